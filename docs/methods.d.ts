@@ -156,6 +156,33 @@ export type RenameParams = { nodeId: string; displayName: string };
 /** The params of the OpenClaw schema; those without a meaning here are accepted and ignored. */
 export type SendParams = { to: string; idempotencyKey: string; message?: string; mediaUrl?: string | null; mediaUrls?: Array<string>; channel?: string | null; accountId?: string | null; replyToId?: string | null; threadId?: string | null; agentId?: string | null; sessionKey?: string | null; gifPlayback?: boolean; forceDocument?: boolean; silent?: boolean; asVoice?: boolean; parseMode?: string | null; buffer?: string | null; filename?: string | null; contentType?: string | null; markup?: "markdown" | "plain"; timeoutMs?: number | null; queue?: boolean };
 
+/** The params of ``sessions.abort``; without ``run_id`` all runs are meant. */
+export type SessionsAbortParams = { key: string; runId?: string | null };
+
+/** The params of ``sessions.delete``. */
+export type SessionsDeleteParams = { key: string; deleteTranscript?: boolean };
+
+/** One session by its key. */
+export type SessionKeyParams = { key: string };
+
+/** The params of ``sessions.get``. */
+export type SessionsGetParams = { key: string; limit?: number };
+
+/** The params of ``sessions.list``; those without a meaning here are accepted and ignored. */
+export type SessionsListParams = { limit?: number; offset?: number; activeMinutes?: number | null; label?: string | null; agentId?: string | null; search?: string; archived?: boolean | null; includeDerivedTitles?: boolean; includeLastMessage?: boolean; includeGlobal?: boolean | null; includeUnknown?: boolean | null; sortBy?: string | null; spawnedBy?: string | null };
+
+/** The params of ``sessions.patch``; ``null`` clears a field. */
+export type SessionsPatchParams = { key: string; label?: string | null; model?: string | null; thinkingLevel?: "high" | "low" | "medium" | "minimal" | "off" | null; verboseLevel?: string | null; reasoningLevel?: string | null; responseUsage?: string | null; elevatedLevel?: string | null; sendPolicy?: "allow" | "deny" | null; groupActivation?: "always" | "mention" | null; archived?: boolean; pinned?: boolean };
+
+/** The params of ``sessions.preview``. */
+export type SessionsPreviewParams = { keys: Array<string>; limit?: number; maxChars?: number };
+
+/** The params of ``sessions.reset``. */
+export type SessionsResetParams = { key: string; reason?: "new" | "reset" };
+
+/** The params of ``sessions.resolve``: one of key, id and label. */
+export type SessionsResolveParams = { key?: string | null; sessionId?: string | null; label?: string | null; agentId?: string | null; allowMissing?: boolean };
+
 /** The params of ``system-event``: what a program announces about itself. */
 export type SystemEventParams = { text: string; deviceId?: string; instanceId?: string; host?: string; ip?: string; mode?: string; version?: string; platform?: string; deviceFamily?: string; modelIdentifier?: string; lastInputSeconds?: number; reason?: string; roles?: Array<string>; scopes?: Array<string>; tags?: Array<string> };
 
@@ -308,6 +335,24 @@ export interface MethodParams {
   "secrets.reload": NoParams;
   /** Send a message once per key. With a journal (`docs/operations.md`) a key is known for seven days, over restarts of everything, and the message waits for an account that is starting for at most `timeoutMs` (30 s), after which it is not sent; with `queue` (ours) the answer is `{status: "queued", outboxId}` at once. Without a journal the worker knows keys for 300 s. */
   "send": SendParams;
+  /** End a run of a session, or all of them; `abortedRunId` is the first one. */
+  "sessions.abort": SessionsAbortParams;
+  /** Delete a session with its transcript, which is kept nowhere else; its runs are ended. */
+  "sessions.delete": SessionsDeleteParams;
+  /** Answer with the row of a session, `null` for one that there is not. */
+  "sessions.describe": SessionKeyParams;
+  /** Answer with the newest entries of a session's transcript. */
+  "sessions.get": SessionsGetParams;
+  /** Answer with sessions, those that changed last first. */
+  "sessions.list": SessionsListParams;
+  /** Change a session, which is made where there is none. `null` clears a field. `model` and `thinkingLevel` are asked for in its turns, as far as the agent's kind knows them; `ignored` (ours) names fields that are kept and have no effect. */
+  "sessions.patch": SessionsPatchParams;
+  /** Answer with the last words of some sessions. */
+  "sessions.preview": SessionsPreviewParams;
+  /** Begin a session anew: label and settings stay, its runs are ended. */
+  "sessions.reset": SessionsResetParams;
+  /** Answer with the key of a session that is named by key, id or label. */
+  "sessions.resolve": SessionsResolveParams;
   /** Stop accounts, gateway and supervisor. */
   "shutdown": NoParams;
   /** Answer with the version, a line per account, and (ours) every row of the accounts, what the gateway itself has dropped, by reason, how much waits in the outbox, and what agents do. */

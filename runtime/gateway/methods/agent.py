@@ -34,6 +34,7 @@ from runtime.gateway.methods.asking import (
     journal_of,
     made_run,
     main_of,
+    require_sending,
     reset_session,
     session_of_chat,
     session_with_id,
@@ -45,7 +46,6 @@ from workers.messages import MAX_TEXT, Id
 WAIT_MS, MAX_WAIT_MS = 30_000, 3_600_000
 RESETS = frozenset({"/new", "/reset"})
 RESET_DONE = "✅ New session started."
-SEND_POLICY = "sendPolicy"  # a session's setting: ``deny`` refuses deliveries
 
 
 class AgentParams(Params):
@@ -130,9 +130,7 @@ async def agent(parts: GatewayParts, client: ConnectedClient, params: AgentParam
         await reset_session(parts, journal, session)
         return command_answer(params.idempotency_key, RESET_DONE)
     if target is not None and params.deliver:
-        settings = (await conversation_of(parts, session)).session.settings
-        if settings.get(SEND_POLICY) == "deny":
-            raise RemoteError(INVALID_REQUEST, "send blocked by session policy")
+        require_sending((await conversation_of(parts, session)).session)
     run, known = await begin(
         parts,
         journal,

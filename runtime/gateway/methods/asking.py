@@ -38,6 +38,7 @@ CONFLICT = (
     "This message ID was already used for different input. Check the conversation history and "
     "use a new message ID to send again."
 )
+SEND_POLICY = "sendPolicy"  # a session's setting: ``deny`` refuses deliveries
 FOUND_SESSIONS = 50  # of a chat: it has one, or few where agents were chosen in it
 Word = Annotated[str, Meta(max_length=512)]
 
@@ -236,6 +237,12 @@ def stop_runs(parts: GatewayParts, key: str, reason: str) -> list[str]:
     for each in parts.runs.of_session(key):
         parts.broadcast.stops(each.run.id, reason)
     return parts.runs.abort_session(key)
+
+
+def require_sending(session: Session) -> None:
+    """Refuse to send an answer to a chat where the session is set so."""
+    if session.settings.get(SEND_POLICY) == "deny":
+        raise RemoteError(INVALID_REQUEST, "send blocked by session policy")
 
 
 def changed(session: Session, **fields: Any) -> Session:

@@ -35,6 +35,7 @@ from runtime.gateway.methods.asking import (
     journal_of,
     key_in,
     made_run,
+    require_sending,
     reset_session,
     store_session,
     stored,
@@ -263,6 +264,7 @@ async def _command(
 async def _target(parts: GatewayParts, key: str) -> ReplyTarget | None:
     """Return the chat where a session was last spoken, while its account is there."""
     session = (await conversation_of(parts, key)).session
+    require_sending(session)
     if not session.to or session.account not in parts.accounts.rows:
         return None
     return ReplyTarget(session.account, session.to, session.thread)

@@ -46,7 +46,7 @@ from runtime.gateway.runs.lifecycle import (
 )
 from runtime.gateway.runs.links import RunLinks
 from runtime.gateway.runs.live import LiveRun, RunStep, attempt_of, joined
-from runtime.gateway.runs.replies import Speaking, ended_of, turn_of
+from runtime.gateway.runs.replies import Speaking, ended_of, turn_of, with_settings
 from runtime.gateway.runs.sessions import OpenConversation
 from workers.agent import Delta, ToolCall, TurnEvent, TurnOutcome
 
@@ -287,8 +287,9 @@ class RunExecution:
         abilities = self._links.abilities(run.origin.account) if run.origin.account else {}
         history = conversation.history()
         follower = TurnFollower(self, live, live.attempt)
+        request = with_settings(live.request, conversation.session.settings)
         while True:
-            turn = turn_of(run, live.request, history, abilities, live.life.deadline)
+            turn = turn_of(run, request, history, abilities, live.life.deadline)
             try:
                 self._links.turns.begin(agent_key(run.agent), turn, follower, attempt=live.attempt)
             except ValueError as error:  # too large: with less of what was said before, perhaps

@@ -49,6 +49,13 @@ def turn_of(
     return msgspec.convert(known, Turn)
 
 
+def with_settings(request: RunRequest, settings: dict[str, Any]) -> RunRequest:
+    """Return a request with the model and the thinking that its session is set to."""
+    chosen = {"model": settings.get("model"), "thinking": settings.get("thinkingLevel")}
+    given = {name: value for name, value in chosen.items() if value}
+    return replace(request, fields=given | request.fields) if given else request
+
+
 class Speaking(NamedTuple):
     """How answers are to be read: the ``kind`` of the agent, and whether it may keep silent in
     groups.

@@ -1,0 +1,332 @@
+"""Lists, reads and changes sessions: ``sessions.…``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from ipc.epoch import now_ms
+from ipc.errors import RemoteError
+from ipc.frames.requests import Params
+from ipc.frames.words import AGENT, INVALID_REQUEST
+from runtime.gateway.access.scopes import ADMIN, READ, WRITE
+from runtime.gateway.clients.client import ConnectedClient
+from runtime.gateway.clients.method_table import Repeat, method
+from runtime.gateway.conversations.history_views import MAX_CHARS, history_page, preview_items
+from runtime.gateway.conversations.session_keys import main_key
+from runtime.gateway.conversations.session_rows import SETTINGS, session_row, title_of
+from runtime.gateway.journal.conversations import (
+    Session,
+    SessionDeleted,
+    SessionFilter,
+    TranscriptEntry,
+)
+from runtime.gateway.journal.interface import Journal
+from runtime.gateway.methods.asking import (
+    Word,
+    answered_key,
+    changed,
+    conversation_of,
+    journal_of,
+    key_in,
+    reset_session,
+    store_session,
+    stored,
+)
+from runtime.gateway.methods.chat import Key, abort
+from runtime.gateway.parts import GatewayParts
+
+PREVIEW_ENTRIES = 50  # of which the last words are taken
+MAX_KEYS = 64
+FIRST_ENTRIES = 1
+IDLE = SETTINGS - {"model", "thinkingLevel", "sendPolicy"}  # settings without effect
+Level = Annotated[str, Meta(max_length=64)] | None | UnsetType
+
+
+class SessionsListParams(Params):
+    """The params of ``sessions.list``; those without a meaning here are accepted and ignored."""
+
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+    offset: Annotated[int, Meta(ge=0)] = 0
+    active_minutes: Annotated[int, Meta(ge=1)] | None = None
+    label: Word | None = None
+    agent_id: Word | None = None
+    search: Word = ""
+    archived: bool | None = None
+    include_derived_titles: bool = False
+    include_last_message: bool = False
+    include_global: bool | None = None
+    include_unknown: bool | None = None
+    sort_by: Word | None = None
+    spawned_by: Word | None = None
+
+
+class SessionsResolveParams(Params):
+    """The params of ``sessions.resolve``: one of key, id and label."""
+
+    key: Word | None = None
+    session_id: Word | None = None
+    label: Word | None = None
+    agent_id: Word | None = None
+    allow_missing: bool = False
+
+
+class SessionKeyParams(Params):
+    """One session by its key."""
+
+    key: Key
+
+
+class SessionsGetParams(SessionKeyParams):
+    """The params of ``sessions.get``."""
+
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 200
+
+
+class SessionsPreviewParams(Params):
+    """The params of ``sessions.preview``."""
+
+    keys: Annotated[list[Key], Meta(max_length=MAX_KEYS)]
+    limit: Annotated[int, Meta(ge=1, le=50)] = 12
+    max_chars: Annotated[int, Meta(ge=20, le=2000)] = 240
+
+
+class SessionsPatchParams(SessionKeyParams):
+    """The params of ``sessions.patch``; ``null`` clears a field."""
+
+    label: Annotated[str, Meta(min_length=1, max_length=512)] | UnsetType | None = UNSET
+    model: Level = UNSET
+    thinking_level: Literal["off", "minimal", "low", "medium", "high"] | UnsetType | None = UNSET
+    verbose_level: Level = UNSET
+    reasoning_level: Level = UNSET
+    response_usage: Level = UNSET
+    elevated_level: Level = UNSET
+    send_policy: Literal["allow", "deny"] | UnsetType | None = UNSET
+    group_activation: Literal["mention", "always"] | UnsetType | None = UNSET
+    archived: bool | UnsetType = UNSET
+    pinned: bool | UnsetType = UNSET
+
+
+class SessionsResetParams(SessionKeyParams):
+    """The params of ``sessions.reset``."""
+
+    reason: Literal["new", "reset"] = "reset"
+
+
+class SessionsDeleteParams(SessionKeyParams):
+    """The params of ``sessions.delete``."""
+
+    delete_transcript: bool = True
+
+
+class SessionsAbortParams(SessionKeyParams):
+    """The params of ``sessions.abort``; without ``run_id`` all runs are meant."""
+
+    run_id: Word | None = None
+
+
+@method("sessions.list", READ, SessionsListParams)
+async def sessions_list(
+    parts: GatewayParts, client: ConnectedClient, params: SessionsListParams
+) -> Any:
+    """Answer with sessions, those that changed last first."""
+    journal, now = await journal_of(parts), now_ms()
+    since = now - params.active_minutes * 60_000 if params.active_minutes else 0
+    which = SessionFilter(
+        agent=params.agent_id,
+        label=params.label,
+        text=params.search,
+        archived=params.archived,
+        since=since,
+    )
+    found, total = await journal.sessions(which, params.limit, params.offset)
+    reached = params.offset + len(found)
+    return {
+        "ts": now,
+        "path": str(parts.boot.state_dir),
+        "count": len(found),
+        "totalCount": total,
+        "limitApplied": params.limit,
+        "offset": params.offset,
+        "nextOffset": reached if reached < total else None,
+        "hasMore": reached < total,
+        "sessions": [await _listed(parts, journal, each, params) for each in found],
+    }
+
+
+@method("sessions.resolve", READ, SessionsResolveParams)
+async def sessions_resolve(
+    parts: GatewayParts, client: ConnectedClient, params: SessionsResolveParams
+) -> Any:
+    """Answer with the key of a session that is named by key, id or label."""
+    if not (params.key or params.session_id or params.label):
+        text = "Either key, sessionId, label, shortId, or reference is required"
+        raise RemoteError(INVALID_REQUEST, text)
+    journal = await journal_of(parts)
+    found = await _named(parts, journal, params)
+    if found is not None:
+        return {"ok": True, "key": found.key, "agentId": found.agent}
+    if params.allow_missing:
+        return {"ok": False}
+    what = params.key or params.session_id
+    text = f"No session found: {what}" if what else f"No session found with label: {params.label}"
+    raise RemoteError(INVALID_REQUEST, text)
+
+
+@method("sessions.describe", READ, SessionKeyParams)
+async def sessions_describe(
+    parts: GatewayParts, client: ConnectedClient, params: SessionKeyParams
+) -> Any:
+    """Answer with the row of a session, `null` for one that there is not."""
+    session = await (await journal_of(parts)).session(key_in(parts, params.key))
+    return {"session": None if session is None else _row(parts, session)}
+
+
+@method("sessions.get", READ, SessionsGetParams)
+async def sessions_get(
+    parts: GatewayParts, client: ConnectedClient, params: SessionsGetParams
+) -> Any:
+    """Answer with the newest entries of a session's transcript."""
+    journal = await journal_of(parts)
+    session = await journal.session(key_in(parts, params.key))
+    if session is None:
+        return {"messages": []}
+    entries = await _entries(journal, session, params.limit)
+    total = max(session.messages, len(entries))
+    return {"messages": history_page(entries, total, max_chars=MAX_CHARS)["messages"]}
+
+
+@method("sessions.preview", READ, SessionsPreviewParams)
+async def sessions_preview(
+    parts: GatewayParts, client: ConnectedClient, params: SessionsPreviewParams
+) -> Any:
+    """Answer with the last words of some sessions."""
+    journal, previews = await journal_of(parts), []
+    for given in params.keys:
+        session = await journal.session(key_in(parts, given))
+        items: list[dict[str, Any]] = []
+        if session is not None:
+            entries = await _entries(journal, session, PREVIEW_ENTRIES)
+            items = preview_items(entries, limit=params.limit, max_chars=params.max_chars)
+        status = "missing" if session is None else "ok" if items else "empty"
+        previews.append({"key": given, "status": status, "items": items})
+    return {"ts": now_ms(), "previews": previews}
+
+
+@method("sessions.patch", ADMIN, SessionsPatchParams)
+async def sessions_patch(
+    parts: GatewayParts, client: ConnectedClient, params: SessionsPatchParams
+) -> Any:
+    """Change a session, which is made where there is none. `null` clears a field. `model` and
+    `thinkingLevel` are asked for in its turns, as far as the agent's kind knows them; `ignored`
+    (ours) names fields that are kept and have no effect.
+    """
+    key = answered_key(parts, params.key)
+    journal = await journal_of(parts)
+    if params.label:
+        holders, _ = await journal.sessions(SessionFilter(label=params.label), 2)
+        if any(each.key != key for each in holders):
+            raise RemoteError(INVALID_REQUEST, f"label already in use: {params.label}")
+    conversation = await conversation_of(parts, key)
+    session = _patched(conversation.session, params)
+    conversation.session = session
+    await store_session(parts, journal, session)
+    names = zip(params.__struct_fields__, params.__struct_encode_fields__, strict=True)
+    idle = [wire for name, wire in names if wire in IDLE and getattr(params, name) is not UNSET]
+    answer = {"ok": True, "path": str(parts.boot.state_dir), "key": key, "entry": session}
+    return answer | ({"ignored": idle} if idle else {})
+
+
+@method("sessions.reset", ADMIN, SessionsResetParams)
+async def sessions_reset(
+    parts: GatewayParts, client: ConnectedClient, params: SessionsResetParams
+) -> Any:
+    """Begin a session anew: label and settings stay, its runs are ended."""
+    key = answered_key(parts, params.key)
+    session = await reset_session(parts, await journal_of(parts), key, params.reason)
+    return {"ok": True, "key": key, "entry": session}
+
+
+@method("sessions.delete", ADMIN, SessionsDeleteParams)
+async def sessions_delete(
+    parts: GatewayParts, client: ConnectedClient, params: SessionsDeleteParams
+) -> Any:
+    """Delete a session with its transcript, which is kept nowhere else; its runs are ended."""
+    key = key_in(parts, params.key)
+    journal = await journal_of(parts)
+    session = await journal.session(key)
+    if key == main_key(key.split(":")[1]):
+        raise RemoteError(INVALID_REQUEST, f"Cannot delete the main session ({key}).")
+    if not params.delete_transcript:
+        text = "a session is deleted with its transcript here; sessions.patch archives it"
+        raise RemoteError(INVALID_REQUEST, text)
+    if session is None:
+        return {"ok": True, "key": key, "deleted": False, "archived": []}
+    await abort(parts, key, None)
+    await stored(parts, journal, SessionDeleted(f"{AGENT}:{session.agent}", key))
+    parts.sessions.forget(key)
+    return {"ok": True, "key": key, "deleted": True, "archived": []}
+
+
+@method("sessions.abort", WRITE, SessionsAbortParams, repeat=Repeat.ALWAYS)
+async def sessions_abort(
+    parts: GatewayParts, client: ConnectedClient, params: SessionsAbortParams
+) -> Any:
+    """End a run of a session, or all of them; `abortedRunId` is the first one."""
+    runs = await abort(parts, key_in(parts, params.key), params.run_id)
+    status = "aborted" if runs else "no-active-run"
+    return {"ok": True, "abortedRunId": runs[0] if runs else None, "status": status}
+
+
+async def _named(
+    parts: GatewayParts, journal: Journal, params: SessionsResolveParams
+) -> Session | None:
+    if params.key:
+        return await journal.session(key_in(parts, params.key))
+    which = SessionFilter(agent=params.agent_id, id=params.session_id, label=params.label)
+    found, _ = await journal.sessions(which, 1)
+    return found[0] if found else None
+
+
+async def _entries(journal: Journal, session: Session, limit: int) -> list[TranscriptEntry]:
+    """Return the newest entries since the session's last reset."""
+    entries = await journal.entries(session.key, limit)
+    return [each for each in entries if each.number > session.since]
+
+
+async def _listed(
+    parts: GatewayParts, journal: Journal, session: Session, params: SessionsListParams
+) -> dict[str, Any]:
+    row = _row(parts, session)
+    if params.include_derived_titles:
+        first = await journal.entries(session.key, FIRST_ENTRIES, after=session.since)
+        if first and first[0].text:
+            row["derivedTitle"] = title_of(first[0].text)
+    if params.include_last_message:
+        entries = await _entries(journal, session, FIRST_ENTRIES)
+        if entries:
+            row["lastMessagePreview"] = title_of(entries[-1].text)
+    return row
+
+
+def _row(parts: GatewayParts, session: Session) -> dict[str, Any]:
+    return session_row(session, [each.run for each in parts.runs.of_session(session.key)])
+
+
+def _patched(session: Session, params: SessionsPatchParams) -> Session:
+    """Return what the given fields make of a session."""
+    settings = dict(session.settings)
+    names = zip(params.__struct_fields__, params.__struct_encode_fields__, strict=True)
+    for name, wire in names:
+        value = getattr(params, name)
+        if wire not in SETTINGS or value is UNSET:
+            continue
+        settings.pop(wire, None)
+        if value is not None:
+            settings[wire] = value
+    given = {name: getattr(params, name) for name in ("label", "archived", "pinned")}
+    fields = {name: value for name, value in given.items() if value is not UNSET}
+    if "label" in fields:
+        fields["label"] = fields["label"] or ""
+    return changed(session, settings=settings, **fields)

@@ -1,0 +1,127 @@
+"""``sessions.…``, over real sockets, against what was recorded of OpenClaw."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ipc.errors import RemoteError
+from ipc.websocket.client import Client
+from tests.support.gateway_rig import gateway_rig
+from tests.support.rig_agent import held_agent
+from tests.support.until import until
+
+KEY = "agent:echo:web1"
+
+
+async def talked(client: Client, key: str = KEY, text: str = "hello you") -> None:
+    """Say something in a session, and wait for its end."""
+    say = {"sessionKey": key, "message": text, "idempotencyKey": key}
+    run = (await client.call("chat.send", say))["runId"]
+    assert (await client.call("agent.wait", {"runId": run}))["status"] == "ok"
+
+
+async def refused(client: Client, method: str, params: Any) -> str:
+    with pytest.raises(RemoteError) as error:
+        await client.call(method, params)
+    return error.value.message
+
+
+async def test_sessions_are_listed_found_and_shown() -> None:
+    async with gateway_rig(agents="echo") as rig:
+        client = await rig.client()
+        await talked(client)
+        await talked(client, "other")
+        page = await client.call("sessions.list", {"limit": 1, "includeDerivedTitles": True})
+        assert (page["count"], page["totalCount"], page["nextOffset"]) == (1, 2, 1)
+        assert page["sessions"][0]["derivedTitle"] == "hello you"
+        found = await client.call("sessions.list", {"search": "web1", "includeLastMessage": True})
+        (row,) = found["sessions"]
+        assert (row["key"], row["lastMessagePreview"]) == (KEY, "echo: hello you")
+        resolved = {"ok": True, "key": KEY, "agentId": "echo"}
+        for params in ({"key": "web1"}, {"sessionId": row["sessionId"]}):
+            assert await client.call("sessions.resolve", params) == resolved
+        shown = await client.call("sessions.describe", {"key": KEY})
+        assert shown["session"]["sessionId"] == row["sessionId"]
+        messages = (await client.call("sessions.get", {"key": KEY}))["messages"]
+        assert [each["role"] for each in messages] == ["user", "assistant"]
+        preview = await client.call("sessions.preview", {"keys": [KEY, "none"]})
+        assert [each["status"] for each in preview["previews"]] == ["ok", "missing"]
+        assert preview["previews"][0]["items"][0] == {"role": "user", "text": "hello you"}
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "said"),
+    [
+        ("sessions.resolve", {}, "Either key, sessionId, label"),
+        ("sessions.resolve", {"key": "x"}, "No session found: x"),
+        ("sessions.resolve", {"label": "x"}, "No session found with label: x"),
+        ("sessions.delete", {"key": "main"}, "Cannot delete the main session (agent:echo:main)."),
+        ("sessions.patch", {"key": "agent:nobody:x"}, "no longer exists in configuration"),
+        ("sessions.patch", {"key": "x", "thinkingLevel": "most"}, "thinkingLevel"),
+        ("sessions.list", {"bogus": 1}, "unexpected property 'bogus'"),
+    ],
+)
+async def test_what_cannot_be_done_is_refused(method: str, params: Any, said: str) -> None:
+    async with gateway_rig(agents="echo") as rig:
+        assert said in await refused(await rig.client(), method, params)
+
+
+async def test_a_patch_makes_a_session_and_null_clears() -> None:
+    async with gateway_rig(agents="echo") as rig:
+        client = await rig.client()
+        patch = {"key": KEY, "label": "mine", "sendPolicy": "deny", "pinned": True}
+        assert (await client.call("sessions.patch", patch))["key"] == KEY
+        row = (await client.call("sessions.describe", {"key": KEY}))["session"]
+        assert (row["label"], row["sendPolicy"], row["pinned"]) == ("mine", "deny", True)
+        said = await refused(client, "sessions.patch", {"key": "other", "label": "mine"})
+        assert said == "label already in use: mine"
+        ask = {"message": "x", "idempotencyKey": "k", "sessionKey": KEY, "deliver": True}
+        said = await refused(client, "agent", ask | {"channel": "irc", "to": "ada"})
+        assert said == "send blocked by session policy"
+        await client.call("sessions.patch", {"key": KEY, "label": None, "sendPolicy": None})
+        row = (await client.call("sessions.describe", {"key": KEY}))["session"]
+        assert "label" not in row
+        assert "sendPolicy" not in row
+
+
+async def test_the_model_of_a_session_is_asked_for_and_the_rest_is_named() -> None:
+    async with gateway_rig(agents="echo") as rig:
+        agent = await held_agent(rig)
+        client = await rig.client()
+        patch = {"key": KEY, "model": "m", "thinkingLevel": "low", "verboseLevel": "full"}
+        assert (await client.call("sessions.patch", patch))["ignored"] == ["verboseLevel"]
+        say = {"sessionKey": KEY, "message": "x", "idempotencyKey": "r", "thinking": "high"}
+        await client.call("chat.send", say)
+        await until(lambda: agent.asked)
+        assert (agent.asked[0]["model"], agent.asked[0]["thinking"]) == ("m", "high")
+
+
+async def test_a_reset_keeps_the_label_and_a_deletion_nothing() -> None:
+    async with gateway_rig(agents="echo") as rig:
+        client = await rig.client()
+        await talked(client)
+        await client.call("sessions.patch", {"key": KEY, "label": "mine"})
+        before = (await client.call("sessions.describe", {"key": KEY}))["session"]
+        await client.call("sessions.reset", {"key": KEY})
+        after = (await client.call("sessions.describe", {"key": KEY}))["session"]
+        assert after["label"] == "mine"
+        assert after["sessionId"] != before["sessionId"]
+        assert (await client.call("sessions.get", {"key": KEY}))["messages"] == []
+        assert (await client.call("sessions.delete", {"key": KEY}))["deleted"] is True
+        assert (await client.call("sessions.describe", {"key": KEY}))["session"] is None
+        assert (await client.call("sessions.delete", {"key": KEY}))["deleted"] is False
+
+
+async def test_an_abort_names_the_run() -> None:
+    async with gateway_rig(agents="echo") as rig:
+        agent = await held_agent(rig)
+        client = await rig.client()
+        say = {"sessionKey": KEY, "message": "x", "idempotencyKey": "r"}
+        await client.call("chat.send", say)
+        await until(lambda: agent.turns)
+        answer = await client.call("sessions.abort", {"key": KEY})
+        assert answer == {"ok": True, "abortedRunId": "r", "status": "aborted"}
+        nothing = await client.call("sessions.abort", {"key": KEY})
+        assert nothing == {"ok": True, "abortedRunId": None, "status": "no-active-run"}
