@@ -159,6 +159,9 @@ export type SendParams = { to: string; idempotencyKey: string; message?: string;
 /** The params of ``sessions.abort``; without ``run_id`` all runs are meant. */
 export type SessionsAbortParams = { key: string; runId?: string | null };
 
+/** The params of ``sessions.create``; without a key the session has one of its own. */
+export type SessionsCreateParams = { key?: string | null; agentId?: string | null; label?: string | null; model?: string | null; message?: string | null };
+
 /** The params of ``sessions.delete``. */
 export type SessionsDeleteParams = { key: string; deleteTranscript?: boolean };
 
@@ -171,6 +174,9 @@ export type SessionsGetParams = { key: string; limit?: number };
 /** The params of ``sessions.list``; those without a meaning here are accepted and ignored. */
 export type SessionsListParams = { limit?: number; offset?: number; activeMinutes?: number | null; label?: string | null; agentId?: string | null; search?: string; archived?: boolean | null; includeDerivedTitles?: boolean; includeLastMessage?: boolean; includeGlobal?: boolean | null; includeUnknown?: boolean | null; sortBy?: string | null; spawnedBy?: string | null };
 
+/** The params of ``sessions.messages.subscribe`` and ``unsubscribe``. */
+export type SubscribeMessagesParams = { key: string };
+
 /** The params of ``sessions.patch``; ``null`` clears a field. */
 export type SessionsPatchParams = { key: string; label?: string | null; model?: string | null; thinkingLevel?: "high" | "low" | "medium" | "minimal" | "off" | null; verboseLevel?: string | null; reasoningLevel?: string | null; responseUsage?: string | null; elevatedLevel?: string | null; sendPolicy?: "allow" | "deny" | null; groupActivation?: "always" | "mention" | null; archived?: boolean; pinned?: boolean };
 
@@ -182,6 +188,9 @@ export type SessionsResetParams = { key: string; reason?: "new" | "reset" };
 
 /** The params of ``sessions.resolve``: one of key, id and label. */
 export type SessionsResolveParams = { key?: string | null; sessionId?: string | null; label?: string | null; agentId?: string | null; allowMissing?: boolean };
+
+/** The params of ``sessions.send``. */
+export type SessionsSendParams = { key: string; message: string; idempotencyKey?: string | null; thinking?: string | null; attachments?: Array<FileParams>; timeoutMs?: number | null };
 
 /** The params of ``system-event``: what a program announces about itself. */
 export type SystemEventParams = { text: string; deviceId?: string; instanceId?: string; host?: string; ip?: string; mode?: string; version?: string; platform?: string; deviceFamily?: string; modelIdentifier?: string; lastInputSeconds?: number; reason?: string; roles?: Array<string>; scopes?: Array<string>; tags?: Array<string> };
@@ -337,6 +346,8 @@ export interface MethodParams {
   "send": SendParams;
   /** End a run of a session, or all of them; `abortedRunId` is the first one. */
   "sessions.abort": SessionsAbortParams;
+  /** Make a session, or answer with the one that there is under the key; `message` is said in it, once under a key of the session's own. */
+  "sessions.create": SessionsCreateParams;
   /** Delete a session with its transcript, which is kept nowhere else; its runs are ended. */
   "sessions.delete": SessionsDeleteParams;
   /** Answer with the row of a session, `null` for one that there is not. */
@@ -345,6 +356,10 @@ export interface MethodParams {
   "sessions.get": SessionsGetParams;
   /** Answer with sessions, those that changed last first. */
   "sessions.list": SessionsListParams;
+  /** Send this client `session.message` of one session from now on. */
+  "sessions.messages.subscribe": SubscribeMessagesParams;
+  /** Send this client `session.message` of one session no more. */
+  "sessions.messages.unsubscribe": SubscribeMessagesParams;
   /** Change a session, which is made where there is none. `null` clears a field. `model` and `thinkingLevel` are asked for in its turns, as far as the agent's kind knows them; `ignored` (ours) names fields that are kept and have no effect. */
   "sessions.patch": SessionsPatchParams;
   /** Answer with the last words of some sessions. */
@@ -353,6 +368,10 @@ export interface MethodParams {
   "sessions.reset": SessionsResetParams;
   /** Answer with the key of a session that is named by key, id or label. */
   "sessions.resolve": SessionsResolveParams;
+  /** Say something in a session that there is, as `chat.send` does. */
+  "sessions.send": SessionsSendParams;
+  /** Send this client `sessions.changed` and `session.message` of all sessions from now on. */
+  "sessions.subscribe": NoParams;
   /** Stop accounts, gateway and supervisor. */
   "shutdown": NoParams;
   /** Answer with the version, a line per account, and (ours) every row of the accounts, what the gateway itself has dropped, by reason, how much waits in the outbox, and what agents do. */

@@ -360,7 +360,7 @@ def _parts(
         answering=answering,
         sessions=sessions,
         runs=runs,
-        broadcast=RunBroadcast(hub, sessions.id_of, runs.watch),
+        broadcast=RunBroadcast(hub, sessions, runs),
         reception=reception,
         recovery=recovery,
         data_link=DataRouter(

@@ -17,6 +17,7 @@ from ipc.frames.words import Phase, agent_key
 from ipc.nesting import require_shallow
 from runtime.gateway.access_policy.gatekeeper import Gatekeeper
 from runtime.gateway.accounts.agent_entries import entries_in
+from runtime.gateway.accounts.health import AGENT as MAIN
 from runtime.gateway.accounts.rows import Accounts
 from runtime.gateway.journal.outgoing import OutgoingRow
 from runtime.gateway.runs.lifecycle import Repeat
@@ -59,6 +60,11 @@ class Agents:
     def agent_of(self, key: str) -> str | None:
         """Return the id of the agent that answers for an account."""
         return self.listed.agent_of(key)
+
+    @property
+    def default_id(self) -> str:
+        """The id of the agent that is meant where a client names none."""
+        return self.listed.agent_of("") or next(iter(self.listed.entries), MAIN)
 
     @property
     def is_any_asked(self) -> bool:

@@ -9,8 +9,10 @@ from ipc.epoch import now_ms
 from ipc.frames.websocket import MAX_FRAME_BYTES
 from runtime.gateway.access.scopes import ADMIN, NODE, READ
 from runtime.gateway.accounts.fanout import OWN_EVENTS
+from runtime.gateway.accounts.health import AGENT as MAIN
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import public, repeatable
+from runtime.gateway.conversations.session_keys import main_key
 from runtime.gateway.parts import GatewayParts
 
 EVENTS = (
@@ -27,14 +29,10 @@ EVENTS = (
     "node.invoke.cancel",
     "agent",
     "chat",
+    "sessions.changed",
+    "session.message",
 )
 REPEATABLE = "repeatable-methods"  # the capability that asks for ``features.repeatable``
-SESSION_DEFAULTS = {
-    "defaultAgentId": "main",
-    "mainKey": "main",
-    "mainSessionKey": "agent:main:main",
-    "scope": "per-sender",
-}
 
 
 def hello(parts: GatewayParts, client: ConnectedClient) -> dict[str, Any]:
@@ -82,6 +80,16 @@ def surface_urls(parts: GatewayParts, client: ConnectedClient) -> dict[str, str]
     return {"canvas": parts.canvas.address(base, now_ms() / 1000)}
 
 
+def _session_defaults(agent: str) -> dict[str, Any]:
+    """Return what a client takes where it names no agent and no session."""
+    return {
+        "defaultAgentId": agent,
+        "mainKey": MAIN,
+        "mainSessionKey": main_key(agent),
+        "scope": "per-sender",
+    }
+
+
 def _snapshot(parts: GatewayParts, client: ConnectedClient) -> dict[str, Any]:
     # Protocol 3 shows every connected client; 4 only clients that may read.
     shown = client.protocol < 4 or client.covers(READ)
@@ -90,7 +98,7 @@ def _snapshot(parts: GatewayParts, client: ConnectedClient) -> dict[str, Any]:
         "health": parts.health.payload(client.protocol),
         "stateVersion": parts.hub.state_version(),
         "uptimeMs": parts.readiness.uptime_ms(),
-        "sessionDefaults": SESSION_DEFAULTS,
+        "sessionDefaults": _session_defaults(parts.agents.default_id),
     }
     if client.protocol >= 4:
         snapshot["suspension"] = {"phase": "accepting"}

@@ -32,7 +32,7 @@ def agents_list(parts: GatewayParts, client: ConnectedClient, params: NoParams) 
     """
     listed = parts.agents.listed
     return {
-        "defaultId": listed.agent_of("") or next(iter(listed.entries), MAIN),
+        "defaultId": parts.agents.default_id,
         "selectionRequired": False,
         "mainKey": MAIN,
         "scope": "per-sender",

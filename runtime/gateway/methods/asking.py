@@ -15,7 +15,6 @@ from msgspec.structs import replace
 from ipc.epoch import now_ms
 from ipc.errors import RemoteError
 from ipc.frames.words import AGENT, INVALID_REQUEST, UNAVAILABLE
-from runtime.gateway.accounts.health import AGENT as MAIN
 from runtime.gateway.conversations.run_answers import digest_of
 from runtime.gateway.conversations.session_keys import (
     BadSessionKey,
@@ -66,8 +65,7 @@ async def journal_of(parts: GatewayParts) -> Journal:
 
 def default_agent(parts: GatewayParts) -> str:
     """Return the id of the agent that is meant where none is named."""
-    listed = parts.agents.listed
-    return listed.agent_of("") or next(iter(listed.entries), MAIN)
+    return parts.agents.default_id
 
 
 def key_in(parts: GatewayParts, given: str) -> str:

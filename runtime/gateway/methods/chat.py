@@ -228,7 +228,9 @@ async def add_entry(parts: GatewayParts, journal: Journal, key: str, entry: Tran
     record = EntriesAdded(f"{AGENT}:{session.agent}", key, [entry], session)
     outcome = await stored(parts, journal, record)
     number = outcome.first if isinstance(outcome, Recorded) else 0
-    conversation.extend([replace(entry, number=number)])
+    added = [replace(entry, number=number)]
+    conversation.extend(added)
+    parts.broadcast.sessions.added(session, added)
     return number
 
 

@@ -232,6 +232,7 @@ async def sessions_patch(
     session = _patched(conversation.session, params)
     conversation.session = session
     await store_session(parts, journal, session)
+    parts.broadcast.sessions.changed(session, reason="patch")
     names = zip(params.__struct_fields__, params.__struct_encode_fields__, strict=True)
     idle = [wire for name, wire in names if wire in IDLE and getattr(params, name) is not UNSET]
     answer = {"ok": True, "path": str(parts.boot.state_dir), "key": key, "entry": session}
@@ -245,6 +246,7 @@ async def sessions_reset(
     """Begin a session anew: label and settings stay, its runs are ended."""
     key = answered_key(parts, params.key)
     session = await reset_session(parts, await journal_of(parts), key, params.reason)
+    parts.broadcast.sessions.changed(session, reason=params.reason)
     return {"ok": True, "key": key, "entry": session}
 
 
@@ -266,6 +268,7 @@ async def sessions_delete(
     await abort(parts, key, None)
     await stored(parts, journal, SessionDeleted(f"{AGENT}:{session.agent}", key))
     parts.sessions.forget(key)
+    parts.broadcast.sessions.changed(session, reason="delete")
     return {"ok": True, "key": key, "deleted": True, "archived": []}
 
 

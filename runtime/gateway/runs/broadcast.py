@@ -7,7 +7,7 @@ As in OpenClaw every operator who may read gets those of every session; a client
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from ipc.epoch import now_ms
@@ -18,7 +18,9 @@ from runtime.gateway.conversations.run_events import RunEvent, RunEvents
 from runtime.gateway.hub import Hub
 from runtime.gateway.journal.runs import Run
 from runtime.gateway.runs.live import RunUpdate
-from runtime.gateway.runs.runs import Watcher
+from runtime.gateway.runs.runs import Runs
+from runtime.gateway.runs.session_broadcast import SessionBroadcast
+from runtime.gateway.runs.sessions import SessionCache
 from workers.agent import Delta, Notice, ToolCall, ToolResult, TurnEvent
 
 TOOL_EVENTS = "tool-events"  # the capability of clients that get the stream ``tool``
@@ -26,25 +28,18 @@ STOP_REASON = "rpc"  # of a run that a client has ended
 
 
 class RunBroadcast:
-    """The events of all runs that have not ended.
+    """The events of all runs that have not ended; ``sessions`` are those of their sessions."""
 
-    ``session_id(key)`` is the id of a session that is known, ``watch`` that of the runs.
-    """
-
-    def __init__(
-        self,
-        hub: Hub,
-        session_id: Callable[[str], str | None],
-        watch: Callable[[Watcher], object],
-    ) -> None:
+    def __init__(self, hub: Hub, sessions: SessionCache, runs: Runs) -> None:
         self._hub = hub
-        self._session_id = session_id
+        self._session_id = sessions.id_of
         self._loop = asyncio.get_running_loop()
         self._events: dict[str, RunEvents] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._reasons: dict[str, str] = {}
         self._chosen: dict[ClientView, frozenset[str]] = {}
-        watch(self.on_update)
+        runs.watch(self.on_update)
+        self.sessions = SessionBroadcast(hub, sessions, runs)
 
     def choose(self, client: ClientView, sessions: Iterable[str] | None) -> None:
         """Send ``client`` the events of these sessions alone; ``None``: those of all."""
@@ -56,6 +51,7 @@ class RunBroadcast:
     def forget(self, client: ClientView) -> None:
         """Forget a client whose connection has ended."""
         self._chosen.pop(client, None)
+        self.sessions.forget(client)
 
     def stops(self, run: str, reason: str) -> None:
         """Take why a run is about to be aborted, as its last event says it."""

@@ -12,7 +12,7 @@ from tests.support.until import until
 from workers.agent import Delta, ToolCall, ToolResult, TurnOutcome
 
 KEY = "agent:echo:web1"
-READER = {"scopes": ["operator.read"]}
+READER: dict[str, Any] = {"scopes": ["operator.read"]}
 
 
 async def said(client: RawClient, text: str = "hi", key: str = "c1", **more: Any) -> Any:

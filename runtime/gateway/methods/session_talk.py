@@ -1,0 +1,132 @@
+"""Makes sessions, says something in them, and has clients follow them: ``sessions.…``."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from ipc.errors import RemoteError
+from ipc.frames.requests import Params
+from ipc.frames.words import INVALID_REQUEST
+from runtime.gateway.access.scopes import READ, WRITE
+from runtime.gateway.clients.client import ConnectedClient
+from runtime.gateway.clients.method_table import Repeat, method
+from runtime.gateway.conversations.session_keys import named_key
+from runtime.gateway.journal.conversations import SessionFilter
+from runtime.gateway.methods.asking import (
+    FileParams,
+    Word,
+    answered_key,
+    changed,
+    conversation_of,
+    default_agent,
+    journal_of,
+    key_in,
+    store_session,
+)
+from runtime.gateway.methods.chat import ChatSendParams, Key, chat_send
+from runtime.gateway.methods.sessions import SessionKeyParams
+from runtime.gateway.parts import GatewayParts
+from workers.messages import MAX_TEXT, Id
+
+
+class SessionsCreateParams(Params):
+    """The params of ``sessions.create``; without a key the session has one of its own."""
+
+    key: Word | None = None
+    agent_id: Word | None = None
+    label: Word | None = None
+    model: Word | None = None
+    message: Annotated[str, Meta(max_length=MAX_TEXT)] | None = None
+
+
+class SessionsSendParams(SessionKeyParams):
+    """The params of ``sessions.send``."""
+
+    message: Annotated[str, Meta(max_length=MAX_TEXT)]
+    idempotency_key: Id | None = None
+    thinking: Word | None = None
+    attachments: list[FileParams] = []
+    timeout_ms: Annotated[int, Meta(ge=0, le=604_800_000)] | None = None
+
+
+class SubscribeMessagesParams(Params):
+    """The params of ``sessions.messages.subscribe`` and ``unsubscribe``."""
+
+    key: Key
+
+
+@method("sessions.create", WRITE, SessionsCreateParams)
+async def sessions_create(
+    parts: GatewayParts, client: ConnectedClient, params: SessionsCreateParams
+) -> Any:
+    """Make a session, or answer with the one that there is under the key; `message` is said in it,
+    once under a key of the session's own.
+    """
+    owner = params.agent_id or default_agent(parts)
+    key = answered_key(parts, params.key or named_key(owner, "dashboard", str(uuid.uuid4())))
+    journal = await journal_of(parts)
+    session = await journal.session(key)
+    if session is None:
+        if params.label and (await journal.sessions(SessionFilter(label=params.label), 1))[0]:
+            raise RemoteError(INVALID_REQUEST, f"label already in use: {params.label}")
+        conversation = await conversation_of(parts, key)
+        settings = {"model": params.model} if params.model else {}
+        session = changed(conversation.session, label=params.label or "", settings=settings)
+        conversation.session = session
+        await store_session(parts, journal, session)
+        parts.broadcast.sessions.changed(session, reason="create")
+    answer = {"ok": True, "key": key, "sessionId": session.id, "entry": session}
+    if not params.message:
+        return answer | {"runStarted": False}
+    said = ChatSendParams(session_key=key, message=params.message, idempotency_key=session.id)
+    sent = await chat_send(parts, client, said)
+    return answer | {"runStarted": sent.get("status") == "started"} | sent
+
+
+@method("sessions.send", WRITE, SessionsSendParams, repeat=Repeat.WITH_KEY)
+async def sessions_send(
+    parts: GatewayParts, client: ConnectedClient, params: SessionsSendParams
+) -> Any:
+    """Say something in a session that there is, as `chat.send` does."""
+    key = answered_key(parts, params.key)
+    if await (await journal_of(parts)).session(key) is None:
+        raise RemoteError(INVALID_REQUEST, f"session not found: {params.key}")
+    said = ChatSendParams(
+        session_key=key,
+        message=params.message,
+        idempotency_key=params.idempotency_key or str(uuid.uuid4()),
+        thinking=params.thinking,
+        attachments=params.attachments,
+        timeout_ms=params.timeout_ms,
+    )
+    return await chat_send(parts, client, said)
+
+
+@method("sessions.subscribe", READ)
+def sessions_subscribe(parts: GatewayParts, client: ConnectedClient, params: Params) -> Any:
+    """Send this client `sessions.changed` and `session.message` of all sessions from now on."""
+    parts.broadcast.sessions.subscribe(client)
+    return {"subscribed": True}
+
+
+@method("sessions.messages.subscribe", READ, SubscribeMessagesParams)
+def sessions_messages_subscribe(
+    parts: GatewayParts, client: ConnectedClient, params: SubscribeMessagesParams
+) -> Any:
+    """Send this client `session.message` of one session from now on."""
+    key = key_in(parts, params.key)
+    parts.broadcast.sessions.follow(client, key)
+    return {"subscribed": True, "key": key}
+
+
+@method("sessions.messages.unsubscribe", READ, SubscribeMessagesParams)
+def sessions_messages_unsubscribe(
+    parts: GatewayParts, client: ConnectedClient, params: SubscribeMessagesParams
+) -> Any:
+    """Send this client `session.message` of one session no more."""
+    key = key_in(parts, params.key)
+    parts.broadcast.sessions.unfollow(client, key)
+    return {"subscribed": False, "key": key}

@@ -1,0 +1,98 @@
+"""Sends what happens to sessions to the clients that ask for it.
+
+The events are ``sessions.changed`` and ``session.message``. Without subscribers nothing is made.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ipc.epoch import now_ms
+from runtime.gateway.access.client_view import ClientView
+from runtime.gateway.access.scopes import READ
+from runtime.gateway.conversations.history_views import history_row
+from runtime.gateway.conversations.session_rows import session_row
+from runtime.gateway.hub import Hub
+from runtime.gateway.journal.conversations import Session, TranscriptEntry
+from runtime.gateway.runs.live import RunUpdate
+from runtime.gateway.runs.runs import Runs
+from runtime.gateway.runs.sessions import SessionCache
+
+CHANGED, MESSAGE = "sessions.changed", "session.message"
+
+
+class SessionBroadcast:
+    """The clients that follow all sessions, and those that follow the messages of some."""
+
+    def __init__(self, hub: Hub, sessions: SessionCache, runs: Runs) -> None:
+        self._hub = hub
+        self._sessions = sessions
+        self._runs = runs
+        self._all: set[ClientView] = set()
+        self._some: dict[ClientView, set[str]] = {}
+        runs.watch(self.on_update)
+
+    def subscribe(self, client: ClientView) -> None:
+        """Send ``client`` the events of all sessions from now on."""
+        self._all.add(client)
+
+    def follow(self, client: ClientView, key: str) -> None:
+        """Send ``client`` the messages of a session from now on."""
+        self._some.setdefault(client, set()).add(key)
+
+    def unfollow(self, client: ClientView, key: str) -> None:
+        """Send ``client`` the messages of a session no more."""
+        self._some.get(client, set()).discard(key)
+
+    def forget(self, client: ClientView) -> None:
+        """Forget a client whose connection has ended."""
+        self._all.discard(client)
+        self._some.pop(client, None)
+
+    def changed(self, session: Session, **what: Any) -> None:
+        """Send that a session has changed; ``what`` is a ``reason``, or a ``phase`` of a run."""
+        if self._all:
+            about = {"sessionKey": session.key, "agentId": session.agent} | what
+            payload = about | {"ts": now_ms(), "session": self._row(session)}
+            self._hub.broadcast(CHANGED, payload, scope=READ, wanted=self._all.__contains__)
+
+    def added(self, session: Session, entries: list[TranscriptEntry]) -> None:
+        """Send the entries that have come last to a session's transcript."""
+        if not (self._all or self._some):
+            return
+        first = session.messages - len(entries) + 1
+        for seq, entry in enumerate(entries, first):
+            payload = {
+                "sessionKey": session.key,
+                "agentId": session.agent,
+                "message": history_row(entry, seq),
+                "messageId": str(entry.number),
+                "messageSeq": seq,
+                "session": self._row(session),
+            }
+            self._hub.broadcast(
+                MESSAGE, payload, scope=READ, wanted=lambda each: self._follows(each, session.key)
+            )
+
+    def on_update(self, update: RunUpdate) -> None:
+        """Send what a run changes in its session."""
+        if update.step == "event" or not (self._all or self._some):
+            return
+        run = update.run
+        known = self._sessions.known(run.session)
+        session = Session(run.session, run.agent) if known is None else known.session
+        if update.step == "queued":
+            self.changed(session, reason="send", runId=run.id)
+        elif update.step == "started":
+            self.changed(session, phase="start", runId=run.id)
+        else:
+            failed = run.state in ("error", "timeout", "expired")
+            self.changed(session, phase="error" if failed else "end", runId=run.id)
+            entries = [] if known is None else [e for e in known.entries if e.run == run.id]
+            self.added(session, entries)
+
+    def _follows(self, client: ClientView, key: str) -> bool:
+        return client in self._all or key in self._some.get(client, ())
+
+    def _row(self, session: Session) -> dict[str, Any]:
+        return session_row(session, [each.run for each in self._runs.of_session(session.key)])
