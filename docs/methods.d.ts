@@ -63,7 +63,7 @@ export type ChatHistoryParams = { sessionKey: string; limit?: number; offset?: n
 /** The params of ``chat.inject``. */
 export type ChatInjectParams = { sessionKey: string; message: string; label?: string | null; agentId?: string | null };
 
-/** The params of ``chat.send``; those without a meaning here are accepted and ignored. */
+/** The params of ``chat.send``, OpenClaw's; those without effect are named in the answer. */
 export type ChatSendParams = { sessionKey: string; message: string; idempotencyKey: string; agentId?: string | null; sessionId?: string | null; thinking?: string | null; fastMode?: boolean | null; queueMode?: "collect" | "followup" | "interrupt" | "steer" | null; deliver?: boolean; originatingChannel?: string | null; originatingTo?: string | null; originatingAccountId?: string | null; originatingThreadId?: string | null; replyToId?: string | null; attachments?: Array<FileParams>; timeoutMs?: number | null; expectedLeafEntryId?: string | null; suppressCommandInterpretation?: boolean };
 
 /** The params of ``config.apply``; those about agents and delays are accepted and ignored. */
@@ -256,7 +256,7 @@ export interface MethodParams {
   "chat.history": ChatHistoryParams;
   /** Add a message to a session's transcript as if its agent had said it, without asking it. */
   "chat.inject": ChatInjectParams;
-  /** Say something in a session; the answer comes as events `chat` and `agent`. The same key and text is answered with `in_flight` or `ok`, another text is refused. `deliver` also sends the agent's answer to the chat where the session was last spoken. `queueMode: "steer"` is followup here, as `note` says. Commands are carried out by the gateway. */
+  /** Say something in a session; the answer comes as events `chat` and `agent`. The same key and text is answered with `in_flight` or `ok`, another text is refused. `deliver` also sends the agent's answer to the chat that is named, or where the session was last spoken. `queueMode: "steer"` is followup here, as `note` says. Commands are carried out by the gateway. */
   "chat.send": ChatSendParams;
   /** Write the whole text as `config.set` does; either way it is applied at once. */
   "config.apply": ApplyParams;

@@ -11,6 +11,7 @@ import msgspec
 
 from ipc.errors import RemoteError
 from ipc.frames.websocket import Event
+from ipc.nesting import decode_json
 from ipc.websocket.reconnecting import ReconnectingClient
 from ops.connect.gateway import address_of, connected_gateway
 from ops.connect.target import RuntimeTarget
@@ -44,7 +45,7 @@ class StreamPrinter:
         """Print what is new in an event."""
         if event.event != "chat":
             return
-        payload = msgspec.json.decode(cast(msgspec.Raw, event.payload))
+        payload = decode_json(bytes(cast(msgspec.Raw, event.payload)), dict[str, Any])
         if payload.get("runId") == self._run and payload.get("state") == "delta":
             self.add(payload.get("deltaText", ""))
 

@@ -19,6 +19,7 @@ from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, method
 from runtime.gateway.conversations.chat_commands import read_command
 from runtime.gateway.conversations.history_views import MAX_CHARS, history_page
+from runtime.gateway.conversations.run_answers import digest_of
 from runtime.gateway.conversations.session_keys import agent_of
 from runtime.gateway.conversations.session_rows import PROVIDER, session_row
 from runtime.gateway.journal.conversations import EntriesAdded, Session, TranscriptEntry
@@ -39,6 +40,7 @@ from runtime.gateway.methods.asking import (
     reset_session,
     store_session,
     stored,
+    target_of,
 )
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.runs.lifecycle import RunPhase
@@ -52,7 +54,7 @@ Key = Annotated[str, Meta(min_length=1, max_length=512)]
 
 
 class ChatSendParams(Params):
-    """The params of ``chat.send``; those without a meaning here are accepted and ignored."""
+    """The params of ``chat.send``, OpenClaw's; those without effect are named in the answer."""
 
     session_key: Key
     message: Annotated[str, Meta(max_length=MAX_TEXT)]
@@ -72,6 +74,14 @@ class ChatSendParams(Params):
     timeout_ms: Annotated[int, Meta(ge=0, le=604_800_000)] | None = None
     expected_leaf_entry_id: Word | None = None
     suppress_command_interpretation: bool = False
+
+    def idle(self) -> list[tuple[str, object]]:
+        """Return the params without effect here, by name."""
+        return [
+            ("fastMode", self.fast_mode),
+            ("replyToId", self.reply_to_id),
+            ("expectedLeafEntryId", self.expected_leaf_entry_id),
+        ]
 
 
 class ChatHistoryParams(Params):
@@ -105,7 +115,7 @@ class ChatInjectParams(Params):
 async def chat_send(parts: GatewayParts, client: ConnectedClient, params: ChatSendParams) -> Any:
     """Say something in a session; the answer comes as events `chat` and `agent`. The same key and
     text is answered with `in_flight` or `ok`, another text is refused. `deliver` also sends the
-    agent's answer to the chat where the session was last spoken. `queueMode: "steer"` is followup
+    agent's answer to the chat that is named, or where the session was last spoken. `queueMode: "steer"` is followup
     here, as `note` says. Commands are carried out by the gateway.
     """
     key = answered_key(parts, params.session_key)
@@ -126,10 +136,11 @@ async def chat_send(parts: GatewayParts, client: ConnectedClient, params: ChatSe
         key,
         RunRequest(text, files, fields=fields),
         client=client.connect.client.id,
-        reply=await _target(parts, key) if params.deliver else None,
+        reply=await _target(parts, key, params) if params.deliver else None,
         mode=params.queue_mode or "",
         timeout_ms=params.timeout_ms,
     )
+    made = replace(made, digest=digest_of(key, params.message, files))  # with its command
     if params.queue_mode == "interrupt":
         for each in busy:
             if each != made.id:
@@ -142,6 +153,8 @@ async def chat_send(parts: GatewayParts, client: ConnectedClient, params: ChatSe
         answer["interruptedActiveRun"] = True
     if params.queue_mode == "steer":
         answer["note"] = STEER
+    if idle := [name for name, given in params.idle() if given]:
+        answer["ignored"] = idle
     return answer
 
 
@@ -241,6 +254,9 @@ async def _command(
     command = read_command(params.message, busy=bool(parts.runs.of_session(key)))
     if command is None or command.name == "agent":  # the key names the agent
         return params.message
+    run = params.idempotency_key
+    if parts.runs.live(run) is not None or await journal.run_of(run) is not None:
+        return params.message  # it has been carried out: what was said with it is a run
     conversation = await conversation_of(parts, key)
     done = parts.reception.answer_client(command, conversation)
     match done.effect:
@@ -263,10 +279,14 @@ async def _command(
     return {"runId": params.idempotency_key, "status": "started"}
 
 
-async def _target(parts: GatewayParts, key: str) -> ReplyTarget | None:
-    """Return the chat where a session was last spoken, while its account is there."""
+async def _target(parts: GatewayParts, key: str, params: ChatSendParams) -> ReplyTarget | None:
+    """Return the chat that is named, or else where the session was last spoken."""
     session = (await conversation_of(parts, key)).session
     require_sending(session)
+    channel, to = params.originating_channel, params.originating_to
+    if channel and to:
+        account, thread = params.originating_account_id, params.originating_thread_id
+        return target_of(parts, "chat.send", channel, account, to, thread)
     if not session.to or session.account not in parts.accounts.rows:
         return None
     return ReplyTarget(session.account, session.to, session.thread)

@@ -122,7 +122,8 @@ async def test_stop_and_interrupt_end_what_runs() -> None:
         assert answer == {"runId": "r2", "status": "started", "interruptedActiveRun": True}
         await until(lambda: len(agent.turns) == 2)
         assert (await said(client, "/stop", key="r3"))["runIds"] == ["r2"]
-        steered = await said(client, "three", key="r4", queueMode="steer")
+        steered = await said(client, "three", key="r4", queueMode="steer", fastMode=True)
+        assert steered["ignored"] == ["fastMode"]
         assert "followup" in steered["note"]
 
 
@@ -146,6 +147,16 @@ async def test_a_command_is_answered_by_the_gateway_and_a_reset_empties_the_hist
         await said(client, "/new", key="c3")
         history = (await client.call("chat.history", {"sessionKey": KEY}))["payload"]
         assert (history["messages"], history["totalMessages"]) == ([], 0)
+
+
+async def test_what_is_said_with_a_reset_is_asked_once_and_resets_once() -> None:
+    async with gateway_rig(agents="echo") as rig:
+        agent = await held_agent(rig)
+        client = await greeted(rig)
+        assert (await said(client, "/new hello", key="n"))["status"] == "started"
+        await until(lambda: agent.asked)
+        assert agent.asked[0]["text"] == "hello"
+        assert await said(client, "/new hello", key="n") == {"runId": "n", "status": "in_flight"}
 
 
 async def test_a_note_is_put_into_a_session_that_there_is() -> None:
