@@ -115,8 +115,8 @@ class ChatInjectParams(Params):
 async def chat_send(parts: GatewayParts, client: ConnectedClient, params: ChatSendParams) -> Any:
     """Say something in a session; the answer comes as events `chat` and `agent`. The same key and
     text is answered with `in_flight` or `ok`, another text is refused. `deliver` also sends the
-    agent's answer to the chat that is named, or where the session was last spoken. `queueMode: "steer"` is followup
-    here, as `note` says. Commands are carried out by the gateway.
+    agent's answer to the chat that is named, or where the session was last spoken. `queueMode:
+    "steer"` is followup here, as `note` says. Commands are carried out by the gateway.
     """
     key = answered_key(parts, params.session_key)
     files = files_of(params.attachments)
