@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 import socket
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 
@@ -20,60 +17,24 @@ from ipc.epoch import now_ms
 from ipc.errors import IpcError
 from ipc.frames.bootstrap import GatewayBoot
 from ipc.frames.websocket import MAX_PREAUTH_BYTES
-from ipc.identity.peer import PeerProof
 from ipc.websocket.connection import Connection
 from ipc.websocket.demux import Limits
 from ipc.websocket.server import Server
-from runtime.config.model import CanvasHostConfig, GatewayConfig
+from runtime.config.model import GatewayConfig
 from runtime.gateway import methods  # noqa: F401 - importing it fills the table
 from runtime.gateway.access.guard import AccessGuard
-from runtime.gateway.access_policy.gatekeeper import Gatekeeper
-from runtime.gateway.accounts.account_calls import AccountCalls
-from runtime.gateway.accounts.agents import Agents
-from runtime.gateway.accounts.answering import Answering
 from runtime.gateway.accounts.data_link import DataRouter
-from runtime.gateway.accounts.event_positions import EventPositions
 from runtime.gateway.accounts.fanout import Fanout
-from runtime.gateway.accounts.handover import Handover
-from runtime.gateway.accounts.health import Health
-from runtime.gateway.accounts.http_calls import HttpCalls
 from runtime.gateway.accounts.intake import Intake
-from runtime.gateway.accounts.peers import Peers
-from runtime.gateway.accounts.ring import Rings
-from runtime.gateway.accounts.rows import Accounts
+from runtime.gateway.assembly import assemble
 from runtime.gateway.certificate import Certificate
 from runtime.gateway.clients.admission import Admission
 from runtime.gateway.clients.client import ConnectedClient
-from runtime.gateway.devices.devices import Devices
-from runtime.gateway.devices.nodes import Nodes
-from runtime.gateway.devices.registry import Registry
 from runtime.gateway.file_limit import FileWatch, open_file_limit, shares
-from runtime.gateway.http.canvas_host import CanvasHost
 from runtime.gateway.http.late import LateEndpoints
-from runtime.gateway.http.tickets import MediaTickets
-from runtime.gateway.hub import Hub
 from runtime.gateway.jobs import Jobs
-from runtime.gateway.journal.interface import COPIES, FILE
-from runtime.gateway.journal.stored import StoredJournal
-from runtime.gateway.outbox.outbox import Outbox
 from runtime.gateway.parts import GatewayParts
-from runtime.gateway.presence import Presence
-from runtime.gateway.readiness import Readiness
-from runtime.gateway.runs.broadcast import RunBroadcast
-from runtime.gateway.runs.embedded import EmbeddedEcho
-from runtime.gateway.runs.links import RunLinks
-from runtime.gateway.runs.reception import Reception
-from runtime.gateway.runs.recovery import Recovery
-from runtime.gateway.runs.runs import Runs
-from runtime.gateway.runs.sessions import SessionCache
-from runtime.gateway.runs.turns import TurnLink
-from runtime.gateway.runs.typing import TypingSigns
-from runtime.gateway.stability import Stability
-from runtime.gateway.supervisor_link import SupervisorLink
 
-# For so long a thread may keep the interpreter's lock while another one waits for it. With the
-# usual 5 ms a busy event loop makes each commit of the journal's thread wait several times that.
-SWITCH_SECONDS = 0.0005
 # On the canvas host's own port.
 NO_WEBSOCKET = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 ANSWER_SECONDS = 0.5  # at the end, for the answers to calls that fail with it
@@ -142,7 +103,7 @@ class Gateway:
         """
         server = await self._serve(listen)
         # The loop accepts the first client after this turn, when the parts are there.
-        self.parts = parts = _parts(
+        self.parts = parts = assemble(
             self._boot, self._config, self._jobs, self._guard, server, self._on_failure
         )
         server.surround_writes(GatewayTurn(parts.fanout, parts.data_link, parts.intake))
@@ -253,142 +214,6 @@ class Gateway:
             _remove(self.parts, connection.data)
         elif isinstance(connection.data, Admission):
             connection.data.gone()
-
-
-def _parts(
-    boot: GatewayBoot,
-    config: GatewayConfig,
-    jobs: Jobs,
-    guard: AccessGuard,
-    server: Server,
-    on_failure: Callable[[str, bool], None],
-) -> GatewayParts:
-    """Make the parts of a gateway around the server of its clients."""
-    boot_id = secrets.token_hex(16)
-    accounts = Accounts(boot.channels, boot.revision)
-    health, presence = Health(accounts, boot.version), Presence(boot.version, boot_id)
-    readiness = Readiness(asyncio.get_running_loop().time)
-    registry = Registry(Path(boot.state_dir) / "devices.json")
-    peers = Peers(accounts, PeerProof(boot.secret))
-    calls = AccountCalls(peers, server.flush_soon)
-    http_calls = HttpCalls(peers)
-    gatekeeper = Gatekeeper(
-        lambda: intake.journal if intake.ready else None, server.flush_soon, accounts.label
-    )
-    agents = Agents(boot.agents, accounts, gatekeeper)
-    rings = Rings(config.limits.ring_messages, config.limits.ring_bytes)
-    fanout = Fanout(server.flush_soon)
-    handover = Handover(rings, fanout)
-    intake = Intake(
-        peers,
-        handover,
-        lambda on_change: _open_journal(boot, recovery.after(on_change), on_failure),
-        lambda key, incarnation, at, part: answering.on_stored(key, incarnation, at, part),
-        lambda key: answering.forget(key),
-    )
-    flush, state = server.flush_soon, Path(boot.state_dir)
-    outbox = Outbox(
-        peers,
-        intake,
-        calls.ask,
-        jobs,
-        flush,
-        agents.on_answer,
-        state,
-        lambda key: reception.is_answered(key),
-    )
-    sessions = SessionCache(lambda: intake.journal if intake.ready else None)
-    turns = TurnLink(peers, on_ready=lambda agent, number: runs.agent_ready(agent, number))
-    runs = Runs(
-        RunLinks(
-            journal=lambda: intake.journal,
-            flush_soon=flush,
-            agents=agents,
-            turns=EmbeddedEcho(turns, agents.is_embedded),
-            outbox=outbox,
-            sessions=sessions,
-            jobs=jobs,
-            abilities=accounts.abilities,
-            queue=lambda run: reception.queue_of(run),
-            silent_groups=lambda: reception.silent_groups,
-        )
-    )
-    reception = Reception(
-        agents, gatekeeper, sessions, runs, lambda: intake.journal, accounts, boot.version
-    )
-    answering = Answering(agents, jobs, outbox, gatekeeper, intake, reception, runs, flush)
-    runs.watch(TypingSigns(accounts, calls.ask).on_update)
-    hub = Hub(accounts, health, presence, readiness, config.tick_interval_ms / 1000)
-    recovery = Recovery(runs, agents, intake, jobs, lambda: state / FILE)
-
-    def on_welcome(key: str) -> None:
-        outbox.welcomed(key)  # first: what was left goes before new answers
-        answering.welcomed(key)
-
-    return GatewayParts(
-        boot=boot,
-        boot_id=boot_id,
-        config=config,
-        tickets=MediaTickets(boot.secret),
-        canvas=CanvasHost(msgspec.convert(boot.canvas, CanvasHostConfig), boot.secret),
-        jobs=jobs,
-        guard=guard,
-        readiness=readiness,
-        stability=Stability(),
-        server=server,
-        most_clients=min(config.limits.max_clients, shares(open_file_limit()).clients),
-        hub=hub,
-        presence=presence,
-        supervisor=SupervisorLink(),
-        registry=registry,
-        devices=Devices(registry),
-        nodes=Nodes(registry, config.nodes, boot_id[:8]),
-        accounts=accounts,
-        health=health,
-        agents=agents,
-        gatekeeper=gatekeeper,
-        rings=rings,
-        positions=EventPositions(accounts, rings, intake),
-        fanout=fanout,
-        peers=peers,
-        calls=calls,
-        http_calls=http_calls,
-        turns=turns,
-        handover=handover,
-        intake=intake,
-        outbox=outbox,
-        answering=answering,
-        sessions=sessions,
-        runs=runs,
-        broadcast=RunBroadcast(hub, sessions, runs),
-        reception=reception,
-        recovery=recovery,
-        data_link=DataRouter(
-            boot.data,
-            boot_id,
-            peers=peers,
-            calls=calls,
-            http_calls=http_calls,
-            rings=rings,
-            handover=handover,
-            intake=intake,
-            turns=turns,
-            output=server,
-            on_message=answering.on_message,
-            on_welcome=on_welcome,
-            on_progress=outbox.progress,
-        ),
-    )
-
-
-def _open_journal(
-    boot: GatewayBoot, on_change: Callable[[], None], on_failure: Callable[[str, bool], None]
-) -> StoredJournal:
-    sys.setswitchinterval(SWITCH_SECONDS)
-    state = Path(boot.state_dir)
-    return StoredJournal(
-        state / FILE, on_change=on_change, on_failure=on_failure, copies=state / COPIES
-    )
 
 
 def _remove(parts: GatewayParts, client: ConnectedClient) -> None:

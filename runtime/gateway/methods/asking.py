@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from ipc.epoch import now_ms
 from ipc.errors import RemoteError
-from ipc.frames.words import AGENT, INVALID_REQUEST, UNAVAILABLE
+from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE, agent_key
 from runtime.gateway.conversations.run_answers import digest_of
 from runtime.gateway.conversations.session_keys import (
     BadSessionKey,
@@ -192,7 +192,7 @@ async def begin(parts: GatewayParts, journal: Journal, run: Run) -> tuple[Run, b
     known = await known_run(parts, journal, run)
     if known is not None:
         return known, True
-    key = f"{AGENT}:{run.agent}" if run.reply is None else run.reply.account
+    key = agent_key(run.agent) if run.reply is None else run.reply.account
     found, was_known = await parts.runs.begin(key, run)
     if was_known and found.digest != run.digest:
         details = {"reason": "chat-request-conflict"}
@@ -207,7 +207,7 @@ async def conversation_of(parts: GatewayParts, key: str) -> OpenConversation:
 
 async def store_session(parts: GatewayParts, journal: Journal, session: Session) -> None:
     """Store what a session is now; returns once that is done."""
-    await stored(parts, journal, SessionChanged(f"{AGENT}:{session.agent}", session))
+    await stored(parts, journal, SessionChanged(agent_key(session.agent), session))
 
 
 async def stored(parts: GatewayParts, journal: Journal, record: Record) -> Outcome:

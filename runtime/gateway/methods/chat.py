@@ -13,7 +13,7 @@ from ipc import timeouts
 from ipc.epoch import now_ms
 from ipc.errors import RemoteError
 from ipc.frames.requests import Params
-from ipc.frames.words import AGENT, INVALID_REQUEST
+from ipc.frames.words import INVALID_REQUEST, agent_key
 from runtime.gateway.access.scopes import ADMIN, READ, WRITE
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, method
@@ -238,7 +238,7 @@ async def add_entry(parts: GatewayParts, journal: Journal, key: str, entry: Tran
     conversation = await conversation_of(parts, key)
     session = changed(conversation.session, messages=conversation.session.messages + 1)
     conversation.session = session
-    record = EntriesAdded(f"{AGENT}:{session.agent}", key, [entry], session)
+    record = EntriesAdded(agent_key(session.agent), key, [entry], session)
     outcome = await stored(parts, journal, record)
     number = outcome.first if isinstance(outcome, Recorded) else 0
     added = [replace(entry, number=number)]

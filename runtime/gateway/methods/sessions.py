@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 from ipc.epoch import now_ms
 from ipc.errors import RemoteError
 from ipc.frames.requests import Params
-from ipc.frames.words import AGENT, INVALID_REQUEST
+from ipc.frames.words import INVALID_REQUEST, agent_key
 from runtime.gateway.access.scopes import ADMIN, READ, WRITE
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, method
@@ -266,7 +266,7 @@ async def sessions_delete(
     if session is None:
         return {"ok": True, "key": key, "deleted": False, "archived": []}
     await abort(parts, key, None)
-    await stored(parts, journal, SessionDeleted(f"{AGENT}:{session.agent}", key))
+    await stored(parts, journal, SessionDeleted(agent_key(session.agent), key))
     parts.sessions.forget(key)
     parts.broadcast.sessions.changed(session, reason="delete")
     return {"ok": True, "key": key, "deleted": True, "archived": []}
