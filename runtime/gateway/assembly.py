@@ -43,6 +43,7 @@ from runtime.gateway.outbox.outbox import Outbox
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.presence import Presence
 from runtime.gateway.readiness import Readiness
+from runtime.gateway.runs.asking import Asking
 from runtime.gateway.runs.broadcast import RunBroadcast
 from runtime.gateway.runs.embedded import EmbeddedEcho
 from runtime.gateway.runs.links import RunLinks
@@ -124,7 +125,8 @@ def assemble(
     answering = Answering(agents, jobs, outbox, gatekeeper, intake, reception, runs, flush)
     runs.watch(TypingSigns(accounts, calls.ask).on_update)
     hub = Hub(accounts, health, presence, readiness, config.tick_interval_ms / 1000)
-    recovery = Recovery(runs, agents, intake, jobs, lambda: state / FILE)
+    broadcast = RunBroadcast(hub, sessions, runs)
+    recovery = Recovery(runs, intake, jobs, lambda: state / FILE)
 
     def on_welcome(key: str) -> None:
         outbox.welcomed(key)  # first: what was left goes before new answers
@@ -165,7 +167,8 @@ def assemble(
         answering=answering,
         sessions=sessions,
         runs=runs,
-        broadcast=RunBroadcast(hub, sessions, runs),
+        broadcast=broadcast,
+        asking=Asking(agents, intake, runs, sessions, broadcast, flush),
         reception=reception,
         recovery=recovery,
         data_link=DataRouter(

@@ -32,6 +32,7 @@ from runtime.gateway.jobs import Jobs
 from runtime.gateway.outbox.outbox import Outbox
 from runtime.gateway.presence import Presence
 from runtime.gateway.readiness import Readiness
+from runtime.gateway.runs.asking import Asking
 from runtime.gateway.runs.broadcast import RunBroadcast
 from runtime.gateway.runs.reception import Reception
 from runtime.gateway.runs.recovery import Recovery
@@ -49,7 +50,7 @@ class GatewayParts:
     ``boot_id`` is new for each process. ``server`` is the clients' port, ``data_link`` and
     ``peers`` are the workers' side, ``intake`` what of it is stored first, ``calls`` the calls to
     accounts, ``http_calls`` the HTTP requests to them, ``turns`` those of agents, ``runs`` what
-    these are asked, ``broadcast`` what clients see of it,
+    these are asked, ``broadcast`` what clients see of it, ``asking`` begins those of clients,
     ``supervisor`` the link to the supervisor, ``tickets`` let clients fetch files, ``canvas`` is
     what nodes and browsers show. ``gatekeeper`` decides whose messages are answered.
     """
@@ -92,6 +93,7 @@ class GatewayParts:
     sessions: SessionCache
     runs: Runs
     broadcast: RunBroadcast
+    asking: Asking
     reception: Reception
     recovery: Recovery
     data_link: DataRouter

@@ -123,7 +123,7 @@ class OutboxLife:
             self.flush,
         )
         where = Path("journal.db")
-        self.recovery = Recovery(self.runs, self.agents, self.intake, self.jobs, lambda: where)
+        self.recovery = Recovery(self.runs, self.intake, self.jobs, lambda: where)
         self.report(**row)
 
     def flush(self) -> None:

@@ -66,11 +66,6 @@ class Agents:
         """The id of the agent that is meant where a client names none."""
         return self.listed.agent_of("") or next(iter(self.listed.entries), MAIN)
 
-    @property
-    def is_any_asked(self) -> bool:
-        """Whether an agent answers for any account."""
-        return any(self.agent_of(key) is not None for key in self._accounts.rows)
-
     def may_answer(self, key: str, flags: int) -> bool:
         """Return whether a message with these flags may be one to answer."""
         if flags & MEANT == MEANT:

@@ -20,27 +20,19 @@ from runtime.gateway.conversations.run_answers import (
     in_flight,
     waited,
 )
-from runtime.gateway.conversations.session_keys import agent_of, named_key
+from runtime.gateway.conversations.session_keys import agent_of, main_key, named_key
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.runs import ReplyTarget, Run, RunRequest
-from runtime.gateway.methods.asking import (
+from runtime.gateway.methods.request_parts import (
     FileParams,
     Word,
-    answered_key,
-    begin,
-    conversation_of,
-    default_agent,
     files_of,
-    journal_of,
-    made_run,
-    main_of,
     require_sending,
-    reset_session,
     session_of_chat,
-    session_with_id,
     target_of,
 )
 from runtime.gateway.parts import GatewayParts
+from runtime.gateway.runs.asking import made_run
 from workers.messages import MAX_TEXT, Id
 
 WAIT_MS, MAX_WAIT_MS = 30_000, 3_600_000
@@ -123,17 +115,15 @@ async def agent(parts: GatewayParts, client: ConnectedClient, params: AgentParam
     the answer also goes to the chat that is named. `ignored` (ours) names params without effect.
     """
     _check_agent(parts, params)
-    journal = await journal_of(parts)
+    journal = await parts.asking.journal()
     target = _target(parts, params)
     session = await _session(parts, journal, params, target)
     if params.message.strip() in RESETS:
-        await reset_session(parts, journal, session)
+        await parts.asking.reset(session)
         return command_answer(params.idempotency_key, RESET_DONE)
     if target is not None and params.deliver:
-        require_sending((await conversation_of(parts, session)).session)
-    run, known = await begin(
-        parts,
-        journal,
+        require_sending((await parts.asking.conversation(session)).session)
+    asked = await parts.asking.ask(
         made_run(
             params.idempotency_key,
             session,
@@ -141,15 +131,16 @@ async def agent(parts: GatewayParts, client: ConnectedClient, params: AgentParam
             client=client.connect.client.id,
             reply=target if params.deliver else None,
             timeout_ms=params.timeout * 1000 if params.timeout else None,
-        ),
+        )
     )
-    if known:
+    run = asked.run
+    if asked.known:
         return in_flight(run) if run.is_open else last_answer(run, client.protocol)
     named = params.agent_id or params.session_key or params.session_id or target
     first = accepted(run, named=bool(named), ignored=params.ignored())
-    later = parts.runs.ending(run.id)
-    if later is None:  # it has ended already
-        return last_answer(await journal.run_of(run.id) or run, client.protocol)
+    later = asked.ending()
+    if later is None:
+        return last_answer(await asked.end(), client.protocol)
     return TwoAnswers(first, later, lambda ended: last_answer(ended, client.protocol))
 
 
@@ -158,7 +149,7 @@ async def agent_wait(parts: GatewayParts, client: ConnectedClient, params: Agent
     """Wait until a run has ended, at most `timeoutMs` (30 s). `known` (ours) is false for a run
     that there is not, of which OpenClaw says what it says of one that still runs.
     """
-    await journal_of(parts)
+    await parts.asking.journal()
     run = await parts.runs.wait(params.run_id, params.timeout_ms / 1000)
     return waited(params.run_id, run)
 
@@ -192,7 +183,7 @@ def _check_agent(parts: GatewayParts, params: AgentParams) -> None:
         raise RemoteError(INVALID_REQUEST, text)
     if not params.session_key:
         return
-    owner = agent_of(answered_key(parts, params.session_key))
+    owner = agent_of(parts.asking.answered_key(params.session_key))
     if wanted and owner != wanted:
         text = f'The agent-scoped session key belongs to "{owner}", not "{wanted}".'
         raise RemoteError(INVALID_REQUEST, text)
@@ -211,12 +202,12 @@ async def _session(
 ) -> str:
     """Return the key of the session that is meant."""
     if params.session_key:
-        return answered_key(parts, params.session_key)
-    owner = params.agent_id or default_agent(parts)
+        return parts.asking.answered_key(params.session_key)
+    owner = params.agent_id or parts.agents.default_id
     if params.session_id:
-        return await session_with_id(parts, journal, params.session_id, owner)
+        return await parts.asking.session_with_id(params.session_id, owner)
     if target is not None:
         return await session_of_chat(parts, journal, owner, target)
     if params.agent_id or params.to:
-        return main_of(parts, owner)
-    return answered_key(parts, named_key(owner, "explicit", params.idempotency_key))
+        return main_key(owner)
+    return parts.asking.answered_key(named_key(owner, "explicit", params.idempotency_key))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
-from ipc import timeouts
 from ipc.epoch import now_ms
 from ipc.errors import RemoteError
 from ipc.frames.requests import Params
-from ipc.frames.words import INVALID_REQUEST, agent_key
+from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import ADMIN, READ, WRITE
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, method
@@ -22,32 +20,22 @@ from runtime.gateway.conversations.history_views import MAX_CHARS, history_page
 from runtime.gateway.conversations.run_answers import digest_of
 from runtime.gateway.conversations.session_keys import agent_of
 from runtime.gateway.conversations.session_rows import PROVIDER, session_row
-from runtime.gateway.journal.conversations import EntriesAdded, Session, TranscriptEntry
+from runtime.gateway.journal.conversations import Session, TranscriptEntry
 from runtime.gateway.journal.interface import Journal
-from runtime.gateway.journal.runs import Recorded, ReplyTarget, Run, RunRequest
-from runtime.gateway.methods.asking import (
+from runtime.gateway.journal.runs import ReplyTarget, Run, RunRequest
+from runtime.gateway.methods.request_parts import (
     FileParams,
     Word,
-    answered_key,
-    begin,
-    changed,
-    conversation_of,
     files_of,
-    journal_of,
-    key_in,
-    made_run,
     require_sending,
-    reset_session,
-    store_session,
-    stored,
     target_of,
 )
 from runtime.gateway.parts import GatewayParts
+from runtime.gateway.runs.asking import changed, made_run
 from runtime.gateway.runs.lifecycle import RunPhase
 from runtime.gateway.runs.reception import QUEUE
 from workers.messages import MAX_TEXT, Id
 
-ABORT_SECONDS = 2.0  # until the end of an aborted run is stored, and its events are sent
 INJECTED = "gateway-injected"  # the model of what no agent has said
 STEER = "queueMode steer is followup here: the message is a turn of its own"
 Key = Annotated[str, Meta(min_length=1, max_length=512)]
@@ -118,11 +106,11 @@ async def chat_send(parts: GatewayParts, client: ConnectedClient, params: ChatSe
     agent's answer to the chat that is named, or where the session was last spoken. `queueMode:
     "steer"` is followup here, as `note` says. Commands are carried out by the gateway.
     """
-    key = answered_key(parts, params.session_key)
+    key = parts.asking.answered_key(params.session_key)
     files = files_of(params.attachments)
     if not params.message.strip() and not files:
         raise RemoteError(INVALID_REQUEST, "message or attachment required")
-    journal = await journal_of(parts)
+    journal = await parts.asking.journal()
     text = params.message
     if not params.suppress_command_interpretation and not files:
         done = await _command(parts, journal, key, params)
@@ -145,8 +133,9 @@ async def chat_send(parts: GatewayParts, client: ConnectedClient, params: ChatSe
         for each in busy:
             if each != made.id:
                 parts.broadcast.stops(each, "aborted")
-    run, known = await begin(parts, journal, made)
-    if known:
+    asked = await parts.asking.ask(made)
+    run = asked.run
+    if asked.known:
         return {"runId": run.id, "status": "in_flight" if run.is_open else _status(run)}
     answer: dict[str, Any] = {"runId": run.id, "status": "started"}
     if params.queue_mode == "interrupt" and busy:
@@ -165,8 +154,8 @@ async def chat_history(
     """Answer with the newest entries of a session's transcript, and with what waits. A session that
     there is not is empty.
     """
-    key = key_in(parts, params.session_key)
-    journal = await journal_of(parts)
+    key = parts.asking.key_in(params.session_key)
+    journal = await parts.asking.journal()
     session = await journal.session(key)
     entries: list[TranscriptEntry] = []
     if session is not None:
@@ -197,8 +186,8 @@ async def chat_history(
 @method("chat.abort", WRITE, ChatAbortParams, repeat=Repeat.ALWAYS)
 async def chat_abort(parts: GatewayParts, client: ConnectedClient, params: ChatAbortParams) -> Any:
     """End a run of a session, or all of them. The events of their ends come before the answer."""
-    key = key_in(parts, params.session_key)
-    runs = await abort(parts, key, params.run_id)
+    key = parts.asking.key_in(params.session_key)
+    runs = await parts.asking.abort(key, params.run_id)
     return {"ok": True, "aborted": bool(runs), "runIds": runs}
 
 
@@ -207,44 +196,15 @@ async def chat_inject(
     parts: GatewayParts, client: ConnectedClient, params: ChatInjectParams
 ) -> Any:
     """Add a message to a session's transcript as if its agent had said it, without asking it."""
-    key = answered_key(parts, params.session_key)
-    journal = await journal_of(parts)
+    key = parts.asking.answered_key(params.session_key)
+    journal = await parts.asking.journal()
     if await journal.session(key) is None:
         raise RemoteError(INVALID_REQUEST, "session not found")
     text = f"[{params.label}]\n\n{params.message}" if params.label else params.message
     entry = TranscriptEntry("assistant", text, at=now_ms(), model=INJECTED)
-    number = await add_entry(parts, journal, key, entry)
+    number = await parts.asking.add_entry(key, entry)
     parts.broadcast.said(f"inject-{number}", key, agent_of(key), _message(text, entry.at))
     return {"ok": True, "messageId": str(number)}
-
-
-async def abort(parts: GatewayParts, key: str, run: str | None, reason: str = "rpc") -> list[str]:
-    """End one run of a session, or all; return their ids once the ends are stored."""
-    found = [each.run.id for each in parts.runs.of_session(key) if run in (None, each.run.id)]
-    ends = [end for each in found if (end := parts.runs.ending(each)) is not None]
-    for each in found:
-        parts.broadcast.stops(each, reason)
-    aborted = [each for each in found if parts.runs.abort(each)]
-    try:
-        async with timeouts.timeout(ABORT_SECONDS):
-            await asyncio.gather(*ends)
-    except TimeoutError:
-        pass  # the journal is in trouble: the events follow
-    return aborted
-
-
-async def add_entry(parts: GatewayParts, journal: Journal, key: str, entry: TranscriptEntry) -> int:
-    """Add an entry to a transcript; return its number once it is stored."""
-    conversation = await conversation_of(parts, key)
-    session = changed(conversation.session, messages=conversation.session.messages + 1)
-    conversation.session = session
-    record = EntriesAdded(agent_key(session.agent), key, [entry], session)
-    outcome = await stored(parts, journal, record)
-    number = outcome.first if isinstance(outcome, Recorded) else 0
-    added = [replace(entry, number=number)]
-    conversation.extend(added)
-    parts.broadcast.sessions.added(session, added)
-    return number
 
 
 async def _command(
@@ -257,20 +217,20 @@ async def _command(
     run = params.idempotency_key
     if parts.runs.live(run) is not None or await journal.run_of(run) is not None:
         return params.message  # it has been carried out: what was said with it is a run
-    conversation = await conversation_of(parts, key)
+    conversation = await parts.asking.conversation(key)
     done = parts.reception.answer_client(command, conversation)
     match done.effect:
         case "stop":
-            runs = await abort(parts, key, None, "stop")
+            runs = await parts.asking.abort(key, None, "stop")
             return {"ok": True, "aborted": bool(runs), "runIds": runs}
         case "reset":
-            await reset_session(parts, journal, key)
+            await parts.asking.reset(key)
         case "queue":
             settings = {n: v for n, v in conversation.session.settings.items() if n != QUEUE}
             if done.queue is not None:
                 settings[QUEUE] = msgspec.to_builtins(done.queue)
             conversation.session = changed(conversation.session, settings=settings)
-            await store_session(parts, journal, conversation.session)
+            await parts.asking.store_session(conversation.session)
     if done.message is not None:
         return done.message
     more = {"provider": "openclaw", "model": INJECTED, "stopReason": "stop"}
@@ -281,7 +241,7 @@ async def _command(
 
 async def _target(parts: GatewayParts, key: str, params: ChatSendParams) -> ReplyTarget | None:
     """Return the chat that is named, or else where the session was last spoken."""
-    session = (await conversation_of(parts, key)).session
+    session = (await parts.asking.conversation(key)).session
     require_sending(session)
     channel, to = params.originating_channel, params.originating_to
     if channel and to:

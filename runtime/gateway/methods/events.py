@@ -18,7 +18,6 @@ from runtime.gateway.accounts.fanout import EVENT, GAP, MESSAGE, OWN_EVENTS, eve
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
 from runtime.gateway.journal.interface import PAGE_BYTES
-from runtime.gateway.methods.asking import key_in
 from runtime.gateway.parts import GatewayParts
 
 READ_SECONDS = 30.0  # in which a client reads some of what is sent to it from the journal
@@ -93,7 +92,8 @@ def _choose_runs(
     """Follow which sessions' runs a client wants to see."""
     if runs is None:
         return
-    chosen = [] if runs is False else None if runs is True else [key_in(parts, k) for k in runs]
+    keys = [] if isinstance(runs, bool) else [parts.asking.key_in(each) for each in runs]
+    chosen = None if runs is True else keys
     parts.broadcast.choose(client, chosen)
 
 

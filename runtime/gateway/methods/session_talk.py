@@ -15,20 +15,11 @@ from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, method
 from runtime.gateway.conversations.session_keys import named_key
 from runtime.gateway.journal.conversations import SessionFilter
-from runtime.gateway.methods.asking import (
-    FileParams,
-    Word,
-    answered_key,
-    changed,
-    conversation_of,
-    default_agent,
-    journal_of,
-    key_in,
-    store_session,
-)
 from runtime.gateway.methods.chat import ChatSendParams, Key, chat_send
+from runtime.gateway.methods.request_parts import FileParams, Word
 from runtime.gateway.methods.sessions import SessionKeyParams
 from runtime.gateway.parts import GatewayParts
+from runtime.gateway.runs.asking import changed
 from workers.messages import MAX_TEXT, Id
 
 
@@ -65,18 +56,18 @@ async def sessions_create(
     """Make a session, or answer with the one that there is under the key; `message` is said in it,
     once under a key of the session's own.
     """
-    owner = params.agent_id or default_agent(parts)
-    key = answered_key(parts, params.key or named_key(owner, "dashboard", str(uuid.uuid4())))
-    journal = await journal_of(parts)
+    owner = params.agent_id or parts.agents.default_id
+    key = parts.asking.answered_key(params.key or named_key(owner, "dashboard", str(uuid.uuid4())))
+    journal = await parts.asking.journal()
     session = await journal.session(key)
     if session is None:
         if params.label and (await journal.sessions(SessionFilter(label=params.label), 1))[0]:
             raise RemoteError(INVALID_REQUEST, f"label already in use: {params.label}")
-        conversation = await conversation_of(parts, key)
+        conversation = await parts.asking.conversation(key)
         settings = {"model": params.model} if params.model else {}
         session = changed(conversation.session, label=params.label or "", settings=settings)
         conversation.session = session
-        await store_session(parts, journal, session)
+        await parts.asking.store_session(session)
         parts.broadcast.sessions.changed(session, reason="create")
     answer = {"ok": True, "key": key, "sessionId": session.id, "entry": session}
     if not params.message:
@@ -91,8 +82,8 @@ async def sessions_send(
     parts: GatewayParts, client: ConnectedClient, params: SessionsSendParams
 ) -> Any:
     """Say something in a session that there is, as `chat.send` does."""
-    key = answered_key(parts, params.key)
-    if await (await journal_of(parts)).session(key) is None:
+    key = parts.asking.answered_key(params.key)
+    if await (await parts.asking.journal()).session(key) is None:
         raise RemoteError(INVALID_REQUEST, f"session not found: {params.key}")
     said = ChatSendParams(
         session_key=key,
@@ -117,7 +108,7 @@ def sessions_messages_subscribe(
     parts: GatewayParts, client: ConnectedClient, params: SubscribeMessagesParams
 ) -> Any:
     """Send this client `session.message` of one session from now on."""
-    key = key_in(parts, params.key)
+    key = parts.asking.key_in(params.key)
     parts.broadcast.sessions.follow(client, key)
     return {"subscribed": True, "key": key}
 
@@ -127,6 +118,6 @@ def sessions_messages_unsubscribe(
     parts: GatewayParts, client: ConnectedClient, params: SubscribeMessagesParams
 ) -> Any:
     """Send this client `session.message` of one session no more."""
-    key = key_in(parts, params.key)
+    key = parts.asking.key_in(params.key)
     parts.broadcast.sessions.unfollow(client, key)
     return {"subscribed": False, "key": key}

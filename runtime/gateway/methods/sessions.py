@@ -23,19 +23,10 @@ from runtime.gateway.journal.conversations import (
     TranscriptEntry,
 )
 from runtime.gateway.journal.interface import Journal
-from runtime.gateway.methods.asking import (
-    Word,
-    answered_key,
-    changed,
-    conversation_of,
-    journal_of,
-    key_in,
-    reset_session,
-    store_session,
-    stored,
-)
-from runtime.gateway.methods.chat import Key, abort
+from runtime.gateway.methods.chat import Key
+from runtime.gateway.methods.request_parts import Word
 from runtime.gateway.parts import GatewayParts
+from runtime.gateway.runs.asking import changed
 
 PREVIEW_ENTRIES = 50  # of which the last words are taken
 MAX_KEYS = 64
@@ -131,7 +122,7 @@ async def sessions_list(
     parts: GatewayParts, client: ConnectedClient, params: SessionsListParams
 ) -> Any:
     """Answer with sessions, those that changed last first."""
-    journal, now = await journal_of(parts), now_ms()
+    journal, now = await parts.asking.journal(), now_ms()
     since = now - params.active_minutes * 60_000 if params.active_minutes else 0
     which = SessionFilter(
         agent=params.agent_id,
@@ -163,7 +154,7 @@ async def sessions_resolve(
     if not (params.key or params.session_id or params.label):
         text = "Either key, sessionId, label, shortId, or reference is required"
         raise RemoteError(INVALID_REQUEST, text)
-    journal = await journal_of(parts)
+    journal = await parts.asking.journal()
     found = await _named(parts, journal, params)
     if found is not None:
         return {"ok": True, "key": found.key, "agentId": found.agent}
@@ -179,7 +170,7 @@ async def sessions_describe(
     parts: GatewayParts, client: ConnectedClient, params: SessionKeyParams
 ) -> Any:
     """Answer with the row of a session, `null` for one that there is not."""
-    session = await (await journal_of(parts)).session(key_in(parts, params.key))
+    session = await (await parts.asking.journal()).session(parts.asking.key_in(params.key))
     return {"session": None if session is None else _row(parts, session)}
 
 
@@ -188,8 +179,8 @@ async def sessions_get(
     parts: GatewayParts, client: ConnectedClient, params: SessionsGetParams
 ) -> Any:
     """Answer with the newest entries of a session's transcript."""
-    journal = await journal_of(parts)
-    session = await journal.session(key_in(parts, params.key))
+    journal = await parts.asking.journal()
+    session = await journal.session(parts.asking.key_in(params.key))
     if session is None:
         return {"messages": []}
     entries = await _entries(journal, session, params.limit)
@@ -202,9 +193,9 @@ async def sessions_preview(
     parts: GatewayParts, client: ConnectedClient, params: SessionsPreviewParams
 ) -> Any:
     """Answer with the last words of some sessions."""
-    journal, previews = await journal_of(parts), []
+    journal, previews = await parts.asking.journal(), []
     for given in params.keys:
-        session = await journal.session(key_in(parts, given))
+        session = await journal.session(parts.asking.key_in(given))
         items: list[dict[str, Any]] = []
         if session is not None:
             entries = await _entries(journal, session, PREVIEW_ENTRIES)
@@ -222,16 +213,16 @@ async def sessions_patch(
     `thinkingLevel` are asked for in its turns, as far as the agent's kind knows them; `ignored`
     (ours) names fields that are kept and have no effect.
     """
-    key = answered_key(parts, params.key)
-    journal = await journal_of(parts)
+    key = parts.asking.answered_key(params.key)
+    journal = await parts.asking.journal()
     if params.label:
         holders, _ = await journal.sessions(SessionFilter(label=params.label), 2)
         if any(each.key != key for each in holders):
             raise RemoteError(INVALID_REQUEST, f"label already in use: {params.label}")
-    conversation = await conversation_of(parts, key)
+    conversation = await parts.asking.conversation(key)
     session = _patched(conversation.session, params)
     conversation.session = session
-    await store_session(parts, journal, session)
+    await parts.asking.store_session(session)
     parts.broadcast.sessions.changed(session, reason="patch")
     names = zip(params.__struct_fields__, params.__struct_encode_fields__, strict=True)
     idle = [wire for name, wire in names if wire in IDLE and getattr(params, name) is not UNSET]
@@ -244,8 +235,8 @@ async def sessions_reset(
     parts: GatewayParts, client: ConnectedClient, params: SessionsResetParams
 ) -> Any:
     """Begin a session anew: label and settings stay, its runs are ended."""
-    key = answered_key(parts, params.key)
-    session = await reset_session(parts, await journal_of(parts), key, params.reason)
+    key = parts.asking.answered_key(params.key)
+    session = await parts.asking.reset(key, params.reason)
     parts.broadcast.sessions.changed(session, reason=params.reason)
     return {"ok": True, "key": key, "entry": session}
 
@@ -255,8 +246,8 @@ async def sessions_delete(
     parts: GatewayParts, client: ConnectedClient, params: SessionsDeleteParams
 ) -> Any:
     """Delete a session with its transcript, which is kept nowhere else; its runs are ended."""
-    key = key_in(parts, params.key)
-    journal = await journal_of(parts)
+    key = parts.asking.key_in(params.key)
+    journal = await parts.asking.journal()
     session = await journal.session(key)
     if key == main_key(key.split(":")[1]):
         raise RemoteError(INVALID_REQUEST, f"Cannot delete the main session ({key}).")
@@ -265,8 +256,8 @@ async def sessions_delete(
         raise RemoteError(INVALID_REQUEST, text)
     if session is None:
         return {"ok": True, "key": key, "deleted": False, "archived": []}
-    await abort(parts, key, None)
-    await stored(parts, journal, SessionDeleted(agent_key(session.agent), key))
+    await parts.asking.abort(key, None)
+    await parts.asking.store(SessionDeleted(agent_key(session.agent), key))
     parts.sessions.forget(key)
     parts.broadcast.sessions.changed(session, reason="delete")
     return {"ok": True, "key": key, "deleted": True, "archived": []}
@@ -277,7 +268,7 @@ async def sessions_abort(
     parts: GatewayParts, client: ConnectedClient, params: SessionsAbortParams
 ) -> Any:
     """End a run of a session, or all of them; `abortedRunId` is the first one."""
-    runs = await abort(parts, key_in(parts, params.key), params.run_id)
+    runs = await parts.asking.abort(parts.asking.key_in(params.key), params.run_id)
     status = "aborted" if runs else "no-active-run"
     return {"ok": True, "abortedRunId": runs[0] if runs else None, "status": status}
 
@@ -286,7 +277,7 @@ async def _named(
     parts: GatewayParts, journal: Journal, params: SessionsResolveParams
 ) -> Session | None:
     if params.key:
-        return await journal.session(key_in(parts, params.key))
+        return await journal.session(parts.asking.key_in(params.key))
     which = SessionFilter(agent=params.agent_id, id=params.session_id, label=params.label)
     found, _ = await journal.sessions(which, 1)
     return found[0] if found else None

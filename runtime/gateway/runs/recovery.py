@@ -7,7 +7,6 @@ from pathlib import Path
 
 import structlog
 
-from runtime.gateway.accounts.agents import Agents
 from runtime.gateway.accounts.intake import Intake
 from runtime.gateway.jobs import Jobs
 from runtime.gateway.runs.runs import Runs
@@ -18,14 +17,12 @@ log = structlog.get_logger("gateway.runs")
 class Recovery:
     """The beginning of all runs: once the supervisor has reported, and the journal is read.
 
-    ``file`` is that of the journal. Until it is needed it is not made.
+    ``file`` is that of the journal. Where there is one it is read, whether or not an account needs
+    it now: clients may have left runs in it. Until it is needed it is not made.
     """
 
-    def __init__(
-        self, runs: Runs, agents: Agents, intake: Intake, jobs: Jobs, file: Callable[[], Path]
-    ) -> None:
+    def __init__(self, runs: Runs, intake: Intake, jobs: Jobs, file: Callable[[], Path]) -> None:
         self._runs = runs
-        self._agents = agents
         self._intake = intake
         self._jobs = jobs
         self._file = file
@@ -34,7 +31,7 @@ class Recovery:
     def reported(self) -> None:
         """Take notice that the supervisor has reported everything."""
         self._informed = True
-        if self._agents.is_any_asked and self._file().exists():
+        if self._file().exists():
             self._intake.open()
         self.look()
 

@@ -53,7 +53,7 @@ class Runs:
         self._pumping: asyncio.TimerHandle | None = None
         self._whole = False  # what earlier gateways have left is here
         self._left: dict[str, LiveRun] = {}  # that, while it is being read
-        self._early: list[tuple[str, Run]] = []  # what has come meanwhile
+        self._early: list[LiveRun] = []  # what has come meanwhile
         self._closed = False
 
     def __len__(self) -> int:
@@ -68,10 +68,11 @@ class Runs:
             "ended": dict(self.ended),
         }
 
-    async def begin(self, key: str, run: Run) -> tuple[Run, bool]:
+    async def begin(self, key: str, run: Run, watcher: Watcher | None = None) -> tuple[Run, bool]:
         """Store a run of ``key`` and have it answered; return it, and whether its id was known.
 
-        Raises ``RemoteError`` when there is no journal to store it in.
+        ``watcher`` is called with all that happens to a new one. Raises ``RemoteError`` when there
+        is no journal to store it in.
         """
         journal = self._links.journal()
         if journal is None or self._closed:
@@ -81,8 +82,9 @@ class Runs:
         self._links.flush_soon()
         outcome = await stored
         known = outcome.runs.get(run.id) if isinstance(outcome, Recorded) else None
-        if known is None:
-            self.enter(key, [run])
+        if known is None and run.id not in self._live:
+            self._enter(LiveRun(key, run), watcher)
+            self._pump()
         return known or run, known is not None
 
     def enter(self, key: str, runs: Iterable[Run], outcome: Outcome = None) -> None:
@@ -91,10 +93,7 @@ class Runs:
         for run in runs:
             if run.id in known or run.id in self._live or not run.is_open:
                 continue
-            if self._whole:
-                self._take(LiveRun(key, run))
-            else:
-                self._early.append((key, run))
+            self._enter(LiveRun(key, run))
         self._pump()
 
     def resume(self, key: str, runs: Iterable[Run]) -> None:
@@ -121,8 +120,8 @@ class Runs:
                 self._execution.resume(live)
                 self._look_at_agent(live)
         early, self._early = self._early, []
-        for key, run in early:
-            self.enter(key, [run])
+        for live in early:
+            self._enter(live)
         self._pump()  # what an agent may have of it is named by that
         self._links.turns.resumed_all()
 
@@ -220,6 +219,14 @@ class Runs:
         if self._pumping is not None:
             self._pumping.cancel()
         self._room.set()
+
+    def _enter(self, live: LiveRun, watcher: Watcher | None = None) -> None:
+        if watcher is not None:
+            live.watchers.append(watcher)
+        if not self._whole:
+            self._early.append(live)
+        elif live.run.id not in self._live:
+            self._take(live)
 
     def _take(self, live: LiveRun) -> None:
         self._live[live.run.id] = live

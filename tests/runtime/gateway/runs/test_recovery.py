@@ -74,10 +74,10 @@ async def test_the_journal_is_opened_at_the_start_where_there_is_one(
     exists: bool, tmp_path: Path
 ) -> None:
     async with TaskGroup() as tasks:
-        life, intake = OutboxLife(tasks, MemoryJournal(), agent="echo"), ClosedIntake()
+        life, intake = OutboxLife(tasks, MemoryJournal(), agent="none"), ClosedIntake()
         file = tmp_path / "journal.db"
         if exists:
             file.touch()
-        recovery = Recovery(life.runs, life.agents, cast(Any, intake), life.jobs, lambda: file)
+        recovery = Recovery(life.runs, cast(Any, intake), life.jobs, lambda: file)
         recovery.reported()
         assert (intake.opened, life.agent.named) == (int(exists), True)

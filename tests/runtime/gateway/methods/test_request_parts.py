@@ -1,4 +1,4 @@
-"""What becomes of a client's request before it is a run."""
+"""Files that come with a request of a client."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import base64
 import pytest
 
 from ipc.errors import RemoteError
-from runtime.gateway.journal.runs import RunRequest
-from runtime.gateway.methods.asking import MAX_FILES_BYTES, FileParams, files_of, made_run
+from runtime.gateway.methods.request_parts import MAX_FILES_BYTES, FileParams, files_of
 
 
 def test_a_file_is_taken_with_or_without_the_head_of_a_data_url() -> None:
@@ -26,10 +25,3 @@ def test_a_file_is_taken_with_or_without_the_head_of_a_data_url() -> None:
 def test_a_file_that_cannot_go_along_is_refused(content: str, said: str) -> None:
     with pytest.raises(RemoteError, match=said):
         files_of([FileParams(content, None, "a.png")])
-
-
-def test_a_run_belongs_to_the_agent_of_its_key_and_ends_in_time() -> None:
-    run = made_run("r", "agent:ops:main", RunRequest("x"), client="cli", timeout_ms=1000)
-    assert (run.agent, run.origin.client, run.mode) == ("ops", "cli", "followup")
-    assert run.deadline == run.at + 1000
-    assert made_run("r", "agent:ops:main", RunRequest("x"), client="cli").deadline == 0

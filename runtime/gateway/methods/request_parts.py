@@ -1,0 +1,96 @@
+"""Reads what requests of clients have in common: the chat that is meant, its session, files."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from ipc.errors import RemoteError
+from ipc.frames.words import INVALID_REQUEST
+from runtime.gateway.journal.conversations import Session, SessionFilter
+from runtime.gateway.journal.interface import Journal
+from runtime.gateway.journal.runs import ReplyTarget
+from runtime.gateway.parts import GatewayParts
+from workers.messages import Attachment
+
+MAX_FILES_BYTES = 512 * 1024  # of all files of one request: they go to the agent with its turn
+SEND_POLICY = "sendPolicy"  # a session's setting: ``deny`` refuses deliveries
+FOUND_SESSIONS = 50  # of a chat: it has one, or few where agents were chosen in it
+Word = Annotated[str, Meta(max_length=512)]
+
+
+class FileParams(msgspec.Struct, rename="camel"):
+    """A file in a request: base64 in ``content``; other fields are accepted and ignored."""
+
+    content: str = ""
+    mime_type: str | None = None
+    file_name: str | None = None
+
+
+async def session_of_chat(
+    parts: GatewayParts, journal: Journal, agent: str, target: ReplyTarget
+) -> str:
+    """Return the key of an agent's conversation in a chat: the one that is there, or a direct one.
+
+    A chat in which nothing was said yet is taken for a direct one: its id does not show more.
+    """
+    found, _ = await journal.sessions(SessionFilter(agent=agent), FOUND_SESSIONS)
+    where = (target.account, target.to, target.thread)
+    for each in found:
+        if (each.account, each.to, each.thread) == where:
+            return each.key
+    return parts.reception.direct_key(agent, target)
+
+
+def target_of(
+    parts: GatewayParts,
+    method: str,
+    channel: str | None,
+    account: str | None,
+    to: str | None,
+    thread: str | None,
+) -> ReplyTarget:
+    """Return where an answer goes; raises ``RemoteError`` for what cannot be found."""
+    accounts = parts.accounts
+    channel = channel or accounts.only_channel()
+    if channel not in accounts.channels:
+        text = f"invalid {method} params: unknown channel: {channel[:128]}"
+        raise RemoteError(INVALID_REQUEST, text)
+    key = accounts.resolve(method, channel, account)
+    if not to:
+        text = f"Delivering to {accounts.label(key)} requires target <chatId>"
+        raise RemoteError(INVALID_REQUEST, text)
+    return ReplyTarget(key, to, thread)
+
+
+def files_of(given: Sequence[FileParams]) -> list[Attachment]:
+    """Return the files of a request; raises ``RemoteError`` for what is no base64, or too much."""
+    size, files = 0, []
+    for each in given:
+        name = each.file_name or "file"
+        text = each.content.partition(";base64,")[2] or each.content
+        try:
+            raw = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            raise RemoteError(
+                INVALID_REQUEST, f"Error: attachment {name}: invalid base64 content"
+            ) from None
+        size += len(text)
+        if size > MAX_FILES_BYTES:
+            text = f"attachment {name}: all files together exceed {MAX_FILES_BYTES} bytes"
+            raise RemoteError(INVALID_REQUEST, text)
+        mime = each.mime_type or "application/octet-stream"
+        url = f"data:{mime};base64,{text}"
+        files.append(Attachment(url, mime, each.file_name, len(raw)))
+    return files
+
+
+def require_sending(session: Session) -> None:
+    """Refuse to send an answer to a chat where the session is set so."""
+    if session.settings.get(SEND_POLICY) == "deny":
+        raise RemoteError(INVALID_REQUEST, "send blocked by session policy")

@@ -1,0 +1,254 @@
+"""Has agents asked for clients: what every method, endpoint and job begins its runs by."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from msgspec.structs import replace
+
+from ipc import timeouts
+from ipc.epoch import now_ms
+from ipc.errors import RemoteError
+from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE, agent_key
+from runtime.gateway.accounts.agents import Agents
+from runtime.gateway.accounts.intake import Intake
+from runtime.gateway.conversations.run_answers import digest_of
+from runtime.gateway.conversations.session_keys import (
+    BadSessionKey,
+    agent_of,
+    client_key,
+    named_key,
+)
+from runtime.gateway.journal.conversations import (
+    EntriesAdded,
+    Session,
+    SessionChanged,
+    SessionFilter,
+    TranscriptEntry,
+)
+from runtime.gateway.journal.interface import Journal
+from runtime.gateway.journal.records import Outcome, Record
+from runtime.gateway.journal.runs import Recorded, ReplyTarget, Run, RunOrigin, RunRequest
+from runtime.gateway.runs.broadcast import RunBroadcast
+from runtime.gateway.runs.runs import Runs, Watcher
+from runtime.gateway.runs.sessions import OpenConversation, SessionCache
+
+OPEN_SECONDS = 10.0  # in which a gateway that has just begun opens its journal
+ABORT_SECONDS = 2.0  # until the end of an aborted run is stored, and its events are sent
+CONFLICT = (
+    "This message ID was already used for different input. Check the conversation history and "
+    "use a new message ID to send again."
+)
+
+
+class AskedRun:
+    """A run that answers a request.
+
+    ``run`` is as it was when it was asked for. ``known``: its id was known, and it may be over.
+    """
+
+    def __init__(self, asking: Asking, run: Run, known: bool) -> None:
+        self.run = run
+        self.known = known
+        self._asking = asking
+
+    def watch(self, watcher: Watcher) -> Callable[[], None]:
+        """Call ``watcher`` with what happens to it from now on; return what ends that."""
+        return self._asking.runs.watch(watcher, self.run.id)
+
+    def ending(self) -> asyncio.Future[Run] | None:
+        """Return what is set to the run once it has ended; ``None``: it has.
+
+        The future is cancelled when the gateway ends before: the run is the next one's.
+        """
+        return self._asking.runs.ending(self.run.id)
+
+    async def end(self) -> Run:
+        """Wait for the end; return the run as it is then."""
+        ending = self.ending()
+        if ending is not None:
+            return await ending
+        journal = await self._asking.journal()
+        return await journal.run_of(self.run.id) or self.run
+
+    def abort(self, reason: str = "rpc") -> bool:
+        """End it without an answer; return whether it was open. Its last event has the reason."""
+        return self._asking.abort_run(self.run.id, reason)
+
+
+class Asking:
+    """Begins the runs of clients, and ends them.
+
+    ``runs`` are all that are open. Session keys and journal are as clients mean and need them:
+    what cannot be is a ``RemoteError`` for the client.
+    """
+
+    def __init__(
+        self,
+        agents: Agents,
+        intake: Intake,
+        runs: Runs,
+        sessions: SessionCache,
+        broadcast: RunBroadcast,
+        flush_soon: Callable[[], None],
+    ) -> None:
+        self.runs = runs
+        self._agents = agents
+        self._intake = intake
+        self._sessions = sessions
+        self._broadcast = broadcast
+        self._flush_soon = flush_soon
+
+    async def journal(self) -> Journal:
+        """Return the open journal; raises ``RemoteError`` where runs cannot begin."""
+        self._intake.open()
+        await self._intake.opened(OPEN_SECONDS)
+        journal = self._intake.journal
+        if journal is None or not journal.ready or not self.runs.whole:
+            raise RemoteError(UNAVAILABLE, "the gateway is starting", retryable=True)
+        if journal.trouble is not None:
+            text = f"nothing can be stored: {journal.trouble}"
+            raise RemoteError(UNAVAILABLE, text, retryable=True)
+        return journal
+
+    def key_in(self, given: str) -> str:
+        """Return the session key that a client means; raises ``RemoteError``."""
+        try:
+            return client_key(given, self._agents.default_id)
+        except BadSessionKey as error:
+            raise RemoteError(INVALID_REQUEST, str(error)) from None
+
+    def answered_key(self, given: str) -> str:
+        """Return the session key that a client means, of an agent that there is."""
+        key = self.key_in(given)
+        if agent_of(key) not in self._agents.listed.entries:
+            text = f'Agent "{agent_of(key)}" no longer exists in configuration'
+            raise RemoteError(INVALID_REQUEST, text)
+        return key
+
+    async def session_with_id(self, id: str, agent: str) -> str:
+        """Return the key of the session with an id, else the one that an unknown id stands for."""
+        found, _ = await (await self.journal()).sessions(SessionFilter(id=id), 1)
+        return found[0].key if found else self.answered_key(named_key(agent, "explicit", id))
+
+    async def ask(self, run: Run, watcher: Watcher | None = None) -> AskedRun:
+        """Begin a run, unless its id is known; return once it is stored.
+
+        ``watcher`` is called with all that happens to it; of a run that is known and open, with
+        what happens from now on. Raises ``RemoteError`` where the id is that of another request.
+        """
+        known = await self.known(run)
+        if known is None:
+            key = agent_key(run.agent) if run.reply is None else run.reply.account
+            found, was_known = await self.runs.begin(key, run, watcher)
+            if not was_known:
+                return AskedRun(self, found, False)
+            known = _same(found, run)
+        if watcher is not None:
+            self.runs.watch(watcher, run.id)
+        return AskedRun(self, known, True)
+
+    async def known(self, run: Run) -> Run | None:
+        """Return the run that has the id of ``run`` already; raises ``RemoteError`` for another."""
+        live = self.runs.live(run.id)
+        known = live.run if live is not None else await (await self.journal()).run_of(run.id)
+        return None if known is None else _same(known, run)
+
+    def abort_run(self, run: str, reason: str) -> bool:
+        """End a run without an answer; return whether it was open."""
+        if self.runs.live(run) is None:
+            return False
+        self._broadcast.stops(run, reason)
+        return self.runs.abort(run)
+
+    async def abort(self, key: str, run: str | None, reason: str = "rpc") -> list[str]:
+        """End one run of a session, or all; return their ids once the ends are stored."""
+        found = [each.run.id for each in self.runs.of_session(key) if run in (None, each.run.id)]
+        ends = [end for each in found if (end := self.runs.ending(each)) is not None]
+        aborted = [each for each in found if self.abort_run(each, reason)]
+        try:
+            async with timeouts.timeout(ABORT_SECONDS):
+                await asyncio.gather(*ends)
+        except TimeoutError:
+            pass  # the journal is in trouble: the events follow
+        return aborted
+
+    async def conversation(self, key: str) -> OpenConversation:
+        """Return the conversation under a key, a new one where there is none."""
+        return await self._sessions.opened(key, agent_of(key), now_ms())
+
+    async def reset(self, key: str, reason: str = "reset") -> Session:
+        """End the runs of a session and begin it anew; return what it is then."""
+        for each in self.runs.of_session(key):
+            self._broadcast.stops(each.run.id, reason)
+        self.runs.abort_session(key)
+        conversation = await self.conversation(key)
+        self._sessions.begun_anew(conversation, now_ms())
+        session = conversation.session
+        await self.store_session(session)
+        return session
+
+    async def add_entry(self, key: str, entry: TranscriptEntry) -> int:
+        """Add an entry to a transcript; return its number once it is stored."""
+        conversation = await self.conversation(key)
+        session = changed(conversation.session, messages=conversation.session.messages + 1)
+        conversation.session = session
+        outcome = await self.store(EntriesAdded(agent_key(session.agent), key, [entry], session))
+        number = outcome.first if isinstance(outcome, Recorded) else 0
+        added = [replace(entry, number=number)]
+        conversation.extend(added)
+        self._broadcast.sessions.added(session, added)
+        return number
+
+    async def store_session(self, session: Session) -> None:
+        """Store what a session is now; returns once that is done."""
+        await self.store(SessionChanged(agent_key(session.agent), session))
+
+    async def store(self, record: Record) -> Outcome:
+        """Store a record; return what came of it."""
+        journal = await self.journal()
+        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        journal.append(record, done.set_result)
+        self._flush_soon()
+        return await done
+
+
+def made_run(
+    id: str,
+    session: str,
+    request: RunRequest,
+    *,
+    client: str,
+    reply: ReplyTarget | None = None,
+    mode: str = "followup",
+    timeout_ms: int | None = None,
+) -> Run:
+    """Return the run of what a client asks; without ``timeout_ms`` it may take as configured."""
+    now = now_ms()
+    return Run(
+        id=id,
+        session=session,
+        agent=agent_of(session),
+        origin=RunOrigin(client=client),
+        reply=reply,
+        digest=digest_of(session, request.text, request.attachments),
+        mode=mode,
+        at=now,
+        deadline=now + timeout_ms if timeout_ms else 0,
+        request=request,
+    )
+
+
+def changed(session: Session, **fields: Any) -> Session:
+    """Return a session with some fields changed now."""
+    return replace(session, updated=now_ms(), **fields)
+
+
+def _same(known: Run, run: Run) -> Run:
+    """Return the known run of an id; raises ``RemoteError`` where it asks something else."""
+    if known.digest != run.digest:
+        details = {"reason": "chat-request-conflict"}
+        raise RemoteError(INVALID_REQUEST, CONFLICT, details=details)
+    return known

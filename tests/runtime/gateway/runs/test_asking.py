@@ -1,0 +1,66 @@
+"""Runs of clients, as every method, endpoint and job begins them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from ipc.errors import RemoteError
+from runtime.gateway.journal.runs import RunRequest
+from runtime.gateway.runs.asking import made_run
+from runtime.gateway.runs.live import RunUpdate
+from tests.support.gateway_rig import gateway_rig
+from tests.support.rig_agent import held_agent
+from tests.support.until import PATIENCE, until
+from workers.agent import Delta
+
+KEY = "agent:echo:hook"
+
+
+def test_a_run_belongs_to_the_agent_of_its_key_and_ends_in_time() -> None:
+    run = made_run("r", "agent:ops:main", RunRequest("x"), client="cli", timeout_ms=1000)
+    assert (run.agent, run.origin.client, run.mode) == ("ops", "cli", "followup")
+    assert run.deadline == run.at + 1000
+    assert made_run("r", "agent:ops:main", RunRequest("x"), client="cli").deadline == 0
+
+
+async def test_whoever_asks_sees_all_of_a_run_and_may_end_it() -> None:
+    async with gateway_rig(agents="echo") as rig:
+        agent, asking = await held_agent(rig), rig.parts.asking
+        seen: list[RunUpdate] = []
+        asked = await asking.ask(made_run("r", KEY, RunRequest("x"), client="hook"), seen.append)
+        await until(lambda: agent.turns)
+        agent.yields(Delta("one"))
+        await until(lambda: any(each.event for each in seen))
+        again = await asking.ask(made_run("r", KEY, RunRequest("x"), client="hook"), seen.append)
+        assert (asked.known, again.known, again.run.id) == (False, True, "r")
+        with pytest.raises(RemoteError, match="already used for different input"):
+            await asking.ask(made_run("r", KEY, RunRequest("y"), client="hook"))
+        assert [asked.abort("stop"), asked.abort("stop")] == [True, False]
+        async with asyncio.timeout(PATIENCE):
+            assert (await again.end()).state == "aborted"
+            assert (await asked.end()).state == "aborted"
+        assert [each.step for each in seen] == ["queued", "started", "event", "ended", "ended"]
+        assert seen[2].text == "one"
+
+
+async def test_a_session_begins_anew_and_its_runs_are_ended() -> None:
+    async with gateway_rig(agents="echo") as rig:
+        agent, asking = await held_agent(rig), rig.parts.asking
+        asked = await asking.ask(made_run("r", KEY, RunRequest("x"), client="hook"))
+        await until(lambda: agent.turns)
+        before = (await asking.conversation(KEY)).session
+        after = await asking.reset(KEY)
+        assert (await asked.end()).state == "aborted"
+        assert (after.key == before.key, after.id == before.id) == (True, False)
+        assert await asking.session_with_id(after.id, "echo") == KEY
+        assert await asking.session_with_id("other", "echo") == "agent:echo:explicit:other"
+
+
+async def test_what_cannot_be_asked_is_refused_with_the_reason() -> None:
+    async with gateway_rig(agents="echo") as rig:
+        for key, text in (("agent:nobody:main", "no longer exists"), ("agent:::", "session")):
+            with pytest.raises(RemoteError, match=text):
+                rig.parts.asking.answered_key(key)
+        assert rig.parts.asking.answered_key("main") == "agent:echo:main"
