@@ -43,7 +43,7 @@ from runtime.gateway.outbox.outbox import Outbox
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.presence import Presence
 from runtime.gateway.readiness import Readiness
-from runtime.gateway.runs.asking import Asking
+from runtime.gateway.runs.asking import RunAsking
 from runtime.gateway.runs.broadcast import RunBroadcast
 from runtime.gateway.runs.embedded import EmbeddedEcho
 from runtime.gateway.runs.links import RunLinks
@@ -168,7 +168,7 @@ def assemble(
         sessions=sessions,
         runs=runs,
         broadcast=broadcast,
-        asking=Asking(agents, intake, runs, sessions, broadcast, flush),
+        asking=RunAsking(agents, intake, runs, sessions, broadcast, flush),
         reception=reception,
         recovery=recovery,
         data_link=DataRouter(

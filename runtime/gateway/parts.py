@@ -32,7 +32,7 @@ from runtime.gateway.jobs import Jobs
 from runtime.gateway.outbox.outbox import Outbox
 from runtime.gateway.presence import Presence
 from runtime.gateway.readiness import Readiness
-from runtime.gateway.runs.asking import Asking
+from runtime.gateway.runs.asking import RunAsking
 from runtime.gateway.runs.broadcast import RunBroadcast
 from runtime.gateway.runs.reception import Reception
 from runtime.gateway.runs.recovery import Recovery
@@ -93,7 +93,7 @@ class GatewayParts:
     sessions: SessionCache
     runs: Runs
     broadcast: RunBroadcast
-    asking: Asking
+    asking: RunAsking
     reception: Reception
     recovery: Recovery
     data_link: DataRouter

@@ -49,7 +49,7 @@ class AskedRun:
     ``run`` is as it was when it was asked for. ``known``: its id was known, and it may be over.
     """
 
-    def __init__(self, asking: Asking, run: Run, known: bool) -> None:
+    def __init__(self, asking: RunAsking, run: Run, known: bool) -> None:
         self.run = run
         self.known = known
         self._asking = asking
@@ -78,7 +78,7 @@ class AskedRun:
         return self._asking.abort_run(self.run.id, reason)
 
 
-class Asking:
+class RunAsking:
     """Begins the runs of clients, and ends them.
 
     ``runs`` are all that are open. Session keys and journal are as clients mean and need them:
