@@ -43,10 +43,17 @@ _IN_COMMAND = rf"""(?P<before>
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
-class SecretRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The place of a secret: an environment variable, a file, or the output of a command."""
+SOURCES = ("env", "file", "exec", "credential")
 
-    source: Literal["env", "file", "exec"]
+
+class SecretRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The place of a secret: an environment variable, a file, or the output of a command.
+
+    A ``credential`` is a file that the service manager hands over (``LoadCredential=`` of
+    systemd.exec(5)), by its name in ``$CREDENTIALS_DIRECTORY``.
+    """
+
+    source: Literal["env", "file", "exec", "credential"]
     id: Annotated[str, Meta(min_length=1, max_length=4096)]
 
     def __post_init__(self) -> None:
@@ -139,7 +146,9 @@ def reveal(
         case "env":
             value = _from_environment(reference)
         case "file":
-            value = _from_file(reference)
+            value = _from_file(reference, reference.id)
+        case "credential":
+            value = _from_file(reference, _credential_path(reference))
         case _:
             value = _from_command(reference, environ)
     if not value:
@@ -154,6 +163,8 @@ def _flaw(source: str, id: str) -> str | None:
         return "id must be the name of an environment variable (letters, digits, _)"
     if source == "file" and not id.startswith(("/", "~/")):
         return "id must be an absolute path (/… or ~/…)"
+    if source == "credential" and (id in (".", "..") or "/" in id):
+        return "id must be the name of a credential, without a slash"
     if source == "exec":
         try:
             words = shlex.split(id)
@@ -171,10 +182,20 @@ def _from_environment(reference: SecretRef) -> str:
     return value
 
 
-def _from_file(reference: SecretRef) -> str:
+def _credential_path(reference: SecretRef) -> str:
+    directory = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not directory:
+        raise Misconfigured(
+            f"the secret {reference} is there in a service only: install it with"
+            f" `trunkline service install --credential {reference.id}=FILE`"
+        )
+    return os.path.join(directory, reference.id)
+
+
+def _from_file(reference: SecretRef, path: str) -> str:
     try:
         # O_NONBLOCK: opening a named pipe must not hang the account.
-        fd = os.open(os.path.expanduser(reference.id), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = os.open(os.path.expanduser(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 raise Misconfigured(f"the secret {reference} is not a regular file")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any
 
 import typer
 
+from ops.commands import service
 from ops.commands.option_groups import LocalOptions, RuntimeOptions, command
 from ops.commands.options import Timeout, command_app, json_object
+from ops.commands.service import Credential, Force, ServiceOptions
 from ops.exits import ExitCode, OperatorError
 from ops.output.show import show_json
 
@@ -119,6 +122,26 @@ def stop(
 def restart(*, timeout: Timeout = 30.0, options: LocalOptions) -> None:
     """Restart the gateway; clients wait in the meantime, accounts run on."""
     _control("restart", {}, timeout, options)
+
+
+@command(app)
+def install(
+    *, credential: Credential = None, force: Force = False, options: ServiceOptions
+) -> None:
+    """Install the service; the same as `trunkline service install`."""
+    _say_service("install")
+    service.install(credential=credential, force=force, options=options)
+
+
+@command(app)
+def uninstall(*, options: ServiceOptions) -> None:
+    """Remove the service; the same as `trunkline service uninstall`."""
+    _say_service("uninstall")
+    service.uninstall(options=options)
+
+
+def _say_service(verb: str) -> None:
+    print(f"the same as `trunkline service {verb}`: gateway and accounts are one", file=sys.stderr)
 
 
 def _control(verb: str, params: dict[str, Any], timeout: float, options: LocalOptions) -> None:

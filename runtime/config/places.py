@@ -114,6 +114,11 @@ def resolve(environ: Mapping[str, str], flags: Flags = Flags()) -> Places:
     )
 
 
+def run_dir_name(state: Path) -> str:
+    """Return the name of the directory of the sockets that belong to a state directory."""
+    return f"trunkline-{_digest(str(state.resolve()))}"
+
+
 def _platform_path(name: str, kind: Literal["state", "config"]) -> Path:
     """Return the platform's directory for an application of this name."""
     import platformdirs  # late: 6 ms that a chosen state directory does not need
@@ -163,7 +168,7 @@ def _run_dir(environ: Mapping[str, str], state: Path) -> Path:
     """Return the directory of the sockets: always the same one for a state directory."""
     if chosen := _path(environ, "TRUNKLINE_RUNTIME_DIR"):
         return _expanded(chosen)
-    name = f"trunkline-{_digest(str(state.resolve()))}"
+    name = run_dir_name(state)
     recorded = state / RUN
     if recorded.is_symlink():
         target = recorded.readlink()

@@ -125,7 +125,12 @@ def _secrets(manifests: Manifests | AgentKinds, id: str) -> _Secrets:
 def _hide(value: Any, secrets: _Secrets, name: str = "") -> Any:
     """Return ``value`` without the secrets inside it; ``""`` among them means all of it."""
     if isinstance(value, Mapping):
-        if set(value) == {"source", "id"} and value["source"] in ("env", "file", "exec"):
+        if set(value) == {"source", "id"} and value["source"] in (
+            "env",
+            "file",
+            "exec",
+            "credential",
+        ):
             return _reference(value)
         return {
             each: _hide(inner, _inside(each, secrets), str(each)) for each, inner in value.items()

@@ -8,9 +8,10 @@ from typing import Any
 
 from msgspec import inspect
 
-from workers.secrets import SecretRef
+from workers.secrets import SOURCES, SecretRef
 
-REFERENCE = 'a reference {source: "env" | "file" | "exec", id: "..."}'
+_SOURCES = " | ".join(f'"{source}"' for source in SOURCES)
+REFERENCE = f'a reference {{source: {_SOURCES}, id: "..."}}'
 
 
 def allowed(type: Any) -> str:

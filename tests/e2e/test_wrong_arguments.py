@@ -88,6 +88,15 @@ TAKE_SECONDS = [
 ]
 LETTERS = ("show", "retry", "discard")
 NO_EXTRAS = [  # take no further argument
+    "service install",
+    "service uninstall",
+    "service status",
+    "service start",
+    "service stop",
+    "service restart",
+    "service logs",
+    "gateway install",
+    "gateway uninstall",
     "up",
     "down",
     "metrics",
@@ -310,6 +319,9 @@ def rows(url: str) -> list[Row]:
         (["status", "--sort", ODD], ExitCode.USAGE, "worst, account"),
         (["status", "--filter", "phase"], ExitCode.USAGE, "FIELD=VALUE"),
         (["status", "--watch", "--json"], ExitCode.USAGE, "--watch shows a table"),
+        (["service", "status", "--user", "--system"], ExitCode.USAGE, "exclude"),
+        (["service", "install", "--user", "--run-as", "x"], ExitCode.USAGE, "--system"),
+        (["service", "install", "--credential", "x"], ExitCode.USAGE, "NAME=/path"),
         (["statsu"], ExitCode.USAGE, "status"),
         ([LONG], ExitCode.USAGE, "xxx"),
         ([ODD], ExitCode.USAGE, "No such command"),

@@ -47,6 +47,20 @@ def test_spaces_and_inner_lines_are_part_of_a_secret(tmp_path: Path) -> None:
     assert reveal(file(tmp_path / "key")) == " a\nb \n"
 
 
+def test_a_credential_is_a_file_of_the_service_manager(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference = {"source": "credential", "id": "telegram"}
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    with pytest.raises(Misconfigured, match="--credential telegram=FILE"):
+        reveal(reference)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    (tmp_path / "telegram").write_text("handed over\n")
+    assert reveal(reference) == "handed over"
+    with pytest.raises(Misconfigured, match="without a slash"):
+        reveal({"source": "credential", "id": "../telegram"})
+
+
 def test_a_file_may_lie_in_the_home_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,7 +37,10 @@ class Colour(enum.Enum):
         (list[int], "a list of: an integer"),
         (dict[str, int], "an object"),
         (Login, "an object with user, password"),
-        (str | SecretRef, 'a string, or a reference {source: "env" | "file" | "exec", id: "..."}'),
+        (
+            str | SecretRef,
+            'a string, or a reference {source: "env" | "file" | "exec" | "credential", id: "..."}',
+        ),
         (bytes, "bytes"),
         (Annotated[int, Meta(extra={"x": 1})], "an integer"),
     ],

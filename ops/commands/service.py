@@ -1,0 +1,163 @@
+"""The commands ``trunkline service …``: run the daemon as a service of systemd."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from ops.commands.option_groups import command
+from ops.commands.options import Follow, Json, Lines, command_app
+from ops.connect.target import RuntimeTarget
+from ops.exits import ExitCode, OperatorError, UsageFailure
+from ops.output.show import show_json
+from ops.output.text import clean
+from ops.service.unit import Scope
+
+app = command_app("Run the daemon as a service of systemd.")
+System = Annotated[bool, typer.Option("--system", help="A service of the system; root's default.")]
+User = Annotated[bool, typer.Option("--user", help="A service of this user; its default.")]
+RunAs = Annotated[
+    str | None, typer.Option(metavar="USER", help="Who runs a service of the system.")
+]
+Credential = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=FILE", help='A secret for {source: "credential", id: "NAME"}.'),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace another unit; a copy is kept.")]
+
+
+@dataclass(frozen=True)
+class ServiceOptions:
+    """Which service a command is for."""
+
+    context: typer.Context
+    system: System = False
+    user: User = False
+    run_as: RunAs = None
+    json: Json = False
+
+    @property
+    def service(self) -> Any:
+        """The service; raises ``UsageFailure`` where both scopes are named."""
+        from ops.actions.service import service_of
+
+        if self.system and self.user:
+            raise UsageFailure("--system and --user exclude each other")
+        scope: Scope | None = "system" if self.system else "user" if self.user else None
+        return service_of(RuntimeTarget(self.context.find_root().params), scope, self.run_as)
+
+
+@command(app)
+def install(
+    *, credential: Credential = None, force: Force = False, options: ServiceOptions
+) -> None:
+    """Start the daemon now and at each boot: write the unit, enable it, wait until it is ready."""
+    from ops.actions.service import install as write_and_start
+
+    service = options.service
+    done = write_and_start(service, credential or (), force=force)
+    if options.json:
+        show_json(done)
+        return
+    unchanged = done["outcome"] == "unchanged"
+    print(clean(f"{service.name} {'runs already' if unchanged else 'runs'} ({done['unit']})"))
+    if done.get("backup"):
+        print(clean(f"the unit before is kept as {done['backup']}"))
+    if done["restartNeeded"]:
+        print("the daemon runs with the unit before until `trunkline service restart`")
+    if done.get("lingers") is False:
+        who = clean(service.user)
+        print(f"it ends when you log out; `loginctl enable-linger {who}` keeps it running")
+
+
+@command(app)
+def uninstall(*, options: ServiceOptions) -> None:
+    """Stop the service and remove its unit; configuration and state stay."""
+    from ops.actions.service import uninstall as remove
+
+    service = options.service
+    removed = remove(service)
+    if options.json:
+        show_json({"removed": removed, "unit": str(service.file)})
+    else:
+        print(clean(f"{service.file} {'is removed' if removed else 'was not there'}"))
+
+
+@command(app)
+def status(*, options: ServiceOptions) -> None:
+    """Show whether the service is installed, runs, and is what would be installed now.
+
+    Exits 3 when it does not run.
+    """
+    from ops.actions.service import service_status
+
+    found = service_status(options.service)
+    if options.json:
+        show_json(found)
+    else:
+        _show(found)
+    if found["active"] != "active":
+        raise typer.Exit(ExitCode.NOT_RUNNING)
+
+
+@command(app)
+def start(*, options: ServiceOptions) -> None:
+    """Start the service and wait until it is ready."""
+    _control("start", options)
+
+
+@command(app)
+def stop(*, options: ServiceOptions) -> None:
+    """Stop the service until it is started again or the host boots."""
+    _control("stop", options)
+
+
+@command(app)
+def restart(*, options: ServiceOptions) -> None:
+    """Stop and start the service: every account, too."""
+    _control("restart", options)
+
+
+@command(app)
+def logs(*, lines: Lines = 100, follow: Follow = False, options: ServiceOptions) -> None:
+    """Print what the daemon wrote to the journal of systemd; `trunkline logs` has its accounts."""
+    service = options.service
+    journal = service.systemd.journal(service.name, lines, follow=follow)
+    try:
+        os.execvp(journal[0], journal)  # noqa: S606 - the pager and Ctrl-C are its own
+    except FileNotFoundError:
+        raise OperatorError("there is no journalctl; see `trunkline logs supervisor`") from None
+
+
+def _control(verb: str, options: ServiceOptions) -> None:
+    from ops.actions.service import control
+
+    service = options.service
+    control(service, verb)
+    if options.json:
+        show_json({"ok": True, "verb": verb, "unit": service.name})
+    else:
+        words = {"start": "is started", "stop": "is stopped", "restart": "is started anew"}
+        print(clean(f"{service.name} {words[verb]}"))
+
+
+def _show(found: dict[str, Any]) -> None:
+    if not found["installed"]:
+        print(clean(f"not installed: {found['unit']} is not there"))
+        return
+    process = f"  pid {found['pid']}" if found["pid"] else ""
+    result = found["result"] if found["result"] not in (None, "", "success") else ""
+    state = "  ".join(filter(None, (found["active"], found["substate"], result)))
+    print(clean(f"service     {state}{process}"))
+    print(clean(f"unit        {found['unit']}"))
+    print(clean(f"user        {found['user']}"))
+    print(f"at boot     {'started' if found['enabled'] else 'not started'}")
+    if found.get("lingers") is False:
+        print("warning     it ends when this user logs out: `loginctl enable-linger`")
+    for doubt in found["doubts"]:
+        print(clean(f"warning     {doubt}"))
+    if found["doubts"]:
+        print("            `trunkline service install --force` writes it anew")

@@ -1,0 +1,1 @@
+"""Runs the daemon as a service of systemd: the unit, and what is asked of systemd."""

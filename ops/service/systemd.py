@@ -1,0 +1,76 @@
+"""Asks systemd: the one place that runs ``systemctl``, ``loginctl`` and ``journalctl``."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from ops.exits import OperatorError
+from ops.service.unit import Scope
+
+SECONDS = 60.0  # for one answer; a start waits until the daemon is ready
+_SYSTEM_UNITS = Path("/etc/systemd/system")
+_ABSENT = "systemd does not manage {what} here; `trunkline up --detach` runs the daemon without it"
+
+
+class Systemd:
+    """The service manager of the system, or of the user who runs this process."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+
+    @property
+    def units(self) -> Path:
+        """The directory in which units that were installed by hand lie (systemd.unit(5))."""
+        if self.scope == "system":
+            return _SYSTEM_UNITS
+        config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+        return Path(config) / "systemd" / "user"
+
+    def control(self, *arguments: str) -> str:
+        """Run ``systemctl`` and return what it prints.
+
+        Raises ``OperatorError`` with its complaint, and where systemd does not run.
+        """
+        return _run(["systemctl", *self._scope(), "--no-pager", *arguments], self.scope)
+
+    def properties(self, unit: str, names: Sequence[str]) -> dict[str, str]:
+        """Return properties of a unit, by name (``systemctl show``)."""
+        text = self.control("show", unit, f"--property={','.join(names)}")
+        return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+    def lingers(self, user: str) -> bool | None:
+        """Return whether a user's services run while nobody is logged in; ``None``: not known."""
+        try:
+            text = _run(["loginctl", "show-user", user, "--property=Linger", "--value"], self.scope)
+        except OperatorError:
+            return None
+        return text.strip() == "yes"
+
+    def journal(self, unit: str, lines: int, *, follow: bool) -> list[str]:
+        """Return the command that prints what a unit wrote."""
+        which = ["--user-unit", unit] if self.scope == "user" else ["--unit", unit]
+        return ["journalctl", *which, f"--lines={lines}", *(["--follow"] if follow else [])]
+
+    def _scope(self) -> list[str]:
+        return ["--user"] if self.scope == "user" else []
+
+
+def _run(command: list[str], scope: Scope) -> str:
+    what = "services" if scope == "system" else "services of this user"
+    try:
+        done = subprocess.run(  # noqa: S603 - programs of the system, words of ours
+            command, capture_output=True, text=True, errors="replace", timeout=SECONDS, check=False
+        )
+    except FileNotFoundError:
+        raise OperatorError(_ABSENT.format(what=what)) from None
+    except subprocess.TimeoutExpired:
+        raise OperatorError(f"`{' '.join(command)}` gave no answer in {SECONDS:g} s") from None
+    if done.returncode == 0:
+        return done.stdout
+    complaint = done.stderr.strip() or f"exit code {done.returncode}"
+    if "not been booted with systemd" in complaint or "connect to bus" in complaint:
+        raise OperatorError(f"{_ABSENT.format(what=what)} ({complaint.splitlines()[0]})")
+    raise OperatorError(f"`{' '.join(command)}`: {complaint}")

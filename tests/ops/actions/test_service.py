@@ -1,0 +1,160 @@
+"""The service from its installation to its end; systemd is a recorded program."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from pathlib import Path
+
+import pytest
+
+from ops.actions.service import (
+    Service,
+    control,
+    doubts,
+    facts_of,
+    install,
+    service_of,
+    service_status,
+    uninstall,
+)
+from ops.connect.target import RuntimeTarget
+from ops.exits import ExitCode, OperatorError, UsageFailure
+from ops.service.unit import credentials_of
+from tests.support.fakeserver import account, fake_supervisor, status
+from tests.support.recorded_programs import RecordedPrograms
+
+ME = pwd.getpwuid(os.geteuid()).pw_name
+ACTIVE = "LoadState=loaded\nActiveState=active\nSubState=running\nMainPID=4711\nUnitFileState=enabled\nResult=success\n"  # noqa: E501
+ABSENT = "LoadState=not-found\nActiveState=inactive\nSubState=dead\nMainPID=0\nUnitFileState=\n"
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RecordedPrograms:
+    recorded = RecordedPrograms(tmp_path)
+    recorded.answer("systemctl", "")
+    recorded.answer("systemctl", ABSENT, "show")
+    recorded.answer("loginctl", "no\n")
+    monkeypatch.setenv("PATH", str(recorded.directory))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return recorded
+
+
+def service(tmp_path: Path, profile: str | None = None) -> Service:
+    given = {"profile": profile} if profile else {"state_dir": str(tmp_path / "state")}
+    return service_of(RuntimeTarget(given), "user")
+
+
+def test_it_is_written_enabled_and_started_once(programs: RecordedPrograms, tmp_path: Path) -> None:
+    ours = service(tmp_path)
+    done = install(ours)
+    assert done["outcome"] == "installed"
+    assert done["lingers"] is False
+    assert ours.file == tmp_path / "config/systemd/user/trunkline.service"
+    assert ours.file.stat().st_mode & 0o777 == 0o644
+    order = [call[3:] for call in programs.calls if call[0] == "systemctl"]
+    assert order[1:] == [["daemon-reload"], ["enable", "--now", "trunkline.service"]]
+    assert str(tmp_path / "state") in ours.file.read_text()
+
+    programs.answer("systemctl", ACTIVE, "show")
+    count = len(programs.calls)
+    assert install(ours)["outcome"] == "unchanged"
+    assert not any("enable" in call for call in programs.calls[count:])
+
+
+def test_another_unit_is_replaced_only_by_force_and_kept(
+    programs: RecordedPrograms, tmp_path: Path
+) -> None:
+    ours = service(tmp_path)
+    install(ours, ["token=/etc/token"])
+    programs.answer("systemctl", ACTIVE, "show")
+    changed = ours.file.read_text().replace("RestartSec=2", "RestartSec=60")
+    ours.file.write_text(changed)
+    with pytest.raises(OperatorError, match="--force writes it anew and keeps a copy"):
+        install(ours)
+    assert ours.file.read_text() == changed
+    done = install(ours, force=True)
+    assert Path(done["backup"]).read_text() == changed
+    assert done["restartNeeded"]
+    assert "RestartSec=2\n" in ours.file.read_text()
+    assert credentials_of(ours.file.read_text()) == (("token", Path("/etc/token")),)
+
+
+async def test_a_daemon_outside_the_service_is_named(
+    programs: RecordedPrograms, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import asyncio
+
+    monkeypatch.setenv("TRUNKLINE_RUNTIME_DIR", str(state))
+    ours = service_of(RuntimeTarget({"state_dir": str(state)}), "user")
+    rows = status(account("local:demo"))
+    async with fake_supervisor(state, supervisor__status=rows):
+        with pytest.raises(OperatorError, match=r"outside the service already \(pid 99\)"):
+            await asyncio.to_thread(install, ours)
+    assert not ours.file.exists()
+
+
+def test_a_start_that_fails_says_where_to_look(programs: RecordedPrograms, tmp_path: Path) -> None:
+    programs.answer("systemctl", "", "enable", complaint="Job failed.", code=1)
+    with pytest.raises(OperatorError, match=r"Job failed\.\nsee `trunkline service logs`"):
+        install(service(tmp_path))
+
+
+def test_what_is_not_as_it_would_be_is_named(programs: RecordedPrograms, tmp_path: Path) -> None:
+    ours = service(tmp_path)
+    assert service_status(ours)["installed"] is False
+    install(ours)
+    text = ours.file.read_text()
+    assert doubts(ours, text) == []
+    stale = text.replace(facts_of(ours).command[0], "/gone/bin/python")
+    stale = stale.replace("Delegate=yes\n", "").replace("MARKER=trunkline", "MARKER=other")
+    ours.file.write_text(stale)
+    found = service_status(ours)["doubts"]
+    assert [each.partition(" ")[0] for each in found[:3]] == ["it", "it", "its"]
+    assert "its interpreter /gone/bin/python is not there" in found
+    assert "Delegate= is missing; now `Delegate=yes`" in found
+    programs.answer("systemctl", ACTIVE, "show")
+    shown = service_status(ours)
+    assert (shown["active"], shown["enabled"], shown["pid"]) == ("active", True, 4711)
+
+
+def test_it_is_removed_and_the_state_stays(programs: RecordedPrograms, tmp_path: Path) -> None:
+    ours = service(tmp_path)
+    assert uninstall(ours) is False
+    install(ours)
+    assert uninstall(ours) is True
+    assert not ours.file.exists()
+    assert programs.called("systemctl", "disable", "--now", "trunkline.service")
+    assert programs.calls[-1][-1] == "daemon-reload"
+
+
+def test_only_what_is_installed_is_controlled(programs: RecordedPrograms, tmp_path: Path) -> None:
+    ours = service(tmp_path, "two")
+    with pytest.raises(OperatorError, match="`trunkline service install` makes it") as caught:
+        control(ours, "restart")
+    assert caught.value.exit == ExitCode.NOT_RUNNING
+    install(ours)
+    control(ours, "restart")
+    assert programs.called("systemctl", "restart", "trunkline-two.service")
+    assert facts_of(ours).command[-4:] == ("--profile", "two", "up", "--quiet")
+
+
+@pytest.mark.parametrize("text", ["token", "=/a", "a/b=/c", "a=relative", "a b=/c"])
+def test_what_is_no_credential_is_refused(
+    programs: RecordedPrograms, tmp_path: Path, text: str
+) -> None:
+    with pytest.raises(UsageFailure, match="NAME=/path/of/a/file"):
+        install(service(tmp_path), [text])
+
+
+def test_who_runs_a_service_of_the_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    target = RuntimeTarget({"state_dir": str(tmp_path)})
+    with pytest.raises(UsageFailure, match="there is no user 'nobody-here'"):
+        service_of(target, "system", "nobody-here")
+    with pytest.raises(UsageFailure, match="--run-as is for --system"):
+        service_of(target, "user", ME)
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    assert service_of(target, "system").user == ME
+    other = next(each.pw_name for each in pwd.getpwall() if each.pw_uid != os.geteuid())
+    with pytest.raises(OperatorError, match=f"belongs to {ME}, not to {other}"):
+        service_of(target, "system", other)
