@@ -87,7 +87,8 @@ def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
         ("{gateway: {auth: {token: 5}}}", "gateway.auth.token: is 5; allowed: a string of 1 to"),
         (
             "{gateway: {auth: {token: {source: 'vault', id: 'x'}}}}",
-            'gateway.auth.token.source: is \'vault\'; allowed: "credential" | "env" | "exec" | "file"',
+            "gateway.auth.token.source: is 'vault'; "
+            'allowed: "credential" | "env" | "exec" | "file"',
         ),
         ("{gateway: {auth: {token: {source: 'env'}}}}", "gateway.auth.token.id: is missing; "),
         (
