@@ -122,7 +122,7 @@ def assemble(
     reception = Reception(
         agents, gatekeeper, sessions, runs, lambda: intake.journal, accounts, boot.version
     )
-    answering = Answering(agents, jobs, outbox, gatekeeper, intake, reception, runs, flush)
+    answering = Answering(agents, jobs, outbox, gatekeeper, intake, reception, runs, flush, state)
     runs.watch(TypingSigns(accounts, calls.ask).on_update)
     hub = Hub(accounts, health, presence, readiness, config.tick_interval_ms / 1000)
     broadcast = RunBroadcast(hub, sessions, runs)

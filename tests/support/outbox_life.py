@@ -15,6 +15,7 @@ from ipc.calls import Waiter
 from ipc.frames.data import SendProgress
 from ipc.frames.status import AccountStatus
 from ipc.identity.peer import PeerProof
+from runtime.config.access_policy import AccessPolicy
 from runtime.config.sessions import QueueConfig, QueueMode
 from runtime.gateway.accounts.agents import MEANT, Agents
 from runtime.gateway.accounts.answering import Answering
@@ -34,7 +35,7 @@ from runtime.gateway.runs.reception import ConversationsConfig, Reception
 from runtime.gateway.runs.recovery import Recovery
 from runtime.gateway.runs.runs import Runs
 from runtime.gateway.runs.sessions import SessionCache
-from tests.support.admission import open_gate
+from tests.support.admission import OPEN, open_gate
 from tests.support.gateway_rig import payload
 from tests.support.journals import KEY, store
 from tests.support.runs_life import ScriptedAgent
@@ -61,6 +62,7 @@ class OutboxLife:
         agent: str = "none",
         state_dir: Path | None = None,
         mode: QueueMode = "followup",
+        policy: AccessPolicy = OPEN,
         **row: Any,
     ) -> None:
         self.journal, self.worker = journal, worker
@@ -74,7 +76,9 @@ class OutboxLife:
         self.intake = Intake(
             self.peers, handover, lambda on_change: journal, self._on_stored, self._on_left
         )
-        self.gatekeeper = open_gate(KEY, journal=lambda: self.intake.journal, flush=self.flush)
+        self.gatekeeper = open_gate(
+            KEY, journal=lambda: self.intake.journal, flush=self.flush, policy=policy
+        )
         entries = {"echo": {"kind": "echo"}}
         self.agents = Agents({"default": agent, "entries": entries}, self.accounts, self.gatekeeper)
         self.agent = ScriptedAgent(self.accounts)
@@ -121,6 +125,7 @@ class OutboxLife:
             self.reception,
             self.runs,
             self.flush,
+            state_dir,
         )
         where = Path("journal.db")
         self.recovery = Recovery(self.runs, self.intake, self.jobs, lambda: where)
@@ -178,13 +183,18 @@ class OutboxLife:
         return await self.outbox.send(KEY, Outbound(to, text, key), seconds, **more)
 
     async def hears(
-        self, first: int, count: int = 1, at: float | None = None, **message: Any
+        self,
+        first: int,
+        count: int = 1,
+        at: float | None = None,
+        flags: int = MEANT,
+        **message: Any,
     ) -> None:
         """Store messages with these fields, and hand them on as the intake does."""
         now = int((time.time() if at is None else at) * 1000)
         some = [payload(KEY, number, **message) for number in range(first, first + count)]
         ids: list[str | None] = [f"m{number}" for number in range(first, first + count)]
-        record = Arrived(KEY, 1, first, bytes([MEANT]) * count, some, ids, at=now)
+        record = Arrived(KEY, 1, first, bytes([flags]) * count, some, ids, at=now)
         (kept,) = await store(self.journal, record)
         assert isinstance(kept, Kept)
         for part in kept.parts:

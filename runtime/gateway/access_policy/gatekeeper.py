@@ -95,16 +95,21 @@ class Gatekeeper:
 
     def decide(self, key: str, message: Inbound) -> Ruling:
         """Decide about a message, and count it. ``opened`` has been awaited for the account."""
+        decision = self.decision(key, message)
+        ruling = Ruling(decision)
+        if decision.outcome is AdmissionOutcome.PAIR:
+            person = self.person(key, message.sender.id)
+            ruling = self._asked(key, person, message, decision)
+        self._count(key, ruling.decision, message)
+        return ruling
+
+    def decision(self, key: str, message: Inbound) -> Decision:
+        """Return what is decided about a message now, and count nothing."""
         person = self.person(key, message.sender.id)
         matcher = self._matchers.get(key)
         if matcher is not None and not message.addressed and matcher(message.text):
             message = msgspec.structs.replace(message, addressed=True)
-        decision = admit(self.policy_of(key), person, message)
-        ruling = Ruling(decision)
-        if decision.outcome is AdmissionOutcome.PAIR:
-            ruling = self._asked(key, person, message, decision)
-        self._count(key, ruling.decision, message)
-        return ruling
+        return admit(self.policy_of(key), person, message)
 
     def person(self, key: str, sender: str) -> Person | None:
         """Return what is known of a sender, in whichever spelling."""

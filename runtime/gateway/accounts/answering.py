@@ -5,52 +5,94 @@ and the runs that will answer are one record; the outbox sends the answers. So a
 killed leaves either a message that is not decided about yet or a run that has not ended yet, and
 the next one goes on from there. The messages of an account without a journal come once, and are
 read from memory alone.
+
+Of a message that is not admitted the journal keeps no text: it is redacted by the record that moves
+the position beyond it. What may be context is kept for as long as ``overheard`` says, and looked at
+again by the next gateway.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from ipc.epoch import now_ms
 from ipc.errors import FrameError, IpcError
 from ipc.frames.cursors import Cursor, parse_cursor
+from ipc.frames.data import ADDRESSED, INBOUND
 from runtime.gateway.access_policy.admit import AdmissionOutcome
 from runtime.gateway.access_policy.gatekeeper import Gatekeeper
-from runtime.gateway.accounts.agents import Agents
+from runtime.gateway.accounts.agents import Agents, Received
 from runtime.gateway.accounts.intake import Intake
 from runtime.gateway.jobs import Jobs
 from runtime.gateway.journal.outgoing import OutgoingMessage
 from runtime.gateway.journal.people import Person
-from runtime.gateway.journal.records import Answered, Outcome, Part
+from runtime.gateway.journal.records import Answered, Outcome, Part, Place, Withheld
+from runtime.gateway.journal.redacting import REDACTED
 from runtime.gateway.journal.runs import Run
 from runtime.gateway.outbox.account import AccountOutbox
+from runtime.gateway.outbox.attachments import remove_files, stored_files
 from runtime.gateway.outbox.outbox import Outbox
+from runtime.gateway.runs.overheard import KEPT_MS, Overheard
 from runtime.gateway.runs.reception import Reception
 from runtime.gateway.runs.runs import Runs
 
 MAX_QUEUED = 256  # parts of one account; what comes beyond is read from the journal later
 MAX_UNSTORED = 1000  # messages of one without a journal; more are dropped and counted
+BATCH = 256  # messages that are decided about before other accounts have their turn
+MANY_WITHHELD = 256  # messages that are redacted together
+WITHHELD_SECONDS = 1.0  # after which it is done with fewer
+NO_MENTION, OLD = "no-mention", ("history", "edit")  # reasons why a message is context
+
+Stored = tuple[int, int, Part]  # incarnation, time of arrival, frames
 
 
 class _Reading:
     """How far the messages of one account have been read.
 
     ``behind``: what follows ``read`` comes from the journal, not from ``parts``; ``missed`` then
-    says that something more has come.
+    says that something more has come. Up to ``settled`` an earlier gateway has decided. What is
+    ``withheld`` is redacted by the next record, and its ``files`` go afterwards.
     """
 
-    __slots__ = ("behind", "busy", "missed", "parts", "read")
+    __slots__ = (
+        "behind",
+        "busy",
+        "files",
+        "missed",
+        "parts",
+        "read",
+        "settled",
+        "timer",
+        "withheld",
+    )
 
-    def __init__(self, read: Cursor, *, behind: bool) -> None:
-        self.read = read
+    def __init__(self, place: Place | None, *, behind: bool) -> None:
+        settled = None if place is None else place.settled
+        self.settled: Cursor = settled or (0, 0)
+        self.read: Cursor = (0, 0)
+        if place is not None:
+            self.read = place.heard or settled or place.floor or (0, 0)
         self.behind = behind
         self.missed = self.busy = False
-        self.parts: deque[tuple[int, int, Part]] = deque()
+        self.parts: deque[Stored] = deque()
+        self.withheld: list[Withheld] = []
+        self.files: list[str] = []
+        self.timer: asyncio.TimerHandle | None = None
+
+    def withhold(self, cursor: Cursor, reason: str, event: Received) -> None:
+        """Keep nothing of a message but that it came."""
+        self.withheld.append(Withheld(cursor, reason))
+        self.files += stored_files(event.message)
 
 
 class Answering:
-    """The messages of all accounts that an agent answers. ``flush_soon`` ends the loop's turn."""
+    """The messages of all accounts that an agent answers. ``flush_soon`` ends the loop's turn.
+
+    The files of messages lie in ``state_dir``.
+    """
 
     def __init__(
         self,
@@ -62,6 +104,7 @@ class Answering:
         reception: Reception,
         runs: Runs,
         flush_soon: Callable[[], None],
+        state_dir: Path | None = None,
     ) -> None:
         self._agents = agents
         self._jobs = jobs
@@ -71,6 +114,7 @@ class Answering:
         self._reception = reception
         self._runs = runs
         self._flush_soon = flush_soon
+        self._state_dir = state_dir
         self._readings: dict[str, _Reading] = {}
         self._closed = False
 
@@ -81,19 +125,23 @@ class Answering:
             return
         reading = self._readings.get(key)
         if reading is None:
-            place = journal.place(key)
-            read = (0, 0) if place is None else place.settled or place.floor or (0, 0)
-            reading = self._readings[key] = _Reading(read, behind=True)
+            reading = self._readings[key] = _Reading(journal.place(key), behind=True)
         self._pump(key, reading)
 
     def forget(self, key: str) -> None:
         """Forget an account that is no more, or has no journal any more."""
-        self._readings.pop(key, None)
+        reading = self._readings.pop(key, None)
+        if reading is not None and reading.timer is not None:
+            reading.timer.cancel()
+        self._reception.overheard.forget(key)
 
     def on_stored(self, key: str, incarnation: int, at: int, part: Part) -> None:
         """Take what has been stored of an account."""
         reading = self._readings.get(key)
         if reading is None or self._closed:
+            return
+        if not (reading.parts or reading.behind or self._reception.is_answered(key)):
+            reading.read = incarnation, part.last
             return
         if reading.behind or len(reading.parts) >= MAX_QUEUED:
             reading.behind = reading.missed = True
@@ -109,7 +157,7 @@ class Answering:
             return
         reading = self._readings.get(key)
         if reading is None:
-            reading = self._readings[key] = _Reading((0, 0), behind=False)
+            reading = self._readings[key] = _Reading(None, behind=False)
         if len(reading.parts) >= MAX_UNSTORED:
             self._agents.failed["busy"] += 1
             return
@@ -120,6 +168,9 @@ class Answering:
     def close(self) -> None:
         """Begin nothing more; what is not decided about is the next gateway's."""
         self._closed = True
+        for key, reading in self._readings.items():
+            if reading.withheld:
+                self._settle(key, reading)
 
     def _pump(self, key: str, reading: _Reading) -> None:
         if not reading.busy:
@@ -145,7 +196,11 @@ class Answering:
                     if not parts and not reading.missed:
                         reading.behind = False
                         continue
-                await self._decide(account, reading, parts)
+                for batch in _batches(parts):
+                    if self._closed:
+                        return
+                    await self._decide(account, reading, batch)
+                    await asyncio.sleep(0)  # other accounts have something, too
         except IpcError as error:
             self._agents.fails("error", key, error)
             if not reading.behind and not self._intake.is_on(key):
@@ -153,34 +208,40 @@ class Answering:
         finally:
             reading.busy = False
 
-    async def _decide(
-        self, account: AccountOutbox, reading: _Reading, parts: list[tuple[int, int, Part]]
-    ) -> None:
-        key, journal = account.key, self._intake.journal
+    async def _decide(self, account: AccountOutbox, reading: _Reading, parts: list[Stored]) -> None:
+        key = account.key
         answers: list[OutgoingMessage] = []
         people: list[Person] = []
         runs: list[Run] = []
         asked = self._reception.is_answered(key)
         for incarnation, at, part in parts:
             position = incarnation, part.last
-            for flags, payload in zip(part.flags, part.payloads, strict=True):
-                if not asked or not self._agents.may_answer(key, flags):
-                    continue
-                event = self._agents.read(key, payload)
+            for number, flags in enumerate(part.flags if asked else b"", part.first):
+                event = self._next(key, incarnation, flags, part.payloads[number - part.first])
                 if event is None:
                     continue
                 try:
-                    position = position if incarnation else parse_cursor(event.cursor)
+                    cursor = (incarnation, number) if incarnation else parse_cursor(event.cursor)
+                    position = max(position, cursor)
+                    if incarnation and cursor <= reading.settled:
+                        await self._look_again(key, reading, cursor, at, flags, event)
+                        continue
                     ruling = self._gatekeeper.decide(key, event.message)
                     people += ruling.people
-                    answer = ruling.invitation
-                    if ruling.decision.outcome is AdmissionOutcome.CONTEXT:
-                        await self._reception.overhear(key, event, at)
-                    elif ruling.decision.outcome is AdmissionOutcome.RUN:
-                        taken = await self._reception.take(key, event, at)
-                        answer, run = taken.answer, taken.run
-                        if run is not None:
-                            runs.append(run)
+                    answer, reason = ruling.invitation, ruling.decision.reason
+                    match ruling.decision.outcome:
+                        case AdmissionOutcome.CONTEXT:
+                            stored = incarnation and reason == NO_MENTION
+                            await self._overhear(
+                                key, reading, cursor if stored else None, at, event
+                            )
+                        case AdmissionOutcome.RUN:
+                            taken = await self._reception.take(key, event, at)
+                            answer, run = taken.answer, taken.run
+                            if run is not None:
+                                runs.append(run)
+                        case _ if incarnation:
+                            reading.withhold(cursor, reason, event)
                 except FrameError as error:
                     self._agents.fails("malformed", key, error)
                     continue
@@ -191,12 +252,89 @@ class Answering:
                     answers.append(self._outbox.prepare_answer(account, answer))
             reading.read = max(reading.read, position)
         people = self._gatekeeper.still_so(key, people)  # agents have taken their time
-        if (answers or runs) and journal is not None:
-            keys = [answer.row.key for answer in answers]
+        many = len(reading.withheld) >= MANY_WITHHELD
+        if answers or runs or many or self._reception.overheard.are_many_due(key):
+            self._settle(key, reading, account, answers, people, runs)
+        elif reading.withheld and reading.timer is None:
+            loop = asyncio.get_running_loop()
+            reading.timer = loop.call_later(WITHHELD_SECONDS, self._settle, key, reading)
 
-            def stored(outcome: Outcome) -> None:
+    def _next(self, key: str, incarnation: int, flags: int, payload: bytes) -> Received | None:
+        """Return the message of a frame about which something is to be decided."""
+        if incarnation:  # stored: whatever is not admitted is redacted
+            asked = flags & INBOUND and not flags & REDACTED
+        else:
+            asked = self._agents.may_answer(key, flags)
+        return self._agents.read(key, payload) if asked else None
+
+    async def _overhear(
+        self, key: str, reading: _Reading, cursor: Cursor | None, at: int, event: Received
+    ) -> None:
+        """Keep a message as context; ``cursor`` names one that is stored for that alone."""
+        heard = None if cursor is None else Overheard(cursor, at, stored_files(event.message))
+        if not await self._reception.overhear(key, event, at, heard) and cursor is not None:
+            reading.withhold(cursor, NO_MENTION, event)
+
+    async def _look_again(
+        self, key: str, reading: _Reading, cursor: Cursor, at: int, flags: int, event: Received
+    ) -> None:
+        """Keep as context what an earlier gateway has overheard; redact what it has dropped."""
+        if flags & ADDRESSED:
+            return
+        decision = self._gatekeeper.decision(key, event.message)
+        if decision.outcome is AdmissionOutcome.RUN or decision.reason in OLD:
+            return
+        if decision.outcome is AdmissionOutcome.CONTEXT and at > now_ms() - KEPT_MS:
+            await self._overhear(key, reading, cursor, at, event)
+        else:
+            reading.withhold(cursor, decision.reason, event)
+
+    def _settle(
+        self,
+        key: str,
+        reading: _Reading,
+        account: AccountOutbox | None = None,
+        answers: Sequence[OutgoingMessage] = (),
+        people: Sequence[Person] = (),
+        runs: Sequence[Run] = (),
+    ) -> None:
+        """Record what was decided, and up to where; redact what is not to be kept."""
+        journal, overheard = self._intake.journal, self._reception.overheard
+        if reading.timer is not None:
+            reading.timer.cancel()
+            reading.timer = None
+        if journal is None:
+            return
+        redactions, files = reading.withheld, reading.files
+        reading.withheld, reading.files = [], []
+        for each in overheard.due(key, now_ms()):
+            redactions.append(Withheld(each.cursor, NO_MENTION))
+            files += each.files
+        heard = overheard.heard(key, reading.read)
+        keys = [answer.row.key for answer in answers]
+
+        def stored(outcome: Outcome) -> None:
+            if account is not None:
                 account.stored(keys, outcome)
-                self._runs.enter(key, runs, outcome)
+            self._runs.enter(key, [*runs], outcome)
+            if files and self._state_dir is not None:
+                self._jobs.start(self._remove(self._state_dir, key, files))
 
-            journal.append(Answered(key, reading.read, answers, people, runs), stored)
-            self._flush_soon()
+        record = Answered(key, reading.read, [*answers], [*people], [*runs], redactions, heard)
+        journal.append(record, stored)
+        self._flush_soon()
+
+    async def _remove(self, state: Path, key: str, files: list[str]) -> None:
+        await asyncio.to_thread(remove_files, state, key, files)
+
+
+def _batches(parts: list[Stored]) -> Iterator[list[Stored]]:
+    """Yield parts in their order, about ``BATCH`` messages at a time."""
+    batch: list[Stored] = []
+    for each in parts:
+        batch.append(each)
+        if sum(len(part.payloads) for _, _, part in batch) >= BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -10,6 +10,9 @@ Up to SQLite 3.51.2 a pass that begins when all was moved, while a commit begins
 damage the file (https://sqlite.org/wal.html#walresetbug). So there is never more than one pass,
 and it begins only when a commit has begun and ended after the last one: what that has added keeps
 the log from beginning anew until the pass is over.
+
+The log keeps what was redacted until it is overwritten. So it is cut to nothing when there is time,
+at most once in ``EMPTY_SECONDS``: the next commit has to extend it again.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
+import time
 from enum import Enum
 from pathlib import Path
 
@@ -24,6 +28,7 @@ STEP_PAGES = 128  # committed since the last pass began: worth another one
 LIMIT_PAGES = 4000  # 16 MiB
 CEILING_PAGES = 16000  # 64 MiB
 PATIENCE_MS = 100  # for readers, beyond the ceiling
+EMPTY_SECONDS = 60.0  # between two times that the log is emptied of what was redacted
 BUSY_MS = 5000  # for anything else, as ``database.connect`` has it
 
 
@@ -72,6 +77,8 @@ class Checkpoints:
         self._passed = self._fresh = False
         self._quiet = True  # no pass was under way when the writer looked last
         self._waits_from = CEILING_PAGES
+        self._redacted = False  # the log may still hold what was redacted
+        self._emptied = -EMPTY_SECONDS
 
     def committed(self, pages: int) -> None:
         """Do what is due after a transaction that has written about so many pages, at least one."""
@@ -97,10 +104,21 @@ class Checkpoints:
         """Note that something may have been written beside commits."""
         self._since += STEP_PAGES
 
+    def redacted(self) -> None:
+        """Note that the log holds an older state of what must not be kept."""
+        self._redacted = True
+
+    @property
+    def empties_in(self) -> float | None:
+        """In how many seconds ``rest`` empties the log, where nothing else happens."""
+        if not self._redacted:
+            return None
+        return max(0.0, self._emptied + EMPTY_SECONDS - time.monotonic())
+
     def rest(self) -> bool:
         """Move all that was committed, on the other thread if that may be: there is time.
 
-        Return whether there is more to do.
+        What was redacted is removed from the log, too. Return whether there is more to do.
         """
         if self._since and not self._under_way:
             if self._fresh:
@@ -108,6 +126,9 @@ class Checkpoints:
             else:
                 self.finish()
         self._look()
+        if self._quiet and self.empties_in == 0.0:
+            self._emptied = time.monotonic()
+            self._redacted = not self._empty()
         return not self._quiet
 
     def finish(self) -> None:
@@ -164,6 +185,18 @@ class Checkpoints:
         finally:
             self._writer.execute(f"PRAGMA busy_timeout={BUSY_MS}")
         self._waits_from = max(CEILING_PAGES, self._found + LIMIT_PAGES)
+
+    def _empty(self) -> bool:
+        """Cut the log to nothing, unless something reads an older state; return whether it was."""
+        self._writer.execute("PRAGMA busy_timeout=0")
+        try:
+            busy, _, _ = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            self._writer.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+        if not busy:
+            self._since, self._fresh, self._passed = 0, False, False
+            self._found = self._moved = 0
+        return not busy
 
     def _run(self) -> None:
         with contextlib.ExitStack() as stack:

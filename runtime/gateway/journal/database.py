@@ -20,6 +20,7 @@ from runtime.gateway.journal.items import ItemsChanged
 from runtime.gateway.journal.outgoing import OutgoingMessage, OutgoingRow, Queued
 from runtime.gateway.journal.reader import connect, read_run
 from runtime.gateway.journal.records import Answered, Arrived, Outcome, Place, Record
+from runtime.gateway.journal.rewriting import Rewrites, redactions_in, withholding
 from runtime.gateway.journal.runs import Run, RunEnded, RunQueued
 
 _json = msgspec.json.Encoder().encode
@@ -81,7 +82,14 @@ class Database:
         outcomes = [
             work.take(each, some, repeated) for each, some in zip(records, ids, strict=True)
         ]
-        self.connection.execute(schema.STORE, work.arguments())
+        rewrites = redactions_in(self.connection, records, self.places)
+        if rewrites.bodies:
+            for place in list(work.places.values()):
+                grown = rewrites.grown.get(place.number, 0)
+                work.places[place.key] = withholding(place, grown)
+            self._transact(rewrites.statement, (schema.STORE, work.arguments()))
+        else:  # one statement is a transaction by itself
+            self.connection.execute(schema.STORE, work.arguments())
         self.places |= work.places
         self._next, self._entry = work.next, work.entry
         return outcomes
@@ -103,34 +111,41 @@ class Database:
         numbers = _json([pos for pos, _, _ in rows]).decode()
         self._change(
             places,
-            *((schema.FORGET_SEEN, n, _json(ids).decode()) for n, ids in forgotten.items()),
-            (schema.FORGET_IDS, numbers),
+            *((schema.FORGET_SEEN, (n, _json(ids).decode())) for n, ids in forgotten.items()),
+            (schema.FORGET_IDS, (numbers,)),
         )
 
     def forget_packs(self, rows: list[int], places: list[Place]) -> None:
         """Forget frames by the positions of their rows."""
-        self._change(places, (schema.FORGET_PACKS, _json(rows).decode()))
+        self._change(places, (schema.FORGET_PACKS, (_json(rows).decode(),)))
 
     def forget_rows(self, statement: str, rows: list[int]) -> None:
         """Forget rows of a table by their numbers."""
         self.connection.execute(statement, (_json(rows).decode(),))
 
-    def _change(self, places: list[Place], *statements: tuple[str, *tuple[int | str, ...]]) -> None:
+    def rewrite(self, rewrites: Rewrites, place: Place) -> None:
+        """Rewrite rows of frames of an account, which is at ``place`` afterwards."""
+        self._change([place], rewrites.statement)
+
+    def _change(self, places: list[Place], *statements: tuple[str, tuple[Any, ...]]) -> None:
         """Do something in one transaction that leaves accounts at other places."""
         work = Commit(self.places, self._next, self._entry)
         work.places = {place.key: place for place in places}
+        self._transact(*statements, (schema.STORE, work.arguments()))
+        self.places |= work.places
+        self.changed |= set(work.places)
+
+    def _transact(self, *statements: tuple[str, tuple[Any, ...]]) -> None:
+        """Carry out statements in one transaction."""
         self.connection.execute("BEGIN IMMEDIATE")
         try:
-            for statement, *arguments in statements:
+            for statement, arguments in statements:
                 self.connection.execute(statement, arguments)
-            self.connection.execute(schema.STORE, work.arguments())
             self.connection.execute("COMMIT")
         except BaseException:
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
             raise
-        self.places |= work.places
-        self.changed |= set(work.places)
 
     def close(self) -> None:
         """Close the file."""

@@ -43,6 +43,8 @@ class Forgotten(msgspec.Struct):
 
 def direct_chat(payload: bytes, sender: str) -> str | None:
     """Return the direct chat in which a frame shows the person as its sender."""
+    if not payload:
+        return None  # it was redacted, and nothing of it remains
     body = _body(decode_json(payload, dict[str, Any]))
     chat = body.get("chat") or {}
     mine = (body.get("sender") or {}).get("id") == sender
@@ -56,6 +58,8 @@ def erased(
 
     ``chats`` are the direct chats with the person.
     """
+    if not payload:
+        return None
     event = decode_json(payload, dict[str, Any])
     body = _body(event)
     chat = body.get("chat") or {}

@@ -47,11 +47,13 @@ from runtime.gateway.journal.records import (
     Part,
     Place,
     Record,
+    Withheld,
     arrive,
     change,
     from_cursor,
     is_complete,
 )
+from runtime.gateway.journal.redacting import redacted
 from runtime.gateway.journal.runs import (
     Run,
     RunEnded,
@@ -93,7 +95,7 @@ class MemoryJournal:
         return [key for key in self._places if not is_agent(key)]
 
     def append(self, record: Record, done: Done | None = None) -> None:
-        """Queue a record. ``done`` is called once it is stored, in the order of the records."""
+        """Queue a record. ``done`` is called once it is stored, in the order of an account's."""
         self._queue.append((record, done))
 
     def flush(self) -> None:
@@ -239,6 +241,7 @@ class MemoryJournal:
                 rows = self._queue_all(key, record.answers)
                 outcome = outcome_of(rows, self._conversations.ask(key, record.runs))
                 self._know(key, record.people)
+                place = self._redact(place, record.redactions)
             case PeopleChanged():
                 self._know(key, record.people)
             case Queued():
@@ -267,6 +270,19 @@ class MemoryJournal:
                     waiting[record.row] = changed(waiting[record.row], record)
         self._places[key] = place
         return outcome
+
+    def _redact(self, place: Place, redactions: list[Withheld]) -> Place:
+        grown = 0
+        frames = self._frames[place.key]
+        for number, (incarnation, at, part) in enumerate(frames):
+            drops = {
+                each.cursor[1]: each.reason for each in redactions if each.cursor[0] == incarnation
+            }
+            if drops:
+                found = redacted(part.first, part.flags, part.payloads, drops)
+                frames[number] = incarnation, at, Part(part.first, found.flags, found.payloads)
+                grown += found.grown
+        return replace(place, withheld=place.withheld + grown)
 
     def _converse(self, record: RunEnded | EntriesAdded) -> Outcome:
         rows: dict[str, OutgoingRow] = {}

@@ -19,6 +19,7 @@ from runtime.gateway.journal.items import KeptItem
 from runtime.gateway.journal.outgoing import OpenRow, OutgoingMessage, OutgoingRow
 from runtime.gateway.journal.people import Person
 from runtime.gateway.journal.records import Part, Place, from_cursor, is_complete
+from runtime.gateway.journal.redacting import Stored, readable
 from runtime.gateway.journal.runs import NO_REQUEST, Run, RunRequest
 
 PAGE_PACKS = 64  # rows that one read looks at
@@ -26,7 +27,7 @@ NEVER = 1 << 62  # a number that no entry has
 
 _read_person = msgspec.json.Decoder(Person).decode
 _read_row = msgspec.json.Decoder(OutgoingRow).decode
-_read_body = msgspec.msgpack.Decoder(tuple[bytes, list[bytes]]).decode
+read_body = msgspec.msgpack.Decoder(tuple[bytes, list[bytes]]).decode
 _read_run_row = msgspec.json.Decoder(Run).decode
 _read_request = msgspec.json.Decoder(RunRequest).decode
 _read_session = msgspec.json.Decoder(Session).decode
@@ -42,18 +43,24 @@ class JournalReader:
 
     def after(self, key: str, cursor: Cursor, limit_bytes: int, place: Place | None) -> Page:
         """Return the first frames of an account after ``cursor``; ``place`` is where it stands."""
-        rows = self._connection.execute(schema.PACKS_AFTER, (key, *cursor, PAGE_PACKS)).fetchall()
-        found: list[tuple[int, int, Part]] = []
-        size = 0
-        for incarnation, at, first, body in rows:
-            if found and size > limit_bytes:
-                break
-            part = from_cursor(incarnation, Part(first, *_read_body(body)), cursor)
-            if part is not None:
-                found.append((incarnation, at, part))
-                size += len(body)
-        more = len(rows) == PAGE_PACKS or len(found) < len(rows)
-        return Page(found, more, is_complete(place, cursor))
+        position = cursor
+        while True:
+            query = (key, *position, PAGE_PACKS)
+            rows = self._connection.execute(schema.PACKS_AFTER, query).fetchall()
+            found: list[Stored] = []
+            size = 0
+            for incarnation, at, first, body in rows:
+                if found and size > limit_bytes:
+                    break
+                part = from_cursor(incarnation, Part(first, *read_body(body)), position)
+                if part is not None:
+                    found.append((incarnation, at, part))
+                    size += len(body)
+            more = len(rows) == PAGE_PACKS or len(found) < len(rows)
+            shown = readable(found, cursor)
+            if shown or not found or not more:
+                return Page(shown, more, is_complete(place, cursor))
+            position = found[-1][0], found[-1][2].last  # all of them were emptied
 
     def outgoing(self, key: str) -> list[OpenRow]:
         """Return what of an account is still to be sent, oldest first, without the contents."""

@@ -8,7 +8,7 @@ what an account's place is afterwards. An implementation only keeps the results.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -62,10 +62,19 @@ class Left(msgspec.Struct, frozen=True):
     key: str
 
 
+class Withheld(NamedTuple):
+    """A message of which no text is kept, and the reason in one word."""
+
+    cursor: Cursor
+    reason: str
+
+
 class Answered(msgspec.Struct, frozen=True):
     """Answers to be sent, and the position up to which a consumer has thereby answered all.
 
-    ``people`` are those who are told how to be admitted, ``runs`` those that will answer.
+    ``people`` are those who are told how to be admitted, ``runs`` those that will answer. What
+    ``redactions`` name is without a text once the record is stored; up to ``heard`` every message
+    has been looked at for the last time.
     """
 
     key: str
@@ -73,6 +82,8 @@ class Answered(msgspec.Struct, frozen=True):
     answers: list[OutgoingMessage] = []
     people: list[Person] = []
     runs: list[Run] = []
+    redactions: list[Withheld] = []
+    heard: Cursor = _NEVER
 
 
 Frameless = (
@@ -122,7 +133,8 @@ class Place(msgspec.Struct, frozen=True, omit_defaults=True):
     messages that no event has named yet. ``lost_identity`` is one whose cursor was
     dropped, ``known`` counts the ids that are remembered, ``cursor`` is the plugin's position,
     kept beside the rest because it may be large. ``entries`` is the number of the newest entry of
-    a transcript that came with a record of the account.
+    a transcript that came with a record of the account. ``heard`` is as ``Answered`` has it,
+    ``withheld`` how many bytes are kept of redacted messages.
     """
 
     key: str
@@ -138,6 +150,8 @@ class Place(msgspec.Struct, frozen=True, omit_defaults=True):
     known: int = 0
     cursor: bytes = b""
     entries: int = 0
+    heard: Cursor | None = None
+    withheld: int = 0
 
     @property
     def newest(self) -> Cursor:
@@ -233,7 +247,9 @@ def change(place: Place, record: Frameless) -> Place:
         case Left():
             after = replace(place, whole=False)
         case Answered():
-            after = replace(place, settled=max(record.position, place.settled or _NEVER))
+            settled = max(record.position, place.settled or _NEVER)
+            heard = max(record.heard, place.heard or _NEVER)
+            after = replace(place, settled=settled, heard=heard if heard > _NEVER else None)
         case _:
             after = place
     return after  # type: ignore[no-any-return]

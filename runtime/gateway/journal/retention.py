@@ -17,6 +17,8 @@ from runtime.gateway.journal import schema
 from runtime.gateway.journal.interface import Keep
 from runtime.gateway.journal.outgoing import KEY_SECONDS
 from runtime.gateway.journal.records import Place
+from runtime.gateway.journal.redacting import QUOTA_BYTES
+from runtime.gateway.journal.rewriting import oldest_remains, withheld_in, withholding
 from runtime.gateway.journal.runs import RUN_SECONDS
 from runtime.gateway.journal.search_file import remove_unused_index
 
@@ -44,6 +46,7 @@ class Retention:
         self._clock = clock
         self._looked = 0.0
         self._after = 0  # the last row that was looked at and stays
+        self._emptied: dict[str, tuple[int, int]] = {}  # up to where nothing remains to be emptied
 
     def set_keep(self, keep: Keep) -> None:
         """Take over other limits; safe to call from another thread."""
@@ -60,12 +63,14 @@ class Retention:
             return False
         if (
             self._forget_ids(database, now)
+            or self._empty_remains(database)
             or self._forget_entries(database, now)
             or self._forget_packs(database, now)
             or self._forget_rows(database, now)
         ):
             return True
         self._looked, self._after = now, 0
+        self._emptied.clear()
         remove_unused_index(database.path, now)
         return False
 
@@ -89,6 +94,23 @@ class Retention:
         database.forget_ids([(row[0], row[1], row[4]) for row in old], list(changed.values()))
         return True
 
+    def _empty_remains(self, database: Any) -> bool:
+        """Empty the oldest redacted messages of an account that has too much of them."""
+        places = database.places.values()
+        place = next((each for each in places if each.withheld > QUOTA_BYTES), None)
+        if place is None:
+            return False
+        after = self._emptied.get(place.key, (0, 0))
+        rewrites, next_after = oldest_remains(database.connection, place, after)
+        grown = rewrites.grown.get(place.number, 0)
+        if next_after is None:  # what was counted is not there: a repaired file, say
+            grown = -place.withheld
+        else:
+            self._emptied[place.key] = next_after
+        if grown:
+            database.rewrite(rewrites, withholding(place, grown))
+        return True
+
     def _forget_packs(self, database: Any, now: float) -> bool:
         keep, places = self._keep, {each.number: each for each in database.places.values()}
         too_large = database.size_bytes > keep.size_bytes
@@ -107,6 +129,10 @@ class Retention:
                 floor = max(place.floor or (0, 0), (incarnation, last))
                 changed[account] = msgspec.structs.replace(place, floor=floor)
         if old:
+            if any(place.withheld for place in changed.values()):
+                for account, size in withheld_in(database.connection, old).items():
+                    if account in changed:
+                        changed[account] = withholding(changed[account], -size)
             database.forget_packs(old, list(changed.values()))
             self._after = 0 if len(old) == len(rows) else self._after
         return bool(old) or (len(rows) == STEP_ROWS and self._after == rows[-1][0])

@@ -41,6 +41,7 @@ PRAGMAS = (
     "cache_size=-16384",
     "mmap_size=0",
     "journal_size_limit=67108864",
+    "secure_delete=1",  # what is redacted is overwritten; some builds do so by default
     "wal_autocheckpoint=0",  # the writer has it done, beside its commits: see ``checkpoints``
 )
 
@@ -233,6 +234,16 @@ PACKS_AFTER = """
 SELECT incarnation, at, first, body FROM pack
 WHERE account = (SELECT n FROM account WHERE key = ?) AND (incarnation, last) > (?, ?)
 ORDER BY incarnation, last LIMIT ?
+"""
+# Each frame's pack is the first one that does not end before it.
+PACKS_OF = """
+SELECT pos, account, incarnation, first, body FROM pack WHERE pos IN (
+  SELECT (SELECT pos FROM pack WHERE account = e.value->>0 AND incarnation = e.value->>1
+    AND last >= e.value->>2 ORDER BY last LIMIT 1) FROM json_each(?) AS e)
+"""
+REWRITE = """
+UPDATE pack SET body = substr(?1, e.value->>1, e.value->>2)
+FROM json_each(?2) AS e WHERE pack.pos = e.value->>0
 """
 # CROSS JOIN keeps the order: each key is looked up, instead of going through an account's sends.
 KNOWN = """

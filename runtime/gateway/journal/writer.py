@@ -177,7 +177,8 @@ class Writer(threading.Thread):
         dirty = True
         while True:
             try:
-                item = self._queue.get(timeout=IDLE_SECONDS if dirty else None)
+                wait = IDLE_SECONDS if dirty else self._checkpoints.empties_in
+                item = self._queue.get(timeout=wait)
             except queue.Empty:
                 dirty = self._rest()
                 continue
@@ -243,6 +244,8 @@ class Writer(threading.Thread):
                 keys = {record.key for record in records}
                 self._report(Stored(outcomes, {key: database.places[key] for key in keys}))
                 self._committed(len(keys))
+                if any(isinstance(each, Answered) and each.redactions for each in records):
+                    self._checkpoints.redacted()
                 return True
 
     def _committed(self, accounts: int) -> None:
@@ -337,7 +340,8 @@ def size_of(record: Record) -> int:
         return sum(map(len, record.payloads)) + len(record.cursor) + 64
     match record:
         case Answered():
-            return 256 + _size_of_sends(record.answers) + sum(map(_size_of_run, record.runs))
+            sends, redactions = _size_of_sends(record.answers), 512 * len(record.redactions)
+            return 256 + sends + redactions + sum(map(_size_of_run, record.runs))
         case Queued():
             return len(record.outgoing.message) + 512
         case PartsRendered():

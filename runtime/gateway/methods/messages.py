@@ -12,12 +12,12 @@ from msgspec import Meta
 from ipc.errors import RemoteError
 from ipc.frames.requests import Params
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
-from ipc.media import ABOUT, account_directory
 from runtime.gateway.access.scopes import ADMIN
 from runtime.gateway.access_policy.pairing import forgotten
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
 from runtime.gateway.journal.interface import COPIES, FILE
+from runtime.gateway.outbox.attachments import remove_files
 from runtime.gateway.parts import GatewayParts
 
 OPEN_SECONDS = 5.0  # until a new gateway has opened its journal
@@ -53,7 +53,7 @@ async def messages_forget(
     given_up, under_way = parts.outbox.give_up(chats)
     done = await journal.forget(params.sender, chats)
     state = Path(parts.boot.state_dir)
-    files = await asyncio.to_thread(_remove_files, state, done.files)
+    files = await asyncio.to_thread(_remove_all, state, done.files)
     return {
         "messages": done.messages,
         "sends": done.sends,
@@ -84,16 +84,9 @@ async def _forget_people(parts: GatewayParts, keys: list[str], sender: str) -> i
     return count
 
 
-def _remove_files(state: Path, files: dict[str, list[str]]) -> int:
+def _remove_all(state: Path, files: dict[str, list[str]]) -> int:
     """Remove stored files of accounts; return how many there were."""
-    count = 0
-    for key, ids in files.items():
-        for name in set(ids):
-            place = account_directory(state, key) / name
-            count += place.exists()
-            for path in (place, place.with_name(name + ABOUT)):
-                path.unlink(missing_ok=True)
-    return count
+    return sum(remove_files(state, key, ids) for key, ids in files.items())
 
 
 def _copies(state: Path) -> int:

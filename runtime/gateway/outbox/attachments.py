@@ -1,4 +1,4 @@
-"""Keeps the stored files of messages that wait to be sent from being expired or evicted.
+"""Keeps the stored files of messages that wait to be sent, and removes those of no further use.
 
 An account's store removes the oldest files, by their times on disk: so a file that is needed until
 a message expires is given that time.
@@ -12,11 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from ipc.media import ABOUT, account_directory, media_id
-from workers.messages import Outbound
+from workers.messages import Inbound, Outbound
 
 
-def stored_files(message: Outbound) -> list[str]:
-    """Return the ids of the files that a message takes from its account's store."""
+def stored_files(message: Inbound | Outbound) -> list[str]:
+    """Return the ids of the files of a message that are in its account's store."""
     found = (media_id(each.url) for each in message.attachments)
     return [each for each in found if each is not None]
 
@@ -33,3 +33,14 @@ def protect(state_dir: Path, account: str, ids: Iterable[str], until: float) -> 
                 path = place / name
                 if path.stat(follow_symlinks=False).st_mtime < until:
                     os.utime(path, (until, until), follow_symlinks=False)
+
+
+def remove_files(state_dir: Path, account: str, ids: Iterable[str]) -> int:
+    """Remove stored files of an account; return how many there were."""
+    count = 0
+    for name in set(ids):
+        place = account_directory(state_dir, account) / name
+        count += place.exists()
+        for path in (place, place.with_name(name + ABOUT)):
+            path.unlink(missing_ok=True)
+    return count

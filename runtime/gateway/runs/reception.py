@@ -39,6 +39,7 @@ from runtime.gateway.journal.conversations import SessionChanged, TranscriptEntr
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.runs import ReplyTarget, Run, RunOrigin, RunRequest
 from runtime.gateway.runs.lifecycle import RunPhase
+from runtime.gateway.runs.overheard import Frame, Overheard, OverheardFrames
 from runtime.gateway.runs.runs import Runs
 from runtime.gateway.runs.sessions import OpenConversation, SessionCache
 from workers.agent import HistoryItem
@@ -168,14 +169,30 @@ class Reception:
         place = _Belonging(origin, found, session.agent, session.key, conversation)
         return answer(command, self._facts(place), origin, CommandsConfig(owner_allow_from=["*"]))
 
-    async def overhear(self, key: str, event: Received, at: int) -> None:
-        """Keep what was not meant for the account, for the next run of its conversation."""
+    @property
+    def overheard(self) -> OverheardFrames:
+        """What the journal keeps because it may be context."""
+        return self._sessions.overheard
+
+    async def overhear(
+        self, key: str, event: Received, at: int, heard: Overheard | None = None
+    ) -> bool:
+        """Keep what was not meant for the account, for the next run of its conversation.
+
+        ``heard`` is what the journal keeps only for that. Return whether it is kept.
+        """
         place = await self._place(key, event.message)
         message = event.message
-        if place is not None and message.text:
-            who = message.sender.name or message.sender.id
-            entry = TranscriptEntry("user", message.text, at=at, sender=who)
-            place.conversation.context.add(entry)
+        if place is None or not message.text:
+            return False
+        who = message.sender.name or message.sender.id
+        entry = TranscriptEntry("user", message.text, at=at, sender=who)
+        frame = None
+        if heard is not None:
+            self.overheard.hold(key, heard)
+            frame = Frame(key, heard.cursor)
+        self.overheard.release(place.conversation.context.add(entry, frame))
+        return True
 
     async def _place(self, key: str, message: Inbound) -> _Belonging | None:
         origin = origin_of(key, message, self._gatekeeper.policy_of(key))
@@ -222,7 +239,7 @@ class Reception:
             HistoryItem(each.role, each.text, each.at, each.sender or None)
             for each in place.conversation.context
         ]
-        place.conversation.context.clear()
+        self.overheard.release(place.conversation.context.clear())
         return Run(
             id=f"{key}/{cursor}",
             session=place.key,

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from runtime.gateway.journal.conversations import Session, TranscriptEntry
 from runtime.gateway.journal.interface import Journal
+from runtime.gateway.runs.overheard import Frame, OverheardFrames
 from workers.agent import HistoryItem
 
 MAX_CONVERSATIONS = 2_000  # in memory
@@ -53,6 +54,31 @@ class BoundedEntries:
         self._bytes = 0
 
 
+class ContextWindow:
+    """The last of what people said to each other, and where in the journal that is."""
+
+    def __init__(self) -> None:
+        self._entries = BoundedEntries(CONTEXT_ENTRIES, CONTEXT_BYTES)
+        self._frames: deque[Frame | None] = deque()
+
+    def __iter__(self) -> Iterator[TranscriptEntry]:
+        return iter(self._entries)
+
+    def add(self, entry: TranscriptEntry, frame: Frame | None = None) -> list[Frame]:
+        """Add what was said; return the frames of what gives way for it."""
+        self._entries.add(entry)
+        self._frames.append(frame)
+        gone = [self._frames.popleft() for _ in range(len(self._frames) - len(self._entries))]
+        return [each for each in gone if each is not None]
+
+    def clear(self) -> list[Frame]:
+        """Forget all of it; return its frames."""
+        self._entries.clear()
+        frames = [each for each in self._frames if each is not None]
+        self._frames.clear()
+        return frames
+
+
 class OpenConversation:
     """One session: ``entries`` are the last of its transcript, ``context`` what people said to
     each other since the agent was last asked.
@@ -61,7 +87,7 @@ class OpenConversation:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.entries = BoundedEntries(HISTORY_ENTRIES, HISTORY_BYTES)
-        self.context = BoundedEntries(CONTEXT_ENTRIES, CONTEXT_BYTES)
+        self.context = ContextWindow()
 
     def history(self) -> list[HistoryItem]:
         """Return what an agent is given of what was said before."""
@@ -76,9 +102,13 @@ class OpenConversation:
 
 
 class SessionCache:
-    """The conversations that are in memory, by session key. ``journal()`` is the open journal."""
+    """The conversations that are in memory, by session key. ``journal()`` is the open journal.
+
+    ``overheard`` is what the journal keeps of their contexts.
+    """
 
     def __init__(self, journal: Callable[[], Journal | None]) -> None:
+        self.overheard = OverheardFrames()
         self._journal = journal
         self._known: OrderedDict[str, OpenConversation] = OrderedDict()
 
@@ -112,7 +142,7 @@ class SessionCache:
 
     def forget(self, key: str) -> None:
         """Forget a conversation that was reset or deleted: it is read again."""
-        self._known.pop(key, None)
+        self._close(self._known.pop(key, None))
 
     def begun_anew(self, conversation: OpenConversation, now: int) -> OpenConversation:
         """Begin a conversation anew; its session is to be stored."""
@@ -128,11 +158,16 @@ class SessionCache:
             usage={},
         )
         conversation.entries.clear()
-        conversation.context.clear()
+        self._close(conversation)
         return conversation
 
     def _enter(self, key: str, made: OpenConversation) -> OpenConversation:
         found = self._known.setdefault(key, made)  # another one may have read it meanwhile
         while len(self._known) > MAX_CONVERSATIONS:
-            self._known.popitem(last=False)
+            self._close(self._known.popitem(last=False)[1])
         return found
+
+    def _close(self, conversation: OpenConversation | None) -> None:
+        """Keep nothing any more of what was overheard in a conversation."""
+        if conversation is not None:
+            self.overheard.release(conversation.context.clear())

@@ -10,6 +10,7 @@ import pytest
 import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import json
 from msgspec.structs import replace
 
 from runtime.gateway.journal.outgoing import (
@@ -34,7 +35,9 @@ from runtime.gateway.journal.records import (
     Outcome,
     Place,
     Record,
+    Withheld,
 )
+from runtime.gateway.journal.redacting import REDACTED
 from tests.support.journals import (
     KEY,
     KINDS,
@@ -313,3 +316,29 @@ def test_both_journals_keep_the_same(batches: list[list[str]]) -> None:
     assert results[0] == results[1]
     ids = [each.split()[1] for each in results[0][0]]
     assert len(ids) == len(set(ids)) == len(set().union(*batches))
+
+
+@both
+async def test_what_was_not_admitted_is_without_its_text_once_the_position_is_settled(
+    kind: str, tmp_path: Path
+) -> None:
+    async with journal_of(kind, tmp_path) as journal:
+        await store(journal, arrived(1, "a", "b", "c"), arrived(1, "d", incarnation=2))
+        drops = [Withheld((1, 2), "blocked"), Withheld((2, 1), "bot"), Withheld((1, 7), "bot")]
+        await store(journal, Answered(KEY, (2, 1), redactions=drops, heard=(2, 1)))
+        assert await everything(journal) == ["1:1 a", "1:2 b", "1:3 c", "2:1 d"]
+        page = await journal.after(KEY, (0, 0))
+        events = [json.decode(each) for _, _, part in page.parts for each in part.payloads]
+        assert [each["message"]["text"] for each in events] == ["text 1", "", "text 3", ""]
+        assert [each.get("dropped") for each in events] == [None, "blocked", None, "bot"]
+        flags = [flag for _, _, part in page.parts for flag in part.flags]
+        assert [bool(each & REDACTED) for each in flags] == [False, True, False, True]
+        place = journal.place(KEY)
+        assert place is not None
+        assert (place.settled, place.heard) == ((2, 1), (2, 1))
+        remains = [part.payloads for _, _, part in page.parts]
+        assert place.withheld == len(remains[0][1]) + len(remains[1][0])
+        await store(journal, Answered(KEY, (2, 1), redactions=drops))  # nothing is counted twice
+        assert journal.place(KEY) == place
+        kept = await store(journal, arrived(2, "b", incarnation=2))  # its id is known all the same
+        assert [each.repeated for each in kept if isinstance(each, Kept)] == [1]

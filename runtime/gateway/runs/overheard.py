@@ -1,0 +1,74 @@
+"""Follows how long the journal may keep what was overheard. Pure.
+
+A message of a group that does not name the account is context for the next run, as long as it is
+among the last ones. Then its text goes from the journal, too: with the account's next record, or
+when ``MANY`` have come together, because to rewrite each one by itself would double the commits.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from ipc.frames.cursors import Cursor
+
+KEPT_MS = 3_600_000  # also among the last ones: a new gateway reads again what is younger
+MANY = 32
+
+
+class Frame(NamedTuple):
+    """Where a message is in the journal: the account's key and the cursor."""
+
+    key: str
+    cursor: Cursor
+
+
+class Overheard(NamedTuple):
+    """A message that was overheard: its cursor, its time of arrival (epoch ms), and its files."""
+
+    cursor: Cursor
+    at: int
+    files: Sequence[str] = ()
+
+
+class OverheardFrames:
+    """What of all accounts was overheard, and is in the journal with its text."""
+
+    def __init__(self) -> None:
+        self._kept: defaultdict[str, dict[Cursor, Overheard]] = defaultdict(dict)
+        self._due: defaultdict[str, list[Overheard]] = defaultdict(list)
+
+    def hold(self, key: str, heard: Overheard) -> None:
+        """Keep a message of an account until it is released, or too old."""
+        self._kept[key][heard.cursor] = heard
+
+    def release(self, frames: Iterable[Frame]) -> None:
+        """Keep messages no longer; of others nothing is known here."""
+        for key, cursor in frames:
+            found = self._kept[key].pop(cursor, None)
+            if found is not None:
+                self._due[key].append(found)
+
+    def are_many_due(self, key: str) -> bool:
+        """Return whether so much of an account must go that it is worth a record."""
+        return len(self._due[key]) >= MANY
+
+    def due(self, key: str, now: int) -> list[Overheard]:
+        """Return what of an account must go now, for the last time."""
+        kept = self._kept[key]
+        self.release([Frame(key, each.cursor) for each in kept.values() if each.at < now - KEPT_MS])
+        return self._due.pop(key, [])
+
+    def heard(self, key: str, read: Cursor) -> Cursor:
+        """Return up to where nothing is kept of an account that was read up to ``read``."""
+        waiting = [*self._kept[key], *(each.cursor for each in self._due[key])]
+        if not waiting:
+            return read
+        incarnation, number = min(waiting)
+        return min(read, (incarnation, number - 1))
+
+    def forget(self, key: str) -> None:
+        """Forget an account that is no more."""
+        self._kept.pop(key, None)
+        self._due.pop(key, None)
