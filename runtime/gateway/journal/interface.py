@@ -74,7 +74,7 @@ class Journal(Protocol):
         """Return the keys of all channel accounts that it holds, configured or not."""
 
     def append(self, record: Record, done: Done | None = None) -> None:
-        """Queue a record. ``done`` is called once it is stored, in the order of the records."""
+        """Queue a record. ``done`` is called once it is stored, in the order of an account's."""
 
     def flush(self) -> None:
         """Begin to store what has been appended in this turn of the event loop."""

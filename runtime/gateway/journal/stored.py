@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,6 +27,7 @@ from runtime.gateway.journal.people import Person
 from runtime.gateway.journal.records import Place, Record
 from runtime.gateway.journal.retention import Retention
 from runtime.gateway.journal.runs import Run
+from runtime.gateway.journal.shares import size_of
 from runtime.gateway.journal.writer import (
     Ended,
     Event,
@@ -38,7 +38,6 @@ from runtime.gateway.journal.writer import (
     Stored,
     Trouble,
     Writer,
-    size_of,
 )
 
 T = TypeVar("T")
@@ -77,7 +76,8 @@ class StoredJournal:
         self._on_failure = on_failure
         self._places: dict[str, Place] = {}
         self._turn: list[Record] = []
-        self._waiting: deque[tuple[int, Done | None]] = deque()
+        self._waiting: dict[int, tuple[int, Done | None]] = {}  # by number, as ``Stored`` has it
+        self._appended = 0
         self._jobs: dict[int, asyncio.Future[Any]] = {}
         self._job = 0
         self._loop = asyncio.get_running_loop()
@@ -101,11 +101,12 @@ class StoredJournal:
         return [key for key in self._places if not is_agent(key)]
 
     def append(self, record: Record, done: Done | None = None) -> None:
-        """Queue a record. ``done`` is called once it is stored, in the order of the records."""
+        """Queue a record. ``done`` is called once it is stored, in the order of an account's."""
         size = size_of(record)
         self.waiting_bytes += size
         self._turn.append(record)
-        self._waiting.append((size, done))
+        self._waiting[self._appended] = size, done
+        self._appended += 1
 
     def flush(self) -> None:
         """Begin to store what has been appended in this turn of the event loop."""
@@ -258,8 +259,8 @@ class StoredJournal:
     def _stored(self, event: Stored) -> None:
         self._places |= event.places
         self.commits += 1
-        for outcome in event.outcomes:
-            size, done = self._waiting.popleft()
+        for number, outcome in zip(event.numbers, event.outcomes, strict=True):
+            size, done = self._waiting.pop(number)
             self.waiting_bytes -= size
             if done is not None:
                 done(outcome)

@@ -20,11 +20,8 @@ from typing import Any
 import msgspec
 import structlog
 
-from runtime.gateway.journal.conversations import EntriesAdded
-from runtime.gateway.journal.items import ItemsChanged
-from runtime.gateway.journal.outgoing import OutgoingMessage, PartsRendered, Queued
-from runtime.gateway.journal.records import Answered, Arrived, Outcome, Place, Record
-from runtime.gateway.journal.runs import Run, RunEnded, RunQueued, RunSeen
+from runtime.gateway.journal.records import Answered, Outcome, Place, Record
+from runtime.gateway.journal.shares import Share
 from runtime.gateway.journal.space import Space
 
 # At least so long lies between the beginnings of two commits: one for each wake-up would cost
@@ -50,8 +47,12 @@ class Opened(msgspec.Struct):
 
 
 class Stored(msgspec.Struct):
-    """Records were stored, in the order in which they were appended."""
+    """Records were stored: those of an account in the order in which they were appended.
 
+    ``numbers`` are theirs among all that were ever appended, from 0 on.
+    """
+
+    numbers: list[int]
     outcomes: list[Outcome]
     places: dict[str, Place]
 
@@ -118,7 +119,8 @@ class Writer(threading.Thread):
         self._sqlite: Any = None
         self._database: Any = None
         self._checkpoints: Any = None
-        self._gathered = 0  # bytes of the records of this commit
+        self._taken = 0  # records from the queue
+        self._share = Share()  # of the last commit
 
     def stop(self) -> None:
         """Store what is queued if that is possible at once, and end."""
@@ -177,8 +179,10 @@ class Writer(threading.Thread):
         dirty = True
         while True:
             try:
-                wait = IDLE_SECONDS if dirty else self._checkpoints.empties_in
-                item = self._queue.get(timeout=wait)
+                item: Any = []
+                if not self._share.later:
+                    wait = IDLE_SECONDS if dirty else self._checkpoints.empties_in
+                    item = self._queue.get(timeout=wait)
             except queue.Empty:
                 dirty = self._rest()
                 continue
@@ -188,29 +192,31 @@ class Writer(threading.Thread):
             if isinstance(item, tuple):
                 self._do(*item)
                 continue
-            records, after = self._gather(item)
-            if not self._store(records):
+            share, after = self._gather(item)
+            if not self._store(share):
                 return
             if time.monotonic() - self._tended > TEND_SECONDS:
                 self._tend_now()
             if after is None:
                 continue
+            while self._share.later:
+                if not self._store(Share(self._share.later)):
+                    return
             if after == ():
                 return
             self._do(*after)
 
-    def _gather(self, records: list[Record]) -> tuple[list[Record], Any]:
-        """Return the records of one commit, and what stood in the queue behind them.
-
-        That is a job, ``()`` for the end, ``None`` for nothing.
+    def _gather(self, records: list[Record]) -> tuple[Share, Any]:
+        """Return what belongs into one commit, and what stood in the queue behind it: a job, ``()``
+        for the end, ``None`` for nothing.
         """
         wait = self._began + FLOOR_SECONDS - time.monotonic()
         if wait > 0:
             time.sleep(wait)
-        records = list(records)
-        size = sum(map(size_of, records))
+        share = Share(self._share.later)
+        self._take(share, records)
         after: Any = None
-        while size < BATCH_BYTES:
+        while share.size_bytes < BATCH_BYTES:
             try:
                 item = self._queue.get_nowait()
             except queue.Empty:
@@ -218,13 +224,17 @@ class Writer(threading.Thread):
             if item is None or isinstance(item, tuple):
                 after = item or ()
                 break
-            records += item
-            size += sum(map(size_of, item))
-        self._gathered = size
-        return records, after
+            self._take(share, item)
+        return share, after
 
-    def _store(self, records: list[Record]) -> bool:
+    def _take(self, share: Share, records: list[Record]) -> None:
+        for number, record in enumerate(records, self._taken):
+            share.add(number, record)
+        self._taken += len(records)
+
+    def _store(self, share: Share) -> bool:
         """Store records, however long that takes; return whether it was done before the end."""
+        self._share, records = share, share.records
         while True:
             self._began = time.monotonic()
             database = self._database
@@ -242,14 +252,17 @@ class Writer(threading.Thread):
             else:
                 self._out_of_trouble()
                 keys = {record.key for record in records}
-                self._report(Stored(outcomes, {key: database.places[key] for key in keys}))
+                places = {key: database.places[key] for key in keys}
+                self._report(Stored(share.numbers, outcomes, places))
                 self._committed(len(keys))
                 if any(isinstance(each, Answered) and each.redactions for each in records):
                     self._checkpoints.redacted()
                 return True
 
     def _committed(self, accounts: int) -> None:
-        pages = 8 * accounts + self._gathered // 2048  # a row that spills over fills pages of 4096
+        pages = (
+            8 * accounts + self._share.size_bytes // 2048
+        )  # a row that spills over fills pages of 4096
         self._checkpoint(lambda checkpoints: checkpoints.committed(pages))
 
     def _checkpoint(self, step: Callable[[Any], Any]) -> Any:
@@ -286,7 +299,8 @@ class Writer(threading.Thread):
         if more:
             self._checkpoints.wrote()
         if database.changed:
-            self._report(Stored([], {key: database.places[key] for key in database.changed}))
+            places = {key: database.places[key] for key in database.changed}
+            self._report(Stored([], [], places))
             database.changed.clear()
         return more
 
@@ -332,41 +346,6 @@ class Writer(threading.Thread):
     def _report(self, event: Event) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self._report_on_loop, event)
-
-
-def size_of(record: Record) -> int:
-    """Return how many bytes of a record count against the bounds."""
-    if isinstance(record, Arrived):
-        return sum(map(len, record.payloads)) + len(record.cursor) + 64
-    match record:
-        case Answered():
-            sends, redactions = _size_of_sends(record.answers), 512 * len(record.redactions)
-            return 256 + sends + redactions + sum(map(_size_of_run, record.runs))
-        case Queued():
-            return len(record.outgoing.message) + 512
-        case PartsRendered():
-            return 256 + len(record.texts)
-        case RunQueued():
-            return _size_of_run(record.run)
-        case RunSeen():
-            return 256 + len(record.more)
-        case RunEnded():
-            entries = sum(len(each.text) + 256 for each in record.entries)
-            return 512 + len(record.answer or "") + _size_of_sends(record.answers) + entries
-        case ItemsChanged():
-            items = sum(len(each.value) + 256 for each in record.items)
-            return 256 + items + sum(map(_size_of_run, record.runs))
-        case EntriesAdded():
-            return 256 + sum(len(each.text) + 256 for each in record.entries)
-    return 256
-
-
-def _size_of_sends(messages: list[OutgoingMessage]) -> int:
-    return sum(len(each.message) + 512 for each in messages)
-
-
-def _size_of_run(run: Run) -> int:
-    return 512 + len(run.request.text) + len(run.answer)
 
 
 def _reason(error: Exception) -> str:

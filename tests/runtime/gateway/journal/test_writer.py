@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from runtime.gateway.journal.records import Marked
 from runtime.gateway.journal.writer import (
     Ended,
     Event,
@@ -15,7 +14,6 @@ from runtime.gateway.journal.writer import (
     Stored,
     Trouble,
     Writer,
-    size_of,
 )
 from tests.support.journals import KEY, arrived
 from tests.support.until import until
@@ -113,7 +111,18 @@ async def test_an_error_of_our_own_ends_the_thread_and_is_reported(tmp_path: Pat
     watched.writer.join()
 
 
-def test_payloads_and_cursors_count_against_the_bounds() -> None:
-    small = size_of(arrived(1, "a"))
-    assert size_of(arrived(1, "a", cursor=b"x" * 1000)) == small + 1000
-    assert size_of(Marked(KEY, b"1")) > 0
+async def test_a_flood_is_stored_in_shares_and_nobody_waits_for_all_of_it(tmp_path: Path) -> None:
+    watched = Watched(tmp_path / "journal.db")
+    flood = [arrived(number, f"{number:040000}") for number in range(1, 9)]
+    watched.writer.put([*flood, arrived(1, "b", key="irc:oftc")])
+    watched.writer.put((7, lambda database: database.places[KEY].seq))
+    watched.writer.start()
+    await until(lambda: watched.of(JobDone))
+    stored = [each for each in watched.of(Stored) if isinstance(each, Stored)]
+    assert [each.numbers for each in stored] == [[0, 8], *([number] for number in range(1, 8))]
+    (done,) = watched.of(JobDone)
+    assert isinstance(done, JobDone)
+    assert done.result == 8  # a job comes after all of it
+    watched.writer.put([arrived(9, "m9")])
+    await until(lambda: watched.outcomes == 10)
+    await watched.end()

@@ -1,0 +1,84 @@
+"""Decides which records belong into one commit, and how much each counts against bounds. Pure.
+
+Every account waits for the commit, and that takes twice as long with the 256 KiB that a flood may
+have under way as with what calm accounts bring. So of what one account's worker has handed in it
+has ``SHARE_BYTES`` at most; the rest waits for the next one. All other records are never held up,
+so what several accounts have part in, sessions say, is stored in the order of its records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from runtime.gateway.journal.conversations import EntriesAdded
+from runtime.gateway.journal.items import ItemsChanged
+from runtime.gateway.journal.outgoing import OutgoingMessage, PartsRendered, Queued
+from runtime.gateway.journal.records import Answered, Arrived, Identified, Left, Marked, Record
+from runtime.gateway.journal.runs import Run, RunEnded, RunQueued, RunSeen
+
+SHARE_BYTES = 48 * 1024  # of one account, or one pack, which has 64 KiB at most
+
+
+class Share:
+    """The records of one commit with their ``numbers``, ``size_bytes`` in all.
+
+    ``later`` is what an earlier one has left; then what this one leaves.
+    """
+
+    def __init__(self, later: Iterable[tuple[int, Record]] = ()) -> None:
+        self.numbers: list[int] = []
+        self.records: list[Record] = []
+        self.later: list[tuple[int, Record]] = []
+        self.size_bytes = 0
+        self._held: dict[str, int] = {}  # how much of an account's share is taken
+        for number, record in later:
+            self.add(number, record)
+
+    def add(self, number: int, record: Record) -> None:
+        """Add a record, or leave it for the next commit."""
+        size = size_of(record)
+        if isinstance(record, Arrived | Marked | Identified | Left):
+            held = self._held.get(record.key, 0)
+            if held and held + size > SHARE_BYTES:
+                self._held[record.key] = SHARE_BYTES  # what follows it must not overtake it
+                self.later.append((number, record))
+                return
+            self._held[record.key] = held + size
+        self.numbers.append(number)
+        self.records.append(record)
+        self.size_bytes += size
+
+
+def size_of(record: Record) -> int:
+    """Return how many bytes of a record count against the bounds."""
+    if isinstance(record, Arrived):
+        return sum(map(len, record.payloads)) + len(record.cursor) + 64
+    match record:
+        case Answered():
+            sends, redactions = _size_of_sends(record.answers), 512 * len(record.redactions)
+            return 256 + sends + redactions + sum(map(_size_of_run, record.runs))
+        case Queued():
+            return len(record.outgoing.message) + 512
+        case PartsRendered():
+            return 256 + len(record.texts)
+        case RunQueued():
+            return _size_of_run(record.run)
+        case RunSeen():
+            return 256 + len(record.more)
+        case RunEnded():
+            entries = sum(len(each.text) + 256 for each in record.entries)
+            return 512 + len(record.answer or "") + _size_of_sends(record.answers) + entries
+        case ItemsChanged():
+            items = sum(len(each.value) + 256 for each in record.items)
+            return 256 + items + sum(map(_size_of_run, record.runs))
+        case EntriesAdded():
+            return 256 + sum(len(each.text) + 256 for each in record.entries)
+    return 256
+
+
+def _size_of_sends(messages: list[OutgoingMessage]) -> int:
+    return sum(len(each.message) + 512 for each in messages)
+
+
+def _size_of_run(run: Run) -> int:
+    return 512 + len(run.request.text) + len(run.answer)

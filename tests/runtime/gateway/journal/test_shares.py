@@ -1,0 +1,58 @@
+"""What belongs into one commit, and how much each record counts."""
+
+from __future__ import annotations
+
+import pytest
+
+from runtime.gateway.journal.conversations import Session, SessionChanged
+from runtime.gateway.journal.outgoing import Queued
+from runtime.gateway.journal.records import Answered, Left, Marked, Record
+from runtime.gateway.journal.shares import SHARE_BYTES, Share, size_of
+from tests.support.journals import KEY, arrived, outgoing
+
+OTHER = "irc:oftc"
+HALF = "x" * (SHARE_BYTES // 2 - 1000)
+WHOLE = "x" * SHARE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("records", "taken"),
+    [
+        ([arrived(1, HALF), arrived(2, HALF), arrived(3, HALF)], [0, 1]),
+        ([arrived(1, WHOLE), arrived(2, "small")], [0]),  # one always, however large
+        ([arrived(1, "small"), arrived(2, WHOLE), arrived(3, "small")], [0]),  # none overtakes
+        ([arrived(1, WHOLE), arrived(2, "a"), Marked(KEY, b"2"), Left(KEY)], [0]),
+        ([arrived(1, WHOLE), arrived(2, WHOLE), arrived(1, "a", key=OTHER)], [0, 2]),
+        (
+            [
+                arrived(1, WHOLE),
+                arrived(2, "a"),
+                Answered(KEY, (1, 0)),
+                Queued(KEY, outgoing("k")),
+                SessionChanged(KEY, Session("agent:echo:main", "echo")),
+            ],
+            [0, 2, 3, 4],
+        ),
+    ],
+    ids=["a share", "large", "order", "positions", "others", "decisions"],
+)
+def test_an_account_s_worker_has_its_share_of_a_commit(
+    records: list[Record], taken: list[int]
+) -> None:
+    share = Share(enumerate(records))
+    assert share.numbers == taken
+    assert share.records == [records[number] for number in taken]
+    assert share.size_bytes == sum(map(size_of, share.records))
+    rest = [number for number in range(len(records)) if number not in taken]
+    while share.later:
+        assert [number for number, _ in share.later] == rest
+        share = Share(share.later)
+        assert share.numbers == rest[: len(share.numbers)]
+        rest = rest[len(share.numbers) :]
+    assert not rest
+
+
+def test_payloads_and_cursors_count_against_the_bounds() -> None:
+    small = size_of(arrived(1, "a"))
+    assert size_of(arrived(1, "a", cursor=b"x" * 1000)) == small + 1000
+    assert size_of(Marked(KEY, b"1")) > 0
