@@ -46,6 +46,7 @@ COMMON_FIELDS = frozenset(
         "agent",
         "journal",
         "outbox",
+        "streaming",
         "ambiguous",
         "login",
         "proxy",

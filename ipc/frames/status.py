@@ -73,6 +73,7 @@ class AccountStatus(msgspec.Struct, frozen=True, rename="camel"):
     journal: str = "off"  # on: what comes in is stored before anything else happens to it
     ambiguous: str = "ask"  # what is done about a message that may have been sent
     outbox_ttl: float = 3600.0  # seconds after which an agent's answer is not sent any more
+    streaming: str = "off"  # edits: answers are shown while they are being written
     ingress: bool = False  # the gateway passes HTTP requests on to it
     pid: int | None = None
     incarnation: int = 0

@@ -20,6 +20,7 @@ Interpreter = Annotated[str, Meta(pattern=r"^/[^\x00]*$", max_length=4096)]
 Launcher = Literal["zygote", "exec"]
 JournalMode = Literal["on", "off"]
 AmbiguousMode = Literal["ask", "retry", "drop"]
+StreamingMode = Literal["off", "edits"]
 
 
 class OutboxConfig(Section, frozen=True):
@@ -55,6 +56,8 @@ class AccountConfig(Section, AccessFields, frozen=True):
     # retry: it is sent again, perhaps twice; drop: it is given up. None: ask.
     ambiguous: AmbiguousMode | None = None
     outbox: OutboxConfig | None = None
+    # edits: an answer is shown while it is being written, in one message that grows. None: off.
+    streaming: StreamingMode | None = None
     # Through which the plugin connects. Without a password: it would be shown.
     proxy: Annotated[ProxyUrl, LOCAL] | None = None
     # Whether the gateway passes HTTP requests on to it, without asking for its own secret.

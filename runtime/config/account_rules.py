@@ -33,6 +33,17 @@ def ingress_problems(manifest: Manifest, fields: Mapping[str, Any], path: str) -
     return [Problem(join(path, "ingress"), text)]
 
 
+def streaming_problems(manifest: Manifest, fields: Mapping[str, Any], path: str) -> list[Problem]:
+    """Check that a channel whose answers are to grow by edits can edit what it has sent."""
+    if fields.get("streaming") != "edits" or "edit" in manifest.can:
+        return []
+    text = (
+        'is "edits"; allowed only for channels that can edit their messages, which '
+        f"{manifest.id} cannot"
+    )
+    return [Problem(join(path, "streaming"), text)]
+
+
 def access_problems(
     manifest: Manifest, fields: Mapping[str, Any], path: str, *, journal: str
 ) -> list[Problem]:

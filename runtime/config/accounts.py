@@ -22,6 +22,7 @@ from runtime.config.account_model import (
     AmbiguousMode,
     JournalMode,
     OutboxConfig,
+    StreamingMode,
 )
 from runtime.config.agent_model import ENTRIES
 from runtime.config.channel_section import (
@@ -65,6 +66,7 @@ class AccountSpec(WorkerSpec):
     journal: JournalMode
     ambiguous: AmbiguousMode = "ask"
     outbox: OutboxConfig = field(default_factory=OutboxConfig)
+    streaming: StreamingMode = "off"
     ingress: bool = False
     access: AccessPolicy = field(default_factory=AccessPolicy)
 
@@ -164,6 +166,7 @@ def _spec(
         journal=journal_of(channel, {**channel.own, **own}),
         ambiguous=over.ambiguous or under.ambiguous or "ask",
         outbox=over.outbox or under.outbox or OutboxConfig(),
+        streaming=over.streaming or under.streaming or "off",
         manifest=channel.manifest,
         manifest_ref=channel.ref,
         label=safely(lambda: channel.manifest.describe(merged)) or "",

@@ -13,6 +13,7 @@ from runtime.config.account_rules import (
     access_problems,
     ingress_problems,
     launcher_problems,
+    streaming_problems,
 )
 from runtime.config.channel_section import (
     LAYERED,
@@ -71,6 +72,7 @@ def problems_of_account(channel: ChannelSection, id: str, fields: object) -> lis
     if channel.broken:
         return found
     found += ingress_problems(channel.manifest, both, path)
+    found += streaming_problems(channel.manifest, both, path)
     found += access_problems(channel.manifest, both, path, journal=journal_of(channel, both))
     return found or rule_problems(channel.manifest, {**channel.inherited, **given}, path)
 

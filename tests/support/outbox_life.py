@@ -68,6 +68,8 @@ class OutboxLife:
         self.journal, self.worker = journal, worker
         self.calls: list[dict[str, Any]] = []
         self.waiting: list[tuple[dict[str, Any], Waiter[bytes]]] = []
+        self.shown: list[tuple[str, str, str]] = []  # edits of previews: method, message, text
+        self.show: Callable[[dict[str, Any]], Verdict] = lambda call: {}
         self.jobs = Jobs(tasks)
         self.accounts = Accounts([])
         self.peers = Peers(self.accounts, PeerProof(b"secret"))
@@ -129,14 +131,15 @@ class OutboxLife:
         )
         where = Path("journal.db")
         self.recovery = Recovery(self.runs, self.intake, self.jobs, lambda: where)
-        self.report(**row)
+        self.row = row  # fields of each report
+        self.report()
 
     def flush(self) -> None:
         self.journal.flush()
 
     def report(self, incarnation: int = 1, phase: str = "running", **more: Any) -> None:
         """Report the account as the supervisor does; one that runs is welcomed by ``welcome``."""
-        fields: dict[str, Any] = {"journal": "on", "wanted": True} | more
+        fields: dict[str, Any] = {"journal": "on", "wanted": True} | self.row | more
         row = AccountStatus(KEY, "irc", "libera", phase=phase, incarnation=incarnation, **fields)
         self.accounts.learn(KEY, row)
         self.intake.configure(KEY)
@@ -157,8 +160,12 @@ class OutboxLife:
     def ask(
         self, key: str, method: str, params: bytes, seconds: float, waiter: Waiter[bytes]
     ) -> bool:
-        assert (key, method) == (KEY, "deliver")
+        assert key == KEY
         call = msgspec.json.decode(params)
+        if method != "deliver":
+            self.shown.append((method, call["message"], call.get("text", "")))
+            asyncio.get_running_loop().call_soon(settle, waiter, self.show(call))
+            return True
         self.calls.append(call)
         verdict = self.worker(call)
         if verdict is None:

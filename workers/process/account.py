@@ -16,7 +16,7 @@ from ipc.frames.control import LoginAnswer, LoginTaken
 from workers.links.control import WorkerControlLink
 from workers.links.data import WorkerDataLink
 from workers.messages import Outbound, Sent
-from workers.process.calls import PluginCalls
+from workers.process.calls import PluginCalls, function_for
 from workers.process.context import AccountContext
 from workers.process.explanations import Explain, explaining, guarded, unexplained
 from workers.process.loading import config_of, make_directory, manifest_of, plugin_class
@@ -143,7 +143,10 @@ class HostedAccount:
         plugin = made(context)
         group = getattr(plugin, "is_group", None)
         send = plugin.send if explain is None else explaining(plugin.send, self.explain)
-        sender = PartSender(send, manifest.text, manifest.pace, is_group=group)
+        edit = function_for(plugin, "edit", manifest.can) if "edit" in manifest.can else None
+        if edit is not None and explain is not None:
+            edit = explaining(edit, self.explain)
+        sender = PartSender(send, manifest.text, manifest.pace, edit=edit, is_group=group)
         files = partial(context.ready_files, manifest)
         bodies = Path(boot.media.directory) if boot.media is not None else None
         self._calls.begin(
@@ -155,6 +158,7 @@ class HostedAccount:
             sender.rendered_edit,
             manifest.typing,
             bodies,
+            None if edit is None else sender.show,
         )
         return plugin
 

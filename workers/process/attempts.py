@@ -25,7 +25,9 @@ class SendAttempt(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
     """The params of the call ``deliver``: a message, and what earlier attempts have sent of it.
 
     ``texts`` are its rendered parts, where it has several and they were made before. With
-    ``begin`` false the gateway asks what became of an attempt, and no other one begins.
+    ``begin`` false the gateway asks what became of an attempt, and no other one begins. ``edit`` is
+    the id of a message whose text the first part takes the place of. A ``preview`` is one message
+    that will be edited: no client is told of it.
     """
 
     message: Outbound
@@ -33,6 +35,8 @@ class SendAttempt(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
     texts: list[str] = []
     sent: list[Sent] = []
     begin: bool = True
+    edit: str = ""
+    preview: bool = False
 
 
 class NotBegun(SendFailed):

@@ -47,6 +47,7 @@ TIME_LIMIT = 120.0  # seconds; a call that hangs must not hold its place for eve
 T = TypeVar("T")
 Reply = Callable[[int, str, bool, bytes], None]
 SendPart = Callable[[Outbound], Awaitable[Sent]]
+EditPart = Callable[[Action], Awaitable[Any]]
 RenderEdit = Callable[[Action], Awaitable[Action]]
 ReadyFiles = Callable[[Outbound], AbstractAsyncContextManager[Outbound]]
 
@@ -86,6 +87,7 @@ class PluginCalls:
         self._send: SendPart | None = None
         self._files: ReadyFiles | None = None
         self._render_edit: RenderEdit | None = None
+        self._show: EditPart | None = None
         self._typing = TypingRepeater(0.0, self._typing_failed)
         self._send_all: SendAll | None = None
         self._attempts = SendAttempts(progress)
@@ -116,13 +118,15 @@ class PluginCalls:
         render_edit: RenderEdit | None = None,
         typing: float = 0.0,
         bodies: Path | None = None,
+        show: EditPart | None = None,
     ) -> None:
         """Accept calls for ``plugin`` from now on; messages go through ``send``, if it is given,
         and those that the gateway keeps through ``send_all``.
 
         ``can`` is what its manifest promises, ``files`` makes the files of a message ready,
         ``render_edit`` renders the text of an edit, ``typing`` seconds the platform shows that the
-        account types, ``bodies`` is where large bodies of HTTP requests lie.
+        account types, ``bodies`` is where large bodies of HTTP requests lie, ``show`` edits the
+        preview of an answer.
         """
         self._plugin = plugin
         self._send = send
@@ -130,6 +134,7 @@ class PluginCalls:
         self._can = can
         self._files = files
         self._render_edit = render_edit
+        self._show = show
         self._typing = TypingRepeater(typing, self._typing_failed)
         if "http" in can:
             self._http.begin(plugin, bodies)
@@ -255,6 +260,9 @@ class PluginCalls:
                 action = _decoded(_action, "action", call.params)
                 # prefixed: the same key may have been used for a send
                 return await self._results.once(f"action:{action.key}", lambda: self._act(action))
+            case "preview" if self._show is not None:
+                await self._show(_decoded(_action, "preview", call.params))
+                return {}
             case "probe" | "logout":
                 return await self._ask(call.method)
         raise InvalidCall(f"unknown method: {call.method}")
@@ -272,7 +280,8 @@ class PluginCalls:
         return sent
 
     async def _attempt(self, attempt: SendAttempt, progress: Progress) -> list[Sent]:
-        self._typing.end(attempt.message.to)
+        if not attempt.preview:  # who writes on still types
+            self._typing.end(attempt.message.to)
         if not attempt.message.attachments or self._files is None:
             return await self._attempt_ready(attempt, progress)
         async with self._files(attempt.message) as ready:
@@ -286,7 +295,8 @@ class PluginCalls:
         else:
             parts = await self._send_all(attempt, progress)
         sent = [self._completed(part) for part in parts]
-        await self._tell_sent(attempt.message, merged(sent))
+        if not attempt.preview:
+            await self._tell_sent(attempt.message, merged(sent))
         return sent
 
     def _completed(self, sent: Sent) -> Sent:
@@ -307,9 +317,7 @@ class PluginCalls:
 
     async def _act(self, action: Action) -> dict[str, Any]:
         name = action.name
-        own = name in METHODS and name in self._can
-        function = getattr(self._plugin, name, None) if own else None
-        function = function or getattr(self._plugin, "act", None)
+        function = function_for(self._plugin, name, self._can)
         if function is None:
             raise InvalidCall(f"the channel has no {name}")
         if name == "edit" and self._render_edit is not None:
@@ -366,6 +374,12 @@ class PluginCalls:
         wait = UNSET if after is None else max(0, math.ceil(after * 1000))
         shape = ErrorShape(code, self._redact(text)[:2000], details or UNSET, retryable, wait)
         self._reply(call.id, gateway, False, _encode(shape))
+
+
+def function_for(plugin: Any, name: str, can: frozenset[str]) -> EditPart | None:
+    """Return the method of a plugin that carries an action out; ``None``: there is none."""
+    own: EditPart | None = getattr(plugin, name, None) if name in METHODS & can else None
+    return own or getattr(plugin, "act", None)
 
 
 def _decoded(decoder: msgspec.json.Decoder[T], method: str, params: bytes) -> T:

@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from ipc import timeouts
+from ipc.epoch import now_ms
 from workers.errors import SendFailed
 from workers.messages import Action, Outbound, Sent
 from workers.process.attempts import Progress, SendAttempt
-from workers.process.calls import SendPart
+from workers.process.calls import EditPart, SendPart
 from workers.text.limits import Pace, Text
 from workers.text.pacing import Pacer
 from workers.text.rendering import PLAIN_DIALECTS, Markup, render
@@ -29,6 +31,8 @@ WAIT_HERE = 20.0  # seconds; whom the pace holds longer is told when to come aga
 WAIT_KEPT = 0.1
 MOST_WAITING = 16  # messages to one chat; more would take the places of other chats' calls
 MOST_UNFINISHED = 1_000  # messages of which some parts were sent, remembered at once
+EDIT_SECONDS = 10.0  # of a preview; what is sent to the chat waits for it
+PAUSE_SECONDS = 1.0  # until a preview is edited that others have gone before
 LONG_TEXT = 16 * 1024  # characters; rendering one takes long enough to do it on a thread
 
 
@@ -49,7 +53,8 @@ class _Unfinished:
 class PartSender:
     """Sends the messages of one account.
 
-    ``send`` is the plugin's; ``is_group`` tells to which chats the pace of groups applies.
+    ``send`` is the plugin's, ``edit`` too; ``is_group`` tells to which chats the pace of groups
+    applies.
     """
 
     def __init__(
@@ -58,9 +63,11 @@ class PartSender:
         text: Text,
         pace: Pace,
         *,
+        edit: EditPart | None = None,
         is_group: Callable[[str], bool] | None = None,
     ) -> None:
         self._send = send
+        self._edit = edit
         self._text = text
         # Plain text goes to ``send`` at once where the channel declares nothing that concerns it.
         self._direct = not text.limit and pace == Pace() and text.dialect not in PLAIN_DIALECTS
@@ -69,6 +76,7 @@ class PartSender:
         self._is_group = is_group or _never
         self._unfinished: OrderedDict[str, _Unfinished] = OrderedDict()
         self._turns: dict[str, tuple[asyncio.Lock, int]] = {}  # and how many want each
+        self._paced = 0  # messages that wait for their pace
 
     async def send(self, message: Outbound) -> Sent:
         """Send what of ``message`` was not sent yet; return the first part's id.
@@ -87,35 +95,63 @@ class PartSender:
         ``progress(texts, sent)`` is called with the rendered parts before the first of several is
         sent, and after each but the last. Raises what the plugin raises, and ``NotYet``.
         """
-        message = delivery.message
-        if message.markup == "plain" and self._direct:
+        message, edit = delivery.message, delivery.edit if self._edit is not None else ""
+        if message.markup == "plain" and self._direct and not edit:
             return [await self._send(message)]
         async with self._turn(message.to):
-            parts = await self._parts(message, delivery.texts)
+            parts = await self._parts(message, delivery.texts, edit=bool(edit))
+            if delivery.preview:
+                parts = [msgspec.structs.replace(parts[0], key=message.key, part=None)]
             sent = list(delivery.sent[: len(parts)])
             texts = [part.text for part in parts]
             if len(parts) > 1 and not delivery.texts:
                 progress(texts, sent)
             while len(sent) < len(parts):
-                sent.append(await self._send_one(parts[len(sent)], WAIT_KEPT))
+                if edit and not sent and parts[0].text:
+                    sent.append(await self._replace(edit, parts[0]))
+                else:
+                    sent.append(await self._send_one(parts[len(sent)], WAIT_KEPT))
                 if len(sent) < len(parts):
                     progress(texts, sent)
             return sent
+
+    async def show(self, edit: Action) -> None:
+        """Show the text of an answer that is being written, as far as one message takes it.
+
+        Raises ``NotYet`` when anything else is to be sent now, and what the plugin raises.
+        """
+        chat = edit.chat or ""
+        now, group = self._loop.time(), self._is_group(chat)
+        busy = chat in self._turns or self._paced
+        until = self._pacer.not_yet_until(now, chat, group=group)
+        if busy or until is not None or not self._pacer.take(now, chat, group=group):
+            wait = PAUSE_SECONDS if until is None else until - now
+            raise NotYet("other messages go first", reason="rate_limited", retry_after=wait)
+        async with self._turn(chat):
+            texts = await self._rendered_texts(edit.text, edit.markup)
+            if texts and self._edit is not None:
+                made = msgspec.structs.replace(
+                    edit, text=texts[0], markup=self._rendered(edit.markup)
+                )
+                async with timeouts.timeout(EDIT_SECONDS):
+                    await self._edit_one(made)
 
     async def rendered_edit(self, edit: Action) -> Action:
         """Return an edit with its text in the dialect. Raises ``SendFailed``: it is too long."""
         if edit.markup == "plain" and self._direct:
             return edit
-        if len(edit.text) > LONG_TEXT:
-            texts = await asyncio.to_thread(render, edit.text, self._text, edit.markup)
-        else:
-            texts = render(edit.text, self._text, edit.markup)
+        texts = await self._rendered_texts(edit.text, edit.markup)
         if len(texts) > 1:
             text = f"the new text has more than the {self._text.limit} characters of one message"
             raise SendFailed(text, reason="too_long")
         return msgspec.structs.replace(
             edit, text="".join(texts), markup=self._rendered(edit.markup)
         )
+
+    async def _rendered_texts(self, text: str, markup: Markup) -> list[str]:
+        if len(text) > LONG_TEXT:
+            return await asyncio.to_thread(render, text, self._text, markup)
+        return render(text, self._text, markup)
 
     def _rendered(self, markup: Markup) -> Markup:
         """Return how the plugin gets a text that was written so."""
@@ -140,13 +176,40 @@ class PartSender:
         try:
             sent = await self._send(part)
         except SendFailed as error:
-            if error.retry_after is not None:
-                until = self._loop.time() + error.retry_after
-                self._pacer.hold(until, part.to if error.scope == "chat" else None)
+            self._hold(error, part.to)
             raise
         if not isinstance(sent, Sent):
             raise TypeError(f"send returned {type(sent).__name__} instead of Sent")
         return sent
+
+    async def _replace(self, edited: str, part: Outbound) -> Sent:
+        """Give a message another text; send it where that message cannot be edited any more."""
+        await self._wait_for_turn(part.to, WAIT_KEPT)
+        name, chat, thread = f"{part.key}/edit", part.to, part.thread
+        action = Action("edit", name, chat, edited, part.text, markup=part.markup, thread=thread)
+        try:
+            await self._edit_one(action)
+        except SendFailed as error:
+            if error.maybe_sent:  # the same text once more changes nothing
+                raise SendFailed(str(error), reason="unavailable") from None
+            if error.retryable:
+                raise
+            return await self._send_one(part, WAIT_KEPT)
+        return Sent(edited, part.to, now_ms())
+
+    async def _edit_one(self, action: Action) -> None:
+        assert self._edit is not None
+        try:
+            await self._edit(action)
+        except SendFailed as error:
+            self._hold(error, action.chat or "")
+            raise
+
+    def _hold(self, error: SendFailed, chat: str) -> None:
+        """Obey the time that a platform has named."""
+        if error.retry_after is not None:
+            until = self._loop.time() + error.retry_after
+            self._pacer.hold(until, chat if error.scope == "chat" else None)
 
     async def _wait_for_turn(self, chat: str, patience: float) -> None:
         group = self._is_group(chat)
@@ -161,25 +224,34 @@ class PartSender:
                     reason="rate_limited",
                     retry_after=until - now,
                 )
-            await asyncio.sleep(until - now)
+            self._paced += 1
+            try:
+                await asyncio.sleep(until - now)
+            finally:
+                self._paced -= 1
 
-    async def _parts(self, message: Outbound, texts: list[str] | None = None) -> list[Outbound]:
+    async def _parts(
+        self, message: Outbound, texts: list[str] | None = None, *, edit: bool = False
+    ) -> list[Outbound]:
         """Return the messages to send for one; ``texts`` are theirs, if they were made before.
 
         A file goes with the first, if the text fits below it; buttons go with the last, and a
-        poll is one of its own.
+        poll is one of its own. Where the first is an ``edit``, files follow the text.
         """
         if texts:
-            return self._make_parts(message, texts)
+            return self._make_parts(message, texts, edit=edit)
         if len(message.text) > LONG_TEXT:
-            texts = await asyncio.to_thread(self._make_texts, message)
+            texts = await asyncio.to_thread(self._make_texts, message, edit)
         else:
-            texts = self._make_texts(message)
-        return self._make_parts(message, texts)
+            texts = self._make_texts(message, edit)
+        return self._make_parts(message, texts, edit=edit)
 
-    def _make_texts(self, message: Outbound) -> list[str]:
+    def _make_texts(self, message: Outbound, edit: bool = False) -> list[str]:
         text, markup = self._text, message.markup
         files = message.attachments
+        if edit:
+            texts = render(message.text, text, markup)
+            return [*texts, ""] if files or not texts else texts
         texts = render(message.text, text, markup, caption=bool(files))
         if files and len(texts) > 1:  # too long to stand below the file
             texts = ["", *render(message.text, text, markup)]
@@ -187,10 +259,11 @@ class PartSender:
             texts.append("")
         return texts or [""]
 
-    def _make_parts(self, message: Outbound, texts: list[str]) -> list[Outbound]:
+    def _make_parts(self, message: Outbound, texts: list[str], *, edit: bool) -> list[Outbound]:
         files = message.attachments
         rendered = self._rendered(message.markup)
         count = len(texts)
+        with_files = count if edit else 1
         return [
             msgspec.structs.replace(
                 message,
@@ -198,7 +271,7 @@ class PartSender:
                 markup=rendered,
                 key=message.key if count == 1 else f"{message.key}/{number}",
                 part=None if count == 1 else (number, count),
-                attachments=files if number == 1 else [],
+                attachments=files if number == with_files else [],
                 reply_to=message.reply_to if number == 1 else None,
                 buttons=message.buttons if number == count else [],
                 poll=message.poll if number == count else None,

@@ -1,20 +1,25 @@
 """Decides when the preview of an answer is edited while the agent still writes. Pure.
 
-The first preview is a message of its own, which then grows by edits: not too often, only by so
-much that an edit is worth it, and only while nothing else of the account waits to be sent. The
-final text always goes out, whatever became of the previews. Times are epoch milliseconds.
+The first preview is a message of its own, which begins with a whole sentence and then grows by
+edits: not too often, only by so much that an edit is worth it, and only while nothing else of the
+account waits to be sent. The final text always goes out, whatever became of the previews. Times are
+epoch milliseconds.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 MAX_FAILURES = 3  # edits that failed in a row: then only the final text is sent
 ELLIPSIS = "…"
+_SENTENCE = re.compile("[.!?:…]['\")\\]*_]*\\s|\n|[\u3002\uff01\uff1f]")
 
 Why = Literal["first", "grown", "slow"]
-WhyNot = Literal["nothing new", "under way", "too soon", "too little", "others wait", "given up"]
+WhyNot = Literal[
+    "nothing new", "under way", "too soon", "too little", "no sentence", "others wait", "given up"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +53,14 @@ class EditDecision:
 
 
 class PreviewEdits:
-    """The preview of one answer, which began at ``begun``."""
+    """The preview of one answer, which began at ``begun``; ``shown``: an earlier gateway has shown
+    some of it.
+    """
 
-    def __init__(self, rules: EditRules, begun: int) -> None:
+    def __init__(self, rules: EditRules, begun: int, *, shown: bool = False) -> None:
         self._rules = rules
         self._text = ""
-        self._shown: str | None = None  # what the platform shows; None: no message yet
+        self._shown = "" if shown else None  # what the platform shows; None: no message yet
         self._sending: str | None = None
         self._after = begun  # the earliest time of the next edit, or of what was last shown
         self._since = begun  # when that was shown
@@ -79,7 +86,7 @@ class PreviewEdits:
             return EditDecision(None, "too soon", self._after)
         why = self._why(wanted, now)
         if why is None:
-            return EditDecision(None, "too little", self._patient_until())
+            return EditDecision(None, self._why_not(wanted), self._patient_until())
         if not idle:
             return EditDecision(None, "others wait", now + self._rules.every_ms)
         self._sending = wanted
@@ -92,12 +99,19 @@ class PreviewEdits:
         self._after = max(self._after, now + self._rules.every_ms)
         self._failures = 0
 
-    def failed(self, now: int, retry_after_ms: int | None = None) -> None:
-        """Note that it was not shown; it is not tried again before ``retry_after_ms``."""
+    def failed(self, now: int, retry_after_ms: int | None = None, *, counts: bool = True) -> None:
+        """Note that it was not shown; it is not tried again before ``retry_after_ms``.
+
+        What does not count passes by itself: others went first, say.
+        """
         self._sending = None
-        self._failures += 1
+        self._failures += counts
         wait = self._rules.every_ms if retry_after_ms is None else max(0, retry_after_ms)
         self._after = max(self._after, now + wait)
+
+    def give_up(self) -> None:
+        """Show nothing more."""
+        self._sending, self._failures = None, MAX_FAILURES
 
     def finish(self, text: str) -> EditDecision:
         """Return the final text, which always goes out: as an edit where there is a preview.
@@ -115,7 +129,13 @@ class PreviewEdits:
         grown = len(wanted) - len(shown) >= max(self._rules.growth, len(shown) // 10)
         if not grown and wanted.startswith(shown):
             return None
-        return "first" if self._shown is None else "grown"
+        if self._shown is None:
+            return "first" if _SENTENCE.search(wanted) else None
+        return "grown"
+
+    def _why_not(self, wanted: str) -> WhyNot:
+        long = len(wanted) >= self._rules.growth
+        return "no sentence" if self._shown is None and long else "too little"
 
     def _patient_until(self) -> int:
         return self._since + self._rules.patience * self._rules.every_ms

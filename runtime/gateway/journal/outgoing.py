@@ -13,7 +13,7 @@ import msgspec
 from workers.messages import Sent
 
 RowState = Literal["queued", "attempting", "sent", "failed", "unknown", "expired"]
-Origin = Literal["send", "queue", "agent"]
+Origin = Literal["send", "queue", "agent", "preview"]
 
 KEY_SECONDS = 7 * 86400.0  # for so long a key is known again
 
@@ -23,7 +23,8 @@ class OutgoingRow(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
 
     ``key`` is the idempotency key, ``id`` its short public name, ``digest`` tells another content
     under the same key. ``origin``: a caller waits for it (``send``), was told that it is queued
-    (``queue``), or it is an agent's answer. ``attempts`` counts them, ``incarnation`` is that of
+    (``queue``), it is an agent's answer, or the preview of one. ``edits`` is the key of the preview
+    that it takes the place of. ``attempts`` counts them, ``incarnation`` is that of
     the worker which has the last one, ``first_attempt`` when the first began. It is not tried
     before ``next``, nor after ``expires``. ``reason`` and ``error`` say what came of the last
     attempt. ``sent`` holds the parts that were sent. ``letter``: it is a dead letter, which a
@@ -46,6 +47,12 @@ class OutgoingRow(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
     error: str = ""
     sent: list[Sent] = []
     letter: bool = False
+    edits: str = ""
+
+    @property
+    def asks_nobody(self) -> bool:
+        """Whether no person has to decide about it: its caller is told, or it was a preview."""
+        return self.origin in ("send", "preview")
 
     @property
     def is_open(self) -> bool:

@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Callable, Collection, Iterable
 
 from ipc.epoch import now_ms
-from ipc.errors import IpcError, PeerGone, RemoteError
+from ipc.errors import PeerGone, RemoteError
 from ipc.frames.data import SendProgress
 from ipc.frames.words import UNAVAILABLE
 from ipc.nesting import MALFORMED, decode_json
@@ -32,24 +32,23 @@ from runtime.gateway.journal.outgoing import (
     changed,
 )
 from runtime.gateway.journal.records import Outcome
+from runtime.gateway.outbox.account_rows import AccountRows
 from runtime.gateway.outbox.entries import (
-    AttemptResult,
+    DIED,
     AttemptWaiter,
     Entry,
     OutboxLinks,
     fail,
     resolve,
+    result_of,
 )
-from runtime.gateway.outbox.lineup import Lineup
-from runtime.gateway.outbox.outcomes import AttemptFailure, decide, failure_of, in_doubt
+from runtime.gateway.outbox.outcomes import AttemptFailure, decide, in_doubt
+from runtime.gateway.outbox.previews import ShownPreviews
 from workers.messages import Sent
 
 CALL_SECONDS = 150.0  # the worker itself ends a call after 120 s, and says that it may be done
 ASK_AGAIN_SECONDS = 1.0  # until a worker is asked again that could not be reached
 TROUBLE_MS = 1_000  # until it is tried again to begin, while the journal stores nothing
-MAX_ROWS = 10_000  # of one account; each waits in memory too
-ANSWERED_ROWS = 1_000  # with more, nothing more is answered for the account
-DIED = "the account's process has died while it was sending; it may have been sent"
 
 
 class AccountOutbox:
@@ -58,21 +57,20 @@ class AccountOutbox:
     def __init__(self, key: str, links: OutboxLinks) -> None:
         self.key = key
         self.loaded = False
-        self.entries: dict[str, Entry] = {}
+        self._rows = AccountRows(links.capacity)
+        self.entries, self._lineup = self._rows.entries, self._rows.lineup
         self._links = links
-        self._lineup = Lineup()
+        self._shown = ShownPreviews()
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._asking: asyncio.TimerHandle | None = None
         self._loading: asyncio.Future[None] | None = None
-        self._room = asyncio.Event()
-        self._room.set()
         self._closed = False
 
     @property
     def is_full(self) -> bool:
         """Whether nothing more is accepted for the account."""
-        return len(self.entries) >= MAX_ROWS
+        return self._rows.is_full
 
     async def load(self, journal: Journal) -> None:
         """Read what an earlier gateway has left, once."""
@@ -91,14 +89,14 @@ class AccountOutbox:
             raise
         for each in found:
             row, under_way = OutgoingMessage(each.row, b""), each.row.state == "attempting"
-            self._enter(row, stored=True, under_way=under_way, size=each.size)
+            self._rows.enter(row, stored=True, under_way=under_way, size=each.size)
         self.loaded = True
         self._loading.set_result(None)
         self.look()
 
     async def room(self) -> None:
         """Wait while so much is to be sent that no more should be answered."""
-        await self._room.wait()
+        await self._rows.room.wait()
 
     def accept(self, outgoing: OutgoingMessage) -> OutgoingMessage:
         """Take a message and return its row for the journal: it may be born under way.
@@ -111,14 +109,14 @@ class AccountOutbox:
         if peer is not None and at_once:
             born = Attempt(self.key, row.key, 1, peer.incarnation, now, now)
             outgoing = changed(outgoing, born)
-        self._enter(outgoing, stored=False, under_way=at_once)
+        self._rows.enter(outgoing, stored=False, under_way=at_once)
         return outgoing
 
     def release(self, outgoing: OutgoingMessage, record: Released) -> None:
         """Have a message tried again that was given up."""
         journal = self._links.journal()
         assert journal is not None
-        self._enter(changed(outgoing, record), stored=False, under_way=False)
+        self._rows.enter(changed(outgoing, record), stored=False, under_way=False)
         journal.append(record, lambda outcome: self.stored([record.row], outcome))
         self._links.flush_soon()
 
@@ -130,7 +128,7 @@ class AccountOutbox:
             if entry is None:
                 continue
             if key in known:
-                self._leave(key)
+                self._rows.leave(key)
                 resolve([*entry.taken, *entry.ended], (known[key], True))
                 continue
             resolve(entry.taken, (entry.row, False))
@@ -139,7 +137,7 @@ class AccountOutbox:
             if entry.row.state == "attempting":
                 self._call(entry, begin=True)
             else:
-                self._let_wait(entry)
+                self._rows.let_wait(entry)
         self.pump()
 
     async def taken(self, key: str) -> tuple[OutgoingRow, bool]:
@@ -156,6 +154,12 @@ class AccountOutbox:
         future: asyncio.Future[tuple[OutgoingRow, bool]] = self._loop.create_future()
         self.entries[key].ended.append(future)
         return await future
+
+    def withdraw(self, key: str) -> None:
+        """Give up a preview that has not been tried yet."""
+        entry = self.entries.get(key)
+        if entry is not None and entry.row.state == "queued" and not entry.storing:
+            self._over(entry, GivenUp(self.key, key, "expired", "", "its answer is there"))
 
     def give_up(self, chats: Collection[str]) -> tuple[int, int]:
         """Give up what waits for some chats; return how much that was, and what is under way."""
@@ -176,7 +180,7 @@ class AccountOutbox:
             if row.state != "attempting" or entry.calling or entry.storing:
                 continue
             if peers.is_past(self.key, row.incarnation):
-                self._failed(entry, in_doubt(DIED))
+                self._died(entry)
             else:
                 unreached |= not self._call(entry, begin=False)
         if unreached and self._asking is None and not self._closed:
@@ -193,10 +197,11 @@ class AccountOutbox:
             return
         for key in self._lineup.expired(now):
             entry = self.entries[key]
-            told = entry.row.origin == "send"
-            error = entry.row.error or "the account could not take it in time"
+            row = entry.row
+            error = row.error or "the account could not take it in time"
             self._links.count("expired")
-            self._over(entry, GivenUp(self.key, key, "expired", entry.row.reason, error, not told))
+            letter = not row.asks_nobody
+            self._over(entry, GivenUp(self.key, key, "expired", row.reason, error, letter))
         peer = self._links.peers.by_key.get(self.key)
         if peer is not None:
             for key in self._lineup.take(now):
@@ -226,23 +231,15 @@ class AccountOutbox:
         if entry is None or entry.row.attempts != attempt or self._closed:
             return
         entry.calling = False
-        if isinstance(result, bytes):
-            try:
-                sent = decode_json(result, AttemptResult).sent
-            except MALFORMED as error:
-                self._failed(entry, in_doubt(f"malformed answer ({error})"))
-            else:
-                self._links.count("sent")
-                self._over(entry, Delivered(self.key, key, sent))
-        elif isinstance(result, RemoteError):
-            self._failed(entry, failure_of(result))
-        elif isinstance(result, IpcError):  # no answer: whoever lives on is asked again
-            if self._links.peers.is_past(self.key, entry.row.incarnation):
-                self._failed(entry, in_doubt(DIED))
-            elif self._asking is None:
-                self._asking = self._loop.call_later(ASK_AGAIN_SECONDS, self.look)
-        else:
-            self._failed(entry, in_doubt(str(result)))
+        died = self._links.peers.is_past(self.key, entry.row.incarnation)
+        found = result_of(result, died=died)
+        if isinstance(found, AttemptFailure):
+            self._failed(entry, found)
+        elif found is not None:
+            self._links.count("sent")
+            self._over(entry, Delivered(self.key, key, found))
+        elif self._asking is None:
+            self._asking = self._loop.call_later(ASK_AGAIN_SECONDS, self.look)
         self.pump()
 
     def forget(self, why: str) -> None:
@@ -251,9 +248,7 @@ class AccountOutbox:
         error = RemoteError(UNAVAILABLE, f"{self.key} {why}")
         for entry in self.entries.values():
             fail([*entry.taken, *entry.ended], error)
-            self._links.capacity.leave(entry.size, held=entry.held)
-        self.entries.clear()
-        self._room.set()
+        self._rows.clear()
 
     def close(self) -> None:
         """Begin nothing more; what waits for its caller's sake is given up, all else is kept."""
@@ -269,7 +264,7 @@ class AccountOutbox:
                 gone = PeerGone("the gateway", maybe_executed=True)
                 fail([*entry.taken, *entry.ended], gone)
         self._stop()
-        self._room.set()
+        self._rows.room.set()
 
     def _stop(self) -> None:
         self._closed = True
@@ -277,37 +272,20 @@ class AccountOutbox:
             if timer is not None:
                 timer.cancel()
 
-    def _enter(
-        self, outgoing: OutgoingMessage, *, stored: bool, under_way: bool, size: int = 0
-    ) -> None:
-        row = outgoing.row
-        entry = self.entries[row.key] = Entry(outgoing, storing=not stored, size=size)
-        self._links.capacity.enter(entry.size, held=entry.held)
-        self._lineup.add(
-            row.key, row.chat, row.expires, next=row.next, stored=stored, under_way=under_way
-        )
-        if len(self.entries) >= ANSWERED_ROWS:
-            self._room.clear()
-
-    def _leave(self, key: str) -> None:
-        entry = self.entries.pop(key)
-        self._links.capacity.leave(entry.size, held=entry.held)
-        self._lineup.remove(key)
-        if len(self.entries) < ANSWERED_ROWS:
-            self._room.set()
-
-    def _let_wait(self, entry: Entry) -> None:
-        """Leave a message's content to the journal, where too many wait."""
-        capacity = self._links.capacity
-        if entry.held and capacity.is_crowded:
-            capacity.held_bytes -= entry.size
-            entry.drop()
+    async def _learn(self, row: OutgoingRow) -> None:
+        """Read from the journal which message a row takes the place of."""
+        journal, found = self._links.journal(), None
+        if journal is not None and self._shown.is_unknown(row):
+            with contextlib.suppress(Exception):
+                found = await journal.sent_by(self.key, row.edits)
+            self._shown.learn(row.edits, found)
 
     async def _fetch(self, entry: Entry, *, begin: bool) -> None:
         """Read a message's content from the journal, then call the worker about it."""
         journal, row = self._links.journal(), entry.row
-        found = None
-        if journal is not None:
+        await self._learn(row)
+        found = entry.outgoing if entry.held else None
+        if journal is not None and found is None:
             with contextlib.suppress(Exception):  # the file cannot be read: it is tried again
                 found = await journal.sent_by(self.key, row.key)
         entry.calling = False
@@ -317,9 +295,7 @@ class AccountOutbox:
             error = AttemptFailure("its text could not be read", "busy", passes=True)
             self._failed(entry, error if begin else in_doubt(error.text))
             return
-        entry.outgoing = OutgoingMessage(row, found.message, found.texts)
-        entry.held = True
-        self._links.capacity.held_bytes += entry.size
+        self._rows.take_back(entry, found)
         if not self._call(entry, begin=begin):
             self.look()
 
@@ -342,11 +318,11 @@ class AccountOutbox:
             return True
         peer = self._links.peers.by_key.get(self.key)
         if peer is not None and peer.incarnation == row.incarnation:
-            if not entry.held:
+            if not entry.held or self._shown.is_unknown(row):
                 entry.calling = True
                 self._links.jobs.start(self._fetch(entry, begin=begin))
                 return True
-            params = entry.params(begin=begin)
+            params = entry.params(begin=begin, edit=self._shown.edited_by(row))
             waiter = AttemptWaiter(self.answered, row.key, row.attempts)
             self._links.jobs.begin()
             entry.calling = True
@@ -358,22 +334,38 @@ class AccountOutbox:
             self._failed(entry, AttemptFailure(f"{self.key} is not connected", "busy", passes=True))
         return False
 
+    def _died(self, entry: Entry) -> None:
+        """Decide about an attempt that a dead worker had."""
+        if not self._shown.is_unknown(entry.row):
+            self._failed(entry, in_doubt(DIED))
+            return
+
+        async def later() -> None:
+            await self._learn(entry.row)
+            entry.calling = False
+            self.look()
+
+        entry.calling = True
+        self._links.jobs.start(later())
+
     def _failed(self, entry: Entry, failure: AttemptFailure) -> None:
         self._links.count(failure.reason)
         now, row = now_ms(), entry.row
-        record = decide(self.key, row, failure, self._links.policy(self.key), now)
+        edits = bool(self._shown.edited_by(row)) and not row.sent
+        policy = self._links.policy(self.key)
+        record = decide(self.key, row, failure, policy, now, edits=edits)
         if isinstance(record, Postponed):
             if failure.account and failure.after:
                 self._lineup.hold(record.next)
             self._record(entry, record)
             self._lineup.postpone(row.key, record.next)
-            self._let_wait(entry)
+            self._rows.let_wait(entry)
         else:
             self._over(entry, record)
 
     def _over(self, entry: Entry, record: Delivered | GivenUp) -> None:
         """Store that a message is over; those that wait for it are told once that is stored."""
-        self._leave(record.row)
+        self._rows.leave(record.row)
 
         def told(outcome: Outcome) -> None:
             row = entry.row
@@ -381,6 +373,8 @@ class AccountOutbox:
             self._links.on_end(self.key, row)
 
         self._record(entry, record, told)
+        if entry.row.origin == "preview":  # its answer may go out before this is stored
+            self._shown.learn(entry.row.key, entry.row)
 
     def _record(
         self, entry: Entry, record: RowRecord, done: Callable[[Outcome], None] | None = None

@@ -11,13 +11,17 @@ from typing import Any, Protocol
 import msgspec
 
 from ipc.calls import Waiter
+from ipc.errors import IpcError, RemoteError
+from ipc.nesting import MALFORMED, decode_json
 from runtime.gateway.accounts.peers import Peers
 from runtime.gateway.jobs import Jobs
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.outgoing import OutgoingMessage, OutgoingRow
 from runtime.gateway.outbox.capacity import OutboxCapacity
-from runtime.gateway.outbox.outcomes import SendPolicy
+from runtime.gateway.outbox.outcomes import AttemptFailure, SendPolicy, failure_of, in_doubt
 from workers.messages import Sent
+
+DIED = "the account's process has died while it was sending; it may have been sent"
 
 _encode = msgspec.json.Encoder().encode
 
@@ -62,6 +66,8 @@ class AttemptParams(msgspec.Struct, omit_defaults=True):
     texts: msgspec.Raw = msgspec.Raw(b"[]")
     sent: list[Sent] = []
     begin: bool = True
+    edit: str = ""
+    preview: bool = False
 
 
 class AttemptResult(msgspec.Struct):
@@ -101,12 +107,33 @@ class Entry:
         self.outgoing = OutgoingMessage(self.row, b"")
         self.held = False
 
-    def params(self, *, begin: bool) -> bytes:
-        """Return the params of the call about the present attempt."""
+    def params(self, *, begin: bool, edit: str = "") -> bytes:
+        """Return the params of the call about the present attempt.
+
+        ``edit`` is the id of the message whose text it takes the place of.
+        """
         row, outgoing = self.row, self.outgoing
         texts = msgspec.Raw(outgoing.texts or b"[]")
         message = msgspec.Raw(outgoing.message)
-        return _encode(AttemptParams(message, row.attempts, texts, row.sent, begin))
+        preview = row.origin == "preview"
+        return _encode(AttemptParams(message, row.attempts, texts, row.sent, begin, edit, preview))
+
+
+def result_of(result: bytes | Exception, *, died: bool) -> list[Sent] | AttemptFailure | None:
+    """Return what the result of a call about an attempt means; ``None``: whoever lives on is asked.
+
+    ``died``: the worker of the attempt is no more.
+    """
+    if isinstance(result, bytes):
+        try:
+            return decode_json(result, AttemptResult).sent
+        except MALFORMED as error:
+            return in_doubt(f"malformed answer ({error})")
+    if isinstance(result, RemoteError):
+        return failure_of(result)
+    if isinstance(result, IpcError):
+        return in_doubt(DIED) if died else None
+    return in_doubt(str(result))
 
 
 class AttemptWaiter:

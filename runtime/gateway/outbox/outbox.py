@@ -82,6 +82,7 @@ class Outbox:
         self._jobs = jobs
         self._on_answer = on_answer
         self._state_dir = state_dir
+        self.ask = ask
         self._is_answered = is_answered
         self._draining = self._closed = False
         self._left = asyncio.Event()  # a message waits no more
@@ -162,7 +163,7 @@ class Outbox:
             if message.key in account.entries:  # it has come twice meanwhile
                 return await self.send(key, message, seconds, queue=queue)
         made = outgoing_of(key, message, payload, origin, now, expires)
-        self._accept(account, journal, made)
+        self.accept(account, journal, made)
         row, known = await self._told(account, message.key, queue=queue)
         if not known:
             return row
@@ -206,11 +207,18 @@ class Outbox:
         await account.load(journal)
         return account
 
-    def prepare_answer(self, account: AccountOutbox, message: Outbound) -> OutgoingMessage:
-        """Take an agent's answer, and return what of it is to be stored; see ``stored``."""
-        now = now_ms()
+    def streams(self, key: str) -> bool:
+        """Return whether an account shows answers while they are being written."""
+        row = self._rows.rows.get(key)
+        return row is not None and row.streaming == "edits"
+
+    def prepare_answer(
+        self, account: AccountOutbox, message: Outbound, edits: str = ""
+    ) -> OutgoingMessage:
+        """Take an agent's answer, in the place of the preview ``edits``; return what is stored."""
+        now, payload = now_ms(), _encode(message)
         expires = now + round(self.answer_seconds(account.key) * 1000)
-        made = outgoing_of(account.key, message, _encode(message), "agent", now, expires)
+        made = outgoing_of(account.key, message, payload, "agent", now, expires, edits)
         if files := stored_files(message):
             self._jobs.start(self._protect(account.key, files, expires))
         return made if made.row.key in account.entries else account.accept(made)
@@ -313,7 +321,8 @@ class Outbox:
         except RemoteError:
             pass  # it is tried again with the next report
 
-    def _accept(self, account: AccountOutbox, journal: Journal, made: OutgoingMessage) -> None:
+    def accept(self, account: AccountOutbox, journal: Journal, made: OutgoingMessage) -> None:
+        """Take a message that is to be sent, and store it."""
         outgoing, key = account.accept(made), made.row.key
 
         def stored(outcome: Outcome) -> None:

@@ -90,21 +90,28 @@ def in_doubt(text: str) -> AttemptFailure:
 
 
 def decide(
-    key: str, row: OutgoingRow, failure: AttemptFailure, policy: SendPolicy, now: int
+    key: str,
+    row: OutgoingRow,
+    failure: AttemptFailure,
+    policy: SendPolicy,
+    now: int,
+    *,
+    edits: bool = False,
 ) -> Postponed | GivenUp:
     """Return the record of what becomes of a row of the account ``key`` at ``now`` (epoch ms).
 
     A platform's own time is obeyed to the end; a message that cannot be tried before it expires
-    is given up at once.
+    is given up at once. ``edits``: it takes the place of a preview, and twice is as good as once.
     """
     wait = backoff(row.attempts) if failure.after is None else failure.after
     again = now + round(wait * 1000)
-    told = row.origin == "send"  # its caller is told, so no person has to be asked
+    told = row.asks_nobody
     if failure.maybe:
         known = 0 < policy.idempotent * 1000 >= again - row.first_attempt
-        if (known or policy.ambiguous == "retry") and again < row.expires:
+        twice = policy.ambiguous == "retry" and row.origin != "preview"
+        if (known or twice or edits) and again < row.expires:
             return Postponed(key, row.key, again, failure.reason, failure.text)
-        letter = policy.ambiguous != "drop"
+        letter = policy.ambiguous != "drop" and row.origin != "preview"
         return GivenUp(key, row.key, "unknown", failure.reason, failure.text, letter)
     if not failure.passes:
         return GivenUp(key, row.key, "failed", failure.reason, failure.text, not told)

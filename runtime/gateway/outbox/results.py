@@ -20,9 +20,18 @@ CONFLICT = (
 
 
 def outgoing_of(
-    account: str, message: Outbound, payload: bytes, origin: Origin, now: int, expires: int
+    account: str,
+    message: Outbound,
+    payload: bytes,
+    origin: Origin,
+    now: int,
+    expires: int,
+    edits: str = "",
 ) -> OutgoingMessage:
-    """Return the row of a message, whose JSON text is ``payload``; times are epoch ms."""
+    """Return the row of a message, whose JSON text is ``payload``; times are epoch ms.
+
+    ``edits`` is the key of the preview that it takes the place of.
+    """
     row = OutgoingRow(
         key=message.key,
         id=hashlib.blake2b(f"{account} {message.key}".encode(), digest_size=6).hexdigest(),
@@ -31,6 +40,7 @@ def outgoing_of(
         origin=origin,
         at=now,
         expires=expires,
+        edits=edits,
     )
     return OutgoingMessage(row, payload)
 

@@ -46,6 +46,7 @@ from runtime.gateway.runs.lifecycle import (
 )
 from runtime.gateway.runs.links import RunLinks
 from runtime.gateway.runs.live import LiveRun, RunStep, attempt_of, joined
+from runtime.gateway.runs.previews import RunPreviews
 from runtime.gateway.runs.replies import Speaking, ended_of, turn_of, with_settings
 from runtime.gateway.runs.sessions import OpenConversation
 from workers.agent import Delta, ToolCall, TurnEvent, TurnOutcome
@@ -96,6 +97,7 @@ class RunExecution:
         self._tell = tell
         self._on_over = on_over
         self._loop = asyncio.get_running_loop()
+        self._previews = RunPreviews(links, lambda live, record: self.record(live, record, None))
         self.closed = False
 
     def step(self, live: LiveRun, event: RunEvent) -> RunPhase:
@@ -136,6 +138,8 @@ class RunExecution:
                 live.pieces.append(event.text)
             shown |= isinstance(event, Delta | ToolCall)
             self._tell(live, "event", event)
+        if shown:
+            self._previews.grew(live)
         if shown or live.life.seen is not lifecycle.Seen.NO:
             self.step(live, Progress())
         else:
@@ -163,6 +167,11 @@ class RunExecution:
             self._acknowledge(live, seq)
             live.end, live.outcome = 0, None
 
+    def close(self) -> None:
+        """Do nothing more: what is not over is the next gateway's."""
+        self.closed = True
+        self._previews.close()
+
     def merge(self, member: LiveRun, lead: LiveRun) -> None:
         """Have a run asked together with another one, whose own record names it."""
         member.life = lifecycle.RunLife(RunPhase.ENDED)
@@ -173,7 +182,7 @@ class RunExecution:
     def resume(self, live: LiveRun) -> None:
         """Go on with the turn that an agent had when the last gateway ended."""
         run = live.run
-        live.attempt, live.came = attempt_of(run), run.events
+        live.attempt, live.came, live.resumed = attempt_of(run), run.events, True
         live.life = lifecycle.RunLife(
             RunPhase.RUNNING if run.state == "running" else RunPhase.WAITING,
             run.incarnation,
@@ -337,9 +346,11 @@ class RunExecution:
         ended, message = ended_of(live, end, speaking, conversation.session, now_ms())
         if ended.changed is not None:
             conversation.session = ended.changed
+        silent = message is None and end.state == "final"
+        edits = self._previews.ended(live, answered=not silent)
         answers: list[OutgoingMessage] = []
         if message is not None and account is not None:
-            answers = [self._links.outbox.prepare_answer(account, message)]
+            answers = [self._links.outbox.prepare_answer(account, message, edits)]
 
         def stored(done: Outcome) -> None:
             first = done.first if isinstance(done, Recorded) else 0

@@ -44,7 +44,7 @@ class LiveRun:
     ``attempt`` tells its turns apart, ``request`` is what the present one asks. ``members`` are to
     be asked together with it, ``collected`` have been. ``came`` is the number of the last event of
     the turn that has come, ``end`` that of its end. ``notice`` is what the person reads where it
-    was not taken.
+    was not taken. ``resumed``: an earlier gateway has begun it.
     """
 
     __slots__ = (
@@ -59,6 +59,7 @@ class LiveRun:
         "outcome",
         "pieces",
         "request",
+        "resumed",
         "run",
         "timer",
         "told",
@@ -76,6 +77,7 @@ class LiveRun:
         self.collected: list[str] = list(run.collected)
         self.pieces: list[str] = []
         self.notice = ""
+        self.resumed = False
         self.came = self.end = self.told = 0
         self.outcome: TurnOutcome | None = None
         self.timer: asyncio.TimerHandle | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -11,6 +11,7 @@ from runtime.gateway.conversations.error_texts import end_text, error_text
 from runtime.gateway.conversations.reply_tags import read_reply
 from runtime.gateway.journal.conversations import Session, TranscriptEntry
 from runtime.gateway.journal.runs import ReplyTarget, Run, RunEnded, RunRequest, RunResult
+from runtime.gateway.outbox.previews import preview_key
 from runtime.gateway.runs.lifecycle import End
 from runtime.gateway.runs.live import LiveRun
 from workers.agent import Final, HistoryItem, Turn, TurnOutcome
@@ -54,6 +55,26 @@ def with_settings(request: RunRequest, settings: dict[str, Any]) -> RunRequest:
     chosen = {"model": settings.get("model"), "thinking": settings.get("thinkingLevel")}
     given = {name: value for name, value in chosen.items() if value}
     return replace(request, fields=given | request.fields) if given else request
+
+
+def markup_of(kind: str) -> Literal["plain", "markdown"]:
+    """Return how agents of a kind write."""
+    return "plain" if kind in PLAIN_KINDS else "markdown"
+
+
+def preview_of(run: Run, shown: str, text: str, kind: str) -> Outbound:
+    """Return the message that shows the beginning of an answer; ``text`` has its tags still."""
+    target = run.reply
+    assert target is not None
+    reply = read_reply(text, current=run.origin.message or None, group=False, silent_groups=False)
+    return Outbound(
+        to=target.to,
+        text=shown[:MAX_TEXT],
+        key=preview_key(run.id),
+        thread=target.thread,
+        reply_to=reply.reply_to or target.reply_to,
+        markup=markup_of(kind),
+    )
 
 
 class Speaking(NamedTuple):
@@ -132,7 +153,7 @@ def _message_of(
         thread=target.thread,
         reply_to=reply.reply_to or target.reply_to,
         attachments=final.attachments,
-        markup="plain" if speaking.kind in PLAIN_KINDS else "markdown",
+        markup=markup_of(speaking.kind),
     )
 
 

@@ -211,7 +211,8 @@ class Runs:
 
     def close(self) -> None:
         """Begin nothing more; what is not over is the next gateway's."""
-        self._closed = self._execution.closed = True
+        self._closed = True
+        self._execution.close()
         for live in self._live.values():
             live.stop_timer()
             for future in live.waiting:

@@ -390,5 +390,6 @@ def _of_account(spec: WorkerSpec) -> dict[str, Any]:
         "journal": spec.journal,
         "ambiguous": spec.ambiguous,
         "outbox_ttl": spec.outbox.ttl,
+        "streaming": spec.streaming,
         "ingress": spec.ingress,
     }

@@ -6,7 +6,12 @@ from typing import Any
 
 import pytest
 
-from runtime.config.account_rules import access_problems, ingress_problems, launcher_problems
+from runtime.config.account_rules import (
+    access_problems,
+    ingress_problems,
+    launcher_problems,
+    streaming_problems,
+)
 from workers.registry import manifests
 
 FOUND = manifests()
@@ -36,6 +41,17 @@ def test_only_channels_that_take_requests_have_an_ingress(
 ) -> None:
     found = ingress_problems(FOUND[channel].manifest, {"ingress": ingress}, "a")
     assert [each.path for each in found] == ["a.ingress"] * wrong
+
+
+@pytest.mark.parametrize(
+    ("channel", "streaming", "wrong"),
+    [("telegram", "edits", False), ("irc", "edits", True), ("irc", "off", False)],
+)
+def test_only_answers_in_channels_that_can_edit_grow(
+    channel: str, streaming: str, wrong: bool
+) -> None:
+    found = streaming_problems(FOUND[channel].manifest, {"streaming": streaming}, "a")
+    assert [each.path for each in found] == ["a.streaming"] * wrong
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,11 @@ from runtime.gateway.conversations.streaming_edits import EditDecision, EditRule
 RULES = EditRules(every_ms=1000, growth=10, patience=3, limit=50)
 
 
+def long(count: int) -> str:
+    """Return a text of so many characters, which begins with a sentence."""
+    return f"A. {'a' * (count - 3)}"
+
+
 def preview(text: str = "", begun: int = 0) -> PreviewEdits:
     found = PreviewEdits(RULES, begun)
     found.grown(text)
@@ -26,8 +31,8 @@ def shown(text: str, at: int = 0) -> PreviewEdits:
 
 
 def test_the_first_preview_is_a_message_of_its_own() -> None:
-    found = preview("word0 word1")
-    assert found.take(0, idle=True) == EditDecision("word0 word1", "first", new=True)
+    found = preview("word0. word1")
+    assert found.take(0, idle=True) == EditDecision("word0. word1", "first", new=True)
     assert found.take(0, idle=True) == EditDecision(None, "under way")
 
 
@@ -38,34 +43,66 @@ def test_it_does_not_begin_with_half_a_word_unless_that_lasts() -> None:
     assert found.take(3500, idle=True) == EditDecision("word", "slow", new=True)
 
 
+@pytest.mark.parametrize(
+    ("text", "begins"),
+    [
+        ("one two three four", False),
+        ("one two. three four", True),
+        ("one.two.three four", False),
+        ('one "two." three four', True),
+        ("one two three four:\n", True),
+        ("一二三四五六七八九十。", True),
+        ("is 3.5 more than three", False),
+    ],
+)
+def test_it_begins_with_a_sentence(text: str, begins: bool) -> None:
+    decision = preview(text).take(0, idle=True)
+    assert decision.reason == ("first" if begins else "no sentence")
+
+
+def test_what_an_earlier_gateway_has_begun_is_edited() -> None:
+    found = PreviewEdits(RULES, 0, shown=True)
+    found.grown("no sentence as yet")
+    assert found.take(0, idle=True) == EditDecision("no sentence as yet", "grown")
+
+
+def test_who_lets_others_go_first_is_not_given_up() -> None:
+    found = preview("word0. word1")
+    for now in range(9):
+        assert found.take(now, idle=True).text is not None
+        found.failed(now, 0, counts=False)
+    found.give_up()
+    assert found.take(99, idle=True).reason == "given up"
+
+
 def test_no_preview_of_nothing() -> None:
     assert preview().take(9999, idle=True) == EditDecision(None, "nothing new")
     assert PreviewEdits(RULES, 0).take(9999, idle=True) == EditDecision(None, "nothing new")
-    assert shown("word0 word1").take(9999, idle=True) == EditDecision(None, "nothing new")
+    assert shown("word0. word1").take(9999, idle=True) == EditDecision(None, "nothing new")
 
 
 def test_edits_keep_their_distance() -> None:
-    found = shown("word0 word1", at=100)
-    found.grown("word0 word1 word2 word3")
+    found = shown("word0. word1", at=100)
+    found.grown("word0. word1 word2 word3")
     assert found.take(1099, idle=True) == EditDecision(None, "too soon", 1100)
-    assert found.take(1100, idle=True) == EditDecision("word0 word1 word2 word3", "grown")
+    assert found.take(1100, idle=True) == EditDecision("word0. word1 word2 word3", "grown")
 
 
 @pytest.mark.parametrize(
     ("text", "later", "reason"),
     [
-        ("a" * 19, 1000, "too little"),
-        ("a" * 20, 1000, "grown"),
-        ("a" * 19, 2999, "too little"),
-        ("a" * 19, 3000, "slow"),
+        (long(19), 1000, "too little"),
+        (long(20), 1000, "grown"),
+        (long(19), 2999, "too little"),
+        (long(19), 3000, "slow"),
         ("b" * 9, 1000, "grown"),
-        ("a" * 9, 1000, "grown"),
+        (long(9), 1000, "grown"),
     ],
 )
 def test_an_edit_is_worth_it_when_the_text_has_grown_or_is_another(
     text: str, later: int, reason: str
 ) -> None:
-    found = shown("a" * 10)
+    found = shown(long(10))
     found.grown(text)
     decision = found.take(later, idle=True)
     assert decision.reason == reason
@@ -76,51 +113,51 @@ def test_an_edit_is_worth_it_when_the_text_has_grown_or_is_another(
 
 def test_a_long_text_must_grow_by_a_tenth() -> None:
     found = PreviewEdits(EditRules(growth=10), 0)
-    found.grown("a" * 200)
+    found.grown(long(200))
     found.take(0, idle=True)
     found.done(0)
-    found.grown("a" * 219)
+    found.grown(long(219))
     assert found.take(1000, idle=True).reason == "too little"
-    found.grown("a" * 220)
+    found.grown(long(220))
     assert found.take(1000, idle=True).reason == "grown"
 
 
 def test_what_waits_to_be_sent_goes_before_a_preview() -> None:
-    found = preview("word0 word1")
+    found = preview("word0. word1")
     assert found.take(200, idle=False) == EditDecision(None, "others wait", 1200)
-    assert found.take(1200, idle=True).text == "word0 word1"
+    assert found.take(1200, idle=True).text == "word0. word1"
 
 
 def test_a_preview_shows_no_more_than_one_message_takes() -> None:
-    found = preview("a" * 60)
-    assert found.take(0, idle=True).text == "a" * 49 + "…"
+    found = preview(long(60))
+    assert found.take(0, idle=True).text == long(49) + "…"
     found.done(0)
-    found.grown("a" * 99)
+    found.grown(long(99))
     assert found.take(9999, idle=True) == EditDecision(None, "nothing new")
-    exact = preview("a" * 50)
-    assert exact.take(0, idle=True).text == "a" * 50
+    exact = preview(long(50))
+    assert exact.take(0, idle=True).text == long(50)
 
 
 @pytest.mark.parametrize(("asked", "after"), [(None, 1000), (5000, 5000), (-1, 0), (0, 0)])
 def test_an_edit_that_fails_is_tried_again_when_it_may(asked: int | None, after: int) -> None:
-    found = preview("word0 word1")
+    found = preview("word0. word1")
     found.take(0, idle=True)
     found.failed(0, asked)
     if after:
         assert found.take(after - 1, idle=True) == EditDecision(None, "too soon", after)
     decision = found.take(after, idle=True)
-    assert (decision.text, decision.new) == ("word0 word1", True)
+    assert (decision.text, decision.new) == ("word0. word1", True)
     assert decision.reason == ("slow" if after == 5000 else "first")
 
 
 def test_previews_that_keep_failing_are_given_up_and_the_final_text_is_not() -> None:
-    found = preview("word0 word1")
+    found = preview("word0. word1")
     for _ in range(2):
         found.take(0, idle=True)
         found.failed(0, 0)
     found.take(0, idle=True)
     found.done(0)
-    found.grown("word0 word1 word2 word3")
+    found.grown("word0. word1 word2 word3")
     for now in (1000, 2000, 3000):
         assert found.take(now, idle=True).reason == ("grown" if now < 3000 else "slow")
         found.failed(now)
@@ -130,13 +167,13 @@ def test_previews_that_keep_failing_are_given_up_and_the_final_text_is_not() -> 
 
 def test_the_final_text_always_goes_out() -> None:
     assert preview().finish("all") == EditDecision("all", "final", new=True, final=True)
-    assert shown("word0 word1").finish("word0 word1").text == "word0 word1"
-    under_way = preview("word0 word1")
+    assert shown("word0. word1").finish("word0. word1").text == "word0. word1"
+    under_way = preview("word0. word1")
     under_way.take(0, idle=True)
     assert not under_way.finish("all").new
     under_way.failed(0)
     assert under_way.finish("all").new
-    assert not shown("word0 word1").finish("b" * 99).new
+    assert not shown("word0. word1").finish("b" * 99).new
 
 
 @given(
@@ -151,7 +188,7 @@ def test_edits_are_never_too_many_and_never_wait_for_nothing(
     found, now, text = PreviewEdits(RULES, 0), 0, ""
     last: int | None = None
     for wait, grows, idle, end in steps:
-        now, text = now + wait, text + "a" * grows
+        now, text = now + wait, text + ". " * grows
         found.grown(text)
         decision = found.take(now, idle=idle)
         if decision.text is None:

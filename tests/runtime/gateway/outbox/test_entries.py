@@ -18,6 +18,7 @@ def test_the_worker_reads_what_the_gateway_has_written() -> None:
         read = msgspec.json.decode(entry.params(begin=begin), type=SendAttempt)
         assert (read.message.key, read.attempt, read.begin) == ("k", 3, begin)
         assert (read.texts, read.sent) == ([], [Sent("p1", "ada", 5)])
+        assert (read.edit, read.preview) == ("", False)
     assert (entry.stored, entry.storing, entry.calling) == (True, False, False)
 
 

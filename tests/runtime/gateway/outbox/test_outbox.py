@@ -11,7 +11,7 @@ import pytest
 from ipc.errors import RemoteError
 from ipc.frames.status import Hold
 from runtime.gateway.journal.memory import MemoryJournal
-from runtime.gateway.outbox import account, capacity
+from runtime.gateway.outbox import account_rows, capacity
 from tests.support.journals import KEY, KINDS, journal_of
 from tests.support.outbox_life import OutboxLife, done
 from tests.support.until import until
@@ -160,7 +160,7 @@ async def test_what_waits_is_not_kept_in_memory(
 
 
 async def test_nothing_is_accepted_that_cannot_be_stored(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(account, "MAX_ROWS", 2)
+    monkeypatch.setattr(account_rows, "MAX_ROWS", 2)
     async with TaskGroup() as tasks:
         life = OutboxLife(tasks, MemoryJournal())
         life.report(1, "starting")

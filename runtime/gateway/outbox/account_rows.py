@@ -1,0 +1,73 @@
+"""Holds the rows of one account that are still to be sent, and counts what they take."""
+
+from __future__ import annotations
+
+import asyncio
+
+from runtime.gateway.journal.outgoing import OutgoingMessage
+from runtime.gateway.outbox.capacity import OutboxCapacity
+from runtime.gateway.outbox.entries import Entry
+from runtime.gateway.outbox.lineup import Lineup
+
+MAX_ROWS = 10_000  # of one account; each waits in memory too
+ANSWERED_ROWS = 1_000  # with more, nothing more is answered for the account
+
+
+class AccountRows:
+    """The open rows of an account: ``entries`` by key, ``lineup`` their order.
+
+    ``room`` is clear while so much is to be sent that no more should be answered.
+    """
+
+    def __init__(self, capacity: OutboxCapacity) -> None:
+        self.entries: dict[str, Entry] = {}
+        self.lineup = Lineup()
+        self.room = asyncio.Event()
+        self.room.set()
+        self._capacity = capacity
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more is accepted for the account."""
+        return len(self.entries) >= MAX_ROWS
+
+    def enter(
+        self, outgoing: OutgoingMessage, *, stored: bool, under_way: bool, size: int = 0
+    ) -> None:
+        """Add a row; one that is ``under_way`` is born with an attempt."""
+        row = outgoing.row
+        entry = self.entries[row.key] = Entry(outgoing, storing=not stored, size=size)
+        self._capacity.enter(entry.size, held=entry.held)
+        self.lineup.add(
+            row.key, row.chat, row.expires, next=row.next, stored=stored, under_way=under_way
+        )
+        if len(self.entries) >= ANSWERED_ROWS:
+            self.room.clear()
+
+    def leave(self, key: str) -> None:
+        """Remove a row that is over."""
+        entry = self.entries.pop(key)
+        self._capacity.leave(entry.size, held=entry.held)
+        self.lineup.remove(key)
+        if len(self.entries) < ANSWERED_ROWS:
+            self.room.set()
+
+    def let_wait(self, entry: Entry) -> None:
+        """Leave a message's content to the journal, where too many wait."""
+        if entry.held and self._capacity.is_crowded:
+            self._capacity.held_bytes -= entry.size
+            entry.drop()
+
+    def take_back(self, entry: Entry, found: OutgoingMessage) -> None:
+        """Hold a message's content again, as it was read."""
+        if not entry.held:
+            entry.outgoing = OutgoingMessage(entry.row, found.message, found.texts)
+            entry.held = True
+            self._capacity.held_bytes += entry.size
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        for entry in self.entries.values():
+            self._capacity.leave(entry.size, held=entry.held)
+        self.entries.clear()
+        self.room.set()

@@ -1,0 +1,43 @@
+"""Sends previews of answers, and remembers by which message of the platform each is shown.
+
+A preview is a row, so that no crash leaves one in a chat that the answer does not take the place
+of. It waits for a moment only, is nobody's dead letter, and whoever follows an account sees the
+answer alone. The row of the answer names it (``edits``): in a chat rows go in their order, so it is
+over when the answer is tried.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from runtime.gateway.journal.outgoing import OutgoingMessage, OutgoingRow
+
+PREVIEW_MS = 10_000  # what is not shown by then is not shown
+MAX_KNOWN = 1_000
+
+
+def preview_key(run: str) -> str:
+    """Return the key of the row that is the preview of a run's answer."""
+    return f"run:{run}/preview"
+
+
+class ShownPreviews:
+    """The platform's ids of an account's previews, by the keys of their rows; "" for none."""
+
+    def __init__(self) -> None:
+        self._ids: OrderedDict[str, str] = OrderedDict()
+
+    def learn(self, key: str, found: OutgoingMessage | OutgoingRow | None) -> None:
+        """Take what became of a preview; ``None``: there was none."""
+        row = found.row if isinstance(found, OutgoingMessage) else found
+        self._ids[key] = row.sent[0].id if row is not None and row.sent else ""
+        while len(self._ids) > MAX_KNOWN:
+            self._ids.popitem(last=False)
+
+    def is_unknown(self, row: OutgoingRow) -> bool:
+        """Return whether the journal has to be asked what a row takes the place of."""
+        return bool(row.edits) and row.edits not in self._ids
+
+    def edited_by(self, row: OutgoingRow) -> str:
+        """Return the id of the message that a row takes the place of."""
+        return self._ids.get(row.edits, "")
