@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from runtime.gateway.journal.outgoing import OutgoingRow
-from runtime.gateway.outbox.account import DIED
+from runtime.gateway.outbox.entries import DIED
 from tests.support.loss_platforms import Platform
 from tests.support.loss_trial import Kill, Trial
 from tests.support.relay import Relay
