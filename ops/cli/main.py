@@ -29,6 +29,10 @@ class Commands(LazyGroup):
         "channels": ("ops.commands.channels", "List, start, stop and configure accounts."),
         "agent": ("ops.commands.agent:agent", "Ask an agent, and print its answer."),
         "agents": ("ops.commands.agents", "List, start, stop and configure agents."),
+        "sessions": (
+            "ops.commands.sessions",
+            "List conversations with agents; read, export, reset or delete them.",
+        ),
         "wait": ("ops.commands.follow:wait", "Wait until accounts are running or stopped."),
         "messages": ("ops.commands.messages", "Erase what is stored of a person."),
         "message": ("ops.commands.message", "Send a message through an account."),

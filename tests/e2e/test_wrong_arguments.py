@@ -87,6 +87,7 @@ TAKE_SECONDS = [
     "config patch {}",
 ]
 LETTERS = ("show", "retry", "discard")
+SESSIONS = ("show", "export", "reset", "delete")
 NO_EXTRAS = [  # take no further argument
     "service install",
     "service uninstall",
@@ -121,6 +122,11 @@ NO_EXTRAS = [  # take no further argument
     "gateway restart",
     "backup",
     "restore none.db",
+    "sessions list",
+    "sessions show x",
+    "sessions export x",
+    "sessions reset x",
+    "sessions delete x",
     "pairing list",
     "pairing approve local x",
     "pairing dismiss local:one x",
@@ -185,6 +191,11 @@ def rows(url: str) -> list[Row]:
             "local:nobody",
         ),
         (["deadletters", "list", "--limit", "0"], ExitCode.USAGE, "limit"),
+        (["sessions", "list", "--limit", "0"], ExitCode.USAGE, "limit"),
+        (["sessions", "list", "--active", "0"], ExitCode.USAGE, "active"),
+        (["sessions", "show", "x", "-n", "0"], ExitCode.USAGE, "entries"),
+        (["sessions", "export", "x", "--format", "pdf"], ExitCode.USAGE, "format"),
+        *((["sessions", verb, "nobody"], ExitCode.ERROR, "nobody") for verb in SESSIONS),
         *((["deadletters", verb, "none"], ExitCode.ERROR, "none") for verb in LETTERS),
         (["restore"], ExitCode.USAGE, "FILE"),
         (["restore", "/dev/null"], ExitCode.ERROR, "down"),

@@ -1,0 +1,137 @@
+"""The commands ``trunkline sessions …``: the conversations of people and programs with agents."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from ops.commands.option_groups import RuntimeOptions, command
+from ops.commands.options import command_app
+from ops.exits import OperatorError, UsageFailure
+from ops.output.show import show_fields, show_json
+
+app = command_app("List conversations with agents; read, export, reset or delete them.")
+
+SessionKey = Annotated[str, typer.Argument(metavar="KEY", help="As `sessions list` shows it.")]
+AgentId = Annotated[str | None, typer.Option("--agent", help="Of this agent alone.")]
+Search = Annotated[str | None, typer.Option(help="With this in the key or the label.")]
+Active = Annotated[int | None, typer.Option(help="Active in the last so many minutes.", min=1)]
+Limit = Annotated[int, typer.Option(help="At most so many.", min=1, max=1000)]
+Entries = Annotated[int, typer.Option("-n", "--entries", help="At most so many entries.", min=1)]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Format = Annotated[
+    Literal["markdown", "jsonl"],
+    typer.Option("--format", help="markdown, or jsonl: a line of JSON for each entry."),
+]
+To = Annotated[Path | None, typer.Option("--to", metavar="FILE", help="Instead of the terminal.")]
+COLUMNS = {
+    "key": "key",
+    "kind": "classification",
+    "label": "label",
+    "messages": "messageCount",
+    "tokens": "totalTokens",
+    "status": "status",
+    "last": "last",
+}
+
+
+@command(app, "list")
+def list_(
+    *,
+    agent: AgentId = None,
+    search: Search = None,
+    active: Active = None,
+    limit: Limit = 100,
+    options: RuntimeOptions,
+) -> None:
+    """Show conversations, those that changed last first."""
+    from ops.output.text import age
+
+    given = {"agentId": agent, "search": search, "activeMinutes": active}
+    params = {"limit": limit} | {name: value for name, value in given.items() if value}
+    answer = _ask(options, "sessions.list", params)
+    if options.json:
+        show_json(answer)
+        return
+    now = time.time()
+    rows = [{**row, "last": age(now - row["updatedAt"] / 1000)} for row in answer["sessions"]]
+    show_fields(rows, COLUMNS)
+    if answer["hasMore"]:
+        left = answer["totalCount"] - len(rows)
+        print(f"{left} more; --limit shows more of them", file=sys.stderr)
+
+
+@command(app)
+def show(*, key: SessionKey, entries: Entries = 50, options: RuntimeOptions) -> None:
+    """Show what was said last in a conversation, since its last reset."""
+    from ops.actions.sessions import read_session
+    from ops.output.transcript import lines_of
+
+    page = read_session(options.target, key, entries)
+    if options.json:
+        show_json(page)
+    else:
+        print("\n".join(lines_of(page["messages"])) or "nothing was said yet")
+
+
+@command(app)
+def export(
+    *, key: SessionKey, format: Format = "markdown", to: To = None, options: RuntimeOptions
+) -> None:
+    """Write all that was said in a conversation, since its last reset, as Markdown or JSONL."""
+    from ops.actions.sessions import read_session
+    from ops.output.transcript import jsonl_of, markdown_of
+
+    page = read_session(options.target, key)
+    rows = page["messages"]
+    text = (
+        jsonl_of(rows)
+        if options.json or format == "jsonl"
+        else markdown_of(page["sessionKey"], rows)
+    )
+    if to is None:
+        sys.stdout.write(text)
+        return
+    try:
+        to.touch(mode=0o600)
+        to.write_text(text)
+    except OSError as error:
+        raise OperatorError(f"{to}: {error.strerror}") from None
+    print(f"{len(rows)} entries are in {to}")
+
+
+@command(app)
+def reset(*, key: SessionKey, options: RuntimeOptions) -> None:
+    """Begin a conversation anew, as /new does: what was said before is forgotten."""
+    found = _ask(options, "sessions.resolve", {"key": key})
+    answer = _ask(options, "sessions.reset", {"key": found["key"]})
+    _show(options, answer, f"{found['key']} begins anew")
+
+
+@command(app)
+def delete(*, key: SessionKey, yes: Yes = False, options: RuntimeOptions) -> None:
+    """Delete a conversation with its transcript, for good."""
+    found = _ask(options, "sessions.resolve", {"key": key})
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageFailure(f"{found['key']} would be gone for good; --yes deletes it")
+        typer.confirm(f"Delete {found['key']} with all that was said in it?", abort=True)
+    answer = _ask(options, "sessions.delete", {"key": found["key"]})
+    _show(options, answer, f"{found['key']} is deleted")
+
+
+def _show(options: RuntimeOptions, answer: Any, done: str) -> None:
+    if options.json:
+        show_json(answer)
+    else:
+        print(done)
+
+
+def _ask(options: RuntimeOptions, method: str, params: dict[str, Any]) -> Any:
+    from ops.actions.ask import ask_gateway
+
+    return ask_gateway(options.target, method, params)
