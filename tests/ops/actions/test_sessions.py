@@ -46,7 +46,8 @@ async def test_all_of_it_or_the_newest(
 
 
 async def test_a_session_that_there_is_not_is_an_error(state: Path) -> None:
-    async with fake_gateway(**{"sessions.resolve": {"ok": False}}) as fake:
+    methods: dict[str, Any] = {"sessions.resolve": {"ok": False}}
+    async with fake_gateway(**methods) as fake:
         target = RuntimeTarget({}, fake.url, "secret")
         with pytest.raises(OperatorError, match="sessions list"):
             await asyncio.to_thread(read_session, target, "x")

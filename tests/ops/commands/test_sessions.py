@@ -28,8 +28,9 @@ async def test_the_list_shows_what_changed_last(state: Path) -> None:
         "status": "done",
         "updatedAt": int((time.time() - 7200) * 1000),
     }
-    answer = {"sessions": [row], "hasMore": True, "totalCount": 3}
-    async with fake_gateway(**{"sessions.list": answer}) as fake:
+    listed = {"sessions": [row], "hasMore": True, "totalCount": 3}
+    answers: dict[str, Any] = {"sessions.list": listed}
+    async with fake_gateway(**answers) as fake:
         where = ["--url", fake.url, "--token", "secret"]
         words = ["sessions", "list", "--agent", "main", "--active", "9", "--limit", "1"]
         result = await trunkline(state, *words, *where)
@@ -82,7 +83,8 @@ async def test_a_session_is_changed_once_it_is_found(verb: str, state: Path) -> 
 
 
 async def test_nothing_is_deleted_by_who_cannot_be_asked(state: Path) -> None:
-    async with fake_gateway(**{"sessions.resolve": RESOLVED}) as fake:
+    answers: dict[str, Any] = {"sessions.resolve": RESOLVED}
+    async with fake_gateway(**answers) as fake:
         where = ["--url", fake.url, "--token", "secret"]
         result = await trunkline(state, "sessions", "delete", "x", *where)
     assert result.code == ExitCode.USAGE
