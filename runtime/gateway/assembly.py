@@ -39,6 +39,7 @@ from runtime.gateway.hub import Hub
 from runtime.gateway.jobs import Jobs
 from runtime.gateway.journal.interface import COPIES, FILE
 from runtime.gateway.journal.stored import StoredJournal
+from runtime.gateway.outbox.lending import FileLending
 from runtime.gateway.outbox.outbox import Outbox
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.presence import Presence
@@ -117,6 +118,7 @@ def assemble(
             abilities=accounts.abilities,
             queue=lambda run: reception.queue_of(run),
             silent_groups=lambda: reception.silent_groups,
+            files=FileLending(state),
         )
     )
     reception = Reception(

@@ -29,6 +29,7 @@ from runtime.gateway.jobs import Jobs
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.outgoing import OutgoingRow
 from runtime.gateway.journal.records import Arrived, Kept, Marked
+from runtime.gateway.outbox.lending import FileLending
 from runtime.gateway.outbox.outbox import Outbox
 from runtime.gateway.runs.links import RunLinks
 from runtime.gateway.runs.reception import ConversationsConfig, Reception
@@ -62,6 +63,7 @@ class OutboxLife:
         agent: str = "none",
         state_dir: Path | None = None,
         mode: QueueMode = "followup",
+        kind: str = "echo",
         policy: AccessPolicy = OPEN,
         **row: Any,
     ) -> None:
@@ -81,7 +83,7 @@ class OutboxLife:
         self.gatekeeper = open_gate(
             KEY, journal=lambda: self.intake.journal, flush=self.flush, policy=policy
         )
-        entries = {"echo": {"kind": "echo"}}
+        entries = {"echo": {"kind": kind}}
         self.agents = Agents({"default": agent, "entries": entries}, self.accounts, self.gatekeeper)
         self.agent = ScriptedAgent(self.accounts)
         self.outbox = Outbox(
@@ -107,6 +109,7 @@ class OutboxLife:
                 abilities=lambda key: {},
                 queue=lambda run: self.reception.queue_of(run),
                 silent_groups=lambda: self.reception.silent_groups,
+                files=FileLending(state_dir),
             )
         )
         self.reception = Reception(

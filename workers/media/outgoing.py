@@ -6,17 +6,15 @@ file that its platform does not take.
 
 from __future__ import annotations
 
-import base64
-import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import PurePosixPath
-from urllib.parse import unquote_to_bytes
 
 import msgspec
 
 from ipc.media import SCHEME, kind_of
 from workers.errors import MediaFailed, SendFailed
+from workers.media.data_urls import content_of
 from workers.media.policy import path_of
 from workers.media.store import MediaStore
 from workers.messages import Attachment, Outbound
@@ -24,7 +22,6 @@ from workers.plugin import Media
 
 LINKS = ("http", "https")
 KEPT_SECONDS = 86_400.0  # longer than the gateway tries to send a message
-_DATA = re.compile(r"data:([^,;]*)((?:;[^,]*)?),(.*)\Z", re.DOTALL)
 
 
 class OutgoingFiles:
@@ -103,17 +100,3 @@ def refuse_unfit(channel: str, media: Media, type: str, size: int) -> None:
             f"a file of {size} bytes: channel {channel} takes {media.max_up} at most",
             reason="too_long",
         )
-
-
-def content_of(url: str) -> tuple[str | None, bytes]:
-    """Return the type and the content of a ``data:`` URL. Raises ``MediaFailed``."""
-    found = _DATA.match(url)
-    if found is None:
-        raise MediaFailed("a data URL has no comma, or is none", reason="invalid")
-    data = unquote_to_bytes(found[3])
-    if found[2].lower().endswith(";base64"):
-        try:
-            data = base64.b64decode(b"".join(data.split()), validate=True)
-        except ValueError as error:
-            raise MediaFailed(f"a data URL cannot be read: {error}", reason="invalid") from None
-    return found[1] or None, data

@@ -27,6 +27,7 @@ from ipc.media import (
     type_of_head,
 )
 from workers.errors import MediaFailed
+from workers.media.data_urls import content_of
 from workers.media.directory import MediaDirectory, NoRoom, failure_of
 from workers.media.opening import open_allowed
 from workers.media.policy import MediaPolicy, path_of
@@ -162,10 +163,14 @@ class MediaStore:
     async def open(self, url: str) -> AsyncIterator[StoredMedia]:
         """Open a file for reading: ``media:<id>``, or what the policy lets be read.
 
-        What lies behind an http or https address is stored first. Raises ``MediaFailed``.
+        What lies behind an http or https address, or stands in a data URL, is stored first.
+        Raises ``MediaFailed``.
         """
         if url.startswith(("http:", "https:")):
             url = (await self.fetch(url)).url
+        elif url.startswith("data:"):
+            said, content = content_of(url)
+            url = (await self.save(content, type=said)).url
         found = media_id(url) or media_id(SCHEME + url)
         if found is not None:
             await self._ready()

@@ -47,7 +47,7 @@ from runtime.gateway.runs.lifecycle import (
 from runtime.gateway.runs.links import RunLinks
 from runtime.gateway.runs.live import LiveRun, RunStep, attempt_of, joined
 from runtime.gateway.runs.previews import RunPreviews
-from runtime.gateway.runs.replies import Speaking, ended_of, turn_of, with_settings
+from runtime.gateway.runs.replies import PLAIN_KINDS, Speaking, ended_of, turn_of, with_settings
 from runtime.gateway.runs.sessions import OpenConversation
 from workers.agent import Delta, ToolCall, TurnEvent, TurnOutcome
 
@@ -279,17 +279,29 @@ class RunExecution:
 
     def _give(self, live: LiveRun) -> None:
         conversation = self._links.sessions.known(live.run.session)
-        if conversation is None:
+        if conversation is None or self._needs_files(live):
             self._links.jobs.start(self._give_later(live, live.attempt))
         else:
             self._begin_turn(live, conversation)
 
     async def _give_later(self, live: LiveRun, attempt: int) -> None:
-        """Give an agent a turn whose conversation is not in memory."""
-        run = live.run
+        """Give an agent a turn whose conversation is not in memory, or that has files."""
+        run, request = live.run, live.request
         conversation = await self._links.sessions.opened(run.session, run.agent, now_ms())
+        if self._needs_files(live):
+            owner, agent = run.origin.account, agent_key(run.agent)
+            files = await self._links.files.lent(owner, agent, request.attachments)
+            if live.request is request:
+                live.request = replace(request, attachments=files)
         if live.attempt == attempt and live.life.phase is RunPhase.RUNNING:
             self._begin_turn(live, conversation)
+
+    def _needs_files(self, live: LiveRun) -> bool:
+        """Return whether an agent must be lent files of the account that was written to."""
+        files = live.request.attachments
+        if not files or not live.run.origin.account:
+            return False
+        return self._links.agents.kind(live.run.agent) not in PLAIN_KINDS
 
     def _begin_turn(self, live: LiveRun, conversation: OpenConversation) -> None:
         run = live.run
@@ -325,7 +337,9 @@ class RunExecution:
         run, outbox = live.run, self._links.outbox
         conversation = self._links.sessions.known(run.session)
         account = None if run.reply is None else outbox.loaded(run.reply.account)
-        if conversation is None or (run.reply is not None and account is None):
+        final = None if live.outcome is None else live.outcome.final
+        files = run.reply is not None and final is not None and final.attachments
+        if conversation is None or files or (run.reply is not None and account is None):
             self._links.jobs.start(self._end_later(live, end))
         else:
             self._store_end(live, end, conversation, account)
@@ -336,7 +350,19 @@ class RunExecution:
         account = None
         if run.reply is not None:
             account = await self._links.outbox.of_answers(run.reply.account)
+            await self._lend_answer(live, run.reply.account)
         self._store_end(live, end, conversation, account)
+
+    async def _lend_answer(self, live: LiveRun, account: str) -> None:
+        """Lend an account the files of an answer; what is gone is left out of it."""
+        outcome = live.outcome
+        if outcome is None or outcome.final is None or not outcome.final.attachments:
+            return
+        given, agent = outcome.final.attachments, agent_key(live.run.agent)
+        files = [each for each in await self._links.files.lent(agent, account, given) if each.url]
+        if len(files) < len(given):
+            log.warning("files of an answer are gone", run=live.run.id, agent=live.run.agent)
+        live.outcome = replace(outcome, final=replace(outcome.final, attachments=files))
 
     def _store_end(
         self, live: LiveRun, end: End, conversation: OpenConversation, account: AccountOutbox | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from runtime.config.sessions import QueueConfig
@@ -11,6 +11,7 @@ from runtime.gateway.accounts.agents import Agents
 from runtime.gateway.jobs import Jobs
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.runs import Run
+from runtime.gateway.outbox.lending import FileLending
 from runtime.gateway.outbox.outbox import Outbox
 from runtime.gateway.runs.sessions import SessionCache
 from workers.agent import Turn
@@ -54,7 +55,8 @@ class RunLinks:
 
     ``journal()`` is the journal once it is open, ``flush_soon`` ends the loop's turn,
     ``abilities(key)`` are those of an account's channel, ``queue(run)`` is how a run waits,
-    ``silent_groups()`` whether agents may keep silent in groups.
+    ``silent_groups()`` whether agents may keep silent in groups, ``files`` brings those of
+    messages to agents and back.
     """
 
     journal: Callable[[], Journal | None]
@@ -67,3 +69,4 @@ class RunLinks:
     abilities: Callable[[str], dict[str, Any]]
     queue: Callable[[Run], QueueConfig]
     silent_groups: Callable[[], bool]
+    files: FileLending = field(default_factory=FileLending)

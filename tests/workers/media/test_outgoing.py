@@ -10,7 +10,7 @@ import pytest
 
 from ipc.frames.bootstrap import MediaBoot
 from workers.errors import MediaFailed, SendFailed
-from workers.media.outgoing import OutgoingFiles, content_of
+from workers.media.outgoing import OutgoingFiles
 from workers.media.store import MediaStore
 from workers.messages import Attachment, Outbound
 from workers.plugin import Media
@@ -129,8 +129,3 @@ async def test_a_channel_without_files_gets_links_as_they_are(tmp_path: Path) ->
         with pytest.raises(SendFailed, match="takes no files, only links"):
             async with files.ready(message(Attachment(url))):
                 raise AssertionError("the plugin was called")
-
-
-def test_the_content_of_a_data_url() -> None:
-    assert content_of("data:text/plain;charset=x;base64,aGk=") == ("text/plain", b"hi")
-    assert content_of("data:,a%20b") == (None, b"a b")

@@ -131,7 +131,7 @@ async def test_a_message_arrives_without_a_file_that_cannot_be_kept(tmp_path: Pa
         ("media:" + "0" * 31, "not_found"),
         ("/etc/passwd", "not_found"),
         ("file:///etc/passwd", "forbidden"),
-        ("data:,x", "not_found"),
+        ("data:x", "invalid"),
     ],
 )
 async def test_what_is_no_file_of_the_account_is_not_opened(
@@ -178,3 +178,8 @@ async def test_a_refusal_is_told_for_want_of_room_alone_and_until_there_is_some(
     await files.remove(saved.url)
     await files.save(b"x")
     assert [each[:19] for each in told] == ["", "the account's files", ""]
+
+
+async def test_what_stands_in_a_data_url_is_stored_and_opened(tmp_path: Path) -> None:
+    async with store(tmp_path).open("data:text/plain;base64,aGk=") as file:
+        assert (await file.read(), file.type) == (b"hi", "text/plain")

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from asyncio import TaskGroup
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ipc.media import ABOUT, account_directory
 from runtime.gateway.journal.memory import MemoryJournal
 from runtime.gateway.runs import lifecycle
 from tests.support.journals import KEY
 from tests.support.outbox_life import OutboxLife
+from tests.support.runs_life import KEY as AGENT_KEY
 from tests.support.runs_life import error, final
 from tests.support.until import until
-from workers.agent import Delta, Notice, ToolCall, TurnOutcome
+from workers.agent import Delta, Final, Notice, ToolCall, TurnOutcome
+from workers.messages import Attachment
 
 FIRST = f"run:{KEY}/1:1"
 
@@ -52,6 +56,28 @@ async def test_a_message_becomes_a_turn_and_its_end_the_answer() -> None:
         run = await journal.run_of(f"{KEY}/1:1")
         assert run is not None
         assert (run.state, run.answer, run.incarnation) == ("final", "echo: hello", 1)
+
+
+async def test_files_go_to_the_agent_and_come_back_with_its_answer(tmp_path: Path) -> None:
+    came, made, gone = ("1" * 32, "2" * 32, "3" * 32)
+    for key, name in ((KEY, came), (AGENT_KEY, made)):
+        store = account_directory(tmp_path, key)
+        store.mkdir(parents=True)
+        (store / name).write_bytes(b"x")
+        (store / (name + ABOUT)).write_text("{}")
+    async with TaskGroup() as tasks:
+        life = OutboxLife(tasks, MemoryJournal(), agent="echo", state_dir=tmp_path, kind="http")
+        files = [Attachment(f"media:{made}"), Attachment(f"media:{gone}")]
+        life.agent.script = lambda turn: TurnOutcome("final", Final("see", attachments=files))
+        life.welcome()
+        await life.hears(1, attachments=[{"url": f"media:{came}"}, {"url": f"media:{gone}"}])
+        await until(lambda: life.agents.answered)
+        ((_, turn),) = life.agent.turns
+        assert [each.get("url") for each in turn["attachments"]] == [f"media:{came}", ""]
+        assert (account_directory(tmp_path, AGENT_KEY) / came).exists()
+        (call,) = life.calls
+        assert [each["url"] for each in call["message"]["attachments"]] == [f"media:{made}"]
+        assert (account_directory(tmp_path, KEY) / made).exists()
 
 
 async def test_the_next_turn_of_a_session_knows_what_was_said_before() -> None:

@@ -1,0 +1,75 @@
+"""Brings the stored files of messages to the agents that are asked about them, and back.
+
+A file that an agent needs of an account, or an account of an agent, stands in both stores then,
+without a copy: neither process needs to get at the other's directory. Each store removes it by its
+own rules.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from ipc.media import ABOUT, account_directory, media_id
+from workers.messages import Attachment
+
+GONE = "the file is not kept any more"
+MOST_FILES = 100  # of one message
+
+
+class FileLending:
+    """Lends stored files by their ids, below ``state_dir``; without one it lends nothing."""
+
+    def __init__(self, state_dir: Path | None = None) -> None:
+        self._state_dir = state_dir
+
+    async def lent(
+        self, owner: str, reader: str, attachments: Sequence[Attachment]
+    ) -> list[Attachment]:
+        """Return attachments of ``owner`` as ``reader`` can open them; both are keys.
+
+        One whose file is gone has no address any more, and ``missing`` says so.
+        """
+        given = list(attachments)
+        ids = [found for each in given if (found := media_id(each.url)) is not None]
+        if not ids or self._state_dir is None:
+            return given
+        there = await asyncio.to_thread(lend, self._state_dir, owner, reader, ids[:MOST_FILES])
+        return [
+            each
+            if (found := media_id(each.url)) is None or found in there
+            else replace(each, url="", missing=GONE)
+            for each in given
+        ]
+
+
+def lend(state_dir: Path, owner: str, reader: str, ids: Iterable[str]) -> set[str]:
+    """Put files of one store into another one too; return the ids of those that are there.
+
+    It blocks. Links and whatever else is no file are left: the owner may be confined, and hostile.
+    """
+    source, target = account_directory(state_dir, owner), account_directory(state_dir, reader)
+    there: set[str] = set()
+    with suppress(OSError):
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        there = {each for each in ids if _lend_one(source, target, each)}
+    return there
+
+
+def _lend_one(source: Path, target: Path, id: str) -> bool:
+    try:
+        for name in (id + ABOUT, id):
+            with suppress(FileExistsError):
+                os.link(source / name, target / name, follow_symlinks=False)
+            if not stat.S_ISREG((target / name).lstat().st_mode):
+                (target / name).unlink()
+                return False
+    except OSError:
+        return False
+    return True
