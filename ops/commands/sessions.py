@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -24,10 +24,13 @@ Limit = Annotated[int, typer.Option(help="At most so many.", min=1, max=1000)]
 Entries = Annotated[int, typer.Option("-n", "--entries", help="At most so many entries.", min=1)]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 Format = Annotated[
-    Literal["markdown", "jsonl"],
-    typer.Option("--format", help="markdown, or jsonl: a line of JSON for each entry."),
+    str,
+    typer.Option(
+        "--format", metavar="markdown|jsonl", help="jsonl: a line of JSON for each entry."
+    ),
 ]
-To = Annotated[Path | None, typer.Option("--to", metavar="FILE", help="Instead of the terminal.")]
+FORMATS = ("markdown", "jsonl")
+To = Annotated[str | None, typer.Option("--to", metavar="FILE", help="Instead of the terminal.")]
 COLUMNS = {
     "key": "key",
     "kind": "classification",
@@ -86,6 +89,8 @@ def export(
     from ops.actions.sessions import read_session
     from ops.output.transcript import jsonl_of, markdown_of
 
+    if format not in FORMATS:
+        raise UsageFailure(f"--format takes {' or '.join(FORMATS)}, not {format!r}")
     page = read_session(options.target, key)
     rows = page["messages"]
     text = (
@@ -97,8 +102,9 @@ def export(
         sys.stdout.write(text)
         return
     try:
-        to.touch(mode=0o600)
-        to.write_text(text)
+        path = Path(to)
+        path.touch(mode=0o600)
+        path.write_text(text)
     except OSError as error:
         raise OperatorError(f"{to}: {error.strerror}") from None
     print(f"{len(rows)} entries are in {to}")
