@@ -37,6 +37,7 @@ class Commands(LazyGroup):
         "messages": ("ops.commands.messages", "Erase what is stored of a person."),
         "message": ("ops.commands.message", "Send a message through an account."),
         "gateway": ("ops.commands.gateway", "Ask or control the gateway."),
+        "doctor": ("ops.commands.doctor", "Look for what is wrong, and say what cures it."),
         "service": ("ops.commands.service", "Run the daemon as a service of systemd."),
         "metrics": ("ops.commands.daemon:metrics", "Print the figures, with or without a gateway."),
         "nodes": ("ops.commands.nodes", "List, approve and use nodes."),

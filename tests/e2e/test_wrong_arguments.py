@@ -89,6 +89,7 @@ TAKE_SECONDS = [
 LETTERS = ("show", "retry", "discard")
 SESSIONS = ("show", "export", "reset", "delete")
 NO_EXTRAS = [  # take no further argument
+    "doctor",
     "service install",
     "service uninstall",
     "service status",
@@ -199,7 +200,7 @@ def rows(url: str) -> list[Row]:
         *((["deadletters", verb, "none"], ExitCode.ERROR, "none") for verb in LETTERS),
         (["restore"], ExitCode.USAGE, "FILE"),
         (["restore", "/dev/null"], ExitCode.ERROR, "down"),
-        (["backup", "--to", "/dev/null"], ExitCode.ERROR, "no journal"),
+        (["backup", "--to", "/dev/null"], ExitCode.USAGE, "is there already"),
         (["logs", "-n", "many"], ExitCode.USAGE, "many"),
         (["logs", "-n", "-1"], ExitCode.USAGE, "-1"),
         (["channels", "logs", "-n", "1.5"], ExitCode.USAGE, "1.5"),

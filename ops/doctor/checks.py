@@ -1,0 +1,95 @@
+"""Lists the checks, and runs them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+from ops.doctor import accounts, configuration, daemon, files, resources
+from ops.doctor.facts import Facts
+from ops.doctor.finding import Finding, Severity, ordered
+
+Check = Callable[[Facts], Iterable[Finding]]
+_TESTED = ((3, 11), (3, 13))  # the oldest and the newest Python that the suite is run with
+
+
+def interpreter(facts: Facts) -> Iterator[Finding]:
+    """Find an interpreter that Trunkline was not tested with."""
+    found = sys.version_info[:2]
+    if not _TESTED[0] <= found <= _TESTED[1]:
+        yield Finding(
+            "python.version",
+            Severity.INFO,
+            f"Python {found[0]}.{found[1]} was not tested; 3.{_TESTED[0][1]} to"
+            f" 3.{_TESTED[1][1]} were",
+        )
+
+
+CHECKS: tuple[Check, ...] = (
+    configuration.valid,
+    configuration.doubts,
+    configuration.closed_doors,
+    configuration.secrets,
+    configuration.gateway_secret,
+    configuration.shared_secret,
+    configuration.open_bind,
+    configuration.everybody,
+    configuration.certificate,
+    configuration.twice,
+    files.modes,
+    files.owners,
+    files.socket_paths,
+    files.stale_sockets,
+    files.cleaned_sockets,
+    files.clock,
+    daemon.running,
+    daemon.version,
+    daemon.warnings,
+    daemon.gateway,
+    daemon.port,
+    daemon.service,
+    resources.open_files,
+    resources.processes,
+    resources.memory,
+    resources.disk,
+    resources.journal,
+    accounts.failed,
+    accounts.looping,
+    accounts.degraded,
+    accounts.login,
+    accounts.held,
+    accounts.unconfigured,
+    accounts.waiting,
+    interpreter,
+)
+
+
+def run(facts: Facts, checks: Iterable[Check] = CHECKS) -> list[Finding]:
+    """Return what all checks find, the worst first.
+
+    A check that fails is a finding itself: the others are run all the same.
+    """
+    found: list[Finding] = []
+    for check in checks:
+        try:
+            found += check(facts)
+        except Exception as error:  # noqa: BLE001 - one check that fails must not hide the others
+            name = f"{check.__module__.rpartition('.')[2]}.{check.__name__}"
+            text = f"the check {name} failed: {type(error).__name__}: {error}"
+            found.append(Finding("doctor.failed", Severity.WARNING, text))
+    return ordered(found)
+
+
+def repaired(findings: Iterable[Finding]) -> list[Finding]:
+    """Carry out what may be repaired; return the findings with what was done."""
+    return [_repaired(each) for each in findings]
+
+
+def _repaired(finding: Finding) -> Finding:
+    if finding.repair is None:
+        return finding
+    try:
+        return replace(finding, fixed=finding.repair())
+    except OSError as error:
+        return replace(finding, message=f"{finding.message}; not mended: {error.strerror}")

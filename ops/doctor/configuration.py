@@ -1,0 +1,278 @@
+"""Checks the configuration: that it is valid, its doubts, its secrets, who may talk."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+from ops.doctor.facts import Facts
+from ops.doctor.finding import Finding, Severity
+from ops.service.unit import MARKED, MARKER, credentials_of, environment_of
+from runtime.config.load import closed_accounts, config_warnings
+from workers.secrets import SecretRef, field_at
+
+_WEAK = 16  # characters of a shared secret
+_LOOPBACK = ("loopback", "auto", "127.0.0.1", "::1", "localhost")
+_EXPIRES_DAYS = 21
+
+
+def valid(facts: Facts) -> Iterator[Finding]:
+    """Find everything for which the configuration is refused, or that there is none."""
+    path = str(facts.places.config_path)
+    if facts.refused is not None:
+        for line in str(facts.refused).splitlines():
+            yield Finding("config.valid", Severity.ERROR, line, path, "trunkline config validate")
+    elif facts.loaded is None:
+        yield Finding(
+            "config.valid",
+            Severity.INFO,
+            f"there is no configuration; `trunkline up` writes a first one to {path}",
+            path,
+            "trunkline up",
+        )
+
+
+def doubts(facts: Facts) -> Iterator[Finding]:
+    """Find what is allowed in the configuration and rarely meant; broken packages among it."""
+    if facts.loaded is not None:
+        for warning in config_warnings(facts.loaded):
+            yield Finding("config.doubts", Severity.WARNING, warning, str(facts.loaded.path))
+
+
+def closed_doors(facts: Facts) -> Iterator[Finding]:
+    """Find accounts that answer nobody: an empty allowlist is easily overlooked."""
+    if facts.loaded is not None:
+        for text in closed_accounts(facts.loaded):
+            yield Finding(
+                "access.closed",
+                Severity.WARNING,
+                text,
+                str(facts.loaded.path),
+                "docs/people.md; `trunkline channels why KEY SENDER`",
+            )
+
+
+def secrets(facts: Facts) -> Iterator[Finding]:
+    """Find references to secrets that lead nowhere: in this environment, or in the service's."""
+    if facts.loaded is None:
+        return
+    for place, reference in _references(facts.loaded.raw):
+        problem = _missing(reference, facts.environ)
+        if problem and not _in_units(reference, facts):
+            yield Finding(
+                "secrets.resolve",
+                Severity.ERROR,
+                f"{place}: {problem}",
+                place,
+                "set it where the daemon is started, or correct the reference",
+            )
+        elif not problem and reference.source == "env" and facts.units:
+            for unit, text in facts.units.items():
+                if reference.id not in environment_of(text):
+                    yield Finding(
+                        "secrets.service",
+                        Severity.WARNING,
+                        f"{place}: {reference.id} is set here, and not in the environment of"
+                        f" {unit}",
+                        place,
+                        f"trunkline service install --force --credential {reference.id}=FILE, with"
+                        ' {source: "credential"}',
+                    )
+
+
+def gateway_secret(facts: Facts) -> Iterator[Finding]:
+    """Find a gateway without a shared secret, or with a weak one."""
+    if facts.loaded is None or facts.loaded.config.gateway.foreign:
+        return
+    auth = facts.loaded.config.gateway.auth
+    if auth.mode not in ("token", "password"):
+        return
+    found = [each for each in (auth.token, auth.password) if each is not None]
+    if not found:
+        yield Finding(
+            "gateway.secret",
+            Severity.ERROR,
+            "the gateway has no secret, and refuses every client",
+            "gateway.auth.token",
+            "trunkline config patch '{gateway: {auth: {token: …}}}'",
+        )
+    for each in found:
+        if isinstance(each, str) and len(each) < _WEAK:
+            yield Finding(
+                "gateway.secret",
+                Severity.WARNING,
+                f"the gateway's secret has {len(each)} characters: it can be guessed",
+                "gateway.auth.token",
+                "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'",
+            )
+
+
+def shared_secret(facts: Facts) -> Iterator[Finding]:
+    """Find another profile's configuration with the same gateway secret."""
+    token = None if facts.loaded is None else facts.loaded.config.gateway.auth.token
+    if not isinstance(token, str):
+        return
+    here = facts.places.config_path.parent
+    for path in sorted(here.parent.glob("trunkline*/trunkline.json*")):
+        if path.parent == here:
+            continue
+        try:
+            shared = token in path.read_text()
+        except (OSError, UnicodeDecodeError):
+            continue
+        if shared:
+            yield Finding(
+                "gateway.shared-secret",
+                Severity.WARNING,
+                f"{path} has the same gateway secret: who has the one has the other",
+                str(path),
+                "give each profile a secret of its own",
+            )
+
+
+def open_bind(facts: Facts) -> Iterator[Finding]:
+    """Find a gateway that listens beyond this host without encryption."""
+    if facts.loaded is None:
+        return
+    gateway = facts.loaded.config.gateway
+    if gateway.bind not in _LOOPBACK and not gateway.tls.enabled and not gateway.trusted_proxies:
+        yield Finding(
+            "gateway.open",
+            Severity.WARNING,
+            f"the gateway listens on {gateway.bind} without encryption: its secret and every"
+            " message travel in the clear",
+            "gateway.bind",
+            "gateway.tls, or bind to loopback behind a reverse proxy or `ssh -L`",
+        )
+
+
+def everybody(facts: Facts) -> Iterator[Finding]:
+    """Find lists that let everybody in: trusted proxies and origins of web pages."""
+    if facts.loaded is None:
+        return
+    gateway = facts.loaded.config.gateway
+    if "*" in gateway.allowed_origins:
+        yield Finding(
+            "gateway.origins",
+            Severity.WARNING,
+            "every web page that is open in a browser here may connect to the gateway",
+            "gateway.allowedOrigins",
+            "name the origins",
+        )
+    if any(_is_everything(each) for each in gateway.trusted_proxies):
+        yield Finding(
+            "gateway.proxies",
+            Severity.WARNING,
+            "every address is believed to be a reverse proxy: a client says itself who it is",
+            "gateway.trustedProxies",
+            "name the addresses of the proxies",
+        )
+
+
+def certificate(facts: Facts) -> Iterator[Finding]:
+    """Find a certificate of the gateway that has expired, or will soon."""
+    tls = None if facts.loaded is None else facts.loaded.config.gateway.tls
+    if tls is None or not tls.enabled or tls.cert_path is None:
+        return
+    from cryptography import x509
+
+    try:
+        data = Path(tls.cert_path).expanduser().read_bytes()
+        ends = x509.load_pem_x509_certificate(data).not_valid_after_utc
+    except (OSError, ValueError) as error:
+        yield Finding("tls.expiry", Severity.ERROR, f"{tls.cert_path}: {error}", "gateway.tls")
+        return
+    days = (ends - datetime.fromtimestamp(facts.now, UTC)).total_seconds() / 86400
+    if days < _EXPIRES_DAYS:
+        expired = days < 0
+        yield Finding(
+            "tls.expiry",
+            Severity.ERROR if expired else Severity.WARNING,
+            f"the certificate {'has expired' if expired else f'expires in {days:.0f} days'}"
+            f" ({ends:%Y-%m-%d})",
+            tls.cert_path,
+            "renew it; the gateway reads the file again by itself",
+        )
+
+
+def twice(facts: Facts) -> Iterator[Finding]:
+    """Find one secret in two accounts of a channel: the platform ends one session for the other."""
+    if facts.loaded is None:
+        return
+    seen: dict[tuple[str, str, str], str] = {}
+    for key, spec in facts.loaded.accounts.items():
+        if not (spec.enabled and spec.configured):
+            continue
+        for name in sorted(spec.manifest.secrets):
+            value = field_at(spec.config, name)
+            if value in (None, "") or isinstance(value, list):
+                continue
+            first = seen.setdefault((spec.channel, name, repr(value)), key)
+            if first != key:
+                yield Finding(
+                    "accounts.same-secret",
+                    Severity.WARNING,
+                    f"{first} and {key} have the same {name}: most platforms let one session of it"
+                    " live",
+                    spec.place,
+                    f"trunkline channels remove {key}, or give it a secret of its own",
+                )
+
+
+def _is_everything(network: str) -> bool:
+    try:
+        return ip_network(network, strict=False).prefixlen == 0
+    except ValueError:
+        return network == "*"
+
+
+def _references(values: Any, place: str = "") -> Iterator[tuple[str, SecretRef]]:
+    if isinstance(values, Mapping):
+        if set(values) == {"source", "id"}:
+            yield place, SecretRef(values["source"], values["id"])
+            return
+        for name, each in values.items():
+            yield from _references(each, f"{place}.{name}" if place else str(name))
+    elif isinstance(values, list):
+        for index, each in enumerate(values):
+            yield from _references(each, f"{place}[{index}]")
+
+
+def _missing(reference: SecretRef, environ: Mapping[str, str]) -> str | None:
+    """Return why a reference leads nowhere, without reading the secret or running the command."""
+    match reference.source:
+        case "env":
+            if not environ.get(reference.id):
+                return f"the environment variable {reference.id} is not set"
+        case "file":
+            path = os.path.expanduser(reference.id)
+            if not os.access(path, os.R_OK):
+                return f"the file {reference.id} is not there, or cannot be read"
+        case "credential":
+            directory = environ.get("CREDENTIALS_DIRECTORY")
+            if not directory or not Path(directory, reference.id).exists():
+                return f"the credential {reference.id} is not handed over"
+        case _:
+            program = os.path.expanduser(shlex.split(reference.id)[0])
+            if shutil.which(program) is None:
+                return f"the program {program} is not there"
+    return None
+
+
+def _in_units(reference: SecretRef, facts: Facts) -> bool:
+    """Return whether an installed service gives it to the daemon."""
+    for text in facts.units.values():
+        environment = environment_of(text)
+        if environment.get(MARKER) != MARKED:
+            continue
+        if reference.source == "env" and reference.id in environment:
+            return True
+        if reference.source == "credential" and reference.id in dict(credentials_of(text)):
+            return True
+    return False

@@ -1,0 +1,138 @@
+"""Checks the daemon, its gateway and its service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ipc.frames.words import Phase
+from ops.doctor.facts import Facts
+from ops.doctor.finding import Finding, Severity
+from runtime.supervisor.gateways.port import PortUnusable, address, listen
+
+
+def running(facts: Facts) -> Iterator[Finding]:
+    """Find that no daemon runs, or that it does not answer."""
+    if facts.status is not None:
+        return
+    absent = "no supervisor" in (facts.silent or "")
+    yield Finding(
+        "daemon.running",
+        Severity.WARNING if absent else Severity.ERROR,
+        facts.silent or "the supervisor does not answer",
+        str(facts.places.state_dir),
+        "trunkline up --detach, or trunkline service install"
+        if absent
+        else "trunkline service"
+        " restart, or kill -9 the supervisor: accounts are started anew, and nothing is lost",
+    )
+
+
+def version(facts: Facts) -> Iterator[Finding]:
+    """Find a daemon of another version than the one that is installed."""
+    there = ((facts.status or {}).get("supervisor") or {}).get("version")
+    if there not in (None, facts.version):
+        yield Finding(
+            "daemon.version",
+            Severity.WARNING,
+            f"the daemon is version {there}, and {facts.version} is installed",
+            None,
+            "trunkline service restart, or trunkline down and up",
+        )
+
+
+def warnings(facts: Facts) -> Iterator[Finding]:
+    """Find what the daemon itself warns about."""
+    for text in ((facts.status or {}).get("supervisor") or {}).get("warnings", ()):
+        yield Finding("daemon.warnings", Severity.WARNING, text)
+
+
+def gateway(facts: Facts) -> Iterator[Finding]:
+    """Find a gateway that does not run, or has no session with its supervisor."""
+    if facts.status is None:
+        return
+    row = facts.status["gateway"]
+    phase = row.get("phase")
+    if phase == Phase.RUNNING and row.get("connected"):
+        if row.get("outages"):
+            yield Finding(
+                "gateway.outages",
+                Severity.INFO,
+                f"the session with the gateway was lost {row['outages']} times since the start",
+                None,
+                "trunkline logs gateway",
+            )
+        return
+    why = row.get("lastError") or row.get("cause") or "it does not answer"
+    held = phase == Phase.STOPPED
+    yield Finding(
+        "gateway.running",
+        Severity.WARNING if held else Severity.ERROR,
+        "the gateway is stopped: clients are refused" if held else f"the gateway is {phase}: {why}",
+        row.get("url"),
+        "trunkline gateway start" if held else "trunkline logs gateway",
+    )
+
+
+def port(facts: Facts) -> Iterator[Finding]:
+    """Find that another program has the gateway's port, while no daemon runs."""
+    if facts.status is not None or facts.loaded is None or facts.loaded.config.gateway.foreign:
+        return
+    config = facts.loaded.config.gateway
+    try:
+        listen(address(config.bind), config.port).close()
+    except PortUnusable as error:
+        yield Finding("gateway.port", Severity.ERROR, str(error), "gateway.port")
+
+
+def service(facts: Facts) -> Iterator[Finding]:
+    """Find an installed service that is stale, does not run, or ends at a logout."""
+    for row in facts.services:
+        unit = row["unit"]
+        for doubt in row["doubts"]:
+            yield Finding(
+                "service.stale",
+                Severity.WARNING,
+                f"{unit}: {doubt}",
+                unit,
+                "trunkline service install --force",
+            )
+        if row["active"] != "active":
+            yield Finding(
+                "service.active",
+                Severity.ERROR,
+                f"the service is {row['active']} ({row['result']})",
+                unit,
+                "trunkline service start; trunkline service logs",
+            )
+        if not row["enabled"]:
+            yield Finding(
+                "service.enabled",
+                Severity.WARNING,
+                "the service does not start at boot",
+                unit,
+                "trunkline service install",
+            )
+        if row.get("lingers") is False:
+            yield Finding(
+                "service.linger",
+                Severity.WARNING,
+                f"the service ends when {row['user']} logs out",
+                unit,
+                f"loginctl enable-linger {row['user']}",
+            )
+    if len(facts.units) > 1:
+        yield Finding(
+            "service.twice",
+            Severity.ERROR,
+            f"two services run this state: {', '.join(facts.units)}",
+            None,
+            "trunkline service uninstall --user, or --system",
+        )
+    elif not facts.units and facts.status is not None:
+        yield Finding(
+            "service.installed",
+            Severity.INFO,
+            "nothing starts the daemon when this host boots",
+            None,
+            facts.no_systemd or "trunkline service install",
+        )

@@ -1,0 +1,53 @@
+"""Defines what a check finds. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Severity(StrEnum):
+    """How bad a finding is, the worst first."""
+
+    ERROR = "error"  # something does not work
+    WARNING = "warning"  # something will not work, or is open to others
+    INFO = "info"  # worth knowing
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong: what it means, where it is, and what cures it.
+
+    ``cure`` is a sentence or a command; ``repair`` is what ``--fix`` does about it, where that
+    cannot hurt. ``fixed`` is what was done.
+    """
+
+    check: str
+    severity: Severity
+    message: str
+    path: str | None = None
+    cure: str | None = None
+    repair: Callable[[], str] | None = None
+    fixed: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as ``trunkline doctor --json`` prints it."""
+        found: dict[str, Any] = {
+            "checkId": self.check,
+            "severity": str(self.severity),
+            "message": self.message,
+            "fixed": self.fixed is not None,
+        }
+        if self.path is not None:
+            found["path"] = self.path
+        if self.cure is not None:
+            found["fixHint"] = self.cure
+        return found
+
+
+def ordered(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings, the worst first; those of one check stay together."""
+    severities = list(Severity)
+    return sorted(findings, key=lambda each: severities.index(each.severity))

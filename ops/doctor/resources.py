@@ -1,0 +1,98 @@
+"""Checks what the host gives against what the accounts need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ops.doctor.facts import Facts
+from ops.doctor.finding import Finding, Severity
+from runtime.supervisor.surroundings import FILES_PER_ACCOUNT, MIN_FILES
+
+MEBIBYTE = 2**20
+_ACCOUNT_BYTES = 12 * MEBIBYTE  # of a worker before it is measured
+_DISK_LOW, _DISK_FULL = 1024 * MEBIBYTE, 128 * MEBIBYTE
+_INFINITE = -1
+
+
+def open_files(facts: Facts) -> Iterator[Finding]:
+    """Find a limit of open files that is too low for the accounts."""
+    need = MIN_FILES + FILES_PER_ACCOUNT * _count(facts)
+    have = facts.limits.open_files
+    if have != _INFINITE and have < need:
+        yield Finding(
+            "limits.files",
+            Severity.ERROR,
+            f"{have} files may be open, and {_count(facts)} accounts need {need}",
+            None,
+            "ulimit -Hn, LimitNOFILE= of the service",
+        )
+
+
+def processes(facts: Facts) -> Iterator[Finding]:
+    """Find a limit of processes that is too low for the accounts."""
+    need = 8 * (_count(facts) + 4)  # threads count, too: setrlimit(2)
+    have = facts.limits.processes
+    if have != _INFINITE and have < need:
+        yield Finding(
+            "limits.processes",
+            Severity.ERROR,
+            f"{have} processes and threads may run, and {_count(facts)} accounts need {need}",
+            None,
+            "ulimit -u, LimitNPROC= or TasksMax= of the service",
+        )
+
+
+def memory(facts: Facts) -> Iterator[Finding]:
+    """Find a host with too little memory for the accounts that are still to be started."""
+    sizes = [row["rssBytes"] for row in facts.rows if row.get("rssBytes")]
+    each = sum(sizes) // len(sizes) if sizes else _ACCOUNT_BYTES
+    need = each * max(0, _count(facts) - len(sizes))
+    if need > facts.limits.memory_free:
+        yield Finding(
+            "limits.memory",
+            Severity.WARNING,
+            f"{facts.limits.memory_free // MEBIBYTE} MiB of memory are free, and the accounts that"
+            f" do not run yet take about {need // MEBIBYTE} MiB",
+            None,
+            "supervisor.limits, fewer accounts, or more memory",
+        )
+
+
+def disk(facts: Facts) -> Iterator[Finding]:
+    """Find a disk that is full, or will be."""
+    free = facts.limits.disk_free
+    if free < _DISK_LOW:
+        full = free < _DISK_FULL
+        yield Finding(
+            "disk.free",
+            Severity.ERROR if full else Severity.WARNING,
+            f"{free // MEBIBYTE} MiB are free: "
+            + ("messages of journaled accounts wait" if full else "they wait when none is left"),
+            str(facts.places.state_dir),
+            "make room; journal.keep.days and journal.keep.bytes say what is kept",
+        )
+
+
+def journal(facts: Facts) -> Iterator[Finding]:
+    """Find a journal that is larger than it may be: nothing has been forgotten lately."""
+    if facts.loaded is None:
+        return
+    path = facts.places.state_dir / "journal.db"
+    try:
+        size = path.stat().st_size
+    except OSError:
+        return
+    allowed = facts.loaded.config.journal.keep.bytes
+    if size > 1.5 * allowed:
+        yield Finding(
+            "journal.size",
+            Severity.WARNING,
+            f"the journal has {size // MEBIBYTE} MiB, and may keep {allowed // MEBIBYTE}",
+            str(path),
+            "trunkline logs gateway",
+        )
+
+
+def _count(facts: Facts) -> int:
+    """Return how many workers there are to be."""
+    return 0 if facts.loaded is None else len(facts.loaded.workers)

@@ -1,0 +1,76 @@
+"""What the checks of the configuration look at without harm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from ops.doctor import configuration
+from ops.doctor.finding import Severity
+from tests.support.doctor_facts import CONFIG, NOW, TOKEN, healthy
+from tests.support.short_directory import ShortDirectory
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    with ShortDirectory() as path:
+        yield path
+
+
+def test_no_command_is_run_and_no_file_is_read(place: Path) -> None:
+    mark = place / "ran"
+    program = place / "store"
+    program.write_text(f"#!/bin/sh\ntouch {mark}\n")
+    program.chmod(0o755)
+    token = {"source": "exec", "id": f"{program} show"}
+    facts = healthy(place, CONFIG | {"gateway": {"port": 1, "auth": {"token": token}}})
+    assert list(configuration.secrets(facts)) == []
+    assert not mark.exists()
+
+
+def test_a_credential_of_the_service_is_no_fault(place: Path) -> None:
+    token = {"source": "credential", "id": "gateway"}
+    facts = healthy(place, CONFIG | {"gateway": {"port": 1, "auth": {"token": token}}})
+    unit = 'Environment="TRUNKLINE_SERVICE_MARKER=trunkline"\nLoadCredential=gateway:/etc/x\n'
+    assert list(configuration.secrets(replace(facts, units={"/u": unit}))) == []
+    (found,) = configuration.secrets(facts)
+    assert found.message == "gateway.auth.token: the credential gateway is not handed over"
+
+
+@pytest.mark.parametrize(
+    ("days", "severity"), [(-1, Severity.ERROR), (5, Severity.WARNING), (90, None)]
+)
+def test_a_certificate_is_looked_at_before_it_expires(
+    place: Path, days: int, severity: Severity | None
+) -> None:
+    path = place / "cert.pem"
+    path.write_bytes(certificate(datetime.fromtimestamp(NOW, UTC) + timedelta(days=days)))
+    tls = {"enabled": True, "certPath": str(path), "keyPath": str(path)}
+    gateway = {"port": 1, "auth": {"token": TOKEN}, "tls": tls}
+    found = list(configuration.certificate(healthy(place, CONFIG | {"gateway": gateway})))
+    assert [each.severity for each in found] == ([] if severity is None else [severity])
+
+
+def certificate(ends: datetime) -> bytes:
+    """Return a self-signed certificate that holds until ``ends``, as PEM."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(ends - timedelta(days=365))
+        .not_valid_after(ends)
+        .sign(key, hashes.SHA256())
+    )
+    return built.public_bytes(serialization.Encoding.PEM)

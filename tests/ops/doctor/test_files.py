@@ -1,0 +1,53 @@
+"""Checks of files that need another user, or a host's configuration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ops.doctor import files
+from tests.support.doctor_facts import healthy
+from tests.support.short_directory import ShortDirectory
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    with ShortDirectory() as path:
+        yield path
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_belongs_to_another_user_is_named(place: Path) -> None:
+    facts = healthy(place)
+    assert list(files.owners(facts)) == []
+    for name in ("a", "b"):
+        (place / "state" / name).touch()
+        os.chown(place / "state" / name, 1, 1)
+    (found,) = files.owners(facts)
+    assert "and 1 more belong to another user" in found.message
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("d /tmp 1777 root root 10d", 1),
+        ("D /tmp 1777 root root -", 0),
+        ("# d /tmp 1777 root root 10d", 0),
+        ("d /var/tmp 1777 root root 30d", 0),
+    ],
+)
+def test_sockets_where_a_cleaner_comes_by(
+    place: Path, monkeypatch: pytest.MonkeyPatch, line: str, found: int
+) -> None:
+    cleaner = place / "tmp.conf"
+    cleaner.write_text(f"{line}\n")
+    monkeypatch.setattr(files, "_CLEANERS", (place / "none", cleaner))
+    facts = healthy(place)
+    facts = replace(facts, places=replace(facts.places, run_dir=Path("/tmp/trunkline-0-1")))
+    assert len(list(files.cleaned_sockets(facts))) == found
+    elsewhere = replace(facts, places=replace(facts.places, run_dir=Path("/run/user/0/x")))
+    assert list(files.cleaned_sockets(elsewhere)) == []

@@ -1,0 +1,45 @@
+"""Figures of the host at the edge of what the accounts need."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ops.doctor import resources
+from ops.doctor.facts import Facts
+from ops.doctor.finding import Severity
+from tests.support.doctor_facts import CONFIG, healthy, status_of
+from tests.support.fakeserver import account
+
+FLEET = CONFIG | {"channels": {"local": {"accounts": {f"a{number}": {} for number in range(100)}}}}
+
+
+def with_limits(facts: Facts, **changes: int) -> Facts:
+    return replace(facts, limits=replace(facts.limits, **changes))
+
+
+@pytest.mark.parametrize(("have", "found"), [(64 + 800, 0), (64 + 799, 1), (-1, 0)])
+def test_files_are_counted_by_account(tmp_path: Path, have: int, found: int) -> None:
+    facts = with_limits(healthy(tmp_path, FLEET), open_files=have)
+    assert len(list(resources.open_files(facts))) == found
+
+
+def test_memory_is_reckoned_by_what_is_measured(tmp_path: Path) -> None:
+    rows = [account(f"local:a{number}", rssBytes=100 << 20) for number in range(10)]
+    facts = replace(healthy(tmp_path, FLEET), status=status_of(*rows))
+    assert list(resources.memory(with_limits(facts, memory_free=9000 << 20))) == []
+    (found,) = resources.memory(with_limits(facts, memory_free=8999 << 20))
+    assert "take about 9000 MiB" in found.message
+
+
+@pytest.mark.parametrize(
+    ("free", "severity"),
+    [(1 << 30, None), ((1 << 30) - 1, Severity.WARNING), ((128 << 20) - 1, Severity.ERROR)],
+)
+def test_a_disk_is_low_before_it_is_full(
+    tmp_path: Path, free: int, severity: Severity | None
+) -> None:
+    found = list(resources.disk(with_limits(healthy(tmp_path), disk_free=free)))
+    assert [each.severity for each in found] == ([] if severity is None else [severity])
