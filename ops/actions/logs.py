@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from ipc.errors import ConnectionFailed, IpcError
@@ -22,41 +23,55 @@ from ops.connect.selection import matches
 from ops.connect.supervisor import connected_supervisor
 from ops.connect.target import RuntimeTarget
 from ops.exits import ExitCode, OperatorError
+from ops.output.line_filter import LineFilter
 from ops.output.narration import log_line
 from ops.output.show import show_json_line
 from ops.output.text import clean
 from runtime.config.places import Places
 
 POLL = 1.0  # seconds
-MAX_LINES = 5000  # in one answer of a gateway
+MAX_LINES = 5000  # in one answer
 
 
-def print_logs(
-    target: RuntimeTarget, names: Sequence[str], lines: int, *, follow: bool, as_json: bool
-) -> None:
-    """Print the last ``lines`` of ``names`` (none: of everything), and go on with ``follow``.
+@dataclass(frozen=True, slots=True)
+class LinesWanted:
+    """Which lines are printed: the last ``count`` of ``names`` (none: of everything) that
+    ``chosen`` shows, and with ``follow`` those that come.
+    """
+
+    names: Sequence[str]
+    count: int
+    chosen: LineFilter
+    follow: bool = False
+
+    @property
+    def asked(self) -> int:
+        """How many lines to ask for: those that are chosen may stand among many others."""
+        return max(MAX_LINES, self.count) if self.chosen.chooses else self.count
+
+
+def print_logs(target: RuntimeTarget, wanted: LinesWanted, *, as_json: bool) -> None:
+    """Print the lines that are wanted.
 
     Returns at Ctrl-C. Raises ``OperatorError``, exit 3, when the other side is lost.
     """
     if target.url is None:
-        work = _print_local(places_of(target), names, lines, follow=follow, as_json=as_json)
+        work = _print_local(places_of(target), wanted, as_json=as_json)
     else:
-        address = address_at(target.url, target.token)
-        work = _print_remote(address, names, lines, follow=follow, as_json=as_json)
+        work = _print_remote(address_at(target.url, target.token), wanted, as_json=as_json)
     with suppress(KeyboardInterrupt):
         asyncio.run(work)
 
 
-async def _print_local(
-    places: Places, names: Sequence[str], lines: int, *, follow: bool, as_json: bool
-) -> None:
-    stream = _LineStream(as_json)
+async def _print_local(places: Places, wanted: LinesWanted, *, as_json: bool) -> None:
+    stream = _LineStream(wanted, as_json)
+    names = list(wanted.names)
     async with connected_supervisor(places, on_event=stream.on_event) as client:
-        if follow:
-            await client.call("logs.follow", {"accounts": list(names)})
-        found = await client.call("channels.logs", {"accounts": list(names), "lines": lines})
+        if wanted.follow:
+            await client.call("logs.follow", {"accounts": names})
+        found = await client.call("channels.logs", {"accounts": names, "lines": wanted.asked})
         stream.begin(found["lines"])
-        if not follow:
+        if not wanted.follow:
             return
         await asyncio.shield(client.closed)
     if not stream.ended:
@@ -66,8 +81,9 @@ async def _print_local(
 class _LineStream:
     """Joins the last lines and those that come: a line may be in both, and is shown once."""
 
-    def __init__(self, as_json: bool) -> None:
+    def __init__(self, wanted: LinesWanted, as_json: bool) -> None:
         self.ended = False
+        self._wanted = wanted
         self._json = as_json
         self._early: list[dict[str, Any]] | None = []
 
@@ -84,35 +100,41 @@ class _LineStream:
     def begin(self, lines: list[dict[str, Any]]) -> None:
         """Show the last lines, then those that came meanwhile and are not among them."""
         early, self._early = self._early or [], None
-        for line in lines:
+        for line in _last_chosen(lines, self._wanted):
             self._show(line)
         for line in early:
             if line not in lines:
                 self._show(line)
 
     def _show(self, line: dict[str, Any]) -> None:
+        if not self._wanted.chosen.shows(line):
+            return
         if self._json:
             show_json_line(line)
         else:
             print(log_line(line), flush=True)
 
 
-async def _print_remote(
-    address: GatewayAddress, names: Sequence[str], lines: int, *, follow: bool, as_json: bool
-) -> None:
+def _last_chosen(lines: list[dict[str, Any]], wanted: LinesWanted) -> list[dict[str, Any]]:
+    found = [line for line in lines if wanted.chosen.shows(line)]
+    return found[-wanted.count :] if wanted.count else []
+
+
+async def _print_remote(address: GatewayAddress, wanted: LinesWanted, *, as_json: bool) -> None:
+    names = wanted.names
     async with connected_gateway(address) as client:
-        limit = MAX_LINES if names else max(1, min(lines, MAX_LINES))
+        limit = MAX_LINES if names else max(1, min(wanted.asked, MAX_LINES))
         answer = await client.call("logs.tail", {"limit": limit})
         found = [line for line in map(_parsed, answer["lines"]) if _wanted(line, names)]
-        for line in found[-lines:] if lines else []:
+        for line in _last_chosen(found, wanted):
             _show_foreign(line, as_json)
-        while follow:
+        while wanted.follow:
             await asyncio.sleep(POLL)
             answer = await _tail_from(client, answer["cursor"])
             if answer.get("skippedBytes") and not as_json:
                 print(f"… {answer['skippedBytes']} bytes of log skipped", flush=True)
             for line in map(_parsed, answer["lines"]):
-                if _wanted(line, names):
+                if _wanted(line, names) and wanted.chosen.shows(line):
                     _show_foreign(line, as_json)
 
 

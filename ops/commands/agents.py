@@ -6,8 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.commands.option_groups import LocalOptions, RuntimeOptions, WaitOptions, command
-from ops.commands.options import Follow, Lines, Reason, command_app
+from ops.commands.option_groups import (
+    LineSelection,
+    LocalOptions,
+    RuntimeOptions,
+    WaitOptions,
+    command,
+)
+from ops.commands.options import Reason, command_app
 from ops.connect.selection import agent_key
 from ops.exits import UsageFailure
 from ops.output.show import show_json, show_table
@@ -96,11 +102,11 @@ def restart(
 
 
 @command(app)
-def logs(*, name: Id, lines: Lines = 100, follow: Follow = False, options: LocalOptions) -> None:
+def logs(*, name: Id, selection: LineSelection, options: LocalOptions) -> None:
     """Print what an agent wrote."""
     from ops.actions.logs import print_logs
 
-    print_logs(options.target, [agent_key(name)], lines, follow=follow, as_json=options.json)
+    print_logs(options.target, selection.wanted([agent_key(name)]), as_json=options.json)
 
 
 @command(app)

@@ -8,14 +8,14 @@ import typer
 
 from ops.commands.option_groups import (
     AccountSelection,
+    LineSelection,
     ListingOptions,
     LocalOptions,
-    LogSelection,
     RuntimeOptions,
     WaitOptions,
     command,
 )
-from ops.commands.options import Keys, Reason, WaitTimeout, command_app
+from ops.commands.options import Keys, Names, Reason, WaitTimeout, command_app
 from ops.exits import UsageFailure
 from ops.output.show import show_json, show_table
 
@@ -199,17 +199,11 @@ def events(*, key: Key, options: LocalOptions) -> None:
 
 
 @command(app)
-def logs(*, selection: LogSelection, options: LocalOptions) -> None:
+def logs(*, names: Names = None, selection: LineSelection, options: LocalOptions) -> None:
     """Print what accounts wrote."""
     from ops.actions.logs import print_logs
 
-    print_logs(
-        options.target,
-        selection.names or [],
-        selection.lines,
-        follow=selection.follow,
-        as_json=options.json,
-    )
+    print_logs(options.target, selection.wanted(names or []), as_json=options.json)
 
 
 @command(app)

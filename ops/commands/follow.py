@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from ops.commands.option_groups import (
+    LineSelection,
     LocalOptions,
-    LogSelection,
     RuntimeOptions,
     command,
 )
-from ops.commands.options import All, Keys, command_app
+from ops.commands.options import All, Keys, Names, command_app
 from ops.output.show import show_json
 
 app = command_app()
@@ -30,17 +30,11 @@ def watch(*, keys: Keys = None, options: RuntimeOptions) -> None:
 
 
 @command(app)
-def logs(*, selection: LogSelection, options: RuntimeOptions) -> None:
+def logs(*, names: Names = None, selection: LineSelection, options: RuntimeOptions) -> None:
     """Print the logs of the supervisor, the gateway and the accounts as one stream."""
     from ops.actions.logs import print_logs
 
-    print_logs(
-        options.target,
-        selection.names or [],
-        selection.lines,
-        follow=selection.follow,
-        as_json=options.json,
-    )
+    print_logs(options.target, selection.wanted(names or []), as_json=options.json)
 
 
 @command(app)

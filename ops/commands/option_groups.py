@@ -11,7 +11,8 @@ A command names a group as one parameter:
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, is_dataclass
 from functools import wraps
 from typing import Any, TypeVar
@@ -22,12 +23,13 @@ from ops.commands.options import (
     All,
     Filter,
     Follow,
+    Grep,
     Json,
     Keys,
     Lines,
-    Names,
     Output,
     Refresh,
+    Since,
     Sort,
     Token,
     Url,
@@ -88,12 +90,21 @@ class WaitOptions:
 
 
 @dataclass(frozen=True)
-class LogSelection:
-    """The log lines that a command prints."""
+class LineSelection:
+    """The lines that a command prints of the logs it means."""
 
-    names: Names = None
     lines: Lines = 100
     follow: Follow = False
+    since: Since = None
+    grep: Grep = None
+
+    def wanted(self, names: Sequence[str]) -> Any:
+        """Return which lines of these logs are wanted (``LinesWanted``)."""
+        from ops.actions.logs import LinesWanted
+        from ops.output.line_filter import LineFilter
+
+        chosen = LineFilter(self.since, self.grep, time.time())
+        return LinesWanted(names, self.lines, chosen, self.follow)
 
 
 @dataclass(frozen=True)

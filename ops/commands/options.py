@@ -45,6 +45,12 @@ Filter = Annotated[
     ),
 ]
 Refresh = Annotated[bool, typer.Option("--watch", help="Show it anew every two seconds.")]
+Since = Annotated[
+    str | None, typer.Option(metavar="AGE|TIME", help="Since then: 5m, 2h, 3d, or a time.")
+]
+Grep = Annotated[
+    str | None, typer.Option(metavar="REGEX", help="Only lines in which this is found.")
+]
 Reason = Annotated[str | None, typer.Option(help="Kept with the hold, shown in describe.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Return only when it is so.")]
 WaitTimeout = Annotated[

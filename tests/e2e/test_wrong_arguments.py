@@ -334,6 +334,8 @@ def rows(url: str) -> list[Row]:
         (["service", "status", "--user", "--system"], ExitCode.USAGE, "exclude"),
         (["service", "install", "--user", "--run-as", "x"], ExitCode.USAGE, "--system"),
         (["service", "install", "--credential", "x"], ExitCode.USAGE, "NAME=/path"),
+        (["logs", "--since", ODD], ExitCode.USAGE, "--since takes an age"),
+        (["channels", "logs", "--grep", "("], ExitCode.USAGE, "no regular expression"),
         (["statsu"], ExitCode.USAGE, "status"),
         ([LONG], ExitCode.USAGE, "xxx"),
         ([ODD], ExitCode.USAGE, "No such command"),

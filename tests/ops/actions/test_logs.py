@@ -88,3 +88,14 @@ async def test_following_shows_each_line_once_and_goes_on(state: Path) -> None:
         assert shown == ["one", "two", "three"]
         assert [method for method, _ in fake.asked][1:] == ["logs.follow", "channels.logs"]
         assert (await interrupted(process)).code == ExitCode.OK
+
+
+async def test_what_is_chosen_may_stand_among_many_other_lines(state: Path) -> None:
+    lines = [log("other", 1), log("wanted", 2), log("other", 3), log("wanted too", 4)]
+    async with fake_supervisor(state, channels__logs={"lines": lines}) as fake:
+        chosen = await trunkline(state, "logs", "-n", "1", "--grep", "wanted")
+        old = await trunkline(state, "logs", "--since", "1h")
+    assert "wanted too" in chosen.out
+    assert len(chosen.out.splitlines()) == 1
+    assert old.out == ""
+    assert ("channels.logs", {"accounts": [], "lines": 5000}) in fake.asked

@@ -1,0 +1,62 @@
+"""Decides which log lines are shown, by their age and by a pattern. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from ops.exits import UsageFailure
+from ops.output.narration import log_line
+
+_AGE = re.compile(r"(\d+(?:\.\d+)?)([smhd])\Z")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class LineFilter:
+    """Lines since a time, in whose shown form a regular expression is found.
+
+    Raises ``UsageFailure`` for what is neither an age (``5m``) nor a time (ISO 8601), and for what
+    is no regular expression. ``now`` is in epoch seconds.
+    """
+
+    def __init__(self, since: str | None, pattern: str | None, now: float) -> None:
+        self._since = None if since is None else _moment(since, now)
+        try:
+            self._pattern = None if pattern is None else re.compile(pattern)
+        except re.error as error:
+            text = f"--grep {pattern!r} is no regular expression: {error}"
+            raise UsageFailure(text) from None
+
+    @property
+    def chooses(self) -> bool:
+        """Whether there is a line that it does not show."""
+        return self._since is not None or self._pattern is not None
+
+    def shows(self, line: Mapping[str, Any]) -> bool:
+        """Return whether a line is shown. One without a time is of any time."""
+        if self._since is not None:
+            at = _seconds(line.get("ts"))
+            if at is not None and at < self._since:
+                return False
+        return self._pattern is None or self._pattern.search(log_line(line)) is not None
+
+
+def _moment(text: str, now: float) -> float:
+    if found := _AGE.match(text):
+        return now - float(found[1]) * _SECONDS[found[2]]
+    at = _seconds(text)
+    if at is None:
+        raise UsageFailure(f"--since takes an age like 90s, 5m, 2h, 3d, or a time; not {text!r}")
+    return at
+
+
+def _seconds(at: object) -> float | None:
+    """Return a time of a log line (ISO 8601, or epoch milliseconds) in epoch seconds."""
+    if isinstance(at, str):
+        try:
+            return datetime.fromisoformat(at).timestamp()
+        except (ValueError, OverflowError):
+            return None
+    return at / 1000 if isinstance(at, int | float) else None
