@@ -374,7 +374,7 @@ export interface MethodParams {
   "sessions.subscribe": NoParams;
   /** Stop accounts, gateway and supervisor. */
   "shutdown": NoParams;
-  /** Answer with the version, a line per account, and (ours) every row of the accounts, what the gateway itself has dropped, by reason, how much waits in the outbox, and what agents do. */
+  /** Answer with the version, a line per account, and (ours) every row of the accounts, what the gateway itself has dropped, by reason, how much waits in the outbox, what agents do, and how requests to the HTTP API ended. */
   "status": unknown;
   /** Enter or renew a row of the presence, which is broadcast within a second. */
   "system-event": SystemEventParams;

@@ -19,6 +19,8 @@ class HttpSocket(asyncio.Protocol):
     """The protocol of one HTTP connection; all goes on to ``handler``, the library's.
 
     ``on_data(self)`` is called with every piece of a request, ``on_end(self)`` at the end.
+    ``on_lost()`` may be set while a request is being answered: it is called when the connection
+    ends meanwhile.
     """
 
     def __init__(
@@ -27,6 +29,7 @@ class HttpSocket(asyncio.Protocol):
         on_data: Callable[[HttpSocket], None],
         on_end: Callable[[HttpSocket], None],
     ) -> None:
+        self.on_lost: Callable[[], None] | None = None
         self._handler = handler
         self._on_data, self._on_end = on_data, on_end
         self._transport: asyncio.Transport | None = None
@@ -86,6 +89,8 @@ class HttpSocket(asyncio.Protocol):
         """Count it no longer."""
         self._transport = None
         self._on_end(self)
+        if self.on_lost is not None:
+            self.on_lost()
         self._handler.connection_lost(exc)
 
     def pause_writing(self) -> None:

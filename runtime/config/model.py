@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from ipc.frames.data import MAX_PAYLOAD_BYTES
 from runtime.config.fields import Count, Millis, Port, Seconds, Section, Text
+from runtime.config.http_model import HttpConfig, ToolsConfig
 from runtime.config.places import DEFAULT_PORT
 from runtime.config.sessions import BindingConfig, CommandsConfig, QueueConfig, SessionConfig
 from workers.plugin import LOCAL, REMOTE
@@ -148,15 +149,6 @@ class ReloadConfig(Section, frozen=True):
     debounce_ms: Annotated[int, Meta(ge=0, le=60_000)] = 1200
 
 
-class HttpConfig(Section, frozen=True):
-    """The HTTP endpoints beside the WebSocket, on the same port."""
-
-    enabled: bool = True
-    # /metrics shows how much goes on; from loopback it needs no token.
-    metrics: bool = True
-    max_body_bytes: Count = 4 * 1024 * 1024
-
-
 class TlsConfig(Section, frozen=True):
     """Encryption on the gateway's port: then its clients use ``wss``."""
 
@@ -207,6 +199,7 @@ class GatewayConfig(Section, frozen=True):
     nodes: NodesConfig = NodesConfig()
     reload: ReloadConfig = ReloadConfig()
     http: HttpConfig = HttpConfig()
+    tools: ToolsConfig = ToolsConfig()
     limits: LimitsConfig = LimitsConfig()
     # Web pages of these origins may connect, beside those of the gateway's own address.
     allowed_origins: Annotated[list[Text], REMOTE] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ipc.frames.bootstrap import GatewayBoot
 from ipc.websocket.server import Server
@@ -25,6 +25,7 @@ from runtime.gateway.accounts.rows import Accounts
 from runtime.gateway.devices.devices import Devices
 from runtime.gateway.devices.nodes import Nodes
 from runtime.gateway.devices.registry import Registry
+from runtime.gateway.http.api_figures import ApiFigures
 from runtime.gateway.http.canvas_host import CanvasHost
 from runtime.gateway.http.tickets import MediaTickets
 from runtime.gateway.hub import Hub
@@ -97,3 +98,5 @@ class GatewayParts:
     reception: Reception
     recovery: Recovery
     data_link: DataRouter
+
+    api: ApiFigures = field(default_factory=ApiFigures)  # requests to the HTTP API

@@ -8,6 +8,7 @@ import msgspec
 
 from ipc.frames.data import Answer, Call, TurnBegin, TurnEnded, TurnEvents, TurnTaken
 from tests.support.gateway_rig import GatewayRig, Worker
+from tests.support.until import until
 from workers.agent import Final, TurnEvent, TurnOutcome
 
 AGENT = "agent:echo"
@@ -71,3 +72,9 @@ class HeldAgent:
 async def held_agent(rig: GatewayRig) -> HeldAgent:
     """Return the process of the echo agent, which waits for the test."""
     return HeldAgent(await rig.worker(AGENT))
+
+
+async def turn_of(agent: HeldAgent, number: int = 1) -> dict[str, Any]:
+    """Return what an agent is asked in its turn with a number, once it has come."""
+    await until(lambda: len(agent.turns) >= number)
+    return agent.asked[number - 1]

@@ -147,6 +147,12 @@ class HostRules:
             return False
         return name == reached[0] or (self._strict and {name, reached[0]} <= OWN_NAMES)
 
+    def is_named(self, origin: str) -> bool:
+        """Return whether the configuration itself allows pages of ``origin``."""
+        if self._any:
+            return True
+        return origin in self._opaque if origin in OPAQUE else _origin(origin) in self._allowed
+
     def is_own(self, host: str | None) -> bool:
         """Return whether ``host`` is a name of this gateway: of this host, or a configured one."""
         found = _authority(host or "")

@@ -11,16 +11,16 @@ import orjson
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from ipc.websocket.demux import is_loopback
 from ipc.websocket.http_socket import HttpSocket
-from runtime.gateway.access.client_address import ClientAddress
 from runtime.gateway.access.hosts import RequestHead
-from runtime.gateway.access.throttle import SHARED
 from runtime.gateway.http import canvas_host, metrics
+from runtime.gateway.http.api import HttpApi
+from runtime.gateway.http.api_routes import routes_of
 from runtime.gateway.http.canvas import CanvasEndpoint
 from runtime.gateway.http.ingress import Ingress
 from runtime.gateway.http.ingress_heads import PREFIX as ACCOUNTS
 from runtime.gateway.http.media import PREFIX, MediaEndpoint
+from runtime.gateway.http.permission import HttpPermission
 from runtime.gateway.parts import GatewayParts
 
 HEADERS = {
@@ -45,6 +45,8 @@ class HttpEndpoints:
     def __init__(self, parts: GatewayParts) -> None:
         self._readiness = parts.readiness
         self._guard = parts.guard
+        self._permission = HttpPermission(parts.guard, parts.config.auth)
+        self._api = HttpApi(routes_of(parts), self._permission, parts.guard.hosts, parts.api)
         self._registry = metrics.registry(parts)
         self._ingress = Ingress(parts)
         self._paths: dict[str, Endpoint] = {
@@ -57,7 +59,7 @@ class HttpEndpoints:
         if parts.config.http.metrics:
             self._paths["/metrics"] = self._metrics
         answer: Endpoint = self._answer
-        self._canvas = CanvasEndpoint(parts.canvas, self._proved)
+        self._canvas = CanvasEndpoint(parts.canvas, self._permission.proved)
         self._server = _server(answer)
         self._canvas_server = _server(self._answer_on_canvas_port)
 
@@ -93,14 +95,14 @@ class HttpEndpoints:
 
     async def _answer_at(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.rel_url.raw_path.startswith(ACCOUNTS):
-            return await self._ingress.answer(request, self._origin_of(request).address)
+            return await self._ingress.answer(request, self._permission.origin_of(request).address)
         if request.rel_url.raw_path.startswith(canvas_host.PLACE):
             return await self._answer_canvas(request)
         endpoint = self._paths.get(request.path)
         if request.path.startswith(PREFIX):
             endpoint = self._media.answer
         if endpoint is None:
-            return _text(404, "Not Found")
+            return await self._api.answer(request) or _text(404, "Not Found")
         return await self._allowed(request, endpoint)
 
     async def _answer_canvas(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -112,8 +114,7 @@ class HttpEndpoints:
         """Have ``endpoint`` answer what is no change, and no guess of an address that is locked."""
         if request.method not in METHODS:
             return _text(405, "Method Not Allowed", Allow="GET, HEAD")
-        wait = self._guard.locked(SHARED, self._origin_of(request))
-        if wait and "Authorization" in request.headers:
+        if wait := self._permission.locked(request):
             return _text(429, "Too Many Requests", **{"Retry-After": str(int(wait) + 1)})
         return await endpoint(request)
 
@@ -131,46 +132,15 @@ class HttpEndpoints:
             if fails
         ]
         answer: dict[str, object] = {"ready": not failing}
-        if self._is_local(request) or await self._proved(request):
+        if self._permission.is_local(request) or await self._permission.proved(request):
             answer |= {"failing": failing, "uptimeMs": readiness.uptime_ms()}
         return _json(503 if failing else 200, answer)
 
     async def _metrics(self, request: web.BaseRequest) -> web.Response:
-        if not (self._is_local(request) or await self._proved(request)):
+        if not (self._permission.is_local(request) or await self._permission.proved(request)):
             return _text(401, "Unauthorized")
         headers = {**HEADERS, "Content-Type": metrics.CONTENT_TYPE}
         return web.Response(body=metrics.text(self._registry), headers=headers)
-
-    async def _proved(self, request: web.BaseRequest) -> bool:
-        """Return whether a request carries the secret; a wrong one counts as at ``connect``.
-
-        It waits for its turn and for its answer as there too.
-        """
-        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            return False
-        guard, origin = self._guard, self._origin_of(request)
-        ready = asyncio.Event()
-        turn = guard.turn(origin, ready.set)
-        turn.take()
-        try:
-            await ready.wait()
-            if guard.locked(SHARED, origin):  # meanwhile
-                return False
-            right, delay = guard.judge(given.strip(), origin)
-            await asyncio.sleep(delay)
-        finally:
-            turn.end()
-        return right
-
-    def _is_local(self, request: web.BaseRequest) -> bool:
-        """Return whether a program of this host asks, and not a page whose name leads here."""
-        own = self._guard.hosts.is_own(request.headers.get("Host"))
-        return own and self._origin_of(request).loopback
-
-    def _origin_of(self, request: web.BaseRequest) -> ClientAddress:
-        peer = request.remote or ""
-        return self._guard.address_of(peer, is_loopback(peer), request.headers)
 
 
 def _server(answer: Endpoint) -> web.Server:

@@ -82,7 +82,7 @@ class IngressBodies:
         if not request.can_read_body:
             yield IngressBody()
             return
-        await _continue(request)
+        await send_continue(request)
         reading = _ReceivedBody(account_directory(self._state_dir, key))
         try:
             await self._read(request, place, most, reading)
@@ -163,7 +163,7 @@ class _ReceivedBody:
         await asyncio.to_thread(file.write, data)
 
 
-async def _continue(request: web.BaseRequest) -> None:
+async def send_continue(request: web.BaseRequest) -> None:
     """Ask for the body where the client waits for that; raises ``BadHead``."""
     expected = request.headers.get("Expect")
     if expected is None or request.version != HttpVersion11:

@@ -70,6 +70,10 @@ class GatewayCollector(Collector):
         yield _gauge("ingress_disk_bytes", "Bodies of HTTP requests on disk.", bounds.disk.held)
         yield _by("ingress_refused", "HTTP requests refused.", "reason", bounds.refused)
         counts = parts.canvas.counts
+        api = parts.api
+        yield _by("api_requests", "Requests to the HTTP API.", "outcome", api.outcomes)
+        yield _gauge("api_in_flight", "Those that are being answered.", api.in_flight)
+        yield _gauge("api_streams", "Those of them that are streams of events.", api.streams)
         yield _by("canvas_requests", "Requests to the canvas host.", "outcome", counts)
         yield _by("refused", "Handshakes refused.", "reason", hub.refused)
         yield _by("dropped", "Frames of workers not handed on.", "reason", data_link.dropped)

@@ -37,10 +37,12 @@ def health(parts: GatewayParts, client: ConnectedClient, params: None) -> Any:
 @method("status", READ, params=None)
 def status(parts: GatewayParts, client: ConnectedClient, params: None) -> Any:
     """Answer with the version, a line per account, and (ours) every row of the accounts, what the
-    gateway itself has dropped, by reason, how much waits in the outbox, and what agents do.
+    gateway itself has dropped, by reason, how much waits in the outbox, what agents do, and how
+    requests to the HTTP API ended.
     """
     dropped = dict(parts.data_link.dropped) | {"slow client": parts.server.slow}
     own = {"dropped": dropped, "outbox": parts.outbox.figures(), "runs": parts.runs.figures()}
+    own["httpApi"] = parts.api.figures()
     return parts.health.status() | own
 
 

@@ -36,6 +36,7 @@ REVIEWED = {
     "channels.*.accounts.*.allowFrom": "ids of people",
     "channels.*.accounts.*.groupAllowFrom": "ids of people",
     "commands.ownerAllowFrom": "ids of people",
+    "gateway.tools.allow": "names of tools; every operator may do what they do",
     "gateway.publicUrl": "which Host and Origin count as ours; nothing is sent there",
 }
 WALKED: dict[str, Any] = {

@@ -1,0 +1,48 @@
+"""Counts the requests to the gateway's own HTTP API, by what they ask and how they end. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+OUTCOMES = (
+    "answered",
+    "refused",  # malformed, too large, unknown
+    "unauthorized",
+    "forbidden",
+    "throttled",
+    "failed",  # the run, or the gateway was busy
+    "disconnected",  # the client has gone, and its run was ended
+    "slow",  # the client did not read, and lost its connection
+)
+
+
+@dataclass(slots=True)
+class ApiFigures:
+    """How requests have ended, and how many are being answered, ``streams`` of them by events."""
+
+    outcomes: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(OUTCOMES, 0)))
+    in_flight: int = 0
+    streams: int = 0
+
+    def figures(self) -> dict[str, object]:
+        """Return them for the method ``status``."""
+        return {
+            "inFlight": self.in_flight,
+            "streams": self.streams,
+            "ended": dict(self.outcomes),
+        }
+
+
+def outcome_of(status: int) -> str:
+    """Return how a request has ended that was answered with a status."""
+    match status:
+        case 401:
+            return "unauthorized"
+        case 403:
+            return "forbidden"
+        case 429:
+            return "throttled"
+    if status < 400:
+        return "answered"
+    return "failed" if status >= 500 else "refused"

@@ -1,0 +1,98 @@
+"""Writes the errors of the OpenAI API and decides what a run without an answer means there. Pure.
+
+The shapes and, where OpenClaw has one, the words are its own. The client libraries of the API ask
+again by themselves after 408, 409, 429 and 5xx, so an answer that would be the same again, or whose
+work may be done already, says ``x-should-retry: false``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ipc.errors import RemoteError
+from ipc.frames.words import INVALID_REQUEST
+from runtime.gateway.conversations.error_texts import end_text, error_text
+from runtime.gateway.journal.runs import Run
+
+INVALID, API, RATE = "invalid_request_error", "api_error", "rate_limit_error"
+UNAUTHORIZED = {"error": {"message": "Unauthorized", "type": "unauthorized"}}
+ABORTED = "The run was aborted."
+NO_RETRY = {"x-should-retry": "false"}
+RETRY_SECONDS = 1  # after which a gateway that is starting, or busy, may be asked again
+RATE_SECONDS = 30  # the same for an agent whose provider refuses more
+# By the kind of an error: the status and the type of the answer, and whether asking again helps.
+FAILURES: dict[str, tuple[int, str, bool]] = {
+    "transient": (503, API, True),
+    "unavailable": (503, API, True),
+    "rate_limited": (429, RATE, True),
+    "refused": (400, INVALID, False),
+    "too_large": (400, INVALID, False),
+    "timeout": (504, API, False),
+    "expired": (504, API, False),
+}
+FAILED = (502, API, False)  # misconfigured, not logged in, died, failed
+
+
+class HttpRefusal(Exception):
+    """An answer of the API that is an error: its status, its sentence, its type, its headers."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        type: str = INVALID,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.type = type
+        self.headers = dict(headers or {})
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The body of the answer."""
+        return error_body(self.message, self.type)
+
+
+def error_body(message: str, type: str) -> dict[str, Any]:
+    """Return the body of an error."""
+    return {"error": {"message": message, "type": type}}
+
+
+def too_large(text: str) -> HttpRefusal:
+    """Return the refusal of what is more than is taken; ``text`` says what, and the limit."""
+    return HttpRefusal(413, f"Payload too large: {text}")
+
+
+def busy(text: str) -> HttpRefusal:
+    """Return the refusal of a request that may come again soon."""
+    return HttpRefusal(503, text, API, {"Retry-After": str(RETRY_SECONDS)})
+
+
+def refusal_of(error: RemoteError) -> HttpRefusal:
+    """Return the refusal for what a method of the gateway has refused."""
+    if error.code == INVALID_REQUEST:
+        return HttpRefusal(400, error.message)
+    if error.retryable:
+        return busy(error.message)
+    return HttpRefusal(503, error.message, API, NO_RETRY)
+
+
+def failure_of(run: Run) -> HttpRefusal | None:
+    """Return the refusal for a run without an answer; ``None``: it has one."""
+    if run.state in ("final", "merged"):
+        return None
+    if run.state == "aborted":
+        return HttpRefusal(400, ABORTED, API)
+    told = end_text(run.state, run.error) or error_text(run.error)
+    kind = run.state if run.state in ("timeout", "expired") else run.error
+    status, word, again = FAILURES.get(kind, FAILED)
+    text = f"{told.text} ({run.detail})" if run.detail else told.text
+    if status == 429:
+        return HttpRefusal(status, text, word, {"Retry-After": str(RATE_SECONDS)})
+    if status < 500:
+        return HttpRefusal(status, text, word)
+    more = {"Retry-After": str(RETRY_SECONDS)} if again else NO_RETRY
+    return HttpRefusal(status, text, word, more)

@@ -1,0 +1,48 @@
+"""Calls methods of the gateway for an HTTP request, whose secret is that of an operator."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import msgspec
+
+from ipc.errors import CallTimeout, PeerGone
+from runtime.gateway.access.scopes import ALL, OPERATOR
+from runtime.gateway.clients.method_table import METHODS, AccountCall
+from runtime.gateway.http.api_refusals import API, HttpRefusal, busy
+from runtime.gateway.parts import GatewayParts
+
+_encode = msgspec.json.Encoder().encode
+
+
+class HttpCaller:
+    """An operator that asks by HTTP, as far as methods look at who asks."""
+
+    protocol = 4
+    role = OPERATOR
+    scopes = tuple(sorted(ALL))
+    device = None
+
+
+CALLER = HttpCaller()
+
+
+async def call_method(parts: GatewayParts, name: str, params: dict[str, Any]) -> Any:
+    """Return the result of a method. Raises ``RemoteError`` and ``HttpRefusal``."""
+    method = METHODS[name]
+    checked = method.params(msgspec.Raw(_encode(params)))
+    try:
+        result = method.function(parts, CALLER, checked)
+        if inspect.isawaitable(result):
+            result = await result
+        if isinstance(result, AccountCall):
+            answer = await parts.calls.call(
+                result.key, result.method, result.params, result.seconds
+            )
+            result = result.result(answer)
+    except CallTimeout as error:
+        raise HttpRefusal(504, str(error), API) from None
+    except PeerGone as error:
+        raise busy(str(error)) from None
+    return result

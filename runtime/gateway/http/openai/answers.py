@@ -1,0 +1,123 @@
+"""Gathers what the OpenAI API answers from what happens to a run. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from runtime.gateway.http.api_refusals import API, HttpRefusal
+from runtime.gateway.http.openai.asked import ToolSelection
+from runtime.gateway.journal.runs import Run
+from workers.agent import Delta, ToolCall, ToolResult, TurnEvent
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CallOfTool:
+    """A call of one of the caller's tools; ``arguments`` are JSON text."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCounts:
+    """What a run has cost, in tokens; ``input`` has those of a cache in it."""
+
+    input: int = 0
+    cached: int = 0
+    written: int = 0
+    output: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.input + self.output
+
+
+@dataclass(frozen=True, slots=True)
+class RunReply:
+    """The answer of a run. ``more`` is what of its text has not been streamed."""
+
+    text: str
+    more: str
+    calls: list[CallOfTool] = field(default_factory=list)
+    cut: bool = False  # at the greatest length of the model
+    usage: TokenCounts = TokenCounts()
+
+
+class ReplyReader:
+    """Reads one run. ``take`` its events, ``end`` with what it is then.
+
+    Calls are the caller's where it has given a tool of that name and the agent has no result.
+    """
+
+    def __init__(self, selection: ToolSelection) -> None:
+        self._selection = selection
+        self._calls: dict[str, CallOfTool] = {}
+        self._shown: list[str] = []
+        self._again = False
+
+    def begin(self) -> None:
+        """Take that the agent begins, perhaps once more."""
+        self._again = bool(self._shown)  # then the end shows what is different
+        self._calls.clear()
+
+    def take(self, event: TurnEvent) -> str:
+        """Take an event of the turn; return the text that it adds to the answer."""
+        match event:
+            case Delta():
+                if not self._again:
+                    self._shown.append(event.text)
+                    return event.text
+            case ToolCall() if event.name in self._selection.names:
+                arguments = event.arguments
+                if not isinstance(arguments, str):
+                    arguments = msgspec.json.encode(arguments).decode()
+                self._calls[event.id] = CallOfTool(event.id, event.name, arguments)
+            case ToolResult():
+                self._calls.pop(event.id, None)
+        return ""
+
+    def end(self, run: Run) -> RunReply:
+        """Return the answer of a run that has one.
+
+        Raises ``HttpRefusal`` where a tool had to be called and was not.
+        """
+        calls = list(self._calls.values())
+        _require_called(self._selection, calls)
+        result = run.result
+        shown, more = "".join(self._shown), run.answer
+        if more.startswith(shown):
+            more = more[len(shown) :]
+        elif more:
+            more = f"\n\n{more}"  # not what was streamed: it follows whole
+        cut = result is not None and result.stop_reason == "length"
+        return RunReply(run.answer, more, calls, cut, _counts(run))
+
+
+def _require_called(selection: ToolSelection, calls: Iterable[CallOfTool]) -> None:
+    choice, called = selection.choice, {each.name for each in calls}
+    if choice == "auto" or choice in called or (choice == "required" and called):
+        return
+    if choice == "required":
+        text = "tool_choice=required was not satisfied by the agent response"
+    else:
+        text = f"tool_choice required a {choice} tool call, but the agent did not produce one"
+    raise HttpRefusal(502, text, API, {"x-should-retry": "false"})
+
+
+def _counts(run: Run) -> TokenCounts:
+    usage = {} if run.result is None else run.result.usage
+
+    def count(name: str) -> int:
+        value = usage.get(name)
+        return max(0, value) if type(value) is int else 0
+
+    cached, written = count("cacheRead"), count("cacheWrite")
+    return TokenCounts(count("input") + cached + written, cached, written, count("output"))

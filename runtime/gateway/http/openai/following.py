@@ -1,0 +1,157 @@
+"""Follows the run that answers an HTTP request, until it has ended or its client has gone.
+
+A client that closes its connection ends the run. One that does not read loses its connection, and
+the run goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from typing import Protocol
+
+from aiohttp import web
+
+from ipc.websocket.http_socket import HttpSocket
+from runtime.gateway.http.api_refusals import API, NO_RETRY, HttpRefusal, failure_of
+from runtime.gateway.http.openai.answers import ReplyReader
+from runtime.gateway.http.openai.streams import EventWriter
+from runtime.gateway.journal.runs import Run
+from runtime.gateway.parts import GatewayParts
+from runtime.gateway.runs.asking import AskedRun
+from runtime.gateway.runs.live import RunUpdate
+
+GONE = "disconnected"  # why such a run was aborted, for those who watch it
+
+
+class AnswerWriter(Protocol):
+    """Writes one answer of the API in its shape."""
+
+    reader: ReplyReader
+
+    def begin(self) -> bytes:
+        """Return the first events."""
+
+    def text(self, text: str) -> bytes:
+        """Return the event of some text."""
+
+    def end(self, run: Run) -> Iterator[bytes]:
+        """Yield the last events of a run that has an answer."""
+
+    def fail(self, refusal: HttpRefusal) -> Iterator[bytes]:
+        """Yield the last events of a run without an answer."""
+
+
+class FollowedRun:
+    """A run of an agent, and the request that it answers. ``begin`` it first."""
+
+    def __init__(
+        self, parts: GatewayParts, request: web.BaseRequest, run: Run, writer: AnswerWriter
+    ) -> None:
+        self._parts = parts
+        self._request = request
+        self._run = run
+        self._writer = writer
+        self._events: EventWriter | None = None
+        self._asked: AskedRun | None = None
+        self._over = self._slow = False
+
+    async def begin(self) -> None:
+        """Begin the run. Raises ``RemoteError``."""
+        self._asked = await self._parts.asking.ask(self._run, self._on_update)
+
+    async def answered(self) -> Run:
+        """Return the run once it has an answer. Raises ``HttpRefusal`` when it ends without one."""
+        with self._connected():
+            run, refusal = await self._ended()
+        if refusal is not None:
+            raise refusal
+        return run
+
+    async def streamed(self) -> web.StreamResponse:
+        """Send the answer as it comes; return what was sent."""
+        events = self._events = EventWriter(self._request)
+        figures = self._parts.api
+        figures.streams += 1
+        outcome = "failed"
+        try:
+            with self._connected():
+                refusal = await self._sent(events)
+            outcome = "answered" if refusal is None else outcome
+            await events.end()
+        except ConnectionError:
+            outcome = "slow" if self._slow else GONE
+        finally:
+            figures.streams -= 1
+            figures.outcomes[outcome] += 1
+        return events.response
+
+    async def _sent(self, events: EventWriter) -> HttpRefusal | None:
+        """Send the answer; return the refusal that was sent instead, if one was."""
+        writer = self._writer
+        ending = asyncio.ensure_future(self._ended())
+        ending.add_done_callback(lambda _: events.close())
+        try:
+            await events.begin(writer.begin())
+            while (text := await events.next()) is not None:
+                if text:
+                    await events.write(writer.text(text))
+            run, refusal = await ending
+            for data in writer.end(run) if refusal is None else writer.fail(refusal):
+                await events.write(data)
+            return refusal
+        finally:
+            ending.cancel()
+
+    async def _ended(self) -> tuple[Run, HttpRefusal | None]:
+        """Return the run once it has ended, and why it has no answer, if it has none."""
+        assert self._asked is not None
+        ending = self._asked.ending()
+        if ending is None:
+            run = await self._asked.end()
+            return run, failure_of(run)
+        await asyncio.wait([ending])
+        if ending.cancelled():
+            text = f"the gateway is restarting; the run {self._run.id} goes on without this answer"
+            return self._run, HttpRefusal(503, text, API, NO_RETRY)
+        run = ending.result()
+        return run, failure_of(run)
+
+    def _on_update(self, update: RunUpdate) -> None:
+        if self._over:
+            return
+        if update.step == "started":
+            self._writer.reader.begin()
+        elif update.event is not None:
+            text = self._writer.reader.take(update.event)
+            if self._events is not None:
+                self._events.add(text)
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[None]:
+        """Note when the connection ends before the answer has been sent."""
+        transport = self._request.transport
+        socket = None if transport is None else transport.get_protocol()
+        if transport is None:
+            self._lost()
+        elif isinstance(socket, HttpSocket):
+            socket.on_lost = self._lost
+        try:
+            yield
+        finally:
+            self._over = True
+            if isinstance(socket, HttpSocket):
+                socket.on_lost = None
+
+    def _lost(self) -> None:
+        """End the run, because its client has gone."""
+        events = self._events
+        self._over = True
+        if events is not None:
+            self._slow = events.slow or events.stuck
+            events.lose()
+        if self._slow:
+            return  # its client does not read: that is not the run's fault
+        if self._asked is not None and self._parts.runs.whole:
+            self._asked.abort(GONE)

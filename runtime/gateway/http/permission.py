@@ -1,0 +1,96 @@
+"""Finds out where an HTTP request comes from and what it may do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from ipc.websocket.demux import is_loopback
+from runtime.config.model import AuthConfig
+from runtime.gateway.access.auth import user_of_proxy
+from runtime.gateway.access.client_address import ClientAddress
+from runtime.gateway.access.guard import AccessGuard
+from runtime.gateway.access.scopes import ALL
+from runtime.gateway.access.throttle import SHARED
+
+SCOPES = "x-openclaw-scopes"  # fewer of them, by whoever brings no secret of the gateway
+
+
+class HttpPermission:
+    """Decides about the secrets of HTTP requests to one gateway."""
+
+    def __init__(self, guard: AccessGuard, auth: AuthConfig) -> None:
+        self._guard = guard
+        self._auth = auth
+
+    def origin_of(self, request: web.BaseRequest) -> ClientAddress:
+        """Return where a request comes from."""
+        peer = request.remote or ""
+        return self._guard.address_of(peer, is_loopback(peer), request.headers)
+
+    def is_local(self, request: web.BaseRequest) -> bool:
+        """Return whether a program of this host asks, and not a page whose name leads here."""
+        own = self._guard.hosts.is_own(request.headers.get("Host"))
+        return own and self.origin_of(request).loopback
+
+    def locked(self, request: web.BaseRequest) -> float:
+        """Return for how many seconds no secret of the request's address is looked at."""
+        if "Authorization" not in request.headers:
+            return 0.0
+        return self._guard.locked(SHARED, self.origin_of(request))
+
+    async def proved(self, request: web.BaseRequest) -> bool:
+        """Return whether a request carries the secret; a wrong one counts as at ``connect``.
+
+        It waits for its turn and for its answer as there too.
+        """
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            return False
+        guard, origin = self._guard, self.origin_of(request)
+        ready = asyncio.Event()
+        turn = guard.turn(origin, ready.set)
+        turn.take()
+        try:
+            await ready.wait()
+            if guard.locked(SHARED, origin):  # meanwhile
+                return False
+            right, delay = guard.judge(given.strip(), origin)
+            await asyncio.sleep(delay)
+        finally:
+            turn.end()
+        return right
+
+    async def scopes(self, request: web.BaseRequest) -> frozenset[str] | None:
+        """Return what a request may do; ``None``: it has proved nothing.
+
+        The gateway's secret is that of an operator who may do everything. Without one, where the
+        configuration says so, the request itself may say that it wants less.
+        """
+        if "Authorization" in request.headers and self._auth.mode != "none":
+            return ALL if await self.proved(request) else None
+        if not self._is_known(request):
+            return None
+        return _wanted(request.headers)
+
+    def _is_known(self, request: web.BaseRequest) -> bool:
+        """Return whether no secret is needed: by the configuration, or for a proxy's user."""
+        headers = request.headers
+        if headers.get("Sec-Fetch-Site") == "cross-site" and "Origin" not in headers:
+            return False  # a page of another site loads it, without being asked whose it is
+        if self._auth.mode == "none":
+            return True
+        if self._auth.mode != "trusted-proxy":
+            return False
+        local = is_loopback(request.remote or "")
+        user, _ = user_of_proxy(self._auth.trusted_proxy, self.origin_of(request), local, headers)
+        return user is not None
+
+
+def _wanted(headers: Mapping[str, str]) -> frozenset[str]:
+    given = headers.get(SCOPES)
+    if given is None:
+        return ALL
+    return ALL & {each.strip() for each in given.split(",")}

@@ -1,0 +1,75 @@
+"""A run follows its request: a client that leaves ends it, one that does not read loses it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.support.http_api import CHAT, HttpClient, chunks, head, http_rig, said
+from tests.support.rig_agent import held_agent, turn_of
+from tests.support.until import until
+from workers.agent import Delta
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_client_that_goes_away_ends_its_run(stream: bool) -> None:
+    async with http_rig() as client:
+        agent = await held_agent(client.rig)
+        asking = asyncio.ensure_future(client.ask(CHAT, said("hi", stream=stream)))
+        await turn_of(agent)
+        run = agent.asked[0]["run"]
+        asking.cancel()
+        await until(lambda: client.rig.parts.runs.ended["aborted"])
+        assert client.rig.parts.runs.live(run) is None
+        await until(lambda: client.rig.parts.api.outcomes["disconnected"])
+        assert client.rig.parts.api.streams == 0
+
+
+@contextlib.contextmanager
+def unread(client: HttpClient, body: Any) -> Iterator[None]:
+    """Ask for a completion, and read nothing of it."""
+    data = msgspec.json.encode(body)
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.connect(("127.0.0.1", client.rig.port))
+        sock.sendall(head(CHAT, len(data)) + data)
+        yield
+
+
+async def test_a_client_that_does_not_read_loses_its_stream_and_the_run_goes_on() -> None:
+    async with http_rig() as client:
+        agent = await held_agent(client.rig)
+        with unread(client, said("hi", stream=True)):
+            await turn_of(agent)
+            outcomes = client.rig.parts.api.outcomes
+            live = client.rig.parts.runs.live(agent.asked[0]["run"])
+            assert live is not None
+            while not outcomes["slow"]:
+                agent.yields(*[Delta("x" * 60_000)] * 4)
+                came = live.came + 1
+                await until(lambda: live.came >= came or outcomes["slow"])  # noqa: B023
+        agent.answers("done")
+        await until(lambda: client.rig.parts.runs.ended["final"])
+
+
+async def test_a_gateway_that_ends_says_that_the_run_goes_on() -> None:
+    async with http_rig() as client:
+        agent = await held_agent(client.rig)
+        asking = [
+            asyncio.ensure_future(client.ask(CHAT, said("hi", stream=stream)))
+            for stream in (False, True)
+        ]
+        await turn_of(agent, 2)
+        client.rig.parts.runs.close()
+        status, body, headers = await asking[0]
+        assert (status, headers["x-should-retry"]) == (503, "false")
+        assert "goes on without this answer" in body["error"]["message"]
+        found = chunks((await asking[1])[1])
+        assert [*found[1]] == ["error"]
+        assert client.rig.parts.api.outcomes["failed"] == 2

@@ -1,0 +1,60 @@
+"""A stream of events joins what its client has not read, and ends where that is too much."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from aiohttp import web
+
+from runtime.gateway.http.openai import streams
+from runtime.gateway.http.openai.streams import KEEP_ALIVE, MAX_WAITING, EventWriter
+
+
+class Written(EventWriter):
+    """A writer that keeps what it would send; there is no connection."""
+
+    def __init__(self) -> None:
+        super().__init__(_NO_REQUEST)
+        self.sent: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def write(self, data: bytes) -> None:
+        self.sent.put_nowait(data)
+
+
+class _Request:
+    transport = None
+
+
+_NO_REQUEST: web.BaseRequest = _Request()  # type: ignore[assignment]
+
+
+async def test_text_that_waits_is_joined() -> None:
+    events = Written()
+    events.add("one ")
+    events.add("two")
+    assert await events.next() == "one two"
+    events.add("three")
+    events.close()
+    assert await events.next() == "three"
+    assert await events.next() is None
+
+
+async def test_a_client_that_is_too_far_behind_is_slow_and_nothing_is_kept_for_it() -> None:
+    events = Written()
+    events.add("x" * MAX_WAITING)
+    assert not events.slow
+    events.add("x")
+    assert events.slow
+    events.lose()
+    with pytest.raises(ConnectionResetError):
+        await events.next()
+
+
+async def test_silence_is_filled_with_comments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "KEEP_ALIVE_SECONDS", 0.001)
+    events = Written()
+    waiting = asyncio.ensure_future(events.next())
+    assert {await events.sent.get(), await events.sent.get()} == {KEEP_ALIVE}
+    events.add("at last")
+    assert await waiting == "at last"

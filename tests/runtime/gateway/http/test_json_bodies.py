@@ -1,0 +1,71 @@
+"""Bodies are read as JSON within their bounds, over a real connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from runtime.gateway.http import json_bodies
+from runtime.gateway.http.api_refusals import HttpRefusal
+from runtime.gateway.http.json_bodies import JsonBodies
+from tests.support.until import PATIENCE
+
+MOST = 100
+
+
+@asynccontextmanager
+async def bodies() -> AsyncIterator[tuple[JsonBodies, int]]:
+    """Serve what a reader returns, or the status and the words with which it refuses."""
+    reader = JsonBodies()
+
+    async def answer(request: web.BaseRequest) -> web.Response:
+        try:
+            return web.Response(text=repr(await reader.read(request, MOST, "the.field")))
+        except HttpRefusal as refusal:
+            return web.Response(text=f"{refusal.status} {refusal.message}")
+
+    server = web.Server(answer, lingering_time=0)
+    serving = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
+    try:
+        yield reader, serving.sockets[0].getsockname()[1]
+    finally:
+        serving.close()
+        await server.shutdown(1)
+
+
+async def post(port: int, *lines: str, body: bytes = b"") -> str:
+    """Return what a request is answered."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = ["POST / HTTP/1.1", "Host: x", "Connection: close", *lines, "", ""]
+    writer.write("\r\n".join(head).encode() + body)
+    async with asyncio.timeout(PATIENCE):
+        answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer.rpartition(b"\r\n\r\n")[2].decode()
+
+
+async def test_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
+    chunked = "Transfer-Encoding: chunked"
+    async with bodies() as (reader, port):
+        assert await post(port, "Content-Length: 7", body=b'{"a":1}') == "{'a': 1}"
+        whole = await post(port, chunked, body=b"2\r\n[1\r\n1\r\n]\r\n0\r\n\r\n")
+        assert whole == "[1]"
+        for lines, body, words in (
+            (["Content-Length: 101"], b"", "413 Payload too large: a body has at most 100 bytes"),
+            ([chunked], b"65\r\n" + b" " * 101 + b"\r\n0\r\n\r\n", "413 Payload too large"),
+            (["Content-Length: 1"], b"{", "400 the body is no JSON"),
+            (["Content-Length: 80"], b"[" * 80, "400 the body is no JSON"),
+            ([], b"", "400 the body is no JSON"),
+            (["Content-Length: 2", "Expect: tea"], b"{}", "417 the only expectation"),
+        ):
+            assert (await post(port, *lines, body=body)).startswith(words), words
+        monkeypatch.setattr(json_bodies, "MAX_HELD_BYTES", 6)
+        assert (await post(port, "Content-Length: 7", body=b'{"a":1}')).startswith("503 ")
+        monkeypatch.setattr(json_bodies, "BODY_SECONDS", 0.01)
+        assert (await post(port, "Content-Length: 7", body=b"{")).startswith("408 ")
+        assert reader.held == 0
