@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from runtime.gateway.conversations.reply_tags import shown_answer
 from runtime.gateway.journal.conversations import TranscriptEntry
 
 CUT = "\n...(truncated)..."
@@ -25,7 +26,7 @@ Row = dict[str, Any]
 
 def history_row(entry: TranscriptEntry, seq: int, max_chars: int = MAX_CHARS) -> Row:
     """Return the row of an entry; ``seq`` is its place in the session, from 1 on."""
-    text, cut = _cut(entry.text, max_chars)
+    text, cut = _cut(_text_of(entry), max_chars)
     about: Row = {"id": str(entry.number), "recordTimestampMs": entry.at, "seq": seq}
     if entry.run:
         about["runId"] = entry.run
@@ -71,9 +72,10 @@ def history_page(
 
 def preview_items(entries: Sequence[TranscriptEntry], *, limit: int, max_chars: int) -> list[Row]:
     """Return the last words of a session for ``sessions.preview``, without tools and notices."""
-    spoken = [each for each in entries if each.role in ("user", "assistant") and each.text]
+    said = [(each.role, _text_of(each)) for each in entries if each.role in ("user", "assistant")]
+    spoken = [(role, text) for role, text in said if text]
     shown = spoken[-limit:] if limit > 0 else []
-    return [{"role": each.role, "text": _short(each.text, max_chars)} for each in shown]
+    return [{"role": role, "text": _short(text, max_chars)} for role, text in shown]
 
 
 def usage_of(given: Mapping[str, Any]) -> Row:
@@ -105,6 +107,11 @@ def _shape(entry: TranscriptEntry, text: str) -> Row:
             return {"role": "toolResult", "toolName": entry.name, "content": block}
         case "notice":
             return {"role": "custom", "customType": NOTICE, "content": text, "display": True}
+
+
+def _text_of(entry: TranscriptEntry) -> str:
+    """Return the text of an entry as it was meant for people."""
+    return shown_answer(entry.text) or "" if entry.role == "assistant" else entry.text
 
 
 def _cut(text: str, max_chars: int) -> tuple[str, bool]:

@@ -83,11 +83,17 @@ def shown_so_far(text: str) -> str:
     ):
         return ""
     lines = rest.rstrip().split("\n")
-    if lines and len(lines[-1]) > 1 and SILENT_TOKEN.startswith(lines[-1].strip()):
+    if SILENT_TOKEN.startswith(_bare(lines[-1])):
         lines.pop()
-    if len(lines) == 1 and SILENT_TOKEN.startswith(lines[0].strip()):
+    if len(lines) == 1 and SILENT_TOKEN.startswith(_bare(lines[0])):
         return ""
     return "\n".join(lines).rstrip()
+
+
+def shown_answer(text: str) -> str | None:
+    """Return what clients see of a whole answer; ``None``: it was the word for silence alone."""
+    body, was_silent = _spoken(_tagged(text)[0])
+    return None if was_silent and not body else body
 
 
 def _tagged(text: str) -> tuple[str, list[str]]:
@@ -113,4 +119,8 @@ def _spoken(text: str) -> tuple[str, bool]:
 
 
 def _is_silence(line: str) -> bool:
-    return line.strip().strip("*`.\"'") == SILENT_TOKEN
+    return _bare(line) == SILENT_TOKEN
+
+
+def _bare(line: str) -> str:
+    return line.strip().strip("*`.\"'")

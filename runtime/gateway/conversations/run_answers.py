@@ -13,11 +13,13 @@ import msgspec
 
 from runtime.gateway.conversations.error_texts import ErrorText, end_text, error_text
 from runtime.gateway.conversations.history_views import usage_of
+from runtime.gateway.conversations.reply_tags import shown_answer
 from runtime.gateway.journal.runs import Run
 from workers.messages import Attachment
 
 TRUNCATED = "⚠️ Reply truncated at the model's output token limit."
 PROVIDER = "trunkline"
+STOP_REASON = "rpc"  # of a run that a client has ended
 
 Payload = dict[str, Any]
 
@@ -72,7 +74,8 @@ def ended(run: Run) -> Payload:
         detail = {"detail": run.detail} if run.detail else {}
         return {"runId": run.id, "status": "error", "summary": failure.text, **detail}
     if run.state == "aborted":
-        return {"runId": run.id, "status": "timeout", "summary": "aborted", "stopReason": "rpc"}
+        stop = {"stopReason": run.detail or STOP_REASON}
+        return {"runId": run.id, "status": "timeout", "summary": "aborted", **stop}
     return {
         "runId": run.id,
         "status": "ok",
@@ -98,9 +101,11 @@ def waited(id: str, run: Run | None) -> Payload:
         status = "timeout" if run.state in ("timeout", "expired") else "error"
         return known | {"status": status} | times | {"error": failure.text}
     if run.state == "aborted":
-        return known | {"status": "error"} | times | {"stopReason": "rpc"}
+        return known | {"status": "error"} | times | {"stopReason": run.detail or STOP_REASON}
     stop = (run.result and run.result.stop_reason) or "stop"
-    reply = {"disposition": "visible" if run.answer else "empty", "text": run.answer}
+    text = shown_answer(run.answer)
+    disposition = "silent" if text is None else "visible" if text else "empty"
+    reply = {"disposition": disposition, "text": text or ""}
     return known | {"status": "ok"} | times | {"stopReason": stop, "terminalReply": reply}
 
 
@@ -116,7 +121,8 @@ def command_answer(run: str, text: str) -> Payload:
 
 
 def _texts(run: Run) -> list[Payload]:
-    parts: list[Payload] = [{"text": run.answer, "mediaUrl": None}] if run.answer else []
+    text = shown_answer(run.answer)
+    parts: list[Payload] = [{"text": text, "mediaUrl": None}] if text else []
     result = run.result
     if result is not None:
         parts += [{"text": "", "mediaUrl": each.url} for each in result.attachments]

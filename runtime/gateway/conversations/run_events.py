@@ -3,7 +3,8 @@
 One counter numbers the events of both kinds, without gaps, and exactly one terminal event of each
 kind ends the run: what comes after it makes no event. The first piece of text goes out at once,
 what follows is joined for 150 ms; longer where the text is long, because each event carries the
-whole of it. Times are epoch milliseconds.
+whole of it. Tags and the word for silence are no part of what goes out, nor is what may still
+become one. Times are epoch milliseconds.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from runtime.gateway.conversations.error_texts import ErrorText
+from runtime.gateway.conversations.reply_tags import shown_answer, shown_so_far
 
 JOIN_MS = 150
 LONG_TEXT = 64 * 1024  # characters: from here on text is joined for longer, in proportion
@@ -50,9 +52,10 @@ class RunEvents:
         self._session_id = session_id
         self._heartbeat = heartbeat
         self._text = text
-        self._shown = len(text)  # characters of it that have gone out
+        self._taken = len(text)  # characters of it that were looked at
+        self._shown = shown_so_far(text)  # what has gone out
         self._item = 1  # number of the assistant's message; another begins after a tool
-        self._item_at = 0  # where it begins in the text
+        self._item_at = 0  # where it begins in what has gone out
         self._last: int | None = None  # when text has gone out last
         self._started: int | None = None
         self._tools: dict[str, tuple[str, int]] = {}  # name and begin of those that run, by id
@@ -81,25 +84,16 @@ class RunEvents:
 
     def due(self) -> int | None:
         """Return when ``flush`` must be called; ``None``: nothing waits, or it may go at once."""
-        if self.ended or self._last is None or self._shown == len(self._text):
+        if self.ended or self._last is None or self._taken == len(self._text):
             return None
         return self._last + max(JOIN_MS, JOIN_MS * len(self._text) // LONG_TEXT)
 
     def flush(self, now: int) -> list[RunEvent]:
         """Return the events of all text that waits."""
-        if self.ended or self._shown == len(self._text):
+        if self.ended or self._taken == len(self._text):
             return []
-        delta = self._text[self._shown :]
-        self._shown, self._last = len(self._text), now
-        item = {
-            "text": self._text[self._item_at :],
-            "delta": delta,
-            "itemId": f"{self._who['runId']}:{self._item}",
-        }
-        return [
-            self._agent("assistant", item, now),
-            self._chat("delta", {"deltaText": delta, "message": _message(self._text, now)}),
-        ]
+        self._taken = len(self._text)
+        return self._show(shown_so_far(self._text), now)
 
     def tool_called(self, call: str, name: str, arguments: Any, now: int) -> list[RunEvent]:
         """Return the events of a tool that begins, after those of the text before it."""
@@ -111,7 +105,7 @@ class RunEvents:
         tool = {"phase": "start", "name": name, "toolCallId": call, "args": arguments}
         events.append(self._agent("item", item, now))
         events.append(self._agent("tool", tool, now, tools_only=True))
-        self._item, self._item_at = self._item + 1, len(self._text)
+        self._item, self._item_at = self._item + 1, len(self._shown)
         return events
 
     def tool_ended(
@@ -149,10 +143,11 @@ class RunEvents:
         stop_reason: str = "stop",
         usage: Mapping[str, Any] | None = None,
     ) -> list[RunEvent]:
-        """Return the events of an answer; ``None``: the agent keeps silent."""
-        events = self._flushed_for(text, now)
-        reply = {"disposition": "silent"} if text is None else _reply(text)
-        more = {"message": _message(text, now)} if text is not None else {}
+        """Return the events of an answer; ``None``, or the word for it: the agent keeps silent."""
+        shown = None if text is None else shown_answer(text)
+        events = self._rest_of(shown, now)
+        reply = {"disposition": "silent"} if shown is None else _reply(shown)
+        more = {"message": _message(shown, now)} if shown is not None else {}
         if usage:
             more["usage"] = dict(usage)
         data = {"aborted": False, "stopReason": stop_reason, "terminalReply": reply}
@@ -161,7 +156,7 @@ class RunEvents:
     def aborted(self, now: int, *, stop_reason: str) -> list[RunEvent]:
         """Return the events of a run that was ended from outside, with what was shown of it."""
         events = self.flush(now)
-        more = {"message": _message(self._text, now)} if self._text else {}
+        more = {"message": _message(self._shown, now)} if self._shown else {}
         data = {"aborted": True, "stopReason": stop_reason}
         return self._end(events, "end", data, "aborted", more | {"stopReason": stop_reason}, now)
 
@@ -171,9 +166,31 @@ class RunEvents:
         more = {"errorMessage": error.text, "errorKind": error.kind}
         return self._end(events, "error", {"error": error.text}, "error", more, now)
 
-    def _flushed_for(self, text: str | None, now: int) -> list[RunEvent]:
+    def _rest_of(self, text: str | None, now: int) -> list[RunEvent]:
         """Return the events of text that waits, unless the answer turns out to be another."""
-        return self.flush(now) if text is not None and text.startswith(self._text) else []
+        written = shown_answer(self._text)
+        if self.ended or text is None or not written or not text.startswith(written):
+            return []
+        return self._show(text, now)
+
+    def _show(self, text: str, now: int) -> list[RunEvent]:
+        """Return the events of what ``text`` has more than has gone out.
+
+        There are none where it begins otherwise: then the answer is another one in the end.
+        """
+        delta = text[len(self._shown) :]
+        if not delta or not text.startswith(self._shown):
+            return []
+        self._shown, self._last = text, now
+        item = {
+            "text": text[self._item_at :],
+            "delta": delta,
+            "itemId": f"{self._who['runId']}:{self._item}",
+        }
+        return [
+            self._agent("assistant", item, now),
+            self._chat("delta", {"deltaText": delta, "message": _message(text, now)}),
+        ]
 
     def _end(
         self,

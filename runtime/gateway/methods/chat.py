@@ -129,10 +129,6 @@ async def chat_send(parts: GatewayParts, client: ConnectedClient, params: ChatSe
         timeout_ms=params.timeout_ms,
     )
     made = replace(made, digest=digest_of(key, params.message, files))  # with its command
-    if params.queue_mode == "interrupt":
-        for each in busy:
-            if each != made.id:
-                parts.broadcast.stops(each, "aborted")
     asked = await parts.asking.ask(made)
     run = asked.run
     if asked.known:

@@ -158,10 +158,7 @@ class RunAsking:
 
     def abort_run(self, run: str, reason: str) -> bool:
         """End a run without an answer; return whether it was open."""
-        if self.runs.live(run) is None:
-            return False
-        self._broadcast.stops(run, reason)
-        return self.runs.abort(run)
+        return self.runs.abort(run, reason)
 
     async def abort(self, key: str, run: str | None, reason: str = "rpc") -> list[str]:
         """End one run of a session, or all; return their ids once the ends are stored."""
@@ -181,9 +178,7 @@ class RunAsking:
 
     async def reset(self, key: str, reason: str = "reset") -> Session:
         """End the runs of a session and begin it anew; return what it is then."""
-        for each in self.runs.of_session(key):
-            self._broadcast.stops(each.run.id, reason)
-        self.runs.abort_session(key)
+        self.runs.abort_session(key, reason)
         conversation = await self.conversation(key)
         self._sessions.begun_anew(conversation, now_ms())
         session = conversation.session

@@ -14,6 +14,7 @@ from ipc.epoch import now_ms
 from runtime.gateway.access.client_view import ClientView
 from runtime.gateway.access.scopes import READ
 from runtime.gateway.conversations.error_texts import end_text, error_text
+from runtime.gateway.conversations.run_answers import STOP_REASON
 from runtime.gateway.conversations.run_events import RunEvent, RunEvents
 from runtime.gateway.hub import Hub
 from runtime.gateway.journal.runs import Run
@@ -24,7 +25,6 @@ from runtime.gateway.runs.sessions import SessionCache
 from workers.agent import Delta, Notice, ToolCall, ToolResult, TurnEvent
 
 TOOL_EVENTS = "tool-events"  # the capability of clients that get the stream ``tool``
-STOP_REASON = "rpc"  # of a run that a client has ended
 
 
 class RunBroadcast:
@@ -36,7 +36,6 @@ class RunBroadcast:
         self._loop = asyncio.get_running_loop()
         self._events: dict[str, RunEvents] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._reasons: dict[str, str] = {}
         self._chosen: dict[ClientView, frozenset[str]] = {}
         runs.watch(self.on_update)
         self.sessions = SessionBroadcast(hub, sessions, runs)
@@ -52,10 +51,6 @@ class RunBroadcast:
         """Forget a client whose connection has ended."""
         self._chosen.pop(client, None)
         self.sessions.forget(client)
-
-    def stops(self, run: str, reason: str) -> None:
-        """Take why a run is about to be aborted, as its last event says it."""
-        self._reasons[run] = reason
 
     def said(self, run: str, session: str, agent: str, message: dict[str, Any]) -> None:
         """Send a message that no run has made, as the one event ``chat`` of ``run``."""
@@ -74,8 +69,7 @@ class RunBroadcast:
         if update.step in ("ended", "merged"):
             self._stop_timer(run.id)
             del self._events[run.id]
-            reason = self._reasons.pop(run.id, STOP_REASON)
-            self._send(run.session, ended_events(events, run, reason, now))
+            self._send(run.session, ended_events(events, run, now))
             return
         self._send(run.session, events.begun(run.started or now))
         if update.event is not None:
@@ -141,7 +135,7 @@ def made_of(events: RunEvents, event: TurnEvent, now: int) -> list[RunEvent]:
     return []
 
 
-def ended_events(events: RunEvents, run: Run, reason: str, now: int) -> list[RunEvent]:
+def ended_events(events: RunEvents, run: Run, now: int) -> list[RunEvent]:
     """Return the last events of a run, by how it has ended."""
     began = events.begun(run.started or now)
     match run.state:
@@ -151,7 +145,7 @@ def ended_events(events: RunEvents, run: Run, reason: str, now: int) -> list[Run
             usage = None if result is None else result.usage
             return began + events.final(run.answer, now, stop_reason=stop, usage=usage)
         case "aborted":
-            return began + events.aborted(now, stop_reason=reason)
+            return began + events.aborted(now, stop_reason=run.detail or STOP_REASON)
         case "merged":  # its words are in another run, which has the answer
             return began + events.final(None, now)
     text = end_text(run.state, run.error) or error_text(run.error)

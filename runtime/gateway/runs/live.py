@@ -44,7 +44,7 @@ class LiveRun:
     ``attempt`` tells its turns apart, ``request`` is what the present one asks. ``members`` are to
     be asked together with it, ``collected`` have been. ``came`` is the number of the last event of
     the turn that has come, ``end`` that of its end. ``notice`` is what the person reads where it
-    was not taken. ``resumed``: an earlier gateway has begun it.
+    was not taken, ``reason`` why it is aborted. ``resumed``: an earlier gateway has begun it.
     """
 
     __slots__ = (
@@ -58,6 +58,7 @@ class LiveRun:
         "notice",
         "outcome",
         "pieces",
+        "reason",
         "request",
         "resumed",
         "run",
@@ -76,7 +77,7 @@ class LiveRun:
         self.members: list[LiveRun] = []
         self.collected: list[str] = list(run.collected)
         self.pieces: list[str] = []
-        self.notice = ""
+        self.notice = self.reason = ""
         self.resumed = False
         self.came = self.end = self.told = 0
         self.outcome: TurnOutcome | None = None

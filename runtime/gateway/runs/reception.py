@@ -279,10 +279,10 @@ class Reception:
     def _carry_out(self, key: str, done: CommandAnswer, place: _Belonging) -> None:
         match done.effect:
             case "reset":
-                self._runs.abort_session(place.key)
+                self._runs.abort_session(place.key, "reset")
                 self._store(key, self._sessions.begun_anew(place.conversation, now_ms()))
             case "stop":
-                self._runs.abort_session(place.key)
+                self._runs.abort_session(place.key, "stop")
             case "queue":
                 found = None if done.queue is None else msgspec.to_builtins(done.queue)
                 self._set(key, place.conversation, QUEUE, found)

@@ -109,11 +109,18 @@ def ended_of(
         answer=text,
         result=result,
         error=end.kind,
-        detail="" if outcome is None else outcome.error[:1000],
+        detail=_detail_of(live, end),
         entries=entries,
         changed=session_after(session, run, entries, result, now) if entries else None,
     )
     return ended, message
+
+
+def _detail_of(live: LiveRun, end: End) -> str:
+    """Return why a run was aborted, or what its agent has said of its failure."""
+    if end.state == "aborted":
+        return live.reason
+    return "" if live.outcome is None else live.outcome.error[:1000]
 
 
 def _message_of(

@@ -14,6 +14,7 @@ from ipc import timeouts
 from ipc.epoch import now_ms
 from ipc.errors import RemoteError
 from ipc.frames.words import UNAVAILABLE, agent_key
+from runtime.gateway.conversations.run_answers import STOP_REASON
 from runtime.gateway.journal.records import Outcome
 from runtime.gateway.journal.runs import Recorded, Run, RunQueued
 from runtime.gateway.runs import lifecycle
@@ -32,6 +33,7 @@ from runtime.gateway.runs.live import LiveRun, RunStep, RunUpdate, told
 from runtime.gateway.runs.queues import RunQueues
 from workers.agent import TurnEvent
 
+INTERRUPTED = "aborted"  # why a run ends that a newer message interrupts
 MAX_OPEN = 10_000  # runs of all sessions; more are not begun
 
 Watcher = Callable[[RunUpdate], None]
@@ -133,19 +135,21 @@ class Runs:
         """Return the runs of a session that have not ended, oldest first."""
         return [each for each in self._live.values() if each.run.session == session]
 
-    def abort(self, run: str) -> bool:
-        """End a run without an answer; return whether it was open."""
+    def abort(self, run: str, reason: str = STOP_REASON) -> bool:
+        """End a run without an answer; return whether it was open. ``reason`` stays with it."""
         live = self._live.get(run)
         if live is None or live.life.phase in lifecycle.OVER:
             return False
         if live.life.phase is RunPhase.QUEUED:
             self._queues.withdraw(live.run)
+        live.reason = reason
         self._execution.step(live, Abort())
         return True
 
-    def abort_session(self, session: str) -> list[str]:
+    def abort_session(self, session: str, reason: str) -> list[str]:
         """End all runs of a session; return their ids."""
-        return [each.run.id for each in self.of_session(session) if self.abort(each.run.id)]
+        found = [each.run.id for each in self.of_session(session)]
+        return [each for each in found if self.abort(each, reason)]
 
     def watch(self, watcher: Watcher, run: str | None = None) -> Callable[[], None]:
         """Call ``watcher`` with what happens to a run, or to all; return what ends that."""
@@ -238,9 +242,9 @@ class Runs:
         if not arrival.taken:
             live.notice = arrival.notice or ""
         for outcome in arrival.outcomes:
-            self.abort(outcome.run)
+            self.abort(outcome.run, INTERRUPTED)
         if arrival.interrupts is not None:
-            self.abort(arrival.interrupts)
+            self.abort(arrival.interrupts, INTERRUPTED)
 
     def _pump(self) -> None:
         if self._closed or not self._whole:

@@ -62,6 +62,14 @@ def test_an_answer() -> None:
     }
 
 
+def test_what_an_agent_writes_to_the_gateway_is_not_shown() -> None:
+    for text, shown in (("NO_REPLY", ""), ("[[reply_to_current]] hi", "hi")):
+        row = history_row(entry("assistant", text), 1)
+        assert row["content"] == [{"type": "text", "text": shown}]
+    said = [entry("assistant", "NO_REPLY"), entry("user", "NO_REPLY")]
+    assert preview_items(said, limit=9, max_chars=99) == [{"role": "user", "text": "NO_REPLY"}]
+
+
 def test_what_a_client_has_sent_into_the_chat() -> None:
     row = history_row(entry("assistant", model="delivery-mirror"), 1)
     assert (row["api"], row["provider"]) == ("openclaw-transcript", "openclaw")

@@ -131,7 +131,9 @@ SHOWN = [
     ("hello\nNO", "hello"),
     ("hello\nNO_R\n", "hello"),
     ("hello\n\nNO_R", "hello"),
-    ("hello\nN", "hello\nN"),
+    ("hello\nN", "hello"),
+    ("hello\n**NO_RE", "hello"),
+    ("**NO_REPLY*", ""),
     ("hello\nNOW", "hello\nNOW"),
 ]
 

@@ -40,6 +40,18 @@ def end(state: Any, **more: Any) -> Run:
             {"stopReason": "rpc"},
         ),
         (
+            end("aborted", detail="stop"),
+            {"status": "timeout", "stopReason": "stop"},
+            "error",
+            {"stopReason": "stop"},
+        ),
+        (
+            end("final", answer="NO_REPLY"),
+            {"status": "ok"},
+            "ok",
+            {"terminalReply": {"disposition": "silent", "text": ""}},
+        ),
+        (
             end("error", error="refused", detail="why"),
             {"status": "error", "summary": TEXTS["refused"].text, "detail": "why"},
             "error",
@@ -89,6 +101,12 @@ def test_files_and_a_cut_answer_are_parts_of_their_own() -> None:
     assert whole["payloads"][1]["mediaUrl"] == "media:1"
     assert whole["meta"]["durationMs"] == 50
     assert whole["meta"]["agentMeta"]["usage"]["total"] == 7
+
+
+def test_what_an_agent_writes_to_the_gateway_is_no_part_of_the_answer() -> None:
+    for answer, shown in (("NO_REPLY", []), ("[[reply_to_current]] hi", ["hi"])):
+        whole = ended(end("final", answer=answer))["result"]
+        assert [each["text"] for each in whole["payloads"]] == shown
 
 
 def test_a_digest_is_of_everything_that_is_asked() -> None:

@@ -168,6 +168,39 @@ def test_an_answer_may_be_silence(text: str | None, disposition: str) -> None:
     assert "usage" not in last.payload
 
 
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        ("NO_REPLY", None),
+        ("  NO_REPLY\n", None),
+        ("**NO_REPLY**", None),
+        ("[[reply_to_current]] hello", "hello"),
+        ("[[reply_to: 7]][[audio_as_voice]]hello", "hello"),
+        ("hello\nNO_REPLY", "hello"),
+        ("NO_REPLY is a word", "NO_REPLY is a word"),
+        ("one\n\n  two", "one\n\n  two"),
+    ],
+)
+def test_tags_and_the_word_for_silence_are_never_shown(answer: str, shown: str | None) -> None:
+    found = run()
+    pieces = [piece for n, each in enumerate(answer) for piece in texts(found.delta(each, n * 999))]
+    ends = found.final(answer, 99_999)
+    pieces += texts(ends)
+    assert "".join(pieces) == (shown or "")
+    data = ends[-2].payload["data"]["terminalReply"]
+    assert data["disposition"] == ("visible" if shown else "silent")
+    last = ends[-1].payload
+    assert ("message" in last) is (shown is not None)
+    assert shown is None or last["message"]["content"][0]["text"] == shown
+
+
+def test_what_an_aborted_run_leaves_is_what_was_shown() -> None:
+    found = run(text="[[reply_to_current]] so f")
+    found.delta("ar\nNO_RE", 1)
+    (*_, last) = found.aborted(2, stop_reason="stop")
+    assert last.payload["message"]["content"][0]["text"] == "so far"
+
+
 @pytest.mark.parametrize("text", ["another", None])
 def test_an_answer_that_is_not_what_was_written_is_not_preceded_by_it(text: str | None) -> None:
     found = run()

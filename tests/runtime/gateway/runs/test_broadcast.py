@@ -28,7 +28,8 @@ def events() -> RunEvents:
             "final",
             {"stopReason": "length", "usage": {"input": 1}},
         ),
-        (replace(RUN, state="aborted"), "aborted", {"stopReason": "why"}),
+        (replace(RUN, state="aborted"), "aborted", {"stopReason": "rpc"}),
+        (replace(RUN, state="aborted", detail="why"), "aborted", {"stopReason": "why"}),
         (replace(RUN, state="error", error="rate_limited"), "error", {"errorKind": "rate_limit"}),
         (replace(RUN, state="timeout"), "error", {"errorKind": "timeout"}),
         (replace(RUN, state="expired"), "error", {"errorKind": "timeout"}),
@@ -36,7 +37,7 @@ def events() -> RunEvents:
     ],
 )
 def test_each_end_is_one_last_event_of_each_kind(run: Run, state: str, more: Any) -> None:
-    made = ended_events(events(), run, "why", 10)
+    made = ended_events(events(), run, 10)
     chats = [each.payload for each in made if each.event == "chat"]
     assert [each["state"] for each in chats if each["state"] != "delta"] == [state]
     assert chats[-1] | more == chats[-1]
@@ -46,7 +47,7 @@ def test_each_end_is_one_last_event_of_each_kind(run: Run, state: str, more: Any
 
 
 def test_a_merged_run_has_no_message() -> None:
-    last = ended_events(events(), replace(RUN, state="merged"), "", 10)[-1]
+    last = ended_events(events(), replace(RUN, state="merged"), 10)[-1]
     assert "message" not in last.payload
 
 
