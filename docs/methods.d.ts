@@ -63,8 +63,17 @@ export type ChatHistoryParams = { sessionKey: string; limit?: number; offset?: n
 /** The params of ``chat.inject``. */
 export type ChatInjectParams = { sessionKey: string; message: string; label?: string | null; agentId?: string | null };
 
+/** The params of ``chat.message.get``: ``message_id`` as ``chat.history`` has it. */
+export type ChatMessageGetParams = { sessionKey: string; messageId: string; maxChars?: number; agentId?: string | null };
+
+/** The params of ``chat.metadata``; ``agent_id`` shows that agent's model alone. */
+export type ChatMetadataParams = { agentId?: string | null; sessionKey?: string | null };
+
 /** The params of ``chat.send``, OpenClaw's; those without effect are named in the answer. */
 export type ChatSendParams = { sessionKey: string; message: string; idempotencyKey: string; agentId?: string | null; sessionId?: string | null; thinking?: string | null; fastMode?: boolean | null; queueMode?: "collect" | "followup" | "interrupt" | "steer" | null; deliver?: boolean; originatingChannel?: string | null; originatingTo?: string | null; originatingAccountId?: string | null; originatingThreadId?: string | null; replyToId?: string | null; attachments?: Array<FileParams>; timeoutMs?: number | null; expectedLeafEntryId?: string | null; suppressCommandInterpretation?: boolean };
+
+/** The params of ``commands.list``; the list is the same for every agent and scope. */
+export type CommandsListParams = { agentId?: string | null; provider?: string | null; scope?: "both" | "native" | "text" | null; includeArgs?: boolean };
 
 /** The params of ``config.apply``; those about agents and delays are accepted and ignored. */
 export type ApplyParams = { raw: string; baseHash?: string; sessionKey?: string; deliveryContext?: Record<string, unknown>; note?: string; restartDelayMs?: number };
@@ -120,6 +129,9 @@ export type MessageActionParams = { channel: string; action: string; params: Rec
 /** The params of ``messages.forget``: a sender's id at the platform, in one account or all. */
 export type ForgetParams = { sender: string; account?: string | null };
 
+/** The params of ``models.list``: each view is the same list here. */
+export type ModelsListParams = { view?: "all" | "configured" | "default"; agentId?: string | null };
+
 /** The params that name one node. */
 export type NodeParams = { nodeId: string };
 
@@ -152,6 +164,9 @@ export type SurfaceParams = { surface: string };
 
 /** The params of ``node.rename``: a node and the name that people see. */
 export type RenameParams = { nodeId: string; displayName: string };
+
+/** The params of ``poll``; ``is_anonymous`` is accepted and ignored: the platform decides. */
+export type PollParams = { to: string; question: string; options: Array<string>; idempotencyKey: string; maxSelections?: number; durationSeconds?: number | null; durationHours?: number | null; silent?: boolean; isAnonymous?: boolean | null; threadId?: string | null; channel?: string | null; accountId?: string | null };
 
 /** The params of the OpenClaw schema; those without a meaning here are accepted and ignored. */
 export type SendParams = { to: string; idempotencyKey: string; message?: string; mediaUrl?: string | null; mediaUrls?: Array<string>; channel?: string | null; accountId?: string | null; replyToId?: string | null; threadId?: string | null; agentId?: string | null; sessionKey?: string | null; gifPlayback?: boolean; forceDocument?: boolean; silent?: boolean; asVoice?: boolean; parseMode?: string | null; buffer?: string | null; filename?: string | null; contentType?: string | null; markup?: "markdown" | "plain"; timeoutMs?: number | null; queue?: boolean };
@@ -189,11 +204,20 @@ export type SessionsResetParams = { key: string; reason?: "new" | "reset" };
 /** The params of ``sessions.resolve``: one of key, id and label. */
 export type SessionsResolveParams = { key?: string | null; sessionId?: string | null; label?: string | null; agentId?: string | null; allowMissing?: boolean };
 
+/** The params of ``sessions.search``. */
+export type SessionsSearchParams = { query: string; agentId?: string | null; sessionKeys?: Array<string> | null; limit?: number; resultMode?: "messages" | "sessions" };
+
 /** The params of ``sessions.send``. */
 export type SessionsSendParams = { key: string; message: string; idempotencyKey?: string | null; thinking?: string | null; attachments?: Array<FileParams>; timeoutMs?: number | null };
 
+/** The params of ``sessions.usage``; what concerns days is named in the answer's ``ignored``. */
+export type SessionsUsageParams = { key?: string | null; agentId?: string | null; agentScope?: "all" | null; limit?: number; startDate?: string | null; endDate?: string | null; mode?: "gateway" | "specific" | "utc" | null; utcOffset?: string | null; range?: string | null; groupBy?: string | null; includeHistorical?: boolean | null; includeContextWeight?: boolean | null };
+
 /** The params of ``system-event``: what a program announces about itself. */
 export type SystemEventParams = { text: string; deviceId?: string; instanceId?: string; host?: string; ip?: string; mode?: string; version?: string; platform?: string; deviceFamily?: string; modelIdentifier?: string; lastInputSeconds?: number; reason?: string; roles?: Array<string>; scopes?: Array<string>; tags?: Array<string> };
+
+/** The params of ``tools.catalog``. */
+export type ToolsCatalogParams = { agentId?: string | null; includePlugins?: boolean | null };
 
 /** OpenClaw's params; ``channel`` and ``account_id`` choose where several could be meant. ``force`` logs out first. ``verbose`` is accepted and ignored. */
 export type WebLoginStartParams = { force?: boolean; timeoutMs?: number; verbose?: boolean; channel?: string | null; accountId?: string | null };
@@ -256,8 +280,16 @@ export interface MethodParams {
   "chat.history": ChatHistoryParams;
   /** Add a message to a session's transcript as if its agent had said it, without asking it. */
   "chat.inject": ChatInjectParams;
+  /** Answer with one message of a session's transcript by its id. */
+  "chat.message.get": ChatMessageGetParams;
+  /** Answer with models and commands, as `models.list` and `commands.list` do. */
+  "chat.metadata": ChatMetadataParams;
   /** Say something in a session; the answer comes as events `chat` and `agent`. The same key and text is answered with `in_flight` or `ok`, another text is refused. `deliver` also sends the agent's answer to the chat that is named, or where the session was last spoken. `queueMode: "steer"` is followup here, as `note` says. Commands are carried out by the gateway. */
   "chat.send": ChatSendParams;
+  /** Answer as `chat.history` does, for a client that shows a session for the first time. */
+  "chat.startup": ChatHistoryParams;
+  /** Answer with the commands that the gateway carries out; others go to the agent as text. */
+  "commands.list": CommandsListParams;
   /** Write the whole text as `config.set` does; either way it is applied at once. */
   "config.apply": ApplyParams;
   /** Answer with the file's text and its values, comments and secrets as `__OPENCLAW_REDACTED__`, and the `hash` that a write must name. */
@@ -314,6 +346,8 @@ export interface MethodParams {
   "message.action": MessageActionParams;
   /** Erase a person from the journal: what the person wrote, the direct chats, what was to be sent there, the transcripts of both with their runs, stored files and the approval. Answers in numbers; `underWay` sends are left to end, and `copies` of the journal still hold everything. Ids by which messages and runs are known again stay. */
   "messages.forget": ForgetParams;
+  /** Answer with the models that agents ask; an agent without one by name is a model itself. `agents` (ours) are those that ask it. */
+  "models.list": ModelsListParams;
   /** Answer with one node that is connected or approved. */
   "node.describe": NodeParams;
   /** Take an event of a node: it records a sign of life; no other event has a meaning yet. */
@@ -340,9 +374,11 @@ export interface MethodParams {
   "node.pluginSurface.refresh": SurfaceParams;
   /** Name an approved node. */
   "node.rename": RenameParams;
+  /** Ask a chat to vote, where the channel can; once per key, as `send`. More than one selection means as many as there are options. */
+  "poll": PollParams;
   /** Read every secret anew. Accounts whose secret has changed are replaced (`restarted`, ours); one that cannot be read is a warning (`warnings`, ours). */
   "secrets.reload": NoParams;
-  /** Send a message once per key. With a journal (`docs/operations.md`) a key is known for seven days, over restarts of everything, and the message waits for an account that is starting for at most `timeoutMs` (30 s), after which it is not sent; with `queue` (ours) the answer is `{status: "queued", outboxId}` at once. Without a journal the worker knows keys for 300 s. */
+  /** Send a message once per key. With a journal (`docs/operations.md`) a key is known for seven days, over restarts of everything, and the message waits for an account that is starting for at most `timeoutMs` (30 s), after which it is not sent; with `queue` (ours) the answer is `{status: "queued", outboxId}` at once. Without a journal the worker knows keys for 300 s. With `sessionKey` the text is also added to that session's transcript (`ignored` names one of an agent that there is not). */
   "send": SendParams;
   /** End a run of a session, or all of them; `abortedRunId` is the first one. */
   "sessions.abort": SessionsAbortParams;
@@ -368,10 +404,14 @@ export interface MethodParams {
   "sessions.reset": SessionsResetParams;
   /** Answer with the key of a session that is named by key, id or label. */
   "sessions.resolve": SessionsResolveParams;
+  /** Answer with the newest messages that have, for each word of `query`, one that begins with it; case and accents do not matter. `resultMode: "sessions"` names each session once. */
+  "sessions.search": SessionsSearchParams;
   /** Say something in a session that there is, as `chat.send` does. */
   "sessions.send": SessionsSendParams;
   /** Send this client `sessions.changed` and `session.message` of all sessions from now on. */
   "sessions.subscribe": NoParams;
+  /** Answer with the tokens that sessions have taken since they were last begun anew, and their sums. Nothing is kept by day, and nothing about costs: `ignored` (ours) names such params. */
+  "sessions.usage": SessionsUsageParams;
   /** Stop accounts, gateway and supervisor. */
   "shutdown": NoParams;
   /** Answer with the version, a line per account, and (ours) every row of the accounts, what the gateway itself has dropped, by reason, how much waits in the outbox, what agents do, and how requests to the HTTP API ended. */
@@ -380,6 +420,8 @@ export interface MethodParams {
   "system-event": SystemEventParams;
   /** Answer with the presence rows, the gateway's own first. */
   "system-presence": NoParams;
+  /** Answer with the tools that the gateway gives an agent: none, agents bring their own. */
+  "tools.catalog": ToolsCatalogParams;
   /** Begin the login of an account, and answer with its QR code once that is there. */
   "web.login.start": WebLoginStartParams;
   /** Wait until the login is done, or another QR code is to be shown. */

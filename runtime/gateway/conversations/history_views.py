@@ -26,9 +26,9 @@ Row = dict[str, Any]
 
 def history_row(entry: TranscriptEntry, seq: int, max_chars: int = MAX_CHARS) -> Row:
     """Return the row of an entry; ``seq`` is its place in the session, from 1 on."""
-    text, cut = _cut(_text_of(entry), max_chars)
+    text, cut = _cut(shown_text(entry), max_chars)
     about: Row = {"id": str(entry.number), "recordTimestampMs": entry.at, "seq": seq}
-    if entry.run:
+    if entry.run and entry.model != MIRROR:
         about["runId"] = entry.run
     if entry.sender:
         about["sender"] = {"id": entry.sender}
@@ -72,7 +72,7 @@ def history_page(
 
 def preview_items(entries: Sequence[TranscriptEntry], *, limit: int, max_chars: int) -> list[Row]:
     """Return the last words of a session for ``sessions.preview``, without tools and notices."""
-    said = [(each.role, _text_of(each)) for each in entries if each.role in ("user", "assistant")]
+    said = [(each.role, shown_text(each)) for each in entries if each.role in ("user", "assistant")]
     spoken = [(role, text) for role, text in said if text]
     shown = spoken[-limit:] if limit > 0 else []
     return [{"role": role, "text": _short(text, max_chars)} for role, text in shown]
@@ -94,7 +94,8 @@ def _shape(entry: TranscriptEntry, text: str) -> Row:
             return row | ({"idempotencyKey": f"{entry.run}:user"} if entry.run else {})
         case "assistant":
             mirror = entry.model == MIRROR
-            return {
+            known = {"idempotencyKey": entry.run} if mirror and entry.run else {}
+            return known | {
                 "role": "assistant",
                 "content": block,
                 "api": "openclaw-transcript" if mirror else "openai-completions",
@@ -109,7 +110,7 @@ def _shape(entry: TranscriptEntry, text: str) -> Row:
             return {"role": "custom", "customType": NOTICE, "content": text, "display": True}
 
 
-def _text_of(entry: TranscriptEntry) -> str:
+def shown_text(entry: TranscriptEntry) -> str:
     """Return the text of an entry as it was meant for people."""
     return shown_answer(entry.text) or "" if entry.role == "assistant" else entry.text
 

@@ -177,7 +177,7 @@ def request_of(params: AgentParams) -> RunRequest:
 
 def _check_agent(parts: GatewayParts, params: AgentParams) -> None:
     """Refuse an agent that there is not, and one to which the session does not belong."""
-    wanted = params.agent_id
+    wanted = parts.asking.agent_in(params.agent_id) if params.agent_id else None
     if wanted and wanted not in parts.agents.listed.entries:
         text = f'invalid agent params: unknown agent id "{wanted}"'
         raise RemoteError(INVALID_REQUEST, text)
@@ -203,7 +203,7 @@ async def _session(
     """Return the key of the session that is meant."""
     if params.session_key:
         return parts.asking.answered_key(params.session_key)
-    owner = params.agent_id or parts.agents.default_id
+    owner = parts.asking.agent_in(params.agent_id)
     if params.session_id:
         return await parts.asking.session_with_id(params.session_id, owner)
     if target is not None:

@@ -1,4 +1,4 @@
-"""Talks in a session as an operator: ``chat.send``, ``history``, ``abort`` and ``inject``."""
+"""Talks in a session as an operator: ``chat.send``, ``abort`` and ``inject``."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ from ipc.epoch import now_ms
 from ipc.errors import RemoteError
 from ipc.frames.requests import Params
 from ipc.frames.words import INVALID_REQUEST
-from runtime.gateway.access.scopes import ADMIN, READ, WRITE
+from runtime.gateway.access.scopes import ADMIN, WRITE
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, method
 from runtime.gateway.conversations.chat_commands import read_command
-from runtime.gateway.conversations.history_views import MAX_CHARS, history_page
 from runtime.gateway.conversations.run_answers import digest_of
 from runtime.gateway.conversations.session_keys import agent_of
-from runtime.gateway.conversations.session_rows import PROVIDER, session_row
-from runtime.gateway.journal.conversations import Session, TranscriptEntry
+from runtime.gateway.journal.conversations import TranscriptEntry
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.runs import ReplyTarget, Run, RunRequest
 from runtime.gateway.methods.request_parts import (
     FileParams,
+    Key,
     Word,
     files_of,
     require_sending,
@@ -32,13 +31,11 @@ from runtime.gateway.methods.request_parts import (
 )
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.runs.asking import changed, made_run
-from runtime.gateway.runs.lifecycle import RunPhase
 from runtime.gateway.runs.reception import QUEUE
 from workers.messages import MAX_TEXT, Id
 
 INJECTED = "gateway-injected"  # the model of what no agent has said
 STEER = "queueMode steer is followup here: the message is a turn of its own"
-Key = Annotated[str, Meta(min_length=1, max_length=512)]
 
 
 class ChatSendParams(Params):
@@ -70,16 +67,6 @@ class ChatSendParams(Params):
             ("replyToId", self.reply_to_id),
             ("expectedLeafEntryId", self.expected_leaf_entry_id),
         ]
-
-
-class ChatHistoryParams(Params):
-    """The params of ``chat.history``. ``offset`` counts back from the newest entry."""
-
-    session_key: Key
-    limit: Annotated[int, Meta(ge=1, le=1000)] = 200
-    offset: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
-    max_chars: Annotated[int, Meta(ge=1, le=MAX_CHARS)] = MAX_CHARS
-    agent_id: Word | None = None
 
 
 class ChatAbortParams(Params):
@@ -140,42 +127,6 @@ async def chat_send(parts: GatewayParts, client: ConnectedClient, params: ChatSe
         answer["note"] = STEER
     if idle := [name for name, given in params.idle() if given]:
         answer["ignored"] = idle
-    return answer
-
-
-@method("chat.history", READ, ChatHistoryParams)
-async def chat_history(
-    parts: GatewayParts, client: ConnectedClient, params: ChatHistoryParams
-) -> Any:
-    """Answer with the newest entries of a session's transcript, and with what waits. A session that
-    there is not is empty.
-    """
-    key = parts.asking.key_in(params.session_key)
-    journal = await parts.asking.journal()
-    session = await journal.session(key)
-    entries: list[TranscriptEntry] = []
-    if session is not None:
-        entries = await journal.entries(key, params.limit + params.offset)
-        entries = [each for each in entries if each.number > session.since]
-        entries = entries[: len(entries) - params.offset] if params.offset else entries
-    total = 0 if session is None else max(session.messages, len(entries) + params.offset)
-    if not entries and params.offset:
-        total = 0 if session is None else session.messages
-    live = [each.run for each in parts.runs.of_session(key)]
-    entry = parts.agents.listed.entries.get(agent_of(key))
-    answer: dict[str, Any] = {"sessionKey": key}
-    if session is not None and session.id:
-        answer["sessionId"] = session.id
-    answer |= history_page(entries, total, offset=params.offset, max_chars=params.max_chars)
-    answer |= {
-        "pendingInputs": _pending(parts, key),
-        "defaults": {
-            "modelProvider": PROVIDER,
-            "model": "" if entry is None else entry.label,
-            "agentRuntime": {"id": "" if entry is None else entry.kind},
-        },
-        "sessionInfo": session_row(session or Session(key, agent_of(key)), live),
-    }
     return answer
 
 
@@ -246,23 +197,6 @@ async def _target(parts: GatewayParts, key: str, params: ChatSendParams) -> Repl
     if not session.to or session.account not in parts.accounts.rows:
         return None
     return ReplyTarget(session.account, session.to, session.thread)
-
-
-def _pending(parts: GatewayParts, key: str) -> dict[str, Any]:
-    waiting = [
-        each.run for each in parts.runs.of_session(key) if each.life.phase is RunPhase.QUEUED
-    ]
-    items = [
-        {
-            "id": each.id,
-            "acceptedAt": each.at,
-            "state": "queued",
-            "message": each.request.text,
-            "runId": each.id,
-        }
-        for each in waiting
-    ]
-    return {"items": items, "total": len(items)}
 
 
 def _message(text: str, at: int) -> dict[str, Any]:

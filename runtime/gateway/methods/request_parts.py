@@ -22,6 +22,7 @@ MAX_FILES_BYTES = 512 * 1024  # of all files of one request: they go to the agen
 SEND_POLICY = "sendPolicy"  # a session's setting: ``deny`` refuses deliveries
 FOUND_SESSIONS = 50  # of a chat: it has one, or few where agents were chosen in it
 Word = Annotated[str, Meta(max_length=512)]
+Key = Annotated[str, Meta(min_length=1, max_length=512)]  # of a session
 
 
 class FileParams(msgspec.Struct, rename="camel"):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Literal
 
 import msgspec
+import structlog
 from msgspec import Meta
 
 from ipc.epoch import now_ms
@@ -16,6 +17,9 @@ from runtime.gateway.access.scopes import WRITE
 from runtime.gateway.accounts.account_calls import SENT
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import AccountCall, Repeat, method
+from runtime.gateway.conversations.history_views import MIRROR
+from runtime.gateway.conversations.session_keys import agent_of
+from runtime.gateway.journal.conversations import TranscriptEntry
 from runtime.gateway.outbox.results import sent_of
 from runtime.gateway.parts import GatewayParts
 from workers.messages import MAX_TEXT, Attachment, Id, Outbound, Sent
@@ -24,6 +28,7 @@ SEND_SECONDS = 30.0
 MAX_WAIT_MS = 7 * 86_400_000  # as long as its key is known
 Url = Annotated[str, Meta(min_length=1)]
 
+log = structlog.get_logger("gateway.sends")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -60,25 +65,64 @@ def delivery(
     message: Outbound,
     then: Callable[[Sent], Any],
     seconds: float | None = None,
+    *,
+    session: str | None = None,
 ) -> AccountCall | Coroutine[Any, Any, Any]:
     """Return how the account ``key`` sends a message; ``then`` makes the result.
 
-    With a journal that is by its outbox, else by a call to its worker.
+    With a journal that is by its outbox, else by a call to its worker. What was sent is added to
+    the transcript of ``session``.
     """
     if not parts.intake.is_on(key):
-        return AccountCall(key, "send", _encode(message), SEND_SECONDS, SENT, then)
+
+        def done(sent: Sent) -> Any:
+            if session is not None:
+                parts.jobs.start(mirror(parts, session, message))
+            return then(sent)
+
+        return AccountCall(key, "send", _encode(message), SEND_SECONDS, SENT, done)
 
     async def send() -> Any:
         row = await parts.outbox.send(key, message, seconds)
-        return then(sent_of(key, row, now_ms()))
+        result = then(sent_of(key, row, now_ms()))
+        if session is not None:
+            await mirror(parts, session, message)
+        return result
 
     return send()
 
 
-async def _queue(parts: GatewayParts, key: str, message: Outbound, seconds: float | None) -> Any:
+async def mirror(parts: GatewayParts, session: str, message: Outbound) -> None:
+    """Add what a client has sent into a chat to the transcript of its session, once by its key."""
+    entry = TranscriptEntry(
+        "assistant",
+        message.text,
+        at=now_ms(),
+        run=message.key,
+        model=MIRROR,
+        attachments=message.attachments,
+        chat=message.to,
+    )
+    try:
+        await parts.asking.add_once(session, entry)
+    except RemoteError as error:  # it was sent all the same
+        log.warning("a sent message is missing in a transcript", session=session, error=str(error))
+
+
+async def _queue(
+    parts: GatewayParts, key: str, message: Outbound, seconds: float | None, session: str | None
+) -> Any:
     """Answer once a message is stored; it is sent when its account can."""
     row = await parts.outbox.send(key, message, seconds, queue=True)
+    if session is not None:
+        await mirror(parts, session, message)
     return {"runId": message.key, "status": "queued", "outboxId": row.id}
+
+
+def _mirrored(parts: GatewayParts, given: str | None) -> str | None:
+    """Return the session that what is sent is added to, if one of an agent here is named."""
+    key = parts.asking.key_in(given) if given else None
+    return key if key and agent_of(key) in parts.agents.listed.entries else None
 
 
 @method("send", WRITE, SendParams, repeat=Repeat.WITH_KEY)
@@ -86,7 +130,9 @@ def send(parts: GatewayParts, client: ConnectedClient, params: SendParams) -> An
     """Send a message once per key. With a journal (`docs/operations.md`) a key is known for seven
     days, over restarts of everything, and the message waits for an account that is starting for at
     most `timeoutMs` (30 s), after which it is not sent; with `queue` (ours) the answer is
-    `{status: "queued", outboxId}` at once. Without a journal the worker knows keys for 300 s.
+    `{status: "queued", outboxId}` at once. Without a journal the worker knows keys for 300 s. With
+    `sessionKey` the text is also added to that session's transcript (`ignored` names one of an
+    agent that there is not).
     """
     urls = params.media_urls or ([params.media_url] if params.media_url else [])
     files = [Attachment(url=url) for url in urls]
@@ -99,6 +145,8 @@ def send(parts: GatewayParts, client: ConnectedClient, params: SendParams) -> An
     accounts = parts.accounts
     channel = params.channel or accounts.only_channel()
     key = accounts.resolve("send", channel, params.account_id)
+    session = _mirrored(parts, params.session_key)
+    ignored = {"ignored": ["sessionKey"]} if params.session_key and session is None else {}
     message = Outbound(
         to=params.to,
         text=params.message,
@@ -111,17 +159,18 @@ def send(parts: GatewayParts, client: ConnectedClient, params: SendParams) -> An
     )
 
     def result(sent: Sent) -> dict[str, Any]:
-        return {
+        answer = {
             "runId": params.idempotency_key,
             "messageId": sent.id,
             "channel": channel,
             "chatId": sent.chat,
         }
+        return answer | ignored
 
     seconds = None if params.timeout_ms is None else params.timeout_ms / 1000
     if params.queue:
         if not parts.intake.is_on(key):
             text = f"{key} has no journal: without one nothing can be queued"
             raise RemoteError(INVALID_REQUEST, text)
-        return _queue(parts, key, message, seconds)
-    return delivery(parts, key, message, result, seconds)
+        return _queue(parts, key, message, seconds, session)
+    return delivery(parts, key, message, result, seconds, session=session)

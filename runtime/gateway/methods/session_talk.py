@@ -13,10 +13,11 @@ from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import READ, WRITE
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, method
+from runtime.gateway.conversations.catalogs import model_in
 from runtime.gateway.conversations.session_keys import named_key
 from runtime.gateway.journal.conversations import SessionFilter
-from runtime.gateway.methods.chat import ChatSendParams, Key, chat_send
-from runtime.gateway.methods.request_parts import FileParams, Word
+from runtime.gateway.methods.chat import ChatSendParams, chat_send
+from runtime.gateway.methods.request_parts import FileParams, Key, Word
 from runtime.gateway.methods.sessions import SessionKeyParams
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.runs.asking import changed
@@ -56,7 +57,7 @@ async def sessions_create(
     """Make a session, or answer with the one that there is under the key; `message` is said in it,
     once under a key of the session's own.
     """
-    owner = params.agent_id or parts.agents.default_id
+    owner = parts.asking.agent_in(params.agent_id)
     key = parts.asking.answered_key(params.key or named_key(owner, "dashboard", str(uuid.uuid4())))
     journal = await parts.asking.journal()
     session = await journal.session(key)
@@ -64,7 +65,7 @@ async def sessions_create(
         if params.label and (await journal.sessions(SessionFilter(label=params.label), 1))[0]:
             raise RemoteError(INVALID_REQUEST, f"label already in use: {params.label}")
         conversation = await parts.asking.conversation(key)
-        settings = {"model": params.model} if params.model else {}
+        settings = {"model": model_in(params.model)} if params.model else {}
         session = changed(conversation.session, label=params.label or "", settings=settings)
         conversation.session = session
         await parts.asking.store_session(session)

@@ -13,6 +13,7 @@ from ipc.frames.words import INVALID_REQUEST, agent_key
 from runtime.gateway.access.scopes import ADMIN, READ, WRITE
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, method
+from runtime.gateway.conversations.catalogs import model_in
 from runtime.gateway.conversations.history_views import MAX_CHARS, history_page, preview_items
 from runtime.gateway.conversations.session_keys import main_key
 from runtime.gateway.conversations.session_rows import SETTINGS, session_row, title_of
@@ -23,8 +24,7 @@ from runtime.gateway.journal.conversations import (
     TranscriptEntry,
 )
 from runtime.gateway.journal.interface import Journal
-from runtime.gateway.methods.chat import Key
-from runtime.gateway.methods.request_parts import Word
+from runtime.gateway.methods.request_parts import Key, Word
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.runs.asking import changed
 
@@ -318,7 +318,7 @@ def _patched(session: Session, params: SessionsPatchParams) -> Session:
             continue
         settings.pop(wire, None)
         if value is not None:
-            settings[wire] = value
+            settings[wire] = model_in(value) if wire == "model" else value
     given = {name: getattr(params, name) for name in ("label", "archived", "pinned")}
     fields = {name: value for name, value in given.items() if value is not UNSET}
     if "label" in fields:

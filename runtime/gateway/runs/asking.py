@@ -13,12 +13,14 @@ from ipc.epoch import now_ms
 from ipc.errors import RemoteError
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE, agent_key
 from runtime.gateway.accounts.agents import Agents
+from runtime.gateway.accounts.health import AGENT as MAIN
 from runtime.gateway.accounts.intake import Intake
 from runtime.gateway.conversations.run_answers import digest_of
 from runtime.gateway.conversations.session_keys import (
     BadSessionKey,
     agent_of,
     client_key,
+    main_key,
     named_key,
 )
 from runtime.gateway.journal.conversations import (
@@ -100,6 +102,7 @@ class RunAsking:
         self._sessions = sessions
         self._broadcast = broadcast
         self._flush_soon = flush_soon
+        self._adding: set[tuple[str, str, str]] = set()  # entries that are being stored
 
     async def journal(self) -> Journal:
         """Return the open journal; raises ``RemoteError`` where runs cannot begin."""
@@ -116,9 +119,18 @@ class RunAsking:
     def key_in(self, given: str) -> str:
         """Return the session key that a client means; raises ``RemoteError``."""
         try:
-            return client_key(given, self._agents.default_id)
+            key = client_key(given, self._agents.default_id)
         except BadSessionKey as error:
             raise RemoteError(INVALID_REQUEST, str(error)) from None
+        return main_key(self.agent_in(MAIN)) if key == main_key(MAIN) else key
+
+    def agent_in(self, given: str | None) -> str:
+        """Return the id of the agent that a client means.
+
+        Clients of OpenClaw call the default agent ``main`` whatever its id; one of that id wins.
+        """
+        alias = given == MAIN and MAIN not in self._agents.listed.entries
+        return self._agents.default_id if given is None or alias else given
 
     def answered_key(self, given: str) -> str:
         """Return the session key that a client means, of an agent that there is."""
@@ -196,6 +208,19 @@ class RunAsking:
         conversation.extend(added)
         self._broadcast.sessions.added(session, added)
         return number
+
+    async def add_once(self, key: str, entry: TranscriptEntry) -> None:
+        """Add an entry, unless one of the newest has the same run and model."""
+        await self.journal()
+        mark, conversation = (key, entry.run, entry.model), await self.conversation(key)
+        there = [(key, each.run, each.model) for each in conversation.entries]
+        if mark in there or mark in self._adding:
+            return
+        self._adding.add(mark)
+        try:
+            await self.add_entry(key, entry)
+        finally:
+            self._adding.discard(mark)
 
     async def store_session(self, session: Session) -> None:
         """Store what a session is now; returns once that is done."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from ipc.frames.data import Answer, Call
 from tests.support.gateway_rig import gateway_rig
 from tests.support.handshakes import greeted
+from tests.support.until import PATIENCE
 
 KEY = "irc:libera"
 
@@ -50,3 +52,26 @@ async def test_a_refusal_of_the_plugin_comes_back_as_it_is() -> None:
         worker.on_call = lambda call: Answer(call.id, False, shape)
         answer = await (await greeted(rig)).call("send", SEND)
         assert answer["error"]["message"] == "no such nick"
+
+
+async def test_what_is_sent_is_added_to_the_session_that_is_named_once() -> None:
+    async with gateway_rig(agents="echo") as rig:
+        worker = await rig.worker(KEY)
+        worker.on_call = lambda call: Answer(call.id, True, SENT)
+        client = await rig.client()
+        for _ in range(2):
+            answer = await client.call("send", SEND | {"sessionKey": "agent:main:main"})
+            assert "ignored" not in answer
+        other = await client.call("send", SEND | {"sessionKey": "agent:nobody:main"})
+        assert other["ignored"] == ["sessionKey"]
+
+        async def rows() -> Any:
+            return (await client.call("chat.history", {"sessionKey": "main"}))["messages"]
+
+        async with asyncio.timeout(PATIENCE):
+            while not (found := await rows()):
+                pass
+        (row,) = found
+        assert row["content"] == [{"type": "text", "text": "hi"}]
+        known = {"model": "delivery-mirror", "provider": "openclaw", "idempotencyKey": "k-1"}
+        assert row | known | {"api": "openclaw-transcript"} == row

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from ipc.errors import RemoteError
+from runtime.gateway.accounts.agent_entries import AgentEntry
 from runtime.gateway.journal.runs import RunRequest
 from runtime.gateway.runs.asking import made_run
 from runtime.gateway.runs.live import RunUpdate
@@ -64,3 +65,14 @@ async def test_what_cannot_be_asked_is_refused_with_the_reason() -> None:
             with pytest.raises(RemoteError, match=text):
                 rig.parts.asking.answered_key(key)
         assert rig.parts.asking.answered_key("main") == "agent:echo:main"
+
+
+async def test_main_is_the_default_agent_where_none_has_that_id() -> None:
+    async with gateway_rig(agents="echo") as rig:
+        asking = rig.parts.asking
+        assert asking.key_in("agent:main:main") == "agent:echo:main"
+        assert asking.key_in("agent:main:other") == "agent:main:other"
+        assert [asking.agent_in(each) for each in (None, "main", "x")] == ["echo", "echo", "x"]
+        rig.parts.agents.listed.entries["main"] = AgentEntry("echo")
+        assert asking.key_in("agent:main:main") == "agent:main:main"
+        assert asking.agent_in("main") == "main"
