@@ -129,6 +129,9 @@ export type MessageActionParams = { channel: string; action: string; params: Rec
 /** The params of ``messages.forget``: a sender's id at the platform, in one account or all. */
 export type ForgetParams = { sender: string; account?: string | null };
 
+/** The params of ``messages.trace``: an account, and one of cursor and message id; or a run. */
+export type TraceParams = { channel?: string | null; accountId?: string | null; messageId?: string | null; cursor?: string | null; runId?: string | null };
+
 /** The params of ``models.list``: each view is the same list here. */
 export type ModelsListParams = { view?: "all" | "configured" | "default"; agentId?: string | null };
 
@@ -342,10 +345,12 @@ export interface MethodParams {
   "logs.tail": TailParams;
   /** Answer with paths (`/media/…?t=…`) of files of an account's messages, which may be fetched from the gateway's port for five minutes without any other secret. */
   "media.ticket": MediaTicketParams;
-  /** Send, edit, delete, react, read, type, or ask for history, chat or members, as far as the channel can (`channels.status` lists it in `can`); once per key. Unknown params are refused. */
+  /** Send, edit, delete, react, read, type, or ask for history, chat or members, as far as the channel can (`channels.status` lists it in `can`); once per key. Unknown params are refused. What is sent with `sessionKey` is added to that session's transcript. */
   "message.action": MessageActionParams;
   /** Erase a person from the journal: what the person wrote, the direct chats, what was to be sent there, the transcripts of both with their runs, stored files and the approval. Answers in numbers; `underWay` sends are left to end, and `copies` of the journal still hold everything. Ids by which messages and runs are known again stay. */
   "messages.forget": ForgetParams;
+  /** Answer with what became of a message: `message` as it has arrived, `admission`, `run`, the run `askedIn` where it was asked together with others, and `outbox`, its answer's way into the chat. It is named by its event's `cursor`, its platform's `messageId`, or its `runId`. */
+  "messages.trace": TraceParams;
   /** Answer with the models that agents ask; an agent without one by name is a model itself. `agents` (ours) are those that ask it. */
   "models.list": ModelsListParams;
   /** Answer with one node that is connected or approved. */

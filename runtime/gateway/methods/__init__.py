@@ -27,6 +27,7 @@ from runtime.gateway.methods import (
     status,
     supervised,
     supervisor,
+    trace,
 )
 
 __all__ = [
@@ -56,4 +57,5 @@ __all__ = [
     "status",
     "supervised",
     "supervisor",
+    "trace",
 ]

@@ -15,7 +15,7 @@ from runtime.gateway.access.scopes import WRITE
 from runtime.gateway.accounts.account_calls import AN_OBJECT
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import AccountCall, Repeat, method
-from runtime.gateway.methods.send import SEND_SECONDS, delivery
+from runtime.gateway.methods.send import SEND_SECONDS, delivery, mirrored_in
 from runtime.gateway.parts import GatewayParts
 from workers.messages import Action, Attachment, Id, Outbound, Sent
 
@@ -68,6 +68,7 @@ def message_action(
 ) -> Any:
     """Send, edit, delete, react, read, type, or ask for history, chat or members, as far as the
     channel can (`channels.status` lists it in `can`); once per key. Unknown params are refused.
+    What is sent with `sessionKey` is added to that session's transcript.
     """
     accounts = parts.accounts
     account = None if params.account_id is UNSET else params.account_id
@@ -81,7 +82,8 @@ def message_action(
     if params.action == "send":
         message = _outbound(params)
         _refuse_unsupported(message, accounts.channels[params.channel])
-        return delivery(parts, key, message, _receipt)
+        named = None if params.session_key is UNSET else params.session_key
+        return delivery(parts, key, message, _receipt, session=mirrored_in(parts, named))
     return _act(key, params)
 
 

@@ -119,7 +119,7 @@ async def _queue(
     return {"runId": message.key, "status": "queued", "outboxId": row.id}
 
 
-def _mirrored(parts: GatewayParts, given: str | None) -> str | None:
+def mirrored_in(parts: GatewayParts, given: str | None) -> str | None:
     """Return the session that what is sent is added to, if one of an agent here is named."""
     key = parts.asking.key_in(given) if given else None
     return key if key and agent_of(key) in parts.agents.listed.entries else None
@@ -145,7 +145,7 @@ def send(parts: GatewayParts, client: ConnectedClient, params: SendParams) -> An
     accounts = parts.accounts
     channel = params.channel or accounts.only_channel()
     key = accounts.resolve("send", channel, params.account_id)
-    session = _mirrored(parts, params.session_key)
+    session = mirrored_in(parts, params.session_key)
     ignored = {"ignored": ["sessionKey"]} if params.session_key and session is None else {}
     message = Outbound(
         to=params.to,

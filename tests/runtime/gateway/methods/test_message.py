@@ -9,8 +9,10 @@ import pytest
 from ipc.errors import RemoteError
 from tests.support.account_calls import action, calls_of, can
 from tests.support.gateway_rig import gateway_rig
+from tests.support.until import until
 
 KEY = "irc:libera"
+MAIN = "agent:echo:main"
 
 
 async def test_media_leaves_as_attachments() -> None:
@@ -53,6 +55,16 @@ async def test_the_action_send_takes_the_spellings_of_the_command_line() -> None
                 },
             )
         ]
+
+
+async def test_what_is_sent_is_added_to_the_session_that_is_named() -> None:
+    async with gateway_rig(agents="echo") as rig:
+        can(rig, "send")
+        await calls_of(rig)
+        client = await rig.client()
+        params = action("send", to="#room", text="hi") | {"sessionKey": "main"}
+        await client.call("message.action", params)
+        await until(lambda: (found := rig.parts.sessions.known(MAIN)) and len(found.entries))
 
 
 async def test_what_a_channel_can_take_beside_text_leaves_with_the_message() -> None:

@@ -1,0 +1,60 @@
+"""``messages.trace`` over real sockets and a real file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ipc.errors import RemoteError
+from ipc.frames.data import Call
+from tests.support.gateway_rig import INBOUND_ADDRESSED, gateway_rig, row
+from tests.support.messages import KEY, acked
+from tests.support.rig_agent import delivered
+from tests.support.until import until
+
+ON: dict[str, Any] = {"journal": "on", "wanted": True}
+
+
+async def test_the_way_of_a_message_is_shown_from_its_arrival_to_the_answer() -> None:
+    async with gateway_rig(row(KEY, **ON), agents="echo") as rig:
+        worker = await rig.worker(KEY, **ON)
+        sent: list[str] = []
+
+        def on_call(call: Call) -> Any:
+            sent.append(call.method)
+            return delivered(call)
+
+        worker.on_call = on_call
+        worker.say(1, flags=INBOUND_ADDRESSED)
+        await acked(worker, 1)
+        await until(lambda: sent and rig.parts.outbox.depth == 0)
+        client = await rig.client(scopes=["operator.read"])
+        way = await client.call("messages.trace", {"channel": "irc", "messageId": "m1"})
+        assert (way["account"], way["cursor"]) == (KEY, "1:1")
+        assert (way["message"]["text"], way["admission"]) == ("text 1", {"outcome": "run"})
+        run = way["run"]
+        assert (run["state"], run["answer"]) == ("final", "echo: text 1")
+        assert (way["outbox"]["state"], way["outbox"]["attempts"]) == ("sent", 1)
+        assert "askedIn" not in way
+        for params in ({"cursor": "1:1"}, {"runId": run["runId"]}):
+            assert await client.call("messages.trace", {"channel": "irc"} | params) == way
+
+
+async def test_what_was_kept_as_context_has_no_run_and_strange_names_are_refused() -> None:
+    async with gateway_rig(row(KEY, **ON), agents="echo") as rig:
+        worker = await rig.worker(KEY, **ON)
+        worker.say(1)
+        await acked(worker, 1)
+        client = await rig.client()
+        way = await client.call("messages.trace", {"messageId": "m1"})
+        assert (way["admission"]["outcome"], "run" in way) == ("none", False)
+        for params, text in (
+            ({}, "one of cursor, messageId and runId"),
+            ({"messageId": "m2"}, "no such message"),
+            ({"cursor": "1:9"}, "no such message"),
+            ({"cursor": "x"}, "not a cursor"),
+            ({"runId": "x"}, "no run is known"),
+        ):
+            with pytest.raises(RemoteError, match=text):
+                await client.call("messages.trace", params)
