@@ -73,6 +73,9 @@ class Journal(Protocol):
     def accounts(self) -> Collection[str]:
         """Return the keys of all channel accounts that it holds, configured or not."""
 
+    def keys(self) -> Collection[str]:
+        """Return the keys of all whose records it holds: channel accounts, and agents."""
+
     def append(self, record: Record, done: Done | None = None) -> None:
         """Queue a record. ``done`` is called once it is stored, in the order of an account's."""
 

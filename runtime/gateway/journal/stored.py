@@ -100,6 +100,10 @@ class StoredJournal:
         """Return the keys of all channel accounts that it holds, configured or not."""
         return [key for key in self._places if not is_agent(key)]
 
+    def keys(self) -> Collection[str]:
+        """Return the keys of all whose records it holds: channel accounts, and agents."""
+        return self._places.keys()
+
     def append(self, record: Record, done: Done | None = None) -> None:
         """Queue a record. ``done`` is called once it is stored, in the order of an account's."""
         size = size_of(record)

@@ -58,7 +58,7 @@ class Recovery:
     async def _read(self) -> None:
         journal = self._intake.journal
         assert journal is not None
-        for key in list(journal.accounts()):
+        for key in list(journal.keys()):  # of agents, too: clients' runs are theirs
             try:
                 self._runs.resume(key, await journal.open_runs(key))
             except Exception:  # one account's rows must not hold up the others

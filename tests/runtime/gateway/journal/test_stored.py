@@ -12,7 +12,9 @@ import pytest
 from runtime.gateway.journal import writer
 from runtime.gateway.journal.database import Database
 from runtime.gateway.journal.records import Outcome, Record
+from runtime.gateway.journal.runs import RunQueued
 from runtime.gateway.journal.stored import StoredJournal
+from tests.support.conversations import asked
 from tests.support.journals import KEY, arrived, everything, journal_of, store
 from tests.support.until import until
 
@@ -122,3 +124,12 @@ async def test_a_stop_does_not_wait_for_room(tmp_path: Path) -> None:
     await journal.close()
     async with journal_of("stored", tmp_path) as again:
         assert await everything(again) == ["1:1 a"]
+
+
+async def test_keys_of_agents_are_known_again_and_are_no_accounts(tmp_path: Path) -> None:
+    for _ in range(2):
+        async with journal_of("stored", tmp_path) as journal:
+            await store(journal, RunQueued("agent:echo", asked("r")))
+            await store(journal, arrived(1, "a"))
+            assert (set(journal.keys()), list(journal.accounts())) == ({KEY, "agent:echo"}, [KEY])
+            assert [each.id for each in await journal.open_runs("agent:echo")] == ["r"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -201,3 +202,20 @@ async def test_the_caller_own_words_reach_the_agent() -> None:
         await until(lambda: agent.asked)
         turn = agent.asked[0]
         assert (turn["instructions"], turn["model"], turn["thinking"]) == ("be brief", "m", "low")
+
+
+async def test_a_run_goes_on_in_the_next_gateway_though_no_account_asks_an_agent(
+    tmp_path: Path,
+) -> None:
+    async with gateway_rig(state_dir=tmp_path) as rig:  # ``agents.default`` is none
+        agent = await held_agent(rig)
+        client = await rig.client()
+        await client.call("chat.send", {"sessionKey": MAIN, "message": "hi", "idempotencyKey": "k"})
+        await until(lambda: agent.turns)
+    async with gateway_rig(state_dir=tmp_path) as rig:
+        agent = HeldAgent(await rig.worker("agent:echo", 2))
+        await until(lambda: agent.turns)
+        agent.answers("hello")
+        client = await rig.client()
+        ended = await client.call("agent.wait", {"runId": "k"})
+        assert ended["terminalReply"]["text"] == "hello"

@@ -9,7 +9,8 @@ from typing import Any, cast
 import pytest
 
 from runtime.gateway.journal.memory import MemoryJournal
-from runtime.gateway.journal.runs import Run
+from runtime.gateway.journal.runs import Run, RunRequest
+from runtime.gateway.runs.asking import made_run
 from runtime.gateway.runs.recovery import Recovery
 from tests.support.outbox_life import OutboxLife
 from tests.support.until import until
@@ -81,3 +82,24 @@ async def test_the_journal_is_opened_at_the_start_where_there_is_one(
         recovery = Recovery(life.runs, cast(Any, intake), life.jobs, lambda: file)
         recovery.reported()
         assert (intake.opened, life.agent.named) == (int(exists), True)
+
+
+async def test_a_client_s_run_goes_on_in_the_next_gateway_though_no_account_asks_an_agent(
+    tmp_path: Path,
+) -> None:
+    journal, file = MemoryJournal(), tmp_path / "journal.db"
+    file.touch()
+    run = made_run("r", "agent:echo:main", RunRequest("hi"), client="cli")
+    async with TaskGroup() as tasks:
+        first = OutboxLife(tasks, journal)
+        first.agent.script = lambda turn: None
+        first.intake.open()
+        first.recovery.reported()
+        await first.runs.begin("agent:echo", run)
+        await until(lambda: first.agent.turns)
+        await first.rests()
+        first.end()
+        second = OutboxLife(tasks, journal)
+        Recovery(second.runs, second.intake, second.jobs, lambda: file).reported()
+        await until(lambda: second.agent.named)
+        assert second.runs.live("r") is not None
