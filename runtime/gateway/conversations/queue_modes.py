@@ -28,6 +28,7 @@ from workers.messages import MAX_TEXT
 
 MAX_WINDOWS = 5  # of quiet that somebody who never stops writing can be waited for
 MAX_NAME = 64
+MAX_LATE = 1000  # messages of a session from before an outage
 
 Became = Literal["ended", "collected", "interrupted", "superseded", "overflow", "aborted"]
 BECAME = {
@@ -45,7 +46,8 @@ STEER_NOTE = "queue mode steer is treated as followup: the message has its own t
 class QueuedMessage:
     """A message that asks for an answer. ``mode`` is how it was sent; ``None``: as configured.
 
-    ``sender`` tells people apart, ``name`` is how they are called.
+    ``sender`` tells people apart, ``name`` is how they are called. ``late``: it was written while
+    nobody could take it, so it does not count as one too many of those that wait.
     """
 
     run: str
@@ -54,6 +56,7 @@ class QueuedMessage:
     sender: str = ""
     name: str = ""
     mode: QueueMode | None = None
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +148,9 @@ class SessionQueue:
             self._interrupted = message.run
             outcomes = [RunOutcome(run, "superseded", message.run) for run in self.waiting]
             self._waiting.clear()
-        if len(self._waiting) >= settings.cap:
-            return self._refused(message, mode, settings.cap, notes)
+        most = MAX_LATE if message.late else settings.cap
+        if sum(each.late == message.late for each, _, _ in self._waiting) >= most:
+            return self._refused(message, mode, most, notes)
         ahead = len(self._waiting)
         debounce = (settings.debounce_ms or 0) if mode == "collect" else 0
         self._waiting.append((message, mode, debounce))

@@ -76,8 +76,9 @@ class Run(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """One question to an agent, and how far it has come. Times are epoch milliseconds.
 
     ``id`` is the idempotency key, ``digest`` tells another content under the same one. ``mode`` is
-    how it was queued, ``collected`` are the ids of runs that are asked together with it, ``merged``
-    is the run that it is asked with. ``incarnation`` is that of the agent which has the last turn,
+    how it was queued, ``late``: its message was written long before it was taken. ``collected`` are
+    the ids of runs that are asked together with it, ``merged`` is the run that it is asked with.
+    ``incarnation`` is that of the agent which has the last turn,
     ``events`` the number of the last acknowledged event of that, ``seen``: a piece of the answer or
     a tool call was among them. ``retried``: an error that passes was tried again, ``deaths`` counts
     incarnations that have died with it; there is no other turn before ``next``. ``preview`` is the
@@ -97,6 +98,7 @@ class Run(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     state: RunState = "queued"
     digest: str = ""
     mode: str = ""
+    late: bool = False
     collected: list[str] = []
     merged: str = ""
     at: int = 0

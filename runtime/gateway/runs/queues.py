@@ -133,4 +133,5 @@ def message_of(run: Run, mode: QueueMode | None = None) -> QueuedMessage:
         sender=run.origin.sender or run.origin.client,
         name=(sender and (sender.name or sender.id)) or "",
         mode=mode or MODES.get(run.mode),
+        late=run.late,
     )

@@ -46,6 +46,8 @@ from workers.agent import HistoryItem
 from workers.messages import Inbound, Outbound
 
 QUEUE, CHOSEN = "queue", "agent"  # settings of a session
+LATE_MS = 10_000  # a message that was taken so much later than it was written waited for us
+OLDEST_MS = 7 * 86_400_000  # what was written before that was written by a clock that is wrong
 
 
 class Taken(NamedTuple):
@@ -247,6 +249,7 @@ class Reception:
             origin=RunOrigin(key, message.chat.id, message.thread, message.id, message.sender.id),
             reply=ReplyTarget(key, message.chat.id, message.thread),
             at=at,
+            late=_is_late(message.ts, at, now_ms()),
             request=RunRequest(
                 text,
                 message.attachments,
@@ -311,6 +314,12 @@ class Reception:
         if own is not None:
             return msgspec.convert(own, QueueConfig)
         return queue_of(self._config.queue, channel)
+
+
+def _is_late(written: int, stored: int, now: int) -> bool:
+    """Return whether a message has waited for an account or a gateway that was away."""
+    since = min(written, stored) if written > now - OLDEST_MS else stored
+    return now - since > LATE_MS
 
 
 def host_zone() -> tzinfo:

@@ -163,6 +163,16 @@ def test_a_full_queue_says_so_once_and_tells_each_run(mode: QueueMode) -> None:
     assert last.notice is None
 
 
+def test_a_backlog_is_taken_whole_and_takes_no_place_of_what_comes_now() -> None:
+    queue, config = busy(cap=1)
+    late = [queue.arrived(message(f"late{each}", late=True), config) for each in range(1000)]
+    assert all(each.taken for each in late)
+    now, refused = arrive(queue, config, "r1", "r2")
+    assert (now.taken, refused.taken) == (True, False)
+    one_more = queue.arrived(message("late", late=True), config)
+    assert (one_more.taken, one_more.outcomes) == (False, [RunOutcome("late", "overflow")])
+
+
 def test_a_queue_may_be_full_before_its_first_turn() -> None:
     queue, config = SessionQueue(), settings(debounce=300, cap=1)
     _, refused = arrive(queue, config, "r1", "r2")

@@ -195,3 +195,20 @@ async def test_a_conversation_that_has_rested_begins_anew(monkeypatch: pytest.Mo
         monkeypatch.setattr("runtime.gateway.runs.reception.now_ms", lambda: now + 11 * 60_000)
         await chat.asks("three")
         assert chat.life.agent.turns[-1][1].get("history", []) == []
+
+
+@pytest.mark.parametrize(
+    ("stored", "written", "late"),
+    [(0, 0, False), (60, 60, True), (0, 60, True), (60, 0, True), (0, 5, False), (0, 10**9, False)],
+)
+async def test_what_was_written_while_nobody_took_it_is_late(
+    stored: int, written: int, late: bool
+) -> None:
+    async with TaskGroup() as tasks:
+        chat = Chat(tasks)
+        chat.life.agent.script = later
+        now = now_ms()
+        await chat.writes("hello", at=now / 1000 - stored, ts=now - written * 1000)
+        await until(lambda: len(chat.life.runs) == 1)
+        (live,) = chat.life.runs.of_session("agent:echo:irc:libera:direct:person-1")
+        assert live.run.late is late
