@@ -85,13 +85,16 @@ class AgentManifest:
 class HistoryItem(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """An entry of the conversation before this turn, the oldest first.
 
-    ``name`` is the sender's in a group, or the tool's.
+    ``name`` is the sender's in a group, or the tool's. ``calls`` are those of tools that the
+    assistant has made, ``call`` is the id of the one whose result this is.
     """
 
     role: Literal["user", "assistant", "tool", "notice"]
     text: str
     at: int
     name: str | None = None
+    calls: list[ToolCall] = []
+    call: str | None = None
 
 
 class Turn(msgspec.Struct, rename="camel", omit_defaults=True):

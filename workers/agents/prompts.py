@@ -20,18 +20,21 @@ def tokens_of(text: str) -> int:
     return -(-len(text.encode(errors="replace")) // BYTES_OF_A_TOKEN) + TOKENS_OF_AN_ENTRY
 
 
-def window(history: Sequence[HistoryItem], entries: int, tokens: int) -> list[HistoryItem]:
+def window(
+    history: Sequence[HistoryItem], entries: int, tokens: int, *, calls: bool = False
+) -> list[HistoryItem]:
     """Return the end of a conversation: at most so many entries and estimated tokens.
 
-    Notices are left out. It begins with what a person has said, as models expect it, unless the
-    window is too small for that.
+    Notices are left out, and so are entries without words, unless they have ``calls``. It begins
+    with what a person has said, as models expect it, unless the window is too small for that.
     """
     kept: list[HistoryItem] = []
     left = tokens
     for item in reversed(history):
-        if item.role == "notice" or not item.text:
+        if item.role == "notice" or not (item.text or (calls and (item.calls or item.call))):
             continue
         left -= tokens_of(said_before(item))
+        left -= sum(tokens_of(f"{each.name}{each.arguments}") for each in item.calls)
         if left < 0 or len(kept) == entries:
             break
         kept.append(item)

@@ -87,7 +87,8 @@ def usage_of(given: Mapping[str, Any]) -> Row:
 
 def _shape(entry: TranscriptEntry, text: str) -> Row:
     """Return what is particular to each role."""
-    block = [{"type": "text", "text": text}]
+    block: list[Row] = [{"type": "text", "text": text}] if text or not entry.calls else []
+    block += [{"type": "toolCall", **msgspec.to_builtins(each)} for each in entry.calls]
     match entry.role:
         case "user":
             row: Row = {"role": "user", "content": text}
@@ -105,7 +106,8 @@ def _shape(entry: TranscriptEntry, text: str) -> Row:
                 "stopReason": "stop",
             }
         case "tool":
-            return {"role": "toolResult", "toolName": entry.name, "content": block}
+            row = {"role": "toolResult", "toolName": entry.name, "content": block}
+            return row | ({"toolCallId": entry.call} if entry.call else {})
         case "notice":
             return {"role": "custom", "customType": NOTICE, "content": text, "display": True}
 

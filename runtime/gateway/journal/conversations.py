@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from workers.agent import ToolCall
 from workers.messages import Attachment
 
 Role = Literal["user", "assistant", "tool", "notice"]
@@ -78,8 +79,9 @@ class TranscriptEntry(msgspec.Struct, frozen=True, rename="camel", omit_defaults
     """One entry of a transcript. ``at`` is epoch milliseconds.
 
     ``number`` is given by the journal: it grows in the order of storing, over all sessions, and is
-    never used again. ``name`` is that of a tool. ``chat`` and ``sender`` are the platform's ids of
-    where and by whom it was said, empty where no platform has part in it.
+    never used again. ``name`` is that of a tool, ``calls`` are those of tools that an agent has
+    made, ``call`` is the id of the one whose result this is. ``chat`` and ``sender`` are the
+    platform's ids of where and by whom it was said, empty where no platform has part in it.
     """
 
     role: Role
@@ -92,6 +94,8 @@ class TranscriptEntry(msgspec.Struct, frozen=True, rename="camel", omit_defaults
     attachments: list[Attachment] = []
     chat: str = ""
     sender: str = ""
+    calls: list[ToolCall] = []
+    call: str = ""
     number: int = 0
 
 

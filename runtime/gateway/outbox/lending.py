@@ -14,10 +14,14 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import structlog
 from msgspec.structs import replace
 
 from ipc.media import ABOUT, account_directory, media_id
+from workers.agent import TurnOutcome
 from workers.messages import Attachment
+
+log = structlog.get_logger("gateway.runs")
 
 GONE = "the file is not kept any more"
 MOST_FILES = 100  # of one message
@@ -47,6 +51,17 @@ class FileLending:
             else replace(each, url="", missing=GONE)
             for each in given
         ]
+
+    async def answer(self, agent: str, account: str, outcome: TurnOutcome) -> TurnOutcome:
+        """Return the end of a turn whose files the account can open; what is gone is left out."""
+        final = outcome.final
+        if final is None or not final.attachments:
+            return outcome
+        lent = await self.lent(agent, account, final.attachments)
+        files = [each for each in lent if each.url]
+        if len(files) < len(lent):
+            log.warning("files of an answer are gone", agent=agent, account=account)
+        return replace(outcome, final=replace(final, attachments=files))
 
 
 def lend(state_dir: Path, owner: str, reader: str, ids: Iterable[str]) -> set[str]:

@@ -47,9 +47,16 @@ from runtime.gateway.runs.lifecycle import (
 from runtime.gateway.runs.links import RunLinks
 from runtime.gateway.runs.live import LiveRun, RunStep, attempt_of, joined
 from runtime.gateway.runs.previews import RunPreviews
-from runtime.gateway.runs.replies import PLAIN_KINDS, Speaking, ended_of, turn_of, with_settings
+from runtime.gateway.runs.replies import (
+    MAX_TOOLS,
+    PLAIN_KINDS,
+    Speaking,
+    ended_of,
+    turn_of,
+    with_settings,
+)
 from runtime.gateway.runs.sessions import OpenConversation
-from workers.agent import Delta, ToolCall, TurnEvent, TurnOutcome
+from workers.agent import Delta, ToolCall, ToolResult, TurnEvent, TurnOutcome
 
 log = structlog.get_logger("gateway.runs")
 
@@ -136,6 +143,8 @@ class RunExecution:
         for event in events:
             if isinstance(event, Delta):
                 live.pieces.append(event.text)
+            elif isinstance(event, ToolCall | ToolResult) and len(live.tools) < MAX_TOOLS:
+                live.tools.append(event)
             shown |= isinstance(event, Delta | ToolCall)
             self._tell(live, "event", event)
         if shown:
@@ -247,6 +256,7 @@ class RunExecution:
         live.attempt = 1 if first else started
         live.came = 0
         live.pieces.clear()
+        live.tools.clear()
         members = [each for each in live.members if each.life.phase is RunPhase.QUEUED]
         live.members = []
         if members:
@@ -350,19 +360,10 @@ class RunExecution:
         account = None
         if run.reply is not None:
             account = await self._links.outbox.of_answers(run.reply.account)
-            await self._lend_answer(live, run.reply.account)
+            if live.outcome is not None and account is not None:
+                agent = agent_key(run.agent)
+                live.outcome = await self._links.files.answer(agent, account.key, live.outcome)
         self._store_end(live, end, conversation, account)
-
-    async def _lend_answer(self, live: LiveRun, account: str) -> None:
-        """Lend an account the files of an answer; what is gone is left out of it."""
-        outcome = live.outcome
-        if outcome is None or outcome.final is None or not outcome.final.attachments:
-            return
-        given, agent = outcome.final.attachments, agent_key(live.run.agent)
-        files = [each for each in await self._links.files.lent(agent, account, given) if each.url]
-        if len(files) < len(given):
-            log.warning("files of an answer are gone", run=live.run.id, agent=live.run.agent)
-        live.outcome = replace(outcome, final=replace(outcome.final, attachments=files))
 
     def _store_end(
         self, live: LiveRun, end: End, conversation: OpenConversation, account: AccountOutbox | None

@@ -12,7 +12,7 @@ from runtime.gateway.conversations.queue_modes import text_of
 from runtime.gateway.journal.runs import Run, RunRequest
 from runtime.gateway.runs.lifecycle import RunLife
 from runtime.gateway.runs.queues import message_of
-from workers.agent import TurnEvent, TurnOutcome
+from workers.agent import ToolCall, ToolResult, TurnEvent, TurnOutcome
 
 RunStep = Literal["queued", "started", "event", "ended", "merged"]
 
@@ -45,6 +45,7 @@ class LiveRun:
     be asked together with it, ``collected`` have been. ``came`` is the number of the last event of
     the turn that has come, ``end`` that of its end. ``notice`` is what the person reads where it
     was not taken, ``reason`` why it is aborted. ``resumed``: an earlier gateway has begun it.
+    ``tools`` are the calls of the turn, and what came of them.
     """
 
     __slots__ = (
@@ -64,6 +65,7 @@ class LiveRun:
         "run",
         "timer",
         "told",
+        "tools",
         "waiting",
         "watchers",
     )
@@ -77,6 +79,7 @@ class LiveRun:
         self.members: list[LiveRun] = []
         self.collected: list[str] = list(run.collected)
         self.pieces: list[str] = []
+        self.tools: list[ToolCall | ToolResult] = []
         self.notice = self.reason = ""
         self.resumed = False
         self.came = self.end = self.told = 0

@@ -14,9 +14,11 @@ from runtime.gateway.journal.runs import ReplyTarget, Run, RunEnded, RunRequest,
 from runtime.gateway.outbox.previews import preview_key
 from runtime.gateway.runs.lifecycle import End
 from runtime.gateway.runs.live import LiveRun
-from workers.agent import Final, HistoryItem, Turn, TurnOutcome
+from workers.agent import Final, HistoryItem, ToolCall, ToolResult, Turn
 from workers.messages import MAX_TEXT, Outbound
 
+MAX_TOOLS = 64  # calls of tools and their results, of one turn, that are kept
+MAX_TOOL_TEXT = 8 * 1024  # characters of what a tool was given, or has returned
 PLAIN_KINDS = frozenset({"echo"})  # of agents that repeat what people wrote: no Markdown
 
 
@@ -99,7 +101,7 @@ def ended_of(
     if final is None and message is not None:
         text = message.text
     result = None if final is None else result_of(final)
-    entries = entries_of(run, live.request, end, outcome, text, now)
+    entries = entries_of(run, live, end, text, now)
     ended = RunEnded(
         live.key,
         run.id,
@@ -178,13 +180,13 @@ def result_of(final: Final) -> RunResult:
     )
 
 
-def entries_of(
-    run: Run, request: RunRequest, end: End, outcome: TurnOutcome | None, told: str, now: int
-) -> list[TranscriptEntry]:
-    """Return what a run adds to its transcript: the question, and the answer or what came of it.
+def entries_of(run: Run, live: LiveRun, end: End, told: str, now: int) -> list[TranscriptEntry]:
+    """Return what a run adds to its transcript: the question, the tools that were called, and the
+    answer or what came of it.
 
     ``told`` is the answer as far as it came, or what the person was told instead.
     """
+    request, outcome = live.request, live.outcome
     if end.state == "expired" or not run.started:
         return []
     asked = TranscriptEntry(
@@ -196,8 +198,9 @@ def entries_of(
         chat=run.origin.chat,
         sender=run.origin.sender,
     )
+    used, open_calls = tools_of(live.tools, run.id, now)
     if not told and (outcome is None or outcome.final is None):
-        return [asked]
+        return [asked, *used]
     final = outcome.final if outcome is not None and end.state == "final" else None
     answered = TranscriptEntry(
         "notice" if end.state in ("error", "timeout") else "assistant",
@@ -208,8 +211,30 @@ def entries_of(
         usage={} if final is None or final.usage is None else msgspec.to_builtins(final.usage),
         attachments=[] if final is None else final.attachments,
         chat=run.origin.chat,
+        calls=[] if final is None else open_calls,
     )
-    return [asked, answered]
+    return [asked, *used, answered]
+
+
+def tools_of(
+    events: list[ToolCall | ToolResult], run: str, now: int
+) -> tuple[list[TranscriptEntry], list[ToolCall]]:
+    """Return the entries of calls that have their results, and the calls that have none as yet.
+
+    The results of the latter come from whoever has given the tool. What is too long is left out.
+    """
+    calls = {each.id: each for each in events if isinstance(each, ToolCall) and _fits(each)}
+    results = {each.id: each for each in events if isinstance(each, ToolResult)}
+    done = [each for name, each in calls.items() if name in results]
+    entries = [TranscriptEntry("assistant", "", at=now, run=run, calls=done)] if done else []
+    for call in done:
+        text = results[call.id].output[:MAX_TOOL_TEXT]
+        entries.append(TranscriptEntry("tool", text, now, run, name=call.name, call=call.id))
+    return entries, [each for name, each in calls.items() if name not in results]
+
+
+def _fits(call: ToolCall) -> bool:
+    return len(str(call.arguments)) <= MAX_TOOL_TEXT
 
 
 def session_after(

@@ -40,7 +40,7 @@ class BoundedEntries:
 
     def add(self, entry: TranscriptEntry) -> None:
         """Add an entry; the oldest ones give way."""
-        size = len(entry.text.encode()) + 64
+        size = len(entry.text.encode()) + 64 + sum(len(str(each)) for each in entry.calls)
         self._entries.append((size, entry))
         self._bytes += size
         while len(self._entries) > 1 and (
@@ -92,7 +92,10 @@ class OpenConversation:
     def history(self) -> list[HistoryItem]:
         """Return what an agent is given of what was said before."""
         return [
-            HistoryItem(each.role, each.text, each.at, each.name or None) for each in self.entries
+            HistoryItem(
+                each.role, each.text, each.at, each.name or None, each.calls, each.call or None
+            )
+            for each in self.entries
         ]
 
     def extend(self, entries: Iterable[TranscriptEntry]) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 from workers.agent import Turn
 from workers.agents.openai.config import OpenAIConfig
-from workers.agents.prompts import instructions_of, said_before, said_now, window
+from workers.agents.openai.history import messages_of
+from workers.agents.prompts import instructions_of, said_now, window
 from workers.messages import Attachment
 
 Json = dict[str, Any]
@@ -25,9 +26,8 @@ def request_of(
     messages = body["messages"]
     if instructions := instructions_of(config.instructions, turn):
         messages.append({"role": "system", "content": instructions})
-    for item in window(turn.history, config.history_messages, config.history_tokens):
-        role = "assistant" if item.role == "assistant" else "user"
-        messages.append({"role": role, "content": said_before(item)})
+    entries, tokens = config.history_messages, config.history_tokens
+    messages += messages_of(window(turn.history, entries, tokens, calls=True))
     text = said_now(turn, files)
     content: Any = text
     if images:

@@ -16,7 +16,7 @@ from tests.support.outbox_life import OutboxLife
 from tests.support.runs_life import KEY as AGENT_KEY
 from tests.support.runs_life import error, final
 from tests.support.until import until
-from workers.agent import Delta, Final, Notice, ToolCall, TurnOutcome
+from workers.agent import Delta, Final, Notice, ToolCall, ToolResult, TurnOutcome
 from workers.messages import Attachment
 
 FIRST = f"run:{KEY}/1:1"
@@ -78,6 +78,35 @@ async def test_files_go_to_the_agent_and_come_back_with_its_answer(tmp_path: Pat
         (call,) = life.calls
         assert [each["url"] for each in call["message"]["attachments"]] == [f"media:{made}"]
         assert (account_directory(tmp_path, KEY) / made).exists()
+
+
+async def test_calls_of_tools_are_part_of_the_conversation() -> None:
+    journal = MemoryJournal()
+    async with TaskGroup() as tasks:
+        life = OutboxLife(tasks, journal, agent="echo")
+        name = await asked(life)
+        one, two = ToolCall("1", "clock", {"zone": "Rome"}), ToolCall("2", "ask")
+        life.agent.yields(name, one, ToolResult("1", "09:30"), two, Delta("Half past nine."))
+        life.agent.ends(name, final("Half past nine."))
+        await until(lambda: life.agents.answered)
+        life.end()
+        again = OutboxLife(tasks, journal, agent="echo")
+        again.welcome()
+        await again.hears(2)
+        await until(lambda: again.agent.turns)
+        history = again.agent.turns[-1][1]["history"]
+    assert [(each["role"], each["text"], each.get("call")) for each in history] == [
+        ("user", "hello", None),
+        ("assistant", "", None),
+        ("tool", "09:30", "1"),
+        ("assistant", "Half past nine.", None),
+    ]
+    assert [[call["id"] for call in each.get("calls", [])] for each in history] == [
+        [],
+        ["1"],
+        [],
+        ["2"],
+    ]
 
 
 async def test_the_next_turn_of_a_session_knows_what_was_said_before() -> None:

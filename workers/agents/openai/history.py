@@ -1,0 +1,55 @@
+"""Write what was said before as messages of a request, with the calls of tools. Pure.
+
+Endpoints refuse a call without its result, and a result without its call: where one of them is not
+in the window, both are words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from workers.agent import HistoryItem, ToolCall
+from workers.agents.prompts import said_before
+
+Json = dict[str, Any]
+
+
+def messages_of(history: Sequence[HistoryItem]) -> list[Json]:
+    """Return the messages of a history, in its order."""
+    answered = _answered(history)
+    return [each for item in history for each in _messages(item, answered)]
+
+
+def _messages(item: HistoryItem, answered: set[str]) -> Iterator[Json]:
+    if item.role == "tool" and item.call in answered:
+        yield {"role": "tool", "tool_call_id": item.call, "content": item.text}
+    elif item.role != "assistant":
+        yield {"role": "user", "content": said_before(item)}
+    elif item.calls and all(each.id in answered for each in item.calls):
+        calls = [_call(each) for each in item.calls]
+        yield {"role": "assistant", "content": item.text or None, "tool_calls": calls}
+    elif item.text:
+        yield {"role": "assistant", "content": item.text}
+
+
+def _answered(history: Sequence[HistoryItem]) -> set[str]:
+    """Return the ids of calls whose results all follow them at once, as endpoints want it."""
+    found: set[str] = set()
+    for at, item in enumerate(history):
+        wanted = [each.id for each in item.calls]
+        if item.role != "assistant" or not wanted or found & set(wanted):
+            continue
+        results = [each.call for each in history[at + 1 : at + 1 + len(wanted)]]
+        roles = {each.role for each in history[at + 1 : at + 1 + len(wanted)]}
+        if roles == {"tool"} and sorted(map(str, results)) == sorted(wanted):
+            found.update(wanted)
+    return found
+
+
+def _call(call: ToolCall) -> Json:
+    given = call.arguments
+    text = given if isinstance(given, str) else msgspec.json.encode(given).decode()
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": text}}
