@@ -2,13 +2,16 @@
 
 Every account waits for the commit, and that takes twice as long with the 256 KiB that a flood may
 have under way as with what calm accounts bring. So of what one account's worker has handed in it
-has ``SHARE_BYTES`` at most; the rest waits for the next one. All other records are never held up,
-so what several accounts have part in, sessions say, is stored in the order of its records.
+has ``SHARE_BYTES``; the rest waits for the next one. Where several accounts have more, that is load
+and no flood, and it counts how much goes through: two have four shares each, three have nine.
+All other records are never held up, so what several accounts have part in, sessions say, is stored
+in the order of its records.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Sequence
 
 from runtime.gateway.journal.conversations import EntriesAdded
 from runtime.gateway.journal.items import ItemsChanged
@@ -17,36 +20,39 @@ from runtime.gateway.journal.records import Answered, Arrived, Identified, Left,
 from runtime.gateway.journal.runs import Run, RunEnded, RunQueued, RunSeen
 
 SHARE_BYTES = 48 * 1024  # of one account, or one pack, which has 64 KiB at most
+BATCH_BYTES = 2 * 1024 * 1024  # of one commit, beyond which each account has one share
+BROUGHT = (Arrived, Marked, Identified, Left)  # what a worker hands in, in its order
 
 
 class Share:
-    """The records of one commit with their ``numbers``, ``size_bytes`` in all.
-
-    ``later`` is what an earlier one has left; then what this one leaves.
+    """The records of one commit with their ``numbers``, ``size_bytes`` in all; ``later`` is what of
+    ``waiting`` is left for the next one.
     """
 
-    def __init__(self, later: Iterable[tuple[int, Record]] = ()) -> None:
+    def __init__(self, waiting: Sequence[tuple[int, Record]] = ()) -> None:
         self.numbers: list[int] = []
         self.records: list[Record] = []
         self.later: list[tuple[int, Record]] = []
         self.size_bytes = 0
-        self._held: dict[str, int] = {}  # how much of an account's share is taken
-        for number, record in later:
-            self.add(number, record)
-
-    def add(self, number: int, record: Record) -> None:
-        """Add a record, or leave it for the next commit."""
-        size = size_of(record)
-        if isinstance(record, Arrived | Marked | Identified | Left):
-            held = self._held.get(record.key, 0)
-            if held and held + size > SHARE_BYTES:
-                self._held[record.key] = SHARE_BYTES  # what follows it must not overtake it
-                self.later.append((number, record))
-                return
-            self._held[record.key] = held + size
-        self.numbers.append(number)
-        self.records.append(record)
-        self.size_bytes += size
+        sizes = [size_of(record) for _, record in waiting]
+        brought: Counter[str] = Counter()
+        for (_, record), size in zip(waiting, sizes, strict=True):
+            if isinstance(record, BROUGHT):
+                brought[record.key] += size
+        many = sum(size > SHARE_BYTES for size in brought.values())
+        held: dict[str, int] = {}  # how much of its share an account has
+        for (number, record), size in zip(waiting, sizes, strict=True):
+            if isinstance(record, BROUGHT):
+                before = held.get(record.key, 0)
+                full = many < 2 or self.size_bytes > BATCH_BYTES
+                if before and before + size > SHARE_BYTES * (1 if full else many * many):
+                    held[record.key] = BATCH_BYTES  # what follows it must not overtake it
+                    self.later.append((number, record))
+                    continue
+                held[record.key] = before + size
+            self.numbers.append(number)
+            self.records.append(record)
+            self.size_bytes += size
 
 
 def size_of(record: Record) -> int:

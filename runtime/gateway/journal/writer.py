@@ -21,13 +21,12 @@ import msgspec
 import structlog
 
 from runtime.gateway.journal.records import Answered, Outcome, Place, Record
-from runtime.gateway.journal.shares import Share
+from runtime.gateway.journal.shares import BATCH_BYTES, Share, size_of
 from runtime.gateway.journal.space import Space
 
 # At least so long lies between the beginnings of two commits: one for each wake-up would cost
 # the event loop, which has to take each result, more than the messages themselves.
 FLOOR_SECONDS = 0.0015
-BATCH_BYTES = 2 * 1024 * 1024  # of one commit; more waits for the next one
 RETRY_SECONDS = 1.0  # between two tries while nothing can be stored
 IDLE_SECONDS = 0.1  # without work, then there is time for the file itself
 TEND_SECONDS = 0.05  # between two small steps of tending it while there is work
@@ -213,10 +212,14 @@ class Writer(threading.Thread):
         wait = self._began + FLOOR_SECONDS - time.monotonic()
         if wait > 0:
             time.sleep(wait)
-        share = Share(self._share.later)
-        self._take(share, records)
+        waiting, size = [*self._share.later], 0
         after: Any = None
-        while share.size_bytes < BATCH_BYTES:
+        while True:
+            waiting += enumerate(records, self._taken)
+            self._taken += len(records)
+            size += sum(map(size_of, records))
+            if size > BATCH_BYTES:
+                break
             try:
                 item = self._queue.get_nowait()
             except queue.Empty:
@@ -224,13 +227,8 @@ class Writer(threading.Thread):
             if item is None or isinstance(item, tuple):
                 after = item or ()
                 break
-            self._take(share, item)
-        return share, after
-
-    def _take(self, share: Share, records: list[Record]) -> None:
-        for number, record in enumerate(records, self._taken):
-            share.add(number, record)
-        self._taken += len(records)
+            records = item
+        return Share(waiting), after
 
     def _store(self, share: Share) -> bool:
         """Store records, however long that takes; return whether it was done before the end."""

@@ -7,7 +7,7 @@ import pytest
 from runtime.gateway.journal.conversations import Session, SessionChanged
 from runtime.gateway.journal.outgoing import Queued
 from runtime.gateway.journal.records import Answered, Left, Marked, Record
-from runtime.gateway.journal.shares import SHARE_BYTES, Share, size_of
+from runtime.gateway.journal.shares import BATCH_BYTES, SHARE_BYTES, Share, size_of
 from tests.support.journals import KEY, arrived, outgoing
 
 OTHER = "irc:oftc"
@@ -39,7 +39,7 @@ WHOLE = "x" * SHARE_BYTES
 def test_an_account_s_worker_has_its_share_of_a_commit(
     records: list[Record], taken: list[int]
 ) -> None:
-    share = Share(enumerate(records))
+    share = Share([*enumerate(records)])
     assert share.numbers == taken
     assert share.records == [records[number] for number in taken]
     assert share.size_bytes == sum(map(size_of, share.records))
@@ -50,6 +50,27 @@ def test_an_account_s_worker_has_its_share_of_a_commit(
         assert share.numbers == rest[: len(share.numbers)]
         rest = rest[len(share.numbers) :]
     assert not rest
+
+
+@pytest.mark.parametrize(("accounts", "each"), [(1, 1), (2, 3), (3, 8)])
+def test_where_several_accounts_have_much_each_has_more(accounts: int, each: int) -> None:
+    keys = [f"irc:a{number}" for number in range(accounts)]
+    flood = [arrived(first, WHOLE, key=key) for first in range(1, 11) for key in keys]
+    share = Share([*enumerate([*flood, arrived(1, "calm")])])
+    taken = [record.key for record in share.records]
+    assert [taken.count(key) for key in keys] == [each] * accounts
+    assert taken[-1] == KEY
+    assert len(share.later) == accounts * (10 - each)
+
+
+def test_beyond_a_whole_batch_each_account_has_its_one_share_all_the_same() -> None:
+    keys = [f"irc:a{number}" for number in range(40)]
+    flood = [arrived(first, WHOLE, key=key) for key in keys for first in range(1, 7)]
+    share = Share([*enumerate([*flood, arrived(1, "calm")])])
+    taken = [record.key for record in share.records]
+    assert min(taken.count(key) for key in keys) == 1
+    assert BATCH_BYTES < share.size_bytes < 2 * BATCH_BYTES
+    assert taken[-1] == KEY
 
 
 def test_payloads_and_cursors_count_against_the_bounds() -> None:
