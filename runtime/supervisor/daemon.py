@@ -60,6 +60,7 @@ def serve(
 ) -> int:
     """Run a supervisor until it is stopped; return the exit code."""
     gc.freeze()  # what has been imported lives for ever: never look at it
+    gc.enable()  # from here on: see ``runtime.supervisor.main``
 
     async def run() -> int:
         places.link_run_dir()

@@ -6,6 +6,7 @@ busy, in ``startup``.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import MutableMapping
 
@@ -34,8 +35,12 @@ def up(options: Options, environ: MutableMapping[str, str]) -> int:
     configuration is wrong. Every refusal is one sentence on standard error.
     """
     notifier = Notifier.taken(os.environ)  # first: it is not for our children
-    with EarlySignals() as early:
-        return _start(options, environ, notifier, early)
+    gc.disable()  # until it serves: imports make hardly any garbage, and to look for it takes long
+    try:
+        with EarlySignals() as early:
+            return _start(options, environ, notifier, early)
+    finally:
+        gc.enable()
 
 
 def _start(

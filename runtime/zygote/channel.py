@@ -45,6 +45,7 @@ def serve_channel(request: dict[str, Any], fds: dict[str, int], supervisor: int)
     report = _import(modules)
     files = ImportedFiles(before, modules)
     if "error" not in report:
+        gc.collect()  # of other people's imports, it may be much
         share()
         report |= {"threads": _threads(), "sound": forks_survive()}
     requests.send(json.dumps(report).encode())

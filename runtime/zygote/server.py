@@ -56,6 +56,7 @@ def main(fd: int, supervisor: int) -> None:
     set_name(b"tl zygote")
     requests = socket.socket(fileno=fd)
     requests.set_inheritable(False)
+    gc.disable()  # until ``share``: imports make hardly any garbage, and to look for it takes long
     _preload([*BASE, *OURS, SWEEPER])
     shared = False
     while True:
@@ -90,10 +91,8 @@ def _end_run() -> NoReturn:
 
 def _preload(modules: list[str]) -> None:
     """Import modules for all later children; one that fails is reported and skipped."""
-    gc.disable()  # imports make hardly any garbage, and to look for it takes a tenth of the time
     for module in modules:
         try:
             importlib.import_module(module)
         except BaseException as error:  # noqa: BLE001 - an SDK may raise anything, SystemExit too
             sys.stderr.write(f"zygote: {module} is not preloaded: {error!r}\n")
-    gc.enable()

@@ -83,3 +83,7 @@ def test_a_child_copies_less_of_what_is_prepared_to_be_shared(case: str) -> None
         assert max(plain, shared) < 1024
     else:
         assert shared * 3 < plain
+
+
+def test_the_collector_that_was_off_for_the_imports_is_on_again() -> None:
+    assert copied("gc.disable(); share(); print(int(gc.isenabled()))") == 1
