@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -21,6 +20,8 @@ def allowed(type: Any) -> str:
 
 def unknown(name: str, known: Collection[str], what: str = "field") -> str:
     """Return that ``name`` is not one of ``known``, with the nearest one where there is one."""
+    import difflib  # late: only what is wrong needs it
+
     near = difflib.get_close_matches(name, known, n=1)
     hint = f" (did you mean {near[0]}?)" if near else ""
     return f"unknown {what}{hint}; allowed: {', '.join(sorted(known)) or 'none'}"

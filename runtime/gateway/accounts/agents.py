@@ -38,6 +38,9 @@ class Received(msgspec.Struct):
     message: Inbound
 
 
+_decode = msgspec.json.Decoder(Received).decode
+
+
 class Agents:
     """The agents of all accounts. ``config`` is what ``agent_entries`` reads.
 
@@ -48,7 +51,6 @@ class Agents:
     def __init__(self, config: dict[str, Any], accounts: Accounts, gatekeeper: Gatekeeper) -> None:
         self._accounts = accounts
         self._gatekeeper = gatekeeper
-        self._decode = msgspec.json.Decoder(Received).decode
         self.answered = 0
         self.failed: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
         self.configure(config)
@@ -76,7 +78,7 @@ class Agents:
         """Return a message; ``None``, and it is counted, for a malformed one."""
         try:
             require_shallow(payload)
-            return self._decode(payload)
+            return _decode(payload)
         except msgspec.DecodeError as error:
             self.fails("malformed", key, error)
             return None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Literal
-from zoneinfo import ZoneInfo
+
+import msgspec
 
 from runtime.config.sessions import ResetConfig
 
@@ -13,8 +13,7 @@ MINUTE_MS = 60_000
 LATEST_MS = 250_000_000_000_000  # in the year 9892: a clock that is further on is wrong
 
 
-@dataclass(frozen=True, slots=True)
-class SessionReset:
+class SessionReset(msgspec.Struct, frozen=True):
     """When a session begins anew, epoch milliseconds, and why."""
 
     at: int
@@ -38,7 +37,7 @@ def next_reset(config: ResetConfig, last: int, host_zone: tzinfo) -> SessionRese
     if config.idle_minutes is not None:
         found.append(SessionReset(last + config.idle_minutes * MINUTE_MS, "idle"))
     if config.daily_hour is not None and 0 <= last <= LATEST_MS:
-        zone = ZoneInfo(config.zone) if config.zone is not None else host_zone
+        zone = host_zone if config.zone is None else _zone_of(config.zone)
         found.append(SessionReset(_next_hour(config.daily_hour, last, zone), "daily"))
     return min(found, key=lambda each: each.at, default=None)
 
@@ -47,6 +46,12 @@ def reset_due(config: ResetConfig, last: int, now: int, host_zone: tzinfo) -> Se
     """Return the reset that a message at ``now`` finds due; ``None``: the session goes on."""
     found = next_reset(config, last, host_zone)
     return found if found is not None and found.at <= now else None
+
+
+def _zone_of(name: str) -> tzinfo:
+    from zoneinfo import ZoneInfo  # late, for all processes that are forked with this module
+
+    return ZoneInfo(name)
 
 
 def _next_hour(hour: int, last: int, zone: tzinfo) -> int:

@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from itertools import islice
 from typing import Literal
-from zoneinfo import ZoneInfo
 
+import msgspec
 from cronsim import CronSim, CronSimError
 
 SPREAD_MS = 60_000  # over which runs that were missed together begin
@@ -45,23 +44,20 @@ class BadSchedule(ValueError):
     """A schedule that means nothing; the text is OpenClaw's, where it has one."""
 
 
-@dataclass(frozen=True, slots=True)
-class AtTime:
+class AtTime(msgspec.Struct, frozen=True):
     """Once, at a time in milliseconds."""
 
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class EveryInterval:
+class EveryInterval(msgspec.Struct, frozen=True):
     """Each ``every`` milliseconds, counted from ``anchor``."""
 
     every: int
     anchor: int
 
 
-@dataclass(frozen=True, slots=True)
-class CronTimes:
+class CronTimes(msgspec.Struct, frozen=True):
     """The times of an expression in a zone, each later by ``stagger`` milliseconds."""
 
     expression: str
@@ -72,8 +68,7 @@ class CronTimes:
 Schedule = AtTime | EveryInterval | CronTimes
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(msgspec.Struct, frozen=True):
     """What is to be done about a job now. Times in milliseconds.
 
     ``wait``: look again at that time. ``run``: begin the run of that planned time. ``skipped``: it
@@ -147,6 +142,8 @@ def zone_of(name: str | None, local: tzinfo = UTC) -> tzinfo:
     """Return the time zone of a name (``local`` without one); raises ``BadSchedule``."""
     if name is None:
         return local
+    from zoneinfo import ZoneInfo  # late: it reads how Python was built, in 3 ms
+
     try:
         return ZoneInfo(name)
     except (ValueError, OSError, KeyError):
