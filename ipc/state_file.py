@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -20,8 +19,7 @@ from ipc.nesting import MALFORMED, decode_json
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
+class Damage(msgspec.Struct, frozen=True):
     """The reason why a state file could not be used, and the path where it lies now."""
 
     reason: str

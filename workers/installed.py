@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
@@ -28,8 +27,7 @@ class UnusableManifest(Exception):
     """A manifest cannot be used; the text is the reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class InstalledManifest(Generic[M]):
+class InstalledManifest(msgspec.Struct, Generic[M], frozen=True):
     """A usable manifest. ``ref`` is its import string.
 
     ``python`` is the interpreter for which it is installed, where that is not this one.

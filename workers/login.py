@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from ipc.frames.words import LONGEST_PROMPT, LONGEST_SENTENCE
 
@@ -17,8 +17,7 @@ def _check_hint(hint: str) -> None:
         raise ValueError(f"the hint of a login is text of at most {LONGEST_SENTENCE} characters")
 
 
-@dataclass(frozen=True, slots=True)
-class Qr:
+class Qr(msgspec.Struct, frozen=True):
     """A QR code to be scanned with the phone. ``data`` is what it encodes.
 
     Raises ``ValueError``, as all of these do, for text that is empty or too long.
@@ -32,8 +31,7 @@ class Qr:
         _check_hint(self.hint)
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(msgspec.Struct, frozen=True):
     """A code that the person enters at the platform; ``hint`` says where."""
 
     text: str
@@ -44,8 +42,7 @@ class Code:
         _check_hint(self.hint)
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True):
     """A question that the person answers; a ``secret`` answer is never shown."""
 
     prompt: str
@@ -55,8 +52,7 @@ class Ask:
         _check(self.prompt, LONGEST_SENTENCE, "the question")
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(msgspec.Struct, frozen=True):
     """A page at which the person logs in. It leads back to an address with ``state`` in its query.
 
     ``state`` is a random text that only this login knows (RFC 6749, section 10.12).

@@ -8,9 +8,10 @@ is tried once, so a wrong secret costs one more try and never a loop.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+
+import msgspec
 
 from ipc.errors import RemoteError
 from ipc.identity.device import Identity
@@ -19,8 +20,7 @@ from ipc.identity.signature import V2, V3, Statement
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """The part of ``connect`` that is signed."""
 
     client: str

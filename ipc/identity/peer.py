@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass, field
+
+import msgspec
 
 ID_BYTES = 20  # unguessable; with the first byte short enough for ZeroMQ to copy (33 bytes)
 
@@ -26,12 +27,14 @@ def parse_peer(peer: bytes) -> tuple[str, int]:
     return key, int(incarnation) if incarnation.isdecimal() else 0
 
 
-@dataclass(frozen=True, slots=True)
-class PeerCredentials:
+class PeerCredentials(msgspec.Struct, frozen=True):
     """What one incarnation connects with: its public name and its token."""
 
     name: str
-    token: str = field(repr=False)
+    token: str
+
+    def __repr__(self) -> str:
+        return f"PeerCredentials({self.name!r})"  # what prints it must not print the token
 
     @property
     def routing_id(self) -> bytes:

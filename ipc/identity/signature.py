@@ -10,14 +10,14 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from dataclasses import dataclass
+
+import msgspec
 
 KEY_BYTES = 32
 V3, V2 = 3, 2
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(msgspec.Struct, frozen=True):
     """What a device claims in one ``connect``; ``signed_at`` is epoch milliseconds.
 
     ``token`` is the secret that goes with it, so that a signature cannot be used with

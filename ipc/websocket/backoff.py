@@ -6,7 +6,8 @@ The numbers are those that outlive a restart of the gateway.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from ipc.errors import ConnectionFailed, RemoteError
 
@@ -15,8 +16,7 @@ STARTING = (0.1, 2.0)  # seconds; bounds of what a starting gateway may ask for
 PASSING = frozenset({1000, 1001, 1005, 1006, 1012, 1013, 503})  # how a restart shows itself
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(msgspec.Struct, frozen=True):
     """The waits of one kind of client, in seconds: ``steps``, then doubled up to ``most``.
 
     What the server asks for counts: while it starts in place of the own wait, else as the

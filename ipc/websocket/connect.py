@@ -10,7 +10,6 @@ import asyncio
 import ssl
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 from urllib.parse import urlsplit
@@ -87,8 +86,7 @@ class ConnectOptions(TypedDict, total=False):
     tls: ssl.SSLContext | None
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(msgspec.Struct, frozen=True):
     """What a session is opened with: a url and its ``ConnectOptions``."""
 
     url: str

@@ -13,9 +13,9 @@ import os
 import socket
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
+import msgspec
 from websockets.asyncio.server import ServerConnection
 
 from ipc.websocket.http_socket import HttpSocket
@@ -39,8 +39,7 @@ _TOO_LARGE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """What one server allows. Times in seconds."""
 
     handshake: float = 15.0  # from the upgrade to ``admit``; then close 1000

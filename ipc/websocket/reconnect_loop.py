@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+import msgspec
 
 from ipc.errors import PeerGone
 from ipc.websocket.backoff import Backoff, RetryPolicy
@@ -18,8 +19,7 @@ from ipc.websocket.backoff import Backoff, RetryPolicy
 C = TypeVar("C")
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True):
     """A try that led to no working session.
 
     ``earlier`` counts the failures in a row before it, ``without`` the seconds since there

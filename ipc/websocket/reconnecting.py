@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self, Unpack
 
@@ -42,8 +41,7 @@ GAP = "client.gap"  # {missing} by seq, or {account, after, next} by cursor
 REPEATABLE = "repeatable-methods"  # the capability that makes the hello name them
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
+class Subscription(msgspec.Struct, frozen=True):
     """The selection of our own events, as in ``events.subscribe``; ``None`` means all."""
 
     accounts: Sequence[str] | None = None

@@ -7,11 +7,10 @@ closed. So the earlier connection of a worker ends before a later one is let in.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(slots=True)
-class OpenConnection:
+class OpenConnection(msgspec.Struct):
     """One connection: the process at its other end, and since when it is open."""
 
     pid: int

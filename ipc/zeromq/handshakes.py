@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 
+import msgspec
 import zmq
 
 from ipc.identity.peer import PeerCredentials, PeerProof
@@ -28,8 +28,7 @@ COST = 512  # of one request, against the budget of a turn
 _NOBLOCK = int(zmq.NOBLOCK)
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Waiting(msgspec.Struct, frozen=True):
     """A peer that has proved itself, and waits until earlier connections have ended."""
 
     reply: list[bytes]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
@@ -57,18 +56,17 @@ from workers.registry import Manifests
 P = TypeVar("P", bound=Section)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountSpec(WorkerSpec):
+class AccountSpec(WorkerSpec, frozen=True, kw_only=True):
     """One account, complete, with the reason why it cannot run where it cannot."""
 
     manifest: Manifest
     agent: AgentName
     journal: JournalMode
     ambiguous: AmbiguousMode = "ask"
-    outbox: OutboxConfig = field(default_factory=OutboxConfig)
+    outbox: OutboxConfig = msgspec.field(default_factory=OutboxConfig)
     streaming: StreamingMode = "off"
     ingress: bool = False
-    access: AccessPolicy = field(default_factory=AccessPolicy)
+    access: AccessPolicy = msgspec.field(default_factory=AccessPolicy)
 
 
 def accounts(config: Config, manifests: Manifests, source: str = "") -> dict[str, AccountSpec]:

@@ -7,7 +7,6 @@ while everything else runs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -47,8 +46,7 @@ LAYERED: Layers = {
 OF_AGENT = {each.encode_name for each in msgspec.structs.fields(AgentConfig)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentSpec(WorkerSpec):
+class AgentSpec(WorkerSpec, frozen=True, kw_only=True):
     """One agent, complete, with the reason why it cannot run where it cannot."""
 
     manifest: AgentManifest

@@ -7,7 +7,6 @@ whose package is broken has an empty manifest, and the reason.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -47,8 +46,7 @@ class NoFields(msgspec.Struct):
     """The configuration of a channel, or a kind of agent, whose manifest cannot be loaded."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelSection:
+class ChannelSection(msgspec.Struct, frozen=True):
     """A section of the file, taken apart. ``broken`` is why its manifest cannot be loaded."""
 
     id: str

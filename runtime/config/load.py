@@ -9,7 +9,6 @@ import hashlib
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -50,8 +49,7 @@ _SWITCH = {"1": True, "true": True, "yes": True, "on": True}
 _SWITCH |= {"": False, "0": False, "false": False, "no": False, "off": False}
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(msgspec.Struct, frozen=True):
     """A configuration that is valid. ``raw`` is the file's values, as they stand there.
 
     ``revision`` changes with every byte of the file. ``agents`` are all that accounts may name.
@@ -63,7 +61,7 @@ class Loaded:
     path: Path
     raw: dict[str, Any]
     manifests: Manifests
-    agents: dict[str, AgentSpec] = field(default_factory=dict)
+    agents: dict[str, AgentSpec] = msgspec.field(default_factory=dict)
 
     @property
     def workers(self) -> dict[str, WorkerSpec]:
@@ -127,7 +125,7 @@ def load_text(
     if found:
         raise ConfigError(str(path), [_with_line(problem, lines) for problem in found])
     if "port" not in raw.get("gateway", {}):
-        return replace(loaded, config=with_gateway(config, port=default_port))
+        return msgspec.structs.replace(loaded, config=with_gateway(config, port=default_port))
     return loaded
 
 
@@ -149,7 +147,7 @@ def load_effective(
     config = anchored(effective(loaded.config, environ, flags), path.parent)
     if problem := exposure_problem(config.gateway) or canvas_problem(config):
         raise ConfigError(str(loaded.path), [problem])
-    return replace(loaded, config=config)
+    return msgspec.structs.replace(loaded, config=config)
 
 
 def effective(config: Config, environ: Mapping[str, str], flags: Flags = NO_FLAGS) -> Config:
@@ -318,7 +316,7 @@ def _with_line(problem: Problem, lines: Mapping[str, int]) -> Problem:
     path = problem.path
     while path and path not in lines:
         path = re.sub(r"(\.|\[)[^.\[]*$", "", path) if re.search(r"[.\[]", path) else ""
-    return replace(problem, line=problem.line or lines.get(path))
+    return Problem(problem.path, problem.text, problem.line or lines.get(path))
 
 
 def _is_on(environ: Mapping[str, str], name: str) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from ipc.frames.words import AGENT
 from runtime.config.account_model import Launcher
@@ -19,8 +20,7 @@ from workers.plugin import Manifest
 _LOGIN = LoginConfig()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerSpec:
+class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One worker, complete, with the reason why it cannot run where it cannot.
 
     Its key is ``channel:account_id``; ``channel`` is the word ``agent`` for an agent. ``config``

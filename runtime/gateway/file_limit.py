@@ -13,8 +13,8 @@ import asyncio
 import os
 import resource
 from collections.abc import Callable
-from dataclasses import dataclass
 
+import msgspec
 import structlog
 
 OWN = 64  # files of the gateway itself: links, pipes, its state
@@ -27,8 +27,7 @@ QUIET_SECONDS = 60.0  # without want of files, until the report is taken back
 log = structlog.get_logger("gateway.files")
 
 
-@dataclass(frozen=True, slots=True)
-class FileShares:
+class FileShares(msgspec.Struct, frozen=True):
     """How many sockets of each kind fit; ``top`` is the first descriptor that is kept free."""
 
     unproven: int

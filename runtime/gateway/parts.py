@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 from ipc.frames.bootstrap import GatewayBoot
 from ipc.websocket.server import Server
@@ -44,8 +44,7 @@ from runtime.gateway.stability import Stability
 from runtime.gateway.supervisor_link import SupervisorLink
 
 
-@dataclass(frozen=True, slots=True)
-class GatewayParts:
+class GatewayParts(msgspec.Struct, frozen=True):
     """The parts of one gateway process. ``Gateway.start`` makes them, and none is replaced.
 
     ``boot_id`` is new for each process. ``server`` is the clients' port, ``data_link`` and
@@ -99,4 +98,4 @@ class GatewayParts:
     recovery: Recovery
     data_link: DataRouter
 
-    api: ApiFigures = field(default_factory=ApiFigures)  # requests to the HTTP API
+    api: ApiFigures = msgspec.field(default_factory=ApiFigures)  # requests to the HTTP API

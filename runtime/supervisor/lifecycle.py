@@ -12,7 +12,8 @@ times are seconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import msgspec
+from msgspec.structs import replace
 
 from ipc.frames.words import EXIT_CONFIG, EXIT_NEEDS_LOGIN, EXIT_TEMPORARY, EXIT_UNKNOWN, Phase
 from runtime.supervisor.policy import Policy
@@ -55,8 +56,7 @@ _CAUSE_OF_CODE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
+class Exit(msgspec.Struct, frozen=True):
     """How a process ended. Neither ``code`` nor ``signal``: it was never spawned.
 
     ``said`` and ``text`` are its last words: the cause it gave, and the sentence for people,
@@ -96,8 +96,7 @@ class Exit:
         return f"exited (code {self.code})" if self.code is not None else "was not spawned"
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True):
     """A child, as far as decisions go.
 
     ``cause`` and ``reason`` (one word, one sentence) say why it is not running, or, while it
@@ -118,8 +117,7 @@ class State:
     retry: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(msgspec.Struct, frozen=True):
     """Be up. An operator's start forgives all failures; an automatic one none.
 
     ``reason`` is for the history: why an automatic one does not wait.
@@ -129,8 +127,7 @@ class Start:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Restart:
+class Restart(msgspec.Struct, frozen=True):
     """Go down and come back at once; no failure is counted.
 
     ``why`` is the word under which it is counted.
@@ -141,59 +138,51 @@ class Restart:
     why: str = OPERATOR
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(msgspec.Struct, frozen=True):
     """Be down, and stay down."""
 
     cause: str = HELD
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reset:
+class Reset(msgspec.Struct, frozen=True):
     """Forgive all failures; nothing else changes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spawned:
+class Spawned(msgspec.Struct, frozen=True):
     """The process exists: the time within which it must be ready begins."""
 
     incarnation: int
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(msgspec.Struct, frozen=True):
     """The process waits for something outside before it is ready; no ``reason``: no more."""
 
     incarnation: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Linking:
+class Linking(msgspec.Struct, frozen=True):
     """The process asks for a login, or, without a ``reason``, has got it and goes on."""
 
     incarnation: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(msgspec.Struct, frozen=True):
     """The process works."""
 
     incarnation: int
 
 
-@dataclass(frozen=True, slots=True)
-class Unhealthy:
+class Unhealthy(msgspec.Struct, frozen=True):
     """The process is there but does not work."""
 
     incarnation: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Exited:
+class Exited(msgspec.Struct, frozen=True):
     """The process is gone, or could not be spawned; ``at`` is in seconds of one steady clock."""
 
     incarnation: int
@@ -201,33 +190,28 @@ class Exited:
     at: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
+class Deadline(msgspec.Struct, frozen=True):
     """The time that ``Wake`` asked for has come; ``phase`` is the one it was asked in."""
 
     incarnation: int
     phase: Phase
 
 
-@dataclass(frozen=True, slots=True)
-class Spawn:
+class Spawn(msgspec.Struct, frozen=True):
     """Start the process of this incarnation."""
 
     incarnation: int
 
 
-@dataclass(frozen=True, slots=True)
-class Terminate:
+class Terminate(msgspec.Struct, frozen=True):
     """Ask the process to end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kill:
+class Kill(msgspec.Struct, frozen=True):
     """End the process and all it started."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wake:
+class Wake(msgspec.Struct, frozen=True):
     """Report ``Deadline`` after so many seconds, unless the phase changes before."""
 
     after: float

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from runtime.config.places import Flags
 from runtime.supervisor.surroundings import write_error
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """The options of ``trunkline up``. ``flags`` are those that choose places, port and token.
 
     ``version`` is looked up late: it takes 12 ms, for which the zygote need not wait.

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from ipc.endpoints import SocketPaths
 from runtime.config.places import Places
@@ -59,8 +60,7 @@ class SupervisorProcess:
         return vitals.share_percent(used - before, now - then)
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(msgspec.Struct, frozen=True):
     """Everything that one supervisor runs.
 
     ``secret`` is this boot's, from which the workers' tokens are made. ``broadcast(event,

@@ -5,14 +5,13 @@ All times are seconds. ``lifecycle`` decides by them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from runtime.config.worker_spec import WorkerSpec
 from runtime.supervisor.refusals import RefusalPolicy
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(msgspec.Struct, frozen=True):
     """When a child is started again, and how long it may take to start, to stop, to be forgiven.
 
     From ``slow_after`` failures in a row (``None``: never) it is tried every ``slow`` seconds;

@@ -8,11 +8,10 @@ are tried rarely in any case, because many platforms lock an account out for wro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class RefusalPolicy:
+class RefusalPolicy(msgspec.Struct, frozen=True):
     """How many refusals prove that a person is needed. All times are seconds.
 
     ``waits`` follow the first, second and later refusals in a row. ``in_a_row`` of one cause,
@@ -28,8 +27,7 @@ class RefusalPolicy:
     login_span: float = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Refusals:
+class Refusals(msgspec.Struct, frozen=True):
     """The refusals since the account last worked; times are those of ``refused``.
 
     ``count`` are in a row, ``same`` of them at the end have the ``cause``, ``since`` is when the
@@ -60,8 +58,7 @@ class Refusals:
 NO_REFUSALS = Refusals()
 
 
-@dataclass(frozen=True, slots=True)
-class NextTry:
+class NextTry(msgspec.Struct, frozen=True):
     """What follows a refusal: a try after ``wait`` seconds, and whether a person is needed."""
 
     wait: float

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
 from typing import Any
 
 import structlog
+from msgspec.structs import asdict, replace
 
 from ipc.errors import RemoteError
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from ipc.endpoints import SocketPaths
@@ -76,8 +76,7 @@ STOP_ALL = 7.0
 log = structlog.get_logger("supervisor")
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(msgspec.Struct, frozen=True):
     """The decisions of the command line, beyond the configuration.
 
     ``force`` ends a stranger's program that holds the gateway's port. ``output`` is the file that
@@ -90,7 +89,7 @@ class Setting:
     read: Reader
     force: bool = False
     output: Path | None = None
-    notifier: Notifier = field(default_factory=lambda: Notifier({}))
+    notifier: Notifier = msgspec.field(default_factory=lambda: Notifier({}))
 
 
 class Supervisor:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-
+import msgspec
 import pytest
 
 from ipc.frames.words import Phase
@@ -140,7 +139,7 @@ REFUSED = {
     "needs login": Exit(code=77, said="needs_login", text="services are away"),
     "misconfigured": Exit(code=78, said="misconfigured", text="the nick is held for now"),
 }
-EARNED = dataclasses.replace(ACCOUNT_POLICY, jitter=0.0)
+EARNED = msgspec.structs.replace(ACCOUNT_POLICY, jitter=0.0)
 
 
 def to_next_try(rig: Life) -> float:

@@ -6,8 +6,7 @@ the incarnation do their work. A person's restart is never refused, only coalesc
 
 from __future__ import annotations
 
-import dataclasses
-
+import msgspec
 import pytest
 
 from ipc.frames.words import Phase
@@ -131,7 +130,7 @@ async def test_s044_after_five_healthy_minutes_the_next_failure_is_the_first() -
 async def test_s045_counters_never_overflow() -> None:
     async with life() as rig:
         huge = 2**63 - 1
-        rig.child.state = dataclasses.replace(rig.state, failures=huge, restarts=huge)
+        rig.child.state = msgspec.structs.replace(rig.state, failures=huge, restarts=huge)
         await rig.post(Start(automatic=True))
         await rig.crash()
         assert rig.state.failures == huge + 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -126,7 +126,7 @@ class PartsRig:
 
     def take_over(self, accounts: Mapping[str, AccountSpec]) -> dict[str, Any]:
         """Put a configuration with other accounts in force."""
-        loaded = replace(self.configuration.loaded, accounts=dict(accounts))
+        loaded = msgspec.structs.replace(self.configuration.loaded, accounts=dict(accounts))
         return take_over(self.parts, loaded)
 
     def close(self) -> None:

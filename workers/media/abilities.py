@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 # Words of ``Manifest.can`` that are methods of the plugin, called with an ``Action`` ...
 METHODS = frozenset({"edit", "delete", "react", "read", "typing", "history", "chat", "members"})
@@ -14,8 +14,7 @@ SERVED = frozenset({"http"})
 MEDIA_KINDS = ("image", "audio", "video", "file")
 
 
-@dataclass(frozen=True, slots=True)
-class Media:
+class Media(msgspec.Struct, frozen=True):
     """The files that the platform takes and gives.
 
     ``send`` names the kinds that it takes (``MEDIA_KINDS``), ``receive`` says that messages may

@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
 
@@ -39,8 +38,7 @@ class NoRoom(MediaFailed):
         super().__init__(message, reason="unavailable")
 
 
-@dataclass(frozen=True, slots=True)
-class KeptFile:
+class KeptFile(msgspec.Struct, frozen=True):
     """A file in the directory; ``since`` is when its time to live began (epoch seconds)."""
 
     id: str

@@ -11,9 +11,9 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 import aiohttp
+import msgspec
 from yarl import URL
 
 from ipc import timeouts
@@ -31,8 +31,7 @@ MOVED = (301, 302, 303, 307, 308)
 TEMPORARY = (408, 425, 429)
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(msgspec.Struct, frozen=True):
     """The answer of a server, whose content has not been read yet."""
 
     content: AsyncIterator[bytes]

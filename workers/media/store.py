@@ -11,9 +11,10 @@ import mimetypes
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
+
+import msgspec
 
 from ipc.frames.bootstrap import MediaBoot
 from ipc.media import (
@@ -36,15 +37,14 @@ from workers.messages import Attachment
 PIECE = 256 * 1024  # bytes that are read and written at once
 
 
-@dataclass(slots=True)
-class StoredMedia:
+class StoredMedia(msgspec.Struct):
     """A file that is open for reading: the ``workers.plugin.MediaReader``."""
 
     fd: int
     name: str | None
     type: str
     size: int
-    _at: int = field(default=0, init=False)
+    _at: int = 0
 
     async def read(self, size: int = -1) -> bytes:
         """Return the next ``size`` bytes; all that are left for -1, b"" at the end."""

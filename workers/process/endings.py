@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
+
+import msgspec
 
 from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR, EXIT_NEEDS_LOGIN, EXIT_OK, EXIT_TEMPORARY
 from workers.errors import (
@@ -20,8 +21,7 @@ from workers.process.explanations import Explain, is_network_error, members, une
 MAX_TEXT = 2_000  # characters of the text: it is shown in a status row
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(msgspec.Struct, frozen=True):
     """How a worker ends: exit code, cause and text. ``cause`` is ``None`` after a stop.
 
     ``final``: the cause needs a person, and cannot pass by itself. ``retry_after``: the platform

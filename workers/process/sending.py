@@ -10,7 +10,6 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -42,12 +41,11 @@ class NotYet(SendFailed):
     flag = "notYet"
 
 
-@dataclass(slots=True)
-class _Unfinished:
+class _Unfinished(msgspec.Struct):
     """A message that was begun: its parts, and what came of the first of them."""
 
     parts: list[Outbound]
-    sent: list[Sent] = field(default_factory=list)
+    sent: list[Sent] = msgspec.field(default_factory=list)
 
 
 class PartSender:

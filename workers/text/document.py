@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Literal
+
+import msgspec
 
 Kind = Literal[
     "root", "paragraph", "line", "heading", "quote", "pre", "rule", "marker",
@@ -22,15 +23,14 @@ CONTAINERS = frozenset({"root", "quote", "ul", "ol", "li", "table", "row"})
 ATOMS = frozenset({"link", "url", "marker"})  # not cut while there is any other place
 
 
-@dataclass(slots=True)
-class Element:
+class Element(msgspec.Struct):
     """A range of characters of one kind. ``value``: a link's URL, a heading's level, …"""
 
     kind: Kind
     start: int
     end: int = 0
     value: str = ""
-    children: list[Element] = field(default_factory=list)
+    children: list[Element] = msgspec.field(default_factory=list)
 
 
 class Ranges:
@@ -59,8 +59,7 @@ class Ranges:
         return place >= 0 and at < self._ends[place]
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(msgspec.Struct, frozen=True):
     """A text and the tree of its elements.
 
     ``atoms`` are what should stay whole; ``verbatim`` is where white space has a meaning.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from workers.text.dialects import is_linkable
 from workers.text.document import CONTAINERS, Kind
@@ -29,8 +30,7 @@ def escape_attribute(value: str) -> str:
     return escape_html(value).replace('"', "&quot;")
 
 
-@dataclass(frozen=True, slots=True)
-class HtmlDialect:
+class HtmlDialect(msgspec.Struct, frozen=True):
     """HTML. ``blocks``: with paragraphs, lists, headings and tables, else line breaks are text."""
 
     blocks: bool

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, get_args
+
+import msgspec
 
 Unit = Literal["chars", "utf16", "bytes"]
 DialectName = Literal[
@@ -13,8 +14,7 @@ DialectName = Literal[
 MIN_LIMIT = 64  # below it the marks that every part repeats leave no room for the text
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(msgspec.Struct, frozen=True):
     """The longest text that the platform takes in one message, and the markup it understands.
 
     ``limit`` counts in ``unit``: Unicode characters, UTF-16 code units, or bytes of UTF-8, after
@@ -39,8 +39,7 @@ class Text:
             raise ValueError(f"dialect: {self.dialect!r} is none of {known}")
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(msgspec.Struct, frozen=True):
     """So many messages in so many seconds: ``count`` at once, then one each ``seconds / count``."""
 
     count: int
@@ -51,8 +50,7 @@ class Rate:
             raise ValueError(f"a rate is 1 or more messages in some seconds, not {self}")
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(msgspec.Struct, frozen=True):
     """How fast the account may send: in all, to each chat, and to each chat that is a group.
 
     ``None`` is no bound of that kind. A group's chat obeys ``chat`` and ``group``.

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from workers.text.dialects import is_linkable, mark_lines, prefix_lines
 from workers.text.document import Kind
@@ -98,11 +99,10 @@ def link_discord(url: str, label: str) -> str:
     return f"[{label}]({safe})"
 
 
-@dataclass(frozen=True, slots=True)
-class MarkerDialect:
+class MarkerDialect(msgspec.Struct, frozen=True):
     """Text with characters as marks. ``quote`` begins each quoted line."""
 
-    marks: Mapping[Kind, str] = field(default_factory=dict)
+    marks: Mapping[Kind, str] = msgspec.field(default_factory=dict)
     escaped: Callable[[str, Kind, bool], str] = escape_nothing
     link: Callable[[str, str], str] | None = None
     fence: bool = False

@@ -10,8 +10,9 @@ agent of another kind begins without one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from runtime.config.channel_section import OURS
 from runtime.config.local_fields import (
@@ -104,8 +105,7 @@ def _uncovered(was: _Section, now: _Section, account: str) -> Iterator[ValuePath
             yield (*now.path, "accounts", account, name)
 
 
-@dataclass(frozen=True, slots=True)
-class _Section:
+class _Section(msgspec.Struct, frozen=True):
     """One channel's section of a file."""
 
     id: str

@@ -8,9 +8,10 @@ All of it may take long for a large file, and belongs into a thread.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from runtime.config.edit.checked import checker, write_checked
 from runtime.config.edit.masking import masked, restored, restored_comments
@@ -26,8 +27,7 @@ Permit = Callable[[Mapping[str, Any], Mapping[str, Any]], None]
 Change = Callable[[str], str]
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True):
     """The file without its secrets.
 
     ``raw`` is ``None`` for a text that cannot be parsed: what is secret in it is not known.
@@ -35,7 +35,7 @@ class Snapshot:
 
     exists: bool
     raw: str | None = None
-    values: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, Any] = msgspec.field(default_factory=dict)
     revision: str = ""
     problems: Sequence[Problem] = ()
 
@@ -64,8 +64,7 @@ def snapshot(path: Path, manifests: Manifests, read: Reader | None = None) -> Sn
     return Snapshot(True, raw, values, revision, problems)
 
 
-@dataclass(frozen=True, slots=True)
-class Guard:
+class Guard(msgspec.Struct, frozen=True):
     """What may refuse a write, before anything that the new text names is looked at.
 
     ``check`` gets the revision of the present text, ``permit`` the values of the present and
@@ -76,7 +75,7 @@ class Guard:
 
     check: Check
     permit: Permit
-    last: Mapping[str, Any] = field(default_factory=dict)
+    last: Mapping[str, Any] = msgspec.field(default_factory=dict)
     read: Reader | None = None
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 _JSON5 = re.compile(
     r"""(?P<sign>//)(?P<rest>[^\n\r\u2028\u2029]*)
@@ -23,8 +24,7 @@ _TOML = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Comment:
+class Comment(msgspec.Struct, frozen=True):
     """What a comment says, from ``start`` to ``end`` without the white space around it.
 
     ``sign`` is what the comment begins with: ``//``, ``/*`` or ``#``.

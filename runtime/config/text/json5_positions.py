@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
+import msgspec
 import pyjson5
 
 ValuePath = tuple[str | int, ...]  # of a value: the names and indexes that lead to it
@@ -25,15 +25,14 @@ _TOKEN = re.compile(
 )
 
 
-@dataclass(slots=True)
-class Node:
+class Node(msgspec.Struct):
     """A value: the text from ``start`` to ``end``, with the members or items inside it."""
 
     start: int
     end: int = 0
-    members: list[Member] = field(default_factory=list)
-    items: list[Node] = field(default_factory=list)
-    commas: list[int] = field(default_factory=list)  # between and after the members
+    members: list[Member] = msgspec.field(default_factory=list)
+    items: list[Node] = msgspec.field(default_factory=list)
+    commas: list[int] = msgspec.field(default_factory=list)  # between and after the members
 
     def get(self, *path: str) -> Node | None:
         """Return the value at ``path``; of a key that is given twice, the last one."""
@@ -44,8 +43,7 @@ class Node:
         return node
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(msgspec.Struct, frozen=True):
     """``name: value`` in an object; ``start`` is where the name begins."""
 
     name: str
@@ -53,8 +51,7 @@ class Member:
     value: Node
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
+class _Token(msgspec.Struct, frozen=True):
     kind: str
     text: str
     start: int

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from runtime.config.model import TrustedProxyConfig
 from runtime.gateway.access.client_address import ClientAddress
@@ -19,8 +20,7 @@ SUPERVISOR_LINK = "session"  # ``hello.auth`` of our own supervisor; no other cl
 TRUSTED_CLIENTS = frozenset({("gateway-client", "backend"), ("cli", "cli")})
 
 
-@dataclass(frozen=True, slots=True)
-class Secrets:
+class Secrets(msgspec.Struct, frozen=True):
     """The secrets that open this gateway.
 
     ``supervisor`` is the token of this boot, ``token`` and ``password`` are the configured ones.
@@ -32,8 +32,7 @@ class Secrets:
     mode: str = "token"
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectClaim:
+class ConnectClaim(msgspec.Struct, frozen=True):
     """The part of a ``connect`` that decides about permission."""
 
     client: str
@@ -56,8 +55,7 @@ class ConnectClaim:
         return tuple(dict.fromkeys(scope for scope in self.scopes if scope in ALL))
 
 
-@dataclass(frozen=True, slots=True)
-class SecretCheck:
+class SecretCheck(msgspec.Struct, frozen=True):
     """The result of checking a shared secret.
 
     ``method`` is the value of ``hello.auth`` when the secret is right, else ``None``; ``reason``
@@ -73,8 +71,7 @@ class SecretCheck:
         return self.reason in ("token_missing", "password_missing")
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(msgspec.Struct, frozen=True):
     """The rights of an admitted client.
 
     ``method`` is the value of ``hello.auth``. ``device_token`` is returned to the device that

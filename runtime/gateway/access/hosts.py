@@ -13,8 +13,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+import msgspec
 
 from runtime.config.gateway_rules import is_local
 
@@ -35,8 +36,7 @@ _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?P<authority>[^/?#@\\\s]*)")
 Origin = tuple[str, str, int | None]  # scheme, name, port
 
 
-@dataclass(frozen=True, slots=True)
-class RequestHead:
+class RequestHead(msgspec.Struct, frozen=True):
     """The part of a request's head that shows which address a browser asked for, and whose page."""
 
     path: str
@@ -45,8 +45,7 @@ class RequestHead:
     upgrade: bool = False  # to WebSocket
 
 
-@dataclass(frozen=True, slots=True)
-class HeadRefusal:
+class HeadRefusal(msgspec.Struct, frozen=True):
     """The HTTP answer to a request that is not carried out: 400 malformed, 403 not ours."""
 
     status: int

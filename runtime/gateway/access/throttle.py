@@ -14,7 +14,8 @@ moment.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+
+import msgspec
 
 FIRST_DELAY = 0.25
 LONGEST_DELAY = 5.0
@@ -30,9 +31,8 @@ def key(kind: str, address: str) -> str:
     return f"{kind} {address}"
 
 
-@dataclass(slots=True)
-class _Record:
-    failures: list[float] = field(default_factory=list)
+class _Record(msgspec.Struct):
+    failures: list[float] = msgspec.field(default_factory=list)
     locked_until: float = 0.0
 
 
@@ -95,10 +95,9 @@ class Throttle:
             self._records.pop(next(iter(self._records)))
 
 
-@dataclass(slots=True)
-class _Queue:
-    in_flight: set[Hashable] = field(default_factory=set)
-    waiting: dict[Hashable, None] = field(default_factory=dict)  # in the order of their coming
+class _Queue(msgspec.Struct):
+    in_flight: set[Hashable] = msgspec.field(default_factory=set)
+    waiting: dict[Hashable, None] = msgspec.field(default_factory=dict)  # first come, first
 
 
 class Attempts:

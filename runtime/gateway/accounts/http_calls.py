@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from ipc import timeouts
 from ipc.calls import Calls
@@ -28,8 +29,7 @@ SendBody = Callable[[bytes, bytes], bool]
 BeforeCall = Callable[[Peer], Sequence[FromGateway]]
 
 
-@dataclass(frozen=True, slots=True)
-class IngressRequest:
+class IngressRequest(msgspec.Struct, frozen=True):
     """One HTTP request to an account; the fields are those of ``ipc.frames.data.HttpCall``."""
 
     key: str

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from dataclasses import dataclass
 from types import CoroutineType
 from typing import Any
 
+import msgspec
 import structlog
 from msgspec import UNSET
 
@@ -56,8 +56,7 @@ RESTART_MS = 500  # after which clients retry; a restart takes less
 _BUSY = ErrorShape(UNAVAILABLE, "The server is busy. Please try again in a moment.", retryable=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(msgspec.Struct, frozen=True):
     """What an admission has found out about a client. ``id`` names the connection."""
 
     id: str

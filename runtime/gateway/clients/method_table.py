@@ -19,7 +19,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -58,16 +57,14 @@ class AccountCall(msgspec.Struct, frozen=True):
         return self.then(read_answer(self.key, answer, self.decoder))
 
 
-@dataclass(frozen=True, slots=True)
-class FailedAnswer:
+class FailedAnswer(msgspec.Struct, frozen=True):
     """An answer that is an error and has a payload beside it."""
 
     payload: Any
     error: RemoteError
 
 
-@dataclass(frozen=True, slots=True)
-class TwoAnswers:
+class TwoAnswers(msgspec.Struct, frozen=True):
     """Two answers to one request: ``first`` now, and what ``then`` makes of ``later``'s result.
 
     What waits for the second one takes no task, and no drain waits for it: where the gateway ends
@@ -90,8 +87,7 @@ class Repeat(StrEnum):
     ALWAYS = "always"
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
+class Method(msgspec.Struct, frozen=True):
     """One row of the table.
 
     ``waits``: the function is a coroutine function. ``struct`` is the type of its params,

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from runtime.config.sessions import ANY, CommandsConfig, QueueConfig, QueueMode
 from runtime.gateway.conversations.origins import Origin
@@ -52,8 +53,7 @@ _AMOUNT = re.compile(r"(\d{1,9})(ms|s|m)?\Z")
 _UNITS = {None: 1, "ms": 1, "s": 1000, "m": 60_000}
 
 
-@dataclass(frozen=True, slots=True)
-class ChatCommand:
+class ChatCommand(msgspec.Struct, frozen=True):
     """A command, and what stands behind its name. ``bare``: a word that stops, without a slash."""
 
     name: CommandName
@@ -61,8 +61,7 @@ class ChatCommand:
     bare: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatFacts:
+class ChatFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What answers are made from. Times are seconds; ``tokens`` are those in and out."""
 
     session: str
@@ -80,8 +79,7 @@ class ChatFacts:
     uptime_seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class CommandAnswer:
+class CommandAnswer(msgspec.Struct, frozen=True):
     """What is answered to a command, and what is done.
 
     ``queue`` and ``agent`` are what the session has from now on; ``None`` is what is configured.

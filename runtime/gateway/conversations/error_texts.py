@@ -7,14 +7,14 @@ Clients and logs learn more from the run itself.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 ErrorKind = Literal["refusal", "timeout", "rate_limit", "context_length", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorText:
+class ErrorText(msgspec.Struct, frozen=True):
     """What a person reads, and what clients are told: a code of the protocol, and a word.
 
     ``kind`` is ``errorKind`` of the event ``chat``. ``retryable``: the same may work later.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import string
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from runtime.config.access_policy import UNVERIFIED, AccessPolicy
 from runtime.config.sessions import PeerKind
@@ -13,8 +14,7 @@ from workers.messages import Inbound
 _SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """The chat in which a message was written, and its author.
 
     ``chat`` is the id of the chat and ``peer`` that of the author, for which the platform vouches

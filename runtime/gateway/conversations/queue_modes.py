@@ -20,8 +20,9 @@ Times are epoch milliseconds.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from runtime.config.sessions import QueueConfig, QueueMode
 from workers.messages import MAX_TEXT
@@ -42,8 +43,7 @@ BECAME = {
 STEER_NOTE = "queue mode steer is treated as followup: the message has its own turn after this one"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueuedMessage:
+class QueuedMessage(msgspec.Struct, frozen=True, kw_only=True):
     """A message that asks for an answer. ``mode`` is how it was sent; ``None``: as configured.
 
     ``sender`` tells people apart, ``name`` is how they are called. ``late``: it was written while
@@ -59,8 +59,7 @@ class QueuedMessage:
     late: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RunOutcome:
+class RunOutcome(msgspec.Struct, frozen=True):
     """What became of a run. ``by`` is the run that had the turn, or has taken its place."""
 
     run: str
@@ -73,8 +72,7 @@ class RunOutcome:
         return BECAME[self.became] + (f" ({self.by})" if self.by and self.by != self.run else "")
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True):
     """What becomes of a message that has come.
 
     ``repeated``: its run is here already. ``ahead`` is how many messages go first. ``interrupts``
@@ -92,8 +90,7 @@ class Arrival:
     notice: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(msgspec.Struct, frozen=True):
     """The messages of one turn. Their runs end with that of ``lead``.
 
     ``missed`` is how many have come since the last turn and were not taken.

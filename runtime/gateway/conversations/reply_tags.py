@@ -13,8 +13,9 @@ groups. Elsewhere nobody is left without an answer.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 SILENT_TOKEN = "NO_REPLY"  # noqa: S105 - a word of agents
 MAX_TAG = 530  # characters: an id has 512 at most
@@ -25,8 +26,7 @@ _TAG = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class AgentReply:
+class AgentReply(msgspec.Struct, frozen=True):
     """An answer as it is to be sent.
 
     ``kind``: there is one, it is meant to be none, or there is nothing of which one could be made

@@ -8,8 +8,9 @@ ones the first in the file. Where none matches, the account's field ``agent`` co
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
+
+import msgspec
 
 from runtime.config.access_policy import UNVERIFIED
 from runtime.config.sessions import ANY, BindingConfig, BindingMatch, PeerMatch
@@ -43,8 +44,7 @@ TIERS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fallback:
+class Fallback(msgspec.Struct, frozen=True, kw_only=True):
     """Which agent answers where no binding matches.
 
     ``account_agent`` is the account's field ``agent``, which stands at ``account_path``.
@@ -57,8 +57,7 @@ class Fallback:
     default_account: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True):
     """Which agent answers, where that is configured, and why in a sentence."""
 
     agent: str

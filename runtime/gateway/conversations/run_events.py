@@ -10,8 +10,9 @@ become one. Times are epoch milliseconds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
+
+import msgspec
 
 from runtime.gateway.conversations.error_texts import ErrorText
 from runtime.gateway.conversations.reply_tags import shown_answer, shown_so_far
@@ -22,8 +23,7 @@ LONG_TEXT = 64 * 1024  # characters: from here on text is joined for longer, in 
 Payload = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class RunEvent:
+class RunEvent(msgspec.Struct, frozen=True):
     """An event for clients. ``tools_only``: for those with the capability ``tool-events`` alone."""
 
     event: Literal["agent", "chat"]

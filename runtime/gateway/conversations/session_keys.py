@@ -29,9 +29,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Literal, get_args
 from urllib.parse import unquote_to_bytes
+
+import msgspec
+from msgspec.structs import replace
 
 from runtime.config.access_policy import UNVERIFIED
 from runtime.config.sessions import KEY_WORDS, SessionConfig
@@ -70,8 +72,7 @@ class BadSessionKey(ValueError):
     """A key that names no conversation; the text is for the client that sent it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionParts:
+class SessionParts(msgspec.Struct, frozen=True, kw_only=True):
     """What a key says.
 
     ``id`` is that of the peer, group, job or user, or a client's own name. One that was too long

@@ -9,8 +9,9 @@ epoch milliseconds.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 MAX_FAILURES = 3  # edits that failed in a row: then only the final text is sent
 ELLIPSIS = "…"
@@ -22,8 +23,7 @@ WhyNot = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EditRules:
+class EditRules(msgspec.Struct, frozen=True, kw_only=True):
     """How often a preview is edited.
 
     ``every_ms`` lies between two edits at least. An edit shows ``growth`` characters more, or a
@@ -37,8 +37,7 @@ class EditRules:
     limit: int = 4000
 
 
-@dataclass(frozen=True, slots=True)
-class EditDecision:
+class EditDecision(msgspec.Struct, frozen=True):
     """What to do now: show ``text``, or nothing yet where that is ``None``.
 
     ``at`` is when to ask again, if the text does not grow before. ``final``: it is the whole text.

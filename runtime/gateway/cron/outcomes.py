@@ -6,7 +6,6 @@ time is over when it has run; after a passing failure it is tried three times mo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from typing import Any, Literal
 
@@ -23,8 +22,7 @@ TRIES_OF_ONE_TIME = 3
 MAX_ERROR = 2000  # characters that are kept of an error
 
 
-@dataclass(frozen=True, slots=True)
-class CronOutcome:
+class CronOutcome(msgspec.Struct, frozen=True):
     """How a run ended. Times in milliseconds; ``passing``: another try may go better."""
 
     status: RunStatus
@@ -36,8 +34,7 @@ class CronOutcome:
     delivery: str = "not-requested"
 
 
-@dataclass(frozen=True, slots=True)
-class CronAlert:
+class CronAlert(msgspec.Struct, frozen=True):
     """What a person is told of failures in a row, and where; ``None``: where the job delivers."""
 
     text: str
@@ -47,8 +44,7 @@ class CronAlert:
     account: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AfterRun:
+class AfterRun(msgspec.Struct, frozen=True):
     """A job after a run, ``None`` when it is removed, and the alert that is due."""
 
     job: ScheduledJob | None

@@ -11,9 +11,9 @@ import hmac
 import secrets
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from runtime.gateway.access.handshake import Connect
@@ -50,8 +50,7 @@ class TokenRow(Record, kw_only=True):
     last_used_at_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Issued:
+class Issued(msgspec.Struct, frozen=True):
     """A token as its device receives it; ``issued_at`` in milliseconds of the epoch."""
 
     token: str

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -75,8 +74,7 @@ class HookMapping(
     timeout_seconds: Annotated[float, Meta(gt=0, le=86_400)] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class HookRequest:
+class HookRequest(msgspec.Struct, frozen=True):
     """What a template can name of a request; ``path`` is what stands behind ``/hooks/``.
 
     Names of headers are in small letters.
@@ -88,8 +86,7 @@ class HookRequest:
     query: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class ReadyHook:
+class ReadyHook(msgspec.Struct, frozen=True):
     """A mapping whose templates are taken apart, or in which something is wrong (``problem``)."""
 
     path: str
@@ -151,8 +148,7 @@ class ReadyHook:
         return "".join(rendered).strip() or None
 
 
-@dataclass(frozen=True, slots=True)
-class _TemplatePlace:
+class _TemplatePlace(msgspec.Struct, frozen=True):
     """A place of a template: where its value stands in a request."""
 
     root: str  # body, headers, query or path

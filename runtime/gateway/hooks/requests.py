@@ -7,7 +7,6 @@ error, and so is an option of a wrong type: neither is guessed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
@@ -34,8 +33,7 @@ class BadHook(Exception):
         return msgspec.json.encode({"ok": False, "error": self.error})
 
 
-@dataclass(frozen=True, slots=True)
-class HookRules:
+class HookRules(msgspec.Struct, frozen=True):
     """What hooks may do here.
 
     ``agents`` are those that exist, ``channels`` those that can deliver; ``prefixes`` are how a
@@ -48,8 +46,7 @@ class HookRules:
     request_keys: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class HookWake:
+class HookWake(msgspec.Struct, frozen=True):
     """An event for the main session of an agent; ``mode``: looked at now, or at its next turn."""
 
     text: str
@@ -58,8 +55,7 @@ class HookWake:
     session: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class HookAgent:
+class HookAgent(msgspec.Struct, frozen=True):
     """A turn of an agent; ``deliver``: its answer goes to ``channel``, ``to``.
 
     ``timeout`` is in seconds, ``wait``: the request is answered when it has ended, ``key`` is that

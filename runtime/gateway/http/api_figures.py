@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+
+import msgspec
 
 OUTCOMES = (
     "answered",
@@ -17,11 +18,12 @@ OUTCOMES = (
 )
 
 
-@dataclass(slots=True)
-class ApiFigures:
+class ApiFigures(msgspec.Struct):
     """How requests have ended, and how many are being answered, ``streams`` of them by events."""
 
-    outcomes: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(OUTCOMES, 0)))
+    outcomes: Counter[str] = msgspec.field(
+        default_factory=lambda: Counter(dict.fromkeys(OUTCOMES, 0))
+    )
     in_flight: int = 0
     streams: int = 0
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 INDEX = "index.html"
 UNKNOWN = "application/octet-stream"
@@ -58,8 +59,7 @@ class NotThere(Exception):
     """There is no file that may be served."""
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedFile:
+class OpenedFile(msgspec.Struct, frozen=True):
     """A regular file below the directory: its place (an ``O_PATH`` descriptor), size and type."""
 
     fd: int

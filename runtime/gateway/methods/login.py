@@ -7,7 +7,6 @@ kept nowhere here.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
@@ -94,8 +93,7 @@ async def web_login_wait(
     return {"connected": False} | login.answer
 
 
-@dataclass(frozen=True, slots=True)
-class _Goal:
+class _Goal(msgspec.Struct, frozen=True):
     """What ends the wait: anything that is asked, or another QR code than the one ``shown``."""
 
     start: bool = False
@@ -103,8 +101,7 @@ class _Goal:
     until_linked: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _WebLogin:
+class _WebLogin(msgspec.Struct, frozen=True):
     """How far a login is, in OpenClaw's form, and whether nothing more comes by itself."""
 
     answer: dict[str, Any]

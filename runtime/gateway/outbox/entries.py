@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
@@ -37,8 +36,7 @@ class AskAccount(Protocol):
         """Return whether the account is there to be called; ``waiter`` gets what comes of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxLinks:
+class OutboxLinks(msgspec.Struct, frozen=True):
     """What the outbox of an account works with.
 
     ``journal()`` is the journal once it is open, ``policy(key)`` what the account wants done,

@@ -14,9 +14,11 @@ Times are epoch milliseconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
 
 RunEnd = Literal["final", "aborted", "error", "timeout", "expired"]
 Repeat = Literal["unseen", "always", "never"]
@@ -47,8 +49,7 @@ class Seen(StrEnum):
     YES = "yes"
 
 
-@dataclass(frozen=True, slots=True)
-class RunLife:
+class RunLife(msgspec.Struct, frozen=True):
     """A run, as far as decisions go.
 
     ``incarnation`` is that of the agent which has the turn, or had it last; ``deaths`` counts
@@ -65,8 +66,7 @@ class RunLife:
     after: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Begin:
+class Begin(msgspec.Struct, frozen=True):
     """It is the run's turn in its session. ``incarnation`` is its agent's; 0: none is there."""
 
     now: int
@@ -74,38 +74,32 @@ class Begin:
     incarnation: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class AgentReady:
+class AgentReady(msgspec.Struct, frozen=True):
     """An incarnation of the agent can take turns."""
 
     incarnation: int
     now: int
 
 
-@dataclass(frozen=True, slots=True)
-class AgentDied:
+class AgentDied(msgspec.Struct, frozen=True):
     """An incarnation of the agent has ended."""
 
     incarnation: int
 
 
-@dataclass(frozen=True, slots=True)
-class AgentGone:
+class AgentGone(msgspec.Struct, frozen=True):
     """The agent will not come by itself: it is held, disabled, misconfigured, or no more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(msgspec.Struct, frozen=True):
     """A delta or the call of a tool has come."""
 
 
-@dataclass(frozen=True, slots=True)
-class SeenStored:
+class SeenStored(msgspec.Struct, frozen=True):
     """It is stored that something has come."""
 
 
-@dataclass(frozen=True, slots=True)
-class TurnOver:
+class TurnOver(msgspec.Struct, frozen=True):
     """The agent has ended the turn. ``kind`` is that of an error, ``retry_after`` in seconds."""
 
     state: Literal["final", "error", "aborted", "timeout"]
@@ -114,26 +108,22 @@ class TurnOver:
     retry_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Abort:
+class Abort(msgspec.Struct, frozen=True):
     """The run is not wanted any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Expire:
+class Expire(msgspec.Struct, frozen=True):
     """The message has waited for too long to be answered still."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timer:
+class Timer(msgspec.Struct, frozen=True):
     """A time has come that ``WakeAt`` had named."""
 
     now: int
     incarnation: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class EndStored:
+class EndStored(msgspec.Struct, frozen=True):
     """The end is stored."""
 
 
@@ -152,48 +142,41 @@ RunEvent = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SendTurn:
+class SendTurn(msgspec.Struct, frozen=True):
     """Send the turn to an incarnation of the agent. ``anew``: it does not hold the turn."""
 
     incarnation: int
     anew: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class StoreSeen:
+class StoreSeen(msgspec.Struct, frozen=True):
     """Store that something has come; ``SeenStored`` must follow."""
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledge:
+class Acknowledge(msgspec.Struct, frozen=True):
     """Acknowledge to the agent what has come."""
 
 
-@dataclass(frozen=True, slots=True)
-class CancelTurn:
+class CancelTurn(msgspec.Struct, frozen=True):
     """Have an incarnation of the agent cancel the turn."""
 
     incarnation: int
 
 
-@dataclass(frozen=True, slots=True)
-class WakeAt:
+class WakeAt(msgspec.Struct, frozen=True):
     """Send ``Timer`` at a time."""
 
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(msgspec.Struct, frozen=True):
     """Store the end, with the answer; ``kind`` is that of an error. ``EndStored`` must follow."""
 
     state: RunEnd
     kind: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Settle:
+class Settle(msgspec.Struct, frozen=True):
     """The end is stored: acknowledge it to the agent, send the answer, let the next run begin."""
 
 

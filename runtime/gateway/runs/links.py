@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+import msgspec
 
 from runtime.config.sessions import QueueConfig
 from runtime.gateway.accounts.agents import Agents
@@ -49,8 +50,7 @@ class TurnTaking(Protocol):
         """Have a turn cancelled."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunLinks:
+class RunLinks(msgspec.Struct, frozen=True):
     """What runs work with.
 
     ``journal()`` is the journal once it is open, ``flush_soon`` ends the loop's turn,
@@ -69,4 +69,4 @@ class RunLinks:
     abilities: Callable[[str], dict[str, Any]]
     queue: Callable[[Run], QueueConfig]
     silent_groups: Callable[[], bool]
-    files: FileLending = field(default_factory=FileLending)
+    files: FileLending = msgspec.field(default_factory=FileLending)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -34,8 +34,11 @@ _event = msgspec.json.Decoder(TurnEvent).decode
 _outcome = msgspec.json.Decoder(TurnOutcome).decode
 
 
-@dataclass(slots=True)
-class OpenTurn:
+def _none_of(reasons: Iterable[str]) -> Counter[str]:
+    return Counter(dict.fromkeys(reasons, 0))
+
+
+class OpenTurn(msgspec.Struct):
     """A turn that is not over. ``name`` is that on the wire, ``agent`` the agent's key.
 
     ``incarnation`` is that which has it, 0 while it waits for one. ``taken``: the agent has said
@@ -61,8 +64,7 @@ class OpenTurn:
     ended: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SendDown:
+class SendDown(msgspec.Struct, frozen=True):
     """Send a frame to an incarnation of an agent."""
 
     agent: str
@@ -70,16 +72,14 @@ class SendDown:
     frame: TurnFrameDown
 
 
-@dataclass(frozen=True, slots=True)
-class HandSent:
+class HandSent(msgspec.Struct, frozen=True):
     """Tell who began the turn that an incarnation of the agent is being sent it."""
 
     turn: OpenTurn
     incarnation: int
 
 
-@dataclass(frozen=True, slots=True)
-class HandEvents:
+class HandEvents(msgspec.Struct, frozen=True):
     """Hand on events; ``last`` is the number up to which that is acknowledged once stored."""
 
     turn: OpenTurn
@@ -87,8 +87,7 @@ class HandEvents:
     last: int
 
 
-@dataclass(frozen=True, slots=True)
-class HandEnd:
+class HandEnd(msgspec.Struct, frozen=True):
     """Hand on the end; ``seq`` is acknowledged once it is stored, 0: there is nothing to."""
 
     turn: OpenTurn
@@ -96,8 +95,7 @@ class HandEnd:
     seq: int
 
 
-@dataclass(frozen=True, slots=True)
-class HandDeath:
+class HandDeath(msgspec.Struct, frozen=True):
     """Hand on that the turn has died with its agent."""
 
     turn: OpenTurn
@@ -107,17 +105,16 @@ class HandDeath:
 TurnAction = SendDown | HandSent | HandEvents | HandEnd | HandDeath
 
 
-@dataclass(slots=True)
-class TurnTable:
+class TurnTable(msgspec.Struct):
     """All open turns. ``dropped`` counts by reason what was not handed on."""
 
-    by_run: dict[str, OpenTurn] = field(default_factory=dict)
-    dropped: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(REASONS, 0)))
+    by_run: dict[str, OpenTurn] = msgspec.field(default_factory=dict)
+    dropped: Counter[str] = msgspec.field(default_factory=lambda: _none_of(REASONS))
     complete: bool = False  # every turn that an earlier gateway had is known, or over
-    _by_name: dict[str, OpenTurn] = field(default_factory=dict)
-    _present: dict[str, int] = field(default_factory=dict)  # incarnations that are welcome
-    _past: dict[str, None] = field(default_factory=dict)
-    _due: list[tuple[int, str]] = field(default_factory=list)
+    _by_name: dict[str, OpenTurn] = msgspec.field(default_factory=dict)
+    _present: dict[str, int] = msgspec.field(default_factory=dict)  # incarnations that are welcome
+    _past: dict[str, None] = msgspec.field(default_factory=dict)
+    _due: list[tuple[int, str]] = msgspec.field(default_factory=list)
 
     def incarnation_of(self, agent: str) -> int:
         """Return the incarnation of an agent that can take turns, 0 for none."""

@@ -11,11 +11,11 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Protocol
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
 from ipc.errors import PeerGone
 from ipc.frames.data import MAX_TURN_BYTES, PACK_BYTES, PACK_FRAMES, TurnBegin, encode

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import msgspec
 import structlog
 
 from ipc import timeouts
@@ -32,8 +32,7 @@ def _warn(text: str) -> None:
     log.warning(text, link="control")
 
 
-@dataclass(slots=True)
-class _Question:
+class _Question(msgspec.Struct):
     """A question on its way, with its answer to come and how many callers wait for it."""
 
     frame: control.FromSupervisor

@@ -9,14 +9,14 @@ that reports nothing about its connection is never restarted in a loop.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 HOUR = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class HealthRules:
+class HealthRules(msgspec.Struct, frozen=True):
     """Thresholds in seconds; the defaults are those of OpenClaw's monitor.
 
     ``startup_grace`` counts from readiness, ``reconnect_grace`` from the disconnect,
@@ -34,8 +34,7 @@ class HealthRules:
     restarts_per_hour: int = 10
 
 
-@dataclass(frozen=True, slots=True)
-class HealthFacts:
+class HealthFacts(msgspec.Struct, frozen=True):
     """What is known of an account: ``plugin`` is its own part of its status, in epoch ms.
 
     ``ready_at`` is when it became ready (epoch seconds), ``asked_at`` when the monitor last

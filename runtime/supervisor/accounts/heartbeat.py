@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from ipc.frames.control import Beat
 from ipc.frames.status import PLUGIN_FIELDS
@@ -19,8 +20,7 @@ from runtime.supervisor.processes import vitals
 BUSY = "using CPU (a busy loop, or code that holds the GIL)"
 
 
-@dataclass(frozen=True, slots=True)
-class Silence:
+class Silence(msgspec.Struct, frozen=True):
     """After how many seconds without a frame a worker is suspected, and when it is ended."""
 
     suspect_after: float
@@ -142,8 +142,7 @@ def _cpu_used(process: Process | None) -> float:
     return (vitals.cpu_seconds(process.pid) if process else None) or 0.0
 
 
-@dataclass(slots=True)
-class Totals:
+class Totals(msgspec.Struct):
     """The counters of an account, summed over its incarnations that have ended.
 
     ``lost`` is how many messages the last one that ended uncleanly may have lost, as far as its
@@ -153,7 +152,7 @@ class Totals:
     messages_in: int = 0
     messages_out: int = 0
     lost: int | None = 0
-    dropped: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, int] = msgspec.field(default_factory=dict)
 
     def add(self, beat: Beat) -> None:
         """Add the counters of an incarnation that has ended."""

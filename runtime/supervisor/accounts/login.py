@@ -6,8 +6,9 @@ has only that there is one; the text goes to those who ask for it, who are opera
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from ipc.frames.control import LoginAsked
 from ipc.frames.status import LoginStatus
@@ -15,8 +16,7 @@ from ipc.frames.words import Phase
 from runtime.supervisor.lifecycle import LINKING, State
 
 
-@dataclass(frozen=True, slots=True)
-class PromptShown:
+class PromptShown(msgspec.Struct, frozen=True):
     """A prompt of one incarnation. ``until`` is when it expires, on the loop's clock."""
 
     incarnation: int

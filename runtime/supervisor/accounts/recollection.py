@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from ipc.frames.words import Phase
 from runtime.supervisor.lifecycle import ASKED, NEEDS_LOGIN, State

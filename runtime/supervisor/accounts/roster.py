@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from ipc.frames.status import Hold
 from ipc.frames.words import Phase, is_agent
@@ -33,8 +34,7 @@ from runtime.supervisor.processes.cgroups import GroupLimits
 from runtime.supervisor.processes.limits import group_limits
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(msgspec.Struct, frozen=True):
     """What one configuration changed in comparison with the one before, by key.
 
     ``changed`` are those with other settings, wherever those are given, restarted or not.

@@ -8,7 +8,8 @@ account that hangs while it starts must not hold up the others.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+
+import msgspec
 
 
 class Withdrawn(Exception):
@@ -18,8 +19,7 @@ class Withdrawn(Exception):
         super().__init__("stopped while it waited for its turn")
 
 
-@dataclass(slots=True, eq=False)
-class _Turn:
+class _Turn(msgspec.Struct, eq=False):
     name: str
     urgent: bool
     come: asyncio.Future[bool]  # false: withdrawn

@@ -8,7 +8,6 @@ protocol's codes.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
@@ -24,8 +23,7 @@ P = TypeVar("P", bound=Params)
 Function = Callable[..., Awaitable[Any]]  # (parts, params), and ``remote`` where it asks for it
 
 
-@dataclass(frozen=True, slots=True)
-class SupervisorMethod:
+class SupervisorMethod(msgspec.Struct, frozen=True):
     """One row of the table."""
 
     params: type[Params]

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from ipc.frames.words import EXIT_CONFIG
 from runtime.supervisor.lifecycle import Exit
@@ -44,8 +45,7 @@ _TRANSIENT = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
+class Diagnosis(msgspec.Struct, frozen=True):
     """Why a gateway ended. ``text`` is the line that shows it, or how the process ended."""
 
     kind: Kind

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import msgspec
 import structlog
+from msgspec.structs import replace
 
 from ipc.identity.device import Identity, IdentityError
 from runtime.config.model import GatewayConfig
@@ -28,8 +29,7 @@ DEFAULT_PORTS = {"ws": 80, "wss": 443}
 log = structlog.get_logger("gateway")
 
 
-@dataclass(frozen=True, slots=True)
-class GatewayFactory:
+class GatewayFactory(msgspec.Struct, frozen=True):
     """Makes gateways. The device identity is kept in ``state_dir``."""
 
     context: GatewayContext

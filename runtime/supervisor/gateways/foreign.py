@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
+import msgspec
 import structlog
+from msgspec.structs import replace
 
 from runtime.supervisor.child import Process
 from runtime.supervisor.gateways.diagnosis import Kind, diagnose
@@ -39,8 +40,7 @@ POLICY = Policy(initial=0.5, maximum=30.0, healthy_after=60.0, slow_after=None)
 log = structlog.get_logger("gateway")
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(msgspec.Struct, frozen=True):
     """The foreign program. It gets its port and its token through its environment."""
 
     command: tuple[str, ...]

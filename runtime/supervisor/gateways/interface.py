@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+import msgspec
 
 from ipc.frames.bootstrap import GatewayBoot
 from runtime.supervisor.child import Process
@@ -20,8 +21,7 @@ from runtime.supervisor.processes.launcher import Launcher
 NAME = "gateway"  # of its child, its peer and its log
 
 
-@dataclass(frozen=True, slots=True)
-class SessionEvents:
+class SessionEvents(msgspec.Struct, frozen=True):
     """The callbacks of a session: it is ``up``, it was ``lost``, the gateway is at ``fault``.
 
     ``lost``, ``fault`` and ``refused`` take the reason. After ``refused`` no other try can help.
@@ -111,8 +111,7 @@ class Reporter(Protocol):
         """Take what the gateway answered to either."""
 
 
-@dataclass(frozen=True, slots=True)
-class GatewayContext:
+class GatewayContext(msgspec.Struct, frozen=True):
     """What the supervisor gives to a gateway of any kind.
 
     ``boot(incarnation, token)`` makes the bootstrap object of one incarnation, ``answer`` carries

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import structlog
 
 from ipc.errors import CallTimeout, IpcError, RemoteError
@@ -39,8 +39,7 @@ FEWER_SCOPES = ("operator.read",)  # what is asked for without an identity
 log = structlog.get_logger("session")
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(msgspec.Struct, frozen=True):
     """How to get in. ``token`` is resolved anew for each try."""
 
     url: str

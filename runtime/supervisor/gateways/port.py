@@ -11,8 +11,9 @@ import contextlib
 import errno
 import os
 import socket
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from runtime.supervisor.processes.termination import end_all
 
@@ -22,8 +23,7 @@ FORCE_WITHIN = 5.0
 LISTENING = "0A"  # TCP_LISTEN, as /proc/net/tcp writes it
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(msgspec.Struct, frozen=True):
     """A program that listens on a port."""
 
     pid: int

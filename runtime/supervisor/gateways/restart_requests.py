@@ -8,8 +8,9 @@ seconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from ipc.frames.words import Phase
 from runtime.supervisor.lifecycle import RESTART, State
@@ -25,8 +26,7 @@ class Outcome(StrEnum):
     DEFERRED = "deferred"  # it follows by itself
 
 
-@dataclass(frozen=True, slots=True)
-class RestartAnswer:
+class RestartAnswer(msgspec.Struct, frozen=True):
     """The answer to a request. ``after``: seconds to wait; ``None``: until the start is over."""
 
     outcome: Outcome

@@ -8,7 +8,6 @@ they are, and a log bomb's long ones leave holes that those which come after it 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -16,15 +15,14 @@ import msgspec
 KEEP_BYTES = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(msgspec.Struct, frozen=True):
     """Lines from a cursor on.
 
     ``cursor`` is where to go on; ``skipped_bytes`` lie between the cursor that was asked for and
     the first line; ``reset``: the cursor was of another stream.
     """
 
-    lines: list[str] = field(default_factory=list)
+    lines: list[str] = msgspec.field(default_factory=list)
     cursor: int = 0
     size: int = 0
     truncated: bool = False

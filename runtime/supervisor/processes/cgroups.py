@@ -14,8 +14,9 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from runtime.supervisor.processes.vitals import parent_of
 
@@ -32,8 +33,7 @@ class Unusable(Exception):
     """No part of the cgroup tree may be used by us; the text is the reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class GroupLimits:
+class GroupLimits(msgspec.Struct, frozen=True):
     """What a control group may use; ``None``: as much as there is. ``niceness`` is nice(2)'s."""
 
     memory_soft_bytes: int | None = None

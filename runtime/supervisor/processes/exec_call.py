@@ -9,7 +9,8 @@ import json
 import os
 import sys
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from ipc.frames.words import EXIT_CONFIG, WIRE
 from runtime.config.interpreter_wording import missing, other_wire
@@ -40,8 +41,7 @@ if WIRE != {wire!r}:
 """
 
 
-@dataclass(frozen=True, slots=True)
-class ExecCall:
+class ExecCall(msgspec.Struct, frozen=True):
     """What a child is started with; ``payload`` is what its pipe ``boot`` brings."""
 
     argv: list[str]

@@ -10,8 +10,9 @@ port, or the one session of an account.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from ipc.helpers import RUN_ID
 from runtime.supervisor.processes.termination import end_all
@@ -22,8 +23,7 @@ PASSES = 20  # over all processes, when a run is ended: what is killed may just 
 PROC = Path("/proc")
 
 
-@dataclass(frozen=True, slots=True)
-class Leftover:
+class Leftover(msgspec.Struct, frozen=True):
     """A process of an earlier run. ``pidfd`` is open: the receiver closes it."""
 
     pid: int

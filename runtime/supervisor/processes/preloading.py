@@ -8,7 +8,6 @@ is with the kinds of agents.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -29,8 +28,7 @@ WORTH_KEEPING_SECONDS = 1.0
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 60.0, 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelPlan:
+class ChannelPlan(msgspec.Struct, frozen=True):
     """What the zygote of a channel imports, the plugin last, and for which accounts.
 
     ``memory`` is how many bytes the largest of its accounts may have; ``None``: any number.
@@ -46,16 +44,14 @@ class ChannelPlan:
         return self.modules[-1]
 
 
-@dataclass(frozen=True, slots=True)
-class PreloadPlan:
+class PreloadPlan(msgspec.Struct, frozen=True):
     """What the base zygote imports, and the channels that have a zygote of their own, by id."""
 
-    base: list[str] = field(default_factory=list)
-    channels: dict[str, ChannelPlan] = field(default_factory=dict)
+    base: list[str] = msgspec.field(default_factory=list)
+    channels: dict[str, ChannelPlan] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class ImportReport:
+class ImportReport(msgspec.Struct, frozen=True):
     """What the zygote of a channel reports of its imports.
 
     ``threads`` counts those that they have started, ``sound`` is whether forks survive.

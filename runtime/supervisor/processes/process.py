@@ -11,8 +11,10 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from typing import Any, Literal
+
+import msgspec
+from msgspec.structs import replace
 
 from ipc.nesting import load_json
 from runtime.supervisor.lifecycle import SIGKILL, Exit
@@ -34,8 +36,7 @@ class SpawnShortage(SpawnError):
     """A process could not be started because the supervisor lacks files, memory or processes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spec:
+class Spec(msgspec.Struct, frozen=True):
     """What to start: ``target`` is ``package.module:coroutine``, called with ``payload``.
 
     ``fds`` are descriptors it inherits, by name; they stay ours as well. ``name`` is the peer,
@@ -50,9 +51,9 @@ class Spec:
     name: str
     target: str
     payload: bytes
-    fds: dict[str, int] = field(default_factory=dict)
+    fds: dict[str, int] = msgspec.field(default_factory=dict)
     launcher: Literal["zygote", "exec"] = "zygote"
-    env: dict[str, str] = field(default_factory=dict)
+    env: dict[str, str] = msgspec.field(default_factory=dict)
     command: tuple[str, ...] = ()
     limits: GroupLimits | None = None
     variables: frozenset[str] = frozenset()

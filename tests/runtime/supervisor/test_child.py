@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import pytest
 import structlog
 
@@ -328,7 +328,7 @@ async def test_a_new_policy_holds_from_the_next_decision() -> None:
         child.post(Start())
         await seen.until(Phase.STARTING)
         await asyncio.sleep(0)
-        child.policy = dataclasses.replace(child.policy, initial=77.0)
+        child.policy = msgspec.structs.replace(child.policy, initial=77.0)
         nursery.last.die(CRASH)
         await seen.until(Phase.BACKOFF)
         assert child.deadline == pytest.approx(now() + 77)

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-import dataclasses
 import signal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,7 +36,7 @@ from runtime.supervisor.policy import ACCOUNT_POLICY, GATEWAY_POLICY, Policy
 POLICY = Policy(jitter=0.0)
 CRASH = Exit(code=1)
 RUNNING = State(Phase.RUNNING, wanted=True, incarnation=3)
-STARTING = dataclasses.replace(RUNNING, phase=Phase.STARTING)
+STARTING = msgspec.structs.replace(RUNNING, phase=Phase.STARTING)
 STOPPED = State(incarnation=3)
 FAILED = State(Phase.FAILED, True, 3, failures=1, cause="misconfigured", reason="no nick")
 BACKOFF = State(Phase.BACKOFF, True, 3, failures=4, cause="exited", reason="exited (code 1)")
@@ -69,7 +69,7 @@ def test_backoff_doubles_to_its_cap_and_becomes_a_slow_tail_that_never_ends() ->
 
 
 def test_the_gateway_is_tried_every_thirty_seconds_for_ever() -> None:
-    policy = dataclasses.replace(GATEWAY_POLICY, jitter=0.0)
+    policy = msgspec.structs.replace(GATEWAY_POLICY, jitter=0.0)
     waits = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30]
     assert crashes(100, policy)[:10] == pytest.approx(waits)
     assert crashes(100, policy)[-1] == 30
@@ -88,14 +88,14 @@ def test_that_it_exists_matters_only_while_it_starts(state: State) -> None:
 
 
 def test_ready_clears_the_cause_and_arms_forgiveness() -> None:
-    troubled = dataclasses.replace(STARTING, failures=2, cause="x", reason="y")
+    troubled = msgspec.structs.replace(STARTING, failures=2, cause="x", reason="y")
     state, actions = step(POLICY, troubled, Ready(3))
-    assert state == dataclasses.replace(RUNNING, failures=2, proven=True)
+    assert state == msgspec.structs.replace(RUNNING, failures=2, proven=True)
     assert actions == [Wake(POLICY.healthy_after)]
 
 
 def test_failures_are_forgiven_once_it_was_healthy_long_enough() -> None:
-    state = dataclasses.replace(RUNNING, failures=6)
+    state = msgspec.structs.replace(RUNNING, failures=6)
     assert play(Deadline(3, Phase.RUNNING), state=state) == RUNNING
 
 
@@ -118,7 +118,7 @@ def test_one_that_waits_for_something_outside_has_time_until_it_is_there() -> No
     for _ in range(100):
         same, actions = step(POLICY, state, Deadline(3, Phase.STARTING))
         assert (same, actions) == (state, [Wake(POLICY.ready_within)])
-    assert play(Ready(3), state=state) == dataclasses.replace(RUNNING, proven=True)
+    assert play(Ready(3), state=state) == msgspec.structs.replace(RUNNING, proven=True)
 
 
 def test_once_it_waits_no_more_its_time_to_be_ready_runs_from_there() -> None:
@@ -140,7 +140,7 @@ def test_what_waits_can_fail_and_be_stopped(event: Event) -> None:
     assert state.cause != "waiting"
 
 
-LINKING = dataclasses.replace(STARTING, cause="linking", reason="log in")
+LINKING = msgspec.structs.replace(STARTING, cause="linking", reason="log in")
 
 
 def test_a_login_gives_a_person_its_own_time_which_another_prompt_does_not_prolong() -> None:
@@ -156,13 +156,13 @@ def test_a_login_that_is_asked_for_before_the_spawn_is_reported_keeps_its_time()
 def test_after_the_login_the_time_to_be_ready_runs_from_there() -> None:
     assert step(POLICY, LINKING, Linking(3, "")) == (STARTING, [Wake(POLICY.ready_within)])
     assert step(POLICY, STARTING, Linking(3, "")) == (STARTING, [])
-    assert play(Ready(3), state=LINKING) == dataclasses.replace(RUNNING, proven=True)
+    assert play(Ready(3), state=LINKING) == msgspec.structs.replace(RUNNING, proven=True)
 
 
 @pytest.mark.parametrize("proven", [True, False])
 def test_where_nobody_logs_in_it_waits_for_a_person_and_no_failure_is_counted(proven: bool) -> None:
     state, actions = step(
-        POLICY, dataclasses.replace(LINKING, proven=proven), Deadline(3, Phase.STARTING)
+        POLICY, msgspec.structs.replace(LINKING, proven=proven), Deadline(3, Phase.STARTING)
     )
     assert actions == [Terminate(), Wake(POLICY.stop_within)]
     state, actions = step(POLICY, state, Exited(3, Exit(code=0)))
@@ -291,7 +291,7 @@ def test_a_stop_of_one_that_is_down_keeps_it_down_and_forgives_nothing(state: St
 
 def test_a_later_stop_says_why() -> None:
     after = play(Stop("disabled", "not now"), state=STOPPING)
-    assert after == dataclasses.replace(STOPPING, cause="disabled", reason="not now")
+    assert after == msgspec.structs.replace(STOPPING, cause="disabled", reason="not now")
 
 
 @pytest.mark.parametrize("state", [STARTING, RUNNING, STOPPING])
@@ -326,7 +326,7 @@ def test_an_automatic_start_wakes_but_forgives_nothing(state: State) -> None:
 
 @pytest.mark.parametrize("state", [STARTING, RUNNING])
 def test_a_start_of_one_that_is_up_only_forgives(state: State) -> None:
-    failed = dataclasses.replace(state, failures=3)
+    failed = msgspec.structs.replace(state, failures=3)
     assert step(POLICY, failed, Start()) == (state, [])
     assert step(POLICY, failed, Start(automatic=True)) == (failed, [])
 
@@ -368,7 +368,7 @@ def test_a_restart_counts_no_failure_however_it_ended(state: State, exit: Exit) 
 
 
 def test_a_reset_forgives_and_lets_the_wait_go_on() -> None:
-    assert step(POLICY, BACKOFF, Reset()) == (dataclasses.replace(BACKOFF, failures=0), [])
+    assert step(POLICY, BACKOFF, Reset()) == (msgspec.structs.replace(BACKOFF, failures=0), [])
 
 
 def test_starting_a_stopped_one_is_no_restart() -> None:
@@ -416,7 +416,7 @@ def ending(*events: Event, state: State = RUNNING) -> State:
         (ending(Deadline(3, Phase.STARTING), state=STARTING), Exit(signal=9), "not_ready"),
         (ending(Unhealthy(3, "mute")), Exit(code=77), "needs_login"),
         (ending(Stop("held")), Exit(code=0, said="logged_out"), "logged_out"),
-        (dataclasses.replace(STOPPING, cause=None), Exit(code=3), "exited"),
+        (msgspec.structs.replace(STOPPING, cause=None), Exit(code=3), "exited"),
     ],
 )
 def test_an_exit_is_blamed_on_who_caused_it(before: State, how: Exit, cause: str) -> None:
@@ -470,7 +470,7 @@ def history(events: list[Event]) -> list[tuple[State, Event, State, list[Action]
     for event in events:
         if isinstance(event, Spawned | Waiting | Linking | Ready | Unhealthy | Exited | Deadline):
             near = state.incarnation + min(event.incarnation, 1) - (event.incarnation == 4) * 2
-            event = dataclasses.replace(event, incarnation=near)
+            event = msgspec.structs.replace(event, incarnation=near)
         before = state
         state, actions = step(ACCOUNT_POLICY, state, event)
         steps.append((before, event, state, actions))

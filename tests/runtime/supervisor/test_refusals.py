@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-import dataclasses
-
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +26,7 @@ from runtime.supervisor.lifecycle import (
 from runtime.supervisor.policy import ACCOUNT_POLICY
 from runtime.supervisor.refusals import NO_REFUSALS, NextTry, RefusalPolicy, Refusals, next_try
 
-POLICY = dataclasses.replace(ACCOUNT_POLICY, jitter=0.0)
+POLICY = msgspec.structs.replace(ACCOUNT_POLICY, jitter=0.0)
 RULES = RefusalPolicy()
 LOGIN = Exit(code=77, said="needs_login", text="no such password")
 CONFIG = Exit(code=78, said="misconfigured", text="the nick is held")
@@ -116,15 +115,15 @@ FINAL = ("failed", None, None)
             id="but not the count of passwords",
         ),
         pytest.param(
-            [dataclasses.replace(CONFIG, final=True)], [FINAL], id="what cannot pass is final"
+            [msgspec.structs.replace(CONFIG, final=True)], [FINAL], id="what cannot pass is final"
         ),
         pytest.param(
-            [CONFIG, dataclasses.replace(LOGIN, final=True)],
+            [CONFIG, msgspec.structs.replace(LOGIN, final=True)],
             [(BACK, None, 5), FINAL],
             id="at any time",
         ),
         pytest.param(
-            [CRASH, dataclasses.replace(CRASH, final=True)],
+            [CRASH, msgspec.structs.replace(CRASH, final=True)],
             [(BACK, None, 5), (BACK, None, 10)],
             id="a crash is never final",
         ),

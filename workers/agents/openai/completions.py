@@ -6,7 +6,6 @@ not at all. What no completion can look like raises ``BrokenAnswer``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -89,8 +88,7 @@ class Completion(msgspec.Struct, frozen=True):
     model: str | None = None
 
 
-@dataclass(slots=True)
-class _Call:
+class _Call(msgspec.Struct):
     id: str
     name: str
     arguments: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -31,8 +30,7 @@ RETRY = RetryPolicy(steps=(0.5, 1.0, 2.0, 5.0), most=30.0)
 OnEvent = Callable[[str, Mapping[str, Any]], None]
 
 
-@dataclass(frozen=True, slots=True)
-class OtherSession:
+class OtherSession(msgspec.Struct, frozen=True):
     """A session. ``process`` names the process of the gateway, ``policy`` holds its bounds."""
 
     number: int

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 import aiohttp
 import msgspec
@@ -34,8 +33,7 @@ _encode = msgspec.json.Encoder().encode
 Take = Callable[[str, msgspec.Raw], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionEnd:
+class ConnectionEnd(msgspec.Struct, frozen=True):
     """Why a connection has ended: the ``code`` of its close, and for how long to ``wait``.
 
     ``routine``: Discord does so now and then, and nothing is wrong.

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from workers.channels.discord.client import DiscordApi
 from workers.channels.discord.objects import (
@@ -38,8 +39,7 @@ TRIES = 5
 Sleep = Callable[[float], Awaitable[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class MissedInChannel:
+class MissedInChannel(msgspec.Struct, frozen=True):
     """The messages of a channel, the oldest first; ``whole``: there were no more."""
 
     messages: list[DiscordMessage]

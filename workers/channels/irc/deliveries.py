@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from dataclasses import dataclass
+
+import msgspec
 
 from workers.errors import MaybeSent, Reason, SendFailed
 
@@ -27,8 +28,7 @@ _REASONS: dict[str, Reason] = {  # by the numeric of the refusal (RFC 2812 5.2)
 }
 
 
-@dataclass(slots=True, eq=False)
-class Delivery:
+class Delivery(msgspec.Struct, eq=False):
     """One message of ``parts`` lines. ``outcome`` is set once the server could have refused it."""
 
     target: str  # folded

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from workers.channels.irc.names import CHANNEL_TYPES, fold
 
 _ESCAPE = re.compile(r"\\x([0-9A-Fa-f]{2})")  # how a value holds a space (ISUPPORT draft, 2)
 
 
-@dataclass(frozen=True, slots=True)
-class Features:
+class Features(msgspec.Struct, frozen=True):
     """The announced features that the client uses."""
 
     casemapping: str = "rfc1459"

@@ -8,7 +8,8 @@ outgoing one and refuses parameters that would add a second.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 MAX_LINE_BYTES = 512  # with CR LF, without tags (RFC 2812 2.3)
 MAX_TAGS_BYTES = 8191  # IRCv3 message-tags, server to client
@@ -20,14 +21,13 @@ class LineError(ValueError):
     """A line does not follow the grammar."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """One received line. ``source`` is ``nick!user@host`` or a server; "" when absent."""
 
     command: str
     params: tuple[str, ...] = ()
     source: str = ""
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     @property
     def nick(self) -> str:

@@ -6,19 +6,17 @@ ends the connection is not an output but a ``ChannelError`` that is raised.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class SendLine:
+class SendLine(msgspec.Struct, frozen=True):
     """Write ``line``; an ``urgent`` one does not wait for its turn."""
 
     line: str
     urgent: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(msgspec.Struct, frozen=True):
     """Hand in a message of a person or robot. ``room`` is ``None`` for a direct message.
 
     ``id`` and ``at`` (epoch milliseconds) are the server's, ``None`` when it gives none.
@@ -40,8 +38,7 @@ class Heard:
     history: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Typing:
+class Typing(msgspec.Struct, frozen=True):
     """Hand in that a person types, or has stopped. ``room`` is ``None`` for a direct message."""
 
     nick: str
@@ -50,8 +47,7 @@ class Typing:
     login: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Undelivered:
+class Undelivered(msgspec.Struct, frozen=True):
     """Fail a message to one of ``targets`` (already folded): the server did not deliver it.
 
     Without targets it is the oldest one that is open.
@@ -61,30 +57,25 @@ class Undelivered:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class PongReceived:
+class PongReceived(msgspec.Struct, frozen=True):
     """Settle the messages before the PING with ``token``: the server has answered it."""
 
     token: str
 
 
-@dataclass(frozen=True, slots=True)
-class Registered:
+class Registered(msgspec.Struct, frozen=True):
     """Report the connection: the server has accepted the registration."""
 
 
-@dataclass(frozen=True, slots=True)
-class AccountReady:
+class AccountReady(msgspec.Struct, frozen=True):
     """Report the account ready: registered, and the first joins are answered."""
 
 
-@dataclass(frozen=True, slots=True)
-class StatusChanged:
+class StatusChanged(msgspec.Struct, frozen=True):
     """Report the state anew: the nick, a channel or the lag has changed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Warned:
+class Warned(msgspec.Struct, frozen=True):
     """Log ``text`` as a warning."""
 
     text: str

@@ -10,8 +10,9 @@ A *room* is an IRC channel; the word channel means a platform elsewhere.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from workers.channels.irc.config import IrcConfig, room_and_key
 from workers.channels.irc.features import Features
@@ -39,8 +40,7 @@ _REASONS = {
 }
 
 
-@dataclass(slots=True)
-class Room:
+class Room(msgspec.Struct):
     """One IRC channel. ``due`` is the time of the next JOIN, in monotonic seconds."""
 
     name: str

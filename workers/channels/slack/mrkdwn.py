@@ -7,7 +7,8 @@ person, a channel, a group of people or everybody.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+
+import msgspec
 
 _CONTROL = re.compile(r"<([^<>\s][^<>\n]*)>")
 _ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))  # in the order of decoding
@@ -17,13 +18,12 @@ _EMOJI_NAME = re.compile(r":(?:[+-]1|100|1234|[a-z0-9_+'-]*[a-z][a-z0-9_+'-]*):"
 _CODE_FENCE = "```"
 
 
-@dataclass(slots=True)
-class ReadText:
+class ReadText(msgspec.Struct):
     """The text of a message as people see it, whom it names, and the links behind words."""
 
     text: str = ""
-    mentions: list[str] = field(default_factory=list)
-    links: list[dict[str, str]] = field(default_factory=list)
+    mentions: list[str] = msgspec.field(default_factory=list)
+    links: list[dict[str, str]] = msgspec.field(default_factory=list)
 
 
 def read(marked: str) -> ReadText:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
@@ -31,8 +30,7 @@ Sleep = Callable[[float], Awaitable[Any]]
 News = TypeVar("News", bound=Inbound | Happened)
 
 
-@dataclass(frozen=True, slots=True)
-class KnownName:
+class KnownName(msgspec.Struct, frozen=True):
     """A name and when it was learned, in the loop's time; ``None``: there is none."""
 
     name: str | None

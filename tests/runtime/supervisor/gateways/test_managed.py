@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 
+import msgspec
 import pytest
 import structlog
 
@@ -240,7 +240,7 @@ async def test_another_kind_is_kept_from_its_next_start_on() -> None:
     async with gateway_rig() as rig:
         await rig.up()
         other = PlayedKind()
-        other.policy = dataclasses.replace(other.policy, initial=7.0)
+        other.policy = msgspec.structs.replace(other.policy, initial=7.0)
         rig.gateway.become(other)
         rig.kind.puppets[-1].die(Exit(signal=9))
         await rig.is_in(Phase.BACKOFF)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ PRINTS = {"source": "exec", "id": "echo secret"}
 def loaded(**gateway: Any) -> Loaded:
     empty = load_text(Path("trunkline.json5"), "{}")
     config = msgspec.structs.replace(empty.config, gateway=msgspec.convert(gateway, GatewayConfig))
-    return dataclasses.replace(empty, config=config)
+    return msgspec.structs.replace(empty, config=config)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +90,7 @@ def test_a_command_is_tried_with_what_it_will_have_in_the_gateway(
     given = loaded(auth={"token": token}, **foreign)
     preflight = GatewayPreflight()
     preflight.check(given)  # as long as it is not another's, the command has it
-    given = dataclasses.replace(given, raw={"channels": {"irc": {"password": others}}})
+    given = msgspec.structs.replace(given, raw={"channels": {"irc": {"password": others}}})
     if not refused:
         preflight.check(given)
         return

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError, is_dataclass
 from typing import get_args
 
+import msgspec
 import pytest
 
 from workers.channels.irc import outputs
@@ -19,11 +19,11 @@ def test_every_class_of_the_module_is_an_output_that_the_plugin_must_perform() -
         if isinstance(value, type) and value.__module__ == outputs.__name__
     }
     assert set(get_args(Output)) == classes
-    assert all(is_dataclass(each) for each in classes)
+    assert all(issubclass(each, msgspec.Struct) for each in classes)
 
 
 def test_an_output_is_a_value() -> None:
     assert SendLine("QUIT") == SendLine("QUIT", urgent=False)
     assert len({SendLine("QUIT"), SendLine("QUIT"), SendLine("QUIT", urgent=True)}) == 2
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         SendLine("QUIT").line = "JOIN #a"  # type: ignore[misc]
