@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from workers.agents.registry import BUILT_IN as AGENTS
+from workers.registry import BUILT_IN as CHANNELS
+
 ROOT = Path(__file__).parents[1]
 PAINTED = {"rich", "pygments", "attr"}  # what structlog would bring: see ipc/plainlog.py
 LATE = {"aiohttp", "prometheus_client", "psutil", "tomlkit", "anyio", "cryptography", "sqlite3"}
@@ -32,6 +35,15 @@ BEFORE_THE_ZYGOTE = "import ops.cli.main, ops.commands.up, runtime.supervisor.ma
 THE_DAEMON = (
     f"{BEFORE_THE_ZYGOTE}, runtime.supervisor.startup, ipc.plainlog, runtime.supervisor.daemon"
 )
+A_CONFIGURATION = """
+from runtime.config.load import load_text
+from workers.registry import BUILT_IN, manifests
+text = '{"channels": {"local": {"accounts": {"a": {}}}}, "agents": {"default": "none"}}'
+known = manifests()
+from pathlib import Path
+assert list(load_text(Path("trunkline.json5"), text, known).accounts) == ["local:a"]
+assert set(BUILT_IN) <= set(known)
+"""
 IN_THE_ZYGOTE = """
 import importlib, workers.channels.local.plugin
 from runtime.zygote.server import BASE, OURS
@@ -115,6 +127,12 @@ def imported(code: str) -> set[str]:
         (BEFORE_THE_ZYGOTE, PAINTED | LATE | {"asyncio", "uvloop", "zmq", "importlib.metadata"}),
         (THE_DAEMON, PAINTED | LATE),
         (
+            A_CONFIGURATION,
+            LATE
+            | {f"workers.channels.{name}" for name in set(CHANNELS) - {"local"}}
+            | {f"workers.agents.{name}" for name in set(AGENTS) - {"echo"}},
+        ),
+        (
             IN_THE_ZYGOTE,
             PAINTED
             | LATE
@@ -122,7 +140,7 @@ def imported(code: str) -> set[str]:
             | {"difflib", "runtime.gateway.http.endpoints", "runtime.gateway.journal.database"},
         ),
     ],
-    ids=["before the zygote", "the supervisor", "the zygote"],
+    ids=["before the zygote", "the supervisor", "a configuration", "the zygote"],
 )
 def test_a_start_does_not_wait_for_what_it_does_not_need(code: str, absent: set[str]) -> None:
     assert imported(code) & absent == set()

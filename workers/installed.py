@@ -7,7 +7,17 @@ and nothing else: it becomes a warning, and whatever uses it shows why it cannot
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import (
+    Callable,
+    Collection,
+    ItemsView,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    ValuesView,
+)
+from functools import partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
@@ -39,13 +49,45 @@ class InstalledManifest(msgspec.Struct, Generic[M], frozen=True):
     python: str | None = None
 
 
-class InstalledManifests(dict[str, InstalledManifest[M]]):
-    """The usable manifests by id. ``broken`` holds the reason for each id that is unusable."""
+class InstalledManifests(MutableMapping[str, InstalledManifest[M]]):
+    """The usable manifests by id. ``broken`` holds the reason for each id that is unusable.
+
+    Trunkline's own are imported when they are asked for: a configuration names few of them.
+    """
 
     def __init__(self) -> None:
-        super().__init__()
         self.broken: dict[str, str] = {}
         self.warnings: list[str] = []
+        self._known: dict[str, InstalledManifest[M]] = {}
+        self._unread: dict[str, Callable[[], None]] = {}
+
+    def __getitem__(self, id: str) -> InstalledManifest[M]:
+        self._read([id])
+        return self._known[id]
+
+    def __setitem__(self, id: str, manifest: InstalledManifest[M]) -> None:
+        self._unread.pop(id, None)
+        self._known[id] = manifest
+
+    def __delitem__(self, id: str) -> None:
+        if self._unread.pop(id, None) is None:
+            del self._known[id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self._known, *self._unread])
+
+    def __len__(self) -> int:
+        return len(self._known) + len(self._unread)
+
+    def values(self) -> ValuesView[InstalledManifest[M]]:
+        """Return all of them; every one is imported now."""
+        self._read(list(self._unread))
+        return super().values()
+
+    def items(self) -> ItemsView[str, InstalledManifest[M]]:
+        """Return all of them with their ids; every one is imported now."""
+        self._read(list(self._unread))
+        return super().items()
 
     def find(self, what: str, group: str, built_in: Mapping[str, str], flaw_of: FlawOf) -> None:
         """Add all that is installed. Never raises: faults are in ``warnings`` and ``broken``.
@@ -54,16 +96,27 @@ class InstalledManifests(dict[str, InstalledManifest[M]]):
         the import strings of Trunkline's own. Nothing is cached: the next call finds a package
         that was installed meanwhile.
         """
-        for name, ref, package in _candidates(group, built_in):
-            if name in self or (name in built_in and ref != built_in[name]):
-                holder = "built in" if name in built_in else f"provided by {self[name].package}"
-                self.warnings.append(f"{what} {name} of {package} is ignored: {name} is {holder}")
-                continue
+
+        def load(name: str, ref: str, package: str) -> None:
             try:
                 self[name] = InstalledManifest(load_manifest(name, ref, flaw_of), ref, package)
             except UnusableManifest as error:
                 self.broken.setdefault(name, f"{package}: {error}")
                 self.warnings.append(f"{what} {name} of {package} cannot be used: {error}")
+
+        for name, ref in built_in.items():
+            self._unread[name] = partial(load, name, ref, "trunkline")
+        for name, ref, package in _others(group, built_in):
+            if name in built_in or name in self._known:
+                holder = "built in" if name in built_in else f"provided by {self[name].package}"
+                self.warnings.append(f"{what} {name} of {package} is ignored: {name} is {holder}")
+            else:
+                load(name, ref, package)
+
+    def _read(self, ids: Iterable[str]) -> None:
+        for each in ids:
+            if (load := self._unread.pop(each, None)) is not None:
+                load()
 
 
 def load_manifest(id: str, ref: str, flaw_of: FlawOf) -> Any:
@@ -121,10 +174,8 @@ def flaw_of_fields(
     return None
 
 
-def _candidates(group: str, built_in: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """Yield id, import string and package: the built-in ones first, then the others in order."""
-    for name, ref in built_in.items():
-        yield name, ref, "trunkline"
+def _others(group: str, built_in: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Yield id, import string and package of those that are not built in, in order."""
 
     def order(point: EntryPoint) -> tuple[str, str, str]:
         return point.name, _package(point), point.value

@@ -23,6 +23,7 @@ def test_what_is_found_keeps_what_is_broken_apart() -> None:
     found: InstalledManifests[str] = InstalledManifests()
     built_in = {"words": "string:digits", "gone": "string:nothing", "odd": "string:Template"}
     found.find("thing", "trunkline.nothing.at.all", built_in, sound)
+    assert {each.ref for each in found.values()} == {"string:digits"}
     assert list(found) == ["words"]
     assert (found["words"].manifest, found["words"].package) == ("0123456789", "trunkline")
     assert found.broken["odd"] == "trunkline: string:Template is no text"
