@@ -21,6 +21,7 @@ from runtime.gateway.journal.erasing import (
     files_of,
     unrouted,
 )
+from runtime.gateway.journal.records import read_body
 from runtime.gateway.journal.runs import Run
 from runtime.gateway.journal.search_file import remove_index
 
@@ -28,7 +29,6 @@ _text = msgspec.json.Encoder().encode
 _body = msgspec.msgpack.Encoder().encode
 _read_run = msgspec.json.Decoder(Run).decode
 _read_session = msgspec.json.Decoder(Session).decode
-_read_body = msgspec.msgpack.Decoder(tuple[bytes, list[bytes]]).decode
 
 PACKS = "SELECT pos, body FROM pack WHERE account = ? AND instr(body, ?) ORDER BY pos"
 SENDS = (
@@ -165,7 +165,7 @@ def _packs(
         for pos, body in database.connection.execute(PACKS, (account, needle)).fetchall():
             if pos not in seen:
                 seen.add(pos)
-                flags, payloads = _read_body(body)
+                flags, payloads = read_body(body)
                 yield pos, bytearray(flags), payloads
 
 

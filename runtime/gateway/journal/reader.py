@@ -18,7 +18,7 @@ from runtime.gateway.journal.interface import Page
 from runtime.gateway.journal.items import KeptItem
 from runtime.gateway.journal.outgoing import OpenRow, OutgoingMessage, OutgoingRow
 from runtime.gateway.journal.people import Person
-from runtime.gateway.journal.records import Part, Place, from_cursor, is_complete
+from runtime.gateway.journal.records import Part, Place, from_cursor, is_complete, read_body
 from runtime.gateway.journal.redacting import Stored, readable
 from runtime.gateway.journal.runs import NO_REQUEST, Run, RunRequest
 
@@ -27,7 +27,6 @@ NEVER = 1 << 62  # a number that no entry has
 
 _read_person = msgspec.json.Decoder(Person).decode
 _read_row = msgspec.json.Decoder(OutgoingRow).decode
-read_body = msgspec.msgpack.Decoder(tuple[bytes, list[bytes]]).decode
 _read_run_row = msgspec.json.Decoder(Run).decode
 _read_request = msgspec.json.Decoder(RunRequest).decode
 _read_session = msgspec.json.Decoder(Session).decode

@@ -21,6 +21,9 @@ from runtime.gateway.journal.runs import Run, RunQueued, RunRecord
 
 _NEVER = (0, 0)
 
+# Reads the flags and the payloads of the frames that are stored together.
+read_body = msgspec.msgpack.Decoder(tuple[bytes, list[bytes]]).decode
+
 Skips = tuple[int, int] | None  # repeated messages in a row: the first one and the last one
 
 

@@ -14,8 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from runtime.gateway.journal import schema
-from runtime.gateway.journal.reader import read_body
-from runtime.gateway.journal.records import Answered, Place, Record
+from runtime.gateway.journal.records import Answered, Place, Record, read_body
 from runtime.gateway.journal.redacting import Rewritten, emptied, redacted, remains_bytes
 
 STEP_ROWS = 20  # that one step of emptying looks at
