@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -29,6 +29,7 @@ HIDDEN = "__OPENCLAW_REDACTED__"  # stands for a secret in what is read
 TRIES = 2
 
 Row = dict[str, Any]
+Change = Row | Callable[[Row], Row]
 
 
 class ConfigOwner(Protocol):
@@ -50,10 +51,11 @@ def change_of(text: str) -> Row:
 
 
 def patch_config(
-    target: RuntimeTarget, change: Row, timeout: float, *, through_gateway: bool = False
+    target: RuntimeTarget, change: Change, timeout: float, *, through_gateway: bool = False
 ) -> Row:
     """Make a change; return the answer, in which ``confirmed`` is true when it had been lost.
 
+    A change that depends on what there is may be a function of the values of the file.
     The supervisor makes it, unless ``target`` has a URL or ``through_gateway`` is true. Raises
     ``OperatorError`` when it cannot be made (exit 78 when it would be wrong), or when it is
     unknown whether it was.
@@ -62,7 +64,7 @@ def patch_config(
 
 
 async def _patch_config(
-    target: RuntimeTarget, change: Row, timeout: float, *, through_gateway: bool
+    target: RuntimeTarget, change: Change, timeout: float, *, through_gateway: bool
 ) -> Row:
     if target.url is None and not through_gateway:
         async with connected_supervisor(places_of(target)) as supervisor:
@@ -71,10 +73,11 @@ async def _patch_config(
         return await _patch(gateway, change, timeout)
 
 
-async def _patch(owner: ConfigOwner, change: Row, timeout: float) -> Row:
-    raw = msgspec.json.encode(change).decode()
+async def _patch(owner: ConfigOwner, asked: Change, timeout: float) -> Row:
     for tries_left in reversed(range(TRIES)):
         before = await _read(owner, timeout)
+        change = asked(_values(before)) if callable(asked) else asked
+        raw = msgspec.json.encode(change).decode()
         given = {"raw": raw} | ({"baseHash": before["hash"]} if "hash" in before else {})
         try:
             answer: Row = await owner.call("config.patch", given, timeout=timeout)

@@ -26,6 +26,10 @@ Unverified = Annotated[
     bool,
     typer.Option("--unverified", help="Admit a name that the platform does not vouch for."),
 ]
+Owner = Annotated[
+    bool, typer.Option("--owner", help="Let the person use the commands of owners, too (/agent).")
+]
+PATCH_SECONDS = 30.0
 REQUESTS = {
     "account": "account",
     "sender": "senderId",
@@ -66,9 +70,12 @@ def approve(
     words: Words,
     notify: Notify = False,
     unverified: Unverified = False,
+    owner: Owner = False,
     options: RuntimeOptions,
 ) -> None:
     """Admit the person who has got this code; it is valid for an hour."""
+    if owner and unverified:
+        raise UsageFailure("--owner is for people for whom the platform vouches")
     if len(words) > 2:
         raise UsageFailure(
             f"{words[2]!r} is too much: approve takes a channel and a code, or the code alone"
@@ -77,7 +84,12 @@ def approve(
     if len(words) == 2:
         params["channel"] = words[0]
     answer = _ask(options, "channels.pairing.approve", params)
-    _show(options, answer, f"{answer['senderId']} may talk to {answer['account']}")
+    done = f"{answer['senderId']} may talk to {answer['account']}"
+    if owner:
+        entry = f"{answer['account'].partition(':')[0]}:{answer['senderId']}"
+        _add_owner(options, entry)
+        done += f", and is an owner: {entry} stands in commands.ownerAllowFrom"
+    _show(options, answer, done)
 
 
 @command(app)
@@ -111,6 +123,19 @@ def unblock(*, key: Key, sender: SenderId, options: RuntimeOptions) -> None:
     """Forget that a person was blocked, or approved; who wants to, asks again."""
     answer = _ask(options, "channels.pairing.unblock", _account(key) | {"senderId": sender})
     _show(options, answer, "forgotten")
+
+
+def _add_owner(options: RuntimeOptions, entry: str) -> None:
+    """Add a person to those who may use the commands of owners."""
+    from ops.actions.config_patch import patch_config
+
+    def change(values: dict[str, Any]) -> dict[str, Any]:
+        commands = values.get("commands")
+        owners = commands.get("ownerAllowFrom") if isinstance(commands, dict) else None
+        others = [each for each in owners or () if each != entry]
+        return {"commands": {"ownerAllowFrom": [*others, entry]}}
+
+    patch_config(options.target, change, PATCH_SECONDS)
 
 
 def _account(key: str) -> dict[str, str]:

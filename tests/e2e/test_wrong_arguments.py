@@ -178,6 +178,7 @@ def rows(url: str) -> list[Row]:
         (["pairing", "list", "--channel", "none"], ExitCode.ERROR, "none"),
         (["pairing", "approve", "AAAA2222"], ExitCode.ERROR, "valid for an hour"),
         (["pairing", "approve"], ExitCode.USAGE, "CODE"),
+        (["pairing", "approve", "AAAA2222", "--owner", "--unverified"], ExitCode.USAGE, "vouches"),
         (["pairing", "approve", "none", "AAAA2222"], ExitCode.ERROR, "unknown account or channel"),
         (["pairing", "dismiss", "local:one", "x"], ExitCode.ERROR, "does not wait"),
         *(

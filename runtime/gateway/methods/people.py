@@ -109,7 +109,7 @@ async def pairing_list(
     return {
         "accounts": accounts,
         "requests": sorted(requests, key=lambda each: str(each["createdAt"])),
-        "commandOwnerConfigured": False,
+        "commandOwnerConfigured": parts.reception.has_owner,
         "limits": {"pendingPerAccount": MAX_PENDING, "ttlMs": PENDING_MS},
         "people": people,
     }

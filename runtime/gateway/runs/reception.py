@@ -118,6 +118,11 @@ class Reception:
         )
 
     @property
+    def has_owner(self) -> bool:
+        """Whether anybody may use the commands of owners."""
+        return bool(self._config.commands.owner_allow_from)
+
+    @property
     def silent_groups(self) -> bool:
         """Whether agents may keep silent in groups."""
         return self._config.session.silent_reply.group == "allow"

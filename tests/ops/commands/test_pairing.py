@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from ops.exits import ExitCode
 from tests.support.commandline import trunkline
 from tests.support.fakeserver import fake_gateway
 
@@ -99,3 +101,36 @@ async def test_what_cannot_be_meant_is_a_usage_error(
         result = await trunkline(state, "pairing", *words, *where)
     assert result.code == 2
     assert said in result.err
+
+
+@pytest.mark.parametrize(
+    ("commands", "owners"),
+    [
+        (None, ["irc:ada"]),
+        ({"ownerAllowFrom": ["irc:bob"]}, ["irc:bob", "irc:ada"]),
+        ({"ownerAllowFrom": ["irc:ada", "irc:bob"]}, ["irc:bob", "irc:ada"]),
+    ],
+)
+async def test_an_owner_is_one_of_those_that_there_were(
+    commands: dict[str, Any] | None, owners: list[str], state: Path
+) -> None:
+    answers: dict[str, Any] = {
+        "channels.pairing.approve": APPROVED,
+        "config.get": {"hash": "h", "parsed": {"commands": commands} if commands else {}},
+        "config.patch": {"ok": True, "hash": "i"},
+    }
+    async with fake_gateway(**answers) as fake:
+        where = ["--url", fake.url, "--token", "secret"]
+        result = await trunkline(state, "pairing", "approve", "ABCD2345", "--owner", *where)
+    assert result.code == 0, result.err
+    assert "irc:ada stands in commands.ownerAllowFrom" in result.out
+    method, params = fake.asked[-1]
+    assert (method, params["baseHash"]) == ("config.patch", "h")
+    assert msgspec.json.decode(params["raw"]) == {"commands": {"ownerAllowFrom": owners}}
+
+
+async def test_whoever_uses_a_name_is_no_owner(state: Path) -> None:
+    words = ["pairing", "approve", "ABCD2345", "--owner", "--unverified"]
+    result = await trunkline(state, *words)
+    assert result.code == ExitCode.USAGE
+    assert "vouches" in result.err

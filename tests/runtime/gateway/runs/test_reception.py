@@ -71,6 +71,16 @@ async def test_a_command_is_answered_by_the_gateway_alone() -> None:
         assert await chat.asks("/unknown to us") == "echo: /unknown to us"
 
 
+async def test_a_command_of_owners_is_theirs_alone() -> None:
+    commands = CommandsConfig(owner_allow_from=["irc:person-2"])
+    async with TaskGroup() as tasks:
+        chat = Chat(tasks)
+        assert not chat.life.reception.has_owner
+        chat.life.reception.configure(ConversationsConfig(commands=commands))
+        assert chat.life.reception.has_owner
+        assert '"irc:person-1" to commands.ownerAllowFrom' in await chat.asks("/agent default")
+
+
 async def test_a_new_session_knows_nothing_and_may_begin_with_a_message() -> None:
     async with TaskGroup() as tasks:
         chat = Chat(tasks)
