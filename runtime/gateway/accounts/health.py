@@ -107,10 +107,13 @@ class Health:
         began = time.monotonic()
         accounts = self._accounts
         channels: dict[str, Any] = {}
+        linked: list[dict[str, Any]] = []
         for info in accounts.channels.values():
             shots = [snapshot(row, protocol) for row in accounts.of_channel(info.id)]
             default = [shot for shot in shots if shot["accountId"] == info.default_account]
             by_id = {shot["accountId"]: shot for shot in shots}
+            about = {"id": info.id, "label": info.label}
+            linked += [about | _link_of(shot) for shot in shots if "linked" in shot]
             channels[info.id] = {**(default or shots or [{}])[0], "accounts": by_id}
         answer: dict[str, Any] = {
             "ok": True,
@@ -124,10 +127,17 @@ class Health:
             "agents": [],
             "sessions": {"path": "", "count": 0, "recent": []},
         }
+        if linked:
+            answer["linkChannel"] = linked[0]
         if protocol >= 4:
             answer["plugins"] = {"loaded": list(accounts.channels), "errors": [], "unavailable": []}
         answer["durationMs"] = int((time.monotonic() - began) * 1000)
         return answer
+
+
+def _link_of(shot: dict[str, Any]) -> dict[str, Any]:
+    """Return what ``linkChannel`` has of an account that knows whether it is linked."""
+    return {name: shot[name] for name in ("accountId", "linked", "authAgeMs") if name in shot}
 
 
 def snapshot(row: AccountStatus, protocol: int, probe: Any = None) -> dict[str, Any]:

@@ -49,6 +49,17 @@ def session_row(session: Session, runs: Sequence[Run] = ()) -> Row:
     return row | {name: each for name, each in session.settings.items() if name in SETTINGS}
 
 
+def defaults_of(model: str, kind: str) -> Row:
+    """Return what a session has that is set to nothing else, by its agent."""
+    return {
+        "modelProvider": PROVIDER,
+        "model": model,
+        "agentRuntime": {"id": kind},
+        "thinkingLevels": [{"id": "off", "label": "off"}],
+        "thinkingDefault": "off",
+    }
+
+
 SETTINGS = frozenset(
     {
         "model",

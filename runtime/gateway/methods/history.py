@@ -13,7 +13,7 @@ from runtime.gateway.clients.method_table import method
 from runtime.gateway.conversations.history_views import MAX_CHARS, history_page, history_row
 from runtime.gateway.conversations.reply_tags import shown_so_far
 from runtime.gateway.conversations.session_keys import agent_of
-from runtime.gateway.conversations.session_rows import PROVIDER, session_row
+from runtime.gateway.conversations.session_rows import defaults_of, session_row
 from runtime.gateway.journal.conversations import Session, TranscriptEntry
 from runtime.gateway.methods.request_parts import Key, Word
 from runtime.gateway.parts import GatewayParts
@@ -67,11 +67,7 @@ async def chat_history(
     answer |= history_page(entries, total, offset=params.offset, max_chars=params.max_chars)
     answer |= {
         "pendingInputs": _pending(parts, key),
-        "defaults": {
-            "modelProvider": PROVIDER,
-            "model": "" if entry is None else entry.label,
-            "agentRuntime": {"id": "" if entry is None else entry.kind},
-        },
+        "defaults": defaults_of("", "") if entry is None else defaults_of(entry.label, entry.kind),
         "sessionInfo": session_row(session or Session(key, agent_of(key)), live),
     }
     return answer | _in_flight(parts, key)

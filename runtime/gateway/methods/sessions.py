@@ -16,7 +16,7 @@ from runtime.gateway.clients.method_table import Repeat, method
 from runtime.gateway.conversations.catalogs import model_in
 from runtime.gateway.conversations.history_views import MAX_CHARS, history_page, preview_items
 from runtime.gateway.conversations.session_keys import main_key
-from runtime.gateway.conversations.session_rows import SETTINGS, session_row, title_of
+from runtime.gateway.conversations.session_rows import SETTINGS, defaults_of, session_row, title_of
 from runtime.gateway.journal.conversations import (
     Session,
     SessionDeleted,
@@ -133,6 +133,7 @@ async def sessions_list(
     )
     found, total = await journal.sessions(which, params.limit, params.offset)
     reached = params.offset + len(found)
+    entry = parts.agents.listed.entries.get(params.agent_id or parts.agents.default_id)
     return {
         "ts": now,
         "path": str(parts.boot.state_dir),
@@ -142,6 +143,8 @@ async def sessions_list(
         "offset": params.offset,
         "nextOffset": reached if reached < total else None,
         "hasMore": reached < total,
+        "owners": [],
+        "defaults": defaults_of("", "") if entry is None else defaults_of(entry.label, entry.kind),
         "sessions": [await _listed(parts, journal, each, params) for each in found],
     }
 

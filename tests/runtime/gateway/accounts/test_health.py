@@ -59,6 +59,24 @@ def test_what_a_plugin_reports_is_shown_and_nothing_else_of_it() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("plugins", "link"),
+    [
+        ([{}, {}], None),
+        ([{}, {"linked": True}], {"accountId": "oftc", "linked": True}),
+        ([{"linked": False}, {"linked": True}], {"accountId": "libera", "linked": False}),
+    ],
+)
+def test_the_first_account_that_knows_is_the_one_that_is_linked(
+    plugins: list[dict[str, Any]], link: dict[str, Any] | None
+) -> None:
+    rows = [
+        status(name, plugin=each) for name, each in zip(("libera", "oftc"), plugins, strict=True)
+    ]
+    shown = msgspec.json.decode(health(*rows).payload(4))
+    assert shown.get("linkChannel") == (link and {"id": "irc", "label": "IRC"} | link)
+
+
 def test_an_error_of_the_process_goes_before_one_of_the_plugin() -> None:
     plugin = {"lastError": "from the plugin"}
     assert snapshot(status("libera", plugin=plugin), 4)["lastError"] == "from the plugin"

@@ -36,6 +36,7 @@ async def test_sessions_are_listed_found_and_shown() -> None:
         page = await client.call("sessions.list", {"limit": 1, "includeDerivedTitles": True})
         assert (page["count"], page["totalCount"], page["nextOffset"]) == (1, 2, 1)
         assert page["sessions"][0]["derivedTitle"] == "hello you"
+        assert page["defaults"]["agentRuntime"] == {"id": "echo"}
         found = await client.call("sessions.list", {"search": "web1", "includeLastMessage": True})
         (row,) = found["sessions"]
         assert (row["key"], row["lastMessagePreview"]) == (KEY, "echo: hello you")
