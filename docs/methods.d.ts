@@ -3,8 +3,8 @@
 /** The params of ``agent``, OpenClaw's; those without effect are named in the answer. */
 export type AgentParams = { message: string; idempotencyKey: string; agentId?: string | null; sessionKey?: string | null; sessionId?: string | null; to?: string | null; replyTo?: string | null; channel?: string | null; replyChannel?: string | null; accountId?: string | null; replyAccountId?: string | null; threadId?: string | null; deliver?: boolean; timeout?: number | null; extraSystemPrompt?: string | null; model?: string | null; thinking?: string | null; attachments?: Array<FileParams>; provider?: string | null; bestEffortDeliver?: boolean | null; groupId?: string | null; groupChannel?: string | null; groupSpace?: string | null; lane?: string | null; cwd?: string | null; label?: string | null; promptMode?: "full" | "minimal" | "none" | null; inputProvenance?: Record<string, unknown> | null; voiceWakeTrigger?: string | null };
 
-/** A file in a request: base64 in ``content``; other fields are accepted and ignored. */
-export type FileParams = { content?: string; mimeType?: string | null; fileName?: string | null };
+/** A file in a request: base64 in ``content``, or a stored file by ``url`` and ``account``. These are ours: an address ``media:<id>`` and the key of the account whose file it is. Other fields are accepted and ignored. */
+export type FileParams = { content?: string; mimeType?: string | null; fileName?: string | null; url?: string; account?: string };
 
 /** The params of ``agent.identity.get``; without any the default agent is meant. */
 export type AgentIdentityParams = { agentId?: string; sessionKey?: string };
@@ -287,7 +287,7 @@ export interface MethodParams {
   "chat.message.get": ChatMessageGetParams;
   /** Answer with models and commands, as `models.list` and `commands.list` do. */
   "chat.metadata": ChatMetadataParams;
-  /** Say something in a session; the answer comes as events `chat` and `agent`. The same key and text is answered with `in_flight` or `ok`, another text is refused. `deliver` also sends the agent's answer to the chat that is named, or where the session was last spoken. `queueMode: "steer"` is followup here, as `note` says. Commands are carried out by the gateway. */
+  /** Say something in a session; the answer comes as events `chat` and `agent`. The same key and text is answered with `in_flight` or `ok`, another text is refused. `deliver` also sends the agent's answer to the chat that is named, or where the session was last spoken. `queueMode: "steer"` is followup here, as `note` says. Commands are carried out by the gateway. A file is base64 in `content`, or (ours) a stored one: `url: "media:<id>"` and the key of its `account`. */
   "chat.send": ChatSendParams;
   /** Answer as `chat.history` does, for a client that shows a session for the first time. */
   "chat.startup": ChatHistoryParams;

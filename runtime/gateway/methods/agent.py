@@ -26,9 +26,9 @@ from runtime.gateway.journal.runs import ReplyTarget, Run, RunRequest
 from runtime.gateway.methods.request_parts import (
     FileParams,
     Word,
-    files_of,
     require_sending,
     session_of_chat,
+    taken_files,
     target_of,
 )
 from runtime.gateway.parts import GatewayParts
@@ -127,7 +127,7 @@ async def agent(parts: GatewayParts, client: ConnectedClient, params: AgentParam
         made_run(
             params.idempotency_key,
             session,
-            request_of(params),
+            await request_of(parts, params, agent_of(session)),
             client=client.connect.client.id,
             reply=target if params.deliver else None,
             timeout_ms=params.timeout * 1000 if params.timeout else None,
@@ -164,7 +164,7 @@ def last_answer(run: Run, protocol: int) -> Any:
     return FailedAnswer(payload, error)
 
 
-def request_of(params: AgentParams) -> RunRequest:
+async def request_of(parts: GatewayParts, params: AgentParams, agent: str) -> RunRequest:
     """Return what the agent is asked."""
     fields = {
         "instructions": params.extra_system_prompt,
@@ -172,7 +172,8 @@ def request_of(params: AgentParams) -> RunRequest:
         "thinking": params.thinking,
     }
     given = {name: value for name, value in fields.items() if value}
-    return RunRequest(params.message, files_of(params.attachments), fields=given)
+    files = await taken_files(parts, agent, params.attachments)
+    return RunRequest(params.message, files, fields=given)
 
 
 def _check_agent(parts: GatewayParts, params: AgentParams) -> None:

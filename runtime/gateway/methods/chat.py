@@ -25,8 +25,8 @@ from runtime.gateway.methods.request_parts import (
     FileParams,
     Key,
     Word,
-    files_of,
     require_sending,
+    taken_files,
     target_of,
 )
 from runtime.gateway.parts import GatewayParts
@@ -91,10 +91,11 @@ async def chat_send(parts: GatewayParts, client: ConnectedClient, params: ChatSe
     """Say something in a session; the answer comes as events `chat` and `agent`. The same key and
     text is answered with `in_flight` or `ok`, another text is refused. `deliver` also sends the
     agent's answer to the chat that is named, or where the session was last spoken. `queueMode:
-    "steer"` is followup here, as `note` says. Commands are carried out by the gateway.
+    "steer"` is followup here, as `note` says. Commands are carried out by the gateway. A file is
+    base64 in `content`, or (ours) a stored one: `url: "media:<id>"` and the key of its `account`.
     """
     key = parts.asking.answered_key(params.session_key)
-    files = files_of(params.attachments)
+    files = await taken_files(parts, agent_of(key), params.attachments)
     if not params.message.strip() and not files:
         raise RemoteError(INVALID_REQUEST, "message or attachment required")
     journal = await parts.asking.journal()

@@ -5,16 +5,19 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from ipc.errors import RemoteError
-from ipc.frames.words import INVALID_REQUEST
+from ipc.frames.words import INVALID_REQUEST, agent_key
+from ipc.media import media_id
 from runtime.gateway.journal.conversations import Session, SessionFilter
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.runs import ReplyTarget
+from runtime.gateway.outbox.lending import GONE, FileLending
 from runtime.gateway.parts import GatewayParts
 from workers.messages import Attachment
 
@@ -26,11 +29,22 @@ Key = Annotated[str, Meta(min_length=1, max_length=512)]  # of a session
 
 
 class FileParams(msgspec.Struct, rename="camel"):
-    """A file in a request: base64 in ``content``; other fields are accepted and ignored."""
+    """A file in a request: base64 in ``content``, or a stored file by ``url`` and ``account``.
+
+    These are ours: an address ``media:<id>`` and the key of the account whose file it is. Other
+    fields are accepted and ignored.
+    """
 
     content: str = ""
     mime_type: str | None = None
     file_name: str | None = None
+    url: str = ""
+    account: str = ""
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether it is a stored file."""
+        return bool(self.url) and not self.content
 
 
 async def session_of_chat(
@@ -67,6 +81,28 @@ def target_of(
         text = f"Delivering to {accounts.label(key)} requires target <chatId>"
         raise RemoteError(INVALID_REQUEST, text)
     return ReplyTarget(key, to, thread)
+
+
+async def taken_files(
+    parts: GatewayParts, agent: str, given: Sequence[FileParams]
+) -> list[Attachment]:
+    """Return the files of a request as an agent can open them; raises ``RemoteError``."""
+    lending = FileLending(Path(parts.boot.state_dir))
+    carried = iter(files_of([each for each in given if not each.is_stored]))
+    taken: list[Attachment] = []
+    for each in given:
+        if not each.is_stored:
+            taken.append(next(carried))
+            continue
+        if media_id(each.url) is None or each.account not in parts.accounts.rows:
+            text = "attachment: url must be media:<id>, and account the key of its account"
+            raise RemoteError(INVALID_REQUEST, text)
+        stored = Attachment(each.url, each.mime_type, each.file_name)
+        (lent,) = await lending.lent(each.account, agent_key(agent), [stored])
+        if not lent.url:
+            raise RemoteError(INVALID_REQUEST, f"attachment {each.url}: {GONE}")
+        taken.append(lent)
+    return taken
 
 
 def files_of(given: Sequence[FileParams]) -> list[Attachment]:

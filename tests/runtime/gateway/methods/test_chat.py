@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from ipc.media import ABOUT, account_directory
 from tests.support.gateway_rig import gateway_rig
 from tests.support.handshakes import greeted
 from tests.support.rawclient import RawClient
@@ -187,3 +189,26 @@ async def test_what_cannot_be_said_is_refused() -> None:
         assert "at /limit: must be <= 1000" in far["error"]["message"]
         reader = await greeted(rig, **READER)
         assert "missing scope" in (await said(reader))["message"]
+
+
+async def test_a_stored_file_of_an_account_goes_along_by_its_address(tmp_path: Path) -> None:
+    async with gateway_rig(agents="echo", state_dir=tmp_path) as rig:
+        agent, client = await held_agent(rig), await greeted(rig)
+        store = account_directory(tmp_path, "irc:libera")
+        store.mkdir(parents=True)
+        for name in ("a" * 32, "a" * 32 + ABOUT):
+            (store / name).write_text("{}")
+        file = {"url": "media:" + "a" * 32, "fileName": "a.txt", "account": "irc:libera"}
+        inline = {"content": "aGk=", "mimeType": "text/plain"}
+        await said(client, attachments=[file, inline])
+        await until(lambda: agent.asked)
+        urls = [each["url"] for each in agent.asked[0]["attachments"]]
+        assert urls == [file["url"], "data:text/plain;base64,aGk="]
+        assert (account_directory(tmp_path, "agent:echo") / ("a" * 32)).exists()
+        for wrong, text in (
+            ({"url": "media:" + "b" * 32}, "not kept any more"),
+            ({"url": "http://x"}, "url must be media:<id>"),
+            ({"account": "irc:nobody"}, "the key of its account"),
+        ):
+            refused = await said(client, key="c2", attachments=[file | wrong])
+            assert text in refused["message"]
