@@ -42,7 +42,7 @@ class _Preview:
         self.target = target
         self.edits = edits
         self.id = live.run.preview
-        self.begun = bool(self.id)
+        self.begun = bool(self.id) or live.resumed  # the journal knows, by the key of its row
         self.number = 0
         self.over = False
         self.timer: asyncio.TimerHandle | None = None

@@ -148,9 +148,10 @@ async def test_a_preview_that_was_not_sent_is_no_ones_dead_letter() -> None:
         assert life.shown == []
 
 
+@pytest.mark.parametrize("more", ["", " And this is the end."])
 @pytest.mark.parametrize("stored", [True, False])
 async def test_the_next_gateway_ends_the_message_that_the_last_one_has_begun(
-    stored: bool,
+    stored: bool, more: str
 ) -> None:
     journal = MemoryJournal()
     async with TaskGroup() as tasks:
@@ -165,6 +166,8 @@ async def test_the_next_gateway_ends_the_message_that_the_last_one_has_begun(
         second = await life_of(tasks, journal)
         second.worker = lambda call: done("shown")
         await until(lambda: second.agent.turns)
+        if more:
+            second.agent.yields(name, Delta(more))
         second.agent.ends(name, final("all"))
         await until(lambda: second.agents.answered)
         assert sends(second) == [(RUN, "all", "shown.0")]
