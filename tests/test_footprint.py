@@ -93,6 +93,9 @@ with tempfile.TemporaryDirectory(dir="/tmp") as place:
     asyncio.Runner(loop_factory=uvloop.new_event_loop).run(live(place))
 sys.modules = {{name: None for name in set(sys.modules) - before}}
 """
+THE_HTTP_SERVER = """
+import runtime.gateway.http.endpoints
+"""
 MADE_AS_DATACLASSES = """
 import sys
 found = [
@@ -139,8 +142,12 @@ def imported(code: str) -> set[str]:
             | {"typer", "runtime.supervisor.processes.process", "runtime.supervisor.lifecycle"}
             | {"difflib", "runtime.gateway.http.endpoints", "runtime.gateway.journal.database"},
         ),
+        (
+            THE_HTTP_SERVER,  # its OpenAI API is off, unless the configuration has it
+            {"sqlite3", "openai", "zoneinfo", "cronsim", "runtime.gateway.http.openai.endpoint"},
+        ),
     ],
-    ids=["before the zygote", "the supervisor", "a configuration", "the zygote"],
+    ids=["before the zygote", "the supervisor", "a configuration", "the zygote", "the HTTP server"],
 )
 def test_a_start_does_not_wait_for_what_it_does_not_need(code: str, absent: set[str]) -> None:
     assert imported(code) & absent == set()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 
 import msgspec
 import structlog
@@ -44,8 +43,7 @@ _encode = msgspec.json.Encoder().encode
 log = structlog.get_logger("gateway.http")
 
 
-@dataclass(frozen=True, slots=True)
-class ApiRoute:
+class ApiRoute(msgspec.Struct, frozen=True):
     """One thing that can be asked: its method, the scope that it needs, and what answers.
 
     ``refused`` makes the body of a refusal, where it is not that of the OpenAI API.

@@ -6,7 +6,6 @@ The words, the shapes and the list of what is denied are OpenClaw's.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -42,14 +41,13 @@ Json = dict[str, Any]
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class ToolRequest:
+class ToolRequest(msgspec.Struct, frozen=True):
     """What a request asks for. ``session`` is a whole key, ``agent`` whose it is."""
 
     name: str
     session: str
     agent: str
-    args: Json = field(default_factory=dict)
+    args: Json = msgspec.field(default_factory=dict)
     dry: bool = False
 
 

@@ -24,7 +24,7 @@ from runtime.gateway.http.openai.asked import Asked
 from runtime.gateway.http.openai.chat_answers import CompletionWriter
 from runtime.gateway.http.openai.chat_requests import read_chat_request
 from runtime.gateway.http.openai.following import FollowedRun
-from runtime.gateway.http.openai.models import AgentNames
+from runtime.gateway.http.openai.models import MODELS, AgentNames
 from runtime.gateway.http.openai.response_answers import ResponseWriter
 from runtime.gateway.http.openai.response_requests import read_response_request
 from runtime.gateway.journal.interface import Journal
@@ -39,7 +39,6 @@ SESSION = ("x-openclaw-session-key", "x-trunkline-session-key")
 AGENT = ("x-openclaw-agent-id", "x-trunkline-agent-id")
 MODEL = ("x-openclaw-model", "x-trunkline-model")
 RESERVED = f"`{SESSION[0]}` cannot use reserved internal session namespaces."
-MODELS = "/v1/models"
 
 
 class OpenAIEndpoint:

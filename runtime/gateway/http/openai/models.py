@@ -8,6 +8,7 @@ from typing import Any
 
 from runtime.gateway.http.api_refusals import HttpRefusal
 
+MODELS = "/v1/models"
 OWNER = "openclaw"  # the model that stands for an agent, whatever is behind it
 DEFAULT = f"{OWNER}/default"
 PREFIXES = (f"{OWNER}/", f"{OWNER}:", "agent:")
