@@ -242,8 +242,8 @@ SELECT pos, account, incarnation, first, body FROM pack WHERE pos IN (
     AND last >= e.value->>2 ORDER BY last LIMIT 1) FROM json_each(?) AS e)
 """
 REWRITE = """
-UPDATE pack SET body = substr(?1, e.value->>1, e.value->>2)
-FROM json_each(?2) AS e WHERE pack.pos = e.value->>0
+UPDATE pack SET body = substr(?, e.value->>1, e.value->>2)
+FROM json_each(?) AS e WHERE pack.pos = e.value->>0
 """
 # CROSS JOIN keeps the order: each key is looked up, instead of going through an account's sends.
 KNOWN = """
