@@ -79,6 +79,10 @@ class Gatekeeper:
         """Return the policy of an account; nobody is admitted to one that is not known."""
         return self._policies.get(key, NOBODY)
 
+    def knows(self, key: str) -> bool:
+        """Return whether the policy of an account has been reported."""
+        return key in self._policies
+
     async def opened(self, key: str) -> dict[str, Person]:
         """Return what is known of people of an account, read from the journal.
 

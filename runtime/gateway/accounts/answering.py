@@ -240,7 +240,7 @@ class Answering:
                             answer, run = taken.answer, taken.run
                             if run is not None:
                                 runs.append(run)
-                        case _ if incarnation:
+                        case _ if incarnation and self._gatekeeper.knows(key):
                             reading.withhold(cursor, reason, event)
                 except FrameError as error:
                     self._agents.fails("malformed", key, error)

@@ -257,6 +257,23 @@ async def test_what_is_not_admitted_loses_its_text_and_its_files(
         assert next_life.gatekeeper.figures(KEY) == {}
 
 
+async def test_nothing_is_redacted_by_a_policy_that_nobody_has_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(answering, "MANY_WITHHELD", 1)
+    journal = MemoryJournal()
+    async with TaskGroup() as tasks:
+        life = OutboxLife(tasks, journal, agent="echo")
+        life.gatekeeper.configure({})
+        life.welcome()
+        await life.hears(1)
+        await life.rests()
+        assert life.gatekeeper.figures(KEY) == {"drop": {"dm-disabled": 1}}
+        life.answering.close()
+        await life.rests()
+        assert await texts(journal) == ["text 1"]
+
+
 async def test_many_are_redacted_at_once_and_the_rest_at_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
