@@ -19,6 +19,7 @@ from runtime.gateway.access.scopes import covers
 from runtime.gateway.http.api_figures import ApiFigures, outcome_of
 from runtime.gateway.http.api_refusals import (
     API,
+    RATE,
     UNAUTHORIZED,
     HttpRefusal,
     busy,
@@ -84,18 +85,20 @@ class HttpApi:
             text.headers.update(headers | {"Allow": route.method})
             return _ended(request, text)
         self._figures.in_flight += 1
+        failed = False
         try:
             response = await self._answered(request, route)
         except HttpRefusal as refusal:
             response = json_response(refusal.status, route.refused(refusal), refusal.headers)
+            failed = refusal.type == RATE
         except Exception:
             log.exception("a request to the HTTP API failed", path=request.path)
             response = json_response(500, error_body("internal error", API))
         finally:
             self._figures.in_flight -= 1
         if not response.prepared:
-            outcome = "disconnected" if request.transport is None else outcome_of(response.status)
-            self._figures.outcomes[outcome] += 1
+            word = outcome_of(response.status, failed)
+            self._figures.outcomes["disconnected" if request.transport is None else word] += 1
             response.headers.update(shared)
         return _ended(request, response)
 

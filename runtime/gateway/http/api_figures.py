@@ -36,8 +36,10 @@ class ApiFigures(msgspec.Struct):
         }
 
 
-def outcome_of(status: int) -> str:
-    """Return how a request has ended that was answered with a status."""
+def outcome_of(status: int, failed: bool = False) -> str:
+    """Return how a request has ended that was answered with a status; ``failed``: its run has."""
+    if failed:
+        return "failed"
     match status:
         case 401:
             return "unauthorized"

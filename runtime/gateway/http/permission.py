@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 
 from aiohttp import web
 
+from ipc import timeouts
 from ipc.websocket.demux import is_loopback
 from runtime.config.model import AuthConfig
 from runtime.gateway.access.auth import user_of_proxy
@@ -14,6 +16,7 @@ from runtime.gateway.access.client_address import ClientAddress
 from runtime.gateway.access.guard import AccessGuard
 from runtime.gateway.access.scopes import ALL
 from runtime.gateway.access.throttle import SHARED
+from runtime.gateway.http.lost_clients import when_lost
 
 SCOPES = "x-openclaw-scopes"  # fewer of them, by whoever brings no secret of the gateway
 
@@ -50,17 +53,27 @@ class HttpPermission:
         if scheme.lower() != "bearer":
             return False
         guard, origin = self._guard, self.origin_of(request)
-        ready = asyncio.Event()
+        ready, gone = asyncio.Event(), asyncio.Event()
         turn = guard.turn(origin, ready.set)
-        turn.take()
-        try:
-            await ready.wait()
-            if guard.locked(SHARED, origin):  # meanwhile
-                return False
-            right, delay = guard.judge(given.strip(), origin)
-            await asyncio.sleep(delay)
-        finally:
-            turn.end()
+
+        def give_up() -> None:
+            gone.set()
+            ready.set()
+            turn.give_up()
+
+        with when_lost(request, give_up):
+            turn.take()
+            try:
+                await ready.wait()
+                if gone.is_set() or guard.locked(SHARED, origin):  # meanwhile
+                    return False
+                right, delay = guard.judge(given.strip(), origin)
+                with contextlib.suppress(TimeoutError):
+                    async with timeouts.timeout(delay):
+                        await gone.wait()
+            finally:
+                if not gone.is_set():
+                    turn.end()
         return right
 
     async def scopes(self, request: web.BaseRequest) -> frozenset[str] | None:

@@ -7,14 +7,13 @@ the run goes on.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Iterator
 from typing import Protocol
 
 from aiohttp import web
 
-from ipc.websocket.http_socket import HttpSocket
 from runtime.gateway.http.api_refusals import API, NO_RETRY, HttpRefusal, failure_of
+from runtime.gateway.http.lost_clients import when_lost
 from runtime.gateway.http.openai.answers import ReplyReader
 from runtime.gateway.http.openai.streams import EventWriter
 from runtime.gateway.journal.runs import Run
@@ -63,7 +62,7 @@ class FollowedRun:
 
     async def answered(self) -> Run:
         """Return the run once it has an answer. Raises ``HttpRefusal`` when it ends without one."""
-        with self._connected():
+        with when_lost(self._request, self._lost):
             run, refusal = await self._ended()
         if refusal is not None:
             raise refusal
@@ -76,13 +75,14 @@ class FollowedRun:
         figures.streams += 1
         outcome = "failed"
         try:
-            with self._connected():
+            with when_lost(self._request, self._lost):
                 refusal = await self._sent(events)
             outcome = "answered" if refusal is None else outcome
             await events.end()
         except ConnectionError:
             outcome = "slow" if self._slow else GONE
         finally:
+            self._over = True
             figures.streams -= 1
             figures.outcomes[outcome] += 1
         return events.response
@@ -127,22 +127,6 @@ class FollowedRun:
             text = self._writer.reader.take(update.event)
             if self._events is not None:
                 self._events.add(text)
-
-    @contextlib.contextmanager
-    def _connected(self) -> Iterator[None]:
-        """Note when the connection ends before the answer has been sent."""
-        transport = self._request.transport
-        socket = None if transport is None else transport.get_protocol()
-        if transport is None:
-            self._lost()
-        elif isinstance(socket, HttpSocket):
-            socket.on_lost = self._lost
-        try:
-            yield
-        finally:
-            self._over = True
-            if isinstance(socket, HttpSocket):
-                socket.on_lost = None
 
     def _lost(self) -> None:
         """End the run, because its client has gone."""

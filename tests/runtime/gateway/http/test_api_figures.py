@@ -24,6 +24,7 @@ from runtime.gateway.http.api_figures import OUTCOMES, ApiFigures, outcome_of
 def test_the_outcome_of_a_status(status: int, outcome: str) -> None:
     assert outcome_of(status) == outcome
     assert outcome in OUTCOMES
+    assert outcome_of(status, failed=True) == "failed"
 
 
 def test_all_outcomes_are_there_from_the_beginning() -> None:

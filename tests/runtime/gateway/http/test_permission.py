@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
-from tests.support.http_api import RIGHT, http_rig
+from tests.support.http_api import RIGHT, head, http_rig
+from tests.support.until import until
 
 MODELS, TOOLS = "/v1/models", "/tools/invoke"
 LIST = {"tool": "agents_list"}
@@ -62,3 +65,15 @@ async def test_guesses_lock_their_address() -> None:
         assert 290 < int(headers["Retry-After"]) <= 301
         assert (await client.ask(MODELS))[0] == 200
         assert client.rig.parts.api.outcomes["throttled"] == 1
+
+
+async def test_whoever_gives_up_waits_no_more_and_keeps_nobody_from_its_turn() -> None:
+    async with http_rig() as client:
+        wrong = msgspec.json.encode(LIST)
+        for _ in range(50):  # each would be answered seconds late, eight at a time
+            _, writer = await asyncio.open_connection("127.0.0.1", client.rig.port)
+            writer.write(head(TOOLS, len(wrong)).replace(b"Bearer ", b"Bearer x") + wrong)
+            writer.close()
+            await writer.wait_closed()
+        assert (await client.ask(MODELS))[0] == 200
+        await until(lambda: not client.rig.parts.api.in_flight)
