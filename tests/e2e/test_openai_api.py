@@ -102,6 +102,15 @@ async def calls_tools(client: AsyncOpenAI, model: FakeModel) -> None:
         tools=[WEATHER],
     )
     assert told.choices[0].message.content == "sunny"
+    more: Any = [*asked, choice.message.to_dict(), result, user("!say:and then")]
+    await client.chat.completions.create(model="openclaw", messages=more)
+    assert [each["role"] for each in model.requests[-1]["messages"]] == [
+        "user",
+        "assistant",
+        "tool",
+        "user",
+    ]
+    assert model.requests[-1]["messages"][1]["tool_calls"][0]["id"] == call.id
     flat: Any = {"type": "function", **WEATHER["function"]}
     response = await client.responses.create(
         model="openclaw", input='!tool:get_weather:{"city":"Oslo"}', tools=[flat]

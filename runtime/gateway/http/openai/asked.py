@@ -32,13 +32,18 @@ Json = dict[str, Any]
 
 @dataclass(slots=True)
 class SaidItem:
-    """One message of a request. ``calls`` are calls of tools; ``name`` that of a person or tool."""
+    """One message of a request.
+
+    ``name`` is that of a person or tool. ``calls`` are those of tools, ``call`` is the id of the
+    one whose result this is.
+    """
 
     role: str
     text: str = ""
     name: str | None = None
     files: list[Attachment] = field(default_factory=list)
     calls: list[Json] = field(default_factory=list)
+    call: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,16 +157,25 @@ def words_of(item: SaidItem) -> str:
 
 
 def history_of(said: Sequence[SaidItem], now: int, most: int) -> list[Json]:
-    """Return messages as the history of a turn: the newest that have ``most`` bytes together."""
+    """Return messages as the history of a turn: the newest that have ``most`` bytes together.
+
+    Calls of tools that have no result here are words.
+    """
     made: list[Json] = []
+    results = {item.call for item in said if item.role == "tool"}
     for item in reversed(said):
-        text = item.text if item.role == "tool" else words_of(item)
+        done = bool(item.calls) and all(each["id"] in results for each in item.calls)
+        text = item.text if done or item.role == "tool" else words_of(item)
         text = "\n".join(filter(None, [text, *(f"[file: {_kind(each)}]" for each in item.files)]))
-        if not text:
-            continue
         entry: Json = {"role": item.role, "text": text, "at": now}
+        if done:
+            entry["calls"] = [{"type": "toolCall", **each} for each in item.calls]
         if item.name:
             entry["name"] = item.name
+        if item.call:
+            entry["call"] = item.call
+        if not text and not done and not item.call:
+            continue
         most -= len(msgspec.json.encode(entry)) + 1
         if most < 0:
             break

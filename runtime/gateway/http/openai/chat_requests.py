@@ -93,7 +93,8 @@ def _messages(given: object) -> tuple[list[str], list[SaidItem]]:
             item.calls = _calls(message, path, names)
             item.name = None
         elif role == "tool":
-            item.name = names.get(str(message.get("tool_call_id"))) or item.name
+            item.call = str(message.get("tool_call_id") or "") or None
+            item.name = names.get(item.call or "") or item.name
         said.append(item)
     return system, said
 

@@ -115,8 +115,9 @@ def _items(given: object) -> tuple[list[str], list[SaidItem]]:
                 said.append(SaidItem("assistant", calls=[call]))
             case "function_call_output":
                 text, files = _content(item.get("output"))
-                name = names.get(str(item.get("call_id")))
-                said.append(SaidItem("tool", text, name, files=files))
+                call_id = str(item.get("call_id") or "")
+                name = names.get(call_id)
+                said.append(SaidItem("tool", text, name, files=files, call=call_id or None))
             case kind if kind not in UNSAID:
                 raise HttpRefusal(400, WRONG_INPUT)
     return system, said

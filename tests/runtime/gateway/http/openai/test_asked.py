@@ -19,13 +19,14 @@ from runtime.gateway.http.openai.asked import (
     file_of,
     selection_of,
 )
+from workers.agent import HistoryItem, ToolCall
 from workers.messages import MAX_TEXT
 
 WEATHER = {"type": "function", "function": {"name": "get_weather"}}
 USER, ANSWER = SaidItem("user", "q1"), SaidItem("assistant", "a1")
 CALL = SaidItem("assistant", calls=[{"id": "c", "name": "get_weather", "arguments": "{}"}])
 LARGE = file_of(f"data:image/png;base64,{b64encode(bytes(MAX_FILES_BYTES // 2)).decode()}", "")
-RESULT = SaidItem("tool", "sunny", "get_weather")
+RESULT = SaidItem("tool", "sunny", "get_weather", call="c")
 
 
 def heard(request: Any) -> list[tuple[str, str]]:
@@ -59,6 +60,19 @@ def test_the_last_words_are_asked_and_a_session_is_not_told_what_it_knows(
 ) -> None:
     request = Asked("openclaw", said).request(7, known=known, model=None)
     assert (request.text, [text for _, text in heard(request)]) == (text, before)
+
+
+def test_a_call_and_its_result_before_the_last_message_keep_their_ids() -> None:
+    said = [USER, CALL, RESULT, ANSWER, SaidItem("user", "and now?")]
+    fields = Asked("openclaw", said).request(7, known=False, model=None).fields
+    history = msgspec.convert(fields["history"], list[HistoryItem])
+    assert [(each.role, each.text, each.call) for each in history] == [
+        ("user", "q1", None),
+        ("assistant", "", None),
+        ("tool", "sunny", "c"),
+        ("assistant", "a1", None),
+    ]
+    assert history[1].calls == [ToolCall("c", "get_weather", "{}")]
 
 
 def test_fields_of_the_turn_are_those_that_were_given() -> None:
