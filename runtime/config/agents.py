@@ -6,7 +6,7 @@ while everything else runs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from runtime.config.account_rules import launcher_problems
 from runtime.config.accounts import fingerprint
 from runtime.config.agent_model import (
     ENTRIES,
+    IMPLICIT,
     NOBODY,
     AgentConfig,
     RepeatMode,
@@ -80,12 +81,15 @@ def agents(config: Config, kinds: AgentKinds, source: str = "") -> dict[str, Age
     return specs
 
 
-def wanted_agents(config: Config) -> list[str]:
+def wanted_agents(config: Config, asked: Collection[str]) -> list[str]:
     """Return the ids of the agents that have a process: those that the file lists.
 
-    The one that is there without any entries is not started: it answers in the gateway.
+    The one that is there without any entries has one where it is among those that are ``asked``:
+    the agents of accounts that are enabled, and of bindings.
     """
-    return list(config.agents.entries or ())
+    if config.agents.entries is not None:
+        return list(config.agents.entries)
+    return [each for each in IMPLICIT if each in asked]
 
 
 def _problems(

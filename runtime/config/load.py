@@ -66,7 +66,11 @@ class Loaded(msgspec.Struct, frozen=True):
     @property
     def workers(self) -> dict[str, WorkerSpec]:
         """What has a process of its own by key: the accounts, then the agents that are wanted."""
-        keys = [agent_key(name) for name in wanted_agents(self.config)]
+        asked = {each.agent for each in self.accounts.values() if each.enabled}
+        asked |= {each.agent_id for each in self.config.bindings}
+        if self.config.gateway.foreign:
+            asked.clear()  # that has agents of its own
+        keys = [agent_key(name) for name in wanted_agents(self.config, asked)]
         return {**self.accounts, **{key: self.agents[key] for key in keys}}
 
 

@@ -46,7 +46,6 @@ from runtime.gateway.presence import Presence
 from runtime.gateway.readiness import Readiness
 from runtime.gateway.runs.asking import RunAsking
 from runtime.gateway.runs.broadcast import RunBroadcast
-from runtime.gateway.runs.embedded import EmbeddedEcho
 from runtime.gateway.runs.links import RunLinks
 from runtime.gateway.runs.reception import Reception
 from runtime.gateway.runs.recovery import Recovery
@@ -111,7 +110,7 @@ def assemble(
             journal=lambda: intake.journal,
             flush_soon=flush,
             agents=agents,
-            turns=EmbeddedEcho(turns, agents.is_embedded),
+            turns=turns,
             outbox=outbox,
             sessions=sessions,
             jobs=jobs,

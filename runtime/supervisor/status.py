@@ -150,11 +150,15 @@ def _journal(parts: Parts) -> dict[str, Any]:
 def _agents(parts: Parts) -> dict[str, Any]:
     """Return which agents there are, and which one answers for which account."""
     loaded, section = parts.configuration.loaded, parts.configuration.config.agents
+    workers = loaded.workers
     return {
         "default": section.default,
         "maxConcurrent": section.max_concurrent,
         "accounts": {spec.key: spec.agent for spec in _account_specs(parts)},
-        "entries": {spec.account_id: _agent(spec) for spec in loaded.agents.values()},
+        "entries": {
+            spec.account_id: _agent(spec, process=spec.key in workers)
+            for spec in loaded.agents.values()
+        },
     }
 
 
@@ -164,7 +168,7 @@ def _account_specs(parts: Parts) -> Iterator[AccountSpec]:
     return (spec for spec in specs if isinstance(spec, AccountSpec))
 
 
-def _agent(spec: AgentSpec) -> dict[str, Any]:
+def _agent(spec: AgentSpec, *, process: bool) -> dict[str, Any]:
     """Return what the gateway needs to know of an agent, which may not run."""
     return {
         "kind": spec.manifest.id,
@@ -172,6 +176,7 @@ def _agent(spec: AgentSpec) -> dict[str, Any]:
         "label": spec.label,
         "repeat": spec.repeat,
         "timeoutSeconds": spec.timeout_seconds,
+        "process": process,
     }
 
 

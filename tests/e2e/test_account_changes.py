@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from tests.support.commandline import Result
-from tests.support.daemon import Daemon
+from tests.support.daemon import ECHO, Daemon
 from tests.support.person import talking
 
 pytestmark = pytest.mark.e2e
 
 
 def with_accounts(**accounts: Any) -> dict[str, Any]:
-    return {"channels": {"local": {"accounts": accounts}}}
+    return ECHO | {"channels": {"local": {"accounts": accounts}}}
 
 
 async def pids(daemon: Daemon, *names: str) -> dict[str, int]:

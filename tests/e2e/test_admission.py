@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.admission import code_in
-from tests.support.daemon import Daemon
+from tests.support.daemon import ECHO, Daemon
 from tests.support.restarts import kill_gateway
 from workers.testing.fakes.telegram import FakeTelegram, fake_telegram
 
@@ -24,7 +24,7 @@ KEY = "telegram:main"
 def configuration(fake: FakeTelegram, **fields: Any) -> dict[str, Any]:
     account = {"botToken": TOKEN, "dmPolicy": "pairing", **fields}
     section = {"apiRoot": fake.root, "dmPolicy": "pairing", "accounts": {"main": account}}
-    return {"channels": {"telegram": section}}
+    return ECHO | {"channels": {"telegram": section}}
 
 
 async def printed(daemon: Daemon, *words: str) -> str:

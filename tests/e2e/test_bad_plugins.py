@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.support.daemon import FAST, Daemon
+from tests.support.daemon import ECHO, FAST, Daemon
 from tests.support.person import talking
 from tests.support.until import PATIENCE
 from tests.support.watching import Watcher, watching
@@ -52,7 +52,7 @@ def with_faults(*faults: str, **channels: Any) -> dict[str, Any]:
     accounts: dict[str, Any] = {fault: {"fault": fault} for fault in faults}
     accounts.get("never-ready", {})["restart"] = {"readyWithinSeconds": 1.5}
     faulty = {"accounts": accounts}
-    return {
+    return ECHO | {
         "channels": {"local": {"accounts": {"calm": {}}}, "faulty": faulty, **channels},
         "supervisor": {"restart": ONCE, **ATTENTIVE},
     }

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support.commandline import Result
-from tests.support.daemon import FAST, Daemon
+from tests.support.daemon import ECHO, FAST, Daemon
 from tests.support.person import talking
 from tests.support.tiny_disk import tiny_disk
 from tests.support.until import PATIENCE
@@ -70,7 +70,7 @@ def fill(disk: Path) -> Path:
 
 async def test_a_disk_that_fills_up_stops_nothing(tmp_path: Path) -> None:
     with tiny_disk(tmp_path / "state") as disk:
-        async with Daemon(tmp_path, LOCAL) as daemon:
+        async with Daemon(tmp_path, ECHO | LOCAL) as daemon:
             before = await both_running(daemon)
             filler = fill(disk)
             await stops_without_remembering(daemon, "local:one")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.daemon import Daemon
+from tests.support.daemon import ECHO, Daemon
 from tests.support.person import talking
 from tests.support.watching import Watcher, watching
 
@@ -31,7 +31,7 @@ async def printing(
         "faulty": {"accounts": {"one": {}}},
         "local": {"accounts": {"calm": {}}},
     }
-    config = {"channels": channels, "logging": logging}
+    config = ECHO | {"channels": channels, "logging": logging}
     async with Daemon(tmp_path, config, PYTHONPATH=faulty_path) as daemon:
         await daemon.wait_phase("faulty:one", "running")
         await daemon.wait_phase("local:calm", "running")

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.admission import approve
 from tests.support.answers import answered_or_unknown
-from tests.support.daemon import Daemon
+from tests.support.daemon import ECHO, Daemon
 from tests.support.restarts import kill_next
 from tests.support.watching import watching
 from workers.testing.fakes.slack import FakeSlack, fake_slack
@@ -39,7 +39,8 @@ def configuration(fake: FakeSlack, count: int) -> dict[str, Any]:
     accounts = {f"app{number}": tokens(number) for number in range(1, count + 1)}
     # One person writes to all chats at once.
     queue = {"mode": "followup", "cap": 1000}
-    return {"queue": queue, "channels": {"slack": {"apiRoot": fake.root, "accounts": accounts}}}
+    channels = {"slack": {"apiRoot": fake.root, "accounts": accounts}}
+    return ECHO | {"queue": queue, "channels": channels}
 
 
 async def test_the_commands_of_the_documentation_make_an_app_that_answers(tmp_path: Path) -> None:
@@ -49,7 +50,7 @@ async def test_the_commands_of_the_documentation_make_an_app_that_answers(tmp_pa
     assert "trunkline pairing approve slack CODE" in DOCS
     assert add[:3] == ["channels", "add", "slack:work"]
     assert [each.partition("=")[0] for each in add[3:]] == ["botToken", "appToken"]
-    async with fake_slack(**OFTEN) as fake, Daemon(tmp_path, {}) as daemon:  # type: ignore[arg-type]
+    async with fake_slack(**OFTEN) as fake, Daemon(tmp_path, ECHO) as daemon:  # type: ignore[arg-type]
         fields = [f"{name}={value}" for name, value in tokens(1).items()]
         code, _, error = await daemon.command(*add[:3], *fields, f"apiRoot={fake.root}")
         assert code == 0, error

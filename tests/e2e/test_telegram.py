@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.admission import approve
 from tests.support.answers import answered_or_unknown
-from tests.support.daemon import Daemon
+from tests.support.daemon import ECHO, Daemon
 from tests.support.restarts import kill_next
 from tests.support.watching import watching
 from workers.testing.fakes.telegram import ApiFault, FakeTelegram, fake_telegram
@@ -28,7 +28,8 @@ def configuration(fake: FakeTelegram, count: int) -> dict[str, Any]:
     accounts = {f"bot{number}": {"botToken": token(number)} for number in range(1, count + 1)}
     # One person writes to all chats at once.
     queue = {"mode": "followup", "cap": 1000}
-    return {"queue": queue, "channels": {"telegram": {"apiRoot": fake.root, "accounts": accounts}}}
+    channels = {"telegram": {"apiRoot": fake.root, "accounts": accounts}}
+    return ECHO | {"queue": queue, "channels": channels}
 
 
 async def test_the_commands_of_the_readme_make_a_bot_that_answers(tmp_path: Path) -> None:
@@ -39,7 +40,7 @@ async def test_the_commands_of_the_readme_make_a_bot_that_answers(tmp_path: Path
     )
     assert add[:3] == ["channels", "add", "telegram:mybot"]
     assert add[3].startswith("botToken=")
-    async with fake_telegram() as fake, Daemon(tmp_path, {}) as daemon:
+    async with fake_telegram() as fake, Daemon(tmp_path, ECHO) as daemon:
         code, _, error = await daemon.command(
             *add[:3], f"botToken={token(1)}", f"apiRoot={fake.root}"
         )

@@ -36,6 +36,8 @@ FAST = {
     "readyWithinSeconds": 20.0,
 }
 
+ECHO: dict[str, Any] = {"agents": {"default": "echo"}}  # of a daemon whose accounts are answered
+
 
 def free_port() -> int:
     """Return a port that nobody listens on now."""
@@ -81,10 +83,14 @@ class Daemon:
         self.prefix: tuple[str, ...] = ()  # a program that runs ours: with fewer rights, say
 
     def write(self, config: dict[str, Any]) -> None:
-        """Write the configuration file: ``config`` with our port, token and a fast policy."""
+        """Write the configuration file: ``config`` with our port, token and a fast policy.
+
+        No agent answers, and none is started, unless ``config`` says so.
+        """
         gateway = {"port": self.port, "auth": {"token": TOKEN}, **config.get("gateway", {})}
         supervisor = {"restart": FAST, **config.get("supervisor", {})}
-        whole = {**config, "gateway": gateway, "supervisor": supervisor}
+        whole = {"agents": {"default": "none"}, **config, "gateway": gateway}
+        whole["supervisor"] = supervisor
         if self.admits_everybody and "channels" in config:
             whole["channels"] = {name: _open(each) for name, each in config["channels"].items()}
         self.config_path.write_text(json.dumps(whole))

@@ -11,7 +11,7 @@ from tests.support.until import PATIENCE
 
 
 class Person:
-    """One conversation; the embedded echo agent answers each line."""
+    """One conversation; the echo agent answers each line."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer

@@ -15,6 +15,8 @@ class AgentEntry(msgspec.Struct, frozen=True, rename="camel"):
 
     ``name`` is for people, ``label`` identifies it to them: its model or its address. ``repeat``
     is what becomes of a turn whose agent died, ``timeout_seconds`` how long a turn may take.
+    Without a ``process`` it takes none: it is there without any configuration, and no account asks
+    it.
     """
 
     kind: str
@@ -22,6 +24,7 @@ class AgentEntry(msgspec.Struct, frozen=True, rename="camel"):
     label: str = ""
     repeat: str = "unseen"
     timeout_seconds: float = 600.0
+    process: bool = True
 
 
 class AgentEntries(msgspec.Struct, frozen=True, rename="camel"):

@@ -1,7 +1,6 @@
 """Keeps which agents there are, which one answers for an account, and what became of answers.
 
-Agents run in processes of their own. Only the echo agent that is there without any configuration
-has none.
+Agents run in processes of their own: none of their code is here.
 """
 
 from __future__ import annotations
@@ -97,15 +96,12 @@ class Agents:
         """Return the kind of an agent; an empty text for one that is not known."""
         return self.listed.kind_of(agent) or ""
 
-    def is_embedded(self, key: str) -> bool:
-        """Return whether the agent with this key has no process, and the gateway echoes for it."""
-        return self._accounts.row(key) is None and self.kind(key.partition(":")[2]) == "echo"
-
     def is_gone(self, agent: str) -> bool:
         """Return whether an agent will not come by itself: it is held, say, or not known."""
         row = self._accounts.row(agent_key(agent))
         if row is None:
-            return agent not in self.listed.entries
+            entry = self.listed.entries.get(agent)
+            return entry is None or not entry.process
         stays = not row.wanted or row.hold is not None
         return row.phase == Phase.FAILED or (row.phase == Phase.STOPPED and stays)
 

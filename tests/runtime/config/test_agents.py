@@ -19,12 +19,19 @@ def agent(directory: Path, fields: str, more: str = "") -> AgentSpec:
     return read(directory, text).agents["agent:main"]
 
 
-def test_without_entries_echo_is_there_and_has_no_process(tmp_path: Path) -> None:
+def test_without_entries_echo_is_there_and_runs_where_it_is_asked(tmp_path: Path) -> None:
     loaded = read(tmp_path, "{channels: {talk: {server: 's'}}}")
     assert list(loaded.agents) == ["agent:echo"]
-    assert wanted_agents(loaded.config) == []
-    assert list(loaded.workers) == ["talk:default"]
+    assert wanted_agents(loaded.config, ["echo"]) == ["echo"]
+    assert list(loaded.workers) == ["talk:default", "agent:echo"]
     assert loaded.accounts["talk:default"].agent == "echo"
+    off = read(tmp_path, "{channels: {talk: {server: 's', enabled: false}}}")
+    assert list(off.workers) == ["talk:default"]
+    silent = read(tmp_path, "{agents: {default: 'none'}, channels: {talk: {server: 's'}}}")
+    assert list(silent.workers) == ["talk:default"]
+    bound = "bindings: [{agentId: 'echo', match: {channel: 'talk'}}]"
+    bound = f"{{agents: {{default: 'none'}}, {bound}, channels: {{talk: {{server: 's'}}}}}}"
+    assert list(read(tmp_path, bound).workers) == ["talk:default", "agent:echo"]
 
 
 def test_what_is_listed_is_there_instead_and_runs(tmp_path: Path) -> None:

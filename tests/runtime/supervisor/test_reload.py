@@ -16,6 +16,7 @@ from tests.support.supervisor_rig import SupervisorRig, running
 from tests.support.until import PATIENCE, until
 
 A, B, C = "local:a", "local:b", "local:c"
+ECHO = "agent:echo"
 
 
 class SlowFile:
@@ -91,7 +92,7 @@ async def test_other_thresholds_restart_nobody_and_count_at_once() -> None:
         worker = rig.launcher.of(A)[0].worker
         rig.own = {"beatSeconds": 0.05, "suspectAfterSeconds": 0.1, "silentAfterSeconds": 600.0}
         done = rig.reload()
-        assert (done["changed"], done["warnings"]) == ([A, B], [])
+        assert (done["changed"], done["warnings"]) == ([A, B, ECHO], [])
         await until(lambda: len(worker.told()) >= 2, PATIENCE)
         pace, ping = worker.told()[:2]
         assert pace == control.BeatInterval(0.05)
@@ -106,7 +107,7 @@ async def test_accounts_that_a_change_for_all_of_them_touches_are_named() -> Non
         rig.accounts = {"a": {}, "b": {"healthMonitor": {"enabled": False}}}
         assert rig.reload()["changed"] == [B]
         rig.own = {"limits": {"niceness": 1}}
-        assert rig.reload()["changed"] == [A, B]
+        assert rig.reload()["changed"] == [A, B, ECHO]
         rig.own = {"limits": {"niceness": 1}, "startConcurrency": 3}
         assert rig.reload()["changed"] == []
         assert len(rig.launcher.of(A)) == len(rig.launcher.of(B)) == 1
@@ -153,7 +154,22 @@ async def test_a_reload_while_accounts_start_loses_none() -> None:
         for key in {child.key for child in rig.launcher.children} - {"gateway"}:
             numbers = [child.incarnation for child in rig.launcher.of(key)]
             assert numbers == sorted(set(numbers))
-            assert sum(child.alive for child in rig.launcher.of(key)) == (key in (A, last))
+            assert sum(child.alive for child in rig.launcher.of(key)) == (key in (A, last, ECHO))
+
+
+async def test_the_agent_that_is_there_without_entries_runs_while_an_account_asks_it() -> None:
+    async with running(A) as rig:
+        await rig.is_in(Phase.RUNNING, A)
+        assert list(rig.parts.agents) == [ECHO]
+        rig.accounts = {"a": {"agent": "none"}}
+        assert rig.reload()["removed"] == [ECHO]
+        await until(lambda: not rig.parts.agents, PATIENCE)
+        rig.accounts = {"a": {"agent": "none"}, "b": {}}
+        assert rig.reload()["added"] == [B, ECHO]
+        rig.accounts = {"a": {"agent": "none"}, "b": {"enabled": False}}
+        rig.reload()
+        await until(lambda: not rig.parts.agents, PATIENCE)
+        assert len(rig.launcher.of(A)) == 1
 
 
 async def test_the_end_takes_no_reload_and_no_start() -> None:

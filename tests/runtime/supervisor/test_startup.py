@@ -26,7 +26,12 @@ def test_a_first_start_writes_a_configuration_and_serves(
         "zygote",
         "subreaper",
         "launcher",
-        ["workers.channels.local", "workers.channels.local.plugin"],
+        [
+            "workers.agents.echo",
+            "workers.agents.echo.agent",
+            "workers.channels.local",
+            "workers.channels.local.plugin",
+        ],
         "serve",
         "close",
         "end",

@@ -32,11 +32,13 @@ async def test_all_accounts_come_up_and_the_gateway_knows_them() -> None:
         assert whole["whole"]
         assert [channel["id"] for channel in whole["channels"]] == ["local"]
         assert whole["agents"]["accounts"] == {A: "echo", B: "echo"}
+        assert whole["agents"]["entries"]["echo"]["process"]
         status = rig.status()
         assert (status.supervisor.boot, status.supervisor.version) == (7, "1.2")
         assert (status.supervisor.rss_bytes or 0) > 0
         assert status.gateway.connected
         assert [row.account for row in status.accounts] == [A, B]
+        assert [row.account for row in status.agents] == ["agent:echo"]
         boot = rig.launcher.worker(A).boot
         assert (boot.key, boot.incarnation) == (A, 101)
         assert boot.storage == str(rig.directory / "accounts" / A)

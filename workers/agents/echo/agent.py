@@ -8,7 +8,7 @@ from workers.agent import AgentContext, Final, Turn
 
 
 class Echo:
-    """The embedded default: shows that messages come and answers go."""
+    """The agent of a fresh installation: shows that messages come and answers go."""
 
     def __init__(self, ctx: AgentContext) -> None:
         self.ctx = ctx

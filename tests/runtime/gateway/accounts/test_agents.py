@@ -110,9 +110,9 @@ def test_an_agent_is_gone_that_does_not_come_by_itself(row: dict[str, Any], gone
     accounts = Accounts([])
     some = agents(accounts, default="main", entries={"main": {"kind": "echo"}})
     assert not some.is_gone("main")  # nothing is known of its process yet
-    assert some.is_embedded(AGENT)
     accounts.learn(AGENT, AccountStatus(AGENT, "agent", "main", incarnation=3, **row))
     assert some.is_gone("main") is gone
     assert some.is_gone("nobody")
-    assert not some.is_embedded(AGENT)
+    unasked = {"echo": {"kind": "echo", "process": False}}
+    assert agents(Accounts([]), default="echo", entries=unasked).is_gone("echo")
     assert some.is_past("main", 2)

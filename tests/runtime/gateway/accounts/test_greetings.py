@@ -16,6 +16,7 @@ from tests.support.gateway_rig import (
     single,
 )
 from tests.support.messages import KEY, acked
+from tests.support.rig_agent import echo_agent
 from tests.support.until import PATIENCE, until
 
 
@@ -104,6 +105,7 @@ async def test_a_journal_that_is_switched_on_has_messages_answered_at_once(tmp_p
             return Answer(call.id, True, b'{"sent":[{"id":"m","chat":"person-1","ts":1}]}')
 
         worker.on_call = on_call
+        await echo_agent(rig)
         await rig.report(row(KEY, journal="on", wanted=True))
         worker.send(single(1, INBOUND_ADDRESSED, payload(KEY, 1)))
         async with asyncio.timeout(PATIENCE):

@@ -6,6 +6,7 @@ import pytest
 
 from runtime.gateway.http import api
 from tests.support.http_api import CHAT, RESPONSES, RIGHT, http_rig, said
+from tests.support.rig_agent import echo_agent
 
 PAGE = {"Origin": "https://app.example"}
 
@@ -26,6 +27,7 @@ async def test_a_wrong_method_is_refused_before_the_secret_is_asked_for() -> Non
 
 async def test_only_pages_of_origins_that_are_named_may_read_answers() -> None:
     async with http_rig(allowedOrigins=[PAGE["Origin"]]) as client:
+        await echo_agent(client.rig)
         asks = {"Access-Control-Request-Headers": "authorization, X-Trunkline-Agent-Id, b@d"}
         status, _, headers = await client.ask(CHAT, method="OPTIONS", headers=PAGE | asks)
         assert (status, headers["Access-Control-Allow-Origin"]) == (204, PAGE["Origin"])

@@ -6,6 +6,7 @@ import pytest
 
 from runtime.gateway.http.session_history import key_in_path
 from tests.support.http_api import CHAT, RIGHT, http_rig, said
+from tests.support.rig_agent import echo_agent
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,7 @@ def test_the_key_in_a_path(path: str, key: str) -> None:
 
 async def test_pages_go_back_to_the_beginning() -> None:
     async with http_rig() as client:
+        await echo_agent(client.rig)
         key = {"x-openclaw-session-key": "agent:echo:http1"}
         for text in ("one", "two"):
             await client.ask(CHAT, said(text), headers=RIGHT | key)

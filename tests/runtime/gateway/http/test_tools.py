@@ -8,6 +8,7 @@ import msgspec
 
 from tests.support.account_calls import calls_of, can
 from tests.support.http_api import CHAT, RIGHT, HttpClient, http_rig, said
+from tests.support.rig_agent import echo_agent
 
 TOOLS = "/tools/invoke"
 
@@ -23,6 +24,7 @@ async def details(client: HttpClient, tool: str, **args: Any) -> Any:
 
 async def test_sessions_and_agents() -> None:
     async with http_rig(tools={"allow": ["nodes"]}) as client:
+        await echo_agent(client.rig)
         key = "agent:echo:http1"
         await client.ask(CHAT, said("hi"), headers=RIGHT | {"x-openclaw-session-key": key})
         listed = await details(client, "sessions_list", limit=1)

@@ -13,7 +13,7 @@ from runtime.gateway.methods.agent import RESET_DONE, last_answer
 from tests.support.gateway_rig import GatewayRig, gateway_rig
 from tests.support.handshakes import greeted
 from tests.support.rawclient import RawClient
-from tests.support.rig_agent import HeldAgent, held_agent
+from tests.support.rig_agent import HeldAgent, echo_agent, held_agent
 from tests.support.until import until
 from workers.agent import TurnOutcome
 
@@ -37,6 +37,7 @@ async def busy(rig: GatewayRig) -> tuple[HeldAgent, RawClient]:
 
 async def test_one_request_has_two_answers_and_its_repetition_the_last_one() -> None:
     async with gateway_rig(agents="echo") as rig:
+        await echo_agent(rig)
         client = await greeted(rig)
         first = await asked(client)
         assert first["payload"] == {
@@ -160,12 +161,14 @@ async def test_what_cannot_be_asked_is_refused(params: Any, said: str) -> None:
 )
 async def test_the_session_is_the_one_that_is_meant(params: Any, session: str | None) -> None:
     async with gateway_rig(agents="echo") as rig:
+        await echo_agent(rig)
         first = (await asked(await greeted(rig), **params))["payload"]
         assert first.get("sessionKey") == session
 
 
 async def test_an_answer_goes_to_the_chat_through_the_outbox() -> None:
     async with gateway_rig(agents="echo") as rig:
+        await echo_agent(rig)
         worker = await rig.worker("irc:libera", journal="on")
         sent: list[Any] = []
 
@@ -184,6 +187,7 @@ async def test_an_answer_goes_to_the_chat_through_the_outbox() -> None:
 
 async def test_a_reset_is_answered_at_once_and_the_rest_is_named_that_has_no_effect() -> None:
     async with gateway_rig(agents="echo") as rig:
+        await echo_agent(rig)
         client = await greeted(rig)
         done = (await asked(client, message="/new"))["payload"]
         assert done["result"]["payloads"][0] == {

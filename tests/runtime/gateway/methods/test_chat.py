@@ -9,7 +9,7 @@ from ipc.media import ABOUT, account_directory
 from tests.support.gateway_rig import gateway_rig
 from tests.support.handshakes import greeted
 from tests.support.rawclient import RawClient
-from tests.support.rig_agent import held_agent
+from tests.support.rig_agent import echo_agent, held_agent
 from tests.support.until import until
 from workers.agent import Delta, ToolCall, ToolResult, TurnOutcome
 
@@ -33,6 +33,7 @@ async def final(client: RawClient, state: str = "final") -> Any:
 
 async def test_an_answer_comes_as_events_to_every_reader_and_stays_in_the_history() -> None:
     async with gateway_rig(agents="echo") as rig:
+        await echo_agent(rig)
         client, reader = await greeted(rig), await greeted(rig, **READER)
         assert await said(client) == {"runId": "c1", "status": "started"}
         end = await final(reader)
@@ -80,6 +81,7 @@ async def _until_final(client: RawClient) -> list[Any]:
 
 async def test_a_client_sees_the_sessions_alone_that_it_has_chosen() -> None:
     async with gateway_rig(agents="echo") as rig:
+        await echo_agent(rig)
         client, other = await greeted(rig), await greeted(rig)
         await other.call("events.subscribe", {"accounts": [], "runs": ["web2"]})
         await said(client)
@@ -131,6 +133,7 @@ async def test_stop_and_interrupt_end_what_runs() -> None:
 
 async def test_a_command_is_answered_by_the_gateway_and_a_reset_empties_the_history() -> None:
     async with gateway_rig(agents="echo") as rig:
+        await echo_agent(rig)
         client = await greeted(rig)
         await said(client)
         await final(client)
@@ -163,6 +166,7 @@ async def test_what_is_said_with_a_reset_is_asked_once_and_resets_once() -> None
 
 async def test_a_note_is_put_into_a_session_that_there_is() -> None:
     async with gateway_rig(agents="echo") as rig:
+        await echo_agent(rig)
         client = await greeted(rig)
         note = {"sessionKey": KEY, "message": "note", "label": "lbl"}
         refused = await client.call("chat.inject", note)

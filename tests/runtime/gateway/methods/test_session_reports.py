@@ -6,7 +6,7 @@ from typing import Any
 
 from ipc.websocket.client import Client
 from tests.support.gateway_rig import gateway_rig
-from tests.support.rig_agent import held_agent
+from tests.support.rig_agent import echo_agent, held_agent
 from tests.support.until import until
 from workers.agent import Final, TurnOutcome, Usage
 
@@ -18,6 +18,7 @@ async def said(client: Client, key: str, text: str) -> Any:
 
 async def test_words_are_found_in_the_sessions_that_are_meant() -> None:
     async with gateway_rig(agents="echo") as rig:
+        await echo_agent(rig)
         client = await rig.client()
         for key in ("one", "two"):
             run = await said(client, key, "lunch at noon")

@@ -7,6 +7,7 @@ from typing import Any
 from tests.support.gateway_rig import gateway_rig
 from tests.support.handshakes import greeted
 from tests.support.rawclient import RawClient
+from tests.support.rig_agent import echo_agent
 
 KEY = "agent:echo:web1"
 
@@ -18,6 +19,7 @@ async def payload(client: RawClient, method: str, **params: Any) -> Any:
 
 async def test_a_session_is_made_once_and_takes_what_is_said_in_it() -> None:
     async with gateway_rig(agents="echo") as rig:
+        await echo_agent(rig)
         client = await greeted(rig)
         missing = await payload(client, "sessions.send", key=KEY, message="x")
         assert missing == f"session not found: {KEY}"
@@ -36,6 +38,7 @@ async def test_a_session_is_made_once_and_takes_what_is_said_in_it() -> None:
 
 async def test_who_follows_sees_changes_and_messages_and_others_do_not() -> None:
     async with gateway_rig(agents="echo") as rig:
+        await echo_agent(rig)
         client, every, one = await greeted(rig), await greeted(rig), await greeted(rig)
         assert await payload(every, "sessions.subscribe") == {"subscribed": True}
         followed = await payload(one, "sessions.messages.subscribe", key="web1")

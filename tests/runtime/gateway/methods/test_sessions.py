@@ -9,7 +9,7 @@ import pytest
 from ipc.errors import RemoteError
 from ipc.websocket.client import Client
 from tests.support.gateway_rig import gateway_rig
-from tests.support.rig_agent import held_agent
+from tests.support.rig_agent import echo_agent, held_agent
 from tests.support.until import until
 
 KEY = "agent:echo:web1"
@@ -30,6 +30,7 @@ async def refused(client: Client, method: str, params: Any) -> str:
 
 async def test_sessions_are_listed_found_and_shown() -> None:
     async with gateway_rig(agents="echo") as rig:
+        await echo_agent(rig)
         client = await rig.client()
         await talked(client)
         await talked(client, "other")
@@ -71,6 +72,7 @@ async def test_what_cannot_be_done_is_refused(method: str, params: Any, said: st
 
 async def test_a_patch_makes_a_session_and_null_clears() -> None:
     async with gateway_rig(agents="echo") as rig:
+        await echo_agent(rig)
         client = await rig.client()
         patch = {"key": KEY, "label": "mine", "sendPolicy": "deny", "pinned": True}
         assert (await client.call("sessions.patch", patch))["key"] == KEY
@@ -101,6 +103,7 @@ async def test_the_model_of_a_session_is_asked_for_and_the_rest_is_named() -> No
 
 async def test_a_reset_keeps_the_label_and_a_deletion_nothing() -> None:
     async with gateway_rig(agents="echo") as rig:
+        await echo_agent(rig)
         client = await rig.client()
         await talked(client)
         await client.call("sessions.patch", {"key": KEY, "label": "mine"})

@@ -11,7 +11,7 @@ from ipc.errors import RemoteError
 from ipc.frames.data import Call
 from tests.support.gateway_rig import INBOUND_ADDRESSED, gateway_rig, row
 from tests.support.messages import KEY, acked
-from tests.support.rig_agent import delivered
+from tests.support.rig_agent import delivered, echo_agent
 from tests.support.until import PATIENCE, until
 
 ON: dict[str, Any] = {"journal": "on", "wanted": True}
@@ -27,6 +27,7 @@ async def test_the_way_of_a_message_is_shown_from_its_arrival_to_the_answer() ->
             return delivered(call)
 
         worker.on_call = on_call
+        await echo_agent(rig)
         worker.say(1, flags=INBOUND_ADDRESSED)
         await acked(worker, 1)
         await until(lambda: sent)

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from tests.support.http_api import CHAT, RESPONSES, RIGHT, HttpClient, chunks, head, http_rig, said
-from tests.support.rig_agent import held_agent, turn_of
+from tests.support.rig_agent import echo_agent, held_agent, turn_of
 from workers.agent import Delta, Final, ToolCall, TurnOutcome, Usage
 
 WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters": {}}}
@@ -97,6 +97,7 @@ async def test_a_run_that_fails_is_an_error_of_the_api() -> None:
 
 async def test_the_agent_that_is_always_there_answers_and_calls_no_tool() -> None:
     async with http_rig() as client:
+        await echo_agent(client.rig)
         status, body, headers = await client.ask(CHAT, said("hi"))
         assert status == 200, body
         assert body["choices"] == [
@@ -136,6 +137,7 @@ async def keys(client: HttpClient, **more: Any) -> str:
 
 async def test_sessions_follow_an_answer_a_person_or_a_header() -> None:
     async with http_rig() as client:
+        await echo_agent(client.rig)
         status, body, _ = await client.ask(RESPONSES, {"model": "openclaw/echo", "input": "one"})
         assert (status, body["output"][0]["content"][0]["text"]) == (200, "echo: one")
         first = await keys(client)
