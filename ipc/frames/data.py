@@ -258,8 +258,10 @@ class HttpCall(LinkFrame, tag=5, frozen=True, gc=False):
 class TurnBegin(LinkFrame, tag=6, frozen=True, gc=False):
     """A turn for an agent: ``payload`` is JSON text of a ``workers.agent.Turn``.
 
-    An agent that has this ``turn`` begins nothing: it sends again what comes after ``after``. The
-    name of a turn is never used again for another, nor for another attempt at the same run.
+    An agent that has this ``turn`` begins nothing: it sends again what comes after ``after``. With
+    an empty ``payload`` it begins nothing in any case, and ends one that it does not have as
+    ``aborted``; so it ends one that is over already. The name of a turn is never used again for
+    another, nor for another attempt at the same run.
     """
 
     turn: TurnId

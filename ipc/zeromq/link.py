@@ -40,6 +40,7 @@ _NOBLOCK = int(zmq.NOBLOCK)
 _SNDMORE = int(zmq.NOBLOCK | zmq.SNDMORE)
 _RCVMORE = int(zmq.RCVMORE)
 _EVENTS = int(zmq.EVENTS)
+_POLLIN = int(zmq.POLLIN)
 _POLLOUT = int(zmq.POLLOUT)
 
 
@@ -372,17 +373,22 @@ class Dealer(Socket):
                 self._fault(error)
             if self.closed:
                 return True
-        if self._full:
-            self._tell_writable()
+        if self._full and self._tell_writable():
+            return self.closed
         return self.closed or budget_bytes > 0
 
-    def _tell_writable(self) -> None:
-        if not int(self._socket.getsockopt(_EVENTS)) & _POLLOUT:
-            return
+    def _tell_writable(self) -> bool:
+        """Report that there is room, if there is; return whether to look at the socket again.
+
+        To ask it, and to send, may take the edge of what has arrived meanwhile.
+        """
+        events = int(self._socket.getsockopt(_EVENTS))
+        if not events & _POLLOUT:
+            return bool(events & _POLLIN)
         self._full = False
-        if self._on_writable is None:
-            return
-        try:
-            self._on_writable()
-        except Exception as error:  # noqa: BLE001 - as for on_frame
-            self._fault(error)
+        if self._on_writable is not None:
+            try:
+                self._on_writable()
+            except Exception as error:  # noqa: BLE001 - as for on_frame
+                self._fault(error)
+        return True

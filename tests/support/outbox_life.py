@@ -31,7 +31,7 @@ from runtime.gateway.journal.outgoing import OutgoingRow
 from runtime.gateway.journal.records import Arrived, Kept, Marked
 from runtime.gateway.outbox.lending import FileLending
 from runtime.gateway.outbox.outbox import Outbox
-from runtime.gateway.runs.links import RunLinks
+from runtime.gateway.runs.links import RunLinks, TurnTaking
 from runtime.gateway.runs.reception import ConversationsConfig, Reception
 from runtime.gateway.runs.recovery import Recovery
 from runtime.gateway.runs.runs import Runs
@@ -52,7 +52,8 @@ def done(id: str = "p1", parts: int = 1) -> dict[str, Any]:
 
 class OutboxLife:
     """One life of a gateway. ``worker`` decides what comes of each call, whose params are kept in
-    ``calls``; what it leaves open waits in ``waiting``.
+    ``calls``; what it leaves open waits in ``waiting``. ``turns(self)`` makes what runs have as
+    the turn link, the scripted ``agent`` unless told otherwise.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class OutboxLife:
         mode: QueueMode = "followup",
         kind: str = "echo",
         policy: AccessPolicy = OPEN,
+        turns: Callable[[OutboxLife], TurnTaking] | None = None,
         **row: Any,
     ) -> None:
         self.journal, self.worker = journal, worker
@@ -102,7 +104,7 @@ class OutboxLife:
                 journal=lambda: self.intake.journal,
                 flush_soon=self.flush,
                 agents=self.agents,
-                turns=self.agent,
+                turns=self.agent if turns is None else turns(self),
                 outbox=self.outbox,
                 sessions=self.sessions,
                 jobs=self.jobs,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -49,6 +49,7 @@ class ScriptedAgent:
         self.acknowledged: list[tuple[str, int]] = []
         self.cancelled: list[str] = []
         self.named: bool = False
+        self.awaited: set[str] = set()
         self._listeners: dict[str, Any] = {}
         self._seq: dict[str, int] = {}
 
@@ -58,7 +59,9 @@ class ScriptedAgent:
     def begin(self, agent: str, turn: Turn, listener: Any, *, attempt: int = 1) -> None:
         assert agent.startswith("agent:")
         name = f"{attempt}:{turn.run}"
-        decoded = msgspec.to_builtins(turn)
+        self._follow(name, msgspec.to_builtins(turn), listener)
+
+    def _follow(self, name: str, decoded: dict[str, Any], listener: Any) -> None:
         self.turns.append((name, decoded))
         self._listeners[name] = listener
         outcome = self.script(decoded)
@@ -68,7 +71,8 @@ class ScriptedAgent:
     def resume(
         self,
         agent: str,
-        turn: Turn,
+        run: str,
+        deadline: int,
         listener: Any,
         *,
         incarnation: int,
@@ -79,11 +83,19 @@ class ScriptedAgent:
         if self.here and incarnation != self.here:
             listener.died(seen)
         else:
-            self._seq[f"{attempt}:{turn.run}"] = after
-            self.begin(agent, turn, listener, attempt=attempt)
+            name = f"{attempt}:{run}"
+            self._seq[name] = after
+            held = next(
+                (turn for known, turn in self.turns if known == name), {"run": run, "text": ""}
+            )
+            self._follow(name, held, listener)
 
-    def resumed_all(self) -> None:
+    def resumed_all(self, awaited: Iterable[str] = ()) -> None:
         self.named = True
+        self.awaited = set(awaited)
+
+    def release(self, run: str) -> None:
+        self.awaited.discard(run)
 
     def acknowledge(self, run: str, seq: int, *, attempt: int | None = None) -> None:
         self.acknowledged.append((f"{attempt}:{run}", seq))

@@ -69,6 +69,6 @@ class AgentDataLink(WorkerDataLink):
             self._schedule()
 
     def _welcomed(self, frame: Welcome) -> None:
-        if not frame.early and not self._welcome:
+        if not frame.early and not (self._welcome and frame.gateway == self._gateway):
             self.queue.resend()
         super()._welcomed(frame)

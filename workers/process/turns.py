@@ -1,8 +1,9 @@
 """Run the turns of an agent: begin, number what they yield, end them, send again what is lost.
 
 A turn is kept by its name until the gateway has acknowledged its end, so that a new gateway goes
-on with it. Its name is remembered for a while after that: what comes late begins nothing. No
-turn waits for another: each has its own task and its own credit.
+on with it. Its name is remembered for a while after that: what comes late begins nothing, and is
+answered as ``aborted``, as is what should go on and is not here: the gateway decides whether there
+is another attempt. No turn waits for another: each has its own task and its own credit.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ MAX_HELD = 10_000  # turns, with those whose end is not acknowledged
 REMEMBERED = 20_000  # names of turns that are over
 REMEMBER_SECONDS = 600.0
 ITEMS_A_TURN = 64  # what an agent yields without waiting before the loop turns
-UNKNOWN = "the agent's process knows nothing of this turn"
 
 TurnFrameDown = TurnBegin | TurnAck | TurnCancel
 
@@ -138,15 +138,16 @@ class AgentTurns:
         self._link.send_turn(held.log)
 
     def _take(self, frame: TurnBegin) -> None:
-        if frame.turn in self._past:
-            self._link.dropped["late turns"] += 1
-            return
         log = self._link.queue.open(frame.turn, frame.after)
         log.taken = True
         held = self._held[frame.turn] = HeldTurn(log)
         self.begun += 1
-        if frame.after:  # events of it were acknowledged, and none of them is here
-            self._end(held, TurnOutcome("error", kind="failed", error=UNKNOWN))
+        if self._past.pop(frame.turn, None) is not None:
+            self._link.dropped["late turns"] += 1
+            self._end(held, TurnOutcome("aborted"))
+            return
+        if frame.after or not frame.payload:  # it is to go on, and is not here
+            self._end(held, TurnOutcome("aborted"))
             return
         if len(self._held) > MAX_HELD:
             text = f"{MAX_HELD} turns are running"

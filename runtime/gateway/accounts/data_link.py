@@ -162,6 +162,8 @@ class DataRouter:
             elif isinstance(each, TurnEvents | TurnEnded | TurnTaken):
                 if peer is not None and peer.welcome:
                     self._turns.on_frame(peer, each)
+                else:  # it takes us for another gateway: what it keeps comes after its hello
+                    self._greetings.ask_for_hello(id)
             elif isinstance(each, AccountIdentity):
                 if peer is not None and self._intake.is_on(peer.key) and self._intake.ready:
                     self._intake.identify(peer, each)

@@ -204,7 +204,8 @@ class RunExecution:
         if run.state == "running":
             self._links.turns.resume(
                 agent_key(run.agent),
-                turn_of(run, live.request, [], {}, run.deadline),
+                run.id,
+                run.deadline,
                 TurnFollower(self, live, live.attempt),
                 incarnation=run.incarnation,
                 after=run.events,
@@ -253,7 +254,6 @@ class RunExecution:
             return  # the turn link goes on by itself
         first, life = not live.attempt, live.life
         started = live.run.started if first else now_ms()
-        live.attempt = 1 if first else started
         live.came = 0
         live.pieces.clear()
         live.tools.clear()
@@ -262,7 +262,10 @@ class RunExecution:
         if members:
             live.request = joined([live, *members])
             live.collected = [each.run.id for each in members]
-        attempt = live.attempt
+        # The first turn of a message alone has a known number, whoever begins it.
+        attempt = live.attempt = 1 if first and not live.collected else started
+        if attempt != 1:
+            self._links.turns.release(live.run.id)
 
         def go(outcome: Outcome = None) -> None:
             if live.attempt == attempt and live.life.phase is RunPhase.RUNNING:

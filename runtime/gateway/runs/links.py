@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import msgspec
@@ -30,7 +30,8 @@ class TurnTaking(Protocol):
     def resume(
         self,
         agent: str,
-        turn: Turn,
+        run: str,
+        deadline: int,
         listener: Any,
         *,
         incarnation: int,
@@ -40,8 +41,11 @@ class TurnTaking(Protocol):
     ) -> None:
         """Go on with a turn that an earlier gateway has sent."""
 
-    def resumed_all(self) -> None:
-        """Have agents forget what no ``resume`` has named."""
+    def resumed_all(self, awaited: Iterable[str] = ()) -> None:
+        """Have agents forget what no ``resume`` has named, but the first turns of ``awaited``."""
+
+    def release(self, run: str) -> None:
+        """Have agents forget the first turn of a run that was awaited."""
 
     def acknowledge(self, run: str, seq: int, *, attempt: int | None = None) -> None:
         """Acknowledge what of a run is stored."""

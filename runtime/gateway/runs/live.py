@@ -103,9 +103,10 @@ class LiveRun:
 def attempt_of(run: Run) -> int:
     """Return what tells the last turn of a run apart that is as it stands in the journal.
 
-    The first turn may be with the agent before it is stored, and so its number is known.
+    The first turn may be with the agent before it is stored, and so its number is known. One that
+    asks several messages at once is another: it is stored first, with them.
     """
-    return run.started if run.retried or run.deaths else 1
+    return run.started if run.retried or run.deaths or run.collected else 1
 
 
 def joined(runs: list[LiveRun]) -> RunRequest:

@@ -125,7 +125,7 @@ class Runs:
         for live in early:
             self._enter(live)
         self._pump()  # what an agent may have of it is named by that
-        self._links.turns.resumed_all()
+        self._links.turns.resumed_all(each.run.id for each in left.values() if each.attempt <= 1)
 
     def live(self, run: str) -> LiveRun | None:
         """Return a run that has not ended."""
@@ -292,6 +292,7 @@ class Runs:
         self._live.pop(live.run.id, None)
         if len(self._live) < MAX_OPEN:
             self._room.set()
+        self._links.turns.release(live.run.id)
         self._tell(live, step)
         for future in live.waiting:
             if not future.done():

@@ -110,8 +110,9 @@ class TurnTable(msgspec.Struct):
 
     by_run: dict[str, OpenTurn] = msgspec.field(default_factory=dict)
     dropped: Counter[str] = msgspec.field(default_factory=lambda: _none_of(REASONS))
-    complete: bool = False  # every turn that an earlier gateway had is known, or over
+    complete: bool = False  # every turn that an earlier gateway had is known, awaited, or over
     _by_name: dict[str, OpenTurn] = msgspec.field(default_factory=dict)
+    _awaited: dict[str, SendDown | None] = msgspec.field(default_factory=dict)  # with what ends it
     _present: dict[str, int] = msgspec.field(default_factory=dict)  # incarnations that are welcome
     _past: dict[str, None] = msgspec.field(default_factory=dict)
     _due: list[tuple[int, str]] = msgspec.field(default_factory=list)
@@ -130,10 +131,23 @@ class TurnTable(msgspec.Struct):
         """Begin a turn, or go on with one that an incarnation has; raises ``ValueError`` twice."""
         if turn.run in self.by_run:
             raise ValueError(f"the run {turn.run} has a turn already")
+        self._awaited.pop(turn.name, None)
         self.by_run[turn.run] = self._by_name[turn.name] = turn
         heapq.heappush(self._due, (turn.deadline, turn.name))
         present = self._present.get(turn.agent)
         return [] if present is None else self._meet(turn, present)
+
+    def complete_with(self, awaited: Iterable[str]) -> None:
+        """Take it that every turn an earlier gateway had is known or over, but those ``awaited``,
+        which may be begun yet, by name.
+        """
+        self.complete = True
+        self._awaited = dict.fromkeys(each for each in awaited if each not in self._by_name)
+
+    def release(self, name: str) -> list[TurnAction]:
+        """Take it that a turn that was awaited is not begun any more."""
+        end = self._awaited.pop(name, None)
+        return [] if end is None else [end]
 
     def met(self, agent: str, incarnation: int) -> list[TurnAction]:
         """Follow a welcome: what it was sent before may be lost."""
@@ -166,11 +180,15 @@ class TurnTable(msgspec.Struct):
         if turn.incarnation != incarnation:
             self.dropped["stale"] += 1
             return []
+        if isinstance(frame, TurnTaken):
+            if frame.acked > turn.got:  # an earlier gateway has stored more than we know of
+                turn.got, turn.seen = frame.acked, True
+        elif _first(frame) > turn.got + 1:  # it has not read yet from where on we need it
+            self.dropped["gap"] += len(frame.payloads) if isinstance(frame, TurnEvents) else 1
+            return []
         turn.taken, turn.payload = True, b""
         match frame:
             case TurnTaken():
-                if frame.acked > turn.got:  # an earlier gateway has stored more than we know of
-                    turn.got, turn.seen = frame.acked, True
                 return []
             case TurnEvents():
                 return self._events(turn, frame)
@@ -229,8 +247,8 @@ class TurnTable(msgspec.Struct):
             return self._die(turn)
         if not turn.taken:
             actions.append(self._down(turn, TurnBegin(turn.name, turn.payload, turn.got)))
-            if turn.stored:
-                actions.append(self._down(turn, TurnAck(turn.name, turn.stored)))
+        if turn.stored:  # that was perhaps lost
+            actions.append(self._down(turn, TurnAck(turn.name, turn.stored)))
         if turn.cancel_at:
             actions.append(self._down(turn, TurnCancel(turn.name)))
         return actions
@@ -262,9 +280,6 @@ class TurnTable(msgspec.Struct):
             heapq.heapify(self._due)
 
     def _events(self, turn: OpenTurn, frame: TurnEvents) -> list[TurnAction]:
-        if frame.first > turn.got + 1:
-            self.dropped["gap"] += len(frame.payloads)  # they come again after the next welcome
-            return []
         known = turn.got + 1 - frame.first
         self.dropped["repeated"] += min(known, len(frame.payloads))
         if turn.ended or known >= len(frame.payloads):
@@ -294,9 +309,6 @@ class TurnTable(msgspec.Struct):
         if turn.ended or frame.seq <= turn.got:
             self.dropped["repeated"] += 1
             return []
-        if frame.seq != turn.got + 1:
-            self.dropped["gap"] += 1
-            return []
         turn.got, turn.ended = frame.seq, True
         try:
             require_shallow(frame.payload)
@@ -311,9 +323,17 @@ class TurnTable(msgspec.Struct):
         self.dropped["unknown"] += 1
         if not self.complete and frame.turn not in self._past:
             return []
+        end: TurnAck | TurnCancel = TurnCancel(frame.turn)
         if isinstance(frame, TurnEnded):
-            return [SendDown(agent, incarnation, TurnAck(frame.turn, frame.seq))]
-        return [SendDown(agent, incarnation, TurnCancel(frame.turn))]
+            end = TurnAck(frame.turn, frame.seq)
+        if frame.turn in self._awaited:
+            self._awaited[frame.turn] = SendDown(agent, incarnation, end)
+            return []
+        return [SendDown(agent, incarnation, end)]
 
     def _down(self, turn: OpenTurn, frame: TurnFrameDown) -> SendDown:
         return SendDown(turn.agent, turn.incarnation, frame)
+
+
+def _first(frame: TurnEvents | TurnEnded) -> int:
+    return frame.first if isinstance(frame, TurnEvents) else frame.seq

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 import msgspec
@@ -36,7 +36,7 @@ from runtime.gateway.runs.turn_table import (
 from workers.agent import Turn, TurnEvent, TurnOutcome
 
 SMALL_BYTES = 100  # about what a frame takes without a payload
-MAX_QUEUED = 20_000  # frames to one process that does not read
+MAX_QUEUED = 20_000  # frames to one process that does not read; then those that say the same go
 
 Send = Callable[[bytes, bytes], bool]
 
@@ -120,7 +120,8 @@ class TurnLink:
     def resume(
         self,
         agent: str,
-        turn: Turn,
+        run: str,
+        deadline: int,
         listener: TurnListener,
         *,
         incarnation: int,
@@ -131,15 +132,25 @@ class TurnLink:
         """Go on with a turn that an earlier gateway has sent to an incarnation of the agent.
 
         ``after`` is the newest number that is stored, ``seen`` whether a delta or the call of a
-        tool is among that. Raises as ``begin``.
+        tool is among that. Where the agent has never got the turn it ends as aborted: who begins it
+        anew can give it what was said before. Raises ``ValueError`` as ``begin``.
         """
-        opened = _opened(agent, turn, listener, attempt)
+        name = name_of(run, attempt)
+        opened = OpenTurn(name, run, agent, b"", deadline, listener, attempt)
         opened = replace(opened, incarnation=incarnation, got=after, stored=after, seen=seen)
         self._do(self._table.add(opened))
 
-    def resumed_all(self) -> None:
-        """Have agents forget, from now on, what no ``resume`` has named: those runs are over."""
-        self._table.complete = True
+    def resumed_all(self, awaited: Iterable[str] = ()) -> None:
+        """Have agents forget, from now on, what no ``resume`` has named: those runs are over.
+
+        The first turns of the runs ``awaited`` are kept until they are begun, or released: an
+        earlier gateway may have begun them and not stored it.
+        """
+        self._table.complete_with(name_of(run, 1) for run in awaited)
+
+    def release(self, run: str) -> None:
+        """Have agents forget the first turn of a run that was awaited: it is over."""
+        self._do(self._table.release(name_of(run, 1)))
 
     def acknowledge(self, run: str, seq: int, *, attempt: int | None = None) -> None:
         """Acknowledge what of a run is stored up to ``seq``; that of its end closes its turn.
@@ -205,8 +216,9 @@ class TurnLink:
         if peer is None or peer.incarnation != action.incarnation:
             return  # it is sent again when that is welcome
         queued = self._queued.setdefault(peer, [])
-        if len(queued) < MAX_QUEUED:
-            queued.append(action.frame)
+        queued.append(action.frame)
+        if len(queued) % MAX_QUEUED == 0:
+            queued[:] = without_repeats(queued)
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._flush)
@@ -269,6 +281,12 @@ def payload_of(turn: Turn) -> bytes:
             " an agent: give it less history, and files by their id"
         )
     return payload
+
+
+def without_repeats(frames: list[TurnFrameDown]) -> list[TurnFrameDown]:
+    """Return frames without those that a later one of their turn makes needless, in order."""
+    last = {(type(frame), frame.turn): place for place, frame in enumerate(frames)}
+    return [frame for place, frame in enumerate(frames) if last[type(frame), frame.turn] == place]
 
 
 def packs_of_turns(frames: list[TurnFrameDown]) -> Iterator[tuple[int, list[TurnFrameDown]]]:

@@ -19,7 +19,7 @@ from workers.agent import Delta, Final, Notice, ToolCall, ToolResult, TurnOutcom
 from workers.links.agent_data import AgentDataLink
 from workers.links.turn_queue import CREDIT_BYTES
 from workers.process import turns as turns_module
-from workers.process.turns import UNKNOWN, AgentTurns
+from workers.process.turns import AgentTurns
 
 P = ParamSpec("P")
 
@@ -219,6 +219,11 @@ async def test_a_turn_that_is_over_is_not_run_again_for_a_while(
     assert life.link.queue.logs == {}
     life.send(begin("count 1"))
     assert life.link.dropped == {"late turns": 1}
+    life.received.frames.clear()
+    assert await life.end_of() == TurnOutcome("aborted"), "the gateway knows that it needs another"
+    assert life.received.ends()[0].seq == 1
+    life.send(data.TurnAck("run-1", 1))
+    assert life.link.queue.logs == {}
     monkeypatch.setattr(turns_module, "REMEMBERED", 1)
     life.send(begin("count 1", "run-2"))
     await life.end_of("run-2")
@@ -226,16 +231,18 @@ async def test_a_turn_that_is_over_is_not_run_again_for_a_while(
     await until(lambda: len(life.agent.texts) == 3)
 
 
+@pytest.mark.parametrize(("payload", "after"), [(b"", 0), (b"", 7), (b"{}", 7)])
 @alive
-async def test_a_turn_of_which_nothing_is_here_any_more_has_failed(life: Life) -> None:
-    life.send(begin("count 3", after=7))
-    outcome = await life.end_of()
-    assert outcome == TurnOutcome("error", kind="failed", error=UNKNOWN)
-    assert life.received.ends()[0].seq == 8
+async def test_a_turn_that_should_go_on_and_is_not_here_is_aborted_and_not_begun(
+    life: Life, payload: bytes, after: int
+) -> None:
+    life.send(data.TurnBegin("run-1", payload, after))
+    assert await life.end_of() == TurnOutcome("aborted")
+    assert life.received.ends()[0].seq == after + 1
     assert life.agent.texts == []
 
 
-@pytest.mark.parametrize("payload", [b"", b"{}", b"[" * 200 + b"]" * 200, b"\xff", b'{"run": 5}'])
+@pytest.mark.parametrize("payload", [b"{}", b"[" * 200 + b"]" * 200, b"\xff", b'{"run": 5}'])
 @alive
 async def test_a_malformed_turn_fails_and_hurts_nothing(life: Life, payload: bytes) -> None:
     life.send(data.TurnBegin("run-1", payload), begin("count 1", "other"))

@@ -349,9 +349,43 @@ def test_a_turn_of_an_earlier_gateway_is_forgotten_once_all_that_go_on_are_known
     table.met(A, 5)
     assert table.take(A, 5, events(1, Delta("a"))) == []
     assert table.take(A, 5, ended(2)) == []
-    table.complete = True
+    table.complete_with([])
     assert frames(table.take(A, 5, events(1, Delta("a")))) == [TurnCancel("1:r")]
     assert frames(table.take(A, 5, ended(2))) == [TurnAck("1:r", 2)]
+
+
+def test_a_turn_that_is_awaited_is_not_cancelled_before_it_is_begun() -> None:
+    """An earlier gateway has sent it, and was killed before that was stored."""
+    table = TurnTable()
+    table.met(A, 5)
+    table.complete_with(["1:r", "1:late", "1:ended"])
+    for frame in (events(1, Delta("a")), events(1, Delta("a"), turn="1:late")):
+        assert table.take(A, 5, frame) == []
+    assert table.take(A, 5, ended(1, turn="1:ended")) == []
+    assert frames(table.add(opened())) == [TurnBegin("1:r", b"{}", 0)]
+    assert frames(table.release("1:late")) == [TurnCancel("1:late")], "it is over"
+    assert frames(table.release("1:ended")) == [TurnAck("1:ended", 1)]
+    assert table.release("1:ended") == []
+    assert frames(table.take(A, 5, ended(2, turn="1:late"))) == [TurnAck("1:late", 2)]
+
+
+def test_what_an_agent_sends_after_a_gap_does_not_mean_that_it_knows_where_to_go_on() -> None:
+    table, turn = TurnTable(), opened(incarnation=5, got=1, stored=1)
+    table.add(turn)
+    table.met(A, 5)
+    assert table.take(A, 5, events(4, Delta("d"))) == []
+    assert table.take(A, 5, ended(5)) == []
+    again = [TurnBegin("1:r", b"{}", 1), TurnAck("1:r", 1)]
+    assert frames(table.met(A, 5)) == again, "the first one was lost"
+    table.take(A, 5, TurnTaken("1:r", 3))
+    assert table.take(A, 5, events(4, Delta("d"))) == [HandEvents(turn, [Delta("d")], 4)]
+
+
+def test_what_is_acknowledged_is_so_again_after_each_welcome() -> None:
+    table, _ = begun()
+    table.take(A, 5, events(1, Delta("a"), Delta("b")))
+    table.acknowledge("r", 1)
+    assert frames(table.met(A, 5)) == [TurnAck("1:r", 1)]
 
 
 def test_names_of_turns_that_are_over_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,12 +13,28 @@ import pytest
 import uvloop
 
 from ipc.frames import data
-from ipc.frames.data import MAX_TURN_BYTES, PACK_BYTES, TurnAck, TurnBegin, TurnEvents, Welcome
+from ipc.frames.data import (
+    MAX_TURN_BYTES,
+    PACK_BYTES,
+    Refused,
+    TurnAck,
+    TurnBegin,
+    TurnCancel,
+    TurnEvents,
+    Welcome,
+)
 from ipc.identity.peer import PeerProof
-from runtime.gateway.runs.turns import OversizedTurn, TurnLink, name_of, packs_of_turns, payload_of
+from runtime.gateway.runs.turns import (
+    OversizedTurn,
+    TurnLink,
+    name_of,
+    packs_of_turns,
+    payload_of,
+    without_repeats,
+)
 from tests.support.controllable_agent import AGENT
 from tests.support.gateway_rig import SECRET, GatewayRig, gateway_rig, row
-from tests.support.turns import begin, turn_of
+from tests.support.turns import begin, in_ms, turn_of
 from tests.support.until import PATIENCE, until
 from workers.agent import Delta, Final, HistoryItem, TurnEvent, TurnOutcome
 from workers.testing.agent_process import AgentProcess
@@ -139,24 +155,21 @@ async def test_a_new_gateway_goes_on_and_nothing_is_begun_twice(short_path: Path
         await lost.until("events")
         address = rig.parts.boot.data
         rig.parts.data_link.close()
-        async with gateway_rig(row(KEY), address=address) as other:
+        # Without a report for now: after it, what nobody has named is cancelled.
+        async with gateway_rig(supervisor=False, address=address) as other:
             turns = other.parts.turns
             again = Caller(turns)
-            turns.resume(
-                KEY, turn_of("hang before"), again, incarnation=1, after=first.last, seen=True
-            )
+            after, late = first.last, in_ms(60)
+            turns.resume(KEY, "run-1", late, again, incarnation=1, after=after, seen=True)
             lost_again = Caller(turns, "lost")
-            turns.resume(
-                KEY,
-                turn_of("hang never acknowledged", "lost"),
-                lost_again,
-                incarnation=1,
-                after=0,
-                seen=False,
-            )
-            turns.resumed_all()
+            turns.resume(KEY, "lost", late, lost_again, incarnation=1, after=0, seen=False)
+            never = Caller(turns, "never")
+            turns.resume(KEY, "never", late, never, incarnation=1, after=0, seen=False)
+            await other.connect_supervisor(row(KEY))
             await lost_again.until("events")
             assert lost_again.text == "never acknowledged"
+            await never.until("outcomes")  # the agent has not got it, and begins nothing
+            assert (never.events, never.outcomes) == ([], [TurnOutcome("aborted")])
             turns.cancel("run-1")
             await again.until("outcomes")
             assert (again.events, again.outcomes) == ([], [TurnOutcome("aborted")])
@@ -219,6 +232,16 @@ async def test_a_hello_again_sends_what_was_not_taken(short_path: Path) -> None:
         worker.send(data.TurnEnded(first.turn, 1, msgspec.json.encode(TurnOutcome("aborted"))))
         assert isinstance(await worker.next(TurnAck), TurnAck)
         assert caller.incarnations == [1]
+
+
+async def test_an_agent_that_takes_us_for_another_gateway_is_asked_for_a_hello() -> None:
+    async with gateway_rig() as rig:
+        await rig.report(row(KEY))
+        worker = await rig.worker(KEY, ready=False)
+        await worker.next(Welcome)
+        stranger = await rig.worker("agent:other", ready=False)
+        stranger.send(TurnEvents("1:run-1", 1, [b"{}"]))
+        assert (await stranger.next(Refused)).reason == "hello first"
 
 
 async def test_a_caller_that_fails_hurts_no_other(short_path: Path) -> None:
@@ -308,6 +331,14 @@ def test_a_turn_beyond_what_goes_to_an_agent_is_refused_at_once() -> None:
     with pytest.raises(OversizedTurn, match=r"run run-1 has 8\d+ bytes, at most 786432 .*history"):
         payload_of(turn_of("x", history=history))
     assert len(payload_of(turn_of("x", history=history[:700]))) < MAX_TURN_BYTES
+
+
+def test_of_frames_that_say_the_same_the_last_is_kept() -> None:
+    one, two = begin("x", "one"), begin("x", "two")
+    acks = [TurnAck("one", number) for number in range(1, 9)]
+    cancel = TurnCancel("one")
+    queued: list[Any] = [one, acks[0], two, *acks[1:], cancel, TurnAck("two", 1), cancel]
+    assert without_repeats(queued) == [one, two, acks[-1], TurnAck("two", 1), cancel]
 
 
 def test_large_turns_go_in_packs_of_their_own_and_none_is_lost() -> None:
