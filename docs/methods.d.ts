@@ -87,6 +87,54 @@ export type PlaceParams = { path: string };
 /** ``raw`` is the whole text, JSON5 (TOML where the file is); ``base_hash`` that of the text it was made from. */
 export type WriteParams = { raw: string; baseHash?: string };
 
+/** The params of ``cron.add``. ``catchUp`` is ours: what becomes of times that were missed. */
+export type NewJob = { name: string; schedule: AtSchedule | EverySchedule | CronSchedule; sessionTarget: string; wakeMode: "next-heartbeat" | "now"; payload: SystemEventPayload | AgentTurnPayload; agentId?: string | null; sessionKey?: string | null; description?: string; enabled?: boolean; deleteAfterRun?: boolean; delivery?: JobDelivery; failureAlert?: false | JobFailureAlert; catchUp?: "none" | "one" };
+
+/** Once, at a time as ISO 8601. */
+export type AtSchedule = { kind: "at"; at: string };
+
+/** Each so many milliseconds, counted from ``anchorMs`` (when it was made, where absent). */
+export type EverySchedule = { kind: "every"; everyMs: number; anchorMs?: number };
+
+/** The times of an expression; without ``tz`` in the zone of the host. */
+export type CronSchedule = { kind: "cron"; expr: string; tz?: string; staggerMs?: number };
+
+/** A text for the main session of an agent. */
+export type SystemEventPayload = { kind: "systemEvent"; text: string };
+
+/** A turn of an agent in a session of its own. */
+export type AgentTurnPayload = { kind: "agentTurn"; message: string; model?: string | null; thinking?: string | null; timeoutSeconds?: number; toolsAllow?: Array<string> | null; lightContext?: boolean };
+
+/** Where the answer of a run goes: to a chat (``announce``), to a URL, or nowhere. */
+export type JobDelivery = { mode?: "announce" | "none" | "webhook"; channel?: string | null; to?: string | null; accountId?: string | null; threadId?: string | number | null; bestEffort?: boolean };
+
+/** When failures in a row are told to a person, and where. */
+export type JobFailureAlert = { after?: number; cooldownMs?: number; mode?: "announce" | "webhook"; channel?: string; to?: string; accountId?: string; includeSkipped?: boolean };
+
+/** The params that name one job, by either name of OpenClaw's. */
+export type CronJobParams = { id?: string | null; jobId?: string | null };
+
+/** The params of ``cron.list``. */
+export type CronListParams = { includeDisabled?: boolean; enabled?: "all" | "disabled" | "enabled" | null; limit?: number; offset?: number; query?: string; agentId?: string | null; sortBy?: "createdAtMs" | "name" | "nextRunAtMs" | "updatedAtMs"; sortDir?: "asc" | "desc"; includeDeliveryPreviews?: boolean; compact?: boolean | null };
+
+/** The params of ``cron.run``. */
+export type CronRunParams = { id?: string | null; jobId?: string | null; mode?: "due" | "force" | "if-enabled" };
+
+/** The params of ``cron.runs``: of one job, else of all. */
+export type CronRunsParams = { id?: string | null; jobId?: string | null; scope?: "all" | "job" | null; limit?: number; offset?: number; status?: "all" | "error" | "ok" | "skipped"; runId?: string | null; query?: string; sortDir?: "asc" | "desc" };
+
+/** The params of ``cron.update``. */
+export type CronUpdateParams = { id?: string | null; jobId?: string | null; patch: JobPatch };
+
+/** The patch of ``cron.update``; what it does not name stays. */
+export type JobPatch = { name?: string; schedule?: AtSchedule | EverySchedule | CronSchedule; sessionTarget?: string; wakeMode?: "next-heartbeat" | "now"; payload?: PayloadPatch; agentId?: string | null; sessionKey?: string | null; description?: string; enabled?: boolean; deleteAfterRun?: boolean; delivery?: DeliveryPatch; failureAlert?: false | JobFailureAlert | null; catchUp?: "none" | "one" };
+
+/** Changes of a payload: of the same kind they are laid over it, another kind replaces it. */
+export type PayloadPatch = { kind: "agentTurn" | "systemEvent"; text?: string; message?: string; model?: string | null; thinking?: string | null; timeoutSeconds?: number; toolsAllow?: Array<string> | null; lightContext?: boolean };
+
+/** Changes of a delivery, laid over it; ``null`` takes a field away. */
+export type DeliveryPatch = { mode?: "announce" | "none" | "webhook"; channel?: string | null; to?: string | null; accountId?: string | null; threadId?: string | number | null; bestEffort?: boolean };
+
 /** The params that name one dead letter. */
 export type LetterParams = { id: string };
 
@@ -216,11 +264,17 @@ export type SessionsSendParams = { key: string; message: string; idempotencyKey?
 /** The params of ``sessions.usage``; what concerns days is named in the answer's ``ignored``. */
 export type SessionsUsageParams = { key?: string | null; agentId?: string | null; agentScope?: "all" | null; limit?: number; startDate?: string | null; endDate?: string | null; mode?: "gateway" | "specific" | "utc" | null; utcOffset?: string | null; range?: string | null; groupBy?: string | null; includeHistorical?: boolean | null; includeContextWeight?: boolean | null };
 
+/** The params of ``set-heartbeats``. */
+export type SetHeartbeatsParams = { enabled: boolean };
+
 /** The params of ``system-event``: what a program announces about itself. */
 export type SystemEventParams = { text: string; deviceId?: string; instanceId?: string; host?: string; ip?: string; mode?: string; version?: string; platform?: string; deviceFamily?: string; modelIdentifier?: string; lastInputSeconds?: number; reason?: string; roles?: Array<string>; scopes?: Array<string>; tags?: Array<string> };
 
 /** The params of ``tools.catalog``. */
 export type ToolsCatalogParams = { agentId?: string | null; includePlugins?: boolean | null };
+
+/** The params of ``wake``: what an agent is told, at once or with its next turn. */
+export type WakeParams = { mode: "next-heartbeat" | "now"; text: string; sessionKey?: string | null; agentId?: string | null };
 
 /** OpenClaw's params; ``channel`` and ``account_id`` choose where several could be meant. ``force`` logs out first. ``verbose`` is accepted and ignored. */
 export type WebLoginStartParams = { force?: boolean; timeoutMs?: number; verbose?: boolean; channel?: string | null; accountId?: string | null };
@@ -305,6 +359,22 @@ export interface MethodParams {
   "config.schema.lookup": PlaceParams;
   /** Write the whole text, unless the file has changed since; what is redacted is kept. */
   "config.set": WriteParams;
+  /** Make a scheduled job; answer with it. `main` jobs say something to the main session of an agent, others give it a turn. `catchUp` (ours): whether a time that was missed is made up for. */
+  "cron.add": NewJob;
+  /** Answer with one scheduled job. */
+  "cron.get": CronJobParams;
+  /** Answer with scheduled jobs, and where each one's answer goes. */
+  "cron.list": CronListParams;
+  /** Remove a scheduled job; a run of it that is under way ends. */
+  "cron.remove": CronJobParams;
+  /** Run a scheduled job now. Its run has begun, and is stored, when this is answered; its planned time stays. */
+  "cron.run": CronRunParams;
+  /** Answer with what became of the runs of a job, or of all; the newest ones first. */
+  "cron.runs": CronRunsParams;
+  /** Answer with how many jobs there are, and when the next one is due. */
+  "cron.status": NoParams;
+  /** Change a scheduled job; answer with it. */
+  "cron.update": CronUpdateParams;
   /** Give a message up for good. */
   "deadletters.discard": LetterParams;
   /** Answer with the messages that were given up, and what came of their last attempt. */
@@ -339,7 +409,7 @@ export interface MethodParams {
   "gateway.restart.request": DeferrableRestartParams;
   /** Answer with the state of all accounts, as the event `health` has it. */
   "health": unknown;
-  /** Answer with the last heartbeat run of an agent: there is none. */
+  /** Answer with what became of the newest heartbeat since the gateway began, or null. */
   "last-heartbeat": NoParams;
   /** Answer with log lines, each a JSON object as text, and the `cursor` to go on from. */
   "logs.tail": TailParams;
@@ -417,9 +487,11 @@ export interface MethodParams {
   "sessions.subscribe": NoParams;
   /** Answer with the tokens that sessions have taken since they were last begun anew, and their sums. Nothing is kept by day, and nothing about costs: `ignored` (ours) names such params. */
   "sessions.usage": SessionsUsageParams;
+  /** Let heartbeats come, or none, also after a restart; without them an event waits for the next turn. */
+  "set-heartbeats": SetHeartbeatsParams;
   /** Stop accounts, gateway and supervisor. */
   "shutdown": NoParams;
-  /** Answer with the version, a line per account, and (ours) every row of the accounts, what the gateway itself has dropped, by reason, how much waits in the outbox, what agents do, and how requests to the HTTP API ended. */
+  /** Answer with the version, a line per account, and (ours) every row of the accounts, what the gateway itself has dropped, by reason, how much waits in the outbox, what agents do, and how requests to the HTTP API and to hooks have ended. */
   "status": unknown;
   /** Enter or renew a row of the presence, which is broadcast within a second. */
   "system-event": SystemEventParams;
@@ -427,6 +499,8 @@ export interface MethodParams {
   "system-presence": NoParams;
   /** Answer with the tools that the gateway gives an agent: none, agents bring their own. */
   "tools.catalog": ToolsCatalogParams;
+  /** Tell an agent of an event, in its main session or another one. `now` gives it a turn at once; `next-heartbeat`: its next turn, whatever begins that, has the event before it. */
+  "wake": WakeParams;
   /** Begin the login of an account, and answer with its QR code once that is there. */
   "web.login.start": WebLoginStartParams;
   /** Wait until the login is done, or another QR code is to be shown. */

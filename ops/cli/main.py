@@ -44,6 +44,8 @@ class Commands(LazyGroup):
         "deadletters": ("ops.commands.deadletters", "Messages that were given up."),
         "pairing": ("ops.commands.pairing", "Decide who may talk to the accounts."),
         "devices": ("ops.commands.devices", "Decide which devices may connect."),
+        "cron": ("ops.commands.cron", "List, add, run and remove scheduled jobs."),
+        "hooks": ("ops.commands.hooks", "See what a request to a hook would do."),
         "backup": ("ops.commands.journal:backup", "Copy the journal, while it is in use."),
         "restore": ("ops.commands.journal:restore", "Put a copy in the journal's place."),
         "config": ("ops.commands.config", "Find, check and show the configuration."),

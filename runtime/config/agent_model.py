@@ -13,6 +13,7 @@ from msgspec import Meta
 from runtime.config.account_model import Launcher, ProxyUrl
 from runtime.config.fields import Seconds, Section, Text
 from runtime.config.model import AgentsConfig
+from runtime.config.timers import HeartbeatConfig
 from workers.plugin import LOCAL
 
 RepeatMode = Literal["unseen", "always", "never"]
@@ -34,6 +35,8 @@ class AgentConfig(Section, frozen=True):
     repeat: RepeatMode = "unseen"
     # A turn that takes longer is ended. OpenClaw's.
     timeout_seconds: Seconds = 600.0
+    # Turns that come by themselves. None: none, unless something wakes the agent.
+    heartbeat: HeartbeatConfig | None = None
     # Any fields of these parts of `supervisor`.
     restart: dict[str, Any] = {}
     limits: dict[str, Any] = {}

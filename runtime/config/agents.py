@@ -34,6 +34,7 @@ from runtime.config.check import join, problems
 from runtime.config.errors import ConfigError, Problem
 from runtime.config.model import AccountLimitsConfig, Config, RestartConfig
 from runtime.config.section_rules import field_problems, layer_problems, rule_problems
+from runtime.config.timers import HeartbeatConfig, heartbeat_problems
 from runtime.config.wording import unknown
 from runtime.config.worker_spec import WorkerSpec
 from workers.agent import AgentManifest
@@ -53,6 +54,7 @@ class AgentSpec(WorkerSpec, frozen=True, kw_only=True):
     manifest: AgentManifest
     repeat: RepeatMode = "unseen"
     timeout_seconds: float = 600.0  # of a turn
+    heartbeat: HeartbeatConfig | None = None
 
 
 def agents(config: Config, kinds: AgentKinds, source: str = "") -> dict[str, AgentSpec]:
@@ -105,6 +107,9 @@ def _problems(
         text = f"is missing; allowed: {', '.join(sorted(kinds))}"
         return [Problem(join(path, "kind"), text)]
     found = problems(own, AgentConfig, path)
+    if not found and own.get("heartbeat") is not None:
+        beat = msgspec.convert(own["heartbeat"], HeartbeatConfig)
+        found += heartbeat_problems(beat, join(path, "heartbeat"))
     kind = own.get("kind")
     if isinstance(kind, str) and kind and kind not in kinds and kind not in kinds.broken:
         known = {*kinds, *kinds.broken}
@@ -148,6 +153,7 @@ def _spec(config: Config, kinds: AgentKinds, id: str, fields: Mapping[str, Any])
         label=safely(lambda: manifest.describe(given)) or "",
         repeat=common.repeat,
         timeout_seconds=common.timeout_seconds,
+        heartbeat=common.heartbeat,
         fingerprint=fingerprint(
             common.kind, id, ref, common.launcher, common.confine, common.proxy, given, config.media
         ),

@@ -13,12 +13,13 @@ from runtime.config.sessions import (
     validate_queue,
     validate_session,
 )
+from runtime.config.timers import hooks_problems
 
 
 def conversation_problems(
     config: Config, agents: Iterable[str], accounts: Iterable[str], channels: Collection[str]
 ) -> list[Problem]:
-    """Return what is wrong with ``session``, ``bindings``, ``queue`` and ``commands``.
+    """Return what is wrong with ``session``, ``bindings``, ``queue``, ``commands`` and ``hooks``.
 
     ``agents`` and ``accounts`` are the keys of those there are, ``channels`` those installed.
     """
@@ -32,6 +33,7 @@ def conversation_problems(
         *_below("bindings", validate_bindings(config.bindings, ids, known)),
         *_below("queue.", validate_queue(config.queue, channels)),
         *_below("commands.", validate_commands(config.commands, channels)),
+        *hooks_problems(config.hooks),
     ]
 
 

@@ -16,6 +16,7 @@ from runtime.config.fields import Count, Millis, Port, Seconds, Section, Text
 from runtime.config.http_model import HttpConfig, ToolsConfig
 from runtime.config.places import DEFAULT_PORT
 from runtime.config.sessions import BindingConfig, CommandsConfig, QueueConfig, SessionConfig
+from runtime.config.timers import CronConfig, HooksConfig
 from workers.plugin import LOCAL, REMOTE
 from workers.secrets import SecretRef
 
@@ -349,6 +350,8 @@ class Config(Section, frozen=True):
     bindings: list[BindingConfig] = []
     queue: QueueConfig = QueueConfig()
     commands: CommandsConfig = CommandsConfig()
+    cron: CronConfig = CronConfig()
+    hooks: HooksConfig = HooksConfig()
     supervisor: SupervisorConfig = SupervisorConfig()
     journal: JournalConfig = JournalConfig()
     media: MediaConfig = MediaConfig()

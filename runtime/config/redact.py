@@ -53,6 +53,7 @@ def _whole(text: str) -> str:
 
 _ALL: _Secrets = {"": _whole}
 _NONE: _Secrets = {}
+_HOOKS: _Secrets = {"token": _whole}
 _GATEWAY: _Secrets = {"auth.token": _whole, "auth.password": _whole}
 
 
@@ -65,6 +66,8 @@ def redacted(values: Mapping[str, Any], manifests: Manifests) -> dict[str, Any]:
     result = {name: _hide(value, _NONE) for name, value in values.items()}
     if "gateway" in values:
         result["gateway"] = _hide(values["gateway"], _GATEWAY)
+    if "hooks" in values:
+        result["hooks"] = _hide(values["hooks"], _HOOKS)
     channels = values.get("channels")
     if isinstance(channels, Mapping):
         result["channels"] = {

@@ -29,10 +29,13 @@ from runtime.gateway.accounts.intake import Intake
 from runtime.gateway.accounts.peers import Peers
 from runtime.gateway.accounts.ring import Rings
 from runtime.gateway.accounts.rows import Accounts
+from runtime.gateway.cron.links import TimerLinks
+from runtime.gateway.cron.timers import Timers
 from runtime.gateway.devices.devices import Devices
 from runtime.gateway.devices.nodes import Nodes
 from runtime.gateway.devices.registry import Registry
 from runtime.gateway.file_limit import open_file_limit, shares
+from runtime.gateway.hooks.hooks import Hooks
 from runtime.gateway.http.canvas_host import CanvasHost
 from runtime.gateway.http.tickets import MediaTickets
 from runtime.gateway.hub import Hub
@@ -127,7 +130,22 @@ def assemble(
     runs.watch(TypingSigns(accounts, calls.ask).on_update)
     hub = Hub(accounts, health, presence, readiness, config.tick_interval_ms / 1000)
     broadcast = RunBroadcast(hub, sessions, runs)
-    recovery = Recovery(runs, intake, jobs, lambda: state / FILE)
+    timers = Timers(
+        TimerLinks(
+            journal=lambda: intake.journal,
+            open_journal=intake.open,
+            flush_soon=flush,
+            agents=agents,
+            accounts=accounts,
+            runs=runs,
+            sessions=sessions,
+            outbox=outbox,
+            hub=hub,
+            jobs=jobs,
+        )
+    )
+    recovery = Recovery(runs, intake, jobs, lambda: state / FILE, timers.begin)
+    asking = RunAsking(agents, intake, runs, sessions, broadcast, flush)
 
     def on_welcome(key: str) -> None:
         outbox.welcomed(key)  # first: what was left goes before new answers
@@ -169,7 +187,9 @@ def assemble(
         sessions=sessions,
         runs=runs,
         broadcast=broadcast,
-        asking=RunAsking(agents, intake, runs, sessions, broadcast, flush),
+        asking=asking,
+        timers=timers,
+        hooks=Hooks(timers, asking),
         reception=reception,
         recovery=recovery,
         data_link=DataRouter(

@@ -127,6 +127,7 @@ class Gateway:
         parts.hub.close()
         parts.answering.close()
         parts.broadcast.close()
+        parts.timers.close()
         parts.runs.close()
         parts.outbox.close()
         parts.turns.close()

@@ -22,9 +22,11 @@ from runtime.gateway.accounts.intake import Intake
 from runtime.gateway.accounts.peers import Peers
 from runtime.gateway.accounts.ring import Rings
 from runtime.gateway.accounts.rows import Accounts
+from runtime.gateway.cron.timers import Timers
 from runtime.gateway.devices.devices import Devices
 from runtime.gateway.devices.nodes import Nodes
 from runtime.gateway.devices.registry import Registry
+from runtime.gateway.hooks.hooks import Hooks
 from runtime.gateway.http.api_figures import ApiFigures
 from runtime.gateway.http.canvas_host import CanvasHost
 from runtime.gateway.http.tickets import MediaTickets
@@ -52,7 +54,8 @@ class GatewayParts(msgspec.Struct, frozen=True):
     accounts, ``http_calls`` the HTTP requests to them, ``turns`` those of agents, ``runs`` what
     these are asked, ``broadcast`` what clients see of it, ``asking`` begins those of clients,
     ``supervisor`` the link to the supervisor, ``tickets`` let clients fetch files, ``canvas`` is
-    what nodes and browsers show. ``gatekeeper`` decides whose messages are answered.
+    what nodes and browsers show. ``timers`` begin runs without a message, ``hooks`` those that
+    HTTP requests ask for. ``gatekeeper`` decides whose messages are answered.
     """
 
     boot: GatewayBoot
@@ -96,6 +99,8 @@ class GatewayParts(msgspec.Struct, frozen=True):
     asking: RunAsking
     reception: Reception
     recovery: Recovery
+    timers: Timers
+    hooks: Hooks
     data_link: DataRouter
 
     api: ApiFigures = msgspec.field(default_factory=ApiFigures)  # requests to the HTTP API

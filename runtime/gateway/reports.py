@@ -19,6 +19,7 @@ from ipc.frames.words import is_agent
 from ipc.metrics import Series
 from runtime.config.access_policy import AccessPolicy
 from runtime.config.model import IngressConfig, KeepConfig
+from runtime.config.timers import CronConfig, HooksConfig
 from runtime.gateway.access.scopes import READ
 from runtime.gateway.accounts.fanout import (
     AGENT_REMOVED,
@@ -52,6 +53,8 @@ class SupervisorReport(msgspec.Struct, rename="camel"):
     conversations: ConversationsConfig | None = None
     journal: KeepConfig | None = None
     ingress: IngressConfig | None = None
+    cron: CronConfig | None = None
+    hooks: HooksConfig | None = None
     metrics: list[Series] | None = None
 
 
@@ -70,6 +73,7 @@ def take(parts: GatewayParts, report: SupervisorReport) -> None:
     if report.agents is not None:
         parts.agents.configure(report.agents)
         parts.runs.configured()
+        parts.timers.heartbeats.look()
     if report.conversations is not None:
         parts.reception.configure(report.conversations)
     if report.access is not None:
@@ -79,6 +83,10 @@ def take(parts: GatewayParts, report: SupervisorReport) -> None:
         parts.intake.set_keep(Keep(kept.days * 86400.0, kept.bytes, kept.copies))
     if report.ingress is not None:
         parts.http_calls.bounds.configure(report.ingress)
+    if report.cron is not None:
+        parts.timers.configure(report.cron)
+    if report.hooks is not None or report.agents is not None or report.channels is not None:
+        parts.hooks.configure(report.hooks)
     removed = list(report.removed)
     if report.whole:
         removed += [key for key in accounts.all_keys() if key not in report.accounts]

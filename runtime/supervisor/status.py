@@ -117,6 +117,8 @@ def beside_accounts(parts: Parts) -> dict[str, Any]:
     return {"gateway": gateway, "channels": channels, "agents": _agents(parts)} | {
         "journal": _journal(parts),
         "ingress": msgspec.to_builtins(parts.configuration.config.ingress),
+        "cron": msgspec.to_builtins(parts.configuration.config.cron),
+        "hooks": msgspec.to_builtins(parts.configuration.config.hooks),
         "access": _access(parts),
         "conversations": _conversations(parts),
     }
@@ -177,6 +179,7 @@ def _agent(spec: AgentSpec, *, process: bool) -> dict[str, Any]:
         "repeat": spec.repeat,
         "timeoutSeconds": spec.timeout_seconds,
         "process": process,
+        "heartbeat": msgspec.to_builtins(spec.heartbeat),
     }
 
 

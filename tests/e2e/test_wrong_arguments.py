@@ -86,6 +86,7 @@ TAKE_SECONDS = [
     "gateway restart",
     "config patch {}",
 ]
+JOBS = ("run", "runs", "rm")
 LETTERS = ("show", "retry", "discard")
 SESSIONS = ("show", "export", "reset", "delete")
 NO_EXTRAS = [  # take no further argument
@@ -139,6 +140,10 @@ NO_EXTRAS = [  # take no further argument
     "deadletters show x",
     "deadletters retry x",
     "deadletters discard x",
+    "cron list",
+    "cron run x",
+    "cron runs x",
+    "cron rm x",
     "config path",
     "config validate",
     "config show",
@@ -159,6 +164,7 @@ Row = tuple[list[str], ExitCode, str]  # what is typed, how it ends, words of th
 def rows(url: str) -> list[Row]:
     """Return what is wrong in a way of its own."""
     add = ["channels", "add", "local:three"]
+    cron = ["cron", "add", "--name", "x", "--message", "y"]
     send = ["message", "send", "--account", "local:one"]
     call = ["gateway", "call"]
     ask = ["agent", "-m", "x", "--session", "s"]
@@ -192,6 +198,16 @@ def rows(url: str) -> list[Row]:
             ExitCode.ERROR,
             "local:nobody",
         ),
+        *((["cron", verb, "none"], ExitCode.ERROR, "not found: none") for verb in JOBS),
+        (["cron", "add", "--name", "x"], ExitCode.USAGE, "--message"),
+        ([*cron, "--every", "soon"], ExitCode.USAGE, "no duration"),
+        ([*cron, "--every", "5m", "--at", "5m"], ExitCode.USAGE, "one of --at"),
+        ([*cron, "--cron", "nonsense"], ExitCode.ERROR, "five, six, or seven"),
+        ([*cron, "--every", "5m", "--agent", "none"], ExitCode.ERROR, "unavailable: none"),
+        ([*cron, "--at", "2001-01-01T00:00:00Z"], ExitCode.ERROR, "in the past"),
+        (["hooks", "test", "none", "--body", "/dev/null"], ExitCode.ERROR, "no mapping"),
+        (["hooks", "test", "wake", "--body", "/none"], ExitCode.ERROR, "No such file"),
+        (["hooks", "test", "wake"], ExitCode.USAGE, "--body"),
         (["deadletters", "list", "--limit", "0"], ExitCode.USAGE, "limit"),
         (["sessions", "list", "--limit", "0"], ExitCode.USAGE, "limit"),
         (["sessions", "list", "--active", "0"], ExitCode.USAGE, "active"),

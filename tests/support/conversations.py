@@ -18,8 +18,9 @@ def asked(id: str, text: str = "hello", **fields: Any) -> Run:
     """Return a run for a message of ada to the account of the tests."""
     origin = RunOrigin(KEY, "ada", message=f"m-{id}", sender="ada")
     request = RunRequest(text, sender=Sender("ada"), chat=Chat("ada", "direct"))
-    more: dict[str, Any] = {"session": TALK, "origin": origin, "request": request} | fields
-    return Run(id, agent="echo", reply=ReplyTarget(KEY, "ada"), **more)
+    usual: dict[str, Any] = {"session": TALK, "origin": origin, "request": request}
+    usual |= {"agent": "echo", "reply": ReplyTarget(KEY, "ada")}
+    return Run(id, **usual | fields)
 
 
 def talk(key: str = TALK, **fields: Any) -> Session:

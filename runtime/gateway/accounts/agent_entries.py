@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from runtime.config.timers import HeartbeatConfig
+
 NOBODY = "none"  # instead of an agent's id: the gateway's clients answer
 
 
@@ -25,6 +27,7 @@ class AgentEntry(msgspec.Struct, frozen=True, rename="camel"):
     repeat: str = "unseen"
     timeout_seconds: float = 600.0
     process: bool = True
+    heartbeat: HeartbeatConfig | None = None
 
 
 class AgentEntries(msgspec.Struct, frozen=True, rename="camel"):

@@ -29,6 +29,8 @@ EVENTS = (
     "node.invoke.cancel",
     "agent",
     "chat",
+    "cron",
+    "heartbeat",
     "sessions.changed",
     "session.message",
 )

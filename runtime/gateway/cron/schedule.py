@@ -18,7 +18,6 @@ from itertools import islice
 from typing import Literal
 
 import msgspec
-from cronsim import CronSim, CronSimError
 
 SPREAD_MS = 60_000  # over which runs that were missed together begin
 GRACE_MS = 60_000  # a planned time that passed so shortly before is late, not missed
@@ -131,7 +130,7 @@ def check_expression(expression: str, zone: tzinfo = UTC) -> None:
     words = _words(expression)
     try:
         found = _next_of_words(words, datetime.fromtimestamp(0, UTC), zone)
-    except (CronSimError, AssertionError, ValueError, OverflowError) as error:
+    except (AssertionError, ValueError, OverflowError) as error:
         text = str(error) or "it cannot be read"
         raise BadSchedule(f"CronPattern: Invalid expression ('{expression}'): {text}") from None
     if found is None:
@@ -194,7 +193,7 @@ def _next_of_expression(schedule: CronTimes, after: int) -> int | None:
     start = datetime.fromtimestamp(max(after, 0) // 1000, UTC)
     try:
         found = _next_of_words(_words(schedule.expression), start, schedule.zone)
-    except (CronSimError, AssertionError, ValueError, OverflowError):
+    except (AssertionError, ValueError, OverflowError):
         return None
     return None if found is None else milliseconds(found)
 
@@ -236,7 +235,13 @@ def _first_after(
     In the second of two equal hours the library begins with the first one, and so with times that
     are past.
     """
-    times: Iterator[datetime] = CronSim(" ".join(words), start.astimezone(zone))
+    from cronsim import CronSim, CronSimError  # late: few gateways have such a job
+
+    times: Iterator[datetime]
+    try:
+        times = CronSim(" ".join(words), start.astimezone(zone))
+    except CronSimError as error:
+        raise ValueError(str(error)) from None
     for found in islice(times, MAX_TRIES):
         if found.astimezone(UTC) > after:
             return found

@@ -6,16 +6,18 @@ error, and so is an option of a wrong type: neither is guessed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import msgspec
 
 from ipc.nesting import MALFORMED, decode_json
+from runtime.config.timers import HooksConfig
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_KEY = 512  # characters of a session key or an idempotency key
 MODES = ("now", "next-heartbeat")
+PREFIX = "hook:"  # of the sessions that requests may name; OpenClaw's
 LAST = "last"  # the chat that the session was last used from
 WakeMode = Literal["now", "next-heartbeat"]
 
@@ -75,6 +77,17 @@ class HookAgent(msgspec.Struct, frozen=True):
     timeout: float | None = None
     wait: bool = False
     key: str | None = None
+
+
+def rules_of(config: HooksConfig, agents: Iterable[str], channels: Iterable[str]) -> HookRules:
+    """Return what hooks may do by the configuration, with these agents and channels."""
+    allowed = config.allowed_agent_ids
+    return HookRules(
+        agents=frozenset(each for each in agents if allowed is None or each in allowed),
+        channels=tuple(channels),
+        prefixes=tuple(config.allowed_session_key_prefixes or (PREFIX,)),
+        request_keys=config.allow_request_session_key,
+    )
 
 
 def read_body(data: bytes) -> dict[str, Any]:

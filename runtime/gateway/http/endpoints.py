@@ -17,6 +17,7 @@ from runtime.gateway.http import canvas_host, metrics
 from runtime.gateway.http.api import HttpApi
 from runtime.gateway.http.api_routes import routes_of
 from runtime.gateway.http.canvas import CanvasEndpoint
+from runtime.gateway.http.hooks import HooksEndpoint
 from runtime.gateway.http.ingress import Ingress
 from runtime.gateway.http.ingress_heads import PREFIX as ACCOUNTS
 from runtime.gateway.http.media import PREFIX, MediaEndpoint
@@ -49,6 +50,7 @@ class HttpEndpoints:
         self._api = HttpApi(routes_of(parts), self._permission, parts.guard.hosts, parts.api)
         self._registry = metrics.registry(parts)
         self._ingress = Ingress(parts)
+        self._hooks = HooksEndpoint(parts)
         self._paths: dict[str, Endpoint] = {
             "/health": self._health,
             "/healthz": self._health,
@@ -98,6 +100,8 @@ class HttpEndpoints:
             return await self._ingress.answer(request, self._permission.origin_of(request).address)
         if request.rel_url.raw_path.startswith(canvas_host.PLACE):
             return await self._answer_canvas(request)
+        if self._hooks.serves(request.path):
+            return await self._hooks.answer(request, self._permission.origin_of(request).address)
         endpoint = self._paths.get(request.path)
         if request.path.startswith(PREFIX):
             endpoint = self._media.answer

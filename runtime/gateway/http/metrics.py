@@ -75,6 +75,10 @@ class GatewayCollector(Collector):
         yield _gauge("api_in_flight", "Those that are being answered.", api.in_flight)
         yield _gauge("api_streams", "Those of them that are streams of events.", api.streams)
         yield _by("canvas_requests", "Requests to the canvas host.", "outcome", counts)
+        yield _by("hook_requests", "Requests to hooks.", "outcome", parts.hooks.counts)
+        scheduler = parts.timers.scheduler
+        yield _gauge("cron_jobs", "Scheduled jobs.", len(scheduler.jobs))
+        yield _gauge("cron_running", "Runs of them that are under way.", scheduler.in_flight)
         yield _by("refused", "Handshakes refused.", "reason", hub.refused)
         yield _by("dropped", "Frames of workers not handed on.", "reason", data_link.dropped)
         yield _by("agent_failures", "Answers that were not.", "reason", parts.agents.failed)

@@ -61,6 +61,7 @@ _json = msgspec.json.Encoder().encode
 _body = msgspec.msgpack.Encoder().encode
 
 KnownRows = dict[str, dict[str, OutgoingRow]]  # by the key of their account, and by their own
+ENTRY_RECORDS = (RunEnded, EntriesAdded, ItemsChanged)
 KnownRuns = dict[str, dict[str, Run]]
 
 
@@ -116,8 +117,8 @@ class Commit:
             case RunQueued():
                 outcome = outcome_of({}, self._ask(account, record.key, [record.run]))
             case ItemsChanged():
-                outcome = outcome_of({}, self._ask(account, record.key, record.runs))
                 self._keep(account, record)
+                outcome = self._converse(account, record)
             case RunEnded() | EntriesAdded():
                 outcome = self._converse(account, record)
             case RunStarted() | RunPostponed() | RunSeen() | RunMerged():
@@ -129,7 +130,7 @@ class Commit:
                 self._step(schema.SESSION_GONE, account, numbers=gone, text=record.session)
             case _:
                 self._change_row(account, record)
-        if self.entry != place.entries and isinstance(record, RunEnded | EntriesAdded):
+        if self.entry != place.entries and isinstance(record, ENTRY_RECORDS):
             place = msgspec.structs.replace(place, entries=self.entry)
         self.places[record.key] = place
         return outcome
@@ -221,9 +222,14 @@ class Commit:
         numbers = (int(request), int(answer), int(ends))
         self._step(schema.RUN_CHANGED, account, at, numbers, text=text, body=body)
 
-    def _converse(self, account: int, record: RunEnded | EntriesAdded) -> Recorded | Known | None:
+    def _converse(
+        self, account: int, record: RunEnded | EntriesAdded | ItemsChanged
+    ) -> Recorded | Known | None:
         """Add entries of a session with what is to be sent and how the session is afterwards."""
         known: dict[str, OutgoingRow] = {}
+        asked: dict[str, Run] = {}
+        if isinstance(record, ItemsChanged):
+            asked = self._ask(account, record.key, record.runs)
         if isinstance(record, RunEnded):
             self._change_run(account, record)
             known = self._queue(account, record.key, record.answers)
@@ -237,7 +243,7 @@ class Commit:
         self.entry += len(record.entries)
         if record.changed is not None:
             self._session(account, record.changed)
-        return outcome_of(known, {}, first if record.entries else 0)
+        return outcome_of(known, asked, first if record.entries else 0)
 
     def _session(self, account: int, session: Session) -> None:
         self._step(schema.SESSION, account, session.updated, text=_json(session).decode())

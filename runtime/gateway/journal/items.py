@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from runtime.gateway.journal.conversations import Session, TranscriptEntry
 from runtime.gateway.journal.runs import Run
 
 
@@ -21,10 +22,14 @@ class KeptItem(msgspec.Struct, frozen=True):
 class ItemsChanged(msgspec.Struct, frozen=True):
     """Documents are new or other ones, some (kind, id) are no more, and ``runs`` begin with it.
 
-    Where the id of a run is known nothing begins, and the documents change all the same.
+    Where the id of a run is known nothing begins, and the documents change all the same. With it
+    a ``session`` may get ``entries``; ``changed`` is what it is then.
     """
 
     key: str
     items: list[KeptItem] = []
     removed: list[tuple[str, str]] = []
     runs: list[Run] = []
+    session: str = ""
+    entries: list[TranscriptEntry] = []
+    changed: Session | None = None

@@ -255,7 +255,9 @@ class MemoryJournal:
             case RunQueued():
                 outcome = outcome_of({}, self._conversations.ask(key, [record.run]))
             case ItemsChanged():
-                outcome = outcome_of({}, self._conversations.ask(key, record.runs))
+                known = self._conversations.ask(key, record.runs)
+                outcome = outcome_of({}, known, self._conversations.add(key, record))
+                place = replace(place, entries=self._conversations.newest)
                 for gone in record.removed:
                     self._items.pop(gone, None)
                 self._items |= {(each.kind, each.id): each for each in record.items}

@@ -25,6 +25,7 @@ from runtime.gateway.journal.erasing import (
     is_run_of,
     unrouted,
 )
+from runtime.gateway.journal.items import ItemsChanged
 from runtime.gateway.journal.runs import Run, RunEnded, RunRecord, born, changed_run
 
 
@@ -55,7 +56,7 @@ class Conversations:
         if run is not None:
             self._runs[key][run.id] = changed_run(run, record)
 
-    def add(self, key: str, record: RunEnded | EntriesAdded) -> int:
+    def add(self, key: str, record: RunEnded | EntriesAdded | ItemsChanged) -> int:
         """Add entries and take over their session; return the first one's number, 0 for none."""
         first = self.newest + 1
         for each in record.entries:

@@ -38,18 +38,12 @@ def health(parts: GatewayParts, client: ConnectedClient, params: None) -> Any:
 def status(parts: GatewayParts, client: ConnectedClient, params: None) -> Any:
     """Answer with the version, a line per account, and (ours) every row of the accounts, what the
     gateway itself has dropped, by reason, how much waits in the outbox, what agents do, and how
-    requests to the HTTP API ended.
+    requests to the HTTP API and to hooks have ended.
     """
     dropped = dict(parts.data_link.dropped) | {"slow client": parts.server.slow}
     own = {"dropped": dropped, "outbox": parts.outbox.figures(), "runs": parts.runs.figures()}
-    own["httpApi"] = parts.api.figures()
+    own |= {"httpApi": parts.api.figures(), "hooks": dict(parts.hooks.counts)}
     return parts.health.status() | own
-
-
-@method("last-heartbeat", READ)
-def last_heartbeat(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
-    """Answer with the last heartbeat run of an agent: there is none."""
-    return None
 
 
 @method("gateway.identity.get", READ)

@@ -19,6 +19,7 @@ from runtime.gateway.conversations.run_events import RunEvent, RunEvents
 from runtime.gateway.hub import Hub
 from runtime.gateway.journal.runs import Run
 from runtime.gateway.runs.live import RunUpdate
+from runtime.gateway.runs.replies import is_heartbeat
 from runtime.gateway.runs.runs import Runs
 from runtime.gateway.runs.session_broadcast import SessionBroadcast
 from runtime.gateway.runs.sessions import SessionCache
@@ -87,7 +88,12 @@ class RunBroadcast:
         if isinstance(update.event, Delta):
             text = text.removesuffix(update.event.text)
         return RunEvents(
-            run.id, run.session, run.agent, session_id=self._session_id(run.session), text=text
+            run.id,
+            run.session,
+            run.agent,
+            session_id=self._session_id(run.session),
+            text=text,
+            heartbeat=is_heartbeat(run.request),
         )
 
     def _wake(self, run: str, session: str, events: RunEvents, now: int) -> None:

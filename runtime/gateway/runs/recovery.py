@@ -19,13 +19,22 @@ class Recovery:
 
     ``file`` is that of the journal. Where there is one it is read, whether or not an account needs
     it now: clients may have left runs in it. Until it is needed it is not made.
+    ``on_whole()`` is called when that is done, and with each change of the journal afterwards.
     """
 
-    def __init__(self, runs: Runs, intake: Intake, jobs: Jobs, file: Callable[[], Path]) -> None:
+    def __init__(
+        self,
+        runs: Runs,
+        intake: Intake,
+        jobs: Jobs,
+        file: Callable[[], Path],
+        on_whole: Callable[[], None] = lambda: None,
+    ) -> None:
         self._runs = runs
         self._intake = intake
         self._jobs = jobs
         self._file = file
+        self._on_whole = on_whole
         self._informed = self._begun = False
 
     def reported(self) -> None:
@@ -46,11 +55,14 @@ class Recovery:
 
     def look(self) -> None:
         """Begin, if that is possible now."""
-        if self._begun or not self._informed:
+        if self._begun:
+            self._on_whole()
+        elif not self._informed:
             return
-        if self._intake.journal is None:
+        elif self._intake.journal is None:
             self._begun = True  # nothing was ever stored
             self._runs.resumed()
+            self._on_whole()
         elif self._intake.ready:
             self._begun = True
             self._jobs.start(self._read())
@@ -64,3 +76,4 @@ class Recovery:
             except Exception:  # one account's rows must not hold up the others
                 log.exception("the runs of an account could not be read", account=key)
         self._runs.resumed()
+        self._on_whole()

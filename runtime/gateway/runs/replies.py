@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from runtime.gateway.conversations.error_texts import end_text, error_text
+from runtime.gateway.conversations.heartbeat_rules import without_token
 from runtime.gateway.conversations.reply_tags import read_reply
 from runtime.gateway.journal.conversations import Session, TranscriptEntry
 from runtime.gateway.journal.runs import ReplyTarget, Run, RunEnded, RunRequest, RunResult
@@ -19,6 +20,8 @@ from workers.messages import MAX_TEXT, Outbound
 
 MAX_TOOLS = 64  # calls of tools and their results, of one turn, that are kept
 MAX_TOOL_TEXT = 8 * 1024  # characters of what a tool was given, or has returned
+# What asks by itself. Where it fails, a chat is not told: nobody there has asked.
+UNASKED = frozenset({"cron", "heartbeat", "hook"})
 PLAIN_KINDS = frozenset({"echo"})  # of agents that repeat what people wrote: no Markdown
 
 
@@ -133,6 +136,9 @@ def _message_of(
     target = run.reply
     if target is None:
         return None
+    unasked = run.origin.client in UNASKED
+    if unasked and (live.notice or final is None):
+        return None
     if live.notice:
         return _notice(run, target, live.notice)
     if final is None:
@@ -143,6 +149,11 @@ def _message_of(
         return None if told is None or end.state == "expired" else _notice(run, target, told.text)
     if not text and not final.attachments:
         return None
+    if is_heartbeat(live.request):
+        said = without_token(text)
+        if said is None:
+            return None
+        text = said
     group = run.request.chat is not None and run.request.chat.kind == "group"
     reply = read_reply(
         text,
@@ -152,6 +163,8 @@ def _message_of(
         files=bool(final.attachments),
     )
     if reply.kind == "silent":
+        return None
+    if reply.kind == "empty" and unasked:
         return None
     if reply.kind == "empty":
         return _notice(run, target, error_text("empty").text)
@@ -164,6 +177,11 @@ def _message_of(
         attachments=final.attachments,
         markup=markup_of(speaking.kind),
     )
+
+
+def is_heartbeat(request: RunRequest) -> bool:
+    """Return whether nobody has asked what a request asks: it is a heartbeat."""
+    return bool(request.fields.get("heartbeat"))
 
 
 def _notice(run: Run, target: ReplyTarget, text: str) -> Outbound:
@@ -189,6 +207,8 @@ def entries_of(run: Run, live: LiveRun, end: End, told: str, now: int) -> list[T
     request, outcome = live.request, live.outcome
     if end.state == "expired" or not run.started:
         return []
+    if is_heartbeat(request) and end.state == "final" and without_token(told) is None:
+        return []  # nothing was to be said
     asked = TranscriptEntry(
         "user",
         request.text,

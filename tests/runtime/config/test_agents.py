@@ -113,7 +113,7 @@ def test_one_that_cannot_run_says_why_and_hurts_no_other(
         ),
         (
             "{default: 'a', entries: {a: {kind: 'echo', model: 'm'}}}",
-            ".entries.a.model: unknown field; allowed: confine, enabled, kind",
+            ".entries.a.model: unknown field; allowed: confine, enabled, heartbeat, kind",
         ),
         (
             f"{{default: 'a', entries: {{a: {{{THINK}, temperature: 3}}}}}}",

@@ -37,6 +37,7 @@ REVIEWED = {
     "channels.*.accounts.*.groupAllowFrom": "ids of people",
     "commands.ownerAllowFrom": "ids of people",
     "gateway.tools.allow": "names of tools; every operator may do what they do",
+    "hooks.path": "where hooks are on the gateway's own port",
     "gateway.publicUrl": "which Host and Origin count as ours; nothing is sent there",
 }
 WALKED: dict[str, Any] = {

@@ -1,0 +1,48 @@
+"""Tries a hook of the configuration on a request, without a gateway."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ops.exits import OperatorError
+from runtime.config.load import Loaded
+from runtime.gateway.hooks.mappings import HookRequest, find, read_mappings
+from runtime.gateway.hooks.requests import (
+    BadHook,
+    HookWake,
+    agent_turn_of,
+    read_body,
+    rules_of,
+    wake_of,
+)
+
+
+def made_of(
+    found: Loaded, name: str, data: bytes, headers: dict[str, str], query: dict[str, str]
+) -> dict[str, Any]:
+    """Return what a request makes of a hook; raises ``OperatorError`` where it is refused."""
+    config = found.config.hooks
+    agents = [spec.account_id for spec in found.agents.values()]
+    channels = list(dict.fromkeys(spec.channel for spec in found.accounts.values()))
+    rules = rules_of(config, agents, channels)
+    hooks = read_mappings(config.mappings, rules)
+    try:
+        body = read_body(data)
+        request = HookRequest(name, body, headers, query)
+        if name == "wake":
+            made: Any = wake_of(body, rules)
+        elif name == "agent":
+            made = agent_turn_of(body, rules, headers.get("idempotency-key"))
+        else:
+            hook = find(hooks, request)
+            if hook is None:
+                raise OperatorError(f"no mapping in hooks.mappings takes {name}: 404")
+            if hook.problem is not None:
+                raise OperatorError(hook.problem)
+            made = hook.action(request, rules)
+    except BadHook as error:
+        raise OperatorError(f"refused with {error.status}: {error.error}") from None
+    action = "wake" if isinstance(made, HookWake) else "agent"
+    return {"action": action, "enabled": config.enabled, **msgspec.to_builtins(made)}

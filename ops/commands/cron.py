@@ -1,0 +1,233 @@
+"""The commands ``trunkline cron …``: what agents do by the clock."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from ops.commands.option_groups import RuntimeOptions, command
+from ops.commands.options import command_app
+from ops.exits import UsageFailure
+from ops.output.show import show_fields, show_json
+
+app = command_app("List, add, run and remove scheduled jobs.")
+
+JobId = Annotated[str, typer.Argument(metavar="ID", help="Id, as `cron list` shows it.")]
+Name = Annotated[str, typer.Option(help="What it is called.")]
+At = Annotated[str | None, typer.Option(help="Once: 2026-12-24T18:00:00Z, or 20m from now.")]
+Every = Annotated[str | None, typer.Option(help="Again and again: 30s, 15m, 2h, 1d.")]
+Expression = Annotated[str | None, typer.Option("--cron", help='By the clock: "0 9 * * 1".')]
+Zone = Annotated[str | None, typer.Option("--tz", help="Time zone of --cron (Europe/Berlin).")]
+Message = Annotated[str | None, typer.Option(help="Give an agent a turn with this text.")]
+Event = Annotated[
+    str | None,
+    typer.Option("--system-event", help="Say this to the main session of an agent instead."),
+]
+AgentId = Annotated[str | None, typer.Option("--agent", help="Which agent.")]
+Channel = Annotated[str | None, typer.Option(help="Say the answer here (irc); with --to.")]
+To = Annotated[str | None, typer.Option(help="Chat or person, as the channel names it.")]
+AccountId = Annotated[str | None, typer.Option("--account", help="By this account of the channel.")]
+Webhook = Annotated[str | None, typer.Option(help="Post the answer to this address instead.")]
+NoDeliver = Annotated[bool, typer.Option("--no-deliver", help="Say the answer nowhere.")]
+NextBeat = Annotated[
+    bool, typer.Option("--next-heartbeat", help="An event waits for the agent's next turn.")
+]
+CatchUp = Annotated[
+    str | None, typer.Option(help="A time that was missed: one (run once, the default) or none.")
+]
+Model = Annotated[str | None, typer.Option(help="With this model.")]
+Limit = Annotated[int, typer.Option(help="At most so many.", min=1, max=200)]
+All = Annotated[bool, typer.Option("--all", help="Disabled ones too.")]
+IfDue = Annotated[bool, typer.Option("--due", help="Only if it is due.")]
+UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+COLUMNS = {
+    "id": "id",
+    "name": "name",
+    "agent": "effectiveAgentId",
+    "schedule": "when",
+    "next": "next",
+    "last": "last",
+    "delivery": "where",
+}
+RUN_COLUMNS = {
+    "started": "started",
+    "status": "status",
+    "took": "took",
+    "delivery": "deliveryStatus",
+    "summary": "said",
+}
+
+
+@command(app, "list")
+def list_(*, everything: All = False, options: RuntimeOptions) -> None:
+    """Show the scheduled jobs, those that are due first."""
+    answer = _ask(options, "cron.list", {"includeDisabled": everything, "limit": 200})
+    if options.json:
+        show_json(answer)
+        return
+    previews = answer["deliveryPreviews"]
+    rows = [
+        {
+            **row,
+            "when": _schedule(row["schedule"]),
+            "next": _time(row["state"].get("nextRunAtMs")) if row["enabled"] else "disabled",
+            "last": row["state"].get("lastRunStatus", ""),
+            "where": previews.get(row["id"], {}).get("label", ""),
+        }
+        for row in answer["jobs"]
+    ]
+    show_fields(rows, COLUMNS)
+
+
+@command(app)
+def add(
+    *,
+    name: Name,
+    at: At = None,
+    every: Every = None,
+    expression: Expression = None,
+    zone: Zone = None,
+    message: Message = None,
+    event: Event = None,
+    agent: AgentId = None,
+    channel: Channel = None,
+    to: To = None,
+    account: AccountId = None,
+    webhook: Webhook = None,
+    no_deliver: NoDeliver = False,
+    next_heartbeat: NextBeat = False,
+    catch_up: CatchUp = None,
+    model: Model = None,
+    options: RuntimeOptions,
+) -> None:
+    """Add a job: when (--at, --every or --cron), and what (--message or --system-event)."""
+    if (message is None) == (event is None):
+        raise UsageFailure("one of --message and --system-event is needed")
+    delivery = _delivery(channel, to, account, webhook, no_deliver=no_deliver)
+    if event is not None and delivery is not None:
+        raise UsageFailure("--system-event has no delivery: the agent's heartbeat says where")
+    params: dict[str, Any] = {
+        "name": name,
+        "schedule": _when(at, every, expression, zone),
+        "wakeMode": "next-heartbeat" if next_heartbeat else "now",
+    }
+    if event is not None:
+        params |= {"sessionTarget": "main", "payload": {"kind": "systemEvent", "text": event}}
+    else:
+        payload = {"kind": "agentTurn", "message": message} | ({"model": model} if model else {})
+        params |= {"sessionTarget": "isolated", "payload": payload}
+    beside = {"agentId": agent, "delivery": delivery, "catchUp": catch_up}
+    params |= {key: value for key, value in beside.items() if value is not None}
+    answer = _ask(options, "cron.add", params)
+    if options.json:
+        show_json(answer)
+    else:
+        print(f"{answer['id']}  next: {_time(answer['state'].get('nextRunAtMs'))}")
+
+
+@command(app)
+def run(*, job: JobId, due: IfDue = False, options: RuntimeOptions) -> None:
+    """Run a job now; its planned time stays."""
+    answer = _ask(options, "cron.run", {"id": job, "mode": "due" if due else "force"})
+    if options.json:
+        show_json(answer)
+    else:
+        print(answer.get("runId") or f"not run: {answer['reason']}")
+
+
+@command(app)
+def runs(*, job: JobId, limit: Limit = 20, options: RuntimeOptions) -> None:
+    """Show what became of the last runs of a job, the newest first."""
+    answer = _ask(options, "cron.runs", {"id": job, "limit": limit})
+    if options.json:
+        show_json(answer)
+        return
+    rows = [
+        {
+            **row,
+            "started": _time(row["runAtMs"]),
+            "took": f"{row.get('durationMs', 0) / 1000:.1f} s",
+            "said": " ".join((row.get("error") or row.get("summary") or "").split())[:80],
+        }
+        for row in answer["entries"]
+    ]
+    show_fields(rows, RUN_COLUMNS)
+
+
+@command(app)
+def rm(*, job: JobId, options: RuntimeOptions) -> None:
+    """Remove a job; a run of it that is under way ends."""
+    answer = _ask(options, "cron.remove", {"id": job})
+    if options.json:
+        show_json(answer)
+    else:
+        print("removed")
+
+
+def _ask(options: RuntimeOptions, method: str, params: dict[str, Any]) -> Any:
+    from ops.actions.ask import ask_gateway
+
+    return ask_gateway(options.target, method, params)
+
+
+def _when(
+    at: str | None, every: str | None, expression: str | None, zone: str | None
+) -> dict[str, Any]:
+    if sum(each is not None for each in (at, every, expression)) != 1:
+        raise UsageFailure("one of --at, --every and --cron is needed")
+    if zone is not None and expression is None:
+        raise UsageFailure("--tz is the zone of --cron")
+    if expression is not None:
+        return {"kind": "cron", "expr": expression} | ({"tz": zone} if zone else {})
+    if every is not None:
+        return {"kind": "every", "everyMs": _milliseconds("--every", every)}
+    assert at is not None
+    if at[-1:] in UNITS and at[:-1].isdecimal():
+        moment = time.time() + _milliseconds("--at", at) / 1000
+        at = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+    return {"kind": "at", "at": at}
+
+
+def _milliseconds(option: str, text: str) -> int:
+    number = text[:-1]
+    if text[-1:] not in UNITS or not (number.isascii() and number.isdecimal()) or not int(number):
+        raise UsageFailure(f"{option} {text}: no duration; allowed: 30s, 15m, 2h, 1d")
+    return int(number) * UNITS[text[-1]]
+
+
+def _delivery(
+    channel: str | None,
+    to: str | None,
+    account: str | None,
+    webhook: str | None,
+    *,
+    no_deliver: bool,
+) -> dict[str, Any] | None:
+    chat = {"channel": channel, "to": to, "accountId": account}
+    given = {name: value for name, value in chat.items() if value is not None}
+    if sum((bool(given), webhook is not None, no_deliver)) > 1:
+        raise UsageFailure("one of --to, --webhook and --no-deliver is enough")
+    if no_deliver:
+        return {"mode": "none"}
+    if webhook is not None:
+        return {"mode": "webhook", "to": webhook}
+    return {"mode": "announce", **given} if given else None
+
+
+def _schedule(schedule: dict[str, Any]) -> str:
+    match schedule["kind"]:
+        case "at":
+            return f"at {schedule['at']}"
+        case "every":
+            seconds = schedule["everyMs"] / 1000
+            return f"every {seconds:g} s" if seconds < 60 else f"every {seconds / 60:g} min"
+    return f"{schedule['expr']} {schedule.get('tz', '')}".strip()
+
+
+def _time(at: int | None) -> str:
+    if at is None:
+        return "never"
+    return datetime.fromtimestamp(at / 1000).astimezone().isoformat(" ", "seconds")

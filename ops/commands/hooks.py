@@ -1,0 +1,60 @@
+"""The commands ``trunkline hooks …``: what hooks would do. No daemon is needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ops.commands.option_groups import LocalOptions, command
+from ops.commands.options import command_app
+from ops.exits import OperatorError, UsageFailure
+from ops.output.show import show_json
+
+app = command_app("See what a request to a hook would do.")
+
+HookName = Annotated[
+    str, typer.Argument(metavar="NAME", help="What stands behind /hooks/: wake, agent, github.")
+]
+BodyFile = Annotated[Path, typer.Option("--body", help="File with the body of the request.")]
+Header = Annotated[list[str] | None, typer.Option("--header", help="NAME: VALUE; repeatable.")]
+Query = Annotated[list[str] | None, typer.Option("--query", help="NAME=VALUE; repeatable.")]
+
+
+@app.callback()
+def hooks() -> None:
+    """See what a request to a hook would do."""
+
+
+@command(app, "test")
+def try_(
+    *,
+    name: HookName,
+    body: BodyFile,
+    header: Header = None,
+    query: Query = None,
+    options: LocalOptions,
+) -> None:
+    """Print what a request with this body makes of a hook: the event or the turn. Nothing runs."""
+    import msgspec
+
+    from ops.actions.hooks import made_of
+    from ops.connect.configuration import load_as_up_does
+
+    try:
+        data = body.read_bytes()
+    except OSError as error:
+        raise OperatorError(f"--body {body}: {error.strerror}") from None
+    headers = {key.lower(): value for key, value in _pairs("--header", header, ":").items()}
+    found = load_as_up_does(options.target)
+    made = made_of(found, name.strip("/"), data, headers, _pairs("--query", query, "="))
+    show_json(msgspec.to_builtins(made))
+
+
+def _pairs(option: str, given: list[str] | None, mark: str) -> dict[str, Any]:
+    pairs = [each.partition(mark) for each in given or ()]
+    for key, found, _ in pairs:
+        if not found or not key.strip():
+            raise UsageFailure(f"{option} {key}: allowed: NAME{mark}VALUE")
+    return {key.strip(): value.strip() for key, _, value in pairs}

@@ -1,0 +1,102 @@
+"""Defines what runs without a message: scheduled jobs, hooks, heartbeats. Pure.
+
+The fields are named as OpenClaw names them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from runtime.config.errors import Problem
+from runtime.config.fields import Section, Text
+from workers.plugin import LOCAL, REMOTE
+from workers.secrets import SecretRef
+
+Duration = Annotated[str, Meta(pattern=r"^[0-9]{1,6}(s|m|h|d)$")]
+Clock = Annotated[str, Meta(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")]
+HookPath = Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._-]+)+$", max_length=256)]
+UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+class CronConfig(Section, frozen=True):
+    """Scheduled jobs, which clients add with ``cron.add``."""
+
+    # false: no job begins, and none is lost.
+    enabled: bool = True
+    # Runs of jobs at the same time; others wait. OpenClaw's.
+    max_concurrent_runs: Annotated[int, Meta(ge=1, le=1000)] = 8
+    # Jobs that are kept; more are refused.
+    max_jobs: Annotated[int, Meta(ge=1, le=10_000)] = 1000
+    # Whether results may be posted to addresses of this host and its networks.
+    allow_private: Annotated[bool, LOCAL] = False
+
+
+class HooksConfig(Section, frozen=True):
+    """HTTP requests that wake an agent, or give it a turn: below ``path`` of the gateway's port."""
+
+    enabled: bool = False
+    # Their own: that of the gateway opens no hook.
+    token: Text | SecretRef | None = None
+    path: Annotated[HookPath, REMOTE] = "/hooks"
+    max_body_bytes: Annotated[int, Meta(ge=1, le=256 * 1024)] = 256 * 1024
+    # Whether a request may name its session, and how such a key must begin. None: with hook:.
+    allow_request_session_key: bool = False
+    allowed_session_key_prefixes: Annotated[list[Text], Meta(min_length=1)] | None = None
+    # Agents that hooks may ask. None: all.
+    allowed_agent_ids: list[Text] | None = None
+    # A mapping in which something is wrong spoils its own hook alone.
+    mappings: list[dict[str, Any]] = []
+
+
+class ActiveHours(Section, frozen=True):
+    """The hours of the day in which heartbeats come; from 22:00 to 06:00 is over midnight."""
+
+    start: Clock
+    end: Clock
+    # E.g. Europe/Berlin. None: that of the host.
+    timezone: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+
+
+class HeartbeatConfig(Section, frozen=True):
+    """When an agent is asked by itself whether anything needs attention, in its main session."""
+
+    # 0m: never, only when something wakes it. Each turn costs what a turn costs.
+    every: Duration = "0m"
+    # What it is asked. None: to answer HEARTBEAT_OK where nothing is to be done.
+    prompt: Text | None = None
+    # Who reads an answer that is not HEARTBEAT_OK. last: the chat in which the main session was
+    # used last; OpenClaw's default.
+    target: Literal["none", "last"] = "none"
+    active_hours: ActiveHours | None = None
+
+
+def milliseconds(duration: str) -> int:
+    """Return how long a duration like 30m is."""
+    return int(duration[:-1]) * UNITS[duration[-1]]
+
+
+def heartbeat_problems(config: HeartbeatConfig, path: str) -> list[Problem]:
+    """Return what the types alone do not find."""
+    hours = config.active_hours
+    if hours is None:
+        return []
+    from zoneinfo import available_timezones  # late: it reads how Python was built, in 3 ms
+
+    found = []
+    if hours.timezone is not None and hours.timezone not in available_timezones():
+        text = f"is {hours.timezone!r}, no time zone; allowed: Europe/Berlin, say"
+        found.append(Problem(f"{path}.activeHours.timezone", text))
+    if hours.start == hours.end:
+        text = "is the same as start, so no heartbeat would come; allowed: another time"
+        found.append(Problem(f"{path}.activeHours.end", text))
+    return found
+
+
+def hooks_problems(config: HooksConfig) -> list[Problem]:
+    """Return why hooks cannot be served as they are configured."""
+    if config.enabled and config.token is None:
+        text = "is true, and hooks.token is missing; allowed: with a token of their own"
+        return [Problem("hooks.enabled", text)]
+    return []

@@ -1,0 +1,119 @@
+"""Says what a scheduled job asks, and delivers what is answered: to a chat, or to an address."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import UNSET
+
+from ipc import timeouts
+from runtime.gateway.conversations.session_keys import main_key
+from runtime.gateway.cron import run_log
+from runtime.gateway.cron.job_types import AgentTurnPayload, JobDelivery, ScheduledJob
+from runtime.gateway.cron.links import NoRoute, TimerLinks, own_run, with_fields
+from runtime.gateway.cron.outcomes import CronOutcome
+from runtime.gateway.cron.posting import post
+from runtime.gateway.cron.run_log import JobRun
+from runtime.gateway.journal.runs import ReplyTarget, Run
+
+SENDING_SECONDS = 60.0  # for which the end of a run waits for its answer to be sent
+INSTRUCTIONS = (
+    "This is a scheduled run. Nobody is present to answer questions. Your final reply is what "
+    "is delivered."
+)
+
+
+class AnswerDelivery:
+    """Where the answers of scheduled jobs go. Those to chats are sent by the outbox."""
+
+    def __init__(self, links: TimerLinks) -> None:
+        self._links = links
+
+    async def target(self, job: ScheduledJob, agent: str) -> tuple[ReplyTarget | None, str | None]:
+        """Return where the answer is said, and why it cannot be."""
+        delivery = job.delivery
+        if not isinstance(delivery, JobDelivery) or delivery.mode != "announce":
+            return None, None
+        try:
+            return await self.route(agent, delivery), None
+        except NoRoute as error:
+            return None, None if delivery.best_effort is True else str(error)
+
+    async def route(self, agent: str, delivery: JobDelivery) -> ReplyTarget:
+        """Return the chat in which an answer is said; raises ``NoRoute``."""
+        thread = delivery.thread_id
+        return await self._links.target(
+            agent,
+            main_key(agent),
+            _text(delivery.channel),
+            _text(delivery.to),
+            _text(delivery.account_id),
+            None if thread in (None, UNSET) else str(thread),
+        )
+
+    async def of(
+        self, job: ScheduledJob, entry: JobRun, run: Run, allow_private: bool
+    ) -> tuple[bool, str, str | None]:
+        """Return whether the answer of a run was delivered, the word for it, and why not."""
+        delivery = job.delivery
+        if run.reply is not None:
+            sent, problem = await self._sent(run)
+            return sent, "delivered" if sent else "not-delivered", problem
+        if isinstance(delivery, JobDelivery) and delivery.mode == "webhook" and delivery.to:
+            outcome = CronOutcome("ok" if run.state == "final" else "error", entry.run_at_ms, 0)
+            told = msgspec.to_builtins(run_log.over(entry, outcome, UNSET, run))
+            told |= {"ts": self._links.now(), "durationMs": max(0, run.ended - entry.run_at_ms)}
+            problem = await post(str(delivery.to), told, run.id, allow_private=allow_private)
+            return problem is None, "not-delivered" if problem else "delivered", problem
+        return False, "not-requested", None
+
+    async def _sent(self, run: Run) -> tuple[bool, str | None]:
+        """Return whether a run's answer was sent to its chat, once that is known."""
+        assert run.reply is not None
+        key, account = f"run:{run.id}", await self._links.outbox.of_answers(run.reply.account)
+        if account is not None and key in account.entries:
+            try:
+                async with timeouts.timeout(SENDING_SECONDS):
+                    await account.ended(key)
+            except TimeoutError:
+                return False, "the answer waits to be sent"
+        # What the outbox has forgotten may still be on its way into the journal: this is behind it.
+        await self._links.store(run.reply.account, [])
+        journal = self._links.journal()
+        found = None if journal is None else await journal.sent_by(run.reply.account, key)
+        if found is None:
+            return False, None  # there was nothing to be said
+        if found.row.state == "sent":
+            return True, None
+        return False, f"the answer was not sent: {found.row.error or found.row.state}"
+
+
+def asked_of(
+    payload: AgentTurnPayload,
+    run: str,
+    session: str,
+    agent: str,
+    now: int,
+    reply: ReplyTarget | None,
+) -> Run:
+    """Return the run of a job's turn."""
+    request = with_fields(
+        payload.message,
+        instructions=INSTRUCTIONS,
+        model=_text(payload.model),
+        thinking=_text(payload.thinking),
+    )
+    seconds = payload.timeout_seconds
+    return own_run(
+        run,
+        session,
+        agent,
+        request,
+        client="cron",
+        now=now,
+        reply=reply,
+        seconds=seconds if isinstance(seconds, int | float) else 0,
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

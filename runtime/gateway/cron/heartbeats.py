@@ -1,0 +1,217 @@
+"""Gives agents turns that no message asks for: heartbeats, and events that wake them."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Collection
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+import structlog
+
+from ipc.frames.words import AGENT
+from ipc.nesting import MALFORMED, decode_json
+from runtime.config.timers import HeartbeatConfig
+from runtime.gateway.access.scopes import READ
+from runtime.gateway.conversations.heartbeat_rules import (
+    PROMPT,
+    is_active,
+    next_beat,
+    without_token,
+)
+from runtime.gateway.conversations.session_keys import client_key, main_key
+from runtime.gateway.cron.links import (
+    LAST,
+    NoRoute,
+    TimerLinks,
+    key_of,
+    own_run,
+    stamped,
+    with_fields,
+)
+from runtime.gateway.journal.interface import Journal
+from runtime.gateway.journal.items import KeptItem
+from runtime.gateway.journal.runs import ReplyTarget, Run
+
+KIND = "heartbeat"  # of the journal's documents
+SWITCH = "enabled"  # the document that says whether there are heartbeats; no agent is called so
+LOOK_SECONDS = 60.0
+PREVIEW = 200  # characters of an answer
+WakeMode = Literal["now", "next-heartbeat"]
+WakeOutcome = Literal["queued", "coalesced"]
+
+log = structlog.get_logger("gateway.heartbeats")
+
+
+class Woken(NamedTuple):
+    """What became of an event: begun a turn of its own, or said with the next one."""
+
+    outcome: WakeOutcome
+    run: str | None = None
+
+
+class Heartbeats:
+    """The heartbeats of all agents. ``last`` is what became of the newest one, as OpenClaw has it.
+
+    ``enabled`` is what ``set-heartbeats`` has set.
+    """
+
+    def __init__(self, links: TimerLinks) -> None:
+        self.enabled = True
+        self.last: dict[str, Any] | None = None
+        self._links = links
+        self._beats: dict[str, int] = {}  # when each agent had its last one
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._began = links.now()
+        self._loaded = self._closed = False
+
+    @property
+    def is_any(self) -> bool:
+        """Whether an agent is configured to have heartbeats."""
+        listed = self._links.agents.listed.entries.values()
+        return any(each.heartbeat is not None for each in listed)
+
+    async def load(self, journal: Journal) -> None:
+        """Read when the last heartbeats were, and begin."""
+        for each in await journal.items(KIND):
+            try:
+                value = decode_json(each.value)
+                if each.id == SWITCH:
+                    self.enabled = bool(value)
+                else:
+                    self._beats[each.id] = int(value)
+            except (*MALFORMED, TypeError):
+                log.warning("a heartbeat cannot be read", agent=each.id)
+        self._began = self._links.now()
+        self._loaded = True
+        self.look()
+
+    async def switch(self, enabled: bool) -> None:
+        """Have heartbeats, or none; that is kept over restarts."""
+        item = KeptItem(KIND, SWITCH, msgspec.json.encode(enabled))
+        await self._links.store(f"{AGENT}:{self._links.agent()}", [item])
+        self.enabled = enabled
+        self.look()
+
+    async def wake(
+        self,
+        text: str,
+        mode: WakeMode,
+        agent: str,
+        session: str | None = None,
+        *,
+        items: Collection[KeptItem] = (),
+        removed: Collection[tuple[str, str]] = (),
+    ) -> Woken:
+        """Tell an agent of an event, at once or with the next turn of its session.
+
+        ``items`` are stored in the same record.
+        """
+        key = main_key(agent) if session is None else client_key(session, agent)
+        waits = any(
+            each.run.request.fields.get("heartbeat") and not each.run.started
+            for each in self._links.runs.of_session(key)
+        )
+        if mode == "now" and self.enabled and not waits:
+            now = self._links.now()
+            prompt = self._config(agent).prompt or PROMPT
+            run = await self._asked(agent, key, f"{stamped(text, now)}\n\n{prompt}", now)
+            await self._begin(run, items, removed)
+            return Woken("queued", run.id)
+        await self._links.store_notice(key, agent, text, items, removed)
+        return Woken("coalesced" if waits and mode == "now" else "queued")
+
+    def look(self) -> None:
+        """Begin the heartbeats that are due, and look again when the next one is."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._closed or not self._loaded:
+            return
+        now, zone = self._links.now(), self._links.zone()
+        wakes = [now + round(LOOK_SECONDS * 1000)]
+        beating = False
+        for agent, entry in self._links.agents.listed.entries.items():
+            if entry.heartbeat is None or not self.enabled:
+                continue
+            # A clock that was set back would let the agent wait for as long.
+            last = min(self._beats.get(agent, self._began), now)
+            at = next_beat(entry.heartbeat, last, now, zone)
+            if at is None:
+                continue
+            beating = True
+            if at <= now and is_active(entry.heartbeat, now, zone):
+                self._beats[agent] = now
+                self._links.jobs.start(self._beat(agent, now))
+                at = next_beat(entry.heartbeat, now, now + 1, zone)
+            wakes.append(at or wakes[0])
+        if beating:
+            seconds = max(min(wakes) - now, 1) / 1000
+            self._timer = self._loop.call_later(seconds, self.look)
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    async def _beat(self, agent: str, now: int) -> None:
+        key = main_key(agent)
+        if self._links.runs.of_session(key):
+            return  # it is being asked already; the next one is after the usual time
+        try:
+            run = await self._asked(agent, key, self._config(agent).prompt or PROMPT, now)
+            await self._begin(run, [KeptItem(KIND, agent, msgspec.json.encode(now))])
+        except Exception:  # the next one may go better
+            log.exception("a heartbeat did not begin", agent=agent)
+
+    def _config(self, agent: str) -> HeartbeatConfig:
+        entry = self._links.agents.listed.entries.get(agent)
+        return (None if entry is None else entry.heartbeat) or HeartbeatConfig()
+
+    async def _asked(self, agent: str, session: str, text: str, now: int) -> Run:
+        reply: ReplyTarget | None = None
+        if self._config(agent).target == LAST:
+            try:
+                reply = await self._links.target(agent, session, LAST, None)
+            except NoRoute:
+                reply = None  # nobody has written yet
+        request = with_fields(text, heartbeat=True)
+        name = f"heartbeat:{agent}:{now}:{secrets.token_hex(4)}"
+        return own_run(name, session, agent, request, client="heartbeat", now=now, reply=reply)
+
+    async def _begin(
+        self,
+        run: Run,
+        items: Collection[KeptItem],
+        removed: Collection[tuple[str, str]] = (),
+    ) -> None:
+        await self._links.store(key_of(run), [*items], removed=removed, run=run)
+        future = self._links.runs.ending(run.id)
+        if future is not None:
+            future.add_done_callback(self._over)
+
+    def _over(self, done: asyncio.Future[Run]) -> None:
+        if done.cancelled() or self._closed:
+            return
+        self.last = told_of(done.result())
+        self._links.hub.broadcast("heartbeat", self.last, scope=READ)
+
+
+def told_of(run: Run) -> dict[str, Any]:
+    """Return what became of a heartbeat, as ``last-heartbeat`` has it."""
+    said = without_token(run.answer) if run.state == "final" else None
+    told: dict[str, Any] = {"ts": run.ended, "agentId": run.agent, "sessionKey": run.session}
+    told["durationMs"] = max(0, run.ended - run.at)
+    if run.state != "final":
+        return told | {"status": "failed", "indicatorType": "error", "reason": run.error}
+    if said is None:
+        status = "ok-token" if run.answer.strip() else "ok-empty"
+        return told | {"status": status, "indicatorType": "ok"}
+    told |= {"preview": said[:PREVIEW], "indicatorType": "alert", "hasMedia": False}
+    if run.reply is None:
+        return told | {"status": "skipped", "reason": "no-target"}
+    channel, to = run.reply.account.partition(":")[0], run.reply.to
+    return told | {"status": "sent", "channel": channel, "to": to}

@@ -1,0 +1,168 @@
+"""Holds what scheduled jobs and heartbeats work with, and stores what they begin."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from datetime import tzinfo
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from ipc.epoch import now_ms
+from ipc.errors import RemoteError
+from ipc.frames.words import AGENT
+from runtime.gateway.accounts.agents import Agents
+from runtime.gateway.accounts.rows import Accounts
+from runtime.gateway.cron.schedule import iso
+from runtime.gateway.hub import Hub
+from runtime.gateway.jobs import Jobs
+from runtime.gateway.journal.conversations import TranscriptEntry
+from runtime.gateway.journal.interface import Journal
+from runtime.gateway.journal.items import ItemsChanged, KeptItem
+from runtime.gateway.journal.records import Outcome
+from runtime.gateway.journal.runs import Recorded, ReplyTarget, Run, RunOrigin, RunRequest
+from runtime.gateway.outbox.outbox import Outbox
+from runtime.gateway.runs.reception import host_zone
+from runtime.gateway.runs.runs import Runs
+from runtime.gateway.runs.sessions import SessionCache
+
+LAST = "last"  # instead of a channel: the chat in which the main session was used last
+
+
+class NoRoute(Exception):
+    """An answer has no chat to go to."""
+
+
+class TimerLinks(msgspec.Struct, frozen=True):
+    """What timers work with. ``now`` is the host's clock, ``zone`` its time zone."""
+
+    journal: Callable[[], Journal | None]
+    open_journal: Callable[[], None]
+    flush_soon: Callable[[], None]
+    agents: Agents
+    accounts: Accounts
+    runs: Runs
+    sessions: SessionCache
+    outbox: Outbox
+    hub: Hub
+    jobs: Jobs
+    now: Callable[[], int] = now_ms
+    zone: Callable[[], tzinfo] = host_zone
+
+    def agent(self, given: object = None) -> str:
+        """Return the id of the agent that is meant; without one it is the default."""
+        return given if isinstance(given, str) and given else self.agents.default_id
+
+    async def store(
+        self,
+        key: str,
+        items: list[KeptItem],
+        *,
+        removed: Collection[tuple[str, str]] = (),
+        run: Run | None = None,
+    ) -> Outcome:
+        """Store documents, and with them the beginning of a run; return once that is done."""
+        runs = [] if run is None else [run]
+        outcome = await self._stored(ItemsChanged(key, items, list(removed), runs))
+        self.runs.enter(key, runs, outcome)
+        return outcome
+
+    async def store_notice(
+        self,
+        session: str,
+        agent: str,
+        text: str,
+        items: Collection[KeptItem] = (),
+        removed: Collection[tuple[str, str]] = (),
+    ) -> None:
+        """Store a notice in a session, which its next turn has before it, and documents with it."""
+        now = self.now()
+        conversation = await self.sessions.opened(session, agent, now)
+        entry = TranscriptEntry("notice", stamped(text, now), at=now)
+        before = conversation.session
+        after = replace(
+            before, created=before.created or now, updated=now, messages=before.messages + 1
+        )
+        conversation.session = after
+        record = ItemsChanged(f"{AGENT}:{agent}", [*items], [*removed], [], session, [entry], after)
+        outcome = await self._stored(record)
+        first = outcome.first if isinstance(outcome, Recorded) else 0
+        conversation.extend([replace(entry, number=first)])
+
+    async def target(
+        self,
+        agent: str,
+        session: str,
+        channel: str | None,
+        to: str | None,
+        account: str | None = None,
+        thread: str | None = None,
+    ) -> ReplyTarget:
+        """Return the chat in which an answer is said; raises ``NoRoute``."""
+        if channel in (None, LAST) and to is None:
+            said = (await self.sessions.opened(session, agent, self.now())).session
+            if not said.account or not said.to or said.account not in self.accounts.rows:
+                raise NoRoute(f"last: nobody has written to {session} in a chat yet")
+            return ReplyTarget(said.account, said.to, said.thread)
+        known = self.accounts.channels
+        name = channel if channel not in (None, LAST) else next(iter(known), "")
+        if name not in known or (channel in (None, LAST) and len(known) != 1):
+            raise NoRoute(f"unknown channel: {name}" if channel else "the channel is missing")
+        if not to:
+            raise NoRoute(f"Delivering to {known[name].label} requires target <chatId>")
+        try:
+            return ReplyTarget(self.accounts.resolve("delivery", name, account), to, thread)
+        except RemoteError as error:
+            raise NoRoute(error.message) from None
+
+    async def _stored(self, record: ItemsChanged) -> Outcome:
+        journal = self.journal()
+        assert journal is not None
+        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        journal.append(record, done.set_result)
+        self.flush_soon()
+        return await done
+
+
+def own_run(
+    id: str,
+    session: str,
+    agent: str,
+    request: RunRequest,
+    *,
+    client: str,
+    now: int,
+    reply: ReplyTarget | None = None,
+    seconds: float = 0,
+    digest: str = "",
+) -> Run:
+    """Return a run that nobody has written a message for; ``seconds``: how long it may take."""
+    return Run(
+        id=id,
+        session=session,
+        agent=agent,
+        origin=RunOrigin(client=client),
+        reply=reply,
+        digest=digest,
+        mode="followup",
+        at=now,
+        deadline=now + round(seconds * 1000) if seconds else 0,
+        request=request,
+    )
+
+
+def key_of(run: Run) -> str:
+    """Return the key of whose journal a run is."""
+    return f"{AGENT}:{run.agent}" if run.reply is None else run.reply.account
+
+
+def stamped(text: str, now: int) -> str:
+    """Return an event's text with its time, as agents read it."""
+    return f"System: [{iso(now)}] {text}"
+
+
+def with_fields(text: str, **fields: Any) -> RunRequest:
+    """Return a request with those fields of its turn that are set."""
+    return RunRequest(text, fields={name: each for name, each in fields.items() if each})

@@ -1,0 +1,389 @@
+"""Lets scheduled jobs run when they are due, and keeps what became of it.
+
+``schedule``, ``jobs`` and ``outcomes`` decide. Here the clock is looked at, and each step is
+stored: a planned time and the run that it begins are one record, and nothing begins before that
+is stored. What was under way when a gateway died is taken up by the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+import structlog
+from msgspec import UNSET
+
+from ipc.frames.words import AGENT
+from ipc.nesting import MALFORMED, decode_json
+from runtime.config.timers import CronConfig
+from runtime.gateway.access.scopes import READ
+from runtime.gateway.conversations.error_texts import end_text
+from runtime.gateway.conversations.session_keys import client_key, named_key
+from runtime.gateway.cron import run_log
+from runtime.gateway.cron.alerts import Alerts
+from runtime.gateway.cron.delivering import AnswerDelivery, asked_of
+from runtime.gateway.cron.heartbeats import Heartbeats
+from runtime.gateway.cron.job_types import (
+    JobDelivery,
+    ScheduledJob,
+    SystemEventPayload,
+)
+from runtime.gateway.cron.jobs import CURRENT, SESSION, due, shown
+from runtime.gateway.cron.links import TimerLinks, key_of
+from runtime.gateway.cron.outcomes import CronOutcome, begun, begun_by_hand, ended, skipped
+from runtime.gateway.cron.run_log import JobRun, RunLog
+from runtime.gateway.cron.schedule import Due
+from runtime.gateway.journal.interface import Journal
+from runtime.gateway.journal.items import KeptItem
+from runtime.gateway.journal.runs import Run
+from runtime.gateway.runs.lifecycle import PASSING
+
+KIND = "cron.job"  # of the journal's documents
+LOOK_SECONDS = 60.0  # at most, until the clock is looked at again: it may have been set
+JUMP_MS = 60_000  # the clock went so much further than time did: the host slept, or it was set
+GAP_MS = 1_000  # between the beginnings of two runs of one job
+INTERRUPTED = "the run was interrupted, and nothing is known of it any more"
+REMOVED = "Cron job removed by operator."
+
+log = structlog.get_logger("gateway.cron")
+
+
+class Scheduler:
+    """The scheduled jobs of one gateway, by id, the log of their runs, and where answers go."""
+
+    def __init__(self, links: TimerLinks, heartbeats: Heartbeats) -> None:
+        self.config = CronConfig()
+        self.jobs: dict[str, ScheduledJob] = {}
+        self.log = RunLog()
+        self.loaded = asyncio.Event()
+        self._links = links
+        self._heartbeats = heartbeats
+        self._alerts = Alerts(links)
+        self.delivery = AnswerDelivery(links)
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._busy: set[str] = set()  # jobs of which a run begins or is under way
+        self._awake_since = self._last = links.now()
+        self._moment = self._loop.time()
+        self._order = asyncio.Lock()
+        self._closed = False
+
+    def configure(self, config: CronConfig) -> None:
+        """Apply another configuration."""
+        self.config = config
+        self.look()
+
+    async def load(self, journal: Journal) -> None:
+        """Read the jobs that there are, and go on with what is under way; then begin."""
+        self._awake_since = self._last = self._links.now()
+        for each in await journal.items(KIND):
+            try:
+                self.jobs[each.id] = decode_json(each.value, ScheduledJob)
+            except MALFORMED:
+                log.exception("a job cannot be read", job=each.id)
+        self.log.load(await journal.items(run_log.KIND))
+        self.loaded.set()
+        for job in [each for each in self.jobs.values() if each.state.running_at_ms is not UNSET]:
+            self._busy.add(job.id)
+            self._links.jobs.start(self._take_up(journal, job))
+        self.look()
+
+    @property
+    def next_wake(self) -> int | None:
+        """When the next job is due, as far as is known."""
+        planned = (each.state.next_run_at_ms for each in self.jobs.values() if each.enabled)
+        return min((each for each in planned if isinstance(each, int)), default=None)
+
+    @property
+    def in_flight(self) -> int:
+        """How many runs of jobs are under way."""
+        return len(self._busy)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many runs are under way that no other one begins."""
+        return len(self._busy) >= self.config.max_concurrent_runs
+
+    def refusal(self, job: ScheduledJob) -> str | None:
+        """Return why a job does not run now: a run of it is under way."""
+        return "already-running" if job.id in self._busy else None
+
+    async def keep(self, job: ScheduledJob, action: str) -> None:
+        """Store a job that is new or another one, and announce that."""
+        self.jobs[job.id] = job
+        await self._store(self._key(job), [self._item(job)])
+        self._announce(job, action)
+        self.look()
+
+    async def _store(self, key: str, items: list[KeptItem], **more: Any) -> None:
+        """Store one step after the other: records of several keys have no order of their own."""
+        async with self._order:
+            await self._links.store(key, items, **more)
+
+    async def remove(self, job: ScheduledJob) -> None:
+        """Remove a job; a run of it that is under way ends."""
+        del self.jobs[job.id]
+        entry = self.log.unfinished(job.id)
+        items: list[KeptItem] = []
+        outcome = None
+        if entry is not None:
+            now = self._links.now()
+            outcome = CronOutcome("error", entry.run_at_ms, now, REMOVED)
+            entry = run_log.over(entry, outcome, UNSET)
+            self.log.put(entry)
+            items.append(entry.kept())
+        await self._store(self._key(job), items, removed=[(KIND, job.id)])
+        self._announce(job, "removed")
+        if entry is not None:
+            self._announce(job, "finished", **msgspec.to_builtins(entry))
+            self._links.runs.abort(entry.run_id)
+
+    async def begin(self, job: ScheduledJob, run: str, decision: Due | None = None) -> None:
+        """Begin a run of a job: at a planned time, or by hand where there is no ``decision``."""
+        self._busy.add(job.id)
+        try:
+            await self._begin(job, run, decision)
+        except Exception as error:  # its time is over all the same, or it would be tried for ever
+            log.exception("a job did not begin", job=job.id)
+            now = self._links.now()
+            changed = begun_by_hand(job, now) if decision is None else begun(job, decision, now)
+            outcome = CronOutcome("error", now, now, f"it did not begin: {error}")
+            await self._end(changed, run_log.begun(job, run, now), outcome)
+
+    def look(self) -> None:
+        """Begin what is due, and look again when the next job is."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._closed or not self.loaded.is_set():
+            return
+        now = self._now()
+        wakes = [now + round(LOOK_SECONDS * 1000)]
+        for job in [*self.jobs.values()] if self.config.enabled else ():
+            planned = job.state.next_run_at_ms
+            if not isinstance(planned, int) or not job.enabled or job.id in self._busy:
+                continue
+            if planned > now:
+                wakes.append(planned)
+                continue
+            if (at := self._decide(job, now)) is not None:
+                wakes.append(at)
+        seconds = max(min(wakes) - now, 1) / 1000
+        self._timer = self._loop.call_later(seconds, self.look)
+
+    def close(self) -> None:
+        """Begin nothing more: what is not over is the next gateway's."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _now(self) -> int:
+        """Return the time; where it has jumped on, what lies before now counts as missed."""
+        now, moment = self._links.now(), self._loop.time()
+        if now - self._last > (moment - self._moment) * 1000 + JUMP_MS:
+            self._awake_since = now
+        self._last, self._moment = now, moment
+        return now
+
+    def _decide(self, job: ScheduledJob, now: int) -> int | None:
+        """Begin a job that is due; return when to look again where it does not begin yet."""
+        began = job.state.last_run_at_ms
+        if isinstance(began, int) and began <= now < began + GAP_MS:
+            return began + GAP_MS
+        try:
+            decision = due(job, now=now, awake_since=self._awake_since, local=self._links.zone())
+        except ValueError:  # its zone is not known here any more
+            log.exception("the times of a job cannot be read", job=job.id)
+            return None
+        if decision.wait is not None:
+            return decision.wait
+        if decision.skipped is not None:
+            self._busy.add(job.id)
+            self._links.jobs.start(self._skip(job, decision))
+        elif decision.run is not None and not self.is_full:
+            run = f"cron:{job.id}:{decision.run}"
+            self._busy.add(job.id)
+            self._links.jobs.start(self.begin(job, run, decision))
+        return None
+
+    async def _skip(self, job: ScheduledJob, decision: Due) -> None:
+        if self.jobs.get(job.id) is job:
+            await self.keep(skipped(job, decision), "updated")
+        self._free(job.id)
+
+    async def _begin(self, job: ScheduledJob, run: str, decision: Due | None) -> None:
+        now = self._links.now()
+        agent = self._links.agent(job.agent_id)
+        if isinstance(job.payload, SystemEventPayload):
+            await self._wake(job, job.payload, run, decision, now)
+            return
+        session = self._session(job, agent, now)
+        reply, problem = await self.delivery.target(job, agent)
+        if self.jobs.get(job.id) is not job:  # changed or removed meanwhile: it is decided anew
+            self._free(job.id)
+            return
+        changed = begun_by_hand(job, now) if decision is None else begun(job, decision, now)
+        entry = run_log.begun(job, run, now, session)
+        if problem is not None:
+            await self._end(changed, entry, CronOutcome("error", now, now, problem, passing=False))
+            return
+        self.jobs[job.id] = changed
+        asked = asked_of(job.payload, run, session, agent, now, reply)
+        gone = self.log.put(entry)
+        items = [self._item(changed), entry.kept()]
+        await self._store(key_of(asked), items, removed=gone, run=asked)
+        self._announce(changed, "started", runAtMs=now)
+        self._follow(job.id, entry, asked)
+
+    async def _wake(
+        self,
+        job: ScheduledJob,
+        payload: SystemEventPayload,
+        run: str,
+        decision: Due | None,
+        now: int,
+    ) -> None:
+        """Say something to the main session of an agent: that is all of such a run."""
+        changed = begun_by_hand(job, now) if decision is None else begun(job, decision, now)
+        entry = run_log.begun(job, run, now)
+        outcome = CronOutcome("ok", now, now)
+        kept, items, removed, entry = self._after(changed, entry, outcome)
+        async with self._order:
+            await self._heartbeats.wake(
+                payload.text,
+                job.wake_mode,
+                self._links.agent(job.agent_id),
+                job.session_key if isinstance(job.session_key, str) else None,
+                items=items,
+                removed=removed,
+            )
+        self._announce(changed, "started", runAtMs=now)
+        self._finished(job, kept, entry)
+
+    def _session(self, job: ScheduledJob, agent: str, now: int) -> str:
+        """Return the key of the session in which a job runs."""
+        target = job.session_target
+        if target.startswith(SESSION):
+            return client_key(target.removeprefix(SESSION), agent)
+        if target == CURRENT and isinstance(job.session_key, str):
+            return client_key(job.session_key, agent)
+        return named_key(agent, "cron", job.id, run=f"{now:x}")
+
+    def _follow(self, job: str, entry: JobRun, run: Run) -> None:
+        """Have the end of a run noticed. No task waits for it, which would hold up a drain."""
+        future = self._links.runs.ending(run.id)
+        if future is None:  # it has ended already
+            self._links.jobs.start(self._over(job, entry, run.id))
+            return
+
+        def over(done: asyncio.Future[Run]) -> None:
+            if not done.cancelled() and not self._closed:
+                self._links.jobs.start(self._over(job, entry, run.id, done.result()))
+
+        future.add_done_callback(over)
+
+    async def _take_up(self, journal: Journal, job: ScheduledJob) -> None:
+        """Go on with a run that an earlier gateway began."""
+        entry = self.log.unfinished(job.id)
+        run = None if entry is None else await journal.run_of(entry.run_id)
+        if entry is None or run is None:
+            now = self._links.now()
+            entry = entry or run_log.begun(job, f"cron:{job.id}:{now}", now)
+            await self._end(job, entry, CronOutcome("error", entry.run_at_ms, now, INTERRUPTED))
+        else:
+            self._follow(job.id, entry, run)
+
+    async def _over(self, id: str, entry: JobRun, run_id: str, run: Run | None = None) -> None:
+        """Take the end of a run: see whether its answer was sent, then store what it makes."""
+        journal = self._links.journal()
+        if run is None and journal is not None:
+            run = await journal.run_of(run_id)
+        job = self.jobs.get(id)
+        if run is None or job is None or run.is_open:
+            self._free(id)
+            return
+        delivered, delivery, problem = await self.delivery.of(
+            job, entry, run, self.config.allow_private
+        )
+        error = problem or _error_of(run)
+        bad = run.state != "final" or (problem is not None and not _is_best_effort(job))
+        passing = run.state == "timeout" or run.error in {*PASSING, "died", "unavailable"}
+        outcome = CronOutcome(
+            "error" if bad else "ok",
+            entry.run_at_ms,
+            self._links.now(),
+            error,
+            passing,
+            delivered,
+            delivery,
+        )
+        job = self.jobs.get(id)  # which may be another one now
+        if job is None:
+            self._free(id)
+        else:
+            await self._end(job, entry, outcome, run)
+
+    async def _end(
+        self, job: ScheduledJob, entry: JobRun, outcome: CronOutcome, run: Run | None = None
+    ) -> None:
+        kept, items, removed, entry = self._after(job, entry, outcome, run)
+        await self._store(self._key(job), items, removed=removed)
+        self._finished(job, kept, entry)
+
+    def _after(
+        self, job: ScheduledJob, entry: JobRun, outcome: CronOutcome, run: Run | None = None
+    ) -> tuple[ScheduledJob | None, list[KeptItem], list[tuple[str, str]], JobRun]:
+        """Return what the end of a run makes: the job, what is stored and what is forgotten."""
+        after = ended(job, outcome, local=self._links.zone())
+        kept = after.job
+        entry = run_log.over(entry, outcome, (kept or job).state.next_run_at_ms, run)
+        removed = self.log.put(entry)
+        if kept is None:
+            self.jobs.pop(job.id, None)
+            removed.append((KIND, job.id))
+        else:
+            self.jobs[job.id] = kept
+        if after.alert is not None:
+            self._links.jobs.start(
+                self._alerts.send(job, after.alert, entry.run_id, self.config.allow_private)
+            )
+        items = [entry.kept()] + ([] if kept is None else [self._item(kept)])
+        return kept, items, removed, entry
+
+    def _finished(self, job: ScheduledJob, kept: ScheduledJob | None, entry: JobRun) -> None:
+        self._announce(kept or job, "finished", **msgspec.to_builtins(entry))
+        if kept is None:
+            self._announce(job, "removed")
+        self._free(job.id)
+
+    def _free(self, job: str) -> None:
+        self._busy.discard(job)
+        if not self._closed:
+            self.look()
+
+    def _announce(self, job: ScheduledJob, action: str, /, **more: Any) -> None:
+        row = shown(job)
+        row.pop("configRevision")
+        told = {"job": row} | more | {"jobId": job.id, "action": action}
+        if (planned := job.state.next_run_at_ms) is not UNSET:
+            told["nextRunAtMs"] = planned
+        self._links.hub.broadcast("cron", told, scope=READ)
+
+    def _key(self, job: ScheduledJob) -> str:
+        return f"{AGENT}:{self._links.agent(job.agent_id)}"
+
+    @staticmethod
+    def _item(job: ScheduledJob) -> KeptItem:
+        return KeptItem(KIND, job.id, msgspec.json.encode(job))
+
+
+def _error_of(run: Run) -> str | None:
+    if run.state == "final":
+        return None
+    told = end_text(run.state, run.error)
+    return run.detail or (run.state if told is None else told.text)
+
+
+def _is_best_effort(job: ScheduledJob) -> bool:
+    return isinstance(job.delivery, JobDelivery) and job.delivery.best_effort is True

@@ -1,0 +1,68 @@
+"""Wakes agents and switches their heartbeats: ``wake``, ``set-heartbeats``, ``last-heartbeat``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from ipc.errors import RemoteError
+from ipc.frames.requests import NoParams, Params
+from ipc.frames.words import INVALID_REQUEST
+from runtime.gateway.access.scopes import ADMIN, READ, WRITE
+from runtime.gateway.clients.client import ConnectedClient
+from runtime.gateway.clients.method_table import method
+from runtime.gateway.parts import GatewayParts
+
+Word = Annotated[str, Meta(min_length=1, max_length=512)]
+
+
+class WakeParams(Params):
+    """The params of ``wake``: what an agent is told, at once or with its next turn."""
+
+    mode: Literal["now", "next-heartbeat"]
+    text: Annotated[str, Meta(min_length=1, max_length=256 * 1024)]
+    session_key: Word | None = None
+    agent_id: Word | None = None
+
+
+class SetHeartbeatsParams(Params):
+    """The params of ``set-heartbeats``."""
+
+    enabled: bool
+
+
+@method("wake", WRITE, WakeParams)
+async def wake(parts: GatewayParts, client: ConnectedClient, params: WakeParams) -> Any:
+    """Tell an agent of an event, in its main session or another one. `now` gives it a turn at
+    once; `next-heartbeat`: its next turn, whatever begins that, has the event before it.
+    """
+    await parts.timers.ready()
+    await parts.asking.journal()
+    agent = params.agent_id or parts.agents.default_id
+    if agent not in parts.agents.listed.entries:
+        raise RemoteError(INVALID_REQUEST, f'unknown agentId "{agent}"')
+    session = None if params.session_key is None else parts.asking.answered_key(params.session_key)
+    if not params.text.strip():
+        raise RemoteError(INVALID_REQUEST, "text required")
+    await parts.timers.heartbeats.wake(params.text, params.mode, agent, session)
+    return {"ok": True}
+
+
+@method("set-heartbeats", ADMIN, SetHeartbeatsParams)
+async def set_heartbeats(
+    parts: GatewayParts, client: ConnectedClient, params: SetHeartbeatsParams
+) -> Any:
+    """Let heartbeats come, or none, also after a restart; without them an event waits for the next
+    turn.
+    """
+    await parts.timers.ready()
+    await parts.asking.journal()
+    await parts.timers.heartbeats.switch(params.enabled)
+    return {"ok": True, "enabled": params.enabled}
+
+
+@method("last-heartbeat", READ)
+def last_heartbeat(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
+    """Answer with what became of the newest heartbeat since the gateway began, or null."""
+    return parts.timers.heartbeats.last

@@ -1,0 +1,126 @@
+"""``trunkline cron …``: what it asks, and what it shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.commandline import trunkline
+from tests.support.fakeserver import fake_gateway
+
+JOB: dict[str, Any] = {
+    "id": "j1",
+    "name": "standup",
+    "enabled": True,
+    "schedule": {"kind": "cron", "expr": "0 9 * * 1", "tz": "Europe/Berlin"},
+    "state": {"nextRunAtMs": 1_800_000_000_000, "lastRunStatus": "ok"},
+    "effectiveAgentId": "main",
+}
+LISTED = {"jobs": [JOB], "deliveryPreviews": {"j1": {"label": "announce -> irc:ada"}}}
+RUN = {"runAtMs": 1, "status": "error", "durationMs": 1500, "error": "it\nbroke"}
+ANSWERS: dict[str, Any] = {
+    "cron.list": LISTED,
+    "cron.add": JOB,
+    "cron.run": {"ok": True, "ran": False, "reason": "not-due"},
+    "cron.runs": {"entries": [RUN]},
+    "cron.remove": {"ok": True, "removed": True},
+}
+TURN = {"kind": "agentTurn", "message": "go"}
+EVENT = {"kind": "systemEvent", "text": "tea"}
+
+
+async def asked(state: Path, *args: str) -> tuple[Any, str, int]:
+    async with fake_gateway(**ANSWERS) as fake:
+        result = await trunkline(state, "cron", *args, "--url", fake.url, "--token", "secret")
+        return (fake.asked[-1] if fake.asked else None), result.out + result.err, result.code
+
+
+@pytest.mark.parametrize(
+    ("args", "params"),
+    [
+        (
+            ["--every", "15m", "--message", "go"],
+            {
+                "schedule": {"kind": "every", "everyMs": 900_000},
+                "wakeMode": "now",
+                "sessionTarget": "isolated",
+                "payload": TURN,
+            },
+        ),
+        (
+            [
+                "--cron",
+                "0 9 * * 1",
+                "--tz",
+                "Europe/Berlin",
+                "--system-event",
+                "tea",
+                "--next-heartbeat",
+                "--agent",
+                "main",
+                "--catch-up",
+                "none",
+            ],
+            {
+                "schedule": {"kind": "cron", "expr": "0 9 * * 1", "tz": "Europe/Berlin"},
+                "wakeMode": "next-heartbeat",
+                "sessionTarget": "main",
+                "payload": EVENT,
+                "agentId": "main",
+                "catchUp": "none",
+            },
+        ),
+        (
+            ["--at", "2030-01-01T00:00:00Z", "--message", "go", "--channel", "irc", "--to", "ada"],
+            {
+                "schedule": {"kind": "at", "at": "2030-01-01T00:00:00Z"},
+                "wakeMode": "now",
+                "sessionTarget": "isolated",
+                "payload": TURN,
+                "delivery": {"mode": "announce", "channel": "irc", "to": "ada"},
+            },
+        ),
+    ],
+)
+async def test_add_asks_for_the_job(state: Path, args: list[str], params: dict[str, Any]) -> None:
+    request, out, code = await asked(state, "add", "--name", "standup", *args)
+    assert (code, request) == (0, ("cron.add", {"name": "standup"} | params))
+    assert out.startswith("j1  next: 2027-01-15")
+
+
+@pytest.mark.parametrize(
+    ("args", "method", "words"),
+    [
+        (["list"], "cron.list", ["j1", "standup", "Europe/Berlin", "announce -> irc:ada", "main"]),
+        (["run", "j1", "--due"], "cron.run", ["not run: not-due"]),
+        (["runs", "j1"], "cron.runs", ["error", "1.5 s", "it broke"]),
+        (["rm", "j1"], "cron.remove", ["removed"]),
+    ],
+)
+async def test_what_is_answered_is_shown(
+    state: Path, args: list[str], method: str, words: list[str]
+) -> None:
+    request, out, code = await asked(state, *args)
+    assert (code, request[0]) == (0, method)
+    assert [word for word in words if word not in out] == []
+
+
+@pytest.mark.parametrize(
+    ("args", "text"),
+    [
+        (["--message", "go"], "one of --at, --every and --cron"),
+        (["--every", "5m"], "one of --message and --system-event"),
+        (["--every", "soon", "--message", "go"], "no duration"),
+        (["--every", "5m", "--tz", "UTC", "--message", "go"], "--tz is the zone of --cron"),
+        (["--every", "5m", "--message", "go", "--to", "a", "--no-deliver"], "is enough"),
+        (["--every", "5m", "--system-event", "x", "--to", "a"], "has no delivery"),
+    ],
+)
+async def test_what_makes_no_job_is_said_without_asking(
+    state: Path, args: list[str], text: str
+) -> None:
+    request, out, code = await asked(state, "add", "--name", "x", *args)
+    assert (request, code) == (None, 2)
+    assert text in out

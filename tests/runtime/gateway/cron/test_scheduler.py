@@ -1,0 +1,153 @@
+"""When jobs begin, and what the next gateway goes on with: by a clock that the test sets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runtime.config.timers import CronConfig
+from runtime.gateway.cron.outcomes import begun_by_hand
+from runtime.gateway.cron.schedule import GRACE_MS, SPREAD_MS, iso
+from runtime.gateway.cron.scheduler import INTERRUPTED
+from tests.support.timers import HOUR, TURN, timer_rig
+from tests.support.until import until
+
+
+async def test_a_planned_time_begins_one_run_however_often_it_is_looked_at() -> None:
+    async with timer_rig() as rig:
+        timers = await rig.timers()
+        job = await rig.add(timers)
+        scheduler = timers.scheduler
+        rig.now += HOUR
+        for _ in range(3):
+            scheduler.look()
+        await until(lambda: rig.agent.asked)
+        scheduler.look()
+        (asked,) = rig.agent.asked
+        assert asked["run"] == f"cron:{job.id}:{job.state.next_run_at_ms}"
+        kept = scheduler.jobs[job.id]
+        assert kept.state.next_run_at_ms == job.created_at_ms + 2 * HOUR
+        rig.agent.answers("done")
+        await until(lambda: scheduler.log.of(job.id))
+        assert scheduler.log.of(job.id)[0].summary == "done"
+        assert len(rig.agent.asked) == 1
+
+
+async def test_the_next_gateway_goes_on_with_a_run_and_begins_no_second_one() -> None:
+    async with timer_rig() as rig:
+        first = await rig.timers()
+        job = await rig.add(first)
+        rig.now += HOUR
+        first.scheduler.look()
+        await until(lambda: rig.agent.asked)
+        second = await rig.timers()
+        second.scheduler.look()
+        assert second.scheduler.in_flight == 1
+        rig.agent.answers("late")
+        await until(lambda: second.scheduler.log.of(job.id))
+        assert (second.scheduler.log.of(job.id)[0].status, len(rig.agent.asked)) == ("ok", 1)
+        await until(lambda: second.scheduler.in_flight == 0)
+
+
+async def test_a_run_that_is_not_found_any_more_has_failed() -> None:
+    async with timer_rig() as rig:
+        first = await rig.timers()
+        job = await rig.add(first)
+        await first.scheduler.keep(begun_by_hand(job, rig.now), "updated")
+        second = await rig.timers()
+        await until(lambda: second.scheduler.log.of(job.id))
+        assert second.scheduler.log.of(job.id)[0].error == INTERRUPTED
+        await until(lambda: second.scheduler.in_flight == 0)
+
+
+@pytest.mark.parametrize("catch_up", ["one", "none"])
+async def test_what_was_missed_runs_once_or_not_at_all(catch_up: str) -> None:
+    async with timer_rig() as rig:
+        first = await rig.timers()
+        job = await rig.add(first, catchUp=catch_up)
+        first.close()
+        rig.now += 5 * HOUR + GRACE_MS + 1  # five times are over
+        second = await rig.timers()
+        rig.now += SPREAD_MS
+        second.scheduler.look()
+        if catch_up == "none":
+            await until(lambda: second.scheduler.jobs[job.id].state.last_status == "skipped")
+            assert rig.agent.asked == []
+        else:
+            await until(lambda: rig.agent.asked)
+            second.scheduler.look()
+            assert len(rig.agent.asked) == 1
+        assert second.scheduler.jobs[job.id].state.next_run_at_ms == job.created_at_ms + 6 * HOUR
+
+
+async def test_a_clock_that_jumps_on_lets_what_was_missed_run_spread() -> None:
+    async with timer_rig() as rig:
+        timers = await rig.timers()
+        await rig.add(timers)
+        rig.now += 9 * HOUR  # the host slept
+        timers.scheduler.look()
+        rig.now += SPREAD_MS
+        timers.scheduler.look()
+        await until(lambda: rig.agent.asked)
+        assert len(rig.agent.asked) == 1
+        rig.now -= 4 * HOUR  # and it is set back: nothing begins anew
+        timers.scheduler.look()
+        assert timers.scheduler.in_flight == 1
+
+
+async def test_as_many_runs_at_the_same_time_as_configured() -> None:
+    async with timer_rig() as rig:
+        timers = await rig.timers()
+        timers.configure(CronConfig(max_concurrent_runs=2))
+        for _ in range(4):
+            await rig.add(timers)
+        rig.now += HOUR
+        timers.scheduler.look()
+        await until(lambda: len(rig.agent.asked) == 2)
+        timers.scheduler.look()
+        assert (timers.scheduler.in_flight, timers.scheduler.is_full) == (2, True)
+        rig.agent.answers("done")
+        await until(lambda: len(rig.agent.asked) == 3)
+
+
+async def test_a_job_that_cannot_begin_fails_once_and_is_not_tried_for_ever() -> None:
+    async with timer_rig() as rig:
+        timers = await rig.timers()
+        job = await rig.add(timers, sessionTarget="session:bad key")
+        rig.now += HOUR
+        timers.scheduler.look()
+        await until(lambda: timers.scheduler.log.of(job.id))
+        (entry,) = timers.scheduler.log.of(job.id)
+        assert (entry.status, "white space" in str(entry.error)) == ("error", True)
+
+
+async def test_an_event_for_the_main_session_waits_or_wakes() -> None:
+    async with timer_rig() as rig:
+        timers = await rig.timers()
+        event: dict[str, Any] = {"kind": "systemEvent", "text": "tea"}
+        main = {"sessionTarget": "main", "payload": event, "delivery": None}
+        later = await rig.add(timers, **main, wakeMode="next-heartbeat")
+        once = {"kind": "at", "at": iso(rig.now + HOUR)}
+        now = await rig.add(timers, **main, schedule=once)
+        rig.now += HOUR
+        timers.scheduler.look()
+        await until(lambda: rig.agent.asked)
+        await until(lambda: timers.scheduler.in_flight == 0)
+        assert "tea" in rig.agent.asked[0]["text"]
+        session = await rig.rig.parts.sessions.opened("agent:echo:main", "echo", 1)
+        assert [each.role for each in session.entries] == ["notice"]
+        assert [now.id in timers.scheduler.jobs, later.id in timers.scheduler.jobs] == [False, True]
+        assert timers.scheduler.log.of(now.id)[0].status == "ok"
+
+
+async def test_nothing_begins_where_jobs_are_switched_off() -> None:
+    async with timer_rig() as rig:
+        timers = await rig.timers()
+        await rig.add(timers, payload=TURN)
+        timers.configure(CronConfig(enabled=False))
+        rig.now += HOUR
+        timers.scheduler.look()
+        assert timers.scheduler.in_flight == 0
+        timers.configure(CronConfig())
+        await until(lambda: rig.agent.asked)
