@@ -235,6 +235,8 @@ class Answering:
                             await self._overhear(
                                 key, reading, cursor if stored else None, at, event
                             )
+                        case AdmissionOutcome.RUN if not self._agents.may_answer(key, flags):
+                            pass  # its worker says that it names nobody, whatever stands in it
                         case AdmissionOutcome.RUN:
                             taken = await self._reception.take(key, event, at)
                             answer, run = taken.answer, taken.run
