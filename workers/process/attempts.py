@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from ipc.frames.data import Call
+from ipc.nesting import MALFORMED, require_shallow
 from workers.errors import MaybeSent, SendFailed
 from workers.messages import Outbound, Sent
 
@@ -37,6 +39,23 @@ class SendAttempt(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
     begin: bool = True
     edit: str = ""
     preview: bool = False
+
+
+_decode = msgspec.json.Decoder(SendAttempt).decode
+
+
+def only_asks(call: Call) -> bool:
+    """Return whether a call begins nothing, and asks what became of an attempt.
+
+    It is answered whatever else is refused: a refusal would say that the attempt was not made.
+    """
+    if call.method != "deliver":
+        return False
+    try:
+        require_shallow(call.params)
+        return not _decode(call.params).begin
+    except MALFORMED:
+        return False
 
 
 class NotBegun(SendFailed):

@@ -28,6 +28,7 @@ from workers.process.attempts import (
     SendAll,
     SendAttempt,
     SendAttempts,
+    only_asks,
 )
 from workers.process.endings import last_line
 from workers.process.explanations import (
@@ -149,17 +150,20 @@ class PluginCalls:
         """Start ``call``, or refuse it at once when it cannot run now."""
         if isinstance(call, HttpCall):
             self._http.on_call(call, gateway)
-        elif self._plugin is None or self._closing:
-            state = "stopping" if self._closing else "starting"
-            self._refuse(call, gateway, f"the account is {state}", retryable=True)
-        elif len(self._running) >= MAX_RUNNING:
-            self._refuse(call, gateway, f"{MAX_RUNNING} calls are running", retryable=True)
+        elif (refusal := self._refusal()) is not None and not only_asks(call):
+            self._refuse(call, gateway, refusal, retryable=True)
         else:
             task = self._loop.create_task(self._run(call, gateway))
             self._running[task] = self._loop.time() + TIME_LIMIT
             task.add_done_callback(self._ended)
             if self._timer is None:
                 self._timer = self._loop.call_later(TIME_LIMIT, self._give_up)
+
+    def _refusal(self) -> str | None:
+        """Return why no call can begin now; ``None``: one can."""
+        if self._plugin is None or self._closing:
+            return f"the account is {'stopping' if self._closing else 'starting'}"
+        return f"{MAX_RUNNING} calls are running" if len(self._running) >= MAX_RUNNING else None
 
     async def finish(self) -> None:
         """Refuse new calls, and wait for those that run."""

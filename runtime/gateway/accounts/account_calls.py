@@ -31,6 +31,13 @@ SENT = msgspec.json.Decoder(Sent)
 log = structlog.get_logger("gateway.answers")
 
 
+class NotAsked(RemoteError):
+    """A call that has not gone out: nothing has begun, and nothing was found out either."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(UNAVAILABLE, text, retryable=True)
+
+
 class AccountCalls:
     """Calls to accounts that wait to be sent, or for an answer; the length counts both.
 
@@ -145,9 +152,9 @@ def packs_of(calls: list[Call]) -> Iterator[list[Call]]:
     yield pack
 
 
-def not_connected(peer: Peer) -> RemoteError:
+def not_connected(peer: Peer) -> NotAsked:
     """Return the error for a peer that cannot be reached."""
-    return RemoteError(UNAVAILABLE, f"{peer.key} is not connected", retryable=True)
+    return NotAsked(f"{peer.key} is not connected")
 
 
 def _refusal(key: str, payload: bytes) -> RemoteError:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import structlog
 
-from ipc.errors import FrameError, PeerGone, RemoteError
+from ipc.errors import FrameError, PeerGone
 from ipc.frames.data import (
     ADDRESSED,
     HISTORY,
@@ -36,11 +36,15 @@ from ipc.frames.data import (
     encode,
 )
 from ipc.frames.status import LinkReport
-from ipc.frames.words import UNAVAILABLE
 from ipc.identity.peer import parse_peer
 from ipc.zeromq.flood import FloodGuard
 from ipc.zeromq.link import Router
-from runtime.gateway.accounts.account_calls import AccountCalls, not_connected, packs_of
+from runtime.gateway.accounts.account_calls import (
+    AccountCalls,
+    NotAsked,
+    not_connected,
+    packs_of,
+)
 from runtime.gateway.accounts.greetings import Greetings
 from runtime.gateway.accounts.handover import ClientOutput, Handover
 from runtime.gateway.accounts.http_calls import HttpCalls
@@ -278,8 +282,7 @@ class DataRouter:
             first = ()
             try:
                 if not self._router.send(peer.id, encode(frames)):
-                    busy = RemoteError(UNAVAILABLE, "the account is busy", retryable=True)
-                    self._calls.fail(pack, busy)
+                    self._calls.fail(pack, NotAsked("the account is busy"))
             except PeerGone:
                 self._calls.fail(pack, not_connected(peer))
 

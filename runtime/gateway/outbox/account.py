@@ -224,15 +224,18 @@ class AccountOutbox:
         if sent:
             self._record(entry, PartsSent(self.key, frame.key, sent))
 
-    def answered(self, key: str, attempt: int, result: bytes | Exception) -> None:
-        """Take the result of a call about a message: an account's answer, or an error."""
+    def answered(self, key: str, attempt: int, result: bytes | Exception, begin: bool) -> None:
+        """Take the result of a call about a message: an account's answer, or an error.
+
+        ``begin``: the call was to begin the attempt, and did not only ask about it.
+        """
         self._links.jobs.end()
         entry = self.entries.get(key)
         if entry is None or entry.row.attempts != attempt or self._closed:
             return
         entry.calling = False
         died = self._links.peers.is_past(self.key, entry.row.incarnation)
-        found = result_of(result, died=died)
+        found = result_of(result, begin=begin, died=died)
         if isinstance(found, AttemptFailure):
             self._failed(entry, found)
         elif found is not None:
@@ -323,7 +326,7 @@ class AccountOutbox:
                 self._links.jobs.start(self._fetch(entry, begin=begin))
                 return True
             params = entry.params(begin=begin, edit=self._shown.edited_by(row))
-            waiter = AttemptWaiter(self.answered, row.key, row.attempts)
+            waiter = AttemptWaiter(self.answered, row.key, row.attempts, begin=begin)
             self._links.jobs.begin()
             entry.calling = True
             if self._links.ask(self.key, "deliver", params, CALL_SECONDS, waiter):

@@ -12,6 +12,7 @@ import msgspec
 from ipc.calls import Waiter
 from ipc.errors import IpcError, RemoteError
 from ipc.nesting import MALFORMED, decode_json
+from runtime.gateway.accounts.account_calls import NotAsked
 from runtime.gateway.accounts.peers import Peers
 from runtime.gateway.jobs import Jobs
 from runtime.gateway.journal.interface import Journal
@@ -24,7 +25,7 @@ DIED = "the account's process has died while it was sending; it may have been se
 
 _encode = msgspec.json.Encoder().encode
 
-OnAnswered = Callable[[str, int, bytes | Exception], None]
+OnAnswered = Callable[[str, int, bytes | Exception, bool], None]
 
 
 class AskAccount(Protocol):
@@ -117,17 +118,21 @@ class Entry:
         return _encode(AttemptParams(message, row.attempts, texts, row.sent, begin, edit, preview))
 
 
-def result_of(result: bytes | Exception, *, died: bool) -> list[Sent] | AttemptFailure | None:
+def result_of(
+    result: bytes | Exception, *, begin: bool, died: bool
+) -> list[Sent] | AttemptFailure | None:
     """Return what the result of a call about an attempt means; ``None``: whoever lives on is asked.
 
-    ``died``: the worker of the attempt is no more.
+    ``begin``: the call was to begin the attempt, and not to ask what became of it. Where such a
+    question has not gone out, the attempt may have been made all the same. ``died``: the worker
+    of the attempt is no more.
     """
     if isinstance(result, bytes):
         try:
             return decode_json(result, AttemptResult).sent
         except MALFORMED as error:
             return in_doubt(f"malformed answer ({error})")
-    if isinstance(result, RemoteError):
+    if isinstance(result, RemoteError) and (begin or not isinstance(result, NotAsked)):
         return failure_of(result)
     if isinstance(result, IpcError):
         return in_doubt(DIED) if died else None
@@ -137,10 +142,11 @@ def result_of(result: bytes | Exception, *, died: bool) -> list[Sent] | AttemptF
 class AttemptWaiter:
     """Takes the result of one attempt in the place of a future, which would need a task."""
 
-    __slots__ = ("_answered", "_attempt", "_key")
+    __slots__ = ("_answered", "_attempt", "_begin", "_key")
 
-    def __init__(self, answered: OnAnswered, key: str, attempt: int) -> None:
+    def __init__(self, answered: OnAnswered, key: str, attempt: int, *, begin: bool) -> None:
         self._answered, self._key, self._attempt = answered, key, attempt
+        self._begin = begin
 
     def done(self) -> bool:
         """Return that the result is wanted."""
@@ -148,11 +154,11 @@ class AttemptWaiter:
 
     def set_result(self, result: bytes) -> None:
         """Take the account's answer."""
-        self._answered(self._key, self._attempt, result)
+        self._answered(self._key, self._attempt, result, self._begin)
 
     def set_exception(self, exception: Exception) -> None:
         """Take the error that came instead."""
-        self._answered(self._key, self._attempt, exception)
+        self._answered(self._key, self._attempt, exception, self._begin)
 
 
 def resolve(futures: Iterable[asyncio.Future[Any]], result: object) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.worker_rig import worker_rig
 from workers.errors import MaybeSent, SendFailed
 from workers.messages import Outbound, Sent
 from workers.process.attempts import NotBegun, Progress, SendAttempt, SendAttempts
@@ -117,3 +120,34 @@ async def test_the_oldest_results_are_forgotten_and_what_is_under_way_is_not() -
     slow.go.set()
     assert [await waiting, await again] == [PARTS, PARTS]
     assert slow.begun == 1
+
+
+async def test_what_became_of_an_attempt_is_answered_even_where_no_call_may_begin(
+    run_dir: Path,
+) -> None:
+    """A refusal would say that it was not made, and it would be made again."""
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
+        gate = asyncio.Event()
+
+        async def slowly(message: Outbound) -> Sent:
+            await gate.wait()
+            return Sent(id=message.key, chat=message.to, ts=1)
+
+        plugin.on_send = slowly
+        for number in range(64):
+            rig.gateway.ask(
+                "deliver",
+                {"message": {"to": "room", "text": "hi", "key": f"k{number}"}, "attempt": 1},
+            )
+        made = {"message": {"to": "room", "text": "hi", "key": "k5"}, "attempt": 1, "begin": False}
+        asked = rig.gateway.ask("deliver", made)
+        never = rig.gateway.ask("deliver", made | {"attempt": 2})
+        told = await rig.gateway.until(lambda: rig.gateway.answers.get(never))
+        assert told is not None
+        assert json.loads(told.payload)["details"] == {"notBegun": True}
+        gate.set()
+        answer = await rig.gateway.until(lambda: rig.gateway.answers.get(asked))
+        assert answer is not None
+        assert json.loads(answer.payload)["sent"][0]["id"] == "k5"

@@ -10,8 +10,10 @@ import pytest
 
 from ipc.errors import PeerGone, RemoteError
 from ipc.frames.words import UNAVAILABLE
+from runtime.gateway.accounts.account_calls import NotAsked
 from runtime.gateway.journal.memory import MemoryJournal
 from runtime.gateway.outbox import account, outcomes
+from runtime.gateway.outbox.entries import DIED
 from tests.support.journals import KEY, KINDS, journal_of
 from tests.support.outbox_life import OutboxLife, done
 from tests.support.until import until
@@ -121,6 +123,50 @@ async def test_a_call_whose_answer_is_lost_is_asked_for_again(
         life.settle(PeerGone(KEY, maybe_executed=True))  # the link, not the account
         assert (await sending).state == "sent"
         assert len(life.sent) == 1
+
+
+@pytest.mark.parametrize("dies", [True, False], ids=["it has died", "it is busy"])
+async def test_a_question_that_has_not_gone_out_is_no_answer(
+    dies: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was taken for "not sent" once, and what had been sent was sent again."""
+    monkeypatch.setattr(account, "ASK_AGAIN_SECONDS", 0.01)
+    journal = MemoryJournal()
+    async with TaskGroup() as tasks:
+        first = OutboxLife(tasks, journal, lambda call: None)
+        first.welcome()
+        await first.send("k", queue=True)
+        await until(lambda: first.calls)
+        first.end()
+
+        def worker(call: dict[str, Any]) -> Any:
+            if len(second.calls) > 1:
+                return done()
+            if dies:
+                second.report(2)
+            return NotAsked(f"{KEY} is not connected")
+
+        second = OutboxLife(tasks, journal, worker)
+        second.welcome()
+        row = await second.send("k")
+        begun = [call.get("begin", True) for call in second.calls]
+        if dies:
+            assert (row.state, row.error, begun) == ("unknown", DIED, [False])
+        else:
+            assert (row.state, row.attempts, begun) == ("sent", 1, [False, False])
+
+
+async def test_a_call_that_has_not_gone_out_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outcomes, "FIRST_BACKOFF_SECONDS", 0.01)
+    async with TaskGroup() as tasks:
+        life = OutboxLife(
+            tasks,
+            MemoryJournal(),
+            lambda call: done() if call["attempt"] > 1 else NotAsked("the account is busy"),
+        )
+        life.welcome()
+        row = await life.send("k")
+    assert (row.state, row.attempts) == ("sent", 2)
 
 
 async def test_an_attempt_begins_with_the_first_part_that_was_not_sent() -> None:

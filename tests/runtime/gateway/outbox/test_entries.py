@@ -24,12 +24,12 @@ def test_the_worker_reads_what_the_gateway_has_written() -> None:
 
 def test_a_result_names_its_attempt() -> None:
     seen: list[object] = []
-    waiter = AttemptWaiter(lambda *what: seen.append(what), "k", 2)
+    waiter = AttemptWaiter(lambda *what: seen.append(what), "k", 2, begin=True)
     error = ValueError("no")
     assert not waiter.done()
     waiter.set_result(b"{}")
     waiter.set_exception(error)
-    assert seen == [("k", 2, b"{}"), ("k", 2, error)]
+    assert seen == [("k", 2, b"{}", True), ("k", 2, error, True)]
 
 
 async def test_who_has_given_up_waiting_disturbs_no_one() -> None:
