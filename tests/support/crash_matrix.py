@@ -148,7 +148,7 @@ class Matrix:
             with_worker = cell.killed in ("worker", "supervisor")
             bot.faults.append(ApiFault("sendMessage", slow=30.0 if with_worker else 2.0))
             await self.fake.say(TOKEN, text)
-            await self.fake.until(lambda: bot.calls["sendmessage"] > before, 30)
+            await until(lambda: bot.calls["sendmessage"] > before)  # it is not answered yet
         if cell.killed == "supervisor":
             daemon.kill()
             await daemon.start()
@@ -156,6 +156,8 @@ class Matrix:
             os.kill(pids[cell.killed], signal.SIGKILL)
         if cell.killed in ("agent", "worker"):
             os.kill(gateway, signal.SIGCONT)
+        if cell == ("worker", "while it runs"):  # the answer comes when it is known to be gone
+            await daemon.wait(lambda s: s["accounts"][KEY]["pid"] != pids["worker"])
         self.go(text)
         await self._check(cell, text)
 
