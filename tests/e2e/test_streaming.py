@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 
 from tests.support.daemon import Daemon
 from tests.support.restarts import kill_gateway, kill_next
+from tests.support.until import until
 from workers.testing.fakes.discord import FakeDiscord, fake_discord
 from workers.testing.fakes.discord_bots import token_of
 from workers.testing.fakes.slack import FakeSlack, fake_slack
@@ -93,6 +96,12 @@ def agent(status: dict[str, Any]) -> dict[str, Any]:
     return next(dict(row) for row in status["agents"] if row["account"] == "agent:slow")
 
 
+def is_stored(file: Path) -> bool:
+    """Return whether a journal knows that the preview was sent."""
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as journal:
+        return any("sent" in row for row in journal.execute("SELECT * FROM outgoing"))
+
+
 KILLS: dict[str, Callable[[Daemon, str], Any]] = {
     "gateway": lambda daemon, channel: kill_gateway(daemon),
     "worker": kill_worker,
@@ -126,6 +135,8 @@ async def test_an_answer_is_one_message_whoever_dies_meanwhile(
             await daemon.wait(lambda status: agent(status)["phase"] == "running")
             await fake.say(token, "hello")
             await fake.until(lambda: shown(fake) == [BEGINNING], 120)
+            if killed in ("worker", "supervisor"):  # else it is in doubt whether it has arrived
+                await until(lambda: is_stored(tmp_path / "state" / "journal.db"), 60)
             if killed:
                 await KILLS[killed](daemon, channel)
             gate.touch()
