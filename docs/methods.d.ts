@@ -12,8 +12,47 @@ export type AgentIdentityParams = { agentId?: string; sessionKey?: string };
 /** The params of ``agent.wait``. */
 export type AgentWaitParams = { runId: string; timeoutMs?: number };
 
+/** The params of ``agents.attach``; ``turns`` are those that the program has not ended. */
+export type AttachParams = { agentId: string; takeover?: boolean; turns?: Array<HeldTurnParams> };
+
+/** A turn that a program has; ``acked``: up to where it knows that its events are stored. */
+export type HeldTurnParams = { turn: string; acked?: number };
+
+/** The params of ``agents.detach``. */
+export type DetachParams = { agentId: string };
+
 /** No params at all. */
 export type NoParams = Record<string, never>;
+
+/** The params of ``agents.turn.end``: ``final`` with the whole text, or ``error``. */
+export type TurnEndParams = { turn: string; seq: number; final?: Final | null; error?: TurnErrorParams | null };
+
+/** The end of a turn, and its answer. ``text`` is the whole answer; ``None`` stands for all deltas together. An empty one without attachments is no answer. ``stop_reason`` is the provider's word (``stop``, ``length``, ``tool_calls``), ``model`` the one that has answered. */
+export type Final = { text?: string | null; usage?: Usage | null; stopReason?: string | null; model?: string | null; attachments?: Array<Attachment> };
+
+/** What a turn has cost, in tokens. */
+export type Usage = { input?: number; output?: number; cacheRead?: number; cacheWrite?: number };
+
+/** A file that goes with a message. ``url`` is ``media:<id>`` for a file of the account's store; that of a message to send may also be ``http(s):``, ``file:`` or ``data:``. A file that came and could not be kept has the url "", and ``missing`` says why. */
+export type Attachment = { url: string; mimeType?: string | null; name?: string | null; sizeBytes?: number | null; missing?: string | null };
+
+/** The error of a turn, in the classes of agents; ``message`` is for the log. */
+export type TurnErrorParams = { kind?: "failed" | "misconfigured" | "needs_login" | "rate_limited" | "refused" | "too_large" | "transient"; message?: string; retryAfter?: number | null };
+
+/** The params of ``agents.turn.events``; ``first`` is the number of the first event. */
+export type TurnEventsParams = { turn: string; first: number; events: Array<Delta | ToolCall | ToolResult | Notice> };
+
+/** The next piece of the answer's text. */
+export type Delta = { type: "delta"; text: string };
+
+/** A tool is called: by the agent itself, or to be called by whoever gave the tool. ``arguments`` are an object, or the text that the model has written. */
+export type ToolCall = { type: "toolCall"; id: string; name: string; arguments?: Record<string, unknown> | string };
+
+/** What came of the call ``id`` of a tool that the agent has called itself. */
+export type ToolResult = { type: "toolResult"; id: string; output?: string; failed?: boolean };
+
+/** Something that is worth knowing and no part of the answer, such as a step of the work. */
+export type Notice = { type: "notice"; text: string };
 
 /** One account by its key. */
 export type AccountParams = { account: string };
@@ -289,8 +328,16 @@ export interface MethodParams {
   "agent.identity.get": AgentIdentityParams;
   /** Wait until a run has ended, at most `timeoutMs` (30 s). `known` (ours) is false for a run that there is not, of which OpenClaw says what it says of one that still runs. */
   "agent.wait": AgentWaitParams;
+  /** Attach this client for an agent of kind `client`: the events `agent.turn` follow. One at a time is attached; `takeover` replaces another one, which gets `agent.detached`. `turns` names what the program still has; the answer says after which number it goes on with each, and which of them are over. */
+  "agents.attach": AttachParams;
+  /** Detach this client from an agent for good: the turns that it has die with it. */
+  "agents.detach": DetachParams;
   /** Answer with the agents. `kind`, `phase`, `cause`, `incarnation` and `health` are ours; an agent without a phase has no process. */
   "agents.list": NoParams;
+  /** End a turn, with the number after its last event; answers once that is stored. */
+  "agents.turn.end": TurnEndParams;
+  /** Take events of a turn, numbered from 1 on; answers once they are stored. At most 64 KiB of a turn may be without an answer. `over`: the turn has ended, send nothing more of it. */
+  "agents.turn.events": TurnEventsParams;
   /** Explain the state of an account and what comes next. */
   "channels.describe": AccountParams;
   /** Stop accounts once their messages in flight are done, inbound acknowledged and outbound sent; `drained` says of each whether that was in time. */

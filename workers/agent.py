@@ -55,7 +55,8 @@ class AgentManifest:
     is secret; each function returns that part, the last of its kind in the text, or ``None``.
     Fields that run or load code, choose where a secret is sent, or open files are marked ``LOCAL``.
     ``agent`` is an import string, ``package.module:Class``; ``extra`` names the packages to install
-    for it. ``example`` are values with which an agent of this kind can be tried. ``status`` holds
+    for it. ``attached``: it has no process and no class, a client of the gateway answers in its
+    place. ``example`` are values with which an agent of this kind can be tried. ``status`` holds
     the first values of the fields that the agent reports.
     """
 
@@ -68,6 +69,7 @@ class AgentManifest:
     extra: Sequence[str] = ()
     example: Mapping[str, Any] = field(default_factory=dict)
     status: Mapping[str, Any] = field(default_factory=dict)
+    attached: bool = False
 
     def unconfigured(self, config: Mapping[str, Any]) -> str | None:
         """Return why the agent cannot run yet (a missing field, say); ``None`` when it can.

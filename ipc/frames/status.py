@@ -161,6 +161,7 @@ class LinkReport(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
     of their messages were dropped as such, ``repeated`` how many a platform had sent before. All
     are by key. ``journal`` says why journaled accounts cannot be stored at the moment, ``repaired``
     what became of a damaged journal, ``lost`` which accounts lost their position with it.
+    ``attached`` are the keys of the agents in whose place a program is attached.
     """
 
     silent: dict[str, float] = msgspec.field(default_factory=dict)
@@ -171,6 +172,7 @@ class LinkReport(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
     repaired: str = ""
     handshakes_refused: int = 0
     floods: int = 0
+    attached: list[str] = msgspec.field(default_factory=list)
 
 
 class SupervisorStatus(msgspec.Struct, frozen=True, rename="camel"):

@@ -57,8 +57,13 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
         return self.channel == AGENT
 
     @property
+    def is_attached(self) -> bool:
+        """Whether it has no process, because a client of the gateway answers for it."""
+        return isinstance(self.manifest, AgentManifest) and self.manifest.attached
+
+    @property
     def code(self) -> str:
-        """The import string of the class that its process runs."""
+        """The import string of the class that its process runs; empty where it has none."""
         manifest = self.manifest
         return manifest.plugin if isinstance(manifest, Manifest) else manifest.agent
 

@@ -48,6 +48,7 @@ from runtime.gateway.parts import GatewayParts
 from runtime.gateway.presence import Presence
 from runtime.gateway.readiness import Readiness
 from runtime.gateway.runs.asking import RunAsking
+from runtime.gateway.runs.attached import AttachedTurns
 from runtime.gateway.runs.broadcast import RunBroadcast
 from runtime.gateway.runs.links import RunLinks
 from runtime.gateway.runs.reception import Reception
@@ -57,7 +58,7 @@ from runtime.gateway.runs.sessions import SessionCache
 from runtime.gateway.runs.turns import TurnLink
 from runtime.gateway.runs.typing import TypingSigns
 from runtime.gateway.stability import Stability
-from runtime.gateway.supervisor_link import SupervisorLink
+from runtime.gateway.supervisor_link import SupervisorLink, tell_attached
 
 # For so long a thread may keep the interpreter's lock while another one waits for it. With the
 # usual 5 ms a busy event loop makes each commit of the journal's thread wait several times that.
@@ -106,14 +107,21 @@ def assemble(
         state,
         lambda key: reception.is_answered(key),
     )
+    supervisor = SupervisorLink()
     sessions = SessionCache(lambda: intake.journal if intake.ready else None)
     turns = TurnLink(peers, on_ready=lambda agent, number: runs.agent_ready(agent, number))
+    attached = AttachedTurns(
+        turns,
+        agents.is_attached,
+        on_ready=lambda agent, number: runs.agent_ready(agent, number),
+        on_change=lambda: jobs.start(tell_attached(supervisor, attached.agents)),
+    )
     runs = Runs(
         RunLinks(
             journal=lambda: intake.journal,
             flush_soon=flush,
             agents=agents,
-            turns=turns,
+            turns=attached,
             outbox=outbox,
             sessions=sessions,
             jobs=jobs,
@@ -165,7 +173,7 @@ def assemble(
         most_clients=min(config.limits.max_clients, shares(open_file_limit()).clients),
         hub=hub,
         presence=presence,
-        supervisor=SupervisorLink(),
+        supervisor=supervisor,
         registry=registry,
         devices=Devices(registry),
         nodes=Nodes(registry, config.nodes, boot_id[:8]),
@@ -180,6 +188,7 @@ def assemble(
         calls=calls,
         http_calls=http_calls,
         turns=turns,
+        attached=attached,
         handover=handover,
         intake=intake,
         outbox=outbox,

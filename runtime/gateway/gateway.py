@@ -131,6 +131,7 @@ class Gateway:
         parts.runs.close()
         parts.outbox.close()
         parts.turns.close()
+        parts.attached.close()
         for calls in (parts.calls, parts.http_calls, parts.supervisor, parts.nodes):
             calls.fail_all()
         await parts.registry.saved()
@@ -222,5 +223,6 @@ def _remove(parts: GatewayParts, client: ConnectedClient) -> None:
     parts.hub.remove(client)
     parts.fanout.unsubscribe(client)
     parts.broadcast.forget(client)
+    parts.attached.forget(client)
     parts.supervisor.close(client)
     parts.nodes.leave(client, now_ms())

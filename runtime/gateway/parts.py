@@ -36,6 +36,7 @@ from runtime.gateway.outbox.outbox import Outbox
 from runtime.gateway.presence import Presence
 from runtime.gateway.readiness import Readiness
 from runtime.gateway.runs.asking import RunAsking
+from runtime.gateway.runs.attached import AttachedTurns
 from runtime.gateway.runs.broadcast import RunBroadcast
 from runtime.gateway.runs.reception import Reception
 from runtime.gateway.runs.recovery import Recovery
@@ -51,7 +52,8 @@ class GatewayParts(msgspec.Struct, frozen=True):
 
     ``boot_id`` is new for each process. ``server`` is the clients' port, ``data_link`` and
     ``peers`` are the workers' side, ``intake`` what of it is stored first, ``calls`` the calls to
-    accounts, ``http_calls`` the HTTP requests to them, ``turns`` those of agents, ``runs`` what
+    accounts, ``http_calls`` the HTTP requests to them, ``turns`` those of agents,
+    ``attached`` those of programs that are clients, ``runs`` what
     these are asked, ``broadcast`` what clients see of it, ``asking`` begins those of clients,
     ``supervisor`` the link to the supervisor, ``tickets`` let clients fetch files, ``canvas`` is
     what nodes and browsers show. ``timers`` begin runs without a message, ``hooks`` those that
@@ -89,6 +91,7 @@ class GatewayParts(msgspec.Struct, frozen=True):
     calls: AccountCalls
     http_calls: HttpCalls
     turns: TurnLink
+    attached: AttachedTurns
     handover: Handover
     intake: Intake
     outbox: Outbox

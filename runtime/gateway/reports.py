@@ -128,6 +128,8 @@ def _change_agent(parts: GatewayParts, key: str, row: AccountStatus) -> None:
                 f"agent.{row.phase}", agent=key, reason=row.cause, failures=row.failures
             )
         parts.fanout.publish_payload(key, AGENT_STATUS, msgspec.json.encode(row))
+    if not row.wanted:
+        parts.attached.stopped(key)
     parts.data_link.reported(key)
     parts.runs.reported(key)
 

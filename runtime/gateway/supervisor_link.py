@@ -6,12 +6,14 @@ which the supervisor answers by a request of its own.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from ipc.calls import Calls
-from ipc.errors import RemoteError
+from ipc.errors import IpcError, RemoteError
 from ipc.frames.websocket import ErrorShape, error_of
 from ipc.frames.words import UNAVAILABLE
 from runtime.gateway.access.client_view import ClientView
@@ -66,3 +68,12 @@ class SupervisorLink:
             return
         shape = error or ErrorShape(UNAVAILABLE, "the supervisor failed without saying why")
         self._calls.fail(id, error_of(shape))
+
+
+async def tell_attached(link: SupervisorLink, agents: Sequence[str]) -> None:
+    """Have the supervisor know which agents have a program that is attached.
+
+    Where that fails, the answer to its next report says it again.
+    """
+    with contextlib.suppress(IpcError):
+        await link.ask("agents.attached", {"agents": list(agents)})

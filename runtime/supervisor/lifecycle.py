@@ -26,6 +26,7 @@ HELD = "held"
 HOLD_UNKNOWN = "hold_unknown"  # whether a person had stopped it cannot be known any more
 RESTART = "restart"  # stopping, only to be spawned again at once
 WAITING = "waiting"  # starting, for something that is not its fault
+NOBODY_ATTACHED = "nobody_attached"  # starting, for a program that answers in its place
 LINKING = "linking"  # starting, for a person who has to log in
 NOT_READY = "not_ready"
 UNHEALTHY = "unhealthy"
@@ -43,6 +44,7 @@ MISCONFIGURED = "misconfigured"
 FINISHED = "finished"
 LOGGED_OUT = "logged_out"
 
+WAITS = {WAITING: (Phase.STARTING,), NOBODY_ATTACHED: (Phase.STARTING, Phase.RUNNING)}  # in which
 KEPT_DOWN = frozenset({HELD, HOLD_UNKNOWN})  # only a person starts it again
 ENDS = frozenset({FINISHED, LOGGED_OUT})  # the account has ended by itself: it stays down
 NEEDS_A_PERSON = frozenset({NEEDS_LOGIN, MISCONFIGURED})
@@ -160,6 +162,7 @@ class Waiting(msgspec.Struct, frozen=True):
 
     incarnation: int
     reason: str
+    cause: str = WAITING
 
 
 class Linking(msgspec.Struct, frozen=True):
@@ -217,19 +220,8 @@ class Wake(msgspec.Struct, frozen=True):
     after: float
 
 
-Event = (
-    Start
-    | Restart
-    | Stop
-    | Reset
-    | Spawned
-    | Waiting
-    | Linking
-    | Ready
-    | Unhealthy
-    | Exited
-    | Deadline
-)
+OfProcess = Spawned | Waiting | Linking | Ready | Unhealthy | Exited
+Event = Start | Restart | Stop | Reset | OfProcess | Deadline
 Action = Spawn | Terminate | Kill | Wake
 Step = tuple[State, list[Action]]
 
@@ -279,10 +271,11 @@ def step(policy: Policy, state: State, event: Event, jitter: float = 0.0) -> Ste
             return _linking(policy, state, what)
         case Phase.STARTING, Deadline() if state.cause == LINKING:
             return _stop(policy, state, LINKING, f"no login within {policy.login_within:g} s")
-        case Phase.STARTING, Waiting(reason=what):
-            state = replace(state, cause=WAITING if what else None, reason=what or None)
+        case _, Waiting(reason=what, cause=why) if state.phase in WAITS[why]:
+            state = replace(state, phase=Phase.STARTING, reason=what or None)
+            state = replace(state, cause=why if what else None)
             return state, [Wake(policy.ready_within)]
-        case Phase.STARTING, Deadline() if state.cause == WAITING:
+        case Phase.STARTING, Deadline() if state.cause in WAITS:
             return state, [Wake(policy.ready_within)]
         case Phase.STARTING, Ready():
             state = replace(state, phase=Phase.RUNNING, cause=None, reason=None, proven=True)

@@ -6,6 +6,7 @@ import msgspec
 
 from ipc.frames.words import Phase, is_agent
 from runtime.supervisor.accounts.account import Account
+from runtime.supervisor.accounts.attendance import attend
 from runtime.supervisor.parts import Parts
 
 
@@ -18,6 +19,7 @@ def account_changed(parts: Parts, account: Account) -> None:
         parts.starts.withdraw(account.key)  # where it still waits for its turn
         parts.channel_zygotes.withdraw(account.key)
     parts.storm.changed(account)
+    attend(account, account.key in parts.links.attached)
     row = account.status()
     parts.reports.changed(account.key, row)
     name = "agent.status" if account.spec.is_agent else "channel.status"

@@ -180,6 +180,7 @@ def _agent(spec: AgentSpec, *, process: bool) -> dict[str, Any]:
         "timeoutSeconds": spec.timeout_seconds,
         "process": process,
         "heartbeat": msgspec.to_builtins(spec.heartbeat),
+        "attached": spec.is_attached,
     }
 
 

@@ -109,3 +109,36 @@ async def test_the_command_line_asks_an_agent_and_prints_its_answer(tmp_path: Pa
         assert json.loads(out)["result"]["payloads"][0]["text"] == "echo: hello", err
         code, out, err = await daemon.command("agent", "-m", "x", "--session", "s", "--stream")
         assert (code, out.strip()) == (0, "echo: x"), err
+
+
+async def test_a_program_that_is_attached_answers_in_place_of_a_process(tmp_path: Path) -> None:
+    config = {
+        "agents": {"default": "prog", "entries": {"prog": {"kind": "client"}}},
+        "channels": {"local": {"accounts": {"one": {}}}},
+    }
+    async with Daemon(tmp_path, config) as daemon:
+        waiting = ("starting", "nobody_attached")
+
+        def is_so(status: dict[str, Any], *so: Any) -> bool:
+            (row,) = status["agents"]
+            return (row["phase"], row["cause"]) == so
+
+        await daemon.wait(lambda status: is_so(status, *waiting))
+        client = await daemon.client()
+        await client.call("agents.attach", {"agentId": "prog"})
+        (row,) = (await daemon.wait(lambda status: is_so(status, "running", None)))["agents"]
+        assert (row["pid"], row["health"]) == (None, "ok")
+        asking = await daemon.client()
+        ask = {"message": "hi", "agentId": "prog", "idempotencyKey": "k"}
+        assert (await asking.call("agent", ask))["status"] == "accepted"
+        async for event in client.events():
+            if event.event == "agent.turn":
+                turn = json.loads(bytes(event.payload or b""))["turn"]
+                break
+        end = {"turn": turn, "seq": 1, "final": {"text": "hello yourself"}}
+        assert await client.call("agents.turn.end", end) == {"acked": 1}
+        answer = await asking.call("agent", ask)
+        assert answer["result"]["payloads"][0]["text"] == "hello yourself"
+        await client.close()
+        await daemon.wait(lambda status: is_so(status, *waiting))
+        await asking.close()

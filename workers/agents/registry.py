@@ -22,7 +22,7 @@ GROUP = "trunkline.agents"
 # The only list of Trunkline's own kinds, as ``BUILT_IN`` of the channels.
 BUILT_IN = {
     name: f"workers.agents.{name}:manifest"
-    for name in ("echo", "openai", "command", "http", "openclaw")
+    for name in ("echo", "openai", "command", "http", "openclaw", "client")
 }
 InstalledKind = InstalledManifest
 
@@ -62,7 +62,7 @@ def flaw_of_kind(id: str, manifest: object) -> str | None:
     if problem := (
         flaw_of_identity(id, manifest.id)
         or flaw_of_config(manifest.config)
-        or flaw_of_code("agent", manifest.agent)
+        or (None if manifest.attached else flaw_of_code("agent", manifest.agent))
     ):
         return problem
     if not isinstance(manifest.label, str):

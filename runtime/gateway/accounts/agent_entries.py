@@ -19,6 +19,7 @@ class AgentEntry(msgspec.Struct, frozen=True, rename="camel"):
     is what becomes of a turn whose agent died, ``timeout_seconds`` how long a turn may take.
     Without a ``process`` it takes none: it is there without any configuration, and no account asks
     it.
+    ``attached``: a client answers in its place.
     """
 
     kind: str
@@ -28,6 +29,7 @@ class AgentEntry(msgspec.Struct, frozen=True, rename="camel"):
     timeout_seconds: float = 600.0
     process: bool = True
     heartbeat: HeartbeatConfig | None = None
+    attached: bool = False
 
 
 class AgentEntries(msgspec.Struct, frozen=True, rename="camel"):

@@ -96,6 +96,11 @@ class Agents:
         """Return the kind of an agent; an empty text for one that is not known."""
         return self.listed.kind_of(agent) or ""
 
+    def is_attached(self, key: str) -> bool:
+        """Return whether a client answers in the place of the agent with this key."""
+        entry = self.listed.entries.get(key.partition(":")[2])
+        return entry is not None and entry.attached
+
     def is_gone(self, agent: str) -> bool:
         """Return whether an agent will not come by itself: it is held, say, or not known."""
         row = self._accounts.row(agent_key(agent))

@@ -33,6 +33,9 @@ EVENTS = (
     "heartbeat",
     "sessions.changed",
     "session.message",
+    "agent.turn",
+    "agent.turn.cancel",
+    "agent.detached",
 )
 REPEATABLE = "repeatable-methods"  # the capability that asks for ``features.repeatable``
 

@@ -3,6 +3,7 @@
 from runtime.gateway.methods import (
     agent,
     agents,
+    attached,
     catalogs,
     channels,
     chat,
@@ -35,6 +36,7 @@ from runtime.gateway.methods import (
 __all__ = [
     "agent",
     "agents",
+    "attached",
     "catalogs",
     "channels",
     "chat",

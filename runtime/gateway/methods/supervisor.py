@@ -36,7 +36,7 @@ class ClosingParams(msgspec.Struct, rename="camel"):
 def channels_report(parts: GatewayParts, client: ConnectedClient, params: SupervisorReport) -> Any:
     """Apply a report; the events about it leave first. The answer describes the data link."""
     take(parts, params)
-    return parts.data_link.report()
+    return msgspec.structs.replace(parts.data_link.report(), attached=parts.attached.agents)
 
 
 @method("supervisor.result", None, SupervisorResultParams, _ONLY)

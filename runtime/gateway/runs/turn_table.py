@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import msgspec
@@ -171,6 +171,26 @@ class TurnTable(msgspec.Struct):
             if turn.agent == agent and turn.incarnation == incarnation
             for action in self._die(turn)
         ]
+
+    def away(self, agent: str) -> None:
+        """Follow that an agent cannot be reached for now: its turns are still with it."""
+        self._present.pop(agent, None)
+
+    def adopt(self, agent: str, incarnation: int, names: Collection[str]) -> dict[str, int]:
+        """Have an incarnation go on with the turns of another that it says it has.
+
+        Return of each that it is right about the newest number that is stored.
+        """
+        found = {}
+        for turn in self.by_run.values():
+            if turn.agent == agent and turn.name in names and turn.incarnation:
+                turn.incarnation, turn.taken = incarnation, True
+                found[turn.name] = turn.stored
+        return found
+
+    def named(self, name: str) -> OpenTurn | None:
+        """Return the open turn of this name."""
+        return self._by_name.get(name)
 
     def take(self, agent: str, incarnation: int, frame: TurnFrameUp) -> list[TurnAction]:
         """Take a frame of an agent."""

@@ -1,76 +1,35 @@
 """Has agents take turns: the gateway's end of what ``workers.process.turns`` does.
 
-Whoever begins a turn is handed its events and its end, stores them, and acknowledges; until then
-the agent's process keeps them. Nothing here is stored: a new gateway goes on with a turn by
-``resume``. What is decided, ``turn_table`` decides.
+What comes is handed on as ``turn_carrier`` does it; until it is acknowledged the agent's process
+keeps it. What is decided, ``turn_table`` decides.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
-
-import msgspec
-import structlog
-from msgspec.structs import replace
+from collections.abc import Callable, Iterator
 
 from ipc.errors import PeerGone
-from ipc.frames.data import MAX_TURN_BYTES, PACK_BYTES, PACK_FRAMES, TurnBegin, encode
+from ipc.frames.data import PACK_BYTES, PACK_FRAMES, TurnBegin, encode
 from ipc.frames.words import is_agent
 from runtime.gateway.accounts.peers import Peer, Peers
+from runtime.gateway.runs.turn_carrier import TurnCarrier
 from runtime.gateway.runs.turn_table import (
-    HandDeath,
-    HandEnd,
-    HandEvents,
-    HandSent,
-    OpenTurn,
     SendDown,
-    TurnAction,
     TurnFrameDown,
     TurnFrameUp,
-    TurnTable,
 )
-from workers.agent import Turn, TurnEvent, TurnOutcome
 
 SMALL_BYTES = 100  # about what a frame takes without a payload
 MAX_QUEUED = 20_000  # frames to one process that does not read; then those that say the same go
 
 Send = Callable[[bytes, bytes], bool]
 
-log = structlog.get_logger("gateway.turns")
 
-
-class OversizedTurn(ValueError):
-    """A turn that no agent takes; the text says how large it is, and what helps."""
-
-
-class TurnListener(Protocol):
-    """Who has begun a turn. An exception of it is logged and changes nothing for the others."""
-
-    def sent(self, incarnation: int) -> None:
-        """Take that an incarnation of the agent is being sent the turn: keep it for ``resume``."""
-
-    def took(self, events: list[TurnEvent], last: int) -> None:
-        """Take events; call ``acknowledge(run, last)`` once they are stored."""
-
-    def ended(self, outcome: TurnOutcome, seq: int) -> None:
-        """Take the end: ``acknowledge(run, seq)`` once it is stored, unless ``seq`` is 0."""
-
-    def died(self, seen: bool) -> None:
-        """Take that the agent has died with the turn, which is over thereby.
-
-        ``seen``: a delta or the call of a tool was acknowledged.
-        """
-
-
-class TurnLink:
+class TurnLink(TurnCarrier):
     """The turns of all agents. ``on_ready(agent, incarnation)`` is called when one can take some.
 
-    ``dropped`` counts by reason what agents have sent in vain. ``clock()`` is the time in epoch
-    seconds.
+    ``clock()`` is the time in epoch seconds.
     """
 
     def __init__(
@@ -80,26 +39,13 @@ class TurnLink:
         on_ready: Callable[[str, int], None] = lambda agent, incarnation: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._table = TurnTable()
+        super().__init__(self._queue, clock=clock)
         self._peers = peers
         self._on_ready = on_ready
-        self._clock = clock
-        self._loop = asyncio.get_running_loop()
         self._send: Send = lambda peer, body: False
         self._queued: dict[Peer, list[TurnFrameDown]] = {}
         self._scheduled = False
-        self._timer: asyncio.Handle | None = None
-        self._timer_at = 0.0  # the loop's time; uvloop's handle of a time that has come has none
         peers.follow(self._welcomed, self._forgotten)
-
-    def __len__(self) -> int:
-        """Return how many turns are open."""
-        return len(self._table.by_run)
-
-    @property
-    def dropped(self) -> Counter[str]:
-        """What agents have sent in vain, by reason."""
-        return self._table.dropped
 
     def attach(self, send: Send) -> None:
         """Send bodies to peers by ``send``, as ``Router.send``."""
@@ -109,68 +55,13 @@ class TurnLink:
         """Return the incarnation of an agent that can take turns, 0 for none."""
         return self._table.incarnation_of(agent)
 
-    def begin(self, agent: str, turn: Turn, listener: TurnListener, *, attempt: int = 1) -> None:
-        """Have an agent take a turn, as soon as it is there, until the deadline.
-
-        ``attempt`` counts the turns of the same run. Raises ``OversizedTurn``, and ``ValueError``
-        where the run has a turn that is not over.
-        """
-        self._do(self._table.add(_opened(agent, turn, listener, attempt)))
-
-    def resume(
-        self,
-        agent: str,
-        run: str,
-        deadline: int,
-        listener: TurnListener,
-        *,
-        incarnation: int,
-        after: int,
-        seen: bool,
-        attempt: int = 1,
-    ) -> None:
-        """Go on with a turn that an earlier gateway has sent to an incarnation of the agent.
-
-        ``after`` is the newest number that is stored, ``seen`` whether a delta or the call of a
-        tool is among that. Where the agent has never got the turn it ends as aborted: who begins it
-        anew can give it what was said before. Raises ``ValueError`` as ``begin``.
-        """
-        name = name_of(run, attempt)
-        opened = OpenTurn(name, run, agent, b"", deadline, listener, attempt)
-        opened = replace(opened, incarnation=incarnation, got=after, stored=after, seen=seen)
-        self._do(self._table.add(opened))
-
-    def resumed_all(self, awaited: Iterable[str] = ()) -> None:
-        """Have agents forget, from now on, what no ``resume`` has named: those runs are over.
-
-        The first turns of the runs ``awaited`` are kept until they are begun, or released: an
-        earlier gateway may have begun them and not stored it.
-        """
-        self._table.complete_with(name_of(run, 1) for run in awaited)
-
-    def release(self, run: str) -> None:
-        """Have agents forget the first turn of a run that was awaited: it is over."""
-        self._do(self._table.release(name_of(run, 1)))
-
-    def acknowledge(self, run: str, seq: int, *, attempt: int | None = None) -> None:
-        """Acknowledge what of a run is stored up to ``seq``; that of its end closes its turn.
-
-        With ``attempt`` nothing of another one is acknowledged.
-        """
-        self._do(self._table.acknowledge(run, seq, attempt))
-
-    def cancel(self, run: str) -> None:
-        """Have a turn cancelled; its end follows, by itself where the agent does not end it."""
-        self._do(self._table.cancel(run, self._now()))
-
     def on_frame(self, peer: Peer, frame: TurnFrameUp) -> None:
         """Take a frame of a peer that is welcome."""
         self._do(self._table.take(peer.key, peer.incarnation, frame))
 
     def close(self) -> None:
         """Do nothing more: the turns go on, and the next gateway with them."""
-        if self._timer is not None:
-            self._timer.cancel()
+        super().close()
         self._queued.clear()
 
     def _welcomed(self, peer: Peer) -> None:
@@ -187,29 +78,6 @@ class TurnLink:
         if is_agent(peer.key):
             self._queued.pop(peer, None)
             self._do(self._table.left(peer.key, peer.incarnation))
-
-    def _do(self, actions: list[TurnAction]) -> None:
-        for action in actions:
-            if isinstance(action, SendDown):
-                self._queue(action)
-            else:
-                self._hand(action)
-        self._set_timer()
-
-    def _hand(self, action: HandSent | HandEvents | HandEnd | HandDeath) -> None:
-        listener: TurnListener = action.turn.listener
-        try:
-            match action:
-                case HandSent():
-                    listener.sent(action.incarnation)
-                case HandEvents():
-                    listener.took(action.events, action.last)
-                case HandEnd():
-                    listener.ended(action.outcome, action.seq)
-                case HandDeath():
-                    listener.died(action.seen)
-        except Exception:
-            log.exception("a turn was not followed", run=action.turn.run, agent=action.turn.agent)
 
     def _queue(self, action: SendDown) -> None:
         peer = self._peers.by_key.get(action.agent)
@@ -242,45 +110,6 @@ class TurnLink:
             except PeerGone:  # the worker sends again what this would have acknowledged
                 return True
         return True
-
-    def _set_timer(self) -> None:
-        due = self._table.next_due()
-        if due is None:
-            return
-        at = self._loop.time() + max(0.0, due / 1000 - self._clock())
-        if self._timer is not None:
-            if self._timer_at <= at:
-                return
-            self._timer.cancel()
-        self._timer, self._timer_at = self._loop.call_at(at, self._wake), at
-
-    def _wake(self) -> None:
-        self._timer = None
-        self._do(self._table.wake(self._now()))
-
-    def _now(self) -> int:
-        return int(self._clock() * 1000)
-
-
-def name_of(run: str, attempt: int) -> str:
-    """Return the name of a turn: no two attempts at a run have the same."""
-    return f"{attempt}:{run}"
-
-
-def _opened(agent: str, turn: Turn, listener: TurnListener, attempt: int) -> OpenTurn:
-    name, payload = name_of(turn.run, attempt), payload_of(turn)
-    return OpenTurn(name, turn.run, agent, payload, turn.deadline, listener, attempt)
-
-
-def payload_of(turn: Turn) -> bytes:
-    """Return a turn as JSON; raises ``OversizedTurn``."""
-    payload = msgspec.json.encode(turn)
-    if len(payload) > MAX_TURN_BYTES:
-        raise OversizedTurn(
-            f"the turn of run {turn.run} has {len(payload)} bytes, at most {MAX_TURN_BYTES} go to"
-            " an agent: give it less history, and files by their id"
-        )
-    return payload
 
 
 def without_repeats(frames: list[TurnFrameDown]) -> list[TurnFrameDown]:

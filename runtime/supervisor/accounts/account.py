@@ -224,7 +224,8 @@ class Account:
 
         So has one that waits before it is ready: no deadline would end it soon.
         """
-        if self.phase is not Phase.RUNNING and self.child.state.cause not in (WAITING, LINKING):
+        waiting = self.child.state.cause in (WAITING, LINKING)
+        if self.spec.is_attached or (self.phase is not Phase.RUNNING and not waiting):
             return Verdict.ALIVE
         verdict = self.heartbeat.check(now, self.child.process)
         if verdict is Verdict.GONE:
@@ -330,7 +331,7 @@ class Account:
             configured=spec.configured,
             name=spec.name,
             **_of_account(spec),
-            pid=process.pid if alive and process is not None else None,
+            pid=process.pid or None if alive and process is not None else None,
             incarnation=state.incarnation,
             revision=self._revision,
             failures=state.failures,

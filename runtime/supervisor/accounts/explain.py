@@ -11,6 +11,7 @@ from runtime.supervisor.lifecycle import (
     MISCONFIGURED,
     NEEDS_A_PERSON,
     NEEDS_LOGIN,
+    NOBODY_ATTACHED,
     WAITING,
     State,
 )
@@ -83,6 +84,8 @@ def what_next(key: str, state: State, *, held: bool, can_login: bool = False) ->
             return "nothing until its configuration changes"
         case Phase.STARTING if state.cause == WAITING:
             return "it goes on by itself when what it waits for is there"
+        case Phase.STARTING if state.cause == NOBODY_ATTACHED:
+            return "it runs as soon as a program attaches itself: docs/agents.md, client"
         case Phase.STARTING if state.cause == LINKING:
             return f"it waits for a person: `trunkline channels login {key}`"
         case Phase.STARTING:

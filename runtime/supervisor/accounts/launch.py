@@ -5,6 +5,7 @@ What an incarnation is started with is a value that is returned; ``Account`` kee
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -123,6 +124,9 @@ class WorkerLauncher:
 
     async def spawn(self, spec: WorkerSpec, boot: WorkerBoot) -> Launched:
         """Start the process and capture its output."""
+        if spec.is_attached:
+            self._starts.leave(spec.key)
+            return Launched(NoProcess())
         with self._giving_up(spec.key):
             process = await self._zygotes.spawn(
                 spec.key,
@@ -169,3 +173,23 @@ class DrainedProcess:
         how = await self._process.wait()
         self._drain()
         return how
+
+
+class NoProcess:
+    """What stands for the process of an agent that has none, and ends when it is asked to."""
+
+    pid = 0
+
+    def __init__(self) -> None:
+        self._ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
+
+    def terminate(self) -> None:
+        """End it."""
+        if not self._ended.done():
+            self._ended.set_result(Exit(code=0))
+
+    kill = terminate
+
+    async def wait(self) -> Exit:
+        """Return how it ended."""
+        return await asyncio.shield(self._ended)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from ipc.frames.status import LinkReport
 from ipc.metrics import Series, counter
 from ipc.nesting import MALFORMED
 from runtime.supervisor.accounts.account import Account
+from runtime.supervisor.accounts.attendance import attend
 from runtime.supervisor.accounts.heartbeat import POSITION_LOST
 
 SHOWN_SECONDS = 600.0  # for so long a flood or a refused connection is a warning in the status
@@ -29,6 +30,7 @@ log = structlog.get_logger("links")
 class LinkReports:
     """The state of both links. ``refused`` and ``floods`` count by link, over all gateways.
 
+    ``attached`` are the agents in whose place a program is attached, by key.
     ``on_change(account)`` is called when an account is found absent from the data link, or back.
     ``clock()`` returns seconds that only grow.
     """
@@ -44,6 +46,7 @@ class LinkReports:
         self._on_change = on_change
         self._clock = clock
         self._last: dict[tuple[str, str], int] = {}
+        self.attached: frozenset[str] = frozenset()
         self._journal: list[str] = []  # what is wrong with it
         self._noted: dict[tuple[str, str], float] = {}  # when a figure grew last
         self.refused: Counter[str] = Counter(dict.fromkeys(OWNERS, 0))
@@ -69,6 +72,7 @@ class LinkReports:
         except MALFORMED as error:
             log.warning("the gateway's answer to a report was not understood", error=str(error))
             return
+        self.attend(report.attached)
         self.note("data", report.handshakes_refused, report.floods)
         self._journal = [
             *([f"the gateway stores no messages: {report.journal}"] if report.journal else []),
@@ -81,9 +85,16 @@ class LinkReports:
             if account.seen_on_link(silent, duplicates, repeated, trouble):
                 self._on_change(account)
 
+    def attend(self, keys: Iterable[str]) -> None:
+        """Take which agents have a program that is attached, all of them."""
+        self.attached = frozenset(keys)
+        for key, account in self._accounts().items():
+            attend(account, key in self.attached)
+
     def gateway_lost(self) -> None:
         """Hold nothing against any account: there is no gateway to be connected to."""
         self._journal = []
+        self.attend(())
         for account in self._accounts().values():
             if account.seen_on_link(0.0, 0, 0):
                 self._on_change(account)

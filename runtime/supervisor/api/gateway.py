@@ -30,6 +30,12 @@ class WarningsParams(Params):
     warnings: list[str] = []
 
 
+class AttachedParams(Params):
+    """The agents, by key, in whose place a program is attached to the gateway: all of them."""
+
+    agents: list[str] = []
+
+
 class ShutdownParams(Params):
     """``shutdown`` asks a gateway that is not ours to end, before we disconnect from it."""
 
@@ -67,6 +73,13 @@ async def stop(parts: Parts, params: ShutdownParams) -> Any:
 async def warnings(parts: Parts, params: WarningsParams) -> Any:
     """Show the warnings of our own gateway's process as long as it lives."""
     parts.gateway.warn(params.warnings)
+    return {"ok": True}
+
+
+@method("agents.attached", AttachedParams)
+async def attached(parts: Parts, params: AttachedParams) -> Any:
+    """Have agents without a process be as running as the programs in their place."""
+    parts.links.attend(params.agents)
     return {"ok": True}
 
 

@@ -95,7 +95,7 @@ def _sharing(spec: WorkerSpec) -> str:
 
 def _modules(spec: WorkerSpec) -> list[str]:
     references = (spec.manifest_ref, spec.code)
-    return list(dict.fromkeys(reference.partition(":")[0] for reference in references))
+    return list(dict.fromkeys(each.partition(":")[0] for each in references if each))
 
 
 def _channel(specs: list[WorkerSpec]) -> ChannelPlan:

@@ -133,6 +133,16 @@ def test_a_wait_counts_only_while_it_starts() -> None:
         assert step(POLICY, state, Waiting(3, "late")) == (state, [])
 
 
+def test_one_in_whose_place_a_program_answers_runs_while_that_is_attached() -> None:
+    nobody = Waiting(3, "nobody attached", "nobody_attached")
+    for before in (STARTING, RUNNING):
+        state, actions = step(POLICY, before, nobody)
+        assert (state.phase, state.cause) == (Phase.STARTING, "nobody_attached")
+        assert actions == [Wake(POLICY.ready_within)]
+        assert step(POLICY, state, Deadline(3, Phase.STARTING)) == (state, actions)
+    assert play(Ready(3), state=state).phase is Phase.RUNNING
+
+
 @pytest.mark.parametrize("event", [Exited(3, CRASH), Unhealthy(3, "silent"), Stop()])
 def test_what_waits_can_fail_and_be_stopped(event: Event) -> None:
     state = play(Waiting(3, "it waits for the gateway"), event, state=STARTING)

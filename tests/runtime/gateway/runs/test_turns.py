@@ -14,7 +14,6 @@ import uvloop
 
 from ipc.frames import data
 from ipc.frames.data import (
-    MAX_TURN_BYTES,
     PACK_BYTES,
     Refused,
     TurnAck,
@@ -24,19 +23,13 @@ from ipc.frames.data import (
     Welcome,
 )
 from ipc.identity.peer import PeerProof
-from runtime.gateway.runs.turns import (
-    OversizedTurn,
-    TurnLink,
-    name_of,
-    packs_of_turns,
-    payload_of,
-    without_repeats,
-)
+from runtime.gateway.runs.turn_carrier import name_of
+from runtime.gateway.runs.turns import TurnLink, packs_of_turns, without_repeats
 from tests.support.controllable_agent import AGENT
 from tests.support.gateway_rig import SECRET, GatewayRig, gateway_rig, row
 from tests.support.turns import begin, in_ms, turn_of
 from tests.support.until import PATIENCE, until
-from workers.agent import Delta, Final, HistoryItem, TurnEvent, TurnOutcome
+from workers.agent import Delta, Final, TurnEvent, TurnOutcome
 from workers.testing.agent_process import AgentProcess
 
 KEY = "agent:test"
@@ -324,13 +317,6 @@ async def test_what_a_process_does_not_read_waits_for_its_next_hello() -> None:
         found = [frame for body in sent for frame in data.decode_from_gateway(body)]
         names = [frame.turn for frame in found if isinstance(frame, TurnBegin)]
         assert names[:2] == ["1:one", "1:two"]
-
-
-def test_a_turn_beyond_what_goes_to_an_agent_is_refused_at_once() -> None:
-    history = [HistoryItem("user", "x" * 1000, 1)] * 800
-    with pytest.raises(OversizedTurn, match=r"run run-1 has 8\d+ bytes, at most 786432 .*history"):
-        payload_of(turn_of("x", history=history))
-    assert len(payload_of(turn_of("x", history=history[:700]))) < MAX_TURN_BYTES
 
 
 def test_of_frames_that_say_the_same_the_last_is_kept() -> None:

@@ -35,6 +35,7 @@ def test_all_others_need_nobody(phase: Phase) -> None:
         (State(Phase.STOPPED, cause="finished"), None, None, "finished"),
         (State(Phase.STARTING), None, None, "starting"),
         (State(Phase.STARTING, cause="waiting", reason="no gateway"), None, None, "no gateway"),
+        (State(Phase.STARTING, cause="nobody_attached", reason="nobody"), None, None, "nobody"),
     ],
 )
 def test_why_an_account_is_as_it_is(
@@ -56,6 +57,7 @@ def test_why_an_account_is_as_it_is(
         (State(Phase.STOPPED), False, "nothing until its configuration changes"),
         (State(Phase.STARTING), False, "it becomes ready"),
         (State(Phase.STARTING, cause="waiting"), False, "it goes on by itself when"),
+        (State(Phase.STARTING, cause="nobody_attached"), False, "it runs as soon as a program"),
         (State(Phase.STOPPING), False, "it ends, at the latest"),
         (State(Phase.RUNNING), False, "nothing: it runs"),
     ],

@@ -1,0 +1,308 @@
+"""Has programs take turns that are attached to the gateway as clients, each for one agent.
+
+What a program is given and gives is what an agent's process is given and gives, with the same
+numbers; only that it comes as events and requests of a client. A program that has lost its session
+attaches itself again and names the turns that it has: it goes on with them. Those that it does not
+name have died with the program that had them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from ipc.errors import RemoteError
+from ipc.frames.data import TurnAck, TurnBegin, TurnCancel, TurnEnded, TurnEvents, TurnTaken
+from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
+from runtime.gateway.access.client_view import ClientView
+from runtime.gateway.runs.links import TurnTaking
+from runtime.gateway.runs.turn_carrier import TurnCarrier
+from runtime.gateway.runs.turn_table import SendDown, TurnAction
+from workers.agent import Turn, TurnOutcome
+
+# The incarnation of an agent without a process, to its runs: it waits for a program by itself, and
+# no report of the supervisor takes it for one that has ended.
+PRESENT = 1 << 52
+LEFT = 1  # of a turn that an earlier gateway has given to a program; programs count from 2
+CREDIT = 64 * 1024  # bytes of events of one turn that are not stored yet
+
+TURN, CANCEL, DETACHED = "agent.turn", "agent.turn.cancel", "agent.detached"
+
+
+class AttachedProgram:
+    """A program that is attached. ``waiting`` are requests by turn, each with its last number."""
+
+    def __init__(self, client: ClientView, agent: str, number: int) -> None:
+        self.client = client
+        self.agent = agent
+        self.number = number
+        self.waiting: dict[str, list[tuple[int, int, asyncio.Future[int]]]] = {}
+
+    def unstored(self, turn: str) -> int:
+        """Return how many bytes of a turn's events are not stored yet."""
+        return sum(size for _, size, _ in self.waiting.get(turn, ()))
+
+
+class AttachedTurns(TurnCarrier):
+    """The turns of agents that ``is_attached(key)``; ``link`` has those of all others.
+
+    ``on_ready(agent, incarnation)`` is called when a program can take turns, ``on_change()`` when
+    the ``agents`` that have one are others.
+    """
+
+    def __init__(
+        self,
+        link: TurnTaking,
+        is_attached: Callable[[str], bool],
+        *,
+        on_ready: Callable[[str, int], None],
+        on_change: Callable[[], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(self._down, clock=clock)
+        self._link = link
+        self._is_attached = is_attached
+        self._on_ready = on_ready
+        self._on_change = on_change
+        self._programs: dict[str, AttachedProgram] = {}
+        self._last = LEFT
+
+    @property
+    def agents(self) -> list[str]:
+        """The keys of the agents that a program is attached for."""
+        return sorted(self._programs)
+
+    def incarnation_of(self, agent: str) -> int:
+        """Return the incarnation of an agent that takes turns; 0 for none."""
+        return PRESENT if self._is_attached(agent) else self._link.incarnation_of(agent)
+
+    def begin(self, agent: str, turn: Turn, listener: Any, *, attempt: int = 1) -> None:
+        """Have an agent take a turn; raises ``ValueError`` for one that is too large."""
+        if self._is_attached(agent):
+            super().begin(agent, turn, listener, attempt=attempt)
+        else:
+            self._link.begin(agent, turn, listener, attempt=attempt)
+
+    def resume(
+        self,
+        agent: str,
+        run: str,
+        deadline: int,
+        listener: Any,
+        *,
+        incarnation: int,
+        after: int,
+        seen: bool,
+        attempt: int = 1,
+    ) -> None:
+        """Go on with a turn that an earlier gateway has sent."""
+        if self._is_attached(agent):
+            resume, incarnation = super().resume, LEFT
+        else:
+            resume = self._link.resume
+        resume(
+            agent,
+            run,
+            deadline,
+            listener,
+            incarnation=incarnation,
+            after=after,
+            seen=seen,
+            attempt=attempt,
+        )
+
+    def resumed_all(self, awaited: Iterable[str] = ()) -> None:
+        """Have agents forget what no ``resume`` has named, but the first turns of ``awaited``."""
+        runs = list(awaited)
+        super().resumed_all(runs)
+        self._link.resumed_all(runs)
+
+    def release(self, run: str) -> None:
+        """Have agents forget the first turn of a run that was awaited."""
+        super().release(run)
+        self._link.release(run)
+
+    def acknowledge(self, run: str, seq: int, *, attempt: int | None = None) -> None:
+        """Acknowledge what of a run is stored."""
+        if run in self._table.by_run:
+            super().acknowledge(run, seq, attempt=attempt)
+        else:
+            self._link.acknowledge(run, seq, attempt=attempt)
+
+    def cancel(self, run: str) -> None:
+        """Have a turn cancelled."""
+        if run in self._table.by_run:
+            super().cancel(run)
+        else:
+            self._link.cancel(run)
+
+    def attach(
+        self, client: ClientView, agent: str, held: Mapping[str, int], *, takeover: bool = False
+    ) -> dict[str, int]:
+        """Attach a program for an agent: it is sent turns from now on.
+
+        ``held`` are the turns that it has, each with the number up to which it knows its events
+        stored. Return those that it goes on with, each with the number after which it is to send
+        its events again; the others are over. Raises ``RemoteError`` where another program is
+        attached, unless ``takeover``.
+        """
+        if not self._is_attached(agent):
+            text = f"{agent} takes no program: its kind is not client"
+            raise RemoteError(INVALID_REQUEST, text)
+        present = self._programs.get(agent)
+        if present is not None and present.client is not client:
+            if not takeover:
+                text = f"another program is attached for {agent}: takeover replaces it"
+                raise RemoteError(UNAVAILABLE, text, details={"reason": "attached"})
+            self._tell(present, "takeover")
+        if present is not None:
+            self._drop(present)
+        self._last += 1
+        program = self._programs[agent] = AttachedProgram(client, agent, self._last)
+        kept = self._table.adopt(agent, program.number, held)
+        for name in kept:  # an earlier gateway may have stored more than it has said
+            self._do(self._table.take(agent, program.number, TurnTaken(name, held[name])))
+        self._loop.call_soon(self._meet, program)  # the answer goes first
+        self._on_change()
+        return {name: max(stored, held[name]) for name, stored in kept.items()}
+
+    def detach(self, client: ClientView, agent: str) -> bool:
+        """Detach a program that ends: the turns that it has die with it."""
+        program = self._programs.get(agent)
+        if program is None or program.client is not client:
+            return False
+        self._drop(program)
+        self._do(self._table.left(agent, program.number))
+        self._on_change()
+        return True
+
+    def forget(self, client: ClientView) -> None:
+        """Follow the end of a client's session; its programs may come back."""
+        gone = [each for each in self._programs.values() if each.client is client]
+        for program in gone:
+            self._drop(program)
+        if gone:
+            self._on_change()
+
+    def stopped(self, agent: str) -> None:
+        """Send the program of an agent away that is not to run."""
+        program = self._programs.get(agent)
+        if program is not None:
+            self._tell(program, "stopped")
+            self.detach(program.client, agent)
+
+    def events(
+        self, client: ClientView, turn: str, first: int, payloads: Sequence[bytes]
+    ) -> asyncio.Future[int]:
+        """Take events of a turn, the first of which has the number ``first``.
+
+        The result is the number up to which they are stored, 0 where the turn is over. Raises
+        ``RemoteError`` for a gap, and for more than ``CREDIT`` allows.
+        """
+        last, size = first + len(payloads) - 1, sum(map(len, payloads))
+        program, got = self._of_turn(client, turn)
+        if program is None:
+            return self._over()
+        if first > got + 1:
+            details = {"reason": "gap", "next": got + 1}
+            text = f"event {first} of {turn} comes after {got}: {got + 1} is the next"
+            raise RemoteError(INVALID_REQUEST, text, details=details)
+        if program.unstored(turn) + size > CREDIT:
+            text = f"more than {CREDIT} bytes of {turn} are not stored yet: wait for answers"
+            raise RemoteError(INVALID_REQUEST, text, details={"reason": "credit"})
+        return self._take(program, TurnEvents(turn, first, list(payloads)), last, size)
+
+    def ended(
+        self, client: ClientView, turn: str, seq: int, outcome: TurnOutcome
+    ) -> asyncio.Future[int]:
+        """Take the end of a turn, whose number is ``seq``; as ``events``."""
+        program, got = self._of_turn(client, turn)
+        if program is None:
+            return self._over()
+        if seq > got + 1:
+            details = {"reason": "gap", "next": got + 1}
+            text = f"the end of {turn} has the number {got + 1}, not {seq}"
+            raise RemoteError(INVALID_REQUEST, text, details=details)
+        return self._take(program, TurnEnded(turn, seq, msgspec.json.encode(outcome)), seq, 0)
+
+    def _of_turn(self, client: ClientView, turn: str) -> tuple[AttachedProgram | None, int]:
+        """Return the program that has a turn and the newest number; ``None``: it is over."""
+        open_turn = self._table.named(turn)
+        if open_turn is None:
+            return None, 0
+        program = self._programs.get(open_turn.agent)
+        if program is None or program.client is not client:
+            text = f"this client is not attached for {open_turn.agent}"
+            raise RemoteError(INVALID_REQUEST, text, details={"reason": "detached"})
+        if open_turn.incarnation != program.number:
+            return None, 0
+        return program, open_turn.got
+
+    def _take(
+        self, program: AttachedProgram, frame: TurnEvents | TurnEnded, last: int, size: int
+    ) -> asyncio.Future[int]:
+        future: asyncio.Future[int] = self._loop.create_future()
+        open_turn = self._table.named(frame.turn)
+        if open_turn is not None and last <= open_turn.stored:  # it has come before
+            future.set_result(open_turn.stored)
+            return future
+        program.waiting.setdefault(frame.turn, []).append((last, size, future))
+        self._do(self._table.take(program.agent, program.number, frame))
+        return future
+
+    def _over(self) -> asyncio.Future[int]:
+        future: asyncio.Future[int] = self._loop.create_future()
+        future.set_result(0)
+        return future
+
+    def _meet(self, program: AttachedProgram) -> None:
+        if self._programs.get(program.agent) is program:
+            self._do(self._table.met(program.agent, program.number))
+            self._on_ready(program.agent, PRESENT)  # for those whose last program has died
+
+    def _do(self, actions: list[TurnAction]) -> None:
+        super()._do(actions)
+        for program in self._programs.values():  # requests for what is over are answered, too
+            for turn in [each for each in program.waiting if self._table.named(each) is None]:
+                for _, _, future in program.waiting.pop(turn):
+                    if not future.done():
+                        future.set_result(0)
+
+    def _down(self, action: SendDown) -> None:
+        program = self._programs.get(action.agent)
+        if program is None or program.number != action.incarnation:
+            return  # it is sent again to the next one
+        match action.frame:
+            case TurnBegin(turn, payload, after):
+                about = {"agentId": _id_of(action.agent), "turn": turn, "after": after}
+                request = about | {"request": msgspec.Raw(payload)}
+                program.client.send_unnumbered(TURN, request)
+            case TurnCancel(turn):
+                about = {"agentId": _id_of(action.agent), "turn": turn}
+                program.client.send_unnumbered(CANCEL, about)
+            case TurnAck(turn, seq):
+                waiting = program.waiting.get(turn, [])
+                for last, _, future in waiting:
+                    if last <= seq and not future.done():
+                        future.set_result(seq)
+                waiting[:] = [each for each in waiting if not each[2].done()]
+
+    def _tell(self, program: AttachedProgram, reason: str) -> None:
+        about = {"agentId": _id_of(program.agent), "reason": reason}
+        program.client.send_unnumbered(DETACHED, about)
+
+    def _drop(self, program: AttachedProgram) -> None:
+        """Send a program nothing any more; what it has is not over thereby."""
+        del self._programs[program.agent]
+        self._table.away(program.agent)
+        for waiting in program.waiting.values():
+            for _, _, future in waiting:
+                future.cancel()
+
+
+def _id_of(agent: str) -> str:
+    return agent.partition(":")[2]

@@ -1,0 +1,97 @@
+"""An agent without a process is as running as the program in its place."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from ipc.frames.bootstrap import WorkerBoot
+from ipc.frames.words import Phase
+from ipc.heartbeat import Verdict
+from runtime.config.worker_spec import WorkerSpec
+from runtime.supervisor.accounts.account import Account
+from runtime.supervisor.accounts.attendance import attend
+from runtime.supervisor.accounts.launch import Launched, NoProcess
+from runtime.supervisor.accounts.link_reports import LinkReports
+from runtime.supervisor.lifecycle import Start, Stop
+from tests.support.accounts import Stage, account_of, agent_of, living, spec_of, start
+from tests.support.until import until
+from workers.agents.client import manifest
+
+pytestmark = pytest.mark.virtual_time
+KEY = "agent:main"
+
+
+class Empty(Stage):
+    """Launches nothing."""
+
+    async def spawn(self, spec: WorkerSpec, boot: WorkerBoot) -> Launched:
+        return Launched(NoProcess())
+
+
+class Attendance:
+    """An agent of kind ``client`` with what the gateway says of it."""
+
+    def __init__(self) -> None:
+        self.account: Account = account_of(
+            Empty(), agent_of(manifest=manifest), on_change=self._changed
+        )
+        self.links = LinkReports(lambda: {KEY: self.account}, lambda account: None)
+
+    def _changed(self, account: Account) -> None:
+        attend(account, account.key in self.links.attached)
+
+    async def has(self, phase: Phase, cause: str | None) -> None:
+        await until(lambda: (self.account.phase, self.account.child.state.cause) == (phase, cause))
+
+
+@asynccontextmanager
+async def attended() -> AsyncIterator[Attendance]:
+    made = Attendance()
+    async with living(made.account) as account:
+        account.child.post(Start())
+        await made.has(Phase.STARTING, "nobody_attached")
+        yield made
+
+
+async def test_it_runs_while_a_program_is_attached_and_starts_else() -> None:
+    async with attended() as it:
+        row = it.account.status()
+        assert (row.phase, row.cause, row.pid) == ("starting", "nobody_attached", None)
+        for _ in range(2):
+            it.links.take({"attached": [KEY]})
+            await it.has(Phase.RUNNING, None)
+            row = it.account.status()
+            assert (row.pid, row.health, row.restarts) == (None, "ok", 0)
+            assert it.account.check(1e9) is Verdict.ALIVE, "there is nothing to beat"
+            it.links.attend([])
+            await it.has(Phase.STARTING, "nobody_attached")
+        assert it.account.child.state.reason == "nobody attached"
+
+
+async def test_without_a_gateway_nobody_is_attached() -> None:
+    async with attended() as it:
+        it.links.attend([KEY])
+        await it.has(Phase.RUNNING, None)
+        it.links.gateway_lost()
+        await it.has(Phase.STARTING, "nobody_attached")
+
+
+async def test_it_is_stopped_and_started_as_any_other() -> None:
+    async with attended() as it:
+        it.links.attend([KEY])
+        await it.has(Phase.RUNNING, None)
+        it.account.child.post(Stop())
+        await it.has(Phase.STOPPED, "held")
+        it.account.child.post(Start())
+        await it.has(Phase.RUNNING, None)
+
+
+async def test_an_account_with_a_process_does_not_care() -> None:
+    async with living(account_of(Stage(), spec_of("local:a"))) as account:
+        await start(account)
+        attend(account, False)
+        await until(lambda: account.phase is Phase.RUNNING)
+        assert account.child.state.cause is None
