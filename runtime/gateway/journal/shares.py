@@ -54,6 +54,10 @@ class Share:
             self.records.append(record)
             self.size_bytes += size
 
+    def forget(self) -> None:
+        """Keep nothing of what was stored: the next commit may be hours away."""
+        self.numbers, self.records = [], []
+
 
 def size_of(record: Record) -> int:
     """Return how many bytes of a record count against the bounds."""

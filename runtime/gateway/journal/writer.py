@@ -255,6 +255,7 @@ class Writer(threading.Thread):
                 self._committed(len(keys))
                 if any(isinstance(each, Answered) and each.redactions for each in records):
                     self._checkpoints.redacted()
+                share.forget()
                 return True
 
     def _committed(self, accounts: int) -> None:
