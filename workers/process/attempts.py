@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from ipc.frames.data import Call
-from ipc.nesting import MALFORMED, require_shallow
+from ipc.nesting import MALFORMED, decode_json
 from workers.errors import MaybeSent, SendFailed
 from workers.messages import Outbound, Sent
 
@@ -41,9 +41,6 @@ class SendAttempt(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
     preview: bool = False
 
 
-_decode = msgspec.json.Decoder(SendAttempt).decode
-
-
 def only_asks(call: Call) -> bool:
     """Return whether a call begins nothing, and asks what became of an attempt.
 
@@ -52,8 +49,7 @@ def only_asks(call: Call) -> bool:
     if call.method != "deliver":
         return False
     try:
-        require_shallow(call.params)
-        return not _decode(call.params).begin
+        return not decode_json(call.params, SendAttempt).begin
     except MALFORMED:
         return False
 
