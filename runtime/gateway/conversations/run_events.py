@@ -51,7 +51,8 @@ class RunEvents:
         self._who: Payload = {"runId": run, "sessionKey": session, "agentId": agent}
         self._session_id = session_id
         self._heartbeat = heartbeat
-        self._text = text
+        self._pieces = [text]  # joined when it is looked at: a long answer has many deltas
+        self._length = len(text)
         self._taken = len(text)  # characters of it that were looked at
         self._shown = shown_so_far(text)  # what has gone out
         self._item = 1  # number of the assistant's message; another begins after a tool
@@ -65,7 +66,9 @@ class RunEvents:
     @property
     def text(self) -> str:
         """All text so far."""
-        return self._text
+        if len(self._pieces) > 1:
+            self._pieces = ["".join(self._pieces)]
+        return self._pieces[0]
 
     def begun(self, now: int) -> list[RunEvent]:
         """Return the event of the beginning, once."""
@@ -78,22 +81,23 @@ class RunEvents:
         """Take in a piece of text; return what goes out now, perhaps nothing yet (``due``)."""
         if self.ended or not text:
             return []
-        self._text += text
+        self._pieces.append(text)
+        self._length += len(text)
         due = self.due()
         return self.flush(now) if due is None or due <= now else []
 
     def due(self) -> int | None:
         """Return when ``flush`` must be called; ``None``: nothing waits, or it may go at once."""
-        if self.ended or self._last is None or self._taken == len(self._text):
+        if self.ended or self._last is None or self._taken == self._length:
             return None
-        return self._last + max(JOIN_MS, JOIN_MS * len(self._text) // LONG_TEXT)
+        return self._last + max(JOIN_MS, JOIN_MS * self._length // LONG_TEXT)
 
     def flush(self, now: int) -> list[RunEvent]:
         """Return the events of all text that waits."""
-        if self.ended or self._taken == len(self._text):
+        if self.ended or self._taken == self._length:
             return []
-        self._taken = len(self._text)
-        return self._show(shown_so_far(self._text), now)
+        self._taken = self._length
+        return self._show(shown_so_far(self.text), now)
 
     def tool_called(self, call: str, name: str, arguments: Any, now: int) -> list[RunEvent]:
         """Return the events of a tool that begins, after those of the text before it."""
@@ -168,7 +172,7 @@ class RunEvents:
 
     def _rest_of(self, text: str | None, now: int) -> list[RunEvent]:
         """Return the events of text that waits, unless the answer turns out to be another."""
-        written = shown_answer(self._text)
+        written = shown_answer(self.text)
         if self.ended or text is None or not written or not text.startswith(written):
             return []
         return self._show(text, now)
