@@ -7,6 +7,7 @@ well: whoever reads a file has to know what its types are.
 from __future__ import annotations
 
 import ast
+import gc
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -158,7 +159,17 @@ UNTESTED: dict[str, str] = {
 
 @cache
 def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
+    tree = ast.parse(path.read_text())
+    gc.freeze()  # or the collector walks all trees after each test
+    return tree
+
+
+@pytest.fixture(scope="module", autouse=True)
+def trees() -> Iterator[None]:
+    """Keep no tree for the tests of other files, which would collect garbage among them."""
+    yield
+    tree_of.cache_clear()
+    gc.unfreeze()
 
 
 @cache
