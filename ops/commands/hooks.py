@@ -17,7 +17,7 @@ app = command_app("See what a request to a hook would do.")
 HookName = Annotated[
     str, typer.Argument(metavar="NAME", help="What stands behind /hooks/: wake, agent, github.")
 ]
-BodyFile = Annotated[Path, typer.Option("--body", help="File with the body of the request.")]
+BodyFile = Annotated[str, typer.Option("--body", help="File with the body of the request.")]
 Header = Annotated[list[str] | None, typer.Option("--header", help="NAME: VALUE; repeatable.")]
 Query = Annotated[list[str] | None, typer.Option("--query", help="NAME=VALUE; repeatable.")]
 
@@ -43,7 +43,7 @@ def try_(
     from ops.connect.configuration import load_as_up_does
 
     try:
-        data = body.read_bytes()
+        data = Path(body).read_bytes()
     except OSError as error:
         raise OperatorError(f"--body {body}: {error.strerror}") from None
     headers = {key.lower(): value for key, value in _pairs("--header", header, ":").items()}

@@ -18,6 +18,7 @@ from runtime.config.files import MAX_BYTES
 from runtime.config.load import load_text
 from runtime.config.local_fields import is_local, local_paths
 from runtime.config.model import Config
+from runtime.config.timers import HeartbeatConfig
 from workers.plugin import fields_of
 from workers.registry import manifests
 from workers.secrets import EXEC_TIMEOUT
@@ -51,6 +52,11 @@ def documented() -> dict[str, Any]:
 def test_every_field_is_documented_with_its_default() -> None:
     expected = dict(fields(Config)) | dict(fields(AccountConfig)) | dict(fields(ChannelConfig))
     expected |= dict(fields(AgentConfig, "agents.entries.ID."))
+    heartbeat = "agents.entries.ID.heartbeat."
+    expected |= dict(fields(HeartbeatConfig, heartbeat))
+    del expected[f"{heartbeat}activeHours"]  # its fields are listed, as those of the heartbeat
+    del expected["agents.entries.ID.heartbeat"]
+    expected[f"{heartbeat}activeHours.timezone"] = None
     del expected["channels"]  # has its own chapter
     assert documented() == expected
 
@@ -88,6 +94,7 @@ def test_the_fields_that_only_the_host_changes_are_listed() -> None:
         "gateway": "`gateway`",
         "media": "`media`, for all accounts",
         "canvasHost": "`canvasHost`",
+        "cron": "the section `cron`",
         "channels.discord": "`channels.discord`, and its accounts",
         "channels.irc": "`channels.irc`, and its accounts",
         "channels.slack": "`channels.slack`, and its accounts",
@@ -103,6 +110,7 @@ def test_the_fields_that_only_the_host_changes_are_listed() -> None:
         "gateway.",
         "media.",
         "canvasHost.",
+        "cron.",
         "agents.",
         *(f"channels.{each}." for each in built_in),
     )

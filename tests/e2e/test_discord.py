@@ -12,8 +12,9 @@ import pytest
 from ipc.frames.websocket import Event
 from ipc.websocket.reconnecting import Subscription
 from tests.support.admission import approve
-from tests.support.answers import ECHO, answered_or_unknown
-from tests.support.daemon import Daemon
+from tests.support.answers import ECHO as ANSWER
+from tests.support.answers import answered_or_unknown
+from tests.support.daemon import ECHO, Daemon
 from tests.support.restarts import kill_gateway, kill_next
 from tests.support.until import PATIENCE, until
 from workers.testing.fakes.discord import FakeDiscord, fake_discord
@@ -38,7 +39,7 @@ def says(key: str, words: str, status: dict[str, Any]) -> bool:
 
 
 async def test_the_commands_of_the_readme_make_a_bot_that_answers(tmp_path: Path) -> None:
-    async with fake_discord() as fake, Daemon(tmp_path, {}) as daemon:
+    async with fake_discord() as fake, Daemon(tmp_path, ECHO) as daemon:
         added = await daemon.command(
             "channels", "add", "discord:mybot", f"token={ONE}", f"apiRoot={fake.root}"
         )
@@ -99,7 +100,7 @@ async def test_kills_of_the_worker_and_the_gateway_lose_and_repeat_nothing(tmp_p
                 daemon, "discord:bot", everything, lambda: bot.texts, len(everything) + PATIENCE
             )
             assert letters == []
-            assert bot.texts == [f"{ECHO}{text}" for text in everything], "once each, in order"
+            assert bot.texts == [f"{ANSWER}{text}" for text in everything], "once each, in order"
             status = await daemon.status()
             assert status["accounts"]["discord:other"]["pid"] == other["pid"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.daemon import Daemon
+from tests.support.daemon import ECHO, Daemon
 from tests.support.irc_server import IrcServer, RawClient
 from tests.support.watching import watching
 
@@ -28,7 +28,7 @@ def configuration(server: IrcServer, *nicks: str, **more: Any) -> dict[str, Any]
         "accounts": {nick: {"nick": nick} for nick in nicks},
     }
     supervisor = {"beatSeconds": 0.2, "suspectAfterSeconds": 1, "silentAfterSeconds": 2}
-    return {"channels": {"irc": irc, **more}, "supervisor": supervisor}
+    return ECHO | {"channels": {"irc": irc, **more}, "supervisor": supervisor}
 
 
 async def test_a_message_reaches_a_client_through_each_account_and_the_answer_comes_back(

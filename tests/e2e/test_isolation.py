@@ -19,7 +19,7 @@ import pytest
 
 from tests.support import faulty, without_landlock
 from tests.support.commandline import Result
-from tests.support.daemon import CLI, TOKEN, Daemon
+from tests.support.daemon import CLI, ECHO, TOKEN, Daemon
 from tests.support.ordinary_user import ORDINARY, give
 from tests.support.short_directory import ShortDirectory
 from workers.process.confinement import landlock_version
@@ -119,7 +119,7 @@ async def running(
         channels: dict[str, Any] = {"faulty": {"accounts": accounts}}
         if local is not None:
             channels["local"] = {"accounts": {"one": local}}
-        config = {"channels": channels, "supervisor": supervisor}
+        config = (ECHO if local else {}) | {"channels": channels, "supervisor": supervisor}
         daemon = Daemon(directory, config, PYTHONPATH=str(faulty.install(site)))
         daemon.run_as_ordinary_user()
         daemon.prefix += under

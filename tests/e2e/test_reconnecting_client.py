@@ -133,7 +133,7 @@ async def test_the_real_gateway_says_what_may_be_asked_again() -> None:
     async with gateway_rig() as rig, ReconnectingClient(rig.url, token=TOKEN) as client:
         named = client.hello["features"]["repeatable"]
         assert {"health", "logs.tail", "channels.stop"} <= set(named["always"])
-        assert set(named["withKey"]) == {"message.action", "send"}
+        assert {"agent", "message.action", "send"} <= set(named["withKey"])
         assert not {"config.set", "node.invoke"} & {*named["always"], *named["withKey"]}
         plain = await rig.client()
         assert "repeatable" not in plain.hello["features"], "only for who asks"

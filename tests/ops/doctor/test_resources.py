@@ -13,7 +13,10 @@ from ops.doctor.finding import Severity
 from tests.support.doctor_facts import CONFIG, healthy, status_of
 from tests.support.fakeserver import account
 
-FLEET = CONFIG | {"channels": {"local": {"accounts": {f"a{number}": {} for number in range(100)}}}}
+FLEET = CONFIG | {
+    "agents": {"default": "none"},
+    "channels": {"local": {"accounts": {f"a{number}": {} for number in range(100)}}},
+}
 
 
 def with_limits(facts: Facts, **changes: int) -> Facts:
