@@ -64,7 +64,8 @@ def admit(policy: AccessPolicy, person: Person | None, message: Inbound) -> Deci
     direct = message.chat.kind == "direct"
     decision = _direct(policy, person, message.sender) if direct else _in_group(policy, message)
     old = "history" if message.meta.get("history") else "edit" if message.edits is not None else ""
-    if old and decision.outcome is AdmissionOutcome.RUN:
+    # Whom an old message names is not known: it is kept as one that may name the account.
+    if old and decision.outcome in (AdmissionOutcome.RUN, AdmissionOutcome.CONTEXT):
         return Decision(AdmissionOutcome.CONTEXT, old, "always so")
     if old and decision.outcome is AdmissionOutcome.PAIR:  # a code is an answer, too
         return Decision(AdmissionOutcome.DROP, old, "always so")

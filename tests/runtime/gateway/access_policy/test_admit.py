@@ -135,6 +135,15 @@ GROUPS = [
         "group-off",
     ),
     ("not named", groups(groups=G1), None, group(named=False), "context", "no-mention"),
+    (
+        "playback, which names nobody",
+        groups(groups=G1),
+        None,
+        group(named=False, history=True),
+        "context",
+        "history",
+    ),
+    ("playback elsewhere", groups(), None, group(history=True), "drop", "group-not-listed"),
     ("open, not named", groups("open"), None, group(named=False), "context", "no-mention"),
     (
         "needs no name",

@@ -314,6 +314,18 @@ async def test_context_keeps_its_text_until_it_was_told_or_gives_way(
         assert await texts(journal) == ["-no-mention"] * 5 + ["text 6"]
 
 
+async def test_what_a_server_plays_back_keeps_its_text() -> None:
+    """It may name the account: nobody can tell, and a client may be behind."""
+    journal = MemoryJournal()
+    async with TaskGroup() as tasks:
+        life = OutboxLife(tasks, journal, agent="echo")
+        life.welcome()
+        await life.hears(1, 3, flags=INBOUND, meta={"history": True}, **ROOM)
+        await life.hears(4, **ROOM | {"addressed": True})
+        await until(lambda: life.agents.answered)
+        assert await texts(journal) == ["text 1", "text 2", "text 3", "text 4"]
+
+
 async def test_what_cannot_be_context_is_not_kept() -> None:
     journal = MemoryJournal()
     async with TaskGroup() as tasks:

@@ -178,6 +178,5 @@ async def test_workers_know_while_nothing_can_be_stored(
         plain.say(1)
         assert await plain.next(Ack) == Ack(1)
         full.clear()
-        while (ack := await worker.next(Ack)).halted:
-            pass
-        assert ack == Ack(2)
+        while (ack := await worker.next(Ack)) != Ack(2):
+            assert ack in (Ack(1, halted=True), Ack(1))  # it goes on, and then it is stored
