@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -25,7 +26,7 @@ async def echo_agent(rig: GatewayRig, incarnation: int = 1) -> Worker:
             end = TurnEnded(frame.turn, 1, msgspec.json.encode(outcome))
             worker.send(TurnTaken(frame.turn, 0), end)
 
-    worker.on_frame = take
+    _give(worker, take)
     return worker
 
 
@@ -33,6 +34,13 @@ def delivered(call: Call) -> Answer:
     """Return what a worker answers that has sent a message."""
     assert call.method == "deliver"
     return Answer(call.id, True, b'{"sent":[{"id":"1","chat":"person-1","ts":1}]}')
+
+
+def _give(worker: Worker, take: Callable[[Any], None]) -> None:
+    """Hand to ``take`` what the worker is sent, and what has come while it was welcomed."""
+    worker.on_frame = take
+    while not worker.frames.empty():
+        take(worker.frames.get_nowait())
 
 
 class HeldAgent:
@@ -43,7 +51,7 @@ class HeldAgent:
         self._seq: dict[str, int] = {}
         self.turns: list[str] = []
         self.asked: list[dict[str, Any]] = []
-        worker.on_frame = self._take
+        _give(worker, self._take)
 
     def _take(self, frame: Any) -> None:
         if isinstance(frame, TurnBegin):

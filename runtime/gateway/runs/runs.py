@@ -277,8 +277,15 @@ class Runs:
         agents, run, life = self._links.agents, live.run, live.life
         if life.incarnation and agents.is_past(run.agent, life.incarnation):
             self._execution.step(live, AgentDied(life.incarnation))
+            self._ask_who_is_there(live)
         if agents.is_gone(run.agent):
             self._execution.step(live, AgentGone())
+
+    def _ask_who_is_there(self, live: LiveRun) -> None:
+        """Ask an agent that had come before the run was known: it does not come again."""
+        there = self._links.turns.incarnation_of(agent_key(live.run.agent))
+        if there:
+            self._execution.step(live, AgentReady(there, now_ms()))
 
     def _is_late(self, run: Run, now: int) -> bool:
         if run.reply is None:

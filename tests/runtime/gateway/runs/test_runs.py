@@ -85,6 +85,24 @@ async def test_a_new_gateway_goes_on_with_the_turn_that_the_agent_has() -> None:
         assert texts(second) == ["done"]
 
 
+async def test_an_agent_that_came_before_its_run_was_known_is_asked_again() -> None:
+    """It does not come again: the run waited for its deadline once."""
+    journal = MemoryJournal()
+    async with TaskGroup() as tasks:
+        first = OutboxLife(tasks, journal, agent="echo")
+        await asked(first)
+        await first.rests()
+        first.end()
+        second = OutboxLife(tasks, journal, agent="echo")
+        second.agent.script = later
+        second.agent.comes(2)
+        second.welcome()
+        await until(lambda: second.agent.turns)
+        second.agent.ends(second.agent.names[-1], final("done"))
+        await until(lambda: second.agents.answered)
+        assert texts(second) == ["done"]
+
+
 async def test_an_aborted_run_says_nothing_and_the_next_one_begins() -> None:
     async with TaskGroup() as tasks:
         life = OutboxLife(tasks, MemoryJournal(), agent="echo")
