@@ -283,8 +283,9 @@ class Runs:
 
     def _ask_who_is_there(self, live: LiveRun) -> None:
         """Ask an agent that had come before the run was known: it does not come again."""
-        there = self._links.turns.incarnation_of(agent_key(live.run.agent))
-        if there:
+        agent = live.run.agent
+        there = self._links.turns.incarnation_of(agent_key(agent))
+        if there and not self._links.agents.is_past(agent, there):
             self._execution.step(live, AgentReady(there, now_ms()))
 
     def _is_late(self, run: Run, now: int) -> bool:
