@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from ipc.frames.words import Phase, is_agent
@@ -48,10 +49,8 @@ def login(facts: Facts) -> Iterator[Finding]:
     """Find accounts that wait for a person to log them in."""
     for row in facts.rows:
         if row.get("login") or row.get("todo"):
-            finding = _of(row, "accounts.login", Severity.ERROR, "waits for a login")
-            yield Finding(
-                finding.check, finding.severity, finding.message, finding.path, row.get("todo")
-            )
+            found = _of(row, "accounts.login", Severity.ERROR, "waits for a login")
+            yield replace(found, cure=row.get("todo"))
 
 
 def held(facts: Facts) -> Iterator[Finding]:

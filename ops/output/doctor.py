@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from itertools import groupby
@@ -40,6 +41,4 @@ def summary(findings: Sequence[Finding], checks: int) -> str:
 
 
 def _wants_colour() -> bool:
-    import os
-
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -8,6 +8,14 @@ from ipc.hosts import is_address
 from workers.media.addresses import is_public
 
 
+def host_of(url: object) -> str:
+    """Return the host of an address, without what may be secret in it; "" where it names none."""
+    try:
+        return (urlsplit(url).hostname or "") if isinstance(url, str) else ""
+    except ValueError:
+        return ""
+
+
 def wrong_root(root: str) -> str | None:
     """Return what is wrong with the address of an API server; ``None`` when nothing is."""
     try:

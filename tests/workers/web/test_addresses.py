@@ -2,7 +2,22 @@ from __future__ import annotations
 
 import pytest
 
-from workers.web.addresses import bot_name, with_root, wrong_root, wrong_url
+from workers.web.addresses import bot_name, host_of, with_root, wrong_root, wrong_url
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://user:pw@Example.com:8443/path?token=x", "example.com"),
+        ("ws://127.0.0.1:18789", "127.0.0.1"),
+        ("no address", ""),
+        ("http://[", ""),
+        ({"source": "env", "id": "URL"}, ""),
+        (None, ""),
+    ],
+)
+def test_the_host_of_an_address_shows_nothing_else(url: object, host: str) -> None:
+    assert host_of(url) == host
 
 
 @pytest.mark.parametrize(

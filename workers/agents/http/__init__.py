@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from workers.agent import AgentManifest
 from workers.agents.http.config import HttpAgentConfig
+from workers.web.addresses import host_of
 
 
 class HttpAgentManifest(AgentManifest):
@@ -17,11 +17,7 @@ class HttpAgentManifest(AgentManifest):
 
     def describe(self, config: Mapping[str, Any]) -> str:
         """Return the host of ``url``, without path and query, which may hold a secret."""
-        url = config.get("url")
-        try:
-            host = urlsplit(url).hostname if isinstance(url, str) else None
-        except ValueError:
-            return ""
+        host = host_of(config.get("url"))
         return f"at {host}" if host else ""
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from workers.agent import AgentManifest
 from workers.agents.openclaw.config import OpenClawConfig
+from workers.web.addresses import host_of
 
 
 class OpenClawManifest(AgentManifest):
@@ -17,11 +17,7 @@ class OpenClawManifest(AgentManifest):
 
     def describe(self, config: Mapping[str, Any]) -> str:
         """Return the agent's id with the host of its gateway, without what may be secret."""
-        url = config.get("url")
-        try:
-            host = urlsplit(url).hostname if isinstance(url, str) else None
-        except ValueError:
-            return ""
+        host = host_of(config.get("url"))
         return f"{config.get('agentId', 'main')} at {host}" if host else ""
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from workers.channels.webhook.config import WebhookConfig
 from workers.plugin import Manifest, Media
+from workers.web.addresses import host_of
 
 
 class WebhookManifest(Manifest):
@@ -17,8 +17,7 @@ class WebhookManifest(Manifest):
 
     def describe(self, config: Mapping[str, Any]) -> str:
         """Return the host of ``url``, without path and query, which may hold a secret."""
-        url = config.get("url")
-        host = urlsplit(url).hostname if isinstance(url, str) else None
+        host = host_of(config.get("url"))
         return f"to {host}" if host else "inbound only"
 
 
