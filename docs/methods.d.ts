@@ -54,6 +54,9 @@ export type ToolResult = { type: "toolResult"; id: string; output?: string; fail
 /** Something that is worth knowing and no part of the answer, such as a step of the work. */
 export type Notice = { type: "notice"; text: string };
 
+/** The params of ``channels.access``: one channel, or all. */
+export type AccessParams = { channel?: string | null };
+
 /** One account by its key. */
 export type AccountParams = { account: string };
 
@@ -125,6 +128,9 @@ export type PlaceParams = { path: string };
 
 /** ``raw`` is the whole text, JSON5 (TOML where the file is); ``base_hash`` that of the text it was made from. */
 export type WriteParams = { raw: string; baseHash?: string };
+
+/** ``patch``: ``raw`` is a merge patch, as that of ``config.patch``. */
+export type ValidateParams = { raw: string; baseHash?: string; patch?: boolean };
 
 /** The params of ``cron.add``. ``catchUp`` is ours: what becomes of times that were missed. */
 export type NewJob = { name: string; schedule: AtSchedule | EverySchedule | CronSchedule; sessionTarget: string; wakeMode: "next-heartbeat" | "now"; payload: SystemEventPayload | AgentTurnPayload; agentId?: string | null; sessionKey?: string | null; description?: string; enabled?: boolean; deleteAfterRun?: boolean; delivery?: JobDelivery; failureAlert?: false | JobFailureAlert; catchUp?: "none" | "one" };
@@ -215,6 +221,9 @@ export type MessageActionParams = { channel: string; action: string; params: Rec
 
 /** The params of ``messages.forget``: a sender's id at the platform, in one account or all. */
 export type ForgetParams = { sender: string; account?: string | null };
+
+/** The params of ``messages.recent``: how many, of some ``accounts`` or of all. */
+export type RecentParams = { limit?: number; accounts?: Array<string> | null };
 
 /** The params of ``messages.trace``: an account, and one of cursor and message id; or a run. */
 export type TraceParams = { channel?: string | null; accountId?: string | null; messageId?: string | null; cursor?: string | null; runId?: string | null };
@@ -338,6 +347,8 @@ export interface MethodParams {
   "agents.turn.end": TurnEndParams;
   /** Take events of a turn, numbered from 1 on; answers once they are stored. At most 64 KiB of a turn may be without an answer. `over`: the turn has ended, send nothing more of it. */
   "agents.turn.events": TurnEventsParams;
+  /** Answer with the access policy of each account: its lists, where they are configured (`sources`), which of them admit nobody (`closed`), and how many messages were not answered in the last 24 hours, by reason (`dropped`), as far as this gateway has run for so long. */
+  "channels.access": AccessParams;
   /** Explain the state of an account and what comes next. */
   "channels.describe": AccountParams;
   /** Stop accounts once their messages in flight are done, inbound acknowledged and outbound sent; `drained` says of each whether that was in time. */
@@ -406,6 +417,8 @@ export interface MethodParams {
   "config.schema.lookup": PlaceParams;
   /** Write the whole text, unless the file has changed since; what is redacted is kept. */
   "config.set": WriteParams;
+  /** Answer with what `config.set` would change, or with `patch` what `config.patch` would: the accounts and agents `added`, `removed` and `changed`, and whether the `gateway` does `nothing`, is to `restart` or to `move`. What those would refuse is refused alike; nothing is written. */
+  "config.validate": ValidateParams;
   /** Make a scheduled job; answer with it. `main` jobs say something to the main session of an agent, others give it a turn. `catchUp` (ours): whether a time that was missed is made up for. */
   "cron.add": NewJob;
   /** Answer with one scheduled job. */
@@ -448,6 +461,8 @@ export interface MethodParams {
   "diagnostics.stability": StabilityParams;
   /** Subscribe to our events, replacing what was subscribed; what came after `cursors` is sent first. `gaps` names the accounts of which more is missing, as does the event `channel.gap`. The answer's `cursors` are where what follows begins: send them back where nothing newer was seen. With `runs` the events `agent` and `chat` come for those sessions only, or not at all (`false`). */
   "events.subscribe": SubscribeParams;
+  /** Answer with the clients that are connected now, those of the command line too: how long ago they came (`ageMs`), what they asked, and how many bytes they have not read yet (`unread`). */
+  "gateway.clients": NoParams;
   /** Answer with the gateway's own device identity, which is made at the first request. */
   "gateway.identity.get": NoParams;
   /** Restart the gateway at once, as `gateway.restart.request` does later. */
@@ -466,6 +481,8 @@ export interface MethodParams {
   "message.action": MessageActionParams;
   /** Erase a person from the journal: what the person wrote, the direct chats, what was to be sent there, the transcripts of both with their runs, stored files and the approval. Answers in numbers; `underWay` sends are left to end, and `copies` of the journal still hold everything. Ids by which messages and runs are known again stay. */
   "messages.forget": ForgetParams;
+  /** Answer with the newest messages in and out, as the event `channel.message` has them, the newest first, as far as the gateway still has them in memory. */
+  "messages.recent": RecentParams;
   /** Answer with what became of a message: `message` as it has arrived, `admission`, `run`, the run `askedIn` where it was asked together with others, and `outbox`, its answer's way into the chat. It is named by its event's `cursor`, its platform's `messageId`, or its `runId`. */
   "messages.trace": TraceParams;
   /** Answer with the models that agents ask; an agent without one by name is a model itself. `agents` (ours) are those that ask it. */

@@ -98,6 +98,12 @@ class WriteParams(Params):
     base_hash: Text | UnsetType = UNSET
 
 
+class ValidateParams(WriteParams):
+    """``patch``: ``raw`` is a merge patch, as that of ``config.patch``."""
+
+    patch: bool = False
+
+
 class RestartParams(Params):
     """``reason`` is noted; the restart begins after ``delay_ms``."""
 

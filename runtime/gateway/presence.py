@@ -97,9 +97,15 @@ class Presence:
             del self._others[next(iter(self._others))]
 
 
+def shown_name(client: ClientView) -> str:
+    """Return what a client calls itself, or the id of its program."""
+    about = client.connect.client
+    return about.id if about.display_name is UNSET else about.display_name or about.id
+
+
 def _row(client: ClientView) -> dict[str, Any]:
     about = client.connect.client
-    name = about.id if about.display_name is UNSET else about.display_name or about.id
+    name = shown_name(client)
     optional = {
         "deviceFamily": about.device_family,
         "modelIdentifier": about.model_identifier,

@@ -76,6 +76,16 @@ def take_over(parts: Parts, loaded: Loaded, *, asked: bool = True) -> dict[str, 
     return {**done, "warnings": [*configuration.warnings, *pending(parts)]}
 
 
+def foresee(parts: Parts, loaded: Loaded) -> dict[str, Any]:
+    """Return what ``take_over`` would change, as JSON data; nothing is."""
+    old = parts.configuration.loaded
+    difference = parts.roster.difference(loaded.workers)
+    if _thresholds(loaded.config) != _thresholds(old.config):
+        difference = _with_all_changed(difference, loaded)
+    need = parts.reconfiguration.expect(loaded, changed=loaded.revision != old.revision)
+    return {**asdict(difference), "gateway": need.name.lower()}
+
+
 def _change_accounts(parts: Parts, old: Loaded, new: Loaded) -> Difference:
     preloading = plan(new.workers.values())
     if preloading.base != plan(old.workers.values()).base:  # before what needs it is started
@@ -84,12 +94,16 @@ def _change_accounts(parts: Parts, old: Loaded, new: Loaded) -> Difference:
     _change_thresholds(parts, new.config)
     difference = parts.roster.replace(new.workers)
     if _thresholds(new.config) != _thresholds(old.config):  # which are every worker's
-        others = [key for key in new.workers if key not in difference.added]
-        difference = replace(difference, changed=others)
+        difference = _with_all_changed(difference, new)
     parts.roster.apply_limits(parts.launcher.limit)
     for key in difference.changed:
         account_changed(parts, parts.roster.workers[key])
     return difference
+
+
+def _with_all_changed(difference: Difference, new: Loaded) -> Difference:
+    others = [key for key in new.workers if key not in difference.added]
+    return replace(difference, changed=others)
 
 
 def _change_thresholds(parts: Parts, config: Config) -> None:

@@ -23,14 +23,13 @@ def checker(path: Path, manifests: Manifests) -> Callable[[str], Loaded]:
     return lambda text: load_text(path, text, manifests)
 
 
-def write_checked(
-    path: Path, before: str, after: str, expected: dict[str, Any], read: Callable[[str], Loaded]
+def check(
+    path: Path, after: str, expected: dict[str, Any], read: Callable[[str], Loaded]
 ) -> Loaded:
-    """Replace the text ``before`` by ``after`` and return the configuration as it is now.
+    """Return the configuration that the text ``after`` would be, which must mean ``expected``.
 
-    ``read`` returns what a text means, or raises the ``ConfigError`` that refuses it. The new
-    text must mean ``expected``, and the file must still hold ``before``: hold the lock
-    (``files.locked``). Raises ``ConfigError``; the file is untouched then.
+    ``read`` returns what a text means, or raises the ``ConfigError`` that refuses it. Raises
+    ``ConfigError``.
     """
     check_size(path, len(after.encode()))
     try:
@@ -41,6 +40,18 @@ def write_checked(
         raise ConfigError(str(path), problems) from None
     if loaded.raw != expected:
         raise config_error(path, BY_HAND)
+    return loaded
+
+
+def write_checked(
+    path: Path, before: str, after: str, expected: dict[str, Any], read: Callable[[str], Loaded]
+) -> Loaded:
+    """Replace the text ``before`` by ``after`` and return the configuration as it is now.
+
+    The text is checked as in ``check``. The file must still hold ``before``: hold the lock
+    (``files.locked``). Raises ``ConfigError``; the file is untouched then.
+    """
+    loaded = check(path, after, expected, read)
     if read_text(path) != before:
         raise config_error(path, "was changed by somebody else meanwhile; try again")
     try:

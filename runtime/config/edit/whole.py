@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from runtime.config.edit.checked import checker, write_checked
+from runtime.config.edit.checked import check, checker, write_checked
 from runtime.config.edit.masking import masked, restored, restored_comments
 from runtime.config.errors import ConfigError, Problem, config_error
 from runtime.config.files import locked, read_text
@@ -84,6 +84,29 @@ def set_text(path: Path, raw: str, guard: Guard, manifests: Manifests) -> Loaded
 
     Raises ``ConfigError`` when it is not valid, or cannot be written, and what ``guard`` raises.
     """
+    return _write(path, guard, manifests, _whole(path, raw, manifests))
+
+
+def check_text(path: Path, raw: str, guard: Guard, manifests: Manifests) -> Loaded:
+    """Return the configuration that ``set_text`` would write. Raises as that."""
+    return _check(path, guard, manifests, _whole(path, raw, manifests))
+
+
+def patch_text(path: Path, patch: Mapping[str, Any], guard: Guard, manifests: Manifests) -> Loaded:
+    """Write the present text after a merge patch; what it does not name stays as written.
+
+    Raises as ``set_text``, and when the present text is not valid.
+    """
+    return _write(path, guard, manifests, _patched(path, patch, manifests))
+
+
+def check_patch(path: Path, patch: Mapping[str, Any], guard: Guard, manifests: Manifests) -> Loaded:
+    """Return the configuration that ``patch_text`` would write. Raises as that."""
+    return _check(path, guard, manifests, _patched(path, patch, manifests))
+
+
+def _whole(path: Path, raw: str, manifests: Manifests) -> Change:
+    """Return the change of a text into ``raw``."""
 
     def change(text: str) -> str:
         try:
@@ -92,14 +115,11 @@ def set_text(path: Path, raw: str, guard: Guard, manifests: Manifests) -> Loaded
             old, text = {}, ""  # broken by hand: this is how it gets repaired
         return restored(path, restored_comments(path, raw, text), old, manifests)
 
-    return _write(path, guard, manifests, change)
+    return change
 
 
-def patch_text(path: Path, patch: Mapping[str, Any], guard: Guard, manifests: Manifests) -> Loaded:
-    """Write the present text after a merge patch; what it does not name stays as written.
-
-    Raises as ``set_text``, and when the present text is not valid.
-    """
+def _patched(path: Path, patch: Mapping[str, Any], manifests: Manifests) -> Change:
+    """Return the change of a text that a merge patch makes."""
 
     def change(text: str) -> str:
         try:
@@ -111,17 +131,28 @@ def patch_text(path: Path, patch: Mapping[str, Any], guard: Guard, manifests: Ma
             raise config_error(path, "is written in a way that cannot be patched; edit it by hand")
         return restored(path, after, old, manifests)
 
-    return _write(path, guard, manifests, change)
+    return change
 
 
 def _write(path: Path, guard: Guard, manifests: Manifests, change: Change) -> Loaded:
     with locked(path):
-        before = read_text(path)
-        guard.check(revision_of(before))
-        after = change(before)
-        meant, _ = parse(path, after)
-        guard.permit(_values(path, before, guard.last), meant)
+        before, after, meant = _permitted(path, guard, change)
         return write_checked(path, before, after, meant, guard.read or checker(path, manifests))
+
+
+def _check(path: Path, guard: Guard, manifests: Manifests, change: Change) -> Loaded:
+    _, after, meant = _permitted(path, guard, change)
+    return check(path, after, meant, guard.read or checker(path, manifests))
+
+
+def _permitted(path: Path, guard: Guard, change: Change) -> tuple[str, str, dict[str, Any]]:
+    """Return the present text, the new one and its values, which ``guard`` has permitted."""
+    before = read_text(path)
+    guard.check(revision_of(before))
+    after = change(before)
+    meant, _ = parse(path, after)
+    guard.permit(_values(path, before, guard.last), meant)
+    return before, after, meant
 
 
 def _values(path: Path, text: str, last: Mapping[str, Any]) -> Mapping[str, Any]:

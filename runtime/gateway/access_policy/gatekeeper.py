@@ -25,6 +25,7 @@ from runtime.gateway.access_policy.pairing import (
     forgotten,
     invitation,
 )
+from runtime.gateway.access_policy.recent_counts import RecentCounts
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.people import PeopleChanged, Person
 from workers.messages import Inbound, Outbound
@@ -49,7 +50,7 @@ class Gatekeeper:
 
     ``journal()`` returns the journal once it is open, ``flush_soon`` ends the loop's turn.
     ``label(key)`` is what the account's channel is called. ``counts`` has by key how often there
-    was each outcome and reason.
+    was each outcome and reason, ``dropped`` why messages were dropped in the last 24 hours.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Gatekeeper:
         self._people: dict[str, dict[str, Person]] = {}
         self._matchers: dict[str, Matcher | None] = {}
         self.counts: defaultdict[str, Counter[tuple[AdmissionOutcome, str]]] = defaultdict(Counter)
+        self.dropped = RecentCounts()
 
     def configure(self, policies: Mapping[str, AccessPolicy]) -> None:
         """Replace all policies: the next message is decided by the new ones."""
@@ -153,6 +155,7 @@ class Gatekeeper:
         self._matchers.pop(key, None)
         self._people.pop(key, None)
         self.counts.pop(key, None)
+        self.dropped.forget(key)
 
     def _asked(
         self, key: str, before: Person | None, message: Inbound, decision: Decision
@@ -199,7 +202,10 @@ class Gatekeeper:
         counts = self.counts[key]
         known = decision.outcome, decision.reason
         counts[known] += 1
-        if counts[known] == 1 and decision.outcome is AdmissionOutcome.DROP:
+        if decision.outcome is not AdmissionOutcome.DROP:
+            return
+        self.dropped.add(key, decision.reason, now_ms())
+        if counts[known] == 1:
             log.info(
                 "messages are not answered",
                 account=key,

@@ -115,6 +115,15 @@ class Ring:
                 found += payloads
         return found, has_all_after(self.floor, cursor)
 
+    def last(self, count: int) -> list[bytes]:
+        """Return the last ``count`` payloads, the newest one last."""
+        found: list[bytes] = []
+        for _, _, payloads, _ in reversed(self._runs):
+            if len(found) >= count:
+                break
+            found = payloads + found
+        return found[-count:]
+
     @property
     def oldest(self) -> Cursor | None:
         """The cursor of the oldest payload that is here."""
@@ -160,6 +169,11 @@ class Rings:
         """Return what came after ``cursor``, and whether that is all there has been."""
         ring = self._rings.get(key)
         return ([], has_all_after(None, cursor)) if ring is None else ring.after(cursor)
+
+    def last(self, key: str, count: int) -> list[bytes]:
+        """Return the last ``count`` payloads of an account, the newest one last."""
+        ring = self._rings.get(key)
+        return [] if ring is None else ring.last(count)
 
     def reaches(self, key: str, cursor: Cursor) -> bool:
         """Return whether all that came after ``cursor`` is here."""

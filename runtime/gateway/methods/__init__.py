@@ -1,6 +1,7 @@
 """Fills the table of methods: importing this package imports every family of them."""
 
 from runtime.gateway.methods import (
+    access,
     agent,
     agents,
     attached,
@@ -23,6 +24,7 @@ from runtime.gateway.methods import (
     people,
     poll,
     presence,
+    recent_messages,
     send,
     session_reports,
     session_talk,
@@ -34,6 +36,7 @@ from runtime.gateway.methods import (
 )
 
 __all__ = [
+    "access",
     "agent",
     "agents",
     "attached",
@@ -56,6 +59,7 @@ __all__ = [
     "people",
     "poll",
     "presence",
+    "recent_messages",
     "send",
     "session_reports",
     "session_talk",

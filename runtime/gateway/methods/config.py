@@ -11,10 +11,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
-from ipc.frames.requests import NoParams, PlaceParams, Text, WriteParams
+from ipc.frames.requests import NoParams, PlaceParams, Text, ValidateParams, WriteParams
 from runtime.gateway.access.scopes import ADMIN, READ
 from runtime.gateway.clients.client import ConnectedClient
-from runtime.gateway.clients.method_table import method
+from runtime.gateway.clients.method_table import Repeat, method
 from runtime.gateway.parts import GatewayParts
 
 CONFIG_SECONDS = 60.0  # checking thousands of accounts takes some
@@ -71,6 +71,17 @@ async def config_patch(parts: GatewayParts, client: ConnectedClient, params: Pat
     return await _write(parts, "config.patch", params)
 
 
+@method("config.validate", ADMIN, ValidateParams, ours=True, repeat=Repeat.ALWAYS)
+async def config_validate(
+    parts: GatewayParts, client: ConnectedClient, params: ValidateParams
+) -> Any:
+    """Answer with what `config.set` would change, or with `patch` what `config.patch` would: the
+    accounts and agents `added`, `removed` and `changed`, and whether the `gateway` does `nothing`,
+    is to `restart` or to `move`. What those would refuse is refused alike; nothing is written.
+    """
+    return await _write(parts, "config.validate", params, patch=params.patch)
+
+
 @method("config.schema", READ, NoParams)
 async def config_schema(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
     """Answer with the JSON Schema of the configuration, installed channels included."""
@@ -86,8 +97,8 @@ async def config_schema_lookup(
     return await parts.supervisor.ask_raw("config.schema.lookup", given, CONFIG_SECONDS)
 
 
-async def _write(parts: GatewayParts, name: str, params: WriteParams) -> Raw:
-    given: dict[str, Any] = {"raw": params.raw}
+async def _write(parts: GatewayParts, name: str, params: WriteParams, **more: Any) -> Raw:
+    given: dict[str, Any] = {"raw": params.raw, **more}
     if params.base_hash is not UNSET:
         given["baseHash"] = params.base_hash
     return await parts.supervisor.ask_raw(name, given, CONFIG_SECONDS)

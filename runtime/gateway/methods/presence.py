@@ -1,17 +1,19 @@
-"""Lists the connected clients (``system-presence``) and enters announcements of others."""
+"""Lists clients (``system-presence``, ``gateway.clients``), and enters announcements of others."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from ipc.frames.requests import NoParams, Params
-from runtime.gateway.access.scopes import ADMIN, READ
+from runtime.gateway.access.scopes import ADMIN, READ, SUPERVISOR
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
 from runtime.gateway.parts import GatewayParts
+from runtime.gateway.presence import shown_name
 
 Word = Annotated[str, Meta(min_length=1, max_length=512)] | UnsetType
 Words = Annotated[list[Annotated[str, Meta(min_length=1, max_length=128)]], Meta(max_length=64)]
@@ -41,6 +43,38 @@ class SystemEventParams(Params):
 def system_presence(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
     """Answer with the presence rows, the gateway's own first."""
     return parts.presence.encoded(client.protocol)
+
+
+@method("gateway.clients", READ, ours=True)
+def gateway_clients(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
+    """Answer with the clients that are connected now, those of the command line too: how long
+    ago they came (`ageMs`), what they asked, and how many bytes they have not read yet (`unread`).
+    """
+    now = asyncio.get_running_loop().time()
+    return {
+        "clients": [
+            {
+                "id": each.id,
+                "name": shown_name(each),
+                "mode": each.connect.client.mode,
+                "version": each.connect.client.version,
+                "platform": each.connect.client.platform,
+                "protocol": each.protocol,
+                "role": each.role,
+                "scopes": each.scopes,
+                "deviceId": each.device,
+                "address": each.address,
+                "provedBy": each.grant.method,
+                "ageMs": int((now - each.since) * 1000),
+                "requests": each.asked,
+                "errors": each.failed,
+                "unread": each.connection.buffered_bytes,
+                "you": each is client,
+            }
+            for each in sorted(parts.hub.clients, key=lambda each: each.since)
+            if each.role != SUPERVISOR
+        ]
+    }
 
 
 @method("system-event", ADMIN, SystemEventParams)

@@ -96,18 +96,21 @@ class Roster:
         self._lives[spec.key] = asyncio.create_task(supervise(account.child), name=spec.key)
         self._as_wanted(account)
 
+    def difference(self, specs: Mapping[str, WorkerSpec]) -> Difference:
+        """Return what a new configuration changes."""
+        old = {key: a.spec for key, a in self.workers.items() if key not in self._leaving}
+        return Difference(
+            added=[key for key in specs if key not in old],
+            removed=[key for key in old if key not in specs],
+            changed=[key for key in specs if key in old and old[key] != specs[key]],
+        )
+
     def replace(self, specs: Mapping[str, WorkerSpec]) -> Difference:
         """Take over a new configuration; accounts that did not change are not touched.
 
         The hold of a removed one is forgotten: one that is added later is another account.
         """
-        present = self.workers
-        old = {key: a.spec for key, a in present.items() if key not in self._leaving}
-        difference = Difference(
-            added=[key for key in specs if key not in old],
-            removed=[key for key in old if key not in specs],
-            changed=[key for key in specs if key in old and old[key] != specs[key]],
-        )
+        present, difference = self.workers, self.difference(specs)
         self._release(present[key] for key in difference.removed)
         for key in difference.removed:
             present[key].child.post(Stop("removed"))

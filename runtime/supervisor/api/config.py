@@ -17,14 +17,14 @@ import pyjson5
 from msgspec import UNSET
 
 from ipc.errors import RemoteError
-from ipc.frames.requests import NoParams, PlaceParams, WriteParams
+from ipc.frames.requests import NoParams, PlaceParams, ValidateParams, WriteParams
 from ipc.frames.words import INVALID_REQUEST
 from runtime.config.errors import ConfigError, Problem
 from runtime.config.load import Loaded
 from runtime.config.schema import hints, look_up, schema
 from runtime.supervisor.api.table import method
 from runtime.supervisor.parts import Parts
-from runtime.supervisor.reload import take_over
+from runtime.supervisor.reload import foresee, take_over
 
 SHOWN_PROBLEMS = 3
 REQUIRED = "config base hash required; re-run config.get and retry"
@@ -52,15 +52,21 @@ async def apply(parts: Parts, params: WriteParams, *, remote: bool) -> Any:
 @method("config.patch", WriteParams, asks_remote=True)
 async def patch(parts: Parts, params: WriteParams, *, remote: bool) -> Any:
     """Change what a merge patch names and take it over."""
+    return await _write(parts, params, _writing().patch_text, _patch_in(params), remote=remote)
+
+
+@method("config.validate", ValidateParams, asks_remote=True)
+async def validate(parts: Parts, params: ValidateParams, *, remote: bool) -> Any:
+    """Answer with what a text would change, and refuse what a write would refuse."""
+    change = _patch_in(params) if params.patch else params.raw
+    check = _writing().check_patch if params.patch else _writing().check_text
+    guard = _guard(parts, params, remote=remote, base_needed=False)
+    path, manifests = parts.configuration.loaded.path, parts.configuration.loaded.manifests
     try:
-        patch = pyjson5.decode(params.raw)
-    except pyjson5.Json5Exception as error:
-        raise RemoteError(
-            INVALID_REQUEST, f"config.patch raw is not JSON5: {error.args[0]}"[:500]
-        ) from None
-    if not isinstance(patch, dict):
-        raise RemoteError(INVALID_REQUEST, "config.patch raw must be an object")
-    return await _write(parts, params, _writing().patch_text, patch, remote=remote)
+        loaded = await parts.offload.run(lambda: check(path, change, guard, manifests))
+    except ConfigError as error:
+        raise refusal(error) from None
+    return {"ok": True, **foresee(parts, loaded)}
 
 
 @method("config.schema", NoParams)
@@ -95,6 +101,19 @@ async def lookup(parts: Parts, params: PlaceParams) -> Any:
     return answer
 
 
+def _patch_in(params: WriteParams) -> dict[str, Any]:
+    """Return the merge patch that the params hold; raises ``RemoteError``."""
+    try:
+        patch = pyjson5.decode(params.raw)
+    except pyjson5.Json5Exception as error:
+        raise RemoteError(
+            INVALID_REQUEST, f"config.patch raw is not JSON5: {error.args[0]}"[:500]
+        ) from None
+    if not isinstance(patch, dict):
+        raise RemoteError(INVALID_REQUEST, "config.patch raw must be an object")
+    return patch
+
+
 def _writing() -> ModuleType:
     """Return what reads and writes the file as text: 15 ms of imports that no start waits for."""
     return importlib.import_module("runtime.config.edit.whole")
@@ -121,13 +140,14 @@ def _shown(parts: Parts) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(answer))
 
 
-async def _write(
-    parts: Parts, params: WriteParams, write: Callable[..., Loaded], change: Any, *, remote: bool
-) -> Any:
+def _guard(parts: Parts, params: WriteParams, *, remote: bool, base_needed: bool = True) -> Any:
+    """Return what may refuse a change of the file."""
     before, seal = parts.configuration.loaded, parts.configuration.seal
 
     def check(revision: str) -> None:
         if params.base_hash is UNSET:
+            if not base_needed:
+                return
             raise RemoteError(INVALID_REQUEST, REQUIRED)
         if params.base_hash.strip() != seal(revision):
             raise RemoteError(INVALID_REQUEST, CHANGED)
@@ -139,8 +159,16 @@ async def _write(
 
             refuse_local_changes(parts.places, before, old, new)
 
+    return _writing().Guard(check, permit, before.raw, parts.configuration.read)
+
+
+async def _write(
+    parts: Parts, params: WriteParams, write: Callable[..., Loaded], change: Any, *, remote: bool
+) -> Any:
+    before, seal = parts.configuration.loaded, parts.configuration.seal
+    guard = _guard(parts, params, remote=remote)
+
     def do() -> tuple[Loaded, msgspec.Raw]:
-        guard = _writing().Guard(check, permit, before.raw, parts.configuration.read)
         loaded = write(before.path, change, guard, before.manifests)
         found = _writing().snapshot(before.path, before.manifests)
         return loaded, msgspec.Raw(msgspec.json.encode(found.values))

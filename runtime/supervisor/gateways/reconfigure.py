@@ -14,7 +14,7 @@ import structlog
 
 from ipc.frames.words import ALIVE, Phase
 from runtime.config.load import Loaded
-from runtime.config.model import GatewayConfig
+from runtime.config.model import Config, GatewayConfig
 from runtime.supervisor.gateways.factory import GatewayFactory, policy_of
 from runtime.supervisor.gateways.foreign import ForeignGateway
 from runtime.supervisor.gateways.managed import ManagedGateway
@@ -75,6 +75,11 @@ class Reconfiguration:
             return str(self._gateway.restart().outcome)
         return "unchanged" if self._need() is Need.NOTHING else "waits"
 
+    def expect(self, loaded: Loaded, *, changed: bool) -> Need:
+        """Return what ``apply`` would do if a person wrote this configuration."""
+        mode = loaded.config.gateway.reload.mode
+        return decide(mode, self._need_of(loaded.config), asked=True, changed=changed)
+
     def _started(self) -> str:
         try:
             self._gateway.start()
@@ -90,7 +95,9 @@ class Reconfiguration:
         return [each for each in (self._obstacle, None if self._moving else said) if each]
 
     def _need(self) -> Need:
-        config = self._loaded().config
+        return self._need_of(self._loaded().config)
+
+    def _need_of(self, config: Config) -> Need:
         if _place(config.gateway) != self._place:
             return Need.MOVE
         started = self._gateway.spawned_with

@@ -232,3 +232,12 @@ def test_how_far_back_the_rings_reach() -> None:
     assert not rings.reaches("a", (1, 0))
     rings.extend("a", 1, 1, [b"1", b"2", b"3"])
     assert [rings.reaches("a", (1, seq)) for seq in range(4)] == [False, True, True, True]
+
+
+def test_the_last_payloads_are_those_that_came_last() -> None:
+    rings = Rings(10, 1000)
+    rings.extend("irc:a", 1, 1, [b"1", b"2"])
+    rings.extend("irc:a", 1, 3, [b"3", b"4"])
+    assert rings.last("irc:a", 3) == [b"2", b"3", b"4"]
+    assert rings.last("irc:a", 9) == [b"1", b"2", b"3", b"4"]
+    assert rings.last("irc:b", 9) == []

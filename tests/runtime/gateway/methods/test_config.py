@@ -37,3 +37,11 @@ async def test_a_refused_write_keeps_its_details() -> None:
         assert caught.value.details == {"issues": [1]}
         asked = await rig.asked.get()
         assert asked["params"] == {"raw": "{}", "baseHash": "h"}
+
+
+async def test_a_check_says_whether_it_is_of_a_patch() -> None:
+    async with gateway_rig() as rig:
+        rig.answers["config.validate"] = {"ok": True, "gateway": "nothing"}
+        client = await rig.client()
+        await client.call("config.validate", {"raw": "{}", "patch": True})
+        assert (await rig.asked.get())["params"] == {"raw": "{}", "patch": True}

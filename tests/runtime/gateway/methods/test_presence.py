@@ -19,3 +19,13 @@ async def test_a_system_event_is_a_row_of_the_presence() -> None:
         assert [each["text"] for each in rows[1:]] == ["again"]
         refused = (await client.call("system-event", {}))["error"]["message"]
         assert refused == "invalid system-event params: must have required property 'text'"
+
+
+async def test_clients_are_listed_with_what_they_are_and_have_asked() -> None:
+    async with gateway_rig() as rig:
+        client = await greeted(rig)
+        await client.call("health", {})
+        (mine,) = (await client.call("gateway.clients", {}))["payload"]["clients"]
+        assert (mine["role"], mine["address"], mine["you"]) == ("operator", "127.0.0.1", True)
+        assert (mine["requests"], mine["errors"]) == (2, 0)
+        assert mine["ageMs"] >= 0

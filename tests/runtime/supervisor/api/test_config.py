@@ -185,3 +185,47 @@ async def test_the_schema_can_be_looked_up_by_place(rig: FileRig) -> None:
     assert await rig.json("config.schema.lookup", path="gateway.port")
     with pytest.raises(RemoteError, match="config schema path not found"):
         await rig.ask("config.schema.lookup", path="gateway.nothing")
+
+
+ACCOUNT: dict[str, Any] = {"channels": {"local": {"accounts": {"new": {}}}}}
+
+
+@pytest.mark.parametrize(
+    ("params", "answer"),
+    [
+        ({"raw": json.dumps(TEXT)}, {"added": [], "gateway": "nothing"}),
+        ({"raw": json.dumps(ACCOUNT), "patch": True}, {"added": ["local:new", "agent:echo"]}),
+        ({"raw": '{"gateway": {"port": 1}}', "patch": True}, {"gateway": "move"}),
+    ],
+)
+async def test_a_check_answers_with_what_a_write_would_change_and_writes_nothing(
+    rig: FileRig, params: dict[str, Any], answer: dict[str, Any]
+) -> None:
+    before = rig.path.read_text()
+    found = await rig.json("config.validate", **params)
+    assert {name: found[name] for name in ("ok", *answer)} == {"ok": True, **answer}
+    assert rig.path.read_text() == before
+    assert rig.configuration.loaded.revision == rig.configuration.revision
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"raw": "{ gateway: { prot: 1 } }"}, "invalid config: "),
+        ({"raw": "{", "patch": True}, "config.patch raw is not JSON5"),
+        ({"raw": "{}", "baseHash": "old"}, "config changed since last load"),
+    ],
+)
+async def test_a_check_refuses_what_a_write_refuses(
+    rig: FileRig, params: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(RemoteError, match=said):
+        await rig.ask("config.validate", **params)
+
+
+async def test_a_check_from_elsewhere_looks_into_no_local_change(rig: FileRig) -> None:
+    with pytest.raises(RemoteError, match=r"gateway\.command: only changed on the"):
+        await rig.ask_as(
+            "config.validate", {"raw": json.dumps(COMMAND), "patch": True}, remote=True
+        )
+    assert rig.judged == []

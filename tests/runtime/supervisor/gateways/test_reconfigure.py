@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from typing import Any, cast
 
 import msgspec
@@ -50,6 +51,25 @@ async def test_s054_right_after_a_start_only_what_its_process_has_not_read_is_br
         await asyncio.sleep(5.0)  # restarts are kept apart by half of that
         assert len(rig.kind.puppets) == 3
         assert change.waiting() == []
+
+
+@pytest.mark.virtual_time
+async def test_what_a_change_would_do_is_known_before_it_is_made() -> None:
+    async with gateway_rig() as rig:
+        await rig.up()
+        change, present = reconfiguration(rig), rig.loaded.config.gateway
+
+        def expected(**fields: Any) -> str:
+            loaded = copy.deepcopy(rig.loaded)
+            loaded.config.gateway = msgspec.structs.replace(present, **fields)
+            return change.expect(loaded, changed=bool(fields)).name
+
+        assert expected() == "NOTHING"
+        assert expected(stop_within_seconds=9.0) == "NOTHING"
+        assert expected(allowed_origins=["https://a"]) == "RESTART"
+        assert expected(allowed_origins=["https://a"], reload=ReloadConfig("hot")) == "NOTHING"
+        assert expected(port=1) == "MOVE"
+        assert len(rig.kind.puppets) == 1
 
 
 @pytest.mark.virtual_time

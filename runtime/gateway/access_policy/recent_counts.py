@@ -1,0 +1,36 @@
+"""Counts what happened in the last 24 hours, by account and reason. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+
+HOUR_MS = 3_600_000
+HOURS = 24
+
+
+class RecentCounts:
+    """Counts in buckets of an hour each, of which the last 24 are kept. ``now`` is in ms."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[str, deque[tuple[int, Counter[str]]]] = {}
+
+    def add(self, key: str, reason: str, now: int) -> None:
+        """Count one more of a reason."""
+        hour = now // HOUR_MS
+        buckets = self._buckets.setdefault(key, deque(maxlen=HOURS))
+        if not buckets or buckets[-1][0] != hour:
+            buckets.append((hour, Counter()))
+        buckets[-1][1][reason] += 1
+
+    def of(self, key: str, now: int) -> dict[str, int]:
+        """Return how often there was each reason, the most frequent first."""
+        oldest = now // HOUR_MS - HOURS
+        found: Counter[str] = Counter()
+        for hour, counts in self._buckets.get(key, ()):
+            if hour > oldest:
+                found.update(counts)
+        return dict(found.most_common())
+
+    def forget(self, key: str) -> None:
+        """Forget an account that is no more."""
+        self._buckets.pop(key, None)
