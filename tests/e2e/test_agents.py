@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ipc.frames.words import Phase
+from tests.support.agent_packages import install_kind
 from tests.support.daemon import Daemon
 
 pytestmark = pytest.mark.e2e
@@ -37,16 +38,6 @@ manifest = AgentManifest("moody", "Moody", Config, agent="moody_agent:Moody")
 """
 
 
-def install(directory: Path) -> None:
-    """Install the kind ``moody`` as another package would be."""
-    directory.mkdir()
-    (directory / "moody_agent.py").write_text(AGENT)
-    info = directory / "moody_agent-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: moody-agent\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[trunkline.agents]\nmoody = moody_agent:manifest\n")
-
-
 def agents(status: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {row["account"]: row for row in status["agents"]}
 
@@ -57,7 +48,7 @@ def running(status: dict[str, Any]) -> bool:
 
 
 async def test_an_agent_comes_back_stays_stopped_and_is_no_account(tmp_path: Path) -> None:
-    install(tmp_path / "lib")
+    install_kind(tmp_path / "lib", "moody", "moody_agent:manifest", AGENT)
     config = {
         "agents": {"default": "none", "entries": {"main": {"kind": "moody", "mood": "grim"}}},
         "channels": {"local": {"accounts": {"one": {}}}},

@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.support.agent_packages import install_kind
 from tests.support.daemon import Daemon
 from tests.support.until import until
 from workers.testing.fakes.telegram import ApiFault, FakeTelegram
@@ -93,16 +94,6 @@ def table() -> str:
     return "\n".join(f"| {line} |" if " | " in line else f"|{line}|" for line in lines)
 
 
-def install(directory: Path) -> None:
-    """Install the agent that is held as another package would be."""
-    directory.mkdir()
-    (directory / "held_agent.py").write_text(AGENT)
-    info = directory / "held_agent-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: held-agent\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[trunkline.agents]\nheld = held_agent:manifest\n")
-
-
 class Matrix:
     """A daemon with one bot and an agent that is held; what they do is in ``place``."""
 
@@ -111,7 +102,7 @@ class Matrix:
         self._before: set[str] = set()  # answers of earlier cells
         self.place = directory / "marks"
         self.place.mkdir()
-        install(directory / "lib")
+        install_kind(directory / "lib", "held", "held_agent:manifest", AGENT)
         main = {"kind": "held", "place": str(self.place)}
         accounts = {"bot1": {"botToken": TOKEN}}
         config = {

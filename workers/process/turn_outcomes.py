@@ -90,10 +90,11 @@ class TurnOutput:
         """
         match event:
             case Delta():
-                self._length += len(event.text)
+                text = _text(event.text)
+                self._length += len(text)
                 if self._length > MAX_TEXT:
                     raise OutOfBounds(f"an answer of more than {MAX_TEXT} characters")
-                self._texts.append(event.text)
+                self._texts.append(text)
                 yield from self._counted(_delta_payloads(event))
             case ToolCall():
                 payload = _encode(event)
@@ -101,9 +102,9 @@ class TurnOutput:
                     raise OutOfBounds(f"the call of a tool of {len(payload)} bytes")
                 yield from self._counted([payload])
             case ToolResult():
-                yield from self._counted([_cut(event, "output", event.output)])
+                yield from self._counted([_cut(event, "output", _text(event.output))])
             case Notice():
-                yield from self._counted([_cut(event, "text", event.text)])
+                yield from self._counted([_cut(event, "text", _text(event.text))])
             case _:
                 raise OutOfBounds(f"turn yielded {type(event).__name__}, which is no event of one")
 
@@ -118,7 +119,7 @@ class TurnOutput:
         """Return the outcome with the whole answer; raises ``OutOfBounds`` for one too long."""
         if final is None:
             final = Final()
-        text = "".join(self._texts) if final.text is None else final.text
+        text = "".join(self._texts) if final.text is None else _text(final.text)
         if len(text) > MAX_TEXT:
             raise OutOfBounds(f"an answer of {len(text)} characters, at most {MAX_TEXT} go")
         return TurnOutcome("final", msgspec.structs.replace(final, text=text))
@@ -134,6 +135,16 @@ def outcome_payload(outcome: TurnOutcome) -> bytes:
         raise OutOfBounds(f"an answer of {len(payload)} bytes, at most {MAX_OUTCOME_BYTES} go")
     _decode(payload)
     return payload
+
+
+def _text(value: object) -> str:
+    """Return what an agent has given for a text; raises ``OutOfBounds`` for what is none.
+
+    The encoder would make a text of bytes and of dates.
+    """
+    if not isinstance(value, str):
+        raise OutOfBounds(f"{type(value).__name__} instead of a text")
+    return value
 
 
 def _delta_payloads(delta: Delta) -> Iterator[bytes]:

@@ -113,8 +113,11 @@ def test_a_long_result_or_notice_is_cut_and_shows_it(event: ToolResult | Notice)
         {"text": "no event"},
         None,
         Final("no event either"),
+        Delta(b"bytes"),  # type: ignore[arg-type]
+        Notice(b"bytes"),  # type: ignore[arg-type]
+        ToolResult("1", b"bytes"),  # type: ignore[arg-type]
     ],
-    ids=["answer", "tool call", "dict", "None", "Final"],
+    ids=["answer", "tool call", "dict", "None", "Final", "delta", "notice", "result"],
 )
 def test_what_no_turn_may_yield_is_refused(event: Any) -> None:
     with pytest.raises(OutOfBounds):
@@ -159,6 +162,8 @@ def test_the_answer_is_the_final_text_or_all_deltas(final: Final | None, text: s
 def test_an_answer_that_is_none_is_refused() -> None:
     with pytest.raises(OutOfBounds, match="at most"):
         TurnOutput().outcome(Final("x" * (MAX_TEXT + 1)))
+    with pytest.raises(OutOfBounds, match="bytes instead of a text"):
+        TurnOutput().outcome(Final(b"x"))  # type: ignore[arg-type]
     with pytest.raises(OutOfBounds, match=r"an answer of 1\d+ bytes"):
         outcome_payload(TurnOutcome("final", Final("\x00" * MAX_TEXT)))
     with pytest.raises(msgspec.ValidationError):
