@@ -59,7 +59,8 @@ class Inbound(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     Where the platform counts per chat it is ``<chat>/<message>``.
     ``addressed`` is true when the message is meant for the account: a direct message, or
     one in a group that names it. ``action`` marks a ``/me`` message. ``mentions`` are the ids of
-    those whom it names. ``edits``: it is the new text of that earlier message; its own id is then
+    those whom it names. ``named_as`` is how the text names the account, as it stands there:
+    ``@bot``. ``edits``: it is the new text of that earlier message; its own id is then
     that one's with the time or number of the edit.
     """
 
@@ -75,6 +76,7 @@ class Inbound(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     attachments: list[Attachment] = []
     meta: dict[str, Any] = {}
     mentions: list[Id] = []
+    named_as: list[Id] = []
     edits: Id | None = None
 
 

@@ -49,6 +49,7 @@ _STOPS = """
 """
 STOP_WORDS = frozenset(word.strip() for word in _STOPS.split(","))
 _COMMAND = re.compile(r"/([A-Za-z]+)(?:@(\S+?))?(?::\s*|\s+|\Z)(.*)\Z", re.DOTALL)
+_BEHIND_NAMES = (",", ":", " ", "\t", "\n")
 _AMOUNT = re.compile(r"(\d{1,9})(ms|s|m)?\Z")
 _UNITS = {None: 1, "ms": 1, "s": 1000, "m": 60_000}
 
@@ -98,15 +99,29 @@ def read_command(text: str, *, busy: bool, names: Collection[str] = ()) -> ChatC
     """Return the command that a message is; ``None``: it is for the agent.
 
     ``busy``: a turn runs or a message waits, so a bare word may be meant to stop it. ``names`` are
-    those of the account, to which ``/stop@name`` may be said in a group.
+    those by which the text names the account, as in a group it must: ``@name /stop``,
+    ``name: /stop``, ``/stop @name``, ``/stop@name``.
     """
-    found = _COMMAND.match(text.strip())
+    said = _without(names, text.strip())
+    found = _COMMAND.match(said)
     if found is not None:
         word, name, argument = found.groups()
         known = COMMANDS.get(word.lower())
-        ours = name is None or name.casefold() in {each.casefold() for each in names}
+        own = {each.removeprefix("@").casefold() for each in names}
+        ours = name is None or name.casefold() in own
         return ChatCommand(known[0], argument.strip()) if known and ours else None
-    return ChatCommand("stop", bare=True) if busy and is_stop_word(text) else None
+    return ChatCommand("stop", bare=True) if busy and is_stop_word(said) else None
+
+
+def _without(names: Collection[str], text: str) -> str:
+    """Return a text without the name of the account at its beginning, else at its end."""
+    for name in names:
+        wanted, size = name.casefold(), len(name)
+        if text[:size].casefold() == wanted and text[size : size + 1] in _BEHIND_NAMES:
+            return text[size:].lstrip(",: \t\n")
+        if text[-size:].casefold() == wanted and text[-size - 1 : -size] in (" ", ","):
+            return text[:-size].rstrip(", ")
+    return text
 
 
 def is_stop_word(text: str) -> bool:

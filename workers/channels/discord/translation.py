@@ -70,6 +70,7 @@ def inbound_of(message: DiscordMessage, me: str, channels: KnownChannels) -> Inb
         attachments=[_attachment(each) for each in files],
         meta=meta,
         mentions=[each.id for each in message.mentions],
+        named_as=[f"@{_shown(each)}" for each in message.mentions if each.id == me],
     )
 
 
@@ -119,6 +120,11 @@ def is_meant(message: DiscordMessage, me: str) -> bool:
     return replied is not None and replied.author is not None and replied.author.id == me
 
 
+def _shown(user: DiscordUser) -> str:
+    """Return the name by which a text mentions somebody."""
+    return user.global_name or user.username
+
+
 def text_of(message: DiscordMessage, channels: KnownChannels) -> str:
     """Return the text, with names where Discord writes numbers."""
     text = message.content
@@ -128,7 +134,7 @@ def text_of(message: DiscordMessage, channels: KnownChannels) -> str:
         text = " ".join(f":{each.name}:" for each in message.sticker_items)
     if "<" not in text:
         return text
-    people = {each.id: each.global_name or each.username for each in message.mentions}
+    people = {each.id: _shown(each) for each in message.mentions}
 
     def named(found: re.Match[str]) -> str:
         if found["emoji"]:

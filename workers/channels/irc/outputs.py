@@ -21,7 +21,8 @@ class Heard(msgspec.Struct, frozen=True):
 
     ``id`` and ``at`` (epoch milliseconds) are the server's, ``None`` when it gives none.
     ``robot`` is true for a NOTICE and for a sender that the server marks as a bot, ``history``
-    for what was said before this connection.
+    for what was said before this connection. ``me`` is the client's nick where a room's message
+    names it.
     """
 
     nick: str
@@ -36,6 +37,7 @@ class Heard(msgspec.Struct, frozen=True):
     at: int | None = None
     login: str | None = None
     history: bool = False
+    me: str | None = None
 
 
 class Typing(msgspec.Struct, frozen=True):

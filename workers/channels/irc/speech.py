@@ -50,13 +50,13 @@ def read_speech(got: Line, me: str, features: Features, *, history: bool = False
         return None
     text = strip_markup(text)
     room = features.room_of(got.param(0))
+    named = room is not None and mentions(text, me, features.casemapping)
     return Heard(
         nick=got.nick,
         mask=got.source,
         room=room,
         text=text,
-        addressed=not (notice or history)
-        and (room is None or mentions(text, me, features.casemapping)),
+        addressed=not (notice or history) and (room is None or named),
         action=action,
         notice=notice,
         robot=notice or not _BOT_TAGS.isdisjoint(got.tags),
@@ -64,4 +64,5 @@ def read_speech(got: Line, me: str, features: Features, *, history: bool = False
         at=server_time(got),
         login=got.tags.get("account") or None,
         history=history,
+        me=me if named else None,
     )

@@ -92,6 +92,7 @@ def to_inbound(heard: Heard, new_id: Callable[[], str], now_ms: int) -> Inbound:
         addressed=heard.addressed,
         action=heard.action,
         meta=meta,
+        named_as=[heard.me] if heard.me else [],
     )
 
 

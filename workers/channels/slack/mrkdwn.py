@@ -19,10 +19,14 @@ _CODE_FENCE = "```"
 
 
 class ReadText(msgspec.Struct):
-    """The text of a message as people see it, whom it names, and the links behind words."""
+    """The text of a message as people see it, whom it names, and the links behind words.
+
+    ``names`` are those of people by their ids, as they stand in the text.
+    """
 
     text: str = ""
     mentions: list[str] = msgspec.field(default_factory=list)
+    names: dict[str, str] = msgspec.field(default_factory=dict)
     links: list[dict[str, str]] = msgspec.field(default_factory=list)
 
 
@@ -102,8 +106,10 @@ def _read_control(control: str, found: ReadText) -> str:
     label = unescape(label)
     match target[:1]:
         case "@":
+            name = f"@{(label or target[1:]).removeprefix('@')}"
             found.mentions.append(target[1:])
-            return f"@{(label or target[1:]).removeprefix('@')}"
+            found.names[target[1:]] = name
+            return name
         case "#":
             return f"#{(label or target[1:]).removeprefix('#')}"
         case "!":

@@ -100,6 +100,7 @@ def inbound_of(
         reply_to=message_id(channel, thread) if thread and thread != message.ts else None,
         meta=meta,
         mentions=found.mentions,
+        named_as=[found.names[me.user_id]] if me.user_id in found.names else [],
     )
 
 

@@ -66,6 +66,7 @@ def inbound_of(update: Update, me: User) -> Inbound | None:
         reply_to=_reply_of(message),
         meta=meta,
         mentions=list(_mentions(entities, text)),
+        named_as=list(_own_names(entities, text, me)),
         edits=own_id if update.edited else None,
     )
 
@@ -143,6 +144,14 @@ def _mentions(entities: list[Entity], text: str) -> Iterator[str]:
             yield str(entity.user.id)
         elif entity.type == "mention":
             yield utf16_slice(text, entity)
+
+
+def _own_names(entities: list[Entity], text: str, me: User) -> Iterator[str]:
+    """Yield how a text names the bot; behind a command stands its name alone."""
+    for entity in entities:
+        if _names(entity, text, me):
+            name = utf16_slice(text, entity)
+            yield name[name.find("@") :] if entity.type == "bot_command" else name
 
 
 def _is_meant(message: TelegramMessage, text: str, entities: list[Entity], me: User) -> bool:

@@ -42,6 +42,7 @@ class WebhookMessage(msgspec.Struct, frozen=True, rename="camel", forbid_unknown
     attachments: Annotated[list[Attachment], Meta(max_length=100)] = []
     meta: dict[str, Any] = {}
     mentions: Annotated[list[Id], Meta(max_length=1000)] = []
+    named_as: Annotated[list[Id], Meta(max_length=1000)] = []
     edits: Id | None = None
 
 
@@ -97,6 +98,7 @@ def _inbound(value: Any, id: str, timestamp: int, where: str) -> Inbound:
         attachments=given.attachments,
         meta=given.meta,
         mentions=given.mentions,
+        named_as=given.named_as,
         edits=given.edits,
     )
 

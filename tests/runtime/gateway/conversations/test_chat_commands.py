@@ -66,6 +66,32 @@ def test_a_command_begins_with_a_slash(text: str, command: ChatCommand | None, b
     assert read_command(text, busy=busy, names=["BOT"]) == command
 
 
+NAMED = [
+    ("@Trunk Line /new hello", ChatCommand("new", "hello")),
+    ("@trunk line: /stop", ChatCommand("stop")),
+    ("trunk, /stop", ChatCommand("stop")),
+    ("/stop @Trunk Line", ChatCommand("stop")),
+    ("/stop, trunk", ChatCommand("stop")),
+    ("/new hello @Trunk Line", ChatCommand("new", "hello")),
+    ("/new@trunk hello", ChatCommand("new", "hello")),
+    ("trunk: please stop", ChatCommand("stop", bare=True)),
+    ("stop @trunk line", ChatCommand("stop", bare=True)),
+    ("trunks: /stop", None),
+    ("ask trunk: /stop", None),
+    ("bob: /stop is what you need, trunk", None),
+    ("@Trunk Line", None),
+]
+
+
+@pytest.mark.parametrize(("text", "command"), NAMED)
+def test_a_command_may_stand_behind_the_name_of_the_account(
+    text: str, command: ChatCommand | None
+) -> None:
+    assert read_command(text, busy=True, names=["@Trunk Line", "trunk"]) == command
+    if command is not None and not text.startswith("/"):
+        assert read_command(text, busy=True) is None
+
+
 STOPS = [
     "stop",
     "STOP!!",

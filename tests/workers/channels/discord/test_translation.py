@@ -78,6 +78,8 @@ def test_who_is_addressed(fields: dict[str, Any], addressed: bool) -> None:
     found = inbound_of(made(**fields), ME, known)
     assert found is not None
     assert found.addressed is addressed
+    named = fields.get("mentions") == [BOT]
+    assert found.named_as == ([f"@{BOT['username']}"] if named else [])
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,8 @@ def test_a_direct_message_addresses_us() -> None:
 
 def test_in_a_channel_only_our_nick_does() -> None:
     assert not said(":al!u@h PRIVMSG #a :hello").addressed
-    assert said(":al!u@h PRIVMSG #a :Tester: hello").addressed
+    named = said(":al!u@h PRIVMSG #a :Tester: hello")
+    assert (named.addressed, named.me) == (True, "tester")
     assert said(":al!u@h PRIVMSG #a :ask tester").addressed
     assert said(":al!u@h PRIVMSG @#a :operators only").room == "#a"
 

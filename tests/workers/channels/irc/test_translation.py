@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.workers.channels.irc.running_account import config
@@ -79,11 +81,12 @@ def test_nothing_can_be_said_where_we_are_not() -> None:
 
 
 def test_a_message_in() -> None:
-    said = Heard("al", "al!u@h", "#a", "x", True, action=True, id="m1", at=5, login="acc")
+    known: dict[str, Any] = {"id": "m1", "at": 5, "login": "acc", "me": "bot"}
+    said = Heard("al", "al!u@h", "#a", "x", True, action=True, **known)
     got = to_inbound(said, lambda: "own", 9)
     assert (got.id, got.ts, got.chat.id, got.chat.kind) == ("m1", 5, "#a", "group")
     assert (got.addressed, got.action, got.sender.id) == (True, True, "al")
-    assert got.meta == {"mask": "al!u@h", "account": "acc"}
+    assert (got.meta, got.named_as) == ({"mask": "al!u@h", "account": "acc"}, ["bot"])
     notice = to_inbound(
         Heard("al", "m", None, "x", False, notice=True, robot=True), lambda: "own", 9
     )

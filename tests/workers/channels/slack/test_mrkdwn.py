@@ -34,7 +34,9 @@ from workers.text.rendering import render
     ],
 )
 def test_a_text_is_read_as_people_see_it(marked: str, text: str, mentions: list[str]) -> None:
-    assert read(marked) == ReadText(text, mentions)
+    found = read(marked)
+    assert (found.text, found.mentions) == (text, mentions)
+    assert all(name in text for name in found.names.values())
 
 
 def test_a_link_behind_words_is_kept() -> None:

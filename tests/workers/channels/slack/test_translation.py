@@ -70,7 +70,8 @@ def test_who_is_meant(fields: dict[str, Any], addressed: bool) -> None:
 def test_a_mention_that_comes_twice_has_one_id() -> None:
     mention = heard(type="app_mention", text="<@UBOT1> hi")
     assert mention == heard(text="<@UBOT1> hi", channel_type="channel")
-    assert mention.mentions == ["UBOT1"]
+    assert (mention.mentions, mention.named_as) == (["UBOT1"], ["@UBOT1"])
+    assert heard(text="<@UBOT1|trunk> hi <@U2>").named_as == ["@trunk"]
 
 
 def test_a_thread_is_named_by_its_first_message() -> None:

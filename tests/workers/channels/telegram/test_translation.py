@@ -66,6 +66,8 @@ def test_in_a_group_an_entity_names_the_bot(text: str, entity: Any, addressed: b
     entities = {"entities": [entity]} if entity else {}
     message = said(text=text, **entities, **GROUP)
     assert message.addressed is addressed
+    own = text.removeprefix("/help").removeprefix("😀 ").removesuffix(" hi")
+    assert message.named_as == ([own] if addressed else [])
     assert (message.chat.id, message.chat.kind, message.chat.title) == ("-100", "group", "Room")
 
 
