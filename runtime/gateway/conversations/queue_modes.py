@@ -23,6 +23,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from runtime.config.sessions import QueueConfig, QueueMode
 from workers.messages import MAX_TEXT
@@ -46,8 +47,9 @@ STEER_NOTE = "queue mode steer is treated as followup: the message has its own t
 class QueuedMessage(msgspec.Struct, frozen=True, kw_only=True):
     """A message that asks for an answer. ``mode`` is how it was sent; ``None``: as configured.
 
-    ``sender`` tells people apart, ``name`` is how they are called. ``late``: it was written while
-    nobody could take it, so it does not count as one too many of those that wait.
+    ``sender`` tells people apart, ``name`` is how they are called, ``chat`` is where the answer
+    goes. ``late``: it was written while nobody could take it, so it does not count as one too many
+    of those that wait.
     """
 
     run: str
@@ -57,6 +59,7 @@ class QueuedMessage(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     mode: QueueMode | None = None
     late: bool = False
+    chat: str = ""
 
 
 class RunOutcome(msgspec.Struct, frozen=True):
@@ -118,6 +121,7 @@ class SessionQueue:
         self._running: Sequence[str] = ()
         self._interrupted: str | None = None  # the run by which the running turn is ended
         self._missed = 0
+        self._told: set[str] = set()  # chats that know of it
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -163,12 +167,14 @@ class SessionQueue:
     ) -> None:
         """Put back what waited and ran before a restart; nothing is refused, nothing waited for.
 
-        What was to be interrupted or superseded is so already.
+        What was to be interrupted or superseded is so already. Their times do not count: the clock
+        may have been set back since.
         """
         self._running = running
         for message in messages:
             collected = (message.mode or settings.mode) == "collect"
-            self._waiting.append((message, "collect" if collected else "followup", 0))
+            mode: QueueMode = "collect" if collected else "followup"
+            self._waiting.append((replace(message, at=0), mode, 0))
 
     def due(self) -> int | None:
         """Return when the next turn may begin; ``None``: nothing waits."""
@@ -188,6 +194,7 @@ class SessionQueue:
         self._running = [each.run for each in messages]
         self._interrupted = None
         missed, self._missed = self._missed, 0
+        self._told.clear()
         return Batch(messages[0].run, messages, text_of(messages), missed)
 
     def ended(self, *, aborted: bool = False) -> list[RunOutcome]:
@@ -221,8 +228,10 @@ class SessionQueue:
     def _refused(
         self, message: QueuedMessage, mode: QueueMode, cap: int, notes: Sequence[str]
     ) -> Arrival:
-        """Return that a message is not taken; the chat is told of the first one only."""
+        """Return that a message is not taken; each chat is told of its first one only."""
         self._missed += 1
+        new = message.chat not in self._told
+        self._told.add(message.chat)
         text = (
             f"{cap} messages wait already, so this one was not taken. Please send it again later."
         )
@@ -232,7 +241,7 @@ class SessionQueue:
             ahead=len(self._waiting),
             outcomes=[RunOutcome(message.run, "overflow")],
             notes=[*notes, text],
-            notice=text if self._missed == 1 else None,
+            notice=text if new else None,
         )
 
     def _joined(self) -> list[QueuedMessage]:

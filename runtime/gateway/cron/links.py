@@ -16,6 +16,7 @@ from ipc.frames.words import AGENT
 from runtime.gateway.accounts.agents import Agents
 from runtime.gateway.accounts.rows import Accounts
 from runtime.gateway.cron.schedule import iso
+from runtime.gateway.host_zone import host_zone
 from runtime.gateway.hub import Hub
 from runtime.gateway.jobs import Jobs
 from runtime.gateway.journal.conversations import TranscriptEntry
@@ -24,7 +25,6 @@ from runtime.gateway.journal.items import ItemsChanged, KeptItem
 from runtime.gateway.journal.records import Outcome
 from runtime.gateway.journal.runs import Recorded, ReplyTarget, Run, RunOrigin, RunRequest
 from runtime.gateway.outbox.outbox import Outbox
-from runtime.gateway.runs.reception import host_zone
 from runtime.gateway.runs.runs import Runs
 from runtime.gateway.runs.sessions import SessionCache
 

@@ -79,9 +79,10 @@ class TranscriptEntry(msgspec.Struct, frozen=True, rename="camel", omit_defaults
     """One entry of a transcript. ``at`` is epoch milliseconds.
 
     ``number`` is given by the journal: it grows in the order of storing, over all sessions, and is
-    never used again. ``name`` is that of a tool, ``calls`` are those of tools that an agent has
-    made, ``call`` is the id of the one whose result this is. ``chat`` and ``sender`` are the
-    platform's ids of where and by whom it was said, empty where no platform has part in it.
+    never used again. ``name`` is that of a tool, or of a person in a group, ``calls`` are those of
+    tools that an agent has made, ``call`` is the id of the one whose result this is. ``chat`` and
+    ``sender`` are the platform's ids of where and by whom it was said, empty where no platform has
+    part in it.
     """
 
     role: Role

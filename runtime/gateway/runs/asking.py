@@ -34,6 +34,7 @@ from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.records import Outcome, Record
 from runtime.gateway.journal.runs import Recorded, ReplyTarget, Run, RunOrigin, RunRequest
 from runtime.gateway.runs.broadcast import RunBroadcast
+from runtime.gateway.runs.replies import UNASKED
 from runtime.gateway.runs.runs import Runs, Watcher
 from runtime.gateway.runs.sessions import OpenConversation, SessionCache
 
@@ -153,6 +154,7 @@ class RunAsking:
         """
         known = await self.known(run)
         if known is None:
+            await self._renew(run)
             key = agent_key(run.agent) if run.reply is None else run.reply.account
             found, was_known = await self.runs.begin(key, run, watcher)
             if not was_known:
@@ -167,6 +169,18 @@ class RunAsking:
         live = self.runs.live(run.id)
         known = live.run if live is not None else await (await self.journal()).run_of(run.id)
         return None if known is None else _same(known, run)
+
+    async def _renew(self, run: Run) -> None:
+        """Begin a conversation anew that has rested, before a person says more in it."""
+        if run.origin.client in UNASKED or not self._sessions.resets:
+            return
+        now = now_ms()
+        conversation = await self.conversation(run.session)
+        if not self._sessions.has_rested(conversation, now):
+            return
+        if not self.runs.of_session(run.session):
+            self._sessions.begun_anew(conversation, now)
+            await self.store_session(conversation.session)
 
     def abort_run(self, run: str, reason: str) -> bool:
         """End a run without an answer; return whether it was open."""

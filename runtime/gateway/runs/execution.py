@@ -17,7 +17,6 @@ from ipc.frames.words import agent_key
 from runtime.gateway.journal.outgoing import OutgoingMessage
 from runtime.gateway.journal.records import Outcome
 from runtime.gateway.journal.runs import (
-    Recorded,
     RunMerged,
     RunPostponed,
     RunRecord,
@@ -382,10 +381,10 @@ class RunExecution:
         if message is not None and account is not None:
             answers = [self._links.outbox.prepare_answer(account, message, edits)]
 
+        live.answered, begun = bool(answers), conversation.session.id
+
         def stored(done: Outcome) -> None:
-            first = done.first if isinstance(done, Recorded) else 0
-            added = [replace(each, number=first + n) for n, each in enumerate(ended.entries)]
-            conversation.extend(added)
+            self._links.sessions.extend(live.key, conversation, begun, ended.entries, done)
             self.step(live, EndStored())
             if account is not None and answers and not self.closed:
                 account.stored([each.row.key for each in answers], done)

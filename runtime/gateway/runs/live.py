@@ -22,7 +22,7 @@ class RunUpdate(NamedTuple):
 
     ``run`` is as it is now. ``seq`` counts the updates of one run in this gateway, from 1 on.
     ``event`` is what an agent has yielded. ``pieces`` are those of the answer that have come; more
-    may be added to them later.
+    may be added to them later. ``answered``: it has ended, and its chat gets a message.
     """
 
     step: RunStep
@@ -31,6 +31,7 @@ class RunUpdate(NamedTuple):
     seq: int
     event: TurnEvent | None = None
     pieces: Sequence[str] = ()
+    answered: bool = False
 
     @property
     def text(self) -> str:
@@ -44,11 +45,13 @@ class LiveRun:
     ``attempt`` tells its turns apart, ``request`` is what the present one asks. ``members`` are to
     be asked together with it, ``collected`` have been. ``came`` is the number of the last event of
     the turn that has come, ``end`` that of its end. ``notice`` is what the person reads where it
-    was not taken, ``reason`` why it is aborted. ``resumed``: an earlier gateway has begun it.
+    was not taken, ``reason`` why it is aborted. ``answered``: its chat gets a message at its end.
+    ``resumed``: an earlier gateway has begun it.
     ``tools`` are the calls of the turn, and what came of them.
     """
 
     __slots__ = (
+        "answered",
         "attempt",
         "came",
         "collected",
@@ -81,7 +84,7 @@ class LiveRun:
         self.pieces: list[str] = []
         self.tools: list[ToolCall | ToolResult] = []
         self.notice = self.reason = ""
-        self.resumed = False
+        self.resumed = self.answered = False
         self.came = self.end = self.told = 0
         self.outcome: TurnOutcome | None = None
         self.timer: asyncio.TimerHandle | None = None
@@ -110,11 +113,20 @@ def attempt_of(run: Run) -> int:
 
 
 def joined(runs: list[LiveRun]) -> RunRequest:
-    """Return one request that asks several in their order; the first one's fields count."""
+    """Return one request that asks several in their order.
+
+    The first one's fields count, but for what was said before each. That of several people is
+    nobody's own: their names stand in the text.
+    """
+    first, messages = runs[0].request, [message_of(each.run) for each in runs]
+    asked = [each.run.request for each in runs]
+    heard = [item for each in asked for item in each.fields.get("history", ())]
     return replace(
-        runs[0].request,
-        text=text_of([message_of(each.run) for each in runs]),
-        attachments=[file for each in runs for file in each.run.request.attachments],
+        first,
+        text=text_of(messages),
+        attachments=[file for each in asked for file in each.attachments],
+        sender=first.sender if len({each.sender for each in messages}) == 1 else None,
+        fields=first.fields | {"history": heard} if heard else first.fields,
     )
 
 

@@ -23,7 +23,7 @@ from runtime.gateway.outbox.results import outgoing_of
 from runtime.gateway.runs.lifecycle import RunPhase
 from runtime.gateway.runs.links import RunLinks
 from runtime.gateway.runs.live import LiveRun
-from runtime.gateway.runs.replies import markup_of, preview_of
+from runtime.gateway.runs.replies import UNASKED, markup_of, preview_of
 from workers.messages import Action, Outbound
 
 LOOK_SECONDS = 0.05  # what comes in so short a time is looked at together
@@ -66,7 +66,9 @@ class RunPreviews:
         found = self._found.get(live.run.id)
         if found is None:
             target = live.run.reply
-            if target is None or not self._links.outbox.streams(target.account):
+            if target is None or live.run.origin.client in UNASKED:
+                return  # it may yet come to nothing, of which its chat is not told
+            if not self._links.outbox.streams(target.account):
                 return
             limit = self._links.abilities(target.account).get("text", {}).get("limit", 0)
             rules = EditRules(limit=limit) if limit else EditRules()

@@ -43,15 +43,10 @@ class RunQueues:
     def arrive(self, run: Run, settings: QueueConfig) -> Arrival:
         """Take a new run; return what becomes of it, and of others by it."""
         queue = self._queues.setdefault(run.session, SessionQueue())
-        place = _place(run)
-        elsewhere = len(queue) > 0 and self._last.get(run.session) != place
-        message = message_of(run)
-        if elsewhere and (message.mode or settings.mode) == "collect":
-            # One answer goes to one chat, though a session may have several.
-            message = message_of(run, "followup")
-        arrival = queue.arrived(message, settings)
+        before = self._last.get(run.session) if len(queue) else None
+        arrival = queue.arrived(_behind(before, run, settings), settings)
         if arrival.taken:
-            self._last[run.session] = place
+            self._last[run.session] = _place(run)
         self._ask(run.session, run.agent)
         return arrival
 
@@ -60,8 +55,13 @@ class RunQueues:
         session, agent = runs[0].session, runs[0].agent
         queue = self._queues.setdefault(session, SessionQueue())
         running = [each.id for each in runs if each.started]
-        waiting = [message_of(each) for each in runs if not each.started]
-        queue.restored(waiting, settings, running)
+        waiting = [each for each in runs if not each.started]
+        before: Place | None = None
+        messages = []
+        for each in waiting:
+            messages.append(_behind(before, each, settings))
+            before = self._last[session] = _place(each)
+        queue.restored(messages, settings, running)
         if running:
             self._lanes.resumed(session, agent)
         self._ask(session, agent)
@@ -123,6 +123,22 @@ def _place(run: Run) -> Place:
     return ("", run.id, None) if target is None else (target.account, target.to, target.thread)
 
 
+def _chat(run: Run) -> str:
+    target = run.reply
+    return "" if target is None else f"{target.account}/{target.to}/{target.thread or ''}"
+
+
+def _behind(before: Place | None, run: Run, settings: QueueConfig) -> QueuedMessage:
+    """Return a run as it waits behind another one, whose answer goes to ``before``.
+
+    One answer goes to one chat, though a session may have several: what comes from another one
+    has a turn of its own.
+    """
+    message = message_of(run)
+    joins = (message.mode or settings.mode) == "collect"
+    return message_of(run, "followup") if joins and before not in (None, _place(run)) else message
+
+
 def message_of(run: Run, mode: QueueMode | None = None) -> QueuedMessage:
     """Return a run as its session's queue sees it."""
     sender = run.request.sender
@@ -134,4 +150,5 @@ def message_of(run: Run, mode: QueueMode | None = None) -> QueuedMessage:
         name=(sender and (sender.name or sender.id)) or "",
         mode=mode or MODES.get(run.mode),
         late=run.late,
+        chat=_chat(run),
     )

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, tzinfo
 from typing import Any, NamedTuple
 
 import msgspec
@@ -32,7 +31,6 @@ from runtime.gateway.conversations.chat_commands import (
     read_command,
 )
 from runtime.gateway.conversations.origins import Origin, origin_of
-from runtime.gateway.conversations.resets import reset_due
 from runtime.gateway.conversations.routing import Fallback, Route, route
 from runtime.gateway.conversations.session_keys import SessionKeys
 from runtime.gateway.journal.conversations import SessionChanged, TranscriptEntry
@@ -106,6 +104,7 @@ class Reception:
         """Apply a new configuration: the next message is taken by it."""
         self._config = config
         self._keys = SessionKeys(config.session)
+        self._sessions.reset = config.session.reset
 
     def is_answered(self, key: str) -> bool:
         """Return whether an agent answers any messages of an account."""
@@ -152,7 +151,7 @@ class Reception:
             return Taken()
         message = event.message
         busy = bool(self._runs.of_session(place.key))
-        command = read_command(message.text, busy=busy)
+        command = read_command(message.text, busy=busy, names=message.named_as)
         if command is None:
             return Taken(run=self._run(key, event.cursor, message, place, at, message.text))
         done = answer(command, self._facts(place), place.origin, self._config.commands)
@@ -232,11 +231,9 @@ class Reception:
 
     def _renew(self, key: str, conversation: OpenConversation, now: int) -> None:
         """Begin a conversation anew that has rested for as long as is configured."""
-        session = conversation.session
-        if not session.runs:
+        if not self._sessions.has_rested(conversation, now):
             return
-        due = reset_due(self._config.session.reset, session.updated, now, host_zone())
-        if due is not None and not self._runs.of_session(session.key):
+        if not self._runs.of_session(conversation.session.key):
             self._store(key, self._sessions.begun_anew(conversation, now))
 
     def _run(
@@ -247,7 +244,7 @@ class Reception:
             for each in place.conversation.context
         ]
         self.overheard.release(place.conversation.context.clear())
-        return Run(
+        run = Run(
             id=f"{key}/{cursor}",
             session=place.key,
             agent=place.agent,
@@ -263,6 +260,8 @@ class Reception:
                 {"history": msgspec.to_builtins(heard)} if heard else {},
             ),
         )
+        self._runs.expect(key, run)  # what comes next may be /stop
+        return run
 
     def _facts(self, place: _Belonging) -> ChatFacts:
         session, runs = place.conversation.session, self._runs.of_session(place.key)
@@ -325,8 +324,3 @@ def _is_late(written: int, stored: int, now: int) -> bool:
     """Return whether a message has waited for an account or a gateway that was away."""
     since = min(written, stored) if written > now - OLDEST_MS else stored
     return now - since > LATE_MS
-
-
-def host_zone() -> tzinfo:
-    """Return the time zone of the host."""
-    return datetime.now().astimezone().tzinfo or UTC

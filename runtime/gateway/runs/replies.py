@@ -22,6 +22,7 @@ MAX_TOOLS = 64  # calls of tools and their results, of one turn, that are kept
 MAX_TOOL_TEXT = 8 * 1024  # characters of what a tool was given, or has returned
 # What asks by itself. Where it fails, a chat is not told: nobody there has asked.
 UNASKED = frozenset({"cron", "heartbeat", "hook"})
+ANEW = frozenset({"new", "reset"})  # why a run is aborted whose session begins anew
 PLAIN_KINDS = frozenset({"echo"})  # of agents that repeat what people wrote: no Markdown
 
 
@@ -207,6 +208,8 @@ def entries_of(run: Run, live: LiveRun, end: End, told: str, now: int) -> list[T
     request, outcome = live.request, live.outcome
     if end.state == "expired" or not run.started:
         return []
+    if end.state == "aborted" and live.reason in ANEW:
+        return []  # the conversation has begun anew, and knows nothing of it
     if is_heartbeat(request) and end.state == "final" and without_token(told) is None:
         return []  # nothing was to be said
     asked = TranscriptEntry(
@@ -217,6 +220,7 @@ def entries_of(run: Run, live: LiveRun, end: End, told: str, now: int) -> list[T
         attachments=request.attachments,
         chat=run.origin.chat,
         sender=run.origin.sender,
+        name=_name_in_group(request),
     )
     used, open_calls = tools_of(live.tools, run.id, now)
     if not told and (outcome is None or outcome.final is None):
@@ -234,6 +238,12 @@ def entries_of(run: Run, live: LiveRun, end: End, told: str, now: int) -> list[T
         calls=[] if final is None else open_calls,
     )
     return [asked, *used, answered]
+
+
+def _name_in_group(request: RunRequest) -> str:
+    """Return the name of who has asked, where several people may."""
+    group = request.chat is not None and request.chat.kind == "group"
+    return (request.sender.name or "") if group and request.sender is not None else ""
 
 
 def tools_of(

@@ -33,7 +33,8 @@ from runtime.gateway.runs.live import LiveRun, RunStep, RunUpdate, told
 from runtime.gateway.runs.queues import RunQueues
 from workers.agent import TurnEvent
 
-INTERRUPTED = "aborted"  # why a run ends that a newer message interrupts
+# Why a run ends that a newer message interrupts, and one that comes when too many wait.
+INTERRUPTED, OVERFLOW = "aborted", "overflow"
 MAX_OPEN = 10_000  # runs of all sessions; more are not begun
 
 Watcher = Callable[[RunUpdate], None]
@@ -48,6 +49,7 @@ class Runs:
         self._execution = RunExecution(links, self._tell, self._over)
         self._queues = RunQueues(links.agents.listed.max_concurrent)
         self._live: dict[str, LiveRun] = {}
+        self._coming: dict[str, LiveRun] = {}  # while they are being stored
         self._watchers: list[Watcher] = []
         self._loop = asyncio.get_running_loop()
         self._room = asyncio.Event()
@@ -80,22 +82,34 @@ class Runs:
         if journal is None or self._closed:
             raise RemoteError(UNAVAILABLE, "the journal is not open yet", retryable=True)
         stored: asyncio.Future[Outcome] = self._loop.create_future()
+        self.expect(key, run)
         journal.append(RunQueued(key, run), stored.set_result)
         self._links.flush_soon()
         outcome = await stored
         known = outcome.runs.get(run.id) if isinstance(outcome, Recorded) else None
         if known is None and run.id not in self._live:
-            self._enter(LiveRun(key, run), watcher)
+            self._enter(key, run, watcher)
             self._pump()
+        else:
+            self._coming.pop(run.id, None)
         return known or run, known is not None
+
+    def expect(self, key: str, run: Run) -> None:
+        """Count a run that is being stored among those of its session: it may be aborted, too.
+
+        ``begin`` or ``enter`` takes it once it is stored.
+        """
+        if run.id not in self._live:
+            self._coming.setdefault(run.id, LiveRun(key, run))
 
     def enter(self, key: str, runs: Iterable[Run], outcome: Outcome = None) -> None:
         """Take runs that are stored now; ``outcome`` names those whose ids were known before."""
         known = outcome.runs if isinstance(outcome, Recorded) else {}
         for run in runs:
             if run.id in known or run.id in self._live or not run.is_open:
-                continue
-            self._enter(LiveRun(key, run))
+                self._coming.pop(run.id, None)
+            else:
+                self._enter(key, run)
         self._pump()
 
     def resume(self, key: str, runs: Iterable[Run]) -> None:
@@ -123,7 +137,8 @@ class Runs:
                 self._look_at_agent(live)
         early, self._early = self._early, []
         for live in early:
-            self._enter(live)
+            if live.run.id not in self._live:
+                self._take(live)
         self._pump()  # what an agent may have of it is named by that
         self._links.turns.resumed_all(each.run.id for each in left.values() if each.attempt <= 1)
 
@@ -133,11 +148,16 @@ class Runs:
 
     def of_session(self, session: str) -> list[LiveRun]:
         """Return the runs of a session that have not ended, oldest first."""
-        return [each for each in self._live.values() if each.run.session == session]
+        known = (*self._live.values(), *self._coming.values())
+        return [each for each in known if each.run.session == session]
 
     def abort(self, run: str, reason: str = STOP_REASON) -> bool:
         """End a run without an answer; return whether it was open. ``reason`` stays with it."""
         live = self._live.get(run)
+        if live is None and run in self._coming:
+            live = self._coming[run]
+            was, live.reason = live.reason, live.reason or reason
+            return not was  # it ends once it is stored
         if live is None or live.life.phase in lifecycle.OVER:
             return False
         if live.life.phase is RunPhase.QUEUED:
@@ -225,7 +245,8 @@ class Runs:
             self._pumping.cancel()
         self._room.set()
 
-    def _enter(self, live: LiveRun, watcher: Watcher | None = None) -> None:
+    def _enter(self, key: str, run: Run, watcher: Watcher | None = None) -> None:
+        live = self._coming.setdefault(run.id, LiveRun(key, run))
         if watcher is not None:
             live.watchers.append(watcher)
         if not self._whole:
@@ -235,6 +256,7 @@ class Runs:
 
     def _take(self, live: LiveRun) -> None:
         self._live[live.run.id] = live
+        self._coming.pop(live.run.id, None)
         if len(self._live) >= MAX_OPEN:
             self._room.clear()
         self._tell(live, "queued")
@@ -242,9 +264,11 @@ class Runs:
         if not arrival.taken:
             live.notice = arrival.notice or ""
         for outcome in arrival.outcomes:
-            self.abort(outcome.run, INTERRUPTED)
+            self.abort(outcome.run, INTERRUPTED if arrival.taken else OVERFLOW)
         if arrival.interrupts is not None:
             self.abort(arrival.interrupts, INTERRUPTED)
+        if live.reason:
+            self.abort(live.run.id, live.reason)
 
     def _pump(self) -> None:
         if self._closed or not self._whole:
@@ -314,7 +338,8 @@ class Runs:
         if not watchers:
             return
         live.told += 1
-        update = RunUpdate(step, live.key, live.run, live.told, event, live.pieces)
+        answered = live.answered and step == "ended"
+        update = RunUpdate(step, live.key, live.run, live.told, event, live.pieces, answered)
         for each in watchers:
             each(update)
 

@@ -12,8 +12,17 @@ from collections.abc import Callable, Iterable, Iterator
 
 from msgspec.structs import replace
 
-from runtime.gateway.journal.conversations import Session, TranscriptEntry
+from runtime.config.sessions import ResetConfig
+from runtime.gateway.conversations.resets import reset_due
+from runtime.gateway.host_zone import host_zone
+from runtime.gateway.journal.conversations import (
+    Session,
+    SessionChanged,
+    TranscriptEntry,
+)
 from runtime.gateway.journal.interface import Journal
+from runtime.gateway.journal.records import Outcome
+from runtime.gateway.journal.runs import Recorded
 from runtime.gateway.runs.overheard import Frame, OverheardFrames
 from workers.agent import HistoryItem
 
@@ -107,11 +116,12 @@ class OpenConversation:
 class SessionCache:
     """The conversations that are in memory, by session key. ``journal()`` is the open journal.
 
-    ``overheard`` is what the journal keeps of their contexts.
+    ``overheard`` is what the journal keeps of their contexts, ``reset`` says when they begin anew.
     """
 
     def __init__(self, journal: Callable[[], Journal | None]) -> None:
         self.overheard = OverheardFrames()
+        self.reset = ResetConfig()
         self._journal = journal
         self._known: OrderedDict[str, OpenConversation] = OrderedDict()
 
@@ -143,9 +153,43 @@ class SessionCache:
         made.extend(each for each in entries if each.number > made.session.since)
         return self._enter(key, made)
 
+    def extend(
+        self,
+        key: str,
+        conversation: OpenConversation,
+        id: str,
+        entries: list[TranscriptEntry],
+        outcome: Outcome,
+    ) -> None:
+        """Take over what a record of ``key`` has added to the transcript of the session ``id``.
+
+        ``outcome`` has their numbers. If the conversation has begun anew while they were being
+        stored, they are of what was before.
+        """
+        first = outcome.first if isinstance(outcome, Recorded) else 0
+        if conversation.session.id == id:
+            conversation.extend(replace(each, number=first + n) for n, each in enumerate(entries))
+            return
+        journal, since = self._journal(), first + len(entries) - 1
+        if journal is not None and since > conversation.session.since:
+            conversation.session = replace(conversation.session, since=since)
+            journal.append(SessionChanged(key, conversation.session))
+
     def forget(self, key: str) -> None:
         """Forget a conversation that was reset or deleted: it is read again."""
         self._close(self._known.pop(key, None))
+
+    @property
+    def resets(self) -> bool:
+        """Whether conversations begin anew by themselves."""
+        return self.reset != ResetConfig()
+
+    def has_rested(self, conversation: OpenConversation, now: int) -> bool:
+        """Return whether a conversation is to begin anew before what is said ``now``."""
+        session = conversation.session
+        if not (session.runs and self.resets):
+            return False
+        return reset_due(self.reset, session.updated, now, host_zone()) is not None
 
     def begun_anew(self, conversation: OpenConversation, now: int) -> OpenConversation:
         """Begin a conversation anew; its session is to be stored."""

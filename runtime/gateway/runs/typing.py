@@ -13,6 +13,7 @@ import msgspec
 from runtime.gateway.accounts.rows import Accounts
 from runtime.gateway.outbox.entries import AskAccount
 from runtime.gateway.runs.live import RunUpdate
+from runtime.gateway.runs.replies import UNASKED
 from workers.messages import Action
 
 PATIENCE_SECONDS = 0.4  # an answer that is there by then is not announced
@@ -49,13 +50,15 @@ class TypingSigns:
     def on_update(self, update: RunUpdate) -> None:
         """Follow a run."""
         target = update.run.reply
-        if target is None or update.step not in ("queued", "ended", "merged"):
+        if target is None or update.run.origin.client in UNASKED:
+            return  # nobody waits for it
+        if update.step not in ("queued", "ended", "merged"):
             return
         place = target.account, target.to, target.thread
         if update.step == "queued":
             self._begin(place, update.run.id)
         else:
-            self._end(place, update.run.id, silent=not update.run.answer)
+            self._end(place, update.run.id, silent=not update.answered)
 
     def close(self) -> None:
         """Show it nowhere any more."""

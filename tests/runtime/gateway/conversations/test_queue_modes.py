@@ -271,7 +271,7 @@ def test_what_waited_before_a_restart_is_there_again(
     assert queue.running == "r0"
     assert queue.take(9999) is None
     assert [each.became for each in queue.ended()] == ["ended", "collected"]
-    assert queue.due() == 900
+    assert queue.due() == 0
     for runs in turns:
         assert took(queue)[1] == runs
         queue.ended()

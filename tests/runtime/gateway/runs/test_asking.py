@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from ipc.errors import RemoteError
+from runtime.config.sessions import ResetConfig
 from runtime.gateway.accounts.agent_entries import AgentEntry
 from runtime.gateway.journal.runs import RunRequest
 from runtime.gateway.runs.asking import made_run
@@ -57,6 +59,21 @@ async def test_a_session_begins_anew_and_its_runs_are_ended() -> None:
         assert (after.key == before.key, after.id == before.id) == (True, False)
         assert await asking.session_with_id(after.id, "echo") == KEY
         assert await asking.session_with_id("other", "echo") == "agent:echo:explicit:other"
+
+
+@pytest.mark.parametrize(("client", "anew"), [("cli", True), ("heartbeat", False)])
+async def test_a_conversation_that_has_rested_begins_anew_for_people(
+    client: str, anew: bool
+) -> None:
+    async with gateway_rig(agents="echo") as rig:
+        await held_agent(rig)
+        asking = rig.parts.asking
+        rig.parts.sessions.reset = ResetConfig(idle_minutes=1)
+        conversation = await asking.conversation(KEY)
+        before = conversation.session
+        conversation.session = replace(before, runs=1, updated=1)
+        await asking.ask(made_run("r", KEY, RunRequest("x"), client=client))
+        assert (conversation.session.id != before.id) is anew
 
 
 async def test_what_cannot_be_asked_is_refused_with_the_reason() -> None:

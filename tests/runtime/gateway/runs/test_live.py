@@ -36,7 +36,17 @@ def test_several_runs_ask_in_their_order_with_the_files_of_all() -> None:
     one, two = live("one", attachments=files[:1]), live("two", attachments=files[1:])
     request = joined([one, two])
     assert (request.text, request.attachments) == ("one\ntwo", files)
-    assert joined([one, live("two", "bob")]).text == "Ada: one\nBob: two"
+    assert request.sender == Sender("ada", "Ada")
+    several = joined([one, live("two", "bob")])
+    assert (several.text, several.sender) == ("Ada: one\nBob: two", None)
+
+
+def test_what_was_said_before_each_of_them_goes_along() -> None:
+    def heard(*texts: str) -> dict[str, Any]:
+        return {"history": [{"role": "user", "text": each} for each in texts]}
+
+    runs = [live("1", fields=heard("a") | {"model": "m"}), live("2"), live("3", fields=heard("b"))]
+    assert joined(runs).fields == heard("a", "b") | {"model": "m"}
 
 
 def test_a_notice_follows_the_instructions_of_the_caller() -> None:

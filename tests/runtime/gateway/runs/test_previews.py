@@ -10,7 +10,9 @@ import pytest
 from ipc.errors import RemoteError
 from ipc.frames.words import UNAVAILABLE
 from runtime.gateway.journal.memory import MemoryJournal
+from runtime.gateway.journal.runs import ReplyTarget, RunRequest
 from runtime.gateway.runs import previews
+from runtime.gateway.runs.asking import made_run
 from tests.support.journals import KEY
 from tests.support.outbox_life import OutboxLife, done
 from tests.support.runs_life import error, final
@@ -86,6 +88,19 @@ async def test_accounts_do_not_stream_unless_they_say_so() -> None:
         life.agent.ends(name, final("all"))
         await until(lambda: life.agents.answered)
         assert sends(life) == [(RUN, "all", "")]
+
+
+async def test_what_nobody_has_asked_for_is_not_shown_before_it_is_whole() -> None:
+    async with TaskGroup() as tasks:
+        life = await life_of(tasks, MemoryJournal())
+        target = ReplyTarget(KEY, "ada")
+        run = made_run("r", "agent:echo:main", RunRequest("x"), client="heartbeat", reply=target)
+        await life.runs.begin(KEY, run)
+        await until(lambda: life.agent.turns)
+        life.agent.yields("1:r", Delta(FIRST), Delta(FIRST))
+        life.agent.ends("1:r", final("All is well."))
+        await until(lambda: life.calls)
+        assert sends(life) == [("run:r", "All is well.", "")]
 
 
 async def test_the_end_of_a_run_that_failed_takes_the_place_too() -> None:

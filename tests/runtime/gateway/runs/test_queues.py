@@ -94,6 +94,31 @@ def test_a_run_takes_the_place_of_the_one_that_it_interrupts() -> None:
     assert [(each.run, each.became) for each in arrival.outcomes] == [("2", "superseded")]
 
 
+def test_after_a_restart_too_one_answer_goes_to_one_chat() -> None:
+    queues = RunQueues(10)
+    left = [run("1"), run("2"), run("3", to="bob"), run("4", to="bob"), run("5")]
+    queues.restore(left, COLLECT)
+    turns = []
+    for name in ("1", "3", "4", "5"):
+        turns += begun(queues)
+        queues.ended(run(name))
+    assert turns == [["1", "2"], ["3"], ["4"], ["5"]]
+
+
+def test_each_chat_hears_that_too_many_wait() -> None:
+    queues, settings = RunQueues(10), QueueConfig(mode="followup", debounce_ms=0, cap=1)
+    queues.arrive(run("1"), settings)
+    refused = [run("2"), run("3"), run("4", to="bob"), run("5", to="bob")]
+    notices = [queues.arrive(each, settings).notice for each in refused]
+    assert [notice is not None for notice in notices] == [True, False, True, False]
+
+
+def test_a_clock_that_was_set_back_holds_nothing_up() -> None:
+    queues = RunQueues(10)
+    queues.restore([run("1", at=9_000_000)], FOLLOWUP)
+    assert begun(queues, now=1) == [["1"]]
+
+
 @pytest.mark.parametrize("running", [[], ["1"]])
 def test_what_an_earlier_gateway_has_left_goes_first(running: list[str]) -> None:
     queues = RunQueues(10)

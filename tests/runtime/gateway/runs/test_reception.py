@@ -5,6 +5,7 @@ from __future__ import annotations
 from asyncio import TaskGroup
 from typing import Any
 
+import msgspec
 import pytest
 
 from ipc.epoch import now_ms
@@ -16,12 +17,17 @@ from runtime.config.sessions import (
     ResetConfig,
     SessionConfig,
 )
+from runtime.gateway.accounts.agents import MEANT
 from runtime.gateway.journal.memory import MemoryJournal
+from runtime.gateway.journal.records import Arrived, Kept
 from runtime.gateway.runs.reception import ConversationsConfig
-from tests.support.journals import KEY
+from tests.support.gateway_rig import payload
+from tests.support.journals import KEY, store
 from tests.support.outbox_life import OutboxLife
 from tests.support.runs_life import final
 from tests.support.until import until
+from workers.agent import Delta, Turn
+from workers.agents.prompts import said_before
 
 ADA = {"id": "person-1", "verified": True}
 GROUP = {"id": "#room", "kind": "group"}
@@ -49,6 +55,18 @@ class Chat:
     async def writes(self, text: str, **more: Any) -> None:
         self._count += 1
         await self.life.hears(self._count, text=text, **({"sender": ADA} | more))
+
+    async def pastes(self, *texts: str) -> None:
+        """Write several messages that come at once, as after an outage."""
+        first = self._count + 1
+        self._count += len(texts)
+        some = [payload(KEY, first + at, text=text, sender=ADA) for at, text in enumerate(texts)]
+        ids: list[str | None] = [f"m{first + at}" for at in range(len(texts))]
+        record = Arrived(KEY, 1, first, bytes([MEANT]) * len(texts), some, ids, at=now_ms())
+        (kept,) = await store(self.life.journal, record)
+        assert isinstance(kept, Kept)
+        for part in kept.parts:
+            self.life.answering.on_stored(KEY, 1, now_ms(), part)
 
     async def asks(self, text: str, **more: Any) -> str:
         """Write something, and return what comes back."""
@@ -108,6 +126,53 @@ async def test_stop_ends_the_turn_and_drops_what_waits() -> None:
         assert len(chat.life.agent.cancelled) == 1
         chat.life.agent.script = lambda turn: final("stop is no command now")
         assert await chat.asks("stop") == "stop is no command now"
+
+
+@pytest.mark.parametrize("word", ["/stop", "stop"])
+async def test_stop_ends_what_came_with_it_too(word: str) -> None:
+    async with TaskGroup() as tasks:
+        chat = Chat(tasks)
+        await chat.pastes("delete everything", word)
+        await until(lambda: said(chat.life))
+        await chat.life.rests()
+        assert said(chat.life) == ["Nothing was running; 1 waiting message dropped."]
+        assert (chat.life.agent.turns, len(chat.life.runs)) == ([], 0)
+
+
+async def test_what_a_new_session_has_ended_is_not_in_it() -> None:
+    async with TaskGroup() as tasks:
+        chat = Chat(tasks)
+        chat.life.agent.script = later
+        await chat.writes("one")
+        await until(lambda: chat.life.agent.turns)
+        chat.life.agent.yields(chat.life.agent.names[-1], Delta("half an answer"))
+        await chat.asks("/new")
+        chat.life.agent.script = lambda turn: final("done")
+        await chat.asks("two")
+        assert chat.life.agent.turns[-1][1].get("history", []) == []
+
+
+async def test_in_a_group_a_command_stands_behind_the_name_of_the_account() -> None:
+    async with TaskGroup() as tasks:
+        chat = Chat(tasks)
+        chat.life.gatekeeper.configure({KEY: AccessPolicy(dm="open", group="open")})
+        named = {"chat": GROUP, "addressed": True, "namedAs": ["bot"]}
+        assert "irc:person-1" in await chat.asks("bot: /whoami", **named)
+        assert chat.life.agent.turns == []
+
+
+async def test_in_a_group_an_agent_knows_who_has_said_what() -> None:
+    async with TaskGroup() as tasks:
+        chat = Chat(tasks)
+        chat.life.gatekeeper.configure({KEY: AccessPolicy(dm="open", group="open")})
+        named = {"chat": GROUP, "addressed": True}
+        await chat.asks("I like tea", sender={"id": "1", "name": "Ada"}, **named)
+        await chat.asks("what do I like?", sender={"id": "2", "name": "Bob"}, **named)
+        turn = msgspec.convert(chat.life.agent.turns[-1][1], Turn)
+        assert [said_before(each) for each in turn.history] == [
+            "Ada: I like tea",
+            "echo: I like tea",
+        ]
 
 
 async def test_the_queue_of_a_session_is_set_by_its_people() -> None:

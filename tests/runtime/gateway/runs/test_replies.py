@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from runtime.gateway.journal.conversations import Session
 from runtime.gateway.journal.runs import ReplyTarget, Run, RunOrigin, RunRequest
@@ -12,7 +13,7 @@ from runtime.gateway.runs.lifecycle import End
 from runtime.gateway.runs.live import LiveRun
 from runtime.gateway.runs.replies import Speaking, ended_of, turn_of
 from workers.agent import Final, HistoryItem, TurnOutcome, Usage
-from workers.messages import Attachment, Chat
+from workers.messages import Attachment, Chat, Sender
 
 SESSION = Session("agent:echo:main", "echo", usage={"input": 1})
 TARGET = ReplyTarget("irc:libera", "ada", "t1")
@@ -53,6 +54,29 @@ def test_an_answer_goes_to_the_chat_of_its_message_under_the_key_of_the_run() ->
     assert (ended.changed.runs, ended.changed.messages) == (1, 2)
     assert ended.changed.usage == {"input": 4, "output": 4}
     assert (ended.changed.account, ended.changed.to) == ("irc:libera", "ada")
+
+
+@pytest.mark.parametrize(("kind", "name"), [("group", "Ada"), ("direct", "")])
+def test_in_a_group_the_transcript_has_the_name_of_who_asked(kind: str, name: str) -> None:
+    run = live(said("hi"), kind=kind)
+    run.request = replace(run.request, sender=Sender("1", "Ada"))
+    assert [
+        each.name for each in ended_of(run, End("final"), Speaking(), SESSION, 9)[0].entries
+    ] == [
+        name,
+        "",
+    ]
+
+
+@pytest.mark.parametrize(("reason", "kept"), [("stop", True), ("new", False), ("reset", False)])
+def test_a_conversation_that_begins_anew_knows_nothing_of_what_that_has_ended(
+    reason: str, kept: bool
+) -> None:
+    run = live()
+    run.pieces.append("half an ans")
+    run.reason = reason
+    ended = ended_of(run, End("aborted"), Speaking(), SESSION, 9)[0]
+    assert (bool(ended.entries), ended.changed is not None) == (kept, kept)
 
 
 @pytest.mark.parametrize(

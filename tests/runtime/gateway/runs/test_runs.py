@@ -5,14 +5,16 @@ from __future__ import annotations
 from asyncio import TaskGroup
 from typing import Any
 
+import pytest
+
 from runtime.gateway.journal.memory import MemoryJournal
 from runtime.gateway.journal.runs import Run, RunRequest
 from runtime.gateway.runs.live import RunUpdate
 from tests.support.journals import KEY
 from tests.support.outbox_life import OutboxLife
-from tests.support.runs_life import final
+from tests.support.runs_life import error, final
 from tests.support.until import until
-from workers.agent import TurnOutcome
+from workers.agent import Delta, TurnOutcome
 
 FIRST = f"run:{KEY}/1:1"
 
@@ -114,6 +116,48 @@ async def test_an_aborted_run_says_nothing_and_the_next_one_begins() -> None:
         assert not life.runs.abort(f"{KEY}/1:1")
         await until(lambda: life.agents.answered)
         assert (texts(life), life.agent.cancelled) == (["second"], [f"{KEY}/1:1"])
+
+
+@pytest.mark.parametrize(
+    ("end", "answered"),
+    [(final("hi"), True), (final(""), False), (error("failed"), True), (None, False)],
+)
+async def test_whoever_watches_knows_whether_the_chat_gets_a_message(
+    end: TurnOutcome | None, answered: bool
+) -> None:
+    async with TaskGroup() as tasks:
+        life = OutboxLife(tasks, MemoryJournal(), agent="echo")
+        seen: list[RunUpdate] = []
+        life.runs.watch(seen.append)
+        await asked(life)
+        life.agent.yields(life.agent.names[-1], Delta("half"))
+        if end is None:
+            life.runs.abort(f"{KEY}/1:1")
+        else:
+            life.agent.ends(life.agent.names[-1], end)
+        await until(lambda: not len(life.runs))
+        await life.rests()
+        assert [each.answered for each in seen if each.step == "ended"] == [answered]
+        assert bool(life.calls) is answered
+
+
+async def test_a_run_that_is_being_stored_is_one_of_its_session_already() -> None:
+    async with TaskGroup() as tasks:
+        life = OutboxLife(tasks, MemoryJournal(), agent="echo")
+        life.welcome()
+        run = Run("r1", "agent:echo:main", "echo", at=1, request=RunRequest("hi"))
+        life.runs.expect("agent:echo", run)
+        assert [each.run.id for each in life.runs.of_session(run.session)] == ["r1"]
+        assert life.runs.abort_session(run.session, "stop") == ["r1"]
+        assert life.runs.abort_session(run.session, "reset") == []
+        assert await life.runs.begin("agent:echo", run) == (run, False)
+        ended = await life.runs.wait("r1", 5)
+        assert ended is not None
+        assert (ended.state, ended.detail, life.agent.turns) == ("aborted", "stop", [])
+        assert life.runs.of_session(run.session) == []
+        life.runs.expect("agent:echo", run)  # it is sent again, and known
+        assert (await life.runs.begin("agent:echo", run))[1]
+        assert life.runs.of_session(run.session) == []
 
 
 async def test_a_client_s_run_can_be_waited_for_and_watched() -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
+from runtime.config.sessions import ResetConfig
 from runtime.gateway.journal.conversations import EntriesAdded, Session, TranscriptEntry
 from runtime.gateway.journal.memory import MemoryJournal
+from runtime.gateway.journal.records import Marked
+from runtime.gateway.journal.runs import Recorded
 from runtime.gateway.runs import sessions
 from runtime.gateway.runs.sessions import BoundedEntries, SessionCache
 from tests.support.journals import store
@@ -54,6 +58,31 @@ async def test_a_conversation_that_begins_anew_forgets_and_has_another_id() -> N
     assert conversation.session.id
     known.forget(KEY)
     assert known.known(KEY) is None
+
+
+async def test_what_was_being_stored_when_a_conversation_began_anew_is_of_before() -> None:
+    journal = MemoryJournal()
+    known = SessionCache(lambda: journal)
+    conversation = await known.opened(KEY, "echo", 5)
+    before = conversation.session.id
+    known.extend("k", conversation, before, [entry("one")], Recorded({}, first=4))
+    assert [(each.text, each.number) for each in conversation.entries] == [("one", 4)]
+    known.begun_anew(conversation, 9)
+    known.extend("k", conversation, before, [entry("two"), entry("three")], Recorded({}, first=5))
+    assert (conversation.history(), conversation.session.since) == ([], 6)
+    await store(journal, Marked("k", b"0"))
+    session = await journal.session(KEY)
+    assert session is not None
+    assert session.since == 6
+
+
+async def test_a_conversation_rests_only_where_it_begins_anew_by_itself() -> None:
+    known = SessionCache(MemoryJournal)
+    conversation = await known.opened(KEY, "echo", 0)
+    conversation.session = replace(conversation.session, runs=1, updated=0)
+    assert not known.has_rested(conversation, 10**12)
+    known.reset = ResetConfig(idle_minutes=1)
+    assert [known.has_rested(conversation, at) for at in (59_999, 60_000)] == [False, True]
 
 
 async def test_no_more_conversations_are_in_memory_than_may_be(

@@ -9,7 +9,7 @@ import pytest
 
 from ipc.frames.bootstrap import ChannelInfo
 from runtime.gateway.accounts.rows import Accounts
-from runtime.gateway.journal.runs import ReplyTarget, Run
+from runtime.gateway.journal.runs import ReplyTarget, Run, RunOrigin
 from runtime.gateway.runs import typing
 from runtime.gateway.runs.live import RunStep, RunUpdate
 from runtime.gateway.runs.typing import TypingSigns
@@ -31,10 +31,10 @@ class Chat:
         self.asked.append(msgspec.json.decode(params))
         return True
 
-    def step(self, run: str, step: RunStep, answer: str = "") -> None:
-        target = ReplyTarget(KEY, "ada", "t1")
-        made = Run(run, "agent:echo:main", "echo", reply=target, answer=answer)
-        self.signs.on_update(RunUpdate(step, KEY, made, 1))
+    def step(self, run: str, step: RunStep, *, answered: bool = False, client: str = "") -> None:
+        target, origin = ReplyTarget(KEY, "ada", "t1"), RunOrigin(client=client)
+        made = Run(run, "agent:echo:main", "echo", origin, target, answer="NO_REPLY")
+        self.signs.on_update(RunUpdate(step, KEY, made, 1, answered=answered))
 
     @property
     def shown(self) -> list[bool]:
@@ -60,7 +60,7 @@ async def test_it_is_shown_while_runs_of_the_chat_are_open_and_asked_for_again(
     chat.step("1", "merged")
     before = len(chat.asked)
     await until(lambda: len(chat.asked) > before)
-    chat.step("2", "ended", "done")  # the answer itself ends it
+    chat.step("2", "ended", answered=True)  # the answer itself ends it
     assert all(chat.shown)
 
 
@@ -76,7 +76,16 @@ async def test_what_is_answered_at_once_is_not_announced(monkeypatch: pytest.Mon
     monkeypatch.setattr(typing, "PATIENCE_SECONDS", 60)
     chat = Chat("send", "typing")
     chat.step("1", "queued")
-    chat.step("1", "ended", "done")
+    chat.step("1", "ended", answered=True)
+    assert chat.asked == []
+
+
+@pytest.mark.parametrize("client", ["heartbeat", "cron", "hook"])
+async def test_what_nobody_waits_for_is_not_announced(client: str) -> None:
+    chat = Chat("send", "typing")
+    chat.step("1", "queued", client=client)
+    assert chat.signs._signs == {}
+    chat.step("1", "ended", client=client)
     assert chat.asked == []
 
 
