@@ -1,11 +1,15 @@
-"""Defines the fields of the gateway's HTTP endpoints and of the tools that can be invoked. Pure."""
+"""Defines the fields of the gateway's HTTP endpoints, its page and its tools. Pure."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
+from msgspec import Meta
+
 from runtime.config.fields import Count, Section, Text
 from workers.plugin import REMOTE
+
+BasePath = Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._~-]+)*/?$", max_length=256)]
 
 
 class EndpointConfig(Section, frozen=True):
@@ -30,6 +34,14 @@ class HttpConfig(Section, frozen=True):
     # A long conversation with its files; of it an agent gets at most 640 KiB.
     max_body_bytes: Count = 4 * 1024 * 1024
     endpoints: EndpointsConfig = EndpointsConfig()
+
+
+class ControlUiConfig(Section, frozen=True):
+    """The console: the web page that the gateway serves on its own port."""
+
+    enabled: bool = True
+    # Where it stands, such as /console behind a proxy that shares the name. Empty: at /.
+    base_path: Annotated[BasePath, REMOTE] = ""
 
 
 class ToolsConfig(Section, frozen=True):

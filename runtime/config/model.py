@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from ipc.frames.data import MAX_PAYLOAD_BYTES
 from runtime.config.fields import Count, Millis, Port, Seconds, Section, Text
-from runtime.config.http_model import HttpConfig, ToolsConfig
+from runtime.config.http_model import ControlUiConfig, HttpConfig, ToolsConfig
 from runtime.config.places import DEFAULT_PORT
 from runtime.config.sessions import BindingConfig, CommandsConfig, QueueConfig, SessionConfig
 from runtime.config.timers import CronConfig, HooksConfig
@@ -200,6 +200,7 @@ class GatewayConfig(Section, frozen=True):
     nodes: NodesConfig = NodesConfig()
     reload: ReloadConfig = ReloadConfig()
     http: HttpConfig = HttpConfig()
+    control_ui: ControlUiConfig = ControlUiConfig()
     tools: ToolsConfig = ToolsConfig()
     limits: LimitsConfig = LimitsConfig()
     # Web pages of these origins may connect, beside those of the gateway's own address.

@@ -1,4 +1,4 @@
-"""Answers HTTP requests on the gateway's port: health, metrics, files, and those to accounts."""
+"""Answers HTTP requests on the gateway's port: health, metrics, files, the page, accounts."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from runtime.gateway.http.hooks import HooksEndpoint
 from runtime.gateway.http.ingress import Ingress
 from runtime.gateway.http.ingress_heads import PREFIX as ACCOUNTS
 from runtime.gateway.http.media import PREFIX, MediaEndpoint
+from runtime.gateway.http.page import PageEndpoint
 from runtime.gateway.http.permission import HttpPermission
 from runtime.gateway.parts import GatewayParts
 
@@ -61,6 +62,7 @@ class HttpEndpoints:
         if parts.config.http.metrics:
             self._paths["/metrics"] = self._metrics
         answer: Endpoint = self._answer
+        self._page = PageEndpoint(parts.config.control_ui)
         self._canvas = CanvasEndpoint(parts.canvas, self._permission.proved)
         self._server = _server(answer)
         self._canvas_server = _server(self._answer_on_canvas_port)
@@ -105,9 +107,14 @@ class HttpEndpoints:
         endpoint = self._paths.get(request.path)
         if request.path.startswith(PREFIX):
             endpoint = self._media.answer
-        if endpoint is None:
-            return await self._api.answer(request) or _text(404, "Not Found")
-        return await self._allowed(request, endpoint)
+        if endpoint is not None:
+            return await self._allowed(request, endpoint)
+        if (answer := await self._api.answer(request)) is not None:
+            return answer
+        # Also for an address that is locked: the page shows nothing, and says how long that lasts.
+        if request.method in METHODS and self._page.serves(request.path):
+            answer = await self._page.answer(request)
+        return answer or _text(404, "Not Found")
 
     async def _answer_canvas(self, request: web.BaseRequest) -> web.StreamResponse:
         if not self._canvas.serves(request.rel_url.raw_path):

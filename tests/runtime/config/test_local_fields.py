@@ -36,6 +36,7 @@ REVIEWED = {
     "channels.*.accounts.*.allowFrom": "ids of people",
     "channels.*.accounts.*.groupAllowFrom": "ids of people",
     "commands.ownerAllowFrom": "ids of people",
+    "gateway.controlUi.basePath": "where the console stands below the gateway's own address",
     "gateway.tools.allow": "names of tools; every operator may do what they do",
     "hooks.path": "where hooks are on the gateway's own port",
     "gateway.publicUrl": "which Host and Origin count as ours; nothing is sent there",

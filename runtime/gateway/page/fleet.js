@@ -1,0 +1,220 @@
+// The fleet: all accounts, the worst first, with why and what comes next; and what is done to many.
+
+import { PHASES, matches, next, phaseOf, tally, upSince, verbsFor, why, wordsOf, worstFirst } from "./accounts.js";
+import { now } from "./clock.js";
+import { html } from "./html.js";
+import { useKeys } from "./keys.js";
+import { useMemo, useState } from "./libraries/hooks.js";
+import { go, href } from "./route.js";
+import { client, may } from "./session.js";
+import { accountOf, allRows, failure, loaded, ranked, reload } from "./store.js";
+import { Button, Chip, Countdown, Empty, Failure, Head, Phase, Search, VirtualRows, ask, toast, useMedia } from "./ui.js";
+import { bytes, count, exactly, percent, short, span } from "./words.js";
+
+const WIDE_ROW = 34;
+const NARROW_ROW = 74;
+
+/** The page. Search and chips stand in the address, so that a view can be kept and shared. */
+export function Page({ query }) {
+  const narrow = useMedia("(max-width: 760px)");
+  const [chosen, setChosen] = useState(new Set());
+  const [at, setAt] = useState(-1);
+  const text = query.get("q") ?? "";
+  const phase = query.get("phase") ?? "";
+  const channel = query.get("channel") ?? "";
+  const set = (changes) => go(href("fleet", { q: text, phase, channel, ...changes }), { replace: true });
+  const version = ranked.value;
+  const rows = useMemo(allRows, [version]);
+  const items = useMemo(() => {
+    const words = wordsOf(text);
+    const meant = rows.filter(
+      (row) =>
+        (!phase || phaseOf(row) === phase) && (!channel || row.channel === channel) && matches(row, words),
+    );
+    return meant.sort(worstFirst).map((row) => row.account);
+  }, [rows, text, phase, channel]);
+  const picked = items.filter((key) => chosen.has(key));
+  const move = (step) => setAt((before) => Math.max(0, Math.min(items.length - 1, before + step)));
+  const toggle = (key) =>
+    setChosen((before) => {
+      const after = new Set(before);
+      if (!after.delete(key)) after.add(key);
+      return after;
+    });
+  useKeys({
+    j: ["the next account", () => move(1)],
+    k: ["the account before", () => move(-1)],
+    Enter: ["open the account", () => items[at] && go(href("account", items[at]))],
+    x: ["select the account", () => items[at] && toggle(items[at])],
+    a: ["select all that are shown", () => setChosen(new Set(items))],
+    Escape: ["select none", () => setChosen(new Set())],
+  });
+  if (!loaded.value) {
+    return failure.value
+      ? html`<${Failure} error=${failure.value} onRetry=${reload} />`
+      : html`<p class="faint" role="status">Reading the accounts</p>`;
+  }
+  return html`<section class="fleet">
+    <${Head} title="Fleet" note=${summary(rows)}>
+      <${Search} text=${text} onText=${(q) => set({ q })} label="Search accounts" />
+    <//>
+    <${Chips} rows=${rows} phase=${phase} channel=${channel} onSet=${set} />
+    ${picked.length > 0 && html`<${Verbs} keys=${picked} onDone=${() => setChosen(new Set())} />`}
+    ${items.length === 0
+      ? html`<${Nothing} any=${rows.length > 0} onClear=${() => set({ q: "", phase: "", channel: "" })} />`
+      : html`<${VirtualRows}
+          items=${items}
+          height=${narrow ? NARROW_ROW : WIDE_ROW}
+          selected=${at}
+          label="Accounts"
+          head=${html`<${Columns} all=${picked.length === items.length} onAll=${() => setChosen(picked.length === items.length ? new Set() : new Set(items))} />`}
+          onRow=${(key, index, event) => {
+            if (event.target.closest("a, input, label")) return;
+            setAt(index);
+            go(href("account", key));
+          }}
+          render=${(key) => html`<${Row} name=${key} chosen=${chosen.has(key)} onChoose=${() => toggle(key)} />`}
+        />`}
+  </section>`;
+}
+
+function summary(rows) {
+  const found = tally(rows);
+  const parts = PHASES.filter((phase) => found[phase]).map((phase) => `${found[phase]} ${WORDS[phase] ?? phase}`);
+  if (found.unwell) parts.push(`${found.unwell} of them degraded`);
+  return `${count(rows.length, "account")}${parts.length ? `: ${parts.join(", ")}` : ""}`;
+}
+
+const WORDS = { backoff: "in backoff", login: "waiting for a login", held: "stopped by a person" };
+const TONES = { failed: "bad", backoff: "warn", login: "warn", running: "ok" };
+
+function Chips({ rows, phase, channel, onSet }) {
+  const found = tally(rows);
+  const channels = new Map();
+  for (const row of rows) channels.set(row.channel, (channels.get(row.channel) ?? 0) + 1);
+  return html`<div class="chips" role="group" aria-label="Show only">
+    <${Chip} on=${!phase && !channel} count=${rows.length} onClick=${() => onSet({ phase: "", channel: "" })}>all<//>
+    ${PHASES.filter((each) => found[each] || each === phase).map(
+      (each) => html`<${Chip} key=${each} on=${each === phase} tone=${TONES[each]} count=${found[each] ?? 0} onClick=${() => onSet({ phase: each === phase ? "" : each })}>${each}<//>`,
+    )}
+    ${channels.size > 1 && html`<span class="gap"></span>`}
+    ${channels.size > 1 &&
+    [...channels].sort().map(
+      ([each, number]) => html`<${Chip} key=${each} on=${each === channel} count=${number} onClick=${() => onSet({ channel: each === channel ? "" : each })}>${each}<//>`,
+    )}
+  </div>`;
+}
+
+function Columns({ all, onAll }) {
+  return html`<div class="row columns" role="row">
+    <span role="columnheader"><input type="checkbox" aria-label="Select all that are shown" checked=${all} onChange=${onAll} /></span>
+    ${["Account", "Phase", "Why", "Next", "Up", "Restarts", "In / out", "Memory", "CPU"].map(
+      (name) => html`<span role="columnheader" key=${name}>${name}</span>`,
+    )}
+  </div>`;
+}
+
+function Row({ name, chosen, onChoose }) {
+  const row = accountOf(name).value;
+  if (!row) return null;
+  const reason = why(row);
+  const coming = next(row);
+  return html`
+    <span role="cell" class="pick"><input type="checkbox" aria-label=${`Select ${name}`} checked=${chosen} onChange=${onChoose} /></span>
+    <span role="cell" class="who"><a href=${href("account", name)} title=${row.name || name}>${name}</a></span>
+    <span role="cell" class="is"><${Phase} row=${row} /></span>
+    <span role="cell" class="why" title=${reason}>${reason}</span>
+    <span role="cell" class="next">${coming.text} ${coming.at ? html`<${Countdown} at=${coming.at} />` : null}</span>
+    <span role="cell" class="up"><${Up} row=${row} /></span>
+    <span role="cell" class="number restarts" title=${reasons(row)}>${row.restarts || ""}</span>
+    <span role="cell" class="number flow" title="messages in and out since the daemon began">${short(row.messagesIn)} / ${short(row.messagesOut)}</span>
+    <span role="cell" class="number memory">${bytes(row.rssBytes)}</span>
+    <span role="cell" class="number cpu">${percent(row.cpuPercent)}</span>
+  `;
+}
+
+function Up({ row }) {
+  const since = upSince(row);
+  if (!since) return null;
+  return html`<time title=${`since ${exactly(since)}`}>${span(now.value - since)}</time>`;
+}
+
+function reasons(row) {
+  const parts = Object.entries(row.restartReasons ?? {}).map(([word, number]) => `${number} ${word}`);
+  return parts.length ? `since the daemon began: ${parts.join(", ")}` : "none since the daemon began";
+}
+
+function Nothing({ any, onClear }) {
+  if (any) {
+    return html`<${Empty} title="No account is meant by this">
+      <${Button} onClick=${onClear}>Show all<//>
+    <//>`;
+  }
+  return html`<${Empty} title="There are no accounts yet">
+    Add one to the configuration below <code>channels</code>; it starts as soon as the file is saved.
+  <//>`;
+}
+
+const VERBS = {
+  start: { label: "Start", text: "They start at once, even those that wait for their next try." },
+  stop: { label: "Stop", reason: true, text: "They stay stopped, over restarts too, until a person starts them." },
+  restart: { label: "Restart", text: "Each process is replaced; messages on their way are kept or sent again." },
+  drain: { label: "Drain", reason: true, text: "They take nothing new, finish what is under way (at most 30 s), then stop." },
+  reset: { label: "Reset", text: "Their failures are forgotten, so that the next try comes soonest." },
+};
+
+/** What can be done to the accounts that are selected. */
+export function Verbs({ keys, onDone = () => {} }) {
+  ranked.value;
+  const [busy, setBusy] = useState("");
+  if (!may("admin")) return html`<p class="verbs faint">This browser may look, but not start or stop: it lacks operator.admin.</p>`;
+  const able = new Map(Object.keys(VERBS).map((verb) => [verb, keys.filter((key) => verbsFor(accountOf(key).peek() ?? {}).includes(verb))]));
+  const carryOut = async (verb) => {
+    const meant = able.get(verb);
+    const { label, text, reason } = VERBS[verb];
+    const whom = meant.length === 1 ? meant[0] : count(meant.length, "account");
+    const answer = await ask({ title: `${label} ${whom}?`, text, action: `${label} ${whom}`, danger: verb === "stop" || verb === "drain", reason });
+    if (!answer) return;
+    await perform(verb, meant, answer.reason, (done) => setBusy(`${label}: ${done} of ${meant.length}`));
+    setBusy("");
+    onDone();
+  };
+  return html`<div class="verbs" role="group" aria-label="What is done to the selected accounts">
+    <b>${busy || (keys.length === 1 ? keys[0] : `${keys.length} selected`)}</b>
+    ${[...able].map(
+      ([verb, meant]) => html`<${Button} key=${verb} disabled=${meant.length === 0 || Boolean(busy)} onClick=${() => carryOut(verb)}>
+        ${VERBS[verb].label}${meant.length && meant.length !== keys.length ? ` ${meant.length}` : ""}
+      <//>`,
+    )}
+    ${keys.length > 1 && html`<${Button} class="quiet" onClick=${onDone}>Select none<//>`}
+  </div>`;
+}
+
+/** Carry out a verb for accounts, some at a time; says what became of them. */
+export async function perform(verb, keys, reason, onProgress = () => {}) {
+  const failed = [];
+  let done = 0;
+  const one = async (key) => {
+    try {
+      await client.request(...requestOf(verb, key, reason), { timeout: 60_000 });
+    } catch (error) {
+      failed.push(`${key}: ${error.message}`);
+    }
+    onProgress(++done);
+  };
+  const queue = [...keys];
+  const lanes = Array.from({ length: 16 }, async () => {
+    while (queue.length) await one(queue.shift());
+  });
+  await Promise.all(lanes);
+  const good = keys.length - failed.length;
+  if (good) toast(`${VERBS[verb].label}: ${keys.length === 1 ? keys[0] : count(good, "account")}, asked for and taken`);
+  if (failed.length) toast(`${VERBS[verb].label} failed for ${count(failed.length, "account")}. ${failed.slice(0, 3).join(" · ")}`, "bad");
+}
+
+function requestOf(verb, key, reason) {
+  if (verb === "reset") return ["channels.reset", { accounts: [key] }];
+  if (verb === "drain") return ["channels.drain", { accounts: [key], reason }];
+  const at = key.indexOf(":");
+  return [`channels.${verb}`, { channel: key.slice(0, at), accountId: key.slice(at + 1), reason }];
+}

@@ -1,0 +1,52 @@
+// Hands single keys to whoever has asked for them last: a dialog before its page.
+
+import { useEffect } from "./libraries/hooks.js";
+import { signal } from "./libraries/signals.js";
+
+const layers = [];
+
+/** What the keys do that work at the moment: `[key, what]`, for the help. */
+export const shortcuts = signal([]);
+
+/**
+ * Carry out functions for keys while a component is shown.
+ * @param {Record<string, [string, (event: KeyboardEvent) => void]>} keys by `KeyboardEvent.key`,
+ * each with what it does in words
+ */
+export function useKeys(keys) {
+  useEffect(() => {
+    const layer = { keys };
+    layers.push(layer);
+    list();
+    return () => {
+      layers.splice(layers.indexOf(layer), 1);
+      list();
+    };
+  });
+}
+
+function list() {
+  const found = new Map(layers.flatMap((each) => Object.entries(each.keys)).map(([key, [what]]) => [key, what]));
+  const all = [...found];
+  if (JSON.stringify(all) !== JSON.stringify(shortcuts.peek())) shortcuts.value = all;
+}
+
+addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+  const at = event.target;
+  const typing = at instanceof HTMLElement && at.matches("input, textarea, select, [contenteditable]");
+  if (typing) {
+    if (event.key === "Escape") at.blur();
+    return;
+  }
+  if (document.querySelector("dialog[open]")) return;
+  if (event.key === "Enter" && at instanceof HTMLElement && at.closest("a, button, summary")) return;
+  for (const layer of layers.toReversed()) {
+    const found = layer.keys[event.key];
+    if (found) {
+      event.preventDefault();
+      found[1](event);
+      return;
+    }
+  }
+});

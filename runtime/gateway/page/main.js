@@ -1,0 +1,130 @@
+// Starts the console: signs in, then shows the page that the fragment names.
+//
+// How pages are added and what they share stands at the top of pages.js.
+
+import "./arrival.js"; // first: it takes the one-time token out of the address
+import { html } from "./html.js";
+import { render } from "./libraries/preact.js";
+import { useEffect, useState } from "./libraries/hooks.js";
+import { tally } from "./accounts.js";
+import { now } from "./clock.js";
+import { shortcuts, useKeys } from "./keys.js";
+import { PAGES, loadPage } from "./pages.js";
+import { go, href, route } from "./route.js";
+import { begin, client, hello, hindrance, refusal, signOut } from "./session.js";
+import { SignIn } from "./signin.js";
+import { allRows, ranked } from "./store.js";
+import { nextTheme, theme } from "./theme.js";
+import { Button, Dialog, Failure, Question, Toasts } from "./ui.js";
+import { countdown } from "./words.js";
+
+function App() {
+  if (hindrance.value || refusal.value) return html`<${SignIn} />`;
+  if (!hello.value) return html`<${Arriving} />`;
+  return html`<${Shell} />`;
+}
+
+function Arriving() {
+  const { state, error, retryAt } = client.connection.value;
+  const text =
+    state === "waiting"
+      ? `${error.message}. The next try is ${countdown(retryAt, now.value)}.`
+      : `Connecting to ${location.host}`;
+  return html`<main class="signin"><div class="card"><p class="brand">Trunkline</p><p role="status">${text}</p></div></main>`;
+}
+
+function Shell() {
+  const [help, setHelp] = useState(false);
+  const page = PAGES.find((each) => each.route === route.value.name);
+  useKeys({ "?": ["this help", () => setHelp(true)] });
+  useEffect(() => {
+    document.title = page ? `${page.title} – Trunkline` : "Trunkline";
+  }, [page]);
+  return html`<div class="shell">
+    <a class="skip" href="#content" onClick=${skip}>Skip to the content</a>
+    <${Navigation} page=${page} onHelp=${() => setHelp(true)} />
+    <div class="stage">
+      <${Banner} />
+      <main id="content" tabindex="-1">
+        ${page ? html`<${Loaded} key=${page.route} page=${page} />` : html`<${Unknown} />`}
+      </main>
+    </div>
+    <${Toasts} />
+    <${Question} />
+    ${help && html`<${Help} onClose=${() => setHelp(false)} />`}
+  </div>`;
+}
+
+function skip(event) {
+  event.preventDefault();
+  document.getElementById("content").focus();
+}
+
+function Navigation({ page, onHelp }) {
+  ranked.value;
+  const { failed = 0, backoff = 0, login = 0, unwell = 0 } = tally(allRows());
+  const wrong = failed + backoff + login + unwell;
+  return html`<nav class="rail" aria-label="Pages">
+    <a class="brand" href=${href("fleet")}>Trunkline</a>
+    <ul>
+      ${PAGES.filter((each) => !each.hidden).map(
+        (each) => html`<li key=${each.route}>
+          <a href=${href(each.route)} aria-current=${each === page || (each.route === "fleet" && page?.route === "account") ? "page" : null}
+            >${each.title}${each.route === "fleet" && wrong > 0 ? html`<b class="badge" title="accounts that need a look">${wrong}</b>` : null}</a
+          >
+        </li>`,
+      )}
+    </ul>
+    <div class="tools">
+      <button type="button" class="quiet" onClick=${nextTheme} title="Theme: system, light or dark">Theme: ${theme.value}</button>
+      <button type="button" class="quiet" onClick=${onHelp} title="Keys (?)">Keys</button>
+      <button type="button" class="quiet" onClick=${signOut} title="Forget this browser's token">Sign out</button>
+    </div>
+  </nav>`;
+}
+
+/** Says that there is no connection, and when the next try is. */
+function Banner() {
+  const { state, error, retryAt } = client.connection.value;
+  if (state === "open") return null;
+  const text =
+    state === "connecting"
+      ? "Connecting again. What stands below is as it was."
+      : `No connection: ${error?.message ?? "closed"}. The next try is ${retryAt ? countdown(retryAt, now.value) : "up to you"}. What stands below is as it was.`;
+  return html`<div class="banner" role="status"><p>${text}</p><${Button} onClick=${() => client.open()}>Try now<//></div>`;
+}
+
+function Loaded({ page }) {
+  const [found, setFound] = useState({});
+  const load = () => {
+    setFound({});
+    loadPage(page).then(
+      (module) => setFound({ Page: module.Page }),
+      () => setFound({ error: new Error(`${page.title} could not be loaded: the gateway did not answer.`) }),
+    );
+  };
+  useEffect(load, [page]);
+  if (found.error) return html`<${Failure} error=${found.error} onRetry=${load} />`;
+  if (!found.Page) return null;
+  const { parts, query } = route.value;
+  return html`<${found.Page} parts=${parts} query=${query} />`;
+}
+
+function Unknown() {
+  return html`<div class="empty"><h1>There is no such page</h1><p><a href=${href("fleet")}>Go to the fleet</a></p></div>`;
+}
+
+function Help({ onClose }) {
+  return html`<${Dialog} title="Keys" onClose=${onClose}>
+    <dl class="keys">
+      ${shortcuts.value.map(([key, what]) => html`<div key=${key}><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}
+      <div><dt><kbd>Esc</kbd></dt><dd>close a dialog, leave a field</dd></div>
+    </dl>
+  <//>`;
+}
+
+if (!location.hash) go(href("fleet"), { replace: true });
+const root = document.getElementById("root");
+root.textContent = "";
+render(html`<${App} />`, root);
+begin();

@@ -1,0 +1,38 @@
+// Lists the console's pages, in the order of the navigation.
+//
+// How a page is added: one module beside this one that exports the component `Page`, and a line
+// here. `route` is the first part of the fragment (#/ROUTE/…), `title` what the navigation shows,
+// `load` imports the module when the page is opened first; `hidden` ones have no entry there.
+// `Page` gets `parts` (what follows the route in the fragment) and `query` (URLSearchParams).
+//
+// What pages share:
+//   session.js   client (request, on, need, beside), hello, may(scope): "read", "write", "admin"
+//   client.js    GatewayError; how sessions, requests, subscriptions and cursors work
+//   store.js     one signal per account: accountOf(key), keys, allRows(), ranked, loaded
+//   figures.js   one signal per account of what is sent every few seconds: figuresOf(key)
+//   accounts.js  words and order of accounts: phaseOf, why, next, worstFirst (pure)
+//   words.js     span, ago, countdown, bytes, short, clock, exactly (pure)
+//   clock.js     now: a signal that ticks each second
+//   diff.js      lines of two texts beside each other (pure)
+//   ui.js        Head, Button, Chip, Phase, Ago, Countdown, Search, Empty, Failure, VirtualRows,
+//                Dialog, ask(), toast(), Plot, Diff, useRequest
+//   keys.js      useKeys({key: [what, function]}); the help (`?`) lists them by itself
+//   route.js     route, href(name, ...parts, {query}), go(place)
+//   style.css    tokens of both themes at its top; use them, no colours of your own
+
+export const PAGES = [
+  { route: "fleet", title: "Fleet", load: () => import("./fleet.js") },
+  { route: "account", title: "Account", load: () => import("./account.js"), hidden: true },
+];
+
+const loading = new Map();
+
+/** Return the module of a page, imported once. */
+export function loadPage(page) {
+  if (!loading.has(page.route)) {
+    const module = page.load();
+    module.catch(() => loading.delete(page.route)); // tried again when it is opened again
+    loading.set(page.route, module);
+  }
+  return loading.get(page.route);
+}

@@ -1,0 +1,78 @@
+// The page where a person signs in: what opens the gateway, and what is in the way.
+
+import { html } from "./html.js";
+import { useEffect, useRef, useState } from "./libraries/hooks.js";
+import { client, hindrance, isAboutSecret, refusal, signIn } from "./session.js";
+import { Button } from "./ui.js";
+
+const WORDS = {
+  AUTH_TOKEN_MISSING: "",
+  AUTH_PASSWORD_MISSING: "",
+  DEVICE_IDENTITY_REQUIRED: "",
+  AUTH_TOKEN_MISMATCH: "That is not this gateway's token.",
+  AUTH_PASSWORD_MISMATCH: "That is not this gateway's password.",
+  AUTH_DEVICE_TOKEN_MISMATCH: "This browser's sign-in has ended: it was removed or its token was revoked.",
+  AUTH_SCOPE_MISMATCH: "This browser was approved for less than the console needs.",
+};
+
+/** The page for signing in, with what was refused. */
+export function SignIn() {
+  if (hindrance.value) {
+    return html`<${Frame} title="This browser cannot sign in here"><p>${hindrance.value}</p><//>`;
+  }
+  const error = refusal.value;
+  const code = error?.details?.code;
+  if (code === "PAIRING_REQUIRED") return html`<${Waiting} error=${error} />`;
+  if (error && !isAboutSecret(error)) {
+    return html`<${Frame} title="The gateway refuses this page">
+      <p role="alert">${error.message}</p>
+      <${Button} onClick=${() => client.open()}>Try again<//>
+    <//>`;
+  }
+  return html`<${Frame} title="Sign in"><${Form} said=${WORDS[code] ?? error?.message} /><//>`;
+}
+
+function Frame({ title, children }) {
+  return html`<main class="signin"><div class="card"><p class="brand">Trunkline</p><h1>${title}</h1>${children}</div></main>`;
+}
+
+function Form({ said }) {
+  const field = useRef(null);
+  const [empty, setEmpty] = useState(false);
+  useEffect(() => field.current.focus(), []);
+  const submit = (event) => {
+    event.preventDefault();
+    const secret = field.current.value.trim();
+    setEmpty(!secret);
+    if (!secret) return;
+    field.current.value = "";
+    signIn(secret);
+  };
+  return html`
+    ${said && html`<p class="said" role="alert">${said}</p>`}
+    <p>On the computer where the daemon runs, this command opens the console, already signed in:</p>
+    <pre class="command">trunkline open</pre>
+    <form onSubmit=${submit}>
+      <label class="field"
+        >Or the gateway's token (gateway.auth.token)
+        <input ref=${field} type="password" autocomplete="off" spellcheck="false" />
+      </label>
+      ${empty && html`<p class="said" role="alert">Type the token first.</p>`}
+      <button type="submit" class="button primary">Sign in</button>
+    </form>
+    <p class="faint">The token opens the gateway once and is stored nowhere. After that this browser has a key of its own.</p>
+  `;
+}
+
+function Waiting({ error }) {
+  useEffect(() => {
+    const timer = setInterval(() => client.open(), 4000);
+    return () => clearInterval(timer);
+  }, []);
+  const id = error.details.requestId ?? "";
+  return html`<${Frame} title="This browser waits for approval">
+    <p>It is new here and does not come from the gateway's own computer. Someone who may operate the gateway approves it:</p>
+    <pre class="command">trunkline devices approve ${id}</pre>
+    <p class="faint">The page goes on by itself once that is done. It asks again every 4 s.</p>
+  <//>`;
+}

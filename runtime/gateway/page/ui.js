@@ -1,0 +1,353 @@
+// The pieces that pages are made of.
+
+import { now } from "./clock.js";
+import { html } from "./html.js";
+import { useKeys } from "./keys.js";
+import { useEffect, useLayoutEffect, useRef, useState } from "./libraries/hooks.js";
+import { signal } from "./libraries/signals.js";
+import { phaseOf, toneOf } from "./accounts.js";
+import { client } from "./session.js";
+import { ago, clock, countdown, exactly } from "./words.js";
+
+/** The head of a page: its title, and what stands beside it. */
+export function Head({ title, note, children }) {
+  return html`<header class="head">
+    <h1>${title}</h1>
+    ${note && html`<p class="note">${note}</p>`}
+    <div class="actions">${children}</div>
+  </header>`;
+}
+
+/** A button. `tone`: `primary`, `danger` or none; `busy` names what it is doing at the moment. */
+export function Button({ tone = "", busy = "", disabled, children, class: extra = "", ...rest }) {
+  return html`<button type="button" class=${`button ${tone} ${extra}`} disabled=${disabled || Boolean(busy)} ...${rest}>
+    ${busy || children}
+  </button>`;
+}
+
+/** A button that chooses, with a number behind its word. */
+export function Chip({ on, tone = "", count, children, ...rest }) {
+  return html`<button type="button" class=${`chip ${tone}`} aria-pressed=${on ? "true" : "false"} ...${rest}>
+    ${children}${count !== undefined && html` <b>${count}</b>`}
+  </button>`;
+}
+
+/** The phase of an account: a mark with a colour, and its word. */
+export function Phase({ row }) {
+  return html`<span class=${`phase ${toneOf(row)}`}>${phaseOf(row)}</span>`;
+}
+
+/** How long ago something was, with the time in full as a tooltip. */
+export function Ago({ at }) {
+  if (!at) return html`<span class="faint">never</span>`;
+  return html`<time title=${exactly(at)} datetime=${new Date(at).toISOString()}>${ago(at, now.value)}</time>`;
+}
+
+/** A time of day, with the time in full as a tooltip. */
+export function Time({ at }) {
+  return html`<time title=${exactly(at)} datetime=${new Date(at).toISOString()}>${clock(at, Date.now())}</time>`;
+}
+
+/** The time until something, counting down. */
+export function Countdown({ at }) {
+  return html`<time title=${exactly(at)} datetime=${new Date(at).toISOString()}>${countdown(at, now.value)}</time>`;
+}
+
+/** A field to search in; `/` goes there. `onText` gets what stands in it. */
+export function Search({ text, onText, label = "Search" }) {
+  const field = useRef(null);
+  useKeys({ "/": ["search", () => field.current?.focus()] });
+  return html`<input
+    class="search"
+    type="search"
+    ref=${field}
+    value=${text}
+    placeholder=${`${label}  /`}
+    aria-label=${label}
+    onInput=${(event) => onText(event.currentTarget.value)}
+  />`;
+}
+
+/** What is shown where there is nothing, and what a person can do about it. */
+export function Empty({ title, children }) {
+  return html`<div class="empty"><h2>${title}</h2>${children && html`<p>${children}</p>`}</div>`;
+}
+
+/** What is shown where something has failed; `onRetry` asks again. */
+export function Failure({ error, onRetry }) {
+  return html`<div class="failure" role="alert">
+    <p>${error.message}</p>
+    ${onRetry && html`<${Button} onClick=${onRetry}>Ask again<//>`}
+  </div>`;
+}
+
+/**
+ * Rows of which only those in sight are drawn.
+ *
+ * `items` are their keys, `height` that of one row in pixels; `render(key, index)` draws the cells of
+ * one, `selected` is the index of the one that the keyboard has chosen.
+ */
+export function VirtualRows({ items, height, render, selected = -1, head, label, onRow }) {
+  const frame = useRef(null);
+  const [view, setView] = useState({ top: 0, size: 800 });
+  useLayoutEffect(() => {
+    const element = frame.current;
+    const look = () => setView({ top: element.scrollTop, size: element.clientHeight });
+    look();
+    const watch = new ResizeObserver(look);
+    watch.observe(element);
+    return () => watch.disconnect();
+  }, []);
+  useLayoutEffect(() => {
+    const element = frame.current;
+    if (selected < 0 || !element) return;
+    const above = element.querySelector(".table-head")?.offsetHeight ?? 0;
+    const top = selected * height;
+    if (top < element.scrollTop) element.scrollTop = top;
+    const bottom = top + height + above;
+    if (bottom > element.scrollTop + element.clientHeight) element.scrollTop = bottom - element.clientHeight;
+  }, [selected, height]);
+  const first = Math.max(0, Math.floor(view.top / height) - 6);
+  const last = Math.min(items.length, Math.ceil((view.top + view.size) / height) + 6);
+  const shown = items.slice(first, last);
+  return html`<div
+    class="table"
+    ref=${frame}
+    role="table"
+    aria-label=${label}
+    aria-rowcount=${items.length + 1}
+    tabindex="0"
+    onScroll=${(event) => setView({ top: event.currentTarget.scrollTop, size: event.currentTarget.clientHeight })}
+  >
+    ${head && html`<div class="table-head" role="rowgroup">${head}</div>`}
+    <div class="table-body" role="rowgroup" style=${{ height: `${items.length * height}px` }}>
+      ${shown.map((key, at) => {
+        const index = first + at;
+        return html`<div
+          key=${key}
+          class=${`row ${index === selected ? "selected" : ""}`}
+          role="row"
+          aria-rowindex=${index + 2}
+          style=${{ transform: `translateY(${index * height}px)`, height: `${height}px` }}
+          onClick=${onRow && ((event) => onRow(key, index, event))}
+        >
+          ${render(key, index)}
+        </div>`;
+      })}
+    </div>
+  </div>`;
+}
+
+/** Return whether a media query holds, following it. */
+export function useMedia(query) {
+  const [holds, setHolds] = useState(() => matchMedia(query).matches);
+  useEffect(() => {
+    const list = matchMedia(query);
+    const look = () => setHolds(list.matches);
+    list.addEventListener("change", look);
+    return () => list.removeEventListener("change", look);
+  }, [query]);
+  return holds;
+}
+
+/**
+ * Make a request when a component is shown, and again after each new session.
+ * Returns `{data, error, again}`. `params` of `null` asks nothing.
+ */
+export function useRequest(method, params = {}) {
+  const [state, setState] = useState({ data: null, error: null });
+  const text = JSON.stringify(params);
+  const ask = useRef(() => {});
+  useEffect(() => {
+    let shown = true;
+    ask.current = async () => {
+      if (params === null) return;
+      try {
+        const data = await client.request(method, params);
+        if (shown) setState({ data, error: null });
+      } catch (error) {
+        if (shown) setState((before) => ({ ...before, error }));
+      }
+    };
+    setState({ data: null, error: null });
+    ask.current();
+    const end = client.on("client.opened", () => ask.current());
+    return () => {
+      shown = false;
+      end();
+    };
+  }, [method, text]);
+  return { ...state, again: () => ask.current() };
+}
+
+const toasts = signal([]);
+let toastNumber = 0;
+
+/** Tell what has been done, or has failed (`tone` `bad`), for some seconds. */
+export function toast(text, tone = "") {
+  const id = ++toastNumber;
+  toasts.value = [...toasts.peek(), { id, text, tone }];
+  setTimeout(() => dropToast(id), tone === "bad" ? 12_000 : 5_000);
+}
+
+function dropToast(id) {
+  toasts.value = toasts.peek().filter((each) => each.id !== id);
+}
+
+/** Where toasts appear; the shell has it once. */
+export function Toasts() {
+  return html`<div class="toasts" role="status" aria-live="polite">
+    ${toasts.value.map(
+      ({ id, text, tone }) => html`<p key=${id} class=${`toast ${tone}`}>
+        ${text} <button type="button" class="quiet" aria-label="Dismiss" onClick=${() => dropToast(id)}>×</button>
+      </p>`,
+    )}
+  </div>`;
+}
+
+/** A dialog over the page; Escape closes it. */
+export function Dialog({ title, onClose, children, wide = false }) {
+  const element = useRef(null);
+  useLayoutEffect(() => {
+    const before = document.activeElement;
+    element.current.showModal();
+    return () => before instanceof HTMLElement && before.focus();
+  }, []);
+  return html`<dialog
+    ref=${element}
+    class=${wide ? "wide" : ""}
+    aria-label=${title}
+    onCancel=${(event) => {
+      event.preventDefault();
+      onClose();
+    }}
+    onClick=${(event) => event.target === element.current && onClose()}
+  >
+    <div class="dialog">
+      <header><h2>${title}</h2><button type="button" class="quiet" aria-label="Close" onClick=${onClose}>×</button></header>
+      ${children}
+    </div>
+  </dialog>`;
+}
+
+const question = signal(null);
+
+/**
+ * Ask a person before something is done. Resolves with `null` where it is not to be done, else with
+ * `{reason}`. `action` is the verb on the button, `reason` asks for a reason that is kept.
+ */
+export function ask({ title, text, action, danger = false, reason = false }) {
+  return new Promise((resolve) => {
+    question.value = { title, text, action, danger, reason, resolve };
+  });
+}
+
+/** The question that is being asked; the shell has it once. */
+export function Question() {
+  const asked = question.value;
+  const field = useRef(null);
+  useEffect(() => {
+    field.current?.focus();
+  }, [asked]);
+  if (!asked) return null;
+  const end = (answer) => {
+    question.value = null;
+    asked.resolve(answer);
+  };
+  return html`<${Dialog} title=${asked.title} onClose=${() => end(null)}>
+    <form
+      method="dialog"
+      onSubmit=${(event) => {
+        event.preventDefault();
+        end({ reason: field.current?.value.trim() || undefined });
+      }}
+    >
+      <p>${asked.text}</p>
+      ${asked.reason &&
+      html`<label class="field"
+        >Reason (optional; it is shown as the why)<input ref=${field} maxlength="500"
+      /></label>`}
+      <footer>
+        <${Button} onClick=${() => end(null)}>Cancel<//>
+        <button type="submit" class=${`button ${asked.danger ? "danger" : "primary"}`}>${asked.action}</button>
+      </footer>
+    </form>
+  <//>`;
+}
+
+let plotting = null; // the library, loaded with the first plot
+
+/**
+ * A plot over time. `data` is uPlot's: `[times in s, values, …]`; `series` are `{label, tone}`;
+ * `value` says a value in words.
+ */
+export function Plot({ label, data, series, value = String, height = 120 }) {
+  const place = useRef(null);
+  const drawn = useRef(null);
+  const [failed, setFailed] = useState(false);
+  useEffect(() => {
+    let shown = true;
+    loadPlotting()
+      .then((Library) => {
+        if (!shown) return;
+        const style = getComputedStyle(document.documentElement);
+        const color = (name) => style.getPropertyValue(`--${name}`).trim();
+        const axis = { stroke: color("muted"), grid: { stroke: color("line"), width: 1 }, ticks: { show: false } };
+        const options = {
+          width: place.current.clientWidth || 300,
+          height,
+          legend: { live: true },
+          cursor: { y: false },
+          axes: [axis, { ...axis, size: 64, values: (_, values) => values.map((each) => value(each)) }],
+          series: [
+            {},
+            ...series.map(({ label: name, tone }) => ({
+              label: name,
+              stroke: color(tone),
+              width: 1.5,
+              value: (_, each) => (each === null || each === undefined ? "–" : value(each)),
+            })),
+          ],
+        };
+        drawn.current = new Library(options, data, place.current);
+      })
+      .catch(() => shown && setFailed(true));
+    const watch = new ResizeObserver(() => {
+      drawn.current?.setSize({ width: place.current.clientWidth, height });
+    });
+    watch.observe(place.current);
+    return () => {
+      shown = false;
+      watch.disconnect();
+      drawn.current?.destroy();
+      drawn.current = null;
+    };
+  }, []);
+  useEffect(() => drawn.current?.setData(data), [data]);
+  return html`<figure class="plot">
+    <figcaption>${label}</figcaption>
+    <div ref=${place} role="img" aria-label=${label}></div>
+    ${failed && html`<p class="faint">The plot could not be loaded.</p>`}
+  </figure>`;
+}
+
+function loadPlotting() {
+  plotting ??= (async () => {
+    const link = document.createElement("link");
+    link.rel = "stylesheet";
+    link.href = new URL("libraries/uplot.css", import.meta.url).href;
+    document.head.append(link);
+    return (await import("./libraries/uplot.js")).default;
+  })();
+  return plotting;
+}
+
+/** A line of numbers drawn small; `values` from old to new. */
+export function Sparkline({ values, width = 96, height = 20, tone = "accent" }) {
+  const most = Math.max(1, ...values);
+  const step = width / Math.max(1, values.length - 1);
+  const points = values.map((each, at) => `${(at * step).toFixed(1)},${(height - 1 - (each / most) * (height - 3)).toFixed(1)}`);
+  return html`<svg class=${`sparkline ${tone}`} width=${width} height=${height} viewBox=${`0 0 ${width} ${height}`} aria-hidden="true">
+    <polyline points=${points.join(" ")} />
+  </svg>`;
+}

@@ -1,0 +1,83 @@
+// Says times, sizes and numbers in few words. Pure: the caller has the clock.
+
+const UNITS = [
+  [86_400, "d"],
+  [3_600, "h"],
+  [60, "m"],
+  [1, "s"],
+];
+
+/** Return a length of time in at most two units: `5m`, `3d4h`, `12s`. */
+export function span(milliseconds) {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  const at = UNITS.findIndex(([size]) => seconds >= size);
+  if (at < 0) return "0s";
+  const [size, name] = UNITS[at];
+  const whole = Math.floor(seconds / size);
+  const next = UNITS[at + 1];
+  const rest = next && at < 2 ? Math.floor((seconds % size) / next[0]) : 0;
+  return `${whole}${name}${rest ? `${rest}${next[1]}` : ""}`;
+}
+
+/** Return how long ago something was: `5m ago`, `now`. */
+export function ago(at, now) {
+  if (!at) return "never";
+  return now - at < 1000 ? "now" : `${span(now - at)} ago`;
+}
+
+/** Return the time until something in words that count down: `in 12 s`, `in 3 min 05 s`, `now`. */
+export function countdown(at, now) {
+  const seconds = Math.ceil((at - now) / 1000);
+  if (seconds <= 0) return "now";
+  if (seconds < 60) return `in ${seconds} s`;
+  if (seconds < 3600) return `in ${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, "0")} s`;
+  return `in ${Math.floor(seconds / 3600)} h ${String(Math.floor((seconds % 3600) / 60)).padStart(2, "0")} min`;
+}
+
+/** Return a size with a unit: `38.2 MiB`. */
+export function bytes(number) {
+  if (number === null || number === undefined) return "–";
+  if (number < 1024) return `${number} B`;
+  const units = ["KiB", "MiB", "GiB", "TiB"];
+  let value = number / 1024;
+  let at = 0;
+  while (value >= 1024 && at < units.length - 1) {
+    value /= 1024;
+    at += 1;
+  }
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${units[at]}`;
+}
+
+/** Return a share of a core: `0.4 %`. */
+export function percent(number) {
+  if (number === null || number === undefined) return "–";
+  return `${number < 10 ? number.toFixed(1) : Math.round(number)} %`;
+}
+
+/** Return a number in few characters: `999`, `1.2k`, `34k`, `5.6M`. */
+export function short(number) {
+  if (number < 1000) return Number.isInteger(number) ? String(number) : number.toFixed(1);
+  const [value, unit] = number < 1e6 ? [number / 1e3, "k"] : [number / 1e6, "M"];
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)}${unit}`;
+}
+
+/** Return `1 account`, `2 accounts`. */
+export function count(number, word, plural = `${word}s`) {
+  return `${number} ${number === 1 ? word : plural}`;
+}
+
+/** Return a time of day, with the date unless it is today's: `14:03:22`, `28 Nov 14:03:22`. */
+export function clock(at, now) {
+  const date = new Date(at);
+  const time = date.toLocaleTimeString("en-GB");
+  if (date.toDateString() === new Date(now).toDateString()) return time;
+  return `${date.toLocaleDateString("en-GB", { day: "numeric", month: "short" })} ${time}`;
+}
+
+/** Return a time in full, with its zone, as tooltips show it. */
+export function exactly(at) {
+  const date = new Date(at);
+  const zone = Intl.DateTimeFormat("en", { timeZoneName: "longOffset" }).formatToParts(date);
+  const offset = zone.find((part) => part.type === "timeZoneName")?.value ?? "";
+  return `${date.toLocaleDateString("sv-SE")} ${date.toLocaleTimeString("sv-SE")} ${offset}`.trim();
+}

@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  isUnwell, matches, next, phaseOf, tally, toneOf, verbsFor, why, wordsOf, worstFirst,
+} from "../../../../runtime/gateway/page/accounts.js"; // prettier-ignore
+
+const row = (more) => ({ account: "irc:a", channel: "irc", phase: "running", failures: 0, health: "ok", ...more });
+const DEGRADED = { health: "degraded: not connected", plugin: { connected: false, lastError: "ping timeout" } };
+
+test("the worst comes first, of equal ones those with more failures, then by name", () => {
+  const found = [
+    row({ account: "irc:stopped", phase: "stopped" }),
+    row({ account: "irc:b" }),
+    row({ account: "irc:a" }),
+    row({ account: "irc:starting", phase: "starting" }),
+    row({ account: "irc:unwell", ...DEGRADED }),
+    row({ account: "irc:once", phase: "backoff", failures: 1 }),
+    row({ account: "irc:often", phase: "backoff", failures: 9 }),
+    row({ account: "irc:login", phase: "starting", cause: "linking" }),
+    row({ account: "irc:unknown", phase: "stopped", hold: { at: 1, unknown: true } }),
+    row({ account: "irc:failed", phase: "failed", cause: "misconfigured" }),
+  ];
+  assert.deepEqual(
+    found.sort(worstFirst).map((each) => each.account.slice(4)),
+    ["failed", "login", "often", "once", "unknown", "unwell", "starting", "a", "b", "stopped"],
+  );
+});
+
+test("a phase says whether a person is needed", () => {
+  assert.equal(phaseOf(row({ phase: "failed", cause: "needs_login" })), "login");
+  assert.equal(phaseOf(row({ phase: "stopped", hold: { at: 1 } })), "held");
+  assert.equal(phaseOf(row({ phase: "stopped", cause: "disabled" })), "stopped");
+  assert.equal(phaseOf(row({ phase: "starting", cause: "waiting" })), "starting");
+});
+
+test("why is said in words, and nothing where all is well", () => {
+  const cases = [
+    [{}, ""],
+    [DEGRADED, "not connected: ping timeout"],
+    [{ draining: true }, "takes nothing new: it stops once what is under way is done"],
+    [{ phase: "backoff", lastError: "Connection refused" }, "Connection refused"],
+    [{ phase: "backoff", cause: "out_of_memory" }, "out_of_memory"],
+    [{ phase: "stopped", hold: { at: 1, reason: "holiday" } }, "stopped by an operator: holiday"],
+    [{ phase: "stopped", hold: { at: 1 } }, "stopped by an operator"],
+    [{ phase: "stopped", cause: "disabled" }, "disabled in the configuration"],
+    [{ phase: "starting", cause: "linking" }, "waits for a person who logs it in"],
+  ];
+  for (const [more, expected] of cases) assert.equal(why(row(more)), expected);
+});
+
+test("next says what comes by itself, and when", () => {
+  assert.deepEqual(next(row({ phase: "backoff", nextTryAt: 7 })), { text: "next try", at: 7 });
+  assert.deepEqual(next(row({ phase: "backoff", nextTryAt: 7, retry: "asked" })), { text: "again, as the platform asked", at: 7 });
+  assert.deepEqual(next(row({ phase: "failed", nextTryAt: 7 })), { text: "slow try", at: 7 });
+  assert.deepEqual(next(row({ phase: "failed" })), { text: "needs a person", at: null });
+  assert.deepEqual(next(row({})), { text: "", at: null });
+});
+
+test("colours and counts follow phase and health", () => {
+  const rows = [row({}), row(DEGRADED), row({ phase: "failed" }), row({ phase: "stopped" }), row({ phase: "starting" })];
+  assert.deepEqual(rows.map(toneOf), ["ok", "warn", "bad", "idle", "busy"]);
+  assert.deepEqual(tally(rows), { all: 5, unwell: 1, running: 2, failed: 1, stopped: 1, starting: 1 });
+  assert.ok(isUnwell(rows[1]) && !isUnwell(rows[0]));
+});
+
+test("a search means what has all its words, wherever they stand", () => {
+  const it = row({ account: "irc:libera", name: "Main", agent: "echo", phase: "backoff", lastError: "Connection refused" });
+  for (const text of ["", "LIBERA", "irc refused", "main", "echo back"]) assert.ok(matches(it, wordsOf(text)), text);
+  for (const text of ["oftc", "irc accepted"]) assert.ok(!matches(it, wordsOf(text)), text);
+});
+
+test("only verbs that can do something are offered", () => {
+  const cases = [
+    [{}, ["stop", "restart", "drain"]],
+    [{ failures: 2 }, ["stop", "restart", "drain", "reset"]],
+    [{ phase: "stopped" }, ["start"]],
+    [{ phase: "backoff", failures: 1 }, ["start", "stop", "reset"]],
+    [{ phase: "starting", cause: "linking" }, ["login", "stop"]],
+    [{ phase: "stopping" }, ["stop"]],
+  ];
+  for (const [more, expected] of cases) assert.deepEqual(verbsFor(row(more)), expected);
+});
