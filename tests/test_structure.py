@@ -75,6 +75,7 @@ LOADED_BY_NAME = {
     "workers/installed.py": "manifests, other people's too",
     "workers/process/loading.py": "the plugin of a channel, in its worker only",
     "runtime/gateway/http/late.py": "the HTTP server, after the gateway is up",
+    "runtime/gateway/methods/__init__.py": "families of methods, when one of theirs is asked for",
     "runtime/gateway/journal/stored.py": "sqlite3, where an account has a journal",
     "runtime/gateway/journal/nightly.py": "sqlite3, once a copy is due",
     "runtime/gateway/journal/writer.py": "sqlite3, where an account has a journal",

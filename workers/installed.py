@@ -19,12 +19,14 @@ from collections.abc import (
 )
 from functools import partial
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
 from ipc.frames.words import ID as ID
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 ID_RULE = "1 to 64 letters, digits, '.', '_' or '-', the first one a letter or digit"
 _REFERENCE = re.compile(r"[\w.]+:\w+")
@@ -176,6 +178,8 @@ def flaw_of_fields(
 
 def _others(group: str, built_in: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     """Yield id, import string and package of those that are not built in, in order."""
+    # Late: it takes 7 ms and 1 MiB, and the zygote, which imports this module, never looks.
+    from importlib.metadata import entry_points
 
     def order(point: EntryPoint) -> tuple[str, str, str]:
         return point.name, _package(point), point.value

@@ -40,8 +40,7 @@ from runtime.gateway.http.canvas_host import CanvasHost
 from runtime.gateway.http.tickets import MediaTickets
 from runtime.gateway.hub import Hub
 from runtime.gateway.jobs import Jobs
-from runtime.gateway.journal.interface import COPIES, FILE
-from runtime.gateway.journal.stored import StoredJournal
+from runtime.gateway.journal.interface import COPIES, FILE, Journal
 from runtime.gateway.outbox.lending import FileLending
 from runtime.gateway.outbox.outbox import Outbox
 from runtime.gateway.parts import GatewayParts
@@ -221,7 +220,10 @@ def assemble(
 
 def _open_journal(
     boot: GatewayBoot, on_change: Callable[[], None], on_failure: Callable[[str, bool], None]
-) -> StoredJournal:
+) -> Journal:
+    # Late: few of the rooms behind it are used by a gateway whose accounts store nothing.
+    from runtime.gateway.journal.stored import StoredJournal
+
     sys.setswitchinterval(SWITCH_SECONDS)
     state = Path(boot.state_dir)
     return StoredJournal(

@@ -19,7 +19,7 @@ import msgspec
 from ipc.frames.schema import DIALECT
 from runtime.gateway import methods  # noqa: F401 - importing it fills the table
 from runtime.gateway.access.scopes import NODE, OPERATOR
-from runtime.gateway.clients.method_table import METHODS, Method, Repeat
+from runtime.gateway.clients.method_table import Method, Repeat, import_all
 
 BEGIN, END = "<!-- methods: begin -->", "<!-- methods: end -->"
 AGAIN = {Repeat.ALWAYS: "yes", Repeat.WITH_KEY: "with its key", Repeat.NEVER: "no"}
@@ -92,7 +92,8 @@ def summary(row: Method) -> str:
 
 
 def _public() -> list[Method]:
-    return [METHODS[name] for name in sorted(METHODS) if METHODS[name].roles & {OPERATOR, NODE}]
+    rows = import_all()
+    return [rows[name] for name in sorted(rows) if rows[name].roles & {OPERATOR, NODE}]
 
 
 def _table(rows: Iterable[Method]) -> list[str]:

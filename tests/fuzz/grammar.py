@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from msgspec import inspect
 
 import runtime.gateway.methods  # noqa: F401 - importing it fills the table
-from runtime.gateway.clients.method_table import METHODS
+from runtime.gateway.clients.method_table import import_all
 from tests.support.rawclient import connect_params
 
 # What ends the gateway or asks its supervisor to end it would end the fuzzing.
@@ -93,7 +93,7 @@ def _fields_of(kind: inspect.StructType) -> st.SearchStrategy[dict[str, Any]]:
 
 
 def _params(name: str) -> st.SearchStrategy[Any]:
-    struct = METHODS[name].struct if name in METHODS else None
+    struct = import_all()[name].struct if name in import_all() else None
     if struct is None:
         return values
     kind = inspect.type_info(struct)
@@ -120,7 +120,7 @@ def request_of(name: str) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-NAMES = sorted((set(METHODS) - NEVER) | {"connect", "no.such.method", ""})
+NAMES = sorted((set(import_all()) - NEVER) | {"connect", "no.such.method", ""})
 methods = st.sampled_from(NAMES)
 requests = methods.flatmap(request_of)
 strangers = st.fixed_dictionaries(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from runtime.gateway.clients.method_table import METHODS, allowed
+from runtime.gateway.clients.method_table import allowed, import_all
 from tests.fuzz import grammar
 from tests.fuzz.campaign import Corpus, run
 
@@ -25,7 +25,9 @@ def broken_method(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         return {"rest": 1 // (len(params.text) % 2)}
 
     name = "system-event"
-    monkeypatch.setitem(METHODS, name, replace(METHODS[name], function=fault, waits=False))
+    monkeypatch.setitem(
+        import_all(), name, replace(import_all()[name], function=fault, waits=False)
+    )
     allowed.cache_clear()
     yield name
     monkeypatch.undo()

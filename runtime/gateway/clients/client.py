@@ -42,6 +42,7 @@ from runtime.gateway.clients.method_table import (
     Method,
     TwoAnswers,
     allowed,
+    find,
     refusal,
 )
 from runtime.gateway.parts import GatewayParts
@@ -107,9 +108,8 @@ class ConnectedClient:
         except FrameError as error:
             self._refuse_frame(error)
             return
-        method = self._allowed.get(request.method)
+        method = self._allowed.get(request.method) or self._find(request)
         if method is None:
-            self._refuse_method(request)
             return
         if self._readiness.leaving and self.role != SUPERVISOR:
             self._fail(request.id, _not_any_more(request.method))
@@ -137,6 +137,20 @@ class ConnectedClient:
                 result.close()
         elif self._may_wait(request.id):
             self._ask(request.id, method, result)
+
+    def _find(self, request: Request) -> Method | None:
+        """Return a method whose family was not imported, or refuse the request."""
+        try:
+            find(request.method)
+        except Exception as error:  # of an installation that is being replaced
+            log.error("method cannot be imported", method=request.method, exc_info=error)
+            failed = RemoteError(UNAVAILABLE, f"{request.method}: internal error")
+            self._fail(request.id, failed)
+            return None
+        self._allowed = allowed(self.role, self.scopes, self.protocol)
+        if (method := self._allowed.get(request.method)) is None:
+            self._refuse_method(request)
+        return method
 
     def _ask(self, id: str, method: Method, ask: AccountCall) -> None:
         calls, jobs = self._calls, self._jobs

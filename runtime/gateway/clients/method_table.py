@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -120,7 +120,35 @@ class Method(msgspec.Struct, frozen=True):
         raise RemoteError(INVALID_REQUEST, f"invalid {self.name} params: {text}")
 
 
-METHODS: dict[str, Method] = {}
+METHODS: dict[str, Method] = {}  # of the families that are imported
+
+ImportFamily = Callable[[str], object]
+
+_late: dict[str, tuple[str, ImportFamily]] = {}  # the other methods, with what imports them
+
+
+def enter_late(family: str, names: Iterable[str], import_family: ImportFamily) -> None:
+    """Enter the names of methods whose ``family`` is imported when one of them is asked for.
+
+    Both protocols have all of them.
+    """
+    _late.update((name, (family, import_family)) for name in names)
+
+
+def find(name: str) -> Method | None:
+    """Return the method of this name, whose family is imported now where it was not yet."""
+    if name not in METHODS and name in _late:
+        family, import_family = _late[name]
+        import_family(family)
+        allowed.cache_clear()
+    return METHODS.get(name)
+
+
+def import_all() -> dict[str, Method]:
+    """Return the table with the methods of every family, which are imported now."""
+    for name in _late:
+        find(name)
+    return METHODS
 
 
 def method(
@@ -155,7 +183,10 @@ def method(
 
 @lru_cache(maxsize=256)
 def allowed(role: str, scopes: tuple[str, ...], protocol: int = 4) -> dict[str, Method]:
-    """Return the part of the table that a client may use: one look-up decides everything."""
+    """Return the part of the table that a client may use: one look-up decides everything.
+
+    What is not in it may be of a family that is not imported yet (``find``).
+    """
     return {
         name: entry
         for name, entry in METHODS.items()
@@ -167,18 +198,19 @@ def allowed(role: str, scopes: tuple[str, ...], protocol: int = 4) -> dict[str, 
 
 def public(protocol: int = 4) -> list[str]:
     """Return the names for ``hello.features.methods``."""
-    return [
+    names = {
         name
         for name, entry in METHODS.items()
         if entry.roles & {OPERATOR, NODE} and protocol in entry.protocols
-    ]
+    }
+    return sorted(names | _late.keys())
 
 
 def repeatable(protocol: int = 4) -> dict[str, list[str]]:
     """Return the names of what may be called again, for clients that ask for them."""
-    names = public(protocol)
+    names, methods = public(protocol), import_all()
     kinds = (Repeat.ALWAYS, Repeat.WITH_KEY)
-    return {kind.value: [each for each in names if METHODS[each].repeat is kind] for kind in kinds}
+    return {kind.value: [each for each in names if methods[each].repeat is kind] for kind in kinds}
 
 
 def refusal(name: str, role: str, protocol: int, scopes: tuple[str, ...] = (ADMIN,)) -> RemoteError:
@@ -187,7 +219,7 @@ def refusal(name: str, role: str, protocol: int, scopes: tuple[str, ...] = (ADMI
     Protocol 3 checks the scope of a method before its existence: a name that is not in the
     table needs ``operator.admin``. A node learns of no method but its own.
     """
-    entry = METHODS.get(name)
+    entry = find(name)
     if entry is not None and not (entry.roles & {OPERATOR, NODE} and protocol in entry.protocols):
         entry = None  # the supervisor's own, or the other protocol's: it does not exist for clients
     if role == NODE or (entry is not None and role not in entry.roles):

@@ -24,7 +24,7 @@ async def post(url: str, payload: dict[str, Any], key: str, *, allow_private: bo
     if problem := wrong_url(url, allow_private):
         return problem
     # aiohttp takes 0.15 s to import, and few gateways have such jobs.
-    aiohttp, sessions, faults = await asyncio.to_thread(_modules)
+    aiohttp, sessions, faults, tls = await asyncio.to_thread(_modules)
     limits = aiohttp.ClientTimeout(total=SECONDS)
     body = msgspec.json.encode(payload)
     headers = {"Content-Type": "application/json", "Idempotency-Key": key}
@@ -32,7 +32,7 @@ async def post(url: str, payload: dict[str, Any], key: str, *, allow_private: bo
     async with session:
         try:
             async with session.post(
-                url, data=body, headers=headers, allow_redirects=False
+                url, data=body, headers=headers, allow_redirects=False, ssl=tls
             ) as answer:
                 status = int(answer.status)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -40,9 +40,8 @@ async def post(url: str, payload: dict[str, Any], key: str, *, allow_private: bo
     return None if 200 <= status < 300 else f"the webhook answered {status}"
 
 
-def _modules() -> tuple[Any, Any, Any]:
-    import aiohttp
-
+def _modules() -> tuple[Any, Any, Any, Any]:
+    from runtime.gateway.http import lean_aiohttp as lean
     from workers.web import faults, public_addresses
 
-    return aiohttp, public_addresses, faults
+    return lean.aiohttp, public_addresses, faults, lean.trusting()

@@ -9,7 +9,7 @@ import msgspec
 
 from ipc.errors import CallTimeout, PeerGone
 from runtime.gateway.access.scopes import ALL, OPERATOR
-from runtime.gateway.clients.method_table import METHODS, AccountCall
+from runtime.gateway.clients.method_table import AccountCall, find
 from runtime.gateway.http.api_refusals import API, HttpRefusal, busy
 from runtime.gateway.parts import GatewayParts
 
@@ -30,7 +30,8 @@ CALLER = HttpCaller()
 
 async def call_method(parts: GatewayParts, name: str, params: dict[str, Any]) -> Any:
     """Return the result of a method. Raises ``RemoteError`` and ``HttpRefusal``."""
-    method = METHODS[name]
+    method = find(name)
+    assert method is not None, name
     checked = method.params(msgspec.Raw(_encode(params)))
     try:
         result = method.function(parts, CALLER, checked)

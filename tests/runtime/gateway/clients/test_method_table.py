@@ -6,9 +6,17 @@ from typing import Any
 
 import pytest
 
-from runtime.gateway import methods  # noqa: F401 - importing it fills the table
+from runtime.gateway import methods
 from runtime.gateway.access.scopes import ADMIN, ALL, OPERATOR, READ, SUPERVISOR
-from runtime.gateway.clients.method_table import METHODS, allowed, public, refusal
+from runtime.gateway.clients.method_table import (
+    METHODS,
+    allowed,
+    enter_late,
+    import_all,
+    method,
+    public,
+    refusal,
+)
 from tests.support.gateway_rig import gateway_rig
 from tests.support.handshakes import greeted
 
@@ -38,6 +46,7 @@ ONLY_3 = {"node.pair.request", "node.pair.verify"}
 
 
 def test_a_reader_may_read_only() -> None:
+    import_all()
     names = set(allowed(OPERATOR, (READ,)))
     assert {"health", "status", "channels.status"} <= names
     assert not names & {"send", "channels.stop", "channels.report"}
@@ -45,19 +54,67 @@ def test_a_reader_may_read_only() -> None:
 
 def test_the_supervisor_may_do_everything() -> None:
     others = {"node.invoke.result", "node.event", "node.pluginSurface.refresh"} | ONLY_3
-    assert set(allowed(SUPERVISOR, tuple(ALL))) == set(METHODS) - others
+    assert set(allowed(SUPERVISOR, tuple(ALL))) == set(import_all()) - others
 
 
 def test_what_is_private_is_not_advertised() -> None:
     private = {"channels.report", "supervisor.result", "gateway.closing"}
-    assert set(public(3)) == set(METHODS) - private
-    assert set(public(4)) == set(METHODS) - private - ONLY_3
+    assert set(public(3)) == set(import_all()) - private
+    assert set(public(4)) == set(import_all()) - private - ONLY_3
+
+
+def test_the_names_of_what_is_imported_late_are_those_that_it_enters() -> None:
+    listed = {name: family for family, names in methods.LATE.items() for name in names.split()}
+    own = {each: entry.function.__module__ for each, entry in import_all().items()}
+    package = methods.__name__
+    at_once = {f"{package}.{name}" for name in methods.__all__}
+    expected = {name: module for name, module in own.items() if module not in at_once}
+    assert {name: f"{package}.{family}" for name, family in listed.items()} == expected
+    for name in listed:
+        assert METHODS[name].protocols == {3, 4}, f"{name}: {package} is to import it at once"
+
+
+@pytest.fixture
+def late(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Enter two methods late; the list has the families that have been imported."""
+    found: list[str] = []
+
+    def import_family(family: str) -> None:
+        found.append(family)
+        if family == "broken":
+            raise ImportError("half of an upgrade")
+        method("late.read", READ)(lambda parts, client, params: "read")
+
+    monkeypatch.setattr("runtime.gateway.clients.method_table._late", {})
+    monkeypatch.setattr("runtime.gateway.clients.method_table.METHODS", {**METHODS})
+    enter_late("family", ["late.read"], import_family)
+    enter_late("broken", ["late.broken"], import_family)
+    allowed.cache_clear()
+    return found
+
+
+async def test_a_family_is_imported_with_the_first_request_for_one_of_its_methods(
+    late: list[str],
+) -> None:
+    async with gateway_rig() as rig:
+        first, second = await greeted(rig), await greeted(rig)
+        assert {"late.read", "late.broken"} <= set(public())
+        assert late == []
+        for client in (first, second, first):
+            assert (await client.call("late.read", {}))["payload"] == "read"
+            assert late == ["family"]
+        answer = await first.call("late.broken", {})
+        assert answer["error"]["message"] == "late.broken: internal error"
+        assert (await first.call("late.none", {}))["error"][
+            "message"
+        ] == "unknown method: late.none"
+    allowed.cache_clear()
 
 
 def test_every_method_says_what_it_does() -> None:
     passed_on = {"channels.describe", "channels.events", "channels.logs", "channels.holds",
                  "channels.reset"}  # fmt: skip
-    for name, entry in METHODS.items():
+    for name, entry in import_all().items():
         assert entry.function.__doc__ or name in passed_on, name
 
 
