@@ -35,6 +35,9 @@ class AgentConfig(Section, frozen=True):
     repeat: RepeatMode = "unseen"
     # A turn that takes longer is ended. OpenClaw's.
     timeout_seconds: Seconds = 600.0
+    # Its turns that run at the same time. None: all that may, or three quarters of them where there
+    # are other agents, so that one that hangs leaves room for theirs.
+    max_concurrent: Annotated[int, Meta(ge=1, le=10_000)] | None = None
     # Turns that come by themselves. None: none, unless something wakes the agent.
     heartbeat: HeartbeatConfig | None = None
     # Any fields of these parts of `supervisor`.

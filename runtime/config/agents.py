@@ -54,6 +54,7 @@ class AgentSpec(WorkerSpec, frozen=True, kw_only=True):
     manifest: AgentManifest
     repeat: RepeatMode = "unseen"
     timeout_seconds: float = 600.0  # of a turn
+    max_concurrent: int | None = None
     heartbeat: HeartbeatConfig | None = None
 
 
@@ -153,6 +154,7 @@ def _spec(config: Config, kinds: AgentKinds, id: str, fields: Mapping[str, Any])
         label=safely(lambda: manifest.describe(given)) or "",
         repeat=common.repeat,
         timeout_seconds=common.timeout_seconds,
+        max_concurrent=common.max_concurrent,
         heartbeat=common.heartbeat,
         fingerprint=fingerprint(
             common.kind, id, ref, common.launcher, common.confine, common.proxy, given, config.media

@@ -178,6 +178,7 @@ def _agent(spec: AgentSpec, *, process: bool) -> dict[str, Any]:
         "label": spec.label,
         "repeat": spec.repeat,
         "timeoutSeconds": spec.timeout_seconds,
+        "maxConcurrent": spec.max_concurrent,
         "process": process,
         "heartbeat": msgspec.to_builtins(spec.heartbeat),
         "attached": spec.is_attached,

@@ -34,6 +34,7 @@ COMMON_FIELDS = frozenset(
         "enabled",
         "repeat",
         "timeoutSeconds",
+        "maxConcurrent",
         "heartbeat",
         "restart",
         "limits",

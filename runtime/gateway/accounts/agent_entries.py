@@ -16,7 +16,8 @@ class AgentEntry(msgspec.Struct, frozen=True, rename="camel"):
     """One agent, as the supervisor reports it.
 
     ``name`` is for people, ``label`` identifies it to them: its model or its address. ``repeat``
-    is what becomes of a turn whose agent died, ``timeout_seconds`` how long a turn may take.
+    is what becomes of a turn whose agent died, ``timeout_seconds`` how long a turn may take,
+    ``max_concurrent`` how many of its turns may run at once; ``None``: as many as ``share``.
     Without a ``process`` it takes none: it is there without any configuration, and no account asks
     it.
     ``attached``: a client answers in its place.
@@ -27,6 +28,7 @@ class AgentEntry(msgspec.Struct, frozen=True, rename="camel"):
     label: str = ""
     repeat: str = "unseen"
     timeout_seconds: float = 600.0
+    max_concurrent: int | None = None
     process: bool = True
     heartbeat: HeartbeatConfig | None = None
     attached: bool = False
@@ -44,6 +46,23 @@ class AgentEntries(msgspec.Struct, frozen=True, rename="camel"):
     entries: dict[str, AgentEntry] = msgspec.field(
         default_factory=lambda: {"echo": AgentEntry("echo")}
     )
+
+    @property
+    def share(self) -> int:
+        """How many turns an agent may run that does not say so: one that hangs must not keep the
+        others from all of theirs.
+        """
+        asked = sum(each.process or each.attached for each in self.entries.values())
+        return self.max_concurrent - (self.max_concurrent // 4 if asked > 1 else 0)
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """How many turns each agent may run that says so, by its id."""
+        return {
+            agent: each.max_concurrent
+            for agent, each in self.entries.items()
+            if each.max_concurrent is not None
+        }
 
     def agent_of(self, account: str) -> str | None:
         """Return the id of the agent that answers for an account, ``None``: none does."""

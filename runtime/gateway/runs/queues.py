@@ -6,6 +6,7 @@ What a message means for its session is decided by ``SessionQueue``, which sessi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import get_args
 
 from runtime.config.sessions import QueueConfig, QueueMode
@@ -24,16 +25,21 @@ Place = tuple[str, str, str | None]  # where an answer goes
 
 
 class RunQueues:
-    """The runs that wait, or were begun and have not ended. At most ``limit`` turns run at once."""
+    """The runs that wait, or were begun and have not ended.
 
-    def __init__(self, limit: int) -> None:
-        self._lanes = Lanes(limit, limit)
+    At most ``limit`` turns run at once, of one agent ``share``, or what ``of_agents`` has for it.
+    """
+
+    def __init__(
+        self, limit: int, share: int | None = None, of_agents: Mapping[str, int] | None = None
+    ) -> None:
+        self._lanes = Lanes(limit, share or limit, of_agents)
         self._queues: dict[str, SessionQueue] = {}
         self._last: dict[str, Place] = {}  # of the newest run of a session
 
-    def configure(self, limit: int) -> None:
-        """Apply another limit."""
-        self._lanes.configure(limit, limit)
+    def configure(self, limit: int, share: int, of_agents: Mapping[str, int]) -> None:
+        """Apply other limits."""
+        self._lanes.configure(limit, share, of_agents)
 
     def depth(self, session: str) -> int:
         """Return how many runs of a session wait."""

@@ -47,7 +47,8 @@ class Runs:
         self.ended: Counter[str] = Counter()
         self._links = links
         self._execution = RunExecution(links, self._tell, self._over)
-        self._queues = RunQueues(links.agents.listed.max_concurrent)
+        listed = links.agents.listed
+        self._queues = RunQueues(listed.max_concurrent, listed.share, listed.limits)
         self._live: dict[str, LiveRun] = {}
         self._coming: dict[str, LiveRun] = {}  # while they are being stored
         self._watchers: list[Watcher] = []
@@ -218,7 +219,8 @@ class Runs:
 
     def configured(self) -> None:
         """Follow another configuration of agents."""
-        self._queues.configure(self._links.agents.listed.max_concurrent)
+        listed = self._links.agents.listed
+        self._queues.configure(listed.max_concurrent, listed.share, listed.limits)
         for live in list(self._live.values()):
             self._look_at_agent(live)
         self._pump()

@@ -100,6 +100,7 @@ async def test_agents_have_a_part_of_their_own(tmp_path: Path) -> None:
                 "label": "",
                 "repeat": "unseen",
                 "timeoutSeconds": 600.0,
+                "maxConcurrent": None,
                 "heartbeat": None,
                 "attached": False,
                 "process": False,  # no account of this configuration asks it

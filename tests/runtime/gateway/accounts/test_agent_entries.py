@@ -37,6 +37,24 @@ def test_what_the_supervisor_reports_is_read() -> None:
     assert LISTED.entries["main"].repeat == "unseen"
 
 
+@pytest.mark.parametrize(
+    ("limit", "agents", "share"),
+    [(100, 1, 100), (100, 2, 75), (100, 5, 75), (4, 2, 3), (3, 2, 3), (1, 9, 1)],
+)
+def test_an_agent_that_hangs_leaves_room_for_the_others(
+    limit: int, agents: int, share: int
+) -> None:
+    entries = {f"a{number}": AgentEntry("openai") for number in range(agents)}
+    entries["idle"] = AgentEntry("echo", process=False)
+    listed = AgentEntries(max_concurrent=limit, entries=entries)
+    assert (listed.share, listed.limits) == (share, {})
+
+
+def test_what_an_agent_says_of_itself_counts() -> None:
+    entries = {"ops": AgentEntry("openai", max_concurrent=2), "main": AgentEntry("openai")}
+    assert AgentEntries(entries=entries).limits == {"ops": 2}
+
+
 def test_without_a_report_echo_is_there_and_answers_nobody() -> None:
     assert AgentEntries().agent_of("irc:a") is None
     assert AgentEntries().entries == {"echo": AgentEntry("echo")}

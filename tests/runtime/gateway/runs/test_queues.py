@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from runtime.config.sessions import QueueConfig
 from runtime.gateway.journal.runs import ReplyTarget, Run, RunOrigin, RunRequest
@@ -63,8 +64,15 @@ def test_the_limit_holds_over_all_sessions() -> None:
     assert begun(queues) == [["0"], ["1"]]
     queues.ended(run("0", "s0"))
     assert begun(queues) == [["2"]]
-    queues.configure(3)
+    queues.configure(3, 3, {})
     assert begun(queues) == [["3"]]
+
+
+def test_one_agent_leaves_room_for_the_others() -> None:
+    queues = RunQueues(4, 3, {"small": 1})
+    for number, agent in enumerate(["echo"] * 5 + ["small"] * 2):
+        queues.arrive(replace(run(str(number), f"s{number}"), agent=agent), COLLECT)
+    assert begun(queues) == [["0"], ["1"], ["2"], ["5"]]
 
 
 def test_a_pause_is_waited_for() -> None:
