@@ -16,7 +16,7 @@ def why_lines(found: dict[str, Any]) -> list[str]:
     shown: list[tuple[str, str]] = []
     for case in found["cases"]:
         outcome = _OUTCOMES.get(case["outcome"], "not answered")
-        text = f"{outcome}: {case['text']} [{case['configured']}]"
+        text = f"{outcome}: {case['text']} [{case['configured']}]{_agent(case)}"
         shown.append((_condition(case, found), text))
     if len({text for _, text in shown}) == 1:
         shown = [("", shown[0][1])]
@@ -27,6 +27,18 @@ def show_why(found: dict[str, Any]) -> None:
     """Print the answer of ``channels.why``."""
     for line in why_lines(found):
         print(line)
+
+
+def _agent(case: dict[str, Any]) -> str:
+    """Return which agent is asked, and whether it is there."""
+    if "agent" not in case:
+        return ""
+    away = (
+        ""
+        if case["agentRuns"]
+        else f", which is not running (`trunkline status agent:{case['agent']}`)"
+    )
+    return f"; {case['route']} [{case['routedBy']}]{away}"
 
 
 def _condition(case: dict[str, Any], found: dict[str, Any]) -> str:

@@ -49,13 +49,15 @@ REASONS = {
     "unknown-sender": "the sender is not known yet, and is given a code for the owner",
     "waits": "the sender has a code already, and waits for the owner",
     "full": "as many others as may wait for the owner do so already",
+    "no-agent": "it is admitted, but no agent answers there",
 }
 
 
 def admit(policy: AccessPolicy, person: Person | None, message: Inbound) -> Decision:
     """Return what becomes of a message; ``person`` is what was decided about its sender.
 
-    The reasons ``waits`` and ``full`` are not among its results: ``pairing.ask`` finds them.
+    The reasons ``waits`` and ``full`` are not among its results: ``pairing.ask`` finds them. Nor is
+    ``no-agent``, which is about what is admitted.
     """
     if message.sender.bot:
         return Decision(AdmissionOutcome.DROP, "bot", "always so")

@@ -109,6 +109,11 @@ class Gatekeeper:
         self._count(key, ruling.decision, message)
         return ruling
 
+    def recount(self, key: str, counted: Decision, now: Decision, message: Inbound) -> None:
+        """Count what has become of a message in place of what was decided and counted before."""
+        self.counts[key][counted.outcome, counted.reason] -= 1
+        self._count(key, now, message)
+
     def decision(self, key: str, message: Inbound) -> Decision:
         """Return what is decided about a message now, and count nothing."""
         person = self.person(key, message.sender.id)
@@ -146,7 +151,8 @@ class Gatekeeper:
         """Return how often there was each reason, by outcome."""
         found: dict[str, dict[str, int]] = {}
         for (outcome, reason), count in sorted(self.counts.get(key, {}).items()):
-            found.setdefault(outcome, {})[reason] = count
+            if count:
+                found.setdefault(outcome, {})[reason] = count
         return found
 
     def forget(self, key: str) -> None:

@@ -22,7 +22,7 @@ from ipc.epoch import now_ms
 from ipc.errors import FrameError, IpcError
 from ipc.frames.cursors import Cursor, parse_cursor
 from ipc.frames.data import ADDRESSED, INBOUND
-from runtime.gateway.access_policy.admit import AdmissionOutcome
+from runtime.gateway.access_policy.admit import AdmissionOutcome, Decision
 from runtime.gateway.access_policy.gatekeeper import Gatekeeper
 from runtime.gateway.accounts.agents import Agents, Received
 from runtime.gateway.accounts.intake import Intake
@@ -239,9 +239,14 @@ class Answering:
                             pass  # its worker says that it names nobody, whatever stands in it
                         case AdmissionOutcome.RUN:
                             taken = await self._reception.take(key, event, at)
-                            answer, run = taken.answer, taken.run
-                            if run is not None:
-                                runs.append(run)
+                            answer = taken.answer
+                            if taken.run is not None:
+                                runs.append(taken.run)
+                            if taken.nobody:
+                                nobody = Decision(AdmissionOutcome.DROP, "no-agent", taken.nobody)
+                                self._gatekeeper.recount(
+                                    key, ruling.decision, nobody, event.message
+                                )
                         case _ if incarnation and self._gatekeeper.knows(key):
                             reading.withhold(cursor, reason, event)
                 except FrameError as error:

@@ -124,7 +124,7 @@ def _add_admission(parts: GatewayParts, answer: dict[str, Any]) -> None:
             policy = parts.gatekeeper.policy_of(key)
             shot |= {"dmPolicy": policy.dm, "groupPolicy": policy.group}
             shot["admission"] = parts.gatekeeper.figures(key)
-            if "statusIssues" not in answer or parts.agents.agent_of(key) is None:
+            if "statusIssues" not in answer or not parts.reception.is_answered(key):
                 continue
             answer["statusIssues"] += [
                 {

@@ -16,7 +16,7 @@ from ipc.frames.requests import Params
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from ipc.token_bucket import TokenBucket
 from runtime.gateway.access.scopes import PAIRING, READ
-from runtime.gateway.access_policy.admit import REASONS, admit
+from runtime.gateway.access_policy.admit import REASONS, AdmissionOutcome, Decision, admit
 from runtime.gateway.access_policy.pairing import (
     MAX_PENDING,
     approved,
@@ -186,7 +186,8 @@ async def channels_why(parts: GatewayParts, client: ConnectedClient, params: Why
     """Answer with what becomes of a message of a sender, and by which line of the configuration.
 
     `cases` has the cases that decide: whether the platform vouches for the sender, and in groups
-    whether the message names the account.
+    whether the message names the account. Of what is answered each has the `agent` that is asked,
+    where that is configured, and what each of the `bindings` says.
     """
     key = parts.accounts.resolve("channels.why", params.channel, params.account_id)
     await _journal_open(parts)
@@ -207,10 +208,26 @@ async def channels_why(parts: GatewayParts, client: ConnectedClient, params: Why
                 meta=meta,
             )
             decision = admit(parts.gatekeeper.policy_of(key), person, message)
-            case = {"verified": verified, "addressed": named, "outcome": decision.outcome}
-            words = {"reason": decision.reason, "text": REASONS[decision.reason]}
-            cases.append(case | words | {"configured": decision.source})
+            case: dict[str, Any] = {"verified": verified, "addressed": named}
+            asked: dict[str, Any] = {}
+            if decision.outcome is AdmissionOutcome.RUN:
+                decision, asked = _asked(parts, key, message, decision)
+            case |= {"outcome": decision.outcome, "reason": decision.reason}
+            words = {"text": REASONS[decision.reason], "configured": decision.source}
+            cases.append(case | words | asked)
     return {"account": key, "senderId": params.sender_id, "chat": params.chat, "cases": cases}
+
+
+def _asked(
+    parts: GatewayParts, key: str, message: Inbound, decision: Decision
+) -> tuple[Decision, dict[str, Any]]:
+    """Return what becomes of an admitted message, and which agent is asked."""
+    route, bindings = parts.reception.routed(key, message)
+    if not route.answered:
+        return Decision(AdmissionOutcome.DROP, "no-agent", route.source), {"bindings": bindings}
+    away = parts.agents.is_gone(route.agent)
+    agent = {"agent": route.agent, "route": route.reason, "routedBy": route.source}
+    return decision, agent | {"agentRuns": not away, "bindings": bindings}
 
 
 async def _journal_open(parts: GatewayParts) -> None:

@@ -31,7 +31,7 @@ from runtime.gateway.conversations.chat_commands import (
     read_command,
 )
 from runtime.gateway.conversations.origins import Origin, origin_of
-from runtime.gateway.conversations.routing import Fallback, Route, route
+from runtime.gateway.conversations.routing import Fallback, Route, explain, route
 from runtime.gateway.conversations.session_keys import SessionKeys
 from runtime.gateway.journal.conversations import SessionChanged, TranscriptEntry
 from runtime.gateway.journal.interface import Journal
@@ -49,10 +49,14 @@ OLDEST_MS = 7 * 86_400_000  # what was written before that was written by a cloc
 
 
 class Taken(NamedTuple):
-    """What came of a message: an answer of the gateway, a run, both, or neither."""
+    """What came of a message: an answer of the gateway, a run, both, or neither.
+
+    Then ``nobody`` is where it is configured that no agent answers.
+    """
 
     answer: Outbound | None = None
     run: Run | None = None
+    nobody: str = ""
 
 
 class ConversationsConfig(msgspec.Struct, frozen=True):
@@ -147,8 +151,8 @@ class Reception:
     async def take(self, key: str, event: Received, at: int) -> Taken:
         """Return what becomes of a message of the account ``key``, which came at ``at``."""
         place = await self._place(key, event.message)
-        if place is None:
-            return Taken()
+        if isinstance(place, Route):
+            return Taken(nobody=place.source)
         message = event.message
         busy = bool(self._runs.of_session(place.key))
         command = read_command(message.text, busy=busy, names=message.named_as)
@@ -189,7 +193,7 @@ class Reception:
         """
         place = await self._place(key, event.message)
         message = event.message
-        if place is None or not message.text:
+        if isinstance(place, Route) or not message.text:
             return False
         who = message.sender.name or message.sender.id
         entry = TranscriptEntry("user", message.text, at=at, sender=who)
@@ -200,11 +204,18 @@ class Reception:
         self.overheard.release(place.conversation.context.add(entry, frame))
         return True
 
-    async def _place(self, key: str, message: Inbound) -> _Belonging | None:
+    def routed(self, key: str, message: Inbound) -> tuple[Route, list[str]]:
+        """Return which agent the configuration has for a message, and what each binding says."""
+        origin = origin_of(key, message, self._gatekeeper.policy_of(key))
+        lines = explain(self._config.bindings, origin, self._fallback(key, origin))
+        return self._route(key, origin), lines
+
+    async def _place(self, key: str, message: Inbound) -> _Belonging | Route:
+        """Return where a message belongs, or the route by which no agent answers it."""
         origin = origin_of(key, message, self._gatekeeper.policy_of(key))
         found = self._route(key, origin)
         if not found.answered:
-            return None
+            return found
         conversation = await self._conversation(key, found.agent, origin)
         chosen = conversation.session.settings.get(CHOSEN)
         if chosen in self._agents.listed.entries:
@@ -214,13 +225,15 @@ class Reception:
 
     def _route(self, key: str, origin: Origin) -> Route:
         """Return which agent the configuration has chosen, and why."""
-        fallback = Fallback(
+        return route(self._config.bindings, origin, self._fallback(key, origin))
+
+    def _fallback(self, key: str, origin: Origin) -> Fallback:
+        return Fallback(
             default_agent=self._agents.listed.default,
             account_agent=self._agents.listed.accounts.get(key),
             account_path=f"channels.{origin.channel}.accounts.{origin.account}",
             default_account=self._default_account(origin.channel),
         )
-        return route(self._config.bindings, origin, fallback)
 
     async def _conversation(self, key: str, agent: str, origin: Origin) -> OpenConversation:
         """Return the conversation with an agent, begun anew where that is due."""

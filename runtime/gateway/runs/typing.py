@@ -17,6 +17,7 @@ from runtime.gateway.runs.replies import UNASKED
 from workers.messages import Action
 
 PATIENCE_SECONDS = 0.4  # an answer that is there by then is not announced
+NEXT_SECONDS = 2.0  # from an answer until it is shown for whoever waits still
 AGAIN_SECONDS = 60.0  # the worker goes on for 120 s after it was asked for last
 CALL_SECONDS = 10.0
 TYPING = "typing"
@@ -81,6 +82,9 @@ class TypingSigns:
         if sign is None:
             return
         sign.runs.discard(run)
+        if sign.runs and not silent and sign.timer is not None:  # the answer ends it for all
+            sign.timer.cancel()
+            sign.timer = self._loop.call_later(NEXT_SECONDS, self._show, place, sign)
         if sign.runs:
             return
         if sign.timer is not None:

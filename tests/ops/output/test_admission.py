@@ -26,6 +26,21 @@ def test_cases_that_end_alike_are_one_line() -> None:
     assert only == "  not answered: the sender is not listed [channels.irc.groups]"
 
 
+def test_whose_agent_is_asked_and_whether_it_is_there() -> None:
+    asked = {"agent": "main", "route": "the message goes to main by default"}
+    asked |= {"routedBy": "agents.default"}
+    for runs, more in (
+        (True, ""),
+        (False, ", which is not running (`trunkline status agent:main`)"),
+    ):
+        cases = [case(True, True, "run", "listed") | asked | {"agentRuns": runs}]
+        found = {"account": "irc:libera", "senderId": "ada", "chat": None, "cases": cases}
+        assert why_lines(found)[1] == (
+            "  answered: listed [channels.irc.groups]; the message goes to main by default "
+            f"[agents.default]{more}"
+        )
+
+
 def test_cases_that_differ_say_when() -> None:
     cases = [
         case(True, True, "run", "admitted"),

@@ -12,7 +12,9 @@ import pytest
 from ipc.errors import RemoteError
 from ipc.frames.data import Answer, Call
 from ipc.websocket.client import Client
+from runtime.config.sessions import BindingConfig, BindingMatch
 from runtime.gateway.methods.people import GUESSES
+from runtime.gateway.runs.reception import ConversationsConfig
 from tests.support.gateway_rig import (
     INBOUND_ADDRESSED,
     GatewayRig,
@@ -158,7 +160,7 @@ async def test_nobody_is_called_unknown_before_the_journal_is_open(
     journal = tmp_path / "journal.db"
     journal.rename(tmp_path / "kept")
     journal.mkdir()  # it cannot be opened
-    async with gateway_rig(row(KEY, journal="on"), state_dir=tmp_path) as rig:
+    async with gateway_rig(row(KEY, journal="on"), state_dir=tmp_path, agents="echo") as rig:
         await rig.report(row(KEY, journal="on"), access=PAIRING)
         client = await rig.client()
         who = {"channel": "irc", "accountId": "libera", "senderId": "ada"}
@@ -224,6 +226,30 @@ async def test_status_and_metrics_say_who_was_not_answered(tmp_path: Path) -> No
         (issue,) = answer["statusIssues"]
         assert "no message in a group is answered" in issue["message"]
         assert issue["kind"] == "config"
+
+
+async def test_it_is_said_which_agent_is_asked_or_that_none_is(tmp_path: Path) -> None:
+    async with gateway_rig(state_dir=tmp_path, agents="echo") as rig:
+        await outside(rig)
+        client = await rig.client()
+        await rig.report(row(KEY, journal="on", wanted=True), access={KEY: {"dm": "open"}})
+        why = {"channel": "irc", "accountId": "libera", "senderId": "ada"}
+        case = (await client.call("channels.why", why))["cases"][0]
+        assert (case["outcome"], case["agent"], case["routedBy"]) == (
+            "run",
+            "echo",
+            "agents.default",
+        )
+        match = BindingMatch(channel="irc", account_id="*")
+        nobody = ConversationsConfig(bindings=[BindingConfig("none", match)])
+        rig.parts.reception.configure(nobody)
+        case = (await client.call("channels.why", why))["cases"][0]
+        assert (case["outcome"], case["reason"], case["configured"]) == (
+            "drop",
+            "no-agent",
+            "bindings[0]",
+        )
+        assert case["bindings"] == ["bindings[0] (none) counts: no agent answers by its channel"]
 
 
 async def test_in_a_group_it_is_said_whether_it_takes_a_mention(tmp_path: Path) -> None:

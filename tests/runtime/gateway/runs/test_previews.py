@@ -93,14 +93,15 @@ async def test_accounts_do_not_stream_unless_they_say_so() -> None:
 async def test_what_nobody_has_asked_for_is_not_shown_before_it_is_whole() -> None:
     async with TaskGroup() as tasks:
         life = await life_of(tasks, MemoryJournal())
-        target = ReplyTarget(KEY, "ada")
-        run = made_run("r", "agent:echo:main", RunRequest("x"), client="heartbeat", reply=target)
-        await life.runs.begin(KEY, run)
-        await until(lambda: life.agent.turns)
-        life.agent.yields("1:r", Delta(FIRST), Delta(FIRST))
-        life.agent.ends("1:r", final("All is well."))
+        for client in ("heartbeat", "cli"):
+            target, session = ReplyTarget(KEY, client), f"agent:echo:{client}"
+            run = made_run(client, session, RunRequest("x"), client=client, reply=target)
+            await life.runs.begin(KEY, run)
+            await until(lambda name=f"1:{client}": name in life.agent.names)  # type: ignore[misc]
+            life.agent.yields(f"1:{client}", Delta(FIRST))
         await until(lambda: life.calls)
-        assert sends(life) == [("run:r", "All is well.", "")]
+        assert sends(life) == [("run:cli/preview", FIRST.strip(), "")]
+        life.end()
 
 
 async def test_the_end_of_a_run_that_failed_takes_the_place_too() -> None:

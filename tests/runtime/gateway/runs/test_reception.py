@@ -228,6 +228,7 @@ async def test_bindings_say_who_answers_and_none_is_nobody() -> None:
         await chat.writes("hello")
         await chat.life.rests()
         assert chat.life.agent.turns == []
+        assert chat.life.gatekeeper.figures(KEY) == {"drop": {"no-agent": 1}}
 
 
 async def test_a_binding_answers_for_an_account_without_an_agent() -> None:

@@ -72,6 +72,20 @@ async def test_it_is_taken_back_where_nothing_is_answered() -> None:
     assert chat.shown == [True, False]
 
 
+async def test_an_answer_ends_it_for_a_moment_only_while_others_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(typing, "NEXT_SECONDS", 0.001)
+    chat = Chat("send", "typing")
+    chat.step("1", "queued")
+    chat.step("2", "queued")
+    await until(lambda: chat.asked)
+    chat.step("1", "ended", answered=True)
+    await until(lambda: len(chat.asked) == 2)
+    assert chat.shown == [True, True]
+    chat.signs.close()
+
+
 async def test_what_is_answered_at_once_is_not_announced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(typing, "PATIENCE_SECONDS", 60)
     chat = Chat("send", "typing")
