@@ -204,8 +204,11 @@ export type RotateParams = { deviceId: string; role: string; scopes?: Array<stri
 /** The params of ``diagnostics.stability``: how many events, their type, after which. */
 export type StabilityParams = { limit?: number; type?: string | null; sinceSeq?: number };
 
-/** The params of ``events.subscribe``: ``accounts`` and ``events`` absent mean all. ``cursors`` holds the last cursor seen of each account, or where the last subscription began: what came after it is sent before anything new. ``*`` stands for accounts that are not named. ``runs`` are the sessions whose events ``agent`` and ``chat`` are sent: ``True`` means those of all, as before any choice; absent it changes nothing. */
-export type SubscribeParams = { accounts?: Array<string> | null; events?: Array<string> | null; cursors?: Record<string, string>; runs?: boolean | Array<string> | null };
+/** The params of ``events.subscribe``: ``accounts`` and ``events`` absent mean all. ``cursors`` holds the last cursor seen of each account, or where the last subscription began: what came after it is sent before anything new. ``*`` stands for accounts that are not named. ``runs`` are the sessions whose events ``agent`` and ``chat`` are sent: ``True`` means those of all, as before any choice; absent it changes nothing. So it is with ``figures``, whether and how often ``channel.figures`` is sent (before any choice: not at all), and with ``health``, whether changes of the health are (before any choice: yes). */
+export type SubscribeParams = { accounts?: Array<string> | null; events?: Array<string> | null; cursors?: Record<string, string>; runs?: boolean | Array<string> | null; figures?: boolean | FigureParams | null; health?: boolean | null };
+
+/** How often a client is sent the event ``channel.figures``; workers beat every 5 seconds. */
+export type FigureParams = { everyMs?: number };
 
 /** The params of ``gateway.restart.request``; ``reason`` is logged. ``skip_deferral`` is ignored, for nothing is deferred: calls under way are finished. */
 export type DeferrableRestartParams = { reason?: string | null; delayMs?: number; skipDeferral?: boolean };
@@ -227,6 +230,9 @@ export type RecentParams = { limit?: number; accounts?: Array<string> | null };
 
 /** The params of ``messages.trace``: an account, and one of cursor and message id; or a run. */
 export type TraceParams = { channel?: string | null; accountId?: string | null; messageId?: string | null; cursor?: string | null; runId?: string | null };
+
+/** The params of ``metrics.history``: ``keys`` absent mean all accounts and agents. ``range`` is the last hour, in steps of 10 s, or the last day, in steps of 5 min; with ``points`` neighbouring steps are joined until there are no more than so many. */
+export type HistoryParams = { keys?: Array<string> | null; series?: Array<"cpu" | "errors" | "in" | "out" | "restarts" | "rss">; range?: "1h" | "24h"; points?: number | null };
 
 /** The params of ``models.list``: each view is the same list here. */
 export type ModelsListParams = { view?: "all" | "configured" | "default"; agentId?: string | null };
@@ -459,7 +465,7 @@ export interface MethodParams {
   "device.token.rotate": RotateParams;
   /** Answer with recent faults: refused clients, accounts that failed. */
   "diagnostics.stability": StabilityParams;
-  /** Subscribe to our events, replacing what was subscribed; what came after `cursors` is sent first. `gaps` names the accounts of which more is missing, as does the event `channel.gap`. The answer's `cursors` are where what follows begins: send them back where nothing newer was seen. With `runs` the events `agent` and `chat` come for those sessions only, or not at all (`false`). */
+  /** Subscribe to our events, replacing what was subscribed; what came after `cursors` is sent first. `gaps` names the accounts of which more is missing, as does the event `channel.gap`. The answer's `cursors` are where what follows begins: send them back where nothing newer was seen. With `runs` the events `agent` and `chat` come for those sessions only, or not at all (`false`). With `figures` (`true`, `{everyMs}`) the event `channel.figures` comes at once and then every 5 s, or as often as asked; with `health: false` no change of the health comes. */
   "events.subscribe": SubscribeParams;
   /** Answer with the clients that are connected now, those of the command line too: how long ago they came (`ageMs`), what they asked, and how many bytes they have not read yet (`unread`). */
   "gateway.clients": NoParams;
@@ -485,6 +491,8 @@ export interface MethodParams {
   "messages.recent": RecentParams;
   /** Answer with what became of a message: `message` as it has arrived, `admission`, `run`, the run `askedIn` where it was asked together with others, and `outbox`, its answer's way into the chat. It is named by its event's `cursor`, its platform's `messageId`, or its `runId`. */
   "messages.trace": TraceParams;
+  /** Answer with the past of the accounts' figures: `series` has for each name lists of values, in the order of `keys`, the first for the `stepMs` milliseconds after `from`, `null` where nothing is known. `in`, `out`, `errors` (dropped, repetitions left out) and `restarts` count what was within a step; `rss` (KiB) and `cpu` (percent of a core) are averages. */
+  "metrics.history": HistoryParams;
   /** Answer with the models that agents ask; an agent without one by name is a model itself. `agents` (ours) are those that ask it. */
   "models.list": ModelsListParams;
   /** Answer with one node that is connected or approved. */

@@ -107,24 +107,55 @@ class AccountStatus(msgspec.Struct, frozen=True, rename="camel"):
     plugin: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-PLUGIN_FIELDS = frozenset(
+# Fields of a row that change with every beat or message: they are figures, no change of the status.
+ROW_FIGURES = (
+    "rss_bytes",
+    "cpu_percent",
+    "fds",
+    "loop_lag_ms",
+    "queued",
+    "messages_in",
+    "messages_out",
+    "dropped",
+    "log_dropped",
+    "media_bytes",
+)
+PLUGIN_FIGURES = frozenset(
+    {
+        "busy",
+        "activeRuns",
+        "lastEventAt",
+        "lastTransportActivityAt",
+        "lastInboundAt",
+        "lastOutboundAt",
+    }
+)  # the same of what a plugin says about itself
+
+PLUGIN_FIELDS = PLUGIN_FIGURES | frozenset(
     {
         "connected",
         "linked",
         "authenticatedAt",  # epoch ms of the last login
         "mode",
-        "busy",
-        "activeRuns",
         "lastConnectedAt",
         "lastDisconnectAt",
-        "lastEventAt",
-        "lastTransportActivityAt",
-        "lastInboundAt",
-        "lastOutboundAt",
         "lastError",
         "detail",
     }
 )  # what a plugin may say about itself; everything else is the supervisor's
+
+
+def is_same_status(before: AccountStatus, row: AccountStatus) -> bool:
+    """Return whether two rows of an account differ in nothing but figures."""
+    figures = {name: getattr(before, name) for name in ROW_FIGURES}
+    plugin = _without_figures(before.plugin)
+    if plugin != _without_figures(row.plugin):
+        return False
+    return msgspec.structs.replace(row, plugin=before.plugin, **figures) == before
+
+
+def _without_figures(plugin: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in plugin.items() if name not in PLUGIN_FIGURES}
 
 
 class GatewayStatus(msgspec.Struct, frozen=True, rename="camel"):

@@ -34,6 +34,8 @@ from runtime.gateway.cron.timers import Timers
 from runtime.gateway.devices.devices import Devices
 from runtime.gateway.devices.nodes import Nodes
 from runtime.gateway.devices.registry import Registry
+from runtime.gateway.figures.history import FigureHistory
+from runtime.gateway.figures.streams import FigureStreams
 from runtime.gateway.file_limit import open_file_limit, shares
 from runtime.gateway.hooks.hooks import Hooks
 from runtime.gateway.http.canvas_host import CanvasHost
@@ -200,6 +202,8 @@ def assemble(
         hooks=Hooks(timers, asking),
         reception=reception,
         recovery=recovery,
+        figures=FigureStreams(accounts),
+        history=FigureHistory(accounts, jobs, state),
         data_link=DataRouter(
             boot.data,
             boot_id,

@@ -20,7 +20,10 @@ from runtime.gateway.presence import Presence
 from runtime.gateway.readiness import Readiness
 
 PRESENCE_SECONDS = 1.0  # between two broadcasts of the presence
-HEALTH_SECONDS = 1.0  # between two broadcasts of the health, at least
+# Between two broadcasts of the health, at least: where a phase has changed, and where none has.
+PHASE_SECONDS = 1.0
+HEALTH_SECONDS = 5.0
+GATHER_SECONDS = 0.05  # in which what changes together is waited for
 HEALTH_BYTES = 10_000_000  # a second, over all clients: many accounts are shown less often
 
 
@@ -52,6 +55,8 @@ class Hub:
         self._refused: Counter[str] = Counter()
         self._presence_timer: asyncio.TimerHandle | None = None
         self._health_timer: asyncio.TimerHandle | None = None
+        self._health_at = float("-inf")  # the loop's time of the last broadcast
+        self._without_health: set[ClientView] = set()
         self._tick_timer = self._next_tick()
 
     @property
@@ -68,6 +73,7 @@ class Hub:
     def remove(self, client: ClientView) -> None:
         """Remove a client whose connection has ended; its counters stay in the sums."""
         self._clients.discard(client)
+        self._without_health.discard(client)
         self._requests_of_gone += client.asked
         self._failures_of_gone += client.failed
         if self._presence.remove(client):
@@ -134,12 +140,28 @@ class Hub:
         if self._presence_timer is None and not self._readiness.draining:
             self._presence_timer = self._loop.call_later(PRESENCE_SECONDS, self._broadcast_presence)
 
-    def health_changed(self) -> None:
-        """Broadcast the health of the accounts soon: once for all that changes meanwhile."""
-        if self._health_timer is None and not self._readiness.draining:
-            size = self._health.size * len(self._clients)
-            wait = max(HEALTH_SECONDS, size / HEALTH_BYTES)
-            self._health_timer = self._loop.call_later(wait, self._broadcast_health)
+    def choose_health(self, client: ClientView, wanted: bool) -> None:
+        """Send ``client`` the changes of the health, or no more of them."""
+        if wanted:
+            self._without_health.discard(client)
+        else:
+            self._without_health.add(client)
+
+    def health_changed(self, *, at_once: bool) -> None:
+        """Broadcast the health of the accounts: once for all that changes meanwhile.
+
+        ``at_once``: a phase has changed, which clients must not learn late.
+        """
+        if self._readiness.draining:
+            return
+        size = self._health.size * (len(self._clients) - len(self._without_health))
+        pause = max(PHASE_SECONDS if at_once else HEALTH_SECONDS, size / HEALTH_BYTES)
+        due = max(self._loop.time() + GATHER_SECONDS, self._health_at + pause)
+        if self._health_timer is not None:
+            if self._health_timer.when() <= due:
+                return
+            self._health_timer.cancel()
+        self._health_timer = self._loop.call_at(due, self._broadcast_health)
 
     def close(self) -> None:
         """Stop the timers."""
@@ -160,4 +182,6 @@ class Hub:
 
     def _broadcast_health(self) -> None:
         self._health_timer = None
-        self.broadcast("health", self._health.payload)
+        self._health_at = self._loop.time()
+        without = self._without_health
+        self.broadcast("health", self._health.payload, wanted=lambda each: each not in without)

@@ -110,7 +110,7 @@ def _change(parts: GatewayParts, key: str, row: AccountStatus) -> None:
         return
     before = parts.accounts.rows.get(key)
     if parts.accounts.learn(key, row):
-        parts.hub.health_changed()
+        parts.hub.health_changed(at_once=before is None or before.phase != row.phase)
         if row.phase in ("backoff", "failed"):
             parts.stability.note(
                 f"account.{row.phase}", account=key, reason=row.cause, failures=row.failures
@@ -158,7 +158,7 @@ def _remove(parts: GatewayParts, key: str) -> None:
     parts.accounts.remove(key)
     parts.data_link.reported(key)
     if not is_agent(key):
-        parts.hub.health_changed()
+        parts.hub.health_changed(at_once=True)
         parts.outbox.reported(key)
         parts.gatekeeper.forget(key)
     parts.data_link.forget(key, row.incarnation)

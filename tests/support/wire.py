@@ -30,6 +30,7 @@ OURS = {
     "agent.status",
     "agent.removed",
     "channel.gap",
+    "channel.figures",
     "supervisor.request",  # to our own supervisor alone
 }
 RESULTS = {

@@ -7,7 +7,7 @@ from typing import Any
 
 from ipc.errors import RemoteError
 from ipc.frames.bootstrap import ChannelInfo
-from ipc.frames.status import AccountStatus
+from ipc.frames.status import AccountStatus, is_same_status
 from ipc.frames.words import AGENT, ALIVE, INVALID_REQUEST, NOT_LINKED, Phase, agent_key, is_agent
 from ipc.metrics import Series
 
@@ -56,6 +56,10 @@ class Accounts:
         """Return the row of an account or an agent."""
         return self._those_of(key).get(key)
 
+    def every_row(self) -> dict[str, AccountStatus]:
+        """Return the rows of all accounts and agents by key."""
+        return self.rows | self.agents
+
     def all_keys(self) -> list[str]:
         """Return the keys of all accounts and agents."""
         return [*self.rows, *self.agents]
@@ -64,11 +68,11 @@ class Accounts:
         return self.agents if is_agent(key) else self.rows
 
     def learn(self, key: str, row: AccountStatus) -> bool:
-        """Take a row as it is now; return whether it has changed."""
+        """Take a row as it is now; return whether more than figures has changed."""
         rows = self._those_of(key)
-        if rows.get(key) == row:
+        before, rows[key] = rows.get(key), row
+        if before is not None and is_same_status(before, row):
             return False
-        rows[key] = row
         self.version += rows is self.rows
         return True
 

@@ -13,6 +13,7 @@ from runtime.gateway.accounts.health import AGENT as MAIN
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import public, repeatable
 from runtime.gateway.conversations.session_keys import main_key
+from runtime.gateway.figures.streams import FIGURES
 from runtime.gateway.parts import GatewayParts
 
 EVENTS = (
@@ -46,7 +47,7 @@ def hello(parts: GatewayParts, client: ConnectedClient) -> dict[str, Any]:
     server: dict[str, Any] = {"version": parts.boot.version, "connId": client.id}
     features: dict[str, Any] = {
         "methods": public(client.protocol),
-        "events": [*EVENTS, *sorted(OWN_EVENTS)],
+        "events": [*EVENTS, *sorted(OWN_EVENTS), FIGURES],
     }
     if REPEATABLE in client.connect.caps:
         features["repeatable"] = repeatable(client.protocol)

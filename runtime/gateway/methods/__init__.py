@@ -41,6 +41,7 @@ LATE = {
     "send": "send",
     "message": "message.action",
     "messages": "messages.forget",
+    "metrics": "metrics.history",
     "nodes": (
         "node.list node.describe node.rename node.invoke node.invoke.result "
         "node.pluginSurface.refresh node.event"

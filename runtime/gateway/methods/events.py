@@ -29,19 +29,29 @@ SessionKey = Annotated[str, Meta(min_length=1, max_length=512)]
 Chosen = frozenset[str] | None  # the accounts of a subscription; ``None``: all
 
 
+class FigureParams(Params):
+    """How often a client is sent the event ``channel.figures``; workers beat every 5 seconds."""
+
+    every_ms: Annotated[int, Meta(ge=1000, le=60_000)] = 5000
+
+
 class SubscribeParams(Params):
     """The params of ``events.subscribe``: ``accounts`` and ``events`` absent mean all.
 
     ``cursors`` holds the last cursor seen of each account, or where the last subscription began:
     what came after it is sent before anything new. ``*`` stands for accounts that are not named.
     ``runs`` are the sessions whose events ``agent`` and ``chat`` are sent: ``True`` means those of
-    all, as before any choice; absent it changes nothing.
+    all, as before any choice; absent it changes nothing. So it is with ``figures``, whether and how
+    often ``channel.figures`` is sent (before any choice: not at all), and with ``health``, whether
+    changes of the health are (before any choice: yes).
     """
 
     accounts: list[Key] | None = None
     events: list[str] | None = None
     cursors: dict[Key, Annotated[str, Meta(max_length=41)]] = {}
     runs: bool | list[SessionKey] | None = None
+    figures: bool | FigureParams | None = None
+    health: bool | None = None
 
 
 @method("events.subscribe", READ, SubscribeParams, ours=True)
@@ -52,8 +62,13 @@ async def events_subscribe(
     first. `gaps` names the accounts of which more is missing, as does the event `channel.gap`. The
     answer's `cursors` are where what follows begins: send them back where nothing newer was seen.
     With `runs` the events `agent` and `chat` come for those sessions only, or not at all (`false`).
+    With `figures` (`true`, `{everyMs}`) the event `channel.figures` comes at once and then every
+    5 s, or as often as asked; with `health: false` no change of the health comes.
     """
     _choose_runs(parts, client, params.runs)
+    _choose_figures(parts, client, params.figures)
+    if params.health is not None:
+        parts.hub.choose_health(client, params.health)
     events = OWN_EVENTS if params.events is None else frozenset(params.events)
     if unknown := events - OWN_EVENTS:
         raise RemoteError(INVALID_REQUEST, f"invalid events.subscribe event: {min(unknown)[:128]}")
@@ -95,6 +110,18 @@ def _choose_runs(
     keys = [] if isinstance(runs, bool) else [parts.asking.key_in(each) for each in runs]
     chosen = None if runs is True else keys
     parts.broadcast.choose(client, chosen)
+
+
+def _choose_figures(
+    parts: GatewayParts, client: ConnectedClient, wanted: bool | FigureParams | None
+) -> None:
+    """Follow how often a client wants to be sent the figures of all accounts."""
+    if wanted is True:
+        wanted = FigureParams()
+    if wanted:
+        parts.figures.subscribe(client, wanted.every_ms)
+    elif wanted is False:
+        parts.figures.unsubscribe(client)
 
 
 def _pause(parts: GatewayParts, client: ConnectedClient, chosen: Chosen) -> dict[str, Cursor]:

@@ -199,7 +199,7 @@ class Account:
         self.heartbeat.take(beat, now)
 
     def patch(self, fields: dict[str, Any]) -> bool:
-        """Take what the plugin reports about itself; return whether anything changed."""
+        """Take what the plugin reports about itself; return whether more than figures changed."""
         if "lastError" in fields:
             said = fields["lastError"]
             self._last_error = None if said is None else str(said)

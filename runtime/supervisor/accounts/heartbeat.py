@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ipc.frames.control import Beat
-from ipc.frames.status import PLUGIN_FIELDS
+from ipc.frames.status import PLUGIN_FIELDS, PLUGIN_FIGURES
 from ipc.heartbeat import Pulse, Verdict
 from runtime.supervisor.child import Process
 from runtime.supervisor.processes import vitals
@@ -105,9 +105,13 @@ class Heartbeat:
         self.beat, self.beat_at = beat, now
 
     def patch(self, fields: dict[str, Any]) -> bool:
-        """Keep the fields that a plugin may set; return whether any of them changed."""
+        """Keep the fields that a plugin may set; return whether more than figures changed."""
         allowed = {name: value for name, value in fields.items() if name in PLUGIN_FIELDS}
-        changed = any(self.plugin.get(name) != allowed[name] for name in allowed)
+        changed = any(
+            self.plugin.get(name) != value
+            for name, value in allowed.items()
+            if name not in PLUGIN_FIGURES
+        )
         self.plugin.update(allowed)
         return changed
 

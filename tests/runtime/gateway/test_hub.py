@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import msgspec
+from typing import Any
 
-from tests.support.gateway_rig import gateway_rig
+import msgspec
+import pytest
+
+from runtime.gateway import hub as module
+from tests.support.gateway_rig import GatewayRig, gateway_rig
 from tests.support.handshakes import greeted
 
 UI = {"id": "openclaw-control-ui", "version": "1", "platform": "linux", "mode": "ui"}
@@ -42,17 +46,65 @@ async def test_presence_is_broadcast_once_for_many_who_come() -> None:
         assert len(opened) == 5
 
 
+async def reported(rig: GatewayRig, **more: Any) -> None:
+    """Report the account with some fields changed."""
+    row = msgspec.to_builtins(rig.parts.accounts.rows["irc:libera"])
+    await rig.report(row | more)
+
+
 async def test_a_change_of_an_account_is_told_to_everybody_once() -> None:
     async with gateway_rig() as rig:
         client = await greeted(rig)
         first = await client.event("health")
+        rig.parts.hub.health_changed(at_once=True)
+        await client.event("health")  # the next one is a second away
         for phase in ("stopping", "stopped"):
-            row = rig.parts.accounts.rows["irc:libera"]
-
-            changed = msgspec.to_builtins(row) | {"phase": phase}
-            await rig.report(changed)
+            await reported(rig, phase=phase)
         second = await client.event("health")
         shown = second["payload"]["channels"]["irc"]["accounts"]["libera"]
         assert shown["running"] is False
-        assert second["seq"] == first["seq"] + 1
+        assert second["seq"] == first["seq"] + 2
         assert second["stateVersion"]["health"] == first["stateVersion"]["health"] + 2
+
+
+async def test_a_phase_is_told_at_once_and_what_is_less_no_more_than_every_5_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "PHASE_SECONDS", 0.1)
+    monkeypatch.setattr(module, "HEALTH_SECONDS", 3600.0)
+    async with gateway_rig() as rig:
+        client = await greeted(rig)
+        await client.event("health")  # after the hello
+        await reported(rig, health="degraded: silent")
+        await client.event("health")  # the first one: none was sent for an hour
+        await reported(rig, health="ok", lastError="late")
+        await reported(rig, phase="stopping")  # does not wait for that hour
+        shown = (await client.event("health"))["payload"]["channels"]["irc"]["accounts"]["libera"]
+        assert (shown["phase"], shown["lastError"]) == ("stopping", "late")
+
+
+async def test_figures_alone_are_no_health() -> None:
+    async with gateway_rig() as rig:
+        before = rig.parts.hub.state_version().health
+        await reported(rig, messagesIn=7, plugin={"lastInboundAt": 5})
+        assert rig.parts.accounts.rows["irc:libera"].messages_in == 7
+        assert rig.parts.hub.state_version().health == before
+
+
+async def test_a_client_may_go_without_the_health() -> None:
+    async with gateway_rig() as rig:
+        client, other = await greeted(rig), await greeted(rig)
+        for each in (client, other):
+            await each.event("health")  # after the hello
+        await client.call("events.subscribe", {"events": [], "health": False})
+        await reported(rig, phase="stopping")
+        await other.event("health")
+        params = {"events": [], "health": True}
+        await client.send(
+            {"type": "req", "id": "2", "method": "events.subscribe", "params": params}
+        )
+        while (frame := await client.next())["type"] != "res":
+            assert frame["event"] != "health"
+        rig.parts.hub.health_changed(at_once=True)
+        seen = await client.event("health")
+        assert seen["payload"]["channels"]["irc"]["accounts"]["libera"]["phase"] == "stopping"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ipc.frames.control import Beat
+from ipc.frames.status import PLUGIN_FIELDS, PLUGIN_FIGURES
 from ipc.heartbeat import Verdict
 from runtime.supervisor.accounts.heartbeat import BUSY, Heartbeat, Silence, Totals
 from runtime.supervisor.processes import vitals
@@ -105,6 +106,14 @@ def test_a_plugin_sets_its_own_fields_only() -> None:
     assert heartbeat.patch({"connected": True, "pid": 1})
     assert not heartbeat.patch({"connected": True})
     assert heartbeat.plugin == {"connected": True}
+
+
+def test_what_changes_with_every_message_is_a_figure_and_no_change() -> None:
+    heartbeat = met()
+    assert not heartbeat.patch(dict.fromkeys(PLUGIN_FIGURES, 1))
+    assert heartbeat.plugin == dict.fromkeys(PLUGIN_FIGURES, 1)
+    for name in PLUGIN_FIELDS - PLUGIN_FIGURES:
+        assert heartbeat.patch({name: 1, "lastEventAt": 2}), name
 
 
 def test_totals_add_up_over_incarnations_and_include_the_running_one() -> None:

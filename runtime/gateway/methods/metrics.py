@@ -1,0 +1,43 @@
+"""Returns what has become of the figures of accounts: ``metrics.history``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from ipc.frames.requests import Params
+from runtime.gateway.access.scopes import READ
+from runtime.gateway.clients.client import ConnectedClient
+from runtime.gateway.clients.method_table import method
+from runtime.gateway.figures.history import COARSE_SLOTS, FINE_SLOTS, Range
+from runtime.gateway.figures.history_ring import NAMES, Name
+from runtime.gateway.parts import GatewayParts
+
+Key = Annotated[str, Meta(min_length=1, max_length=129)]
+
+
+class HistoryParams(Params):
+    """The params of ``metrics.history``: ``keys`` absent mean all accounts and agents.
+
+    ``range`` is the last hour, in steps of 10 s, or the last day, in steps of 5 min; with
+    ``points`` neighbouring steps are joined until there are no more than so many.
+    """
+
+    keys: Annotated[list[Key], Meta(max_length=10_000)] | None = None
+    series: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=len(NAMES))] = NAMES
+    range: Range = "1h"
+    points: Annotated[int, Meta(ge=1, le=max(FINE_SLOTS, COARSE_SLOTS))] | None = None
+
+
+@method("metrics.history", READ, HistoryParams, ours=True)
+async def metrics_history(
+    parts: GatewayParts, client: ConnectedClient, params: HistoryParams
+) -> Any:
+    """Answer with the past of the accounts' figures: `series` has for each name lists of values, in
+    the order of `keys`, the first for the `stepMs` milliseconds after `from`, `null` where nothing
+    is known. `in`, `out`, `errors` (dropped, repetitions left out) and `restarts` count what was
+    within a step; `rss` (KiB) and `cpu` (percent of a core) are averages.
+    """
+    names = list(dict.fromkeys(params.series))
+    return await parts.history.answer(params.keys, names, params.range, params.points)
