@@ -97,7 +97,7 @@ export type ChannelsStatusParams = { probe?: boolean; timeoutMs?: number; channe
 export type WhyParams = { channel: string; senderId: string; accountId?: string | null; chat?: string | null; guild?: string | null; roles?: Array<string> };
 
 /** The params of ``chat.abort``; without ``run_id`` all runs of the session are meant. */
-export type ChatAbortParams = { sessionKey: string; runId?: string | null; agentId?: string | null };
+export type ChatAbortParams = { sessionKey: string; runId?: string | null; agentId?: string | null; preserveSideRuns?: boolean | null };
 
 /** The params of ``chat.history``. ``offset`` counts back from the newest entry. */
 export type ChatHistoryParams = { sessionKey: string; limit?: number; offset?: number; maxChars?: number; agentId?: string | null };
@@ -112,7 +112,7 @@ export type ChatMessageGetParams = { sessionKey: string; messageId: string; maxC
 export type ChatMetadataParams = { agentId?: string | null; sessionKey?: string | null };
 
 /** The params of ``chat.send``, OpenClaw's; those without effect are named in the answer. */
-export type ChatSendParams = { sessionKey: string; message: string; idempotencyKey: string; agentId?: string | null; sessionId?: string | null; thinking?: string | null; fastMode?: boolean | null; queueMode?: "collect" | "followup" | "interrupt" | "steer" | null; deliver?: boolean; originatingChannel?: string | null; originatingTo?: string | null; originatingAccountId?: string | null; originatingThreadId?: string | null; replyToId?: string | null; attachments?: Array<FileParams>; timeoutMs?: number | null; expectedLeafEntryId?: string | null; suppressCommandInterpretation?: boolean };
+export type ChatSendParams = { sessionKey: string; message: string; idempotencyKey: string; agentId?: string | null; sessionId?: string | null; thinking?: string | null; fastMode?: boolean | "auto" | null; queueMode?: "collect" | "followup" | "interrupt" | "steer" | null; deliver?: boolean; originatingChannel?: string | null; originatingTo?: string | null; originatingAccountId?: string | null; originatingThreadId?: string | null; replyToId?: string | null; attachments?: Array<FileParams>; timeoutMs?: number | null; expectedLeafEntryId?: string | null; suppressCommandInterpretation?: boolean };
 
 /** The params of ``commands.list``; the list is the same for every agent and scope. */
 export type CommandsListParams = { agentId?: string | null; provider?: string | null; scope?: "both" | "native" | "text" | null; includeArgs?: boolean };
@@ -277,34 +277,34 @@ export type PollParams = { to: string; question: string; options: Array<string>;
 export type SendParams = { to: string; idempotencyKey: string; message?: string; mediaUrl?: string | null; mediaUrls?: Array<string>; channel?: string | null; accountId?: string | null; replyToId?: string | null; threadId?: string | null; agentId?: string | null; sessionKey?: string | null; gifPlayback?: boolean; forceDocument?: boolean; silent?: boolean; asVoice?: boolean; parseMode?: string | null; buffer?: string | null; filename?: string | null; contentType?: string | null; markup?: "markdown" | "plain"; timeoutMs?: number | null; queue?: boolean };
 
 /** The params of ``sessions.abort``; without ``run_id`` all runs are meant. */
-export type SessionsAbortParams = { key: string; runId?: string | null };
+export type SessionsAbortParams = { key: string; agentId?: string | null; clearQueued?: boolean | null; runId?: string | null };
 
-/** The params of ``sessions.create``; without a key the session has one of its own. */
-export type SessionsCreateParams = { key?: string | null; agentId?: string | null; label?: string | null; model?: string | null; message?: string | null };
+/** The params of ``sessions.create``; without a key the session has one of its own. The last three are accepted and ignored: a session here has no parent. */
+export type SessionsCreateParams = { key?: string | null; agentId?: string | null; label?: string | null; model?: string | null; message?: string | null; parentSessionKey?: string | null; succeedsParent?: boolean | null; emitCommandHooks?: boolean | null };
 
-/** The params of ``sessions.delete``. */
-export type SessionsDeleteParams = { key: string; deleteTranscript?: boolean };
+/** The params of ``sessions.delete``. Where ``expected_session_id`` is not the session's any more, or ``archived_only`` and it is not archived, nothing is deleted. */
+export type SessionsDeleteParams = { key: string; agentId?: string | null; deleteTranscript?: boolean; expectedSessionId?: string | null; archivedOnly?: boolean; emitLifecycleHooks?: boolean | null };
 
-/** One session by its key. */
-export type SessionKeyParams = { key: string };
+/** The params of ``sessions.describe``. */
+export type SessionsDescribeParams = { key: string; agentId?: string | null; includeDerivedTitles?: boolean; includeLastMessage?: boolean };
 
 /** The params of ``sessions.get``. */
-export type SessionsGetParams = { key: string; limit?: number };
+export type SessionsGetParams = { key: string; agentId?: string | null; limit?: number };
 
 /** The params of ``sessions.list``; those without a meaning here are accepted and ignored. */
-export type SessionsListParams = { limit?: number; offset?: number; activeMinutes?: number | null; label?: string | null; agentId?: string | null; search?: string; archived?: boolean | null; includeDerivedTitles?: boolean; includeLastMessage?: boolean; includeGlobal?: boolean | null; includeUnknown?: boolean | null; sortBy?: string | null; spawnedBy?: string | null };
+export type SessionsListParams = { limit?: number; offset?: number; activeMinutes?: number | null; label?: string | null; agentId?: string | null; search?: string; archived?: boolean | "all"; includeDerivedTitles?: boolean; includeLastMessage?: boolean; includeGlobal?: boolean | null; includeUnknown?: boolean | null; configuredAgentsOnly?: boolean | null; includePeople?: boolean | null; ownerFirst?: boolean | null; requireLastInteraction?: boolean | null; sortBy?: string | null; spawnedBy?: string | null };
 
-/** The params of ``sessions.messages.subscribe`` and ``unsubscribe``. */
-export type SubscribeMessagesParams = { key: string };
+/** One session by its key; a bare one is of the agent ``agent_id``. */
+export type SessionKeyParams = { key: string; agentId?: string | null };
 
-/** The params of ``sessions.patch``; ``null`` clears a field. */
-export type SessionsPatchParams = { key: string; label?: string | null; model?: string | null; thinkingLevel?: "high" | "low" | "medium" | "minimal" | "off" | null; verboseLevel?: string | null; reasoningLevel?: string | null; responseUsage?: string | null; elevatedLevel?: string | null; sendPolicy?: "allow" | "deny" | null; groupActivation?: "always" | "mention" | null; archived?: boolean; pinned?: boolean };
+/** The params of ``sessions.patch``; ``null`` clears a field. Where ``expected_session_id`` is not the session's any more, nothing is changed. */
+export type SessionsPatchParams = { key: string; agentId?: string | null; expectedSessionId?: string | null; label?: string | null; model?: string | null; thinkingLevel?: "adaptive" | "high" | "low" | "max" | "medium" | "minimal" | "off" | "ultra" | "xhigh" | null; fastMode?: boolean | "auto" | null; traceLevel?: string | null; verboseLevel?: string | null; reasoningLevel?: string | null; responseUsage?: string | null; elevatedLevel?: string | null; sendPolicy?: "allow" | "deny" | null; groupActivation?: "always" | "mention" | null; archived?: boolean; pinned?: boolean };
 
 /** The params of ``sessions.preview``. */
 export type SessionsPreviewParams = { keys: Array<string>; limit?: number; maxChars?: number };
 
 /** The params of ``sessions.reset``. */
-export type SessionsResetParams = { key: string; reason?: "new" | "reset" };
+export type SessionsResetParams = { key: string; agentId?: string | null; reason?: "new" | "reset" };
 
 /** The params of ``sessions.resolve``: one of key, id and label. */
 export type SessionsResolveParams = { key?: string | null; sessionId?: string | null; label?: string | null; agentId?: string | null; allowMissing?: boolean };
@@ -313,7 +313,7 @@ export type SessionsResolveParams = { key?: string | null; sessionId?: string | 
 export type SessionsSearchParams = { query: string; agentId?: string | null; sessionKeys?: Array<string> | null; limit?: number; resultMode?: "messages" | "sessions" };
 
 /** The params of ``sessions.send``. */
-export type SessionsSendParams = { key: string; message: string; idempotencyKey?: string | null; thinking?: string | null; attachments?: Array<FileParams>; timeoutMs?: number | null };
+export type SessionsSendParams = { key: string; agentId?: string | null; message: string; idempotencyKey?: string | null; thinking?: string | null; attachments?: Array<FileParams>; timeoutMs?: number | null };
 
 /** The params of ``sessions.usage``; what concerns days is named in the answer's ``ignored``. */
 export type SessionsUsageParams = { key?: string | null; agentId?: string | null; agentScope?: "all" | null; limit?: number; startDate?: string | null; endDate?: string | null; mode?: "gateway" | "specific" | "utc" | null; utcOffset?: string | null; range?: string | null; groupBy?: string | null; includeHistorical?: boolean | null; includeContextWeight?: boolean | null };
@@ -483,7 +483,7 @@ export interface MethodParams {
   "logs.tail": TailParams;
   /** Answer with paths (`/media/…?t=…`) of files of an account's messages, which may be fetched from the gateway's port for five minutes without any other secret. */
   "media.ticket": MediaTicketParams;
-  /** Send, edit, delete, react, read, type, or ask for history, chat or members, as far as the channel can (`channels.status` lists it in `can`); once per key. Unknown params are refused. What is sent with `sessionKey` is added to that session's transcript. */
+  /** Send, edit, delete, react, read, type, or ask for history, chat or members, as far as the channel can (`channels.status` lists it in `can`); once per key. Unknown params are refused. What is sent with `sessionKey` is added to that session's transcript. `read` without a message is `history`; `poll` takes `pollQuestion`, `pollOption` and `pollMulti`. */
   "message.action": MessageActionParams;
   /** Erase a person from the journal: what the person wrote, the direct chats, what was to be sent there, the transcripts of both with their runs, stored files and the approval. Answers in numbers; `underWay` sends are left to end, and `copies` of the journal still hold everything. Ids by which messages and runs are known again stay. */
   "messages.forget": ForgetParams;
@@ -534,15 +534,15 @@ export interface MethodParams {
   /** Delete a session with its transcript, which is kept nowhere else; its runs are ended. */
   "sessions.delete": SessionsDeleteParams;
   /** Answer with the row of a session, `null` for one that there is not. */
-  "sessions.describe": SessionKeyParams;
+  "sessions.describe": SessionsDescribeParams;
   /** Answer with the newest entries of a session's transcript. */
   "sessions.get": SessionsGetParams;
   /** Answer with sessions, those that changed last first. */
   "sessions.list": SessionsListParams;
   /** Send this client `session.message` of one session from now on. */
-  "sessions.messages.subscribe": SubscribeMessagesParams;
+  "sessions.messages.subscribe": SessionKeyParams;
   /** Send this client `session.message` of one session no more. */
-  "sessions.messages.unsubscribe": SubscribeMessagesParams;
+  "sessions.messages.unsubscribe": SessionKeyParams;
   /** Change a session, which is made where there is none. `null` clears a field. `model` and `thinkingLevel` are asked for in its turns, as far as the agent's kind knows them; `ignored` (ours) names fields that are kept and have no effect. */
   "sessions.patch": SessionsPatchParams;
   /** Answer with the last words of some sessions. */

@@ -15,7 +15,9 @@ from typing import Any
 
 VARIABLE = "TRUNKLINE_OPENCLAW"
 PATIENCE = 120.0  # seconds; one start of the command line takes 2 to 6
-PLUGIN = Path(__file__).parent / "plugin"  # makes `irc` a channel that the gateway delivers
+PLUGIN = (
+    Path(__file__).parent / "plugin"
+)  # makes channels of irc and telegram, which the gateway has
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,13 @@ class Openclaw:
         return {"OPENCLAW_GATEWAY_URL": self.url, "OPENCLAW_GATEWAY_TOKEN": self.token}
 
     def configure(self) -> None:
-        """Write the configuration: our plugin, without which ``irc`` is no channel to it."""
+        """Write the configuration: our plugin, without which it asks no gateway for a channel."""
         config = {
-            "channels": {"irc": {"enabled": True}},
+            "channels": {"irc": {"enabled": True}, "telegram": {"enabled": True}},
             "plugins": {
                 "load": {"paths": [str(PLUGIN)]},
-                "allow": ["trunkline-irc"],
-                "entries": {"trunkline-irc": {"enabled": True}},
+                "allow": ["trunkline-channels"],
+                "entries": {"trunkline-channels": {"enabled": True}},
             },
         }
         (self.home / "openclaw.json").write_text(json.dumps(config))

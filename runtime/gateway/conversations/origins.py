@@ -56,6 +56,11 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
         return self.same_for(person) == self.same_for(self.peer)
 
 
+def chat_in(channel: str, named: str) -> str:
+    """Return the id of a chat that a client names: OpenClaw's put the channel before it."""
+    return named.removeprefix(f"{channel}:") or named
+
+
 def origin_of(key: str, message: Inbound, policy: AccessPolicy) -> Origin:
     """Return where a message of the account ``key`` comes from."""
     channel, _, account = key.partition(":")

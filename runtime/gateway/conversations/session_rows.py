@@ -40,6 +40,8 @@ def session_row(session: Session, runs: Sequence[Run] = ()) -> Row:
         "pinned": session.pinned,
         "unread": False,
     }
+    if session.archived:
+        row["archivedAt"] = session.archived_at
     if session.label:
         row |= {"label": session.label, "displayName": session.label}
     if session.channel:
@@ -64,6 +66,8 @@ SETTINGS = frozenset(
     {
         "model",
         "thinkingLevel",
+        "fastMode",
+        "traceLevel",
         "verboseLevel",
         "reasoningLevel",
         "responseUsage",

@@ -15,6 +15,7 @@ from ipc.errors import RemoteError
 from ipc.frames.words import AGENT
 from runtime.gateway.accounts.agents import Agents
 from runtime.gateway.accounts.rows import Accounts
+from runtime.gateway.conversations.origins import chat_in
 from runtime.gateway.cron.schedule import iso
 from runtime.gateway.host_zone import host_zone
 from runtime.gateway.hub import Hub
@@ -113,7 +114,8 @@ class TimerLinks(msgspec.Struct, frozen=True):
         if not to:
             raise NoRoute(f"Delivering to {known[name].label} requires target <chatId>")
         try:
-            return ReplyTarget(self.accounts.resolve("delivery", name, account), to, thread)
+            resolved = self.accounts.resolve("delivery", name, account)
+            return ReplyTarget(resolved, chat_in(name, to), thread)
         except RemoteError as error:
             raise NoRoute(error.message) from None
 

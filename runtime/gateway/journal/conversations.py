@@ -45,6 +45,7 @@ class Session(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     to: str = ""
     thread: str | None = None
     archived: bool = False
+    archived_at: int = 0
     pinned: bool = False
 
 

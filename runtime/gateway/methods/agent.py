@@ -177,16 +177,10 @@ async def request_of(parts: GatewayParts, params: AgentParams, agent: str) -> Ru
 
 
 def _check_agent(parts: GatewayParts, params: AgentParams) -> None:
-    """Refuse an agent that there is not, and one to which the session does not belong."""
+    """Refuse an agent that there is not."""
     wanted = parts.asking.agent_in(params.agent_id) if params.agent_id else None
     if wanted and wanted not in parts.agents.listed.entries:
         text = f'invalid agent params: unknown agent id "{wanted}"'
-        raise RemoteError(INVALID_REQUEST, text)
-    if not params.session_key:
-        return
-    owner = agent_of(parts.asking.answered_key(params.session_key))
-    if wanted and owner != wanted:
-        text = f'The agent-scoped session key belongs to "{owner}", not "{wanted}".'
         raise RemoteError(INVALID_REQUEST, text)
 
 
@@ -203,7 +197,7 @@ async def _session(
 ) -> str:
     """Return the key of the session that is meant."""
     if params.session_key:
-        return parts.asking.answered_key(params.session_key)
+        return parts.asking.answered_key(params.session_key, params.agent_id)
     owner = parts.asking.agent_in(params.agent_id)
     if params.session_id:
         return await parts.asking.session_with_id(params.session_id, owner)

@@ -47,7 +47,7 @@ class ChatSendParams(Params):
     agent_id: Word | None = None
     session_id: Word | None = None
     thinking: Word | None = None
-    fast_mode: bool | None = None
+    fast_mode: bool | Literal["auto"] | None = None
     queue_mode: Literal["steer", "followup", "collect", "interrupt"] | None = None
     deliver: bool = False
     originating_channel: Word | None = None
@@ -75,6 +75,7 @@ class ChatAbortParams(Params):
     session_key: Key
     run_id: Id | None = None
     agent_id: Word | None = None
+    preserve_side_runs: bool | None = None
 
 
 class ChatInjectParams(Params):
@@ -94,7 +95,7 @@ async def chat_send(parts: GatewayParts, client: ConnectedClient, params: ChatSe
     "steer"` is followup here, as `note` says. Commands are carried out by the gateway. A file is
     base64 in `content`, or (ours) a stored one: `url: "media:<id>"` and the key of its `account`.
     """
-    key = parts.asking.answered_key(params.session_key)
+    key = parts.asking.answered_key(params.session_key, params.agent_id)
     files = await taken_files(parts, agent_of(key), params.attachments)
     if not params.message.strip() and not files:
         raise RemoteError(INVALID_REQUEST, "message or attachment required")
@@ -134,7 +135,7 @@ async def chat_send(parts: GatewayParts, client: ConnectedClient, params: ChatSe
 @method("chat.abort", WRITE, ChatAbortParams, repeat=Repeat.ALWAYS)
 async def chat_abort(parts: GatewayParts, client: ConnectedClient, params: ChatAbortParams) -> Any:
     """End a run of a session, or all of them. The events of their ends come before the answer."""
-    key = parts.asking.key_in(params.session_key)
+    key = parts.asking.key_in(params.session_key, params.agent_id)
     runs = await parts.asking.abort(key, params.run_id)
     return {"ok": True, "aborted": bool(runs), "runIds": runs}
 
@@ -144,7 +145,7 @@ async def chat_inject(
     parts: GatewayParts, client: ConnectedClient, params: ChatInjectParams
 ) -> Any:
     """Add a message to a session's transcript as if its agent had said it, without asking it."""
-    key = parts.asking.answered_key(params.session_key)
+    key = parts.asking.answered_key(params.session_key, params.agent_id)
     journal = await parts.asking.journal()
     if await journal.session(key) is None:
         raise RemoteError(INVALID_REQUEST, "session not found")

@@ -48,7 +48,7 @@ async def chat_history(
     """Answer with the newest entries of a session's transcript, and with what waits. A session that
     there is not is empty.
     """
-    key = parts.asking.key_in(params.session_key)
+    key = parts.asking.key_in(params.session_key, params.agent_id)
     journal = await parts.asking.journal()
     session = await journal.session(key)
     entries: list[TranscriptEntry] = []
@@ -86,7 +86,7 @@ async def chat_message_get(
     parts: GatewayParts, client: ConnectedClient, params: ChatMessageGetParams
 ) -> Any:
     """Answer with one message of a session's transcript by its id."""
-    key = parts.asking.key_in(params.session_key)
+    key = parts.asking.key_in(params.session_key, params.agent_id)
     journal = await parts.asking.journal()
     session = await journal.session(key)
     number = int(params.message_id) if params.message_id.isdecimal() else 0

@@ -15,6 +15,7 @@ from runtime.gateway.access.scopes import WRITE
 from runtime.gateway.accounts.account_calls import AN_OBJECT
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import AccountCall, Repeat, method
+from runtime.gateway.conversations.origins import chat_in
 from runtime.gateway.methods.send import SEND_SECONDS, delivery, mirrored_in
 from runtime.gateway.parts import GatewayParts
 from workers.messages import Action, Attachment, Id, Outbound, Sent
@@ -33,12 +34,16 @@ THREAD = ("threadId", "thread")
 
 BEFORE = ("before", "beforeId")
 EMOJI = ("emoji", "reaction")
+SWITCHES = frozenset({"action", "json", "verbose", "fromMe"})  # the command line's own
 OF_SEND = ("markup", "buttons", "poll", "silent")  # fields of ``Outbound`` as they are
 COMMON = frozenset({*CHAT, *MESSAGE, *THREAD, "accountId", "channel"})
 # Those of ``send`` that have no meaning here are accepted and ignored there too.
 HINTS = frozenset({"bestEffort", "gifPlayback", "forceDocument", "asVoice", "filename"})
 SEND = COMMON | HINTS | {*TEXT, *MEDIA, *REPLY, *OF_SEND, "mediaUrls"}
 OTHERS = COMMON | {*TEXT, *BEFORE, *EMOJI, "remove", "limit", "markup"}
+POLL = COMMON | {*REPLY, "pollQuestion", "pollOption", "pollMulti", "silent"}
+POLL |= {"pollDurationHours", "pollDurationSeconds", "pollAnonymous", "pollPublic"}
+EMPTY: tuple[Any, ...] = (None, False, "", [])
 HIDDEN = "__"  # what OpenClaw's command line adds for its own use begins so
 
 
@@ -68,14 +73,19 @@ def message_action(
 ) -> Any:
     """Send, edit, delete, react, read, type, or ask for history, chat or members, as far as the
     channel can (`channels.status` lists it in `can`); once per key. Unknown params are refused.
-    What is sent with `sessionKey` is added to that session's transcript.
+    What is sent with `sessionKey` is added to that session's transcript. `read` without a message
+    is `history`; `poll` takes `pollQuestion`, `pollOption` and `pollMulti`.
     """
     accounts = parts.accounts
     account = None if params.account_id is UNSET else params.account_id
     inner = params.params
+    if params.action == "read" and _text(inner, MESSAGE) is None:
+        params.action = "history"  # what OpenClaw's clients mean by it
     _refuse_unknown(params.action, inner)
     account = account or _text(inner, ("accountId",))
     key = accounts.resolve("message.action", params.channel, account)
+    if params.action == "poll" and "poll" in accounts.channels[params.channel].can.get("can", ()):
+        return delivery(parts, key, _poll(params), _receipt)
     if params.action not in accounts.channels[params.channel].actions:
         text = f"channel {params.channel} does not support action {params.action}"
         raise RemoteError(INVALID_REQUEST, text)
@@ -88,9 +98,13 @@ def message_action(
 
 
 def _refuse_unknown(action: str, inner: dict[str, Any]) -> None:
-    """Raise ``RemoteError`` for fields that would have no effect."""
-    known = SEND if action == "send" else OTHERS
-    strange = [name for name in inner if name not in known and not name.startswith(HIDDEN)]
+    """Raise ``RemoteError`` for fields that would have no effect; empty ones ask for nothing."""
+    known = SWITCHES | {"send": SEND, "poll": POLL}.get(action, OTHERS)
+    strange = [
+        name
+        for name, value in inner.items()
+        if name not in known and value not in EMPTY and not name.startswith(HIDDEN)
+    ]
     if strange:
         names = ", ".join(sorted(strange))[:200]
         text = f"invalid message.action params: {action} takes no {names}"
@@ -112,7 +126,7 @@ def _receipt(sent: Sent) -> dict[str, Any]:
 
 def _act(key: str, params: MessageActionParams) -> AccountCall:
     inner = params.params
-    chat, message = _text(inner, CHAT), _text(inner, MESSAGE)
+    chat, message = _chat(params), _text(inner, MESSAGE)
     action = {
         "name": params.action,
         "key": params.idempotency_key,
@@ -139,9 +153,7 @@ def _outbound(params: MessageActionParams) -> Outbound:
     listed = inner.get("mediaUrls")
     urls += [url for url in listed if isinstance(url, str)] if isinstance(listed, list) else []
     text = _text(inner, TEXT) or ""
-    to = _text(inner, CHAT)
-    if to is None:
-        raise RemoteError(INVALID_REQUEST, "invalid message.action params: to is required")
+    to = _required_chat(params)
     if not text and not urls and not inner.get("poll"):
         raise RemoteError(
             INVALID_REQUEST, "invalid message.action params: text or media is required"
@@ -157,6 +169,40 @@ def _outbound(params: MessageActionParams) -> Outbound:
         **{name: inner[name] for name in OF_SEND if inner.get(name) is not None},
     }
     return _converted(message, Outbound)
+
+
+def _poll(params: MessageActionParams) -> Outbound:
+    inner = params.params
+    hours = inner.get("pollDurationHours")
+    poll = {
+        "question": _text(inner, ("pollQuestion",)) or "",
+        "options": inner.get("pollOption"),
+        "multiple": inner.get("pollMulti") is True,
+        "seconds": inner.get("pollDurationSeconds")
+        or (hours * 3600 if type(hours) is int else None),
+    }
+    message = {
+        "to": _required_chat(params),
+        "text": "",
+        "key": params.idempotency_key,
+        "thread": _text(inner, THREAD),
+        "replyTo": _text(inner, REPLY),
+        "poll": poll,
+        "silent": inner.get("silent") is True,
+    }
+    return _converted(message, Outbound)
+
+
+def _required_chat(params: MessageActionParams) -> str:
+    chat = _chat(params)
+    if chat is None:
+        raise RemoteError(INVALID_REQUEST, "invalid message.action params: to is required")
+    return chat
+
+
+def _chat(params: MessageActionParams) -> str | None:
+    named = _text(params.params, CHAT)
+    return None if named is None else chat_in(params.channel, named)
 
 
 def _converted(value: dict[str, Any], struct: type[T]) -> T:

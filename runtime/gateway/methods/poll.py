@@ -13,6 +13,7 @@ from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import WRITE
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import AccountCall, Repeat, method
+from runtime.gateway.conversations.origins import chat_in
 from runtime.gateway.methods.request_parts import Word
 from runtime.gateway.methods.send import delivery
 from runtime.gateway.parts import GatewayParts
@@ -53,7 +54,7 @@ def poll(
     seconds = params.duration_seconds or (params.duration_hours or 0) * 3600 or None
     question = Poll(params.question, params.options, params.max_selections > 1, seconds)
     message = Outbound(
-        params.to,
+        chat_in(channel, params.to),
         "",
         params.idempotency_key,
         params.thread_id,

@@ -14,6 +14,7 @@ from msgspec import Meta
 from ipc.errors import RemoteError
 from ipc.frames.words import INVALID_REQUEST, agent_key
 from ipc.media import media_id
+from runtime.gateway.conversations.origins import chat_in
 from runtime.gateway.journal.conversations import Session, SessionFilter
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.runs import ReplyTarget
@@ -80,7 +81,7 @@ def target_of(
     if not to:
         text = f"Delivering to {accounts.label(key)} requires target <chatId>"
         raise RemoteError(INVALID_REQUEST, text)
-    return ReplyTarget(key, to, thread)
+    return ReplyTarget(key, chat_in(channel, to), thread)
 
 
 async def taken_files(

@@ -18,6 +18,7 @@ from runtime.gateway.accounts.account_calls import SENT
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import AccountCall, Repeat, method
 from runtime.gateway.conversations.history_views import MIRROR
+from runtime.gateway.conversations.origins import chat_in
 from runtime.gateway.conversations.session_keys import agent_of
 from runtime.gateway.journal.conversations import TranscriptEntry
 from runtime.gateway.outbox.results import sent_of
@@ -148,7 +149,7 @@ def send(parts: GatewayParts, client: ConnectedClient, params: SendParams) -> An
     session = mirrored_in(parts, params.session_key)
     ignored = {"ignored": ["sessionKey"]} if params.session_key and session is None else {}
     message = Outbound(
-        to=params.to,
+        to=chat_in(channel, params.to),
         text=params.message,
         key=params.idempotency_key,
         thread=params.thread_id,

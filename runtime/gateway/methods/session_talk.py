@@ -17,24 +17,30 @@ from runtime.gateway.conversations.catalogs import model_in
 from runtime.gateway.conversations.session_keys import named_key
 from runtime.gateway.journal.conversations import SessionFilter
 from runtime.gateway.methods.chat import ChatSendParams, chat_send
-from runtime.gateway.methods.request_parts import FileParams, Key, Word
-from runtime.gateway.methods.sessions import SessionKeyParams
+from runtime.gateway.methods.request_parts import FileParams, Word
+from runtime.gateway.methods.sessions import SessionKeyParams, changed_session
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.runs.asking import changed
 from workers.messages import MAX_TEXT, Id
 
 
 class SessionsCreateParams(Params):
-    """The params of ``sessions.create``; without a key the session has one of its own."""
+    """The params of ``sessions.create``; without a key the session has one of its own.
+
+    The last three are accepted and ignored: a session here has no parent.
+    """
 
     key: Word | None = None
     agent_id: Word | None = None
     label: Word | None = None
     model: Word | None = None
     message: Annotated[str, Meta(max_length=MAX_TEXT)] | None = None
+    parent_session_key: Word | None = None
+    succeeds_parent: bool | None = None
+    emit_command_hooks: bool | None = None
 
 
-class SessionsSendParams(SessionKeyParams):
+class SessionsSendParams(SessionKeyParams, kw_only=True):
     """The params of ``sessions.send``."""
 
     message: Annotated[str, Meta(max_length=MAX_TEXT)]
@@ -42,12 +48,6 @@ class SessionsSendParams(SessionKeyParams):
     thinking: Word | None = None
     attachments: list[FileParams] = []
     timeout_ms: Annotated[int, Meta(ge=0, le=604_800_000)] | None = None
-
-
-class SubscribeMessagesParams(Params):
-    """The params of ``sessions.messages.subscribe`` and ``unsubscribe``."""
-
-    key: Key
 
 
 @method("sessions.create", WRITE, SessionsCreateParams)
@@ -58,7 +58,8 @@ async def sessions_create(
     once under a key of the session's own.
     """
     owner = parts.asking.agent_in(params.agent_id)
-    key = parts.asking.answered_key(params.key or named_key(owner, "dashboard", str(uuid.uuid4())))
+    given = params.key or named_key(owner, "dashboard", str(uuid.uuid4()))
+    key = parts.asking.answered_key(given, params.agent_id)
     journal = await parts.asking.journal()
     session = await journal.session(key)
     if session is None:
@@ -70,7 +71,7 @@ async def sessions_create(
         conversation.session = session
         await parts.asking.store_session(session)
         parts.broadcast.sessions.changed(session, reason="create")
-    answer = {"ok": True, "key": key, "sessionId": session.id, "entry": session}
+    answer = {"ok": True, "sessionId": session.id, **changed_session(parts, session)}
     if not params.message:
         return answer | {"runStarted": False}
     said = ChatSendParams(session_key=key, message=params.message, idempotency_key=session.id)
@@ -83,7 +84,7 @@ async def sessions_send(
     parts: GatewayParts, client: ConnectedClient, params: SessionsSendParams
 ) -> Any:
     """Say something in a session that there is, as `chat.send` does."""
-    key = parts.asking.answered_key(params.key)
+    key = parts.asking.answered_key(params.key, params.agent_id)
     if await (await parts.asking.journal()).session(key) is None:
         raise RemoteError(INVALID_REQUEST, f"session not found: {params.key}")
     said = ChatSendParams(
@@ -104,21 +105,21 @@ def sessions_subscribe(parts: GatewayParts, client: ConnectedClient, params: Par
     return {"subscribed": True}
 
 
-@method("sessions.messages.subscribe", READ, SubscribeMessagesParams)
+@method("sessions.messages.subscribe", READ, SessionKeyParams)
 def sessions_messages_subscribe(
-    parts: GatewayParts, client: ConnectedClient, params: SubscribeMessagesParams
+    parts: GatewayParts, client: ConnectedClient, params: SessionKeyParams
 ) -> Any:
     """Send this client `session.message` of one session from now on."""
-    key = parts.asking.key_in(params.key)
+    key = parts.asking.key_in(params.key, params.agent_id)
     parts.broadcast.sessions.follow(client, key)
     return {"subscribed": True, "key": key}
 
 
-@method("sessions.messages.unsubscribe", READ, SubscribeMessagesParams)
+@method("sessions.messages.unsubscribe", READ, SessionKeyParams)
 def sessions_messages_unsubscribe(
-    parts: GatewayParts, client: ConnectedClient, params: SubscribeMessagesParams
+    parts: GatewayParts, client: ConnectedClient, params: SessionKeyParams
 ) -> Any:
     """Send this client `session.message` of one session no more."""
-    key = parts.asking.key_in(params.key)
+    key = parts.asking.key_in(params.key, params.agent_id)
     parts.broadcast.sessions.unfollow(client, key)
     return {"subscribed": False, "key": key}

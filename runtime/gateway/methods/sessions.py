@@ -32,6 +32,9 @@ PREVIEW_ENTRIES = 50  # of which the last words are taken
 MAX_KEYS = 64
 FIRST_ENTRIES = 1
 IDLE = SETTINGS - {"model", "thinkingLevel", "sendPolicy"}  # settings without effect
+ThinkingLevel = Literal[
+    "off", "minimal", "low", "medium", "high", "xhigh", "adaptive", "max", "ultra"
+]
 Level = Annotated[str, Meta(max_length=64)] | None | UnsetType
 
 
@@ -44,11 +47,15 @@ class SessionsListParams(Params):
     label: Word | None = None
     agent_id: Word | None = None
     search: Word = ""
-    archived: bool | None = None
+    archived: bool | Literal["all"] = False
     include_derived_titles: bool = False
     include_last_message: bool = False
     include_global: bool | None = None
     include_unknown: bool | None = None
+    configured_agents_only: bool | None = None
+    include_people: bool | None = None
+    owner_first: bool | None = None
+    require_last_interaction: bool | None = None
     sort_by: Word | None = None
     spawned_by: Word | None = None
 
@@ -64,9 +71,17 @@ class SessionsResolveParams(Params):
 
 
 class SessionKeyParams(Params):
-    """One session by its key."""
+    """One session by its key; a bare one is of the agent ``agent_id``."""
 
     key: Key
+    agent_id: Word | None = None
+
+
+class SessionsDescribeParams(SessionKeyParams):
+    """The params of ``sessions.describe``."""
+
+    include_derived_titles: bool = False
+    include_last_message: bool = False
 
 
 class SessionsGetParams(SessionKeyParams):
@@ -84,11 +99,18 @@ class SessionsPreviewParams(Params):
 
 
 class SessionsPatchParams(SessionKeyParams):
-    """The params of ``sessions.patch``; ``null`` clears a field."""
+    """The params of ``sessions.patch``; ``null`` clears a field.
+
+    Where ``expected_session_id`` is not the session's any more, nothing is changed.
+    """
+
+    expected_session_id: Word | None = None
 
     label: Annotated[str, Meta(min_length=1, max_length=512)] | UnsetType | None = UNSET
     model: Level = UNSET
-    thinking_level: Literal["off", "minimal", "low", "medium", "high"] | UnsetType | None = UNSET
+    thinking_level: ThinkingLevel | UnsetType | None = UNSET
+    fast_mode: bool | Literal["auto"] | UnsetType | None = UNSET
+    trace_level: Level = UNSET
     verbose_level: Level = UNSET
     reasoning_level: Level = UNSET
     response_usage: Level = UNSET
@@ -106,14 +128,22 @@ class SessionsResetParams(SessionKeyParams):
 
 
 class SessionsDeleteParams(SessionKeyParams):
-    """The params of ``sessions.delete``."""
+    """The params of ``sessions.delete``.
+
+    Where ``expected_session_id`` is not the session's any more, or ``archived_only`` and it is not
+    archived, nothing is deleted.
+    """
 
     delete_transcript: bool = True
+    expected_session_id: Word | None = None
+    archived_only: bool = False
+    emit_lifecycle_hooks: bool | None = None
 
 
 class SessionsAbortParams(SessionKeyParams):
     """The params of ``sessions.abort``; without ``run_id`` all runs are meant."""
 
+    clear_queued: bool | None = None
     run_id: Word | None = None
 
 
@@ -128,7 +158,7 @@ async def sessions_list(
         agent=params.agent_id,
         label=params.label,
         text=params.search,
-        archived=params.archived,
+        archived=None if params.archived == "all" else params.archived,
         since=since,
     )
     found, total = await journal.sessions(which, params.limit, params.offset)
@@ -168,13 +198,14 @@ async def sessions_resolve(
     raise RemoteError(INVALID_REQUEST, text)
 
 
-@method("sessions.describe", READ, SessionKeyParams)
+@method("sessions.describe", READ, SessionsDescribeParams)
 async def sessions_describe(
-    parts: GatewayParts, client: ConnectedClient, params: SessionKeyParams
+    parts: GatewayParts, client: ConnectedClient, params: SessionsDescribeParams
 ) -> Any:
     """Answer with the row of a session, `null` for one that there is not."""
-    session = await (await parts.asking.journal()).session(parts.asking.key_in(params.key))
-    return {"session": None if session is None else _row(parts, session)}
+    journal = await parts.asking.journal()
+    session = await journal.session(parts.asking.key_in(params.key, params.agent_id))
+    return {"session": None if session is None else await _listed(parts, journal, session, params)}
 
 
 @method("sessions.get", READ, SessionsGetParams)
@@ -183,7 +214,7 @@ async def sessions_get(
 ) -> Any:
     """Answer with the newest entries of a session's transcript."""
     journal = await parts.asking.journal()
-    session = await journal.session(parts.asking.key_in(params.key))
+    session = await journal.session(parts.asking.key_in(params.key, params.agent_id))
     if session is None:
         return {"messages": []}
     entries = await _entries(journal, session, params.limit)
@@ -216,20 +247,22 @@ async def sessions_patch(
     `thinkingLevel` are asked for in its turns, as far as the agent's kind knows them; `ignored`
     (ours) names fields that are kept and have no effect.
     """
-    key = parts.asking.answered_key(params.key)
+    key = parts.asking.answered_key(params.key, params.agent_id)
     journal = await parts.asking.journal()
     if params.label:
         holders, _ = await journal.sessions(SessionFilter(label=params.label), 2)
         if any(each.key != key for each in holders):
             raise RemoteError(INVALID_REQUEST, f"label already in use: {params.label}")
     conversation = await parts.asking.conversation(key)
+    if params.expected_session_id not in (None, conversation.session.id):
+        raise RemoteError(INVALID_REQUEST, f"Session {key} changed before the patch. Retry.")
     session = _patched(conversation.session, params)
     conversation.session = session
     await parts.asking.store_session(session)
     parts.broadcast.sessions.changed(session, reason="patch")
     names = zip(params.__struct_fields__, params.__struct_encode_fields__, strict=True)
     idle = [wire for name, wire in names if wire in IDLE and getattr(params, name) is not UNSET]
-    answer = {"ok": True, "path": str(parts.boot.state_dir), "key": key, "entry": session}
+    answer = {"ok": True, "path": str(parts.boot.state_dir), **changed_session(parts, session)}
     return answer | ({"ignored": idle} if idle else {})
 
 
@@ -238,10 +271,10 @@ async def sessions_reset(
     parts: GatewayParts, client: ConnectedClient, params: SessionsResetParams
 ) -> Any:
     """Begin a session anew: label and settings stay, its runs are ended."""
-    key = parts.asking.answered_key(params.key)
+    key = parts.asking.answered_key(params.key, params.agent_id)
     session = await parts.asking.reset(key, params.reason)
     parts.broadcast.sessions.changed(session, reason=params.reason)
-    return {"ok": True, "key": key, "entry": session}
+    return {"ok": True, **changed_session(parts, session)}
 
 
 @method("sessions.delete", ADMIN, SessionsDeleteParams)
@@ -249,7 +282,7 @@ async def sessions_delete(
     parts: GatewayParts, client: ConnectedClient, params: SessionsDeleteParams
 ) -> Any:
     """Delete a session with its transcript, which is kept nowhere else; its runs are ended."""
-    key = parts.asking.key_in(params.key)
+    key = parts.asking.key_in(params.key, params.agent_id)
     journal = await parts.asking.journal()
     session = await journal.session(key)
     if key == main_key(key.split(":")[1]):
@@ -259,6 +292,11 @@ async def sessions_delete(
         raise RemoteError(INVALID_REQUEST, text)
     if session is None:
         return {"ok": True, "key": key, "deleted": False, "archived": []}
+    if params.archived_only and not session.archived:
+        text = f"Session {key} is not archived. Archive it first, then delete it."
+        raise RemoteError(INVALID_REQUEST, text)
+    if params.expected_session_id not in (None, session.id):
+        raise RemoteError(INVALID_REQUEST, f"Session {key} changed before deletion. Retry.")
     await parts.asking.abort(key, None)
     await parts.asking.store(SessionDeleted(agent_key(session.agent), key))
     parts.sessions.forget(key)
@@ -271,7 +309,8 @@ async def sessions_abort(
     parts: GatewayParts, client: ConnectedClient, params: SessionsAbortParams
 ) -> Any:
     """End a run of a session, or all of them; `abortedRunId` is the first one."""
-    runs = await parts.asking.abort(parts.asking.key_in(params.key), params.run_id)
+    key = parts.asking.key_in(params.key, params.agent_id)
+    runs = await parts.asking.abort(key, params.run_id)
     status = "aborted" if runs else "no-active-run"
     return {"ok": True, "abortedRunId": runs[0] if runs else None, "status": status}
 
@@ -280,7 +319,7 @@ async def _named(
     parts: GatewayParts, journal: Journal, params: SessionsResolveParams
 ) -> Session | None:
     if params.key:
-        return await journal.session(parts.asking.key_in(params.key))
+        return await journal.session(parts.asking.key_in(params.key, params.agent_id))
     which = SessionFilter(agent=params.agent_id, id=params.session_id, label=params.label)
     found, _ = await journal.sessions(which, 1)
     return found[0] if found else None
@@ -293,7 +332,10 @@ async def _entries(journal: Journal, session: Session, limit: int) -> list[Trans
 
 
 async def _listed(
-    parts: GatewayParts, journal: Journal, session: Session, params: SessionsListParams
+    parts: GatewayParts,
+    journal: Journal,
+    session: Session,
+    params: SessionsListParams | SessionsDescribeParams,
 ) -> dict[str, Any]:
     row = _row(parts, session)
     if params.include_derived_titles:
@@ -311,6 +353,15 @@ def _row(parts: GatewayParts, session: Session) -> dict[str, Any]:
     return session_row(session, [each.run for each in parts.runs.of_session(session.key)])
 
 
+def changed_session(parts: GatewayParts, session: Session) -> dict[str, Any]:
+    """Return what answers say of a session that a client has changed."""
+    entry = parts.agents.listed.entries.get(session.agent)
+    defaults = defaults_of("", "") if entry is None else defaults_of(entry.label, entry.kind)
+    resolved = {name: defaults[name] for name in ("modelProvider", "agentRuntime")}
+    resolved["model"] = session.settings.get("model", defaults["model"])
+    return {"key": session.key, "entry": _row(parts, session), "resolved": resolved}
+
+
 def _patched(session: Session, params: SessionsPatchParams) -> Session:
     """Return what the given fields make of a session."""
     settings = dict(session.settings)
@@ -324,6 +375,8 @@ def _patched(session: Session, params: SessionsPatchParams) -> Session:
             settings[wire] = model_in(value) if wire == "model" else value
     given = {name: getattr(params, name) for name in ("label", "archived", "pinned")}
     fields = {name: value for name, value in given.items() if value is not UNSET}
+    if "archived" in fields:
+        fields["archived_at"] = now_ms() if fields["archived"] else 0
     if "label" in fields:
         fields["label"] = fields["label"] or ""
     return changed(session, settings=settings, **fields)

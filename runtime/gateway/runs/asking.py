@@ -117,13 +117,22 @@ class RunAsking:
             raise RemoteError(UNAVAILABLE, text, retryable=True)
         return journal
 
-    def key_in(self, given: str) -> str:
-        """Return the session key that a client means; raises ``RemoteError``."""
+    def key_in(self, given: str, agent: str | None = None) -> str:
+        """Return the session key that a client means; raises ``RemoteError``.
+
+        A bare key is one of ``agent``, without that of the default agent. A whole key names its
+        agent itself, and is refused where ``agent`` is another one.
+        """
+        wanted = self.agent_in(agent)
         try:
-            key = client_key(given, self._agents.default_id)
+            key = client_key(given, wanted)
         except BadSessionKey as error:
             raise RemoteError(INVALID_REQUEST, str(error)) from None
-        return main_key(self.agent_in(MAIN)) if key == main_key(MAIN) else key
+        key = main_key(self.agent_in(MAIN)) if key == main_key(MAIN) else key
+        if agent is not None and agent_of(key) != wanted:
+            text = f'The agent-scoped session key belongs to "{agent_of(key)}", not "{wanted}".'
+            raise RemoteError(INVALID_REQUEST, text)
+        return key
 
     def agent_in(self, given: str | None) -> str:
         """Return the id of the agent that a client means.
@@ -133,9 +142,9 @@ class RunAsking:
         alias = given == MAIN and MAIN not in self._agents.listed.entries
         return self._agents.default_id if given is None or alias else given
 
-    def answered_key(self, given: str) -> str:
+    def answered_key(self, given: str, agent: str | None = None) -> str:
         """Return the session key that a client means, of an agent that there is."""
-        key = self.key_in(given)
+        key = self.key_in(given, agent)
         if agent_of(key) not in self._agents.listed.entries:
             text = f'Agent "{agent_of(key)}" no longer exists in configuration'
             raise RemoteError(INVALID_REQUEST, text)

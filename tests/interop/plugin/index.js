@@ -1,45 +1,51 @@
-// A channel plugin for the real command line. `openclaw message send` loads the plugin of its
-// channel before anything else; OpenClaw's own for IRC would connect to IRC itself, from the
-// command line. This one leaves every action to the gateway, as the one for Telegram does.
+// A channel plugin for the real command line. `openclaw message` loads the plugin of its channel
+// before anything else; OpenClaw's own for IRC would connect to IRC itself, from the command line.
+// This one leaves every action to the gateway, as the one for Telegram does.
 
-const account = (id) => ({ accountId: id ?? "libera", enabled: true, configured: true });
+const ACTIONS = ["send", "read", "react", "edit", "delete", "poll"];
 
-const plugin = {
-  id: "irc",
-  meta: { id: "irc", label: "IRC", selectionLabel: "IRC", docsPath: "/channels/irc", blurb: "IRC" },
-  capabilities: { chatTypes: ["direct", "group"] },
+const account = (id) => ({ accountId: id ?? "default", enabled: true, configured: true });
+
+const elsewhere = async () => {
+  throw new Error("the gateway should have done this");
+};
+
+const channel = (id, label, accountId) => ({
+  id,
+  meta: { id, label, selectionLabel: label, docsPath: `/channels/${id}`, blurb: label },
+  capabilities: { chatTypes: ["direct", "group"], polls: true },
   config: {
-    listAccountIds: () => ["libera"],
-    defaultAccountId: () => "libera",
-    resolveAccount: (_config, id) => account(id),
-    inspectAccount: (_config, id) => account(id),
+    listAccountIds: () => [accountId],
+    defaultAccountId: () => accountId,
+    resolveAccount: (_config, named) => account(named ?? accountId),
+    inspectAccount: (_config, named) => account(named ?? accountId),
     isConfigured: () => true,
     isEnabled: () => true,
   },
   messaging: {
     normalizeTarget: (target) => target,
-    targetResolver: { looksLikeId: () => true, hint: "#channel or nick" },
+    targetResolver: { looksLikeId: () => true, hint: "#channel, nick or chat id" },
   },
   actions: {
-    describeMessageTool: () => ({ actions: ["send"] }),
-    supportsAction: ({ action }) => action === "send",
+    describeMessageTool: () => ({ actions: ACTIONS }),
+    supportsAction: ({ action }) => ACTIONS.includes(action),
     resolveExecutionMode: () => "gateway",
-    handleAction: async () => {
-      throw new Error("the gateway should have done this");
-    },
+    handleAction: elsewhere,
   },
   outbound: {
     deliveryMode: "gateway",
     resolveTarget: ({ to }) => ({ ok: true, to }),
-    sendText: async () => {
-      throw new Error("the gateway should have done this");
-    },
+    sendText: elsewhere,
+    sendPoll: elsewhere,
   },
-};
+});
 
 export default {
-  id: "trunkline-irc",
-  name: "IRC by way of the gateway",
-  description: "Leaves IRC to the gateway.",
-  register: (api) => api.registerChannel({ plugin }),
+  id: "trunkline-channels",
+  name: "Channels by way of the gateway",
+  description: "Leaves IRC and Telegram to the gateway.",
+  register: (api) => {
+    api.registerChannel({ plugin: channel("irc", "IRC", "libera") });
+    api.registerChannel({ plugin: channel("telegram", "Telegram", "bot1") });
+  },
 };

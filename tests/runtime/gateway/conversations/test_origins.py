@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runtime.config.access_policy import AccessPolicy
-from runtime.gateway.conversations.origins import Origin, origin_of
+from runtime.gateway.conversations.origins import Origin, chat_in, origin_of
 from workers.messages import Chat, Inbound, Sender
 
 SERVERS = AccessPolicy(groups_field="guilds")
@@ -113,3 +113,17 @@ def origin(peer: str, *, verified: bool = True, ignore_case: bool = False) -> Or
 )
 def test_an_entry_means_one_person(entry: str, person: Origin, same: bool) -> None:
     assert person.is_person(entry) is same
+
+
+@pytest.mark.parametrize(
+    ("channel", "named", "chat"),
+    [
+        ("telegram", "telegram:777", "777"),
+        ("telegram", "777", "777"),
+        ("telegram", "telegram:", "telegram:"),
+        ("discord", "channel:7", "channel:7"),
+        ("irc", "#room", "#room"),
+    ],
+)
+def test_a_chat_may_be_named_with_its_channel(channel: str, named: str, chat: str) -> None:
+    assert chat_in(channel, named) == chat

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ipc.errors import RemoteError
-from tests.support.account_calls import action, calls_of, can
+from tests.support.account_calls import SENT, action, calls_of, can
 from tests.support.gateway_rig import gateway_rig
 from tests.support.until import until
 
@@ -83,6 +83,59 @@ async def test_what_a_channel_can_take_beside_text_leaves_with_the_message() -> 
         assert calls[0][1] == {"to": "#room", "text": "x", "key": "k-1"} | more
 
 
+# What `openclaw message` adds to every action, as recorded of OpenClaw 2026.9.6.
+SWITCHES = {"json": True, "dryRun": False, "verbose": False, "channel": "irc"}
+
+
+@pytest.mark.parametrize(
+    ("inner", "called"),
+    [
+        (
+            {"action": "send", "to": "irc:#room", "target": "#room", "message": "hi"}
+            | {"pin": False, "gifPlayback": False, "forceDocument": False, "silent": False},
+            ("send", {"to": "#room", "text": "hi", "key": "k-1"}),
+        ),
+        (
+            {"action": "react", "to": "irc:#room", "messageId": "7", "emoji": "x"}
+            | {"remove": False, "fromMe": False},
+            ("action", {"name": "react", "chat": "#room", "message": "7", "emoji": "x"}),
+        ),
+        (
+            {"action": "read", "to": "irc:#room", "limit": 5},
+            ("action", {"name": "history", "chat": "#room", "limit": 5}),
+        ),
+        (
+            {"action": "read", "to": "irc:#room", "messageId": "7"},
+            ("action", {"name": "read", "chat": "#room", "message": "7"}),
+        ),
+        (
+            {"action": "poll", "to": "irc:#room", "pollQuestion": "?", "pollOption": ["a", "b"]}
+            | {"pollMulti": True, "pollDurationHours": 1, "pollAnonymous": False, "silent": False},
+            (
+                "send",
+                {"to": "#room", "text": "", "key": "k-1"}
+                | {"poll": {"question": "?", "options": ["a", "b"], "multiple": True}},
+            ),
+        ),
+    ],
+    ids=["send", "react", "history", "read", "poll"],
+)
+async def test_actions_of_the_command_line_reach_the_account(
+    inner: dict[str, Any], called: tuple[str, dict[str, Any]]
+) -> None:
+    async with gateway_rig() as rig:
+        can(rig, "send", "react", "read", "history", also=["poll"])
+        calls = await calls_of(rig, SENT if called[0] == "send" else b"{}")
+        client = await rig.client()
+        asked = action(inner["action"], **SWITCHES, **inner)
+        assert (await client.call("message.action", asked))["ok"] is True
+        kind, sent = calls[0]
+        if "poll" in sent:
+            assert sent["poll"].pop("seconds") == 3600
+        wanted = called[1] | ({"key": "k-1"} if kind == "action" else {})
+        assert (kind, sent) == (called[0], wanted)
+
+
 async def test_history_is_asked_for_with_its_bounds() -> None:
     async with gateway_rig() as rig:
         can(rig, "history")
@@ -128,6 +181,11 @@ async def test_an_action_reaches_the_account_whose_channel_can_do_it() -> None:
             action("send", to="x", text="y", colour="red", zoom=1),
             "invalid message.action params: send takes no colour, zoom",
         ),
+        (
+            action("send", to="x", text="y", dryRun=True),
+            "invalid message.action params: send takes no dryRun",
+        ),
+        (action("poll", to="x"), "channel irc does not support action poll"),
         (
             action("edit", messageId="1", media="x"),
             "invalid message.action params: edit takes no media",

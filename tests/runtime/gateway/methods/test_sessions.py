@@ -118,6 +118,48 @@ async def test_a_reset_keeps_the_label_and_a_deletion_nothing() -> None:
         assert (await client.call("sessions.delete", {"key": KEY}))["deleted"] is False
 
 
+async def test_a_session_is_archived_and_deleted_as_it_was_listed() -> None:
+    async with gateway_rig(agents="echo") as rig:
+        await echo_agent(rig)
+        client = await rig.client()
+        await talked(client)
+        all_of_them = {"archived": "all", "configuredAgentsOnly": True, "agentId": "echo"}
+        (row,) = (await client.call("sessions.list", all_of_them))["sessions"]
+        known = {"key": KEY, "expectedSessionId": row["sessionId"]}
+        other = known | {"expectedSessionId": "other"}
+        said = await refused(client, "sessions.patch", other | {"archived": True})
+        assert said == f"Session {KEY} changed before the patch. Retry."
+        said = await refused(client, "sessions.delete", known | {"archivedOnly": True})
+        assert said == f"Session {KEY} is not archived. Archive it first, then delete it."
+
+        entry = (await client.call("sessions.patch", known | {"archived": True}))["entry"]
+        assert (entry["sessionId"], entry["archived"]) == (row["sessionId"], True)
+        assert entry["archivedAt"] >= row["updatedAt"]
+        for archived, count in ((False, 0), (True, 1), ("all", 1)):
+            page = await client.call("sessions.list", {"archived": archived})
+            assert page["count"] == count
+        assert (await client.call("sessions.list"))["count"] == 0
+        said = await refused(client, "sessions.delete", other)
+        assert said == f"Session {KEY} changed before deletion. Retry."
+        gone = await client.call("sessions.delete", known | {"archivedOnly": True})
+        assert gone["deleted"] is True
+
+
+async def test_an_answer_says_what_the_session_is_now() -> None:
+    async with gateway_rig(agents="echo") as rig:
+        client = await rig.client()
+        patch = {"key": "web1", "agentId": "echo", "thinkingLevel": "adaptive", "model": "m"}
+        patched = await client.call("sessions.patch", patch | {"fastMode": "auto"})
+        assert (patched["key"], patched["ignored"]) == (KEY, ["fastMode"])
+        assert patched["entry"]["thinkingLevel"] == "adaptive"
+        resolved = {"modelProvider": "trunkline", "model": "m", "agentRuntime": {"id": "echo"}}
+        assert patched["resolved"] == resolved
+        reset = await client.call("sessions.reset", {"key": KEY})
+        assert (reset["entry"]["model"], reset["resolved"]) == ("m", resolved)
+        made = await client.call("sessions.create", {"key": "tui-1", "emitCommandHooks": False})
+        assert (made["entry"]["key"], made["resolved"]["model"]) == ("agent:echo:tui-1", "")
+
+
 async def test_an_abort_names_the_run() -> None:
     async with gateway_rig(agents="echo") as rig:
         agent = await held_agent(rig)

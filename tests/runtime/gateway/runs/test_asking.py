@@ -93,3 +93,7 @@ async def test_main_is_the_default_agent_where_none_has_that_id() -> None:
         rig.parts.agents.listed.entries["main"] = AgentEntry("echo")
         assert asking.key_in("agent:main:main") == "agent:main:main"
         assert asking.agent_in("main") == "main"
+        assert asking.key_in("x", "main") == "agent:main:x"
+        assert asking.key_in("agent:main:x", "main") == "agent:main:x"
+        with pytest.raises(RemoteError, match='belongs to "echo", not "main"'):
+            asking.key_in("agent:echo:x", "main")
