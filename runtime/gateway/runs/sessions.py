@@ -10,6 +10,7 @@ import secrets
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 
+import msgspec
 from msgspec.structs import replace
 
 from runtime.config.sessions import ResetConfig
@@ -27,10 +28,18 @@ from runtime.gateway.runs.overheard import Frame, OverheardFrames
 from workers.agent import HistoryItem
 
 MAX_CONVERSATIONS = 2_000  # in memory
+MAX_HELD_BYTES = 16 * 1024 * 1024  # of all their transcripts there
+ENTRY_BYTES = 448  # about what an entry takes beside its text
 HISTORY_ENTRIES = 100  # that an agent is given at most
 HISTORY_BYTES = 64 * 1024
 CONTEXT_ENTRIES = 50  # words that were not meant for the account, until somebody asks it
 CONTEXT_BYTES = 32 * 1024
+
+
+class HeldBytes(msgspec.Struct):
+    """About how much memory some entries take, counted by themselves."""
+
+    total: int = 0
 
 
 class BoundedEntries:
@@ -40,6 +49,7 @@ class BoundedEntries:
         self._most, self._most_bytes = most, most_bytes
         self._entries: deque[tuple[int, TranscriptEntry]] = deque()
         self._bytes = 0
+        self._held = HeldBytes()
 
     def __iter__(self) -> Iterator[TranscriptEntry]:
         return (each for _, each in self._entries)
@@ -51,16 +61,31 @@ class BoundedEntries:
         """Add an entry; the oldest ones give way."""
         size = len(entry.text.encode()) + 64 + sum(len(str(each)) for each in entry.calls)
         self._entries.append((size, entry))
-        self._bytes += size
+        self._grow(size)
         while len(self._entries) > 1 and (
             len(self._entries) > self._most or self._bytes > self._most_bytes
         ):
-            self._bytes -= self._entries.popleft()[0]
+            self._shrink(self._entries.popleft()[0])
+
+    def count_in(self, held: HeldBytes) -> None:
+        """Count what they take in ``held`` from now on, and no more where that was before."""
+        size = self._bytes + ENTRY_BYTES * len(self._entries)
+        self._held.total -= size
+        held.total += size
+        self._held = held
 
     def clear(self) -> None:
         """Forget all of them."""
-        self._entries.clear()
-        self._bytes = 0
+        while self._entries:
+            self._shrink(self._entries.popleft()[0])
+
+    def _grow(self, size: int) -> None:
+        self._bytes += size
+        self._held.total += size + ENTRY_BYTES
+
+    def _shrink(self, size: int) -> None:
+        self._bytes -= size
+        self._held.total -= size + ENTRY_BYTES
 
 
 class ContextWindow:
@@ -72,6 +97,9 @@ class ContextWindow:
 
     def __iter__(self) -> Iterator[TranscriptEntry]:
         return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
 
     def add(self, entry: TranscriptEntry, frame: Frame | None = None) -> list[Frame]:
         """Add what was said; return the frames of what gives way for it."""
@@ -124,6 +152,7 @@ class SessionCache:
         self.reset = ResetConfig()
         self._journal = journal
         self._known: OrderedDict[str, OpenConversation] = OrderedDict()
+        self._held = HeldBytes()  # their transcripts
 
     def known(self, key: str) -> OpenConversation | None:
         """Return a conversation that is in memory."""
@@ -169,6 +198,7 @@ class SessionCache:
         first = outcome.first if isinstance(outcome, Recorded) else 0
         if conversation.session.id == id:
             conversation.extend(replace(each, number=first + n) for n, each in enumerate(entries))
+            self._make_room()
             return
         journal, since = self._journal(), first + len(entries) - 1
         if journal is not None and since > conversation.session.since:
@@ -177,7 +207,9 @@ class SessionCache:
 
     def forget(self, key: str) -> None:
         """Forget a conversation that was reset or deleted: it is read again."""
-        self._close(self._known.pop(key, None))
+        conversation = self._known.pop(key, None)
+        if conversation is not None:
+            self._leave(conversation)
 
     @property
     def resets(self) -> bool:
@@ -205,16 +237,29 @@ class SessionCache:
             usage={},
         )
         conversation.entries.clear()
-        self._close(conversation)
+        self.overheard.release(conversation.context.clear())
         return conversation
 
     def _enter(self, key: str, made: OpenConversation) -> OpenConversation:
         found = self._known.setdefault(key, made)  # another one may have read it meanwhile
-        while len(self._known) > MAX_CONVERSATIONS:
-            self._close(self._known.popitem(last=False)[1])
+        if found is made:
+            made.entries.count_in(self._held)
+            self._make_room()
         return found
 
-    def _close(self, conversation: OpenConversation | None) -> None:
-        """Keep nothing any more of what was overheard in a conversation."""
-        if conversation is not None:
-            self.overheard.release(conversation.context.clear())
+    def _make_room(self) -> None:
+        """Forget what was not used for longest; first where nothing was overheard: that is not
+        read again.
+        """
+        known = self._known
+        while len(known) > MAX_CONVERSATIONS:
+            self._leave(known.popitem(last=False)[1])
+        while len(known) > 1 and self._held.total > MAX_HELD_BYTES:
+            oldest = next(iter(known))
+            spare = next((key for key, each in known.items() if not each.context), oldest)
+            self._leave(known.pop(spare))
+
+    def _leave(self, conversation: OpenConversation) -> None:
+        """Count a conversation no more, and keep nothing of what was overheard in it."""
+        conversation.entries.count_in(HeldBytes())
+        self.overheard.release(conversation.context.clear())

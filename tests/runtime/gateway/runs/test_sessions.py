@@ -93,3 +93,26 @@ async def test_no_more_conversations_are_in_memory_than_may_be(
     for name in ("a", "b", "c"):
         await known.opened(name, "echo", 1)
     assert [known.known(name) is not None for name in ("a", "b", "c")] == [False, True, True]
+
+
+async def test_what_all_transcripts_take_in_memory_is_bounded_and_read_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sessions, "MAX_HELD_BYTES", 3 * (sessions.ENTRY_BYTES + 1000))
+    journal = MemoryJournal()
+    known = SessionCache(lambda: journal)
+    for name in ("a", "heard", "b", "c", "d"):
+        conversation = await known.opened(name, "echo", 1)
+        if name == "heard":
+            conversation.context.add(entry("in a group"))
+        said = [entry("x" * 800)]
+        changed = EntriesAdded("agent:echo", name, said, conversation.session)
+        (outcome,) = await store(journal, changed)
+        known.extend("agent:echo", conversation, conversation.session.id, said, outcome)
+    there = [name for name in ("a", "heard", "b", "c", "d") if known.known(name) is not None]
+    assert there == ["heard", "c", "d"]
+    assert [len(each.text) for each in (await known.opened("a", "echo", 2)).entries] == [800]
+    for name in ("heard", "c", "d"):
+        known.forget(name)
+    await known.opened("b", "echo", 3)
+    assert known.known("a") is not None  # there is room again
