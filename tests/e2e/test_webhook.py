@@ -208,10 +208,16 @@ async def test_an_account_that_hangs_is_answered_for_and_delays_no_other(tmp_pat
 
 
 async def until_passed_on(daemon: Daemon) -> None:
-    """Wait until the gateway has passed a request on."""
+    """Wait until the gateway has passed a request on.
+
+    It counts a request from its head on, when the worker has nothing of it yet: a gateway that is
+    stopped then never passes it on. One that comes afterwards and is answered by another worker
+    has gone the same way behind it.
+    """
     async with asyncio.timeout(PATIENCE):
         while await in_flight(daemon) == 0:  # noqa: ASYNC110 - another process changes it
             await asyncio.sleep(0.01)
+    assert (await post(daemon, b"{}", key=CALM))[0] == 400
 
 
 async def in_flight(daemon: Daemon) -> int:
