@@ -19,6 +19,7 @@ import uvloop
 from hypothesis import settings
 
 from tests.support.short_directory import ShortDirectory
+from tests.support.strays import all_pids, end_strays
 from tests.support.virtual import VirtualTimeLoop
 
 PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36  # prctl(2)
@@ -159,6 +160,7 @@ def leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
         return
     children, files, umask, directory = _children(), _open_files(), _umask(), os.getcwd()
+    others, made = all_pids(), len(ShortDirectory.every)
     yield
     assert _umask() == umask, "the umask is not what it was"
     moved = os.readlink("/proc/self/cwd")
@@ -168,6 +170,9 @@ def leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     _undo_what_a_supervisor_does()
     more = _children() - children
     assert not more, f"processes left behind: {[psutil.Process(pid).cmdline() for pid in more]}"
+    own = [request.node.funcargs["tmp_path"]] if "tmp_path" in request.node.funcargs else []
+    left = end_strays([*own, *ShortDirectory.every[made:]], others)
+    assert not left, f"processes left behind, of some user: {left}"
     leaked = {
         fd: name
         for fd, name in _open_files().items()

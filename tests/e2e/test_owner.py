@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from runtime.config.places import run_dir_name
 from tests.support.daemon import CLI, TOKEN, free_port
 
 pytestmark = [
@@ -28,6 +29,8 @@ class Service:
 
     def __init__(self, place: Path) -> None:
         self.place, self.state = place, place / "state"
+        name = run_dir_name(self.state).replace("trunkline-", f"trunkline-{SERVICE}-")
+        self.sockets = Path("/tmp", name)  # beside those of tests that run at the same time
         self.state.mkdir(mode=0o700)
         self.config = self.state / "trunkline.json5"
         self.config.write_text(
@@ -65,9 +68,8 @@ class Service:
 
         The links are looked at themselves.
         """
-        beside = Path("/tmp").glob(f"trunkline-{SERVICE}-*")
         found = []
-        for top in (self.state, *beside):
+        for top in filter(Path.exists, (self.state, self.sockets)):
             found += [
                 str(path) for path in (top, *top.rglob("*")) if path.lstat().st_uid != SERVICE
             ]
@@ -82,8 +84,7 @@ def service(short_path: Path) -> Iterator[Service]:
         pytest.skip("another user cannot run this checkout")
     yield made
     made.run("down")
-    for path in Path("/tmp").glob(f"trunkline-{SERVICE}-*"):
-        shutil.rmtree(path)
+    shutil.rmtree(made.sockets, ignore_errors=True)
 
 
 async def test_what_root_starts_runs_as_the_owner_who_goes_on_with_it(service: Service) -> None:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import ClassVar
 
 
 class ShortDirectory:
     """A directory of its own for sockets, whose paths have room for 107 bytes (unix(7)).
 
-    Removed with all that is in it by ``cleanup``, or at the end of its ``with``.
+    Removed with all that is in it by ``cleanup``, or at the end of its ``with``. ``every`` are the
+    paths of all that this process has made.
     """
+
+    every: ClassVar[list[Path]] = []
 
     def __init__(self) -> None:
         self._made = tempfile.TemporaryDirectory(prefix="tl-", dir="/tmp")
         self.path = Path(self._made.name)
+        self.every.append(self.path)
 
     def __enter__(self) -> Path:
         return self.path
