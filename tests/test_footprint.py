@@ -162,8 +162,16 @@ def imported(code: str) -> set[str]:
             THE_HTTP_SERVER,  # its OpenAI API is off, unless the configuration has it
             {"sqlite3", "openai", "zoneinfo", "cronsim", "runtime.gateway.http.openai.endpoint"},
         ),
+        ("import workers.agents.openai.agent", {"openai", "httpx2", "pydantic", "aiohttp"}),
     ],
-    ids=["before the zygote", "the supervisor", "a configuration", "the zygote", "the HTTP server"],
+    ids=[
+        "before the zygote",
+        "the supervisor",
+        "a configuration",
+        "the zygote",
+        "the HTTP server",
+        "an agent of a model that has no turn",
+    ],
 )
 def test_a_start_does_not_wait_for_what_it_does_not_need(code: str, absent: set[str]) -> None:
     assert imported(code) & absent == set()

@@ -55,9 +55,11 @@ class AgentManifest:
     is secret; each function returns that part, the last of its kind in the text, or ``None``.
     Fields that run or load code, choose where a secret is sent, or open files are marked ``LOCAL``.
     ``agent`` is an import string, ``package.module:Class``; ``extra`` names the packages to install
-    for it. ``attached``: it has no process and no class, a client of the gateway answers in its
-    place. ``example`` are values with which an agent of this kind can be tried. ``status`` holds
-    the first values of the fields that the agent reports.
+    for it. ``late`` names modules that it imports with its first turn; where there are several
+    agents of the kind they are imported beforehand, once for all. ``attached``: it has no process
+    and no class, a client of the gateway answers in its place. ``example`` are values with which an
+    agent of this kind can be tried. ``status`` holds the first values of the fields that the agent
+    reports.
     """
 
     id: str
@@ -70,6 +72,7 @@ class AgentManifest:
     example: Mapping[str, Any] = field(default_factory=dict)
     status: Mapping[str, Any] = field(default_factory=dict)
     attached: bool = False
+    late: Sequence[str] = ()
 
     def unconfigured(self, config: Mapping[str, Any]) -> str | None:
         """Return why the agent cannot run yet (a missing field, say); ``None`` when it can.

@@ -7,13 +7,14 @@ is with the kinds of agents.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
 from ipc.frames.words import AGENT
 from runtime.config.worker_spec import WorkerSpec
+from workers.agent import AgentManifest
 from workers.plugin import Manifest, Media
 
 RENDERER = "workers.text.markdown"  # what reads Markdown, for channels that have markup
@@ -101,11 +102,18 @@ def _modules(spec: WorkerSpec) -> list[str]:
 def _channel(specs: list[WorkerSpec]) -> ChannelPlan:
     bounds = [spec.limits.memory_hard_bytes for spec in specs]
     known = [each for each in bounds if each is not None]
+    *manifest, plugin = _modules(specs[0])
     return ChannelPlan(
-        modules=tuple(_modules(specs[0])),
+        modules=(*manifest, *_late(specs), plugin),
         keys=frozenset(spec.key for spec in specs),
         memory=max(known) if len(known) == len(bounds) else None,
     )
+
+
+def _late(specs: list[WorkerSpec]) -> Sequence[str]:
+    """Return what several agents of a kind share, and a single one imports with its first turn."""
+    kind = specs[0].manifest
+    return kind.late if isinstance(kind, AgentManifest) and len(specs) > 1 else ()
 
 
 def report_of(said: Any) -> ImportReport:

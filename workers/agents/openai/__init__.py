@@ -27,6 +27,7 @@ manifest = OpenAIManifest(
     agent="workers.agents.openai.agent:OpenAIAgent",
     secrets=frozenset({"apiKey"}),
     extra=("openai",),
+    late=("workers.agents.openai.endpoint",),
     example={
         "baseUrl": "http://127.0.0.1:11434/v1",
         "model": "llama3.2",

@@ -1,112 +1,82 @@
-"""Answer turns by a model behind an endpoint of chat completions, through the ``openai`` SDK."""
+"""Answer turns by a model behind an endpoint of chat completions."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from importlib.util import find_spec
+from typing import Protocol
 
-import httpx2
-import openai
-
-from ipc.nesting import MALFORMED, decode_json
 from workers.agent import AgentContext, Final, Turn, TurnEvent
 from workers.agents.answers import AnswerBound
-from workers.agents.event_streams import DONE, EventSplitter
-from workers.agents.openai.client import omitted_headers, open_client
 from workers.agents.openai.completions import CompletionReader
 from workers.agents.openai.config import OpenAIConfig
 from workers.agents.openai.images import split_images
-from workers.agents.openai.refusals import failure_of, refusal_of
 from workers.agents.openai.requests import Json, request_of
-from workers.errors import Transient
-from workers.web.retry_after import asked_wait
+from workers.errors import Misconfigured
 
-PATH = "/chat/completions"
+SDK = "openai"
+if find_spec(SDK) is None:  # it is imported with the first turn: that is too late to say so
+    raise ModuleNotFoundError(f"No module named {SDK!r}", name=SDK)
+
+
+class ModelEndpoint(Protocol):
+    """What a model is asked through."""
+
+    def values(self, body: Json) -> AsyncGenerator[object, None]:
+        """Send a request; yield the chunks of the answer, or the whole one. Raises by class."""
+
+    async def close(self) -> None:
+        """Close the connections."""
 
 
 class OpenAIAgent:
-    """One model. All turns share the connections to its endpoint."""
+    """One model behind an endpoint, which is opened with the first turn."""
 
     def __init__(self, ctx: AgentContext) -> None:
         self.ctx = ctx
         self.config: OpenAIConfig = ctx.config
-        self._client = open_client(self.config, ctx.proxy)
-        self._omitted = omitted_headers(self.config)
+        self._opening: asyncio.Task[ModelEndpoint] | None = None
 
     async def run(self) -> None:
         """Keep the connections until cancelled, and close them."""
         try:
             await asyncio.Event().wait()
         finally:
-            await self._client.close()
+            if self._opening is not None:
+                endpoint = await self._opening
+                await endpoint.close()
 
     async def turn(self, turn: Turn) -> AsyncIterator[TurnEvent | Final]:
         """Yield the model's words as they come, the tools that it calls, and the end."""
+        endpoint = await self._opened()
         images: list[Json] = []
         files = turn.attachments
         if self.config.images:
             images, files = await split_images(self.ctx, turn.attachments)
         reader = CompletionReader(AnswerBound(self.config.max_answer_bytes))
-        async with aclosing(self._values(request_of(self.config, turn, images, files))) as values:
+        asked = request_of(self.config, turn, images, files)
+        async with aclosing(endpoint.values(asked)) as values:
             async for value in values:
                 for delta in reader.take(value):
                     yield delta
         for event in reader.end():
             yield event
 
-    async def _values(self, body: Json) -> AsyncGenerator[object, None]:
-        """Send a request; yield the chunks of the answer, or the whole one. Raises by class."""
+    async def _opened(self) -> ModelEndpoint:
+        """Return the endpoint. A turn that is cancelled leaves its opening to the others."""
+        if self._opening is None:
+            self._opening = asyncio.create_task(self.ctx.thread(_open, self.config, self.ctx.proxy))
         try:
-            response = await self._client.post(
-                PATH,
-                body=body,
-                cast_to=httpx2.Response,
-                stream=True,
-                options={"headers": self._omitted},
-            )
-            async with aclosing(response), aclosing(response.aiter_raw()) as pieces:
-                if "json" in response.headers.get("Content-Type", ""):
-                    # Not asked for a stream, or an endpoint that knows none.
-                    yield _value(b"".join([piece async for piece in pieces]))
-                    return
-                events = EventSplitter()
-                async for piece in pieces:
-                    for data in events.feed(piece):
-                        if data == DONE:
-                            return
-                        yield _value(data)
-        except openai.APIStatusError as error:
-            wait = asked_wait(error.response.headers.get("Retry-After"))
-            raise refusal_of(error.status_code, _body(error), wait) from None
-        except openai.APIConnectionError as error:
-            raise Transient(f"the endpoint: {_why(error.__cause__)}") from None
-        except httpx2.RequestError as error:  # while the answer is read
-            raise Transient(f"the endpoint: {_why(error)}") from None
+            return await asyncio.shield(self._opening)
+        except ImportError as error:
+            self._opening = None
+            raise Misconfigured(f"the {SDK} SDK cannot be imported: {error}") from None
 
 
-def _value(data: bytes) -> object:
-    """Return the JSON of a chunk; raises what it means where that is an error."""
-    try:
-        value = decode_json(data, object)
-    except MALFORMED as error:
-        raise Transient(f"the endpoint sends what is no JSON: {error}") from None
-    if isinstance(value, dict) and value.get("error"):
-        raise failure_of(value["error"])
-    return value
+def _open(config: OpenAIConfig, proxy: str | None) -> ModelEndpoint:
+    """Return the endpoint, on a thread: a heartbeat does not wait for the import of the SDK."""
+    from workers.agents.openai.endpoint import SdkEndpoint  # late: 32 MiB that idle agents spare
 
-
-def _why(error: BaseException | None) -> str:
-    """Return one line about a connection that failed."""
-    match error:
-        case httpx2.TimeoutException():
-            return "no answer in time"
-        case httpx2.ConnectError():
-            return f"cannot connect: {error}"
-        case httpx2.RemoteProtocolError() | httpx2.ReadError() | httpx2.WriteError():
-            return "it has closed the connection"
-    return type(error).__name__
-
-
-def _body(error: openai.APIStatusError) -> object:
-    return error.body or (error.response.text if error.response.is_closed else "")
+    return SdkEndpoint(config, proxy)

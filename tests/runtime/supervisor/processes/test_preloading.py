@@ -43,6 +43,11 @@ def thinker(id: str) -> Any:
     return agent_of(id, manifest=kind, manifest_ref="think:manifest", limits=limited(None))
 
 
+def late(id: str) -> Any:
+    kind = replace(echo, id="think", agent="think.agent:Think", late=("think.sdk",))
+    return agent_of(id, manifest=kind, manifest_ref="think:manifest", limits=limited(None))
+
+
 def limited(memory: int | None) -> AccountLimitsConfig:
     return AccountLimitsConfig(memory_soft_bytes=None, memory_hard_bytes=memory)
 
@@ -63,6 +68,25 @@ PLANS: dict[str, tuple[list[Any], PreloadPlan]] = {
             {
                 "agent:think": ChannelPlan(
                     ("think", "think.agent"), frozenset({"agent:a", "agent:b"}), None
+                )
+            },
+        ),
+    ),
+    "an agent that imports its SDK with the first turn": (
+        [late("a")],
+        PreloadPlan(
+            [], {"agent:think": ChannelPlan(("think", "think.agent"), frozenset({"agent:a"}), None)}
+        ),
+    ),
+    "two of them, which share it": (
+        [late("a"), late("b")],
+        PreloadPlan(
+            [],
+            {
+                "agent:think": ChannelPlan(
+                    ("think", "think.sdk", "think.agent"),
+                    frozenset({"agent:a", "agent:b"}),
+                    None,
                 )
             },
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -67,6 +68,30 @@ async def test_without_a_stream_the_answer_comes_at_once_and_without_a_key_none_
         assert "of-the-environment" not in str(fake.headers)
         assert "Authorization" not in fake.headers[0]
         assert "stream" not in fake.requests[0]
+
+
+async def test_an_sdk_that_cannot_be_imported_fails_the_turn_until_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with rig(tmp_path) as (agent, fake):
+        with monkeypatch.context() as broken:
+            broken.setitem(sys.modules, "workers.agents.openai.endpoint", None)
+            error = await failure_of_turn(agent, asked())
+            assert isinstance(error, Misconfigured)
+            assert "the openai SDK cannot be imported" in str(error)
+        fake.will(pieces=["hi"])
+        assert text_of(await events_of(agent, asked())) == "hi"
+
+
+async def test_a_turn_that_is_cancelled_leaves_the_opening_to_the_others(tmp_path: Path) -> None:
+    async with rig(tmp_path) as (agent, fake):
+        first = asyncio.create_task(events_of(agent, asked()))
+        await asyncio.sleep(0)
+        first.cancel()
+        await asyncio.wait([first])
+        fake.will(pieces=["hi"])
+        assert text_of(await events_of(agent, asked())) == "hi"
+        assert len(fake.requests) == 1
 
 
 async def test_a_server_that_knows_no_streams_is_understood(tmp_path: Path) -> None:
