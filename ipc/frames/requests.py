@@ -61,6 +61,12 @@ class LoginAnswerParams(AccountParams):
     text: Annotated[str, Meta(min_length=1, max_length=LONGEST_ANSWER)]
 
 
+class BootstrapParams(Params):
+    """The scopes of a one-time token that signs a device in; without any those of the console."""
+
+    scopes: Annotated[list[Annotated[str, Meta(max_length=128)]], Meta(max_length=64)] | None = None
+
+
 class LinesParams(Params):
     """The last ``lines`` of these accounts; of every process when none is named."""
 

@@ -19,6 +19,7 @@ class Commands(LazyGroup):
     table: ClassVar[Table] = {
         "up": ("ops.commands.up", "Run the daemon in the foreground."),
         "down": ("ops.commands.daemon:down", "Stop the daemon and wait until it is gone."),
+        "open": ("ops.commands.console:open", "Open the console in a browser, signed in."),
         "status": (
             "ops.commands.daemon:status",
             "Show the supervisor, the gateway, all accounts and all agents.",

@@ -104,6 +104,7 @@ NO_EXTRAS = [  # take no further argument
     "down",
     "metrics",
     "version",
+    "open",
     "channels list",
     "channels login local:one",
     "channels logout local:one",

@@ -42,7 +42,7 @@ class Key:
             role=params["role"],
             scopes=tuple(params["scopes"]),
             signed_at=challenge["payload"]["ts"],
-            token=auth.get("token") or auth.get("deviceToken") or "",
+            token=auth.get("token") or auth.get("deviceToken") or auth.get("bootstrapToken") or "",
             nonce=challenge["payload"]["nonce"],
             platform=params["client"]["platform"],
         )

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
+from ipc.errors import PeerGone
 from ipc.frames.words import Phase
 from runtime.config.model import CanvasHostConfig, GatewayConfig
 from runtime.supervisor.gateways.interface import SessionEvents
@@ -47,6 +48,12 @@ class PlayedLink:
     async def tell(self, method: str, params: dict[str, Any]) -> str | None:
         self.told.append((method, params))
         return self.wrong
+
+    async def ask(self, method: str, params: dict[str, Any]) -> Any:
+        self.told.append((method, params))
+        if self.wrong is not None:
+            raise PeerGone("the gateway", maybe_executed=False)
+        return {"answered": method}
 
     def open(self) -> None:
         self.connected = True

@@ -43,6 +43,7 @@ class ConnectClaim(msgspec.Struct, frozen=True):
     password: str | None
     device_token: str | None
     protocol: int
+    bootstrap_token: str | None = None
 
     @property
     def cli(self) -> bool:

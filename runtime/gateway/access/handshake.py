@@ -138,4 +138,5 @@ def claim_of(connect: Connect, protocol: int) -> ConnectClaim:
         password=auth.password or None,
         device_token=auth.device_token or None,
         protocol=protocol,
+        bootstrap_token=auth.bootstrap_token or None,
     )

@@ -71,6 +71,10 @@ _UNAUTHORIZED = {
         "AUTH_DEVICE_TOKEN_MISMATCH",
         "device token mismatch (rotate/reissue device token)",
     ),
+    "bootstrap_token_invalid": (
+        "AUTH_BOOTSTRAP_TOKEN_INVALID",
+        "bootstrap token invalid, used or expired (run `trunkline open` again)",
+    ),
     "scope_mismatch": (
         "AUTH_SCOPE_MISMATCH",
         "device token scope mismatch (re-pair or approve scope upgrade)",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import structlog
 from msgspec import UNSET
 
 from ipc.epoch import now_ms
@@ -33,11 +34,13 @@ from runtime.gateway.access.refusals import (
     pairing_required,
     unauthorized,
 )
-from runtime.gateway.access.scopes import ALL, OPERATOR, SUPERVISOR
+from runtime.gateway.access.scopes import ALL, OPERATOR, SUPERVISOR, covers
 from runtime.gateway.access.throttle import DEVICE, SHARED
 from runtime.gateway.devices.devices import Issued
 from runtime.gateway.pairing import announce_device_decision, announce_device_request
 from runtime.gateway.parts import GatewayParts
+
+log = structlog.get_logger("gateway.admission")
 
 
 class ConnectDecision:
@@ -60,6 +63,7 @@ class ConnectDecision:
         self._config = parts.config
         self._devices = parts.devices
         self._registry = parts.registry
+        self._stability = parts.stability
         self.connect = connect
         self.claim = claim
         self._nonce = nonce
@@ -137,13 +141,13 @@ class ConnectDecision:
         """Return the grant of a device whose signature is right; raises ``Refusal``."""
         device, claim, scopes = self.connect.device, self.claim, self._scopes
         assert device is not UNSET
-        method = self._check_with_proxy().method
-        if method is None or self._locked(SHARED):
-            issued = self._prove(device.id, scopes)
-            method = "device-token"
+        if claim.bootstrap_token is not None:
+            method, issued = "bootstrap-token", self._redeem(claim.bootstrap_token, scopes)
+        elif (shared := self._check_with_proxy().method) is None or self._locked(SHARED):
+            method, issued = "device-token", self._prove(device.id, scopes)
         else:
             await asyncio.sleep(self.success_delay)
-            issued = self._pair(device.id, scopes)
+            method, issued = shared, self._pair(device.id, scopes)
         await self._registry.saved()
         self._devices.seen(device.id, "connect", now_ms())
         return Grant(
@@ -178,6 +182,27 @@ class ConnectDecision:
                 self._failed(SHARED, reason)
             raise self._failed(DEVICE, why)
         return devices.used(device, claim.role, token)
+
+    def _redeem(self, token: str, scopes: tuple[str, ...]) -> Issued:
+        """Approve the device that brings a one-time token; no other secret counts beside it."""
+        claim, devices, now = self.claim, self._devices, now_ms()
+        self._check_lock(DEVICE)
+        assert self.connect.device is not UNSET
+        device = self.connect.device.id
+        granted = None
+        if claim.role == OPERATOR:
+            granted = devices.bootstrap.redeem(token, device, now)
+        if granted is None:
+            raise self._failed(DEVICE, "bootstrap_token_invalid")
+        if not all(covers(granted, scope) for scope in scopes):
+            raise unauthorized("scope_mismatch", cli=claim.cli, protocol=claim.protocol)
+        if devices.missing(device, claim.role, scopes) is not None:
+            request, _ = devices.request(self.connect, scopes, self.origin.address, now)
+            devices.approve(request, now)
+            self._stability.note("device.approved", device=device, reason="one-time token")
+            log.info("device approved by a one-time token", device=device, scopes=list(scopes))
+            announce_device_decision(self._hub, request.request_id, device, "approved")
+        return devices.token(device, claim.role, scopes, now)
 
     def _pair(self, device: str, scopes: tuple[str, ...]) -> Issued:
         """Pair a device of this host at once; for another one an operator must approve first."""

@@ -18,6 +18,7 @@ from msgspec import UNSET
 
 from runtime.gateway.access.handshake import Connect
 from runtime.gateway.access.scopes import OPERATOR, covers
+from runtime.gateway.devices.bootstrap import BootstrapTokens
 from runtime.gateway.devices.registry import About, Device, Record, Registry, Token
 
 REQUEST_MS = 300_000
@@ -59,13 +60,14 @@ class Issued(msgspec.Struct, frozen=True):
 
 
 class Devices:
-    """The paired devices and the requests for more.
+    """The paired devices and the requests for more; ``bootstrap`` has the one-time tokens.
 
     All times are milliseconds of the epoch, given by the caller.
     """
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
+        self.bootstrap = BootstrapTokens()
         self._requests: dict[str, PairRequest] = {}
         self._known: dict[
             tuple[str, str], str

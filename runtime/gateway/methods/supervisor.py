@@ -1,4 +1,4 @@
-"""Takes the supervisor's reports of accounts and its answers, sent over its link."""
+"""Takes the supervisor's reports, its answers and its operator's wishes, sent over its link."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from ipc.epoch import now_ms
+from ipc.errors import RemoteError
+from ipc.frames.requests import BootstrapParams
 from ipc.frames.websocket import ErrorShape
-from runtime.gateway.access.scopes import SUPERVISOR
+from ipc.frames.words import INVALID_REQUEST
+from runtime.gateway.access.scopes import ALL, SUPERVISOR
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
+from runtime.gateway.devices.bootstrap import SCOPES
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.reports import SupervisorReport, take
 
@@ -47,6 +52,18 @@ def supervisor_result(
     error = None if params.error is UNSET else params.error
     parts.supervisor.settle(params.id, params.ok, params.payload, error)
     return {}
+
+
+@method("device.bootstrap.create", None, BootstrapParams, _ONLY)
+def device_bootstrap_create(
+    parts: GatewayParts, client: ConnectedClient, params: BootstrapParams
+) -> Any:
+    """Make a one-time token that signs one device in; the supervisor's operator hands it on."""
+    scopes = SCOPES if params.scopes is None else tuple(params.scopes)
+    if unknown := set(scopes) - ALL:
+        raise RemoteError(INVALID_REQUEST, f"unknown scope: {min(unknown)[:64]}")
+    token, expires_at = parts.devices.bootstrap.create(scopes, now_ms())
+    return {"bootstrapToken": token, "expiresAtMs": expires_at, "scopes": scopes}
 
 
 @method("gateway.closing", None, ClosingParams, _ONLY)

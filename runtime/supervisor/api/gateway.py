@@ -1,15 +1,16 @@
-"""Starts, stops and restarts the gateway for operators."""
+"""Starts, stops and restarts the gateway for operators; lets them into its console."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import msgspec
 
 from ipc.errors import RemoteError
-from ipc.frames.requests import NoParams, Params, RestartParams
-from ipc.frames.words import UNAVAILABLE, Phase
+from ipc.frames.requests import BootstrapParams, NoParams, Params, RestartParams
+from ipc.frames.words import FORBIDDEN, INVALID_REQUEST, UNAVAILABLE, Phase
 from runtime.supervisor.api.table import method
 from runtime.supervisor.gateways.managed import ManagedGateway
 from runtime.supervisor.gateways.port import PortUnusable
@@ -67,6 +68,22 @@ async def stop(parts: Parts, params: ShutdownParams) -> Any:
     within = gateway.child.policy.stop_within + DOWN_WITHIN
     answer["ok"] = await gateway.until(lambda: gateway.child.state.phase is Phase.STOPPED, within)
     return answer | {"gateway": msgspec.to_builtins(gateway.status())}
+
+
+@method("device.bootstrap.create", BootstrapParams, asks_remote=True)
+async def create_bootstrap_token(parts: Parts, params: BootstrapParams, *, remote: bool) -> Any:
+    """Answer with a one-time token that signs a browser in, and the address of the console."""
+    if remote:
+        raise RemoteError(FORBIDDEN, "only this host's operator may ask for a one-time token")
+    config = parts.configuration.config.gateway
+    if not (config.http.enabled and config.control_ui.enabled):
+        switch = "http" if not config.http.enabled else "controlUi"
+        raise RemoteError(INVALID_REQUEST, f"the console is off: gateway.{switch}.enabled is false")
+    given = {} if params.scopes is None else {"scopes": params.scopes}
+    answer = await parts.gateway.ask("device.bootstrap.create", given)
+    base = config.control_ui.base_path.rstrip("/")
+    address = re.sub("^ws", "http", parts.gateway.url).rstrip("/")
+    return answer | {"url": f"{address}{base}/"}
 
 
 @method("gateway.warnings", WarningsParams)

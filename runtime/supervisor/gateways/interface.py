@@ -51,6 +51,9 @@ class GatewaySession(Protocol):
     async def tell(self, method: str, params: dict[str, Any]) -> str | None:
         """Call the gateway where that is possible; return what went wrong, if anything did."""
 
+    async def ask(self, method: str, params: dict[str, Any]) -> Any:
+        """Return the gateway's answer; raises ``IpcError``, at once while there is no session."""
+
 
 class Listener(Protocol):
     """The port of a gateway that is started by us."""

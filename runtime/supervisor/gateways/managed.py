@@ -12,8 +12,9 @@ from typing import Any
 
 import structlog
 
+from ipc.errors import IpcError, RemoteError
 from ipc.frames.status import GatewayStatus
-from ipc.frames.words import ALIVE, Phase
+from ipc.frames.words import ALIVE, INVALID_REQUEST, UNAVAILABLE, Phase
 from runtime.config.load import Loaded
 from runtime.supervisor.background import run_optional
 from runtime.supervisor.changes import Changes, next_try_at
@@ -189,6 +190,20 @@ class ManagedGateway:
         wrong = await self._session.tell(SHUTDOWN, {})
         self._no_shutdown = wrong is not None and "unknown method" in wrong
         return wrong
+
+    async def ask(self, method: str, params: dict[str, Any]) -> Any:
+        """Return what our own gateway answers; raises ``RemoteError``."""
+        if self._kind.name != "own":
+            raise RemoteError(INVALID_REQUEST, f"{method}: the gateway is not Trunkline's own")
+        if self._session is None or not self._session.connected:
+            text = "the gateway is not running at the moment; `trunkline gateway status` has why"
+            raise RemoteError(UNAVAILABLE, text, retryable=True)
+        try:
+            return await self._session.ask(method, params)
+        except RemoteError:
+            raise
+        except IpcError as error:
+            raise RemoteError(UNAVAILABLE, f"{method}: {error}", retryable=True) from None
 
     def _open_if_down(self) -> None:
         if self._kind.listener is not None and self.child.state.phase not in ALIVE:

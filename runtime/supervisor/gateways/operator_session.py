@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from ipc.errors import CallTimeout, IpcError, RemoteError
+from ipc.errors import CallTimeout, IpcError, PeerGone, RemoteError
 from ipc.frames.websocket import Event
 from ipc.heartbeat import Pulse, Verdict
 from ipc.identity.device import Identity
@@ -124,6 +124,12 @@ class OperatorSession:
         except IpcError as error:
             return self._hide(str(error))
         return None
+
+    async def ask(self, method: str, params: dict[str, Any]) -> Any:
+        """Return the gateway's answer; raises ``IpcError``, at once while there is no session."""
+        if self._client is None:
+            raise PeerGone("the gateway", maybe_executed=False)
+        return await self._client.call(method, params or None, timeout=VERIFY_WITHIN)
 
     async def _connect(self) -> Client:
         self._token = await self._access.token()

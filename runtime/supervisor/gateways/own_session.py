@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from ipc.errors import CallTimeout, IpcError, RemoteError
+from ipc.errors import CallTimeout, IpcError, PeerGone, RemoteError
 from ipc.frames.websocket import ErrorShape, Event, shape_of
 from ipc.frames.words import UNAVAILABLE
 from ipc.heartbeat import Pulse, Verdict
@@ -123,6 +123,12 @@ class OwnSession:
             log.debug("not told", method=method, error=str(error))
             return str(error)
         return None
+
+    async def ask(self, method: str, params: dict[str, Any]) -> Any:
+        """Return the gateway's answer; raises ``IpcError``, at once while there is no session."""
+        if self._client is None:
+            raise PeerGone("the gateway", maybe_executed=False)
+        return await self._client.call(method, params, timeout=VERIFY_WITHIN)
 
     async def _connect(self) -> Client:
         return await Client.connect(

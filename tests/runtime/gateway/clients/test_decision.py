@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ipc.epoch import now_ms
 from ipc.websocket.client import Client
 from tests.support.devices import Key, offer, paired
 from tests.support.gateway_rig import SESSION, TOKEN, gateway_rig
@@ -17,6 +18,7 @@ PROXY: dict[str, Any] = {"mode": "trusted-proxy", "trustedProxy": {"allowLoopbac
 TRUSTED: dict[str, Any] = {"auth": PROXY, "trustedProxies": ["127.0.0.1"]}
 ANN = {"x-forwarded-user": "ann", "x-forwarded-for": "203.0.113.9"}
 CLI = {"id": "cli", "version": "1", "platform": "linux", "mode": "cli"}
+SCOPES_OF_THE_CONSOLE = ["operator.admin", "operator.read", "operator.write", "operator.pairing"]
 UI = {"id": "openclaw-control-ui", "version": "1", "platform": "web", "mode": "ui"}
 
 
@@ -209,3 +211,43 @@ async def test_who_proves_nothing_is_not_guessing() -> None:
         for _ in range(12):
             assert reason(await connect(rig)) == "DEVICE_IDENTITY_REQUIRED"
         assert loop.time() - began < 5.0  # twelve delays would take 45 s
+
+
+async def test_a_one_time_token_approves_the_device_that_brings_it() -> None:
+    page, other = Key(), Key()
+    async with gateway_rig() as rig:
+        assert rig.supervisor is not None
+        made = await rig.supervisor.call("device.bootstrap.create", {})
+        assert made["scopes"] == SCOPES_OF_THE_CONSOLE
+        auth = {"bootstrapToken": made["bootstrapToken"]}
+        client = await paired(rig, page, auth=auth, client=UI, scopes=SCOPES_OF_THE_CONSOLE)
+        assert client.auth["method"] == "bootstrap-token"
+        assert client.auth["scopes"] == SCOPES_OF_THE_CONSOLE
+        again = await paired(rig, page, auth=auth, client=UI, scopes=SCOPES_OF_THE_CONSOLE)
+        own = {"deviceToken": again.auth["deviceToken"]}
+        await paired(rig, page, auth=own, client=UI, scopes=SCOPES_OF_THE_CONSOLE)
+        _, answer = await offer(rig, other, auth=auth, client=UI, scopes=SCOPES_OF_THE_CONSOLE)
+        assert answer["error"]["details"]["code"] == "AUTH_BOOTSTRAP_TOKEN_INVALID"
+        assert "run `trunkline open` again" in answer["error"]["message"]
+        approved = rig.parts.stability.snapshot(50, "device.approved", 0)["events"]
+        assert [each["device"] for each in approved] == [page.id]
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"auth": {"bootstrapToken": "x"}}, "bootstrap_token_invalid"),
+        ({"auth": {"bootstrapToken": "x", "token": TOKEN}}, "bootstrap_token_invalid"),
+        ({"scopes": ["operator.admin"]}, "scope_mismatch"),
+        ({"role": "node"}, "bootstrap_token_invalid"),
+    ],
+)
+async def test_a_one_time_token_gives_no_more_than_it_was_made_for(
+    more: dict[str, Any], expected: str
+) -> None:
+    async with gateway_rig() as rig:
+        token, _ = rig.parts.devices.bootstrap.create(["operator.read"], now_ms())
+        given = {"auth": {"bootstrapToken": token}, "scopes": ["operator.read"]} | more
+        _, answer = await offer(rig, Key(), **given)
+        assert (answer["ok"], reason(answer)) == (False, expected)
+        assert rig.parts.devices.paired() == []

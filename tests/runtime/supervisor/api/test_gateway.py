@@ -137,3 +137,19 @@ async def test_warnings_of_the_gateway_are_shown_as_long_as_that_process_lives(
 
 def _warnings(rig: GatewayApiRig) -> list[str]:
     return status(rig.parts).supervisor.warnings
+
+
+async def test_a_one_time_token_is_for_this_hosts_operator(tmp_path: Path) -> None:
+    async with api_rig(tmp_path) as rig:
+        with pytest.raises(RemoteError, match="the gateway is not running at the moment"):
+            await rig.ask("device.bootstrap.create")
+        await rig.ask_until_up("gateway.start")
+        answer = await rig.ask("device.bootstrap.create", scopes=["operator.read"])
+        assert answer["url"] == "http://127.0.0.1:18789/"
+        asked = ("device.bootstrap.create", {"scopes": ["operator.read"]})
+        assert rig.gateway.link.told[-1] == asked
+        with pytest.raises(RemoteError, match="only this host's operator"):
+            await dispatch(rig.parts, "device.bootstrap.create", {}, remote=True)
+        rig.gateway.link.wrong = "gone"
+        with pytest.raises(RemoteError, match="the gateway is gone"):
+            await rig.ask("device.bootstrap.create")

@@ -1,0 +1,66 @@
+"""Keeps the one-time tokens with which a browser is signed in by this host's operator.
+
+In memory only, and for a minute: `trunkline open` makes one and hands it to a browser. The first
+device that brings it is the one that it is for; its key is then approved. That device may bring it
+again within the minute, for the answer may have been lost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+
+import msgspec
+
+from runtime.gateway.access.scopes import ADMIN, PAIRING, READ, WRITE
+
+LIFE_MS = 60_000
+MOST = 16  # the oldest goes
+TOKEN_BYTES = 32
+SCOPES = (ADMIN, READ, WRITE, PAIRING)  # what the console needs
+
+
+class BootstrapToken(msgspec.Struct):
+    """A token that was made: until when it counts, for which scopes and which device."""
+
+    expires_at: int
+    scopes: tuple[str, ...]
+    device: str | None = None
+
+
+class BootstrapTokens:
+    """The one-time tokens. All times are milliseconds of the epoch, given by the caller."""
+
+    def __init__(self) -> None:
+        self._tokens: dict[bytes, BootstrapToken] = {}  # by the hash of the token
+
+    def create(self, scopes: Iterable[str], now: int) -> tuple[str, int]:
+        """Make a token for these scopes; return it, and when it ends."""
+        self._expire(now)
+        if len(self._tokens) >= MOST:
+            del self._tokens[next(iter(self._tokens))]
+        text = secrets.token_urlsafe(TOKEN_BYTES)
+        made = self._tokens[_hash(text)] = BootstrapToken(now + LIFE_MS, tuple(scopes))
+        return text, made.expires_at
+
+    def redeem(self, text: str, device: str, now: int) -> tuple[str, ...] | None:
+        """Return the scopes that a token is good for, and keep it for ``device`` alone.
+
+        ``None``: there is no such token, it is over, or it is another device's.
+        """
+        self._expire(now)
+        found = self._tokens.get(_hash(text))
+        if found is None or found.device not in (None, device):
+            return None
+        found.device = device
+        return found.scopes
+
+    def _expire(self, now: int) -> None:
+        for key, token in list(self._tokens.items()):
+            if now >= token.expires_at:
+                del self._tokens[key]
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
