@@ -228,9 +228,11 @@ class Reception:
         return route(self._config.bindings, origin, self._fallback(key, origin))
 
     def _fallback(self, key: str, origin: Origin) -> Fallback:
+        listed = self._agents.listed
+        own = listed.accounts.get(key)  # of those that name none it is the default one
         return Fallback(
-            default_agent=self._agents.listed.default,
-            account_agent=self._agents.listed.accounts.get(key),
+            default_agent=listed.default,
+            account_agent=None if own == listed.default else own,
             account_path=f"channels.{origin.channel}.accounts.{origin.account}",
             default_account=self._default_account(origin.channel),
         )

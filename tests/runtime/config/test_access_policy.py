@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runtime.config.access_policy import (
     AccessPolicy,
@@ -16,6 +18,9 @@ from runtime.config.access_policy import (
 from runtime.config.accounts import AccountSpec, accounts
 from runtime.config.errors import ConfigError
 from runtime.config.model import Config
+from runtime.gateway.access_policy.admit import REASONS, AdmissionOutcome
+from runtime.gateway.access_policy.gatekeeper import Gatekeeper
+from workers.messages import Chat, Inbound, Sender
 from workers.registry import manifests
 
 FOUND = manifests()
@@ -154,3 +159,101 @@ def test_people_read_who_may_talk() -> None:
     first, *rest = describe_access(policy("telegram", allowFrom=[1, 2]))
     assert first == "direct: pairing, 2 id listed; groups: allowlist, 0 listed in groups"
     assert len(rest) == 1
+
+
+# Whatever may stand in the file, for whoever may write: names that may be taken for each other.
+PEOPLE = ["ada", "777", "*", "bot:1"]
+PLACES = ["g1", "#room", "7", "*"]
+ENTRIES = st.lists(
+    st.sampled_from([*PEOPLE, 777, "unverified:ada", "irc:ada", "telegram:777", "unverified:*"]),
+    max_size=2,
+)
+
+
+def fields_of(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStrategy[Any]:
+    return st.fixed_dictionaries(required, optional={"enabled": st.booleans()} | optional)
+
+
+MENTION = {"requireMention": st.booleans()}
+ROOM = fields_of({}, MENTION | {"users": ENTRIES})
+SERVER = fields_of(
+    {},
+    MENTION
+    | {"users": ENTRIES, "roles": ENTRIES}
+    | {"channels": st.dictionaries(st.sampled_from(PLACES), ROOM, max_size=2)},
+)
+RULES = {
+    "groups": fields_of({}, MENTION | {"allowFrom": ENTRIES}),
+    "channels": ROOM,
+    "guilds": SERVER,
+}
+
+
+def layers_of(channel: str) -> st.SearchStrategy[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Return what may stand in the section of a channel, and in that of its account."""
+    field = FOUND[channel].manifest.groups
+    layer = st.fixed_dictionaries(
+        {},
+        optional={
+            "dmPolicy": st.sampled_from(["pairing", "allowlist", "open", "disabled"]),
+            "allowFrom": ENTRIES,
+            "groupPolicy": st.sampled_from(["open", "allowlist", "disabled"]),
+            "groupAllowFrom": ENTRIES,
+            "mentionPatterns": st.lists(st.sampled_from(["hello", "bot"]), max_size=1),
+            field: st.dictionaries(st.sampled_from(PLACES), RULES[field], max_size=2),
+        },
+    )
+    return st.tuples(st.just(channel), layer, layer)
+
+
+MESSAGES = [
+    Inbound(
+        id="1",
+        chat=Chat(chat, "group" if chat in PLACES else "direct"),
+        sender=Sender(who, verified=verified),
+        text="hello",
+        ts=1,
+        addressed=chat not in PLACES or named,
+        meta={"guild": "7", "roles": ["ada"]},
+    )
+    for who in ("ada", "777", "eve")
+    for chat in (who, *PLACES[:-1])
+    for verified in (True, False)
+    for named in (True, False)
+]
+
+
+def is_a_line(source: str, channel: str, layers: dict[str, dict[str, Any]]) -> bool:
+    """Return whether a decision names what stands in the file, or a default."""
+    if source == "always so" or " (the channel's default)" in source:
+        return True
+    named = (f"{path}.{field}" for path, layer in layers.items() for field in layer)
+    return any(source == each or source.startswith((f"{each}.", f"{each}:")) for each in named)
+
+
+@given(st.sampled_from(sorted(FIELDS)).flatmap(layers_of))
+def test_whatever_stands_in_the_file_nothing_is_dropped_without_a_reason_that_stands_there(
+    given_layers: tuple[str, dict[str, Any], dict[str, Any]],
+) -> None:
+    channel, section, account = given_layers
+    path = f"channels.{channel}"
+    layers = {path: section, f"{path}.accounts.main": account}
+    found = policy(channel, section, **account)
+    gate = Gatekeeper(lambda: None, lambda: None, lambda key: channel)
+    gate.configure({"k": found})
+    direct = grouped = False
+    for message in MESSAGES:
+        decision = gate.decide("k", message).decision
+        assert decision.reason in REASONS
+        assert is_a_line(decision.source, channel, layers), decision
+        open_to = decision.outcome in (AdmissionOutcome.RUN, AdmissionOutcome.PAIR)
+        direct |= open_to and message.chat.kind == "direct"
+        grouped |= open_to and message.chat.kind == "group"
+    # Each is counted, and a file by which nobody is answered says so.
+    figures = gate.figures("k")
+    assert sum(sum(each.values()) for each in figures.values()) == len(MESSAGES)
+    said = " ".join(closed_doors(found))
+    assert not direct or "no direct message" not in said
+    assert not grouped or "in a group" not in said
+    if not direct and found.dm in ("allowlist", "open"):
+        assert "no direct message" in said or found.allow_from  # of people who have not written

@@ -231,6 +231,18 @@ async def test_bindings_say_who_answers_and_none_is_nobody() -> None:
         assert chat.life.gatekeeper.figures(KEY) == {"drop": {"no-agent": 1}}
 
 
+async def test_the_line_that_chooses_an_agent_is_there() -> None:
+    async with TaskGroup() as tasks:
+        chat = Chat(tasks)
+        known = {"default": "echo", "entries": {"echo": {"kind": "echo"}}}
+        chat.life.agents.configure(known | {"accounts": {KEY: "echo"}})
+        assert (
+            await chat.asks("/agent") == "echo answers here: the message goes to echo by default."
+        )
+        chat.life.agents.configure(known | {"default": "none", "accounts": {KEY: "echo"}})
+        assert "by its account's own field" in await chat.asks("/agent")
+
+
 async def test_a_binding_answers_for_an_account_without_an_agent() -> None:
     async with TaskGroup() as tasks:
         bindings = [BindingConfig("echo", BindingMatch(channel="irc", account_id="*"))]
