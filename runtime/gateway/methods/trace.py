@@ -14,6 +14,7 @@ from ipc.frames.requests import Params
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from ipc.nesting import MALFORMED, decode_json
 from runtime.gateway.access.scopes import READ
+from runtime.gateway.access_policy.admit import REASONS
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
 from runtime.gateway.conversations.traces import admission, arrived, outbox_row, run_row
@@ -79,7 +80,9 @@ async def _way(
     answer: dict[str, Any] = {"account": key} if key else {}
     if frame is not None:
         answer |= {"cursor": cursor_text(frame.cursor), "message": arrived(frame.at, frame.event)}
-    answer["admission"] = admission(None if frame is None else frame.event, run)
+    answer["admission"] = decided = admission(None if frame is None else frame.event, run)
+    if "reason" in decided:
+        decided["text"] = REASONS.get(decided["reason"], decided["reason"])
     if run is None:
         return answer
     answer["run"] = run_row(run)

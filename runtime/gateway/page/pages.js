@@ -13,17 +13,31 @@
 //   accounts.js  words and order of accounts: phaseOf, why, next, worstFirst (pure)
 //   words.js     span, ago, countdown, bytes, short, clock, exactly (pure)
 //   clock.js     now: a signal that ticks each second
-//   diff.js      lines of two texts beside each other (pure)
+//   diff.js      what is different between two texts (pure); difference.js draws it: Diff
 //   ui.js        Head, Button, Chip, Phase, Ago, Countdown, Search, Empty, Failure, VirtualRows,
-//                Dialog, ask(), toast(), Plot, Diff, useRequest
+//                Dialog, ask(), toast(), Plot, loadStyle(), useRequest
 //   keys.js      useKeys({key: [what, function]}); the help (`?`) lists them by itself
 //   route.js     route, href(name, ...parts, {query}), go(place)
+//   pages.css    what most pages need beside it, loaded with the first of them: styled(load)
 //   style.css    tokens of both themes at its top; use them, no colours of your own
+
+import { loadStyle } from "./ui.js";
 
 export const PAGES = [
   { route: "fleet", title: "Fleet", load: () => import("./fleet.js") },
   { route: "account", title: "Account", load: () => import("./account.js"), hidden: true },
+  { route: "messages", title: "Messages", load: styled(() => import("./messages.js")) },
+  { route: "people", title: "People", load: styled(() => import("./people.js")) },
+  { route: "chat", title: "Chat", load: styled(() => import("./chat.js")) },
+  { route: "gateway", title: "Gateway", load: styled(() => import("./gateway.js")) },
+  { route: "logs", title: "Logs", load: styled(() => import("./logs.js")) },
+  { route: "configuration", title: "Configuration", load: styled(() => import("./configuration.js")) },
 ];
+
+/** Return a function that loads a page's module, and the style sheet that most pages share. */
+function styled(load) {
+  return async () => (await Promise.all([load(), loadStyle("pages.css")]))[0];
+}
 
 const loading = new Map();
 

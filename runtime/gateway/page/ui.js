@@ -331,12 +331,31 @@ export function Plot({ label, data, series, value = String, height = 120 }) {
   </figure>`;
 }
 
-function loadPlotting() {
-  plotting ??= (async () => {
+const styles = new Map();
+
+/** Load a style sheet, once; resolves when it counts. */
+export function loadStyle(name) {
+  if (!styles.has(name)) {
     const link = document.createElement("link");
     link.rel = "stylesheet";
-    link.href = new URL("libraries/uplot.css", import.meta.url).href;
+    link.href = new URL(name, import.meta.url).href;
+    const loading = new Promise((resolve, reject) => {
+      link.onload = resolve;
+      link.onerror = () => reject(new Error(`${name} could not be loaded`));
+    });
+    loading.catch(() => {
+      styles.delete(name); // asked for again when it is needed again
+      link.remove();
+    });
+    styles.set(name, loading);
     document.head.append(link);
+  }
+  return styles.get(name);
+}
+
+function loadPlotting() {
+  plotting ??= (async () => {
+    await loadStyle("libraries/uplot.css");
     return (await import("./libraries/uplot.js")).default;
   })();
   return plotting;

@@ -66,6 +66,11 @@ export function count(number, word, plural = `${word}s`) {
   return `${number} ${number === 1 ? word : plural}`;
 }
 
+/** Return a sentence with a capital at its beginning. */
+export function capital(text) {
+  return text ? text[0].toUpperCase() + text.slice(1) : "";
+}
+
 /** Return a time of day, with the date unless it is today's: `14:03:22`, `28 Nov 14:03:22`. */
 export function clock(at, now) {
   const date = new Date(at);

@@ -1,0 +1,222 @@
+// Conversations with agents: which there are, what was said, and a place to say something.
+
+import { html } from "./html.js";
+import { useKeys } from "./keys.js";
+import { useEffect, useLayoutEffect, useRef, useState } from "./libraries/hooks.js";
+import { go, href } from "./route.js";
+import { client, may } from "./session.js";
+import { Entry, Text, textOf } from "./transcript.js";
+import { Ago, Button, Dialog, Empty, Failure, Head, Search, VirtualRows, toast, useMedia, useRequest } from "./ui.js";
+import { count } from "./words.js";
+
+const SESSIONS = 300;
+const ENTRIES = 60;
+const AGAIN_MS = 10_000;
+
+/** The page: #/chat for the list of conversations, #/chat/KEY for one. */
+export function Page({ parts, query }) {
+  const key = parts.join("/");
+  const narrow = useMedia("(max-width: 760px)");
+  const text = query.get("q") ?? "";
+  const list = useRequest("sessions.list", { limit: SESSIONS, includeDerivedTitles: true, ...(text.trim() ? { search: text.trim() } : {}) });
+  const [beginning, setBeginning] = useState(false);
+  useEffect(() => {
+    const timer = setInterval(() => document.hidden || list.again(), AGAIN_MS);
+    return () => clearInterval(timer);
+  }, [text]);
+  return html`<section class="fill talk">
+    <${Head} title="Chat" note=${list.data ? `${count(list.data.totalCount, "conversation")}, the last one first` : ""}>
+      ${narrow && key ? html`<a class="button" href=${href("chat", { q: text })}>All conversations</a>` : html`<${Search} text=${text} onText=${(q) => go(href("chat", ...parts, { q }), { replace: true })} label="Search conversations" />`}
+      ${may("write") && html`<${Button} tone="primary" onClick=${() => setBeginning(true)}>New conversation<//>`}
+    <//>
+    <div class="two">
+      ${narrow && key ? null : html`<${Sessions} list=${list} chosen=${key} text=${text} narrow=${narrow} />`}
+      ${key ? html`<${Talk} key=${key} session=${key} onSaid=${list.again} />` : narrow ? null : html`<${Empty} title="Choose a conversation">Or begin a new one: an agent answers as it would answer in a chat.<//>`}
+    </div>
+    ${beginning && html`<${Beginning} onClose=${() => setBeginning(false)} onMade=${list.again} />`}
+  </section>`;
+}
+
+function Sessions({ list, chosen, text, narrow }) {
+  if (list.error && !list.data) return html`<${Failure} error=${list.error} onRetry=${list.again} />`;
+  if (!list.data) return html`<p class="faint" role="status">Reading the conversations</p>`;
+  const { sessions } = list.data;
+  if (!sessions.length) {
+    return text
+      ? html`<${Empty} title="No conversation is meant by this"><a href=${href("chat")}>Show all</a><//>`
+      : html`<${Empty} title="Nobody has talked to an agent yet">A conversation begins with the first message that is answered, or here.<//>`;
+  }
+  const byKey = new Map(sessions.map((each) => [each.key, each]));
+  return html`<${VirtualRows}
+    items=${[...byKey.keys()]}
+    height=${52}
+    label="Conversations"
+    selected=${sessions.findIndex((each) => each.key === chosen)}
+    onRow=${(key, index, event) => event.target.closest("a") || go(href("chat", key, { q: text }))}
+    render=${(key) => html`<${Session} session=${byKey.get(key)} text=${text} />`}
+  />`;
+}
+
+function Session({ session, text }) {
+  const title = session.label || session.derivedTitle || session.key;
+  return html`
+    <span role="cell" class="what"><a href=${href("chat", session.key, { q: text })} title=${session.key}>${title}</a></span>
+    <span role="cell" class="when faint">${session.hasActiveRun ? html`<b class="busy">answering</b>` : html`<${Ago} at=${session.updatedAt} />`}</span>
+    <span role="cell" class="where faint">${session.agentId} · ${session.lastAccountId ? `${session.channel}:${session.lastAccountId} ${session.lastTo}` : session.key}</span>
+  `;
+}
+
+function Beginning({ onClose, onMade }) {
+  const agents = useRequest("agents.list");
+  const [said, setSaid] = useState("");
+  const begin = async (event) => {
+    event.preventDefault();
+    const { agent, label } = Object.fromEntries(new FormData(event.currentTarget));
+    try {
+      const { key } = await client.request("sessions.create", { agentId: agent, ...(label.trim() ? { label: label.trim() } : {}) });
+      onMade();
+      onClose();
+      go(href("chat", key));
+    } catch (error) {
+      setSaid(error.message);
+    }
+  };
+  return html`<${Dialog} title="New conversation" onClose=${onClose}>
+    ${agents.error && html`<${Failure} error=${agents.error} onRetry=${agents.again} />`}
+    <form onSubmit=${begin}>
+      <label class="field"
+        >Agent<select name="agent">
+          ${agents.data?.agents.map((each) => html`<option key=${each.id} value=${each.id} selected=${each.id === agents.data.defaultId}>${each.name && each.name !== each.id ? `${each.name} (${each.id})` : each.id}${each.phase && each.phase !== "running" ? `, ${each.phase}` : ""}</option>`)}
+        </select></label
+      >
+      <label class="field">Name (optional)<input name="label" maxlength="100" autocomplete="off" /></label>
+      ${said && html`<p class="said" role="alert">${said}</p>`}
+      <footer><${Button} onClick=${onClose}>Cancel<//><button type="submit" class="button primary" disabled=${!agents.data}>Begin</button></footer>
+    </form>
+  <//>`;
+}
+
+/** What an agent writes at the moment, by run; and how runs have ended without an answer. */
+function useRuns(session, onEnd) {
+  const [live, setLive] = useState({});
+  useEffect(() => {
+    const ends = [
+      client.need({ runs: [session] }),
+      client.on("chat", (event) => {
+        if (event.sessionKey !== session) return;
+        const { runId, state } = event;
+        if (state === "delta") setLive((before) => ({ ...before, [runId]: { text: textOf(event.message) } }));
+        else {
+          setLive((before) => ({ ...before, [runId]: { text: textOf(event.message), ended: state, error: event.errorMessage } }));
+          onEnd(runId);
+        }
+      }),
+    ];
+    return () => ends.forEach((end) => end());
+  }, [session]);
+  const forget = (runs) => setLive((before) => Object.fromEntries(Object.entries(before).filter(([run, each]) => !runs.has(run) || !each.ended || each.error)));
+  return [live, forget];
+}
+
+function Talk({ session, onSaid }) {
+  const [number, setNumber] = useState(ENTRIES);
+  const history = useRequest("chat.history", { sessionKey: session, limit: number });
+  const [kept, setKept] = useState(null); // while more is read, what there was stays
+  const [waiting, setWaiting] = useState([]); // what was said here and is not in the history yet
+  const [live, forget] = useRuns(session, () => history.again());
+  const place = useRef(null);
+  const follows = useRef(true);
+  useEffect(() => {
+    if (!history.data) return;
+    setKept(history.data);
+    const known = new Set(history.data.messages.map((each) => each.__openclaw?.runId).filter(Boolean));
+    forget(known);
+    setWaiting((before) => before.filter((each) => !known.has(each.run)));
+  }, [history.data]);
+  const page = history.data ?? kept;
+  const flying = page?.inFlightRun;
+  const lines = Object.entries(live).filter(([run]) => run !== flying?.runId || live[run].text);
+  const pending = [...(page?.pendingInputs?.items ?? []).map((each) => ({ run: each.runId, text: each.message })), ...waiting];
+  const queue = [...new Map(pending.map((each) => [each.run, each])).values()];
+  const busy = Boolean(flying) || queue.length > 0 || lines.some(([, each]) => !each.ended);
+  useLayoutEffect(() => {
+    const element = place.current;
+    if (element && follows.current) element.scrollTop = element.scrollHeight;
+  });
+  const stop = async () => {
+    try {
+      const { runIds } = await client.request("chat.abort", { sessionKey: session });
+      toast(runIds.length ? "Stopped" : "Nothing was running any more");
+    } catch (error) {
+      toast(error.message, "bad");
+    }
+    history.again();
+  };
+  useKeys({ s: ["stop the answer", () => busy && stop()] });
+  const said = (run, text) => {
+    follows.current = true;
+    setWaiting((before) => [...before, { run, text }]);
+    history.again();
+    onSaid();
+  };
+  return html`<div class="conversation">
+    <p class="note mono" title="the key of this conversation">${session}</p>
+    ${history.error && html`<${Failure} error=${history.error} onRetry=${history.again} />`}
+    <div
+      class="transcript"
+      ref=${place}
+      tabindex="0"
+      role="log"
+      aria-label="What was said"
+      onScroll=${({ currentTarget: at }) => {
+        follows.current = at.scrollTop + at.clientHeight > at.scrollHeight - 40;
+      }}
+    >
+      ${page?.hasMore && html`<p class="more"><${Button} onClick=${() => (follows.current = false, setNumber(number + 200))}>Show what was said before<//></p>`}
+      ${page && !page.messages.length && !queue.length && !lines.length && html`<${Empty} title="Nothing has been said here yet" />`}
+      ${!page && !history.error && html`<p class="faint" role="status">Reading what was said</p>`}
+      <ol>
+        ${page?.messages.map((entry) => html`<${Entry} key=${entry.__openclaw.id} entry=${entry} />`)}
+        ${queue.map((each) => html`<li key=${each.run} class="entry user"><p class="by">You <span class="faint">the agent has it not yet, or is answering</span></p><${Text} text=${each.text} /></li>`)}
+        ${flying && !live[flying.runId]?.text && html`<li class="entry assistant"><p class="by">Agent <span class="busy">is answering</span></p>${flying.text && html`<${Text} text=${flying.text} />`}</li>`}
+        ${lines.map(([run, each]) => html`<li key=${run} class="entry assistant"><p class="by">Agent <span class=${each.error ? "bad" : "busy"}>${ENDS[each.ended] ?? "is answering"}</span></p>${each.text && html`<${Text} text=${each.text} />`}${each.error && html`<p class="bad">${each.error}</p>`}</li>`)}
+      </ol>
+    </div>
+    <${Composer} session=${session} busy=${busy} onSaid=${said} onStop=${stop} />
+  </div>`;
+}
+
+const ENDS = { final: "", aborted: "was stopped", error: "could not answer" };
+
+function Composer({ session, busy, onSaid, onStop }) {
+  const field = useRef(null);
+  const [sending, setSending] = useState(false);
+  useKeys({ i: ["write", () => field.current?.focus()] });
+  if (!may("write")) return html`<p class="faint">This browser may read, but not write: it lacks operator.write.</p>`;
+  const send = async (event) => {
+    event?.preventDefault();
+    const text = field.current.value.trim();
+    if (!text || sending) return;
+    setSending(true);
+    const run = crypto.randomUUID();
+    try {
+      const answer = await client.request("chat.send", { sessionKey: session, message: text, idempotencyKey: run });
+      field.current.value = "";
+      onSaid(answer.runId ?? run, text);
+    } catch (error) {
+      toast(error.maybeExecuted ? `${error.message}. Look at the conversation before you send it again.` : error.message, "bad");
+    }
+    setSending(false);
+    field.current.focus();
+  };
+  const onKey = (event) => {
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) send(event);
+  };
+  return html`<form class="composer" onSubmit=${send}>
+    <textarea ref=${field} rows="2" aria-label="Message" placeholder="Message, or /help for commands" onKeyDown=${onKey} maxlength="60000"></textarea>
+    <div>
+      ${busy && html`<${Button} tone="danger" onClick=${onStop}>Stop<//>`}
+      <button type="submit" class="button primary" disabled=${sending}>${sending ? "Sending" : "Send"}</button>
+    </div>
+  </form>`;
+}

@@ -1,0 +1,156 @@
+// The whole configuration as text: checked while it is typed, explained by its schema, and shown as
+// a difference before it is saved.
+
+import { Diff } from "./difference.js";
+import { html } from "./html.js";
+import { useEffect, useRef, useState } from "./libraries/hooks.js";
+import { client, may } from "./session.js";
+import { SchemaHelp } from "./schema_help.js";
+import { Button, Dialog, Failure, Head, ask, toast, useRequest } from "./ui.js";
+import { count } from "./words.js";
+
+const PAUSE_MS = 500; // in which nothing was typed, before the text is checked
+
+/** The page. */
+export function Page() {
+  const file = useRequest("config.get");
+  const [loaded, setLoaded] = useState(null); // the file that the text was made from
+  const [text, setText] = useState("");
+  const [elsewhere, setElsewhere] = useState(false);
+  const [showing, setShowing] = useState(false);
+  const take = (data) => {
+    setLoaded(data);
+    setText(data.raw ?? "");
+    setElsewhere(false);
+  };
+  const edited = loaded !== null && text !== (loaded.raw ?? "");
+  useEffect(() => {
+    if (!file.data) return;
+    if (!loaded || !edited) take(file.data);
+    else if (file.data.hash !== loaded.hash) setElsewhere(true);
+  }, [file.data]);
+  useEffect(() => client.on("config.changed", () => file.again()), []);
+  useEffect(() => {
+    if (!edited) return undefined;
+    const stay = (event) => event.preventDefault();
+    addEventListener("beforeunload", stay);
+    return () => removeEventListener("beforeunload", stay);
+  }, [edited]);
+  const check = useCheck(edited ? text : null, loaded?.hash);
+  if (file.error && !loaded) return html`<${Failure} error=${file.error} onRetry=${file.again} />`;
+  if (!loaded) return html`<p class="faint" role="status">Reading the configuration</p>`;
+  const reset = async () => {
+    if (edited && !(await ask({ title: "Drop what you have typed?", text: "The file stays as it is.", action: "Drop it", danger: true }))) return;
+    take(file.data);
+  };
+  const able = may("admin");
+  return html`<section class="fill configuration">
+    <${Head} title="Configuration" note=${loaded.path}>
+      <${Button} disabled=${!edited && !elsewhere} onClick=${reset}>${elsewhere ? "Take the file's text" : "Undo all"}<//>
+      <${Button} tone="primary" disabled=${!edited || !able || check.state !== "good" || elsewhere} onClick=${() => setShowing(true)}>Look at the changes, and save<//>
+    <//>
+    ${elsewhere && html`<p class="said" role="alert">The file has been changed elsewhere meanwhile: what you have typed was made from an older one. Copy it if you need it, then take the file's text.</p>`}
+    ${!loaded.valid && html`<${Issues} title="The file as it is cannot be used; what is in force is older:" issues=${loaded.issues} />`}
+    ${loaded.warnings?.length > 0 && html`<${Issues} title="Works, but look at it:" tone="warn" issues=${loaded.warnings} />`}
+    ${!able && html`<p class="faint">This browser may look, but not change it: it lacks operator.admin.</p>`}
+    <div class="two">
+      <div class="editor">
+        ${loaded.raw === null
+          ? html`<p class="said">The text cannot be parsed, so that its secrets are not known and it is not shown. Mend it on the gateway's host: <code>${loaded.path}</code></p>`
+          : html`<textarea
+              aria-label="The configuration's text"
+              spellcheck="false"
+              autocomplete="off"
+              wrap="off"
+              readonly=${!able}
+              value=${text}
+              onInput=${(event) => setText(event.currentTarget.value)}
+            ></textarea>`}
+        <${Verdict} edited=${edited} check=${check} />
+      </div>
+      <${SchemaHelp} />
+    </div>
+    ${showing && html`<${Saving} before=${loaded.raw ?? ""} after=${text} hash=${loaded.hash} verdict=${check.answer} onClose=${() => setShowing(false)} onSaved=${async () => {
+      setShowing(false);
+      setLoaded(null);
+      file.again();
+    }} />`}
+  </section>`;
+}
+
+/** Have a text checked when nothing was typed for a while: `{state, answer, error}`. */
+function useCheck(text, hash) {
+  const [check, setCheck] = useState({ state: "none" });
+  const number = useRef(0);
+  useEffect(() => {
+    const mine = ++number.current;
+    if (text === null || !may("admin")) {
+      setCheck({ state: "none" });
+      return undefined;
+    }
+    setCheck((before) => ({ ...before, state: "waits" }));
+    const timer = setTimeout(async () => {
+      try {
+        const answer = await client.request("config.validate", { raw: text, baseHash: hash });
+        if (mine === number.current) setCheck({ state: "good", answer });
+      } catch (error) {
+        if (mine === number.current) setCheck({ state: "bad", error });
+      }
+    }, PAUSE_MS);
+    return () => clearTimeout(timer);
+  }, [text, hash]);
+  return check;
+}
+
+function Issues({ title, issues, tone = "bad" }) {
+  return html`<div class=${tone === "bad" ? "said issues" : "issues"} role="status">
+    <p class=${tone}>${title}</p>
+    <ul>${issues.map(({ path, message }, at) => html`<li key=${at}>${path && html`<code>${path}</code> `}${message}</li>`)}</ul>
+  </div>`;
+}
+
+function Verdict({ edited, check }) {
+  if (!edited) return html`<p class="verdict faint" role="status">As it is in the file. Secrets are shown as <code>__OPENCLAW_REDACTED__</code>; a mark that stays keeps its secret.</p>`;
+  if (check.state === "waits") return html`<p class="verdict faint" role="status">Being checked</p>`;
+  if (check.state === "good") return html`<p class="verdict ok" role="status">It can be used. ${effects(check.answer)}</p>`;
+  if (check.state === "bad") {
+    const issues = check.error.details.issues ?? [];
+    if (check.error.details.command) {
+      return html`<div class="verdict" role="status"><p class="bad">${check.error.message}</p><p>On the gateway's host:</p><pre class="command">${check.error.details.command}</pre></div>`;
+    }
+    return html`<div class="verdict" role="status">${issues.length ? html`<${Issues} title="It cannot be used:" issues=${issues} />` : html`<p class="bad">${check.error.message}</p>`}</div>`;
+  }
+  return null;
+}
+
+/** Say what a change would do. */
+function effects({ added = [], removed = [], changed = [], gateway }) {
+  const named = (keys) => (keys.length > 3 ? count(keys.length, "process", "processes") : keys.join(", "));
+  const parts = [];
+  if (added.length) parts.push(`starts ${named(added)}`);
+  if (removed.length) parts.push(`ends and forgets ${named(removed)}`);
+  if (changed.length) parts.push(`changes ${named(changed)}, with a restart where that is needed`);
+  if (gateway === "restart") parts.push("restarts the gateway");
+  if (gateway === "move") parts.push("moves the gateway to another address: this page loses it");
+  return parts.length ? `Saving it ${parts.join(", ")}.` : "Saving it restarts nothing.";
+}
+
+function Saving({ before, after, hash, verdict, onClose, onSaved }) {
+  const [state, setState] = useState({ busy: "", error: null });
+  const save = async () => {
+    setState({ busy: "Saving", error: null });
+    try {
+      await client.request("config.set", { raw: after, baseHash: hash }, { timeout: 90_000 });
+      toast("Saved, and in force");
+      onSaved();
+    } catch (error) {
+      setState({ busy: "", error });
+    }
+  };
+  return html`<${Dialog} title="What changes" wide onClose=${onClose}>
+    <p>${effects(verdict ?? {})}</p>
+    <${Diff} before=${before} after=${after} />
+    ${state.error && html`<p class="said" role="alert">${state.error.message}</p>`}
+    <footer><${Button} onClick=${onClose}>Go on editing<//><${Button} tone=${verdict?.gateway === "move" || verdict?.removed?.length ? "danger" : "primary"} busy=${state.busy} onClick=${save}>Save<//></footer>
+  <//>`;
+}

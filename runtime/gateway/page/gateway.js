@@ -1,0 +1,152 @@
+// The gateway's process: how it is, who is connected, which devices and nodes may, what went wrong.
+
+import { Devices } from "./devices.js";
+import { html } from "./html.js";
+import { useEffect, useState } from "./libraries/hooks.js";
+import { Nodes } from "./nodes.js";
+import { client, hello, may } from "./session.js";
+import { Button, Countdown, Empty, Failure, Head, Time, ask, toast, useRequest } from "./ui.js";
+import { bytes, count, exactly, percent, span } from "./words.js";
+
+const AGAIN_MS = 5_000;
+
+/** The page. */
+export function Page() {
+  const status = useRequest("status");
+  const clients = useRequest("gateway.clients");
+  useEffect(() => {
+    const timer = setInterval(() => {
+      if (document.hidden) return;
+      status.again();
+      clients.again();
+    }, AGAIN_MS);
+    const end = client.on("presence", () => clients.again());
+    return () => {
+      clearInterval(timer);
+      end();
+    };
+  }, []);
+  if (status.error && !status.data) return html`<${Failure} error=${status.error} onRetry=${status.again} />`;
+  return html`<section class="gateway">
+    <${Head} title="Gateway" note=${status.data ? `version ${status.data.runtimeVersion}` : ""}>
+      ${may("admin") && html`<${Restart} clients=${clients.data?.clients ?? []} />`}
+    <//>
+    ${status.data ? html`<${Process} status=${status.data} />` : html`<p class="faint" role="status">Reading the gateway's state</p>`}
+    <${Clients} found=${clients} />
+    ${may("pairing") && html`<${Devices} />`}
+    ${may("pairing") && html`<${Nodes} />`}
+    <${Faults} />
+  </section>`;
+}
+
+function Restart({ clients }) {
+  const [busy, setBusy] = useState("");
+  const others = clients.filter((each) => !each.you).length;
+  const restart = async () => {
+    const text =
+      "Accounts go on running and keep what comes meanwhile. Every client loses its connection for a moment" +
+      `${others ? ` (${count(others, "other one", "other ones")} at the moment)` : ""}; ours come back by themselves and miss nothing. Calls that are under way are finished first.`;
+    const answer = await ask({ title: "Restart the gateway?", text, action: "Restart the gateway", danger: true, reason: true });
+    if (!answer) return;
+    setBusy("Restarting");
+    const back = client.on("client.opened", () => {
+      setBusy("");
+      toast("The gateway is back, and this page with it");
+      back();
+    });
+    try {
+      await client.request("gateway.restart.request", answer.reason ? { reason: answer.reason } : {});
+    } catch (error) {
+      back();
+      setBusy("");
+      toast(error.message, "bad");
+    }
+  };
+  return html`<${Button} busy=${busy} onClick=${restart}>Restart<//>`;
+}
+
+function Fact({ name, children }) {
+  return html`<div><dt>${name}</dt><dd>${children}</dd></div>`;
+}
+
+function Process({ status }) {
+  const gateway = status.gateway ?? {};
+  const { server = {}, policy = {}, auth = {} } = hello.value ?? {};
+  const outbox = status.outbox ?? {};
+  const dropped = Object.entries(status.dropped ?? {}).filter((each) => each[1]);
+  return html`<section class="panels">
+    <div class="panel">
+      <h2>Process</h2>
+      <dl class="facts">
+        <${Fact} name="Phase"><span class=${`phase ${gateway.phase === "running" ? "ok" : "warn"}`}>${gateway.phase ?? "not reported"}</span>${gateway.cause ? ` (${gateway.cause})` : ""}<//>
+        ${gateway.readyAt && html`<${Fact} name="Up for"><time title=${`since ${exactly(gateway.readyAt)}`}>${span(Date.now() - gateway.readyAt)}</time><//>`}
+        <${Fact} name="Process">${gateway.pid ?? status.pid}, incarnation ${gateway.incarnation}<//>
+        <${Fact} name="Failures in a row">${gateway.failures ?? 0}<//>
+        <${Fact} name="Lost sessions">${gateway.outages ?? 0}<//>
+        <${Fact} name="Memory">${bytes(gateway.rssBytes)}<//>
+        <${Fact} name="CPU">${percent(gateway.cpuPercent)}<//>
+        <${Fact} name="Address">${gateway.url || location.host}<//>
+        ${gateway.nextTryAt && html`<${Fact} name="Next try"><${Countdown} at=${gateway.nextTryAt} /><//>`}
+        ${gateway.lastError && html`<${Fact} name="Last error"><span class="bad">${gateway.lastError}</span><//>`}
+      </dl>
+    </div>
+    <div class="panel">
+      <h2>What passes through it</h2>
+      <dl class="facts">
+        <${Fact} name="Waits to be sent">${count(outbox.depth ?? 0, "message")}${outbox.oldestMs ? `, the oldest for ${span(outbox.oldestMs)}` : ""}<//>
+        <${Fact} name="Their size">${bytes(outbox.bytes ?? 0)}<//>
+        <${Fact} name="Refused, no room">${outbox.refused ?? 0}<//>
+        <${Fact} name="Dropped">${dropped.length ? dropped.map(([reason, number]) => `${number} ${reason}`).join(", ") : "nothing"}<//>
+      </dl>
+    </div>
+    <div class="panel">
+      <h2>This page's session</h2>
+      <dl class="facts">
+        <${Fact} name="Connection"><code>${server.connId ?? "–"}</code><//>
+        <${Fact} name="May do">${(auth.scopes ?? []).map((each) => each.replace("operator.", "")).join(", ") || "nothing"}<//>
+        <${Fact} name="Largest frame">${bytes(policy.maxPayload)}<//>
+        <${Fact} name="Beat">every ${span(policy.tickIntervalMs ?? 30_000)}<//>
+      </dl>
+    </div>
+  </section>`;
+}
+
+function Clients({ found }) {
+  if (found.error && !found.data) return html`<${Failure} error=${found.error} onRetry=${found.again} />`;
+  if (!found.data) return null;
+  return html`<section class="panel" aria-labelledby="clients">
+    <h2 id="clients">${count(found.data.clients.length, "client is", "clients are")} connected</h2>
+    <div class="scroll" tabindex="0" role="region" aria-label="Clients">
+      <table>
+        <thead><tr>${["Client", "May do", "From", "Connected", "Requests", "Unread"].map((name) => html`<th key=${name} scope="col">${name}</th>`)}</tr></thead>
+        <tbody>
+          ${found.data.clients.map(
+            (each) => html`<tr key=${each.id}>
+              <th scope="row">${each.name}${each.you ? html` <span class="ok">this page</span>` : null}<br /><span class="faint">${each.mode}, ${each.version}, protocol ${each.protocol}${each.deviceId ? `, device ${each.deviceId.slice(0, 8)}` : ""}</span></th>
+              <td>${each.role === "node" ? "node" : each.scopes.map((scope) => scope.replace("operator.", "")).join(", ") || "health only"}</td>
+              <td>${each.address || "cli.sock"}</td>
+              <td>${span(each.ageMs)}</td>
+              <td class="number">${each.requests}${each.errors ? html`<br /><span class="warn">${each.errors} refused</span>` : null}</td>
+              <td class="number">${each.unread ? bytes(each.unread) : "nothing"}</td>
+            </tr>`,
+          )}
+        </tbody>
+      </table>
+    </div>
+  </section>`;
+}
+
+function Faults() {
+  const { data, error, again } = useRequest("diagnostics.stability", { limit: 50 });
+  return html`<section class="panel" aria-labelledby="faults">
+    <div class="head"><h2 id="faults">What went wrong lately</h2><div class="actions"><${Button} class="quiet" onClick=${again}>Read again<//></div></div>
+    ${error && html`<${Failure} error=${error} onRetry=${again} />`}
+    ${data && data.events.length === 0 && html`<${Empty} title="Nothing since this gateway began" />`}
+    ${data && data.events.length > 0 &&
+    html`<ul class="lines">
+      ${data.events.toReversed().map(
+        ({ seq, ts, type, ...rest }) => html`<li key=${seq}><span class="faint"><${Time} at=${ts} /></span><span><b>${type}</b> ${Object.entries(rest).map(([name, value]) => `${name}: ${typeof value === "object" ? JSON.stringify(value) : value}`).join(", ")}</span></li>`,
+      )}
+    </ul>`}
+  </section>`;
+}

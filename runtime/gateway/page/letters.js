@@ -1,0 +1,107 @@
+// Messages that were given up: what they were, why, and what a person decides about them.
+
+import { html } from "./html.js";
+import { useState } from "./libraries/hooks.js";
+import { href } from "./route.js";
+import { client, may } from "./session.js";
+import { Ago, Button, Dialog, Empty, Failure, VirtualRows, ask, toast, useMedia, useRequest } from "./ui.js";
+import { capital, count } from "./words.js";
+
+const MOST = 1000;
+
+/** The list of messages that were given up. `onChange` is called when one of them is decided. */
+export function GivenUp({ onChange }) {
+  const { data, error, again } = useRequest("deadletters.list", { limit: MOST });
+  const [shown, setShown] = useState(null);
+  const narrow = useMedia("(max-width: 760px)");
+  if (error) return html`<${Failure} error=${error} onRetry=${again} />`;
+  if (!data) return html`<p class="faint" role="status">Reading what was given up</p>`;
+  const done = () => {
+    setShown(null);
+    again();
+    onChange();
+  };
+  if (!data.letters.length) {
+    return html`<${Empty} title="Nothing was given up">
+      What the gateway cannot deliver, or of which it cannot know whether it was delivered, waits here for a person.
+    <//>`;
+  }
+  const byId = new Map(data.letters.map((letter) => [letter.id, letter]));
+  return html`
+    <p class="note">The oldest first. A message that is sent after all waits for its account for a day.${data.count > data.letters.length ? ` ${data.count - data.letters.length} newer ones follow once these are decided.` : ""}</p>
+    <${VirtualRows}
+      items=${[...byId.keys()]}
+      height=${narrow ? 96 : 38}
+      label="Messages that were given up"
+      head=${html`<div class="row columns" role="row">${["Since", "Account", "Chat", "Why", "Tried", "Decide"].map((name) => html`<span role="columnheader" key=${name}>${name}</span>`)}</div>`}
+      onRow=${(id, index, event) => event.target.closest("a, button") || setShown(byId.get(id))}
+      render=${(id) => html`<${Row} letter=${byId.get(id)} onDone=${done} onShow=${() => setShown(byId.get(id))} />`}
+    />
+    ${shown && html`<${Letter} letter=${shown} onDone=${done} onClose=${() => setShown(null)} />`}
+  `;
+}
+
+function Row({ letter, onDone, onShow }) {
+  return html`
+    <span role="cell" class="when"><${Ago} at=${letter.at} /></span>
+    <span role="cell" class="who"><a href=${href("account", letter.account)}>${letter.account}</a></span>
+    <span role="cell" class="chat">${letter.chat}</span>
+    <span role="cell" class="why" title=${whyOf(letter)}>${whyOf(letter)}</span>
+    <span role="cell" class="number">${letter.attempts}</span>
+    <span role="cell" class="decide"><${Decide} letter=${letter} onDone=${onDone} /><${Button} class="quiet" onClick=${onShow}>Show<//></span>
+  `;
+}
+
+const STATES = {
+  unknown: "perhaps sent: its account died meanwhile",
+  expired: "waited too long for its account",
+  failed: "could not be sent",
+};
+
+function whyOf(letter) {
+  return [STATES[letter.state] ?? letter.state, letter.error || letter.reason].filter(Boolean).join(": ");
+}
+
+function Decide({ letter, onDone }) {
+  const [busy, setBusy] = useState("");
+  if (!may("write")) return html`<span class="faint">needs operator.write</span>`;
+  const perform = async (verb, doing, said) => {
+    setBusy(doing);
+    try {
+      await client.request(`deadletters.${verb}`, { id: letter.id });
+      toast(said);
+      onDone();
+    } catch (error) {
+      toast(error.message, "bad");
+    }
+    setBusy("");
+  };
+  const retry = async () => {
+    const twice = letter.state === "unknown" || letter.sent.length > 0;
+    const text = twice
+      ? "It may have been sent already: then the chat reads it twice. Parts that surely arrived are not sent again."
+      : "It is queued again, and waits for its account for a day.";
+    if (await ask({ title: `Send to ${letter.chat} after all?`, text, action: "Send" })) {
+      await perform("retry", "Queueing", `Queued for ${letter.account}`);
+    }
+  };
+  const discard = async () => {
+    const text = "It is given up for good. The conversation's transcript keeps what the agent said.";
+    if (await ask({ title: `Discard the message to ${letter.chat}?`, text, action: "Discard", danger: true })) {
+      await perform("discard", "Discarding", "Discarded");
+    }
+  };
+  return html`<${Button} busy=${busy} onClick=${retry}>Send<//> <${Button} disabled=${Boolean(busy)} tone="danger" onClick=${discard}>Discard<//>`;
+}
+
+function Letter({ letter, onDone, onClose }) {
+  const { data, error, again } = useRequest("deadletters.show", { id: letter.id });
+  const texts = data?.texts?.length ? data.texts : data ? [data.message.text] : [];
+  return html`<${Dialog} title=${`Given up: to ${letter.chat}`} wide onClose=${onClose}>
+    <p>${capital(whyOf(letter))}. Account ${letter.account}, ${count(letter.attempts, "attempt")}.</p>
+    ${error && html`<${Failure} error=${error} onRetry=${again} />`}
+    ${texts.map((text, at) => html`<div key=${at}>${texts.length > 1 && html`<h3>Part ${at + 1}${at < letter.sent.length ? " (was sent)" : ""}</h3>`}<blockquote class="said-text">${text || "(no text)"}</blockquote></div>`)}
+    ${data?.message.attachments?.length ? html`<p class="faint">With ${data.message.attachments.length} files.</p>` : null}
+    <footer><${Decide} letter=${letter} onDone=${onDone} /></footer>
+  <//>`;
+}

@@ -1,0 +1,165 @@
+// The messages of all accounts as they come and go, one message's way, and those that were given up.
+
+import { wordsOf } from "./accounts.js";
+import { html } from "./html.js";
+import { useKeys } from "./keys.js";
+import { GivenUp } from "./letters.js";
+import { useEffect, useMemo, useRef, useState } from "./libraries/hooks.js";
+import { go, href } from "./route.js";
+import { client } from "./session.js";
+import { accountOf } from "./store.js";
+import { Stream, isMeant } from "./stream.js";
+import { Button, Chip, Empty, Failure, Head, Search, Time, VirtualRows, useMedia, useRequest } from "./ui.js";
+import { Way } from "./way.js";
+import { count } from "./words.js";
+
+const DRAW_MS = 250; // a busy fleet draws four times a second, not a hundred
+const RECENT = 300;
+const WIDE_ROW = 32;
+const NARROW_ROW = 66;
+
+/** The page: #/messages, #/messages/ACCOUNT/CURSOR for one message, ?view=given-up. */
+export function Page({ parts, query }) {
+  const view = query.get("view") ?? "";
+  const letters = useRequest("deadletters.list", { limit: 1 });
+  const number = letters.data?.count;
+  const set = (changes) => go(href("messages", { q: query.get("q") ?? "", direction: query.get("direction") ?? "", view, ...changes }), { replace: true });
+  return html`<section class=${view === "given-up" ? "fill letters" : "fill messages"}>
+    <${Head} title="Messages">
+      ${view === "given-up" ? null : html`<${Search} text=${query.get("q") ?? ""} onText=${(q) => set({ q })} label="Search messages" />`}
+    <//>
+    <div class="chips" role="group" aria-label="Which messages">
+      <${Chip} on=${view !== "given-up"} onClick=${() => set({ view: "" })}>As they come<//>
+      <${Chip} on=${view === "given-up"} tone=${number ? "bad" : ""} count=${number} onClick=${() => set({ view: "given-up" })}>Given up<//>
+    </div>
+    ${view === "given-up"
+      ? html`<${GivenUp} onChange=${letters.again} />`
+      : html`<${Live} query=${query} onSet=${set} open=${parts.length === 2 ? parts : null} />`}
+  </section>`;
+}
+
+/** Follow the messages; of accounts that are `named` more of what came before is read. */
+function useStream(named) {
+  const stream = useRef(null);
+  stream.current ??= new Stream();
+  const [version, setVersion] = useState(0);
+  const recent = useRequest("messages.recent", { limit: RECENT, ...(named.length ? { accounts: named } : {}) });
+  useEffect(() => {
+    let timer = 0;
+    const soon = () => {
+      timer ||= setTimeout(() => {
+        timer = 0;
+        setVersion((before) => before + 1);
+      }, DRAW_MS);
+    };
+    const ends = [
+      client.need({ events: ["channel.message"] }),
+      client.on("channel.message", (event) => stream.current.take(event) && soon()),
+      client.on("channel.gap", ({ account }) => {
+        stream.current.gap(account, Date.now());
+        soon();
+      }),
+    ];
+    return () => {
+      clearTimeout(timer);
+      for (const end of ends) end();
+    };
+  }, []);
+  useEffect(() => {
+    for (const event of recent.data?.messages.toReversed() ?? []) stream.current.take(event);
+    setVersion((before) => before + 1);
+  }, [recent.data]);
+  return { stream: stream.current, version, recent };
+}
+
+function Live({ query, onSet, open }) {
+  const text = query.get("q") ?? "";
+  const { stream, version, recent } = useStream(wordsOf(text).filter((word) => accountOf(word).peek()));
+  const [held, setHeld] = useState(null); // what was there when it was paused
+  const [at, setAt] = useState(-1);
+  const narrow = useMedia("(max-width: 760px)");
+  const direction = query.get("direction") ?? "";
+  const shown = useMemo(() => {
+    const words = wordsOf(text);
+    const rows = held ? held.rows : stream.rows;
+    return rows.filter((row) => isMeant(row, words, direction)).reverse();
+  }, [version, held, text, direction]);
+  const byKey = useMemo(() => new Map(shown.map((row) => [row.key, row])), [shown]);
+  const items = useMemo(() => shown.map((row) => row.key), [shown]);
+  const show = (row) => row && row.direction !== "gap" && go(href("messages", row.account, row.cursor, { q: text, direction }));
+  const pause = () => setHeld(held ? null : { rows: [...stream.rows], added: stream.added });
+  const move = (step) => setAt((before) => Math.max(0, Math.min(items.length - 1, before + step)));
+  useKeys({
+    j: ["the next message", () => move(1)],
+    k: ["the message before", () => move(-1)],
+    Enter: ["show what became of the message", () => show(byKey.get(items[at]))],
+    p: ["pause, or go on", pause],
+  });
+  if (recent.error && !stream.rows.length) return html`<${Failure} error=${recent.error} onRetry=${recent.again} />`;
+  const behind = held ? stream.added - held.added : 0;
+  return html`
+    <div class="chips" role="group" aria-label="Show only">
+      ${["", "in", "out"].map(
+        (each) => html`<${Chip} key=${each} on=${each === direction} onClick=${() => onSet({ direction: each })}>${DIRECTIONS[each]}<//>`,
+      )}
+      <span class="gap"></span>
+      <${Button} onClick=${pause} aria-pressed=${held ? "true" : "false"}>${held ? `Go on (${count(behind, "new message")})` : "Pause"}<//>
+      <span class="faint" role="status">${held ? "Paused: nothing is lost, it goes on from here." : `${count(items.length, "message")}, the newest first`}</span>
+    </div>
+    ${items.length === 0
+      ? html`<${Nothing} loaded=${Boolean(recent.data)} any=${stream.rows.length > 0} onClear=${() => onSet({ q: "", direction: "" })} />`
+      : html`<${VirtualRows}
+          items=${items}
+          height=${narrow ? NARROW_ROW : WIDE_ROW}
+          selected=${at}
+          label="Messages"
+          head=${html`<${Columns} />`}
+          onRow=${(key, index, event) => {
+            setAt(index);
+            if (!event.target.closest("a")) show(byKey.get(key));
+          }}
+          render=${(key) => html`<${Row} row=${byKey.get(key)} />`}
+        />`}
+    ${open &&
+    html`<${Way}
+      account=${open[0]}
+      cursor=${open[1]}
+      event=${stream.rows.find((row) => row.account === open[0] && row.cursor === open[1])?.event}
+      onClose=${() => go(href("messages", { q: text, direction }))}
+    />`}
+  `;
+}
+
+const DIRECTIONS = { "": "in and out", in: "in", out: "out" };
+
+function Columns() {
+  return html`<div class="row columns" role="row">
+    ${["Time", "Account", "", "Chat", "Text"].map((name) => html`<span role="columnheader" key=${name}>${name || html`<span class="unseen">Direction</span>`}</span>`)}
+  </div>`;
+}
+
+function Row({ row }) {
+  const { at, account, direction, chat, sender, text } = row;
+  const who = sender && sender !== chat ? `${chat} · ${sender}` : chat;
+  return html`
+    <span role="cell" class="when"><${Time} at=${at} /></span>
+    <span role="cell" class="who"><a href=${href("account", account)}>${account}</a></span>
+    <span role="cell" class="way-mark" title=${MARKS[direction][1]}>${MARKS[direction][0]}</span>
+    <span role="cell" class="chat" title=${who}>${who}</span>
+    <span role="cell" class=${direction === "gap" ? "text warn" : "text"}>${text}</span>
+  `;
+}
+
+const MARKS = { in: ["→ in", "came in"], out: ["← out", "was sent"], gap: ["gap", "something is missing"] };
+
+function Nothing({ loaded, any, onClear }) {
+  if (!loaded) return html`<p class="faint" role="status">Reading the newest messages</p>`;
+  if (any) {
+    return html`<${Empty} title="None of the newest messages is meant by this">
+      The whole key of an account, such as irc:libera, brings more of that one. <${Button} onClick=${onClear}>Show all<//>
+    <//>`;
+  }
+  return html`<${Empty} title="No message has come or gone yet">
+    The next one appears here by itself. The gateway has none in memory since its start.
+  <//>`;
+}

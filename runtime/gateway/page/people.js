@@ -1,0 +1,242 @@
+// Who may talk to the accounts: lists that let nobody in, strangers who wait, and every account's lists.
+
+import { wordsOf } from "./accounts.js";
+import { Lists } from "./lists.js";
+import { html } from "./html.js";
+import { useEffect, useMemo, useState } from "./libraries/hooks.js";
+import { go, href } from "./route.js";
+import { client, may } from "./session.js";
+import { Ago, Button, Chip, Countdown, Empty, Failure, Head, Search, VirtualRows, ask, toast, useMedia, useRequest } from "./ui.js";
+import { Why } from "./why.js";
+import { capital, count } from "./words.js";
+
+const AGAIN_MS = 15_000; // strangers come without an event
+const DOORS_SHOWN = 5;
+
+/** The page: #/people, #/people/ACCOUNT for the lists of one account. */
+export function Page({ parts, query }) {
+  const access = useRequest("channels.access");
+  const pairing = useRequest("channels.pairing.list", may("pairing") ? {} : null);
+  const [asking, setAsking] = useState(false);
+  useEffect(() => {
+    const timer = setInterval(() => {
+      if (document.hidden) return;
+      access.again();
+      pairing.again();
+    }, AGAIN_MS);
+    const end = client.on("config.changed", () => access.again());
+    return () => {
+      clearInterval(timer);
+      end();
+    };
+  }, []);
+  const text = query.get("q") ?? "";
+  const set = (changes) => go(href("people", { q: text, only: query.get("only") ?? "", ...changes }), { replace: true });
+  if (access.error && !access.data) return html`<${Failure} error=${access.error} onRetry=${access.again} />`;
+  if (!access.data) return html`<p class="faint" role="status">Reading who may talk to whom</p>`;
+  const { accounts } = access.data;
+  const chosen = parts[0] && accounts.find((each) => each.account === parts[0]);
+  return html`<section class="people">
+    <${Head} title="People" note=${summary(accounts, pairing.data)}>
+      <${Button} onClick=${() => setAsking(true)}>Why was there no answer?<//>
+    <//>
+    <${Closed} accounts=${accounts} />
+    <${Waiting} pairing=${pairing} onDone=${pairing.again} />
+    <${Decided} people=${pairing.data?.people ?? []} onDone=${pairing.again} />
+    <${Accounts} accounts=${accounts} text=${text} only=${query.get("only") ?? ""} onSet=${set} />
+    ${chosen && html`<${Lists} entry=${chosen} onClose=${() => go(href("people", { q: text }))} onSaved=${access.again} />`}
+    ${parts[0] && !chosen && html`<${Failure} error=${new Error(`There is no account ${parts[0]}.`)} />`}
+    ${asking && html`<${Why} accounts=${accounts.map((each) => each.account)} onClose=${() => setAsking(false)} />`}
+  </section>`;
+}
+
+function summary(accounts, pairing) {
+  const closed = accounts.filter(isClosed).length;
+  const waiting = pairing?.requests.length ?? 0;
+  const parts = [closed && `${count(closed, "account")} with a list that lets nobody in`, waiting && `${count(waiting, "person", "people")} waiting`];
+  return parts.filter(Boolean).join(", ") || "Nobody waits, and every list lets somebody in.";
+}
+
+/** Return whether an account that an agent answers for has a list that lets nobody in. */
+export function isClosed(entry) {
+  return Boolean(entry.agent) && entry.closed.length > 0;
+}
+
+const GROUPS = new Set(["group-not-listed", "group-off", "sender-not-listed"]);
+const DIRECT = new Set(["dm-not-listed"]);
+
+/** Return how many messages of the last 24 hours a closed door has kept out. */
+export function keptOut(entry, sentence) {
+  const reasons = sentence.startsWith("no direct") ? DIRECT : GROUPS;
+  return entry.dropped.filter((each) => reasons.has(each.reason)).reduce((sum, each) => sum + each.count, 0);
+}
+
+/** The trap in plain sight: a list that is empty answers nobody, and nothing else says so. */
+function Closed({ accounts }) {
+  const [all, setAll] = useState(false);
+  const doors = useMemo(
+    () =>
+      accounts
+        .filter(isClosed)
+        .map((entry) => {
+          const sentences = entry.closed.map((text) => ({ text, number: keptOut(entry, text) }));
+          return { entry, sentences, number: sentences.reduce((sum, each) => sum + each.number, 0) };
+        })
+        .sort((a, b) => b.number - a.number || a.entry.account.localeCompare(b.entry.account)),
+    [accounts],
+  );
+  if (!doors.length) return null;
+  const shown = all ? doors : doors.slice(0, DOORS_SHOWN);
+  return html`<section class="doors" aria-labelledby="closed">
+    <h2 id="closed">Nobody gets in here</h2>
+    <ul>
+      ${shown.map(
+        ({ entry, sentences, number }) => html`<li key=${entry.account}>
+          <div>
+            <p><b>${entry.account}</b>${number ? "" : html` <span class="faint">(nothing was dropped for it in the last 24 hours)</span>`}</p>
+            ${sentences.map(({ text, number: kept }) => html`<p key=${text}>${capital(text)}${kept ? html`: <b class="bad">${count(kept, "message")} dropped in the last 24 hours</b>` : ""}.</p>`)}
+          </div>
+          <a class="button" href=${href("people", entry.account)}>Open its lists</a>
+        </li>`,
+      )}
+    </ul>
+    ${doors.length > DOORS_SHOWN && html`<${Button} class="quiet" onClick=${() => setAll(!all)}>${all ? "Show fewer" : `Show all ${doors.length}`}<//>`}
+  </section>`;
+}
+
+function Waiting({ pairing, onDone }) {
+  if (!may("pairing")) return html`<p class="faint">This browser may not see who waits: it lacks operator.pairing.</p>`;
+  if (pairing.error && !pairing.data) return html`<${Failure} error=${pairing.error} onRetry=${pairing.again} />`;
+  if (!pairing.data) return html`<p class="faint" role="status">Reading who waits</p>`;
+  const { requests } = pairing.data;
+  return html`<section aria-labelledby="waiting">
+    <h2 id="waiting">Waiting to be let in</h2>
+    ${requests.length === 0
+      ? html`<p class="faint">Nobody. A stranger who writes to an account that pairs gets a code, and stands here for an hour.</p>`
+      : html`<ul class="cards">${requests.map((each) => html`<li key=${each.requestId}><${Request} request=${each} onDone=${onDone} /></li>`)}</ul>`}
+  </section>`;
+}
+
+function Request({ request, onDone }) {
+  const [busy, setBusy] = useState("");
+  const { channel, accountId, senderId, requestId, verified } = request;
+  const name = request.metadata?.name;
+  const who = named(name, senderId);
+  const perform = async (doing, method, params, said) => {
+    setBusy(doing);
+    try {
+      await client.request(method, { channel, accountId, ...params });
+      toast(said);
+      onDone();
+    } catch (error) {
+      toast(error.message, "bad");
+    }
+    setBusy("");
+  };
+  const approve = async (notify) => {
+    const text = verified
+      ? `${channel} vouches for this id. From now on ${channel}:${accountId} answers this person in direct chats.`
+      : `${channel} does not vouch for this name: whoever uses it is let in, too.`;
+    const answer = await ask({ title: `Let ${who} in?`, text, action: "Approve", danger: !verified });
+    if (answer) await perform("Approving", "channels.pairing.approve", { requestId, notify, ...(verified ? {} : { unverified: true }) }, `${who} is answered from now on`);
+  };
+  const block = async () => {
+    const text = `${channel}:${accountId} never answers this person again, in groups too. It can be undone below.`;
+    if (await ask({ title: `Block ${who}?`, text, action: "Block", danger: true })) {
+      await perform("Blocking", "channels.pairing.block", { senderId }, `${who} is blocked`);
+    }
+  };
+  return html`
+    <p><b>${who}</b> at <a href=${href("account", `${channel}:${accountId}`)}>${channel}:${accountId}</a>${verified ? "" : html` <span class="warn">not vouched for</span>`}</p>
+    <p class="faint">Wrote first <${Ago} at=${Date.parse(request.createdAt)} />, last <${Ago} at=${Date.parse(request.lastSeenAt)} />. The code ends <${Countdown} at=${Date.parse(request.expiresAt)} />.</p>
+    <p class="decide">
+      <${Button} tone="primary" busy=${busy} onClick=${() => approve(false)}>Approve<//>
+      <${Button} disabled=${Boolean(busy)} onClick=${() => approve(true)}>Approve and say so<//>
+      <${Button} disabled=${Boolean(busy)} onClick=${() => perform("Dismissing", "channels.pairing.dismiss", { requestId }, `${who} may ask again`)}>Dismiss<//>
+      <${Button} tone="danger" disabled=${Boolean(busy)} onClick=${block}>Block<//>
+    </p>
+  `;
+}
+
+function named(name, id) {
+  return name && name !== id ? `${name} (${id})` : id;
+}
+
+function Decided({ people, onDone }) {
+  if (!people.length) return null;
+  const sorted = [...people].sort((a, b) => a.state.localeCompare(b.state) || a.senderId.localeCompare(b.senderId));
+  const undo = async (person) => {
+    const { account, senderId, state } = person;
+    const text = state === "blocked" ? "The person may write and ask again." : "The person is answered no more, and gets a code at the next message.";
+    if (!(await ask({ title: `Forget that ${senderId} was ${state === "allowed" ? "approved" : state}?`, text, action: "Forget" }))) return;
+    const at = account.indexOf(":");
+    try {
+      await client.request("channels.pairing.unblock", { channel: account.slice(0, at), accountId: account.slice(at + 1), senderId });
+      toast(`Nothing is decided about ${senderId} any more`);
+      onDone();
+    } catch (error) {
+      toast(error.message, "bad");
+    }
+  };
+  return html`<details class="decided">
+    <summary>${count(people.length, "person was", "people were")} approved or blocked</summary>
+    <ul class="lines">
+      ${sorted.map(
+        (person) => html`<li key=${person.account + person.senderId}>
+          <span class=${person.state === "blocked" ? "bad" : "ok"}>${person.state === "allowed" ? "approved" : person.state}</span>
+          <span>${named(person.name, person.senderId)} at ${person.account}</span>
+          <${Button} class="quiet" onClick=${() => undo(person)}>Forget<//>
+        </li>`,
+      )}
+    </ul>
+  </details>`;
+}
+
+function Accounts({ accounts, text, only, onSet }) {
+  const narrow = useMedia("(max-width: 760px)");
+  const byKey = useMemo(() => new Map(accounts.map((each) => [each.account, each])), [accounts]);
+  const items = useMemo(() => {
+    const words = wordsOf(text);
+    return accounts
+      .filter((each) => (only !== "closed" || isClosed(each)) && words.every((word) => `${each.account} ${each.dmPolicy} ${each.groupPolicy} ${(each.allowFrom ?? []).join(" ")} ${Object.keys(each.groups).join(" ")}`.toLowerCase().includes(word)))
+      .sort((a, b) => droppedOf(b) - droppedOf(a) || a.account.localeCompare(b.account))
+      .map((each) => each.account);
+  }, [accounts, text, only]);
+  return html`<section class="fill access" aria-labelledby="lists">
+    <div class="head">
+      <h2 id="lists">Lists of every account</h2>
+      <div class="actions">
+        <${Chip} on=${only === "closed"} tone="bad" count=${accounts.filter(isClosed).length} onClick=${() => onSet({ only: only === "closed" ? "" : "closed" })}>let nobody in<//>
+        <${Search} text=${text} onText=${(q) => onSet({ q })} label="Search the lists" />
+      </div>
+    </div>
+    ${items.length === 0
+      ? html`<${Empty} title=${accounts.length ? "No account is meant by this" : "There are no accounts yet"}>
+          ${accounts.length ? html`<${Button} onClick=${() => onSet({ q: "", only: "" })}>Show all<//>` : "Add one to the configuration."}
+        <//>`
+      : html`<${VirtualRows}
+          items=${items}
+          height=${narrow ? 66 : 34}
+          label="Lists of every account"
+          head=${html`<div class="row columns" role="row">${["Account", "Direct chats", "Groups", "Not answered, 24 h"].map((name) => html`<span role="columnheader" key=${name}>${name}</span>`)}</div>`}
+          onRow=${(key, index, event) => event.target.closest("a") || go(href("people", key, { q: text }))}
+          render=${(key) => html`<${Account} entry=${byKey.get(key)} />`}
+        />`}
+  </section>`;
+}
+
+function droppedOf(entry) {
+  return entry.dropped.reduce((sum, each) => sum + each.count, 0);
+}
+
+function Account({ entry }) {
+  const number = droppedOf(entry);
+  const reasons = entry.dropped.map((each) => `${each.count}: ${each.text}`).join(" · ");
+  const groups = Object.keys(entry.groups).length;
+  return html`
+    <span role="cell" class="who"><a href=${href("people", entry.account)}>${entry.account}</a></span>
+    <span role="cell" class=${entry.closed.some((each) => each.startsWith("no direct")) ? "bad" : ""}>${entry.dmPolicy}${entry.allowFrom ? `, ${entry.allowFrom.length} listed` : ""}</span>
+    <span role="cell" class=${entry.closed.some((each) => each.startsWith("no message in a group")) ? "bad" : ""}>${entry.groupPolicy}${entry.groupPolicy === "disabled" ? "" : `, ${groups} listed`}</span>
+    <span role="cell" title=${reasons}>${number ? `${number}: ${entry.dropped[0].text}` : html`<span class="faint">none</span>`}</span>
+  `;
+}

@@ -1,0 +1,46 @@
+// Asks the gateway what becomes of a message of some sender, and by which line of the configuration.
+
+import { html } from "./html.js";
+import { useState } from "./libraries/hooks.js";
+import { client } from "./session.js";
+import { Dialog } from "./ui.js";
+
+/** The question, and its answer, as a dialog. */
+export function Why({ accounts, onClose }) {
+  const [answer, setAnswer] = useState(null);
+  const [said, setSaid] = useState("");
+  const submit = async (event) => {
+    event.preventDefault();
+    const given = Object.fromEntries(new FormData(event.currentTarget));
+    const at = given.account.indexOf(":");
+    const params = { channel: given.account.slice(0, at), accountId: given.account.slice(at + 1), senderId: given.sender.trim() };
+    if (given.chat.trim()) params.chat = given.chat.trim();
+    setSaid("");
+    setAnswer(null);
+    try {
+      setAnswer(await client.request("channels.why", params));
+    } catch (error) {
+      setSaid(error.message);
+    }
+  };
+  return html`<${Dialog} title="Why was there no answer?" onClose=${onClose}>
+    <form onSubmit=${submit}>
+      <label class="field">Account<select name="account">${accounts.map((each) => html`<option key=${each}>${each}</option>`)}</select></label>
+      <label class="field">Id of the sender<input name="sender" required maxlength="512" autocomplete="off" /></label>
+      <label class="field">Id of the group (empty: a direct chat)<input name="chat" maxlength="512" autocomplete="off" /></label>
+      <footer><button type="submit" class="button primary">Ask</button></footer>
+    </form>
+    ${said && html`<p class="said" role="alert">${said}</p>`}
+    ${answer &&
+    html`<ul class="lines" role="status">
+      ${answer.cases.map(
+        (each, index) => html`<li key=${index}>
+          <span class=${each.outcome === "run" ? "ok" : "warn"}>${OUTCOMES[each.outcome]}</span>
+          <span>${each.text} <code>${each.configured}</code><br /><span class="faint">where the sender is ${each.verified ? "" : "not "}vouched for${answer.chat ? ` and the account is ${each.addressed ? "" : "not "}named` : ""}</span></span>
+        </li>`,
+      )}
+    </ul>`}
+  <//>`;
+}
+
+const OUTCOMES = { run: "answered", context: "read only", pair: "gets a code", drop: "not answered" };
