@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from typing import cast
 
 ASKED_SECONDS = 5.0  # from the first piece of a request until it must be whole to count
+REFUSALS = 20  # in a row on one connection; each further one comes late
+LATE_SECONDS = 0.25
 UNREAD_MS = 30_000  # for which a client may not read its answer, before the kernel ends it
 
 
@@ -34,6 +36,8 @@ class HttpSocket(asyncio.Protocol):
         self._on_data, self._on_end = on_data, on_end
         self._transport: asyncio.Transport | None = None
         self._answering = 0
+        self._refused = 0  # requests in a row
+        self._late = False  # a refusal waits
         self._asked: float | None = None  # when something came that is not being answered yet
 
     @contextlib.contextmanager
@@ -46,12 +50,26 @@ class HttpSocket(asyncio.Protocol):
         finally:
             self._answering -= 1
 
+    async def answered(self, *, refused: bool) -> None:
+        """Note whether a request was refused. Return late where that is all that comes of them.
+
+        Who floods the port with wrong secrets, or asks for what is not there, on however many
+        connections, takes next to nothing of the loop then. Meanwhile the connection gives way.
+        """
+        self._refused = self._refused + 1 if refused else 0
+        if self._refused > REFUSALS:
+            self._late = True
+            await asyncio.sleep(LATE_SECONDS)
+            self._late = False
+
     def give_way(self) -> bool:
         """End an idle connection; return false when a request on it is being answered, or has come.
 
         What its client has written and nothing has read yet would be lost without an answer.
         """
-        if self._answering or self._transport is None or self._is_asked():
+        if self._answering or self._transport is None:
+            return False
+        if not self._late and self._is_asked():
             return False
         if self._transport.get_write_buffer_size():
             self._transport.abort()  # its client does not read

@@ -95,7 +95,9 @@ class HttpEndpoints:
         if not isinstance(connection, HttpSocket):
             return await answer(request)
         with connection.answering():
-            return await answer(request)
+            response = await answer(request)
+        await connection.answered(refused=400 <= response.status < 500)
+        return response
 
     async def _answer_at(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.rel_url.raw_path.startswith(ACCOUNTS):

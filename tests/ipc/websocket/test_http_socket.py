@@ -10,7 +10,13 @@ from typing import Any
 
 import pytest
 
-from ipc.websocket.http_socket import ASKED_SECONDS, UNREAD_MS, HttpSocket
+from ipc.websocket.http_socket import (
+    ASKED_SECONDS,
+    LATE_SECONDS,
+    REFUSALS,
+    UNREAD_MS,
+    HttpSocket,
+)
 from tests.support.echo_server import EchoServer, echo
 from tests.support.until import PATIENCE, until
 
@@ -156,3 +162,32 @@ def test_how_one_gives_way(unread: int, answering: bool, ended: str) -> None:
         assert transport.ended == ended
         made.connection_lost(None)
         assert not made.give_way()
+
+
+@pytest.mark.virtual_time
+async def test_who_is_refused_again_and_again_is_answered_late_and_gives_way_meanwhile() -> None:
+    loop = asyncio.get_running_loop()
+    made = HttpSocket(asyncio.Protocol(), lambda each: None, lambda each: None)
+    with socket.socket() as sock:
+        transport = PlayedTransport(sock)
+        made.connection_made(transport)
+
+        async def seconds(*, refused: bool) -> float:
+            began = loop.time()
+            await made.answered(refused=refused)
+            return loop.time() - began
+
+        for _ in range(2):
+            assert [await seconds(refused=True) for _ in range(REFUSALS)] == [0.0] * REFUSALS
+            assert await seconds(refused=True) == pytest.approx(LATE_SECONDS)
+            assert await seconds(refused=True) == pytest.approx(LATE_SECONDS)
+            assert await seconds(refused=False) == 0.0
+        made.data_received(b"the next one")
+        assert not made.give_way()
+        for _ in range(REFUSALS):
+            await made.answered(refused=True)
+        late = asyncio.create_task(made.answered(refused=True))
+        await asyncio.sleep(0)
+        assert made.give_way()
+        assert transport.ended == "closed"
+        await late
