@@ -164,7 +164,8 @@ class TurnEvents(LinkFrame, tag=9, frozen=True, gc=False):
     """Some events of a turn in a row: ``payloads[i]``, JSON text, has the number ``first + i``.
 
     What they are: ``workers.agent.TurnEvent``. They are sent again after a new ``Welcome`` until a
-    ``TurnAck`` names them. While 64 KiB of a turn are not acknowledged it goes no further.
+    ``TurnAck`` names them. While 64 KiB or 256 events of a turn are not acknowledged it goes no
+    further.
     """
 
     turn: TurnId

@@ -95,7 +95,7 @@ class ControllableAgent:
                 yield Delta("" if rest == "nothing" else "x" * 100)
         elif verb == "notices":
             while True:
-                yield Notice("still at it " * 8)
+                yield Notice("x" * int(rest or 96))
         elif verb == "long":
             yield Delta("é" * int(rest))
         elif verb == "whole":

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from ipc.frames.data import PACK_BYTES, PACK_FRAMES, TurnEnded, TurnEvents, TurnTaken
 
 CREDIT_BYTES = 64 * 1024  # of one turn that are not acknowledged; then the agent waits
+CREDIT_EVENTS = 256  # likewise: a flood of short ones must not keep the gateway's loop for long
 SHARE_BYTES = 8 * 1024  # of one turn in a pack, while others wait; its first payload always goes
 SHARE_EVENTS = 256
 
@@ -37,7 +38,7 @@ class TurnLog:
     @property
     def has_room(self) -> bool:
         """Whether another event may be added before any is acknowledged."""
-        return self.unacked_bytes < CREDIT_BYTES
+        return self.unacked_bytes < CREDIT_BYTES and self.last - self.acked < CREDIT_EVENTS
 
     @property
     def over(self) -> bool:

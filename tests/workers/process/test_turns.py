@@ -17,7 +17,7 @@ from tests.support.turns import Received, begin
 from tests.support.until import until
 from workers.agent import Delta, Final, Notice, ToolCall, ToolResult, TurnOutcome, Usage
 from workers.links.agent_data import AgentDataLink
-from workers.links.turn_queue import CREDIT_BYTES
+from workers.links.turn_queue import CREDIT_BYTES, CREDIT_EVENTS
 from workers.process import turns as turns_module
 from workers.process.turns import AgentTurns
 
@@ -145,16 +145,29 @@ async def test_an_agent_that_returns_no_iterator_is_told_so(life: Life) -> None:
 
 @alive
 async def test_the_agent_waits_while_64_kib_are_not_acknowledged(life: Life) -> None:
-    life.send(begin("notices"))
-    await until(lambda: not life.link.queue.logs["run-1"].has_room)
-    stopped, log = life.agent.yielded, life.link.queue.logs["run-1"]
+    life.send(begin("notices 400"))
+    log = life.link.queue.logs["run-1"]
+    await until(lambda: not log.has_room)
     for _ in range(50):
         await asyncio.sleep(0)
-    assert life.agent.yielded == stopped
-    assert CREDIT_BYTES <= log.unacked_bytes < CREDIT_BYTES + 200
+    assert CREDIT_BYTES <= log.unacked_bytes < CREDIT_BYTES + 500
+    life.pull()
+    before = log.last
+    life.send(data.TurnAck("run-1", 10))
+    await until(lambda: log.last >= before + 9)
+
+
+@alive
+async def test_the_agent_waits_while_256_events_are_not_acknowledged(life: Life) -> None:
+    life.send(begin("notices 1"))
+    log = life.link.queue.logs["run-1"]
+    await until(lambda: not log.has_room)
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert (log.last, log.unacked_bytes < CREDIT_BYTES) == (CREDIT_EVENTS, True)
     life.pull()
     life.send(data.TurnAck("run-1", 10))
-    await until(lambda: life.agent.yielded >= stopped + 9)
+    await until(lambda: log.last == CREDIT_EVENTS + 10)
 
 
 @alive
