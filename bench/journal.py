@@ -16,10 +16,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import socket
 import sys
-import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -32,6 +30,7 @@ import structlog
 import uvloop
 
 from bench import machine
+from bench.measuring.disk import DiskProbe
 from bench.measuring.figures import percentile, table
 from bench.measuring.processes import must_measure, pss_bytes
 from ipc.frames.bootstrap import WorkerBoot
@@ -70,7 +69,7 @@ async def measure(journal: str, rate: int, seconds: float, *, busy: bool = False
             _links(place, url, journal) as links,
         ):
             held = pss_bytes(pid)
-            disk = _Disk(place)
+            disk = DiskProbe(place)
             disk.start()
             begin = time.perf_counter()
             before = sum(link.backlog.acked for link in links)
@@ -193,33 +192,6 @@ async def _time(link: WorkerDataLink, seq: int, delays: list[float]) -> None:
     begin = time.perf_counter()
     await link.reached(seq)
     delays.append(time.perf_counter() - begin)
-
-
-class _Disk(threading.Thread):
-    """Writes and synchronizes a small file now and then."""
-
-    def __init__(self, place: Path) -> None:
-        super().__init__(daemon=True)
-        self._path = place / "probe"
-        self._ending = threading.Event()
-        self._spent: list[float] = []
-
-    def run(self) -> None:
-        fd = os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600)
-        while True:
-            os.pwrite(fd, os.urandom(4096), 4096 * (len(self._spent) % 64))
-            begin = time.perf_counter()
-            os.fdatasync(fd)
-            self._spent.append(time.perf_counter() - begin)
-            if self._ending.wait(0.02):
-                break
-        os.close(fd)
-
-    def end(self) -> float:
-        """Stop, and return the median in seconds."""
-        self._ending.set()
-        self.join()
-        return percentile(self._spent, 0.5)
 
 
 def report(results: Sequence[Result]) -> str:

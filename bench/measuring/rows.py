@@ -1,4 +1,4 @@
-"""Keeps the newest status row of every account, from the events of ``cli.sock``.
+"""Keeps the newest status row of every account and agent, from the events of ``cli.sock``.
 
 A waiter is woken by the event itself, and gets the time at which it came.
 """
@@ -18,6 +18,7 @@ from tests.support.daemon import Daemon
 
 Row = dict[str, Any]
 PATIENCE = 60.0  # seconds
+STATUS = ("channel.status", "agent.status")
 
 
 class Rows:
@@ -29,7 +30,7 @@ class Rows:
 
     def take(self, event: Event) -> None:
         """Take one event of the session."""
-        if event.event == "channel.status" and isinstance(event.payload, msgspec.Raw):
+        if event.event in STATUS and isinstance(event.payload, msgspec.Raw):
             self._take(msgspec.json.decode(event.payload), time.monotonic())
 
     def _take(self, row: Row, now: float) -> None:
@@ -69,7 +70,9 @@ async def rows_of(daemon: Daemon) -> AsyncIterator[Rows]:
     """Follow the rows of a running daemon."""
     rows = Rows()
     async with await daemon.local(on_event=rows.take):
-        rows.seed((await daemon.status())["accounts"])
+        status = await daemon.status()
+        agents = {row["account"]: row for row in status.get("agents", [])}
+        rows.seed(status["accounts"] | agents)
         yield rows
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.questions import (
+    agents,
     connecting,
     events,
     fleet,
@@ -33,4 +34,5 @@ QUESTIONS: dict[str, Question] = {
     "fleet": fleet.question,
     "openclaw": openclaw.question,
     "growth": growth.question,
+    "agents": agents.question,
 }

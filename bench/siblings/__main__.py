@@ -7,9 +7,11 @@ fake servers and a real IRC server, and of ``source``, which emits by itself; jo
 by default. Two of each channel get five messages a second, a third is stopped and started. One of
 ``source`` and one of ``telegram`` go wrong: blocked (``time.sleep`` on the event loop), frozen
 (SIGSTOP), leaking to the limit again and again, flooding as fast as ``emit`` allows; or two of a
-further channel are added, whose import keeps a core busy. Before each fault the same is seen of a
-calm daemon. Latency is from the platform to a client of the gateway, without starts beside it; a
-start counts from the request until the account is ready. Exits with 1 when a target is missed.
+further channel are added, whose import keeps a core busy. Or an agent goes wrong in each turn: its
+loop is blocked, it floods, leaks, or dies in the middle of its answer. Before each fault the same
+is seen of a calm daemon. Latency is from the platform to a client of the gateway, of agents from
+the question to the end of the answer, without starts beside it; a start counts from the request
+until the account is ready. Exits with 1 when a target is missed.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from bench.measuring.figures import percentile, table
+from bench.siblings.agents import AGENT
 from bench.siblings.rig import CHANNELS, Seen
 from bench.siblings.trial import Trial
 
@@ -59,11 +60,14 @@ class Judged:
 
 
 def judge(rounds: Sequence[Trial]) -> list[Judged]:
-    """Return the verdicts on the same fault of several rounds: of the same channel, of others."""
+    """Return the verdicts on the same fault of several rounds: of the same channel, of others, and
+    of agents, which answer.
+    """
     first = rounds[0]
     groups = {
         "same channel": [each for each in CHANNELS if each == first.channel],
         "other channels": [each for each in CHANNELS if each != first.channel],
+        "other agents" if first.channel == AGENT else "agents": [AGENT],
     }
     return [_judge(rounds, name, group) for name, group in groups.items() if group]
 

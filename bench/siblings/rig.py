@@ -1,4 +1,4 @@
-"""Runs the daemon with accounts of six channels: talking ones, one to start, and bad ones."""
+"""Runs the daemon with accounts of six channels, and agents: talking, starting and bad ones."""
 
 from __future__ import annotations
 
@@ -17,14 +17,18 @@ from bench.measuring.processes import pss_bytes
 from bench.measuring.rows import Rows, restart_seconds, rows_of, up
 from bench.platforms import PLATFORMS, Platform, timed_text
 from bench.siblings import spoiled_telegram
+from bench.siblings.agents import AGENT, AgentWitness, entries
 from bench.tied import TiedDaemon
 from ipc.errors import IpcError
+from tests.support import bad_agent
+from tests.support.agent_packages import install_kind
 from tests.support.channel_packages import install as install_channel
 from tests.support.short_directory import ShortDirectory
 
 MIB = 2**20
 SPEAKING = ("telegram", "discord", "slack", "irc", "local")  # people write to them at a platform
 CHANNELS = ("source", *SPEAKING)  # ``source`` emits by itself
+SIBLINGS = (*CHANNELS, AGENT)
 TALKERS = ("t0", "t1")
 STARTED = "r0"  # stopped and started again, to see how long that takes
 BAD = "bad"
@@ -55,16 +59,17 @@ class SiblingRig:
         self.daemon = daemon
         self.platforms = platforms
         self.rows: Rows
-        self.witnesses = {
+        self.witnesses: dict[str, Witness | AgentWitness] = {
             channel: Witness(daemon, [f"{channel}:{name}" for name in TALKERS])
             for channel in CHANNELS
         }
+        self.witnesses[AGENT] = AgentWitness(daemon, [*TALKERS], RATE)
         self._numbers = itertools.count(1)
 
     @property
     def talkers(self) -> list[str]:
         """The accounts that talk."""
-        return [f"{channel}:{name}" for channel in CHANNELS for name in TALKERS]
+        return [f"{channel}:{name}" for channel in SIBLINGS for name in TALKERS]
 
     def lives(self) -> dict[str, int]:
         """Return the incarnation of each account that talks."""
@@ -84,10 +89,10 @@ class SiblingRig:
             each.window()
         await asyncio.sleep(quiet)
         late = {channel: each.window() for channel, each in self.witnesses.items()}
-        starts: dict[str, list[float]] = {channel: [] for channel in CHANNELS}
+        starts: dict[str, list[float]] = {channel: [] for channel in SIBLINGS}
         loop, done = asyncio.get_running_loop(), 0
         while done < rounds or loop.time() < until:
-            for channel in CHANNELS:
+            for channel in SIBLINGS:
                 spent = await restart_seconds(self.daemon, self.rows, f"{channel}:{STARTED}")
                 starts[channel].append(spent)
                 if done >= rounds and loop.time() >= until:
@@ -99,7 +104,7 @@ class SiblingRig:
         rows = self.rows.newest
         return {
             channel: [pss_bytes(rows[f"{channel}:{name}"]["pid"]) / MIB for name in TALKERS]
-            for channel in CHANNELS
+            for channel in SIBLINGS
         }
 
     async def order(self, channel: str, text: str) -> None:
@@ -137,7 +142,10 @@ def config(platforms: dict[str, Platform]) -> dict[str, Any]:
         channels[channel] = {**platform.channel, "dmPolicy": "open", "accounts": accounts}
     return {
         "channels": channels,
-        "agents": {"default": "none"},
+        "agents": {
+            "default": "none",
+            "entries": entries((*TALKERS, STARTED), (BAD,), {"limits": LIMITS}),
+        },
         "supervisor": {"restart": RESTART},
         "gateway": {"reload": {"debounceMs": 100}},
     }
@@ -155,6 +163,7 @@ async def sibling_rig(importing: float) -> AsyncIterator[SiblingRig]:
         site.mkdir()
         source.install(site)
         spoiled_telegram.install(site)
+        install_kind(site, bad_agent.KIND, bad_agent.MANIFEST)
         install_channel(site, SLOW, BUSY.format(seconds=importing))
         daemon = TiedDaemon(place, config(platforms), site=str(site))
         stack.push_async_callback(daemon.__aexit__)

@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass
 
 from bench.measuring.rows import up
+from bench.siblings.agents import AGENT, going_wrong
 from bench.siblings.rig import BAD, SLOW, Seen, SiblingRig, config
 
 LEAK = 50  # MiB a second: at its limit after two, and started again
@@ -96,12 +97,28 @@ async def importing(rig: SiblingRig, channel: str, seconds: float) -> AsyncItera
     await rig.daemon.wait(lambda status: f"{SLOW}:one" not in status["accounts"])
 
 
+def agent_fault(name: str) -> Fault:
+    """Return the fault of an agent that goes wrong, in each of its turns, as ``name`` says."""
+
+    @asynccontextmanager
+    async def play(rig: SiblingRig, channel: str, seconds: float) -> AsyncIterator[None]:
+        async with going_wrong(rig.daemon, BAD, name):
+            yield
+        await rig.replace(channel)
+
+    return play
+
+
 FAULTS: dict[str, tuple[Fault, tuple[str, ...]]] = {
     "blocked": (blocked, ("source", "telegram")),
     "frozen": (frozen, ("source", "telegram")),
     "leaking": (leaking, ("source", "telegram")),
     "flooding": (flooding, ("source", "telegram")),
     "importing": (importing, (SLOW,)),
+    "agent hangs": (agent_fault("blocks"), (AGENT,)),
+    "agent floods": (agent_fault("floods"), (AGENT,)),
+    "agent leaks": (agent_fault("leaks"), (AGENT,)),
+    "agent dies": (agent_fault("dies_answering"), (AGENT,)),
 }
 
 

@@ -9,15 +9,15 @@ import pytest
 from bench.measuring.processes import may_measure
 from bench.siblings.__main__ import measure
 from bench.siblings.report import judge, report
-from bench.siblings.rig import CHANNELS, TALKERS, Seen
+from bench.siblings.rig import SIBLINGS, TALKERS, Seen
 from bench.siblings.trial import FAULTS, Trial
 
 
 def seen(late: float = 0.002, start: float = 0.05, pss: float = 8.0) -> Seen:
     return Seen(
-        {channel: [0.001] * 98 + [late] * 2 for channel in CHANNELS},
-        {channel: [start] for channel in CHANNELS},
-        {channel: [pss] * len(TALKERS) for channel in CHANNELS},
+        {channel: [0.001] * 98 + [late] * 2 for channel in SIBLINGS},
+        {channel: [start] for channel in SIBLINGS},
+        {channel: [pss] * len(TALKERS) for channel in SIBLINGS},
     )
 
 
@@ -33,22 +33,29 @@ def seen(late: float = 0.002, start: float = 0.05, pss: float = 8.0) -> Seen:
     ],
 )
 def test_the_targets_are_those_of_the_promise(bad: Seen, wrong: list[str]) -> None:
-    same, others = judge([Trial("blocked", "source", seen(), bad, 0, 0)])
-    assert (same.siblings, others.siblings) == ("same channel", "other channels")
-    assert same.wrong == others.wrong == wrong
+    same, others, agents = judge([Trial("blocked", "source", seen(), bad, 0, 0)])
+    names = (same.siblings, others.siblings, agents.siblings)
+    assert names == ("same channel", "other channels", "agents")
+    assert same.wrong == others.wrong == agents.wrong == wrong
     assert (">" in report([same])) == bool(wrong)
 
 
 def test_a_lost_message_or_a_restart_is_wrong_in_any_round() -> None:
     fine = Trial("importing", "slow_sdk", seen(), seen(), 0, 0)
-    (only,) = judge([fine, dataclasses.replace(fine, restarts=1, missing=2)])
-    assert (only.siblings, only.wrong) == ("other channels", ["restarts", "lost"])
+    found = judge([fine, dataclasses.replace(fine, restarts=1, missing=2)])
+    assert [each.siblings for each in found] == ["other channels", "agents"]
+    assert [each.wrong for each in found] == [["restarts", "lost"]] * 2
+
+
+def test_beside_an_agent_that_goes_wrong_agents_are_the_siblings() -> None:
+    found = judge([Trial("agent dies", "agent", seen(), seen(), 0, 0)])
+    assert [each.siblings for each in found] == ["other channels", "other agents"]
 
 
 def test_one_bad_round_of_three_does_not_decide() -> None:
     fine = Trial("flooding", "telegram", seen(), seen(), 0, 0)
     rounds = [fine, dataclasses.replace(fine, bad=seen(late=0.5)), fine]
-    assert [each.wrong for each in judge(rounds)] == [[], []]
+    assert [each.wrong for each in judge(rounds)] == [[], [], []]
 
 
 @pytest.mark.e2e
@@ -62,4 +69,4 @@ async def test_every_fault_is_played_in_every_channel_and_loses_nothing() -> Non
     ]
     for each in found:
         assert (each.restarts, each.missing) == (0, 0)
-        assert all(each.bad.late[channel] and each.bad.starts[channel] for channel in CHANNELS)
+        assert all(each.bad.late[channel] and each.bad.starts[channel] for channel in SIBLINGS)

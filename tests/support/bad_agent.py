@@ -54,6 +54,10 @@ class BadAgent:
     def turn(self, turn: Turn) -> Any:
         return getattr(self, self.fault)(turn)
 
+    def asked(self, turn: Turn) -> Any:
+        """Do what the text of the turn names."""
+        return getattr(self, turn.text)(turn)
+
     async def hangs(self, turn: Turn) -> Items:
         await asyncio.get_running_loop().create_future()
         yield Final("never")
