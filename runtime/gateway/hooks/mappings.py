@@ -37,6 +37,11 @@ _PLACE = re.compile(r"\{\{([^{}]*)\}\}")
 _STEP = re.compile(r"([^.\[\]\s]+)((?:\[\d{1,6}\])*)\Z")
 _INDEX = re.compile(r"\[(\d+)\]")
 _OF_REQUEST = ("headers", "query")
+# Fields of OpenClaw's that are not there, and what to do without each.
+_LEFT_OUT = {
+    "transform": "no module is run here: say in messageTemplate or textTemplate what becomes of it",
+    "allowUnsafeExternalContent": "nothing is put around what a request brings in: leave it out",
+}
 
 Template = Annotated[str, Meta(max_length=MAX_TEMPLATE)]
 Word = Annotated[str, Meta(min_length=1, max_length=512)]
@@ -192,6 +197,7 @@ def find(hooks: Iterable[ReadyHook], request: HookRequest) -> ReadyHook | None:
 def _read(index: int, given: object, rules: HookRules) -> ReadyHook:
     path, source = _match_of(given)
     try:
+        _check_left_out(given)
         mapping = msgspec.convert(given, HookMapping)
         templates = {
             field: _taken_apart(text)
@@ -203,6 +209,12 @@ def _read(index: int, given: object, rules: HookRules) -> ReadyHook:
         where = f"hooks.mappings[{index}]" + (f" (/hooks/{path})" if path else "")
         return ReadyHook(path, source, problem=f"{where}: {error}")
     return ReadyHook(path, source, mapping, templates)
+
+
+def _check_left_out(given: object) -> None:
+    for name in given if isinstance(given, Mapping) else ():
+        if name in _LEFT_OUT:
+            raise ValueError(f"{name} is not there; {_LEFT_OUT[name]}")
 
 
 def _match_of(given: object) -> tuple[str, str | None]:

@@ -164,7 +164,14 @@ def test_the_first_that_fits_is_taken() -> None:
         ({"messageTemplate": "m", "sessionKey": "agent:main:main"}, "sessionKey must start with"),
         ({"messageTemplate": "m", "sessionKey": "{{ref}}"}, "sessionKey must start with"),
         ({"messageTemplate": "m", "sessionKey": "ho{{ref}}"}, "sessionKey must start with"),
-        ({"messageTemplate": "m", "transform": {"module": "a.mjs"}}, "transform"),
+        (
+            {"messageTemplate": "m", "transform": {"module": "a.mjs"}},
+            "transform is not there; no module is run here: say in messageTemplate or textTemplate",
+        ),
+        (
+            {"messageTemplate": "m", "allowUnsafeExternalContent": True},
+            "allowUnsafeExternalContent is not there; nothing is put around",
+        ),
         ({"messageTemplate": 5}, "messageTemplate"),
         ({"messageTemplate": "m", "action": "run"}, "action"),
     ],
