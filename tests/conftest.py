@@ -109,24 +109,31 @@ def _undo_what_a_supervisor_does() -> None:
     """
     for option, value in ((PR_SET_CHILD_SUBREAPER, 0), (PR_SET_DUMPABLE, 1)):
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
-    for child in psutil.Process().children():
-        with contextlib.suppress(psutil.Error, ChildProcessError):
-            if child.status() == psutil.STATUS_ZOMBIE:
-                os.waitpid(child.pid, os.WNOHANG)
+    for child in _children_of(os.getpid()):
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(child, os.WNOHANG)
 
 
-def _children() -> set[int]:
-    """Return all descendants, by what the kernel lists: psutil would read every process there is,
-    twice per test.
+def _children_of(pid: int) -> set[int]:
+    """Return the children of a process, as the kernel lists them: psutil would read every process
+    that there is, some times per test.
     """
+    found: set[int] = set()
+    with contextlib.suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/children") as listed:
+                found.update(map(int, listed.read().split()))
+    return found
+
+
+def _descendants() -> set[int]:
+    """Return all processes below this one."""
     found: set[int] = set()
     left = [os.getpid()]
     while left:
-        with contextlib.suppress(OSError):
-            for listed in Path(f"/proc/{left.pop()}/task").glob("*/children"):
-                some = set(map(int, listed.read_text().split())) - found
-                found |= some
-                left += some
+        some = _children_of(left.pop()) - found
+        found |= some
+        left += some
     return found
 
 
@@ -159,7 +166,7 @@ def leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     if "it" in request.fixturenames:  # its processes live as long as the module, and are replaced
         yield
         return
-    children, files, umask, directory = _children(), _open_files(), _umask(), os.getcwd()
+    children, files, umask, directory = _descendants(), _open_files(), _umask(), os.getcwd()
     others, made = all_pids(), len(ShortDirectory.every)
     yield
     assert _umask() == umask, "the umask is not what it was"
@@ -167,8 +174,9 @@ def leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     os.chdir(directory)  # whatever follows needs one that exists
     assert moved == directory, f"the working directory is {moved}"
     gc.collect()
+    gc.freeze()  # what is still there is not looked at again after every other test
     _undo_what_a_supervisor_does()
-    more = _children() - children
+    more = _descendants() - children
     assert not more, f"processes left behind: {[psutil.Process(pid).cmdline() for pid in more]}"
     own = [request.node.funcargs["tmp_path"]] if "tmp_path" in request.node.funcargs else []
     left = end_strays([*own, *ShortDirectory.every[made:]], others)
