@@ -113,7 +113,8 @@ class Turn(msgspec.Struct, rename="camel", omit_defaults=True):
     ``instructions`` come from the caller, beside the agent's own. ``model`` and ``thinking`` are
     asked for in this turn. ``tools``, ``tool_choice`` are the caller's own tools, in the shape of
     the OpenAI API; a call of one is yielded as ``ToolCall``, and its result comes with another
-    turn. ``heartbeat``: nobody has written, the agent may have something to say by itself.
+    turn: in its history, or in ``results``, which ``text`` says in words for models without tools.
+    ``heartbeat``: nobody has written, the agent may have something to say by itself.
     ``cancelled`` becomes true when the turn is cancelled, for code in threads; on the loop
     ``CancelledError`` is raised where the turn awaits.
     """
@@ -134,6 +135,7 @@ class Turn(msgspec.Struct, rename="camel", omit_defaults=True):
     thinking: str | None = None
     tools: list[Any] = []
     tool_choice: Any = None
+    results: list[HistoryItem] = []
     heartbeat: bool = False
     cancelled: bool = False
 

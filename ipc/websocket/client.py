@@ -67,7 +67,7 @@ class Client:
         self.gaps = 0
         self.malformed = 0
         self.leaving: asyncio.Future[None] = loop.create_future()
-        self.closed: asyncio.Future[tuple[int, str]] = loop.create_future()
+        self._closed: asyncio.Future[tuple[int, str]] = loop.create_future()
         self._ended = False
         self._connection = connection
         self._inbox = Inbox(place, on_event)
@@ -75,6 +75,11 @@ class Client:
         self._calls: Calls[Any] = Calls()
         self._seq = 0
         self._reader = asyncio.create_task(self._read(), name=f"client of {place}")
+
+    @property
+    def closed(self) -> asyncio.Future[tuple[int, str]]:
+        """Code and reason, once the session has ended; one of several that wait may stop."""
+        return asyncio.shield(self._closed)
 
     @classmethod
     async def connect(
@@ -175,8 +180,8 @@ class Client:
         finally:
             self._ended = True
             self._leave()
-            if not self.closed.done():
-                self.closed.set_result(ended)
+            if not self._closed.done():
+                self._closed.set_result(ended)
             self._calls.fail_all(self._gone())
             self._inbox.end()
 

@@ -73,7 +73,7 @@ class ReconnectingClient:
         **options: Unpack[ConnectOptions],
     ) -> None:
         self.hello: dict[str, Any] = {}
-        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.place = str(options.get("unix") or url)
         self.repeated = self.duplicates = 0
         self._url = url
@@ -111,6 +111,11 @@ class ReconnectingClient:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    @property
+    def closed(self) -> asyncio.Future[None]:
+        """Done when the client has ended; one of several that wait may stop."""
+        return asyncio.shield(self._closed)
 
     @property
     def protocol(self) -> int:
@@ -215,7 +220,7 @@ class ReconnectingClient:
         self._tell(LOST, {"reason": reason})
 
     def _end(self) -> None:
-        self.closed.set_result(None)
+        self._closed.set_result(None)
         self._inbox.end()
 
     def _take(self, session: int, event: Event) -> None:

@@ -77,7 +77,8 @@ def assemble(
     """Make the parts of a gateway around the server of its clients."""
     boot_id = secrets.token_hex(16)
     accounts = Accounts(boot.channels, boot.revision)
-    health, presence = Health(accounts, boot.version), Presence(boot.version, boot_id)
+    health = Health(accounts, boot.version, lambda: agents.default_id)
+    presence = Presence(boot.version, boot_id)
     readiness = Readiness(asyncio.get_running_loop().time)
     registry = Registry(Path(boot.state_dir) / "devices.json")
     peers = Peers(accounts, PeerProof(boot.secret))

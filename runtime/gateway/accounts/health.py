@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -31,9 +32,10 @@ LIFECYCLE = {
 class Health:
     """The answers about all accounts, the one to ``health`` encoded once for all clients."""
 
-    def __init__(self, accounts: Accounts, version: str) -> None:
+    def __init__(self, accounts: Accounts, version: str, default_agent: Callable[[], str]) -> None:
         self._accounts = accounts
         self._version = version
+        self._default_agent = default_agent
         self._gateway: GatewayStatus | None = None
         self._cached = CachedAnswer(lambda: accounts.version, self._make)
 
@@ -55,7 +57,7 @@ class Health:
         rows = self._accounts.rows.values()
         return {
             "runtimeVersion": self._version,
-            "heartbeat": {"defaultAgentId": AGENT, "agents": []},
+            "heartbeat": {"defaultAgentId": self._default_agent(), "agents": []},
             "channelSummary": [_summary_line(row) for row in rows],
             "queuedSystemEvents": [],
             "tasks": {"total": 0, "active": 0, "terminal": 0, "failures": 0},
@@ -123,7 +125,7 @@ class Health:
             "channelOrder": list(accounts.channels),
             "channelLabels": {info.id: info.label for info in accounts.channels.values()},
             "heartbeatSeconds": 0,
-            "defaultAgentId": AGENT,
+            "defaultAgentId": self._default_agent(),
             "agents": [],
             "sessions": {"path": "", "count": 0, "recent": []},
         }

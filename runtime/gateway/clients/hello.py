@@ -14,8 +14,11 @@ from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import public, repeatable
 from runtime.gateway.conversations.session_keys import main_key
 from runtime.gateway.figures.streams import FIGURES
+from runtime.gateway.journal.runs import MAX_FILES_BYTES
 from runtime.gateway.parts import GatewayParts
 
+MAX_FILE = MAX_FILES_BYTES * 3 // 4  # as bytes, of all files of a request together
+ATTACHMENTS = {"maxBytes": MAX_FILE, "maxImageBytes": MAX_FILE}
 EVENTS = (
     "connect.challenge",
     "presence",
@@ -73,6 +76,7 @@ def hello(parts: GatewayParts, client: ConnectedClient) -> dict[str, Any]:
     if modern:
         server |= {"bootId": parts.boot_id, "buildId": parts.boot.version}
         features["capabilities"] = []
+        answer["policy"]["attachments"] = ATTACHMENTS
         answer["auth"] = {"method": client.method} | auth
     return answer
 

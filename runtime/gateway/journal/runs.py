@@ -50,6 +50,9 @@ class ReplyTarget(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
     reply_to: str | None = None
 
 
+MAX_FILES_BYTES = 512 * 1024  # of all files of a request as base64: they go with its turn
+
+
 class RunRequest(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """What an agent is asked. ``fields`` are further fields of its turn, as JSON has them."""
 

@@ -48,10 +48,10 @@ def agent_identity_get(
     of its sessions. One that there is not has OpenClaw's names.
     """
     listed = parts.agents.listed
-    agent = params.agent_id if params.agent_id is not UNSET else None
-    if agent is None and params.session_key is not UNSET:
-        agent = _agent_in(params.session_key)
-    agent = agent or listed.agent_of("") or MAIN
+    named = params.agent_id if params.agent_id is not UNSET else None
+    if named is None and params.session_key is not UNSET:
+        named = _agent_in(params.session_key)
+    agent = parts.asking.agent_in(named)
     entry = listed.entries.get(agent)
     name = entry.name if entry is not None else None
     return {

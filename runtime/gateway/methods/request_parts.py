@@ -17,12 +17,11 @@ from ipc.media import media_id
 from runtime.gateway.conversations.origins import chat_in
 from runtime.gateway.journal.conversations import Session, SessionFilter
 from runtime.gateway.journal.interface import Journal
-from runtime.gateway.journal.runs import ReplyTarget
+from runtime.gateway.journal.runs import MAX_FILES_BYTES, ReplyTarget
 from runtime.gateway.outbox.lending import GONE, FileLending
 from runtime.gateway.parts import GatewayParts
 from workers.messages import Attachment
 
-MAX_FILES_BYTES = 512 * 1024  # of all files of one request: they go to the agent with its turn
 SEND_POLICY = "sendPolicy"  # a session's setting: ``deny`` refuses deliveries
 FOUND_SESSIONS = 50  # of a chat: it has one, or few where agents were chosen in it
 Word = Annotated[str, Meta(max_length=512)]

@@ -116,9 +116,10 @@ def joined(runs: list[LiveRun]) -> RunRequest:
     """Return one request that asks several in their order.
 
     The first one's fields count, but for what was said before each. That of several people is
-    nobody's own: their names stand in the text.
+    nobody's own: their names stand in the text, as results of tools do.
     """
     first, messages = runs[0].request, [message_of(each.run) for each in runs]
+    fields = {name: value for name, value in first.fields.items() if name != "results"}
     asked = [each.run.request for each in runs]
     heard = [item for each in asked for item in each.fields.get("history", ())]
     return replace(
@@ -126,7 +127,7 @@ def joined(runs: list[LiveRun]) -> RunRequest:
         text=text_of(messages),
         attachments=[file for each in asked for file in each.attachments],
         sender=first.sender if len({each.sender for each in messages}) == 1 else None,
-        fields=first.fields | {"history": heard} if heard else first.fields,
+        fields=fields | {"history": heard} if heard else fields,
     )
 
 

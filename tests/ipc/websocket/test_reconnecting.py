@@ -568,3 +568,15 @@ async def test_over_a_unix_socket(short_path: Any) -> None:
     async with scripted(welcoming, path=path), ReconnectingClient(unix=path) as client:
         assert client.place == str(path)
         assert client.hello == HELLO
+
+
+async def test_who_stops_waiting_for_its_end_spoils_it_for_nobody() -> None:
+    async with scripted(answering) as server:
+        client = ReconnectingClient(server.url)
+        await client.open()
+        waiting = [asyncio.ensure_future(client.closed) for _ in range(2)]
+        waiting[0].cancel()
+        await asyncio.wait(waiting[:1])
+        await client.close()
+        await waiting[1]
+        assert client.closed.done()

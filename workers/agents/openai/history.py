@@ -20,32 +20,43 @@ Json = dict[str, Any]
 def messages_of(history: Sequence[HistoryItem]) -> list[Json]:
     """Return the messages of a history, in its order."""
     answered = _answered(history)
-    return [each for item in history for each in _messages(item, answered)]
+    return [each for at, item in enumerate(history) for each in _messages(item, at in answered)]
 
 
-def _messages(item: HistoryItem, answered: set[str]) -> Iterator[Json]:
-    if item.role == "tool" and item.call in answered:
+def is_answered(history: Sequence[HistoryItem], results: Sequence[HistoryItem]) -> bool:
+    """Return whether ``results`` are all those of the calls at the end of a history."""
+    answered = _answered([*history, *results])
+    return bool(results) and answered.issuperset(range(len(history), len(history) + len(results)))
+
+
+def _messages(item: HistoryItem, answered: bool) -> Iterator[Json]:
+    if item.role == "tool" and answered:
         yield {"role": "tool", "tool_call_id": item.call, "content": item.text}
     elif item.role != "assistant":
         yield {"role": "user", "content": said_before(item)}
-    elif item.calls and all(each.id in answered for each in item.calls):
+    elif item.calls and answered:
         calls = [_call(each) for each in item.calls]
         yield {"role": "assistant", "content": item.text or None, "tool_calls": calls}
     elif item.text:
         yield {"role": "assistant", "content": item.text}
 
 
-def _answered(history: Sequence[HistoryItem]) -> set[str]:
-    """Return the ids of calls whose results all follow them at once, as endpoints want it."""
-    found: set[str] = set()
+def _answered(history: Sequence[HistoryItem]) -> set[int]:
+    """Return where calls stand whose results all follow them at once, and where those do.
+
+    Endpoints want it so, and each id once.
+    """
+    found: set[int] = set()
+    ids: set[str] = set()
     for at, item in enumerate(history):
         wanted = [each.id for each in item.calls]
-        if item.role != "assistant" or not wanted or found & set(wanted):
+        if item.role != "assistant" or not wanted or ids & set(wanted):
             continue
         results = [each.call for each in history[at + 1 : at + 1 + len(wanted)]]
         roles = {each.role for each in history[at + 1 : at + 1 + len(wanted)]}
         if roles == {"tool"} and sorted(map(str, results)) == sorted(wanted):
-            found.update(wanted)
+            ids.update(wanted)
+            found.update(range(at, at + 1 + len(wanted)))
     return found
 
 

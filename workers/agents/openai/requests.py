@@ -7,7 +7,7 @@ from typing import Any
 
 from workers.agent import Turn
 from workers.agents.openai.config import OpenAIConfig
-from workers.agents.openai.history import messages_of
+from workers.agents.openai.history import is_answered, messages_of
 from workers.agents.prompts import instructions_of, said_now, window
 from workers.messages import Attachment
 
@@ -20,20 +20,20 @@ def request_of(
     """Return the body of the request.
 
     ``images`` are parts of the message, ``files`` those that are only named. Tools are the
-    caller's, untouched.
+    caller's, untouched. Results of their calls stand in place of a message, unless the window has
+    no room for the calls.
     """
     body: Json = {"model": turn.model or config.model, "messages": []}
     messages = body["messages"]
     if instructions := instructions_of(config.instructions, turn):
         messages.append({"role": "system", "content": instructions})
     entries, tokens = config.history_messages, config.history_tokens
-    messages += messages_of(window(turn.history, entries, tokens, calls=True))
-    text = said_now(turn, files)
-    content: Any = text
-    if images:
-        words = [{"type": "text", "text": text}] if text else []
-        content = [*words, *images]
-    messages.append({"role": "user", "content": content})
+    history = window(turn.history, entries, tokens, calls=True)
+    if is_answered(history, turn.results):
+        messages += messages_of([*history, *turn.results])
+    else:
+        messages += messages_of(history)
+        messages.append({"role": "user", "content": _content(said_now(turn, files), images)})
     if config.stream:
         body["stream"] = True
         if config.stream_usage:
@@ -49,3 +49,9 @@ def request_of(
         if turn.tool_choice is not None:
             body["tool_choice"] = turn.tool_choice
     return body
+
+
+def _content(text: str, images: Sequence[Json]) -> Any:
+    if not images:
+        return text
+    return [*([{"type": "text", "text": text}] if text else []), *images]

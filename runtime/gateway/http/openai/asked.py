@@ -16,10 +16,9 @@ from typing import Any
 import msgspec
 
 from runtime.gateway.http.api_refusals import HttpRefusal, too_large
-from runtime.gateway.journal.runs import RunRequest
+from runtime.gateway.journal.runs import MAX_FILES_BYTES, RunRequest
 from workers.messages import MAX_TEXT, Attachment
 
-MAX_FILES_BYTES = 512 * 1024  # base64 of all files together: they go to the agent with its turn
 MAX_ASKED_BYTES = 640 * 1024  # of the request as JSON, so that the turn fits with its own fields
 MAX_IGNORED = 32  # names that are listed
 WRONG_IMAGE = "Invalid image_url content in `messages`."
@@ -111,6 +110,8 @@ class Asked:
         fields: Json = dict(self.selection.fields)
         given = {"instructions": self.instructions, "model": model, "thinking": self.thinking}
         fields |= {name: value for name, value in given.items() if value}
+        if last[-1].role == "tool":
+            fields["results"] = [_entry(each, each.text, now) for each in last]
         made = RunRequest(text, files, fields=fields)
         left = MAX_ASKED_BYTES - len(msgspec.json.encode(made))
         if left < 0:
@@ -119,7 +120,7 @@ class Asked:
                 f"instructions, message, tools and files have {asked} bytes together; "
                 f"allowed: {MAX_ASKED_BYTES}"
             )
-        if history := history_of(before, now, left):
+        if history := history_of(before, now, left, {each.call for each in last}):
             fields["history"] = history
         return made
 
@@ -156,24 +157,22 @@ def words_of(item: SaidItem) -> str:
     return "\n".join(filter(None, [item.text, *calls]))
 
 
-def history_of(said: Sequence[SaidItem], now: int, most: int) -> list[Json]:
+def history_of(
+    said: Sequence[SaidItem], now: int, most: int, answered: Collection[str | None] = ()
+) -> list[Json]:
     """Return messages as the history of a turn: the newest that have ``most`` bytes together.
 
-    Calls of tools that have no result here are words.
+    Calls of tools that have no result here, nor are ``answered`` by the turn, are words.
     """
     made: list[Json] = []
-    results = {item.call for item in said if item.role == "tool"}
+    results = {item.call for item in said if item.role == "tool"}.union(answered)
     for item in reversed(said):
         done = bool(item.calls) and all(each["id"] in results for each in item.calls)
         text = item.text if done or item.role == "tool" else words_of(item)
         text = "\n".join(filter(None, [text, *(f"[file: {_kind(each)}]" for each in item.files)]))
-        entry: Json = {"role": item.role, "text": text, "at": now}
+        entry = _entry(item, text, now)
         if done:
             entry["calls"] = [{"type": "toolCall", **each} for each in item.calls]
-        if item.name:
-            entry["name"] = item.name
-        if item.call:
-            entry["call"] = item.call
         if not text and not done and not item.call:
             continue
         most -= len(msgspec.json.encode(entry)) + 1
@@ -275,6 +274,12 @@ def ignored_in(body: Mapping[str, Any], honoured: Collection[str]) -> list[str]:
 def expected(path: str, wanted: str, value: object) -> str:
     """Return the sentence about a value of the wrong type."""
     return f"{path}: Invalid input: expected {wanted}, received {_type_of(value)}"
+
+
+def _entry(item: SaidItem, text: str, now: int) -> Json:
+    entry: Json = {"role": item.role, "text": text, "at": now}
+    given = {"name": item.name, "call": item.call}
+    return entry | {name: value for name, value in given.items() if value}
 
 
 def _kind(file: Attachment) -> str:

@@ -17,6 +17,7 @@ async def test_hello_of_protocol_4() -> None:
         assert hello["snapshot"]["configPath"] == "/state/trunkline.json5"
         assert hello["policy"]["maxPayload"] == 26_214_400
         assert hello["policy"]["tickIntervalMs"] == 30_000
+        assert hello["policy"]["attachments"] == {"maxBytes": 393_216, "maxImageBytes": 393_216}
         assert hello["features"]["capabilities"] == []
         assert "channels.report" not in hello["features"]["methods"]
         assert {"health", "send", "channels.stop"} <= set(hello["features"]["methods"])

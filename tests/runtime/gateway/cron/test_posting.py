@@ -37,4 +37,34 @@ async def test_a_result_is_posted_with_its_key_and_a_refusal_is_told() -> None:
         listening.close()
         await server.shutdown(0.1)
     assert came[0] == ("k", {"a": 1})
-    assert "not reached" in str(await post(f"{base}/", {}, "k", allow_private=True))
+    told = await post(f"{base}/", {}, "k", allow_private=True, waits=(0.0,))
+    assert "not reached" in str(told)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "told", "tries"),
+    [
+        ([503, 200], None, 2),
+        ([429, 408, 204], None, 3),
+        ([500, 502, 503, 200], "the webhook answered 503", 3),
+        ([404, 200], "the webhook answered 404", 1),
+    ],
+)
+async def test_a_server_that_refuses_for_now_is_asked_again(
+    statuses: list[int], told: str | None, tries: int
+) -> None:
+    came: list[str] = []
+
+    async def take(request: web.BaseRequest) -> web.Response:
+        came.append(request.headers["Idempotency-Key"])
+        return web.Response(status=statuses[len(came) - 1])
+
+    server = web.Server(take)
+    listening = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
+    try:
+        assert await post(url, {}, "k", allow_private=True, waits=(0.0, 0.0)) == told
+    finally:
+        listening.close()
+        await server.shutdown(0.1)
+    assert came == ["k"] * tries

@@ -62,3 +62,13 @@ async def test_an_identity_is_never_an_error(params: Any, said: Any) -> None:
         client = await rig.client()
         answer = await client.call("agent.identity.get", params)
         assert answer | said == answer
+
+
+async def test_main_is_the_default_agent_whatever_its_id() -> None:
+    async with gateway_rig(agents="echo") as rig:
+        client = await rig.client()
+        for params in ({}, {"agentId": "main"}, {"sessionKey": "agent:main:main"}):
+            answer = await client.call("agent.identity.get", params)
+            assert answer["agentId"] == "echo"
+        assert (await client.call("health"))["defaultAgentId"] == "echo"
+        assert (await client.call("status"))["heartbeat"]["defaultAgentId"] == "echo"

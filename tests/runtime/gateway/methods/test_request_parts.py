@@ -7,7 +7,8 @@ import base64
 import pytest
 
 from ipc.errors import RemoteError
-from runtime.gateway.methods.request_parts import MAX_FILES_BYTES, FileParams, files_of
+from runtime.gateway.journal.runs import MAX_FILES_BYTES
+from runtime.gateway.methods.request_parts import FileParams, files_of
 
 
 def test_a_file_is_taken_with_or_without_the_head_of_a_data_url() -> None:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tests.support.agents import asked
-from workers.agent import HistoryItem
+from workers.agent import HistoryItem, ToolCall
 from workers.agents.openai.config import OpenAIConfig
 from workers.agents.openai.requests import Json, request_of
 
@@ -31,6 +31,32 @@ def test_messages_are_instructions_the_window_and_the_words() -> None:
         {"role": "user", "content": "now"},
     ]
     assert len(body({"historyMessages": 0}, history=history)["messages"]) == 1
+
+
+CALLED = HistoryItem("assistant", "", 2, calls=[ToolCall("c", "sum", "{}"), ToolCall("d", "now")])
+RESULTS = [HistoryItem("tool", "12", 3, "sum", call="c"), HistoryItem("tool", "9", 3, call="d")]
+
+
+@pytest.mark.parametrize(
+    ("history", "results", "roles"),
+    [
+        ([CALLED], RESULTS, ["user", "assistant", "tool", "tool"]),
+        ([CALLED, CALLED], RESULTS, ["user", "assistant", "tool", "tool"]),
+        ([CALLED], RESULTS[:1], ["user", "user"]),
+        ([], RESULTS, ["user", "user"]),
+    ],
+    ids=["whole", "told twice", "one is missing", "without its calls"],
+)
+def test_results_are_messages_of_tools_where_their_calls_are_there(
+    history: list[HistoryItem], results: list[HistoryItem], roles: list[str]
+) -> None:
+    known = [HistoryItem("user", "q", 1), *history]
+    messages = body({}, history=known, results=results, text="in words")["messages"]
+    assert [each["role"] for each in messages] == roles
+    if roles[-1] == "tool":
+        assert [each["tool_call_id"] for each in messages[-2:]] == ["c", "d"]
+    else:
+        assert messages[-1]["content"] == "in words"
 
 
 @pytest.mark.parametrize(

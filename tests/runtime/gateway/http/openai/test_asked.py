@@ -11,7 +11,6 @@ import pytest
 from runtime.gateway.http.api_refusals import HttpRefusal
 from runtime.gateway.http.openai.asked import (
     MAX_ASKED_BYTES,
-    MAX_FILES_BYTES,
     Asked,
     SaidItem,
     ToolSelection,
@@ -19,6 +18,7 @@ from runtime.gateway.http.openai.asked import (
     file_of,
     selection_of,
 )
+from runtime.gateway.journal.runs import MAX_FILES_BYTES
 from workers.agent import HistoryItem, ToolCall
 from workers.messages import MAX_TEXT
 
@@ -45,13 +45,13 @@ def heard(request: Any) -> list[tuple[str, str]]:
             [USER, CALL, RESULT],
             False,
             "[result of get_weather] sunny",
-            ["q1", "[called get_weather with {}]"],
+            ["q1", ""],
         ),
         (
             [USER, CALL, RESULT],
             True,
             "[result of get_weather] sunny",
-            ["[called get_weather with {}]"],
+            [""],
         ),
     ],
 )
@@ -73,6 +73,15 @@ def test_a_call_and_its_result_before_the_last_message_keep_their_ids() -> None:
         ("assistant", "a1", None),
     ]
     assert history[1].calls == [ToolCall("c", "get_weather", "{}")]
+
+
+def test_results_that_are_the_last_words_keep_the_ids_of_their_calls() -> None:
+    fields = Asked("openclaw", [USER, CALL, RESULT]).request(7, known=False, model=None).fields
+    assert fields["results"] == [
+        {"role": "tool", "text": "sunny", "at": 7, "name": "get_weather", "call": "c"}
+    ]
+    (called,) = msgspec.convert(fields["history"][1:], list[HistoryItem])
+    assert called.calls == [ToolCall("c", "get_weather", "{}")]
 
 
 def test_fields_of_the_turn_are_those_that_were_given() -> None:
