@@ -261,8 +261,10 @@ class Server:
     async def close(self, code: int = 1012, reason: str = "service restart") -> None:
         """Stop accepting, close every connection and wait until the last socket is gone.
 
-        A handshake that is under way is finished first, so that its client gets the close
-        code too. Sockets end within ``CLOSE_SECONDS`` whatever their clients do.
+        A handshake that is under way is finished first, so that its client gets a close code
+        too. Sockets end within ``CLOSE_SECONDS`` whatever their clients do. Who has not been
+        admitted yet gets 1000 without a reason: OpenClaw's command line (2026.9.6) tries once
+        more after that, and gives up after any other code.
         """
         self.stop_accepting()
         self._ping_timer.cancel()
@@ -270,7 +272,7 @@ class Server:
             self._patience.cancel()
         self._closing = (code, reason)
         for connection in list(self.connections):
-            connection.close(code, reason)
+            self._dismiss(connection, code, reason)
         if self._library.handler_tasks:
             await asyncio.wait(self._library.handler_tasks, timeout=2 * CLOSE_SECONDS)
         for left in [*self.undecided, *self.connections]:
@@ -288,11 +290,18 @@ class Server:
             self._on_connect(connection)
             connection.replay()
             if self._closing is not None:
-                connection.close(*self._closing)
+                self._dismiss(connection, *self._closing)
             await connection.wait_closed()
         finally:
             self.connections.discard(connection)
             self._on_close(connection)
+
+    @staticmethod
+    def _dismiss(connection: Connection, code: int, reason: str) -> None:
+        if connection.authenticated:
+            connection.close(code, reason)
+        else:
+            connection.close()
 
     def _flush(self) -> None:
         turn_end = self._turn_end
