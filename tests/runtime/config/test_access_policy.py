@@ -164,26 +164,26 @@ def test_people_read_who_may_talk() -> None:
 # Whatever may stand in the file, for whoever may write: names that may be taken for each other.
 PEOPLE = ["ada", "777", "*", "bot:1"]
 PLACES = ["g1", "#room", "7", "*"]
+NUMBERS = ["7", "8", "*"]  # of Discord's servers and channels
 ENTRIES = st.lists(
     st.sampled_from([*PEOPLE, 777, "unverified:ada", "irc:ada", "telegram:777", "unverified:*"]),
     max_size=2,
 )
 
 
-def fields_of(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStrategy[Any]:
-    return st.fixed_dictionaries(required, optional={"enabled": st.booleans()} | optional)
+def some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Return an object that may have each of these fields."""
+    return st.fixed_dictionaries({}, optional=fields | {"requireMention": st.booleans()})
 
 
-MENTION = {"requireMention": st.booleans()}
-ROOM = fields_of({}, MENTION | {"users": ENTRIES})
-SERVER = fields_of(
-    {},
-    MENTION
-    | {"users": ENTRIES, "roles": ENTRIES}
-    | {"channels": st.dictionaries(st.sampled_from(PLACES), ROOM, max_size=2)},
+ROOM = some(enabled=st.booleans(), users=ENTRIES)
+SERVER = some(
+    users=ENTRIES,
+    roles=ENTRIES,
+    channels=st.dictionaries(st.sampled_from(NUMBERS), ROOM, max_size=2),
 )
 RULES = {
-    "groups": fields_of({}, MENTION | {"allowFrom": ENTRIES}),
+    "groups": some(enabled=st.booleans(), allowFrom=ENTRIES),
     "channels": ROOM,
     "guilds": SERVER,
 }
@@ -192,6 +192,7 @@ RULES = {
 def layers_of(channel: str) -> st.SearchStrategy[tuple[str, dict[str, Any], dict[str, Any]]]:
     """Return what may stand in the section of a channel, and in that of its account."""
     field = FOUND[channel].manifest.groups
+    names = NUMBERS if field == "guilds" else PLACES
     layer = st.fixed_dictionaries(
         {},
         optional={
@@ -200,7 +201,7 @@ def layers_of(channel: str) -> st.SearchStrategy[tuple[str, dict[str, Any], dict
             "groupPolicy": st.sampled_from(["open", "allowlist", "disabled"]),
             "groupAllowFrom": ENTRIES,
             "mentionPatterns": st.lists(st.sampled_from(["hello", "bot"]), max_size=1),
-            field: st.dictionaries(st.sampled_from(PLACES), RULES[field], max_size=2),
+            field: st.dictionaries(st.sampled_from(names), RULES[field], max_size=2),
         },
     )
     return st.tuples(st.just(channel), layer, layer)
@@ -238,7 +239,7 @@ def test_whatever_stands_in_the_file_nothing_is_dropped_without_a_reason_that_st
     channel, section, account = given_layers
     path = f"channels.{channel}"
     layers = {path: section, f"{path}.accounts.main": account}
-    found = policy(channel, section, **account)
+    found = policy(channel, section, **account, journal="on")
     gate = Gatekeeper(lambda: None, lambda: None, lambda key: channel)
     gate.configure({"k": found})
     direct = grouped = False

@@ -27,6 +27,19 @@ class DiscordConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
         """Check what types cannot express. Raises ``ValueError`` that names the field."""
         if wrong := wrong_root(self.api_root):
             raise ValueError(f"apiRoot {wrong}, like {DEFAULT_ROOT}")
+        for server, rules in self.guilds.items():
+            if wrong := _wrong_number(server):
+                raise ValueError(f"guilds: {wrong} of a server")
+            for channel in rules.channels:
+                if wrong := _wrong_number(channel):
+                    raise ValueError(f"guilds.{server}.channels: {wrong} of a channel")
+
+
+def _wrong_number(name: str) -> str | None:
+    """Return what is wrong with the id of a server or channel: names may change, and be copied."""
+    if name == "*" or (name.isascii() and name.isdigit()):
+        return None
+    return f'{name!r} is no number; allowed: "*", or the id (Developer Mode, Copy ID)'
 
 
 def bot_id(token: Any) -> str | None:

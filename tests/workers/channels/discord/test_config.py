@@ -35,3 +35,21 @@ def test_a_server_of_ones_own_is_taken() -> None:
 )
 def test_the_number_of_a_bot_is_public(token: Any, number: str | None) -> None:
     assert bot_id(token) == number
+
+
+@pytest.mark.parametrize(
+    ("guilds", "wrong"),
+    [
+        ({"123": {"channels": {"456": {}, "*": {}}}, "*": {}}, None),
+        ({"my-server": {}}, "guilds: 'my-server' is no number"),
+        ({"١": {}}, "is no number"),
+        ({"123": {"channels": {"#general": {}}}}, "guilds.123.channels: '#general' is no number"),
+    ],
+)
+def test_servers_and_channels_are_named_by_their_numbers(guilds: Any, wrong: str | None) -> None:
+    given = {"token": "a", "guilds": guilds}
+    if wrong is None:
+        assert set(msgspec.convert(given, DiscordConfig).guilds) == set(guilds)
+        return
+    with pytest.raises(msgspec.ValidationError, match=wrong):
+        msgspec.convert(given, DiscordConfig)
