@@ -37,8 +37,9 @@ needs_browser = pytest.mark.skipif(
 class Console:
     """One tab with the console. ``errors`` are what its scripts, and the browser, complain of."""
 
-    def __init__(self, page: Page, url: str) -> None:
-        self.page, self.url = page, url
+    def __init__(self, page: Page, daemon: Daemon) -> None:
+        self.page, self._daemon = page, daemon
+        self.url = f"http://127.0.0.1:{daemon.port}/"
         self.errors: list[str] = []
         self.expected: list[str] = []  # pieces of complaints that the test itself provokes
         page.on("console", self._said)
@@ -52,12 +53,20 @@ class Console:
         """Return the complaints that the test has not provoked."""
         return [each for each in self.errors if not any(part in each for part in self.expected)]
 
+    async def one_time_address(self) -> str:
+        """Return an address that signs one browser in, as ``trunkline open`` makes it."""
+        made = await self._daemon.call("device.bootstrap.create")
+        return f"{self.url}#bootstrap={made['bootstrapToken']}"
+
     async def sign_in(self) -> None:
-        """Sign in with the shared token, as a person who types it."""
-        await self.page.goto(self.url)
-        await self.page.get_by_label("Or the gateway's token").fill(TOKEN)
-        await self.page.get_by_role("button", name="Sign in").click()
+        """Sign in as ``trunkline open`` does."""
+        await self.page.goto(await self.one_time_address())
         await expect(self.heading("Fleet")).to_be_visible()
+
+    async def type_token(self, token: str = TOKEN) -> None:
+        """Sign in with a shared token, as a person who types it."""
+        await self.page.get_by_label("Or the gateway's token").fill(token)
+        await self.page.get_by_role("button", name="Sign in").click()
 
     async def open(self, route: str, title: str) -> None:
         """Go to a page by its fragment, and wait for its heading."""
@@ -166,7 +175,7 @@ async def tab(
     )
     context.set_default_timeout(PATIENCE * 1000)
     page = await context.new_page()
-    console = Console(page, f"http://127.0.0.1:{daemon.port}/")
+    console = Console(page, daemon)
     try:
         yield console
         assert console.unexpected() == []

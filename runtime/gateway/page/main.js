@@ -39,6 +39,7 @@ function Shell() {
   useKeys({ "?": ["this help", () => setHelp(true)] });
   useEffect(() => {
     document.title = page ? `${page.title} – Trunkline` : "Trunkline";
+    document.querySelector('.rail [aria-current="page"]')?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }, [page]);
   return html`<div class="shell">
     <a class="skip" href="#content" onClick=${skip}>Skip to the content</a>

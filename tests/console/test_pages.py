@@ -1,0 +1,243 @@
+"""What a person does with each page of the console, in a real browser on a real daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+from tests.support.console import PHONE, WIDE, Console, accounts, chromium, needs_browser, tab
+from tests.support.daemon import ECHO, Daemon, free_port
+from tests.support.short_directory import ShortDirectory
+
+pytestmark = [needs_browser, pytest.mark.e2e, pytest.mark.slow]
+
+TALKING, CLOSED, PAIRING = "amber-000", "birch-001", "cedar-002"
+ROUTES = (
+    ("fleet", "Fleet"),
+    ("messages", "Messages"),
+    ("messages?view=given-up", "Messages"),
+    ("people", "People"),
+    (f"people/local:{CLOSED}", "People"),
+    ("chat", "Chat"),
+    ("gateway", "Gateway"),
+    ("logs", "Logs"),
+    ("configuration", "Configuration"),
+)
+
+
+def town() -> dict[str, Any]:
+    """Return a configuration in which something is to be seen on every page."""
+    section = accounts(6)
+    local = section["local"]["accounts"]
+    local[TALKING] = {"journal": "on"}
+    local[CLOSED] = {"dmPolicy": "allowlist", "allowFrom": [], "groupPolicy": "allowlist"}
+    local[PAIRING] = {"dmPolicy": "pairing", "journal": "on"}
+    nobody = {"server": "127.0.0.1", "port": free_port(), "nick": "harbour"}
+    return ECHO | {"channels": section | {"irc": {"accounts": {"harbour": nobody}}}}
+
+
+async def say(daemon: Daemon, account: str, name: str, text: str) -> asyncio.StreamWriter:
+    """Write to an account as a person, who stays connected; returns once it is answered."""
+    path = daemon.run_dir / f"local-{account}.sock"
+    reader, writer = await asyncio.open_unix_connection(str(path))
+    writer.write(f"/nick {name}\n{text}\n".encode())
+    assert await reader.readline() == f"you are {name}\n".encode()
+    if account != CLOSED:
+        assert await reader.readline()
+    return writer
+
+
+@asynccontextmanager
+async def console_of(
+    config: dict[str, Any], *people: tuple[str, str, str]
+) -> AsyncIterator[tuple[Daemon, Console]]:
+    """Run a daemon to which people have talked, and a browser that is signed in."""
+    with ShortDirectory() as place:
+        async with Daemon(place, config) as daemon, chromium() as browser:
+            writers = []
+            for account, name, text in people:
+                await daemon.wait_phase(f"local:{account}", "running")
+                writers.append(await say(daemon, account, name, text))
+            async with tab(browser, daemon) as console:
+                await console.sign_in()
+                yield daemon, console
+            for writer in writers:
+                writer.close()
+
+
+async def test_a_message_is_followed_from_its_arrival_to_its_delivery() -> None:
+    async with console_of(town(), (TALKING, "ada", "hello there")) as (daemon, console):
+        page = console.page
+        await console.open("messages", "Messages")
+        row = page.get_by_role("row").filter(has_text="← out").filter(has_text="hello there")
+        await expect(row).to_be_visible()
+        writer = await say(daemon, TALKING, "grace", "and me")  # it appears by itself
+        came = page.get_by_role("row").filter(has_text="→ in").filter(has_text="and me")
+        await came.click()
+        dialog = page.get_by_role("dialog")
+        for step in ("Arrived", "Admitted", "Answered by the agent", "Delivered"):
+            await expect(dialog.get_by_text(step, exact=True)).to_be_visible()
+        await page.keyboard.press("Escape")
+        await expect(dialog).to_have_count(0)
+        await page.get_by_label("Search messages").fill("nothing like it")
+        await expect(console.text("None of the newest messages is meant by this")).to_be_visible()
+        writer.close()
+
+
+async def test_what_was_given_up_is_discarded_by_a_person() -> None:
+    async with console_of(town(), (TALKING, "ada", "hello")) as (daemon, console):
+        client = await daemon.client()
+        letter = {"channel": "local", "accountId": TALKING, "to": "nobody", "message": "are you?"}
+        await client.call("send", letter | {"idempotencyKey": "k", "queue": True})
+        await client.close()
+        page = console.page
+        await console.open("messages?view=given-up", "Messages")
+        await expect(
+            page.get_by_role("row").filter(has_text="nobody is not connected")
+        ).to_be_visible()
+        await page.get_by_role("button", name="Discard").click()
+        await page.get_by_role("dialog").get_by_role("button", name="Discard").click()
+        await expect(console.text("Nothing was given up")).to_be_visible()
+
+
+async def test_an_empty_list_is_seen_with_what_it_costs_and_is_filled() -> None:
+    async with console_of(town(), (CLOSED, "eve", "let me in")) as (daemon, console):
+        page = console.page
+        await console.open("people", "People")
+        doors = page.get_by_role("region", name="Nobody gets in here")
+        await expect(doors).to_contain_text(f"{CLOSED}.allowFrom is empty: 1 message dropped")
+        await doors.get_by_role("link", name="Open its lists").click()
+        await page.get_by_label("Listed people").fill("unverified:eve")
+        await page.get_by_label("Which groups are heard").select_option("disabled")
+        await page.get_by_role("button", name="Save", exact=True).click()
+        await expect(page.get_by_role("dialog")).to_have_count(0)
+        await expect(doors).to_have_count(0)
+        writer = await say(daemon, PAIRING, "grace", "may I?")
+        await console.page.reload()
+        await page.get_by_role("button", name="Approve", exact=True).click()
+        await page.get_by_role("dialog").get_by_role("button", name="Approve").click()
+        await expect(console.text("1 person was approved or blocked")).to_be_visible()
+        writer.close()
+
+
+async def test_a_conversation_goes_on_and_its_text_is_never_markup() -> None:
+    async with console_of(town(), (TALKING, "ada", "hello there")) as (_, console):
+        page = console.page
+        await console.open("chat", "Chat")
+        await page.get_by_role("link", name="hello there").click()
+        said = "see `ls` and **this** <img src=x onerror=alert(1)>"
+        await page.get_by_label("Message", exact=True).fill(said)
+        await page.keyboard.press("Enter")
+        answer = page.locator(".entry.assistant").last
+        await expect(answer).to_contain_text("echo: see ls and this <img src=x onerror=alert(1)>")
+        await expect(answer.locator("code")).to_have_text("ls")
+        await expect(page.locator(".transcript img")).to_have_count(0)
+        await page.get_by_role("button", name="New conversation").click()
+        await page.get_by_role("button", name="Begin").click()
+        await expect(console.text("Nothing has been said here yet")).to_be_visible()
+
+
+async def test_the_configuration_is_checked_compared_and_saved() -> None:
+    async with console_of(town()) as (daemon, console):
+        page = console.page
+        await console.open("configuration", "Configuration")
+        editor = page.get_by_label("The configuration's text")
+        text = await editor.input_value()
+        await editor.fill(text.replace('"echo"', '"ekko"', 1))
+        await expect(console.text("It cannot be used:")).to_be_visible()
+        await expect(page.get_by_role("button", name="Look at the changes")).to_be_disabled()
+        new = text.replace('"accounts": {', '"accounts": {"harness-900": {}, ', 1)
+        await editor.fill(new)
+        await expect(console.text("Saving it starts local:harness-900.")).to_be_visible()
+        await page.get_by_role("button", name="Look at the changes").click()
+        await expect(page.get_by_role("region", name="Difference")).to_contain_text("harness-900")
+        await page.get_by_role("button", name="Save", exact=True).click()
+        await daemon.wait_phase("local:harness-900", "running")
+        await expect(console.text("As it is in the file.")).to_be_visible()
+
+
+async def test_a_gateway_that_is_killed_is_missed_and_nothing_of_the_messages() -> None:
+    config = town()
+    config["channels"]["local"]["accounts"]["grove-900"] = {"rate": 20, "journal": "on"}
+    async with console_of(config) as (daemon, console):
+        page = console.page
+        console.expected = ["WebSocket connection to"]
+        await console.open("messages?q=local:grove-900", "Messages")
+        await expect(page.get_by_role("row").nth(5)).to_be_visible()
+        os.kill((await daemon.status())["gateway"]["pid"], signal.SIGKILL)
+        await expect(page.get_by_text("What stands below is as it was").first).to_be_visible()
+        await expect(page.locator(".banner")).to_have_count(0)
+        first = await numbers(console)
+        await page.wait_for_timeout(1000)  # messages go on coming meanwhile
+        seen = await numbers(console)
+        assert max(seen) > max(first)
+        assert sorted(seen) == list(range(min(seen), max(seen) + 1))
+
+
+async def numbers(console: Console) -> list[int]:
+    """Return the numbers that stand in the texts of the load source which are in sight."""
+    found = await console.page.locator(".table-body .text").all_text_contents()
+    return [int(each.split()[0]) for each in found]
+
+
+async def test_the_gateway_is_restarted_from_its_page() -> None:
+    async with console_of(town()) as (daemon, console):
+        page = console.page
+        before = (await daemon.status())["gateway"]["pid"]
+        await console.open("gateway", "Gateway")
+        await expect(page.get_by_role("region", name="Clients")).to_contain_text("this page")
+        await page.get_by_role("button", name="Restart", exact=True).click()
+        await page.get_by_role("button", name="Restart the gateway").click()
+        await expect(console.text("The gateway is back, and this page with it")).to_be_visible()
+        assert (await daemon.status())["gateway"]["pid"] != before
+
+
+async def test_500_accounts_are_shown_and_searched_without_drawing_them_all() -> None:
+    config = {"agents": {"default": "none"}, "channels": accounts(500)}
+    for fields in config["channels"]["local"]["accounts"].values():
+        fields["enabled"] = False
+    async with console_of(config) as (_, console):
+        page = console.page
+        for route, title in (("fleet", "Fleet"), ("people", "People")):
+            await console.open(route, title)
+            table = page.get_by_role("table")
+            await expect(table).to_have_attribute("aria-rowcount", "501")
+            assert await table.get_by_role("row").count() < 60
+            await table.evaluate("(at) => { at.scrollTop = at.scrollHeight; }")
+            await expect(table.get_by_role("row").last).to_have_attribute("aria-rowindex", "501")
+            await page.keyboard.press("/")
+            await page.keyboard.type("juniper-499")
+            await expect(table.get_by_role("row")).to_have_count(2)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", [WIDE, PHONE])
+async def test_every_page_is_readable_in_every_theme_and_size(theme: Any, size: Any) -> None:
+    people = (
+        (TALKING, "ada", "hello there"),
+        (CLOSED, "eve", "let me in"),
+        (PAIRING, "grace", "hi"),
+    )
+    with ShortDirectory() as place:
+        async with Daemon(place, town()) as daemon, chromium() as browser:
+            writers = [await say(daemon, *each) for each in people]
+            async with tab(browser, daemon, theme=theme, size=size) as console:
+                await console.sign_in()
+                found: list[str] = []
+                for route, title in ROUTES:
+                    await console.open(route, title)
+                    await expect(console.page.get_by_text("Reading")).to_have_count(0)
+                    name = f"{route.replace('/', '-').replace('?', '-').replace(':', '-')}"
+                    await console.picture(f"{name}-{theme}-{size[0]}")
+                    found += [f"{route}: {each}" for each in await console.violations()]
+                    found += [f"{route}: cut off: {each}" for each in await console.clipped()]
+                assert found == []
+            for writer in writers:
+                writer.close()

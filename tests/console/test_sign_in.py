@@ -1,0 +1,72 @@
+"""How a browser signs in to the console, and what stays of its secrets."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import expect
+
+from tests.support.console import Console, accounts, chromium, needs_browser, tab
+from tests.support.daemon import TOKEN, Daemon
+from tests.support.short_directory import ShortDirectory
+
+pytestmark = [needs_browser, pytest.mark.e2e, pytest.mark.slow]
+
+CONFIG = {"agents": {"default": "none"}, "channels": accounts(2)}
+# All that scripts can read of what the browser keeps, as one text.
+KEPT = """async () => {
+  const read = (request) =>
+    new Promise((done) => { request.onsuccess = () => done(request.result); });
+  const texts = [location.href, document.documentElement.outerHTML];
+  texts.push(JSON.stringify(localStorage), JSON.stringify(sessionStorage), document.cookie);
+  for (const { name } of await indexedDB.databases()) {
+    const database = await read(indexedDB.open(name));
+    for (const store of database.objectStoreNames) {
+      const rows = await read(database.transaction(store).objectStore(store).getAll());
+      texts.push(JSON.stringify(rows));
+      texts.push(...rows.map((row) => `extractable:${row.keys?.privateKey.extractable}`));
+    }
+    database.close();
+  }
+  return texts.join("\\n");
+}"""
+
+
+async def refused_here(console: Console) -> None:
+    await expect(console.heading("Sign in")).to_be_visible()
+
+
+async def test_a_one_time_address_signs_one_browser_in_and_leaves_nothing_behind() -> None:
+    with ShortDirectory() as place:
+        async with Daemon(place, CONFIG) as daemon, chromium() as browser:
+            async with tab(browser, daemon) as console:
+                address = await console.one_time_address()
+                await console.page.goto(address)
+                await expect(console.heading("Fleet")).to_be_visible()
+                token = address.split("=", 1)[1]
+                kept = await console.page.evaluate(KEPT)
+                assert token not in kept
+                assert TOKEN not in kept
+                assert "extractable:false" in kept
+                assert await console.page.evaluate("history.length") <= 2
+                await console.page.reload()  # its own key opens the gateway now
+                await expect(console.heading("Fleet")).to_be_visible()
+            async with tab(browser, daemon) as other:
+                await other.page.goto(address)
+                await refused_here(other)
+
+
+async def test_a_typed_token_signs_in_and_is_kept_nowhere() -> None:
+    with ShortDirectory() as place:
+        async with (
+            Daemon(place, CONFIG) as daemon,
+            chromium() as browser,
+            tab(browser, daemon) as console,
+        ):
+            await console.page.goto(console.url)
+            await console.type_token("not-the-token")
+            await expect(console.text("That is not this gateway's token.")).to_be_visible()
+            await console.type_token()
+            await expect(console.heading("Fleet")).to_be_visible()
+            assert TOKEN not in await console.page.evaluate(KEPT)
+            await console.page.get_by_role("button", name="Sign out").click()
+            await refused_here(console)
