@@ -4,7 +4,8 @@ Each message keeps its own run id, and each run is told what became of it (``Run
 
     collect     all that wait when the turn begins are one turn: the first one's run leads it
     followup    each message is a turn of its own, in order
-    interrupt   the running turn is ended and what waits is superseded: the newest message counts
+    interrupt   the running turn is ended and what waits is superseded: the newest message counts.
+                What a session has from another chat stays: nobody there would hear of it
     steer       OpenClaw's default; here it is followup, and the answer says so
 
 How it is used, for one session, with the ``Lanes`` of all:
@@ -119,6 +120,7 @@ class SessionQueue:
     def __init__(self) -> None:
         self._waiting: list[tuple[QueuedMessage, QueueMode, int]] = []  # with mode and debounce
         self._running: Sequence[str] = ()
+        self._running_in = ""  # the chat of that turn
         self._interrupted: str | None = None  # the run by which the running turn is ended
         self._missed = 0
         self._told: set[str] = set()  # chats that know of it
@@ -145,10 +147,12 @@ class SessionQueue:
             return Arrival(True, mode, repeated=True, notes=notes)
         interrupts, outcomes = None, []
         if mode == "interrupt":
-            interrupts = self.running
-            self._interrupted = message.run
-            outcomes = [RunOutcome(run, "superseded", message.run) for run in self.waiting]
-            self._waiting.clear()
+            if message.chat in ("", self._running_in):
+                interrupts = self.running
+                self._interrupted = message.run
+            past = [each for each, _, _ in self._waiting if message.chat in ("", each.chat)]
+            outcomes = [RunOutcome(each.run, "superseded", message.run) for each in past]
+            self._waiting = [each for each in self._waiting if each[0] not in past]
         most = MAX_LATE if message.late else settings.cap
         if sum(each.late == message.late for each, _, _ in self._waiting) >= most:
             return self._refused(message, mode, most, notes)
@@ -164,13 +168,14 @@ class SessionQueue:
         messages: Iterable[QueuedMessage],
         settings: QueueConfig,
         running: Sequence[str] = (),
+        running_in: str = "",
     ) -> None:
         """Put back what waited and ran before a restart; nothing is refused, nothing waited for.
 
         What was to be interrupted or superseded is so already. Their times do not count: the clock
         may have been set back since.
         """
-        self._running = running
+        self._running, self._running_in = running, running_in
         for message in messages:
             collected = (message.mode or settings.mode) == "collect"
             mode: QueueMode = "collect" if collected else "followup"
@@ -192,6 +197,7 @@ class SessionQueue:
         messages = self._joined()
         del self._waiting[: len(messages)]
         self._running = [each.run for each in messages]
+        self._running_in = messages[0].chat
         self._interrupted = None
         missed, self._missed = self._missed, 0
         self._told.clear()

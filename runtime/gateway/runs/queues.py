@@ -60,14 +60,15 @@ class RunQueues:
         """Put back what an earlier gateway has left of a session, begun or not."""
         session, agent = runs[0].session, runs[0].agent
         queue = self._queues.setdefault(session, SessionQueue())
-        running = [each.id for each in runs if each.started]
+        begun = [each for each in runs if each.started]
+        running = [each.id for each in begun]
         waiting = [each for each in runs if not each.started]
         before: Place | None = None
         messages = []
         for each in waiting:
             messages.append(_behind(before, each, settings))
             before = self._last[session] = _place(each)
-        queue.restored(messages, settings, running)
+        queue.restored(messages, settings, running, _chat(begun[0]) if begun else "")
         if running:
             self._lanes.resumed(session, agent)
         self._ask(session, agent)

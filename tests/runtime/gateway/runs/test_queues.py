@@ -113,6 +113,27 @@ def test_after_a_restart_too_one_answer_goes_to_one_chat() -> None:
     assert turns == [["1", "2"], ["3"], ["4"], ["5"]]
 
 
+INTERRUPT = QueueConfig(mode="interrupt", debounce_ms=0)
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_what_another_chat_waits_for_is_not_interrupted(restored: bool) -> None:
+    queues = RunQueues(10)
+    if restored:
+        queues.restore([run("1", started=1)], INTERRUPT)
+    else:
+        queues.arrive(run("1"), INTERRUPT)
+        assert begun(queues) == [["1"]]
+    other = queues.arrive(run("2", to="bob"), INTERRUPT)
+    assert (other.interrupts, other.outcomes, queues.depth("s")) == (None, [], 1)
+    newer = queues.arrive(run("3"), INTERRUPT)
+    assert (newer.interrupts, newer.outcomes) == ("1", [])
+    newest = queues.arrive(run("4", to="bob"), INTERRUPT)
+    assert (newest.interrupts, [each.run for each in newest.outcomes]) == (None, ["2"])
+    client = queues.arrive(replace(run("5"), reply=None), INTERRUPT)
+    assert (client.interrupts, [each.run for each in client.outcomes]) == ("1", ["3", "4"])
+
+
 def test_each_chat_hears_that_too_many_wait() -> None:
     queues, settings = RunQueues(10), QueueConfig(mode="followup", debounce_ms=0, cap=1)
     queues.arrive(run("1"), settings)
