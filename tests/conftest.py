@@ -9,6 +9,7 @@ import gc
 import inspect
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,10 @@ DEEP = "a-directory-with-quite-a-long-name-for-the-temporary-files-of-tests"
 def _make_surroundings_right() -> None:
     for name in HIDING:
         os.environ.pop(name, None)
+    # Images of containers set it: each daemon of a test would compile hundreds of modules again,
+    # and each process of pytest all tests.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     # A shell without a terminal ignores it in what it starts in the background; nohup(1) the other.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -61,7 +66,43 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.load_profile("full")
 
 
+# Files whose tests take a minute and more together. At the end of the suite one of them would keep
+# a single process busy when the others have nothing left to do.
+LONG = (
+    "tests/e2e/test_nothing_is_lost.py",
+    "tests/workers/test_tutorial.py",
+    "tests/workers/channels/telegram/test_conformance.py",
+    "tests/workers/channels/discord/test_conformance.py",
+    "tests/e2e/test_discord.py",
+    "tests/workers/channels/slack/test_conformance.py",
+    "tests/workers/channels/irc/test_conformance.py",
+    "tests/workers/channels/webhook/test_conformance.py",
+    "tests/workers/channels/local/test_conformance.py",
+)
+
+
+def _long_ones_first(items: list[pytest.Item]) -> None:
+    """Move the tests of ``LONG`` to where the processes of xdist begin: each has a row of them."""
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
+    if not processes:
+        return
+    long: dict[str, list[pytest.Item]] = {name: [] for name in LONG}
+    rest: list[pytest.Item] = []
+    for item in items:
+        long.get(item.nodeid.partition("::")[0], rest).append(item)
+    files = [each for each in long.values() if each]
+    share = -(-len(items) // processes)
+    ordered: list[pytest.Item] = []
+    for number in range(processes):
+        begin = [item for file in files[number::processes] for item in file]
+        room = max(share - len(begin), 0)
+        ordered += [*begin, *rest[:room]]
+        rest = rest[room:]
+    items[:] = [*ordered, *rest]
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    _long_ones_first(items)
     if config.getoption("--full"):
         return
     for item in items:
