@@ -34,8 +34,7 @@ from runtime.gateway.cron.timers import Timers
 from runtime.gateway.devices.devices import Devices
 from runtime.gateway.devices.nodes import Nodes
 from runtime.gateway.devices.registry import Registry
-from runtime.gateway.figures.history import FigureHistory
-from runtime.gateway.figures.streams import FigureStreams
+from runtime.gateway.figures.figures import AccountFigures
 from runtime.gateway.file_limit import open_file_limit, shares
 from runtime.gateway.hooks.hooks import Hooks
 from runtime.gateway.http.canvas_host import CanvasHost
@@ -203,8 +202,7 @@ def assemble(
         hooks=Hooks(timers, asking),
         reception=reception,
         recovery=recovery,
-        figures=FigureStreams(accounts),
-        history=FigureHistory(accounts, jobs, state),
+        figures=AccountFigures(accounts, jobs, state),
         data_link=DataRouter(
             boot.data,
             boot_id,

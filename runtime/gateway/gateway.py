@@ -128,7 +128,6 @@ class Gateway:
         parts.answering.close()
         parts.broadcast.close()
         parts.figures.close()
-        parts.history.close()
         parts.timers.close()
         parts.runs.close()
         parts.outbox.close()

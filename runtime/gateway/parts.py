@@ -26,8 +26,7 @@ from runtime.gateway.cron.timers import Timers
 from runtime.gateway.devices.devices import Devices
 from runtime.gateway.devices.nodes import Nodes
 from runtime.gateway.devices.registry import Registry
-from runtime.gateway.figures.history import FigureHistory
-from runtime.gateway.figures.streams import FigureStreams
+from runtime.gateway.figures.figures import AccountFigures
 from runtime.gateway.hooks.hooks import Hooks
 from runtime.gateway.http.api_figures import ApiFigures
 from runtime.gateway.http.canvas_host import CanvasHost
@@ -59,8 +58,8 @@ class GatewayParts(msgspec.Struct, frozen=True):
     these are asked, ``broadcast`` what clients see of it, ``asking`` begins those of clients,
     ``supervisor`` the link to the supervisor, ``tickets`` let clients fetch files, ``canvas`` is
     what nodes and browsers show. ``timers`` begin runs without a message, ``hooks`` those that
-    HTTP requests ask for. ``gatekeeper`` decides whose messages are answered. ``figures`` are what
-    clients are sent of the accounts' figures, ``history`` what is kept of them.
+    HTTP requests ask for. ``gatekeeper`` decides whose messages are answered. ``figures`` are sent
+    to clients and kept for a day.
     """
 
     boot: GatewayBoot
@@ -108,7 +107,6 @@ class GatewayParts(msgspec.Struct, frozen=True):
     timers: Timers
     hooks: Hooks
     data_link: DataRouter
-    figures: FigureStreams
-    history: FigureHistory
+    figures: AccountFigures
 
     api: ApiFigures = msgspec.field(default_factory=ApiFigures)  # requests to the HTTP API

@@ -21,6 +21,7 @@ REMOVED = "channel.removed"
 LOGIN = "channel.login"  # a person is asked to log an account in, or is asked no more
 AGENT_STATUS = "agent.status"
 AGENT_REMOVED = "agent.removed"
+FIGURES = "channel.figures"  # to who asks for it, at a pace of its own
 GAP = "channel.gap"  # to one client: more is missing than can be replayed
 OWN_EVENTS = frozenset({STATUS, MESSAGE, EVENT, LOGIN, REMOVED, AGENT_STATUS, AGENT_REMOVED, GAP})
 

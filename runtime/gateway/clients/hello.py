@@ -8,12 +8,11 @@ from typing import Any
 from ipc.epoch import now_ms
 from ipc.frames.websocket import MAX_FRAME_BYTES
 from runtime.gateway.access.scopes import ADMIN, NODE, READ
-from runtime.gateway.accounts.fanout import OWN_EVENTS
+from runtime.gateway.accounts.fanout import FIGURES, OWN_EVENTS
 from runtime.gateway.accounts.health import AGENT as MAIN
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import public, repeatable
 from runtime.gateway.conversations.session_keys import main_key
-from runtime.gateway.figures.streams import FIGURES
 from runtime.gateway.journal.runs import MAX_FILES_BYTES
 from runtime.gateway.parts import GatewayParts
 

@@ -10,11 +10,9 @@ import msgspec
 
 from ipc.epoch import now_ms
 from runtime.gateway.access.client_view import ClientView
-from runtime.gateway.accounts.fanout import event_frame
+from runtime.gateway.accounts.fanout import FIGURES, event_frame
 from runtime.gateway.accounts.rows import Accounts
 from runtime.gateway.figures.columns import FigureColumns
-
-FIGURES = "channel.figures"
 
 
 class FigureStreams:

@@ -119,7 +119,7 @@ def _choose_figures(
     if wanted is True:
         wanted = FigureParams()
     if wanted:
-        parts.figures.subscribe(client, wanted.every_ms)
+        parts.figures.streams.subscribe(client, wanted.every_ms)
     elif wanted is False:
         parts.figures.unsubscribe(client)
 

@@ -40,4 +40,4 @@ async def metrics_history(
     within a step; `rss` (KiB) and `cpu` (percent of a core) are averages.
     """
     names = list(dict.fromkeys(params.series))
-    return await parts.history.answer(params.keys, names, params.range, params.points)
+    return await parts.figures.history.answer(params.keys, names, params.range, params.points)

@@ -61,7 +61,7 @@ async def test_who_subscribes_gets_everything_at_once_and_then_what_has_changed(
 async def test_a_subscription_ends_when_it_is_taken_back_or_its_client_is_gone() -> None:
     async with gateway_rig() as rig:
         one, other = await Receiver.of(rig), await Receiver.of(rig)
-        streams = rig.parts.figures
+        streams = rig.parts.figures.streams
         await one.subscribe(figures=True)
         await other.subscribe(figures={"everyMs": 60_000})
         assert sorted(streams.paces) == [5000, 60_000]

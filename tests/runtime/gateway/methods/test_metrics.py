@@ -16,7 +16,7 @@ KEY = "irc:libera"
 async def test_the_past_of_the_figures_is_answered() -> None:
     async with gateway_rig(row(KEY, rss_bytes=4096)) as rig:
         client = await rig.client()
-        await rig.parts.history.look(now_ms())
+        await rig.parts.figures.history.look(now_ms())
         found = await client.call("metrics.history", {"series": ["rss", "in"]})
         assert (found["keys"], found["series"]) == ([KEY], {"rss": [[4]], "in": [[None]]})
         assert found["stepMs"] == 10_000
