@@ -6,27 +6,29 @@ the gateway is down the command line prints the same text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Literal
 
 import msgspec
 
-from ipc.frames.status import RESTART_REASONS, AccountStatus
+from ipc.frames.status import DROP_REASONS, RESTART_REASONS, AccountStatus
 from ipc.frames.words import Phase
 
 PREFIX = "trunkline_"
 Word = Literal["account", "agent"]
+Kind = Literal["counter", "gauge", "histogram"]
 
 
 class Series(msgspec.Struct, frozen=True):
     """One figure; the name of a counter gets its ``_total`` where it is written.
 
-    ``samples`` are pairs of labels and value.
+    ``samples`` are pairs of labels and value. Those of a histogram are its buckets, with the label
+    ``le``, and their sum, without.
     """
 
     name: str
-    kind: Literal["counter", "gauge"]
+    kind: Kind
     help: str
     samples: list[tuple[dict[str, str], float]]
 
@@ -41,6 +43,38 @@ def gauge(name: str, help: str, value: float) -> Series:
     return Series(PREFIX + name, "gauge", help, [({}, float(value))])
 
 
+def counters(name: str, help: str, label: str, values: Mapping[str, float]) -> Series:
+    """Return figures that only grow, one for each value of a label."""
+    samples = [({label: each}, float(value)) for each, value in values.items()]
+    return Series(PREFIX + name, "counter", help, samples)
+
+
+def gauges(name: str, help: str, label: str, values: Mapping[str, float]) -> Series:
+    """Return figures that go up and down, one for each value of a label."""
+    return msgspec.structs.replace(counters(name, help, label, values), kind="gauge")
+
+
+def histogram(
+    name: str,
+    help: str,
+    label: str,
+    bounds: Sequence[float],
+    rows: Mapping[str, Sequence[float]],
+) -> Series:
+    """Return histograms, one for each value of a label.
+
+    A row has the counts between the ``bounds``, that above the last one, and the sum.
+    """
+    samples: list[tuple[dict[str, str], float]] = []
+    for each, row in rows.items():
+        count = 0.0
+        for bound, more in zip([*map(repr, bounds), "+Inf"], row, strict=False):
+            count += more
+            samples.append(({label: each, "le": bound}, count))
+        samples.append(({label: each}, float(row[-1])))
+    return Series(PREFIX + name, "histogram", help, samples)
+
+
 def of_accounts(rows: Iterable[AccountStatus], now: float) -> list[Series]:
     """Return the figures of every account; ``now`` is epoch seconds."""
     known = list(rows)
@@ -49,6 +83,21 @@ def of_accounts(rows: Iterable[AccountStatus], now: float) -> list[Series]:
         *_of_workers(known, "account", now),
         each("gauge", "failures", "Failures in a row.", lambda row: row.failures),
         each("gauge", "media_bytes", "Space of its files.", lambda row: row.media_bytes),
+        each("counter", "messages_in", "Messages it has received.", lambda row: row.messages_in),
+        each("counter", "messages_out", "Messages it has sent.", lambda row: row.messages_out),
+        each(
+            "gauge",
+            "queued",
+            "Messages that its worker has not handed to the gateway yet.",
+            lambda row: row.queued,
+        ),
+        each(
+            "gauge",
+            "activity_seconds",
+            "Seconds since something last happened on its platform, where that is known.",
+            lambda row: _inactive(row, now),
+        ),
+        _dropped(known),
         each("counter", "log_dropped", "Lines of output not kept.", lambda row: row.log_dropped),
         each(
             "counter",
@@ -61,7 +110,11 @@ def of_accounts(rows: Iterable[AccountStatus], now: float) -> list[Series]:
 
 def of_agents(rows: Iterable[AccountStatus], now: float) -> list[Series]:
     """Return the figures of every agent; ``now`` is epoch seconds."""
-    return _of_workers(list(rows), "agent", now)
+    known = list(rows)
+    return [
+        *_of_workers(known, "agent", now),
+        _each(known, "agent", "gauge", "turns", "Turns that it answers now.", _turns),
+    ]
 
 
 def _of_workers(rows: list[AccountStatus], what: Word, now: float) -> list[Series]:
@@ -73,21 +126,29 @@ def _of_workers(rows: list[AccountStatus], what: Word, now: float) -> list[Serie
     def lag(row: AccountStatus) -> float | None:
         return None if row.loop_lag_ms is None else row.loop_lag_ms / 1000
 
+    def cpu(row: AccountStatus) -> float | None:
+        return None if row.cpu_percent is None else row.cpu_percent / 100
+
     each = partial(_each, rows, what)
     return [
         each("gauge", "up", f"1 while the {what} is running.", _is_running),
         each("gauge", "failed", "1 while a person is needed.", _is_failed),
+        each("gauge", "healthy", f"1 while the {what} runs and nothing is degraded.", _is_healthy),
+        each("gauge", "held", "1 while a person has stopped it.", lambda row: row.hold is not None),
+        _phases(rows, what),
         each("gauge", "backoff_seconds", "Seconds to the next try.", wait),
         each("gauge", "loop_lag_seconds", "Lag of the worker's loop.", lag),
         _restarts(rows, what),
         each("gauge", "rss_bytes", "Resident memory of the worker.", lambda row: row.rss_bytes),
+        each("gauge", "cpu_ratio", "Cores that the worker uses.", cpu),
+        each("gauge", "open_files", "Files that the worker has open.", lambda row: row.fds),
     ]
 
 
 def _each(
     rows: list[AccountStatus],
     what: Word,
-    kind: Literal["counter", "gauge"],
+    kind: Kind,
     name: str,
     help: str,
     value: Callable[[AccountStatus], float | None],
@@ -110,6 +171,43 @@ def _is_running(row: AccountStatus) -> float:
     return float(row.phase == Phase.RUNNING)
 
 
+def _is_healthy(row: AccountStatus) -> float:
+    return float(row.phase == Phase.RUNNING and row.health in (None, "ok"))
+
+
+def _turns(row: AccountStatus) -> float:
+    turns = row.plugin.get("activeRuns")
+    return float(turns) if isinstance(turns, int) else 0.0
+
+
+def _inactive(row: AccountStatus, now: float) -> float | None:
+    """Return the seconds since the last thing that an account heard from its platform or sent."""
+    names = ("lastTransportActivityAt", "lastEventAt", "lastConnectedAt")
+    at = [when for name in names if isinstance(when := row.plugin.get(name), int | float)]
+    return max(0.0, now - max(at) / 1000) if at else None
+
+
+def _phases(rows: Iterable[AccountStatus], what: Word) -> Series:
+    samples = [
+        (_label(row, what) | {"phase": phase.value}, float(row.phase == phase))
+        for row in rows
+        for phase in Phase
+    ]
+    return Series(f"{PREFIX}{what}_phase", "gauge", "1 for the phase that it is in.", samples)
+
+
+def _dropped(rows: Iterable[AccountStatus]) -> Series:
+    """Return what of each account was dropped, by known reasons and all others together."""
+    samples: list[tuple[dict[str, str], float]] = []
+    for row in rows:
+        label = _label(row, "account")
+        known = {reason: row.dropped.get(reason, 0) for reason in DROP_REASONS}
+        known["other"] = sum(row.dropped.values()) - sum(known.values())
+        samples += [(label | {"reason": each}, float(count)) for each, count in known.items()]
+    meaning = "Messages of it that were not handed on, and frames, by reason."
+    return Series(f"{PREFIX}account_dropped", "counter", meaning, samples)
+
+
 def _restarts(rows: Iterable[AccountStatus], what: Word) -> Series:
     """Return the restarts of every one by reason, those that never happened too."""
     samples = [
@@ -127,8 +225,25 @@ def text(series: Iterable[Series]) -> str:
     for one in series:
         name = one.name + ("_total" if one.kind == "counter" else "")
         lines += [f"# HELP {name} {one.help}", f"# TYPE {name} {one.kind}"]
-        lines += [f"{name}{_labels(labels)} {value!r}" for labels, value in one.samples]
+        if one.kind == "histogram":
+            lines += _histogram_lines(one)
+        else:
+            lines += [f"{name}{_labels(labels)} {value!r}" for labels, value in one.samples]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _histogram_lines(series: Series) -> list[str]:
+    lines = []
+    count = 0.0
+    for labels, value in series.samples:
+        shown = _labels(labels)
+        if "le" in labels:
+            lines.append(f"{series.name}_bucket{shown} {value!r}")
+            count = value  # that of the last bucket, which holds everything
+        else:
+            lines.append(f"{series.name}_sum{shown} {value!r}")
+            lines.append(f"{series.name}_count{shown} {count!r}")
+    return lines
 
 
 def _labels(labels: dict[str, str]) -> str:

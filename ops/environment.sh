@@ -139,15 +139,17 @@ apt_install() {
     return "$status"
 }
 
-# need_for_tests PROGRAM: of the Debian package of the same name; its tests are skipped without
+# need_for_tests PROGRAM [PACKAGE]: of a Debian package, by default of the same name; its tests are
+# skipped without
 need_for_tests() {
     command -v "$1" >/dev/null && return
+    local package=${2:-$1}
     if ! as_root_with_apt; then
         say "$1 is not installed and we are not root: the tests that need it are skipped."
-    elif apt_install "$1"; then
+    elif apt_install "$package"; then
         return
     else
         say "$1 could not be installed: the tests that need it are skipped."
     fi
-    say "To run them: sudo apt-get install $1"
+    say "To run them: sudo apt-get install $package"
 }

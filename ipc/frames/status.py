@@ -42,6 +42,14 @@ RESTART_REASONS = (
 )  # under which an account's restarts are counted; a plugin's own words count as unknown
 
 
+DROP_REASONS = (
+    "duplicate",
+    "repeated",
+    "late answers",
+    "malformed frames",
+)  # under which what an account's worker, or the gateway, drops of it is counted; else as other
+
+
 class LoginStatus(msgspec.Struct, frozen=True, rename="camel"):
     """What a person is asked to log an account in, without its text.
 

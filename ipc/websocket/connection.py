@@ -52,7 +52,10 @@ def frame(payload: bytes) -> bytes:
 
 
 class Owner(SocketOwner, Protocol):
-    """What a WebSocket connection needs of its server."""
+    """What a WebSocket connection needs of its server, and what it counts there."""
+
+    sent_bytes: int
+    received_bytes: int
 
     def output_queued(self, connection: Connection, /) -> None:
         """Write what the connection has queued at the end of this turn of the loop."""
@@ -150,7 +153,9 @@ class Connection(DemuxConnection):
         if self.paused and not self._spared and self.owner.close_if_slow(self):
             return
         self._out = []
-        self.transport.write(out[0] if len(out) == 1 else b"".join(out))
+        data = out[0] if len(out) == 1 else b"".join(out)
+        self.owner.sent_bytes += len(data)
+        self.transport.write(data)
 
     def drop_output(self) -> None:
         """Forget what is queued and not written yet."""
@@ -222,6 +227,7 @@ class Connection(DemuxConnection):
         if self._head is not None:
             super().data_received(data)
             return
+        self.owner.received_bytes += len(data)
         self.alive = self._reading = True
         self._spared = not self.paused  # it cannot read the answers while we read its questions
         try:

@@ -49,7 +49,8 @@ class Server:
     ``connections`` holds every open WebSocket, ``undecided`` the sockets that have not sent a
     request yet. ``slow`` counts the clients closed because they did not read, ``starved`` the
     sockets that came when no files were left. ``unproven`` are the sockets that have proved
-    nothing, with counters of their own.
+    nothing, with counters of their own. ``sent_bytes`` and ``received_bytes`` are those of
+    WebSockets.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Server:
         self.limits = limits
         self.connections: set[Connection] = set()
         self.slow = 0
+        self.sent_bytes = self.received_bytes = 0
         self.starved = 0
         if unproven is None:  # an empty one is false
             unproven = UnprovenSockets(

@@ -13,11 +13,13 @@ from typing import Any
 from ipc.epoch import now_ms
 from ipc.frames.websocket import StateVersion
 from runtime.gateway.access.client_view import ClientView
+from runtime.gateway.access.refusals import KINDS
 from runtime.gateway.access.scopes import READ, SUPERVISOR
 from runtime.gateway.accounts.health import Health
 from runtime.gateway.accounts.rows import Accounts
 from runtime.gateway.presence import Presence
 from runtime.gateway.readiness import Readiness
+from runtime.gateway.request_times import RequestTimes
 
 PRESENCE_SECONDS = 1.0  # between two broadcasts of the presence
 # Between two broadcasts of the health, at least: where a phase has changed, and where none has.
@@ -31,7 +33,7 @@ class Hub:
     """The connected clients, their counters, and the events for all of them.
 
     ``seq`` numbers the events of Protocol 3, over all clients. A ``tick`` is broadcast every
-    ``tick_seconds``.
+    ``tick_seconds``. ``times`` has how long requests took.
     """
 
     def __init__(
@@ -49,10 +51,11 @@ class Hub:
         self._tick_seconds = tick_seconds
         self._loop = asyncio.get_running_loop()
         self.seq = 0
+        self.times = RequestTimes()
         self._clients: set[ClientView] = set()
         self._malformed = 0
         self._requests_of_gone = self._failures_of_gone = 0
-        self._refused: Counter[str] = Counter()
+        self._refused: Counter[str] = Counter(dict.fromkeys(KINDS, 0))
         self._presence_timer: asyncio.TimerHandle | None = None
         self._health_timer: asyncio.TimerHandle | None = None
         self._health_at = float("-inf")  # the loop's time of the last broadcast

@@ -98,7 +98,25 @@ def metrics(parts: Parts) -> list[Series]:
         counter("stale_events", "Late news of ended processes, dropped.", stale_events(parts)),
         *_noted_links(parts).series(),
         counter("swept", "Processes that children left behind, ended.", parts.launcher.swept),
+        *_of_processes(parts),
         *parts.channel_zygotes.series(),
+    ]
+
+
+def _of_processes(parts: Parts) -> list[Series]:
+    """Return the figures of the supervisor's own process and of the zygote."""
+    pid, launcher = parts.about.pid, parts.launcher
+    zygote = launcher.zygote_pid
+    used, began = vitals.cpu_seconds(pid) or 0.0, parts.about.started_at / 1000
+    own, others = vitals.rss_bytes(pid) or 0, vitals.rss_bytes(zygote) if zygote else 0
+    return [
+        gauge("supervisor_start_time_seconds", "When it started, since the epoch.", began),
+        gauge("supervisor_rss_bytes", "Resident memory of the supervisor.", own),
+        counter("supervisor_cpu_seconds", "CPU that the supervisor has used.", used),
+        gauge("supervisor_warnings", "Warnings that the status shows.", len(_warnings(parts))),
+        gauge("zygote_up", "1 while there is a zygote.", zygote is not None),
+        gauge("zygote_rss_bytes", "Resident memory of the zygote.", others or 0),
+        counter("zygote_starts", "Zygotes that there have been.", launcher.zygotes),
     ]
 
 

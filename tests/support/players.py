@@ -152,7 +152,8 @@ class PlayedLauncher:
         self.deaf: set[str] = set()  # keys
         self.mute: set[str] = set()  # keys that do not become ready
         self.error: Exception | None = None
-        self.swept = 0
+        self.swept = self.zygotes = 0
+        self.zygote_pid: int | None = None
         self.limits_by = "polling"
         self.starter: int | None = None  # of every process that asks
 

@@ -12,6 +12,16 @@ from ipc.frames.words import INVALID_REQUEST, NOT_PAIRED, UNAVAILABLE
 RETRY_MS = 500  # the real CLI accepts 100 to 2000
 
 
+OTHER_KINDS = (
+    "CONTROL_UI_ORIGIN_NOT_ALLOWED",
+    "DEVICE_IDENTITY_REQUIRED",
+    "PAIRING_REQUIRED",
+    "PROTOCOL_MISMATCH",
+    INVALID_REQUEST,
+    UNAVAILABLE,
+)  # of refusals that have no reason in the tables below
+
+
 class Refusal(Exception):
     """A ``connect`` that fails: the error to answer, then the close code and its reason.
 
@@ -142,6 +152,13 @@ _DEVICE = {
     "device-signature": ("DEVICE_AUTH_SIGNATURE_INVALID", "device signature invalid"),
     "device-public-key": ("DEVICE_AUTH_PUBLIC_KEY_INVALID", "device public key invalid"),
 }
+KINDS = tuple(
+    sorted(
+        {*OTHER_KINDS, "AUTH_UNAUTHORIZED"}
+        | {code for code, _ in _UNAUTHORIZED.values()}
+        | {code for code, _ in _DEVICE.values()}
+    )
+)  # under which refused handshakes are counted
 
 
 def bad_device(reason: str) -> Refusal:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from time import perf_counter
 from types import CoroutineType
 from typing import Any
 
@@ -78,6 +79,7 @@ class ConnectedClient:
     def __init__(self, parts: GatewayParts, connection: Connection, admitted: Admitted) -> None:
         self._parts = parts
         self._hub = parts.hub
+        self._times = parts.hub.times
         self._readiness = parts.readiness
         self._jobs = parts.jobs
         self._calls = parts.calls
@@ -115,6 +117,7 @@ class ConnectedClient:
             self._fail(request.id, _not_any_more(request.method))
             return
         self.asked += 1
+        began = perf_counter()
         try:
             params = method.absent
             if params is UNSET or request.params is not UNSET:
@@ -122,21 +125,23 @@ class ConnectedClient:
             if method.waits:
                 if self._may_wait(request.id):
                     result = method.function(self._parts, self, params)
-                    self._jobs.start(self._wait(request.id, method, result))
+                    self._jobs.start(self._wait(request.id, method, result, began))
                 return
             result = method.function(self._parts, self, params)
         except Exception as error:  # noqa: BLE001 - as in ``_wait``
             self._failed(request.id, method, error)
+            self._times.note(method.name, perf_counter() - began)
             return
         if type(result) is not AccountCall:
             if type(result) is not CoroutineType:
                 self.connection.send(encode(Good(request.id, True, result)))
+                self._times.note(method.name, perf_counter() - began)
             elif self._may_wait(request.id):
-                self._jobs.start(self._wait(request.id, method, result))
+                self._jobs.start(self._wait(request.id, method, result, began))
             else:
                 result.close()
         elif self._may_wait(request.id):
-            self._ask(request.id, method, result)
+            self._ask(request.id, method, result, began)
 
     def _find(self, request: Request) -> Method | None:
         """Return a method whose family was not imported, or refuse the request."""
@@ -152,13 +157,13 @@ class ConnectedClient:
             self._refuse_method(request)
         return method
 
-    def _ask(self, id: str, method: Method, ask: AccountCall) -> None:
+    def _ask(self, id: str, method: Method, ask: AccountCall, began: float) -> None:
         calls, jobs = self._calls, self._jobs
-        waiter = _Asked(self, id, method, ask)
+        waiter = _Asked(self, id, method, ask, began)
         jobs.begin()
         if not calls.ask(ask.key, ask.method, ask.params, ask.seconds, waiter):
             jobs.end()
-            jobs.start(self._wait(id, method, _asked_late(calls, ask)))
+            jobs.start(self._wait(id, method, _asked_late(calls, ask), began))
 
     def _may_wait(self, id: str) -> bool:
         """Count one more waiting request, or refuse it."""
@@ -168,7 +173,7 @@ class ConnectedClient:
         self._waiting += 1
         return True
 
-    async def _wait(self, id: str, method: Method, result: Awaitable[Any]) -> None:
+    async def _wait(self, id: str, method: Method, result: Awaitable[Any], began: float) -> None:
         try:
             answer = await result
             if type(answer) is TwoAnswers:
@@ -179,6 +184,7 @@ class ConnectedClient:
             self._failed(id, method, error)
         finally:
             self._waiting -= 1
+            self._times.note(method.name, perf_counter() - began)
 
     def _answer(self, id: str, answer: Any) -> None:
         if type(answer) is FailedAnswer:
@@ -202,23 +208,28 @@ class ConnectedClient:
 
         answer.later.add_done_callback(done)
 
-    def answered(self, id: str, method: Method, ask: AccountCall, answer: bytes) -> None:
-        """Answer a request with what an account has answered."""
+    def answered(
+        self, id: str, method: Method, ask: AccountCall, answer: bytes, began: float
+    ) -> None:
+        """Answer a request with what an account has answered; ``began`` is when it came."""
         try:
             self.connection.send(response(id, ask.result(answer)))
         except Exception as error:  # noqa: BLE001 - as in ``_wait``
             self._failed(id, method, error)
         finally:
-            self._waiting -= 1
-            self._jobs.end()
+            self._over(method, began)
 
-    def unanswered(self, id: str, method: Method, error: Exception) -> None:
+    def unanswered(self, id: str, method: Method, error: Exception, began: float) -> None:
         """Answer a request with the error that came instead of an account's answer."""
         try:
             self._failed(id, method, error)
         finally:
-            self._waiting -= 1
-            self._jobs.end()
+            self._over(method, began)
+
+    def _over(self, method: Method, began: float) -> None:
+        self._waiting -= 1
+        self._jobs.end()
+        self._times.note(method.name, perf_counter() - began)
 
     def _failed(self, id: str, method: Method, error: Exception) -> None:
         if isinstance(error, (PeerGone, CallTimeout)):
@@ -280,19 +291,22 @@ class ConnectedClient:
 class _Asked:
     """Takes an account's answer in the place of a future, which would need a task."""
 
-    __slots__ = ("_ask", "_client", "_id", "_method")
+    __slots__ = ("_ask", "_began", "_client", "_id", "_method")
 
-    def __init__(self, client: ConnectedClient, id: str, method: Method, ask: AccountCall) -> None:
+    def __init__(
+        self, client: ConnectedClient, id: str, method: Method, ask: AccountCall, began: float
+    ) -> None:
         self._client, self._id, self._method, self._ask = client, id, method, ask
+        self._began = began
 
     def done(self) -> bool:
         return False
 
     def set_result(self, result: bytes) -> None:
-        self._client.answered(self._id, self._method, self._ask, result)
+        self._client.answered(self._id, self._method, self._ask, result, self._began)
 
     def set_exception(self, exception: Exception) -> None:
-        self._client.unanswered(self._id, self._method, exception)
+        self._client.unanswered(self._id, self._method, exception, self._began)
 
 
 async def _asked_late(calls: AccountCalls, ask: AccountCall) -> Any:

@@ -8,6 +8,7 @@ is stored. What was under way when a gateway died is taken up by the next one.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -56,6 +57,7 @@ class Scheduler:
         self.config = CronConfig()
         self.jobs: dict[str, ScheduledJob] = {}
         self.log = RunLog()
+        self.ended: Counter[str] = Counter(ok=0, error=0, skipped=0)  # runs, by how
         self.loaded = asyncio.Event()
         self._links = links
         self._heartbeats = heartbeats
@@ -335,6 +337,7 @@ class Scheduler:
         self, job: ScheduledJob, entry: JobRun, outcome: CronOutcome, run: Run | None = None
     ) -> tuple[ScheduledJob | None, list[KeptItem], list[tuple[str, str]], JobRun]:
         """Return what the end of a run makes: the job, what is stored and what is forgotten."""
+        self.ended[outcome.status] += 1
         after = ended(job, outcome, local=self._links.zone())
         kept = after.job
         entry = run_log.over(entry, outcome, (kept or job).state.next_run_at_ms, run)

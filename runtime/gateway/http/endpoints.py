@@ -13,7 +13,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from ipc.websocket.http_socket import HttpSocket
 from runtime.gateway.access.hosts import RequestHead
-from runtime.gateway.http import canvas_host, metrics
+from runtime.gateway.http import canvas_host
 from runtime.gateway.http.api import HttpApi
 from runtime.gateway.http.api_routes import routes_of
 from runtime.gateway.http.canvas import CanvasEndpoint
@@ -21,6 +21,7 @@ from runtime.gateway.http.hooks import HooksEndpoint
 from runtime.gateway.http.ingress import Ingress
 from runtime.gateway.http.ingress_heads import PREFIX as ACCOUNTS
 from runtime.gateway.http.media import PREFIX, MediaEndpoint
+from runtime.gateway.http.metrics import CONTENT_TYPE, Metrics
 from runtime.gateway.http.page import PageEndpoint
 from runtime.gateway.http.permission import HttpPermission
 from runtime.gateway.parts import GatewayParts
@@ -49,7 +50,7 @@ class HttpEndpoints:
         self._guard = parts.guard
         self._permission = HttpPermission(parts.guard, parts.config.auth)
         self._api = HttpApi(routes_of(parts), self._permission, parts.guard.hosts, parts.api)
-        self._registry = metrics.registry(parts)
+        self._figures = Metrics(parts)
         self._ingress = Ingress(parts)
         self._hooks = HooksEndpoint(parts)
         self._paths: dict[str, Endpoint] = {
@@ -152,8 +153,8 @@ class HttpEndpoints:
     async def _metrics(self, request: web.BaseRequest) -> web.Response:
         if not (self._permission.is_local(request) or await self._permission.proved(request)):
             return _text(401, "Unauthorized")
-        headers = {**HEADERS, "Content-Type": metrics.CONTENT_TYPE}
-        return web.Response(body=metrics.text(self._registry), headers=headers)
+        headers = {**HEADERS, "Content-Type": CONTENT_TYPE}
+        return web.Response(body=await self._figures.text(), headers=headers)
 
 
 def _server(answer: Endpoint) -> web.Server:

@@ -9,7 +9,7 @@ A record that changes a run which has ended changes nothing of it, so what ends 
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 from msgspec.structs import replace
@@ -21,6 +21,7 @@ from workers.messages import Attachment, Chat, Sender
 RunState = Literal["queued", "running", "final", "aborted", "error", "timeout", "expired", "merged"]
 
 OPEN_STATES = ("queued", "running")
+ENDED_STATES = tuple(each for each in get_args(RunState) if each not in OPEN_STATES)
 RUN_SECONDS = 7 * 86400.0  # for so long the id of a run that has ended is known again
 ANSWER_BYTES = 64 * 1024  # of what a running turn has answered so far
 _CHARACTER = 4  # bytes of the longest one

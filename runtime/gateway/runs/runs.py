@@ -16,7 +16,7 @@ from ipc.errors import RemoteError
 from ipc.frames.words import UNAVAILABLE, agent_key
 from runtime.gateway.conversations.run_answers import STOP_REASON
 from runtime.gateway.journal.records import Outcome
-from runtime.gateway.journal.runs import Recorded, Run, RunQueued
+from runtime.gateway.journal.runs import ENDED_STATES, Recorded, Run, RunQueued
 from runtime.gateway.runs import lifecycle
 from runtime.gateway.runs.execution import RunExecution
 from runtime.gateway.runs.lifecycle import (
@@ -44,7 +44,7 @@ class Runs:
     """All runs that have not ended. ``ended`` counts by state how those before have."""
 
     def __init__(self, links: RunLinks) -> None:
-        self.ended: Counter[str] = Counter()
+        self.ended: Counter[str] = Counter(dict.fromkeys(ENDED_STATES, 0))
         self._links = links
         self._execution = RunExecution(links, self._tell, self._over)
         listed = links.agents.listed

@@ -55,6 +55,8 @@ class Forker(Protocol):
 class Launcher:
     """Starts children. ``zygote`` is one that was started before; ``close`` ends it.
 
+    ``zygotes`` counts those that there have been.
+
     Must be made in the main thread of a supervisor that is a child subreaper. All spawning
     happens in one thread of its own: it blocks for milliseconds, and PR_SET_PDEATHSIG fires
     when the spawning *thread* ends (prctl(2)), so that thread lives as long as the launcher.
@@ -67,6 +69,7 @@ class Launcher:
         known = set() if zygote is None else {zygote.pid}
         strangers = os.getpid() == 1 or bool(vitals.own_children() - known)
         self._preload = list(preload)
+        self.zygotes = 0
         self._withheld = GATEWAY_VARIABLES
         self._thread = ThreadPoolExecutor(1, "spawner")
         self._sweep = Sweep(mark(run_id), self._thread.submit, strangers=strangers)
@@ -112,6 +115,7 @@ class Launcher:
             self._sweep.ours.discard(self._zygote.pid)
         if zygote is not None:
             self._sweep.ours.add(zygote.pid)
+            self.zygotes += 1
         self._zygote = zygote
 
     @property
