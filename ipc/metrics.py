@@ -7,7 +7,7 @@ the gateway is down the command line prints the same text.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Literal
 
 import msgspec
@@ -253,5 +253,6 @@ def _labels(labels: dict[str, str]) -> str:
     return f"{{{inside}}}"
 
 
+@lru_cache(maxsize=4096)
 def _escaped(value: str) -> str:
     return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

@@ -53,6 +53,11 @@ class SupervisorProcess:
         self.started_at = int(time.time() * 1000)  # epoch milliseconds
         self._cpu = (time.monotonic(), time.process_time())
 
+    @property
+    def cpu_seconds(self) -> float:
+        """The CPU that it has used so far."""
+        return time.process_time()
+
     def cpu_percent(self) -> float | None:
         """Return the share of a core since the last call."""
         (then, before), self._cpu = self._cpu, (time.monotonic(), time.process_time())

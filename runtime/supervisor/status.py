@@ -107,7 +107,7 @@ def _of_processes(parts: Parts) -> list[Series]:
     """Return the figures of the supervisor's own process and of the zygote."""
     pid, launcher = parts.about.pid, parts.launcher
     zygote = launcher.zygote_pid
-    used, began = vitals.cpu_seconds(pid) or 0.0, parts.about.started_at / 1000
+    used, began = parts.about.cpu_seconds, parts.about.started_at / 1000
     own, others = vitals.rss_bytes(pid) or 0, vitals.rss_bytes(zygote) if zygote else 0
     return [
         gauge("supervisor_start_time_seconds", "When it started, since the epoch.", began),
