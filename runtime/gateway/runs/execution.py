@@ -141,7 +141,7 @@ class RunExecution:
         live.came = last
         for event in events:
             if isinstance(event, Delta):
-                live.pieces.append(event.text)
+                live.add_text(event.text)
             elif isinstance(event, ToolCall | ToolResult) and len(live.tools) < MAX_TOOLS:
                 live.tools.append(event)
             shown |= isinstance(event, Delta | ToolCall)

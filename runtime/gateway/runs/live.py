@@ -14,6 +14,8 @@ from runtime.gateway.runs.lifecycle import RunLife
 from runtime.gateway.runs.queues import message_of
 from workers.agent import ToolCall, ToolResult, TurnEvent, TurnOutcome
 
+MANY_PIECES = 1024  # are joined: each takes 58 bytes, however short it is
+
 RunStep = Literal["queued", "started", "event", "ended", "merged"]
 
 
@@ -95,6 +97,12 @@ class LiveRun:
     def text(self) -> str:
         """The answer as far as it has come."""
         return "".join(self.pieces)
+
+    def add_text(self, text: str) -> None:
+        """Add the next piece of the answer."""
+        self.pieces.append(text)
+        if len(self.pieces) > MANY_PIECES:
+            self.pieces[:] = [self.text]
 
     def stop_timer(self) -> None:
         """Forget the time that it waited for."""
