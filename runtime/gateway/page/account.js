@@ -1,44 +1,178 @@
 // One account: why it is as it is, what comes next, what has happened to it, and what can be done.
 
-import { accountOf, loaded } from "./store.js";
-import { next, why } from "./accounts.js";
+import { isUnwell, next, phaseOf, toneOf, upSince, verbsFor, why } from "./accounts.js";
+import { now } from "./clock.js";
+import { AccountConfiguration } from "./account_config.js";
+import { AccountLog } from "./account_log.js";
+import { figuresOf, useFigures } from "./figures.js";
 import { Verbs } from "./fleet.js";
 import { html } from "./html.js";
+import { useEffect, useMemo, useState } from "./libraries/hooks.js";
+import { Login } from "./login.js";
 import { href } from "./route.js";
-import { Countdown, Empty, Failure, Head, Phase, Time, useRequest } from "./ui.js";
+import { client, may } from "./session.js";
+import { accountOf, loaded } from "./store.js";
+import { Ago, Button, Countdown, Empty, Failure, Phase, Plot, Time, ask, toast, useRequest } from "./ui.js";
+import { bytes, count, percent, short, span } from "./words.js";
 
-/** The page: `parts[0]` is the account's key. */
+const TABS = { "": "Overview", log: "Log", configuration: "Configuration" };
+
+/** The page: #/account/KEY, or with the tab behind it. */
 export function Page({ parts }) {
-  const [key] = parts;
+  useFigures();
+  const [key, tab = ""] = parts;
   const row = accountOf(key).value;
   if (!row) {
     if (!loaded.value) return html`<p class="faint" role="status">Reading the accounts</p>`;
     return html`<${Empty} title=${`There is no account ${key}`}><a href=${href("fleet")}>All accounts</a><//>`;
   }
-  return html`<section class="account" key=${key}>
-    <${Head} title=${key} note=${row.name}><${Verbs} keys=${[key]} /><//>
+  return html`<section class=${`account ${tab === "log" ? "fill" : ""}`} key=${key}>
+    <header class="head">
+      <h1><a href=${href("fleet")} class="faint" title="All accounts">Fleet</a> / ${key}</h1>
+      ${row.name && html`<p class="note">${row.name}</p>`}
+    </header>
     <${Now} row=${row} />
-    <${Timeline} row=${row} />
+    <${Actions} row=${row} />
+    <nav class="tabs" aria-label="Of this account">
+      ${Object.entries(TABS).map(([name, title]) => html`<a key=${name} href=${name ? href("account", key, name) : href("account", key)} aria-current=${tab === name ? "page" : null}>${title}</a>`)}
+      <a href=${href("messages", { q: key })}>Messages</a>
+    </nav>
+    ${tab === "log" && html`<${AccountLog} account=${key} />`}
+    ${tab === "configuration" && html`<${AccountConfiguration} row=${row} />`}
+    ${tab === "" && html`<${Overview} row=${row} />`}
   </section>`;
 }
 
+/** What is the matter, and what comes next by itself. */
 function Now({ row }) {
   const coming = next(row);
-  return html`<div class="now">
-    <${Phase} row=${row} />
-    <span class="why">${why(row) || "all is well"}</span>
-    <span class="next">${coming.text} ${coming.at ? html`<${Countdown} at=${coming.at} />` : null}</span>
+  const since = upSince(row);
+  const reason = why(row);
+  return html`<div class=${`now ${toneOf(row)}-edge`}>
+    <p class="what"><${Phase} row=${row} /> <span>${reason || (row.phase === "running" ? "all is well" : "")}</span></p>
+    <p class="faint">
+      ${coming.text && html`<span>Next: ${coming.text}${coming.at ? html` <${Countdown} at=${coming.at} />` : null}. </span>`}
+      ${row.todo && html`<span>To do: ${row.todo}. </span>`}
+      ${since && html`<span>Up for ${span(now.value - since)}. </span>`}
+      ${isUnwell(row) && html`<span>The daemon watches it and replaces it if it does not recover. </span>`}
+    </p>
   </div>`;
+}
+
+function Actions({ row }) {
+  const [login, setLogin] = useState(false);
+  const [busy, setBusy] = useState("");
+  const { data } = useRequest("channels.status", { channel: row.channel });
+  const able = data?.channels?.[row.channel]?.can ?? [];
+  const target = { channel: row.channel, accountId: row.accountId };
+  const probe = async () => {
+    setBusy("Asking the platform");
+    try {
+      const answer = await client.request("channels.status", { channel: row.channel, probe: true, timeoutMs: 10_000 }, { timeout: 20_000 });
+      const { probe: found } = answer.channelAccounts[row.channel].find((each) => each.accountId === row.accountId);
+      if (found?.ok) toast(`${row.account}: the platform answers, in ${found.elapsedMs} ms`);
+      else toast(`${row.account}: ${found?.error ?? "it does not run, so the platform was not asked"}`, "bad");
+    } catch (error) {
+      toast(error.message, "bad");
+    }
+    setBusy("");
+  };
+  const logout = async () => {
+    const text = "It stays stopped until it is logged in and started again.";
+    if (!(await ask({ title: `Log ${row.account} out?`, text, action: "Log out", danger: true }))) return;
+    try {
+      await client.request("channels.logout", target, { timeout: 40_000 });
+      toast(`${row.account} is logged out`);
+    } catch (error) {
+      toast(error.message, "bad");
+    }
+  };
+  const admin = may("admin");
+  return html`<div class="account-actions">
+    <${Verbs} keys=${[row.account]} />
+    ${admin && (verbsFor(row).includes("login") || (able.includes("login") && phaseOf(row) !== "running")) && html`<${Button} tone="primary" onClick=${() => setLogin(true)}>Log in<//>`}
+    ${row.phase === "running" && html`<${Button} busy=${busy} onClick=${probe}>Ask the platform<//>`}
+    ${admin && row.phase === "running" && able.includes("logout") && html`<${Button} tone="danger" onClick=${logout}>Log out<//>`}
+    ${login && html`<${Login} row=${row} onClose=${() => setLogin(false)} />`}
+  </div>`;
+}
+
+function Overview({ row }) {
+  return html`<div class="overview">
+    <div><h2>Figures</h2><${Facts} row=${row} /></div>
+    <div><h2>As it went</h2><${Plots} account=${row.account} /></div>
+    <div class="whole"><h2>What has happened</h2><${Timeline} row=${row} /></div>
+  </div>`;
+}
+
+function Facts({ row }) {
+  const found = figuresOf(row.account).value ?? { rss: row.rssBytes, cpu: row.cpuPercent, lag: row.loopLagMs, queued: row.queued };
+  const dropped = Object.entries(row.dropped ?? {}).map(([reason, number]) => `${number} ${reason}`);
+  const reasons = Object.entries(row.restartReasons ?? {}).map(([reason, number]) => `${number} ${reason}`);
+  const facts = [
+    ["Memory", bytes(found.rss)],
+    ["CPU", found.cpu === null || found.cpu === undefined ? "–" : `${percent(found.cpu)} of a core`],
+    ["Messages", `${short(row.messagesIn)} in, ${short(row.messagesOut)} out since the daemon began`],
+    ["Waiting to be sent on", count(found.queued ?? 0, "message")],
+    ["Dropped", dropped.length ? dropped.join(", ") : "none"],
+    ["Restarts", row.restarts ? `${row.restarts}: ${reasons.join(", ")}` : "none since the daemon began"],
+    ["Failures in a row", row.failures],
+    ["Loop lag", found.lag === null || found.lag === undefined ? "–" : `${found.lag} ms`],
+    ["Agent", row.agent],
+    ["Journal", row.journal],
+    ["Process", row.pid ? `pid ${row.pid}, incarnation ${row.incarnation}` : `none; incarnation ${row.incarnation} was the last`],
+    ["Last exit", row.lastExit ?? "–"],
+    ["Last message in", row.plugin?.lastInboundAt ? html`<${Ago} at=${row.plugin.lastInboundAt} />` : "–"],
+    ["Files of messages", bytes(row.mediaBytes)],
+  ];
+  return html`<dl class="facts">${facts.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+}
+
+const SERIES = ["in", "out", "rss", "cpu"];
+
+function Plots({ account }) {
+  const [range, setRange] = useState("1h");
+  const { data, error, again } = useRequest("metrics.history", { keys: [account], series: SERIES, range });
+  useEffect(() => {
+    const timer = setInterval(() => !document.hidden && again(), range === "1h" ? 10_000 : 300_000);
+    return () => clearInterval(timer);
+  }, [range]);
+  const plots = useMemo(() => data && dataOf(data), [data]);
+  if (error) return html`<${Failure} error=${error} onRetry=${again} />`;
+  if (!plots) return html`<p class="faint" role="status">Reading the past</p>`;
+  return html`<div class="plots">
+    <div class="chips" role="group" aria-label="How far back">
+      ${["1h", "24h"].map((each) => html`<button type="button" key=${each} class="chip" aria-pressed=${each === range ? "true" : "false"} onClick=${() => setRange(each)}>${each === "1h" ? "an hour" : "a day"}</button>`)}
+    </div>
+    <${Plot} key=${`m${range}`} label="Messages a minute" data=${plots.messages} series=${[{ label: "in", tone: "accent" }, { label: "out", tone: "ok" }]} value=${short} />
+    <${Plot} key=${`r${range}`} label="Memory" data=${plots.rss} series=${[{ label: "memory", tone: "accent" }]} value=${bytes} />
+    <${Plot} key=${`c${range}`} label="CPU" data=${plots.cpu} series=${[{ label: "CPU", tone: "accent" }]} value=${percent} />
+  </div>`;
+}
+
+function dataOf({ series, from, stepMs }) {
+  const times = series.in[0]?.map((_, at) => (from + at * stepMs) / 1000) ?? [];
+  const of = (name, change) => (series[name][0] ?? []).map((each) => (each === null ? null : change(each)));
+  const aMinute = (number) => (number * 60_000) / stepMs;
+  return {
+    messages: [times, of("in", aMinute), of("out", aMinute)],
+    rss: [times, of("rss", (each) => each * 1024)],
+    cpu: [times, of("cpu", (each) => each)],
+  };
 }
 
 function Timeline({ row }) {
   const { data, error, again } = useRequest("channels.events", { account: row.account });
+  useEffect(() => again(), [row.phase, row.incarnation]);
   if (error) return html`<${Failure} error=${error} onRetry=${again} />`;
   if (!data) return html`<p class="faint" role="status">Reading its history</p>`;
+  if (!data.events.length) return html`<p class="faint">Nothing yet.</p>`;
   return html`<ol class="timeline">
     ${data.events.toReversed().map(
       (event, at) => html`<li key=${`${event.at}-${at}`}>
-        <${Time} at=${event.at} /> <b>${event.phase}</b> ${event.text ?? event.cause ?? event.exit ?? ""}
+        <${Time} at=${event.at} />
+        <${Phase} row=${{ phase: event.phase, cause: event.cause }} />
+        <span>${[event.text ?? event.cause, event.exit].filter(Boolean).join(" · ")}${event.failures > 1 ? html` <span class="faint">(${event.failures} failures in a row)</span>` : null}</span>
       </li>`,
     )}
   </ol>`;

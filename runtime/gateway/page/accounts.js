@@ -70,11 +70,11 @@ const CAUSES = {
 /** Return what comes next without its time: `{text, at}`; `at` in ms of the epoch or null. */
 export function next(row) {
   const at = row.nextTryAt ?? null;
-  if (row.phase === "backoff") return { text: row.retry === "asked" ? "again, as the platform asked" : "next try", at };
-  if (row.phase === "failed" && at) return { text: "slow try", at };
-  if (phaseOf(row) === "login") return { text: "log it in", at: row.login?.expiresAt ?? null };
+  if (row.phase === "backoff") return { text: row.retry === "asked" ? "tries again, as asked," : "tries again", at };
+  if (row.phase === "failed" && at) return { text: "tries slowly", at };
+  if (phaseOf(row) === "login") return { text: "log it in", at: null };
   if (row.phase === "failed") return { text: "needs a person", at: null };
-  if (phaseOf(row) === "held") return { text: "until it is started", at: null };
+  if (phaseOf(row) === "held") return { text: "nothing until it is started", at: null };
   return { text: "", at: null };
 }
 

@@ -112,7 +112,7 @@ export class Client {
    *
    * One session has one subscription: what all callers need together. `accounts` absent means
    * all; `events` are names such as `channel.status`; `runs` are session keys whose `chat` and
-   * `agent` events are wanted, or `true`; further fields go into `events.subscribe` as they are.
+   * `agent` events are wanted, or `true`; `figures: {everyMs}` and `health: true` ask for those.
    */
   need(what) {
     this.needs.add(what);
@@ -294,9 +294,13 @@ export function together(needs) {
   const events = [...new Set(needs.flatMap((each) => each.events ?? []))].sort();
   const all = needs.some((each) => each.events?.length && !each.accounts);
   const runs = needs.flatMap((each) => (each.runs === undefined ? [] : each.runs));
-  const rest = Object.assign({}, ...needs);
-  for (const name of ["events", "accounts", "runs"]) delete rest[name];
-  const params = { events, runs: runs.includes(true) ? true : runs.length ? [...new Set(runs)].sort() : false, ...rest };
+  const paces = needs.flatMap((each) => (each.figures ? [each.figures.everyMs] : []));
+  const params = {
+    events,
+    runs: runs.includes(true) ? true : runs.length ? [...new Set(runs)].sort() : false,
+    figures: paces.length ? { everyMs: Math.min(...paces) } : false,
+    health: needs.some((each) => each.health),
+  };
   if (!all) params.accounts = [...new Set(needs.flatMap((each) => each.accounts ?? []))].sort();
   return params;
 }

@@ -2,20 +2,22 @@
 
 import { PHASES, matches, next, phaseOf, tally, upSince, verbsFor, why, wordsOf, worstFirst } from "./accounts.js";
 import { now } from "./clock.js";
+import { beat, figuresOf, flowOf, restartsOf, useFigures } from "./figures.js";
 import { html } from "./html.js";
 import { useKeys } from "./keys.js";
 import { useMemo, useState } from "./libraries/hooks.js";
 import { go, href } from "./route.js";
 import { client, may } from "./session.js";
 import { accountOf, allRows, failure, loaded, ranked, reload } from "./store.js";
-import { Button, Chip, Countdown, Empty, Failure, Head, Phase, Search, VirtualRows, ask, toast, useMedia } from "./ui.js";
+import { Button, Chip, Countdown, Empty, Failure, Head, Phase, Search, Sparkline, VirtualRows, ask, toast, useMedia } from "./ui.js";
 import { bytes, count, exactly, percent, short, span } from "./words.js";
 
 const WIDE_ROW = 34;
-const NARROW_ROW = 74;
+const NARROW_ROW = 54;
 
 /** The page. Search and chips stand in the address, so that a view can be kept and shared. */
 export function Page({ query }) {
+  useFigures();
   const narrow = useMedia("(max-width: 760px)");
   const [chosen, setChosen] = useState(new Set());
   const [at, setAt] = useState(-1);
@@ -73,19 +75,21 @@ export function Page({ query }) {
             setAt(index);
             go(href("account", key));
           }}
-          render=${(key) => html`<${Row} name=${key} chosen=${chosen.has(key)} onChoose=${() => toggle(key)} />`}
+          render=${(key) => html`<${narrow ? NarrowRow : Row} name=${key} chosen=${chosen.has(key)} onChoose=${() => toggle(key)} />`}
         />`}
   </section>`;
 }
 
 function summary(rows) {
-  const found = tally(rows);
-  const parts = PHASES.filter((phase) => found[phase]).map((phase) => `${found[phase]} ${WORDS[phase] ?? phase}`);
-  if (found.unwell) parts.push(`${found.unwell} of them degraded`);
-  return `${count(rows.length, "account")}${parts.length ? `: ${parts.join(", ")}` : ""}`;
+  if (!rows.length) return "";
+  const { failed = 0, login = 0, backoff = 0, unwell = 0 } = tally(rows);
+  const parts = [];
+  if (failed + login) parts.push(`${failed + login} ${failed + login === 1 ? "needs" : "need"} a person`);
+  if (backoff) parts.push(`${backoff} ${backoff === 1 ? "tries" : "try"} again`);
+  if (unwell) parts.push(`${unwell} degraded`);
+  return `${count(rows.length, "account")}, ${parts.join(", ") || "none is in trouble"}`;
 }
 
-const WORDS = { backoff: "in backoff", login: "waiting for a login", held: "stopped by a person" };
 const TONES = { failed: "bad", backoff: "warn", login: "warn", running: "ok" };
 
 function Chips({ rows, phase, channel, onSet }) {
@@ -108,7 +112,7 @@ function Chips({ rows, phase, channel, onSet }) {
 function Columns({ all, onAll }) {
   return html`<div class="row columns" role="row">
     <span role="columnheader"><input type="checkbox" aria-label="Select all that are shown" checked=${all} onChange=${onAll} /></span>
-    ${["Account", "Phase", "Why", "Next", "Up", "Restarts", "In / out", "Memory", "CPU"].map(
+    ${["Account", "Phase", "Why", "Next", "Up", "Restarts", "In / out a minute", "Memory", "CPU"].map(
       (name) => html`<span role="columnheader" key=${name}>${name}</span>`,
     )}
   </div>`;
@@ -126,11 +130,58 @@ function Row({ name, chosen, onChoose }) {
     <span role="cell" class="why" title=${reason}>${reason}</span>
     <span role="cell" class="next">${coming.text} ${coming.at ? html`<${Countdown} at=${coming.at} />` : null}</span>
     <span role="cell" class="up"><${Up} row=${row} /></span>
-    <span role="cell" class="number restarts" title=${reasons(row)}>${row.restarts || ""}</span>
-    <span role="cell" class="number flow" title="messages in and out since the daemon began">${short(row.messagesIn)} / ${short(row.messagesOut)}</span>
-    <span role="cell" class="number memory">${bytes(row.rssBytes)}</span>
-    <span role="cell" class="number cpu">${percent(row.cpuPercent)}</span>
+    <${Restarts} row=${row} />
+    <${Traffic} row=${row} />
+    <${Load} row=${row} />
   `;
+}
+
+function Restarts({ row }) {
+  beat.value;
+  const number = restartsOf(row.account) ?? row.restarts;
+  return html`<span role="cell" class="number restarts" title=${reasons(row)}>${number || ""}</span>`;
+}
+
+/** The same in two lines, for a phone. */
+function NarrowRow({ name, chosen, onChoose }) {
+  const row = accountOf(name).value;
+  if (!row) return null;
+  const reason = why(row);
+  const coming = next(row);
+  return html`
+    <span role="cell" class="pick"><input type="checkbox" aria-label=${`Select ${name}`} checked=${chosen} onChange=${onChoose} /></span>
+    <span role="cell" class="who"><a href=${href("account", name)}>${name}</a></span>
+    <span role="cell" class="is"><${Phase} row=${row} /></span>
+    <span role="cell" class="why">${coming.text ? html`<b>${coming.text} ${coming.at ? html`<${Countdown} at=${coming.at} />` : null}</b>${reason ? " · " : ""}` : null}${reason || (row.phase === "running" ? html`<${Up} row=${row} /><${Short} row=${row} />` : null)}</span>
+  `;
+}
+
+function Short({ row }) {
+  beat.value;
+  const pace = flowOf(row.account)?.pace(Date.now());
+  const { rss } = figuresOf(row.account).value ?? { rss: row.rssBytes };
+  return html` · ${rate(pace?.in)} in, ${rate(pace?.out)} out a minute · ${bytes(rss)}`;
+}
+
+/** Messages of the last hour as a line, and how many come in and go out per minute. */
+function Traffic({ row }) {
+  beat.value;
+  const flow = flowOf(row.account);
+  const pace = flow?.pace(Date.now());
+  const all = `since the daemon began: ${row.messagesIn} in, ${row.messagesOut} out`;
+  return html`<span role="cell" class="flow" title=${`messages of the last hour; ${all}`}>
+    ${flow && html`<${Sparkline} values=${flow.past(Date.now())} width=${56} />`}
+    <span class="number">${row.phase === "running" || pace?.in || pace?.out ? `${rate(pace?.in)} / ${rate(pace?.out)}` : ""}</span>
+  </span>`;
+}
+
+function rate(number = 0) {
+  return number >= 10 ? short(Math.round(number)) : short(Math.round(number * 10) / 10);
+}
+
+function Load({ row }) {
+  const { rss, cpu } = figuresOf(row.account).value ?? { rss: row.rssBytes, cpu: row.cpuPercent };
+  return html`<span role="cell" class="number memory">${rss ? bytes(rss) : ""}</span><span role="cell" class="number cpu">${rss ? percent(cpu) : ""}</span>`;
 }
 
 function Up({ row }) {
@@ -180,7 +231,7 @@ export function Verbs({ keys, onDone = () => {} }) {
     onDone();
   };
   return html`<div class="verbs" role="group" aria-label="What is done to the selected accounts">
-    <b>${busy || (keys.length === 1 ? keys[0] : `${keys.length} selected`)}</b>
+    ${(busy || keys.length > 1) && html`<b role="status">${busy || `${keys.length} selected`}</b>`}
     ${[...able].map(
       ([verb, meant]) => html`<${Button} key=${verb} disabled=${meant.length === 0 || Boolean(busy)} onClick=${() => carryOut(verb)}>
         ${VERBS[verb].label}${meant.length && meant.length !== keys.length ? ` ${meant.length}` : ""}

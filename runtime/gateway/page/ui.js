@@ -19,8 +19,8 @@ export function Head({ title, note, children }) {
 }
 
 /** A button. `tone`: `primary`, `danger` or none; `busy` names what it is doing at the moment. */
-export function Button({ tone = "", busy = "", disabled, children, class: extra = "", ...rest }) {
-  return html`<button type="button" class=${`button ${tone} ${extra}`} disabled=${disabled || Boolean(busy)} ...${rest}>
+export function Button({ tone = "", busy = "", disabled, children, type = "button", class: extra = "", ...rest }) {
+  return html`<button type=${type} class=${`button ${tone} ${extra}`} disabled=${disabled || Boolean(busy)} ...${rest}>
     ${busy || children}
   </button>`;
 }
@@ -289,7 +289,7 @@ export function Plot({ label, data, series, value = String, height = 120 }) {
     let shown = true;
     loadPlotting()
       .then((Library) => {
-        if (!shown) return;
+        if (!shown || !place.current) return;
         const style = getComputedStyle(document.documentElement);
         const color = (name) => style.getPropertyValue(`--${name}`).trim();
         const axis = { stroke: color("muted"), grid: { stroke: color("line"), width: 1 }, ticks: { show: false } };
@@ -298,13 +298,14 @@ export function Plot({ label, data, series, value = String, height = 120 }) {
           height,
           legend: { live: true },
           cursor: { y: false },
-          axes: [axis, { ...axis, size: 64, values: (_, values) => values.map((each) => value(each)) }],
+          axes: [{ ...axis, space: 70, values: (_, times) => times.map((each) => hourOf(each, times[1] - times[0] < 60)) }, { ...axis, size: 64, values: (_, values) => values.map((each) => value(each)) }],
           series: [
-            {},
+            { value: (_, at) => (at ? exactly(at * 1000) : "–") },
             ...series.map(({ label: name, tone }) => ({
               label: name,
               stroke: color(tone),
               width: 1.5,
+              points: { show: false },
               value: (_, each) => (each === null || each === undefined ? "–" : value(each)),
             })),
           ],
@@ -313,9 +314,9 @@ export function Plot({ label, data, series, value = String, height = 120 }) {
       })
       .catch(() => shown && setFailed(true));
     const watch = new ResizeObserver(() => {
-      drawn.current?.setSize({ width: place.current.clientWidth, height });
+      if (place.current) drawn.current?.setSize({ width: place.current.clientWidth, height });
     });
-    watch.observe(place.current);
+    if (place.current) watch.observe(place.current);
     return () => {
       shown = false;
       watch.disconnect();
@@ -329,6 +330,10 @@ export function Plot({ label, data, series, value = String, height = 120 }) {
     <div ref=${place} role="img" aria-label=${label}></div>
     ${failed && html`<p class="faint">The plot could not be loaded.</p>`}
   </figure>`;
+}
+
+function hourOf(seconds, whole) {
+  return new Date(seconds * 1000).toLocaleTimeString("en-GB").slice(0, whole ? 8 : 5);
 }
 
 const styles = new Map();
@@ -363,6 +368,7 @@ function loadPlotting() {
 
 /** A line of numbers drawn small; `values` from old to new. */
 export function Sparkline({ values, width = 96, height = 20, tone = "accent" }) {
+  if (!values.some(Boolean)) return html`<span class="sparkline" style=${{ width: `${width}px` }}></span>`;
   const most = Math.max(1, ...values);
   const step = width / Math.max(1, values.length - 1);
   const points = values.map((each, at) => `${(at * step).toFixed(1)},${(height - 1 - (each / most) * (height - 3)).toFixed(1)}`);

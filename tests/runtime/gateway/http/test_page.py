@@ -44,6 +44,10 @@ async def test_the_page_is_served_packed_and_under_its_policy() -> None:
         status, plain, headers = await get(rig.port, "/main.js", **{"Accept-Encoding": "identity"})
         assert (status, headers["Content-Type"]) == (200, "text/javascript; charset=utf-8")
         assert plain == (DIRECTORY / "main.js").read_bytes()
+        assert "Content-Security-Policy" not in headers  # it is no document
+        assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        icon = (await get(rig.port, "/icon.svg"))[2]
+        assert "Content-Security-Policy" in icon
 
 
 async def test_what_a_browser_has_is_not_sent_again() -> None:
@@ -82,7 +86,8 @@ def imports_of(path: Path) -> list[Path]:
 
 
 def loaded_at_once() -> set[Path]:
-    waiting, found = [DIRECTORY / "main.js"], set()
+    """Return the modules that the first page needs."""
+    waiting, found = [DIRECTORY / "main.js", DIRECTORY / "fleet.js"], set()
     while waiting:
         path = waiting.pop()
         if path not in found:
@@ -106,7 +111,7 @@ def test_every_import_is_there_and_is_asked_for_first() -> None:
 def test_the_page_is_light() -> None:
     files = read_files(DIRECTORY)
     at_once = [path.relative_to(DIRECTORY).as_posix() for path in loaded_at_once()]
-    at_once += ["index.html", "style.css", "icon.svg", "fleet.js"]
+    at_once += ["index.html", "style.css", "icon.svg"]
     assert sum(len(files[name].packed) for name in at_once) <= COLD_BYTES
 
 

@@ -49,9 +49,9 @@ test("why is said in words, and nothing where all is well", () => {
 });
 
 test("next says what comes by itself, and when", () => {
-  assert.deepEqual(next(row({ phase: "backoff", nextTryAt: 7 })), { text: "next try", at: 7 });
-  assert.deepEqual(next(row({ phase: "backoff", nextTryAt: 7, retry: "asked" })), { text: "again, as the platform asked", at: 7 });
-  assert.deepEqual(next(row({ phase: "failed", nextTryAt: 7 })), { text: "slow try", at: 7 });
+  assert.deepEqual(next(row({ phase: "backoff", nextTryAt: 7 })), { text: "tries again", at: 7 });
+  assert.deepEqual(next(row({ phase: "backoff", nextTryAt: 7, retry: "asked" })), { text: "tries again, as asked,", at: 7 });
+  assert.deepEqual(next(row({ phase: "failed", nextTryAt: 7 })), { text: "tries slowly", at: 7 });
   assert.deepEqual(next(row({ phase: "failed" })), { text: "needs a person", at: null });
   assert.deepEqual(next(row({})), { text: "", at: null });
 });

@@ -2,27 +2,22 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isOlder, together } from "../../../../runtime/gateway/page/client.js";
 
+const NONE = { events: [], runs: false, figures: false, health: false };
+
 test("one subscription holds what all need", () => {
-  assert.deepEqual(together([]), { events: [], runs: false, accounts: [] });
+  assert.deepEqual(together([]), { ...NONE, accounts: [] });
   assert.deepEqual(
     together([
       { events: ["channel.status"] },
       { events: ["channel.message", "channel.status"], accounts: ["irc:a"] },
       { runs: ["agent:main:main"] },
     ]),
-    { events: ["channel.message", "channel.status"], runs: ["agent:main:main"] },
+    { ...NONE, events: ["channel.message", "channel.status"], runs: ["agent:main:main"] },
   );
-  assert.deepEqual(together([{ events: ["channel.message"], accounts: ["b", "a"] }, { events: ["channel.event"], accounts: ["a"] }]), {
-    events: ["channel.event", "channel.message"],
-    runs: false,
-    accounts: ["a", "b"],
-  });
-  assert.deepEqual(together([{ runs: ["a"] }, { runs: true }, { figures: { everyMs: 5000 } }]), {
-    events: [],
-    runs: true,
-    figures: { everyMs: 5000 },
-    accounts: [],
-  });
+  const some = [{ events: ["channel.message"], accounts: ["b", "a"] }, { events: ["channel.event"], accounts: ["a"] }];
+  assert.deepEqual(together(some), { ...NONE, events: ["channel.event", "channel.message"], accounts: ["a", "b"] });
+  const rest = [{ runs: ["a"] }, { runs: true }, { figures: { everyMs: 5000 } }, { figures: { everyMs: 1000 }, health: true }];
+  assert.deepEqual(together(rest), { events: [], runs: true, figures: { everyMs: 1000 }, health: true, accounts: [] });
 });
 
 test("an event that has been seen is not a newer one", () => {

@@ -1,0 +1,178 @@
+// The configuration of one account: a form made from its channel's schema, or as JSON.
+//
+// Secrets are written and never read. What is to be saved is checked while it is typed, and shown as
+// a difference before; then only this account restarts.
+
+import { Diff } from "./difference.js";
+import { difference, fieldsOf, hidden, merged, patchOf, resolve, secretState, textOf } from "./form.js";
+import { html } from "./html.js";
+import { useEffect, useMemo, useState } from "./libraries/hooks.js";
+import { go, href } from "./route.js";
+import { client, may } from "./session.js";
+import { Button, Chip, Dialog, Empty, Failure, ask, toast, useRequest } from "./ui.js";
+
+const CHECK_MS = 500;
+
+/** The tab: reads the file and its schema, then shows the form. */
+export function AccountConfiguration({ row }) {
+  const file = useRequest("config.get");
+  const described = useRequest("config.schema");
+  const error = file.error ?? described.error;
+  if (error) return html`<${Failure} error=${error} onRetry=${() => [file, described].forEach((each) => each.again())} />`;
+  if (!file.data || !described.data) return html`<p class="faint" role="status">Reading the configuration</p>`;
+  const section = file.data.config?.channels?.[row.channel];
+  const values = section?.accounts?.[row.accountId];
+  if (!values) {
+    return html`<${Empty} title="It has no entry of its own">
+      What it is configured with stands at <code>channels.${row.channel}</code> itself: see <a href=${href("configuration")}>the whole file</a>.
+    <//>`;
+  }
+  return html`<${Editor} key=${file.data.hash} row=${row} file=${file.data} described=${described.data} values=${values} onSaved=${file.again} />`;
+}
+
+function shapeOf({ schema, uiHints }, channel) {
+  const channels = resolve(schema, resolve(schema, schema.properties.channels).properties?.[channel]);
+  const account = resolve(schema, resolve(schema, channels.properties?.accounts).additionalProperties);
+  return fieldsOf(schema, account, (key) => uiHints[`channels.${channel}.accounts.*.${key}`]);
+}
+
+function Editor({ row, file, described, values, onSaved }) {
+  const fields = useMemo(() => shapeOf(described, row.channel), [described, row.channel]);
+  const [edits, setEdits] = useState({});
+  const [raw, setRaw] = useState(null); // the text, where it is edited as JSON
+  const [all, setAll] = useState(false);
+  const [review, setReview] = useState(false);
+  const found = useMemo(() => (raw === null ? patchOf(fields, values, edits) : fromJson(values, raw)), [fields, values, edits, raw]);
+  const number = Object.keys(found.patch).length;
+  const wrong = Object.keys(found.errors).length > 0;
+  const change = { channels: { [row.channel]: { accounts: { [row.accountId]: found.patch } } } };
+  const check = useCheck(number && !wrong ? change : null, file.hash);
+  const set = (key, text) => setEdits((before) => ({ ...before, [key]: text }));
+  const shown = fields.filter((field) => all || field.key in values || field.key in edits || (check.issues ?? []).some((issue) => issue.path.endsWith(`.${field.key}`)));
+  const admin = may("admin");
+  const remove = async () => {
+    const text = "Its entry is taken out of the configuration and its process ends. What is stored of its messages stays.";
+    if (!(await ask({ title: `Remove ${row.account}?`, text, action: `Remove ${row.account}`, danger: true }))) return;
+    try {
+      const patch = { channels: { [row.channel]: { accounts: { [row.accountId]: null } } } };
+      await client.request("config.patch", { raw: JSON.stringify(patch), baseHash: file.hash });
+      toast(`${row.account} is removed`);
+      go(href("fleet"));
+    } catch (error) {
+      toast(error.message, "bad");
+    }
+  };
+  return html`<div class="editor">
+    <div class="chips" role="group" aria-label="How it is shown">
+      <${Chip} on=${raw === null} onClick=${() => setRaw(null)}>Form<//>
+      <${Chip} on=${raw !== null} onClick=${() => setRaw(JSON.stringify(merged(values, raw === null && !wrong ? hiddenless(found.patch, fields) : {}), null, 2))}>JSON<//>
+      ${raw === null && html`<${Chip} on=${all} onClick=${() => setAll(!all)}>${all ? "all fields" : "fields that are set"}<//>`}
+      <a href=${href("configuration")}>the whole file</a>
+    </div>
+    ${raw === null
+      ? html`<form class="form" onSubmit=${(event) => event.preventDefault()}>${shown.map((field) => html`<${Field} key=${field.key} field=${field} value=${values[field.key]} text=${edits[field.key]} error=${found.errors[field.key] ?? issueOf(check, field.key)} onText=${(text) => set(field.key, text)} />`)}
+          ${!shown.length && html`<p class="faint">No field is set: everything is as the channel's section and the defaults have it.</p>`}</form>`
+      : html`<label class="field">The account as JSON; secrets stand as marks, which keep them<textarea rows="18" spellcheck="false" value=${raw} onInput=${(event) => setRaw(event.currentTarget.value)}></textarea></label>
+          ${found.errors.json && html`<p class="said" role="alert">${found.errors.json}</p>`}`}
+    <footer class="save">
+      <span role="status" class=${check.error ? "bad" : "faint"}>${sayCheck(number, wrong, check)}</span>
+      ${number > 0 && html`<${Button} onClick=${() => (setEdits({}), setRaw(null))}>Undo<//>`}
+      <${Button} tone="primary" disabled=${!admin || !number || wrong || Boolean(check.error)} onClick=${() => setReview(true)}>Review and save<//>
+      ${admin && html`<${Button} tone="danger" onClick=${remove}>Remove account<//>`}
+    </footer>
+    ${review && html`<${Review} row=${row} values=${values} patch=${found.patch} change=${change} hash=${file.hash} secrets=${fields.filter((each) => each.kind === "secret").map((each) => each.key)} onClose=${() => setReview(false)} onSaved=${onSaved} />`}
+  </div>`;
+}
+
+/** A patch without what was typed as a secret: that is not shown as JSON. */
+function hiddenless(patch, fields) {
+  const secrets = new Set(fields.filter((each) => each.kind === "secret").map((each) => each.key));
+  return Object.fromEntries(Object.entries(patch).filter(([key]) => !secrets.has(key)));
+}
+
+function fromJson(values, raw) {
+  try {
+    const after = JSON.parse(raw);
+    if (typeof after !== "object" || after === null || Array.isArray(after)) throw new Error("an account is an object: { … }");
+    return { patch: difference(values, after), errors: {} };
+  } catch (error) {
+    return { patch: {}, errors: { json: error.message } };
+  }
+}
+
+/** Ask the gateway what a change would do, a moment after the last key. */
+function useCheck(change, baseHash) {
+  const [found, setFound] = useState({});
+  const text = change ? JSON.stringify(change) : "";
+  useEffect(() => {
+    setFound({});
+    if (!text) return undefined;
+    let shown = true;
+    const timer = setTimeout(async () => {
+      try {
+        const answer = await client.request("config.validate", { raw: text, baseHash, patch: true });
+        if (shown) setFound({ answer });
+      } catch (error) {
+        if (shown) setFound({ error, issues: error.details?.issues });
+      }
+    }, CHECK_MS);
+    return () => {
+      shown = false;
+      clearTimeout(timer);
+    };
+  }, [text, baseHash]);
+  return found;
+}
+
+function issueOf(check, key) {
+  return (check.issues ?? []).find((issue) => issue.path.split(".").includes(key))?.message;
+}
+
+function sayCheck(number, wrong, { answer, error }) {
+  if (wrong) return "Something cannot be read; it is said at its field.";
+  if (!number) return "Nothing has been changed.";
+  if (error) return error.message;
+  if (!answer) return "Checking";
+  const restarts = [...(answer.changed ?? []), ...(answer.added ?? [])];
+  return restarts.length ? `It is valid. ${restarts.join(", ")} restarts, nothing else.` : "It is valid. Nothing restarts.";
+}
+
+function Field({ field, value, text, error, onText }) {
+  const { key, kind, choices, fallback, local } = field;
+  const shown = text ?? textOf(kind, value);
+  const input = (event) => onText(event.currentTarget.value);
+  const unset = fallback === undefined || fallback === null ? "not set" : `default: ${JSON.stringify(fallback)}`;
+  const options = kind === "switch" ? [["true", "yes"], ["false", "no"]] : choices.map((each) => [String(each), String(each)]);
+  const control =
+    kind === "switch" || kind === "choice"
+      ? html`<select value=${shown} onChange=${input}><option value="" selected=${shown === ""}>${unset}</option>${options.map(([each, word]) => html`<option key=${each} value=${each} selected=${each === shown}>${word}</option>`)}</select>`
+      : kind === "lines" || kind === "json"
+        ? html`<textarea rows=${Math.min(10, Math.max(2, shown.split("\n").length))} spellcheck="false" value=${shown} placeholder=${unset} onInput=${input}></textarea>`
+        : html`<input type=${kind === "secret" ? "password" : "text"} inputmode=${kind === "number" ? "decimal" : null} autocomplete="off" spellcheck="false" value=${shown} placeholder=${kind === "secret" ? secretState(value) : unset} onInput=${input} />`;
+  const notes = [kind === "lines" ? "one a line" : "", kind === "json" ? "as JSON" : "", kind === "secret" ? "what is typed replaces it" : "", local ? "changes on the gateway's host only" : ""].filter(Boolean);
+  return html`<label class="field"><span><b class="mono">${key}</b> ${notes.join(", ")}</span>${control}${error && html`<span class="said" role="alert">${error}</span>`}</label>`;
+}
+
+function Review({ row, values, patch, change, hash, secrets, onClose, onSaved }) {
+  const [busy, setBusy] = useState("");
+  const [error, setError] = useState(null);
+  const text = (object) => JSON.stringify(object, null, 2);
+  const save = async () => {
+    setBusy("Saving");
+    try {
+      await client.request("config.patch", { raw: JSON.stringify(change), baseHash: hash });
+      toast(`Saved. ${row.account} restarts with it.`);
+      onClose();
+      onSaved();
+    } catch (failed) {
+      setError(failed);
+      setBusy("");
+    }
+  };
+  return html`<${Dialog} title=${`Save the configuration of ${row.account}?`} wide onClose=${onClose}>
+    <${Diff} before=${text(values)} after=${text(merged(values, hidden(patch, secrets)))} />
+    ${error && html`<${Failure} error=${error} />`}
+    ${error?.details?.command && html`<p>On the gateway's host:</p><pre class="command">${error.details.command}</pre>`}
+    <footer><${Button} onClick=${onClose}>Back<//><${Button} tone="primary" busy=${busy} onClick=${save}>Save<//></footer>
+  <//>`;
+}
