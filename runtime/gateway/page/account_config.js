@@ -30,7 +30,8 @@ export function AccountConfiguration({ row }) {
   return html`<${Editor} key=${file.data.hash} row=${row} file=${file.data} described=${described.data} values=${values} onSaved=${file.again} />`;
 }
 
-function shapeOf({ schema, uiHints }, channel) {
+/** Return the fields of the accounts of a channel. */
+export function shapeOf({ schema, uiHints }, channel) {
   const channels = resolve(schema, resolve(schema, schema.properties.channels).properties?.[channel]);
   const account = resolve(schema, resolve(schema, channels.properties?.accounts).additionalProperties);
   return fieldsOf(schema, account, (key) => uiHints[`channels.${channel}.accounts.*.${key}`]);
@@ -80,7 +81,7 @@ function Editor({ row, file, described, values, onSaved }) {
       <${Button} tone="primary" disabled=${!admin || !number || wrong || Boolean(check.error)} onClick=${() => setReview(true)}>Review and save<//>
       ${admin && html`<${Button} tone="danger" onClick=${remove}>Remove account<//>`}
     </footer>
-    ${review && html`<${Review} row=${row} values=${values} patch=${found.patch} change=${change} hash=${file.hash} secrets=${fields.filter((each) => each.kind === "secret").map((each) => each.key)} onClose=${() => setReview(false)} onSaved=${onSaved} />`}
+    ${review && html`<${Review} title=${`Save the configuration of ${row.account}?`} done=${`Saved. ${row.account} restarts with it.`} values=${values} patch=${found.patch} change=${change} hash=${file.hash} secrets=${fields.filter((each) => each.kind === "secret").map((each) => each.key)} onClose=${() => setReview(false)} onSaved=${onSaved} />`}
   </div>`;
 }
 
@@ -100,8 +101,8 @@ function fromJson(values, raw) {
   }
 }
 
-/** Ask the gateway what a change would do, a moment after the last key. */
-function useCheck(change, baseHash) {
+/** Ask the gateway what a change would do, a moment after the last key: `{answer}` or `{error, issues}`. */
+export function useCheck(change, baseHash) {
   const [found, setFound] = useState({});
   const text = change ? JSON.stringify(change) : "";
   useEffect(() => {
@@ -124,7 +125,8 @@ function useCheck(change, baseHash) {
   return found;
 }
 
-function issueOf(check, key) {
+/** Return what the gateway says about a field, if anything. */
+export function issueOf(check, key) {
   return (check.issues ?? []).find((issue) => issue.path.split(".").includes(key))?.message;
 }
 
@@ -137,7 +139,8 @@ function sayCheck(number, wrong, { answer, error }) {
   return restarts.length ? `It is valid. ${restarts.join(", ")} restarts, nothing else.` : "It is valid. Nothing restarts.";
 }
 
-function Field({ field, value, text, error, onText }) {
+/** One field of the form; `text` is what was typed, `value` what the file has. */
+export function Field({ field, value, text, error, onText }) {
   const { key, kind, choices, fallback, local } = field;
   const shown = text ?? textOf(kind, value);
   const input = (event) => onText(event.currentTarget.value);
@@ -153,7 +156,8 @@ function Field({ field, value, text, error, onText }) {
   return html`<label class="field"><span><b class="mono">${key}</b> ${notes.join(", ")}</span>${control}${error && html`<span class="said" role="alert">${error}</span>`}</label>`;
 }
 
-function Review({ row, values, patch, change, hash, secrets, onClose, onSaved }) {
+/** The difference before a change is saved, and the saving of it. */
+export function Review({ title, done, values, patch, change, hash, secrets, onClose, onSaved }) {
   const [busy, setBusy] = useState("");
   const [error, setError] = useState(null);
   const text = (object) => JSON.stringify(object, null, 2);
@@ -161,7 +165,7 @@ function Review({ row, values, patch, change, hash, secrets, onClose, onSaved })
     setBusy("Saving");
     try {
       await client.request("config.patch", { raw: JSON.stringify(change), baseHash: hash });
-      toast(`Saved. ${row.account} restarts with it.`);
+      toast(done);
       onClose();
       onSaved();
     } catch (failed) {
@@ -169,7 +173,7 @@ function Review({ row, values, patch, change, hash, secrets, onClose, onSaved })
       setBusy("");
     }
   };
-  return html`<${Dialog} title=${`Save the configuration of ${row.account}?`} wide onClose=${onClose}>
+  return html`<${Dialog} title=${title} wide onClose=${onClose}>
     <${Diff} before=${text(values)} after=${text(merged(values, hidden(patch, secrets)))} />
     ${error && html`<${Failure} error=${error} />`}
     ${error?.details?.command && html`<p>On the gateway's host:</p><pre class="command">${error.details.command}</pre>`}

@@ -59,6 +59,7 @@ export function Page({ query }) {
   return html`<section class="fleet">
     <${Head} title="Fleet" note=${summary(rows)}>
       <${Search} text=${text} onText=${(q) => set({ q })} label="Search accounts" />
+      ${may("admin") && html`<a class="button" href=${href("add")}>Add account</a>`}
     <//>
     <${Chips} rows=${rows} phase=${phase} channel=${channel} onSet=${set} />
     ${picked.length > 0 && html`<${Verbs} keys=${picked} onDone=${() => setChosen(new Set())} />`}
@@ -202,7 +203,7 @@ function Nothing({ any, onClear }) {
     <//>`;
   }
   return html`<${Empty} title="There are no accounts yet">
-    Add one to the configuration below <code>channels</code>; it starts as soon as the file is saved.
+    <a href=${href("add")}>Add one</a>; it starts as soon as it is saved.
   <//>`;
 }
 

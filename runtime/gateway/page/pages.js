@@ -25,7 +25,8 @@ import { loadStyle } from "./ui.js";
 
 export const PAGES = [
   { route: "fleet", title: "Fleet", load: () => import("./fleet.js") },
-  { route: "account", title: "Account", load: () => import("./account.js"), hidden: true },
+  { route: "account", title: "Account", load: styled(() => import("./account.js")), hidden: true },
+  { route: "add", title: "Add an account", load: styled(() => import("./add.js")), hidden: true },
   { route: "messages", title: "Messages", load: styled(() => import("./messages.js")) },
   { route: "people", title: "People", load: styled(() => import("./people.js")) },
   { route: "chat", title: "Chat", load: styled(() => import("./chat.js")) },

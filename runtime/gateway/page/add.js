@@ -1,0 +1,72 @@
+// Adds an account: its channel, its name and its fields, checked while they are typed.
+
+import { Field, Review, issueOf, shapeOf, useCheck } from "./account_config.js";
+import { patchOf, resolve } from "./form.js";
+import { html } from "./html.js";
+import { useMemo, useState } from "./libraries/hooks.js";
+import { go, href } from "./route.js";
+import { may } from "./session.js";
+import { Button, Chip, Empty, Failure, Head, useRequest } from "./ui.js";
+
+const FIRST = 8; // the fields of the channel itself come first
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+
+/** The page: #/add, ?channel=irc. */
+export function Page({ query }) {
+  const file = useRequest("config.get");
+  const described = useRequest("config.schema");
+  const error = file.error ?? described.error;
+  if (!may("admin")) return html`<${Empty} title="This browser may not add accounts">It lacks operator.admin.<//>`;
+  if (error) return html`<${Failure} error=${error} onRetry=${() => [file, described].forEach((each) => each.again())} />`;
+  if (!file.data || !described.data) return html`<p class="faint" role="status">Reading what channels there are</p>`;
+  const { schema } = described.data;
+  const channels = Object.keys(resolve(schema, schema.properties.channels).properties ?? {}).sort();
+  const channel = channels.includes(query.get("channel")) ? query.get("channel") : channels[0];
+  return html`<section class="account">
+    <${Head} title="Add an account" />
+    <div class="chips" role="group" aria-label="Channel">
+      ${channels.map((each) => html`<${Chip} key=${each} on=${each === channel} onClick=${() => go(href("add", { channel: each }), { replace: true })}>${each}<//>`)}
+    </div>
+    <${Form} key=${channel} channel=${channel} file=${file.data} described=${described.data} />
+  </section>`;
+}
+
+function Form({ channel, file, described }) {
+  const fields = useMemo(() => shapeOf(described, channel), [described, channel]);
+  const [name, setName] = useState("");
+  const [edits, setEdits] = useState({});
+  const [all, setAll] = useState(false);
+  const [review, setReview] = useState(false);
+  const found = useMemo(() => patchOf(fields, {}, edits), [fields, edits]);
+  const known = file.config?.channels?.[channel]?.accounts?.[name];
+  const wrongName = !name ? "" : known ? `There is an account ${channel}:${name} already.` : NAME.test(name) ? "" : "Letters, digits, _ . and - only, at most 64.";
+  const ready = name && !wrongName && Object.keys(found.errors).length === 0;
+  const change = { channels: { [channel]: { accounts: { [name]: found.patch } } } };
+  const check = useCheck(ready ? change : null, file.hash);
+  const shown = fields.filter((field, at) => all || at < FIRST || field.kind === "secret" || field.key in edits);
+  const said = !name ? "It needs a name." : (check.error?.message ?? (check.answer ? "It is valid. Nothing else restarts." : ready ? "Checking" : ""));
+  return html`<form class="editor" onSubmit=${(event) => event.preventDefault()}>
+    <div class="form">
+      <label class="field"><span><b class="mono">name</b> it becomes ${channel}:NAME</span><input value=${name} autocomplete="off" spellcheck="false" onInput=${(event) => setName(event.currentTarget.value.trim())} />${wrongName && html`<span class="said" role="alert">${wrongName}</span>`}</label>
+      ${shown.map((field) => html`<${Field} key=${field.key} field=${field} text=${edits[field.key]} error=${found.errors[field.key] ?? issueOf(check, field.key)} onText=${(text) => setEdits((before) => ({ ...before, [field.key]: text }))} />`)}
+    </div>
+    ${check.error?.details?.command && html`<pre class="command" tabindex="0">${check.error.details.command}</pre>`}
+    <footer class="save">
+      <span role="status" class=${check.error ? "bad" : "faint"}>${said}</span>
+      <${Chip} on=${all} onClick=${() => setAll(!all)}>all fields<//>
+      <${Button} tone="primary" disabled=${!ready || Boolean(check.error)} onClick=${() => setReview(true)}>Review and add<//>
+    </footer>
+    ${review &&
+    html`<${Review}
+      title=${`Add ${channel}:${name}?`}
+      done=${`${channel}:${name} is added, and starts.`}
+      values=${{}}
+      patch=${found.patch}
+      change=${change}
+      hash=${file.hash}
+      secrets=${fields.filter((each) => each.kind === "secret").map((each) => each.key)}
+      onClose=${() => setReview(false)}
+      onSaved=${() => go(href("fleet", { q: `${channel}:${name}` }))}
+    />`}
+  </form>`;
+}
