@@ -28,7 +28,8 @@ export function Page({ parts }) {
   }
   return html`<section class=${`account ${tab === "log" ? "fill" : ""}`} key=${key}>
     <header class="head">
-      <h1><a href=${href("fleet")} class="faint" title="All accounts">Fleet</a> / ${key}</h1>
+      <a href=${href("fleet")}>All accounts</a>
+      <h1>${key}</h1>
       ${row.name && html`<p class="note">${row.name}</p>`}
     </header>
     <${Now} row=${row} />

@@ -63,7 +63,7 @@ function Editor({ row, file, described, values, onSaved }) {
       toast(error.message, "bad");
     }
   };
-  return html`<div class="editor">
+  return html`<div class="account-editor">
     <div class="chips" role="group" aria-label="How it is shown">
       <${Chip} on=${raw === null} onClick=${() => setRaw(null)}>Form<//>
       <${Chip} on=${raw !== null} onClick=${() => setRaw(JSON.stringify(merged(values, raw === null && !wrong ? hiddenless(found.patch, fields) : {}), null, 2))}>JSON<//>

@@ -58,7 +58,7 @@ function Form({ said }) {
         <input ref=${field} type="password" autocomplete="off" spellcheck="false" />
       </label>
       ${empty && html`<p class="said" role="alert">Type the token first.</p>`}
-      <button type="submit" class="button primary">Sign in</button>
+      <${Button} type="submit" tone="primary" busy=${client.connection.value.state === "refused" ? "" : `Signing in at ${location.host}`}>Sign in<//>
     </form>
     <p class="faint">The token opens the gateway once and is stored nowhere. After that this browser has a key of its own.</p>
   `;
