@@ -155,7 +155,12 @@ def imported(code: str) -> set[str]:
             | LATE
             | {"typer", "runtime.supervisor.processes.process", "runtime.supervisor.lifecycle"}
             | {"difflib", "runtime.gateway.http.endpoints", "runtime.gateway.journal.database"}
-            | {"runtime.gateway.journal.stored", "importlib.metadata", "email.message"}
+            | {
+                "runtime.gateway.journal.stored",
+                "runtime.gateway.cron.scheduler",
+                "importlib.metadata",
+                "email.message",
+            }
             | {"runtime.gateway.figures.history", "runtime.gateway.figures.streams"}
             | {f"runtime.gateway.methods.{family}" for family in FAMILIES},
         ),

@@ -51,13 +51,16 @@ log = structlog.get_logger("gateway.cron")
 
 
 class Scheduler:
-    """The scheduled jobs of one gateway, by id, the log of their runs, and where answers go."""
+    """The scheduled jobs of one gateway, by id, the log of their runs, and where answers go.
 
-    def __init__(self, links: TimerLinks, heartbeats: Heartbeats) -> None:
+    ``ended`` counts runs by how they ended.
+    """
+
+    def __init__(self, links: TimerLinks, heartbeats: Heartbeats, ended: Counter[str]) -> None:
         self.config = CronConfig()
         self.jobs: dict[str, ScheduledJob] = {}
         self.log = RunLog()
-        self.ended: Counter[str] = Counter(ok=0, error=0, skipped=0)  # runs, by how
+        self._ended = ended
         self.loaded = asyncio.Event()
         self._links = links
         self._heartbeats = heartbeats
@@ -337,7 +340,7 @@ class Scheduler:
         self, job: ScheduledJob, entry: JobRun, outcome: CronOutcome, run: Run | None = None
     ) -> tuple[ScheduledJob | None, list[KeptItem], list[tuple[str, str]], JobRun]:
         """Return what the end of a run makes: the job, what is stored and what is forgotten."""
-        self.ended[outcome.status] += 1
+        self._ended[outcome.status] += 1
         after = ended(job, outcome, local=self._links.zone())
         kept = after.job
         entry = run_log.over(entry, outcome, (kept or job).state.next_run_at_ms, run)

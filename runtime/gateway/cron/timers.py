@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import Any
+
 import structlog
 
 from ipc import timeouts
@@ -10,7 +13,6 @@ from ipc.frames.words import UNAVAILABLE
 from runtime.config.timers import CronConfig
 from runtime.gateway.cron.heartbeats import Heartbeats
 from runtime.gateway.cron.links import TimerLinks
-from runtime.gateway.cron.scheduler import Scheduler
 
 READ_SECONDS = 10.0
 
@@ -18,13 +20,31 @@ log = structlog.get_logger("gateway.cron")
 
 
 class Timers:
-    """The scheduled jobs and the heartbeats of one gateway."""
+    """The scheduled jobs and heartbeats of one gateway; ``ended`` counts runs of jobs, by how."""
 
     def __init__(self, links: TimerLinks) -> None:
         self.links = links
         self.heartbeats = Heartbeats(links)
-        self.scheduler = Scheduler(links, self.heartbeats)
+        self._config: CronConfig | None = None
+        self.ended: Counter[str] = Counter(ok=0, error=0, skipped=0)
+        self._scheduler: Any = None
         self._begun = False
+
+    @property
+    def scheduler(self) -> Any:
+        """The ``Scheduler``, made when it is needed: a gateway without a journal has no jobs."""
+        if self._scheduler is None:
+            from runtime.gateway.cron.scheduler import Scheduler
+
+            self._scheduler = Scheduler(self.links, self.heartbeats, self.ended)
+            if self._config is not None:
+                self._scheduler.configure(self._config)
+        return self._scheduler
+
+    def figures(self) -> tuple[int, int]:
+        """Return how many scheduled jobs there are, and how many of their runs are under way."""
+        scheduler = self._scheduler
+        return (0, 0) if scheduler is None else (len(scheduler.jobs), scheduler.in_flight)
 
     async def ready(self) -> None:
         """Wait until the jobs are read; raises ``RemoteError`` where that takes too long.
@@ -42,7 +62,9 @@ class Timers:
 
     def configure(self, config: CronConfig) -> None:
         """Apply another configuration of scheduled jobs."""
-        self.scheduler.configure(config)
+        self._config = config
+        if self._scheduler is not None:
+            self._scheduler.configure(config)
 
     def begin(self) -> None:
         """Read what the journal holds and begin, once; where there is none, there is nothing."""
@@ -66,4 +88,5 @@ class Timers:
     def close(self) -> None:
         """Begin nothing more."""
         self.heartbeats.close()
-        self.scheduler.close()
+        if self._scheduler is not None:
+            self._scheduler.close()

@@ -109,10 +109,10 @@ def _of_agents(parts: GatewayParts) -> Iterator[Series]:
     yield gauge("runs_waiting", "Runs of agents that wait.", runs["waiting"])
     yield gauge("runs_running", "Runs that an agent has.", runs["running"])
     yield counters("runs_ended", "Runs that have ended.", "outcome", runs["ended"])
-    scheduler = parts.timers.scheduler
-    yield gauge("cron_jobs", "Scheduled jobs.", len(scheduler.jobs))
-    yield gauge("cron_running", "Runs of jobs under way.", scheduler.in_flight)
-    yield counters("cron_runs", "Runs of jobs that have ended.", "outcome", scheduler.ended)
+    jobs, running = parts.timers.figures()
+    yield gauge("cron_jobs", "Scheduled jobs.", jobs)
+    yield gauge("cron_running", "Runs of jobs under way.", running)
+    yield counters("cron_runs", "Runs of jobs that have ended.", "outcome", parts.timers.ended)
 
 
 def _of_http(parts: GatewayParts) -> Iterator[Series]:

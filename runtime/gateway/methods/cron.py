@@ -228,7 +228,8 @@ async def cron_runs(parts: GatewayParts, client: ConnectedClient, params: CronRu
 async def _ready(parts: GatewayParts) -> Scheduler:
     await parts.timers.ready()
     await parts.asking.journal()
-    return parts.timers.scheduler
+    scheduler: Scheduler = parts.timers.scheduler
+    return scheduler
 
 
 def _job(scheduler: Scheduler, id: str, *, got: bool = False) -> ScheduledJob:

@@ -18,6 +18,7 @@ async def test_nothing_is_opened_for_timers_that_there_are_not() -> None:
         rig.parts.timers.begin()
         rig.parts.timers.configure(CronConfig(max_jobs=3))
         assert rig.parts.intake.journal is None
+        assert rig.parts.timers.figures() == (0, 0)
         listed = rig.parts.agents.listed
         entry = replace(listed.entries["echo"], heartbeat=HeartbeatConfig(every="1h"))
         rig.parts.agents.listed = replace(listed, entries={"echo": entry})
