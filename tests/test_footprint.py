@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from runtime.gateway.methods import LATE as FAMILIES
+from tests.support.commandline import unmeasured
 from workers.agents.registry import BUILT_IN as AGENTS
 from workers.registry import BUILT_IN as CHANNELS
 
@@ -130,7 +131,7 @@ def imported(code: str) -> set[str]:
     Or whatever it puts in the place of ``sys.modules``.
     """
     told = f"{code}\nimport json, sys\nprint(json.dumps(list(sys.modules)))"
-    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environ = unmeasured(os.environ) | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", told], env=environ, capture_output=True, text=True, timeout=60
     )

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.support.commandline import Result
+from tests.support.commandline import Result, unmeasured
 from tests.support.daemon import Daemon
 from tests.support.ordinary_user import may_look_into, need_ordinary_user
 from tests.support.until import PATIENCE
@@ -122,6 +122,7 @@ async def test_too_few_open_files_is_said_at_once(tmp_path: Path) -> None:
 async def test_no_home_is_said_in_one_sentence(tmp_path: Path, home: str) -> None:
     need_ordinary_user()
     daemon = Daemon(tmp_path, LOCAL)
+    daemon.env = unmeasured(daemon.env)
     for name in ("TRUNKLINE_STATE_DIR", "TRUNKLINE_CONFIG_PATH", "TRUNKLINE_RUNTIME_DIR"):
         del daemon.env[name]
     in_shell(daemon, Path("/"), f'{home}; exec setpriv --reuid 4242 --clear-groups "$@"')
