@@ -53,5 +53,6 @@ async def test_a_thousand_sessions_at_once_are_all_answered_once(tmp_path: Path)
         async with await daemon.client() as client:
             runs = (await client.call("status"))["runs"]
         assert (runs["waiting"], runs["running"]) == (0, 0)
-        assert runs["ended"] == {"final": 2 * PEOPLE * len(LINES)}
+        ended = {state: count for state, count in runs["ended"].items() if count}
+        assert ended == {"final": 2 * PEOPLE * len(LINES)}
         assert grown < MORE_MIB * MIB, f"{grown / MIB:.1f} MiB more"

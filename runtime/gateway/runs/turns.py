@@ -7,10 +7,11 @@ keeps it. What is decided, ``turn_table`` decides.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 
 from ipc.errors import PeerGone
-from ipc.frames.data import PACK_BYTES, PACK_FRAMES, TurnBegin, encode
+from ipc.frames.data import PACK_BYTES, PACK_FRAMES, TurnBegin, TurnEvents, encode
 from ipc.frames.words import is_agent
 from runtime.gateway.accounts.peers import Peer, Peers
 from runtime.gateway.runs.turn_carrier import TurnCarrier
@@ -21,6 +22,7 @@ from runtime.gateway.runs.turn_table import (
 )
 
 SMALL_BYTES = 100  # about what a frame takes without a payload
+EVENTS_A_TURN = 256  # of all agents in one turn of the loop, 2 ms; the others wait for the next
 MAX_QUEUED = 20_000  # frames to one process that does not read; then those that say the same go
 
 Send = Callable[[bytes, bytes], bool]
@@ -45,6 +47,9 @@ class TurnLink(TurnCarrier):
         self._send: Send = lambda peer, body: False
         self._queued: dict[Peer, list[TurnFrameDown]] = {}
         self._scheduled = False
+        self._waiting: deque[tuple[Peer, TurnFrameUp]] = deque()  # frames, for another turn
+        self._left = EVENTS_A_TURN  # in this turn of the loop
+        self._renewing = False
         peers.follow(self._welcomed, self._forgotten)
 
     def attach(self, send: Send) -> None:
@@ -56,17 +61,45 @@ class TurnLink(TurnCarrier):
         return self._table.incarnation_of(agent)
 
     def on_frame(self, peer: Peer, frame: TurnFrameUp) -> None:
-        """Take a frame of a peer that is welcome."""
-        self._do(self._table.take(peer.key, peer.incarnation, frame))
+        """Take a frame of a peer that is welcome, in a later turn of the loop where many come."""
+        self._waiting.append((peer, frame))
+        if len(self._waiting) == 1:
+            self._take_some()
 
     def close(self) -> None:
         """Do nothing more: the turns go on, and the next gateway with them."""
         super().close()
         self._queued.clear()
+        self._waiting.clear()
+
+    def _take_some(self) -> None:
+        if not self._renewing:
+            self._renewing = True
+            self._loop.call_soon(self._renew)
+        while self._waiting and self._left > 0:
+            self._take_next()
+
+    def _take_next(self) -> None:
+        peer, frame = self._waiting.popleft()
+        self._left -= len(frame.payloads) if isinstance(frame, TurnEvents) else 1
+        self._do(self._table.take(peer.key, peer.incarnation, frame))
+
+    def _renew(self) -> None:
+        """Begin another turn of the loop."""
+        self._renewing = False
+        self._left = EVENTS_A_TURN
+        if self._waiting:
+            self._take_some()
+
+    def _take_all(self) -> None:
+        """Take what waits, before what happens to its agents is followed."""
+        while self._waiting:
+            self._take_next()
 
     def _welcomed(self, peer: Peer) -> None:
         if not is_agent(peer.key):
             return
+        self._take_all()
         before = self._table.incarnation_of(peer.key)
         if self._queued.get(peer) and not self._flush_to(peer):
             return  # it does not read: no more of the same
@@ -76,6 +109,7 @@ class TurnLink(TurnCarrier):
 
     def _forgotten(self, peer: Peer) -> None:
         if is_agent(peer.key):
+            self._take_all()
             self._queued.pop(peer, None)
             self._do(self._table.left(peer.key, peer.incarnation))
 

@@ -24,7 +24,12 @@ from ipc.frames.data import (
 )
 from ipc.identity.peer import PeerProof
 from runtime.gateway.runs.turn_carrier import name_of
-from runtime.gateway.runs.turns import TurnLink, packs_of_turns, without_repeats
+from runtime.gateway.runs.turns import (
+    EVENTS_A_TURN,
+    TurnLink,
+    packs_of_turns,
+    without_repeats,
+)
 from tests.support.controllable_agent import AGENT
 from tests.support.gateway_rig import SECRET, GatewayRig, gateway_rig, row
 from tests.support.turns import begin, in_ms, turn_of
@@ -352,3 +357,42 @@ async def test_a_thousand_turns_at_once_in_one_process(short_path: Path) -> None
         await until(lambda: all(caller.outcomes for caller in callers))
         assert {caller.outcomes[0].state for caller in callers} == {"aborted"}
         assert len(turns) == 0
+
+
+class PlayedPeers:
+    """Peers of which the test says when they come and go."""
+
+    def __init__(self) -> None:
+        self.by_key: dict[str, Any] = {}
+
+    def follow(self, welcomed: Any, forgotten: Any) -> None:
+        self.welcomed, self.forgotten = welcomed, forgotten
+
+
+async def test_a_flood_is_taken_in_several_turns_of_the_loop_and_before_the_end_of_its_agent() -> (
+    None
+):
+    peers: Any = PlayedPeers()
+    turns = TurnLink(peers)
+    peer: Any = type("Played", (), {"key": KEY, "incarnation": 1, "id": b"p"})()
+    caller = start(turns, "x")
+    peers.welcomed(peer)
+    piece = msgspec.json.encode(Delta("x"))
+    name = name_of("run-1", 1)
+
+    def send(first: int, last: int) -> None:
+        turns.on_frame(peer, TurnEvents(name, first, [piece] * (last + 1 - first)))
+
+    half = EVENTS_A_TURN // 2
+    for number in range(8):
+        send(1 + number * half, (number + 1) * half)
+    assert len(caller.events) == EVENTS_A_TURN
+    await asyncio.sleep(0)
+    assert EVENTS_A_TURN < len(caller.events) <= 2 * EVENTS_A_TURN
+    await until(lambda: len(caller.events) == 8 * half)
+    send(8 * half + 1, 10 * half)
+    send(10 * half + 1, 12 * half)
+    assert len(caller.events) < 12 * half
+    peers.forgotten(peer)
+    assert (len(caller.events), caller.deaths) == (12 * half, [True])
+    turns.close()
