@@ -47,7 +47,7 @@ function Form({ channel, file, described }) {
   const said = !name ? "It needs a name." : (check.error?.message ?? (check.answer ? "It is valid. Nothing else restarts." : ready ? "Checking" : ""));
   return html`<form class="account-editor" onSubmit=${(event) => event.preventDefault()}>
     <div class="form">
-      <label class="field"><span><b class="mono">name</b> it becomes ${channel}:NAME</span><input value=${name} autocomplete="off" spellcheck="false" onInput=${(event) => setName(event.currentTarget.value.trim())} />${wrongName && html`<span class="said" role="alert">${wrongName}</span>`}</label>
+      <label class="field"><span><b>Account</b> it becomes ${channel}:ACCOUNT</span><input value=${name} autocomplete="off" spellcheck="false" onInput=${(event) => setName(event.currentTarget.value.trim())} />${wrongName && html`<span class="said" role="alert">${wrongName}</span>`}</label>
       ${shown.map((field) => html`<${Field} key=${field.key} field=${field} text=${edits[field.key]} error=${found.errors[field.key] ?? issueOf(check, field.key)} onText=${(text) => setEdits((before) => ({ ...before, [field.key]: text }))} />`)}
     </div>
     ${check.error?.details?.command && html`<pre class="command" tabindex="0">${check.error.details.command}</pre>`}
