@@ -139,6 +139,10 @@ async def test_a_conversation_goes_on_and_its_text_is_never_markup() -> None:
         await expect(answer).to_contain_text("echo: see ls and this <img src=x onerror=alert(1)>")
         await expect(answer.locator("code")).to_have_text("ls")
         await expect(page.locator(".transcript img")).to_have_count(0)
+        await page.get_by_label("Message", exact=True).fill("/whoami")
+        await page.keyboard.press("Enter")  # answered by the gateway: no agent is waited for
+        await expect(answer).to_contain_text("You: client")
+        await expect(page.get_by_role("button", name="Stop")).to_have_count(0)
         await page.get_by_role("button", name="New conversation").click()
         await page.get_by_role("button", name="Begin").click()
         await expect(console.text("Nothing has been said here yet")).to_be_visible()
@@ -155,6 +159,8 @@ async def test_the_configuration_is_checked_compared_and_saved() -> None:
         await expect(page.get_by_role("button", name="Look at the changes")).to_be_disabled()
         new = text.replace('"accounts": {', '"accounts": {"harness-900": {}, ', 1)
         await editor.fill(new)
+        await console.open("fleet", "Fleet")  # what was typed is there when one comes back
+        await console.open("configuration", "Configuration")
         await expect(console.text("Saving it starts local:harness-900.")).to_be_visible()
         await page.get_by_role("button", name="Look at the changes").click()
         await expect(page.get_by_role("region", name="Difference")).to_contain_text("harness-900")

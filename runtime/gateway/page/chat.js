@@ -138,7 +138,8 @@ function Talk({ session, onSaid }) {
   const lines = Object.entries(live).filter(([run]) => run !== flying?.runId || live[run].text);
   const pending = [...(page?.pendingInputs?.items ?? []).map((each) => ({ run: each.runId, text: each.message })), ...waiting];
   const queue = [...new Map(pending.map((each) => [each.run, each])).values()];
-  const busy = Boolean(flying) || queue.length > 0 || lines.some(([, each]) => !each.ended);
+  const isOpen = (each) => !live[each.run]?.ended; // a command is answered by the gateway, and is in no history
+  const busy = Boolean(flying) || queue.some(isOpen) || lines.some(([, each]) => !each.ended);
   useLayoutEffect(() => {
     const element = place.current;
     if (element && follows.current) element.scrollTop = element.scrollHeight;
@@ -155,7 +156,7 @@ function Talk({ session, onSaid }) {
   useKeys({ s: ["stop the answer", () => busy && stop()] });
   const said = (run, text) => {
     follows.current = true;
-    setWaiting((before) => [...before, { run, text }]);
+    if (run) setWaiting((before) => [...before, { run, text }]);
     history.again();
     onSaid();
   };
@@ -177,7 +178,7 @@ function Talk({ session, onSaid }) {
       ${!page && !history.error && html`<p class="faint" role="status">Reading what was said</p>`}
       <ol>
         ${page?.messages.map((entry) => html`<${Entry} key=${entry.__openclaw.id} entry=${entry} />`)}
-        ${queue.map((each) => html`<li key=${each.run} class="entry user"><p class="by">You <span class="faint">the agent has it not yet, or is answering</span></p><${Text} text=${each.text} /></li>`)}
+        ${queue.map((each) => html`<li key=${each.run} class="entry user"><p class="by">You ${isOpen(each) && html`<span class="faint">the agent has it not yet, or is answering</span>`}</p><${Text} text=${each.text} /></li>`)}
         ${flying && !live[flying.runId]?.text && html`<li class="entry assistant"><p class="by">Agent <span class="busy">is answering</span></p>${flying.text && html`<${Text} text=${flying.text} />`}</li>`}
         ${lines.map(([run, each]) => html`<li key=${run} class="entry assistant"><p class="by">Agent <span class=${each.error ? "bad" : "busy"}>${ENDS[each.ended] ?? "is answering"}</span></p>${each.text && html`<${Text} text=${each.text} />`}${each.error && html`<p class="bad">${each.error}</p>`}</li>`)}
       </ol>
@@ -202,7 +203,8 @@ function Composer({ session, busy, onSaid, onStop }) {
     try {
       const answer = await client.request("chat.send", { sessionKey: session, message: text, idempotencyKey: run });
       field.current.value = "";
-      onSaid(answer.runId ?? run, text);
+      if (!answer.runId) toast(answer.runIds?.length ? "Stopped" : "Nothing was running"); // a word such as /stop
+      onSaid(answer.runId, text);
     } catch (error) {
       toast(error.maybeExecuted ? `${error.message}. Look at the conversation before you send it again.` : error.message, "bad");
     }

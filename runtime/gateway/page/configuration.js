@@ -11,6 +11,8 @@ import { count } from "./words.js";
 
 const PAUSE_MS = 500; // in which nothing was typed, before the text is checked
 
+let draft = null; // what was typed and not saved when the page was left: `{text, hash}`
+
 /** The page. */
 export function Page() {
   const file = useRequest("config.get");
@@ -26,9 +28,15 @@ export function Page() {
   const edited = loaded !== null && text !== (loaded.raw ?? "");
   useEffect(() => {
     if (!file.data) return;
-    if (!loaded || !edited) take(file.data);
+    if (!loaded && draft?.hash === file.data.hash) {
+      setText(draft.text);
+      setLoaded(file.data);
+    } else if (!loaded || !edited) take(file.data);
     else if (file.data.hash !== loaded.hash) setElsewhere(true);
   }, [file.data]);
+  useEffect(() => {
+    if (loaded) draft = edited ? { text, hash: loaded.hash } : null;
+  }, [edited, text]);
   useEffect(() => client.on("config.changed", () => file.again()), []);
   useEffect(() => {
     if (!edited) return undefined;

@@ -199,7 +199,7 @@ function Accounts({ accounts, text, only, onSet }) {
     const words = wordsOf(text);
     return accounts
       .filter((each) => (only !== "closed" || isClosed(each)) && words.every((word) => `${each.account} ${each.dmPolicy} ${each.groupPolicy} ${(each.allowFrom ?? []).join(" ")} ${Object.keys(each.groups).join(" ")}`.toLowerCase().includes(word)))
-      .sort((a, b) => droppedOf(b) - droppedOf(a) || a.account.localeCompare(b.account))
+      .sort((a, b) => Number(isClosed(b)) - Number(isClosed(a)) || droppedOf(b) - droppedOf(a) || a.account.localeCompare(b.account))
       .map((each) => each.account);
   }, [accounts, text, only]);
   return html`<section class="fill access" aria-labelledby="lists">

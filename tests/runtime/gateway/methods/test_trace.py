@@ -64,3 +64,20 @@ async def test_what_was_kept_as_context_has_no_run_and_strange_names_are_refused
         ):
             with pytest.raises(RemoteError, match=text):
                 await client.call("messages.trace", params)
+
+
+async def test_why_a_message_was_dropped_is_said_in_words() -> None:
+    closed = {KEY: {"dm": "disabled"}}
+    async with gateway_rig(row(KEY, **ON), agents="echo") as rig:
+        worker = await rig.worker(KEY, **ON)
+        await rig.report(row(KEY, **ON), access=closed)
+        worker.say(1, flags=INBOUND_ADDRESSED)
+        await acked(worker, 1)
+        client = await rig.client()
+        async with asyncio.timeout(PATIENCE):  # until the decision is stored
+            while True:
+                way = await client.call("messages.trace", {"channel": "irc", "cursor": "1:1"})
+                if way["admission"]["outcome"] == "drop":
+                    break
+        text = "direct messages are disabled"
+        assert way["admission"] == {"outcome": "drop", "reason": "dm-disabled", "text": text}
