@@ -17,8 +17,11 @@ from typing import Any
 from unittest.mock import patch
 
 import jsonschema
+from jsonschema.exceptions import best_match
 
 from ipc.websocket.connection import Connection
+from runtime.gateway.clients.admission import Admission
+from runtime.gateway.clients.client import ConnectedClient
 
 VARIABLE = "TRUNKLINE_WIRE_SCHEMA"
 OURS = {
@@ -37,6 +40,20 @@ RESULTS = {
     "connect": "HelloOk",
     "channels.status": "ChannelsStatusResult",
     "agents.list": "AgentsListResult",
+    "agent.identity.get": "AgentIdentityResult",
+    "channels.pairing.list": "ChannelsPairingListResult",
+    "channels.pairing.dismiss": "ChannelsPairingDismissResult",
+    "chat.message.get": "ChatMessageGetResult",
+    "commands.list": "CommandsListResult",
+    "cron.add": "CronAddResult",
+    "cron.get": "CronJob",
+    "cron.update": "CronJob",
+    "models.list": "ModelsListResult",
+    "sessions.create": "SessionsCreateResult",
+    "sessions.delete": "SessionsDeleteResult",
+    "sessions.resolve": "SessionsResolveResult",
+    "sessions.search": "SessionsSearchResult",
+    "tools.catalog": "ToolsCatalogResult",
     "config.schema": "ConfigSchemaResponse",
     "config.schema.lookup": "ConfigSchemaLookupResult",
     "logs.tail": "LogsTailResult",
@@ -45,10 +62,28 @@ RESULTS = {
 }
 EVENTS = {
     "tick": "TickEvent",
+    "agent": "AgentEvent",
+    "chat": "ChatEvent",
     "shutdown": "ShutdownEvent",
     "node.invoke.request": "NodeInvokeRequestEvent",
     "device.pair.requested": "DevicePairRequestedEvent",
     "device.pair.resolved": "DevicePairResolvedEvent",
+}
+
+# What stands beside the schema (docs/protocol.md, "Beside the schema").
+FIELDS = {
+    "connect": ("auth.method", "features.repeatable"),
+    "channels.status": ("statusIssues",),
+    "agent": ("agentId", "sessionKey", "sessionId"),
+    "agents.list": tuple(
+        f"agents.*.{name}"
+        for name in ("kind", "phase", "cause", "incarnation", "health", "enabled", "configured")
+    ),
+    "models.list": ("models.*.agents",),
+    "channels.pairing.list": ("people", "requests.*.verified"),
+    "cron.add": ("catchUp", "effectiveAgentId", "deliveryPreview"),
+    "cron.get": ("catchUp", "effectiveAgentId", "deliveryPreview"),
+    "cron.update": ("catchUp", "effectiveAgentId", "deliveryPreview"),
 }
 
 
@@ -57,7 +92,7 @@ class Wire:
 
     def __init__(self, folder: Path) -> None:
         self.problems: list[str] = []
-        self.checked = 0
+        self.asked = self.checked = 0
         self._folder = str(folder)
         self._methods: dict[tuple[int, Any], str] = {}
         self._protocols: dict[int, int] = {}
@@ -68,13 +103,18 @@ class Wire:
             frame = json.loads(payload)
         except (ValueError, RecursionError):
             return
+        self.asked += 1
         if isinstance(frame, dict) and isinstance(frame.get("id"), str):
             self._methods[id(connection), frame["id"]] = str(frame.get("method"))
 
     def said(self, connection: Connection, framed: bytes) -> None:
         """Check the frames of one write."""
         for payload in _payloads(framed):
-            self._check(connection, json.loads(payload))
+            self.check(connection, payload)
+
+    def check(self, connection: Connection, payload: bytes) -> None:
+        """Check one frame."""
+        self._check(connection, json.loads(payload))
 
     def _check(self, connection: Connection, frame: dict[str, Any]) -> None:
         self.checked += 1
@@ -92,7 +132,7 @@ class Wire:
             return
         payload = frame.get("payload")
         if name in EVENTS:
-            self._holds(EVENTS[name], payload, name)
+            self._holds(EVENTS[name], _without_ours(name, payload), name)
         elif name == "presence":
             for row in (payload or {}).get("presence", [{}]):
                 self._holds("PresenceEntry", row, name)
@@ -118,7 +158,8 @@ class Wire:
             self._holds(RESULTS[method], _without_ours(method, payload), method)
 
     def _holds(self, name: str, value: Any, what: str) -> None:
-        for error in validator(self._folder, name).iter_errors(value):
+        for whole in validator(self._folder, name).iter_errors(value):
+            error = best_match([whole]) or whole  # of several shapes the one that is nearest
             place = "/".join(map(str, error.absolute_path))
             self.problems.append(f"{what}: {name} at /{place}: {error.message[:300]}")
 
@@ -131,36 +172,53 @@ def recorded() -> Iterator[Wire | None]:
         yield None
         return
     wire = Wire(Path(folder))
-    deliver, send = Connection._deliver, Connection.send_framed
+    send, send_framed = Connection.send, Connection.send_framed
+    connecting, calling = Admission.receive, ConnectedClient.receive
 
-    def heard(connection: Connection, first: int, payload: bytes) -> None:
-        wire.heard(connection, payload)
-        deliver(connection, first, payload)
+    def first_heard(admission: Admission, payload: bytes) -> None:
+        wire.heard(admission.connection, payload)
+        connecting(admission, payload)
 
-    def said(connection: Connection, framed: bytes) -> None:
+    def heard(client: ConnectedClient, payload: bytes) -> None:
+        wire.heard(client.connection, payload)
+        calling(client, payload)
+
+    def said(connection: Connection, payload: bytes) -> None:
+        wire.check(connection, payload)
+        send(connection, payload)
+
+    def said_framed(connection: Connection, framed: bytes) -> None:
         wire.said(connection, framed)
-        send(connection, framed)
+        send_framed(connection, framed)
 
     with (
-        patch.object(Connection, "_deliver", heard),
-        patch.object(Connection, "send_framed", said),
+        patch.object(Admission, "receive", first_heard),
+        patch.object(ConnectedClient, "receive", heard),
+        patch.object(Connection, "send", said),
+        patch.object(Connection, "send_framed", said_framed),
     ):
         yield wire
+    if wire.asked and not wire.checked:
+        wire.problems.append("requests came, and no frame was seen that answers them")
 
 
-def _without_ours(method: str, payload: Any) -> Any:
-    """Leave out what the schema does not know (docs/protocol.md, "Beside the schema").
+def _without_ours(name: str, payload: Any) -> Any:
+    """Return an answer or an event without what stands in ``FIELDS``."""
+    for path in FIELDS.get(name, ()):
+        payload = _without(payload, path.split("."))
+    return payload
 
-    OpenClaw itself sends since 2026.9.6 ``auth.method`` in the hello and ``statusIssues`` in
-    ``channels.status``; ``features.repeatable`` is ours, for clients that ask for it.
-    """
-    if method == "channels.status" and isinstance(payload, dict):
-        return {key: value for key, value in payload.items() if key != "statusIssues"}
-    if method != "connect" or not isinstance(payload, dict) or "auth" not in payload:
-        return payload
-    auth = {key: value for key, value in payload["auth"].items() if key != "method"}
-    features = {key: each for key, each in payload["features"].items() if key != "repeatable"}
-    return payload | {"auth": auth, "features": features}
+
+def _without(value: Any, path: list[str]) -> Any:
+    """Return a value without what is found along a path, ``*`` being each of a list."""
+    head, *rest = path
+    if head == "*" and isinstance(value, list):
+        return [_without(each, rest) for each in value]
+    if not isinstance(value, dict) or head not in value:
+        return value
+    if rest:
+        return value | {head: _without(value[head], rest)}
+    return {key: each for key, each in value.items() if key != head}
 
 
 def _payloads(framed: bytes) -> Iterator[bytes]:

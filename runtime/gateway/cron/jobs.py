@@ -198,6 +198,8 @@ def schedule_of(job: ScheduledJob, local: tzinfo = UTC) -> Schedule:
 def shown(job: ScheduledJob) -> dict[str, Any]:
     """Return a job as answers have it: with its revision, and its next and last run beside it."""
     row: dict[str, Any] = msgspec.to_builtins(job)
+    if isinstance(job.delivery, JobDelivery):
+        row["delivery"] = {"mode": job.delivery.mode, **row["delivery"]}  # OpenClaw's always has it
     state: dict[str, Any] = row["state"]
     kept = msgspec.json.encode(
         msgspec.structs.replace(job, state=JobState()), order="deterministic"
