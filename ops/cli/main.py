@@ -50,6 +50,7 @@ class Commands(LazyGroup):
         "backup": ("ops.commands.journal:backup", "Copy the journal, while it is in use."),
         "restore": ("ops.commands.journal:restore", "Put a copy in the journal's place."),
         "config": ("ops.commands.config", "Find, check and show the configuration."),
+        "import": ("ops.commands.importing", "Take over the configuration of OpenClaw."),
         "version": ("ops.commands.daemon:version", "Show the version."),
     }
 

@@ -1,0 +1,109 @@
+"""Imports a configuration of OpenClaw: reads it, makes ours of it, and writes that if it is asked.
+
+Nothing of the original is changed.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ops.exits import ExitCode, OperatorError, UsageFailure
+from ops.openclaw.draft import plain
+from ops.openclaw.imported import Imported
+from ops.openclaw.reading import dotenv_beside, read_original
+from ops.openclaw.translation import inline_variables, translate
+from ops.openclaw.validation import prune
+from ops.openclaw.variables import Variables
+from runtime.config.files import create, make_private, replace
+from runtime.config.places import Places
+from runtime.config.redact import redacted
+from workers.registry import manifests
+
+ROOTS = "OPENCLAW_INCLUDE_ROOTS"
+TOKEN_BYTES = 32
+TWO_BOTS = "two programs with one bot take each other's messages"
+
+
+def default_source(environ: Mapping[str, str]) -> Path:
+    """Return where OpenClaw keeps its configuration, by its own variables."""
+    if chosen := environ.get("OPENCLAW_CONFIG_PATH"):
+        return Path(chosen).expanduser()
+    state = environ.get("OPENCLAW_STATE_DIR") or "~/.openclaw"
+    return Path(state).expanduser() / "openclaw.json"
+
+
+def import_openclaw(source: Path, places: Places, environ: Mapping[str, str]) -> Imported:
+    """Return what a configuration of OpenClaw comes to in ours; writes nothing.
+
+    Raises ``OperatorError`` where it cannot be read.
+    """
+    if places.config_path.suffix == ".toml":
+        raise OperatorError(
+            f"{places.config_path}: an import makes JSON5; name a file with --config FILE.json5",
+            ExitCode.USAGE,
+        )
+    roots = [Path(each) for each in environ.get(ROOTS, "").split(os.pathsep) if each]
+    original = read_original(source, roots)
+    known = manifests()
+    variables = Variables(environ, dotenv_beside(source), inline_variables(original.values))
+    draft = translate(original.values, variables, list(known), secrets.token_urlsafe(TOKEN_BYTES))
+    text = prune(draft, places, source)
+    config = plain(draft.config)
+    return Imported(
+        source=str(source),
+        target=str(places.config_path),
+        files=[str(each) for each in original.files],
+        notes=draft.notes,
+        text=text,
+        shown=redacted(config, known),
+        advice=list(_advice(config, environ)),
+    )
+
+
+def write_imported(imported: Imported, *, force: bool) -> None:
+    """Write our file, for its owner only; raises ``UsageFailure`` where there is one already.
+
+    With ``force`` it is replaced, and stays beside the new one as ``.bak``.
+    """
+    path = Path(imported.target)
+    make_private(path.parent)
+    try:
+        if force and path.exists():
+            path.chmod(0o600)
+            replace(path, imported.text)
+        else:
+            create(path, imported.text)
+    except FileExistsError:
+        raise UsageFailure(
+            f"{path} is there already; --force replaces it, and keeps it as {path.name}.bak"
+        ) from None
+
+
+def _advice(config: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield what is to be done before the daemon is started."""
+    channels = config.get("channels", {})
+    if channels:
+        commands = "; ".join(
+            f"openclaw config set channels.{each}.enabled false" for each in channels
+        )
+        yield f"before `trunkline up`, turn off what came along ({TWO_BOTS}): {commands}"
+    names = sorted({name for name in _variables(config) if not environ.get(name)})
+    if names:
+        yield f"the daemon needs these variables: {', '.join(names)}"
+    if any(each.get("kind") == "openclaw" for each in config["agents"]["entries"].values()):
+        yield "leave OpenClaw's gateway running: its agents answer from there"
+
+
+def _variables(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        if value.get("source") == "env" and isinstance(value.get("id"), str):
+            yield value["id"]
+        for each in value.values():
+            yield from _variables(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _variables(each)

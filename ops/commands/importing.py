@@ -1,0 +1,51 @@
+"""The commands ``trunkline import …``: configurations of other programs. No daemon is needed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ops.commands.option_groups import LocalOptions, command
+from ops.commands.options import command_app
+
+app = command_app("Make a configuration of that of another program.")
+
+
+@app.callback()
+def importing() -> None:
+    """Make a configuration of that of another program."""
+
+
+@command(app)
+def openclaw(
+    *,
+    path: Annotated[
+        str | None,
+        typer.Argument(metavar="[PATH]", help="OpenClaw's file; ~/.openclaw/openclaw.json else."),
+    ] = None,
+    write: Annotated[bool, typer.Option("--write", help="Write it, as a new file.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --write: replace the file that is there.")
+    ] = False,
+    options: LocalOptions,
+) -> None:
+    """Print what an openclaw.json comes to here: what is taken, changed and left."""
+    from ops.actions.import_openclaw import default_source, import_openclaw, write_imported
+    from ops.connect.places import places_of
+    from ops.exits import UsageFailure
+    from ops.output.imported import document, show_imported
+    from ops.output.show import show_json
+
+    if force and not write:
+        raise UsageFailure("--force has no effect without --write")
+    source = Path(path).expanduser() if path is not None else default_source(os.environ)
+    made = import_openclaw(source, places_of(options.target), os.environ)
+    if write:
+        write_imported(made, force=force)
+    if options.json:
+        show_json(document(made, written=write))
+    else:
+        show_imported(made, written=write)

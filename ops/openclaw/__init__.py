@@ -1,0 +1,1 @@
+"""Translates a configuration of OpenClaw into one of ours."""

@@ -1,0 +1,106 @@
+"""Translates secrets of OpenClaw: a reference stays one, what stands in plain text stays so. Pure.
+
+OpenClaw names a secret by a source, a provider and an id; ours by a source and an id. Its store, a
+pointer into a JSON file and the protocol of its ``exec`` providers have no counterpart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from ops.openclaw.draft import Draft, Place, Target
+from ops.openclaw.variables import fill, variable_alone
+
+REDACTED = ("__OPENCLAW_REDACTED__", "***", "[redacted]")
+STORED = "lies in OpenClaw's own store: write it to a file and refer to that"
+POINTED = "is one value inside a JSON file: write it to a file of its own and refer to that"
+ASKED = "comes from a program that speaks OpenClaw's protocol: refer to a command that prints it"
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """What stands in our file; without a reason it is what stood in the original."""
+
+    value: Any
+    reason: str = ""
+
+
+class _Lost(Exception):
+    """A secret that cannot be carried, and why."""
+
+
+def take_secret(draft: Draft, place: Place, target: Target, value: Any) -> None:
+    """Put a secret, or where it is, into our file."""
+    try:
+        kept = _kept(draft, value)
+    except _Lost as lost:
+        draft.leave(place.path, str(lost))
+        return
+    if kept.reason:
+        draft.change(place.path, target, kept.value, kept.reason)
+    else:  # a text: nothing is filled in it any more
+        draft.change(place.path, target, kept.value, "")
+        draft.notes[-1] = msgspec.structs.replace(draft.notes[-1], group="taken")
+
+
+def take_secret_file(draft: Draft, place: Place, target: Target, value: Any) -> None:
+    """Refer to a file that holds a secret and nothing else, by its path in the original."""
+    found = fill(value, draft.variables)
+    if not isinstance(found.value, str) or found.missing or not found.value.startswith(("/", "~/")):
+        draft.leave(place.path, "is no absolute path")
+    elif draft.has(target):
+        draft.leave(place.path, f"stands beside {target[-1]}, which counts first")
+    else:
+        reference = {"source": "file", "id": found.value}
+        draft.change(place.path, target, reference, "a reference to the same file")
+
+
+def _kept(draft: Draft, value: Any) -> _Kept:
+    if isinstance(value, Mapping):
+        return _referred(draft, value)
+    if not isinstance(value, str) or not value:
+        raise _Lost("is no secret: neither a text nor a reference")
+    if value in REDACTED:
+        raise _Lost("was hidden before it was written: put the secret in by hand")
+    name = variable_alone(value)
+    if name is not None:
+        return _variable(draft, name, "a reference to the same variable")
+    found = fill(value, draft.variables)
+    if found.missing:
+        raise _Lost(
+            f"the variable {', '.join(found.missing)} is not set: run the import where it is"
+        )
+    draft.used_variables.update(found.inline)
+    return _Kept(found.value, f"with the value of {', '.join(found.used)}" if found.used else "")
+
+
+def _variable(draft: Draft, name: str, reason: str) -> _Kept:
+    if draft.variables.is_inline(name):
+        draft.used_variables.add(name)
+        return _Kept(draft.variables.inline[name], f"the value of {name}, which stands in env.vars")
+    if not draft.variables.environ.get(name) and draft.variables.dotenv.get(name):
+        reason += "; it stands in OpenClaw's .env: give it to Trunkline's daemon too"
+    return _Kept({"source": "env", "id": name}, reason)
+
+
+def _referred(draft: Draft, value: Mapping[str, Any]) -> _Kept:
+    source, named = value.get("source"), value.get("id")
+    alias = value.get("provider", "default")
+    if not isinstance(named, str) or not named:
+        raise _Lost("is no reference: its id is missing")
+    if source == "env":
+        return _variable(draft, named, "the same variable")
+    if source == "store":
+        raise _Lost(STORED)
+    provider = draft.secret_providers.get(alias) if isinstance(alias, str) else None
+    if source == "exec":
+        raise _Lost(ASKED)
+    if source != "file" or not isinstance(provider, Mapping):
+        raise _Lost(f"names the provider {alias!r} of {source!r}, which secrets.providers has not")
+    path = provider.get("path")
+    if provider.get("mode") != "singleValue" or not isinstance(path, str):
+        raise _Lost(POINTED)
+    draft.used_providers.add(str(alias))
+    return _Kept({"source": "file", "id": path}, "the same file")

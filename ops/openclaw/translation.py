@@ -1,0 +1,148 @@
+"""Translates a whole configuration of OpenClaw. Pure.
+
+Every value of the original is noted once: as taken, changed or left, alone or with what is around
+it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from ops.openclaw.agents import carry_agents
+from ops.openclaw.channels import carry_channels
+from ops.openclaw.conversations import (
+    carry_bindings,
+    carry_canvas,
+    carry_commands,
+    carry_cron,
+    carry_hooks,
+    carry_logging,
+    carry_messages,
+    carry_session,
+)
+from ops.openclaw.draft import Draft
+from ops.openclaw.gateway import carry_gateway
+from ops.openclaw.variables import Variables
+from runtime.config.check import join
+
+AGENTS = "is about OpenClaw's agents, which stay there"
+_SECTIONS: Mapping[str, Callable[[Draft, Any], None]] = {
+    "commands": carry_commands,
+    "cron": carry_cron,
+    "hooks": carry_hooks,
+    "logging": carry_logging,
+    "canvasHost": carry_canvas,
+}
+_ELSEWHERE = ("gateway", "channels", "agents", "bindings", "session", "messages", "models")
+_OF_OPENCLAW = {
+    "$schema": "is about the file itself",
+    "meta": "is about the file itself",
+    "wizard": "is OpenClaw's own",
+    "update": "Trunkline is brought up to date by its package manager",
+    "plugins": "plugins of OpenClaw run in it alone",
+    "ui": "is about OpenClaw's page",
+}
+
+
+def translate(
+    values: Mapping[str, Any],
+    variables: Variables,
+    channels: Collection[str],
+    new_token: str,
+) -> Draft:
+    """Return what a configuration of OpenClaw comes to in ours.
+
+    ``channels`` are those that are installed here. ``new_token`` is the gateway's secret where
+    the original has none.
+    """
+    providers = _mapping(_mapping(values.get("secrets")).get("providers"))
+    draft = Draft(variables, providers)
+    if "gateway" in values:
+        carry_gateway(draft, values["gateway"])
+    if "channels" in values:
+        carry_channels(draft, values["channels"])
+    carry_agents(draft, values)
+    if "bindings" in values:
+        carry_bindings(draft, values["bindings"])
+    carry_session(draft, values.get("session"), channels)
+    carry_messages(draft, values.get("messages"))
+    for name, value in values.items():
+        if name in _SECTIONS:
+            _SECTIONS[name](draft, value)
+        elif name == "env":
+            _note_variables(draft, value)
+        elif name == "secrets":
+            _note_secrets(draft, value)
+        elif name not in _ELSEWHERE:
+            draft.leave(join("", name), _OF_OPENCLAW.get(name, AGENTS))
+    _protect(draft, new_token)
+    return draft
+
+
+def _protect(draft: Draft, new_token: str) -> None:
+    """Give the gateway a secret where it has none."""
+    auth = draft.value(("gateway", "auth")) or {}
+    if auth.get("mode") in ("none", "trusted-proxy") or "token" in auth or "password" in auth:
+        return
+    target = ("gateway", "auth", "token")
+    variable = "OPENCLAW_GATEWAY_TOKEN"
+    if draft.variables.value(variable):
+        reference = {"source": "env", "id": variable}
+        reason = f"is not set: OpenClaw reads {variable}, a reference to the same variable"
+        draft.change("gateway.auth.token (none here)", target, reference, reason)
+    else:
+        draft.change("gateway.auth.token (none here)", target, new_token, "a new one")
+
+
+def _note_variables(draft: Draft, fields: Any) -> None:
+    """Note ``env``: a variable of it that a value needs stands in our file, where the value is."""
+    if not isinstance(fields, Mapping) or not fields:
+        draft.leave("env", "is empty" if fields == {} else "is not an object")
+        return
+    for name, value in fields.items():
+        path = join("env", name)
+        if name == "vars" and isinstance(value, Mapping) and value:
+            for each in value:
+                _note_variable(draft, join(path, each), each)
+        elif name in draft.variables.inline:
+            _note_variable(draft, path, name)
+        else:
+            draft.leave(path, AGENTS)
+
+
+def _note_variable(draft: Draft, path: str, name: str) -> None:
+    if name in draft.used_variables:
+        draft.agree(path, "stands where it was used")
+    else:
+        draft.leave(path, AGENTS)
+
+
+def _note_secrets(draft: Draft, fields: Any) -> None:
+    if not isinstance(fields, Mapping) or not fields:
+        draft.leave("secrets", "is empty" if fields == {} else "is not an object")
+        return
+    for name, value in fields.items():
+        path = join("secrets", name)
+        if name != "providers" or not isinstance(value, Mapping) or not value:
+            draft.leave(path, "references stand where their secrets are used")
+            continue
+        for each in value:
+            if each in draft.used_providers:
+                draft.agree(join(path, each), "stands in the references to it")
+            else:
+                draft.leave(join(path, each), "no reference that comes along needs it")
+
+
+def inline_variables(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the variables that a configuration sets itself, in ``env.vars`` or in ``env``."""
+    env = _mapping(values.get("env"))
+    found = {name: value for name, value in env.items() if isinstance(value, str)}
+    found |= {
+        name: value for name, value in _mapping(env.get("vars")).items() if isinstance(value, str)
+    }
+    return found
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

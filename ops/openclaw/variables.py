@@ -1,0 +1,90 @@
+"""Fills ``${NAME}`` in the texts of a configuration of OpenClaw. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+_VARIABLE = re.compile(r"(\$?)\$\{([A-Z_][A-Z0-9_]*)\}")  # $${NAME} is no variable, but ${NAME}
+_ALONE = re.compile(r"\$(?:\{([A-Z_][A-Z0-9_]*)\}|([A-Z][A-Z0-9_]*))\Z")
+_LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*\Z")
+
+
+class Variables(msgspec.Struct, frozen=True):
+    """Where variables are set: in the environment, in OpenClaw's ``.env``, in ``env.vars``.
+
+    The first one that has a name counts.
+    """
+
+    environ: Mapping[str, str] = {}
+    dotenv: Mapping[str, str] = {}
+    inline: Mapping[str, str] = {}
+
+    def value(self, name: str) -> str | None:
+        """Return the value of a variable; an empty one is as good as none."""
+        return self.environ.get(name) or self.dotenv.get(name) or self.inline.get(name) or None
+
+    def is_inline(self, name: str) -> bool:
+        """Return whether ``env.vars`` alone has a variable: our daemon would not see it."""
+        return not self.environ.get(name) and not self.dotenv.get(name) and name in self.inline
+
+
+class Filled(msgspec.Struct, frozen=True):
+    """A value without variables, and which ones were in it."""
+
+    value: Any
+    used: list[str] = []
+    missing: list[str] = []
+    inline: list[str] = []
+
+
+def fill(value: Any, variables: Variables) -> Filled:
+    """Return a value with the variables in all of its texts filled."""
+    used: list[str] = []
+    missing: list[str] = []
+
+    def one(found: re.Match[str]) -> str:
+        escaped, name = found.groups()
+        if escaped:
+            return f"${{{name}}}"
+        known = variables.value(name)
+        (missing if known is None else used).append(name)
+        return found[0] if known is None else known
+
+    def deep(each: Any) -> Any:
+        if isinstance(each, str):
+            return _VARIABLE.sub(one, each)
+        if isinstance(each, Mapping):
+            return {name: deep(inner) for name, inner in each.items()}
+        if isinstance(each, list):
+            return [deep(inner) for inner in each]
+        return each
+
+    filled = deep(value)
+    inline = [name for name in used if variables.is_inline(name)]
+    return Filled(filled, _once(used), _once(missing), _once(inline))
+
+
+def variable_alone(text: str) -> str | None:
+    """Return the name where a text is one variable and nothing else, ``${NAME}`` or ``$NAME``."""
+    found = _ALONE.match(text)
+    return (found[1] or found[2]) if found else None
+
+
+def read_dotenv(text: str) -> dict[str, str]:
+    """Return the variables of a ``.env`` file; lines that set none are passed over."""
+    found = {}
+    for line in text.splitlines():
+        if (match := _LINE.match(line)) and not line.lstrip().startswith("#"):
+            value = match[2]
+            if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+                value = value[1:-1]
+            found[match[1]] = value
+    return found
+
+
+def _once(names: list[str]) -> list[str]:
+    return list(dict.fromkeys(names))
