@@ -23,6 +23,17 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130  # Ctrl-C, as every shell has it
 
 
+EXIT_MEANINGS = {
+    ExitCode.OK: "It is done; with --wait and wait: it is so.",
+    ExitCode.ERROR: "It was understood and could not be done.",
+    ExitCode.USAGE: "The command line is wrong.",
+    ExitCode.NOT_RUNNING: "No supervisor runs for this state directory, or no gateway answers.",
+    ExitCode.TIMEOUT: "No answer, or not so, in time. What was asked for may still happen.",
+    ExitCode.CONFIGURATION: "The configuration is wrong or missing; nothing was changed.",
+    ExitCode.INTERRUPTED: "Ctrl-C in a command that was not finished.",
+}
+
+
 class OperatorError(Exception):
     """A failure with one sentence for stderr; ``exit`` becomes the exit code."""
 

@@ -63,6 +63,6 @@ async def _explained(
     wanted = f"{channel}:{account}" if account else channel
     if any(matches(key, [wanted]) for key in known):
         return error
-    return OperatorError(
-        f"unknown account or channel {wanted!r}; known: {', '.join(known) or 'none'}"
-    )
+    from runtime.config.wording import known_names  # late: only what is wrong needs it
+
+    return OperatorError(f"unknown account or channel {wanted!r}{known_names(wanted, known)}")

@@ -19,9 +19,14 @@ class Keyboard:
         self._fd = _standard_input() if fd is None else fd
         self._typed = b""
 
-    async def line(self, *, secret: bool = False) -> str | None:
-        """Return the next line without its end. A ``secret`` one is not shown by the terminal."""
+    async def line(self, *, secret: bool = False, prompt: str = "") -> str | None:
+        """Return the next line without its end. A ``secret`` one is not shown by the terminal.
+
+        ``prompt`` is printed once the terminal does not show it: who types at once is safe, too.
+        """
         with self._hidden(secret):
+            if prompt:
+                print(prompt, end="", flush=True)
             while b"\n" not in self._typed:
                 await self._readable()
                 chunk = os.read(self._fd, CHUNK)

@@ -6,7 +6,7 @@ The events come first and the snapshot after them, so no change can fall between
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -18,6 +18,7 @@ from ops.connect.account_api import AccountApi, connected_account_api, payload_o
 from ops.connect.selection import chosen
 from ops.connect.target import RuntimeTarget
 from ops.exits import ExitCode, OperatorError
+from ops.output.progress import Progress
 
 Row = dict[str, Any]
 
@@ -33,12 +34,14 @@ class PhaseWaiter:
     """Waits for accounts to reach the phase ``goal``.
 
     Give ``on_event`` to the connection that is waited on, before anything is asked of it.
+    ``on_progress`` is called with how many are there, and of how many, while it waits and at the end.
     ``beyond`` holds, per account, the newest incarnation that does not count: after a
     restart the old process still runs for a moment.
     """
 
-    def __init__(self, goal: Goal) -> None:
+    def __init__(self, goal: Goal, on_progress: Callable[[int, int], None] | None = None) -> None:
         self.goal = goal
+        self._on_progress = on_progress or (lambda there, all: None)
         self.beyond: dict[str, int] = {}
         self._rows: dict[str, Row] = {}
         self._changed = asyncio.Event()
@@ -63,12 +66,14 @@ class PhaseWaiter:
         keys = await self._read_rows(api, wanted)
         try:
             async with timeouts.timeout(timeout):
-                while self._not_there(keys):
+                while missing := self._not_there(keys):
+                    self._on_progress(len(keys) - len(missing), len(keys))
                     await self._next_change(api)
                     if self._missed:
                         await self._read_rows(api, keys)
         except TimeoutError:
             raise OperatorError(self._late(keys, timeout), ExitCode.TIMEOUT) from None
+        self._on_progress(len(keys), len(keys))
         return [self._rows[key] for key in keys]
 
     async def _read_rows(self, api: AccountApi, wanted: Sequence[str]) -> list[str]:
@@ -132,9 +137,10 @@ def wait_for(target: RuntimeTarget, wanted: Sequence[str], goal: Goal, timeout: 
 async def _wait_for(
     target: RuntimeTarget, wanted: Sequence[str], goal: Goal, timeout: float
 ) -> list[Row]:
-    waiter = PhaseWaiter(goal)
-    async with connected_account_api(target, on_event=waiter.on_event) as api:
-        return await waiter.wait(api, wanted, timeout)
+    with Progress(goal) as progress:
+        waiter = PhaseWaiter(goal, progress.show)
+        async with connected_account_api(target, on_event=waiter.on_event) as api:
+            return await waiter.wait(api, wanted, timeout)
 
 
 def _why(row: Row) -> str | None:

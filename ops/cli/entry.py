@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import gc
 import signal
+import sys
+
+KEYS = "__keys"  # what the completion of shells asks, at once and without the rest
 
 
 def main() -> None:
@@ -20,6 +23,11 @@ def main() -> None:
     from runtime.supervisor.surroundings import TOLD_TO_END, drop_unwritten, open_streams
 
     open_streams()
+    if sys.argv[1:2] == [KEYS]:
+        from ops.cli.account_keys import main as print_keys
+
+        print_keys(sys.argv[2:])
+        return
     from ops.cli.main import main as run
 
     gc.freeze()  # else the first collection would look at all that is there

@@ -50,7 +50,10 @@ class Commands(LazyGroup):
         "backup": ("ops.commands.journal:backup", "Copy the journal, while it is in use."),
         "restore": ("ops.commands.journal:restore", "Put a copy in the journal's place."),
         "config": ("ops.commands.config", "Find, check and show the configuration."),
+        "setup": ("ops.commands.setup:setup", "Ask for a channel and an agent, and add them."),
         "import": ("ops.commands.importing", "Take over the configuration of OpenClaw."),
+        "completion": ("ops.cli.completion", "Print the script by which a shell completes."),
+        "help": ("ops.cli.help", "Explain a command or a topic."),
         "version": ("ops.commands.daemon:version", "Show the version."),
     }
 

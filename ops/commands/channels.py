@@ -15,7 +15,7 @@ from ops.commands.option_groups import (
     WaitOptions,
     command,
 )
-from ops.commands.options import Keys, Names, Reason, WaitTimeout, command_app
+from ops.commands.options import Keys, Names, Reason, Since, WaitTimeout, command_app
 from ops.exits import UsageFailure
 from ops.output.show import show_json, show_table
 
@@ -187,11 +187,16 @@ def logout(*, key: Key, options: RuntimeOptions) -> None:
 
 
 @command(app)
-def events(*, key: Key, options: LocalOptions) -> None:
+def events(*, key: Key, since: Since = None, options: LocalOptions) -> None:
     """Print the last events of an account."""
-    from ops.output.description import show_events
+    import time
 
+    from ops.output.description import show_events
+    from ops.output.line_filter import since_seconds
+
+    begin = 0.0 if since is None else since_seconds(since, time.time())
     found = _ask(options, "channels.events", {"account": key})
+    found["events"] = [each for each in found["events"] if each["at"] >= begin * 1000]
     if options.json:
         show_json(found)
     else:

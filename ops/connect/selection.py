@@ -34,10 +34,11 @@ def chosen(rows: Iterable[dict[str, Any]], wanted: Sequence[str]) -> list[dict[s
     unknown = [name for name in wanted if not any(matches(row["account"], [name]) for row in rows)]
     if unknown:
         agent = is_agent(unknown[0])
-        keys = [row["account"] for row in rows]
-        known = ", ".join(key for key in keys if is_agent(key) is agent) or "none"
+        keys = [row["account"] for row in rows if is_agent(row["account"]) is agent]
         what = "agent" if agent else "account or channel"
-        raise OperatorError(f"unknown {what} {unknown[0]!r}; known: {known}")
+        from runtime.config.wording import known_names  # late: only what is wrong needs it
+
+        raise OperatorError(f"unknown {what} {unknown[0]!r}{known_names(unknown[0], keys)}")
     return [row for row in rows if matches(row["account"], names)]
 
 

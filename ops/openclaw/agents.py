@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from ops.openclaw.draft import Draft, Place, Target
+from ops.openclaw.draft import Draft, FieldPlace, Target
 from ops.openclaw.rules import Rule, carry, left, same, so_anyway
 from ops.openclaw.secret_values import take_secret
 from runtime.config.check import join
@@ -24,7 +24,7 @@ APART = 20  # OpenClaw's advice for the ports of two gateways on one host
 COMPATIBLE = ("openai-completions", None)
 
 
-class Agent(msgspec.Struct, frozen=True):
+class OriginalAgent(msgspec.Struct, frozen=True):
     """An agent of the original, and where it stands. ``listed``: in the older ``agents.list``."""
 
     id: str
@@ -43,7 +43,7 @@ def carry_agents(draft: Draft, values: Mapping[str, Any]) -> None:
         _carry_rest(draft, section, found)
     elif section is not None:
         draft.leave("agents", "is not an object")
-    for agent in found or [Agent(MAIN, "", {})]:
+    for agent in found or [OriginalAgent(MAIN, "", {})]:
         target = ("agents", "entries", agent.id)
         if agent.id in direct:
             _carry_direct(draft, agent, target)
@@ -57,20 +57,20 @@ def carry_agents(draft: Draft, values: Mapping[str, Any]) -> None:
         _move_port(draft, values)
 
 
-def _agents(section: Any) -> Iterator[Agent]:
+def _agents(section: Any) -> Iterator[OriginalAgent]:
     entries = _inside(section, "entries")
     if isinstance(entries, Mapping):
         for name, fields in entries.items():
-            yield Agent(name, join("agents.entries", name), _mapping(fields))
+            yield OriginalAgent(name, join("agents.entries", name), _mapping(fields))
         return
     listed = _inside(section, "list")
     for number, fields in enumerate(listed if isinstance(listed, list) else ()):
         name = _inside(fields, "id")
         if isinstance(name, str) and name:
-            yield Agent(name, f"agents.list[{number}]", _mapping(fields), listed=True)
+            yield OriginalAgent(name, f"agents.list[{number}]", _mapping(fields), listed=True)
 
 
-def _carry_rest(draft: Draft, section: Mapping[str, Any], found: list[Agent]) -> None:
+def _carry_rest(draft: Draft, section: Mapping[str, Any], found: list[OriginalAgent]) -> None:
     """Note what stands in ``agents`` beside the agents themselves."""
     if not section:
         draft.leave("agents", "is empty")
@@ -93,16 +93,16 @@ def _carry_rest(draft: Draft, section: Mapping[str, Any], found: list[Agent]) ->
             draft.leave(path, "is empty" if value in ({}, []) else STAYS)
 
 
-def _carry_fields(draft: Draft, agent: Agent, target: Target) -> None:
+def _carry_fields(draft: Draft, agent: OriginalAgent, target: Target) -> None:
     """Note each field of an agent; its name comes along."""
 
-    def name(draft: Draft, place: Place, value: Any) -> None:
+    def name(draft: Draft, place: FieldPlace, value: Any) -> None:
         if draft.has((*target, "name")):
             draft.leave(place.path, "its name counts first")
         else:
             draft.take(place.path, (*target, "name"), value)
 
-    def identity(draft: Draft, place: Place, value: Any) -> None:
+    def identity(draft: Draft, place: FieldPlace, value: Any) -> None:
         if isinstance(value, Mapping) and value:
             carry(draft, place.path, target, value, {"name": name}, STAYS)
         else:
@@ -127,10 +127,12 @@ def _carry_fields(draft: Draft, agent: Agent, target: Target) -> None:
     carry(draft, agent.path, target, ordered, rules, STAYS)
 
 
-def _carry_stay(draft: Draft, agent: Agent, target: Target, values: Mapping[str, Any]) -> None:
+def _carry_stay(
+    draft: Draft, agent: OriginalAgent, target: Target, values: Mapping[str, Any]
+) -> None:
     """Let OpenClaw go on with an agent, which our accounts ask there."""
     gateway = _mapping(values.get("gateway"))
-    place = Place(f"{agent.path or 'agents.entries.main'}.kind (not set)", target, "kind")
+    place = FieldPlace(f"{agent.path or 'agents.entries.main'}.kind (not set)", target, "kind")
     reason = "it stays in OpenClaw with its tools, memory and models, and is asked there"
     draft.change(place.path, (*target, "kind"), "openclaw", reason)
     entry = draft.config["agents"]["entries"][agent.id]
@@ -146,7 +148,7 @@ def _carry_stay(draft: Draft, agent: Agent, target: Target, values: Mapping[str,
     names = ("password", "token") if secrets.get("mode") == "password" else ("token", "password")
     for name in names:
         if name in secrets:
-            take_secret(scratch, Place("", (), name), (name,), secrets[name])
+            take_secret(scratch, FieldPlace("", (), name), (name,), secrets[name])
             break
     else:
         for name in names:
@@ -161,7 +163,7 @@ def _carry_stay(draft: Draft, agent: Agent, target: Target, values: Mapping[str,
         entry["agentId"] = agent.id
 
 
-def _carry_direct(draft: Draft, agent: Agent, target: Target) -> None:
+def _carry_direct(draft: Draft, agent: OriginalAgent, target: Target) -> None:
     model = str(_model(agent.fields)).partition("/")[2]
     reason = "it has no tools, and its model is asked without OpenClaw; its workspace stays there"
     draft.change(f"{agent.path}.kind (not set)", (*target, "kind"), "openai", reason)
@@ -172,7 +174,7 @@ def _carry_models(
     draft: Draft,
     models: Any,
     providers: Mapping[str, Any],
-    found: list[Agent],
+    found: list[OriginalAgent],
     direct: Mapping[str, str],
 ) -> None:
     """Give the agents that ask an endpoint its address and key; note what else is in ``models``."""
@@ -192,7 +194,7 @@ def _carry_models(
             continue
         first = ("agents", "entries", askers[0])
         for name, value in fields.items():
-            place = Place(join(path, name), first, name)
+            place = FieldPlace(join(path, name), first, name)
             if name == "baseUrl":
                 draft.take(place.path, (*first, name), value)
             elif name == "apiKey":
@@ -205,7 +207,7 @@ def _carry_models(
                     draft.config["agents"]["entries"][other][name] = draft.value((*first, name))
 
 
-def _carry_default(draft: Draft, found: list[Agent]) -> None:
+def _carry_default(draft: Draft, found: list[OriginalAgent]) -> None:
     marked = [agent for agent in found if agent.fields.get("default") is True]
     if marked:
         default, reason = marked[0].id, "the one that is marked default"
@@ -231,7 +233,7 @@ def _move_port(draft: Draft, values: Mapping[str, Any]) -> None:
     draft.change(path, target, ours, reason)
 
 
-def _endpoint(agent: Agent, values: Mapping[str, Any]) -> str | None:
+def _endpoint(agent: OriginalAgent, values: Mapping[str, Any]) -> str | None:
     """Return the provider of an agent without tools whose model an OpenAI endpoint serves."""
     denied = _inside(agent.fields.get("tools"), "deny") or _inside(values.get("tools"), "deny")
     if not isinstance(denied, list) or "*" not in denied:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ops.openclaw.draft import Draft, Place, Target
+from ops.openclaw.draft import Draft, FieldPlace, Target
 from ops.openclaw.people import is_group, people
 from ops.openclaw.rules import (
     Rule,
@@ -73,7 +73,7 @@ def _carry_channel(draft: Draft, channel: str, fields: Mapping[str, Any]) -> Non
     named = any(each != "default" for each in listed)
     rules = _account_rules(channel, fields, {})
     for name, value in fields.items():
-        place = Place(join(path, name), base, name)
+        place = FieldPlace(join(path, name), base, name)
         if name == "accounts":
             if not listed:
                 draft.leave(place.path, "is empty" if accounts == {} else "is not an object")
@@ -81,7 +81,7 @@ def _carry_channel(draft: Draft, channel: str, fields: Mapping[str, Any]) -> Non
             draft.take(place.path, (*base, name), value)
         elif named and _of_one(channel, name):
             # In OpenClaw it is the default account's alone; here it would be every account's.
-            inner = Place(place.path, (*base, "accounts", "default"), name)
+            inner = FieldPlace(place.path, (*base, "accounts", "default"), name)
             if name in _mapping(listed.get("default")):
                 draft.leave(place.path, "accounts.default has its own")
             else:
@@ -306,7 +306,7 @@ SECRETS = {  # fields that are the default account's alone
 
 
 def _nickserv(rules: Rules) -> Rule:
-    def rule(draft: Draft, place: Place, value: Any) -> None:
+    def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
         if isinstance(value, Mapping) and value.get("enabled") is False:
             draft.leave(place.path, "is turned off")
         else:
@@ -318,7 +318,7 @@ def _nickserv(rules: Rules) -> Rule:
 def _groups(channel: str, rules: Rules) -> Rule:
     """Return the rule for an object of groups by their ids."""
 
-    def rule(draft: Draft, place: Place, value: Any) -> None:
+    def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
         if not isinstance(value, Mapping):
             draft.leave(place.path, "is not an object")
         elif not value:
@@ -346,7 +346,7 @@ def _groups(channel: str, rules: Rules) -> Rule:
 def _listed(channel: str, *, forgeable: bool) -> Rule:
     """Return the rule for a list of people."""
 
-    def rule(draft: Draft, place: Place, value: Any) -> None:
+    def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
         found = fill(value, draft.variables)
         target = (*place.base, place.name)
         if not isinstance(found.value, list) or found.missing:
@@ -368,10 +368,10 @@ def _listed(channel: str, *, forgeable: bool) -> Rule:
 
 
 def _to(name: str, rule: Rule) -> Rule:
-    return lambda draft, place, value: rule(draft, Place(place.path, place.base, name), value)
+    return lambda draft, place, value: rule(draft, FieldPlace(place.path, place.base, name), value)
 
 
-def _streaming(draft: Draft, place: Place, value: Any) -> None:
+def _streaming(draft: Draft, place: FieldPlace, value: Any) -> None:
     """Translate how an answer is shown while it grows: here in one message that is edited."""
     modes: dict[Any, Any] = dict.fromkeys(("partial", "block", "progress", True), "edits")
     modes |= {"off": "off", False: "off"}

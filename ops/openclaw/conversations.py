@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from ops.openclaw.channels import carried_channels
-from ops.openclaw.draft import Draft, Place
+from ops.openclaw.draft import Draft, FieldPlace
 from ops.openclaw.rules import (
     Rule,
     Rules,
@@ -184,7 +184,7 @@ def carry_logging(draft: Draft, fields: Any) -> None:
     levels = {"silent": "error", "fatal": "error", "warn": "warning", "trace": "debug"}
     levels |= {each: each for each in ("debug", "info", "error")}
 
-    def level(draft: Draft, place: Place, value: Any) -> None:
+    def level(draft: Draft, place: FieldPlace, value: Any) -> None:
         from ops.openclaw.rules import words
 
         words(levels, "the nearest level")(draft, place, value)
@@ -198,7 +198,7 @@ def carry_canvas(draft: Draft, fields: Any) -> None:
     carry(draft, "canvasHost", ("canvasHost",), fields, rules)
 
 
-def _mappings(draft: Draft, place: Place, value: Any) -> None:
+def _mappings(draft: Draft, place: FieldPlace, value: Any) -> None:
     if not isinstance(value, list) or not value:
         draft.leave(place.path, "is empty" if value == [] else "is not a list")
         return
@@ -212,7 +212,7 @@ def _mappings(draft: Draft, place: Place, value: Any) -> None:
             kept += 1
 
 
-def _group_scope(draft: Draft, place: Place, value: Any) -> None:
+def _group_scope(draft: Draft, place: FieldPlace, value: Any) -> None:
     target = (*place.base, place.name)
     if value == "per-group":
         draft.change(place.path, target, GROUP_SCOPE, "the same in Trunkline's words")
@@ -233,7 +233,7 @@ def _idle(fields: Any) -> Rule:
 
 
 def _links(channels: Collection[str]) -> Rule:
-    def rule(draft: Draft, place: Place, value: Any) -> None:
+    def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
         if not isinstance(value, Mapping) or not value:
             draft.leave(place.path, "is empty" if value == {} else "is not an object")
             return
@@ -255,7 +255,7 @@ def _links(channels: Collection[str]) -> Rule:
 
 
 def _queue_mode(target: tuple[str, ...]) -> Rule:
-    def rule(draft: Draft, place: Place, value: Any) -> None:
+    def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
         if value in OLD_MODES:
             draft.change(
                 place.path, target, OLD_MODES[value], "the newer word; it works as followup"
@@ -267,7 +267,7 @@ def _queue_mode(target: tuple[str, ...]) -> Rule:
 
 
 def _queue_of_channels(channels: Collection[str], field: str) -> Rule:
-    def rule(draft: Draft, place: Place, value: Any) -> None:
+    def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
         rules: dict[str, Rule] = {}
         for channel in channels:
             target = ("queue", "byChannel", channel, field)
@@ -278,7 +278,7 @@ def _queue_of_channels(channels: Collection[str], field: str) -> Rule:
 
 
 def _mention_patterns(channels: Collection[str]) -> Rule:
-    def rule(draft: Draft, place: Place, value: Any) -> None:
+    def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
         targets = [("channels", each, "mentionPatterns") for each in channels]
         if targets and value:
             draft.spread(place.path, targets, value, "written into each channel")

@@ -33,16 +33,16 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True):
         return path_of(self.target)
 
 
-class Place(msgspec.Struct, frozen=True):
+class FieldPlace(msgspec.Struct, frozen=True):
     """Where a value of the original stands, and the object of our file that is made of its own."""
 
     path: str
     base: Target
     name: str
 
-    def inside(self, name: str) -> Place:
+    def inside(self, name: str) -> FieldPlace:
         """Return the place of a field of the value, which becomes an object of our file."""
-        return Place(join(self.path, name), (*self.base, self.name), name)
+        return FieldPlace(join(self.path, name), (*self.base, self.name), name)
 
 
 class Draft:

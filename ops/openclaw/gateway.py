@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ops.openclaw.draft import Draft, Place
+from ops.openclaw.draft import Draft, FieldPlace
 from ops.openclaw.rules import (
     Rule,
     Rules,
@@ -112,7 +112,7 @@ def _rules(address: Any) -> dict[str, Rule]:
 
 
 def _bind(address: Any) -> Rule:
-    def rule(draft: Draft, place: Place, value: Any) -> None:
+    def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
         target = (*place.base, "bind")
         if value == "custom" and isinstance(address, str):
             draft.change(place.path, target, address, "the address of customBindHost")
@@ -125,7 +125,7 @@ def _bind(address: Any) -> Rule:
     return rule
 
 
-def _path(draft: Draft, place: Place, value: Any) -> None:
+def _path(draft: Draft, place: FieldPlace, value: Any) -> None:
     """Take the path of a file; what is relative there counts from nothing that is known here."""
     target = (*place.base, place.name)
     if isinstance(value, str) and value.startswith(("/", "${")):
@@ -143,7 +143,7 @@ def _path(draft: Draft, place: Place, value: Any) -> None:
 def _flat_commands(rules: Rules) -> Rule:
     names = {"allow": "allowCommands", "deny": "denyCommands"}
 
-    def rule(draft: Draft, place: Place, value: Any) -> None:
+    def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
         flat = {name: same(names[name]) for name in rules}
         carry(draft, place.path, place.base, value, flat)
 
@@ -151,7 +151,7 @@ def _flat_commands(rules: Rules) -> Rule:
 
 
 def _minutes(*target: str) -> Rule:
-    def rule(draft: Draft, place: Place, value: Any) -> None:
+    def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
         if isinstance(value, int) and not isinstance(value, bool) and value > 0:
             draft.change(place.path, target, value * 60, "in seconds")
         else:

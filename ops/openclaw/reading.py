@@ -37,7 +37,7 @@ def read_original(path: Path, roots: Sequence[Path] = ()) -> Original:
 
     Raises ``OperatorError`` (exit 78) where it, or a file that it includes, cannot be used.
     """
-    reading = _Reading([path.resolve().parent, *(root.resolve() for root in roots)])
+    reading = _Inclusion([path.resolve().parent, *(root.resolve() for root in roots)])
     values = reading.file(path, MAX_BYTES, ())
     if not isinstance(values, dict):
         raise _refused(path, "must be one object, { ... }, at the top")
@@ -52,7 +52,7 @@ def dotenv_beside(path: Path) -> dict[str, str]:
         return {}
 
 
-class _Reading:
+class _Inclusion:
     """One configuration that is being read. ``files`` are those read so far."""
 
     def __init__(self, roots: Sequence[Path]) -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ops.openclaw.draft import Draft, Place, Target
+from ops.openclaw.draft import Draft, FieldPlace, Target
 from ops.openclaw.secret_values import take_secret, take_secret_file
 from runtime.config.check import join
 
-Rule = Callable[[Draft, Place, Any], None]
+Rule = Callable[[Draft, FieldPlace, Any], None]
 Rules = Mapping[str, Rule]
 
 UNKNOWN = "Trunkline has no such setting"
@@ -34,7 +34,7 @@ def carry(
         draft.leave(path, "is empty")
     for name, value in fields.items():
         rule = rules.get(name)
-        place = Place(join(path, name), base, name)
+        place = FieldPlace(join(path, name), base, name)
         if rule is None:
             draft.leave(place.path, otherwise)
         else:
@@ -47,7 +47,7 @@ def same(*target: str) -> Rule:
     A target of several names reaches from the object around the field into another one.
     """
 
-    def rule(draft: Draft, place: Place, value: Any) -> None:
+    def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
         draft.take(place.path, (*place.base, *(target or (place.name,))), value)
 
     return rule
@@ -66,7 +66,7 @@ def left(reason: str) -> Rule:
 def so_anyway(is_so: Callable[[Any], bool], reason: str, otherwise: str) -> Rule:
     """Return the rule for a field of which one value is always true of Trunkline."""
 
-    def rule(draft: Draft, place: Place, value: Any) -> None:
+    def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
         if is_so(value):
             draft.agree(place.path, reason)
         else:
@@ -78,7 +78,7 @@ def so_anyway(is_so: Callable[[Any], bool], reason: str, otherwise: str) -> Rule
 def words(table: Mapping[Any, Any], reason: str, *target: str) -> Rule:
     """Return the rule for a field whose values have other names here; equal ones are taken."""
 
-    def rule(draft: Draft, place: Place, value: Any) -> None:
+    def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
         to = (*place.base, *(target or (place.name,)))
         if isinstance(value, str | bool) and value in table:
             if table[value] == value:
@@ -95,7 +95,7 @@ def words(table: Mapping[Any, Any], reason: str, *target: str) -> Rule:
 def nested(rules: Rules, otherwise: str = UNKNOWN) -> Rule:
     """Return the rule for an object that becomes one of the same name."""
 
-    def rule(draft: Draft, place: Place, value: Any) -> None:
+    def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
         carry(draft, place.path, (*place.base, place.name), value, rules, otherwise)
 
     return rule
@@ -104,7 +104,7 @@ def nested(rules: Rules, otherwise: str = UNKNOWN) -> Rule:
 def flattened(rules: Rules, otherwise: str = UNKNOWN) -> Rule:
     """Return the rule for an object whose fields belong to the object around it here."""
 
-    def rule(draft: Draft, place: Place, value: Any) -> None:
+    def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
         carry(draft, place.path, place.base, value, rules, otherwise)
 
     return rule
@@ -113,7 +113,7 @@ def flattened(rules: Rules, otherwise: str = UNKNOWN) -> Rule:
 def secret(*target: str) -> Rule:
     """Return the rule for a secret."""
 
-    def rule(draft: Draft, place: Place, value: Any) -> None:
+    def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
         take_secret(draft, place, (*place.base, *(target or (place.name,))), value)
 
     return rule
@@ -122,7 +122,7 @@ def secret(*target: str) -> Rule:
 def secret_file(*target: str) -> Rule:
     """Return the rule for the path of a file that holds a secret."""
 
-    def rule(draft: Draft, place: Place, value: Any) -> None:
+    def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
         take_secret_file(draft, place, (*place.base, *target), value)
 
     return rule

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from ops.openclaw.draft import Draft, Place, Target
+from ops.openclaw.draft import Draft, FieldPlace, Target
 from ops.openclaw.variables import fill, variable_alone
 
 REDACTED = ("__OPENCLAW_REDACTED__", "***", "[redacted]")
@@ -31,7 +31,7 @@ class _Lost(Exception):
     """A secret that cannot be carried, and why."""
 
 
-def take_secret(draft: Draft, place: Place, target: Target, value: Any) -> None:
+def take_secret(draft: Draft, place: FieldPlace, target: Target, value: Any) -> None:
     """Put a secret, or where it is, into our file."""
     try:
         kept = _kept(draft, value)
@@ -45,7 +45,7 @@ def take_secret(draft: Draft, place: Place, target: Target, value: Any) -> None:
         draft.notes[-1] = msgspec.structs.replace(draft.notes[-1], group="taken")
 
 
-def take_secret_file(draft: Draft, place: Place, target: Target, value: Any) -> None:
+def take_secret_file(draft: Draft, place: FieldPlace, target: Target, value: Any) -> None:
     """Refer to a file that holds a secret and nothing else, by its path in the original."""
     found = fill(value, draft.variables)
     if not isinstance(found.value, str) or found.missing or not found.value.startswith(("/", "~/")):

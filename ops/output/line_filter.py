@@ -22,7 +22,7 @@ class LineFilter:
     """
 
     def __init__(self, since: str | None, pattern: str | None, now: float) -> None:
-        self._since = None if since is None else _moment(since, now)
+        self._since = None if since is None else since_seconds(since, now)
         try:
             self._pattern = None if pattern is None else re.compile(pattern)
         except re.error as error:
@@ -43,7 +43,8 @@ class LineFilter:
         return self._pattern is None or self._pattern.search(log_line(line)) is not None
 
 
-def _moment(text: str, now: float) -> float:
+def since_seconds(text: str, now: float) -> float:
+    """Return the time that ``--since`` names, in epoch seconds; raises ``UsageFailure``."""
     if found := _AGE.match(text):
         return now - float(found[1]) * _SECONDS[found[2]]
     at = _seconds(text)

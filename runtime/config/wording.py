@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from msgspec import inspect
 
 from workers.secrets import SOURCES, SecretRef
 
+LISTED = 20  # names in one sentence
 _SOURCES = " | ".join(f'"{source}"' for source in SOURCES)
 REFERENCE = f'a reference {{source: {_SOURCES}, id: "..."}}'
 
@@ -25,6 +26,21 @@ def unknown(name: str, known: Collection[str], what: str = "field") -> str:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f" (did you mean {near[0]}?)" if near else ""
     return f"unknown {what}{hint}; allowed: {', '.join(sorted(known)) or 'none'}"
+
+
+def known_names(name: str, keys: Sequence[str]) -> str:
+    """Return the end of a complaint about an unknown account: what is near it, what there is.
+
+    Of many only how many there are, for nobody reads a list of 500.
+    """
+    import difflib
+
+    channels = dict.fromkeys(key.partition(":")[0] for key in keys)
+    near = difflib.get_close_matches(name, [*keys, *channels], n=1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    if len(keys) > LISTED:
+        return f"{hint}; there are {len(keys)}, see `trunkline channels list`"
+    return f"{hint}; known: {', '.join(keys) or 'none'}"
 
 
 def shown(value: object, wanted: Any = str) -> str:

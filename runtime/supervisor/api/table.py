@@ -73,10 +73,12 @@ def find(workers: Mapping[str, Account], key: str) -> Account:
     """Return the account or agent ``key``; the error for an unknown one names those that exist."""
     worker = workers.get(key)
     if worker is None:
+        from runtime.config.wording import known_names  # late: only what is wrong needs it
+
         agent = is_agent(key)
-        known = ", ".join(each for each in workers if is_agent(each) is agent) or "none"
+        known = [each for each in workers if is_agent(each) is agent]
         what = "agent" if agent else "account"
-        raise RemoteError(INVALID_REQUEST, f"unknown {what} {key!r}; known: {known}")
+        raise RemoteError(INVALID_REQUEST, f"unknown {what} {key!r}{known_names(key, known)}")
     return worker
 
 

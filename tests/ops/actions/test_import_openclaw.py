@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,7 @@ def test_what_comes_next_is_said(source: Path, places: Places) -> None:
 
 
 def test_it_makes_json5_alone(source: Path, places: Places) -> None:
-    toml = Places(*[places.state_dir, Path("/x.toml"), places.run_dir, places.log_dir, None])
+    toml = replace(places, config_path=Path("/x.toml"))
     with pytest.raises(OperatorError, match="json5"):
         import_openclaw(source, toml, {})
 

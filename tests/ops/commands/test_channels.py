@@ -34,6 +34,7 @@ async def test_events_and_holds_are_tables(state: Path) -> None:
     methods = {"channels__events": {"events": [event]}, "channels__holds": {"holds": held}}
     async with fake_supervisor(state, **methods):
         events = await trunkline(state, "channels", "events", "irc:libera")
+        none = await trunkline(state, "channels", "events", "irc:libera", "--since", "1s")
         holds = await trunkline(state, "channels", "holds", "irc")
         held["irc:libera"]["persisted"] = False
         unsaved = await trunkline(state, "channels", "holds", "irc")
@@ -42,6 +43,7 @@ async def test_events_and_holds_are_tables(state: Path) -> None:
     assert "no: forgotten at the next start" in unsaved.out
     assert "forgotten" not in holds.out
     assert "boom" in events.out
+    assert "boom" not in none.out
     assert "moving house" in holds.out
     assert "local:demo" not in holds.out
 

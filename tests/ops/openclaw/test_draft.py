@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ops.openclaw.draft import Draft, Note, Place, path_of, plain
+from ops.openclaw.draft import Draft, FieldPlace, Note, path_of, plain
 from ops.openclaw.variables import Variables
 
 DRAFT_VARIABLES = Variables(inline={"NAME": "bot"})
@@ -54,5 +54,5 @@ def test_objects_of_numbers_become_lists() -> None:
 
 
 def test_a_place_inside_another_one() -> None:
-    place = Place("a.groups", ("x",), "groups").inside("#room")
-    assert place == Place("a.groups.#room", ("x", "groups"), "#room")
+    place = FieldPlace("a.groups", ("x",), "groups").inside("#room")
+    assert place == FieldPlace("a.groups.#room", ("x", "groups"), "#room")

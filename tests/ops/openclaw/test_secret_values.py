@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ops.openclaw.draft import Draft, Place
+from ops.openclaw.draft import Draft, FieldPlace
 from ops.openclaw.secret_values import take_secret, take_secret_file
 from ops.openclaw.variables import Variables
 
@@ -21,7 +21,7 @@ ENV = {"source": "env", "id": "SET"}
 
 def made(value: Any) -> tuple[Any, Draft]:
     draft = Draft(VARIABLES, PROVIDERS)
-    take_secret(draft, Place("here", (), "token"), ("token",), value)
+    take_secret(draft, FieldPlace("here", (), "token"), ("token",), value)
     return draft.value(("token",)), draft
 
 
@@ -81,7 +81,7 @@ def test_a_variable_of_the_dotenv_file_is_named() -> None:
 
 def test_a_file_of_a_secret_is_referred_to() -> None:
     draft = Draft(VARIABLES)
-    place = Place("here", (), "tokenFile")
+    place = FieldPlace("here", (), "tokenFile")
     take_secret_file(draft, place, ("token",), "/run/token")
     assert draft.config == {"token": {"source": "file", "id": "/run/token"}}
     take_secret_file(draft, place, ("token",), "/run/other")

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from msgspec import Meta
 
-from runtime.config.wording import allowed, shown, unknown
+from runtime.config.wording import allowed, known_names, shown, unknown
 from tests.runtime.config.example import Login
 from workers.secrets import SecretRef
 
@@ -78,3 +78,14 @@ def test_an_unknown_name_is_told_what_there_is() -> None:
         "unknown field (did you mean port?); allowed: bind, port"
     )
     assert unknown("zzz", [], "channel") == "unknown channel; allowed: none"
+
+
+def test_what_is_near_an_unknown_account_is_suggested() -> None:
+    few = ["irc:libera", "irc:oftc"]
+    assert (
+        known_names("irc:libra", few) == " (did you mean irc:libera?); known: irc:libera, irc:oftc"
+    )
+    assert known_names("irk", few).startswith(" (did you mean irc?)")
+    assert known_names("xyz", []) == "; known: none"
+    many = [f"irc:{number}" for number in range(500)]
+    assert known_names("xyz", many) == "; there are 500, see `trunkline channels list`"

@@ -1,0 +1,249 @@
+"""Asks a person for a channel, its secret and an agent, and runs the commands that add them.
+
+Everything is asked first, then done without a pause: whoever interrupts it leaves nothing half
+done. What a command refuses takes back those before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from ipc.files import write_atomically
+from ops.actions.keyboard import Keyboard
+from ops.actions.setup_plan import (
+    AGENTS,
+    KEEP,
+    SHOWN_AGENTS,
+    Plan,
+    SetupQuestion,
+    existing_agents,
+    plan,
+    questions_of,
+    read_choice,
+    shown_command,
+    undoing,
+    wrong_answer,
+)
+from ops.connect.target import RuntimeTarget
+from ops.exits import OperatorError, UsageFailure
+from ops.output.text import clean
+from runtime.config.files import make_private
+from runtime.config.places import Places
+from workers.plugin import Manifest
+from workers.registry import ID, ID_RULE, Manifests, manifests
+
+Run = Callable[[Sequence[str]], object]  # a command of trunkline; raises what it fails with
+FIRST = "telegram"
+TRIES = 5  # wrong answers to one question, so that a script with a terminal comes to an end
+
+
+def set_up(target: RuntimeTarget, places: Places, run: Run) -> None:
+    """Ask, show what is going to be done, and do it.
+
+    Raises ``UsageFailure`` without a terminal, ``OperatorError`` when a command fails.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageFailure(
+            "setup asks questions, and this is no terminal; a script takes `trunkline up --detach`,"
+            " `trunkline agents add` and `trunkline channels add`"
+        )
+    known = manifests()
+    accounts, agents = _configured(places, known)
+    asked = _Dialog(Keyboard())
+    manifest = known[_channel(asked, known)].manifest
+    account = asked.ask(
+        SetupQuestion("account", "Name of the account", _free_account(manifest.id, accounts)),
+        lambda text: _wrong_account(manifest.id, text, accounts),
+    )
+    fields, hidden = asked.fields(list(questions_of(manifest)))
+    agent = asked.choose("Who answers?", SHOWN_AGENTS, KEEP)
+    agent_fields, agent_secrets = asked.fields(AGENTS.get(agent, ()))
+    made = plan(
+        f"{manifest.id}:{account}",
+        fields,
+        hidden,
+        agent,
+        agent_fields,
+        agent_secrets,
+        places.config_path.parent / "secrets",
+        running=_is_running(places),
+        agents=agents,
+    )
+    given = _given(target)
+    print("\nThis will be done:\n")
+    for path in made.secrets:
+        print(clean(f"  # what you typed is written to {path}, for you alone"))
+    for command in made.commands:
+        print(clean(f"  {shown_command(command, given)}"))
+    print()
+    if asked.choose("Do it?", {"yes": "", "no": ""}, "yes") == "no":
+        print("Nothing was done.")
+        return
+    carry_out(made, lambda command: run([*given, *command]))
+    _say_what_next(manifest, f"{manifest.id}:{account}")
+
+
+def carry_out(made: Plan, run: Run) -> None:
+    """Write the secrets and run the commands.
+
+    What changes the configuration cannot be interrupted, and is taken back when a later command
+    refuses. A command that waits can be interrupted; nothing is half done then.
+    """
+    first = [command for command in made.commands if command[0] == "up"]
+    last = [command for command in made.commands if command[0] == "wait"]
+    for command in first:
+        run(command)
+    done: list[Sequence[str]] = []
+    written: list[Path] = []
+    with _uninterrupted():
+        try:
+            for path, secret in made.secrets.items():
+                make_private(path.parent)
+                write_atomically(path, f"{secret}\n".encode())
+                written.append(path)
+            for command in made.commands:
+                if undoing(command):
+                    run(command)
+                    done.append(command)
+        except BaseException:
+            _take_back(done, written, run)
+            raise
+    for command in last:
+        run(command)
+
+
+def _take_back(done: Sequence[Sequence[str]], written: Sequence[Path], run: Run) -> None:
+    for command in reversed(done):
+        with contextlib.suppress(OperatorError):
+            run(undoing(command) or [])
+    for path in written:
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait until the block is over."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
+
+
+class _Dialog:
+    """Questions on the terminal. Raises ``OperatorError`` when the input ends."""
+
+    def __init__(self, keyboard: Keyboard) -> None:
+        self._keyboard = keyboard
+
+    def ask(self, question: SetupQuestion, check: Callable[[str], str | None]) -> str:
+        """Return an answer that is right."""
+        for _ in range(TRIES):
+            hint = f" [{question.default}]" if question.default and not question.secret else ""
+            prompt = clean(f"{question.text}{hint}: ")
+            typed = asyncio.run(self._keyboard.line(secret=question.secret, prompt=prompt))
+            if typed is None:
+                raise OperatorError("the input has ended: nothing was done")
+            answer = typed.strip() or question.default or ""
+            wrong = wrong_answer(question, answer, check)
+            if wrong is None:
+                return answer
+            print(clean(f"  {question.text} {wrong}"))
+        raise OperatorError(f"no answer to {question.text!r} was right: nothing was done")
+
+    def choose(self, text: str, choices: Mapping[str, str], default: str) -> str:
+        """Return one of several names, typed as such, shortened, or as a number."""
+        names = list(choices)
+        if any(choices.values()):
+            print(f"\n{text}")
+            for number, (name, meaning) in enumerate(choices.items(), start=1):
+                print(clean(f"  {number} {name:<10} {meaning}".rstrip()))
+            text = "Choose"
+
+        def wrong(answer: str) -> str | None:
+            return None if read_choice(answer, names) else f"is one of {', '.join(names)}"
+
+        answer = self.ask(SetupQuestion("choice", text, default), wrong)
+        return read_choice(answer, names) or default
+
+    def fields(self, questions: Sequence[SetupQuestion]) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the answers: those that may be seen, and the secret ones."""
+        seen: dict[str, str] = {}
+        hidden: dict[str, str] = {}
+        for question in questions:
+            answer = self.ask(question, lambda text: None)
+            if answer:
+                (hidden if question.secret else seen)[question.name] = answer
+        return seen, hidden
+
+
+def _channel(asked: _Dialog, known: Manifests) -> str:
+    names = sorted(known, key=lambda each: (each != FIRST, each))
+    choices = {
+        name: known[name].manifest.detail_label or known[name].manifest.label for name in names
+    }
+    return asked.choose("Which channel?", choices, names[0])
+
+
+def _configured(places: Places, known: Manifests) -> tuple[set[str], list[str]]:
+    """Return the keys of the accounts and the ids of the agents that there are."""
+    from runtime.config.load import load
+
+    if not places.config_path.exists():
+        return set(), []
+    found = load(places.config_path, known, default_port=places.default_port)
+    return set(found.accounts), existing_agents(found.raw)
+
+
+def _is_running(places: Places) -> bool:
+    from ops.connect.supervisor import connected_supervisor
+
+    async def look() -> None:
+        async with connected_supervisor(places):
+            pass
+
+    try:
+        asyncio.run(look())
+    except OperatorError:
+        return False
+    return True
+
+
+def _free_account(channel: str, taken: set[str]) -> str:
+    number, name = 1, "main"
+    while f"{channel}:{name}" in taken:
+        number += 1
+        name = f"main{number}"
+    return name
+
+
+def _wrong_account(channel: str, name: str, taken: set[str]) -> str | None:
+    if not ID.match(name):
+        return f"is no name; allowed: {ID_RULE}"
+    return "is there already" if f"{channel}:{name}" in taken else None
+
+
+def _given(target: RuntimeTarget) -> list[str]:
+    """Return the options that name the runtime, for the commands that are run."""
+    options = {"profile": "--profile", "state_dir": "--state-dir", "config": "--config"}
+    found = [
+        part
+        for name, option in options.items()
+        if (value := target.given.get(name))
+        for part in (option, os.fspath(value))
+    ]
+    return [*found, *(["--dev"] if target.given.get("dev") else [])]
+
+
+def _say_what_next(manifest: Manifest, key: str) -> None:
+    if manifest.dm_policy == "pairing":
+        print("Write to it, and it answers with a code. Then:")
+        print(f"trunkline pairing approve {manifest.id} CODE")
+    print(f"trunkline channels describe {key}   # how it is")
+    print("trunkline service install   # starts the daemon at each boot")

@@ -1,0 +1,165 @@
+"""Decides what a setup asks, and which commands carry out what was answered. Pure.
+
+A secret never stands in a command: it is typed into a file, and the command refers to that.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from workers.plugin import Manifest
+
+KEEP = "as it is"
+NOBODY = "none"
+AGENT = "main"
+
+
+class SetupQuestion(msgspec.Struct, frozen=True):
+    """One question. An empty answer means ``default``; without one it is asked again."""
+
+    name: str
+    text: str
+    default: str | None = None
+    secret: bool = False
+    allowed: Sequence[str] = ()
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What a setup does: the secrets that it writes into files, and its commands."""
+
+    secrets: dict[Path, str]
+    commands: list[list[str]]
+
+
+# What is asked of each kind of agent.
+AGENTS: Mapping[str, Sequence[SetupQuestion]] = {
+    "echo": (),
+    "openai": (
+        SetupQuestion("baseUrl", "Address of the API", "https://api.openai.com/v1"),
+        SetupQuestion("model", "Model"),
+        SetupQuestion("apiKey", "API key (Enter: none)", "", secret=True),
+    ),
+    "openclaw": (
+        SetupQuestion("url", "Address of OpenClaw's gateway", "ws://127.0.0.1:18789"),
+        SetupQuestion("token", "Its token (Enter: none)", "", secret=True),
+    ),
+    "command": (SetupQuestion("command", "Program and arguments", "claude -p"),),
+    NOBODY: (),
+}
+SHOWN_AGENTS = {
+    KEEP: "what answers by default",
+    "echo": "says everything back, for a first try",
+    "openai": "a model behind an API like OpenAI's",
+    "openclaw": "an agent of OpenClaw, which goes on running",
+    "command": "a program on this host, such as claude -p",
+    NOBODY: "nobody; clients of the gateway read and write",
+}
+
+
+def questions_of(manifest: Manifest) -> Iterator[SetupQuestion]:
+    """Yield what is asked of a channel's account: the fields without which it does not run."""
+    for field in msgspec.structs.fields(manifest.config):
+        if field.required:
+            name = field.encode_name
+            example = manifest.example.get(name)
+            default = example if isinstance(example, str) else None
+            yield SetupQuestion(name, name, default, secret=name in manifest.secrets)
+
+
+def plan(
+    key: str,
+    fields: Mapping[str, str],
+    secret_fields: Mapping[str, str],
+    agent: str,
+    agent_fields: Mapping[str, str],
+    agent_secrets: Mapping[str, str],
+    directory: Path,
+    *,
+    running: bool,
+    agents: Sequence[str] = (),
+) -> Plan:
+    """Return what a setup does.
+
+    ``directory`` is for the files with secrets, ``running`` whether there is a daemon, ``agents``
+    the ids that are taken.
+    """
+    secrets: dict[Path, str] = {}
+
+    def hidden(owner: str, values: Mapping[str, str]) -> Iterator[str]:
+        for name, value in values.items():
+            path = directory / f"{owner.replace(':', '.')}.{name}"
+            secrets[path] = value
+            yield f"{name}={json.dumps({'source': 'file', 'id': str(path)})}"
+
+    commands = [] if running else [["up", "--detach"]]
+    own = [f"{name}={value}" for name, value in fields.items()]
+    if agent == NOBODY:
+        own.append("agent=none")
+    elif agent != KEEP:
+        agent_id = _free(AGENT, agents)
+        shown = [f"{name}={_value(agent, name, value)}" for name, value in agent_fields.items()]
+        more = hidden(f"agent:{agent_id}", agent_secrets)
+        commands.append(["agents", "add", agent_id, f"kind={agent}", *shown, *more])
+        own.append(f"agent={agent_id}")
+    commands.append(["channels", "add", key, *own, *hidden(key, secret_fields)])
+    commands.append(["wait", key, "--for", "running"])
+    return Plan(secrets, commands)
+
+
+def undoing(command: Sequence[str]) -> list[str] | None:
+    """Return the command that takes one back, where it has changed the configuration."""
+    if command[1:2] == ["add"]:
+        return [command[0], "remove", command[2]]
+    return None
+
+
+def shown_command(command: Sequence[str], places: Sequence[str] = ()) -> str:
+    """Return a command as it is typed into a shell."""
+    return shlex.join(["trunkline", *places, *command])
+
+
+def read_choice(text: str, allowed: Sequence[str]) -> str | None:
+    """Return what was chosen, by its name, its beginning or its number; ``None``: nothing known."""
+    text = text.strip()
+    if text in allowed:
+        return text
+    if text.isascii() and text.isdigit() and 0 < int(text[:4]) <= len(allowed):
+        return allowed[int(text[:4]) - 1]
+    found = [each for each in allowed if text and each.startswith(text.lower())]
+    return found[0] if len(found) == 1 else None
+
+
+def wrong_answer(
+    question: SetupQuestion, answer: str, check: Callable[[str], str | None]
+) -> str | None:
+    """Return what is wrong with an answer, in words for a person; ``None``: nothing is."""
+    if not answer and question.default is None:
+        return "is needed"
+    if any(not char.isprintable() for char in answer):
+        return "must be one line of printable characters"
+    return check(answer)
+
+
+def _value(kind: str, name: str, value: str) -> str:
+    return json.dumps(shlex.split(value)) if (kind, name) == ("command", "command") else value
+
+
+def _free(name: str, taken: Sequence[str]) -> str:
+    number, found = 1, name
+    while found in taken:
+        number += 1
+        found = f"{name}{number}"
+    return found
+
+
+def existing_agents(raw: Mapping[str, Any]) -> list[str]:
+    """Return the ids of the agents that a configuration lists."""
+    agents = raw.get("agents")
+    entries = agents.get("entries") if isinstance(agents, Mapping) else None
+    return list(entries) if isinstance(entries, Mapping) else []

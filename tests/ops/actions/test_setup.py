@@ -1,0 +1,101 @@
+"""A setup on a terminal."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from ops.actions.setup import carry_out
+from ops.actions.setup_plan import Plan
+from ops.exits import ExitCode, OperatorError
+from runtime.config.load import load
+from tests.ops.conftest import CommandLine
+from tests.support.commandline import trunkline
+from tests.support.daemon import free_port
+from tests.support.terminal import on_terminal
+
+SECRET = "hush-hush-hush-hush-hush-hush"
+AGENT, ACCOUNT = ["agents", "add", "main"], ["channels", "add", "irc:a"]
+WAIT = ["wait", "irc:a"]
+
+
+def written(path: Path) -> str:
+    return path.read_text()
+
+
+def test_without_a_terminal_it_says_what_does_it(cli: CommandLine) -> None:
+    cli("setup").complains(ExitCode.USAGE, "no terminal", "channels add")
+
+
+@pytest.mark.e2e
+async def test_ctrl_c_leaves_nothing(state: Path) -> None:
+    async with on_terminal(state, "setup") as screen:
+        await screen.shows("Choose [telegram]: ")
+        screen.types("nonsense\n")
+        await screen.shows("is one of")
+        screen.types("\n")
+        await screen.shows("Name of the account [main]: ")
+        screen.types("\n")
+        await screen.shows("botToken: ")
+        screen.types(f"{SECRET}\n")
+        await screen.shows("[as it is]: ")
+        screen.types("\n")
+        await screen.shows("Do it? [yes]: ")
+        screen.types("\x03")
+        assert await screen.ends() == ExitCode.INTERRUPTED
+    assert SECRET not in screen.text
+    assert os.listdir(state) == []
+
+
+@pytest.mark.e2e
+async def test_an_account_that_runs_from_nothing(state: Path) -> None:
+    port = str(free_port())
+    try:
+        async with on_terminal(state, "setup", TRUNKLINE_GATEWAY_PORT=port) as screen:
+            for shown, typed in (
+                ("Choose [telegram]: ", "webhook"),
+                ("Name of the account [main]: ", "shop"),
+                ("secret: ", SECRET),
+                ("[as it is]: ", "echo"),
+                ("Do it? [yes]: ", "y"),
+            ):
+                await screen.shows(shown)
+                screen.types(f"{typed}\n")
+            await screen.shows("service install")
+            assert await screen.ends() == ExitCode.OK
+        hidden = state / "secrets" / "webhook.shop.secret"
+        assert written(hidden) == f"{SECRET}\n"
+        assert stat.S_IMODE(hidden.stat().st_mode) == 0o600
+        assert SECRET not in screen.text
+        fields = load(state / "trunkline.json5").raw["channels"]["webhook"]["accounts"]["shop"]
+        assert fields == {"agent": "main", "secret": {"source": "file", "id": str(hidden)}}
+    finally:
+        assert (await trunkline(state, "down")).code == ExitCode.OK
+
+
+@pytest.mark.parametrize("fails", [AGENT, ACCOUNT])
+def test_what_is_refused_takes_back_what_was_done(tmp_path: Path, fails: list[str]) -> None:
+    hidden = tmp_path / "secrets" / "a"
+    ran: list[list[str]] = []
+
+    def run(command: Sequence[str]) -> None:
+        ran.append(list(command))
+        if command == fails:
+            raise OperatorError("refused")
+
+    with pytest.raises(OperatorError, match="refused"):
+        carry_out(Plan({hidden: "x"}, [["up"], AGENT, ACCOUNT, WAIT]), run)
+    taken_back = [["agents", "remove", "main"]] if fails == ACCOUNT else []
+    assert ran == [["up"], AGENT, *([ACCOUNT] if fails == ACCOUNT else []), *taken_back]
+    assert not hidden.exists()
+
+
+def test_in_the_end_it_waits(tmp_path: Path) -> None:
+    ran: list[Sequence[str]] = []
+    carry_out(Plan({tmp_path / "s" / "a": "x"}, [ACCOUNT, WAIT]), ran.append)
+    assert ran == [ACCOUNT, WAIT]
+    assert (tmp_path / "s" / "a").read_text() == "x\n"
