@@ -8,9 +8,10 @@ import msgspec
 
 from ops.exits import OperatorError
 from runtime.config.load import Loaded
-from runtime.gateway.hooks.mappings import HookRequest, find, read_mappings
+from runtime.gateway.hooks.mappings import HookRequest, ReadyHook, find, read_mappings
 from runtime.gateway.hooks.requests import (
     BadHook,
+    HookRules,
     HookWake,
     agent_turn_of,
     read_body,
@@ -19,15 +20,21 @@ from runtime.gateway.hooks.requests import (
 )
 
 
+def hooks_of(found: Loaded) -> tuple[list[ReadyHook], HookRules]:
+    """Return the mapped hooks of a configuration, and the rules that they were read with."""
+    config = found.config.hooks
+    agents = [spec.account_id for spec in found.agents.values()]
+    channels = list(dict.fromkeys(spec.channel for spec in found.accounts.values()))
+    rules = rules_of(config, agents, channels)
+    return read_mappings(config.mappings, rules), rules
+
+
 def made_of(
     found: Loaded, name: str, data: bytes, headers: dict[str, str], query: dict[str, str]
 ) -> dict[str, Any]:
     """Return what a request makes of a hook; raises ``OperatorError`` where it is refused."""
     config = found.config.hooks
-    agents = [spec.account_id for spec in found.agents.values()]
-    channels = list(dict.fromkeys(spec.channel for spec in found.accounts.values()))
-    rules = rules_of(config, agents, channels)
-    hooks = read_mappings(config.mappings, rules)
+    hooks, rules = hooks_of(found)
     try:
         body = read_body(data)
         request = HookRequest(name, body, headers, query)

@@ -34,14 +34,14 @@ class PhaseWaiter:
     """Waits for accounts to reach the phase ``goal``.
 
     Give ``on_event`` to the connection that is waited on, before anything is asked of it.
-    ``on_progress`` is called with how many are there, and of how many, while it waits and at the end.
+    ``on_progress`` is called with how many are there, and of how many, after each change.
     ``beyond`` holds, per account, the newest incarnation that does not count: after a
     restart the old process still runs for a moment.
     """
 
     def __init__(self, goal: Goal, on_progress: Callable[[int, int], None] | None = None) -> None:
         self.goal = goal
-        self._on_progress = on_progress or (lambda there, all: None)
+        self._on_progress = on_progress or (lambda there, wanted: None)
         self.beyond: dict[str, int] = {}
         self._rows: dict[str, Row] = {}
         self._changed = asyncio.Event()

@@ -51,6 +51,7 @@ class Commands(LazyGroup):
         "restore": ("ops.commands.journal:restore", "Put a copy in the journal's place."),
         "config": ("ops.commands.config", "Find, check and show the configuration."),
         "setup": ("ops.commands.setup:setup", "Ask for a channel and an agent, and add them."),
+        "upgrade": ("ops.commands.upgrade:upgrade", "Show what an upgrade has changed."),
         "import": ("ops.commands.importing", "Take over the configuration of OpenClaw."),
         "completion": ("ops.cli.completion", "Print the script by which a shell completes."),
         "help": ("ops.cli.help", "Explain a command or a topic."),

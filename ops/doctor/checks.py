@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from ops.doctor import accounts, configuration, daemon, files, resources
+from ops.doctor import accounts, configuration, daemon, files, resources, surroundings
 from ops.doctor.facts import Facts
 from ops.doctor.finding import Finding, Severity, ordered
 
@@ -61,6 +61,11 @@ CHECKS: tuple[Check, ...] = (
     accounts.held,
     accounts.unconfigured,
     accounts.waiting,
+    surroundings.names,
+    surroundings.journal_integrity,
+    surroundings.undelivered,
+    surroundings.hooks,
+    surroundings.completion,
     interpreter,
 )
 

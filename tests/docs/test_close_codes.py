@@ -1,0 +1,25 @@
+"""The close codes of the protocol's documentation are those that the product sends."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SENT = re.compile(
+    r"(?:\bclose\((?:code=)?|\bcode=|\bcode: int = |\bINVALIDATED = |\bRESTART = )(1\d{3}|4\d{3})\b"
+)
+
+
+def test_every_close_code_that_is_sent_is_explained() -> None:
+    table = (ROOT / "docs/protocol.md").read_text().partition("## Close codes")[2]
+    explained = set(re.findall(r"^\| (\d{4}) \|", table.partition("\n## ")[0], re.MULTILINE))
+    sent = {
+        code
+        for folder in ("ipc/websocket", "runtime/gateway/access", "runtime/gateway/clients")
+        for path in (ROOT / folder).rglob("*.py")
+        for code in SENT.findall(path.read_text())
+    }
+    sent |= set(SENT.findall((ROOT / "runtime/gateway/pairing.py").read_text()))
+    assert {"1008", "1012", "4001"} <= sent, "nothing is found any more"
+    assert sent - explained == set()
