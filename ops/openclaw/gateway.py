@@ -100,7 +100,11 @@ def _rules(address: Any) -> dict[str, Rule]:
         ),
         "tools": nested({"allow": same(), "deny": same()}),
         "controlUi": nested(
-            {"allowedOrigins": at("gateway", "allowedOrigins")},
+            {
+                "enabled": same(),
+                "basePath": same(),
+                "allowedOrigins": at("gateway", "allowedOrigins"),
+            },
             "it is about the page of OpenClaw",
         ),
         "handshakeTimeoutMs": same(),

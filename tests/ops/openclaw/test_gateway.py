@@ -34,8 +34,8 @@ TOKEN = {"auth": {"token": "t"}}
         ({"reload": {"mode": "hot"}}, {"reload": {"mode": "hot"}}),
         ({"http": {"endpoints": {"responses": {"enabled": True, "images": {}}}}},
          {"http": {"endpoints": {"responses": {"enabled": True}}}}),
-        ({"controlUi": {"allowedOrigins": ["https://a.example"], "root": "x"}},
-         {"allowedOrigins": ["https://a.example"]}),
+        ({"controlUi": {"allowedOrigins": ["https://a.example"], "basePath": "/x", "root": "x"}},
+         {"allowedOrigins": ["https://a.example"], "controlUi": {"basePath": "/x"}}),
         ({"tools": {"deny": ["x"]}}, {"tools": {"deny": ["x"]}}),
     ],
 )  # fmt: skip
