@@ -83,7 +83,7 @@ def help_(
         root([*words, "--help"], prog_name="trunkline", standalone_mode=False)
 
 
-def _must_be_known(command: Any, root: typer.Context, words: list[str]) -> None:
+def _must_be_known(command: Any, root: Any, words: list[str]) -> None:
     """Raise ``UsageFailure`` unless the words name a command; it suggests what is near."""
     for word in words:
         known = list(getattr(command, "list_commands", lambda _: [])(root))

@@ -51,6 +51,7 @@ async def test_ctrl_c_leaves_nothing(state: Path) -> None:
     assert os.listdir(state) == []
 
 
+@pytest.mark.slow
 @pytest.mark.e2e
 async def test_an_account_that_runs_from_nothing(state: Path) -> None:
     port = str(free_port())

@@ -89,7 +89,7 @@ def test_every_value_of_a_whole_file_is_named_once() -> None:
     assert [leaf for leaf, notes in named.items() if len(notes) != 1] == []
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(FILES)
 def test_every_value_of_any_file_is_named_once(values: dict[str, Any]) -> None:
     draft = draft_of(values)

@@ -72,7 +72,7 @@ def test_what_is_right_stays() -> None:
     assert pruned(WHOLE)[0].config == before.config
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(FILES)
 def test_any_file_comes_to_one_that_is_valid_and_each_value_is_named(
     values: dict[str, Any],
