@@ -11,7 +11,7 @@ from ops.actions.wait import Goal, PhaseWaiter
 from ops.connect.account_api import Verb, connected_account_api
 from ops.connect.target import RuntimeTarget
 from ops.exits import ExitCode, OperatorError
-from ops.output.progress import Progress
+from ops.output.progress import ProgressLine
 from ops.output.show import show_json
 from ops.output.text import clean
 
@@ -72,11 +72,11 @@ def show_outcome(order: Order, rows: Sequence[Row], *, as_json: bool) -> None:
 
 
 async def _carry_out(target: RuntimeTarget, order: Order) -> list[Row]:
-    with Progress(order.goal) as progress:
+    with ProgressLine(order.goal) as progress:
         return await _carry_out_with(target, order, progress)
 
 
-async def _carry_out_with(target: RuntimeTarget, order: Order, progress: Progress) -> list[Row]:
+async def _carry_out_with(target: RuntimeTarget, order: Order, progress: ProgressLine) -> list[Row]:
     waiter = PhaseWaiter(order.goal, progress.show)
     async with connected_account_api(target, on_event=waiter.on_event) as api:
         margin = 0.0 if order.verb == "drain" else MARGIN  # it is told how long it may take

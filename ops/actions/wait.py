@@ -18,7 +18,7 @@ from ops.connect.account_api import AccountApi, connected_account_api, payload_o
 from ops.connect.selection import chosen
 from ops.connect.target import RuntimeTarget
 from ops.exits import ExitCode, OperatorError
-from ops.output.progress import Progress
+from ops.output.progress import ProgressLine
 
 Row = dict[str, Any]
 
@@ -137,7 +137,7 @@ def wait_for(target: RuntimeTarget, wanted: Sequence[str], goal: Goal, timeout: 
 async def _wait_for(
     target: RuntimeTarget, wanted: Sequence[str], goal: Goal, timeout: float
 ) -> list[Row]:
-    with Progress(goal) as progress:
+    with ProgressLine(goal) as progress:
         waiter = PhaseWaiter(goal, progress.show)
         async with connected_account_api(target, on_event=waiter.on_event) as api:
             return await waiter.wait(api, wanted, timeout)

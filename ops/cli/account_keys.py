@@ -64,7 +64,7 @@ def keys(path: str) -> Iterator[str]:
     with socket.socket(socket.AF_UNIX) as link:
         link.settimeout(WITHIN)
         link.connect(path)
-        stream = _Stream(link)
+        stream = _JsonMessages(link)
         link.sendall(_UPGRADE.encode())
         stream.head()
         stream.event("connect.challenge")
@@ -75,7 +75,7 @@ def keys(path: str) -> Iterator[str]:
             yield row["account"]
 
 
-class _Stream:
+class _JsonMessages:
     """The messages of a connection, whose texts are JSON."""
 
     def __init__(self, link: socket.socket) -> None:

@@ -20,7 +20,7 @@ POINTED = "is one value inside a JSON file: write it to a file of its own and re
 ASKED = "comes from a program that speaks OpenClaw's protocol: refer to a command that prints it"
 
 
-class _Kept(msgspec.Struct, frozen=True):
+class _KeptSecret(msgspec.Struct, frozen=True):
     """What stands in our file; without a reason it is what stood in the original."""
 
     value: Any
@@ -57,7 +57,7 @@ def take_secret_file(draft: Draft, place: FieldPlace, target: Target, value: Any
         draft.change(place.path, target, reference, "a reference to the same file")
 
 
-def _kept(draft: Draft, value: Any) -> _Kept:
+def _kept(draft: Draft, value: Any) -> _KeptSecret:
     if isinstance(value, Mapping):
         return _referred(draft, value)
     if not isinstance(value, str) or not value:
@@ -73,19 +73,23 @@ def _kept(draft: Draft, value: Any) -> _Kept:
             f"the variable {', '.join(found.missing)} is not set: run the import where it is"
         )
     draft.used_variables.update(found.inline)
-    return _Kept(found.value, f"with the value of {', '.join(found.used)}" if found.used else "")
+    return _KeptSecret(
+        found.value, f"with the value of {', '.join(found.used)}" if found.used else ""
+    )
 
 
-def _variable(draft: Draft, name: str, reason: str) -> _Kept:
+def _variable(draft: Draft, name: str, reason: str) -> _KeptSecret:
     if draft.variables.is_inline(name):
         draft.used_variables.add(name)
-        return _Kept(draft.variables.inline[name], f"the value of {name}, which stands in env.vars")
+        return _KeptSecret(
+            draft.variables.inline[name], f"the value of {name}, which stands in env.vars"
+        )
     if not draft.variables.environ.get(name) and draft.variables.dotenv.get(name):
         reason += "; it stands in OpenClaw's .env: give it to Trunkline's daemon too"
-    return _Kept({"source": "env", "id": name}, reason)
+    return _KeptSecret({"source": "env", "id": name}, reason)
 
 
-def _referred(draft: Draft, value: Mapping[str, Any]) -> _Kept:
+def _referred(draft: Draft, value: Mapping[str, Any]) -> _KeptSecret:
     source, named = value.get("source"), value.get("id")
     alias = value.get("provider", "default")
     if not isinstance(named, str) or not named:
@@ -103,4 +107,4 @@ def _referred(draft: Draft, value: Mapping[str, Any]) -> _Kept:
     if provider.get("mode") != "singleValue" or not isinstance(path, str):
         raise _Lost(POINTED)
     draft.used_providers.add(str(alias))
-    return _Kept({"source": "file", "id": path}, "the same file")
+    return _KeptSecret({"source": "file", "id": path}, "the same file")

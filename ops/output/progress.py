@@ -12,7 +12,7 @@ FEW = 2  # of so few accounts a person sees no more than the outcome
 EVERY = 0.1  # seconds between two lines, so that 500 events cost no 500 writes
 
 
-class Progress:
+class ProgressLine:
     """``37/200 running, 4.1 s``. Elsewhere than on a terminal nothing is written.
 
     ``word`` is what the accounts are to be. Leaving the block erases the line; where all are there

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from ops.output.progress import Progress
+from ops.output.progress import ProgressLine
 
 
 class Terminal(io.StringIO):
@@ -16,7 +16,7 @@ class Terminal(io.StringIO):
 
 def test_a_terminal_shows_it_on_one_line_and_the_sum_at_the_end() -> None:
     terminal = Terminal()
-    with Progress("running", terminal) as progress:
+    with ProgressLine("running", terminal) as progress:
         progress.show(1, 3)
         progress.show(3, 3)
     first, _, last = terminal.getvalue().partition("\x1b[K")
@@ -27,7 +27,7 @@ def test_a_terminal_shows_it_on_one_line_and_the_sum_at_the_end() -> None:
 
 @pytest.mark.parametrize(("stream", "wanted"), [(Terminal(), 2), (io.StringIO(), 3)])
 def test_few_accounts_and_files_see_nothing_of_it(stream: io.StringIO, wanted: int) -> None:
-    with Progress("running", stream) as progress:
+    with ProgressLine("running", stream) as progress:
         progress.show(0, wanted)
         progress.show(wanted, wanted)
     assert stream.getvalue() == ""
@@ -35,7 +35,7 @@ def test_few_accounts_and_files_see_nothing_of_it(stream: io.StringIO, wanted: i
 
 def test_a_failure_leaves_no_line() -> None:
     terminal = Terminal()
-    progress = Progress("running", terminal)
+    progress = ProgressLine("running", terminal)
     progress.show(1, 3)
     progress.__exit__(ValueError, ValueError(), None)
     assert terminal.getvalue().endswith("\r\x1b[K")
