@@ -30,6 +30,17 @@ def watch(*, keys: Keys = None, options: RuntimeOptions) -> None:
 
 
 @command(app)
+def top(*, options: LocalOptions) -> None:
+    """Show all accounts on the whole terminal, the worst first; keys start, stop and restart them.
+
+    j and k choose, s starts, x stops, r restarts, l shows the log, q ends.
+    """
+    from ops.actions.top import show_top
+
+    show_top(options.target)
+
+
+@command(app)
 def logs(*, names: Names = None, selection: LineSelection, options: RuntimeOptions) -> None:
     """Print the logs of the supervisor, the gateway and the accounts as one stream."""
     from ops.actions.logs import print_logs

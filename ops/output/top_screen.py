@@ -1,0 +1,84 @@
+"""Draws the screen of ``trunkline top``: rows of status, the chosen one, and the keys. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ops.output.account_table import ACCOUNT_COLUMNS, account_cells, phase_style
+from ops.output.listing import summary
+from ops.output.tables import Column, aligned, cut_to, fitted
+
+Row = Mapping[str, Any]
+
+KEYS = "q quit  j/k move  s start  x stop  r restart  l logs"
+_COLOURS = {"green": "32", "cyan": "36", "yellow": "33", "red": "31", "dim": "2"}
+_MARGIN = "  "
+_AROUND = 4  # lines beside the rows: the sum, the titles, what is asked, the keys
+_SHOWN = ("account", "phase", "pid", "uptime", "next try", "rss", "cpu", "in", "out")
+
+
+class View(NamedTuple):
+    """What is shown. ``message`` is what was done, or is asked."""
+
+    rows: Sequence[Row]
+    chosen: int
+    first: int
+    columns: int
+    lines: int
+    now: float
+    message: str = ""
+    colours: bool = True
+
+
+def room(lines: int) -> int:
+    """Return how many rows a terminal of so many lines shows."""
+    return max(1, lines - _AROUND)
+
+
+def scrolled(first: int, chosen: int, count: int, lines: int) -> int:
+    """Return the first row that is shown, so that the chosen one is among them."""
+    shown = room(lines)
+    first = min(first, chosen, max(0, count - shown))
+    return max(first, chosen - shown + 1, 0)
+
+
+def draw(view: View) -> list[str]:
+    """Return the lines of the screen, none wider than it."""
+    shown = view.rows[view.first : view.first + room(view.lines)]
+    lines = [cut_to(summary(view.rows), view.columns)]
+    lines += _table(view, shown) if shown else ["", "no accounts; trunkline setup adds one"]
+    lines += [""] * (view.lines - 2 - len(lines))
+    hidden = len(view.rows) - len(shown)
+    more = f"  ({hidden} more)" if hidden > 0 else ""
+    lines.append(cut_to(view.message, view.columns))
+    lines.append(cut_to(KEYS + more, view.columns))
+    return lines[: view.lines]
+
+
+def _table(view: View, shown: Sequence[Row]) -> list[str]:
+    columns = [each for each in ACCOUNT_COLUMNS if each.title in _SHOWN]
+    columns.append(Column("why", 1))
+    cells = []
+    for row in shown:
+        found = account_cells(row, view.now)
+        found["why"] = ": ".join(found[name] for name in ("cause", "last error") if found[name])
+        cells.append([found[each.title] for each in columns])
+    margin = "" if view.colours else _MARGIN  # room for a mark, which the colours do without
+    table = fitted(columns, cells, view.columns - len(margin))
+    titles = [column.title.upper() for column in table.columns]
+    lines = [cut_to(margin + aligned(table.columns, titles, table.widths), view.columns)]
+    for number, (row, texts) in enumerate(zip(shown, table.rows, strict=True), start=view.first):
+        line = margin + aligned(table.columns, texts, table.widths)
+        lines.append(_marked(cut_to(line, view.columns), row, view, chosen=number == view.chosen))
+    return lines
+
+
+def _marked(line: str, row: Row, view: View, *, chosen: bool) -> str:
+    """Return a line with its colour; the chosen one is marked where there are no colours, too."""
+    if not view.colours:
+        return f">{line[1:]}" if chosen else line
+    if chosen:
+        return f"\x1b[7m{line.ljust(view.columns)}\x1b[0m"
+    colour = _COLOURS.get(phase_style(row))
+    return f"\x1b[{colour}m{line}\x1b[0m" if colour else line
