@@ -33,14 +33,28 @@ def known_names(name: str, keys: Sequence[str]) -> str:
 
     Of many only how many there are, for nobody reads a list of 500.
     """
-    import difflib
-
-    channels = dict.fromkeys(key.partition(":")[0] for key in keys)
-    near = difflib.get_close_matches(name, [*keys, *channels], n=1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
+    near = _nearest(name, keys)
+    hint = f" (did you mean {near}?)" if near else ""
     if len(keys) > LISTED:
         return f"{hint}; there are {len(keys)}, see `trunkline channels list`"
     return f"{hint}; known: {', '.join(keys) or 'none'}"
+
+
+def _nearest(name: str, keys: Sequence[str]) -> str | None:
+    """Return the account that was meant; of its own channel, where there is such a one."""
+    import difflib
+
+    channel, colon, account = name.partition(":")
+    if not colon:
+        known = {key.partition(":")[0]: key.partition(":")[0] for key in keys}
+        known |= {key.partition(":")[2]: key for key in keys}
+        account = name
+    else:
+        known = {key.partition(":")[2]: key for key in keys if key.startswith(f"{channel}:")}
+        if not known:
+            known, account = {key: key for key in keys}, name
+    near = difflib.get_close_matches(account, known, n=1, cutoff=0.65)
+    return known[near[0]] if near else None
 
 
 def shown(value: object, wanted: Any = str) -> str:

@@ -86,6 +86,9 @@ def test_what_is_near_an_unknown_account_is_suggested() -> None:
         known_names("irc:libra", few) == " (did you mean irc:libera?); known: irc:libera, irc:oftc"
     )
     assert known_names("irk", few).startswith(" (did you mean irc?)")
+    assert known_names("libra", few).startswith(" (did you mean irc:libera?)")
+    assert known_names("icr:libera", few).startswith(" (did you mean irc:libera?)")
+    assert known_names("irc:x", few) == "; known: irc:libera, irc:oftc"
     assert known_names("xyz", []) == "; known: none"
     many = [f"irc:{number}" for number in range(500)]
     assert known_names("xyz", many) == "; there are 500, see `trunkline channels list`"
