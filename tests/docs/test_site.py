@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted(path.stem for path in (ROOT / "docs").glob("*.md"))
 
 
+@pytest.mark.slow
 def test_every_page_is_in_the_navigation() -> None:
     text = (ROOT / "mkdocs.yml").read_text()
     assert [page for page in PAGES if f": {page}.md" not in text] == []
