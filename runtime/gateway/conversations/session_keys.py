@@ -169,10 +169,10 @@ def client_key(given: str, default_agent: str) -> str:
     agent, rest = default_agent, text
     if text.startswith("agent:"):
         _, agent, rest = (*text.split(":", 2), "")[:3]
-        if not ID.match(agent):
-            raise BadSessionKey(f"the session key names an impossible agent; allowed: {ID_RULE}")
-        if not rest:
-            raise BadSessionKey(f"the session key names no session of the agent {agent}")
+    if not ID.match(agent):
+        raise BadSessionKey(f"the session is one of an impossible agent; allowed: {ID_RULE}")
+    if not rest:
+        raise BadSessionKey(f"the session key names no session of the agent {agent}")
     key = f"agent:{agent}:{rest}"
     if len(key) > MAX_KEY:
         raise BadSessionKey(f"the session key is too long; allowed: {MAX_KEY} characters")

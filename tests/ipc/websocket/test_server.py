@@ -121,10 +121,17 @@ async def test_all_clients_together_may_not_hold_too_much() -> None:
 
 
 async def test_closing_tells_everybody_and_ends_silent_sockets() -> None:
-    async with echo() as made, client(made) as opened, plain(made) as (reader, _):
-        await until(lambda: len(made.server.undecided) == 1)
+    async with (
+        echo() as made,
+        client(made) as admitted,
+        client(made) as stranger,
+        plain(made) as (reader, _),
+    ):
+        await until(lambda: len(made.connections) == 2 and len(made.server.undecided) == 1)
+        made.connections[0].authenticated = True
         await made.server.close()
-        assert await ended(opened) == (1012, "service restart")
+        assert await ended(admitted) == (1012, "service restart")
+        assert await ended(stranger) == (1000, "")
         with contextlib.suppress(ConnectionResetError):
             assert await reader.read() == b""
 

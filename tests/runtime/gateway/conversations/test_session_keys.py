@@ -318,6 +318,12 @@ def test_a_client_s_key_is_bare_or_whole(given: str, key: str) -> None:
     assert client_key(given, "ops") == key
 
 
+@pytest.mark.parametrize("agent", ["", "a:b", "a b", "a" * 65])
+def test_a_bare_key_is_one_of_an_agent_that_can_be(agent: str) -> None:
+    with pytest.raises(BadSessionKey, match="impossible agent"):
+        client_key("x", agent)
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
