@@ -21,6 +21,9 @@ pytestmark = [needs_browser, pytest.mark.e2e, pytest.mark.slow]
 TALKING, CLOSED, PAIRING = "amber-000", "birch-001", "cedar-002"
 ROUTES = (
     ("fleet", "Fleet"),
+    (f"account/local:{TALKING}", f"local:{TALKING}"),
+    ("account/irc:harbour", "irc:harbour"),
+    ("add", "Add an account"),
     ("messages", "Messages"),
     ("messages?view=given-up", "Messages"),
     ("people", "People"),
