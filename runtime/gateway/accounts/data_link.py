@@ -50,7 +50,7 @@ from runtime.gateway.accounts.handover import ClientOutput, Handover
 from runtime.gateway.accounts.http_calls import HttpCalls
 from runtime.gateway.accounts.intake import Intake, ValidPart
 from runtime.gateway.accounts.link_signs import LinkSigns
-from runtime.gateway.accounts.payload_check import IdOf, id_unread
+from runtime.gateway.accounts.payload_check import IdOf
 from runtime.gateway.accounts.peers import Peer, Peers
 from runtime.gateway.accounts.ring import Rings
 from runtime.gateway.runs.turns import TurnLink
@@ -68,7 +68,6 @@ REASONS = (
     "stranger",
 )
 NOT_ADDRESSED = bytes(flags for flags in range(256) if not flags & ADDRESSED)
-_is_ascii = bytes.isascii
 
 log = structlog.get_logger("gateway.workers")
 
@@ -183,8 +182,10 @@ class DataRouter:
         if self._intake.is_on(peer.key):
             self._store(peer, self._own_parts(peer, pack), pack)
             return
-        plain = all(map(_is_ascii, pack.payloads))
-        parts = [ValidPart(pack, [])] if plain else self._valid_parts(peer, pack, id_unread)
+        fit = peer.check.heads_fit(pack)
+        parts = (
+            [ValidPart(pack, [])] if fit else self._valid_parts(peer, pack, peer.check.id_unread)
+        )
         peer.seen = peer.done = pack.last
         if peer not in self._unacked:
             self._acknowledge_soon(peer)

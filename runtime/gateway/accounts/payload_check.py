@@ -58,28 +58,39 @@ _DEPTH = MAX_DEPTH + 1  # the worker bounds the body, which is one level further
 _decode = msgspec.json.Decoder(_Envelope).decode
 
 
-def id_unread(number: int, flags: int, payload: bytes) -> str | None:
-    """Return ``None`` for a payload that is text; raises ``FrameError`` for another.
-
-    For an account without a journal: to read its payload takes up to 0.7 µs, and to hand it on
-    otherwise 1.1 µs (to store one takes 7 to 9 µs).
-    """
-    check_text(payload)
-    return None
-
-
 class PayloadCheck:
     """The payloads that one incarnation of the account ``key`` may send."""
 
-    __slots__ = ("_account_id", "_channel", "_cursor", "_event", "_key", "_message")
+    __slots__ = ("_account_id", "_channel", "_cursor", "_event", "_head", "_key", "_message")
 
     def __init__(self, key: str, incarnation: int) -> None:
         self._key = key
         self._channel, _, self._account_id = key.partition(":")
         names = {"account": key, "channel": self._channel, "accountId": self._account_id}
-        head = msgspec.json.encode(names)[:-1]
+        head = self._head = msgspec.json.encode(names)[:-1]
         self._message, self._event = head + b',"direction":', head + b',"cursor":'
         self._cursor = f"{incarnation}:"
+
+    def heads_fit(self, pack: Messages) -> bool:
+        """Return whether every payload of a pack is ASCII and begins with the account's names.
+
+        All that is looked at for an account without a journal, in 0.06 µs a message: to read one
+        takes up to 0.7 µs, and to hand it on otherwise 1.1 µs (to store one takes 7 to 9 µs).
+        """
+        payloads = pack.payloads
+        return all(map(bytes.isascii, payloads)) and all(
+            map(bytes.startswith, payloads, repeat(self._head))
+        )
+
+    def id_unread(self, number: int, flags: int, payload: bytes) -> str | None:
+        """Return ``None`` for a payload that is text and begins with the account's names.
+
+        Raises ``FrameError`` for another.
+        """
+        check_text(payload)
+        if not payload.startswith(self._head):
+            raise FrameError("malformed payload: it does not name its own account")
+        return None
 
     def ids_of(self, pack: Messages) -> list[str | None] | None:
         """Return what ``id_of`` does for each message of a pack, ``None`` to have each looked at.

@@ -133,14 +133,15 @@ async def test_frames_of_an_incarnation_that_ended_are_stale() -> None:
         assert rig.parts.data_link.messages == 0
 
 
-async def test_a_payload_that_would_break_clients_is_dropped_and_acknowledged() -> None:
+async def test_a_payload_of_no_text_or_of_another_account_is_dropped_and_acknowledged() -> None:
     async with gateway_rig() as rig:
         worker = await rig.worker(KEY)
         watcher = await rig.watcher()
         bad = b'{"text":"\xff"}'
         worker.send(single(1, 1, bad))
         good = [payload(KEY, seq) for seq in range(2, 9)]
-        worker.send(Messages(2, bytes(7), [bad, *good[1:4], bad, good[5], bad]))
+        another = payload("irc:oftc", 6)
+        worker.send(Messages(2, bytes(7), [bad, *good[1:4], another, good[5], bad]))
         await acked(worker, 8)
         assert cursors(await take(watcher, 4)) == ["1:3", "1:4", "1:5", "1:7"]
         assert rig.parts.data_link.dropped["malformed"] == 4

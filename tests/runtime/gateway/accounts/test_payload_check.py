@@ -9,8 +9,8 @@ import pytest
 from ipc.errors import FrameError
 from ipc.frames.data import HAPPENED, HISTORY, INBOUND, REDELIVERED, Messages
 from ipc.nesting import MAX_DEPTH
-from runtime.gateway.accounts.payload_check import PayloadCheck, id_unread
-from tests.support.forged_payloads import EVENT, FORGED, FORGED_EVENTS, IN
+from runtime.gateway.accounts.payload_check import PayloadCheck
+from tests.support.forged_payloads import EVENT, FORGED, FORGED_EVENTS, HEAD, IN
 from tests.support.gateway_rig import payload
 from tests.support.messages import KEY
 from workers.links.backlog import Backlog
@@ -58,15 +58,32 @@ def test_a_pack_of_messages_is_read_as_each_of_them() -> None:
     assert check.ids_of(Messages(7, pack.flags, pack.payloads)) is None
 
 
-@pytest.mark.parametrize("body", [b"plain", "grüße".encode(), b'{"account":"irc:oftc"}'])
-def test_without_a_journal_only_text_is_asked_for(body: bytes) -> None:
-    assert id_unread(7, INBOUND, body) is None
-
-
-@pytest.mark.parametrize("body", [b"\xff", b"half \xc3", b"\xed\xa0\x80"])
-def test_without_a_journal_what_is_no_text_is_refused(body: bytes) -> None:
-    with pytest.raises(FrameError):
-        id_unread(7, INBOUND, body)
+@pytest.mark.parametrize(
+    ("body", "fits"),
+    [
+        (payload(KEY, 7), True),
+        (HEAD + b',"anything', True),
+        (payload(KEY, 7, text="grüße"), True),
+        (payload("irc:oftc", 7), False),
+        (payload("irc:liberal", 7), False),
+        (b"plain", False),
+        (b"", False),
+        (HEAD + b"\xff", False),
+        (HEAD + b"half \xc3", False),
+        (HEAD + b"\xed\xa0\x80", False),
+    ],
+)
+def test_without_a_journal_text_and_the_account_s_names_are_asked_for(
+    body: bytes, fits: bool
+) -> None:
+    check = PayloadCheck(KEY, 1)
+    pack = Messages(6, bytes(3), [payload(KEY, 6), body, payload(KEY, 8)])
+    assert check.heads_fit(pack) is (fits and body.isascii())
+    if fits:
+        assert check.id_unread(7, INBOUND, body) is None
+    else:
+        with pytest.raises(FrameError):
+            check.id_unread(7, INBOUND, body)
 
 
 @pytest.mark.parametrize("key", ["irc:libera", "local:one", "telegram:shop", 'odd:a"ü\\'])
