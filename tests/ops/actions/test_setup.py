@@ -18,7 +18,7 @@ from tests.support.commandline import trunkline
 from tests.support.daemon import free_port
 from tests.support.terminal import on_terminal
 
-SECRET = "hush-hush-hush-hush-hush-hush"
+SECRET = "whsec_aHVzaC1odXNoLWh1c2gtaHVzaC1odXNoLWh1c2g="
 AGENT, ACCOUNT = ["agents", "add", "main"], ["channels", "add", "irc:a"]
 WAIT = ["wait", "irc:a"]
 
