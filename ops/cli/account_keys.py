@@ -46,7 +46,7 @@ def socket_path(words: Sequence[str]) -> str:
     from runtime.config.places import Flags, resolve
 
     given: dict[str, str] = {}
-    for word, after in zip(words, [*words[1:], ""], strict=True):
+    for word, after in zip(words, [*words[1:], ""], strict=False):
         name, equals, value = word.partition("=")
         if name in _OPTIONS:
             given[_OPTIONS[name]] = value if equals else after

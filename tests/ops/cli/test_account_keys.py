@@ -35,6 +35,7 @@ def test_the_options_of_the_line_name_the_runtime(monkeypatch: pytest.MonkeyPatc
     one, other = socket_path(["--state-dir", "/a", "x"]), socket_path(["--state-dir=/b"])
     assert one != other
     assert socket_path(["--profile", "p"]) == socket_path(["status", "--profile=p"])
+    assert socket_path([]) == socket_path(["status"])
     assert socket_path(["--dev"]) == socket_path(["--profile", "dev"])
 
 
