@@ -209,7 +209,6 @@ async def test_openclaw_acp_prompts_an_agent(openclaw: Openclaw) -> None:
         session = made["sessionId"]
         assert await bridge.prompt(session, "hello acp") == "end_turn"
         assert bridge.text == "said: hello acp"
-        assert bridge.of("usage_update")[-1]["used"] == 26
 
         assert await bridge.prompt(session, "tool") == "end_turn"
         (call,) = bridge.of("tool_call")
@@ -225,7 +224,7 @@ async def test_openclaw_acp_prompts_an_agent(openclaw: Openclaw) -> None:
         bridge.tell("session/cancel", sessionId=session)
         assert (await bridge.answer(number))["stopReason"] == "cancelled"
 
-        assert await bridge.prompt(session, "fail") == "end_turn"
+        assert await bridge.prompt(session, "fail") == "refusal"  # exit status 65 says so
         for option in made["configOptions"]:
             for each in option["options"]:
                 chosen = {"configId": option["id"], "value": each["value"]}
