@@ -1,4 +1,4 @@
-"""OpenClaw's own ways to ask an agent, ours: ``openclaw agent``, ``acp`` and ``sessions``."""
+"""OpenClaw's own ways to ask an agent, ours: ``openclaw agent`` and ``openclaw acp``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ import pytest
 
 from tests.interop.openclaw import PATIENCE, Answer, Openclaw
 from tests.support.daemon import TOKEN, Daemon
-from tests.support.restarts import restart_gateway
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -33,9 +32,6 @@ if said == "slow":
     for number in range(2400):
         tell(type="delta", text=f"word{number} ")
         time.sleep(0.05)
-if said == "pause":
-    tell(type="delta", text="wait, ")
-    time.sleep(6)
 tell(type="delta", text="said: ")
 tell(type="delta", text=said)
 tell(type="final", usage={"input": 20, "output": 6}, model="own-1")
@@ -87,23 +83,6 @@ async def test_openclaw_agent_fails_with_a_run_that_fails(openclaw: Openclaw) ->
         answer = await openclaw.run("agent", "--agent", *words, env=openclaw.variables)
         assert answer.code == 1, answer
         assert said in answer.err + answer.out
-
-
-async def test_openclaw_sessions_archives_and_deletes(openclaw: Openclaw, talking: Daemon) -> None:
-    client = await talking.client()
-    for name in ("one", "two"):
-        say = {"sessionKey": name, "message": "x", "idempotencyKey": name}
-        await client.call("chat.send", say)
-        await client.call("agent.wait", {"runId": name})
-    flags = openclaw.flags
-    done = await openclaw.run("sessions", "archive", "agent:main:one", "--json", *flags)
-    assert good(done).json["results"][0]["status"] == "archived"
-    keys = ["agent:main:one", "agent:main:two"]
-    done = await openclaw.run("sessions", "delete", *keys, "--yes", "--json", *flags)
-    assert [each["status"] for each in good(done).json["results"]] == ["deleted", "deleted"]
-    left = await client.call("sessions.list", {"archived": "all"})
-    assert not {row["key"] for row in left["sessions"]} & set(keys)
-    await client.close()
 
 
 class Acp:
@@ -238,16 +217,3 @@ async def test_openclaw_acp_prompts_an_agent(openclaw: Openclaw) -> None:
         assert await bridge.prompt(session, "and once more") == "end_turn"
         assert bridge.text == "said: and once more"
         await bridge.call("session/close", sessionId=session)
-
-
-async def test_a_prompt_of_acp_survives_a_restart_of_the_gateway(
-    openclaw: Openclaw, talking: Daemon
-) -> None:
-    async with acp(openclaw) as bridge:
-        session = (await bridge.call("session/new", cwd="/tmp", mcpServers=[]))["sessionId"]
-        prompt = [{"type": "text", "text": "pause"}]
-        number = bridge.ask("session/prompt", sessionId=session, prompt=prompt)
-        await bridge.until("wait, ")
-        await restart_gateway(talking)
-        assert (await bridge.answer(number))["stopReason"] == "end_turn"
-        assert bridge.text == "wait, said: pause"
