@@ -26,7 +26,7 @@ async def test_idle_connections_take_no_place_from_a_new_client(tmp_path: Path) 
             _, writer = await asyncio.open_connection("127.0.0.1", daemon.port)
             stack.callback(writer.close)
             writer.write(request)
-        reader, writer = await asyncio.open_connection("127.0.0.1", daemon.port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", daemon.port, limit=1 << 22)
         stack.callback(writer.close)
         writer.write(request.replace(b"/health", b"/metrics"))
         async with asyncio.timeout(PATIENCE):

@@ -7,6 +7,7 @@ victim sends what is numbered: each must be heard once, in order, and nothing el
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -105,12 +106,23 @@ async def attacked(address: str, frames: int, start: int, report: ZmtpReport) ->
         printed, _ = await process.communicate()
         assert process.returncode == 0
         sent = Counter(json.loads(printed))
+        await settled(report.files[0])
         report.connections += sent.pop(CONNECTIONS)
         report.frames += sent
-        now = rss_bytes() or 0, len(os.listdir("/proc/self/fd"))
+        now = rss_bytes() or 0, open_files()
         report.rss = report.rss[0] or now[0], now[0]
         report.files = report.files[0] or now[1], now[1]
         start += 1
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+async def settled(before: int) -> None:
+    """Wait until libzmq has closed the attacker's connections, as its threads get to it."""
+    with contextlib.suppress(TimeoutError):
+        await until(lambda: not before or open_files() <= before + FILES, PATIENCE)
 
 
 async def run(frames: int, start: int) -> ZmtpReport:

@@ -59,7 +59,7 @@ def test_a_request(body: dict[str, Any], asked: ToolRequest) -> None:
             'agent "ops" does not match session key agent "main"',
         ),
         ({"tool": "x", "sessionKey": "a b"}, "main", "the session key has white space"),
-        ({"tool": "x", "sessionKey": "agent:../x:main"}, "main", "the session key names an imp"),
+        ({"tool": "x", "sessionKey": "agent:../x:main"}, "main", "the session is one of an imp"),
     ],
 )
 def test_what_is_wrong(body: Any, owner: str | None, words: str) -> None:

@@ -26,7 +26,8 @@ async def test_the_newest_messages_of_all_accounts_come_first() -> None:
             Messages(1, bytes([INBOUND] * 3), [payload(KEYS[0], n, ts=n * 10) for n in (1, 2, 3)])
         )
         other.send(single(1, INBOUND, payload(KEYS[1], 1, ts=25)))
-        other.send(single(2, HAPPENED, b'{"account":"irc:oftc","happened":{"kind":"read"}}'))
+        names = b'{"account":"irc:oftc","channel":"irc","accountId":"oftc"'
+        other.send(single(2, HAPPENED, names + b',"cursor":"1:2","happened":{"kind":"read"}}'))
         rings = rig.parts.rings
         await until(lambda: len(rings.of(KEYS[0])) == 3 and len(rings.of(KEYS[1])) == 2)
         client = await rig.client()
