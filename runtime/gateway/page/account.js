@@ -1,6 +1,6 @@
 // One account: why it is as it is, what comes next, what has happened to it, and what can be done.
 
-import { isUnwell, next, phaseOf, toneOf, upSince, verbsFor, why } from "./accounts.js";
+import { isUnwell, next, phaseOf, toneOf, upSince, why } from "./accounts.js";
 import { now } from "./clock.js";
 import { AccountConfiguration } from "./account_config.js";
 import { AccountLog } from "./account_log.js";
@@ -91,7 +91,7 @@ function Actions({ row }) {
   const admin = may("admin");
   return html`<div class="account-actions">
     <${Verbs} keys=${[row.account]} />
-    ${admin && (verbsFor(row).includes("login") || (able.includes("login") && phaseOf(row) !== "running")) && html`<${Button} tone="primary" onClick=${() => setLogin(true)}>Log in<//>`}
+    ${admin && able.includes("login") && phaseOf(row) !== "running" && html`<${Button} tone="primary" onClick=${() => setLogin(true)}>Log in<//>`}
     ${row.phase === "running" && html`<${Button} busy=${busy} onClick=${probe}>Ask the platform<//>`}
     ${admin && row.phase === "running" && able.includes("logout") && html`<${Button} tone="danger" onClick=${logout}>Log out<//>`}
     ${login && html`<${Login} row=${row} onClose=${() => setLogin(false)} />`}

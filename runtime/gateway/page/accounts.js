@@ -53,7 +53,7 @@ export function why(row) {
     if (row.hold) return `stopped by an operator${row.hold.reason ? `: ${row.hold.reason}` : ""}`;
     return CAUSES[row.cause] || row.cause || "";
   }
-  if (phaseOf(row) === "login") return "waits for a person who logs it in";
+  if (phaseOf(row) === "login") return row.lastError || "waits for a person who logs it in";
   return row.lastError || CAUSES[row.cause] || row.lastExit || row.cause || "";
 }
 
@@ -72,7 +72,9 @@ export function next(row) {
   const at = row.nextTryAt ?? null;
   if (row.phase === "backoff") return { text: row.retry === "asked" ? "tries again, as asked," : "tries again", at };
   if (row.phase === "failed" && at) return { text: "tries slowly", at };
-  if (phaseOf(row) === "login") return { text: "log it in", at: null };
+  if (phaseOf(row) === "login") {
+    return { text: row.phase === "failed" ? "renew login or secret" : "log it in", at: null };
+  }
   if (row.phase === "failed") return { text: "needs a person", at: null };
   if (phaseOf(row) === "held") return { text: "nothing until it is started", at: null };
   return { text: "", at: null };
@@ -118,7 +120,7 @@ export function verbsFor(row) {
   const phase = phaseOf(row);
   const verbs = [];
   if (["stopped", "held", "failed", "backoff"].includes(phase)) verbs.push("start");
-  if (phase === "login") verbs.push("login");
+  if (phase === "login") verbs.push(...(row.phase === "failed" ? ["start", "login"] : ["login"]));
   if (row.phase !== "stopped") verbs.push("stop");
   if (row.phase === "running") verbs.push("restart", "drain");
   if (row.failures) verbs.push("reset");

@@ -44,6 +44,7 @@ test("why is said in words, and nothing where all is well", () => {
     [{ phase: "stopped", hold: { at: 1 } }, "stopped by an operator"],
     [{ phase: "stopped", cause: "disabled" }, "disabled in the configuration"],
     [{ phase: "starting", cause: "linking" }, "waits for a person who logs it in"],
+    [{ phase: "failed", cause: "needs_login", lastError: "the token is not known" }, "the token is not known"],
   ];
   for (const [more, expected] of cases) assert.equal(why(row(more)), expected);
 });
@@ -53,6 +54,7 @@ test("next says what comes by itself, and when", () => {
   assert.deepEqual(next(row({ phase: "backoff", nextTryAt: 7, retry: "asked" })), { text: "tries again, as asked,", at: 7 });
   assert.deepEqual(next(row({ phase: "failed", nextTryAt: 7 })), { text: "tries slowly", at: 7 });
   assert.deepEqual(next(row({ phase: "failed" })), { text: "needs a person", at: null });
+  assert.equal(next(row({ phase: "failed", cause: "needs_login" })).text, "renew login or secret");
   assert.deepEqual(next(row({})), { text: "", at: null });
 });
 
@@ -76,6 +78,7 @@ test("only verbs that can do something are offered", () => {
     [{ phase: "stopped" }, ["start"]],
     [{ phase: "backoff", failures: 1 }, ["start", "stop", "reset"]],
     [{ phase: "starting", cause: "linking" }, ["login", "stop"]],
+    [{ phase: "failed", cause: "needs_login", failures: 1 }, ["start", "login", "stop", "reset"]],
     [{ phase: "stopping" }, ["stop"]],
   ];
   for (const [more, expected] of cases) assert.deepEqual(verbsFor(row(more)), expected);
