@@ -113,7 +113,7 @@ function Chips({ rows, phase, channel, onSet }) {
 function Columns({ all, onAll }) {
   return html`<div class="row columns" role="row">
     <span role="columnheader"><input type="checkbox" aria-label="Select all that are shown" checked=${all} onChange=${onAll} /></span>
-    ${["Account", "Phase", "Why", "Next", "Up", "Restarts", "In / out a minute", "Memory", "CPU"].map(
+    ${["Account", "Phase", "Restarts", "Next", "Why", "Up", "In / out a minute", "Memory", "CPU"].map(
       (name) => html`<span role="columnheader" key=${name}>${name}</span>`,
     )}
   </div>`;
@@ -128,12 +128,12 @@ function Row({ name, chosen, onChoose }) {
     <span role="cell" class="pick"><input type="checkbox" aria-label=${`Select ${name}`} checked=${chosen} onChange=${onChoose} /></span>
     <span role="cell" class="who"><a href=${href("account", name)} title=${row.name || name}>${name}</a></span>
     <span role="cell" class="is"><${Phase} row=${row} /></span>
-    <span role="cell" class="why" title=${reason}>${reason}</span>
-    <span role="cell" class="next">${coming.text} ${coming.at ? html`<${Countdown} at=${coming.at} />` : null}</span>
-    <span role="cell" class="up"><${Up} row=${row} /></span>
     <${Restarts} row=${row} />
-    <${Traffic} row=${row} />
-    <${Load} row=${row} />
+    <span role="cell" class="next">${coming.text} ${coming.at ? html`<${Countdown} at=${coming.at} />` : null}</span>
+    ${row.phase === "running" && !reason
+      ? html`<span role="cell" class="why"></span><span role="cell" class="up"><${Up} row=${row} /></span><${Traffic} row=${row} />`
+      : html`<span role="cell" class=${`why ${row.phase === "running" ? "over" : "to-the-end"}`} aria-colspan=${row.phase === "running" ? 3 : 5} title=${reason}>${reason}</span>`}
+    ${row.phase === "running" && html`<${Load} row=${row} />`}
   `;
 }
 
