@@ -13,7 +13,7 @@ import { Button, Chip, Countdown, Empty, Failure, Head, Phase, Search, Sparkline
 import { bytes, count, exactly, percent, short, span } from "./words.js";
 
 const WIDE_ROW = 34;
-const NARROW_ROW = 54;
+const NARROW_ROW = 74;
 
 /** The page. Search and chips stand in the address, so that a view can be kept and shared. */
 export function Page({ query }) {
@@ -143,7 +143,7 @@ function Restarts({ row }) {
   return html`<span role="cell" class="number restarts" title=${reasons(row)}>${number || ""}</span>`;
 }
 
-/** The same in two lines, for a phone. */
+/** The same in three lines, for a phone. */
 function NarrowRow({ name, chosen, onChoose }) {
   const row = accountOf(name).value;
   if (!row) return null;
