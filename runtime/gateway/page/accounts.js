@@ -31,7 +31,8 @@ export function toneOf(row) {
 export function rank(row) {
   const phase = phaseOf(row);
   if (phase === "running") return isUnwell(row) ? 3 : 6;
-  if (phase === "held" || phase === "stopped") return row.hold?.unknown ? 2 : 7;
+  if (phase === "held") return row.hold.unknown ? 2 : 5.5;
+  if (phase === "stopped") return 7;
   return { failed: 0, login: 1, backoff: 2, starting: 4, stopping: 5 }[phase] ?? 8;
 }
 

@@ -83,11 +83,12 @@ export function Page({ query }) {
 
 function summary(rows) {
   if (!rows.length) return "";
-  const { failed = 0, login = 0, backoff = 0, unwell = 0 } = tally(rows);
+  const { failed = 0, login = 0, backoff = 0, unwell = 0, held = 0 } = tally(rows);
   const parts = [];
   if (failed + login) parts.push(`${failed + login} ${failed + login === 1 ? "needs" : "need"} a person`);
   if (backoff) parts.push(`${backoff} ${backoff === 1 ? "tries" : "try"} again`);
   if (unwell) parts.push(`${unwell} degraded`);
+  if (held) parts.push(`${held} stopped by a person`);
   return `${count(rows.length, "account")}, ${parts.join(", ") || "none is in trouble"}`;
 }
 

@@ -10,6 +10,7 @@ const DEGRADED = { health: "degraded: not connected", plugin: { connected: false
 test("the worst comes first, of equal ones those with more failures, then by name", () => {
   const found = [
     row({ account: "irc:stopped", phase: "stopped" }),
+    row({ account: "irc:held", phase: "stopped", hold: { at: 1 } }),
     row({ account: "irc:b" }),
     row({ account: "irc:a" }),
     row({ account: "irc:starting", phase: "starting" }),
@@ -22,7 +23,7 @@ test("the worst comes first, of equal ones those with more failures, then by nam
   ];
   assert.deepEqual(
     found.sort(worstFirst).map((each) => each.account.slice(4)),
-    ["failed", "login", "often", "once", "unknown", "unwell", "starting", "a", "b", "stopped"],
+    ["failed", "login", "often", "once", "unknown", "unwell", "starting", "held", "a", "b", "stopped"],
   );
 });
 
