@@ -54,6 +54,7 @@ function Now({ row }) {
     <p class="faint">
       ${coming.text && html`<span>Next: ${coming.text}${coming.at ? html` <${Countdown} at=${coming.at} />` : null}. </span>`}
       ${row.todo && html`<span>To do: ${row.todo}. </span>`}
+      ${row.phase === "failed" && html`<a href=${href("account", row.account, "configuration")}>Open its configuration</a>`}
       ${since && html`<span>Up for ${span(now.value - since)}. </span>`}
       ${isUnwell(row) && html`<span>The daemon watches it and replaces it if it does not recover. </span>`}
     </p>
