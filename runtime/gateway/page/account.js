@@ -100,10 +100,13 @@ function Actions({ row }) {
 }
 
 function Overview({ row }) {
+  const history = html`<div class="whole" key="history"><h2>What has happened</h2><${Timeline} row=${row} /></div>`;
+  const down = row.phase !== "running";
   return html`<div class="overview">
+    ${down && history}
     <div><h2>Figures</h2><${Facts} row=${row} /></div>
     <div><h2>As it went</h2><${Plots} account=${row.account} /></div>
-    <div class="whole"><h2>What has happened</h2><${Timeline} row=${row} /></div>
+    ${!down && history}
   </div>`;
 }
 
@@ -169,7 +172,7 @@ function Timeline({ row }) {
   if (error) return html`<${Failure} error=${error} onRetry=${again} />`;
   if (!data) return html`<p class="faint" role="status">Reading its history</p>`;
   if (!data.events.length) return html`<p class="faint">Nothing yet.</p>`;
-  return html`<ol class="timeline">
+  return html`<ol class="timeline" tabindex="0" aria-label="What has happened">
     ${data.events.toReversed().map(
       (event, at) => html`<li key=${`${event.at}-${at}`}>
         <${Time} at=${event.at} />
