@@ -13,7 +13,7 @@ import { href } from "./route.js";
 import { client, may } from "./session.js";
 import { accountOf, loaded } from "./store.js";
 import { Ago, Button, Countdown, Empty, Failure, Phase, Plot, Time, ask, toast, useRequest } from "./ui.js";
-import { bytes, count, percent, short, span } from "./words.js";
+import { bytes, capital, count, percent, short, span } from "./words.js";
 
 const TABS = { "": "Overview", log: "Log", configuration: "Configuration" };
 
@@ -33,6 +33,7 @@ export function Page({ parts }) {
       ${row.name && html`<p class="note">${row.name}</p>`}
     </header>
     <${Now} row=${row} />
+    <${Closed} row=${row} />
     <${Actions} row=${row} />
     <nav class="tabs" aria-label="Of this account">
       ${Object.entries(TABS).map(([name, title]) => html`<a key=${name} href=${name ? href("account", key, name) : href("account", key)} aria-current=${tab === name ? "page" : null}>${title}</a>`)}
@@ -50,7 +51,7 @@ function Now({ row }) {
   const since = upSince(row);
   const reason = why(row);
   return html`<div class=${`now ${toneOf(row)}-edge`}>
-    <p class="what"><${Phase} row=${row} /> <span>${reason || (row.phase === "running" ? "all is well" : "")}</span></p>
+    <p class="what"><${Phase} row=${row} /> <span>${reason || (row.phase === "running" ? "its process is well" : "")}</span></p>
     <p class="faint">
       ${coming.text && html`<span>Next: ${coming.text}${coming.at ? html` <${Countdown} at=${coming.at} />` : null}. </span>`}
       ${row.todo && html`<span>To do: ${row.todo}. </span>`}
@@ -58,6 +59,17 @@ function Now({ row }) {
       ${since && html`<span>Up for ${span(now.value - since)}. </span>`}
       ${isUnwell(row) && html`<span>The daemon watches it and replaces it if it does not recover. </span>`}
     </p>
+  </div>`;
+}
+
+/** A list that lets nobody in: the account runs well and answers no one all the same. */
+function Closed({ row }) {
+  const { data } = useRequest("channels.access", { channel: row.channel });
+  const entry = data?.accounts.find((each) => each.account === row.account);
+  if (!entry?.agent || !entry.closed.length) return null;
+  return html`<div class="doors" role="group" aria-label="Lists that let nobody in">
+    ${entry.closed.map((text) => html`<p key=${text}>${capital(text)}.</p>`)}
+    <a href=${href("people", row.account)}>Open its lists</a>
   </div>`;
 }
 
