@@ -3,6 +3,7 @@
 import { wordsOf } from "./accounts.js";
 import { html } from "./html.js";
 import { useEffect, useMemo, useRef, useState } from "./libraries/hooks.js";
+import { Line } from "./logs.js";
 import { LEVELS, isLineMeant, lineOf } from "./log_lines.js";
 import { client } from "./session.js";
 import { Button, Chip, Empty, Failure, Search, Time, VirtualRows, useMedia } from "./ui.js";
@@ -60,6 +61,7 @@ export function AccountLog({ account }) {
   const [text, setText] = useState("");
   const [level, setLevel] = useState("");
   const [held, setHeld] = useState(null);
+  const [open, setOpen] = useState(null);
   const narrow = useMedia("(max-width: 760px)");
   const source = held ?? lines;
   const shown = useMemo(() => {
@@ -82,11 +84,13 @@ export function AccountLog({ account }) {
       ? html`<${Empty} title=${lines.length ? "No line is meant by this" : "It has logged nothing yet"} />`
       : html`<div class="fill logs own-log"><${VirtualRows}
           items=${items}
-          height=${narrow ? 34 : 26}
+          height=${narrow ? 48 : 26}
           label=${`Log of ${account}`}
           head=${html`<div class="row columns" role="row">${["Time", "Level", "Line"].map((name) => html`<span role="columnheader" key=${name}>${name}</span>`)}</div>`}
+          onRow=${(id) => setOpen(byId.get(id))}
           render=${(id) => html`<${Row} line=${byId.get(id)} />`}
         /></div>`}
+    ${open && html`<${Line} line=${open} onClose=${() => setOpen(null)} />`}
   `;
 }
 

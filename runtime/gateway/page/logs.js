@@ -122,7 +122,8 @@ function Row({ line }) {
   `;
 }
 
-function Line({ line, onClose }) {
+/** All that a line says, as a dialog. */
+export function Line({ line, onClose }) {
   return html`<${Dialog} title=${line.event.slice(0, 120) || "Line"} wide onClose=${onClose}>
     <dl class="facts">
       ${line.at ? html`<div><dt>Time</dt><dd>${exactly(line.at)}</dd></div>` : null}
