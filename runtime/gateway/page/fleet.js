@@ -216,6 +216,8 @@ const VERBS = {
   reset: { label: "Reset", text: "Their failures are forgotten, so that the next try comes soonest." },
 };
 
+const DANGEROUS = new Set(["stop", "drain"]);
+
 /** What can be done to the accounts that are selected. */
 export function Verbs({ keys, onDone = () => {} }) {
   ranked.value;
@@ -226,7 +228,7 @@ export function Verbs({ keys, onDone = () => {} }) {
     const meant = able.get(verb);
     const { label, text, reason } = VERBS[verb];
     const whom = meant.length === 1 ? meant[0] : count(meant.length, "account");
-    const answer = await ask({ title: `${label} ${whom}?`, text, action: `${label} ${whom}`, danger: verb === "stop" || verb === "drain", reason });
+    const answer = await ask({ title: `${label} ${whom}?`, text, action: `${label} ${whom}`, danger: DANGEROUS.has(verb), reason });
     if (!answer) return;
     await perform(verb, meant, answer.reason, (done) => setBusy(`${label}: ${done} of ${meant.length}`));
     setBusy("");
@@ -235,7 +237,7 @@ export function Verbs({ keys, onDone = () => {} }) {
   return html`<div class="verbs" role="group" aria-label="What is done to the selected accounts">
     ${(busy || keys.length > 1) && html`<b role="status">${busy || `${keys.length} selected`}</b>`}
     ${[...able].map(
-      ([verb, meant]) => html`<${Button} key=${verb} disabled=${meant.length === 0 || Boolean(busy)} onClick=${() => carryOut(verb)}>
+      ([verb, meant]) => html`<${Button} key=${verb} tone=${DANGEROUS.has(verb) ? "danger" : ""} disabled=${meant.length === 0 || Boolean(busy)} onClick=${() => carryOut(verb)}>
         ${VERBS[verb].label}${meant.length && meant.length !== keys.length ? ` ${meant.length}` : ""}
       <//>`,
     )}
