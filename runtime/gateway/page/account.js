@@ -69,7 +69,7 @@ function Closed({ row }) {
   if (!entry?.agent || !entry.closed.length) return null;
   return html`<div class="doors" role="group" aria-label="Lists that let nobody in">
     ${entry.closed.map((text) => html`<p key=${text}>${capital(text)}.</p>`)}
-    <a href=${href("people", row.account)}>Open its lists</a>
+    <a class="button" href=${href("people", row.account)}>Open its lists</a>
   </div>`;
 }
 
@@ -157,13 +157,15 @@ function Plots({ account }) {
   const plots = useMemo(() => data && dataOf(data), [data]);
   if (error) return html`<${Failure} error=${error} onRetry=${again} />`;
   if (!plots) return html`<p class="faint" role="status">Reading the past</p>`;
+  const ran = plots.rss[1].some((each) => each !== null);
   return html`<div class="plots">
     <div class="chips" role="group" aria-label="How far back">
       ${["1h", "24h"].map((each) => html`<button type="button" key=${each} class="chip" aria-pressed=${each === range ? "true" : "false"} onClick=${() => setRange(each)}>${each === "1h" ? "an hour" : "a day"}</button>`)}
     </div>
     <${Plot} key=${`m${range}`} label="Messages a minute" data=${plots.messages} series=${[{ label: "in", tone: "accent" }, { label: "out", tone: "ok" }]} value=${short} />
-    <${Plot} key=${`r${range}`} label="Memory" data=${plots.rss} series=${[{ label: "memory", tone: "accent" }]} value=${bytes} />
-    <${Plot} key=${`c${range}`} label="CPU" data=${plots.cpu} series=${[{ label: "CPU", tone: "accent" }]} value=${percent} />
+    ${!ran && html`<p class="faint">Memory and CPU: none, for it had no process in this time.</p>`}
+    ${ran && html`<${Plot} key=${`r${range}`} label="Memory" data=${plots.rss} series=${[{ label: "memory", tone: "accent" }]} value=${bytes} />`}
+    ${ran && html`<${Plot} key=${`c${range}`} label="CPU" data=${plots.cpu} series=${[{ label: "CPU", tone: "accent" }]} value=${percent} />`}
   </div>`;
 }
 
