@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -250,3 +251,26 @@ async def test_every_page_is_readable_in_every_theme_and_size(theme: Any, size: 
                 assert found == []
             for writer in writers:
                 writer.close()
+
+
+async def test_what_is_typed_in_chat_outlives_a_page_and_a_send() -> None:
+    async with console_of(town(), (TALKING, "ada", "hello there")) as (daemon, console):
+        page = console.page
+        console.expected = ["WebSocket connection to"]
+        await console.open("chat", "Chat")
+        await page.get_by_role("link", name="hello there").click()
+        field = page.get_by_label("Message", exact=True)
+        await field.fill("half of it")
+        chat = page.url
+        await page.get_by_role("link", name="Gateway", exact=True).click()
+        await expect(console.heading("Gateway")).to_be_visible()
+        await page.goto(chat)
+        await expect(field).to_have_value("half of it")
+        os.kill((await daemon.status())["gateway"]["pid"], signal.SIGKILL)
+        await expect(page.locator(".banner")).to_be_visible()
+        await field.press("Enter")  # waits for the gateway, and the next one is begun
+        await page.keyboard.type("the next")
+        await page.get_by_role("link", name="Fleet", exact=False).first.click()
+        await expect(page.locator(".banner")).to_have_count(0)
+        await page.goto(chat)
+        await expect(field).to_have_value(re.compile("the next$"))

@@ -189,10 +189,21 @@ function Talk({ session, onSaid }) {
 
 const ENDS = { final: "", aborted: "was stopped", error: "could not answer" };
 
+const drafts = new Map(); // by conversation: what was typed and not sent, over a change of the page
+
+/** Put a text into the field of a conversation, which may be on no page any more. */
+function write(session, field, text) {
+  drafts.set(session, text);
+  if (field) field.value = text;
+}
+
 function Composer({ session, busy, onSaid, onStop }) {
   const field = useRef(null);
   const [sending, setSending] = useState(false);
   useKeys({ i: ["write", () => field.current?.focus()] });
+  useEffect(() => {
+    if (field.current) field.current.value = drafts.get(session) ?? "";
+  }, [session]);
   if (!may("write")) return html`<p class="faint">This browser may read, but not write: it lacks operator.write.</p>`;
   const send = async (event) => {
     event?.preventDefault();
@@ -200,22 +211,23 @@ function Composer({ session, busy, onSaid, onStop }) {
     if (!text || sending) return;
     setSending(true);
     const run = crypto.randomUUID();
+    write(session, field.current, ""); // what is typed meanwhile is the next message
     try {
       const answer = await client.request("chat.send", { sessionKey: session, message: text, idempotencyKey: run });
-      field.current.value = "";
       if (!answer.runId) toast(answer.runIds?.length ? "Stopped" : "Nothing was running"); // a word such as /stop
       onSaid(answer.runId, text);
     } catch (error) {
+      write(session, field.current, [text, drafts.get(session)].filter(Boolean).join("\n"));
       toast(error.maybeExecuted ? `${error.message}. Look at the conversation before you send it again.` : error.message, "bad");
     }
     setSending(false);
-    field.current.focus();
+    field.current?.focus();
   };
   const onKey = (event) => {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) send(event);
   };
   return html`<form class="composer" onSubmit=${send}>
-    <textarea ref=${field} rows="2" aria-label="Message" placeholder="Message, or /help for commands" onKeyDown=${onKey} maxlength="60000"></textarea>
+    <textarea ref=${field} rows="2" aria-label="Message" placeholder="Message, or /help for commands" onKeyDown=${onKey} onInput=${(event) => drafts.set(session, event.currentTarget.value)} maxlength="60000"></textarea>
     <div>
       ${busy && html`<${Button} tone="danger" onClick=${onStop}>Stop<//>`}
       <button type="submit" class="button primary" disabled=${sending}>${sending ? "Sending" : "Send"}</button>
