@@ -274,3 +274,28 @@ async def test_what_is_typed_in_chat_outlives_a_page_and_a_send() -> None:
         await expect(page.locator(".banner")).to_have_count(0)
         await page.goto(chat)
         await expect(field).to_have_value(re.compile("the next$"))
+
+
+async def test_a_dialog_begins_at_what_it_asks_and_keeps_what_is_typed() -> None:
+    async with console_of(town()) as (_, console):
+        page = console.page
+        await console.open(f"people/local:{CLOSED}", "People")
+        field = page.get_by_label("Listed people")
+        await expect(page.get_by_label("Who is answered", exact=False)).to_be_focused()
+        await field.fill("unverified:eve")
+        box = await field.bounding_box()
+        assert box is not None
+        await page.mouse.move(box["x"] + 60, box["y"] + 12)
+        await page.mouse.down()
+        await page.mouse.move(box["x"] - 60, box["y"] + 12)
+        await page.mouse.move(4, box["y"] + 12)
+        await page.mouse.up()  # selects, beyond the edge
+        await expect(field).to_have_value("unverified:eve")
+        await page.mouse.click(4, box["y"])
+        await expect(page.get_by_role("dialog")).to_have_count(0)
+        await console.open(f"account/local:{TALKING}", f"local:{TALKING}")
+        await page.get_by_role("button", name="Restart", exact=True).focus()
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("button", name=f"Restart local:{TALKING}")).to_be_focused()
+        await page.keyboard.press("Enter")
+        await expect(console.text("asked for and taken")).to_be_visible()

@@ -211,8 +211,11 @@ export function Dialog({ title, onClose, children, wide = false }) {
   useLayoutEffect(() => {
     const before = document.activeElement;
     element.current.showModal();
+    // Not at the cross in the corner, where Enter would do the contrary of what is asked.
+    if (!element.current.querySelector("[autofocus]")) element.current.querySelector(".dialog :is(input, select, textarea):enabled")?.focus();
     return () => before instanceof HTMLElement && before.focus();
   }, []);
+  const pressed = useRef(false); // on the backdrop: a selection that is drawn beyond the edge closes nothing
   return html`<dialog
     ref=${element}
     class=${wide ? "wide" : ""}
@@ -221,7 +224,8 @@ export function Dialog({ title, onClose, children, wide = false }) {
       event.preventDefault();
       onClose();
     }}
-    onClick=${(event) => event.target === element.current && onClose()}
+    onPointerDown=${(event) => (pressed.current = event.target === element.current)}
+    onClick=${(event) => event.target === element.current && pressed.current && onClose()}
   >
     <div class="dialog">
       <header><h2>${title}</h2><button type="button" class="quiet" aria-label="Close" onClick=${onClose}>×</button></header>
@@ -268,8 +272,8 @@ export function Question() {
         >Reason (optional; it is shown as the why)<input ref=${field} maxlength="500"
       /></label>`}
       <footer>
-        <${Button} onClick=${() => end(null)}>Cancel<//>
-        <button type="submit" class=${`button ${asked.danger ? "danger" : "primary"}`}>${asked.action}</button>
+        <${Button} autofocus=${asked.danger && !asked.reason} onClick=${() => end(null)}>Cancel<//>
+        <button type="submit" autofocus=${!asked.danger && !asked.reason} class=${`button ${asked.danger ? "danger" : "primary"}`}>${asked.action}</button>
       </footer>
     </form>
   <//>`;
