@@ -299,3 +299,33 @@ async def test_a_dialog_begins_at_what_it_asks_and_keeps_what_is_typed() -> None
         await expect(page.get_by_role("button", name=f"Restart local:{TALKING}")).to_be_focused()
         await page.keyboard.press("Enter")
         await expect(console.text("asked for and taken")).to_be_visible()
+
+
+async def test_the_row_that_the_keyboard_has_chosen_stays_the_same_one() -> None:
+    async with console_of(town(), (TALKING, "ada", "hello there")) as (daemon, console):
+        page = console.page
+        chosen = page.locator(".row.selected")
+        await expect(page.get_by_role("row").filter(has_text="birch-001")).to_be_visible()
+        for _ in range(4):
+            await page.keyboard.press("j")
+        before = (await chosen.locator(".who").text_content()) or ""
+        other = "amber-000" if "amber" not in before else "birch-001"
+        client = await daemon.client()
+        await client.call("channels.stop", {"channel": "local", "accountId": other})
+        await client.close()
+        held = page.get_by_role("row").filter(has_text="held").filter(has_text=other)
+        await expect(held).to_be_visible()  # at the end of the list
+        await expect(chosen.locator(".who")).to_have_text(before)
+        await page.get_by_label(f"Select local:{other}").check()
+        await page.keyboard.press("k")  # works from a box that was ticked, too
+        await expect(chosen.locator(".who")).not_to_have_text(before)
+        await console.open("messages", "Messages")
+        await expect(page.get_by_role("row").filter(has_text="hello there").first).to_be_visible()
+        await page.keyboard.press("j")
+        text = (await chosen.locator(".text").text_content()) or ""
+        writer = await say(daemon, "dune-003", "grace", "and me")
+        await expect(
+            page.get_by_role("row").filter(has_text="→ in").filter(has_text="and me")
+        ).to_be_visible()
+        await expect(chosen.locator(".text")).to_have_text(text)
+        writer.close()

@@ -9,7 +9,7 @@ import { useMemo, useState } from "./libraries/hooks.js";
 import { go, href } from "./route.js";
 import { client, may } from "./session.js";
 import { accountOf, allRows, failure, loaded, ranked, reload } from "./store.js";
-import { Button, Chip, Countdown, Empty, Failure, Head, Phase, Search, Sparkline, VirtualRows, ask, toast, useMedia } from "./ui.js";
+import { Button, Chip, Countdown, Empty, Failure, Head, Phase, Search, Sparkline, VirtualRows, ask, toast, useMark, useMedia } from "./ui.js";
 import { bytes, count, exactly, percent, short, span } from "./words.js";
 
 const WIDE_ROW = 34;
@@ -20,7 +20,6 @@ export function Page({ query }) {
   useFigures();
   const narrow = useMedia("(max-width: 760px)");
   const [chosen, setChosen] = useState(new Set());
-  const [at, setAt] = useState(-1);
   const text = query.get("q") ?? "";
   const phase = query.get("phase") ?? "";
   const channel = query.get("channel") ?? "";
@@ -36,7 +35,7 @@ export function Page({ query }) {
     return meant.sort(worstFirst).map((row) => row.account);
   }, [rows, text, phase, channel]);
   const picked = items.filter((key) => chosen.has(key));
-  const move = (step) => setAt((before) => Math.max(0, Math.min(items.length - 1, before + step)));
+  const { at, move, mark } = useMark(items);
   const toggle = (key) =>
     setChosen((before) => {
       const after = new Set(before);
@@ -71,9 +70,9 @@ export function Page({ query }) {
           selected=${at}
           label="Accounts"
           head=${html`<${Columns} all=${picked.length === items.length} onAll=${() => setChosen(picked.length === items.length ? new Set() : new Set(items))} />`}
-          onRow=${(key, index, event) => {
+          onRow=${(key, _, event) => {
             if (event.target.closest("a, input, label")) return;
-            setAt(index);
+            mark(key);
             go(href("account", key));
           }}
           render=${(key) => html`<${narrow ? NarrowRow : Row} name=${key} chosen=${chosen.has(key)} onChoose=${() => toggle(key)} />`}

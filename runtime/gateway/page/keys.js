@@ -34,7 +34,7 @@ function list() {
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   const at = event.target;
-  const typing = at instanceof HTMLElement && at.matches("input, textarea, select, [contenteditable]");
+  const typing = at instanceof HTMLElement && at.matches("input:not([type=checkbox]), textarea, select, [contenteditable]");
   if (typing) {
     if (event.key === "Escape") at.blur();
     return;

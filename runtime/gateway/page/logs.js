@@ -7,7 +7,7 @@ import { useEffect, useMemo, useRef, useState } from "./libraries/hooks.js";
 import { LEVELS, isLineMeant, lineOf } from "./log_lines.js";
 import { go, href } from "./route.js";
 import { client } from "./session.js";
-import { Button, Chip, Dialog, Empty, Failure, Head, Search, Time, VirtualRows, useMedia } from "./ui.js";
+import { Button, Chip, Dialog, Empty, Failure, Head, Search, Time, VirtualRows, useMark, useMedia } from "./ui.js";
 import { count, exactly } from "./words.js";
 
 const AGAIN_MS = 1500;
@@ -52,7 +52,6 @@ function useLog() {
 export function Page({ query }) {
   const { lines, error, file, again } = useLog();
   const [held, setHeld] = useState(null);
-  const [at, setAt] = useState(-1);
   const [open, setOpen] = useState(null);
   const narrow = useMedia("(max-width: 760px)");
   const text = query.get("q") ?? "";
@@ -68,7 +67,7 @@ export function Page({ query }) {
   const byId = useMemo(() => new Map(shown.map((line) => [line.id, line])), [shown]);
   const items = useMemo(() => shown.map((line) => line.id), [shown]);
   const pause = () => setHeld(held ? null : lines);
-  const move = (step) => setAt((before) => Math.max(0, Math.min(items.length - 1, before + step)));
+  const { at, move, mark } = useMark(items);
   useKeys({
     j: ["the next line", () => move(1)],
     k: ["the line before", () => move(-1)],
@@ -100,8 +99,8 @@ export function Page({ query }) {
           selected=${at}
           label="Log lines"
           head=${html`<div class="row columns" role="row">${["Time", "Level", "Process", "Line"].map((name) => html`<span role="columnheader" key=${name}>${name}</span>`)}</div>`}
-          onRow=${(id, index) => {
-            setAt(index);
+          onRow=${(id) => {
+            mark(id);
             setOpen(byId.get(id));
           }}
           render=${(id) => html`<${Row} line=${byId.get(id)} />`}

@@ -9,7 +9,7 @@ import { go, href } from "./route.js";
 import { client } from "./session.js";
 import { accountOf } from "./store.js";
 import { Stream, isMeant } from "./stream.js";
-import { Button, Chip, Empty, Failure, Head, Search, Time, VirtualRows, useMedia, useRequest } from "./ui.js";
+import { Button, Chip, Empty, Failure, Head, Search, Time, VirtualRows, useMark, useMedia, useRequest } from "./ui.js";
 import { Way } from "./way.js";
 import { count } from "./words.js";
 
@@ -76,7 +76,6 @@ function Live({ query, onSet, open }) {
   const text = query.get("q") ?? "";
   const { stream, version, recent } = useStream(wordsOf(text).filter((word) => accountOf(word).peek()));
   const [held, setHeld] = useState(null); // what was there when it was paused
-  const [at, setAt] = useState(-1);
   const narrow = useMedia("(max-width: 760px)");
   const direction = query.get("direction") ?? "";
   const shown = useMemo(() => {
@@ -88,7 +87,7 @@ function Live({ query, onSet, open }) {
   const items = useMemo(() => shown.map((row) => row.key), [shown]);
   const show = (row) => row && row.direction !== "gap" && go(href("messages", row.account, row.cursor, { q: text, direction }));
   const pause = () => setHeld(held ? null : { rows: [...stream.rows], added: stream.added });
-  const move = (step) => setAt((before) => Math.max(0, Math.min(items.length - 1, before + step)));
+  const { at, move, mark } = useMark(items);
   useKeys({
     j: ["the next message", () => move(1)],
     k: ["the message before", () => move(-1)],
@@ -114,8 +113,8 @@ function Live({ query, onSet, open }) {
           selected=${at}
           label="Messages"
           head=${html`<${Columns} />`}
-          onRow=${(key, index, event) => {
-            setAt(index);
+          onRow=${(key, _, event) => {
+            mark(key);
             if (!event.target.closest("a")) show(byKey.get(key));
           }}
           render=${(key) => html`<${Row} row=${byKey.get(key)} />`}

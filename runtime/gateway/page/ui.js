@@ -106,7 +106,7 @@ export function VirtualRows({ items, height, render, selected = -1, head, label,
     if (top < element.scrollTop) element.scrollTop = top;
     const bottom = top + height + above;
     if (bottom > element.scrollTop + element.clientHeight) element.scrollTop = bottom - element.clientHeight;
-  }, [selected, height]);
+  }, [items[selected], height]); // not when only its place has changed: that would pull away what is read
   const first = Math.max(0, Math.floor(view.top / height) - 6);
   const last = Math.min(items.length, Math.ceil((view.top + view.size) / height) + 6);
   const shown = items.slice(first, last);
@@ -136,6 +136,17 @@ export function VirtualRows({ items, height, render, selected = -1, head, label,
       })}
     </div>
   </div>`;
+}
+
+/**
+ * The row that the keyboard has chosen: `{at, move, mark}`. It stays the same one when others come
+ * before it or the order changes; `mark(key)` chooses one.
+ */
+export function useMark(items) {
+  const [marked, mark] = useState(null);
+  const at = items.indexOf(marked);
+  const move = (step) => mark((before) => items[Math.max(0, Math.min(items.length - 1, items.indexOf(before) + step))] ?? null);
+  return { at, move, mark };
 }
 
 /** Return whether a media query holds, following it. */
