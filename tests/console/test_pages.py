@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -11,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import WebSocketRoute, expect
 
 from tests.support.console import PHONE, WIDE, Console, accounts, chromium, needs_browser, tab
 from tests.support.daemon import ECHO, Daemon, free_port
@@ -329,3 +330,33 @@ async def test_the_row_that_the_keyboard_has_chosen_stays_the_same_one() -> None
         ).to_be_visible()
         await expect(chosen.locator(".text")).to_have_text(text)
         writer.close()
+
+
+async def test_what_a_gateway_that_begins_refuses_is_asked_again() -> None:
+    async with console_of(town(), (TALKING, "ada", "hello there")) as (_, console):
+        page = console.page
+        await page.route_web_socket(re.compile("^ws:"), refuse_history_once)
+        await page.reload()
+        await console.open("chat", "Chat")
+        await page.get_by_role("link", name="hello there").click()
+        await expect(page.get_by_role("alert")).to_contain_text("the gateway is starting")
+        await expect(page.get_by_role("log")).to_contain_text("echo: hello there")
+        await expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def refuse_history_once(socket: WebSocketRoute) -> None:
+    """Answer the first ``chat.history`` as a gateway does that has just begun."""
+    server = socket.connect_to_server()
+    refused: list[str] = []
+
+    def pass_on(text: str | bytes) -> None:
+        frame = json.loads(text)
+        if frame.get("method") != "chat.history" or refused:
+            server.send(text)
+            return
+        refused.append(frame["id"])
+        error = {"code": "UNAVAILABLE", "message": "the gateway is starting", "retryable": True}
+        answer = {"type": "res", "id": frame["id"], "ok": False, "error": error}
+        socket.send(json.dumps(answer))
+
+    socket.on_message(pass_on)

@@ -105,6 +105,7 @@ function Loaded({ page }) {
     );
   };
   useEffect(load, [page]);
+  useEffect(() => (found.error ? client.on("client.opened", load) : undefined), [found.error]);
   if (found.error) return html`<${Failure} error=${found.error} onRetry=${load} />`;
   if (!found.Page) return null;
   const { parts, query } = route.value;

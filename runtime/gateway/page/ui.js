@@ -9,6 +9,8 @@ import { phaseOf, toneOf } from "./accounts.js";
 import { client } from "./session.js";
 import { ago, clock, countdown, exactly } from "./words.js";
 
+const AGAIN_MS = 1500;
+
 /** The head of a page: its title, and what stands beside it. */
 export function Head({ title, note, children }) {
   return html`<header class="head">
@@ -162,7 +164,8 @@ export function useMedia(query) {
 }
 
 /**
- * Make a request when a component is shown, and again after each new session.
+ * Make a request when a component is shown, and again after each new session, and where the gateway
+ * says that it may be answered later: it has just begun, say.
  * Returns `{data, error, again}`. `params` of `null` asks nothing.
  */
 export function useRequest(method, params = {}) {
@@ -171,13 +174,17 @@ export function useRequest(method, params = {}) {
   const ask = useRef(() => {});
   useEffect(() => {
     let shown = true;
+    let timer = 0;
     ask.current = async () => {
       if (params === null) return;
+      clearTimeout(timer);
       try {
         const data = await client.request(method, params);
         if (shown) setState({ data, error: null });
       } catch (error) {
-        if (shown) setState((before) => ({ ...before, error }));
+        if (!shown) return;
+        setState((before) => ({ ...before, error }));
+        if (error.retryable) timer = setTimeout(ask.current, Math.max(AGAIN_MS, error.retryAfterMs));
       }
     };
     setState({ data: null, error: null });
@@ -185,6 +192,7 @@ export function useRequest(method, params = {}) {
     const end = client.on("client.opened", () => ask.current());
     return () => {
       shown = false;
+      clearTimeout(timer);
       end();
     };
   }, [method, text]);
