@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from playwright.async_api import expect
 
@@ -70,3 +72,20 @@ async def test_a_typed_token_signs_in_and_is_kept_nowhere() -> None:
             assert TOKEN not in await console.page.evaluate(KEPT)
             await console.page.get_by_role("button", name="Sign out").click()
             await refused_here(console)
+
+
+async def test_a_token_that_is_typed_while_nothing_answers_is_waited_with_aloud() -> None:
+    with ShortDirectory() as place:
+        async with (
+            Daemon(place, CONFIG) as daemon,
+            chromium() as browser,
+            tab(browser, daemon) as console,
+        ):
+            console.expected = ["WebSocket connection to"]
+            await console.page.goto(console.url)
+            await refused_here(console)
+            await asyncio.to_thread(daemon.end)
+            await console.type_token()
+            await expect(console.text("It is tried again by itself")).to_be_visible()
+            await daemon.start()
+            await expect(console.heading("Fleet")).to_be_visible()

@@ -40,6 +40,7 @@ function Form({ said }) {
   const field = useRef(null);
   const [empty, setEmpty] = useState(false);
   useEffect(() => field.current.focus(), []);
+  const { state, error } = client.connection.value;
   const submit = (event) => {
     event.preventDefault();
     const secret = field.current.value.trim();
@@ -57,8 +58,9 @@ function Form({ said }) {
         >Or the gateway's token (gateway.auth.token)
         <input ref=${field} type="password" autocomplete="off" spellcheck="false" />
       </label>
+      ${state === "waiting" && html`<p class="said" role="status">${location.host}: ${error.message}. It is tried again by itself.</p>`}
       ${empty && html`<p class="said" role="alert">Type the token first.</p>`}
-      <${Button} type="submit" tone="primary" busy=${client.connection.value.state === "refused" ? "" : `Signing in at ${location.host}`}>Sign in<//>
+      <${Button} type="submit" tone="primary" busy=${state === "refused" ? "" : `Signing in at ${location.host}`}>Sign in<//>
     </form>
     <p class="faint">The token opens the gateway once and is stored nowhere. After that this browser has a key of its own.</p>
   `;
