@@ -360,3 +360,31 @@ def refuse_history_once(socket: WebSocketRoute) -> None:
         socket.send(json.dumps(answer))
 
     socket.on_message(pass_on)
+
+
+async def test_what_is_typed_in_an_account_s_form_outlives_its_tab_and_a_change() -> None:
+    async with console_of(town()) as (daemon, console):
+        page = console.page
+        key = f"local:{TALKING}"
+        await console.open(f"account/{key}/configuration", key)
+        await page.get_by_role("button", name="fields that are set").click()
+        await page.get_by_label("greeting").fill("good night")
+        tabs = page.get_by_role("navigation", name="Of this account")
+        await tabs.get_by_role("link", name="Log").click()
+        await expect(page.get_by_label("greeting")).to_have_count(0)
+        client = await daemon.client()  # makes another file of it
+        change = {"channels": {"local": {"accounts": {"fjord-005": None}}}}
+        file = await client.call("config.get")
+        await client.call("config.patch", {"raw": json.dumps(change), "baseHash": file["hash"]})
+        await client.close()
+        await tabs.get_by_role("link", name="Configuration").click()
+        await expect(page.get_by_label("greeting")).to_have_value("good night")
+        async with page.expect_event("dialog") as asked:
+            await page.evaluate("setTimeout(() => location.reload())")
+        assert (await asked.value).type == "beforeunload"
+        await (await asked.value).dismiss()
+        await page.get_by_role("button", name="Review and save").click()
+        await page.get_by_role("dialog").get_by_role("button", name="Save").click()
+        await expect(console.text("Nothing has been changed.")).to_be_visible()
+        await page.reload()
+        await expect(page.get_by_label("greeting")).to_have_value("good night")

@@ -9,7 +9,7 @@ import { html } from "./html.js";
 import { useEffect, useMemo, useState } from "./libraries/hooks.js";
 import { go, href } from "./route.js";
 import { client, may } from "./session.js";
-import { Button, Chip, Dialog, Empty, Failure, ask, toast, useRequest } from "./ui.js";
+import { Button, Chip, Dialog, Empty, Failure, ask, toast, useRequest, useStay } from "./ui.js";
 
 const CHECK_MS = 500;
 
@@ -37,10 +37,13 @@ export function shapeOf({ schema, uiHints }, channel) {
   return fieldsOf(schema, account, (key) => uiHints[`channels.${channel}.accounts.*.${key}`]);
 }
 
+const drafts = new Map(); // by account: what was typed and not saved when its form was left
+
 function Editor({ row, file, described, values, onSaved }) {
   const fields = useMemo(() => shapeOf(described, row.channel), [described, row.channel]);
-  const [edits, setEdits] = useState({});
-  const [raw, setRaw] = useState(null); // the text, where it is edited as JSON
+  const draft = drafts.get(row.account);
+  const [edits, setEdits] = useState(draft?.edits ?? {});
+  const [raw, setRaw] = useState(draft?.hash === file.hash ? draft.raw : null); // the text, where it is edited as JSON
   const [all, setAll] = useState(false);
   const [review, setReview] = useState(false);
   const found = useMemo(() => (raw === null ? patchOf(fields, values, edits) : fromJson(values, raw)), [fields, values, edits, raw]);
@@ -48,6 +51,17 @@ function Editor({ row, file, described, values, onSaved }) {
   const wrong = Object.keys(found.errors).length > 0;
   const change = { channels: { [row.channel]: { accounts: { [row.accountId]: found.patch } } } };
   const check = useCheck(number && !wrong ? change : null, file.hash);
+  const edited = number > 0 || wrong;
+  useEffect(() => {
+    if (edited) drafts.set(row.account, { edits, raw, hash: file.hash });
+    else drafts.delete(row.account);
+  }, [edits, raw, edited]);
+  useStay(edited);
+  const saved = () => {
+    drafts.delete(row.account);
+    setEdits({});
+    onSaved();
+  };
   const set = (key, text) => setEdits((before) => ({ ...before, [key]: text }));
   const shown = fields.filter((field) => all || field.key in values || field.key in edits || (check.issues ?? []).some((issue) => issue.path.endsWith(`.${field.key}`)));
   const admin = may("admin");
@@ -81,7 +95,7 @@ function Editor({ row, file, described, values, onSaved }) {
       <${Button} tone="primary" disabled=${!admin || !number || wrong || Boolean(check.error)} onClick=${() => setReview(true)}>Review and save<//>
       ${admin && html`<${Button} tone="danger" onClick=${remove}>Remove account<//>`}
     </footer>
-    ${review && html`<${Review} title=${`Save the configuration of ${row.account}?`} done=${`Saved. ${row.account} restarts with it.`} values=${values} patch=${found.patch} change=${change} hash=${file.hash} secrets=${fields.filter((each) => each.kind === "secret").map((each) => each.key)} onClose=${() => setReview(false)} onSaved=${onSaved} />`}
+    ${review && html`<${Review} title=${`Save the configuration of ${row.account}?`} done=${`Saved. ${row.account} restarts with it.`} values=${values} patch=${found.patch} change=${change} hash=${file.hash} secrets=${fields.filter((each) => each.kind === "secret").map((each) => each.key)} onClose=${() => setReview(false)} onSaved=${saved} />`}
   </div>`;
 }
 

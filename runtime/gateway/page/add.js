@@ -6,7 +6,7 @@ import { html } from "./html.js";
 import { useMemo, useState } from "./libraries/hooks.js";
 import { go, href } from "./route.js";
 import { may } from "./session.js";
-import { Button, Chip, Empty, Failure, Head, useRequest } from "./ui.js";
+import { Button, Chip, Empty, Failure, Head, useRequest, useStay } from "./ui.js";
 
 const FIRST = 8; // the fields of the channel itself come first
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
@@ -38,6 +38,7 @@ function Form({ channel, file, described }) {
   const [all, setAll] = useState(false);
   const [review, setReview] = useState(false);
   const found = useMemo(() => patchOf(fields, {}, edits), [fields, edits]);
+  useStay(Boolean(name) || Object.keys(edits).length > 0);
   const known = file.config?.channels?.[channel]?.accounts?.[name];
   const wrongName = !name ? "" : known ? `There is an account ${channel}:${name} already.` : NAME.test(name) ? "" : "Letters, digits, _ . and - only, at most 64.";
   const ready = name && !wrongName && Object.keys(found.errors).length === 0;

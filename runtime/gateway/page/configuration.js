@@ -6,7 +6,7 @@ import { html } from "./html.js";
 import { useEffect, useRef, useState } from "./libraries/hooks.js";
 import { client, may } from "./session.js";
 import { SchemaHelp } from "./schema_help.js";
-import { Button, Dialog, Failure, Head, ask, toast, useRequest } from "./ui.js";
+import { Button, Dialog, Failure, Head, ask, toast, useRequest, useStay } from "./ui.js";
 import { count } from "./words.js";
 
 const PAUSE_MS = 500; // in which nothing was typed, before the text is checked
@@ -38,12 +38,7 @@ export function Page() {
     if (loaded) draft = edited ? { text, hash: loaded.hash } : null;
   }, [edited, text]);
   useEffect(() => client.on("config.changed", () => file.again()), []);
-  useEffect(() => {
-    if (!edited) return undefined;
-    const stay = (event) => event.preventDefault();
-    addEventListener("beforeunload", stay);
-    return () => removeEventListener("beforeunload", stay);
-  }, [edited]);
+  useStay(edited);
   const check = useCheck(edited ? text : null, loaded?.hash);
   if (file.error && !loaded) return html`<${Failure} error=${file.error} onRetry=${file.again} />`;
   if (!loaded) return html`<p class="faint" role="status">Reading the configuration</p>`;

@@ -199,6 +199,16 @@ export function useRequest(method, params = {}) {
   return { ...state, again: () => ask.current() };
 }
 
+/** Have the browser ask before the page is left or read anew, while something is `edited`. */
+export function useStay(edited) {
+  useEffect(() => {
+    if (!edited) return undefined;
+    const stay = (event) => event.preventDefault();
+    addEventListener("beforeunload", stay);
+    return () => removeEventListener("beforeunload", stay);
+  }, [edited]);
+}
+
 const toasts = signal([]);
 let toastNumber = 0;
 
