@@ -208,11 +208,11 @@ function Nothing({ any, onClear }) {
 }
 
 const VERBS = {
-  start: { label: "Start", text: "They start at once, even those that wait for their next try." },
-  stop: { label: "Stop", reason: true, text: "They stay stopped, over restarts too, until a person starts them." },
+  start: { label: "Start", text: "At once, without waiting for a next try." },
+  stop: { label: "Stop", reason: true, text: "The stop holds, over restarts too, until a person starts again." },
   restart: { label: "Restart", text: "Each process is replaced; messages on their way are kept or sent again." },
-  drain: { label: "Drain", reason: true, text: "They take nothing new, finish what is under way (at most 30 s), then stop." },
-  reset: { label: "Reset", text: "Their failures are forgotten, so that the next try comes soonest." },
+  drain: { label: "Drain", reason: true, text: "Nothing new is taken; what is under way is finished (at most 30 s), then comes the stop." },
+  reset: { label: "Reset", text: "Failures in a row are forgotten, so that the next try comes soonest." },
 };
 
 const DANGEROUS = new Set(["stop", "drain"]);
@@ -236,7 +236,7 @@ export function Verbs({ keys, onDone = () => {} }) {
   return html`<div class="verbs" role="group" aria-label="What is done to the selected accounts">
     ${(busy || keys.length > 1) && html`<b role="status">${busy || `${keys.length} selected`}</b>`}
     ${[...able].map(
-      ([verb, meant]) => html`<${Button} key=${verb} tone=${DANGEROUS.has(verb) ? "danger" : ""} disabled=${meant.length === 0 || Boolean(busy)} onClick=${() => carryOut(verb)}>
+      ([verb, meant]) => html`<${Button} key=${verb} tone=${DANGEROUS.has(verb) ? "danger" : ""} title=${VERBS[verb].text} disabled=${meant.length === 0 || Boolean(busy)} onClick=${() => carryOut(verb)}>
         ${VERBS[verb].label}${meant.length && meant.length !== keys.length ? ` ${meant.length}` : ""}
       <//>`,
     )}
