@@ -93,10 +93,10 @@ function Device({ device, onDone }) {
       ${device.tokens.map(
         (token) => html`<p key=${token.role} class="faint">
           Token as ${token.role}: ${token.scopes.map((each) => each.replace("operator.", "")).join(", ") || "no scopes"}${token.revokedAtMs ? html`, <span class="bad">revoked</span> <${Ago} at=${token.revokedAtMs} />` : html`, used <${Ago} at=${token.lastUsedAtMs} />`}
-          ${!token.revokedAtMs && html` <${Button} class="quiet" onClick=${() => revoke(token.role)}>Revoke<//>`}
+          ${!token.revokedAtMs && html` <${Button} tone="danger" class="quiet" onClick=${() => revoke(token.role)}>Revoke<//>`}
         </p>`,
       )}
     </div>
-    <div class="decide"><${Button} class="quiet" onClick=${() => setName(nameOf(device))}>Rename<//> <${Button} class="quiet" onClick=${remove}>Remove<//></div>
+    <div class="decide"><${Button} class="quiet" onClick=${() => setName(nameOf(device))}>Rename<//> <${Button} tone="danger" class="quiet" onClick=${remove}>Remove<//></div>
   `;
 }
