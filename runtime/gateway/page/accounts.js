@@ -21,8 +21,8 @@ export function isUnwell(row) {
 /** Return `bad`, `warn`, `ok` or `idle`: the colour of an account. */
 export function toneOf(row) {
   const phase = phaseOf(row);
-  if (phase === "failed") return "bad";
-  if (phase === "backoff" || phase === "login" || isUnwell(row)) return "warn";
+  if (phase === "failed" || phase === "login") return "bad";
+  if (phase === "backoff" || isUnwell(row)) return "warn";
   if (phase === "running") return "ok";
   return phase === "starting" || phase === "stopping" ? "busy" : "idle";
 }

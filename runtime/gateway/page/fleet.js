@@ -91,7 +91,7 @@ function summary(rows) {
   return `${count(rows.length, "account")}, ${parts.join(", ") || "none is in trouble"}`;
 }
 
-const TONES = { failed: "bad", backoff: "warn", login: "warn", running: "ok" };
+const TONES = { failed: "bad", backoff: "warn", login: "bad", running: "ok" };
 
 function Chips({ rows, phase, channel, onSet }) {
   const found = tally(rows);

@@ -62,6 +62,7 @@ test("next says what comes by itself, and when", () => {
 test("colours and counts follow phase and health", () => {
   const rows = [row({}), row(DEGRADED), row({ phase: "failed" }), row({ phase: "stopped" }), row({ phase: "starting" })];
   assert.deepEqual(rows.map(toneOf), ["ok", "warn", "bad", "idle", "busy"]);
+  assert.equal(toneOf(row({ phase: "failed", cause: "needs_login" })), "bad");
   assert.deepEqual(tally(rows), { all: 5, unwell: 1, running: 2, failed: 1, stopped: 1, starting: 1 });
   assert.ok(isUnwell(rows[1]) && !isUnwell(rows[0]));
 });
