@@ -31,7 +31,7 @@ export function GivenUp({ onChange }) {
     <p class="note">The oldest first. A message that is sent after all waits for its account for a day.${data.count > data.letters.length ? ` ${data.count - data.letters.length} newer ones follow once these are decided.` : ""}</p>
     <${VirtualRows}
       items=${[...byId.keys()]}
-      height=${narrow ? 96 : 38}
+      height=${narrow ? 114 : 38}
       label="Messages that were given up"
       head=${html`<div class="row columns" role="row">${["Since", "Account", "Chat", "Why", "Tried", "Decide"].map((name) => html`<span role="columnheader" key=${name}>${name}</span>`)}</div>`}
       onRow=${(id, index, event) => event.target.closest("a, button") || setShown(byId.get(id))}
