@@ -9,7 +9,7 @@ import { useMemo, useState } from "./libraries/hooks.js";
 import { go, href } from "./route.js";
 import { client, may } from "./session.js";
 import { accountOf, allRows, failure, loaded, ranked, reload } from "./store.js";
-import { Button, Chip, Countdown, Empty, Failure, Head, Phase, Search, Sparkline, VirtualRows, ask, toast, useMark, useMedia } from "./ui.js";
+import { Button, Chip, Countdown, Empty, Failure, Head, Phase, Search, Sparkline, VirtualRows, ask, toast, useMark, useMedia, useRequest } from "./ui.js";
 import { bytes, count, exactly, percent, short, span } from "./words.js";
 
 const WIDE_ROW = 34;
@@ -61,6 +61,7 @@ export function Page({ query }) {
       ${may("admin") && html`<a class="button" href=${href("add")}>Add account</a>`}
     <//>
     <${Chips} rows=${rows} phase=${phase} channel=${channel} onSet=${set} />
+    <${Closed} />
     ${picked.length > 0 && html`<${Verbs} keys=${picked} onDone=${() => setChosen(new Set())} />`}
     ${items.length === 0
       ? html`<${Nothing} any=${rows.length > 0} onClear=${() => set({ q: "", phase: "", channel: "" })} />`
@@ -89,6 +90,15 @@ function summary(rows) {
   if (unwell) parts.push(`${unwell} degraded`);
   if (held) parts.push(`${held} stopped by a person`);
   return `${count(rows.length, "account")}, ${parts.join(", ") || "none is in trouble"}`;
+}
+
+/** Says that accounts answer nobody for an empty list, which no phase shows. */
+function Closed() {
+  const { data } = useRequest("channels.access");
+  const closed = (data?.accounts ?? []).filter((each) => each.agent && each.closed.length);
+  if (!closed.length) return null;
+  const who = closed.length === 1 ? `${closed[0].account} has` : `${closed.length} accounts have`;
+  return html`<p class="closed"><b class="bad">${who} a list that lets nobody in</b> <a href=${href("people")}>Open People</a></p>`;
 }
 
 const TONES = { failed: "bad", backoff: "warn", login: "bad", running: "ok" };
