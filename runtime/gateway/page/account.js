@@ -67,7 +67,7 @@ function Closed({ row }) {
   const { data } = useRequest("channels.access", { channel: row.channel });
   const entry = data?.accounts.find((each) => each.account === row.account);
   if (!entry?.agent || !entry.closed.length) return null;
-  return html`<div class="doors" role="group" aria-label="Lists that let nobody in">
+  return html`<div class=${entry.dropped.length ? "doors" : "now"} role="group" aria-label="Lists that let nobody in">
     ${entry.closed.map((text) => html`<p key=${text}>${capital(text)}.</p>`)}
     <a class="button" href=${href("people", row.account)}>Open its lists</a>
   </div>`;

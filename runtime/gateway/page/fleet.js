@@ -92,13 +92,15 @@ function summary(rows) {
   return `${count(rows.length, "account")}, ${parts.join(", ") || "none is in trouble"}`;
 }
 
-/** Says that accounts answer nobody for an empty list, which no phase shows. */
+const UNLISTED = new Set(["dm-not-listed", "group-not-listed", "group-off", "sender-not-listed"]);
+
+/** Says that an empty list has cost messages within 24 hours, which no phase shows. */
 function Closed() {
   const { data } = useRequest("channels.access");
-  const closed = (data?.accounts ?? []).filter((each) => each.agent && each.closed.length);
+  const closed = (data?.accounts ?? []).filter((each) => each.agent && each.closed.length && each.dropped.some(({ reason }) => UNLISTED.has(reason)));
   if (!closed.length) return null;
   const who = closed.length === 1 ? `${closed[0].account} has` : `${closed.length} accounts have`;
-  return html`<p class="closed"><b class="bad">${who} a list that lets nobody in</b> <a href=${href("people")}>Open People</a></p>`;
+  return html`<p class="closed"><b class="bad">${who} a list that lets nobody in, and it has cost messages</b> <a href=${href("people")}>Open People</a></p>`;
 }
 
 const TONES = { failed: "bad", backoff: "warn", login: "bad", running: "ok" };
