@@ -163,7 +163,7 @@ function Plots({ account }) {
       ${["1h", "24h"].map((each) => html`<button type="button" key=${each} class="chip" aria-pressed=${each === range ? "true" : "false"} onClick=${() => setRange(each)}>${each === "1h" ? "an hour" : "a day"}</button>`)}
     </div>
     <${Plot} key=${`m${range}`} label="Messages a minute" data=${plots.messages} series=${[{ label: "in", tone: "accent" }, { label: "out", tone: "ok" }]} value=${short} />
-    ${!ran && html`<p class="faint">Memory and CPU: none, for it had no process in this time.</p>`}
+    ${!ran && html`<p class="faint">Memory and CPU: nothing was measured in this time.</p>`}
     ${ran && html`<${Plot} key=${`r${range}`} label="Memory" data=${plots.rss} series=${[{ label: "memory", tone: "accent" }]} value=${bytes} />`}
     ${ran && html`<${Plot} key=${`c${range}`} label="CPU" data=${plots.cpu} series=${[{ label: "CPU", tone: "accent" }]} value=${percent} />`}
   </div>`;
