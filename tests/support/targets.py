@@ -17,6 +17,7 @@ from pathlib import Path
 import uvloop
 
 from ipc.helpers import start_helper
+from runtime.zygote.prctl import PR_SET_DUMPABLE, prctl
 from workers.secrets import reveal
 
 Say = Callable[..., None]  # as runtime.zygote.child passes it
@@ -112,6 +113,7 @@ async def environment(payload: bytes, fds: dict[str, int], say: Say) -> int:
     """Print the environment as JSON: ours, as the kernel shows it, and of a helper of ours."""
     helper = start_helper(["env", "-0"], stdout=subprocess.PIPE)
     printed, _ = helper.communicate()
+    prctl(PR_SET_DUMPABLE, 1)  # an ordinary user's file cannot be opened otherwise (proc(5))
     seen = {
         "environ": dict(os.environ),
         "kernel": await asyncio.to_thread(Path("/proc/self/environ").read_text),

@@ -154,6 +154,7 @@ def test_who_runs_a_service_of_the_system(monkeypatch: pytest.MonkeyPatch, tmp_p
     with pytest.raises(UsageFailure, match="--run-as is for --system"):
         service_of(target, "user", ME)
     monkeypatch.delenv("SUDO_USER", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))  # set for a service of another user
     assert service_of(target, "system").user == ME
     other = next(each.pw_name for each in pwd.getpwall() if each.pw_uid != os.geteuid())
     with pytest.raises(OperatorError, match=f"belongs to {ME}, not to {other}"):
