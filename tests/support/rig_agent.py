@@ -30,6 +30,19 @@ async def echo_agent(rig: GatewayRig, incarnation: int = 1) -> Worker:
     return worker
 
 
+async def failing_agent(rig: GatewayRig, outcome: TurnOutcome) -> Worker:
+    """Return the process of the echo agent, which ends each turn at once with ``outcome``."""
+    worker = await rig.worker(AGENT)
+
+    def take(frame: Any) -> None:
+        if isinstance(frame, TurnBegin):
+            end = TurnEnded(frame.turn, 1, msgspec.json.encode(outcome))
+            worker.send(TurnTaken(frame.turn, 0), end)
+
+    _give(worker, take)
+    return worker
+
+
 def delivered(call: Call) -> Answer:
     """Return what a worker answers that has sent a message."""
     assert call.method == "deliver"

@@ -1,7 +1,7 @@
 """Holds the only sentences that a person in a chat may read when no answer comes. Pure.
 
-The list is fixed: no word of a provider, of a configuration or of a traceback gets into a chat.
-Clients and logs learn more from the run itself.
+The list is fixed: no word of a provider, of a program, of a configuration or of a traceback gets
+into a chat, to a client or to a caller of the HTTP API. Those words are in the logs alone.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def in_flight(run: Run) -> Payload:
 
 
 def failure_of(run: Run) -> ErrorText | None:
-    """Return what a run's client is told of its failure; ``None``: it has not failed."""
+    """Return what is told of a run's failure, at every door; ``None``: it has not failed."""
     if run.state in ("final", "aborted", "merged") or run.is_open:
         return None
     return end_text(run.state, run.error) or error_text(run.error)
@@ -71,8 +71,7 @@ def ended(run: Run) -> Payload:
             answer | phase | {"providerStarted": bool(run.started), "result": _result(run, parts)}
         )
     if failure is not None:
-        detail = {"detail": run.detail} if run.detail else {}
-        return {"runId": run.id, "status": "error", "summary": failure.text, **detail}
+        return {"runId": run.id, "status": "error", "summary": failure.text}
     if run.state == "aborted":
         stop = {"stopReason": run.detail or STOP_REASON}
         return {"runId": run.id, "status": "timeout", "summary": "aborted", **stop}

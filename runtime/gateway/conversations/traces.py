@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from runtime.gateway.conversations.error_texts import end_text, error_text
+from runtime.gateway.conversations.run_answers import failure_of
 from runtime.gateway.journal.outgoing import OutgoingRow
 from runtime.gateway.journal.runs import Run
 
@@ -46,8 +46,8 @@ def run_row(run: Run) -> Row:
     rest: Row = {"mergedInto": run.merged, "error": run.error, "detail": run.detail}
     rest |= {"answer": run.answer, "deaths": run.deaths}
     row |= {name: each for name, each in (times | rest).items() if each}
-    if run.state in ("error", "timeout", "expired"):
-        row["told"] = (end_text(run.state, run.error) or error_text(run.error)).text
+    if (failure := failure_of(run)) is not None:
+        row["told"] = failure.text
     return row
 
 

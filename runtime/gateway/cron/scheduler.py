@@ -19,7 +19,7 @@ from ipc.frames.words import AGENT
 from ipc.nesting import MALFORMED, decode_json
 from runtime.config.timers import CronConfig
 from runtime.gateway.access.scopes import READ
-from runtime.gateway.conversations.error_texts import end_text
+from runtime.gateway.conversations.run_answers import failure_of
 from runtime.gateway.conversations.session_keys import client_key, named_key
 from runtime.gateway.cron import run_log
 from runtime.gateway.cron.alerts import Alerts
@@ -387,8 +387,8 @@ class Scheduler:
 def _error_of(run: Run) -> str | None:
     if run.state == "final":
         return None
-    told = end_text(run.state, run.error)
-    return run.detail or (run.state if told is None else told.text)
+    failure = failure_of(run)
+    return failure.text if failure is not None else run.detail or run.state
 
 
 def _is_best_effort(job: ScheduledJob) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ipc.errors import RemoteError
 from ipc.frames.words import INVALID_REQUEST
-from runtime.gateway.conversations.error_texts import end_text, error_text
+from runtime.gateway.conversations import run_answers
 from runtime.gateway.journal.runs import Run
 
 INVALID, API, RATE = "invalid_request_error", "api_error", "rate_limit_error"
@@ -82,14 +82,13 @@ def refusal_of(error: RemoteError) -> HttpRefusal:
 
 def failure_of(run: Run) -> HttpRefusal | None:
     """Return the refusal for a run without an answer; ``None``: it has one."""
-    if run.state in ("final", "merged"):
-        return None
     if run.state == "aborted":
         return HttpRefusal(400, ABORTED, API)
-    told = end_text(run.state, run.error) or error_text(run.error)
+    if (told := run_answers.failure_of(run)) is None:
+        return None
     kind = run.state if run.state in ("timeout", "expired") else run.error
     status, word, again = FAILURES.get(kind, FAILED)
-    text = f"{told.text} ({run.detail})" if run.detail else told.text
+    text = told.text
     if status == 429:
         return HttpRefusal(status, text, word, {"Retry-After": str(RATE_SECONDS)})
     if status < 500:

@@ -87,7 +87,8 @@ class Run(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     a tool call was among them. ``retried``: an error that passes was tried again, ``deaths`` counts
     incarnations that have died with it; there is no other turn before ``next``. ``preview`` is the
     platform's id of the message that shows the answer so far. ``error`` is the class of what went
-    wrong, ``detail`` says it for operators.
+    wrong, ``detail`` is why a run was aborted; the words of an agent or a provider are in the log
+    alone.
 
     ``request`` and ``answer`` are kept beside the rest because they may be large. ``answer`` is
     the text so far, at most ``ANSWER_BYTES`` of it, and at the end the whole one. The request is
@@ -161,7 +162,6 @@ class RunPostponed(msgspec.Struct, frozen=True):
     retried: bool = False
     deaths: int = 0
     error: str = ""
-    detail: str = ""
 
 
 class RunSeen(msgspec.Struct, frozen=True):
@@ -256,7 +256,6 @@ def run_changes(record: RunRecord) -> dict[str, Any]:
                 "retried": record.retried,
                 "deaths": record.deaths,
                 "error": record.error,
-                "detail": record.detail,
             }
         case RunSeen():
             changes: dict[str, Any] = {"events": record.events}

@@ -90,7 +90,7 @@ function Asked({ run }) {
       Agent ${run.agentId}, in the conversation <a href=${href("chat", run.sessionKey)}>${run.sessionKey}</a>.${waited}${took}
       ${run.deaths ? ` The agent died ${run.deaths} times meanwhile.` : ""}
     </p>
-    ${run.error && html`<p class="bad">${run.error}${run.detail ? `: ${run.detail}` : ""}</p>`}
+    ${run.error && html`<p class="bad">${run.error}</p>`}
     ${run.told && html`<p>The person was told:</p>`}
     <${Said} text=${run.told ?? run.answer} />
   <//>`;

@@ -13,8 +13,8 @@ from typing import Any
 from ipc.epoch import now_ms
 from runtime.gateway.access.client_view import ClientView
 from runtime.gateway.access.scopes import READ
-from runtime.gateway.conversations.error_texts import end_text, error_text
-from runtime.gateway.conversations.run_answers import STOP_REASON
+from runtime.gateway.conversations.error_texts import UNKNOWN
+from runtime.gateway.conversations.run_answers import STOP_REASON, failure_of
 from runtime.gateway.conversations.run_events import RunEvent, RunEvents
 from runtime.gateway.hub import Hub
 from runtime.gateway.journal.runs import Run
@@ -154,5 +154,4 @@ def ended_events(events: RunEvents, run: Run, now: int) -> list[RunEvent]:
             return began + events.aborted(now, stop_reason=run.detail or STOP_REASON)
         case "merged":  # its words are in another run, which has the answer
             return began + events.final(None, now)
-    text = end_text(run.state, run.error) or error_text(run.error)
-    return began + events.failed(text, now)
+    return began + events.failed(failure_of(run) or UNKNOWN, now)

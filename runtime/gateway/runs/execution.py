@@ -337,10 +337,8 @@ class RunExecution:
     def _postpone(self, live: LiveRun) -> None:
         """Store that the turn is over and the run is not."""
         life, outcome = live.life, live.outcome
-        kind, why = ("died", "") if outcome is None else (outcome.kind or "", outcome.error)
-        record = RunPostponed(
-            live.key, live.run.id, life.after, life.retried, life.deaths, kind, why[:1000]
-        )
+        kind = "died" if outcome is None else outcome.kind or ""
+        record = RunPostponed(live.key, live.run.id, life.after, life.retried, life.deaths, kind)
         self.record(live, record, None)
 
     def _end(self, live: LiveRun, end: End) -> None:

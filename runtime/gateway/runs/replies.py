@@ -115,18 +115,11 @@ def ended_of(
         answer=text,
         result=result,
         error=end.kind,
-        detail=_detail_of(live, end),
+        detail=live.reason if end.state == "aborted" else "",
         entries=entries,
         changed=session_after(session, run, entries, result, now) if entries else None,
     )
     return ended, message
-
-
-def _detail_of(live: LiveRun, end: End) -> str:
-    """Return why a run was aborted, or what its agent has said of its failure."""
-    if end.state == "aborted":
-        return live.reason
-    return "" if live.outcome is None else live.outcome.error[:1000]
 
 
 def _message_of(

@@ -52,8 +52,8 @@ def end(state: Any, **more: Any) -> Run:
             {"terminalReply": {"disposition": "silent", "text": ""}},
         ),
         (
-            end("error", error="refused", detail="why"),
-            {"status": "error", "summary": TEXTS["refused"].text, "detail": "why"},
+            end("error", error="refused"),
+            {"status": "error", "summary": TEXTS["refused"].text},
             "error",
             {"error": TEXTS["refused"].text},
         ),

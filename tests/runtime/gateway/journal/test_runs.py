@@ -47,7 +47,7 @@ STEPS: list[RunQueued | RunRecord | Answered] = [
     RunSeen(KEY, "r", 1, True, "par\0t \N{SNOWMAN}"),
     RunSeen(KEY, "r", 2, preview="p1"),
     RunSeen(KEY, "r", 9, True, "\N{SNOWMAN}" * (ANSWER_BYTES // 3)),
-    RunPostponed(KEY, "r", 35, True, 1, "transient", "503"),
+    RunPostponed(KEY, "r", 35, True, 1, "transient"),
     RunMerged(KEY, "r", "q", NOW + 40),
     RunEnded(KEY, "r", TALK, "aborted", NOW + 50, entries=said("a"), changed=talk()),
     RunEnded(KEY, "r", TALK, "final", NOW + 60, "", RunResult({"input": 3}, "stop", "m")),

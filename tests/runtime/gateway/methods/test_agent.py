@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
 
 from ipc.frames.data import Answer, Call
+from runtime.gateway.conversations.error_texts import TEXTS
 from runtime.gateway.methods.agent import RESET_DONE, last_answer
 from tests.support.gateway_rig import GatewayRig, gateway_rig
 from tests.support.handshakes import greeted
 from tests.support.rawclient import RawClient
-from tests.support.rig_agent import HeldAgent, echo_agent, held_agent
+from tests.support.rig_agent import HeldAgent, echo_agent, failing_agent, held_agent
 from tests.support.until import until
-from workers.agent import TurnOutcome
+from workers.agent import Kind, TurnOutcome
 
 ASK = {"message": "hi", "idempotencyKey": "k", "agentId": "echo"}
 MAIN = "agent:echo:main"
+SECRET = "the program said: secret-stderr"
 
 
 async def asked(client: RawClient, **more: Any) -> Any:
@@ -91,7 +93,31 @@ async def test_an_error_has_its_payload_beside_it() -> None:
         assert last["ok"] is False
         assert last["payload"]["status"] == "error"
         assert last["payload"]["summary"] == last["error"]["message"]
-        assert last["payload"]["detail"] == "no such thing"
+        assert "no such thing" not in str(last)
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+@pytest.mark.parametrize("door", ["agent", "chat.send"])
+async def test_no_word_of_an_agent_reaches_a_client(kind: Kind, door: str) -> None:
+    async with gateway_rig(agents="echo") as rig:
+        await failing_agent(rig, TurnOutcome("error", kind=kind, error=SECRET))
+        client = await greeted(rig)
+        chat = {"message": "hi", "idempotencyKey": "k", "sessionKey": MAIN}
+        await client.call(door, ASK if door == "agent" else chat, id="a")
+        seen: list[Any] = []
+        while not seen or seen[-1].get("payload", {}).get("state") != "error":
+            seen.append(await client.next())
+        assert TEXTS[kind].text in str(seen[-1])
+        run = {"runId": "k", "timeoutMs": 5000}
+        second = await greeted(rig)
+        seen.append(await second.call("agent.wait", run))
+        assert seen[-1]["payload"]["error"] == TEXTS[kind].text
+        seen.append(await second.call("chat.history", {"sessionKey": MAIN}))
+        assert seen[-1]["ok"]
+        if door == "agent":
+            seen.append(await client.response())
+            assert seen[-1]["payload"]["summary"] == TEXTS[kind].text
+        assert SECRET not in str(seen)
 
 
 async def test_an_abort_and_a_late_answer_are_both_a_timeout() -> None:

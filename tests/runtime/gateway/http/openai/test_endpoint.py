@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, get_args
 
+import pytest
+
+from runtime.gateway.conversations.error_texts import TEXTS
 from tests.support.http_api import CHAT, RESPONSES, RIGHT, HttpClient, chunks, head, http_rig, said
-from tests.support.rig_agent import echo_agent, held_agent, turn_of
-from workers.agent import Delta, Final, ToolCall, TurnOutcome, Usage
+from tests.support.rig_agent import echo_agent, failing_agent, held_agent, turn_of
+from workers.agent import Delta, Final, Kind, ToolCall, TurnOutcome, Usage
 
+SECRET = "the program said: secret-stderr"
 WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters": {}}}
 
 
@@ -76,7 +80,7 @@ async def test_a_run_that_fails_is_an_error_of_the_api() -> None:
             agent.ends(TurnOutcome("error", kind=kind, error="the model says no"))  # type: ignore[arg-type]
             answer = await asking
             assert answer[0] == status
-            assert "the model says no" in answer[1]["error"]["message"]
+            assert answer[1]["error"]["message"] == TEXTS[kind].text
             assert ("x-should-retry" in answer[2]) == (status == 502)
         asking = asyncio.ensure_future(client.ask(RESPONSES, {"model": "openclaw", "input": "x"}))
         await turn_of(agent, 3)
@@ -93,6 +97,17 @@ async def test_a_run_that_fails_is_an_error_of_the_api() -> None:
         found = chunks((await asking)[1])
         assert [*found[1]] == ["error"]
         assert found[2:] == ["[DONE]"]
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+async def test_no_word_of_an_agent_reaches_a_caller(kind: Kind) -> None:
+    async with http_rig() as client:
+        await failing_agent(client.rig, TurnOutcome("error", kind=kind, error=SECRET))
+        for path, body in ((CHAT, said("hi")), (RESPONSES, {"model": "openclaw", "input": "hi"})):
+            for stream in (False, True):
+                answer = await client.ask(path, body | {"stream": stream})
+                assert TEXTS[kind].text in str(answer)
+                assert SECRET not in str(answer)
 
 
 async def test_the_agent_that_is_always_there_answers_and_calls_no_tool() -> None:
