@@ -21,6 +21,13 @@ from ops.exits import ExitCode, OperatorError
 from ops.output.progress import ProgressLine
 
 Row = dict[str, Any]
+LINKING = "linking"  # starting, for a person who has to log in
+# Causes of a stop that does not end by itself, and what ends it.
+KEPT_DOWN = {
+    "held": "start it",
+    "disabled": "set its enabled to true in the configuration",
+    "unconfigured": "complete it in the configuration",
+}
 
 
 class Goal(StrEnum):
@@ -102,13 +109,9 @@ class PhaseWaiter:
         """Return the accounts that have not reached the phase; raises for one that cannot."""
         for key in keys:
             row = self._rows[key]
-            failed = self.goal is Goal.RUNNING and row["phase"] == Phase.FAILED
-            if failed and self._counts(key, row):
-                group = "agents" if is_agent(key) else "channels"
-                why = (
-                    row.get("lastError") or row.get("cause") or f"see `trunkline {group} describe`"
-                )
-                raise OperatorError(f"{key} failed and needs a person: {why}")
+            counts = self.goal is Goal.RUNNING and self._counts(key, row)
+            if counts and (why := _why_never(key, row)) is not None:
+                raise OperatorError(why)
         return [key for key in keys if not self._is_there(key, self._rows[key])]
 
     def _is_there(self, key: str, row: Row) -> bool:
@@ -141,6 +144,20 @@ async def _wait_for(
         waiter = PhaseWaiter(goal, progress.show)
         async with connected_account_api(target, on_event=waiter.on_event) as api:
             return await waiter.wait(api, wanted, timeout)
+
+
+def _why_never(key: str, row: Row) -> str | None:
+    """Return why an account does not run without a person; ``None`` where it may."""
+    group = "agents" if is_agent(key) else "channels"
+    phase, cause = row["phase"], row.get("cause")
+    if phase == Phase.FAILED:
+        why = row.get("lastError") or cause or f"see `trunkline {group} describe`"
+        return f"{key} failed and needs a person: {why}"
+    if phase == Phase.STARTING and cause == LINKING:
+        return f"{key} waits for a login and needs a person: {row.get('todo') or cause}"
+    if phase == Phase.STOPPED and cause in KEPT_DOWN:
+        return f"{key} is {phase} ({_why(row)}) and needs a person: {KEPT_DOWN[cause]}"
+    return None
 
 
 def _why(row: Row) -> str | None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from ops.exits import ExitCode
 from tests.support.commandline import ended, line, started, trunkline
@@ -13,6 +16,8 @@ from tests.support.fakeserver import (
     fake_supervisor,
     status,
 )
+
+DOWN = {"phase": "stopped", "pid": None, "readyAt": None}
 
 
 async def test_waiting_ends_when_an_account_needs_a_person(state: Path) -> None:
@@ -43,11 +48,23 @@ async def test_a_supervisor_that_ends_while_one_waits_is_not_running(state: Path
     result.complains(ExitCode.NOT_RUNNING, "ended")
 
 
-async def test_a_held_account_is_not_waited_for_without_saying_that_it_is_held(state: Path) -> None:
-    row = account("irc:libera", **HELD, lastError="exited (signal 9)")
-    async with fake_supervisor(state, supervisor__status=status(row)):
-        result = await trunkline(state, "wait", "irc:libera", "--timeout", "0.2")
-    result.complains(ExitCode.TIMEOUT, "irc:libera is stopped (held: moving house)")
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (HELD | {"lastError": "exited (signal 9)"}, "stopped (held: moving house)"),
+        (DOWN | {"cause": "unconfigured"}, "stopped (unconfigured)"),
+        (DOWN | {"cause": "disabled"}, "stopped (disabled)"),
+        (DOWN | {"phase": "starting", "cause": "linking", "todo": "log it in"}, "log it in"),
+        (DOWN | {"phase": "failed", "lastError": "bad password"}, "bad password"),
+    ],
+)
+async def test_what_does_not_run_without_a_person_is_not_waited_for(
+    state: Path, row: dict[str, Any], said: str
+) -> None:
+    rows = status(account("irc:libera", **row))
+    async with fake_supervisor(state, supervisor__status=rows):
+        result = await trunkline(state, "wait", "irc:libera", "--timeout", "60")
+    result.complains(ExitCode.ERROR, said, "needs a person")
 
 
 async def test_wait_announces_nothing_until_it_is_so(state: Path) -> None:
