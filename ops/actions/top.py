@@ -17,6 +17,7 @@ from typing import Any
 from ipc import timeouts
 from ipc.errors import IpcError
 from ipc.frames.websocket import Event
+from ipc.frames.words import is_agent
 from ops.connect.account_api import AccountApi, Verb, connected_account_api
 from ops.connect.target import RuntimeTarget
 from ops.exits import OperatorError, UsageFailure
@@ -24,7 +25,7 @@ from ops.output.listing import ordered
 from ops.output.narration import log_line
 from ops.output.tables import cut_to
 from ops.output.text import clean
-from ops.output.top_screen import View, draw, room, scrolled
+from ops.output.top_screen import View, draw, heads, room, scrolled
 
 EVERY = 2.0  # seconds between two looks at figures; changes of phases come at once
 TOGETHER = 0.2  # for other accounts that change at the same moment
@@ -126,7 +127,8 @@ class _Top:
         self._news.clear()
 
     def _take(self, rows: list[dict[str, Any]]) -> None:
-        self._rows = list(map(dict, ordered(rows, "worst")))
+        worst = map(dict, ordered(rows, "worst"))
+        self._rows = sorted(worst, key=lambda row: is_agent(row["account"]))  # a stable order
         self._changed.set()
 
     @property
@@ -141,7 +143,8 @@ class _Top:
             text = [*shown, *[""] * (lines - 1 - len(shown)), "any key: back"]
         else:
             chosen = self._chosen
-            self._first = scrolled(self._first, chosen, len(self._rows), lines)
+            room_for = lines - heads(self._rows)
+            self._first = scrolled(self._first, chosen, len(self._rows), room_for)
             view = View(
                 self._rows,
                 chosen,
@@ -171,7 +174,8 @@ class _Top:
         if key in _MOVES:
             self._move(_MOVES[key])
         elif key in _PAGES:
-            self._move(_PAGES[key] * room(shutil.get_terminal_size().lines))
+            lines = shutil.get_terminal_size().lines - heads(self._rows)
+            self._move(_PAGES[key] * room(lines))
         elif key in ("g", "G"):
             self._move(len(self._rows) if key == "G" else -len(self._rows))
         elif key in _VERBS and self._rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ipc.frames.words import is_agent
 from ops.output.account_table import ACCOUNT_COLUMNS, account_cells, phase_style
 from ops.output.listing import summary
 from ops.output.tables import Column, aligned, cut_to, fitted
@@ -36,6 +37,11 @@ def room(lines: int) -> int:
     return max(1, lines - _AROUND)
 
 
+def heads(rows: Sequence[Row]) -> int:
+    """Return how many lines the head of the agents takes, which come after the accounts."""
+    return int(len({is_agent(row["account"]) for row in rows}) == 2)
+
+
 def scrolled(first: int, chosen: int, count: int, lines: int) -> int:
     """Return the first row that is shown, so that the chosen one is among them."""
     shown = room(lines)
@@ -45,8 +51,8 @@ def scrolled(first: int, chosen: int, count: int, lines: int) -> int:
 
 def draw(view: View) -> list[str]:
     """Return the lines of the screen, none wider than it."""
-    shown = view.rows[view.first : view.first + room(view.lines)]
-    lines = [cut_to(summary(view.rows), view.columns)]
+    shown = view.rows[view.first : view.first + room(view.lines - heads(view.rows))]
+    lines = [cut_to(_sum(view.rows), view.columns)]
     lines += _table(view, shown) if shown else ["", "no accounts; trunkline setup adds one"]
     lines += [""] * (view.lines - 2 - len(lines))
     hidden = len(view.rows) - len(shown)
@@ -54,6 +60,13 @@ def draw(view: View) -> list[str]:
     lines.append(cut_to(view.message, view.columns))
     lines.append(cut_to(KEYS + more, view.columns))
     return lines[: view.lines]
+
+
+def _sum(rows: Sequence[Row]) -> str:
+    """Return the sums of accounts and, where there are any, of agents."""
+    agents = [row for row in rows if is_agent(row["account"])]
+    accounts = summary([row for row in rows if not is_agent(row["account"])])
+    return f"{accounts}   {summary(agents, 'agent')}" if agents else accounts
 
 
 def _table(view: View, shown: Sequence[Row]) -> list[str]:
@@ -67,8 +80,13 @@ def _table(view: View, shown: Sequence[Row]) -> list[str]:
     margin = "" if view.colours else _MARGIN  # room for a mark, which the colours do without
     table = fitted(columns, cells, view.columns - len(margin))
     titles = [column.title.upper() for column in table.columns]
-    lines = [cut_to(margin + aligned(table.columns, titles, table.widths), view.columns)]
+    lines, agents = [], None
     for number, (row, texts) in enumerate(zip(shown, table.rows, strict=True), start=view.first):
+        if agents is not is_agent(row["account"]):
+            agents = is_agent(row["account"])
+            titles[0] = "AGENT" if agents else "ACCOUNT"
+            head = aligned(table.columns, titles, table.widths)
+            lines.append(cut_to(margin + head, view.columns))
         line = margin + aligned(table.columns, texts, table.widths)
         lines.append(_marked(cut_to(line, view.columns), row, view, chosen=number == view.chosen))
     return lines

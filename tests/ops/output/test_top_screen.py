@@ -39,6 +39,18 @@ def test_the_chosen_one_is_marked_with_and_without_colours() -> None:
     assert "\x1b" not in "".join(plain)
 
 
+@pytest.mark.parametrize(("lines", "first", "kinds"), [(30, 0, "AG"), (30, 3, "G"), (6, 0, "A")])
+def test_agents_are_counted_apart_and_have_their_own_head(
+    lines: int, first: int, kinds: str
+) -> None:
+    rows = [*ROWS[:3], msgspec.to_builtins(account("agent:echo"))]
+    drawn = draw(View(rows, 3, first, 110, lines, NOW / 1000, colours=False))
+    assert len(drawn) == lines
+    assert drawn[0] == "3 accounts: 3 running   1 agent: 1 running"
+    shown = [line.split()[0] for line in drawn if line.startswith(("  ACCOUNT", "  AGENT"))]
+    assert shown == [{"A": "ACCOUNT", "G": "AGENT"}[kind] for kind in kinds]
+
+
 def test_what_is_hidden_is_counted() -> None:
     assert "(474 more)" in draw(view(500))[-1]
     assert "more" not in draw(view(3))[-1]
