@@ -28,6 +28,7 @@ from ipc.nesting import MALFORMED, decode_json
 from runtime.config.places import Places
 
 INCARNATIONS_BITS = 20  # a million starts of one account per boot
+LOCK = "supervisor.lock"
 SOCKETS_LOCK = "sockets.lock"  # not that of the state directory: one may be the other
 
 
@@ -123,7 +124,7 @@ class Instance:
         self.runs = hashlib.sha256(str(state_dir.resolve()).encode()).hexdigest()[:16]
         self.run_id = f"{self.runs}-{secrets.token_hex(8)}"
         self.boot = 0
-        self._lock = OwnedLock(state_dir / "supervisor.lock", state_dir)
+        self._lock = OwnedLock(state_dir / LOCK, state_dir)
         self._locks = [self._lock]
         self._unwritten: int | None = None  # the boot number, until it is on disk
 
@@ -144,6 +145,15 @@ class Instance:
     def keep_too(self, lock: OwnedLock) -> None:
         """Have ``keep_locks`` look after another lock that this supervisor has taken."""
         self._locks.append(lock)
+
+    def look(self) -> None:
+        """Raise ``InstanceHeld`` where another supervisor has the directory; makes nothing."""
+        path = self.state_dir / LOCK
+        if path.exists():
+            try:
+                os.close(lock(path, wait=False))
+            except BlockingIOError:
+                raise InstanceHeld(self.state_dir, _read_owner(path)) from None
 
     def __enter__(self) -> Instance:
         self.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)

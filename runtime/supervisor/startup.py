@@ -41,6 +41,7 @@ def start(
     """Read the configuration, take the state directory and serve; return the exit code."""
     try:
         if not places.config_path.exists():
+            instance.look()  # it would be a stray file beside the one that a daemon has read
             write_first(places)
             _say(options, f"Wrote a first configuration: {places.config_path}")
 

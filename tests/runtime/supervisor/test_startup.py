@@ -86,6 +86,15 @@ def test_a_second_daemon_is_told_who_runs(
     assert stages.did == ["zygote", "end"]
 
 
+def test_beside_another_daemon_no_first_configuration_is_written(
+    tmp_path: Path, stages: Stages, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Instance(tmp_path):
+        assert run(tmp_path) == 1
+    assert "already runs" in capsys.readouterr().err
+    assert list(tmp_path.glob("trunkline.*")) == []
+
+
 def test_an_error_of_the_system_without_a_file_is_told_as_it_is(
     tmp_path: Path, stages: Stages, capsys: pytest.CaptureFixture[str]
 ) -> None:
