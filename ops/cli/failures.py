@@ -30,12 +30,15 @@ def sentence(error: BaseException) -> tuple[str, ExitCode]:
     """Return the sentence and the exit code of an exception that is no ``OperatorError``."""
     # late: a command that fails in a foreseen way need not load the errors of all packages
     from ipc.errors import CallTimeout, ConnectionFailed, PeerGone, RemoteError
+    from ipc.frames.words import INVALID_REQUEST
 
     match error:
         case CallTimeout() | TimeoutError():
             return str(error) or "no answer in time", ExitCode.TIMEOUT
         case RemoteError(code=code):
-            return str(error), ExitCode.TIMEOUT if code in _TIMEOUT_CODES else ExitCode.ERROR
+            # A refusal is a sentence for people; other codes say who has failed.
+            text = error.message if code == INVALID_REQUEST else str(error)
+            return text, ExitCode.TIMEOUT if code in _TIMEOUT_CODES else ExitCode.ERROR
         case ConnectionFailed(retryable=True):
             return str(error), ExitCode.NOT_RUNNING
         case ConnectionFailed() | PeerGone():

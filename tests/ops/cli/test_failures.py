@@ -67,7 +67,7 @@ def test_every_mistake_in_a_configuration_has_its_own_line(cli: CommandLine, sta
     ("error", "expected"),
     [
         (TimeoutError(), ("no answer in time", ExitCode.TIMEOUT)),
-        (RemoteError("INVALID_REQUEST", "no"), ("INVALID_REQUEST: no", ExitCode.ERROR)),
+        (RemoteError("INVALID_REQUEST", "no"), ("no", ExitCode.ERROR)),
         (RemoteError("AGENT_TIMEOUT", "late"), ("AGENT_TIMEOUT: late", ExitCode.TIMEOUT)),
         (PermissionError(13, "Permission denied", "/x"), ("/x: Permission denied", ExitCode.ERROR)),
         (OSError(28, "No space left"), ("No space left", ExitCode.ERROR)),
