@@ -174,6 +174,27 @@ async def test_the_configuration_is_checked_compared_and_saved() -> None:
         await expect(console.text("As it is in the file.")).to_be_visible()
 
 
+async def test_a_configuration_that_is_typed_outlives_a_page_and_a_change_elsewhere() -> None:
+    async with console_of(town()) as (daemon, console):
+        page = console.page
+        await console.open("configuration", "Configuration")
+        editor = page.get_by_label("The configuration's text")
+        text = await editor.input_value()
+        await editor.fill(text.replace('"accounts": {', '"accounts": {"harness-900": {}, ', 1))
+        await console.open("fleet", "Fleet")
+        client = await daemon.client()
+        change = {"channels": {"local": {"accounts": {"fjord-005": None}}}}
+        file = await client.call("config.get")
+        await client.call("config.patch", {"raw": json.dumps(change), "baseHash": file["hash"]})
+        await client.close()
+        await console.open("configuration", "Configuration")
+        await expect(console.text("The file has been changed elsewhere meanwhile")).to_be_visible()
+        await expect(editor).to_have_value(re.compile("harness-900"))
+        await page.get_by_role("button", name="Take the file's text").click()
+        await page.get_by_role("dialog").get_by_role("button", name="Drop it").click()
+        await expect(editor).not_to_have_value(re.compile("harness-900|fjord-005"))
+
+
 async def test_a_gateway_that_is_killed_is_missed_and_nothing_of_the_messages() -> None:
     config = town()
     config["channels"]["local"]["accounts"]["grove-900"] = {"rate": 20, "journal": "on"}

@@ -3,7 +3,7 @@
 
 import { Diff } from "./difference.js";
 import { html } from "./html.js";
-import { useEffect, useRef, useState } from "./libraries/hooks.js";
+import { useEffect, useLayoutEffect, useRef, useState } from "./libraries/hooks.js";
 import { client, may } from "./session.js";
 import { SchemaHelp } from "./schema_help.js";
 import { Button, Dialog, Failure, Head, ask, toast, useRequest, useStay } from "./ui.js";
@@ -11,7 +11,7 @@ import { count } from "./words.js";
 
 const PAUSE_MS = 500; // in which nothing was typed, before the text is checked
 
-let draft = null; // what was typed and not saved when the page was left: `{text, hash}`
+let draft = null; // what was typed and not saved when the page was left: `{text, file}`
 
 /** The page. */
 export function Page() {
@@ -28,14 +28,15 @@ export function Page() {
   const edited = loaded !== null && text !== (loaded.raw ?? "");
   useEffect(() => {
     if (!file.data) return;
-    if (!loaded && draft?.hash === file.data.hash) {
+    if (!loaded && draft) {
       setText(draft.text);
-      setLoaded(file.data);
+      setLoaded(draft.file);
+      setElsewhere(draft.file.hash !== file.data.hash);
     } else if (!loaded || !edited) take(file.data);
     else if (file.data.hash !== loaded.hash) setElsewhere(true);
   }, [file.data]);
-  useEffect(() => {
-    if (loaded) draft = edited ? { text, hash: loaded.hash } : null;
+  useLayoutEffect(() => {
+    if (loaded) draft = edited ? { text, file: loaded } : null;
   }, [edited, text]);
   useEffect(() => client.on("config.changed", () => file.again()), []);
   useStay(edited);
@@ -75,6 +76,7 @@ export function Page() {
     </div>
     ${showing && html`<${Saving} before=${loaded.raw ?? ""} after=${text} hash=${loaded.hash} verdict=${check.answer} onClose=${() => setShowing(false)} onSaved=${async () => {
       setShowing(false);
+      draft = null; // it is the file now
       setLoaded(null);
       file.again();
     }} />`}
