@@ -170,11 +170,12 @@ export function Field({ field, value, text, error, onText }) {
   return html`<label class="field"><span><b class="mono">${key}</b> ${notes.join(", ")}</span>${control}${error && html`<span class="said" role="alert">${error}</span>`}</label>`;
 }
 
-/** The difference before a change is saved, and the saving of it. */
-export function Review({ title, done, values, patch, change, hash, secrets, onClose, onSaved }) {
+/** The difference before a change is saved, and the saving of it; `place` names an entry that is new. */
+export function Review({ place, title, done, values, patch, change, hash, secrets, onClose, onSaved }) {
   const [busy, setBusy] = useState("");
   const [error, setError] = useState(null);
   const text = (object) => JSON.stringify(object, null, 2);
+  const shown = merged(values, hidden(patch, secrets));
   const save = async () => {
     setBusy("Saving");
     try {
@@ -188,7 +189,7 @@ export function Review({ title, done, values, patch, change, hash, secrets, onCl
     }
   };
   return html`<${Dialog} title=${title} wide onClose=${onClose}>
-    <${Diff} before=${text(values)} after=${text(merged(values, hidden(patch, secrets)))} />
+    <${Diff} before=${place ? "" : text(values)} after=${text(place ? { [place]: shown } : shown)} />
     ${error && html`<${Failure} error=${error} />`}
     ${error?.details?.command && html`<p>On the gateway's host:</p><pre class="command">${error.details.command}</pre>`}
     <footer><${Button} onClick=${onClose}>Back<//><${Button} tone="primary" busy=${busy} onClick=${save}>Save<//></footer>

@@ -1,7 +1,7 @@
 // Adds an account: its channel, its name and its fields, checked while they are typed.
 
 import { Field, Review, issueOf, shapeOf, useCheck } from "./account_config.js";
-import { patchOf, resolve } from "./form.js";
+import { keptFor, missingIn, nameOf, patchOf, resolve } from "./form.js";
 import { html } from "./html.js";
 import { useMemo, useState } from "./libraries/hooks.js";
 import { go, href } from "./route.js";
@@ -27,33 +27,36 @@ export function Page({ query }) {
     <div class="chips" role="group" aria-label="Channel">
       ${channels.map((each) => html`<${Chip} key=${each} on=${each === channel} onClick=${() => go(href("add", { channel: each }), { replace: true })}>${each}<//>`)}
     </div>
-    <${Form} key=${channel} channel=${channel} file=${file.data} described=${described.data} />
+    <${Form} channel=${channel} file=${file.data} described=${described.data} />
   </section>`;
 }
 
 function Form({ channel, file, described }) {
   const fields = useMemo(() => shapeOf(described, channel), [described, channel]);
   const [name, setName] = useState("");
-  const [edits, setEdits] = useState({});
+  const [typed, setTyped] = useState({}); // at whatever channel: another one has some of the same fields
+  const edits = useMemo(() => keptFor(channel, fields, typed), [channel, fields, typed]);
   const [all, setAll] = useState(false);
   const [review, setReview] = useState(false);
   const found = useMemo(() => patchOf(fields, {}, edits), [fields, edits]);
-  useStay(Boolean(name) || Object.keys(edits).length > 0);
+  useStay(Boolean(name) || Object.keys(typed).length > 0);
   const known = file.config?.channels?.[channel]?.accounts?.[name];
   const wrongName = !name ? "" : known ? `There is an account ${channel}:${name} already.` : NAME.test(name) ? "" : "Letters, digits, _ . and - only, at most 64.";
   const ready = name && !wrongName && Object.keys(found.errors).length === 0;
   const change = { channels: { [channel]: { accounts: { [name]: found.patch } } } };
   const check = useCheck(ready ? change : null, file.hash);
-  const shown = fields.filter((field, at) => all || at < FIRST || field.kind === "secret" || field.key in edits);
-  const said = !name ? "It needs a name." : (check.error?.message ?? (check.answer ? "It is valid. Nothing else restarts." : ready ? "Checking" : ""));
+  const shown = fields.filter((field, at) => all || at < FIRST || field.kind === "secret" || field.needed || field.key in edits);
+  const missing = missingIn(fields, file.config?.channels?.[channel], found.patch);
+  const valid = missing.length ? `It may be added, but does not start without ${missing.join(", ")}.` : "It is valid. Nothing else restarts.";
+  const said = !name ? "It needs a name." : (check.error?.message ?? (check.answer ? valid : ready ? "Checking" : ""));
   return html`<form class="account-editor" onSubmit=${(event) => event.preventDefault()}>
     <div class="form">
       <label class="field"><span><b>Account</b> it becomes ${channel}:ACCOUNT</span><input value=${name} autocomplete="off" spellcheck="false" onInput=${(event) => setName(event.currentTarget.value.trim())} />${wrongName && html`<span class="said" role="alert">${wrongName}</span>`}</label>
-      ${shown.map((field) => html`<${Field} key=${field.key} field=${field} text=${edits[field.key]} error=${found.errors[field.key] ?? issueOf(check, field.key)} onText=${(text) => setEdits((before) => ({ ...before, [field.key]: text }))} />`)}
+      ${shown.map((field) => html`<${Field} key=${field.key} field=${field} text=${edits[field.key]} error=${found.errors[field.key] ?? issueOf(check, field.key)} onText=${(text) => setTyped((before) => ({ ...before, [nameOf(channel, field)]: text }))} />`)}
     </div>
     ${check.error?.details?.command && html`<pre class="command" tabindex="0">${check.error.details.command}</pre>`}
     <footer class="save">
-      <span role="status" class=${check.error ? "bad" : "faint"}>${said}</span>
+      <span role="status" class=${check.error ? "bad" : ready && missing.length ? "warn" : "faint"}>${said}</span>
       <${Chip} on=${all} onClick=${() => setAll(!all)}>all fields<//>
       <${Button} tone="primary" disabled=${!ready || Boolean(check.error)} onClick=${() => setReview(true)}>Review and add<//>
     </footer>
@@ -61,6 +64,7 @@ function Form({ channel, file, described }) {
     html`<${Review}
       title=${`Add ${channel}:${name}?`}
       done=${`${channel}:${name} is added, and starts.`}
+      place=${`${channel}:${name}`}
       values=${{}}
       patch=${found.patch}
       change=${change}

@@ -8,7 +8,7 @@ const MOST_STEPS = 2000; // differences after which everything counts as another
  * `-` and a space. The number is that in the new text, of a line that was taken out in the old one.
  */
 export function hunksOf(before, after) {
-  const lines = compare(before.split("\n"), after.split("\n"));
+  const lines = compare(linesIn(before), linesIn(after));
   const near = lines.map(() => false);
   lines.forEach(([mark], at) => {
     if (mark === " ") return;
@@ -21,6 +21,11 @@ export function hunksOf(before, after) {
     hunks.at(-1).push(line);
   });
   return hunks;
+}
+
+/** Return the lines of a text: an empty one has none. */
+function linesIn(text) {
+  return text ? text.split("\n") : [];
 }
 
 function compare(old, fresh) {

@@ -3,22 +3,25 @@
 const REDACTED = "__OPENCLAW_REDACTED__";
 
 /**
- * Return the fields of a schema's object: `{key, kind, choices, fallback, help, local}`.
+ * Return the fields of a schema's object: `{key, kind, choices, fallback, help, local, needed}`.
  *
  * `kind` is `text`, `number`, `switch`, `choice`, `lines`, `secret` or `json`; `hint(key)` gives what is
- * known of a field beside its schema; `local` ones change on the gateway's host only.
+ * known of a field beside its schema; `local` ones change on the gateway's host only, without those that
+ * are `needed` an account does not start.
  */
 export function fieldsOf(schema, object, hint = () => null) {
   return Object.entries(resolve(schema, object).properties ?? {}).map(([key, shape]) => {
     const found = hint(key) ?? {};
     const whole = resolve(schema, shape);
+    const kind = found.sensitive ? "secret" : kindOf(schema, whole);
     return {
       key,
-      kind: found.sensitive ? "secret" : kindOf(schema, whole),
+      kind,
       choices: choicesOf(schema, whole),
       fallback: whole.default,
       help: whole.description ?? "",
       local: Boolean(found.help),
+      needed: !["lines", "json"].includes(kind) && !("default" in whole), // those may have one that no schema shows
     };
   });
 }
@@ -81,6 +84,21 @@ export function valueOf(kind, text, choices = []) {
   } catch (error) {
     throw new Error(`no JSON: ${error.message}`);
   }
+}
+
+/** Return which needed fields stand nowhere: neither in `given` nor in the `section` of the channel. */
+export function missingIn(fields, section, given) {
+  return fields.filter(({ key, needed }) => needed && (given[key] ?? section?.[key] ?? null) === null).map(({ key }) => key);
+}
+
+/** Return under which name a text is kept that was typed for a field: a secret is that of one channel alone. */
+export function nameOf(channel, { key, kind }) {
+  return kind === "secret" ? `${channel}.${key}` : key;
+}
+
+/** Return the texts that were typed for a channel's fields, at this channel or at another one. */
+export function keptFor(channel, fields, typed) {
+  return Object.fromEntries(fields.map((field) => [field.key, typed[nameOf(channel, field)]]).filter(([, text]) => text !== undefined));
 }
 
 /**

@@ -23,6 +23,12 @@ test("a changed line stands between the lines around it, with its number", () =>
   assert.deepEqual(hunk.filter(([mark]) => mark !== " ").map((each) => each[2]), [10, 10]);
 });
 
+test("an empty text has no lines", () => {
+  assert.deepEqual(hunksOf("", "a\nb").flat().map(([mark, line]) => mark + line), ["+a", "+b"]);
+  assert.deepEqual(hunksOf("a", "").flat().map(([mark, line]) => mark + line), ["-a"]);
+  assert.deepEqual(hunksOf("", ""), []);
+});
+
 test("changes that are far apart are two parts", () => {
   const before = numbers(1, 40);
   assert.equal(hunksOf(before.join("\n"), before.with(1, "x").with(35, "y").join("\n")).length, 2);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { difference, fieldsOf, hidden, merged, patchOf, secretState, textOf, valueOf } from "../../../../runtime/gateway/page/form.js";
+import { difference, fieldsOf, hidden, keptFor, merged, missingIn, nameOf, patchOf, secretState, textOf, valueOf } from "../../../../runtime/gateway/page/form.js";
 
 const SCHEMA = {
   $defs: { Sasl: { type: "object", properties: { user: { type: "string" } } } },
@@ -35,6 +35,19 @@ test("only what was changed is in the patch, and nothing takes a field out", () 
     patch: { port: null, tls: false, channels: ["#a", "#b"], journal: "on", sasl: { user: "v", password: null } },
     errors: {},
   });
+});
+
+test("what an account does not start without is named", () => {
+  assert.deepEqual(missingIn(fields, undefined, {}), ["nick", "password"]);
+  assert.deepEqual(missingIn(fields, { nick: "all" }, {}), ["password"]); // the channel's section has it
+  assert.deepEqual(missingIn(fields, {}, { nick: "n", password: "p" }), []);
+});
+
+test("what is typed stays where another channel has a field of the same name", () => {
+  const typed = { nick: "n", tls: "false", server: "s", [nameOf("irc", fields.at(-1))]: "secret" };
+  assert.deepEqual(keptFor("irc", fields, typed), { nick: "n", tls: "false", password: "secret" });
+  assert.deepEqual(keptFor("slack", fields, typed), { nick: "n", tls: "false" }); // no secret goes to another platform
+  assert.deepEqual(keptFor("irc", [], typed), {});
 });
 
 test("what cannot be read is said at its field", () => {
