@@ -8,6 +8,7 @@ import { render } from "./libraries/preact.js";
 import { useEffect, useState } from "./libraries/hooks.js";
 import { tally } from "./accounts.js";
 import { now } from "./clock.js";
+import { focusPage, keepFocus } from "./focus.js";
 import { shortcuts, useKeys } from "./keys.js";
 import { PAGES, loadPage } from "./pages.js";
 import { go, href, route } from "./route.js";
@@ -105,6 +106,7 @@ function Loaded({ page }) {
     );
   };
   useEffect(load, [page]);
+  useEffect(focusPage, [found.Page]);
   useEffect(() => (found.error ? client.on("client.opened", load) : undefined), [found.error]);
   if (found.error) return html`<${Failure} error=${found.error} onRetry=${load} />`;
   if (!found.Page) return null;
@@ -128,5 +130,6 @@ function Help({ onClose }) {
 if (!location.hash) go(href("fleet"), { replace: true });
 const root = document.getElementById("root");
 root.textContent = "";
+keepFocus(root);
 render(html`<${App} />`, root);
 begin();

@@ -91,6 +91,7 @@ export function Failure({ error, onRetry }) {
  */
 export function VirtualRows({ items, height, render, selected = -1, head, label, onRow }) {
   const frame = useRef(null);
+  const marked = useRef(null);
   const [view, setView] = useState({ top: 0, size: 800 });
   useLayoutEffect(() => {
     const element = frame.current;
@@ -112,7 +113,11 @@ export function VirtualRows({ items, height, render, selected = -1, head, label,
   const first = Math.max(0, Math.floor(view.top / height) - 6);
   const last = Math.min(items.length, Math.ceil((view.top + view.size) / height) + 6);
   const shown = items.slice(first, last);
-  return html`<div
+  useEffect(() => {
+    const text = frame.current.querySelector(".row.selected")?.innerText; // not there until it is in sight
+    if (selected < 0 || text) marked.current.textContent = (text ?? "").replace(/\s+/g, " ");
+  }, [items[selected], first, last]);
+  return html`<p class="unseen" role="status" ref=${marked}></p><div
     class="table"
     ref=${frame}
     role="table"
@@ -129,6 +134,7 @@ export function VirtualRows({ items, height, render, selected = -1, head, label,
           key=${key}
           class=${`row ${index === selected ? "selected" : ""}`}
           role="row"
+          aria-current=${index === selected ? "true" : null}
           aria-rowindex=${index + 2}
           style=${{ transform: `translateY(${index * height}px)`, height: `${height}px` }}
           onClick=${onRow && ((event) => onRow(key, index, event))}
