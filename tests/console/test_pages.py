@@ -314,6 +314,14 @@ async def test_a_dialog_begins_at_what_it_asks_and_keeps_what_is_typed() -> None
         await page.mouse.up()  # selects, beyond the edge
         await expect(field).to_have_value("unverified:eve")
         await page.mouse.click(4, box["y"])
+        stay = page.get_by_role("button", name="Go on", exact=True)
+        await expect(stay).to_be_focused()
+        await page.keyboard.press("Escape")  # goes on, however often
+        await page.keyboard.press("Escape")
+        await page.keyboard.press("Escape")
+        await expect(field).to_have_value("unverified:eve")
+        await page.keyboard.press("Escape")
+        await page.get_by_role("button", name="Drop it").click()
         await expect(page.get_by_role("dialog")).to_have_count(0)
         await console.open(f"account/local:{TALKING}", f"local:{TALKING}")
         await page.get_by_role("button", name="Restart", exact=True).focus()

@@ -240,15 +240,22 @@ export function Toasts() {
   </div>`;
 }
 
-/** A dialog over the page; Escape closes it. */
+/** A dialog over the page; Escape closes it, and asks before where something was typed that was not sent. */
 export function Dialog({ title, onClose, children, wide = false }) {
   const element = useRef(null);
+  const typed = useRef(false);
+  const [leaving, setLeaving] = useState(false);
+  const leave = () => (leaving ? setLeaving(false) : typed.current ? setLeaving(true) : onClose());
   useLayoutEffect(() => {
     const before = document.activeElement;
-    element.current.showModal();
+    const dialog = element.current;
+    dialog.showModal();
     // Not at the cross in the corner, where Enter would do the contrary of what is asked.
     if (!element.current.querySelector("[autofocus]")) element.current.querySelector(".dialog :is(input, select, textarea):enabled")?.focus();
-    return () => before instanceof HTMLElement && before.focus();
+    return () => {
+      dialog.close(); // while it is open nothing beneath takes the keyboard
+      if (before instanceof HTMLElement) before.focus();
+    };
   }, []);
   const pressed = useRef(false); // on the backdrop: a selection that is drawn beyond the edge closes nothing
   return html`<dialog
@@ -257,16 +264,39 @@ export function Dialog({ title, onClose, children, wide = false }) {
     aria-label=${title}
     onCancel=${(event) => {
       event.preventDefault();
-      onClose();
+      leave();
     }}
+    onKeyDown=${(event) => {
+      if (event.key !== "Escape" || event.isComposing || event.target.matches("select")) return;
+      event.preventDefault(); // a browser closes at the second Escape in a row whatever the page answers
+      event.stopPropagation();
+      leave();
+    }}
+    onInput=${() => (typed.current = true)}
+    onSubmit=${() => (typed.current = false)}
     onPointerDown=${(event) => (pressed.current = event.target === element.current)}
-    onClick=${(event) => event.target === element.current && pressed.current && onClose()}
+    onClick=${(event) => event.target === element.current && pressed.current && leave()}
   >
     <div class="dialog">
-      <header><h2>${title}</h2><button type="button" class="quiet" aria-label="Close" onClick=${onClose}>×</button></header>
+      <header><h2>${title}</h2><button type="button" class="quiet" aria-label="Close" onClick=${leave}>×</button></header>
+      ${leaving && html`<${Leaving} onDrop=${onClose} onStay=${() => setLeaving(false)} />`}
       ${children}
     </div>
   </dialog>`;
+}
+
+function Leaving({ onDrop, onStay }) {
+  const stay = useRef(null);
+  useLayoutEffect(() => {
+    const before = document.activeElement;
+    stay.current.focus();
+    return () => before.focus();
+  }, []);
+  return html`<div class="leaving" role="group" aria-label="Drop what you have typed?">
+    <p role="alert">Drop what you have typed?</p>
+    <button type="button" class="button" ref=${stay} onClick=${onStay}>Go on</button>
+    <${Button} tone="danger" onClick=${onDrop}>Drop it<//>
+  </div>`;
 }
 
 const question = signal(null);
