@@ -71,6 +71,8 @@ async def test_a_typed_token_signs_in_and_is_kept_nowhere() -> None:
             await expect(console.heading("Fleet")).to_be_visible()
             assert TOKEN not in await console.page.evaluate(KEPT)
             await console.page.get_by_role("button", name="Sign out").click()
+            question = console.page.get_by_role("dialog", name="Sign out?")
+            await question.get_by_role("button", name="Sign out").click()
             await refused_here(console)
 
 

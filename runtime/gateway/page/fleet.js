@@ -228,6 +228,7 @@ const VERBS = {
 };
 
 const DANGEROUS = new Set(["stop", "drain"]);
+const HARMLESS = new Set(["start", "reset"]); // of one account: of many it is a burst
 
 /** What can be done to the accounts that are selected. */
 export function Verbs({ keys, onDone = () => {} }) {
@@ -239,7 +240,7 @@ export function Verbs({ keys, onDone = () => {} }) {
     const meant = able.get(verb);
     const { label, text, reason } = VERBS[verb];
     const whom = meant.length === 1 ? meant[0] : count(meant.length, "account");
-    const answer = await ask({ title: `${label} ${whom}?`, text, action: `${label} ${whom}`, danger: DANGEROUS.has(verb), reason });
+    const answer = meant.length === 1 && HARMLESS.has(verb) ? {} : await ask({ title: `${label} ${whom}?`, text, action: `${label} ${whom}`, danger: DANGEROUS.has(verb), reason });
     if (!answer) return;
     await perform(verb, meant, answer.reason, (done) => setBusy(`${label}: ${done} of ${meant.length}`));
     setBusy("");

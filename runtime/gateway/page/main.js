@@ -16,7 +16,7 @@ import { begin, client, hello, hindrance, refusal, signOut } from "./session.js"
 import { SignIn } from "./signin.js";
 import { allRows, ranked } from "./store.js";
 import { nextTheme, theme } from "./theme.js";
-import { Button, Dialog, Failure, Question, Toasts } from "./ui.js";
+import { Button, Dialog, Failure, Question, Toasts, ask } from "./ui.js";
 import { countdown } from "./words.js";
 
 function App() {
@@ -57,6 +57,11 @@ function Shell() {
   </div>`;
 }
 
+async function leave() {
+  const text = "This browser forgets its token. To come back takes the command trunkline open on the gateway's host, or the gateway's token.";
+  if (await ask({ title: "Sign out?", text, action: "Sign out", danger: true })) signOut();
+}
+
 function skip(event) {
   event.preventDefault();
   document.getElementById("content").focus();
@@ -80,7 +85,7 @@ function Navigation({ page, onHelp }) {
     <div class="tools">
       <button type="button" class="quiet" onClick=${nextTheme} title="Theme: system, light or dark">Theme: ${theme.value}</button>
       <button type="button" class="quiet" onClick=${onHelp} title="Keys (?)">Keys</button>
-      <button type="button" class="quiet" onClick=${signOut} title="Forget this browser's token">Sign out</button>
+      <button type="button" class="quiet" onClick=${leave} title="Forget this browser's token">Sign out</button>
     </div>
   </nav>`;
 }
