@@ -55,6 +55,7 @@ async def test_a_one_time_address_signs_one_browser_in_and_leaves_nothing_behind
             async with tab(browser, daemon) as other:
                 await other.page.goto(address)
                 await refused_here(other)
+                await expect(other.text("This one-time address was used already")).to_be_visible()
 
 
 async def test_a_typed_token_signs_in_and_is_kept_nowhere() -> None:
@@ -86,8 +87,11 @@ async def test_a_token_that_is_typed_while_nothing_answers_is_waited_with_aloud(
             console.expected = ["WebSocket connection to"]
             await console.page.goto(console.url)
             await refused_here(console)
+            await console.type_token("not-the-token")
+            await expect(console.text("not this gateway's token")).to_be_visible()
             await asyncio.to_thread(daemon.end)
             await console.type_token()
             await expect(console.text("It is tried again by itself")).to_be_visible()
+            await expect(console.text("not this gateway's token")).to_have_count(0)
             await daemon.start()
             await expect(console.heading("Fleet")).to_be_visible()

@@ -11,6 +11,7 @@ const WORDS = {
   DEVICE_IDENTITY_REQUIRED: "",
   AUTH_TOKEN_MISMATCH: "That is not this gateway's token.",
   AUTH_PASSWORD_MISMATCH: "That is not this gateway's password.",
+  AUTH_BOOTSTRAP_TOKEN_INVALID: "This one-time address was used already or is older than a minute; run trunkline open again.",
   AUTH_DEVICE_TOKEN_MISMATCH: "This browser's sign-in has ended: it was removed or its token was revoked.",
   AUTH_SCOPE_MISMATCH: "This browser was approved for less than the console needs.",
 };
@@ -50,7 +51,7 @@ function Form({ said }) {
     signIn(secret);
   };
   return html`
-    ${said && html`<p class="said" role="alert">${said}</p>`}
+    ${said && state === "refused" && html`<p class="said" role="alert">${said}</p>`}
     <p>On the computer where the daemon runs, this command opens the console, already signed in:</p>
     <pre class="command">trunkline open</pre>
     <form onSubmit=${submit}>
