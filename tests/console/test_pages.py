@@ -162,6 +162,12 @@ async def test_the_configuration_is_checked_compared_and_saved() -> None:
         await editor.fill(text.replace('"echo"', '"ekko"', 1))
         await expect(console.text("It cannot be used:")).to_be_visible()
         await expect(page.get_by_role("button", name="Look at the changes")).to_be_disabled()
+        await editor.fill("{\n  gateway: }")
+        await expect(
+            console.text("line 2: is not JSON5: expected a value, found '}'")
+        ).to_be_visible()
+        await editor.fill("")
+        await expect(console.text("The text is empty.")).to_be_visible()
         new = text.replace('"accounts": {', '"accounts": {"harness-900": {}, ', 1)
         await editor.fill(new)
         await console.open("fleet", "Fleet")  # what was typed is there when one comes back

@@ -93,6 +93,10 @@ function useCheck(text, hash) {
       setCheck({ state: "none" });
       return undefined;
     }
+    if (!text.trim()) {
+      setCheck({ state: "bad", error: { message: "The text is empty. \"Undo all\" brings back what the file has.", details: {} } });
+      return undefined;
+    }
     setCheck((before) => ({ ...before, state: "waits" }));
     const timer = setTimeout(async () => {
       try {
@@ -110,7 +114,7 @@ function useCheck(text, hash) {
 function Issues({ title, issues, tone = "bad" }) {
   return html`<div class=${tone === "bad" ? "said issues" : "issues"} role="status">
     <p class=${tone}>${title}</p>
-    <ul>${issues.map(({ path, message }, at) => html`<li key=${at}>${path && html`<code>${path}</code> `}${message}</li>`)}</ul>
+    <ul>${issues.map(({ path, line, message }, at) => html`<li key=${at}>${line ? `line ${line}: ` : ""}${path && html`<code>${path}</code> `}${message}</li>`)}</ul>
   </div>`;
 }
 

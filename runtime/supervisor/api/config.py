@@ -202,4 +202,5 @@ def refusal(error: ConfigError) -> RemoteError:
 
 
 def _issue(problem: Problem) -> dict[str, Any]:
-    return {"path": problem.path, "message": problem.text}
+    where = {} if problem.line is None else {"line": problem.line}
+    return {"path": problem.path, "message": problem.text} | where

@@ -99,7 +99,13 @@ async def test_a_text_that_is_wrong_is_refused_with_its_problems(rig: FileRig) -
     with pytest.raises(RemoteError, match="invalid config: ") as caught:
         await rig.ask("config.set", raw="{ gateway: { prot: 1 } }", baseHash=base)
     assert caught.value.details is not None
-    assert caught.value.details["issues"]
+    [issue] = caught.value.details["issues"]
+    assert issue["path"].startswith("gateway")
+    with pytest.raises(RemoteError) as unread:
+        await rig.ask("config.set", raw="{\n  gateway: }", baseHash=base)
+    message = "is not JSON5: expected a value, found '}'"
+    issues = [{"path": "", "message": message, "line": 2}]
+    assert unread.value.details == {"issues": issues}
 
 
 COMMAND = {"gateway": {"command": ["id"]}}
