@@ -402,7 +402,7 @@ async def test_what_is_typed_in_an_account_s_form_outlives_its_tab_and_a_change(
         page = console.page
         key = f"local:{TALKING}"
         await console.open(f"account/{key}/configuration", key)
-        await page.get_by_role("button", name="fields that are set").click()
+        await page.get_by_label("show all fields").check()
         await page.get_by_label("greeting").fill("good night")
         tabs = page.get_by_role("navigation", name="Of this account")
         await tabs.get_by_role("link", name="Log").click()

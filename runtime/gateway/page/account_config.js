@@ -81,7 +81,7 @@ function Editor({ row, file, described, values, onSaved }) {
     <div class="chips" role="group" aria-label="How it is shown">
       <${Chip} on=${raw === null} onClick=${() => setRaw(null)}>Form<//>
       <${Chip} on=${raw !== null} onClick=${() => setRaw(JSON.stringify(merged(values, raw === null && !wrong ? hiddenless(found.patch, fields) : {}), null, 2))}>JSON<//>
-      ${raw === null && html`<${Chip} on=${all} onClick=${() => setAll(!all)}>${all ? "all fields" : "fields that are set"}<//>`}
+      ${raw === null && html`<${All} on=${all} onAll=${setAll} />`}
       <a href=${href("configuration")}>the whole file</a>
     </div>
     ${raw === null
@@ -153,9 +153,14 @@ function sayCheck(number, wrong, { answer, error }) {
   return restarts.length ? `It is valid. ${restarts.join(", ")} restarts, nothing else.` : "It is valid. Nothing restarts.";
 }
 
+/** The switch between the fields that are set and all there are. */
+export function All({ on, onAll }) {
+  return html`<label class="inline"><input type="checkbox" checked=${on} onChange=${(event) => onAll(event.currentTarget.checked)} /> show all fields</label>`;
+}
+
 /** One field of the form; `text` is what was typed, `value` what the file has. */
 export function Field({ field, value, text, error, onText }) {
-  const { key, kind, choices, fallback, local } = field;
+  const { key, kind, choices, fallback, help, local, needed } = field;
   const shown = text ?? textOf(kind, value);
   const input = (event) => onText(event.currentTarget.value);
   const unset = fallback === undefined || fallback === null ? "not set" : `default: ${JSON.stringify(fallback)}`;
@@ -166,8 +171,8 @@ export function Field({ field, value, text, error, onText }) {
       : kind === "lines" || kind === "json"
         ? html`<textarea rows=${Math.min(10, Math.max(2, shown.split("\n").length))} spellcheck="false" value=${shown} placeholder=${unset} onInput=${input}></textarea>`
         : html`<input type=${kind === "secret" ? "password" : "text"} inputmode=${kind === "number" ? "decimal" : null} autocomplete="off" spellcheck="false" value=${shown} placeholder=${kind === "secret" ? secretState(value) : unset} onInput=${input} />`;
-  const notes = [kind === "lines" ? "one a line" : "", kind === "json" ? "as JSON" : "", kind === "secret" ? "what is typed replaces it" : "", local ? "changes on the gateway's host only" : ""].filter(Boolean);
-  return html`<label class="field"><span><b class="mono">${key}</b> ${notes.join(", ")}</span>${control}${error && html`<span class="said" role="alert">${error}</span>`}</label>`;
+  const notes = [needed ? "needed" : "", kind === "lines" ? "one a line" : "", kind === "json" ? "as JSON" : "", kind === "secret" ? "what is typed replaces it" : "", local ? "changes on the gateway's host only" : ""].filter(Boolean);
+  return html`<label class="field"><span><b class="mono">${key}</b> ${notes.join(", ")}</span>${control}${help && html`<span>${help}</span>`}${error && html`<span class="said" role="alert">${error}</span>`}</label>`;
 }
 
 /** The difference before a change is saved, and the saving of it; `place` names an entry that is new. */

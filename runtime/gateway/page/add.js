@@ -1,6 +1,6 @@
 // Adds an account: its channel, its name and its fields, checked while they are typed.
 
-import { Field, Review, issueOf, shapeOf, useCheck } from "./account_config.js";
+import { All, Field, Review, issueOf, shapeOf, useCheck } from "./account_config.js";
 import { keptFor, missingIn, nameOf, patchOf, resolve } from "./form.js";
 import { html } from "./html.js";
 import { useMemo, useState } from "./libraries/hooks.js";
@@ -57,7 +57,7 @@ function Form({ channel, file, described }) {
     ${check.error?.details?.command && html`<pre class="command" tabindex="0">${check.error.details.command}</pre>`}
     <footer class="save">
       <span role="status" class=${check.error ? "bad" : ready && missing.length ? "warn" : "faint"}>${said}</span>
-      <${Chip} on=${all} onClick=${() => setAll(!all)}>all fields<//>
+      <${All} on=${all} onAll=${setAll} />
       <${Button} tone="primary" disabled=${!ready || Boolean(check.error)} onClick=${() => setReview(true)}>Review and add<//>
     </footer>
     ${review &&

@@ -21,7 +21,7 @@ export function fieldsOf(schema, object, hint = () => null) {
       fallback: whole.default,
       help: whole.description ?? "",
       local: Boolean(found.help),
-      needed: !["lines", "json"].includes(kind) && !("default" in whole), // those may have one that no schema shows
+      needed: !["lines", "json"].includes(kind) && !mayMiss(schema, whole), // those may have one that no schema shows
     };
   });
 }
@@ -38,6 +38,11 @@ function alternatives(schema, shape) {
   return (many ? many.map((each) => resolve(schema, each)) : [shape]).filter((each) => each.type !== "null");
 }
 
+/** Return whether a value may be left out: it, or one of its forms, has a default or is null. */
+function mayMiss(schema, shape) {
+  return "default" in shape || shape.type === "null" || (shape.anyOf ?? shape.oneOf ?? []).some((each) => mayMiss(schema, resolve(schema, each)));
+}
+
 function choicesOf(schema, shape) {
   return alternatives(schema, shape).flatMap((each) => each.enum ?? (each.const === undefined ? [] : [each.const]));
 }
@@ -47,7 +52,10 @@ function kindOf(schema, shape) {
   if (forms.length !== 1) return "json";
   const [form] = forms;
   if (form.enum || form.const !== undefined) return "choice";
-  if (form.type === "array") return resolve(schema, form.items).type === "string" ? "lines" : "json";
+  if (form.type === "array") {
+    const types = alternatives(schema, resolve(schema, form.items)).map((each) => each.type);
+    return types.includes("string") && types.every((each) => each === "string" || each === "integer") ? "lines" : "json";
+  }
   return { boolean: "switch", integer: "number", number: "number", string: "text" }[form.type] ?? "json";
 }
 
@@ -111,7 +119,8 @@ export function patchOf(fields, values, edits) {
   for (const { key, kind, choices } of fields) {
     if (!(key in edits)) continue;
     try {
-      const value = valueOf(kind, edits[key], choices);
+      const typed = valueOf(kind, edits[key], choices);
+      const value = kind === "lines" ? asBefore(typed, values[key]) : typed;
       if (kind === "secret" && value === null) continue; // an empty field leaves a secret as it is
       if (same(value, values[key] ?? null)) continue;
       patch[key] = value === null || !isObject(value) || !isObject(values[key]) ? value : difference(values[key], value);
@@ -120,6 +129,12 @@ export function patchOf(fields, values, edits) {
     }
   }
   return { patch, errors };
+}
+
+/** Return a list with the numbers that stood in it before as numbers: typed ones are texts. */
+function asBefore(value, before) {
+  if (!Array.isArray(value) || !Array.isArray(before)) return value;
+  return value.map((each) => before.find((old) => typeof old === "number" && String(old) === each) ?? each);
 }
 
 /** Return the merge patch (RFC 7396) that makes `after` of `before`; `null` takes a field out. */

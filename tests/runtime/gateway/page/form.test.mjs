@@ -12,17 +12,20 @@ const SCHEMA = {
       tls: { type: "boolean", default: true },
       journal: { anyOf: [{ enum: ["on", "off"] }, { type: "null" }], default: null },
       channels: { type: "array", items: { type: "string" } },
+      allowFrom: { anyOf: [{ type: "array", items: { anyOf: [{ type: "string" }, { type: "integer" }] } }, { type: "null" }], default: null },
+      matrix: { type: "array", items: { type: "array" }, default: [] },
       sasl: { anyOf: [{ $ref: "#/$defs/Sasl" }, { type: "null" }] },
+      key: { anyOf: [{ anyOf: [{ type: "string" }, { type: "null" }], default: null }, { type: "object" }] },
       password: { anyOf: [{ type: "string" }, { type: "object" }] },
     },
   },
 };
-const fields = fieldsOf(SCHEMA, SCHEMA.account, (key) => ({ password: { sensitive: true }, port: { help: "host" } })[key]);
+const fields = fieldsOf(SCHEMA, SCHEMA.account, (key) => ({ key: { sensitive: true }, password: { sensitive: true }, port: { help: "host" } })[key]);
 
 test("each type has its field", () => {
   const kinds = Object.fromEntries(fields.map(({ key, kind }) => [key, kind]));
   assert.deepEqual(kinds, {
-    nick: "text", port: "number", tls: "switch", journal: "choice", channels: "lines", sasl: "json", password: "secret",
+    nick: "text", port: "number", tls: "switch", journal: "choice", channels: "lines", allowFrom: "lines", matrix: "json", sasl: "json", key: "secret", password: "secret",
   }); // prettier-ignore
   assert.deepEqual(fields.find((each) => each.key === "journal").choices, ["on", "off"]);
   assert.ok(fields.find((each) => each.key === "port").local);
@@ -48,6 +51,12 @@ test("what is typed stays where another channel has a field of the same name", (
   assert.deepEqual(keptFor("irc", fields, typed), { nick: "n", tls: "false", password: "secret" });
   assert.deepEqual(keptFor("slack", fields, typed), { nick: "n", tls: "false" }); // no secret goes to another platform
   assert.deepEqual(keptFor("irc", [], typed), {});
+});
+
+test("a number in a list stays one, and what is typed is text", () => {
+  const patch = (text) => patchOf(fields, { allowFrom: [12, "34"] }, { allowFrom: text }).patch;
+  assert.deepEqual(patch("12\n34"), {});
+  assert.deepEqual(patch("34\n12\n56"), { allowFrom: ["34", 12, "56"] });
 });
 
 test("what cannot be read is said at its field", () => {
