@@ -367,6 +367,50 @@ async def test_the_row_that_the_keyboard_has_chosen_stays_the_same_one() -> None
         writer.close()
 
 
+async def test_the_keyboard_has_a_place_after_a_page_an_action_and_a_dialog() -> None:
+    async with console_of(town()) as (_, console):
+        page = console.page
+        await expect(console.heading("Fleet")).to_be_focused()  # after the sign-in
+        await page.get_by_role("link", name="Gateway", exact=True).press("Enter")
+        await expect(console.heading("Gateway")).to_be_focused()
+        key = f"local:{TALKING}"
+        await console.open(f"account/{key}", key)
+        await expect(console.heading(key)).to_be_focused()
+        stop = page.get_by_role("button", name="Stop", exact=True)
+        await stop.press("Enter")
+        await page.keyboard.press("Escape")
+        await expect(stop).to_be_focused()
+        await stop.press("Enter")
+        await page.keyboard.press("Enter")  # in the field of the reason
+        start = page.get_by_role("button", name="Start", exact=True)
+        await expect(start).to_be_visible()
+        await expect(stop).to_have_count(0)  # what had the keyboard is gone
+        await expect(page.locator("#content")).to_be_focused()
+        await start.press("Enter")  # is not asked
+        await expect(stop).to_be_visible()
+        await console.open("fleet", "Fleet")
+        await page.keyboard.press("j")
+        marked = page.get_by_role("row").and_(page.locator("[aria-current=true]"))
+        name = (await marked.locator(".who").text_content()) or "none"
+        await expect(page.get_by_role("status").filter(has_text=name)).to_have_count(1)
+
+
+async def test_an_account_is_added_with_what_was_typed_at_another_channel() -> None:
+    async with console_of(town()) as (daemon, console):
+        page = console.page
+        await console.open("add?channel=irc", "Add an account")
+        await page.get_by_label("Account it becomes").fill("harness-901")
+        await expect(console.text("does not start without server, nick.")).to_be_visible()
+        await page.get_by_role("button", name="local", exact=True).click()
+        await expect(page.get_by_label("Account it becomes")).to_have_value("harness-901")
+        await expect(console.text("It is valid. Nothing else restarts.")).to_be_visible()
+        await page.get_by_role("button", name="Review and add").click()
+        difference = page.get_by_role("region", name="Difference")
+        await expect(difference).to_contain_text("local:harness-901")
+        await page.get_by_role("dialog").get_by_role("button", name="Save").click()
+        await daemon.wait_phase("local:harness-901", "running")
+
+
 async def test_what_a_gateway_that_begins_refuses_is_asked_again() -> None:
     async with console_of(town(), (TALKING, "ada", "hello there")) as (_, console):
         page = console.page
