@@ -221,6 +221,22 @@ def describe(owner: LockOwner | None) -> str:
     return f"the supervisor with pid {owner.pid}, up since {since},"
 
 
+def state_of(pid: int) -> Path | None:
+    """Return the state directory of the supervisor with the process id ``pid``.
+
+    ``None`` where that is none, and where this user may not look into it (proc_pid_fd(5)).
+    """
+    try:
+        for each in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                path = Path(os.readlink(f"/proc/{pid}/fd/{each}"))
+                if path.name == LOCK and path.is_absolute():
+                    return path.parent
+    except OSError:
+        pass
+    return None
+
+
 def _read_owner(path: Path) -> LockOwner | None:
     try:
         return decode_json(path.read_bytes(), LockOwner)

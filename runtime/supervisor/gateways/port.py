@@ -2,7 +2,8 @@
 
 Clients that come while a gateway restarts wait in the backlog instead of being refused.
 A port that another program holds is reported with that program's name, never taken by force
-unless the operator wants it.
+unless the operator wants it; from another Trunkline not even then: its supervisor would start
+a gateway anew as often as that is ended.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shlex
 import socket
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from runtime.supervisor.instance import state_of
 from runtime.supervisor.processes.termination import end_all
 
 BACKLOG = 2048  # clients of one outage wait here; the kernel caps it at net.core.somaxconn
@@ -24,10 +28,16 @@ LISTENING = "0A"  # TCP_LISTEN, as /proc/net/tcp writes it
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """A program that listens on a port."""
+    """A program that listens on a port; ``state_dir`` is that of the supervisor above it."""
 
     pid: int
     command: str
+    state_dir: str | None = None
+
+    def __str__(self) -> str:
+        if self.state_dir is not None:
+            return f"the Trunkline of {self.state_dir} (pid {self.pid})"
+        return f"pid {self.pid} ({self.command})"
 
 
 class PortUnusable(Exception):
@@ -48,9 +58,13 @@ class PortTaken(PortUnusable):
     """The port is in use; ``holders`` are the programs, as far as this user may see them."""
 
     def __init__(self, host: str, port: int, holders: list[Holder]) -> None:
-        who = "; ".join(f"pid {held.pid} ({held.command})" for held in holders)
+        who = "; ".join(str(held) for held in holders)
+        others = dict.fromkeys(held.state_dir for held in holders if held.state_dir is not None)
         cure = "stop it, choose another port with --port, or end it with --force"
-        if not who and os.geteuid() in users_of(port):  # nor can --force end what is not seen
+        if others:
+            stop = "; ".join(f"trunkline --state-dir {shlex.quote(each)} down" for each in others)
+            cure = f"stop it with `{stop}`, or choose another port with --port"
+        elif not who and os.geteuid() in users_of(port):  # nor can --force end what is not seen
             who = "a program of this user that hides its files, as another Trunkline does"
             cure = "stop it (`trunkline down` with its state directory), or choose another port"
         super().__init__(
@@ -81,13 +95,13 @@ def listen(host: str, port: int, *, force: bool = False) -> socket.socket:
     """Return a listening TCP socket; port 0 lets the kernel choose.
 
     Raises ``PortUnusable``. With ``force`` the programs that hold the port are ended first
-    (SIGTERM, after 5 s SIGKILL), which blocks as long.
+    (SIGTERM, after 5 s SIGKILL), which blocks as long; never those of another Trunkline.
     """
     sock = _bind(host, port)
     if sock is not None:
         return sock
     holders = holders_of(port)
-    if holders and not force:
+    if holders and (not force or any(held.state_dir is not None for held in holders)):
         raise PortTaken(host, port, holders)
     end(holders)
     sock = _bind(host, port)  # without a holder to be seen: it may have ended just now
@@ -130,8 +144,18 @@ def holders_of(port: int) -> list[Holder]:
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(connection.pid)
             command = _on_one_line(process.cmdline()) or process.name()
-            found[connection.pid] = Holder(connection.pid, command)
+            found[connection.pid] = Holder(connection.pid, command, _supervised(process))
     return list(found.values())
+
+
+def _supervised(process: Any) -> str | None:
+    """Return the state directory of another supervisor that ``process`` is, or runs below."""
+    for each in (process, *process.parents()):
+        if each.pid == os.getpid():
+            return None
+        if (state := state_of(each.pid)) is not None:
+            return str(state)
+    return None
 
 
 def users_of(port: int) -> set[int]:

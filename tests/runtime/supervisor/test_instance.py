@@ -13,7 +13,7 @@ import pytest
 
 from ipc.errors import EndpointError
 from runtime.config.places import Places
-from runtime.supervisor.instance import Instance, InstanceHeld, claim_sockets
+from runtime.supervisor.instance import Instance, InstanceHeld, claim_sockets, state_of
 
 HOLDER = """
 import sys, time
@@ -158,3 +158,11 @@ def test_sockets_that_were_let_go_are_free(short_path: Path) -> None:
     for state in ("first", "second"):
         with claim_sockets(places_in(short_path, state)):
             assert stat.S_IMODE((short_path / "run").stat().st_mode) == 0o700
+
+
+def test_a_supervisor_is_known_by_the_state_that_it_holds(tmp_path: Path) -> None:
+    assert state_of(os.getpid()) is None
+    with Instance(tmp_path):
+        assert state_of(os.getpid()) == tmp_path
+    assert state_of(os.getpid()) is None
+    assert state_of(2**22 + 1) is None  # no process has such an id

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -35,6 +37,18 @@ sys.stdin.read()
 """
 
 
+SUPERVISOR = f"""
+import subprocess, sys
+from pathlib import Path
+from runtime.supervisor.instance import Instance
+with Instance(Path(sys.argv[1])):
+    if "below" in sys.argv:
+        subprocess.run([sys.executable, "-c", {STRANGER!r}])
+    else:
+        exec({STRANGER!r})
+"""
+
+
 class Stranger:
     """Another program that listens on ``port``."""
 
@@ -46,6 +60,21 @@ class Stranger:
         )
         assert self.process.stdout is not None
         self.port = int(self.process.stdout.readline())
+
+    @classmethod
+    @contextlib.contextmanager
+    def of(cls, state: Path, *, below: bool) -> Iterator[Stranger]:
+        """Another supervisor, that listens itself or has a child that does."""
+        found = cls.__new__(cls)
+        found.process = subprocess.Popen(
+            [sys.executable, "-c", SUPERVISOR, str(state), *(["below"] if below else [])],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert found.process.stdout is not None
+        found.port = int(found.process.stdout.readline())
+        yield found
+        found.process.communicate()
 
     def close(self) -> None:
         self.process.kill()
@@ -108,6 +137,23 @@ def test_force_ends_the_program_that_has_the_port(stranger: Stranger) -> None:
     with sock:
         assert sock.getsockname()[1] == stranger.port
     assert stranger.process.wait() == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("below", [False, True], ids=["itself", "child"])
+def test_another_trunkline_is_named_by_its_state_and_spared(
+    tmp_path: Path, below: bool, force: bool
+) -> None:
+    state = tmp_path / "the other's"
+    with Stranger.of(state, below=below) as other:
+        with pytest.raises(PortTaken) as caught:
+            listen("127.0.0.1", other.port, force=force)
+        said = str(caught.value)
+        assert f"is in use by the Trunkline of {state} (pid " in said
+        assert f"`trunkline --state-dir {shlex.quote(str(state))} down`" in said
+        assert "--force" not in said
+        assert other.process.poll() is None
+        socket.create_connection(("127.0.0.1", other.port), 1.0).close()
 
 
 def test_force_kills_a_program_that_ignores_sigterm(monkeypatch: pytest.MonkeyPatch) -> None:
