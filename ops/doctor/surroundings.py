@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import socket
 import sqlite3
 import threading
@@ -10,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -18,12 +18,28 @@ from ipc.hosts import is_address
 from ops.doctor.facts import Facts
 from ops.doctor.finding import Finding, Severity
 from runtime.config.load import Loaded
+from runtime.gateway.journal.copies import BESIDE, copies_in
+from runtime.gateway.journal.damage import is_damage
+from runtime.gateway.journal.interface import COPIES, FILE
+from workers.web.addresses import host_of
 
 WITHIN = 1.0  # seconds for all names together
 CHECKED_BYTES = 32 << 20  # a larger journal would take seconds to be read
 LATE_SECONDS = 900.0
 HOSTS = ("server", "host")  # fields that hold the name of a host
 SHOWN = 3  # accounts in one sentence
+# By the beginning of SQLite's name of an error that is no damage.
+UNSEEN = {
+    "SQLITE_FULL": "make room on the disk",
+    "SQLITE_IOERR": "make room on the disk (df), or look at the disk itself (dmesg)",
+    "SQLITE_BUSY": "wait until nothing else holds it",
+    "SQLITE_LOCKED": "wait until nothing else holds it",
+    "SQLITE_PERM": "run this as the user to whom the state belongs",
+    "SQLITE_AUTH": "run this as the user to whom the state belongs",
+    "SQLITE_READONLY": "run this as the user to whom the state belongs",
+    "SQLITE_CANTOPEN": "run this as the user to whom the state belongs, with the daemon up",
+    "PermissionError": "run this as the user to whom the state belongs",
+}
 _OLDEST = "SELECT min(at), count(*) FROM outgoing WHERE state IN ('queued', 'attempting')"
 COMPLETIONS = {
     "bash": (
@@ -63,7 +79,7 @@ def hosts_of(loaded: Loaded) -> dict[str, list[str]]:
         if not spec.enabled or not spec.configured or spec.proxy is not None:
             continue
         for name, value in _fields(spec.manifest.config, spec.config).items():
-            host = _host(name, value)
+            host = host_in(name, value)
             if host and not is_address(host) and host != "localhost":
                 found.setdefault(host, []).append(key)
     return found
@@ -96,30 +112,63 @@ def unresolved(hosts: Iterable[str]) -> dict[str, str]:
 
 
 def journal_integrity(facts: Facts) -> Iterator[Finding]:
-    """Find a journal that is damaged. One that is large is left to the gateway, which repairs."""
-    path = facts.places.state_dir / "journal.db"
+    """Find a journal that is damaged. One that is large is left to the gateway, which repairs.
+
+    Only what SQLite finds wrong in the file is damage. One that cannot be read now may be whole,
+    and an older copy in its place would lose messages.
+    """
+    path = facts.places.state_dir / FILE
     try:
         if path.stat().st_size > CHECKED_BYTES:
             return
-        with closing(_reader(path)) as database:
-            (said,) = database.execute("PRAGMA quick_check(1)").fetchone()
+        # Once more where it is not whole: a gateway may have begun to write between the two.
+        if (said := _checked(path)) != "ok":
+            said = _checked(path)
     except FileNotFoundError:
         return
     except (OSError, sqlite3.Error) as error:
-        said = str(error)
+        yield _unseen(path, error)
+        return
     if said != "ok":
+        copies = copies_in(facts.places.state_dir / COPIES)
         yield Finding(
             "journal.integrity",
             Severity.ERROR,
             f"the journal is damaged: {said}",
             str(path),
-            "trunkline down; trunkline restore FILE (copies are in backup/), then up",
+            f"trunkline down; trunkline restore {shlex.quote(str(copies[-1]))}, then up"
+            if copies
+            else "trunkline gateway restart: it goes on with what can be read of it",
         )
+
+
+def _checked(path: Path) -> str:
+    """Return what SQLite finds wrong in a journal, "ok" for nothing; raises what is no damage."""
+    try:
+        with closing(_reader(path)) as database:
+            return str(database.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except sqlite3.Error as error:
+        if not is_damage(error):
+            raise
+        return str(error)
+
+
+def _unseen(path: Path, error: OSError | sqlite3.Error) -> Finding:
+    """Return what is to be said of a journal that could not be read, which may be whole."""
+    code = getattr(error, "sqlite_errorname", type(error).__name__)
+    cures = [cure for begin, cure in UNSEEN.items() if code.startswith(begin)]
+    return Finding(
+        "journal.integrity",
+        Severity.WARNING,
+        f"the journal could not be looked at: {error}",
+        str(path),
+        f"{cures[0] if cures else 'look at its disk (dmesg)'}; then `trunkline doctor` again",
+    )
 
 
 def undelivered(facts: Facts) -> Iterator[Finding]:
     """Find messages that wait to be sent for long."""
-    path = facts.places.state_dir / "journal.db"
+    path = facts.places.state_dir / FILE
     try:
         with closing(_reader(path)) as database:
             oldest, count = database.execute(_OLDEST).fetchone()
@@ -171,7 +220,16 @@ def completion(facts: Facts) -> Iterator[Finding]:
 
 
 def _reader(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0.5)
+    """Open a journal in a way that neither creates nor changes a file beside it.
+
+    With a log and its index, which are there as long as a program uses it and after a kill, it is
+    read with them, the index read-only. Without a log the file is all there is, and does not
+    change: it may be read as it stands (https://sqlite.org/wal.html, "Read-Only Databases").
+    """
+    log, index = (path.with_name(f"{path.name}{end}") for end in BESIDE)
+    unused = not index.exists() and not (log.exists() and log.stat().st_size)
+    how = "immutable=1" if unused else "readonly_shm=1"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&{how}", uri=True, timeout=0.5)
 
 
 def _fields(struct: type[msgspec.Struct], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,11 +242,12 @@ def _fields(struct: type[msgspec.Struct], given: Mapping[str, Any]) -> dict[str,
     return defaults | dict(given)
 
 
-def _host(name: str, value: Any) -> str | None:
+def host_in(name: str, value: object) -> str | None:
+    """Return the host that a field of an account names, by itself or within an address."""
     if not isinstance(value, str):
         return None
-    if name in HOSTS:
+    if name in HOSTS and "://" not in value:
         return value
-    if value.startswith(("https://", "http://", "wss://", "ws://")):
-        return urlsplit(value).hostname
+    if name in HOSTS or value.startswith(("https://", "http://", "wss://", "ws://")):
+        return host_of(value) or None
     return None

@@ -22,13 +22,13 @@ from msgspec.structs import replace
 from ipc.files import PRIVATE
 from runtime.gateway.journal import schema
 from runtime.gateway.journal.conversations import FoundEntry, TranscriptEntry, words_of
+from runtime.gateway.journal.damage import is_damage
 from runtime.gateway.journal.reader import connect
 from runtime.gateway.journal.search_file import index_of, remove_index
 
 VERSION = 1
 STEP_ENTRIES = 200
 SWEEP_SECONDS = 3600.0
-DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 TABLES = f"""
 BEGIN IMMEDIATE;
@@ -96,7 +96,7 @@ class SearchIndex:
         try:
             return work(self._opened())
         except sqlite3.DatabaseError as error:
-            if not getattr(error, "sqlite_errorname", "").startswith(DAMAGED):
+            if not is_damage(error):
                 raise
             self.close()
             remove_index(self._journal)

@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from runtime.gateway.journal.damage import is_damage
 from runtime.gateway.journal.records import Answered, Outcome, Place, Record
 from runtime.gateway.journal.shares import BATCH_BYTES, Share, size_of
 from runtime.gateway.journal.space import Space
@@ -32,7 +33,6 @@ IDLE_SECONDS = 0.1  # without work, then there is time for the file itself
 TEND_SECONDS = 0.05  # between two small steps of tending it while there is work
 
 FULL = "journal full"
-DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 log = structlog.get_logger("gateway.journal")
 
@@ -149,7 +149,7 @@ class Writer(threading.Thread):
                 try:
                     database = module.Database(self._path)
                 except self._sqlite.DatabaseError as error:
-                    if not self._is_damage(error):
+                    if not is_damage(error):
                         raise
                     self._repair()
                     continue
@@ -240,7 +240,7 @@ class Writer(threading.Thread):
                 self._space.require()
                 outcomes = database.store(records)
             except (self._sqlite.DatabaseError, OSError) as error:
-                if self._is_damage(error):
+                if is_damage(error):
                     self._replace()
                     continue
                 self._in_trouble(_reason(error))
@@ -305,7 +305,7 @@ class Writer(threading.Thread):
 
     def _not_tended(self, error: Exception) -> None:
         log.warning("the journal could not be tended", error=str(error))
-        if self._is_damage(error):
+        if is_damage(error):
             self._replace()
 
     def _make_room(self) -> None:
@@ -314,9 +314,6 @@ class Writer(threading.Thread):
             self._space.give_away()
             self._checkpoint(lambda checkpoints: checkpoints.finish())
             self._tend_now()
-
-    def _is_damage(self, error: Exception) -> bool:
-        return getattr(error, "sqlite_errorname", "").startswith(DAMAGED)
 
     def _replace(self) -> None:
         """Go on with what can be read of a file that has turned out to be damaged."""
