@@ -374,6 +374,8 @@ class Account:
             return f"degraded: {self._link.trouble}"
         if plugin.get("connected") is False:
             return "degraded: not connected"
+        if self.spec.is_agent and plugin.get("lastError"):  # whose words are no client's
+            return "degraded: its turns fail"
         beat = self.heartbeat.beat
         return f"degraded: {beat.media_refusal}" if beat and beat.media_refusal else "ok"
 

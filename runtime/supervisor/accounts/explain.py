@@ -16,6 +16,8 @@ from runtime.supervisor.lifecycle import (
     State,
 )
 
+WELL = (None, "ok")
+
 
 def todo(key: str, state: State, *, can_login: bool = False) -> str | None:
     """Return what is to be done, as one sentence; ``None`` when nothing is."""
@@ -36,13 +38,13 @@ def todo(key: str, state: State, *, can_login: bool = False) -> str | None:
             return f"see `{_command(key, 'describe')}`, {then}"
 
 
-def why(state: State, obstacle: str | None, hold: Hold | None) -> str:
+def why(state: State, obstacle: str | None, hold: Hold | None, *, health: str | None = None) -> str:
     """Return in one sentence why the account is as it is.
 
-    ``obstacle`` is the sentence why it may not run.
+    ``obstacle`` is the sentence why it may not run, ``health`` that of its status row.
     """
     if state.phase is Phase.RUNNING:
-        return "it runs"
+        return "it runs" if health in WELL else f"it runs, and is {health}"
     if obstacle is not None:
         return obstacle
     if state.phase is Phase.STOPPED and hold is not None and hold.unknown:
@@ -58,7 +60,9 @@ def unconfirmed(count: int) -> str:
     return f"{count} of its messages {'stays' if count == 1 else 'stay'} unconfirmed"
 
 
-def what_next(key: str, state: State, *, held: bool, can_login: bool = False) -> str:
+def what_next(
+    key: str, state: State, *, held: bool, can_login: bool = False, health: str | None = None
+) -> str:
     """Return what happens next, and what an operator can do."""
     act = todo(key, state, can_login=can_login)
     match state.phase:
@@ -92,6 +96,8 @@ def what_next(key: str, state: State, *, held: bool, can_login: bool = False) ->
             return "it becomes ready, or is stopped and tried again later"
         case Phase.STOPPING:
             return "it ends, at the latest after its grace"
+        case _ if health not in WELL:
+            return "it goes on by itself once that is mended"
         case _:
             return "nothing: it runs"
 

@@ -190,8 +190,9 @@ async def describe(parts: Parts, params: AccountParams) -> Any:
     """Answer with everything about one account, and why it is as it is."""
     account = find(parts.roster.workers, params.account)
     state, obstacle = account.child.state, parts.roster.obstacle(account)
+    status = account.status()
     return {
-        "status": msgspec.to_builtins(account.status()),
+        "status": msgspec.to_builtins(status),
         "label": account.spec.manifest.label,
         "name": account.spec.name,
         "identity": account.spec.label,
@@ -200,9 +201,13 @@ async def describe(parts: Parts, params: AccountParams) -> Any:
         "limits": msgspec.to_builtins(account.spec.limits),
         "limitsBy": parts.launcher.limits_by,
         **_of_kind(account.spec),
-        "why": why(state, obstacle[1] if obstacle else None, account.hold),
+        "why": why(state, obstacle[1] if obstacle else None, account.hold, health=status.health),
         "next": what_next(
-            account.key, state, held=account.hold is not None, can_login=account.spec.can_login
+            account.key,
+            state,
+            held=account.hold is not None,
+            can_login=account.spec.can_login,
+            health=status.health,
         ),
         "events": list(account.history),
         "imports": parts.channel_zygotes.about(account.key),

@@ -27,7 +27,7 @@ def test_what_is_no_error_of_sqlite_is_no_damage(error: Exception) -> None:
 
 def test_a_file_of_something_else_is_damage() -> None:
     database = sqlite3.connect(":memory:")
+    database.deserialize(b"no database" * 1000)
     with pytest.raises(sqlite3.DatabaseError) as found:
-        database.deserialize(b"no database" * 1000)
         database.execute("SELECT 1 FROM sqlite_schema")
     assert is_damage(found.value)

@@ -24,7 +24,7 @@ from runtime.supervisor.accounts.history import HistoryEntry
 from runtime.supervisor.lifecycle import Deadline, Exit, Reset, Start, Stop, Waiting
 from runtime.supervisor.policy import policy_of
 from runtime.supervisor.processes import vitals
-from tests.support.accounts import Stage, account_of, living, phase, spec_of, start
+from tests.support.accounts import Stage, account_of, agent_of, living, phase, spec_of, start
 from tests.support.players import beat
 from tests.support.until import until
 
@@ -587,3 +587,11 @@ async def test_a_fault_in_the_row_is_logged_and_costs_nothing(
             await start(account)
     assert {line["event"] for line in logs} == {"account not noted"}
     assert told == ["starting", "running"]
+
+
+async def test_an_agent_whose_turns_fail_is_degraded_until_one_is_answered() -> None:
+    async with living(account_of(Stage(), agent_of())) as agent:
+        await start(agent)
+        for said, health in (("no such file", "degraded: its turns fail"), (None, "ok")):
+            agent.patch({"lastError": said})
+            assert agent.status().health == health

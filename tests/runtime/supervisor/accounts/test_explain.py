@@ -66,6 +66,28 @@ def test_what_happens_next(state: State, held: bool, word: str) -> None:
     assert word in what_next("irc:a", state, held=held)
 
 
+@pytest.mark.parametrize(
+    ("health", "said", "then"),
+    [
+        (None, "it runs", "nothing: it runs"),
+        ("ok", "it runs", "nothing: it runs"),
+        (
+            "degraded: journal full",
+            "it runs, and is degraded: journal full",
+            "it goes on by itself once that is mended",
+        ),
+    ],
+)
+def test_what_runs_and_is_not_well_is_not_called_well(
+    health: str | None, said: str, then: str
+) -> None:
+    running = State(Phase.RUNNING)
+    assert why(running, None, None, health=health) == said
+    assert what_next("irc:a", running, held=False, health=health) == then
+    stopped = State(Phase.STOPPED)
+    assert why(stopped, "disabled", None, health=health) == "disabled"
+
+
 def test_of_an_agent_its_own_commands_are_named() -> None:
     failed = State(Phase.FAILED, wanted=True, cause="misconfigured")
     text = todo("agent:main", failed)

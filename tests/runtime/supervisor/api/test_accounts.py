@@ -238,7 +238,10 @@ async def test_starting_what_runs_changes_nothing(tmp_path: Path) -> None:
         row = (await rig.rows("channels.start", A))[A]
         assert (row["ok"], row["outcome"], row["reason"]) == (True, "skipped", "task-owned")
         assert rig.stage.alive(A) == [101]
-        assert (await rig.why(A)) == ("it runs", "nothing: it runs")
+        assert (await rig.why(A)) == (
+            "it runs, and is degraded: not connected",
+            "it goes on by itself once that is mended",
+        )
 
 
 async def test_a_start_right_after_a_stop_wins(tmp_path: Path) -> None:
