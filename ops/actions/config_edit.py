@@ -18,6 +18,7 @@ from ops.output.show import show_json
 from ops.output.text import clean
 from runtime.config.accounts import AccountSpec
 from runtime.config.places import Places
+from runtime.config.worker_spec import WorkerSpec
 from runtime.supervisor.surroundings import write_error
 
 CHANGES = ("added", "changed", "removed")  # the lists of accounts in the answer of a reload
@@ -31,8 +32,8 @@ def add_account(target: RuntimeTarget, key: str, fields: list[str], *, as_json: 
     places = places_of(target)
     loaded = accounts.add_account(places.config_path, key, _pairs(fields))
     _report(places, key, "added", _take_over(places), "", as_json)
-    if hint := _ingress_hint(loaded.accounts[key]):
-        write_error(clean(f"trunkline: {key}: {hint}"))
+    spec = loaded.accounts[key]
+    _hint(key, _unconfigured_hint(spec), _ingress_hint(spec))
 
 
 def remove_account(target: RuntimeTarget, key: str, *, as_json: bool) -> None:
@@ -51,9 +52,10 @@ def add_agent(
 
     places = places_of(target)
     name = key.partition(":")[2]
-    agents.add_agent(places.config_path, name, _pairs(fields), default=default)
+    loaded = agents.add_agent(places.config_path, name, _pairs(fields), default=default)
     more = ", and answers by default" if default else ""
     _report(places, key, "added", _take_over(places), more, as_json)
+    _hint(key, _unconfigured_hint(loaded.agents[key]))
 
 
 def remove_agent(target: RuntimeTarget, key: str, *, as_json: bool) -> None:
@@ -106,6 +108,19 @@ async def _reload(places: Places) -> Any:
             if error.code != INVALID_REQUEST:
                 raise
             raise OperatorError(error.message, ExitCode.CONFIGURATION) from None
+
+
+def _hint(key: str, *hints: str | None) -> None:
+    for hint in hints:
+        if hint is not None:
+            write_error(clean(f"trunkline: {key}: {hint}"))
+
+
+def _unconfigured_hint(spec: WorkerSpec) -> str | None:
+    """Return what is missing before a new account or agent can start."""
+    if not spec.enabled or spec.configured:
+        return None
+    return f"it does not start before {spec.place} is complete: {spec.reason}"
 
 
 def _ingress_hint(spec: AccountSpec) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -9,8 +11,11 @@ from typing import Any
 from ipc.frames.words import Phase, is_agent
 from ops.doctor.facts import Facts
 from ops.doctor.finding import Finding, Severity
+from ops.output.text import age
+from runtime.supervisor.lifecycle import LINKING, NEEDS_LOGIN
+from workers.agents.command.config import words_of
 
-_LOOPING = 5  # failures in a row
+_FAILING, _LOOPING = 2, 5  # failures in a row
 _HELD_DAYS = 7.0
 _DAY = 86400.0
 _WAITING = {
@@ -23,18 +28,21 @@ _WAITING = {
 def failed(facts: Facts) -> Iterator[Finding]:
     """Find accounts that were given up, or cannot be started."""
     for row in facts.rows:
-        if row.get("phase") == Phase.FAILED:
+        if row.get("phase") == Phase.FAILED and not _waits_for_login(row):
             why = row.get("lastError") or row.get("cause") or "unknown"
-            yield _of(row, "accounts.failed", Severity.ERROR, f"has failed: {why}")
+            found = _of(row, "accounts.failed", Severity.ERROR, f"has failed: {why}")
+            yield replace(found, cure=row.get("todo") or found.cure)
 
 
 def looping(facts: Facts) -> Iterator[Finding]:
-    """Find accounts that end again and again."""
+    """Find accounts that end again and again, from the second time on."""
     for row in facts.rows:
-        if row.get("phase") == Phase.BACKOFF and (row.get("failures") or 0) >= _LOOPING:
+        failures = row.get("failures") or 0
+        if row.get("phase") == Phase.BACKOFF and failures >= _FAILING:
             why = row.get("lastError") or row.get("cause") or "unknown"
-            text = f"has ended {row['failures']} times in a row: {why}"
-            yield _of(row, "accounts.looping", Severity.ERROR, text)
+            text = f"has ended {failures} times in a row: {why}{_next_try(row, facts.now)}"
+            severity = Severity.ERROR if failures >= _LOOPING else Severity.WARNING
+            yield _of(row, "accounts.looping", severity, text)
 
 
 def degraded(facts: Facts) -> Iterator[Finding]:
@@ -42,15 +50,17 @@ def degraded(facts: Facts) -> Iterator[Finding]:
     for row in facts.rows:
         health = row.get("health")
         if row.get("phase") == Phase.RUNNING and health not in (None, "ok"):
-            yield _of(row, "accounts.degraded", Severity.WARNING, f"runs, and is {health}")
+            said = row.get("lastError") if is_agent(row["account"]) else None
+            text = f"runs, and is {health}" + (f": {said}" if said else "")
+            yield _of(row, "accounts.degraded", Severity.WARNING, text)
 
 
 def login(facts: Facts) -> Iterator[Finding]:
     """Find accounts that wait for a person to log them in."""
     for row in facts.rows:
-        if row.get("login") or row.get("todo"):
+        if _waits_for_login(row):
             found = _of(row, "accounts.login", Severity.ERROR, "waits for a login")
-            yield replace(found, cure=row.get("todo"))
+            yield replace(found, cure=row.get("todo") or found.cure)
 
 
 def held(facts: Facts) -> Iterator[Finding]:
@@ -70,17 +80,40 @@ def held(facts: Facts) -> Iterator[Finding]:
 
 
 def unconfigured(facts: Facts) -> Iterator[Finding]:
-    """Find accounts that lack something in the configuration."""
+    """Find accounts and agents that lack something in the configuration."""
     if facts.loaded is None:
         return
-    for key, spec in facts.loaded.accounts.items():
+    for key, spec in facts.loaded.workers.items():
         if spec.enabled and not spec.configured:
             yield Finding(
                 "accounts.unconfigured",
                 Severity.WARNING,
-                f"{key} is not configured: {spec.reason}",
+                f"{key} is not configured, and does not start: {spec.reason}",
                 spec.place,
-                f"trunkline config example {spec.channel}",
+                f"add it to {spec.place}; docs/agents.md has the fields of each kind"
+                if spec.is_agent
+                else f"add it to {spec.place}: trunkline config example {spec.channel}",
+            )
+
+
+def programs(facts: Facts) -> Iterator[Finding]:
+    """Find agents whose program is not there: each of their turns would fail."""
+    if facts.loaded is None:
+        return
+    for key, spec in facts.loaded.workers.items():
+        if not (spec.is_agent and spec.enabled and spec.configured and "command" in spec.config):
+            continue
+        words = words_of(spec.config["command"])
+        program = os.path.expanduser(words[0]) if words else ""
+        if shutil.which(program, path=facts.environ.get("PATH")) is None:
+            # The daemon may have another PATH; a whole path is the same for it.
+            severity = Severity.ERROR if "/" in program else Severity.WARNING
+            yield Finding(
+                "agents.program",
+                severity,
+                f"{key} cannot answer: {program} is not there, or no program that may be run",
+                f"{spec.place}.command",
+                f"correct {spec.place}.command, or install the program",
             )
 
 
@@ -100,6 +133,17 @@ def waiting(facts: Facts) -> Iterator[Finding]:
 
 
 _ONE = {"devices": "device", "nodes": "node", "people": "person"}
+
+
+def _waits_for_login(row: dict[str, Any]) -> bool:
+    return bool(row.get("login")) or (
+        row.get("cause") in (NEEDS_LOGIN, LINKING) and bool(row.get("todo"))
+    )
+
+
+def _next_try(row: dict[str, Any], now: float) -> str:
+    due = row.get("nextTryAt")
+    return "" if due is None else f"; the next try is in {age(max(0.0, due / 1000 - now))}"
 
 
 def _of(row: dict[str, Any], check: str, severity: Severity, text: str) -> Finding:

@@ -60,6 +60,7 @@ CHECKS: tuple[Check, ...] = (
     accounts.login,
     accounts.held,
     accounts.unconfigured,
+    accounts.programs,
     accounts.waiting,
     surroundings.names,
     surroundings.journal_integrity,

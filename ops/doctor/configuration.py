@@ -14,6 +14,7 @@ from typing import Any
 from ops.doctor.facts import Facts
 from ops.doctor.finding import Finding, Severity
 from ops.service.unit import MARKED, MARKER, credentials_of, environment_of
+from runtime.config.errors import ConfigError
 from runtime.config.load import closed_accounts, config_warnings
 from workers.secrets import SecretRef, field_at
 
@@ -26,8 +27,17 @@ def valid(facts: Facts) -> Iterator[Finding]:
     """Find everything for which the configuration is refused, or that there is none."""
     path = str(facts.places.config_path)
     if facts.refused is not None:
-        for line in str(facts.refused).splitlines():
-            yield Finding("config.valid", Severity.ERROR, line, path, "trunkline config validate")
+        source = facts.refused.source
+        for problem in facts.refused.problems:
+            line = f", line {problem.line}" if problem.line else ""
+            yield Finding(
+                "config.valid",
+                Severity.ERROR,
+                str(ConfigError(source, [problem])),
+                path,
+                f"correct {source}{line}; a running daemon keeps the old one until"
+                " `trunkline config reload`",
+            )
     elif facts.loaded is None:
         yield Finding(
             "config.valid",

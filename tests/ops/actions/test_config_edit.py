@@ -76,6 +76,26 @@ def test_an_account_that_platforms_call_says_where_or_what_is_missing(
 
 
 @pytest.mark.parametrize(
+    ("command", "hint"),
+    [
+        ("agents add b kind=command", "agents.entries.b is complete: command"),
+        ("agents add b kind=command enabled=false", None),
+        ("agents add b kind=echo", None),
+        ("channels add irc:a server=irc.example", "channels.irc.accounts.a is complete: nick"),
+        ("channels add irc:a server=irc.example nick=bot", None),
+    ],
+)
+def test_what_is_added_and_cannot_start_says_what_is_missing(
+    cli: CommandLine, state: Path, command: str, hint: str | None
+) -> None:
+    (state / "trunkline.json5").write_text(CONFIGURATION)
+    added = cli(command)
+    assert added.code == 0
+    assert ("it does not start before" in added.err) == (hint is not None)
+    assert (hint or "") in added.err
+
+
+@pytest.mark.parametrize(
     ("command", "word"),
     [
         ("channels add irc:x server=a nick=b port=high", "port"),

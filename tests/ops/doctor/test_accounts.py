@@ -9,16 +9,84 @@ from typing import Any
 import pytest
 
 from ops.doctor import accounts
-from tests.support.doctor_facts import NOW, healthy, status_of
+from ops.doctor.finding import Severity
+from tests.support.doctor_facts import CONFIG, NOW, healthy, status_of
 from tests.support.fakeserver import BACKOFF, account
 
 DAY_MS = 86_400_000
 
 
-@pytest.mark.parametrize(("failures", "found"), [(4, 0), (5, 1)])
-def test_a_few_failures_are_no_loop(tmp_path: Path, failures: int, found: int) -> None:
-    rows = status_of(account("irc:a", **BACKOFF | {"failures": failures}))
-    assert len(list(accounts.looping(healthy(tmp_path, status=rows)))) == found
+@pytest.mark.parametrize(
+    ("failures", "found"),
+    [
+        (1, []),
+        (2, [Severity.WARNING]),
+        (4, [Severity.WARNING]),
+        (5, [Severity.ERROR]),
+    ],
+)
+def test_a_loop_is_named_at_its_second_failure(
+    tmp_path: Path, failures: int, found: list[Severity]
+) -> None:
+    due = {"nextTryAt": int(NOW * 1000) + 42_000}
+    rows = status_of(account("irc:a", **BACKOFF | due | {"failures": failures}))
+    findings = list(accounts.looping(healthy(tmp_path, status=rows)))
+    assert [each.severity for each in findings] == found
+    for each in findings:
+        assert each.message == (
+            f"irc:a has ended {failures} times in a row: exited (signal 9); the next try is in 42s"
+        )
+
+
+@pytest.mark.parametrize(
+    ("fields", "checks"),
+    [
+        ({"phase": "failed", "cause": "misconfigured"}, ["accounts.failed"]),
+        ({"phase": "failed", "cause": None}, ["accounts.failed"]),
+        ({"phase": "failed", "cause": "needs_login"}, ["accounts.login"]),
+        ({"phase": "starting", "cause": "linking"}, ["accounts.login"]),
+        ({"phase": "running", "todo": None}, []),
+    ],
+)
+def test_an_account_that_waits_is_found_once_and_for_what_it_waits_for(
+    tmp_path: Path, fields: dict[str, Any], checks: list[str]
+) -> None:
+    rows = status_of(account("irc:a", **{"todo": "do this"} | fields))
+    facts = healthy(tmp_path, status=rows)
+    found = [*accounts.failed(facts), *accounts.login(facts)]
+    assert [(each.check, each.cure) for each in found] == [(each, "do this") for each in checks]
+
+
+@pytest.mark.parametrize(
+    ("entry", "checks"),
+    [
+        ({"kind": "command", "command": "/no/such/prog -p"}, [("agents.program", "error")]),
+        ({"kind": "command", "command": ["nosuchprog"]}, [("agents.program", "warning")]),
+        ({"kind": "command", "command": ["/"]}, [("agents.program", "error")]),
+        ({"kind": "command", "command": ["sh", "-c", "x"]}, []),
+        ({"kind": "command", "command": "/no/such/prog", "enabled": False}, []),
+        ({"kind": "command"}, [("accounts.unconfigured", "warning")]),
+        ({"kind": "echo"}, []),
+    ],
+)
+def test_agents_that_cannot_answer_are_found_before_they_are_asked(
+    tmp_path: Path, entry: dict[str, Any], checks: list[tuple[str, str]]
+) -> None:
+    config = CONFIG | {"agents": {"entries": {"a": entry}, "default": "a"}}
+    facts = healthy(tmp_path, config, environ={"PATH": "/usr/bin:/bin"})
+    found = [*accounts.unconfigured(facts), *accounts.programs(facts)]
+    assert [(each.check, str(each.severity)) for each in found] == checks
+    assert all("agents.entries.a" in str(each.cure) for each in found)
+
+
+def test_an_agent_whose_turns_fail_is_not_well(tmp_path: Path) -> None:
+    said = {"health": "degraded: its turns fail", "lastError": "no such file: correct command"}
+    rows = status_of(account("agent:main", **said))
+    (found,) = accounts.degraded(healthy(tmp_path, status=rows))
+    assert found.message == (
+        "agent:main runs, and is degraded: its turns fail: no such file: correct command"
+    )
+    assert found.cure == "trunkline agents describe main"
 
 
 @pytest.mark.parametrize(("days", "found"), [(6.9, []), (8, ["was stopped by hand 8 days ago: x"])])

@@ -171,10 +171,12 @@ CASES: list[tuple[str, Case]] = [
     ("accounts.failed", row(phase="failed", cause="misconfigured", lastError="refused")),
     ("accounts.looping", row(**BACKOFF | {"failures": 7})),
     ("accounts.degraded", row(health="degraded: silent")),
-    ("accounts.login", row(phase="starting", todo="scan it")),
+    ("accounts.login", row(phase="starting", cause="linking", todo="scan it")),
     ("accounts.held", row(phase="stopped", hold={"at": OLD, "reason": "holiday"})),
     ("accounts.held", row(phase="stopped", hold={"at": OLD, "unknown": True})),
     ("accounts.unconfigured", accounts(a={"server": "irc.example.org"})),
+    ("agents.program", lambda place: healthy(place, CONFIG | {"agents": {
+        "default": "a", "entries": {"a": {"kind": "command", "command": "/no/such/prog"}}}})),
     ("waiting.devices", changed(waiting={"devices": 1})),
     ("waiting.nodes", changed(waiting={"nodes": 2})),
     ("waiting.people", changed(waiting={"people": 3})),

@@ -11,6 +11,7 @@ import pytest
 
 from ops.doctor import configuration
 from ops.doctor.finding import Severity
+from runtime.config.errors import ConfigError, Problem
 from tests.support.doctor_facts import CONFIG, NOW, TOKEN, healthy
 from tests.support.short_directory import ShortDirectory
 
@@ -74,3 +75,13 @@ def certificate(ends: datetime) -> bytes:
         .sign(key, hashes.SHA256())
     )
     return built.public_bytes(serialization.Encoding.PEM)
+
+
+def test_what_is_refused_says_which_line_is_to_be_corrected(place: Path) -> None:
+    problems = [Problem("gateway.port", "is -1", 7), Problem("", "is a list")]
+    facts = healthy(place, loaded=None, refused=ConfigError("/f.json5", problems))
+    port, whole = configuration.valid(facts)
+    assert port.message == "/f.json5:7: gateway.port: is -1"
+    assert str(port.cure).startswith("correct /f.json5, line 7; ")
+    assert whole.message == "/f.json5: is a list"
+    assert str(whole.cure).startswith("correct /f.json5; ")
