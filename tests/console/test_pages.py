@@ -115,6 +115,8 @@ async def test_what_was_given_up_is_discarded_by_a_person() -> None:
 async def test_an_empty_list_is_seen_with_what_it_costs_and_is_filled() -> None:
     async with console_of(town(), (CLOSED, "eve", "let me in")) as (daemon, console):
         page = console.page
+        lost = page.get_by_role("link", name="1 message not answered: an empty list")
+        await expect(lost).to_have_attribute("href", f"#/people/local:{CLOSED}")
         await console.open("people", "People")
         doors = page.get_by_role("region", name="Nobody gets in here")
         await expect(doors).to_contain_text(f"{CLOSED}.allowFrom is empty: 1 message dropped")

@@ -34,6 +34,7 @@ export function Page({ query }) {
     );
     return meant.sort(worstFirst).map((row) => row.account);
   }, [rows, text, phase, channel]);
+  const closed = useClosed();
   const picked = items.filter((key) => chosen.has(key));
   const { at, move, mark } = useMark(items);
   const toggle = (key) =>
@@ -61,7 +62,7 @@ export function Page({ query }) {
       ${may("admin") && html`<a class="button" href=${href("add")}>Add account</a>`}
     <//>
     <${Chips} rows=${rows} phase=${phase} channel=${channel} onSet=${set} />
-    <${Closed} />
+    <${Closed} closed=${closed} />
     ${picked.length > 0 && html`<${Verbs} keys=${picked} onDone=${() => setChosen(new Set())} />`}
     ${items.length === 0
       ? html`<${Nothing} any=${rows.length > 0} onClear=${() => set({ q: "", phase: "", channel: "" })} />`
@@ -76,7 +77,7 @@ export function Page({ query }) {
             mark(key);
             go(href("account", key));
           }}
-          render=${(key) => html`<${narrow ? NarrowRow : Row} name=${key} chosen=${chosen.has(key)} onChoose=${() => toggle(key)} />`}
+          render=${(key) => html`<${narrow ? NarrowRow : Row} name=${key} chosen=${chosen.has(key)} lost=${closed.get(key)} onChoose=${() => toggle(key)} />`}
         />`}
   </section>`;
 }
@@ -94,12 +95,19 @@ function summary(rows) {
 
 const UNLISTED = new Set(["dm-not-listed", "group-not-listed", "group-off", "sender-not-listed"]);
 
-/** Says that an empty list has cost messages within 24 hours, which no phase shows. */
-function Closed() {
+/** The accounts whose empty list has cost messages within 24 hours, which no phase shows, and how many: by key. */
+function useClosed() {
   const { data } = useRequest("channels.access");
-  const closed = (data?.accounts ?? []).filter((each) => each.agent && each.closed.length && each.dropped.some(({ reason }) => UNLISTED.has(reason)));
-  if (!closed.length) return null;
-  const who = closed.length === 1 ? `${closed[0].account} has` : `${closed.length} accounts have`;
+  return useMemo(() => {
+    const closed = (data?.accounts ?? []).filter((each) => each.agent && each.closed.length);
+    const lost = ({ dropped }) => dropped.reduce((sum, { reason, count }) => sum + (UNLISTED.has(reason) ? count : 0), 0);
+    return new Map(closed.map((each) => [each.account, lost(each)]).filter(([, number]) => number));
+  }, [data]);
+}
+
+function Closed({ closed }) {
+  if (!closed.size) return null;
+  const who = closed.size === 1 ? `${[...closed.keys()][0]} has` : `${closed.size} accounts have`;
   return html`<p class="closed"><b class="bad">${who} a list that lets nobody in, and it has cost messages</b> <a href=${href("people")}>Open People</a></p>`;
 }
 
@@ -131,10 +139,10 @@ function Columns({ all, onAll }) {
   </div>`;
 }
 
-function Row({ name, chosen, onChoose }) {
+function Row({ name, chosen, lost, onChoose }) {
   const row = accountOf(name).value;
   if (!row) return null;
-  const reason = why(row);
+  const reason = why(row) || emptied(lost);
   const coming = next(row);
   return html`
     <span role="cell" class="pick"><input type="checkbox" aria-label=${`Select ${name}`} checked=${chosen} onChange=${onChoose} /></span>
@@ -144,9 +152,18 @@ function Row({ name, chosen, onChoose }) {
     <span role="cell" class="next">${coming.text} ${coming.at ? html`<${Countdown} at=${coming.at} />` : null}</span>
     ${row.phase === "running" && !reason
       ? html`<span role="cell" class="why"></span><span role="cell" class="up"><${Up} row=${row} /></span><${Traffic} row=${row} />`
-      : html`<span role="cell" class=${`why ${row.phase === "running" ? "over" : "to-the-end"}`} aria-colspan=${row.phase === "running" ? 3 : 5} title=${reason}>${reason}</span>`}
+      : html`<span role="cell" class=${`why ${row.phase === "running" ? "over" : "to-the-end"}`} aria-colspan=${row.phase === "running" ? 3 : 5} title=${reason}>${told(row, reason)}</span>`}
     ${row.phase === "running" && html`<${Load} row=${row} />`}
   `;
+}
+
+function emptied(lost) {
+  return lost ? `${count(lost, "message")} not answered: an empty list` : "";
+}
+
+/** Draw why an account is as it is; what its lists do leads to them. */
+function told(row, reason) {
+  return reason === why(row) ? reason : html`<a href=${href("people", row.account)}>${reason}</a>`;
 }
 
 function Restarts({ row }) {
@@ -156,16 +173,16 @@ function Restarts({ row }) {
 }
 
 /** The same in three lines, for a phone. */
-function NarrowRow({ name, chosen, onChoose }) {
+function NarrowRow({ name, chosen, lost, onChoose }) {
   const row = accountOf(name).value;
   if (!row) return null;
-  const reason = why(row);
+  const reason = why(row) || emptied(lost);
   const coming = next(row);
   return html`
     <span role="cell" class="pick"><input type="checkbox" aria-label=${`Select ${name}`} checked=${chosen} onChange=${onChoose} /></span>
     <span role="cell" class="who"><a href=${href("account", name)}>${name}</a></span>
     <span role="cell" class="is"><${Phase} row=${row} /></span>
-    <span role="cell" class="why">${coming.text ? html`<b>${coming.text} ${coming.at ? html`<${Countdown} at=${coming.at} />` : null}</b>${reason ? " · " : ""}` : null}${reason || (row.phase === "running" ? html`<${Up} row=${row} /><${Short} row=${row} />` : null)}</span>
+    <span role="cell" class="why">${coming.text ? html`<b>${coming.text} ${coming.at ? html`<${Countdown} at=${coming.at} />` : null}</b>${reason ? " · " : ""}` : null}${reason ? told(row, reason) : (row.phase === "running" ? html`<${Up} row=${row} /><${Short} row=${row} />` : null)}</span>
   `;
 }
 
