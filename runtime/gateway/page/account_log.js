@@ -5,8 +5,9 @@ import { html } from "./html.js";
 import { useEffect, useMemo, useRef, useState } from "./libraries/hooks.js";
 import { Line } from "./logs.js";
 import { LEVELS, isLineMeant, lineOf } from "./log_lines.js";
+import { VirtualRows } from "./rows.js";
 import { client } from "./session.js";
-import { Button, Chip, Empty, Failure, Search, Time, VirtualRows, useMedia } from "./ui.js";
+import { Button, Chip, Empty, Failure, Search, Time, useMedia } from "./ui.js";
 import { count } from "./words.js";
 
 const PAST = 500;

@@ -4,9 +4,10 @@ import { html } from "./html.js";
 import { useKeys } from "./keys.js";
 import { useEffect, useLayoutEffect, useRef, useState } from "./libraries/hooks.js";
 import { go, href } from "./route.js";
+import { VirtualRows } from "./rows.js";
 import { client, may } from "./session.js";
 import { Entry, Text, textOf } from "./transcript.js";
-import { Ago, Button, Dialog, Empty, Failure, Head, Search, VirtualRows, toast, useMedia, useRequest } from "./ui.js";
+import { Ago, Button, Dialog, Empty, Failure, Head, Search, toast, useMedia, useRequest } from "./ui.js";
 import { count } from "./words.js";
 
 const SESSIONS = 300;

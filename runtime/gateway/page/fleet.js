@@ -7,9 +7,10 @@ import { html } from "./html.js";
 import { useKeys } from "./keys.js";
 import { useMemo, useState } from "./libraries/hooks.js";
 import { go, href } from "./route.js";
+import { VirtualRows, useMark } from "./rows.js";
 import { client, may } from "./session.js";
 import { accountOf, allRows, failure, loaded, ranked, reload } from "./store.js";
-import { Button, Chip, Countdown, Empty, Failure, Head, Phase, Search, Sparkline, VirtualRows, ask, toast, useMark, useMedia, useRequest } from "./ui.js";
+import { Button, Chip, Countdown, Empty, Failure, Head, Phase, Search, Sparkline, ask, toast, useMedia, useRequest } from "./ui.js";
 import { bytes, count, exactly, percent, short, span } from "./words.js";
 
 const WIDE_ROW = 34;

@@ -3,8 +3,9 @@
 import { html } from "./html.js";
 import { useState } from "./libraries/hooks.js";
 import { href } from "./route.js";
+import { VirtualRows } from "./rows.js";
 import { client, may } from "./session.js";
-import { Ago, Button, Dialog, Empty, Failure, VirtualRows, ask, toast, useMedia, useRequest } from "./ui.js";
+import { Ago, Button, Dialog, Empty, Failure, ask, toast, useMedia, useRequest } from "./ui.js";
 import { capital, count } from "./words.js";
 
 const MOST = 1000;

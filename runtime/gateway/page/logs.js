@@ -6,8 +6,9 @@ import { useKeys } from "./keys.js";
 import { useEffect, useMemo, useRef, useState } from "./libraries/hooks.js";
 import { LEVELS, isLineMeant, lineOf } from "./log_lines.js";
 import { go, href } from "./route.js";
+import { VirtualRows, useMark } from "./rows.js";
 import { client } from "./session.js";
-import { Button, Chip, Dialog, Empty, Failure, Head, Search, Time, VirtualRows, useMark, useMedia } from "./ui.js";
+import { Button, Chip, Dialog, Empty, Failure, Head, Search, Time, useMedia } from "./ui.js";
 import { count, exactly } from "./words.js";
 
 const AGAIN_MS = 1500;

@@ -6,10 +6,11 @@ import { useKeys } from "./keys.js";
 import { GivenUp } from "./letters.js";
 import { useEffect, useMemo, useRef, useState } from "./libraries/hooks.js";
 import { go, href } from "./route.js";
+import { VirtualRows, useMark } from "./rows.js";
 import { client } from "./session.js";
 import { accountOf } from "./store.js";
 import { Stream, isMeant } from "./stream.js";
-import { Button, Chip, Empty, Failure, Head, Search, Time, VirtualRows, useMark, useMedia, useRequest } from "./ui.js";
+import { Button, Chip, Empty, Failure, Head, Search, Time, useMedia, useRequest } from "./ui.js";
 import { Way } from "./way.js";
 import { count } from "./words.js";
 

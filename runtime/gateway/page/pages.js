@@ -14,7 +14,9 @@
 //   words.js     span, ago, countdown, bytes, short, clock, exactly (pure)
 //   clock.js     now: a signal that ticks each second
 //   diff.js      what is different between two texts (pure); difference.js draws it: Diff
-//   ui.js        Head, Button, Chip, Phase, Ago, Countdown, Search, Empty, Failure, VirtualRows,
+//   rows.js      VirtualRows, useMark: tables of any length, and the row that the keyboard has chosen
+//   focus.js     what has the keyboard after a page, or where what had it is gone
+//   ui.js        Head, Button, Chip, Phase, Ago, Countdown, Search, Empty, Failure,
 //                Dialog, ask(), toast(), Plot, loadStyle(), useRequest
 //   keys.js      useKeys({key: [what, function]}); the help (`?`) lists them by itself
 //   route.js     route, href(name, ...parts, {query}), go(place)

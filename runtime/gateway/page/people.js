@@ -5,8 +5,9 @@ import { Lists } from "./lists.js";
 import { html } from "./html.js";
 import { useEffect, useMemo, useState } from "./libraries/hooks.js";
 import { go, href } from "./route.js";
+import { VirtualRows } from "./rows.js";
 import { client, may } from "./session.js";
-import { Ago, Button, Chip, Countdown, Empty, Failure, Head, Search, VirtualRows, ask, toast, useMedia, useRequest } from "./ui.js";
+import { Ago, Button, Chip, Countdown, Empty, Failure, Head, Search, ask, toast, useMedia, useRequest } from "./ui.js";
 import { Why } from "./why.js";
 import { capital, count } from "./words.js";
 

@@ -1,0 +1,78 @@
+// Draws tables of any length, and keeps the row that the keyboard has chosen.
+
+import { html } from "./html.js";
+import { useEffect, useLayoutEffect, useRef, useState } from "./libraries/hooks.js";
+
+/**
+ * Rows of which only those in sight are drawn.
+ *
+ * `items` are their keys, `height` that of one row in pixels; `render(key, index)` draws the cells of
+ * one, `selected` is the index of the one that the keyboard has chosen.
+ */
+export function VirtualRows({ items, height, render, selected = -1, head, label, onRow }) {
+  const frame = useRef(null);
+  const marked = useRef(null);
+  const [view, setView] = useState({ top: 0, size: 800 });
+  useLayoutEffect(() => {
+    const element = frame.current;
+    const look = () => setView({ top: element.scrollTop, size: element.clientHeight });
+    look();
+    const watch = new ResizeObserver(look);
+    watch.observe(element);
+    return () => watch.disconnect();
+  }, []);
+  useLayoutEffect(() => {
+    const element = frame.current;
+    if (selected < 0 || !element) return;
+    const above = element.querySelector(".table-head")?.offsetHeight ?? 0;
+    const top = selected * height;
+    if (top < element.scrollTop) element.scrollTop = top;
+    const bottom = top + height + above;
+    if (bottom > element.scrollTop + element.clientHeight) element.scrollTop = bottom - element.clientHeight;
+  }, [items[selected], height]); // not when only its place has changed: that would pull away what is read
+  const first = Math.max(0, Math.floor(view.top / height) - 6);
+  const last = Math.min(items.length, Math.ceil((view.top + view.size) / height) + 6);
+  const shown = items.slice(first, last);
+  useEffect(() => {
+    const text = frame.current.querySelector(".row.selected")?.innerText; // not there until it is in sight
+    if (selected < 0 || text) marked.current.textContent = (text ?? "").replace(/\s+/g, " ");
+  }, [items[selected], first, last]);
+  return html`<p class="unseen" role="status" ref=${marked}></p><div
+    class="table"
+    ref=${frame}
+    role="table"
+    aria-label=${label}
+    aria-rowcount=${items.length + 1}
+    tabindex="0"
+    onScroll=${(event) => setView({ top: event.currentTarget.scrollTop, size: event.currentTarget.clientHeight })}
+  >
+    ${head && html`<div class="table-head" role="rowgroup">${head}</div>`}
+    <div class="table-body" role="rowgroup" style=${{ height: `${items.length * height}px` }}>
+      ${shown.map((key, at) => {
+        const index = first + at;
+        return html`<div
+          key=${key}
+          class=${`row ${index === selected ? "selected" : ""}`}
+          role="row"
+          aria-current=${index === selected ? "true" : null}
+          aria-rowindex=${index + 2}
+          style=${{ transform: `translateY(${index * height}px)`, height: `${height}px` }}
+          onClick=${onRow && ((event) => onRow(key, index, event))}
+        >
+          ${render(key, index)}
+        </div>`;
+      })}
+    </div>
+  </div>`;
+}
+
+/**
+ * The row that the keyboard has chosen: `{at, move, mark}`. It stays the same one when others come
+ * before it or the order changes; `mark(key)` chooses one.
+ */
+export function useMark(items) {
+  const [marked, mark] = useState(null);
+  const at = items.indexOf(marked);
+  const move = (step) => mark((before) => items[Math.max(0, Math.min(items.length - 1, items.indexOf(before) + step))] ?? null);
+  return { at, move, mark };
+}
