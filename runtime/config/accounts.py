@@ -57,7 +57,10 @@ P = TypeVar("P", bound=Section)
 
 
 class AccountSpec(WorkerSpec, frozen=True, kw_only=True):
-    """One account, complete, with the reason why it cannot run where it cannot."""
+    """One account, complete, with the reason why it cannot run where it cannot.
+
+    ``implicit``: its fields stand in the section of its channel, which lists no accounts.
+    """
 
     manifest: Manifest
     agent: AgentName
@@ -67,6 +70,12 @@ class AccountSpec(WorkerSpec, frozen=True, kw_only=True):
     streaming: StreamingMode = "off"
     ingress: bool = False
     access: AccessPolicy = msgspec.field(default_factory=AccessPolicy)
+    implicit: bool = False
+
+    @property
+    def place(self) -> str:
+        """The path in the configuration at which it stands, for people."""
+        return f"channels.{self.channel}" if self.implicit else super().place
 
 
 def accounts(config: Config, manifests: Manifests, source: str = "") -> dict[str, AccountSpec]:
@@ -165,6 +174,7 @@ def _spec(
         ambiguous=over.ambiguous or under.ambiguous or "ask",
         outbox=over.outbox or under.outbox or OutboxConfig(),
         streaming=over.streaming or under.streaming or "off",
+        implicit=channel.implicit,
         manifest=channel.manifest,
         manifest_ref=channel.ref,
         label=safely(lambda: channel.manifest.describe(merged)) or "",

@@ -347,7 +347,7 @@ class Account:
             hold=self.hold,
             draining=self._draining,
             health=self._health(state, plugin),
-            todo=todo(self.key, state, can_login=spec.can_login),
+            todo=todo(self.key, state, place=spec.place, can_login=spec.can_login),
             login=self.login.status(state, _now(), int(time.time() * 1000)),
             rss_bytes=beat.rss_bytes if beat and alive else None,
             cpu_percent=self.heartbeat.cpu_percent if alive else None,

@@ -19,8 +19,11 @@ from runtime.supervisor.lifecycle import (
 WELL = (None, "ok")
 
 
-def todo(key: str, state: State, *, can_login: bool = False) -> str | None:
-    """Return what is to be done, as one sentence; ``None`` when nothing is."""
+def todo(key: str, state: State, *, place: str, can_login: bool = False) -> str | None:
+    """Return what is to be done, as one sentence; ``None`` when nothing is.
+
+    ``place`` is the path in the configuration at which the account stands.
+    """
     if state.phase is Phase.STARTING and state.cause == LINKING:
         return f"log it in: `trunkline channels login {key}`"
     if state.phase is not Phase.FAILED:
@@ -28,12 +31,11 @@ def todo(key: str, state: State, *, can_login: bool = False) -> str | None:
     if state.cause == NEEDS_LOGIN and can_login:
         return f"log it in: `trunkline channels login {key}`"
     then = f"then `{_command(key, 'start')}`"
-    path = _place(key)
     match state.cause:
         case str() as cause if cause == NEEDS_LOGIN:
-            return f"log in again or renew its secret ({path}), {then}"
+            return f"log in again or renew its secret ({place}), {then}"
         case str() as cause if cause == MISCONFIGURED:
-            return f"correct {path} in the configuration (it is then started), or {then[5:]}"
+            return f"correct {place} in the configuration (it is then started), or {then[5:]}"
         case _:
             return f"see `{_command(key, 'describe')}`, {then}"
 
@@ -61,10 +63,16 @@ def unconfirmed(count: int) -> str:
 
 
 def what_next(
-    key: str, state: State, *, held: bool, can_login: bool = False, health: str | None = None
+    key: str,
+    state: State,
+    *,
+    place: str,
+    held: bool,
+    can_login: bool = False,
+    health: str | None = None,
 ) -> str:
     """Return what happens next, and what an operator can do."""
-    act = todo(key, state, can_login=can_login)
+    act = todo(key, state, place=place, can_login=can_login)
     match state.phase:
         case Phase.BACKOFF if state.cause in NEEDS_A_PERSON:
             return (
@@ -108,9 +116,3 @@ def _command(key: str, verb: str) -> str:
     return (
         f"trunkline agents {verb} {name}" if is_agent(key) else f"trunkline channels {verb} {key}"
     )
-
-
-def _place(key: str) -> str:
-    """Return the path in the configuration of an account or an agent."""
-    channel, _, name = key.partition(":")
-    return f"agents.entries.{name}" if is_agent(key) else f"channels.{channel}.accounts.{name}"

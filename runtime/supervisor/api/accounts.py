@@ -205,6 +205,7 @@ async def describe(parts: Parts, params: AccountParams) -> Any:
         "next": what_next(
             account.key,
             state,
+            place=account.spec.place,
             held=account.hold is not None,
             can_login=account.spec.can_login,
             health=status.health,

@@ -268,3 +268,21 @@ def test_what_the_supervisor_looks_after_restarts_no_account() -> None:
     assert plain.fingerprint == watched.fingerprint == lean.fingerprint == nice.fingerprint
     forked = layered({"accounts": {"a": {"launcher": "exec"}}})["local:a"]
     assert forked.fingerprint != plain.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "place"),
+    [
+        ("{server: 's'}", "talk:default", "channels.talk"),
+        (
+            "{server: 's', accounts: {default: {}}}",
+            "talk:default",
+            "channels.talk.accounts.default",
+        ),
+        ("{accounts: {a: {server: 's'}}}", "talk:a", "channels.talk.accounts.a"),
+    ],
+)
+def test_the_place_of_an_account_is_where_the_file_has_it(
+    tmp_path: Path, section: str, key: str, place: str
+) -> None:
+    assert one(tmp_path, section, key).place == place

@@ -7,13 +7,15 @@ from ipc.frames.words import Phase
 from runtime.supervisor.accounts.explain import todo, what_next, why
 from runtime.supervisor.lifecycle import State
 
+PLACE = "channels.irc.accounts.libera"
+
 
 @pytest.mark.parametrize(
     ("cause", "word"),
     [("needs_login", "log in"), ("misconfigured", "channels.irc.accounts.libera"), (None, "see")],
 )
 def test_a_failed_account_says_what_to_do(cause: str | None, word: str) -> None:
-    text = todo("irc:libera", State(Phase.FAILED, wanted=True, cause=cause))
+    text = todo("irc:libera", State(Phase.FAILED, wanted=True, cause=cause), place=PLACE)
     assert text is not None
     assert word in text
     assert "trunkline channels start irc:libera" in text or "describe irc:libera" in text
@@ -21,7 +23,7 @@ def test_a_failed_account_says_what_to_do(cause: str | None, word: str) -> None:
 
 @pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.FAILED])
 def test_all_others_need_nobody(phase: Phase) -> None:
-    assert todo("irc:libera", State(phase, cause="misconfigured")) is None
+    assert todo("irc:libera", State(phase, cause="misconfigured"), place=PLACE) is None
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,7 @@ def test_why_an_account_is_as_it_is(
     ],
 )
 def test_what_happens_next(state: State, held: bool, word: str) -> None:
-    assert word in what_next("irc:a", state, held=held)
+    assert word in what_next("irc:a", state, place=PLACE, held=held)
 
 
 @pytest.mark.parametrize(
@@ -83,16 +85,16 @@ def test_what_runs_and_is_not_well_is_not_called_well(
 ) -> None:
     running = State(Phase.RUNNING)
     assert why(running, None, None, health=health) == said
-    assert what_next("irc:a", running, held=False, health=health) == then
+    assert what_next("irc:a", running, place=PLACE, held=False, health=health) == then
     stopped = State(Phase.STOPPED)
     assert why(stopped, "disabled", None, health=health) == "disabled"
 
 
 def test_of_an_agent_its_own_commands_are_named() -> None:
     failed = State(Phase.FAILED, wanted=True, cause="misconfigured")
-    text = todo("agent:main", failed)
+    text = todo("agent:main", failed, place="agents.entries.main")
     assert text is not None
     assert "agents.entries.main" in text
     assert "`trunkline agents start main`" in text
-    held = what_next("agent:main", State(Phase.STOPPED), held=True)
+    held = what_next("agent:main", State(Phase.STOPPED), place=PLACE, held=True)
     assert held == "nothing until `trunkline agents start main`"
