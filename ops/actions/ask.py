@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from ipc.errors import IpcError, RemoteError
+from ipc.errors import CallTimeout, IpcError, RemoteError
 from ipc.frames.words import INVALID_REQUEST
 from ipc.websocket.reconnecting import ReconnectingClient
 from ops.connect.account_api import AccountApi
@@ -15,7 +15,8 @@ from ops.connect.places import places_of
 from ops.connect.selection import matches
 from ops.connect.supervisor import call_supervisor
 from ops.connect.target import RuntimeTarget
-from ops.exits import OperatorError
+from ops.connect.trouble import explained
+from ops.exits import ExitCode, OperatorError
 
 TIMEOUT = 30.0  # seconds
 
@@ -46,6 +47,8 @@ async def _ask_gateway(
             return await client.call(method, dict(params), timeout=timeout)
         except RemoteError as error:
             raise await _explained(error, params, client) from None
+        except CallTimeout as error:
+            raise OperatorError(await explained(error, target), ExitCode.TIMEOUT) from None
 
 
 async def _explained(

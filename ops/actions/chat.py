@@ -20,6 +20,7 @@ from ops.connect.places import places_of
 from ops.connect.selection import split
 from ops.connect.supervisor import connected_supervisor
 from ops.connect.target import RuntimeTarget
+from ops.connect.trouble import trouble_of
 from ops.exits import ExitCode, OperatorError
 from ops.output.show import show_json_line
 from ops.output.text import clean
@@ -144,9 +145,10 @@ class LocalChat:
             async with timeouts.timeout(self._options.timeout), self._answered:
                 await self._answered.wait_for(lambda: self._owed <= 0)
         except TimeoutError:
-            raise OperatorError(
-                f"no answer from {self._key} within {self._options.timeout:g} s", ExitCode.TIMEOUT
-            ) from None
+            text = f"no answer from {self._key} within {self._options.timeout:g} s"
+            if trouble := await trouble_of(self._places):
+                text += f"; {trouble}"
+            raise OperatorError(text, ExitCode.TIMEOUT) from None
 
     async def _send(self, writer: asyncio.StreamWriter, line: str) -> None:
         self._owed += 1

@@ -11,9 +11,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from ops.exits import ExitCode
 from tests.support.commandline import PROGRAM, ended, environment, started, trunkline
-from tests.support.fakeserver import HELD, FakeServer, account, fake_supervisor
+from tests.support.fakeserver import HELD, FakeServer, account, fake_supervisor, status
 from workers.channels.local.plugin import END, MARK_ENDS
 
 
@@ -93,6 +95,14 @@ async def test_no_answer_is_a_timeout(state: Path) -> None:
     async with demo(state, FakeAccount(answers=None)):
         result = await trunkline(state, "chat", "local:demo", "-m", "hello", "--timeout", "0.2")
     result.complains(ExitCode.TIMEOUT, "no answer from local:demo")
+
+
+async def test_no_answer_for_a_full_disk_names_the_disk(state: Path) -> None:
+    full = status(account("irc:a", health="degraded: journal full"))
+    async with demo(state, FakeAccount(answers=None)) as (fake, _):
+        fake.methods["supervisor.status"] = msgspec.to_builtins(full)
+        result = await trunkline(state, "chat", "local:demo", "-m", "hello", "--timeout", "0.2")
+    result.complains(ExitCode.TIMEOUT, f"(journal full): make room for {state}")
 
 
 async def test_an_account_that_does_not_run_says_why_and_what_to_do(state: Path) -> None:

@@ -1,0 +1,43 @@
+"""Finds why a gateway may not answer: what it can store nothing for, or a disk that is full."""
+
+from __future__ import annotations
+
+import shutil
+
+from ipc.errors import IpcError
+from ops.connect.places import places_of
+from ops.connect.supervisor import call_supervisor
+from ops.connect.target import RuntimeTarget
+from ops.exits import OperatorError
+from runtime.config.places import Places
+
+_WITHIN = 2.0  # seconds; the question before has waited long enough
+_FULL_BYTES = 1 << 20
+_STORING = "degraded: journal"  # how the health of a row begins that cannot be stored
+
+
+async def trouble_of(places: Places) -> str | None:
+    """Return why nothing may be answered, as the end of a sentence; ``None``: nothing is known."""
+    try:
+        status = await call_supervisor(places, "supervisor.status", {}, timeout=_WITHIN)
+    except (OperatorError, IpcError, OSError):
+        status = {}
+    for row in (*status.get("accounts", ()), *status.get("agents", ())):
+        health = row.get("health") or ""
+        if health.startswith(_STORING):
+            return f"nothing can be stored ({health.removeprefix('degraded: ')}): {_room(places)}"
+    try:
+        full = shutil.disk_usage(places.state_dir).free < _FULL_BYTES
+    except OSError:
+        return None
+    return f"the disk is full, and nothing can be stored: {_room(places)}" if full else None
+
+
+async def explained(error: IpcError, target: RuntimeTarget) -> str:
+    """Return the text of a call that had no answer, with why that may be; of our own gateway."""
+    trouble = None if target.url else await trouble_of(places_of(target))
+    return f"{error}; {trouble}" if trouble else str(error)
+
+
+def _room(places: Places) -> str:
+    return f"make room for {places.state_dir}, see `trunkline doctor`"
