@@ -14,6 +14,7 @@ from ops.connect.selection import split
 from ops.connect.supervisor import connected_supervisor
 from ops.connect.target import RuntimeTarget
 from ops.exits import ExitCode, OperatorError, UsageFailure
+from ops.output.commands import for_runtime
 from ops.output.show import show_json
 from ops.output.text import clean
 from runtime.config.accounts import AccountSpec
@@ -161,7 +162,7 @@ def _report(places: Places, key: str, what: str, reloaded: Any, more: str, as_js
         word = "agent" if is_agent(key) else "account"
         show_json({word: key, what: True, "file": str(places.config_path), "reload": reloaded})
     else:
-        when = "" if reloaded else "; it counts from the next `trunkline up`"
+        when = "" if reloaded else for_runtime("; it counts from the next `trunkline up`")
         print(clean(f"{key} {what} in {places.config_path}{more}{when}"))
     from runtime.config.files import MOUNTED, is_mounted
 

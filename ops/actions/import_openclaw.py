@@ -18,6 +18,7 @@ from ops.openclaw.reading import dotenv_beside, read_original
 from ops.openclaw.translation import inline_variables, translate
 from ops.openclaw.validation import prune
 from ops.openclaw.variables import Variables
+from ops.output.commands import for_runtime
 from runtime.config.files import create, make_private, replace
 from runtime.config.places import Places
 from runtime.config.redact import redacted
@@ -90,7 +91,8 @@ def _advice(config: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[s
         commands = "; ".join(
             f"openclaw config set channels.{each}.enabled false" for each in channels
         )
-        yield f"before `trunkline up`, turn off what came along ({TWO_BOTS}): {commands}"
+        begin = for_runtime("before `trunkline up`, turn off what came along")
+        yield f"{begin} ({TWO_BOTS}): {commands}"
     names = sorted({name for name in _variables(config) if not environ.get(name)})
     if names:
         yield f"the daemon needs these variables: {', '.join(names)}"

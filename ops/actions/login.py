@@ -16,6 +16,7 @@ from ops.connect.account_api import AccountApi, connected_account_api
 from ops.connect.selection import split
 from ops.connect.target import RuntimeTarget
 from ops.exits import OperatorError
+from ops.output.commands import for_runtime
 from ops.output.login import LoginScreen, View
 
 STEP_SECONDS = 20.0  # of one question; the course is followed by many
@@ -55,7 +56,7 @@ async def follow_login(api: AccountApi, key: str, screen: LoginScreen) -> None:
         await login.follow()
     except asyncio.CancelledError:
         if login.waits:
-            screen.say(f"{key} still waits; `trunkline channels stop {key}` ends that")
+            screen.say(for_runtime(f"{key} still waits; `trunkline channels stop {key}` ends that"))
         raise
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,8 +29,8 @@ from ops.actions.setup_plan import (
     undoing,
     wrong_answer,
 )
-from ops.connect.target import RuntimeTarget
 from ops.exits import OperatorError, UsageFailure
+from ops.output import commands
 from ops.output.text import clean
 from runtime.config.files import make_private
 from runtime.config.places import Places
@@ -43,7 +42,7 @@ FIRST = "telegram"
 TRIES = 5  # wrong answers to one question, so that a script with a terminal comes to an end
 
 
-def set_up(target: RuntimeTarget, places: Places, run: Run) -> None:
+def set_up(places: Places, run: Run) -> None:
     """Ask, show what is going to be done, and do it.
 
     Raises ``UsageFailure`` without a terminal, ``OperatorError`` when a command fails.
@@ -75,7 +74,7 @@ def set_up(target: RuntimeTarget, places: Places, run: Run) -> None:
         running=_is_running(places),
         agents=agents,
     )
-    given = _given(target)
+    given = commands.options()
     print("\nThis will be done:\n")
     for path in made.secrets:
         print(clean(f"  # what you typed is written to {path}, for you alone"))
@@ -229,21 +228,9 @@ def _wrong_account(channel: str, name: str, taken: set[str]) -> str | None:
     return "is there already" if f"{channel}:{name}" in taken else None
 
 
-def _given(target: RuntimeTarget) -> list[str]:
-    """Return the options that name the runtime, for the commands that are run."""
-    options = {"profile": "--profile", "state_dir": "--state-dir", "config": "--config"}
-    found = [
-        part
-        for name, option in options.items()
-        if (value := target.given.get(name))
-        for part in (option, os.fspath(value))
-    ]
-    return [*found, *(["--dev"] if target.given.get("dev") else [])]
-
-
 def _say_what_next(manifest: Manifest, key: str) -> None:
     if manifest.dm_policy == "pairing":
         print("Write to it, and it answers with a code. Then:")
-        print(f"trunkline pairing approve {manifest.id} CODE")
-    print(f"trunkline channels describe {key}   # how it is")
-    print("trunkline service install   # starts the daemon at each boot")
+        print(commands.for_runtime(f"trunkline pairing approve {manifest.id} CODE"))
+    print(commands.for_runtime(f"trunkline channels describe {key}   # how it is"))
+    print(commands.for_runtime("trunkline service install   # starts the daemon at each boot"))

@@ -66,8 +66,9 @@ def _usage(error: typer.TyperException) -> str:
 
 
 def _fail(message: str, code: ExitCode) -> ExitCode:
+    from ops.output.commands import for_runtime
     from ops.output.text import clean
 
     for line in message.splitlines() or [""]:  # a configuration has a line for each problem
-        write_error(f"trunkline: {clean(shortened(line))}")
+        write_error(f"trunkline: {for_runtime(clean(shortened(line)))}")
     return code

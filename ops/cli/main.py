@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
 from ops.cli.conversion import convert_plainly
 from ops.cli.lazy import LazyGroup, Table
 from ops.exits import ExitCode, UsageFailure
+from ops.output.commands import remember
+
+if TYPE_CHECKING:  # a private name of typer: a version without it runs all the same
+    from typer._click import Context as ClickContext
 
 
 class Commands(LazyGroup):
@@ -58,6 +62,11 @@ class Commands(LazyGroup):
         "help": ("ops.cli.help", "Explain a command or a topic."),
         "version": ("ops.commands.daemon:version", "Show the version."),
     }
+
+    def invoke(self, ctx: ClickContext) -> Any:
+        """Run the command, whose options are those of every command that it prints."""
+        remember(ctx.params)
+        return super().invoke(ctx)
 
 
 app = typer.Typer(
@@ -129,6 +138,8 @@ def run(args: list[str]) -> int:
         from ops.cli.failures import report
 
         return report(error)
+    finally:
+        remember({})
 
 
 def _discard_output() -> ExitCode:

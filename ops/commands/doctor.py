@@ -40,6 +40,7 @@ def doctor(
     found = run(gather(target, places_of(target)))
     if fix:
         found = repaired(found)
+    found = [each.for_runtime() for each in found]
     bad = (Severity.ERROR, Severity.WARNING) if lint else (Severity.ERROR,)
     well = not any(each.severity in bad and each.fixed is None for each in found)
     if options.json:

@@ -12,6 +12,7 @@ from ops.commands.option_groups import LocalOptions, RuntimeOptions, command
 from ops.commands.options import Timeout, command_app, json_object
 from ops.commands.service import Credential, Force, ServiceOptions
 from ops.exits import ExitCode, OperatorError
+from ops.output.commands import for_runtime
 from ops.output.show import show_json
 
 app = command_app("Ask or control the gateway.")
@@ -141,7 +142,8 @@ def uninstall(*, options: ServiceOptions) -> None:
 
 
 def _say_service(verb: str) -> None:
-    print(f"the same as `trunkline service {verb}`: gateway and accounts are one", file=sys.stderr)
+    same = for_runtime(f"the same as `trunkline service {verb}`: gateway and accounts are one")
+    print(same, file=sys.stderr)
 
 
 def _control(verb: str, params: dict[str, Any], timeout: float, options: LocalOptions) -> None:

@@ -12,6 +12,7 @@ from ops.commands.option_groups import command
 from ops.commands.options import Follow, Json, Lines, command_app
 from ops.connect.target import RuntimeTarget
 from ops.exits import ExitCode, OperatorError, UsageFailure
+from ops.output.commands import for_runtime
 from ops.output.show import show_json
 from ops.output.text import clean
 from ops.service.unit import Scope
@@ -67,7 +68,7 @@ def install(
     if done.get("backup"):
         print(clean(f"the unit before is kept as {done['backup']}"))
     if done["restartNeeded"]:
-        print("the daemon runs with the unit before until `trunkline service restart`")
+        print(for_runtime("the daemon runs with the unit before until `trunkline service restart`"))
     if done.get("lingers") is False:
         who = clean(service.user)
         print(f"it ends when you log out; `loginctl enable-linger {who}` keeps it running")
@@ -160,4 +161,4 @@ def _show(found: dict[str, Any]) -> None:
     for doubt in found["doubts"]:
         print(clean(f"warning     {doubt}"))
     if found["doubts"]:
-        print("            `trunkline service install --force` writes it anew")
+        print(for_runtime("            `trunkline service install --force` writes it anew"))

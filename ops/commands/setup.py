@@ -24,4 +24,4 @@ def setup(*, options: LocalOptions) -> None:
         if code:
             raise OperatorError(f"`trunkline {' '.join(args[:2])}` failed", ExitCode(code))
 
-    set_up(options.target, places_of(options.target), run)
+    set_up(places_of(options.target), run)

@@ -1,11 +1,13 @@
-"""Defines what a check finds. Pure."""
+"""Defines what a check finds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
+
+from ops.output.commands import for_runtime
 
 
 class Severity(StrEnum):
@@ -31,6 +33,11 @@ class Finding:
     cure: str | None = None
     repair: Callable[[], str] | None = None
     fixed: str | None = None
+
+    def for_runtime(self) -> Finding:
+        """Return it with commands that are for the runtime that was looked at."""
+        cure = None if self.cure is None else for_runtime(self.cure)
+        return replace(self, message=for_runtime(self.message), cure=cure)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as ``trunkline doctor --json`` prints it."""

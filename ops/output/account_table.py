@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ipc.frames.words import Phase
+from ops.output.commands import for_runtime
 from ops.output.listing import is_degraded, summary
 from ops.output.show import show_columns
 from ops.output.tables import Column
@@ -46,7 +47,8 @@ def show_accounts(accounts: Sequence[Row], *, wide: bool = False, known: int | N
         if known:
             print(f"none of {known} accounts")
         else:
-            print("no accounts; add one with `trunkline channels add CHANNEL:NAME key=value…`")
+            hint = "no accounts; add one with `trunkline channels add CHANNEL:NAME key=value…`"
+            print(for_runtime(hint))
         return
     if sys.stdout.isatty():
         print(summary(accounts))
@@ -112,6 +114,8 @@ def account_cells(row: Row, now: float) -> dict[str, str]:
         "in": row.get("messagesIn"),
         "out": row.get("messagesOut"),
         "dropped": " ".join(f"{reason}={n}" for reason, n in sorted(dropped.items()) if n),
-        "last error": row.get("todo") if row.get("login") else row.get("lastError"),
+        "last error": for_runtime(row.get("todo") or "")
+        if row.get("login")
+        else row.get("lastError"),
     }
     return {name: clean("" if value is None else str(value)) for name, value in values.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ops.output.commands import for_runtime
 from ops.output.text import clean
 
 _OUTCOMES = {"run": "answered", "context": "read, not answered", "pair": "asked to pair"}
@@ -36,7 +37,7 @@ def _agent(case: dict[str, Any]) -> str:
     away = (
         ""
         if case["agentRuns"]
-        else f", which is not running (`trunkline status agent:{case['agent']}`)"
+        else for_runtime(f", which is not running (`trunkline status agent:{case['agent']}`)")
     )
     return f"; {case['route']} [{case['routedBy']}]{away}"
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ipc.frames.words import Phase
+from ops.output.commands import for_runtime
 from ops.output.text import clean, duration, mebibytes
 
 Row = Mapping[str, Any]
@@ -28,7 +29,7 @@ def show_daemon(status: Row) -> None:
         details.append(gateway["lastError"])
     print(f"gateway     {gateway['phase']}  {clean('  '.join(filter(None, details)))}".rstrip())
     for warning in (supervisor or {}).get("warnings", []):
-        print(f"warning     {clean(warning)}")
+        print(f"warning     {for_runtime(clean(warning))}")
     print()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ops.output.account_table import ACCOUNT_COLUMNS, account_cells
+from ops.output.commands import for_runtime
 from ops.output.narration import log_line
 from ops.output.show import show_table
 from ops.output.text import clean, mebibytes, moment
@@ -21,8 +22,8 @@ def show_description(found: dict[str, Any]) -> None:
         ("kind" if "kind" in found else "channel", found.get("label")),
         ("name", found.get("name")),
         ("identity", found.get("identity")),
-        ("why", found.get("why")),
-        ("next", found.get("next")),
+        ("why", for_runtime(found.get("why") or "")),
+        ("next", for_runtime(found.get("next") or "")),
         ("plugin", found.get("imports")),
         ("interpreter", found.get("python")),
     ]

@@ -1,4 +1,4 @@
-"""Draws the screen of ``trunkline top``: rows of status, the chosen one, and the keys. Pure."""
+"""Draws the screen of ``trunkline top``: rows of status, the chosen one, and the keys."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from ipc.frames.words import is_agent
 from ops.output.account_table import ACCOUNT_COLUMNS, account_cells, phase_style
+from ops.output.commands import for_runtime
 from ops.output.listing import summary
 from ops.output.tables import Column, aligned, cut_to, fitted
 
@@ -53,7 +54,8 @@ def draw(view: View) -> list[str]:
     """Return the lines of the screen, none wider than it."""
     shown = view.rows[view.first : view.first + room(view.lines - heads(view.rows))]
     lines = [cut_to(_sum(view.rows), view.columns)]
-    lines += _table(view, shown) if shown else ["", "no accounts; trunkline setup adds one"]
+    none = cut_to(for_runtime("no accounts; trunkline setup adds one"), view.columns)
+    lines += _table(view, shown) if shown else ["", none]
     lines += [""] * (view.lines - 2 - len(lines))
     hidden = len(view.rows) - len(shown)
     more = f"  ({hidden} more)" if hidden > 0 else ""

@@ -22,6 +22,7 @@ import uvloop
 
 from ipc.errors import EndpointError
 from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR, Phase
+from runtime.config.commands import for_runtime
 from runtime.config.errors import ConfigError
 from runtime.config.load import Loaded, Reader
 from runtime.config.places import Places
@@ -99,17 +100,21 @@ async def _run(options: Options, supervisor: Supervisor, early: EarlySignals) ->
     ending = hangup_ends(detached=options.detached, ignored=early.hangup_ignored)
     _on_signals(parts, hangup_ends=ending)
     early.hand_over()
-    helpers = {"reporting trouble": partial(report_trouble, parts.gateway, _complain)}
+
+    def complain(text: str) -> None:
+        _complain(for_runtime(text, options.flags))
+
+    helpers = {"reporting trouble": partial(report_trouble, parts.gateway, complain)}
     if parts.notifier.wanted:
         helpers["reporting to the service manager"] = partial(report_to_service_manager, parts)
     beside = [asyncio.create_task(_help(parts, name, work)) for name, work in helpers.items()]
     try:
         return await supervisor.run(lambda: _announce(options, parts))
     except ConfigError as error:
-        _complain(str(error))
+        complain(str(error))
         return EXIT_CONFIG
     except (PortUnusable, EndpointError) as error:
-        _complain(str(error))
+        complain(str(error))
         return EXIT_ERROR
     finally:
         for task in beside:
@@ -206,9 +211,7 @@ def _announce(options: Options, parts: Parts) -> None:
     chat = (
         f"trunkline chat {first}" if first and first.startswith("local:") else "trunkline logs -f"
     )
-    _say(
-        sys.stdout,
-        f"""Trunkline {parts.about.version} is up.
+    text = f"""Trunkline {parts.about.version} is up.
   gateway         {parts.gateway.url}
   configuration   {parts.places.config_path}
   state           {parts.places.state_dir}
@@ -217,8 +220,8 @@ Try, in another terminal:
   trunkline watch
   trunkline status
 {"`trunkline down`" if options.detached else "Ctrl-C"} ends it.
-""",
-    )
+"""
+    _say(sys.stdout, for_runtime(text, options.flags))
 
 
 def _complain(text: str) -> None:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import MutableMapping
+from dataclasses import replace as flags_with
+
+from msgspec.structs import replace
 
 from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR
 from runtime.config.errors import ConfigError
 from runtime.config.owner import resolve_as_owner
-from runtime.config.places import PLACES
+from runtime.config.places import PLACES, Flags, Places
 from runtime.config.variables import GATEWAY_VARIABLES
 from runtime.supervisor.instance import Instance
 from runtime.supervisor.options import Options, refuse, words
@@ -43,6 +46,15 @@ def up(options: Options, environ: MutableMapping[str, str]) -> int:
         gc.enable()
 
 
+def _found(flags: Flags, places: Places) -> Flags:
+    """Return the flags with whole paths: this process leaves the directory of its start."""
+    return flags_with(
+        flags,
+        state_dir=places.state_dir if flags.state_dir else None,
+        config_path=places.config_path if flags.config_path else None,
+    )
+
+
 def _start(
     options: Options, environ: MutableMapping[str, str], notifier: Notifier, early: EarlySignals
 ) -> int:
@@ -51,6 +63,7 @@ def _start(
         forbid_inspection()
         places = resolve_as_owner(environ, options.flags)
         absolute_places(os.environ, PLACES)
+        options = replace(options, flags=_found(options.flags, places))
         move_to(places.state_dir)
         instance = Instance(places.state_dir)
         zygote = Zygote(instance.run_id, GATEWAY_VARIABLES)

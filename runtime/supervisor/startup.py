@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from ipc.errors import EndpointError
 from ipc.frames.words import EXIT_ERROR, EXIT_OK
+from runtime.config.commands import for_runtime
 from runtime.config.edit.first import write_first
 from runtime.config.errors import ConfigError
 from runtime.config.load import Loaded, Reader, load_effective
@@ -61,7 +62,7 @@ def start(
     except ConfigError as error:
         return refuse(str(error), error.exit_code)
     except (InstanceHeld, EndpointError) as error:
-        return refuse(str(error), EXIT_ERROR)
+        return refuse(for_runtime(str(error), options.flags), EXIT_ERROR)
     except OSError as error:
         return refuse(words(error), EXIT_ERROR)
 

@@ -1,0 +1,56 @@
+"""Prints commands so that they are for the runtime that this process was started for.
+
+A process of the command line is for one runtime, so its options are remembered here and need not
+be handed to everything that prints a sentence.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+_given: Mapping[str, Any] = {}
+
+
+def remember(given: Mapping[str, Any]) -> None:
+    """Keep the options before the command; those after it are added to the mapping later."""
+    global _given
+    _given = given
+
+
+def options() -> list[str]:
+    """Return the options that lead from any directory to this runtime."""
+    from runtime.config.commands import options_of
+
+    return options_of(_flags())
+
+
+def for_runtime(text: str) -> str:
+    """Return ``text`` whose commands of ``trunkline`` have the options that lead there."""
+    if not any(_given.get(name) for name in ("profile", "dev", "state_dir", "config")):
+        return text
+    from runtime.config import commands  # late: most commands have no options
+
+    return commands.for_runtime(text, _flags())
+
+
+def _flags() -> Any:
+    from runtime.config.places import Flags
+
+    return Flags(
+        state_dir=_absolute(_given.get("state_dir")),
+        config_path=_absolute(_given.get("config")),
+        profile=_given.get("profile"),
+        dev=bool(_given.get("dev")),
+    )
+
+
+def _absolute(text: str | None) -> Path | None:
+    if not text:
+        return None
+    try:
+        return Path(os.path.abspath(os.path.expanduser(text)))
+    except FileNotFoundError:  # the current directory was deleted
+        return Path(text)
