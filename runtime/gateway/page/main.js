@@ -64,7 +64,9 @@ async function leave() {
 
 function skip(event) {
   event.preventDefault();
-  document.getElementById("content").focus();
+  const content = document.getElementById("content");
+  content.classList.remove("placed");
+  content.focus();
 }
 
 function Navigation({ page, onHelp }) {
