@@ -11,11 +11,18 @@ import typer
 from ops.commands.option_groups import RuntimeOptions, command
 from ops.commands.options import command_app
 from ops.exits import UsageFailure
+from ops.output.commands import for_runtime
 from ops.output.show import show_fields, show_json
+from ops.output.text import clean
 
 app = command_app("List, add, run and remove scheduled jobs.")
 
-JobId = Annotated[str, typer.Argument(metavar="ID", help="Id, as `cron list` shows it.")]
+JobId = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID", help="Id, as `cron list` shows it, or a name that one job alone has."
+    ),
+]
 Name = Annotated[str, typer.Option(help="What it is called.")]
 At = Annotated[str | None, typer.Option(help="Once: 2026-12-24T18:00:00Z, or 20m from now.")]
 Every = Annotated[str | None, typer.Option(help="Again and again: 30s, 15m, 2h, 1d.")]
@@ -122,6 +129,12 @@ def add(
     beside = {"agentId": agent, "delivery": delivery, "catchUp": catch_up}
     params |= {key: value for key, value in beside.items() if value is not None}
     answer = _ask(options, "cron.add", params)
+    if channel is not None:
+        from ops.actions.cron import no_account
+        from runtime.supervisor.surroundings import write_error
+
+        if (warning := no_account(options.target, channel, account)) is not None:
+            write_error(for_runtime(clean(f"trunkline: {warning}")))
     if options.json:
         show_json(answer)
     else:
@@ -131,7 +144,7 @@ def add(
 @command(app)
 def run(*, job: JobId, due: IfDue = False, options: RuntimeOptions) -> None:
     """Run a job now; its planned time stays."""
-    answer = _ask(options, "cron.run", {"id": job, "mode": "due" if due else "force"})
+    answer = _ask_about(options, "cron.run", {"id": job, "mode": "due" if due else "force"})
     if options.json:
         show_json(answer)
     else:
@@ -141,7 +154,7 @@ def run(*, job: JobId, due: IfDue = False, options: RuntimeOptions) -> None:
 @command(app)
 def runs(*, job: JobId, limit: Limit = 20, options: RuntimeOptions) -> None:
     """Show what became of the last runs of a job, the newest first."""
-    answer = _ask(options, "cron.runs", {"id": job, "limit": limit})
+    answer = _ask_about(options, "cron.runs", {"id": job, "limit": limit})
     if options.json:
         show_json(answer)
         return
@@ -160,11 +173,17 @@ def runs(*, job: JobId, limit: Limit = 20, options: RuntimeOptions) -> None:
 @command(app)
 def rm(*, job: JobId, options: RuntimeOptions) -> None:
     """Remove a job; a run of it that is under way ends."""
-    answer = _ask(options, "cron.remove", {"id": job})
+    answer = _ask_about(options, "cron.remove", {"id": job})
     if options.json:
         show_json(answer)
     else:
         print("removed")
+
+
+def _ask_about(options: RuntimeOptions, method: str, params: dict[str, Any]) -> Any:
+    from ops.actions.cron import ask_about_job
+
+    return ask_about_job(options.target, method, params)
 
 
 def _ask(options: RuntimeOptions, method: str, params: dict[str, Any]) -> Any:

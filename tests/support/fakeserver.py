@@ -24,9 +24,10 @@ Answer = Any
 class Refusal(Exception):
     """Answered as an error of the protocol."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, details: Any = None) -> None:
         super().__init__(message)
         self.code = code
+        self.details = details
 
 
 class FakeServer:
@@ -104,7 +105,8 @@ class FakeServer:
         try:
             answer |= {"ok": True, "payload": await self._answer(connection, method, params)}
         except Refusal as error:
-            answer |= {"ok": False, "error": {"code": error.code, "message": str(error)}}
+            told = {"code": error.code, "message": str(error), "details": error.details}
+            answer |= {"ok": False, "error": {name: each for name, each in told.items() if each}}
         await _send(connection, **answer)
         if method == "connect" and answer["ok"]:
             self.people.append(connection)

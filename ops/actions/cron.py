@@ -1,0 +1,81 @@
+"""Asks about a scheduled job by its id, or by a name that no other job has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from ipc.errors import RemoteError
+from ops.actions.ask import ask_gateway
+from ops.connect.target import RuntimeTarget
+from ops.exits import OperatorError
+
+NO_JOB = "CRON_JOB_NOT_FOUND"  # the code in the details of a refusal
+PAGE = 200
+LISTED = 10  # of many only how many there are
+
+
+def ask_about_job(target: RuntimeTarget, method: str, params: Mapping[str, Any]) -> Any:
+    """Call ``method`` with the job ``id`` of ``params``, which may be its name; return the answer.
+
+    Raises ``OperatorError`` where no job, or more than one, is called so.
+    """
+    try:
+        return ask_gateway(target, method, params)
+    except RemoteError as error:
+        if not (isinstance(error.details, dict) and error.details.get("code") == NO_JOB):
+            raise
+    # Only now: an id, which is the usual case, takes one question.
+    found = job_id(str(params["id"]), _jobs(target))
+    return ask_gateway(target, method, {**params, "id": found})
+
+
+def job_id(name: str, jobs: Sequence[Mapping[str, Any]]) -> str:
+    """Return the id of the job called ``name``; raises ``OperatorError`` unless there is one."""
+    ids = [str(job["id"]) for job in jobs if job["name"] == name]
+    if len(ids) == 1:
+        return ids[0]
+    if ids:
+        raise OperatorError(f"{len(ids)} jobs are called {name!r}; take an id: {', '.join(ids)}")
+    known = [str(word) for job in jobs for word in (job["name"], job["id"])]
+    near = get_close_matches(name, known, 1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    raise OperatorError(f"unknown job {name!r}{hint}; {_listed(jobs)}")
+
+
+def _listed(jobs: Sequence[Mapping[str, Any]]) -> str:
+    if len(jobs) > LISTED:
+        return f"there are {len(jobs)}, see `trunkline cron list --all`"
+    return f"known: {', '.join(str(job['name']) for job in jobs) or 'none'}"
+
+
+def _jobs(target: RuntimeTarget) -> list[Mapping[str, Any]]:
+    """Return all jobs, those that are disabled too."""
+    jobs: list[Mapping[str, Any]] = []
+    while True:
+        params = {"includeDisabled": True, "limit": PAGE, "offset": len(jobs)}
+        page: Iterable[Mapping[str, Any]] = ask_gateway(target, "cron.list", params)["jobs"]
+        before = len(jobs)
+        jobs += page
+        if len(jobs) - before < PAGE:
+            return jobs
+
+
+def no_account(target: RuntimeTarget, channel: str, account: str | None) -> str | None:
+    """Return a warning where no account could send an answer; ``None``: there is one.
+
+    None either where the gateway does not let this be asked.
+    """
+    try:
+        found = ask_gateway(target, "channels.status", {})["channelAccounts"]
+    except (RemoteError, KeyError):
+        return None
+    names = [str(row["accountId"]) for row in found.get(channel, ())]
+    if account in names if account else names:
+        return None
+    wanted = f"{channel}:{account}" if account else channel
+    known = [f"{each}:{row['accountId']}" for each, rows in found.items() for row in rows]
+    from runtime.config.wording import known_names  # late: only what is wrong needs it
+
+    return f"the answer goes nowhere: there is no account {wanted}{known_names(wanted, known)}"
