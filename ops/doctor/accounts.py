@@ -96,6 +96,26 @@ def unconfigured(facts: Facts) -> Iterator[Finding]:
             )
 
 
+def outdated(facts: Facts) -> Iterator[Finding]:
+    """Find accounts and agents that can run as things are now, and not as the daemon has them.
+
+    Most often their package was installed after the daemon had started.
+    """
+    if facts.loaded is None:
+        return
+    for row in facts.rows:
+        spec = facts.loaded.workers.get(row["account"])
+        if spec is not None and spec.enabled and spec.configured and row.get("configured") is False:
+            yield Finding(
+                "accounts.outdated",
+                Severity.WARNING,
+                f"{spec.key} is configured, and the daemon does not have it so",
+                spec.place,
+                "trunkline config reload; for a package that was installed since the daemon was"
+                " started, trunkline service restart, or trunkline down and up",
+            )
+
+
 def programs(facts: Facts) -> Iterator[Finding]:
     """Find agents whose program is not there: each of their turns would fail."""
     if facts.loaded is None:

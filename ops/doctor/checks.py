@@ -60,6 +60,7 @@ CHECKS: tuple[Check, ...] = (
     accounts.login,
     accounts.held,
     accounts.unconfigured,
+    accounts.outdated,
     accounts.programs,
     accounts.waiting,
     surroundings.names,

@@ -79,6 +79,24 @@ def test_agents_that_cannot_answer_are_found_before_they_are_asked(
     assert all("agents.entries.a" in str(each.cure) for each in found)
 
 
+@pytest.mark.parametrize(
+    ("account_here", "there", "found"),
+    [
+        ({}, False, 1),
+        ({}, True, 0),
+        ({"enabled": False}, False, 0),
+    ],
+)
+def test_what_is_configured_here_and_not_for_the_daemon_is_found(
+    tmp_path: Path, account_here: dict[str, Any], there: bool, found: int
+) -> None:
+    config = CONFIG | {"channels": {"local": {"accounts": {"demo": account_here}}}}
+    rows = status_of(account("local:demo", phase="stopped", configured=there))
+    findings = list(accounts.outdated(healthy(tmp_path, config, status=rows)))
+    assert len(findings) == found
+    assert all("trunkline down and up" in str(each.cure) for each in findings)
+
+
 def test_an_agent_whose_turns_fail_is_not_well(tmp_path: Path) -> None:
     said = {"health": "degraded: its turns fail", "lastError": "no such file: correct command"}
     rows = status_of(account("agent:main", **said))

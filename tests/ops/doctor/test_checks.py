@@ -175,6 +175,7 @@ CASES: list[tuple[str, Case]] = [
     ("accounts.held", row(phase="stopped", hold={"at": OLD, "reason": "holiday"})),
     ("accounts.held", row(phase="stopped", hold={"at": OLD, "unknown": True})),
     ("accounts.unconfigured", accounts(a={"server": "irc.example.org"})),
+    ("accounts.outdated", row(phase="stopped", configured=False)),
     ("agents.program", lambda place: healthy(place, CONFIG | {"agents": {
         "default": "a", "entries": {"a": {"kind": "command", "command": "/no/such/prog"}}}})),
     ("waiting.devices", changed(waiting={"devices": 1})),
