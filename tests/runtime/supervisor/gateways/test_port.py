@@ -73,8 +73,10 @@ class Stranger:
         )
         assert found.process.stdout is not None
         found.port = int(found.process.stdout.readline())
-        yield found
-        found.process.communicate()
+        try:
+            yield found
+        finally:
+            found.process.communicate()
 
     def close(self) -> None:
         self.process.kill()
