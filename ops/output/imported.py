@@ -25,7 +25,7 @@ def show_imported(imported: Imported, *, written: bool) -> None:
         for note in notes:
             print(clean(f"  {_line(note)}"))
     if written:
-        print(clean(f"\nWritten to {imported.target}, for its owner only."))
+        print(f"\nWritten to {clean(imported.target)}, for its owner only.")
     else:
         print(f"\n{clean(imported.target)} would be:\n")
         for line in imported.shown_text.splitlines():

@@ -51,7 +51,7 @@ def test_a_person_reads_three_groups(capsys: pytest.CaptureFixture[str]) -> None
 def test_what_was_written_is_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
     show_imported(IMPORTED, written=True)
     out = capsys.readouterr().out
-    assert "Written to trunkline.json5" in out
+    assert "\n\nWritten to trunkline.json5, for its owner only.\n" in out
     assert "{ a: 1 }" not in out
 
 
