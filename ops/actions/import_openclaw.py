@@ -93,9 +93,11 @@ def _advice(config: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[s
         )
         begin = for_runtime("before `trunkline up`, turn off what came along")
         yield f"{begin} ({TWO_BOTS}): {commands}"
-    names = sorted({name for name in _variables(config) if not environ.get(name)})
+    names = sorted(set(_variables(config)))
     if names:
-        yield f"the daemon needs these variables: {', '.join(names)}"
+        set_here = [name for name in names if environ.get(name)]
+        known = f" (a service does not have what is set in this shell: {', '.join(set_here)})"
+        yield f"the daemon needs these variables: {', '.join(names)}{known if set_here else ''}"
     if any(each.get("kind") == "openclaw" for each in config["agents"]["entries"].values()):
         yield "leave OpenClaw's gateway running: its agents answer from there"
 

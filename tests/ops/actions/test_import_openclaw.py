@@ -70,9 +70,11 @@ def test_what_comes_next_is_said(source: Path, places: Places) -> None:
     made = import_openclaw(source, places, {})
     said = "\n".join(made.advice)
     assert "openclaw config set channels.telegram.enabled false" in said
-    assert "GATEWAY" in said
+    assert "the daemon needs these variables: GATEWAY" in said
     assert "leave OpenClaw's gateway running" in said
-    assert "GATEWAY" not in "\n".join(import_openclaw(source, places, {"GATEWAY": "x"}).advice)
+    assert "in this shell" not in said
+    found = import_openclaw(source, places, {"GATEWAY": "x"}).advice
+    assert any("variables: GATEWAY (a service does not have" in each for each in found)
 
 
 def test_it_makes_json5_alone(source: Path, places: Places) -> None:
