@@ -90,7 +90,11 @@ def _carry_rest(draft: Draft, section: Mapping[str, Any], found: list[OriginalAg
             else:
                 carry(draft, path, ("agents",), value, rules, STAYS)
         else:
-            draft.leave(path, "is empty" if value in ({}, []) else STAYS)
+            wrong = {"list": (list, "is not a list"), "entries": (Mapping, "is not an object")}
+            kind, reason = wrong.get(name, (object, ""))
+            if isinstance(value, kind):
+                reason = "is empty" if value in ({}, []) else STAYS
+            draft.leave(path, reason)
 
 
 def _carry_fields(draft: Draft, agent: OriginalAgent, target: Target) -> None:
@@ -226,6 +230,9 @@ def _move_port(draft: Draft, values: Mapping[str, Any]) -> None:
     ours = theirs + APART if theirs + APART < 65_536 else theirs - APART
     target = ("gateway", "port")
     reason = f"OpenClaw goes on with its agents at {theirs}"
+    given = _inside(values.get("gateway"), "port")
+    if given not in (None, theirs):
+        reason = f"is no port from 1 to 65535, so {DEFAULT_PORT} is taken for it; {reason}"
     earlier = [note for note in draft.notes if note.target == target]
     for note in earlier:
         draft.notes.remove(note)

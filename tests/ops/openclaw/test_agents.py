@@ -91,6 +91,24 @@ def test_two_agents_of_one_endpoint_have_its_address_both() -> None:
     assert made["a"] == made["b"]
 
 
+@pytest.mark.parametrize(
+    ("agents", "path", "reason"),
+    [
+        ({"list": {}}, "agents.list", "is not a list"),
+        ({"list": []}, "agents.list", "is empty"),
+        ({"entries": []}, "agents.entries", "is not an object"),
+        ({"entries": {}}, "agents.entries", "is empty"),
+    ],
+)
+def test_what_is_wrong_with_a_value_is_named(agents: Any, path: str, reason: str) -> None:
+    assert translated({"agents": agents}).left[path] == reason
+
+
+@pytest.mark.parametrize("port", ["x", 0, 70_000, True])
+def test_a_port_that_is_none_is_named(port: Any) -> None:
+    assert translated({"gateway": {"port": port}}).changed["gateway.port"].startswith("is no port")
+
+
 @pytest.mark.parametrize("wrong", [5, {}, {"entries": 5}, {"list": [5, {}]}, {"defaults": 5}])
 def test_what_is_no_agent_is_left(wrong: Any) -> None:
     found = translated({"agents": wrong})
