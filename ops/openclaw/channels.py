@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ops.openclaw.draft import Draft, FieldPlace, Target
-from ops.openclaw.people import is_group, people
+from ops.openclaw.groups import TOPICS, groups, may_open, people_list, policy, switch
 from ops.openclaw.rules import (
     Rule,
     Rules,
@@ -23,13 +23,11 @@ from ops.openclaw.rules import (
     so_anyway,
     words,
 )
-from ops.openclaw.variables import fill
 from runtime.config.check import join
 from workers.secrets import field_at
 
 STAYS = "Trunkline has no such channel: it stays with OpenClaw"
 BEHAVIOUR = "Trunkline has no such setting of a channel"
-GROUP = "Trunkline has no such setting of a group"
 TOKENS = {  # of the default account, where the file has none: the field, and OpenClaw's variable
     "telegram": {"botToken": "TELEGRAM_BOT_TOKEN"},
     "discord": {"token": "DISCORD_BOT_TOKEN"},
@@ -56,7 +54,7 @@ def carry_channels(draft: Draft, section: Any) -> None:
         elif not isinstance(fields, Mapping):
             draft.leave(path, "is not an object")
         else:
-            _carry_channel(draft, name, fields)
+            _carry_channel(draft, name, fields, section.get("defaults"))
     if "defaults" in section:
         _carry_defaults(draft, section["defaults"], carried_channels(draft))
 
@@ -66,12 +64,13 @@ def carried_channels(draft: Draft) -> list[str]:
     return list(draft.value(("channels",)) or {})
 
 
-def _carry_channel(draft: Draft, channel: str, fields: Mapping[str, Any]) -> None:
+def _carry_channel(draft: Draft, channel: str, fields: Mapping[str, Any], defaults: Any) -> None:
     path, base = join("channels", channel), ("channels", channel)
     accounts = fields.get("accounts")
     listed = dict(accounts) if isinstance(accounts, Mapping) else {}
     named = any(each != "default" for each in listed)
-    rules = _account_rules(channel, fields, {})
+    opens = may_open(defaults, fields, *listed.values())
+    rules = _account_rules(channel, fields, {}, opens=opens)
     for name, value in fields.items():
         place = FieldPlace(join(path, name), base, name)
         if name == "accounts":
@@ -95,8 +94,10 @@ def _carry_channel(draft: Draft, channel: str, fields: Mapping[str, Any]) -> Non
         inside = join(join(path, "accounts"), account_id)
         target = (*base, "accounts", account_id)
         if account != {}:
-            own_rules = _account_rules(channel, _mapping(account), fields)
-            carry(draft, inside, target, account, own_rules, BEHAVIOUR)
+            own = _effective(channel, account, fields, alone=len(listed) == 1)
+            own_rules = _account_rules(channel, _mapping(own), fields, opens=opens)
+            carry(draft, inside, target, own, own_rules, BEHAVIOUR)
+            _note_inherited(draft, inside, account, own)
             _limit_groups(draft, channel, inside, target, _mapping(account), fields)
         elif draft.has(target):
             draft.agree(inside, "has what stands in the channel")
@@ -105,6 +106,38 @@ def _carry_channel(draft: Draft, channel: str, fields: Mapping[str, Any]) -> Non
     default = (*base, "accounts", "default") if listed else base
     if not listed or "default" in listed:
         _tokens_of_environment(draft, path, default, TOKENS.get(channel, {}))
+
+
+def _effective(channel: str, account: Any, around: Mapping[str, Any], *, alone: bool) -> Any:
+    """Return the fields of an account of Telegram, of which two do not count as they stand.
+
+    ``allowFrom`` with ``*`` opens nothing that the channel's list of people restricts, and empty
+    ``groups`` of the only account are the channel's, which are not written again.
+    """
+    if channel != "telegram" or not isinstance(account, Mapping):
+        return account
+    own = dict(account)
+    theirs, outer = account.get("allowFrom"), around.get("allowFrom")
+    if isinstance(theirs, list) and isinstance(outer, list):
+        named = [each for each in theirs if str(each).strip() != "*"]
+        if len(named) < len(theirs) and any(str(each).strip() not in ("", "*") for each in outer):
+            own["allowFrom"] = named or outer
+    if alone and own.get("groups") == {} and around.get("groups"):
+        del own["groups"]
+    return own
+
+
+def _note_inherited(draft: Draft, path: str, account: Any, own: Any) -> None:
+    if not isinstance(account, Mapping):
+        return
+    place = join(path, "allowFrom")
+    if own.get("allowFrom") != account.get("allowFrom"):
+        earlier = next(note for note in draft.notes if note.path == place)
+        draft.notes.remove(earlier)
+        reason = "CLOSED: the channel's allowFrom restricts the * of an account"
+        draft.change(place, earlier.target, draft.value(earlier.target), reason)
+    if "groups" in account and "groups" not in own:
+        draft.agree(join(path, "groups"), "has those of the channel")
 
 
 def _of_one(channel: str, field: str) -> bool:
@@ -156,11 +189,20 @@ def _limit_groups(
     Here everybody in a group may talk unless it is said otherwise. ``around`` are the fields of the
     channel, which an account inherits.
     """
-    if channel != "telegram" or "groupAllowFrom" in fields or "groupAllowFrom" in around:
+    if channel not in ("telegram", "irc"):
         return
-    if fields.get("groupPolicy", around.get("groupPolicy", "allowlist")) != "allowlist":
+    if "groupAllowFrom" in fields or "groupAllowFrom" in around:
+        return
+    if fields.get("groupPolicy", around.get("groupPolicy")) in ("open", "disabled"):
         return
     outer = target[:2]
+    if channel == "irc":
+        heard = draft.has((*target, "groups")) or draft.has((*outer, "groups"))
+        if heard and not draft.has((*outer, "groupAllowFrom")):
+            where = f"{path}.groupAllowFrom (not set)"
+            reason = "CLOSED: without a list OpenClaw answers nobody in groups, Trunkline everybody"
+            draft.change(where, (*target, "groupAllowFrom"), [], reason)
+        return
     if around and "allowFrom" not in fields and draft.has((*outer, "groupAllowFrom")):
         return  # inherited
     where = f"{path}.groupAllowFrom (not set)"
@@ -176,27 +218,28 @@ def _limit_groups(
 
 
 def _account_rules(
-    channel: str, fields: Mapping[str, Any], around: Mapping[str, Any]
+    channel: str, fields: Mapping[str, Any], around: Mapping[str, Any], *, opens: bool
 ) -> dict[str, Rule]:
     """Return the rules for the fields of an account, or those of a channel for all of them."""
     forgeable = fields.get(NAME_MATCHING, around.get(NAME_MATCHING)) is True
-    listed = _listed(channel, forgeable=forgeable)
+    listed = people_list(channel, forgeable=forgeable)
     has_policy, has_list = "dmPolicy" in fields, "allowFrom" in fields
     off = _mapping(fields.get("dm")).get("enabled") is False
+    direct_policy = policy("pairing", "allowlist", "open", "disabled")
     first = "stands beside a field that counts first"
     direct: Rules = {
         "enabled": words({False: "disabled"}, "as dmPolicy", "dmPolicy")
         if off
         else so_anyway(lambda value: value is True, "is so", "is neither true nor false"),
-        "policy": left(first) if has_policy or off else same("dmPolicy"),
+        "policy": left(first) if has_policy or off else _to("dmPolicy", direct_policy),
         "allowFrom": left(first) if has_list else _to("allowFrom", listed),
     }
     common: dict[str, Rule] = {
         "enabled": same(),
         "name": same(),
-        "dmPolicy": left("dm.enabled is false, which counts first") if off else same(),
+        "dmPolicy": left("dm.enabled is false, which counts first") if off else direct_policy,
         "allowFrom": listed,
-        "groupPolicy": same(),
+        "groupPolicy": policy("open", "allowlist", "disabled"),
         "groupAllowFrom": listed,
         "proxy": same(),
         "healthMonitor": nested({"enabled": same()}),
@@ -213,16 +256,15 @@ def _account_rules(
             else "people are known by ids alone"
         ),
     }
-    return common | FIELDS[channel](listed)
+    return common | FIELDS[channel](listed, opens)
 
 
-def _telegram(listed: Rule) -> dict[str, Rule]:
-    topics = "a topic has no rule of its own; a binding can give it an agent"
+def _telegram(listed: Rule, opens: bool) -> dict[str, Rule]:
     group: Rules = {
-        "enabled": same(),
+        "enabled": switch,
         "requireMention": same(),
         "allowFrom": listed,
-        "topics": left(topics),
+        "topics": left(TOPICS),
         "groupPolicy": words({"disabled": False}, "as enabled", "enabled"),
     }
     webhook = so_anyway(lambda value: not value, "it asks for updates", "updates are asked for")
@@ -230,39 +272,39 @@ def _telegram(listed: Rule) -> dict[str, Rule]:
         "botToken": secret(),
         "tokenFile": secret_file("botToken"),
         "apiRoot": same(),
-        "groups": _groups("telegram", group),
+        "groups": groups("telegram", group, opens=opens),
         "webhookUrl": webhook,
     }
 
 
-def _discord(listed: Rule) -> dict[str, Rule]:
+def _discord(listed: Rule, opens: bool) -> dict[str, Rule]:
     room: Rules = {
-        "enabled": same(),
-        "allow": same("enabled"),
+        "enabled": switch,
+        "allow": switch,
         "requireMention": same(),
         "users": listed,
-        "roles": same(),
+        "roles": listed,
     }
     guild: Rules = {
         "requireMention": same(),
         "users": listed,
-        "roles": same(),
-        "channels": _groups("discord", room),
+        "roles": listed,
+        "channels": groups("discord", room, opens=opens, rooms=True),
     }
-    return {"token": secret(), "guilds": _groups("discord", guild)}
+    return {"token": secret(), "guilds": groups("discord", guild, opens=opens)}
 
 
-def _slack(listed: Rule) -> dict[str, Rule]:
+def _slack(listed: Rule, opens: bool) -> dict[str, Rule]:
     room: Rules = {
-        "enabled": same(),
-        "allow": same("enabled"),
+        "enabled": switch,
+        "allow": switch,
         "requireMention": same(),
         "users": listed,
     }
     return {
         "botToken": secret(),
         "appToken": secret(),
-        "channels": _groups("slack", room),
+        "channels": groups("slack", room, opens=opens),
         "mode": so_anyway(
             lambda value: value == "socket",
             "Trunkline connects by Socket Mode alone",
@@ -271,8 +313,8 @@ def _slack(listed: Rule) -> dict[str, Rule]:
     }
 
 
-def _irc(listed: Rule) -> dict[str, Rule]:
-    group: Rules = {"enabled": same(), "requireMention": same(), "allowFrom": listed}
+def _irc(listed: Rule, opens: bool) -> dict[str, Rule]:
+    group: Rules = {"enabled": switch, "requireMention": same(), "allowFrom": listed}
     nickserv: Rules = {
         "enabled": so_anyway(lambda value: value is True, "is so", "delete nickserv by hand"),
         "service": same(),
@@ -292,7 +334,7 @@ def _irc(listed: Rule) -> dict[str, Rule]:
         "password": secret(),
         "passwordFile": secret_file("password"),
         "channels": same(),
-        "groups": _groups("irc", group),
+        "groups": groups("irc", group, opens=opens),
         "nickserv": _nickserv(nickserv),
     }
 
@@ -311,58 +353,6 @@ def _nickserv(rules: Rules) -> Rule:
             draft.leave(place.path, "is turned off")
         else:
             nested(rules, "Trunkline has no such setting of NickServ")(draft, place, value)
-
-    return rule
-
-
-def _groups(channel: str, rules: Rules) -> Rule:
-    """Return the rule for an object of groups by their ids."""
-
-    def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
-        if not isinstance(value, Mapping):
-            draft.leave(place.path, "is not an object")
-        elif not value:
-            draft.take(place.path, (*place.base, place.name), {})
-        for group, fields in value.items() if isinstance(value, Mapping) else ():
-            inside = place.inside(group)
-            if not is_group(channel, group):
-                draft.leave(inside.path, "is named by its name: put its id in the place of that")
-            elif fields == {}:
-                draft.take(inside.path, (*inside.base, group), {})
-            elif (rooms := _mapping(_mapping(fields).get("channels"))) and not any(
-                is_group(channel, each) for each in rooms
-            ):  # without them all rooms would be heard
-                draft.leave(inside.path, "its channels are named by their names: put in their ids")
-            else:
-                carry(draft, inside.path, (*inside.base, group), fields, rules, GROUP)
-                if not draft.has((*inside.base, group)):  # listed is what it is, all the same
-                    draft.change(
-                        f"{inside.path} (listed)", (*inside.base, group), {}, "without its settings"
-                    )
-
-    return rule
-
-
-def _listed(channel: str, *, forgeable: bool) -> Rule:
-    """Return the rule for a list of people."""
-
-    def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
-        found = fill(value, draft.variables)
-        target = (*place.base, place.name)
-        if not isinstance(found.value, list) or found.missing:
-            # Without a list everybody would be admitted.
-            reason = "is no list, or has a variable that is not set: nobody until you list them"
-            draft.change(place.path, target, [], reason)
-            return
-        draft.used_variables.update(found.inline)
-        kept, lost = people(channel, found.value, forgeable=forgeable)
-        if not lost and kept == value:
-            draft.take(place.path, target, kept)
-        else:
-            said = [f"without {', '.join(lost)}: no id of {channel}"] if lost else []
-            if kept != [each for each in value if str(each) not in lost]:
-                said.append("ids as Trunkline writes them")
-            draft.change(place.path, target, kept, "; ".join(said))
 
     return rule
 

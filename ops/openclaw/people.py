@@ -21,7 +21,7 @@ _PEOPLE = {
     "telegram": re.compile(r"\d{1,20}\Z"),
     "discord": re.compile(r"<?@?!?(\d{1,20})>?\Z"),
     "slack": re.compile(r"[UW][A-Z0-9]{2,}\Z"),
-    "irc": re.compile(r"[^\s!@,]+(?=![^\s!]*@|\Z)"),
+    "irc": re.compile(r"[^\s!@,*?]+\Z"),
 }
 _GROUPS: Mapping[str, Callable[[str], bool]] = {
     "telegram": lambda group: bool(re.match(r"-?\d{1,20}\Z", group)),
@@ -35,9 +35,9 @@ def person(channel: str, entry: object, *, forgeable: bool = False) -> str | int
     """Return an entry of a list as we write it; ``None`` for what names nobody by an id.
 
     With ``forgeable`` a nick of IRC counts for whoever uses it, as it does in OpenClaw with
-    ``dangerouslyAllowNameMatching``.
+    ``dangerouslyAllowNameMatching``. Without it, and in a mask, a nick alone admits nobody there.
     """
-    if isinstance(entry, int) and not isinstance(entry, bool):
+    if channel != "irc" and isinstance(entry, int) and not isinstance(entry, bool):
         return entry
     if not isinstance(entry, str):
         return None
@@ -47,10 +47,10 @@ def person(channel: str, entry: object, *, forgeable: bool = False) -> str | int
     if prefix := _PREFIXES[channel].match(text):
         text = text[prefix.end() :]
     found = _PEOPLE[channel].match(text)
-    if found is None:
+    if found is None or (channel == "irc" and not forgeable):
         return None
     name = found[found.lastindex or 0]
-    return f"{UNVERIFIED}{name}" if forgeable and channel == "irc" else name
+    return f"{UNVERIFIED}{name}" if channel == "irc" else name
 
 
 def people(

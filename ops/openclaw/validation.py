@@ -16,9 +16,13 @@ from runtime.config.places import Places
 from runtime.config.text.json5_edit import render
 from workers.secrets import without_secrets
 
-ADMITTING = ("allowFrom", "groupAllowFrom", "users", "roles")  # lists: without one all may talk
+CLOSED = {  # of channels: without a list all may talk, without the others more than before
+    **{name: [] for name in ("allowFrom", "groupAllowFrom", "users", "roles")},
+    **dict.fromkeys(("dmPolicy", "groupPolicy"), "allowlist"),
+    "enabled": False,
+}
 DEFAULT_AGENT = ("agents", "default")  # without it echo would answer
-NOBODY = "nobody, until you list them"
+NOBODY = "CLOSED: nobody until you set it right"
 HEAD = """\
 // Made by `trunkline import openclaw` of {source}.
 // `trunkline config validate` tells whether a change is right.
@@ -53,8 +57,9 @@ def _withdraw(draft: Draft, problem: Problem) -> bool:
     reason = f"Trunkline refuses it: {without_secrets(str(problem), '…')}"
     exact = [note for note in draft.notes if note.target and _is_at(place, note.place)]
     for note in exact:
-        if note.target[-1] in ADMITTING and draft.value(note.target) not in (None, []):
-            _replace(draft, note, [], f"{reason}; {NOBODY}")
+        closed = CLOSED.get(note.target[-1]) if note.target[0] == "channels" else None
+        if closed is not None and draft.value(note.target) not in (None, closed):
+            _replace(draft, note, closed, f"{reason}; {NOBODY}")
         elif note.target == DEFAULT_AGENT and draft.value(note.target) != "none":
             _replace(draft, note, "none", f"{reason}; nobody is answered until you name one")
         else:

@@ -43,7 +43,7 @@ def channel_of(name: str, fields: Any, **more: Any) -> Any:
         ("irc", {"host": "irc.example", "nick": "bot", "nickserv": {"password": "p"}},
          {"server": "irc.example", "nick": "bot", "nickserv": {"password": "p"}}),
         ("irc", {"nickserv": {"enabled": False, "password": "p"}}, None),
-        ("irc", {"allowFrom": ["ann!u@h"], "dangerouslyAllowNameMatching": True},
+        ("irc", {"allowFrom": ["ann", "bob!u@h"], "dangerouslyAllowNameMatching": True},
          {"allowFrom": ["unverified:ann"]}),
         ("whatsapp", {"allowFrom": ["+1"]}, None),
     ],
@@ -88,7 +88,8 @@ def test_no_more_people_are_admitted_in_groups_than_before(theirs: Any, ours: An
 
 def test_a_server_whose_rooms_cannot_be_named_is_not_heard_as_a_whole() -> None:
     fields = {"guilds": {"1": {"channels": {"general": {}}, "users": ["2"]}}}
-    assert channel_of("discord", fields) is None
+    closed = {"channels": {"*": {"enabled": False}}, "users": ["2"]}
+    assert channel_of("discord", fields) == {"guilds": {"1": closed}}
 
 
 def test_the_channels_own_token_is_that_of_the_default_account() -> None:

@@ -25,8 +25,11 @@ from ops.openclaw.people import is_group, people, person
         ("slack", "user:U12AB", "U12AB"),
         ("slack", "slack:U12AB", "U12AB"),
         ("slack", "ann", None),
-        ("irc", "ann", "ann"),
-        ("irc", "ann!user@host", "ann"),
+        ("irc", "*", "*"),
+        ("irc", "ann", None),
+        ("irc", "ann!user@host", None),
+        ("irc", "eve!*@*", None),
+        ("irc", 5, None),
         ("irc", "user@host", None),
         ("irc", "two words", None),
         ("irc", None, None),
@@ -37,7 +40,8 @@ def test_an_entry_of_a_list(channel: str, entry: object, ours: object) -> None:
 
 
 def test_a_nick_that_anybody_may_use_is_marked() -> None:
-    assert person("irc", "ann!user@host", forgeable=True) == "unverified:ann"
+    assert person("irc", "ann", forgeable=True) == "unverified:ann"
+    assert person("irc", "ann!user@host", forgeable=True) is None
     assert person("irc", "*", forgeable=True) == "*"
     assert person("telegram", "1", forgeable=True) == "1"
 

@@ -35,7 +35,6 @@ def pruned(values: dict[str, Any]) -> tuple[Translated, Draft]:
         ({"gateway": {"bind": "lan", "auth": {"mode": "none"}}}, "gateway.bind"),
         ({"session": {"dmScope": "everybody"}}, "session.dmScope"),
         ({"messages": {"queue": {"cap": -1}}}, "messages.queue.cap"),
-        ({"channels": {"telegram": {"dmPolicy": "x"}}}, "channels.telegram.dmPolicy"),
         ({"channels": {"irc": {"accounts": {"a": {"host": "h", "nick": "1 x"}}}}},
          "channels.irc.accounts.a.nick"),
         ({"channels": {"telegram": {"proxy": "http://u:hush@h"}}}, "channels.telegram.proxy"),
@@ -60,6 +59,12 @@ def test_what_is_refused_is_left_with_the_reason(values: dict[str, Any], left: s
     found, _ = pruned(values)
     assert left in found.left
     assert "hush" not in str(found)
+
+
+def test_a_switch_that_is_refused_is_off() -> None:
+    found, _ = pruned({"channels": {"telegram": {"accounts": {"a": {"enabled": "x"}}}}})
+    assert found.config["channels"]["telegram"]["accounts"]["a"] == {"enabled": False}
+    assert "CLOSED" in found.changed["channels.telegram.accounts.a.enabled"]
 
 
 def test_a_list_that_is_refused_admits_nobody() -> None:
