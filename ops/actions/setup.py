@@ -29,7 +29,7 @@ from ops.actions.setup_plan import (
     undoing,
     wrong_answer,
 )
-from ops.exits import OperatorError, UsageFailure
+from ops.exits import ExitCode, OperatorError, UsageFailure
 from ops.output import commands
 from ops.output.text import clean
 from runtime.config.files import make_private
@@ -39,6 +39,7 @@ from workers.registry import ID, ID_RULE, Manifests, manifests
 
 Run = Callable[[Sequence[str]], object]  # a command of trunkline; raises what it fails with
 FIRST = "telegram"
+CHOICE = "choice"  # the name of a question with fixed answers
 TRIES = 5  # wrong answers to one question, so that a script with a terminal comes to an end
 
 
@@ -91,8 +92,8 @@ def set_up(places: Places, run: Run) -> None:
 def carry_out(made: Plan, run: Run) -> None:
     """Write the secrets and run the commands.
 
-    What changes the configuration cannot be interrupted, and is taken back when a later command
-    refuses. A command that waits can be interrupted; nothing is half done then.
+    What changes the configuration is finished though Ctrl-C comes, and is taken back when a later
+    command refuses. Raises ``OperatorError``, exit 130, with what stands after an interruption.
     """
     first = [command for command in made.commands if command[0] == "up"]
     last = [command for command in made.commands if command[0] == "wait"]
@@ -100,7 +101,7 @@ def carry_out(made: Plan, run: Run) -> None:
         run(command)
     done: list[Sequence[str]] = []
     written: list[Path] = []
-    with _uninterrupted():
+    with _uninterrupted() as noted:
         try:
             for path, secret in made.secrets.items():
                 make_private(path.parent)
@@ -113,8 +114,28 @@ def carry_out(made: Plan, run: Run) -> None:
         except BaseException:
             _take_back(done, written, run)
             raise
-    for command in last:
-        run(command)
+    if noted:
+        raise _stands(last)
+    try:
+        for command in last:
+            run(command)
+    except KeyboardInterrupt:
+        raise _stands(last) from None
+    except OperatorError as error:
+        if error.exit == ExitCode.INTERRUPTED:
+            raise _stands(last) from None
+        raise
+
+
+def _stands(last: Sequence[Sequence[str]]) -> OperatorError:
+    """Return what is printed of a setup that was interrupted when all was configured."""
+    looks = "; ".join(
+        f"`trunkline channels describe {command[1]}` shows how it is" for command in last
+    )
+    return OperatorError(
+        f"interrupted; all is configured and stays{f': {looks}' if looks else ''}",
+        ExitCode.INTERRUPTED,
+    )
 
 
 def _take_back(done: Sequence[Sequence[str]], written: Sequence[Path], run: Run) -> None:
@@ -126,13 +147,20 @@ def _take_back(done: Sequence[Sequence[str]], written: Sequence[Path], run: Run)
 
 
 @contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Let Ctrl-C wait until the block is over."""
+def _uninterrupted() -> Iterator[list[int]]:
+    """Note Ctrl-C instead of raising it; the list is complete once the block is over.
+
+    The mask is for programs that are started here, and holds for this thread alone: of a process
+    with several threads, another one may take the signal. The handler is for that.
+    """
+    noted: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: noted.append(number))
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
     try:
-        yield
+        yield noted
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
+        signal.signal(signal.SIGINT, before)
 
 
 class _Dialog:
@@ -153,7 +181,8 @@ class _Dialog:
             wrong = wrong_answer(question, answer, check)
             if wrong is None:
                 return answer
-            print(clean(f"  {question.text} {wrong}"))
+            what = "The answer" if question.name == CHOICE else question.text
+            print(clean(f"  {what} {wrong}"))
         raise OperatorError(f"no answer to {question.text!r} was right: nothing was done")
 
     def choose(self, text: str, choices: Mapping[str, str], default: str) -> str:
@@ -168,7 +197,7 @@ class _Dialog:
         def wrong(answer: str) -> str | None:
             return None if read_choice(answer, names) else f"is one of {', '.join(names)}"
 
-        answer = self.ask(SetupQuestion("choice", text, default), wrong)
+        answer = self.ask(SetupQuestion(CHOICE, text, default), wrong)
         return read_choice(answer, names) or default
 
     def fields(self, questions: Sequence[SetupQuestion]) -> tuple[dict[str, str], dict[str, str]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ async def test_ctrl_c_leaves_nothing(state: Path) -> None:
     async with on_terminal(state, "setup") as screen:
         await screen.shows("Choose [telegram]: ")
         screen.types("nonsense\n")
-        await screen.shows("is one of")
+        await screen.shows("The answer is one of")
         screen.types("\n")
         await screen.shows("Name of the account [main]: ")
         screen.types("\n")
@@ -93,6 +94,37 @@ def test_what_is_refused_takes_back_what_was_done(tmp_path: Path, fails: list[st
     taken_back = [["agents", "remove", "main"]] if fails == ACCOUNT else []
     assert ran == [["up"], AGENT, *([ACCOUNT] if fails == ACCOUNT else []), *taken_back]
     assert not hidden.exists()
+
+
+def ctrl_c(command: Sequence[str], at: list[str]) -> None:
+    if command == at:
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def refused_with_130(command: Sequence[str], at: list[str]) -> None:
+    if command == at:
+        raise OperatorError("`trunkline wait irc:a` failed", ExitCode.INTERRUPTED)
+
+
+@pytest.mark.parametrize(
+    ("interrupt", "at"),
+    [(ctrl_c, AGENT), (ctrl_c, ACCOUNT), (ctrl_c, WAIT), (refused_with_130, WAIT)],
+)
+def test_ctrl_c_lets_it_finish_and_says_what_stands(
+    tmp_path: Path, interrupt: Callable[[Sequence[str], list[str]], None], at: list[str]
+) -> None:
+    ran: list[Sequence[str]] = []
+
+    def run(command: Sequence[str]) -> None:
+        ran.append(command)
+        interrupt(command, at)
+
+    hidden = tmp_path / "secrets" / "a"
+    with pytest.raises(OperatorError, match=r"all is configured.*channels describe irc:a") as found:
+        carry_out(Plan({hidden: "x"}, [AGENT, ACCOUNT, WAIT]), run)
+    assert found.value.exit == ExitCode.INTERRUPTED
+    assert ran == [AGENT, ACCOUNT, WAIT][: 3 if at == WAIT else 2]
+    assert hidden.exists()
 
 
 def test_in_the_end_it_waits(tmp_path: Path) -> None:
