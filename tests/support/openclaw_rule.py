@@ -1,4 +1,7 @@
-"""Decides whom OpenClaw 2026.9 answers, as its documentation and its code have it. Pure.
+"""Decides whom OpenClaw answers. Pure.
+
+Telegram's part follows the code of 2026.9.6. That release has no code of the other three: their
+parts follow its documentation, and published sources of other versions.
 
 Where it is not sure, the model admits: a test that asks whom it refuses then asks for less.
 """
