@@ -12,9 +12,11 @@ from typing import Annotated
 import typer
 
 from ops.cli.entry import KEYS
+from ops.cli.help import TOPICS
 from ops.cli.tree import CommandInfo, commands, root_options
 from ops.commands.options import command_app
 from ops.exits import UsageFailure
+from workers.registry import manifests
 
 app = command_app()
 
@@ -152,8 +154,8 @@ PLACES = {
     "zsh": "~/.zfunc/_trunkline",
     "fish": "~/.config/fish/completions/trunkline.fish",
 }
-# What sed prints of the keys: all of them, or the ids of agents.
-ACCOUNTS, AGENTS = "p", "s/^agent://p"
+# What sed prints of the keys: all of them, those of the local channel, or the ids of agents.
+ACCOUNTS, LOCAL, AGENTS = "p", "/^local:/p", "s/^agent://p"
 
 Case = Callable[[str, str], Iterator[str]]
 
@@ -197,10 +199,22 @@ def _words(found: list[CommandInfo]) -> Iterator[tuple[str, str]]:
     yield "", " ".join([*first, *options])
     for command in found:
         names = [name for option in command.options for name in option.names]
-        yield " ".join(command.path), " ".join([*command.children, *names, "--help"])
+        yield (
+            " ".join(command.path),
+            " ".join([*command.children, *_values(command, first), *names, "--help"]),
+        )
+
+
+def _values(command: CommandInfo, first: list[str]) -> list[str]:
+    """Return what an argument may be, where that is known as the script is made."""
+    if command.path == ("help",):
+        return [*TOPICS, *first]
+    return sorted(manifests()) if command.path == ("config", "example") else []
 
 
 def _keys(command: CommandInfo) -> str:
+    if command.path == ("chat",):
+        return LOCAL
     return ACCOUNTS if command.takes_accounts else AGENTS if command.takes_agents else ""
 
 

@@ -46,6 +46,11 @@ def bash_script(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("trunkline agents stop ", ["main"]),
         ("trunkline --prof", ["--profile"]),
         ("trunkline sessions show x", []),
+        ("trunkline chat ", ["local:demo", "local:other"]),
+        ("trunkline chat i", []),
+        ("trunkline help pha", ["phases"]),
+        ("trunkline help deadl", ["deadletters"]),
+        ("trunkline config example tele", ["telegram"]),
         ("trunkline nothing ", None),
     ],
 )
