@@ -22,6 +22,7 @@ from runtime.config.places import Places
 from runtime.config.worker_spec import WorkerSpec
 from runtime.supervisor.surroundings import write_error
 
+SECRETS = "secrets"  # beside the configuration: where a setup writes what was typed
 CHANGES = ("added", "changed", "removed")  # the lists of accounts in the answer of a reload
 
 
@@ -86,6 +87,21 @@ def _remove(
         holds.release_all([key])
         holds.write()
     _report(places, key, "removed", reloaded, " and its hold forgotten" if held else "", as_json)
+    _hint(key, *(f"its secret stays in {path}: remove it yourself" for path in _left(places, key)))
+
+
+def _left(places: Places, key: str) -> list[Path]:
+    """Return the files with secrets that a setup has written for ``key``, and nothing refers to.
+
+    They stay: a person has typed them, and may know them from nowhere else.
+    """
+    stem = f"{key.replace(':', '.')}."
+    text = places.config_path.read_text()
+    return [
+        path
+        for path in sorted((places.config_path.parent / SECRETS).glob(f"{stem}*"))
+        if "." not in path.name.removeprefix(stem) and str(path) not in text
+    ]
 
 
 def show_reload(target: RuntimeTarget, *, as_json: bool) -> None:

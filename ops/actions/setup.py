@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ipc.files import write_atomically
+from ops.actions.config_edit import SECRETS
 from ops.actions.keyboard import Keyboard
 from ops.actions.setup_plan import (
     AGENTS,
@@ -71,7 +72,7 @@ def set_up(places: Places, run: Run) -> None:
         agent,
         agent_fields,
         agent_secrets,
-        places.config_path.parent / "secrets",
+        places.config_path.parent / SECRETS,
         running=_is_running(places),
         agents=agents,
     )
@@ -139,11 +140,11 @@ def _stands(last: Sequence[Sequence[str]]) -> OperatorError:
 
 
 def _take_back(done: Sequence[Sequence[str]], written: Sequence[Path], run: Run) -> None:
+    for path in written:  # first: a removal names the files that stay
+        path.unlink(missing_ok=True)
     for command in reversed(done):
         with contextlib.suppress(OperatorError):
             run(undoing(command) or [])
-    for path in written:
-        path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -170,3 +170,19 @@ async def test_a_wrong_file_is_not_taken_over(tmp_path: Path) -> None:
         assert (code, err) == (ExitCode.OK, "")
         assert "added: local:two" in out
         await daemon.wait_phase("local:two", "running")
+
+
+def test_a_secret_that_a_setup_has_written_stays_and_is_named(
+    cli: CommandLine, state: Path
+) -> None:
+    (state / "secrets").mkdir()
+    for name in ("local.a.token", "local.a.b.token", "local.c.token"):
+        (state / "secrets" / name).write_text("x")
+    (state / "trunkline.json5").write_text(
+        "{gateway: {auth: {token: 't'}}, channels: {local: {accounts: {a: {}, c: {}}}}}"
+    )
+    result = cli("channels remove local:a")
+    assert result.code == 0
+    assert f"its secret stays in {state}/secrets/local.a.token" in result.err
+    assert result.err.count("stays in") == 1
+    assert (state / "secrets" / "local.a.token").exists()
