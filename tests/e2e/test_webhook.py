@@ -149,6 +149,7 @@ async def test_a_worker_killed_between_receipt_and_answer_costs_nothing(tmp_path
             try:
                 os.kill(worker, signal.SIGCONT)
                 await daemon.wait(lambda now: now["accounts"][KEY]["messagesIn"] == 1)
+                await until_idle(worker)
                 os.kill(daemon.pid, signal.SIGSTOP)
                 os.kill(worker, signal.SIGKILL)
             finally:
@@ -218,6 +219,22 @@ async def until_passed_on(daemon: Daemon) -> None:
         while await in_flight(daemon) == 0:  # noqa: ASYNC110 - another process changes it
             await asyncio.sleep(0.01)
     assert (await post(daemon, b"{}", key=CALM))[0] == 400
+
+
+async def until_idle(pid: int) -> None:
+    """Wait until no thread of a process has anything to do: what it has said has left it.
+
+    A beat tells of a message before the message itself has gone to the gateway.
+    """
+    async with asyncio.timeout(PATIENCE):
+        while states_of_threads(pid) != {"S"}:  # noqa: ASYNC110 - another process changes it
+            await asyncio.sleep(0.001)
+
+
+def states_of_threads(pid: int) -> set[str]:
+    """Return the states of the threads of a process, ``S`` for one that sleeps (proc(5))."""
+    stats = [each.read_text() for each in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return {each.rpartition(") ")[2][0] for each in stats}
 
 
 async def in_flight(daemon: Daemon) -> int:

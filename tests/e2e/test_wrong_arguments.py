@@ -204,7 +204,7 @@ def rows(url: str) -> list[Row]:
             ExitCode.ERROR,
             "local:nobody",
         ),
-        *((["cron", verb, "none"], ExitCode.ERROR, "not found: none") for verb in JOBS),
+        *((["cron", verb, "none"], ExitCode.ERROR, "unknown job 'none'") for verb in JOBS),
         (["cron", "add", "--name", "x"], ExitCode.USAGE, "--message"),
         ([*cron, "--every", "soon"], ExitCode.USAGE, "no duration"),
         ([*cron, "--every", "5m", "--at", "5m"], ExitCode.USAGE, "one of --at"),

@@ -93,8 +93,9 @@ async def test_without_room_nothing_is_taken_until_there_is(
         worker = await rig.worker(KEY, **ON)
         journal = rig.parts.intake.journal
         assert journal is not None
-        held = asyncio.Event()
-        job = asyncio.create_task(_hold(journal, held))
+        begun, held = asyncio.Event(), asyncio.Event()
+        job = asyncio.create_task(_hold(journal, begun, held))
+        await begun.wait()
         for seq in range(1, 6):
             worker.say(seq, text="x" * 900)
         await until(lambda: rig.parts.data_link.dropped["journal full"] == 3)
@@ -112,11 +113,12 @@ async def test_without_room_nothing_is_taken_until_there_is(
             await acked(worker, seq)
 
 
-async def _hold(journal: Any, until_set: asyncio.Event) -> None:
-    """Keep the writer's thread busy until an event of the loop is set."""
+async def _hold(journal: Any, begun: asyncio.Event, until_set: asyncio.Event) -> None:
+    """Keep the writer's thread busy until an event of the loop is set; set ``begun`` first."""
     loop = asyncio.get_running_loop()
 
     def wait(database: Database) -> None:
+        loop.call_soon_threadsafe(begun.set)
         asyncio.run_coroutine_threadsafe(until_set.wait(), loop).result(10)
 
     await journal.run(wait)
