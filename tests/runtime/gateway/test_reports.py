@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from ipc.frames.websocket import Event
+from runtime.gateway.figures.history_ring import HistoryRing
 from runtime.gateway.journal.database import Database
 from runtime.gateway.journal.interface import Keep
 from runtime.gateway.journal.records import Outcome, Place, Record
@@ -104,6 +105,7 @@ NOT_KEPT = (
     asyncio.AbstractEventLoop,
     asyncio.Future,
     Place,  # is in the journal's file, for an account that comes back
+    HistoryRing,  # has the figures of an account for a day, also of one that is no more
 )
 
 
