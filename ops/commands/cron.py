@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ops.commands.gateway_calls import call_gateway
 from ops.commands.option_groups import RuntimeOptions, command
 from ops.commands.options import command_app
 from ops.exits import UsageFailure
@@ -71,7 +72,7 @@ RUN_COLUMNS = {
 @command(app, "list")
 def list_(*, everything: All = False, options: RuntimeOptions) -> None:
     """Show the scheduled jobs, those that are due first."""
-    answer = _ask(options, "cron.list", {"includeDisabled": everything, "limit": 200})
+    answer = call_gateway(options, "cron.list", {"includeDisabled": everything, "limit": 200})
     if options.json:
         show_json(answer)
         return
@@ -128,7 +129,7 @@ def add(
         params |= {"sessionTarget": "isolated", "payload": payload}
     beside = {"agentId": agent, "delivery": delivery, "catchUp": catch_up}
     params |= {key: value for key, value in beside.items() if value is not None}
-    answer = _ask(options, "cron.add", params)
+    answer = call_gateway(options, "cron.add", params)
     if channel is not None:
         from ops.actions.cron import no_account
         from runtime.supervisor.surroundings import write_error
@@ -184,12 +185,6 @@ def _ask_about(options: RuntimeOptions, method: str, params: dict[str, Any]) -> 
     from ops.actions.cron import ask_about_job
 
     return ask_about_job(options.target, method, params)
-
-
-def _ask(options: RuntimeOptions, method: str, params: dict[str, Any]) -> Any:
-    from ops.actions.ask import ask_gateway
-
-    return ask_gateway(options.target, method, params)
 
 
 def _when(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from ops.commands.gateway_calls import call_and_show, call_gateway
 from ops.commands.option_groups import RuntimeOptions, command
 from ops.commands.options import command_app
 from ops.output.show import show_fields, show_json
@@ -30,7 +31,7 @@ COLUMNS = {
 def list_(*, account: Account = None, limit: Limit = 100, options: RuntimeOptions) -> None:
     """Show the messages that were given up, the oldest first."""
     params = {"limit": limit} | ({"account": account} if account else {})
-    answer = _ask(options, "deadletters.list", params)
+    answer = call_gateway(options, "deadletters.list", params)
     if options.json:
         show_json(answer)
         return
@@ -42,34 +43,19 @@ def list_(*, account: Account = None, limit: Limit = 100, options: RuntimeOption
 @command(app)
 def show(*, letter: Letter, options: RuntimeOptions) -> None:
     """Show one of them with its text, and the parts of it that were sent."""
-    show_json(_ask(options, "deadletters.show", {"id": letter}))
+    show_json(call_gateway(options, "deadletters.show", {"id": letter}))
 
 
 @command(app)
 def retry(*, letter: Letter, options: RuntimeOptions) -> None:
     """Send it after all; one that is `unknown` may have been sent, and is perhaps sent twice."""
-    _do(options, "deadletters.retry", letter, "queued")
+    call_and_show(options, "deadletters.retry", {"id": letter}, "queued")
 
 
 @command(app)
 def discard(*, letter: Letter, options: RuntimeOptions) -> None:
     """Give it up for good."""
-    _do(options, "deadletters.discard", letter, "discarded")
-
-
-def _do(options: RuntimeOptions, method: str, letter: str, done: str) -> None:
-    """Call ``method``; print ``done``, or the answer as JSON."""
-    answer = _ask(options, method, {"id": letter})
-    if options.json:
-        show_json(answer)
-    else:
-        print(done)
-
-
-def _ask(options: RuntimeOptions, method: str, params: dict[str, Any]) -> Any:
-    from ops.actions.ask import ask_gateway
-
-    return ask_gateway(options.target, method, params)
+    call_and_show(options, "deadletters.discard", {"id": letter}, "discarded")
 
 
 def _age(milliseconds: float) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from ops.commands.gateway_calls import call_and_show, call_gateway
 from ops.commands.option_groups import RuntimeOptions, command
 from ops.commands.options import command_app
 from ops.output.show import show_fields, show_json
@@ -27,7 +28,7 @@ COLUMNS = {
 @command(app, "list")
 def list_(*, options: RuntimeOptions) -> None:
     """Show the devices that wait and those that are paired."""
-    answer = _ask(options, "device.pair.list", {})
+    answer = call_gateway(options, "device.pair.list", {})
     if options.json:
         show_json(answer)
         return
@@ -41,49 +42,34 @@ def list_(*, options: RuntimeOptions) -> None:
 @command(app)
 def approve(*, request: Request, options: RuntimeOptions) -> None:
     """Approve a device that waits, with the role and scopes it asked for."""
-    _do(options, "device.pair.approve", {"requestId": request}, "approved")
+    call_and_show(options, "device.pair.approve", {"requestId": request}, "approved")
 
 
 @command(app)
 def reject(*, request: Request, options: RuntimeOptions) -> None:
     """Reject the request of a device."""
-    _do(options, "device.pair.reject", {"requestId": request}, "rejected")
+    call_and_show(options, "device.pair.reject", {"requestId": request}, "rejected")
 
 
 @command(app)
 def remove(*, device: Device, options: RuntimeOptions) -> None:
     """Forget a device and its tokens."""
-    _do(options, "device.pair.remove", {"deviceId": device}, "removed")
+    call_and_show(options, "device.pair.remove", {"deviceId": device}, "removed")
 
 
 @command(app)
 def rename(*, device: Device, name: str, options: RuntimeOptions) -> None:
     """Give a paired device a name."""
-    _do(options, "device.pair.rename", {"deviceId": device, "label": name}, "renamed")
+    call_and_show(options, "device.pair.rename", {"deviceId": device, "label": name}, "renamed")
 
 
 @command(app)
 def rotate(*, device: Device, role: Role = "operator", options: RuntimeOptions) -> None:
     """Replace a device's token."""
-    _do(options, "device.token.rotate", {"deviceId": device, "role": role}, "rotated")
+    call_and_show(options, "device.token.rotate", {"deviceId": device, "role": role}, "rotated")
 
 
 @command(app)
 def revoke(*, device: Device, role: Role = "operator", options: RuntimeOptions) -> None:
     """Revoke a device's token."""
-    _do(options, "device.token.revoke", {"deviceId": device, "role": role}, "revoked")
-
-
-def _do(options: RuntimeOptions, method: str, params: dict[str, Any], done: str) -> None:
-    """Call ``method``; print ``done``, or the answer as JSON."""
-    answer = _ask(options, method, params)
-    if options.json:
-        show_json(answer)
-    else:
-        print(done)
-
-
-def _ask(options: RuntimeOptions, method: str, params: dict[str, Any]) -> Any:
-    from ops.actions.ask import ask_gateway
-
-    return ask_gateway(options.target, method, params)
+    call_and_show(options, "device.token.revoke", {"deviceId": device, "role": role}, "revoked")

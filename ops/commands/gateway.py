@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ops.commands import service
+from ops.commands.gateway_calls import call_gateway
 from ops.commands.option_groups import LocalOptions, RuntimeOptions, command
 from ops.commands.options import Timeout, command_app, json_object
 from ops.commands.service import Credential, Force, ServiceOptions
@@ -27,17 +28,13 @@ def call(
     options: RuntimeOptions,
 ) -> None:
     """Call any method of the gateway and print its answer as JSON."""
-    from ops.actions.ask import ask_gateway
-
-    show_json(ask_gateway(options.target, method, json_object(params), timeout))
+    show_json(call_gateway(options, method, json_object(params), timeout))
 
 
 @command(app)
 def health(*, timeout: Timeout = 10.0, options: RuntimeOptions) -> None:
     """Ask the gateway for its health; exits 0 when it is fine."""
-    from ops.actions.ask import ask_gateway
-
-    answer = ask_gateway(options.target, "health", {}, timeout)
+    answer = call_gateway(options, "health", {}, timeout)
     well = not isinstance(answer, dict) or answer.get("ok", True)
     if options.json:
         show_json(answer)

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ops.commands.gateway_calls import call_gateway
 from ops.commands.option_groups import RuntimeOptions, command
 from ops.commands.options import Timeout, command_app
 from ops.connect.selection import split
@@ -96,9 +97,7 @@ def address_of(media: str) -> str:
 @command(app)
 def send(*, message: MessageOptions, timeout: Timeout = 30.0, options: RuntimeOptions) -> None:
     """Send a message; exits 0 once the platform has taken it, with --queue once it is stored."""
-    from ops.actions.ask import ask_gateway
-
-    sent = ask_gateway(options.target, "send", message.params(), timeout)
+    sent = call_gateway(options, "send", message.params(), timeout)
     if options.json:
         show_json(sent)
     elif message.queue:

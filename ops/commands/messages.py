@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ops.commands.gateway_calls import call_gateway
 from ops.commands.option_groups import RuntimeOptions, command
 from ops.commands.options import command_app
 from ops.exits import OperatorError
@@ -25,10 +26,8 @@ def messages() -> None:
 @command(app)
 def forget(*, sender: Sender, account: Account = None, options: RuntimeOptions) -> None:
     """Erase a person's messages, direct chats, files and approval from the journal, for good."""
-    from ops.actions.ask import ask_gateway
-
     params = {"sender": sender} | ({"account": account} if account else {})
-    answer = ask_gateway(options.target, "messages.forget", params)
+    answer = call_gateway(options, "messages.forget", params)
     if options.json:
         show_json(answer)
     else:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ops.commands.gateway_calls import call_and_show, call_gateway
 from ops.commands.option_groups import RuntimeOptions, command
 from ops.commands.options import Timeout, command_app, json_object
 from ops.output.show import show_fields, show_json
@@ -36,7 +37,7 @@ PAIR_COLUMNS = {
 @command(app)
 def status(*, options: RuntimeOptions) -> None:
     """Show every node that is connected or approved."""
-    answer = _ask(options, "node.list", {})
+    answer = call_gateway(options, "node.list", {})
     if options.json:
         show_json(answer)
     else:
@@ -46,7 +47,7 @@ def status(*, options: RuntimeOptions) -> None:
 @command(app, "list")
 def list_(*, options: RuntimeOptions) -> None:
     """Show the nodes that wait for approval and those that have it."""
-    answer = _ask(options, "node.pair.list", {})
+    answer = call_gateway(options, "node.pair.list", {})
     if options.json:
         show_json(answer)
         return
@@ -58,31 +59,31 @@ def list_(*, options: RuntimeOptions) -> None:
 @command(app)
 def describe(*, node: Node, options: RuntimeOptions) -> None:
     """Show one node."""
-    show_json(_ask(options, "node.describe", {"nodeId": node}))
+    show_json(call_gateway(options, "node.describe", {"nodeId": node}))
 
 
 @command(app)
 def approve(*, request: Request, options: RuntimeOptions) -> None:
     """Approve what a node offers."""
-    _do(options, "node.pair.approve", {"requestId": request}, "approved")
+    call_and_show(options, "node.pair.approve", {"requestId": request}, "approved")
 
 
 @command(app)
 def reject(*, request: Request, options: RuntimeOptions) -> None:
     """Reject what a node offers."""
-    _do(options, "node.pair.reject", {"requestId": request}, "rejected")
+    call_and_show(options, "node.pair.reject", {"requestId": request}, "rejected")
 
 
 @command(app)
 def remove(*, node: Node, options: RuntimeOptions) -> None:
     """Forget a node."""
-    _do(options, "node.pair.remove", {"nodeId": node}, "removed")
+    call_and_show(options, "node.pair.remove", {"nodeId": node}, "removed")
 
 
 @command(app)
 def rename(*, node: Node, name: str, options: RuntimeOptions) -> None:
     """Give a node a name."""
-    _do(options, "node.rename", {"nodeId": node, "displayName": name}, "renamed")
+    call_and_show(options, "node.rename", {"nodeId": node, "displayName": name}, "renamed")
 
 
 @command(app)
@@ -97,21 +98,4 @@ def invoke(
     """Have a node carry out a command, and print its result."""
     given: dict[str, Any] = {"nodeId": node, "command": command, "params": json_object(params)}
     given |= {"idempotencyKey": str(uuid.uuid4()), "timeoutMs": int(timeout * 1000)}
-    show_json(_ask(options, "node.invoke", given, timeout + 5.0))
-
-
-def _do(options: RuntimeOptions, method: str, params: dict[str, Any], done: str) -> None:
-    """Call ``method``; print ``done``, or the answer as JSON."""
-    answer = _ask(options, method, params)
-    if options.json:
-        show_json(answer)
-    else:
-        print(done)
-
-
-def _ask(
-    options: RuntimeOptions, method: str, params: dict[str, Any], timeout: float = 30.0
-) -> Any:
-    from ops.actions.ask import ask_gateway
-
-    return ask_gateway(options.target, method, params, timeout)
+    show_json(call_gateway(options, "node.invoke", given, timeout + 5.0))

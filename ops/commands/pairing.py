@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ops.commands.gateway_calls import call_gateway, show_done
 from ops.commands.option_groups import RuntimeOptions, command
 from ops.commands.options import command_app
 from ops.connect.selection import split
@@ -45,7 +46,7 @@ PEOPLE = {"account": "account", "sender": "senderId", "name": "name", "state": "
 def list_(*, channel: Channel = None, options: RuntimeOptions) -> None:
     """Show who waits to be approved, and who was approved or blocked. Codes are not shown."""
     params = {"channel": channel} if channel else {}
-    answer = _ask(options, "channels.pairing.list", params)
+    answer = call_gateway(options, "channels.pairing.list", params)
     if options.json:
         show_json(answer)
         return
@@ -83,20 +84,20 @@ def approve(
     params: dict[str, Any] = {"code": words[-1], "notify": notify, "unverified": unverified}
     if len(words) == 2:
         params["channel"] = words[0]
-    answer = _ask(options, "channels.pairing.approve", params)
+    answer = call_gateway(options, "channels.pairing.approve", params)
     done = f"{answer['senderId']} may talk to {answer['account']}"
     if owner:
         entry = f"{answer['account'].partition(':')[0]}:{answer['senderId']}"
         _add_owner(options, entry)
         done += f", and is an owner: {entry} stands in commands.ownerAllowFrom"
-    _show(options, answer, done)
+    show_done(options, answer, done)
 
 
 @command(app)
 def dismiss(*, key: Key, sender: SenderId, options: RuntimeOptions) -> None:
     """Drop a person's request; who writes again gets another code."""
     where = _account(key)
-    answer = _ask(options, "channels.pairing.list", {"channel": where["channel"]})
+    answer = call_gateway(options, "channels.pairing.list", {"channel": where["channel"]})
     mine = (
         row["requestId"]
         for row in answer["requests"]
@@ -107,22 +108,22 @@ def dismiss(*, key: Key, sender: SenderId, options: RuntimeOptions) -> None:
         raise OperatorError(
             f"{sender} does not wait at {key}; `trunkline pairing list` shows who does"
         )
-    done = _ask(options, "channels.pairing.dismiss", where | {"requestId": request})
-    _show(options, done, "dismissed")
+    done = call_gateway(options, "channels.pairing.dismiss", where | {"requestId": request})
+    show_done(options, done, "dismissed")
 
 
 @command(app)
 def block(*, key: Key, sender: SenderId, options: RuntimeOptions) -> None:
     """Answer a person never again, whoever else is admitted."""
-    answer = _ask(options, "channels.pairing.block", _account(key) | {"senderId": sender})
-    _show(options, answer, "blocked")
+    answer = call_gateway(options, "channels.pairing.block", _account(key) | {"senderId": sender})
+    show_done(options, answer, "blocked")
 
 
 @command(app)
 def unblock(*, key: Key, sender: SenderId, options: RuntimeOptions) -> None:
     """Forget that a person was blocked, or approved; who wants to, asks again."""
-    answer = _ask(options, "channels.pairing.unblock", _account(key) | {"senderId": sender})
-    _show(options, answer, "forgotten")
+    answer = call_gateway(options, "channels.pairing.unblock", _account(key) | {"senderId": sender})
+    show_done(options, answer, "forgotten")
 
 
 def _add_owner(options: RuntimeOptions, entry: str) -> None:
@@ -141,16 +142,3 @@ def _add_owner(options: RuntimeOptions, entry: str) -> None:
 def _account(key: str) -> dict[str, str]:
     channel, account = split(key)
     return {"channel": channel, "accountId": account}
-
-
-def _show(options: RuntimeOptions, answer: Any, done: str) -> None:
-    if options.json:
-        show_json(answer)
-    else:
-        print(done)
-
-
-def _ask(options: RuntimeOptions, method: str, params: dict[str, Any]) -> Any:
-    from ops.actions.ask import ask_gateway
-
-    return ask_gateway(options.target, method, params)

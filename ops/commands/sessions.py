@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from ops.commands.gateway_calls import call_gateway, show_done
 from ops.commands.option_groups import RuntimeOptions, command
 from ops.commands.options import command_app
 from ops.exits import OperatorError, UsageFailure
@@ -56,7 +57,7 @@ def list_(
 
     given = {"agentId": agent, "search": search, "activeMinutes": active}
     params = {"limit": limit} | {name: value for name, value in given.items() if value}
-    answer = _ask(options, "sessions.list", params)
+    answer = call_gateway(options, "sessions.list", params)
     if options.json:
         show_json(answer)
         return
@@ -113,31 +114,18 @@ def export(
 @command(app)
 def reset(*, key: SessionKey, options: RuntimeOptions) -> None:
     """Begin a conversation anew, as /new does: what was said before is forgotten."""
-    found = _ask(options, "sessions.resolve", {"key": key})
-    answer = _ask(options, "sessions.reset", {"key": found["key"]})
-    _show(options, answer, f"{found['key']} begins anew")
+    found = call_gateway(options, "sessions.resolve", {"key": key})
+    answer = call_gateway(options, "sessions.reset", {"key": found["key"]})
+    show_done(options, answer, f"{found['key']} begins anew")
 
 
 @command(app)
 def delete(*, key: SessionKey, yes: Yes = False, options: RuntimeOptions) -> None:
     """Delete a conversation with its transcript, for good."""
-    found = _ask(options, "sessions.resolve", {"key": key})
+    found = call_gateway(options, "sessions.resolve", {"key": key})
     if not yes:
         if not sys.stdin.isatty():
             raise UsageFailure(f"{found['key']} would be gone for good; --yes deletes it")
         typer.confirm(f"Delete {found['key']} with all that was said in it?", abort=True)
-    answer = _ask(options, "sessions.delete", {"key": found["key"]})
-    _show(options, answer, f"{found['key']} is deleted")
-
-
-def _show(options: RuntimeOptions, answer: Any, done: str) -> None:
-    if options.json:
-        show_json(answer)
-    else:
-        print(done)
-
-
-def _ask(options: RuntimeOptions, method: str, params: dict[str, Any]) -> Any:
-    from ops.actions.ask import ask_gateway
-
-    return ask_gateway(options.target, method, params)
+    answer = call_gateway(options, "sessions.delete", {"key": found["key"]})
+    show_done(options, answer, f"{found['key']} is deleted")
