@@ -42,6 +42,29 @@ def wrong_name(name: str) -> str | None:
     return None if name else _NO_NAME
 
 
+def wrong_address(url: str, schemes: tuple[str, ...], *, query: bool = True) -> str | None:
+    """Return what is wrong with the URL of a server; ``None``: nothing is.
+
+    It has one of ``schemes``, the usual one first, a host that a resolver can be asked for, no port
+    0 (RFC 3986), no fragment, and no user or password: an address is shown, those must not be.
+    ``query``: whether there may be one.
+    """
+    usual, *others = schemes
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:  # a port out of range, half an IPv6 address
+        return f"must be an address like {usual}://example.com"
+    if parts.scheme not in schemes or port == 0 or not (is_address(host) or not wrong_name(host)):
+        or_else = f" (or {others[0]}://)" if others else ""
+        return f"must begin with {usual}://{or_else} and name a host"
+    if parts.username is not None or parts.password is not None:
+        return "must not hold a user or a password: secrets have fields of their own"
+    if parts.fragment or (parts.query and not query) or any(char.isspace() for char in url):
+        return f"must be an address without {'?, ' * (not query)}# and spaces"
+    return None
+
+
 def _instead(url: str) -> str:
     try:
         found = urlsplit(url).hostname

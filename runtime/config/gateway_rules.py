@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from ipc.hosts import is_address, wrong_name
+from ipc.hosts import is_address, wrong_address, wrong_name
 from runtime.config.errors import Problem
 from runtime.config.model import Config, GatewayConfig
 from runtime.config.worker_spec import WorkerSpec
@@ -24,6 +24,7 @@ LOOPBACK = frozenset({"loopback", "auto"})
 # Any scheme: an application has one of its own (app://, tauri://).
 _ORIGIN = re.compile(r"\*|null|file://|[a-z][a-z0-9+.-]*://[^/?#\s]+/?", re.IGNORECASE)
 
+_PUBLIC = ("https", "http", "wss", "ws")  # schemes of gateway.publicUrl
 _FOREIGN_COMMAND_ONLY = ("reloadSignal", "repairCommand")
 _BESIDE_FOREIGN = (
     "cannot run beside a gateway that is not Trunkline's own; "
@@ -124,7 +125,7 @@ def _address_problems(gateway: Mapping[str, Any]) -> Iterable[Problem]:
         words = " | ".join(f'"{word}"' for word in BINDS)
         yield Problem("gateway.bind", f"is {bind!r}; allowed: {words} or an IP address")
     url = gateway.get("publicUrl")
-    if isinstance(url, str) and not _is_public(url):
+    if isinstance(url, str) and wrong_address(url, _PUBLIC):
         shown = without_secrets(url, "***")  # a login in it is one of the things that are wrong
         text = f"is {shown!r}; allowed: http(s)://HOST[:PORT], or ws(s)"
         yield Problem("gateway.publicUrl", text)
@@ -155,15 +156,6 @@ def _is_websocket(url: str) -> bool:
         host = parts.hostname or ""
         known = parts.scheme in ("ws", "wss") and parts.port != 0
         return known and bool(host) and (is_address(host) or wrong_name(host) is None)
-    except ValueError:
-        return False
-
-
-def _is_public(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        known = parts.scheme in ("http", "https", "ws", "wss")
-        return known and bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
     except ValueError:
         return False
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ipc.hosts import is_address, wrong_host, wrong_name
+from ipc.hosts import is_address, wrong_address, wrong_host, wrong_name
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,34 @@ def test_names_and_addresses_are_told_apart() -> None:
         True, True, False, False, False
     ]  # fmt: skip
     assert wrong_name("host") is None
+
+
+WEB, SOCKET = ("https", "http"), ("wss", "ws")
+
+
+@pytest.mark.parametrize(
+    ("url", "schemes", "query", "about"),
+    [
+        ("https://example.com/hook?a=1", WEB, True, None),
+        ("http://[::1]:8080/x", WEB, False, None),
+        ("ws://127.0.0.1:18789", SOCKET, False, None),
+        ("example.com", WEB, True, "must begin with https:// (or http://) and name a host"),
+        ("https://example.com", ("wss",), True, "must begin with wss:// and name a host"),
+        ("https://", WEB, True, "and name a host"),
+        ("https://a..b/", WEB, True, "and name a host"),
+        ("https://example.com:0", WEB, True, "must begin with"),
+        ("https://example.com:99999", WEB, True, "must be an address like https://example.com"),
+        ("wss://[::1", SOCKET, True, "must be an address like wss://example.com"),
+        ("https://ann:hunter2@example.com", WEB, True, "must not hold a user or a password"),
+        ("https://@example.com", WEB, True, "must not hold a user or a password"),
+        ("https://example.com/#part", WEB, True, "without # and spaces"),
+        ("https://example.com/?key=1", WEB, False, "without ?, # and spaces"),
+        ("https://example.com/a b", WEB, True, "spaces"),
+    ],
+)
+def test_the_address_of_a_server_is_checked(
+    url: str, schemes: tuple[str, ...], query: bool, about: str | None
+) -> None:
+    found = wrong_address(url, schemes, query=query)
+    assert found is None if about is None else about in str(found)
+    assert "hunter2" not in str(found)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from ipc.hosts import is_address
+from ipc.hosts import is_address, wrong_address
 from workers.media.addresses import is_public
+
+HTTP = ("https", "http")
 
 
 def host_of(url: object) -> str:
@@ -18,34 +20,15 @@ def host_of(url: object) -> str:
 
 def wrong_root(root: str) -> str | None:
     """Return what is wrong with the address of an API server; ``None`` when nothing is."""
-    try:
-        parts = urlsplit(root)
-        port = parts.port
-    except ValueError:
-        return "must be an address"
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        return "must begin with https:// (or http://) and name a host"
-    if parts.username is not None or parts.password is not None:
-        return "must not hold a user or a password"
-    if parts.query or parts.fragment or any(char.isspace() for char in root):
-        return "must be an address without ?, # and spaces"
-    return None
+    return wrong_address(root, HTTP, query=False)
 
 
 def wrong_url(url: str, allow_private: bool) -> str | None:
     """Return what is wrong with an address that is posted to; ``None`` when nothing is."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return "must be an address like https://example.com/hook"
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        return "must begin with https:// (or http://) and name a host"
-    if parts.username is not None or parts.password is not None:
-        return "must not hold a user or a password: the signature is what proves who sends"
-    if parts.fragment or any(char.isspace() for char in url):
-        return "must be an address without # and spaces"
-    if not allow_private and is_address(parts.hostname) and not is_public(parts.hostname):
+    if wrong := wrong_address(url, HTTP):
+        return wrong
+    host = host_of(url)
+    if not allow_private and is_address(host) and not is_public(host):
         return "is an address of this host or its networks, which needs allowPrivate: true"
     return None
 

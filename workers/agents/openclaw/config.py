@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from ipc.hosts import is_address
+from ipc.hosts import is_address, wrong_address
 from workers.agent import LOCAL
 from workers.agents.answers import DEFAULT_ANSWER_BYTES, AnswerBytes
 from workers.media.addresses import is_public
@@ -42,18 +42,10 @@ class OpenClawConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown
 
 def wrong_gateway(url: str, allow_plain: bool) -> str | None:
     """Return what is wrong with the address of a gateway; ``None`` when nothing is."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return "must be an address like wss://claw.example"
-    if parts.scheme not in ("ws", "wss") or not parts.hostname or port == 0:
-        return "must begin with wss:// (or ws://) and name a host"
-    if parts.username is not None or parts.password is not None:
-        return "must not hold a user or a password: token and password are fields"
-    if parts.query or parts.fragment or any(char.isspace() for char in url):
-        return "must be an address without ?, # and spaces"
-    if parts.scheme == "ws" and not allow_plain and not _is_near(parts.hostname):
+    if wrong := wrong_address(url, ("wss", "ws"), query=False):
+        return wrong
+    parts = urlsplit(url)
+    if parts.scheme == "ws" and not allow_plain and not _is_near(parts.hostname or ""):
         return "must begin with wss://, for ws:// shows the secret on the way (or allowPlain: true)"
     return None
 
