@@ -27,10 +27,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(where.glob("trunkline-*.whl"))
 
 
-def test_the_wheel_holds_our_packages_and_nothing_else(wheel: Path) -> None:
-    tops = {name.partition("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
-    info = {name for name in tops if name.endswith(".dist-info")}
-    assert tops - info == {"ipc", "workers", "runtime", "ops"}
+def test_the_wheel_holds_our_packages_two_documents_and_nothing_else(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.partition("/")[0] for name in names}
+    beside = {top for top in tops if top.endswith((".dist-info", ".data"))}
+    assert tops - beside == {"ipc", "workers", "runtime", "ops"}
+    shared = {name.partition(".data/data/share/")[2] for name in names if ".data/" in name}
+    assert shared == {"man/man1/trunkline.1", "doc/trunkline/CHANGELOG.md"}
 
 
 def test_the_wheel_runs_in_an_environment_of_its_own(wheel: Path, tmp_path: Path) -> None:
