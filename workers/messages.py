@@ -60,7 +60,8 @@ class Inbound(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     ``addressed`` is true when the message is meant for the account: a direct message, or
     one in a group that names it. ``action`` marks a ``/me`` message. ``mentions`` are the ids of
     those whom it names. ``named_as`` is how the text names the account, as it stands there:
-    ``@bot``. ``edits``: it is the new text of that earlier message; its own id is then
+    ``@bot``. ``trace`` is the W3C trace context (``traceparent``) of the request that brought it.
+    ``edits``: it is the new text of that earlier message; its own id is then
     that one's with the time or number of the edit.
     """
 
@@ -78,6 +79,7 @@ class Inbound(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     mentions: list[Id] = []
     named_as: list[Id] = []
     edits: Id | None = None
+    trace: Annotated[str, Meta(max_length=64)] | None = None
 
 
 class Happened(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):

@@ -27,7 +27,7 @@ def arrived(at: int, event: Mapping[str, Any]) -> Row:
 def admission(event: Mapping[str, Any] | None, run: Run | None) -> Row:
     """Return what was decided about a message."""
     if run is not None:
-        return {"outcome": "run"}
+        return {"outcome": "run"} | ({"at": run.decided} if run.decided else {})
     if event is not None and "dropped" in event:
         return {"outcome": "drop", "reason": event["dropped"]}
     return {"outcome": "none", "text": NO_RUN}
@@ -42,7 +42,12 @@ def run_row(run: Run) -> Row:
         "state": run.state,
         "acceptedAt": run.at,
     }
-    times = {"startedAt": run.started, "endedAt": run.ended, "deadlineAt": run.deadline}
+    times = {
+        "startedAt": run.started,
+        "answeringAt": run.first,
+        "endedAt": run.ended,
+        "deadlineAt": run.deadline,
+    }
     rest: Row = {"mergedInto": run.merged, "error": run.error, "detail": run.detail}
     rest |= {"answer": run.answer, "deaths": run.deaths}
     row |= {name: each for name, each in (times | rest).items() if each}

@@ -139,6 +139,7 @@ def own_run(
     reply: ReplyTarget | None = None,
     seconds: float = 0,
     digest: str = "",
+    trace: str = "",
 ) -> Run:
     """Return a run that nobody has written a message for; ``seconds``: how long it may take."""
     return Run(
@@ -151,6 +152,7 @@ def own_run(
         mode="followup",
         at=now,
         deadline=now + round(seconds * 1000) if seconds else 0,
+        trace=trace,
         request=request,
     )
 

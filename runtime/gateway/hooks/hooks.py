@@ -104,8 +104,11 @@ class Hooks:
             raise BadHook(400, str(error)) from None
         return woken.outcome
 
-    async def begin(self, asked: HookAgent, path: str, key: str | None) -> Run:
-        """Give an agent a turn, once for each key; return its run. Raises ``BadHook``."""
+    async def begin(self, asked: HookAgent, path: str, key: str | None, trace: str = "") -> Run:
+        """Give an agent a turn, once for each key; return its run. Raises ``BadHook``.
+
+        ``trace`` is the trace context of the request.
+        """
         links, now = self._links, self._links.now()
         agent = links.agent(asked.agent)
         name = str(uuid.uuid4() if key is None else uuid.uuid5(NAMESPACE, f"{path}\n{key}"))
@@ -125,6 +128,7 @@ class Hooks:
             reply=await self._reply(asked, agent),
             seconds=asked.timeout or 0,
             digest=digest_of(asked.session or "", asked.message, []),
+            trace=trace,
         )
         try:
             return (await self._asking.ask(run)).run

@@ -18,6 +18,7 @@ from runtime.gateway.hooks.mappings import HookRequest
 from runtime.gateway.hooks.requests import BadHook, HookAgent, HookWake, read_body
 from runtime.gateway.journal.runs import Run
 from runtime.gateway.parts import GatewayParts
+from workers.web.trace_context import traceparent
 
 BODY_SECONDS = 10.0  # in which the body of a request must have come
 WAIT_SECONDS = 600.0  # for which a request waits for the end of its turn, at most
@@ -98,7 +99,8 @@ class HooksEndpoint:
         if isinstance(asked, HookWake):
             outcome = await self._hooks.wake(asked)
             return {"ok": True, "mode": asked.mode, "eventOutcome": outcome}
-        run = await self._hooks.begin(asked, given.path, asked.key or key)
+        trace = traceparent(given.headers)
+        run = await self._hooks.begin(asked, given.path, asked.key or key, trace)
         answer: dict[str, Any] = {"ok": True, "runId": run.id}
         return answer | await self._completion(asked, run)
 

@@ -16,6 +16,15 @@ RowState = Literal["queued", "attempting", "sent", "failed", "unknown", "expired
 Origin = Literal["send", "queue", "agent", "preview"]
 
 KEY_SECONDS = 7 * 86400.0  # for so long a key is known again
+PAST = 16  # attempts whose times are kept, the last ones
+
+
+class PastAttempt(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """An attempt that has ended without everything being sent. Times are epoch milliseconds."""
+
+    at: int
+    ended: int
+    reason: str = ""
 
 
 class OutgoingRow(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -25,10 +34,11 @@ class OutgoingRow(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
     under the same key. ``origin``: a caller waits for it (``send``), was told that it is queued
     (``queue``), it is an agent's answer, or the preview of one. ``edits`` is the key of the preview
     that it takes the place of. ``attempts`` counts them, ``incarnation`` is that of
-    the worker which has the last one, ``first_attempt`` when the first began. It is not tried
-    before ``next``, nor after ``expires``. ``reason`` and ``error`` say what came of the last
-    attempt. ``sent`` holds the parts that were sent. ``letter``: it is a dead letter, which a
-    person decides about.
+    the worker which has the last one, ``first_attempt`` and ``last_attempt`` when the first and the
+    last began, ``past`` holds those that have ended before the last. It is not tried
+    before ``next``, nor after ``expires``; it was over when it ``ended``. ``reason`` and ``error``
+    say what came of the last attempt. ``sent`` holds the parts that were sent. ``letter``: it is a
+    dead letter, which a person decides about.
     """
 
     key: str
@@ -48,6 +58,9 @@ class OutgoingRow(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
     sent: list[Sent] = []
     letter: bool = False
     edits: str = ""
+    last_attempt: int = 0
+    past: list[PastAttempt] = []
+    ended: int = 0
 
     @property
     def asks_nobody(self) -> bool:
@@ -109,6 +122,7 @@ class Postponed(msgspec.Struct, frozen=True):
     next: int
     reason: str = ""
     error: str = ""
+    past: list[PastAttempt] = []
 
 
 class PartsRendered(msgspec.Struct, frozen=True):
@@ -133,6 +147,7 @@ class Delivered(msgspec.Struct, frozen=True):
     key: str
     row: str
     sent: list[Sent]
+    at: int = 0
 
 
 class GivenUp(msgspec.Struct, frozen=True):
@@ -144,6 +159,7 @@ class GivenUp(msgspec.Struct, frozen=True):
     reason: str = ""
     error: str = ""
     letter: bool = False
+    at: int = 0
 
 
 class Released(msgspec.Struct, frozen=True):
@@ -183,6 +199,7 @@ def changes_of(record: RowRecord) -> dict[str, Any]:
                 "attempts": record.number,
                 "incarnation": record.incarnation,
                 "first_attempt": record.first_attempt,
+                "last_attempt": record.at,
             }
         case Postponed():
             return {
@@ -190,19 +207,22 @@ def changes_of(record: RowRecord) -> dict[str, Any]:
                 "next": record.next,
                 "reason": record.reason,
                 "error": record.error,
+                "past": record.past,
             }
         case PartsRendered():
             return {}
         case PartsSent():
             return {"sent": record.sent}
         case Delivered():
-            return {"state": "sent", "sent": record.sent, "reason": "", "error": ""}
+            ended = {"state": "sent", "reason": "", "error": "", "ended": record.at}
+            return ended | {"sent": record.sent}
         case GivenUp():
             return {
                 "state": record.state,
                 "reason": record.reason,
                 "error": record.error,
                 "letter": record.letter,
+                "ended": record.at,
             }
         case Released():
             return {
@@ -213,9 +233,16 @@ def changes_of(record: RowRecord) -> dict[str, Any]:
                 "next": 0,
                 "first_attempt": 0,
                 "letter": False,
+                "ended": 0,
             }
         case Discarded():
             return {"letter": False}
+
+
+def past_of(row: OutgoingRow, now: int, reason: str) -> list[PastAttempt]:
+    """Return the attempts of a row that are over once the last one has ended so at ``now``."""
+    last = PastAttempt(row.last_attempt or row.first_attempt, now, reason)
+    return [*row.past, last][-PAST:]
 
 
 def drops_message(record: RowRecord) -> bool:

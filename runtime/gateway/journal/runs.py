@@ -80,7 +80,9 @@ class Run(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """One question to an agent, and how far it has come. Times are epoch milliseconds.
 
     ``id`` is the idempotency key, ``digest`` tells another content under the same one. ``mode`` is
-    how it was queued, ``late``: its message was written long before it was taken. ``collected`` are
+    how it was queued, ``late``: its message was written long before it was taken. ``at`` is when
+    what asks came, ``decided`` when it was admitted, ``first`` when the first piece of the answer
+    came. ``trace`` is the W3C trace context that it came with. ``collected`` are
     the ids of runs that are asked together with it, ``merged`` is the run that it is asked with.
     ``incarnation`` is that of the agent which has the last turn,
     ``events`` the number of the last acknowledged event of that, ``seen``: a piece of the answer or
@@ -120,6 +122,9 @@ class Run(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     result: RunResult | None = None
     error: str = ""
     detail: str = ""
+    decided: int = 0
+    first: int = 0
+    trace: str = ""
     request: RunRequest = NO_REQUEST
     answer: str = ""
 
@@ -166,7 +171,8 @@ class RunPostponed(msgspec.Struct, frozen=True):
 
 class RunSeen(msgspec.Struct, frozen=True):
     """Events of a running turn came, up to the number ``events``: stored before they are
-    acknowledged. ``more`` is what they add to the answer.
+    acknowledged. ``more`` is what they add to the answer, ``at`` when the first one of the answer
+    came, where they hold that.
     """
 
     key: str
@@ -175,6 +181,7 @@ class RunSeen(msgspec.Struct, frozen=True):
     seen: bool = False
     more: str = ""
     preview: str = ""
+    at: int = 0
 
 
 class RunEnded(msgspec.Struct, frozen=True):
@@ -263,6 +270,8 @@ def run_changes(record: RunRecord) -> dict[str, Any]:
                 changes["seen"] = True
             if record.preview:
                 changes["preview"] = record.preview
+            if record.at:
+                changes["first"] = record.at
             return changes
         case RunEnded():
             ended = {

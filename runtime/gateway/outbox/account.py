@@ -159,14 +159,16 @@ class AccountOutbox:
         """Give up a preview that has not been tried yet."""
         entry = self.entries.get(key)
         if entry is not None and entry.row.state == "queued" and not entry.storing:
-            self._over(entry, GivenUp(self.key, key, "expired", "", "its answer is there"))
+            told = "its answer is there"
+            self._over(entry, GivenUp(self.key, key, "expired", "", told, at=now_ms()))
 
     def give_up(self, chats: Collection[str]) -> tuple[int, int]:
         """Give up what waits for some chats; return how much that was, and what is under way."""
         entries = [each for each in self.entries.values() if each.row.chat in chats]
         waiting = [each for each in entries if each.row.state == "queued" and not each.storing]
         for each in waiting:
-            record = GivenUp(self.key, each.row.key, "failed", "", "its chat was erased")
+            told = "its chat was erased"
+            record = GivenUp(self.key, each.row.key, "failed", "", told, at=now_ms())
             self._over(each, record)
         return len(waiting), len(entries) - len(waiting)
 
@@ -201,7 +203,7 @@ class AccountOutbox:
             error = row.error or "the account could not take it in time"
             self._links.count("expired")
             letter = not row.asks_nobody
-            self._over(entry, GivenUp(self.key, key, "expired", row.reason, error, letter))
+            self._over(entry, GivenUp(self.key, key, "expired", row.reason, error, letter, now))
         peer = self._links.peers.by_key.get(self.key)
         if peer is not None:
             for key in self._lineup.take(now):
@@ -240,7 +242,7 @@ class AccountOutbox:
             self._failed(entry, found)
         elif found is not None:
             self._links.count("sent")
-            self._over(entry, Delivered(self.key, key, found))
+            self._over(entry, Delivered(self.key, key, found, now_ms()))
         elif self._asking is None:
             self._asking = self._loop.call_later(ASK_AGAIN_SECONDS, self.look)
         self.pump()
@@ -260,7 +262,7 @@ class AccountOutbox:
             row = entry.row
             if row.origin == "send" and row.state == "queued" and journal is not None:
                 error = row.error or "the gateway is restarting"
-                record = GivenUp(self.key, row.key, "expired", row.reason, error)
+                record = GivenUp(self.key, row.key, "expired", row.reason, error, at=now_ms())
                 journal.append(record)
                 resolve([*entry.taken, *entry.ended], (changed(entry.outgoing, record).row, False))
             else:

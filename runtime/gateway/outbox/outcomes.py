@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from ipc.errors import IpcError, RemoteError
-from runtime.gateway.journal.outgoing import GivenUp, OutgoingRow, Postponed
+from runtime.gateway.journal.outgoing import GivenUp, OutgoingRow, Postponed, past_of
 
 FIRST_BACKOFF_SECONDS = 1.0  # doubles with each attempt
 LAST_BACKOFF_SECONDS = 60.0
@@ -105,19 +105,19 @@ def decide(
     """
     wait = backoff(row.attempts) if failure.after is None else failure.after
     again = now + round(wait * 1000)
-    told = row.asks_nobody
+    told, past = row.asks_nobody, past_of(row, now, failure.reason)
     if failure.maybe:
         known = 0 < policy.idempotent * 1000 >= again - row.first_attempt
         twice = policy.ambiguous == "retry" and row.origin != "preview"
         if (known or twice or edits) and again < row.expires:
-            return Postponed(key, row.key, again, failure.reason, failure.text)
+            return Postponed(key, row.key, again, failure.reason, failure.text, past)
         letter = policy.ambiguous != "drop" and row.origin != "preview"
-        return GivenUp(key, row.key, "unknown", failure.reason, failure.text, letter)
+        return GivenUp(key, row.key, "unknown", failure.reason, failure.text, letter, now)
     if not failure.passes:
-        return GivenUp(key, row.key, "failed", failure.reason, failure.text, not told)
+        return GivenUp(key, row.key, "failed", failure.reason, failure.text, not told, now)
     if again < row.expires:
-        return Postponed(key, row.key, again, failure.reason, failure.text)
-    return GivenUp(key, row.key, "expired", failure.reason, failure.text, not told)
+        return Postponed(key, row.key, again, failure.reason, failure.text, past)
+    return GivenUp(key, row.key, "expired", failure.reason, failure.text, not told, now)
 
 
 def backoff(attempts: int) -> float:

@@ -267,8 +267,12 @@ def made_run(
     reply: ReplyTarget | None = None,
     mode: str = "followup",
     timeout_ms: int | None = None,
+    trace: str = "",
 ) -> Run:
-    """Return the run of what a client asks; without ``timeout_ms`` it may take as configured."""
+    """Return the run of what a client asks; without ``timeout_ms`` it may take as configured.
+
+    ``trace`` is the trace context of the client's request.
+    """
     now = now_ms()
     return Run(
         id=id,
@@ -280,6 +284,7 @@ def made_run(
         mode=mode,
         at=now,
         deadline=now + timeout_ms if timeout_ms else 0,
+        trace=trace,
         request=request,
     )
 

@@ -117,7 +117,7 @@ class RunExecution:
                 case SendTurn():
                     self._send(live, action)
                 case StoreSeen():
-                    record = RunSeen(live.key, live.run.id, live.came, seen=True)
+                    record = RunSeen(live.key, live.run.id, live.came, seen=True, at=now_ms())
                     self.record(live, record, lambda outcome: self._seen(live))
                 case Acknowledge():
                     self._acknowledge(live, live.came)

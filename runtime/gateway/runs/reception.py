@@ -42,6 +42,7 @@ from runtime.gateway.runs.runs import Runs
 from runtime.gateway.runs.sessions import OpenConversation, SessionCache
 from workers.agent import HistoryItem
 from workers.messages import Inbound, Outbound
+from workers.web.trace_context import kept
 
 QUEUE, CHOSEN = "queue", "agent"  # settings of a session
 LATE_MS = 10_000  # a message that was taken so much later than it was written waited for us
@@ -259,6 +260,7 @@ class Reception:
             for each in place.conversation.context
         ]
         self.overheard.release(place.conversation.context.clear())
+        now = now_ms()
         run = Run(
             id=f"{key}/{cursor}",
             session=place.key,
@@ -266,7 +268,9 @@ class Reception:
             origin=RunOrigin(key, message.chat.id, message.thread, message.id, message.sender.id),
             reply=ReplyTarget(key, message.chat.id, message.thread),
             at=at,
-            late=_is_late(message.ts, at, now_ms()),
+            decided=now,
+            late=_is_late(message.ts, at, now),
+            trace=kept(message.trace),
             request=RunRequest(
                 text,
                 message.attachments,

@@ -46,13 +46,13 @@ class WebhookMessage(msgspec.Struct, frozen=True, rename="camel", forbid_unknown
     edits: Id | None = None
 
 
-def read(body: bytes, id: str, timestamp: int) -> list[Inbound]:
+def read(body: bytes, id: str, timestamp: int, trace: str | None = None) -> list[Inbound]:
     """Return the messages of a body that was sent as ``id``; raises ``BadBody``.
 
     A message has the webhook's id, the n-th of several ``<id>/<n>``: what is sent again has the
     same ones. One that is alone and has an id like that gets a slash at its end, so that it is not
     taken for a message of another webhook. Its time is ``timestamp``, in seconds, unless it names
-    another.
+    another. ``trace`` is the trace context of the request.
     """
     try:
         value = decode_json(body, object)
@@ -64,18 +64,18 @@ def read(body: bytes, id: str, timestamp: int) -> list[Inbound]:
         raise BadBody("the body must be a JSON object with a text, or with messages")
     several = value.get("messages")
     if several is None:
-        return [_inbound(value, f"{id}/" if _LIKE_A_PART.search(id) else id, timestamp, "")]
+        return [_inbound(value, f"{id}/" if _LIKE_A_PART.search(id) else id, timestamp, trace, "")]
     if set(value) != {"messages"} or not isinstance(several, list):
         raise BadBody("messages must be a list, and stand alone")
     if not 1 <= len(several) <= MOST_MESSAGES:
         raise BadBody(f"messages must be 1 to {MOST_MESSAGES}")
     return [
-        _inbound(each, f"{id}/{number}", timestamp, f"message {number}: ")
+        _inbound(each, f"{id}/{number}", timestamp, trace, f"message {number}: ")
         for number, each in enumerate(several, 1)
     ]
 
 
-def _inbound(value: Any, id: str, timestamp: int, where: str) -> Inbound:
+def _inbound(value: Any, id: str, timestamp: int, trace: str | None, where: str) -> Inbound:
     try:
         given = msgspec.convert(value, WebhookMessage)
     except msgspec.ValidationError as error:
@@ -100,6 +100,7 @@ def _inbound(value: Any, id: str, timestamp: int, where: str) -> Inbound:
         mentions=given.mentions,
         named_as=given.named_as,
         edits=given.edits,
+        trace=trace,
     )
 
 

@@ -26,6 +26,7 @@ from workers.errors import SendFailed
 from workers.messages import HttpRequest, HttpResponse, Inbound, Outbound, Sent
 from workers.plugin import Context
 from workers.web.signing import Unsigned, verify
+from workers.web.trace_context import HEADER, kept
 
 PATH = "hook"
 PIECE = 256 * 1024  # bytes of a file that are read at once
@@ -72,7 +73,8 @@ class Webhook:
             name, timestamp = await self.ctx.thread(check) if large else check()
             boundary = boundary_of(request.header("content-type"))
             upload = FormData(whole(body), []) if boundary is None else split(body, boundary)
-            messages = read(upload.message, name, timestamp)
+            trace = kept(request.header(HEADER)) or None
+            messages = read(upload.message, name, timestamp, trace)
             if upload.files:
                 messages = await self._with_files(messages, upload.files, body)
             receipt = await self.ctx.emit(*messages)

@@ -31,6 +31,7 @@ from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.runs import Run
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.runs.asking import made_run
+from workers.web.trace_context import traceparent
 
 CLIENT = "http"  # names where its runs come from
 BODY_FIELD = "gateway.http.maxBodyBytes"
@@ -106,7 +107,7 @@ class OpenAIEndpoint:
         made = asked.request(now_ms(), known=known, model=_header(request, MODEL))
         if request.transport is None:
             raise HttpRefusal(400, "the client has gone")
-        return made_run(id, key, made, client=CLIENT)
+        return made_run(id, key, made, client=CLIENT, trace=traceparent(request.headers))
 
     async def _key(
         self, journal: Journal, asked: Asked, given: str | None, agent: str, kind: NamedKind

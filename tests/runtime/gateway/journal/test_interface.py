@@ -205,6 +205,7 @@ async def test_each_step_of_a_send_is_kept(kind: str, tmp_path: Path) -> None:
                 attempts=1,
                 incarnation=9,
                 first_attempt=70,
+                last_attempt=70,
                 next=500,
                 reason="rate_limited",
                 error="too fast",

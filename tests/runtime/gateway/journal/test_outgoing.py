@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from runtime.gateway.journal.outgoing import (
+    PAST,
     Attempt,
     Delivered,
     Discarded,
@@ -18,6 +19,7 @@ from runtime.gateway.journal.outgoing import (
     Released,
     RowRecord,
     changed,
+    past_of,
     patch_of,
 )
 from workers.messages import Sent
@@ -50,3 +52,18 @@ def test_what_a_record_makes_of_a_row(record: RowRecord, state: str, keeps: bool
         assert after.texts == b'["b"]'
     stored = msgspec.to_builtins(BEFORE.row) | msgspec.to_builtins(patch_of(record))
     assert msgspec.convert(stored, OutgoingRow) == after.row
+
+
+def test_a_row_remembers_its_last_attempts_and_when_it_was_over() -> None:
+    outgoing = BEFORE
+    for number in range(1, PAST + 3):
+        outgoing = changed(outgoing, Attempt(KEY, "k", number, 7, 10 * number, 10))
+        past = past_of(outgoing.row, 10 * number + 5, "busy")
+        outgoing = changed(outgoing, Postponed(KEY, "k", 0, "busy", "", past))
+    row = changed(outgoing, Delivered(KEY, "k", SENT, 999)).row
+    assert [(each.at, each.ended) for each in row.past][:1] == [(30, 35)]
+    assert len(row.past) == PAST
+    assert (row.first_attempt, row.last_attempt, row.ended) == (10, 10 * (PAST + 2), 999)
+    letter = changed(outgoing, GivenUp(KEY, "k", "expired", letter=True, at=7))
+    assert letter.row.ended == 7
+    assert changed(letter, Released(KEY, "k", 8, 9, "queue")).row.ended == 0
