@@ -489,7 +489,7 @@ export interface MethodParams {
   "messages.forget": ForgetParams;
   /** Answer with the newest messages in and out, as the event `channel.message` has them, the newest first, as far as the gateway still has them in memory. */
   "messages.recent": RecentParams;
-  /** Answer with what became of a message: `message` as it has arrived, `admission`, `run`, the run `askedIn` where it was asked together with others, and `outbox`, its answer's way into the chat. It is named by its event's `cursor`, its platform's `messageId`, or its `runId`. */
+  /** Answer with what became of a message: `message` as it has arrived, `admission`, `run`, the run `askedIn` where it was asked together with others, and `outbox`, its answer's way into the chat. `traceId` is that of its trace, where traces are exported. It is named by its event's `cursor`, its platform's `messageId`, or its `runId`. */
   "messages.trace": TraceParams;
   /** Answer with the past of the accounts' figures: `series` has for each name lists of values, in the order of `keys`, the first for the `stepMs` milliseconds after `from`, `null` where nothing is known. `in`, `out`, `errors` (dropped, repetitions left out) and `restarts` count what was within a step; `rss` (KiB) and `cpu` (percent of a core) are averages. */
   "metrics.history": HistoryParams;

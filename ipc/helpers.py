@@ -28,6 +28,7 @@ PIPE, STDOUT = subprocess.PIPE, subprocess.STDOUT
 AT_ONCE = 64 * 1024  # bytes that are read at once
 
 Stream: TypeAlias = int | IO[bytes] | None
+Helper: TypeAlias = subprocess.Popen[bytes]
 
 _starting = threading.Lock()  # held so that no program runs that is not remembered yet
 _started: weakref.WeakSet[subprocess.Popen[bytes]] = weakref.WeakSet()

@@ -23,6 +23,10 @@ ROOT = Path(__file__).parents[1]
 PAINTED = {"rich", "pygments", "attr"}  # what structlog would bring: see ipc/plainlog.py
 LATE = {"aiohttp", "prometheus_client", "psutil", "tomlkit", "anyio", "cryptography", "sqlite3"}
 LATE |= {"cronsim", "openai", "zoneinfo", "sysconfig"}
+# Of traces: all but what begins and counts them, and that in no process of ours.
+TRACES = {"opentelemetry", "opentelemetry.sdk", "google.protobuf", "requests", "urllib3"}
+TRACES |= {f"runtime.gateway.telemetry.{name}" for name in ("process", "exporter", "spans", "otlp")}
+LATE |= TRACES
 # Dataclasses of ours that are made at a start. All else is a ``msgspec.Struct``.
 DATACLASSES = {
     "runtime.config.errors.Problem",  # these three: for interpreters without msgspec
@@ -167,9 +171,15 @@ def imported(code: str) -> set[str]:
         ),
         (
             THE_HTTP_SERVER,  # its OpenAI API is off, unless the configuration has it
-            {"sqlite3", "openai", "zoneinfo", "cronsim", "runtime.gateway.http.openai.endpoint"},
+            TRACES
+            | {"sqlite3", "openai", "zoneinfo", "cronsim", "runtime.gateway.http.openai.endpoint"},
         ),
         ("import workers.agents.openai.agent", {"openai", "httpx2", "pydantic", "aiohttp"}),
+        # The gateway's part of traces that are exported: a thread, and none of what exports them.
+        (
+            "import runtime.gateway.telemetry.process",
+            {"opentelemetry", "google.protobuf", "requests", "urllib3", "sqlite3"},
+        ),
     ],
     ids=[
         "before the zygote",
@@ -178,6 +188,7 @@ def imported(code: str) -> set[str]:
         "the zygote",
         "the HTTP server",
         "an agent of a model that has no turn",
+        "the gateway that has traces exported",
     ],
 )
 def test_a_start_does_not_wait_for_what_it_does_not_need(code: str, absent: set[str]) -> None:

@@ -129,6 +129,7 @@ DECODES_ITSELF = {
     "runtime/gateway/methods/config.py": BOUNDED_REQUEST,
     "runtime/gateway/runs/turn_table.py": "measured first",
     "runtime/gateway/supervisor_link.py": BOUNDED_REQUEST,
+    "runtime/gateway/telemetry/journal_source.py": OUR_OWN,
     "runtime/supervisor/api/config.py": JSON5,
     "runtime/supervisor/logs/structured.py": OUR_OWN,
     "runtime/zygote/channel.py": OUR_OWN,

@@ -23,6 +23,8 @@ from workers.secrets import SecretRef
 AllowedMedia = Annotated[
     str, Meta(pattern=r"^(/+[^/\x00]|https?://[^@/\s]+(/|$))", max_length=4096)
 ]
+CollectorUrl = Annotated[str, Meta(pattern=r"^https?://[^@/\s]+(/\S*)?$", max_length=4096)]
+HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$")]
 # What an agent may be called is checked with its entry (``runtime.config.agents``).
 AgentName = Annotated[str, Meta(min_length=1, max_length=64)]
 
@@ -185,6 +187,24 @@ class LimitsConfig(Section, frozen=True):
     ring_bytes: Count = 1024 * 1024
 
 
+class TelemetryConfig(Section, frozen=True):
+    """Traces of messages for OpenTelemetry; needs the extra ``otel``."""
+
+    enabled: Annotated[bool, LOCAL] = False
+    # The collector; without a path /v1/traces is meant. None: OTEL_EXPORTER_OTLP_TRACES_ENDPOINT,
+    # OTEL_EXPORTER_OTLP_ENDPOINT, or else http://localhost:4318.
+    endpoint: Annotated[CollectorUrl | None, LOCAL] = None
+    # OTLP over HTTP is what collectors and vendors all take.
+    protocol: Literal["http/protobuf"] = "http/protobuf"
+    # Of each request to the collector, beside those of OTEL_EXPORTER_OTLP_HEADERS.
+    headers: Annotated[dict[HeaderName, Text | SecretRef], LOCAL] = {}
+    # The share of traces that are kept; those of a client that brings a trace context follow it.
+    # None: as OTEL_TRACES_SAMPLER says, or else all.
+    sample_ratio: Annotated[float, Meta(ge=0, le=1)] | None = None
+    # None: as OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES says, or else trunkline.
+    service_name: Text | None = None
+
+
 class GatewayConfig(Section, frozen=True):
     """The WebSocket control plane."""
 
@@ -203,6 +223,7 @@ class GatewayConfig(Section, frozen=True):
     control_ui: ControlUiConfig = ControlUiConfig()
     tools: ToolsConfig = ToolsConfig()
     limits: LimitsConfig = LimitsConfig()
+    telemetry: TelemetryConfig = TelemetryConfig()
     # Web pages of these origins may connect, beside those of the gateway's own address.
     allowed_origins: Annotated[list[Text], REMOTE] = []
     # Where people reach it from elsewhere, through a reverse proxy say. On a loopback bind no

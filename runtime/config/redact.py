@@ -54,7 +54,7 @@ def _whole(text: str) -> str:
 _ALL: _Secrets = {"": _whole}
 _NONE: _Secrets = {}
 _HOOKS: _Secrets = {"token": _whole}
-_GATEWAY: _Secrets = {"auth.token": _whole, "auth.password": _whole}
+_GATEWAY: _Secrets = {"auth.token": _whole, "auth.password": _whole, "telemetry.headers": _whole}
 
 
 def redacted(values: Mapping[str, Any], manifests: Manifests) -> dict[str, Any]:

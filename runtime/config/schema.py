@@ -26,7 +26,11 @@ from workers.secrets import SecretRef
 
 Shape = dict[str, Any]  # a JSON Schema, or a part of one
 
-GATEWAY_SECRETS = ("gateway.auth.token", "gateway.auth.password")
+GATEWAY_SECRETS = (
+    "gateway.auth.token",
+    "gateway.auth.password",
+    "gateway.telemetry.headers.*",
+)
 LOCAL_HELP = "Changed on the gateway's host alone, unless gateway.remoteExec is true."
 NESTED = ("properties", "additionalProperties", "items", "required", "$defs")
 _REF = "#/$defs/{name}"

@@ -59,6 +59,7 @@ from runtime.gateway.runs.turns import TurnLink
 from runtime.gateway.runs.typing import TypingSigns
 from runtime.gateway.stability import Stability
 from runtime.gateway.supervisor_link import SupervisorLink, tell_attached
+from runtime.gateway.telemetry.telemetry import Telemetry
 
 # For so long a thread may keep the interpreter's lock while another one waits for it. With the
 # usual 5 ms a busy event loop makes each commit of the journal's thread wait several times that.
@@ -203,6 +204,7 @@ def assemble(
         reception=reception,
         recovery=recovery,
         figures=AccountFigures(accounts, jobs, state),
+        telemetry=Telemetry(config.telemetry, state, boot.version),
         data_link=DataRouter(
             boot.data,
             boot_id,

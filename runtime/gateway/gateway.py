@@ -7,7 +7,6 @@ say hello again.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 from collections.abc import Callable
 
@@ -37,6 +36,7 @@ from runtime.gateway.parts import GatewayParts
 
 # On the canvas host's own port.
 NO_WEBSOCKET = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+WARN_SECONDS = 2.0  # until the supervisor is told again what it was not there for
 ANSWER_SECONDS = 0.5  # at the end, for the answers to calls that fail with it
 
 
@@ -95,6 +95,9 @@ class Gateway:
         self._files: FileWatch | None = None
         self._endpoints: LateEndpoints | None = None
         self._canvas_server: Server | None = None
+        self._warnings: dict[str, list[str]] = {}  # by where they come from
+        self._warn_timer: asyncio.TimerHandle | None = None
+        self._closed = False
 
     async def start(self, listen: socket.socket, canvas: socket.socket | None = None) -> None:
         """Serve workers, and clients on the listening socket ``listen``.
@@ -107,7 +110,8 @@ class Gateway:
             self._boot, self._config, self._jobs, self._guard, server, self._on_failure
         )
         server.surround_writes(GatewayTurn(parts.fanout, parts.data_link, parts.intake))
-        self._files = FileWatch(self._file_limit, self._starved, self._warn)
+        self._files = FileWatch(self._file_limit, self._starved, self._warner("files"))
+        parts.telemetry.start(self._warner("telemetry"))
         if self._config.http.enabled:
             self._endpoints = LateEndpoints(parts)
             if canvas is not None:
@@ -122,8 +126,11 @@ class Gateway:
     async def close(self) -> None:
         """Close everything at once: what is under way is answered, then all clients get 1012."""
         parts = self.parts
+        self._closed = True
         if self._files is not None:
             self._files.close()
+        if self._warn_timer is not None:
+            self._warn_timer.cancel()
         parts.hub.close()
         parts.answering.close()
         parts.broadcast.close()
@@ -144,6 +151,7 @@ class Gateway:
             await self._endpoints.close()
         parts.data_link.close()
         await parts.intake.close()
+        await parts.telemetry.close()
         await parts.registry.saved()
         self._jobs.cancel()
 
@@ -195,14 +203,26 @@ class Gateway:
         canvas = self._canvas_server
         return self.parts.server.starved + (0 if canvas is None else canvas.starved)
 
-    def _warn(self, warnings: list[str]) -> None:
-        """Have the supervisor show warnings of ours, instead of those before."""
+    def _warner(self, source: str) -> Callable[[list[str]], None]:
+        """Return what has the supervisor show warnings of a source instead of those before."""
 
-        async def send() -> None:
-            with contextlib.suppress(IpcError):  # there is none: the log has it
-                await self.parts.supervisor.ask("gateway.warnings", {"warnings": warnings})
+        def warn(warnings: list[str]) -> None:
+            self._warnings[source] = warnings
+            self._jobs.start(self._warn())
 
-        self._jobs.start(send())
+        return warn
+
+    async def _warn(self) -> None:
+        warnings = [each for found in self._warnings.values() for each in found]
+        try:
+            await self.parts.supervisor.ask("gateway.warnings", {"warnings": warnings})
+        except IpcError:  # there is none as yet, or it is busy: the log has it meanwhile
+            if not self._closed:
+                loop = asyncio.get_running_loop()
+                self._warn_timer = loop.call_later(WARN_SECONDS, self._warn_again)
+
+    def _warn_again(self) -> None:
+        self._jobs.start(self._warn())
 
     def _http(self) -> asyncio.Protocol:
         assert self._endpoints is not None

@@ -46,6 +46,7 @@ from runtime.gateway.runs.sessions import SessionCache
 from runtime.gateway.runs.turns import TurnLink
 from runtime.gateway.stability import Stability
 from runtime.gateway.supervisor_link import SupervisorLink
+from runtime.gateway.telemetry.telemetry import Telemetry
 
 
 class GatewayParts(msgspec.Struct, frozen=True):
@@ -59,7 +60,7 @@ class GatewayParts(msgspec.Struct, frozen=True):
     ``supervisor`` the link to the supervisor, ``tickets`` let clients fetch files, ``canvas`` is
     what nodes and browsers show. ``timers`` begin runs without a message, ``hooks`` those that
     HTTP requests ask for. ``gatekeeper`` decides whose messages are answered. ``figures`` are sent
-    to clients and kept for a day.
+    to clients and kept for a day, ``telemetry`` has traces of messages exported.
     """
 
     boot: GatewayBoot
@@ -108,5 +109,6 @@ class GatewayParts(msgspec.Struct, frozen=True):
     hooks: Hooks
     data_link: DataRouter
     figures: AccountFigures
+    telemetry: Telemetry
 
     api: ApiFigures = msgspec.field(default_factory=ApiFigures)  # requests to the HTTP API

@@ -96,6 +96,9 @@ def _of_gateway(parts: GatewayParts) -> Iterator[Series]:
     phases = [row.phase for row in parts.accounts.rows.values()]
     counted = {phase.value: phases.count(phase) for phase in Phase}
     yield gauges("accounts", "Accounts by phase.", "phase", counted)
+    yield counters("traces", "Traces of messages.", "outcome", parts.telemetry.counts)
+    waits = parts.telemetry.waiting
+    yield gauge("traces_waiting", "Messages whose trace is not exported yet.", waits)
     yield from _of_agents(parts)
     yield from _of_http(parts)
     yield from _of_journal(parts)

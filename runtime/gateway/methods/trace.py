@@ -48,7 +48,8 @@ class _Frame(NamedTuple):
 async def messages_trace(parts: GatewayParts, client: ConnectedClient, params: TraceParams) -> Any:
     """Answer with what became of a message: `message` as it has arrived, `admission`, `run`, the
     run `askedIn` where it was asked together with others, and `outbox`, its answer's way into the
-    chat. It is named by its event's `cursor`, its platform's `messageId`, or its `runId`.
+    chat. `traceId` is that of its trace, where traces are exported. It is named by its event's
+    `cursor`, its platform's `messageId`, or its `runId`.
     """
     journal = await parts.asking.journal()
     if params.run_id is not None:
@@ -86,6 +87,8 @@ async def _way(
     if run is None:
         return answer
     answer["run"] = run_row(run)
+    if parts.telemetry.is_on:
+        answer["traceId"] = f"{parts.telemetry.trace_id(run):032x}"
     last = await _last(parts, journal, run)
     if last.id != run.id:
         answer["askedIn"] = run_row(last)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from ipc.errors import ConnectionFailed, PeerGone, RemoteError
 from ipc.websocket.client import Client
+from runtime.gateway import gateway as gateway_module
 from runtime.gateway.accounts.data_link import DataRouter
 from runtime.gateway.accounts.fanout import Fanout
 from runtime.gateway.accounts.intake import Intake
 from runtime.gateway.draining import drain
 from runtime.gateway.gateway import GatewayTurn
-from tests.support.gateway_rig import TOKEN, gateway_rig
+from tests.support.gateway_rig import TOKEN, GatewayRig, gateway_rig
 from tests.support.handshakes import greeted
 from tests.support.until import PATIENCE, until
 
@@ -96,3 +97,31 @@ def test_a_turn_stores_publishes_then_calls_and_acknowledges_after_the_write() -
     order.append("write")
     turn.after_write()
     assert order == ["store", "publish", "calls", "write", "acknowledge"]
+
+
+async def test_a_warning_that_the_supervisor_did_not_take_is_told_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gateway_module, "WARN_SECONDS", 0.01)
+    telemetry = {"enabled": True, "headers": {"a": {"source": "file", "id": "/no/such/file"}}}
+    async with gateway_rig(telemetry=telemetry) as rig:
+        rig.answers["gateway.warnings"] = {
+            "ok": False,
+            "error": {"code": "UNAVAILABLE", "message": "busy"},
+        }
+        async with asyncio.timeout(PATIENCE):
+            first = await asked_of(rig, "gateway.warnings")
+            rig.answers["gateway.warnings"] = {}
+            again = await asked_of(rig, "gateway.warnings")
+        await rig.report()  # behind the answer to that
+        assert first["params"] == again["params"]
+        (warning,) = first["params"]["warnings"]
+        assert "/no/such/file" in warning
+
+
+async def asked_of(rig: GatewayRig, method: str) -> dict[str, Any]:
+    """Return the next request of a method to the supervisor."""
+    while True:
+        request = await rig.asked.get()
+        if request["method"] == method:
+            return request

@@ -38,8 +38,12 @@ async def test_the_way_of_a_message_is_shown_from_its_arrival_to_the_answer() ->
                 if way["outbox"]["state"] == "sent":
                     break
         assert (way["account"], way["cursor"]) == (KEY, "1:1")
-        assert (way["message"]["text"], way["admission"]) == ("text 1", {"outcome": "run"})
-        run = way["run"]
+        run, outbox = way["run"], way["outbox"]
+        decided = way["admission"]["at"]
+        assert (way["message"]["text"], way["admission"]["outcome"]) == ("text 1", "run")
+        assert run["acceptedAt"] <= decided <= run["startedAt"] <= run["endedAt"]
+        assert run["endedAt"] <= outbox["firstAttempt"] == outbox["lastAttempt"] <= outbox["ended"]
+        assert "traceId" not in way  # none are exported
         assert (run["state"], run["answer"]) == ("final", "echo: text 1")
         assert way["outbox"]["attempts"] == 1
         assert "askedIn" not in way

@@ -1,0 +1,1 @@
+"""Exports what the journal knows of each message as traces of OpenTelemetry."""

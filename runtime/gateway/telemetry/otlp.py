@@ -1,0 +1,169 @@
+"""Sends traces with the SDK of OpenTelemetry. It blocks, and is imported by the exporter alone.
+
+What the SDK and its exporter read from the environment (``OTEL_*``) counts wherever the
+configuration says nothing: the endpoint, its headers, certificates, time and compression, the
+sampler, the name of the service and the limits of spans.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from opentelemetry import trace as api
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import SpanExportResult
+from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.sdk.trace.sampling import ParentBased, Sampler, TraceIdRatioBased
+from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode
+from opentelemetry.trace import TraceFlags as Flags
+
+from runtime.gateway.telemetry.exchange import ExportSettings
+from runtime.gateway.telemetry.spans import Span, Trace
+from workers.secrets import without_secrets
+
+TRACES = "/v1/traces"  # of an endpoint that names no path
+NANOS = 1_000_000  # in a millisecond
+SAMPLED = Flags(Flags.SAMPLED)
+SERVICE_NAME_VARIABLES = ("OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES")
+LONGEST = 200  # characters of what the exporter says
+_ERRNO = re.compile(r"\[Errno -?\d+\] ([^\"')]+)")
+
+
+class _Ids(IdGenerator):
+    """Gives each span the id that it is to have."""
+
+    trace = span = 1
+
+    def generate_trace_id(self) -> int:
+        """Return the id of the next trace."""
+        return self.trace
+
+    def generate_span_id(self) -> int:
+        """Return the id of the next span."""
+        return self.span
+
+
+class _Ended(SpanProcessor):
+    """Keeps the spans that have ended until they are taken."""
+
+    def __init__(self) -> None:
+        self.spans: list[ReadableSpan] = []
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Keep a span."""
+        self.spans.append(span)
+
+
+class _Words(logging.Handler):
+    """Keeps what the exporter has logged: only there it says why it could not send."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the first line of a record."""
+        self.lines.append(record.getMessage().partition("\n")[0])
+
+    def why(self) -> str:
+        """Return why nothing was sent, in a few words."""
+        for line in self.lines:
+            if found := _ERRNO.search(line):
+                return found[1]
+        last = self.lines[-1] if self.lines else "it does not take them"
+        return without_secrets(last, "…")[:LONGEST]
+
+
+class TraceExporter:
+    """Sends traces to the collector that the settings, or the environment, name."""
+
+    def __init__(self, settings: ExportSettings) -> None:
+        self._ids, self._ended, self._words = _Ids(), _Ended(), _Words()
+        logger = logging.getLogger("opentelemetry")
+        logger.handlers, logger.propagate = [self._words], False
+        self._provider = TracerProvider(
+            sampler=_sampler(settings.sample_ratio),
+            resource=_resource(settings),
+            id_generator=self._ids,
+            shutdown_on_exit=False,
+        )
+        self._provider.add_span_processor(self._ended)
+        self._tracer = self._provider.get_tracer("trunkline", settings.version)
+        self._exporter = OTLPSpanExporter(
+            endpoint=address(settings.endpoint), headers=settings.headers or None
+        )
+
+    def export(self, traces: Sequence[Trace]) -> tuple[int, str]:
+        """Send traces; return how many of them the sampler has left out, and what is wrong."""
+        unsampled = 0
+        for each in traces:
+            if not self._record(each):
+                unsampled += 1
+        spans, self._ended.spans = self._ended.spans, []
+        self._words.lines.clear()
+        if not spans or self._exporter.export(spans) is SpanExportResult.SUCCESS:
+            return unsampled, ""
+        return unsampled, self._words.why()
+
+    def _record(self, trace: Trace) -> bool:
+        """Make the spans of a trace; return whether it is one that is sent."""
+        contexts: dict[int, SpanContext] = {}
+        remote = trace.remote
+        if remote is not None:
+            flags = SAMPLED if remote.sampled else Flags(Flags.DEFAULT)
+            contexts[0] = SpanContext(remote.trace, remote.span, is_remote=True, trace_flags=flags)
+        for span in trace.spans:
+            made = self._start(trace, span, contexts.get(span.parent))
+            if not made.is_recording():
+                return False  # the others are left out with it
+            contexts[span.id] = made.get_span_context()
+            if span.error:
+                made.set_status(Status(StatusCode.ERROR, span.error))
+                made.set_attribute("error.type", span.error)
+            for name, at in span.events:
+                made.add_event(name, timestamp=at * NANOS)
+            made.end(span.end * NANOS)
+        return True
+
+    def _start(self, trace: Trace, span: Span, parent: SpanContext | None) -> api.Span:
+        self._ids.trace, self._ids.span = trace.id, span.id
+        context = (
+            Context()
+            if parent is None
+            else api.set_span_in_context(NonRecordingSpan(parent), Context())
+        )
+        return self._tracer.start_span(
+            span.name,
+            context,
+            kind=SpanKind.INTERNAL if span.parent else SpanKind.CONSUMER,
+            attributes=span.attributes,
+            links=[Link(SpanContext(*each, is_remote=True)) for each in span.links],
+            start_time=span.start * NANOS,
+        )
+
+
+def address(endpoint: str | None) -> str | None:
+    """Return the whole address of an endpoint; ``None``: that of the environment."""
+    if endpoint is None or urlsplit(endpoint).path not in ("", "/"):
+        return endpoint
+    return f"{endpoint.rstrip('/')}{TRACES}"
+
+
+def _sampler(ratio: float | None) -> Sampler | None:
+    return None if ratio is None else ParentBased(TraceIdRatioBased(ratio))
+
+
+def _resource(settings: ExportSettings) -> Resource:
+    """Return what the spans are of; the name of the configuration goes before the environment's."""
+    named = settings.service_name
+    if named is None and not any(os.environ.get(each) for each in SERVICE_NAME_VARIABLES):
+        named = "trunkline"
+    given = {} if named is None else {SERVICE_NAME: named}
+    return Resource.create({"service.version": settings.version} | given)

@@ -1,0 +1,169 @@
+"""Makes the spans of one run's trace from what the journal holds of it. Pure.
+
+Nothing that a person wrote, and no id of a chat, a sender or a message, is in a span. Ids of
+traces and spans come from the id of the run, so whoever makes them makes the same ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from runtime.gateway.journal.outgoing import OutgoingRow
+from runtime.gateway.journal.runs import Run
+from workers.web.trace_context import TraceContext, read_traceparent
+
+Attribute = str | int | bool
+Named = dict[str, Attribute]
+
+MESSAGE, REQUEST = "message", "request"  # the first span: of an account's message, of a client
+ADMISSION, AGENT, QUEUE, TURN = "admission", "agent", "agent queue", "agent turn"
+DELIVERY, ATTEMPT = "delivery", "delivery attempt"
+FIRST_PIECE = "first delta"  # an event of the turn
+GOOD_ENDS = ("final", "merged")  # of runs; also ``aborted``, which somebody has asked for
+
+
+class Span(msgspec.Struct, frozen=True):
+    """One span. Times are epoch milliseconds; ``error`` is a class of what went wrong, or empty.
+
+    ``events`` are names with their times, ``links`` the first spans of other runs.
+    """
+
+    name: str
+    id: int
+    parent: int
+    start: int
+    end: int
+    attributes: Named = {}
+    error: str = ""
+    events: Sequence[tuple[str, int]] = ()
+    links: Sequence[tuple[int, int]] = ()
+
+
+class Trace(msgspec.Struct, frozen=True):
+    """The spans of one run, each behind its parent.
+
+    ``remote`` is the context of the client, whose trace it goes on with.
+    """
+
+    id: int
+    spans: list[Span]
+    remote: TraceContext | None = None
+
+
+def trace_id(run: str) -> int:
+    """Return the id of the trace of a run that no other trace goes on in."""
+    return _number(f"trace\0{run}", 16)
+
+
+def root_id(run: str) -> int:
+    """Return the id of the first span of a run."""
+    return _number(f"span\0{run}\0root", 8)
+
+
+def trace_of(run: Run, rows: Sequence[OutgoingRow]) -> Trace:
+    """Return the trace of a run that is over, with what its chat was sent."""
+    remote = read_traceparent(run.trace)
+    return Trace(trace_in(run), list(_spans(run, rows)), remote)
+
+
+def trace_in(run: Run) -> int:
+    """Return the id of the trace that a run is in: its client's, or its own."""
+    remote = read_traceparent(run.trace)
+    return trace_id(run.id) if remote is None else remote.trace
+
+
+def _spans(run: Run, rows: Sequence[OutgoingRow]) -> Iterator[Span]:
+    root = root_id(run.id)
+    taken = run.decided or run.at
+    ended = max(run.ended, taken)
+    end = max([ended, *(row.ended for row in rows)])
+    bad = run.state not in (*GOOD_ENDS, "aborted")
+    failed = run.error or run.state if bad else ""
+    name = MESSAGE if run.origin.account else REQUEST
+    links = [(trace_id(each), root_id(each)) for each in [*run.collected, run.merged] if each]
+    yield Span(name, root, 0, run.at, end, _named(run), failed, links=links)
+    if run.decided:
+        outcome: Named = {"trunkline.admission": "run"}
+        yield Span(ADMISSION, _id(run, ADMISSION), root, run.at, taken, outcome)
+    agent = _id(run, AGENT)
+    yield Span(AGENT, agent, root, taken, ended, _answered(run), failed)
+    begun = run.started or ended
+    yield Span(QUEUE, _id(run, QUEUE), agent, min(taken, begun), begun)
+    if run.started:
+        pieces = [(FIRST_PIECE, run.first)] if run.first >= run.started else []
+        deaths: Named = {"trunkline.agent.deaths": run.deaths} if run.deaths else {}
+        yield Span(TURN, _id(run, TURN), agent, begun, ended, deaths, failed, pieces)
+    for row in rows:
+        yield from _delivery(run, row, root)
+
+
+def _delivery(run: Run, row: OutgoingRow, root: int) -> Iterator[Span]:
+    """Yield the span of a message to the chat, and those of its attempts."""
+    assert run.reply is not None
+    delivery = _id(run, f"{DELIVERY}\0{row.key}")
+    failed = "" if row.state == "sent" else row.reason or row.state
+    named: Named = {
+        "trunkline.account": run.reply.account,
+        "trunkline.delivery.kind": "preview" if row.origin == "preview" else "answer",
+        "trunkline.delivery.state": row.state,
+        "trunkline.delivery.attempts": row.attempts,
+        "trunkline.delivery.parts": len(row.sent),
+    }
+    if row.letter:
+        named["trunkline.delivery.dead_letter"] = True
+    ended = max(row.ended, row.at)
+    yield Span(DELIVERY, delivery, root, row.at, ended, named, failed)
+    tries = [(each.at, each.ended, each.reason) for each in row.past]
+    last = row.last_attempt or row.first_attempt
+    if last and (not tries or tries[-1][0] != last):
+        tries.append((last, ended, failed))
+    for number, (began, over, reason) in enumerate(tries, row.attempts - len(tries) + 1):
+        attempt = _id(run, f"{ATTEMPT}\0{row.key}\0{number}")
+        which: Named = {"trunkline.attempt": number}
+        yield Span(ATTEMPT, attempt, delivery, began, max(over, began), which, reason)
+
+
+def _named(run: Run) -> Named:
+    named: Named = {
+        "trunkline.run": run.id,
+        "trunkline.agent": run.agent,
+        "trunkline.state": run.state,
+    }
+    if run.origin.account:
+        named |= {
+            "trunkline.account": run.origin.account,
+            "trunkline.channel": run.origin.account.partition(":")[0],
+        }
+    if run.origin.client:
+        named["trunkline.client"] = run.origin.client
+    if run.late:
+        named["trunkline.late"] = True
+    return named
+
+
+def _answered(run: Run) -> Named:
+    named: Named = {"gen_ai.agent.name": run.agent, "trunkline.state": run.state}
+    if run.mode:
+        named["trunkline.queue.mode"] = run.mode
+    result = run.result
+    if result is None:
+        return named
+    if result.model:
+        named["gen_ai.response.model"] = result.model
+    for ours, theirs in (("input", "input_tokens"), ("output", "output_tokens")):
+        if isinstance(count := result.usage.get(ours), int):
+            named[f"gen_ai.usage.{theirs}"] = count
+    return named
+
+
+def _id(run: Run, what: str) -> int:
+    return _number(f"span\0{run.id}\0{what}", 8)
+
+
+def _number(text: str, size: int) -> int:
+    """Return a number of ``size`` bytes that a text stands for; never 0, which is no id."""
+    digest = hashlib.sha256(text.encode()).digest()
+    return int.from_bytes(digest[:size], "big") or 1
