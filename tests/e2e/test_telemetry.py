@@ -84,7 +84,7 @@ async def counted(daemon: Daemon) -> dict[str, float]:
 async def until_counted(daemon: Daemon, outcome: str, count: int) -> None:
     """Wait until so many traces have ended in a way: that is told after it has happened."""
     async with asyncio.timeout(PATIENCE):
-        while (await counted(daemon))[outcome] != count:
+        while (await counted(daemon))[outcome] != count:  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.05)
 
 
