@@ -155,6 +155,16 @@ class Sent(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     parts: int = 1
 
 
+def id_in_chat(id: str | None, chat: str | None) -> str:
+    """Return the id of a message where ids name their chat, ``<chat>/<own id>``.
+
+    Clients of OpenClaw give the platform's own id, and the chat beside it.
+    """
+    if not id or not chat or "/" in id:
+        return id or ""
+    return f"{chat.removeprefix('channel:')}/{id}"
+
+
 def merged(parts: Sequence[Sent]) -> Sent:
     """Return what came of a message from what came of its parts: the first one's id."""
     return msgspec.structs.replace(parts[0], parts=sum(each.parts for each in parts))

@@ -20,6 +20,7 @@ from workers.messages import (
     Sender,
     Sent,
     SentMessage,
+    id_in_chat,
 )
 
 CHAT, SENDER = Chat("room", "group"), Sender("ann")
@@ -103,3 +104,18 @@ def test_answers_of_text_and_of_json() -> None:
     answer = HttpResponse.json(202, {"ok": True})
     assert (answer.status, answer.body) == (202, b'{"ok":true}')
     assert answer.headers == [("Content-Type", "application/json")]
+
+
+@pytest.mark.parametrize(
+    ("id", "chat", "named"),
+    [
+        ("7/5", "9", "7/5"),
+        ("5", "7", "7/5"),
+        ("5", "channel:7", "7/5"),
+        ("5", None, "5"),
+        (None, "7", ""),
+    ],
+    ids=["ours", "the platform's own", "with the kind of the chat", "no chat", "no message"],
+)
+def test_the_id_of_a_message_names_its_chat(id: str | None, chat: str | None, named: str) -> None:
+    assert id_in_chat(id, chat) == named

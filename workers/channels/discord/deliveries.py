@@ -18,7 +18,7 @@ from workers.channels.discord.objects import (
 from workers.channels.discord.refusals import API_FAILURES, DiscordRefusal, failure_of
 from workers.channels.discord.translation import message_id, split_id
 from workers.errors import MaybeSent, SendFailed
-from workers.messages import Attachment, Button, Outbound, Poll, Sent
+from workers.messages import Attachment, Button, Outbound, Poll, Sent, id_in_chat
 from workers.plugin import MediaFiles
 
 MAX_FILES = 10  # in one message
@@ -187,7 +187,7 @@ def _body(message: Outbound) -> Json:
     body: Json = {"allowed_mentions": MENTIONS[message.markup]}
     if message.text:
         body["content"] = message.text
-    if message.reply_to and (replied := split_id(message.reply_to)):
+    if replied := split_id(id_in_chat(message.reply_to, message.to)):
         body["message_reference"] = {
             "channel_id": replied[0],
             "message_id": replied[1],

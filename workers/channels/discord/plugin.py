@@ -16,7 +16,7 @@ from workers.channels.discord.refusals import API_FAILURES, PORTAL, ending_of
 from workers.channels.discord.session import BotSession, cursor_of
 from workers.channels.discord.translation import inbound_of
 from workers.errors import Misconfigured, SendFailed
-from workers.messages import Action, Chat, Inbound, Outbound, Sent
+from workers.messages import Action, Chat, Inbound, Outbound, Sent, id_in_chat
 from workers.plugin import Context
 
 HISTORY = 50  # messages, where the request does not say how many
@@ -65,15 +65,17 @@ class Discord:
 
     async def edit(self, action: Action) -> None:
         """Replace the text of one of the bot's messages."""
-        await self._out().edit(action.message or "", action.text, action.markup)
+        await self._out().edit(id_in_chat(action.message, action.chat), action.text, action.markup)
 
     async def delete(self, action: Action) -> None:
         """Delete a message."""
-        await self._out().delete(action.message or "")
+        await self._out().delete(id_in_chat(action.message, action.chat))
 
     async def react(self, action: Action) -> None:
         """Set a reaction of the bot, or take it back."""
-        await self._out().react(action.message or "", action.emoji, remove=action.remove)
+        await self._out().react(
+            id_in_chat(action.message, action.chat), action.emoji, remove=action.remove
+        )
 
     async def typing(self, action: Action) -> None:
         """Show for ten seconds that the bot types; Discord has no word for the end of it."""
@@ -97,7 +99,8 @@ class Discord:
         if channel is None:
             channel = await out.channel(place)
             receiver.channels.learn(channel)
-        found = await out.history(place, action.before, action.limit or HISTORY)
+        before = id_in_chat(action.before, place)
+        found = await out.history(place, before, action.limit or HISTORY)
         # Messages that are read do not name their server.
         placed = [msgspec.structs.replace(each, guild_id=channel.guild_id) for each in found]
         messages = [inbound_of(each, self._me, receiver.channels) for each in placed]

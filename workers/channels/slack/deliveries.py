@@ -24,7 +24,7 @@ from workers.channels.slack.refusals import SlackRefusal, ends_account, failure_
 from workers.channels.slack.translation import is_ts, message_id, milliseconds, split_id
 from workers.channels.slack.uploads import SlackUploads
 from workers.errors import MaybeSent, SendFailed
-from workers.messages import Attachment, Outbound, Sent
+from workers.messages import Attachment, Outbound, Sent, id_in_chat
 from workers.web.faults import NoAnswer, Unreachable
 
 T = TypeVar("T")
@@ -184,7 +184,7 @@ def _thread_of(message: Outbound) -> str | None:
                 reason="invalid",
             )
         return message.thread
-    replied = split_id(message.reply_to) if message.reply_to else None
+    replied = split_id(id_in_chat(message.reply_to, message.to))
     return replied[1] if replied else None
 
 

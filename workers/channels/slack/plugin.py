@@ -15,7 +15,7 @@ from workers.channels.slack.objects import BotIdentity
 from workers.channels.slack.refusals import SlackRefusal, ending_of, missing_scopes
 from workers.channels.slack.uploads import SlackUploads
 from workers.errors import Misconfigured, SendFailed
-from workers.messages import Action, Chat, Inbound, Outbound, Sender, Sent
+from workers.messages import Action, Chat, Inbound, Outbound, Sender, Sent, id_in_chat
 from workers.plugin import Context
 from workers.web.faults import NoAnswer, Unreachable
 
@@ -62,15 +62,17 @@ class Slack:
     async def edit(self, action: Action) -> None:
         """Replace the text of a message."""
         marked = action.markup == "markdown"
-        await self._out().edit(action.message or "", action.text, marked=marked)
+        await self._out().edit(id_in_chat(action.message, action.chat), action.text, marked=marked)
 
     async def delete(self, action: Action) -> None:
         """Delete a message."""
-        await self._out().delete(action.message or "")
+        await self._out().delete(id_in_chat(action.message, action.chat))
 
     async def react(self, action: Action) -> None:
         """Set a reaction of the bot to a message, or take it back."""
-        await self._out().react(action.message or "", action.emoji, remove=action.remove)
+        await self._out().react(
+            id_in_chat(action.message, action.chat), action.emoji, remove=action.remove
+        )
 
     async def typing(self, action: Action) -> None:
         """Show in an assistant's thread that it works, or end that."""
@@ -86,7 +88,8 @@ class Slack:
 
     async def history(self, action: Action) -> list[Inbound]:
         """Return what was said in a chat, or in a thread of it."""
-        chat, before = action.chat or "", action.before
+        chat = action.chat or ""
+        before = id_in_chat(action.before, chat)
         return await self._questions().history(chat, action.thread, before, action.limit)
 
     async def probe(self) -> dict[str, object]:

@@ -12,7 +12,7 @@ from workers.channels.telegram.objects import Json, TelegramChat, TelegramMessag
 from workers.channels.telegram.refusals import ApiRefusal, failure_of, is_markup, is_unchanged
 from workers.channels.telegram.translation import chat_of, message_id, split_id
 from workers.errors import MaybeSent, SendFailed
-from workers.messages import Attachment, Button, Chat, Outbound, Poll, Sent
+from workers.messages import Attachment, Button, Chat, Outbound, Poll, Sent, id_in_chat
 from workers.plugin import MediaFiles
 from workers.web.faults import NoAnswer, Unreachable
 
@@ -169,7 +169,7 @@ def method_for(type: str, size: int) -> str:
 
 def _common_of(message: Outbound) -> Json:
     params: Json = {"chat_id": message.to} | _thread(message.thread)
-    if message.reply_to and (replied := split_id(message.reply_to)):
+    if replied := split_id(id_in_chat(message.reply_to, message.to)):
         params["reply_parameters"] = {
             "message_id": replied[1],
             "allow_sending_without_reply": True,

@@ -10,7 +10,7 @@ from workers.channels.telegram.objects import User
 from workers.channels.telegram.polling import Poller
 from workers.channels.telegram.refusals import ApiRefusal, ending_of
 from workers.errors import Misconfigured, SendFailed
-from workers.messages import Action, Chat, Outbound, Sent
+from workers.messages import Action, Chat, Outbound, Sent, id_in_chat
 from workers.plugin import Context
 from workers.web.faults import NoAnswer, Unreachable
 
@@ -51,15 +51,19 @@ class Telegram:
 
     async def edit(self, action: Action) -> None:
         """Replace the text of a message."""
-        await self._out().edit(action.message or "", action.text, html=action.markup == "markdown")
+        await self._out().edit(
+            id_in_chat(action.message, action.chat), action.text, html=action.markup == "markdown"
+        )
 
     async def delete(self, action: Action) -> None:
         """Delete a message."""
-        await self._out().delete(action.message or "")
+        await self._out().delete(id_in_chat(action.message, action.chat))
 
     async def react(self, action: Action) -> None:
         """Set the bot's reaction to a message, or take it back."""
-        await self._out().react(action.message or "", action.emoji, remove=action.remove)
+        await self._out().react(
+            id_in_chat(action.message, action.chat), action.emoji, remove=action.remove
+        )
 
     async def typing(self, action: Action) -> None:
         """Show for five seconds that the bot types; Telegram has no word for the end of it."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,6 +50,24 @@ async def test_it_sends_and_acts(tmp_path: Path) -> None:
         await bot.plugin.typing(Action("typing", "k", chat=bot.bot.general, thread=bot.bot.thread))
         await bot.plugin.typing(Action("typing", "k", chat=bot.bot.general, remove=True))
         await bot.plugin.delete(Action("delete", "k", message=sent.id))
+        assert [each["route"].split()[0] for each in bot.bot.sent] == [
+            "POST", "PATCH", "PUT", "POST", "DELETE"
+        ]  # fmt: skip
+
+
+async def test_a_message_may_be_named_by_the_number_that_discord_gave_it(tmp_path: Path) -> None:
+    async with fake_discord() as fake, running(fake, tmp_path) as bot:
+        general = bot.bot.general
+        sent = await bot.plugin.send(message("x", general))
+        own: dict[str, Any] = {"chat": f"channel:{general}", "message": sent.id.rpartition("/")[2]}
+        await bot.plugin.edit(Action("edit", "k", text="better", **own))
+        await bot.plugin.react(Action("react", "k", emoji="👍", **own))
+        before = Action("history", "k", chat=general, before=own["message"])
+        assert await bot.plugin.history(before) == []
+        await bot.plugin.send(message("so", general, key="k2", reply_to=own["message"]))
+        reference = bot.bot.sent[-1]["message_reference"]
+        assert (reference["channel_id"], reference["message_id"]) == (general, own["message"])
+        await bot.plugin.delete(Action("delete", "k", **own))
         assert [each["route"].split()[0] for each in bot.bot.sent] == [
             "POST", "PATCH", "PUT", "POST", "DELETE"
         ]  # fmt: skip

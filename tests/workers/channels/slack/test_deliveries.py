@@ -137,6 +137,21 @@ async def test_messages_are_edited_and_deleted(tmp_path: Path) -> None:
             await app.plugin.delete(action("delete", message="5"))
 
 
+async def test_a_message_may_be_named_by_the_time_that_slack_gave_it(tmp_path: Path) -> None:
+    async with running(tmp_path) as app:
+        sent = await app.plugin.send(message("old"))
+        ts = sent.id.rpartition("/")[2]
+        await app.plugin.edit(action("edit", chat="D1", message=ts, text="new"))
+        await app.plugin.react(action("react", chat="channel:D1", message=ts, emoji="+1"))
+        (before,) = await app.plugin.history(action("history", chat="D1"))
+        assert (before.id, before.text) == (sent.id, "new")
+        assert await app.plugin.history(action("history", chat="D1", before=ts)) == []
+        await app.plugin.send(message("so", reply_to=ts))
+        assert app.app.sent[-1]["thread_ts"] == ts
+        await app.plugin.delete(action("delete", chat="D1", message=ts))
+        assert ts not in [each["ts"] for each in app.fake.channel("D1").messages]
+
+
 async def test_a_reaction_is_as_good_once_as_twice(tmp_path: Path) -> None:
     async with running(tmp_path) as app:
         event = await app.say("nice")

@@ -147,6 +147,20 @@ async def test_messages_are_edited_deleted_and_marked(tmp_path: Path) -> None:
         assert (delete["method"], delete["chat_id"]) == ("deletemessage", "7")
 
 
+async def test_a_message_may_be_named_by_the_number_that_telegram_gave_it(tmp_path: Path) -> None:
+    def named(name: str, **fields: object) -> Action:
+        return Action(name=name, key="k", chat="7", message="5", **fields)  # type: ignore[arg-type]
+
+    async with running(tmp_path) as bot:
+        await bot.plugin.edit(named("edit", text="new"))
+        await bot.plugin.react(named("react", emoji="👍"))
+        await bot.plugin.delete(named("delete"))
+        await bot.plugin.send(message("so", reply_to="5"))
+        *changed, reply = bot.bot.sent
+        assert [(each["chat_id"], each["message_id"]) for each in changed] == [("7", 5)] * 3
+        assert reply["reply_parameters"]["message_id"] == 5
+
+
 async def test_an_edit_keeps_its_markup(tmp_path: Path) -> None:
     async with running(tmp_path) as bot:
         html = "<b>a</b> &lt; b"
