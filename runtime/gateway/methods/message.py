@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -16,9 +17,10 @@ from runtime.gateway.accounts.account_calls import AN_OBJECT
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import AccountCall, Repeat, method
 from runtime.gateway.conversations.origins import chat_in
+from runtime.gateway.methods.request_parts import file_named
 from runtime.gateway.methods.send import SEND_SECONDS, delivery, mirrored_in
 from runtime.gateway.parts import GatewayParts
-from workers.messages import Action, Attachment, Id, Outbound, Sent
+from workers.messages import Action, Id, Outbound, Sent
 
 T = TypeVar("T")
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -34,7 +36,8 @@ THREAD = ("threadId", "thread")
 
 BEFORE = ("before", "beforeId")
 EMOJI = ("emoji", "reaction")
-SWITCHES = frozenset({"action", "json", "verbose", "fromMe"})  # the command line's own
+# The command line's own; ``targets`` are all those of a broadcast, of which ``to`` is one.
+SWITCHES = frozenset({"action", "json", "verbose", "fromMe", "targets"})
 OF_SEND = ("markup", "buttons", "poll", "silent")  # fields of ``Outbound`` as they are
 COMMON = frozenset({*CHAT, *MESSAGE, *THREAD, "accountId", "channel"})
 # Those of ``send`` that have no meaning here are accepted and ignored there too.
@@ -45,6 +48,7 @@ POLL = COMMON | {*REPLY, "pollQuestion", "pollOption", "pollMulti", "silent"}
 POLL |= {"pollDurationHours", "pollDurationSeconds", "pollAnonymous", "pollPublic"}
 EMPTY: tuple[Any, ...] = (None, False, "", [])
 HIDDEN = "__"  # what OpenClaw's command line adds for its own use begins so
+DECIMAL = re.compile("[0-9]{1,9}")
 
 
 class MessageActionParams(Params):
@@ -138,7 +142,7 @@ def _act(key: str, params: MessageActionParams) -> AccountCall:
         "markup": inner.get("markup", "plain"),
         "thread": _text(inner, THREAD),
         "before": _text(inner, BEFORE),
-        "limit": inner.get("limit"),
+        "limit": _number(inner, "limit"),
     }
     payload = msgspec.json.encode(_converted(action, Action))
     answer: dict[str, Any] = {"ok": True}
@@ -165,7 +169,7 @@ def _outbound(params: MessageActionParams) -> Outbound:
         "key": params.idempotency_key,
         "thread": _text(inner, THREAD),
         "replyTo": _text(inner, REPLY) or _text(reply, REPLY),
-        "attachments": [Attachment(url=url) for url in dict.fromkeys(urls)],
+        "attachments": [file_named(url) for url in dict.fromkeys(urls)],
         **{name: inner[name] for name in OF_SEND if inner.get(name) is not None},
     }
     return _converted(message, Outbound)
@@ -173,13 +177,13 @@ def _outbound(params: MessageActionParams) -> Outbound:
 
 def _poll(params: MessageActionParams) -> Outbound:
     inner = params.params
-    hours = inner.get("pollDurationHours")
+    hours = _number(inner, "pollDurationHours")
     poll = {
         "question": _text(inner, ("pollQuestion",)) or "",
         "options": inner.get("pollOption"),
         "multiple": inner.get("pollMulti") is True,
-        "seconds": inner.get("pollDurationSeconds")
-        or (hours * 3600 if type(hours) is int else None),
+        "seconds": _number(inner, "pollDurationSeconds")
+        or (hours * 3600 if type(hours) is int else hours),
     }
     message = {
         "to": _required_chat(params),
@@ -210,6 +214,12 @@ def _converted(value: dict[str, Any], struct: type[T]) -> T:
         return msgspec.convert(value, struct)
     except msgspec.ValidationError as error:
         raise RemoteError(INVALID_REQUEST, f"invalid message.action params: {error}") from None
+
+
+def _number(values: dict[str, Any], name: str) -> Any:
+    """Return a number; the command line sends what is typed behind an option, a string."""
+    value = values.get(name)
+    return int(value) if isinstance(value, str) and DECIMAL.fullmatch(value) else value
 
 
 def _text(values: dict[str, Any], names: tuple[str, ...]) -> str | None:

@@ -47,6 +47,14 @@ class FileParams(msgspec.Struct, rename="camel"):
         return bool(self.url) and not self.content
 
 
+def file_named(url: str) -> Attachment:
+    """Return a file of a message; a path, as OpenClaw's command line has it, is one of this host.
+
+    Whether it may be read is decided where it is: ``docs/media.md``.
+    """
+    return Attachment(url=Path(url).as_uri() if url.startswith("/") else url)
+
+
 async def session_of_chat(
     parts: GatewayParts, journal: Journal, agent: str, target: ReplyTarget
 ) -> str:

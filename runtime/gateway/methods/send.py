@@ -21,6 +21,7 @@ from runtime.gateway.conversations.history_views import MIRROR
 from runtime.gateway.conversations.origins import chat_in
 from runtime.gateway.conversations.session_keys import agent_of
 from runtime.gateway.journal.conversations import TranscriptEntry
+from runtime.gateway.methods.request_parts import file_named
 from runtime.gateway.outbox.results import sent_of
 from runtime.gateway.parts import GatewayParts
 from workers.messages import MAX_TEXT, Attachment, Id, Outbound, Sent
@@ -136,7 +137,7 @@ def send(parts: GatewayParts, client: ConnectedClient, params: SendParams) -> An
     agent that there is not).
     """
     urls = params.media_urls or ([params.media_url] if params.media_url else [])
-    files = [Attachment(url=url) for url in urls]
+    files = [file_named(url) for url in urls]
     if params.buffer:
         kind = params.content_type or "application/octet-stream"
         url = f"data:{kind};base64,{params.buffer}"

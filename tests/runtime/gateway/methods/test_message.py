@@ -96,13 +96,22 @@ SWITCHES = {"json": True, "dryRun": False, "verbose": False, "channel": "irc"}
             ("send", {"to": "#room", "text": "hi", "key": "k-1"}),
         ),
         (
+            {"action": "send", "to": "irc:#room", "message": "hi", "targets": ["#room", "ann"]}
+            | {"mediaUrls": ["/srv/a picture.png"]},
+            (
+                "send",
+                {"to": "#room", "text": "hi", "key": "k-1"}
+                | {"attachments": [{"url": "file:///srv/a%20picture.png"}]},
+            ),
+        ),
+        (
             {"action": "react", "to": "irc:#room", "messageId": "7", "emoji": "x"}
             | {"remove": False, "fromMe": False},
             ("action", {"name": "react", "chat": "#room", "message": "7", "emoji": "x"}),
         ),
         (
-            {"action": "read", "to": "irc:#room", "limit": 5},
-            ("action", {"name": "history", "chat": "#room", "limit": 5}),
+            {"action": "read", "to": "irc:#room", "limit": "5", "before": "9"},
+            ("action", {"name": "history", "chat": "#room", "limit": 5, "before": "9"}),
         ),
         (
             {"action": "read", "to": "irc:#room", "messageId": "7"},
@@ -110,7 +119,8 @@ SWITCHES = {"json": True, "dryRun": False, "verbose": False, "channel": "irc"}
         ),
         (
             {"action": "poll", "to": "irc:#room", "pollQuestion": "?", "pollOption": ["a", "b"]}
-            | {"pollMulti": True, "pollDurationHours": 1, "pollAnonymous": False, "silent": False},
+            | {"pollMulti": True, "pollDurationHours": "1", "pollAnonymous": False}
+            | {"pollPublic": True, "silent": False},
             (
                 "send",
                 {"to": "#room", "text": "", "key": "k-1"}
@@ -118,7 +128,7 @@ SWITCHES = {"json": True, "dryRun": False, "verbose": False, "channel": "irc"}
             ),
         ),
     ],
-    ids=["send", "react", "history", "read", "poll"],
+    ids=["send", "file", "react", "history", "read", "poll"],
 )
 async def test_actions_of_the_command_line_reach_the_account(
     inner: dict[str, Any], called: tuple[str, dict[str, Any]]
