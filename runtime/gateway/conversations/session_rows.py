@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from runtime.gateway.conversations.session_keys import BadSessionKey, classification, parts_of
+from runtime.gateway.conversations.session_keys import (
+    BadSessionKey,
+    classification,
+    main_key,
+    parts_of,
+)
 from runtime.gateway.journal.conversations import Session
 from runtime.gateway.journal.runs import Run
 
@@ -25,6 +30,7 @@ def session_row(session: Session, runs: Sequence[Run] = ()) -> Row:
         "classification": kind,
         "agentId": session.agent,
         "sessionId": session.id,
+        "isMain": session.key == main_key(session.agent),
         "createdAt": session.created,
         "updatedAt": session.updated,
         "messageCount": session.messages,

@@ -248,6 +248,8 @@ async def sessions_patch(
     (ours) names fields that are kept and have no effect.
     """
     key = parts.asking.answered_key(params.key, params.agent_id)
+    if params.archived is True and key == main_key(key.split(":")[1]):
+        raise RemoteError(INVALID_REQUEST, "Cannot archive an agent's main session.")
     journal = await parts.asking.journal()
     if params.label:
         holders, _ = await journal.sessions(SessionFilter(label=params.label), 2)

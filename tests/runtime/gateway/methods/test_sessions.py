@@ -145,6 +145,21 @@ async def test_a_session_is_archived_and_deleted_as_it_was_listed() -> None:
         assert gone["deleted"] is True
 
 
+async def test_a_main_session_is_known_and_stays() -> None:
+    async with gateway_rig(agents="echo") as rig:
+        client = await rig.client()
+        main = {"key": "main"}
+        assert (await client.call("sessions.patch", main | {"label": "x"}))["entry"][
+            "isMain"
+        ] is True
+        other = await client.call("sessions.patch", {"key": KEY, "label": "y"})
+        assert other["entry"]["isMain"] is False
+        said = await refused(client, "sessions.patch", main | {"archived": True})
+        assert said == "Cannot archive an agent's main session."
+        answer = await client.call("sessions.patch", main | {"archived": False})
+        assert answer["entry"]["archived"] is False
+
+
 async def test_an_answer_says_what_the_session_is_now() -> None:
     async with gateway_rig(agents="echo") as rig:
         client = await rig.client()
