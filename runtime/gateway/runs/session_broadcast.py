@@ -52,8 +52,7 @@ class SessionBroadcast:
     def changed(self, session: Session, **what: Any) -> None:
         """Send that a session has changed; ``what`` is a ``reason``, or a ``phase`` of a run."""
         if self._all:
-            about = {"sessionKey": session.key, "agentId": session.agent} | what
-            payload = about | {"ts": now_ms(), "session": self._row(session)}
+            payload = self._told(session, what | {"ts": now_ms()})
             self._hub.broadcast(CHANGED, payload, scope=READ, wanted=self._all.__contains__)
 
     def added(self, session: Session, entries: list[TranscriptEntry]) -> None:
@@ -62,14 +61,8 @@ class SessionBroadcast:
             return
         first = session.messages - len(entries) + 1
         for seq, entry in enumerate(entries, first):
-            payload = {
-                "sessionKey": session.key,
-                "agentId": session.agent,
-                "message": history_row(entry, seq),
-                "messageId": str(entry.number),
-                "messageSeq": seq,
-                "session": self._row(session),
-            }
+            message = {"message": history_row(entry, seq), "messageId": str(entry.number)}
+            payload = self._told(session, message | {"messageSeq": seq})
             self._hub.broadcast(
                 MESSAGE, payload, scope=READ, wanted=lambda each: self._follows(each, session.key)
             )
@@ -94,5 +87,12 @@ class SessionBroadcast:
     def _follows(self, client: ClientView, key: str) -> bool:
         return client in self._all or key in self._some.get(client, ())
 
-    def _row(self, session: Session) -> dict[str, Any]:
-        return session_row(session, [each.run for each in self._runs.of_session(session.key)])
+    def _told(self, session: Session, what: dict[str, Any]) -> dict[str, Any]:
+        """Return an event's payload: the session's row stands in it, and its fields beside it.
+
+        OpenClaw's terminal reads ``sessionId`` and ``updatedAt`` from the payload itself.
+        """
+        row = session_row(session, [each.run for each in self._runs.of_session(session.key)])
+        payload = row | {"sessionKey": session.key, "agentId": session.agent} | what
+        del payload["key"]
+        return payload | {"session": row}

@@ -21,6 +21,12 @@ async def test_entries_are_counted_to_the_sessions_own_number() -> None:
         assert [each["event"] for each in told] == ["session.message"] * 2
         assert [each["payload"]["messageSeq"] for each in told] == [4, 5]
         assert [each["payload"]["messageId"] for each in told] == ["8", "9"]
+        payload = told[0]["payload"]
+        row = payload["session"]
+        for field in ("sessionId", "updatedAt", "kind"):  # beside it too, as OpenClaw has them
+            assert payload[field] == row[field]
+        assert (payload["sessionKey"], row["key"]) == (SESSION.key, SESSION.key)
+        assert "key" not in payload
 
 
 async def test_a_client_that_is_forgotten_gets_nothing_more() -> None:
