@@ -372,7 +372,10 @@ class Scheduler:
         row = shown(job)
         row.pop("configRevision")
         told = {"job": row} | more | {"jobId": job.id, "action": action}
-        if (planned := job.state.next_run_at_ms) is not UNSET:
+        for name in ("ts", "jobName"):  # of a row of the log alone
+            told.pop(name, None)
+        planned = job.state.next_run_at_ms
+        if planned is not UNSET and action not in ("started", "removed"):
             told["nextRunAtMs"] = planned
         self._links.hub.broadcast("cron", told, scope=READ)
 
