@@ -2,7 +2,8 @@
 
 Runs where ``TRUNKLINE_WIRE_SCHEMA`` names the folder of the npm package (see
 ``ops/wire-schema``). What is ours beside the schema stands in ``OURS``, with the place where
-it is documented; anything else that does not validate fails the test that caused it.
+it is documented; anything else that does not validate fails the test that caused it. Events whose
+shape is not published are held against recorded ones, where that is possible without the package.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from jsonschema.exceptions import best_match
 from ipc.websocket.connection import Connection
 from runtime.gateway.clients.admission import Admission
 from runtime.gateway.clients.client import ConnectedClient
+from tests.support.recorded_events import strange
 
 VARIABLE = "TRUNKLINE_WIRE_SCHEMA"
 OURS = {
@@ -34,6 +36,10 @@ OURS = {
     "agent.removed",
     "channel.gap",
     "channel.figures",
+    "channel.event",
+    "agent.turn",
+    "agent.turn.cancel",
+    "agent.detached",
     "supervisor.request",  # to our own supervisor alone
 }
 RESULTS = {
@@ -70,9 +76,31 @@ EVENTS = {
     "device.pair.resolved": "DevicePairResolvedEvent",
 }
 
+# Rows of which the schema has the shape, in answers and events of which it has none.
+ROWS = {
+    "chat.history": {"sessionInfo": "SessionRow"},
+    "chat.startup": {"sessionInfo": "SessionRow"},
+    "cron": {"job": "CronJob"},
+    "cron.list": {"jobs.*": "CronJob", "deliveryPreviews.*": "CronDeliveryPreview"},
+    "cron.runs": {"entries.*": "CronRunLogEntry"},
+    "health": {"": "Snapshot.health"},
+    "presence": {"presence.*": "PresenceEntry"},
+    "session.message": {"session": "SessionRow"},
+    "sessions.changed": {"session": "SessionRow"},
+    "sessions.create": {"entry": "SessionRow"},
+    "sessions.describe": {"session": "SessionRow"},
+    "sessions.list": {"sessions.*": "SessionRow"},
+    "sessions.patch": {"entry": "SessionRow"},
+    "sessions.reset": {"entry": "SessionRow"},
+    "system-presence": {"*": "PresenceEntry"},
+}
+
 # What stands beside the schema (docs/protocol.md, "Beside the schema").
 FIELDS = {
-    "connect": ("auth.method", "features.repeatable"),
+    "connect": ("auth.method", "features.repeatable", "snapshot.health.linkChannel"),
+    "Snapshot.health": ("linkChannel",),
+    "CronJob": ("catchUp", "effectiveAgentId", "deliveryPreview"),
+    "heartbeat": ("agentId", "sessionKey"),
     "channels.status": ("statusIssues",),
     "agent": ("agentId", "sessionKey", "sessionId"),
     "agents.list": tuple(
@@ -133,11 +161,9 @@ class Wire:
         payload = frame.get("payload")
         if name in EVENTS:
             self._holds(EVENTS[name], _without_ours(name, payload), name)
-        elif name == "presence":
-            for row in (payload or {}).get("presence", [{}]):
-                self._holds("PresenceEntry", row, name)
-        elif name == "health":
-            self._holds("Snapshot.health", payload, name)
+        elif name not in ROWS or name in ("cron", "sessions.changed", "session.message"):
+            self.problems.extend(strange(name, _without_ours(name, payload)))
+        self._rows(name, payload)
 
     def _result(self, connection: Connection, frame: dict[str, Any]) -> None:
         method = self._methods.get((id(connection), frame["id"]))
@@ -149,13 +175,14 @@ class Wire:
             self._protocols[id(connection)] = payload.get("protocol", 4)
         if self._protocols.get(id(connection), 4) < 4:
             return
-        if method == "system-presence":
-            for row in payload or []:
-                self._holds("PresenceEntry", row, method)
-        elif method == "health":
-            self._holds("Snapshot.health", payload, method)
-        elif method in RESULTS:
+        if method in RESULTS:
             self._holds(RESULTS[method], _without_ours(method, payload), method)
+        self._rows(method, payload)
+
+    def _rows(self, name: str, payload: Any) -> None:
+        for path, shape in ROWS.get(name, {}).items():
+            for row in _found(payload, path.split(".") if path else []):
+                self._holds(shape, _without_ours(shape, row), f"{name}, {path}")
 
     def _holds(self, name: str, value: Any, what: str) -> None:
         for whole in validator(self._folder, name).iter_errors(value):
@@ -200,6 +227,17 @@ def recorded() -> Iterator[Wire | None]:
         yield wire
     if wire.asked and not wire.checked:
         wire.problems.append("requests came, and no frame was seen that answers them")
+
+
+def _found(value: Any, path: list[str]) -> Iterator[Any]:
+    """Return what is found along a path, ``*`` being each of a list or a dict."""
+    if not path:
+        yield value
+    elif path[0] == "*":
+        for each in value.values() if isinstance(value, dict) else value or ():
+            yield from _found(each, path[1:])
+    elif isinstance(value, dict) and value.get(path[0]) is not None:
+        yield from _found(value[path[0]], path[1:])
 
 
 def _without_ours(name: str, payload: Any) -> Any:

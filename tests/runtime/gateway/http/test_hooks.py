@@ -55,6 +55,8 @@ async def hook_rig(**more: Any) -> AsyncIterator[HookRig]:
         aiohttp.ClientSession() as session,
     ):
         agent = await held_agent(rig)
+        follower = await rig.client()  # what its requests make is held against OpenClaw's schema
+        await follower.call("sessions.subscribe")
         await rig.report(hooks=HOOKS | more)
         yield HookRig(rig, agent, session)
 

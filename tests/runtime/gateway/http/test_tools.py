@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -11,6 +13,15 @@ from tests.support.http_api import CHAT, RIGHT, HttpClient, http_rig, said
 from tests.support.rig_agent import echo_agent
 
 TOOLS = "/tools/invoke"
+
+
+@asynccontextmanager
+async def tools_rig(**more: Any) -> AsyncIterator[HttpClient]:
+    """Run a gateway for tools, and a client that is told all they do: its frames are checked."""
+    async with http_rig(**more) as client:
+        follower = await client.rig.client()
+        await follower.call("sessions.subscribe")
+        yield client
 
 
 async def details(client: HttpClient, tool: str, **args: Any) -> Any:
@@ -23,7 +34,7 @@ async def details(client: HttpClient, tool: str, **args: Any) -> Any:
 
 
 async def test_sessions_and_agents() -> None:
-    async with http_rig(tools={"allow": ["nodes"]}) as client:
+    async with tools_rig(tools={"allow": ["nodes"]}) as client:
         await echo_agent(client.rig)
         key = "agent:echo:http1"
         await client.ask(CHAT, said("hi"), headers=RIGHT | {"x-openclaw-session-key": key})
@@ -49,7 +60,7 @@ async def test_sessions_and_agents() -> None:
 
 
 async def test_a_message_is_sent_under_its_key_and_not_at_all_by_a_dry_run() -> None:
-    async with http_rig(tools={"deny": ["agents_list"]}) as client:
+    async with tools_rig(tools={"deny": ["agents_list"]}) as client:
         can(client.rig, "send")
         calls = await calls_of(client.rig)
         message = {"action": "send", "channel": "irc", "target": "#x", "message": "via tools"}

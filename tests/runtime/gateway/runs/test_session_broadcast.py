@@ -17,8 +17,7 @@ async def test_entries_are_counted_to_the_sessions_own_number() -> None:
         entries = [TranscriptEntry("user", "a", number=8), TranscriptEntry("notice", "b", number=9)]
         broadcast.changed(SESSION, reason="patch")  # only for those who follow all of them
         broadcast.added(SESSION, entries)
-        told = [await client.next() for _ in entries]
-        assert [each["event"] for each in told] == ["session.message"] * 2
+        told = [await client.event("session.message") for _ in entries]
         assert [each["payload"]["messageSeq"] for each in told] == [4, 5]
         assert [each["payload"]["messageId"] for each in told] == ["8", "9"]
         payload = told[0]["payload"]

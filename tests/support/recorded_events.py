@@ -1,0 +1,73 @@
+"""Holds events of which OpenClaw publishes no shape against what its gateway was recorded to send.
+
+Of each event, and of each ``action`` where it has some, the fields: those that always came, and
+those that came sometimes. Rows in them (sessions, jobs, nodes) have a shape of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+
+TYPES = {
+    "text": {"type": "string"},
+    "number": {"type": "number"},
+    "flag": {"type": "boolean"},
+    "list": {"type": "array"},
+    "object": {"type": "object"},
+}
+JOB = "jobId:text action:text job:object"
+# What may always stand beside the fields: a session's row is spread over these payloads.
+SESSION_ROW = frozenset({"sessions.changed", "session.message"})
+RUN = (
+    "error?:text diagnostics?:object sessionId?:text sessionKey?:text runId?:text model?:text"
+    " provider?:text summary?:text delivered?:flag delivery?:object usage?:object"
+    " deliveryError?:text nextRunAtMs?:number"
+)
+RECORDED = {
+    "connect.challenge": "nonce:text ts:number capabilities?:list",
+    "config.changed": "path:text hash:text ts:number",
+    "cron added": f"{JOB} nextRunAtMs?:number",
+    "cron updated": f"{JOB} nextRunAtMs?:number",
+    "cron removed": JOB,
+    "cron started": f"{JOB} runAtMs:number",
+    "cron finished": f"{JOB} status:text completionStatus:text deliveryStatus:text runAtMs:number"
+    f" durationMs:number {RUN}",
+    "heartbeat": "ts:number status:text preview?:text channel?:text indicatorType?:text to?:text"
+    " accountId?:text hasMedia?:flag durationMs?:number reason?:text",
+    "node.invoke.cancel": "invokeId:text nodeId:text",
+    "node.pair.requested": "requestId:text nodeId:text clientId:text clientMode:text platform:text"
+    " version:text caps:list commands:list requiredApproveScopes:list silent:flag ts:number"
+    " deviceFamily?:text displayName?:text remoteIp?:text coreVersion?:text uiVersion?:text"
+    " modelIdentifier?:text permissions?:object",
+    "node.pair.resolved": "requestId:text nodeId:text decision:text ts:number",
+    "session.message": "sessionKey:text agentId:text message:object messageId:text"
+    " messageSeq:number session:object sessionId:text updatedAt:number runId?:text",
+    "sessions.changed": "sessionKey:text agentId:text ts:number session:object sessionId:text"
+    " updatedAt:number reason?:text phase?:text runId?:text",
+}
+
+
+def strange(event: str, payload: dict[str, Any]) -> Iterator[str]:
+    """Return what of an event is otherwise than recorded."""
+    name = f"{event} {payload['action']}" if "action" in payload else event
+    if name not in RECORDED:
+        yield f"{name}: no such event was recorded, and docs/protocol.md has none"
+        return
+    for error in jsonschema.Draft7Validator(_shape(name, event in SESSION_ROW)).iter_errors(
+        payload
+    ):
+        place = "/".join(map(str, error.absolute_path))
+        yield f"{name} at /{place}: {error.message[:300]}"
+
+
+def _shape(name: str, more: bool) -> dict[str, Any]:
+    fields = dict(each.split(":") for each in RECORDED[name].split())
+    return {
+        "type": "object",
+        "required": [each for each in fields if not each.endswith("?")],
+        "properties": {each.removesuffix("?"): TYPES[kind] for each, kind in fields.items()},
+        "additionalProperties": more,
+    }
