@@ -9,7 +9,7 @@ import pytest
 
 from tests.interop.openclaw import Answer, Openclaw
 from tests.support.daemon import Daemon
-from tests.support.restarts import restart_gateway
+from tests.support.restarts import kill_gateway, restart_gateway
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -17,9 +17,14 @@ LOOPS = 2  # command lines at a time: as many as there are cores
 PAUSE = 0.3  # seconds between two restarts
 
 
-async def _in_a_loop(openclaw: Openclaw, answers: list[Answer], done: asyncio.Event) -> None:
+async def _in_a_loop(
+    openclaw: Openclaw, number: int, answers: list[Answer], done: asyncio.Event
+) -> None:
     while not done.is_set():
-        answers.append(await openclaw.call("health"))
+        if number % 2:
+            answers.append(await openclaw.run("cron", "list", "--json", *openclaw.flags))
+        else:
+            answers.append(await openclaw.call("health"))
 
 
 @pytest.mark.parametrize(
@@ -30,8 +35,8 @@ async def test_no_command_fails(own_openclaw: Openclaw, own_daemon: Daemon, rest
     done = asyncio.Event()
     began = time.monotonic()
     async with asyncio.TaskGroup() as group:
-        for _ in range(LOOPS):
-            group.create_task(_in_a_loop(own_openclaw, answers, done))
+        for number in range(LOOPS):
+            group.create_task(_in_a_loop(own_openclaw, number, answers, done))
         for _ in range(restarts):
             await restart_gateway(own_daemon)
             await asyncio.sleep(PAUSE)
@@ -43,3 +48,25 @@ async def test_no_command_fails(own_openclaw: Openclaw, own_daemon: Daemon, rest
     )
     assert not failed, failed[0]
     assert len(answers) >= LOOPS
+
+
+@pytest.mark.slow
+async def test_a_kill_costs_the_commands_under_way_and_no_others(
+    own_openclaw: Openclaw, own_daemon: Daemon
+) -> None:
+    answers: list[Answer] = []
+    done = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        for number in range(LOOPS):
+            group.create_task(_in_a_loop(own_openclaw, number, answers, done))
+        for _ in range(10):
+            await kill_gateway(own_daemon)
+            await asyncio.sleep(PAUSE)
+        done.set()
+    failed = [answer for answer in answers if answer.code != 0]
+    print(f"\n10 kills: {len(answers)} commands, {len(failed)} cut")
+    for each in failed:  # nothing else went wrong: its connection has ended
+        said = each.err + each.out
+        assert "ECONNRESET" in said or "without a close frame" in said, each
+    assert len(failed) <= 10 * LOOPS
+    assert (await own_openclaw.call("health")).code == 0
