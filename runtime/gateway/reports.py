@@ -145,7 +145,10 @@ def _publish_login(parts: GatewayParts, before: AccountStatus | None, row: Accou
     told: dict[str, Any] = {"account": row.account, "channel": row.channel}
     told |= {"accountId": row.account_id, "incarnation": row.incarnation}
     if row.login is not None:
-        told |= {"state": "asked"} | msgspec.to_builtins(row.login)
+        shown = msgspec.to_builtins(row.login)
+        told |= {"state": "asked"} | {
+            name: each for name, each in shown.items() if each is not None
+        }
     else:
         told["state"] = "linked" if row.phase == "running" else "over"
     parts.fanout.publish_payload(row.account, LOGIN, msgspec.json.encode(told))

@@ -1,7 +1,8 @@
 """Holds events of which OpenClaw publishes no shape against what its gateway was recorded to send.
 
 Of each event, and of each ``action`` where it has some, the fields: those that always came, and
-those that came sometimes. Rows in them (sessions, jobs, nodes) have a shape of their own.
+those that came sometimes. Rows in them (sessions, jobs, nodes) have a shape of their own. Our own
+events are held against what ``docs/protocol.md`` says of them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
+import msgspec
+
+from ipc.frames.status import AccountStatus
 
 TYPES = {
     "text": {"type": "string"},
@@ -50,10 +54,26 @@ RECORDED = {
 }
 
 
+ACCOUNT = "account:text channel:text accountId:text"
+OURS = {
+    "agent.removed": "account:text",
+    "channel.event": f"{ACCOUNT} cursor:text happened:object redelivered?:flag",
+    "channel.figures": "ts:number since:number revision:number keys?:list rows?:list rss:list"
+    " cpu:list lag:list queued:list in:list out:list dropped:list",
+    "channel.gap": "account:text after:text oldest?:text",
+    "channel.login": f"{ACCOUNT} incarnation:number state:text prompt?:text kind?:text"
+    " expiresAt?:number",
+    "channel.message": f"{ACCOUNT} direction:text cursor:text message:object redelivered?:flag"
+    " skips?:list dropped?:text",
+    "channel.removed": "account:text",
+}
+SHAPES = RECORDED | OURS
+
+
 def strange(event: str, payload: dict[str, Any]) -> Iterator[str]:
     """Return what of an event is otherwise than recorded."""
     name = f"{event} {payload['action']}" if "action" in payload else event
-    if name not in RECORDED:
+    if name not in SHAPES:
         yield f"{name}: no such event was recorded, and docs/protocol.md has none"
         return
     for error in jsonschema.Draft7Validator(_shape(name, event in SESSION_ROW)).iter_errors(
@@ -63,8 +83,19 @@ def strange(event: str, payload: dict[str, Any]) -> Iterator[str]:
         yield f"{name} at /{place}: {error.message[:300]}"
 
 
+def strange_row(event: str, row: Any) -> Iterator[str]:
+    """Return what of a row of an account or an agent is otherwise than the type says."""
+    try:
+        known = msgspec.convert(row, AccountStatus)
+    except msgspec.ValidationError as error:
+        yield f"{event}: {error}"
+        return
+    for name in set(row) - set(known.__struct_encode_fields__):
+        yield f"{event}: {name} is no field of an account's row"
+
+
 def _shape(name: str, more: bool) -> dict[str, Any]:
-    fields = dict(each.split(":") for each in RECORDED[name].split())
+    fields = dict(each.split(":") for each in SHAPES[name].split())
     return {
         "type": "object",
         "required": [each for each in fields if not each.endswith("?")],

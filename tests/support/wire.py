@@ -1,9 +1,9 @@
 """Holds every frame that the gateway sends against OpenClaw's published wire schema.
 
 Runs where ``TRUNKLINE_WIRE_SCHEMA`` names the folder of the npm package (see
-``ops/wire-schema``). What is ours beside the schema stands in ``OURS``, with the place where
-it is documented; anything else that does not validate fails the test that caused it. Events whose
-shape is not published are held against recorded ones, where that is possible without the package.
+``ops/wire-schema``). What is ours beside the schema stands here and in ``recorded_events``, as it
+is documented; anything else that does not validate fails the test that caused it. Events whose
+shape is not published are held against recorded ones.
 """
 
 from __future__ import annotations
@@ -23,21 +23,13 @@ from jsonschema.exceptions import best_match
 from ipc.websocket.connection import Connection
 from runtime.gateway.clients.admission import Admission
 from runtime.gateway.clients.client import ConnectedClient
-from tests.support.recorded_events import strange
+from tests.support.recorded_events import strange, strange_row
 
 VARIABLE = "TRUNKLINE_WIRE_SCHEMA"
-OURS = {
-    # docs/protocol.md, Events
-    "channel.status",
-    "channel.message",
-    "channel.login",
-    "channel.removed",
-    "agent.status",
-    "agent.removed",
-    "channel.gap",
-    "channel.figures",
-    "channel.event",
-    "agent.turn",
+# Of our own (docs/protocol.md, Events): rows, and events that have their schema elsewhere.
+STATUS = {"channel.status", "agent.status"}
+ELSEWHERE = {
+    "agent.turn",  # docs/agents.md
     "agent.turn.cancel",
     "agent.detached",
     "supervisor.request",  # to our own supervisor alone
@@ -156,10 +148,12 @@ class Wire:
     def _event(self, connection: Connection, frame: dict[str, Any]) -> None:
         name = frame["event"]
         self._holds("EventFrame", frame, name)
-        if name in OURS or self._protocols.get(id(connection), 4) < 4:
+        if name in ELSEWHERE or self._protocols.get(id(connection), 4) < 4:
             return
         payload = frame.get("payload")
-        if name in EVENTS:
+        if name in STATUS:
+            self.problems.extend(strange_row(name, payload))
+        elif name in EVENTS:
             self._holds(EVENTS[name], _without_ours(name, payload), name)
         elif name not in ROWS or name in ("cron", "sessions.changed", "session.message"):
             self.problems.extend(strange(name, _without_ours(name, payload)))

@@ -62,6 +62,7 @@ async def test_others_learn_that_a_login_is_waited_for_and_not_what_is_shown() -
                 break
         assert [each["state"] for each in seen] == ["asked", "linked"]
         assert (seen[0]["kind"], seen[0]["prompt"]) == ("qr", "2-1")
+        assert "expiresAt" not in seen[0], "absent, never null"
 
 
 async def test_a_message_to_an_account_that_waits_is_refused_with_what_to_do() -> None:
