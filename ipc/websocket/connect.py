@@ -24,6 +24,7 @@ from websockets.exceptions import (
 )
 
 from ipc import timeouts
+from ipc.connection_errors import failure_words
 from ipc.dial import dial
 from ipc.errors import ConnectionFailed, FrameError, RemoteError
 from ipc.frames.websocket import (
@@ -272,9 +273,9 @@ def _failure(
         case ConnectionResetError() | BrokenPipeError():
             return ConnectionFailed(place, "reset before hello", retryable=True, code=1006)
         case ssl.SSLCertVerificationError():
-            return ConnectionFailed(place, error.verify_message, retryable=False)
+            return ConnectionFailed(place, failure_words(error), retryable=False)
         case OSError():
-            return ConnectionFailed(place, error.strerror or str(error), retryable=True)
+            return ConnectionFailed(place, failure_words(error), retryable=True)
         case WebSocketException() | FrameError() | msgspec.DecodeError():
             return ConnectionFailed(place, f"no gateway there: {error}", retryable=False)
     return error

@@ -17,6 +17,7 @@ import msgspec
 from yarl import URL
 
 from ipc import timeouts
+from ipc.connection_errors import failure_text, host_and_port, is_connection_failure
 from ipc.media import clean_name
 from workers.errors import MediaFailed
 from workers.media.addresses import is_public
@@ -122,9 +123,16 @@ async def _get(
             )
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             failure = MediaFailed(
-                f"{shown(url)} could not be fetched: {type(error).__name__}", reason="unavailable"
+                f"{shown(url)} could not be fetched: {_why(error, url)}", reason="unavailable"
             )
     raise failure
+
+
+def _why(error: BaseException, url: URL) -> str:
+    """Return one line about a connection that failed; of the URL its host and port alone."""
+    if is_connection_failure(error):
+        return failure_text(error, host_and_port(url.raw_host or "", url.port or 443))
+    return type(error).__name__
 
 
 def _host_header(url: URL) -> str:
@@ -156,7 +164,7 @@ async def _content(response: aiohttp.ClientResponse, url: URL) -> AsyncIterator[
             yield data
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         raise MediaFailed(
-            f"{shown(url)} broke off: {type(error).__name__}", reason="unavailable"
+            f"{shown(url)} broke off: {_why(error, url)}", reason="unavailable"
         ) from None
 
 

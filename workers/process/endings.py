@@ -6,6 +6,7 @@ import traceback
 
 import msgspec
 
+from ipc.connection_errors import failure_text, is_connection_failure
 from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR, EXIT_NEEDS_LOGIN, EXIT_OK, EXIT_TEMPORARY
 from workers.errors import (
     ChannelError,
@@ -64,7 +65,7 @@ def ending_of(error: BaseException, explain: Explain = unexplained) -> Ending:
     for leaf in leaves:
         if not is_network_error(leaf):
             return Ending(EXIT_ERROR, "failed", last_line(leaf))
-    return Ending(EXIT_TEMPORARY, "transient", last_line(leaves[0]))
+    return Ending(EXIT_TEMPORARY, "transient", _of_network(leaves[0]))
 
 
 def _longest_wait(leaves: list[BaseException], cause: str) -> float | None:
@@ -72,6 +73,12 @@ def _longest_wait(leaves: list[BaseException], cause: str) -> float | None:
         return None
     waits = [leaf.retry_after for leaf in leaves if isinstance(leaf, Transient)]
     return max((wait for wait in waits if wait is not None), default=None)
+
+
+def _of_network(error: BaseException) -> str:
+    if is_connection_failure(error):
+        return _on_one_line(failure_text(error))
+    return last_line(error)
 
 
 def last_line(error: BaseException) -> str:

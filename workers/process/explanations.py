@@ -10,6 +10,7 @@ import errno
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
+from ipc.connection_errors import failure_text, is_connection_failure
 from workers.errors import ChannelError, MaybeSent, SendFailed
 
 M = TypeVar("M")
@@ -103,7 +104,10 @@ def failed_send(error: BaseException) -> SendFailed | None:
     """
     if not is_network_error(error):
         return None
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if is_connection_failure(error):
+        text = failure_text(error)
+    else:
+        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if _is_one_of(error, _NOT_CONNECTED):
         return SendFailed(text, reason="unavailable")
     return MaybeSent(text)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import aiohttp
 
+from ipc.connection_errors import failure_text
+
 
 class Unreachable(Exception):
     """The server was not reached, so the call was not carried out."""
@@ -27,12 +29,10 @@ def fault_of(call: str, error: BaseException) -> Unreachable | NoAnswer:
 
 
 def why(error: BaseException) -> str:
-    """Return one line about a connection that failed; never an address."""
+    """Return one line about a connection that failed: its host, and nothing else of the URL."""
     match error:
-        case aiohttp.ClientConnectorCertificateError():
-            return f"the server's certificate is not trusted: {error.certificate_error}"
-        case aiohttp.ClientConnectorError():
-            return f"cannot connect to {error.host}:{error.port}: {error.os_error.strerror}"
+        case aiohttp.ClientConnectorError() | aiohttp.ClientConnectorCertificateError():
+            return failure_text(error)
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError() | ConnectionError():
             return "the server has closed the connection"
         case TimeoutError():

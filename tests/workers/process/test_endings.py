@@ -41,9 +41,14 @@ BOOM = "RuntimeError: run boom second line"
         ),
         (KeyError(), Ending(1, "failed", "KeyError")),
         (Transient("busy", retry_after=7200), Ending(75, "transient", "busy", retry_after=7200)),
-        (OSError(113, "No route"), Ending(75, "transient", "OSError: [Errno 113] No route")),
+        (OSError(113, "No route"), Ending(75, "transient", "No route")),
+        (
+            ConnectionRefusedError(111, "Connect call failed ('10.0.0.1', 6697)"),
+            Ending(75, "transient", "Connection refused by 10.0.0.1:6697"),
+        ),
+        (OSError(28, "Full"), Ending(75, "transient", "OSError: [Errno 28] Full")),
         (OSError(24, "Too many"), Ending(1, "failed", "OSError: [Errno 24] Too many")),
-        (TimeoutError(), Ending(75, "transient", "TimeoutError")),
+        (TimeoutError(), Ending(75, "transient", "no answer in time")),
     ],
 )
 def test_each_error_has_one_meaning(error: BaseException, ending: Ending) -> None:

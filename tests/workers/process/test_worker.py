@@ -217,7 +217,7 @@ async def test_what_the_network_does_is_one_line_and_passes_by_itself(
         plugin = await rig.up()
         plugin.end.set_exception(ExceptionGroup("tasks", [ConnectionResetError(104, "reset")]))
         assert await rig.code() == 75
-        assert rig.said == [("transient", "ConnectionResetError: [Errno 104] reset")]
+        assert rig.said == [("transient", "reset")]
     logged = capsys.readouterr().err
     assert "Traceback" not in logged
     assert logged.count("reset") == 1

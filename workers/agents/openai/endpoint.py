@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from urllib.parse import urlsplit
 
 import httpx2
 import openai
 
+from ipc.connection_errors import failure_text, host_and_port
 from ipc.nesting import MALFORMED, decode_json
 from workers.agents.event_streams import DONE, EventSplitter
 from workers.agents.openai.client import omitted_headers, open_client
@@ -30,6 +32,7 @@ class SdkEndpoint:
     def __init__(self, config: OpenAIConfig, proxy: str | None) -> None:
         self._client = open_client(config, proxy)
         self._omitted = omitted_headers(config)
+        self._place = _place_of(proxy or config.base_url)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -60,9 +63,27 @@ class SdkEndpoint:
             wait = asked_wait(error.response.headers.get("Retry-After"))
             raise refusal_of(error.status_code, _body(error), wait) from None
         except openai.APIConnectionError as error:
-            raise Transient(f"the endpoint: {_why(error.__cause__)}") from None
+            raise Transient(f"the endpoint: {self._why(error.__cause__)}") from None
         except httpx2.RequestError as error:  # while the answer is read
-            raise Transient(f"the endpoint: {_why(error)}") from None
+            raise Transient(f"the endpoint: {self._why(error)}") from None
+
+    def _why(self, error: BaseException | None) -> str:
+        """Return one line about a connection that failed."""
+        match error:
+            case httpx2.TimeoutException():
+                return "no answer in time"
+            case httpx2.ConnectError():
+                return failure_text(error, self._place)
+            case httpx2.RemoteProtocolError() | httpx2.ReadError() | httpx2.WriteError():
+                return "it has closed the connection"
+        return type(error).__name__
+
+
+def _place_of(url: str) -> str:
+    """Return the host and the port of an address, and nothing that is secret in it."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return host_and_port(parts.hostname or "", port)
 
 
 def _value(data: bytes) -> object:
@@ -74,18 +95,6 @@ def _value(data: bytes) -> object:
     if isinstance(value, dict) and value.get("error"):
         raise failure_of(value["error"])
     return value
-
-
-def _why(error: BaseException | None) -> str:
-    """Return one line about a connection that failed."""
-    match error:
-        case httpx2.TimeoutException():
-            return "no answer in time"
-        case httpx2.ConnectError():
-            return f"cannot connect: {error}"
-        case httpx2.RemoteProtocolError() | httpx2.ReadError() | httpx2.WriteError():
-            return "it has closed the connection"
-    return type(error).__name__
 
 
 def _body(error: openai.APIStatusError) -> object:

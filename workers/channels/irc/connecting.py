@@ -14,6 +14,7 @@ import ssl
 from pathlib import Path
 
 from ipc import timeouts
+from ipc.connection_errors import failure_text, host_and_port
 from ipc.dial import address_of, dial
 from ipc.nesting import load_json
 from workers.channels.irc.config import IrcConfig
@@ -67,12 +68,13 @@ async def connect(
             return await _wrapped(connected, context, host)
     except TimeoutError:
         doubt = " (does it speak TLS?)" if config.tls else ""
-        text = f"{host}:{port}: no connection in {config.connect_seconds:g} s{doubt}"
+        where = host_and_port(host, port)
+        text = f"{where}: no connection in {config.connect_seconds:g} s{doubt}"
         raise Transient(text) from None
     except ssl.SSLError as error:
         raise _tls_failure(config, error) from error
     except OSError as error:
-        raise Transient(f"{host}:{port}: {error.strerror or error}") from error
+        raise Transient(failure_text(error, host_and_port(host, port))) from error
 
 
 async def _wrapped(
@@ -93,7 +95,9 @@ def tls_context(config: IrcConfig) -> ssl.SSLContext:
         try:
             context.load_verify_locations(config.tls_ca_file)
         except (OSError, ssl.SSLError) as error:
-            raise Misconfigured(f"tlsCaFile {config.tls_ca_file}: {error}") from error
+            unread = not isinstance(error, ssl.SSLError) and error.strerror
+            why = unread or "holds no certificate in PEM form"
+            raise Misconfigured(f"tlsCaFile {config.tls_ca_file}: {why}") from error
     if not config.tls_verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -101,11 +105,11 @@ def tls_context(config: IrcConfig) -> ssl.SSLContext:
 
 
 def _tls_failure(config: IrcConfig, error: ssl.SSLError) -> ChannelError:
-    host, port = config.address
+    where = host_and_port(*config.address)
     if isinstance(error, ssl.SSLCertVerificationError):
-        text = f"the certificate of {host}:{port} is not valid: {error.verify_message}"
+        text = f"the certificate of {where} is not valid: {error.verify_message}"
         passing = error.verify_code in _PASSING_CERTIFICATE_ERRORS
         return Transient(text) if passing else Misconfigured(text)
     if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
-        return Misconfigured(f"{host}:{port} does not speak TLS: another port, or tls: false")
-    return Transient(f"TLS with {host}:{port}: {error.reason or error}")
+        return Misconfigured(f"{where} does not speak TLS: another port, or tls: false")
+    return Transient(failure_text(error, where))

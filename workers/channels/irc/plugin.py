@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator
 from typing import assert_never
 
 from ipc import timeouts
+from ipc.connection_errors import failure_text, host_and_port
 from ipc.token_bucket import TokenBucket
 from workers.channels.irc.config import IrcConfig
 from workers.channels.irc.connecting import AddressMemory, connect
@@ -160,7 +161,8 @@ class Irc:
         try:
             return await reader.read(READ_BYTES)
         except OSError as error:  # ssl.SSLError is one
-            raise Transient(f"connection lost: {error.strerror or error}") from error
+            where = host_and_port(*self._config.address)
+            raise Transient(f"connection lost: {failure_text(error, where)}") from error
 
     async def _until_taken(self) -> None:
         """Leave the socket unread while too many messages wait for the worker."""

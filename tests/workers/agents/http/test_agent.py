@@ -158,7 +158,7 @@ async def test_a_fault_ends_the_turn_with_its_class(
 @pytest.mark.parametrize(
     ("url", "private", "kind", "words"),
     [
-        ("http://127.0.0.1:1/", True, Transient, "cannot connect"),
+        ("http://127.0.0.1:1/", True, Transient, "Connection refused by 127.0.0.1:1"),
         ("http://localhost:1/", False, Misconfigured, "set allowPrivate"),
     ],
 )

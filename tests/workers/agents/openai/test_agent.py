@@ -215,7 +215,7 @@ async def test_an_endpoint_that_is_not_there_is_transient(tmp_path: Path) -> Non
     async with agent_of(manifest, tmp_path, fields) as agent:
         error = await failure_of_turn(agent, asked())
         assert isinstance(error, Transient)
-        assert "cannot connect" in str(error)
+        assert str(error) == "the endpoint: Connection refused by 127.0.0.1:1"
 
 
 async def test_a_turn_that_is_cancelled_closes_its_connection(tmp_path: Path) -> None:

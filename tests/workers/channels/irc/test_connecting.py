@@ -103,8 +103,9 @@ async def test_a_silent_port_is_left_with_a_hint() -> None:
 
 
 async def test_a_refused_connection_passes() -> None:
-    with pytest.raises(Transient, match=HOST):
-        await connect(config(port=free_port()), unknown())
+    port = free_port()
+    with pytest.raises(Transient, match=f"^Connection refused by {HOST}:{port}$"):
+        await connect(config(port=port), unknown())
 
 
 async def test_an_unreadable_ca_file_needs_a_person(tmp_path: Path) -> None:

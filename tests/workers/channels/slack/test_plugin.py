@@ -121,7 +121,7 @@ async def test_a_server_that_is_not_there_is_waited_for(tmp_path: Path) -> None:
     async with fake_slack() as fake, starting(fake, tmp_path, apiRoot=root) as app:
         error = await app.ending()
         assert isinstance(error, Transient)
-        assert "cannot connect to 127.0.0.1" in str(error)
+        assert "Connection refused by 127.0.0.1" in str(error)
 
 
 async def test_before_it_is_ready_nothing_is_sent(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ async def test_a_server_that_is_not_there_is_waited_for(tmp_path: Path) -> None:
     async with fake_telegram() as fake, starting(fake, tmp_path, apiRoot=root) as bot:
         error = await bot.ending()
         assert isinstance(error, Transient)
-        assert "cannot connect to 127.0.0.1" in str(error)
+        assert "Connection refused by 127.0.0.1" in str(error)
 
 
 async def test_what_is_no_token_is_a_fault_of_the_configuration(tmp_path: Path) -> None:
