@@ -110,6 +110,7 @@ DECODES_ITSELF = {
     "ipc/nesting.py": "it is what bounds the others",
     "ipc/websocket/connect.py": BOUNDED_FRAME,
     "ops/actions/config_patch.py": JSON5,
+    "ops/cli/quick_link.py": "of our own processes; to import msgspec takes 10 ms",
     "ops/connect/account_api.py": BOUNDED_FRAME,
     "runtime/config/edit/typed.py": JSON5,
     "runtime/config/text/json5_positions.py": "one name",

@@ -1,21 +1,25 @@
 """The command ``trunkline completion SHELL``: the script by which a shell completes commands.
 
-Commands and options stand in the script, so that Tab starts no program for them. Keys of accounts
-come from the running daemon, by the shortest way that there is (``account_keys``).
+Commands, options and the words that an option takes stand in the script, so that Tab starts no
+program for them. Keys, ids and profiles are asked for by the shortest way that there is
+(``completion_values``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+import shlex
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated
 
 import typer
 
 from ops.cli.entry import KEYS
 from ops.cli.help import TOPICS
-from ops.cli.tree import CommandInfo, commands, root_options
+from ops.cli.tree import CommandInfo, OptionInfo, commands, root_options
 from ops.commands.options import command_app
 from ops.exits import UsageFailure
+from ops.output.listing import ORDERS
 from workers.registry import manifests
 
 app = command_app()
@@ -23,12 +27,13 @@ app = command_app()
 _BASH = """\
 # bash completion of trunkline. To install: trunkline completion bash > {place}
 _trunkline() {{
-    local cur="${{COMP_WORDS[COMP_CWORD]}}" line="" path="" word words=() keys="" skip="" i
+    local cur line path="" prev="" before="" word words=() skip="" found="" breaks
     # A key has a colon, which bash takes for the end of a word.
     line="${{COMP_LINE:0:COMP_POINT}}"
     cur="${{line##*[[:space:]]}}"
-    read -r -a words <<< "${{line% *}}"
+    read -r -a words <<< "${{line%"$cur"}}"
     for word in "${{words[@]:1}}"; do
+        prev="$word"
         if [[ -n $skip ]]; then skip=""; continue; fi
         case "$word" in
             --profile|--state-dir|--config) skip=1 ;;
@@ -39,14 +44,27 @@ _trunkline() {{
                 ;;
         esac
     done
-    keys="$(_trunkline_keys "$path")"
-    if [[ $cur != -* && -n $keys ]]; then
-        words=$(trunkline {verb} "${{words[@]:1}}" 2> /dev/null | sed -n "$keys")
-    else
-        words=$(_trunkline_words "$path")
+    COMPREPLY=()
+    if [[ $cur == --*=* ]]; then
+        before="${{cur%%=*}}=" prev="${{cur%%=*}}" cur="${{cur#*=}}"
     fi
-    COMPREPLY=($(compgen -W "$words" -- "$cur"))
-    [[ $cur == *:* ]] && COMPREPLY=("${{COMPREPLY[@]#"${{cur%:*}}:"}}")
+    if [[ $prev == -* ]]; then found="$(_trunkline_takes "$path" "$prev")"; fi
+    if [[ -z $found && $cur != -* && -z $before ]]; then found="$(_trunkline_ids "$path")"; fi
+    case "$found" in
+        @files) compopt -o default 2> /dev/null; return 0 ;;
+        @*) found="$(trunkline {verb} "$found" "$cur" "${{words[@]:1}}" 2> /dev/null)" ;;
+        "") [[ -n $before ]] || found="$(_trunkline_words "$path")" ;;
+    esac
+    # Nothing of it is expanded, and it is quoted: who writes to an account names a session.
+    while IFS= read -r word; do
+        printf -v word %q "$word"
+        [[ -n $word && $word == "$cur"* ]] && COMPREPLY+=("$before$word")
+    done <<< "$found"
+    [[ ${{#COMPREPLY[@]}} == 1 && ${{COMPREPLY[0]}} == *= ]] && compopt -o nospace 2> /dev/null
+    breaks="${{COMP_WORDBREAKS//[^:=]/}}"
+    cur="$before$cur"
+    [[ -n $breaks && $cur == *["$breaks"]* ]] && cur="${{cur%"${{cur##*["$breaks"]}}"}}" \\
+        && COMPREPLY=("${{COMPREPLY[@]#"$cur"}}")
     return 0
 }}
 _trunkline_words() {{
@@ -55,9 +73,14 @@ _trunkline_words() {{
         *) return 1 ;;
     esac
 }}
-_trunkline_keys() {{
+_trunkline_ids() {{
     case "$1" in
-{keys}
+{ids}
+    esac
+}}
+_trunkline_takes() {{
+    case "$1 $2" in
+{takes}
     esac
 }}
 complete -F _trunkline trunkline
@@ -67,9 +90,10 @@ _ZSH = """\
 #compdef trunkline
 # zsh completion of trunkline. To install: trunkline completion zsh > {place}
 _trunkline() {{
-    local path_="" word skip="" keys
-    local -a found
-    for word in "${{words[@]:1:$((CURRENT - 2))}}"; do
+    local path_="" word skip="" cur="${{words[CURRENT]}}" prev="" before="" what=""
+    local -a found ending
+    for word in "${{(@)words[2,CURRENT-1]}}"; do
+        prev="$word"
         if [[ -n $skip ]]; then skip=""; continue; fi
         case "$word" in
             --profile|--state-dir|--config) skip=1 ;;
@@ -80,13 +104,21 @@ _trunkline() {{
                 ;;
         esac
     done
-    keys="$(_trunkline_keys "$path_")"
-    if [[ "${{words[CURRENT]}}" != -* && -n $keys ]]; then
-        found=(${{(f)"$(trunkline {verb} ${{words[@]:1}} 2> /dev/null | sed -n "$keys")"}})
-    else
-        found=(${{=$(_trunkline_words "$path_")}})
+    if [[ $cur == --*=* ]]; then
+        before=1 prev="${{cur%%=*}}" cur="${{cur#*=}}"
+        compset -P 1 '*='
     fi
-    compadd -- "${{found[@]}}"
+    if [[ $prev == -* ]]; then what="$(_trunkline_takes "$path_" "$prev")"; fi
+    if [[ -z $what && $cur != -* && -z $before ]]; then what="$(_trunkline_ids "$path_")"; fi
+    case "$what" in
+        @files) _files; return ;;
+        @*) what="$(trunkline {verb} "$what" "$cur" "${{(@)words[2,CURRENT-1]}}" 2> /dev/null)" ;;
+        "") [[ -n $before ]] || what="$(_trunkline_words "$path_")" ;;
+    esac
+    found=("${{(@f)what}}")
+    [[ -n $what ]] || return 1
+    [[ ${{#${{found:#*=}}}} == 0 ]] && ending=(-S '')
+    compadd "${{ending[@]}}" -- "${{found[@]}}"
 }}
 _trunkline_words() {{
     case "$1" in
@@ -94,9 +126,14 @@ _trunkline_words() {{
         *) return 1 ;;
     esac
 }}
-_trunkline_keys() {{
+_trunkline_ids() {{
     case "$1" in
-{keys}
+{ids}
+    esac
+}}
+_trunkline_takes() {{
+    case "$1 $2" in
+{takes}
     esac
 }}
 if [[ ${{funcstack[1]}} == _trunkline ]]; then
@@ -110,9 +147,14 @@ _FISH = """\
 # fish completion of trunkline. To install: trunkline completion fish > {place}
 function __trunkline_complete
     set -l line (commandline -opc)
+    set -l cur (commandline -ct)
     set -l path ""
     set -l skip ""
+    set -l prev ""
+    set -l before ""
+    set -l what
     for word in $line[2..-1]
+        set prev $word
         if test -n "$skip"
             set skip ""
             continue
@@ -128,11 +170,29 @@ function __trunkline_complete
                 end
         end
     end
-    set -l keys (__trunkline_keys "$path")
-    if test -n "$keys"; and not string match -q -- '-*' (commandline -ct)
-        trunkline {verb} $line[2..-1] 2> /dev/null | sed -n "$keys"
-    else
-        __trunkline_words "$path" | string split ' '
+    if string match -qr -- '^--[a-z-]+=' "$cur"
+        set prev (string replace -r -- '=.*' '' "$cur")
+        set before "$prev="
+        set cur (string replace -r -- '^[^=]*=' '' "$cur")
+    end
+    if string match -q -- '-*' "$prev"
+        set what (__trunkline_takes "$path $prev")
+    end
+    if test -z "$what" -a -z "$before"; and not string match -q -- '-*' "$cur"
+        set what (__trunkline_ids "$path")
+    end
+    switch "$what[1]"
+        case @files
+            set what (__fish_complete_path "$cur")
+        case '@*'
+            set what (trunkline {verb} "$what" "$cur" $line[2..-1] 2> /dev/null)
+        case ''
+            if test -z "$before"
+                set what (__trunkline_words "$path")
+            end
+    end
+    for word in $what
+        echo "$before$word"
     end
 end
 function __trunkline_words
@@ -142,9 +202,14 @@ function __trunkline_words
             return 1
     end
 end
-function __trunkline_keys
+function __trunkline_ids
     switch "$argv[1]"
-{keys}
+{ids}
+    end
+end
+function __trunkline_takes
+    switch "$argv[1]"
+{takes}
     end
 end
 complete -c trunkline -f -a '(__trunkline_complete)'
@@ -154,8 +219,37 @@ PLACES = {
     "zsh": "~/.zfunc/_trunkline",
     "fish": "~/.config/fish/completions/trunkline.fish",
 }
-# What sed prints of the keys: all of them, those of the local channel, or the ids of agents.
-ACCOUNTS, LOCAL, AGENTS = "p", "/^local:/p", "s/^agent://p"
+# What a running daemon is asked for (``completion_values``), by the command or by the option.
+IDS: dict[tuple[str, ...], str] = {
+    ("chat",): "@local",
+    ("logs",): "@logs",
+    ("channels", "logs"): "@logs",
+    ("restore",): "@files",
+    ("import", "openclaw"): "@files",
+}
+for _group, _kind, _verbs in (
+    ("cron", "@jobs", "run runs rm"),
+    ("sessions", "@sessions", "show export reset delete"),
+    ("deadletters", "@letters", "show retry discard"),
+    ("devices", "@device-requests", "approve reject"),
+    ("devices", "@devices", "remove rename rotate revoke"),
+    ("nodes", "@node-requests", "approve reject"),
+    ("nodes", "@nodes", "describe remove rename invoke"),
+    ("pairing", "@people", "dismiss block unblock"),
+):
+    IDS |= {(_group, _verb): _kind for _verb in _verbs.split()}
+ACCOUNTS, AGENTS = "@keys", "@agents"
+TAKES = {
+    "--agent": AGENTS,
+    "--body": "@files",
+    "--config": "@files",
+    "--filter": "@filter",
+    "--profile": "@profiles",
+    "--session": "@sessions",
+    "--state-dir": "@files",
+}
+WORDS = {"--catch-up": "one none"}
+_CHOICE = re.compile(r"[a-z]+(\|[a-z]+)+")  # how an option that takes one of a few shows them
 
 Case = Callable[[str, str], Iterator[str]]
 
@@ -164,9 +258,9 @@ Case = Callable[[str, str], Iterator[str]]
 def completion(
     shell: Annotated[str, typer.Argument(metavar="SHELL", help="One of bash, zsh, fish.")],
 ) -> None:
-    """Print the script by which a shell completes commands, options and keys of accounts.
+    """Print the script by which a shell completes commands, options and what they take.
 
-    Its first line says where it belongs. Keys come from the running daemon.
+    Its first line says where it belongs. Keys and ids come from the running daemon.
     """
     if shell not in PLACES:
         raise UsageFailure(f"{shell!r} is no shell that is known; allowed: {', '.join(PLACES)}")
@@ -177,19 +271,25 @@ def script(shell: str) -> str:
     """Return the script of a shell."""
     form, case = {"bash": (_BASH, _case), "zsh": (_ZSH, _case), "fish": (_FISH, _fish_case)}[shell]
     found = list(commands())
-    return form.format(
+
+    def cases(rows: Iterable[tuple[str, str]]) -> str:
+        return "\n".join(
+            line for path, words in rows for line in case(path, _printing(words)) if words
+        )
+
+    text: str = form.format(
         place=PLACES[shell],
         verb=KEYS,
-        words="\n".join(
-            line for path, words in _words(found) for line in case(path, f"echo '{words}'")
-        ),
-        keys="\n".join(
-            line
-            for command in found
-            if (chosen := _keys(command))
-            for line in case(" ".join(command.path), f"echo '{chosen}'")
-        ),
+        words=cases(_words(found)),
+        ids=cases((" ".join(command.path), _ids(command)) for command in found),
+        takes=cases(_takes(found)),
     )
+    return text
+
+
+def _printing(words: str) -> str:
+    """Return the command that prints words, one on a line: in all three shells the same."""
+    return f"printf '%s\\n' {' '.join(shlex.quote(word) for word in words.split())}"
 
 
 def _words(found: list[CommandInfo]) -> Iterator[tuple[str, str]]:
@@ -207,15 +307,47 @@ def _words(found: list[CommandInfo]) -> Iterator[tuple[str, str]]:
 
 def _values(command: CommandInfo, first: list[str]) -> list[str]:
     """Return what an argument may be, where that is known as the script is made."""
-    if command.path == ("help",):
-        return [*TOPICS, *first]
-    return sorted(manifests()) if command.path == ("config", "example") else []
+    match command.path:
+        case ("help",):
+            return [*TOPICS, *first]
+        case ("completion",):
+            return list(PLACES)
+        case ("config", "example") | ("pairing", "approve"):
+            return sorted(manifests())
+    return []
 
 
-def _keys(command: CommandInfo) -> str:
-    if command.path == ("chat",):
-        return LOCAL
+def _ids(command: CommandInfo) -> str:
+    if chosen := IDS.get(command.path):
+        return chosen
     return ACCOUNTS if command.takes_accounts else AGENTS if command.takes_agents else ""
+
+
+def _takes(found: list[CommandInfo]) -> Iterator[tuple[str, str]]:
+    """Yield what the options of each command take, where it is one of a few or can be asked for."""
+    for path, options in (("", root_options()), *((c.path, c.options) for c in found)):
+        for option in options:
+            if words := option_values(option):
+                for name in option.names:
+                    yield f"{' '.join(path)} {name}", words
+
+
+def option_values(option: OptionInfo) -> str:
+    """Return the words that an option takes, or the ``@`` kind of what is asked for."""
+    name = option.names[-1]
+    if _CHOICE.fullmatch(option.takes):
+        return option.takes.replace("|", " ")
+    if name == "--sort":
+        return " ".join(ORDERS)
+    if name in ("--channel", "--reply-channel"):
+        return " ".join(sorted(manifests()))
+    if name == "--account" and "KEY" in option.help:
+        return ACCOUNTS
+    if name == "--role" and "token" in option.help:
+        return "operator node"
+    if option.takes in ("FILE", "PATH"):
+        return "@files"
+    return WORDS.get(name) or TAKES.get(name, "") if option.takes else ""
 
 
 def _case(path: str, does: str) -> Iterator[str]:

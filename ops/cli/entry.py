@@ -24,9 +24,9 @@ def main() -> None:
 
     open_streams()
     if sys.argv[1:2] == [KEYS]:
-        from ops.cli.account_keys import main as print_keys
+        from ops.cli.completion_values import main as print_values
 
-        print_keys(sys.argv[2:])
+        print_values(sys.argv[2:])
         return
     from ops.cli.main import main as run
 
