@@ -134,6 +134,13 @@ class Manifest:
             shown["idempotent"] = self.idempotent
         return shown
 
+    def wrong_secret(self, name: str, value: str) -> str | None:
+        """Return what is wrong with the form of a secret that a person types into field ``name``.
+
+        It goes on from the name ("is no token of a bot: …"); ``None``: nothing that is known.
+        """
+        return None
+
     def list_accounts(self, accounts: Mapping[str, Any]) -> list[str]:
         """Return the ids of the accounts of this channel, in the order of the configuration."""
         return list(accounts)

@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ipc.files import write_atomically
 from ops.actions.config_edit import SECRETS
@@ -22,10 +23,15 @@ from ops.actions.setup_plan import (
     SHOWN_AGENTS,
     Plan,
     SetupQuestion,
+    WrongSecret,
     existing_agents,
+    form_check,
+    is_restart,
     plan,
+    plan_replacement,
     questions_of,
     read_choice,
+    secrets_again,
     shown_command,
     undoing,
     wrong_answer,
@@ -60,22 +66,53 @@ def set_up(places: Places, run: Run) -> None:
     manifest = known[_channel(asked, known)].manifest
     account = asked.ask(
         SetupQuestion("account", "Name of the account", _free_account(manifest.id, accounts)),
-        lambda text: _wrong_account(manifest.id, text, accounts),
+        lambda text: _wrong_account(text),
     )
-    fields, hidden = asked.fields(list(questions_of(manifest)))
+    key = f"{manifest.id}:{account}"
+    directory = places.config_path.parent / SECRETS
+    if key in accounts:
+        made = _replacing(asked, manifest, key, accounts[key], directory, _is_running(places))
+        _agree_and_do(asked, made, run)
+        return
+    fields, hidden = asked.fields(list(questions_of(manifest)), manifest.wrong_secret)
     agent = asked.choose("Who answers?", SHOWN_AGENTS, KEEP)
     agent_fields, agent_secrets = asked.fields(AGENTS.get(agent, ()))
     made = plan(
-        f"{manifest.id}:{account}",
+        key,
         fields,
         hidden,
         agent,
         agent_fields,
         agent_secrets,
-        places.config_path.parent / SECRETS,
+        directory,
         running=_is_running(places),
         agents=agents,
     )
+    if _agree_and_do(asked, made, run):
+        _say_what_next(manifest, key)
+
+
+def _replacing(
+    asked: _Dialog,
+    manifest: Manifest,
+    key: str,
+    configured: Mapping[str, Any],
+    directory: Path,
+    running: bool,
+) -> Plan:
+    """Ask for the secrets of an account that is there. Raises ``OperatorError``: it has none."""
+    print(clean(f"{key} is there already: only its secrets can be typed again, Enter keeps one."))
+    again, elsewhere = secrets_again(manifest, key, configured, directory)
+    for line in elsewhere:
+        print(clean(f"  {line}"))
+    _, hidden = asked.fields(again, manifest.wrong_secret)
+    if not hidden:
+        raise OperatorError(f"{key} is as it was: nothing was done")
+    return plan_replacement(key, hidden, directory, running=running)
+
+
+def _agree_and_do(asked: _Dialog, made: Plan, run: Run) -> bool:
+    """Show a plan and carry it out, unless the person does not want it; return whether it is."""
     given = commands.options()
     print("\nThis will be done:\n")
     for path in made.secrets:
@@ -85,9 +122,9 @@ def set_up(places: Places, run: Run) -> None:
     print()
     if asked.choose("Do it?", {"yes": "", "no": ""}, "yes") == "no":
         print("Nothing was done.")
-        return
+        return False
     carry_out(made, lambda command: run([*given, *command]))
-    _say_what_next(manifest, f"{manifest.id}:{account}")
+    return True
 
 
 def carry_out(made: Plan, run: Run) -> None:
@@ -97,17 +134,18 @@ def carry_out(made: Plan, run: Run) -> None:
     command refuses. Raises ``OperatorError``, exit 130, with what stands after an interruption.
     """
     first = [command for command in made.commands if command[0] == "up"]
-    last = [command for command in made.commands if command[0] == "wait"]
+    last = [command for command in made.commands if command[0] == "wait" or is_restart(command)]
     for command in first:
         run(command)
     done: list[Sequence[str]] = []
-    written: list[Path] = []
+    written: dict[Path, bytes | None] = {}  # what was in the files before
     with _uninterrupted() as noted:
         try:
             for path, secret in made.secrets.items():
                 make_private(path.parent)
+                before = path.read_bytes() if path.exists() else None
                 write_atomically(path, f"{secret}\n".encode())
-                written.append(path)
+                written[path] = before
             for command in made.commands:
                 if undoing(command):
                     run(command)
@@ -125,13 +163,21 @@ def carry_out(made: Plan, run: Run) -> None:
     except OperatorError as error:
         if error.exit == ExitCode.INTERRUPTED:
             raise _stands(last) from None
-        raise
+        if not made.secrets:
+            raise
+        raise OperatorError(
+            f"{error}; all is configured and stays. Where the platform has refused what you typed:"
+            " `trunkline setup` with the same name asks for it again",
+            error.exit,
+        ) from None
 
 
 def _stands(last: Sequence[Sequence[str]]) -> OperatorError:
     """Return what is printed of a setup that was interrupted when all was configured."""
     looks = "; ".join(
-        f"`trunkline channels describe {command[1]}` shows how it is" for command in last
+        f"`trunkline channels describe {command[1]}` shows how it is"
+        for command in last
+        if command[0] == "wait"
     )
     return OperatorError(
         f"interrupted; all is configured and stays{f': {looks}' if looks else ''}",
@@ -139,9 +185,14 @@ def _stands(last: Sequence[Sequence[str]]) -> OperatorError:
     )
 
 
-def _take_back(done: Sequence[Sequence[str]], written: Sequence[Path], run: Run) -> None:
-    for path in written:  # first: a removal names the files that stay
-        path.unlink(missing_ok=True)
+def _take_back(
+    done: Sequence[Sequence[str]], written: Mapping[Path, bytes | None], run: Run
+) -> None:
+    for path, before in written.items():  # first: a removal names the files that stay
+        if before is None:
+            path.unlink(missing_ok=True)
+        else:
+            write_atomically(path, before)
     for command in reversed(done):
         with contextlib.suppress(OperatorError):
             run(undoing(command) or [])
@@ -182,7 +233,7 @@ class _Dialog:
             wrong = wrong_answer(question, answer, check)
             if wrong is None:
                 return answer
-            what = "The answer" if question.name == CHOICE else question.text
+            what = "The answer" if question.name == CHOICE else question.text.partition(" (")[0]
             print(clean(f"  {what} {wrong}"))
         raise OperatorError(f"no answer to {question.text!r} was right: nothing was done")
 
@@ -201,12 +252,19 @@ class _Dialog:
         answer = self.ask(SetupQuestion(CHOICE, text, default), wrong)
         return read_choice(answer, names) or default
 
-    def fields(self, questions: Sequence[SetupQuestion]) -> tuple[dict[str, str], dict[str, str]]:
-        """Return the answers: those that may be seen, and the secret ones."""
+    def fields(
+        self,
+        questions: Sequence[SetupQuestion],
+        wrong_secret: WrongSecret = lambda name, value: None,
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the answers: those that may be seen, and the secret ones.
+
+        ``wrong_secret`` is asked about the form of each secret that was typed.
+        """
         seen: dict[str, str] = {}
         hidden: dict[str, str] = {}
         for question in questions:
-            answer = self.ask(question, lambda text: None)
+            answer = self.ask(question, form_check(question, wrong_secret))
             if answer:
                 (hidden if question.secret else seen)[question.name] = answer
         return seen, hidden
@@ -220,14 +278,14 @@ def _channel(asked: _Dialog, known: Manifests) -> str:
     return asked.choose("Which channel?", choices, names[0])
 
 
-def _configured(places: Places, known: Manifests) -> tuple[set[str], list[str]]:
-    """Return the keys of the accounts and the ids of the agents that there are."""
+def _configured(places: Places, known: Manifests) -> tuple[dict[str, Any], list[str]]:
+    """Return the fields of the accounts, by key, and the ids of the agents that there are."""
     from runtime.config.load import load
 
     if not places.config_path.exists():
-        return set(), []
+        return {}, []
     found = load(places.config_path, known, default_port=places.default_port)
-    return set(found.accounts), existing_agents(found.raw)
+    return {key: spec.config for key, spec in found.accounts.items()}, existing_agents(found.raw)
 
 
 def _is_running(places: Places) -> bool:
@@ -244,7 +302,7 @@ def _is_running(places: Places) -> bool:
     return True
 
 
-def _free_account(channel: str, taken: set[str]) -> str:
+def _free_account(channel: str, taken: Mapping[str, Any]) -> str:
     number, name = 1, "main"
     while f"{channel}:{name}" in taken:
         number += 1
@@ -252,10 +310,8 @@ def _free_account(channel: str, taken: set[str]) -> str:
     return name
 
 
-def _wrong_account(channel: str, name: str, taken: set[str]) -> str | None:
-    if not ID.match(name):
-        return f"is no name; allowed: {ID_RULE}"
-    return "is there already" if f"{channel}:{name}" in taken else None
+def _wrong_account(name: str) -> str | None:
+    return None if ID.match(name) else f"is no name; allowed: {ID_RULE}"
 
 
 def _say_what_next(manifest: Manifest, key: str) -> None:

@@ -13,7 +13,11 @@ from typing import Any
 
 import msgspec
 
+from ops.exits import OperatorError
 from workers.plugin import Manifest
+from workers.secrets import field_at
+
+WrongSecret = Callable[[str, str], str | None]  # of a field and its value: what is wrong
 
 KEEP = "as it is"
 NOBODY = "none"
@@ -93,7 +97,7 @@ def plan(
 
     def hidden(owner: str, values: Mapping[str, str]) -> Iterator[str]:
         for name, value in values.items():
-            path = directory / f"{owner.replace(':', '.')}.{name}"
+            path = _secret_path(directory, owner, name)
             secrets[path] = value
             yield f"{name}={json.dumps({'source': 'file', 'id': str(path)})}"
 
@@ -110,6 +114,59 @@ def plan(
     commands.append(["channels", "add", key, *own, *hidden(key, secret_fields)])
     commands.append(["wait", key, "--for", "running"])
     return Plan(secrets, commands)
+
+
+def plan_replacement(
+    key: str, secret_fields: Mapping[str, str], directory: Path, *, running: bool
+) -> Plan:
+    """Return what puts other secrets in the place of those of an account that is there."""
+    secrets = {_secret_path(directory, key, name): value for name, value in secret_fields.items()}
+    first = ["channels", "restart", key] if running else ["up", "--detach"]
+    return Plan(secrets, [first, ["wait", key, "--for", "running"]])
+
+
+def secrets_again(
+    manifest: Manifest, key: str, configured: Mapping[str, Any], directory: Path
+) -> tuple[list[SetupQuestion], list[str]]:
+    """Return the questions about the secrets that a setup has written, and where others stand.
+
+    Raises ``OperatorError`` where there is nothing to ask.
+    """
+    again, elsewhere = [], []
+    for name in sorted(manifest.secrets):
+        value = field_at(configured, name)
+        ours = {"source": "file", "id": str(_secret_path(directory, key, name))}
+        if value == ours:
+            again.append(SetupQuestion(name, f"{name} (Enter: as it is)", "", secret=True))
+        elif isinstance(value, Mapping):
+            place = f"{value.get('source')}:{value.get('id')}"
+            elsewhere.append(f"{name} comes from {place}: change it there")
+        elif value is not None:
+            elsewhere.append(f"{name} stands in the configuration: change it there")
+    if not again:
+        raise OperatorError(
+            f"{key} is there already, and no secret of it was typed into a setup"
+            f"{''.join(f'; {line}' for line in elsewhere)}: nothing was done"
+        )
+    return again, elsewhere
+
+
+def is_restart(command: Sequence[str]) -> bool:
+    """Return whether a command begins an account anew, which nothing takes back."""
+    return list(command[:2]) == ["channels", "restart"]
+
+
+def form_check(question: SetupQuestion, wrong_secret: WrongSecret) -> Callable[[str], str | None]:
+    """Return what checks the form of an answer; what is left out has none."""
+
+    def check(text: str) -> str | None:
+        return wrong_secret(question.name, text) if question.secret and text else None
+
+    return check
+
+
+def _secret_path(directory: Path, owner: str, name: str) -> Path:
+    return directory / f"{owner.replace(':', '.')}.{name}"
 
 
 def undoing(command: Sequence[str]) -> list[str] | None:

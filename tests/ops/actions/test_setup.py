@@ -20,8 +20,10 @@ from tests.support.daemon import free_port
 from tests.support.terminal import on_terminal
 
 SECRET = "whsec_aHVzaC1odXNoLWh1c2gtaHVzaC1odXNoLWh1c2g="
+OTHER = "whsec_b3RoZXItb3RoZXItb3RoZXItb3RoZXItb3RoZXItb3RoZXI="
 AGENT, ACCOUNT = ["agents", "add", "main"], ["channels", "add", "irc:a"]
 WAIT = ["wait", "irc:a"]
+RESTART = ["channels", "restart", "irc:a"]
 
 
 def written(path: Path) -> str:
@@ -43,6 +45,8 @@ async def test_ctrl_c_leaves_nothing(state: Path) -> None:
         screen.types("\n")
         await screen.shows("botToken: ")
         screen.types(f"{SECRET}\n")
+        await screen.shows("botToken is no token of a bot")
+        screen.types("123456:AAF2\n")
         await screen.shows("[as it is]: ")
         screen.types("\n")
         await screen.shows("Do it? [yes]: ")
@@ -75,6 +79,18 @@ async def test_an_account_that_runs_from_nothing(state: Path) -> None:
         assert SECRET not in screen.text
         fields = load(state / "trunkline.json5").raw["channels"]["webhook"]["accounts"]["shop"]
         assert fields == {"agent": "main", "secret": {"source": "file", "id": str(hidden)}}
+        async with on_terminal(state, "setup", TRUNKLINE_GATEWAY_PORT=port) as screen:
+            for shown, typed in (
+                ("Choose [telegram]: ", "webhook"),
+                ("Name of the account [main]: ", "shop"),
+                ("secret (Enter: as it is): ", "hush"),
+                ("secret must", OTHER),
+                ("channels restart webhook:shop", "y"),
+            ):
+                await screen.shows(shown)
+                screen.types(f"{typed}\n")
+            assert await screen.ends() == ExitCode.OK
+        assert written(hidden) == f"{OTHER}\n"
     finally:
         assert (await trunkline(state, "down")).code == ExitCode.OK
 
@@ -132,3 +148,21 @@ def test_in_the_end_it_waits(tmp_path: Path) -> None:
     carry_out(Plan({tmp_path / "s" / "a": "x"}, [ACCOUNT, WAIT]), ran.append)
     assert ran == [ACCOUNT, WAIT]
     assert (tmp_path / "s" / "a").read_text() == "x\n"
+
+
+@pytest.mark.parametrize("fails", [ACCOUNT, RESTART, WAIT])
+def test_a_file_that_was_there_is_put_back_only_where_nothing_refers_to_it(
+    tmp_path: Path, fails: list[str]
+) -> None:
+    hidden = tmp_path / "secrets" / "a"
+    hidden.parent.mkdir()
+    hidden.write_text("before\n")
+
+    def run(command: Sequence[str]) -> None:
+        if command == fails:
+            raise OperatorError("refused")
+
+    with pytest.raises(OperatorError, match="refused") as found:
+        carry_out(Plan({hidden: "after"}, [ACCOUNT, RESTART, WAIT]), run)
+    assert hidden.read_text() == ("before\n" if fails == ACCOUNT else "after\n")
+    assert ("asks for it again" in str(found.value)) == (fails != ACCOUNT)

@@ -13,13 +13,18 @@ from ops.actions.setup_plan import (
     SHOWN_AGENTS,
     SetupQuestion,
     existing_agents,
+    form_check,
+    is_restart,
     plan,
+    plan_replacement,
     questions_of,
     read_choice,
+    secrets_again,
     shown_command,
     undoing,
     wrong_answer,
 )
+from ops.exits import OperatorError
 from workers.registry import manifests
 
 HIDDEN = Path("/hidden")
@@ -134,3 +139,67 @@ def test_commands_are_shown_as_they_are_typed_and_can_be_taken_back() -> None:
 def test_agents_that_are_there_are_known() -> None:
     assert existing_agents({"agents": {"entries": {"a": {}}}}) == ["a"]
     assert existing_agents({"agents": {}}) == existing_agents({}) == []
+
+
+# A mistake that people make, and what they are told; what is right has no answer.
+FORMS = [
+    ("telegram", "botToken", "123456789:AAF2x-y_z", None),
+    ("telegram", "botToken", "@my_bot", "is no token of a bot: @BotFather"),
+    ("telegram", "botToken", "123456789", "is no token of a bot"),
+    ("telegram", "botToken", "123456789:AAF2 x", "is no token of a bot"),
+    ("discord", "token", "MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs", None),
+    ("discord", "token", "198622483471925248", "is no token of a bot: one has three parts"),
+    ("discord", "token", "Bot MTk4.Cl2.Zn", "is no token of a bot"),
+    ("slack", "botToken", "xoxb-1-2-abc", None),
+    ("slack", "botToken", "xoxe.xoxb-1-abc", None),
+    ("slack", "botToken", "xapp-1-A1-2-abc", "is no bot token: xoxb-…"),
+    ("slack", "botToken", "xoxp-1-2-abc", "is no bot token"),
+    ("slack", "appToken", "xapp-1-A1-2-abc", None),
+    ("slack", "appToken", "xoxb-1-2-abc", "is no app-level token"),
+    ("webhook", "secret", "whsec_aHVzaC1odXNoLWh1c2gtaHVzaC1odXNoLWh1c2g=", None),
+    ("webhook", "secret", "hush", "must"),
+    ("irc", "password", "anything", None),
+]
+
+
+@pytest.mark.parametrize(("channel", "name", "typed", "wrong"), FORMS)
+def test_the_form_of_a_secret_is_known(
+    channel: str, name: str, typed: str, wrong: str | None
+) -> None:
+    manifest = manifests()[channel].manifest
+    check = form_check(SetupQuestion(name, name, secret=True), manifest.wrong_secret)
+    found = check(typed)
+    assert (found is None) == (wrong is None)
+    assert str(found).startswith(str(wrong))
+    assert wrong is None or typed not in str(found)
+    assert check("") is None
+    assert form_check(SetupQuestion(name, name), manifest.wrong_secret)(typed) is None
+
+
+def test_each_channel_that_setup_asks_for_a_secret_knows_its_form() -> None:
+    for found in manifests().values():
+        for question in questions_of(found.manifest):
+            if question.secret:
+                assert found.manifest.wrong_secret(question.name, "nonsense")
+
+
+def test_secrets_that_a_setup_has_written_can_be_typed_again() -> None:
+    slack = manifests()["slack"].manifest
+    ours = {"source": "file", "id": "/hidden/slack.a.botToken"}
+    theirs = {"source": "env", "id": "APP"}
+    again, elsewhere = secrets_again(
+        slack, "slack:a", {"botToken": ours, "appToken": theirs}, HIDDEN
+    )
+    assert [(each.name, each.secret, each.default) for each in again] == [("botToken", True, "")]
+    assert elsewhere == ["appToken comes from env:APP: change it there"]
+    with pytest.raises(OperatorError, match="stands in the configuration: change it there"):
+        secrets_again(slack, "slack:a", {"botToken": "xoxb-1", "appToken": theirs}, HIDDEN)
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_another_secret_takes_the_place_of_the_first(running: bool) -> None:
+    made = plan_replacement("irc:a", {"password": "hush"}, HIDDEN, running=running)
+    assert made.secrets == {HIDDEN / "irc.a.password": "hush"}
+    first = ["channels", "restart", "irc:a"] if running else ["up", "--detach"]
+    assert made.commands == [first, WAIT]
+    assert is_restart(first) == running

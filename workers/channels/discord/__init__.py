@@ -19,6 +19,15 @@ class DiscordManifest(Manifest):
         """Return ``bot 123456``, with the server's address where it is not Discord's own."""
         return bot_name(bot_id(config.get("token")), config.get("apiRoot"), DEFAULT_ROOT)
 
+    def wrong_secret(self, name: str, value: str) -> str | None:
+        """Return what is wrong with the form of a token."""
+        if bot_id(value) is not None:
+            return None
+        return (
+            "is no token of a bot: one has three parts with dots between (MTk4NjIy….CzZ…),"
+            " and stands under Bot in the Developer Portal; the client secret is another"
+        )
+
 
 manifest = DiscordManifest(
     id="discord",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from workers.channels.slack.config import DEFAULT_ROOT, SlackConfig
+from workers.channels.slack.config import DEFAULT_ROOT, SlackConfig, wrong_token
 from workers.plugin import Manifest, Media, Pace, Rate, Text
 from workers.web.addresses import with_root
 
@@ -19,6 +19,10 @@ class SlackManifest(Manifest):
         """Return the app's public id, with the server where it is not Slack's own."""
         app = app_id(config.get("appToken"))
         return with_root(f"app {app}" if app else "app", config.get("apiRoot"), DEFAULT_ROOT)
+
+    def wrong_secret(self, name: str, value: str) -> str | None:
+        """Return what is wrong with the form of a token."""
+        return wrong_token(name, value)
 
 
 def app_id(token: Any) -> str | None:

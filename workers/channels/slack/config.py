@@ -34,11 +34,19 @@ def wrong_tokens(config: SlackConfig) -> str | None:
     """Return what is wrong with the tokens, which are easily confused; ``None``: nothing."""
     if config.bot_token.startswith(APP_TOKEN) and config.app_token.startswith(BOT_TOKEN):
         return "botToken and appToken are exchanged: xoxb-… is the bot's, xapp-… the app's"
-    if not config.bot_token.startswith(BOT_TOKEN):
-        return "botToken is no bot token: xoxb-… stands under OAuth & Permissions of the app"
-    if not config.app_token.startswith(APP_TOKEN):
+    for name, token in (("botToken", config.bot_token), ("appToken", config.app_token)):
+        if wrong := wrong_token(name, token):
+            return f"{name} {wrong}"
+    return None
+
+
+def wrong_token(name: str, token: str) -> str | None:
+    """Return what is wrong with the form of the token in field ``name``; ``None``: nothing."""
+    if name == "botToken" and not token.startswith(BOT_TOKEN):
+        return "is no bot token: xoxb-… stands under OAuth & Permissions of the app"
+    if name == "appToken" and not token.startswith(APP_TOKEN):
         return (
-            "appToken is no app-level token: make one like xapp-… with the scope connections:write"
+            "is no app-level token: make one like xapp-… with the scope connections:write"
             " under Basic Information of the app"
         )
     return None

@@ -19,6 +19,12 @@ class TelegramManifest(Manifest):
         """Return ``bot 123456``, with the server's address where it is not Telegram's own."""
         return bot_name(bot_id(config.get("botToken")), config.get("apiRoot"), DEFAULT_ROOT)
 
+    def wrong_secret(self, name: str, value: str) -> str | None:
+        """Return what is wrong with the form of a token."""
+        if bot_id(value) is not None:
+            return None
+        return "is no token of a bot: @BotFather gives one like 110201543:AAHd…"
+
 
 manifest = TelegramManifest(
     id="telegram",

@@ -8,6 +8,7 @@ from typing import Any
 from workers.channels.webhook.config import WebhookConfig
 from workers.plugin import Manifest, Media
 from workers.web.addresses import host_of
+from workers.web.signing import key_of
 
 
 class WebhookManifest(Manifest):
@@ -19,6 +20,14 @@ class WebhookManifest(Manifest):
         """Return the host of ``url``, without path and query, which may hold a secret."""
         host = host_of(config.get("url"))
         return f"to {host}" if host else "inbound only"
+
+    def wrong_secret(self, name: str, value: str) -> str | None:
+        """Return what is wrong with the form of a secret."""
+        try:
+            key_of(value)
+        except ValueError as error:
+            return str(error)
+        return None
 
 
 manifest = WebhookManifest(
