@@ -10,6 +10,7 @@ from typing import Any
 
 from ops.openclaw.draft import Draft, FieldPlace, Target
 from ops.openclaw.groups import TOPICS, groups, may_open, people_list, policy, switch
+from ops.openclaw.open_policies import narrow_open
 from ops.openclaw.rules import (
     Rule,
     Rules,
@@ -103,6 +104,7 @@ def _carry_channel(draft: Draft, channel: str, fields: Mapping[str, Any], defaul
             draft.agree(inside, "has what stands in the channel")
         else:
             draft.take(inside, target, {})
+    narrow_open(draft, path, base, listed)
     default = (*base, "accounts", "default") if listed else base
     if not listed or "default" in listed:
         _tokens_of_environment(draft, path, default, TOKENS.get(channel, {}))

@@ -37,7 +37,7 @@ def channel_of(name: str, fields: Any, **more: Any) -> Any:
          {"guilds": {"1": {"channels": {"2": {"enabled": True}}}}}),
         ("discord", {"dm": {"enabled": False}, "dmPolicy": "open"}, {"dmPolicy": "disabled"}),
         ("discord", {"dm": {"policy": "open", "allowFrom": ["1"]}},
-         {"dmPolicy": "open", "allowFrom": ["1"]}),
+         {"dmPolicy": "allowlist", "allowFrom": ["1"]}),
         ("slack", {"botToken": "xoxb-1", "appToken": "xapp-1", "channels": {"C12": {}, "#g": {}}},
          {"botToken": "xoxb-1", "appToken": "xapp-1", "channels": {"C12": {}}}),
         ("irc", {"host": "irc.example", "nick": "bot", "nickserv": {"password": "p"}},
