@@ -26,10 +26,24 @@ class RoomConfig(
     neither is set, what is set around it counts.
     """
 
-    enabled: bool = True
-    require_mention: bool | None = None
-    users: list[Entry] | None = None
-    roles: list[Entry] | None = None
+    enabled: Annotated[bool, Meta(description="Whether the account listens in this channel.")] = (
+        True
+    )
+    require_mention: Annotated[
+        bool | None,
+        Meta(
+            description="Whether only messages that name the account are answered; without it "
+            "as around it, mostly true."
+        ),
+    ] = None
+    users: Annotated[
+        list[Entry] | None,
+        Meta(description="Ids of those who are answered here; without it as around it."),
+    ] = None
+    roles: Annotated[
+        list[Entry] | None,
+        Meta(description="Ids of roles whose members are answered here; without it as around it."),
+    ] = None
 
 
 class GuildConfig(
@@ -37,7 +51,31 @@ class GuildConfig(
 ):
     """Who may talk to the account in one server; with ``channels`` in those of it alone."""
 
-    require_mention: bool | None = None
-    users: list[Entry] | None = None
-    roles: list[Entry] | None = None
-    channels: dict[str, RoomConfig] = {}
+    require_mention: Annotated[
+        bool | None,
+        Meta(
+            description="Whether only messages that name the account are answered in this "
+            "server; without it true."
+        ),
+    ] = None
+    users: Annotated[
+        list[Entry] | None,
+        Meta(
+            description="Ids of those who are answered in this server; without `users` and "
+            "`roles` everybody."
+        ),
+    ] = None
+    roles: Annotated[
+        list[Entry] | None,
+        Meta(
+            description="Ids of roles whose members are answered in this server; without "
+            "`users` and `roles` everybody."
+        ),
+    ] = None
+    channels: Annotated[
+        dict[str, RoomConfig],
+        Meta(
+            description="Rules of single channels, by id or `*`; where there are any, the "
+            "account listens in these alone."
+        ),
+    ] = {}

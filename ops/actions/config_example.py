@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+from msgspec import inspect
 
 from ops.exits import OperatorError
 from ops.output.show import show_json
+from runtime.config.account_model import AccountConfig
 from workers.plugin import Manifest
 
 NAME = "main"  # of the account in the example
+WIDTH = 76  # of a comment
 
 
 def show_example(channel: str, *, as_json: bool) -> None:
@@ -37,16 +41,31 @@ def show_example(channel: str, *, as_json: bool) -> None:
 
 def _fields(manifest: Manifest) -> Iterator[str]:
     """Yield the fields of the example, then the others with their defaults as comments."""
+    said = _descriptions(AccountConfig) | _descriptions(manifest.config)
     for name, value in manifest.example.items():
+        yield from said.get(name, [])
         yield f"{name}: {_text(value)},"
     for field in msgspec.structs.fields(manifest.config):
         if field.encode_name in manifest.example:
             continue
+        yield from said.get(field.encode_name, [])
         if field.required:
             yield f"{field.encode_name}: …, // must be set"
             continue
         default = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
         yield f"// {field.encode_name}: {_text(msgspec.to_builtins(default))},"
+
+
+def _descriptions(struct: type[msgspec.Struct]) -> dict[str, list[str]]:
+    """Return what each field means, as lines of comments."""
+    info = inspect.type_info(struct)
+    assert isinstance(info, inspect.StructType)
+    return {
+        field.encode_name: [f"// {line}" for line in textwrap.wrap(text, WIDTH)]
+        for field in info.fields
+        if isinstance(field.type, inspect.Metadata)
+        and (text := (field.type.extra_json_schema or {}).get("description"))
+    }
 
 
 def _text(value: Any) -> str:

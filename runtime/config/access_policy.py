@@ -27,11 +27,20 @@ class GroupConfig(
 ):
     """Who may talk to the account in one group, or with ``*`` in every other one."""
 
-    enabled: bool = True
-    # None: true. False: every message of an admitted sender is answered.
-    require_mention: bool | None = None
-    # None: as groupAllowFrom says.
-    allow_from: list[Entry] | None = None
+    enabled: Annotated[bool, Meta(description="Whether the account listens in this group.")] = True
+    require_mention: Annotated[
+        bool | None,
+        Meta(
+            description="Whether only messages that name the account are answered; without it true."
+        ),
+    ] = None
+    allow_from: Annotated[
+        list[Entry] | None,
+        Meta(
+            description="Ids of those who are answered in this group; without it as "
+            "`groupAllowFrom` says."
+        ),
+    ] = None
 
 
 class AccessFields(
@@ -39,19 +48,50 @@ class AccessFields(
 ):
     """Who may talk to an account. The gateway takes changes over at once: nothing restarts."""
 
-    # Who is answered in direct chats: those whom its owner approves (pairing), those of allowFrom
-    # (allowlist), all or those of allowFrom (open), nobody. None: the channel's, mostly pairing.
-    dm_policy: DmPolicy | None = None
-    # Ids of people; * for all. Only ids for which the platform vouches, but for "unverified:ID".
-    allow_from: Annotated[list[Entry], REMOTE] | None = None
-    # Which groups are heard: those that are listed (allowlist), all (open), none. None: allowlist.
-    group_policy: GroupPolicy | None = None
-    # Who is answered in groups that do not say so themselves. None: everybody in them.
-    group_allow_from: Annotated[list[Entry], REMOTE] | None = None
-    # What else names the account in groups: regular expressions of RE2, whatever the case.
-    mention_patterns: list[Annotated[str, Meta(min_length=1, max_length=300)]] | None = None
-    # By id, or * for all others. Discord has `guilds` instead, Slack has `channels`.
-    groups: dict[str, GroupConfig] | None = None
+    dm_policy: Annotated[
+        DmPolicy | None,
+        Meta(
+            description="Who is answered in direct chats: whom the owner approves (pairing), "
+            "`allowFrom` alone (allowlist), everybody (open) or nobody (disabled); "
+            "without it as the channel has it, mostly pairing."
+        ),
+    ] = None
+    allow_from: Annotated[
+        Annotated[list[Entry], REMOTE] | None,
+        Meta(
+            description="Ids of people who are answered in direct chats, `*` for all; "
+            "`unverified:ID` for one that the platform does not vouch for. Without "
+            "it nobody is listed."
+        ),
+    ] = None
+    group_policy: Annotated[
+        GroupPolicy | None,
+        Meta(
+            description="Which groups are heard: those that are listed (allowlist), all (open) "
+            "or none (disabled); without it allowlist."
+        ),
+    ] = None
+    group_allow_from: Annotated[
+        Annotated[list[Entry], REMOTE] | None,
+        Meta(
+            description="Ids of people who are answered in groups that do not say so "
+            "themselves; without it everybody in them."
+        ),
+    ] = None
+    mention_patterns: Annotated[
+        list[Annotated[str, Meta(min_length=1, max_length=300)]] | None,
+        Meta(
+            description="Regular expressions (RE2, whatever the case) that name the account in "
+            "groups beside its own mention; without it none."
+        ),
+    ] = None
+    groups: Annotated[
+        dict[str, GroupConfig] | None,
+        Meta(
+            description="Rules of single groups, by id or `*` for all others; without it none "
+            "is listed."
+        ),
+    ] = None
 
 
 class GroupRule(msgspec.Struct, frozen=True, omit_defaults=True):

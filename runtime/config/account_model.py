@@ -26,46 +26,139 @@ StreamingMode = Literal["off", "edits"]
 class OutboxConfig(Section, frozen=True):
     """What an account is to send. It needs the journal."""
 
-    # Seconds after which an agent's answer is not sent any more: late ones help nobody.
-    ttl: Annotated[float, Meta(gt=0, le=604800)] = 3600.0
+    ttl: Annotated[
+        float,
+        Meta(gt=0, le=604800),
+        Meta(
+            description="Seconds after which an agent's answer is not sent any more, because "
+            "late ones help nobody."
+        ),
+    ] = 3600.0
 
 
 class AccountConfig(Section, AccessFields, frozen=True):
     """The fields that every account has, beside those of its channel."""
 
-    enabled: bool = True
-    name: Annotated[str, Meta(max_length=200)] | None = None  # shown to people
-    # Any fields of these parts of `supervisor`; they count before the channel's.
-    restart: dict[str, Any] = {}
-    health_monitor: dict[str, Any] = {}
-    login: dict[str, Any] = {}
-    limits: dict[str, Any] = {}
-    # zygote: up in 20 ms and small. exec: shares no memory with others, for a distrusted SDK.
-    launcher: Annotated[Launcher, LOCAL] = "zygote"
-    # The interpreter of an own virtualenv, for packages that do not go with others; implies `exec`.
-    python: Annotated[Interpreter | None, LOCAL] = None
-    # Landlock keeps an `exec` account to its own files and the interpreter's. Not every SDK lives
-    # with it, nor every kernel has it.
-    confine: Annotated[bool, LOCAL] = False
-    # None: agents.default.
-    agent: AgentName | None = None
-    # on: what came from the platform is stored before anything else happens. None: on, but off
-    # for `local`, whose clients see for themselves what was not taken.
-    journal: JournalMode | None = None
-    # A message may have arrived if the account died meanwhile. ask: it waits as a dead letter;
-    # retry: it is sent again, perhaps twice; drop: it is given up. None: ask.
-    ambiguous: AmbiguousMode | None = None
-    outbox: OutboxConfig | None = None
-    # edits: an answer is shown while it is being written, in one message that grows. None: off.
-    streaming: StreamingMode | None = None
-    # Through which the plugin connects. Without a password: it would be shown.
-    proxy: Annotated[ProxyUrl, LOCAL] | None = None
-    # Whether the gateway passes HTTP requests on to it, without asking for its own secret.
-    ingress: bool = False
+    enabled: Annotated[
+        bool, Meta(description="Whether the account runs; what is configured is meant to.")
+    ] = True
+    name: Annotated[
+        Annotated[str, Meta(max_length=200)] | None,
+        Meta(description="What people are shown beside the key; without it the key alone."),
+    ] = None
+    restart: Annotated[
+        dict[str, Any],
+        Meta(
+            description="When it is started again after a failure: any fields of "
+            "`supervisor.restart`, which count before those."
+        ),
+    ] = {}
+    health_monitor: Annotated[
+        dict[str, Any],
+        Meta(
+            description="When it counts as unhealthy while it runs: any fields of "
+            "`supervisor.healthMonitor`, which count before those."
+        ),
+    ] = {}
+    login: Annotated[
+        dict[str, Any],
+        Meta(
+            description="How a person logs it in: any fields of `supervisor.login`, which count "
+            "before those."
+        ),
+    ] = {}
+    limits: Annotated[
+        dict[str, Any],
+        Meta(
+            description="What it may use of the host: any fields of `supervisor.limits`, which "
+            "count before those."
+        ),
+    ] = {}
+    launcher: Annotated[
+        Launcher,
+        LOCAL,
+        Meta(
+            description="How its process is started: `zygote` is fast and small, `exec` shares "
+            "no memory with others, for a distrusted SDK."
+        ),
+    ] = "zygote"
+    python: Annotated[
+        Interpreter | None,
+        LOCAL,
+        Meta(
+            description="The interpreter of a virtualenv of its own, for packages that do not "
+            "go with others; without it the daemon's. It implies `exec`."
+        ),
+    ] = None
+    confine: Annotated[
+        bool,
+        LOCAL,
+        Meta(
+            description="Whether an `exec` account is kept to its own files and the "
+            "interpreter's (Landlock); not every SDK lives with it, nor has every "
+            "kernel it."
+        ),
+    ] = False
+    agent: Annotated[
+        AgentName | None,
+        Meta(
+            description="Which agent answers; `none` leaves that to the gateway's clients. "
+            "Without it `agents.default`."
+        ),
+    ] = None
+    journal: Annotated[
+        JournalMode | None,
+        Meta(
+            description="Whether what comes is stored before anything else happens to it; "
+            "without it on, but off for `local`."
+        ),
+    ] = None
+    ambiguous: Annotated[
+        AmbiguousMode | None,
+        Meta(
+            description="What becomes of a message that may have been sent when the account "
+            "died: it waits for a person (ask), is sent again (retry), or is given "
+            "up (drop); without it ask."
+        ),
+    ] = None
+    outbox: Annotated[
+        OutboxConfig | None,
+        Meta(description="How long answers may wait to be sent; without it an hour."),
+    ] = None
+    streaming: Annotated[
+        StreamingMode | None,
+        Meta(
+            description="Whether an answer is shown while it is written, by edits of one "
+            "message; without it off."
+        ),
+    ] = None
+    proxy: Annotated[
+        Annotated[ProxyUrl, LOCAL] | None,
+        Meta(
+            description="The HTTP proxy through which it connects, without a password, which "
+            "would be shown; without it none."
+        ),
+    ] = None
+    ingress: Annotated[
+        bool,
+        Meta(
+            description="Whether the gateway passes HTTP requests on to it, without asking for "
+            "its own secret."
+        ),
+    ] = False
 
 
 class ChannelConfig(AccountConfig, frozen=True):
     """The fields that every channel has. All other fields are inherited by its accounts."""
 
-    default_account: Text | None = None
-    accounts: dict[str, dict[str, Any]] | None = None
+    default_account: Annotated[
+        Text | None,
+        Meta(
+            description="Which account is meant where a client names only the channel; without "
+            "it `default`, else the first one."
+        ),
+    ] = None
+    accounts: Annotated[
+        dict[str, dict[str, Any]] | None,
+        Meta(description="The accounts by id; each inherits the other fields of the channel."),
+    ] = None

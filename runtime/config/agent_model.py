@@ -26,27 +26,80 @@ IMPLICIT: Mapping[str, Mapping[str, Any]] = {"echo": {"kind": "echo"}}  # where 
 class AgentConfig(Section, frozen=True):
     """The fields that every agent has, beside those of its kind."""
 
-    # The kind of agent: echo, or that of an installed package.
-    kind: Text
-    enabled: bool = True
-    name: Annotated[str, Meta(max_length=200)] | None = None  # shown to people
-    # A turn whose agent died. unseen: again, unless a part of the answer or the call of a tool was
-    # seen; always: again in any case; never: the person reads that it failed.
-    repeat: RepeatMode = "unseen"
-    # A turn that takes longer is ended. OpenClaw's.
-    timeout_seconds: Seconds = 600.0
-    # Its turns that run at the same time. None: all that may, or three quarters of them where there
-    # are other agents, so that one that hangs leaves room for theirs.
-    max_concurrent: Annotated[int, Meta(ge=1, le=10_000)] | None = None
-    # Turns that come by themselves. None: none, unless something wakes the agent.
-    heartbeat: HeartbeatConfig | None = None
-    # Any fields of these parts of `supervisor`.
-    restart: dict[str, Any] = {}
-    limits: dict[str, Any] = {}
-    # As for accounts: see there.
-    launcher: Annotated[Launcher, LOCAL] = "zygote"
-    confine: Annotated[bool, LOCAL] = False
-    proxy: Annotated[ProxyUrl, LOCAL] | None = None
+    kind: Annotated[
+        Text,
+        Meta(
+            description="What kind of agent it is: a built-in one, or that of an installed package."
+        ),
+    ]
+    enabled: Annotated[
+        bool, Meta(description="Whether the agent runs; what is configured is meant to.")
+    ] = True
+    name: Annotated[
+        Annotated[str, Meta(max_length=200)] | None,
+        Meta(description="What people are shown beside the id; without it the id alone."),
+    ] = None
+    repeat: Annotated[
+        RepeatMode,
+        Meta(
+            description="What becomes of a turn whose agent died: again unless something of the "
+            "answer was seen (unseen), always, or never."
+        ),
+    ] = "unseen"
+    timeout_seconds: Annotated[
+        Seconds, Meta(description="Seconds after which a turn is ended.")
+    ] = 600.0
+    max_concurrent: Annotated[
+        Annotated[int, Meta(ge=1, le=10_000)] | None,
+        Meta(
+            description="Turns of it that run at the same time; without it as many as "
+            "`agents.maxConcurrent`, of several agents three quarters of that."
+        ),
+    ] = None
+    heartbeat: Annotated[
+        HeartbeatConfig | None,
+        Meta(
+            description="When it is asked by itself whether anything needs attention; without "
+            "it only when something wakes it."
+        ),
+    ] = None
+    restart: Annotated[
+        dict[str, Any],
+        Meta(
+            description="When it is started again after a failure: any fields of "
+            "`supervisor.restart`, which count before those."
+        ),
+    ] = {}
+    limits: Annotated[
+        dict[str, Any],
+        Meta(
+            description="What it may use of the host: any fields of `supervisor.limits`, which "
+            "count before those."
+        ),
+    ] = {}
+    launcher: Annotated[
+        Launcher,
+        LOCAL,
+        Meta(
+            description="How its process is started: `zygote` is fast and small, `exec` shares "
+            "no memory with others, for a distrusted SDK."
+        ),
+    ] = "zygote"
+    confine: Annotated[
+        bool,
+        LOCAL,
+        Meta(
+            description="Whether an `exec` agent is kept to its own files and the interpreter's "
+            "(Landlock); not every SDK lives with it, nor has every kernel it."
+        ),
+    ] = False
+    proxy: Annotated[
+        Annotated[ProxyUrl, LOCAL] | None,
+        Meta(
+            description="The HTTP proxy through which it connects, without a password, which "
+            "would be shown; without it none."
+        ),
+    ] = None
 
 
 def entries_of(agents: AgentsConfig) -> Mapping[str, Mapping[str, Any]]:

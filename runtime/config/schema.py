@@ -33,6 +33,7 @@ GATEWAY_SECRETS = (
 )
 LOCAL_HELP = "Changed on the gateway's host alone, unless gateway.remoteExec is true."
 NESTED = ("properties", "additionalProperties", "items", "required", "$defs")
+SAID = ("description", "default")  # of a field, whichever form its value has
 _REF = "#/$defs/{name}"
 
 
@@ -148,7 +149,9 @@ def _fields(
     """Return the fields of a manifest's struct; a secret may be a ``reference``."""
     fields = dict(shapes[manifest.config].get("properties", {}))
     for name in manifest.secrets & set(fields):
-        fields[name] = {"anyOf": [fields[name], reference]}
+        said = {key: fields[name][key] for key in SAID if key in fields[name]}
+        plain = {key: value for key, value in fields[name].items() if key not in said}
+        fields[name] = said | {"anyOf": [plain, reference]}
     return fields
 
 

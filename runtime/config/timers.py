@@ -53,23 +53,45 @@ class HooksConfig(Section, frozen=True):
 class ActiveHours(Section, frozen=True):
     """The hours of the day in which heartbeats come; from 22:00 to 06:00 is over midnight."""
 
-    start: Clock
-    end: Clock
-    # E.g. Europe/Berlin. None: that of the host.
-    timezone: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    start: Annotated[Clock, Meta(description="When heartbeats begin to come each day, as `08:00`.")]
+    end: Annotated[
+        Clock,
+        Meta(description="When they end, as `22:00`; before `start` it is that of the next day."),
+    ]
+    timezone: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=64)] | None,
+        Meta(description="The time zone of both, as `Europe/Berlin`; without it that of the host."),
+    ] = None
 
 
 class HeartbeatConfig(Section, frozen=True):
     """When an agent is asked by itself whether anything needs attention, in its main session."""
 
-    # 0m: never, only when something wakes it. Each turn costs what a turn costs.
-    every: Duration = "0m"
-    # What it is asked. None: to answer HEARTBEAT_OK where nothing is to be done.
-    prompt: Text | None = None
-    # Who reads an answer that is not HEARTBEAT_OK. last: the chat in which the main session was
-    # used last; OpenClaw's default.
-    target: Literal["none", "last"] = "none"
-    active_hours: ActiveHours | None = None
+    every: Annotated[
+        Duration,
+        Meta(
+            description="How often it is asked, as `30m` or `1h`; `0m`: only when something "
+            "wakes it. Each time costs a turn."
+        ),
+    ] = "0m"
+    prompt: Annotated[
+        Text | None,
+        Meta(
+            description="What it is asked; without it to answer HEARTBEAT_OK where nothing is "
+            "to be done."
+        ),
+    ] = None
+    target: Annotated[
+        Literal["none", "last"],
+        Meta(
+            description="Who reads an answer that is not HEARTBEAT_OK: nobody (none), or the "
+            "chat where the main session was used last (last)."
+        ),
+    ] = "none"
+    active_hours: Annotated[
+        ActiveHours | None,
+        Meta(description="The hours of the day in which it is asked; without them all."),
+    ] = None
 
 
 def milliseconds(duration: str) -> int:

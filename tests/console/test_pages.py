@@ -451,7 +451,9 @@ async def test_what_is_typed_in_an_account_s_form_outlives_its_tab_and_a_change(
         key = f"local:{TALKING}"
         await console.open(f"account/{key}/configuration", key)
         await page.get_by_label("show all fields").check()
-        await page.get_by_label("greeting").fill("good night")
+        field = page.get_by_label("greeting")
+        await expect(field).to_have_accessible_description(re.compile("everybody who connects"))
+        await field.fill("good night")
         tabs = page.get_by_role("navigation", name="Of this account")
         await tabs.get_by_role("link", name="Log").click()
         await expect(page.get_by_label("greeting")).to_have_count(0)

@@ -132,9 +132,7 @@ def _type_data(info: inspect.Type, inside: tuple[Any, ...]) -> Data:
     """
     match info:
         case inspect.Metadata():
-            data = _type_data(info.type, inside)
-            extra = info.extra or {}
-            return data | {"local": extra["local"]} if "local" in extra else data
+            return _type_data(info.type, inside) | _marks(info)
         case inspect.UnionType():
             return {"kind": "union", "of": [_type_data(each, inside) for each in info.types]}
         case inspect.LiteralType():
@@ -150,6 +148,13 @@ def _type_data(info: inspect.Type, inside: tuple[Any, ...]) -> Data:
         return {"kind": "list", "of": _type_data(info.item_type, inside)} | _bounds(info)
     kind = KINDS.get(type(info))
     return {"kind": "any"} if kind is None else {"kind": kind} | _bounds(info)
+
+
+def _marks(info: inspect.Metadata) -> Data:
+    """Return whether a field is local, where it says so, and what it means to people."""
+    extra, shown = info.extra or {}, info.extra_json_schema or {}
+    marks = {"local": extra.get("local"), "description": shown.get("description")}
+    return {name: value for name, value in marks.items() if value is not None}
 
 
 def _bounds(info: Any) -> Data:
@@ -207,7 +212,11 @@ def _type(data: Data, made: dict[tuple[str, str], Any]) -> Any:
         form = PLAIN[kind]
     if bounds := {name: data[name] for name in BOUNDS if name in data}:
         form = Annotated[form, Meta(**bounds)]
-    return Annotated[form, Meta(extra={"local": data["local"]})] if "local" in data else form
+    if "local" in data:
+        form = Annotated[form, Meta(extra={"local": data["local"]})]
+    if "description" in data:
+        form = Annotated[form, Meta(description=data["description"])]
+    return form
 
 
 def _struct(data: Data, made: dict[tuple[str, str], Any]) -> type[msgspec.Struct]:

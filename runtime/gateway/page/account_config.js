@@ -8,6 +8,7 @@ import { difference, fieldsOf, hidden, merged, patchOf, resolve, secretState, te
 import { html } from "./html.js";
 import { useEffect, useMemo, useState } from "./libraries/hooks.js";
 import { go, href } from "./route.js";
+import { Meaning } from "./schema_help.js";
 import { client, may } from "./session.js";
 import { Button, Chip, Dialog, Empty, Failure, ask, toast, useRequest, useStay } from "./ui.js";
 
@@ -165,14 +166,14 @@ export function Field({ field, value, text, error, onText }) {
   const input = (event) => onText(event.currentTarget.value);
   const unset = fallback === undefined || fallback === null ? "not set" : `default: ${JSON.stringify(fallback)}`;
   const options = kind === "switch" ? [["true", "yes"], ["false", "no"]] : choices.map((each) => [String(each), String(each)]);
-  const control =
+  const control = (about) =>
     kind === "switch" || kind === "choice"
-      ? html`<select value=${shown} onChange=${input}><option value="" selected=${shown === ""}>${unset}</option>${options.map(([each, word]) => html`<option key=${each} value=${each} selected=${each === shown}>${word}</option>`)}</select>`
+      ? html`<select aria-describedby=${about} value=${shown} onChange=${input}><option value="" selected=${shown === ""}>${unset}</option>${options.map(([each, word]) => html`<option key=${each} value=${each} selected=${each === shown}>${word}</option>`)}</select>`
       : kind === "lines" || kind === "json"
-        ? html`<textarea rows=${Math.min(10, Math.max(2, shown.split("\n").length))} spellcheck="false" value=${shown} placeholder=${unset} onInput=${input}></textarea>`
-        : html`<input type=${kind === "secret" ? "password" : "text"} inputmode=${kind === "number" ? "decimal" : null} autocomplete="off" spellcheck="false" value=${shown} placeholder=${kind === "secret" ? secretState(value) : unset} onInput=${input} />`;
+        ? html`<textarea aria-describedby=${about} rows=${Math.min(10, Math.max(2, shown.split("\n").length))} spellcheck="false" value=${shown} placeholder=${unset} onInput=${input}></textarea>`
+        : html`<input aria-describedby=${about} type=${kind === "secret" ? "password" : "text"} inputmode=${kind === "number" ? "decimal" : null} autocomplete="off" spellcheck="false" value=${shown} placeholder=${kind === "secret" ? secretState(value) : unset} onInput=${input} />`;
   const notes = [needed ? "needed" : "", kind === "lines" ? "one a line" : "", kind === "json" ? "as JSON" : "", kind === "secret" ? "what is typed replaces it" : "", local ? "changes on the gateway's host only" : ""].filter(Boolean);
-  return html`<label class="field"><span><b class="mono">${key}</b> ${notes.join(", ")}</span>${control}${help && html`<span>${help}</span>`}${error && html`<span class="said" role="alert">${error}</span>`}</label>`;
+  return html`<div class="field"><label><span><b class="mono">${key}</b> ${notes.join(", ")}</span>${control(help ? `about-${key}` : null)}</label>${help && html`<span id=${`about-${key}`}><${Meaning} text=${help} /></span>`}${error && html`<span class="said" role="alert">${error}</span>`}</div>`;
 }
 
 /** The difference before a change is saved, and the saving of it; `place` names an entry that is new. */

@@ -43,19 +43,25 @@ function Fields({ found, path, onOpen }) {
   const children = found.children ?? [];
   const schema = found.schema ?? {};
   return html`
-    ${(schema.description || found.hint?.help) && html`<p><${Meaning} text=${found.hint?.help ?? schema.description} /></p>`}
+    ${meaningOf(schema, found.hint) && html`<p><${Meaning} text=${meaningOf(schema, found.hint)} /></p>`}
     ${path && html`<p class="faint">${typeOf(schema)}${schema.default !== undefined ? `, default ${JSON.stringify(schema.default)}` : ""}</p>`}
     <ul class="fields">
       ${children.map((child) => html`<li key=${child.key}>
         <button type="button" class="quiet mono" onClick=${() => onOpen(child.path ?? (path ? `${path}.${child.key}` : child.key))}>${child.key}${child.required ? " *" : ""}</button>
-        <span class="faint">${typeOf(child.schema ?? child)}. <${Meaning} text=${(child.schema ?? child).description ?? child.hint?.help ?? ""} /></span>
+        <span class="faint">${typeOf(child.schema ?? child)}. <${Meaning} text=${meaningOf(child.schema ?? child, child.hint)} /></span>
       </li>`)}
     </ul>
     ${path && !children.length && html`<p class="faint">It has no fields of its own.</p>`}
   `;
 }
 
-function Meaning({ text }) {
+/** Return what a place means, and who may change it. */
+function meaningOf(schema, hint) {
+  return [schema.description, hint?.help].filter(Boolean).join(" ");
+}
+
+/** Return a meaning with its code marked as such. */
+export function Meaning({ text }) {
   return html`<${Pieces} text=${text.replaceAll("``", "`").replaceAll("\n", " ")} />`;
 }
 

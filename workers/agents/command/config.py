@@ -31,17 +31,69 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 class CommandConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """One program. No shell reads ``command``, and nothing that people write stands in it."""
 
-    command: Annotated[str | list[str], LOCAL]
-    cwd: Annotated[str, LOCAL] | None = None  # by default the agent's own directory
-    env: Annotated[dict[str, str], LOCAL] = {}
-    inherit_env: Annotated[list[str], LOCAL] = msgspec.field(default_factory=USUAL_ENV.copy)
-    input: Literal["text", "json"] = "text"
-    output: Literal["text", "jsonl"] = "text"
-    instructions: Annotated[str, Meta(max_length=65_536)] = ""
-    history_messages: Annotated[int, Meta(ge=0, le=1000)] = 40
-    history_tokens: Annotated[int, Meta(ge=0, le=1_000_000)] = 8000  # as prompts.py estimates them
-    kill_after_seconds: Annotated[float, Meta(ge=0, le=30)] = 3.0
-    max_answer_bytes: AnswerBytes = DEFAULT_ANSWER_BYTES
+    command: Annotated[
+        str | list[str],
+        LOCAL,
+        Meta(description="The program and its arguments, run for each turn; no shell reads them."),
+    ]
+    cwd: Annotated[
+        Annotated[str, LOCAL] | None,
+        Meta(
+            description="The directory in which it runs, an absolute path; without it the "
+            "agent's own."
+        ),
+    ] = None
+    env: Annotated[
+        dict[str, str], LOCAL, Meta(description="Variables that it gets beside the inherited ones.")
+    ] = {}
+    inherit_env: Annotated[
+        list[str],
+        LOCAL,
+        Meta(
+            description="Names of the daemon's variables that it gets; the default holds what "
+            "most programs need and no secret."
+        ),
+    ] = msgspec.field(default_factory=USUAL_ENV.copy)
+    input: Annotated[
+        Literal["text", "json"],
+        Meta(
+            description="What it reads on its standard input: the text of the prompt, or the "
+            "turn as JSON."
+        ),
+    ] = "text"
+    output: Annotated[
+        Literal["text", "jsonl"],
+        Meta(description="What it prints: the text of the answer, or events as lines of JSON."),
+    ] = "text"
+    instructions: Annotated[
+        str,
+        Meta(max_length=65_536),
+        Meta(description="What stands before each prompt; empty for nothing."),
+    ] = ""
+    history_messages: Annotated[
+        int,
+        Meta(ge=0, le=1000),
+        Meta(description="Messages of the conversation that go with each prompt, at most."),
+    ] = 40
+    history_tokens: Annotated[
+        int,
+        Meta(ge=0, le=1_000_000),
+        Meta(
+            description="Tokens of the conversation that go with each prompt, at most, as they "
+            "are estimated here."
+        ),
+    ] = 8000
+    kill_after_seconds: Annotated[
+        float,
+        Meta(ge=0, le=30),
+        Meta(
+            description="Seconds between the request to end (SIGTERM) and SIGKILL when a turn "
+            "is cancelled."
+        ),
+    ] = 3.0
+    max_answer_bytes: Annotated[
+        AnswerBytes, Meta(description="Bytes of one answer at most; what is longer ends the turn.")
+    ] = DEFAULT_ANSWER_BYTES
 
     def __post_init__(self) -> None:
         """Check what types cannot express. Raises ``ValueError`` that names the field."""

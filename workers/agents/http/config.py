@@ -18,16 +18,51 @@ SignatureSecret = Annotated[str, Meta(min_length=1, max_length=256)]
 class HttpAgentConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """One server. Both secrets sign each turn, so that it may know either while one is replaced."""
 
-    url: Annotated[str, LOCAL]
-    secret: SignatureSecret
-    previous_secret: SignatureSecret | None = None
-    allow_private: Annotated[bool, LOCAL] = False  # networks of this host count as destinations
-    instructions: Annotated[str, Meta(max_length=65_536)] = ""
-    history_messages: Annotated[int, Meta(ge=0, le=1000)] = 40
-    history_tokens: Annotated[int, Meta(ge=0, le=1_000_000)] = 8000  # as prompts.py estimates them
-    connect_seconds: Annotated[float, Meta(ge=0.1, le=300)] = 10.0
-    silent_seconds: Annotated[float, Meta(ge=0.1, le=3600)] = 120.0  # without a byte of the answer
-    max_answer_bytes: AnswerBytes = DEFAULT_ANSWER_BYTES
+    url: Annotated[str, LOCAL, Meta(description="Where each turn is posted.")]
+    secret: Annotated[
+        SignatureSecret, Meta(description="The secret (`whsec_…`) that signs each turn.")
+    ]
+    previous_secret: Annotated[
+        SignatureSecret | None,
+        Meta(
+            description="A former secret that signs each turn too, while the server changes; "
+            "without it none."
+        ),
+    ] = None
+    allow_private: Annotated[
+        bool, LOCAL, Meta(description="Whether `url` may lead to this host or its own networks.")
+    ] = False
+    instructions: Annotated[
+        str,
+        Meta(max_length=65_536),
+        Meta(description="What the server is told with each turn; empty for nothing."),
+    ] = ""
+    history_messages: Annotated[
+        int,
+        Meta(ge=0, le=1000),
+        Meta(description="Messages of the conversation that go with each turn, at most."),
+    ] = 40
+    history_tokens: Annotated[
+        int,
+        Meta(ge=0, le=1_000_000),
+        Meta(
+            description="Tokens of the conversation that go with each turn, at most, as they "
+            "are estimated here."
+        ),
+    ] = 8000
+    connect_seconds: Annotated[
+        float,
+        Meta(ge=0.1, le=300),
+        Meta(description="Seconds until the connection to the server must stand."),
+    ] = 10.0
+    silent_seconds: Annotated[
+        float,
+        Meta(ge=0.1, le=3600),
+        Meta(description="Seconds without a byte of the answer after which the turn fails."),
+    ] = 120.0
+    max_answer_bytes: Annotated[
+        AnswerBytes, Meta(description="Bytes of one answer at most; what is longer ends the turn.")
+    ] = DEFAULT_ANSWER_BYTES
 
     def __post_init__(self) -> None:
         """Check what types cannot express. Raises ``ValueError`` that names the field."""

@@ -17,21 +17,85 @@ DEFAULT_BASE = "https://api.openai.com/v1"
 class OpenAIConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """One model behind an endpoint. The key is sent to ``base_url``."""
 
-    model: Annotated[str, Meta(min_length=1, max_length=256)]
-    base_url: Annotated[str, LOCAL] = DEFAULT_BASE
-    api_key: Annotated[str, Meta(min_length=1, max_length=4096)] | None = None
-    instructions: Annotated[str, Meta(max_length=65_536)] = ""
-    history_messages: Annotated[int, Meta(ge=0, le=1000)] = 40
-    history_tokens: Annotated[int, Meta(ge=0, le=1_000_000)] = 8000  # as prompts.py estimates them
-    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
-    max_tokens: Annotated[int, Meta(ge=1, le=10_000_000)] | None = None
-    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = None
-    stream: bool = True
-    stream_usage: bool = True  # asks for the usage of a stream, which some servers refuse
-    images: bool = True
-    connect_seconds: Annotated[float, Meta(ge=0.1, le=300)] = 10.0
-    silent_seconds: Annotated[float, Meta(ge=0.1, le=3600)] = 120.0  # without a byte of the answer
-    max_answer_bytes: AnswerBytes = DEFAULT_ANSWER_BYTES
+    model: Annotated[
+        str,
+        Meta(min_length=1, max_length=256),
+        Meta(description="The model, as the endpoint calls it."),
+    ]
+    base_url: Annotated[
+        str,
+        LOCAL,
+        Meta(description="The endpoint of the OpenAI-compatible API, to which the key is sent."),
+    ] = DEFAULT_BASE
+    api_key: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=4096)] | None,
+        Meta(
+            description="The key of the endpoint; without it none is sent, as local servers "
+            "like it."
+        ),
+    ] = None
+    instructions: Annotated[
+        str,
+        Meta(max_length=65_536),
+        Meta(description="What the model is told before each conversation; empty for nothing."),
+    ] = ""
+    history_messages: Annotated[
+        int,
+        Meta(ge=0, le=1000),
+        Meta(description="Messages of the conversation that go with each question, at most."),
+    ] = 40
+    history_tokens: Annotated[
+        int,
+        Meta(ge=0, le=1_000_000),
+        Meta(
+            description="Tokens of the conversation that go with each question, at most, as "
+            "they are estimated here."
+        ),
+    ] = 8000
+    temperature: Annotated[
+        Annotated[float, Meta(ge=0, le=2)] | None,
+        Meta(
+            description="How freely the model chooses its words, 0 to 2; without it as the "
+            "endpoint has it."
+        ),
+    ] = None
+    max_tokens: Annotated[
+        Annotated[int, Meta(ge=1, le=10_000_000)] | None,
+        Meta(description="Tokens of one answer at most; without it as the endpoint has it."),
+    ] = None
+    max_tokens_field: Annotated[
+        Literal["max_tokens", "max_completion_tokens"] | None,
+        Meta(
+            description="What the endpoint calls that limit; without it the newer name at "
+            "OpenAI and the older one elsewhere."
+        ),
+    ] = None
+    stream: Annotated[bool, Meta(description="Whether the answer is asked for piece by piece.")] = (
+        True
+    )
+    stream_usage: Annotated[
+        bool,
+        Meta(
+            description="Whether a streamed answer is asked for its count of tokens, which some "
+            "servers refuse."
+        ),
+    ] = True
+    images: Annotated[
+        bool, Meta(description="Whether images that people send are shown to the model.")
+    ] = True
+    connect_seconds: Annotated[
+        float,
+        Meta(ge=0.1, le=300),
+        Meta(description="Seconds until the connection to the endpoint must stand."),
+    ] = 10.0
+    silent_seconds: Annotated[
+        float,
+        Meta(ge=0.1, le=3600),
+        Meta(description="Seconds without a byte of the answer after which the turn fails."),
+    ] = 120.0
+    max_answer_bytes: Annotated[
+        AnswerBytes, Meta(description="Bytes of one answer at most; what is longer ends the turn.")
+    ] = DEFAULT_ANSWER_BYTES
 
     def __post_init__(self) -> None:
         """Check what types cannot express. Raises ``ValueError`` that names the field."""

@@ -20,17 +20,56 @@ GatewaySecret = Annotated[str, Meta(min_length=1, max_length=4096)]
 class OpenClawConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """One agent of a gateway elsewhere. The secrets are sent to ``url``."""
 
-    url: Annotated[str, LOCAL]
-    token: GatewaySecret | None = None
-    password: GatewaySecret | None = None
-    allow_plain: Annotated[bool, LOCAL] = False  # the secrets may cross the internet as they are
-    agent_id: AgentId = "main"
-    instructions: Annotated[str, Meta(max_length=65_536)] = ""
-    follow_resets: bool = True  # a new conversation here begins another one there
-    images: bool = True
-    connect_seconds: Annotated[float, Meta(ge=0.1, le=300)] = 10.0
-    away_seconds: Annotated[float, Meta(ge=0, le=3600)] = 120.0  # without a session to the gateway
-    max_answer_bytes: AnswerBytes = DEFAULT_ANSWER_BYTES
+    url: Annotated[
+        str,
+        LOCAL,
+        Meta(
+            description="The WebSocket address of the other gateway, to which the secret is sent."
+        ),
+    ]
+    token: Annotated[
+        GatewaySecret | None,
+        Meta(description="The token of that gateway; without it the password, or none."),
+    ] = None
+    password: Annotated[
+        GatewaySecret | None,
+        Meta(
+            description="The password of that gateway, where it has one instead of a token; "
+            "without it none."
+        ),
+    ] = None
+    allow_plain: Annotated[
+        bool,
+        LOCAL,
+        Meta(description="Whether the secret may cross the internet without encryption (`ws://`)."),
+    ] = False
+    agent_id: Annotated[AgentId, Meta(description="The agent of that gateway that answers.")] = (
+        "main"
+    )
+    instructions: Annotated[
+        str,
+        Meta(max_length=65_536),
+        Meta(description="What that agent is told with each turn; empty for nothing."),
+    ] = ""
+    follow_resets: Annotated[
+        bool, Meta(description="Whether a new conversation here begins another one there.")
+    ] = True
+    images: Annotated[bool, Meta(description="Whether images that people send are passed on.")] = (
+        True
+    )
+    connect_seconds: Annotated[
+        float,
+        Meta(ge=0.1, le=300),
+        Meta(description="Seconds until the connection to that gateway must stand."),
+    ] = 10.0
+    away_seconds: Annotated[
+        float,
+        Meta(ge=0, le=3600),
+        Meta(description="Seconds without a connection to that gateway after which a turn fails."),
+    ] = 120.0
+    max_answer_bytes: Annotated[
+        AnswerBytes, Meta(description="Bytes of one answer at most; what is longer ends the turn.")
+    ] = DEFAULT_ANSWER_BYTES
 
     def __post_init__(self) -> None:
         """Check what types cannot express. Raises ``ValueError`` that names the field."""

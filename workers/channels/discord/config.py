@@ -19,9 +19,29 @@ DEFAULT_ROOT = "https://discord.com"
 class DiscordConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """One bot. ``api_root`` is a server that speaks Discord's API; the token is sent to it."""
 
-    token: Annotated[str, Meta(min_length=1, max_length=256)]
-    api_root: Annotated[str, LOCAL] = DEFAULT_ROOT
-    guilds: dict[str, GuildConfig] = {}  # by the server's id; for the gateway alone
+    token: Annotated[
+        str,
+        Meta(min_length=1, max_length=256),
+        Meta(
+            description="The bot's token, from the page Bot of the application in Discord's "
+            "developer portal."
+        ),
+    ]
+    api_root: Annotated[
+        str,
+        LOCAL,
+        Meta(
+            description="The server of Discord's API, to which the token is sent; another one "
+            "is for tests and proxies."
+        ),
+    ] = DEFAULT_ROOT
+    guilds: Annotated[
+        dict[str, GuildConfig],
+        Meta(
+            description="Who may talk to the bot in which server, by the server's id or `*` for "
+            "all others."
+        ),
+    ] = {}
 
     def __post_init__(self) -> None:
         """Check what types cannot express. Raises ``ValueError`` that names the field."""

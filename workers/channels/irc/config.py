@@ -29,8 +29,13 @@ Seconds = Annotated[float, Meta(gt=0, le=86400)]
 class Sasl(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """Login by SASL PLAIN, before the server shows the account to others."""
 
-    user: str
-    password: str
+    user: Annotated[str, Meta(description="The name of the services account that logs in.")]
+    password: Annotated[
+        str,
+        Meta(
+            description="Its password, sent by SASL PLAIN before the account is visible to others."
+        ),
+    ]
 
     def __post_init__(self) -> None:
         """Refuse what PLAIN cannot carry (RFC 4616: no NUL, nothing empty)."""
@@ -49,10 +54,22 @@ class Nickserv(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
     and waits until the nick is free.
     """
 
-    password: str
-    account: str | None = None  # None: the nick itself
-    service: Annotated[str, LOCAL] = "NickServ"  # who is sent the password
-    on_collision: Literal["ghost", "regain", "none"] = "ghost"
+    password: Annotated[
+        str, Meta(description="The password that NickServ is told once the account is connected.")
+    ]
+    account: Annotated[
+        str | None, Meta(description="The services account to log in to; without it the nick.")
+    ] = None
+    service: Annotated[
+        str, LOCAL, Meta(description="Who is sent the password: the nick of the network's service.")
+    ] = "NickServ"
+    on_collision: Annotated[
+        Literal["ghost", "regain", "none"],
+        Meta(
+            description="How a nick that is taken is got back: by `regain`, by `ghost` and a "
+            "change of nick, or not at all."
+        ),
+    ] = "ghost"
 
     def __post_init__(self) -> None:
         """Refuse values that would break the one line in which they are sent."""
@@ -70,33 +87,120 @@ class IrcConfig(
 ):
     """One account on one IRC server. Only ``server`` and ``nick`` have no default."""
 
-    server: Annotated[str, LOCAL]
-    nick: str
-    port: Annotated[Port | None, LOCAL] = None  # None: 6697 with TLS, 6667 without
-    tls: Annotated[bool, LOCAL] = True
-    tls_verify: Annotated[bool, LOCAL] = True
-    tls_ca_file: Annotated[str | None, LOCAL] = (
-        None  # beside the system's authorities, for a private network
-    )
-    username: str | None = None  # None: "trunkline"
-    realname: str | None = None  # None: the nick
-    password: str | None = None  # of the server itself (PASS)
-    sasl: Sasl | None = None
-    nickserv: Nickserv | None = None
-    channels: list[str] = []  # "#name" or "#name key"
-    notice: bool = False  # send by NOTICE, which no robot answers (RFC 2812 3.3.2)
+    server: Annotated[str, LOCAL, Meta(description="Name or address of the IRC server.")]
+    nick: Annotated[
+        str,
+        Meta(description="The nick that the account wants; while it is taken it uses another one."),
+    ]
+    port: Annotated[
+        Port | None,
+        LOCAL,
+        Meta(description="Port of the server; without it 6697 with TLS and 6667 without."),
+    ] = None
+    tls: Annotated[bool, LOCAL, Meta(description="Whether the connection is encrypted.")] = True
+    tls_verify: Annotated[
+        bool,
+        LOCAL,
+        Meta(description="Whether the server's certificate must be valid for its name."),
+    ] = True
+    tls_ca_file: Annotated[
+        str | None,
+        LOCAL,
+        Meta(
+            description="File of certificate authorities (PEM) that count beside the system's, "
+            "for a private network."
+        ),
+    ] = None
+    username: Annotated[
+        str | None,
+        Meta(description="The user name that the server is told; without it `trunkline`."),
+    ] = None
+    realname: Annotated[
+        str | None, Meta(description="The real name that `/whois` shows; without it the nick.")
+    ] = None
+    password: Annotated[
+        str | None,
+        Meta(
+            description="The password of the server itself (PASS); most public servers have none."
+        ),
+    ] = None
+    sasl: Annotated[
+        Sasl | None,
+        Meta(
+            description="Login by SASL PLAIN, which comes before the account is visible; "
+            "without it none."
+        ),
+    ] = None
+    nickserv: Annotated[
+        Nickserv | None,
+        Meta(
+            description="Login by a message to NickServ, for networks without SASL; without it "
+            "none."
+        ),
+    ] = None
+    channels: Annotated[
+        list[str], Meta(description="Channels to join, each `#name` or `#name key`.")
+    ] = []
+    notice: Annotated[
+        bool,
+        Meta(
+            description="Whether answers are sent by NOTICE, which no robot answers, instead of "
+            "PRIVMSG."
+        ),
+    ] = False
     # The classic servers forgive 5 messages at once and one every 2 s; more is "Excess Flood".
-    flood_burst: Annotated[int, Meta(ge=1, le=100)] = 4
-    flood_rate: Annotated[float, Meta(gt=0, le=100)] = 0.5  # messages per second
-    max_lines: Annotated[int, Meta(ge=1, le=1000)] = 40  # of one message; more is refused
+    flood_burst: Annotated[
+        int,
+        Meta(ge=1, le=100),
+        Meta(
+            description="Messages that may be sent at once before they are paced; classic "
+            "servers forgive five."
+        ),
+    ] = 4
+    flood_rate: Annotated[
+        float,
+        Meta(gt=0, le=100),
+        Meta(description="Messages per second that are sent once the burst is used up."),
+    ] = 0.5
+    max_lines: Annotated[
+        int,
+        Meta(ge=1, le=1000),
+        Meta(description="Lines of one message at most; a longer one is refused."),
+    ] = 40
     # Together with the 10 s for the first joins below the 30 s that a worker has to be ready.
-    connect_seconds: Seconds = 18.0  # until the server accepts the registration
-    ping_seconds: Seconds = 60.0  # between two pings of ours
-    ping_timeout_seconds: Seconds = 45.0  # without an answer: the connection is dead
-    rejoin_seconds: Seconds = 5.0  # after a kick or a netsplit; doubles with each kick
-    retry_seconds: Seconds = 300.0  # after a ban, a wrong key, an invite-only channel
-    regain_seconds: Seconds = 60.0  # between two tries to get the wanted nick back
-    quit_message: str = "Trunkline"
+    connect_seconds: Annotated[
+        Seconds, Meta(description="Seconds until the server must have accepted the registration.")
+    ] = 18.0
+    ping_seconds: Annotated[
+        Seconds, Meta(description="Seconds between two pings to the server.")
+    ] = 60.0
+    ping_timeout_seconds: Annotated[
+        Seconds,
+        Meta(
+            description="Seconds without an answer to a ping after which the connection counts "
+            "as dead."
+        ),
+    ] = 45.0
+    rejoin_seconds: Annotated[
+        Seconds,
+        Meta(
+            description="Seconds until a channel is joined again after a kick or a netsplit; "
+            "they double with each kick."
+        ),
+    ] = 5.0
+    retry_seconds: Annotated[
+        Seconds,
+        Meta(
+            description="Seconds until a channel is tried again that refused the account: a "
+            "ban, a wrong key, only invited."
+        ),
+    ] = 300.0
+    regain_seconds: Annotated[
+        Seconds, Meta(description="Seconds between two tries to get the wanted nick back.")
+    ] = 60.0
+    quit_message: Annotated[
+        str, Meta(description="What the others read when the account leaves the network.")
+    ] = "Trunkline"
 
     def __post_init__(self) -> None:
         """Check what types cannot express. Raises ``ValueError`` that names the fields."""

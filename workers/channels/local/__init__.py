@@ -26,9 +26,23 @@ class LocalConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
     ``payload_bytes`` is the length of their text.
     """
 
-    greeting: Annotated[str, Meta(max_length=4096)] | None = None
-    rate: Annotated[float, Meta(ge=-1)] = 0
-    payload_bytes: Annotated[int, Meta(ge=1, le=MAX_PAYLOAD)] = 200
+    greeting: Annotated[
+        Annotated[str, Meta(max_length=4096)] | None,
+        Meta(description="What everybody who connects is told first; without it nothing."),
+    ] = None
+    rate: Annotated[
+        float,
+        Meta(ge=-1),
+        Meta(
+            description="Messages per second that the account itself emits, to measure; 0 is "
+            "none, -1 as many as are taken."
+        ),
+    ] = 0
+    payload_bytes: Annotated[
+        int,
+        Meta(ge=1, le=MAX_PAYLOAD),
+        Meta(description="Length in characters of the text of each message that `rate` makes."),
+    ] = 200
 
 
 @dataclass(frozen=True, slots=True)

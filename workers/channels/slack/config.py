@@ -19,10 +19,34 @@ APP_TOKEN = ("xapp-",)
 class SlackConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """One app in one workspace. ``api_root`` is the API's server; both tokens are sent to it."""
 
-    bot_token: Annotated[str, Meta(min_length=1, max_length=512)]
-    app_token: Annotated[str, Meta(min_length=1, max_length=512)]
-    api_root: Annotated[str, LOCAL] = DEFAULT_ROOT
-    channels: dict[str, RoomConfig] = {}  # by id; for the gateway alone
+    bot_token: Annotated[
+        str,
+        Meta(min_length=1, max_length=512),
+        Meta(description="The bot's token (`xoxb-…`), from OAuth & Permissions of the app."),
+    ]
+    app_token: Annotated[
+        str,
+        Meta(min_length=1, max_length=512),
+        Meta(
+            description="The app-level token (`xapp-…`) with the scope connections:write, from "
+            "Basic Information of the app."
+        ),
+    ]
+    api_root: Annotated[
+        str,
+        LOCAL,
+        Meta(
+            description="The server of Slack's API, to which both tokens are sent; another one "
+            "is for tests and proxies."
+        ),
+    ] = DEFAULT_ROOT
+    channels: Annotated[
+        dict[str, RoomConfig],
+        Meta(
+            description="Who may talk to the app in which channel, by the channel's id or `*` "
+            "for all others."
+        ),
+    ] = {}
 
     def __post_init__(self) -> None:
         """Check what types cannot express. Raises ``ValueError`` that names the field."""

@@ -18,9 +18,24 @@ _TOKEN = re.compile(r"(\d{1,20}):[A-Za-z0-9_-]{1,200}\Z")
 class TelegramConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """One bot. ``api_root`` is a Bot API server; the token is sent to it."""
 
-    bot_token: Annotated[str, Meta(min_length=1, max_length=256)]
-    api_root: Annotated[str, LOCAL] = DEFAULT_ROOT
-    poll_seconds: Annotated[int, Meta(ge=1, le=600)] = 50  # a poll without news is ended after it
+    bot_token: Annotated[
+        str,
+        Meta(min_length=1, max_length=256),
+        Meta(description="The bot's token, as @BotFather tells it."),
+    ]
+    api_root: Annotated[
+        str,
+        LOCAL,
+        Meta(
+            description="The server of the Bot API, to which the token is sent; another one for "
+            "a local Bot API server."
+        ),
+    ] = DEFAULT_ROOT
+    poll_seconds: Annotated[
+        int,
+        Meta(ge=1, le=600),
+        Meta(description="Seconds after which a request for updates is ended that brings nothing."),
+    ] = 50
 
     def __post_init__(self) -> None:
         """Check what types cannot express. Raises ``ValueError`` that names the field."""

@@ -17,12 +17,39 @@ Secret = Annotated[str, Meta(min_length=1, max_length=256)]
 class WebhookConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """One peer. ``secret`` signs what goes out, each of the two is taken for what comes in."""
 
-    secret: Secret
-    previous_secret: Secret | None = None
-    url: Annotated[str, LOCAL] | None = None
-    allow_private: Annotated[bool, LOCAL] = False  # networks of this host count as destinations
-    tolerance_seconds: Annotated[int, Meta(ge=1, le=86_400)] = 300
-    timeout_seconds: Annotated[float, Meta(ge=0.1, le=100)] = 15.0
+    secret: Annotated[
+        Secret,
+        Meta(
+            description="The secret (`whsec_…`) that signs what goes out, and that what comes "
+            "in must be signed with."
+        ),
+    ]
+    previous_secret: Annotated[
+        Secret | None,
+        Meta(
+            description="A former secret that what comes in may still be signed with, while the "
+            "peer changes; without it none."
+        ),
+    ] = None
+    url: Annotated[
+        Annotated[str, LOCAL] | None,
+        Meta(description="Where messages are posted; without it the account only receives."),
+    ] = None
+    allow_private: Annotated[
+        bool, LOCAL, Meta(description="Whether `url` may lead to this host or its own networks.")
+    ] = False
+    tolerance_seconds: Annotated[
+        int,
+        Meta(ge=1, le=86_400),
+        Meta(
+            description="Seconds by which the time of a signature may differ from the clock here."
+        ),
+    ] = 300
+    timeout_seconds: Annotated[
+        float,
+        Meta(ge=0.1, le=100),
+        Meta(description="Seconds that a peer has to answer a message that is posted to it."),
+    ] = 15.0
 
     def __post_init__(self) -> None:
         """Check what types cannot express. Raises ``ValueError`` that names the field."""

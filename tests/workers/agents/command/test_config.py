@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from workers.agent import LOCAL
+from runtime.config.local_fields import mark_of
 from workers.agents.command import manifest
 from workers.agents.command.config import USUAL_ENV, CommandConfig, words_of
 
@@ -49,12 +49,6 @@ def test_an_agent_is_called_by_its_program_alone() -> None:
 
 def test_what_runs_code_is_changed_on_this_host_alone() -> None:
     marked = {
-        each.encode_name for each in msgspec.structs.fields(CommandConfig) if LOCAL in marks(each)
+        each.encode_name for each in msgspec.structs.fields(CommandConfig) if mark_of(each.type)
     }
     assert marked == {"command", "cwd", "env", "inheritEnv"}
-
-
-def marks(field: Any) -> list[Any]:
-    """Return the marks of a field, those of the members of a union too."""
-    kinds = [field.type, *getattr(field.type, "__args__", ())]
-    return [mark for kind in kinds for mark in getattr(kind, "__metadata__", ())]
