@@ -102,14 +102,16 @@ class Greetings:
         peer.wanted = 0 if place is not None else ring.lacks(peer.incarnation, peer.kept)
 
     def _welcome(self, peer: Peer, *, early: bool = False) -> None:
+        """Send a welcome. A peer that was welcome stays so where it cannot be sent: one that has
+        died says nothing more, and what it said behind this hello is in order.
+        """
         if self._peers.by_id.get(peer.id) is not peer:
             return
         sent = self._send(peer.id, self._welcome_of(peer, early=early))
         if early:
             peer.waits = not sent
-            return
-        new, peer.welcome = not peer.welcome, sent
-        if sent:
+        elif sent:
+            new, peer.welcome = not peer.welcome, True
             self._asked.pop(peer.id, None)
             self._peers.welcome(peer)
             self._note_halt(peer)

@@ -6,7 +6,11 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from ipc.errors import PeerGone
 from ipc.frames.data import AccountIdentity, Ack, Answer, Call, Mark, Messages, Refused, Welcome
+from ipc.zeromq.link import Router
 from tests.support.gateway_rig import (
     INBOUND_ADDRESSED,
     Worker,
@@ -15,8 +19,8 @@ from tests.support.gateway_rig import (
     row,
     single,
 )
-from tests.support.messages import KEY, acked
-from tests.support.rig_agent import echo_agent
+from tests.support.messages import KEY, acked, cursors, take
+from tests.support.rig_agent import AGENT, HeldAgent, echo_agent, turn_of
 from tests.support.until import PATIENCE, until
 
 
@@ -110,3 +114,75 @@ async def test_a_journal_that_is_switched_on_has_messages_answered_at_once(tmp_p
         worker.send(single(1, INBOUND_ADDRESSED, payload(KEY, 1)))
         async with asyncio.timeout(PATIENCE):
             assert await asked.get() == "deliver"
+
+
+def reach_no_more(monkeypatch: pytest.MonkeyPatch, key: str, *, gone: bool) -> None:
+    """Let nothing be sent to a worker: its connection is closed, or its queue is full."""
+    send = Router.send
+
+    def send_to_others(router: Router, peer: bytes, body: bytes) -> bool:
+        if peer != f"{key}#1".encode():
+            return send(router, peer, body)
+        if gone:
+            raise PeerGone(key, maybe_executed=False)
+        return False
+
+    monkeypatch.setattr(Router, "send", send_to_others)
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["gone", "does not read"])
+async def test_messages_behind_a_hello_that_cannot_be_answered_are_handed_on(
+    monkeypatch: pytest.MonkeyPatch, *, gone: bool
+) -> None:
+    """Workers say hello with each beat: one may have died when that is read, and what follows."""
+    async with gateway_rig() as rig:
+        worker = await rig.worker(KEY)
+        watcher = await rig.watcher()
+        reach_no_more(monkeypatch, KEY, gone=gone)
+        worker.hello()
+        worker.say(1)
+        worker.hello()
+        worker.say(2)
+        assert cursors(await take(watcher, 2)) == ["1:1", "1:2"]
+        assert (await watcher.call("status"))["dropped"]["early"] == 0
+
+
+async def test_a_position_behind_a_hello_that_cannot_be_answered_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with gateway_rig(row(KEY, journal="on"), state_dir=tmp_path) as rig:
+        worker = await rig.worker(KEY, journal="on")
+        reach_no_more(monkeypatch, KEY, gone=True)
+        worker.hello()
+        worker.send(Mark(1, 0, b"41"))
+        await until(lambda: (at := rig.parts.intake.place(KEY)) and at.cursor == b"41")
+
+
+async def test_an_answer_behind_a_hello_that_cannot_be_answered_is_delivered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with gateway_rig(agents="echo", state_dir=tmp_path) as rig:
+        process = await rig.worker(AGENT)
+        agent = HeldAgent(process)
+        worker = await rig.worker(KEY, journal="on", wanted=True)
+        worker.send(single(1, INBOUND_ADDRESSED, payload(KEY, 1)))
+        await turn_of(agent)
+        reach_no_more(monkeypatch, AGENT, gone=True)
+        process.hello()
+        agent.answers("the last words")
+        assert b"the last words" in (await worker.next(Call)).params
+
+
+async def test_a_worker_that_cannot_be_welcomed_is_not_welcome(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with gateway_rig() as rig:
+        reach_no_more(monkeypatch, KEY, gone=False)
+        worker = await rig.worker(KEY, ready=False)
+        worker.say(1)
+        await until(lambda: rig.parts.data_link.dropped["early"] == 1)
+        monkeypatch.undo()
+        worker.hello()
+        await worker.next(Welcome)
+        worker.say(1)
+        await acked(worker, 1)
