@@ -76,7 +76,7 @@ class WorkerDataLink:
         self._timer: asyncio.TimerHandle | None = None
         self._reported = False  # the supervisor says that the gateway runs
         self._asked = False  # a hello is unanswered
-        self._unanswered = 0  # beats for which both have been so
+        self._unanswered = 0  # beats in a row for which both have been so
         self._patience = RENEW_BEATS
         self._mark: int | None = None  # newest message sent before the hello that is unanswered
         self._seen = 0  # acknowledged when the timer was set
@@ -304,7 +304,8 @@ class WorkerDataLink:
         if not body:
             self._connected()
             return
-        asked, self._asked, self._patience = self._asked, False, RENEW_BEATS
+        asked, self._asked = self._asked, False
+        self._unanswered, self._patience = 0, RENEW_BEATS
         for frame in decode_from_gateway(body):
             match frame:
                 case Ack():

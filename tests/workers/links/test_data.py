@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 import pytest
+import structlog
 
 from ipc.frames import control, data
 from ipc.identity.peer import PeerProof
 from tests.support.controllable_channel import said
 from tests.support.until import until
 from tests.support.worker_rig import FakeGateway, WorkerRig, worker_rig
+from workers.links.data import RENEW_BEATS, WorkerDataLink
 
 
 def redelivered(gateway: FakeGateway) -> list[bool]:
@@ -388,3 +391,20 @@ async def test_while_the_gateway_answers_it_keeps_its_socket(run_dir: Path) -> N
         await plugin.say("one")
         assert await rig.gateway.heard(1) == ["one"]
         assert not [each for each in rig.gateway.hellos if each.oldest != 1]
+
+
+async def test_answers_that_are_late_for_a_beat_now_and_then_do_not_add_up(run_dir: Path) -> None:
+    async with worker_rig(run_dir) as rig:
+        behind: list[object] = []
+        with structlog.testing.capture_logs() as logs:
+            log = structlog.get_logger()
+            link = WorkerDataLink(rig.boot(), lambda call, gateway: behind.append(call), log)
+            with closing(link):
+                link.open()
+                link.gateway_reported(up=True)
+                for number in range(2 * RENEW_BEATS):
+                    rig.gateway.ask("anything", {})
+                    await until(lambda: len(behind) > number)  # noqa: B023 - waited for at once
+                    link.verify()  # says hello
+                    link.verify()
+                    assert [each["event"] for each in logs] == ["welcomed by the gateway"]
