@@ -118,6 +118,7 @@ class FakeGateway(Watched):
         self.answers: dict[int, data.Answer] = {}
         self.http_answers: list[data.HttpAnswer] = []
         self.last = 0
+        self.acked = 0  # the newest that it has acknowledged
         self.bodies = 0
         self._ids = iter(range(1, 1_000_000))
         self._met: set[bytes] = set()  # welcomed
@@ -162,7 +163,7 @@ class FakeGateway(Watched):
         self.hellos.append(hello)
         if self.welcoming and (self.running or hello.waits):
             if peer not in self._known:
-                self.last = hello.oldest - 1
+                self.last = self.acked = hello.oldest - 1
             self._known.add(peer)
             self._welcome(peer)
         else:
@@ -189,9 +190,11 @@ class FakeGateway(Watched):
 
     def _welcome(self, peer: bytes) -> None:
         early = not self.running
+        if self.acking:
+            self.acked = self._stored
         self.send(
             data.Welcome(
-                self.id, self._stored, 0, self.durable, self.cursor, self.identity, early=early
+                self.id, self.acked, 0, self.durable, self.cursor, self.identity, early=early
             ),
             peer,
         )
@@ -209,7 +212,8 @@ class FakeGateway(Watched):
 
     def acknowledge(self) -> None:
         mark = self.marks[-1].id if self.marks else 0
-        self.send(data.Ack(self._stored, mark, self.stores is not None))
+        self.acked = self._stored
+        self.send(data.Ack(self.acked, mark, self.stores is not None))
 
     @property
     def _stored(self) -> int:
