@@ -63,22 +63,18 @@ async def test_what_happens_in_another_directory_is_not_reported(tmp_path: Path)
     beside.close()
 
 
+@pytest.mark.virtual_time
 async def test_a_neighbour_that_is_written_all_the_time_is_reported_now_and_then(
     tmp_path: Path,
 ) -> None:
-    loop, events = asyncio.get_running_loop(), 0
-
-    def count() -> None:
-        nonlocal events
-        events += 1
-
-    watch = DirectoryWatch([tmp_path], count)
-    began, written = loop.time(), 0
-    while loop.time() < began + 4 * STEP:
+    """A step after the first event it is reported, and what comes next begins another step."""
+    loop = asyncio.get_running_loop()
+    reported: list[float] = []
+    watch = DirectoryWatch([tmp_path], lambda: reported.append(loop.time() / STEP))
+    for written in range(20):
         (tmp_path / "neighbour").write_text(str(written))
-        written += 1
-        await asyncio.sleep(0)
-    assert 1 <= events <= (loop.time() - began) / STEP + 0.01 < written
+        await asyncio.sleep(0.3 * STEP)
+    assert reported == pytest.approx([1.0, 2.2, 3.4, 4.6, 5.8])
     watch.close()
 
 
