@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any, Protocol
 
 from websockets.datastructures import Headers
@@ -74,7 +75,8 @@ class Connection(DemuxConnection):
     """The server's end of a WebSocket. Not the library's ``state`` but ``open`` is to be asked.
 
     ``receive`` is called with the bytes of each message; ``max_bytes`` limits one message;
-    ``data`` is the application's to use.
+    ``data`` is the application's to use. ``after_read`` is called once all that one read of the
+    socket has brought is handed on and answered, with the seconds since ``read_at`` (perf_counter).
     """
 
     __slots__ = (
@@ -89,15 +91,18 @@ class Connection(DemuxConnection):
         "_reading",
         "_spared",
         "_tail",
+        "after_read",
         "alive",
         "authenticated",
         "data",
         "max_bytes",
+        "read_at",
         "receive",
     )
 
     owner: Owner
     receive: Callable[[bytes], None]
+    after_read: Callable[[float], None] | None
     max_bytes: int
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -105,6 +110,8 @@ class Connection(DemuxConnection):
         self.data: Any = None
         self.authenticated = False
         self.alive = True  # something was received since the last ping
+        self.read_at = 0.0
+        self.after_read = None
         self.max_bytes = self.owner.limits.preauth_bytes
         self._out: list[bytes] = []
         self._spared = False  # not to be closed for what it has not read
@@ -227,6 +234,7 @@ class Connection(DemuxConnection):
         if self._head is not None:
             super().data_received(data)
             return
+        self.read_at = perf_counter()
         self.owner.received_bytes += len(data)
         self.alive = self._reading = True
         self._spared = not self.paused  # it cannot read the answers while we read its questions
@@ -244,6 +252,8 @@ class Connection(DemuxConnection):
         if self._out:
             self.write_out()
         self._spared = False
+        if self.after_read is not None:
+            self.after_read(perf_counter() - self.read_at)
 
     def _continue(self, data: bytes) -> None:
         self._tail += data

@@ -16,10 +16,10 @@ class RequestTimes:
     def __init__(self) -> None:
         self.by_method: dict[str, list[float]] = {}
 
-    def note(self, method: str, seconds: float) -> None:
-        """Count a request that has been answered."""
+    def note(self, method: str, seconds: float, count: int = 1) -> None:
+        """Count a request that has been answered, or so many that took the same time together."""
         row = self.by_method.get(method)
         if row is None:
             row = self.by_method[method] = [0] * (len(BOUNDS) + 2)
-        row[bisect_left(BOUNDS, seconds)] += 1
-        row[-1] += seconds
+        row[bisect_left(BOUNDS, seconds)] += count
+        row[-1] += seconds * count

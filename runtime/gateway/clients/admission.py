@@ -10,6 +10,7 @@ import asyncio
 import uuid
 from collections.abc import Callable, Coroutine
 from functools import partial
+from time import perf_counter
 from typing import Any, TypeVar
 
 import structlog
@@ -192,9 +193,10 @@ class Admission:
         parts.hub.add(client)
         connection.send(response(request.id, hello(parts, client)))
         _welcome(parts, client)
-        connection.receive = client.receive
+        connection.receive, connection.after_read = client.receive, client.after_read
         for data in self._queued:
             client.receive(data)
+        client.after_read(perf_counter() - connection.read_at)
 
     def _end_turn(self) -> None:
         if self._turn is not None:

@@ -99,6 +99,7 @@ class ConnectedClient:
         self.asked = 0
         self.failed = 0
         self._allowed = allowed(self.role, self.scopes, self.protocol)
+        self._answered: list[str] = []  # the methods of the present read's requests
         self._waiting = 0
         self._malformed = 0
         self._unauthorized = 0
@@ -117,7 +118,6 @@ class ConnectedClient:
             self._fail(request.id, _not_any_more(request.method))
             return
         self.asked += 1
-        began = perf_counter()
         try:
             params = method.absent
             if params is UNSET or request.params is not UNSET:
@@ -125,23 +125,36 @@ class ConnectedClient:
             if method.waits:
                 if self._may_wait(request.id):
                     result = method.function(self._parts, self, params)
-                    self._jobs.start(self._wait(request.id, method, result, began))
+                    self._start(request.id, method, result)
                 return
             result = method.function(self._parts, self, params)
         except Exception as error:  # noqa: BLE001 - as in ``_wait``
             self._failed(request.id, method, error)
-            self._times.note(method.name, perf_counter() - began)
-            return
-        if type(result) is not AccountCall:
-            if type(result) is not CoroutineType:
-                self.connection.send(encode(Good(request.id, True, result)))
-                self._times.note(method.name, perf_counter() - began)
-            elif self._may_wait(request.id):
-                self._jobs.start(self._wait(request.id, method, result, began))
-            else:
-                result.close()
-        elif self._may_wait(request.id):
-            self._ask(request.id, method, result, began)
+        else:
+            kind = type(result)
+            if kind is AccountCall:
+                if self._may_wait(request.id):
+                    self._ask(request.id, method, result)
+                return
+            if kind is CoroutineType:
+                if self._may_wait(request.id):
+                    self._start(request.id, method, result)
+                else:
+                    result.close()
+                return
+            self.connection.send(encode(Good(request.id, True, result)))
+        self._answered.append(method.name)
+
+    def after_read(self, seconds: float) -> None:
+        """Count what was answered within one read: all of it has left after the same time.
+
+        One look at the clock for all: two for each request cost a tenth of a cheap one.
+        """
+        names = self._answered
+        if names:
+            for name in set(names):
+                self._times.note(name, seconds, names.count(name))
+            names.clear()
 
     def _find(self, request: Request) -> Method | None:
         """Return a method whose family was not imported, or refuse the request."""
@@ -157,13 +170,16 @@ class ConnectedClient:
             self._refuse_method(request)
         return method
 
-    def _ask(self, id: str, method: Method, ask: AccountCall, began: float) -> None:
+    def _start(self, id: str, method: Method, result: Awaitable[Any]) -> None:
+        self._jobs.start(self._wait(id, method, result, self.connection.read_at))
+
+    def _ask(self, id: str, method: Method, ask: AccountCall) -> None:
         calls, jobs = self._calls, self._jobs
-        waiter = _Asked(self, id, method, ask, began)
+        waiter = _Asked(self, id, method, ask, self.connection.read_at)
         jobs.begin()
         if not calls.ask(ask.key, ask.method, ask.params, ask.seconds, waiter):
             jobs.end()
-            jobs.start(self._wait(id, method, _asked_late(calls, ask), began))
+            self._start(id, method, _asked_late(calls, ask))
 
     def _may_wait(self, id: str) -> bool:
         """Count one more waiting request, or refuse it."""

@@ -112,6 +112,18 @@ async def test_what_comes_behind_our_close_frame_is_not_carried_out() -> None:
         assert received == [b"one"]
 
 
+async def test_a_read_is_over_once_all_that_it_brought_is_answered() -> None:
+    async with upgraded() as (connection, reader, writer):
+        ends: list[tuple[int, float]] = []
+        connection.receive = connection.send
+        connection.after_read = lambda seconds: ends.append((connection.buffered_bytes, seconds))
+        writer.write(text_frame(b"one") * 3)
+        await reader.readexactly(3 * len(frame(b"one")))
+        ((unwritten, seconds),) = ends
+        assert unwritten == 0
+        assert 0 < seconds < 60
+
+
 async def test_what_is_sent_in_one_turn_leaves_in_one_write() -> None:
     async with upgraded() as (connection, reader, _writer):
         for number in range(100):

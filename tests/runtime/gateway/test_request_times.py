@@ -28,3 +28,10 @@ def test_durations_add_up_by_method() -> None:
         "send": (2, 0.5),
         "health": (1, 0.25),
     }
+
+
+def test_requests_that_were_answered_together_count_each() -> None:
+    times = RequestTimes()
+    times.note("send", 0.25, 3)
+    row = times.by_method["send"]
+    assert (row[BOUNDS.index(0.5)], row[-1]) == (3, 0.75)
