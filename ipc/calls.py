@@ -6,7 +6,7 @@ Knows no socket. When a peer dies its calls fail at once instead of running into
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -81,13 +81,21 @@ class Calls(Generic[T]):
         entry = self._pending.get(id)
         return None if entry is None else entry.peer
 
-    def settle(self, id: int, result: T) -> bool:
-        """Answer call ``id``; return ``False``, and count it as late, when it is not pending."""
-        waiter = self._take(id)
-        if waiter is None:
+    def settle(self, id: int, result: T, peer: str | None = None) -> bool:
+        """Answer call ``id``; return ``False``, and count it as late, when it is not pending.
+
+        Nor is it for a ``peer`` that was not asked, where one is named.
+        """
+        pending = self._pending
+        entry = pending.get(id)
+        if entry is None or (peer is not None and entry.peer != peer):
             self.late += 1
             return False
-        waiter.set_result(result)
+        del pending[id]
+        if entry.waiter.done():  # a future is done here: its waiter was cancelled
+            self.late += 1
+            return False
+        entry.waiter.set_result(result)
         return True
 
     def fail(self, id: int, error: Exception) -> bool:
@@ -146,9 +154,10 @@ class Calls(Generic[T]):
 
     def _take(self, id: int) -> Waiter[T] | None:
         entry = self._pending.pop(id, None)
-        if entry is None or entry.waiter.done():  # a future is done here: its waiter was cancelled
+        if entry is None or entry.waiter.done():  # as in ``settle``
             return None
-        return cast("Waiter[T]", entry.waiter)
+        waiter: Waiter[T] = entry.waiter
+        return waiter
 
     def _fail_those(self, numbers: list[int], error: Exception | None) -> int:
         for number in numbers:

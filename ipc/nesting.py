@@ -18,6 +18,7 @@ import msgspec
 T = TypeVar("T")
 
 MAX_DEPTH = 64  # arrays and objects inside each other
+SHORT_TEXT = 2 * MAX_DEPTH  # bytes; a text so short has no room for so many brackets
 # Where every text is looked at on the hot path, one of so many bytes is not: it nests no deeper
 # than half of that, which each interpreter takes, and counting costs a nanosecond for each byte.
 SHORT_BYTES = 1024
@@ -56,7 +57,7 @@ def load_json(text: bytes | str) -> Any:
 
 def require_shallow(text: bytes | str | msgspec.Raw) -> None:
     """Raise ``TooDeep`` for a JSON text that nests deeper than ``MAX_DEPTH``."""
-    if len(text) <= 2 * MAX_DEPTH:  # too short for so many brackets
+    if len(text) <= SHORT_TEXT:
         return
     data = text.encode(errors="replace") if isinstance(text, str) else bytes(text)
     if not shallow(data):

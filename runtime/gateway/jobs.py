@@ -20,8 +20,7 @@ class Jobs:
         self._group = tasks
         self._running: set[asyncio.Task[None]] = set()
         self._others = 0  # without a task of their own
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._idle = asyncio.Event()  # for those that wait for it: what begins does not clear it
 
     def __len__(self) -> int:
         return len(self._running) + self._others
@@ -30,21 +29,23 @@ class Jobs:
         """Run ``job`` in a task."""
         task = self._group.create_task(job)
         self._running.add(task)
-        self._idle.clear()
         task.add_done_callback(self._done)
 
     def begin(self) -> None:
         """Count a job that has no task; ``end`` must follow."""
         self._others += 1
-        self._idle.clear()
 
     def end(self) -> None:
         """Count a job without a task as done."""
         self._others -= 1
-        self._notice_idle()
+        if not self._others:
+            self._notice_idle()
 
     async def finish(self, seconds: float) -> bool:
         """Wait until nothing runs, at most ``seconds``; return whether that was reached."""
+        if not len(self):
+            return True
+        self._idle.clear()
         try:
             async with timeouts.timeout(seconds):
                 await self._idle.wait()

@@ -18,7 +18,7 @@ from ipc.errors import RemoteError
 from ipc.frames.data import MAX_PAYLOAD_BYTES, PACK_BYTES, PACK_FRAMES, Answer, Call
 from ipc.frames.websocket import ErrorShape, error_of
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
-from ipc.nesting import MALFORMED, decode_json, require_shallow
+from ipc.nesting import MALFORMED, SHORT_TEXT, decode_json, require_shallow
 from runtime.gateway.accounts.peers import Peer, Peers
 from workers.messages import Sent
 
@@ -83,13 +83,13 @@ class AccountCalls:
 
     def answered(self, peer: Peer | None, answer: Answer) -> bool:
         """Settle the call that a peer answers; return whether it was a call to that peer."""
-        if peer is None or self._pending.peer_of(answer.id) != peer.name:
+        if peer is None:
             return False
         if answer.ok:
-            self._pending.settle(answer.id, answer.payload)
-        else:
-            self._pending.fail(answer.id, _refusal(peer.key, answer.payload))
-        return True
+            return self._pending.settle(answer.id, answer.payload, peer.name)
+        if self._pending.peer_of(answer.id) != peer.name:
+            return False
+        return self._pending.fail(answer.id, _refusal(peer.key, answer.payload))
 
     def fail(self, calls: list[Call], error: RemoteError) -> None:
         """Fail calls that could not be sent."""
@@ -115,13 +115,11 @@ class AccountCalls:
             text = f"{method}: {len(params)} bytes, at most {MAX_PAYLOAD_BYTES} go to an account"
             raise RemoteError(INVALID_REQUEST, text)
         number = self._pending.expect(waiter, peer.name, seconds, method)
-        call = Call(number, method, params)
         queued = self.queued.get(peer)
         if queued is None:
-            self.queued[peer] = [call]
-        else:
-            queued.append(call)
-        self._flush_soon()
+            queued = self.queued[peer] = []
+            self._flush_soon()  # takes whatever follows in this turn
+        queued.append(Call(number, method, params))
         return number
 
 
@@ -131,7 +129,8 @@ def read_answer(key: str, answer: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     It is not ``retryable``: what was asked for has probably been done.
     """
     try:
-        require_shallow(answer)
+        if len(answer) > SHORT_TEXT:
+            require_shallow(answer)
         return decoder.decode(answer)
     except MALFORMED as error:
         text = f"{key}: malformed answer ({error}); the request may have been executed"
@@ -141,6 +140,9 @@ def read_answer(key: str, answer: bytes, decoder: msgspec.json.Decoder[T]) -> T:
 
 def packs_of(calls: list[Call]) -> Iterator[list[Call]]:
     """Yield the calls in packs that are not too large; a very large call goes alone."""
+    if len(calls) <= PACK_FRAMES and sum([len(call.params) for call in calls]) <= PACK_BYTES:
+        yield calls  # as nearly always
+        return
     pack: list[Call] = []
     size = 0
     for call in calls:

@@ -157,7 +157,8 @@ class DataRouter:
                 else:
                     self._out_of_order(id, peer, each)
             elif type(each) is Answer:
-                self.dropped["late answer"] += not self._calls.answered(peer, each)
+                if not self._calls.answered(peer, each):
+                    self.dropped["late answer"] += 1
             elif type(each) is HttpAnswer:
                 self.dropped["late answer"] += not self._http_calls.answered(peer, each)
             elif type(each) is DataHello:
