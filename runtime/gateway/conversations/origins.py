@@ -58,6 +58,8 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 
 def chat_in(channel: str, named: str) -> str:
     """Return the id of a chat that a client names: OpenClaw's put the channel before it."""
+    if not named.startswith(channel):  # as nearly always, and cheaper to see
+        return named
     return named.removeprefix(f"{channel}:") or named
 
 

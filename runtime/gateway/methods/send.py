@@ -76,12 +76,7 @@ def delivery(
     the transcript of ``session``.
     """
     if not parts.intake.is_on(key):
-
-        def done(sent: Sent) -> Any:
-            if session is not None:
-                parts.jobs.start(mirror(parts, session, message))
-            return then(sent)
-
+        done = then if session is None else _mirroring(parts, session, message, then)
         return AccountCall(key, "send", _encode(message), SEND_SECONDS, SENT, done)
 
     async def send() -> Any:
@@ -92,6 +87,16 @@ def delivery(
         return result
 
     return send()
+
+
+def _mirroring(
+    parts: GatewayParts, session: str, message: Outbound, then: Callable[[Sent], Any]
+) -> Callable[[Sent], Any]:
+    def done(sent: Sent) -> Any:
+        parts.jobs.start(mirror(parts, session, message))
+        return then(sent)
+
+    return done
 
 
 async def mirror(parts: GatewayParts, session: str, message: Outbound) -> None:
@@ -127,6 +132,16 @@ def mirrored_in(parts: GatewayParts, given: str | None) -> str | None:
     return key if key and agent_of(key) in parts.agents.listed.entries else None
 
 
+def _files(params: SendParams) -> list[Attachment]:
+    urls = params.media_urls or ([params.media_url] if params.media_url else [])
+    files = [file_named(url) for url in urls]
+    if params.buffer:
+        kind = params.content_type or "application/octet-stream"
+        url = f"data:{kind};base64,{params.buffer}"
+        files.append(Attachment(url=url, mime_type=params.content_type, name=params.filename))
+    return files
+
+
 @method("send", WRITE, SendParams, repeat=Repeat.WITH_KEY)
 def send(parts: GatewayParts, client: ConnectedClient, params: SendParams) -> Any:
     """Send a message once per key. With a journal (`docs/operations.md`) a key is known for seven
@@ -136,19 +151,13 @@ def send(parts: GatewayParts, client: ConnectedClient, params: SendParams) -> An
     `sessionKey` the text is also added to that session's transcript (`ignored` names one of an
     agent that there is not).
     """
-    urls = params.media_urls or ([params.media_url] if params.media_url else [])
-    files = [file_named(url) for url in urls]
-    if params.buffer:
-        kind = params.content_type or "application/octet-stream"
-        url = f"data:{kind};base64,{params.buffer}"
-        files.append(Attachment(url=url, mime_type=params.content_type, name=params.filename))
+    files = _files(params) if params.media_urls or params.media_url or params.buffer else []
     if not params.message and not files:
         raise RemoteError(INVALID_REQUEST, "invalid send params: text or media is required")
     accounts = parts.accounts
     channel = params.channel or accounts.only_channel()
     key = accounts.resolve("send", channel, params.account_id)
-    session = mirrored_in(parts, params.session_key)
-    ignored = {"ignored": ["sessionKey"]} if params.session_key and session is None else {}
+    session = mirrored_in(parts, params.session_key) if params.session_key else None
     message = Outbound(
         to=chat_in(channel, params.to),
         text=params.message,
@@ -161,13 +170,15 @@ def send(parts: GatewayParts, client: ConnectedClient, params: SendParams) -> An
     )
 
     def result(sent: Sent) -> dict[str, Any]:
-        answer = {
+        answer: dict[str, Any] = {
             "runId": params.idempotency_key,
             "messageId": sent.id,
             "channel": channel,
             "chatId": sent.chat,
         }
-        return answer | ignored
+        if params.session_key and session is None:
+            answer["ignored"] = ["sessionKey"]
+        return answer
 
     seconds = None if params.timeout_ms is None else params.timeout_ms / 1000
     if params.queue:
