@@ -30,6 +30,7 @@ class AnswerQueue:
 
     def __init__(self) -> None:
         self._frames: deque[Frame] = deque()
+        self._bytes = 0  # of all of them
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -37,13 +38,24 @@ class AnswerQueue:
     def append(self, frame: Frame) -> None:
         """Queue a frame."""
         self._frames.append(frame)
+        self._bytes += size_of(frame)
 
     def clear(self) -> None:
         """Drop everything: the gateway that has asked is gone."""
         self._frames.clear()
+        self._bytes = 0
+
+    @property
+    def leaves_room(self) -> bool:
+        """Whether one pack takes everything, and half of it is left for messages."""
+        return self._bytes <= PACK_BYTES // 2 and len(self._frames) <= PACK_FRAMES
 
     def take(self) -> list[Frame]:
         """Return the first frames, in a pack that is not too large; at least one."""
+        if self._bytes <= PACK_BYTES and len(self._frames) <= PACK_FRAMES:  # as nearly always
+            pack = list(self._frames)
+            self.clear()
+            return pack
         pack = [self._frames.popleft()]
         size = size_of(pack[0])
         while self._frames and len(pack) < PACK_FRAMES:
@@ -51,6 +63,7 @@ class AnswerQueue:
             if size > PACK_BYTES:
                 break
             pack.append(self._frames.popleft())
+        self._bytes -= sum(map(size_of, pack))
         return pack
 
     def send(self, send: Callable[[bytes], bool], backlog: Backlog | None = None) -> bool:
@@ -60,9 +73,9 @@ class AnswerQueue:
         it, and the event of a sent message then arrives in the same turn as the answer.
         """
         while self._frames:
+            roomy = self.leaves_room
             pack = self.take()
-            last = backlog is not None and is_small(pack) and not self._frames
-            along = backlog.take() if backlog is not None and last else None
+            along = backlog.take() if backlog is not None and roomy else None
             if not send(encode([*pack, along] if along else pack)):
                 if backlog is not None and along:
                     backlog.putback()
@@ -73,6 +86,7 @@ class AnswerQueue:
     def put_back(self, pack: list[Frame]) -> None:
         """Queue a pack again that could not be sent."""
         self._frames.extendleft(reversed(pack))
+        self._bytes += sum(map(size_of, pack))
 
 
 def size_of(frame: Frame) -> int:
@@ -82,11 +96,6 @@ def size_of(frame: Frame) -> int:
     if isinstance(frame, HttpAnswer):
         return len(frame.payload) + http_head_bytes(frame.headers)
     return len(frame.texts) + len(frame.sent)
-
-
-def is_small(pack: Sequence[Frame]) -> bool:
-    """Return whether a pack leaves half of its room for messages."""
-    return sum(map(size_of, pack)) <= PACK_BYTES // 2
 
 
 def progress_of(

@@ -12,7 +12,7 @@ from ipc.frames.data import (
     SendProgress,
     encode,
 )
-from workers.links.answers import AnswerQueue, is_small, progress_of, size_of
+from workers.links.answers import AnswerQueue, Frame, progress_of, size_of
 from workers.messages import Sent
 
 
@@ -50,12 +50,33 @@ def test_an_answer_counts_with_its_headers() -> None:
     assert size_of(Answer(1, True, b"1234")) == 4
 
 
-def test_a_pack_is_small_up_to_half_of_its_room() -> None:
+def test_a_pack_leaves_room_for_messages_up_to_half_of_its_bytes() -> None:
+    def leave_room(*frames: Frame) -> bool:
+        queue = AnswerQueue()
+        for frame in frames:
+            queue.append(frame)
+        before = queue.leaves_room
+        queue.put_back(queue.take())  # all is counted as before
+        assert queue.leaves_room is before
+        return before
+
     quarter = PACK_BYTES // 4
-    assert is_small([Answer(1, True, bytes(quarter)), HttpAnswer(2, 200, [], bytes(quarter))])
-    assert not is_small(
-        [Answer(1, True, bytes(quarter)), HttpAnswer(2, 200, [("a", "")], bytes(quarter))]
-    )
+    answer = Answer(1, True, bytes(quarter))
+    assert leave_room(answer, HttpAnswer(2, 200, [], bytes(quarter)))
+    assert not leave_room(answer, HttpAnswer(2, 200, [("a", "")], bytes(quarter)))
+    assert leave_room(*[Answer(1, True, b"")] * PACK_FRAMES)
+    assert not leave_room(*[Answer(1, True, b"")] * (PACK_FRAMES + 1))
+
+
+def test_the_last_of_several_packs_leaves_room_again() -> None:
+    queue = answers(PACK_BYTES, PACK_BYTES, 1)
+    assert not queue.leaves_room
+    queue.take()
+    assert not queue.leaves_room
+    queue.take()
+    assert queue.leaves_room
+    queue.clear()
+    assert queue.leaves_room
 
 
 def test_headers_count_so_that_every_pack_can_be_sent() -> None:
