@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
+from math import inf
 from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
@@ -39,6 +40,7 @@ class Once:
         # Most keys are asked for once: a future is made only for the first that asks again.
         self._flying: dict[Hashable, asyncio.Future[Any] | None] = {}
         self._done: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()  # oldest first
+        self._expiry = -inf  # no result is to be forgotten before
 
     def __len__(self) -> int:
         return len(self._flying) + len(self._done)
@@ -48,9 +50,10 @@ class Once:
 
         Raises what ``work`` raised, for every caller that waited for it.
         """
-        self._forget()
         if key in self._done:
-            return cast(T, self._done[key][1])
+            self._forget(self._now())
+            if key in self._done:
+                return cast(T, self._done[key][1])
         if key in self._flying:
             return cast(T, await self._share(key))
         self._flying[key] = None
@@ -66,7 +69,12 @@ class Once:
         shared = self._flying.pop(key)
         if shared is not None:
             shared.set_result(result)
-        self._done[key] = (self._now(), result)
+        now = self._now()
+        self._done[key] = (now, result)
+        if len(self._done) > self._max_keys:
+            self._done.popitem(last=False)
+        if now >= self._expiry:
+            self._forget(now)
         return result
 
     def forget(self, key: Hashable) -> None:
@@ -80,8 +88,9 @@ class Once:
         # Shielded: one caller that gives up must not take the result from the others.
         return asyncio.shield(shared)
 
-    def _forget(self) -> None:
-        horizon = self._now() - self._keep
-        done = self._done
-        while done and (len(done) > self._max_keys or next(iter(done.values()))[0] <= horizon):
+    def _forget(self, now: float) -> None:
+        """Forget what is too old, and find out when the next one will be."""
+        done, horizon = self._done, now - self._keep
+        while done and next(iter(done.values()))[0] <= horizon:
             done.popitem(last=False)
+        self._expiry = next(iter(done.values()))[0] + self._keep if done else -inf
