@@ -187,8 +187,8 @@ class Backlog:
             cost += len(cursor) - len(pack.cursor)
             pack.cursor = cursor
         pack.size_bytes += cost
-        self.size_bytes += cost
-        if seq - self.acked >= self.max_messages or self.size_bytes >= self.max_bytes:
+        self.size_bytes = size = self.size_bytes + cost
+        if seq - self.acked >= self.max_messages or size >= self.max_bytes:
             self.full = True
         return seq
 

@@ -242,8 +242,7 @@ class WorkerDataLink:
 
     def _flush(self) -> None:
         """Send what may be sent, in packs."""
-        self._scheduled = False
-        self._turn = 0
+        self._scheduled, self._turn = False, 0
         if self._dealer is None or self._dealer.closed:
             return
         backlog, send = self.backlog, self._dealer.send
@@ -308,6 +307,8 @@ class WorkerDataLink:
         self._unanswered, self._patience = 0, RENEW_BEATS
         for frame in decode_from_gateway(body):
             match frame:
+                case Call():  # first: there are far more of them than of all others
+                    self._on_call(frame, self._early or self._gateway or "")
                 case Ack():
                     self._halted = frame.halted
                     self._unconfirmed &= not (asked and frame.halted)  # no Welcome need follow

@@ -18,7 +18,7 @@ from ipc.frames.data import MAX_PAYLOAD_BYTES, Call, HttpCall
 from ipc.frames.websocket import ErrorShape
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from ipc.idempotency import Once
-from ipc.nesting import MALFORMED, require_shallow
+from ipc.nesting import MALFORMED, SHORT_TEXT, require_shallow
 from workers.errors import LoggedOut, MaybeSent, SendFailed
 from workers.media.abilities import METHODS
 from workers.messages import Action, Outbound, Sent, merged
@@ -43,6 +43,7 @@ from workers.process.typing_repeats import TypingRepeater
 
 RESULTS = {"history": "messages", "chat": "chat", "members": "members"}  # as clients get them
 MAX_RUNNING = 64
+STARTING = "the account is starting"
 TIME_LIMIT = 120.0  # seconds; a call that hangs must not hold its place for ever
 
 T = TypeVar("T")
@@ -93,7 +94,7 @@ class PluginCalls:
         self._send_all: SendAll | None = None
         self._attempts = SendAttempts(progress)
         self._can: frozenset[str] = frozenset()
-        self._closing = False
+        self._refusal = STARTING  # why no call can begin; empty: one can
         self._reply = reply
         self._report_sent = sent
         self._fail = fail
@@ -130,6 +131,8 @@ class PluginCalls:
         preview of an answer.
         """
         self._plugin = plugin
+        if self._refusal == STARTING:  # else it was closed before
+            self._refusal = ""
         self._send = send
         self._send_all = send_all
         self._can = can
@@ -142,7 +145,7 @@ class PluginCalls:
 
     def close(self) -> None:
         """Refuse new calls from now on; those that run go on."""
-        self._closing = True
+        self._refusal = "the account is stopping"
         self._typing.close()
         self._http.close()
 
@@ -150,20 +153,15 @@ class PluginCalls:
         """Start ``call``, or refuse it at once when it cannot run now."""
         if isinstance(call, HttpCall):
             self._http.on_call(call, gateway)
-        elif (refusal := self._refusal()) is not None and not only_asks(call):
-            self._refuse(call, gateway, refusal, retryable=True)
+        elif (self._refusal or len(self._running) >= MAX_RUNNING) and not only_asks(call):
+            text = self._refusal or f"{MAX_RUNNING} calls are running"
+            self._refuse(call, gateway, text, retryable=True)
         else:
             task = self._loop.create_task(self._run(call, gateway))
             self._running[task] = self._loop.time() + TIME_LIMIT
             task.add_done_callback(self._ended)
             if self._timer is None:
                 self._timer = self._loop.call_later(TIME_LIMIT, self._give_up)
-
-    def _refusal(self) -> str | None:
-        """Return why no call can begin now; ``None``: one can."""
-        if self._plugin is None or self._closing:
-            return f"the account is {'stopping' if self._closing else 'starting'}"
-        return f"{MAX_RUNNING} calls are running" if len(self._running) >= MAX_RUNNING else None
 
     async def finish(self) -> None:
         """Refuse new calls, and wait for those that run."""
@@ -388,7 +386,8 @@ def function_for(plugin: Any, name: str, can: frozenset[str]) -> EditPart | None
 
 def _decoded(decoder: msgspec.json.Decoder[T], method: str, params: bytes) -> T:
     try:
-        require_shallow(params)
+        if len(params) > SHORT_TEXT:
+            require_shallow(params)
         return decoder.decode(params)
     except MALFORMED as error:
         raise InvalidCall(f"invalid {method} params: {error}") from None

@@ -64,8 +64,9 @@ class TypingRepeater:
 
     def end(self, chat: str) -> None:
         """Show it no more in a chat, whatever the thread: a message goes there."""
-        for place in [each for each in self._shown if each[0] == chat]:
-            self._end(place)
+        if self._shown:
+            for place in [each for each in self._shown if each[0] == chat]:
+                self._end(place)
 
     def close(self) -> None:
         """Show it nowhere any more."""
