@@ -112,6 +112,11 @@ def _foreign_problems(gateway: Mapping[str, Any]) -> Iterable[Problem]:
     if isinstance(url, str) and not _is_websocket(url):
         text = "is no address of a gateway; allowed: ws://HOST:PORT or wss://HOST:PORT"
         yield Problem("gateway.url", text)
+    telemetry = gateway.get("telemetry")
+    traces = isinstance(telemetry, Mapping) and telemetry.get("enabled") is True
+    if traces and (command is not None or url is not None):
+        text = "has no meaning beside a gateway that is not Trunkline's own; allowed: false"
+        yield Problem("gateway.telemetry.enabled", text)
     if command is None:
         for name in _FOREIGN_COMMAND_ONLY:
             if gateway.get(name) is not None:

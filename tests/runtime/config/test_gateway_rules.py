@@ -68,6 +68,8 @@ def test_what_is_open_to_all_is_refused(gateway: dict[str, Any], path: str | Non
         ({"url": "http://x"}, "gateway.url"),
         ({"url": "ws://x:0"}, "gateway.url"),
         ({"repairCommand": ["x"]}, "gateway.repairCommand"),
+        ({"url": "ws://x", "telemetry": {"enabled": True}}, "gateway.telemetry.enabled"),
+        ({"command": ["x"], "telemetry": {"enabled": True}}, "gateway.telemetry.enabled"),
     ],
 )
 def test_what_the_types_cannot_express_is_refused(gateway: dict[str, Any], path: str) -> None:
@@ -89,8 +91,10 @@ def test_a_login_in_an_address_is_not_in_what_is_said_of_it() -> None:
         {"url": "wss://host:1/path"},
         {"publicUrl": "wss://chat.example:444/path"},
         {"allowedOrigins": ["*", "null", "file://", "HTTPS://a:1", "app://x", "http://[::1]:2"]},
+        {"command": ["a"], "telemetry": {"enabled": False}},
+        {"telemetry": {"enabled": True}},
         "of a wrong type",
-        {"bind": 5, "trustedProxies": "x", "tls": [], "url": 1},
+        {"bind": 5, "trustedProxies": "x", "tls": [], "url": 1, "telemetry": []},
     ],
 )
 def test_what_is_right_or_left_to_the_types_is_no_problem(gateway: object) -> None:

@@ -9,11 +9,14 @@ import pytest
 
 from ipc.errors import RemoteError
 from ipc.frames.data import Call
+from ipc.websocket.client import Client
+from runtime.gateway.telemetry.spans import trace_id
 from tests.support.gateway_rig import INBOUND_ADDRESSED, gateway_rig, row
 from tests.support.messages import KEY, acked
 from tests.support.rig_agent import delivered, echo_agent
 from tests.support.until import PATIENCE, until
 
+CLIENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 ON: dict[str, Any] = {"journal": "on", "wanted": True}
 
 
@@ -49,6 +52,29 @@ async def test_the_way_of_a_message_is_shown_from_its_arrival_to_the_answer() ->
         assert "askedIn" not in way
         for params in ({"cursor": "1:1"}, {"runId": run["runId"]}):
             assert await client.call("messages.trace", {"channel": "irc"} | params) == way
+
+
+async def test_where_traces_are_exported_the_way_names_the_one_of_the_message() -> None:
+    async with gateway_rig(row(KEY, **ON), agents="echo", telemetry={"enabled": True}) as rig:
+        worker = await rig.worker(KEY, **ON)
+        worker.on_call = delivered
+        await echo_agent(rig)
+        worker.say(1, flags=INBOUND_ADDRESSED, trace=CLIENT)
+        worker.say(2, flags=INBOUND_ADDRESSED)
+        await acked(worker, 2)
+        client = await rig.client()
+        found = []
+        async with asyncio.timeout(PATIENCE):  # until they are decided about
+            for cursor in ("1:1", "1:2"):
+                while "run" not in (way := await of(client, cursor)):
+                    pass
+                found.append(way["traceId"])
+        assert found == [CLIENT[3:35], f"{trace_id(f'{KEY}/1:2'):032x}"]
+
+
+async def of(client: Client, cursor: str) -> Any:
+    """Return the way of a message."""
+    return await client.call("messages.trace", {"channel": "irc", "cursor": cursor})
 
 
 async def test_what_was_kept_as_context_has_no_run_and_strange_names_are_refused() -> None:

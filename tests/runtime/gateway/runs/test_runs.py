@@ -141,6 +141,23 @@ async def test_whoever_watches_knows_whether_the_chat_gets_a_message(
         assert bool(life.calls) is answered
 
 
+async def test_when_the_first_piece_of_an_answer_came_is_recorded() -> None:
+    async with TaskGroup() as tasks:
+        journal = MemoryJournal()
+        life = OutboxLife(tasks, journal, agent="echo")
+        await asked(life)
+        turn = life.agent.names[-1]
+        for piece in ("half", "and half"):
+            life.agent.yields(turn, Delta(piece))
+        await life.rests()
+        life.agent.ends(turn, final("half and half"))
+        await until(lambda: not len(life.runs))
+        await life.rests()
+        run = await journal.run_of(f"{KEY}/1:1")
+        assert run is not None
+        assert 0 < run.at <= run.decided <= run.started <= run.first <= run.ended
+
+
 async def test_a_run_that_is_being_stored_is_one_of_its_session_already() -> None:
     async with TaskGroup() as tasks:
         life = OutboxLife(tasks, MemoryJournal(), agent="echo")
