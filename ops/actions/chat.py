@@ -29,6 +29,7 @@ from runtime.config.places import Places
 CHANNEL = "local"
 MAX_LINE = 1024 * 1024  # bytes of one answer
 BACK_WITHIN = 24 * 3600.0  # seconds; a person at a terminal ends it with Ctrl-C
+TROUBLE_AFTER = 1.0  # seconds without an answer, then why is looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +142,18 @@ class LocalChat:
                 await self._send(writer, line)
         if self._live:
             return
-        try:
-            async with timeouts.timeout(self._options.timeout), self._answered:
-                await self._answered.wait_for(lambda: self._owed <= 0)
-        except TimeoutError:
-            text = f"no answer from {self._key} within {self._options.timeout:g} s"
-            if trouble := await trouble_of(self._places):
-                text += f"; {trouble}"
-            raise OperatorError(text, ExitCode.TIMEOUT) from None
+        # Where nothing can be stored there will be no answer: that is looked at early.
+        for seconds in (min(TROUBLE_AFTER, self._options.timeout), self._options.timeout):
+            try:
+                async with timeouts.timeout(seconds), self._answered:
+                    await self._answered.wait_for(lambda: self._owed <= 0)
+                    return
+            except TimeoutError:
+                if trouble := await trouble_of(self._places):
+                    text = f"no answer from {self._key} within {seconds:g} s; {trouble}"
+                    raise OperatorError(text, ExitCode.TIMEOUT) from None
+        text = f"no answer from {self._key} within {self._options.timeout:g} s"
+        raise OperatorError(text, ExitCode.TIMEOUT) from None
 
     async def _send(self, writer: asyncio.StreamWriter, line: str) -> None:
         self._owed += 1

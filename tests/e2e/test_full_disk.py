@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import resource
 import shutil
 import sqlite3
@@ -99,6 +100,32 @@ async def test_a_disk_that_fills_up_stops_nothing(tmp_path: Path) -> None:
             status = await again.status()
             assert status["accounts"]["local:one"]["cause"] == "held"
             assert status["supervisor"]["boot"] > boot
+
+
+JOB = ("cron", "add", "--name", "n", "--every", "1h", "--message", "m", "--no-deliver")
+ASK = ("agent", "--agent", "echo", "--message", "hi", "--timeout", "40")
+TALK = ("chat", "local:one", "-m", "hi", "--timeout", "40")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("opened", [False, True], ids=["first of all", "after others"])
+@pytest.mark.parametrize("first", [JOB, ASK, TALK], ids=["cron", "agent", "chat"])
+async def test_the_first_request_that_meets_a_full_disk_says_so_soon(
+    tmp_path: Path, first: tuple[str, ...], opened: bool
+) -> None:
+    """Typical is one second; it was ten to thirty."""
+    with tiny_disk(tmp_path / "state", 64 if opened else 1) as disk:
+        async with Daemon(tmp_path, ECHO | LOCAL) as daemon:
+            await both_running(daemon)
+            if opened:
+                assert (await daemon.command(*JOB))[0] == 0
+            filler = fill(disk)
+            begin = time.monotonic()
+            code, _, err = await daemon.command(*first)
+            assert time.monotonic() - begin < 20
+            # What an earlier commit has left room for may still be stored, and answered.
+            assert code == 0 or re.search("disk (is )?full", err), err
+            filler.unlink()
 
 
 async def test_a_limit_on_file_sizes_is_a_full_disk(tmp_path: Path) -> None:

@@ -117,8 +117,11 @@ class Intake:
         return self.journal is not None and self.journal.ready
 
     async def opened(self, seconds: float) -> None:
-        """Wait until the journal can be read, where there is one, at most ``seconds``."""
-        if self.journal is not None and not self.journal.ready:
+        """Wait until the journal can be read, where there is one, at most ``seconds``.
+
+        One that cannot be opened now, because the disk is full say, is not waited for.
+        """
+        if self.journal is not None and not self.journal.ready and self.trouble is None:
             with contextlib.suppress(TimeoutError):
                 async with timeouts.timeout(seconds):
                     await self._opened.wait()
@@ -308,6 +311,9 @@ class Intake:
     def _on_change(self) -> None:
         if self.ready:
             self._opened.set()
+        elif self.trouble is not None:
+            self._opened.set()  # who waits now goes on without it
+            self._opened.clear()
         if self.trouble is not None:
             for key, waiting in list(self._in_order.items()):
                 self._in_order[key] = deque(each for each in waiting if not each.hasty)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Collection
 from datetime import tzinfo
 from typing import Any
@@ -25,6 +24,7 @@ from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.items import ItemsChanged, KeptItem
 from runtime.gateway.journal.records import Outcome
 from runtime.gateway.journal.runs import Recorded, ReplyTarget, Run, RunOrigin, RunRequest
+from runtime.gateway.journal.waiting import stored
 from runtime.gateway.outbox.outbox import Outbox
 from runtime.gateway.runs.runs import Runs
 from runtime.gateway.runs.sessions import SessionCache
@@ -122,10 +122,7 @@ class TimerLinks(msgspec.Struct, frozen=True):
     async def _stored(self, record: ItemsChanged) -> Outcome:
         journal = self.journal()
         assert journal is not None
-        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        journal.append(record, done.set_result)
-        self.flush_soon()
-        return await done
+        return await stored(journal, record, self.flush_soon)
 
 
 def own_run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from typing import Any
 
@@ -13,6 +14,7 @@ from ipc.frames.words import UNAVAILABLE
 from runtime.config.timers import CronConfig
 from runtime.gateway.cron.heartbeats import Heartbeats
 from runtime.gateway.cron.links import TimerLinks
+from runtime.gateway.journal.waiting import LOOK_SECONDS, unstored
 
 READ_SECONDS = 10.0
 
@@ -53,12 +55,16 @@ class Timers:
         """
         self.links.open_journal()
         self.begin()
-        try:
-            async with timeouts.timeout(READ_SECONDS):
-                await self.scheduler.loaded.wait()
-        except TimeoutError:
-            text = "the scheduled jobs are being read"
-            raise RemoteError(UNAVAILABLE, text, retryable=True) from None
+        for _ in range(round(READ_SECONDS / LOOK_SECONDS)):
+            journal = self.links.journal()
+            if self.scheduler.loaded.is_set():
+                return
+            if journal is not None and not journal.ready and journal.trouble is not None:
+                raise RemoteError(UNAVAILABLE, unstored(journal.trouble), retryable=True)
+            with contextlib.suppress(TimeoutError):
+                async with timeouts.timeout(LOOK_SECONDS):
+                    await self.scheduler.loaded.wait()
+        raise RemoteError(UNAVAILABLE, "the scheduled jobs are being read", retryable=True)
 
     def configure(self, config: CronConfig) -> None:
         """Apply another configuration of scheduled jobs."""

@@ -24,6 +24,7 @@ from runtime.gateway.journal.damage import is_damage
 from runtime.gateway.journal.records import Answered, Outcome, Place, Record
 from runtime.gateway.journal.shares import BATCH_BYTES, Share, size_of
 from runtime.gateway.journal.space import Space
+from runtime.gateway.journal.waiting import FULL
 
 # At least so long lies between the beginnings of two commits: one for each wake-up would cost
 # the event loop, which has to take each result, more than the messages themselves.
@@ -32,7 +33,6 @@ RETRY_SECONDS = 1.0  # between two tries while nothing can be stored
 IDLE_SECONDS = 0.1  # without work, then there is time for the file itself
 TEND_SECONDS = 0.05  # between two small steps of tending it while there is work
 
-FULL = "journal full"
 
 log = structlog.get_logger("gateway.journal")
 
@@ -157,7 +157,8 @@ class Writer(threading.Thread):
                 self._report(Failed(str(error), final=True))
                 return None
             except (self._sqlite.OperationalError, OSError) as error:
-                self._in_trouble(f"{self._path} cannot be opened: {error}")
+                full = _reason(error) == FULL
+                self._in_trouble(FULL if full else f"{self._path} cannot be opened: {error}")
                 if self._stopping.wait(RETRY_SECONDS):
                     return None
             else:

@@ -34,6 +34,7 @@ from runtime.gateway.journal.outgoing import (
     Released,
 )
 from runtime.gateway.journal.records import Outcome
+from runtime.gateway.journal.waiting import unstored
 from runtime.gateway.outbox.account import AccountOutbox
 from runtime.gateway.outbox.attachments import protect, stored_files
 from runtime.gateway.outbox.capacity import OutboxCapacity
@@ -179,12 +180,12 @@ class Outbox:
         Raises ``RemoteError`` while there is no journal to keep it in.
         """
         await self._intake.opened(OPEN_SECONDS)
+        if self._intake.trouble is not None:
+            text = f"{key}: {unstored(self._intake.trouble)}"
+            raise RemoteError(UNAVAILABLE, text, retryable=True)
         journal = self._journal()
         if journal is None or self._closed or not self._keeps(key):
             text = f"{key}: the journal is not open yet"
-            raise RemoteError(UNAVAILABLE, text, retryable=True)
-        if journal.trouble is not None:
-            text = f"{key}: nothing can be stored: {journal.trouble}"
             raise RemoteError(UNAVAILABLE, text, retryable=True)
         return await self._loaded(key, journal), journal
 

@@ -33,6 +33,7 @@ from runtime.gateway.journal.conversations import (
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.records import Outcome, Record
 from runtime.gateway.journal.runs import Recorded, ReplyTarget, Run, RunOrigin, RunRequest
+from runtime.gateway.journal.waiting import stored, unstored
 from runtime.gateway.runs.broadcast import RunBroadcast
 from runtime.gateway.runs.replies import UNASKED
 from runtime.gateway.runs.runs import Runs, Watcher
@@ -110,11 +111,10 @@ class RunAsking:
         self._intake.open()
         await self._intake.opened(OPEN_SECONDS)
         journal = self._intake.journal
+        if journal is not None and journal.trouble is not None:
+            raise RemoteError(UNAVAILABLE, unstored(journal.trouble), retryable=True)
         if journal is None or not journal.ready or not self.runs.whole:
             raise RemoteError(UNAVAILABLE, "the gateway is starting", retryable=True)
-        if journal.trouble is not None:
-            text = f"nothing can be stored: {journal.trouble}"
-            raise RemoteError(UNAVAILABLE, text, retryable=True)
         return journal
 
     def key_in(self, given: str, agent: str | None = None) -> str:
@@ -251,11 +251,7 @@ class RunAsking:
 
     async def store(self, record: Record) -> Outcome:
         """Store a record; return what came of it."""
-        journal = await self.journal()
-        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        journal.append(record, done.set_result)
-        self._flush_soon()
-        return await done
+        return await stored(await self.journal(), record, self._flush_soon)
 
 
 def made_run(

@@ -17,6 +17,7 @@ from ipc.frames.words import UNAVAILABLE, agent_key
 from runtime.gateway.conversations.run_answers import STOP_REASON
 from runtime.gateway.journal.records import Outcome
 from runtime.gateway.journal.runs import ENDED_STATES, Recorded, Run, RunQueued
+from runtime.gateway.journal.waiting import unless_in_trouble
 from runtime.gateway.runs import lifecycle
 from runtime.gateway.runs.execution import RunExecution
 from runtime.gateway.runs.lifecycle import (
@@ -77,23 +78,27 @@ class Runs:
         """Store a run of ``key`` and have it answered; return it, and whether its id was known.
 
         ``watcher`` is called with all that happens to a new one. Raises ``RemoteError`` when there
-        is no journal to store it in.
+        is no journal to store it in; on a full disk it begins once there is room again.
         """
         journal = self._links.journal()
         if journal is None or self._closed:
             raise RemoteError(UNAVAILABLE, "the journal is not open yet", retryable=True)
-        stored: asyncio.Future[Outcome] = self._loop.create_future()
+        begun: asyncio.Future[tuple[Run, bool]] = self._loop.create_future()
+
+        def stored(outcome: Outcome) -> None:
+            known = outcome.runs.get(run.id) if isinstance(outcome, Recorded) else None
+            if known is None and run.id not in self._live:
+                self._enter(key, run, watcher)
+                self._pump()
+            else:
+                self._coming.pop(run.id, None)
+            if not begun.done():
+                begun.set_result((known or run, known is not None))
+
         self.expect(key, run)
-        journal.append(RunQueued(key, run), stored.set_result)
+        journal.append(RunQueued(key, run), stored)
         self._links.flush_soon()
-        outcome = await stored
-        known = outcome.runs.get(run.id) if isinstance(outcome, Recorded) else None
-        if known is None and run.id not in self._live:
-            self._enter(key, run, watcher)
-            self._pump()
-        else:
-            self._coming.pop(run.id, None)
-        return known or run, known is not None
+        return await unless_in_trouble(journal, begun)
 
     def expect(self, key: str, run: Run) -> None:
         """Count a run that is being stored among those of its session: it may be aborted, too.
