@@ -29,6 +29,7 @@ from tests.support.rawclient import RawClient, connect_params
 from tests.support.until import PATIENCE, until
 
 KEY = "irc:libera"
+IN_DOUBT = "the request may have been executed"
 
 
 async def test_clients_are_told_and_closed_with_1012() -> None:
@@ -238,11 +239,12 @@ async def fate(client: Client) -> str:
     return "answered"
 
 
-async def test_what_has_no_answer_has_not_been_carried_out(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A client sends without pause, in batches, and does not care for ``shutdown``."""
-    monkeypatch.setattr(draining, "FINISH_SECONDS", 600.0)  # a busy host takes its time
+async def test_what_has_no_answer_has_not_been_carried_out() -> None:
+    """A client sends without pause, in batches, and does not care for ``shutdown``.
+
+    So there are always calls under way: the drain waits as long as it may, and answers the last
+    ones, of which there are the more the busier the host is, that they may have been carried out.
+    """
     executed: list[str] = []
 
     def on_call(call: Call) -> Answer:
@@ -266,24 +268,29 @@ async def test_what_has_no_answer_has_not_been_carried_out(
                     if not asked % 20:
                         await asyncio.sleep(0)
 
-        answers: dict[str, bool] = {}
+        good, doubtful, refused = set[str](), set[str](), set[str]()
 
         async def read() -> None:
             with contextlib.suppress(ConnectionClosed):
                 while True:
                     frame = await client.next()
-                    if frame["type"] == "res":
-                        answers[frame["id"]] = frame["ok"]
+                    if frame["type"] != "res":
+                        continue
+                    if frame["ok"]:
+                        good.add(frame["id"])
+                    elif frame["error"]["message"].endswith(IN_DOUBT):
+                        doubtful.add(frame["id"])
+                    else:
+                        refused.add(frame["id"])
 
         asking, reading = asyncio.create_task(ask()), asyncio.create_task(read())
-        await until(lambda: len(answers) > 50)
+        await until(lambda: len(good) > 50)
         await drain(rig.gateway)
         await asking
         await reading
-    good = {key for key, ok in answers.items() if ok}
-    assert set(executed) == good
-    assert len(executed) == len(good)
-    assert len(good) < len(answers), "some were refused, as not carried out"
+    assert good <= set(executed) <= good | doubtful
+    assert len(executed) == len(set(executed))
+    assert refused, "some were refused, as not carried out"
 
 
 async def test_a_call_that_takes_too_long_is_answered_before_the_close(
@@ -300,4 +307,4 @@ async def test_a_call_that_takes_too_long_is_answered_before_the_close(
         await drain(rig.gateway)
         answer = await asking
     assert answer["error"]["code"] == "UNAVAILABLE"
-    assert answer["error"]["message"].endswith("the request may have been executed")
+    assert answer["error"]["message"].endswith(IN_DOUBT)
