@@ -200,8 +200,7 @@ class WorkerDataLink:
         """
         if self._patience == RENEW_BEATS:
             self._log.warning("the gateway does not answer: connecting anew")
-        self._unanswered = 0
-        self._patience = min(self._patience * 2, RENEW_BEATS_MAX)
+        self._unanswered, self._patience = 0, min(self._patience * 2, RENEW_BEATS_MAX)
         if self._dealer is not None:
             self._dealer.close()
         self._met = False  # the greeting of the new connection is none of a second one
