@@ -23,7 +23,12 @@ from ipc.files import write_atomically
 from ipc.frames.words import EXIT_CONFIG
 from ipc.nesting import MALFORMED, decode_json
 from runtime.gateway.telemetry.exchange import Counts, ExporterOrder
-from runtime.gateway.telemetry.journal_source import EndedRun, JournalSource
+from runtime.gateway.telemetry.journal_source import (
+    EndedRun,
+    JournalSource,
+    JournalUnreadable,
+    Look,
+)
 from runtime.gateway.telemetry.progress import (
     ExportProgress,
     bounded,
@@ -36,6 +41,7 @@ from runtime.gateway.telemetry.spans import Trace, trace_of
 
 POLL_SECONDS = 1.0  # between two looks at the journal
 REPORT_SECONDS = 10.0  # between two reports when there is nothing to say
+UNREAD = 3  # looks in a row that fail before it is reported: a new file has no tables at first
 NICENESS = 10  # what is chatted goes first
 MEMORY_BYTES = 512 << 20  # of data; a leak ends here
 
@@ -66,7 +72,7 @@ class Exporter:
         self._since = since
         self._report = report
         self._counts = Counts()
-        self._failures = 0
+        self._failures = self._unread = 0
         self.progress, self._saved = _loaded(state), ExportProgress()
         self._reported: str | None = None
         self._at = 0.0  # when the last report was made
@@ -74,10 +80,16 @@ class Exporter:
     def step(self) -> float:
         """Look once, and export what is over; return the seconds until the next look."""
         progress, counts = self.progress, self._counts
-        if progress.position is None:
-            progress.position = self._source.position_before(self._since)
-            self._save()  # whatever becomes of this exporter, the next one begins here
-        look = self._source.look(progress.position, progress.some())
+        try:
+            look = self._look()
+        except JournalUnreadable as error:
+            self._unread += 1
+            if self._unread >= UNREAD:
+                counts.problem = f"the journal cannot be read: {error}"
+            self._tell()
+            return wait_after(self._unread)
+        if self._unread:
+            self._unread, counts.problem = 0, ""
         taken(progress, look, counts)
         ended = fresh(look.ended, now_ms(), counts, failing=self._failures > 0)
         wait = 0.0 if look.more else POLL_SECONDS
@@ -87,6 +99,14 @@ class Exporter:
         self._save()
         self._tell()
         return wait
+
+    def _look(self) -> Look:
+        """Look at the journal. Raises ``JournalUnreadable``, and then nothing has changed."""
+        progress = self.progress
+        if progress.position is None:
+            progress.position = self._source.position_before(self._since)
+            self._save()  # whatever becomes of this exporter, the next one begins here
+        return self._source.look(progress.position, progress.some())
 
     def _send(self, ended: list[EndedRun]) -> float:
         """Export runs; return the seconds to wait where that has failed, else 0."""

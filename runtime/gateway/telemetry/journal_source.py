@@ -8,8 +8,8 @@ or put back.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection
-from contextlib import closing
+from collections.abc import Collection, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,6 +38,10 @@ _read_row = msgspec.json.Decoder(OutgoingRow).decode
 _encode = msgspec.json.Encoder().encode
 
 
+class JournalUnreadable(Exception):
+    """The journal's file cannot be read now: it is being made, locked or damaged."""
+
+
 class EndedRun(NamedTuple):
     """A run that is over, with everything that its chat was to get: its number, itself, rows."""
 
@@ -61,7 +65,10 @@ class Look(NamedTuple):
 
 
 class JournalSource:
-    """The journal's file at ``path``, which another process writes, and may not have made yet."""
+    """The journal's file at ``path``, which another process writes, and may not have made yet.
+
+    What it reads raises ``JournalUnreadable``.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -70,14 +77,14 @@ class JournalSource:
         """Return the number of the newest run that was accepted, or ended, before ``at``."""
         if not self._path.exists():
             return 0
-        with closing(self._connect()) as connection:
+        with self._opened() as connection:
             return int(connection.execute(_LAST_BEFORE, (at,)).fetchone()[0])
 
     def look(self, position: int, waiting: Collection[int]) -> Look:
         """Look at the runs after ``position``, and again at those that are ``waiting``."""
         if not self._path.exists():
             return Look([], [*waiting], position, 0, more=False)
-        with closing(self._connect()) as connection:
+        with self._opened() as connection:
             newest = int(connection.execute(_NEWEST).fetchone()[0])
             after = min(position, newest)  # the file is a new one, or nothing is left in it
             new = connection.execute(_NEW, (after, LOOK_RUNS)).fetchall()
@@ -109,6 +116,12 @@ class JournalSource:
             return None
         return EndedRun(number, run, rows)
 
-    def _connect(self) -> sqlite3.Connection:
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
         place = f"{self._path.absolute().as_uri()}?mode=ro"
-        return sqlite3.connect(place, uri=True, isolation_level=None, timeout=5.0)
+        try:
+            opened = sqlite3.connect(place, uri=True, isolation_level=None, timeout=5.0)
+            with closing(opened) as connection:
+                yield connection
+        except sqlite3.Error as error:
+            raise JournalUnreadable(str(error)) from None

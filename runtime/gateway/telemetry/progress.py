@@ -30,15 +30,14 @@ class ExportProgress(msgspec.Struct):
     waiting: list[int] = []
 
     def some(self) -> list[int]:
-        """Return the waiting ones whose turn it is to be looked at, without them from here on."""
-        some, self.waiting = self.waiting[:AT_ONCE], self.waiting[AT_ONCE:]
-        return some
+        """Return the waiting ones whose turn it is to be looked at."""
+        return self.waiting[:AT_ONCE]
 
 
 def taken(progress: ExportProgress, look: Look, counts: Counts) -> None:
     """Take what a look has found into the progress, but for the runs that are over."""
     progress.position = look.position
-    progress.waiting += look.waiting
+    progress.waiting = progress.waiting[AT_ONCE:] + look.waiting
     counts.drop("unreadable", look.unreadable)
 
 

@@ -133,3 +133,18 @@ async def test_a_damaged_state_begins_anew(tmp_path: Path) -> None:
         (tmp_path / "traces.json").write_bytes(damaged)
         rig = Rig(tmp_path, Sink())
         assert rig.exporter.progress.position is None
+
+
+async def test_a_journal_that_cannot_be_read_is_told_of_when_that_lasts(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"no database, but long enough to look like one at first")
+    sink = Sink()
+    rig = Rig(tmp_path, sink)
+    assert [await rig.step() for _ in range(3)] == [1.0, 2.0, 4.0]
+    assert [each.problem for each in rig.reports][:1] == [""]
+    assert rig.reports[-1].problem.startswith("the journal cannot be read: ")
+    (tmp_path / FILE).unlink()
+    async with journal_of("stored", tmp_path) as journal:
+        await over(journal, "a")
+        assert await rig.step() == POLL_SECONDS
+        assert rig.reports[-1].problem == ""
+    assert [each.id for each in sink.traces] == [trace_id("a")]
