@@ -14,6 +14,7 @@ from runtime.gateway.journal.conversations import (
     SessionDeleted,
 )
 from runtime.gateway.journal.items import ItemsChanged
+from runtime.gateway.journal.joining import JoinedFrames, JoinedIds
 from runtime.gateway.journal.outgoing import (
     Known,
     OutgoingMessage,
@@ -86,6 +87,8 @@ class Commit:
         self.places: dict[str, Place] = {}
         self.next = next
         self.entry = entry
+        self._frames: dict[int, JoinedFrames] = {}  # by the number of their account
+        self._ids: dict[int, JoinedIds] = {}
         self._rows: list[tuple[Any, ...]] = []
         self._bodies: list[bytes] = []
         self._at = 1  # substr counts from 1
@@ -137,6 +140,10 @@ class Commit:
 
     def arguments(self) -> tuple[bytes, str]:
         """Return what the statement ``STORE`` takes: all bodies as one, and the steps."""
+        for account in [*self._frames]:
+            self._store_frames(account)
+        for account in [*self._ids]:
+            self._store_ids(account)
         for place in self.places.values():
             text = _json(msgspec.structs.replace(place, cursor=b"")).decode()
             self._step(schema.PLACE, place.number, text=text, body=place.cursor)
@@ -150,12 +157,29 @@ class Commit:
         return place
 
     def _arrived(self, account: int, record: Arrived, kept: Kept, ids: list[str]) -> None:
+        incarnation, at = record.incarnation, record.at
         for part in kept.parts:
-            body = _body((part.flags, part.payloads))
-            numbers = (record.incarnation, part.first, part.last)
-            self._step(schema.PACK, account, record.at, numbers, body=body)
+            frames = self._frames.get(account)
+            if frames is None or not frames.take(incarnation, at, part):
+                self._store_frames(account)
+                self._frames[account] = JoinedFrames(incarnation, at, part)
         if ids:
-            self._step(schema.IDS, account, record.at, text=_json(ids).decode())
+            joined = self._ids.get(account)
+            if joined is None or not joined.take(at, ids):
+                self._store_ids(account)
+                self._ids[account] = JoinedIds(at, ids)
+
+    def _store_frames(self, account: int) -> None:
+        frames = self._frames.pop(account, None)
+        if frames is not None:
+            numbers = (frames.incarnation, frames.first, frames.last)
+            body = _body(frames.contents())
+            self._step(schema.PACK, account, frames.at, numbers, body=body)
+
+    def _store_ids(self, account: int) -> None:
+        joined = self._ids.pop(account, None)
+        if joined is not None:
+            self._step(schema.IDS, account, joined.at, text=_json(joined.ids).decode())
 
     def _queue(
         self, account: int, key: str, messages: list[OutgoingMessage]

@@ -6,6 +6,7 @@ It blocks, and belongs on a thread of its own (https://sqlite.org/wal.html).
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -44,22 +45,34 @@ class JournalReader:
         """Return the first frames of an account after ``cursor``; ``place`` is where it stands."""
         position = cursor
         while True:
-            query = (key, *position, PAGE_PACKS)
-            rows = self._connection.execute(schema.PACKS_AFTER, query).fetchall()
+            rows, more = self._packs_after(key, position, limit_bytes)
             found: list[Stored] = []
-            size = 0
             for incarnation, at, first, body in rows:
-                if found and size > limit_bytes:
-                    break
                 part = from_cursor(incarnation, Part(first, *read_body(body)), position)
                 if part is not None:
                     found.append((incarnation, at, part))
-                    size += len(body)
-            more = len(rows) == PAGE_PACKS or len(found) < len(rows)
             shown = readable(found, cursor)
             if shown or not found or not more:
                 return Page(shown, more, is_complete(place, cursor))
             position = found[-1][0], found[-1][2].last  # all of them were emptied
+
+    def _packs_after(
+        self, key: str, cursor: Cursor, limit_bytes: int
+    ) -> tuple[list[tuple[int, int, int, bytes]], bool]:
+        """Return the first rows of frames after ``cursor``, and whether there may be more.
+
+        No more is read than that: as long as it reads, the log cannot begin anew.
+        """
+        rows: list[tuple[int, int, int, bytes]] = []
+        size = 0
+        query = (key, *cursor, PAGE_PACKS)
+        with closing(self._connection.execute(schema.PACKS_AFTER, query)) as found:
+            for row in found:
+                rows.append(row)
+                size += len(row[3])
+                if size > limit_bytes:
+                    return rows, True
+        return rows, len(rows) == PAGE_PACKS
 
     def outgoing(self, key: str) -> list[OpenRow]:
         """Return what of an account is still to be sent, oldest first, without the contents."""

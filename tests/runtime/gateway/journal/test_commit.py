@@ -30,8 +30,9 @@ RUN = RunQueued(KEY, asked("r", "x" * 5000))
 def steps(*records: Record) -> list[tuple[int, int]]:
     """Return the kind of each step that records become, and its bytes beside the JSON."""
     work = Commit({}, 1, 0)
+    repeated: dict[str, set[str]] = {}
     for record in records:
-        work.take(record, record.ids if isinstance(record, Arrived) else [], {})
+        work.take(record, record.ids if isinstance(record, Arrived) else [], repeated)
     bodies, text = work.arguments()
     rows: list[list[Any]] = json.loads(text)
     assert sum(row[8] for row in rows) == len(bodies)
@@ -71,6 +72,18 @@ def test_a_record_becomes_steps_and_its_account_is_the_last(
     record: Record, kinds: list[int]
 ) -> None:
     assert [kind for kind, _ in steps(record)] == [*kinds, schema.PLACE]
+
+
+def test_frames_of_an_account_that_follow_each_other_become_one_row() -> None:
+    other = [arrived(1, "a", key="irc:oftc"), arrived(2, "b", key="irc:oftc")]
+    found = steps(arrived(1, "a"), other[0], arrived(2, "b", "c"), other[1], arrived(4, "d"))
+    assert [kind for kind, _ in found].count(schema.PACK) == 2
+    assert [kind for kind, _ in found].count(schema.IDS) == 2
+
+
+def test_frames_after_a_repeated_one_have_a_row_of_their_own() -> None:
+    found = steps(arrived(1, "a"), arrived(2, "a", "b"))
+    assert [kind for kind, _ in found] == [schema.PACK, schema.PACK, schema.IDS, schema.PLACE]
 
 
 def test_a_step_of_a_run_carries_only_what_it_adds() -> None:

@@ -70,7 +70,8 @@ def test_what_is_stored_is_there_after_the_file_was_opened_again(tmp_path: Path)
 
 def test_a_reader_is_not_in_the_way_of_the_writer_and_reads_in_pages(tmp_path: Path) -> None:
     database = Database(tmp_path / "journal.db")
-    database.store([arrived(number, f"m{number}") for number in range(1, PAGE_PACKS + 3)])
+    for number in range(1, PAGE_PACKS + 3):  # a commit each, and so a row each
+        database.store([arrived(number, f"m{number}")])
     reader = JournalReader(tmp_path / "journal.db")
     page = reader.after(KEY, (1, 0), 1 << 20, database.places[KEY])
     assert len(page.parts) == PAGE_PACKS

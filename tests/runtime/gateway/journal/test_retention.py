@@ -78,7 +78,8 @@ def test_an_account_remembers_so_many_ids_and_no_more(
 ) -> None:
     monkeypatch.setattr(retention, "IDS", 10)
     monkeypatch.setattr(retention, "STEP_ROWS", 4)
-    database.store([arrived(number, f"m{number}") for number in range(1, 31)])
+    for number in range(1, 31):
+        database.store([arrived(number, f"m{number}")])
     database.store([arrived(1, "other", key="irc:oftc")])
     assert forget(database) == 5
     assert database.places[KEY].known == 10
@@ -93,7 +94,8 @@ def test_a_step_forgets_a_bounded_number_of_ids(
     monkeypatch.setattr(retention, "IDS", 10)
     monkeypatch.setattr(retention, "STEP_IDS", 7)
     names = [f"m{number}" for number in range(60)]
-    database.store([arrived(at + 1, *names[at : at + 6]) for at in range(0, 60, 6)])
+    for at in range(0, 60, 6):
+        database.store([arrived(at + 1, *names[at : at + 6])])
     some = Retention(clock=lambda: NOW)
     known = [60]
     while some.step(database):

@@ -88,7 +88,8 @@ def test_the_log_is_not_emptied_again_and_again_nor_while_something_reads(
 
 
 def test_rows_are_looked_up_by_their_keys(database: Database) -> None:
-    database.store([arrived(1, "a", "b"), arrived(3, "c"), arrived(1, "a", key=OTHER)])
+    database.store([arrived(1, "a", "b"), arrived(1, "a", key=OTHER)])
+    database.store([arrived(3, "c")])
     found = redactions_in(database.connection, [dropped(2), dropped(3)], database.places)
     assert len(found.bodies) == 2
     assert list(found.grown) == [place_of(database).number]
