@@ -6,6 +6,7 @@ its kind. A payload is JSON that is already encoded, so the gateway passes it on
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Annotated
 
 import msgspec
@@ -335,9 +336,8 @@ def http_head_bytes(headers: list[tuple[str, str]]) -> int:
 
     Raises ``UnicodeEncodeError``, which is a ``ValueError``, for surrogates.
     """
-    return sum(
-        len(text) if text.isascii() else len(text.encode()) for pair in headers for text in pair
-    )
+    text = "".join(chain.from_iterable(headers))
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def check_payload(payload: bytes) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import fcntl
 import socket
 import struct
 import termios
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import cast
 
 ASKED_SECONDS = 5.0  # from the first piece of a request until it must be whole to count
@@ -40,15 +39,15 @@ class HttpSocket(asyncio.Protocol):
         self._late = False  # a refusal waits
         self._asked: float | None = None  # when something came that is not being answered yet
 
-    @contextlib.contextmanager
-    def answering(self) -> Iterator[None]:
+    def answering(self) -> _Answering:
         """Keep the connection while a request is being answered: it gives way to no other."""
-        self._answering += 1
-        self._asked = None
-        try:
-            yield
-        finally:
-            self._answering -= 1
+        return _Answering(self)
+
+    def count_answering(self, change: int) -> None:
+        """Note that one request more, or less, is being answered."""
+        self._answering += change
+        if change > 0:
+            self._asked = None
 
     async def answered(self, *, refused: bool) -> None:
         """Note whether a request was refused. Return late where that is all that comes of them.
@@ -118,6 +117,21 @@ class HttpSocket(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Hand on that the client reads again."""
         self._handler.resume_writing()
+
+
+class _Answering:
+    """The time for which one request is being answered: as a generator it would cost thrice."""
+
+    __slots__ = ("_socket",)
+
+    def __init__(self, socket: HttpSocket) -> None:
+        self._socket = socket
+
+    def __enter__(self) -> None:
+        self._socket.count_answering(1)
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.count_answering(-1)
 
 
 def _unread(sock: socket.socket) -> int:

@@ -38,6 +38,8 @@ class TrustedProxies:
 
     def trusts(self, address: str) -> bool:
         """Return whether ``address`` belongs to a trusted proxy."""
+        if not self._networks:
+            return False
         try:
             plain = ipaddress.ip_address(address)
         except ValueError:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import msgspec
@@ -29,6 +30,7 @@ ANY = "*"  # every origin
 OPAQUE = frozenset({"null", "file://"})  # of a page without a host: a file, or a sandbox
 DEFAULT_PORTS = {"http": 80, "https": 443}
 MAX_SHOWN = 80
+KNOWN_HOSTS = 32  # whose parts are remembered: hardly any two requests name different ones
 
 _AUTHORITY = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]+)(?::(\d{0,5}))?")
 _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?P<authority>[^/?#@\\\s]*)")
@@ -169,6 +171,7 @@ def _shown(text: str) -> str:
     return repr(text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…")
 
 
+@lru_cache(KNOWN_HOSTS)
 def _authority(text: str) -> tuple[str, int | None] | None:
     """Return name and port of ``name[:port]``, ``None`` where it is malformed."""
     found = _AUTHORITY.fullmatch(text)

@@ -161,6 +161,8 @@ class Peers:
 
         One that a person logs in has said hello, and is not welcome yet.
         """
+        if (found := self._peer_for_http(key)) is not None:
+            return found
         with contextlib.suppress(TimeoutError):
             async with timeouts.timeout(MEET_SECONDS):
                 while (peer := self._peer_for_http(key)) is None and self.accounts.takes_http(key):

@@ -85,12 +85,14 @@ class Ingress:
 
     async def _admitted(self, request: web.BaseRequest, made: IngressRequest) -> web.Response:
         place = self._bounds.enter(made.key, request.content_length or 0, self._clock())
+        most = self._most(made.key)
         try:
             peer = await self._calls.meet(made.key)
-            async with self._bodies.received(
-                request, place, made.key, self._most(made.key)
-            ) as body:
-                answer = await self._calls.call(peer, made, body, place)
+            if (whole := self._bodies.arrived(request, place, most)) is not None:
+                answer = await self._calls.call(peer, made, whole, place)
+            else:
+                async with self._bodies.received(request, place, made.key, most) as body:
+                    answer = await self._calls.call(peer, made, body, place)
         except CallTimeout:
             self._bounds.count_refusal("timeout")
             text = f"the account has not answered within {self._bounds.config.within_seconds:g} s"

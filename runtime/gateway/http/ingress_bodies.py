@@ -71,6 +71,26 @@ class IngressBodies:
             self._bounds.count_refusal("too large")
             raise BadHead(413, f"a body has at most {most} bytes here")
 
+    def arrived(self, request: web.BaseRequest, place: HttpPlace, most: int) -> IngressBody | None:
+        """Return a body that is whole already, as with most requests, ``None`` for another.
+
+        Raises ``BadHead`` when it is too large, and ``Crowded``.
+        """
+        if not request.can_read_body:
+            return IngressBody()
+        content = request.content
+        if (
+            not content.is_eof()
+            or content.exception() is not None
+            or content.total_bytes > MAX_PAYLOAD_BYTES
+            or "Expect" in request.headers
+        ):
+            return None
+        data = content.read_nowait()
+        self.check_length(len(data), most)
+        place.grow(len(data))
+        return IngressBody(data)
+
     @asynccontextmanager
     async def received(
         self, request: web.BaseRequest, place: HttpPlace, key: str, most: int
@@ -83,7 +103,7 @@ class IngressBodies:
             yield IngressBody()
             return
         await send_continue(request)
-        reading = _ReceivedBody(account_directory(self._state_dir, key))
+        reading = _ReceivedBody(self._state_dir, key)
         try:
             await self._read(request, place, most, reading)
             yield reading.body()
@@ -120,8 +140,8 @@ class IngressBodies:
 class _ReceivedBody:
     """What has come of one body."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self, state_dir: Path, key: str) -> None:
+        self._state_dir, self._key = state_dir, key
         self._parts: list[bytes] = []
         self._pending = 0
         self._file: BodyFile | None = None
@@ -136,7 +156,7 @@ class _ReceivedBody:
         self._pending += len(part)
         if self._file is None and size > MAX_PAYLOAD_BYTES:
             place.move_to_disk()
-            self._file = BodyFile(self._directory)
+            self._file = BodyFile(account_directory(self._state_dir, self._key))
         if self._file is not None and self._pending >= PIECE:
             await self._write(self._file)
 

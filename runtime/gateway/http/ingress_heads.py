@@ -133,13 +133,13 @@ def request_headers(given: Iterable[tuple[str, str]], path: str, query: str) -> 
 
     A header that comes twice goes twice: what that means, the plugin has to decide.
     """
-    all_of_them = [(name.lower(), readable(value)) for name, value in given]
-    gone = NOT_FOR_A_PLUGIN | {
-        option.strip().lower()
-        for name, value in all_of_them
-        if name == "connection"
-        for option in value.split(",")
-    }
+    all_of_them = [
+        (name.lower(), value if value.isascii() else readable(value)) for name, value in given
+    ]
+    gone = NOT_FOR_A_PLUGIN
+    for name, value in all_of_them:
+        if name == "connection":
+            gone = gone | {option.strip().lower() for option in value.split(",")}
     kept = [(name, value) for name, value in all_of_them if name not in gone]
     if len(kept) > MAX_HTTP_HEADERS:
         raise BadHead(431, f"the request has more than {MAX_HTTP_HEADERS} headers")

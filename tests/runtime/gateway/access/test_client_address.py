@@ -25,6 +25,11 @@ def test_proxies_are_trusted_by_address_or_network(address: str, trusted: bool) 
     assert TRUSTED.trusts(address) is trusted
 
 
+@pytest.mark.parametrize("address", ["10.1.2.3", "127.0.0.1", "nonsense"])
+def test_without_a_configured_proxy_none_is_trusted(address: str) -> None:
+    assert not TrustedProxies([]).trusts(address)
+
+
 @pytest.mark.parametrize(
     ("peer", "loopback", "headers", "expected"),
     [

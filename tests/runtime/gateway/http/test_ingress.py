@@ -221,6 +221,31 @@ async def test_a_chunked_body_is_refused_where_it_becomes_too_large() -> None:
         assert rig.parts.http_calls.bounds.memory.held == 0
 
 
+@pytest.mark.parametrize(
+    ("line", "body", "payload"),
+    [
+        ("Content-Length: 3", b"abc", b"abc"),
+        ("Transfer-Encoding: chunked", b"2\r\nab\r\n1\r\nc\r\n0\r\n\r\n", b"abc"),
+        ("Transfer-Encoding: chunked", b"b\r\n01234567890\r\n0\r\n\r\n", None),
+    ],
+    ids=["with a length", "in chunks", "too large"],
+)
+async def test_a_body_that_comes_with_its_head(
+    line: str, body: bytes, payload: bytes | None
+) -> None:
+    async with serving({"maxBytes": 10}) as (rig, worker):
+        asking = asyncio.create_task(raw(rig, head(PATH, "POST", line) + body))
+        if payload is not None:
+            call = await worker.next(HttpCall)
+            assert call.payload == payload
+            assert rig.parts.http_calls.bounds.memory.held == len(payload)
+            worker.send(HttpAnswer(call.id, 200, [], b""))
+        answer = await asking
+        assert answer.startswith(b"HTTP/1.1 413 " if payload is None else b"HTTP/1.1 200 ")
+        bounds = rig.parts.http_calls.bounds
+        assert (bounds.memory.held, bounds.in_flight) == (0, 0)
+
+
 async def test_the_largest_body_goes_through_in_both_directions() -> None:
     largest = bytes(range(256)) * 4096
     async with serving() as (rig, worker), answered(worker, body=largest):
