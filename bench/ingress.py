@@ -15,13 +15,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import contextlib
 import json
+import math
 import os
 import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -39,6 +41,8 @@ KEYS = [key_of(SECRET)]
 MOST_CONNECTIONS = 40  # of one account: more than its places
 NONE = "no connection"  # all connections of an account wait: it is not sent
 SETTLE_SECONDS = 0.5  # between two rounds
+ANSWER_SECONDS = 2.0  # at the end of one, for the last answers
+OnAnswer = Callable[[int], None]
 BODY = json.dumps({"text": "build 7 has failed", "chat": "ops", "sender": "ci"}).encode()
 
 
@@ -57,13 +61,16 @@ class Round:
 
 
 class HttpConnection(asyncio.Protocol):
-    """One keep-alive connection with at most one request on it."""
+    """One keep-alive connection with at most one request on it.
+
+    Callbacks instead of futures and tasks: the client runs on the processors that it measures.
+    """
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
-        self.answer: asyncio.Future[int] | None = None
         self.closed = False
         self.asked = 0
+        self._answered: OnAnswer | None = None
         self._data = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -71,13 +78,12 @@ class HttpConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
-        if self.answer is not None and not self.answer.done():
-            self.answer.set_result(0)
+        self._end(0)
 
     def data_received(self, data: bytes) -> None:
         self._data += data
         end = self._data.find(b"\r\n\r\n")
-        if end < 0 or self.answer is None or self.answer.done():
+        if end < 0 or self._answered is None:
             return
         head = self._data[:end].lower()
         length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
@@ -85,15 +91,24 @@ class HttpConnection(asyncio.Protocol):
             return
         self._data = b""
         self.closed = self.closed or b"connection: close" in head
-        self.answer.set_result(int(head.split(b" ", 2)[1]))
+        self._end(int(head.split(b" ", 2)[1]))
 
-    async def ask(self, request: bytes) -> int:
-        """Return the status of the answer; 0: the connection was closed without one."""
+    def ask(self, request: bytes, answered: OnAnswer) -> None:
+        """Have ``answered`` called with the status; 0: the connection was closed without one."""
         assert self.transport is not None
         self.asked += 1
-        self.answer = asyncio.get_running_loop().create_future()
+        self._answered = answered
         self.transport.write(request)
-        return await self.answer
+
+    def drop(self) -> None:
+        """Wait for the answer no longer."""
+        self._answered = None
+        self.closed = True
+
+    def _end(self, status: int) -> None:
+        answered, self._answered = self._answered, None
+        if answered is not None:
+            answered(status)
 
 
 @dataclass
@@ -104,87 +119,111 @@ class Sender:
     account: str
     idle: list[HttpConnection] = field(default_factory=list)
     open: int = 0
-    sent: int = 0
     again: int = 0
     latencies: list[float] = field(default_factory=list)
     late: list[float] = field(default_factory=list)
     statuses: Counter[str] = field(default_factory=Counter)
+    waiting: dict[int, HttpConnection] = field(default_factory=dict)  # those that are asked
+    connecting: set[asyncio.Task[None]] = field(default_factory=set)
+    answered: asyncio.Event = field(default_factory=asyncio.Event)  # all of them
 
-    async def run(self, start: float, interval: float, seconds: float) -> None:
-        """Send at an even rate for so long, then wait for the answers that come soon."""
+    async def run(self, requests: list[bytes], start: float, interval: float) -> None:
+        """Send at an even rate, then wait for the answers that come soon."""
         loop = asyncio.get_running_loop()
-        begun: set[asyncio.Task[None]] = set()
-        due = start
-        while due < start + seconds:
-            await asyncio.sleep(max(0.0, due - loop.time()))
-            task = loop.create_task(self.one(due))
-            begun.add(task)
-            task.add_done_callback(begun.discard)
-            due += interval
-        if begun:
-            await asyncio.wait(begun, timeout=2.0)
-        for task in list(begun):
+        for number, request in enumerate(requests):
+            due = start + number * interval
+            if (wait := due - loop.time()) > 0:
+                await asyncio.sleep(wait)
+            self.send(request, due)
+        if self.waiting or self.connecting:
+            self.answered.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.answered.wait(), ANSWER_SECONDS)
+        for task in self.connecting:
             task.cancel()
-        if begun:
-            await asyncio.wait(begun)
-
-    async def one(self, due: float) -> None:
-        loop = asyncio.get_running_loop()
-        connection = await self.connection()
-        if connection is None:
-            self.statuses[NONE] += 1
-            return
-        try:
-            self.late.append(loop.time() - due)
-            begun = time.perf_counter()
-            request = self.request()
-            status = await connection.ask(request)
-            while not status and connection.asked > 1:
-                # A server may close a kept connection just when something is sent on it, so every
-                # client of HTTP sends it again (RFC 9112, 9.3.1); by its id it counts once.
-                fresh = await self.connect()
-                self.give_back(connection)
-                connection = fresh
-                self.again += 1
-                status = await connection.ask(request)
-            self.latencies.append(time.perf_counter() - begun)
-            self.statuses[str(status)] += 1
-        except asyncio.CancelledError:
-            connection.closed = True
-            raise
-        finally:
+        for connection in list(self.waiting.values()):
+            connection.drop()
             self.give_back(connection)
 
-    async def connection(self) -> HttpConnection | None:
+    def send(self, request: bytes, due: float) -> None:
+        """Send a request on an idle connection, or a new one while there may be more."""
         while self.idle:
             if not (found := self.idle.pop()).closed:
-                return found
+                self.ask(found, request, due)
+                return
             self.give_back(found)
-        return None if self.open >= MOST_CONNECTIONS else await self.connect()
+        if self.open >= MOST_CONNECTIONS:
+            self.statuses[NONE] += 1
+        else:
+            self.connect(request, due)
 
-    async def connect(self) -> HttpConnection:
+    def connect(self, request: bytes, due: float, begun: float | None = None) -> None:
+        """Send a request on a new connection; ``begun``: once more, and when it was first."""
+        task = asyncio.get_running_loop().create_task(self._connect(request, due, begun))
+        self.connecting.add(task)
+        task.add_done_callback(self._connected)
+
+    def _connected(self, task: asyncio.Task[None]) -> None:
+        self.connecting.discard(task)
+        self._look()
+
+    async def _connect(self, request: bytes, due: float, begun: float | None) -> None:
         self.open += 1
         loop = asyncio.get_running_loop()
         _, made = await loop.create_connection(HttpConnection, "127.0.0.1", self.port)
-        return made
+        self.ask(made, request, due, begun)
+
+    def ask(
+        self, connection: HttpConnection, request: bytes, due: float, begun: float | None = None
+    ) -> None:
+        if begun is None:
+            self.late.append(asyncio.get_running_loop().time() - due)
+            begun = time.perf_counter()
+        since = begun
+        self.waiting[id(connection)] = connection
+
+        def answered(status: int) -> None:
+            if not status and connection.asked > 1:
+                # A server may close a kept connection just when something is sent on it, so every
+                # client of HTTP sends it again (RFC 9112, 9.3.1); by its id it counts once.
+                self.again += 1
+                self.connect(request, due, since)
+                self.give_back(connection)
+                return
+            self.latencies.append(time.perf_counter() - since)
+            self.statuses[str(status)] += 1
+            self.give_back(connection)
+
+        connection.ask(request, answered)
 
     def give_back(self, connection: HttpConnection) -> None:
+        self.waiting.pop(id(connection), None)
         if connection.closed:
             self.open -= 1
             if connection.transport is not None:
                 connection.transport.abort()
         else:
             self.idle.append(connection)
+        self._look()
 
-    def request(self) -> bytes:
-        self.sent += 1
-        now, name = int(time.time()), f"{self.account}-{time.time_ns()}"
-        return (
-            f"POST /channels/webhook/{self.account}/hook HTTP/1.1\r\nHost: localhost\r\n"
-            f"webhook-id: {name}\r\nwebhook-timestamp: {now}\r\n"
-            f"webhook-signature: {sign(KEYS, name, now, BODY)}\r\n"
-            f"Content-Length: {len(BODY)}\r\n\r\n"
-        ).encode() + BODY
+    def _look(self) -> None:
+        if not self.waiting and not self.connecting:
+            self.answered.set()
+
+    def requests(self, count: int) -> list[bytes]:
+        """Return signed requests: made before they are sent, when nothing is measured."""
+        now = int(time.time())
+        names = [f"{self.account}-{time.time_ns()}-{number}" for number in range(count)]
+        return [
+            (
+                f"POST /channels/webhook/{self.account}/hook HTTP/1.1\r\nHost: localhost\r\n"
+                f"webhook-id: {name}\r\nwebhook-timestamp: {now}\r\n"
+                f"webhook-signature: {sign(KEYS, name, now, BODY)}\r\n"
+                f"Content-Length: {len(BODY)}\r\n\r\n"
+            ).encode()
+            + BODY
+            for name in names
+        ]
 
     def close(self) -> None:
         for each in self.idle:
@@ -204,18 +243,21 @@ async def measure(
     )
     stopped = int(status["accounts"]["webhook:a0"]["pid"])
     senders = [Sender(daemon.port, f"a{number}") for number in range(accounts)]
+    now = asyncio.get_running_loop().time
     for sender in senders:
-        await sender.one(asyncio.get_running_loop().time())  # connected, and known to both
+        await sender.run(sender.requests(1), now(), 0)  # connected, and known to both
         sender.latencies.clear()
         sender.late.clear()
         sender.statuses.clear()
         sender.again = 0
+    interval = accounts / rate
+    requests = [each.requests(math.ceil(seconds / interval)) for each in senders]
     if hanging:
         os.kill(stopped, signal.SIGSTOP)
     try:
-        start, interval = asyncio.get_running_loop().time() + 0.1, accounts / rate
+        start = now() + 0.1
         runs = (
-            each.run(start + interval * number / accounts, interval, seconds)
+            each.run(requests[number], start + interval * number / accounts, interval)
             for number, each in enumerate(senders)
         )
         await asyncio.gather(*runs)

@@ -46,7 +46,7 @@ async def test_what_a_kept_connection_loses_is_sent_again_and_what_a_new_one_los
     async with server:
         sender = Sender(server.sockets[0].getsockname()[1], "a")
         for _ in range(4):
-            await sender.one(0.0)
+            await sender.run(sender.requests(1), 0.0, 0.0)
         assert (sender.statuses, sender.again) == ({"200": 3, "0": 1}, 2)
         sender.close()
 
