@@ -24,6 +24,7 @@ from runtime.gateway.journal.damage import is_damage
 from runtime.gateway.journal.records import Answered, Outcome, Place, Record
 from runtime.gateway.journal.shares import BATCH_BYTES, Share, size_of
 from runtime.gateway.journal.space import Space
+from runtime.gateway.journal.thread_slice import take_short_slices
 from runtime.gateway.journal.waiting import FULL
 
 # At least so long lies between the beginnings of two commits: one for each wake-up would cost
@@ -128,6 +129,7 @@ class Writer(threading.Thread):
 
     def run(self) -> None:
         """Open the file and work until ``stop``; a damaged one is repaired meanwhile."""
+        take_short_slices()
         try:
             self._database = self._open()
             if self._database is not None:

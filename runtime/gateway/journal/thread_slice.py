@@ -1,0 +1,54 @@
+"""Asks the kernel for short slices of a processor for one thread, so that it waits less for one.
+
+A commit is much waiting and little computing: the thread is woken for its records, and again when
+the disk is done. Beside threads that compute, each time it waits until one of them has had its
+slice, unless its own are shorter: then it comes first (Linux 6.12 and later; others ignore it).
+It gets no more of the processor than before, and needs no right for that. See sched_setattr(2).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+SLICE_NS = 100_000  # the least that the kernel takes; by itself it gives 1.4 ms or more
+
+_CALLS = {"x86_64": (314, 315), "aarch64": (274, 275)}  # sched_setattr, sched_getattr
+_libc = ctypes.CDLL(None)
+
+
+class ThreadPolicy(ctypes.Structure):
+    """The kernel's ``struct sched_attr``, in its first version."""
+
+    _fields_ = (
+        ("size", ctypes.c_uint32),
+        ("policy", ctypes.c_uint32),
+        ("flags", ctypes.c_uint64),
+        ("nice", ctypes.c_int32),
+        ("priority", ctypes.c_uint32),
+        ("slice_ns", ctypes.c_uint64),
+        ("deadline_ns", ctypes.c_uint64),
+        ("period_ns", ctypes.c_uint64),
+    )
+
+
+def policy_of_thread() -> ThreadPolicy | None:
+    """Return how the calling thread is scheduled, ``None`` where that cannot be asked."""
+    found = ThreadPolicy()
+    calls = _CALLS.get(os.uname().machine)
+    if calls is None or _libc.syscall(calls[1], 0, ctypes.byref(found), ctypes.sizeof(found), 0):
+        return None
+    return found
+
+
+def take_short_slices() -> bool:
+    """Give the calling thread short slices; return whether the kernel has taken that.
+
+    Its niceness stays, and so does another policy than the usual one: somebody chose it.
+    """
+    policy = policy_of_thread()
+    if policy is None or policy.policy not in (os.SCHED_OTHER, os.SCHED_BATCH):
+        return False
+    policy.slice_ns = SLICE_NS
+    set_policy, _ = _CALLS[os.uname().machine]
+    return int(_libc.syscall(set_policy, 0, ctypes.byref(policy), 0)) == 0
