@@ -1,19 +1,26 @@
 """Number what turns send, keep it until it is acknowledged, and pack it fairly. Pure.
 
 Each turn has its own numbers and its own credit: one that floods the gateway waits by itself,
-and takes no more than its share of a pack.
+and takes no more than its share of a pack. Text that follows while something of its turn is on its
+way is joined: the busier the gateway, the fewer events it gets.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from ipc.frames.data import PACK_BYTES, PACK_FRAMES, TurnEnded, TurnEvents, TurnTaken
+from workers.agent import Delta
 
 CREDIT_BYTES = 64 * 1024  # of one turn that are not acknowledged; then the agent waits
 CREDIT_EVENTS = 256  # likewise: a flood of short ones must not keep the gateway's loop for long
 SHARE_BYTES = 8 * 1024  # of one turn in a pack, while others wait; its first payload always goes
 SHARE_EVENTS = 256
+JOINED_CHARS = 4 * 1024  # of one delta; each may take 6 bytes of JSON
+
+_encode = msgspec.json.Encoder().encode
 
 TurnFrame = TurnTaken | TurnEvents | TurnEnded
 
@@ -22,10 +29,22 @@ class TurnLog:
     """What one turn has sent. Its events are numbered from 1 on, its end follows the last.
 
     ``last`` is the newest number, ``sent`` the newest that was sent, ``acked`` the newest that was
-    acknowledged; what comes after that is kept. ``unacked_bytes`` is how long that is.
+    acknowledged; what comes after that is kept. ``unacked_bytes`` is how long that is. Text has no
+    number until it is sent, or something else follows: it goes out once nothing is unacknowledged.
     """
 
-    __slots__ = ("_kept", "acked", "ended", "last", "name", "sent", "taken", "unacked_bytes")
+    __slots__ = (
+        "_kept",
+        "_text",
+        "_text_length",
+        "acked",
+        "ended",
+        "last",
+        "name",
+        "sent",
+        "taken",
+        "unacked_bytes",
+    )
 
     def __init__(self, name: str, after: int = 0) -> None:
         self.name = name
@@ -34,6 +53,8 @@ class TurnLog:
         self.taken = False  # the gateway is to be sent ``TurnTaken``
         self.unacked_bytes = 0
         self._kept: list[bytes] = []
+        self._text: list[str] = []  # the delta that is being joined
+        self._text_length = 0
 
     @property
     def has_room(self) -> bool:
@@ -48,12 +69,35 @@ class TurnLog:
     @property
     def waiting(self) -> bool:
         """Whether there is something to send."""
-        return self.taken or self.sent < self.last
+        return self.taken or self.sent < self.last or (bool(self._text) and self._is_quiet)
+
+    @property
+    def _is_quiet(self) -> bool:
+        return self.acked == self.last
+
+    def add_text(self, text: str) -> None:
+        """Add a piece of text, which can be encoded; raises ``ValueError`` after the end."""
+        if self.ended:
+            raise ValueError("the turn has ended")
+        if self._text_length + len(text) > JOINED_CHARS:
+            self._number_text()
+        self._text.append(text)
+        self._text_length += len(text)
 
     def append(self, payload: bytes) -> None:
         """Add an event; raises ``ValueError`` after the end."""
         if self.ended:
             raise ValueError("the turn has ended")
+        self._number_text()
+        self._keep(payload)
+
+    def _number_text(self) -> None:
+        if self._text:
+            self._keep(_encode(Delta("".join(self._text))))
+            self._text.clear()
+            self._text_length = 0
+
+    def _keep(self, payload: bytes) -> None:
         self._kept.append(payload)
         self.last += 1
         self.unacked_bytes += len(payload)
@@ -83,6 +127,8 @@ class TurnLog:
 
         The first payload is taken whatever its length.
         """
+        if self._is_quiet:
+            self._number_text()
         frames: list[TurnFrame] = []
         if self.taken:
             self.taken = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -83,8 +83,8 @@ class TurnOutput:
         self._length = 0
         self._events = 0
 
-    def payloads(self, event: TurnEvent) -> Iterator[bytes]:
-        """Yield an event as JSON, in pieces where it is a long delta; nothing for an empty one.
+    def payloads(self, event: TurnEvent) -> Iterator[bytes | str]:
+        """Yield an event as JSON, a delta as text: in pieces where it is long, nothing when empty.
 
         Raises ``OutOfBounds`` for what no turn may yield, ``UnicodeError`` for text that is none.
         """
@@ -95,7 +95,7 @@ class TurnOutput:
                 if self._length > MAX_TEXT:
                     raise OutOfBounds(f"an answer of more than {MAX_TEXT} characters")
                 self._texts.append(text)
-                yield from self._counted(_delta_payloads(event))
+                yield from self._counted(_pieces(text))
             case ToolCall():
                 payload = _encode(event)
                 if len(payload) > MAX_CALL_BYTES:
@@ -108,7 +108,7 @@ class TurnOutput:
             case _:
                 raise OutOfBounds(f"turn yielded {type(event).__name__}, which is no event of one")
 
-    def _counted(self, payloads: Iterator[bytes] | list[bytes]) -> Iterator[bytes]:
+    def _counted(self, payloads: Iterable[bytes | str]) -> Iterator[bytes | str]:
         for payload in payloads:
             self._events += 1
             if self._events > MAX_EVENTS:
@@ -147,14 +147,12 @@ def _text(value: object) -> str:
     return value
 
 
-def _delta_payloads(delta: Delta) -> Iterator[bytes]:
-    text = delta.text
+def _pieces(text: str) -> Iterable[str]:
+    if not text.isascii():
+        text.encode()  # what is no text fails here, and not where it is sent
     if len(text) <= PIECE:
-        if text:
-            yield _encode(delta)
-        return
-    for start in range(0, len(text), PIECE):
-        yield _encode(Delta(text[start : start + PIECE]))
+        return [text] if text else []
+    return (text[start : start + PIECE] for start in range(0, len(text), PIECE))
 
 
 def _cut(event: ToolResult | Notice, name: str, text: str) -> bytes:

@@ -201,7 +201,10 @@ class AgentTurns:
                     await held.room
                 if log.ended:
                     break
-                log.append(payload)
+                if isinstance(payload, str):
+                    log.add_text(payload)
+                else:
+                    log.append(payload)
                 self._link.send_turn(log)
             count += 1
             if count % ITEMS_A_TURN == 0:
@@ -270,6 +273,7 @@ class AgentTurns:
             return
         if held.room is not None and not held.room.done() and log.has_room:
             held.room.set_result(None)
+        self._link.send_turn(log)  # text that has come meanwhile
         if log.over:
             del self._held[log.name]
             self._remember(log.name)

@@ -8,7 +8,7 @@ from ipc.frames import control, data
 from tests.support.controllable_agent import AGENT, ControllableAgent
 from tests.support.turns import begin, follow
 from tests.support.worker_rig import worker_rig
-from workers.agent import Delta
+from workers.agent import Delta, Notice, ToolResult
 
 
 async def test_a_new_gateway_gets_what_was_not_acknowledged_and_nothing_is_begun_twice(
@@ -21,13 +21,13 @@ async def test_a_new_gateway_gets_what_was_not_acknowledged_and_nothing_is_begun
         received = follow(rig.gateway)
         rig.gateway.send(begin("hang first"))
         await rig.gateway.until(lambda: received.numbered())
-        rig.gateway.send(begin("count 3", "second"))
+        rig.gateway.send(begin("whole", "second"))
         await rig.gateway.until(lambda: received.outcome("second"))
         rig.gateway.send(data.TurnAck("second", 2))
         again = follow(rig.restart_gateway())
         await rig.gateway.until(lambda: again.outcome("second") and again.numbered())
         assert again.numbered() == {1: Delta("first")}
-        assert again.numbered("second") == {3: Delta("2 ")}
+        assert again.numbered("second") == {3: ToolResult("1", "2"), 4: Notice("thinks")}
         assert again.taken() == []
         rig.gateway.send(begin("hang first", after=1))
         await rig.gateway.until(lambda: again.taken())
@@ -35,9 +35,9 @@ async def test_a_new_gateway_gets_what_was_not_acknowledged_and_nothing_is_begun
         agent.go.set()
         await rig.gateway.until(lambda: again.outcome())
         assert again.numbered() == {1: Delta("first"), 2: Delta("went on")}
-        assert agent.texts == ["hang first", "count 3"]
+        assert agent.texts == ["hang first", "whole"]
         rig.gateway.send(data.TurnAck("run-1", 3))
-        rig.gateway.send(data.TurnAck("second", 4))
+        rig.gateway.send(data.TurnAck("second", 5))
         assert await rig.stop() == 0
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ipc.frames.data import PACK_BYTES, TurnEnded, TurnEvents, TurnTaken
-from workers.links.turn_queue import CREDIT_BYTES, SHARE_BYTES, TurnLog, TurnQueue
+from tests.support.turns import events_of
+from workers.agent import Delta, Notice
+from workers.links.turn_queue import CREDIT_BYTES, JOINED_CHARS, SHARE_BYTES, TurnLog, TurnQueue
 
 
 def filled(*payloads: bytes, ended: bool = False) -> TurnLog:
@@ -83,6 +86,53 @@ def test_a_log_may_begin_after_what_an_earlier_process_has_sent() -> None:
     assert log.take(9) == ([TurnEnded("r", 5, b"end")], 3)
 
 
+def sent_by(log: TurnLog) -> list[Any]:
+    frames, _ = log.take(10**6)
+    return [e for f in frames if isinstance(f, TurnEvents) for e in events_of(f.payloads)]
+
+
+def test_text_that_comes_while_some_is_on_its_way_is_one_event() -> None:
+    log = TurnLog("r")
+    log.add_text("first")
+    assert log.waiting
+    assert sent_by(log) == [Delta("first")], "at once"
+    for piece in ("a", "b", "c"):
+        log.add_text(piece)
+        assert not log.waiting
+    assert sent_by(log) == []
+    log.ack(1)
+    assert log.waiting
+    assert sent_by(log) == [Delta("abc")]
+    assert log.last == 2
+
+
+def test_text_does_not_wait_where_it_is_long_or_something_follows() -> None:
+    log = TurnLog("r")
+    log.add_text("first")
+    sent_by(log)
+    for _ in range(3):
+        log.add_text("x" * (JOINED_CHARS // 2))
+    assert sent_by(log) == [Delta("x" * JOINED_CHARS)]
+    log.append(b'{"type": "notice", "text": "n"}')
+    *_, text, notice = sent_by(log)
+    assert (text, getattr(notice, "text", "")) == (Delta("x" * (JOINED_CHARS // 2)), "n")
+    log.add_text("last")
+    log.end(b"end")
+    frames, _ = log.take(100)
+    assert [type(frame) for frame in frames] == [TurnEvents, TurnEnded]
+    with pytest.raises(ValueError, match="has ended"):
+        log.add_text("more")
+
+
+def test_what_was_sent_is_the_same_when_it_is_sent_again() -> None:
+    log = TurnLog("r")
+    log.add_text("a")
+    sent_by(log)
+    log.add_text("b")
+    log.rewind(0)
+    assert sent_by(log) == [Delta("a")], "its number has this content"
+
+
 def queue_of(**logs: list[bytes]) -> TurnQueue:
     queue = TurnQueue()
     for name, payloads in logs.items():
@@ -135,7 +185,9 @@ def test_after_a_lost_connection_everything_goes_out_again_but_what_was_acknowle
 @given(
     st.lists(
         st.one_of(
-            st.tuples(st.just("append"), st.binary(min_size=1, max_size=30_000)),
+            st.tuples(st.just("text"), st.text(st.characters(codec="utf-8"), max_size=9_000)),
+            st.tuples(st.just("text"), st.text("ab", max_size=9)),
+            st.tuples(st.just("notice"), st.integers(0, 30_000)),
             st.tuples(st.just("ack"), st.integers(0, 12)),
             st.tuples(st.just("rewind"), st.integers(0, 12)),
             st.tuples(st.just("take"), st.integers(1, 40_000)),
@@ -144,12 +196,12 @@ def test_after_a_lost_connection_everything_goes_out_again_but_what_was_acknowle
         max_size=40,
     )
 )
-def test_whatever_happens_a_receiver_gets_each_event_once_in_order(
+def test_whatever_happens_a_receiver_gets_everything_once_in_order(
     steps: list[tuple[str, Any]],
 ) -> None:
     queue = TurnQueue()
     log = queue.open("r")
-    posted: list[bytes] = []
+    posted: list[Any] = []
     got: list[bytes] = []
 
     def receive(*, lost: bool) -> None:
@@ -160,12 +212,17 @@ def test_whatever_happens_a_receiver_gets_each_event_once_in_order(
             got.extend(frame.payloads[len(got) + 1 - frame.first :])
 
     for kind, value in steps:
-        if kind == "append":
-            posted.append(value)
-            log.append(value)
+        if kind == "text":
+            posted.append(Delta(value))
+            log.add_text(value)
+            queue.ready(log)
+        elif kind == "notice":
+            posted.append(Notice("n" * value))
+            log.append(msgspec.json.encode(posted[-1]))
             queue.ready(log)
         elif kind == "ack":
             log.ack(min(value, len(got)))
+            queue.ready(log)
         elif kind == "rewind":
             log.rewind(value)
             queue.ready(log)
@@ -174,4 +231,17 @@ def test_whatever_happens_a_receiver_gets_each_event_once_in_order(
     queue.resend()
     while queue:
         receive(lost=False)
-    assert got == posted
+        log.ack(len(got))
+        queue.ready(log)
+    assert said(events_of(got)) == said(posted)
+
+
+def said(events: list[Any]) -> list[tuple[type, str]]:
+    """Return the texts of events, those of deltas that follow each other together."""
+    found = list[tuple[type, str]]()
+    for each in events:
+        if found and found[-1][0] is type(each) is Delta:
+            found[-1] = (Delta, found[-1][1] + each.text)
+        elif each.text or type(each) is not Delta:
+            found.append((type(each), each.text))
+    return found

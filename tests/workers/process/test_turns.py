@@ -144,6 +144,37 @@ async def test_an_agent_that_returns_no_iterator_is_told_so(life: Life) -> None:
 
 
 @alive
+async def test_pieces_are_joined_while_the_gateway_has_not_taken_the_last(life: Life) -> None:
+    """However many an agent yields: what a busy gateway has to do is bounded by their text."""
+    life.send(begin("count 1000", "many"))
+    assert await life.end_of("many") == TurnOutcome(
+        "final", Final("".join(f"{number} " for number in range(1000)))
+    )
+    assert len(life.received.events("many")) <= 2
+
+
+@alive
+async def test_what_was_joined_goes_out_with_the_acknowledgement(life: Life) -> None:
+    async def turn(turn: Any) -> AsyncIterator[Any]:
+        yield Delta("first")
+        await asyncio.sleep(0)
+        for piece in "abc":
+            yield Delta(piece)
+            await asyncio.sleep(0)
+        await life.agent.go.wait()
+
+    life.agent.turn = turn  # type: ignore[method-assign]
+    life.send(begin("x"))
+    await until(lambda: life.pull().events() == [Delta("first")])
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert life.pull().events() == [Delta("first")]
+    assert len(life.link.queue) == 0
+    life.send(data.TurnAck("run-1", 1))
+    assert life.pull().events() == [Delta("first"), Delta("abc")]
+
+
+@alive
 async def test_the_agent_waits_while_64_kib_are_not_acknowledged(life: Life) -> None:
     life.send(begin("notices 400"))
     log = life.link.queue.logs["run-1"]
@@ -210,15 +241,15 @@ async def test_a_turn_ends_at_its_deadline(life: Life) -> None:
 
 @alive
 async def test_a_turn_that_is_held_begins_nothing_and_sends_what_is_missing(life: Life) -> None:
-    life.send(begin("count 3"))
+    life.send(begin("whole"))
     await life.end_of()
     life.send(data.TurnAck("run-1", 1))
     life.received.frames.clear()
-    life.send(begin("count 3", after=2))
+    life.send(begin("whole", after=3))
     life.pull()
     assert life.received.taken() == [data.TurnTaken("run-1", 1)]
-    assert life.received.numbered() == {3: Delta("2 ")}
-    assert [end.seq for end in life.received.ends()] == [4]
+    assert life.received.numbered() == {4: Notice("thinks")}
+    assert [end.seq for end in life.received.ends()] == [5]
     assert len(life.agent.texts) == 1
 
 
