@@ -22,6 +22,8 @@ SHORT_TEXT = 2 * MAX_DEPTH  # bytes; a text so short has no room for so many bra
 # Where every text is looked at on the hot path, one of so many bytes is not: it nests no deeper
 # than half of that, which each interpreter takes, and counting costs a nanosecond for each byte.
 SHORT_BYTES = 1024
+# To look for the few brackets of a long text is cheaper than to count them: it is mostly words.
+LONG_BYTES = 16 * 1024
 _ONE_BRACKET = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 
@@ -69,9 +71,12 @@ def shallow(text: bytes, limit: int = MAX_DEPTH) -> bool:
 
     Of a text that is no JSON the part that a decoder would read counts at least.
     """
-    opened = text.count(0x7B)  # {, even those in strings
-    if text.find(0x5B) >= 0:  # [ is rare: to look for it costs a tenth of counting it
-        opened += text.count(0x5B)
+    if len(text) > LONG_BYTES:
+        opened = _count_up_to(limit + 1, text, 0x7B) + _count_up_to(limit + 1, text, 0x5B)
+    else:
+        opened = text.count(0x7B)  # {, even those in strings
+        if text.find(0x5B) >= 0:  # [ is rare: to look for it costs a tenth of counting it
+            opened += text.count(0x5B)
     if opened <= limit:
         return True
     if b"\\" in text:
@@ -83,6 +88,13 @@ def shallow(text: bytes, limit: int = MAX_DEPTH) -> bool:
         if not brackets:
             return True
     return False
+
+
+def _count_up_to(most: int, text: bytes, byte: int) -> int:
+    found, at = 0, text.find(byte)
+    while at >= 0 and found < most:
+        found, at = found + 1, text.find(byte, at + 1)
+    return found
 
 
 def shallow_value(value: Any, limit: int = MAX_DEPTH) -> bool:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from ipc import nesting
 from ipc.errors import FrameError, RemoteError
 from ipc.frames import control, data, jsonrpc, websocket
-from ipc.nesting import MAX_DEPTH, TooDeep, shallow_value
+from ipc.nesting import MAX_DEPTH, TooDeep, shallow, shallow_value
 from ipc.state_file import StateFile
 from ops.actions.config_patch import change_of
 from ops.commands.options import json_object
@@ -237,3 +237,14 @@ def test_loosely_written_json_is_read_where_it_may_be() -> None:
     assert nesting.load_json('["\\ud800", NaN]')[0] == "\ud800"
     with pytest.raises(nesting.MALFORMED):
         nesting.decode_json('["\\ud800"]')
+
+
+@pytest.mark.parametrize("made", [arrays, objects, in_turn])
+@pytest.mark.parametrize("many", [0, 200])
+def test_a_long_text_is_bounded_alike(made: Callable[[int], bytes], many: int) -> None:
+    """Of one its few brackets are looked for, and not counted."""
+    words = b'"%b"' % (b"x" * nesting.LONG_BYTES + b"[{" * many)
+    for depth, taken in ((MAX_DEPTH - 1, True), (MAX_DEPTH, False)):
+        assert shallow(b"[%b,%b]" % (words, made(depth))) is taken
+        assert shallow(b"[%b,%b]" % (made(depth), words)) is taken
+    assert shallow(b"[%b]" % words)

@@ -15,6 +15,7 @@ from runtime.gateway.http.ingress_heads import BadHead
 BODY_SECONDS = 10.0  # in which a body has to arrive,
 BYTES_PER_SECOND = 256 * 1024  # and for each of so many bytes a second more
 MAX_HELD_BYTES = 32 * 1024 * 1024  # of all bodies that are being read
+LARGE_BYTES = 64 * 1024  # of larger ones the loop decodes one in a turn: 1 MiB takes a millisecond
 
 
 class JsonBodies:
@@ -22,6 +23,7 @@ class JsonBodies:
 
     def __init__(self) -> None:
         self.held = 0
+        self._decoding = asyncio.Lock()  # of large ones
         self._clock = asyncio.get_running_loop().time
 
     async def read(self, request: web.BaseRequest, most: int, field: str) -> object:
@@ -50,7 +52,7 @@ class JsonBodies:
                         raise busy("too many bodies are being read; try again in a moment")
                     limit.reschedule(began + BODY_SECONDS + size / BYTES_PER_SECOND)
                     parts.append(part)
-            return decode_json(b"".join(parts))
+            return await self._decoded(parts, size)
         except TimeoutError:
             raise HttpRefusal(408, "the body has not come in time") from None
         except (web.RequestPayloadError, ConnectionError):
@@ -59,3 +61,13 @@ class JsonBodies:
             raise HttpRefusal(400, f"the body is no JSON: {error}") from None
         finally:
             self.held -= size
+
+    async def _decoded(self, parts: list[bytes], size: int) -> object:
+        """Return the JSON in the parts of a body; large ones wait for a turn of the loop each."""
+        if size < LARGE_BYTES:
+            return decode_json(b"".join(parts))
+        async with self._decoding:
+            try:
+                return decode_json(b"".join(parts))
+            finally:
+                await asyncio.sleep(0)

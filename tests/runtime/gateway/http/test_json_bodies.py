@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from unittest import mock
 
 import pytest
-from aiohttp import web
+from aiohttp import StreamReader, web
+from aiohttp.test_utils import make_mocked_request
 
+from ipc.nesting import decode_json
 from runtime.gateway.http import json_bodies
 from runtime.gateway.http.api_refusals import HttpRefusal
 from runtime.gateway.http.json_bodies import JsonBodies
@@ -69,3 +72,41 @@ async def test_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(json_bodies, "BODY_SECONDS", 0.01)
         assert (await post(port, "Content-Length: 7", body=b"{")).startswith("408 ")
         assert reader.held == 0
+
+
+@pytest.mark.parametrize("ok", [True, False])
+async def test_of_large_bodies_the_loop_decodes_one_in_a_turn(
+    ok: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four that are there at once keep nobody else waiting for all four."""
+    loop = asyncio.get_running_loop()
+    turn, decoded = 0, list[int]()
+
+    def count() -> None:
+        nonlocal turn
+        turn += 1
+        loop.call_soon(count)
+
+    def decode(text: bytes) -> object:
+        decoded.append(turn)
+        return decode_json(text)
+
+    monkeypatch.setattr(json_bodies, "decode_json", decode)
+    reader = JsonBodies()
+    body = b'["%b"%b' % (b"x" * json_bodies.LARGE_BYTES, b"]" if ok else b"")
+    loop.call_soon(count)
+    found = await asyncio.gather(
+        *(reader.read(request_with(body), len(body), "field") for _ in range(4)),
+        return_exceptions=True,
+    )
+    assert [isinstance(each, list) for each in found] == [ok] * 4
+    assert len(set(decoded)) == 4
+    assert reader.held == 0
+
+
+def request_with(body: bytes) -> web.BaseRequest:
+    """Return a request whose body has come."""
+    stream = StreamReader(mock.Mock(_reading_paused=False), 1 << 20)
+    stream.feed_data(body)
+    stream.feed_eof()
+    return make_mocked_request("POST", "/", payload=stream)
