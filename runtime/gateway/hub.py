@@ -10,8 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+import msgspec
+
 from ipc.epoch import now_ms
-from ipc.frames.websocket import StateVersion
+from ipc.frames.websocket import StateVersion, encode
 from runtime.gateway.access.client_view import ClientView
 from runtime.gateway.access.refusals import KINDS
 from runtime.gateway.access.scopes import READ, SUPERVISOR
@@ -120,14 +122,19 @@ class Hub:
     ) -> None:
         """Send a numbered event to every client that may see it, and by which it is ``wanted``.
 
-        ``payload`` is JSON data, or a function that returns it for a protocol.
+        ``payload`` is JSON data, or a function that returns it for a protocol. However many
+        clients get it, it is encoded once for each protocol: an answer may be long.
         """
         self.seq += 1
         version = self.state_version() if name in ("presence", "health") else None
+        encoded: dict[int, msgspec.Raw] = {}
         for client in self._clients:
             if client.role != SUPERVISOR and client.covers(scope) and wanted(client):
-                shown = payload(client.protocol) if callable(payload) else payload
-                client.send_event(name, shown, version)
+                protocol = client.protocol if callable(payload) else 0
+                if protocol not in encoded:
+                    shown = payload(protocol) if callable(payload) else payload
+                    encoded[protocol] = msgspec.Raw(encode(shown))
+                client.send_event(name, encoded[protocol], version)
 
     def send_health(self, client: ClientView) -> None:
         """Send the event ``health`` to one client: it follows the hello."""

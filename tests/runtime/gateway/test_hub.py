@@ -113,3 +113,21 @@ async def test_a_client_may_go_without_the_health() -> None:
         rig.parts.hub.health_changed(at_once=True)
         seen = await client.event("health")
         assert seen["payload"]["channels"]["irc"]["accounts"]["libera"]["phase"] == "stopping"
+
+
+async def test_an_event_is_made_once_for_all_who_get_it() -> None:
+    """What a client costs that gets the answers of all agents, and perhaps does not read them."""
+    async with gateway_rig() as rig:
+        clients = [await greeted(rig) for _ in range(3)] + [await greeted(rig, 3)]
+        made: list[int] = []
+
+        def payload(protocol: int) -> dict[str, int]:
+            made.append(protocol)
+            return {"protocol": protocol}
+
+        rig.parts.hub.broadcast("tick", payload)
+        for client, protocol in zip(clients, (4, 4, 4, 3), strict=True):
+            while (frame := await client.event("tick"))["payload"] != {"protocol": protocol}:
+                pass
+            assert isinstance(frame["seq"], int)
+        assert sorted(made) == [3, 4]
