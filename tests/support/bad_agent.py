@@ -113,6 +113,10 @@ class BadAgent:
         for _ in range(PIECES):
             yield Delta("x")
 
+    async def floods_words(self, turn: Turn) -> Items:
+        for _ in range(PIECES):
+            yield Delta("é" * 1000)
+
     async def floods_nothing(self, turn: Turn) -> Items:
         while True:
             yield Delta("")

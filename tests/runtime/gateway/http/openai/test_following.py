@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from runtime.gateway.http.metrics import Metrics
+from tests.support.handshakes import greeted
 from tests.support.http_api import CHAT, HttpClient, chunks, head, http_rig, said
 from tests.support.rig_agent import held_agent, turn_of
 from tests.support.until import until
@@ -56,6 +58,10 @@ async def test_a_client_that_does_not_read_loses_its_stream_and_the_run_goes_on(
                 await until(lambda: live.came >= came or outcomes["slow"])  # noqa: B023
         agent.answers("done")
         await until(lambda: client.rig.parts.runs.ended["final"])
+        status = (await (await greeted(client.rig)).call("status"))["payload"]
+        assert status["httpApi"]["ended"]["slow"] == 1
+        figures = await Metrics(client.rig.parts).text()
+        assert b'trunkline_api_requests_total{outcome="slow"} 1' in figures
 
 
 async def test_a_gateway_that_ends_says_that_the_run_goes_on() -> None:
