@@ -65,6 +65,7 @@ class OutboxLife:
         state_dir: Path | None = None,
         mode: QueueMode = "followup",
         kind: str = "echo",
+        repeat: str = "unseen",
         policy: AccessPolicy = OPEN,
         turns: Callable[[OutboxLife], TurnTaking] | None = None,
         **row: Any,
@@ -85,7 +86,7 @@ class OutboxLife:
         self.gatekeeper = open_gate(
             KEY, journal=lambda: self.intake.journal, flush=self.flush, policy=policy
         )
-        entries = {"echo": {"kind": kind}}
+        entries = {"echo": {"kind": kind, "repeat": repeat}}
         self.agents = Agents({"default": agent, "entries": entries}, self.accounts, self.gatekeeper)
         self.agent = ScriptedAgent(self.accounts)
         self.outbox = Outbox(

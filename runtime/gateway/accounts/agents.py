@@ -92,6 +92,10 @@ class Agents:
         entry = self.listed.entries.get(agent)
         return REPEATS.get("" if entry is None else entry.repeat, "unseen")
 
+    def is_asked_once(self, agent: str) -> bool:
+        """Return whether no turn of an agent is ever repeated."""
+        return self.repeat(agent) == "never"
+
     def kind(self, agent: str) -> str:
         """Return the kind of an agent; an empty text for one that is not known."""
         return self.listed.kind_of(agent) or ""

@@ -142,7 +142,8 @@ class RunQueued(msgspec.Struct, frozen=True):
 
 
 class RunStarted(msgspec.Struct, frozen=True):
-    """A turn of a run begins: stored before anything goes to the agent.
+    """A turn of a run begins: stored before anything goes to the agent, but for a first turn that
+    may be repeated, whose agent may have it some moments earlier.
 
     ``request`` takes the place of the run's where ``collected`` runs are asked together with it.
     """

@@ -54,6 +54,7 @@ from runtime.gateway.runs.replies import (
     turn_of,
     with_settings,
 )
+from runtime.gateway.runs.run_records import RunRecords
 from runtime.gateway.runs.sessions import OpenConversation
 from workers.agent import Delta, ToolCall, ToolResult, TurnEvent, TurnOutcome
 
@@ -104,6 +105,7 @@ class RunExecution:
         self._on_over = on_over
         self._loop = asyncio.get_running_loop()
         self._previews = RunPreviews(links, lambda live, record: self.record(live, record, None))
+        self._records = RunRecords(links.journal, links.flush_soon)
         self.closed = False
 
     def step(self, live: LiveRun, event: RunEvent) -> RunPhase:
@@ -178,6 +180,7 @@ class RunExecution:
     def close(self) -> None:
         """Do nothing more: what is not over is the next gateway's."""
         self.closed = True
+        self._records.close()
         self._previews.close()
 
     def merge(self, member: LiveRun, lead: LiveRun) -> None:
@@ -231,12 +234,10 @@ class RunExecution:
         self, live: LiveRun, record: RunRecord, done: Callable[[Outcome], None] | None
     ) -> None:
         """Store a step of a run; ``done`` is called once it is stored."""
-        journal = self._links.journal()
-        if journal is None or self.closed:
+        if self._links.journal() is None or self.closed:
             return  # it is the next gateway's
         live.run = changed_run(live.run, record)
-        journal.append(record, done)
-        self._links.flush_soon()
+        self._records.append(record, done)
 
     def _acknowledge(self, live: LiveRun, seq: int) -> None:
         if not self.closed:
@@ -247,7 +248,7 @@ class RunExecution:
 
     def _send(self, live: LiveRun, action: SendTurn) -> None:
         """Give an agent a turn. A first one goes out at once: what is stored of it may follow,
-        because whoever begins it again gets the same one.
+        because whoever begins it again gets the same one. One that may never be repeated waits.
         """
         if not action.anew:
             return  # the turn link goes on by itself
@@ -270,7 +271,7 @@ class RunExecution:
             if live.attempt == attempt and live.life.phase is RunPhase.RUNNING:
                 self._give(live)
 
-        waits = not first or live.collected
+        waits = not first or live.collected or self._links.agents.is_asked_once(live.run.agent)
         if not waits:
             go()
         record = RunStarted(
@@ -284,7 +285,8 @@ class RunExecution:
             live.collected,
             live.request if live.collected else None,
         )
-        self.record(live, record, go if waits else None)
+        live.run = changed_run(live.run, record)
+        self._records.begin(record, go if waits else None)
         for member in members:
             self.merge(member, live)
         self._tell(live, "started", None)
