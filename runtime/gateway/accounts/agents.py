@@ -114,6 +114,11 @@ class Agents:
         stays = not row.wanted or row.hold is not None
         return row.phase == Phase.FAILED or (row.phase == Phase.STOPPED and stays)
 
+    def needs_login(self, agent: str) -> bool:
+        """Return whether an agent waits for a person who signs it in."""
+        row = self._accounts.row(agent_key(agent))
+        return row is not None and row.cause == "needs_login"
+
     def is_past(self, agent: str, incarnation: int) -> bool:
         """Return whether an incarnation of an agent has ended, as far as has been reported."""
         return self._accounts.is_past(agent_key(agent), incarnation)

@@ -7,9 +7,9 @@ from typing import Any
 
 from runtime.gateway.accounts.agent_entries import AgentEntry
 from runtime.gateway.conversations.chat_commands import COMMANDS
-from runtime.gateway.conversations.session_rows import PROVIDER
+from runtime.gateway.conversations.session_rows import OFF, PROVIDER, thinking_levels
 
-OFF = "off"
+AUTH_FAILED = "auth-failed"
 _CATEGORIES = {"status": "status", "help": "status", "whoami": "status", "queue": "options"}
 _DEFAULT_CATEGORY = "session"
 
@@ -17,12 +17,15 @@ Row = dict[str, Any]
 
 
 def models_of(
-    entries: Mapping[str, AgentEntry], default: str, is_there: Callable[[str], bool]
+    entries: Mapping[str, AgentEntry],
+    default: str,
+    is_there: Callable[[str], bool],
+    needs_login: Callable[[str], bool] = lambda agent: False,
 ) -> list[Row]:
     """Return the models that agents ask, each once, that of the agent ``default`` first.
 
     An agent that has no model by name is one itself. ``agents`` (ours) are those that ask it, and
-    it is available where ``is_there`` for one of them.
+    it is available where ``is_there`` for one of them. How it is asked is as its first agent does.
     """
     found: dict[str, Row] = {}
     for agent in sorted(entries, key=lambda each: each != default):
@@ -35,7 +38,8 @@ def models_of(
                 "name": entry.label or entry.name or agent,
                 "provider": PROVIDER,
                 "reasoning": False,
-                "thinkingLevels": [{"id": OFF, "label": OFF}],
+                "agentRuntime": {"id": entry.kind},
+                "thinkingLevels": thinking_levels(entry.kind),
                 "thinkingDefault": OFF,
                 "available": False,
                 "agents": [],
@@ -45,6 +49,9 @@ def models_of(
         row["available"] = row["available"] or is_there(agent)
         if agent == default:
             row["tags"] = ["default"]
+    for row in found.values():
+        if not row["available"] and any(map(needs_login, row["agents"])):
+            row["unavailableReason"] = AUTH_FAILED
     return list(found.values())
 
 

@@ -16,6 +16,9 @@ from runtime.gateway.journal.runs import Run
 
 PROVIDER = "trunkline"
 MAX_TITLE = 60
+OFF = "off"
+THINKING = (OFF, "minimal", "low", "medium", "high")
+THINKS = frozenset({"openai", "openclaw"})  # kinds that hand on how a turn is to be thought about
 
 Row = dict[str, Any]
 
@@ -57,14 +60,20 @@ def session_row(session: Session, runs: Sequence[Run] = ()) -> Row:
     return row | {name: each for name, each in session.settings.items() if name in SETTINGS}
 
 
+def thinking_levels(kind: str) -> list[Row]:
+    """Return how an agent of a kind may be told to think: those that pass it on say how far."""
+    levels = THINKING if kind in THINKS else (OFF,)
+    return [{"id": each, "label": each} for each in levels]
+
+
 def defaults_of(model: str, kind: str) -> Row:
     """Return what a session has that is set to nothing else, by its agent."""
     return {
         "modelProvider": PROVIDER,
         "model": model,
         "agentRuntime": {"id": kind},
-        "thinkingLevels": [{"id": "off", "label": "off"}],
-        "thinkingDefault": "off",
+        "thinkingLevels": thinking_levels(kind),
+        "thinkingDefault": OFF,
     }
 
 

@@ -80,4 +80,4 @@ def _models(parts: GatewayParts, agent: str | None) -> list[dict[str, Any]]:
     if agent is not None:
         default = parts.asking.agent_in(agent)
         entries = {each: entry for each, entry in entries.items() if each == default}
-    return models_of(entries, default, lambda each: not agents.is_gone(each))
+    return models_of(entries, default, lambda each: not agents.is_gone(each), agents.needs_login)

@@ -21,6 +21,19 @@ def test_each_model_is_listed_once_the_default_one_first() -> None:
     assert [each.get("tags") for each in rows] == [["default"], None, None]
     assert [each["name"] for each in rows] == ["gpt-x", "echo", "Script"]
     assert {each["provider"] for each in rows} == {"trunkline"}
+    assert [each["agentRuntime"]["id"] for each in rows] == ["openai", "echo", "command"]
+    levels = [[level["id"] for level in each["thinkingLevels"]] for each in rows]
+    assert levels == [["off", "minimal", "low", "medium", "high"], ["off"], ["off"]]
+
+
+def test_a_model_without_an_agent_says_that_one_needs_a_login_says_so() -> None:
+    reasons = [
+        row.get("unavailableReason")
+        for there in ((), ("writer",))
+        for row in models_of(ENTRIES, "echo", there.__contains__, {"reader", "echo"}.__contains__)
+        if row["id"] in ("gpt-x", "script")
+    ]
+    assert reasons == ["auth-failed", None, None, None]
 
 
 def test_a_model_is_called_with_and_without_our_name() -> None:
