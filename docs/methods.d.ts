@@ -279,6 +279,9 @@ export type SendParams = { to: string; idempotencyKey: string; message?: string;
 /** The params of ``sessions.abort``; without ``run_id`` all runs are meant. */
 export type SessionsAbortParams = { key: string; agentId?: string | null; clearQueued?: boolean | null; runId?: string | null };
 
+/** The params of ``sessions.compact``: with ``max_lines`` so many entries are kept. */
+export type SessionsCompactParams = { key: string; agentId?: string | null; maxLines?: number | null };
+
 /** The params of ``sessions.create``; without a key the session has one of its own. The last three are accepted and ignored: a session here has no parent. */
 export type SessionsCreateParams = { key?: string | null; agentId?: string | null; label?: string | null; model?: string | null; message?: string | null; parentSessionKey?: string | null; succeedsParent?: boolean | null; emitCommandHooks?: boolean | null };
 
@@ -529,6 +532,8 @@ export interface MethodParams {
   "send": SendParams;
   /** End a run of a session, or all of them; `abortedRunId` is the first one. */
   "sessions.abort": SessionsAbortParams;
+  /** Have the agent told less of what was said in a session: the newest `maxLines` entries, or its own summary in place of what is older. The transcript itself stays, and is shown as before. */
+  "sessions.compact": SessionsCompactParams;
   /** Make a session, or answer with the one that there is under the key; `message` is said in it, once under a key of the session's own. */
   "sessions.create": SessionsCreateParams;
   /** Delete a session with its transcript, which is kept nowhere else; its runs are ended. */

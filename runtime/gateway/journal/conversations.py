@@ -25,7 +25,8 @@ class Session(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     ``id`` is a new one after each reset; the transcript since then is what comes after the entry
     ``since``. ``kind`` is what the key is of: ``main``, ``direct``, ``group`` … ``channel``,
     ``account`` (a key), ``to`` and ``thread`` are where it was last spoken. ``messages``, ``runs``
-    and ``usage`` count since the reset.
+    and ``usage`` count since the reset. Agents are told what comes after the entry ``told_since``,
+    behind the ``summary`` of what was before.
     """
 
     key: str
@@ -47,6 +48,8 @@ class Session(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     archived: bool = False
     archived_at: int = 0
     pinned: bool = False
+    told_since: int = 0
+    summary: str = ""
 
 
 class SessionFilter(msgspec.Struct, frozen=True):

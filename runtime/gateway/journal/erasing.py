@@ -97,8 +97,10 @@ def is_routed_to(session: Session, key: str, chats: Collection[str]) -> bool:
 
 
 def unrouted(session: Session) -> Session:
-    """Return a session that goes on without knowing where it was last spoken."""
-    return replace(session, channel="", account="", to="", thread=None)
+    """Return a session that goes on without knowing where it was last spoken, nor what of that an
+    agent was told in its place.
+    """
+    return replace(session, channel="", account="", to="", thread=None, summary="")
 
 
 def files_of(message: dict[str, Any]) -> Iterator[str]:

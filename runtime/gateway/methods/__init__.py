@@ -53,6 +53,7 @@ LATE = {
     "poll": "poll",
     "presence": "system-presence system-event gateway.clients",
     "recent_messages": "messages.recent",
+    "session_compact": "sessions.compact",
     "session_reports": "sessions.search sessions.usage",
     "sessions": (
         "sessions.list sessions.resolve sessions.describe sessions.get sessions.preview "

@@ -34,6 +34,7 @@ HISTORY_ENTRIES = 100  # that an agent is given at most
 HISTORY_BYTES = 64 * 1024
 CONTEXT_ENTRIES = 50  # words that were not meant for the account, until somebody asks it
 CONTEXT_BYTES = 32 * 1024
+SUMMARY = "[summary of what was said before]"
 
 
 class HeldBytes(msgspec.Struct):
@@ -126,14 +127,30 @@ class OpenConversation:
         self.entries = BoundedEntries(HISTORY_ENTRIES, HISTORY_BYTES)
         self.context = ContextWindow()
 
-    def history(self) -> list[HistoryItem]:
-        """Return what an agent is given of what was said before."""
-        return [
+    def history(self, upto: int | None = None) -> list[HistoryItem]:
+        """Return what an agent is given of what was said before, up to the entry ``upto``."""
+        said = [each for each in self.entries if upto is None or each.number <= upto]
+        told = [
             HistoryItem(
                 each.role, each.text, each.at, each.name or None, each.calls, each.call or None
             )
-            for each in self.entries
+            for each in said
         ]
+        if summary := self.session.summary:
+            at = said[0].at if said else self.session.updated
+            told.insert(0, HistoryItem("user", f"{SUMMARY}\n{summary}", at))
+        return told
+
+    def shorten(self, upto: int, summary: str | None) -> None:
+        """Tell the agent only what comes after the entry ``upto``; its session is to be stored.
+
+        Without ``summary`` there stays the one that there is.
+        """
+        left = [each for each in self.entries if each.number > upto]
+        self.entries.clear()
+        self.extend(left)
+        said = self.session.summary if summary is None else summary
+        self.session = replace(self.session, told_since=upto, summary=said)
 
     def extend(self, entries: Iterable[TranscriptEntry]) -> None:
         """Take over what was added to the transcript."""
@@ -179,7 +196,8 @@ class SessionCache:
         if session is None:
             session = Session(key, agent, secrets.token_hex(8), created=now, updated=now)
         made = OpenConversation(session)
-        made.extend(each for each in entries if each.number > made.session.since)
+        told_since = max(session.since, session.told_since)
+        made.extend(each for each in entries if each.number > told_since)
         return self._enter(key, made)
 
     def extend(
@@ -225,16 +243,19 @@ class SessionCache:
 
     def begun_anew(self, conversation: OpenConversation, now: int) -> OpenConversation:
         """Begin a conversation anew; its session is to be stored."""
+        session = conversation.session
         entries = [each.number for each in conversation.entries]
-        since = max(entries, default=conversation.session.since)
+        since = max([session.since, session.told_since, *entries])
         conversation.session = replace(
-            conversation.session,
+            session,
             id=secrets.token_hex(8),
             since=since,
             updated=now,
             messages=0,
             runs=0,
             usage={},
+            told_since=0,
+            summary="",
         )
         conversation.entries.clear()
         self.overheard.release(conversation.context.clear())

@@ -1,0 +1,154 @@
+"""``sessions.compact``, over real sockets: an agent is told less, and people read everything."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from ipc.errors import RemoteError
+from ipc.websocket.client import Client
+from runtime.gateway.methods import session_compact
+from runtime.gateway.runs.sessions import SUMMARY
+from tests.support.gateway_rig import GatewayRig, gateway_rig
+from tests.support.rig_agent import HeldAgent, held_agent, turn_of
+from workers.agent import TurnOutcome
+
+KEY = "agent:echo:web1"
+
+
+async def talked(client: Client, agent: HeldAgent, *texts: str) -> None:
+    """Have each text answered by itself in capitals."""
+    for text in texts:
+        count = len(agent.turns)
+        say = {"sessionKey": KEY, "message": text, "idempotencyKey": text}
+        await client.call("chat.send", say)
+        await turn_of(agent, count + 1)
+        agent.answers(text.upper())
+        assert (await client.call("agent.wait", {"runId": text}))["status"] == "ok"
+
+
+def told(agent: HeldAgent) -> list[str]:
+    """Return what the agent was told in its last turn: what was said before, and the question."""
+    asked = agent.asked[-1]
+    return [*(each["text"] for each in asked.get("history", [])), asked["text"]]
+
+
+async def shown(client: Client) -> list[str]:
+    """Return what a person reads of the session."""
+    rows = (await client.call("chat.history", {"sessionKey": KEY}))["messages"]
+    texts = [row["content"] for row in rows]
+    return [text if isinstance(text, str) else text[0]["text"] for text in texts]
+
+
+async def compacted(client: Client, **params: Any) -> Any:
+    return await client.call("sessions.compact", {"key": KEY, **params})
+
+
+async def next_turn(client: Client, agent: HeldAgent, text: str = "next") -> list[str]:
+    say = {"sessionKey": KEY, "message": text, "idempotencyKey": text}
+    count = len(agent.turns)
+    await client.call("chat.send", say)
+    await turn_of(agent, count + 1)
+    return told(agent)
+
+
+ALL = ["a", "A", "b", "B", "c", "C"]
+
+
+@pytest.mark.parametrize("read_again", [False, True])
+async def test_an_agent_is_told_the_newest_entries_and_people_read_all(read_again: bool) -> None:
+    async with gateway_rig(agents="echo") as rig:
+        agent, client = await held_agent(rig), await rig.client()
+        await client.call("sessions.subscribe")
+        await talked(client, agent, "a", "b", "c")
+        assert await compacted(client, maxLines=2) == {
+            "ok": True,
+            "key": KEY,
+            "compacted": True,
+            "kept": 2,
+        }
+        nothing = {"ok": True, "key": KEY, "compacted": False, "kept": 2}
+        assert await compacted(client, maxLines=2) == nothing
+        if read_again:
+            rig.parts.sessions.forget(KEY)  # as after a while, or a restart
+        assert await next_turn(client, agent) == ["c", "C", "next"]
+        assert await shown(client) == ALL
+        assert (await client.call("sessions.get", {"key": KEY}))["messages"][0]["content"] == "a"
+
+
+def may_sum_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the rig's agent be of a kind that can."""
+    monkeypatch.setattr(session_compact, "PLAIN_KINDS", frozenset())
+
+
+async def test_an_agent_sums_up_what_it_is_told_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    may_sum_up(monkeypatch)
+    async with gateway_rig(agents="echo") as rig:
+        agent, client = await held_agent(rig), await rig.client()
+        await talked(client, agent, "a", "b", "c")
+        result = await summed_up(rig, client, agent, " the letters ")
+        assert result == {"summary": "the letters", "kept": 4}
+        summary = f"{SUMMARY}\nthe letters"
+        assert await next_turn(client, agent) == [summary, "b", "B", "c", "C", "next"]
+        assert await shown(client) == ALL
+        agent.answers("NEXT")
+        await client.call("agent.wait", {"runId": "next"})
+        rig.parts.sessions.forget(KEY)
+        await talked(client, agent, "d")
+        assert (await compacted(client, maxLines=1))["kept"] == 1
+        assert await next_turn(client, agent, "last") == [summary, "D", "last"]
+        agent.answers("LAST")
+        await client.call("agent.wait", {"runId": "last"})
+        await client.call("sessions.reset", {"key": KEY})
+        assert await next_turn(client, agent, "anew") == ["anew"]
+
+
+async def summed_up(rig: GatewayRig, client: Client, agent: HeldAgent, text: str) -> Any:
+    """Have the agent sum up, and leave nothing of that among the sessions."""
+    count = len(agent.turns)
+    asking = asyncio.ensure_future(compacted(client))
+    await turn_of(agent, count + 1)
+    assert told(agent)[:-1] == ["a", "A"]
+    assert agent.asked[-1]["session"] != KEY
+    agent.answers(text)
+    answer = await asking
+    assert answer["compacted"] is True
+    assert (await client.call("sessions.list"))["count"] == 1
+    return answer["result"]
+
+
+async def test_without_a_summary_nothing_is_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    may_sum_up(monkeypatch)
+    async with gateway_rig(agents="echo") as rig:
+        agent, client = await held_agent(rig), await rig.client()
+        await talked(client, agent, "a", "b", "c")
+        asking = asyncio.ensure_future(compacted(client))
+        await turn_of(agent, 4)
+        agent.ends(TurnOutcome("error", kind="refused", error="no"))
+        with pytest.raises(RemoteError, match="has made no summary; nothing was changed"):
+            await asking
+        assert await next_turn(client, agent) == [*ALL, "next"]
+
+
+async def test_what_cannot_be_shortened_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with gateway_rig(agents="echo") as rig:
+        agent, client = await held_agent(rig), await rig.client()
+        nothing = {"ok": True, "key": KEY, "compacted": False, "reason": "no transcript"}
+        assert await compacted(client) == nothing
+        await talked(client, agent, "a")
+        small = {"ok": False, "key": KEY, "compacted": False}
+        small["reason"] = "Nothing to compact (session too small)"
+        assert await compacted(client) == small
+        await talked(client, agent, "b", "c")
+        with pytest.raises(RemoteError, match="kind echo sums up nothing; maxLines shortens"):
+            await compacted(client)
+        monkeypatch.setattr(session_compact, "ELSEWHERE", frozenset({"echo"}))
+        with pytest.raises(RemoteError, match="keeps the conversation itself: compact it there"):
+            await compacted(client, maxLines=1)
+        with pytest.raises(RemoteError, match="maxLines"):
+            await compacted(client, maxLines=0)
+        reader = await rig.client(scopes=["operator.read"])
+        with pytest.raises(RemoteError, match=r"operator\.admin"):
+            await compacted(reader, maxLines=1)
