@@ -172,7 +172,8 @@ def imported(code: str) -> set[str]:
         (
             THE_HTTP_SERVER,  # its OpenAI API is off, unless the configuration has it
             TRACES
-            | {"sqlite3", "openai", "zoneinfo", "cronsim", "runtime.gateway.http.openai.endpoint"},
+            | {"sqlite3", "openai", "zoneinfo", "cronsim", "runtime.gateway.http.openai.endpoint"}
+            | {"prometheus_client", "http.server", "wsgiref"},  # until somebody asks for metrics
         ),
         ("import workers.agents.openai.agent", {"openai", "httpx2", "pydantic", "aiohttp"}),
         # The gateway's part of traces that are exported: a thread, and none of what exports them.
