@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.channel_packages import install
 from tests.support.commandline import Result
 from tests.support.daemon import ECHO, Daemon
 from tests.support.person import talking
@@ -144,3 +145,16 @@ async def test_what_a_person_stopped_stays_stopped_over_a_reload(tmp_path: Path)
         assert (row["phase"], row["cause"]) == ("stopped", "held")
         await daemon.call("channels.start", {"accounts": ["local:one"]})
         await pids(daemon, "one")
+
+
+async def test_a_channel_that_is_installed_meanwhile_needs_no_restart(tmp_path: Path) -> None:
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    async with Daemon(tmp_path, with_accounts(one={}), PYTHONPATH=str(packages)) as daemon:
+        before = await pids(daemon, "one")
+        early = Result(*await daemon.command("channels", "add", "fresh:a"))
+        early.complains(78, "unknown channel")
+        install(packages, "fresh")
+        assert Result(*await daemon.command("channels", "add", "fresh:a")).code == 0
+        await daemon.wait_phase("fresh:a", "running")
+        assert await pids(daemon, "one") == before
