@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from ops.doctor.finding import Finding, Severity
+from ops.output.commands import for_runtime
 from ops.output.text import clean
 
+FEW = 5  # findings of one check that a terminal shows where there are many
 _STYLES = {Severity.ERROR: "31", Severity.WARNING: "33", Severity.INFO: "36"}
 
 
@@ -18,13 +22,42 @@ def show_findings(findings: Sequence[Finding], checks: int) -> None:
     colours = sys.stdout.isatty() and _wants_colour()
     for severity, group in groupby(findings, key=lambda each: each.severity):
         print(f"\x1b[1;{_STYLES[severity]}m{severity}\x1b[0m" if colours else severity)
-        for each in group:
-            print(f"  {clean(each.message)}  [{each.check}]")
+        for each in _few(list(group)):
+            if isinstance(each, str):
+                print(each)
+                continue
+            print(_message(f"{clean(each.message)}  [{each.check}]"))
             if each.fixed is not None:
                 print(f"    fixed: {clean(each.fixed)}")
             elif each.cure is not None:
                 print(f"    cure: {clean(each.cure)}")
     print(summary(findings, checks))
+
+
+def _few(found: Sequence[Finding]) -> Iterator[Finding | str]:
+    """Yield findings; on a terminal of many alike the first ones, and how many more there are."""
+    for check, alike in groupby(found, key=lambda each: each.check):
+        all_of_it = list(alike)
+        most = FEW if sys.stdout.isatty() and len(all_of_it) > FEW + 2 else len(all_of_it)
+        yield from all_of_it[:most]
+        if more := len(all_of_it) - most:
+            command = for_runtime("trunkline doctor --json")
+            yield f"  … and {more} more of {check}; `{command}` has all"
+
+
+def _message(text: str) -> str:
+    """Return a sentence that breaks between words on a terminal; a cure does not: it is copied."""
+    if not sys.stdout.isatty():
+        return f"  {text}"
+    width = max(shutil.get_terminal_size().columns, 40)
+    return textwrap.fill(
+        text,
+        width,
+        initial_indent="  ",
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def summary(findings: Sequence[Finding], checks: int) -> str:

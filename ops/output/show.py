@@ -12,6 +12,17 @@ from typing import Any
 from ops.output.tables import Column, Table, aligned, fitted
 from ops.output.text import clean
 
+# Of all tables but that of accounts. What is typed into another command is cut last; what matters
+# least on a narrow terminal is left out first.
+_WHOLE = frozenset(
+    {"id", "key", "account", "agent", "sender", "request", "device", "node", "next", "valid until"}
+)
+_LEAST_FIRST = (
+    "asked", "tokens", "version", "status", "platform", "delivery", "agent", "verified", "kind",
+    "incarnation", "schedule", "messages", "commands", "roles", "request",
+)  # fmt: skip
+_EXPENDABLE = {title: 2 + rank for rank, title in enumerate(reversed(_LEAST_FIRST))}
+
 
 def show_json(value: Any) -> None:
     """Print ``value`` as one JSON document; structs in their wire form."""
@@ -38,7 +49,9 @@ def show_yaml(value: Any) -> None:
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print ``rows`` under ``columns``, control characters made visible."""
     cells = [[clean("" if value is None else str(value)) for value in row] for row in rows]
-    show_columns([Column(name) for name in columns], cells)
+    show_columns(
+        [Column(name, _EXPENDABLE.get(name, 0), whole=name in _WHOLE) for name in columns], cells
+    )
 
 
 def show_columns(

@@ -19,12 +19,14 @@ _LEAST_CUT = 8  # cells below which no column is cut
 class Column(NamedTuple):
     """A column of a table. Those with the highest ``expendable`` are left out first, 0 never.
 
-    ``figure`` aligns its cells to the right.
+    ``figure`` aligns its cells to the right. ``whole``: it is cut after all others, for what is
+    cut cannot be typed.
     """
 
     title: str
     expendable: int = 0
     figure: bool = False
+    whole: bool = False
 
 
 class Table(NamedTuple):
@@ -48,11 +50,13 @@ def fitted(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int)
     }
     last = kept[-1]
     while _sum(_with_least(widest, kept, last)) > width:
-        expendable = [index for index in kept if columns[index].expendable and index != last]
+        # The last one is cut rather than left out, where that is of use.
+        expendable = [i for i in kept if columns[i].expendable > (1 if i == last else 0)]
         if not expendable:
             break
         kept.remove(max(expendable, key=lambda index: (columns[index].expendable, index)))
-    widths = _narrowed([widest[index] for index in kept], width)
+    whole = [columns[index].whole for index in kept]
+    widths = _narrowed([widest[index] for index in kept], whole, width)
     cut = [[cut_to(row[i], w) for i, w in zip(kept, widths, strict=True)] for row in rows]
     return Table([columns[index] for index in kept], widths, cut)
 
@@ -93,12 +97,21 @@ def _with_least(widest: dict[int, int], kept: Sequence[int], last: int) -> list[
     return [min(widest[i], _LEAST_TEXT) if i == last else widest[i] for i in kept]
 
 
-def _narrowed(widths: list[int], width: int) -> list[int]:
-    """Return ``widths`` with the last column cut first, then always the widest one."""
+def _narrowed(widths: list[int], whole: Sequence[bool], width: int) -> list[int]:
+    """Return ``widths`` with the last column cut first, then always the widest one.
+
+    Those that are to stay whole are cut when all others are as narrow as they may be.
+    """
     excess = _sum(widths) - width
     if excess <= 0:
         return widths
-    widths[-1] -= min(excess, max(0, widths[-1] - _LEAST_TEXT))
-    while _sum(widths) > width and max(widths) > _LEAST_CUT:
-        widths[widths.index(max(widths))] -= 1
+    if not whole[-1]:
+        widths[-1] -= min(excess, max(0, widths[-1] - _LEAST_TEXT))
+    for spared in (True, False):
+        chosen = [index for index, each in enumerate(whole) if not (spared and each)]
+        while _sum(widths) > width and chosen:
+            widest = max(chosen, key=lambda index: widths[index])
+            if widths[widest] <= _LEAST_CUT:
+                break
+            widths[widest] -= 1
     return widths

@@ -23,6 +23,32 @@ def test_findings_are_grouped_and_say_what_cures_them(capsys: pytest.CaptureFixt
     ]
 
 
+def test_on_a_terminal_words_stay_whole_and_many_alike_are_few(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    many = [
+        Finding(
+            "accounts.failed",
+            Severity.ERROR,
+            f"irc:a{n} " + "has failed again " * 6,
+            None,
+            "x" * 99,
+        )
+        for n in range(80)
+    ]
+    show_findings(many, 34)
+    assert capsys.readouterr().out.count("[accounts.failed]") == 80
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    show_findings(many, 34)
+    lines = capsys.readouterr().out.splitlines()
+    assert sum("[accounts.failed]" in line for line in lines) == 5
+    assert lines[-2].startswith("  … and 75 more of accounts.failed; `trunkline")
+    assert lines[-1] == "34 checks: 80 errors"
+    for line in lines:
+        assert len(line) <= 60 or line.startswith(("    cure: x", "  … and"))
+
+
 def test_nothing_is_said_to_be_well_only_then() -> None:
     assert summary([], 34) == "34 checks: all is well"
     assert summary([FIXED], 34) == "34 checks: 1 fixed"

@@ -77,3 +77,18 @@ def test_a_cut_text_fits_and_is_marked(text: str, width: int) -> None:
 def test_wide_characters_take_two_cells() -> None:
     assert cells_of("世界") == 4
     assert cut_to("世界你好", 5) == "世界…"
+
+
+def test_what_is_typed_elsewhere_is_cut_last() -> None:
+    columns = [Column("id", whole=True), Column("name"), Column("text", 1)]
+    row = ["0123456789abcdef", "a name of some length", "a text of some length"]
+    table = fitted(columns, [row], 40)
+    assert table.rows[0][0] == row[0]
+    assert table.rows[0][1].endswith("…")
+    narrow = fitted(columns, [row], 24)
+    assert narrow.rows[0][0].endswith("…")  # nothing else is left to cut
+
+
+def test_the_last_column_is_left_out_where_it_matters_less_than_what_is_typed() -> None:
+    columns = [Column("id", whole=True), Column("roles", 3)]
+    assert [each.title for each in fitted(columns, [["x" * 20, "operator"]], 22).columns] == ["id"]
