@@ -17,6 +17,7 @@ from runtime.gateway.accounts.account_calls import AN_OBJECT
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import AccountCall, Repeat, method
 from runtime.gateway.conversations.origins import chat_in
+from runtime.gateway.conversations.presentations import presented
 from runtime.gateway.methods.request_parts import file_named
 from runtime.gateway.methods.send import SEND_SECONDS, delivery, mirrored_in
 from runtime.gateway.parts import GatewayParts
@@ -42,7 +43,7 @@ OF_SEND = ("markup", "buttons", "poll", "silent")  # fields of ``Outbound`` as t
 COMMON = frozenset({*CHAT, *MESSAGE, *THREAD, "accountId", "channel"})
 # Those of ``send`` that have no meaning here are accepted and ignored there too.
 HINTS = frozenset({"bestEffort", "gifPlayback", "forceDocument", "asVoice", "filename"})
-SEND = COMMON | HINTS | {*TEXT, *MEDIA, *REPLY, *OF_SEND, "mediaUrls"}
+SEND = COMMON | HINTS | {*TEXT, *MEDIA, *REPLY, *OF_SEND, "mediaUrls", "presentation"}
 OTHERS = COMMON | {*TEXT, *BEFORE, *EMOJI, "remove", "limit", "markup"}
 POLL = COMMON | {*REPLY, "pollQuestion", "pollOption", "pollMulti", "silent"}
 POLL |= {"pollDurationHours", "pollDurationSeconds", "pollAnonymous", "pollPublic"}
@@ -94,7 +95,7 @@ def message_action(
         text = f"channel {params.channel} does not support action {params.action}"
         raise RemoteError(INVALID_REQUEST, text)
     if params.action == "send":
-        message = _outbound(params)
+        message = _outbound(params, accounts.channels[params.channel])
         _refuse_unsupported(message, accounts.channels[params.channel])
         named = None if params.session_key is UNSET else params.session_key
         return delivery(parts, key, message, _receipt, session=mirrored_in(parts, named))
@@ -151,8 +152,8 @@ def _act(key: str, params: MessageActionParams) -> AccountCall:
     return AccountCall(key, "action", payload, SEND_SECONDS, AN_OBJECT, lambda done: answer | done)
 
 
-def _outbound(params: MessageActionParams) -> Outbound:
-    inner = params.params
+def _outbound(params: MessageActionParams, channel: ChannelInfo) -> Outbound:
+    inner = _as_text_and_buttons(params.params, channel)
     urls = [url for name in MEDIA if (url := _text(inner, (name,)))]
     listed = inner.get("mediaUrls")
     urls += [url for url in listed if isinstance(url, str)] if isinstance(listed, list) else []
@@ -173,6 +174,21 @@ def _outbound(params: MessageActionParams) -> Outbound:
         **{name: inner[name] for name in OF_SEND if inner.get(name) is not None},
     }
     return _converted(message, Outbound)
+
+
+def _as_text_and_buttons(inner: dict[str, Any], channel: ChannelInfo) -> dict[str, Any]:
+    """Return the params of ``send`` with OpenClaw's presentation as what a message here has."""
+    if inner.get("presentation") in EMPTY:
+        return inner
+    try:
+        text, rows = presented(
+            inner["presentation"], buttons="buttons" in channel.can.get("can", ())
+        )
+    except msgspec.ValidationError as error:
+        text = f"invalid message.action params: presentation: {error}"
+        raise RemoteError(INVALID_REQUEST, text) from None
+    made = {"message": "\n\n".join(filter(None, (_text(inner, TEXT), text)))}
+    return inner | made | ({"buttons": [*(inner.get("buttons") or []), *rows]} if rows else {})
 
 
 def _poll(params: MessageActionParams) -> Outbound:

@@ -83,6 +83,24 @@ async def test_what_a_channel_can_take_beside_text_leaves_with_the_message() -> 
         assert calls[0][1] == {"to": "#room", "text": "x", "key": "k-1"} | more
 
 
+@pytest.mark.parametrize("also", [["buttons"], []], ids=["buttons", "none"])
+async def test_a_presentation_is_text_and_buttons_or_lines(also: list[str]) -> None:
+    async with gateway_rig() as rig:
+        can(rig, "send", also=also)
+        calls = await calls_of(rig)
+        client = await rig.client()
+        buttons = [{"label": "Yes", "value": "y"}]
+        card = {"blocks": [{"type": "buttons", "buttons": buttons}]}
+        inner = {"to": "#room", "message": "Choose:", "presentation": card}
+        await client.call("message.action", action("send", **inner))
+        made = (
+            {"text": "Choose:", "buttons": [[{"text": "Yes", "data": "y"}]]}
+            if also
+            else {"text": "Choose:\n\n- Yes"}
+        )
+        assert calls[0][1] == {"to": "#room", "key": "k-1"} | made
+
+
 # What `openclaw message` adds to every action, as recorded of OpenClaw 2026.9.6.
 SWITCHES = {"json": True, "dryRun": False, "verbose": False, "channel": "irc"}
 
@@ -211,6 +229,11 @@ async def test_an_action_reaches_the_account_whose_channel_can_do_it() -> None:
         (
             action("send", to="x", text="y", markup="html"),
             "invalid message.action params: Invalid enum value 'html' - at `$.markup`",
+        ),
+        (
+            action("send", to="x", presentation={"blocks": [{"type": "chart"}]}),
+            "invalid message.action params: presentation: Invalid enum value 'chart' - at"
+            " `$.blocks[0].type`",
         ),
         (action("send") | {"channel": "fax"}, "invalid message.action channel"),
         ({"channel": "irc"}, "invalid message.action params: must have required property 'action'"),
