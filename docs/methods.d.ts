@@ -536,7 +536,7 @@ export interface MethodParams {
   "sessions.compact": SessionsCompactParams;
   /** Make a session, or answer with the one that there is under the key; `message` is said in it, once under a key of the session's own. */
   "sessions.create": SessionsCreateParams;
-  /** Delete a session with its transcript, which is kept nowhere else; its runs are ended. */
+  /** Delete a session with its transcript, which is kept nowhere else; its runs are ended. Without `archivedOnly` that needs `operator.admin`. */
   "sessions.delete": SessionsDeleteParams;
   /** Answer with the row of a session, `null` for one that there is not. */
   "sessions.describe": SessionsDescribeParams;
@@ -548,7 +548,7 @@ export interface MethodParams {
   "sessions.messages.subscribe": SessionKeyParams;
   /** Send this client `session.message` of one session no more. */
   "sessions.messages.unsubscribe": SessionKeyParams;
-  /** Change a session, which is made where there is none. `null` clears a field. `model` and `thinkingLevel` are asked for in its turns, as far as the agent's kind knows them; `ignored` (ours) names fields that are kept and have no effect. */
+  /** Change a session, which is made where there is none. `null` clears a field. `model` and `thinkingLevel` are asked for in its turns, as far as the agent's kind knows them; `ignored` (ours) names fields that are kept and have no effect. What decides more than label, model, thinking, `fastMode`, `archived` and `pinned` needs `operator.admin`. */
   "sessions.patch": SessionsPatchParams;
   /** Answer with the last words of some sessions. */
   "sessions.preview": SessionsPreviewParams;

@@ -225,13 +225,14 @@ def refusal(name: str, role: str, protocol: int, scopes: tuple[str, ...] = (ADMI
     if role == NODE or (entry is not None and role not in entry.roles):
         return RemoteError(INVALID_REQUEST, f"unauthorized role: {role}")
     if entry is not None:
-        return _missing(entry.scope, protocol)
+        return missing_scope(entry.scope, protocol)
     if protocol < 4 and role == OPERATOR and not covers(scopes, ADMIN):
-        return _missing(ADMIN, protocol)
+        return missing_scope(ADMIN, protocol)
     return RemoteError(INVALID_REQUEST, f"unknown method: {name[:128]}")
 
 
-def _missing(scope: str | None, protocol: int) -> RemoteError:
+def missing_scope(scope: str | None, protocol: int) -> RemoteError:
+    """Return the error for who lacks a scope, as each protocol has it."""
     text = f"missing scope: {scope}"
     if protocol < 4:
         return RemoteError(INVALID_REQUEST, text)

@@ -12,7 +12,7 @@ from ipc.frames.requests import Params
 from ipc.frames.words import INVALID_REQUEST, agent_key
 from runtime.gateway.access.scopes import ADMIN, READ, WRITE
 from runtime.gateway.clients.client import ConnectedClient
-from runtime.gateway.clients.method_table import Repeat, method
+from runtime.gateway.clients.method_table import Repeat, method, missing_scope
 from runtime.gateway.conversations.catalogs import model_in
 from runtime.gateway.conversations.history_views import MAX_CHARS, history_page, preview_items
 from runtime.gateway.conversations.session_keys import main_key
@@ -32,6 +32,7 @@ PREVIEW_ENTRIES = 50  # of which the last words are taken
 MAX_KEYS = 64
 FIRST_ENTRIES = 1
 IDLE = SETTINGS - {"model", "thinkingLevel", "sendPolicy"}  # settings without effect
+FOR_ADMINS = SETTINGS - {"model", "thinkingLevel", "fastMode"}  # as OpenClaw draws the line
 ThinkingLevel = Literal[
     "off", "minimal", "low", "medium", "high", "xhigh", "adaptive", "max", "ultra"
 ]
@@ -239,14 +240,19 @@ async def sessions_preview(
     return {"ts": now_ms(), "previews": previews}
 
 
-@method("sessions.patch", ADMIN, SessionsPatchParams)
+@method("sessions.patch", WRITE, SessionsPatchParams)
 async def sessions_patch(
     parts: GatewayParts, client: ConnectedClient, params: SessionsPatchParams
 ) -> Any:
     """Change a session, which is made where there is none. `null` clears a field. `model` and
     `thinkingLevel` are asked for in its turns, as far as the agent's kind knows them; `ignored`
-    (ours) names fields that are kept and have no effect.
+    (ours) names fields that are kept and have no effect. What decides more than label, model,
+    thinking, `fastMode`, `archived` and `pinned` needs `operator.admin`.
     """
+    names = list(zip(params.__struct_fields__, params.__struct_encode_fields__, strict=True))
+    given = {wire for name, wire in names if getattr(params, name) is not UNSET}
+    if given & FOR_ADMINS and not client.covers(ADMIN):
+        raise missing_scope(ADMIN, client.protocol)
     key = parts.asking.answered_key(params.key, params.agent_id)
     if params.archived is True and key == main_key(key.split(":")[1]):
         raise RemoteError(INVALID_REQUEST, "Cannot archive an agent's main session.")
@@ -262,8 +268,7 @@ async def sessions_patch(
     conversation.session = session
     await parts.asking.store_session(session)
     parts.broadcast.sessions.changed(session, reason="patch")
-    names = zip(params.__struct_fields__, params.__struct_encode_fields__, strict=True)
-    idle = [wire for name, wire in names if wire in IDLE and getattr(params, name) is not UNSET]
+    idle = [wire for _, wire in names if wire in IDLE & given]
     answer = {"ok": True, "path": str(parts.boot.state_dir), **changed_session(parts, session)}
     return answer | ({"ignored": idle} if idle else {})
 
@@ -279,11 +284,15 @@ async def sessions_reset(
     return {"ok": True, **changed_session(parts, session)}
 
 
-@method("sessions.delete", ADMIN, SessionsDeleteParams)
+@method("sessions.delete", WRITE, SessionsDeleteParams)
 async def sessions_delete(
     parts: GatewayParts, client: ConnectedClient, params: SessionsDeleteParams
 ) -> Any:
-    """Delete a session with its transcript, which is kept nowhere else; its runs are ended."""
+    """Delete a session with its transcript, which is kept nowhere else; its runs are ended. Without
+    `archivedOnly` that needs `operator.admin`.
+    """
+    if not params.archived_only and not client.covers(ADMIN):
+        raise missing_scope(ADMIN, client.protocol)
     key = parts.asking.key_in(params.key, params.agent_id)
     journal = await parts.asking.journal()
     session = await journal.session(key)

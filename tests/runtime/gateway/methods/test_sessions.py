@@ -145,6 +145,30 @@ async def test_a_session_is_archived_and_deleted_as_it_was_listed() -> None:
         assert gone["deleted"] is True
 
 
+async def test_who_may_write_archives_and_deletes_what_is_archived() -> None:
+    async with gateway_rig(agents="echo") as rig:
+        await echo_agent(rig)
+        admin = await rig.client()
+        await talked(admin)
+        client = await rig.client(scopes=["operator.read", "operator.write"])
+        allowed: list[Any] = [
+            {"label": "x", "pinned": True},
+            {"model": "m", "thinkingLevel": "low"},
+        ]
+        for params in allowed:
+            assert (await client.call("sessions.patch", {"key": KEY} | params))["ok"] is True
+        denied: list[Any] = [{"sendPolicy": "deny"}, {"label": "y", "elevatedLevel": None}]
+        for params in denied:
+            said = await refused(client, "sessions.patch", {"key": KEY} | params)
+            assert said == "missing scope: operator.admin"
+        said = await refused(client, "sessions.delete", {"key": KEY})
+        assert said == "missing scope: operator.admin"
+        archived = await client.call("sessions.patch", {"key": KEY, "archived": True})
+        assert archived["entry"]["label"] == "x", "what was refused has changed nothing"
+        gone = await client.call("sessions.delete", {"key": KEY, "archivedOnly": True})
+        assert gone["deleted"] is True
+
+
 async def test_a_main_session_is_known_and_stays() -> None:
     async with gateway_rig(agents="echo") as rig:
         client = await rig.client()
