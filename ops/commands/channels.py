@@ -228,6 +228,9 @@ def holds(*, keys: Keys = None, options: LocalOptions) -> None:
     if options.json:
         show_json({"holds": held})
         return
+    if not held:
+        print("none")
+        return
     on_disk = {True: "yes", False: "no: forgotten at the next start"}
     table = [
         (key, moment(hold["at"]), on_disk[hold.get("persisted", True)], hold.get("reason"))

@@ -59,7 +59,8 @@ def validate(*, options: LocalOptions) -> None:
         return
     for warning in warnings:
         print(clean(f"warning: {warning}"))
-    print(clean(f"{found.path} is fine: {len(found.accounts)} accounts"))
+    count = len(found.accounts)
+    print(clean(f"{found.path} is fine: {count} account{'' if count == 1 else 's'}"))
 
 
 @command(app, "reload")

@@ -30,13 +30,15 @@ COLUMNS = {
 @command(app, "list")
 def list_(*, account: Account = None, limit: Limit = 100, options: RuntimeOptions) -> None:
     """Show the messages that were given up, the oldest first."""
+    from ops.output.text import age
+
     params = {"limit": limit} | ({"account": account} if account else {})
     answer = call_gateway(options, "deadletters.list", params)
     if options.json:
         show_json(answer)
         return
     now = time.time() * 1000
-    rows = [{**row, "age": _age(now - row["at"])} for row in answer["letters"]]
+    rows = [{**row, "age": age((now - row["at"]) / 1000)} for row in answer["letters"]]
     show_fields(rows, COLUMNS)
 
 
@@ -56,10 +58,3 @@ def retry(*, letter: Letter, options: RuntimeOptions) -> None:
 def discard(*, letter: Letter, options: RuntimeOptions) -> None:
     """Give it up for good."""
     call_and_show(options, "deadletters.discard", {"id": letter}, "discarded")
-
-
-def _age(milliseconds: float) -> str:
-    minutes = max(0, int(milliseconds // 60_000))
-    if minutes < 60:
-        return f"{minutes} min"
-    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} d"

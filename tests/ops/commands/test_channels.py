@@ -39,6 +39,9 @@ async def test_events_and_holds_are_tables(state: Path) -> None:
         held["irc:libera"]["persisted"] = False
         unsaved = await trunkline(state, "channels", "holds", "irc")
         unknown = await trunkline(state, "channels", "holds", "nope:x")
+        held.clear()
+        nothing = await trunkline(state, "channels", "holds")
+    assert nothing.out == "none\n"
     unknown.complains(ExitCode.ERROR, "known: local:demo, irc:libera")
     assert "no: forgotten at the next start" in unsaved.out
     assert "forgotten" not in holds.out
