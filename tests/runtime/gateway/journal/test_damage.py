@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -26,8 +27,8 @@ def test_what_is_no_error_of_sqlite_is_no_damage(error: Exception) -> None:
 
 
 def test_a_file_of_something_else_is_damage() -> None:
-    database = sqlite3.connect(":memory:")
-    database.deserialize(b"no database" * 1000)
-    with pytest.raises(sqlite3.DatabaseError) as found:
-        database.execute("SELECT 1 FROM sqlite_schema")
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.deserialize(b"no database" * 1000)
+        with pytest.raises(sqlite3.DatabaseError) as found:
+            database.execute("SELECT 1 FROM sqlite_schema")
     assert is_damage(found.value)
