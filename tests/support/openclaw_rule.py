@@ -1,7 +1,7 @@
 """Decides whom OpenClaw answers. Pure.
 
-Telegram's part follows the code of 2026.9.6. That release has no code of the other three: their
-parts follow its documentation, and published sources of other versions.
+It follows the code of OpenClaw 2026.9.6, and of its packages for Discord and Slack 2026.9.6 and for
+IRC 2026.9.5, with what older ones have as well (``allow``, lists of rooms by their names).
 
 Where it is not sure, the model admits: a test that asks whom it refuses then asks for less.
 """
@@ -48,9 +48,9 @@ def _merged(channel: str, section: Mapping[str, Any], account: str) -> dict[str,
 
 
 def _direct(channel: str, fields: Mapping[str, Any], words: Words) -> bool:
-    policy = fields.get("dmPolicy", "pairing")
-    if policy in ("disabled", "open"):
-        return bool(policy == "open")
+    if fields.get("dmPolicy", "pairing") == "disabled":
+        return False
+    # Also under "open", which is open with "*" in the list alone.
     return _listed(fields, fields.get("allowFrom", ()), words)
 
 
