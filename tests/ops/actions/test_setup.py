@@ -46,6 +46,7 @@ async def test_ctrl_c_leaves_nothing(state: Path) -> None:
         await screen.shows("botToken: ")
         screen.types(f"{SECRET}\n")
         await screen.shows("botToken is no token of a bot")
+        await screen.shows("botToken: ")  # what is typed before a hidden prompt is thrown away
         screen.types("123456:AAF2\n")
         await screen.shows("[as it is]: ")
         screen.types("\n")
@@ -84,12 +85,13 @@ async def test_an_account_that_runs_from_nothing(state: Path) -> None:
                 ("Choose [telegram]: ", "webhook"),
                 ("Name of the account [main]: ", "shop"),
                 ("secret (Enter: as it is): ", "hush"),
-                ("secret must", OTHER),
+                ("secret (Enter: as it is): ", OTHER),
                 ("channels restart webhook:shop", "y"),
             ):
                 await screen.shows(shown)
                 screen.types(f"{typed}\n")
             assert await screen.ends() == ExitCode.OK
+        assert "secret must" in screen.text
         assert written(hidden) == f"{OTHER}\n"
     finally:
         assert (await trunkline(state, "down")).code == ExitCode.OK
