@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 VARIABLE = "TRUNKLINE_OPENCLAW"
-PATIENCE = 120.0  # seconds; one start of the command line takes 2 to 6
-PLUGIN = (
-    Path(__file__).parent / "plugin"
-)  # makes channels of irc and telegram, which the gateway has
+PATIENCE = 300.0  # seconds; one start of the command line takes 2 to 6, and some run beside others
+PLUGIN = Path(__file__).parent / "plugin"  # makes channels of those that the gateway has
+CHANNELS = ("irc", "telegram", "local", "webhook", "discord")
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class Openclaw:
     def configure(self) -> None:
         """Write the configuration: our plugin, without which it asks no gateway for a channel."""
         config = {
-            "channels": {"irc": {"enabled": True}, "telegram": {"enabled": True}},
+            "channels": {channel: {"enabled": True} for channel in CHANNELS},
             "plugins": {
                 "load": {"paths": [str(PLUGIN)]},
                 "allow": ["trunkline-channels"],

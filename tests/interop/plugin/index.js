@@ -2,7 +2,15 @@
 // before anything else; OpenClaw's own for IRC would connect to IRC itself, from the command line.
 // This one leaves every action to the gateway, as the one for Telegram does.
 
-const ACTIONS = ["send", "read", "react", "edit", "delete", "poll"];
+const ACTIONS = ["send", "read", "react", "edit", "delete", "poll", "pin"];
+
+const CHANNELS = [
+  ["irc", "IRC", "libera"],
+  ["telegram", "Telegram", "bot1"],
+  ["local", "Local", "desk"],
+  ["webhook", "Webhook", "ci"],
+  ["discord", "Discord", "bot1"],
+];
 
 const account = (id) => ({ accountId: id ?? "default", enabled: true, configured: true });
 
@@ -43,9 +51,10 @@ const channel = (id, label, accountId) => ({
 export default {
   id: "trunkline-channels",
   name: "Channels by way of the gateway",
-  description: "Leaves IRC and Telegram to the gateway.",
+  description: "Leaves its channels to the gateway.",
   register: (api) => {
-    api.registerChannel({ plugin: channel("irc", "IRC", "libera") });
-    api.registerChannel({ plugin: channel("telegram", "Telegram", "bot1") });
+    for (const [id, label, accountId] of CHANNELS) {
+      api.registerChannel({ plugin: channel(id, label, accountId) });
+    }
   },
 };
