@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,31 +12,11 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.interop.agent_daemon import talking_daemon
 from tests.interop.openclaw import PATIENCE, Answer, Openclaw
 from tests.support.daemon import TOKEN, Daemon
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600)]
-
-# It answers with what is said in the last line of the prompt, or does what that is the name of.
-PROGRAM = """
-import json, sys, time
-said = sys.stdin.read().strip().splitlines()[-1]
-tell = lambda **event: print(json.dumps(event), flush=True)
-if said == "fail":
-    sys.exit(65)
-if said == "tool":
-    tell(type="toolCall", id="call_1", name="clock", arguments={"zone": "Europe/Rome"})
-    tell(type="toolResult", id="call_1", output="09:30")
-if said == "slow":
-    for number in range(2400):
-        tell(type="delta", text=f"word{number} ")
-        time.sleep(0.05)
-tell(type="delta", text="said: ")
-tell(type="delta", text=said)
-tell(type="final", usage={"input": 20, "output": 6}, model="own-1")
-"""
-MAIN = {"kind": "command", "command": [sys.executable, "-c", PROGRAM], "output": "jsonl"}
-CONFIG = {"agents": {"default": "main", "entries": {"main": MAIN}}, "channels": {}}
 
 
 def good(answer: Answer) -> Answer:
@@ -47,13 +26,9 @@ def good(answer: Answer) -> Answer:
 
 @pytest.fixture(scope="module")
 def talking(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Iterator[Daemon]:
-    """A daemon whose agent is the program above."""
-    daemon = Daemon(tmp_path_factory.mktemp("daemon"), CONFIG)
-    try:
-        asyncio.run(daemon.start())
+    """A daemon whose agent is a program."""
+    with talking_daemon(tmp_path_factory.mktemp("daemon")) as daemon:
         yield daemon
-    finally:
-        asyncio.run(daemon.__aexit__())
 
 
 @pytest.fixture(scope="module")
