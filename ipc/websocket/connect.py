@@ -282,6 +282,6 @@ def _failure(
 
 
 def _explained(body: bytes | bytearray) -> str:
-    """Return the sentence with which a gateway explains its HTTP answer; nothing for a page."""
-    text = bytes(body[:400]).decode(errors="replace").strip()
+    """Return the first line by which a gateway explains its HTTP answer; nothing for a page."""
+    text = bytes(body[:400]).decode(errors="replace").strip().partition("\n")[0]
     return f": {text}" if text and text.isprintable() and not text.startswith("<") else ""

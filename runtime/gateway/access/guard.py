@@ -26,7 +26,7 @@ class AccessGuard:
 
     def __init__(self, config: GatewayConfig, session_token: str, now: Callable[[], float]) -> None:
         auth = config.auth
-        self.hosts = HostRules(config.bind, config.allowed_origins, config.public_url)
+        self.hosts = HostRules(config.bind, config.allowed_origins, config.public_url, config.port)
         self.secrets = Secrets(
             session_token,
             None if auth.token is None else reveal(auth.token),

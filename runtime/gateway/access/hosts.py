@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from runtime.config.gateway_rules import is_local
+from runtime.config.places import DEFAULT_PORT
 
 # Requests below these paths carry a proof of their own (a signature, a hook's token, a ticket),
 # come from servers and pages under any name, and open no session of a browser. Never an upgrade to
@@ -85,9 +86,14 @@ class HostRules:
     """The names under which one gateway may be reached, and the pages that may use it."""
 
     def __init__(
-        self, bind: str, allowed_origins: Iterable[str] = (), public_url: str | None = None
+        self,
+        bind: str,
+        allowed_origins: Iterable[str] = (),
+        public_url: str | None = None,
+        port: int = DEFAULT_PORT,
     ) -> None:
         allowed = list(allowed_origins)
+        self._port = port
         self._strict = is_local(bind)
         self._any = ANY in allowed
         self._opaque = OPAQUE & {each.lower() for each in allowed}
@@ -122,9 +128,12 @@ class HostRules:
         if head.path.startswith(EXEMPT) and not head.upgrade:
             return None
         if self._strict and not (self._any or self.is_own(host)):
-            return HeadRefusal(403, _not_ours(host))
+            return HeadRefusal(403, _not_ours(host, self._port))
         if not head.upgrade and not self.allows(origin, host):
-            text = f"origin {_shown(origin or '')} not allowed; add it to gateway.allowedOrigins"
+            text = (
+                f"origin {_shown(origin or '')} not allowed; where the page is yours, add it to"
+                " gateway.allowedOrigins on the gateway's host"
+            )
             return HeadRefusal(403, text)
         return None
 
@@ -160,11 +169,20 @@ class HostRules:
         return found is not None and found[0] in self._names
 
 
-def _not_ours(host: str) -> str:
-    return (
-        f"Host {_shown(host)} is no address of this gateway, which listens on loopback: use"
-        " localhost or 127.0.0.1, or set gateway.publicUrl to the address that clients use"
-    )
+def _not_ours(host: str, port: int) -> str:
+    """Return what is wrong with a Host, and below it the cures."""
+    return f"""\
+Host {_shown(host)} is no address of this gateway, which listens on loopback: use localhost or \
+127.0.0.1, or set gateway.publicUrl to the address that clients use
+
+From another computer: make a tunnel there, then open the address in the second line.
+    ssh -L {port}:127.0.0.1:{port} HOST
+    http://127.0.0.1:{port}/
+
+Through a proxy, or under a name of your own: name that address on the gateway's host, as
+gateway.publicUrl, or that of another page that uses the gateway in gateway.allowedOrigins.
+    trunkline config patch '{{gateway: {{publicUrl: "https://NAME"}}}}'
+"""
 
 
 def _shown(text: str) -> str:

@@ -220,3 +220,16 @@ async def test_the_public_address_is_let_in() -> None:
         async with asyncio.timeout(PATIENCE):
             assert b" 101 " in await reader.readline()
         writer.close()
+
+
+def test_the_refusal_of_a_foreign_name_names_what_helps() -> None:
+    rules = HostRules("loopback", port=4711)
+    refusal = rules.refuse(RequestHead("/", ("bot.example:4711",), ()))
+    assert refusal is not None
+    for cure in (
+        "ssh -L 4711:127.0.0.1:4711 HOST",
+        "http://127.0.0.1:4711/",
+        "gateway.publicUrl",
+        "gateway.allowedOrigins",
+    ):
+        assert cure in refusal.text
