@@ -36,6 +36,12 @@ class AccountParams(Params):
     account: Key
 
 
+class NoteParams(AccountParams):
+    """What is entered into the history of an account; who has done it stands in the request."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=500)]
+
+
 class AccountsParams(Params):
     """Keys, bare channel names, or ``*``."""
 

@@ -16,11 +16,13 @@ class Hold(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """A manual stop that is kept on disk; ``at`` is epoch milliseconds.
 
     ``unknown``: whether there was one cannot be known any more, so the account waits for a person.
+    ``by``: who made it, as far as that is known.
     """
 
     at: int
     reason: str | None = None
     unknown: bool = False
+    by: str | None = None
 
 
 RESTART_REASONS = (

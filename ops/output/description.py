@@ -99,10 +99,15 @@ def _size(size_bytes: int | None) -> str:
     return mebibytes(size_bytes) or "no"
 
 
+def _told(event: dict[str, Any]) -> str | None:
+    """Return what an event says, and who has asked for it."""
+    text, by = event.get("text"), event.get("by")
+    return f"{text or 'asked for'} (by {by})" if by else text
+
+
 def show_events(events: Sequence[dict[str, Any]]) -> None:
     """Print the history of an account, the oldest first."""
     rows = [
-        (moment(e["at"]), e["incarnation"], e["phase"], e.get("cause"), e.get("text"))
-        for e in events
+        (moment(e["at"]), e["incarnation"], e["phase"], e.get("cause"), _told(e)) for e in events
     ]
     show_table(("time", "incarnation", "phase", "cause", "text"), rows)

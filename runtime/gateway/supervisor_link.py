@@ -44,20 +44,27 @@ class SupervisorLink:
         """Fail every request that waits for an answer, because the gateway ends."""
         self._calls.fail_all()
 
-    async def ask(self, method: str, params: Any, seconds: float = ASK_SECONDS) -> Any:
+    async def ask(
+        self, method: str, params: Any, seconds: float = ASK_SECONDS, by: str | None = None
+    ) -> Any:
         """Return the supervisor's answer as JSON data; raises as ``ask_raw``."""
-        return msgspec.json.decode(await self.ask_raw(method, params, seconds))
+        return msgspec.json.decode(await self.ask_raw(method, params, seconds, by))
 
-    async def ask_raw(self, method: str, params: Any, seconds: float = ASK_SECONDS) -> msgspec.Raw:
+    async def ask_raw(
+        self, method: str, params: Any, seconds: float = ASK_SECONDS, by: str | None = None
+    ) -> msgspec.Raw:
         """Return the supervisor's answer as its JSON text, so that a large one passes unread.
 
-        Raises ``RemoteError`` for its refusal or its absence, ``CallTimeout``, ``PeerGone``.
+        ``by`` is the person for whom it is asked. Raises ``RemoteError`` for its refusal or its
+        absence, ``CallTimeout``, ``PeerGone``.
         """
         if self.client is None:
             text = f"{method}: the supervisor is not connected"
             raise RemoteError(UNAVAILABLE, text, retryable=True)
         number, future = self._calls.start(_SUPERVISOR, seconds, method)
         request = {"id": number, "method": method, "params": params}
+        if by is not None:
+            request["by"] = by
         self.client.send_unnumbered("supervisor.request", request)
         return await self._calls.answer(number, future)
 

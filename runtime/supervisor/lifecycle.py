@@ -122,33 +122,38 @@ class State(msgspec.Struct, frozen=True):
 class Start(msgspec.Struct, frozen=True):
     """Be up. An operator's start forgives all failures; an automatic one none.
 
-    ``reason`` is for the history: why an automatic one does not wait.
+    ``reason`` and ``by`` are for the history: why an automatic one does not wait, and who asked.
     """
 
     automatic: bool = False
     reason: str | None = None
+    by: str | None = None
 
 
 class Restart(msgspec.Struct, frozen=True):
     """Go down and come back at once; no failure is counted.
 
-    ``why`` is the word under which it is counted.
+    ``why`` is the word under which it is counted; ``by`` who asked, for the history.
     """
 
     automatic: bool = False
     reason: str | None = None
     why: str = OPERATOR
+    by: str | None = None
 
 
 class Stop(msgspec.Struct, frozen=True):
-    """Be down, and stay down."""
+    """Be down, and stay down. ``by``: who asked, for the history."""
 
     cause: str = HELD
     reason: str | None = None
+    by: str | None = None
 
 
 class Reset(msgspec.Struct, frozen=True):
-    """Forgive all failures; nothing else changes."""
+    """Forgive all failures; nothing else changes. ``by``: who asked, for the history."""
+
+    by: str | None = None
 
 
 class Spawned(msgspec.Struct, frozen=True):

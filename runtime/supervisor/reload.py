@@ -48,11 +48,13 @@ async def reread(parts: Parts, *, asked: bool = True) -> dict[str, Any]:
     return take_over(parts, loaded, asked=asked)
 
 
-def take_over(parts: Parts, loaded: Loaded, *, asked: bool = True) -> dict[str, Any]:
+def take_over(
+    parts: Parts, loaded: Loaded, *, asked: bool = True, by: str | None = None
+) -> dict[str, Any]:
     """Put ``loaded`` in force; return what it changed, as JSON data.
 
-    ``asked``: a person wants it, the file need not have changed. Raises ``RemoteError`` when the
-    supervisor is ending.
+    ``asked``: a person wants it, the file need not have changed; ``by``: who that is. Raises
+    ``RemoteError`` when the supervisor is ending.
     """
     if parts.shutdown.begun:
         raise RemoteError(UNAVAILABLE, "the supervisor is stopping")
@@ -66,12 +68,12 @@ def take_over(parts: Parts, loaded: Loaded, *, asked: bool = True) -> dict[str, 
     parts.launcher.withhold(referenced(loaded.raw))  # before anything is started
     parts.channel_zygotes.forget(parts.launcher.withheld)
     configuration.log_warnings()
-    difference = _change_accounts(parts, old, loaded)
+    difference = _change_accounts(parts, old, loaded, by)
     parts.reports.common()
     changed = loaded.revision != old.revision
     gateway = parts.reconfiguration.apply(asked=asked, changed=changed)
     done = {"revision": loaded.revision, "gateway": gateway, **asdict(difference)}
-    log.info("configuration", **done)
+    log.info("configuration", **done, **({"by": by} if by else {}))
     parts.notifier.ready(summary(parts))
     return {**done, "warnings": [*configuration.warnings, *pending(parts)]}
 
@@ -86,13 +88,13 @@ def foresee(parts: Parts, loaded: Loaded) -> dict[str, Any]:
     return {**asdict(difference), "gateway": need.name.lower()}
 
 
-def _change_accounts(parts: Parts, old: Loaded, new: Loaded) -> Difference:
+def _change_accounts(parts: Parts, old: Loaded, new: Loaded, by: str | None) -> Difference:
     preloading = plan(new.workers.values())
     if preloading.base != plan(old.workers.values()).base:  # before what needs it is started
         parts.background.start("replacing the zygote", parts.zygote.replace(preloading.base))
     parts.channel_zygotes.take_over(preloading)
     _change_thresholds(parts, new.config)
-    difference = parts.roster.replace(new.workers)
+    difference = parts.roster.replace(new.workers, by)
     if _thresholds(new.config) != _thresholds(old.config):  # which are every worker's
         difference = _with_all_changed(difference, new)
     parts.roster.apply_limits(parts.launcher.limit)

@@ -252,7 +252,9 @@ class Supervisor:
             logs=logs,
             boot=lambda incarnation, token: status.gateway_boot(self.parts, incarnation, token),
             reporter=reports,
-            answer=lambda method, params: dispatch(self.parts, method, params, remote=True),
+            answer=lambda method, params, by: dispatch(
+                self.parts, method, params, remote=True, by=by
+            ),
             respawn=lambda reason: self.parts.gateway.respawn(reason),
         )
         return GatewayFactory(context, places.state_dir)

@@ -27,7 +27,7 @@ class Silent:
         pass
 
 
-async def answer(method: str, params: Any) -> Any:
+async def answer(method: str, params: Any, by: str | None) -> Any:
     return {}
 
 

@@ -93,7 +93,7 @@ class GatewayContextRig:
             canvas=self.canvas,
         )
 
-    async def _answer(self, method: str, params: Any) -> Any:
+    async def _answer(self, method: str, params: Any, by: str | None = None) -> Any:
         return {}
 
 

@@ -276,7 +276,7 @@ class PartsRig:
             logs=cast(Any, self.logs),
             boot=lambda incarnation, token: status.gateway_boot(self.parts, incarnation, token),
             reporter=reports,
-            answer=lambda name, params: dispatch(self.parts, name, params, remote=True),
+            answer=lambda name, params, by: dispatch(self.parts, name, params, remote=True, by=by),
             respawn=lambda reason: self.parts.gateway.respawn(reason),
         )
         return GatewayFactory(context, places.state_dir)

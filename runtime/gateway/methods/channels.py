@@ -19,6 +19,7 @@ from runtime.gateway.access.scopes import ADMIN, READ
 from runtime.gateway.accounts.account_calls import AN_OBJECT, ANYTHING, AccountCalls, read_answer
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, method
+from runtime.gateway.methods.asking import note, record
 from runtime.gateway.parts import GatewayParts
 
 LOGOUT_SECONDS = 30.0
@@ -63,7 +64,7 @@ async def channels_start(
     parts: GatewayParts, client: ConnectedClient, params: ChannelTargetParams
 ) -> Any:
     """Start an account at once, even in a backoff, and release its hold."""
-    row, answer = await _ask(parts, "channels.start", params)
+    row, answer = await _ask(parts, client, "channels.start", params)
     return answer | {"started": _runs(row), "outcome": _outcome(row)}
 
 
@@ -74,7 +75,7 @@ async def channels_stop(
     """Stop an account and hold it stopped over every restart. `persisted` is ours: false when
     the hold could not be saved.
     """
-    row, answer = await _ask(parts, "channels.stop", params)
+    row, answer = await _ask(parts, client, "channels.stop", params)
     answer["stopped"] = True
     if row.get("persisted") is False:
         answer["persisted"] = False
@@ -86,7 +87,7 @@ async def channels_restart(
     parts: GatewayParts, client: ConnectedClient, params: ChannelTargetParams
 ) -> Any:
     """Replace the account's process. ``incarnation`` is the one that ends."""
-    row, answer = await _ask(parts, "channels.restart", params)
+    row, answer = await _ask(parts, client, "channels.restart", params)
     if "incarnation" in row:
         answer["incarnation"] = row["incarnation"]
     return answer | {"restarted": _runs(row), "outcome": _outcome(row)}
@@ -107,6 +108,8 @@ async def channels_logout(
         text = f"channel {params.channel} does not support logout"
         raise RemoteError(INVALID_REQUEST, text) from None
     done = bool(read_answer(key, raw, AN_OBJECT).get("loggedOut"))
+    if done:
+        note(parts, client, key, "it was logged out")
     return {
         "channel": params.channel,
         "accountId": key.partition(":")[2],
@@ -162,13 +165,14 @@ async def _probe(calls: AccountCalls, key: str, seconds: float) -> dict[str, Any
 
 
 async def _ask(
-    parts: GatewayParts, verb: str, params: ChannelTargetParams
+    parts: GatewayParts, client: ConnectedClient, verb: str, params: ChannelTargetParams
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     key = parts.accounts.resolve_worker(verb, params.channel, params.account_id)
     request: dict[str, Any] = {"accounts": [key]}
     if params.reason is not None:
         request["reason"] = params.reason
-    result = await parts.supervisor.ask(verb, request)
+    by = record(parts, client, verb, **request)
+    result = await parts.supervisor.ask(verb, request, by=by)
     rows = result.get("results") if isinstance(result, dict) else None
     if not rows:
         raise RemoteError(UNAVAILABLE, f"{verb}: the supervisor gave no result")

@@ -15,6 +15,7 @@ from ipc.frames.requests import NoParams, PlaceParams, Text, ValidateParams, Wri
 from runtime.gateway.access.scopes import ADMIN, READ
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, method
+from runtime.gateway.methods.asking import ask_for
 from runtime.gateway.parts import GatewayParts
 
 CONFIG_SECONDS = 60.0  # checking thousands of accounts takes some
@@ -56,19 +57,19 @@ async def config_get(parts: GatewayParts, client: ConnectedClient, params: NoPar
 @method("config.set", ADMIN, WriteParams)
 async def config_set(parts: GatewayParts, client: ConnectedClient, params: WriteParams) -> Any:
     """Write the whole text, unless the file has changed since; what is redacted is kept."""
-    return await _write(parts, "config.set", params)
+    return await _write(parts, client, "config.set", params)
 
 
 @method("config.apply", ADMIN, ApplyParams)
 async def config_apply(parts: GatewayParts, client: ConnectedClient, params: ApplyParams) -> Any:
     """Write the whole text as `config.set` does; either way it is applied at once."""
-    return await _write(parts, "config.apply", params)
+    return await _write(parts, client, "config.apply", params)
 
 
 @method("config.patch", ADMIN, PatchParams)
 async def config_patch(parts: GatewayParts, client: ConnectedClient, params: PatchParams) -> Any:
     """Apply a merge patch to the text; what it does not name stays as written, comments too."""
-    return await _write(parts, "config.patch", params)
+    return await _write(parts, client, "config.patch", params)
 
 
 @method("config.validate", ADMIN, ValidateParams, ours=True, repeat=Repeat.ALWAYS)
@@ -79,7 +80,8 @@ async def config_validate(
     accounts and agents `added`, `removed` and `changed`, and whether the `gateway` does `nothing`,
     is to `restart` or to `move`. What those would refuse is refused alike; nothing is written.
     """
-    return await _write(parts, "config.validate", params, patch=params.patch)
+    given = _given(params) | {"patch": params.patch}
+    return await parts.supervisor.ask_raw("config.validate", given, CONFIG_SECONDS)
 
 
 @method("config.schema", READ, NoParams)
@@ -97,8 +99,12 @@ async def config_schema_lookup(
     return await parts.supervisor.ask_raw("config.schema.lookup", given, CONFIG_SECONDS)
 
 
-async def _write(parts: GatewayParts, name: str, params: WriteParams, **more: Any) -> Raw:
-    given: dict[str, Any] = {"raw": params.raw, **more}
-    if params.base_hash is not UNSET:
-        given["baseHash"] = params.base_hash
-    return await parts.supervisor.ask_raw(name, given, CONFIG_SECONDS)
+async def _write(
+    parts: GatewayParts, client: ConnectedClient, name: str, params: WriteParams
+) -> Raw:
+    return await ask_for(parts, client, name, _given(params), CONFIG_SECONDS)
+
+
+def _given(params: WriteParams) -> dict[str, Any]:
+    base = {} if params.base_hash is UNSET else {"baseHash": params.base_hash}
+    return {"raw": params.raw, **base}

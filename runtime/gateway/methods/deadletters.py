@@ -13,6 +13,7 @@ from runtime.gateway.access.scopes import READ, WRITE
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
 from runtime.gateway.journal.outgoing import OutgoingMessage, OutgoingRow
+from runtime.gateway.methods.asking import note
 from runtime.gateway.outbox.outbox import MAX_LETTERS
 from runtime.gateway.parts import GatewayParts
 
@@ -57,7 +58,9 @@ async def deadletters_retry(
     """Send a message that was given up after all, from its first part that was not sent; it waits
     for its account for a day. One that may have been sent is perhaps sent twice.
     """
+    key, _ = await parts.outbox.letter(params.id)
     row = await parts.outbox.retry(params.id)
+    note(parts, client, key, "a message that was given up is sent after all")
     return {"ok": True, "outboxId": row.id}
 
 
@@ -66,7 +69,9 @@ async def deadletters_discard(
     parts: GatewayParts, client: ConnectedClient, params: LetterParams
 ) -> Any:
     """Give a message up for good."""
+    key, _ = await parts.outbox.letter(params.id)
     row = await parts.outbox.discard(params.id)
+    note(parts, client, key, "a message that was given up was discarded")
     return {"ok": True, "outboxId": row.id}
 
 

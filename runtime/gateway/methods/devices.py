@@ -20,6 +20,7 @@ from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, method
 from runtime.gateway.devices.devices import Devices, PairRequest, is_operator, rows_of
 from runtime.gateway.devices.registry import Device
+from runtime.gateway.methods.asking import person_behind
 from runtime.gateway.pairing import announce_device_decision, invalidate
 from runtime.gateway.parts import GatewayParts
 
@@ -96,7 +97,8 @@ async def device_pair_approve(
             raise RemoteError(INVALID_REQUEST, f"missing scope: {scope}")
     device = devices.approve(request, now_ms())
     await parts.registry.saved()
-    log.info("device approved", device=device.device_id, roles=device.roles)
+    by = person_behind(parts, client)
+    log.info("device approved", device=device.device_id, roles=device.roles, by=by)
     announce_device_decision(parts.hub, request.request_id, device.device_id, "approved")
     return {"requestId": request.request_id, "device": _shown(device)}
 
@@ -109,7 +111,7 @@ def device_pair_reject(
     devices = parts.devices
     request = _own_request(devices, client, params.request_id)
     devices.reject(request)
-    log.info("device rejected", device=request.device_id)
+    log.info("device rejected", device=request.device_id, by=person_behind(parts, client))
     announce_device_decision(parts.hub, request.request_id, request.device_id, "rejected")
     return {"requestId": request.request_id, "deviceId": request.device_id}
 
@@ -128,7 +130,7 @@ async def device_pair_remove(
         raise RemoteError(INVALID_REQUEST, "unknown deviceId")
     nodes.remove(params.device_id)
     await parts.registry.saved()
-    log.info("device removed", device=params.device_id)
+    log.info("device removed", device=params.device_id, by=person_behind(parts, client))
     invalidate(parts.hub, params.device_id, "device-pair-removed")
     return {"deviceId": params.device_id}
 

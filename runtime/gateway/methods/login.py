@@ -18,6 +18,7 @@ from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import ADMIN
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, method
+from runtime.gateway.methods.asking import ask_for, person_behind
 from runtime.gateway.methods.channels import LOGOUT_SECONDS, Name
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.supervisor_link import ASK_SECONDS
@@ -55,7 +56,8 @@ async def channels_login(parts: GatewayParts, client: ConnectedClient, params: L
     when that is another than `seen`, the last `mark`, at most after `timeoutMs`.
     """
     seconds = params.timeout_ms / 1000 + ASK_SECONDS
-    return await parts.supervisor.ask_raw("channels.login", msgspec.to_builtins(params), seconds)
+    given, by = msgspec.to_builtins(params), person_behind(parts, client)  # asked again and again
+    return await parts.supervisor.ask_raw("channels.login", given, seconds, by=by)
 
 
 @method("channels.login.answer", ADMIN, LoginAnswerParams, ours=True)
@@ -63,7 +65,7 @@ async def channels_login_answer(
     parts: GatewayParts, client: ConnectedClient, params: LoginAnswerParams
 ) -> Any:
     """Answer what an account asks at its login, by the id of the prompt. It is logged nowhere."""
-    return await parts.supervisor.ask_raw("channels.login.answer", msgspec.to_builtins(params))
+    return await ask_for(parts, client, "channels.login.answer", msgspec.to_builtins(params))
 
 
 @method("web.login.start", ADMIN, WebLoginStartParams)
@@ -77,8 +79,9 @@ async def web_login_start(
         if not params.force:
             return {"message": f"{key} is logged in already", "connected": True}
         await parts.calls.call(key, "logout", b"{}", LOGOUT_SECONDS)
-        await parts.supervisor.ask("channels.restart", {"accounts": [key]})
-    login = await _follow(parts, key, params.timeout_ms, _Goal(start=True))
+        await ask_for(parts, client, "channels.restart", {"accounts": [key]})
+    by = person_behind(parts, client)
+    login = await _follow(parts, key, params.timeout_ms, _Goal(start=True, by=by))
     return login.answer
 
 
@@ -97,6 +100,7 @@ class _Goal(msgspec.Struct, frozen=True):
     """What ends the wait: anything that is asked, or another QR code than the one ``shown``."""
 
     start: bool = False
+    by: str | None = None  # who starts it
     shown: str | None = None
     until_linked: bool = False
 
@@ -128,7 +132,7 @@ async def _follow(parts: GatewayParts, key: str, timeout_ms: int, goal: _Goal) -
         wait = min(max(end - loop.time(), 0.0), STEP_SECONDS) if seen else 0.0
         asked = LoginParams(account=key, seen=seen, timeout_ms=int(wait * 1000), start=start)
         request = msgspec.to_builtins(asked)
-        view = await parts.supervisor.ask("channels.login", request, wait + ASK_SECONDS)
+        view = await parts.supervisor.ask("channels.login", request, wait + ASK_SECONDS, goal.by)
         login = await asyncio.to_thread(_login_of, key, view)
         url = login.answer.get("qrDataUrl")
         news = url != goal.shown if goal.until_linked else view["state"] == "asked"

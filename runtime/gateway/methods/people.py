@@ -28,6 +28,7 @@ from runtime.gateway.access_policy.pairing import (
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
 from runtime.gateway.journal.people import PENDING_MS, Person
+from runtime.gateway.methods.asking import note
 from runtime.gateway.methods.channels import Name
 from runtime.gateway.parts import GatewayParts
 from workers.messages import Chat, Inbound, Outbound, Sender
@@ -130,6 +131,7 @@ async def pairing_approve(
             "would be admitted; to do so all the same, set unverified (`--unverified`)",
         )
     parts.gatekeeper.note(key, approved(person, now_ms()))
+    note(parts, client, key, "a person who waited was let in")
     told = "not-requested"
     if params.notify:
         message = Outbound(to=person.chat, text=WELCOME, key=f"paired:{person.id}")
@@ -154,6 +156,7 @@ async def pairing_dismiss(
     if person is None:
         raise RemoteError(INVALID_REQUEST, "pending DM access request no longer exists")
     parts.gatekeeper.note(key, forgotten(person))
+    note(parts, client, key, "the request of a person who waited was dropped")
     return {"requestId": person.id, "senderId": person.sender}
 
 
@@ -163,6 +166,7 @@ async def pairing_block(parts: GatewayParts, client: ConnectedClient, params: Pe
     key, _ = await _opened(parts, "channels.pairing.block", params)
     before = parts.gatekeeper.person(key, params.sender_id)
     parts.gatekeeper.note(key, blocked(params.sender_id, before, now_ms()))
+    note(parts, client, key, "a person was blocked")
     return {"account": key, "senderId": params.sender_id, "state": "blocked"}
 
 
@@ -178,6 +182,7 @@ async def pairing_unblock(
     if person is None:
         raise RemoteError(INVALID_REQUEST, f"nothing was decided about {params.sender_id}")
     parts.gatekeeper.note(key, forgotten(person))
+    note(parts, client, key, "what was decided about a person was forgotten")
     return {"account": key, "senderId": params.sender_id, "state": "unknown"}
 
 

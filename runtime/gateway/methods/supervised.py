@@ -22,6 +22,7 @@ from ipc.frames.requests import (
 from runtime.gateway.access.scopes import ADMIN, READ
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
+from runtime.gateway.methods.asking import ask_for
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.supervisor_link import ASK_SECONDS
 
@@ -72,7 +73,7 @@ async def channels_start_unknown(
     """Start every account of which it is not known whether a person had stopped it, because the
     holds were damaged (cause `hold_unknown`).
     """
-    return await _ask(parts, "channels.start.unknown", params)
+    return await _change(parts, client, "channels.start.unknown", params)
 
 
 @method("channels.reset", ADMIN, AccountsParams, ours=True)
@@ -80,7 +81,7 @@ async def channels_reset(
     parts: GatewayParts, client: ConnectedClient, params: AccountsParams
 ) -> Any:
     """Clear the failures of accounts, so that their next backoff is the shortest."""
-    return await _ask(parts, "channels.reset", params)
+    return await _change(parts, client, "channels.reset", params)
 
 
 @method("channels.drain", ADMIN, DrainParams, ours=True)
@@ -88,7 +89,9 @@ async def channels_drain(parts: GatewayParts, client: ConnectedClient, params: D
     """Stop accounts once their messages in flight are done, inbound acknowledged and outbound
     sent; `drained` says of each whether that was in time.
     """
-    return await _ask(parts, "channels.drain", params, params.timeout_ms / 1000 + DRAIN_MARGIN)
+    return await _change(
+        parts, client, "channels.drain", params, params.timeout_ms / 1000 + DRAIN_MARGIN
+    )
 
 
 @method("gateway.restart.request", ADMIN, DeferrableRestartParams)
@@ -96,13 +99,13 @@ async def gateway_restart_request(
     parts: GatewayParts, client: ConnectedClient, params: DeferrableRestartParams
 ) -> Any:
     """Restart the gateway in a moment; calls under way are finished and none is refused."""
-    return await _restart(parts, params.reason, params.delay_ms)
+    return await _restart(parts, client, params.reason, params.delay_ms)
 
 
 @method("gateway.restart", ADMIN, ours=True)
 async def gateway_restart(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
     """Restart the gateway at once, as `gateway.restart.request` does later."""
-    return await _restart(parts, "gateway.restart", 0)
+    return await _restart(parts, client, "gateway.restart", 0)
 
 
 @method("secrets.reload", ADMIN)
@@ -110,23 +113,35 @@ async def secrets_reload(parts: GatewayParts, client: ConnectedClient, params: N
     """Read every secret anew. Accounts whose secret has changed are replaced (`restarted`, ours);
     one that cannot be read is a warning (`warnings`, ours).
     """
-    return await parts.supervisor.ask_raw("secrets.reload", {})
+    return await ask_for(parts, client, "secrets.reload", {})
 
 
 @method("shutdown", ADMIN, ours=True)
 async def shutdown(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
     """Stop accounts, gateway and supervisor."""
-    return await parts.supervisor.ask_raw("shutdown", {})
+    return await ask_for(parts, client, "shutdown", {})
 
 
-async def _ask(
-    parts: GatewayParts, name: str, params: Params, seconds: float = ASK_SECONDS
+async def _ask(parts: GatewayParts, name: str, params: Params) -> msgspec.Raw:
+    return await parts.supervisor.ask_raw(name, _given(params))
+
+
+async def _change(
+    parts: GatewayParts,
+    client: ConnectedClient,
+    name: str,
+    params: Params,
+    seconds: float = ASK_SECONDS,
 ) -> msgspec.Raw:
-    given = {key: each for key, each in msgspec.to_builtins(params).items() if each is not None}
-    return await parts.supervisor.ask_raw(name, given, seconds)
+    return await ask_for(parts, client, name, _given(params), seconds)
 
 
-async def _restart(parts: GatewayParts, reason: str | None, delay_ms: int) -> msgspec.Raw:
-    return await _ask(
-        parts, "gateway.restart.request", RestartParams(reason=reason, delay_ms=delay_ms)
-    )
+def _given(params: Params) -> dict[str, Any]:
+    return {key: each for key, each in msgspec.to_builtins(params).items() if each is not None}
+
+
+async def _restart(
+    parts: GatewayParts, client: ConnectedClient, reason: str | None, delay_ms: int
+) -> msgspec.Raw:
+    params = RestartParams(reason=reason, delay_ms=delay_ms)
+    return await _change(parts, client, "gateway.restart.request", params)

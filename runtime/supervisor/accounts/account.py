@@ -22,7 +22,7 @@ from runtime.config.accounts import AccountSpec
 from runtime.config.worker_spec import WorkerSpec
 from runtime.supervisor.accounts.explain import todo
 from runtime.supervisor.accounts.heartbeat import DataLinkView, Heartbeat, Silence, Totals
-from runtime.supervisor.accounts.history import EVENTS, HistoryEntry, entry_of, shown
+from runtime.supervisor.accounts.history import EVENTS, HistoryEntry, entry_of, note_of, shown
 from runtime.supervisor.accounts.launch import AccountLauncher
 from runtime.supervisor.accounts.login import PendingLogin
 from runtime.supervisor.accounts.recollection import asked_wait, recollect
@@ -43,7 +43,6 @@ from runtime.supervisor.lifecycle import (
 from runtime.supervisor.policy import policy_of
 from runtime.supervisor.processes.limits import ProcessLimits
 
-HISTORY = EVENTS
 ABSENT_BEATS = 3  # without a sign on the data link; with each beat there is one
 
 log = structlog.get_logger("account")
@@ -82,7 +81,7 @@ class Account:
         self._hold = hold
         # The entries are those that the history on disk keeps: as JSON data they would cost the
         # supervisor four times as much, for as long as it runs.
-        self._entries: deque[HistoryEntry] = deque(past, maxlen=HISTORY)
+        self._entries: deque[HistoryEntry] = deque(past, maxlen=EVENTS)
         self._silence = silence
         self.heartbeat = Heartbeat(silence)
         self.login = PendingLogin()
@@ -159,7 +158,8 @@ class Account:
 
     async def _spawn(self, incarnation: int) -> Process:
         """Start the process of an incarnation; its figures begin at zero before its first frame."""
-        self._fold()
+        if (last := self.heartbeat.pop_beat()) is not None:
+            self._totals.add(last)
         self.heartbeat = Heartbeat(self._silence)
         self._revision, self._limits = "", None
         urgent, self._urgent = self._urgent, False
@@ -244,11 +244,6 @@ class Account:
         if self.child.state.cause == LINKING:  # else the change of the state is reported
             self._changes.notify()
 
-    def _fold(self) -> None:
-        """Add the figures of the ended incarnation to the account's totals."""
-        if (beat := self.heartbeat.pop_beat()) is not None:
-            self._totals.add(beat)
-
     def _child_changed(self, name: str, state: State, event: Event) -> None:
         try:
             self._note(state, event)
@@ -273,12 +268,18 @@ class Account:
 
     def _enter(self, state: State, event: Event, now: int) -> None:
         """Add an entry to the history, unless nothing changed that an operator would miss."""
-        due = next_try_at(self.child) if state.retry == ASKED else None
-        lost = self._totals.lost
+        due, lost = next_try_at(self.child) if state.retry == ASKED else None, self._totals.lost
         entry = entry_of(self._before, state, event, at=now, lost=lost, asked_until=due)
         if entry is not None:
-            self._entries.append(entry)
-            self._on_event(self.key, entry)
+            self._add(entry)
+
+    def _add(self, entry: HistoryEntry) -> None:
+        self._entries.append(entry)
+        self._on_event(self.key, entry)
+
+    def note(self, text: str, by: str | None) -> None:
+        """Enter something into the history that changes no phase; ``by``: who has done it."""
+        self._add(note_of(self.child.state, text, at=int(time.time() * 1000), by=by))
 
     def _stamp(self, name: str, now: int, state: State) -> None:
         """Remember when something happened for the first time in this incarnation."""
@@ -297,7 +298,8 @@ class Account:
             self._totals.lost = None  # it has told nothing of itself: not known is not none
         if "started" in self._at:
             self._stamp("stopped", now, state)
-        self._fold()
+        if (last := self.heartbeat.pop_beat()) is not None:
+            self._totals.add(last)
         if unclean:
             self._last_exit = str(self.child.last_exit) if self.child.last_exit else None
             self._last_error = state.reason

@@ -53,7 +53,7 @@ def why(state: State, obstacle: str | None, hold: Hold | None, *, health: str | 
         return hold.reason or "whether a person had stopped it is not known"
     if state.phase is Phase.STOPPED and hold is not None:
         because = f": {hold.reason}" if hold.reason else ""
-        return f"stopped by an operator{because}"
+        return f"stopped by {hold.by or 'an operator'}{because}"
     return state.reason or state.cause or state.phase.value
 
 

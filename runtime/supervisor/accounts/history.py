@@ -22,7 +22,7 @@ from ipc.files import set_aside, write_atomically
 from ipc.frames.words import Phase
 from ipc.nesting import MALFORMED, decode_json
 from runtime.supervisor.accounts.explain import unconfirmed
-from runtime.supervisor.lifecycle import Event, Exited, Start, State, blame
+from runtime.supervisor.lifecycle import Event, Exited, Reset, Restart, Start, State, Stop, blame
 
 EVENTS = 50  # kept of each account
 FILE_BYTES = 4 * 1024 * 1024  # then it is written anew; 200 accounts fill about 2 MiB
@@ -40,7 +40,8 @@ class HistoryEntry(msgspec.Struct, rename="camel", omit_defaults=True):
     ``text`` is the reason of the phase, ``exit`` how the process ended, ``exit_cause`` whom
     the exit is blamed on (see ``runtime.supervisor.lifecycle.blame``), ``proven`` that the
     account has been running once, ``asked_until`` the time before which the platform has asked not
-    to be tried again, in epoch milliseconds.
+    to be tried again, in epoch milliseconds. ``by`` is the person who asked for it: device and
+    client. A ``note`` is of something that has changed no phase: it repeats the one that is.
     """
 
     at: int
@@ -53,6 +54,8 @@ class HistoryEntry(msgspec.Struct, rename="camel", omit_defaults=True):
     exit_cause: str | None = None
     proven: bool = False
     asked_until: int | None = None
+    by: str | None = None
+    note: bool = False
 
 
 class _HistoryLine(msgspec.Struct):
@@ -95,6 +98,22 @@ def entry_of(
         exit_cause=blame(before, how) if how else None,
         proven=state.proven,
         asked_until=asked_until,
+        by=event.by if isinstance(event, Start | Restart | Stop | Reset) else None,
+    )
+
+
+def note_of(state: State, text: str, *, at: int, by: str | None) -> HistoryEntry:
+    """Return the entry for something that has happened to an account and changed no phase."""
+    return HistoryEntry(
+        at=at,
+        phase=state.phase.value,
+        cause=state.cause,
+        text=text,
+        incarnation=state.incarnation,
+        failures=state.failures,
+        proven=state.proven,
+        by=by,
+        note=True,
     )
 
 

@@ -79,7 +79,9 @@ class Holds:
         """Return every hold, in the order in which they were made."""
         return dict(self._held)
 
-    def hold_all(self, keys: Iterable[str], reason: str | None = None) -> None:
+    def hold_all(
+        self, keys: Iterable[str], reason: str | None = None, by: str | None = None
+    ) -> None:
         """Hold accounts, in memory; a hold keeps its first time. See ``save_soon``."""
         for key in keys:
             old = self._held.get(key)
@@ -87,7 +89,7 @@ class Holds:
                 old = None
             at = old.at if old is not None else int(time.time() * 1000)
             kept = reason if reason is not None or old is None else old.reason
-            self._held[key] = Hold(at, kept)
+            self._held[key] = Hold(at, kept, by=by or (old.by if old is not None else None))
 
     def release_all(self, keys: Iterable[str]) -> None:
         """Forget holds, in memory. See ``save_soon``."""
@@ -169,7 +171,7 @@ def hold_in(entries: Sequence[HistoryEntry]) -> Hold | None:
     entry = _telling(entries)
     if entry is None or entry.cause not in (HELD, HOLD_UNKNOWN):
         return None
-    return Hold(entry.at, entry.text, unknown=entry.cause == HOLD_UNKNOWN)
+    return Hold(entry.at, entry.text, unknown=entry.cause == HOLD_UNKNOWN, by=entry.by)
 
 
 def _telling(entries: Sequence[HistoryEntry]) -> HistoryEntry | None:
@@ -178,6 +180,8 @@ def _telling(entries: Sequence[HistoryEntry]) -> HistoryEntry | None:
     A stop for another reason, such as the end of the daemon, does not: a hold outlasts it.
     """
     for entry in reversed(entries):
+        if entry.note:
+            continue
         down = entry.phase in (Phase.STOPPED, Phase.STOPPING)
         if not down or entry.cause in (HELD, HOLD_UNKNOWN):
             return entry

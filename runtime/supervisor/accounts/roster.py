@@ -105,21 +105,22 @@ class Roster:
             changed=[key for key in specs if key in old and old[key] != specs[key]],
         )
 
-    def replace(self, specs: Mapping[str, WorkerSpec]) -> Difference:
+    def replace(self, specs: Mapping[str, WorkerSpec], by: str | None = None) -> Difference:
         """Take over a new configuration; accounts that did not change are not touched.
 
         The hold of a removed one is forgotten: one that is added later is another account.
+        ``by`` is who has made the change, for the history.
         """
         present, difference = self.workers, self.difference(specs)
         self._release(present[key] for key in difference.removed)
         for key in difference.removed:
-            present[key].child.post(Stop("removed"))
+            present[key].child.post(Stop("removed", by=by))
             self._leaving[key] = asyncio.create_task(self._forget(present[key]))
         for key, spec in specs.items():
             if key not in present:
                 self.add(spec)
             else:
-                self._update(present[key], spec)
+                self._update(present[key], spec, by)
         present, keys = self.workers, [*specs, *self._leaving]
         self.accounts = {key: present[key] for key in keys if not is_agent(key)}
         self.agents = {key: present[key] for key in keys if is_agent(key)}
@@ -143,13 +144,15 @@ class Roster:
         obstacle = self.obstacle(account)
         return obstacle[0] if obstacle and obstacle[0] in ("disabled", "unconfigured") else None
 
-    def hold(self, accounts: Iterable[Account], reason: str | None) -> Coroutine[Any, Any, bool]:
+    def hold(
+        self, accounts: Iterable[Account], reason: str | None, by: str | None = None
+    ) -> Coroutine[Any, Any, bool]:
         """Hold accounts at once; await the result to know whether all holds are on disk.
 
         The caller stops them meanwhile, and acknowledges that after the result.
         """
         chosen = list(accounts)
-        self._holds.hold_all([account.key for account in chosen], reason)
+        self._holds.hold_all([account.key for account in chosen], reason, by)
         for account in chosen:
             account.set_hold(self._holds.get(account.key))
         self._holds.save_soon()
@@ -228,8 +231,8 @@ class Roster:
         else:
             account.child.post(Start(automatic=True))
 
-    def _update(self, account: Account, spec: WorkerSpec) -> None:
-        changed = _differs(account.spec, spec)
+    def _update(self, account: Account, spec: WorkerSpec, by: str | None) -> None:
+        changed, other = _differs(account.spec, spec), account.spec != spec
         account.configure(spec)
         returned = self._leaving.pop(account.key, None)
         if returned is not None:
@@ -237,9 +240,13 @@ class Roster:
         idle = account.phase is Phase.STOPPED or account.hold is not None
         if returned is not None or (changed and (idle or self.obstacle(account) is not None)):
             self._as_wanted(account)
+            if other:
+                account.note("its configuration changed", by)
         elif changed:
             reason = "its configuration changed"
-            account.child.post(Restart(automatic=True, reason=reason, why=CONFIGURATION))
+            account.child.post(Restart(automatic=True, reason=reason, why=CONFIGURATION, by=by))
+        elif other:
+            account.note("its configuration changed, and nothing had to be restarted", by)
 
     async def _forget(self, account: Account) -> None:
         key = account.key

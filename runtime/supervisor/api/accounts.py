@@ -7,9 +7,17 @@ from collections.abc import Awaitable
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from ipc.frames.control import Rechecked
-from ipc.frames.requests import AccountParams, AccountsParams, DrainParams, NoParams, Reason
+from ipc.frames.requests import (
+    AccountParams,
+    AccountsParams,
+    DrainParams,
+    NoParams,
+    NoteParams,
+    Reason,
+)
 from ipc.frames.words import Phase
 from runtime.config.access_policy import describe_access
 from runtime.config.accounts import AccountSpec
@@ -17,7 +25,7 @@ from runtime.config.agents import AgentSpec
 from runtime.config.worker_spec import WorkerSpec
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.explain import unconfirmed, what_next, why
-from runtime.supervisor.api.table import find, method, select
+from runtime.supervisor.api.table import HERE, Caller, find, method, select
 from runtime.supervisor.lifecycle import Reset, Restart, Start, Stop
 from runtime.supervisor.parts import Parts
 
@@ -37,8 +45,8 @@ class TargetParams(AccountsParams):
     wait: bool = True
 
 
-@method("channels.start", TargetParams)
-async def start(parts: Parts, params: TargetParams) -> Any:
+@method("channels.start", TargetParams, asks_caller=True)
+async def start(parts: Parts, params: TargetParams, *, caller: Caller = HERE) -> Any:
     """Start accounts for an operator: at once, without waiting for a backoff."""
     rows, saving = _release(parts, params)
     for account, row in rows:
@@ -46,28 +54,28 @@ async def start(parts: Parts, params: TargetParams) -> Any:
             runs = account.phase in (Phase.STARTING, Phase.RUNNING)
             row |= {"outcome": "skipped", "reason": "task-owned"} if runs else HANDED_OFF
             _hurry(parts, account)
-            account.child.post(Start())  # even if it runs: a stop may be on its way
+            account.child.post(Start(by=caller.by))  # even if it runs: a stop may be on its way
     return await _once_saved(rows, saving)
 
 
-@method("channels.restart", TargetParams)
-async def restart(parts: Parts, params: TargetParams) -> Any:
+@method("channels.restart", TargetParams, asks_caller=True)
+async def restart(parts: Parts, params: TargetParams, *, caller: Caller = HERE) -> Any:
     """Replace the accounts' processes; a stopped or waiting account is started."""
     rows, saving = _release(parts, params)
     for account, row in rows:
         if row["ok"]:
             row |= {"incarnation": account.child.state.incarnation} | HANDED_OFF
             _hurry(parts, account)
-            account.child.post(Restart(reason="asked for by an operator"))
+            account.child.post(Restart(reason="asked for by an operator", by=caller.by))
     return await _once_saved(rows, saving)
 
 
-@method("channels.start.unknown", NoParams)
-async def start_unknown(parts: Parts, params: NoParams) -> Any:
+@method("channels.start.unknown", NoParams, asks_caller=True)
+async def start_unknown(parts: Parts, params: NoParams, *, caller: Caller = HERE) -> Any:
     """Start every account of which it is not known whether a person had stopped it."""
     unknown = [key for key, hold in parts.holds.all().items() if hold.unknown]
     known = [key for key in unknown if key in parts.roster.workers]
-    return await start(parts, TargetParams(accounts=known))
+    return await start(parts, TargetParams(accounts=known), caller=caller)
 
 
 async def _once_saved(rows: Rows, saving: Awaitable[bool]) -> dict[str, Any]:
@@ -103,25 +111,27 @@ def _hurry(parts: Parts, account: Account) -> None:
     parts.starts.to_front(account.key)
 
 
-@method("channels.stop", TargetParams)
-async def stop(parts: Parts, params: TargetParams) -> Any:
+@method("channels.stop", TargetParams, asks_caller=True)
+async def stop(parts: Parts, params: TargetParams, *, caller: Caller = HERE) -> Any:
     """Stop accounts and remember it. The hold is on disk before the stop is acknowledged.
 
     Where it cannot be written the accounts stop all the same, and ``persisted`` is false. One
     that may not run anyway keeps its cause, and its row has a ``note``.
     """
-    return {"results": await _stop(parts, select(parts.roster.workers, params.accounts), params)}
+    chosen = select(parts.roster.workers, params.accounts)
+    return {"results": await _stop(parts, chosen, params, caller)}
 
 
 async def _stop(
-    parts: Parts, chosen: list[Account], params: TargetParams | DrainParams
+    parts: Parts, chosen: list[Account], params: TargetParams | DrainParams, caller: Caller
 ) -> list[Row]:
-    saving = parts.roster.hold(chosen, params.reason)
+    saving = parts.roster.hold(chosen, params.reason, caller.by)
     idle = {account.key: parts.roster.idle_for(account) for account in chosen}
     ending = {account.key for account in chosen if account.phase is not Phase.STOPPED}
     for account in chosen:
         cause = idle[account.key]
-        account.child.post(Stop("held", params.reason) if cause is None else Stop(cause))
+        stop = Stop("held", params.reason) if cause is None else Stop(cause)
+        account.child.post(replace(stop, by=caller.by))
     persisted = await saving
     wait = not isinstance(params, TargetParams) or params.wait
     rows = await asyncio.gather(*(_stopped(account, wait=wait) for account in chosen))
@@ -150,8 +160,8 @@ async def _stopped(account: Account, *, wait: bool) -> Row:
     return row
 
 
-@method("channels.drain", DrainParams)
-async def drain(parts: Parts, params: DrainParams) -> Any:
+@method("channels.drain", DrainParams, asks_caller=True)
+async def drain(parts: Parts, params: DrainParams, *, caller: Caller = HERE) -> Any:
     """Stop accounts once what is in flight is done; they are held, as after a stop."""
     chosen = select(parts.roster.workers, params.accounts)
     seconds = params.timeout_ms / 1000
@@ -160,7 +170,7 @@ async def drain(parts: Parts, params: DrainParams) -> Any:
     try:
         drained = await asyncio.gather(*(_drained(parts, account, seconds) for account in chosen))
         keys = [account.key for account in chosen]  # one may have been removed meanwhile
-        rows = await _stop(parts, select(parts.roster.workers, keys), params)
+        rows = await _stop(parts, select(parts.roster.workers, keys), params, caller)
     finally:
         for account in chosen:
             account.set_draining(False)
@@ -175,12 +185,12 @@ async def _drained(parts: Parts, account: Account, seconds: float) -> bool:
     return await parts.link.drained(account, seconds)
 
 
-@method("channels.reset", TargetParams)
-async def reset(parts: Parts, params: TargetParams) -> Any:
+@method("channels.reset", TargetParams, asks_caller=True)
+async def reset(parts: Parts, params: TargetParams, *, caller: Caller = HERE) -> Any:
     """Forgive accounts their failures."""
     rows = []
     for account in select(parts.roster.workers, params.accounts):
-        account.child.post(Reset())
+        account.child.post(Reset(by=caller.by))
         rows.append({"account": account.key, "ok": True, "outcome": "reset"})
     return {"results": rows}
 
@@ -227,6 +237,13 @@ def _of_kind(spec: WorkerSpec) -> Row:
     return {"access": describe_access(spec.access)} if isinstance(spec, AccountSpec) else {}
 
 
+@method("channels.note", NoteParams, asks_caller=True)
+async def note(parts: Parts, params: NoteParams, *, caller: Caller = HERE) -> Any:
+    """Enter into the history of an account what the gateway has done with it for a person."""
+    find(parts.roster.workers, params.account).note(params.text, caller.by)
+    return {"ok": True}
+
+
 @method("channels.events", AccountParams)
 async def events(parts: Parts, params: AccountParams) -> Any:
     """Answer with the history of an account."""
@@ -242,8 +259,8 @@ async def holds(parts: Parts, params: NoParams) -> Any:
     return {"holds": held}
 
 
-@method("secrets.reload", NoParams)
-async def reload_secrets(parts: Parts, params: NoParams) -> Any:
+@method("secrets.reload", NoParams, asks_caller=True)
+async def reload_secrets(parts: Parts, params: NoParams, *, caller: Caller = HERE) -> Any:
     """Replace the processes of accounts whose secrets have changed: a worker reads them once.
 
     Each compares for itself, so that the supervisor sees none. Where one cannot be read the
@@ -260,7 +277,7 @@ async def reload_secrets(parts: Parts, params: NoParams) -> Any:
         if account.phase not in (Phase.RUNNING, Phase.STARTING):
             continue  # it has ended meanwhile: the next one reads them
         if answer is None or answer.changed:
-            account.child.post(Restart())
+            account.child.post(Restart(reason="its secret changed", by=caller.by))
             replaced.append(account.key)
         elif answer.problem:
             warnings.append({"account": account.key, "message": answer.problem})

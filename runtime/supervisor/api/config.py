@@ -22,7 +22,7 @@ from ipc.frames.words import INVALID_REQUEST
 from runtime.config.errors import ConfigError, Problem
 from runtime.config.load import Loaded
 from runtime.config.schema import hints, look_up, schema
-from runtime.supervisor.api.table import method
+from runtime.supervisor.api.table import Caller, method
 from runtime.supervisor.parts import Parts
 from runtime.supervisor.reload import foresee, take_over
 
@@ -37,30 +37,30 @@ async def get(parts: Parts, params: NoParams) -> Any:
     return await parts.offload.run(_shown, parts)
 
 
-@method("config.set", WriteParams, asks_remote=True)
-async def set_text(parts: Parts, params: WriteParams, *, remote: bool) -> Any:
+@method("config.set", WriteParams, asks_caller=True)
+async def set_text(parts: Parts, params: WriteParams, *, caller: Caller) -> Any:
     """Write the whole text and take it over."""
-    return await _write(parts, params, _writing().set_text, params.raw, remote=remote)
+    return await _write(parts, params, _writing().set_text, params.raw, caller=caller)
 
 
-@method("config.apply", WriteParams, asks_remote=True)
-async def apply(parts: Parts, params: WriteParams, *, remote: bool) -> Any:
+@method("config.apply", WriteParams, asks_caller=True)
+async def apply(parts: Parts, params: WriteParams, *, caller: Caller) -> Any:
     """Do as ``config.set``: here every write is taken over at once."""
-    return await _write(parts, params, _writing().set_text, params.raw, remote=remote)
+    return await _write(parts, params, _writing().set_text, params.raw, caller=caller)
 
 
-@method("config.patch", WriteParams, asks_remote=True)
-async def patch(parts: Parts, params: WriteParams, *, remote: bool) -> Any:
+@method("config.patch", WriteParams, asks_caller=True)
+async def patch(parts: Parts, params: WriteParams, *, caller: Caller) -> Any:
     """Change what a merge patch names and take it over."""
-    return await _write(parts, params, _writing().patch_text, _patch_in(params), remote=remote)
+    return await _write(parts, params, _writing().patch_text, _patch_in(params), caller=caller)
 
 
-@method("config.validate", ValidateParams, asks_remote=True)
-async def validate(parts: Parts, params: ValidateParams, *, remote: bool) -> Any:
+@method("config.validate", ValidateParams, asks_caller=True)
+async def validate(parts: Parts, params: ValidateParams, *, caller: Caller) -> Any:
     """Answer with what a text would change, and refuse what a write would refuse."""
     change = _patch_in(params) if params.patch else params.raw
     check = _writing().check_patch if params.patch else _writing().check_text
-    guard = _guard(parts, params, remote=remote, base_needed=False)
+    guard = _guard(parts, params, caller=caller, base_needed=False)
     path, manifests = parts.configuration.loaded.path, parts.configuration.loaded.manifests
     try:
         loaded = await parts.offload.run(lambda: check(path, change, guard, manifests))
@@ -140,7 +140,7 @@ def _shown(parts: Parts) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(answer))
 
 
-def _guard(parts: Parts, params: WriteParams, *, remote: bool, base_needed: bool = True) -> Any:
+def _guard(parts: Parts, params: WriteParams, *, caller: Caller, base_needed: bool = True) -> Any:
     """Return what may refuse a change of the file."""
     before, seal = parts.configuration.loaded, parts.configuration.seal
 
@@ -153,7 +153,7 @@ def _guard(parts: Parts, params: WriteParams, *, remote: bool, base_needed: bool
             raise RemoteError(INVALID_REQUEST, CHANGED)
 
     def permit(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-        if remote and not before.config.gateway.remote_exec:
+        if caller.remote and not before.config.gateway.remote_exec:
             # Late, with what changes texts: no start waits for it.
             from runtime.supervisor.api.remote_changes import refuse_local_changes
 
@@ -163,10 +163,10 @@ def _guard(parts: Parts, params: WriteParams, *, remote: bool, base_needed: bool
 
 
 async def _write(
-    parts: Parts, params: WriteParams, write: Callable[..., Loaded], change: Any, *, remote: bool
+    parts: Parts, params: WriteParams, write: Callable[..., Loaded], change: Any, *, caller: Caller
 ) -> Any:
     before, seal = parts.configuration.loaded, parts.configuration.seal
-    guard = _guard(parts, params, remote=remote)
+    guard = _guard(parts, params, caller=caller)
 
     def do() -> tuple[Loaded, msgspec.Raw]:
         loaded = write(before.path, change, guard, before.manifests)
@@ -177,7 +177,7 @@ async def _write(
         loaded, values = await parts.offload.run(do)
     except ConfigError as error:
         raise refusal(error) from None
-    taken = take_over(parts, loaded)
+    taken = take_over(parts, loaded, by=caller.by)
     answer = {"ok": True, "path": str(before.path), "hash": seal(loaded.revision)}
     answer |= {"config": values, "restart": _restart(taken["gateway"])}
     return answer | {name: taken[name] for name in ("added", "removed", "changed") if name in taken}

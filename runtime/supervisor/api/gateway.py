@@ -11,7 +11,7 @@ import msgspec
 from ipc.errors import RemoteError
 from ipc.frames.requests import BootstrapParams, NoParams, Params, RestartParams
 from ipc.frames.words import FORBIDDEN, INVALID_REQUEST, UNAVAILABLE, Phase
-from runtime.supervisor.api.table import method
+from runtime.supervisor.api.table import Caller, method
 from runtime.supervisor.gateways.managed import ManagedGateway
 from runtime.supervisor.gateways.port import PortUnusable
 from runtime.supervisor.parts import Parts
@@ -70,10 +70,10 @@ async def stop(parts: Parts, params: ShutdownParams) -> Any:
     return answer | {"gateway": msgspec.to_builtins(gateway.status())}
 
 
-@method("device.bootstrap.create", BootstrapParams, asks_remote=True)
-async def create_bootstrap_token(parts: Parts, params: BootstrapParams, *, remote: bool) -> Any:
+@method("device.bootstrap.create", BootstrapParams, asks_caller=True)
+async def create_bootstrap_token(parts: Parts, params: BootstrapParams, *, caller: Caller) -> Any:
     """Answer with a one-time token that signs a browser in, and the address of the console."""
-    if remote:
+    if caller.remote:
         raise RemoteError(FORBIDDEN, "only this host's operator may ask for a one-time token")
     config = parts.configuration.config.gateway
     if not (config.http.enabled and config.control_ui.enabled):

@@ -11,18 +11,18 @@ from ipc.frames.requests import LoginAnswerParams, LoginParams
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE, Phase
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.api.accounts import TargetParams, start
-from runtime.supervisor.api.table import find, method
+from runtime.supervisor.api.table import Caller, find, method
 from runtime.supervisor.parts import Parts
 
 TAKE_SECONDS = 5.0  # in which a worker takes an answer: it only notes it
 
 
-@method("channels.login", LoginParams)
-async def login(parts: Parts, params: LoginParams) -> Any:
+@method("channels.login", LoginParams, asks_caller=True)
+async def login(parts: Parts, params: LoginParams, *, caller: Caller) -> Any:
     """Answer with how far the login of an account is, at once or when that has changed."""
     account = _that_can(parts, params.account)
     if params.start and account.phase not in (Phase.STARTING, Phase.RUNNING):
-        started = await start(parts, TargetParams(accounts=[account.key]))
+        started = await start(parts, TargetParams(accounts=[account.key]), caller=caller)
         row = started["results"][0]
         if not row["ok"]:
             raise RemoteError(UNAVAILABLE, row.get("error") or row.get("reason") or "not started")
@@ -31,8 +31,8 @@ async def login(parts: Parts, params: LoginParams) -> Any:
     return _view(account)
 
 
-@method("channels.login.answer", LoginAnswerParams)
-async def answer(parts: Parts, params: LoginAnswerParams) -> Any:
+@method("channels.login.answer", LoginAnswerParams, asks_caller=True)
+async def answer(parts: Parts, params: LoginAnswerParams, *, caller: Caller) -> Any:
     """Bring a person's answer to the account; it is kept nowhere and stands in no log."""
     account = _that_can(parts, params.account)
     shown = account.login.prompt(account.child.state)
@@ -50,6 +50,7 @@ async def answer(parts: Parts, params: LoginAnswerParams) -> Any:
         raise RemoteError(UNAVAILABLE, f"{account.key} has not taken the answer", retryable=True)
     if taken.problem:
         raise RemoteError(INVALID_REQUEST, taken.problem)
+    account.note("what its login asked was answered", caller.by)
     return {"account": account.key, "ok": True}
 
 

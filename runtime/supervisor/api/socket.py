@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pwd
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -33,12 +34,12 @@ from runtime.supervisor.api.table import METHODS, convert, dispatch
 from runtime.supervisor.parts import Parts
 from runtime.supervisor.processes.descent import has_ended
 
-CarryOut = Callable[[Parts, str, Any], Awaitable[Any]]
+CarryOut = Callable[[Parts, str, Any, str], Awaitable[Any]]
 
 
-async def dispatch_here(parts: Parts, name: str, raw: Any) -> Any:
+async def dispatch_here(parts: Parts, name: str, raw: Any, by: str) -> Any:
     """Carry out a request of this host's operator, who is never remote."""
-    return await dispatch(parts, name, raw, remote=False)
+    return await dispatch(parts, name, raw, remote=False, by=by)
 
 
 PROTOCOL = 4
@@ -250,7 +251,8 @@ class LocalServer:
             elif request.method == "gateway.access":  # not for the gateway, which asks too
                 result = self._access()
             else:
-                result = await self._carry_out(self._parts, request.method, params)
+                by = _person_at(connection)
+                result = await self._carry_out(self._parts, request.method, params, by)
             answer = websocket.response(request.id, result)
         except RemoteError as error:
             shape = websocket.shape_of(error)
@@ -260,6 +262,17 @@ class LocalServer:
             shape = ErrorShape(UNAVAILABLE, f"{request.method} failed; see the supervisor's log")
             answer = websocket.error_response(request.id, shape)
         connection.send(answer)
+
+
+def _person_at(connection: Connection) -> str:
+    """Return who is at the other end, for the history: the kernel knows the user."""
+    uid = connection.peer_uid
+    if uid is None:
+        return "the command line"
+    try:
+        return f"the command line, user {pwd.getpwuid(uid).pw_name}"
+    except KeyError:  # of another container, say
+        return f"the command line, user {uid}"
 
 
 def _params(request: websocket.Request) -> Any:

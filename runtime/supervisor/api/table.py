@@ -19,8 +19,19 @@ from ipc.frames.words import AGENT, INVALID_REQUEST, is_agent
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.parts import Parts
 
+MAX_BY = 160  # characters
 P = TypeVar("P", bound=Params)
-Function = Callable[..., Awaitable[Any]]  # (parts, params), and ``remote`` where it asks for it
+Function = Callable[..., Awaitable[Any]]  # (parts, params), and ``caller`` where it asks for it
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who makes a request. ``by``: the person's device and client, in words for the history."""
+
+    remote: bool
+    by: str | None = None
+
+
+HERE = Caller(remote=False)
 
 
 class SupervisorMethod(msgspec.Struct, frozen=True):
@@ -28,37 +39,47 @@ class SupervisorMethod(msgspec.Struct, frozen=True):
 
     params: type[Params]
     function: Function
-    asks_remote: bool
+    asks_caller: bool
 
 
 METHODS: dict[str, SupervisorMethod] = {}
 
 
 def method(
-    name: str, params: type[Params], *, asks_remote: bool = False
+    name: str, params: type[Params], *, asks_caller: bool = False
 ) -> Callable[[Function], Function]:
-    """Enter a function into the table; with ``asks_remote`` it gets ``remote`` of ``dispatch``."""
+    """Enter a function into the table; with ``asks_caller`` it gets ``caller``."""
 
     def enter(function: Function) -> Function:
-        METHODS[name] = SupervisorMethod(params, function, asks_remote)
+        METHODS[name] = SupervisorMethod(params, function, asks_caller)
         return function
 
     return enter
 
 
-async def dispatch(parts: Parts, name: str, raw: Any, *, remote: bool) -> Any:
+async def dispatch(
+    parts: Parts, name: str, raw: Any, *, remote: bool, by: str | None = None
+) -> Any:
     """Carry out one request; raises ``RemoteError`` for anything that is the caller's fault.
 
     ``remote`` is ``True`` for every connection but ``cli.sock``. It follows from where the request
-    arrived and never from what stands in it: all that a gateway passes on is remote.
+    arrived and never from what stands in it: all that a gateway passes on is remote. ``by`` is who
+    makes it, as the gateway or the socket knows it.
     """
     if name not in METHODS:
         raise RemoteError(INVALID_REQUEST, f"unknown method: {name}")
     row = METHODS[name]
     params = convert(name, row.params, raw)
-    if row.asks_remote:
-        return await row.function(parts, params, remote=remote)
+    if row.asks_caller:
+        caller = Caller(remote, None if by is None else shortened(by))
+        return await row.function(parts, params, caller=caller)
     return await row.function(parts, params)
+
+
+def shortened(by: str) -> str:
+    """Return who asks as one short printable line: a device chooses its own name."""
+    text = "".join(each if each.isprintable() else " " for each in by)
+    return text if len(text) <= MAX_BY else f"{text[: MAX_BY - 1]}…"
 
 
 def convert(name: str, struct: type[P], raw: Any) -> P:

@@ -127,5 +127,5 @@ class GatewayContext(msgspec.Struct, frozen=True):
     logs: LogStore
     boot: Callable[[int, str], GatewayBoot]
     reporter: Reporter
-    answer: Callable[[str, Any], Awaitable[Any]]
+    answer: Callable[[str, Any, str | None], Awaitable[Any]]
     respawn: Callable[[str], None]

@@ -36,11 +36,12 @@ log = structlog.get_logger("session")
 
 
 class GatewayRequest(msgspec.Struct):
-    """A request of the gateway: the payload of ``supervisor.request``."""
+    """A request of the gateway: the payload of ``supervisor.request``; ``by``: for whom it asks."""
 
     id: int
     method: str
     params: Any = None
+    by: str | None = None
 
 
 class OwnSession:
@@ -58,7 +59,7 @@ class OwnSession:
         *,
         version: str,
         reporter: Reporter,
-        answer: Callable[[str, Any], Awaitable[Any]],
+        answer: Callable[[str, Any, str | None], Awaitable[Any]],
         silence: float = 30.0,
         tls: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
@@ -224,7 +225,7 @@ class OwnSession:
             return
         result: dict[str, Any] = {"id": asked.id, "ok": True}
         try:
-            result["payload"] = await self._answer(asked.method, asked.params or {})
+            result["payload"] = await self._answer(asked.method, asked.params or {}, asked.by)
         except RemoteError as error:
             result |= {"ok": False, "error": msgspec.to_builtins(shape_of(error))}
         except Exception:  # whatever one request does, the session and the accounts go on

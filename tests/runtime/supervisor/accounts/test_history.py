@@ -11,8 +11,15 @@ from msgspec.structs import replace
 
 from ipc.frames.words import Phase
 from runtime.supervisor.accounts import history as module
-from runtime.supervisor.accounts.history import EVENTS, History, HistoryEntry, entry_of, shown
-from runtime.supervisor.lifecycle import Event, Exit, Exited, Reset, Start, State
+from runtime.supervisor.accounts.history import (
+    EVENTS,
+    History,
+    HistoryEntry,
+    entry_of,
+    note_of,
+    shown,
+)
+from runtime.supervisor.lifecycle import Event, Exit, Exited, Reset, Start, State, Stop
 from tests.support.until import PATIENCE
 
 KEY = "irc:libera"
@@ -256,3 +263,13 @@ def test_a_change_is_an_entry_in_words(
         assert entry.text is not None
         assert entry.text.startswith(text or "")
         assert (entry.at, entry.asked_until, entry.phase) == (5, 9, state.phase.value)
+
+
+def test_an_entry_says_who_asked_and_a_note_changes_no_phase() -> None:
+    stopping = replace(BEFORE, phase=Phase.STOPPING, cause="held")
+    entry = entry_of(BEFORE, stopping, Stop(by="Ada"), at=5, lost=0, asked_until=None)
+    assert entry is not None
+    assert (entry.by, entry.note) == ("Ada", False)
+    note = note_of(BEFORE, "a person was blocked", at=6, by="Ada")
+    assert (note.phase, note.incarnation, note.failures) == ("running", 3, 2)
+    assert (note.text, note.by, note.note) == ("a person was blocked", "Ada", True)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from runtime.supervisor.accounts.history import HistoryEntry
 from runtime.supervisor.accounts.holds import Holds, hold_in
@@ -163,6 +164,7 @@ HELD_AT_THE_END = [*HELD, entry("stopped", "shutdown")]
 RAN = [entry("stopped", "held"), entry("starting"), entry("running")]
 RAN_AT_THE_END = [*RAN, entry("stopping", "shutdown"), entry("stopped", "shutdown")]
 SILENT = [entry("stopped", "shutdown")]
+NOTE = replace(entry("running", None), note=True)
 
 
 @pytest.mark.parametrize(
@@ -177,6 +179,8 @@ SILENT = [entry("stopped", "shutdown")]
         (SILENT, False),
         ([], False),
         ([entry("stopped", "hold_unknown")], True),
+        ([*HELD, NOTE], True),  # a note of what changed no phase says nothing of it
+        ([*RAN, NOTE], False),
     ],
 )
 def test_the_history_tells_of_a_hold(entries: list[HistoryEntry], held: bool) -> None:

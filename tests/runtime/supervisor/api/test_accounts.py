@@ -16,7 +16,7 @@ from ipc.frames.words import Phase
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.holds import Holds
 from runtime.supervisor.api import accounts
-from runtime.supervisor.api.table import METHODS
+from runtime.supervisor.api.table import MAX_BY, METHODS, dispatch, shortened
 from runtime.supervisor.lifecycle import Exit, Ready, Start, Stop
 from tests.support.accounts import Stage, phase, spec_of
 from tests.support.parts_rig import PartsRig
@@ -328,3 +328,30 @@ async def test_a_hold_without_a_reason_is_told_without_one(tmp_path: Path) -> No
         await rig.rows("channels.stop", A)
         assert (await rig.why(A))[0] == "stopped by an operator"
         assert set((await rig.rig.ask("channels.holds"))["holds"]) == {A}
+
+
+async def test_what_a_person_changes_stands_in_the_history_with_who_it_was(tmp_path: Path) -> None:
+    async with accounts_rig(tmp_path) as rig:
+        account = await rig.run(A)
+        for name, params in (
+            ("channels.stop", {"accounts": [A], "reason": "night"}),
+            ("channels.start", {"accounts": [A]}),
+            ("channels.note", {"account": A, "text": "a person was blocked"}),
+        ):
+            await dispatch(rig.parts, name, params, remote=True, by="Ada's\nlaptop " + "x" * 200)
+        said = [each for each in account.history if each.get("by")]
+        assert {each["by"] for each in said} == {shortened("Ada's\nlaptop " + "x" * 200)}
+        assert [each["text"] for each in said] == [
+            "night",
+            "started by an operator",
+            "a person was blocked",
+        ]
+        assert [each.get("note", False) for each in said] == [False, False, True]
+        await rig.rows("channels.stop", A)
+        assert account.hold is not None
+        assert account.hold.by is None, "nothing says who asked here"
+
+
+def test_who_asks_is_one_short_line() -> None:
+    assert shortened("Ada's\x1b[31m\nlaptop") == "Ada's [31m laptop"
+    assert len(shortened("x" * 1000)) == MAX_BY

@@ -36,8 +36,9 @@ class SocketRig:
         self.asked: list[str] = []
         self.server = LocalServer(self.rig.parts, self._carry_out)
 
-    async def _carry_out(self, parts: Parts, name: str, params: Any) -> Any:
+    async def _carry_out(self, parts: Parts, name: str, params: Any, by: str) -> Any:
         self.asked.append(name)
+        self.by = by
         result = self.answer(name, params)
         return await result if asyncio.iscoroutine(result) else result
 

@@ -67,7 +67,7 @@ class OwnSessionRig:
         self.told.append(text)
         self.times.append(asyncio.get_running_loop().time())
 
-    async def _answer(self, method: str, params: Any) -> Any:
+    async def _answer(self, method: str, params: Any, by: str | None) -> Any:
         self.asked.append((method, params))
         result = self.answer(method, params)
         return await result if asyncio.iscoroutine(result) else result
