@@ -356,6 +356,8 @@ export interface MethodParams {
   "agents.turn.end": TurnEndParams;
   /** Take events of a turn, numbered from 1 on; answers once they are stored. At most 64 KiB of a turn may be without an answer. `over`: the turn has ended, send nothing more of it. */
   "agents.turn.events": TurnEventsParams;
+  /** Answer with how much waits for a person: `deadLetters` (the first thousand, by state), requests of strangers (`pairing`), and `closed`, the accounts with a list that admits nobody and how many messages that has cost in the last 24 hours. */
+  "attention": NoParams;
   /** Answer with the access policy of each account: its lists, where they are configured (`sources`), which of them admit nobody (`closed`), and how many messages were not answered in the last 24 hours, by reason (`dropped`), as far as this gateway has run for so long. */
   "channels.access": AccessParams;
   /** Explain the state of an account and what comes next. */

@@ -20,6 +20,7 @@ LATE = {
     "agent": "agent agent.wait",
     "agents": "agents.list agent.identity.get",
     "attached": "agents.attach agents.detach agents.turn.events agents.turn.end",
+    "attention": "attention",
     "catalogs": "models.list commands.list tools.catalog chat.metadata",
     "channels": "channels.status channels.start channels.stop channels.restart channels.logout",
     "chat": "chat.send chat.abort chat.inject",

@@ -43,6 +43,8 @@ async def test_a_message_that_was_given_up_is_shown_and_sent_after_all(tmp_path:
             while not (found := await letters()):
                 continue
         (letter,) = found
+        waits = (await client.call("attention", {}))["deadLetters"]
+        assert waits == {"count": 1, "states": {letter["state"]: 1}}
         assert (letter["id"], letter["account"]) == (queued["outboxId"], KEY)
         assert (letter["state"], letter["reason"], letter["error"]) == (
             "failed",

@@ -82,6 +82,7 @@ async def test_a_stranger_is_answered_once_the_owner_has_approved(tmp_path: Path
         assert (request["channel"], request["accountId"]) == ("irc", "libera")
         assert (request["senderId"], request["metadata"]) == ("ada", {"name": "Ada"})
         assert code not in str(await client.call("channels.pairing.list", {}))
+        assert (await client.call("attention", {}))["pairing"] == 1
         people.say("ada")
         await until(lambda: rig.parts.gatekeeper.figures(KEY).get("drop") == {"waits": 1})
         answer = await client.call("channels.pairing.approve", {"channel": "irc", "code": code})
@@ -90,6 +91,7 @@ async def test_a_stranger_is_answered_once_the_owner_has_approved(tmp_path: Path
         people.say("ada")
         assert await people.got() == "echo: text 3"
         assert await requests(client) == []
+        assert (await client.call("attention", {}))["pairing"] == 0
         (known,) = (await client.call("channels.pairing.list", {"channel": "irc"}))["people"]
         assert (known["senderId"], known["state"]) == ("ada", "allowed")
         await client.call(

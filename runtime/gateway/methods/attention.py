@@ -1,0 +1,58 @@
+"""Counts what waits for a person and is seen in no account's phase: ``attention``. Ours.
+
+A few hundred bytes, so that whoever watches may ask every few seconds; the lists behind the
+counts have methods of their own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from ipc.epoch import now_ms
+from ipc.frames.requests import NoParams
+from runtime.config.access_policy import closed_doors
+from runtime.gateway.access.scopes import READ
+from runtime.gateway.clients.client import ConnectedClient
+from runtime.gateway.clients.method_table import method
+from runtime.gateway.parts import GatewayParts
+
+MOST_LETTERS = 1000  # that are counted
+# Why a message that an empty list keeps out is not answered.
+KEPT_OUT = ("dm-not-listed", "group-not-listed", "group-off", "sender-not-listed")
+
+
+@method("attention", READ, NoParams, ours=True)
+async def attention(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
+    """Answer with how much waits for a person: `deadLetters` (the first thousand, by state),
+    requests of strangers (`pairing`), and `closed`, the accounts with a list that admits nobody
+    and how many messages that has cost in the last 24 hours.
+    """
+    states = Counter(row.state for _, row in await parts.outbox.letters(MOST_LETTERS))
+    closed = {key: number for key in parts.accounts.rows if (number := _lost(parts, key))}
+    return {
+        "deadLetters": {"count": states.total(), "states": dict(states)},
+        "pairing": await _waiting(parts),
+        "closed": [{"account": key, "messages": number} for key, number in closed.items()],
+    }
+
+
+async def _waiting(parts: GatewayParts) -> int:
+    """Return how many strangers wait to be admitted, as far as the journal is open."""
+    if not parts.intake.ready:
+        return 0
+    now, number = now_ms(), 0
+    for key in list(parts.accounts.rows):
+        if parts.gatekeeper.policy_of(key).dm == "pairing":
+            people = await parts.gatekeeper.opened(key)
+            number += sum(person.waits(now) for person in people.values())
+    return number
+
+
+def _lost(parts: GatewayParts, key: str) -> int:
+    """Return how many messages a list that admits nobody has kept from an account's agent."""
+    dropped = parts.gatekeeper.dropped.of(key, now_ms())
+    number = sum(dropped.get(reason, 0) for reason in KEPT_OUT)
+    if not number or not parts.reception.is_answered(key):
+        return 0
+    return number if closed_doors(parts.gatekeeper.policy_of(key)) else 0
