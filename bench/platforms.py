@@ -18,9 +18,9 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from ipc.endpoints import local_socket
 from tests.support.daemon import Daemon
 from tests.support.irc_server import IrcServer, RawClient, miniircd
-from workers.channels.local.plugin import socket_path
 from workers.testing.fakes.discord import FakeDiscord, fake_discord
 from workers.testing.fakes.discord_bots import token_of
 from workers.testing.fakes.slack import FakeSlack, fake_slack
@@ -176,7 +176,7 @@ class LocalPlatform(Platform):
     async def meet(self, daemon: Daemon, ids: list[str]) -> None:
         """Let the people come."""
         for each in ids:
-            path = socket_path(daemon.run_dir, each)
+            path = local_socket(daemon.run_dir, each)
             self._people.append(await asyncio.open_unix_connection(path))
 
     async def say(self, number: int, text: str) -> None:

@@ -213,6 +213,9 @@ export type FigureParams = { everyMs?: number };
 /** The params of ``gateway.restart.request``; ``reason`` is logged. ``skip_deferral`` is ignored, for nothing is deferred: calls under way are finished. */
 export type DeferrableRestartParams = { reason?: string | null; delayMs?: number; skipDeferral?: boolean };
 
+/** The params of ``local.say``: who says what to which account; each line is a message. */
+export type LocalSayParams = { accountId: string; name: string; text: string };
+
 /** ``cursor`` is where the last answer ended; without it the newest lines come. */
 export type TailParams = { cursor?: number; limit?: number; maxBytes?: number };
 
@@ -484,6 +487,8 @@ export interface MethodParams {
   "health": unknown;
   /** Answer with what became of the newest heartbeat since the gateway began, or null. */
   "last-heartbeat": NoParams;
+  /** Say something to an account of the channel `local` as a person of that name, as `trunkline chat` does on the host. The person stays until nothing was said for an hour; what is said and answered comes as the event `channel.message`. */
+  "local.say": LocalSayParams;
   /** Answer with log lines, each a JSON object as text, and the `cursor` to go on from. */
   "logs.tail": TailParams;
   /** Answer with paths (`/media/…?t=…`) of files of an account's messages, which may be fetched from the gateway's port for five minutes without any other secret. */

@@ -62,6 +62,18 @@ def confined_run_dir(run_dir: Path, key: str) -> Path:
     return run_dir / f"{zlib.crc32(key.encode()):08x}"
 
 
+def local_socket(run_dir: Path, account_id: str) -> Path:
+    """Return the path of the socket on which an account of the channel ``local`` listens."""
+    return run_dir / f"local-{account_id}.sock"
+
+
+def find_local_socket(run_dir: Path, key: str) -> Path:
+    """Return that path for an account that runs, be it confined or not."""
+    account_id = key.partition(":")[2]
+    confined = local_socket(confined_run_dir(run_dir, key), account_id)
+    return confined if confined.exists() else local_socket(run_dir, account_id)
+
+
 def socket_path(address: str) -> Path:
     """Return the path in ``ipc://PATH``, or the path itself."""
     return Path(address.removeprefix("ipc://"))

@@ -8,11 +8,10 @@ import os
 import sys
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ipc import timeouts
-from ipc.endpoints import confined_run_dir
+from ipc.endpoints import find_local_socket
 from ipc.frames.words import Phase
 from ops.actions.wait import Goal, PhaseWaiter
 from ops.connect.account_api import AccountApi
@@ -107,7 +106,7 @@ class LocalChat:
 
     async def _talk(self) -> bool:
         """Talk over one connection; return true when the person is done, false when it broke."""
-        path = _socket(self._places, self._key)
+        path = find_local_socket(self._places.run_dir, self._key)
         try:
             reader, writer = await asyncio.open_unix_connection(str(path), limit=MAX_LINE)
         except OSError as error:
@@ -215,11 +214,3 @@ class LocalChat:
                 loop.call_soon_threadsafe(self._typed.put_nowait, line)
 
         threading.Thread(target=read, daemon=True, name="stdin").start()
-
-
-def _socket(places: Places, key: str) -> Path:
-    from workers.channels.local.plugin import socket_path
-
-    path = socket_path(places.run_dir, split(key)[1])
-    confined = socket_path(confined_run_dir(places.run_dir, key), split(key)[1])
-    return confined if confined.exists() else path

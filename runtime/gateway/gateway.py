@@ -140,6 +140,7 @@ class Gateway:
         parts.outbox.close()
         parts.turns.close()
         parts.attached.close()
+        parts.local_people.close()
         for calls in (parts.calls, parts.http_calls, parts.supervisor, parts.nodes):
             calls.fail_all()
         await parts.registry.saved()

@@ -19,6 +19,7 @@ from runtime.gateway.accounts.handover import Handover
 from runtime.gateway.accounts.health import Health
 from runtime.gateway.accounts.http_calls import HttpCalls
 from runtime.gateway.accounts.intake import Intake
+from runtime.gateway.accounts.local_people import LocalPeople
 from runtime.gateway.accounts.peers import Peers
 from runtime.gateway.accounts.ring import Rings
 from runtime.gateway.accounts.rows import Accounts
@@ -111,4 +112,5 @@ class GatewayParts(msgspec.Struct, frozen=True):
     figures: AccountFigures
     telemetry: Telemetry
 
+    local_people: LocalPeople = msgspec.field(default_factory=LocalPeople)
     api: ApiFigures = msgspec.field(default_factory=ApiFigures)  # requests to the HTTP API

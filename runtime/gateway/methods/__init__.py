@@ -37,6 +37,7 @@ LATE = {
     "events": "events.subscribe",
     "heartbeats": "wake set-heartbeats last-heartbeat",
     "history": "chat.history chat.startup chat.message.get",
+    "local": "local.say",
     "login": "channels.login channels.login.answer web.login.start web.login.wait",
     "media": "media.ticket",
     "send": "send",

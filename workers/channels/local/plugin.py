@@ -13,6 +13,7 @@ import re
 import socket
 from pathlib import Path
 
+from ipc.endpoints import local_socket
 from ipc.epoch import now_ms
 from workers.channels.local import LocalConfig
 from workers.channels.local.load import emit_forever
@@ -28,11 +29,6 @@ EVERYBODY = "*"
 # A program that types this gets END behind the last line of each message, and at once.
 MARK_ENDS, END = "/ends", "\x1e"
 NAME = re.compile(r"[^\s*\x00-\x1f/][^\s\x00-\x1f]{0,31}\Z")
-
-
-def socket_path(run_dir: Path, account_id: str) -> Path:
-    """Return the path of the socket on which the account listens."""
-    return run_dir / f"local-{account_id}.sock"
 
 
 def _bound(path: Path) -> socket.socket:
@@ -75,7 +71,7 @@ class Local:
 
     async def run(self) -> None:
         """Listen until cancelled."""
-        path = socket_path(self.ctx.run_dir, self.ctx.account_id)
+        path = local_socket(self.ctx.run_dir, self.ctx.account_id)
         server = await asyncio.start_unix_server(self._serve, sock=_bound(path), limit=MAX_LINE)
         try:
             async with server:
