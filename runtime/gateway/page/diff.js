@@ -1,4 +1,4 @@
-// Compares two texts line by line, by the algorithm of Myers. Pure.
+// Compares two texts line by line, and changed lines word by word, by the algorithm of Myers. Pure.
 
 const CONTEXT = 3; // lines that are the same, around those that are not
 const MOST_STEPS = 2000; // differences after which everything counts as another text
@@ -21,6 +21,85 @@ export function hunksOf(before, after) {
     hunks.at(-1).push(line);
   });
   return hunks;
+}
+
+const LONG = 160; // characters of a line in which nobody finds what has changed
+const MOST_WORDS = 600; // of a line that is compared by words
+const ALIKE = 0.4; // the part of a line that is the same, from which on the rest is marked
+
+/** Return whether texts have lines that are better shown field by field. */
+export function isLong(...texts) {
+  return texts.some((text) => text.split("\n").some((line) => line.length > LONG));
+}
+
+/** Return a text of JSON5 with each field and each value on a line of its own, for showing. */
+export function spread(text) {
+  let out = "";
+  let depth = 0;
+  const line = () => {
+    out = `${out.trimEnd()}\n${"  ".repeat(Math.max(0, depth))}`;
+  };
+  for (const [piece] of text.matchAll(PIECES)) {
+    if (piece === "{" || piece === "[") depth += 1;
+    if (piece === "}" || piece === "]") {
+      depth -= 1;
+      if (/[{[]\s*$/.test(out)) out = out.trimEnd(); // an empty one stays on its line
+      else line();
+    }
+    const blank = !piece.trim();
+    if (!blank) out += piece;
+    if (/^[{[,]$/.test(piece) || piece.startsWith("//") || (blank && piece.includes("\n"))) line();
+    else if (blank && /\S$/.test(out)) out += " ";
+  }
+  return out.trim();
+}
+// Texts in quotes, comments, blanks, brackets and commas, and what stands between them.
+const PIECES = /"(?:[^"\\\n]|\\[^])*"?|'(?:[^'\\\n]|\\[^])*'?|\/\/[^\n]*|\/\*[^]*?(?:\*\/|$)|\s+|[{}[\],]|[^\s{}[\],"'/]+|\//g;
+
+/**
+ * Return the pieces of a line that was taken out, and of the one that came in its place: lists of
+ * `[text, changed]`. Lines that have little in common are one piece each.
+ */
+export function piecesOf(before, after) {
+  const whole = [[[before, false]], [[after, false]]];
+  const [old, fresh] = [before, after].map((text) => text.match(/\w+|\s+|[^\w\s]/g) ?? []);
+  if (old.length + fresh.length > MOST_WORDS) return whole;
+  const words = compare(old, fresh);
+  const same = words.reduce((sum, [mark, word]) => sum + (mark === " " ? word.length : 0), 0);
+  if (same < ALIKE * Math.max(before.length, after.length)) return whole;
+  return ["-", "+"].map((side) => joined(words.filter(([mark]) => mark === " " || mark === side)));
+}
+
+function joined(words) {
+  const pieces = [];
+  for (const [mark, word] of words) {
+    const changed = mark !== " ";
+    if (pieces.at(-1)?.[1] === changed) pieces.at(-1)[0] += word;
+    else pieces.push([word, changed]);
+  }
+  return pieces;
+}
+
+/** Return lines with their pieces: each that was taken out is compared with the one in its place. */
+export function inPieces(lines) {
+  const found = lines.map(([mark, text, number]) => [mark, [[text, false]], number]);
+  let at = 0;
+  while (at < lines.length) {
+    const out = runOf(lines, at, "-");
+    const into = runOf(lines, at + out, "+");
+    for (let each = 0; each < Math.min(out, into); each += 1) {
+      const [a, b] = [at + each, at + out + each];
+      [found[a][1], found[b][1]] = piecesOf(lines[a][1], lines[b][1]);
+    }
+    at += out + into || 1;
+  }
+  return found;
+}
+
+function runOf(lines, from, mark) {
+  let at = from;
+  while (lines[at]?.[0] === mark) at += 1;
+  return at - from;
 }
 
 /** Return the lines of a text: an empty one has none. */

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { hunksOf } from "../../../../runtime/gateway/page/diff.js";
+import { hunksOf, inPieces, isLong, piecesOf, spread } from "../../../../runtime/gateway/page/diff.js";
 
 const numbers = (from, to) => Array.from({ length: to - from + 1 }, (_, at) => String(from + at));
 
@@ -43,4 +43,27 @@ test("whatever changes, both texts are in the difference", () => {
     if (before.join() === after.join()) continue;
     assert.deepEqual(texts(before.join("\n"), after.join("\n")), [before, after]);
   }
+});
+
+test("what has changed within a line is marked, and a line that is another one is not", () => {
+  assert.deepEqual(piecesOf('"port": 18789,', '"port": 18790,'), [
+    [['"port": ', false], ["18789", true], [",", false]],
+    [['"port": ', false], ["18790", true], [",", false]],
+  ]);
+  assert.deepEqual(piecesOf("abc", "xyz"), [[["abc", false]], [["xyz", false]]]);
+  const lines = inPieces(hunksOf("a\nport 1\nb", "a\nport 2\nport 3\nb")[0]);
+  assert.deepEqual(lines.map(([mark, pieces]) => `${mark}${pieces.map(([text, changed]) => (changed ? `<${text}>` : text)).join("")}`), [" a", "-port <1>", "+port <2>", "+port 3", " b"]);
+});
+
+test("a file of one line is compared field by field, whatever stands in its texts", () => {
+  const before = `{gateway: {port: 1, url: "http://[x], {y}" /* a, b */}, channels: {}, list: ['it\\'s', 2]${" ".repeat(200)}}`;
+  assert.equal(isLong("short\nlines", "too"), false);
+  assert.equal(isLong("short", before), true);
+  assert.deepEqual(spread(before).split("\n"), [
+    "{", "  gateway: {", "    port: 1,", '    url: "http://[x], {y}" /* a, b */', "  },", "  channels: {},", "  list: [", "    'it\\'s',", "    2", "  ]", "}",
+  ]); // prettier-ignore
+  const changed = hunksOf(spread(before), spread(before.replace("port: 1", "port: 2"))).flat().filter(([mark]) => mark !== " ");
+  assert.deepEqual(changed.map(([mark, text]) => mark + text.trim()), ["-port: 1,", "+port: 2,"]);
+  assert.equal(spread("{a: 1, // one\nb: 2}"), "{\n  a: 1,\n  // one\n  b: 2\n}");
+  for (const broken of ["", '{"a', "}]", "{a: [", "/* open"]) assert.equal(typeof spread(broken), "string");
 });
