@@ -5,14 +5,16 @@ import { now } from "./clock.js";
 import { AccountConfiguration } from "./account_config.js";
 import { AccountLog } from "./account_log.js";
 import { figuresOf, useFigures } from "./figures.js";
-import { Verbs } from "./fleet.js";
+import { TryNow, Verbs } from "./fleet.js";
+import { Help, MEANINGS } from "./help.js";
 import { html } from "./html.js";
 import { useEffect, useMemo, useState } from "./libraries/hooks.js";
 import { Login } from "./login.js";
 import { href } from "./route.js";
 import { client, may } from "./session.js";
 import { accountOf, loaded } from "./store.js";
-import { Ago, Button, Countdown, Empty, Failure, Phase, Plot, Time, ask, toast, useRequest } from "./ui.js";
+import { Plot } from "./plot.js";
+import { Ago, Button, Countdown, Empty, Failure, Phase, Time, Unread, ask, toast, useRequest } from "./ui.js";
 import { bytes, capital, count, percent, short, span } from "./words.js";
 
 const TABS = { "": "Overview", log: "Log", configuration: "Configuration" };
@@ -23,17 +25,24 @@ export function Page({ parts }) {
   const [key, tab = ""] = parts;
   const row = accountOf(key).value;
   if (!row) {
-    if (!loaded.value) return html`<p class="faint" role="status">Reading the accounts</p>`;
+    if (!loaded.value) return html`<${Unread} title=${key} what="the accounts" />`;
     return html`<${Empty} title=${`There is no account ${key}`}><a href=${href("fleet")}>All accounts</a><//>`;
   }
-  return html`<section class=${`account ${tab === "log" ? "fill" : ""}`} key=${key}>
+  return html`<${Account} key=${key} row=${row} tab=${tab} />`;
+}
+
+function Account({ row, tab }) {
+  const key = row.account;
+  const { data } = useRequest("channels.access", { channel: row.channel });
+  const access = data?.accounts.find((each) => each.account === key);
+  return html`<section class=${`account ${tab === "log" ? "fill" : ""}`}>
     <header class="head">
       <a href=${href("fleet")}>All accounts</a>
       <h1>${key}</h1>
       ${row.name && html`<p class="note">${row.name}</p>`}
     </header>
     <${Now} row=${row} />
-    <${Closed} row=${row} />
+    <${Closed} entry=${access} />
     <${Actions} row=${row} />
     <nav class="tabs" aria-label="Of this account">
       ${Object.entries(TABS).map(([name, title]) => html`<a key=${name} href=${name ? href("account", key, name) : href("account", key)} aria-current=${tab === name ? "page" : null}>${title}</a>`)}
@@ -41,7 +50,7 @@ export function Page({ parts }) {
     </nav>
     ${tab === "log" && html`<${AccountLog} account=${key} />`}
     ${tab === "configuration" && html`<${AccountConfiguration} row=${row} />`}
-    ${tab === "" && html`<${Overview} row=${row} />`}
+    ${tab === "" && html`<${Overview} row=${row} access=${access} />`}
   </section>`;
 }
 
@@ -53,7 +62,7 @@ function Now({ row }) {
   return html`<div class=${`now ${toneOf(row)}-edge`}>
     <p class="what"><${Phase} row=${row} /> <span>${reason || (row.phase === "running" ? "its process is well" : "")}</span></p>
     <p class="faint">
-      ${coming.text && html`<span>Next: ${coming.text}${coming.at ? html` <${Countdown} at=${coming.at} />` : null}. </span>`}
+      ${coming.text && html`<span>Next: ${coming.text}${coming.at ? html` <${Countdown} at=${coming.at} />` : null}. <${TryNow} row=${row} /> </span>`}
       ${row.todo && html`<span>To do: ${row.todo}. </span>`}
       ${row.phase === "failed" && html`<a href=${href("account", row.account, "configuration")}>Open its configuration</a>`}
       ${since && html`<span>Up for ${span(now.value - since)}. </span>`}
@@ -63,13 +72,11 @@ function Now({ row }) {
 }
 
 /** A list that lets nobody in: the account runs well and answers no one all the same. */
-function Closed({ row }) {
-  const { data } = useRequest("channels.access", { channel: row.channel });
-  const entry = data?.accounts.find((each) => each.account === row.account);
+function Closed({ entry }) {
   if (!entry?.agent || !entry.closed.length) return null;
   return html`<div class=${entry.dropped.length ? "doors" : "now"} role="group" aria-label="Lists that let nobody in">
     ${entry.closed.map((text) => html`<p key=${text}>${capital(text)}.</p>`)}
-    <a class="button" href=${href("people", row.account)}>Open its lists</a>
+    <a class="button" href=${href("people", entry.account)}>Open its lists</a>
   </div>`;
 }
 
@@ -111,18 +118,18 @@ function Actions({ row }) {
   </div>`;
 }
 
-function Overview({ row }) {
+function Overview({ row, access }) {
   const history = html`<div class="whole" key="history"><h2>What has happened</h2><${Timeline} row=${row} /></div>`;
   const down = row.phase !== "running";
   return html`<div class="overview">
     ${down && history}
-    <div><h2>Figures</h2><${Facts} row=${row} /></div>
+    <div><h2>Figures</h2><${Facts} row=${row} access=${access} /></div>
     <div><h2>As it went</h2><${Plots} account=${row.account} /></div>
     ${!down && history}
   </div>`;
 }
 
-function Facts({ row }) {
+function Facts({ row, access }) {
   const found = figuresOf(row.account).value ?? { rss: row.rssBytes, cpu: row.cpuPercent, lag: row.loopLagMs, queued: row.queued };
   const dropped = Object.entries(row.dropped ?? {}).map(([reason, number]) => `${number} ${reason}`);
   const reasons = Object.entries(row.restartReasons ?? {}).map(([reason, number]) => `${number} ${reason}`);
@@ -131,7 +138,8 @@ function Facts({ row }) {
     ["CPU", found.cpu === null || found.cpu === undefined ? "–" : `${percent(found.cpu)} of a core`],
     ["Messages", `${short(row.messagesIn)} in, ${short(row.messagesOut)} out since the daemon began`],
     ["Waiting to be sent on", count(found.queued ?? 0, "message")],
-    ["Dropped", dropped.length ? dropped.join(", ") : "none"],
+    [html`Not answered <${Help} text=${MEANINGS.unanswered} />`, access ? unanswered(access) : "–"],
+    [html`Dropped <${Help} text=${MEANINGS.dropped} />`, dropped.length ? dropped.join(", ") : "nothing"],
     ["Restarts", row.restarts ? `${row.restarts}: ${reasons.join(", ")}` : "none since the daemon began"],
     ["Failures in a row", row.failures],
     ["Loop lag", found.lag === null || found.lag === undefined ? "–" : `${found.lag} ms`],
@@ -142,7 +150,13 @@ function Facts({ row }) {
     ["Last message in", row.plugin?.lastInboundAt ? html`<${Ago} at=${row.plugin.lastInboundAt} />` : "–"],
     ["Files of messages", bytes(row.mediaBytes)],
   ];
-  return html`<dl class="facts">${facts.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+  return html`<dl class="facts">${facts.map(([name, value], at) => html`<div key=${at}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+}
+
+function unanswered({ account, dropped }) {
+  const number = dropped.reduce((sum, each) => sum + each.count, 0);
+  if (!number) return "none";
+  return html`<a href=${href("people", account)}>${number}</a>: ${dropped.map((each) => `${each.count} because ${each.text}`).join(", ")}`;
 }
 
 const SERIES = ["in", "out", "rss", "cpu"];
@@ -162,10 +176,10 @@ function Plots({ account }) {
     <div class="chips" role="group" aria-label="How far back">
       ${["1h", "24h"].map((each) => html`<button type="button" key=${each} class="chip" aria-pressed=${each === range ? "true" : "false"} onClick=${() => setRange(each)}>${each === "1h" ? "an hour" : "a day"}</button>`)}
     </div>
-    <${Plot} key=${`m${range}`} label="Messages a minute" data=${plots.messages} series=${[{ label: "in", tone: "accent" }, { label: "out", tone: "ok" }]} value=${short} />
+    <${Plot} span=${range === "1h" ? 3600 : 86_400} key=${`m${range}`} label="Messages a minute" data=${plots.messages} series=${[{ label: "in", tone: "accent" }, { label: "out", tone: "ok" }]} value=${(each) => `${short(each)} /min`} />
     ${!ran && html`<p class="faint">Memory and CPU: nothing was measured in this time.</p>`}
-    ${ran && html`<${Plot} key=${`r${range}`} label="Memory" data=${plots.rss} series=${[{ label: "memory", tone: "accent" }]} value=${bytes} />`}
-    ${ran && html`<${Plot} key=${`c${range}`} label="CPU" data=${plots.cpu} series=${[{ label: "CPU", tone: "accent" }]} value=${percent} />`}
+    ${ran && html`<${Plot} span=${range === "1h" ? 3600 : 86_400} key=${`r${range}`} label="Memory" data=${plots.rss} series=${[{ label: "memory", tone: "accent" }]} value=${(each) => `${short(Math.round(each * 10) / 10)} MiB`} />`}
+    ${ran && html`<${Plot} span=${range === "1h" ? 3600 : 86_400} key=${`c${range}`} label="CPU, of one core" data=${plots.cpu} series=${[{ label: "CPU", tone: "accent" }]} value=${(each) => `${Number(each.toPrecision(2))} %`} />`}
   </div>`;
 }
 
@@ -175,7 +189,7 @@ function dataOf({ series, from, stepMs }) {
   const aMinute = (number) => (number * 60_000) / stepMs;
   return {
     messages: [times, of("in", aMinute), of("out", aMinute)],
-    rss: [times, of("rss", (each) => each * 1024)],
+    rss: [times, of("rss", (each) => each / 1024)], // MiB, so that the axis has round numbers
     cpu: [times, of("cpu", (each) => each)],
   };
 }
@@ -183,6 +197,7 @@ function dataOf({ series, from, stepMs }) {
 function Timeline({ row }) {
   const { data, error, again } = useRequest("channels.events", { account: row.account });
   useEffect(() => again(), [row.phase, row.incarnation]);
+  useEffect(() => client.on("config.changed", again), []); // which may restart nothing
   if (error) return html`<${Failure} error=${error} onRetry=${again} />`;
   if (!data) return html`<p class="faint" role="status">Reading its history</p>`;
   if (!data.events.length) return html`<p class="faint">Nothing yet.</p>`;
@@ -190,8 +205,8 @@ function Timeline({ row }) {
     ${data.events.toReversed().map(
       (event, at) => html`<li key=${`${event.at}-${at}`}>
         <${Time} at=${event.at} />
-        <${Phase} row=${{ phase: event.phase, cause: event.cause }} />
-        <span>${[event.text ?? event.cause, event.exit].filter(Boolean).join(" · ")}${event.failures > 1 ? html` <span class="faint">(${event.failures} failures in a row)</span>` : null}</span>
+        ${event.note ? html`<span class="faint">changed</span>` : html`<${Phase} row=${{ phase: event.phase, cause: event.cause }} />`}
+        <span>${[event.text ?? event.cause, event.exit].filter(Boolean).join(" · ")}${event.by && html` <span class="by">by ${event.by}</span>`}${!event.note && event.failures > 1 ? html` <span class="faint">(${event.failures} failures in a row)</span>` : null}</span>
       </li>`,
     )}
   </ol>`;

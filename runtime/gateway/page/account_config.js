@@ -66,6 +66,7 @@ function Editor({ row, file, described, values, onSaved }) {
   const set = (key, text) => setEdits((before) => ({ ...before, [key]: text }));
   const shown = fields.filter((field) => all || field.key in values || field.key in edits || (check.issues ?? []).some((issue) => issue.path.endsWith(`.${field.key}`)));
   const admin = may("admin");
+  const open = file.config?.gateway?.remoteExec === true; // then local fields change from here, too
   const remove = async () => {
     const text = "Its entry is taken out of the configuration and its process ends. What is stored of its messages stays.";
     if (!(await ask({ title: `Remove ${row.account}?`, text, action: `Remove ${row.account}`, danger: true }))) return;
@@ -86,7 +87,7 @@ function Editor({ row, file, described, values, onSaved }) {
       <a href=${href("configuration")}>the whole file</a>
     </div>
     ${raw === null
-      ? html`<form class="form" onSubmit=${(event) => event.preventDefault()}>${shown.map((field) => html`<${Field} key=${field.key} field=${field} value=${values[field.key]} text=${edits[field.key]} error=${found.errors[field.key] ?? issueOf(check, field.key)} onText=${(text) => set(field.key, text)} />`)}
+      ? html`<form class="form" onSubmit=${(event) => event.preventDefault()}>${shown.map((field) => html`<${Field} key=${field.key} field=${field} locked=${field.local && !open && commandFor(file.patchCommand, row, field, values[field.key])} value=${values[field.key]} text=${edits[field.key]} error=${found.errors[field.key] ?? issueOf(check, field.key)} onText=${(text) => set(field.key, text)} />`)}
           ${!shown.length && html`<p class="faint">No field is set: everything is as the channel's section and the defaults have it.</p>`}</form>`
       : html`<label class="field">The account as JSON; secrets stand as marks, which keep them<textarea rows="18" spellcheck="false" value=${raw} onInput=${(event) => setRaw(event.currentTarget.value)}></textarea></label>
           ${found.errors.json && html`<p class="said" role="alert">${found.errors.json}</p>`}`}
@@ -159,8 +160,32 @@ export function All({ on, onAll }) {
   return html`<label class="inline"><input type="checkbox" checked=${on} onChange=${(event) => onAll(event.currentTarget.checked)} /> show all fields</label>`;
 }
 
-/** One field of the form; `text` is what was typed, `value` what the file has. */
-export function Field({ field, value, text, error, onText }) {
+/** Return the command that changes a field on the gateway's host, with the value that it has now. */
+function commandFor(command, { channel, accountId }, { key, kind }, value) {
+  if (kind === "secret") return `${command} -`; // reads the change: a shell remembers what is typed
+  const now = value === undefined ? "VALUE" : value;
+  const change = JSON.stringify({ channels: { [channel]: { accounts: { [accountId]: { [key]: now } } } } });
+  return `${command} '${change.replaceAll("'", "'\\''")}'`;
+}
+
+/** A field that is changed on the gateway's host only: what it is, and how that is done. */
+function Locked({ field: { key, kind, fallback, help }, value, command }) {
+  const text = kind === "secret" ? secretState(value) : textOf(kind, value);
+  const unset = fallback === undefined || fallback === null ? "not set" : `default: ${JSON.stringify(fallback)}`;
+  return html`<div class="field locked">
+    <span><b class="mono">${key}</b> changes on the gateway's host only</span>
+    <output class="mono">${text || unset}</output>
+    ${help && html`<span><${Meaning} text=${help} /></span>`}
+    <details><summary>How to change it there</summary><p>${kind === "secret" ? "Run there, and type the change as JSON:" : "Run there, with another value:"}</p><pre class="command" tabindex="0">${command}</pre></details>
+  </div>`;
+}
+
+/**
+ * One field of the form; `text` is what was typed, `value` what the file has. With `locked`, a
+ * command, it cannot be changed from here.
+ */
+export function Field({ field, value, text, error, locked, onText }) {
+  if (locked) return html`<${Locked} field=${field} value=${value} command=${locked} />`;
   const { key, kind, choices, fallback, help, local, needed } = field;
   const shown = text ?? textOf(kind, value);
   const input = (event) => onText(event.currentTarget.value);
@@ -172,7 +197,7 @@ export function Field({ field, value, text, error, onText }) {
       : kind === "lines" || kind === "json"
         ? html`<textarea aria-describedby=${about} rows=${Math.min(10, Math.max(2, shown.split("\n").length))} spellcheck="false" value=${shown} placeholder=${unset} onInput=${input}></textarea>`
         : html`<input aria-describedby=${about} type=${kind === "secret" ? "password" : "text"} inputmode=${kind === "number" ? "decimal" : null} autocomplete="off" spellcheck="false" value=${shown} placeholder=${kind === "secret" ? secretState(value) : unset} onInput=${input} />`;
-  const notes = [needed ? "needed" : "", kind === "lines" ? "one a line" : "", kind === "json" ? "as JSON" : "", kind === "secret" ? "what is typed replaces it" : "", local ? "changes on the gateway's host only" : ""].filter(Boolean);
+  const notes = [needed ? "needed" : "", kind === "lines" ? "one a line" : "", kind === "json" ? "as JSON" : "", kind === "secret" ? "what is typed replaces it" : "", local ? "host only" : ""].filter(Boolean);
   return html`<div class="field"><label><span><b class="mono">${key}</b> ${notes.join(", ")}</span>${control(help ? `about-${key}` : null)}</label>${help && html`<span id=${`about-${key}`}><${Meaning} text=${help} /></span>`}${error && html`<span class="said" role="alert">${error}</span>`}</div>`;
 }
 

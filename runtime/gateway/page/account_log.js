@@ -5,7 +5,7 @@ import { html } from "./html.js";
 import { useEffect, useMemo, useRef, useState } from "./libraries/hooks.js";
 import { Line } from "./logs.js";
 import { LEVELS, isLineMeant, lineOf } from "./log_lines.js";
-import { VirtualRows } from "./rows.js";
+import { VirtualRows, useReading } from "./rows.js";
 import { client } from "./session.js";
 import { Button, Chip, Empty, Failure, Search, Time, useMedia } from "./ui.js";
 import { count } from "./words.js";
@@ -61,23 +61,22 @@ export function AccountLog({ account }) {
   const { lines, error } = useAccountLog(account);
   const [text, setText] = useState("");
   const [level, setLevel] = useState("");
-  const [held, setHeld] = useState(null);
+  const reading = useReading(() => ({ rows: lines ?? [], added: lines?.at(-1)?.id ?? 0 }));
   const [open, setOpen] = useState(null);
   const narrow = useMedia("(max-width: 760px)");
-  const source = held ?? lines;
+  const source = reading.rows;
   const shown = useMemo(() => {
     const words = wordsOf(text);
-    return (source ?? []).filter((line) => isLineMeant(line, { level, process: "", words })).reverse();
+    return source.filter((line) => isLineMeant(line, { level, process: "", words })).reverse();
   }, [source, level, text]);
   const byId = useMemo(() => new Map(shown.map((line) => [line.id, line])), [shown]);
   const items = useMemo(() => shown.map((line) => line.id), [shown]);
   if (!lines) return error ? html`<${Failure} error=${error} />` : html`<p class="faint" role="status">Reading the log</p>`;
-  const behind = held ? lines.filter((line) => line.id > (held.at(-1)?.id ?? 0)).length : 0;
   return html`
     <div class="chips" role="group" aria-label="Show only">
       <${Chip} on=${!level} onClick=${() => setLevel("")}>all levels<//>
       ${LEVELS.slice(1, 4).map((each) => html`<${Chip} key=${each} on=${each === level} onClick=${() => setLevel(each === level ? "" : each)}>${each === "error" ? "errors" : `${each === "warning" ? "warnings" : each} and worse`}<//>`)}
-      <${Button} aria-pressed=${held ? "true" : "false"} onClick=${() => setHeld(held ? null : lines)}>${held ? `Go on (${count(behind, "new line")})` : "Pause"}<//>
+      <${Button} aria-pressed=${reading.paused ? "true" : "false"} onClick=${reading.pause}>${reading.paused ? `Go on (${count(reading.behind, "new line")})` : "Pause"}<//>
       <${Search} text=${text} onText=${setText} label="Search lines" />
     </div>
     ${error && html`<${Failure} error=${error} />`}
@@ -87,6 +86,7 @@ export function AccountLog({ account }) {
           items=${items}
           height=${narrow ? 48 : 26}
           label=${`Log of ${account}`}
+          reading=${reading}
           head=${html`<div class="row columns" role="row">${["Time", "Level", "Line"].map((name) => html`<span role="columnheader" key=${name}>${name}</span>`)}</div>`}
           onRow=${(id) => setOpen(byId.get(id))}
           render=${(id) => html`<${Row} line=${byId.get(id)} />`}

@@ -33,12 +33,33 @@ export function rank(row) {
   if (phase === "running") return isUnwell(row) ? 3 : 6;
   if (phase === "held") return row.hold.unknown ? 2 : 5.5;
   if (phase === "stopped") return 7;
-  return { failed: 0, login: 1, backoff: 2, starting: 4, stopping: 5 }[phase] ?? 8;
+  if (phase === "starting") return row.failures ? 3.5 : 4; // one that has failed is looked for
+  return { failed: 0, login: 1, backoff: 2, stopping: 5 }[phase] ?? 8;
+}
+
+const FEW = 12; // accounts that start are shown one by one
+
+/** Stands in a list for all accounts that start and of which nothing bad is known. */
+export const STARTING = "starting";
+
+/**
+ * Return the keys of rows that are in order, with those that merely start as one, `STARTING`, where
+ * they are many: after a restart of everything they would push all others out of sight.
+ */
+export function folded(rows) {
+  const plain = (row) => row.phase === "starting" && !row.failures && phaseOf(row) === "starting";
+  if (rows.filter(plain).length <= FEW) return rows.map((row) => row.account);
+  const keys = [];
+  for (const row of rows) {
+    if (!plain(row)) keys.push(row.account);
+    else if (!keys.includes(STARTING)) keys.push(STARTING);
+  }
+  return keys;
 }
 
 /** Order rows the worst first: of equal ones those with more failures, then by name. */
 export function worstFirst(a, b) {
-  return rank(a) - rank(b) || b.failures - a.failures || a.account.localeCompare(b.account);
+  return rank(a) - rank(b) || b.failures - a.failures || (a.account < b.account ? -1 : 1);
 }
 
 /** Return in words why an account is as it is; an empty string when all is well. */
@@ -51,7 +72,7 @@ export function why(row) {
   }
   if (row.phase === "stopped") {
     if (row.hold?.unknown) return row.hold.reason || "whether a person had stopped it is not known";
-    if (row.hold) return `stopped by an operator${row.hold.reason ? `: ${row.hold.reason}` : ""}`;
+    if (row.hold) return `stopped by ${row.hold.by ?? "an operator"}${row.hold.reason ? `: ${row.hold.reason}` : ""}`;
     return CAUSES[row.cause] || row.cause || "";
   }
   if (phaseOf(row) === "login") return row.lastError || "waits for a person who logs it in";
@@ -71,7 +92,7 @@ const CAUSES = {
 /** Return what comes next without its time: `{text, at}`; `at` in ms of the epoch or null. */
 export function next(row) {
   const at = row.nextTryAt ?? null;
-  if (row.phase === "backoff") return { text: row.retry === "asked" ? "tries again, as asked," : "tries again", at };
+  if (row.phase === "backoff") return { text: row.retry === "asked" ? "again, as asked," : "tries again", at };
   if (row.phase === "failed" && at) return { text: "tries slowly", at };
   if (phaseOf(row) === "login") {
     return { text: row.phase === "failed" ? "renew login or secret" : "log it in", at: null };

@@ -6,7 +6,7 @@ import { html } from "./html.js";
 import { useMemo, useState } from "./libraries/hooks.js";
 import { go, href } from "./route.js";
 import { may } from "./session.js";
-import { Button, Chip, Empty, Failure, Head, useRequest, useStay } from "./ui.js";
+import { Button, Chip, Empty, Head, Unread, useRequest, useStay } from "./ui.js";
 
 const FIRST = 8; // the fields of the channel itself come first
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
@@ -17,8 +17,9 @@ export function Page({ query }) {
   const described = useRequest("config.schema");
   const error = file.error ?? described.error;
   if (!may("admin")) return html`<${Empty} title="This browser may not add accounts">It lacks operator.admin.<//>`;
-  if (error) return html`<${Failure} error=${error} onRetry=${() => [file, described].forEach((each) => each.again())} />`;
-  if (!file.data || !described.data) return html`<p class="faint" role="status">Reading what channels there are</p>`;
+  if (error || !file.data || !described.data) {
+    return html`<${Unread} title="Add an account" what="what channels there are" error=${error} onRetry=${() => [file, described].forEach((each) => each.again())} />`;
+  }
   const { schema } = described.data;
   const channels = Object.keys(resolve(schema, schema.properties.channels).properties ?? {}).sort();
   const channel = channels.includes(query.get("channel")) ? query.get("channel") : channels[0];
@@ -49,11 +50,13 @@ function Form({ channel, file, described }) {
   const missing = missingIn(fields, file.config?.channels?.[channel], found.patch);
   const valid = missing.length ? `It may be added, but does not start without ${missing.join(", ")}.` : "It is valid. Nothing else restarts.";
   const said = !name ? "It needs a name." : (check.error?.message ?? (check.answer ? valid : ready ? "Checking" : ""));
+  const hostly = shown.some((field) => field.local) && file.config?.gateway?.remoteExec !== true;
   return html`<form class="account-editor" onSubmit=${(event) => event.preventDefault()}>
     <div class="form">
       <label class="field"><span><b>Account</b> it becomes ${channel}:ACCOUNT</span><input value=${name} autocomplete="off" spellcheck="false" onInput=${(event) => setName(event.currentTarget.value.trim())} />${wrongName && html`<span class="said" role="alert">${wrongName}</span>`}</label>
       ${shown.map((field) => html`<${Field} key=${field.key} field=${field} text=${edits[field.key]} error=${found.errors[field.key] ?? issueOf(check, field.key)} onText=${(text) => setTyped((before) => ({ ...before, [nameOf(channel, field)]: text }))} />`)}
     </div>
+    ${hostly && html`<p class="faint">With a field that is marked "host only" the account is added by a command on the gateway's host. Fill in what you know: the command appears here.</p>`}
     ${check.error?.details?.command && html`<pre class="command" tabindex="0">${check.error.details.command}</pre>`}
     <footer class="save">
       <span role="status" class=${check.error ? "bad" : ready && missing.length ? "warn" : "faint"}>${said}</span>

@@ -3,6 +3,7 @@
 import { html } from "./html.js";
 import { useKeys } from "./keys.js";
 import { useEffect, useLayoutEffect, useRef, useState } from "./libraries/hooks.js";
+import { Meeting, PersonTalk, localAccounts } from "./person.js";
 import { go, href } from "./route.js";
 import { VirtualRows } from "./rows.js";
 import { client, may } from "./session.js";
@@ -14,13 +15,16 @@ const SESSIONS = 300;
 const ENTRIES = 60;
 const AGAIN_MS = 10_000;
 
-/** The page: #/chat for the list of conversations, #/chat/KEY for one. */
+/** The page: #/chat for the list of conversations, #/chat/KEY for one, #/chat/person/ACCOUNT/NAME. */
 export function Page({ parts, query }) {
   const key = parts.join("/");
   const narrow = useMedia("(max-width: 760px)");
   const text = query.get("q") ?? "";
   const list = useRequest("sessions.list", { limit: SESSIONS, includeDerivedTitles: true, ...(text.trim() ? { search: text.trim() } : {}) });
   const [beginning, setBeginning] = useState(false);
+  const [meeting, setMeeting] = useState(false);
+  const person = parts[0] === "person" && parts.length === 3 ? { account: parts[1], name: parts[2] } : null;
+  const local = localAccounts();
   useEffect(() => {
     const timer = setInterval(() => document.hidden || list.again(), AGAIN_MS);
     return () => clearInterval(timer);
@@ -28,12 +32,14 @@ export function Page({ parts, query }) {
   return html`<section class="fill talk">
     <${Head} title="Chat" note=${list.data ? `${count(list.data.totalCount, "conversation")}, the last one first` : ""}>
       ${narrow && key ? html`<a class="button" href=${href("chat", { q: text })}>All conversations</a>` : html`<${Search} text=${text} onText=${(q) => go(href("chat", ...parts, { q }), { replace: true })} label="Search conversations" />`}
+      ${may("admin") && local.length > 0 && html`<${Button} onClick=${() => setMeeting(true)}>Talk as a person<//>`}
       ${may("write") && html`<${Button} tone="primary" onClick=${() => setBeginning(true)}>New conversation<//>`}
     <//>
     <div class="two">
       ${narrow && key ? null : html`<${Sessions} list=${list} chosen=${key} text=${text} narrow=${narrow} />`}
-      ${key ? html`<${Talk} key=${key} session=${key} onSaid=${list.again} />` : narrow ? null : html`<${Empty} title="Choose a conversation">Or begin a new one: an agent answers as it would answer in a chat.<//>`}
+      ${person ? html`<${PersonTalk} key=${key} ...${person} />` : key ? html`<${Talk} key=${key} session=${key} onSaid=${list.again} />` : narrow ? null : html`<${Empty} title="Choose a conversation">Or begin a new one: an agent answers as it would answer in a chat.<//>`}
     </div>
+    ${meeting && html`<${Meeting} accounts=${local} onClose=${() => setMeeting(false)} />`}
     ${beginning && html`<${Beginning} onClose=${() => setBeginning(false)} onMade=${list.again} />`}
   </section>`;
 }

@@ -9,15 +9,26 @@ import { signal } from "./libraries/signals.js";
 
 const WAITS = [150, 350, 750, 1500, 3000, 6000, 12000, 24000, 30000]; // milliseconds
 const REQUEST_MS = 30_000;
+// Pieces of what browsers say of themselves: each has those of the ones after it, too.
+const BROWSERS = [["Edg/", "Edge"], ["OPR/", "Opera"], ["Firefox/", "Firefox"], ["Chrome/", "Chrome"], ["Safari/", "Safari"]];
+const SYSTEMS = [["Android", "Android"], ["iPhone", "iPhone"], ["iPad", "iPad"], ["Windows", "Windows"], ["Mac OS", "macOS"], ["Linux", "Linux"]];
 const CLOSE_ENDED = 4000; // ours: the page itself ends a session
 export const CLIENT = {
   id: "openclaw-control-ui",
   version: "1",
   platform: "browser",
   mode: "ui",
-  displayName: "Trunkline console",
+  displayName: `Console${browserOf(globalThis.navigator?.userAgent ?? "")}`,
 };
 export const SCOPES = ["operator.admin", "operator.read", "operator.write", "operator.pairing"];
+
+/** Return in which browser and on which system the page runs: ` in Firefox on Linux`. Pure. */
+export function browserOf(agent) {
+  const named = (names) => names.find(([word]) => agent.includes(word))?.[1] ?? "";
+  const browser = named(BROWSERS);
+  const system = named(SYSTEMS);
+  return (browser && ` in ${browser}`) + (system && ` on ${system}`);
+}
 
 /** What the gateway has answered instead of a result, or why no answer came. */
 export class GatewayError extends Error {

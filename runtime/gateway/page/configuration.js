@@ -6,7 +6,7 @@ import { html } from "./html.js";
 import { useEffect, useLayoutEffect, useRef, useState } from "./libraries/hooks.js";
 import { client, may } from "./session.js";
 import { SchemaHelp } from "./schema_help.js";
-import { Button, Dialog, Failure, Head, ask, toast, useRequest, useStay } from "./ui.js";
+import { Button, Dialog, Head, Unread, ask, toast, useRequest, useStay } from "./ui.js";
 import { count } from "./words.js";
 
 const PAUSE_MS = 500; // in which nothing was typed, before the text is checked
@@ -41,8 +41,7 @@ export function Page() {
   useEffect(() => client.on("config.changed", () => file.again()), []);
   useStay(edited);
   const check = useCheck(edited ? text : null, loaded?.hash);
-  if (file.error && !loaded) return html`<${Failure} error=${file.error} onRetry=${file.again} />`;
-  if (!loaded) return html`<p class="faint" role="status">Reading the configuration</p>`;
+  if (!loaded) return html`<${Unread} title="Configuration" what="the file" error=${file.error} onRetry=${file.again} />`;
   const reset = async () => {
     if (edited && !(await ask({ title: "Drop what you have typed?", text: "The file stays as it is.", action: "Drop it", danger: true }))) return;
     take(file.data);

@@ -3,7 +3,7 @@
 import { html } from "./html.js";
 import { useEffect, useState } from "./libraries/hooks.js";
 import { client } from "./session.js";
-import { Ago, Button, Failure, ask, toast, useRequest } from "./ui.js";
+import { Ago, Button, Failure, Time, ask, toast, useRequest } from "./ui.js";
 import { count } from "./words.js";
 
 /** Make a request; says what was done, or why not. */
@@ -44,6 +44,14 @@ function nameOf(device) {
   return device.operatorLabel || device.displayName || device.clientId || device.deviceId.slice(0, 12);
 }
 
+/** What is known of a device beside its name: its program, its system, where it came from, its id. */
+function aboutOf(device) {
+  const called = nameOf(device) === device.displayName ? "" : device.displayName;
+  const family = device.deviceFamily === device.platform ? "" : device.deviceFamily;
+  const from = device.remoteIp ? `from ${device.remoteIp}` : "";
+  return [called, device.clientId, device.platform, family, from, `id ${device.deviceId.slice(0, 16)}`].filter(Boolean).join(" · ");
+}
+
 function Pending({ request, onDone }) {
   const [busy, setBusy] = useState(false);
   const decide = async (verb, said) => {
@@ -57,7 +65,7 @@ function Pending({ request, onDone }) {
     if (await ask({ title: `Let ${nameOf(request)} connect?`, text, action: "Approve" })) await decide("approve", `${nameOf(request)} may connect`);
   };
   return html`<div class="waiting">
-    <p><b>${nameOf(request)}</b> waits${request.remoteIp ? ` at ${request.remoteIp}` : ""}, since <${Ago} at=${request.ts} />. <span class="faint">${request.platform}, device ${request.deviceId.slice(0, 16)}</span></p>
+    <p><b>${nameOf(request)}</b> waits${request.remoteIp ? ` at ${request.remoteIp}` : ""}, since <${Ago} at=${request.ts} />. <span class="faint">${aboutOf(request)}</span></p>
     <p class="decide"><${Button} tone="primary" disabled=${busy} onClick=${approve}>Approve<//> <${Button} disabled=${busy} onClick=${() => decide("reject", `${nameOf(request)} may ask again`)}>Reject<//></p>
   </div>`;
 }
@@ -66,7 +74,8 @@ function Device({ device, onDone }) {
   const [name, setName] = useState(null);
   const { deviceId } = device;
   const done = (worked) => worked && onDone();
-  const mine = device.connected ? html` <span class="ok">connected</span>` : null;
+  const seen = device.connected ? html`<span class="ok">connected</span>` : html`<span class="faint">last seen <${Ago} at=${device.lastSeenAtMs} /></span>`;
+  const since = device.approvedAtMs || device.createdAtMs;
   const rename = async (event) => {
     event.preventDefault();
     const label = name.trim();
@@ -88,15 +97,16 @@ function Device({ device, onDone }) {
   return html`
     <div class="device">
       ${name === null
-        ? html`<p><b>${nameOf(device)}</b>${mine} <span class="faint">${device.platform}, ${device.roles.join(" and ")}, device ${deviceId.slice(0, 16)}</span></p>`
+        ? html`<p><b>${nameOf(device)}</b> ${seen}${since ? html` <span class="faint">· ${device.roles.join(" and ")} since <${Time} at=${since} /></span>` : null}</p>
+            <p class="faint">${aboutOf(device)}</p>`
         : html`<form class="rename" onSubmit=${rename}><input aria-label="Name" value=${name} maxlength="64" onInput=${(event) => setName(event.currentTarget.value)} /><button class="button primary" type="submit">Rename</button><${Button} class="quiet" onClick=${() => setName(null)}>Cancel<//></form>`}
       ${device.tokens.map(
         (token) => html`<p key=${token.role} class="faint">
-          Token as ${token.role}: ${token.scopes.map((each) => each.replace("operator.", "")).join(", ") || "no scopes"}${token.revokedAtMs ? html`, <span class="bad">revoked</span> <${Ago} at=${token.revokedAtMs} />` : html`, used <${Ago} at=${token.lastUsedAtMs} />`}
+          Token as ${token.role}: ${token.scopes.map((each) => each.replace("operator.", "")).join(", ") || "no scopes"}${token.revokedAtMs ? html`, <span class="bad">revoked</span> <${Ago} at=${token.revokedAtMs} />` : token.lastUsedAtMs ? html`, used <${Ago} at=${token.lastUsedAtMs} />` : ", not used yet"}
           ${!token.revokedAtMs && html` <${Button} tone="danger" class="quiet" onClick=${() => revoke(token.role)}>Revoke<//>`}
         </p>`,
       )}
     </div>
-    <div class="decide"><${Button} class="quiet" onClick=${() => setName(nameOf(device))}>Rename<//> <${Button} tone="danger" class="quiet" onClick=${remove}>Remove<//></div>
+    <div class="decide"><${Button} class="quiet" onClick=${() => setName(device.operatorLabel ?? nameOf(device))}>Rename<//> <${Button} tone="danger" class="quiet" onClick=${remove}>Remove<//></div>
   `;
 }

@@ -1,6 +1,7 @@
 // The fleet: all accounts, the worst first, with why and what comes next; and what is done to many.
 
-import { PHASES, matches, next, phaseOf, tally, upSince, verbsFor, why, wordsOf, worstFirst } from "./accounts.js";
+import { PHASES, STARTING, folded, matches, next, phaseOf, tally, upSince, verbsFor, why, wordsOf, worstFirst } from "./accounts.js";
+import { attention } from "./attention.js";
 import { now } from "./clock.js";
 import { beat, figuresOf, flowOf, restartsOf, useFigures } from "./figures.js";
 import { html } from "./html.js";
@@ -10,7 +11,7 @@ import { go, href } from "./route.js";
 import { VirtualRows, useMark } from "./rows.js";
 import { client, may } from "./session.js";
 import { accountOf, allRows, failure, loaded, ranked, reload } from "./store.js";
-import { Button, Chip, Countdown, Empty, Failure, Head, Phase, Search, Sparkline, ask, toast, useMedia, useRequest } from "./ui.js";
+import { Button, Chip, Countdown, Empty, Head, Phase, Search, Sparkline, Unread, ask, toast, useMedia } from "./ui.js";
 import { bytes, count, exactly, percent, short, span } from "./words.js";
 
 const WIDE_ROW = 34;
@@ -27,16 +28,17 @@ export function Page({ query }) {
   const set = (changes) => go(href("fleet", { q: text, phase, channel, ...changes }), { replace: true });
   const version = ranked.value;
   const rows = useMemo(allRows, [version]);
-  const items = useMemo(() => {
+  const [open, setOpen] = useState(false); // whether those that start are shown one by one
+  const meant = useMemo(() => {
     const words = wordsOf(text);
-    const meant = rows.filter(
-      (row) =>
-        (!phase || phaseOf(row) === phase) && (!channel || row.channel === channel) && matches(row, words),
-    );
-    return meant.sort(worstFirst).map((row) => row.account);
+    return rows
+      .filter((row) => (!phase || phaseOf(row) === phase) && (!channel || row.channel === channel) && matches(row, words))
+      .sort(worstFirst);
   }, [rows, text, phase, channel]);
+  const all = useMemo(() => meant.map((row) => row.account), [meant]);
+  const items = useMemo(() => (open || phase || text ? all : folded(meant)), [meant, open, phase, text]);
   const closed = useClosed();
-  const picked = items.filter((key) => chosen.has(key));
+  const picked = all.filter((key) => chosen.has(key));
   const { at, move, mark } = useMark(items);
   const toggle = (key) =>
     setChosen((before) => {
@@ -44,18 +46,17 @@ export function Page({ query }) {
       if (!after.delete(key)) after.add(key);
       return after;
     });
+  const show = (key) => (key === STARTING ? setOpen(true) : go(href("account", key)));
   useKeys({
     j: ["the next account", () => move(1)],
     k: ["the account before", () => move(-1)],
-    Enter: ["open the account", () => items[at] && go(href("account", items[at]))],
-    x: ["select the account", () => items[at] && toggle(items[at])],
-    a: ["select all that are shown", () => setChosen(new Set(items))],
+    Enter: ["open the account", () => items[at] && show(items[at])],
+    x: ["select the account", () => items[at] && (items[at] === STARTING ? setOpen(true) : toggle(items[at]))],
+    a: ["select all that are shown", () => setChosen(new Set(all))],
     Escape: ["select none", () => setChosen(new Set())],
   });
   if (!loaded.value) {
-    return failure.value
-      ? html`<${Failure} error=${failure.value} onRetry=${reload} />`
-      : html`<p class="faint" role="status">Reading the accounts</p>`;
+    return html`<${Unread} title="Fleet" what="the accounts" error=${failure.value} onRetry=${reload} />`;
   }
   return html`<section class="fleet">
     <${Head} title="Fleet" note=${summary(rows)}>
@@ -72,13 +73,16 @@ export function Page({ query }) {
           height=${narrow ? NARROW_ROW : WIDE_ROW}
           selected=${at}
           label="Accounts"
-          head=${html`<${Columns} all=${picked.length === items.length} onAll=${() => setChosen(picked.length === items.length ? new Set() : new Set(items))} />`}
+          head=${html`<${Columns} all=${picked.length === all.length} onAll=${() => setChosen(picked.length === all.length ? new Set() : new Set(all))} />`}
           onRow=${(key, _, event) => {
-            if (event.target.closest("a, input, label")) return;
+            if (event.target.closest("a, input, label, button")) return;
             mark(key);
-            go(href("account", key));
+            show(key);
           }}
-          render=${(key) => html`<${narrow ? NarrowRow : Row} name=${key} chosen=${chosen.has(key)} lost=${closed.get(key)} onChoose=${() => toggle(key)} />`}
+          render=${(key) =>
+            key === STARTING
+              ? html`<${Starting} number=${all.length - items.length + 1} onOpen=${() => setOpen(true)} />`
+              : html`<${narrow ? NarrowRow : Row} name=${key} chosen=${chosen.has(key)} lost=${closed.get(key)} onChoose=${() => toggle(key)} />`}
         />`}
   </section>`;
 }
@@ -94,16 +98,10 @@ function summary(rows) {
   return `${count(rows.length, "account")}, ${parts.join(", ") || "none is in trouble"}`;
 }
 
-const UNLISTED = new Set(["dm-not-listed", "group-not-listed", "group-off", "sender-not-listed"]);
-
 /** The accounts whose empty list has cost messages within 24 hours, which no phase shows, and how many: by key. */
 function useClosed() {
-  const { data } = useRequest("channels.access");
-  return useMemo(() => {
-    const closed = (data?.accounts ?? []).filter((each) => each.agent && each.closed.length);
-    const lost = ({ dropped }) => dropped.reduce((sum, { reason, count }) => sum + (UNLISTED.has(reason) ? count : 0), 0);
-    return new Map(closed.map((each) => [each.account, lost(each)]).filter(([, number]) => number));
-  }, [data]);
+  const found = attention.value?.closed;
+  return useMemo(() => new Map(found?.map(({ account, messages }) => [account, messages])), [found]);
 }
 
 function Closed({ closed }) {
@@ -140,6 +138,28 @@ function Columns({ all, onAll }) {
   </div>`;
 }
 
+/** Stands for all accounts that merely start. */
+function Starting({ number, onOpen }) {
+  return html`
+    <span role="cell" class="pick"></span>
+    <span role="cell" class="many"><b>${count(number, "account")}</b> <span class="phase busy">starting</span> <${Button} class="quiet" onClick=${onOpen}>Show each<//></span>
+  `;
+}
+
+/** Starts an account at once that waits for its next try. */
+export function TryNow({ row }) {
+  const [busy, setBusy] = useState(false);
+  if (!next(row).at || !may("admin")) return null;
+  const begin = async () => {
+    const text = "The platform has asked to be left alone until then: it may refuse an earlier try, and make the wait longer.";
+    if (row.retry === "asked" && !(await ask({ title: `Try ${row.account} now?`, text, action: "Try now", danger: true }))) return;
+    setBusy(true);
+    await perform("start", [row.account]);
+    setBusy(false);
+  };
+  return html`<${Button} class="try" disabled=${busy} aria-label=${`Try now: ${row.account}`} title="Start it at once, without waiting" onClick=${begin}>Try now<//>`;
+}
+
 function Row({ name, chosen, lost, onChoose }) {
   const row = accountOf(name).value;
   if (!row) return null;
@@ -153,7 +173,7 @@ function Row({ name, chosen, lost, onChoose }) {
     <span role="cell" class="next">${coming.text} ${coming.at ? html`<${Countdown} at=${coming.at} />` : null}</span>
     ${row.phase === "running" && !reason
       ? html`<span role="cell" class="why"></span><span role="cell" class="up"><${Up} row=${row} /></span><${Traffic} row=${row} />`
-      : html`<span role="cell" class=${`why ${row.phase === "running" ? "over" : "to-the-end"}`} aria-colspan=${row.phase === "running" ? 3 : 5} title=${reason}>${told(row, reason)}</span>`}
+      : html`<span role="cell" class=${`why ${row.phase === "running" ? "over" : "to-the-end"}`} aria-colspan=${row.phase === "running" ? 3 : 5} title=${reason}><span class="cut">${told(row, reason)}</span><${TryNow} row=${row} /></span>`}
     ${row.phase === "running" && html`<${Load} row=${row} />`}
   `;
 }
@@ -183,7 +203,9 @@ function NarrowRow({ name, chosen, lost, onChoose }) {
     <span role="cell" class="pick"><input type="checkbox" aria-label=${`Select ${name}`} checked=${chosen} onChange=${onChoose} /></span>
     <span role="cell" class="who"><a href=${href("account", name)}>${name}</a></span>
     <span role="cell" class="is"><${Phase} row=${row} /></span>
-    <span role="cell" class="why">${coming.text ? html`<b>${coming.text} ${coming.at ? html`<${Countdown} at=${coming.at} />` : null}</b>${reason ? " · " : ""}` : null}${reason ? told(row, reason) : (row.phase === "running" ? html`<${Up} row=${row} /><${Short} row=${row} />` : null)}</span>
+    ${coming.text && html`<b role="cell" class="next">${coming.text} ${coming.at && html`<${Countdown} at=${coming.at} />`}</b>`}
+    <span role="cell" class="why">${reason ? told(row, reason) : (row.phase === "running" ? html`<${Up} row=${row} /><${Short} row=${row} />` : null)}</span>
+    ${coming.at && html`<span role="cell" class="again"><${TryNow} row=${row} /></span>`}
   `;
 }
 

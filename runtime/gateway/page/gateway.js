@@ -1,11 +1,12 @@
 // The gateway's process: how it is, who is connected, which devices and nodes may, what went wrong.
 
 import { Devices } from "./devices.js";
+import { Help, MEANINGS } from "./help.js";
 import { html } from "./html.js";
 import { useEffect, useState } from "./libraries/hooks.js";
 import { Nodes } from "./nodes.js";
 import { client, hello, may } from "./session.js";
-import { Button, Countdown, Empty, Failure, Head, Time, ask, toast, useRequest } from "./ui.js";
+import { Button, Countdown, Empty, Failure, Head, Time, Unread, ask, toast, useRequest } from "./ui.js";
 import { bytes, count, exactly, percent, span } from "./words.js";
 
 const AGAIN_MS = 5_000;
@@ -26,7 +27,7 @@ export function Page() {
       end();
     };
   }, []);
-  if (status.error && !status.data) return html`<${Failure} error=${status.error} onRetry=${status.again} />`;
+  if (status.error && !status.data) return html`<${Unread} title="Gateway" error=${status.error} onRetry=${status.again} />`;
   return html`<section class="gateway">
     <${Head} title="Gateway" note=${status.data ? `version ${status.data.runtimeVersion}` : ""}>
       ${may("admin") && html`<${Restart} clients=${clients.data?.clients ?? []} />`}
@@ -96,7 +97,7 @@ function Process({ status }) {
         <${Fact} name="Waits to be sent">${count(outbox.depth ?? 0, "message")}${outbox.oldestMs ? `, the oldest for ${span(outbox.oldestMs)}` : ""}<//>
         <${Fact} name="Their size">${bytes(outbox.bytes ?? 0)}<//>
         <${Fact} name="Refused, no room">${outbox.refused ?? 0}<//>
-        <${Fact} name="Dropped">${dropped.length ? dropped.map(([reason, number]) => `${number} ${reason}`).join(", ") : "nothing"}<//>
+        <${Fact} name=${html`Dropped <${Help} text=${MEANINGS.dropped} />`}>${dropped.length ? dropped.map(([reason, number]) => `${number} ${reason}`).join(", ") : "nothing"}<//>
       </dl>
     </div>
     <div class="panel">
@@ -118,7 +119,7 @@ function Clients({ found }) {
     <h2 id="clients">${count(found.data.clients.length, "client is", "clients are")} connected</h2>
     <div class="scroll" tabindex="0" role="region" aria-label="Clients">
       <table>
-        <thead><tr>${["Client", "May do", "From", "Connected", "Requests", "Unread"].map((name) => html`<th key=${name} scope="col">${name}</th>`)}</tr></thead>
+        <thead><tr>${["Client", "May do", "From", "Connected", "Requests", "Unread"].map((name) => html`<th key=${name} scope="col" class=${["Requests", "Unread"].includes(name) ? "number" : ""}>${name}</th>`)}</tr></thead>
         <tbody>
           ${found.data.clients.map(
             (each) => html`<tr key=${each.id}>

@@ -1,5 +1,6 @@
 // Messages that were given up: what they were, why, and what a person decides about them.
 
+import { lookAgain } from "./attention.js";
 import { html } from "./html.js";
 import { useState } from "./libraries/hooks.js";
 import { href } from "./route.js";
@@ -21,6 +22,7 @@ export function GivenUp({ onChange }) {
     setShown(null);
     again();
     onChange();
+    lookAgain();
   };
   if (!data.letters.length) {
     return html`<${Empty} title="Nothing was given up">

@@ -6,9 +6,9 @@ import { useKeys } from "./keys.js";
 import { useEffect, useMemo, useRef, useState } from "./libraries/hooks.js";
 import { LEVELS, isLineMeant, lineOf } from "./log_lines.js";
 import { go, href } from "./route.js";
-import { VirtualRows, useMark } from "./rows.js";
+import { VirtualRows, useMark, useReading } from "./rows.js";
 import { client } from "./session.js";
-import { Button, Chip, Dialog, Empty, Failure, Head, Search, Time, useMedia } from "./ui.js";
+import { Button, Chip, Dialog, Empty, Failure, Head, Search, Time, Unread, useMedia } from "./ui.js";
 import { count, exactly } from "./words.js";
 
 const AGAIN_MS = 1500;
@@ -52,31 +52,29 @@ function useLog() {
 /** The page. */
 export function Page({ query }) {
   const { lines, error, file, again } = useLog();
-  const [held, setHeld] = useState(null);
+  const reading = useReading(() => ({ rows: lines ?? [], added: lines?.at(-1)?.id ?? 0 }));
   const [open, setOpen] = useState(null);
   const narrow = useMedia("(max-width: 760px)");
   const text = query.get("q") ?? "";
   const level = query.get("level") ?? "";
   const process = query.get("process") ?? "";
   const set = (changes) => go(href("logs", { q: text, level, process, ...changes }), { replace: true });
-  const source = held ?? lines;
-  const processes = useMemo(() => [...new Set((source ?? []).map((each) => each.process))].filter(Boolean).sort(), [source]);
+  const source = reading.rows;
+  const processes = useMemo(() => [...new Set(source.map((each) => each.process))].filter(Boolean).sort(), [source]);
   const shown = useMemo(() => {
     const which = { level, process, words: wordsOf(text) };
-    return (source ?? []).filter((line) => isLineMeant(line, which)).reverse();
+    return source.filter((line) => isLineMeant(line, which)).reverse();
   }, [source, level, process, text]);
   const byId = useMemo(() => new Map(shown.map((line) => [line.id, line])), [shown]);
   const items = useMemo(() => shown.map((line) => line.id), [shown]);
-  const pause = () => setHeld(held ? null : lines);
   const { at, move, mark } = useMark(items);
   useKeys({
     j: ["the next line", () => move(1)],
     k: ["the line before", () => move(-1)],
     Enter: ["show the whole line", () => setOpen(byId.get(items[at]) ?? null)],
-    p: ["pause, or go on", pause],
+    p: ["pause, or go on", reading.pause],
   });
-  if (!lines) return error ? html`<${Failure} error=${error} onRetry=${again} />` : html`<p class="faint" role="status">Reading the logs</p>`;
-  const behind = held ? lines.filter((line) => line.id > (held.at(-1)?.id ?? 0)).length : 0;
+  if (!lines) return html`<${Unread} title="Logs" what="the logs" error=${error} onRetry=${again} />`;
   return html`<section class="fill logs">
     <${Head} title="Logs" note=${`${count(items.length, "line")}, the newest first`}>
       <${Search} text=${text} onText=${(q) => set({ q })} label="Search lines" />
@@ -89,8 +87,8 @@ export function Page({ query }) {
         <option value="" selected=${!process}>all</option>
         ${[...new Set([...processes, ...(process ? [process] : [])])].map((each) => html`<option key=${each} value=${each} selected=${each === process}>${each}</option>`)}
       </select></label>
-      <${Button} onClick=${pause} aria-pressed=${held ? "true" : "false"}>${held ? `Go on (${count(behind, "new line")})` : "Pause"}<//>
-      ${held && html`<span class="faint" role="status">Paused: new lines are read and wait.</span>`}
+      <${Button} onClick=${reading.pause} aria-pressed=${reading.paused ? "true" : "false"}>${reading.paused ? `Go on (${count(reading.behind, "new line")})` : "Pause"}<//>
+      ${reading.paused && html`<span class="faint" role="status">Paused: new lines are read and wait.</span>`}
     </div>
     ${items.length === 0
       ? html`<${Empty} title=${lines.length ? "No line is meant by this" : "Nothing has been logged yet"}>${lines.length ? html`<${Button} onClick=${() => set({ q: "", level: "", process: "" })}>Show all<//>` : null}<//>`
@@ -99,6 +97,7 @@ export function Page({ query }) {
           height=${narrow ? 48 : 26}
           selected=${at}
           label="Log lines"
+          reading=${reading}
           head=${html`<div class="row columns" role="row">${["Time", "Level", "Process", "Line"].map((name) => html`<span role="columnheader" key=${name}>${name}</span>`)}</div>`}
           onRow=${(id) => {
             mark(id);

@@ -7,6 +7,7 @@ import { html } from "./html.js";
 import { render } from "./libraries/preact.js";
 import { useEffect, useState } from "./libraries/hooks.js";
 import { tally } from "./accounts.js";
+import { waitingAt } from "./attention.js";
 import { now } from "./clock.js";
 import { focusPage, keepFocus } from "./focus.js";
 import { shortcuts, useKeys } from "./keys.js";
@@ -73,13 +74,14 @@ function Navigation({ page, onHelp }) {
   ranked.value;
   const { failed = 0, backoff = 0, login = 0, unwell = 0 } = tally(allRows());
   const wrong = failed + backoff + login + unwell;
+  const badges = { fleet: wrong && { number: wrong, title: `${wrong} accounts that need a look` } };
   return html`<nav class="rail" aria-label="Pages">
     <a class="brand" href=${href("fleet")}>Trunkline</a>
     <ul>
       ${PAGES.filter((each) => !each.hidden).map(
         (each) => html`<li key=${each.route}>
           <a href=${href(each.route)} aria-current=${each === page || (each.route === "fleet" && page?.route === "account") ? "page" : null}
-            >${each.title}${each.route === "fleet" && wrong > 0 ? html`<b class="badge" title="accounts that need a look">${wrong}</b>` : null}</a
+            >${each.title}<${Badge} of=${badges[each.route] || waitingAt(each.route)} /></a
           >
         </li>`,
       )}
@@ -90,6 +92,10 @@ function Navigation({ page, onHelp }) {
       <button type="button" class="quiet" onClick=${leave} title="Forget this browser's token">Sign out</button>
     </div>
   </nav>`;
+}
+
+function Badge({ of }) {
+  return of ? html`<b class="badge" title=${of.title}><span aria-hidden="true">${of.number}</span><span class="unseen">: ${of.title}</span></b>` : null;
 }
 
 /** Says that there is no connection, and when the next try is. */

@@ -6,7 +6,7 @@ import { useKeys } from "./keys.js";
 import { GivenUp } from "./letters.js";
 import { useEffect, useMemo, useRef, useState } from "./libraries/hooks.js";
 import { go, href } from "./route.js";
-import { VirtualRows, useMark } from "./rows.js";
+import { VirtualRows, useMark, useReading } from "./rows.js";
 import { client } from "./session.js";
 import { accountOf } from "./store.js";
 import { Stream, isMeant } from "./stream.js";
@@ -76,35 +76,32 @@ function useStream(named) {
 function Live({ query, onSet, open }) {
   const text = query.get("q") ?? "";
   const { stream, version, recent } = useStream(wordsOf(text).filter((word) => accountOf(word).peek()));
-  const [held, setHeld] = useState(null); // what was there when it was paused
+  const reading = useReading(() => stream);
   const narrow = useMedia("(max-width: 760px)");
   const direction = query.get("direction") ?? "";
   const shown = useMemo(() => {
     const words = wordsOf(text);
-    const rows = held ? held.rows : stream.rows;
-    return rows.filter((row) => isMeant(row, words, direction)).reverse();
-  }, [version, held, text, direction]);
+    return reading.rows.filter((row) => isMeant(row, words, direction)).reverse();
+  }, [version, reading.rows, text, direction]);
   const byKey = useMemo(() => new Map(shown.map((row) => [row.key, row])), [shown]);
   const items = useMemo(() => shown.map((row) => row.key), [shown]);
   const show = (row) => row && row.direction !== "gap" && go(href("messages", row.account, row.cursor, { q: text, direction }));
-  const pause = () => setHeld(held ? null : { rows: [...stream.rows], added: stream.added });
   const { at, move, mark } = useMark(items);
   useKeys({
     j: ["the next message", () => move(1)],
     k: ["the message before", () => move(-1)],
     Enter: ["show what became of the message", () => show(byKey.get(items[at]))],
-    p: ["pause, or go on", pause],
+    p: ["pause, or go on", reading.pause],
   });
   if (recent.error && !stream.rows.length) return html`<${Failure} error=${recent.error} onRetry=${recent.again} />`;
-  const behind = held ? stream.added - held.added : 0;
   return html`
     <div class="chips" role="group" aria-label="Show only">
       ${["", "in", "out"].map(
         (each) => html`<${Chip} key=${each} on=${each === direction} onClick=${() => onSet({ direction: each })}>${DIRECTIONS[each]}<//>`,
       )}
       <span class="gap"></span>
-      <${Button} onClick=${pause} aria-pressed=${held ? "true" : "false"}>${held ? `Go on (${count(behind, "new message")})` : "Pause"}<//>
-      <span class="faint" role="status">${held ? "Paused: nothing is lost, it goes on from here." : `${count(items.length, "message")}, the newest first`}</span>
+      <${Button} onClick=${reading.pause} aria-pressed=${reading.paused ? "true" : "false"}>${reading.paused ? `Go on (${count(reading.behind, "new message")})` : "Pause"}<//>
+      <span class="faint" role="status">${reading.paused ? "Paused: nothing is lost, it goes on from here." : `${count(items.length, "message")}${narrow ? "" : ", the newest first"}`}</span>
     </div>
     ${items.length === 0
       ? html`<${Nothing} loaded=${Boolean(recent.data)} any=${stream.rows.length > 0} onClear=${() => onSet({ q: "", direction: "" })} />`
@@ -113,6 +110,7 @@ function Live({ query, onSet, open }) {
           height=${narrow ? NARROW_ROW : WIDE_ROW}
           selected=${at}
           label="Messages"
+          reading=${reading}
           head=${html`<${Columns} />`}
           onRow=${(key, _, event) => {
             mark(key);

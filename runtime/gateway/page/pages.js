@@ -9,6 +9,7 @@
 //   session.js   client (request, on, need, beside), hello, may(scope): "read", "write", "admin"
 //   client.js    GatewayError; how sessions, requests, subscriptions and cursors work
 //   store.js     one signal per account: accountOf(key), keys, allRows(), ranked, loaded
+//   attention.js what waits for a person beside the phases; lookAgain() once that is decided
 //   figures.js   one signal per account of what is sent every few seconds: figuresOf(key)
 //   accounts.js  words and order of accounts: phaseOf, why, next, worstFirst (pure)
 //   words.js     span, ago, countdown, bytes, short, clock, exactly (pure)
@@ -17,7 +18,9 @@
 //   rows.js      VirtualRows, useMark: tables of any length, and the row that the keyboard has chosen
 //   focus.js     what has the keyboard after a page, or where what had it is gone
 //   ui.js        Head, Button, Chip, Phase, Ago, Countdown, Search, Empty, Failure,
-//                Dialog, ask(), toast(), Plot, loadStyle(), useRequest
+//                Dialog, ask(), toast(), loadStyle(), useRequest
+//   help.js      Help, MEANINGS: what a word means, behind a mark beside it
+//   plot.js      Plot: figures over time, with its axes
 //   keys.js      useKeys({key: [what, function]}); the help (`?`) lists them by itself
 //   route.js     route, href(name, ...parts, {query}), go(place)
 //   pages.css    what most pages need beside it, loaded with the first of them: styled(load)

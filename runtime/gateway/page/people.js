@@ -1,13 +1,15 @@
 // Who may talk to the accounts: lists that let nobody in, strangers who wait, and every account's lists.
 
 import { wordsOf } from "./accounts.js";
-import { Lists } from "./lists.js";
+import { lookAgain } from "./attention.js";
+import { Help, MEANINGS } from "./help.js";
 import { html } from "./html.js";
 import { useEffect, useMemo, useState } from "./libraries/hooks.js";
+import { Lists } from "./lists.js";
 import { go, href } from "./route.js";
 import { VirtualRows } from "./rows.js";
 import { client, may } from "./session.js";
-import { Ago, Button, Chip, Countdown, Empty, Failure, Head, Search, ask, toast, useMedia, useRequest } from "./ui.js";
+import { Ago, Button, Chip, Countdown, Empty, Failure, Head, Search, Unread, ask, toast, useMedia, useRequest } from "./ui.js";
 import { Why } from "./why.js";
 import { capital, count } from "./words.js";
 
@@ -19,6 +21,14 @@ export function Page({ parts, query }) {
   const access = useRequest("channels.access");
   const pairing = useRequest("channels.pairing.list", may("pairing") ? {} : null);
   const [asking, setAsking] = useState(false);
+  const decided = () => {
+    pairing.again();
+    lookAgain();
+  };
+  const saved = () => {
+    access.again();
+    lookAgain();
+  };
   useEffect(() => {
     const timer = setInterval(() => {
       if (document.hidden) return;
@@ -33,8 +43,7 @@ export function Page({ parts, query }) {
   }, []);
   const text = query.get("q") ?? "";
   const set = (changes) => go(href("people", { q: text, only: query.get("only") ?? "", ...changes }), { replace: true });
-  if (access.error && !access.data) return html`<${Failure} error=${access.error} onRetry=${access.again} />`;
-  if (!access.data) return html`<p class="faint" role="status">Reading who may talk to whom</p>`;
+  if (!access.data) return html`<${Unread} title="People" what="who may talk to whom" error=${access.error} onRetry=${access.again} />`;
   const { accounts } = access.data;
   const chosen = parts[0] && accounts.find((each) => each.account === parts[0]);
   return html`<section class="people">
@@ -42,10 +51,10 @@ export function Page({ parts, query }) {
       <${Button} onClick=${() => setAsking(true)}>Why was there no answer?<//>
     <//>
     <${Closed} accounts=${accounts} />
-    <${Waiting} pairing=${pairing} onDone=${pairing.again} />
-    <${Decided} people=${pairing.data?.people ?? []} onDone=${pairing.again} />
+    <${Waiting} pairing=${pairing} onDone=${decided} />
+    <${Decided} people=${pairing.data?.people ?? []} onDone=${decided} />
     <${Accounts} accounts=${accounts} text=${text} only=${query.get("only") ?? ""} onSet=${set} />
-    ${chosen && html`<${Lists} entry=${chosen} onClose=${() => go(href("people", { q: text }))} onSaved=${access.again} />`}
+    ${chosen && html`<${Lists} entry=${chosen} onClose=${() => go(href("people", { q: text }))} onSaved=${saved} />`}
     ${parts[0] && !chosen && html`<${Failure} error=${new Error(`There is no account ${parts[0]}.`)} />`}
     ${asking && html`<${Why} accounts=${accounts.map((each) => each.account)} onClose=${() => setAsking(false)} />`}
   </section>`;
@@ -94,8 +103,8 @@ function Closed({ accounts }) {
       ${shown.map(
         ({ entry, sentences, number }) => html`<li key=${entry.account}>
           <div>
-            <p><b>${entry.account}</b>${number ? "" : html` <span class="faint">(nothing was dropped for it in the last 24 hours)</span>`}</p>
-            ${sentences.map(({ text, number: kept }) => html`<p key=${text}>${capital(text)}${kept ? html`: <b class="bad">${count(kept, "message")} dropped in the last 24 hours</b>` : ""}.</p>`)}
+            <p><b>${entry.account}</b>${number ? "" : html` <span class="faint">(no message was left unanswered by it in the last 24 hours)</span>`}</p>
+            ${sentences.map(({ text, number: kept }) => html`<p key=${text}>${capital(text)}${kept ? html`: <b class="bad">${count(kept, "message")} not answered in the last 24 hours</b>` : ""}.</p>`)}
           </div>
           <a class="button" href=${href("people", entry.account)}>Open its lists</a>
         </li>`,
@@ -206,6 +215,7 @@ function Accounts({ accounts, text, only, onSet }) {
   return html`<section class="fill access" aria-labelledby="lists">
     <div class="head">
       <h2 id="lists">Lists of every account</h2>
+      <span class="faint">not answered <${Help} text=${MEANINGS.unanswered} /></span>
       <div class="actions">
         <${Chip} on=${only === "closed"} tone="bad" count=${accounts.filter(isClosed).length} onClick=${() => onSet({ only: only === "closed" ? "" : "closed" })}>let nobody in<//>
         <${Search} text=${text} onText=${(q) => onSet({ q })} label="Search the lists" />

@@ -7,9 +7,10 @@ import { useEffect, useLayoutEffect, useRef, useState } from "./libraries/hooks.
  * Rows of which only those in sight are drawn.
  *
  * `items` are their keys, `height` that of one row in pixels; `render(key, index)` draws the cells of
- * one, `selected` is the index of the one that the keyboard has chosen.
+ * one, `selected` is the index of the one that the keyboard has chosen. With `reading`
+ * (`useReading`) what comes while somebody reads further down waits behind a bar.
  */
-export function VirtualRows({ items, height, render, selected = -1, head, label, onRow }) {
+export function VirtualRows({ items, height, render, selected = -1, head, label, onRow, reading }) {
   const frame = useRef(null);
   const marked = useRef(null);
   const [view, setView] = useState({ top: 0, size: 800 });
@@ -37,14 +38,21 @@ export function VirtualRows({ items, height, render, selected = -1, head, label,
     const text = frame.current.querySelector(".row.selected")?.innerText; // not there until it is in sight
     if (selected < 0 || text) marked.current.textContent = (text ?? "").replace(/\s+/g, " ");
   }, [items[selected], first, last]);
-  return html`<p class="unseen" role="status" ref=${marked}></p><div
+  const scroll = ({ currentTarget: { scrollTop: top, clientHeight: size } }) => {
+    setView({ top, size });
+    reading?.onTop(top < 4);
+  };
+  return html`<p class="unseen" role="status" ref=${marked}></p>${reading?.waits > 0 && html`<div class="news"><button type="button" class="button primary" onClick=${() => {
+    frame.current.scrollTop = 0;
+    reading.goOn();
+  }}>${reading.waits} new</button></div>`}<div
     class="table"
     ref=${frame}
     role="table"
     aria-label=${label}
     aria-rowcount=${items.length + 1}
     tabindex="0"
-    onScroll=${(event) => setView({ top: event.currentTarget.scrollTop, size: event.currentTarget.clientHeight })}
+    onScroll=${scroll}
   >
     ${head && html`<div class="table-head" role="rowgroup">${head}</div>`}
     <div class="table-body" role="rowgroup" style=${{ height: `${items.length * height}px` }}>
@@ -75,4 +83,33 @@ export function useMark(items) {
   const at = items.indexOf(marked);
   const move = (step) => mark((before) => items[Math.max(0, Math.min(items.length - 1, items.indexOf(before) + step))] ?? null);
   return { at, move, mark };
+}
+
+/**
+ * Rows that stand still while somebody reads: while it is paused, and from the moment on at which
+ * the list is scrolled away from its top. `now()` gives `{rows, added}`: all there are, the oldest
+ * first, and how many there have been. Returns `{rows, paused, behind, pause, …}`; give it to
+ * `VirtualRows` as `reading`.
+ */
+export function useReading(now) {
+  const [held, setHeld] = useState(null); // {rows, added, asked}
+  const { rows, added } = now();
+  const behind = held ? added - held.added : 0;
+  return {
+    rows: held ? held.rows : rows,
+    paused: Boolean(held?.asked),
+    behind,
+    waits: held && !held.asked ? behind : 0,
+    pause: () => setHeld(held?.asked ? null : { rows: [...rows], added, ...held, asked: true }),
+    goOn: () => setHeld(null),
+    onTop: (top) =>
+      setHeld((before) => {
+        if (before?.asked || Boolean(before) !== top) return before;
+        return top ? null : { ...copy(now()), asked: false };
+      }),
+  };
+}
+
+function copy({ rows, added }) {
+  return { rows: [...rows], added };
 }

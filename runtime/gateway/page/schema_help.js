@@ -34,30 +34,32 @@ export function SchemaHelp() {
   </aside>`;
 }
 
-function topOf({ schema }) {
+function topOf({ schema, uiHints }) {
   const of = (node) => (node.$ref ? (schema.$defs?.[node.$ref.split("/").pop()] ?? {}) : node);
-  return Object.entries(of(schema).properties ?? {}).map(([key, node]) => ({ key, schema: of(node) }));
+  return Object.entries(of(schema).properties ?? {}).map(([key, node]) => ({ key, schema: of(node), hint: uiHints[key] }));
 }
 
 function Fields({ found, path, onOpen }) {
   const children = found.children ?? [];
   const schema = found.schema ?? {};
   return html`
-    ${meaningOf(schema, found.hint) && html`<p><${Meaning} text=${meaningOf(schema, found.hint)} /></p>`}
+    ${schema.description && html`<p><${Meaning} text=${schema.description} /></p>`}
     ${path && html`<p class="faint">${typeOf(schema)}${schema.default !== undefined ? `, default ${JSON.stringify(schema.default)}` : ""}</p>`}
+    ${isLocal(found.hint) && html`<p class="warn">${HOST_ONLY}</p>`}
     <ul class="fields">
       ${children.map((child) => html`<li key=${child.key}>
         <button type="button" class="quiet mono" onClick=${() => onOpen(child.path ?? (path ? `${path}.${child.key}` : child.key))}>${child.key}${child.required ? " *" : ""}</button>
-        <span class="faint">${typeOf(child.schema ?? child)}. <${Meaning} text=${meaningOf(child.schema ?? child, child.hint)} /></span>
+        ${isLocal(child.hint) && html`<b class="warn" title=${HOST_ONLY}>host only</b> `}<span class="faint">${typeOf(child.schema ?? child)}. <${Meaning} text=${(child.schema ?? child).description ?? ""} /></span>
       </li>`)}
     </ul>
     ${path && !children.length && html`<p class="faint">It has no fields of its own.</p>`}
   `;
 }
 
-/** Return what a place means, and who may change it. */
-function meaningOf(schema, hint) {
-  return [schema.description, hint?.help].filter(Boolean).join(" ");
+const HOST_ONLY = "Changed by a command on the gateway's host, unless gateway.remoteExec is true: what is typed here is checked, and the command is shown.";
+
+function isLocal(hint) {
+  return Boolean(hint?.help); // the only fields of which a hint says anything
 }
 
 /** Return a meaning with its code marked as such. */

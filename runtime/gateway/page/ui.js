@@ -20,6 +20,11 @@ export function Head({ title, note, children }) {
   </header>`;
 }
 
+/** What stands on a page until its data are there: its title, and what is read, or why it was not. */
+export function Unread({ title, what, error, onRetry }) {
+  return html`<section><${Head} title=${title} />${error ? html`<${Failure} error=${error} onRetry=${onRetry} />` : html`<p class="faint" role="status">Reading ${what}</p>`}</section>`;
+}
+
 /** A button. `tone`: `primary`, `danger` or none; `busy` names what it is doing at the moment. */
 export function Button({ tone = "", busy = "", disabled, children, type = "button", class: extra = "", ...rest }) {
   return html`<button type=${type} class=${`button ${tone} ${extra}`} disabled=${disabled || Boolean(busy)} ...${rest}>
@@ -270,67 +275,6 @@ export function Question() {
   <//>`;
 }
 
-let plotting = null; // the library, loaded with the first plot
-
-/**
- * A plot over time. `data` is uPlot's: `[times in s, values, …]`; `series` are `{label, tone}`;
- * `value` says a value in words.
- */
-export function Plot({ label, data, series, value = String, height = 120 }) {
-  const place = useRef(null);
-  const drawn = useRef(null);
-  const [failed, setFailed] = useState(false);
-  useEffect(() => {
-    let shown = true;
-    loadPlotting()
-      .then((Library) => {
-        if (!shown || !place.current) return;
-        const style = getComputedStyle(document.documentElement);
-        const color = (name) => style.getPropertyValue(`--${name}`).trim();
-        const axis = { stroke: color("muted"), grid: { stroke: color("line"), width: 1 }, ticks: { show: false } };
-        const options = {
-          width: place.current.clientWidth || 300,
-          height,
-          legend: { live: true },
-          cursor: { y: false },
-          axes: [{ ...axis, space: 70, values: (_, times) => times.map((each) => hourOf(each, times[1] - times[0] < 60)) }, { ...axis, size: 64, values: (_, values) => values.map((each) => value(each)) }],
-          series: [
-            { value: (_, at) => (at ? exactly(at * 1000) : "–") },
-            ...series.map(({ label: name, tone }) => ({
-              label: name,
-              stroke: color(tone),
-              width: 1.5,
-              points: { show: false },
-              value: (_, each) => (each === null || each === undefined ? "–" : value(each)),
-            })),
-          ],
-        };
-        drawn.current = new Library(options, data, place.current);
-      })
-      .catch(() => shown && setFailed(true));
-    const watch = new ResizeObserver(() => {
-      if (place.current) drawn.current?.setSize({ width: place.current.clientWidth, height });
-    });
-    if (place.current) watch.observe(place.current);
-    return () => {
-      shown = false;
-      watch.disconnect();
-      drawn.current?.destroy();
-      drawn.current = null;
-    };
-  }, []);
-  useEffect(() => drawn.current?.setData(data), [data]);
-  return html`<figure class="plot">
-    <figcaption>${label}</figcaption>
-    <div ref=${place} role="img" aria-label=${label}></div>
-    ${failed && html`<p class="faint">The plot could not be loaded.</p>`}
-  </figure>`;
-}
-
-function hourOf(seconds, whole) {
-  return new Date(seconds * 1000).toLocaleTimeString("en-GB").slice(0, whole ? 8 : 5);
-}
-
 const styles = new Map();
 
 /** Load a style sheet, once; resolves when it counts. */
@@ -351,14 +295,6 @@ export function loadStyle(name) {
     document.head.append(link);
   }
   return styles.get(name);
-}
-
-function loadPlotting() {
-  plotting ??= (async () => {
-    await loadStyle("libraries/uplot.css");
-    return (await import("./libraries/uplot.js")).default;
-  })();
-  return plotting;
 }
 
 /** A line of numbers drawn small; `values` from old to new. */

@@ -71,12 +71,33 @@ export function capital(text) {
   return text ? text[0].toUpperCase() + text.slice(1) : "";
 }
 
-/** Return a time of day, with the date unless it is today's: `14:03:22`, `28 Nov 14:03:22`. */
+/** Return a time of day, `14:03:22`; of another day than today's with its date, `11-28 14:03`. */
 export function clock(at, now) {
-  const date = new Date(at);
-  const time = date.toLocaleTimeString("en-GB");
-  if (date.toDateString() === new Date(now).toDateString()) return time;
-  return `${date.toLocaleDateString("en-GB", { day: "numeric", month: "short" })} ${time}`;
+  if (dayOf(at) === dayOf(now)) return hourOf(at);
+  const day = dayOf(at);
+  return `${day.slice(0, 4) === dayOf(now).slice(0, 4) ? day.slice(5) : day} ${hourOf(at).slice(0, 5)}`;
+}
+
+/**
+ * Return what stands at the places of an axis, given in seconds: `14:03`, with seconds where they
+ * are less than a minute apart, and the date below the first one of each day.
+ */
+export function ticksOf(times) {
+  const length = times[1] - times[0] < 60 ? 8 : 5;
+  return times.map((each, at) => {
+    const day = dayOf(each * 1000);
+    const text = hourOf(each * 1000).slice(0, length);
+    return at === 0 || day !== dayOf(times[at - 1] * 1000) ? `${text}\n${day}` : text;
+  });
+}
+
+/** Return a day as ISO 8601 writes it, in the zone of whoever looks: `2026-11-28`. */
+function dayOf(at) {
+  return new Date(at).toLocaleDateString("sv-SE");
+}
+
+function hourOf(at) {
+  return new Date(at).toLocaleTimeString("sv-SE");
 }
 
 /** Return a time in full, with its zone, as tooltips show it. */
@@ -84,5 +105,5 @@ export function exactly(at) {
   const date = new Date(at);
   const zone = Intl.DateTimeFormat("en", { timeZoneName: "longOffset" }).formatToParts(date);
   const offset = zone.find((part) => part.type === "timeZoneName")?.value ?? "";
-  return `${date.toLocaleDateString("sv-SE")} ${date.toLocaleTimeString("sv-SE")} ${offset}`.trim();
+  return `${dayOf(at)} ${hourOf(at)} ${offset}`.trim();
 }

@@ -7,6 +7,7 @@ Refusals have the words of OpenClaw's gateway, which its clients look for.
 from __future__ import annotations
 
 import importlib
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from types import ModuleType
@@ -121,6 +122,8 @@ def _writing() -> ModuleType:
 
 def _shown(parts: Parts) -> msgspec.Raw:
     """Return the file as JSON text, encoded in this thread: a large one takes its time."""
+    from runtime.supervisor.api.remote_changes import patch_command  # late, as for a write
+
     loaded, seal = parts.configuration.loaded, parts.configuration.seal
     found = _writing().snapshot(loaded.path, loaded.manifests, parts.configuration.read)
     answer: dict[str, Any] = {
@@ -134,6 +137,7 @@ def _shown(parts: Parts) -> msgspec.Raw:
         "legacyIssues": [],
         "includedPaths": [],
         "appliedConfigHash": seal(loaded.revision),
+        "patchCommand": shlex.join(patch_command(parts.places)),  # ours: for local fields
     }
     if found.revision:
         answer["hash"] = answer["configRevisionHash"] = seal(found.revision)

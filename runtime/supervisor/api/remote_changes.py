@@ -8,7 +8,7 @@ read, resolved or run.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -58,13 +58,18 @@ def _command(
     A secret has no place in it: a shell remembers it, and the command may be shown to others.
     """
     patch = difference(before, after)
-    words: Sequence[str] = ["trunkline", "config", "patch", *_where(places)]
+    words = patch_command(places)
     if patch is None:
         return None
     if redacted(patch, manifests) != patch:
         return shlex.join([*words, "-"])
     command = shlex.join([*words, msgspec.json.encode(patch).decode()])
     return command if len(command) <= LONGEST else None
+
+
+def patch_command(places: Places) -> list[str]:
+    """Return the words of the command on the host that changes this daemon's configuration."""
+    return ["trunkline", "config", "patch", *_where(places)]
 
 
 def _where(places: Places) -> list[str]:

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  isUnwell, matches, next, phaseOf, tally, toneOf, verbsFor, why, wordsOf, worstFirst,
+  STARTING, folded, isUnwell, matches, next, phaseOf, tally, toneOf, verbsFor, why, wordsOf, worstFirst,
 } from "../../../../runtime/gateway/page/accounts.js"; // prettier-ignore
 
 const row = (more) => ({ account: "irc:a", channel: "irc", phase: "running", failures: 0, health: "ok", ...more });
@@ -52,7 +52,7 @@ test("why is said in words, and nothing where all is well", () => {
 
 test("next says what comes by itself, and when", () => {
   assert.deepEqual(next(row({ phase: "backoff", nextTryAt: 7 })), { text: "tries again", at: 7 });
-  assert.deepEqual(next(row({ phase: "backoff", nextTryAt: 7, retry: "asked" })), { text: "tries again, as asked,", at: 7 });
+  assert.deepEqual(next(row({ phase: "backoff", nextTryAt: 7, retry: "asked" })), { text: "again, as asked,", at: 7 });
   assert.deepEqual(next(row({ phase: "failed", nextTryAt: 7 })), { text: "tries slowly", at: 7 });
   assert.deepEqual(next(row({ phase: "failed" })), { text: "needs a person", at: null });
   assert.equal(next(row({ phase: "failed", cause: "needs_login" })).text, "renew login or secret");
@@ -84,4 +84,17 @@ test("only verbs that can do something are offered", () => {
     [{ phase: "stopping" }, ["stop"]],
   ];
   for (const [more, expected] of cases) assert.deepEqual(verbsFor(row(more)), expected);
+});
+
+test("many that start stand in one line, and one that has failed before does not disappear in it", () => {
+  const starting = Array.from({ length: 40 }, (_, at) => row({ account: `irc:s${at}`, phase: "starting" }));
+  const rows = [
+    ...starting,
+    row({ account: "irc:again", phase: "starting", failures: 3 }),
+    row({ account: "irc:login", phase: "starting", cause: "linking" }),
+    row({ account: "irc:bad", phase: "backoff", failures: 2 }),
+    row({ account: "irc:well" }),
+  ].sort(worstFirst); // prettier-ignore
+  assert.deepEqual(folded(rows), ["irc:login", "irc:bad", "irc:again", STARTING, "irc:well"]);
+  assert.deepEqual(folded(starting.slice(0, 3)), ["irc:s0", "irc:s1", "irc:s2"]);
 });

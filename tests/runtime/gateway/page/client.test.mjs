@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isOlder, together } from "../../../../runtime/gateway/page/client.js";
+import { browserOf, isOlder, together } from "../../../../runtime/gateway/page/client.js";
 
 const NONE = { events: [], runs: false, figures: false, health: false };
 
@@ -26,4 +26,12 @@ test("an event that has been seen is not a newer one", () => {
   assert.equal(isOlder("1:6", "1:5"), false);
   assert.equal(isOlder("2:1", "1:999"), false);
   assert.equal(isOlder("1:999", "2:1"), true);
+});
+
+test("a device is named after the browser and the system that it is", () => {
+  const chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36";
+  const edge = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36 Edg/140.0";
+  const safari = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1";
+  const cases = { [chrome]: " in Chrome on Linux", [edge]: " in Edge on Windows", [safari]: " in Safari on iPhone", "curl/8": "", "": "" };
+  for (const [agent, expected] of Object.entries(cases)) assert.equal(browserOf(agent), expected, agent);
 });

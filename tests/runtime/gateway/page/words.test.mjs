@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ago, bytes, count, countdown, percent, short, span } from "../../../../runtime/gateway/page/words.js";
+import { ago, bytes, clock, count, countdown, percent, short, span, ticksOf } from "../../../../runtime/gateway/page/words.js";
 
 const rows = (name, does, cases) =>
   test(name, () => {
@@ -63,3 +63,18 @@ rows("one account, two accounts", count, [
   [[2, "account"], "2 accounts"],
   [[0, "entry", "entries"], "0 entries"],
 ]);
+
+const at = (text) => new Date(text).getTime(); // in the zone of whoever looks
+
+rows("a time of day has its date where that is another one, as ISO writes it", clock, [
+  [[at("2026-11-28T14:03:22"), at("2026-11-28T23:00:00")], "14:03:22"],
+  [[at("2026-11-28T14:03:22"), at("2026-11-29T01:00:00")], "11-28 14:03"],
+  [[at("2025-12-31T23:59:59"), at("2026-01-01T00:00:01")], "2025-12-31 23:59"],
+]);
+
+test("an axis of time has the date at its first place and where a day begins", () => {
+  const seconds = (...texts) => texts.map((text) => at(text) / 1000);
+  assert.deepEqual(ticksOf(seconds("2026-11-28T22:00", "2026-11-28T23:00", "2026-11-29T00:00")), ["22:00\n2026-11-28", "23:00", "00:00\n2026-11-29"]);
+  assert.deepEqual(ticksOf(seconds("2026-11-28T22:00:00", "2026-11-28T22:00:15")), ["22:00:00\n2026-11-28", "22:00:15"]);
+  assert.deepEqual(ticksOf([]), []);
+});

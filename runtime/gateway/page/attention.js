@@ -1,0 +1,43 @@
+// Keeps what waits for a person beside the accounts' phases: messages given up, strangers, empty lists.
+
+import { signal } from "./libraries/signals.js";
+import { client } from "./session.js";
+
+const AGAIN_MS = 20_000; // none of it comes as an event
+
+/** What the gateway answered last: `{deadLetters, pairing, closed}`, or `null`. */
+export const attention = signal(null);
+
+/** Ask anew: something of it has just been decided. */
+export async function lookAgain() {
+  try {
+    const found = await client.request("attention");
+    if (JSON.stringify(found) !== JSON.stringify(attention.peek())) attention.value = found;
+  } catch {
+    // Asked again in a while: what is known stays until then.
+  }
+}
+
+/** Return what stands at a page in the navigation, `{number, title}`, or `null` where nothing waits. */
+export function waitingAt(page, found = attention.value) {
+  if (!found) return null;
+  if (page === "messages") {
+    const { count, states } = found.deadLetters;
+    const parts = [[states.unknown, "perhaps sent"], [count - (states.unknown ?? 0), "given up"]];
+    return count ? { number: count, title: `messages that wait for your decision: ${said(parts)}` } : null;
+  }
+  if (page === "people") {
+    const number = found.pairing + found.closed.length;
+    const parts = [[found.pairing, "waiting to be let in"], [found.closed.length, "with an empty list that has cost messages"]];
+    return number ? { number, title: said(parts) } : null;
+  }
+  return null;
+}
+
+function said(parts) {
+  return parts.filter(([number]) => number > 0).map(([number, what]) => `${number} ${what}`).join(", ");
+}
+
+client.on("client.opened", lookAgain);
+setInterval(() => !document.hidden && client.connection.peek().state === "open" && lookAgain(), AGAIN_MS);
+document.addEventListener("visibilitychange", () => !document.hidden && client.connection.peek().state === "open" && lookAgain());

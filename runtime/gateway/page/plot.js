@@ -1,0 +1,94 @@
+// Draws plots over time with uPlot, which is loaded with the first of them.
+
+import { html } from "./html.js";
+import { useEffect, useRef, useState } from "./libraries/hooks.js";
+import { theme } from "./theme.js";
+import { loadStyle, useMedia } from "./ui.js";
+import { exactly, ticksOf } from "./words.js";
+
+let plotting = null; // the library
+
+/**
+ * A plot over the last `span` seconds. `data` is uPlot's: `[times in s, values, …]`; `series` are
+ * `{label, tone}`; `value` says a value with its unit, as the axis and the line below the plot show
+ * it: those of the newest time, unless one points at another.
+ */
+export function Plot(props) {
+  const dark = useMedia("(prefers-color-scheme: dark)");
+  return html`<${Drawn} key=${`${theme.value} ${dark}`} ...${props} />`; // its colours are read once
+}
+
+function Drawn({ label, data, series, span, value = String, height = 136 }) {
+  const place = useRef(null);
+  const drawn = useRef(null);
+  const newest = useRef(data);
+  const [failed, setFailed] = useState(false);
+  newest.current = data;
+  useEffect(() => {
+    let shown = true;
+    loadPlotting()
+      .then((Library) => {
+        if (!shown || !place.current) return;
+        const width = place.current.clientWidth || 300;
+        drawn.current = new Library(optionsOf(series, value, span, width, height), newest.current, place.current);
+        showNewest(drawn.current);
+      })
+      .catch(() => shown && setFailed(true));
+    const watch = new ResizeObserver(() => {
+      if (place.current) drawn.current?.setSize({ width: place.current.clientWidth, height });
+    });
+    if (place.current) watch.observe(place.current);
+    return () => {
+      shown = false;
+      watch.disconnect();
+      drawn.current?.destroy();
+      drawn.current = null;
+    };
+  }, []);
+  useEffect(() => {
+    drawn.current?.setData(data);
+    if (drawn.current) showNewest(drawn.current);
+  }, [data]);
+  return html`<figure class="plot">
+    <figcaption>${label}</figcaption>
+    <div ref=${place} role="img" aria-label=${label}></div>
+    ${failed && html`<p class="faint">The plot could not be loaded.</p>`}
+  </figure>`;
+}
+
+function showNewest(plot) {
+  if (plot.cursor.left < 0 || plot.cursor.left === undefined) plot.setLegend({ idx: plot.data[0].length - 1 });
+}
+
+function optionsOf(series, value, span, width, height) {
+  const style = getComputedStyle(document.documentElement);
+  const color = (name) => style.getPropertyValue(`--${name}`).trim();
+  const axis = { stroke: color("muted"), grid: { stroke: color("line"), width: 1 }, ticks: { show: false } };
+  const words = (_, each) => (each === null || each === undefined ? "–" : value(each));
+  return {
+    width,
+    height,
+    cursor: { y: false, drag: { x: false, y: false } }, // what is selected would be lost with the next figures
+    legend: { live: true },
+    padding: [10, 30, 0, 0], // the last time on the axis is written beyond the plot
+    hooks: { setCursor: [showNewest] },
+    // From zero: a part of the axis makes a mountain of every ripple.
+    scales: { x: { range: (_, low, high) => [(high ?? 0) - span, high ?? 0] }, y: { range: (_, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.08 : 1] } },
+    axes: [
+      { ...axis, space: 62, size: 38, gap: 6, values: (_, times) => ticksOf(times) },
+      { ...axis, size: 74, space: 26, values: (_, values) => values.map((each) => value(each)) },
+    ],
+    series: [
+      { label: "time", value: (_, at) => (at ? exactly(at * 1000) : "–") },
+      ...series.map(({ label, tone }) => ({ label, stroke: color(tone), width: 1.5, points: { show: false }, value: words })),
+    ],
+  };
+}
+
+function loadPlotting() {
+  plotting ??= (async () => {
+    await loadStyle("libraries/uplot.css");
+    return (await import("./libraries/uplot.js")).default;
+  })();
+  return plotting;
+}
