@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
@@ -14,13 +13,25 @@ from typing import Any
 import pytest
 from playwright.async_api import WebSocketRoute, expect
 
-from tests.support.console import PHONE, WIDE, Console, accounts, chromium, needs_browser, tab
-from tests.support.daemon import ECHO, Daemon, free_port
+from tests.support.console import (
+    CLOSED,
+    PAIRING,
+    PHONE,
+    TALKING,
+    WIDE,
+    Console,
+    accounts,
+    chromium,
+    fleet,
+    needs_browser,
+    tab,
+)
+from tests.support.daemon import Daemon
+from tests.support.local_people import say
 from tests.support.short_directory import ShortDirectory
 
 pytestmark = [needs_browser, pytest.mark.e2e, pytest.mark.slow]
 
-TALKING, CLOSED, PAIRING = "amber-000", "birch-001", "cedar-002"
 ROUTES = (
     ("fleet", "Fleet"),
     (f"account/local:{TALKING}", f"local:{TALKING}"),
@@ -39,24 +50,7 @@ ROUTES = (
 
 def town() -> dict[str, Any]:
     """Return a configuration in which something is to be seen on every page."""
-    section = accounts(6)
-    local = section["local"]["accounts"]
-    local[TALKING] = {"journal": "on"}
-    local[CLOSED] = {"dmPolicy": "allowlist", "allowFrom": [], "groupPolicy": "allowlist"}
-    local[PAIRING] = {"dmPolicy": "pairing", "journal": "on"}
-    nobody = {"server": "127.0.0.1", "port": free_port(), "nick": "harbour"}
-    return ECHO | {"channels": section | {"irc": {"accounts": {"harbour": nobody}}}}
-
-
-async def say(daemon: Daemon, account: str, name: str, text: str) -> asyncio.StreamWriter:
-    """Write to an account as a person, who stays connected; returns once it is answered."""
-    path = daemon.run_dir / f"local-{account}.sock"
-    reader, writer = await asyncio.open_unix_connection(str(path))
-    writer.write(f"/nick {name}\n{text}\n".encode())
-    assert await reader.readline() == f"you are {name}\n".encode()
-    if account != CLOSED:
-        assert await reader.readline()
-    return writer
+    return fleet(6)
 
 
 @asynccontextmanager
@@ -69,7 +63,7 @@ async def console_of(
             writers = []
             for account, name, text in people:
                 await daemon.wait_phase(f"local:{account}", "running")
-                writers.append(await say(daemon, account, name, text))
+                writers.append(await say(daemon, account, name, text, answered=account != CLOSED))
             async with tab(browser, daemon) as console:
                 await console.sign_in()
                 yield daemon, console
@@ -119,7 +113,7 @@ async def test_an_empty_list_is_seen_with_what_it_costs_and_is_filled() -> None:
         await expect(lost).to_have_attribute("href", f"#/people/local:{CLOSED}")
         await console.open("people", "People")
         doors = page.get_by_role("region", name="Nobody gets in here")
-        await expect(doors).to_contain_text(f"{CLOSED}.allowFrom is empty: 1 message dropped")
+        await expect(doors).to_contain_text(f"{CLOSED}.allowFrom is empty: 1 message not answered")
         await doors.get_by_role("link", name="Open its lists").click()
         await page.get_by_label("Listed people").fill("unverified:eve")
         await page.get_by_label("Which groups are heard").select_option("disabled")
@@ -267,7 +261,7 @@ async def test_every_page_is_readable_in_every_theme_and_size(theme: Any, size: 
     )
     with ShortDirectory() as place:
         async with Daemon(place, town()) as daemon, chromium() as browser:
-            writers = [await say(daemon, *each) for each in people]
+            writers = [await say(daemon, *each, answered=each[0] != CLOSED) for each in people]
             async with tab(browser, daemon, theme=theme, size=size) as console:
                 await console.sign_in()
                 found: list[str] = []

@@ -15,7 +15,7 @@ import pytest
 from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 
 from tests.support.browser import BROWSER, OPTIONS
-from tests.support.daemon import TOKEN, Daemon
+from tests.support.daemon import ECHO, TOKEN, Daemon, free_port
 from tests.support.until import PATIENCE
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +28,8 @@ PICTURES = Path(os.environ.get("TRUNKLINE_PICTURES") or ROOT / ".pictures")
 
 Theme = Literal["light", "dark"]
 WIDE, PHONE = (1280, 800), (390, 844)
+
+expect.set_options(timeout=PATIENCE * 1000)  # the default of 5 s is little beside other work
 
 needs_browser = pytest.mark.skipif(
     BROWSER is None, reason="needs Chromium (Debian: apt-get install chromium, or CHROMIUM=…)"
@@ -189,4 +191,21 @@ def accounts(count: int) -> dict[str, Any]:
     return {"local": {"accounts": {name: {} for name in names}}}
 
 
+def fleet(count: int) -> dict[str, Any]:
+    """Return a configuration with so many local accounts, and something to see on every page.
+
+    One account is talked to, one has lists that let nobody in, one lets strangers ask; one of IRC
+    has no server to connect to.
+    """
+    section = accounts(count)
+    section["local"]["accounts"] |= {
+        TALKING: {"journal": "on"},
+        CLOSED: {"dmPolicy": "allowlist", "allowFrom": [], "groupPolicy": "allowlist"},
+        PAIRING: {"dmPolicy": "pairing", "journal": "on"},
+    }
+    nobody = {"server": "127.0.0.1", "port": free_port(), "nick": "harbour"}
+    return ECHO | {"channels": section | {"irc": {"accounts": {"harbour": nobody}}}}
+
+
+TALKING, CLOSED, PAIRING = "amber-000", "birch-001", "cedar-002"
 TOWNS = ("amber", "birch", "cedar", "dune", "ember", "fjord", "grove", "heath", "iris", "juniper")

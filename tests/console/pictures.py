@@ -1,0 +1,199 @@
+"""Takes pictures of every page of the console, for people to look at with ``checklist.md``.
+
+    python -m tests.console.pictures --to pictures [--count 3 --count 500] [--only fleet]
+                                     [--running 60]
+
+Each fleet runs for real, with something to see on every page: an account that tries again, one that
+a person has stopped, an empty list that costs messages, a stranger who waits, messages that were
+given up. Pictures are taken in both themes, wide and as on a phone; what axe-core and the window's
+edge have to say of each is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from playwright.async_api import Browser, expect
+
+from tests.support.console import (
+    CLOSED,
+    PAIRING,
+    PHONE,
+    TALKING,
+    WIDE,
+    Console,
+    Theme,
+    chromium,
+    fleet,
+    tab,
+)
+from tests.support.daemon import Daemon
+from tests.support.local_people import say
+from tests.support.short_directory import ShortDirectory
+
+THEMES: tuple[Theme, ...] = ("light", "dark")
+Scene = Callable[[Console], Awaitable[None]]
+
+
+def page(route: str, title: str, *shown: str) -> Scene:
+    """Return what opens a page and waits for some of its texts."""
+
+    async def scene(console: Console) -> None:
+        await console.open(route, title)
+        await expect(console.page.get_by_text("Reading", exact=False)).to_have_count(0)
+        for text in shown:
+            await expect(console.text(text)).to_be_visible()
+
+    return scene
+
+
+async def way(console: Console) -> None:
+    """Open what became of a message."""
+    await page(f"messages?q=local:{TALKING}", "Messages", "hello there")(console)
+    await console.page.get_by_role("row").filter(has_text="hello there").last.click()
+    await expect(console.text("Delivered")).to_be_visible()
+
+
+async def conversation(console: Console) -> None:
+    """Open a conversation."""
+    await page("chat", "Chat", "hello there")(console)
+    await console.page.get_by_role("link", name="hello there").first.click()
+    await expect(console.page.get_by_role("log")).to_contain_text("echo: hello there")
+
+
+async def difference(console: Console) -> None:
+    """Change the whole file, and look at what changes."""
+    await page("configuration", "Configuration")(console)
+    editor = console.page.get_by_label("The configuration's text")
+    text = await editor.input_value()
+    await editor.fill(text.replace('"accounts": {', '"accounts": {"harness-900": {}, ', 1))
+    await console.page.get_by_role("button", name="Look at the changes").click()
+    await expect(console.page.get_by_role("region", name="Difference")).to_be_visible()
+
+
+async def keys(console: Console) -> None:
+    """Open the help."""
+    await page("fleet", "Fleet")(console)
+    await console.page.keyboard.press("?")
+    await expect(console.page.get_by_role("dialog")).to_be_visible()
+
+
+async def chosen(console: Console) -> None:
+    """Select accounts, and ask to stop them."""
+    await page("fleet", "Fleet", "local:birch-001")(console)
+    await console.page.keyboard.press("a")
+    await console.page.get_by_role("button", name="Stop").first.click()
+    await expect(console.page.get_by_role("dialog")).to_be_visible()
+
+
+async def focused(console: Console) -> None:
+    """Go through the fleet by the keyboard."""
+    await page("fleet", "Fleet", "local:birch-001")(console)
+    await console.page.keyboard.press("j")
+    await console.page.keyboard.press("Tab")
+
+
+SCENES: dict[str, Scene] = {
+    "fleet": page("fleet", "Fleet", "local:birch-001", "irc:harbour"),
+    "fleet-empty": page("fleet?q=nothing-like-it", "Fleet", "No account is meant by this"),
+    "fleet-keyboard": focused,
+    "fleet-stop": chosen,
+    "keys": keys,
+    "account": page(f"account/local:{TALKING}", f"local:{TALKING}", "What has happened"),
+    "account-down": page("account/irc:harbour", "irc:harbour", "What has happened"),
+    "account-log": page(f"account/local:{TALKING}/log", f"local:{TALKING}", "all levels"),
+    "account-configuration": page(
+        "account/irc:harbour/configuration", "irc:harbour", "Nothing has been changed."
+    ),
+    "account-absent": page("account/irc:none", "There is no account irc:none"),
+    "add": page("add?channel=irc", "Add an account", "It needs a name."),
+    "messages": page("messages", "Messages"),
+    "messages-way": way,
+    "messages-given-up": page("messages?view=given-up", "Messages", "is not connected"),
+    "people": page("people", "People", "Nobody gets in here"),
+    "people-lists": page(f"people/local:{CLOSED}", "People", "Direct chats"),
+    "chat": page("chat", "Chat"),
+    "chat-conversation": conversation,
+    "gateway": page("gateway", "Gateway", "may connect"),
+    "logs": page("logs", "Logs"),
+    "configuration": page("configuration", "Configuration"),
+    "configuration-difference": difference,
+}
+
+
+@asynccontextmanager
+async def talking(daemon: Daemon) -> AsyncIterator[None]:
+    """Have people write, a message given up, an account stopped."""
+    writers = []
+    for account, name, text in (
+        (TALKING, "ada", "hello there"),
+        (CLOSED, "eve", "let me in"),
+        (PAIRING, "grace", "hi"),
+    ):
+        await daemon.wait_phase(f"local:{account}", "running")
+        writers.append(await say(daemon, account, name, text, answered=account != CLOSED))
+    client = await daemon.client()
+    letter = {"channel": "local", "accountId": TALKING, "to": "nobody", "message": "are you?"}
+    await client.call("send", letter | {"idempotencyKey": "k", "queue": True})
+    if "local:dune-003" in (await daemon.status())["accounts"]:
+        held = {"channel": "local", "accountId": "dune-003", "reason": "moves to another host"}
+        await client.call("channels.stop", held)
+    await client.close()
+    yield
+    for writer in writers:
+        writer.close()
+
+
+async def take(browser: Browser, daemon: Daemon, to: Path, scenes: dict[str, Scene]) -> None:
+    """Take each picture in both themes and sizes."""
+    for theme, size in itertools.product(THEMES, (WIDE, PHONE)):
+        async with tab(browser, daemon, theme=theme, size=size) as console:
+            await console.sign_in()
+            for name, scene in scenes.items():
+                path = to / f"{name}-{theme}-{size[0]}.png"
+                with contextlib.suppress(AssertionError):  # the picture shows what is missing
+                    await scene(console)
+                await console.page.screenshot(path=path)
+                for found in [*await console.violations(), *await console.clipped()]:
+                    print(f"{path.name}: {found}")
+                await console.page.keyboard.press("Escape")
+                await console.page.keyboard.press("Escape")
+
+
+async def run(count: int, running: int, to: Path, only: str) -> None:
+    """Have a fleet of so many accounts, of which so many run, and take its pictures."""
+    config = fleet(count)
+    for fields in list(config["channels"]["local"]["accounts"].values())[running:]:
+        fields["enabled"] = False
+    scenes = {name: scene for name, scene in SCENES.items() if name.startswith(only)}
+    with ShortDirectory() as place:
+        async with (
+            Daemon(place, config) as daemon,
+            chromium() as browser,
+            talking(daemon),
+        ):
+            await take(browser, daemon, to, scenes)
+
+
+def main() -> None:
+    """Take the pictures that the options name."""
+    parser = argparse.ArgumentParser(prog="python -m tests.console.pictures", description=__doc__)
+    parser.add_argument("--to", type=Path, default=Path(".pictures"), help="the folder")
+    parser.add_argument("--count", type=int, action="append", help="accounts; may be repeated")
+    parser.add_argument("--running", type=int, default=60, help="of them, at most")
+    parser.add_argument("--only", default="", help="scenes whose name begins so")
+    args = parser.parse_args()
+    for count in args.count or [3, 500]:
+        to = args.to / str(count)
+        to.mkdir(parents=True, exist_ok=True)
+        asyncio.run(run(count, args.running, to, args.only))
+
+
+if __name__ == "__main__":
+    main()

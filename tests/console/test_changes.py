@@ -1,0 +1,127 @@
+"""What a person changes in the console, what waits there, and what stands still while one reads."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.async_api import expect
+
+from tests.console.test_pages import console_of, town
+from tests.support.console import CLOSED, TALKING, needs_browser
+from tests.support.daemon import FAST
+from tests.support.local_people import say
+
+pytestmark = [needs_browser, pytest.mark.e2e, pytest.mark.slow]
+
+SLOW = {"initialSeconds": 600, "maximumSeconds": 600}
+
+
+async def test_an_account_that_waits_is_tried_now_and_its_history_says_by_whom() -> None:
+    config = town() | {"supervisor": {"restart": FAST | SLOW}}
+    async with console_of(config) as (daemon, console):
+        page = console.page
+        before = (await daemon.wait_phase("irc:harbour", "backoff"))["incarnation"]
+        row = page.get_by_role("row").filter(has_text="irc:harbour")
+        await row.get_by_role("button", name="Try now: irc:harbour").click()
+        await expect(console.text("Start: irc:harbour, asked for and taken")).to_be_visible()
+        await daemon.wait(lambda now: now["accounts"]["irc:harbour"]["incarnation"] > before)
+        await console.open("account/irc:harbour", "irc:harbour")
+        history = page.get_by_role("list", name="What has happened")
+        await expect(history).to_contain_text("started by an operator by Console in Chrome on")
+        await expect(page.get_by_role("button", name="Try now: irc:harbour")).to_be_visible()
+
+
+async def test_a_saved_list_restarts_nothing_and_stands_in_the_history_all_the_same() -> None:
+    async with console_of(town()) as (_, console):
+        page = console.page
+        await console.open(f"people/local:{CLOSED}", "People")
+        await page.get_by_label("Listed people").fill("unverified:eve")
+        await page.get_by_role("button", name="Save", exact=True).click()
+        await expect(page.get_by_role("dialog")).to_have_count(0)
+        await console.open(f"account/local:{CLOSED}", f"local:{CLOSED}")
+        history = page.get_by_role("list", name="What has happened")
+        await expect(history).to_contain_text("its configuration changed")
+        await expect(history).to_contain_text("by Console in Chrome on")
+
+
+async def test_what_waits_for_a_person_is_counted_in_the_navigation() -> None:
+    async with console_of(town(), (TALKING, "ada", "hello"), (CLOSED, "eve", "let me in")) as (
+        daemon,
+        console,
+    ):
+        client = await daemon.client()
+        letter = {"channel": "local", "accountId": TALKING, "to": "nobody", "message": "are you?"}
+        await client.call("send", letter | {"idempotencyKey": "k", "queue": True})
+        await client.close()
+        page = console.page
+        await console.open("messages?view=given-up", "Messages")
+        await expect(page.get_by_role("row").filter(has_text="is not connected")).to_be_visible()
+        await page.reload()
+        rail = page.get_by_role("navigation", name="Pages")
+        messages = rail.get_by_role("link", name=re.compile("^Messages"))
+        await expect(messages).to_contain_text("1 given up")
+        await expect(rail.get_by_role("link", name=re.compile("^People"))).to_contain_text(
+            "1 with an empty list that has cost messages"
+        )
+        await page.get_by_role("button", name="Discard").click()
+        await page.get_by_role("dialog").get_by_role("button", name="Discard").click()
+        await expect(messages).not_to_contain_text("given up")
+
+
+async def test_messages_stand_still_while_one_reads_further_down() -> None:
+    config = town()
+    config["channels"]["local"]["accounts"]["grove-900"] = {"rate": 20}
+    async with console_of(config) as (_, console):
+        page = console.page
+        await console.open("messages", "Messages")
+        rows = page.locator(".table-body > .row")
+        await expect(rows.nth(20)).to_be_attached()
+        table = page.get_by_role("table")
+        await table.evaluate("(at) => { at.scrollTop = 96; }")
+        news = page.get_by_role("button", name="new", exact=False)
+        await expect(news).to_be_visible()
+        first = await rows.nth(8).locator(".text").text_content()
+        await page.wait_for_timeout(1000)  # messages go on coming meanwhile
+        assert await rows.nth(8).locator(".text").text_content() == first
+        await news.click()
+        await expect(news).to_have_count(0)
+        assert await table.evaluate("(at) => at.scrollTop") == 0
+
+
+async def test_one_talks_to_an_account_as_a_person() -> None:
+    async with console_of(town()) as (daemon, console):
+        page = console.page
+        await daemon.wait_phase(f"local:{TALKING}", "running")
+        await console.open("chat", "Chat")
+        await page.get_by_role("button", name="Talk as a person").click()
+        await page.locator("select[name=account]").select_option(f"local:{TALKING}")
+        await page.get_by_label("Your name there").fill("grace")
+        await page.get_by_role("button", name="Begin").click()
+        field = page.get_by_label("Say as grace")
+        await field.fill("is anybody there?")
+        await page.keyboard.press("Enter")
+        said = page.get_by_role("log")
+        await expect(said).to_contain_text("echo: is anybody there?")
+        await expect(field).to_have_value("")
+        await page.reload()  # the person is still there, and what was said
+        await expect(said).to_contain_text("echo: is anybody there?")
+        await page.get_by_role("link", name="What became of it").click()
+        await expect(page.get_by_role("dialog")).to_contain_text("Answered by the agent")
+        writer = await say(daemon, TALKING, "ada", "me, too")
+        await page.keyboard.press("Escape")
+        await console.open(f"chat/person/local:{TALKING}/grace", "Chat")
+        await expect(said).not_to_contain_text("me, too")
+        writer.close()
+
+
+async def test_a_field_that_only_the_host_changes_is_shown_with_its_command() -> None:
+    async with console_of(town()) as (_, console):
+        page = console.page
+        await console.open("account/irc:harbour/configuration", "irc:harbour")
+        await expect(console.text("changes on the gateway's host only")).to_be_visible()
+        await expect(page.get_by_label("server", exact=True)).to_have_count(0)
+        await page.get_by_text("How to change it there").first.click()
+        command = page.locator(".locked .command").first
+        await expect(command).to_contain_text("trunkline config patch --state-dir")
+        await expect(command).to_contain_text('{"channels":{"irc":{"accounts":{"harbour":{')
