@@ -34,12 +34,27 @@ export function restartsOf(key) {
   return restarts.get(key);
 }
 
-/** Have the figures sent while a component is shown. */
+/** Have the figures sent while a component is shown, and the tab: nobody looks at a hidden one. */
 export function useFigures() {
   useEffect(() => {
-    readPast();
-    const ends = [client.need({ figures: { everyMs: EVERY_MS } }), client.on("client.opened", readPast)];
-    return () => ends.forEach((end) => end());
+    let stop = null;
+    const look = () => {
+      if (document.hidden) {
+        stop?.();
+        stop = null;
+      } else if (!stop) {
+        stop = client.need({ figures: { everyMs: EVERY_MS } });
+        readPast(); // what a hidden tab has missed is in it
+      }
+    };
+    look();
+    document.addEventListener("visibilitychange", look);
+    const end = client.on("client.opened", readPast);
+    return () => {
+      document.removeEventListener("visibilitychange", look);
+      end();
+      stop?.();
+    };
   }, []);
 }
 
