@@ -40,7 +40,7 @@ def main() -> int:
     print(", ".join(f"{kind}: {count}" for kind, count in report.frames.most_common()))
     print(
         f"{report.refused} handshakes were refused; RSS {before / MIB:.1f} → {after / MIB:.1f} MiB,"
-        f" files {report.files[0]} → {report.files[1]}"
+        f" files {report.files[0].total()} → {report.files[1].total()}"
     )
     print(f"the victim said {report.said} and was heard {len(report.heard)} times")
     for each in report.harm():

@@ -43,8 +43,8 @@ FILES = 4
 
 @dataclass
 class ZmtpReport:
-    """What was sent, and what the victim made of it. ``rss``, in bytes, and ``files`` are
-    those before and after."""
+    """What was sent, and what the victim made of it. ``rss``, in bytes, and ``files``, by what
+    they are, are those before and after."""
 
     frames: Counter[str] = field(default_factory=Counter)
     connections: int = 0
@@ -54,7 +54,7 @@ class ZmtpReport:
     forged: int = 0
     answered: int = 0
     rss: tuple[int, int] = (0, 0)
-    files: tuple[int, int] = (0, 0)
+    files: tuple[Counter[str], Counter[str]] = field(default_factory=lambda: (Counter(), Counter()))
 
     def harm(self) -> list[str]:
         """Return what the frames have done to the victim, or to the process."""
@@ -68,8 +68,9 @@ class ZmtpReport:
         before, after = self.rss
         if after - before > MEMORY_BYTES:
             found.append(f"the memory has grown by {(after - before) >> 20} MiB")
-        if self.files[1] - self.files[0] > FILES:
-            found.append(f"{self.files[0]} files have become {self.files[1]}")
+        was, now = self.files
+        if now.total() - was.total() > FILES:
+            found.append(f"{was.total()} files have become {now.total()}: more are {now - was}")
         return found
 
 
@@ -115,14 +116,21 @@ async def attacked(address: str, frames: int, start: int, report: ZmtpReport) ->
         start += 1
 
 
-def open_files() -> int:
-    return len(os.listdir("/proc/self/fd"))
+def open_files() -> Counter[str]:
+    """Return how many files of each kind this process has open; those with a name are their own."""
+    found: Counter[str] = Counter()
+    for number in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):  # the directory itself
+            target = os.readlink(f"/proc/self/fd/{number}")
+            found[target if target.startswith("/") else target.partition(":[")[0]] += 1
+    return found
 
 
-async def settled(before: int) -> None:
+async def settled(before: Counter[str]) -> None:
     """Wait until libzmq has closed the attacker's connections, as its threads get to it."""
+    most = before.total() + FILES
     with contextlib.suppress(TimeoutError):
-        await until(lambda: not before or open_files() <= before + FILES, PATIENCE)
+        await until(lambda: not before or open_files().total() <= most, PATIENCE)
 
 
 async def run(frames: int, start: int) -> ZmtpReport:
