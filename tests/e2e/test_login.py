@@ -107,9 +107,10 @@ async def test_s127_an_account_is_logged_in_by_each_kind_of_prompt(tmp_path: Pat
         status = await daemon.wait(lambda s: s["accounts"][key("ask")]["incarnation"] > before)
         assert (await daemon.wait_phase(key("ask"), "running"))["failures"] == 0
         events = [e async for e in _so_far(client)]
-        logins = [e for e in events if e["account"] == key("ask")]
-        assert logins[0]["state"] == "asked"
-        assert logins[-1]["state"] in ("over", "linked")
+        # the first question may have been asked before this client was there
+        states = [e["state"] for e in events if e["account"] == key("ask")]
+        assert "asked" in states
+        assert states[-1] in ("over", "linked")
         await client.close()
         # On request the login ends, and what was kept of it goes.
         done, out, err = await daemon.command("channels", "logout", key("ask"))
