@@ -1,5 +1,6 @@
 // Conversations with agents: which there are, what was said, and a place to say something.
 
+import { readerOf, titleOf } from "./conversations.js";
 import { html } from "./html.js";
 import { useKeys } from "./keys.js";
 import { useEffect, useLayoutEffect, useRef, useState } from "./libraries/hooks.js";
@@ -25,6 +26,8 @@ export function Page({ parts, query }) {
   const [meeting, setMeeting] = useState(false);
   const person = parts[0] === "person" && parts.length === 3 ? { account: parts[1], name: parts[2] } : null;
   const local = localAccounts();
+  const known = useRef(new Map()); // over a search in which the open one is not found
+  for (const each of list.data?.sessions ?? []) known.current.set(each.key, each);
   useEffect(() => {
     const timer = setInterval(() => document.hidden || list.again(), AGAIN_MS);
     return () => clearInterval(timer);
@@ -37,7 +40,7 @@ export function Page({ parts, query }) {
     <//>
     <div class="two">
       ${narrow && key ? null : html`<${Sessions} list=${list} chosen=${key} text=${text} narrow=${narrow} />`}
-      ${person ? html`<${PersonTalk} key=${key} ...${person} />` : key ? html`<${Talk} key=${key} session=${key} onSaid=${list.again} />` : narrow ? null : html`<${Empty} title="Choose a conversation">Or begin a new one: an agent answers as it would answer in a chat.<//>`}
+      ${person ? html`<${PersonTalk} key=${key} ...${person} />` : key ? html`<${Talk} key=${key} session=${key} about=${known.current.get(key)} onSaid=${list.again} />` : narrow ? null : html`<${Empty} title="Choose a conversation">Or begin a new one: an agent answers as it would answer in a chat.<//>`}
     </div>
     ${meeting && html`<${Meeting} accounts=${local} onClose=${() => setMeeting(false)} />`}
     ${beginning && html`<${Beginning} onClose=${() => setBeginning(false)} onMade=${list.again} />`}
@@ -125,7 +128,7 @@ function useRuns(session, onEnd) {
   return [live, forget];
 }
 
-function Talk({ session, onSaid }) {
+function Talk({ session, about, onSaid }) {
   const [number, setNumber] = useState(ENTRIES);
   const history = useRequest("chat.history", { sessionKey: session, limit: number });
   const [kept, setKept] = useState(null); // while more is read, what there was stays
@@ -168,6 +171,7 @@ function Talk({ session, onSaid }) {
     onSaid();
   };
   return html`<div class="conversation">
+    ${about && html`<h2>${titleOf(about)}</h2>`}
     <p class="note mono" title="the key of this conversation">${session}</p>
     ${history.error && html`<${Failure} error=${history.error} onRetry=${history.again} />`}
     <div
@@ -190,7 +194,7 @@ function Talk({ session, onSaid }) {
         ${lines.map(([run, each]) => html`<li key=${run} class="entry assistant"><p class="by">Agent <span class=${each.error ? "bad" : "busy"}>${ENDS[each.ended] ?? "is answering"}</span></p>${each.text && html`<${Text} text=${each.text} />`}${each.error && html`<p class="bad">${each.error}</p>`}</li>`)}
       </ol>
     </div>
-    <${Composer} session=${session} busy=${busy} onSaid=${said} onStop=${stop} />
+    <${Composer} session=${session} reader=${readerOf(about)} busy=${busy} onSaid=${said} onStop=${stop} />
   </div>`;
 }
 
@@ -204,7 +208,7 @@ function write(session, field, text) {
   if (field) field.value = text;
 }
 
-function Composer({ session, busy, onSaid, onStop }) {
+function Composer({ session, reader, busy, onSaid, onStop }) {
   const field = useRef(null);
   const [sending, setSending] = useState(false);
   useKeys({ i: ["write", () => field.current?.focus()] });
@@ -233,8 +237,9 @@ function Composer({ session, busy, onSaid, onStop }) {
   const onKey = (event) => {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) send(event);
   };
-  return html`<form class="composer" onSubmit=${send}>
-    <textarea ref=${field} rows="2" aria-label="Message" placeholder="Message, or /help for commands" onKeyDown=${onKey} onInput=${(event) => drafts.set(session, event.currentTarget.value)} maxlength="60000"></textarea>
+  return html`<p class="note" id="reader">${reader}</p>
+  <form class="composer" onSubmit=${send}>
+    <textarea ref=${field} rows="2" aria-label="Message" aria-describedby="reader" placeholder="Message to the agent, or /help for commands" onKeyDown=${onKey} onInput=${(event) => drafts.set(session, event.currentTarget.value)} maxlength="60000"></textarea>
     <div>
       ${busy && html`<${Button} tone="danger" onClick=${onStop}>Stop<//>`}
       <button type="submit" class="button primary" disabled=${sending}>${sending ? "Sending" : "Send"}</button>
