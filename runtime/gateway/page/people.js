@@ -227,11 +227,11 @@ function Accounts({ accounts, text, only, onSet }) {
         <//>`
       : html`<${VirtualRows}
           items=${items}
-          height=${narrow ? 66 : 34}
+          height=${narrow ? 88 : 34}
           label="Lists of every account"
           head=${html`<div class="row columns" role="row">${["Account", "Direct chats", "Groups", "Not answered, 24 h"].map((name) => html`<span role="columnheader" key=${name}>${name}</span>`)}</div>`}
           onRow=${(key, index, event) => event.target.closest("a") || go(href("people", key, { q: text }))}
-          render=${(key) => html`<${Account} entry=${byKey.get(key)} />`}
+          render=${(key) => html`<${Account} entry=${byKey.get(key)} narrow=${narrow} />`}
         />`}
   </section>`;
 }
@@ -240,14 +240,14 @@ function droppedOf(entry) {
   return entry.dropped.reduce((sum, each) => sum + each.count, 0);
 }
 
-function Account({ entry }) {
+function Account({ entry, narrow }) {
   const number = droppedOf(entry);
   const reasons = entry.dropped.map((each) => `${each.count}: ${each.text}`).join(" · ");
   const groups = Object.keys(entry.groups).length;
   return html`
     <span role="cell" class="who"><a href=${href("people", entry.account)}>${entry.account}</a></span>
-    <span role="cell" class=${entry.closed.some((each) => each.startsWith("no direct")) ? "bad" : ""}>${entry.dmPolicy}${entry.allowFrom ? `, ${entry.allowFrom.length} listed` : ""}</span>
-    <span role="cell" class=${entry.closed.some((each) => each.startsWith("no message in a group")) ? "bad" : ""}>${entry.groupPolicy}${entry.groupPolicy === "disabled" ? "" : `, ${groups} listed`}</span>
-    <span role="cell" title=${reasons}>${number ? `${number}: ${entry.dropped[0].text}` : html`<span class="faint">none</span>`}</span>
+    <span role="cell" class=${entry.closed.some((each) => each.startsWith("no direct")) ? "bad" : ""}>${narrow ? "direct: " : ""}${entry.dmPolicy}${entry.allowFrom ? `, ${entry.allowFrom.length} listed` : ""}</span>
+    <span role="cell" class=${entry.closed.some((each) => each.startsWith("no message in a group")) ? "bad" : ""}>${narrow ? "groups: " : ""}${entry.groupPolicy}${entry.groupPolicy === "disabled" ? "" : `, ${groups} listed`}</span>
+    <span role="cell" title=${reasons}>${number ? `${number}${narrow ? " not answered in 24 h" : ""}: ${entry.dropped[0].text}` : html`<span class="faint">${narrow ? "" : "none"}</span>`}</span>
   `;
 }
