@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.console.test_pages import console_of, town
-from tests.support.console import CLOSED, PHONE, TALKING, needs_browser
+from tests.support.console import CLOSED, PAIRING, PHONE, TALKING, needs_browser
 
 pytestmark = [needs_browser, pytest.mark.e2e, pytest.mark.slow]
 
@@ -45,3 +45,43 @@ async def test_a_phone_shows_the_whole_navigation_and_what_the_lists_are() -> No
             await console.open(route, title)
             beyond = await page.evaluate(BEYOND, ".rail a, .chips > *, .verbs > *")
             assert beyond == [], route
+
+
+async def test_who_was_refused_is_named_and_let_in() -> None:
+    async with console_of(town(), (CLOSED, "eve", "let me in")) as (daemon, console):
+        page = console.page
+        await console.open(f"people/local:{CLOSED}", "People")
+        refused = page.get_by_role("list", name="Who wrote lately and is not answered")
+        await expect(refused.get_by_role("listitem")).to_contain_text("eve: the sender is not")
+        assert await console.violations() == []
+        await refused.get_by_role("button", name="Let in", exact=True).click()
+        await expect(page.get_by_label("Listed people")).to_have_value("unverified:eve")
+        await page.get_by_role("button", name="Save", exact=True).click()
+        await expect(page.get_by_role("dialog")).to_have_count(0)
+        client = await daemon.client()
+        answer = await client.call("channels.access")
+        await client.close()
+        lists = {each["account"]: each["allowFrom"] for each in answer["accounts"]}
+        assert lists[f"local:{CLOSED}"] == ["unverified:eve"]
+
+
+async def test_who_waits_is_quoted() -> None:
+    async with console_of(town(), (PAIRING, "grace", "may I come in?")) as (_, console):
+        page = console.page
+        await console.open("people", "People")
+        waiting = page.get_by_role("region", name="Waiting to be let in")
+        await expect(waiting.locator("blockquote")).to_have_text("may I come in?")
+        await expect(waiting.get_by_role("button", name="Approve and tell them")).to_be_visible()
+        await expect(waiting).to_contain_text("The code expires in ")
+
+
+async def test_what_was_given_up_is_read() -> None:
+    async with console_of(town()) as (daemon, console):
+        await daemon.wait_phase(f"local:{TALKING}", "running")
+        client = await daemon.client()
+        letter = {"channel": "local", "accountId": TALKING, "to": "nobody", "message": "are you?"}
+        await client.call("send", letter | {"idempotencyKey": "k", "queue": True})
+        await client.close()
+        await console.open("messages?view=given-up", "Messages")
+        await console.page.get_by_role("button", name="Read", exact=True).click()
+        await expect(console.page.get_by_role("dialog")).to_contain_text("are you?")

@@ -31,7 +31,7 @@ export function GivenUp({ onChange }) {
   }
   const byId = new Map(data.letters.map((letter) => [letter.id, letter]));
   return html`
-    <p class="note">The oldest first. A message that is sent after all waits for its account for a day.${data.count > data.letters.length ? ` ${data.count - data.letters.length} newer ones follow once these are decided.` : ""}</p>
+    <p class="note">The oldest first; "Read" shows what a message says. If its account is down, one that is sent after all waits up to 24 h.${data.count > data.letters.length ? ` ${data.count - data.letters.length} newer ones follow once these are decided.` : ""}</p>
     <${VirtualRows}
       items=${[...byId.keys()]}
       height=${narrow ? 114 : 38}
@@ -51,7 +51,7 @@ function Row({ letter, onDone, onShow }) {
     <span role="cell" class="chat">${letter.chat}</span>
     <span role="cell" class="why" title=${whyOf(letter)}>${whyOf(letter)}</span>
     <span role="cell" class="number">${letter.attempts}</span>
-    <span role="cell" class="decide"><${Decide} letter=${letter} onDone=${onDone} /><${Button} class="quiet" onClick=${onShow}>Show<//></span>
+    <span role="cell" class="decide"><${Decide} letter=${letter} onDone=${onDone} /><${Button} class="quiet" onClick=${onShow}>Read<//></span>
   `;
 }
 
@@ -83,7 +83,7 @@ function Decide({ letter, onDone }) {
     const twice = letter.state === "unknown" || letter.sent.length > 0;
     const text = twice
       ? "It may have been sent already: then the chat reads it twice. Parts that surely arrived are not sent again."
-      : "It is queued again, and waits for its account for a day.";
+      : "It is queued again. If its account is down, it waits up to 24 h.";
     if (await ask({ title: `Send to ${letter.chat} after all?`, text, action: "Send" })) {
       await perform("retry", "Queueing", `Queued for ${letter.account}`);
     }

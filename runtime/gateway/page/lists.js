@@ -1,10 +1,12 @@
 // Shows and changes the lists of one account: who is answered in direct chats, and in which groups.
 
 import { html } from "./html.js";
-import { useState } from "./libraries/hooks.js";
+import { useEffect, useState } from "./libraries/hooks.js";
+import { href } from "./route.js";
 import { client, may } from "./session.js";
-import { Dialog, toast } from "./ui.js";
+import { Button, Dialog, Failure, Time, toast, useRequest } from "./ui.js";
 import { idsIn, patchOf } from "./list_patch.js";
+import { caseOf, doorOf, writersOf } from "./writers.js";
 import { capital } from "./words.js";
 
 const DM = { pairing: "pairing: those whom the owner approves", allowlist: "allowlist: those who are listed", open: "open: everybody, or those who are listed", disabled: "disabled: nobody" };
@@ -35,7 +37,8 @@ export function Lists({ entry, onClose, onSaved }) {
   return html`<${Dialog} title=${`Who may talk to ${entry.account}`} wide onClose=${onClose}>
     ${entry.closed.map((each) => html`<p key=${each} class="said">${capital(each)}.</p>`)}
     ${entry.dropped.length > 0 &&
-    html`<p>Not answered in the last 24 hours: ${entry.dropped.map((each) => `${each.count} (${each.text})`).join(", ")}.</p>`}
+    html`<p>Not answered in the last 24 hours: ${entry.dropped.map((each) => `${each.count} (${each.text})`).join(", ")}. <a href=${href("messages", { q: entry.account, direction: "in" })}>What came in at this account</a></p>`}
+    ${entry.dropped.length > 0 && html`<${Refused} account=${entry.account} able=${able} onLetIn=${({ list, line }) => set({ [list]: idsIn(`${form[list]}\n${line}`).join("\n") })} />`}
     <form onSubmit=${save} class="lists">
       <fieldset disabled=${!able || Boolean(state.busy)}>
         <legend>Direct chats</legend>
@@ -58,6 +61,47 @@ export function Lists({ entry, onClose, onSaved }) {
       </footer>
     </form>
   <//>`;
+}
+
+/** Return those of the writers who are not answered, each with what `channels.why` says of it. */
+async function refusedOf(account, writers) {
+  const at = account.indexOf(":");
+  const asked = writers.map(async (writer) => {
+    const { id, chat, guild, roles } = writer;
+    const params = { channel: account.slice(0, at), accountId: account.slice(at + 1), senderId: id, ...(chat ? { chat } : {}), ...(guild ? { guild: String(guild) } : {}), ...(roles ? { roles } : {}) };
+    const { cases } = await client.request("channels.why", params);
+    return { writer, found: caseOf(cases, writer) };
+  });
+  return (await Promise.all(asked)).filter(({ found }) => found?.outcome === "drop");
+}
+
+/** Who has written lately and is not answered as the lists are; `onLetIn` puts somebody on one. */
+function Refused({ account, able, onLetIn }) {
+  const recent = useRequest("messages.recent", { accounts: [account], limit: 300 });
+  const [state, setState] = useState({ refused: null, error: null });
+  useEffect(() => {
+    if (!recent.data) return undefined;
+    let shown = true;
+    refusedOf(account, writersOf(recent.data.messages)).then(
+      (refused) => shown && setState({ refused, error: null }),
+      (error) => shown && setState({ refused: null, error }),
+    );
+    return () => (shown = false);
+  }, [recent.data]);
+  const error = recent.error ?? state.error;
+  if (error) return html`<${Failure} error=${error} onRetry=${recent.again} />`;
+  if (!state.refused) return html`<p class="faint" role="status">Looking for who that was</p>`;
+  if (!state.refused.length) return html`<p class="faint">Who that was is not known any more: the gateway has no message of theirs in memory, or answers them by now.</p>`;
+  return html`<ul class="lines" aria-label="Who wrote lately and is not answered">
+    ${state.refused.map(({ writer, found }) => {
+      const door = doorOf(writer, found);
+      return html`<li key=${writer.id + writer.chat}>
+        <span class="faint"><${Time} at=${writer.at} /></span>
+        <span>${writer.name && html`<b>${writer.name}</b> `}<code>${writer.id}</code>${writer.chat && html` in <code>${writer.chat}</code>`}: ${found.text}</span>
+        ${able && door && html`<${Button} onClick=${() => onLetIn(door)}>${door.list === "groups" ? "Let the group in" : "Let in"}<//>`}
+      </li>`;
+    })}
+  </ul>`;
 }
 
 /** Return what a person should know of lists that let nobody in. */

@@ -11,6 +11,7 @@ import { VirtualRows } from "./rows.js";
 import { client, may } from "./session.js";
 import { Ago, Button, Chip, Countdown, Empty, Failure, Head, Search, Unread, ask, toast, useMedia, useRequest } from "./ui.js";
 import { Why } from "./why.js";
+import { accountsOf, saidBy } from "./writers.js";
 import { capital, count } from "./words.js";
 
 const AGAIN_MS = 15_000; // strangers come without an event
@@ -118,16 +119,21 @@ function Waiting({ pairing, onDone }) {
   if (!may("pairing")) return html`<p class="faint">This browser may not see who waits: it lacks operator.pairing.</p>`;
   if (pairing.error && !pairing.data) return html`<${Failure} error=${pairing.error} onRetry=${pairing.again} />`;
   if (!pairing.data) return html`<p class="faint" role="status">Reading who waits</p>`;
-  const { requests } = pairing.data;
+  return html`<${Requests} requests=${pairing.data.requests} onDone=${onDone} />`;
+}
+
+function Requests({ requests, onDone }) {
+  const keys = accountsOf(requests);
+  const recent = useRequest("messages.recent", keys.length ? { accounts: keys, limit: 200 } : null);
   return html`<section aria-labelledby="waiting">
     <h2 id="waiting">Waiting to be let in</h2>
     ${requests.length === 0
       ? html`<p class="faint">Nobody. A stranger who writes to an account that pairs gets a code, and stands here for an hour.</p>`
-      : html`<ul class="cards">${requests.map((each) => html`<li key=${each.requestId}><${Request} request=${each} onDone=${onDone} /></li>`)}</ul>`}
+      : html`<ul class="cards">${requests.map((each) => html`<li key=${each.requestId}><${Request} request=${each} said=${saidBy(recent.data?.messages ?? [], each)} onDone=${onDone} /></li>`)}</ul>`}
   </section>`;
 }
 
-function Request({ request, onDone }) {
+function Request({ request, said, onDone }) {
   const [busy, setBusy] = useState("");
   const { channel, accountId, senderId, requestId, verified } = request;
   const name = request.metadata?.name;
@@ -158,13 +164,15 @@ function Request({ request, onDone }) {
   };
   return html`
     <p><b>${who}</b> at <a href=${href("account", `${channel}:${accountId}`)}>${channel}:${accountId}</a>${verified ? "" : html` <span class="warn">not vouched for</span>`}</p>
-    <p class="faint">Wrote first <${Ago} at=${Date.parse(request.createdAt)} />, last <${Ago} at=${Date.parse(request.lastSeenAt)} />. The code ends <${Countdown} at=${Date.parse(request.expiresAt)} />.</p>
+    <p class="faint">Wrote first <${Ago} at=${Date.parse(request.createdAt)} />, last <${Ago} at=${Date.parse(request.lastSeenAt)} />. The code expires <${Countdown} at=${Date.parse(request.expiresAt)} />.</p>
+    ${said && html`<blockquote class="said-text">${said}</blockquote>`}
     <p class="decide">
       <${Button} tone="primary" busy=${busy} onClick=${() => approve(false)}>Approve<//>
-      <${Button} disabled=${Boolean(busy)} onClick=${() => approve(true)}>Approve and say so<//>
+      <${Button} disabled=${Boolean(busy)} onClick=${() => approve(true)}>Approve and tell them<//>
       <${Button} disabled=${Boolean(busy)} onClick=${() => perform("Dismissing", "channels.pairing.dismiss", { requestId }, `${who} may ask again`)}>Dismiss<//>
       <${Button} tone="danger" disabled=${Boolean(busy)} onClick=${block}>Block<//>
     </p>
+    <p class="faint">Dismiss: the request goes away, and the person may ask again. Block: this account never answers the person again, in groups too.</p>
   `;
 }
 
