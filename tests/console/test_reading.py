@@ -85,3 +85,37 @@ async def test_what_was_given_up_is_read() -> None:
         await console.open("messages?view=given-up", "Messages")
         await console.page.get_by_role("button", name="Read", exact=True).click()
         await expect(console.page.get_by_role("dialog")).to_contain_text("are you?")
+
+
+async def test_the_gateway_s_page_begins_with_what_went_wrong() -> None:
+    async with console_of(town()) as (daemon, console):
+        page = console.page
+        await daemon.wait_phase("irc:harbour", "backoff")
+        await console.open("gateway", "Gateway")
+        faults = page.get_by_role("region", name="What went wrong lately")
+        await expect(page.get_by_role("heading", level=2).first).to_have_text(
+            "What went wrong lately"
+        )
+        line = faults.get_by_role("listitem").filter(has_text="irc:harbour failed, and is tried")
+        await expect(line.get_by_role("link").first).to_have_attribute(
+            "href", "#/account/irc:harbour"
+        )
+        await expect(page.get_by_role("columnheader", name="Waits to be read")).to_be_visible()
+        await expect(page.locator(".button.danger", has_text="Restart")).to_be_visible()
+        await expect(console.text("not used yet")).to_have_count(0)
+        assert await console.violations() == []
+
+
+async def test_an_account_is_removed_at_the_end_of_its_form() -> None:
+    async with console_of(town()) as (_, console):
+        page = console.page
+        await console.open(f"account/local:{TALKING}/configuration", f"local:{TALKING}")
+        apart = page.get_by_role("region", name="Remove this account")
+        await expect(apart.get_by_role("button", name="Remove account")).to_be_visible()
+        await expect(page.locator(".save").get_by_role("button")).to_have_count(1)
+        await expect(page.get_by_role("link", name="The whole file")).to_be_visible()
+        assert await console.violations() == []
+        await console.open("add?channel=irc", "Add an account")
+        first = page.locator(".account-editor > *").first
+        await expect(first).to_contain_text("irc is added by a command on the gateway's host")
+        await expect(console.text("what is typed replaces it")).to_have_count(0)

@@ -84,7 +84,7 @@ function Editor({ row, file, described, values, onSaved }) {
       <${Chip} on=${raw === null} onClick=${() => setRaw(null)}>Form<//>
       <${Chip} on=${raw !== null} onClick=${() => setRaw(JSON.stringify(merged(values, raw === null && !wrong ? hiddenless(found.patch, fields) : {}), null, 2))}>JSON<//>
       ${raw === null && html`<${All} on=${all} onAll=${setAll} />`}
-      <a href=${href("configuration")}>the whole file</a>
+      <a href=${href("configuration")}>The whole file</a>
     </div>
     ${raw === null
       ? html`<form class="form" onSubmit=${(event) => event.preventDefault()}>${shown.map((field) => html`<${Field} key=${field.key} field=${field} locked=${field.local && !open && commandFor(file.patchCommand, row, field, values[field.key])} value=${values[field.key]} text=${edits[field.key]} error=${found.errors[field.key] ?? issueOf(check, field.key)} onText=${(text) => set(field.key, text)} />`)}
@@ -95,8 +95,8 @@ function Editor({ row, file, described, values, onSaved }) {
       <span role="status" class=${check.error ? "bad" : "faint"}>${sayCheck(number, wrong, check)}</span>
       ${number > 0 && html`<${Button} onClick=${() => (setEdits({}), setRaw(null))}>Undo<//>`}
       <${Button} tone="primary" disabled=${!admin || !number || wrong || Boolean(check.error)} onClick=${() => setReview(true)}>Review and save<//>
-      ${admin && html`<${Button} tone="danger" onClick=${remove}>Remove account<//>`}
     </footer>
+    ${admin && html`<section class="apart" aria-labelledby="remove"><h2 id="remove">Remove this account</h2><p class="faint">Its entry goes out of the configuration and its process ends. What is stored of its messages stays.</p><${Button} tone="danger" onClick=${remove}>Remove account<//></section>`}
     ${review && html`<${Review} title=${`Save the configuration of ${row.account}?`} done=${`Saved. ${row.account} restarts with it.`} values=${values} patch=${found.patch} change=${change} hash=${file.hash} secrets=${fields.filter((each) => each.kind === "secret").map((each) => each.key)} onClose=${() => setReview(false)} onSaved=${saved} />`}
   </div>`;
 }
@@ -197,7 +197,7 @@ export function Field({ field, value, text, error, locked, onText }) {
       : kind === "lines" || kind === "json"
         ? html`<textarea aria-describedby=${about} rows=${Math.min(10, Math.max(2, shown.split("\n").length))} spellcheck="false" value=${shown} placeholder=${unset} onInput=${input}></textarea>`
         : html`<input aria-describedby=${about} type=${kind === "secret" ? "password" : "text"} inputmode=${kind === "number" ? "decimal" : null} autocomplete="off" spellcheck="false" value=${shown} placeholder=${kind === "secret" ? secretState(value) : unset} onInput=${input} />`;
-  const notes = [needed ? "needed" : "", kind === "lines" ? "one a line" : "", kind === "json" ? "as JSON" : "", kind === "secret" ? "what is typed replaces it" : "", local ? "host only" : ""].filter(Boolean);
+  const notes = [needed ? "needed" : "", kind === "lines" ? "one a line" : "", kind === "json" ? "as JSON" : "", kind === "secret" && value !== undefined ? "what is typed replaces it" : "", local ? "host only" : ""].filter(Boolean);
   return html`<div class="field"><label><span><b class="mono">${key}</b> ${notes.join(", ")}</span>${control(help ? `about-${key}` : null)}</label>${help && html`<span id=${`about-${key}`}><${Meaning} text=${help} /></span>`}${error && html`<span class="said" role="alert">${error}</span>`}</div>`;
 }
 

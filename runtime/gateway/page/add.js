@@ -52,11 +52,11 @@ function Form({ channel, file, described }) {
   const said = !name ? "It needs a name." : (check.error?.message ?? (check.answer ? valid : ready ? "Checking" : ""));
   const hostly = shown.some((field) => field.local) && file.config?.gateway?.remoteExec !== true;
   return html`<form class="account-editor" onSubmit=${(event) => event.preventDefault()}>
+    ${hostly && html`<p class="note">${channel} is added by a command on the gateway's host, if a field that is marked "host only" is filled in. Fill in what you know: the command appears below.</p>`}
     <div class="form">
       <label class="field"><span><b>Account</b> it becomes ${channel}:ACCOUNT</span><input value=${name} autocomplete="off" spellcheck="false" onInput=${(event) => setName(event.currentTarget.value.trim())} />${wrongName && html`<span class="said" role="alert">${wrongName}</span>`}</label>
       ${shown.map((field) => html`<${Field} key=${field.key} field=${field} text=${edits[field.key]} error=${found.errors[field.key] ?? issueOf(check, field.key)} onText=${(text) => setTyped((before) => ({ ...before, [nameOf(channel, field)]: text }))} />`)}
     </div>
-    ${hostly && html`<p class="faint">With a field that is marked "host only" the account is added by a command on the gateway's host. Fill in what you know: the command appears here.</p>`}
     ${check.error?.details?.command && html`<pre class="command" tabindex="0">${check.error.details.command}</pre>`}
     <footer class="save">
       <span role="status" class=${check.error ? "bad" : ready && missing.length ? "warn" : "faint"}>${said}</span>

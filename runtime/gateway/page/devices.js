@@ -48,8 +48,8 @@ function nameOf(device) {
 function aboutOf(device) {
   const called = nameOf(device) === device.displayName ? "" : device.displayName;
   const family = device.deviceFamily === device.platform ? "" : device.deviceFamily;
-  const from = device.remoteIp ? `from ${device.remoteIp}` : "";
-  return [called, device.clientId, device.platform, family, from, `id ${device.deviceId.slice(0, 16)}`].filter(Boolean).join(" · ");
+  const known = [called, device.clientId, device.platform, family].filter(Boolean).map((each) => `${each} · `);
+  return html`${known.join("")}${device.remoteIp && html`from <code>${device.remoteIp}</code> · `}id <code>${device.deviceId.slice(0, 16)}</code>`;
 }
 
 function Pending({ request, onDone }) {
@@ -102,7 +102,7 @@ function Device({ device, onDone }) {
         : html`<form class="rename" onSubmit=${rename}><input aria-label="Name" value=${name} maxlength="64" onInput=${(event) => setName(event.currentTarget.value)} /><button class="button primary" type="submit">Rename</button><${Button} class="quiet" onClick=${() => setName(null)}>Cancel<//></form>`}
       ${device.tokens.map(
         (token) => html`<p key=${token.role} class="faint">
-          Token as ${token.role}: ${token.scopes.map((each) => each.replace("operator.", "")).join(", ") || "no scopes"}${token.revokedAtMs ? html`, <span class="bad">revoked</span> <${Ago} at=${token.revokedAtMs} />` : token.lastUsedAtMs ? html`, used <${Ago} at=${token.lastUsedAtMs} />` : ", not used yet"}
+          Token as ${token.role}: ${token.scopes.map((each) => each.replace("operator.", "")).join(", ") || "no scopes"}${token.revokedAtMs ? html`, <span class="bad">revoked</span> <${Ago} at=${token.revokedAtMs} />` : token.lastUsedAtMs ? html`, used <${Ago} at=${token.lastUsedAtMs} />` : device.connected ? "" : ", not used yet"}
           ${!token.revokedAtMs && html` <${Button} tone="danger" class="quiet" onClick=${() => revoke(token.role)}>Revoke<//>`}
         </p>`,
       )}

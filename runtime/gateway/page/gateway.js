@@ -2,9 +2,11 @@
 
 import { Devices } from "./devices.js";
 import { Help, MEANINGS } from "./help.js";
+import { faultOf } from "./faults.js";
 import { html } from "./html.js";
 import { useEffect, useState } from "./libraries/hooks.js";
 import { Nodes } from "./nodes.js";
+import { href } from "./route.js";
 import { client, hello, may } from "./session.js";
 import { Button, Countdown, Empty, Failure, Head, Time, Unread, ask, toast, useRequest } from "./ui.js";
 import { bytes, count, exactly, percent, span } from "./words.js";
@@ -32,11 +34,11 @@ export function Page() {
     <${Head} title="Gateway" note=${status.data ? `version ${status.data.runtimeVersion}` : ""}>
       ${may("admin") && html`<${Restart} clients=${clients.data?.clients ?? []} />`}
     <//>
+    <${Faults} />
     ${status.data ? html`<${Process} status=${status.data} />` : html`<p class="faint" role="status">Reading the gateway's state</p>`}
     <${Clients} found=${clients} />
     ${may("pairing") && html`<${Devices} />`}
     ${may("pairing") && html`<${Nodes} />`}
-    <${Faults} />
   </section>`;
 }
 
@@ -63,7 +65,7 @@ function Restart({ clients }) {
       toast(error.message, "bad");
     }
   };
-  return html`<${Button} busy=${busy} onClick=${restart}>Restart<//>`;
+  return html`<${Button} tone="danger" busy=${busy} onClick=${restart}>Restart<//>`;
 }
 
 function Fact({ name, children }) {
@@ -85,8 +87,8 @@ function Process({ status }) {
         <${Fact} name="Failures in a row">${gateway.failures ?? 0}<//>
         <${Fact} name="Lost sessions">${gateway.outages ?? 0}<//>
         <${Fact} name="Memory">${bytes(gateway.rssBytes)}<//>
-        <${Fact} name="CPU">${percent(gateway.cpuPercent)}<//>
-        <${Fact} name="Address">${gateway.url || location.host}<//>
+        ${typeof gateway.cpuPercent === "number" && html`<${Fact} name="CPU">${percent(gateway.cpuPercent)}<//>`}
+        <${Fact} name="Address"><code>${gateway.url || location.host}</code><//>
         ${gateway.nextTryAt && html`<${Fact} name="Next try"><${Countdown} at=${gateway.nextTryAt} /><//>`}
         ${gateway.lastError && html`<${Fact} name="Last error"><span class="bad">${gateway.lastError}</span><//>`}
       </dl>
@@ -119,13 +121,13 @@ function Clients({ found }) {
     <h2 id="clients">${count(found.data.clients.length, "client is", "clients are")} connected</h2>
     <div class="scroll" tabindex="0" role="region" aria-label="Clients">
       <table>
-        <thead><tr>${["Client", "May do", "From", "Connected", "Requests", "Unread"].map((name) => html`<th key=${name} scope="col" class=${["Requests", "Unread"].includes(name) ? "number" : ""}>${name}</th>`)}</tr></thead>
+        <thead><tr>${["Client", "May do", "From", "Connected", "Requests", "Waits to be read"].map((name) => html`<th key=${name} scope="col" class=${["Requests", "Waits to be read"].includes(name) ? "number" : ""}>${name}</th>`)}</tr></thead>
         <tbody>
           ${found.data.clients.map(
             (each) => html`<tr key=${each.id}>
               <th scope="row">${each.name}${each.you ? html` <span class="ok">this page</span>` : null}<br /><span class="faint">${each.mode}, ${each.version}, protocol ${each.protocol}${each.deviceId ? `, device ${each.deviceId.slice(0, 8)}` : ""}</span></th>
               <td>${each.role === "node" ? "node" : each.scopes.map((scope) => scope.replace("operator.", "")).join(", ") || "health only"}</td>
-              <td>${each.address || "cli.sock"}</td>
+              <td><code>${each.address || "cli.sock"}</code></td>
               <td>${span(each.ageMs)}</td>
               <td class="number">${each.requests}${each.errors ? html`<br /><span class="warn">${each.errors} refused</span>` : null}</td>
               <td class="number">${each.unread ? bytes(each.unread) : "nothing"}</td>
@@ -146,7 +148,7 @@ function Faults() {
     ${data && data.events.length > 0 &&
     html`<ul class="lines">
       ${data.events.toReversed().map(
-        ({ seq, ts, type, ...rest }) => html`<li key=${seq}><span class="faint"><${Time} at=${ts} /></span><span><b>${type}</b> ${Object.entries(rest).map(([name, value]) => `${name}: ${typeof value === "object" ? JSON.stringify(value) : value}`).join(", ")}</span></li>`,
+        (event) => html`<li key=${event.seq}><span class="faint"><${Time} at=${event.ts} /></span><span>${event.account && html`<a href=${href("account", event.account)}>${event.account}</a> `}${faultOf(event)}</span></li>`,
       )}
     </ul>`}
   </section>`;
