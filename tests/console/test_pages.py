@@ -367,10 +367,10 @@ async def test_the_keyboard_has_a_place_after_a_page_an_action_and_a_dialog() ->
     async with console_of(town()) as (_, console):
         page = console.page
         await expect(console.heading("Fleet")).to_be_focused()  # after the sign-in
-        await expect(console.heading("Fleet")).to_have_css("outline-style", "none")
+        await expect(console.heading("Fleet")).to_have_css("text-decoration-line", "none")
         await page.get_by_role("link", name="Gateway", exact=True).press("Enter")
         await expect(console.heading("Gateway")).to_be_focused()
-        await expect(console.heading("Gateway")).to_have_css("outline-style", "solid")
+        await expect(console.heading("Gateway")).to_have_css("text-decoration-line", "underline")
         key = f"local:{TALKING}"
         await console.open(f"account/{key}", key)
         await expect(console.heading(key)).to_be_focused()

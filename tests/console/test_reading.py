@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.async_api import expect
 
@@ -10,6 +12,7 @@ from tests.support.console import CLOSED, PAIRING, PHONE, TALKING, needs_browser
 
 pytestmark = [needs_browser, pytest.mark.e2e, pytest.mark.slow]
 
+MONO = re.compile("monospace")
 BEYOND = """(selector) => [...document.querySelectorAll(selector)]
   .filter((each) => each.getBoundingClientRect().right > document.documentElement.clientWidth)
   .map((each) => each.textContent)"""
@@ -119,3 +122,16 @@ async def test_an_account_is_removed_at_the_end_of_its_form() -> None:
         first = page.locator(".account-editor > *").first
         await expect(first).to_contain_text("irc is added by a command on the gateway's host")
         await expect(console.text("what is typed replaces it")).to_have_count(0)
+
+
+async def test_a_file_of_one_line_is_laid_out() -> None:
+    """The daemon's file of this test is such a one."""
+    async with console_of(town()) as (_, console):
+        page = console.page
+        await console.open("configuration", "Configuration")
+        editor = page.get_by_label("The configuration's text")
+        assert (await editor.input_value()).count("\n") > 20
+        await expect(console.text("A save writes it like this.")).to_be_visible()
+        await expect(page.get_by_role("button", name="Undo all")).to_be_disabled()
+        await expect(page.locator(".head .note code")).to_have_css("font-family", MONO)
+        assert await console.violations() == []

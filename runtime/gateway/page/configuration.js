@@ -1,9 +1,10 @@
 // The whole configuration as text: checked while it is typed, explained by its schema, and shown as
 // a difference before it is saved.
 
+import { isLong, spread } from "./diff.js";
 import { Diff } from "./difference.js";
 import { html } from "./html.js";
-import { useEffect, useLayoutEffect, useRef, useState } from "./libraries/hooks.js";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "./libraries/hooks.js";
 import { client, may } from "./session.js";
 import { SchemaHelp } from "./schema_help.js";
 import { Button, Dialog, Head, Unread, ask, toast, useRequest, useStay } from "./ui.js";
@@ -22,10 +23,11 @@ export function Page() {
   const [showing, setShowing] = useState(false);
   const take = (data) => {
     setLoaded(data);
-    setText(data.raw ?? "");
+    setText(laidOut(data));
     setElsewhere(false);
   };
-  const edited = loaded !== null && text !== (loaded.raw ?? "");
+  const shown = useMemo(() => (loaded ? laidOut(loaded) : ""), [loaded]); // what the editor begins with
+  const edited = loaded !== null && text !== shown;
   useEffect(() => {
     if (!file.data) return;
     if (!loaded && draft) {
@@ -48,7 +50,7 @@ export function Page() {
   };
   const able = may("admin");
   return html`<section class="fill configuration">
-    <${Head} title="Configuration" note=${loaded.path}>
+    <${Head} title="Configuration" note=${html`<code>${loaded.path}</code>`}>
       <${Button} disabled=${!edited && !elsewhere} onClick=${reset}>${elsewhere ? "Take the file's text" : "Undo all"}<//>
       <${Button} tone="primary" disabled=${!edited || !able || check.state !== "good" || elsewhere} onClick=${() => setShowing(true)}>Look at the changes, and save<//>
     <//>
@@ -64,11 +66,11 @@ export function Page() {
               aria-label="The configuration's text"
               spellcheck="false"
               autocomplete="off"
-              wrap="off"
               readonly=${!able}
               value=${text}
               onInput=${(event) => setText(event.currentTarget.value)}
             ></textarea>`}
+        ${shown !== (loaded.raw ?? "") && html`<p class="note">Its lines are long: here each field has one of its own. A save writes it like this.</p>`}
         <${Verdict} edited=${edited} check=${check} />
       </div>
       <${SchemaHelp} />
@@ -80,6 +82,11 @@ export function Page() {
       file.again();
     }} />`}
   </section>`;
+}
+
+/** Return the file's text, with a line for each field where it has long ones; TOML stays as it is. */
+function laidOut({ raw, path }) {
+  return raw && isLong(raw) && !path.endsWith(".toml") ? spread(raw) : (raw ?? "");
 }
 
 /** Have a text checked when nothing was typed for a while: `{state, answer, error}`. */

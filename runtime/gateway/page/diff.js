@@ -32,7 +32,7 @@ export function isLong(...texts) {
   return texts.some((text) => text.split("\n").some((line) => line.length > LONG));
 }
 
-/** Return a text of JSON5 with each field and each value on a line of its own, for showing. */
+/** Return a text of JSON5 with each field and each value on a line of its own. Only blanks change. */
 export function spread(text) {
   let out = "";
   let depth = 0;

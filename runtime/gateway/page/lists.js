@@ -2,6 +2,7 @@
 
 import { html } from "./html.js";
 import { useEffect, useState } from "./libraries/hooks.js";
+import { WithPaths } from "./paths.js";
 import { href } from "./route.js";
 import { client, may } from "./session.js";
 import { Button, Dialog, Failure, Time, toast, useRequest } from "./ui.js";
@@ -35,7 +36,7 @@ export function Lists({ entry, onClose, onSaved }) {
   };
   const able = may("admin");
   return html`<${Dialog} title=${`Who may talk to ${entry.account}`} wide onClose=${onClose}>
-    ${entry.closed.map((each) => html`<p key=${each} class="said">${capital(each)}.</p>`)}
+    ${entry.closed.map((each) => html`<p key=${each} class="said"><${WithPaths} text=${capital(each)} />.</p>`)}
     ${entry.dropped.length > 0 &&
     html`<p>Not answered in the last 24 hours: ${entry.dropped.map((each) => `${each.count} (${each.text})`).join(", ")}. <a href=${href("messages", { q: entry.account, direction: "in" })}>What came in at this account</a></p>`}
     ${entry.dropped.length > 0 && html`<${Refused} account=${entry.account} able=${able} onLetIn=${({ list, line }) => set({ [list]: idsIn(`${form[list]}\n${line}`).join("\n") })} />`}

@@ -6,6 +6,7 @@ import { Help, MEANINGS } from "./help.js";
 import { html } from "./html.js";
 import { useEffect, useMemo, useState } from "./libraries/hooks.js";
 import { Lists } from "./lists.js";
+import { WithPaths } from "./paths.js";
 import { go, href } from "./route.js";
 import { VirtualRows } from "./rows.js";
 import { client, may } from "./session.js";
@@ -105,7 +106,7 @@ function Closed({ accounts }) {
         ({ entry, sentences, number }) => html`<li key=${entry.account}>
           <div>
             <p><b>${entry.account}</b>${number ? "" : html` <span class="faint">(no message was left unanswered by it in the last 24 hours)</span>`}</p>
-            ${sentences.map(({ text, number: kept }) => html`<p key=${text}>${capital(text)}${kept ? html`: <b class="bad">${count(kept, "message")} not answered in the last 24 hours</b>` : ""}.</p>`)}
+            ${sentences.map(({ text, number: kept }) => html`<p key=${text}><${WithPaths} text=${capital(text)} />${kept ? html`: <b class="bad">${count(kept, "message")} not answered in the last 24 hours</b>` : ""}.</p>`)}
           </div>
           <a class="button" href=${href("people", entry.account)}>Open its lists</a>
         </li>`,
