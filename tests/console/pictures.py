@@ -15,6 +15,7 @@ import argparse
 import asyncio
 import contextlib
 import itertools
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -88,7 +89,7 @@ async def chosen(console: Console) -> None:
     """Select accounts, and ask to stop them."""
     await page("fleet", "Fleet", "local:birch-001")(console)
     await console.page.keyboard.press("a")
-    await console.page.get_by_role("button", name="Stop").first.click()
+    await console.page.get_by_role("button", name=re.compile(r"^Stop( \d+)?$")).click()
     await expect(console.page.get_by_role("dialog")).to_be_visible()
 
 
@@ -101,7 +102,7 @@ async def focused(console: Console) -> None:
 
 SCENES: dict[str, Scene] = {
     "fleet": page("fleet", "Fleet", "local:birch-001", "irc:harbour"),
-    "fleet-empty": page("fleet?q=nothing-like-it", "Fleet", "No account is meant by this"),
+    "fleet-empty": page("fleet?q=nothing-like-it", "Fleet", "No account matches"),
     "fleet-keyboard": focused,
     "fleet-stop": chosen,
     "keys": keys,

@@ -109,8 +109,19 @@ async def test_what_was_given_up_is_discarded_by_a_person() -> None:
 async def test_an_empty_list_is_seen_with_what_it_costs_and_is_filled() -> None:
     async with console_of(town(), (CLOSED, "eve", "let me in")) as (daemon, console):
         page = console.page
-        lost = page.get_by_role("link", name="1 message not answered: an empty list")
+        lost = page.get_by_role("link", name="1 message lost in 24 h")
         await expect(lost).to_have_attribute("href", f"#/people/local:{CLOSED}")
+        row = page.get_by_role("row").filter(has_text=CLOSED)
+        await expect(row.locator(".phase")).to_have_text("closed")
+        await expect(row.locator(".up")).to_have_text(re.compile(r"\d"))
+        note = page.locator(".closed")
+        await expect(note).to_contain_text("has cost 1 message in 24 h")
+        await expect(note.get_by_role("link")).to_have_attribute(
+            "href", f"#/people/local:{CLOSED}"
+        )
+        await expect(page.locator(".note")).to_contain_text("1 has an empty list")
+        await page.get_by_role("button", name="closed 1").click()
+        await expect(page.get_by_role("row")).to_have_count(2)
         await console.open("people", "People")
         doors = page.get_by_role("region", name="Nobody gets in here")
         await expect(doors).to_contain_text(f"{CLOSED}.allowFrom is empty: 1 message not answered")

@@ -81,7 +81,7 @@ export function AccountLog({ account }) {
     </div>
     ${error && html`<${Failure} error=${error} />`}
     ${items.length === 0
-      ? html`<${Empty} title=${lines.length ? "No line is meant by this" : "It has logged nothing yet"} />`
+      ? html`<${Empty} title=${lines.length ? "No line matches" : "It has logged nothing yet"} />`
       : html`<div class="fill logs own-log"><${VirtualRows}
           items=${items}
           height=${narrow ? 48 : 26}

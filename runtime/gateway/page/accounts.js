@@ -5,12 +5,25 @@ export const PHASES = ["failed", "backoff", "login", "starting", "stopping", "ru
 
 const DEGRADED = "degraded: ";
 
-/** Return the phase under which an account is counted: `login` waits for a person, `held` was stopped by one. */
+/**
+ * Return the phase under which an account is counted: `login` waits for a person, `held` was stopped
+ * by one, `backoff` is also what makes its next try at the moment: it is no better for that.
+ */
 export function phaseOf(row) {
   if (row.phase === "starting" && row.cause === "linking") return "login";
   if (row.phase === "failed" && row.cause === "needs_login") return "login";
   if (row.phase === "stopped" && row.hold) return "held";
-  return row.phase;
+  return tries(row) ? "backoff" : row.phase;
+}
+
+/** Return whether an account that has failed starts again. */
+function tries(row) {
+  return row.phase === "starting" && row.cause !== "linking" && row.failures > 0;
+}
+
+/** Return the phase as it is shown: that of a try is `starting`. */
+export function phaseName(row) {
+  return tries(row) ? "starting" : phaseOf(row);
 }
 
 /** Return whether an account runs and something about it is wrong all the same. */
@@ -27,14 +40,18 @@ export function toneOf(row) {
   return phase === "starting" || phase === "stopping" ? "busy" : "idle";
 }
 
-/** Return how bad an account is: 0 is worst. */
-export function rank(row) {
+/** Return how bad an account is: 0 is worst. `lost` is how many messages an empty list has cost. */
+export function rank(row, lost = 0) {
+  const own = rankOfPhase(row);
+  return lost && row.phase !== "stopped" ? Math.min(own, 2.5) : own;
+}
+
+function rankOfPhase(row) {
   const phase = phaseOf(row);
   if (phase === "running") return isUnwell(row) ? 3 : 6;
   if (phase === "held") return row.hold.unknown ? 2 : 5.5;
   if (phase === "stopped") return 7;
-  if (phase === "starting") return row.failures ? 3.5 : 4; // one that has failed is looked for
-  return { failed: 0, login: 1, backoff: 2, stopping: 5 }[phase] ?? 8;
+  return { failed: 0, login: 1, backoff: 2, starting: 4, stopping: 5 }[phase] ?? 8;
 }
 
 const FEW = 12; // accounts that start are shown one by one
@@ -57,9 +74,13 @@ export function folded(rows) {
   return keys;
 }
 
-/** Order rows the worst first: of equal ones those with more failures, then by name. */
-export function worstFirst(a, b) {
-  return rank(a) - rank(b) || b.failures - a.failures || (a.account < b.account ? -1 : 1);
+/**
+ * Return what orders rows the worst first: of equal ones those with more failures, then by name.
+ * `closed` says by key how many messages an empty list has cost.
+ */
+export function worstFirst(closed = new Map()) {
+  const of = (row) => rank(row, closed.get(row.account));
+  return (a, b) => of(a) - of(b) || b.failures - a.failures || (a.account < b.account ? -1 : 1);
 }
 
 /** Return in words why an account is as it is; an empty string when all is well. */
@@ -76,8 +97,19 @@ export function why(row) {
     return CAUSES[row.cause] || row.cause || "";
   }
   if (phaseOf(row) === "login") return row.lastError || "waits for a person who logs it in";
-  return row.lastError || CAUSES[row.cause] || row.lastExit || row.cause || "";
+  const last = row.lastError || CAUSES[row.cause] || row.lastExit || row.cause || "";
+  return tries(row) ? [`try ${row.failures + 1}`, last && `last: ${last}`].filter(Boolean).join(" · ") : last;
 }
+
+/** Return by which cause the configuration keeps an account stopped: no start changes that. */
+function keptBy(row) {
+  if (row.phase !== "stopped") return null;
+  if (row.cause === "removed") return "removed";
+  if (row.enabled === false || row.cause === "disabled") return "disabled";
+  return row.configured === false || row.cause === "unconfigured" ? "unconfigured" : null;
+}
+
+const TODO = { disabled: "enable it in its configuration", unconfigured: "complete its configuration" };
 
 const CAUSES = {
   disabled: "disabled in the configuration",
@@ -89,9 +121,14 @@ const CAUSES = {
   shutdown: "the daemon is stopping",
 };
 
-/** Return what comes next without its time: `{text, at}`; `at` in ms of the epoch or null. */
+/**
+ * Return what comes next without its time: `{text, at}`; `at` in ms of the epoch or null. `there` is
+ * true where a person does it in the account's configuration.
+ */
 export function next(row) {
   const at = row.nextTryAt ?? null;
+  if (tries(row)) return { text: "tries now", at: null };
+  if (TODO[keptBy(row)]) return { text: TODO[keptBy(row)], at: null, there: true };
   if (row.phase === "backoff") return { text: row.retry === "asked" ? "again, as asked," : "tries again", at };
   if (row.phase === "failed" && at) return { text: "tries slowly", at };
   if (phaseOf(row) === "login") {
@@ -120,7 +157,7 @@ export function tally(rows) {
  */
 export function matches(row, words) {
   if (!words.length) return true;
-  const text = `${row.account} ${row.name ?? ""} ${row.agent ?? ""} ${phaseOf(row)} ${why(row)}`.toLowerCase();
+  const text = `${row.account} ${row.name ?? ""} ${row.agent ?? ""} ${phaseName(row)} ${why(row)}`.toLowerCase();
   return words.every((word) => text.includes(word));
 }
 
@@ -141,7 +178,8 @@ export function upSince(row) {
 export function verbsFor(row) {
   const phase = phaseOf(row);
   const verbs = [];
-  if (["stopped", "held", "failed", "backoff"].includes(phase)) verbs.push("start");
+  const startable = ["stopped", "held", "failed", "backoff"].includes(phase) && !tries(row);
+  if (startable && !keptBy(row)) verbs.push("start");
   if (phase === "login") verbs.push(...(row.phase === "failed" ? ["start", "login"] : ["login"]));
   if (row.phase !== "stopped") verbs.push("stop");
   if (row.phase === "running") verbs.push("restart", "drain");

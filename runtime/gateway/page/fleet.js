@@ -29,15 +29,15 @@ export function Page({ query }) {
   const version = ranked.value;
   const rows = useMemo(allRows, [version]);
   const [open, setOpen] = useState(false); // whether those that start are shown one by one
+  const closed = useClosed();
   const meant = useMemo(() => {
     const words = wordsOf(text);
     return rows
-      .filter((row) => (!phase || phaseOf(row) === phase) && (!channel || row.channel === channel) && matches(row, words))
-      .sort(worstFirst);
-  }, [rows, text, phase, channel]);
+      .filter((row) => (!phase || (phase === CLOSED ? closed.has(row.account) : phaseOf(row) === phase)) && (!channel || row.channel === channel) && matches(row, words))
+      .sort(worstFirst(closed));
+  }, [rows, text, phase, channel, closed]);
   const all = useMemo(() => meant.map((row) => row.account), [meant]);
   const items = useMemo(() => (open || phase || text ? all : folded(meant)), [meant, open, phase, text]);
-  const closed = useClosed();
   const picked = all.filter((key) => chosen.has(key));
   const { at, move, mark } = useMark(items);
   const toggle = (key) =>
@@ -59,15 +59,15 @@ export function Page({ query }) {
     return html`<${Unread} title="Fleet" what="the accounts" error=${failure.value} onRetry=${reload} />`;
   }
   return html`<section class="fleet">
-    <${Head} title="Fleet" note=${summary(rows)}>
+    <${Head} title="Fleet" note=${summary(rows, closed)}>
       <${Search} text=${text} onText=${(q) => set({ q })} label="Search accounts" />
       ${may("admin") && html`<a class="button" href=${href("add")}>Add account</a>`}
     <//>
-    <${Chips} rows=${rows} phase=${phase} channel=${channel} onSet=${set} />
+    <${Chips} rows=${rows} closed=${closed.size} phase=${phase} channel=${channel} onSet=${set} />
     <${Closed} closed=${closed} />
     ${picked.length > 0 && html`<${Verbs} keys=${picked} onDone=${() => setChosen(new Set())} />`}
     ${items.length === 0
-      ? html`<${Nothing} any=${rows.length > 0} onClear=${() => set({ q: "", phase: "", channel: "" })} />`
+      ? html`<${Nothing} any=${rows.length > 0} text=${text} onClear=${() => set({ q: "", phase: "", channel: "" })} />`
       : html`<${VirtualRows}
           items=${items}
           height=${narrow ? NARROW_ROW : WIDE_ROW}
@@ -87,12 +87,13 @@ export function Page({ query }) {
   </section>`;
 }
 
-function summary(rows) {
+function summary(rows, closed) {
   if (!rows.length) return "";
   const { failed = 0, login = 0, backoff = 0, unwell = 0, held = 0 } = tally(rows);
   const parts = [];
   if (failed + login) parts.push(`${failed + login} ${failed + login === 1 ? "needs" : "need"} a person`);
   if (backoff) parts.push(`${backoff} ${backoff === 1 ? "tries" : "try"} again`);
+  if (closed.size) parts.push(`${count(closed.size, "has", "have")} an empty list that costs messages`);
   if (unwell) parts.push(`${unwell} degraded`);
   if (held) parts.push(`${held} stopped by a person`);
   return `${count(rows.length, "account")}, ${parts.join(", ") || "none is in trouble"}`;
@@ -104,15 +105,23 @@ function useClosed() {
   return useMemo(() => new Map(found?.map(({ account, messages }) => [account, messages])), [found]);
 }
 
+const FEW = 3; // are named, the others counted
+
 function Closed({ closed }) {
   if (!closed.size) return null;
-  const who = closed.size === 1 ? `${[...closed.keys()][0]} has` : `${closed.size} accounts have`;
-  return html`<p class="closed"><b class="bad">${who} a list that lets nobody in, and it has cost messages</b> <a href=${href("people")}>Open People</a></p>`;
+  const number = [...closed.values()].reduce((sum, each) => sum + each, 0);
+  const what = closed.size === 1 ? "A list that lets nobody in has" : "Lists that let nobody in have";
+  const first = [...closed].sort((a, b) => b[1] - a[1]).slice(0, FEW);
+  return html`<p class="closed"><b class="bad">${what} cost ${count(number, "message")} in 24 h:</b>${first.map(
+    ([key, lost]) => html` <a key=${key} href=${href("people", key)}>${key}</a>${closed.size > 1 && ` (${lost})`}`,
+  )}${closed.size > FEW && html` <a href=${href("people")}>and ${closed.size - FEW} more</a>`}</p>`;
 }
+
+const CLOSED = "closed"; // stands among the phases for those whose empty list costs messages
 
 const TONES = { failed: "bad", backoff: "warn", login: "bad", running: "ok" };
 
-function Chips({ rows, phase, channel, onSet }) {
+function Chips({ rows, closed, phase, channel, onSet }) {
   const found = tally(rows);
   const channels = new Map();
   for (const row of rows) channels.set(row.channel, (channels.get(row.channel) ?? 0) + 1);
@@ -121,6 +130,7 @@ function Chips({ rows, phase, channel, onSet }) {
     ${PHASES.filter((each) => found[each] || each === phase).map(
       (each) => html`<${Chip} key=${each} on=${each === phase} tone=${TONES[each]} count=${found[each] ?? 0} onClick=${() => onSet({ phase: each === phase ? "" : each })}>${each}<//>`,
     )}
+    ${(closed > 0 || phase === CLOSED) && html`<${Chip} on=${phase === CLOSED} tone="bad" count=${closed} onClick=${() => onSet({ phase: phase === CLOSED ? "" : CLOSED })}>${CLOSED}<//>`}
     ${channels.size > 1 && html`<span class="gap"></span>`}
     ${channels.size > 1 &&
     [...channels].sort().map(
@@ -164,22 +174,34 @@ function Row({ name, chosen, lost, onChoose }) {
   const row = accountOf(name).value;
   if (!row) return null;
   const reason = why(row) || emptied(lost);
-  const coming = next(row);
   return html`
     <span role="cell" class="pick"><input type="checkbox" aria-label=${`Select ${name}`} checked=${chosen} onChange=${onChoose} /></span>
     <span role="cell" class="who"><a href=${href("account", name)} title=${row.name || name}>${name}</a></span>
-    <span role="cell" class="is"><${Phase} row=${row} /></span>
+    <span role="cell" class="is"><${Is} row=${row} lost=${lost} /></span>
     <${Restarts} row=${row} />
-    <span role="cell" class="next">${coming.text} ${coming.at ? html`<${Countdown} at=${coming.at} />` : null}</span>
-    ${row.phase === "running" && !reason
-      ? html`<span role="cell" class="why"></span><span role="cell" class="up"><${Up} row=${row} /></span><${Traffic} row=${row} />`
+    <${Next} row=${row} as="span" />
+    ${row.phase === "running" && !why(row)
+      ? html`<span role="cell" class="why" title=${reason}>${reason && told(row, reason)}</span><span role="cell" class="up"><${Up} row=${row} /></span><${Traffic} row=${row} />`
       : html`<span role="cell" class=${`why ${row.phase === "running" ? "over" : "to-the-end"}`} aria-colspan=${row.phase === "running" ? 3 : 5} title=${reason}><span class="cut">${told(row, reason)}</span><${TryNow} row=${row} /></span>`}
     ${row.phase === "running" && html`<${Load} row=${row} />`}
   `;
 }
 
+/** The phase, or the mark of one that runs and whose empty list costs messages. */
+function Is({ row, lost }) {
+  if (!lost || row.phase !== "running") return html`<${Phase} row=${row} />`;
+  return html`<span class="phase bad" title="It runs, and a list of it lets nobody in">${CLOSED}</span>`;
+}
+
+/** What comes next; what a person does in the account's configuration leads there. */
+function Next({ row, as }) {
+  const { text, at, there } = next(row);
+  const said = there ? html`<a href=${href("account", row.account, "configuration")} title=${text}>${text}</a>` : text;
+  return html`<${as} role="cell" class="next">${said} ${at ? html`<${Countdown} at=${at} />` : null}<//>`;
+}
+
 function emptied(lost) {
-  return lost ? `${count(lost, "message")} not answered: an empty list` : "";
+  return lost ? `${count(lost, "message")} lost in 24 h` : "";
 }
 
 /** Draw why an account is as it is; what its lists do leads to them. */
@@ -202,9 +224,9 @@ function NarrowRow({ name, chosen, lost, onChoose }) {
   return html`
     <span role="cell" class="pick"><input type="checkbox" aria-label=${`Select ${name}`} checked=${chosen} onChange=${onChoose} /></span>
     <span role="cell" class="who"><a href=${href("account", name)}>${name}</a></span>
-    <span role="cell" class="is"><${Phase} row=${row} /></span>
-    ${coming.text && html`<b role="cell" class="next">${coming.text} ${coming.at && html`<${Countdown} at=${coming.at} />`}</b>`}
-    <span role="cell" class="why">${reason ? told(row, reason) : (row.phase === "running" ? html`<${Up} row=${row} /><${Short} row=${row} />` : null)}</span>
+    <span role="cell" class="is"><${Is} row=${row} lost=${lost} /></span>
+    ${coming.text && html`<${Next} row=${row} as="b" />`}
+    <span role="cell" class="why">${reason && told(row, reason)}${row.phase === "running" && !why(row) && html`${reason && " · "}<${Up} row=${row} /><${Short} row=${row} />`}</span>
     ${coming.at && html`<span role="cell" class="again"><${TryNow} row=${row} /></span>`}
   `;
 }
@@ -248,9 +270,10 @@ function reasons(row) {
   return parts.length ? `since the daemon began: ${parts.join(", ")}` : "none since the daemon began";
 }
 
-function Nothing({ any, onClear }) {
+function Nothing({ any, text, onClear }) {
+  const what = text ? `No account matches “${text}”` : "No account matches";
   if (any) {
-    return html`<${Empty} title="No account is meant by this">
+    return html`<${Empty} title=${what}>
       <${Button} onClick=${onClear}>Show all<//>
     <//>`;
   }

@@ -18,7 +18,7 @@ import { SignIn } from "./signin.js";
 import { allRows, ranked } from "./store.js";
 import { nextTheme, theme } from "./theme.js";
 import { Button, Dialog, Failure, Question, Toasts, ask } from "./ui.js";
-import { countdown } from "./words.js";
+import { count, countdown } from "./words.js";
 
 function App() {
   if (hindrance.value || refusal.value) return html`<${SignIn} />`;
@@ -74,7 +74,7 @@ function Navigation({ page, onHelp }) {
   ranked.value;
   const { failed = 0, backoff = 0, login = 0, unwell = 0 } = tally(allRows());
   const wrong = failed + backoff + login + unwell;
-  const badges = { fleet: wrong && { number: wrong, title: `${wrong} accounts that need a look` } };
+  const badges = { fleet: wrong && { number: wrong, title: `${count(wrong, "account that needs", "accounts that need")} a look` } };
   return html`<nav class="rail" aria-label="Pages">
     <a class="brand" href=${href("fleet")}>Trunkline</a>
     <ul>

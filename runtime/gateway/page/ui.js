@@ -5,7 +5,7 @@ import { html } from "./html.js";
 import { useKeys } from "./keys.js";
 import { useEffect, useLayoutEffect, useRef, useState } from "./libraries/hooks.js";
 import { signal } from "./libraries/signals.js";
-import { phaseOf, toneOf } from "./accounts.js";
+import { phaseName, toneOf } from "./accounts.js";
 import { client } from "./session.js";
 import { ago, clock, countdown, exactly } from "./words.js";
 
@@ -41,7 +41,7 @@ export function Chip({ on, tone = "", count, children, ...rest }) {
 
 /** The phase of an account: a mark with a colour, and its word. */
 export function Phase({ row }) {
-  return html`<span class=${`phase ${toneOf(row)}`}>${phaseOf(row)}</span>`;
+  return html`<span class=${`phase ${toneOf(row)}`}>${phaseName(row)}</span>`;
 }
 
 /** How long ago something was, with the time in full as a tooltip. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  STARTING, folded, isUnwell, matches, next, phaseOf, tally, toneOf, verbsFor, why, wordsOf, worstFirst,
+  STARTING, folded, isUnwell, matches, next, phaseName, phaseOf, tally, toneOf, verbsFor, why, wordsOf, worstFirst,
 } from "../../../../runtime/gateway/page/accounts.js"; // prettier-ignore
 
 const row = (more) => ({ account: "irc:a", channel: "irc", phase: "running", failures: 0, health: "ok", ...more });
@@ -22,9 +22,51 @@ test("the worst comes first, of equal ones those with more failures, then by nam
     row({ account: "irc:failed", phase: "failed", cause: "misconfigured" }),
   ];
   assert.deepEqual(
-    found.sort(worstFirst).map((each) => each.account.slice(4)),
+    found.sort(worstFirst()).map((each) => each.account.slice(4)),
     ["failed", "login", "often", "once", "unknown", "unwell", "starting", "held", "a", "b", "stopped"],
   );
+});
+
+test("one whose empty list costs messages stands behind those that try again", () => {
+  const rows = [
+    row({ account: "irc:well" }),
+    row({ account: "irc:closed" }),
+    row({ account: "irc:held", phase: "stopped", hold: { at: 1 } }),
+    row({ account: "irc:unwell", ...DEGRADED }),
+    row({ account: "irc:tries", phase: "backoff", failures: 1 }),
+  ];
+  const closed = new Map([["irc:closed", 2], ["irc:held", 1]]); // prettier-ignore
+  assert.deepEqual(
+    rows.sort(worstFirst(closed)).map((each) => each.account.slice(4)),
+    ["tries", "closed", "unwell", "held", "well"],
+  );
+});
+
+test("an account that makes its next try is in trouble as before, and is shown as starting", () => {
+  const waits = row({ phase: "backoff", failures: 9, lastError: "Connection refused", nextTryAt: 7 });
+  const again = { ...waits, phase: "starting", nextTryAt: null };
+  assert.deepEqual(tally([again]), tally([waits]));
+  for (const same of [phaseOf, toneOf]) assert.equal(same(again), same(waits));
+  assert.ok(worstFirst()(waits, again) === worstFirst()(again, again)); // it keeps its place
+  assert.equal(phaseName(again), "starting");
+  assert.equal(why(again), "try 10 · last: Connection refused");
+  assert.deepEqual(next(again), { text: "tries now", at: null });
+  assert.deepEqual(verbsFor(again), ["stop", "reset"]);
+  assert.equal(phaseOf(row({ phase: "starting" })), "starting");
+  assert.equal(phaseOf(row({ phase: "starting", cause: "linking", failures: 2 })), "login");
+});
+
+test("what its configuration keeps stopped is not offered a start, and is enabled there", () => {
+  const cases = [
+    [{ cause: "disabled" }, "enable it in its configuration"],
+    [{ cause: "held", hold: { at: 1 }, enabled: false }, "enable it in its configuration"],
+    [{ cause: "unconfigured" }, "complete its configuration"],
+  ];
+  for (const [more, text] of cases) {
+    const it = row({ phase: "stopped", ...more });
+    assert.deepEqual([verbsFor(it), next(it)], [[], { text, at: null, there: true }]);
+  }
+  assert.deepEqual(verbsFor(row({ phase: "stopped", cause: "removed" })), []);
 });
 
 test("a phase says whether a person is needed", () => {
@@ -94,7 +136,7 @@ test("many that start stand in one line, and one that has failed before does not
     row({ account: "irc:login", phase: "starting", cause: "linking" }),
     row({ account: "irc:bad", phase: "backoff", failures: 2 }),
     row({ account: "irc:well" }),
-  ].sort(worstFirst); // prettier-ignore
-  assert.deepEqual(folded(rows), ["irc:login", "irc:bad", "irc:again", STARTING, "irc:well"]);
+  ].sort(worstFirst()); // prettier-ignore
+  assert.deepEqual(folded(rows), ["irc:login", "irc:again", "irc:bad", STARTING, "irc:well"]);
   assert.deepEqual(folded(starting.slice(0, 3)), ["irc:s0", "irc:s1", "irc:s2"]);
 });
