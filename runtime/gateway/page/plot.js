@@ -2,6 +2,7 @@
 
 import { html } from "./html.js";
 import { useEffect, useRef, useState } from "./libraries/hooks.js";
+import { roundAbove, timeRange } from "./scales.js";
 import { theme } from "./theme.js";
 import { loadStyle, useMedia } from "./ui.js";
 import { exactly, ticksOf } from "./words.js";
@@ -30,7 +31,7 @@ function Drawn({ label, data, series, span, value = String, height = 136 }) {
       .then((Library) => {
         if (!shown || !place.current) return;
         const width = place.current.clientWidth || 300;
-        drawn.current = new Library(optionsOf(series, value, span, width, height), newest.current, place.current);
+        drawn.current = new Library(optionsOf(() => newest.current[0], series, value, span, width, height), newest.current, place.current);
         showNewest(drawn.current);
       })
       .catch(() => shown && setFailed(true));
@@ -60,7 +61,7 @@ function showNewest(plot) {
   if (plot.cursor.left < 0 || plot.cursor.left === undefined) plot.setLegend({ idx: plot.data[0].length - 1 });
 }
 
-function optionsOf(series, value, span, width, height) {
+function optionsOf(times, series, value, span, width, height) {
   const style = getComputedStyle(document.documentElement);
   const color = (name) => style.getPropertyValue(`--${name}`).trim();
   const axis = { stroke: color("muted"), grid: { stroke: color("line"), width: 1 }, ticks: { show: false } };
@@ -73,10 +74,10 @@ function optionsOf(series, value, span, width, height) {
     padding: [10, 30, 0, 0], // the last time on the axis is written beyond the plot
     hooks: { setCursor: [showNewest] },
     // From zero: a part of the axis makes a mountain of every ripple.
-    scales: { x: { range: (_, low, high) => [(high ?? 0) - span, high ?? 0] }, y: { range: (_, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.08 : 1] } },
+    scales: { x: { range: () => timeRange(times(), span, Date.now()) }, y: { range: (_, low, high) => [0, roundAbove(high)] } },
     axes: [
       { ...axis, space: 62, size: 38, gap: 6, values: (_, times) => ticksOf(times) },
-      { ...axis, size: 74, space: 26, values: (_, values) => values.map((each) => value(each)) },
+      { ...axis, size: 74, splits: (_, at, low, high) => [low, (low + high) / 2, high], values: (_, values) => values.map((each) => value(each)) },
     ],
     series: [
       { label: "time", value: (_, at) => (at ? exactly(at * 1000) : "–") },
