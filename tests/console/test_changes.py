@@ -30,6 +30,63 @@ async def test_an_account_that_waits_is_tried_now_and_its_history_says_by_whom()
         history = page.get_by_role("list", name="What has happened")
         await expect(history).to_contain_text("started by an operator by Console in Chrome on")
         await expect(page.get_by_role("button", name="Try now: irc:harbour")).to_be_visible()
+        await expect(page.get_by_role("button", name="Start", exact=True)).to_have_count(0)
+        coming = re.compile(r"tries again at (\d\d-\d\d )?\d\d:\d\d(:\d\d)? \(in \d+ min \d\d s\)")
+        await expect(page.locator(".account > .now")).to_contain_text(coming)
+
+
+async def test_an_account_that_fails_again_and_again_says_so_all_the_time() -> None:
+    again = {"initialSeconds": 0.2, "maximumSeconds": 0.2, "slowAfter": 1000}
+    config = town() | {"supervisor": {"restart": FAST | again}}
+    async with console_of(config) as (daemon, console):
+        page = console.page
+        await daemon.wait(lambda now: now["accounts"]["irc:harbour"]["failures"] >= 4)
+        row = page.get_by_role("row").filter(has_text="irc:harbour")
+        await expect(row.locator(".restarts")).to_have_text(re.compile("^([4-9]|\\d\\d+)$"))
+        await expect(row.locator(".restarts")).to_have_attribute("title", re.compile("last 24 h"))
+        await expect(page.locator(".note")).to_contain_text("1 tries again")
+        said = await page.evaluate(NOTES)  # while it tries several times
+        assert [each for each in said if "1 tries again" not in each] == []
+        await console.open("account/irc:harbour", "irc:harbour")
+        now = page.locator(".account > .now")
+        await expect(now).to_contain_text(re.compile("Down for .+, \\d+ failures"))
+        history = page.get_by_role("list", name="What has happened")
+        tries = history.get_by_role("listitem").filter(has_text=re.compile("^.*\\d tries: "))
+        await expect(tries.first).to_be_visible()
+        before = await history.get_by_role("listitem").count()
+        await tries.first.get_by_role("button", name="Show each").click()
+        await expect(history.get_by_role("listitem").nth(before + 3)).to_be_attached()
+
+
+NOTES = """async () => {
+  const said = [];
+  for (let tries = 0; tries < 30; tries++) {
+    said.push(document.querySelector(".note").textContent);
+    await new Promise((done) => setTimeout(done, 50));
+  }
+  return said;
+}"""
+
+
+async def test_what_is_not_there_or_disabled_leads_to_where_that_changes() -> None:
+    config = town()
+    config["channels"]["local"]["accounts"]["fjord-005"] = {"enabled": False}
+    async with console_of(config) as (_, console):
+        page = console.page
+        row = page.get_by_role("row").filter(has_text="fjord-005")
+        there = row.get_by_role("link", name="enable it in its configuration")
+        await expect(there).to_have_attribute("href", "#/account/local:fjord-005/configuration")
+        await page.get_by_label("Select local:fjord-005").check()
+        await expect(page.get_by_role("button", name="Start", exact=True)).to_be_disabled()
+        await page.get_by_label("Select all that are shown").check()
+        await page.get_by_role("button", name=re.compile("^Stop")).click()
+        dialog = page.get_by_role("dialog")
+        await expect(dialog).to_contain_text(re.compile(r"irc:harbour, local:\S+, local:\S+ \+ \d"))
+        await expect(dialog).to_contain_text("until somebody starts them")
+        await page.keyboard.press("Escape")
+        await console.open("account/irc:harbor", "There is no account irc:harbor")
+        await page.get_by_role("link", name="irc:harbour").click()
+        await expect(console.heading("irc:harbour")).to_be_visible()
 
 
 async def test_a_saved_list_restarts_nothing_and_stands_in_the_history_all_the_same() -> None:

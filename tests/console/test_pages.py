@@ -116,9 +116,7 @@ async def test_an_empty_list_is_seen_with_what_it_costs_and_is_filled() -> None:
         await expect(row.locator(".up")).to_have_text(re.compile(r"\d"))
         note = page.locator(".closed")
         await expect(note).to_contain_text("has cost 1 message in 24 h")
-        await expect(note.get_by_role("link")).to_have_attribute(
-            "href", f"#/people/local:{CLOSED}"
-        )
+        await expect(note.get_by_role("link")).to_have_attribute("href", f"#/people/local:{CLOSED}")
         await expect(page.locator(".note")).to_contain_text("1 has an empty list")
         await page.get_by_role("button", name="closed 1").click()
         await expect(page.get_by_role("row")).to_have_count(2)

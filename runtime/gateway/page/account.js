@@ -1,21 +1,23 @@
 // One account: why it is as it is, what comes next, what has happened to it, and what can be done.
 
 import { isUnwell, next, phaseOf, toneOf, upSince, why } from "./accounts.js";
+import { alike } from "./alike.js";
 import { now } from "./clock.js";
 import { AccountConfiguration } from "./account_config.js";
 import { AccountLog } from "./account_log.js";
 import { figuresOf, useFigures } from "./figures.js";
-import { TryNow, Verbs } from "./fleet.js";
 import { Help, MEANINGS } from "./help.js";
 import { html } from "./html.js";
 import { useEffect, useMemo, useState } from "./libraries/hooks.js";
 import { Login } from "./login.js";
 import { href } from "./route.js";
 import { client, may } from "./session.js";
-import { accountOf, loaded } from "./store.js";
+import { accountOf, keys, loaded } from "./store.js";
 import { Plot } from "./plot.js";
-import { Ago, Button, Countdown, Empty, Failure, Phase, Time, Unread, ask, toast, useRequest } from "./ui.js";
-import { bytes, capital, count, percent, short, span } from "./words.js";
+import { downSince, groupsOf, saidOf } from "./tries.js";
+import { Ago, Button, Countdown, Failure, Phase, Time, Unread, ask, toast, useRequest } from "./ui.js";
+import { TryNow, Verbs } from "./verbs.js";
+import { bytes, capital, clock, count, exactly, percent, short, span } from "./words.js";
 
 const TABS = { "": "Overview", log: "Log", configuration: "Configuration" };
 
@@ -24,15 +26,25 @@ export function Page({ parts }) {
   useFigures();
   const [key, tab = ""] = parts;
   const row = accountOf(key).value;
-  if (!row) {
-    if (!loaded.value) return html`<${Unread} title=${key} what="the accounts" />`;
-    return html`<${Empty} title=${`There is no account ${key}`}><a href=${href("fleet")}>All accounts</a><//>`;
-  }
+  if (!row) return loaded.value ? html`<${Absent} name=${key} />` : html`<${Unread} title=${key} what="the accounts" />`;
   return html`<${Account} key=${key} row=${row} tab=${tab} />`;
+}
+
+/** Where there is no such account: those that may be meant, and the way to add it. */
+function Absent({ name }) {
+  const found = alike(name, keys.value);
+  return html`<section class="account">
+    <header class="head"><a href=${href("fleet")}>All accounts</a><h1>${`There is no account ${name}`}</h1></header>
+    ${found.length > 0 && html`<p>Did you mean ${found.map((each, at) => html`${at > 0 && (at === found.length - 1 ? " or " : ", ")}<a key=${each} href=${href("account", each)}>${each}</a>`)}?</p>`}
+    ${may("admin") && html`<p><a class="button" href=${href("add", { channel: name.split(":")[0] })}>Add account</a></p>`}
+  </section>`;
 }
 
 function Account({ row, tab }) {
   const key = row.account;
+  const history = useRequest("channels.events", { account: key });
+  useEffect(() => history.again(), [row.phase, row.incarnation]);
+  useEffect(() => client.on("config.changed", history.again), []); // which may restart nothing
   const { data } = useRequest("channels.access", { channel: row.channel });
   const access = data?.accounts.find((each) => each.account === key);
   return html`<section class=${`account ${tab === "log" ? "fill" : ""}`}>
@@ -41,7 +53,7 @@ function Account({ row, tab }) {
       <h1>${key}</h1>
       ${row.name && html`<p class="note">${row.name}</p>`}
     </header>
-    <${Now} row=${row} />
+    <${Now} row=${row} events=${history.data?.events} />
     <${Closed} entry=${access} />
     <${Actions} row=${row} />
     <nav class="tabs" aria-label="Of this account">
@@ -50,19 +62,21 @@ function Account({ row, tab }) {
     </nav>
     ${tab === "log" && html`<${AccountLog} account=${key} />`}
     ${tab === "configuration" && html`<${AccountConfiguration} row=${row} />`}
-    ${tab === "" && html`<${Overview} row=${row} access=${access} />`}
+    ${tab === "" && html`<${Overview} row=${row} access=${access} past=${history} />`}
   </section>`;
 }
 
 /** What is the matter, and what comes next by itself. */
-function Now({ row }) {
+function Now({ row, events = [] }) {
   const coming = next(row);
+  const down = ["backoff", "failed", "login"].includes(phaseOf(row)) ? downSince(events) : null;
   const since = upSince(row);
   const reason = why(row);
   return html`<div class=${`now ${toneOf(row)}-edge`}>
     <p class="what"><${Phase} row=${row} /> <span>${reason || (row.phase === "running" ? "its process is well" : "")}</span></p>
     <p class="faint">
-      ${coming.text && html`<span>Next: ${coming.text}${coming.at ? html` <${Countdown} at=${coming.at} />` : null}. <${TryNow} row=${row} /> </span>`}
+      ${down && html`<span>Down for <time title=${exactly(down)}>${span(now.value - down)}</time>${row.failures > 0 && `, ${count(row.failures, "failure")}`}. </span>`}
+      ${coming.text && html`<span>Next: ${coming.there ? html`<a href=${href("account", row.account, "configuration")}>${coming.text}</a>` : coming.text}${coming.at ? html` at ${clock(coming.at, now.value)} (<${Countdown} at=${coming.at} />)` : null}. <${TryNow} row=${row} /> </span>`}
       ${row.todo && html`<span>To do: ${row.todo}. </span>`}
       ${row.phase === "failed" && html`<a href=${href("account", row.account, "configuration")}>Open its configuration</a>`}
       ${since && html`<span>Up for ${span(now.value - since)}. </span>`}
@@ -110,7 +124,7 @@ function Actions({ row }) {
   };
   const admin = may("admin");
   return html`<div class="account-actions">
-    <${Verbs} keys=${[row.account]} />
+    <${Verbs} keys=${[row.account]} but=${next(row).at ? ["start"] : []} />
     ${admin && able.includes("login") && phaseOf(row) !== "running" && html`<${Button} tone="primary" onClick=${() => setLogin(true)}>Log in<//>`}
     ${row.phase === "running" && html`<${Button} busy=${busy} onClick=${probe}>Ask the platform<//>`}
     ${admin && row.phase === "running" && able.includes("logout") && html`<${Button} tone="danger" onClick=${logout}>Log out<//>`}
@@ -118,8 +132,8 @@ function Actions({ row }) {
   </div>`;
 }
 
-function Overview({ row, access }) {
-  const history = html`<div class="whole" key="history"><h2>What has happened</h2><${Timeline} row=${row} /></div>`;
+function Overview({ row, access, past }) {
+  const history = html`<div class="whole" key="history"><h2>What has happened</h2><${Timeline} past=${past} /></div>`;
   const down = row.phase !== "running";
   return html`<div class="overview">
     ${down && history}
@@ -194,20 +208,35 @@ function dataOf({ series, from, stepMs }) {
   };
 }
 
-function Timeline({ row }) {
-  const { data, error, again } = useRequest("channels.events", { account: row.account });
-  useEffect(() => again(), [row.phase, row.incarnation]);
-  useEffect(() => client.on("config.changed", again), []); // which may restart nothing
+function Timeline({ past: { data, error, again } }) {
+  const [open, setOpen] = useState(new Set());
   if (error) return html`<${Failure} error=${error} onRetry=${again} />`;
   if (!data) return html`<p class="faint" role="status">Reading its history</p>`;
   if (!data.events.length) return html`<p class="faint">Nothing yet.</p>`;
   return html`<ol class="timeline" tabindex="0" aria-label="What has happened">
-    ${data.events.toReversed().map(
-      (event, at) => html`<li key=${`${event.at}-${at}`}>
-        <${Time} at=${event.at} />
-        ${event.note ? html`<span class="faint">changed</span>` : html`<${Phase} row=${{ phase: event.phase, cause: event.cause }} />`}
-        <span>${[event.text ?? event.cause, event.exit].filter(Boolean).join(" · ")}${event.by && html` <span class="by">by ${event.by}</span>`}${!event.note && event.failures > 1 ? html` <span class="faint">(${event.failures} failures in a row)</span>` : null}</span>
-      </li>`,
-    )}
+    ${groupsOf(data.events).map(({ events, tries }) => {
+      const first = `${events[0].at}-${events[0].incarnation}`; // stays while more of the same come
+      const toggle = () => setOpen((before) => new Set(before.delete(first) ? before : before.add(first)));
+      return html`${tries > 0 && html`<${Tries} key=${`t${first}`} events=${events} tries=${tries} open=${open.has(first)} onOpen=${toggle} />`}
+      ${(!tries || open.has(first)) && events.toReversed().map((event, at) => html`<${Happened} key=${`${event.at}-${at}`} event=${event} />`)}`;
+    })}
   </ol>`;
+}
+
+/** Tries in a row that failed for the same reason, as one. */
+function Tries({ events, tries, open, onOpen }) {
+  const last = events.at(-1);
+  return html`<li>
+    <span><${Time} at=${events[0].at} />–<${Time} at=${last.at} /></span>
+    <${Phase} row=${{ phase: last.phase }} />
+    <span>${tries} tries: ${saidOf(last)}${last.failures > 1 && html` <span class="faint">(${last.failures} failures in a row)</span>`} <${Button} class="quiet try" aria-expanded=${open ? "true" : "false"} onClick=${onOpen}>${open ? "Fold" : "Show each"}<//></span>
+  </li>`;
+}
+
+function Happened({ event }) {
+  return html`<li>
+    <${Time} at=${event.at} />
+    ${event.note ? html`<span class="faint">changed</span>` : html`<${Phase} row=${{ phase: event.phase, cause: event.cause }} />`}
+    <span>${saidOf(event)}${event.by && html` <span class="by">by ${event.by}</span>`}${!event.note && event.failures > 1 ? html` <span class="faint">(${event.failures} failures in a row)</span>` : null}</span>
+  </li>`;
 }

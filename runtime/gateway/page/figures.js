@@ -6,13 +6,14 @@ import { Flow, STEPS } from "./flow.js";
 import { useEffect } from "./libraries/hooks.js";
 import { batch, signal } from "./libraries/signals.js";
 import { client } from "./session.js";
+import { accountOf } from "./store.js";
 
 const EVERY_MS = 5000;
 const STEP_MS = 120_000; // of the sparklines: an hour in 30 steps
 
 const figures = new Map(); // by key: a signal of {rss, cpu, lag, queued}
 const flows = new Map(); // by key: the messages of the last hour
-const restarts = new Map(); // by key: within the last 24 hours
+const restarts = new Map(); // by key: `{seen, counted}`, see restartsOf
 let keys = []; // the places of the frames' rows
 
 /** Changes when flows have moved on: with each frame, and when their past has come. */
@@ -29,9 +30,13 @@ export function flowOf(key) {
   return flows.get(key);
 }
 
-/** Return how often an account was restarted within 24 hours, or `undefined`. */
-export function restartsOf(key) {
-  return restarts.get(key);
+/**
+ * Return how often an account was restarted within 24 hours, as far as it was seen: what the gateway
+ * had measured when it was asked, and what the account's row has counted since.
+ */
+export function restartsOf(row) {
+  const { seen = row.restarts, counted = row.restarts } = restarts.get(row.account) ?? {};
+  return Math.max(seen + Math.max(0, row.restarts - counted), row.failures);
 }
 
 /** Have the figures sent while a component is shown, and the tab: nobody looks at a hidden one. */
@@ -91,7 +96,7 @@ async function readPast() {
     takePast(hour);
     day.keys.forEach((key, at) => {
       const number = day.series.restarts[at].reduce((sum, each) => sum + (each ?? 0), 0);
-      restarts.set(key, Math.round(number));
+      restarts.set(key, { seen: Math.round(number), counted: accountOf(key).peek()?.restarts });
     });
     beat.value += 1;
   } catch {

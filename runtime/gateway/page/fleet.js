@@ -1,6 +1,6 @@
 // The fleet: all accounts, the worst first, with why and what comes next; and what is done to many.
 
-import { PHASES, STARTING, folded, matches, next, phaseOf, tally, upSince, verbsFor, why, wordsOf, worstFirst } from "./accounts.js";
+import { PHASES, STARTING, folded, matches, next, phaseOf, tally, upSince, why, wordsOf, worstFirst } from "./accounts.js";
 import { attention } from "./attention.js";
 import { now } from "./clock.js";
 import { beat, figuresOf, flowOf, restartsOf, useFigures } from "./figures.js";
@@ -9,10 +9,11 @@ import { useKeys } from "./keys.js";
 import { useMemo, useState } from "./libraries/hooks.js";
 import { go, href } from "./route.js";
 import { VirtualRows, useMark } from "./rows.js";
-import { client, may } from "./session.js";
+import { may } from "./session.js";
 import { accountOf, allRows, failure, loaded, ranked, reload } from "./store.js";
-import { Button, Chip, Countdown, Empty, Head, Phase, Search, Sparkline, Unread, ask, toast, useMedia } from "./ui.js";
-import { bytes, count, exactly, percent, short, span } from "./words.js";
+import { Button, Chip, Countdown, Empty, Head, Phase, Search, Sparkline, Unread, useMedia } from "./ui.js";
+import { TryNow, Verbs } from "./verbs.js";
+import { bytes, count, exactly, grouped, percent, short, span } from "./words.js";
 
 const WIDE_ROW = 34;
 const NARROW_ROW = 74;
@@ -156,20 +157,6 @@ function Starting({ number, onOpen }) {
   `;
 }
 
-/** Starts an account at once that waits for its next try. */
-export function TryNow({ row }) {
-  const [busy, setBusy] = useState(false);
-  if (!next(row).at || !may("admin")) return null;
-  const begin = async () => {
-    const text = "The platform has asked to be left alone until then: it may refuse an earlier try, and make the wait longer.";
-    if (row.retry === "asked" && !(await ask({ title: `Try ${row.account} now?`, text, action: "Try now", danger: true }))) return;
-    setBusy(true);
-    await perform("start", [row.account]);
-    setBusy(false);
-  };
-  return html`<${Button} class="try" disabled=${busy} aria-label=${`Try now: ${row.account}`} title="Start it at once, without waiting" onClick=${begin}>Try now<//>`;
-}
-
 function Row({ name, chosen, lost, onChoose }) {
   const row = accountOf(name).value;
   if (!row) return null;
@@ -206,13 +193,13 @@ function emptied(lost) {
 
 /** Draw why an account is as it is; what its lists do leads to them. */
 function told(row, reason) {
-  return reason === why(row) ? reason : html`<a href=${href("people", row.account)}>${reason}</a>`;
+  return reason === why(row) ? reason : html`<a href=${href("people", row.account)} style=${{ textDecoration: "underline" }}>${reason}</a>`;
 }
 
 function Restarts({ row }) {
   beat.value;
-  const number = restartsOf(row.account) ?? row.restarts;
-  return html`<span role="cell" class="number restarts" title=${reasons(row)}>${number || ""}</span>`;
+  const number = restartsOf(row);
+  return html`<span role="cell" class="number restarts" title=${`${number || "none"} in the last 24 h, as far as seen; ${reasons(row)}`}>${number ? grouped(number) : ""}</span>`;
 }
 
 /** The same in three lines, for a phone. */
@@ -243,7 +230,7 @@ function Traffic({ row }) {
   beat.value;
   const flow = flowOf(row.account);
   const pace = flow?.pace(Date.now());
-  const all = `since the daemon began: ${row.messagesIn} in, ${row.messagesOut} out`;
+  const all = `since the daemon began: ${grouped(row.messagesIn)} in, ${grouped(row.messagesOut)} out`;
   return html`<span role="cell" class="flow" title=${`messages of the last hour; ${all}`}>
     ${flow && html`<${Sparkline} values=${flow.past(Date.now())} width=${56} />`}
     <span class="number">${row.phase === "running" || pace?.in || pace?.out ? `${rate(pace?.in)} / ${rate(pace?.out)}` : ""}</span>
@@ -262,12 +249,13 @@ function Load({ row }) {
 function Up({ row }) {
   const since = upSince(row);
   if (!since) return null;
-  return html`<time title=${`since ${exactly(since)}`}>${span(now.value - since)}</time>`;
+  return html`<time title=${`since ${exactly(since)}`}>${span(now.value - since, 1)}</time>`;
 }
 
 function reasons(row) {
-  const parts = Object.entries(row.restartReasons ?? {}).map(([word, number]) => `${number} ${word}`);
-  return parts.length ? `since the daemon began: ${parts.join(", ")}` : "none since the daemon began";
+  const parts = Object.entries(row.restartReasons ?? {}).map(([word, number]) => `${grouped(number)} ${word}`);
+  if (!row.restarts) return "none since the daemon began";
+  return `${grouped(row.restarts)} since the daemon began${parts.length ? `: ${parts.join(", ")}` : ""}`;
 }
 
 function Nothing({ any, text, onClear }) {
@@ -280,71 +268,4 @@ function Nothing({ any, text, onClear }) {
   return html`<${Empty} title="There are no accounts yet">
     <a href=${href("add")}>Add one</a>; it starts as soon as it is saved.
   <//>`;
-}
-
-const VERBS = {
-  start: { label: "Start", text: "At once, without waiting for a next try." },
-  stop: { label: "Stop", reason: true, text: "The stop holds, over restarts too, until a person starts again." },
-  restart: { label: "Restart", text: "Each process is replaced; messages on their way are kept or sent again." },
-  drain: { label: "Drain", reason: true, text: "Nothing new is taken; what is under way is finished (at most 30 s), then comes the stop." },
-  reset: { label: "Reset", text: "Failures in a row are forgotten, so that the next try comes soonest." },
-};
-
-const DANGEROUS = new Set(["stop", "drain"]);
-const HARMLESS = new Set(["start", "reset"]); // of one account: of many it is a burst
-
-/** What can be done to the accounts that are selected. */
-export function Verbs({ keys, onDone = () => {} }) {
-  ranked.value;
-  const [busy, setBusy] = useState("");
-  if (!may("admin")) return html`<p class="verbs faint">This browser may look, but not start or stop: it lacks operator.admin.</p>`;
-  const able = new Map(Object.keys(VERBS).map((verb) => [verb, keys.filter((key) => verbsFor(accountOf(key).peek() ?? {}).includes(verb))]));
-  const carryOut = async (verb) => {
-    const meant = able.get(verb);
-    const { label, text, reason } = VERBS[verb];
-    const whom = meant.length === 1 ? meant[0] : count(meant.length, "account");
-    const answer = meant.length === 1 && HARMLESS.has(verb) ? {} : await ask({ title: `${label} ${whom}?`, text, action: `${label} ${whom}`, danger: DANGEROUS.has(verb), reason });
-    if (!answer) return;
-    await perform(verb, meant, answer.reason, (done) => setBusy(`${label}: ${done} of ${meant.length}`));
-    setBusy("");
-    onDone();
-  };
-  return html`<div class="verbs" role="group" aria-label="What is done to the selected accounts">
-    ${(busy || keys.length > 1) && html`<b role="status">${busy || `${keys.length} selected`}</b>`}
-    ${[...able].map(
-      ([verb, meant]) => html`<${Button} key=${verb} tone=${DANGEROUS.has(verb) ? "danger" : ""} title=${VERBS[verb].text} disabled=${meant.length === 0 || Boolean(busy)} onClick=${() => carryOut(verb)}>
-        ${VERBS[verb].label}${meant.length && meant.length !== keys.length ? ` ${meant.length}` : ""}
-      <//>`,
-    )}
-    ${keys.length > 1 && html`<${Button} class="quiet" onClick=${onDone}>Select none<//>`}
-  </div>`;
-}
-
-/** Carry out a verb for accounts, some at a time; says what became of them. */
-export async function perform(verb, keys, reason, onProgress = () => {}) {
-  const failed = [];
-  let done = 0;
-  const one = async (key) => {
-    try {
-      await client.request(...requestOf(verb, key, reason), { timeout: 60_000 });
-    } catch (error) {
-      failed.push(`${key}: ${error.message}`);
-    }
-    onProgress(++done);
-  };
-  const queue = [...keys];
-  const lanes = Array.from({ length: 16 }, async () => {
-    while (queue.length) await one(queue.shift());
-  });
-  await Promise.all(lanes);
-  const good = keys.length - failed.length;
-  if (good) toast(`${VERBS[verb].label}: ${keys.length === 1 ? keys[0] : count(good, "account")}, asked for and taken`);
-  if (failed.length) toast(`${VERBS[verb].label} failed for ${count(failed.length, "account")}. ${failed.slice(0, 3).join(" · ")}`, "bad");
-}
-
-function requestOf(verb, key, reason) {
-  if (verb === "reset") return ["channels.reset", { accounts: [key] }];
-  if (verb === "drain") return ["channels.drain", { accounts: [key], reason }];
-  const at = key.indexOf(":");
-  return [`channels.${verb}`, { channel: key.slice(0, at), accountId: key.slice(at + 1), reason }];
 }

@@ -20,6 +20,7 @@
 //   ui.js        Head, Button, Chip, Phase, Ago, Countdown, Search, Empty, Failure,
 //                Dialog, ask(), toast(), loadStyle(), useRequest
 //   help.js      Help, MEANINGS: what a word means, behind a mark beside it
+//   verbs.js     Verbs, TryNow: what a person does to accounts
 //   plot.js      Plot: figures over time, with its axes
 //   keys.js      useKeys({key: [what, function]}); the help (`?`) lists them by itself
 //   route.js     route, href(name, ...parts, {query}), go(place)

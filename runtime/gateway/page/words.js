@@ -3,23 +3,23 @@
 const UNITS = [
   [86_400, "d"],
   [3_600, "h"],
-  [60, "m"],
+  [60, "min"],
   [1, "s"],
 ];
 
-/** Return a length of time in at most two units: `5m`, `3d4h`, `12s`. */
-export function span(milliseconds) {
+/** Return a length of time in at most two units, or in one: `5 min`, `3 d 4 h`, `12 s`. */
+export function span(milliseconds, units = 2) {
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));
   const at = UNITS.findIndex(([size]) => seconds >= size);
-  if (at < 0) return "0s";
+  if (at < 0) return "0 s";
   const [size, name] = UNITS[at];
   const whole = Math.floor(seconds / size);
   const next = UNITS[at + 1];
-  const rest = next && at < 2 ? Math.floor((seconds % size) / next[0]) : 0;
-  return `${whole}${name}${rest ? `${rest}${next[1]}` : ""}`;
+  const rest = next && at < 2 && units > 1 ? Math.floor((seconds % size) / next[0]) : 0;
+  return `${whole} ${name}${rest ? ` ${rest} ${next[1]}` : ""}`;
 }
 
-/** Return how long ago something was: `5m ago`, `now`. */
+/** Return how long ago something was: `5 min ago`, `now`. */
 export function ago(at, now) {
   if (!at) return "never";
   return now - at < 1000 ? "now" : `${span(now - at)} ago`;
@@ -61,9 +61,14 @@ export function short(number) {
   return `${value < 10 ? value.toFixed(1) : Math.round(value)}${unit}`;
 }
 
+/** Return a number with a comma before each third digit: `12,345`. */
+export function grouped(number) {
+  return String(number).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
 /** Return `1 account`, `2 accounts`. */
 export function count(number, word, plural = `${word}s`) {
-  return `${number} ${number === 1 ? word : plural}`;
+  return `${grouped(number)} ${number === 1 ? word : plural}`;
 }
 
 /** Return a sentence with a capital at its beginning. */

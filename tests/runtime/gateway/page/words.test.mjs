@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ago, bytes, clock, count, countdown, percent, short, span, ticksOf } from "../../../../runtime/gateway/page/words.js";
+import { ago, bytes, clock, count, countdown, grouped, percent, short, span, ticksOf } from "../../../../runtime/gateway/page/words.js";
 
 const rows = (name, does, cases) =>
   test(name, () => {
@@ -8,14 +8,15 @@ const rows = (name, does, cases) =>
   });
 
 rows("a span has at most two units", span, [
-  [[0], "0s"],
-  [[-5], "0s"],
-  [[12_900], "12s"],
-  [[300_000], "5m"],
-  [[310_000], "5m"],
-  [[3_600_000 * 3 + 60_000 * 7], "3h7m"],
-  [[86_400_000 * 3 + 3_600_000 * 4], "3d4h"],
-  [[86_400_000 * 30], "30d"],
+  [[0], "0 s"],
+  [[-5], "0 s"],
+  [[12_900], "12 s"],
+  [[300_000], "5 min"],
+  [[310_000], "5 min"],
+  [[3_600_000 * 3 + 60_000 * 7], "3 h 7 min"],
+  [[86_400_000 * 3 + 3_600_000 * 4], "3 d 4 h"],
+  [[86_400_000 * 30], "30 d"],
+  [[86_400_000 * 3 + 3_600_000 * 4, 1], "3 d"],
 ]);
 
 rows("a countdown ends with now", countdown, [
@@ -31,7 +32,7 @@ rows("a countdown ends with now", countdown, [
 rows("what has been is told by its age", ago, [
   [[null, 5], "never"],
   [[1_000_000, 1_000_400], "now"],
-  [[1_000_000, 1_300_000], "5m ago"],
+  [[1_000_000, 1_300_000], "5 min ago"],
 ]);
 
 rows("sizes have a unit", bytes, [
@@ -58,9 +59,17 @@ rows("a share of a core", percent, [
   [[14.2], "14 %"],
 ]);
 
+rows("a large number has its digits in threes", grouped, [
+  [[0], "0"],
+  [[999], "999"],
+  [[1000], "1,000"],
+  [[1_234_567], "1,234,567"],
+]);
+
 rows("one account, two accounts", count, [
   [[1, "account"], "1 account"],
   [[2, "account"], "2 accounts"],
+  [[12_345, "account"], "12,345 accounts"],
   [[0, "entry", "entries"], "0 entries"],
 ]);
 

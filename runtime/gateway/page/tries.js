@@ -1,0 +1,49 @@
+// Reads the history of an account: since when it is down, which tries are the same one again. Pure.
+
+/** Return since when an account is down: the end of its last run, or its oldest event; else `null`. */
+export function downSince(events) {
+  const changes = events.filter((event) => !event.note);
+  if (!changes.length || changes.at(-1).phase === "running") return null;
+  return changes[changes.findLastIndex((event) => event.phase === "running") + 1].at;
+}
+
+/**
+ * Return the events, the newest first, in groups: `{events, tries}`. Tries in a row that failed for the
+ * same reason are one group, with their number; every other event is one by itself (`tries` 0).
+ */
+export function groupsOf(events) {
+  const groups = [];
+  for (const event of events) {
+    const last = groups.at(-1);
+    if (last && isTry(event) && last.events.every(isTry) && agrees(last, event)) last.events.push(event);
+    else groups.push({ events: [event] });
+  }
+  return groups.flatMap(counted).reverse();
+}
+
+/** Return whether an event is part of a try that nobody asked for: its begin, or how it ended. */
+function isTry(event) {
+  return !event.note && !event.by && (event.phase === "starting" || event.phase === "backoff");
+}
+
+function agrees({ events }, event) {
+  const before = events.findLast((each) => each.phase === "backoff");
+  return event.phase === "starting" || !before || saidOf(before) === saidOf(event);
+}
+
+/** Return in words how a try has ended. */
+export function saidOf(event) {
+  return [event.text ?? event.cause, event.exit].filter(Boolean).join(" \u00b7 ");
+}
+
+/** What has failed once only is no series, and neither is the try that is being made. */
+function counted({ events }) {
+  const end = events.findLastIndex((event) => event.phase === "backoff") + 1;
+  const tries = events.slice(0, end).filter((event) => event.phase === "backoff").length;
+  if (tries < 2) return events.map(alone);
+  return [{ events: events.slice(0, end), tries }, ...events.slice(end).map(alone)];
+}
+
+function alone(event) {
+  return { events: [event], tries: 0 };
+}

@@ -1,0 +1,30 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { downSince, groupsOf } from "../../../../runtime/gateway/page/tries.js";
+
+const event = (at, phase, more) => ({ at, phase, cause: null, text: null, failures: 0, ...more });
+const failed = (at, text = "Connection refused") => event(at, "backoff", { text });
+const shape = (events) => groupsOf(events).map((group) => [group.tries, group.events.map((each) => each.at)]);
+
+test("tries in a row that failed for the same reason are one group, the newest first", () => {
+  const series = [event(1, "running"), failed(2), event(3, "starting"), failed(4), event(5, "starting"), failed(6)];
+  assert.deepEqual(shape(series), [[3, [2, 3, 4, 5, 6]], [0, [1]]]); // prettier-ignore
+  assert.deepEqual(shape([...series, event(7, "starting")])[0], [0, [7]]); // it has not ended
+});
+
+test("what differs, was asked for or failed once stands by itself", () => {
+  const other = [failed(1), event(2, "starting"), failed(3), event(4, "starting"), failed(5, "ping timeout")];
+  assert.deepEqual(shape(other), [[0, [5]], [0, [4]], [2, [1, 2, 3]]]); // prettier-ignore
+  const asked = [failed(1), event(2, "starting", { by: "ada" }), failed(3)];
+  assert.deepEqual(shape(asked), [[0, [3]], [0, [2]], [0, [1]]]); // prettier-ignore
+  assert.deepEqual(shape([failed(1), { ...failed(2), note: true }, failed(3)]).length, 3);
+  assert.deepEqual(shape([]), []);
+});
+
+test("an account is down since its last run ended, or since it is known", () => {
+  const events = [failed(1), event(2, "running"), event(3, "stopping"), failed(4), event(5, "starting"), failed(6)];
+  assert.equal(downSince(events), 3);
+  assert.equal(downSince(events.slice(3)), 4);
+  assert.equal(downSince([...events, event(7, "running"), { ...failed(8), note: true }]), null);
+  assert.equal(downSince([]), null);
+});
