@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from urllib.parse import urlsplit
 
 from opentelemetry import trace as api
@@ -64,9 +64,10 @@ class _Ended(SpanProcessor):
 class _Words(logging.Handler):
     """Keeps what the exporter has logged: only there it says why it could not send."""
 
-    def __init__(self) -> None:
+    def __init__(self, hidden: Collection[str]) -> None:
         super().__init__()
         self.lines: list[str] = []
+        self._hidden = hidden
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the first line of a record."""
@@ -77,7 +78,9 @@ class _Words(logging.Handler):
         for line in self.lines:
             if found := _ERRNO.search(line):
                 return found[1]
-        last = self.lines[-1] if self.lines else "it does not take them"
+        last = self.lines[-1].rstrip(": ") if self.lines else "it does not take them"
+        for secret in self._hidden:
+            last = last.replace(secret, "…")
         return without_secrets(last, "…")[:LONGEST]
 
 
@@ -85,7 +88,8 @@ class TraceExporter:
     """Sends traces to the collector that the settings, or the environment, name."""
 
     def __init__(self, settings: ExportSettings) -> None:
-        self._ids, self._ended, self._words = _Ids(), _Ended(), _Words()
+        self._ids, self._ended = _Ids(), _Ended()
+        self._words = _Words(settings.headers.values())
         logger = logging.getLogger("opentelemetry")
         logger.handlers, logger.propagate = [self._words], False
         self._provider = TracerProvider(

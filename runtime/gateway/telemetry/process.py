@@ -7,6 +7,7 @@ again, one that says nothing for long is ended first.
 from __future__ import annotations
 
 import os
+import re
 import select
 import sys
 import threading
@@ -35,6 +36,7 @@ CALL = "from runtime.gateway.telemetry.exporter import main; main()"
 # What the exporter gets of our environment: no secret of the gateway is among it.
 PASSED = {"PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONHOME"}
 PASSED |= {"SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}
+_HEADER_VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
 PREFIXES = ("OTEL_", "TRUNKLINE_RUN_ID")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
@@ -86,9 +88,12 @@ class ExporterProcess(threading.Thread):
                 code = None
             if self._stopping.is_set():
                 return
+            lived = time.monotonic() - began > LAST_SECONDS
             if code != EXIT_CONFIG:
                 log.warning("the exporter of traces has ended", code=code)
-            lived = time.monotonic() - began > LAST_SECONDS
+                if code is not None and not lived:
+                    text = f"the exporter has ended with {code}, and is started again"
+                    self._report(Counts(problem=text))
             wait = FIRST_SECONDS if lived else min(max(wait, FIRST_SECONDS) * 2, LAST_SECONDS)
 
     def _order(self) -> bytes:
@@ -96,7 +101,7 @@ class ExporterProcess(threading.Thread):
         config = self._config
         settings = ExportSettings(
             endpoint=config.endpoint,
-            headers={name: reveal(value) for name, value in config.headers.items()},
+            headers={name: _header(name, reveal(value)) for name, value in config.headers.items()},
             service_name=config.service_name,
             sample_ratio=config.sample_ratio,
             version=self._version,
@@ -106,7 +111,8 @@ class ExporterProcess(threading.Thread):
         return msgspec.json.encode(order) + b"\n"
 
     def _live(self, order: bytes) -> int | None:
-        """Run one exporter to its end; return its exit code."""
+        """Run one exporter to its end; return its exit code, ``None`` where it had to be ended."""
+        answered = True
         with self._lock:
             if self._stopping.is_set():
                 return None
@@ -117,7 +123,7 @@ class ExporterProcess(threading.Thread):
             assert process.stdin is not None
             process.stdin.write(order)
             process.stdin.flush()
-            self._read(process)
+            answered = self._read(process)
         except OSError:  # it has ended before it took its order
             pass
         finally:
@@ -128,17 +134,17 @@ class ExporterProcess(threading.Thread):
             for stream in (process.stdin, process.stdout):
                 if stream is not None:
                     stream.close()
-        return code
+        return code if answered else None
 
-    def _read(self, process: Helper) -> None:
-        """Hand on what an exporter reports, until it ends or says nothing for too long."""
+    def _read(self, process: Helper) -> bool:
+        """Hand on what an exporter reports until it ends; return False once it says nothing."""
         assert process.stdout is not None
         out = process.stdout.fileno()
         data = b""
         while _readable(out, SILENT_SECONDS):
             chunk = os.read(out, 65536)
             if not chunk:
-                return
+                return True
             *lines, data = (data + chunk).split(b"\n")
             for line in lines:
                 try:
@@ -146,6 +152,19 @@ class ExporterProcess(threading.Thread):
                 except MALFORMED:
                     log.warning("the exporter of traces has reported nonsense")
         self._report(Counts(problem="the exporter did not answer, and is started anew"))
+        return False
+
+
+def _header(name: str, value: str) -> str:
+    """Return the value of a header. Raises ``Misconfigured``, which does not show it, for one that
+    no request can carry (RFC 9110 section 5.5): what refuses it there would print it.
+    """
+    if _HEADER_VALUE.fullmatch(value) is None:
+        raise Misconfigured(
+            f"headers.{name} is no value of an HTTP header: it must have no blanks at its ends, no"
+            " line ends and nothing but ASCII"
+        )
+    return value
 
 
 def _readable(fd: int, seconds: float) -> bool:

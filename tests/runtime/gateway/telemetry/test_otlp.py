@@ -92,3 +92,12 @@ def test_an_endpoint_without_a_path_means_the_usual_one(
     endpoint: str | None, whole: str | None
 ) -> None:
     assert address(endpoint) == whole
+
+
+async def test_what_the_exporter_says_shows_no_header() -> None:
+    async with collecting() as collector:
+        given = ExportSettings(endpoint=collector.url, headers={"X-Key": " SECRET1"})
+        exporter = await asyncio.to_thread(TraceExporter, given)
+        _, problem = await asyncio.to_thread(exporter.export, [TRACE])
+    assert "header" in problem
+    assert "SECRET1" not in problem

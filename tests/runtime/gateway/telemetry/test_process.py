@@ -48,8 +48,10 @@ def test_an_exporter_that_ends_is_started_again_with_its_secrets_on_its_input(
     monkeypatch.setenv("OF_TESTS", "secret-1")
     config = TelemetryConfig(headers={"a": SecretRef("env", "OF_TESTS")})
     with running(tmp_path, config) as reports:
-        told = [reports.get(timeout=PATIENCE) for _ in range(2)]
-    assert told == [Counts(exported=1, problem="secret-1")] * 2
+        told = [reports.get(timeout=PATIENCE) for _ in range(3)]
+    ended = Counts(problem="the exporter has ended with 0, and is started again")
+    said = Counts(exported=1, problem="secret-1")
+    assert told == [said, ended, said]
 
 
 def test_one_that_says_nothing_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,6 +76,14 @@ def test_a_secret_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     config = TelemetryConfig(headers={"a": SecretRef("file", str(tmp_path / "none"))})
     with running(tmp_path, config) as reports:
         assert "none" in reports.get(timeout=PATIENCE).problem
+
+
+@pytest.mark.parametrize("value", [" SECRET1", "SECRET1 ", "a\nSECRET1", "SECRET1é", "SECRET1\0"])
+def test_a_value_that_no_header_can_have_is_refused_unseen(value: str, tmp_path: Path) -> None:
+    with running(tmp_path, TelemetryConfig(headers={"X-Key": value})) as reports:
+        problem = reports.get(timeout=PATIENCE).problem
+    assert problem.startswith("headers.X-Key is no value of an HTTP header")
+    assert "SECRET1" not in problem
 
 
 def test_an_exporter_gets_what_is_for_it_of_the_environment() -> None:
