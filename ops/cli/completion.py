@@ -57,11 +57,12 @@ _trunkline() {{
     esac
     # Nothing of it is expanded, and it is quoted: who writes to an account names a session.
     while IFS= read -r word; do
+        [[ -n $word ]] || continue  # %q would make two quotes of nothing
         printf -v word %q "$word"
-        [[ -n $word && $word == "$cur"* ]] && COMPREPLY+=("$before$word")
+        [[ $word == "$cur"* ]] && COMPREPLY+=("$before$word")
     done <<< "$found"
     [[ ${{#COMPREPLY[@]}} == 1 && ${{COMPREPLY[0]}} == *= ]] && compopt -o nospace 2> /dev/null
-    breaks="${{COMP_WORDBREAKS//[^:=]/}}"
+    breaks="${{COMP_WORDBREAKS//[^:=@]/}}"
     cur="$before$cur"
     [[ -n $breaks && $cur == *["$breaks"]* ]] && cur="${{cur%"${{cur##*["$breaks"]}}"}}" \\
         && COMPREPLY=("${{COMPREPLY[@]#"$cur"}}")

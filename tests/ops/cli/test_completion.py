@@ -21,7 +21,7 @@ ANSWERS = """\
 @local local:demo local:other
 @agents main
 @jobs 11-aa 12-bb
-@sessions agent:main:main agent:main:$(touch${IFS}PWNED) agent:main:`x`
+@sessions agent:main:main agent:echo:joe@home agent:main:$(touch${IFS}PWNED) agent:main:`x`
 @letters 7
 @devices d1
 @device-requests r1
@@ -82,12 +82,14 @@ LINES_OF = {
 }
 
 
-def completed(place: Path, shell: str, lines: list[str], breaks: str = "") -> list[list[str]]:
-    """Return what a shell offers at the end of each line."""
+def completed(
+    place: Path, shell: str, lines: list[str], breaks: str = "", known: str = ANSWERS
+) -> list[list[str]]:
+    """Return what a shell offers at the end of each line; ``known`` is what the daemon has."""
     if shutil.which(shell) is None:
         pytest.skip(f"no {shell}")
     answers, found, program = place / "answers", place / "script", place / "trunkline"
-    answers.write_text(ANSWERS)
+    answers.write_text(known)
     found.write_text(script(shell))
     program.write_text(PROGRAM)
     program.chmod(0o755)
@@ -181,8 +183,13 @@ def test_bash_ends_a_word_at_a_colon(tmp_path: Path) -> None:
         "trunkline status --filter phase=": ["backoff", "running"],
         "trunkline status --output=w": ["wide"],
         "trunkline sessions show agent:main:m": ["main"],
+        "trunkline sessions show agent:echo:joe@": ["home"],
     }
-    assert completed(tmp_path, "bash", list(table), " :=") == list(table.values())
+    assert completed(tmp_path, "bash", list(table), " :=@") == list(table.values())
+
+
+def test_bash_types_no_quotes_where_nothing_is_known(tmp_path: Path) -> None:
+    assert completed(tmp_path, "bash", ["trunkline nodes describe "], known="") == [[]]
 
 
 @pytest.mark.parametrize("shell", LINES_OF)
