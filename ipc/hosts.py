@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+HTTP = ("https", "http")  # schemes for ``wrong_address``
 _NO_NAME = "is no host name: its parts must have 1 to 63 characters"
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from ipc.frames.data import MAX_PAYLOAD_BYTES
-from ipc.hosts import wrong_address
+from ipc.hosts import HTTP, wrong_address
 from runtime.config.fields import Count, Millis, Port, Seconds, Section, Text
 from runtime.config.http_model import ControlUiConfig, HttpConfig, ToolsConfig
 from runtime.config.places import DEFAULT_PORT
@@ -24,7 +24,6 @@ from workers.secrets import SecretRef
 AllowedMedia = Annotated[
     str, Meta(pattern=r"^(/+[^/\x00]|https?://[^@/\s]+(/|$))", max_length=4096)
 ]
-HTTP = ("https", "http")
 CollectorUrl = Annotated[str, Meta(pattern=r"^https?://[^@/\s]+(/\S*)?$", max_length=4096)]
 HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$")]
 # What an agent may be called is checked with its entry (``runtime.config.agents``).

@@ -27,7 +27,16 @@ MAX_EVENT = 1024 * 1024  # bytes of one line, or of the data of one event
 MAX_SHOWN = 300  # characters of somebody else's words in an error
 EVENTS = {"delta": Delta, "toolCall": ToolCall, "toolResult": ToolResult, "notice": Notice}
 
-AnswerBytes = Annotated[int, Meta(ge=1024, le=16 * 1024 * 1024)]
+AnswerBytes = Annotated[
+    int,
+    Meta(ge=1024, le=16 * 1024 * 1024),
+    Meta(description="Bytes of one answer at most; what is longer ends the turn."),
+]
+SilentSeconds = Annotated[
+    float,
+    Meta(ge=0.1, le=3600),
+    Meta(description="Seconds without a byte of the answer after which the turn fails."),
+]
 DEFAULT_ANSWER_BYTES = 1024 * 1024
 
 

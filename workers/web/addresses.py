@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from ipc.hosts import is_address, wrong_address
+from ipc.hosts import HTTP, is_address, wrong_address
 from workers.media.addresses import is_public
-
-HTTP = ("https", "http")
 
 
 def host_of(url: object) -> str:

@@ -91,9 +91,7 @@ class CommandConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
             "is cancelled."
         ),
     ] = 3.0
-    max_answer_bytes: Annotated[
-        AnswerBytes, Meta(description="Bytes of one answer at most; what is longer ends the turn.")
-    ] = DEFAULT_ANSWER_BYTES
+    max_answer_bytes: AnswerBytes = DEFAULT_ANSWER_BYTES
 
     def __post_init__(self) -> None:
         """Check what types cannot express. Raises ``ValueError`` that names the field."""

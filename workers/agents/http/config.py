@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from workers.agent import LOCAL
-from workers.agents.answers import DEFAULT_ANSWER_BYTES, AnswerBytes
+from workers.agents.answers import DEFAULT_ANSWER_BYTES, AnswerBytes, SilentSeconds
 from workers.web.addresses import wrong_url
 from workers.web.signing import key_of
 
@@ -55,14 +55,8 @@ class HttpAgentConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknow
         Meta(ge=0.1, le=300),
         Meta(description="Seconds until the connection to the server must stand."),
     ] = 10.0
-    silent_seconds: Annotated[
-        float,
-        Meta(ge=0.1, le=3600),
-        Meta(description="Seconds without a byte of the answer after which the turn fails."),
-    ] = 120.0
-    max_answer_bytes: Annotated[
-        AnswerBytes, Meta(description="Bytes of one answer at most; what is longer ends the turn.")
-    ] = DEFAULT_ANSWER_BYTES
+    silent_seconds: SilentSeconds = 120.0
+    max_answer_bytes: AnswerBytes = DEFAULT_ANSWER_BYTES
 
     def __post_init__(self) -> None:
         """Check what types cannot express. Raises ``ValueError`` that names the field."""

@@ -67,9 +67,7 @@ class OpenClawConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown
         Meta(ge=0, le=3600),
         Meta(description="Seconds without a connection to that gateway after which a turn fails."),
     ] = 120.0
-    max_answer_bytes: Annotated[
-        AnswerBytes, Meta(description="Bytes of one answer at most; what is longer ends the turn.")
-    ] = DEFAULT_ANSWER_BYTES
+    max_answer_bytes: AnswerBytes = DEFAULT_ANSWER_BYTES
 
     def __post_init__(self) -> None:
         """Check what types cannot express. Raises ``ValueError`` that names the field."""
