@@ -17,7 +17,29 @@ from workers.plugin import LOCAL
 
 ProxyUrl = Annotated[str, Meta(pattern=r"^https?://[^@/\s]+/?$", max_length=300)]
 Interpreter = Annotated[str, Meta(pattern=r"^/[^\x00]*$", max_length=4096)]
-Launcher = Literal["zygote", "exec"]
+# What accounts and agents have alike.
+Launcher = Annotated[
+    Literal["zygote", "exec"],
+    LOCAL,
+    Meta(
+        description="How its process is started: `zygote` is fast and small, `exec` shares "
+        "no memory with others, for a distrusted SDK."
+    ),
+]
+RestartFields = Annotated[
+    dict[str, Any],
+    Meta(
+        description="When it is started again after a failure: any fields of "
+        "`supervisor.restart`, which count before those."
+    ),
+]
+LimitFields = Annotated[
+    dict[str, Any],
+    Meta(
+        description="What it may use of the host: any fields of `supervisor.limits`, which "
+        "count before those."
+    ),
+]
 JournalMode = Literal["on", "off"]
 AmbiguousMode = Literal["ask", "retry", "drop"]
 StreamingMode = Literal["off", "edits"]
@@ -46,13 +68,7 @@ class AccountConfig(Section, AccessFields, frozen=True):
         Annotated[str, Meta(max_length=200)] | None,
         Meta(description="What people are shown beside the key; without it the key alone."),
     ] = None
-    restart: Annotated[
-        dict[str, Any],
-        Meta(
-            description="When it is started again after a failure: any fields of "
-            "`supervisor.restart`, which count before those."
-        ),
-    ] = {}
+    restart: RestartFields = {}
     health_monitor: Annotated[
         dict[str, Any],
         Meta(
@@ -67,21 +83,8 @@ class AccountConfig(Section, AccessFields, frozen=True):
             "before those."
         ),
     ] = {}
-    limits: Annotated[
-        dict[str, Any],
-        Meta(
-            description="What it may use of the host: any fields of `supervisor.limits`, which "
-            "count before those."
-        ),
-    ] = {}
-    launcher: Annotated[
-        Launcher,
-        LOCAL,
-        Meta(
-            description="How its process is started: `zygote` is fast and small, `exec` shares "
-            "no memory with others, for a distrusted SDK."
-        ),
-    ] = "zygote"
+    limits: LimitFields = {}
+    launcher: Launcher = "zygote"
     python: Annotated[
         Interpreter | None,
         LOCAL,

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from runtime.config.account_model import Launcher, ProxyUrl
+from runtime.config.account_model import Launcher, LimitFields, ProxyUrl, RestartFields
 from runtime.config.fields import Seconds, Section, Text
 from runtime.config.model import AgentsConfig
 from runtime.config.timers import HeartbeatConfig
@@ -63,28 +63,9 @@ class AgentConfig(Section, frozen=True):
             "it only when something wakes it."
         ),
     ] = None
-    restart: Annotated[
-        dict[str, Any],
-        Meta(
-            description="When it is started again after a failure: any fields of "
-            "`supervisor.restart`, which count before those."
-        ),
-    ] = {}
-    limits: Annotated[
-        dict[str, Any],
-        Meta(
-            description="What it may use of the host: any fields of `supervisor.limits`, which "
-            "count before those."
-        ),
-    ] = {}
-    launcher: Annotated[
-        Launcher,
-        LOCAL,
-        Meta(
-            description="How its process is started: `zygote` is fast and small, `exec` shares "
-            "no memory with others, for a distrusted SDK."
-        ),
-    ] = "zygote"
+    restart: RestartFields = {}
+    limits: LimitFields = {}
+    launcher: Launcher = "zygote"
     confine: Annotated[
         bool,
         LOCAL,
