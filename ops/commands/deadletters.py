@@ -22,7 +22,9 @@ COLUMNS = {
     "account": "account",
     "chat": "chat",
     "state": "state",
+    "attempts": "attempts",
     "age": "age",
+    "text": "text",
     "why": "error",
 }
 
@@ -38,7 +40,10 @@ def list_(*, account: Account = None, limit: Limit = 100, options: RuntimeOption
         show_json(answer)
         return
     now = time.time() * 1000
-    rows = [{**row, "age": age((now - row["at"]) / 1000)} for row in answer["letters"]]
+    rows = [
+        {**row, "age": age((now - row["at"]) / 1000), "text": " ".join(row.get("text", "").split())}
+        for row in answer["letters"]
+    ]
     show_fields(rows, COLUMNS)
 
 

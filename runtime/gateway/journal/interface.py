@@ -94,6 +94,13 @@ class Journal(Protocol):
     async def sent_by(self, key: str, row: str) -> OutgoingMessage | None:
         """Return the message that an account was to send under the key ``row``."""
 
+    async def beginnings(
+        self, rows: Collection[tuple[str, str]], characters: int
+    ) -> dict[tuple[str, str], str]:
+        """Return the first characters of messages that are named by account and key of their row,
+        as far as their texts are kept.
+        """
+
     async def people(self, key: str) -> list[Person]:
         """Return what is known of people who have asked to be admitted to an account."""
 

@@ -65,6 +65,7 @@ from runtime.gateway.journal.runs import (
     outcome_of,
 )
 from runtime.gateway.journal.transcripts import Conversations
+from workers.messages import Outbound
 
 
 class MemoryJournal:
@@ -141,6 +142,17 @@ class MemoryJournal:
     async def sent_by(self, key: str, row: str) -> OutgoingMessage | None:
         """Return the message that an account was to send under the key ``row``."""
         return self._outgoing[key].get(row)
+
+    async def beginnings(
+        self, rows: Collection[tuple[str, str]], characters: int
+    ) -> dict[tuple[str, str], str]:
+        """Return the first characters of messages, by account and key of their row."""
+        kept = {(key, row): self._outgoing[key].get(row) for key, row in rows}
+        return {
+            place: decode_json(each.message, Outbound).text[:characters]
+            for place, each in kept.items()
+            if each is not None and each.message
+        }
 
     async def people(self, key: str) -> list[Person]:
         """Return what is known of people who have asked to be admitted to an account."""

@@ -6,6 +6,7 @@ It blocks, and belongs on a thread of its own (https://sqlite.org/wal.html).
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
 
@@ -93,6 +94,14 @@ class JournalReader:
         """Return the message that an account was to send under the key ``row``."""
         found = self._connection.execute(schema.OUTGOING, (key, row)).fetchone()
         return None if found is None else OutgoingMessage(_read_row(found[0]), *found[1:])
+
+    def beginnings(
+        self, rows: Collection[tuple[str, str]], characters: int
+    ) -> dict[tuple[str, str], str]:
+        """Return the first characters of messages, by account and key of their row."""
+        query = (characters, msgspec.json.encode(list(rows)).decode())
+        found = self._connection.execute(schema.BEGINNINGS, query).fetchall()
+        return {(key, row): text for key, row, text in found}
 
     def items(self, kind: str) -> list[KeptItem]:
         """Return the documents of a kind by their ids."""

@@ -259,6 +259,13 @@ OUTGOING = """
 SELECT row, message, texts FROM outgoing
 WHERE account = (SELECT n FROM account WHERE key = ?) AND key = ?
 """
+# CROSS JOIN as above.
+BEGINNINGS = """
+SELECT a.key, o.key, substr(ifnull(CAST(o.message AS TEXT)->>'text', ''), 1, ?)
+FROM json_each(?) AS i CROSS JOIN account AS a ON a.key = i.value->>0
+CROSS JOIN outgoing AS o ON o.account = a.n AND o.key = i.value->>1
+WHERE length(o.message)
+"""
 PEOPLE_OF = """
 SELECT person FROM person WHERE account = (SELECT n FROM account WHERE key = ?) ORDER BY sender
 """

@@ -135,6 +135,12 @@ class StoredJournal:
         """Return the message that an account was to send under the key ``row``."""
         return await self._read(lambda reader: reader.sent_by(key, row))
 
+    async def beginnings(
+        self, rows: Collection[tuple[str, str]], characters: int
+    ) -> dict[tuple[str, str], str]:
+        """Return the first characters of messages, by account and key of their row."""
+        return await self._read(lambda reader: reader.beginnings(rows, characters))
+
     async def people(self, key: str) -> list[Person]:
         """Return what is known of people who have asked to be admitted to an account."""
         return await self._read(lambda reader: reader.people(key))

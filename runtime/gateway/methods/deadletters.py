@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -16,6 +17,8 @@ from runtime.gateway.journal.outgoing import OutgoingMessage, OutgoingRow
 from runtime.gateway.methods.asking import note
 from runtime.gateway.outbox.outbox import MAX_LETTERS
 from runtime.gateway.parts import GatewayParts
+
+PREVIEW = 200  # characters of a message in the list
 
 
 class LettersParams(Params):
@@ -35,10 +38,14 @@ class LetterParams(Params):
 async def deadletters_list(
     parts: GatewayParts, client: ConnectedClient, params: LettersParams
 ) -> Any:
-    """Answer with the messages that were given up, and what came of their last attempt."""
+    """Answer with the messages that were given up, and what came of their last attempt; `text` is
+    the beginning of each, at most 200 characters.
+    """
     found = await parts.outbox.letters()
     wanted = [each for each in found if params.account in (None, each[0])]
-    letters = [_shown(key, row) for key, row in wanted[: params.limit]]
+    shown = wanted[: params.limit]
+    texts = await _beginnings(parts, shown)
+    letters = [_shown(key, row) | {"text": texts.get((key, row.key), "")} for key, row in shown]
     return {"letters": letters, "count": len(wanted)}
 
 
@@ -73,6 +80,16 @@ async def deadletters_discard(
     row = await parts.outbox.discard(params.id)
     note(parts, client, key, "a message that was given up was discarded")
     return {"ok": True, "outboxId": row.id}
+
+
+async def _beginnings(
+    parts: GatewayParts, letters: Sequence[tuple[str, OutgoingRow]]
+) -> dict[tuple[str, str], str]:
+    """Return the beginnings of their texts, by account and key."""
+    journal = parts.intake.journal
+    if journal is None or not letters:
+        return {}
+    return await journal.beginnings([(key, row.key) for key, row in letters], PREVIEW)
 
 
 def _shown(key: str, row: OutgoingRow) -> dict[str, Any]:

@@ -31,12 +31,12 @@ export function GivenUp({ onChange }) {
   }
   const byId = new Map(data.letters.map((letter) => [letter.id, letter]));
   return html`
-    <p class="note">The oldest first; "Read" shows what a message says. If its account is down, one that is sent after all waits up to 24 h.${data.count > data.letters.length ? ` ${data.count - data.letters.length} newer ones follow once these are decided.` : ""}</p>
+    <p class="note">The oldest first. If its account is down, one that is retried waits up to 24 h.${data.count > data.letters.length ? ` ${data.count - data.letters.length} newer ones follow once these are decided.` : ""}</p>
     <${VirtualRows}
       items=${[...byId.keys()]}
-      height=${narrow ? 114 : 38}
+      height=${narrow ? 152 : 60}
       label="Messages that were given up"
-      head=${html`<div class="row columns" role="row">${["Since", "Account", "Chat", "Why", "Tried", "Decide"].map((name) => html`<span role="columnheader" key=${name}>${name}</span>`)}</div>`}
+      head=${html`<div class="row columns" role="row">${["Since", "Account", "Chat", "Message", "Why", "Attempts", "Decide"].map((name) => html`<span role="columnheader" key=${name}>${name}</span>`)}</div>`}
       onRow=${(id, index, event) => event.target.closest("a, button") || setShown(byId.get(id))}
       render=${(id) => html`<${Row} letter=${byId.get(id)} onDone=${done} onShow=${() => setShown(byId.get(id))} />`}
     />
@@ -49,20 +49,22 @@ function Row({ letter, onDone, onShow }) {
     <span role="cell" class="when"><${Ago} at=${letter.at} /></span>
     <span role="cell" class="who"><a href=${href("account", letter.account)}>${letter.account}</a></span>
     <span role="cell" class="chat">${letter.chat}</span>
+    <span role="cell" class="text"><${Button} class="quiet" title="Read all of it" onClick=${onShow}>${letter.text || "(no text)"}<//></span>
     <span role="cell" class="why" title=${whyOf(letter)}>${whyOf(letter)}</span>
     <span role="cell" class="number">${letter.attempts}</span>
-    <span role="cell" class="decide"><${Decide} letter=${letter} onDone=${onDone} /><${Button} class="quiet" onClick=${onShow}>Read<//></span>
+    <span role="cell" class="decide"><${Decide} letter=${letter} onDone=${onDone} /></span>
   `;
 }
 
 const STATES = {
-  unknown: "perhaps sent: its account died meanwhile",
-  expired: "waited too long for its account",
-  failed: "could not be sent",
+  unknown: "its account died meanwhile, it may have been sent",
+  expired: "it waited too long for its account",
+  failed: "it could not be sent",
 };
 
+/** Return the state, as the command line calls it, and why. */
 function whyOf(letter) {
-  return [STATES[letter.state] ?? letter.state, letter.error || letter.reason].filter(Boolean).join(": ");
+  return `${letter.state}: ${letter.error || letter.reason || STATES[letter.state]}`;
 }
 
 function Decide({ letter, onDone }) {
@@ -82,9 +84,9 @@ function Decide({ letter, onDone }) {
   const retry = async () => {
     const twice = letter.state === "unknown" || letter.sent.length > 0;
     const text = twice
-      ? "It may have been sent already: then the chat reads it twice. Parts that surely arrived are not sent again."
+      ? "It may have been sent already: then the chat reads it twice. Parts that were surely sent are not sent again."
       : "It is queued again. If its account is down, it waits up to 24 h.";
-    if (await ask({ title: `Send to ${letter.chat} after all?`, text, action: "Send" })) {
+    if (await ask({ title: `Retry the message to ${letter.chat}?`, text, action: "Retry" })) {
       await perform("retry", "Queueing", `Queued for ${letter.account}`);
     }
   };
@@ -94,7 +96,7 @@ function Decide({ letter, onDone }) {
       await perform("discard", "Discarding", "Discarded");
     }
   };
-  return html`<${Button} busy=${busy} onClick=${retry}>Send<//> <${Button} disabled=${Boolean(busy)} tone="danger" onClick=${discard}>Discard<//>`;
+  return html`<${Button} busy=${busy} onClick=${retry}>Retry<//> <${Button} disabled=${Boolean(busy)} tone="danger" onClick=${discard}>Discard<//>`;
 }
 
 function Letter({ letter, onDone, onClose }) {

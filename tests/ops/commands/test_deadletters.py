@@ -17,6 +17,8 @@ LETTER = {
     "chat": "#room",
     "state": "unknown",
     "error": "the account has died",
+    "attempts": 2,
+    "text": "are you\nthere?",
 }
 
 
@@ -29,7 +31,7 @@ async def test_the_list_shows_where_and_why(state: Path) -> None:
         result = await trunkline(state, *words, *where)
     assert result.code == 0
     assert fake.asked[-1] == ("deadletters.list", {"limit": 5, "account": "irc:libera"})
-    for word in ("abc123", "#room", "unknown", " 3h ", "the account has died"):
+    for word in ("abc123", "#room", "unknown", " 3h ", "are you there?", "the account has died"):
         assert word in result.out
 
 

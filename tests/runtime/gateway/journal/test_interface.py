@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from msgspec import json
 from msgspec.structs import replace
 
+from ipc.nesting import decode_json
 from runtime.gateway.journal.outgoing import (
     Attempt,
     Delivered,
@@ -49,7 +50,7 @@ from tests.support.journals import (
     store,
 )
 from tests.support.short_directory import ShortDirectory
-from workers.messages import Sent
+from workers.messages import Outbound, Sent
 
 both = pytest.mark.parametrize("kind", KINDS)
 
@@ -266,6 +267,10 @@ async def test_dead_letters_wait_for_a_person(kind: str, tmp_path: Path) -> None
             (KEY, "b", "unknown"),
         ]
         assert len(await journal.letters(1)) == 1
+        wanted = [(KEY, "a"), (KEY, "d"), ("irc:oftc", "a")]
+        text = decode_json(outgoing("a").message, Outbound).text
+        assert await journal.beginnings(wanted, 200) == {(KEY, "a"): text}
+        assert await journal.beginnings(wanted, 1) == {(KEY, "a"): text[:1]}
         letter = await journal.sent_by(KEY, "b")
         assert letter is not None
         assert (letter.row.letter, letter.message) == (True, outgoing("b").message)
@@ -274,6 +279,7 @@ async def test_dead_letters_wait_for_a_person(kind: str, tmp_path: Path) -> None
         assert await open_messages(journal, KEY) == []
         await store(journal, Released(KEY, "b", NOW, NOW + 900, "queue"), Discarded(KEY, "a"))
         assert await journal.letters(10) == []
+        assert await journal.beginnings(wanted, 200) == {}  # of what is given up nothing is kept
         (again,) = await open_messages(journal, KEY)
         assert (again.row.key, again.row.expires, again.row.letter) == ("b", NOW + 900, False)
         assert again.message == outgoing("b").message

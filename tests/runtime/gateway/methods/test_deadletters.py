@@ -51,6 +51,7 @@ async def test_a_message_that_was_given_up_is_shown_and_sent_after_all(tmp_path:
             "blocked",
             "banned",
         )
+        assert letter["text"] == "hi"
         shown = await client.call("deadletters.show", {"id": letter["id"]})
         assert shown["message"]["text"] == "hi"
         assert (await client.call("deadletters.list", {"account": "irc:oftc"}))["letters"] == []
