@@ -228,6 +228,12 @@ export type MessageActionParams = { channel: string; action: string; params: Rec
 /** The params of ``messages.forget``: a sender's id at the platform, in one account or all. */
 export type ForgetParams = { sender: string; account?: string | null };
 
+/** The params of ``messages.outcomes``: messages in by cursor, messages out by key. */
+export type OutcomesParams = { messages: Array<NamedMessage> };
+
+/** One message: its account, and the ``cursor`` of its event, or the idempotency ``key`` under which it was sent. */
+export type NamedMessage = { account: string; cursor?: string; key?: string };
+
 /** The params of ``messages.recent``: how many, of some ``accounts`` or of all. */
 export type RecentParams = { limit?: number; accounts?: Array<string> | null };
 
@@ -451,7 +457,7 @@ export interface MethodParams {
   "cron.update": CronUpdateParams;
   /** Give a message up for good. */
   "deadletters.discard": LetterParams;
-  /** Answer with the messages that were given up, and what came of their last attempt. */
+  /** Answer with the messages that were given up, and what came of their last attempt; `text` is the beginning of each, at most 200 characters. */
   "deadletters.list": LettersParams;
   /** Send a message that was given up after all, from its first part that was not sent; it waits for its account for a day. One that may have been sent is perhaps sent twice. */
   "deadletters.retry": LetterParams;
@@ -497,6 +503,8 @@ export interface MethodParams {
   "message.action": MessageActionParams;
   /** Erase a person from the journal: what the person wrote, the direct chats, what was to be sent there, the transcripts of both with their runs, stored files and the approval. Answers in numbers; `underWay` sends are left to end, and `copies` of the journal still hold everything. Ids by which messages and runs are known again stay. */
   "messages.forget": ForgetParams;
+  /** Answer with what has become so far of messages that a client shows, in order: `outcome`, `text` (why), `runId` and `agentId` of the run. Of messages in: `waiting` (for the agent), `running`, `sending` (the answer), `answered`, `silent` (no answer), `dropped`, `aborted`, `none` (no run is known). Of messages out: `sending`, `sent`. Of both: `failed`, `unknown` (perhaps sent). */
+  "messages.outcomes": OutcomesParams;
   /** Answer with the newest messages in and out, as the event `channel.message` has them, the newest first, as far as the gateway still has them in memory. */
   "messages.recent": RecentParams;
   /** Answer with what became of a message: `message` as it has arrived, `admission`, `run`, the run `askedIn` where it was asked together with others, and `outbox`, its answer's way into the chat. `traceId` is that of its trace, where traces are exported. It is named by its event's `cursor`, its platform's `messageId`, or its `runId`. */

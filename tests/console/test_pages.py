@@ -79,9 +79,11 @@ async def test_a_message_is_followed_from_its_arrival_to_its_delivery() -> None:
         await expect(row).to_be_visible()
         writer = await say(daemon, TALKING, "grace", "and me")  # it appears by itself
         came = page.get_by_role("row").filter(has_text="→ in").filter(has_text="and me")
+        await expect(came.locator(".outcome")).to_have_text("answered by echo")
+        await expect(row.locator(".outcome")).to_have_text("sent, answer of echo")
         await came.click()
         dialog = page.get_by_role("dialog")
-        for step in ("Arrived", "Admitted", "Answered by the agent", "Delivered"):
+        for step in ("Arrived", "Admitted", "Answered by the agent", "Sent"):
             await expect(dialog.get_by_text(step, exact=True)).to_be_visible()
         await page.keyboard.press("Escape")
         await expect(dialog).to_have_count(0)
@@ -98,9 +100,8 @@ async def test_what_was_given_up_is_discarded_by_a_person() -> None:
         await client.close()
         page = console.page
         await console.open("messages?view=given-up", "Messages")
-        await expect(
-            page.get_by_role("row").filter(has_text="nobody is not connected")
-        ).to_be_visible()
+        letter_row = page.get_by_role("row").filter(has_text="nobody is not connected")
+        await expect(letter_row).to_contain_text("are you?")
         await page.get_by_role("button", name="Discard").click()
         await page.get_by_role("dialog").get_by_role("button", name="Discard").click()
         await expect(console.text("Nothing was given up")).to_be_visible()
@@ -109,16 +110,16 @@ async def test_what_was_given_up_is_discarded_by_a_person() -> None:
 async def test_an_empty_list_is_seen_with_what_it_costs_and_is_filled() -> None:
     async with console_of(town(), (CLOSED, "eve", "let me in")) as (daemon, console):
         page = console.page
-        lost = page.get_by_role("link", name="1 message lost in 24 h")
+        lost = page.get_by_role("link", name="1 message not answered in 24 h")
         await expect(lost).to_have_attribute("href", f"#/people/local:{CLOSED}")
         row = page.get_by_role("row").filter(has_text=CLOSED)
-        await expect(row.locator(".phase")).to_have_text("closed")
+        await expect(row.locator(".phase")).to_have_text("empty list")
         await expect(row.locator(".up")).to_have_text(re.compile(r"\d"))
         note = page.locator(".closed")
         await expect(note).to_contain_text("has cost 1 message in 24 h")
         await expect(note.get_by_role("link")).to_have_attribute("href", f"#/people/local:{CLOSED}")
         await expect(page.locator(".note")).to_contain_text("1 has an empty list")
-        await page.get_by_role("button", name="closed 1").click()
+        await page.get_by_role("button", name="empty list 1").click()
         await expect(page.get_by_role("row")).to_have_count(2)
         await console.open("people", "People")
         doors = page.get_by_role("region", name="Nobody gets in here")

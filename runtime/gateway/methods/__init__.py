@@ -43,6 +43,7 @@ LATE = {
     "send": "send",
     "message": "message.action",
     "messages": "messages.forget",
+    "message_outcomes": "messages.outcomes",
     "metrics": "metrics.history",
     "nodes": (
         "node.list node.describe node.rename node.invoke node.invoke.result "

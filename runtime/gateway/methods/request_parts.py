@@ -1,4 +1,4 @@
-"""Reads what requests of clients have in common: the chat that is meant, its session, files."""
+"""Reads what requests of clients have in common: a cursor, a chat, its session, files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from ipc.errors import RemoteError
+from ipc.errors import FrameError, RemoteError
+from ipc.frames.cursors import Cursor, parse_cursor
 from ipc.frames.words import INVALID_REQUEST, agent_key
 from ipc.media import media_id
 from runtime.gateway.conversations.origins import chat_in
@@ -45,6 +46,14 @@ class FileParams(msgspec.Struct, rename="camel"):
     def is_stored(self) -> bool:
         """Whether it is a stored file."""
         return bool(self.url) and not self.content
+
+
+def cursor_in(method: str, text: str) -> Cursor:
+    """Return the cursor in a request; raises ``RemoteError`` for what is none."""
+    try:
+        return parse_cursor(text)
+    except FrameError as error:
+        raise RemoteError(INVALID_REQUEST, f"invalid {method} params: {error}") from None
 
 
 def file_named(url: str) -> Attachment:

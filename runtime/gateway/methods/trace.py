@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Meta
 
 from ipc import timeouts
-from ipc.errors import FrameError, RemoteError
-from ipc.frames.cursors import BEGINNING, Cursor, cursor_text, parse_cursor
+from ipc.errors import RemoteError
+from ipc.frames.cursors import BEGINNING, Cursor, cursor_text
 from ipc.frames.requests import Params
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from ipc.nesting import MALFORMED, decode_json
@@ -21,7 +21,7 @@ from runtime.gateway.conversations.traces import admission, arrived, outbox_row,
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.records import Part
 from runtime.gateway.journal.runs import Run
-from runtime.gateway.methods.request_parts import Word
+from runtime.gateway.methods.request_parts import Word, cursor_in
 from runtime.gateway.parts import GatewayParts
 
 SEARCH_SECONDS = 20.0  # for a message by its platform's id
@@ -53,17 +53,17 @@ async def messages_trace(parts: GatewayParts, client: ConnectedClient, params: T
     """
     journal = await parts.asking.journal()
     if params.run_id is not None:
-        run = await _run(parts, journal, params.run_id)
+        run = await find_run(parts, journal, params.run_id)
         if run is None:
             raise RemoteError(INVALID_REQUEST, f"no run is known by the id {params.run_id}")
         key, frame = run.origin.account, None
         if key and run.id.startswith(f"{key}/"):
-            frame = await _frame(journal, key, _cursor(run.id[len(key) + 1 :]))
+            frame = await _frame(journal, key, cursor_in("messages.trace", run.id[len(key) + 1 :]))
         return await _way(parts, journal, key, frame, run)
     channel = params.channel or parts.accounts.only_channel()
     key = parts.accounts.resolve("messages.trace", channel, params.account_id)
     if params.cursor is not None:
-        frame = await _frame(journal, key, _cursor(params.cursor))
+        frame = await _frame(journal, key, cursor_in("messages.trace", params.cursor))
     elif params.message_id is not None:
         frame = await _found(journal, key, params.message_id)
     else:
@@ -71,7 +71,7 @@ async def messages_trace(parts: GatewayParts, client: ConnectedClient, params: T
         raise RemoteError(INVALID_REQUEST, text)
     if frame is None:
         raise RemoteError(INVALID_REQUEST, f"{key} has no such message in the journal")
-    run = await _run(parts, journal, f"{key}/{cursor_text(frame.cursor)}")
+    run = await find_run(parts, journal, f"{key}/{cursor_text(frame.cursor)}")
     return await _way(parts, journal, key, frame, run)
 
 
@@ -89,7 +89,7 @@ async def _way(
     answer["run"] = run_row(run)
     if parts.telemetry.is_on:
         answer["traceId"] = f"{parts.telemetry.trace_id(run):032x}"
-    last = await _last(parts, journal, run)
+    last = await last_run(parts, journal, run)
     if last.id != run.id:
         answer["askedIn"] = run_row(last)
     if last.reply is not None:
@@ -99,15 +99,18 @@ async def _way(
     return answer
 
 
-async def _run(parts: GatewayParts, journal: Journal, id: str) -> Run | None:
+async def find_run(parts: GatewayParts, journal: Journal | None, id: str) -> Run | None:
+    """Return the run with an id, as it is now: one that is under way, or a stored one."""
     live = parts.runs.live(id)
-    return await journal.run_of(id) if live is None else live.run
+    if live is not None:
+        return live.run
+    return None if journal is None else await journal.run_of(id)
 
 
-async def _last(parts: GatewayParts, journal: Journal, run: Run) -> Run:
+async def last_run(parts: GatewayParts, journal: Journal | None, run: Run) -> Run:
     """Return the run that a run was asked in, itself where that is none."""
     for _ in range(MERGES):
-        found = await _run(parts, journal, run.merged) if run.merged else None
+        found = await find_run(parts, journal, run.merged) if run.merged else None
         if found is None:
             break
         run = found
@@ -154,11 +157,3 @@ def _read(incarnation: int, at: int, part: Part, seq: int) -> _Frame | None:
     if not isinstance(event.get("message"), dict):
         return None
     return _Frame((incarnation, seq), at, event)
-
-
-def _cursor(text: str) -> Cursor:
-    try:
-        return parse_cursor(text)
-    except FrameError as error:
-        text = f"invalid messages.trace params: {error}"
-        raise RemoteError(INVALID_REQUEST, text) from None

@@ -9,6 +9,7 @@ import { go, href } from "./route.js";
 import { VirtualRows, useMark, useReading } from "./rows.js";
 import { client } from "./session.js";
 import { accountOf } from "./store.js";
+import { isOpen, nameOf, saidOf } from "./outcomes.js";
 import { Stream, isMeant } from "./stream.js";
 import { Button, Chip, Empty, Failure, Head, Search, Time, useMedia, useRequest } from "./ui.js";
 import { Way } from "./way.js";
@@ -16,6 +17,9 @@ import { count } from "./words.js";
 
 const DRAW_MS = 250; // a busy fleet draws four times a second, not a hundred
 const RECENT = 300;
+const AGAIN_MS = 1000; // what has become of the messages in sight is asked for no more often
+const ASKED = 100; // of them at once
+const KNOWN = 3000; // answers that are kept
 const WIDE_ROW = 32;
 const NARROW_ROW = 66;
 
@@ -73,9 +77,46 @@ function useStream(named) {
   return { stream: stream.current, version, recent };
 }
 
+/** What has become of messages, by key of their rows: of those that `see` has named as in sight. */
+function useOutcomes() {
+  const [known, setKnown] = useState(new Map());
+  const now = useRef({});
+  Object.assign(now.current, { known });
+  useEffect(() => {
+    const state = now.current;
+    let timer = 0;
+    let shown = true;
+    const ask = async () => {
+      const wanted = document.hidden ? [] : (state.rows ?? []).filter((row) => isOpen(row, state.known.get(row.key), Date.now())).slice(0, ASKED);
+      if (wanted.length) {
+        try {
+          const { outcomes } = await client.request("messages.outcomes", { messages: wanted.map(nameOf) });
+          if (shown) setKnown((before) => new Map([...before, ...wanted.map((row, at) => [row.key, outcomes[at]])].slice(-KNOWN)));
+        } catch {
+          // Asked again: until then the column says less.
+        }
+      }
+      if (shown) timer = setTimeout(ask, AGAIN_MS);
+    };
+    state.see = (rows) => {
+      if (!state.rows?.length) {
+        clearTimeout(timer);
+        timer = setTimeout(ask, 0);
+      }
+      state.rows = rows;
+    };
+    return () => {
+      shown = false;
+      clearTimeout(timer);
+    };
+  }, []);
+  return { known, see: (rows) => now.current.see?.(rows) };
+}
+
 function Live({ query, onSet, open }) {
   const text = query.get("q") ?? "";
   const { stream, version, recent } = useStream(wordsOf(text).filter((word) => accountOf(word).peek()));
+  const outcomes = useOutcomes();
   const reading = useReading(() => stream);
   const narrow = useMedia("(max-width: 760px)");
   const direction = query.get("direction") ?? "";
@@ -111,12 +152,13 @@ function Live({ query, onSet, open }) {
           selected=${at}
           label="Messages"
           reading=${reading}
+          onSeen=${(seen) => outcomes.see(seen.map((key) => byKey.get(key)).filter(Boolean))}
           head=${html`<${Columns} />`}
           onRow=${(key, _, event) => {
             mark(key);
             if (!event.target.closest("a")) show(byKey.get(key));
           }}
-          render=${(key) => html`<${Row} row=${byKey.get(key)} />`}
+          render=${(key) => html`<${Row} row=${byKey.get(key)} found=${outcomes.known.get(key)} />`}
         />`}
     ${open &&
     html`<${Way}
@@ -132,12 +174,13 @@ const DIRECTIONS = { "": "in and out", in: "in", out: "out" };
 
 function Columns() {
   return html`<div class="row columns" role="row">
-    ${["Time", "Account", "", "Chat", "Text"].map((name) => html`<span role="columnheader" key=${name}>${name || html`<span class="unseen">Direction</span>`}</span>`)}
+    ${["Time", "Account", "", "Chat", "Text", "Outcome"].map((name) => html`<span role="columnheader" key=${name}>${name || html`<span class="unseen">Direction</span>`}</span>`)}
   </div>`;
 }
 
-function Row({ row }) {
+function Row({ row, found }) {
   const { at, account, direction, chat, sender, text } = row;
+  const became = saidOf(direction, found);
   const who = sender && sender !== chat ? `${chat} · ${sender}` : chat;
   return html`
     <span role="cell" class="when"><${Time} at=${at} /></span>
@@ -145,6 +188,7 @@ function Row({ row }) {
     <span role="cell" class="way-mark" title=${MARKS[direction][1]}>${MARKS[direction][0]}</span>
     <span role="cell" class="chat" title=${who}>${who}</span>
     <span role="cell" class=${direction === "gap" ? "text warn" : "text"}>${text}</span>
+    <span role="cell" class=${`outcome ${became.tone}`} title=${became.text}>${became.text}</span>
   `;
 }
 

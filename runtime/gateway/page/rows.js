@@ -8,9 +8,10 @@ import { useEffect, useLayoutEffect, useRef, useState } from "./libraries/hooks.
  *
  * `items` are their keys, `height` that of one row in pixels; `render(key, index)` draws the cells of
  * one, `selected` is the index of the one that the keyboard has chosen. With `reading`
- * (`useReading`) what comes while somebody reads further down waits behind a bar.
+ * (`useReading`) what comes while somebody reads further down waits behind a bar. `onSeen` is called
+ * with the keys in sight when they are others.
  */
-export function VirtualRows({ items, height, render, selected = -1, head, label, onRow, reading }) {
+export function VirtualRows({ items, height, render, selected = -1, head, label, onRow, onSeen, reading }) {
   const frame = useRef(null);
   const marked = useRef(null);
   const [view, setView] = useState({ top: 0, size: 800 });
@@ -38,6 +39,7 @@ export function VirtualRows({ items, height, render, selected = -1, head, label,
     const text = frame.current.querySelector(".row.selected")?.innerText; // not there until it is in sight
     if (selected < 0 || text) marked.current.textContent = (text ?? "").replace(/\s+/g, " ");
   }, [items[selected], first, last]);
+  useEffect(() => onSeen?.(shown), [shown.join()]);
   const scroll = ({ currentTarget: { scrollTop: top, clientHeight: size } }) => {
     setView({ top, size });
     reading?.onTop(top < 4);

@@ -1,0 +1,79 @@
+"""Says in one word what has become of a message so far, in or out. Pure.
+
+The whole way is what ``runtime.gateway.conversations.traces`` shows; this is what has room beside
+a message in a list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+from runtime.gateway.conversations.run_answers import failure_of
+from runtime.gateway.journal.outgoing import OutgoingRow
+from runtime.gateway.journal.runs import Run
+
+MAX_TEXT = 200  # characters of the reason
+
+OutcomeWord = Literal[
+    "none",
+    "dropped",
+    "waiting",
+    "running",
+    "sending",
+    "answered",
+    "silent",
+    "sent",
+    "unknown",
+    "failed",
+    "aborted",
+]
+
+_ROWS: dict[str, OutcomeWord] = {
+    "queued": "sending",
+    "attempting": "sending",
+    "sent": "sent",
+    "unknown": "unknown",
+    "failed": "failed",
+    "expired": "failed",
+}
+EXPIRED = "it waited too long for its account"
+
+
+class MessageOutcome(NamedTuple):
+    """``word`` says what has become of a message, ``text`` why, where that is known."""
+
+    word: OutcomeWord
+    text: str = ""
+
+
+def incoming_outcome(
+    event: Mapping[str, Any] | None, run: Run | None, row: OutgoingRow | None
+) -> MessageOutcome:
+    """Return what has become of a message that came in.
+
+    ``run`` is the one that it was asked in, ``row`` that of its answer; ``event`` says of a message
+    without a run whether it was dropped.
+    """
+    if run is None:
+        dropped = None if event is None else event.get("dropped")
+        return MessageOutcome("none") if dropped is None else MessageOutcome("dropped", dropped)
+    if run.is_open:
+        return MessageOutcome("running" if run.state == "running" else "waiting")
+    failure = failure_of(run)
+    if failure is not None:
+        return MessageOutcome("failed", failure.text[:MAX_TEXT])
+    if run.state == "aborted":
+        return MessageOutcome("aborted", run.detail[:MAX_TEXT])
+    if row is None:
+        return MessageOutcome("silent")
+    found = outgoing_outcome(row)
+    return found._replace(word="answered") if found.word == "sent" else found
+
+
+def outgoing_outcome(row: OutgoingRow | None) -> MessageOutcome:
+    """Return what has become of a message that went out; without a row its worker has sent it."""
+    if row is None or row.state == "sent":
+        return MessageOutcome("sent")
+    text = EXPIRED if row.state == "expired" else row.error or row.reason
+    return MessageOutcome(_ROWS[row.state], text[:MAX_TEXT])

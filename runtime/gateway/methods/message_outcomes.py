@@ -1,0 +1,129 @@
+"""Shows in one word what has become of messages so far: ``messages.outcomes``. Ours.
+
+A client asks for those that it shows: the events of messages are not made larger by it, and nothing
+is sent of messages that are on no screen.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from ipc.errors import RemoteError
+from ipc.frames.cursors import Cursor
+from ipc.frames.requests import Params
+from ipc.frames.words import INVALID_REQUEST
+from ipc.nesting import MALFORMED, decode_json
+from runtime.gateway.access.scopes import READ
+from runtime.gateway.access_policy.admit import REASONS
+from runtime.gateway.clients.client import ConnectedClient
+from runtime.gateway.clients.method_table import method
+from runtime.gateway.conversations.message_outcomes import (
+    MessageOutcome,
+    incoming_outcome,
+    outgoing_outcome,
+)
+from runtime.gateway.journal.interface import Journal
+from runtime.gateway.journal.runs import Run
+from runtime.gateway.methods.request_parts import cursor_in
+from runtime.gateway.methods.trace import find_run, last_run
+from runtime.gateway.outbox.outbox import OPEN_SECONDS
+from runtime.gateway.parts import GatewayParts
+
+OF_RUN = "run:"  # the idempotency key of an agent's answer begins so
+ONE_PACK = 1  # bytes: nothing more is read than the frames that were stored together
+
+
+class NamedMessage(Struct, forbid_unknown_fields=True):
+    """One message: its account, and the ``cursor`` of its event, or the idempotency ``key`` under
+    which it was sent.
+    """
+
+    account: Annotated[str, Meta(min_length=1, max_length=129)]
+    cursor: Annotated[str, Meta(max_length=41)] | UnsetType = UNSET
+    key: Annotated[str, Meta(min_length=1, max_length=512)] | UnsetType = UNSET
+
+
+class OutcomesParams(Params):
+    """The params of ``messages.outcomes``: messages in by cursor, messages out by key."""
+
+    messages: Annotated[list[NamedMessage], Meta(min_length=1, max_length=100)]
+
+
+class _Dropped(Struct):
+    dropped: str | None = None
+
+
+@method("messages.outcomes", READ, OutcomesParams, ours=True)
+async def messages_outcomes(
+    parts: GatewayParts, client: ConnectedClient, params: OutcomesParams
+) -> Any:
+    """Answer with what has become so far of messages that a client shows, in order: `outcome`,
+    `text` (why), `runId` and `agentId` of the run. Of messages in: `waiting` (for the agent),
+    `running`, `sending` (the answer), `answered`, `silent` (no answer), `dropped`, `aborted`,
+    `none` (no run is known). Of messages out: `sending`, `sent`. Of both: `failed`, `unknown`
+    (perhaps sent).
+    """
+    await parts.intake.opened(OPEN_SECONDS)
+    journal = parts.intake.journal if parts.intake.ready else None
+    return {"outcomes": [await _shown(parts, journal, each) for each in params.messages]}
+
+
+async def _shown(
+    parts: GatewayParts, journal: Journal | None, named: NamedMessage
+) -> dict[str, Any]:
+    if named.cursor is not UNSET:
+        cursor = cursor_in("messages.outcomes", named.cursor)
+        found, run = await _came_in(parts, journal, named.account, named.cursor, cursor)
+    elif named.key is not UNSET:
+        found, run = await _went_out(parts, journal, named.account, named.key)
+    else:
+        text = "invalid messages.outcomes params: one of cursor and key is required"
+        raise RemoteError(INVALID_REQUEST, text)
+    answer: dict[str, Any] = {"outcome": found.word}
+    if found.text:
+        answer["text"] = (
+            REASONS.get(found.text, found.text) if found.word == "dropped" else found.text
+        )
+    return answer if run is None else answer | {"runId": run.id, "agentId": run.agent}
+
+
+async def _came_in(
+    parts: GatewayParts, journal: Journal | None, account: str, text: str, cursor: Cursor
+) -> tuple[MessageOutcome, Run | None]:
+    run = await find_run(parts, journal, f"{account}/{text}")
+    if run is None:
+        return incoming_outcome(await _frame(journal, account, cursor), None, None), None
+    last = await last_run(parts, journal, run)
+    row = None
+    if last.reply is not None and not last.is_open and journal is not None:
+        sent = await journal.sent_by(last.reply.account, OF_RUN + last.id)
+        row = None if sent is None else sent.row
+    return incoming_outcome(None, last, row), last
+
+
+async def _went_out(
+    parts: GatewayParts, journal: Journal | None, account: str, key: str
+) -> tuple[MessageOutcome, Run | None]:
+    run = None
+    if key.startswith(OF_RUN):
+        run = await find_run(parts, journal, key.removeprefix(OF_RUN))
+    sent = None if journal is None else await journal.sent_by(account, key)
+    return outgoing_outcome(None if sent is None else sent.row), run
+
+
+async def _frame(journal: Journal | None, account: str, cursor: Cursor) -> dict[str, Any] | None:
+    """Return what is stored of a message that has no run: whether it was dropped."""
+    if journal is None:
+        return None
+    incarnation, seq = cursor
+    page = await journal.after(account, (incarnation, max(seq - 1, 0)), ONE_PACK)
+    for found, _, part in page.parts:
+        if found == incarnation and part.first <= seq <= part.last:
+            try:
+                read = decode_json(part.payloads[seq - part.first], _Dropped)
+            except MALFORMED:
+                return None
+            return {} if read.dropped is None else {"dropped": read.dropped}
+    return None
