@@ -3,12 +3,12 @@
 import { readerOf, titleOf } from "./conversations.js";
 import { html } from "./html.js";
 import { useKeys } from "./keys.js";
-import { useEffect, useLayoutEffect, useRef, useState } from "./libraries/hooks.js";
+import { useEffect, useRef, useState } from "./libraries/hooks.js";
 import { Meeting, PersonTalk, localAccounts } from "./person.js";
 import { go, href } from "./route.js";
 import { VirtualRows } from "./rows.js";
 import { client, may } from "./session.js";
-import { Entry, Text, textOf } from "./transcript.js";
+import { Entry, Text, Transcript, textOf } from "./transcript.js";
 import { Ago, Button, Dialog, Empty, Failure, Head, Search, toast, useMedia, useRequest } from "./ui.js";
 import { count } from "./words.js";
 
@@ -134,7 +134,6 @@ function Talk({ session, about, onSaid }) {
   const [kept, setKept] = useState(null); // while more is read, what there was stays
   const [waiting, setWaiting] = useState([]); // what was said here and is not in the history yet
   const [live, forget] = useRuns(session, () => history.again());
-  const place = useRef(null);
   const follows = useRef(true);
   useEffect(() => {
     if (!history.data) return;
@@ -150,10 +149,6 @@ function Talk({ session, about, onSaid }) {
   const queue = [...new Map(pending.map((each) => [each.run, each])).values()];
   const isOpen = (each) => !live[each.run]?.ended; // a command is answered by the gateway, and is in no history
   const busy = Boolean(flying) || queue.some(isOpen) || lines.some(([, each]) => !each.ended);
-  useLayoutEffect(() => {
-    const element = place.current;
-    if (element && follows.current) element.scrollTop = element.scrollHeight;
-  });
   const stop = async () => {
     try {
       const { runIds } = await client.request("chat.abort", { sessionKey: session });
@@ -174,16 +169,7 @@ function Talk({ session, about, onSaid }) {
     ${about && html`<h2>${titleOf(about)}</h2>`}
     <p class="note mono" title="the key of this conversation">${session}</p>
     ${history.error && html`<${Failure} error=${history.error} onRetry=${history.again} />`}
-    <div
-      class="transcript"
-      ref=${place}
-      tabindex="0"
-      role="log"
-      aria-label="What was said"
-      onScroll=${({ currentTarget: at }) => {
-        follows.current = at.scrollTop + at.clientHeight > at.scrollHeight - 40;
-      }}
-    >
+    <${Transcript} follows=${follows}>
       ${page?.hasMore && html`<p class="more"><${Button} onClick=${() => (follows.current = false, setNumber(number + 200))}>Show what was said before<//></p>`}
       ${page && !page.messages.length && !queue.length && !lines.length && html`<${Empty} title="Nothing has been said here yet" />`}
       ${!page && !history.error && html`<p class="faint" role="status">Reading what was said</p>`}
@@ -193,7 +179,7 @@ function Talk({ session, about, onSaid }) {
         ${flying && !live[flying.runId]?.text && html`<li class="entry assistant"><p class="by">Agent <span class="busy">is answering</span></p>${flying.text && html`<${Text} text=${flying.text} />`}</li>`}
         ${lines.map(([run, each]) => html`<li key=${run} class="entry assistant"><p class="by">Agent <span class=${each.error ? "bad" : "busy"}>${ENDS[each.ended] ?? "is answering"}</span></p>${each.text && html`<${Text} text=${each.text} />`}${each.error && html`<p class="bad">${each.error}</p>`}</li>`)}
       </ol>
-    </div>
+    <//>
     <${Composer} session=${session} reader=${readerOf(about)} busy=${busy} onSaid=${said} onStop=${stop} />
   </div>`;
 }

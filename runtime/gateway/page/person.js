@@ -1,12 +1,12 @@
 // A talk with an account of the channel `local` as a person of some name: no agent's side of it.
 
 import { html } from "./html.js";
-import { useEffect, useLayoutEffect, useRef, useState } from "./libraries/hooks.js";
+import { useEffect, useRef, useState } from "./libraries/hooks.js";
 import { go, href } from "./route.js";
 import { client } from "./session.js";
 import { accountOf, allRows, ranked } from "./store.js";
 import { Stream } from "./stream.js";
-import { Text } from "./transcript.js";
+import { Text, Transcript } from "./transcript.js";
 import { Button, Dialog, Empty, Failure, Phase, Time, useRequest } from "./ui.js";
 
 const RECENT = 200;
@@ -61,26 +61,12 @@ function useTalk(account, name) {
 /** The talk. */
 export function PersonTalk({ account, name }) {
   const { rows, read, error, again } = useTalk(account, name);
-  const place = useRef(null);
-  const follows = useRef(true);
-  useLayoutEffect(() => {
-    if (place.current && follows.current) place.current.scrollTop = place.current.scrollHeight;
-  });
   const row = accountOf(account).value;
   if (!row) return html`<${Empty} title=${`There is no account ${account}`} />`;
   return html`<div class="conversation">
     <p class="note">As <b>${name}</b>, to <a href=${href("account", account)}>${account}</a> <${Phase} row=${row} /></p>
     ${error && html`<${Failure} error=${error} onRetry=${again} />`}
-    <div
-      class="transcript"
-      ref=${place}
-      tabindex="0"
-      role="log"
-      aria-label="What was said"
-      onScroll=${({ currentTarget: at }) => {
-        follows.current = at.scrollTop + at.clientHeight > at.scrollHeight - 40;
-      }}
-    >
+    <${Transcript}>
       ${read && !rows.length && html`<${Empty} title="Nothing has been said yet, as far as the gateway remembers" />`}
       <ol>
         ${rows.map(
@@ -91,7 +77,7 @@ export function PersonTalk({ account, name }) {
           </li>`,
         )}
       </ol>
-    </div>
+    <//>
     <${Line} row=${row} name=${name} />
   </div>`;
 }

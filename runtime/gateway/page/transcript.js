@@ -1,8 +1,28 @@
 // Draws what was said in a conversation. Text becomes nodes: nothing of it is ever read as HTML.
 
 import { html } from "./html.js";
+import { useLayoutEffect, useRef } from "./libraries/hooks.js";
 import { blocksOf, piecesOf } from "./marks.js";
 import { Time } from "./ui.js";
+
+const NEAR = 40; // pixels from the end: whoever is that near reads the newest
+
+/**
+ * The box in which stands what was said. It follows the newest, except while somebody reads further
+ * up; `follows`, a ref, says whether it does.
+ */
+export function Transcript({ follows, children }) {
+  const place = useRef(null);
+  const own = useRef(true);
+  const following = follows ?? own;
+  useLayoutEffect(() => {
+    if (following.current) place.current.scrollTop = place.current.scrollHeight;
+  });
+  const scrolled = ({ currentTarget: at }) => {
+    following.current = at.scrollTop + at.clientHeight > at.scrollHeight - NEAR;
+  };
+  return html`<div class="transcript" ref=${place} tabindex="0" role="log" aria-label="What was said" onScroll=${scrolled}>${children}</div>`;
+}
 
 /** A text with its code, bold words and addresses. */
 export function Text({ text }) {
