@@ -58,7 +58,7 @@ async def way(console: Console) -> None:
     """Open what became of a message."""
     await page(f"messages?q=local:{TALKING}", "Messages", "hello there")(console)
     await console.page.get_by_role("row").filter(has_text="hello there").last.click()
-    await expect(console.text("Delivered")).to_be_visible()
+    await expect(console.page.get_by_role("dialog").get_by_text("Sent", exact=True)).to_be_visible()
 
 
 async def conversation(console: Console) -> None:
@@ -106,8 +106,8 @@ SCENES: dict[str, Scene] = {
     "fleet-keyboard": focused,
     "fleet-stop": chosen,
     "keys": keys,
-    "account": page(f"account/local:{TALKING}", f"local:{TALKING}", "What has happened"),
-    "account-down": page("account/irc:harbour", "irc:harbour", "What has happened"),
+    "account": page(f"account/local:{TALKING}", f"local:{TALKING}", "History"),
+    "account-down": page("account/irc:harbour", "irc:harbour", "History"),
     "account-log": page(f"account/local:{TALKING}/log", f"local:{TALKING}", "all levels"),
     "account-configuration": page(
         "account/irc:harbour/configuration", "irc:harbour", "Nothing has been changed."
@@ -121,7 +121,7 @@ SCENES: dict[str, Scene] = {
     "people-lists": page(f"people/local:{CLOSED}", "People", "Direct chats"),
     "chat": page("chat", "Chat"),
     "chat-conversation": conversation,
-    "gateway": page("gateway", "Gateway", "may connect"),
+    "gateway": page("gateway", "Gateway", "paired"),
     "logs": page("logs", "Logs"),
     "configuration": page("configuration", "Configuration"),
     "configuration-difference": difference,

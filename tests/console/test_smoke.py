@@ -15,7 +15,7 @@ PAGES = ("Messages", "People", "Chat", "Gateway", "Logs", "Configuration")
 
 ACCOUNT = "#/account/local:birch-001"
 OF_AN_ACCOUNT = {
-    ACCOUNT: "What has happened",
+    ACCOUNT: "History",
     f"{ACCOUNT}/log": "all levels",
     f"{ACCOUNT}/configuration": "Nothing has been changed.",
     "#/add": "It needs a name.",

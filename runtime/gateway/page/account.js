@@ -17,7 +17,7 @@ import { Plot } from "./plot.js";
 import { downSince, groupsOf, saidOf } from "./tries.js";
 import { Ago, Button, Countdown, Failure, Phase, Time, Unread, ask, toast, useRequest } from "./ui.js";
 import { TryNow, Verbs } from "./verbs.js";
-import { bytes, capital, clock, count, exactly, percent, short, span } from "./words.js";
+import { bytes, capital, clock, count, exactly, grouped, percent, short, span } from "./words.js";
 
 const TABS = { "": "Overview", log: "Log", configuration: "Configuration" };
 
@@ -101,7 +101,7 @@ function Actions({ row }) {
   const able = data?.channels?.[row.channel]?.can ?? [];
   const target = { channel: row.channel, accountId: row.accountId };
   const probe = async () => {
-    setBusy("Asking the platform");
+    setBusy("Probing the platform");
     try {
       const answer = await client.request("channels.status", { channel: row.channel, probe: true, timeoutMs: 10_000 }, { timeout: 20_000 });
       const { probe: found } = answer.channelAccounts[row.channel].find((each) => each.accountId === row.accountId);
@@ -126,19 +126,19 @@ function Actions({ row }) {
   return html`<div class="account-actions">
     <${Verbs} keys=${[row.account]} but=${next(row).at ? ["start"] : []} />
     ${admin && able.includes("login") && phaseOf(row) !== "running" && html`<${Button} tone="primary" onClick=${() => setLogin(true)}>Log in<//>`}
-    ${row.phase === "running" && html`<${Button} busy=${busy} onClick=${probe}>Ask the platform<//>`}
+    ${row.phase === "running" && html`<${Button} busy=${busy} onClick=${probe}>Probe the platform<//>`}
     ${admin && row.phase === "running" && able.includes("logout") && html`<${Button} tone="danger" onClick=${logout}>Log out<//>`}
     ${login && html`<${Login} row=${row} onClose=${() => setLogin(false)} />`}
   </div>`;
 }
 
 function Overview({ row, access, past }) {
-  const history = html`<div class="whole" key="history"><h2>What has happened</h2><${Timeline} past=${past} /></div>`;
+  const history = html`<div class="whole" key="history"><h2>History</h2><${Timeline} past=${past} /></div>`;
   const down = row.phase !== "running";
   return html`<div class="overview">
     ${down && history}
     <div><h2>Figures</h2><${Facts} row=${row} access=${access} /></div>
-    <div><h2>As it went</h2><${Plots} account=${row.account} /></div>
+    <div><h2>Plots</h2><${Plots} account=${row.account} /></div>
     ${!down && history}
   </div>`;
 }
@@ -151,7 +151,7 @@ function Facts({ row, access }) {
     ["Memory", bytes(found.rss)],
     ["CPU", found.cpu === null || found.cpu === undefined ? "–" : `${percent(found.cpu)} of a core`],
     ["Messages", `${short(row.messagesIn)} in, ${short(row.messagesOut)} out since the daemon began`],
-    ["Waiting to be sent on", count(found.queued ?? 0, "message")],
+    ["Queued", count(found.queued ?? 0, "message")],
     [html`Not answered <${Help} text=${MEANINGS.unanswered} />`, access ? unanswered(access) : "–"],
     [html`Dropped <${Help} text=${MEANINGS.dropped} />`, dropped.length ? dropped.join(", ") : "nothing"],
     ["Restarts", row.restarts ? `${row.restarts}: ${reasons.join(", ")}` : "none since the daemon began"],
@@ -161,6 +161,8 @@ function Facts({ row, access }) {
     ["Journal", row.journal],
     ["Process", row.pid ? `pid ${row.pid}, incarnation ${row.incarnation}` : `none; incarnation ${row.incarnation} was the last`],
     ["Last exit", row.lastExit ?? "–"],
+    ...(row.possiblyLost === 0 || row.possiblyLost === undefined ? [] : [["Possibly lost", row.possiblyLost === null ? "unknown: it died before its first beat" : count(row.possiblyLost, "message")]]),
+    ...(row.logDropped ? [["Log lines dropped", grouped(row.logDropped)]] : []),
     ["Last message in", row.plugin?.lastInboundAt ? html`<${Ago} at=${row.plugin.lastInboundAt} />` : "–"],
     ["Files of messages", bytes(row.mediaBytes)],
   ];
@@ -213,7 +215,7 @@ function Timeline({ past: { data, error, again } }) {
   if (error) return html`<${Failure} error=${error} onRetry=${again} />`;
   if (!data) return html`<p class="faint" role="status">Reading its history</p>`;
   if (!data.events.length) return html`<p class="faint">Nothing yet.</p>`;
-  return html`<ol class="timeline" tabindex="0" aria-label="What has happened">
+  return html`<ol class="timeline" tabindex="0" aria-label="History">
     ${groupsOf(data.events).map(({ events, tries }) => {
       const first = `${events[0].at}-${events[0].incarnation}`; // stays while more of the same come
       const toggle = () => setOpen((before) => new Set(before.delete(first) ? before : before.add(first)));
@@ -227,7 +229,7 @@ function Timeline({ past: { data, error, again } }) {
 function Tries({ events, tries, open, onOpen }) {
   const last = events.at(-1);
   return html`<li>
-    <span><${Time} at=${events[0].at} />–<${Time} at=${last.at} /></span>
+    <span class="range"><${Time} at=${events[0].at} />–<${Time} at=${last.at} /></span>
     <${Phase} row=${{ phase: last.phase }} />
     <span>${tries} tries: ${saidOf(last)}${last.failures > 1 && html` <span class="faint">(${last.failures} failures in a row)</span>`} <${Button} class="quiet try" aria-expanded=${open ? "true" : "false"} onClick=${onOpen}>${open ? "Fold" : "Show each"}<//></span>
   </li>`;

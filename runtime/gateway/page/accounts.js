@@ -21,9 +21,14 @@ function tries(row) {
   return row.phase === "starting" && row.cause !== "linking" && row.failures > 0;
 }
 
-/** Return the phase as it is shown: that of a try is `starting`. */
+/** Return the phase as it is shown: that of a try is `starting`; what waits for a login says so. */
 export function phaseName(row) {
-  return tries(row) ? "starting" : phaseOf(row);
+  return tries(row) ? "starting" : named(phaseOf(row));
+}
+
+/** Return the words for a phase as it is counted. */
+export function named(phase) {
+  return phase === "login" ? "needs login" : phase;
 }
 
 /** Return whether an account runs and something about it is wrong all the same. */

@@ -33,7 +33,7 @@ export function Devices() {
   if (error && !data) return html`<${Failure} error=${error} onRetry=${again} />`;
   if (!data) return null;
   return html`<section class="panel" aria-labelledby="devices">
-    <h2 id="devices">${count(data.paired.length, "device")} may connect${data.pending.length ? `, ${data.pending.length} wait` : ""}</h2>
+    <h2 id="devices">${count(data.paired.length, "device")} paired${data.pending.length ? `, ${data.pending.length} ${data.pending.length === 1 ? "waits" : "wait"}` : ""}</h2>
     ${data.pending.map((each) => html`<${Pending} key=${each.requestId} request=${each} onDone=${again} />`)}
     <ul class="lines">${data.paired.map((each) => html`<li key=${each.deviceId}><${Device} device=${each} onDone=${again} /></li>`)}</ul>
     ${data.paired.length === 0 && data.pending.length === 0 && html`<p class="faint">None. A browser or an app becomes one when it signs in.</p>`}
@@ -65,7 +65,7 @@ function Pending({ request, onDone }) {
     if (await ask({ title: `Let ${nameOf(request)} connect?`, text, action: "Approve" })) await decide("approve", `${nameOf(request)} may connect`);
   };
   return html`<div class="waiting">
-    <p><b>${nameOf(request)}</b> waits${request.remoteIp ? ` at ${request.remoteIp}` : ""}, since <${Ago} at=${request.ts} />. <span class="faint">${aboutOf(request)}</span></p>
+    <p><b>${nameOf(request)}</b> waits${request.remoteIp ? ` at ${request.remoteIp}` : ""}, since <${Ago} at=${request.ts} />. <span class="faint">${aboutOf(request)} · request <code>${request.requestId}</code></span></p>
     <p class="decide"><${Button} tone="primary" disabled=${busy} onClick=${approve}>Approve<//> <${Button} disabled=${busy} onClick=${() => decide("reject", `${nameOf(request)} may ask again`)}>Reject<//></p>
   </div>`;
 }

@@ -1,6 +1,6 @@
 // The fleet: all accounts, the worst first, with why and what comes next; and what is done to many.
 
-import { PHASES, STARTING, folded, matches, next, phaseOf, tally, upSince, why, wordsOf, worstFirst } from "./accounts.js";
+import { PHASES, STARTING, folded, matches, named, next, phaseOf, tally, upSince, why, wordsOf, worstFirst } from "./accounts.js";
 import { attention } from "./attention.js";
 import { now } from "./clock.js";
 import { beat, figuresOf, flowOf, restartsOf, useFigures } from "./figures.js";
@@ -16,7 +16,7 @@ import { TryNow, Verbs } from "./verbs.js";
 import { bytes, count, exactly, grouped, percent, short, span } from "./words.js";
 
 const WIDE_ROW = 34;
-const NARROW_ROW = 74;
+const NARROW_ROW = 80;
 
 /** The page. Search and chips stand in the address, so that a view can be kept and shared. */
 export function Page({ query }) {
@@ -92,11 +92,12 @@ function summary(rows, closed) {
   if (!rows.length) return "";
   const { failed = 0, login = 0, backoff = 0, unwell = 0, held = 0 } = tally(rows);
   const parts = [];
-  if (failed + login) parts.push(`${failed + login} ${failed + login === 1 ? "needs" : "need"} a person`);
-  if (backoff) parts.push(`${backoff} ${backoff === 1 ? "tries" : "try"} again`);
+  if (failed) parts.push(`${failed} failed`);
+  if (login) parts.push(`${login} ${login === 1 ? "needs" : "need"} a login`);
+  if (backoff) parts.push(`${backoff} in backoff`);
   if (closed.size) parts.push(`${count(closed.size, "has", "have")} an empty list that costs messages`);
   if (unwell) parts.push(`${unwell} degraded`);
-  if (held) parts.push(`${held} stopped by a person`);
+  if (held) parts.push(`${held} held`);
   return `${count(rows.length, "account")}, ${parts.join(", ") || "none is in trouble"}`;
 }
 
@@ -129,9 +130,9 @@ function Chips({ rows, closed, phase, channel, onSet }) {
   return html`<div class="chips" role="group" aria-label="Show only">
     <${Chip} on=${!phase && !channel} count=${rows.length} onClick=${() => onSet({ phase: "", channel: "" })}>all<//>
     ${PHASES.filter((each) => found[each] || each === phase).map(
-      (each) => html`<${Chip} key=${each} on=${each === phase} tone=${TONES[each]} count=${found[each] ?? 0} onClick=${() => onSet({ phase: each === phase ? "" : each })}>${each}<//>`,
+      (each) => html`<${Chip} key=${each} on=${each === phase} tone=${TONES[each]} count=${found[each] ?? 0} onClick=${() => onSet({ phase: each === phase ? "" : each })}>${named(each)}<//>`,
     )}
-    ${(closed > 0 || phase === CLOSED) && html`<${Chip} on=${phase === CLOSED} tone="bad" count=${closed} onClick=${() => onSet({ phase: phase === CLOSED ? "" : CLOSED })}>${CLOSED}<//>`}
+    ${(closed > 0 || phase === CLOSED) && html`<${Chip} on=${phase === CLOSED} tone="bad" count=${closed} onClick=${() => onSet({ phase: phase === CLOSED ? "" : CLOSED })}>empty list<//>`}
     ${channels.size > 1 && html`<span class="gap"></span>`}
     ${channels.size > 1 &&
     [...channels].sort().map(
@@ -143,7 +144,7 @@ function Chips({ rows, closed, phase, channel, onSet }) {
 function Columns({ all, onAll }) {
   return html`<div class="row columns" role="row">
     <span role="columnheader"><input type="checkbox" aria-label="Select all that are shown" checked=${all} onChange=${onAll} /></span>
-    ${["Account", "Phase", "Restarts", "Next", "Why", "Up", "In / out a minute", "Memory", "CPU"].map(
+    ${["Account", "Phase", "Restarts", "Next", "Why", "Uptime", "In / out a minute", "Memory", "CPU"].map(
       (name) => html`<span role="columnheader" key=${name}>${name}</span>`,
     )}
   </div>`;
@@ -177,7 +178,7 @@ function Row({ name, chosen, lost, onChoose }) {
 /** The phase, or the mark of one that runs and whose empty list costs messages. */
 function Is({ row, lost }) {
   if (!lost || row.phase !== "running") return html`<${Phase} row=${row} />`;
-  return html`<span class="phase bad" title="It runs, and a list of it lets nobody in">${CLOSED}</span>`;
+  return html`<span class="phase bad" title="It runs, and a list of it lets nobody in">empty list</span>`;
 }
 
 /** What comes next; what a person does in the account's configuration leads there. */
@@ -188,7 +189,7 @@ function Next({ row, as }) {
 }
 
 function emptied(lost) {
-  return lost ? `${count(lost, "message")} lost in 24 h` : "";
+  return lost ? `${count(lost, "message")} not answered in 24 h` : "";
 }
 
 /** Draw why an account is as it is; what its lists do leads to them. */

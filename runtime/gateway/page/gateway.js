@@ -85,7 +85,7 @@ function Process({ status }) {
         ${gateway.readyAt && html`<${Fact} name="Up for"><time title=${`since ${exactly(gateway.readyAt)}`}>${span(Date.now() - gateway.readyAt)}</time><//>`}
         <${Fact} name="Process">${gateway.pid ?? status.pid}, incarnation ${gateway.incarnation}<//>
         <${Fact} name="Failures in a row">${gateway.failures ?? 0}<//>
-        <${Fact} name="Lost sessions">${gateway.outages ?? 0}<//>
+        <${Fact} name="Outages">${gateway.outages ?? 0}<//>
         <${Fact} name="Memory">${bytes(gateway.rssBytes)}<//>
         ${typeof gateway.cpuPercent === "number" && html`<${Fact} name="CPU">${percent(gateway.cpuPercent)}<//>`}
         <${Fact} name="Address"><code>${gateway.url || location.host}</code><//>
@@ -106,7 +106,7 @@ function Process({ status }) {
       <h2>This page's session</h2>
       <dl class="facts">
         <${Fact} name="Connection"><code>${server.connId ?? "–"}</code><//>
-        <${Fact} name="May do">${(auth.scopes ?? []).map((each) => each.replace("operator.", "")).join(", ") || "nothing"}<//>
+        <${Fact} name="Scopes">${(auth.scopes ?? []).map((each) => each.replace("operator.", "")).join(", ") || "nothing"}<//>
         <${Fact} name="Largest frame">${bytes(policy.maxPayload)}<//>
         <${Fact} name="Beat">every ${span(policy.tickIntervalMs ?? 30_000)}<//>
       </dl>
@@ -121,7 +121,7 @@ function Clients({ found }) {
     <h2 id="clients">${count(found.data.clients.length, "client is", "clients are")} connected</h2>
     <div class="scroll" tabindex="0" role="region" aria-label="Clients">
       <table>
-        <thead><tr>${["Client", "May do", "From", "Connected", "Requests", "Waits to be read"].map((name) => html`<th key=${name} scope="col" class=${["Requests", "Waits to be read"].includes(name) ? "number" : ""}>${name}</th>`)}</tr></thead>
+        <thead><tr>${["Client", "Scopes", "From", "Connected", "Requests", "Waits to be read"].map((name) => html`<th key=${name} scope="col" class=${["Requests", "Waits to be read"].includes(name) ? "number" : ""}>${name}</th>`)}</tr></thead>
         <tbody>
           ${found.data.clients.map(
             (each) => html`<tr key=${each.id}>

@@ -41,7 +41,7 @@ function Pending({ request, onDone }) {
     if (await perform("node.pair.reject", { requestId: request.requestId }, `${nameOf(request)} stays connected without its commands`)) onDone();
   };
   return html`<div class="waiting">
-    <p><b>${nameOf(request)}</b> offers ${request.commands.join(", ") || "no commands"}. <span class="faint">${request.platform}, node ${request.nodeId.slice(0, 16)}</span></p>
+    <p><b>${nameOf(request)}</b> offers ${request.commands.join(", ") || "no commands"}. <span class="faint">${request.platform}, node ${request.nodeId.slice(0, 16)}, request <code>${request.requestId}</code></span></p>
     <p class="decide"><${Button} tone="primary" onClick=${approve}>Approve<//> <${Button} onClick=${reject}>Reject<//></p>
   </div>`;
 }
@@ -55,7 +55,7 @@ function Node({ node, approved, onDone }) {
   };
   return html`
     <div class="device">
-      <p><b>${nameOf(node)}</b> <span class=${node.connected ? "ok" : "faint"}>${node.connected ? "connected" : "not connected"}</span> <span class="faint">${node.platform}, node ${node.nodeId.slice(0, 16)}</span></p>
+      <p><b>${nameOf(node)}</b> <span class=${node.connected ? "ok" : "faint"}>${node.connected ? "connected" : "not connected"}</span> <span class="faint">${[node.platform, node.version].filter(Boolean).join(" ")}, node ${node.nodeId.slice(0, 16)}</span></p>
       <p class="faint">${approved ? `May be asked for: ${(node.commands ?? []).join(", ") || "nothing"}` : "Not approved: it is asked for nothing."}</p>
     </div>
     <div class="decide"><${Button} class="quiet" onClick=${remove}>Remove<//></div>

@@ -102,18 +102,18 @@ function AskedIn({ data }) {
 }
 
 const ROWS = {
-  queued: ["Waits to be delivered", "busy"],
-  attempting: ["Is being delivered", "busy"],
-  sent: ["Delivered", "ok"],
-  failed: ["Not delivered", "bad"],
-  unknown: ["Perhaps delivered", "warn"],
-  expired: ["Given up: it waited too long", "bad"],
+  queued: ["Waits to be sent", "busy"],
+  attempting: ["Is being sent", "busy"],
+  sent: ["Sent", "ok"],
+  failed: ["Not sent", "bad"],
+  unknown: ["Perhaps sent", "warn"],
+  expired: ["Not sent: it waited too long", "bad"],
 };
 
 function Delivered({ row, run }) {
   if (!row) {
     const open = run && !["final", "merged"].includes(run.state);
-    return run && !open ? html`<${Step} title="Nothing to deliver" tone="idle"><p>The answer is silence, or went to a client.</p><//>` : null;
+    return run && !open ? html`<${Step} title="Nothing to send" tone="idle"><p>The answer is silence, or went to a client.</p><//>` : null;
   }
   const [title, tone] = ROWS[row.state] ?? [row.state, "idle"];
   const parts = row.sent ?? [];

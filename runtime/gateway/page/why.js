@@ -36,11 +36,11 @@ export function Why({ accounts, onClose }) {
       ${answer.cases.map(
         (each, index) => html`<li key=${index}>
           <span class=${each.outcome === "run" ? "ok" : "warn"}>${OUTCOMES[each.outcome]}</span>
-          <span>${each.text} <code>${each.configured}</code><br /><span class="faint">where the sender is ${each.verified ? "" : "not "}vouched for${answer.chat ? ` and the account is ${each.addressed ? "" : "not "}named` : ""}</span></span>
+          <span>${each.text} <code>${each.configured}</code><br /><span class="faint">if ${each.verified ? "the platform vouches for the sender" : "nobody vouches for the sender"}${answer.chat ? ` and the message ${each.addressed ? "names the account" : "does not name the account"}` : ""}</span></span>
         </li>`,
       )}
     </ul>`}
   <//>`;
 }
 
-const OUTCOMES = { run: "answered", context: "read only", pair: "gets a code", drop: "not answered" };
+const OUTCOMES = { run: "answered", context: "read, not answered", pair: "asked to pair", drop: "not answered" };
