@@ -35,7 +35,7 @@ export function Meeting({ accounts, onClose }) {
     <p>You write as a person of that name who sits at the gateway's host. What the account answers depends on its lists and its agent.</p>
     <form onSubmit=${begin}>
       <label class="field">Account<select name="account">${accounts.map((each) => html`<option key=${each}>${each}</option>`)}</select></label>
-      <label class="field">Your name there<input name="name" required maxlength="32" value="operator" autocomplete="off" spellcheck="false" /></label>
+      <label class="field">Your name there<input name="name" required maxlength="32" defaultValue="operator" autocomplete="off" spellcheck="false" /></label>
       ${wrong && html`<p class="said" role="alert">${wrong}</p>`}
       <footer><${Button} onClick=${onClose}>Cancel<//><button type="submit" class="button primary">Begin</button></footer>
     </form>

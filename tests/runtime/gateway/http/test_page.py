@@ -121,3 +121,16 @@ def test_no_file_holds_what_the_policy_forbids() -> None:
         assert path.suffix in TYPES, f"{path.name} is not served"
         for forbidden in ("innerHTML", "outerHTML", "document.write", "eval(", "<style"):
             assert forbidden not in path.read_text(), f"{forbidden} in {path.name}"
+
+
+def test_no_field_is_drawn_again_over_what_is_typed() -> None:
+    """A field gets its ``value`` again each time it is drawn; only what follows it may have one."""
+    fields = [
+        (path.name, tag)
+        for path in DIRECTORY.glob("*.js")
+        for tag in re.findall(r"<(?:input|textarea)\b(?:[^<]|<(?=[^a-z/]))*", path.read_text())
+    ]
+    assert len(fields) > 20
+    for name, tag in fields:
+        if re.search(r"\s(value|checked)=", tag):
+            assert re.search(r"\son(Input|Change)=", tag), f"{name}: {tag}"
