@@ -103,6 +103,13 @@ def unrouted(session: Session) -> Session:
     return replace(session, channel="", account="", to="", thread=None, summary="")
 
 
+def unsummarised(session: Session) -> Session:
+    """Return a session whose agent is told nothing in place of what was said: in a summary nobody
+    can tell whose words are whose.
+    """
+    return replace(session, summary="")
+
+
 def files_of(message: dict[str, Any]) -> Iterator[str]:
     """Yield the ids of the stored files of a message, as JSON has it."""
     for each in message.get("attachments") or ():

@@ -20,6 +20,7 @@ from runtime.gateway.journal.erasing import (
     erased_run,
     files_of,
     unrouted,
+    unsummarised,
 )
 from runtime.gateway.journal.records import read_body
 from runtime.gateway.journal.runs import Run
@@ -56,6 +57,11 @@ SESSIONS = """
 SELECT row FROM session WHERE row->>'account' = ?
   AND row->>'to' IN (SELECT value FROM json_each(?))
 """
+SUMMARISED = """
+SELECT row FROM session WHERE row->>'summary' <> '' AND key IN (SELECT session FROM entry
+  WHERE account = ? AND (sender = ? OR chat IN (SELECT value FROM json_each(?))))
+"""
+CHANGE_SESSION = "UPDATE session SET row = ? WHERE key = ?"
 HAS_ENTRIES = "SELECT 1 FROM entry WHERE session = ? LIMIT 1"
 
 
@@ -114,7 +120,10 @@ def _erase(database: Any, key: str, sender: str, chats: Collection[str], done: F
         database.connection.execute(ERASE_SEND, (number,))
         done.sends += 1
     _erase_runs(database, RUNS, (place.number, sender, query[1]), done)
-    files += _erase_entries(database, ENTRIES, (place.number, sender, query[1]), done)
+    hers = (place.number, sender, query[1])
+    for (row,) in database.connection.execute(SUMMARISED, hers).fetchall():
+        _keep_session(database, unsummarised(_read_session(row)))
+    files += _erase_entries(database, ENTRIES, hers, done)
     for (row,) in database.connection.execute(SESSIONS, (key, query[1])).fetchall():
         files += _erase_session(database, _read_session(row), done)
 
@@ -150,9 +159,12 @@ def _erase_session(database: Any, session: Session, done: Forgotten) -> list[str
         database.connection.execute("DELETE FROM session WHERE key = ?", (session.key,))
         done.sessions += 1
     else:
-        left = (_text(unrouted(session)).decode(), session.key)
-        database.connection.execute("UPDATE session SET row = ? WHERE key = ?", left)
+        _keep_session(database, unrouted(session))
     return files
+
+
+def _keep_session(database: Any, session: Session) -> None:
+    database.connection.execute(CHANGE_SESSION, (_text(session).decode(), session.key))
 
 
 def _packs(

@@ -24,6 +24,7 @@ from runtime.gateway.journal.erasing import (
     is_routed_to,
     is_run_of,
     unrouted,
+    unsummarised,
 )
 from runtime.gateway.journal.items import ItemsChanged
 from runtime.gateway.journal.runs import Run, RunEnded, RunRecord, born, changed_run
@@ -119,11 +120,13 @@ class Conversations:
             if is_run_of(run, sender, chats):
                 self._erase_run(key, run, done)
         for session in [*self._entries]:
-            self._erase(
+            erased = self._erase(
                 session,
                 done,
                 lambda owner, each: owner == key and (each.sender == sender or each.chat in chats),
             )
+            if erased and session in self._sessions:
+                self.keep(unsummarised(self._sessions[session]))
         for row in [*self._sessions.values()]:
             if is_routed_to(row, key, chats):
                 self._erase_session(row, done)
@@ -147,8 +150,10 @@ class Conversations:
 
     def _erase(
         self, session: str, done: Forgotten, is_hers: Callable[[str, TranscriptEntry], bool]
-    ) -> None:
-        left = []
+    ) -> bool:
+        """Erase entries of a session; return whether there were any."""
+        left: list[tuple[str, TranscriptEntry]] = []
+        before = len(self._entries.get(session, ()))
         for key, each in self._entries.get(session, ()):
             if is_hers(key, each):
                 done.files.setdefault(key, []).extend(files_of(to_builtins(each)))
@@ -156,3 +161,4 @@ class Conversations:
             else:
                 left.append((key, each))
         self._entries[session] = left
+        return len(left) < before

@@ -51,7 +51,9 @@ async def messages_forget(
     people = await _forget_people(parts, keys, params.sender)
     chats = await journal.chats_of(params.sender, keys)
     given_up, under_way = parts.outbox.give_up(chats)
+    parts.sessions.erase(params.sender, chats)
     done = await journal.forget(params.sender, chats)
+    parts.sessions.erase(params.sender, chats)  # what was read or had ended meanwhile
     state = Path(parts.boot.state_dir)
     files = await asyncio.to_thread(_remove_all, state, done.files)
     return {

@@ -196,8 +196,8 @@ class Reception:
         message = event.message
         if isinstance(place, Route) or not message.text:
             return False
-        who = message.sender.name or message.sender.id
-        entry = TranscriptEntry("user", message.text, at=at, sender=who)
+        who = message.sender
+        entry = TranscriptEntry("user", message.text, at=at, sender=who.id, name=who.name or "")
         frame = None
         if heard is not None:
             self.overheard.hold(key, heard)
@@ -256,7 +256,7 @@ class Reception:
         self, key: str, cursor: str, message: Inbound, place: _Belonging, at: int, text: str
     ) -> Run:
         heard = [
-            HistoryItem(each.role, each.text, each.at, each.sender or None)
+            HistoryItem(each.role, each.text, each.at, each.name or each.sender or None)
             for each in place.conversation.context
         ]
         self.overheard.release(place.conversation.context.clear())

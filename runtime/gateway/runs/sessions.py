@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 import msgspec
 from msgspec.structs import replace
@@ -21,6 +21,7 @@ from runtime.gateway.journal.conversations import (
     SessionChanged,
     TranscriptEntry,
 )
+from runtime.gateway.journal.erasing import unrouted
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.records import Outcome
 from runtime.gateway.journal.runs import Recorded
@@ -75,6 +76,14 @@ class BoundedEntries:
         held.total += size
         self._held = held
 
+    def discard(self, which: Callable[[TranscriptEntry], bool]) -> list[int]:
+        """Forget those entries for which ``which`` holds; return their places, oldest first."""
+        places = [place for place, (_, each) in enumerate(self._entries) if which(each)]
+        for place in reversed(places):
+            self._shrink(self._entries[place][0])
+            del self._entries[place]
+        return places
+
     def clear(self) -> None:
         """Forget all of them."""
         while self._entries:
@@ -108,6 +117,15 @@ class ContextWindow:
         self._frames.append(frame)
         gone = [self._frames.popleft() for _ in range(len(self._frames) - len(self._entries))]
         return [each for each in gone if each is not None]
+
+    def discard(self, which: Callable[[TranscriptEntry], bool]) -> list[Frame]:
+        """Forget what ``which`` holds for; return its frames."""
+        gone = []
+        for place in reversed(self._entries.discard(which)):
+            frame = self._frames[place]
+            del self._frames[place]
+            gone += [] if frame is None else [frame]
+        return gone
 
     def clear(self) -> list[Frame]:
         """Forget all of it; return its frames."""
@@ -166,6 +184,7 @@ class SessionCache:
 
     def __init__(self, journal: Callable[[], Journal | None]) -> None:
         self.overheard = OverheardFrames()
+        self.erasures = 0  # of people
         self.reset = ResetConfig()
         self._journal = journal
         self._known: OrderedDict[str, OpenConversation] = OrderedDict()
@@ -228,6 +247,28 @@ class SessionCache:
         conversation = self._known.pop(key, None)
         if conversation is not None:
             self._leave(conversation)
+
+    def erase(self, sender: str, chats: Mapping[str, Collection[str]]) -> None:
+        """Forget a person whose direct chats with each account are ``chats``, as the journal does.
+
+        ``erasures`` counts how often that was begun.
+        """
+        self.erasures += 1
+        direct = {chat for known in chats.values() for chat in known}
+
+        def is_hers(entry: TranscriptEntry) -> bool:
+            return entry.sender == sender or entry.chat in direct
+
+        for key, each in [*self._known.items()]:
+            routed = each.session.to in chats.get(each.session.account, ())
+            if routed and each.session.kind == "direct":
+                self.forget(key)
+                continue
+            if each.entries.discard(is_hers) or routed:
+                each.session = replace(each.session, summary="")
+            if routed:
+                each.session = unrouted(each.session)
+            self.overheard.release(each.context.discard(is_hers))
 
     @property
     def resets(self) -> bool:

@@ -116,7 +116,8 @@ async def talked(journal: Journal) -> None:
     ada, bob = {"chat": "dm-1", "sender": "ada"}, {"chat": "room", "sender": "bob"}
     direct = talk(kind="direct", account=KEY, to="dm-1")
     main = talk("main", kind="main", account=KEY, to="dm-1", channel="irc")
-    room = talk("room", kind="group", account=KEY, to="room")
+    room = talk("room", kind="group", account=KEY, to="room", summary=SECRET)
+    hall = talk("hall", kind="group", account=KEY, to="hall", summary=OTHER)
     ended = partial(RunEnded, KEY, state="final", at=NOW)
     await store(
         journal,
@@ -130,6 +131,7 @@ async def talked(journal: Journal) -> None:
         EntriesAdded(KEY, "room", said(SECRET, chat="room", sender="ada", attachments=files)),
         EntriesAdded(KEY, "main", said(OTHER, SECRET, **ada), main),
         EntriesAdded("irc:oftc", "main", said(OTHER, **ada)),
+        EntriesAdded(KEY, "hall", said(OTHER, chat="hall", sender="bob"), hall),
     )
 
 
@@ -158,5 +160,7 @@ async def test_of_conversations_the_ids_of_runs_stay_and_what_is_of_others(
         main = await journal.session("main")
         assert main is not None
         assert (main.to, main.account, main.channel) == ("", "", "")
+        rooms = [await journal.session(each) for each in ("room", "hall")]
+        assert [each and each.summary for each in rooms] == ["", OTHER]  # she was in one of them
         again_done = await journal.forget("ada", {KEY: {"ada", "dm-1"}})
         assert (again_done.runs, again_done.entries, again_done.sessions) == (0, 0, 0)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
+from ipc.epoch import now_ms
 from runtime.config.sessions import ResetConfig
 from runtime.gateway.journal.conversations import EntriesAdded, Session, TranscriptEntry
 from runtime.gateway.journal.memory import MemoryJournal
 from runtime.gateway.journal.records import Marked
 from runtime.gateway.journal.runs import Recorded
 from runtime.gateway.runs import sessions
+from runtime.gateway.runs.overheard import Frame, Overheard
 from runtime.gateway.runs.sessions import BoundedEntries, SessionCache
 from tests.support.journals import store
 
@@ -116,3 +120,35 @@ async def test_what_all_transcripts_take_in_memory_is_bounded_and_read_again(
         known.forget(name)
     await known.opened("b", "echo", 3)
     assert known.known("a") is not None  # there is room again
+
+
+async def test_a_person_is_erased_from_memory_and_nobody_else() -> None:
+    known = SessionCache(MemoryJournal)
+    place: dict[str, Any] = {"account": "irc:libera", "channel": "irc"}
+    rows = [
+        Session("agent:echo:dm", "echo", "1", kind="direct", to="ada", summary="hers", **place),
+        Session("agent:echo:main", "echo", "2", kind="main", to="ada", summary="hers", **place),
+        Session("agent:echo:room", "echo", "3", kind="group", to="#a", summary="hers", **place),
+        Session("agent:echo:hall", "echo", "4", kind="group", to="#b", summary="bob's", **place),
+    ]
+    direct, main, room, hall = [await known.opened(each.key, "echo", 5) for each in rows]
+    for each, session in zip((direct, main, room, hall), rows, strict=True):
+        each.session = session
+        each.extend([replace(entry("bob's", 1), sender="bob", chat=session.to + "?")])
+    main.extend([replace(entry("to her", 2), chat="ada")])
+    room.extend([replace(entry("hers", 3), sender="ada", chat="#a")])
+    for number, sender in enumerate(("bob", "ada", "bob")):
+        heard = Overheard((1, number), now_ms())
+        known.overheard.hold("irc:libera", heard)
+        said = replace(entry(f"heard {number}"), sender=sender)
+        hall.context.add(said, Frame("irc:libera", heard.cursor))
+    known.erase("ada", {"irc:libera": {"ada"}})
+    assert known.known(direct.session.key) is None
+    assert (main.session.to, main.session.summary, main.session.id) == ("", "", "2")
+    assert (room.session.to, room.session.summary) == ("#a", "")
+    assert hall.session == rows[3]
+    assert [[each.text for each in found.entries] for found in (main, room)] == [["bob's"]] * 2
+    assert [each.text for each in hall.context] == ["heard 0", "heard 2"]
+    due = known.overheard.due("irc:libera", now_ms())
+    assert [each.cursor for each in due] == [(1, 1)]
+    assert [each.cursor for each in hall.context.clear()] == [(1, 0), (1, 2)]
