@@ -71,6 +71,39 @@ async def test_openclaw_sessions_archives_and_deletes(openclaw: Openclaw) -> Non
     assert (missing.code, outcomes(missing)) == (1, [(ONE, "not_found")]), missing
 
 
+async def test_openclaw_sessions_compacts(openclaw: Openclaw, talking: Daemon) -> None:
+    async def compact(key: str, *words: str) -> Answer:
+        return await openclaw.run("sessions", "compact", key, *words, *openclaw.flags)
+
+    client = await talking.client()
+    for number in range(4):
+        said = {"message": f"hello {number}", "sessionKey": ONE, "idempotencyKey": f"n{number}"}
+        await client.call("chat.send", said)
+        ended = await client.call("agent.wait", {"runId": f"n{number}"})
+        assert ended["status"] == "ok"
+    nothing, gone, summed_up = await asyncio.gather(
+        compact("agent:main:nothing"),
+        compact("agent:nobody:main", "--json"),
+        compact(ONE, "--agent", "main", "--json", "--timeout", "60000"),
+    )
+    assert (nothing.code, "No compaction needed" in nothing.out) == (0, True), nothing
+    assert "(no transcript)" in nothing.out
+    assert (gone.code, gone.json["ok"]) == (1, False), gone
+    assert 'Agent "nobody" no longer exists' in gone.json["error"]
+    assert (summed_up.code, summed_up.json["compacted"]) == (0, True), summed_up
+    assert summed_up.json["result"]["summary"].startswith("said: Sum up the conversation")
+    small = await compact(ONE)
+    wanted = "Nothing to compact (session too small)"
+    assert (small.code, wanted in small.err) == (1, True), small
+    shortened = await compact(ONE, "--max-lines", "2")
+    assert (shortened.code, "(kept 2 lines)" in shortened.out) == (0, True), shortened
+    sessions = (await client.call("sessions.list"))["sessions"]
+    assert [each["key"] for each in sessions] == [ONE]
+    history = await client.call("chat.history", {"sessionKey": ONE})
+    assert len(history["messages"]) == 8  # people read all of it
+    await client.close()
+
+
 class Terminal:
     """A program in a terminal that is not shown: tmux keeps its screen."""
 

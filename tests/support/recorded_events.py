@@ -49,6 +49,8 @@ RECORDED = {
     "node.pair.resolved": "requestId:text nodeId:text decision:text ts:number",
     "session.message": "sessionKey:text agentId:text message:object messageId:text"
     " messageSeq:number session:object sessionId:text updatedAt:number runId?:text",
+    "session.operation": "operationId:text operation:text phase:text sessionKey:text agentId:text"
+    " ts:number completed?:flag reason?:text",
     "sessions.changed": "sessionKey:text agentId:text ts:number session:object sessionId:text"
     " updatedAt:number reason?:text phase?:text runId?:text",
 }

@@ -79,9 +79,9 @@ class HeldAgent:
         self._seq[turn] = first + len(events) - 1
         self._worker.send(TurnEvents(turn, first, [msgspec.json.encode(each) for each in events]))
 
-    def ends(self, outcome: TurnOutcome) -> None:
-        """End the newest turn."""
-        turn = self.turns[-1]
+    def ends(self, outcome: TurnOutcome, turn: str = "") -> None:
+        """End the newest turn, or the named one."""
+        turn = turn or self.turns[-1]
         end = TurnEnded(turn, self._seq.get(turn, 0) + 1, msgspec.json.encode(outcome))
         self._worker.send(end)
 

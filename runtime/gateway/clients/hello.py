@@ -36,6 +36,7 @@ EVENTS = (
     "heartbeat",
     "sessions.changed",
     "session.message",
+    "session.operation",
     "agent.turn",
     "agent.turn.cancel",
     "agent.detached",

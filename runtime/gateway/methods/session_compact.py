@@ -13,20 +13,19 @@ from msgspec import Meta, to_builtins
 
 from ipc.errors import RemoteError
 from ipc.frames.requests import Params
-from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE, agent_key
+from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from runtime.gateway.access.scopes import ADMIN
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
 from runtime.gateway.conversations.session_keys import named_key
-from runtime.gateway.journal.conversations import SessionDeleted
 from runtime.gateway.journal.runs import RunRequest
 from runtime.gateway.methods.request_parts import Key, Word
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.runs.asking import made_run
-from runtime.gateway.runs.replies import PLAIN_KINDS
+from runtime.gateway.runs.replies import COMPACT, PLAIN_KINDS
 from runtime.gateway.runs.sessions import OpenConversation
+from workers.agent import HistoryItem
 
-CLIENT = "compact"  # names where its runs come from
 KEPT = 4  # entries that stay beside a summary
 MAX_SUMMARY = 16 * 1024  # characters
 ASK = (
@@ -68,16 +67,16 @@ async def sessions_compact(
         if params.max_lines is None:
             return {"ok": False, "key": key, "compacted": False, "reason": SMALL}
         return {"ok": True, "key": key, "compacted": False, "kept": len(numbers)}
-    upto = numbers[-kept - 1]
-    summary = None if params.max_lines is not None else await _summary(parts, key, upto)
-    conversation = await parts.asking.conversation(key)
-    conversation.shorten(upto, summary)
-    await parts.asking.store_session(conversation.session)
-    parts.broadcast.sessions.changed(conversation.session, reason="compact", compacted=True)
     answer: dict[str, Any] = {"ok": True, "key": key, "compacted": True}
-    if summary is None:
+    upto = numbers[-kept - 1]
+    if params.max_lines is not None:
+        await _shorten(parts, await parts.asking.conversation(key), upto)
         return answer | {"kept": kept}
-    return answer | {"result": {"summary": summary, "kept": len(conversation.entries)}}
+    _require_words(parts, session.agent)
+    _require_rest(parts, key)
+    with parts.broadcast.sessions.operation(session, "compact"):
+        result = await _sum_up(parts, key, upto)
+    return answer | {"result": result}
 
 
 def _numbers(conversation: OpenConversation) -> list[int]:
@@ -91,24 +90,50 @@ def _require_history(parts: GatewayParts, agent: str) -> None:
         raise RemoteError(INVALID_REQUEST, text)
 
 
-async def _summary(parts: GatewayParts, key: str, upto: int) -> str:
-    """Return what the agent says of what comes before, asked in a session of its own."""
-    conversation = await parts.asking.conversation(key)
-    session = conversation.session
-    kind = parts.agents.kind(session.agent)
+def _require_words(parts: GatewayParts, agent: str) -> None:
+    kind = parts.agents.kind(agent)
     if kind in PLAIN_KINDS:
         text = f"an agent of the kind {kind} sums up nothing; maxLines shortens without it"
         raise RemoteError(INVALID_REQUEST, text)
-    told = conversation.history(upto)
-    name = f"{CLIENT}_{uuid.uuid4()}"
-    own = named_key(session.agent, "explicit", name)
+
+
+def _require_rest(parts: GatewayParts, key: str) -> None:
+    if runs := parts.asking.runs.of_session(key):
+        begun = any(each.run.started for each in runs)
+        text = "an active run" if begun else "queued work"
+        raise RemoteError(INVALID_REQUEST, f"Session {key} has {text}; retry after it finishes.")
+
+
+async def _sum_up(parts: GatewayParts, key: str, upto: int) -> dict[str, Any]:
+    """Have the agent's own words stand for what comes up to the entry ``upto``."""
+    conversation = await parts.asking.conversation(key)
+    session = conversation.session
+    known = (session.id, session.told_since, parts.sessions.erasures)
+    summary = await _summary(parts, session.agent, conversation.history(upto))
+    conversation = await parts.asking.conversation(key)
+    session = conversation.session
+    if (session.id, session.told_since, parts.sessions.erasures) != known:
+        raise RemoteError(INVALID_REQUEST, f"Session {key} changed before compaction. Retry.")
+    await _shorten(parts, conversation, upto, summary)
+    return {"summary": summary, "kept": len(conversation.entries)}
+
+
+async def _shorten(
+    parts: GatewayParts, conversation: OpenConversation, upto: int, summary: str | None = None
+) -> None:
+    conversation.shorten(upto, summary)
+    await parts.asking.store_session(conversation.session)
+    parts.broadcast.sessions.changed(conversation.session, reason="compact", compacted=True)
+
+
+async def _summary(parts: GatewayParts, agent: str, told: list[HistoryItem]) -> str:
+    """Return what an agent says of what it was told, asked beside the conversation."""
+    name = f"{COMPACT}_{uuid.uuid4()}"
+    own = named_key(agent, "explicit", name)
     request = RunRequest(ASK, fields={"history": [to_builtins(each) for each in told]})
-    asked = await parts.asking.ask(made_run(name, own, request, client=CLIENT))
+    asked = await parts.asking.ask(made_run(name, own, request, client=COMPACT))
     run = await asked.end()
-    await parts.asking.store(SessionDeleted(agent_key(session.agent), own))
     parts.sessions.forget(own)
     if run.state != "final" or not run.answer.strip():
         raise RemoteError(UNAVAILABLE, "the agent has made no summary; nothing was changed")
-    if (await parts.asking.conversation(key)).session.id != session.id:
-        raise RemoteError(INVALID_REQUEST, f"Session {key} changed before compaction. Retry.")
     return run.answer.strip()[:MAX_SUMMARY]

@@ -19,7 +19,7 @@ from runtime.gateway.conversations.run_events import RunEvent, RunEvents
 from runtime.gateway.hub import Hub
 from runtime.gateway.journal.runs import Run
 from runtime.gateway.runs.live import RunUpdate
-from runtime.gateway.runs.replies import is_heartbeat
+from runtime.gateway.runs.replies import is_aside, is_heartbeat
 from runtime.gateway.runs.runs import Runs
 from runtime.gateway.runs.session_broadcast import SessionBroadcast
 from runtime.gateway.runs.sessions import SessionCache
@@ -62,7 +62,7 @@ class RunBroadcast:
     def on_update(self, update: RunUpdate) -> None:
         """Send what has happened to a run."""
         run, now = update.run, now_ms()
-        if update.step == "queued":
+        if update.step == "queued" or is_aside(run):
             return
         events = self._events.get(run.id)
         if events is None:

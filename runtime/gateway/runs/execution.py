@@ -54,7 +54,7 @@ from runtime.gateway.runs.replies import (
     turn_of,
     with_settings,
 )
-from runtime.gateway.runs.run_records import RunRecords
+from runtime.gateway.runs.run_records import RunRecords, stored_of
 from runtime.gateway.runs.sessions import OpenConversation
 from workers.agent import Delta, ToolCall, ToolResult, TurnEvent, TurnOutcome
 
@@ -237,7 +237,7 @@ class RunExecution:
         if self._links.journal() is None or self.closed:
             return  # it is the next gateway's
         live.run = changed_run(live.run, record)
-        self._records.append(record, done)
+        self._records.append(stored_of(live.run, record), done)
 
     def _acknowledge(self, live: LiveRun, seq: int) -> None:
         if not self.closed:

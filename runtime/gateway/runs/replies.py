@@ -22,6 +22,10 @@ MAX_TOOLS = 64  # calls of tools and their results, of one turn, that are kept
 MAX_TOOL_TEXT = 8 * 1024  # characters of what a tool was given, or has returned
 # What asks by itself. Where it fails, a chat is not told: nobody there has asked.
 UNASKED = frozenset({"cron", "heartbeat", "hook"})
+# What the gateway asks an agent for itself, beside a conversation: nothing of it is kept, and no
+# client hears of it.
+COMPACT = "compact"
+ASIDE = frozenset({COMPACT})
 ANEW = frozenset({"new", "reset"})  # why a run is aborted whose session begins anew
 PLAIN_KINDS = frozenset({"echo"})  # of agents that repeat what people wrote: no Markdown
 
@@ -173,6 +177,11 @@ def _message_of(
     )
 
 
+def is_aside(run: Run) -> bool:
+    """Return whether the gateway asks for itself, beside a conversation."""
+    return run.origin.client in ASIDE
+
+
 def is_heartbeat(request: RunRequest) -> bool:
     """Return whether nobody has asked what a request asks: it is a heartbeat."""
     return bool(request.fields.get("heartbeat"))
@@ -199,7 +208,7 @@ def entries_of(run: Run, live: LiveRun, end: End, told: str, now: int) -> list[T
     ``told`` is the answer as far as it came, or what the person was told instead.
     """
     request, outcome = live.request, live.outcome
-    if end.state == "expired" or not run.started:
+    if end.state == "expired" or not run.started or is_aside(run):
         return []
     if end.state == "aborted" and live.reason in ANEW:
         return []  # the conversation has begun anew, and knows nothing of it

@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.records import Outcome
-from runtime.gateway.journal.runs import RunRecord, RunStarted
+from runtime.gateway.journal.runs import Run, RunEnded, RunRecord, RunStarted
+from runtime.gateway.runs.replies import is_aside
 
 HOLD_SECONDS = 0.05
 
@@ -60,3 +63,10 @@ class RunRecords:
         held, self._held = self._held, {}
         for record in held.values():
             self.append(record)
+
+
+def stored_of(run: Run, record: RunRecord) -> RunRecord:
+    """Return what is stored of a step of a run: of one that is aside, nothing that was said."""
+    if is_aside(run) and isinstance(record, RunEnded):
+        return replace(record, answer="")
+    return record

@@ -32,10 +32,12 @@ from runtime.gateway.runs.lifecycle import (
 from runtime.gateway.runs.links import RunLinks
 from runtime.gateway.runs.live import LiveRun, RunStep, RunUpdate, told
 from runtime.gateway.runs.queues import RunQueues
+from runtime.gateway.runs.replies import is_aside
 from workers.agent import TurnEvent
 
 # Why a run ends that a newer message interrupts, and one that comes when too many wait.
 INTERRUPTED, OVERFLOW = "aborted", "overflow"
+RESTARTED = "restart"  # of one whose answer the last gateway has waited for itself
 MAX_OPEN = 10_000  # runs of all sessions; more are not begun
 
 Watcher = Callable[[RunUpdate], None]
@@ -141,6 +143,10 @@ class Runs:
             if live.run.started:
                 self._execution.resume(live)
                 self._look_at_agent(live)
+        asides = [run for run, live in left.items() if is_aside(live.run)]
+        for run in asides:  # whoever wanted to know is gone
+            self.abort(run, RESTARTED)
+            left.pop(run)
         early, self._early = self._early, []
         for live in early:
             if live.run.id not in self._live:

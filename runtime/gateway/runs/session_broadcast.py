@@ -1,13 +1,18 @@
 """Sends what happens to sessions to the clients that ask for it.
 
-The events are ``sessions.changed`` and ``session.message``. Without subscribers nothing is made.
+The events are ``sessions.changed``, ``session.message`` and ``session.operation``. Without
+subscribers nothing is made.
 """
 
 from __future__ import annotations
 
+import contextlib
+import uuid
+from collections.abc import Iterator
 from typing import Any
 
 from ipc.epoch import now_ms
+from ipc.errors import RemoteError
 from runtime.gateway.access.client_view import ClientView
 from runtime.gateway.access.scopes import READ
 from runtime.gateway.conversations.history_views import history_row
@@ -15,10 +20,12 @@ from runtime.gateway.conversations.session_rows import session_row
 from runtime.gateway.hub import Hub
 from runtime.gateway.journal.conversations import Session, TranscriptEntry
 from runtime.gateway.runs.live import RunUpdate
+from runtime.gateway.runs.replies import is_aside
 from runtime.gateway.runs.runs import Runs
 from runtime.gateway.runs.sessions import SessionCache
 
 CHANGED, MESSAGE = "sessions.changed", "session.message"
+OPERATION = "session.operation"
 
 
 class SessionBroadcast:
@@ -55,6 +62,20 @@ class SessionBroadcast:
             payload = self._told(session, what | {"ts": now_ms()})
             self._hub.broadcast(CHANGED, payload, scope=READ, wanted=self._all.__contains__)
 
+    @contextlib.contextmanager
+    def operation(self, session: Session, name: str) -> Iterator[None]:
+        """Send that an operation on a session begins, and how it ends."""
+        told = {"operationId": str(uuid.uuid4()), "operation": name}
+        self._operates(session, told | {"phase": "start"})
+        told["phase"] = "end"
+        try:
+            yield
+        except BaseException as error:
+            reason = error.message if isinstance(error, RemoteError) else str(error)
+            self._operates(session, told | {"completed": False, "reason": reason})
+            raise
+        self._operates(session, told | {"completed": True})
+
     def added(self, session: Session, entries: list[TranscriptEntry]) -> None:
         """Send the entries that have come last to a session's transcript."""
         if not (self._all or self._some):
@@ -69,7 +90,7 @@ class SessionBroadcast:
 
     def on_update(self, update: RunUpdate) -> None:
         """Send what a run changes in its session."""
-        if update.step == "event" or not (self._all or self._some):
+        if update.step == "event" or not (self._all or self._some) or is_aside(update.run):
             return
         run = update.run
         known = self._sessions.known(run.session)
@@ -83,6 +104,11 @@ class SessionBroadcast:
             self.changed(session, phase="error" if failed else "end", runId=run.id)
             entries = [] if known is None else [e for e in known.entries if e.run == run.id]
             self.added(session, entries)
+
+    def _operates(self, session: Session, what: dict[str, Any]) -> None:
+        if self._all:
+            place = {"sessionKey": session.key, "agentId": session.agent, "ts": now_ms()}
+            self._hub.broadcast(OPERATION, what | place, scope=READ, wanted=self._all.__contains__)
 
     def _follows(self, client: ClientView, key: str) -> bool:
         return client in self._all or key in self._some.get(client, ())

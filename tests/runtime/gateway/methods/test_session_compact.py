@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
 
+import msgspec
 import pytest
 
 from ipc.errors import RemoteError
+from ipc.frames.data import TurnBegin, TurnCancel
+from ipc.frames.websocket import Event
 from ipc.websocket.client import Client
+from runtime.gateway.journal.conversations import SessionFilter
+from runtime.gateway.journal.runs import NO_REQUEST
 from runtime.gateway.methods import session_compact
 from runtime.gateway.runs.sessions import SUMMARY
 from tests.support.gateway_rig import GatewayRig, gateway_rig
-from tests.support.rig_agent import HeldAgent, held_agent, turn_of
-from workers.agent import TurnOutcome
+from tests.support.rig_agent import AGENT, HeldAgent, held_agent, turn_of
+from tests.support.until import until
+from workers.agent import Delta, Final, TurnOutcome
 
 KEY = "agent:echo:web1"
 
@@ -128,6 +136,125 @@ async def test_without_a_summary_nothing_is_changed(monkeypatch: pytest.MonkeyPa
         await turn_of(agent, 4)
         agent.ends(TurnOutcome("error", kind="refused", error="no"))
         with pytest.raises(RemoteError, match="has made no summary; nothing was changed"):
+            await asking
+        assert await next_turn(client, agent) == [*ALL, "next"]
+
+
+def heard_into(heard: list[tuple[str, Any]]) -> Callable[[Event], None]:
+    """Return what takes a client's events of runs and sessions."""
+
+    def take(event: Event) -> None:
+        if event.event in ("agent", "chat", "sessions.changed", "session.operation"):
+            payload = cast(msgspec.Raw, event.payload)
+            heard.append((event.event, msgspec.json.decode(payload)))
+
+    return take
+
+
+@pytest.mark.parametrize("completed", [True, False])
+async def test_clients_hear_of_the_operation_and_nothing_of_the_question(
+    completed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_sum_up(monkeypatch)
+    async with gateway_rig(agents="echo") as rig:
+        heard: list[tuple[str, Any]] = []
+        agent, client = await held_agent(rig), await rig.client(on_event=heard_into(heard))
+        await talked(client, agent, "a", "b", "c")
+        await client.call("sessions.subscribe")
+        heard.clear()
+        asking = asyncio.ensure_future(compacted(client))
+        await turn_of(agent, 4)
+        agent.yields(Delta("the letters"))
+        agent.ends(TurnOutcome("final", Final("the letters" if completed else "")))
+        await asyncio.wait([asking])
+        await client.call("sessions.list")  # what was sent before has come by now
+        start, *changes, end = [each for each in heard if each[1].get("reason") != "compact"]
+        assert changes == []
+        wanted = {"operation": "compact", "sessionKey": KEY, "agentId": "echo"}
+        told = {"operationId": start[1]["operationId"], "ts": start[1]["ts"], **wanted}
+        assert start == ("session.operation", told | {"phase": "start"})
+        told = told | {"phase": "end", "completed": completed, "ts": end[1]["ts"]}
+        if not completed:
+            told["reason"] = "the agent has made no summary; nothing was changed"
+        assert end == ("session.operation", told)
+        assert (asking.exception() is None) is completed
+        await stored_nothing(rig, agent.asked[-1]["run"])
+
+
+async def stored_nothing(rig: GatewayRig, run: str) -> None:
+    """Check that of a question the journal has only that it was asked, and that it is over."""
+    journal = await rig.parts.asking.journal()
+    found = await journal.run_of(run)
+    assert found is not None
+    assert (found.is_open, found.answer, found.request) == (False, "", NO_REQUEST)
+    assert await journal.session(found.session) is None
+    assert await journal.entries(found.session, 9) == []
+    assert (await journal.sessions(SessionFilter(), 9))[1] == 1
+
+
+async def test_a_gateway_that_ends_meanwhile_leaves_nothing_of_the_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_sum_up(monkeypatch)
+    async with gateway_rig(agents="echo", state_dir=tmp_path) as rig:
+        agent, client = await held_agent(rig), await rig.client()
+        await talked(client, agent, "a", "b", "c")
+        asking = asyncio.ensure_future(compacted(client))
+        await turn_of(agent, 4)
+        run = agent.asked[-1]["run"]
+        await until(lambda: rig.parts.asking.runs.live(run) is not None)
+    await asyncio.wait([asking])
+    assert asking.exception() is not None
+    async with gateway_rig(agents="echo", state_dir=tmp_path) as rig:
+        client = await rig.client()
+        await until(lambda: rig.parts.asking.runs.whole)
+        await client.call("agent.wait", {"runId": run})
+        found = await (await rig.parts.asking.journal()).run_of(run)
+        assert found is not None
+        assert (found.state, found.detail) == ("aborted", "restart")
+        await stored_nothing(rig, run)
+        worker = await rig.worker(AGENT)
+        again = await worker.next(TurnBegin)  # which it is asked to go on with, and then is not
+        assert again.payload == b""
+        assert (await worker.next(TurnCancel)).turn == again.turn
+        agent = HeldAgent(worker)
+        assert await next_turn(client, agent) == [*ALL, "next"]
+        assert len(agent.turns) == 1  # it is not asked again
+
+
+async def test_while_a_session_is_busy_its_agent_sums_nothing_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    may_sum_up(monkeypatch)
+    async with gateway_rig(agents="echo") as rig:
+        agent, client = await held_agent(rig), await rig.client()
+        await talked(client, agent, "a", "b", "c")
+        await next_turn(client, agent)
+        with pytest.raises(RemoteError, match="has an active run; retry after it finishes"):
+            await compacted(client)
+        agent.answers("NEXT")
+        await client.call("agent.wait", {"runId": "next"})
+        first, second = (asyncio.ensure_future(compacted(client)) for _ in range(2))
+        await turn_of(agent, 6)
+        for turn in agent.turns[-2:]:
+            agent.ends(TurnOutcome("final", Final("sum")), turn)
+        await asyncio.wait([first, second])
+        errors = [str(each.exception()) for each in (first, second) if each.exception()]
+        assert errors == [f"INVALID_REQUEST: Session {KEY} changed before compaction. Retry."]
+
+
+async def test_a_summary_of_somebody_who_was_forgotten_meanwhile_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    may_sum_up(monkeypatch)
+    async with gateway_rig(agents="echo") as rig:
+        agent, client = await held_agent(rig), await rig.client()
+        await talked(client, agent, "a", "b", "c")
+        asking = asyncio.ensure_future(compacted(client))
+        await turn_of(agent, 4)
+        await client.call("messages.forget", {"sender": "ada"})
+        agent.answers("what ada has said")
+        with pytest.raises(RemoteError, match=r"changed before compaction\. Retry"):
             await asking
         assert await next_turn(client, agent) == [*ALL, "next"]
 
