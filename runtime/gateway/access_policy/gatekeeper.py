@@ -25,7 +25,7 @@ from runtime.gateway.access_policy.pairing import (
     forgotten,
     invitation,
 )
-from runtime.gateway.access_policy.recent_counts import RecentCounts
+from runtime.gateway.access_policy.recent_counts import RecentCounts, RecentReasons
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.people import PeopleChanged, Person
 from workers.messages import Inbound, Outbound
@@ -67,6 +67,7 @@ class Gatekeeper:
         self._matchers: dict[str, Matcher | None] = {}
         self.counts: defaultdict[str, Counter[tuple[AdmissionOutcome, str]]] = defaultdict(Counter)
         self.dropped = RecentCounts()
+        self.reasons = RecentReasons()
 
     def configure(self, policies: Mapping[str, AccessPolicy]) -> None:
         """Replace all policies: the next message is decided by the new ones."""
@@ -211,6 +212,8 @@ class Gatekeeper:
         if decision.outcome is not AdmissionOutcome.DROP:
             return
         self.dropped.add(key, decision.reason, now_ms())
+        if message.id is not None:
+            self.reasons.add(key, message.id, decision.reason)
         if counts[known] == 1:
             log.info(
                 "messages are not answered",

@@ -1,4 +1,4 @@
-"""Counts what happened in the last 24 hours, by account and reason. Pure."""
+"""Counts what happened in the last 24 hours, and remembers why the newest did. Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import Counter, deque
 
 HOUR_MS = 3_600_000
 HOURS = 24
+NEWEST = 4096  # messages of all accounts, about 1 MiB
 
 
 class RecentCounts:
@@ -34,3 +35,20 @@ class RecentCounts:
     def forget(self, key: str) -> None:
         """Forget an account that is no more."""
         self._buckets.pop(key, None)
+
+
+class RecentReasons:
+    """Why the newest messages were not answered, by account and the platform's id."""
+
+    def __init__(self) -> None:
+        self._reasons: dict[tuple[str, str], str] = {}  # the oldest first
+
+    def add(self, key: str, message: str, reason: str) -> None:
+        """Remember the reason of one; the oldest gives way."""
+        self._reasons[key, message] = reason
+        if len(self._reasons) > NEWEST:
+            del self._reasons[next(iter(self._reasons))]
+
+    def of(self, key: str, message: str) -> str | None:
+        """Return the reason of one, as far as it is still known."""
+        return self._reasons.get((key, message))

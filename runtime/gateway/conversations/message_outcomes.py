@@ -6,8 +6,7 @@ a message in a list.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from runtime.gateway.conversations.run_answers import failure_of
 from runtime.gateway.journal.outgoing import OutgoingRow
@@ -48,15 +47,14 @@ class MessageOutcome(NamedTuple):
 
 
 def incoming_outcome(
-    event: Mapping[str, Any] | None, run: Run | None, row: OutgoingRow | None
+    dropped: str | None, run: Run | None, row: OutgoingRow | None
 ) -> MessageOutcome:
     """Return what has become of a message that came in.
 
-    ``run`` is the one that it was asked in, ``row`` that of its answer; ``event`` says of a message
-    without a run whether it was dropped.
+    ``run`` is the one that it was asked in, ``row`` that of its answer; ``dropped`` is why it
+    has no run, where that is known.
     """
     if run is None:
-        dropped = None if event is None else event.get("dropped")
         return MessageOutcome("none") if dropped is None else MessageOutcome("dropped", dropped)
     if run.is_open:
         return MessageOutcome("running" if run.state == "running" else "waiting")

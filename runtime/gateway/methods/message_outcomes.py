@@ -37,12 +37,13 @@ ONE_PACK = 1  # bytes: nothing more is read than the frames that were stored tog
 
 class NamedMessage(Struct, forbid_unknown_fields=True):
     """One message: its account, and the ``cursor`` of its event, or the idempotency ``key`` under
-    which it was sent.
+    which it was sent. ``id`` is the platform's, by which a message without a journal is known.
     """
 
     account: Annotated[str, Meta(min_length=1, max_length=129)]
     cursor: Annotated[str, Meta(max_length=41)] | UnsetType = UNSET
     key: Annotated[str, Meta(min_length=1, max_length=512)] | UnsetType = UNSET
+    id: Annotated[str, Meta(max_length=512)] = ""
 
 
 class OutcomesParams(Params):
@@ -75,7 +76,7 @@ async def _shown(
 ) -> dict[str, Any]:
     if named.cursor is not UNSET:
         cursor = cursor_in("messages.outcomes", named.cursor)
-        found, run = await _came_in(parts, journal, named.account, named.cursor, cursor)
+        found, run = await _came_in(parts, journal, named, cursor)
     elif named.key is not UNSET:
         found, run = await _went_out(parts, journal, named.account, named.key)
     else:
@@ -90,11 +91,14 @@ async def _shown(
 
 
 async def _came_in(
-    parts: GatewayParts, journal: Journal | None, account: str, text: str, cursor: Cursor
+    parts: GatewayParts, journal: Journal | None, named: NamedMessage, cursor: Cursor
 ) -> tuple[MessageOutcome, Run | None]:
-    run = await find_run(parts, journal, f"{account}/{text}")
+    run = await find_run(parts, journal, f"{named.account}/{named.cursor}")
     if run is None:
-        return incoming_outcome(await _frame(journal, account, cursor), None, None), None
+        reason = parts.gatekeeper.reasons.of(named.account, named.id)
+        if reason is None:
+            reason = await _dropped(journal, named.account, cursor)
+        return incoming_outcome(reason, None, None), None
     last = await last_run(parts, journal, run)
     row = None
     if last.reply is not None and not last.is_open and journal is not None:
@@ -113,8 +117,8 @@ async def _went_out(
     return outgoing_outcome(None if sent is None else sent.row), run
 
 
-async def _frame(journal: Journal | None, account: str, cursor: Cursor) -> dict[str, Any] | None:
-    """Return what is stored of a message that has no run: whether it was dropped."""
+async def _dropped(journal: Journal | None, account: str, cursor: Cursor) -> str | None:
+    """Return why a message was dropped, as it is stored."""
     if journal is None:
         return None
     incarnation, seq = cursor
@@ -122,8 +126,7 @@ async def _frame(journal: Journal | None, account: str, cursor: Cursor) -> dict[
     for found, _, part in page.parts:
         if found == incarnation and part.first <= seq <= part.last:
             try:
-                read = decode_json(part.payloads[seq - part.first], _Dropped)
+                return decode_json(part.payloads[seq - part.first], _Dropped).dropped
             except MALFORMED:
                 return None
-            return {} if read.dropped is None else {"dropped": read.dropped}
     return None

@@ -6,7 +6,7 @@ const EARLY = new Set(["none", "silent"]); // also what is answered before it is
 
 /** Return how `messages.outcomes` names the message of a row, or `null` where it cannot be asked for. */
 export function nameOf({ direction, account, cursor, event }) {
-  if (direction === "in") return { account, cursor };
+  if (direction === "in") return { account, cursor, ...(event.message.id ? { id: String(event.message.id).slice(0, 512) } : {}) };
   const key = direction === "out" && event.message.key;
   return key ? { account, key } : null;
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.gateway.access_policy.recent_counts import HOUR_MS, RecentCounts
+from runtime.gateway.access_policy.recent_counts import HOUR_MS, NEWEST, RecentCounts, RecentReasons
 
 NOON = 500_000 * HOUR_MS
 
@@ -23,3 +23,12 @@ def test_an_account_that_is_forgotten_has_none() -> None:
     assert counts.of("irc:b", NOON) == {}
     counts.forget("irc:a")
     assert counts.of("irc:a", NOON) == {}
+
+
+def test_the_reasons_of_the_newest_messages_are_known() -> None:
+    reasons = RecentReasons()
+    for number in range(NEWEST + 1):
+        reasons.add("irc:a", str(number), "dm-not-listed")
+    assert reasons.of("irc:a", "0") is None  # has given way
+    assert reasons.of("irc:a", "1") == "dm-not-listed"
+    assert reasons.of("irc:b", "1") is None

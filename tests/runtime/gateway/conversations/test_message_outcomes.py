@@ -28,11 +28,10 @@ def row(state: Any, **fields: Any) -> OutgoingRow:
 
 
 @pytest.mark.parametrize(
-    ("event", "asked", "answer", "found"),
+    ("dropped", "asked", "answer", "found"),
     [
         (None, None, None, ("none", "")),
-        ({}, None, None, ("none", "")),
-        ({"dropped": "dm-disabled"}, None, None, ("dropped", "dm-disabled")),
+        ("dm-disabled", None, None, ("dropped", "dm-disabled")),
         (None, run("queued"), None, ("waiting", "")),
         (None, run("running"), None, ("running", "")),
         (None, run("final"), None, ("silent", "")),
@@ -47,9 +46,9 @@ def row(state: Any, **fields: Any) -> OutgoingRow:
     ],
 )
 def test_what_has_become_of_a_message_that_came_in(
-    event: Any, asked: Run | None, answer: OutgoingRow | None, found: tuple[str, str]
+    dropped: str | None, asked: Run | None, answer: OutgoingRow | None, found: tuple[str, str]
 ) -> None:
-    assert incoming_outcome(event, asked, answer) == found
+    assert incoming_outcome(dropped, asked, answer) == found
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,19 @@ async def test_what_is_dropped_says_why_and_what_is_no_question_has_no_run() -> 
         assert [each["outcome"] for each in found] == ["dropped", "none"]
 
 
+async def test_what_is_dropped_without_a_journal_is_known_by_its_id() -> None:
+    closed = {KEY: {"dm": "disabled"}}
+    off: dict[str, Any] = {"journal": "off", "wanted": True}
+    async with gateway_rig(row(KEY, **off), agents="echo") as rig:
+        worker = await rig.worker(KEY, **off)
+        await rig.report(row(KEY, **off), access=closed)
+        worker.say(1, flags=INBOUND_ADDRESSED)
+        client = await rig.client()
+        dropped = await becomes(client, "dropped", cursor="1:1", id="m1")
+        assert dropped["text"] == "direct messages are disabled"
+        assert (await of(client, cursor="1:1", id="m2"))["outcome"] == "none"
+
+
 async def test_without_a_journal_what_went_out_is_sent_and_strange_names_are_refused() -> None:
     async with gateway_rig(row(KEY)) as rig:
         client = await rig.client()

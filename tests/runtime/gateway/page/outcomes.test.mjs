@@ -9,6 +9,7 @@ const row = (direction, message = {}, at = NOW) => ({ direction, account: "irc:l
 
 test("a message in is named by its cursor, one out by its key, a gap not at all", () => {
   assert.deepEqual(nameOf(row("in")), { account: "irc:libera", cursor: "1:2" });
+  assert.deepEqual(nameOf(row("in", { id: "m1" })), { account: "irc:libera", cursor: "1:2", id: "m1" });
   assert.deepEqual(nameOf(row("out", { key: "run:1" })), { account: "irc:libera", key: "run:1" });
   for (const each of [row("out"), row("gap")]) assert.equal(nameOf(each), null);
 });
