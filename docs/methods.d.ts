@@ -231,8 +231,8 @@ export type ForgetParams = { sender: string; account?: string | null };
 /** The params of ``messages.outcomes``: messages in by cursor, messages out by key. */
 export type OutcomesParams = { messages: Array<NamedMessage> };
 
-/** One message: its account, and the ``cursor`` of its event, or the idempotency ``key`` under which it was sent. */
-export type NamedMessage = { account: string; cursor?: string; key?: string };
+/** One message: its account, and the ``cursor`` of its event, or the idempotency ``key`` under which it was sent. ``id`` is the platform's, by which a message without a journal is known. */
+export type NamedMessage = { account: string; cursor?: string; key?: string; id?: string };
 
 /** The params of ``messages.recent``: how many, of some ``accounts`` or of all. */
 export type RecentParams = { limit?: number; accounts?: Array<string> | null };
@@ -585,6 +585,8 @@ export interface MethodParams {
   "shutdown": NoParams;
   /** Answer with the version, a line per account, and (ours) every row of the accounts, what the gateway itself has dropped, by reason, how much waits in the outbox, what agents do, and how requests to the HTTP API and to hooks have ended. */
   "status": unknown;
+  /** Answer with what an operator is warned of, as `trunkline status` shows it: a full disk, a configuration that is not valid, many accounts that have crashed together. */
+  "supervisor.warnings": NoParams;
   /** Enter or renew a row of the presence, which is broadcast within a second. */
   "system-event": SystemEventParams;
   /** Answer with the presence rows, the gateway's own first. */

@@ -46,7 +46,7 @@ def status(parts: Parts) -> Status:
         stale_events=stale_events(parts),
         handshakes_refused=_noted_links(parts).refused_by_link(),
         limits_by=parts.launcher.limits_by,
-        warnings=_warnings(parts),
+        warnings=warnings(parts),
     )
     rows = [account.status() for account in parts.accounts.values()]
     agents = [agent.status() for agent in parts.agents.values()]
@@ -113,7 +113,7 @@ def _of_processes(parts: Parts) -> list[Series]:
         gauge("supervisor_start_time_seconds", "When it started, since the epoch.", began),
         gauge("supervisor_rss_bytes", "Resident memory of the supervisor.", own),
         counter("supervisor_cpu_seconds", "CPU that the supervisor has used.", used),
-        gauge("supervisor_warnings", "Warnings that the status shows.", len(_warnings(parts))),
+        gauge("supervisor_warnings", "Warnings that the status shows.", len(warnings(parts))),
         gauge("zygote_up", "1 while there is a zygote.", zygote is not None),
         gauge("zygote_rss_bytes", "Resident memory of the zygote.", others or 0),
         counter("zygote_starts", "Zygotes that there have been.", launcher.zygotes),
@@ -225,7 +225,8 @@ def _noted_links(parts: Parts) -> LinkReports:
     return parts.links
 
 
-def _warnings(parts: Parts) -> list[str]:
+def warnings(parts: Parts) -> list[str]:
+    """Return what an operator is warned of, one sentence each."""
     configuration = parts.configuration
     return [
         *filter(None, [configuration.invalid, parts.config_watch.failed]),

@@ -69,7 +69,7 @@ LATE = {
     "supervised": (
         "channels.describe channels.events channels.logs channels.holds "
         "channels.start.unknown channels.reset channels.drain gateway.restart.request "
-        "gateway.restart secrets.reload shutdown"
+        "gateway.restart secrets.reload shutdown supervisor.warnings"
     ),
     "trace": "messages.trace",
 }

@@ -54,6 +54,16 @@ async def channels_events(
     return await _ask(parts, "channels.events", params)
 
 
+@method("supervisor.warnings", READ, NoParams, ours=True)
+async def supervisor_warnings(
+    parts: GatewayParts, client: ConnectedClient, params: NoParams
+) -> Any:
+    """Answer with what an operator is warned of, as `trunkline status` shows it: a full disk, a
+    configuration that is not valid, many accounts that have crashed together.
+    """
+    return await _ask(parts, "supervisor.warnings", params)
+
+
 @method("channels.logs", READ, LinesParams, ours=True)
 async def channels_logs(parts: GatewayParts, client: ConnectedClient, params: LinesParams) -> Any:
     """Answer with the last log lines of accounts, or of every process."""

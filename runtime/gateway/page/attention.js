@@ -8,13 +8,26 @@ const AGAIN_MS = 20_000; // none of it comes as an event
 /** What the gateway answered last: `{deadLetters, pairing, closed}`, or `null`. */
 export const attention = signal(null);
 
+/** What an operator is warned of, in sentences, as `trunkline status` shows it. */
+export const warnings = signal([]);
+
 /** Ask anew: something of it has just been decided. */
 export async function lookAgain() {
+  lookForWarnings();
   try {
     const found = await client.request("attention");
     if (JSON.stringify(found) !== JSON.stringify(attention.peek())) attention.value = found;
   } catch {
     // Asked again in a while: what is known stays until then.
+  }
+}
+
+async function lookForWarnings() {
+  try {
+    const found = (await client.request("supervisor.warnings")).warnings;
+    if (found.join("\n") !== warnings.peek().join("\n")) warnings.value = found;
+  } catch {
+    // Asked again in a while.
   }
 }
 

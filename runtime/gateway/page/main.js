@@ -7,7 +7,7 @@ import { html } from "./html.js";
 import { render } from "./libraries/preact.js";
 import { useEffect, useState } from "./libraries/hooks.js";
 import { tally } from "./accounts.js";
-import { waitingAt } from "./attention.js";
+import { waitingAt, warnings } from "./attention.js";
 import { now } from "./clock.js";
 import { focusPage, keepFocus } from "./focus.js";
 import { shortcuts, useKeys } from "./keys.js";
@@ -17,7 +17,7 @@ import { begin, client, hello, hindrance, refusal, signOut } from "./session.js"
 import { SignIn } from "./signin.js";
 import { allRows, ranked } from "./store.js";
 import { nextTheme, theme } from "./theme.js";
-import { Button, Dialog, Failure, Question, Toasts, ask } from "./ui.js";
+import { Button, Commands, Dialog, Failure, Question, Toasts, ask } from "./ui.js";
 import { count, countdown } from "./words.js";
 
 function App() {
@@ -48,6 +48,7 @@ function Shell() {
     <${Navigation} page=${page} onHelp=${() => setHelp(true)} />
     <div class="stage">
       <${Banner} />
+      <${Warnings} />
       <main id="content" tabindex="-1">
         ${page ? html`<${Loaded} key=${page.route} page=${page} />` : html`<${Unknown} />`}
       </main>
@@ -107,6 +108,17 @@ function Banner() {
       ? "Connecting again. What stands below is as it was."
       : `No connection: ${error?.message ?? "closed"}. The next try is ${retryAt ? countdown(retryAt, now.value) : "up to you"}. What stands below is as it was.`;
   return html`<div class="banner" role="status"><p>${text}</p><${Button} onClick=${() => client.open()}>Try now<//></div>`;
+}
+
+/** Shows what an operator is warned of, on every page: the first, the others behind a button. */
+function Warnings() {
+  const [all, setAll] = useState(false);
+  const found = warnings.value;
+  if (!found.length) return null;
+  return html`<div class="banner warnings" role="status">
+    <div>${(all ? found : found.slice(0, 1)).map((text) => html`<p key=${text}><b>Warning:</b> <${Commands} text=${text} /></p>`)}</div>
+    ${found.length > 1 && html`<${Button} class="quiet" aria-expanded=${all ? "true" : "false"} onClick=${() => setAll(!all)}>${all ? "Show one" : `${found.length - 1} more`}<//>`}
+  </div>`;
 }
 
 function Loaded({ page }) {

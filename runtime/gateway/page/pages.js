@@ -17,7 +17,7 @@
 //   diff.js      what is different between two texts (pure); difference.js draws it: Diff
 //   rows.js      VirtualRows, useMark: tables of any length, and the row that the keyboard has chosen
 //   focus.js     what has the keyboard after a page, or where what had it is gone
-//   ui.js        Head, Button, Chip, Phase, Ago, Countdown, Search, Empty, Failure,
+//   ui.js        Head, Button, Chip, Commands, Phase, Ago, Countdown, Search, Empty, Failure,
 //                Dialog, ask(), toast(), loadStyle(), useRequest
 //   help.js      Help, MEANINGS: what a word means, behind a mark beside it
 //   verbs.js     Verbs, TryNow: what a person does to accounts

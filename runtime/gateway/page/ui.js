@@ -39,6 +39,11 @@ export function Chip({ on, tone = "", count, children, ...rest }) {
   </button>`;
 }
 
+/** A sentence of the daemon; what stands between backticks is a command. */
+export function Commands({ text }) {
+  return text.split("`").map((part, at) => (at % 2 ? html`<code key=${at}>${part}</code>` : part));
+}
+
 /** The phase of an account: a mark with a colour, and its word. */
 export function Phase({ row }) {
   return html`<span class=${`phase ${toneOf(row)}`}>${phaseName(row)}</span>`;

@@ -21,6 +21,12 @@ async def status(parts: Parts, params: NoParams) -> Any:
     return msgspec.to_builtins(describing.status(parts))
 
 
+@method("supervisor.warnings", NoParams)
+async def warnings(parts: Parts, params: NoParams) -> Any:
+    """Answer with what an operator is warned of."""
+    return {"warnings": describing.warnings(parts)}
+
+
 @method("metrics", NoParams)
 async def prometheus(parts: Parts, params: NoParams) -> Any:
     """Answer with all series as text for Prometheus: the gateway need not be up for them."""

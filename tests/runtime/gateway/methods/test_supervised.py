@@ -24,6 +24,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
         ("logs.tail", {"cursor": 5}, {"cursor": 5, "limit": 500, "maxBytes": 250_000}),
         ("channels.drain", {"accounts": [KEY]}, {"accounts": [KEY], "timeoutMs": 30_000}),
         ("secrets.reload", {}, {}),
+        ("supervisor.warnings", {}, {}),
         ("shutdown", {}, {}),
         ("config.schema", {}, {}),
         ("config.schema.lookup", {"path": "gateway.port"}, {"path": "gateway.port"}),

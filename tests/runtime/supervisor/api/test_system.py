@@ -28,6 +28,13 @@ async def test_the_status_has_a_row_for_each_account(rig: PartsRig) -> None:
     await rig.parts.roster.close()
 
 
+async def test_the_warnings_are_those_of_the_status(rig: PartsRig) -> None:
+    status = await rig.ask("supervisor.status")
+    rig.parts.configuration.invalid = "the file cannot be used"
+    found = (await rig.ask("supervisor.warnings"))["warnings"]
+    assert found == ["the file cannot be used", *status["supervisor"]["warnings"]]
+
+
 async def test_the_version_comes_with_the_pid(rig: PartsRig) -> None:
     assert await rig.ask("version") == {"version": "1.2", "pid": os.getpid()}
 
