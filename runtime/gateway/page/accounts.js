@@ -4,6 +4,7 @@
 export const PHASES = ["failed", "backoff", "login", "starting", "stopping", "running", "held", "stopped"];
 
 const DEGRADED = "degraded: ";
+const FULL = "journal full";
 
 /**
  * Return the phase under which an account is counted: `login` waits for a person, `held` was stopped
@@ -106,6 +107,12 @@ export function why(row) {
   return tries(row) ? [`try ${row.failures + 1}`, last && `last: ${last}`].filter(Boolean).join(" · ") : last;
 }
 
+/** Return the same with how often it has failed in a row, where the next try does not say it. */
+export function whyInFull(row) {
+  const often = row.failures > 1 && (row.phase === "backoff" || row.phase === "failed") ? `${row.failures} failures in a row` : "";
+  return [why(row), often].filter(Boolean).join(" · ");
+}
+
 /** Return by which cause the configuration keeps an account stopped: no start changes that. */
 function keptBy(row) {
   if (row.phase !== "stopped") return null;
@@ -137,9 +144,10 @@ export function next(row) {
   if (row.phase === "backoff") return { text: row.retry === "asked" ? "again, as asked," : "tries again", at };
   if (row.phase === "failed" && at) return { text: "tries slowly", at };
   if (phaseOf(row) === "login") {
-    return { text: row.phase === "failed" ? "renew login or secret" : "log it in", at: null };
+    return row.phase === "failed" ? { text: "renew login or secret", at: null, there: true } : { text: "log it in", at: null };
   }
-  if (row.phase === "failed") return { text: "needs a person", at: null };
+  if (row.phase === "failed") return row.cause === "misconfigured" ? { text: "correct its configuration", at: null, there: true } : { text: "needs a person", at: null };
+  if (isUnwell(row) && row.health.includes(FULL)) return { text: "needs room on the disk", at: null };
   if (phaseOf(row) === "held") return { text: "nothing until it is started", at: null };
   return { text: "", at: null };
 }

@@ -2,6 +2,22 @@
 
 import { count } from "./words.js";
 
+/**
+ * Return the events, the newest first, with those of one account and kind as the newest of them:
+ * `{event, times, first}`, how many there were and when the first was.
+ */
+export function folded(events) {
+  const found = new Map();
+  for (const event of events.toReversed()) {
+    const who = event.account ?? event.agent;
+    const key = who ? `${event.type} ${who}` : event.seq;
+    const known = found.get(key);
+    if (known) Object.assign(known, { times: known.times + 1, first: event.ts });
+    else found.set(key, { event, times: 1, first: event.ts });
+  }
+  return [...found.values()];
+}
+
 /** Return the sentence; the name of the account, where there is one, stands before it. */
 export function faultOf({ seq, ts, type, account, agent, reason, failures, device, ...rest }) {
   const why = reason ? `: ${reason.replaceAll("_", " ").replaceAll("-", " ")}` : "";

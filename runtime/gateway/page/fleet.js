@@ -1,6 +1,6 @@
 // The fleet: all accounts, the worst first, with why and what comes next; and what is done to many.
 
-import { PHASES, STARTING, folded, matches, named, next, phaseOf, tally, upSince, why, wordsOf, worstFirst } from "./accounts.js";
+import { PHASES, STARTING, folded, matches, named, next, phaseOf, tally, upSince, why, whyInFull, wordsOf, worstFirst } from "./accounts.js";
 import { attention } from "./attention.js";
 import { now } from "./clock.js";
 import { beat, figuresOf, flowOf, restartsOf, useFigures } from "./figures.js";
@@ -161,13 +161,13 @@ function Starting({ number, onOpen }) {
 function Row({ name, chosen, lost, onChoose }) {
   const row = accountOf(name).value;
   if (!row) return null;
-  const reason = why(row) || emptied(lost);
+  const reason = whyInFull(row) || emptied(lost);
   return html`
     <span role="cell" class="pick"><input type="checkbox" aria-label=${`Select ${name}`} checked=${chosen} onChange=${onChoose} /></span>
     <span role="cell" class="who"><a href=${href("account", name)} title=${row.name || name}>${name}</a></span>
     <span role="cell" class="is"><${Is} row=${row} lost=${lost} /></span>
     <${Restarts} row=${row} />
-    <${Next} row=${row} as="span" />
+    <${Next} row=${row} lost=${lost} as="span" />
     ${row.phase === "running" && !why(row)
       ? html`<span role="cell" class="why" title=${reason}>${reason && told(row, reason)}</span><span role="cell" class="up"><${Up} row=${row} /></span><${Traffic} row=${row} />`
       : html`<span role="cell" class=${`why ${row.phase === "running" ? "over" : "to-the-end"}`} aria-colspan=${row.phase === "running" ? 3 : 5} title=${reason}><span class="cut">${told(row, reason)}</span><${TryNow} row=${row} /></span>`}
@@ -181,9 +181,10 @@ function Is({ row, lost }) {
   return html`<span class="phase bad" title="It runs, and a list of it lets nobody in">empty list</span>`;
 }
 
-/** What comes next; what a person does in the account's configuration leads there. */
-function Next({ row, as }) {
+/** What comes next; what a person does in the account's configuration, or its lists, leads there. */
+function Next({ row, lost, as }) {
   const { text, at, there } = next(row);
+  if (!text && lost) return html`<${as} role="cell" class="next"><a href=${href("people", row.account)}>fill its lists</a><//>`;
   const said = there ? html`<a href=${href("account", row.account, "configuration")} title=${text}>${text}</a>` : text;
   return html`<${as} role="cell" class="next">${said} ${at ? html`<${Countdown} at=${at} />` : null}<//>`;
 }
@@ -194,7 +195,7 @@ function emptied(lost) {
 
 /** Draw why an account is as it is; what its lists do leads to them. */
 function told(row, reason) {
-  return reason === why(row) ? reason : html`<a href=${href("people", row.account)} style=${{ textDecoration: "underline" }}>${reason}</a>`;
+  return why(row) ? reason : html`<a href=${href("people", row.account)} style=${{ textDecoration: "underline" }}>${reason}</a>`;
 }
 
 function Restarts({ row }) {
@@ -207,13 +208,13 @@ function Restarts({ row }) {
 function NarrowRow({ name, chosen, lost, onChoose }) {
   const row = accountOf(name).value;
   if (!row) return null;
-  const reason = why(row) || emptied(lost);
+  const reason = whyInFull(row) || emptied(lost);
   const coming = next(row);
   return html`
     <span role="cell" class="pick"><input type="checkbox" aria-label=${`Select ${name}`} checked=${chosen} onChange=${onChoose} /></span>
     <span role="cell" class="who"><a href=${href("account", name)}>${name}</a></span>
     <span role="cell" class="is"><${Is} row=${row} lost=${lost} /></span>
-    ${coming.text && html`<${Next} row=${row} as="b" />`}
+    ${(coming.text || lost) && html`<${Next} row=${row} lost=${lost} as="b" />`}
     <span role="cell" class="why">${reason && told(row, reason)}${row.phase === "running" && !why(row) && html`${reason && " · "}<${Up} row=${row} /><${Short} row=${row} />`}</span>
     ${coming.at && html`<span role="cell" class="again"><${TryNow} row=${row} /></span>`}
   `;

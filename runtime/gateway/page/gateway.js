@@ -2,7 +2,7 @@
 
 import { Devices } from "./devices.js";
 import { Help, MEANINGS } from "./help.js";
-import { faultOf } from "./faults.js";
+import { faultOf, folded } from "./faults.js";
 import { html } from "./html.js";
 import { useEffect, useState } from "./libraries/hooks.js";
 import { Nodes } from "./nodes.js";
@@ -12,6 +12,7 @@ import { Button, Countdown, Empty, Failure, Head, Time, Unread, ask, toast, useR
 import { bytes, count, exactly, percent, span } from "./words.js";
 
 const AGAIN_MS = 5_000;
+const FAULTS = 6; // are shown at once
 
 /** The page. */
 export function Page() {
@@ -141,15 +142,19 @@ function Clients({ found }) {
 
 function Faults() {
   const { data, error, again } = useRequest("diagnostics.stability", { limit: 50 });
+  const [all, setAll] = useState(false);
+  const found = folded(data?.events ?? []);
+  const shown = all ? found : found.slice(0, FAULTS);
   return html`<section class="panel" aria-labelledby="faults">
     <div class="head"><h2 id="faults">What went wrong lately</h2><div class="actions"><${Button} class="quiet" onClick=${again}>Read again<//></div></div>
     ${error && html`<${Failure} error=${error} onRetry=${again} />`}
     ${data && data.events.length === 0 && html`<${Empty} title="Nothing since this gateway began" />`}
     ${data && data.events.length > 0 &&
     html`<ul class="lines">
-      ${data.events.toReversed().map(
-        (event) => html`<li key=${event.seq}><span class="faint"><${Time} at=${event.ts} /></span><span>${event.account && html`<a href=${href("account", event.account)}>${event.account}</a> `}${faultOf(event)}</span></li>`,
+      ${shown.map(
+        ({ event, times, first }) => html`<li key=${event.seq}><span class="faint"><${Time} at=${event.ts} /></span><span>${event.account && html`<a href=${href("account", event.account)}>${event.account}</a> `}${faultOf(event)}${times > 1 && html` <span class="faint">(${times} times since <${Time} at=${first} />)</span>`}</span></li>`,
       )}
     </ul>`}
+    ${found.length > FAULTS && html`<div><${Button} class="quiet" onClick=${() => setAll(!all)}>${all ? "Show fewer" : `Show all ${found.length}`}<//></div>`}
   </section>`;
 }

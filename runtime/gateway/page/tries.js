@@ -33,7 +33,7 @@ function agrees({ events }, event) {
 
 /** Return in words how a try has ended. */
 export function saidOf(event) {
-  return [event.text ?? event.cause, event.exit].filter(Boolean).join(" \u00b7 ");
+  return [...new Set([event.text ?? event.cause, event.exit])].filter(Boolean).join(" \u00b7 ");
 }
 
 /** What has failed once only is no series, and neither is the try that is being made. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  STARTING, folded, isUnwell, matches, next, phaseName, phaseOf, tally, toneOf, verbsFor, why, wordsOf, worstFirst,
+  STARTING, folded, isUnwell, matches, next, phaseName, phaseOf, tally, toneOf, verbsFor, why, whyInFull, wordsOf, worstFirst,
 } from "../../../../runtime/gateway/page/accounts.js"; // prettier-ignore
 
 const row = (more) => ({ account: "irc:a", channel: "irc", phase: "running", failures: 0, health: "ok", ...more });
@@ -92,12 +92,24 @@ test("why is said in words, and nothing where all is well", () => {
   for (const [more, expected] of cases) assert.equal(why(row(more)), expected);
 });
 
+test("beside why stands how often it has failed in a row, where that is more than once", () => {
+  const cases = [
+    [{ phase: "backoff", lastError: "refused", failures: 10 }, "refused · 10 failures in a row"],
+    [{ phase: "backoff", lastError: "refused", failures: 1 }, "refused"],
+    [{ phase: "starting", lastError: "refused", failures: 3 }, "try 4 · last: refused"],
+    [{ failures: 2 }, ""],
+  ];
+  for (const [more, expected] of cases) assert.equal(whyInFull(row(more)), expected);
+});
+
 test("next says what comes by itself, and when", () => {
   assert.deepEqual(next(row({ phase: "backoff", nextTryAt: 7 })), { text: "tries again", at: 7 });
   assert.deepEqual(next(row({ phase: "backoff", nextTryAt: 7, retry: "asked" })), { text: "again, as asked,", at: 7 });
   assert.deepEqual(next(row({ phase: "failed", nextTryAt: 7 })), { text: "tries slowly", at: 7 });
   assert.deepEqual(next(row({ phase: "failed" })), { text: "needs a person", at: null });
   assert.equal(next(row({ phase: "failed", cause: "needs_login" })).text, "renew login or secret");
+  assert.deepEqual(next(row({ phase: "failed", cause: "misconfigured" })), { text: "correct its configuration", at: null, there: true });
+  assert.equal(next(row({ health: "degraded: journal full" })).text, "needs room on the disk");
   assert.deepEqual(next(row({})), { text: "", at: null });
 });
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { faultOf } from "../../../../runtime/gateway/page/faults.js";
+import { faultOf, folded } from "../../../../runtime/gateway/page/faults.js";
 
 const event = (type, more) => faultOf({ seq: 1, ts: 5, type, ...more });
 
@@ -14,4 +14,10 @@ test("each fault is a sentence; what is not known is shown as it came", () => {
   assert.equal(event("client.refused", { reason: "token-mismatch" }), "A client was refused: token mismatch");
   assert.equal(event("device.approved", { device: "0123456789abcdef0123", reason: "one-time token" }), "The device 0123456789abcdef was let in: one time token");
   assert.equal(event("new.kind", { reason: "why", place: { a: 1 } }), 'new.kind reason: why, place: {"a":1}');
+});
+
+test("faults of one account and kind are one line, where the newest of them stands", () => {
+  const at = (seq, type, account) => ({ seq, ts: seq * 10, type, ...(account ? { account } : {}) });
+  const events = [at(1, "account.backoff", "irc:a"), at(2, "client.refused"), at(3, "account.backoff", "irc:b"), at(4, "account.backoff", "irc:a"), at(5, "client.refused")];
+  assert.deepEqual(folded(events).map(({ event, times, first }) => [event.seq, times, first]), [[5, 1, 50], [4, 2, 10], [3, 1, 30], [2, 1, 20]]);
 });
