@@ -11,13 +11,12 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ipc.errors import RemoteError
-from ipc.frames.words import UNAVAILABLE
+from ipc.frames.words import JOURNAL_FULL, UNAVAILABLE
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.records import Outcome, Record
 
 T = TypeVar("T")
 LOOK_SECONDS = 0.5  # a commit takes milliseconds: who waits for longer looks why
-FULL = "journal full"  # the trouble of a disk without room
 LATER = "it is done once there is room again"
 
 
@@ -50,5 +49,5 @@ async def unless_in_trouble(journal: Journal, done: asyncio.Future[T]) -> T:
 
 def unstored(trouble: str) -> str:
     """Return the sentence about what keeps anything from being stored."""
-    why = "disk full (journal full)" if trouble == FULL else trouble
+    why = "disk full (journal full)" if trouble == JOURNAL_FULL else trouble
     return f"nothing can be stored: {why}"

@@ -20,12 +20,12 @@ from typing import Any
 import msgspec
 import structlog
 
+from ipc.frames.words import JOURNAL_FULL
 from runtime.gateway.journal.damage import is_damage
 from runtime.gateway.journal.records import Answered, Outcome, Place, Record
 from runtime.gateway.journal.shares import BATCH_BYTES, Share, size_of
 from runtime.gateway.journal.space import Space
 from runtime.gateway.journal.thread_slice import take_short_slices
-from runtime.gateway.journal.waiting import FULL
 
 # At least so long lies between the beginnings of two commits: one for each wake-up would cost
 # the event loop, which has to take each result, more than the messages themselves.
@@ -159,8 +159,10 @@ class Writer(threading.Thread):
                 self._report(Failed(str(error), final=True))
                 return None
             except (self._sqlite.OperationalError, OSError) as error:
-                full = _reason(error) == FULL
-                self._in_trouble(FULL if full else f"{self._path} cannot be opened: {error}")
+                full = _reason(error) == JOURNAL_FULL
+                self._in_trouble(
+                    JOURNAL_FULL if full else f"{self._path} cannot be opened: {error}"
+                )
                 if self._stopping.wait(RETRY_SECONDS):
                     return None
             else:
@@ -313,7 +315,7 @@ class Writer(threading.Thread):
 
     def _make_room(self) -> None:
         """Give the reserve away, so that old messages can be deleted on a full disk."""
-        if self._trouble == FULL:
+        if self._trouble == JOURNAL_FULL:
             self._space.give_away()
             self._checkpoint(lambda checkpoints: checkpoints.finish())
             self._tend_now()
@@ -350,5 +352,5 @@ class Writer(threading.Thread):
 def _reason(error: Exception) -> str:
     full = getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
     if full or getattr(error, "errno", None) == errno.ENOSPC:
-        return FULL
+        return JOURNAL_FULL
     return f"journal: {error}"

@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from ipc.frames.status import LinkReport
+from ipc.frames.words import JOURNAL_FULL
 from ipc.metrics import Series, counter
 from ipc.nesting import MALFORMED
 from runtime.supervisor.accounts.account import Account
@@ -75,7 +76,7 @@ class LinkReports:
         self.attend(report.attached)
         self.note("data", report.handshakes_refused, report.floods)
         self._journal = [
-            *([f"the gateway stores no messages: {report.journal}"] if report.journal else []),
+            *([_unstored(report.journal)] if report.journal else []),
             *([report.repaired] if report.repaired else []),
         ]
         for key, account in self._accounts().items():
@@ -126,3 +127,9 @@ class LinkReports:
                     f"proved no worker; the log of the {owner} names the process"
                 )
         return found
+
+
+def _unstored(trouble: str) -> str:
+    """Return the warning that nothing is stored, and what would end that."""
+    cure = "; it goes on once there is room on the disk" if trouble == JOURNAL_FULL else ""
+    return f"the gateway stores no messages: {trouble}{cure}"

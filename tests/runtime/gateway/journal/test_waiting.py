@@ -8,10 +8,10 @@ from typing import Any, cast
 import pytest
 
 from ipc.errors import RemoteError
-from ipc.frames.words import UNAVAILABLE
+from ipc.frames.words import JOURNAL_FULL, UNAVAILABLE
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.items import ItemsChanged
-from runtime.gateway.journal.waiting import FULL, LATER, stored, unless_in_trouble, unstored
+from runtime.gateway.journal.waiting import LATER, stored, unless_in_trouble, unstored
 
 RECORD = ItemsChanged("agent:main", [], [])
 
@@ -45,7 +45,7 @@ async def test_on_a_full_disk_it_is_said_within_two_seconds_and_the_record_stays
     begin = loop.time()
     waiting = asyncio.create_task(stored(plain, RECORD, lambda: None))
     await asyncio.sleep(0.1)
-    one.trouble = FULL
+    one.trouble = JOURNAL_FULL
     with pytest.raises(RemoteError, match="disk full") as found:
         await waiting
     assert loop.time() - begin <= 2.0
@@ -69,7 +69,7 @@ async def test_a_trouble_of_a_moment_is_waited_for() -> None:
 @pytest.mark.parametrize(
     ("trouble", "said"),
     [
-        (FULL, "nothing can be stored: disk full (journal full)"),
+        (JOURNAL_FULL, "nothing can be stored: disk full (journal full)"),
         ("journal: disk I/O error", "nothing can be stored: journal: disk I/O error"),
     ],
 )

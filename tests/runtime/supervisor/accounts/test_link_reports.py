@@ -104,7 +104,11 @@ async def test_an_answer_that_is_none_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("answer", "health", "warning"),
     [
-        ({"journal": "journal full"}, "degraded: journal full", "stores no messages: journal full"),
+        (
+            {"journal": "journal full"},
+            "degraded: journal full",
+            "journal full; it goes on once there is room",
+        ),
         (
             {"lost": [KEY], "repaired": "it was damaged"},
             "degraded: position lost",
