@@ -78,10 +78,10 @@ function Now({ row, events = [] }) {
       ${down && html`<span>Down for <time title=${exactly(down)}>${span(now.value - down)}</time>${row.failures > 0 && `, ${count(row.failures, "failure")}`}. </span>`}
       ${coming.text && html`<span>Next: ${coming.there ? html`<a href=${href("account", row.account, "configuration")}>${coming.text}</a>` : coming.text}${coming.at ? html` at ${clock(coming.at, now.value)} (<${Countdown} at=${coming.at} />)` : null}. <${TryNow} row=${row} /> </span>`}
       ${row.todo && html`<span>To do: <${Commands} text=${row.todo} />. </span>`}
-      ${row.phase === "failed" && html`<a href=${href("account", row.account, "configuration")}>Open its configuration</a> `}
+      ${row.phase === "failed" && !coming.there && html`<a href=${href("account", row.account, "configuration")}>Open its configuration</a> `}
       ${["failed", "backoff"].includes(phaseOf(row)) && html`<a href=${href("account", row.account, "log")}>Read its log</a>`}
       ${since && html`<span>Up for ${span(now.value - since)}. </span>`}
-      ${isUnwell(row) && html`<span>The daemon watches it and replaces it if it does not recover. </span>`}
+      ${isUnwell(row) && !coming.text && html`<span>The daemon watches it and replaces it if it does not recover. </span>`}
     </p>
   </div>`;
 }

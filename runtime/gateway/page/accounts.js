@@ -95,7 +95,7 @@ export function why(row) {
     if (row.draining) return "takes nothing new: it stops once what is under way is done";
     if (!isUnwell(row)) return "";
     const said = row.plugin?.connected === false ? row.plugin.lastError : null;
-    return [row.health.slice(DEGRADED.length), said].filter(Boolean).join(": ");
+    return [row.health, said].filter(Boolean).join(": ");
   }
   if (row.phase === "stopped") {
     if (row.hold?.unknown) return row.hold.reason || "whether a person had stopped it is not known";

@@ -9,6 +9,8 @@ import { signal } from "./libraries/signals.js";
 
 const WAITS = [150, 350, 750, 1500, 3000, 6000, 12000, 24000, 30000]; // milliseconds
 const REQUEST_MS = 30_000;
+const OPEN_MS = 20_000; // a browser itself waits two minutes for what does not answer at all
+const LOOK_MS = 5_000;
 // Pieces of what browsers say of themselves: each has those of the ones after it, too.
 const BROWSERS = [["Edg/", "Edge"], ["OPR/", "Opera"], ["Firefox/", "Firefox"], ["Chrome/", "Chrome"], ["Safari/", "Safari"]];
 const SYSTEMS = [["Android", "Android"], ["iPhone", "iPhone"], ["iPad", "iPad"], ["Windows", "Windows"], ["Mac OS", "macOS"], ["Linux", "Linux"]];
@@ -76,6 +78,7 @@ export class Client {
     this._set({ state: "connecting", error: this.connection.peek().error });
     const socket = (this.socket = new WebSocket(this.url));
     this.heard = Date.now();
+    this.opening = setTimeout(() => this._silent(`nothing has answered for ${OPEN_MS / 1000} s`), OPEN_MS);
     socket.onmessage = (message) => this._receive(socket, message.data);
     socket.onclose = (end) => this._lost(socket, end.code, end.reason);
   }
@@ -189,6 +192,7 @@ export class Client {
   }
 
   _opened(hello) {
+    clearTimeout(this.opening);
     this.failures = 0;
     this.subscribed = "";
     this.repeatable = new Set(hello.features?.repeatable?.always ?? []);
@@ -197,8 +201,8 @@ export class Client {
     const tick = hello.policy?.tickIntervalMs ?? 30_000;
     clearInterval(this.watch);
     this.watch = setInterval(() => {
-      if (Date.now() - this.heard > 2 * tick + 5_000) this._silent();
-    }, tick);
+      if (Date.now() - this.heard > 2 * tick + 5_000) this._silent("the gateway has sent nothing for a while");
+    }, LOOK_MS);
     this._subscribe();
     for (const request of this.requests.values()) this._send(request);
     this._happened("client.opened", hello);
@@ -214,15 +218,16 @@ export class Client {
     this._failAll((request) => !request.sent, error);
   }
 
-  _silent() {
+  _silent(reason) {
     const socket = this.socket;
     this._drop();
-    if (socket) this._lost(null, 1006, "the gateway has sent nothing for a while");
+    if (socket) this._lost(null, 1006, reason);
   }
 
   /** Leave the socket: nothing that it still does counts. */
   _drop() {
     clearInterval(this.watch);
+    clearTimeout(this.opening);
     const socket = this.socket;
     this.socket = null;
     if (socket) {

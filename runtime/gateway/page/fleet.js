@@ -232,7 +232,8 @@ function Traffic({ row }) {
   beat.value;
   const flow = flowOf(row.account);
   const pace = flow?.pace(Date.now());
-  const all = `since the daemon began: ${grouped(row.messagesIn)} in, ${grouped(row.messagesOut)} out`;
+  const lost = Object.values(row.dropped ?? {}).reduce((sum, each) => sum + each, 0);
+  const all = `since the daemon began: ${grouped(row.messagesIn)} in, ${grouped(row.messagesOut)} out${lost ? `, ${grouped(lost)} dropped` : ""}`;
   return html`<span role="cell" class="flow" title=${`messages of the last hour; ${all}`}>
     ${flow && html`<${Sparkline} values=${flow.past(Date.now())} width=${56} />`}
     <span class="number">${row.phase === "running" || pace?.in || pace?.out ? `${rate(pace?.in)} / ${rate(pace?.out)}` : ""}</span>

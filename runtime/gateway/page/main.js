@@ -105,9 +105,9 @@ function Banner() {
   if (state === "open") return null;
   const text =
     state === "connecting"
-      ? "Connecting again. What stands below is as it was."
-      : `No connection: ${error?.message ?? "closed"}. The next try is ${retryAt ? countdown(retryAt, now.value) : "up to you"}. What stands below is as it was.`;
-  return html`<div class="banner" role="status"><p>${text}</p><${Button} onClick=${() => client.open()}>Try now<//></div>`;
+      ? `Connecting to the gateway again${error ? ` (${error.message})` : ""}; the accounts go on meanwhile. What stands below is as it was.`
+      : `No connection to the gateway: ${error?.message ?? "closed"}. The next try is ${retryAt ? countdown(retryAt, now.value) : "up to you"}. If it stays so, run \`trunkline status\` on its host. What stands below is as it was.`;
+  return html`<div class="banner" role="status"><p><${Commands} text=${text} /></p><${Button} onClick=${() => client.open()}>Try now<//></div>`;
 }
 
 /** Shows what an operator is warned of, on every page: the first, the others behind a button. */

@@ -21,14 +21,18 @@ export function groupsOf(events) {
   return groups.flatMap(counted).reverse();
 }
 
-/** Return whether an event is part of a try that nobody asked for: its begin, or how it ended. */
+/**
+ * Return whether an event is part of a try that nobody asked for: its begin, how it ended, or that it
+ * ran too shortly for its failures to be forgotten.
+ */
 function isTry(event) {
-  return !event.note && !event.by && (event.phase === "starting" || event.phase === "backoff");
+  const ran = event.phase === "running" && event.failures > 0;
+  return !event.note && !event.by && (ran || event.phase === "starting" || event.phase === "backoff");
 }
 
 function agrees({ events }, event) {
   const before = events.findLast((each) => each.phase === "backoff");
-  return event.phase === "starting" || !before || saidOf(before) === saidOf(event);
+  return event.phase !== "backoff" || !before || saidOf(before) === saidOf(event);
 }
 
 /** Return in words how a try has ended. */

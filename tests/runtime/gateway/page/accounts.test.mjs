@@ -79,7 +79,7 @@ test("a phase says whether a person is needed", () => {
 test("why is said in words, and nothing where all is well", () => {
   const cases = [
     [{}, ""],
-    [DEGRADED, "not connected: ping timeout"],
+    [DEGRADED, "degraded: not connected: ping timeout"],
     [{ draining: true }, "takes nothing new: it stops once what is under way is done"],
     [{ phase: "backoff", lastError: "Connection refused" }, "Connection refused"],
     [{ phase: "backoff", cause: "out_of_memory" }, "out_of_memory"],

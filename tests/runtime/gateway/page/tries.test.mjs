@@ -28,3 +28,10 @@ test("an account is down since its last run ended, or since it is known", () => 
   assert.equal(downSince([...events, event(7, "running"), { ...failed(8), note: true }]), null);
   assert.equal(downSince([]), null);
 });
+
+test("what ran too shortly for its failures to be forgotten is part of the series", () => {
+  const short = (at) => event(at, "running", { failures: 1 });
+  const series = [event(1, "starting"), short(2), failed(3), event(4, "starting"), short(5), failed(6)];
+  assert.deepEqual(shape(series), [[2, [1, 2, 3, 4, 5, 6]]]); // prettier-ignore
+  assert.deepEqual(shape([...series, event(7, "running"), failed(8)]).at(-1), [2, [1, 2, 3, 4, 5, 6]]); // prettier-ignore
+});
