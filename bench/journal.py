@@ -158,7 +158,7 @@ async def _flood(links: list[WorkerDataLink], seconds: float) -> list[float]:
             link.post(named, INBOUND)
             if seq % 500 == 0 and (timed is None or timed.done()):
                 timed = asyncio.create_task(_time(link, seq, delays))
-            if link.crowded():
+            if link.backlog.crowded:
                 await link.wait_for_room()
         if timed is not None:
             await timed

@@ -20,7 +20,7 @@ pack is stored as a whole; a message without one begins a new pack.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ipc.frames.data import HISTORY, PACK_BYTES, PACK_FRAMES, REDELIVERED, Messages
 
@@ -29,6 +29,7 @@ MAX_BYTES = 8 * 1024 * 1024
 WINDOW_BYTES = 256 * 1024  # the credit of one account: a flood cannot own the gateway
 KEEP_BYTES = 256 * 1024  # of acknowledged messages, for the ring of a new gateway
 FRAME_BYTES = 16  # of one message beside its payload
+TURN_MESSAGES = 128  # a plugin that never waits lets its loop turn after so many
 
 MARK = b',"redelivered":true}'  # takes the place of the payload's closing brace
 
@@ -79,27 +80,38 @@ class Pack:
         return Messages(self.first, flags, self.payloads)
 
 
+_NO_PACK = Pack(0)
+
+
 class Backlog:
     """The messages of one incarnation, from ``append`` until ``ack``.
 
     ``last`` is the newest sequence number, ``acked`` the newest acknowledged, ``sent`` the
-    newest ever handed out; ``size_bytes`` counts payloads and their frames; ``full`` is true
-    when a bound is reached (an attribute: it is read for every message). Bounds, ``window`` and
-    ``keep`` count messages or bytes. ``cursor`` is the newest that was acknowledged, of the
-    message ``cursor_at``; 0: none was.
+    newest ever handed out; ``full`` is true when a bound is reached, ``crowded`` also when enough
+    has come in this turn of the loop (attributes: one is read for every message). Bounds,
+    ``window`` and ``keep`` count messages or bytes. ``cursor`` is the newest that was acknowledged,
+    of the message ``cursor_at``; 0: none was. ``on_pack`` is called when there is a new pack to
+    take.
     """
 
     __slots__ = (
+        "_closed_bytes",
         "_flight",
         "_flight_bytes",
+        "_full_bytes",
         "_keep_bytes",
         "_kept",
         "_kept_bytes",
         "_marked",
+        "_on_pack",
         "_open",
+        "_open_end",
         "_pack_bytes",
+        "_pause_at",
+        "_turn_end",
         "_waiting",
         "acked",
+        "crowded",
         "cursor",
         "cursor_at",
         "full",
@@ -107,7 +119,6 @@ class Backlog:
         "max_bytes",
         "max_messages",
         "sent",
-        "size_bytes",
         "window",
     )
 
@@ -118,27 +129,35 @@ class Backlog:
         max_bytes: int = MAX_BYTES,
         window: int = WINDOW_BYTES,
         keep: int = KEEP_BYTES,
+        on_pack: Callable[[], None] = lambda: None,
     ) -> None:
         self.max_messages = max_messages
         self.max_bytes = max_bytes
         self.window = window
         self.last = self.acked = self.sent = 0
-        self.size_bytes = 0
         self.cursor = b""
         self.cursor_at = 0
-        self.full = False
+        self._on_pack = on_pack
         self._marked = 0  # up to here, what is taken again is marked as redelivered
         self._flight: deque[Pack] = deque()
         self._flight_bytes = 0
         self._waiting: deque[Pack] = deque()
-        self._open: Pack | None = None  # the last of those that wait, while it may still grow
+        self._open = _NO_PACK  # the last of those that wait, while it may grow,
+        self._open_end = -1  # and up to which message
+        self._closed_bytes = 0  # of all packs but that one
         self._pack_bytes = min(PACK_BYTES, window)
         self._keep_bytes = keep
         self._kept: deque[Pack] = deque()
         self._kept_bytes = 0
+        self.begin_turn()
 
     def __len__(self) -> int:
         return self.last - self.acked
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all messages that are not acknowledged, and of their frames."""
+        return self._closed_bytes + self._open.size_bytes
 
     @property
     def idle(self) -> bool:
@@ -168,29 +187,48 @@ class Backlog:
     def append(self, payload: bytes, flags: int, cursor: bytes = b"") -> int:
         """Keep ``payload`` (a JSON object) until it is acknowledged; return its sequence number.
 
-        Callers wait while ``full``; those that must not wait may exceed the bound.
+        Callers wait where it is ``crowded``; those that must not wait may exceed the bounds.
         """
         self.last = seq = self.last + 1
         cost = len(payload) + FRAME_BYTES
         pack = self._open
-        if (
-            pack is None
-            or len(pack.payloads) >= PACK_FRAMES
-            or pack.size_bytes + cost > self._pack_bytes
-            or (pack.cursor and not cursor)
-        ):
-            pack = self._open = Pack(seq)
-            self._waiting.append(pack)
+        size = pack.size_bytes + cost
+        if seq > self._open_end or size > self._pack_bytes or (pack.cursor and not cursor):
+            pack, size = self._begin_pack(seq), cost
         pack.payloads.append(payload)  # ``Pack.add`` without the call
         pack.flags.append(flags)
         if cursor:
-            cost += len(cursor) - len(pack.cursor)
+            size += len(cursor) - len(pack.cursor)
             pack.cursor = cursor
-        pack.size_bytes += cost
-        self.size_bytes = size = self.size_bytes + cost
-        if seq - self.acked >= self.max_messages or size >= self.max_bytes:
-            self.full = True
+        pack.size_bytes = size
+        if seq >= self._pause_at or size >= self._full_bytes:
+            self._look_at_bounds()
         return seq
+
+    def begin_turn(self) -> None:
+        """Note that the loop has turned: callers may go on."""
+        self._turn_end = self.last + TURN_MESSAGES
+        self._look_at_bounds()
+
+    def _look_at_bounds(self) -> None:
+        full_at = self.acked + self.max_messages
+        self.full = self.last >= full_at or self.size_bytes >= self.max_bytes
+        self.crowded = self.full or self.last >= self._turn_end
+        self._pause_at = min(full_at, self._turn_end)  # no bound but bytes is reached before
+        self._full_bytes = self.max_bytes - self._closed_bytes  # of the open pack
+
+    def _begin_pack(self, seq: int) -> Pack:
+        self._close_pack()
+        pack = self._open = Pack(seq)
+        self._open_end = seq + PACK_FRAMES - 1
+        self._waiting.append(pack)
+        self._on_pack()
+        return pack
+
+    def _close_pack(self) -> None:
+        self._closed_bytes += self._open.size_bytes
+        self._full_bytes = self.max_bytes - self._closed_bytes
+        self._open, self._open_end = _NO_PACK, -1
 
     def take(self) -> Messages | None:
         """Return the next pack to send; ``None`` when none waits or the window is used up.
@@ -206,7 +244,7 @@ class Backlog:
         self._flight.append(pack)
         self._flight_bytes += pack.size_bytes
         if pack is self._open:
-            self._open = None
+            self._close_pack()
         if pack.last > self.sent:
             self.sent = pack.last
         return pack.messages(redelivered=pack.first <= self._marked)
@@ -225,10 +263,10 @@ class Backlog:
             return 0
         flown = self._pop(self._flight, seq)
         self._flight_bytes -= flown
-        self.size_bytes -= flown + self._pop(self._waiting, seq)
+        self._closed_bytes -= flown + self._pop(self._waiting, seq)
         self.acked = seq
         self._trim()
-        self.full = self.last - seq >= self.max_messages or self.size_bytes >= self.max_bytes
+        self._look_at_bounds()
         return seq - before
 
     def resend(self, *, marked: bool) -> int:

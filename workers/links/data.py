@@ -47,7 +47,6 @@ GREET_LAST = 5.0  # without a gateway they only pile up in ZeroMQ's queue
 SILENCE = 1.0  # seconds without an acknowledgement of what is in flight, then a hello again
 RENEW_BEATS = 3  # without an answer of a gateway that runs, then a new socket; doubles
 RENEW_BEATS_MAX = 96
-TURN_MESSAGES = 128  # a plugin that never waits lets its loop turn after so many
 OnCall = Callable[[Call | HttpCall | TurnBegin | TurnAck | TurnCancel, str], None]
 
 
@@ -59,7 +58,10 @@ class WorkerDataLink:
     """
 
     def __init__(self, boot: WorkerBoot, on_call: OnCall, log: FilteringBoundLogger) -> None:
-        self.backlog = Backlog()
+        self.backlog = Backlog(on_pack=self._schedule)
+        # Queues the payload of one ``channel.message``, with its flags and the cursor that belongs
+        # after it. No step between: it is called for every message.
+        self.post = self.backlog.append
         self.positions = Positions()
         self.dropped: Counter[str] = Counter()
         self._boot = boot
@@ -80,7 +82,6 @@ class WorkerDataLink:
         self._patience = RENEW_BEATS
         self._mark: int | None = None  # newest message sent before the hello that is unanswered
         self._seen = 0  # acknowledged when the timer was set
-        self._turn = 0
         self._scheduled = False
         self._answers = AnswerQueue()
         self._unconfirmed = False  # answers were sent since the last Welcome
@@ -115,17 +116,6 @@ class WorkerDataLink:
         self._marks.cancel()
         if self._dealer:
             self._dealer.close()
-
-    def crowded(self) -> bool:
-        """Return whether ``wait_for_room`` has to be awaited before the next ``post``."""
-        return self._turn >= TURN_MESSAGES or self.backlog.full
-
-    def post(self, payload: bytes, flags: int, cursor: bytes = b"") -> None:
-        """Queue the payload of one ``channel.message``, and the cursor that belongs after it."""
-        self.backlog.append(payload, flags, cursor)
-        self._turn += 1
-        if not self._scheduled:
-            self._schedule()
 
     async def wait_for_room(self) -> None:
         """Let the loop turn once, then wait until the backlog is below its bounds."""
@@ -241,10 +231,12 @@ class WorkerDataLink:
 
     def _flush(self) -> None:
         """Send what may be sent, in packs."""
-        self._scheduled, self._turn = False, 0
-        if self._dealer is None or self._dealer.closed:
+        backlog, dealer = self.backlog, self._dealer
+        self._scheduled = False
+        backlog.begin_turn()
+        if dealer is None or dealer.closed:
             return
-        backlog, send = self.backlog, self._dealer.send
+        send = dealer.send
         if not self._welcome:
             if self._early:
                 self._answers.send(send)

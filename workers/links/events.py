@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ipc.errors import FrameError
-from ipc.frames.data import ADDRESSED, INBOUND, MAX_CURSOR_BYTES, MAX_PAYLOAD_BYTES, check_payload
+from ipc.frames.data import MAX_CURSOR_BYTES, MAX_PAYLOAD_BYTES, check_payload
 from workers.links.backlog import MARK
 from workers.messages import MAX_TEXT, Happened, Inbound, Outbound, Sent, SentMessage
 
@@ -108,11 +108,6 @@ def cursor_text(cursor: Any) -> bytes:
     if len(text) > MAX_CURSOR_BYTES:
         raise ValueError(f"a cursor of {len(text)} bytes, at most {MAX_CURSOR_BYTES} are kept")
     return text
-
-
-def flags_of(message: Inbound) -> int:
-    """Return the flags of an inbound message on the data link."""
-    return INBOUND | ADDRESSED if message.addressed else INBOUND
 
 
 def _valid(value: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -175,10 +175,7 @@ class HostedAccount:
     def _on_call(self, call: Any, gateway: str) -> None:
         self._calls.on_call(call, gateway)
 
-    async def _report_sent(self, message: Outbound, sent: Sent) -> None:
+    def _report_sent(self, message: Outbound, sent: Sent) -> Awaitable[None]:
         assert self.context is not None
         self.messages_out += 1
-        if self.link.crowded():
-            await self.link.wait_for_room()
-        seq = self.link.backlog.last + 1
-        self.link.post(self.context.events.outbound(seq, message, sent), 0)
+        return self.context.report_sent(message, sent)

@@ -15,13 +15,13 @@ import msgspec
 import structlog
 
 from ipc.frames.bootstrap import WorkerBoot
-from ipc.frames.data import HAPPENED, INBOUND
+from ipc.frames.data import ADDRESSED, HAPPENED, INBOUND
 from ipc.nesting import decode_json
 from workers.links.control import WorkerControlLink
 from workers.links.data import WorkerDataLink
-from workers.links.events import EventEncoder, body_of, cursor_text, flags_of, happened_body
+from workers.links.events import EventEncoder, body_of, cursor_text, happened_body
 from workers.login import LoginPrompt
-from workers.messages import Happened, Inbound, Outbound
+from workers.messages import Happened, Inbound, Outbound, Sent
 from workers.plugin import Manifest
 from workers.process.credentials import KeptCredentials
 from workers.process.logging import Redaction
@@ -31,10 +31,11 @@ from workers.process.receipts import EmitReceipt
 from workers.secrets import field_at
 
 MAX_IDENTITY = 512  # characters
+_MEANT = INBOUND | ADDRESSED
 
 
 class AccountContext(ProcessContext):
-    """The ``workers.plugin.Context`` of one account. ``messages_in`` counts emitted messages."""
+    """The ``workers.plugin.Context`` of one account."""
 
     def __init__(
         self,
@@ -48,13 +49,18 @@ class AccountContext(ProcessContext):
     ) -> None:
         super().__init__(boot, config, log, control, redact, manifest.media.max_down)
         self.account_id = boot.key.partition(":")[2]
-        self.messages_in = 0
-        self.events = EventEncoder(boot.key, boot.incarnation)
+        self._others = 0  # events that are not those of received messages
+        self._events = EventEncoder(boot.key, boot.incarnation)
         self.logins = AccountLogin(control, redact.learn)
         self._link = link
         self._manifest = manifest
         self._credentials = KeptCredentials(self.storage, self._secrets, redact.learn)
         self._ingress_url = boot.ingress_url
+
+    @property
+    def messages_in(self) -> int:
+        """How many messages were emitted."""
+        return self._link.backlog.last - self._others
 
     @property
     def cursor(self) -> Any:
@@ -73,12 +79,21 @@ class AccountContext(ProcessContext):
             return await self._emit_all(what, b"" if cursor is None else self._position(cursor))
         message: Any = what[0]  # the usual case, without a list and a loop
         link = self._link
-        if link.crowded():
+        backlog = link.backlog
+        if backlog.crowded:
             await link.wait_for_room()
-        seq = link.backlog.last + 1
-        link.post(self.events.inbound(seq, body_of(message)), flags_of(message))
-        self.messages_in += 1
+        seq = backlog.last + 1
+        flags = _MEANT if message.addressed else INBOUND
+        link.post(self._events.inbound(seq, body_of(message)), flags)
         return EmitReceipt(link, seq)
+
+    async def report_sent(self, message: Outbound, sent: Sent) -> None:
+        """Emit the event of a message that the platform has accepted as ``sent``."""
+        link = self._link
+        if link.backlog.crowded:
+            await link.wait_for_room()
+        link.post(self._events.outbound(link.backlog.last + 1, message, sent), 0)
+        self._others += 1
 
     def mark(self, cursor: Any) -> EmitReceipt:
         """Keep a cursor without a message; raises as ``emit`` for one that cannot be kept."""
@@ -109,19 +124,19 @@ class AccountContext(ProcessContext):
         link, left = self._link, len(found)
         for numbered, body, flags in found:
             left -= 1
-            if link.crowded():
+            if link.backlog.crowded:
                 await link.wait_for_room()
             link.post(numbered(link.backlog.last + 1, body), flags, b"" if left else position)
-            self.messages_in += flags & INBOUND
+            self._others += not flags & INBOUND
         if not found and position:
             return self._mark(position)
         return EmitReceipt(link, link.backlog.last)
 
     def _prepared(self, each: Any) -> tuple[Callable[[int, bytes], bytes], bytes, int]:
         if each.__class__ is Inbound:
-            return self.events.inbound, body_of(each), flags_of(each)
+            return self._events.inbound, body_of(each), _MEANT if each.addressed else INBOUND
         if each.__class__ is Happened:
-            return self.events.happened, happened_body(each), HAPPENED
+            return self._events.happened, happened_body(each), HAPPENED
         raise TypeError(f"emit takes Inbound and Happened, not {type(each).__name__}")
 
     def _mark(self, position: bytes) -> EmitReceipt:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from ipc.frames.data import INBOUND, PACK_BYTES, PACK_FRAMES, REDELIVERED, Messages
-from workers.links.backlog import FRAME_BYTES, Backlog
+from workers.links.backlog import FRAME_BYTES, TURN_MESSAGES, Backlog
 
 WINDOW = 2_000
 
@@ -21,7 +22,7 @@ def payload(text: str) -> bytes:
     return json.dumps({"text": text}).encode()
 
 
-def filled(count: int, size: int = 10, **bounds: int) -> Backlog:
+def filled(count: int, size: int = 10, **bounds: Any) -> Backlog:
     backlog = Backlog(**bounds)
     for _ in range(count):
         backlog.append(payload("x" * size), INBOUND)
@@ -104,6 +105,34 @@ def test_it_is_full_by_count_and_by_bytes() -> None:
     assert filled(3, max_messages=3).full
     assert not filled(2, max_messages=3).full
     assert filled(2, size=500, max_bytes=1_000).full
+
+
+def test_it_is_crowded_when_it_is_full_and_after_many_messages_of_one_turn() -> None:
+    assert filled(3, max_messages=3).crowded
+    assert not filled(2, max_messages=3).crowded
+    backlog = filled(TURN_MESSAGES)
+    assert (backlog.crowded, backlog.full) == (True, False)
+    backlog.begin_turn()
+    assert not backlog.crowded
+    for _ in range(TURN_MESSAGES):
+        assert not backlog.crowded
+        backlog.append(b"{}", 0)
+    assert backlog.crowded
+    backlog.take()
+    backlog.ack(1)
+    assert backlog.crowded  # an acknowledgement is no turn of the loop
+
+
+def test_each_pack_is_announced_when_it_begins() -> None:
+    begun: list[int] = []
+    backlog = Backlog(on_pack=lambda: begun.append(backlog.last))
+    for _ in range(PACK_FRAMES + 1):
+        backlog.append(b"{}", 0)
+    assert begun == [1, PACK_FRAMES + 1]
+    backlog.take()
+    backlog.take()  # it may not grow any more
+    backlog.append(b"{}", 0)
+    assert begun == [1, PACK_FRAMES + 1, PACK_FRAMES + 2]
 
 
 def test_room_comes_back_with_acknowledgements() -> None:

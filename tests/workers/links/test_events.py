@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipc.frames.data import ADDRESSED, INBOUND, MAX_PAYLOAD_BYTES
+from ipc.frames.data import INBOUND, MAX_PAYLOAD_BYTES
 from workers.links.backlog import Backlog
-from workers.links.events import EventEncoder, body_of, cursor_text, flags_of, happened_body
+from workers.links.events import EventEncoder, body_of, cursor_text, happened_body
 from workers.messages import (
     MAX_TEXT,
     Attachment,
@@ -105,11 +105,6 @@ def test_what_claims_to_be_json_already_is_looked_at() -> None:
 def test_what_cannot_be_json_is_refused() -> None:
     with pytest.raises(TypeError):
         body_of(inbound(meta={"socket": object()}))
-
-
-def test_flags_tell_direction_and_address() -> None:
-    assert flags_of(inbound()) == INBOUND
-    assert flags_of(inbound(addressed=True)) == INBOUND | ADDRESSED
 
 
 def test_what_has_happened_is_the_payload_of_its_own_event() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ipc.frames.data import HAPPENED, INBOUND
+from ipc.frames.data import ADDRESSED, HAPPENED, INBOUND
 from tests.support.controllable_channel import ControllablePlugin, said
 from tests.support.worker_rig import worker_rig
 from workers.messages import Chat, Happened, Inbound
@@ -55,6 +55,19 @@ async def test_what_has_happened_is_numbered_with_the_messages(run_dir: Path) ->
         event = json.loads(rig.gateway.accepted[1].payload)
         assert (event["cursor"], event["happened"]["kind"]) == ("7:2", "deleted")
         assert counted(plugin) == 1
+
+
+async def test_flags_tell_direction_and_address(run_dir: Path) -> None:
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        ctx = (await rig.up()).ctx
+        to_it = said("b", addressed=True)
+        await ctx.emit(said("a"))
+        await ctx.emit(to_it)
+        await ctx.emit(said("c"), to_it)
+        await rig.gateway.until(lambda: len(rig.gateway.accepted) == 4)
+        meant = INBOUND | ADDRESSED
+        assert [each.flags for each in rig.gateway.accepted] == [INBOUND, meant, INBOUND, meant]
 
 
 async def test_a_message_that_is_refused_takes_no_number(run_dir: Path) -> None:
