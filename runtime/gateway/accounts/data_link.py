@@ -183,14 +183,14 @@ class DataRouter:
         if self._intake.is_on(peer.key):
             self._store(peer, self._own_parts(peer, pack), pack)
             return
-        fit = peer.check.heads_fit(pack)
-        parts = (
-            [ValidPart(pack, [])] if fit else self._valid_parts(peer, pack, peer.check.id_unread)
-        )
+        if peer.check.heads_fit(pack):
+            parts = [pack]
+        else:
+            parts = [part for part, _ in self._valid_parts(peer, pack, peer.check.id_unread)]
         peer.seen = peer.done = pack.last
         if peer not in self._unacked:
             self._acknowledge_soon(peer)
-        for each, _ in parts:
+        for each in parts:
             payloads = each.payloads
             self._handover.hand_on(peer.key, peer.incarnation, each.first, each.flags, payloads)
             if each.flags.translate(None, NOT_ADDRESSED):

@@ -59,18 +59,14 @@ class Fanout:
 
     def publish(self, key: str, event: str, pieces: list[bytes], count: int) -> None:
         """Queue ``count`` frames for their subscribers; ``flush`` sends them in this turn."""
-        groups = self._routes.get((key, event))
-        if groups is None:
-            groups = self._route(key, event)
-        for group in groups:
-            group.pending += pieces
-            group.count += count
-        self.published += count
+        self._queue(self._groups_of(key, event), pieces, count)
 
     def publish_pack(self, key: str, flags: bytes, payloads: list[bytes]) -> None:
         """Queue what an account has emitted: messages, and what else has happened."""
         if not flags.translate(None, _MESSAGES):
-            self.publish(key, MESSAGE, message_frames(payloads), len(payloads))
+            groups = self._groups_of(key, MESSAGE)
+            pieces = message_frames(payloads) if groups else []  # none are made for no client
+            self._queue(groups, pieces, len(payloads))
             return
         for each, payload in zip(flags, payloads, strict=True):
             if each & HAPPENED:
@@ -123,9 +119,17 @@ class Fanout:
         for event in OWN_EVENTS:
             self._routes.pop((key, event), None)
 
-    def _route(self, key: str, event: str) -> list[Subscribers]:
-        groups = [group for group in self._groups.values() if group.wants(key, event)]
-        self._routes[key, event] = groups
+    def _queue(self, groups: list[Subscribers], pieces: list[bytes], count: int) -> None:
+        for group in groups:
+            group.pending += pieces
+            group.count += count
+        self.published += count
+
+    def _groups_of(self, key: str, event: str) -> list[Subscribers]:
+        groups = self._routes.get((key, event))
+        if groups is None:
+            groups = [group for group in self._groups.values() if group.wants(key, event)]
+            self._routes[key, event] = groups
         return groups
 
 

@@ -63,6 +63,11 @@ def test_a_pack_of_messages_is_read_as_each_of_them() -> None:
     [
         (payload(KEY, 7), True),
         (HEAD + b',"anything', True),
+        (HEAD, True),
+        (HEAD + b"\x7f", True),
+        (HEAD[:-1], False),
+        (HEAD[:-1] + bytes([HEAD[-1] - 1]) + b"\x7f", False),
+        (HEAD[:-1] + bytes([HEAD[-1] + 1]), False),
         (payload(KEY, 7, text="grüße"), True),
         (payload("irc:oftc", 7), False),
         (payload("irc:liberal", 7), False),
