@@ -32,7 +32,7 @@ class Waiter(Protocol[T_contra]):
         """Take the error that the call failed with."""
 
 
-class _Pending(msgspec.Struct):
+class _Pending(msgspec.Struct, gc=False):
     waiter: Any
     peer: str
     deadline: float

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from time import perf_counter
 
 import msgspec
 
@@ -33,6 +34,7 @@ from runtime.gateway.file_limit import FileWatch, open_file_limit, shares
 from runtime.gateway.http.late import LateEndpoints
 from runtime.gateway.jobs import Jobs
 from runtime.gateway.parts import GatewayParts
+from runtime.gateway.request_times import RequestTimes
 
 # On the canvas host's own port.
 NO_WEBSOCKET = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -48,10 +50,13 @@ class GatewayTurn:
     are acknowledged last, once the clients' sockets have them.
     """
 
-    def __init__(self, fanout: Fanout, data_link: DataRouter, intake: Intake) -> None:
+    def __init__(
+        self, fanout: Fanout, data_link: DataRouter, intake: Intake, times: RequestTimes
+    ) -> None:
         self._fanout = fanout
         self._data_link = data_link
         self._intake = intake
+        self._times = times
 
     def before_write(self) -> None:
         """Queue the events of this turn for the clients, and send its calls to the workers.
@@ -63,8 +68,10 @@ class GatewayTurn:
         self._data_link.send_calls()
 
     def after_write(self) -> None:
-        """Acknowledge what the workers have sent."""
+        """Acknowledge what the workers have sent, and count the requests that were answered."""
         self._data_link.acknowledge()
+        if self._times.leaving:
+            self._times.left(perf_counter())
 
 
 class Gateway:
@@ -109,7 +116,8 @@ class Gateway:
         self.parts = parts = assemble(
             self._boot, self._config, self._jobs, self._guard, server, self._on_failure
         )
-        server.surround_writes(GatewayTurn(parts.fanout, parts.data_link, parts.intake))
+        times = parts.hub.times
+        server.surround_writes(GatewayTurn(parts.fanout, parts.data_link, parts.intake, times))
         self._files = FileWatch(self._file_limit, self._starved, self._warner("files"))
         parts.telemetry.start(self._warner("telemetry"))
         if self._config.http.enabled:

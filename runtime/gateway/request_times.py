@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import defaultdict
 
 BOUNDS = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0)  # seconds
 
@@ -15,6 +16,26 @@ class RequestTimes:
 
     def __init__(self) -> None:
         self.by_method: dict[str, list[float]] = {}
+        self._leaving: defaultdict[str, list[float]] = defaultdict(list)
+
+    @property
+    def leaving(self) -> bool:
+        """True while answers leave with the end of this turn of the loop."""
+        return bool(self._leaving)
+
+    def answered(self, method: str, began: float) -> None:
+        """Note a request that began then: its answer leaves with the end of this turn."""
+        self._leaving[method].append(began)
+
+    def left(self, now: float) -> None:
+        """Count the requests whose answers have left: one look at the clock for all of them."""
+        for method, began in self._leaving.items():
+            if bisect_left(BOUNDS, now - min(began)) == bisect_left(BOUNDS, now - max(began)):
+                self.note(method, now - sum(began) / len(began), len(began))
+            else:
+                for each in began:
+                    self.note(method, now - each)
+        self._leaving.clear()
 
     def note(self, method: str, seconds: float, count: int = 1) -> None:
         """Count a request that has been answered, or so many that took the same time together."""

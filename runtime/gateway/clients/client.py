@@ -129,7 +129,7 @@ class ConnectedClient:
                 return
             result = method.function(self._parts, self, params)
         except Exception as error:  # noqa: BLE001 - as in ``_wait``
-            self._failed(request.id, method, error)
+            self._failed(request.id, method.name, error)
         else:
             kind = type(result)
             if kind is AccountCall:
@@ -175,7 +175,7 @@ class ConnectedClient:
 
     def _ask(self, id: str, method: Method, ask: AccountCall) -> None:
         calls, jobs = self._calls, self._jobs
-        waiter = _Asked(self, id, method, ask, self.connection.read_at)
+        waiter = _Asked(self, id, method.name, ask, self.connection.read_at)
         jobs.begin()
         if not calls.ask(ask.key, ask.method, ask.params, ask.seconds, waiter):
             jobs.end()
@@ -197,7 +197,7 @@ class ConnectedClient:
             else:
                 self._answer(id, answer)
         except Exception as error:  # noqa: BLE001 - a fault in one method is that request's alone
-            self._failed(id, method, error)
+            self._failed(id, method.name, error)
         finally:
             self._waiting -= 1
             self._times.note(method.name, perf_counter() - began)
@@ -220,39 +220,36 @@ class ConnectedClient:
             try:
                 self._answer(id, answer.then(later.result()))
             except Exception as error:  # noqa: BLE001 - as in ``_wait``
-                self._failed(id, method, error)
+                self._failed(id, method.name, error)
 
         answer.later.add_done_callback(done)
 
-    def answered(
-        self, id: str, method: Method, ask: AccountCall, answer: bytes, began: float
-    ) -> None:
+    def answered(self, id: str, method: str, ask: AccountCall, answer: bytes, began: float) -> None:
         """Answer a request with what an account has answered; ``began`` is when it came."""
         try:
             self.connection.send(response(id, ask.result(answer)))
         except Exception as error:  # noqa: BLE001 - as in ``_wait``
             self._failed(id, method, error)
         finally:
-            self._over(method, began)
+            self._waiting -= 1
+            self._jobs.end()
+            self._times.answered(method, began)
 
-    def unanswered(self, id: str, method: Method, error: Exception, began: float) -> None:
+    def unanswered(self, id: str, method: str, error: Exception, began: float) -> None:
         """Answer a request with the error that came instead of an account's answer."""
         try:
             self._failed(id, method, error)
         finally:
-            self._over(method, began)
+            self._waiting -= 1
+            self._jobs.end()
+            self._times.note(method, perf_counter() - began)
 
-    def _over(self, method: Method, began: float) -> None:
-        self._waiting -= 1
-        self._jobs.end()
-        self._times.note(method.name, perf_counter() - began)
-
-    def _failed(self, id: str, method: Method, error: Exception) -> None:
+    def _failed(self, id: str, method: str, error: Exception) -> None:
         if isinstance(error, (PeerGone, CallTimeout)):
             error = RemoteError(UNAVAILABLE, str(error), retryable=True)
         elif not isinstance(error, RemoteError):
-            log.error("method failed", method=method.name, exc_info=error)
-            error = RemoteError(UNAVAILABLE, f"{method.name}: internal error")
+            log.error("method failed", method=method, exc_info=error)
+            error = RemoteError(UNAVAILABLE, f"{method}: internal error")
         self._fail(id, error)
 
     @property
@@ -304,25 +301,27 @@ class ConnectedClient:
                 self.connection.close(1008, "repeated unauthorized calls")
 
 
-class _Asked:
-    """Takes an account's answer in the place of a future, which would need a task."""
+class _Asked(msgspec.Struct, gc=False):
+    """Takes an account's answer in the place of a future, which would need a task.
 
-    __slots__ = ("_ask", "_began", "_client", "_id", "_method")
+    A struct, because one is made for each request: it costs a third of an instance with
+    ``__init__``.
+    """
 
-    def __init__(
-        self, client: ConnectedClient, id: str, method: Method, ask: AccountCall, began: float
-    ) -> None:
-        self._client, self._id, self._method, self._ask = client, id, method, ask
-        self._began = began
+    client: ConnectedClient
+    id: str
+    method: str
+    ask: AccountCall
+    began: float
 
     def done(self) -> bool:
         return False
 
     def set_result(self, result: bytes) -> None:
-        self._client.answered(self._id, self._method, self._ask, result, self._began)
+        self.client.answered(self.id, self.method, self.ask, result, self.began)
 
     def set_exception(self, exception: Exception) -> None:
-        self._client.unanswered(self._id, self._method, exception, self._began)
+        self.client.unanswered(self.id, self.method, exception, self.began)
 
 
 async def _asked_late(calls: AccountCalls, ask: AccountCall) -> Any:

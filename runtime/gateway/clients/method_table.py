@@ -38,7 +38,7 @@ BOTH = frozenset({3, 4})  # protocols
 Function = Callable[[Any, Any, Any], Any]  # of the parts, the client and the params
 
 
-class AccountCall(msgspec.Struct, frozen=True):
+class AccountCall(msgspec.Struct, frozen=True, gc=False):
     """What the account ``key`` is asked: its plugin's ``method``, with ``params`` as JSON text.
 
     ``then`` makes the result of the account's answer, which ``decoder`` reads. What waits this

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from time import perf_counter
 from typing import Any, cast
 
 import pytest
@@ -15,6 +16,7 @@ from runtime.gateway.accounts.fanout import Fanout
 from runtime.gateway.accounts.intake import Intake
 from runtime.gateway.draining import drain
 from runtime.gateway.gateway import GatewayTurn
+from runtime.gateway.request_times import RequestTimes
 from tests.support.gateway_rig import TOKEN, GatewayRig, gateway_rig
 from tests.support.handshakes import greeted
 from tests.support.until import PATIENCE, until
@@ -92,11 +94,17 @@ def test_a_turn_stores_publishes_then_calls_and_acknowledges_after_the_write() -
         def acknowledge(self) -> None:
             order.append("acknowledge")
 
-    turn = GatewayTurn(cast(Fanout, Parts()), cast(DataRouter, Parts()), cast(Intake, Journal()))
+    parts, times = Parts(), RequestTimes()
+    journal = cast(Intake, Journal())
+    turn = GatewayTurn(cast(Fanout, parts), cast(DataRouter, parts), journal, times)
+    times.answered("send", perf_counter() - 0.01)
     turn.before_write()
     order.append("write")
+    assert not times.by_method
     turn.after_write()
     assert order == ["store", "publish", "calls", "write", "acknowledge"]
+    assert sum(times.by_method["send"][:-1]) == 1
+    assert times.by_method["send"][-1] >= 0.01
 
 
 async def test_a_warning_that_the_supervisor_did_not_take_is_told_again(

@@ -35,3 +35,20 @@ def test_requests_that_were_answered_together_count_each() -> None:
     times.note("send", 0.25, 3)
     row = times.by_method["send"]
     assert (row[BOUNDS.index(0.5)], row[-1]) == (3, 0.75)
+
+
+def test_answers_that_leave_together_count_by_when_their_requests_began() -> None:
+    times = RequestTimes()
+    assert not times.leaving
+    for began in (9.9, 9.99, 9.991, 9.9995):
+        times.answered("send", began)
+    times.answered("poll", 9.9)
+    times.answered("poll", 9.95)
+    assert times.leaving
+    assert not times.by_method
+    times.left(10.0)
+    assert not times.leaving
+    assert times.by_method["send"] == pytest.approx([1, 0, 2, 1, 0, 0, 0, 0, 0.1195])
+    assert times.by_method["poll"] == pytest.approx([0, 0, 0, 2, 0, 0, 0, 0, 0.15])
+    times.left(11.0)
+    assert sum(times.by_method["send"][:-1]) == 4  # each is counted once
