@@ -1,4 +1,4 @@
-"""Say in the system's words, and with the address, why a connection failed.
+"""Words why a connection failed: the system's own text, with the address.
 
 The event loop and the libraries put texts of their own in the place of the system's: "Connect call
 failed ('127.0.0.1', 6697)", "Multiple exceptions: [Errno 111] …", "All connection attempts failed".

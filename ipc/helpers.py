@@ -1,4 +1,4 @@
-"""Start programs that help a process of the daemon, end with it, and are reaped by it alone.
+"""Starts helper programs that end with the process that started them, which alone reaps them.
 
 A helper is in a session of its own, so that it can be ended with all that it starts, and the
 kernel kills it when the process that started it dies, however that dies (PR_SET_PDEATHSIG,

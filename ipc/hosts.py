@@ -1,4 +1,4 @@
-"""Check the names and addresses of hosts, without asking anybody for them. Pure."""
+"""Checks the syntax of host names and addresses, without resolving them. Pure."""
 
 from __future__ import annotations
 

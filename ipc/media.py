@@ -1,4 +1,4 @@
-"""Name stored files, and decide by their first bytes which of them a browser may show. Pure.
+"""Names stored files, and decides by their first bytes which a browser may show. Pure.
 
 The worker that stores a file and the gateway that serves it both follow these rules; the gateway
 believes nothing that a worker has written about a file's type.

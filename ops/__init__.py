@@ -1,1 +1,1 @@
-"""What an operator uses: the command line ``trunkline`` and its scripts."""
+"""Implements the command line ``trunkline``."""

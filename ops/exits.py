@@ -1,4 +1,4 @@
-"""Exit codes of ``trunkline``, and the exceptions that carry one.
+"""Defines the exit codes of ``trunkline``, and the exceptions that carry one.
 
 Stable, because cron jobs and other people's automation read them. The table with what to
 do about each is in docs/operations.md; a test compares the two.
@@ -28,7 +28,7 @@ EXIT_MEANINGS = {
     ExitCode.ERROR: "It was understood and could not be done.",
     ExitCode.USAGE: "The command line is wrong.",
     ExitCode.NOT_RUNNING: "No supervisor runs for this state directory, or no gateway answers.",
-    ExitCode.TIMEOUT: "No answer, or not so, in time. What was asked for may still happen.",
+    ExitCode.TIMEOUT: "No answer, or not the wanted state, in time. It may still happen.",
     ExitCode.CONFIGURATION: "The configuration is wrong or missing; nothing was changed.",
     ExitCode.INTERRUPTED: "Ctrl-C in a command that was not finished.",
 }

@@ -1,4 +1,4 @@
-"""Fetches the libraries of the console page and makes them modules that a browser can load.
+"""Downloads the libraries of the console page and turns them into modules that browsers can load.
 
 ``python -m ops.page_libraries`` fetches the pinned packages with ``npm pack``, checks their hashes
 and writes the files of ``runtime/gateway/page/libraries/``. Those are part of the repository, so
@@ -32,7 +32,7 @@ _SOURCE_MAP = re.compile(r"\s*//# sourceMappingURL=\S+\s*$")
 
 
 class Library(msgspec.Struct, frozen=True):
-    """A package at one version, and which of its files become which of ours.
+    """A pinned package, and which of its files become which of ours.
 
     ``integrity`` is the SHA-512 of its archive in base64, as npm has it; ``ending`` is added to its
     modules.
@@ -81,13 +81,13 @@ LIBRARIES = (
 
 
 class WrongPackage(Exception):
-    """A package is not the one that is pinned here, or imports what is not."""
+    """A package differs from the pinned one, or imports one that is not pinned."""
 
 
 def as_module(text: str, ending: str = "") -> str:
-    """Return a library's text with relative imports, without the reference to its source map.
+    """Return a library's code with relative imports, without the reference to its source map.
 
-    Raises ``WrongPackage`` where it imports a package that is not among ``MODULES``.
+    Raises ``WrongPackage`` if it imports a package that is not in ``MODULES``.
     """
 
     def relative(found: re.Match[str]) -> str:
@@ -100,7 +100,7 @@ def as_module(text: str, ending: str = "") -> str:
 
 
 def check_archive(library: Library, data: bytes) -> None:
-    """Raise ``WrongPackage`` unless ``data`` is the archive that is pinned."""
+    """Raise ``WrongPackage`` unless ``data`` is the pinned archive."""
     found = base64.b64encode(hashlib.sha512(data).digest()).decode()
     if found != library.integrity:
         raise WrongPackage(
@@ -110,7 +110,7 @@ def check_archive(library: Library, data: bytes) -> None:
 
 
 def fetch(library: Library, directory: Path) -> Path:
-    """Fetch the archive of a library into ``directory`` with npm; return where it lies."""
+    """Download the archive of a library into ``directory`` with npm; return its path."""
     name = f"{library.package}@{library.version}"
     answer = subprocess.run(  # noqa: S603 - a fixed command
         ["npm", "pack", "--silent", name],  # noqa: S607 - npm is where its user has it
@@ -123,7 +123,7 @@ def fetch(library: Library, directory: Path) -> Path:
 
 
 def main() -> None:
-    """Fetch all libraries, and write their files and licences."""
+    """Download all libraries; write their files and licences."""
     files: dict[str, str] = {}
     licenses = []
     with TemporaryDirectory() as place:

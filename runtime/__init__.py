@@ -1,1 +1,1 @@
-"""Who lives and dies: configuration, lifecycle, supervisor, and the gateway."""
+"""Runs the daemon: configuration, zygote, supervisor and gateway."""

@@ -1,1 +1,1 @@
-"""Run one account per process: the plugin interface, the worker, the built-in channels."""
+"""Runs one account per process: the plugin interface, the worker, the built-in channels."""

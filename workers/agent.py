@@ -1,4 +1,4 @@
-"""Define an agent: its manifest, its class, its context, and the turns that it takes.
+"""Defines an agent: its manifest, its class, its context, and the turns that it takes.
 
 An agent runs in a process of its own, whose key is ``agent:<id>``, and answers any number of
 conversations at once. Its manifest imports no SDK, as that of a channel (``workers.plugin``);

@@ -1,4 +1,4 @@
-"""Define the errors that a plugin raises; the class decides what the supervisor does next. Pure.
+"""Defines the errors that a plugin raises; the class decides what the supervisor does next. Pure.
 
 ChannelError
 ├── Transient        try again with backoff (the default for anything unexpected too)

@@ -1,4 +1,4 @@
-"""Find what is installed by entry point: channels, and kinds of agents.
+"""Finds channels and kinds of agents of installed packages, by entry point.
 
 Only manifests are imported, never an SDK. A package that cannot be imported spoils what it provides
 and nothing else: it becomes a warning, and whatever uses it shows why it cannot run.

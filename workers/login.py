@@ -1,4 +1,4 @@
-"""Define what a plugin shows a person who logs an account in: ``Context.login``. Pure."""
+"""Defines the prompts by which a person logs an account in: ``Context.login``. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Define the messages that channels, agents and clients exchange. Pure.
+"""Defines the messages that channels, agents and clients exchange. Pure.
 
 Field names on the wire are camelCase; absent fields are omitted. Times are epoch
 milliseconds. ``text`` is plain Unicode text without platform markup.

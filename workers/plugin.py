@@ -1,4 +1,4 @@
-"""Define a channel: its manifest, its plugin, and the context that the plugin gets.
+"""Defines a channel: its manifest, its plugin, and the context that the plugin gets.
 
 The manifest imports no SDK, so that the supervisor, the gateway and the command line can
 validate and list accounts without the cost and the faults of a platform's library. Only the
@@ -137,7 +137,7 @@ class Manifest:
     def wrong_secret(self, name: str, value: str) -> str | None:
         """Return what is wrong with the form of a secret that a person types into field ``name``.
 
-        It goes on from the name ("is no token of a bot: …"); ``None``: nothing that is known.
+        It goes on from the name ("is not a bot token: …"); ``None``: nothing that is known.
         """
         return None
 

@@ -1,4 +1,4 @@
-"""Find the installed channels: the built-in ones and those of other packages.
+"""Finds the installed channels: the built-in ones and those of other packages.
 
 With them come the kinds of agents (``workers.agents.registry``): a configuration names both.
 """

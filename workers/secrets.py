@@ -1,4 +1,4 @@
-"""Resolve references to secrets: environment variables, files, output of commands.
+"""Resolves references to secrets: environment variables, files, output of commands.
 
 The process that needs a value resolves its reference, so that no secret passes through the
 supervisor, an argument list or a file of ours. An error names the reference and never the

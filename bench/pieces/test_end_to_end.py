@@ -1,4 +1,4 @@
-"""Through the real daemon: worker → gateway → client, and requests."""
+"""Measures the real daemon end to end: worker → gateway → client, and requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many idle accounts: start, memory, CPU, crashes; and the same of process managers."""
+"""Measures many idle accounts: start, memory, CPU, crashes; also of process managers."""
 
 from __future__ import annotations
 

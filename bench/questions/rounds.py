@@ -1,4 +1,4 @@
-"""Interleaved rounds: every variant once, then all again, so that noise hits all alike."""
+"""Interleaves variants: each is run once per round, so that noise affects all alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Node: ``child_process.fork`` with its IPC, and ``ws`` from npm."""
+"""Measures Node.js: ``child_process.fork`` with its IPC, and ``ws`` from npm."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Carries out what the commands ask for, apart from how they are typed."""
+"""Carries out commands, independently of the command line's syntax."""

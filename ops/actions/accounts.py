@@ -1,4 +1,4 @@
-"""Starts, stops, restarts, resets and drains accounts, with an outcome for each of them."""
+"""Starts, stops, restarts, resets and drains accounts, and reports the outcome of each."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ MARGIN = 10.0  # seconds beyond the timeout: stops are bounded by the supervisor
 class Order:
     """A verb, the accounts it is for, and whether to wait for its effect.
 
-    ``targets`` are keys, channel names or ``*``; ``None`` means the accounts whose hold is not
-    known, which can only be started. ``timeout`` is in seconds.
+    ``targets`` are keys, channel names or ``*``; ``None`` means all accounts whose hold is
+    unknown, which can only be started. ``timeout`` is in seconds.
     """
 
     verb: Verb
@@ -42,7 +42,7 @@ class Order:
 def carry_out(target: RuntimeTarget, order: Order) -> list[Row]:
     """Carry out ``order`` and return a row for each account.
 
-    Raises ``OperatorError``, exit 4, when the effect is waited for and does not come in time.
+    Raises ``OperatorError``, exit 4, if it waits for the effect and that does not come in time.
     """
     return asyncio.run(_carry_out(target, order))
 
@@ -119,5 +119,5 @@ def _complaint(row: Row) -> str:
         return f"{row['account']}: still stopping"
     why = row.get("error") or row.get("reason") or row.get("outcome") or "refused"
     if row.get("persisted") is False and row["ok"]:
-        why = row.get("error") or "done, but it could not be remembered on disk"
+        why = row.get("error") or "done, but it could not be saved to disk"
     return f"{row['account']}: {why}"

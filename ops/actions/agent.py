@@ -1,4 +1,4 @@
-"""Asks an agent through the gateway, over restarts of it, and prints the answer."""
+"""Asks an agent through the gateway, across restarts of it, and prints the answer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SPARE_SECONDS = 5.0  # for a run that ends at its deadline to be told
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """How to ask: ``timeout`` in seconds, whether to ``wait``, and how to print the answer."""
+    """Options of a question: ``timeout`` in seconds, whether to ``wait``, and the output format."""
 
     stream: bool = False
     wait: bool = True
@@ -35,14 +35,14 @@ class Asking:
 
 
 class StreamPrinter:
-    """Prints the text of one run as its events ``chat`` come."""
+    """Prints the text of one run as its ``chat`` events arrive."""
 
     def __init__(self, run: str) -> None:
         self._run = run
         self.printed = ""
 
     def on_event(self, event: Event) -> None:
-        """Print what is new in an event."""
+        """Print the new part of the text in an event."""
         if event.event != "chat":
             return
         payload = decode_json(bytes(cast(msgspec.Raw, event.payload)), dict[str, Any])
@@ -56,7 +56,7 @@ class StreamPrinter:
         sys.stdout.flush()
 
     def finish(self, text: str) -> None:
-        """Print what of the whole answer has not come as events; all of it where it is another."""
+        """Print the part of the answer that did not come as events; all of it if they differ."""
         if text.startswith(self.printed):
             self.add(text[len(self.printed) :])
         else:
@@ -65,12 +65,12 @@ class StreamPrinter:
 
 
 def ask_agent(target: RuntimeTarget, params: dict[str, Any], asking: Asking) -> None:
-    """Ask, and print the answer. Raises ``OperatorError``: exit 4 when it takes too long."""
+    """Ask and print the answer. Raises ``OperatorError``: exit 4 if it takes too long."""
     asyncio.run(_ask(target, params, asking))
 
 
 def shown(text: str) -> str:
-    """Return an answer as a terminal may have it: its lines stay."""
+    """Return an answer made safe for a terminal, with its line breaks."""
     return "\n".join(clean(line) for line in text.split("\n"))
 
 
@@ -90,7 +90,7 @@ async def _ask(target: RuntimeTarget, params: dict[str, Any], asking: Asking) ->
 
 
 async def _wait(client: ReconnectingClient, run: str, seconds: float) -> None:
-    """Wait until a run has ended. Raises ``OperatorError`` when that takes too long."""
+    """Wait until a run has ended. Raises ``OperatorError`` if that takes too long."""
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds + SPARE_SECONDS
     while (left := end - loop.time()) > 0:
@@ -100,7 +100,7 @@ async def _wait(client: ReconnectingClient, run: str, seconds: float) -> None:
         if "endedAt" in ended:
             return
         if ended.get("known") is False:
-            raise OperatorError(f"the gateway does not know the run {run} any more")
+            raise OperatorError(f"the gateway no longer knows the run {run}")
     raise OperatorError(f"no answer within {seconds:g} s; the run {run} goes on", ExitCode.TIMEOUT)
 
 

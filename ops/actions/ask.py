@@ -1,4 +1,4 @@
-"""Puts one question to the supervisor or to a gateway and returns the answer."""
+"""Sends one request to the supervisor or to a gateway and returns the answer."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def ask_gateway(
 ) -> Any:
     """Call ``method`` of the gateway that ``target`` means and return its answer.
 
-    When the gateway refuses because it does not have the account, that is the error, with those
-    that it has.
+    If the gateway refuses because it does not have the account, the error names the accounts that
+    it has.
     """
     return asyncio.run(_ask_gateway(target, method, params, timeout))
 
@@ -54,7 +54,7 @@ async def _ask_gateway(
 async def _explained(
     error: RemoteError, params: Mapping[str, Any], client: ReconnectingClient
 ) -> Exception:
-    """Return ``error``, with the known accounts where the params name an unknown one."""
+    """Return ``error``; if the params name an unknown account, one that lists the known ones."""
     channel, account = params.get("channel"), params.get("accountId")
     if error.code != INVALID_REQUEST or not isinstance(channel, str):
         return error

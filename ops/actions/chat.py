@@ -33,9 +33,9 @@ TROUBLE_AFTER = 1.0  # seconds without an answer, then why is looked at
 
 @dataclass(frozen=True, slots=True)
 class ChatOptions:
-    """How to talk: as ``nick``, one ``message`` or standard input.
+    """Options of a chat: the ``nick``, and one ``message`` in place of standard input.
 
-    ``timeout`` is the seconds to wait for an answer when standard input is no terminal.
+    ``timeout`` is the seconds to wait for an answer if standard input is not a terminal.
     """
 
     nick: str | None = None
@@ -45,10 +45,10 @@ class ChatOptions:
 
 
 def chat_with(target: RuntimeTarget, key: str, options: ChatOptions) -> None:
-    """Talk to the account ``key`` until the person has no more to say, or presses Ctrl-C.
+    """Chat with the account ``key`` until the input ends or Ctrl-C is pressed.
 
-    Without a terminal this ends by itself once everything is answered. Raises
-    ``OperatorError``: exit 4 when an answer does not come, 1 when the account does not run.
+    Without a terminal this returns once every line is answered. Raises
+    ``OperatorError``: exit 4 if an answer does not come, 1 if the account does not run.
     """
     try:
         asyncio.run(LocalChat(places_of(target), key, options).run())
@@ -70,7 +70,7 @@ class LocalChat:
         self._answered = asyncio.Condition()
 
     async def run(self) -> None:
-        """Talk until the person has no more to say."""
+        """Chat until the input ends."""
         incarnation = await self._find()
         self._read_input()
         while True:
@@ -80,7 +80,7 @@ class LocalChat:
             incarnation = await self._back(incarnation)
 
     async def _find(self) -> int:
-        """Return the incarnation to talk to; raises ``OperatorError`` when there is none."""
+        """Return the incarnation to chat with; raises ``OperatorError`` if there is none."""
         async with connected_supervisor(self._places) as client:
             found = await client.call("channels.describe", {"account": self._key})
         if split(self._key)[0] != CHANNEL:
@@ -96,7 +96,7 @@ class LocalChat:
         return int(status["incarnation"])
 
     async def _back(self, incarnation: int) -> int:
-        """Wait until a later incarnation runs and return it."""
+        """Wait until a later incarnation runs; return it."""
         waiter = PhaseWaiter(Goal.RUNNING)
         waiter.beyond[self._key] = incarnation
         async with connected_supervisor(self._places, on_event=waiter.on_event) as client:
@@ -105,7 +105,7 @@ class LocalChat:
         return int(rows[0]["incarnation"])
 
     async def _talk(self) -> bool:
-        """Talk over one connection; return true when the person is done, false when it broke."""
+        """Chat over one connection; return true if the input ended, false if it broke."""
         path = find_local_socket(self._places.run_dir, self._key)
         try:
             reader, writer = await asyncio.open_unix_connection(str(path), limit=MAX_LINE)
@@ -160,7 +160,7 @@ class LocalChat:
         await writer.drain()
 
     async def _receive(self, reader: asyncio.StreamReader) -> None:
-        """Print each message, which may have several lines; before the first end it greets."""
+        """Print each message, which may have several lines; the first is the greeting."""
         from workers.channels.local.plugin import END
 
         lines: list[str] = []
@@ -192,7 +192,7 @@ class LocalChat:
             print(text, flush=True)
 
     def _read_input(self) -> None:
-        """Read standard input in a thread: a file or a pipe would hold up the loop and the exit."""
+        """Read standard input in a thread, so that it blocks neither the loop nor the exit."""
         if self._options.message is not None:
             self._typed.put_nowait(self._options.message)
             self._typed.put_nowait(None)

@@ -1,4 +1,4 @@
-"""Adds and removes accounts and agents in the file and has a running daemon take it over."""
+"""Adds and removes accounts and agents in the configuration file, and reloads a running daemon."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CHANGES = ("added", "changed", "removed")  # the lists of accounts in the answer
 
 
 def add_account(target: RuntimeTarget, key: str, fields: list[str], *, as_json: bool) -> None:
-    """Add ``key`` with ``field=value`` pairs; the file changes only when the result is valid."""
+    """Add the account ``key`` with ``field=value`` pairs; write the file only if it stays valid."""
     from runtime.config.edit import accounts
 
     split(key)
@@ -39,7 +39,7 @@ def add_account(target: RuntimeTarget, key: str, fields: list[str], *, as_json: 
 
 
 def remove_account(target: RuntimeTarget, key: str, *, as_json: bool) -> None:
-    """Remove ``key`` and its hold; a running daemon stops it."""
+    """Remove the account ``key`` and its hold; a running daemon stops it."""
     from runtime.config.edit import accounts
 
     split(key)
@@ -49,7 +49,7 @@ def remove_account(target: RuntimeTarget, key: str, *, as_json: bool) -> None:
 def add_agent(
     target: RuntimeTarget, key: str, fields: list[str], *, default: bool, as_json: bool
 ) -> None:
-    """Add the agent ``key`` with ``field=value`` pairs; ``default``: it answers by default."""
+    """Add the agent ``key`` with ``field=value`` pairs; ``default``: make it the default agent."""
     from runtime.config.edit import agents
 
     places = places_of(target)
@@ -75,7 +75,7 @@ def _remove(
     *,
     as_json: bool,
 ) -> None:
-    """Have ``remove`` take ``name`` out of the file, and forget the hold of ``key``."""
+    """Call ``remove`` to remove ``name`` from the file, and forget the hold of ``key``."""
     from runtime.supervisor.accounts.holds import HOLDS, Holds
 
     places = places_of(target)
@@ -91,9 +91,9 @@ def _remove(
 
 
 def _left(places: Places, key: str) -> list[Path]:
-    """Return the files with secrets that a setup has written for ``key``, and nothing refers to.
+    """Return the secret files that a setup wrote for ``key`` and that nothing refers to any more.
 
-    They stay: a person has typed them, and may know them from nowhere else.
+    They are kept: a person typed them and may have no other copy.
     """
     stem = f"{key.replace(':', '.')}."
     text = places.config_path.read_text()
@@ -105,7 +105,7 @@ def _left(places: Places, key: str) -> list[Path]:
 
 
 def show_reload(target: RuntimeTarget, *, as_json: bool) -> None:
-    """Have the daemon read the file again and print what that changed; exit 78 for a wrong file."""
+    """Make the daemon read the file again, and print what changed; exit 78 for an invalid file."""
     places = places_of(target)
     done = asyncio.run(_reload(places))
     if as_json:
@@ -134,20 +134,20 @@ def _hint(key: str, *hints: str | None) -> None:
 
 
 def _unconfigured_hint(spec: WorkerSpec) -> str | None:
-    """Return what is missing before a new account or agent can start."""
+    """Return what a new account or agent lacks before it can start; ``None`` if nothing."""
     if not spec.enabled or spec.configured:
         return None
     return f"it does not start before {spec.place} is complete: {spec.reason}"
 
 
 def _ingress_hint(spec: AccountSpec) -> str | None:
-    """Return what is missing before a platform can reach a new account over HTTP, or where."""
+    """Return the URL at which a platform reaches a new account, or what is missing for that."""
     if "http" not in spec.manifest.can:
         return None
     if not spec.ingress:
-        return "it gets no HTTP requests before it has ingress: true"
+        return "it gets no HTTP requests until ingress: true is set"
     if spec.ingress_url is None:
-        return "gateway.publicUrl is not set, on which the address stands that platforms call"
+        return "gateway.publicUrl is not set; the address that platforms call begins with it"
     return f"platforms reach it below {spec.ingress_url}"
 
 
@@ -164,7 +164,7 @@ def _pairs(fields: list[str]) -> dict[str, str]:
 
 
 def _take_over(places: Places) -> Any:
-    """Have a running daemon take the file over; ``None`` without one."""
+    """Make a running daemon reload the file; return ``None`` without a daemon."""
     try:
         return asyncio.run(_reload(places))
     except OperatorError as error:

@@ -1,4 +1,4 @@
-"""Prints an account to copy into the configuration, with every field that its channel knows."""
+"""Prints an example account for the configuration, with all fields of its channel."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def show_example(channel: str, *, as_json: bool) -> None:
 
 
 def _fields(manifest: Manifest) -> Iterator[str]:
-    """Yield the fields of the example, then the others with their defaults as comments."""
+    """Yield the lines of the required fields, then the others as comments with their defaults."""
     said = _descriptions(AccountConfig) | _descriptions(manifest.config)
     for name, value in manifest.example.items():
         yield from said.get(name, [])
@@ -57,7 +57,7 @@ def _fields(manifest: Manifest) -> Iterator[str]:
 
 
 def _descriptions(struct: type[msgspec.Struct]) -> dict[str, list[str]]:
-    """Return what each field means, as lines of comments."""
+    """Return the description of each field as comment lines."""
     info = inspect.type_info(struct)
     assert isinstance(info, inspect.StructType)
     return {

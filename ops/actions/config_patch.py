@@ -1,9 +1,9 @@
 """Changes a configuration by a merge patch through its owner, exactly once.
 
-The owner is the supervisor, or any gateway of OpenClaw's kind. A write names the revision that
-it was made from, so no other change is overwritten: after one the write is made anew, once. A
-gateway may restart because of the very change, and its answer be lost: then the configuration
-is read again, and what is in it counts.
+The owner is the supervisor, or a gateway with OpenClaw's methods. A write names the revision that
+it is based on, so no concurrent change is overwritten; after one the write is repeated once. The
+gateway may restart because of the change, so that its answer is lost: then the configuration is
+read again to find out whether the change was made.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class ConfigOwner(Protocol):
 
 
 def change_of(text: str) -> Row:
-    """Return the merge patch in ``text``, which is JSON5; exit 2 where it is none."""
+    """Parse a merge patch in JSON5; exit 2 if it is not one."""
     try:
         change = pyjson5.decode(text)
     except pyjson5.Json5Exception as error:
@@ -53,11 +53,11 @@ def change_of(text: str) -> Row:
 def patch_config(
     target: RuntimeTarget, change: Change, timeout: float, *, through_gateway: bool = False
 ) -> Row:
-    """Make a change; return the answer, in which ``confirmed`` is true when it had been lost.
+    """Make a change; return the answer, with ``confirmed`` true if the original one was lost.
 
-    A change that depends on what there is may be a function of the values of the file.
+    ``change`` may be a function that makes the patch from the current values of the file.
     The supervisor makes it, unless ``target`` has a URL or ``through_gateway`` is true. Raises
-    ``OperatorError`` when it cannot be made (exit 78 when it would be wrong), or when it is
+    ``OperatorError`` if it cannot be made (exit 78 if the result would be invalid), or if it is
     unknown whether it was.
     """
     return asyncio.run(_patch_config(target, change, timeout, through_gateway=through_gateway))
@@ -93,10 +93,10 @@ async def _patch(owner: ConfigOwner, asked: Change, timeout: float) -> Row:
                 return {"ok": True, "hash": after.get("hash"), "confirmed": True}
             if after.get("hash") != before.get("hash"):
                 raise OperatorError(
-                    "the answer was lost, and the configuration was changed by somebody else:"
-                    " look at it before you try again"
+                    "the answer was lost, and somebody else changed the configuration:"
+                    " check it before you try again"
                 ) from None
-    raise OperatorError("the answer was lost twice, and the configuration is as it was")
+    raise OperatorError("the answer was lost twice, and the configuration is unchanged")
 
 
 async def _read(owner: ConfigOwner, timeout: float) -> Row:
@@ -105,13 +105,13 @@ async def _read(owner: ConfigOwner, timeout: float) -> Row:
 
 
 def _values(found: Row) -> Row:
-    """Return the values of the file, without defaults where the owner separates the two."""
+    """Return the values of the file, without defaults if the owner distinguishes them."""
     values = found.get("parsed", found.get("config"))
     return values if isinstance(values, dict) else {}
 
 
 def holds(values: Any, change: Any) -> bool:
-    """Return whether a merge patch (RFC 7396) would change nothing; a hidden secret may be any."""
+    """Return whether a merge patch (RFC 7396) changes nothing; a redacted secret equals any."""
     if not isinstance(change, Mapping):
         return _same(values, change)
     if not isinstance(values, Mapping):
@@ -123,7 +123,7 @@ def holds(values: Any, change: Any) -> bool:
 
 
 def _same(value: Any, wanted: Any) -> bool:
-    """Return whether ``value`` may be ``wanted``: what is hidden in it may be anything."""
+    """Return whether ``value`` may equal ``wanted``; a redacted secret equals any value."""
     if isinstance(value, list) and isinstance(wanted, list):
         return len(value) == len(wanted) and all(map(_same, value, wanted))
     if isinstance(value, Mapping) and isinstance(wanted, Mapping):

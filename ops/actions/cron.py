@@ -1,4 +1,4 @@
-"""Asks about a scheduled job by its id, or by a name that no other job has."""
+"""Sends requests about a scheduled job, by its id or its unique name."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ LISTED = 10  # of many only how many there are
 
 
 def ask_about_job(target: RuntimeTarget, method: str, params: Mapping[str, Any]) -> Any:
-    """Call ``method`` with the job ``id`` of ``params``, which may be its name; return the answer.
+    """Call ``method`` with ``params`` whose ``id`` may be a job's name; return the answer.
 
-    Raises ``OperatorError`` where no job, or more than one, is called so.
+    Raises ``OperatorError`` if no job, or more than one, has that name.
     """
     try:
         return ask_gateway(target, method, params)
@@ -32,7 +32,7 @@ def ask_about_job(target: RuntimeTarget, method: str, params: Mapping[str, Any])
 
 
 def job_id(name: str, jobs: Sequence[Mapping[str, Any]]) -> str:
-    """Return the id of the job called ``name``; raises ``OperatorError`` unless there is one."""
+    """Return the id of the only job called ``name``; raises ``OperatorError`` otherwise."""
     ids = [str(job["id"]) for job in jobs if job["name"] == name]
     if len(ids) == 1:
         return ids[0]
@@ -51,7 +51,7 @@ def _listed(jobs: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _jobs(target: RuntimeTarget) -> list[Mapping[str, Any]]:
-    """Return all jobs, those that are disabled too."""
+    """Return all jobs, including disabled ones."""
     jobs: list[Mapping[str, Any]] = []
     while True:
         params = {"includeDisabled": True, "limit": PAGE, "offset": len(jobs)}
@@ -63,9 +63,9 @@ def _jobs(target: RuntimeTarget) -> list[Mapping[str, Any]]:
 
 
 def no_account(target: RuntimeTarget, channel: str, account: str | None) -> str | None:
-    """Return a warning where no account could send an answer; ``None``: there is one.
+    """Return a warning if no account can send the answer; ``None`` if one can.
 
-    None either where the gateway does not let this be asked.
+    Also ``None`` if the gateway does not permit this question.
     """
     try:
         found = ask_gateway(target, "channels.status", {})["channelAccounts"]

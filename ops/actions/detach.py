@@ -1,7 +1,7 @@
 """Starts the daemon in the background and waits until it is up.
 
-By a fork, not a new program: the daemon is exactly what ``up`` is, without the terminal. Its
-output goes to ``up.log`` beside the logs, and to the operator when it does not come up.
+It forks instead of starting a program: the daemon is exactly what ``up`` is, without the terminal.
+Its output goes to ``up.log`` beside the logs, and to the operator if it does not come up.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ TICK = 0.05  # seconds between tries: a socket that does not exist yet cannot be
 
 
 class _GatewayFailed(OperatorError):
-    """The daemon runs, without a gateway, until a person does something."""
+    """The daemon runs, but its gateway cannot start without a person."""
 
     def __init__(self, pid: int, gateway: Mapping[str, Any]) -> None:
         super().__init__(
@@ -46,10 +46,10 @@ class _GatewayFailed(OperatorError):
 
 
 def start_detached(options: Options, timeout: float) -> int:
-    """Start the daemon; return its exit code when it ended at once, 0 when it is up.
+    """Start the daemon; return 0 once it is up, or its exit code if it has ended.
 
-    Raises ``OperatorError`` when its gateway cannot start (exit 78 or 1; the daemon goes on),
-    and when it is not up after ``timeout`` seconds (exit 4).
+    Raises ``OperatorError`` if its gateway cannot start (exit 78 or 1; the daemon keeps running),
+    and if it is not up after ``timeout`` seconds (exit 4).
     """
     settle()  # the directories that are made here are ours alone, too
     places = resolve_as_owner(os.environ, options.flags)
@@ -110,7 +110,7 @@ def _become_daemon(options: Options, log: int) -> NoReturn:
 
 
 async def _wait_until_up(places: Places, pid: int, watch: int, timeout: float) -> bool:
-    """Return true once it is up, false when it has ended; ``TimeoutError`` otherwise."""
+    """Return true once the daemon is up, false if it has ended; raises ``TimeoutError``."""
     with _interruptible():
         async with timeouts.timeout(timeout):
             return await _up_or_ended(places, pid, watch)
@@ -118,9 +118,9 @@ async def _wait_until_up(places: Places, pid: int, watch: int, timeout: float) -
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C through, which the running loop takes as a cancellation.
+    """Unblock Ctrl-C, which the running loop handles as a cancellation.
 
-    Amid the making or closing of a loop it would leave that half done, with complaints.
+    While a loop is created or closed Ctrl-C stays blocked, so that this is not left half done.
     """
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
     try:
@@ -138,7 +138,7 @@ async def _up_or_ended(places: Places, pid: int, watch: int) -> bool:
 
 
 async def _is_up(places: Places, pid: int) -> bool:
-    """Return whether the supervisor that answers is ours, and has its gateway."""
+    """Return whether the supervisor that answers is ours and its gateway is up."""
     changed = asyncio.Event()
     try:
         async with connected_supervisor(places, on_event=lambda _: changed.set()) as client:

@@ -1,7 +1,7 @@
-"""Finds out about a gateway: its process, and apart from that whether it can be reached.
+"""Reports the state of a gateway: its process and, separately, whether it can be reached.
 
-The supervisor knows the process; a probe shows whether a client gets in. The two may
-differ, and a report has both, with where they were looked for.
+The supervisor knows the process; a probe shows whether a client can connect. The two may
+differ, so a report has both, and where each was looked for.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """What a report looks at: the connection, an answer to a call, other gateways found."""
+    """The checks of a report: the connection, the answer to a call, other gateways."""
 
     probe: bool = True
     rpc: bool = False
@@ -38,23 +38,23 @@ class Checks:
 
 
 def gateway_report(target: RuntimeTarget, checks: Checks) -> Row:
-    """Return everything that can be found out about the gateway that ``target`` means.
+    """Return a report about the gateway that ``target`` means.
 
-    Raises ``OperatorError``, exit 3, when neither a supervisor nor the gateway is there.
+    Raises ``OperatorError``, exit 3, if neither a supervisor nor the gateway answers.
     """
     return asyncio.run(_report(target, checks))
 
 
 def exit_code(report: Row) -> ExitCode:
-    """Return the exit code: 1 for a call that was required and failed."""
+    """Return the exit code of a report: 1 if a required call failed."""
     return ExitCode.ERROR if report.get("rpc") and not report["rpc"]["ok"] else ExitCode.OK
 
 
 def timed_answers(target: RuntimeTarget, timeout: float) -> tuple[GatewayAddress, Row]:
-    """Ask the gateway all ``QUESTIONS`` at once; return its address and the answers' times.
+    """Send all ``QUESTIONS`` to the gateway at once; return its address and the response times.
 
-    ``parts`` has for each question whether it was answered and ``ms``; ``ok`` is that of
-    ``health``.
+    ``parts`` has for each question whether it was answered (``ok``), and ``ms``; the outer ``ok``
+    is that of ``health``.
     """
     return asyncio.run(_timed_answers(target, timeout))
 
@@ -111,7 +111,7 @@ def _last_error(lines: list[Row]) -> str | None:
 
 
 async def _probe(address: GatewayAddress) -> Row:
-    """Connect; return whether that works, how long it took, and which server answered."""
+    """Connect; return whether that succeeded, how long it took, and which server answered."""
     began = time.monotonic()
     try:
         async with connected_gateway(address, timeout=PROBE_SECONDS) as client:
@@ -143,7 +143,7 @@ async def _call_status(address: GatewayAddress) -> Row:
 
 
 def _other_gateways(own: int | None, own_port: int | None) -> list[Row]:
-    """Return the gateways of other installations that run on this host, as far as we may look."""
+    """Return the running gateways of other installations on this host that can be seen."""
     import psutil
 
     found = []
@@ -165,7 +165,7 @@ def _other_gateways(own: int | None, own_port: int | None) -> list[Row]:
 
 
 def _ports_without_program(user: int, own_port: int | None) -> list[int]:
-    """Return the port on which a hidden program of ``user`` listens, where there is one only."""
+    """Return the port on which a hidden program of ``user`` listens, if there is only one."""
     import psutil
 
     shown = {

@@ -1,4 +1,4 @@
-"""Tries a hook of the configuration on a request, without a gateway."""
+"""Evaluates a hook of the configuration for a request, without a gateway."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from runtime.gateway.hooks.requests import (
 
 
 def hooks_of(found: Loaded) -> tuple[list[ReadyHook], HookRules]:
-    """Return the mapped hooks of a configuration, and the rules that they were read with."""
+    """Return the mapped hooks of a configuration, and the rules for them."""
     config = found.config.hooks
     agents = [spec.account_id for spec in found.agents.values()]
     channels = list(dict.fromkeys(spec.channel for spec in found.accounts.values()))
@@ -32,7 +32,7 @@ def hooks_of(found: Loaded) -> tuple[list[ReadyHook], HookRules]:
 def made_of(
     found: Loaded, name: str, data: bytes, headers: dict[str, str], query: dict[str, str]
 ) -> dict[str, Any]:
-    """Return what a request makes of a hook; raises ``OperatorError`` where it is refused."""
+    """Return the event or turn of a request; raises ``OperatorError`` if it is refused."""
     config = found.config.hooks
     hooks, rules = hooks_of(found)
     try:
@@ -45,7 +45,7 @@ def made_of(
         else:
             hook = find(hooks, request)
             if hook is None:
-                raise OperatorError(f"no mapping in hooks.mappings takes {name}: 404")
+                raise OperatorError(f"no mapping in hooks.mappings matches {name}: 404")
             if hook.problem is not None:
                 raise OperatorError(hook.problem)
             made = hook.action(request, rules)

@@ -1,4 +1,4 @@
-"""Imports a configuration of OpenClaw: reads it, makes ours of it, and writes that if it is asked.
+"""Imports a configuration of OpenClaw: reads it, translates it, and writes the result on request.
 
 Nothing of the original is changed.
 """
@@ -30,7 +30,7 @@ TWO_BOTS = "two programs with one bot take each other's messages"
 
 
 def default_source(environ: Mapping[str, str]) -> Path:
-    """Return where OpenClaw keeps its configuration, by its own variables."""
+    """Return the path of OpenClaw's configuration, by OpenClaw's own variables."""
     if chosen := environ.get("OPENCLAW_CONFIG_PATH"):
         return Path(chosen).expanduser()
     state = environ.get("OPENCLAW_STATE_DIR") or "~/.openclaw"
@@ -38,13 +38,13 @@ def default_source(environ: Mapping[str, str]) -> Path:
 
 
 def import_openclaw(source: Path, places: Places, environ: Mapping[str, str]) -> Imported:
-    """Return what a configuration of OpenClaw comes to in ours; writes nothing.
+    """Translate a configuration of OpenClaw; writes nothing.
 
-    Raises ``OperatorError`` where it cannot be read.
+    Raises ``OperatorError`` if it cannot be read.
     """
     if places.config_path.suffix == ".toml":
         raise OperatorError(
-            f"{places.config_path}: an import makes JSON5; name a file with --config FILE.json5",
+            f"{places.config_path}: an import writes JSON5; name a file with --config FILE.json5",
             ExitCode.USAGE,
         )
     roots = [Path(each) for each in environ.get(ROOTS, "").split(os.pathsep) if each]
@@ -66,9 +66,9 @@ def import_openclaw(source: Path, places: Places, environ: Mapping[str, str]) ->
 
 
 def write_imported(imported: Imported, *, force: bool) -> None:
-    """Write our file, for its owner only; raises ``UsageFailure`` where there is one already.
+    """Write our file, readable by its owner only; raises ``UsageFailure`` if it exists.
 
-    With ``force`` it is replaced, and stays beside the new one as ``.bak``.
+    With ``force`` it is replaced, and the old one is kept beside it as ``.bak``.
     """
     path = Path(imported.target)
     make_private(path.parent)
@@ -80,18 +80,18 @@ def write_imported(imported: Imported, *, force: bool) -> None:
             create(path, imported.text)
     except FileExistsError:
         raise UsageFailure(
-            f"{path} is there already; --force replaces it, and keeps it as {path.name}.bak"
+            f"{path} exists already; --force replaces it, and keeps it as {path.name}.bak"
         ) from None
 
 
 def _advice(config: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield what is to be done before the daemon is started."""
+    """Yield what the operator should do before starting the daemon."""
     channels = config.get("channels", {})
     if channels:
         commands = "; ".join(
             f"openclaw config set channels.{each}.enabled false" for each in channels
         )
-        begin = for_runtime("before `trunkline up`, turn off what came along")
+        begin = for_runtime("before `trunkline up`, turn off what was imported")
         yield f"{begin} ({TWO_BOTS}): {commands}"
     names = sorted(set(_variables(config)))
     if names:

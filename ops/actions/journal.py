@@ -17,7 +17,7 @@ from runtime.supervisor.instance import Instance, InstanceHeld
 
 @dataclass(frozen=True)
 class Copied:
-    """A copy that was made."""
+    """A finished copy of the journal."""
 
     path: Path
     bytes: int
@@ -26,8 +26,8 @@ class Copied:
 def copy_journal(target: RuntimeTarget, to: Path | None) -> Copied:
     """Copy the journal to the file ``to``, or to one named by the date.
 
-    Raises ``UsageFailure`` where ``to`` is there already, ``OperatorError`` where there is no
-    journal, or no copy could be made.
+    Raises ``UsageFailure`` if ``to`` exists, ``OperatorError`` if there is no journal or no copy
+    could be made.
     """
     state = places_of(target).state_dir
     if not (state / FILE).exists():
@@ -39,16 +39,16 @@ def copy_journal(target: RuntimeTarget, to: Path | None) -> Copied:
             to = state / COPIES / name_of_copy(time.time())
             to.parent.mkdir(mode=0o700, exist_ok=True)
         elif to.exists():
-            raise UsageFailure(f"{to} is there already; name a file that is not")
+            raise UsageFailure(f"{to} exists already; name another file")
         return Copied(to, copy(state / FILE, to.absolute()))
     except (OSError, sqlite3.Error) as error:
         raise OperatorError(f"the journal was not copied: {_reason(error)}") from None
 
 
 def restore_journal(target: RuntimeTarget, source: Path) -> Path | None:
-    """Put a copy in the journal's place; return where the replaced journal is now.
+    """Replace the journal by a copy; return where the replaced journal is now.
 
-    Raises ``OperatorError`` while a daemon runs, and where the file is none that can be used.
+    Raises ``OperatorError`` while a daemon runs, and for a file that is not a usable copy.
     """
     state = places_of(target).state_dir
     try:

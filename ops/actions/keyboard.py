@@ -1,4 +1,4 @@
-"""Reads lines that a person types while other things go on, without showing secret ones."""
+"""Reads lines from the terminal without blocking the loop, and without echo for secrets."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ CHUNK = 65_536
 
 
 class Keyboard:
-    """The lines of standard input, or of another descriptor. The end of the file is ``None``."""
+    """Reads lines of standard input, or of another descriptor; the end of file is ``None``."""
 
     def __init__(self, fd: int | None = None) -> None:
         self._fd = _standard_input() if fd is None else fd
         self._typed = b""
 
     async def line(self, *, secret: bool = False, prompt: str = "") -> str | None:
-        """Return the next line without its end. A ``secret`` one is not shown by the terminal.
+        """Return the next line without its line end; a ``secret`` one is not echoed.
 
-        ``prompt`` is printed once the terminal does not show it: who types at once is safe, too.
+        ``prompt`` is printed only once echo is off, so that early typing is not shown either.
         """
         with self._hidden(secret):
             if prompt:
@@ -56,7 +56,7 @@ class Keyboard:
 
     @contextmanager
     def _hidden(self, secret: bool) -> Iterator[None]:
-        """Have the terminal not show what is typed; its setting comes back in any case."""
+        """Turn the terminal's echo off for the block; restore its settings in any case."""
         if not secret or not os.isatty(self._fd):
             yield
             return
@@ -71,7 +71,7 @@ class Keyboard:
 
 
 def _standard_input() -> int:
-    """Return the descriptor of standard input: its number, where the object has none."""
+    """Return the descriptor of standard input, even if ``sys.stdin`` has none."""
     try:
         return sys.stdin.fileno()
     except (AttributeError, OSError):  # io.UnsupportedOperation is one

@@ -1,4 +1,4 @@
-"""Prints the status of accounts and agents: chosen, ordered and repeated as it was asked for."""
+"""Prints the status of accounts and agents: filtered, ordered, and repeatedly if asked."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _LISTS = ("accounts", "agents")
 
 
 class Listing:
-    """What is shown of a status, and how: tables the worst first, unless an ``order`` is named.
+    """The filters, order and output form of a listing; by default the worst rows come first.
 
-    Raises ``UsageFailure`` for a form, an order or a filter that there is not.
+    Raises ``UsageFailure`` for an unknown form, order or filter.
     """
 
     def __init__(
@@ -39,11 +39,11 @@ class Listing:
 
     @property
     def wide(self) -> bool:
-        """Whether a table has all columns, whatever the terminal's width."""
+        """Whether a table keeps all columns on a narrow terminal."""
         return self.form == "wide"
 
     def of(self, found: Mapping[str, Any]) -> Found:
-        """Return ``found`` with the rows of its lists that are to be shown, in their order."""
+        """Return ``found`` with its lists filtered and ordered."""
         return {
             name: self._rows(value) if name in _LISTS else value for name, value in found.items()
         }
@@ -53,7 +53,7 @@ class Listing:
         return shown if self._order is None else ordered(shown, self._order)
 
     def show(self, found: Found, show_tables: Callable[[Found], None]) -> None:
-        """Print ``found``; ``show_tables`` does it where tables are asked for."""
+        """Print ``found`` in the chosen form; ``show_tables`` prints the tables."""
         match self.form:
             case "json":
                 show_json(found)
@@ -77,8 +77,8 @@ def show_status(
 ) -> None:
     """Print the status of a runtime once, or until Ctrl-C.
 
-    ``choose`` takes from it what was named. Raises ``UsageFailure`` where what is printed anew
-    would not be a table.
+    ``choose`` selects what the command line names. Raises ``UsageFailure`` for ``watch`` with a
+    form other than a table.
     """
 
     def show() -> None:

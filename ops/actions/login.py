@@ -1,6 +1,6 @@
-"""Follows the login of an account: shows what it asks, and brings it what a person answers.
+"""Follows the login of an account: shows its prompts, and sends it a person's answers.
 
-It ends one too. Several may follow one login; whoever answers first has answered.
+It also ends logins. Several commands may follow one login; the first answer counts.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ ANSWERED = ("ask", "open")  # kinds of prompts that take an answer here
 
 
 def log_in(target: RuntimeTarget, key: str, *, as_json: bool) -> None:
-    """Log the account ``key`` in: start it where needed, and follow it until it runs.
+    """Log the account ``key`` in: start it if needed, and follow it until it runs.
 
-    Raises ``OperatorError``, exit 1, when it ends without a login.
+    Raises ``OperatorError``, exit 1, if it ends without a login.
     """
     asyncio.run(_log_in(target, key, as_json=as_json))
 
@@ -47,9 +47,9 @@ async def _log_in(target: RuntimeTarget, key: str, *, as_json: bool) -> None:
 
 
 async def follow_login(api: AccountApi, key: str, screen: LoginScreen) -> None:
-    """Follow a login over one connection to its end; raises ``OperatorError`` without a login.
+    """Follow a login over one connection to its end; raises ``OperatorError`` if it fails.
 
-    Cancelled (Ctrl-C) it leaves the account waiting: others may follow the same login.
+    If cancelled (Ctrl-C) the account keeps waiting: others may follow the same login.
     """
     login = _FollowedLogin(api, key, screen)
     try:
@@ -61,7 +61,7 @@ async def follow_login(api: AccountApi, key: str, screen: LoginScreen) -> None:
 
 
 class _FollowedLogin:
-    """One login, followed over one connection. ``waits``: a person is asked at the moment."""
+    """One login, followed over one connection. ``waits``: it waits for a person's answer."""
 
     def __init__(self, api: AccountApi, key: str, screen: LoginScreen) -> None:
         self.waits = False
@@ -74,7 +74,7 @@ class _FollowedLogin:
         self._ended = False  # standard input is
 
     async def follow(self) -> None:
-        """Follow it to its end."""
+        """Follow the login to its end."""
         view = await self._look("", start=True)
         try:
             while True:
@@ -97,7 +97,7 @@ class _FollowedLogin:
         return view
 
     async def _prepare(self, view: View) -> None:
-        """Read from the keyboard exactly while something is asked that is answered there."""
+        """Read from the keyboard exactly while a prompt expects typed input."""
         prompt: dict[str, Any] = view.get("prompt") or {"id": "", "kind": ""}
         wanted = prompt["kind"] in ANSWERED and not self._ended
         if self._typing is not None and (not wanted or prompt["id"] != self._asked):
@@ -108,7 +108,7 @@ class _FollowedLogin:
             self._typing = asyncio.create_task(line)
 
     async def _next(self, view: View) -> View:
-        """Return the next view: what has changed, or what has become of an answer."""
+        """Return the next view, after a change or after the outcome of an answer."""
         looking = asyncio.create_task(self._look(view["mark"]))
         tasks: set[asyncio.Task[Any]] = {looking}
         if self._typing is not None:
@@ -127,13 +127,13 @@ class _FollowedLogin:
             await asyncio.wait({looking})
 
     async def _answer(self, typed: str | None) -> bool:
-        """Bring an answer to the account; return whether it was taken."""
+        """Send an answer to the account; return whether it was accepted."""
         if typed is None:
             self._ended = True
             self._screen.say(f"standard input has ended; {self._key} waits for another answer")
             return False
         if not 0 < len(typed) <= LONGEST_ANSWER:
-            self._screen.say(f"an answer has 1 to {LONGEST_ANSWER} characters; once more:")
+            self._screen.say(f"an answer has 1 to {LONGEST_ANSWER} characters; try again:")
             return False
         params = {"account": self._key, "prompt": self._asked, "text": typed}
         try:
@@ -141,7 +141,7 @@ class _FollowedLogin:
         except RemoteError as error:
             if error.code != INVALID_REQUEST and not error.retryable:
                 raise
-            self._screen.say(f"not taken: {error.message}")
+            self._screen.say(f"not accepted: {error.message}")
             return False
         return True
 

@@ -1,7 +1,7 @@
-"""Prints log lines: the last ones and, when following, those that come.
+"""Prints log lines: the last ones and, with ``follow``, new ones.
 
 The supervisor sends an event for each line. A gateway has no such event, so ``logs.tail`` is
-asked again from the last cursor.
+called repeatedly from the last cursor.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ class LinesWanted:
 
     @property
     def asked(self) -> int:
-        """How many lines to ask for: those that are chosen may stand among many others."""
+        """How many lines to request; more than ``count`` if a filter will drop some."""
         return max(MAX_LINES, self.count) if self.chosen.chooses else self.count
 
 
 def print_logs(target: RuntimeTarget, wanted: LinesWanted, *, as_json: bool) -> None:
     """Print the lines that are wanted.
 
-    Returns at Ctrl-C. Raises ``OperatorError``, exit 3, when the other side is lost.
+    Returns at Ctrl-C. Raises ``OperatorError``, exit 3, if the connection is lost.
     """
     if target.url is None:
         work = _print_local(places_of(target), wanted, as_json=as_json)
@@ -79,7 +79,7 @@ async def _print_local(places: Places, wanted: LinesWanted, *, as_json: bool) ->
 
 
 class _LineStream:
-    """Joins the last lines and those that come: a line may be in both, and is shown once."""
+    """Merges the last lines with new ones: a line that is in both is shown once."""
 
     def __init__(self, wanted: LinesWanted, as_json: bool) -> None:
         self.ended = False
@@ -88,7 +88,7 @@ class _LineStream:
         self._early: list[dict[str, Any]] | None = []
 
     def on_event(self, event: Event) -> None:
-        """Take in one event of the supervisor."""
+        """Handle one event of the supervisor."""
         if event.event == "shutdown":
             self.ended = True
         elif event.event == "log":
@@ -98,7 +98,7 @@ class _LineStream:
                 self._early.append(payload_of(event))
 
     def begin(self, lines: list[dict[str, Any]]) -> None:
-        """Show the last lines, then those that came meanwhile and are not among them."""
+        """Show the last lines, then those that came meanwhile, without duplicates."""
         early, self._early = self._early or [], None
         for line in _last_chosen(lines, self._wanted):
             self._show(line)
@@ -139,7 +139,7 @@ async def _print_remote(address: GatewayAddress, wanted: LinesWanted, *, as_json
 
 
 async def _tail_from(client: ReconnectingClient, cursor: int) -> Any:
-    """Return the lines after ``cursor``, over restarts of the gateway."""
+    """Return the lines after ``cursor``, across restarts of the gateway."""
     while True:
         try:
             return await client.call("logs.tail", {"cursor": cursor})
@@ -152,7 +152,7 @@ async def _tail_from(client: ReconnectingClient, cursor: int) -> Any:
 
 
 def _parsed(text: str) -> dict[str, Any]:
-    """Return a line as an object; another gateway than ours may write anything."""
+    """Parse a line as an object; a foreign gateway may write anything."""
     try:
         return decode_json(text, dict[str, Any])
     except MALFORMED:

@@ -1,4 +1,4 @@
-"""Reads the figures of a runtime as text for Prometheus, and parses that text."""
+"""Reads the metrics of a runtime in Prometheus' text format, and parses that format."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WITHIN = 5.0  # seconds for the gateway to answer
 
 
 def read_metrics(target: RuntimeTarget) -> str:
-    """Return the text of our own gateway's ``/metrics``, of the supervisor while it is down."""
+    """Return the text of our own gateway's ``/metrics``; the supervisor's while that is down."""
     gateway, own = asyncio.run(_ask_supervisor(places_of(target)))
     return _of_gateway(gateway) or own
 
@@ -25,7 +25,7 @@ def read_metrics(target: RuntimeTarget) -> str:
 def samples(text: str) -> list[dict[str, Any]]:
     """Return the samples of a text in Prometheus' format: ``name``, ``labels`` and ``value``.
 
-    A value that JSON cannot have becomes text: ``nan``, ``inf``. Raises ``ValueError`` for a
+    A value that JSON cannot express becomes text: ``nan``, ``inf``. Raises ``ValueError`` for
     text in another format.
     """
     from prometheus_client.parser import text_string_to_metric_families
@@ -49,7 +49,7 @@ async def _ask_supervisor(places: Places) -> tuple[dict[str, Any], str]:
 
 
 def _of_gateway(row: dict[str, Any]) -> str | None:
-    """Return the text of our own gateway, ``None`` when it cannot be asked."""
+    """Return the text of our own gateway; ``None`` if it does not answer."""
     url = str(row.get("url") or "")
     if not row.get("connected") or row.get("kind") != "own" or not url.startswith("ws://"):
         return None

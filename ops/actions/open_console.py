@@ -1,7 +1,7 @@
-"""Opens the console in a browser that is signed in by a one-time token.
+"""Opens the console in a browser, signed in by a one-time token.
 
-The arguments of a process are visible to everybody on this host. So a browser is not given the
-address with the token, but the path of a private file that leads there.
+The arguments of a process are visible to all users of this host. So the browser is not given the
+address with the token, but the path of a private file that redirects there.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LEADS = """<!doctype html>
 
 @dataclass(frozen=True)
 class ConsoleAddress:
-    """Where the console is: ``address`` signs one browser in, until ``expires_at`` (epoch ms)."""
+    """The console's address, which signs one browser in until ``expires_at`` (epoch ms)."""
 
     url: str
     address: str
@@ -50,16 +50,16 @@ def make_address(target: RuntimeTarget) -> ConsoleAddress:
 
 
 def opener(environment: Mapping[str, str]) -> str | None:
-    """Return the program that opens a file in this user's browser, ``None`` without one."""
+    """Return the program that opens a file in this user's browser; ``None`` if there is none."""
     if not any(environment.get(name) for name in DISPLAYS):
         return None
     return next((path for name in OPENERS if (path := shutil.which(name))), None)
 
 
 def open_in_browser(target: RuntimeTarget, program: str, address: str) -> Path:
-    """Write the file that leads to ``address``, open it with ``program`` and return its path.
+    """Write a file that redirects to ``address``, open it with ``program`` and return its path.
 
-    Raises ``OperatorError`` where the file cannot be written or the program fails.
+    Raises ``OperatorError`` if the file cannot be written or the program fails.
     """
     path = places_of(target).run_dir / FILE
     try:

@@ -40,7 +40,7 @@ _PATHS = ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME")
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The service of one runtime: its unit, and the service manager that has it."""
+    """The service of one runtime: its unit and its service manager."""
 
     systemd: Systemd
     name: str
@@ -59,7 +59,7 @@ class Service:
 
 
 def service_of(target: RuntimeTarget, scope: Scope | None, run_as: str | None = None) -> Service:
-    """Return the service of a runtime. Without a scope it is root's system, else the user's.
+    """Return the service of a runtime; the default scope is the system for root, else the user.
 
     ``run_as`` is the user of a service of the system; by default the one who typed ``sudo``, or
     root. Raises ``UsageFailure`` where a user is named for another scope or is not known, and
@@ -89,12 +89,11 @@ def service_of(target: RuntimeTarget, scope: Scope | None, run_as: str | None = 
 def install(
     service: Service, credentials: Sequence[str] = (), *, force: bool = False
 ) -> dict[str, Any]:
-    """Write the unit, have it start now and at each boot; return what was done.
+    """Write the unit, start it now and at each boot; return what was done.
 
-    Nothing is done where all is so already. Returns when the daemon has reported that it is
-    ready. Raises ``OperatorError`` where another unit file stands there and ``force`` is not
-    given (with it a copy of that is kept), where a daemon runs outside the service, and where
-    the service does not start.
+    Does nothing if all is so already. Returns once the daemon has reported that it is ready. Raises
+    ``OperatorError`` if there is another unit file and ``force`` is not given (with it a copy is
+    kept), if a daemon runs outside the service, and if the service does not start.
     """
     if service.scope == "system" and os.geteuid() != 0:
         raise OperatorError("a service of the system needs root: `sudo trunkline service install`")
@@ -107,8 +106,8 @@ def install(
     if before != text:
         if before is not None and not force:
             raise OperatorError(
-                f"{service.file} is not what would be written now (`trunkline service status` says"
-                " in what); --force writes it anew and keeps a copy"
+                f"{service.file} differs from what would be written now (`trunkline service status`"
+                " says how); --force replaces it and keeps a copy"
             )
         done["backup"] = None if before is None else str(_kept(service.file, before))
         _write(service.file, text)
@@ -128,7 +127,7 @@ def install(
 
 
 def uninstall(service: Service) -> bool:
-    """Stop the service and remove its unit; return whether there was one. State stays."""
+    """Stop the service and remove its unit; return whether there was one. The state is kept."""
     if service.scope == "system" and os.geteuid() != 0:
         raise OperatorError(
             "a service of the system needs root: `sudo trunkline service uninstall`"
@@ -142,7 +141,7 @@ def uninstall(service: Service) -> bool:
 
 
 def service_status(service: Service) -> dict[str, Any]:
-    """Return what is installed, what systemd says about it, and what is not as it would be."""
+    """Return what is installed, its state, and how it differs from a new installation."""
     text = read_unit(service.file)
     found: dict[str, Any] = {
         "unit": str(service.file),
@@ -165,7 +164,7 @@ def service_status(service: Service) -> dict[str, Any]:
 
 
 def doubts(service: Service, text: str) -> list[str]:
-    """Return in what a unit file is not what an installation would write now."""
+    """Return how a unit file differs from what an installation would write now."""
     found = []
     environment = environment_of(text)
     if environment.get(MARKER) != MARKED:
@@ -175,7 +174,7 @@ def doubts(service: Service, text: str) -> list[str]:
     if command != list(wanted.command):
         found.append(f"it starts `{' '.join(command)}`, not `{' '.join(wanted.command)}`")
     if command and not os.access(command[0], os.X_OK):
-        found.append(f"its interpreter {command[0]} is not there")
+        found.append(f"its interpreter {command[0]} does not exist")
     for line in unit_text(wanted).splitlines():
         name = line.partition("=")[0]
         if "=" in line and not line.startswith(("#", "ExecStart=")) and line not in text:
@@ -185,17 +184,17 @@ def doubts(service: Service, text: str) -> list[str]:
 
 
 def control(service: Service, verb: str) -> None:
-    """Have systemd start, stop or restart the service; raises where it is not installed."""
+    """Start, stop or restart the service by systemd; raises ``OperatorError`` if not installed."""
     if read_unit(service.file) is None:
         raise OperatorError(
-            f"{service.file} is not there; `trunkline service install` makes it",
+            f"{service.file} does not exist; `trunkline service install` writes it",
             ExitCode.NOT_RUNNING,
         )
     service.systemd.control(verb, service.name)
 
 
 def facts_of(service: Service, credentials: tuple[tuple[str, Path], ...] = ()) -> UnitFacts:
-    """Return the facts of the unit: this interpreter and this configuration."""
+    """Return the facts for the unit: this interpreter and this configuration."""
     places = service.places
     chosen = (
         ("--profile", places.profile)
@@ -218,7 +217,7 @@ def facts_of(service: Service, credentials: tuple[tuple[str, Path], ...] = ()) -
 
 
 def read_unit(path: Path) -> str | None:
-    """Return a unit file; ``None`` where there is none."""
+    """Read a unit file; ``None`` if there is none."""
     try:
         return path.read_text()
     except FileNotFoundError:
@@ -243,7 +242,7 @@ def _must_own(user: str, state_dir: Path) -> None:
 
 
 def _must_run_alone(service: Service, state: dict[str, str]) -> None:
-    """Raise where a daemon of this state runs that is not the service's."""
+    """Raise ``OperatorError`` if a daemon of this state directory runs outside the service."""
     try:
         status = asyncio.run(call_supervisor(service.places, "supervisor.status", {}))
     except OperatorError:
@@ -251,7 +250,7 @@ def _must_run_alone(service: Service, state: dict[str, str]) -> None:
     pid = status["supervisor"]["pid"]
     if str(pid) != state.get("MainPID"):
         raise OperatorError(
-            f"a daemon runs outside the service already (pid {pid}); `trunkline down` ends it"
+            f"a daemon already runs outside the service (pid {pid}); `trunkline down` ends it"
         )
 
 

@@ -16,9 +16,9 @@ Row = dict[str, Any]
 
 
 def read_session(target: RuntimeTarget, key: str, limit: int | None = None) -> dict[str, Any]:
-    """Return the last page of ``chat.history``, with all entries of a session, or the newest.
+    """Return the last answer of ``chat.history``, with all entries of a session or the newest.
 
-    Raises ``OperatorError`` for a session that there is not.
+    Raises ``OperatorError`` for an unknown session.
     """
     return asyncio.run(_read(target, key, limit))
 

@@ -1,7 +1,7 @@
-"""Asks a person for a channel, its secret and an agent, and runs the commands that add them.
+"""Asks for a channel, its secret and an agent, and runs the commands that add them.
 
-Everything is asked first, then done without a pause: whoever interrupts it leaves nothing half
-done. What a command refuses takes back those before it.
+Everything is asked first and then done without a pause, so that an interruption leaves nothing half
+done. If a command fails, those before it are undone.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ TRIES = 5  # wrong answers to one question, so that a script with a terminal com
 
 
 def set_up(places: Places, run: Run) -> None:
-    """Ask, show what is going to be done, and do it.
+    """Ask the questions, show what will be done, and do it.
 
-    Raises ``UsageFailure`` without a terminal, ``OperatorError`` when a command fails.
+    Raises ``UsageFailure`` without a terminal, ``OperatorError`` if a command fails.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageFailure(
@@ -100,19 +100,19 @@ def _replacing(
     directory: Path,
     running: bool,
 ) -> Plan:
-    """Ask for the secrets of an account that is there. Raises ``OperatorError``: it has none."""
-    print(clean(f"{key} is there already: only its secrets can be typed again, Enter keeps one."))
+    """Ask for new secrets of an existing account. Raises ``OperatorError`` if it has none."""
+    print(clean(f"{key} exists already: only its secrets can be replaced; Enter keeps one."))
     again, elsewhere = secrets_again(manifest, key, configured, directory)
     for line in elsewhere:
         print(clean(f"  {line}"))
     _, hidden = asked.fields(again, manifest.wrong_secret)
     if not hidden:
-        raise OperatorError(f"{key} is as it was: nothing was done")
+        raise OperatorError(f"{key} is unchanged: nothing was done")
     return plan_replacement(key, hidden, directory, running=running)
 
 
 def _agree_and_do(asked: _Dialog, made: Plan, run: Run) -> bool:
-    """Show a plan and carry it out, unless the person does not want it; return whether it is."""
+    """Show a plan and carry it out if the person agrees; return whether it was carried out."""
     given = commands.options()
     print("\nThis will be done:\n")
     for path in made.secrets:
@@ -128,10 +128,10 @@ def _agree_and_do(asked: _Dialog, made: Plan, run: Run) -> bool:
 
 
 def carry_out(made: Plan, run: Run) -> None:
-    """Write the secrets and run the commands.
+    """Write the secrets and run the commands of a plan.
 
-    What changes the configuration is finished though Ctrl-C comes, and is taken back when a later
-    command refuses. Raises ``OperatorError``, exit 130, with what stands after an interruption.
+    Changes of the configuration are finished despite Ctrl-C, and undone if a later command fails.
+    Raises ``OperatorError``, exit 130, with what remains after an interruption.
     """
     first = [command for command in made.commands if command[0] == "up"]
     last = [command for command in made.commands if command[0] == "wait" or is_restart(command)]
@@ -166,21 +166,21 @@ def carry_out(made: Plan, run: Run) -> None:
         if not made.secrets:
             raise
         raise OperatorError(
-            f"{error}; all is configured and stays. Where the platform has refused what you typed:"
+            f"{error}; the configuration is kept. If the platform refused what you typed:"
             " `trunkline setup` with the same name asks for it again",
             error.exit,
         ) from None
 
 
 def _stands(last: Sequence[Sequence[str]]) -> OperatorError:
-    """Return what is printed of a setup that was interrupted when all was configured."""
+    """Return the error of a setup that was interrupted when all was configured."""
     looks = "; ".join(
         f"`trunkline channels describe {command[1]}` shows how it is"
         for command in last
         if command[0] == "wait"
     )
     return OperatorError(
-        f"interrupted; all is configured and stays{f': {looks}' if looks else ''}",
+        f"interrupted; the configuration is kept{f': {looks}' if looks else ''}",
         ExitCode.INTERRUPTED,
     )
 
@@ -200,10 +200,10 @@ def _take_back(
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[list[int]]:
-    """Note Ctrl-C instead of raising it; the list is complete once the block is over.
+    """Record Ctrl-C in the yielded list instead of raising it, until the block ends.
 
-    The mask is for programs that are started here, and holds for this thread alone: of a process
-    with several threads, another one may take the signal. The handler is for that.
+    The signal mask protects programs that are started in the block, but applies to this thread
+    only: another thread may take the signal. The handler covers that case.
     """
     noted: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, _: noted.append(number))
@@ -216,13 +216,13 @@ def _uninterrupted() -> Iterator[list[int]]:
 
 
 class _Dialog:
-    """Questions on the terminal. Raises ``OperatorError`` when the input ends."""
+    """Asks questions on the terminal; raises ``OperatorError`` if the input ends."""
 
     def __init__(self, keyboard: Keyboard) -> None:
         self._keyboard = keyboard
 
     def ask(self, question: SetupQuestion, check: Callable[[str], str | None]) -> str:
-        """Return an answer that is right."""
+        """Ask until the answer is valid; return it."""
         for _ in range(TRIES):
             hint = f" [{question.default}]" if question.default and not question.secret else ""
             prompt = clean(f"{question.text}{hint}: ")
@@ -235,10 +235,10 @@ class _Dialog:
                 return answer
             what = "The answer" if question.name == CHOICE else question.text.partition(" (")[0]
             print(clean(f"  {what} {wrong}"))
-        raise OperatorError(f"no answer to {question.text!r} was right: nothing was done")
+        raise OperatorError(f"no valid answer to {question.text!r}: nothing was done")
 
     def choose(self, text: str, choices: Mapping[str, str], default: str) -> str:
-        """Return one of several names, typed as such, shortened, or as a number."""
+        """Ask for one of several names: typed whole, shortened, or as a number."""
         names = list(choices)
         if any(choices.values()):
             print(f"\n{text}")
@@ -257,9 +257,9 @@ class _Dialog:
         questions: Sequence[SetupQuestion],
         wrong_secret: WrongSecret = lambda name, value: None,
     ) -> tuple[dict[str, str], dict[str, str]]:
-        """Return the answers: those that may be seen, and the secret ones.
+        """Ask several questions; return the plain answers and the secret ones.
 
-        ``wrong_secret`` is asked about the form of each secret that was typed.
+        ``wrong_secret`` checks the format of each typed secret.
         """
         seen: dict[str, str] = {}
         hidden: dict[str, str] = {}
@@ -279,7 +279,7 @@ def _channel(asked: _Dialog, known: Manifests) -> str:
 
 
 def _configured(places: Places, known: Manifests) -> tuple[dict[str, Any], list[str]]:
-    """Return the fields of the accounts, by key, and the ids of the agents that there are."""
+    """Return the fields of the existing accounts by key, and the ids of the existing agents."""
     from runtime.config.load import load
 
     if not places.config_path.exists():
@@ -311,7 +311,7 @@ def _free_account(channel: str, taken: Mapping[str, Any]) -> str:
 
 
 def _wrong_account(name: str) -> str | None:
-    return None if ID.match(name) else f"is no name; allowed: {ID_RULE}"
+    return None if ID.match(name) else f"is not a valid name; allowed: {ID_RULE}"
 
 
 def _say_what_next(manifest: Manifest, key: str) -> None:

@@ -1,6 +1,6 @@
-"""Decides what a setup asks, and which commands carry out what was answered. Pure.
+"""Decides what a setup asks, and which commands carry out the answers. Pure.
 
-A secret never stands in a command: it is typed into a file, and the command refers to that.
+A secret is never part of a command: it is written to a file, and the command refers to that.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class SetupQuestion(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What a setup does: the secrets that it writes into files, and its commands."""
+    """The steps of a setup: the secrets that it writes into files, and its commands."""
 
     secrets: dict[Path, str]
     commands: list[list[str]]
@@ -58,16 +58,16 @@ AGENTS: Mapping[str, Sequence[SetupQuestion]] = {
 }
 SHOWN_AGENTS = {
     KEEP: "what answers by default",
-    "echo": "says everything back, for a first try",
+    "echo": "repeats each message, for a first try",
     "openai": "a model behind an API like OpenAI's",
-    "openclaw": "an agent of OpenClaw, which goes on running",
+    "openclaw": "an agent of OpenClaw, which keeps running",
     "command": "a program on this host, such as claude -p",
     NOBODY: "nobody; clients of the gateway read and write",
 }
 
 
 def questions_of(manifest: Manifest) -> Iterator[SetupQuestion]:
-    """Yield what is asked of a channel's account: the fields without which it does not run."""
+    """Yield the questions for an account of a channel: its required fields."""
     for field in msgspec.structs.fields(manifest.config):
         if field.required:
             name = field.encode_name
@@ -88,7 +88,7 @@ def plan(
     running: bool,
     agents: Sequence[str] = (),
 ) -> Plan:
-    """Return what a setup does.
+    """Return the plan for the answers of a setup.
 
     ``directory`` is for the files with secrets, ``running`` whether there is a daemon, ``agents``
     the ids that are taken.
@@ -119,7 +119,7 @@ def plan(
 def plan_replacement(
     key: str, secret_fields: Mapping[str, str], directory: Path, *, running: bool
 ) -> Plan:
-    """Return what puts other secrets in the place of those of an account that is there."""
+    """Return the plan that replaces secrets of an existing account."""
     secrets = {_secret_path(directory, key, name): value for name, value in secret_fields.items()}
     first = ["channels", "restart", key] if running else ["up", "--detach"]
     return Plan(secrets, [first, ["wait", key, "--for", "running"]])
@@ -128,36 +128,36 @@ def plan_replacement(
 def secrets_again(
     manifest: Manifest, key: str, configured: Mapping[str, Any], directory: Path
 ) -> tuple[list[SetupQuestion], list[str]]:
-    """Return the questions about the secrets that a setup has written, and where others stand.
+    """Return the questions for secrets that a setup wrote, and the places of other secrets.
 
-    Raises ``OperatorError`` where there is nothing to ask.
+    Raises ``OperatorError`` if there is nothing to ask.
     """
     again, elsewhere = [], []
     for name in sorted(manifest.secrets):
         value = field_at(configured, name)
         ours = {"source": "file", "id": str(_secret_path(directory, key, name))}
         if value == ours:
-            again.append(SetupQuestion(name, f"{name} (Enter: as it is)", "", secret=True))
+            again.append(SetupQuestion(name, f"{name} (Enter: unchanged)", "", secret=True))
         elif isinstance(value, Mapping):
             place = f"{value.get('source')}:{value.get('id')}"
             elsewhere.append(f"{name} comes from {place}: change it there")
         elif value is not None:
-            elsewhere.append(f"{name} stands in the configuration: change it there")
+            elsewhere.append(f"{name} is in the configuration: change it there")
     if not again:
         raise OperatorError(
-            f"{key} is there already, and no secret of it was typed into a setup"
+            f"{key} exists already, and no secret of it was typed into a setup"
             f"{''.join(f'; {line}' for line in elsewhere)}: nothing was done"
         )
     return again, elsewhere
 
 
 def is_restart(command: Sequence[str]) -> bool:
-    """Return whether a command begins an account anew, which nothing takes back."""
+    """Return whether a command restarts an account, which cannot be undone."""
     return list(command[:2]) == ["channels", "restart"]
 
 
 def form_check(question: SetupQuestion, wrong_secret: WrongSecret) -> Callable[[str], str | None]:
-    """Return what checks the form of an answer; what is left out has none."""
+    """Return a function that checks the format of an answer; an empty one is valid."""
 
     def check(text: str) -> str | None:
         return wrong_secret(question.name, text) if question.secret and text else None
@@ -170,7 +170,7 @@ def _secret_path(directory: Path, owner: str, name: str) -> Path:
 
 
 def undoing(command: Sequence[str]) -> list[str] | None:
-    """Return the command that takes one back, where it has changed the configuration."""
+    """Return the command that undoes a command; ``None`` if it did not change the configuration."""
     if command[1:2] == ["add"]:
         return [command[0], "remove", command[2]]
     return None
@@ -182,7 +182,7 @@ def shown_command(command: Sequence[str], places: Sequence[str] = ()) -> str:
 
 
 def read_choice(text: str, allowed: Sequence[str]) -> str | None:
-    """Return what was chosen, by its name, its beginning or its number; ``None``: nothing known."""
+    """Return the choice for a name, its beginning or its number; ``None`` if there is none."""
     text = text.strip()
     if text in allowed:
         return text
@@ -195,7 +195,7 @@ def read_choice(text: str, allowed: Sequence[str]) -> str | None:
 def wrong_answer(
     question: SetupQuestion, answer: str, check: Callable[[str], str | None]
 ) -> str | None:
-    """Return what is wrong with an answer, in words for a person; ``None``: nothing is."""
+    """Return what is wrong with an answer, as text for a person; ``None`` if nothing is."""
     if not answer and question.default is None:
         return "is needed"
     if any(not char.isprintable() for char in answer):

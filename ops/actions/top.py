@@ -1,4 +1,4 @@
-"""Shows all accounts on the whole terminal, the worst first; keys control the chosen one."""
+"""Shows all accounts full-screen, the worst first; keys control the chosen one."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class _Top:
         self._doing: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Show, and carry out keys, until one ends it."""
+        """Draw the screen and handle keys until one ends it."""
         loop = asyncio.get_running_loop()
         loop.add_reader(sys.stdin.fileno(), self._read)
         loop.add_signal_handler(signal.SIGWINCH, self._changed.set)
@@ -88,7 +88,7 @@ class _Top:
         self._changed.set()
 
     async def _step(self) -> bool:
-        """Draw, wait for something to happen, carry out keys; return whether it goes on."""
+        """Draw, wait for a change, handle keys; return whether to go on."""
         self._draw()
         await self._changed.wait()
         self._changed.clear()
@@ -98,7 +98,7 @@ class _Top:
         return True
 
     async def _follow(self) -> None:
-        """Keep the rows as they are, over restarts of the daemon."""
+        """Keep the rows up to date, across restarts of the daemon."""
         while True:
             try:
                 async with connected_account_api(self._target, on_event=self._on_event) as api:
@@ -119,7 +119,7 @@ class _Top:
             self._news.set()
 
     async def _pause(self, seconds: float) -> None:
-        """Wait so long, or until an account changes; then a moment for others that do."""
+        """Wait for ``seconds``, or for a change of an account and a moment more for others."""
         with contextlib.suppress(TimeoutError):
             async with timeouts.timeout(seconds):
                 await self._news.wait()
@@ -160,7 +160,7 @@ class _Top:
         sys.stdout.flush()
 
     def _press(self, key: str) -> bool:
-        """Carry out a key; return whether it goes on."""
+        """Handle a key; return whether to go on."""
         if self._lines is not None:
             self._lines = None
             return key != "\x03"
@@ -233,7 +233,7 @@ class _Top:
 
 
 def pressed(text: str) -> Iterator[str]:
-    """Yield the keys that a terminal has sent at once: characters, and the sequences of others."""
+    """Yield the keys in the terminal's input: characters and escape sequences."""
     while text:
         end = 1
         if text.startswith("\x1b["):
@@ -245,7 +245,7 @@ def pressed(text: str) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _whole_terminal() -> Iterator[None]:
-    """Take the whole terminal, key by key; in any case it is as before at the end."""
+    """Use the whole terminal, unbuffered; restore it at the end in any case."""
     fd = sys.stdin.fileno()
     before = termios.tcgetattr(fd)
     sys.stdout.write(_OPEN)

@@ -1,4 +1,4 @@
-"""Compares the version that runs with the one that is installed, and what changed between them."""
+"""Compares the running version with the installed one, and finds what changed between them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ RESTART = "trunkline service restart, or trunkline down and up"
 def check_upgrade(places: Places) -> dict[str, Any]:
     """Return ``{running, installed, restart, newer, changes}``.
 
-    ``running`` is ``None`` without a daemon, ``newer`` whether the daemon is newer than what is
-    installed, ``changes`` what changed by version.
+    ``running`` is ``None`` without a daemon, ``newer`` whether the daemon is newer than the
+    installed version, ``changes`` the changelog by version.
     """
     running, installed = asyncio.run(_running(places)), own_version()
     differ = running is not None and running != installed
@@ -45,7 +45,7 @@ def show_upgrade(found: dict[str, Any]) -> None:
     else:
         print(clean(f"{running} runs, and {installed} is installed: {RESTART}"))
     if found["newer"]:
-        print("What is installed is older: its gateway refuses a journal of a newer version (78).")
+        print("The installed version is older: its gateway refuses a newer version's journal (78).")
     for version, what in found["changes"].items():
         print(clean(f"\n{version}"))
         for line in what.splitlines():
@@ -53,7 +53,7 @@ def show_upgrade(found: dict[str, Any]) -> None:
 
 
 def read_changelog() -> str:
-    """Return the changelog: of the checkout, or as it was installed; ``""`` where there is none."""
+    """Return the changelog of the checkout or the installation; ``""`` if there is none."""
     checkout = Path(__file__).resolve().parents[2] / NAME
     for path in (checkout, Path(sys.prefix) / "share/doc/trunkline" / NAME):
         try:

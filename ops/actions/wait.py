@@ -1,6 +1,6 @@
 """Waits until accounts have reached a phase.
 
-The events come first and the snapshot after them, so no change can fall between the two.
+It subscribes to events before it reads the status, so that no change is missed in between.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class Goal(StrEnum):
 
 
 class PhaseWaiter:
-    """Waits for accounts to reach the phase ``goal``.
+    """Waits until accounts have reached the phase ``goal``.
 
-    Give ``on_event`` to the connection that is waited on, before anything is asked of it.
-    ``on_progress`` is called with how many are there, and of how many, after each change.
+    Pass ``on_event`` to the connection before any request is sent on it.
+    ``on_progress`` is called after each change with the number reached and the number wanted.
     ``beyond`` holds, per account, the newest incarnation that does not count: after a
     restart the old process still runs for a moment.
     """
@@ -55,7 +55,7 @@ class PhaseWaiter:
         self._missed = False  # another session: events between the two were lost
 
     def on_event(self, event: Event) -> None:
-        """Take in one event of the connection."""
+        """Handle one event of the connection."""
         if event.event in ("channel.status", "agent.status"):
             row = payload_of(event)
             self._rows[row["account"]] = row
@@ -68,7 +68,7 @@ class PhaseWaiter:
         """Return the rows of the ``wanted`` accounts once all of them have reached the phase.
 
         Raises ``OperatorError``: exit 4 after ``timeout`` seconds, 1 for an account that
-        cannot get there, 3 when the other side ends.
+        cannot reach it, 3 if the connection ends.
         """
         keys = await self._read_rows(api, wanted)
         try:
@@ -84,7 +84,7 @@ class PhaseWaiter:
         return [self._rows[key] for key in keys]
 
     async def _read_rows(self, api: AccountApi, wanted: Sequence[str]) -> list[str]:
-        """Take the rows as they are now; return the keys of the ``wanted`` ones."""
+        """Read the current rows; return the keys of the ``wanted`` ones."""
         if self._missed:
             self._missed, self._rows = False, {}
         status = await api.status()
@@ -99,7 +99,7 @@ class PhaseWaiter:
         try:
             await asyncio.wait({changed, closed}, return_when=asyncio.FIRST_COMPLETED)
             if closed.done() and not self._changed.is_set():
-                raise OperatorError("the other side ended meanwhile", ExitCode.NOT_RUNNING)
+                raise OperatorError("the connection ended meanwhile", ExitCode.NOT_RUNNING)
         finally:
             changed.cancel()
             closed.cancel()
@@ -132,7 +132,7 @@ class PhaseWaiter:
 def wait_for(target: RuntimeTarget, wanted: Sequence[str], goal: Goal, timeout: float) -> list[Row]:
     """Wait until the ``wanted`` accounts of a runtime have reached ``goal``; return their rows.
 
-    Raises as ``PhaseWaiter.wait``.
+    Raises the errors of ``PhaseWaiter.wait``.
     """
     return asyncio.run(_wait_for(target, wanted, goal, timeout))
 
@@ -147,7 +147,7 @@ async def _wait_for(
 
 
 def _why_never(key: str, row: Row) -> str | None:
-    """Return why an account does not run without a person; ``None`` where it may."""
+    """Return why an account will not run unless a person acts; ``None`` if it may."""
     group = "agents" if is_agent(key) else "channels"
     phase, cause = row["phase"], row.get("cause")
     if phase == Phase.FAILED:

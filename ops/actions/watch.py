@@ -1,8 +1,8 @@
-"""Prints what happens to accounts and the gateway, and every message.
+"""Prints every change of accounts and the gateway, and every message.
 
-What happens comes from the supervisor, through every outage of the gateway; messages come from
-the gateway, which is joined again whenever the supervisor reports that it is back. With a URL
-both come from the gateway there.
+Changes come from the supervisor, also while the gateway is down; messages come from the gateway,
+which is connected again whenever the supervisor reports that it is up. With a URL both come from
+that gateway.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ REJOIN = 0.5  # seconds in which our own gateway is back, or its supervisor repo
 
 
 def watch_accounts(target: RuntimeTarget, keys: Sequence[str], *, as_json: bool) -> None:
-    """Print until the other side ends or Ctrl-C; ``keys`` limit it to some accounts.
+    """Print until the connection ends or Ctrl-C; ``keys`` limit it to some accounts.
 
-    Raises ``OperatorError``, exit 3, when the other side was lost.
+    Raises ``OperatorError``, exit 3, if the connection is lost.
     """
     with suppress(KeyboardInterrupt):
         asyncio.run(Watcher(target, keys, as_json=as_json).run())
@@ -55,7 +55,7 @@ class Watcher:
         self._ending: str | None = None
 
     async def run(self) -> None:
-        """Print until the other side ends; raises ``OperatorError`` when it was lost."""
+        """Print until the connection ends; raises ``OperatorError`` if it is lost."""
         if self._target.url is not None:
             await self._watch_gateway(address_at(self._target.url, self._target.token))
             return
@@ -83,7 +83,7 @@ class Watcher:
             raise OperatorError("the supervisor is gone", ExitCode.NOT_RUNNING)
 
     async def _follow_messages(self) -> None:
-        """Follow the messages of our own gateway, whenever there is one."""
+        """Print the messages of our own gateway whenever it runs."""
         while True:
             await self._up.wait()
             try:
@@ -97,7 +97,7 @@ class Watcher:
                 self._up.clear()  # not again before it is reported to be back
 
     async def _watch_gateway(self, address: GatewayAddress) -> None:
-        """Follow a gateway alone, over its restarts: accounts and messages both come from it."""
+        """Print the changes and messages of a gateway at a URL, across its restarts."""
         async with connected_gateway(address, on_event=self._on_event) as client:
             api = AccountApi(client, through_gateway=True)
             status = await api.status()

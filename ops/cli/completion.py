@@ -1,7 +1,7 @@
-"""The command ``trunkline completion SHELL``: the script by which a shell completes commands.
+"""The command ``trunkline completion SHELL``: prints the completion script of a shell.
 
-Commands, options and the words that an option takes stand in the script, so that Tab starts no
-program for them. Keys, ids and profiles are asked for by the shortest way that there is
+Commands, options and the fixed values of options are part of the script, so that Tab starts no
+program for them. Keys, ids and profiles are looked up as quickly as possible
 (``completion_values``).
 """
 
@@ -264,12 +264,12 @@ def completion(
     Its first line says where it belongs. Keys and ids come from the running daemon.
     """
     if shell not in PLACES:
-        raise UsageFailure(f"{shell!r} is no shell that is known; allowed: {', '.join(PLACES)}")
+        raise UsageFailure(f"{shell!r} is not a supported shell; allowed: {', '.join(PLACES)}")
     print(script(shell), end="")
 
 
 def script(shell: str) -> str:
-    """Return the script of a shell."""
+    """Return the completion script of a shell."""
     form, case = {"bash": (_BASH, _case), "zsh": (_ZSH, _case), "fish": (_FISH, _fish_case)}[shell]
     found = list(commands())
 
@@ -289,12 +289,12 @@ def script(shell: str) -> str:
 
 
 def _printing(words: str) -> str:
-    """Return the command that prints words, one on a line: in all three shells the same."""
+    """Return the command that prints words one per line; the same in all three shells."""
     return f"printf '%s\\n' {' '.join(shlex.quote(word) for word in words.split())}"
 
 
 def _words(found: list[CommandInfo]) -> Iterator[tuple[str, str]]:
-    """Yield what may follow each path: commands and options."""
+    """Yield the commands and options that may follow each command path."""
     first = [command.path[0] for command in found if len(command.path) == 1]
     options = [name for option in root_options() for name in option.names]
     yield "", " ".join([*first, *options])
@@ -307,7 +307,7 @@ def _words(found: list[CommandInfo]) -> Iterator[tuple[str, str]]:
 
 
 def _values(command: CommandInfo, first: list[str]) -> list[str]:
-    """Return what an argument may be, where that is known as the script is made."""
+    """Return the values of an argument that are known when the script is made."""
     match command.path:
         case ("help",):
             return [*TOPICS, *first]
@@ -325,7 +325,7 @@ def _ids(command: CommandInfo) -> str:
 
 
 def _takes(found: list[CommandInfo]) -> Iterator[tuple[str, str]]:
-    """Yield what the options of each command take, where it is one of a few or can be asked for."""
+    """Yield the values of each command's options, if they are fixed or can be looked up."""
     for path, options in (("", root_options()), *((c.path, c.options) for c in found)):
         for option in options:
             if words := option_values(option):
@@ -334,7 +334,7 @@ def _takes(found: list[CommandInfo]) -> Iterator[tuple[str, str]]:
 
 
 def option_values(option: OptionInfo) -> str:
-    """Return the words that an option takes, or the ``@`` kind of what is asked for."""
+    """Return the fixed values of an option, or the ``@`` kind of values to look up."""
     name = option.names[-1]
     if _CHOICE.fullmatch(option.takes):
         return option.takes.replace("|", " ")

@@ -1,8 +1,8 @@
-"""Prints what may stand at the cursor of a command line, for the completion of shells.
+"""Prints the values that fit at the cursor of a command line, for shell completion.
 
 Keys of accounts and agents come from the running daemon, ids of jobs, sessions, messages, devices
 and people from its gateway, profiles from the disk. A person waits for it at each Tab, so it
-imports nothing heavy (``quick_link``). Whatever goes wrong prints nothing.
+imports nothing heavy (``quick_link``). On any error it prints nothing.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ Rows = Iterable[Mapping[str, Any]]
 
 
 def main(args: Sequence[str]) -> None:
-    """Print one value on a line.
+    """Print the values, one per line.
 
-    ``args`` are ``@KIND``, the word at the cursor and the words before it; without a kind they
-    are the words alone, and the keys of accounts and agents are wanted.
+    ``args`` are ``@KIND``, the word at the cursor and the words before it. Without a kind they are
+    only the words, and the values are keys of accounts and agents.
     """
     try:
         for value in values(args):
@@ -39,7 +39,7 @@ def main(args: Sequence[str]) -> None:
 
 
 def values(args: Sequence[str]) -> Iterator[str]:
-    """Yield what may stand at the cursor. Raises what goes wrong."""
+    """Yield the values that fit at the cursor. Raises any exception on failure."""
     if not args or not args[0].startswith(KIND):
         yield from keys(args)
         return
@@ -112,7 +112,7 @@ def profiles() -> list[str]:
 
 
 def filters(current: str, words: Sequence[str]) -> Iterator[str]:
-    """Yield what a filter may be; ``current`` may be the last of several that commas part."""
+    """Yield possible filters; ``current`` may be the last of several, separated by commas."""
     before, comma, last = current.rpartition(",")
     begin = f"{before}{comma}"
     field, equals, _ = last.partition("=")
@@ -132,9 +132,9 @@ def filters(current: str, words: Sequence[str]) -> Iterator[str]:
 
 
 def people(words: Sequence[str]) -> Iterator[str]:
-    """Yield accounts, and behind one the people whom the command is for: who waits, who is known.
+    """Yield accounts, or after an account its people: those who wait or those who are known.
 
-    Their codes are listed nowhere: a person proves by the code who it is.
+    Codes are never listed, because a code proves who a person is.
     """
     accounts = list(keys(words))
     chosen = next((word for word in words if word in accounts), None)
@@ -154,7 +154,7 @@ def people(words: Sequence[str]) -> Iterator[str]:
 
 
 def _each(name: str, field: str) -> Callable[[Mapping[str, Any]], Iterator[str]]:
-    """Return what reads a field of each row in the list ``name`` of an answer."""
+    """Return a function that reads a field of each row in the list ``name`` of an answer."""
 
     def read(answer: Mapping[str, Any]) -> Iterator[str]:
         rows: Rows = answer.get(name, ())

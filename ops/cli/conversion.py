@@ -24,8 +24,8 @@ _KINDS: dict[Any, tuple[type, str]] = {
 class PlainConversion:
     """Converts the values of one parameter.
 
-    ``kind`` makes a value of a text and raises ``ValueError`` for a bad one, ``word`` names it
-    in that complaint, and ``minimum`` is the least allowed value.
+    ``kind`` converts a text and raises ``ValueError`` for an invalid one, ``word`` names the type
+    in the error, and ``minimum`` is the least allowed value.
     """
 
     def __init__(self, kind: type, word: str, minimum: float | None) -> None:
@@ -52,7 +52,7 @@ class PlainConversion:
 
 
 def convert_plainly(command: Any) -> None:
-    """Replace typer's conversion of every parameter of ``command`` whose type is plain."""
+    """Replace typer's conversion of every parameter of ``command`` that has a plain type."""
     get_all = command.get_params  # with the help option, which is made on demand
 
     def params(ctx: Any) -> Any:

@@ -1,8 +1,8 @@
-"""Enters the command line ``trunkline``: makes the surroundings right, then imports the rest.
+"""Starts the command line ``trunkline``: prepares the process, then imports the rest.
 
-What is inherited has to be right before the first import that opens a file, and Ctrl-C during
-the imports must end the process as it ends any other, without a traceback. Imports leave hardly any
-garbage: looking for it again and again would take an eighth of the time until the zygote starts.
+Inherited descriptors must be valid before the first import that opens a file, and Ctrl-C during
+the imports must end the process without a traceback. Imports leave hardly any garbage, so the
+collector is off meanwhile: it would take an eighth of the time until the zygote starts.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Prints what ended a command as sentences on stderr and chooses its exit code."""
+"""Prints the failure of a command on stderr and chooses its exit code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TIMEOUT_CODES = frozenset({"TIMEOUT", "AGENT_TIMEOUT"})
 
 
 def report(error: Exception) -> ExitCode:
-    """Print the sentence that ``error`` deserves on stderr and return the exit code."""
+    """Print a sentence about ``error`` on stderr and return the exit code."""
     if isinstance(error, OperatorError):
         return _fail(str(error), error.exit)
     if isinstance(error, typer.TyperException):
@@ -27,7 +27,7 @@ def report(error: Exception) -> ExitCode:
 
 
 def sentence(error: BaseException) -> tuple[str, ExitCode]:
-    """Return the sentence and the exit code of an exception that is no ``OperatorError``."""
+    """Return the sentence and exit code for an exception other than ``OperatorError``."""
     # late: a command that fails in a foreseen way need not load the errors of all packages
     from ipc.errors import CallTimeout, ConnectionFailed, PeerGone, RemoteError
     from ipc.frames.words import INVALID_REQUEST
@@ -52,7 +52,7 @@ def sentence(error: BaseException) -> tuple[str, ExitCode]:
 
 
 def shortened(line: str) -> str:
-    """Return ``line`` without its middle where it is longer than a person reads."""
+    """Return ``line`` with its middle left out if it is very long."""
     if len(line) <= 2 * SHOWN:
         return line
     return f"{line[:SHOWN]} […] {line[-SHOWN:]}"

@@ -1,4 +1,4 @@
-"""The command ``trunkline help TOPIC``: the help of a command, or a page about one thing."""
+"""The command ``trunkline help TOPIC``: prints the help of a command or of a topic."""
 
 from __future__ import annotations
 
@@ -84,11 +84,11 @@ def help_(
 
 
 def _must_be_known(command: Any, root: Any, words: list[str]) -> None:
-    """Raise ``UsageFailure`` unless the words name a command; it suggests what is near."""
+    """Raise ``UsageFailure``, which suggests similar names, unless the words name a command."""
     for word in words:
         known = list(getattr(command, "list_commands", lambda _: [])(root))
         if word not in known:
             near = difflib.get_close_matches(word, [*TOPICS, *known], n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise UsageFailure(f"no command and no topic {' '.join(words)!r}{hint}")
+            raise UsageFailure(f"unknown command or topic {' '.join(words)!r}{hint}")
         command = command.get_command(root, word)

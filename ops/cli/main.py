@@ -64,7 +64,7 @@ class Commands(LazyGroup):
     }
 
     def invoke(self, ctx: ClickContext) -> Any:
-        """Run the command, whose options are those of every command that it prints."""
+        """Run the command; remember its options for the commands that it prints."""
         remember(ctx.params)
         return super().invoke(ctx)
 
@@ -143,14 +143,14 @@ def run(args: list[str]) -> int:
 
 
 def _discard_output() -> ExitCode:
-    """Return success: the reader of `trunkline status | head -1` has what it wanted."""
+    """Discard further output, as of `trunkline status | head -1`, and return success."""
     sys.stdout = sys.__stdout__
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return ExitCode.OK
 
 
 def _must_be_text(args: list[str]) -> None:
-    """Refuse bytes that are no UTF-8, which the shell hands over as half surrogates."""
+    """Refuse arguments that are not UTF-8, which Python represents with surrogates."""
     for arg in args:
         try:
             arg.encode()
@@ -159,7 +159,7 @@ def _must_be_text(args: list[str]) -> None:
 
             shown = ascii(shortened(arg))
             raise UsageFailure(
-                f"{shown} is no Unicode text: it has bytes that are not UTF-8"
+                f"{shown} is not valid text: it has bytes that are not UTF-8"
             ) from None
 
 

@@ -1,4 +1,4 @@
-"""Writes the manual page and the reference of the commands, of the tree that they are.
+"""Writes the manual page and the command reference from the tree of commands.
 
 ``python -m ops.cli.manual > docs/trunkline.1``, ``python -m ops.cli.manual --markdown >
 docs/cli.md``; a test holds both to the commands.
@@ -35,7 +35,7 @@ VARIABLES = (
 
 
 def man_page() -> str:
-    """Return the page of section 1, in the macros of man(7)."""
+    """Return the manual page for section 1, in the macros of man(7)."""
     return "\n".join(_man_lines()) + "\n"
 
 
@@ -91,7 +91,7 @@ def _man_paragraphs(text: str) -> Iterator[str]:
 
 
 def _roff(text: str) -> str:
-    """Return text in which nothing is a request or an escape of roff, in ASCII where it can be."""
+    """Escape text for roff, in ASCII if possible."""
     text = text.replace("\\", "\\e").replace("-", "\\-").replace("…", "...")
     return f"\\&{text}" if text.startswith((".", "'")) else text
 

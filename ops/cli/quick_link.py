@@ -1,7 +1,7 @@
-"""Asks a supervisor or a gateway of this host a few questions over a WebSocket, at once.
+"""Sends a few requests to a supervisor or gateway of this host over a minimal WebSocket client.
 
-A person waits at each Tab for what comes of it: so it imports neither typer nor the packages of
-links, and speaks by itself the little of the protocol (RFC 6455) that two requests take.
+A person waits for its result at each Tab, so it imports neither typer nor the packages of links,
+and implements the small part of the protocol (RFC 6455) that two requests need.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SCOPES = ["operator.read", "operator.pairing"]
 
 
 class QuickLink:
-    """A connection to a supervisor or a gateway, whose texts are JSON. Raises what goes wrong."""
+    """A connection to a supervisor or a gateway. Its methods raise any exception on failure."""
 
     def __init__(self, link: socket.socket, host: str, client: Mapping[str, str]) -> None:
         self._link = link
@@ -37,7 +37,7 @@ class QuickLink:
             pass
 
     def begin(self, auth: Mapping[str, str]) -> None:
-        """Open the session, with the secrets of ``auth``."""
+        """Send ``connect`` with the secrets in ``auth``."""
         while self._message().get("event") != "connect.challenge":
             pass
         params = {
@@ -96,7 +96,7 @@ def supervisor_link(path: str) -> Iterator[QuickLink]:
 
 @contextmanager
 def gateway_link(access: Mapping[str, Any]) -> Iterator[QuickLink]:
-    """Connect to the gateway that the supervisor has named, as ``gateway.access`` answers."""
+    """Connect to the gateway that an answer of ``gateway.access`` describes."""
     parts = urlsplit(access["url"])
     host = parts.hostname or ""
     secrets = {name: _revealed(access[name]) for name in ("token", "password")}
@@ -113,9 +113,9 @@ def gateway_link(access: Mapping[str, Any]) -> Iterator[QuickLink]:
 
 
 def _revealed(secret: Any) -> str | None:
-    """Return the secret behind a reference, where that takes no command; ``None``: there is none.
+    """Resolve a reference to a secret, unless that runs a command; ``None`` if it cannot.
 
-    A command may ask a person for something, and nobody expects that at a Tab.
+    A command may ask the user for input, which is unexpected while completing.
     """
     if not isinstance(secret, Mapping):
         return secret or None

@@ -1,6 +1,6 @@
-"""Reads the tree of commands: what each takes, and what it says of itself.
+"""Reads the tree of commands: their arguments, options and help.
 
-The manual page, the reference of the documentation and the completion of shells are made of it.
+The manual page, the command reference and shell completion are made from it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ops.cli.main import Commands, app
 
 
 class OptionInfo(NamedTuple):
-    """An option: its spellings, what it takes (empty: nothing), and what it does."""
+    """An option: its names, its value (empty if it takes none), and its help."""
 
     names: tuple[str, ...]
     takes: str
@@ -23,7 +23,7 @@ class OptionInfo(NamedTuple):
 
 
 class CommandInfo(NamedTuple):
-    """A command or a group of them. ``path`` is what is typed, without ``trunkline``."""
+    """A command or a group of commands; ``path`` is its words without ``trunkline``."""
 
     path: tuple[str, ...]
     help: str
@@ -33,7 +33,7 @@ class CommandInfo(NamedTuple):
 
     @property
     def usage(self) -> str:
-        """How it is typed."""
+        """The usage line."""
         parts = [*self.path, *(["COMMAND"] if self.children else [])]
         parts += ["[OPTION…]"] if self.options else []
         return " ".join(["trunkline", *parts, *(name for name, _ in self.arguments)])
@@ -50,7 +50,7 @@ class CommandInfo(NamedTuple):
 
 
 def root_options() -> tuple[OptionInfo, ...]:
-    """Return the options that stand before a command."""
+    """Return the options that come before a command."""
     return _options(typer.main.get_command(app))
 
 

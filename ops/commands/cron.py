@@ -1,4 +1,4 @@
-"""The commands ``trunkline cron …``: what agents do by the clock."""
+"""The commands ``trunkline cron …``: manage the scheduled jobs of agents."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ def _when(
 def _milliseconds(option: str, text: str) -> int:
     number = text[:-1]
     if text[-1:] not in UNITS or not (number.isascii() and number.isdecimal()) or not int(number):
-        raise UsageFailure(f"{option} {text}: no duration; allowed: 30s, 15m, 2h, 1d")
+        raise UsageFailure(f"{option} {text}: not a duration; allowed: 30s, 15m, 2h, 1d")
     return int(number) * UNITS[text[-1]]
 
 

@@ -1,4 +1,4 @@
-"""The commands ``trunkline deadletters …``: what becomes of messages that were given up."""
+"""The commands ``trunkline deadletters …``: manage messages that were given up."""
 
 from __future__ import annotations
 
@@ -49,17 +49,17 @@ def list_(*, account: Account = None, limit: Limit = 100, options: RuntimeOption
 
 @command(app)
 def show(*, letter: Letter, options: RuntimeOptions) -> None:
-    """Show one of them with its text, and the parts of it that were sent."""
+    """Show one message with its text, and the parts of it that were sent."""
     show_json(call_gateway(options, "deadletters.show", {"id": letter}))
 
 
 @command(app)
 def retry(*, letter: Letter, options: RuntimeOptions) -> None:
-    """Send it after all; one that is `unknown` may have been sent, and is perhaps sent twice."""
+    """Send a message after all; one that is `unknown` may then arrive twice."""
     call_and_show(options, "deadletters.retry", {"id": letter}, "queued")
 
 
 @command(app)
 def discard(*, letter: Letter, options: RuntimeOptions) -> None:
-    """Give it up for good."""
+    """Discard a message that was given up, for good."""
     call_and_show(options, "deadletters.discard", {"id": letter}, "discarded")

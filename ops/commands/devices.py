@@ -1,4 +1,4 @@
-"""The commands ``trunkline devices …``: which devices may connect, and with which tokens."""
+"""The commands ``trunkline devices …``: manage devices that may connect, and their tokens."""
 
 from __future__ import annotations
 

@@ -19,16 +19,16 @@ SCHEMA_VERSION = 1
 def doctor(
     *,
     fix: Annotated[
-        bool, typer.Option("--fix", help="Mend what cannot hurt: modes, what was left over.")
+        bool, typer.Option("--fix", help="Repair what is safe: file modes, leftovers.")
     ] = False,
     lint: Annotated[
         bool, typer.Option("--lint", help="Exit 1 for warnings, too: for other programs.")
     ] = False,
     options: LocalOptions,
 ) -> None:
-    """Look for what is wrong or will be, with the daemon up, down or broken; say what cures it.
+    """Look for present and coming problems, with the daemon up, down or broken, and name cures.
 
-    Exits 1 when there is an error that was not mended.
+    Exits 1 if there is an error that was not repaired.
     """
     from ops.connect.places import places_of
     from ops.doctor.checks import CHECKS, repaired, run

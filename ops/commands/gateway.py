@@ -1,4 +1,4 @@
-"""The commands ``trunkline gateway …``: question a gateway, or have the supervisor control it."""
+"""The commands ``trunkline gateway …``: query a gateway, or control it through the supervisor."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def call(
     timeout: Timeout = 30.0,
     options: RuntimeOptions,
 ) -> None:
-    """Call any method of the gateway and print its answer as JSON."""
+    """Call a method of the gateway and print its answer as JSON."""
     show_json(call_gateway(options, method, json_object(params), timeout))
 
 
@@ -54,7 +54,7 @@ def status(
     ] = False,
     options: RuntimeOptions,
 ) -> None:
-    """Show the gateway's process and, apart from that, whether it can be reached."""
+    """Show the gateway's process and, separately, whether it can be reached."""
     from ops.actions.gateway_status import Checks, exit_code, gateway_report
     from ops.output.daemon import gateway_report_lines, show_gateway
     from ops.output.text import clean

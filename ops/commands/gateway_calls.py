@@ -1,4 +1,4 @@
-"""Call the gateway for a command, and print what was done."""
+"""Calls the gateway for a command, and prints the outcome."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def call_gateway(
 ) -> Any:
     """Call ``method`` of the gateway that the options name; return its answer.
 
-    ``timeout`` is in seconds. Raises ``OperatorError`` for an account that is not there and for
-    no answer in time, ``RemoteError`` for other refusals.
+    ``timeout`` is in seconds. Raises ``OperatorError`` for an unknown account and for no answer in
+    time, ``RemoteError`` for other refusals.
     """
     from ops.actions.ask import ask_gateway  # late: a command's --help needs no connection
 
@@ -25,12 +25,12 @@ def call_gateway(
 def call_and_show(
     options: RuntimeOptions, method: str, params: Mapping[str, Any], done: str
 ) -> None:
-    """Call ``method``; print ``done``, or the answer where ``--json`` is given."""
+    """Call ``method``; print ``done``, or the answer with ``--json``."""
     show_done(options, call_gateway(options, method, params), done)
 
 
 def show_done(options: RuntimeOptions, answer: Any, done: str) -> None:
-    """Print the sentence ``done``, or ``answer`` where ``--json`` is given."""
+    """Print the sentence ``done``, or ``answer`` with ``--json``."""
     if options.json:
         show_json(answer)
     else:

@@ -1,4 +1,4 @@
-"""The commands ``trunkline hooks …``: what hooks would do. No daemon is needed."""
+"""The commands ``trunkline hooks …``: show what hooks would do. No daemon is needed."""
 
 from __future__ import annotations
 

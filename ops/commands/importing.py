@@ -1,4 +1,4 @@
-"""The commands ``trunkline import …``: configurations of other programs. No daemon is needed."""
+"""The commands ``trunkline import …``: import other programs' configurations. Need no daemon."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def openclaw(
     *,
     path: Annotated[
         str | None,
-        typer.Argument(metavar="[PATH]", help="OpenClaw's file; ~/.openclaw/openclaw.json else."),
+        typer.Argument(metavar="[PATH]", help="OpenClaw's file (~/.openclaw/openclaw.json)."),
     ] = None,
     write: Annotated[bool, typer.Option("--write", help="Write it, as a new file.")] = False,
     force: Annotated[
@@ -32,7 +32,7 @@ def openclaw(
     ] = False,
     options: LocalOptions,
 ) -> None:
-    """Print what an openclaw.json comes to here: what is taken, changed and left."""
+    """Show how an openclaw.json is translated: what is taken over, changed and left out."""
     from ops.actions.import_openclaw import default_source, import_openclaw, write_imported
     from ops.connect.places import places_of
     from ops.exits import UsageFailure

@@ -1,4 +1,4 @@
-"""The commands ``trunkline backup`` and ``trunkline restore``, about copies of the journal."""
+"""The commands ``trunkline backup`` and ``trunkline restore``: copy and restore the journal."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def restore(
     copy: Annotated[str, typer.Argument(metavar="FILE", help="A copy of the journal.")],
     options: LocalOptions,
 ) -> None:
-    """Put a copy in the journal's place; the daemon must be down. What was there is kept."""
+    """Replace the journal by a copy; the daemon must be down. The replaced journal is kept."""
     from ops.actions.journal import restore_journal
 
     aside = restore_journal(options.target, Path(copy))
@@ -48,4 +48,4 @@ def restore(
         return
     print(f"restored {copy}")
     if aside is not None:
-        print(f"the journal that was there is {aside}")
+        print(f"the previous journal is now {aside}")

@@ -29,7 +29,7 @@ def message() -> None:
 
 @dataclass(frozen=True)
 class MessageOptions:
-    """The message to send: through which account, where to, what."""
+    """The message to send: its account, its destination and its content."""
 
     target: Annotated[str, typer.Option("--target", "-t", help="Chat, as the channel names it.")]
     text: Annotated[str, typer.Option("--message", "-m", help="What to say.")] = ""
@@ -85,9 +85,9 @@ class MessageOptions:
 
 
 def address_of(media: str) -> str:
-    """Return an address as it is, and a path as a ``file:`` URL; which paths count is not ours.
+    """Return a URL unchanged, and a path as a ``file:`` URL.
 
-    The account's worker reads it, and only below ``media.allow``.
+    The account's worker opens it, if it is below ``media.allow``.
     """
     if _ADDRESS.match(media):
         return media

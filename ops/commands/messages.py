@@ -37,7 +37,7 @@ def forget(*, sender: Sender, account: Account = None, options: RuntimeOptions) 
 
 
 def _told(answer: dict[str, Any]) -> str:
-    """Return in words what was erased, and what holds it still."""
+    """Describe what was erased, and what still contains it."""
     told = (
         f"erased: {answer['messages']} messages, {answer['sends']} sends, {answer['files']} files,"
         f" {answer['people']} approvals, {answer['sessions']} sessions, {answer['entries']} entries"

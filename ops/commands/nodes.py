@@ -1,4 +1,4 @@
-"""The commands ``trunkline nodes …``: machines that carry out commands for clients."""
+"""The commands ``trunkline nodes …``: manage nodes, machines that run commands for clients."""
 
 from __future__ import annotations
 

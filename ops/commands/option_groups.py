@@ -1,4 +1,4 @@
-"""Groups of options that several commands take, and the decorator that registers such commands.
+"""Defines groups of options that commands share, and the decorator that registers such commands.
 
 A command names a group as one parameter:
 
@@ -83,7 +83,7 @@ class AccountSelection:
 
 @dataclass(frozen=True)
 class WaitOptions:
-    """Whether a command waits for its effect, and for how many seconds."""
+    """Whether to wait for the effect of a command, and for how many seconds."""
 
     wait: Wait = False
     timeout: WaitTimeout = 30.0
@@ -91,7 +91,7 @@ class WaitOptions:
 
 @dataclass(frozen=True)
 class LineSelection:
-    """The lines that a command prints of the logs it means."""
+    """The options that select log lines."""
 
     lines: Lines = 100
     follow: Follow = False
@@ -109,7 +109,7 @@ class LineSelection:
 
 @dataclass(frozen=True)
 class ListingOptions:
-    """Which rows of a table are shown, in which order and form."""
+    """The options for the rows, order and form of a listing."""
 
     output: Output = None
     sort: Sort = None
@@ -118,7 +118,7 @@ class ListingOptions:
 
 
 def command(app: typer.Typer, name: str | None = None) -> Callable[[F], F]:
-    """Register a function as a command of ``app``, with its groups of options taken apart."""
+    """Register a function as a command of ``app``, with its option groups expanded."""
 
     def register(function: F) -> F:
         app.command(name)(_flattened(function))

@@ -72,7 +72,7 @@ def command_app(help: str | None = None) -> typer.Typer:
 
 
 def json_object(text: str) -> dict[str, Any]:
-    """Return the JSON object in the ``--params`` of a command; exit 2 where it is none."""
+    """Parse the value of ``--params``; exit 2 if it is not a JSON object."""
     from ipc.nesting import MALFORMED, decode_json
 
     try:

@@ -1,4 +1,4 @@
-"""The commands ``trunkline pairing …``: who may talk to the accounts."""
+"""The commands ``trunkline pairing …``: decide who may talk to the accounts."""
 
 from __future__ import annotations
 
@@ -74,12 +74,12 @@ def approve(
     owner: Owner = False,
     options: RuntimeOptions,
 ) -> None:
-    """Admit the person who has got this code; it is valid for an hour."""
+    """Admit the person who was given this code; it is valid for an hour."""
     if owner and unverified:
         raise UsageFailure("--owner is for people for whom the platform vouches")
     if len(words) > 2:
         raise UsageFailure(
-            f"{words[2]!r} is too much: approve takes a channel and a code, or the code alone"
+            f"unexpected {words[2]!r}: approve takes a channel and a code, or only the code"
         )
     params: dict[str, Any] = {"code": words[-1], "notify": notify, "unverified": unverified}
     if len(words) == 2:
@@ -95,7 +95,7 @@ def approve(
 
 @command(app)
 def dismiss(*, key: Key, sender: SenderId, options: RuntimeOptions) -> None:
-    """Drop a person's request; who writes again gets another code."""
+    """Drop a person's request; if that person writes again, another code is sent."""
     where = _account(key)
     answer = call_gateway(options, "channels.pairing.list", {"channel": where["channel"]})
     mine = (
@@ -114,14 +114,14 @@ def dismiss(*, key: Key, sender: SenderId, options: RuntimeOptions) -> None:
 
 @command(app)
 def block(*, key: Key, sender: SenderId, options: RuntimeOptions) -> None:
-    """Answer a person never again, whoever else is admitted."""
+    """Never answer a person again, whoever else is admitted."""
     answer = call_gateway(options, "channels.pairing.block", _account(key) | {"senderId": sender})
     show_done(options, answer, "blocked")
 
 
 @command(app)
 def unblock(*, key: Key, sender: SenderId, options: RuntimeOptions) -> None:
-    """Forget that a person was blocked, or approved; who wants to, asks again."""
+    """Forget that a person was blocked or approved; that person may ask again."""
     answer = call_gateway(options, "channels.pairing.unblock", _account(key) | {"senderId": sender})
     show_done(options, answer, "forgotten")
 

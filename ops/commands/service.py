@@ -32,7 +32,7 @@ Force = Annotated[bool, typer.Option("--force", help="Replace another unit; a co
 
 @dataclass(frozen=True)
 class ServiceOptions:
-    """Which service a command is for."""
+    """The options that select a service."""
 
     context: typer.Context
     system: System = False
@@ -42,7 +42,7 @@ class ServiceOptions:
 
     @property
     def service(self) -> Any:
-        """The service; raises ``UsageFailure`` where both scopes are named."""
+        """The service; raises ``UsageFailure`` if both scopes are given."""
         from ops.actions.service import service_of
 
         if self.system and self.user:
@@ -84,7 +84,7 @@ def uninstall(*, options: ServiceOptions) -> None:
     if options.json:
         show_json({"removed": removed, "unit": str(service.file)})
     else:
-        print(clean(f"{service.file} {'is removed' if removed else 'was not there'}"))
+        print(clean(f"{service.file} {'is removed' if removed else 'did not exist'}"))
 
 
 @command(app)

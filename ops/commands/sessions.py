@@ -71,7 +71,7 @@ def list_(
 
 @command(app)
 def show(*, key: SessionKey, entries: Entries = 50, options: RuntimeOptions) -> None:
-    """Show what was said last in a conversation, since its last reset."""
+    """Show the last entries of a conversation since its last reset."""
     from ops.actions.sessions import read_session
     from ops.output.transcript import lines_of
 
@@ -79,14 +79,14 @@ def show(*, key: SessionKey, entries: Entries = 50, options: RuntimeOptions) -> 
     if options.json:
         show_json(page)
     else:
-        print("\n".join(lines_of(page["messages"])) or "nothing was said yet")
+        print("\n".join(lines_of(page["messages"])) or "no entries yet")
 
 
 @command(app)
 def export(
     *, key: SessionKey, format: Format = "markdown", to: To = None, options: RuntimeOptions
 ) -> None:
-    """Write all that was said in a conversation, since its last reset, as Markdown or JSONL."""
+    """Write all entries of a conversation since its last reset, as Markdown or JSONL."""
     from ops.actions.sessions import read_session
     from ops.output.transcript import jsonl_of, markdown_of
 
@@ -113,10 +113,10 @@ def export(
 
 @command(app)
 def reset(*, key: SessionKey, options: RuntimeOptions) -> None:
-    """Begin a conversation anew, as /new does: what was said before is forgotten."""
+    """Reset a conversation, as /new does: the agent forgets what was said before."""
     found = call_gateway(options, "sessions.resolve", {"key": key})
     answer = call_gateway(options, "sessions.reset", {"key": found["key"]})
-    show_done(options, answer, f"{found['key']} begins anew")
+    show_done(options, answer, f"{found['key']} was reset")
 
 
 @command(app)

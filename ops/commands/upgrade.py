@@ -1,4 +1,4 @@
-"""The command ``trunkline upgrade``: what an upgrade has changed, or would need."""
+"""The command ``trunkline upgrade``: shows what an upgrade changed and what it still needs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def upgrade(
 
     if not check:
         raise UsageFailure(
-            "Trunkline is upgraded by what has installed it (pip, uv, pipx), and restarted then;"
+            "upgrade Trunkline with the tool that installed it (pip, uv, pipx), then restart it;"
             " `trunkline upgrade --check` shows what that changes"
         )
     found = check_upgrade(places_of(options.target))

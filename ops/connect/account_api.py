@@ -1,8 +1,8 @@
 """Reads and controls accounts over one connection, to the supervisor or to a gateway.
 
-Both have methods of the same names. The supervisor takes any number of accounts in a request
-and answers with a row for each; a gateway takes one, as OpenClaw's does. Everything else about
-a verb is written once here.
+Both have methods of the same names. A request to the supervisor may name any number of accounts
+and is answered with a row for each; a gateway takes one account, like OpenClaw's. Everything else
+about the verbs is common and implemented here.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _PHASES = {
 
 
 class AccountApi:
-    """The status of accounts and the verbs on them.
+    """The requests about accounts: their status and the verbs that control them.
 
     ``through_gateway`` is true for a connection to a gateway, false for one to the supervisor.
     """
@@ -55,7 +55,7 @@ class AccountApi:
     async def status(self) -> Row:
         """Return the rows ``supervisor``, ``gateway``, ``accounts`` and ``agents``.
 
-        Through a gateway there is no row of the supervisor, and those of agents are short.
+        Through a gateway there is no row of the supervisor, and rows of agents have fewer fields.
         """
         if not self._through_gateway:
             found: Row = await self.client.call("supervisor.status", {})
@@ -78,7 +78,7 @@ class AccountApi:
         }
 
     async def _agents(self) -> list[Row]:
-        """Return a row for each agent of a gateway that has a process; OpenClaw's have none."""
+        """Return a row for each agent with a process at a gateway; OpenClaw's agents have none."""
         if "agents.list" not in (self.client.hello.get("features") or {}).get("methods", ()):
             return []
         listed = (await self.client.call("agents.list", {})).get("agents") or []
@@ -91,7 +91,7 @@ class AccountApi:
     async def act(
         self, verb: Verb, targets: Sequence[str], reason: str | None, timeout: float
     ) -> list[Row]:
-        """Do ``verb`` to each account of ``targets`` and return a row for each.
+        """Apply ``verb`` to each account of ``targets``; return a row for each.
 
         ``targets`` are keys, channel names or ``*``; ``timeout`` is in seconds, for each request.
         The row of a restart has the ``incarnation`` that is replaced.
@@ -114,18 +114,18 @@ class AccountApi:
         return rows
 
     async def start_unknown(self, timeout: float) -> list[Row]:
-        """Start every account whose hold is not known; return a row for each as ``act`` does."""
+        """Start every account whose hold is unknown; return a row for each, as ``act`` does."""
         answer = await self.client.call("channels.start.unknown", {}, timeout=timeout)
         rows: list[Row] = answer["results"]
         return rows
 
     def _keeps_reasons(self) -> bool:
-        """Return whether the other side takes a reason; OpenClaw's gateway refuses such a field."""
+        """Return whether the peer accepts a reason; OpenClaw's gateway refuses the field."""
         features = self.client.hello.get("features") or {}
         return not self._through_gateway or KEEPS_REASONS in features.get("methods", ())
 
     async def _act_on_one(self, verb: Verb, key: str, extras: Row, timeout: float) -> Row:
-        """Have the gateway do ``verb`` to one account; return the row of the supervisor's form."""
+        """Call ``verb`` of the gateway for one account; return a row in the supervisor's form."""
         channel, _, account = key.partition(":")
         params = {"channel": channel, "accountId": account} | extras
         answer: Row = await self.client.call(f"channels.{verb}", params, timeout=timeout)
@@ -140,14 +140,14 @@ class AccountApi:
         return row | {name: answer[name] for name in KEPT if name in answer}
 
     async def _act_on_one_of_many(self, verb: Verb, key: str, extras: Row, timeout: float) -> Row:
-        """Do as ``_act_on_one``, but return a row for a refusal too, so that the others go on."""
+        """Call ``_act_on_one``, and return a row for a refusal, too, so that others go on."""
         try:
             return await self._act_on_one(verb, key, extras, timeout)
         except RemoteError as error:
             return {"account": key, "ok": False, "outcome": "refused", "error": error.message}
 
     async def _keys(self, targets: Sequence[str]) -> list[str]:
-        """Return the keys of the accounts that ``targets`` name, each once."""
+        """Return the keys of the accounts that ``targets`` names, without duplicates."""
         if all(":" in target for target in targets):
             return list(targets)
         known = [row["account"] for row in (await self.status())["accounts"]]
@@ -166,7 +166,7 @@ class AccountApi:
 async def connected_account_api(
     target: RuntimeTarget, *, on_event: OnEvent | None = None
 ) -> AsyncIterator[AccountApi]:
-    """Connect to the gateway at the target's URL; without a URL to the supervisor of this host."""
+    """Connect to the gateway at the target's URL, or without one to this host's supervisor."""
     if target.url is None:
         async with connected_supervisor(places_of(target), on_event=on_event) as client:
             yield AccountApi(client, through_gateway=False)
@@ -181,12 +181,12 @@ async def connected_account_api(
 
 
 def payload_of(event: Event) -> Any:
-    """Return the decoded payload of an event, ``None`` where it has none."""
+    """Return the decoded payload of an event; ``None`` if it has none."""
     return None if event.payload is msgspec.UNSET else msgspec.json.decode(event.payload)
 
 
 def _status_row(channel: str, snapshot: Row) -> Row:
-    """Return a status row made of an account snapshot in OpenClaw's form, ours or another's."""
+    """Convert a gateway's account snapshot, in OpenClaw's form, to a status row."""
     phase = snapshot.get("phase") or _PHASES.get(str(snapshot.get("lifecycle")))
     return {
         **snapshot,

@@ -1,4 +1,4 @@
-"""Loads the configuration of a runtime on this host, for commands that need no daemon."""
+"""Loads the configuration of a runtime of this host, for commands that need no daemon."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from runtime.supervisor.gateways.preflight import GatewayPreflight
 
 
 def load_file(places: Places) -> Loaded:
-    """Load the configuration as it stands in the file.
+    """Load the configuration from the file alone.
 
-    Raises ``OperatorError`` (exit 78) where there is no file, ``ConfigError`` where it is wrong.
+    Raises ``OperatorError`` (exit 78) if there is no file, ``ConfigError`` if it is invalid.
     """
     _must_exist(places)
     return load(places.config_path, default_port=places.default_port)
 
 
 def load_as_up_does(target: RuntimeTarget) -> Loaded:
-    """Load the configuration as `trunkline up` would use it, environment and flags included.
+    """Load the configuration as `trunkline up` would, including environment and flags.
 
-    Raises ``OperatorError`` (exit 78) where there is no file, ``ConfigError`` where `up` would
-    refuse it.
+    Raises ``OperatorError`` (exit 78) if there is no file, ``ConfigError`` if `up` would refuse
+    it.
     """
     places = places_of(target)
     _must_exist(places)

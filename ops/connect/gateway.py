@@ -1,7 +1,7 @@
-"""Finds the gateway that a command means, with its secret, and connects to it.
+"""Finds the gateway that a command addresses, and its secret, and connects to it.
 
-``--url`` wins, then ``OPENCLAW_GATEWAY_URL``, then our own gateway as its supervisor names
-it. The configuration's token goes only to our own gateway, never to a URL that was typed.
+``--url`` comes first, then ``OPENCLAW_GATEWAY_URL``, then our own gateway as its supervisor
+reports it. The configuration's token is sent only to our own gateway, never to a typed URL.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ PATIENCE = 60.0  # seconds; OpenClaw's gateway is away for 16 when it restarts
 
 @dataclass(frozen=True, slots=True)
 class GatewayAddress:
-    """Where a gateway listens and which secret it wants.
+    """The URL and the secret of a gateway.
 
-    ``certificate`` is the file of our own gateway whose port is encrypted.
+    ``certificate`` is the certificate file of our own gateway, if its port is encrypted.
     """
 
     url: str
@@ -60,9 +60,9 @@ class GatewayAddress:
 
 
 def address_at(url: str, token: str | None) -> GatewayAddress:
-    """Return the address of the gateway at ``url``, its secret from the flag or the environment.
+    """Return the address of the gateway at ``url``, with the secret of the option or environment.
 
-    Raises ``OperatorError`` (exit 2) for what is no WebSocket URL.
+    Raises ``OperatorError`` (exit 2) for anything but a WebSocket URL.
     """
     if not url.startswith(("ws://", "wss://")):
         raise OperatorError(f"--url must begin with ws:// or wss://, not {url!r}", ExitCode.USAGE)
@@ -74,16 +74,16 @@ def address_at(url: str, token: str | None) -> GatewayAddress:
     except ValueError:  # a port out of range, half an IPv6 address
         whole = False
     if not whole:
-        text = f"--url is no address of a gateway (ws://host:port): {url!r}"
+        text = f"--url is not the address of a gateway (ws://host:port): {url!r}"
         raise OperatorError(text, ExitCode.USAGE)
     token = token or _token_from_environment()
     return GatewayAddress(url, token, os.environ.get(PASSWORD_VARIABLE))
 
 
 async def own_address(places: Places, token: str | None = None) -> GatewayAddress:
-    """Return the address of our own gateway as the daemon runs with it; exit 3 without a daemon.
+    """Return the address of our own gateway from the running daemon; exit 3 without a daemon.
 
-    Never as the file says: a process that listens on that port then is a stranger to our secrets.
+    Never from the file: another process may listen on that port, and must not get the secrets.
     """
     found: Any = await call_supervisor(places, "gateway.access", {}, timeout=5.0)
     secret = token or os.environ.get(TOKEN_VARIABLES[0]) or _reveal(found["token"])
@@ -94,7 +94,7 @@ async def own_address(places: Places, token: str | None = None) -> GatewayAddres
 
 
 async def address_of(target: RuntimeTarget) -> GatewayAddress:
-    """Return the address of the gateway that ``target`` means: the one at its URL, else our own."""
+    """Return the address of the target's gateway: the one at its URL, else our own."""
     if target.url:
         return address_at(target.url, target.token)
     return await own_address(places_of(target), target.token)
@@ -110,9 +110,9 @@ async def connected_gateway(
 ) -> AsyncIterator[ReconnectingClient]:
     """Connect to a gateway; close the connection at the end.
 
-    ``on_event`` gets our own events too. The client stays over restarts; it ends when the
-    gateway was away for ``patience`` seconds. Raises ``OperatorError``: exit 3 when nothing
-    answers there, 4 when that takes longer than ``timeout`` seconds.
+    ``on_event`` also gets our own events. The client reconnects after restarts; it ends if the
+    gateway is unreachable for ``patience`` seconds. Raises ``OperatorError``: exit 3 if nothing
+    answers there, 4 if that takes longer than ``timeout`` seconds.
     """
     client = _client_of(address, timeout, on_event, patience)
     try:
@@ -156,7 +156,7 @@ def _token_from_environment() -> str | None:
 
 
 def _reveal(secret: Any) -> str | None:
-    """Return the secret behind a reference; exit 78 where there is none."""
+    """Resolve a reference to a secret; exit 78 if that fails."""
     from workers.errors import Misconfigured
     from workers.secrets import SecretRef, reveal
 

@@ -1,4 +1,4 @@
-"""Returns the installed version, and how the command line describes itself to a server."""
+"""Returns the installed version, and the description of this client for servers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def own_version() -> str:
 
 
 def client_description(id: str, mode: str) -> dict[str, Any]:
-    """Return the ``client`` of a ``connect`` request; OpenClaw's schema lists ids and modes."""
+    """Return the field ``client`` of ``connect``; OpenClaw's schema lists valid ids and modes."""
     import platform
 
     return {

@@ -13,13 +13,13 @@ from runtime.config.places import Flags, Places
 
 
 def flags_of(target: RuntimeTarget, **more: Any) -> Flags:
-    """Return the options that name a state directory as flags, with ``more`` of their fields.
+    """Return the options that select a state directory as ``Flags``, with the fields in ``more``.
 
-    Raises ``UsageFailure`` where ``--profile`` and ``--dev`` are both given.
+    Raises ``UsageFailure`` if both ``--profile`` and ``--dev`` are given.
     """
     given = target.given
     if given.get("profile") and given.get("dev"):
-        raise UsageFailure("--dev is a profile itself; say --profile or --dev, not both")
+        raise UsageFailure("--dev is itself a profile; use --profile or --dev, not both")
     return Flags(
         state_dir=_path(given.get("state_dir")),
         config_path=_path(given.get("config")),
@@ -30,7 +30,7 @@ def flags_of(target: RuntimeTarget, **more: Any) -> Flags:
 
 
 def places_of(target: RuntimeTarget) -> Places:
-    """Return the directories of the runtime; raises as ``resolve_as_owner``."""
+    """Return the directories of a runtime; raises the errors of ``resolve_as_owner``."""
     return resolve_as_owner(os.environ, flags_of(target))
 
 

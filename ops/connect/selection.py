@@ -1,6 +1,6 @@
-"""Selects accounts by what was typed: keys, channel names, or all of them. Pure.
+"""Selects accounts by the arguments of a command: keys, channel names, or all. Pure.
 
-An agent is no account: it is meant only where its own key (``agent:main``) is typed.
+An agent is not an account: only its own key (``agent:main``) selects it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ EVERY = "*"
 def targets(keys: Sequence[str] | None, everything: bool) -> list[str]:
     """Return the targets of a request, ``*`` for all accounts.
 
-    Raises ``UsageFailure`` unless exactly one of KEY and ``--all`` was typed.
+    Raises ``UsageFailure`` unless exactly one of KEY and ``--all`` was given.
     """
     if bool(keys) == everything:
         raise UsageFailure("name accounts (irc:libera) or channels (irc), or say --all")
@@ -25,9 +25,9 @@ def targets(keys: Sequence[str] | None, everything: bool) -> list[str]:
 
 
 def chosen(rows: Iterable[dict[str, Any]], wanted: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the rows of those that ``wanted`` names; of all accounts when it is empty.
+    """Return the rows that ``wanted`` names; those of all accounts if it is empty.
 
-    Raises ``OperatorError`` for a name that none has.
+    Raises ``OperatorError`` for an unknown name.
     """
     rows = list(rows)
     names = wanted or [EVERY]
@@ -43,25 +43,25 @@ def chosen(rows: Iterable[dict[str, Any]], wanted: Sequence[str]) -> list[dict[s
 
 
 def matches(key: str, wanted: Sequence[str]) -> bool:
-    """Return whether ``wanted`` names ``key``, by itself, by its channel or by ``*``."""
+    """Return whether ``wanted`` selects ``key``: as a key, a channel or ``*``."""
     if is_agent(key):
         return key in wanted
     return any(name in (EVERY, key, key.partition(":")[0]) for name in wanted)
 
 
 def agent_key(name: str) -> str:
-    """Return the key of an agent that was typed by its id, or by its key.
+    """Return the key of an agent for its id or its key.
 
-    Raises ``UsageFailure`` where it can be neither.
+    Raises ``UsageFailure`` if it is neither.
     """
     bare = name.removeprefix(f"{AGENT}:")
     if not ID.match(bare):
-        raise UsageFailure(f"{name!r} is no agent; write its id, like main")
+        raise UsageFailure(f"{name!r} is not an agent; write its id, like main")
     return f"{AGENT}:{bare}"
 
 
 def split(key: str) -> tuple[str, str]:
-    """Return channel and account id of a key; raises ``UsageFailure`` when it is none."""
+    """Split a key into channel and account id; raises ``UsageFailure`` if it is malformed."""
     channel, colon, account = key.partition(":")
     if not (channel and colon and account):
         raise UsageFailure(f"{key!r} is not an account; write CHANNEL:NAME, like irc:libera")

@@ -1,6 +1,6 @@
 """Connects to the supervisor of a state directory through its socket ``cli.sock``.
 
-The absence of a supervisor is exit code 3, at once, with the command that starts one.
+Without a supervisor the command fails at once, with exit code 3 and the command that starts one.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ async def connected_supervisor(
 ) -> AsyncIterator[Client]:
     """Connect to the supervisor of ``places``; close the connection at the end.
 
-    Raises ``OperatorError``: exit 3 without a supervisor or when it ends meanwhile, 4 when it
-    does not answer ``within`` seconds, 1 when it refuses.
+    Raises ``OperatorError``: exit 3 if there is no supervisor or it ends meanwhile, 4 if it
+    does not answer ``within`` seconds, 1 if it refuses.
     """
     path = SocketPaths(places.run_dir).cli
     if not path.exists():
@@ -81,7 +81,7 @@ def not_running(places: Places) -> OperatorError:
 
 
 def _must_be_ours(client: Client, places: Places) -> None:
-    """Raise when the supervisor is that of another state directory; an old one names none."""
+    """Raise unless the supervisor is that of this state directory; an old one names none."""
     theirs = (client.hello.get("snapshot") or {}).get("stateDir")
     if theirs is not None and Path(theirs).resolve() != places.state_dir.resolve():
         raise OperatorError(
@@ -92,7 +92,7 @@ def _must_be_ours(client: Client, places: Places) -> None:
 
 
 def _why_unreachable(places: Places, path: Path, error: ConnectionFailed) -> OperatorError:
-    """Distinguish a socket that a dead supervisor left from one that we may not use."""
+    """Return the error for an unreachable socket: left by a dead supervisor, or not ours."""
     with socket.socket(socket.AF_UNIX) as probe:
         probe.setblocking(False)
         try:

@@ -1,6 +1,6 @@
-"""Names the runtime that a command is for. Pure.
+"""Defines which runtime a command addresses. Pure.
 
-Imports nothing of the runtime: every command line begins with this, `--help` too.
+It imports nothing of the runtime, because every command loads it, even `--help`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class RuntimeTarget:
-    """The runtime that the options of a command name.
+    """The runtime that the options of a command select.
 
     ``given`` are the options before the command (``profile``, ``dev``, ``state_dir``,
     ``config``), which name a state directory of this host; ``url`` and ``token`` are those of

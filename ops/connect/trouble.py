@@ -1,4 +1,4 @@
-"""Finds why a gateway may not answer: what it can store nothing for, or a disk that is full."""
+"""Finds why a gateway may not answer: a journal that cannot store, or a full disk."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STORING = "degraded: journal"  # how the health of a row begins that cannot be 
 
 
 async def trouble_of(places: Places) -> str | None:
-    """Return why nothing may be answered, as the end of a sentence; ``None``: nothing is known."""
+    """Return why there may be no answer, as the end of a sentence; ``None`` if nothing is known."""
     try:
         status = await call_supervisor(places, "supervisor.status", {}, timeout=_WITHIN)
     except (OperatorError, IpcError, OSError):
@@ -34,7 +34,7 @@ async def trouble_of(places: Places) -> str | None:
 
 
 async def explained(error: IpcError, target: RuntimeTarget) -> str:
-    """Return the text of a call that had no answer, with why that may be; of our own gateway."""
+    """Return the text for a call without an answer, with the likely reason for our own gateway."""
     trouble = None if target.url else await trouble_of(places_of(target))
     return f"{error}; {trouble}" if trouble else str(error)
 

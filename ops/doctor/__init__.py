@@ -1,1 +1,1 @@
-"""Looks at a runtime and its host for what is wrong or will be, and says how to cure it."""
+"""Checks a runtime and its host for present and coming problems, with a cure for each."""

@@ -1,4 +1,4 @@
-"""Checks the accounts and agents as they are, and who waits for a person's decision."""
+"""Checks the state of accounts and agents, and what waits for a person's decision."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WAITING = {
 
 
 def failed(facts: Facts) -> Iterator[Finding]:
-    """Find accounts that were given up, or cannot be started."""
+    """Find accounts that have failed or cannot be started."""
     for row in facts.rows:
         if row.get("phase") == Phase.FAILED and not _waits_for_login(row):
             why = row.get("lastError") or row.get("cause") or "unknown"
@@ -35,7 +35,7 @@ def failed(facts: Facts) -> Iterator[Finding]:
 
 
 def looping(facts: Facts) -> Iterator[Finding]:
-    """Find accounts that end again and again, from the second time on."""
+    """Find accounts that have ended at least twice in a row."""
     for row in facts.rows:
         failures = row.get("failures") or 0
         if row.get("phase") == Phase.BACKOFF and failures >= _FAILING:
@@ -51,7 +51,7 @@ def degraded(facts: Facts) -> Iterator[Finding]:
         health = row.get("health")
         if row.get("phase") == Phase.RUNNING and health not in (None, "ok"):
             said = row.get("lastError") if is_agent(row["account"]) else None
-            text = f"runs, and is {health}" + (f": {said}" if said else "")
+            text = f"runs, but is {health}" + (f": {said}" if said else "")
             yield _of(row, "accounts.degraded", Severity.WARNING, text)
 
 
@@ -71,7 +71,7 @@ def held(facts: Facts) -> Iterator[Finding]:
             continue
         days = (facts.now - hold["at"] / 1000) / _DAY
         if hold.get("unknown"):
-            text = "is stopped, for it is not known whether a person had stopped it"
+            text = "is stopped, because it is unknown whether a person had stopped it"
             yield _of(row, "accounts.held", Severity.ERROR, text)
         elif days > _HELD_DAYS:
             reason = f": {hold['reason']}" if hold.get("reason") else ""
@@ -97,9 +97,9 @@ def unconfigured(facts: Facts) -> Iterator[Finding]:
 
 
 def outdated(facts: Facts) -> Iterator[Finding]:
-    """Find accounts and agents that can run as things are now, and not as the daemon has them.
+    """Find accounts and agents that could run now, but that the daemon considers unusable.
 
-    Most often their package was installed after the daemon had started.
+    Usually their package was installed after the daemon had started.
     """
     if facts.loaded is None:
         return
@@ -109,7 +109,7 @@ def outdated(facts: Facts) -> Iterator[Finding]:
             yield Finding(
                 "accounts.outdated",
                 Severity.WARNING,
-                f"{spec.key} is configured, and the daemon does not have it so",
+                f"{spec.key} is configured correctly, but not in the running daemon",
                 spec.place,
                 "trunkline config reload; for a package that was installed since the daemon was"
                 " started, trunkline service restart, or trunkline down and up",
@@ -117,7 +117,7 @@ def outdated(facts: Facts) -> Iterator[Finding]:
 
 
 def programs(facts: Facts) -> Iterator[Finding]:
-    """Find agents whose program is not there: each of their turns would fail."""
+    """Find agents whose program does not exist, so that each turn would fail."""
     if facts.loaded is None:
         return
     for key, spec in facts.loaded.workers.items():
@@ -131,7 +131,7 @@ def programs(facts: Facts) -> Iterator[Finding]:
             yield Finding(
                 "agents.program",
                 severity,
-                f"{key} cannot answer: {program} is not there, or no program that may be run",
+                f"{key} cannot answer: {program} does not exist or is not executable",
                 f"{spec.place}.command",
                 f"correct {spec.place}.command, or install the program",
             )

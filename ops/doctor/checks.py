@@ -15,7 +15,7 @@ _TESTED = ((3, 11), (3, 13))  # the oldest and the newest Python that the suite 
 
 
 def interpreter(facts: Facts) -> Iterator[Finding]:
-    """Find an interpreter that Trunkline was not tested with."""
+    """Find a Python version that Trunkline was not tested with."""
     found = sys.version_info[:2]
     if not _TESTED[0] <= found <= _TESTED[1]:
         yield Finding(
@@ -75,7 +75,7 @@ CHECKS: tuple[Check, ...] = (
 def run(facts: Facts, checks: Iterable[Check] = CHECKS) -> list[Finding]:
     """Return what all checks find, the worst first.
 
-    A check that fails is a finding itself: the others are run all the same.
+    A check that raises becomes a finding itself, and the others still run.
     """
     found: list[Finding] = []
     for check in checks:
@@ -89,7 +89,7 @@ def run(facts: Facts, checks: Iterable[Check] = CHECKS) -> list[Finding]:
 
 
 def repaired(findings: Iterable[Finding]) -> list[Finding]:
-    """Carry out what may be repaired; return the findings with what was done."""
+    """Carry out the safe repairs; return the findings with the outcome."""
     return [_repaired(each) for each in findings]
 
 
@@ -99,4 +99,4 @@ def _repaired(finding: Finding) -> Finding:
     try:
         return replace(finding, fixed=finding.repair())
     except OSError as error:
-        return replace(finding, message=f"{finding.message}; not mended: {error.strerror}")
+        return replace(finding, message=f"{finding.message}; not repaired: {error.strerror}")

@@ -1,4 +1,4 @@
-"""Checks the configuration: that it is valid, its doubts, its secrets, who may talk."""
+"""Checks the configuration: validity, doubtful settings, secrets, and who may talk."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _EXPIRES_DAYS = 21
 
 
 def valid(facts: Facts) -> Iterator[Finding]:
-    """Find everything for which the configuration is refused, or that there is none."""
+    """Find every error in the configuration, or that there is none."""
     path = str(facts.places.config_path)
     if facts.refused is not None:
         source = facts.refused.source
@@ -49,14 +49,14 @@ def valid(facts: Facts) -> Iterator[Finding]:
 
 
 def doubts(facts: Facts) -> Iterator[Finding]:
-    """Find what is allowed in the configuration and rarely meant; broken packages among it."""
+    """Find settings that are valid but rarely intended, and broken packages."""
     if facts.loaded is not None:
         for warning in config_warnings(facts.loaded):
             yield Finding("config.doubts", Severity.WARNING, warning, str(facts.loaded.path))
 
 
 def closed_doors(facts: Facts) -> Iterator[Finding]:
-    """Find accounts that answer nobody: an empty allowlist is easily overlooked."""
+    """Find accounts that answer nobody because of an empty allowlist."""
     if facts.loaded is not None:
         for text in closed_accounts(facts.loaded):
             yield Finding(
@@ -69,7 +69,7 @@ def closed_doors(facts: Facts) -> Iterator[Finding]:
 
 
 def secrets(facts: Facts) -> Iterator[Finding]:
-    """Find references to secrets that lead nowhere: in this environment, or in the service's."""
+    """Find references to secrets that do not exist in this environment or the service's."""
     if facts.loaded is None:
         return
     for place, reference in _references(facts.loaded.raw):
@@ -108,7 +108,7 @@ def gateway_secret(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "gateway.secret",
             Severity.ERROR,
-            "the gateway has no secret, and refuses every client",
+            "the gateway has no secret and refuses every client",
             "gateway.auth.token",
             "trunkline config patch '{gateway: {auth: {token: …}}}'",
         )
@@ -124,7 +124,7 @@ def gateway_secret(facts: Facts) -> Iterator[Finding]:
 
 
 def shared_secret(facts: Facts) -> Iterator[Finding]:
-    """Find another profile's configuration with the same gateway secret."""
+    """Find other profiles with the same gateway secret."""
     token = None if facts.loaded is None else facts.loaded.config.gateway.auth.token
     if not isinstance(token, str):
         return
@@ -140,7 +140,7 @@ def shared_secret(facts: Facts) -> Iterator[Finding]:
             yield Finding(
                 "gateway.shared-secret",
                 Severity.WARNING,
-                f"{path} has the same gateway secret: who has the one has the other",
+                f"{path} has the same gateway secret: it opens both gateways",
                 str(path),
                 "give each profile a secret of its own",
             )
@@ -179,14 +179,14 @@ def everybody(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "gateway.proxies",
             Severity.WARNING,
-            "every address is believed to be a reverse proxy: a client says itself who it is",
+            "every address is trusted as a reverse proxy: any client can claim any address",
             "gateway.trustedProxies",
             "name the addresses of the proxies",
         )
 
 
 def certificate(facts: Facts) -> Iterator[Finding]:
-    """Find a certificate of the gateway that has expired, or will soon."""
+    """Find a gateway certificate that has expired or will soon expire."""
     tls = None if facts.loaded is None else facts.loaded.config.gateway.tls
     if tls is None or not tls.enabled or tls.cert_path is None:
         return
@@ -212,7 +212,7 @@ def certificate(facts: Facts) -> Iterator[Finding]:
 
 
 def twice(facts: Facts) -> Iterator[Finding]:
-    """Find one secret in two accounts of a channel: the platform ends one session for the other."""
+    """Find accounts of a channel that share a secret, so that they end each other's session."""
     if facts.loaded is None:
         return
     seen: dict[tuple[str, str, str], str] = {}
@@ -255,7 +255,7 @@ def _references(values: Any, place: str = "") -> Iterator[tuple[str, SecretRef]]
 
 
 def _missing(reference: SecretRef, environ: Mapping[str, str]) -> str | None:
-    """Return why a reference leads nowhere, without reading the secret or running the command."""
+    """Return why a reference cannot be resolved; reads no secret and runs no command."""
     match reference.source:
         case "env":
             if not environ.get(reference.id):
@@ -263,20 +263,20 @@ def _missing(reference: SecretRef, environ: Mapping[str, str]) -> str | None:
         case "file":
             path = os.path.expanduser(reference.id)
             if not os.access(path, os.R_OK):
-                return f"the file {reference.id} is not there, or cannot be read"
+                return f"the file {reference.id} does not exist or cannot be read"
         case "credential":
             directory = environ.get("CREDENTIALS_DIRECTORY")
             if not directory or not Path(directory, reference.id).exists():
-                return f"the credential {reference.id} is not handed over"
+                return f"the credential {reference.id} was not provided by systemd"
         case _:
             program = os.path.expanduser(shlex.split(reference.id)[0])
             if shutil.which(program) is None:
-                return f"the program {program} is not there"
+                return f"the program {program} does not exist"
     return None
 
 
 def _in_units(reference: SecretRef, facts: Facts) -> bool:
-    """Return whether an installed service gives it to the daemon."""
+    """Return whether an installed service provides a secret to the daemon."""
     for text in facts.units.values():
         environment = environment_of(text)
         if environment.get(MARKER) != MARKED:

@@ -28,20 +28,20 @@ def running(facts: Facts) -> Iterator[Finding]:
 
 
 def version(facts: Facts) -> Iterator[Finding]:
-    """Find a daemon of another version than the one that is installed."""
+    """Find a running daemon whose version differs from the installed one."""
     there = ((facts.status or {}).get("supervisor") or {}).get("version")
     if there not in (None, facts.version):
         yield Finding(
             "daemon.version",
             Severity.WARNING,
-            f"the daemon is version {there}, and {facts.version} is installed",
+            f"the daemon is version {there}, but {facts.version} is installed",
             None,
             "trunkline service restart, or trunkline down and up",
         )
 
 
 def warnings(facts: Facts) -> Iterator[Finding]:
-    """Find what the daemon itself warns about."""
+    """Report the daemon's own warnings."""
     for text in ((facts.status or {}).get("supervisor") or {}).get("warnings", ()):
         yield Finding("daemon.warnings", Severity.WARNING, text)
 
@@ -74,7 +74,7 @@ def gateway(facts: Facts) -> Iterator[Finding]:
 
 
 def port(facts: Facts) -> Iterator[Finding]:
-    """Find that another program has the gateway's port, while no daemon runs."""
+    """Find that another program uses the gateway's port while no daemon runs."""
     if facts.status is not None or facts.loaded is None or facts.loaded.config.gateway.foreign:
         return
     config = facts.loaded.config.gateway
@@ -85,7 +85,7 @@ def port(facts: Facts) -> Iterator[Finding]:
 
 
 def service(facts: Facts) -> Iterator[Finding]:
-    """Find an installed service that is stale, does not run, or ends at a logout."""
+    """Find an installed service that is outdated, does not run, or ends at logout."""
     for row in facts.services:
         unit = row["unit"]
         for doubt in row["doubts"]:

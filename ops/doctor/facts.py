@@ -1,7 +1,7 @@
-"""Gathers what the checks look at, each piece within its time and none needed by another.
+"""Gathers the facts for the checks, each independently and within its own time limit.
 
-Everything may be absent: the daemon, the configuration, systemd. A check that has nothing to look
-at finds nothing.
+Anything may be missing: the daemon, the configuration, systemd. A check without its facts finds
+nothing.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class HostLimits:
-    """What the host gives: open files and processes of this user, memory and disk in bytes."""
+    """The limits of the host: open files and processes of this user, memory and disk in bytes."""
 
     open_files: int
     processes: int
@@ -48,10 +48,10 @@ class HostLimits:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of one runtime. ``None`` where it could not be found out, or is not there.
+    """The facts about one runtime; ``None`` for what is missing or could not be found out.
 
-    ``status`` is that of the supervisor, ``waiting`` who waits for a decision, by kind,
-    ``services`` the state of each installed unit. ``refused`` is why the configuration is.
+    ``status`` is the supervisor's, ``waiting`` counts what waits for a decision, by kind,
+    ``services`` has the state of each installed unit, ``refused`` the errors of the configuration.
     """
 
     places: Places
@@ -80,7 +80,7 @@ class Facts:
 
 
 def gather(target: RuntimeTarget, places: Places) -> Facts:
-    """Return the facts of a runtime; never raises for what is missing."""
+    """Gather the facts about a runtime; never raises for anything that is missing."""
     loaded, refused = _configuration(target, places)
     status, silent, waiting = asyncio.run(_ask(places))
     services, units, no_systemd = _services(target)
@@ -124,7 +124,7 @@ async def _ask(places: Places) -> tuple[Row | None, str | None, dict[str, int]]:
 
 
 async def _waiting(places: Places, status: Row) -> dict[str, int]:
-    """Return how many devices, nodes and people wait for a decision."""
+    """Count the devices, nodes and people that wait for a decision."""
     found: dict[str, int] = {}
     if not status["gateway"].get("connected"):
         return found

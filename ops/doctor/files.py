@@ -1,4 +1,4 @@
-"""Checks the files of a runtime: modes, owners, sockets, what is left over."""
+"""Checks the files of a runtime: modes, owners, sockets, leftovers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def modes(facts: Facts) -> Iterator[Finding]:
 
 
 def owners(facts: Facts) -> Iterator[Finding]:
-    """Find what lies in the state directory and belongs to another user."""
+    """Find files in the state directory that belong to another user."""
     owner = _lstat(facts.places.state_dir)
     if owner is None:
         return
@@ -74,13 +74,13 @@ def socket_paths(facts: Facts) -> Iterator[Finding]:
 
 
 def stale_sockets(facts: Facts) -> Iterator[Finding]:
-    """Find a socket that a dead supervisor has left."""
+    """Find the socket of a dead supervisor."""
     path = SocketPaths(facts.places.run_dir).cli
     if facts.status is None and path.exists() and "no supervisor" in (facts.silent or ""):
         yield Finding(
             "sockets.stale",
             Severity.INFO,
-            "a supervisor that was killed has left its socket; the next start replaces it",
+            "a killed supervisor has left its socket; the next start replaces it",
             str(path),
             f"rm {path}",
             lambda: _remove(path),
@@ -88,7 +88,7 @@ def stale_sockets(facts: Facts) -> Iterator[Finding]:
 
 
 def cleaned_sockets(facts: Facts) -> Iterator[Finding]:
-    """Find sockets in a directory that a cleaner of temporary files empties."""
+    """Find sockets in a directory whose old files are removed automatically."""
     if not str(facts.places.run_dir).startswith("/tmp/"):  # noqa: S108
         return
     for path in _CLEANERS:
@@ -112,7 +112,7 @@ def cleaned_sockets(facts: Facts) -> Iterator[Finding]:
 
 
 def clock(facts: Facts) -> Iterator[Finding]:
-    """Find files that were written in the future: the clock was put back."""
+    """Find files with times in the future: the clock was set back."""
     newest = 0.0
     path = facts.places.state_dir
     for name in ("holds.json", "supervisor.lock", "journal.db"):
@@ -124,7 +124,7 @@ def clock(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "clock.jumped",
             Severity.WARNING,
-            f"{path} was written {ahead:.0f} s in the future: the clock of this host was put back",
+            f"{path} was written {ahead:.0f} s in the future: the clock of this host was set back",
             str(path),
             "timedatectl status",
         )

@@ -1,4 +1,4 @@
-"""Defines what a check finds."""
+"""Defines the findings of checks and their severity."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong: what it means, where it is, and what cures it.
+    """One problem: its meaning, its place, and its cure.
 
-    ``cure`` is a sentence or a command; ``repair`` is what ``--fix`` does about it, where that
-    cannot hurt. ``fixed`` is what was done.
+    ``cure`` is a sentence or a command; ``repair`` is what ``--fix`` does, if that is safe.
+    ``fixed`` says what was done.
     """
 
     check: str
@@ -35,12 +35,12 @@ class Finding:
     fixed: str | None = None
 
     def for_runtime(self) -> Finding:
-        """Return it with commands that are for the runtime that was looked at."""
+        """Return the finding with its commands addressed to the checked runtime."""
         cure = None if self.cure is None else for_runtime(self.cure)
         return replace(self, message=for_runtime(self.message), cure=cure)
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as ``trunkline doctor --json`` prints it."""
+        """Return the finding as ``trunkline doctor --json`` prints it."""
         found: dict[str, Any] = {
             "checkId": self.check,
             "severity": str(self.severity),
@@ -55,6 +55,6 @@ class Finding:
 
 
 def ordered(findings: Iterable[Finding]) -> list[Finding]:
-    """Return findings, the worst first; those of one check stay together."""
+    """Sort findings, the worst first; those of one check stay together."""
     severities = list(Severity)
     return sorted(findings, key=lambda each: severities.index(each.severity))

@@ -1,4 +1,4 @@
-"""Checks what the host gives against what the accounts need."""
+"""Compares the resources of the host with the needs of the accounts."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def processes(facts: Facts) -> Iterator[Finding]:
 
 
 def memory(facts: Facts) -> Iterator[Finding]:
-    """Find a host with too little memory for the accounts that are still to be started."""
+    """Find too little memory for the accounts that do not run yet."""
     sizes = [row["rssBytes"] for row in facts.rows if row.get("rssBytes")]
     each = sum(sizes) // len(sizes) if sizes else _ACCOUNT_BYTES
     need = each * max(0, _count(facts) - len(sizes))
@@ -59,7 +59,7 @@ def memory(facts: Facts) -> Iterator[Finding]:
 
 
 def disk(facts: Facts) -> Iterator[Finding]:
-    """Find a disk that is full, or will be."""
+    """Find a disk that is full or nearly full."""
     free = facts.limits.disk_free
     if free < _DISK_LOW:
         full = free < _DISK_FULL
@@ -74,7 +74,7 @@ def disk(facts: Facts) -> Iterator[Finding]:
 
 
 def journal(facts: Facts) -> Iterator[Finding]:
-    """Find a journal that is larger than it may be: nothing has been forgotten lately."""
+    """Find a journal above its size limit: nothing has been removed lately."""
     if facts.loaded is None:
         return
     path = facts.places.state_dir / "journal.db"
@@ -94,5 +94,5 @@ def journal(facts: Facts) -> Iterator[Finding]:
 
 
 def _count(facts: Facts) -> int:
-    """Return how many workers there are to be."""
+    """Return the number of workers that should run."""
     return 0 if facts.loaded is None else len(facts.loaded.workers)

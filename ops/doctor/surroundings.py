@@ -1,4 +1,4 @@
-"""Checks what is around the daemon: names of platforms, the journal, hooks, the shell."""
+"""Checks the daemon's surroundings: host names of platforms, the journal, hooks, the shell."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ COMPLETIONS = {
 
 
 def names(facts: Facts) -> Iterator[Finding]:
-    """Find hosts of platforms whose names have no address here."""
+    """Find host names of platforms that cannot be resolved here."""
     if facts.loaded is None:
         return
     wanted = hosts_of(facts.loaded)
@@ -63,16 +63,16 @@ def names(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "channels.dns",
             Severity.ERROR,
-            f"{host} has no address here, needed by {', '.join(keys[:SHOWN])}{more}: {why}",
+            f"{host} cannot be resolved here, needed by {', '.join(keys[:SHOWN])}{more}: {why}",
             host,
             f"getent hosts {host}; /etc/resolv.conf, the network",
         )
 
 
 def hosts_of(loaded: Loaded) -> dict[str, list[str]]:
-    """Return the hosts that enabled accounts connect to by name, with the keys of those accounts.
+    """Return the host names that enabled accounts connect to, with the keys of those accounts.
 
-    What connects through a proxy leaves names to that.
+    Accounts behind a proxy are left out: the proxy resolves names.
     """
     found: dict[str, list[str]] = {}
     for key, spec in loaded.accounts.items():
@@ -86,10 +86,10 @@ def hosts_of(loaded: Loaded) -> dict[str, list[str]]:
 
 
 def unresolved(hosts: Iterable[str]) -> dict[str, str]:
-    """Return why hosts have no address, for those that have none.
+    """Return why host names cannot be resolved, for those that cannot.
 
-    Each is asked for in a thread of its own, which nobody waits for beyond ``WITHIN``: a resolver
-    that does not answer would hold up everything else for half a minute.
+    Each is resolved in a thread of its own, which is abandoned after ``WITHIN`` seconds: a resolver
+    that does not answer would otherwise block everything for half a minute.
     """
     answers: dict[str, str | None] = {}
 
@@ -112,10 +112,10 @@ def unresolved(hosts: Iterable[str]) -> dict[str, str]:
 
 
 def journal_integrity(facts: Facts) -> Iterator[Finding]:
-    """Find a journal that is damaged. One that is large is left to the gateway, which repairs.
+    """Find a damaged journal. A large one is left to the gateway, which also repairs.
 
-    Only what SQLite finds wrong in the file is damage. One that cannot be read now may be whole,
-    and an older copy in its place would lose messages.
+    Only errors that SQLite finds in the file are damage. A journal that cannot be read now may be
+    intact, and replacing it by an older copy would lose messages.
     """
     path = facts.places.state_dir / FILE
     try:
@@ -143,7 +143,7 @@ def journal_integrity(facts: Facts) -> Iterator[Finding]:
 
 
 def _checked(path: Path) -> str:
-    """Return what SQLite finds wrong in a journal, "ok" for nothing; raises what is no damage."""
+    """Return the errors that SQLite finds in a journal, or "ok"; raises if it cannot be read."""
     try:
         with closing(_reader(path)) as database:
             return str(database.execute("PRAGMA quick_check(1)").fetchone()[0])
@@ -154,20 +154,20 @@ def _checked(path: Path) -> str:
 
 
 def _unseen(path: Path, error: OSError | sqlite3.Error) -> Finding:
-    """Return what is to be said of a journal that could not be read, which may be whole."""
+    """Return the finding for a journal that could not be read and may be intact."""
     code = getattr(error, "sqlite_errorname", type(error).__name__)
     cures = [cure for begin, cure in UNSEEN.items() if code.startswith(begin)]
     return Finding(
         "journal.integrity",
         Severity.WARNING,
-        f"the journal could not be looked at: {error}",
+        f"the journal could not be checked: {error}",
         str(path),
         f"{cures[0] if cures else 'look at its disk (dmesg)'}; then `trunkline doctor` again",
     )
 
 
 def undelivered(facts: Facts) -> Iterator[Finding]:
-    """Find messages that wait to be sent for long."""
+    """Find messages that have waited long to be sent."""
     path = facts.places.state_dir / FILE
     try:
         with closing(_reader(path)) as database:
@@ -204,7 +204,7 @@ def hooks(facts: Facts) -> Iterator[Finding]:
 
 
 def completion(facts: Facts) -> Iterator[Finding]:
-    """Find that the shell does not complete commands."""
+    """Find that shell completion is not installed."""
     shell = Path(facts.environ.get("SHELL", "")).name
     home = facts.environ.get("HOME")
     places = COMPLETIONS.get(shell, ())
@@ -220,11 +220,11 @@ def completion(facts: Facts) -> Iterator[Finding]:
 
 
 def _reader(path: Path) -> sqlite3.Connection:
-    """Open a journal in a way that neither creates nor changes a file beside it.
+    """Open a journal read-only, without creating or changing files beside it.
 
-    With a log and its index, which are there as long as a program uses it and after a kill, it is
-    read with them, the index read-only. Without a log the file is all there is, and does not
-    change: it may be read as it stands (https://sqlite.org/wal.html, "Read-Only Databases").
+    The write-ahead log and its index exist while a program uses the journal, and after a kill: then
+    they are read, too, the index read-only. Without a log the file is complete and does not change,
+    so it is opened as immutable (https://sqlite.org/wal.html, "Read-Only Databases").
     """
     log, index = (path.with_name(f"{path.name}{end}") for end in BESIDE)
     unused = not index.exists() and not (log.exists() and log.stat().st_size)
@@ -233,7 +233,7 @@ def _reader(path: Path) -> sqlite3.Connection:
 
 
 def _fields(struct: type[msgspec.Struct], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of an account, with the defaults of those that are not given."""
+    """Return the fields of an account, with defaults for missing ones."""
     defaults = {
         each.encode_name: each.default
         for each in msgspec.structs.fields(struct)
@@ -243,7 +243,7 @@ def _fields(struct: type[msgspec.Struct], given: Mapping[str, Any]) -> dict[str,
 
 
 def host_in(name: str, value: object) -> str | None:
-    """Return the host that a field of an account names, by itself or within an address."""
+    """Return the host in a field of an account: a host name or the host of a URL."""
     if not isinstance(value, str):
         return None
     if name in HOSTS and "://" not in value:

@@ -1,1 +1,1 @@
-"""Translates a configuration of OpenClaw into one of ours."""
+"""Translates configurations of OpenClaw into Trunkline's."""

@@ -1,8 +1,8 @@
 """Translates agents of OpenClaw. Pure.
 
-An agent of OpenClaw is a workspace with tools, memory and models: nothing of that can be carried
-into a file. So each becomes one of kind ``openclaw`` here, which asks the gateway where it stays.
-Only one that has no tools, and whose model an endpoint like OpenAI's serves, can do without it.
+An agent of OpenClaw is a workspace with tools, memory and models, which no configuration file can
+carry. So each becomes an agent of kind ``openclaw`` here, which asks OpenClaw's gateway. Only one
+without tools, whose model an OpenAI-compatible endpoint serves, can do without that.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ COMPATIBLE = ("openai-completions", None)
 
 
 class OriginalAgent(msgspec.Struct, frozen=True):
-    """An agent of the original, and where it stands. ``listed``: in the older ``agents.list``."""
+    """An agent of the original and its place. ``listed``: in the older ``agents.list``."""
 
     id: str
     path: str
@@ -34,7 +34,7 @@ class OriginalAgent(msgspec.Struct, frozen=True):
 
 
 def carry_agents(draft: Draft, values: Mapping[str, Any]) -> None:
-    """Translate ``agents``, and the providers of models that are asked without OpenClaw."""
+    """Translate ``agents``, and the model providers that are asked without OpenClaw."""
     section = values.get("agents")
     found = list(_agents(section))
     providers = _mapping(_inside(values.get("models"), "providers"))
@@ -71,7 +71,7 @@ def _agents(section: Any) -> Iterator[OriginalAgent]:
 
 
 def _carry_rest(draft: Draft, section: Mapping[str, Any], found: list[OriginalAgent]) -> None:
-    """Note what stands in ``agents`` beside the agents themselves."""
+    """Note the fields of ``agents`` other than the agents themselves."""
     if not section:
         draft.leave("agents", "is empty")
     known = {agent.path for agent in found}
@@ -98,7 +98,7 @@ def _carry_rest(draft: Draft, section: Mapping[str, Any], found: list[OriginalAg
 
 
 def _carry_fields(draft: Draft, agent: OriginalAgent, target: Target) -> None:
-    """Note each field of an agent; its name comes along."""
+    """Note each field of an agent; only its name is carried over."""
 
     def name(draft: Draft, place: FieldPlace, value: Any) -> None:
         if draft.has((*target, "name")):
@@ -117,7 +117,7 @@ def _carry_fields(draft: Draft, agent: OriginalAgent, target: Target) -> None:
         "identity": identity,
         "default": so_anyway(lambda value: True, "as agents.default", ""),
         "timeoutSeconds": same(),
-        "heartbeat": left("OpenClaw goes on with it: two would ask twice"),
+        "heartbeat": left("OpenClaw keeps it running: two heartbeats would ask twice"),
     }
     if agent.listed:
         rules["id"] = so_anyway(lambda value: True, "its name in agents.entries", "")
@@ -134,7 +134,7 @@ def _carry_fields(draft: Draft, agent: OriginalAgent, target: Target) -> None:
 def _carry_stay(
     draft: Draft, agent: OriginalAgent, target: Target, values: Mapping[str, Any]
 ) -> None:
-    """Let OpenClaw go on with an agent, which our accounts ask there."""
+    """Translate an agent that stays in OpenClaw, where our accounts ask it."""
     gateway = _mapping(values.get("gateway"))
     place = FieldPlace(f"{agent.path or 'agents.entries.main'}.kind (not set)", target, "kind")
     reason = "it stays in OpenClaw with its tools, memory and models, and is asked there"
@@ -181,7 +181,7 @@ def _carry_models(
     found: list[OriginalAgent],
     direct: Mapping[str, str],
 ) -> None:
-    """Give the agents that ask an endpoint its address and key; note what else is in ``models``."""
+    """Add address and key to agents that ask an endpoint; note the rest of ``models``."""
     if models is None:
         return
     if not direct:
@@ -220,19 +220,19 @@ def _carry_default(draft: Draft, found: list[OriginalAgent]) -> None:
     elif len(found) == 1 or found[0].listed:
         default, reason = found[0].id, "the only one" if len(found) == 1 else "the first one"
     else:
-        default, reason = "none", "of several agents OpenClaw asks none without a binding"
+        default, reason = "none", "with several agents OpenClaw asks none without a binding"
     draft.change("agents.default (not set)", ("agents", "default"), default, reason)
 
 
 def _move_port(draft: Draft, values: Mapping[str, Any]) -> None:
-    """Leave the port to OpenClaw, which goes on with its agents."""
+    """Leave the port to OpenClaw, which keeps running its agents."""
     theirs = _port(values.get("gateway"))
     ours = theirs + APART if theirs + APART < 65_536 else theirs - APART
     target = ("gateway", "port")
-    reason = f"OpenClaw goes on with its agents at {theirs}"
+    reason = f"OpenClaw keeps running its agents at {theirs}"
     given = _inside(values.get("gateway"), "port")
     if given not in (None, theirs):
-        reason = f"is no port from 1 to 65535, so {DEFAULT_PORT} is taken for it; {reason}"
+        reason = f"is not a port from 1 to 65535, so {DEFAULT_PORT} is assumed; {reason}"
     earlier = [note for note in draft.notes if note.target == target]
     for note in earlier:
         draft.notes.remove(note)
@@ -241,7 +241,7 @@ def _move_port(draft: Draft, values: Mapping[str, Any]) -> None:
 
 
 def _endpoint(agent: OriginalAgent, values: Mapping[str, Any]) -> str | None:
-    """Return the provider of an agent without tools whose model an OpenAI endpoint serves."""
+    """Return the provider of an agent without tools whose model has an OpenAI endpoint."""
     denied = _inside(agent.fields.get("tools"), "deny") or _inside(values.get("tools"), "deny")
     if not isinstance(denied, list) or "*" not in denied:
         return None
@@ -253,7 +253,7 @@ def _endpoint(agent: OriginalAgent, values: Mapping[str, Any]) -> str | None:
 
 
 def _port(gateway: Any) -> int:
-    """Return the port at which OpenClaw goes on."""
+    """Return the port on which OpenClaw keeps running."""
     port = _inside(gateway, "port")
     right = isinstance(port, int) and not isinstance(port, bool) and 0 < port < 65_536
     return port if right else DEFAULT_PORT

@@ -1,6 +1,6 @@
 """Translates channels and accounts of OpenClaw. Pure.
 
-Those that Trunkline has as well come along with who may talk to them; all others stay.
+Channels that Trunkline also has are carried over, with who may talk to them; others stay.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def carry_channels(draft: Draft, section: Any) -> None:
 
 
 def carried_channels(draft: Draft) -> list[str]:
-    """Return the channels that are in our file."""
+    """Return the channels that were carried over."""
     return list(draft.value(("channels",)) or {})
 
 
@@ -111,10 +111,10 @@ def _carry_channel(draft: Draft, channel: str, fields: Mapping[str, Any], defaul
 
 
 def _effective(channel: str, account: Any, around: Mapping[str, Any], *, alone: bool) -> Any:
-    """Return the fields of an account of Telegram, of which two do not count as they stand.
+    """Return the effective fields of a Telegram account, in which OpenClaw overrides two.
 
-    ``allowFrom`` with ``*`` opens nothing that the channel's list of people restricts, and empty
-    ``groups`` of the only account are the channel's, which are not written again.
+    ``allowFrom`` with ``*`` does not widen the channel's own list of people, and empty ``groups``
+    of the only account mean the channel's, which are not repeated.
     """
     if channel != "telegram" or not isinstance(account, Mapping):
         return account
@@ -186,10 +186,10 @@ def _limit_groups(
     fields: Mapping[str, Any],
     around: Mapping[str, Any],
 ) -> None:
-    """Write out who may talk in groups where OpenClaw takes ``allowFrom`` for that.
+    """Write ``groupAllowFrom`` explicitly where OpenClaw would use ``allowFrom`` for groups.
 
-    Here everybody in a group may talk unless it is said otherwise. ``around`` are the fields of the
-    channel, which an account inherits.
+    Trunkline lets everybody in a group talk by default. ``around`` are the fields of the channel,
+    which an account inherits.
     """
     if channel not in ("telegram", "irc"):
         return
@@ -212,17 +212,17 @@ def _limit_groups(
     if owner is not None:
         allowed = draft.value((*owner, "allowFrom"))
         if isinstance(allowed, list) and "*" not in allowed:
-            reason = "OpenClaw takes allowFrom in groups too, and Trunkline everybody in them"
+            reason = "OpenClaw applies allowFrom to groups, too; Trunkline would answer everybody"
             draft.change(where, (*target, "groupAllowFrom"), list(allowed), reason)
     elif draft.has((*target, "groups")):
-        reason = "without allowFrom OpenClaw answers nobody in groups, and Trunkline everybody"
+        reason = "without allowFrom OpenClaw answers nobody in groups, Trunkline everybody"
         draft.change(where, (*target, "groupAllowFrom"), [], reason)
 
 
 def _account_rules(
     channel: str, fields: Mapping[str, Any], around: Mapping[str, Any], *, opens: bool
 ) -> dict[str, Rule]:
-    """Return the rules for the fields of an account, or those of a channel for all of them."""
+    """Return the rules for the fields of an account, or of a channel."""
     forgeable = fields.get(NAME_MATCHING, around.get(NAME_MATCHING)) is True
     listed = people_list(channel, forgeable=forgeable)
     has_policy, has_list = "dmPolicy" in fields, "allowFrom" in fields
@@ -364,7 +364,7 @@ def _to(name: str, rule: Rule) -> Rule:
 
 
 def _streaming(draft: Draft, place: FieldPlace, value: Any) -> None:
-    """Translate how an answer is shown while it grows: here in one message that is edited."""
+    """Translate the streaming mode: Trunkline edits one message as the answer grows."""
     modes: dict[Any, Any] = dict.fromkeys(("partial", "block", "progress", True), "edits")
     modes |= {"off": "off", False: "off"}
     shown = words(modes, "one message that grows", "streaming")

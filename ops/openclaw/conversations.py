@@ -1,4 +1,4 @@
-"""Translates sessions, queues, bindings and what runs by itself, as OpenClaw has them. Pure."""
+"""Translates OpenClaw's sessions, queues, bindings, scheduled jobs and hooks. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _TOPIC = re.compile(r"(.+?):topic:(\d+)\Z")
 
 
 def carry_session(draft: Draft, fields: Any, channels: Collection[str]) -> None:
-    """Translate ``session``; ``channels`` are those that can be named in it."""
+    """Translate ``session``; ``channels`` are those that were carried over."""
     reset: Rules = {
         "mode": so_anyway(
             lambda value: value in ("daily", "idle", "none"), "as the fields of reset", "is unknown"
@@ -78,7 +78,7 @@ def carry_session(draft: Draft, fields: Any, channels: Collection[str]) -> None:
 
 
 def carry_messages(draft: Draft, fields: Any) -> None:
-    """Translate ``messages``: the queue, and what names an account in groups."""
+    """Translate ``messages``: the queue, and the mention patterns for groups."""
     known = carried_channels(draft)
     queue: Rules = {
         "mode": _queue_mode(("queue", "mode")),
@@ -159,7 +159,7 @@ def carry_commands(draft: Draft, fields: Any) -> None:
 
 
 def carry_cron(draft: Draft, fields: Any) -> None:
-    """Translate ``cron``; its jobs lie elsewhere and stay."""
+    """Translate ``cron``; its jobs are stored elsewhere and stay."""
     rules: Rules = {"enabled": same(), "maxConcurrentRuns": same()}
     carry(draft, "cron", ("cron",), fields, rules, "jobs stay with OpenClaw, or are added anew")
 

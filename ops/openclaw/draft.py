@@ -1,4 +1,4 @@
-"""Collects the configuration that an import makes, and what became of each value. Pure."""
+"""Collects the configuration that an import produces, and a note about each value. Pure."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Target = tuple[str, ...]  # names from the top of our file to a field
 
 
 class Note(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What became of one value of the original, or of a part of it with all that is inside.
+    """What became of one value of the original, or of a whole section.
 
-    ``path`` is its place in the original, ``target`` that in our file (empty: it is not there).
+    ``path`` is its place in the original, ``target`` that in our file (empty: left out).
     """
 
     group: Group
@@ -34,19 +34,19 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class FieldPlace(msgspec.Struct, frozen=True):
-    """Where a value of the original stands, and the object of our file that is made of its own."""
+    """The place of a value in the original, and the object of our file that it belongs to."""
 
     path: str
     base: Target
     name: str
 
     def inside(self, name: str) -> FieldPlace:
-        """Return the place of a field of the value, which becomes an object of our file."""
+        """Return the place of a field inside the value, which is an object in our file."""
         return FieldPlace(join(self.path, name), (*self.base, self.name), name)
 
 
 class Draft:
-    """Our configuration in the making. Each value of the original is noted once."""
+    """The configuration being built. Each value of the original is noted once."""
 
     def __init__(
         self, variables: Variables, secret_providers: Mapping[str, Any] | None = None
@@ -59,12 +59,12 @@ class Draft:
         self.used_providers: set[str] = set()
 
     def take(self, path: str, target: Target, value: Any) -> None:
-        """Put a value into our file as it is; one with variables is changed, as they are filled."""
+        """Copy a value into our file; variables in it are replaced, which counts as a change."""
         found = fill(value, self.variables)
         self.used_variables.update(found.inline)
         if found.missing:
             names = ", ".join(found.missing)
-            self.leave(path, f"the variable {names} is not set: run the import where it is")
+            self.leave(path, f"the variable {names} is not set: set it and run the import again")
         elif found.used:
             reason = f"with the value of {', '.join(found.used)} written out"
             self.change(path, target, found.value, reason)
@@ -73,31 +73,31 @@ class Draft:
             self.notes.append(Note("taken", path, target))
 
     def change(self, path: str, target: Target, value: Any, reason: str) -> None:
-        """Put another value into our file than stands in the original, or one where it has none."""
+        """Put a changed value into our file, or one that the original does not have."""
         self._put(target, value)
         self.notes.append(Note("changed", path, target, reason))
 
     def spread(self, path: str, targets: Sequence[Target], value: Any, reason: str) -> None:
-        """Put one value of the original into several places of our file."""
+        """Copy one value of the original to several places of our file."""
         for number, target in enumerate(targets):
             where = path_of(target)
             self.change(f"{where} (not set)" if number else path, target, value, reason)
 
     def agree(self, path: str, reason: str) -> None:
-        """Note a value that is so in Trunkline without being set."""
+        """Note a value that is always true of Trunkline, so that it need not be set."""
         self.notes.append(Note("taken", path, (), reason))
 
     def leave(self, path: str, reason: str) -> None:
-        """Note a value that does not come along."""
+        """Note a value that is left out."""
         self.notes.append(Note("left", path, (), reason))
 
     def withdraw(self, note: Note, reason: str) -> None:
-        """Take a value out of our file again."""
+        """Remove a value from our file again."""
         self.notes[self.notes.index(note)] = Note("left", note.path, (), reason)
         self.remove(note.target)
 
     def remove(self, target: Target) -> None:
-        """Take a place out of our file, with all that is inside."""
+        """Remove a place of our file, with everything inside."""
         *outer, name = target
         around: Any = self.config
         for each in outer:
@@ -110,7 +110,7 @@ class Draft:
         return self.value(target) is not None
 
     def value(self, target: Target) -> Any:
-        """Return what stands at a place of our file; ``None``: nothing."""
+        """Return the value at a place of our file; ``None`` if there is none."""
         found: Any = self.config
         for name in target:
             found = found.get(name) if isinstance(found, Mapping) else None
@@ -125,7 +125,7 @@ class Draft:
 
 
 def path_of(target: Target) -> str:
-    """Return a place of our file in one text."""
+    """Return a place of our file as one text."""
     path = ""
     for name in target:
         path = f"{path}{name}" if name.startswith("[") else join(path, name)
@@ -133,7 +133,7 @@ def path_of(target: Target) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return a draft's values as they stand in a file: one of ``[0]``, ``[1]`` is a list."""
+    """Return a draft's values as in a file: objects with keys ``[0]``, ``[1]``, … become lists."""
     if not isinstance(value, Mapping):
         return value
     if value and all(_ITEM.match(str(name)) for name in value):

@@ -1,4 +1,4 @@
-"""Translates the gateway's part of a configuration of OpenClaw. Pure."""
+"""Translates the section ``gateway`` of OpenClaw's configuration. Pure."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _rules(address: Any) -> dict[str, Rule]:
         "mode": so_anyway(
             lambda value: value == "local",
             "it runs here",
-            "the gateway that it names is asked by the agents, as kind openclaw",
+            "its gateway is asked by the agents of kind openclaw",
         ),
         "port": same(),
         "bind": _bind(address),
@@ -130,7 +130,7 @@ def _bind(address: Any) -> Rule:
 
 
 def _path(draft: Draft, place: FieldPlace, value: Any) -> None:
-    """Take the path of a file; what is relative there counts from nothing that is known here."""
+    """Copy the absolute path of a file; the base of a relative one is unknown here."""
     target = (*place.base, place.name)
     if isinstance(value, str) and value.startswith(("/", "${")):
         draft.take(place.path, target, value)
@@ -141,7 +141,7 @@ def _path(draft: Draft, place: FieldPlace, value: Any) -> None:
     ):
         draft.change(place.path, target, f"{home}/{value[2:]}", "with the home directory")
     else:
-        draft.leave(place.path, "is no absolute path")
+        draft.leave(place.path, "is not an absolute path")
 
 
 def _flat_commands(rules: Rules) -> Rule:
@@ -159,6 +159,6 @@ def _minutes(*target: str) -> Rule:
         if isinstance(value, int) and not isinstance(value, bool) and value > 0:
             draft.change(place.path, target, value * 60, "in seconds")
         else:
-            draft.leave(place.path, "is no number of minutes")
+            draft.leave(place.path, "is not a number of minutes")
 
     return rule

@@ -1,7 +1,7 @@
 """Translates groups, servers and rooms of OpenClaw, and who may talk in them. Pure.
 
-A restriction that cannot be carried closes what it was about: the entry that had it, or, where the
-entry itself cannot be named, all that is not listed by an id. Nothing is opened by leaving it out.
+A restriction that cannot be carried over closes its entry or, if the entry itself cannot be named,
+everything that is not listed by an id. So nothing becomes open by being left out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from runtime.config.access_policy import EVERYONE
 from runtime.config.check import join
 
 GROUP = "Trunkline has no such setting of a group"
-BY_NAME = "is named by its name: put its id in the place of that"
+BY_NAME = "is a name: replace it by the id"
 TOPICS = "a topic has no rule of its own; a binding can give it an agent"
 _RESTRICTING = ("users", "roles", "allowFrom", "groupPolicy", "topics", "channels")
 _INHERITED = {"slack": "users", "irc": "allowFrom"}  # of ``*``, by entries that have none
@@ -26,8 +26,8 @@ _INHERITED = {"slack": "users", "irc": "allowFrom"}  # of ``*``, by entries that
 def groups(channel: str, rules: Rules, *, opens: bool, rooms: bool = False) -> Rule:
     """Return the rule for an object of groups by their ids.
 
-    ``opens``: what is not listed may be admitted by a policy. ``rooms``: they are those of a
-    server, of which only the listed ones are heard.
+    ``opens``: a policy may admit groups that are not listed. ``rooms``: these are the rooms of a
+    server, of which only listed ones are heard.
     """
 
     def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
@@ -55,7 +55,7 @@ def groups(channel: str, rules: Rules, *, opens: bool, rooms: bool = False) -> R
 
 
 def switch(draft: Draft, place: FieldPlace, value: Any) -> None:
-    """Translate ``enabled`` of a group or its older name ``allow``: what is off stays off."""
+    """Translate ``enabled`` of a group, or its older name ``allow``; off stays off."""
     target = (*place.base, "enabled")
     if draft.value(target) is False:
         draft.leave(place.path, "the group is off by its other settings")
@@ -66,7 +66,7 @@ def switch(draft: Draft, place: FieldPlace, value: Any) -> None:
 
 
 def policy(*known: str) -> Rule:
-    """Return the rule for a policy; one that is not known admits only those who are listed."""
+    """Return the rule for a policy; an unknown one admits only listed people."""
 
     def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
         if fill(value, draft.variables).value in known:
@@ -86,7 +86,7 @@ def people_list(channel: str, *, forgeable: bool) -> Rule:
         target = (*place.base, place.name)
         if not isinstance(found.value, list) or found.missing:
             # Without a list everybody would be admitted.
-            reason = "is no list, or has a variable that is not set: nobody until you list them"
+            reason = "is not a list, or has a variable that is not set: nobody until you list them"
             draft.change(place.path, target, [], reason)
             return
         draft.used_variables.update(found.inline)
@@ -107,7 +107,7 @@ def people_list(channel: str, *, forgeable: bool) -> Rule:
 
 
 def may_open(*layers: Any) -> bool:
-    """Return whether a channel, one of its accounts or the default opens what is not listed."""
+    """Return whether a channel, one of its accounts or the default admits unlisted groups."""
     found = {str(each["groupPolicy"]) for each in layers if "groupPolicy" in _mapping(each)}
     return bool(found - {"allowlist", "disabled"})
 
@@ -127,7 +127,7 @@ def _carry_group(draft: Draft, channel: str, inside: FieldPlace, fields: Any, ru
 
 
 def _opened(channel: str, value: Mapping[str, Any], *, opens: bool, rooms: bool) -> str:
-    """Return why what is not listed by an id must be closed; empty: it need not be."""
+    """Return why groups that are not listed by id must be closed; empty if they need not."""
     named = [each for each in value if not is_group(channel, each)]
     beside = value.get(EVERYONE)
     if EVERYONE in value:
@@ -147,7 +147,7 @@ def _opened(channel: str, value: Mapping[str, Any], *, opens: bool, rooms: bool)
 
 
 def _restricts(fields: Any) -> bool:
-    """Return whether an entry keeps anybody out."""
+    """Return whether an entry restricts who may talk."""
     if not isinstance(fields, Mapping):
         return True
     off = any(fields.get(name, True) is not True for name in ("enabled", "allow"))
@@ -155,7 +155,7 @@ def _restricts(fields: Any) -> bool:
 
 
 def _is_like(channel: str, fields: Any, beside: Any) -> bool:
-    """Return whether ``*`` admits no others than an entry that would be taken for it."""
+    """Return whether ``*`` admits nobody whom the entry that it would replace does not."""
     if _restricts(fields) or _restricts(beside):
         return False
     inherited = None if channel == "discord" else False
@@ -164,7 +164,7 @@ def _is_like(channel: str, fields: Any, beside: Any) -> bool:
 
 
 def _unrestricted(fields: Any, *, opens: bool) -> str:
-    """Return which restriction of a group of Telegram is lost; empty: none."""
+    """Return which restriction of a Telegram group is lost; empty if none."""
     topics = _mapping(fields).get("topics", {})
     values = topics.values() if isinstance(topics, Mapping) else [topics]
     harmless = ("open",) if opens else ("open", "allowlist")
@@ -178,12 +178,12 @@ def _unrestricted(fields: Any, *, opens: bool) -> str:
         return "CLOSED: topics of it are restricted, and all of them would be heard by everybody"
     theirs = _mapping(fields).get("groupPolicy", "open")
     if opens and theirs not in ("open", "disabled") and "allowFrom" not in fields:
-        return "CLOSED: its groupPolicy is not open, as that around it"
+        return "CLOSED: its groupPolicy is not open, unlike the channel's"
     return ""
 
 
 def _inherit(draft: Draft, channel: str, place: FieldPlace, value: Mapping[str, Any]) -> None:
-    """Write out what entries have from ``*`` in OpenClaw: here each stands for itself."""
+    """Copy the fields of ``*`` into other entries, which do not inherit from it in Trunkline."""
     if channel not in _INHERITED:
         return
     target = (*place.base, place.name)
@@ -203,14 +203,14 @@ def _inherit(draft: Draft, channel: str, place: FieldPlace, value: Mapping[str, 
 
 
 def _closed(map_target: Target) -> dict[str, Any]:
-    """Return the entry that admits nobody; a server can be closed by its rooms alone."""
+    """Return an entry that admits nobody; a server can only be closed by its rooms."""
     if map_target[-1] == "guilds":
         return {"channels": {EVERYONE: {"enabled": False}}}
     return {"enabled": False}
 
 
 def _close(draft: Draft, path: str, target: Target, reason: str) -> None:
-    """Turn off one entry, which keeps its other settings."""
+    """Disable one entry; its other settings are kept."""
     if target[-2] == "guilds":
         _close_others(draft, path, target, reason)
     else:
@@ -226,7 +226,7 @@ def _override(draft: Draft, path: str, target: Target, value: Any, reason: str) 
 
 
 def _close_others(draft: Draft, path: str, target: Target, reason: str) -> None:
-    """Make ``*`` an entry that admits nobody, in the place of what it was."""
+    """Replace ``*`` by an entry that admits nobody."""
     inside = [
         note
         for note in draft.notes

@@ -1,4 +1,4 @@
-"""Defines what an import makes. Pure."""
+"""Defines the result of an import. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runtime.config.text.json5_edit import render
 
 
 class Imported(msgspec.Struct, frozen=True):
-    """What an import makes. ``text`` is our file, ``shown`` the same without its secrets."""
+    """The result of an import. ``text`` is our file, ``shown`` the same without secrets."""
 
     source: str
     target: str
@@ -23,5 +23,5 @@ class Imported(msgspec.Struct, frozen=True):
 
     @property
     def shown_text(self) -> str:
-        """Our file as it is printed."""
+        """The text of our file for printing."""
         return render(self.shown)

@@ -1,9 +1,9 @@
-"""Narrows ``dmPolicy: "open"`` to those whom OpenClaw admits under it. Pure.
+"""Narrows ``dmPolicy: "open"`` to the people whom OpenClaw admits under it. Pure.
 
-There it admits everybody only where ``allowFrom`` has ``"*"``: else those in the list alone, and
-nobody without one (it warns of that, or refuses the file). Here ``open`` admits everybody whatever
-the list is, so such an account becomes one with an allowlist. An account inherits either of the
-two from its channel.
+OpenClaw's ``open`` admits everybody only if ``allowFrom`` has ``"*"``; otherwise only the people in
+the list, and nobody without a list (it warns of that, or refuses the file). Trunkline's ``open``
+admits everybody whatever the list is, so such an account gets the policy of an allowlist. An
+account inherits either field from its channel.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ OPENED = 'is the channel\'s, whose own allowFrom has no "*"'
 
 
 def narrow_open(draft: Draft, path: str, base: Target, accounts: Iterable[str]) -> None:
-    """Write out the policy of a channel and its accounts wherever ``open`` admits not everybody."""
+    """Write the policy of a channel and its accounts wherever ``open`` does not admit everybody."""
     outer_open = _is_open(draft, draft.value((*base, POLICY)))
     outer_list = draft.value((*base, LIST))
     narrowed = outer_open and not _has_everyone(outer_list)
@@ -41,7 +41,7 @@ def narrow_open(draft: Draft, path: str, base: Target, accounts: Iterable[str]) 
 
 
 def _write(draft: Draft, path: str, owner: Target, value: str, reason: str) -> None:
-    """Put a policy in the place of what was taken, or where there was none."""
+    """Replace a policy that was taken over, or add one."""
     target = (*owner, POLICY)
     earlier = next((note for note in draft.notes if note.target == target), None)
     if earlier is not None:

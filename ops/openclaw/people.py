@@ -1,7 +1,7 @@
-"""Translates lists of people, and the ids of groups, as OpenClaw writes them. Pure.
+"""Translates OpenClaw's lists of people and ids of groups. Pure.
 
-Trunkline knows people and groups by the ids of the platform alone. A list without what is no id
-admits fewer people than before, never more.
+Trunkline identifies people and groups only by the platform's ids. Entries that are not ids are left
+out, so a list admits fewer people than before, never more.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _GROUPS: Mapping[str, Callable[[str], bool]] = {
 
 
 def person(channel: str, entry: object, *, forgeable: bool = False) -> str | int | None:
-    """Return an entry of a list as we write it; ``None`` for what names nobody by an id.
+    """Translate an entry of a list; ``None`` if it is not an id.
 
-    With ``forgeable`` a nick of IRC counts for whoever uses it, as it does in OpenClaw with
-    ``dangerouslyAllowNameMatching``. Without it, and in a mask, a nick alone admits nobody there.
+    With ``forgeable`` an IRC nick admits anybody who uses it, as in OpenClaw with
+    ``dangerouslyAllowNameMatching``. Without it, and in a mask, a nick alone admits nobody.
     """
     if channel != "irc" and isinstance(entry, int) and not isinstance(entry, bool):
         return entry
@@ -56,7 +56,7 @@ def person(channel: str, entry: object, *, forgeable: bool = False) -> str | int
 def people(
     channel: str, entries: Iterable[object], *, forgeable: bool = False
 ) -> tuple[list[str | int], list[str]]:
-    """Return a list as we write it, and the entries that are left out."""
+    """Translate a list; return it and the entries that are left out."""
     kept: list[str | int] = []
     lost: list[str] = []
     for entry in entries:
@@ -69,5 +69,5 @@ def people(
 
 
 def is_group(channel: str, id: str) -> bool:
-    """Return whether ``id`` names a group, server or room by its id, or all others (``*``)."""
+    """Return whether ``id`` is the id of a group, server or room, or ``*`` for all others."""
     return id == EVERYONE or _GROUPS[channel](id)

@@ -1,7 +1,7 @@
 """Reads a configuration of OpenClaw: JSON5, with the files that it includes.
 
-Nothing is written. An included file must lie below the directory of the first one, or of one in
-``OPENCLAW_INCLUDE_ROOTS``, as OpenClaw has it.
+Nothing is written. An included file must be below the directory of the first file, or below one
+of ``OPENCLAW_INCLUDE_ROOTS``, as in OpenClaw.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_FILES = 1000
 
 
 class Original(msgspec.Struct, frozen=True):
-    """The values of a configuration of OpenClaw, and the files that they stand in."""
+    """The values of OpenClaw's configuration, and the files that they come from."""
 
     path: Path
     values: dict[str, Any]
@@ -35,7 +35,7 @@ class Original(msgspec.Struct, frozen=True):
 def read_original(path: Path, roots: Sequence[Path] = ()) -> Original:
     """Read the configuration at ``path``.
 
-    Raises ``OperatorError`` (exit 78) where it, or a file that it includes, cannot be used.
+    Raises ``OperatorError`` (exit 78) if it, or a file that it includes, cannot be used.
     """
     reading = _Inclusion([path.resolve().parent, *(root.resolve() for root in roots)])
     values = reading.file(path, MAX_BYTES, ())
@@ -53,7 +53,7 @@ def dotenv_beside(path: Path) -> dict[str, str]:
 
 
 class _Inclusion:
-    """One configuration that is being read. ``files`` are those read so far."""
+    """Reads one configuration with its includes; ``files`` are those read so far."""
 
     def __init__(self, roots: Sequence[Path]) -> None:
         self.roots = roots
@@ -66,12 +66,12 @@ class _Inclusion:
         if len(outer) > MAX_INCLUDES:
             raise _refused(path, f"is included {len(outer)} levels deep; allowed: {MAX_INCLUDES}")
         if len(self.files) >= MAX_FILES:
-            raise _refused(path, f"is one included file too many; allowed: {MAX_FILES}")
+            raise _refused(path, f"exceeds the number of included files; allowed: {MAX_FILES}")
         self.files.append(path)
         return self.resolved(_parsed(path, limit), path, (*outer, real))
 
     def resolved(self, value: Any, path: Path, outer: tuple[Path, ...]) -> Any:
-        """Return a value with what it includes in the place of ``$include``."""
+        """Return a value with every ``$include`` replaced by the included content."""
         if isinstance(value, list):
             return [self.resolved(each, path, outer) for each in value]
         if not isinstance(value, Mapping):
@@ -87,7 +87,7 @@ class _Inclusion:
         if not own:
             return included
         if not isinstance(included, dict):
-            raise _refused(path, f"has values beside {INCLUDE} of a file that is no object")
+            raise _refused(path, f"has values beside {INCLUDE} of a file that is not an object")
         return merged(included, own)
 
     def included(self, named: Any, path: Path, outer: tuple[Path, ...]) -> Any:
@@ -113,7 +113,7 @@ class _Inclusion:
 
 
 def merged(below: Any, above: Any) -> Any:
-    """Return two values as one: objects field by field, lists one behind the other."""
+    """Merge two values: objects field by field, lists by concatenation."""
     if isinstance(below, Mapping) and isinstance(above, Mapping):
         both = dict(below)
         for name, value in above.items():

@@ -1,6 +1,6 @@
-"""Makes the rules by which fields of OpenClaw's configuration become fields of ours. Pure.
+"""Defines the rules that translate fields of OpenClaw's configuration into ours. Pure.
 
-A table of rules names each field of an object; ``carry`` goes through the object with it.
+A table has a rule for each field of an object; ``carry`` applies it to an object.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def carry(
     rules: Rules,
     otherwise: str = UNKNOWN,
 ) -> None:
-    """Apply a rule to each field of an object; what has none is left for the reason given."""
+    """Apply the rules to the fields of an object; others are left out (``otherwise``)."""
     if not isinstance(fields, Mapping):
         draft.leave(path, "is not an object")
         return
@@ -42,9 +42,9 @@ def carry(
 
 
 def same(*target: str) -> Rule:
-    """Return the rule for a field that means the same here, under its own name or ``target``.
+    """Return the rule for a field with the same meaning here, under its own name or ``target``.
 
-    A target of several names reaches from the object around the field into another one.
+    A target of several names is a path that begins at the enclosing object.
     """
 
     def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
@@ -54,17 +54,17 @@ def same(*target: str) -> Rule:
 
 
 def at(*target: str) -> Rule:
-    """Return the rule for a field that stands elsewhere in our file, counted from its top."""
+    """Return the rule for a field at another place of our file; ``target`` begins at the top."""
     return lambda draft, place, value: draft.take(place.path, target, value)
 
 
 def left(reason: str) -> Rule:
-    """Return the rule for a field that does not come along."""
+    """Return the rule for a field that is left out."""
     return lambda draft, place, value: draft.leave(place.path, reason)
 
 
 def so_anyway(is_so: Callable[[Any], bool], reason: str, otherwise: str) -> Rule:
-    """Return the rule for a field of which one value is always true of Trunkline."""
+    """Return the rule for a field of which one value is how Trunkline always behaves."""
 
     def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
         if is_so(value):
@@ -76,7 +76,7 @@ def so_anyway(is_so: Callable[[Any], bool], reason: str, otherwise: str) -> Rule
 
 
 def words(table: Mapping[Any, Any], reason: str, *target: str) -> Rule:
-    """Return the rule for a field whose values have other names here; equal ones are taken."""
+    """Return the rule for a field whose values have other names here; equal names are copied."""
 
     def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
         to = (*place.base, *(target or (place.name,)))
@@ -102,7 +102,7 @@ def nested(rules: Rules, otherwise: str = UNKNOWN) -> Rule:
 
 
 def flattened(rules: Rules, otherwise: str = UNKNOWN) -> Rule:
-    """Return the rule for an object whose fields belong to the object around it here."""
+    """Return the rule for an object whose fields belong to the enclosing object here."""
 
     def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
         carry(draft, place.path, place.base, value, rules, otherwise)
@@ -120,7 +120,7 @@ def secret(*target: str) -> Rule:
 
 
 def secret_file(*target: str) -> Rule:
-    """Return the rule for the path of a file that holds a secret."""
+    """Return the rule for the path of a file that contains a secret."""
 
     def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
         take_secret_file(draft, place, (*place.base, *target), value)

@@ -1,4 +1,4 @@
-"""Translates secrets of OpenClaw: a reference stays one, what stands in plain text stays so. Pure.
+"""Translates secrets of OpenClaw: references stay references, plain text stays text. Pure.
 
 OpenClaw names a secret by a source, a provider and an id; ours by a source and an id. Its store, a
 pointer into a JSON file and the protocol of its ``exec`` providers have no counterpart.
@@ -15,24 +15,24 @@ from ops.openclaw.draft import Draft, FieldPlace, Target
 from ops.openclaw.variables import fill, variable_alone
 
 REDACTED = ("__OPENCLAW_REDACTED__", "***", "[redacted]")
-STORED = "lies in OpenClaw's own store: write it to a file and refer to that"
+STORED = "is in OpenClaw's own store: write it to a file and refer to that"
 POINTED = "is one value inside a JSON file: write it to a file of its own and refer to that"
 ASKED = "comes from a program that speaks OpenClaw's protocol: refer to a command that prints it"
 
 
 class _KeptSecret(msgspec.Struct, frozen=True):
-    """What stands in our file; without a reason it is what stood in the original."""
+    """The secret for our file; without a reason it is that of the original."""
 
     value: Any
     reason: str = ""
 
 
 class _Lost(Exception):
-    """A secret that cannot be carried, and why."""
+    """A secret that cannot be carried over, and why."""
 
 
 def take_secret(draft: Draft, place: FieldPlace, target: Target, value: Any) -> None:
-    """Put a secret, or where it is, into our file."""
+    """Put a secret, or a reference to it, into our file."""
     try:
         kept = _kept(draft, value)
     except _Lost as lost:
@@ -46,10 +46,10 @@ def take_secret(draft: Draft, place: FieldPlace, target: Target, value: Any) -> 
 
 
 def take_secret_file(draft: Draft, place: FieldPlace, target: Target, value: Any) -> None:
-    """Refer to a file that holds a secret and nothing else, by its path in the original."""
+    """Put a reference to a file that contains only a secret into our file."""
     found = fill(value, draft.variables)
     if not isinstance(found.value, str) or found.missing or not found.value.startswith(("/", "~/")):
-        draft.leave(place.path, "is no absolute path")
+        draft.leave(place.path, "is not an absolute path")
     elif draft.has(target):
         draft.leave(place.path, f"stands beside {target[-1]}, which counts first")
     else:
@@ -61,7 +61,7 @@ def _kept(draft: Draft, value: Any) -> _KeptSecret:
     if isinstance(value, Mapping):
         return _referred(draft, value)
     if not isinstance(value, str) or not value:
-        raise _Lost("is no secret: neither a text nor a reference")
+        raise _Lost("is not a secret: neither a text nor a reference")
     if value in REDACTED:
         raise _Lost("was hidden before it was written: put the secret in by hand")
     name = variable_alone(value)
@@ -70,7 +70,7 @@ def _kept(draft: Draft, value: Any) -> _KeptSecret:
     found = fill(value, draft.variables)
     if found.missing:
         raise _Lost(
-            f"the variable {', '.join(found.missing)} is not set: run the import where it is"
+            f"the variable {', '.join(found.missing)} is not set: set it and run the import again"
         )
     draft.used_variables.update(found.inline)
     return _KeptSecret(
@@ -93,7 +93,7 @@ def _referred(draft: Draft, value: Mapping[str, Any]) -> _KeptSecret:
     source, named = value.get("source"), value.get("id")
     alias = value.get("provider", "default")
     if not isinstance(named, str) or not named:
-        raise _Lost("is no reference: its id is missing")
+        raise _Lost("is not a reference: its id is missing")
     if source == "env":
         return _variable(draft, named, "the same variable")
     if source == "store":
@@ -102,7 +102,7 @@ def _referred(draft: Draft, value: Mapping[str, Any]) -> _KeptSecret:
     if source == "exec":
         raise _Lost(ASKED)
     if source != "file" or not isinstance(provider, Mapping):
-        raise _Lost(f"names the provider {alias!r} of {source!r}, which secrets.providers has not")
+        raise _Lost(f"names the provider {alias!r} of {source!r}, which secrets.providers lacks")
     path = provider.get("path")
     if provider.get("mode") != "singleValue" or not isinstance(path, str):
         raise _Lost(POINTED)

@@ -1,7 +1,7 @@
 """Translates a whole configuration of OpenClaw. Pure.
 
-Every value of the original is noted once: as taken, changed or left, alone or with what is around
-it.
+Every value of the original is noted once, as copied, changed or left out, by itself or as part of a
+section.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ def translate(
     channels: Collection[str],
     new_token: str,
 ) -> Draft:
-    """Return what a configuration of OpenClaw comes to in ours.
+    """Translate a configuration of OpenClaw into a draft of ours.
 
-    ``channels`` are those that are installed here. ``new_token`` is the gateway's secret where
-    the original has none.
+    ``channels`` are those installed here. ``new_token`` becomes the gateway's secret if the
+    original has none.
     """
     providers = _mapping(_mapping(values.get("secrets")).get("providers"))
     draft = Draft(variables, providers)
@@ -81,7 +81,7 @@ def translate(
 
 
 def _protect(draft: Draft, new_token: str) -> None:
-    """Give the gateway a secret where it has none."""
+    """Give the gateway a secret if it has none."""
     auth = draft.value(("gateway", "auth")) or {}
     if auth.get("mode") in ("none", "trusted-proxy") or "token" in auth or "password" in auth:
         return
@@ -96,7 +96,7 @@ def _protect(draft: Draft, new_token: str) -> None:
 
 
 def _note_variables(draft: Draft, fields: Any) -> None:
-    """Note ``env``: a variable of it that a value needs stands in our file, where the value is."""
+    """Note ``env``: a variable that a value needs is written into that value."""
     if not isinstance(fields, Mapping) or not fields:
         draft.leave("env", "is empty" if fields == {} else "is not an object")
         return
@@ -135,7 +135,7 @@ def _note_secrets(draft: Draft, fields: Any) -> None:
 
 
 def inline_variables(values: Mapping[str, Any]) -> dict[str, str]:
-    """Return the variables that a configuration sets itself, in ``env.vars`` or in ``env``."""
+    """Return the variables that a configuration itself sets, in ``env.vars`` or ``env``."""
     env = _mapping(values.get("env"))
     found = {name: value for name, value in env.items() if isinstance(value, str)}
     found |= {

@@ -1,6 +1,6 @@
-"""Takes out of an imported configuration what our own check refuses.
+"""Removes values from an imported configuration that our own check refuses.
 
-So what is written can be used, and each value that cannot be is named with the check's reason.
+So the written file is valid, and each removed value is noted with the check's reason.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ CLOSED = {  # of channels: without a list all may talk, without the others more 
     "enabled": False,
 }
 DEFAULT_AGENT = ("agents", "default")  # without it echo would answer
-NOBODY = "CLOSED: nobody until you set it right"
+NOBODY = "CLOSED: nobody until you correct it"
 HEAD = """\
 // Made by `trunkline import openclaw` of {source}.
-// `trunkline config validate` tells whether a change is right.
+// `trunkline config validate` checks a change.
 """
 _LISTS = re.compile(r"(bindings|hooks\.mappings)\[(\d+)\]")
 
@@ -36,9 +36,9 @@ def text_of(draft: Draft, source: Path) -> str:
 
 
 def prune(draft: Draft, places: Places, source: Path) -> str:
-    """Take out what our check refuses, and return the text of what is left.
+    """Remove what our check refuses; return the text of the rest.
 
-    Raises ``ConfigError`` where that cannot be mended by leaving values out.
+    Raises ``ConfigError`` if removing values cannot make it valid.
     """
     while True:
         text = text_of(draft, source)
@@ -52,7 +52,7 @@ def prune(draft: Draft, places: Places, source: Path) -> str:
 
 
 def _withdraw(draft: Draft, problem: Problem) -> bool:
-    """Take out the value that a problem is about; return whether there was one."""
+    """Remove the value that a problem is about; return whether there was one."""
     place = _own_place(draft, problem.path)
     reason = f"Trunkline refuses it: {without_secrets(str(problem), '…')}"
     exact = [note for note in draft.notes if note.target and _is_at(place, note.place)]
@@ -77,7 +77,7 @@ def _withdraw(draft: Draft, problem: Problem) -> bool:
 
 
 def _prefix(target: Target, place: str) -> Target:
-    """Return the beginning of ``target`` that is ``place``, or the first name of it."""
+    """Return the beginning of ``target`` that equals ``place``, or its first name."""
     for length in range(len(target), 0, -1):
         if path_of(target[:length]) == place:
             return target[:length]
@@ -94,7 +94,7 @@ def _replace(draft: Draft, note: Note, value: Any, reason: str) -> None:
 
 
 def _own_place(draft: Draft, path: str) -> str:
-    """Return a problem's place by the names that things in lists have in the draft."""
+    """Return a problem's place, with the draft's names for list elements."""
     found = _LISTS.match(path)
     if found is None:
         return path
@@ -107,12 +107,12 @@ def _own_place(draft: Draft, path: str) -> str:
 
 
 def _is_at(place: str, around: str) -> bool:
-    """Return whether a place is ``around``, or inside of it."""
+    """Return whether a place is ``around`` or inside it."""
     return place == around or place.startswith((f"{around}.", f"{around}["))
 
 
 def _drop_empty(draft: Draft) -> None:
-    """Take out objects of sections that have lost all that was in them."""
+    """Remove sections that have become empty."""
     for name in ("bindings", "hooks", "commands", "canvasHost", "logging", "cron"):
         if draft.config.get(name) == {}:
             del draft.config[name]

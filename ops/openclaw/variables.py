@@ -1,4 +1,4 @@
-"""Fills ``${NAME}`` in the texts of a configuration of OpenClaw. Pure."""
+"""Substitutes ``${NAME}`` in the texts of OpenClaw's configuration. Pure."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*\Z"
 
 
 class Variables(msgspec.Struct, frozen=True):
-    """Where variables are set: in the environment, in OpenClaw's ``.env``, in ``env.vars``.
+    """The sources of variables: the environment, OpenClaw's ``.env``, ``env.vars``.
 
-    The first one that has a name counts.
+    The first source that has a name counts.
     """
 
     environ: Mapping[str, str] = {}
@@ -24,16 +24,16 @@ class Variables(msgspec.Struct, frozen=True):
     inline: Mapping[str, str] = {}
 
     def value(self, name: str) -> str | None:
-        """Return the value of a variable; an empty one is as good as none."""
+        """Return the value of a variable; an empty value counts as missing."""
         return self.environ.get(name) or self.dotenv.get(name) or self.inline.get(name) or None
 
     def is_inline(self, name: str) -> bool:
-        """Return whether ``env.vars`` alone has a variable: our daemon would not see it."""
+        """Return whether only ``env.vars`` has a variable, so that our daemon would not see it."""
         return not self.environ.get(name) and not self.dotenv.get(name) and name in self.inline
 
 
 class Filled(msgspec.Struct, frozen=True):
-    """A value without variables, and which ones were in it."""
+    """A value after substitution, and the variables that were in it."""
 
     value: Any
     used: list[str] = []
@@ -42,7 +42,7 @@ class Filled(msgspec.Struct, frozen=True):
 
 
 def fill(value: Any, variables: Variables) -> Filled:
-    """Return a value with the variables in all of its texts filled."""
+    """Return a value with the variables in all of its texts substituted."""
     used: list[str] = []
     missing: list[str] = []
 
@@ -69,13 +69,13 @@ def fill(value: Any, variables: Variables) -> Filled:
 
 
 def variable_alone(text: str) -> str | None:
-    """Return the name where a text is one variable and nothing else, ``${NAME}`` or ``$NAME``."""
+    """Return the variable's name if a text is exactly ``${NAME}`` or ``$NAME``."""
     found = _ALONE.match(text)
     return (found[1] or found[2]) if found else None
 
 
 def read_dotenv(text: str) -> dict[str, str]:
-    """Return the variables of a ``.env`` file; lines that set none are passed over."""
+    """Parse the variables of a ``.env`` file; other lines are ignored."""
     found = {}
     for line in text.splitlines():
         if (match := _LINE.match(line)) and not line.lstrip().startswith("#"):

@@ -1,1 +1,1 @@
-"""Formats and prints what commands found out."""
+"""Formats and prints the results of commands."""

@@ -39,9 +39,9 @@ _WHY = ("cause", "last error")  # one column on a terminal: the last, which is c
 
 
 def show_accounts(accounts: Sequence[Row], *, wide: bool = False, known: int | None = None) -> None:
-    """Print accounts under a line that sums them up.
+    """Print a table of accounts below a summary line.
 
-    ``known`` is how many there are when not all were asked for.
+    ``known`` is the number of all accounts if only some were requested.
     """
     if not accounts:
         if known:
@@ -56,7 +56,7 @@ def show_accounts(accounts: Sequence[Row], *, wide: bool = False, known: int | N
 
 
 def show_agents(agents: Sequence[Row], *, wide: bool = False) -> None:
-    """Print agents, by their ids."""
+    """Print a table of agents, by their ids."""
     columns = [each for each in ACCOUNT_COLUMNS if each.title not in _MESSAGES]
     columns[0] = Column("agent")
     _show(agents, columns, wide=wide)
@@ -79,7 +79,7 @@ def _show(rows: Sequence[Row], columns: Sequence[Column], *, wide: bool) -> None
 
 
 def phase_style(row: Row) -> str:
-    """Return the colour of an account's phase, which the words beside it carry too."""
+    """Return the colour of an account's phase; the text carries the same meaning."""
     return "yellow" if is_degraded(row) else PHASE_COLOURS.get(str(row.get("phase")), "")
 
 

@@ -11,7 +11,7 @@ _OUTCOMES = {"run": "answered", "context": "read, not answered", "pair": "asked 
 
 
 def why_lines(found: dict[str, Any]) -> list[str]:
-    """Return the lines for the answer of ``channels.why``: one where all cases are the same."""
+    """Return the lines for the answer of ``channels.why``; only one if all cases are alike."""
     place = f"in {found['chat']}" if found.get("chat") else "in a direct chat"
     lines = [clean(f"{found['senderId']} {place} of {found['account']}:")]
     shown: list[tuple[str, str]] = []
@@ -31,7 +31,7 @@ def show_why(found: dict[str, Any]) -> None:
 
 
 def _agent(case: dict[str, Any]) -> str:
-    """Return which agent is asked, and whether it is there."""
+    """Return which agent is asked, and whether it runs."""
     if "agent" not in case:
         return ""
     away = (
@@ -43,7 +43,7 @@ def _agent(case: dict[str, Any]) -> str:
 
 
 def _condition(case: dict[str, Any], found: dict[str, Any]) -> str:
-    """Return under which condition a case holds, the ordinary one first."""
+    """Return the condition under which a case applies, as the beginning of a sentence."""
     words = ["the platform vouches for it" if case["verified"] else "nobody vouches for it"]
     if found.get("chat"):
         words.append("it names the account" if case["addressed"] else "it does not name it")

@@ -1,4 +1,4 @@
-"""Takes the changelog apart by its versions. Pure."""
+"""Splits the changelog by versions. Pure."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ _HEADING = re.compile(r"^## \[([^\]]+)\].*$", re.MULTILINE)
 
 
 def versions(text: str) -> dict[str, str]:
-    """Return what changed by version, the newest first."""
+    """Return the changelog by version, the newest first."""
     found = list(_HEADING.finditer(text))
     ends = [each.start() for each in found[1:]] + [len(text)]
     return {each[1]: text[each.end() : end].strip() for each, end in zip(found, ends, strict=True)}
 
 
 def changes(text: str, running: str, installed: str) -> dict[str, str]:
-    """Return what changed after the version ``running``, up to ``installed``."""
+    """Return the changes after the version ``running`` up to ``installed``."""
     low, high = number(running), number(installed)
     return {
         version: what
@@ -26,6 +26,6 @@ def changes(text: str, running: str, installed: str) -> dict[str, str]:
 
 
 def number(version: str) -> tuple[int, ...]:
-    """Return a version in a form that can be compared; what is no number in it counts nothing."""
+    """Return a version as comparable numbers; other parts of it are ignored."""
     digits = re.match(r"\d+(?:\.\d+)*", version)
     return tuple(int(part) for part in digits[0].split(".")) if digits else ()

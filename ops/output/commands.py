@@ -1,7 +1,7 @@
-"""Prints commands so that they are for the runtime that this process was started for.
+"""Adds the options of this process's runtime to the commands that it prints.
 
-A process of the command line is for one runtime, so its options are remembered here and need not
-be handed to everything that prints a sentence.
+A command addresses one runtime, so its options are kept here and need not be passed to everything
+that prints a sentence.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ _given: Mapping[str, Any] = {}
 
 
 def remember(given: Mapping[str, Any]) -> None:
-    """Keep the options before the command; those after it are added to the mapping later."""
+    """Remember the options before the command; those after it are added to the mapping later."""
     global _given
     _given = given
 
 
 def options() -> list[str]:
-    """Return the options that lead from any directory to this runtime."""
+    """Return the options that select this runtime from any directory."""
     from runtime.config.commands import options_of
 
     return options_of(_flags())
 
 
 def for_runtime(text: str) -> str:
-    """Return ``text`` whose commands of ``trunkline`` have the options that lead there."""
+    """Return ``text`` with the options of this runtime added to its ``trunkline`` commands."""
     if not any(_given.get(name) for name in ("profile", "dev", "state_dir", "config")):
         return text
     from runtime.config import commands  # late: most commands have no options

@@ -1,4 +1,4 @@
-"""Prints what ``channels describe`` and ``channels events`` found out about an account."""
+"""Prints the answers of ``channels describe`` and ``channels events``."""
 
 from __future__ import annotations
 
@@ -56,20 +56,20 @@ def show_description(found: dict[str, Any]) -> None:
 
 
 def _journal(status: dict[str, Any]) -> str | None:
-    """Return what the account's journal means for its messages."""
+    """Return how the account's journal protects its messages."""
     if status.get("journal") == "off":
         return "off: a kill of the gateway may lose messages"
     return status.get("journal")
 
 
 def _lost(status: dict[str, Any]) -> int | str | None:
-    """Return how many messages may be lost; unknown where it died before its first beat."""
+    """Return how many messages may be lost; unknown if the worker died before its first beat."""
     lost: int | None = status.get("possiblyLost", 0)
     return "unknown" if lost is None else lost
 
 
 def _shown(name: str, value: Any) -> Any:
-    """Return a plugin's value for people: one whose name ends in ``At`` is a time."""
+    """Format a plugin's value for people; one whose name ends in ``At`` is a time."""
     if not (name.endswith("At") and isinstance(value, int | float)):
         return value
     try:
@@ -79,7 +79,7 @@ def _shown(name: str, value: Any) -> Any:
 
 
 def _spawned_with(found: dict[str, Any]) -> str | None:
-    """Return the revision of the configuration that the process was started with."""
+    """Return the configuration revision that the process was started with."""
     revision, present = found["status"].get("revision"), found.get("configRevision")
     if not revision:
         return None
@@ -87,7 +87,7 @@ def _spawned_with(found: dict[str, Any]) -> str | None:
 
 
 def _memory(found: dict[str, Any]) -> str | None:
-    """Return how much memory the account may use, and what enforces that."""
+    """Return the account's memory limit, and what enforces it."""
     limits = found.get("limits") or {}
     sizes = [limits.get("memorySoftBytes"), limits.get("memoryHardBytes")]
     if not any(sizes):
@@ -100,7 +100,7 @@ def _size(size_bytes: int | None) -> str:
 
 
 def _told(event: dict[str, Any]) -> str | None:
-    """Return what an event says, and who has asked for it."""
+    """Return the text of an event, and who requested it."""
     text, by = event.get("text"), event.get("by")
     return f"{text or 'asked for'} (by {by})" if by else text
 

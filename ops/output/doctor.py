@@ -1,4 +1,4 @@
-"""Prints what the doctor has found."""
+"""Prints the findings of the doctor."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STYLES = {Severity.ERROR: "31", Severity.WARNING: "33", Severity.INFO: "36"}
 
 
 def show_findings(findings: Sequence[Finding], checks: int) -> None:
-    """Print findings by their severity, each with its cure, and a line that sums them up."""
+    """Print findings by severity, each with its cure, and a summary line."""
     colours = sys.stdout.isatty() and _wants_colour()
     for severity, group in groupby(findings, key=lambda each: each.severity):
         print(f"\x1b[1;{_STYLES[severity]}m{severity}\x1b[0m" if colours else severity)
@@ -35,7 +35,7 @@ def show_findings(findings: Sequence[Finding], checks: int) -> None:
 
 
 def _few(found: Sequence[Finding]) -> Iterator[Finding | str]:
-    """Yield findings; on a terminal of many alike the first ones, and how many more there are."""
+    """Yield findings; on a terminal only the first of many alike, and the number of the rest."""
     for check, alike in groupby(found, key=lambda each: each.check):
         all_of_it = list(alike)
         most = FEW if sys.stdout.isatty() and len(all_of_it) > FEW + 2 else len(all_of_it)
@@ -46,7 +46,7 @@ def _few(found: Sequence[Finding]) -> Iterator[Finding | str]:
 
 
 def _message(text: str) -> str:
-    """Return a sentence that breaks between words on a terminal; a cure does not: it is copied."""
+    """Wrap a sentence for a terminal; cures are not wrapped, because they are copied."""
     if not sys.stdout.isatty():
         return f"  {text}"
     width = max(shutil.get_terminal_size().columns, 40)

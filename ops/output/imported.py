@@ -1,4 +1,4 @@
-"""Prints what an import has taken, changed and left, and the file that it makes."""
+"""Prints what an import copied, changed and left out, and the resulting file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TITLES = {
 
 
 def show_imported(imported: Imported, *, written: bool) -> None:
-    """Print an import for a person: three groups, our file without its secrets, what comes next."""
+    """Print an import for a person: three groups of notes, our file without secrets, next steps."""
     print(clean(f"{' + '.join(imported.files)} -> {imported.target}"))
     for group, title in TITLES.items():
         notes = [note for note in imported.notes if note.group == group]
@@ -36,7 +36,7 @@ def show_imported(imported: Imported, *, written: bool) -> None:
 
 
 def document(imported: Imported, *, written: bool) -> dict[str, Any]:
-    """Return an import for a script, without secrets."""
+    """Return an import as JSON data for a script, without secrets."""
     groups = {
         group: [
             {

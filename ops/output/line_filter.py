@@ -15,10 +15,10 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class LineFilter:
-    """Lines since a time, in whose shown form a regular expression is found.
+    """Selects log lines since a time whose printed form matches a regular expression.
 
-    Raises ``UsageFailure`` for what is neither an age (``5m``) nor a time (ISO 8601), and for what
-    is no regular expression. ``now`` is in epoch seconds.
+    Raises ``UsageFailure`` for anything but an age (``5m``) or a time (ISO 8601), and for an
+    invalid regular expression. ``now`` is in epoch seconds.
     """
 
     def __init__(self, since: str | None, pattern: str | None, now: float) -> None:
@@ -26,16 +26,16 @@ class LineFilter:
         try:
             self._pattern = None if pattern is None else re.compile(pattern)
         except re.error as error:
-            text = f"--grep {pattern!r} is no regular expression: {error}"
+            text = f"--grep {pattern!r} is not a regular expression: {error}"
             raise UsageFailure(text) from None
 
     @property
     def chooses(self) -> bool:
-        """Whether there is a line that it does not show."""
+        """Whether it may leave out any line."""
         return self._since is not None or self._pattern is not None
 
     def shows(self, line: Mapping[str, Any]) -> bool:
-        """Return whether a line is shown. One without a time is of any time."""
+        """Return whether a line is shown; one without a time passes ``since``."""
         if self._since is not None:
             at = _seconds(line.get("ts"))
             if at is not None and at < self._since:
@@ -44,7 +44,7 @@ class LineFilter:
 
 
 def since_seconds(text: str, now: float) -> float:
-    """Return the time that ``--since`` names, in epoch seconds; raises ``UsageFailure``."""
+    """Parse ``--since`` as epoch seconds; raises ``UsageFailure``."""
     if found := _AGE.match(text):
         return now - float(found[1]) * _SECONDS[found[2]]
     at = _seconds(text)
@@ -54,7 +54,7 @@ def since_seconds(text: str, now: float) -> float:
 
 
 def _seconds(at: object) -> float | None:
-    """Return a time of a log line (ISO 8601, or epoch milliseconds) in epoch seconds."""
+    """Convert the time of a log line (ISO 8601 or epoch milliseconds) to epoch seconds."""
     if isinstance(at, str):
         try:
             return datetime.fromisoformat(at).timestamp()

@@ -1,6 +1,6 @@
-"""Chooses, orders and sums up the status rows of a table. Pure.
+"""Filters, sorts and summarizes the status rows of a table. Pure.
 
-Rows are those of ``trunkline status --json``. What needs a person comes first.
+Rows are those of ``trunkline status --json``. Rows that need a person come first.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _WORDS = {Phase.BACKOFF: "in backoff"}
 
 
 def severity(row: Row) -> int:
-    """Return how much an account needs a look: 0 is the worst, disabled ones are the last."""
+    """Return the urgency of an account as a sort key: 0 is the worst, disabled ones come last."""
     phase = row.get("phase")
     if not row.get("enabled", True):
         return 9
@@ -47,7 +47,7 @@ def severity(row: Row) -> int:
 
 
 def is_degraded(row: Row) -> bool:
-    """Return whether an account runs and is not well."""
+    """Return whether an account runs but is degraded."""
     return row.get("phase") == Phase.RUNNING and row.get("health") not in (None, "ok")
 
 
@@ -102,7 +102,7 @@ def check_order(order: str) -> None:
 
 
 def ordered(rows: Sequence[Row], order: str) -> list[Row]:
-    """Return ``rows`` in one of ``ORDERS``, equal ones by name, ``a2`` before ``a10``."""
+    """Sort ``rows`` by one of ``ORDERS``; equal ones by name, ``a2`` before ``a10``."""
     return sorted(rows, key=lambda row: (ORDERS[order](row), _natural(row)))
 
 
@@ -112,10 +112,10 @@ def _natural(row: Row) -> list[str | int]:
 
 
 def condition(texts: Sequence[str]) -> Callable[[Row], bool]:
-    """Return what decides whether a row is shown, from ``FIELD=VALUE[,FIELD=VALUE…]`` texts.
+    """Return a predicate for rows from texts ``FIELD=VALUE[,FIELD=VALUE…]``.
 
-    Values of one field are alternatives, different fields must all hold; ``!=`` takes out, ``*``
-    stands for anything. Raises ``UsageFailure`` where a text is not of that form.
+    Values of one field are alternatives, different fields must all match; ``!=`` excludes, ``*``
+    matches anything. Raises ``UsageFailure`` for a text of another form.
     """
     wanted: dict[str, list[str]] = {}
     unwanted: list[tuple[str, str]] = []

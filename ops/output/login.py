@@ -1,4 +1,4 @@
-"""Prints what an account asks at its login, and how that goes on."""
+"""Prints the prompts and the progress of a login."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ View = dict[str, Any]
 
 
 class LoginScreen:
-    """The course of one login. On a terminal a new QR code takes the place of the last one."""
+    """Prints the course of one login. On a terminal a new QR code replaces the last one."""
 
     def __init__(self, key: str, *, as_json: bool) -> None:
         self._key = key
@@ -24,7 +24,7 @@ class LoginScreen:
         self._drawn = 0  # rows of the terminal with the QR code, where that ends the screen
 
     def show(self, view: View) -> None:
-        """Print a view, unless it is as before."""
+        """Print a view if it has changed."""
         if view["mark"] == self._mark:
             return
         self._mark = view["mark"]
@@ -40,7 +40,7 @@ class LoginScreen:
             self._print(*_words(self._key, prompt))
 
     def say(self, text: str) -> None:
-        """Print a sentence beside the course."""
+        """Print a sentence in between."""
         print(clean(text), file=sys.stderr)
         self._drawn = 0
 
@@ -98,7 +98,7 @@ def _words(key: str, prompt: View) -> list[str]:
 def _time_left(expires_ms: int | None, ends_ms: int | None) -> str:
     parts = []
     if expires_ms is not None:
-        parts.append(f"It holds for {duration(expires_ms / 1000)}, then another one comes.")
+        parts.append(f"It is valid for {duration(expires_ms / 1000)}, then a new one follows.")
     if ends_ms is not None:
         parts.append(f"The account waits for {duration(ends_ms / 1000)}.")
     return " ".join(parts)

@@ -1,4 +1,4 @@
-"""Formulates the lines of ``watch`` and of logs, one for each thing that happened. Pure."""
+"""Formats the lines of ``watch`` and of logs, one for each event. Pure."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _LINE_FIELDS = frozenset({"ts", "account", "incarnation", "stream", "level", "ev
 
 
 class Narrator:
-    """Formulates changes of status: it keeps the last row of everything and compares."""
+    """Describes changes of status by comparing each new row with the last one."""
 
     def __init__(self) -> None:
         self._last: dict[str, tuple[Any, ...]] = {}
 
     def know(self, name: str, row: Row) -> None:
-        """Remember ``row`` as the previous status, unless a newer one is known already."""
+        """Remember ``row`` as the previous status, unless a newer one is known."""
         self._last.setdefault(name, _gist(row))
 
     def tell(self, name: str, row: Row, now: float) -> str | None:
-        """Return the line about a change of ``name`` at ``now`` (epoch seconds); ``None``: none."""
+        """Return the line about a change of ``name`` at ``now`` (epoch seconds); it may be none."""
         gist = _gist(row)
         before = self._last.get(name)
         if before == gist:
@@ -81,7 +81,7 @@ def _ready(row: Row) -> str:
 
 
 def _error(row: Row) -> str:
-    """Return why it ended, else how."""
+    """Return why the process ended or, if unknown, how."""
     return clean(row.get("lastError") or row.get("lastExit") or "")
 
 
@@ -112,10 +112,10 @@ def message_line(event: Row) -> str:
 
 
 def log_line(line: Row) -> str:
-    """Return one captured log line: time, account, a mark for stderr, and text.
+    """Format one captured log line: time, account, a mark for stderr, and text.
 
-    A structured line is shown as its event and its fields. Whatever a worker wrote is
-    possible in it, so nothing of it is trusted.
+    A structured line is shown as its event and fields. A worker may have written anything, so all
+    of it is cleaned.
     """
     when = line.get("ts")
     time = moment(when) if isinstance(when, str | int | float) else ""

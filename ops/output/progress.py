@@ -1,4 +1,4 @@
-"""Shows how far a long wait has come, on one line of a terminal that goes away at the end."""
+"""Shows the progress of a wait on one line of a terminal, which is erased at the end."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ EVERY = 0.1  # seconds between two lines, so that 500 events cost no 500 writes
 
 
 class ProgressLine:
-    """``37/200 running, 4.1 s``. Elsewhere than on a terminal nothing is written.
+    """``37/200 running, 4.1 s``. Writes nothing unless the stream is a terminal.
 
-    ``word`` is what the accounts are to be. Leaving the block erases the line; where all are there
-    a line that sums it up stays.
+    ``word`` is the state that accounts should reach. Leaving the block erases the line; if all
+    have reached it a summary line stays.
     """
 
     def __init__(self, word: str, stream: TextIO | None = None) -> None:
@@ -39,7 +39,7 @@ class ProgressLine:
         self._stream.flush()
 
     def show(self, there: int, wanted: int) -> None:
-        """Show that ``there`` of the ``wanted`` accounts are what they are to be."""
+        """Show that ``there`` of the ``wanted`` accounts have reached the state."""
         self._last = (there, wanted)
         now = time.monotonic()
         if not self._shows(wanted) or (self._drawn and now - self._shown_at < EVERY):

@@ -11,7 +11,7 @@ _OFF = "\x1b[0m"
 
 
 def qr_lines(text: str, columns: int, *, colours: bool = True) -> list[str] | None:
-    """Return the lines of the QR code for ``text``; ``None`` where ``columns`` do not hold it.
+    """Return the lines of the QR code for ``text``; ``None`` if it needs more than ``columns``.
 
     Each character is two modules high. ``colours`` makes it dark on light on every terminal.
     """
@@ -26,7 +26,7 @@ def qr_lines(text: str, columns: int, *, colours: bool = True) -> list[str] | No
 
 
 def _pairs(rows: list[list[int]]) -> Iterator[list[tuple[int, int]]]:
-    """Yield two rows at a time, module by module; below the last one it is light."""
+    """Yield two rows at a time, module by module; the row below the last one is light."""
     light = [0] * len(rows)
     for number in range(0, len(rows), 2):
         below = rows[number + 1] if number + 1 < len(rows) else light

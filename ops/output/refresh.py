@@ -1,4 +1,4 @@
-"""Shows the same output anew again and again, in the place of the last one on a terminal."""
+"""Repeats an output every few seconds, in place on a terminal."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ EVERY = 2.0  # seconds
 def show_repeatedly(show: Callable[[], None]) -> None:
     """Call ``show`` every ``EVERY`` seconds until Ctrl-C.
 
-    On a terminal each output takes the place of the last one, cut to the terminal's height; a
-    failure is shown there, too, for what is watched may come back. Elsewhere outputs follow one
-    another, and a failure ends it.
+    On a terminal each output replaces the last one, cut to the terminal's height; a failure is also
+    shown in place, because the daemon may come back. Elsewhere outputs follow one another, and a
+    failure ends it.
     """
     with suppress(KeyboardInterrupt):
         while True:
@@ -33,7 +33,7 @@ def show_repeatedly(show: Callable[[], None]) -> None:
 
 
 class _Page(io.StringIO):
-    """Takes output as a terminal would."""
+    """A text buffer that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True

@@ -1,6 +1,6 @@
 """Prints values: as JSON for scripts, as tables for people.
 
-Tables fit a terminal, one line for each row; everywhere else they have all their columns, whole.
+On a terminal a table fits its width, one line per row; elsewhere it has all columns, uncut.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def show_json(value: Any) -> None:
 
 
 def show_json_line(value: Any) -> None:
-    """Print ``value`` as one line of JSON, at once: for commands that go on printing."""
+    """Print ``value`` as one line of JSON and flush, for commands that keep printing."""
     import msgspec
 
     sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
@@ -47,7 +47,7 @@ def show_yaml(value: Any) -> None:
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print ``rows`` under ``columns``, control characters made visible."""
+    """Print ``rows`` under ``columns``, with control characters made visible."""
     cells = [[clean("" if value is None else str(value)) for value in row] for row in rows]
     show_columns(
         [Column(name, _EXPENDABLE.get(name, 0), whole=name in _WHOLE) for name in columns], cells
@@ -61,10 +61,10 @@ def show_columns(
     styles: Sequence[str] = (),
     cut: bool = True,
 ) -> None:
-    """Print a table of texts that are clean already.
+    """Print a table of texts that are already cleaned.
 
-    On a terminal it is as wide as that at most unless ``cut`` is false, and ``styles`` colours the
-    second column of each row. Everywhere else nothing is left out, cut or coloured.
+    On a terminal it is at most as wide as that unless ``cut`` is false, and ``styles`` colours the
+    second column of each row. Elsewhere nothing is left out, cut or coloured.
     """
     if not sys.stdout.isatty():
         columns = [column._replace(expendable=0, figure=False) for column in columns]

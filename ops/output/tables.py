@@ -1,8 +1,7 @@
-"""Fits tables to the width of a terminal: one line for each row, whatever it holds. Pure.
+"""Fits tables to the width of a terminal, one line per row. Pure.
 
-Where not everything fits, columns are left out in the order that they say themselves, then the
-widest ones are cut, marked by an ellipsis. Widths are those of a terminal's cells: an East Asian
-character takes two of them.
+If not everything fits, columns are left out in the order of their ``expendable``, then the widest
+ones are cut, with an ellipsis. Widths are in terminal cells: an East Asian character takes two.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ _LEAST_CUT = 8  # cells below which no column is cut
 class Column(NamedTuple):
     """A column of a table. Those with the highest ``expendable`` are left out first, 0 never.
 
-    ``figure`` aligns its cells to the right. ``whole``: it is cut after all others, for what is
-    cut cannot be typed.
+    ``figure`` aligns its cells to the right. ``whole``: it is cut only after all others, because
+    its text is typed into other commands.
     """
 
     title: str
@@ -38,7 +37,7 @@ class Table(NamedTuple):
 
 
 def fitted(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> Table:
-    """Return the table in ``width`` cells: columns without content and expendable ones left out."""
+    """Return the table for ``width`` cells, without empty columns and without expendable ones."""
     kept = [
         index
         for index, column in enumerate(columns)
@@ -62,7 +61,7 @@ def fitted(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int)
 
 
 def aligned(columns: Sequence[Column], cells: Sequence[str], widths: Sequence[int]) -> str:
-    """Return one line of a table: cells padded to their widths, nothing at the end."""
+    """Return one line of a table: cells padded to their widths, without trailing spaces."""
     padded = []
     for column, cell, width in zip(columns, cells, widths, strict=True):
         space = " " * (width - cells_of(cell))
@@ -71,7 +70,7 @@ def aligned(columns: Sequence[Column], cells: Sequence[str], widths: Sequence[in
 
 
 def cells_of(text: str) -> int:
-    """Return how many cells of a terminal a text takes."""
+    """Return the width of a text in terminal cells."""
     if text.isascii():
         return len(text)
     from rich.cells import cell_len
@@ -80,7 +79,7 @@ def cells_of(text: str) -> int:
 
 
 def cut_to(text: str, width: int) -> str:
-    """Return ``text`` in at most ``width`` cells, with an ellipsis where it was longer."""
+    """Return ``text`` cut to ``width`` cells, with an ellipsis if it was longer."""
     if cells_of(text) <= width:
         return text
     end = len(text)
@@ -98,9 +97,9 @@ def _with_least(widest: dict[int, int], kept: Sequence[int], last: int) -> list[
 
 
 def _narrowed(widths: list[int], whole: Sequence[bool], width: int) -> list[int]:
-    """Return ``widths`` with the last column cut first, then always the widest one.
+    """Return ``widths`` reduced to the total: first the last column, then always the widest.
 
-    Those that are to stay whole are cut when all others are as narrow as they may be.
+    Columns that should stay whole are cut once all others have their least width.
     """
     excess = _sum(widths) - width
     if excess <= 0:

@@ -1,4 +1,4 @@
-"""Formats figures, times and other people's text for a terminal."""
+"""Formats figures, times and untrusted text for a terminal."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def clock(at_ms: float) -> str:
 def moment(at: float | str) -> str:
     """Return the local date and time of epoch milliseconds, or of an ISO 8601 text.
 
-    A text that is no time is returned as it is, cleaned: it may come from any program's log.
+    A text that is not a time is returned cleaned: it may come from any program's log.
     """
     if not isinstance(at, str):
         return datetime.fromtimestamp(at / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -1,4 +1,4 @@
-"""Draws the screen of ``trunkline top``: rows of status, the chosen one, and the keys."""
+"""Draws the screen of ``trunkline top``: status rows, the chosen one, and the keys."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SHOWN = ("account", "phase", "pid", "uptime", "next try", "rss", "cpu", "in", "
 
 
 class View(NamedTuple):
-    """What is shown. ``message`` is what was done, or is asked."""
+    """The content of the screen; ``message`` is the last outcome or question."""
 
     rows: Sequence[Row]
     chosen: int
@@ -34,24 +34,24 @@ class View(NamedTuple):
 
 
 def room(lines: int) -> int:
-    """Return how many rows a terminal of so many lines shows."""
+    """Return how many rows fit on a terminal of ``lines`` lines."""
     return max(1, lines - _AROUND)
 
 
 def heads(rows: Sequence[Row]) -> int:
-    """Return how many lines the head of the agents takes, which come after the accounts."""
+    """Return the number of header lines for agents, which follow the accounts."""
     return int(len({is_agent(row["account"]) for row in rows}) == 2)
 
 
 def scrolled(first: int, chosen: int, count: int, lines: int) -> int:
-    """Return the first row that is shown, so that the chosen one is among them."""
+    """Return the first visible row, so that the chosen one is visible."""
     shown = room(lines)
     first = min(first, chosen, max(0, count - shown))
     return max(first, chosen - shown + 1, 0)
 
 
 def draw(view: View) -> list[str]:
-    """Return the lines of the screen, none wider than it."""
+    """Return the lines of the screen, cut to its width."""
     shown = view.rows[view.first : view.first + room(view.lines - heads(view.rows))]
     lines = [cut_to(_sum(view.rows), view.columns)]
     none = cut_to(for_runtime("no accounts; trunkline setup adds one"), view.columns)
@@ -65,7 +65,7 @@ def draw(view: View) -> list[str]:
 
 
 def _sum(rows: Sequence[Row]) -> str:
-    """Return the sums of accounts and, where there are any, of agents."""
+    """Return the summary of accounts and, if there are any, of agents."""
     agents = [row for row in rows if is_agent(row["account"])]
     accounts = summary([row for row in rows if not is_agent(row["account"])])
     return f"{accounts}   {summary(agents, 'agent')}" if agents else accounts
@@ -95,7 +95,7 @@ def _table(view: View, shown: Sequence[Row]) -> list[str]:
 
 
 def _marked(line: str, row: Row, view: View, *, chosen: bool) -> str:
-    """Return a line with its colour; the chosen one is marked where there are no colours, too."""
+    """Return a line with its colour; the chosen one is also marked without colours."""
     if not view.colours:
         return f">{line[1:]}" if chosen else line
     if chosen:

@@ -1,4 +1,4 @@
-"""Writes the transcript of a session, as ``chat.history`` has it, for people and for programs."""
+"""Formats the transcript of a session (the entries of ``chat.history``) for people and programs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def text_of(row: Row) -> str:
 
 
 def who_of(row: Row) -> str:
-    """Return whose words an entry has, as people call it."""
+    """Return the display name of an entry's author."""
     role = str(row.get("role", ""))
     sender = _about(row).get("sender")
     name = sender.get("id") if isinstance(sender, Mapping) else None
@@ -34,7 +34,7 @@ def who_of(row: Row) -> str:
 
 
 def lines_of(rows: Iterable[Row]) -> list[str]:
-    """Return entries for a terminal: a line for each, and further ones where it has several."""
+    """Format entries for a terminal: a line each, and more for further lines of a text."""
     found = []
     for row in rows:
         first, *rest = [clean(each) for each in text_of(row).split("\n")]
@@ -45,7 +45,7 @@ def lines_of(rows: Iterable[Row]) -> list[str]:
 
 
 def markdown_of(key: str, rows: Iterable[Row]) -> str:
-    """Return a transcript as a document of Markdown, its texts as they are."""
+    """Return a transcript as a Markdown document, with its texts unchanged."""
     parts = [f"# {key}"]
     for row in rows:
         parts.append(f"## {who_of(row)}, {moment(row.get('timestamp') or 0)}")
@@ -54,7 +54,7 @@ def markdown_of(key: str, rows: Iterable[Row]) -> str:
 
 
 def jsonl_of(rows: Iterable[Row]) -> str:
-    """Return a transcript as lines of JSON, an entry each, with all that is known of it."""
+    """Return a transcript as JSON lines, one complete entry each."""
     return "".join(msgspec.json.encode(row).decode() + "\n" for row in rows)
 
 

@@ -1,1 +1,1 @@
-"""Runs the daemon as a service of systemd: the unit, and what is asked of systemd."""
+"""Runs the daemon as a systemd service: writes the unit and calls systemd."""

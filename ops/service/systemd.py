@@ -1,4 +1,4 @@
-"""Asks systemd: the one place that runs ``systemctl``, ``loginctl`` and ``journalctl``."""
+"""Calls systemd; only this module runs ``systemctl``, ``loginctl`` and ``journalctl``."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _ABSENT = "systemd does not manage {what} here; `trunkline up --detach` runs the
 
 
 class Systemd:
-    """The service manager of the system, or of the user who runs this process."""
+    """The systemd manager of the system, or of the user who runs this process."""
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
 
     @property
     def units(self) -> Path:
-        """The directory in which units that were installed by hand lie (systemd.unit(5))."""
+        """The directory for locally installed units (systemd.unit(5))."""
         if self.scope == "system":
             return _SYSTEM_UNITS
         config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
@@ -32,7 +32,7 @@ class Systemd:
     def control(self, *arguments: str) -> str:
         """Run ``systemctl`` and return what it prints.
 
-        Raises ``OperatorError`` with its complaint, and where systemd does not run.
+        Raises ``OperatorError`` with its error text, or if systemd does not run.
         """
         return _run(["systemctl", *self._scope(), "--no-pager", *arguments], self.scope)
 
@@ -42,7 +42,7 @@ class Systemd:
         return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
 
     def lingers(self, user: str) -> bool | None:
-        """Return whether a user's services run while nobody is logged in; ``None``: not known."""
+        """Return whether a user's services run without a login (lingering); ``None`` if unknown."""
         try:
             text = _run(["loginctl", "show-user", user, "--property=Linger", "--value"], self.scope)
         except OperatorError:

@@ -1,7 +1,7 @@
-"""Makes the systemd unit of a runtime, and reads what one says. Pure.
+"""Writes the systemd unit of a runtime, and parses units. Pure.
 
 Directives are those of systemd 252 (Debian 12): systemd.unit(5), systemd.service(5),
-systemd.exec(5). Each stands with its reason, for whoever reads the installed file.
+systemd.exec(5). Each has a comment with its reason, for readers of the installed file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Scope = Literal["system", "user"]
 
 @dataclass(frozen=True, slots=True)
 class UnitFacts:
-    """What differs between the units of two runtimes.
+    """The facts by which the units of runtimes differ.
 
     ``command`` is the whole command line of the daemon; ``user`` runs it in the system's scope.
     ``run_name`` names the directory of its sockets below ``/run`` there. ``credentials`` are
@@ -74,7 +74,7 @@ def environment_of(text: str) -> dict[str, str]:
 
 
 def credentials_of(text: str) -> tuple[tuple[str, Path], ...]:
-    """Return the files that a unit file hands over, by name."""
+    """Return the credential files of a unit file, by name."""
     pairs = [
         line.removeprefix("LoadCredential=").replace("%%", "%").partition(":")
         for line in text.splitlines()
@@ -184,7 +184,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+\Z")
 
 
 def _word(word: str) -> str:
-    """Return a word as systemd.service(5), "Command lines", wants it."""
+    """Quote a word as systemd.service(5), "Command lines", requires."""
     word = _escaped(word).replace("$", "$$")
     if _PLAIN.match(word):
         return word
@@ -193,5 +193,5 @@ def _word(word: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return a text in which ``%`` begins no specifier (systemd.unit(5), "Specifiers")."""
+    """Escape ``%`` so that it begins no specifier (systemd.unit(5), "Specifiers")."""
     return text.replace("%", "%%")

@@ -100,7 +100,11 @@ def _problems(
 ) -> list[Problem]:
     path = f"{ENTRIES}.{id}"
     if id == NOBODY:
-        return [Problem(path, f"{NOBODY} is no name for an agent: it stands for no agent at all")]
+        return [
+            Problem(
+                path, f"{NOBODY} is not a valid name for an agent: it stands for no agent at all"
+            )
+        ]
     if not ID.match(id):
         return [Problem(path, f"impossible agent id; allowed: {ID_RULE}")]
     own, given = split_fields(fields, OF_AGENT)

@@ -1,8 +1,8 @@
 """Runs the zygote of one channel: a fork of the base zygote that has imported the plugin, too.
 
-Whatever that import does (takes long, raises, ends the process, starts threads, eats memory), it
-does to this process alone: the other channels and the gateway are forked from others. It is a
-child of the supervisor, and ends with it; when it ends by itself, what it has forked lives on.
+Whatever that import does (it may hang, raise, end the process, start threads or use much memory)
+affects this process only: other channels and the gateway are forked from other zygotes. It is a
+child of the supervisor and ends with it; if it ends by itself, the workers that it forked live on.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def serve_channel(request: dict[str, Any], fds: dict[str, int], supervisor: int)
 
 
 def _import(modules: list[str]) -> dict[str, Any]:
-    """Import modules; return the report of it."""
+    """Import modules; return the fields of the report."""
     began, had = time.monotonic(), _memory_bytes()
     report: dict[str, Any] = {}
     importlib.invalidate_caches()  # the base zygote may have looked there long ago
@@ -83,7 +83,7 @@ def _import(modules: list[str]) -> dict[str, Any]:
 
 
 def _words(error: BaseException) -> str:
-    """Return an exception as one line, as far as its own methods allow."""
+    """Describe an exception in one line, even if its own ``str`` fails."""
     try:
         text = " ".join(f"{type(error).__name__}: {error}".split())
     except Exception:  # noqa: BLE001 - another package's exception
@@ -92,11 +92,11 @@ def _words(error: BaseException) -> str:
 
 
 def _memory_bytes() -> int:
-    """Return how much memory this process has resident (proc_pid_statm(5))."""
+    """Return the resident memory of this process in bytes (proc_pid_statm(5))."""
     with open("/proc/self/statm", "rb") as statm:
         return int(statm.read().split()[1]) * resource.getpagesize()
 
 
 def _threads() -> int:
-    """Return how many threads this process has beside the first."""
+    """Return the number of threads of this process besides the main one."""
     return len(os.listdir("/proc/self/task")) - 1

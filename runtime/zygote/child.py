@@ -1,10 +1,10 @@
-"""Turns a new process into a child of the supervisor, and runs what it was started for.
+"""Turns a new process into a child of the supervisor, and runs its target.
 
 Three ways lead here: a fork of the zygote (``become``), an interpreter of its own
 (``exec_main``, ``launcher: "exec"``), and a program that is not ours (``exec_command``).
 
-The zygote imports this before it is ready, and an exec child before anything else, so what only
-one of the ways needs is imported there.
+The zygote imports this before it is ready, and an exec child before anything else, so imports
+that only one of the ways needs are inside its functions.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ STREAMS = ("boot", "words", "stdout", "stderr")  # the descriptors that every ch
 
 
 class Say(Protocol):
-    """Writes the last words of this process: the cause and text of its end.
+    """Writes the cause and text of this process's end to the pipe for last words.
 
-    ``final``: the cause cannot pass by itself. ``retry_after``: the seconds that the platform has
-    asked for.
+    ``final``: trying again cannot help. ``retry_after``: the seconds that the platform asked to
+    wait.
     """
 
     def __call__(
@@ -62,10 +62,10 @@ def become(
 
 
 def await_adoption(middle: int, supervisor: int) -> None:
-    """Wait until the supervisor has adopted this process, then tie its life to the supervisor's.
+    """Wait until the supervisor has adopted this process, then make it die with the supervisor.
 
-    ``middle`` is the process between two forks, whose end makes this one an orphan. When the
-    supervisor has died meanwhile, another process has adopted this one: it exits with 1.
+    ``middle`` is the intermediate process of the double fork, whose end makes this one an orphan.
+    If another process has adopted it, the supervisor has died, and it exits with 1.
     """
     while os.getppid() == middle:  # it is about to end: a few microseconds
         os.sched_yield()
@@ -90,7 +90,7 @@ def settle(fds: dict[str, int], name: str, env: dict[str, str]) -> None:
 
 
 def _inherit(fds: dict[str, int]) -> None:
-    """Keep the inherited descriptors, and keep them from what this process starts."""
+    """Remember the inherited descriptors, and close them in programs that this process starts."""
     for each in fds.values():
         os.set_inheritable(each, False)
     _fds.clear()
@@ -98,12 +98,12 @@ def _inherit(fds: dict[str, int]) -> None:
 
 
 def _text(fd: int) -> TextIO:
-    """Return a text stream that writes each line at once and replaces what is not UTF-8."""
+    """Return a line-buffered text stream that replaces characters that UTF-8 cannot encode."""
     return open(fd, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)
 
 
 def run_pickled(request: dict[str, Any], fds: dict[str, int], supervisor: int) -> int:
-    """Run the ``multiprocessing`` process object that comes through the pipe ``boot``."""
+    """Run the pickled ``multiprocessing`` process object that the pipe ``boot`` delivers."""
     from multiprocessing import spawn
 
     become_subreaper()  # what it starts is found when it ends: see ``Sweep``
@@ -113,7 +113,7 @@ def run_pickled(request: dict[str, Any], fds: dict[str, int], supervisor: int) -
 
 
 def exit_now(code: int) -> None:
-    """End the process without the parent's exit handlers, but with what was printed."""
+    """Flush the output and end the process without running the parent's exit handlers."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()
@@ -121,10 +121,10 @@ def exit_now(code: int) -> None:
 
 
 async def run(target: str, payload: bytes) -> None:
-    """Await ``target`` (``package.module:coroutine``) and end the process with its exit code.
+    """Await ``target`` (``package.module:coroutine``), then end the process with its exit code.
 
-    Whatever it raises is printed, and written as ``failed`` to the pipe for last words. The
-    process ends here, because Python would wait for threads of a plugin, which may be stuck.
+    An exception is printed, and reported as ``failed`` through the pipe for last words. The
+    process ends here, because Python's own exit would wait for a plugin's threads, which may hang.
     """
     code = 1
     words = _fds["words"]
@@ -163,7 +163,7 @@ async def nothing(payload: bytes, fds: dict[str, int], say: Say) -> int:
 
 
 def exec_main(supervisor: int, names: str, env: str, name: str, target: str) -> None:
-    """Run ``target`` in an interpreter that shares nothing: the entry of ``launcher: "exec"``.
+    """Run ``target`` in an interpreter of its own: the entry point of ``launcher: "exec"``.
 
     ``names`` are ``name=fd`` pairs, ``env`` is a JSON object; the payload comes through the
     ``boot`` pipe.
@@ -190,10 +190,10 @@ def exec_main(supervisor: int, names: str, env: str, name: str, target: str) -> 
 
 
 def exec_command(supervisor: int, names: str) -> None:
-    """Replace this interpreter by a foreign program: the entry of ``Spec.command``; never returns.
+    """Replace this interpreter by a foreign program (``Spec.command``); never returns.
 
-    It is tied to the supervisor and in a session of its own like every child. Which program,
-    and its environment, come through the ``boot`` pipe; of our descriptors it gets none.
+    Like every child it dies with the supervisor and is in a session of its own. The command and
+    its environment come through the ``boot`` pipe; it inherits none of our descriptors.
     """
     die_with(supervisor)
     become_subreaper()
@@ -220,6 +220,6 @@ def exec_command(supervisor: int, names: str) -> None:
 
 
 def _named(names: str) -> dict[str, int]:
-    """Return the descriptors in ``name=fd,name=fd``, by name."""
+    """Parse ``name=fd,name=fd`` into descriptors by name."""
     pairs = (pair.split("=") for pair in names.split(","))
     return {name: int(fd) for name, fd in pairs}

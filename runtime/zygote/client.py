@@ -1,8 +1,8 @@
 """Starts a zygote (``runtime.zygote.server``) and sends it requests.
 
-It is started before anything else of the daemon is imported. A zygote's own imports are the
-longest part of a start, so this module needs next to nothing: they are under way while the
-supervisor does its own.
+The zygote is started before anything else of the daemon is imported: its own imports are the
+longest part of a start, and run while the supervisor does its imports. So this module imports
+almost nothing.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ LOOKS_STOPPED = 2  # in a row: a debugger may stop it for a moment
 
 
 class ZygoteStopped(OSError):
-    """The zygote was stopped by a signal (SIGSTOP) and will not answer; it is sound otherwise."""
+    """The zygote was stopped by a signal (SIGSTOP), so it does not answer; it is not broken."""
 
 
 def mark(run_id: str) -> str:
-    """Return the argument by which what a process leaves behind is found: it hides the rest."""
+    """Return the argument that marks the processes of a run, so that leftovers are found."""
     return f"TRUNKLINE_RUN_ID={run_id}"
 
 
 def environment(run_id: str, withheld: Collection[str] = ()) -> dict[str, str]:
-    """Return the environment that a Python process of the daemon is started with.
+    """Return the environment for a Python process of the daemon.
 
-    ``withheld`` are the variables that it must not have. It is started without them, since what
-    a process removes by itself stays in its ``/proc/self/environ``.
+    The variables ``withheld`` are left out. The process could not remove them by itself: they would
+    stay in its ``/proc/self/environ``.
     """
     path = os.pathsep.join(filter(None, sys.path))  # an entry "" would depend on the cwd
     kept = {name: value for name, value in os.environ.items() if name not in withheld}
@@ -43,9 +43,9 @@ def environment(run_id: str, withheld: Collection[str] = ()) -> dict[str, str]:
 
 
 class Zygote:
-    """A zygote process and the socket to it. Making one returns at once; it imports meanwhile.
+    """A zygote process and the socket to it. Creating one does not wait for the zygote's imports.
 
-    It is started without the variables ``withheld``.
+    Its environment lacks the variables ``withheld``.
     """
 
     def __init__(self, run_id: str, withheld: Collection[str] = ()) -> None:
@@ -77,11 +77,11 @@ class Zygote:
         return self._process.poll() is not None
 
     def preload(self, modules: Sequence[str]) -> None:
-        """Have the zygote import these modules too, without waiting until it has."""
+        """Ask the zygote to import more modules, without waiting until it has."""
         self._send({"kind": "preload", "modules": list(modules)})
 
     def forget(self, names: Iterable[str]) -> None:
-        """Have the zygote remove these variables from its environment, before its next fork."""
+        """Ask the zygote to remove variables from its environment before its next fork."""
         self._send({"kind": "forget", "names": sorted(names)})
 
     def _send(self, message: dict[str, Any]) -> None:
@@ -89,10 +89,10 @@ class Zygote:
             self._socket.send(json.dumps(message).encode())
 
     def request_fork(self, message: bytes, fds: list[int]) -> bytes:
-        """Return the zygote's answer to a request to fork; empty when it has ended.
+        """Send a request to fork; return the zygote's answer, empty if the zygote has ended.
 
-        Blocks up to ``ANSWER_WITHIN``; raises ``OSError``, and after ``LOOKS_STOPPED`` looks at a
-        stopped one ``ZygoteStopped``.
+        Blocks for at most ``ANSWER_WITHIN`` seconds. Raises ``OSError``, or ``ZygoteStopped`` if
+        the zygote was found stopped ``LOOKS_STOPPED`` times in a row.
         """
         socket.send_fds(self._socket, [message], fds)
         ends, stopped = time.monotonic() + ANSWER_WITHIN, 0
@@ -102,7 +102,7 @@ class Zygote:
             except TimeoutError:
                 stopped = stopped + 1 if is_stopped(self.pid) else 0
                 if stopped >= LOOKS_STOPPED:
-                    raise ZygoteStopped("it was stopped by a signal") from None
+                    raise ZygoteStopped("it is stopped by a signal") from None
                 if time.monotonic() >= ends:
                     raise
 

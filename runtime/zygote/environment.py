@@ -13,8 +13,8 @@ from collections.abc import Sequence
 def forget(names: Sequence[str]) -> None:
     """Remove variables from the environment of this process, and so of its later forks.
 
-    The kernel shows the environment as the process was started with it, in
-    ``/proc/self/environ``: there the values are overwritten.
+    The kernel shows the environment of the start in ``/proc/self/environ``, so the values are
+    also overwritten there.
     """
     for name in names:
         os.environ.pop(name, None)
@@ -28,7 +28,7 @@ def forget(names: Sequence[str]) -> None:
 
 
 def _environment_block() -> tuple[int, int]:
-    """Return where in memory the first environment of this process lies (proc_pid_stat(5))."""
+    """Return the memory range of this process's initial environment (proc_pid_stat(5))."""
     with open("/proc/self/stat", "rb") as stat:
         fields = stat.read().rpartition(b")")[2].split()  # from the third field on
     return int(fields[47]), int(fields[48])  # env_start, env_end

@@ -1,7 +1,7 @@
-"""Starts a process through the zygote as ``multiprocessing`` and ``aiomultiprocess`` know it.
+"""Starts processes through the zygote, as a start method of ``multiprocessing``.
 
-Its class is what is pickled, so every zygote and every child imports this module: it has
-nothing else in it.
+The process class is pickled, so every zygote and every child imports this module: it contains
+nothing else.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from runtime.zygote import child
 
 
 def fork(target: str, payload: bytes, boot_writer: int, request_pid: Callable[[], int]) -> int:
-    """Start ``target`` with ``payload``; return the pid, for which ``request_pid`` asks the zygote.
+    """Start ``target`` with ``payload``; return the pid. ``request_pid`` sends the request to fork.
 
-    Call it from one thread only. What the child is to run goes to it through ``boot_writer``.
+    Call it from one thread only. The child reads its pickled process object from ``boot_writer``.
     """
     _ZygotePopen.request_pid = request_pid
     process = _AioProcess(target, payload, boot_writer)
@@ -38,7 +38,7 @@ def fork(target: str, payload: bytes, boot_writer: int, request_pid: Callable[[]
 
 
 def write_bootstrap(writer: int, body: bytes | memoryview) -> None:
-    """Write a child's bootstrap to its pipe; a child that has died is reported by its exit."""
+    """Write a child's bootstrap to its pipe; ignore that it has died: its exit is reported."""
     with contextlib.suppress(BrokenPipeError), open(writer, "wb", 0, closefd=False) as pipe:
         left = memoryview(body)
         while left:
@@ -74,7 +74,7 @@ class _ZygotePopen:
 
 
 def _preparation_data(name: str) -> dict[str, Any]:
-    """Return what ``multiprocessing`` tells a child, with the current directory for it too."""
+    """Return the preparation data of ``multiprocessing`` for a child."""
     try:
         return spawn.get_preparation_data(name)
     except FileNotFoundError:  # that directory was deleted: no reason to start nothing any more

@@ -1,7 +1,7 @@
 """Forks a process twice, so that the supervisor adopts it and becomes its parent.
 
-Both kinds of zygote use it: the base zygote (``server``) and those of channels (``channel``).
-It must import little: it is among the first things that a new zygote runs.
+The base zygote (``server``) and those of channels (``channel``) use it. It must import little: it
+is among the first modules that a new zygote runs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _held = ctypes.PyDLL(None, use_errno=True)  # does not release the interpreter's
 
 
 def receive(requests: socket.socket) -> tuple[bytes, list[int]]:
-    """Return the next request and its descriptors; an empty one when the supervisor has ended."""
+    """Receive the next request and its descriptors; it is empty if the supervisor has ended."""
     try:
         message, fds, _, _ = socket.recv_fds(requests, MAX_REQUEST_BYTES, MAX_FDS)
     except ConnectionError:
@@ -37,9 +37,9 @@ def answer_fork(
     supervisor: int,
     run: ForkMain,
 ) -> None:
-    """Fork the child that ``request`` describes, which does ``run``, and send the answer.
+    """Fork the child that ``request`` describes, in which ``run`` is called, and send the answer.
 
-    That is a pid of 8 bytes, or text that says why there is no process. Closes ``fds``.
+    The answer is the pid in 8 bytes, or text that says why there is no process. Closes ``fds``.
     """
     try:
         pid = _fork_twice(requests, request, fds, supervisor, run)
@@ -74,7 +74,7 @@ def _fork_twice(
         writer = -1
         answer = os.read(reader, 8)
         if len(answer) != 8:
-            raise BlockingIOError(11, "no process to be had")
+            raise BlockingIOError(11, "no process could be forked")
         pid: int = struct.unpack("q", answer)[0]
         return pid
     finally:
@@ -84,10 +84,10 @@ def _fork_twice(
 
 
 def _fork_again(reader: int, writer: int, in_child: Callable[[int], None]) -> None:
-    """Fork the child, write its pid to ``writer``, and end this process between two forks.
+    """Fork the child, write its pid to ``writer``, and end this intermediate process.
 
-    The child is never in the process group of the zygote: that may be killed as soon as its answer
-    is there, with its whole group, and the child may not have come to its own ``setsid`` by then.
+    The child is never in the zygote's process group: that may be killed as a whole once the answer
+    is sent, and the child may not have called ``setsid`` by then.
     """
     with contextlib.suppress(BaseException):
         os.setsid()
@@ -102,10 +102,10 @@ def _fork_again(reader: int, writer: int, in_child: Callable[[int], None]) -> No
 
 
 def forks_survive() -> bool:
-    """Return whether a process that is forked from this one as a worker is would live.
+    """Return whether processes forked from this one survive, by forking one like a worker.
 
-    A library may do something in every process that is forked after its import
-    (``os.register_at_fork``), and end it. Raises ``OSError`` where no process is to be had.
+    A library may run code in every process that is forked after its import
+    (``os.register_at_fork``), which may end it. Raises ``OSError`` if no process can be forked.
     """
     between = _plain_fork()
     if between == 0:
@@ -120,10 +120,10 @@ def forks_survive() -> bool:
 
 
 def _plain_fork() -> int:
-    """Fork as fork(3) does, for the process between two forks alone; raises ``OSError``.
+    """Call the C library's fork(3), for the intermediate process only; raises ``OSError``.
 
-    ``os.fork`` would first run in it what logging, random and threading want run in every
-    child: that takes longer than all that this process lives for.
+    ``os.fork`` would also run the hooks that logging, random and threading register for every
+    child, which take longer than this process lives.
     """
     pid: int = _held.fork()
     if pid < 0:

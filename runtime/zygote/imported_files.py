@@ -1,7 +1,7 @@
-"""Knows the files of what was imported, and whether any of them has changed since.
+"""Remembers the files of imported modules, and finds out whether any has changed since.
 
-So a process that forks others finds out whether they would run code that is no longer on the
-disk: after an upgrade of a package, or an edit of one that is installed editable.
+By this a zygote notices that its children would run code that is no longer on the disk: after an
+upgrade of a package, or an edit of one that is installed editable.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ FileStamp = tuple[
 
 
 class ImportedFiles:
-    """The files of all modules imported since ``before``, and all of the packages of ``modules``.
+    """The files of all modules imported since ``before``, and of the whole packages of ``modules``.
 
-    Those packages are looked through as a whole: what a plugin imports later, in a worker, must
-    belong to what it has imported before.
+    Whole packages, because modules that a plugin imports later, in a worker, must match those that
+    it imported before.
     """
 
     def __init__(self, before: Collection[str], modules: Iterable[str]) -> None:
@@ -31,7 +31,7 @@ class ImportedFiles:
         self._stamps = self._look()
 
     def changed(self) -> bool:
-        """Return whether a file has changed, gone or come since."""
+        """Return whether a file has changed, disappeared or appeared since."""
         return self._look() != self._stamps
 
     def _look(self) -> dict[str, FileStamp | None]:
@@ -42,7 +42,7 @@ class ImportedFiles:
 
 
 def _files_of(names: Iterable[str]) -> set[str]:
-    """Return the files of imported modules; built-in ones, and odd objects, have none."""
+    """Return the files of imported modules; built-in modules and odd objects have none."""
     found = set()
     for name in names:
         try:
@@ -55,7 +55,7 @@ def _files_of(names: Iterable[str]) -> set[str]:
 
 
 def _directories_of(modules: Iterable[str]) -> list[str]:
-    """Return the directories of the packages that are, or directly hold, these modules."""
+    """Return the directories of packages among these modules, and of those that contain one."""
     found = set()
     for name in modules:
         module = sys.modules.get(name)
@@ -72,7 +72,7 @@ def _below(directory: str, other: str) -> bool:
 
 
 def _code_below(directory: str) -> set[str]:
-    """Return the files of code in a directory and all below it."""
+    """Return the code files in a directory tree."""
     found: set[str] = set()
     for place, directories, files in os.walk(directory):
         directories[:] = [each for each in directories if each != "__pycache__" and each[0] != "."]
@@ -83,7 +83,7 @@ def _code_below(directory: str) -> set[str]:
 
 
 def _stamp(path: str) -> FileStamp | None:
-    """Return what tells a file from what it was before; ``None`` where there is none."""
+    """Return what identifies this version of a file; ``None`` if there is no file."""
     try:
         seen = os.stat(path)
     except OSError:

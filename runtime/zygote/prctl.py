@@ -1,4 +1,4 @@
-"""Calls prctl(2): names, subreapers, signals at a parent's death, and what is kept from others.
+"""Calls prctl(2): process names, subreapers, parent-death signals, and protection from inspection.
 
 Imported by a new zygote before anything else, so it imports almost nothing.
 """
@@ -28,7 +28,7 @@ def prctl(option: int, argument: Any) -> None:
 
 
 def set_name(name: bytes) -> None:
-    """Set the name of this process that ps(1) and top(1) show, cut to what the kernel keeps."""
+    """Set the name of this process for ps(1) and top(1), cut to the kernel's limit."""
     prctl(PR_SET_NAME, name[:NAME_BYTES])
 
 
@@ -50,7 +50,7 @@ def forbid_inspection() -> None:
 
 
 def die_with(parent: int) -> None:
-    """Have the kernel kill this process when ``parent`` ends; exit now when it has ended.
+    """Ask the kernel to kill this process when ``parent`` ends; exit at once if it has ended.
 
     The signal comes when the *thread* that made this process ends. It is kept over execve(2).
     """
@@ -60,5 +60,5 @@ def die_with(parent: int) -> None:
 
 
 def live_on() -> None:
-    """Take ``die_with`` back: the end of the parent is no signal to this process any more."""
+    """Undo ``die_with``: the end of the parent no longer kills this process."""
     prctl(PR_SET_PDEATHSIG, 0)

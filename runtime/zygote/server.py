@@ -1,14 +1,14 @@
 """Runs the zygote: a process that has imported what workers share, and forks them on request.
 
-It is a process of its own so that a fork is cheap and clean: no threads, no ZeroMQ context, no
+It is a separate process so that a fork is cheap and clean: no threads, no ZeroMQ context, no
 event loop, no secrets. It forks twice, so that each child is orphaned at once and adopted by the
 supervisor (a child subreaper, prctl(2)); the child then ties its life to the supervisor's by
 PR_SET_PDEATHSIG. So when this process dies its children live on, and when the supervisor dies
-all of them end. This process is then the last: it ends what its children had started and left
-behind, which no signal of the kernel reaches.
+all of them end. This process outlives them: it ends what they had started and left behind, which
+no parent-death signal reaches.
 
-What it imports, all that it forks depends on. A channel's plugin is therefore imported by a zygote
-of that channel alone (``channel``), which is forked from this one.
+Every child depends on what it imports. So a channel's plugin is imported by a zygote of that
+channel only (``channel``), which is forked from this one.
 
 This module must import fast and little: it is the first thing a new zygote runs.
 """
@@ -82,7 +82,7 @@ def main(fd: int, supervisor: int) -> None:
 
 
 def _end_run() -> NoReturn:
-    """End what is left of this run, whose supervisor has died, and this process."""
+    """End all remaining processes of this run, whose supervisor has died, and this process."""
     try:
         importlib.import_module(SWEEPER).end_run(os.environ["TRUNKLINE_RUN_ID"])
     finally:
@@ -90,7 +90,7 @@ def _end_run() -> NoReturn:
 
 
 def _preload(modules: list[str]) -> None:
-    """Import modules for all later children; one that fails is reported and skipped."""
+    """Import modules for all later children; report and skip one that fails."""
     for module in modules:
         try:
             importlib.import_module(module)

@@ -1,7 +1,7 @@
-"""Arranges the memory of the zygote so that its children write to few of the pages they share.
+"""Arranges the zygote's memory so that its children copy few of the pages that they share.
 
-A page that a child writes to is copied, and from then on its own. Three habits of CPython make
-children write where they need not. The collector marks every object that it looks at. The cache
+A page that a child writes to is copied. Three properties of CPython make children write more than
+they need. The collector marks every object that it looks at. The cache
 of attribute lookups holds the name of each, so a new entry writes to the name of the old one. And
 a small object goes into the first hole that imports have left: every one into another page.
 Together they cost each worker 0.7 MiB.
@@ -24,7 +24,7 @@ _fillers: list[object] = []
 
 
 def share() -> None:
-    """Prepare all that lives in this process to be shared with children that are forked now.
+    """Prepare all objects of this process to be shared with children that are forked later.
 
     Garbage is not looked for: what Trunkline imports leaves 0.1 MiB, and finding it takes longer
     than all this. Where the collector was off for the imports, it is on again afterwards.
@@ -38,7 +38,7 @@ def share() -> None:
 
 
 def _fill_holes() -> None:
-    """Fill the holes between small objects: what a child makes lies together then."""
+    """Fill the holes between small objects, so that a child's new objects lie together."""
     for size in SIZES:
         make = _maker(size)
         fresh = last = 0
@@ -58,7 +58,7 @@ def _fill_holes() -> None:
 
 
 def _maker(size: int) -> Callable[[], object]:
-    """Return what makes an object of this size that the collector does not track."""
+    """Return a function that creates an object of this size that the collector does not track."""
     if size == 16:
         return object
     if size == 32:

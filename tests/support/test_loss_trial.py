@@ -14,7 +14,7 @@ from tests.support.loss_trial import Kill, Trial
 from tests.support.relay import Relay
 
 KEY = "made:bot1"
-CUT = "the server has closed the connection"
+CUT = "the server closed the connection"
 FIRST, SECOND, THIRD = (f"made-bot1-c{chat}-n{n}" for chat, n in ((1, 0), (1, 1), (2, 2)))
 
 

@@ -1,4 +1,4 @@
-"""Read the events of a turn out of lines of JSON, and bound what an answer may hold. Pure.
+"""Parses the events of a turn from lines of JSON, and limits the size of an answer. Pure.
 
 The shapes are those of ``workers.agent``, each with its ``type``: ``delta``, ``toolCall``,
 ``toolResult``, ``notice``, ``final``, and ``error``, which ends the turn.
@@ -41,7 +41,7 @@ DEFAULT_ANSWER_BYTES = 1024 * 1024
 
 
 class BrokenAnswer(ChannelError):
-    """What came is no answer, or too much of one: a fault of what has sent it.
+    """An answer is malformed or too large; its sender is at fault.
 
     Asking again would not help. The text is for the log.
     """
@@ -55,15 +55,15 @@ class ReportedError(
     tag_field="type",
     tag="error",
 ):
-    """An error that ends a turn, as a program or a server reports it."""
+    """An error that a program or server reports, which ends the turn."""
 
     message: str = ""
     kind: Kind = "failed"
     retry_after: Annotated[float, Meta(ge=0, le=86_400)] | None = None
 
     def exception(self) -> Exception:
-        """Return what the turn raises for it."""
-        text = shown(self.message) or "an error is reported, without a message"
+        """Return the exception that stands for it."""
+        text = shown(self.message) or "an error without a message was reported"
         match self.kind:
             case "transient":
                 return Transient(text, retry_after=self.retry_after)
@@ -81,32 +81,32 @@ class ReportedError(
 
 
 class AnswerBound:
-    """Counts the bytes of an answer; more than ``most`` raise ``BrokenAnswer``."""
+    """Counts the bytes of an answer; raises ``BrokenAnswer`` beyond ``most``."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._left = most
 
     def take(self, size: int) -> None:
-        """Count so many bytes more."""
+        """Count ``size`` more bytes."""
         self._left -= size
         if self._left < 0:
             raise BrokenAnswer(
-                f"the answer is longer than {self._most} bytes: maxAnswerBytes allows more"
+                f"the answer is longer than {self._most} bytes; raise maxAnswerBytes to allow more"
             )
 
 
 def read_event(line: bytes, links: tuple[str, ...]) -> TurnEvent | Final:
-    """Return the event that a line of JSON holds; the URLs of files begin with one of ``links``.
+    """Parse one line of JSON as an event; URLs of files must begin with one of ``links``.
 
-    Raises ``BrokenAnswer`` for what is none, and for an error that is reported what it means.
+    Raises ``BrokenAnswer`` for a malformed line, and the exception of an error that it reports.
     """
     try:
         value = decode_json(line, object)
     except MALFORMED as error:
-        raise BrokenAnswer(f"no JSON: {error}") from None
+        raise BrokenAnswer(f"not JSON: {error}") from None
     if not isinstance(value, dict):
-        raise BrokenAnswer("an event is an object of JSON")
+        raise BrokenAnswer("an event must be a JSON object")
     kind = value.get("type")
     try:
         if isinstance(kind, str) and kind in EVENTS:
@@ -118,12 +118,12 @@ def read_event(line: bytes, links: tuple[str, ...]) -> TurnEvent | Final:
             raise BrokenAnswer(f"an event of an unknown type: {shown(kind)}")
         reported = msgspec.convert(value, ReportedError)
     except msgspec.ValidationError as wrong:
-        raise BrokenAnswer(f"an event {kind} that is wrong: {wrong}") from None
+        raise BrokenAnswer(f"an event {kind} is not valid: {wrong}") from None
     raise reported.exception()
 
 
 def read_final(value: dict[str, object], links: tuple[str, ...]) -> Final:
-    """Return the end of a turn; raises ``msgspec.ValidationError`` and ``BrokenAnswer``."""
+    """Parse the final event of a turn. Raises ``msgspec.ValidationError`` and ``BrokenAnswer``."""
     final = msgspec.convert({key: each for key, each in value.items() if key != "type"}, Final)
     if any(not each.url.startswith(links) for each in final.attachments):
         raise BrokenAnswer(f"files go by an address that begins with {', '.join(links)}")
@@ -131,11 +131,11 @@ def read_final(value: dict[str, object], links: tuple[str, ...]) -> Final:
 
 
 def without_nul(text: str) -> str:
-    """Return a text without NUL characters, which no platform takes and no program means."""
+    """Return a text without NUL characters, which no platform accepts."""
     return text.replace("\0", "") if "\0" in text else text
 
 
 def shown(words: object) -> str:
-    """Return somebody else's words for an error: one line, not too long."""
+    """Return a foreign text for use in an error: one line, cut to ``MAX_SHOWN`` characters."""
     line = " ".join(str(words)[: 4 * MAX_SHOWN].split())
     return line if len(line) <= MAX_SHOWN else f"{line[:MAX_SHOWN]}…"

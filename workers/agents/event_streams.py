@@ -1,7 +1,7 @@
-"""Split a stream of server-sent events into their data, within bounds. Pure.
+"""Splits a stream of server-sent events into their data, within limits of size. Pure.
 
 After https://html.spec.whatwg.org/multipage/server-sent-events.html, for streams of JSON: lines end
-with LF or CRLF, names and ids of events say nothing, and an event without an end is none.
+with LF or CRLF, names and ids of events are ignored, and so is an event without an end.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class LineSplitter:
-    """Splits bytes into lines without their ends; one that is too long raises ``BrokenAnswer``."""
+    """Splits bytes into lines without line ends; raises ``BrokenAnswer`` for too long a line."""
 
     def __init__(self, longest: int = MAX_EVENT) -> None:
         self._longest = longest
         self._rest = bytearray()
 
     def feed(self, piece: bytes) -> list[bytes]:
-        """Return the lines that are complete with this piece."""
+        """Return the lines that this piece completes."""
         *whole, rest = piece.split(b"\n")
         if not whole:
             self._rest += rest
@@ -34,7 +34,7 @@ class LineSplitter:
         return [line.removesuffix(b"\r") for line in found]
 
     def end(self) -> bytes:
-        """Return what came behind the last end of a line."""
+        """Return the bytes after the last line end."""
         return bytes(self._rest)
 
 
@@ -48,7 +48,7 @@ class EventSplitter:
         self._begun = False
 
     def feed(self, piece: bytes) -> list[bytes]:
-        """Return the data of the events that are complete with this piece."""
+        """Return the data of the events that this piece completes."""
         found = []
         for line in self._lines.feed(piece):
             if not self._begun:

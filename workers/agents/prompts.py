@@ -1,7 +1,7 @@
-"""Write a turn as words for a model: its history cut to a window, names, files. Pure.
+"""Writes a turn as text for a model: the history within a window, names, files. Pure.
 
-Tokens are estimated, for each model counts them its own way: four bytes of UTF-8 are one, and an
-entry costs four more. That is near the truth for English, and for other languages above it.
+Tokens are estimated, because each model counts them differently: four bytes of UTF-8 are one,
+and an entry costs four more. That is about right for English and too high for other languages.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ def tokens_of(text: str) -> int:
 def window(
     history: Sequence[HistoryItem], entries: int, tokens: int, *, calls: bool = False
 ) -> list[HistoryItem]:
-    """Return the end of a conversation: at most so many entries and estimated tokens.
+    """Return the end of a history: at most ``entries`` entries and ``tokens`` estimated tokens.
 
-    Notices are left out, and so are entries without words, unless they have ``calls``. It begins
-    with what a person has said, as models expect it, unless the window is too small for that.
+    Notices are left out, and so are entries without text, except tool calls and results if
+    ``calls``. It begins with a person's message, as models expect, unless there is none.
     """
     kept: list[HistoryItem] = []
     left = tokens
@@ -44,16 +44,16 @@ def window(
 
 
 def said_before(item: HistoryItem) -> str:
-    """Return an entry of the history as a model reads it: with the name that it has."""
+    """Return an entry of the history as text for a model, with the sender's name if it has one."""
     if item.role == "tool":
         return f"[result of {item.name or 'a tool'}] {item.text}"
     return f"{item.name}: {item.text}" if item.name and item.role == "user" else item.text
 
 
 def said_now(turn: Turn, files: Sequence[Attachment] | None = None) -> str:
-    """Return the words of a turn: in a group behind the sender's name, with its files named.
+    """Return the text of a turn; in a group the sender's name precedes it. Files are named.
 
-    ``files``: only these are named, those that the model is not shown itself.
+    ``files``: the files to name, if not all; the model gets the content of the others.
     """
     text = turn.text
     in_a_group = turn.chat is not None and turn.chat.kind == "group"
@@ -64,11 +64,11 @@ def said_now(turn: Turn, files: Sequence[Attachment] | None = None) -> str:
 
 
 def name_of(file: Attachment) -> str:
-    """Return a line that names a file in place of its content."""
+    """Return a line that stands for a file whose content is not sent."""
     shown = ", ".join(filter(None, [file.name, file.mime_type])) or "without a name"
     return f"[file: {shown}]" if file.url else f"[file that did not arrive: {shown}]"
 
 
 def instructions_of(own: str, turn: Turn) -> str:
-    """Return the instructions of an agent, and behind them those of the caller."""
+    """Return the instructions of an agent, followed by those of the caller."""
     return "\n\n".join(filter(None, [own, turn.instructions]))

@@ -1,7 +1,7 @@
-"""Find the installed kinds of agents: the built-in ones and those of other packages.
+"""Finds the installed kinds of agents: the built-in ones and those of other packages.
 
-As for channels (``workers.registry``) only manifests are imported, and a package that cannot be
-imported spoils the agents of its own kind alone.
+As for channels (``workers.registry``), only manifests are imported, and a package that cannot be
+imported makes only its own kind unusable.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ class AgentKinds(InstalledManifests[AgentManifest]):
 
 
 def agent_kinds() -> AgentKinds:
-    """Return all kinds. Never raises: faults are listed in ``warnings`` and ``broken``."""
+    """Return all usable kinds. Never raises: faults are listed in ``warnings`` and ``broken``."""
     found = AgentKinds()
     found.find("kind of agent", GROUP, BUILT_IN, flaw_of_kind)
     return found
 
 
 def flaw_of_kind(id: str, manifest: object) -> str | None:
-    """Return what makes ``manifest`` unusable as the kind ``id``, ``None`` when nothing does."""
+    """Return what makes ``manifest`` unusable as the kind ``id``; ``None`` if nothing does."""
     if not isinstance(manifest, AgentManifest):
         return f"is {type(manifest).__name__}, not a workers.agent.AgentManifest"
     if problem := (

@@ -1,9 +1,9 @@
-"""Describe manifests as plain data, and make manifests of it again.
+"""Encodes manifests as plain data, and decodes them.
 
-So a channel that is installed for another interpreter only (field ``python`` of an account) is
-known without importing its package here. What is code does not come along: of ``describe`` and
-``unconfigured`` the manifest's own, and rules of the struct that see several fields. They hold in
-the worker. Where only a part of a text is secret, all of it counts as secret here.
+So a channel that is installed only for another interpreter (field ``python`` of an account) is
+known without importing its package here. Code is not carried: a manifest's own ``describe`` and
+``unconfigured``, and rules over several fields; those apply in the worker. If only a part of a
+text is secret, all of it counts as secret here.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ LISTS = (inspect.ListType, inspect.SetType, inspect.FrozenSetType, inspect.VarTu
 
 
 def installed() -> Data:
-    """Return every channel that is installed for this interpreter, as ``manifests_in`` reads it.
+    """Return all channels installed for this interpreter, as data for ``manifests_in``.
 
-    ``files`` are those whose change makes the answer old: where packages lie, and the modules of
-    the manifests.
+    ``files`` are those whose change makes the answer stale: the package directories and the modules
+    of the manifests.
     """
     found = manifests()
     modules = {each.ref.partition(":")[0] for each in found.values()}
@@ -52,7 +52,7 @@ def installed() -> Data:
 
 
 def manifests_in(data: Mapping[str, Any], python: str) -> Manifests:
-    """Return the channels that the interpreter ``python`` has said are installed for it.
+    """Return the channels that another interpreter (``python``) has reported as installed.
 
     A channel whose data cannot be used is among the broken ones.
     """
@@ -97,7 +97,7 @@ def data_of(manifest: Manifest) -> Data:
 
 
 def manifest_of_data(data: Data) -> Manifest:
-    """Return the manifest that ``data_of`` has described; raises what wrong data raises."""
+    """Return the manifest that ``data_of`` has encoded; malformed data raises any exception."""
     media = data["media"]
     return Manifest(
         id=data["id"],
@@ -126,9 +126,9 @@ def _fields_of_media(media: Media) -> Data:
 
 
 def _type_data(info: inspect.Type, inside: tuple[Any, ...]) -> Data:
-    """Return what a type allows; what JSON has no word for is ``any``, and checked by the worker.
+    """Encode a type; one that JSON cannot express is ``any``, and is checked by the worker.
 
-    ``inside`` are the structs around it: one that contains itself is ``any`` there.
+    ``inside`` are the enclosing structs: a recursive one is ``any``.
     """
     match info:
         case inspect.Metadata():
@@ -151,7 +151,7 @@ def _type_data(info: inspect.Type, inside: tuple[Any, ...]) -> Data:
 
 
 def _marks(info: inspect.Metadata) -> Data:
-    """Return whether a field is local, where it says so, and what it means to people."""
+    """Return the marks of a field: whether it is local, and its description."""
     extra, shown = info.extra or {}, info.extra_json_schema or {}
     marks = {"local": extra.get("local"), "description": shown.get("description")}
     return {name: value for name, value in marks.items() if value is not None}
@@ -194,7 +194,7 @@ def _default(field: Any) -> Any:
 
 
 def _type(data: Data, made: dict[tuple[str, str], Any]) -> Any:
-    """Return the type that ``_type_data`` has described; ``made`` has the structs so far."""
+    """Return the type that ``_type_data`` has encoded; ``made`` has the structs so far."""
     kind = data["kind"]
     form: Any
     if kind == "union":

@@ -1,4 +1,4 @@
-"""Connect an agent's process to the gateway: beside calls and answers, the frames of its turns.
+"""Connects an agent's process to the gateway: adds the frames of turns to the data link.
 
 A turn is no message of an account: it has numbers and acknowledgements of its own. What is not
 acknowledged goes out again when the connection was lost, and when the gateway begins a turn that

@@ -1,4 +1,4 @@
-"""Queue the answers to calls, and how far long sends have come, in packs that are not too large."""
+"""Packs the answers to calls, and the progress of long sends, into frames of limited size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keep the messages of a worker until the gateway acknowledges them. Pure.
+"""Keeps the messages of a worker until the gateway acknowledges them. Pure.
 
 That no message is lost, reordered or kept without bound is decided here alone and tested over
 random histories.

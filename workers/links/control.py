@@ -1,4 +1,4 @@
-"""Connect a worker to the supervisor: hello, ready, beats, status changes, orders down.
+"""Connects a worker to the supervisor: hello, ready, beats and status up, orders down.
 
 Frames are small and rare: the supervisor carries no chat. The last state is kept, so that all
 of it is sent again when the link has lost a frame.

@@ -1,4 +1,4 @@
-"""Connect a worker to the gateway: messages and answers up, acknowledgements and calls down.
+"""Connects a worker to the gateway: messages and answers up, acknowledgements and calls down.
 
 The gateway may be absent, restart or stall at any time. The worker sends ``DataHello`` until it is
 welcomed, and sends nothing else until then. It sends ``DataHello`` again when the connection is

@@ -1,4 +1,4 @@
-"""Encode the payloads of the events ``channel.message`` and ``channel.event``. Pure.
+"""Encodes the payloads of the events ``channel.message`` and ``channel.event``. Pure.
 
 What is the same for every message of an incarnation is encoded at the start; per message
 there is one encoding of the message and one splice. The result equals the JSON of

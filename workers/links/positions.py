@@ -1,4 +1,4 @@
-"""Follow the plugin's cursor: what is stored of it, and the mark on its way. Pure.
+"""Tracks the plugin's cursor: what of it is stored, and the mark under way. Pure.
 
 A cursor is the plugin's position at the platform. It is stored with a message, or by a ``Mark``
 once the messages before it are stored; so it is never newer than they are. One mark is on its

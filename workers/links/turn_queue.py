@@ -1,4 +1,4 @@
-"""Number what turns send, keep it until it is acknowledged, and pack it fairly. Pure.
+"""Numbers the output of turns, keeps it until it is acknowledged, and packs it fairly. Pure.
 
 Each turn has its own numbers and its own credit: one that floods the gateway waits by itself,
 and takes no more than its share of a pack. Text that follows while something of its turn is on its

@@ -1,4 +1,4 @@
-"""Let tasks wait on the data link: for room, and for acknowledgements.
+"""Lets tasks wait for room on the data link, and for acknowledgements.
 
 One future for each, and only those are woken that can go on: one shared event would wake
 thousands of them for every acknowledgement.

@@ -1,1 +1,1 @@
-"""Store the files of messages, and decide which files and addresses are read for one."""
+"""Stores the files of messages, and decides which files and addresses a message may name."""

@@ -1,4 +1,4 @@
-"""Name what a channel can do beside sending text: the words of its manifest, its files. Pure."""
+"""Names the abilities that a channel's manifest can declare, and its limits of files. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MEDIA_KINDS = ("image", "audio", "video", "file")
 
 
 class Media(msgspec.Struct, frozen=True):
-    """The files that the platform takes and gives.
+    """The files that the platform accepts and delivers.
 
     ``send`` names the kinds that it takes (``MEDIA_KINDS``), ``receive`` says that messages may
     bring some. ``max_up`` and ``max_down`` are bytes of one file; 0 is no limit that is known.

@@ -1,4 +1,4 @@
-"""Decide which network addresses are public. Pure."""
+"""Decides which network addresses are public. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOCAL = (
 def is_public(address: str) -> bool:
     """Return whether an IP address belongs to a host of the public internet.
 
-    All others, such as 127.0.0.1, 10.0.0.1, 169.254.169.254 or an address that stands for one of
+    Any other, such as 127.0.0.1, 10.0.0.1, 169.254.169.254 or an address that stands for one of
     these in IPv6, may lead to what only this host or its network may see.
     """
     try:

@@ -1,4 +1,4 @@
-"""Read what stands in a ``data:`` URL. Pure."""
+"""Decodes ``data:`` URLs. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def content_of(url: str) -> tuple[str | None, bytes]:
     """Return the type and the content of a ``data:`` URL. Raises ``MediaFailed``."""
     found = _DATA.match(url)
     if found is None:
-        raise MediaFailed("a data URL has no comma, or is none", reason="invalid")
+        raise MediaFailed("a data URL needs a comma before its content", reason="invalid")
     data = unquote_to_bytes(found[3])
     if found[2].lower().endswith(";base64"):
         try:

@@ -1,4 +1,4 @@
-"""Keep the files of one account on disk: written whole or not at all, bounded in size and age.
+"""Keeps the files of one account on disk: written atomically, limited in total size and age.
 
 A file is written under another name and renamed when all of it is on the disk, so that a message
 that names it can never be safe before it. What a worker leaves behind that was killed meanwhile
@@ -32,7 +32,7 @@ MAX_ABOUT_BYTES = 4096
 
 
 class NoRoom(MediaFailed):
-    """A file was not stored because of the disk or the quota: the next one will not be either."""
+    """A file was not stored because the disk or the quota is full; later ones will fail too."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, reason="unavailable")
@@ -61,7 +61,7 @@ class MediaDirectory:
         self._prepared = False
 
     def prepare(self) -> None:
-        """Make the directory, and remove what is partial or too old; once. Raises ``OSError``."""
+        """Create the directory; remove partial and expired files, once. Raises ``OSError``."""
         with self._lock:
             if self._prepared:
                 return
@@ -79,21 +79,21 @@ class MediaDirectory:
         self.sweep()
 
     def files(self) -> Iterator[KeptFile]:
-        """Yield every whole file."""
+        """Yield every complete file."""
         for entry in os.scandir(self.place):
             if is_media_id(entry.name) and entry.is_file(follow_symlinks=False):
                 found = entry.stat(follow_symlinks=False)
                 yield KeptFile(entry.name, _cost(found.st_size), found.st_mtime)
 
     def sweep(self) -> int:
-        """Remove the files that are older than they may be; return how many."""
+        """Remove the expired files; return how many."""
         with self._lock:
             self._remove_bodies()
             old = time.time() - self.ttl
             return self._remove([each for each in self.files() if each.since < old])
 
     def _remove_bodies(self) -> None:
-        """Remove the bodies of requests that a gateway has left when it was killed."""
+        """Remove the request bodies that a killed gateway has left behind."""
         old = time.time() - BODY_SECONDS
         for entry in list(os.scandir(self.place)):
             if is_body_name(entry.name) and entry.stat(follow_symlinks=False).st_mtime < old:
@@ -109,14 +109,14 @@ class MediaDirectory:
             raise failure_of(error) from None
 
     def reserve(self, size: int) -> None:
-        """Count ``size`` bytes more; the oldest files go for it. Raises ``NoRoom``."""
+        """Reserve ``size`` bytes; the oldest files are removed for it. Raises ``NoRoom``."""
         with self._lock:
             if self.used + size > self.quota:
                 self._make_room(self.used + size - self.quota)
             self.used += size
 
     def release(self, size: int) -> None:
-        """Count ``size`` bytes less, of a file that was not finished."""
+        """Give back ``size`` reserved bytes, of a file that was not finished."""
         with self._lock:
             self.used -= size
 
@@ -130,9 +130,9 @@ class MediaDirectory:
             raise failure_of(error) from None
 
     def finish(self, id: str, fd: int, about: MediaAbout, size: int) -> None:
-        """Make a file last over a loss of power, for which ``size`` bytes were reserved.
+        """Make a file durable and visible under its id; ``size`` bytes were reserved for it.
 
-        Raises ``NoRoom``; what was reserved stays so then.
+        Raises ``NoRoom``, and then the reservation remains.
         """
         try:
             os.fsync(fd)
@@ -154,7 +154,7 @@ class MediaDirectory:
         self._partial(id).unlink(missing_ok=True)
 
     def keep(self, id: str, seconds: float) -> None:
-        """Keep a file for so long at least, whatever else is stored; one that is gone is not."""
+        """Keep a file for at least ``seconds`` more; one that is gone is ignored."""
         until = time.time() + seconds - PROTECTED_SECONDS
         with suppress(OSError), self._lock:
             path = self.place / id
@@ -162,7 +162,7 @@ class MediaDirectory:
                 os.utime(path, (until, until), follow_symlinks=False)
 
     def remove(self, id: str) -> None:
-        """Remove a whole file, if it is there."""
+        """Remove a complete file, if it exists."""
         with self._lock:
             self._remove([each for each in self.files() if each.id == id])
 
@@ -220,7 +220,7 @@ class MediaDirectory:
 
 
 def about_of(place: Path, id: str) -> MediaAbout:
-    """Return the description of a file; an empty one where it is not there or damaged."""
+    """Return the description of a file; an empty one if it is missing or damaged."""
     try:
         fd = os.open(place / (id + ABOUT), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
@@ -232,7 +232,7 @@ def about_of(place: Path, id: str) -> MediaAbout:
 
 
 def failure_of(error: OSError) -> NoRoom:
-    """Return what a fault of the disk means for the message whose file it was."""
+    """Return the error for a file that could not be stored because of the disk."""
     if error.errno in (ENOSPC, EDQUOT):
         return NoRoom("no space is left on the disk for files")
     return NoRoom(f"the disk failed: {error.strerror}")

@@ -1,4 +1,4 @@
-"""Fetch a file over http or https, never from a private address.
+"""Fetches a file over http or https, but not from private addresses.
 
 The name is resolved here, every address that it has is checked, and the connection goes to the
 address that was checked: a name that resolves to another one a moment later changes nothing. So
@@ -33,7 +33,7 @@ TEMPORARY = (408, 425, 429)
 
 
 class Fetched(msgspec.Struct, frozen=True):
-    """The answer of a server, whose content has not been read yet."""
+    """The response of a server, with its content not read yet."""
 
     content: AsyncIterator[bytes]
     name: str | None
@@ -45,7 +45,7 @@ class Fetched(msgspec.Struct, frozen=True):
 async def fetched(
     url: str, policy: MediaPolicy, proxy: str | None, most: int
 ) -> AsyncIterator[Fetched]:
-    """Get ``url``, redirects included; at most ``most`` bytes. Raises ``MediaFailed``."""
+    """Get ``url``, following redirects; at most ``most`` bytes. Raises ``MediaFailed``."""
     limits = aiohttp.ClientTimeout(
         total=TOTAL_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS
     )
@@ -62,30 +62,30 @@ async def fetched(
                     yield _found(response, address, most)
                     return
                 address = _redirected(address, response.headers.get("Location", ""))
-        raise MediaFailed(f"{shown(url)} leads on and on", reason="unavailable")
+        raise MediaFailed(f"{shown(url)}: too many redirects", reason="unavailable")
 
 
 def parsed(url: str) -> URL:
-    """Return an address that may be fetched, as far as its words tell. Raises ``MediaFailed``."""
+    """Parse a URL and check everything but what its host resolves to. Raises ``MediaFailed``."""
     try:
         found = URL(url)
         host = found.raw_host
     except ValueError:
-        raise MediaFailed(f"{url[:100]} is no address", reason="invalid") from None
+        raise MediaFailed(f"{url[:100]} is not a URL", reason="invalid") from None
     if found.scheme not in ("http", "https") or not host or not found.port:
-        raise MediaFailed(f"{url[:100]} is no http or https address", reason="invalid")
+        raise MediaFailed(f"{url[:100]} is not an http or https URL", reason="invalid")
     if found.raw_user is not None or found.raw_password is not None:
-        raise MediaFailed("an address with a user or a password is not fetched", reason="invalid")
+        raise MediaFailed("a URL with a user name or password is not fetched", reason="invalid")
     return found
 
 
 def shown(url: str | URL) -> str:
-    """Return an address without its query, which may hold a secret."""
+    """Return a URL without its query, which may hold a secret."""
     return str(url).partition("?")[0].partition("#")[0][:200]
 
 
 async def addresses_of(url: URL, policy: MediaPolicy) -> list[str]:
-    """Return the addresses of an URL's host. Raises ``MediaFailed`` when one of them is private."""
+    """Resolve the host of a URL. Raises ``MediaFailed`` when one of its addresses is private."""
     host, port = url.raw_host or "", url.port or 443
     loop = asyncio.get_running_loop()
     try:
@@ -93,7 +93,7 @@ async def addresses_of(url: URL, policy: MediaPolicy) -> list[str]:
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError, TimeoutError):
         raise MediaFailed(
-            f"{shown(url)}: no address of {host} is found", reason="unavailable"
+            f"{shown(url)}: the name {host} could not be resolved", reason="unavailable"
         ) from None
     addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
     if not policy.allows_address(str(url)):
@@ -110,7 +110,7 @@ async def addresses_of(url: URL, policy: MediaPolicy) -> list[str]:
 async def _get(
     session: aiohttp.ClientSession, url: URL, policy: MediaPolicy, proxy: str | None
 ) -> aiohttp.ClientResponse:
-    """Return the answer of the first address that takes a connection."""
+    """Send the request to the first address that accepts a connection; return the response."""
     failure = MediaFailed(f"{shown(url)}: no address", reason="unavailable")
     for address in await addresses_of(url, policy):
         try:
@@ -129,7 +129,7 @@ async def _get(
 
 
 def _why(error: BaseException, url: URL) -> str:
-    """Return one line about a connection that failed; of the URL its host and port alone."""
+    """Describe a failed connection in one line, with no part of the URL but its host and port."""
     if is_connection_failure(error):
         return failure_text(error, host_and_port(url.raw_host or "", url.port or 443))
     return type(error).__name__
@@ -164,16 +164,18 @@ async def _content(response: aiohttp.ClientResponse, url: URL) -> AsyncIterator[
             yield data
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         raise MediaFailed(
-            f"{shown(url)} broke off: {_why(error, url)}", reason="unavailable"
+            f"{shown(url)}: the connection was lost: {_why(error, url)}", reason="unavailable"
         ) from None
 
 
 def _redirected(url: URL, location: str) -> URL:
-    """Return where a redirect leads; never from https to http."""
+    """Return the target of a redirect; refuse one from https to http."""
     try:
         target = parsed(str(url.join(URL(location))))
     except ValueError:
         target = None
     if not location or target is None or (url.scheme == "https" and target.scheme != "https"):
-        raise MediaFailed(f"{shown(url)} leads to no https address", reason="invalid")
+        raise MediaFailed(
+            f"{shown(url)} redirects to an address that is not https", reason="invalid"
+        )
     return target

@@ -1,4 +1,4 @@
-"""Open a file that a message names, without a moment between the check and the use.
+"""Opens a file that a message names, without a race between the check and the use.
 
 The file is found first and opened afterwards through what was found, so that a link that is
 swapped in between changes nothing. Devices, pipes and sockets are never opened at all: already
@@ -15,7 +15,7 @@ from workers.media.policy import MediaPolicy, forbidden
 
 
 def open_allowed(url: str, policy: MediaPolicy) -> int:
-    """Return a descriptor of the regular file in ``file:…``. Raises ``MediaFailed``."""
+    """Open the regular file of a ``file:`` URL; return its descriptor. Raises ``MediaFailed``."""
     path = policy.candidate(url)
     try:
         found = os.open(path, os.O_PATH | os.O_CLOEXEC)
@@ -29,7 +29,7 @@ def open_allowed(url: str, policy: MediaPolicy) -> int:
             raise forbidden(path)
         kept = os.fstat(found)
         if not stat.S_ISREG(kept.st_mode) or not kept.st_nlink:
-            raise MediaFailed(f"{path} is no regular file", reason="invalid")
+            raise MediaFailed(f"{path} is not a regular file", reason="invalid")
         return os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise _failed(path, error) from None

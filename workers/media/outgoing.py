@@ -1,4 +1,4 @@
-"""Bring the files of a message that is to be sent into the store, before the plugin gets it.
+"""Copies the files of an outgoing message into the store before the plugin gets the message.
 
 So a plugin never opens a path or an address that somebody has put into a message, and never gets a
 file that its platform does not take.
@@ -25,7 +25,7 @@ KEPT_SECONDS = 86_400.0  # longer than the gateway tries to send a message
 
 
 class OutgoingFiles:
-    """Prepares the files of messages for one channel; ``store`` is made when one has any."""
+    """Prepares the files of messages for one channel; calls ``store`` when first needed."""
 
     def __init__(self, channel: str, media: Media, store: Callable[[], MediaStore]) -> None:
         self._channel = channel
@@ -34,7 +34,7 @@ class OutgoingFiles:
 
     @asynccontextmanager
     async def ready(self, message: Outbound) -> AsyncIterator[Outbound]:
-        """Yield ``message`` with files as ``media:<id>``, checked by the manifest.
+        """Yield ``message`` with its files as ``media:<id>``, checked against the manifest.
 
         What was copied for it goes again when it could not be sent. Raises ``MediaFailed``, and
         ``SendFailed`` for what the channel does not take.
@@ -68,7 +68,7 @@ class OutgoingFiles:
             return Attachment(attachment.url, file.type, attachment.name or file.name, file.size)
 
     async def _copied(self, store: MediaStore, scheme: str, attachment: Attachment) -> Attachment:
-        """Store what an address holds; not more of it than the platform takes."""
+        """Store the content of a URL, up to the size that the platform accepts."""
         url, name, said = attachment.url, attachment.name, attachment.mime_type
         most = self._media.max_up
         if scheme in LINKS:
@@ -90,7 +90,7 @@ class OutgoingFiles:
 
 
 def refuse_unfit(channel: str, media: Media, type: str, size: int) -> None:
-    """Raise ``SendFailed`` for a file that the platform does not take, by its manifest."""
+    """Raise ``SendFailed`` for a file whose kind or size the channel's manifest does not accept."""
     kind = kind_of(type)
     if kind not in media.send and "file" not in media.send:
         takes = ", ".join(sorted(media.send))

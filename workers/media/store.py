@@ -1,4 +1,4 @@
-"""Store and read the files of one account: ``Context.media``.
+"""Stores and reads the files of one account: ``Context.media``.
 
 Files are streamed: never more than a piece of one is in memory.
 """
@@ -38,7 +38,7 @@ PIECE = 256 * 1024  # bytes that are read and written at once
 
 
 class StoredMedia(msgspec.Struct):
-    """A file that is open for reading: the ``workers.plugin.MediaReader``."""
+    """A file that is open for reading (a ``workers.plugin.MediaReader``)."""
 
     fd: int
     name: str | None
@@ -47,7 +47,7 @@ class StoredMedia(msgspec.Struct):
     _at: int = 0
 
     async def read(self, size: int = -1) -> bytes:
-        """Return the next ``size`` bytes; all that are left for -1, b"" at the end."""
+        """Return the next ``size`` bytes, all that remain for -1, and b"" at the end."""
         wanted = self.size - self._at if size < 0 else size
         data = await asyncio.to_thread(os.pread, self.fd, wanted, self._at)
         self._at += len(data)
@@ -61,7 +61,7 @@ class StoredMedia(msgspec.Struct):
             yield data
 
     def binary(self) -> BinaryIO:
-        """Return a file object at the beginning, for a library that needs one; close it."""
+        """Return a file object at the beginning, for libraries; the caller closes it."""
         return open(f"/proc/self/fd/{self.fd}", "rb")
 
 
@@ -95,7 +95,7 @@ class MediaStore:
         size: int | None = None,
         limit: int = 0,
     ) -> Attachment:
-        """Store what ``source`` yields; return it once it is safe. Raises ``MediaFailed``.
+        """Store the content of ``source``; return it once it is durable. Raises ``MediaFailed``.
 
         ``limit`` is instead of ``max_down``.
         """
@@ -119,9 +119,9 @@ class MediaStore:
         type: str | None = None,
         size: int | None = None,
     ) -> Attachment:
-        """Store a file that came with a message; for one that cannot be kept, say why.
+        """Store a file of an incoming message; if that fails, return an attachment that says why.
 
-        So the message arrives in any case: ``missing`` of the attachment has the sentence.
+        So the message arrives in any case. The reason is in ``missing`` of the attachment.
         """
         try:
             return await self.save(source, name=name, type=type, size=size)
@@ -136,13 +136,13 @@ class MediaStore:
         type: str | None = None,
         size: int | None = None,
     ) -> Attachment:
-        """Return the attachment of a file that is not there; ``why`` is a sentence for people."""
+        """Return an attachment for a file that could not be stored; ``why`` is shown to people."""
         return Attachment("", clean_type(type), clean_name(name), size, missing=why)
 
     async def fetch(
         self, url: str, *, name: str | None = None, type: str | None = None, limit: int = 0
     ) -> Attachment:
-        """Store what an http or https address of the internet holds. Raises ``MediaFailed``.
+        """Download an http or https URL and store it. Raises ``MediaFailed``.
 
         Private addresses are refused, unless ``media.allow`` has them. ``limit`` is instead of
         ``max_down``.
@@ -161,7 +161,7 @@ class MediaStore:
 
     @asynccontextmanager
     async def open(self, url: str) -> AsyncIterator[StoredMedia]:
-        """Open a file for reading: ``media:<id>``, or what the policy lets be read.
+        """Open a file for reading: ``media:<id>``, or a file or URL that the policy allows.
 
         What lies behind an http or https address, or stands in a data URL, is stored first.
         Raises ``MediaFailed``.
@@ -179,7 +179,7 @@ class MediaStore:
             fd = await asyncio.to_thread(open_allowed, url, self.policy)
             about = MediaAbout(clean_name(path_of(url)))
         else:
-            raise MediaFailed(f"{url[:100]} is no file of this account", reason="not_found")
+            raise MediaFailed(f"{url[:100]} is not a file of this account", reason="not_found")
         try:
             head = os.pread(fd, HEAD_BYTES, 0)
             yield StoredMedia(fd, about.name, best_type(about, head), os.fstat(fd).st_size)
@@ -187,17 +187,17 @@ class MediaStore:
             os.close(fd)
 
     async def keep(self, url: str, seconds: float) -> None:
-        """Keep a file of this store for so long at least, whatever else is stored."""
+        """Keep a file of this store for at least ``seconds`` more, whatever else is stored."""
         if found := media_id(url):
             await asyncio.to_thread(self.directory.keep, found, seconds)
 
     async def remove(self, url: str) -> None:
-        """Remove a file of this store, if it is there."""
+        """Remove a file of this store, if it exists."""
         if found := media_id(url):
             await asyncio.to_thread(self.directory.remove, found)
 
     async def sweep(self) -> None:
-        """Remove the files that are too old. Raises ``MediaFailed`` and ``OSError``."""
+        """Remove the expired files. Raises ``MediaFailed`` and ``OSError``."""
         await self._ready()
         if await asyncio.to_thread(self.directory.sweep):
             self._on_refusal("")
@@ -277,11 +277,13 @@ async def _read(source: Any) -> AsyncGenerator[Any, None]:
         async for data in source:
             yield data
     else:
-        raise TypeError(f"a file is bytes, a path, a file or an iterator, not {type(source)}")
+        raise TypeError(
+            f"a source must be bytes, a path, a file or an iterator, not {type(source)}"
+        )
 
 
 def best_type(about: MediaAbout, head: bytes) -> str:
-    """Return what a file is: by what was said of it, else by its first bytes, else by its name."""
+    """Return the MIME type of a file: as declared, else by its first bytes, else by its name."""
     said = about.mime_type
     if said and said != UNKNOWN:
         return said

@@ -1,4 +1,4 @@
-"""Run an account in its worker: load its plugin, carry calls to it, count what it has done."""
+"""Runs an account in its worker: loads the plugin, carries calls to it, counts its traffic."""
 
 from __future__ import annotations
 

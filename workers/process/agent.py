@@ -1,4 +1,4 @@
-"""Run an agent in its worker: load its class, carry turns to it, count what it has done.
+"""Runs an agent in its worker: loads its class, carries turns to it, counts its traffic.
 
 Only the process of an agent imports this.
 """

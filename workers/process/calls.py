@@ -1,4 +1,4 @@
-"""Run the gateway's calls to the plugin, each as a task, and answer each exactly once."""
+"""Runs the gateway's calls to the plugin, each as a task, and answers each exactly once."""
 
 from __future__ import annotations
 

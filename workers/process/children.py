@@ -1,4 +1,4 @@
-"""Run a program beside a plugin: JSON lines in and out, its stderr in the account's log.
+"""Runs a program beside a plugin: JSON lines in and out, its stderr in the account's log.
 
 It ends when the worker ends, however that dies (see ``ipc.helpers``).
 """

@@ -1,4 +1,4 @@
-"""Confine this process to its own storage and what an interpreter needs, by Landlock.
+"""Confines this process to its own storage and the files an interpreter needs (Landlock).
 
 The kernel holds it, and all that it starts, to the rules from then on (landlock(7)): files outside
 cannot be opened, and processes outside can neither be traced nor, since Linux 6.12, be signalled.

@@ -1,4 +1,4 @@
-"""Give a plugin its context: emit messages, keep a cursor, log in, send files.
+"""Implements the context of a plugin: emitting messages, cursors, logins, sending files.
 
 What it shares with the context of an agent is in ``workers.process.process_context``.
 """

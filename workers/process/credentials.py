@@ -1,4 +1,4 @@
-"""Keep what a login has brought: a session or a token, in the account's own directory.
+"""Keeps the result of a login, a session or token, in the account's own directory.
 
 The configuration holds what a person has written. What a platform hands out belongs to the
 account: one JSON file of mode 0600, replaced as a whole.

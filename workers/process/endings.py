@@ -1,4 +1,4 @@
-"""Decide the exit code, cause and text with which a worker ends after an exception. Pure."""
+"""Decides the exit code, cause and text with which a worker ends after an exception. Pure."""
 
 from __future__ import annotations
 

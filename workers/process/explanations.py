@@ -1,4 +1,4 @@
-"""Find out what an exception that a plugin did not raise on purpose means. Pure.
+"""Explains exceptions that a plugin did not raise on purpose. Pure.
 
 The plugin's own ``explain`` is asked first, for each member of a group; then the kind decides: what
 a network does passes by itself.

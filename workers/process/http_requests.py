@@ -1,4 +1,4 @@
-"""Run the gateway's HTTP requests to the plugin, each as a task, and answer each exactly once."""
+"""Runs HTTP requests to the plugin, each as a task, and answers each exactly once."""
 
 from __future__ import annotations
 

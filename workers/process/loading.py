@@ -1,4 +1,4 @@
-"""Load a plugin from the boot object: manifest, secrets, configuration, directories, import.
+"""Loads a plugin from the boot object: manifest, secrets, configuration, directories, import.
 
 Each fault ends the account with a text that names it, and with ``Misconfigured`` where a
 retry cannot help.

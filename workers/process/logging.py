@@ -1,4 +1,4 @@
-"""Log to stderr, one line per record, with the account's secrets replaced.
+"""Logs to stderr, one line per record, with the account's secrets replaced.
 
 The supervisor captures stdout and stderr line by line. A platform's SDK may log URLs and
 headers that hold secrets, so every record of ``logging`` and of the plugin's ``log`` has the

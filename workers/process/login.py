@@ -1,4 +1,4 @@
-"""Put a plugin's login prompts before a person, and bring it the answers.
+"""Shows a plugin's login prompts to a person, and returns the answers.
 
 They go over the control link, because the gateway takes nothing of an account that does not run
 yet. One prompt stands at a time: another takes its place.

@@ -1,4 +1,4 @@
-"""Give what runs in a worker what it may use: programs, threads, HTTP, files, its status.
+"""Implements what plugins and agents may use: programs, threads, HTTP, files, status.
 
 It is deliberately narrow: what a plugin or an agent cannot reach in the worker it cannot damage.
 """

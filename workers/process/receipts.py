@@ -1,4 +1,4 @@
-"""Let a plugin wait until what it emitted is durable."""
+"""Lets a plugin wait until the messages that it emitted are durable."""
 
 from __future__ import annotations
 

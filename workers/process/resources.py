@@ -1,4 +1,4 @@
-"""Apply the resource limits of a worker's process, and measure what the process uses.
+"""Applies the resource limits of a worker's process, and measures what it uses.
 
 The limits are applied once, before the plugin is loaded. The measurements are cheap enough for
 every beat (about 30 µs, ``pss_bytes`` excepted) and never fail: a plugin that has used up all

@@ -1,4 +1,4 @@
-"""Send messages through the plugin: rendered, in parts that fit, at the platform's pace.
+"""Sends messages through the plugin: rendered, in parts that fit, at the platform's pace.
 
 Each part is sent once: when a message is tried again by its key, what was sent before stays sent.
 The parts that were made at the first try are those of all later ones.

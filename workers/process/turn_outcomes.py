@@ -1,4 +1,4 @@
-"""Decide what an exception of a turn means, and keep what a turn yields within bounds. Pure."""
+"""Decides what an exception in a turn means, and limits what a turn yields. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run the turns of an agent: begin, number what they yield, end them, send again what is lost.
+"""Runs the turns of an agent: begins them, numbers their output, ends them, sends it again.
 
 A turn is kept by its name until the gateway has acknowledged its end, so that a new gateway goes
 on with it. Its name is remembered for a while after that: what comes late begins nothing, and is

@@ -1,4 +1,4 @@
-"""Repeat that the account types, which platforms show for some seconds, as long as a turn lasts.
+"""Repeats a typing notice for as long as a turn lasts; platforms show one for seconds.
 
 A client asks once. It ends with the next message to that chat, when the client says so, and after
 a bound, within which whoever still works asks again.

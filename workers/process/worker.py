@@ -1,4 +1,4 @@
-"""Run the process of one account or agent: load it, run it, and end with a cause.
+"""Runs the process of one account or agent: loads it, runs it, and ends with a cause.
 
 The first event that ends it decides: SIGTERM, the end of the plugin's ``run``, an exception in
 a callback of the loop, or a call that finds the account unusable. Then the cause is reported,

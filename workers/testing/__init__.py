@@ -1,1 +1,1 @@
-"""Test channels: a real worker between a fake platform and a real gateway (docs/channels.md)."""
+"""Tests channels: a real worker between a fake platform and a real gateway (docs/channels.md)."""

@@ -1,4 +1,4 @@
-"""Drive one account of a channel in a real worker: what the fixture ``it`` is."""
+"""Drives one account of a channel in a real worker: the object behind the fixture ``it``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Have an agent take turns in a real process, for the tests of people who write agents.
+"""Runs turns of an agent in a real process, for tests of agents.
 
     def test_it_shouts():
         answer = agent_turn("trunkline_shout:manifest", "hello there", config={"mark": "?"})

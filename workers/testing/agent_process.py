@@ -1,4 +1,4 @@
-"""Run a worker in a process of its own, and stand for its supervisor.
+"""Runs a worker in a process of its own, in place of a supervisor.
 
 ``python -m workers.testing.agent_process`` is that process: it reads its boot object from standard
 input and ends when that is closed, so that it outlives no test.

@@ -1,4 +1,4 @@
-"""Test what every channel has to do: tests that an author subclasses.
+"""Tests what every channel must do: a test class that authors of channels subclass.
 
     class TestPigeon(ChannelConformance):
         channel = ChannelUnderTest("trunkline_pigeon:manifest", PigeonFake)

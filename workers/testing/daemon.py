@@ -1,4 +1,4 @@
-"""Run a real daemon for tests: supervisor, gateway and one account, in a directory of its own."""
+"""Runs a real daemon for tests: supervisor, gateway and one account, in its own directory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Define what the testing kit needs of a fake platform, and the channel that it tests."""
+"""Defines the interface of a fake platform, and the channel that the testing kit tests."""
 
 from __future__ import annotations
 

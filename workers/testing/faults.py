@@ -1,4 +1,4 @@
-"""Define what a fake platform can do wrong, in one word each. Pure."""
+"""Defines the faults that a fake platform can show, one word each. Pure."""
 
 from __future__ import annotations
 

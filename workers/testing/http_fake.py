@@ -1,4 +1,4 @@
-"""Serve a fake platform over HTTP and WebSocket, with the faults that all of them have."""
+"""Serves a fake platform over HTTP and WebSocket, with the faults common to all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Let a test kill or block a worker at the very moment when its plugin emits.
+"""Lets a test kill or block a worker at the moment when its plugin emits.
 
 The kit does not start the channel itself but one derived from it, which is this: the same
 manifest under another name, and the same plugin with a context that looks for an order of the

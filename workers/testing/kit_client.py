@@ -1,4 +1,4 @@
-"""Watch an account, and act through it, as a client of its gateway."""
+"""Watches an account, and acts on it, as a client of its gateway."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run an event loop in a thread, so that tests need none of their own."""
+"""Runs an event loop in a thread, so that tests need none of their own."""
 
 from __future__ import annotations
 

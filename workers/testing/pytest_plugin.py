@@ -1,4 +1,4 @@
-"""Give pytest the fixture ``it``: the plugin ``trunkline``.
+"""Gives pytest the fixture ``it``: the plugin ``trunkline``.
 
 It is loaded by every run of pytest beside which Trunkline is installed, so it imports nothing until
 a test asks for the fixture.

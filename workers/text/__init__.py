@@ -1,1 +1,1 @@
-"""Text as platforms want it: markup rendered, split to size, sent at a pace they take."""
+"""Renders message text for platforms: markup, length limits and sending rates."""

@@ -1,4 +1,4 @@
-"""Define what a markup dialect has to do, and what all of them share. Pure."""
+"""Defines the interface of markup dialects, and the helpers that they share. Pure."""
 
 from __future__ import annotations
 
@@ -14,58 +14,58 @@ _LINKABLE = re.compile(r"(?:https?://|mailto:|tel:|tg://)\S+\Z", re.IGNORECASE)
 
 
 class Dialect(Protocol):
-    """How one platform wants its text."""
+    """The text markup that one platform understands."""
 
     @property
     def lists(self) -> bool:
-        """Whether it has lists; else the marks of their items are written as text."""
+        """Whether the dialect has lists; otherwise the marks of list items are written as text."""
 
     @property
     def tables(self) -> bool:
-        """Whether it has tables; else they are aligned text in a fence."""
+        """Whether the dialect has tables; otherwise a table is aligned text in a code block."""
 
     @property
     def headings(self) -> bool:
-        """Whether it has headings; else they are bold."""
+        """Whether the dialect has headings; otherwise a heading is bold text."""
 
     @property
     def autolinks(self) -> bool:
-        """Whether the platform makes a link of an address that has no label."""
+        """Whether the platform turns a bare URL into a link."""
 
     @property
     def bullet(self) -> str:
-        """The mark of an item where there are no lists."""
+        """The mark before a list item, in a dialect without lists."""
 
     @property
     def flat(self) -> frozenset[Kind]:
-        """What has no effect inside itself."""
+        """The kinds of elements that have no effect when nested in themselves."""
 
     def links(self, url: str) -> bool:
-        """Return whether a label can carry ``url``; else the address is written behind it."""
+        """Return whether ``url`` can be a link with a label; if not, it is written after it."""
 
     def escape(self, text: str, inside: Kind, *, line_start: bool) -> str:
-        """Return ``text`` so that the platform shows exactly it.
+        """Return ``text`` escaped, so that the platform shows it literally.
 
-        ``inside`` is what directly holds it; ``line_start``: a line begins with it.
+        ``inside`` is the kind of the enclosing element; ``line_start``: the text begins a line.
         """
 
     def wrap(self, kind: Kind, value: str, inner: str) -> str:
-        """Return the rendered ``inner`` marked as an element of this kind."""
+        """Return the rendered text ``inner`` with the marks of an element of this kind."""
 
 
 def is_linkable(url: str) -> bool:
-    """Return whether ``url`` is an address that platforms make a link of."""
+    """Return whether platforms turn ``url`` into a link."""
     return _LINKABLE.match(url) is not None
 
 
 def language_of(info: str) -> str:
-    """Return the language of a fence by its first word; "" when that is no plain name."""
+    """Return the language of a code block: the first word of its info string, or "" if odd."""
     found = _LANGUAGE.match(info.strip())
     return found[0] if found else ""
 
 
 def mark_lines(inner: str, before: str, after: str) -> str:
-    """Mark each line of ``inner`` by itself, and leave white space at its ends outside."""
+    """Mark each line of ``inner`` by itself; white space at its ends stays outside the marks."""
     return "\n".join(_marked(line, before, after) for line in inner.split("\n"))
 
 

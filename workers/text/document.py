@@ -1,4 +1,4 @@
-"""Hold a marked-up text as its characters and a tree of what they are. Pure.
+"""Represents a marked-up text as its characters and a tree of elements over them. Pure.
 
 Rendering and splitting need only this: a part of the message is a range of the characters, and
 the tree tells which markup has to be opened and closed around and inside that range.
@@ -34,20 +34,20 @@ class Element(msgspec.Struct):
 
 
 class Ranges:
-    """Ranges in ascending order that do not overlap; finds the one that an index lies in."""
+    """An ascending list of disjoint ranges, searchable by index."""
 
     def __init__(self) -> None:
         self._starts: list[int] = []
         self._ends: list[int] = []
 
     def add(self, start: int, end: int) -> None:
-        """Add a range behind all others."""
+        """Append a range; it must begin after all others."""
         if start < end:
             self._starts.append(start)
             self._ends.append(end)
 
     def around(self, at: int) -> tuple[int, int] | None:
-        """Return the range that a cut before ``at`` would cut in two."""
+        """Return the range that a cut before index ``at`` would divide, if any."""
         place = bisect_right(self._starts, at - 1) - 1
         if place >= 0 and self._starts[place] < at < self._ends[place]:
             return self._starts[place], self._ends[place]
@@ -62,7 +62,7 @@ class Ranges:
 class Document(msgspec.Struct, frozen=True):
     """A text and the tree of its elements.
 
-    ``atoms`` are what should stay whole; ``verbatim`` is where white space has a meaning.
+    ``atoms`` are the ranges that should not be divided; in ``verbatim`` ones white space is kept.
     """
 
     text: str
@@ -72,9 +72,9 @@ class Document(msgspec.Struct, frozen=True):
 
 
 class DocumentBuilder:
-    """Builds a document from its beginning to its end.
+    """Builds a document from the beginning to the end.
 
-    ``flat`` kinds have no effect inside themselves, and are not opened twice.
+    An element of a ``flat`` kind is not opened again inside one of the same kind.
     """
 
     def __init__(self, flat: Iterable[Kind] = ()) -> None:
@@ -94,7 +94,7 @@ class DocumentBuilder:
         return self._length
 
     def open(self, kind: Kind, value: str = "") -> bool:
-        """Open an element; a gap that was asked for comes before it. Return whether it is one."""
+        """Open an element, after the pending gap if there is one; return whether it was opened."""
         self._flush_gap()
         new = not (kind in self._flat and any(each.kind == kind for each in self._open))
         self._opened.append(new)
@@ -105,7 +105,7 @@ class DocumentBuilder:
         return new
 
     def close(self) -> None:
-        """Close what was opened last."""
+        """Close the element that was opened last."""
         if not self._opened.pop():
             return
         element = self._open.pop()
@@ -125,13 +125,13 @@ class DocumentBuilder:
             self._length += len(text)
 
     def leaf(self, kind: Kind, text: str, value: str = "") -> None:
-        """Append an element that holds only ``text``."""
+        """Append an element without children that contains ``text``."""
         self.open(kind, value)
         self.write(text)
         self.close()
 
     def separate(self, gap: str) -> None:
-        """Have ``gap`` before what comes next, if something was written and something comes."""
+        """Write ``gap`` before the next element or text, but not at the document's ends."""
         if self._length and len(gap) > len(self._gap):
             self._gap = gap
 

@@ -1,7 +1,7 @@
-"""Find where text may be cut without tearing a character as people see it. Pure.
+"""Finds where text may be cut without dividing a user-perceived character. Pure.
 
-After the rules of Unicode's annex 29, with categories in place of its property tables: each rule
-here forbids what the annex forbids, and in a few scripts a little more.
+Follows Unicode Standard Annex 29, with general categories in place of its property tables: every
+cut that the annex forbids is forbidden here, and in a few scripts some more.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def may_cut(text: str, at: int) -> bool:
 def cut_before(text: str, at: int, floor: int) -> int:
     """Return the last index in ``(floor, at]`` where ``text`` may be cut; ``at`` if there is none.
 
-    Looks back no further than a character can be long.
+    Looks back at most the length of one such character.
     """
     lowest = max(floor, at - LONGEST)
     for index in range(at, lowest, -1):

@@ -1,4 +1,4 @@
-"""Render to HTML: whole for mail and Matrix, or the few tags that Telegram knows. Pure."""
+"""Renders to HTML: full HTML for mail and Matrix, or the few tags that Telegram accepts. Pure."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _BLOCKS: Mapping[Kind, str] = {
 
 
 def escape_html(text: str) -> str:
-    """Return ``text`` as HTML shows it."""
+    """Return ``text`` escaped for HTML content."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def escape_attribute(value: str) -> str:
-    """Return ``value`` as it stands between double quotes."""
+    """Return ``value`` escaped for an HTML attribute in double quotes."""
     return escape_html(value).replace('"', "&quot;")
 
 
 class HtmlDialect(msgspec.Struct, frozen=True):
-    """HTML. ``blocks``: with paragraphs, lists, headings and tables, else line breaks are text."""
+    """HTML. ``blocks``: with paragraphs, lists, headings and tables; otherwise line breaks only."""
 
     blocks: bool
     lists: bool
@@ -42,7 +42,7 @@ class HtmlDialect(msgspec.Struct, frozen=True):
     bullet: str = "• "
 
     def links(self, url: str) -> bool:
-        """Return whether ``url`` has a scheme that people follow."""
+        """Return whether the scheme of ``url`` is one that may be a link."""
         return is_linkable(url)
 
     def escape(self, text: str, inside: Kind, *, line_start: bool) -> str:
@@ -54,7 +54,7 @@ class HtmlDialect(msgspec.Struct, frozen=True):
         return escape_html(text).replace("\n", "<br>\n")
 
     def wrap(self, kind: Kind, value: str, inner: str) -> str:
-        """Return ``inner`` in the tags of its kind."""
+        """Return ``inner`` in the tags of an element of this kind."""
         if kind in _INLINE:
             return f"<{_INLINE[kind]}>{inner}</{_INLINE[kind]}>"
         if kind == "link":

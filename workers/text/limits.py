@@ -1,4 +1,4 @@
-"""Define what a platform takes of text, and how fast; manifests declare it. Pure."""
+"""Defines the length limits, markup and sending rates that a channel's manifest declares. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MIN_LIMIT = 64  # below it the marks that every part repeats leave no room for t
 
 
 class Text(msgspec.Struct, frozen=True):
-    """The longest text that the platform takes in one message, and the markup it understands.
+    """The longest text that the platform accepts in one message, and the markup it understands.
 
     ``limit`` counts in ``unit``: Unicode characters, UTF-16 code units, or bytes of UTF-8, after
     rendering; 0 is no limit. ``caption`` is the limit of a text that goes with a file; 0: the
@@ -40,20 +40,20 @@ class Text(msgspec.Struct, frozen=True):
 
 
 class Rate(msgspec.Struct, frozen=True):
-    """So many messages in so many seconds: ``count`` at once, then one each ``seconds / count``."""
+    """A rate limit: ``count`` messages at once, then one every ``seconds / count`` seconds."""
 
     count: int
     seconds: float = 1.0
 
     def __post_init__(self) -> None:
         if self.count < 1 or not 0 < self.seconds < float("inf"):
-            raise ValueError(f"a rate is 1 or more messages in some seconds, not {self}")
+            raise ValueError(f"a rate has a count of 1 or more and seconds above 0, not {self}")
 
 
 class Pace(msgspec.Struct, frozen=True):
-    """How fast the account may send: in all, to each chat, and to each chat that is a group.
+    """How fast the account may send: in total, to each chat, and to each group chat.
 
-    ``None`` is no bound of that kind. A group's chat obeys ``chat`` and ``group``.
+    ``None``: no such limit. Both ``chat`` and ``group`` apply to a group chat.
     """
 
     account: Rate | None = None

@@ -1,4 +1,4 @@
-"""Read Markdown into a document that a dialect can render. Pure.
+"""Parses Markdown into a document that a dialect can render. Pure.
 
 CommonMark with tables and strike-through, as models write it. HTML is text like any other, and
 definitions of link references stay as they are: what was written is never left out.
@@ -23,9 +23,9 @@ _INLINE: dict[str, Kind] = {"strong_open": "strong", "em_open": "em", "s_open": 
 
 
 def document_of(source: str, dialect: Dialect, longest_link: int = 0) -> Document:
-    """Return the document of a Markdown text, with what ``dialect`` has as elements.
+    """Parse a Markdown text; only constructs that ``dialect`` supports become elements.
 
-    A link whose mark is longer than ``longest_link`` is no element; 0 is no bound.
+    A link whose mark is longer than ``longest_link`` does not become an element; 0: no limit.
     """
     tokens = _parser(source.count("[") <= MOST_BRACKETS).parse(source)
     reader = _Reader(dialect, source.split("\n"), longest_link)
@@ -41,7 +41,7 @@ def _parser(links: bool) -> MarkdownIt:
 
 
 class _Reader:
-    """Walks over the tokens of one text."""
+    """Builds a document from the tokens of one text."""
 
     def __init__(self, dialect: Dialect, lines: Sequence[str], longest_link: int) -> None:
         self.builder = DocumentBuilder(dialect.flat)
@@ -53,7 +53,7 @@ class _Reader:
         self._links: list[tuple[str, bool, int]] = []
 
     def read(self, tokens: Sequence[Token]) -> None:
-        """Read blocks, those of quotes and lists too."""
+        """Read block tokens, including those nested in quotes and lists."""
         place = 0
         while place < len(tokens):
             token = tokens[place]
@@ -160,7 +160,7 @@ class _Reader:
         self._links.append((url, carried, self.builder.length))
 
     def _close_link(self) -> None:
-        """Close a link; an address that its label cannot carry is written behind the label."""
+        """Close a link; if it did not become an element, write its address after the label."""
         builder = self.builder
         url, carried, start = self._links.pop()
         labelled = builder.length > start
@@ -196,7 +196,7 @@ class _Reader:
 
 
 def _is_bare(tokens: Sequence[Token], place: int, url: str) -> bool:
-    """Return whether the label of a link, which begins at ``place``, is its address."""
+    """Return whether the label of a link, which begins at ``place``, is the link's own address."""
     label = tokens[place]
     return (
         label.type == "text"

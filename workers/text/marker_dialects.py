@@ -1,4 +1,4 @@
-"""Render to dialects that mark text by characters around it, and to none at all. Pure.
+"""Renders to dialects that mark text with surrounding characters, and to plain text. Pure.
 
 Slack and WhatsApp have no escape for a literal ``*`` or ``_``: what stands in the text like a mark
 may be shown as one. Discord has one, and so a text comes out there as it went in.
@@ -35,14 +35,14 @@ _RUN = re.compile("`+")
 
 
 def escape_discord(text: str, inside: Kind, line_start: bool) -> str:
-    """Put a backslash before what Discord would take for a mark; leave URLs as they are."""
+    """Put a backslash before each character that Discord would read as a mark, but not in URLs."""
     if inside in _RAW:
         return text
     return _escape_discord_lines(_escape_marks(_DISCORD_SPECIAL, text), line_start)
 
 
 def escape_discord_plain(text: str, inside: Kind, line_start: bool) -> str:
-    """Put a backslash before what Discord would show as anything but itself.
+    """Put a backslash before everything that Discord would not show literally.
 
     Beside marks that is whatever stands in ``<…>`` (people, channels, times), ``@everyone``, and
     the names of emoji.
@@ -60,7 +60,7 @@ def _escape_plain_mark(found: re.Match[str]) -> str:
 
 
 def _escape_discord_lines(text: str, line_start: bool) -> str:
-    """Escape what makes a line a heading, a quote or an item where it begins one."""
+    """Escape the characters that, at the start of a line, make it a heading, quote or list item."""
     first = 0 if line_start else text.find("\n") + 1
     if not line_start and not first:
         return text
@@ -73,34 +73,34 @@ def _defuse_line(found: re.Match[str]) -> str:
 
 
 def escape_mrkdwn(text: str, inside: Kind, line_start: bool) -> str:
-    """Write the three characters that Slack reads as control as entities."""
+    """Write Slack's three control characters as entities."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def escape_irc(text: str, inside: Kind, line_start: bool) -> str:
-    """Leave out control characters: colours that somebody else put into the text."""
+    """Remove control characters, such as colour codes, from the text."""
     return _MIRC.sub("", text)
 
 
 def escape_nothing(text: str, inside: Kind, line_start: bool) -> str:
-    """Return the text: the dialect has no characters of its own, or no escape for them."""
+    """Return the text unchanged: the dialect has no marks, or no way to escape them."""
     return text
 
 
 def link_mrkdwn(url: str, label: str) -> str:
-    """Return a link of Slack; its label is one line."""
+    """Return a link in Slack's syntax; line breaks in the label become spaces."""
     safe = url.replace("&", "&amp;").replace("<", "%3C").replace(">", "%3E").replace("|", "%7C")
     return f"<{safe}|{label.replace(chr(10), ' ')}>"
 
 
 def link_discord(url: str, label: str) -> str:
-    """Return a link of Discord, whose address ends at a parenthesis."""
+    """Return a link in Discord's syntax; parentheses in the address are encoded."""
     safe = url.replace("(", "%28").replace(")", "%29").replace("<", "%3C").replace(">", "%3E")
     return f"[{label}]({safe})"
 
 
 class MarkerDialect(msgspec.Struct, frozen=True):
-    """Text with characters as marks. ``quote`` begins each quoted line."""
+    """A dialect that marks text with characters. ``quote`` begins each quoted line."""
 
     marks: Mapping[Kind, str] = msgspec.field(default_factory=dict)
     escaped: Callable[[str, Kind, bool], str] = escape_nothing
@@ -121,7 +121,7 @@ class MarkerDialect(msgspec.Struct, frozen=True):
         return self.link is not None and is_linkable(url)
 
     def escape(self, text: str, inside: Kind, *, line_start: bool) -> str:
-        """Return ``text`` with what the dialect has for literal characters."""
+        """Return ``text`` with its special characters escaped as the dialect does."""
         return self.escaped(text, inside, line_start)
 
     def wrap(self, kind: Kind, value: str, inner: str) -> str:

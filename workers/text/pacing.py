@@ -1,7 +1,7 @@
-"""Decide when the account may send: at its pace, and not before the platform takes it. Pure.
+"""Decides when the account may send, by its rate limits and the platform's ``retry_after``. Pure.
 
-The platform's own ``retry_after`` is obeyed to the end, be it hours; the pace only keeps it rare.
-Times are seconds of a clock that never goes back.
+The platform's own ``retry_after`` is always obeyed, even if it is hours; the rate limits only make
+it rare. Times are seconds of a monotonic clock.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MOST_CHATS = 10_000  # remembered at once; beyond, some are forgotten
 
 
 class Pacer:
-    """The pace of one account."""
+    """The rate limits of one account and how much of them is used."""
 
     def __init__(self, pace: Pace, now: float) -> None:
         self._pace = pace
@@ -25,7 +25,7 @@ class Pacer:
         self._held_chats: dict[str, float] = {}
 
     def hold(self, until: float, chat: str | None = None) -> None:
-        """Send nothing before ``until``, to ``chat`` or at all; an earlier end changes nothing."""
+        """Send nothing before ``until``, to ``chat`` or to any; an earlier time changes nothing."""
         if chat is None:
             self._held = max(self._held, until)
         else:
@@ -34,7 +34,7 @@ class Pacer:
     def not_yet_until(self, now: float, chat: str, *, group: bool = False) -> float | None:
         """Return when a message to ``chat`` may go out; ``None`` when it may now.
 
-        At that time it may, unless others were sent before it or a hold came.
+        It may go out at that time, unless other messages or a hold come first.
         """
         waits = [bucket.wait(now) for bucket in self._buckets(now, chat, group)]
         at = max(now + max(waits, default=0.0), self._held, self._held_chats.get(chat, now))
@@ -62,7 +62,7 @@ class Pacer:
         return account + buckets
 
     def _forget(self, now: float) -> None:
-        """Forget chats whose pace binds no more, and at least the tenth that was met first."""
+        """Forget chats whose limits are no longer reached, and at least the oldest tenth."""
         idle = {chat for chat, buckets in self._chats.items() if all(b.full(now) for b in buckets)}
         for chat in idle.union(itertools.islice(self._chats, MOST_CHATS // 10)):
             del self._chats[chat]

@@ -1,4 +1,4 @@
-"""Render a message for a platform: in its dialect, in parts of its length. Pure."""
+"""Renders a message in the dialect of a platform, in parts within its length limit. Pure."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PLAIN_DIALECTS: Mapping[DialectName, Dialect] = {"discord": DISCORD_PLAIN, "mrkd
 def render(
     source: str, text: Text, markup: Markup = "markdown", *, caption: bool = False
 ) -> list[str]:
-    """Return ``source`` as the messages to send, in order; none when it is only white space.
+    """Return the texts of the messages to send for ``source``, in order; none if it is blank.
 
     ``markdown`` becomes the dialect of ``text``. ``plain`` is shown as it is: where that needs it,
     its characters are escaped (``PLAIN_DIALECTS``). Each part is at most ``text.limit`` long, or

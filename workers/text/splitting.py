@@ -1,4 +1,4 @@
-"""Render a document in parts that each fit into one message of the platform. Pure.
+"""Renders a document in parts that each fit in one message of the platform. Pure.
 
 A part is a range of the document's characters: what is open where it begins is opened again, and
 closed where it ends. So fences, links and bold text go on in the next part, and no mark, entity or
@@ -26,9 +26,9 @@ _LEVELS = (_PARAGRAPH, _LINE, _SENTENCE, _WORD)
 
 
 def parts_of(document: Document, dialect: Dialect, limit: int, unit: Unit) -> list[str]:
-    """Return the document in parts of at most ``limit`` units; without white space only: none.
+    """Return the document in parts of at most ``limit`` units; no parts if it is blank.
 
-    They end, where there is a choice, behind a paragraph, a line, a sentence, a word.
+    A part preferably ends after a paragraph, otherwise after a line, a sentence or a word.
     """
     if not document.text.strip():
         return []
@@ -60,7 +60,7 @@ class _Splitter:
             start = self.begin(until)
 
     def begin(self, at: int) -> int:
-        """Return where a part begins that may begin at ``at``: behind white space."""
+        """Return where a part that may begin at ``at`` really begins: after white space."""
         text, verbatim = self._text, self._document.verbatim
         if verbatim.holds(at):
             return at + (text[at] == "\n")
@@ -69,14 +69,14 @@ class _Splitter:
         return at
 
     def end(self, start: int, at: int) -> int:
-        """Return where a part ends that may end at ``at``: before white space."""
+        """Return where a part that may end at ``at`` really ends: before white space."""
         text, verbatim = self._text, self._document.verbatim
         while at > start and text[at - 1].isspace() and not verbatim.holds(at - 1):
             at -= 1
         return at
 
     def render(self, start: int, end: int) -> str:
-        """Return a range of the document with the marks around it opened and closed."""
+        """Return a range of the document rendered, with the enclosing marks opened and closed."""
         return self._element(self._document.root, start, end)
 
     def _element(self, element: Element, start: int, end: int) -> str:
@@ -106,7 +106,7 @@ class _Splitter:
         return self._dialect.escape(self._text[start:end], "line", line_start=True)
 
     def _furthest(self, start: int, *, bare: bool) -> int:
-        """Return the largest end at which the part from ``start`` fits; ``start`` if none does."""
+        """Return the largest end for which the part from ``start`` fits; ``start`` if none does."""
         whole = len(self._text)
         if not self._limit:
             return whole
@@ -132,7 +132,7 @@ class _Splitter:
     def _cut(self, start: int, until: int) -> int:
         """Return the best place to cut in ``(start, until]``.
 
-        Each level has to fill half of the part; if none does, a line or a word may fill less.
+        A cut must fill at least half of the part; if none does, a line or word end may fill less.
         """
         middle = start + (until - start) // 2
         for keep_atoms in (True, False):

@@ -1,4 +1,4 @@
-"""Read the rows of a Markdown table, and align them as text of one width. Pure."""
+"""Reads the rows of a Markdown table, and aligns them as text of fixed width. Pure."""
 
 from __future__ import annotations
 

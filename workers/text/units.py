@@ -1,4 +1,4 @@
-"""Measure text in the unit that a platform counts in. Pure."""
+"""Measures the length of text in a platform's unit. Pure."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What channels and agents share that speak HTTP: addresses, signatures, faults."""
+"""Helpers for channels and agents that speak HTTP: addresses, signatures, failures."""

@@ -1,4 +1,4 @@
-"""Check, and show, the addresses of servers that a secret is sent to. Pure."""
+"""Checks and displays the URLs of servers that receive a secret. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from workers.media.addresses import is_public
 
 
 def host_of(url: object) -> str:
-    """Return the host of an address, without what may be secret in it; "" where it names none."""
+    """Return the host of a URL, without parts that may be secret; "" if it has none."""
     try:
         return (urlsplit(url).hostname or "") if isinstance(url, str) else ""
     except ValueError:
@@ -17,12 +17,12 @@ def host_of(url: object) -> str:
 
 
 def wrong_root(root: str) -> str | None:
-    """Return what is wrong with the address of an API server; ``None`` when nothing is."""
+    """Return what is wrong with the base URL of an API server; ``None`` if nothing is."""
     return wrong_address(root, HTTP, query=False)
 
 
 def wrong_url(url: str, allow_private: bool) -> str | None:
-    """Return what is wrong with an address that is posted to; ``None`` when nothing is."""
+    """Return what is wrong with a URL that requests are posted to; ``None`` if nothing is."""
     if wrong := wrong_address(url, HTTP):
         return wrong
     host = host_of(url)
@@ -32,10 +32,10 @@ def wrong_url(url: str, allow_private: bool) -> str | None:
 
 
 def with_root(name: str, root: object, usual: str) -> str:
-    """Return how an account is called: with its server where that is not the platform's own."""
+    """Return the display name of an account, with its server unless that is the platform's own."""
     return name if root in (None, "", usual) else f"{name} at {root}"
 
 
 def bot_name(number: str | None, root: object, usual: str) -> str:
-    """Return how a bot's account is called: ``bot 123456``, with its server as ``with_root``."""
+    """Return the display name of a bot's account: ``bot 123456``, as ``with_root`` does."""
     return with_root(f"bot {number}" if number else "bot", root, usual)

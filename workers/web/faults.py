@@ -1,6 +1,6 @@
-"""Tell apart the two ways in which a request fails, each in a line without its address.
+"""Distinguishes requests that failed before and after they were sent, in one line without the URL.
 
-An address may hold a token or a ticket, so none stands in an error.
+A URL may hold a token or a ticket, so no error contains one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from ipc.connection_errors import failure_text
 
 
 class Unreachable(Exception):
-    """The server was not reached, so the call was not carried out."""
+    """The server was not reached, so the call was certainly not carried out."""
 
 
 class NoAnswer(Exception):
@@ -19,7 +19,7 @@ class NoAnswer(Exception):
 
 
 def fault_of(call: str, error: BaseException) -> Unreachable | NoAnswer:
-    """Return what a failed request means: an error of aiohttp, of the system, or a timeout.
+    """Classify the error of a failed request: one of aiohttp, of the system, or a timeout.
 
     ``call`` names it in the text of ``NoAnswer``.
     """
@@ -29,12 +29,12 @@ def fault_of(call: str, error: BaseException) -> Unreachable | NoAnswer:
 
 
 def why(error: BaseException) -> str:
-    """Return one line about a connection that failed: its host, and nothing else of the URL."""
+    """Describe a failed connection in one line, with no part of the URL but its host."""
     match error:
         case aiohttp.ClientConnectorError() | aiohttp.ClientConnectorCertificateError():
             return failure_text(error)
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError() | ConnectionError():
-            return "the server has closed the connection"
+            return "the server closed the connection"
         case TimeoutError():
             return "no answer in time"
     return type(error).__name__

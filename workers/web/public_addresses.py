@@ -1,8 +1,8 @@
-"""Connect only to addresses of the internet, whatever a name resolves to.
+"""Connects only to public addresses, whatever a host name resolves to.
 
-Whoever chooses an address that this host connects to could otherwise reach what listens only for
-this host and its networks. What was resolved is what is connected to: a name that changes its mind
-in between changes nothing.
+Otherwise a person who chooses a URL could reach services that listen only for this host and its
+networks (server-side request forgery). The connection goes to the address that was checked, so a
+name that resolves differently a moment later changes nothing (DNS rebinding).
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ LookUp = Callable[[str, int, int], Awaitable[list[tuple[int, int, int, str, tupl
 
 
 class PrivateAddress(OSError):
-    """A name leads only to addresses of this host or its networks."""
+    """A host name resolves only to addresses of this host or its networks."""
 
 
 class PublicResolver(AbstractResolver):
-    """Resolves names for aiohttp, to public addresses only unless ``allow_private``.
+    """A resolver for aiohttp that returns public addresses only, unless ``allow_private``.
 
-    aiohttp asks no resolver for what is an address already: check that with ``is_public``.
+    aiohttp does not call a resolver for a literal IP address: check that with ``is_public``.
     ``look_up`` finds the addresses of a name, by default the system.
     """
 
@@ -60,13 +60,13 @@ class PublicResolver(AbstractResolver):
         return results
 
     async def close(self) -> None:
-        """Do nothing: there is nothing to close."""
+        """Do nothing: no resource is held."""
 
 
 def public_session(
     limits: aiohttp.ClientTimeout, *, allow_private: bool, behind_proxy: bool
 ) -> aiohttp.ClientSession:
-    """Return a session for an address that the configuration names; close it.
+    """Return an HTTP session for a URL from the configuration; the caller closes it.
 
     It keeps no cookies and decompresses nothing, so that what is read is what was sent. Behind a
     proxy it is the proxy that resolves: only its own name is asked for here.

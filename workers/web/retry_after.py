@@ -1,6 +1,6 @@
-"""Read how long a server asks to wait.
+"""Parses the HTTP header ``Retry-After`` (RFC 9110, section 10.2.3).
 
-Apart from what speaks HTTP, so that who brings a client of his own need not import another.
+It imports no HTTP client, so that a channel with an SDK of its own does not load a second one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ LONGEST_WAIT = 86_400.0  # seconds; what a peer may ask for
 
 
 def asked_wait(value: str | None) -> float | None:
-    """Return the seconds that ``Retry-After`` asks for, by a number or a date; else ``None``."""
+    """Return the seconds that a ``Retry-After`` value asks to wait: a number or a date."""
     if value is None:
         return None
     if value.isascii() and value.isdigit():

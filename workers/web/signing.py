@@ -1,4 +1,4 @@
-"""Sign and check messages as Standard Webhooks defines it (version 1, symmetric). Pure.
+"""Signs and verifies messages by Standard Webhooks, version 1, symmetric keys. Pure.
 
 The signature is HMAC-SHA256 over ``<webhook-id>.<webhook-timestamp>.<body>``, in base64 behind
 ``v1,``; a header may hold several, so that both keys are valid while a secret is replaced.
@@ -31,11 +31,11 @@ SECRET_RULE = f"must be {PREFIX} and base64 of {SHORTEST} to {LONGEST} random by
 
 
 class Unsigned(Exception):
-    """A message is not proved to be the peer's; the text is the reason, for the peer's log."""
+    """A message has no valid signature of the peer; the text is the reason, for the peer's log."""
 
 
 def key_of(secret: str) -> bytes:
-    """Return the key that a secret stands for; raises ``ValueError``, without the secret in it."""
+    """Decode the key of a secret; raises ``ValueError`` whose text does not contain the secret."""
     if not secret.startswith(PREFIX):
         raise ValueError(SECRET_RULE)
     text = secret.removeprefix(PREFIX).rstrip("=")  # some write it without the padding
@@ -49,14 +49,14 @@ def key_of(secret: str) -> bytes:
 
 
 def sign(keys: Sequence[bytes], id: str, timestamp: int, body: bytes) -> str:
-    """Return the header ``webhook-signature``: one signature for each key."""
+    """Return the value of the header ``webhook-signature``: one signature for each key."""
     return " ".join(f"{VERSION},{_signature(key, id, str(timestamp), body)}" for key in keys)
 
 
 def webhook_id(key: str) -> str:
-    """Return the ``webhook-id`` of what has this key: the same one at each try.
+    """Return the ``webhook-id`` for a message with this idempotency key, the same at each attempt.
 
-    It is the key itself where a header can carry it and the signature is clear about its end.
+    It is the key itself if that may stand in a header and is unambiguous in the signed text.
     """
     if _PLAIN_ID.match(key):
         return key
@@ -70,14 +70,16 @@ def verify(
     now: float,
     tolerance: float,
 ) -> tuple[str, int]:
-    """Return id and time of a message that one of ``keys`` has signed; raises ``Unsigned``.
+    """Verify the signature of a message; return its id and timestamp, or raise ``Unsigned``.
 
     ``headers`` are ``webhook-id``, ``webhook-timestamp`` and ``webhook-signature``, ``None`` where
     there is not exactly one. ``now`` and ``tolerance`` are in seconds.
     """
     name, timestamp, signatures = headers
     if name is None or timestamp is None or signatures is None:
-        raise Unsigned("webhook-id, webhook-timestamp and webhook-signature must be there, once")
+        raise Unsigned(
+            "webhook-id, webhook-timestamp and webhook-signature must each be present exactly once"
+        )
     if len(name) > MAX_ID or not _ID.match(name):
         raise Unsigned(f"webhook-id must be 1 to {MAX_ID} printable characters without spaces")
     if not _TIMESTAMP.match(timestamp):

@@ -1,6 +1,6 @@
-"""Read the trace context that an HTTP request brings (https://www.w3.org/TR/trace-context/). Pure.
+"""Reads the W3C trace context of an HTTP request (https://www.w3.org/TR/trace-context/). Pure.
 
-The header is kept as it came, and read where traces are made.
+The header is stored as it came, and parsed where traces are made.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _SHAPE = r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0
 
 
 class TraceContext(NamedTuple):
-    """A span of another program, and whether its trace is recorded."""
+    """The trace and span of the calling program, and whether the trace is sampled."""
 
     trace: int
     span: int
@@ -25,15 +25,15 @@ class TraceContext(NamedTuple):
 
 
 def traceparent(headers: Mapping[str, str]) -> str:
-    """Return the trace context of a request, "" where it has none that can be read.
+    """Return the ``traceparent`` of a request to store; "" if it has none that is valid.
 
-    ``headers`` are found by the name in small letters.
+    The names in ``headers`` are in lower case.
     """
     return kept(headers.get(HEADER))
 
 
 def kept(value: str | None) -> str:
-    """Return what of a ``traceparent`` is kept, "" where it cannot be read."""
+    """Return the part of a ``traceparent`` that is stored; "" if it is not valid."""
     value = (value or "").strip()
     if not value or not re.match(_SHAPE, value):
         return ""
@@ -42,7 +42,7 @@ def kept(value: str | None) -> str:
 
 
 def read_traceparent(text: str) -> TraceContext | None:
-    """Return the context that a kept ``traceparent`` stands for."""
+    """Parse a stored ``traceparent``; return ``None`` if it is not valid."""
     found = re.match(_SHAPE, text) if text else None
     if found is None:
         return None

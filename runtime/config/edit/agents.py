@@ -39,7 +39,7 @@ def add_agent(
     known = find_manifests() if manifests is None else manifests
     place = f"{ENTRIES}.{id}"
     if not ID.match(id):
-        raise config_error(path, f"{id!r} is no name for an agent; allowed: {ID_RULE}")
+        raise config_error(path, f"{id!r} is not a valid name for an agent; allowed: {ID_RULE}")
     kind = fields.get("kind", "")
     if kind not in known.agents:
         text = "is missing; allowed: " + ", ".join(known.agents)

@@ -1,1 +1,1 @@
-"""Configuration texts, JSON5 and TOML: parsed, located and changed in place. All of it is pure."""
+"""Parses configuration texts, JSON5 and TOML, and changes them in place. Pure."""

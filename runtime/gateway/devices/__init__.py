@@ -1,1 +1,1 @@
-"""Paired devices and nodes."""
+"""Keeps paired devices and nodes."""

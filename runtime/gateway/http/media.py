@@ -1,4 +1,4 @@
-"""Serve the files of messages: ``GET /media/<id>?t=<ticket>``.
+"""Serves the files of messages: ``GET /media/<id>?t=<ticket>``.
 
 They come from strangers. A browser may show pictures, sound and film whose first bytes prove what
 they are; everything else is only offered as a download, and nothing runs in any of it.

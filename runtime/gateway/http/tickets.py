@@ -1,4 +1,4 @@
-"""Make and check the tickets by which a file of a message is fetched over HTTP. Pure.
+"""Makes and checks the tickets by which a message's file is fetched over HTTP. Pure.
 
 A ticket is bound to one file of one account, and to its end. It is no secret of the gateway: who
 has the address with it may fetch that file for five minutes, and nothing else.

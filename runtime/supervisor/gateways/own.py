@@ -1,4 +1,4 @@
-"""Our own gateway: a child with the listening sockets that the supervisor opened.
+"""Starts the gateway as a child process, with listening sockets that the supervisor opened.
 
 They are the supervisor's, so that a gateway restart refuses no client; they are closed when no
 other process is to follow: the gateway is stopped on purpose, or failed.

@@ -1,1 +1,1 @@
-"""Log lines of all processes: captured, folded, stored, followed."""
+"""Captures, folds, stores and follows the log lines of all processes."""

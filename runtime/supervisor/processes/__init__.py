@@ -1,1 +1,1 @@
-"""Operating-system processes: start, watch, limit, end."""
+"""Starts, watches, limits and ends operating-system processes."""

@@ -145,7 +145,7 @@ async def test_a_stop_through_a_gateway_that_could_not_be_remembered_is_an_error
         args = ("channels", "stop", "irc:a", "--url", fake.url, "--token", "secret")
         result = await trunkline(state, *args)
     assert (result.code, result.out) == (ExitCode.ERROR, "irc:a  stopped\n")
-    assert result.err == "trunkline: irc:a: done, but it could not be remembered on disk\n"
+    assert result.err == "trunkline: irc:a: done, but it could not be saved to disk\n"
 
 
 async def test_one_that_a_gateway_refuses_fails_the_command_and_not_the_others(

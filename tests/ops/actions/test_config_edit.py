@@ -57,7 +57,7 @@ SECRET = "whsec_" + "QUJD" * 8
 @pytest.mark.parametrize(
     ("gateway", "fields", "hint"),
     [
-        ("", "", "it gets no HTTP requests before it has ingress: true"),
+        ("", "", "it gets no HTTP requests until ingress: true is set"),
         ("", "ingress=true", "gateway.publicUrl is not set"),
         (
             "publicUrl: 'https://chat.example'",

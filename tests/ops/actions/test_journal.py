@@ -35,7 +35,7 @@ def test_a_journal_is_copied_and_restored(cli: CommandLine, state: Path) -> None
     assert (found.code, found.err) == (0, "")
     assert _count(state / "journal.db") == 2
     (aside,) = state.glob("journal.db.replaced-*")
-    assert found.out == f"restored {copy}\nthe journal that was there is {aside}\n"
+    assert found.out == f"restored {copy}\nthe previous journal is now {aside}\n"
     assert _count(aside) == 3
 
 
@@ -43,7 +43,7 @@ def test_a_copy_goes_where_it_is_wanted_and_replaces_nothing(cli: CommandLine, s
     _write(state, 1)
     wanted = state / "mine.db"
     assert cli(f"backup --to {wanted}").out.startswith(f"copied to {wanted} (")
-    cli(f"backup --to {wanted}").complains(ExitCode.USAGE, "is there already", str(wanted))
+    cli(f"backup --to {wanted}").complains(ExitCode.USAGE, "exists already", str(wanted))
     cli(f"backup --to {state}/no/such/place.db").complains(ExitCode.ERROR, "No such file")
 
 

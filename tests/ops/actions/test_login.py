@@ -100,7 +100,7 @@ async def test_an_answer_that_is_not_taken_is_asked_for_again(
     await follow_login(api, KEY, LoginScreen(KEY, as_json=False))  # type: ignore[arg-type]
     assert api.answers == ["https://right"]
     told = capsys.readouterr().err
-    assert "not taken: it has another state" in told
+    assert "not accepted: it has another state" in told
     assert "an answer has 1 to" in told
 
 

@@ -70,7 +70,7 @@ def test_another_unit_is_replaced_only_by_force_and_kept(
     programs.answer("systemctl", ACTIVE, "show")
     changed = ours.file.read_text().replace("RestartSec=2", "RestartSec=60")
     ours.file.write_text(changed)
-    with pytest.raises(OperatorError, match="--force writes it anew and keeps a copy"):
+    with pytest.raises(OperatorError, match="--force replaces it and keeps a copy"):
         install(ours)
     assert ours.file.read_text() == changed
     done = install(ours, force=True)
@@ -111,7 +111,7 @@ def test_what_is_not_as_it_would_be_is_named(programs: RecordedPrograms, tmp_pat
     ours.file.write_text(stale)
     found = service_status(ours)["doubts"]
     assert [each.partition(" ")[0] for each in found[:3]] == ["it", "it", "its"]
-    assert "its interpreter /gone/bin/python is not there" in found
+    assert "its interpreter /gone/bin/python does not exist" in found
     assert "Delegate= is missing; now `Delegate=yes`" in found
     programs.answer("systemctl", ACTIVE, "show")
     shown = service_status(ours)
@@ -130,7 +130,7 @@ def test_it_is_removed_and_the_state_stays(programs: RecordedPrograms, tmp_path:
 
 def test_only_what_is_installed_is_controlled(programs: RecordedPrograms, tmp_path: Path) -> None:
     ours = service(tmp_path, "two")
-    with pytest.raises(OperatorError, match="`trunkline service install` makes it") as caught:
+    with pytest.raises(OperatorError, match="`trunkline service install` writes it") as caught:
         control(ours, "restart")
     assert caught.value.exit == ExitCode.NOT_RUNNING
     install(ours)

@@ -84,8 +84,8 @@ async def test_an_account_that_runs_from_nothing(state: Path) -> None:
             for shown, typed in (
                 ("Choose [telegram]: ", "webhook"),
                 ("Name of the account [main]: ", "shop"),
-                ("secret (Enter: as it is): ", "hush"),
-                ("secret (Enter: as it is): ", OTHER),
+                ("secret (Enter: unchanged): ", "hush"),
+                ("secret (Enter: unchanged): ", OTHER),
                 ("channels restart webhook:shop", "y"),
             ):
                 await screen.shows(shown)

@@ -144,18 +144,18 @@ def test_agents_that_are_there_are_known() -> None:
 # A mistake that people make, and what they are told; what is right has no answer.
 FORMS = [
     ("telegram", "botToken", "123456789:AAF2x-y_z", None),
-    ("telegram", "botToken", "@my_bot", "is no token of a bot: @BotFather"),
-    ("telegram", "botToken", "123456789", "is no token of a bot"),
-    ("telegram", "botToken", "123456789:AAF2 x", "is no token of a bot"),
+    ("telegram", "botToken", "@my_bot", "is not a bot token: @BotFather"),
+    ("telegram", "botToken", "123456789", "is not a bot token"),
+    ("telegram", "botToken", "123456789:AAF2 x", "is not a bot token"),
     ("discord", "token", "MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs", None),
-    ("discord", "token", "198622483471925248", "is no token of a bot: one has three parts"),
-    ("discord", "token", "Bot MTk4.Cl2.Zn", "is no token of a bot"),
+    ("discord", "token", "198622483471925248", "is not a bot token: one has three parts"),
+    ("discord", "token", "Bot MTk4.Cl2.Zn", "is not a bot token"),
     ("slack", "botToken", "xoxb-1-2-abc", None),
     ("slack", "botToken", "xoxe.xoxb-1-abc", None),
-    ("slack", "botToken", "xapp-1-A1-2-abc", "is no bot token: xoxb-…"),
-    ("slack", "botToken", "xoxp-1-2-abc", "is no bot token"),
+    ("slack", "botToken", "xapp-1-A1-2-abc", "is not a bot token: find xoxb-…"),
+    ("slack", "botToken", "xoxp-1-2-abc", "is not a bot token"),
     ("slack", "appToken", "xapp-1-A1-2-abc", None),
-    ("slack", "appToken", "xoxb-1-2-abc", "is no app-level token"),
+    ("slack", "appToken", "xoxb-1-2-abc", "is not an app-level token"),
     ("webhook", "secret", "whsec_aHVzaC1odXNoLWh1c2gtaHVzaC1odXNoLWh1c2g=", None),
     ("webhook", "secret", "hush", "must"),
     ("irc", "password", "anything", None),
@@ -192,7 +192,7 @@ def test_secrets_that_a_setup_has_written_can_be_typed_again() -> None:
     )
     assert [(each.name, each.secret, each.default) for each in again] == [("botToken", True, "")]
     assert elsewhere == ["appToken comes from env:APP: change it there"]
-    with pytest.raises(OperatorError, match="stands in the configuration: change it there"):
+    with pytest.raises(OperatorError, match="is in the configuration: change it there"):
         secrets_again(slack, "slack:a", {"botToken": "xoxb-1", "appToken": theirs}, HIDDEN)
 
 

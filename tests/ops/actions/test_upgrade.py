@@ -30,7 +30,7 @@ async def test_without_a_daemon_nothing_runs(state: Path) -> None:
     [
         ("1", False, False, "1 is installed, and runs"),
         ("0", True, False, "0 runs, and 1 is installed: trunkline service restart"),
-        ("2", True, True, "refuses a journal of a newer version"),
+        ("2", True, True, "refuses a newer version's journal"),
     ],
 )
 def test_a_person_reads_what_is_to_be_done(

@@ -113,7 +113,7 @@ async def test_what_is_answered_is_shown(
     [
         (["--message", "go"], "one of --at, --every and --cron"),
         (["--every", "5m"], "one of --message and --system-event"),
-        (["--every", "soon", "--message", "go"], "no duration"),
+        (["--every", "soon", "--message", "go"], "not a duration"),
         (["--every", "5m", "--tz", "UTC", "--message", "go"], "--tz is the zone of --cron"),
         (["--every", "5m", "--message", "go", "--to", "a", "--no-deliver"], "is enough"),
         (["--every", "5m", "--system-event", "x", "--to", "a"], "has no delivery"),

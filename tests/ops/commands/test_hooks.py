@@ -48,7 +48,7 @@ async def test_a_mapping_shows_the_turn_that_it_makes(state: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "body", "text"),
     [
-        ("none", {}, "no mapping in hooks.mappings takes none"),
+        ("none", {}, "no mapping in hooks.mappings matches none"),
         ("broken", {}, "hooks.mappings[1] (/hooks/broken)"),
         ("agent", {}, "refused with 400: message required"),
     ],

@@ -47,7 +47,7 @@ def test_a_name_that_no_account_has_is_an_error(name: str) -> None:
 def test_an_agent_is_typed_by_its_id_or_its_key() -> None:
     assert agent_key("main") == agent_key("agent:main") == "agent:main"
     for name in ("", "agent:", "irc:a", "a b", "-x"):
-        with pytest.raises(UsageFailure, match="is no agent; write its id"):
+        with pytest.raises(UsageFailure, match="is not an agent; write its id"):
             agent_key(name)
     with pytest.raises(OperatorError, match="unknown agent 'agent:x'; known: agent:main"):
         chosen(ROWS, ["agent:x"])

@@ -102,7 +102,7 @@ def test_an_agent_whose_turns_fail_is_not_well(tmp_path: Path) -> None:
     rows = status_of(account("agent:main", **said))
     (found,) = accounts.degraded(healthy(tmp_path, status=rows))
     assert found.message == (
-        "agent:main runs, and is degraded: its turns fail: no such file: correct command"
+        "agent:main runs, but is degraded: its turns fail: no such file: correct command"
     )
     assert found.cure == "trunkline agents describe main"
 

@@ -237,7 +237,7 @@ def test_what_cannot_be_mended_says_why() -> None:
         raise PermissionError(1, "Operation not permitted")
 
     (found,) = repaired([Finding("a.b", Severity.ERROR, "x", repair=refuses)])
-    assert (found.fixed, found.message) == (None, "x; not mended: Operation not permitted")
+    assert (found.fixed, found.message) == (None, "x; not repaired: Operation not permitted")
 
 
 def test_an_interpreter_that_was_not_tested_is_named(

@@ -39,7 +39,7 @@ def test_a_credential_of_the_service_is_no_fault(place: Path) -> None:
     unit = 'Environment="TRUNKLINE_SERVICE_MARKER=trunkline"\nLoadCredential=gateway:/etc/x\n'
     assert list(configuration.secrets(replace(facts, units={"/u": unit}))) == []
     (found,) = configuration.secrets(facts)
-    assert found.message == "gateway.auth.token: the credential gateway is not handed over"
+    assert found.message == "gateway.auth.token: the credential gateway was not provided by systemd"
 
 
 @pytest.mark.parametrize(

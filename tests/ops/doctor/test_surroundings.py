@@ -44,7 +44,9 @@ def names(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_platform_without_an_address_is_named_once(tmp_path: Path, names: list[str]) -> None:
     facts = healthy(tmp_path, config_of(TELEGRAM | IRC))
     telegram, irc = surroundings.names(facts)
-    assert telegram.message.startswith("api.telegram.org has no address here, needed by telegram:a")
+    assert telegram.message.startswith(
+        "api.telegram.org cannot be resolved here, needed by telegram:a"
+    )
     assert "and 1 more" in telegram.message
     assert irc.path == "irc.example"
     names += ["api.telegram.org", "irc.example"]
@@ -163,7 +165,7 @@ def test_only_a_wrong_content_is_called_damage(
 
     monkeypatch.setattr(sqlite3, "connect", fails)
     (found,) = surroundings.journal_integrity(facts)
-    begin = "the journal is damaged" if damaged else "the journal could not be looked at"
+    begin = "the journal is damaged" if damaged else "the journal could not be checked"
     assert found.message == f"{begin}: what SQLite says"
     assert found.severity is (Severity.ERROR if damaged else Severity.WARNING)
     assert damaged or str(found.cure).startswith(cure)

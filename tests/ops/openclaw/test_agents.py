@@ -106,7 +106,9 @@ def test_what_is_wrong_with_a_value_is_named(agents: Any, path: str, reason: str
 
 @pytest.mark.parametrize("port", ["x", 0, 70_000, True])
 def test_a_port_that_is_none_is_named(port: Any) -> None:
-    assert translated({"gateway": {"port": port}}).changed["gateway.port"].startswith("is no port")
+    assert (
+        translated({"gateway": {"port": port}}).changed["gateway.port"].startswith("is not a port")
+    )
 
 
 @pytest.mark.parametrize("wrong", [5, {}, {"entries": 5}, {"list": [5, {}]}, {"defaults": 5}])

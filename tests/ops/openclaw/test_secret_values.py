@@ -61,9 +61,9 @@ def test_a_secret_is_carried(value: Any, kept: Any, group: str) -> None:
         ({"source": "env", "provider": "default"}, "its id is missing"),
         ("pre-${NOT_HERE}", "NOT_HERE"),
         ("__OPENCLAW_REDACTED__", "hidden"),
-        (7, "is no secret"),
-        ("", "is no secret"),
-        ([], "is no secret"),
+        (7, "is not a secret"),
+        ("", "is not a secret"),
+        ([], "is not a secret"),
     ],
 )
 def test_a_secret_that_cannot_be_carried_is_left_with_the_reason(value: Any, why: str) -> None:

@@ -63,7 +63,7 @@ def test_what_chooses_nothing_says_so() -> None:
     [
         ("soon", None, "--since takes an age like 90s"),
         ("5 m", None, "--since takes an age"),
-        (None, "(", "is no regular expression: missing"),
+        (None, "(", "is not a regular expression: missing"),
     ],
 )
 def test_what_is_no_age_or_pattern_is_refused(

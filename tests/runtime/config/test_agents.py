@@ -105,7 +105,7 @@ def test_one_that_cannot_run_says_why_and_hurts_no_other(
         ),
         (
             "{default: 'none', entries: {none: {kind: 'echo'}}}",
-            ".entries.none: none is no name for an agent",
+            ".entries.none: none is not a valid name for an agent",
         ),
         (
             "{default: 'none', entries: {'a b': {kind: 'echo'}}}",

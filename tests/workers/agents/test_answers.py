@@ -47,12 +47,12 @@ def test_the_end_is_read_with_all_that_it_may_hold() -> None:
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        (b"", "no JSON"),
-        (b"hello", "no JSON"),
-        (b"\xff", "no JSON"),
-        (b"\0", "no JSON"),
-        (b"[" * 5000, "no JSON"),
-        (b"[]", "an object"),
+        (b"", "not JSON"),
+        (b"hello", "not JSON"),
+        (b"\xff", "not JSON"),
+        (b"\0", "not JSON"),
+        (b"[" * 5000, "not JSON"),
+        (b"[]", "JSON object"),
         (b"{}", "unknown type: None"),
         (b'{"type":["delta"]}', "unknown type"),
         (b'{"type":"strange"}', "unknown type: strange"),

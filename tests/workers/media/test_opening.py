@@ -65,7 +65,7 @@ def test_all_else_is_not(path: str, reason: str, place: Path) -> None:
 
 
 def test_devices_are_never_opened(place: Path) -> None:
-    with pytest.raises(MediaFailed, match="no regular file"):
+    with pytest.raises(MediaFailed, match="not a regular file"):
         open_allowed("file:///dev/zero", MediaPolicy(["/dev"]))
 
 

@@ -59,9 +59,9 @@ RIGHT = signed(BODY, at=NOW)
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"webhook-id": None}, "must be there, once"),
-        ({"webhook-timestamp": None}, "must be there, once"),
-        ({"webhook-signature": None}, "must be there, once"),
+        ({"webhook-id": None}, "must each be present exactly once"),
+        ({"webhook-timestamp": None}, "must each be present exactly once"),
+        ({"webhook-signature": None}, "must each be present exactly once"),
         ({"webhook-id": ""}, "printable"),
         ({"webhook-id": "a b"}, "printable"),
         ({"webhook-id": "x" * 257}, "256"),

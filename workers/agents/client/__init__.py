@@ -1,4 +1,4 @@
-"""Define the agent kind ``client``: a program that attaches itself to the gateway answers."""
+"""Defines the agent kind ``client``: a program that connects to the gateway answers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from workers.agent import AgentManifest
 
 
 class ClientConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """One agent whose program runs elsewhere: there is nothing to configure."""
+    """The configuration of a ``client`` agent, which has no fields of its own."""
 
 
 manifest = AgentManifest("client", "Attached program", ClientConfig, agent="", attached=True)

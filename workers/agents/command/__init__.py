@@ -1,4 +1,4 @@
-"""Define the agent kind ``command``: a program of this host answers, one process for each turn."""
+"""Defines the agent kind ``command``: a local program answers, one process for each turn."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class CommandManifest(AgentManifest):
     __slots__ = ()
 
     def describe(self, config: Mapping[str, Any]) -> str:
-        """Return the name of the program; what stands behind it may hold a secret."""
+        """Return the name of the program, without its arguments, which may hold a secret."""
         try:
             words = words_of(config.get("command", ""))
         except ValueError:

@@ -1,4 +1,4 @@
-"""Answer turns by a program of this host: one process for each."""
+"""Answers turns with a program of this host: one process for each turn."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOT_THERE = (FileNotFoundError, NotADirectoryError, PermissionError)
 
 
 class CommandAgent:
-    """One command line. Its processes know nothing of each other."""
+    """The agent of one command line, which is run anew for each turn."""
 
     def __init__(self, ctx: AgentContext) -> None:
         self.ctx = ctx
@@ -32,7 +32,7 @@ class CommandAgent:
         self._cwd = os.path.expanduser(self.config.cwd or str(ctx.storage))
 
     async def turn(self, turn: Turn) -> AsyncIterator[TurnEvent | Final]:
-        """Yield what the program prints, and the end that its exit status means."""
+        """Yield the program's output as events, and the final event that its exit status means."""
         program = await self._start(turn)
         read = _events_of if self.config.output == "jsonl" else _text_of
         printed = read(program, AnswerBound(self.config.max_answer_bytes))
@@ -61,14 +61,14 @@ class CommandAgent:
             return await TurnProgram.start(self._argv, prompt, self.ctx.log, env, self._cwd)
         except NOT_THERE as error:
             raise Misconfigured(
-                f"{error.filename}: {error.strerror}: correct command, or cwd"
+                f"{error.filename}: {error.strerror}; correct command or cwd"
             ) from None
         except OSError as error:
             raise Transient(f"the program cannot be started: {error.strerror}") from None
 
 
 async def _text_of(program: TurnProgram, bound: AnswerBound) -> Printed:
-    """Yield the output as text, without the white space around all of it."""
+    """Yield the output as text, without leading and trailing white space."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     held, begun = "", False
     async with aclosing(program.pieces()) as pieces:
@@ -83,7 +83,7 @@ async def _text_of(program: TurnProgram, bound: AnswerBound) -> Printed:
 
 
 async def _events_of(program: TurnProgram, bound: AnswerBound) -> Printed:
-    """Yield the events that stand on the lines of the output."""
+    """Yield the events that the lines of the output contain."""
     lines = LineSplitter()
     async with aclosing(program.pieces()) as pieces:
         async for piece in pieces:

@@ -1,4 +1,4 @@
-"""Define the fields of one ``command`` agent. Pure."""
+"""Defines the fields of one ``command`` agent. Pure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
 class CommandConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """One program. No shell reads ``command``, and nothing that people write stands in it."""
+    """One program. No shell reads ``command``, and no text of a message becomes part of it."""
 
     command: Annotated[
         str | list[str],
@@ -105,15 +105,15 @@ class CommandConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
             raise ValueError("command, cwd and env must not contain a NUL character")
         for field, names in (("env", self.env), ("inheritEnv", self.inherit_env)):
             if wrong := [name for name in names if not _NAME.match(name)]:
-                raise ValueError(f"{field} has {wrong[0]!r}, which is no name of a variable")
+                raise ValueError(f"{field} has {wrong[0]!r}, which is not the name of a variable")
         if self.cwd is not None and not self.cwd.startswith(("/", "~/")):
             raise ValueError("cwd must be an absolute path (/… or ~/…)")
 
 
 def words_of(command: Any) -> list[str]:
-    """Return program and arguments; a text is split as a shell splits words.
+    """Return the program and its arguments; a string is split like a shell command line.
 
-    Raises ``ValueError`` for a text with an open quote.
+    Raises ``ValueError`` for an unclosed quote.
     """
     if isinstance(command, str):
         return shlex.split(command)

@@ -1,4 +1,4 @@
-"""Run the program of one turn: a prompt in, bytes out, and an end that leaves nothing behind."""
+"""Runs the program of one turn: writes the prompt, reads the output, ends its process group."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOGGED_LINE = 4 * 1024
 
 
 class TurnProgram:
-    """A program in a process group of its own, which ends with this process, however that dies."""
+    """A program in its own process group, which the kernel kills if this process dies."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: Any) -> None:
         self.last_words = ""  # the last line of its stderr
@@ -39,7 +39,7 @@ class TurnProgram:
     async def start(
         cls, argv: Sequence[str], prompt: bytes, log: Any, env: Mapping[str, str], cwd: str
     ) -> TurnProgram:
-        """Start a program without a shell, and write it ``prompt``; raises ``OSError``."""
+        """Start a program without a shell and write ``prompt`` to it; raises ``OSError``."""
         # Here, on the loop's thread: the tie to this process is one to the thread that started it.
         process = start_helper(argv, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=env, cwd=cwd)
         program = cls(process, log)
@@ -56,9 +56,9 @@ class TurnProgram:
         return program
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """Yield its output as it comes, until that ends or the program has.
+        """Yield the output as it comes, until its end or the program's end.
 
-        What has left its process group may hold the output open for longer.
+        A process that has left the group may hold the pipe open for longer than the program.
         """
         reading: asyncio.Task[bytes] | None = None
         try:
@@ -76,14 +76,14 @@ class TurnProgram:
                 reading.cancel()
 
     async def wait(self, seconds: float | None = None) -> int | None:
-        """Return its exit status, negative for a signal; ``None`` if it still runs by then."""
+        """Return the exit status, negative for a signal; ``None`` if not ended in ``seconds``."""
         done, _ = await asyncio.wait({self._ended}, timeout=seconds)
         return self._ended.result() if done else None
 
     async def end(self, seconds: float) -> None:
-        """End it and its group, if it has not: by SIGTERM, and after ``seconds`` by SIGKILL.
+        """End the program and its group: by SIGTERM, and after ``seconds`` by SIGKILL.
 
-        Cancelled meanwhile, it kills at once.
+        If this is cancelled, the group is killed at once.
         """
         try:
             if not self._ended.done():
@@ -104,7 +104,7 @@ class TurnProgram:
                 os.killpg(self._process.pid, number)
 
     async def _connect(self, prompt: bytes) -> None:
-        """Connect the pipes, and watch for the end; kill it where that fails."""
+        """Connect the pipes and watch for the program's end; kill it if that fails."""
         loop, process = self._loop, self._process
         errors = asyncio.StreamReader(limit=LOGGED_LINE)
         try:
@@ -126,14 +126,14 @@ class TurnProgram:
         self._tasks.append(loop.create_task(self._log_lines(errors)))
 
     def _reap(self, pidfd: int) -> None:
-        """End what it has started in its group, and take its status, which frees the number."""
+        """Kill the rest of its group, then reap it, which frees its process id."""
         self._loop.remove_reader(pidfd)
         os.close(pidfd)
         self._signal(signal.SIGKILL)
         self._ended.set_result(self._process.wait())
 
     async def _log_lines(self, errors: asyncio.StreamReader) -> None:
-        """Write its stderr to the agent's log, as far as a turn may fill that."""
+        """Write the program's stderr to the agent's log, up to a limit per turn."""
         left = LOGGED_BYTES
         while True:
             try:
@@ -150,7 +150,7 @@ class TurnProgram:
             if left >= 0:
                 self._log.info(text, child=self._name)
             elif left + len(line) >= 0:
-                self._log.warning("the program writes more to stderr than is logged of a turn")
+                self._log.warning("the program wrote more to stderr than is logged for one turn")
 
     def _close(self) -> None:
         for task in self._tasks:
@@ -160,7 +160,7 @@ class TurnProgram:
 
 
 async def _feed(writer: asyncio.StreamWriter, prompt: bytes) -> None:
-    """Write the prompt and its end; a program may end, or close its stdin, without reading it."""
+    """Write the prompt and close the pipe; a program may end without reading it all."""
     with suppress(ConnectionError):
         writer.write(prompt)
         await writer.drain()

@@ -1,4 +1,4 @@
-"""Write a turn for the stdin of a program, and decide what its exit means. Pure."""
+"""Writes a turn for the stdin of a program, and decides what its exit status means. Pure."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 def prompt_of(config: CommandConfig, turn: Turn) -> bytes:
-    """Return what a program reads: the turn as a line of JSON, or as words.
+    """Return the input of the program: the turn as a line of JSON, or as plain text.
 
-    As words it is the instructions, what was said before, and the words to answer, each only where
-    there is any: a first message without instructions is the plain message.
+    Plain text is the instructions, the history and the message to answer, each only if there is
+    one: a first message without instructions is the message alone.
     """
     history = window(turn.history, config.history_messages, config.history_tokens)
     instructions = instructions_of(config.instructions, turn)
@@ -57,7 +57,7 @@ def _line(item: HistoryItem) -> str:
 
 
 def variables_of(turn: Turn) -> dict[str, str]:
-    """Return the variables by which a program learns what it answers."""
+    """Return the environment variables that describe the turn to the program."""
     found = {
         "TRUNKLINE_TURN": turn.run,
         "TRUNKLINE_SESSION": turn.session,
@@ -69,9 +69,9 @@ def variables_of(turn: Turn) -> dict[str, str]:
 
 
 def failure_of_exit(code: int, last_words: str) -> Exception:
-    """Return what an exit status other than 0 means; ``last_words`` are of its stderr."""
+    """Return the exception for an exit status other than 0; ``last_words`` come from stderr."""
     how = f"status {code}" if code > 0 else f"signal {-code}"
-    text = f"the program ends with {how}"
+    text = f"the program ended with {how}"
     if last_words:
         text = f"{text}: {shown(last_words)}"
     return EXITS.get(code, BrokenAnswer)(text)

@@ -8,7 +8,7 @@ from workers.agent import AgentManifest
 
 
 class EchoConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """One echo agent: there is nothing to configure."""
+    """The configuration of an ``echo`` agent, which has no fields of its own."""
 
 
 manifest = AgentManifest("echo", "Echo", EchoConfig, agent="workers.agents.echo.agent:Echo")

@@ -1,4 +1,4 @@
-"""Answer each turn with its own text."""
+"""Answers each turn with its own text."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from workers.agent import AgentContext, Final, Turn
 
 
 class Echo:
-    """The agent of a fresh installation: shows that messages come and answers go."""
+    """The agent of a fresh installation, which shows that messages and answers get through."""
 
     def __init__(self, ctx: AgentContext) -> None:
         self.ctx = ctx
 
     async def turn(self, turn: Turn) -> AsyncIterator[Final]:
-        """Yield the text, marked as an echo; nothing is answered to an empty one."""
+        """Yield the text of the turn, marked as an echo; an empty text gets no answer."""
         yield Final(f"echo: {turn.text}" if turn.text else "")

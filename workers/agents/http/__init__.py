@@ -1,4 +1,4 @@
-"""Define the agent kind ``http``: a server answers, to which each turn is posted, signed."""
+"""Defines the agent kind ``http``: each turn is posted, signed, to a server that answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from workers.web.addresses import host_of
 
 
 class HttpAgentManifest(AgentManifest):
-    """The manifest of ``http``, which describes an agent by where its turns go."""
+    """The manifest of ``http``, which describes an agent by the host of its server."""
 
     __slots__ = ()
 

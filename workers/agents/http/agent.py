@@ -1,4 +1,4 @@
-"""Answer turns by a server: each is posted to it, signed, and the answer is JSON or a stream."""
+"""Answers turns with a server: posts each, signed, and reads JSON or a stream of events."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MAX_REFUSAL = 4096  # bytes that are read of an answer that is no success
 
 
 class HttpAgent:
-    """One server. All turns share the connections to it."""
+    """The agent of one server. All turns share its connections."""
 
     def __init__(self, ctx: AgentContext) -> None:
         self.ctx = ctx
@@ -42,14 +42,14 @@ class HttpAgent:
         )
 
     async def run(self) -> None:
-        """Keep the connections until cancelled, and close them."""
+        """Keep the connections open until cancelled, then close them."""
         try:
             await asyncio.Event().wait()
         finally:
             await self._session.close()
 
     async def turn(self, turn: Turn) -> AsyncIterator[TurnEvent | Final]:
-        """Yield what the server sends, and its end."""
+        """Yield the events of the server's answer, and the final one."""
         now = int(time.time())
         name, body = webhook_id(turn.run), body_of_turn(self.config, turn, now)
         headers = {
@@ -79,7 +79,7 @@ class HttpAgent:
     async def _answer(
         self, response: aiohttp.ClientResponse
     ) -> AsyncGenerator[TurnEvent | Final, None]:
-        """Yield the events of an answer; raises for one that is no success, or no answer."""
+        """Yield the events of a response; raises for an error status or a malformed body."""
         status = response.status
         if status == 204:
             yield Final("")
@@ -89,10 +89,10 @@ class HttpAgent:
             wait = asked_wait(response.headers.get("Retry-After"))
             raise failure_of_status(status, words.decode("utf-8", "replace"), wait)
         if response.headers.get("Content-Encoding", "identity") != "identity":
-            raise BrokenAnswer("the server compresses what was asked for as it is")
+            raise BrokenAnswer("the server sent a compressed answer, which was not asked for")
         kind = response.content_type
         if kind not in ("application/json", "text/event-stream"):
-            raise Misconfigured(f"the server answers with {kind}, no JSON or stream of events")
+            raise Misconfigured(f"the server answered with {kind}, not with JSON or events")
         bound = AnswerBound(self.config.max_answer_bytes)
         events, whole = EventSplitter(), bytearray()
         async for piece in response.content.iter_any():
@@ -106,16 +106,16 @@ class HttpAgent:
                 if isinstance(event, Final):
                     return
         if kind != "application/json":
-            raise Transient("the server has ended its answer in the middle")
+            raise Transient("the server ended its answer before the final event")
         yield final_of(bytes(whole))
 
 
 def _failure(error: BaseException) -> Exception:
-    """Return what a request means that has failed."""
+    """Return the exception for a request that failed."""
     if isinstance(error, aiohttp.ClientConnectorError) and isinstance(
         error.os_error, PrivateAddress
     ):
-        return Misconfigured(f"{error.os_error.strerror}: set allowPrivate to send there")
+        return Misconfigured(f"{error.os_error.strerror}; set allowPrivate to send there")
     if isinstance(error, aiohttp.InvalidURL):
-        return Misconfigured("url is no address")
+        return Misconfigured("url is not a valid URL")
     return Transient(str(fault_of("the turn", error)))

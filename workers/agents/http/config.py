@@ -1,4 +1,4 @@
-"""Define the fields of one ``http`` agent. Pure."""
+"""Defines the fields of one ``http`` agent. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SignatureSecret = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
 class HttpAgentConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """One server. Both secrets sign each turn, so that it may know either while one is replaced."""
+    """One server. Both secrets sign each turn, so that the server may know either one of them."""
 
     url: Annotated[str, LOCAL, Meta(description="Where each turn is posted.")]
     secret: Annotated[
@@ -70,6 +70,6 @@ class HttpAgentConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknow
 
     @property
     def keys(self) -> list[bytes]:
-        """The keys of the signatures, the present one first."""
+        """The signing keys, the current one first."""
         given = [self.secret, self.previous_secret]
         return [key_of(secret) for secret in given if secret is not None]

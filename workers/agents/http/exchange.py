@@ -1,4 +1,4 @@
-"""Write a turn as the body of a webhook, read what comes back, and what a status means. Pure."""
+"""Writes a turn as the body of a webhook, and reads answers and HTTP statuses. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def body_of_turn(config: HttpAgentConfig, turn: Turn, timestamp: int) -> bytes:
-    """Return the body that a turn is posted as; ``timestamp`` is in seconds."""
+    """Return the request body of a turn; ``timestamp`` is in epoch seconds."""
     cut = msgspec.structs.replace(
         turn,
         history=window(turn.history, config.history_messages, config.history_tokens),
@@ -32,29 +32,29 @@ def body_of_turn(config: HttpAgentConfig, turn: Turn, timestamp: int) -> bytes:
 
 
 def final_of(body: bytes) -> Final:
-    """Return the answer that is a body of JSON; raises ``BrokenAnswer``, or what it reports."""
+    """Parse an answer that is one JSON body; raises ``BrokenAnswer``, or the error it reports."""
     try:
         value = decode_json(body, object)
     except MALFORMED as error:
-        raise BrokenAnswer(f"no JSON: {error}") from None
+        raise BrokenAnswer(f"not JSON: {error}") from None
     if not isinstance(value, dict):
-        raise BrokenAnswer("an answer is an object of JSON")
+        raise BrokenAnswer("an answer must be a JSON object")
     if "type" in value:
         event = read_event(body, LINKS)
         if not isinstance(event, Final):
-            raise BrokenAnswer("an answer that is no stream is one final event")
+            raise BrokenAnswer("an answer that is not a stream must be one final event")
         return event
     if "text" not in value and "attachments" not in value:
-        raise BrokenAnswer("an answer has a text")
+        raise BrokenAnswer("an answer must have a text")
     try:
         return read_final(value, LINKS)
     except msgspec.ValidationError as error:
-        raise BrokenAnswer(f"an answer that is wrong: {error}") from None
+        raise BrokenAnswer(f"the answer is not valid: {error}") from None
 
 
 def failure_of_status(status: int, words: str, retry_after: float | None) -> Exception:
-    """Return what an answer means that is no success; ``words`` are of its body."""
-    text = f"the server answers HTTP {status}"
+    """Return the exception for an error status; ``words`` is the text of the body."""
+    text = f"the server answered HTTP {status}"
     if words.strip():
         text = f"{text}: {shown(words)}"
     if status == 429:
@@ -67,4 +67,4 @@ def failure_of_status(status: int, words: str, retry_after: float | None) -> Exc
         return TurnRefused(text)
     if 300 <= status < 400:
         return Misconfigured(f"{text}; redirects are not followed: correct url")
-    return Misconfigured(f"{text}; look at url and secret")
+    return Misconfigured(f"{text}; check url and secret")

@@ -1,4 +1,4 @@
-"""Define the agent kind ``openai``: any endpoint that speaks the API of chat completions."""
+"""Defines the agent kind ``openai``: any endpoint with the chat completions API."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class OpenAIManifest(AgentManifest):
     __slots__ = ()
 
     def describe(self, config: Mapping[str, Any]) -> str:
-        """Return the model, with the endpoint where that is not OpenAI's own."""
+        """Return the model, with its endpoint unless that is OpenAI's own."""
         return with_root(str(config.get("model", "")), config.get("baseUrl"), DEFAULT_BASE)
 
 

@@ -1,4 +1,4 @@
-"""Answer turns by a model behind an endpoint of chat completions."""
+"""Answers turns with a model behind an endpoint of the chat completions API."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if find_spec(SDK) is None:  # it is imported with the first turn: that is too la
 
 
 class ModelEndpoint(Protocol):
-    """What a model is asked through."""
+    """The connection to the endpoint of a model."""
 
     def values(self, body: Json) -> AsyncGenerator[object, None]:
-        """Send a request; yield the chunks of the answer, or the whole one. Raises by class."""
+        """Send a request; yield the answer in chunks, or whole. Raises ``ChannelError``."""
 
     async def close(self) -> None:
         """Close the connections."""
 
 
 class OpenAIAgent:
-    """One model behind an endpoint, which is opened with the first turn."""
+    """The agent of one model; its endpoint is opened with the first turn."""
 
     def __init__(self, ctx: AgentContext) -> None:
         self.ctx = ctx
@@ -40,7 +40,7 @@ class OpenAIAgent:
         self._opening: asyncio.Task[ModelEndpoint] | None = None
 
     async def run(self) -> None:
-        """Keep the connections until cancelled, and close them."""
+        """Keep the connections open until cancelled, then close them."""
         try:
             await asyncio.Event().wait()
         finally:
@@ -49,7 +49,7 @@ class OpenAIAgent:
                 await endpoint.close()
 
     async def turn(self, turn: Turn) -> AsyncIterator[TurnEvent | Final]:
-        """Yield the model's words as they come, the tools that it calls, and the end."""
+        """Yield the model's text as it comes, its tool calls, and the final event."""
         endpoint = await self._opened()
         images: list[Json] = []
         files = turn.attachments
@@ -65,7 +65,7 @@ class OpenAIAgent:
             yield event
 
     async def _opened(self) -> ModelEndpoint:
-        """Return the endpoint. A turn that is cancelled leaves its opening to the others."""
+        """Return the endpoint; opening it goes on for other turns if this one is cancelled."""
         if self._opening is None:
             self._opening = asyncio.create_task(self.ctx.thread(_open, self.config, self.ctx.proxy))
         try:
@@ -76,7 +76,7 @@ class OpenAIAgent:
 
 
 def _open(config: OpenAIConfig, proxy: str | None) -> ModelEndpoint:
-    """Return the endpoint, on a thread: a heartbeat does not wait for the import of the SDK."""
+    """Open the endpoint; runs on a thread, so that the SDK's import delays no heartbeat."""
     from workers.agents.openai.endpoint import SdkEndpoint  # late: 32 MiB that idle agents spare
 
     return SdkEndpoint(config, proxy)

@@ -1,4 +1,4 @@
-"""Open the client of an endpoint: the SDK's, over a transport that bounds what comes back.
+"""Creates the SDK's client of an endpoint, with limits on what a response may hold.
 
 The SDK reads an answer whole, follows redirects with the key, tries again by itself, and takes
 proxies and accounts from the environment. Here an answer has a greatest length, and the rest is
@@ -27,7 +27,7 @@ USER_AGENT = "Trunkline"
 
 
 class BoundedStream(httpx2.AsyncByteStream):
-    """The body of an answer; one that is too long raises ``BrokenAnswer``."""
+    """The body of a response; reading more than ``most`` bytes raises ``BrokenAnswer``."""
 
     def __init__(self, stream: Any, most: int) -> None:
         self._stream = stream
@@ -38,7 +38,7 @@ class BoundedStream(httpx2.AsyncByteStream):
             async for piece in pieces:
                 self._left -= len(piece)
                 if self._left < 0:
-                    raise BrokenAnswer("the endpoint sends more than an answer may hold")
+                    raise BrokenAnswer("the endpoint sent more than an answer may hold")
                 yield piece
 
     async def aclose(self) -> None:
@@ -47,23 +47,21 @@ class BoundedStream(httpx2.AsyncByteStream):
 
 
 class BoundedTransport(httpx2.AsyncBaseTransport):
-    """A transport whose answers are bounded, and of the types that an endpoint of the API has."""
+    """A transport that limits responses in size, and to the content types of the API."""
 
     def __init__(self, transport: httpx2.AsyncBaseTransport, most: int) -> None:
         self._transport = transport
         self._most = most
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send a request; return the answer with a bounded body."""
+        """Send a request; return the response with a body of limited size."""
         response = await self._transport.handle_async_request(request)
         try:
             if response.headers.get("Content-Encoding", "identity") != "identity":
-                raise BrokenAnswer("the endpoint compresses what was asked for as it is")
+                raise BrokenAnswer("the endpoint sent a compressed answer, which was not asked for")
             kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
             if response.status_code == 200 and kind not in TYPES:
-                raise Misconfigured(
-                    f"the endpoint answers with {kind or 'no type'}: look at baseUrl"
-                )
+                raise Misconfigured(f"the endpoint answers with {kind or 'no type'}: check baseUrl")
         except BaseException:
             await response.aclose()
             raise
@@ -76,7 +74,7 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
 
 
 def open_client(config: OpenAIConfig, proxy: str | None) -> AsyncOpenAI:
-    """Return a client of the endpoint, through ``proxy``; close it."""
+    """Return a client of the endpoint, through ``proxy``; the caller closes it."""
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=KEPT_CONNECTIONS)
     transport = httpx2.AsyncHTTPTransport(
         # The system's authorities; those of SSL_CERT_FILE, where that is set. Only where they are
@@ -103,9 +101,9 @@ def open_client(config: OpenAIConfig, proxy: str | None) -> AsyncOpenAI:
 
 
 def omitted_headers(config: OpenAIConfig) -> dict[str, Any]:
-    """Return the headers that the SDK is to leave out of each request.
+    """Return the headers that the SDK must omit from each request.
 
-    It takes organization and project from the environment, for whatever endpoint.
+    The SDK would send organization and project from the environment to any endpoint.
     """
     names = ["OpenAI-Organization", "OpenAI-Project"]
     if config.api_key is None:

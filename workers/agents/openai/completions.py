@@ -1,7 +1,7 @@
-"""Read completions, whole ones and those that come in chunks, into the events of a turn. Pure.
+"""Reads completions, whole or in chunks, into the events of a turn. Pure.
 
 Endpoints differ: text may come in parts, calls without an index, usage in a chunk of its own or
-not at all. What no completion can look like raises ``BrokenAnswer``.
+not at all. Anything that cannot be a completion raises ``BrokenAnswer``.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ MAX_CALLS = 128  # of tools, in one answer
 
 
 class CalledFunction(msgspec.Struct, frozen=True):
-    """A function with its arguments, or a piece of them."""
+    """The function of a tool call with its arguments, or a fragment of them."""
 
     name: str | None = None
     arguments: str | dict[str, Any] | None = None
 
 
 class CompletionCall(msgspec.Struct, frozen=True):
-    """A call of a tool, or a piece of one: the pieces of a call have the same ``index``."""
+    """A tool call, or a fragment of one; the fragments of a call share an ``index``."""
 
     index: int | None = None
     id: str | None = None
@@ -34,13 +34,13 @@ class CompletionCall(msgspec.Struct, frozen=True):
 
 
 class TextPart(msgspec.Struct, frozen=True):
-    """A part of a content that is a list; only its text counts."""
+    """One part of a message content that is a list; only text is used."""
 
     text: str | None = None
 
 
 class CompletionText(msgspec.Struct, frozen=True):
-    """What the model says: a whole message, or what a chunk adds to it."""
+    """A message of the model, or the part of it that a chunk adds."""
 
     content: str | list[TextPart] | None = None
     refusal: str | None = None
@@ -48,7 +48,7 @@ class CompletionText(msgspec.Struct, frozen=True):
 
 
 class CompletionChoice(msgspec.Struct, frozen=True):
-    """One answer of several; we ask for one."""
+    """One of the alternative answers; only one is requested."""
 
     index: int | None = None
     delta: CompletionText | None = None
@@ -63,14 +63,14 @@ class CachedTokens(msgspec.Struct, frozen=True):
 
 
 class CompletionUsage(msgspec.Struct, frozen=True):
-    """What a completion has cost."""
+    """The tokens that a completion used."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     prompt_tokens_details: CachedTokens | None = None
 
     def usage(self) -> Usage:
-        """Return it as the end of a turn has it."""
+        """Return it in the form of a turn's final event."""
         details = self.prompt_tokens_details
         cached = max(0, (details.cached_tokens if details else None) or 0)
         return Usage(
@@ -95,7 +95,7 @@ class _Call(msgspec.Struct):
 
 
 class CompletionReader:
-    """Gathers one completion. ``take`` each chunk, then ``end``."""
+    """Assembles one completion: call ``take`` with each chunk, then ``end``."""
 
     def __init__(self, bound: AnswerBound) -> None:
         self._bound = bound
@@ -110,7 +110,7 @@ class CompletionReader:
         try:
             chunk = msgspec.convert(value, Completion)
         except msgspec.ValidationError as error:
-            raise BrokenAnswer(f"no completion: {error}") from None
+            raise BrokenAnswer(f"not a completion: {error}") from None
         if chunk.usage is not None:
             self._usage = chunk.usage.usage()
         self._model = chunk.model or self._model
@@ -125,14 +125,14 @@ class CompletionReader:
         return found
 
     def end(self) -> list[ToolCall | Final]:
-        """Return the calls of tools and the end. Raises for an answer that was cut or filtered."""
+        """Return the tool calls and the final event. Raises if the answer was cut or filtered."""
         if self._reason is None:
-            raise Transient("the endpoint has ended its answer in the middle")
+            raise Transient("the endpoint ended its answer before its end")
         if self._reason == "content_filter":
-            raise TurnRefused("the endpoint's content filter has ended the answer")
+            raise TurnRefused("the endpoint's content filter ended the answer")
         calls = [ToolCall(call.id, call.name, _arguments(call.arguments)) for call in self._calls]
         if any(not call.name for call in calls):
-            raise BrokenAnswer("a call of a tool without a name")
+            raise BrokenAnswer("a tool call has no name")
         return [*calls, Final(usage=self._usage, stop_reason=self._reason, model=self._model)]
 
     def _said(self, said: CompletionText) -> list[Delta]:
@@ -158,13 +158,13 @@ class CompletionReader:
         call.arguments += given
 
     def _call(self, piece: CompletionCall) -> _Call:
-        """Return the call that a piece belongs to: by its index, else the one begun last."""
+        """Return the call that a fragment belongs to: by its index, else the latest one."""
         if piece.index is not None and piece.index in self._places:
             return self._places[piece.index]
         if piece.index is None and self._calls and piece.id in (None, "", self._calls[-1].id):
             return self._calls[-1]
         if len(self._calls) == MAX_CALLS:
-            raise BrokenAnswer(f"more than {MAX_CALLS} calls of tools")
+            raise BrokenAnswer(f"more than {MAX_CALLS} tool calls")
         call = _Call(piece.id or f"call_{len(self._calls) + 1}", "", "")
         self._calls.append(call)
         if piece.index is not None:
@@ -173,7 +173,7 @@ class CompletionReader:
 
 
 def _arguments(text: str) -> dict[str, Any] | str:
-    """Return the arguments as an object, where they are one; else as the model has written them."""
+    """Return the arguments as an object if they are one; otherwise as the model wrote them."""
     if not text.strip():
         return {}
     try:

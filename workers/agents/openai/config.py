@@ -1,4 +1,4 @@
-"""Define the fields of one ``openai`` agent. Pure."""
+"""Defines the fields of one ``openai`` agent. Pure."""
 
 from __future__ import annotations
 
@@ -102,6 +102,6 @@ class OpenAIConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
 
     @property
     def limit_field(self) -> str:
-        """What the request calls ``max_tokens``: OpenAI's models take the newer name alone."""
+        """The request's name for ``max_tokens``: OpenAI's own models accept the newer name only."""
         usual = "max_completion_tokens" if self.base_url == DEFAULT_BASE else "max_tokens"
         return self.max_tokens_field or usual

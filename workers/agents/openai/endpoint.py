@@ -1,7 +1,6 @@
-"""Send requests to an endpoint through the ``openai`` SDK, and read what it answers.
+"""Sends requests to an endpoint through the ``openai`` SDK, and reads the answers.
 
-To import the SDK takes 32 MiB and half a second of the processor: an agent does so with its first
-turn.
+Importing the SDK takes 32 MiB and half a second of CPU time, so it waits for the first turn.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ PATH = "/chat/completions"
 
 
 class SdkEndpoint:
-    """The endpoint of one agent, through ``proxy``. All turns share the connections to it."""
+    """The endpoint of one agent, through ``proxy``. All turns share its connections."""
 
     def __init__(self, config: OpenAIConfig, proxy: str | None) -> None:
         self._client = open_client(config, proxy)
@@ -39,7 +38,7 @@ class SdkEndpoint:
         await self._client.close()
 
     async def values(self, body: Json) -> AsyncGenerator[object, None]:
-        """Send a request; yield the chunks of the answer, or the whole one. Raises by class."""
+        """Send a request; yield the answer in chunks, or whole. Raises ``ChannelError``."""
         try:
             response = await self._client.post(
                 PATH,
@@ -68,30 +67,30 @@ class SdkEndpoint:
             raise Transient(f"the endpoint: {self._why(error)}") from None
 
     def _why(self, error: BaseException | None) -> str:
-        """Return one line about a connection that failed."""
+        """Describe a failed connection in one line."""
         match error:
             case httpx2.TimeoutException():
                 return "no answer in time"
             case httpx2.ConnectError():
                 return failure_text(error, self._place)
             case httpx2.RemoteProtocolError() | httpx2.ReadError() | httpx2.WriteError():
-                return "it has closed the connection"
+                return "it closed the connection"
         return type(error).__name__
 
 
 def _place_of(url: str) -> str:
-    """Return the host and the port of an address, and nothing that is secret in it."""
+    """Return the host and port of a URL, without parts that may be secret."""
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return host_and_port(parts.hostname or "", port)
 
 
 def _value(data: bytes) -> object:
-    """Return the JSON of a chunk; raises what it means where that is an error."""
+    """Parse the JSON of a chunk; raises the exception of an error that it reports."""
     try:
         value = decode_json(data, object)
     except MALFORMED as error:
-        raise Transient(f"the endpoint sends what is no JSON: {error}") from None
+        raise Transient(f"the endpoint sent a chunk that is not JSON: {error}") from None
     if isinstance(value, dict) and value.get("error"):
         raise failure_of(value["error"])
     return value

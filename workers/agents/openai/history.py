@@ -1,7 +1,7 @@
-"""Write what was said before as messages of a request, with the calls of tools. Pure.
+"""Writes the history of a conversation as messages of a request, with tool calls. Pure.
 
-Endpoints refuse a call without its result, and a result without its call: where one of them is not
-in the window, both are words.
+Endpoints refuse a call without its result, and a result without its call: if one of them is not
+in the window, both are written as plain text.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ Json = dict[str, Any]
 
 
 def messages_of(history: Sequence[HistoryItem]) -> list[Json]:
-    """Return the messages of a history, in its order."""
+    """Return the messages for a history, in order."""
     answered = _answered(history)
     return [each for at, item in enumerate(history) for each in _messages(item, at in answered)]
 
 
 def is_answered(history: Sequence[HistoryItem], results: Sequence[HistoryItem]) -> bool:
-    """Return whether ``results`` are all those of the calls at the end of a history."""
+    """Return whether ``results`` answer exactly the tool calls at the end of a history."""
     answered = _answered([*history, *results])
     return bool(results) and answered.issuperset(range(len(history), len(history) + len(results)))
 
@@ -42,9 +42,9 @@ def _messages(item: HistoryItem, answered: bool) -> Iterator[Json]:
 
 
 def _answered(history: Sequence[HistoryItem]) -> set[int]:
-    """Return where calls stand whose results all follow them at once, and where those do.
+    """Return the indexes of calls whose results all directly follow them, and of those results.
 
-    Endpoints want it so, and each id once.
+    Endpoints require this order, and that each id occurs once.
     """
     found: set[int] = set()
     ids: set[str] = set()

@@ -1,4 +1,4 @@
-"""Turn the images of a message into parts that a model is shown."""
+"""Turns the images of a message into parts of a request to a model."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 async def split_images(
     ctx: AgentContext, attachments: Sequence[Attachment]
 ) -> tuple[list[dict[str, Any]], list[Attachment]]:
-    """Return the images as parts of a request, and the files that are none and are only named.
+    """Return the images as parts of a request, and the other files, which are only named.
 
-    An image that cannot be read, is too large, or of a type that models do not take, is named.
+    An image that is unreadable, too large, or of a type that models do not accept is only named.
     """
     parts: list[dict[str, Any]] = []
     others: list[Attachment] = []
@@ -39,7 +39,7 @@ async def _part(ctx: AgentContext, image: Attachment) -> dict[str, Any] | None:
     try:
         async with ctx.media.open(image.url) as file:
             if file.type not in TYPES or file.size > MAX_IMAGE:
-                ctx.log.info("an image is not shown to the model", type=file.type, size=file.size)
+                ctx.log.info("an image is not sent to the model", type=file.type, size=file.size)
                 return None
             content = await file.read()
     except MediaFailed as error:

@@ -1,7 +1,7 @@
-"""Decide what an endpoint's refusal means for a turn. Pure.
+"""Decides what an endpoint's refusal means for a turn. Pure.
 
-The status says most; the words of the body only tell apart what has one status: a conversation that
-is too long, a content filter, an account without credit.
+The status decides most; the text of the body only distinguishes causes that share a status: a
+conversation that is too long, a content filter, an account without credit.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _INVALID = re.compile(r"invalid_request|invalid_prompt|bad_request", re.IGNORECA
 
 
 def refusal_of(status: int, body: object, retry_after: float | None) -> Exception:
-    """Return what an answer means that is no success; ``body`` is its JSON or its text."""
+    """Return the exception for an error status; ``body`` is the JSON or text of the response."""
     words = _words(body)
-    text = f"the endpoint answers HTTP {status}: {shown(words)}"
+    text = f"the endpoint answered HTTP {status}: {shown(words)}"
     if status == 401:
-        return NeedsLogin(f"{text}; apiKey is wrong, or missing")
+        return NeedsLogin(f"{text}; apiKey is wrong or missing")
     if status == 402 or (status == 429 and _NO_CREDIT.search(words)):
         return Misconfigured(f"{text}; the provider's account has no credit")
     if status == 429:
@@ -50,18 +50,18 @@ def refusal_of(status: int, body: object, retry_after: float | None) -> Exceptio
         return _refused(words, text)
     if status == 403 and _FILTERED.search(words):
         return TurnRefused(f"{text}; a content filter")
-    return Misconfigured(f"{text}; look at baseUrl, model and apiKey")
+    return Misconfigured(f"{text}; check baseUrl, model and apiKey")
 
 
 def failure_of(body: object) -> Exception:
-    """Return what an error means that came in the middle of a stream, without a status."""
+    """Return the exception for an error that came within a stream, without a status."""
     words = _words(body)
     code = body.get("code") if isinstance(body, dict) else None
     if isinstance(code, str) and code.isascii() and code.isdigit():
         code = int(code[:9])
     if isinstance(code, int) and 400 <= code <= 599:
         return refusal_of(code, body, None)
-    text = f"the endpoint reports an error: {shown(words)}"
+    text = f"the endpoint reported an error: {shown(words)}"
     if _NO_CREDIT.search(words):
         return Misconfigured(f"{text}; the provider's account has no credit")
     if _TOO_MANY.search(words):
@@ -80,7 +80,7 @@ def _refused(words: str, text: str) -> TurnRefused:
 
 
 def _words(body: object) -> str:
-    """Return what a body says, code and type included, as one text that is not too long."""
+    """Return the message, code and type of an error body as one text of limited length."""
     if isinstance(body, dict):
         inner = body.get("error")
         if isinstance(inner, dict | str):

@@ -1,4 +1,4 @@
-"""Write a turn as a request of chat completions. Pure."""
+"""Writes a turn as a request of the chat completions API. Pure."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def request_of(
 ) -> Json:
     """Return the body of the request.
 
-    ``images`` are parts of the message, ``files`` those that are only named. Tools are the
-    caller's, untouched. Results of their calls stand in place of a message, unless the window has
+    ``images`` are parts of the message, ``files`` are only named in it. Tools are passed on
+    unchanged. Results of their calls stand in place of a message, unless the window has
     no room for the calls.
     """
     body: Json = {"model": turn.model or config.model, "messages": []}

@@ -1,4 +1,4 @@
-"""Define the agent kind ``openclaw``: an agent of an OpenClaw gateway, or of another Trunkline."""
+"""Defines the agent kind ``openclaw``: an agent of an OpenClaw gateway, or of another Trunkline."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from workers.web.addresses import host_of
 
 
 class OpenClawManifest(AgentManifest):
-    """The manifest of ``openclaw``, which describes an agent by its id there and its gateway."""
+    """The manifest of ``openclaw``, which describes an agent by its remote id and its gateway."""
 
     __slots__ = ()
 
     def describe(self, config: Mapping[str, Any]) -> str:
-        """Return the agent's id with the host of its gateway, without what may be secret."""
+        """Return the agent's id and the host of its gateway, without parts that may be secret."""
         host = host_of(config.get("url"))
         return f"{config.get('agentId', 'main')} at {host}" if host else ""
 

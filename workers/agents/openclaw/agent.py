@@ -1,8 +1,8 @@
-"""Answer turns by an agent of another gateway: OpenClaw's, or that of another Trunkline.
+"""Answers turns with an agent of another gateway: OpenClaw's, or another Trunkline's.
 
-A turn is the run of the same name there. Whatever happens to the session, or to the process at
-either end, it is asked for again by that name, and begins once: a gateway that has lost it with
-its process is asked what it has in the conversation before it is given the turn anew.
+A turn is a run of the same name at the other gateway. Whatever happens to the session, or to the
+process at either end, the run is asked for again by that name, so it begins once. A gateway that
+restarted has lost it: then the conversation there is read before the run is begun anew.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Item = TurnEvent | Final | None  # ``None``: the run is over
 
 
 class FollowedTurn:
-    """A turn whose run is followed: what has been read of it, and not been yielded yet."""
+    """A turn whose run is followed, with the events that are read and not yet yielded."""
 
     def __init__(self, bound: AnswerBound) -> None:
         self.reader = RunReader(bound)
@@ -46,7 +46,7 @@ class FollowedTurn:
 
 
 class OpenClawAgent:
-    """One agent elsewhere. All turns share one session to its gateway."""
+    """One agent of another gateway. All turns share one session to it."""
 
     def __init__(self, ctx: AgentContext) -> None:
         self.ctx = ctx
@@ -56,11 +56,11 @@ class OpenClawAgent:
         self._aborting: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Keep the session until cancelled, and close it."""
+        """Keep a session open until cancelled, then close it."""
         await self._gateway.run()
 
     async def turn(self, turn: Turn) -> AsyncIterator[TurnEvent | Final]:
-        """Yield the words and the tools of the run as they come, and its end."""
+        """Yield the text and the tool calls of the run as they come, and the final event."""
         followed = FollowedTurn(AnswerBound(self.config.max_answer_bytes))
         self._turns[turn.run] = followed
         run = RemoteRun(self.ctx, self._gateway, turn, followed.reader)
@@ -95,7 +95,7 @@ class OpenClawAgent:
             followed.take(event, payload)
 
     def _abort_soon(self, turn: Turn) -> None:
-        """End the run there; nobody waits for that, and the next session may be too late."""
+        """Ask the other gateway to end the run, in a task that the caller does not await."""
         task = asyncio.create_task(self._abort(turn))
         self._aborting.add(task)
         task.add_done_callback(self._aborting.discard)
@@ -109,4 +109,4 @@ class OpenClawAgent:
             session = await self._gateway.session()
             await session.client.call("chat.abort", params, timeout=ABORT_SECONDS)
         except (IpcError, ChannelError) as error:  # it ends by itself, too
-            self.ctx.log.info("a run was not ended there", run=turn.run, error=str(error))
+            self.ctx.log.info("a remote run was not ended", run=turn.run, error=str(error))

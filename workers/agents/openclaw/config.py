@@ -1,4 +1,4 @@
-"""Define the fields of one ``openclaw`` agent, and the address of a gateway. Pure."""
+"""Defines the fields of one ``openclaw`` agent, and the address of a gateway. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GatewaySecret = Annotated[str, Meta(min_length=1, max_length=4096)]
 
 
 class OpenClawConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """One agent of a gateway elsewhere. The secrets are sent to ``url``."""
+    """One agent of another gateway. The secrets are sent to ``url``."""
 
     url: Annotated[
         str,
@@ -74,19 +74,19 @@ class OpenClawConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown
         if wrong := wrong_gateway(self.url, self.allow_plain):
             raise ValueError(f"url {wrong}")
         if self.token is not None and self.password is not None:
-            raise ValueError("password must not be there beside token: a gateway has one of them")
+            raise ValueError("password and token must not both be set: a gateway has one of them")
 
 
 def wrong_gateway(url: str, allow_plain: bool) -> str | None:
-    """Return what is wrong with the address of a gateway; ``None`` when nothing is."""
+    """Return what is wrong with the URL of a gateway; ``None`` if nothing is."""
     if wrong := wrong_address(url, ("wss", "ws"), query=False):
         return wrong
     parts = urlsplit(url)
     if parts.scheme == "ws" and not allow_plain and not _is_near(parts.hostname or ""):
-        return "must begin with wss://, for ws:// shows the secret on the way (or allowPlain: true)"
+        return "must begin with wss://: ws:// sends the secret unencrypted (or allowPlain: true)"
     return None
 
 
 def _is_near(host: str) -> bool:
-    """Return whether a host is this one, or an address of its own networks."""
+    """Return whether a host is this host or has a private address."""
     return host == "localhost" or (is_address(host) and not is_public(host))

@@ -1,4 +1,4 @@
-"""Keep one session after another to the other gateway, for all turns of an agent."""
+"""Keeps one session to the other gateway open at all times, for all turns of an agent."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OnEvent = Callable[[str, Mapping[str, Any]], None]
 
 
 class OtherSession(msgspec.Struct, frozen=True):
-    """A session. ``process`` names the process of the gateway, ``policy`` holds its bounds."""
+    """A session. ``process`` identifies the gateway's process, ``policy`` has its limits."""
 
     number: int
     process: str
@@ -40,9 +40,9 @@ class OtherSession(msgspec.Struct, frozen=True):
 
 
 class OtherGateway:
-    """The gateway of one agent. ``on_event(name, payload)`` is called with each event of runs.
+    """Sessions to the gateway of one agent; ``on_event(name, payload)`` gets each event of runs.
 
-    ``run`` keeps the sessions. ``sessions`` counts them.
+    ``run`` keeps a session open. ``sessions`` counts them.
     """
 
     def __init__(self, ctx: AgentContext, on_event: OnEvent) -> None:
@@ -58,7 +58,7 @@ class OtherGateway:
         self._news = asyncio.Event()
 
     async def run(self) -> None:
-        """Keep a session open until cancelled; a refusal is tried again with pauses."""
+        """Keep a session open until cancelled; after a refusal it waits and tries again."""
         backoff = Backoff(RETRY, random.random)
         try:
             path = self._ctx.storage / "identity.json"
@@ -77,10 +77,10 @@ class OtherGateway:
             self.closing = True
 
     async def session(self, newer: int = 0) -> OtherSession:
-        """Return the present session, one after number ``newer``, or wait for it.
+        """Return the current session if its number is above ``newer``; otherwise wait for one.
 
-        Raises by class what keeps it away: at once what a person has to mend, anything else after
-        ``awaySeconds``.
+        Raises a ``ChannelError`` for why there is none: at once if only a person can correct it,
+        otherwise after ``awaySeconds``.
         """
         try:
             async with timeouts.timeout(self._config.away_seconds):
@@ -98,10 +98,10 @@ class OtherGateway:
             raise Transient(away) from None
 
     async def reset(self, key: str) -> None:
-        """Begin another conversation under a key, over a connection of its own.
+        """Begin a new conversation under a key, over a separate connection.
 
-        Only an administrator may do that, and the runs of one are those of the owner: people in
-        chats must not be taken for him. Where it is refused, the conversation goes on.
+        Only an administrator may do that, and an administrator's runs count as the owner's, which
+        runs for people in chats must not. If it is refused, the old conversation goes on.
         """
         try:
             async with await Client.connect(
@@ -119,7 +119,7 @@ class OtherGateway:
             )
 
     async def _keep(self, identity: Identity) -> IpcError:
-        """Hold sessions until trying again needs a pause; return why."""
+        """Keep sessions open until connecting fails; return why."""
         config = self._config
         client = self._client = ReconnectingClient(
             config.url,

@@ -1,4 +1,4 @@
-"""Say what the refusals of another gateway mean for a turn, by their codes. Pure."""
+"""Decides by error codes what a refusal of the other gateway means for a turn. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RATE_LIMITED, AGENT_TIMEOUT = "RATE_LIMITED", "AGENT_TIMEOUT"
 
 
 def failure_of_run(kind: str, message: str) -> Exception:
-    """Return what the error of a run means; ``kind`` is the ``errorKind`` of its event."""
+    """Return the exception for a run's error; ``kind`` is the ``errorKind`` of its event."""
     text = f"the agent at the other gateway: {shown(message) or kind}"
     match kind:
         case "refusal":
@@ -37,15 +37,15 @@ def failure_of_run(kind: str, message: str) -> Exception:
 
 
 def failure_of_session(error: IpcError, device: str) -> Exception:
-    """Return what it means that there is no session; ``device`` is the id that we have there."""
+    """Return the exception for a missing session; ``device`` is this agent's device id there."""
     if isinstance(error, RemoteError):
         details: Mapping[str, Any] = error.details if isinstance(error.details, Mapping) else {}
         code = str(details.get("code", ""))
         text = f"the other gateway refuses the connection: {shown(error.message)}"
         if error.code == "NOT_PAIRED" or code.startswith("PAIRING_"):
-            return NeedsLogin(f"{text}; approve there the device {device}")
+            return NeedsLogin(f"{text}; approve the device {device} at the other gateway")
         if code.startswith(LOGIN_CODES):
-            return NeedsLogin(f"{text}; look at token and password")
+            return NeedsLogin(f"{text}; check token and password")
         if error.retryable:
             return Transient(text)
         return Misconfigured(text)
@@ -55,9 +55,9 @@ def failure_of_session(error: IpcError, device: str) -> Exception:
 
 
 def failure_of_call(error: IpcError, *, asked_more: bool) -> Exception:
-    """Return what it means that a request was refused, or was not answered.
+    """Return the exception for a request that was refused or not answered.
 
-    ``asked_more``: the turn has asked for a model or a way of thinking of its own.
+    ``asked_more``: the turn asks for a certain model or thinking level.
     """
     if isinstance(error, PeerGone | CallTimeout | ConnectionFailed):
         return Transient(shown(error))

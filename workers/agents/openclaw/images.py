@@ -1,4 +1,4 @@
-"""Read the images of a turn into a request: other files OpenClaw's ``agent`` does not take."""
+"""Reads the images of a turn into a request; OpenClaw's ``agent`` takes no other files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FRAME = 1024 * 1024  # of a gateway that names no bound
 
 
 class ImageBounds:
-    """How much may go along with one request, by the ``policy`` in the hello of a gateway."""
+    """The limits of images in one request, by the ``policy`` in the gateway's hello."""
 
     def __init__(self, policy: Mapping[str, Any]) -> None:
         named = policy.get("attachments")
@@ -32,7 +32,7 @@ async def split_images(
 ) -> tuple[list[dict[str, Any]], list[Attachment]]:
     """Return the images as parts of a request, and the files that are only named.
 
-    An image that cannot be read, or is too large, is named.
+    An image that is unreadable or too large is only named.
     """
     parts: list[dict[str, Any]] = []
     others: list[Attachment] = []
@@ -58,7 +58,7 @@ async def _read(ctx: AgentContext, file: Attachment, most: int) -> tuple[str, by
             if not opened.type.startswith("image/"):
                 return None
             if opened.size > most:
-                ctx.log.info("an image does not go along", type=opened.type, size=opened.size)
+                ctx.log.info("an image is not sent along", type=opened.type, size=opened.size)
                 return None
             return opened.type, await opened.read()
     except MediaFailed as error:

@@ -1,7 +1,7 @@
-"""Read what a gateway sends about a run: its events, and the answers of ``agent``. Pure.
+"""Reads the events of a run and the answers of ``agent`` from the other gateway. Pure.
 
-Text comes from the event ``chat`` alone, which has all of it each time: what was missed while
-there was no session is in the next one. What the run has come to stands in the last answer.
+Text is taken from the event ``chat`` only, which always has the whole text: what was missed
+without a session is in the next one. The result of the run is in the last answer of ``agent``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Json = Mapping[str, Any]
 
 
 class RunReader:
-    """What has come of one run. ``error`` is the first one that was told, with its kind."""
+    """The state of one run, from its events. ``error`` is the first one reported, with its kind."""
 
     def __init__(self, bound: AnswerBound) -> None:
         self.text = ""  # as the gateway shows it now
@@ -34,7 +34,7 @@ class RunReader:
         self._open: set[str] = set()  # calls of tools that have no result
 
     def take(self, event: str, payload: Json) -> list[TurnEvent]:
-        """Take an event of the run; return what the turn yields for it."""
+        """Read an event of the run; return the events that the turn yields for it."""
         found = self._chat(payload) if event == "chat" else self._agent(payload)
         self.seen |= any(isinstance(each, Delta | ToolCall) for each in found)
         return found
@@ -99,7 +99,7 @@ class RunReader:
 
 
 def text_of(message: object) -> str:
-    """Return the text of a message, or of what a tool has put out."""
+    """Return the text of a message or of a tool's output."""
     content = message.get("content") if isinstance(message, Mapping) else None
     if isinstance(content, str):
         return content
@@ -110,15 +110,15 @@ def text_of(message: object) -> str:
 
 
 def final_of(answer: object, reader: RunReader) -> Final:
-    """Return the end of a turn by the last answer of ``agent``; raises what it means else."""
+    """Return the final event by the last answer of ``agent``; raises if the run failed."""
     if not isinstance(answer, Mapping):
-        raise BrokenAnswer("the gateway answers with what is no object")
+        raise BrokenAnswer("the gateway's answer is not a JSON object")
     result = answer.get("result")
     status, result = answer.get("status"), result if isinstance(result, Mapping) else {}
     if status == "timeout":
         if reader.stop_reason or answer.get("stopReason"):
             raise Transient("the run was stopped at the other gateway")
-        raise Transient("the run has taken too long at the other gateway")
+        raise Transient("the run took too long at the other gateway")
     if status != "ok":
         raise failure_of_run(*(reader.error or ("unknown", str(answer.get("summary") or status))))
     texts: list[str] = []
@@ -134,7 +134,7 @@ def final_of(answer: object, reader: RunReader) -> Final:
 
 
 def final_of_text(text: str, reader: RunReader) -> Final:
-    """Return the end of a turn whose answer was found in the conversation."""
+    """Return the final event of a turn whose answer was found in the conversation."""
     return Final(without_nul(text), None, reader.stop_reason, reader.model)
 
 
@@ -153,7 +153,7 @@ def _final(text: str, files: list[Attachment], meta: object, reader: RunReader) 
 
 
 def usage_of(usage: Json) -> Usage:
-    """Return the tokens of a run, in our words."""
+    """Return the token counts of a run as ``Usage``."""
     names = ("input", "output", "cacheRead", "cacheWrite")
     counts = [usage.get(name) for name in names]
     return Usage(*(each if isinstance(each, int) and each > 0 else 0 for each in counts))

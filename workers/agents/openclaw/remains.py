@@ -1,7 +1,7 @@
-"""Find what a gateway that was restarted still has of a run, in its conversation. Pure.
+"""Finds the state of a run in its conversation after the other gateway restarted. Pure.
 
-The process that had the run is gone. OpenClaw goes on with it by itself, under a name of its own:
-then what answers the run's message is its answer.
+The process that had the run is gone. OpenClaw continues such a run by itself, under another name:
+then the answer to the run's message is the answer of the run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ INTERNAL = "internal_system"  # where a row comes from that asks the agent to go
 
 
 class Remains(Enum):
-    """What is left of a run."""
+    """What a restarted gateway still has of a run."""
 
     NOTHING = auto()  # its message is not there: it was never begun
     RUNNING = auto()
@@ -26,7 +26,7 @@ class Remains(Enum):
 
 
 def remains_of(history: Json, run: str) -> tuple[Remains, str]:
-    """Return what an answer of ``chat.history`` shows of a run, with the text of an answer."""
+    """Return the state of a run by the answer of ``chat.history``, and the text of its answer."""
     rows = [each for each in _list(history.get("messages")) if isinstance(each, Mapping)]
     asked = next((at for at, row in enumerate(rows) if _asks(row, run)), None)
     answer = _answer(rows if asked is None else rows[asked + 1 :], run, asked is not None)
@@ -43,7 +43,7 @@ def remains_of(history: Json, run: str) -> tuple[Remains, str]:
 
 
 def _asks(row: Json, run: str) -> bool:
-    """Return whether a row is the message of the run."""
+    """Return whether a row of the history is the run's message."""
     if row.get("role") != "user":
         return False
     about = _about(row)
@@ -52,7 +52,7 @@ def _asks(row: Json, run: str) -> bool:
 
 
 def _answer(rows: Sequence[Json], run: str, begun: bool) -> str | None:
-    """Return the answer to the run's message in what follows it: the last one of its turn."""
+    """Return the last answer that follows the run's message, up to the next message."""
     found = None
     for row in rows:
         mine = _about(row).get("runId") == run
@@ -66,7 +66,7 @@ def _answer(rows: Sequence[Json], run: str, begun: bool) -> str | None:
 
 
 def _is_internal(row: Json) -> bool:
-    """Return whether a row is no person's message, but what the gateway itself has added."""
+    """Return whether a row was added by the gateway itself, not by a person."""
     provenance = row.get("provenance")
     return isinstance(provenance, Mapping) and provenance.get("kind") == INTERNAL
 

@@ -1,6 +1,6 @@
-"""Write a turn as requests to a gateway, and name its conversation there. Pure.
+"""Writes a turn as requests to a gateway, and names its conversation there. Pure.
 
-A conversation has the same key on the other side, but for the agent's id: ``agent:<id>:<rest>``.
+A conversation has the same key at both gateways except for the agent's id: ``agent:<id>:<rest>``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 
 def key_there(session: str, agent_id: str) -> str:
-    """Return the key that a conversation has at the other gateway."""
+    """Return the key of a conversation at the other gateway."""
     first, _, rest = session.partition(":")
     _, _, rest = rest.partition(":")
     return (
@@ -29,7 +29,7 @@ def key_there(session: str, agent_id: str) -> str:
 
 
 def begins_anew(config: OpenClawConfig, turn: Turn) -> bool:
-    """Return whether a turn is the first one of its conversation, and so has to be there."""
+    """Return whether a turn is the first of its conversation, so that one begins there, too."""
     return config.follow_resets and not turn.history and not turn.heartbeat
 
 
@@ -40,10 +40,10 @@ def agent_params(
     named: Sequence[Attachment],
     now: float,
 ) -> Json:
-    """Return the params of ``agent``; its key is the run, so that no turn begins twice.
+    """Return the params of ``agent``; the idempotency key is the run, so no turn begins twice.
 
-    ``sent`` are the images that go along, ``named`` those that are only named. ``now`` is in epoch
-    seconds: the other side has the time that is left.
+    ``sent`` are images that are part of the request, ``named`` files that it only names. ``now``,
+    in epoch seconds, gives the time that is left of the turn's deadline.
     """
     params: Json = {
         "message": said_now(turn, named) or NO_WORDS,

@@ -1,4 +1,4 @@
-"""Have one turn carried out by another gateway, whatever becomes of the session meanwhile."""
+"""Carries out one turn as a run of the other gateway, across losses of the session."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Files = tuple[list[dict[str, Any]], list[Attachment]]
 
 
 class RemoteRun:
-    """The run of one turn at the other gateway. ``begun``: it may have it."""
+    """The run of one turn at the other gateway. ``begun``: that gateway may have it."""
 
     def __init__(
         self, ctx: AgentContext, gateway: OtherGateway, turn: Turn, reader: RunReader
@@ -46,7 +46,7 @@ class RemoteRun:
         self._key = key_there(turn.session, self._config.agent_id)
 
     async def final(self) -> Final:
-        """Return the end of the turn; raises by class what it is else."""
+        """Return the final event of the turn; raises a ``ChannelError`` if the run failed."""
         number = 0
         while True:
             session = await self._gateway.session(number)
@@ -59,7 +59,7 @@ class RemoteRun:
                 raise failure_of_call(error, asked_more=more) from None
 
     async def _in(self, session: OtherSession) -> Final:
-        """Go on with the run in a session, from its begin or from where the last one ended."""
+        """Begin the run in a session, or continue it where the last session ended."""
         if self.begun and session.process != self._process:
             found = await self._recovered(session)
             if isinstance(found, Final):
@@ -76,7 +76,7 @@ class RemoteRun:
         return final_of(answer, self._reader)
 
     async def _ask(self, session: OtherSession) -> Json:
-        """Begin the run, or ask for it by its name: the second time it begins nothing."""
+        """Begin the run, or ask for it by its name if it has begun."""
         sent, named = await self._with_files(session)
         params = agent_params(self._config, self._turn, sent, named, time.time())
         before = self._process
@@ -93,7 +93,7 @@ class RemoteRun:
             raise error
 
     async def _with_files(self, session: OtherSession) -> Files:
-        """Return the images that go along, and the files that are named: the same each time."""
+        """Return the images to send and the files to name, the same at each call."""
         if self._files is None:
             sent: list[dict[str, Any]] = []
             named = self._turn.attachments
@@ -104,7 +104,7 @@ class RemoteRun:
         return self._files
 
     async def _ended(self, session: OtherSession) -> None:
-        """Wait until the run has ended there."""
+        """Wait until the run has ended at the other gateway."""
         params = {"runId": self._turn.run, "timeoutMs": WAIT_MS}
         while True:
             found = await self._call(session, "agent.wait", params)
@@ -117,10 +117,10 @@ class RemoteRun:
                 return
 
     async def _recovered(self, session: OtherSession) -> Final | bool:
-        """Return what a new process has of the run: its end, or whether it knows it.
+        """Ask a restarted gateway for the run: return its final event, or whether it has the run.
 
-        Trunkline keeps its runs. OpenClaw goes on by itself with what was running, under another
-        name; its answer is then the last one of the conversation.
+        Trunkline keeps its runs. OpenClaw continues what was running by itself, under another name;
+        the answer is then the last one of the conversation.
         """
         run = {"runId": self._turn.run, "timeoutMs": 0}
         known = (await self._call(session, "agent.wait", run)).get("known")
@@ -137,7 +137,7 @@ class RemoteRun:
                 return False
             if remains is Remains.BROKEN and time.monotonic() > until:
                 if self._reader.seen:
-                    raise Transient("the other gateway has lost the run with its process")
+                    raise Transient("the other gateway restarted and has lost the run")
                 return False
             await asyncio.sleep(2 * PAUSE)
 

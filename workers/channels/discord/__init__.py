@@ -1,4 +1,4 @@
-"""Define the channel ``discord``; its client is imported only in a worker."""
+"""Defines the channel ``discord``; its client is imported only in a worker."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ class DiscordManifest(Manifest):
     __slots__ = ()
 
     def describe(self, config: Mapping[str, Any]) -> str:
-        """Return ``bot 123456``, with the server's address where it is not Discord's own."""
+        """Return ``bot 123456``, with the API server unless that is Discord's own."""
         return bot_name(bot_id(config.get("token")), config.get("apiRoot"), DEFAULT_ROOT)
 
     def wrong_secret(self, name: str, value: str) -> str | None:
-        """Return what is wrong with the form of a token."""
+        """Return what is wrong with the format of a token; ``None`` if nothing is."""
         if bot_id(value) is not None:
             return None
         return (
-            "is no token of a bot: one has three parts with dots between (MTk4NjIy….CzZ…),"
+            "is not a bot token: one has three parts with dots between (MTk4NjIy….CzZ…),"
             " and stands under Bot in the Developer Portal; the client secret is another"
         )
 

@@ -1,4 +1,4 @@
-"""Remember the channels of a bot: their names, and which of them are threads. Pure."""
+"""Keeps the channels of a bot: their names, and which of them are threads. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MOST_CHANNELS = 5_000  # remembered at once
 
 
 class KnownChannels:
-    """The channels that were met last."""
+    """The most recently used channels."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, DiscordChannel] = OrderedDict()
@@ -33,14 +33,14 @@ class KnownChannels:
         return self._known.get(channel)
 
     def name(self, channel: str) -> str | None:
-        """Return what a channel is called; ``None`` when that is not known."""
+        """Return the name of a channel; ``None`` if it is not known."""
         known = self._known.get(channel)
         return None if known is None else known.name
 
     def place(self, channel: str, guild: str | None) -> tuple[Chat, str | None]:
-        """Return the chat of what is said in a channel, and the thread in it.
+        """Return the chat and the thread of messages in a channel.
 
-        A thread belongs to the chat of the channel in which it stands.
+        A thread belongs to the chat of its parent channel.
         """
         known = self._known.get(channel)
         if known is not None and known.type in THREADS and known.parent_id:

@@ -1,6 +1,6 @@
-"""Call Discord's API over HTTP, within its rate limits.
+"""Calls Discord's API over HTTP, within its rate limits.
 
-The token stands in a header. Redirects are not followed, because they would carry it elsewhere.
+The token is sent in a header. Redirects are not followed: they could send it to other servers.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class DiscordUpload(msgspec.Struct, frozen=True):
-    """A file that goes with a request; ``open`` is called when it is sent."""
+    """A file to upload with a request; ``open`` is called when it is sent."""
 
     name: str
     mime_type: str
@@ -48,7 +48,7 @@ class DiscordUpload(msgspec.Struct, frozen=True):
 
 
 class DiscordApi:
-    """The requests of one bot. ``root`` is the server's address."""
+    """The API requests of one bot. ``root`` is the base URL of the server."""
 
     def __init__(self, session: aiohttp.ClientSession, root: str, token: str) -> None:
         self._session = session
@@ -66,7 +66,7 @@ class DiscordApi:
         result: type[T] = object,  # type: ignore[assignment]
         uploads: Sequence[DiscordUpload] = (),
     ) -> T:
-        """Make the request ``route``, its places filled with ``parts``; return its result.
+        """Make a request to ``route``, with ``parts`` in its placeholders; return the result.
 
         A route is a method and a path, ``GET /channels/{}``; the first part is what Discord
         divides its limits by. Raises ``DiscordRefusal``, ``Unreachable`` or ``NoAnswer``.
@@ -82,14 +82,14 @@ class DiscordApi:
         try:
             return decode_json(content, result)
         except MALFORMED as error:
-            raise NoAnswer(f"{route}: an answer that is not understood: {error}") from None
+            raise NoAnswer(f"{route}: the response cannot be parsed: {error}") from None
 
     async def _wait(self, route: str, major: str) -> None:
-        """Wait until the request may be made; raise ``DiscordRefusal`` when that takes long."""
+        """Wait until the rate limits allow the request; raise ``DiscordRefusal`` if too long."""
         last = self._now() + WAIT_HERE
         while wait := self._limits.wait(route, major, self._now()):
             if self._now() + wait > last:
-                text = "its limit is used up"
+                text = "its rate limit is used up"
                 raise DiscordRefusal(route, 429, text=text, retry_after=wait)
             await asyncio.sleep(wait)
 
@@ -136,7 +136,7 @@ class DiscordApi:
         try:
             error = decode_json(content, ApiError)
         except MALFORMED:  # the page of a proxy
-            error = ApiError("an answer that is not of the API")
+            error = ApiError("a response that is not from the API")
         if status != 429:
             return DiscordRefusal(route, status, error.code, error.message)
         header = seconds_of(headers.get("Retry-After"))

@@ -1,4 +1,4 @@
-"""Define the fields of one ``discord`` account. Pure."""
+"""Defines the fields of one ``discord`` account. Pure."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ class DiscordConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
 
 
 def _wrong_number(name: str) -> str | None:
-    """Return what is wrong with the id of a server or channel: names may change, and be copied."""
+    """Return what is wrong with the id of a server or channel; a name is, as it may change."""
     if name == "*" or (name.isascii() and name.isdigit()):
         return None
-    return f'{name!r} is no number; allowed: "*", or the id (Developer Mode, Copy ID)'
+    return f'{name!r} is not a number; allowed: "*", or the id (Developer Mode, Copy ID)'
 
 
 def bot_id(token: Any) -> str | None:
-    """Return the number of the bot, the public part of its token; ``None`` when it is no token."""
+    """Return the id of the bot, the public part of its token; ``None`` for a malformed token."""
     if not isinstance(token, str) or token.count(".") != 2:
         return None
     first = token.partition(".")[0]

@@ -1,4 +1,4 @@
-"""Connect to the gateway again and again: resume the session, or begin one if that is allowed."""
+"""Keeps a bot connected to the gateway: resumes the session, or begins a new one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Sleep = Callable[[float], Awaitable[Any]]
 
 
 class GatewayLoop:
-    """The connections of one account, one after the other. ``sleep`` waits between them."""
+    """Connects one account to the gateway, again and again; ``sleep`` waits between connections."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class GatewayLoop:
         self._trouble = ""  # what was logged last
 
     async def run(self) -> None:
-        """Stay connected until cancelled; raises what ends the account."""
+        """Stay connected until cancelled; raises the ``ChannelError`` that ends the account."""
         while True:
             self._works = False
             try:
@@ -73,7 +73,7 @@ class GatewayLoop:
             await self._pause(ended)
 
     async def _address(self) -> str:
-        """Return where to connect. Raises ``Transient`` when no new session may be begun."""
+        """Return the gateway's address. Raises ``Transient`` if no new session may be begun."""
         if self._session.url and self._failures < RESUME_TRIES:
             return self._session.url
         found = await self._api.call("GET /gateway/bot", result=SessionPlace)
@@ -91,7 +91,7 @@ class GatewayLoop:
         await self._receiver.take(name, data)
 
     def _begin(self) -> None:
-        """Report that there is a session: what it tells may be handed on from now on."""
+        """Report that there is a session, whose events may be handed on from now on."""
         if self._trouble:
             self._ctx.log.info("connected again", after=self._failures)
         self._works = self._worked = True
@@ -110,7 +110,7 @@ class GatewayLoop:
         return ConnectionEnd(str(error))
 
     async def _pause(self, ended: ConnectionEnd) -> None:
-        """Wait before the next connection: as Discord asks for, else ever longer."""
+        """Wait before the next connection: as long as Discord asks, otherwise longer each time."""
         if self._works:
             self._ctx.status(connected=False, last_disconnect_at=now_ms())
             if asyncio.get_running_loop().time() - self._since >= LASTING:
@@ -127,7 +127,7 @@ class GatewayLoop:
 
 
 def pause_after(failures: int) -> float:
-    """Return the seconds to wait when so many connections came to nothing directly before."""
+    """Return the seconds to wait after so many failed connections in a row."""
     if not failures:
         return 0.0
     return float(min(FIRST_PAUSE * 2.0 ** min(failures - 1, 8), LONGEST_PAUSE))

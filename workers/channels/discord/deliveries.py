@@ -1,4 +1,4 @@
-"""Send, edit, delete and mark messages of one bot."""
+"""Sends, edits and deletes the messages of one bot, and adds reactions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _CONTROL = re.compile(r'[\x00-\x1f\x7f"\\]')  # what the header of a form cannot
 
 
 class DiscordDeliveries:
-    """What goes out. Remembers the direct messages that were opened by a person's number."""
+    """Sends the messages of one bot; remembers the direct-message channels of people."""
 
     def __init__(self, api: DiscordApi, media: MediaFiles) -> None:
         self._api = api
@@ -48,7 +48,7 @@ class DiscordDeliveries:
     async def send(self, message: Outbound) -> Sent:
         """Send one message whose text fits. Raises ``SendFailed``.
 
-        Discord takes a nonce once within some minutes, so one that is repeated is sent once.
+        Discord accepts a nonce once within some minutes, so a repeated message is sent once.
         """
         channel = await self._channel(message.to, message.thread)
         async with AsyncExitStack() as opened:
@@ -61,7 +61,7 @@ class DiscordDeliveries:
     async def _send(
         self, channel: str, message: Outbound, uploads: Sequence[DiscordUpload]
     ) -> tuple[DiscordMessage, int]:
-        """Send as many messages as the files need; return the first, and how many there are."""
+        """Send the message, in several if its files need them; return the first and the number."""
         groups = [uploads[at : at + MAX_FILES] for at in range(0, len(uploads), MAX_FILES)] or [()]
         first: DiscordMessage | None = None
         for number, group in enumerate(groups):
@@ -93,7 +93,7 @@ class DiscordDeliveries:
         await self._call("DELETE /channels/{}/messages/{}", *_place_of(message))
 
     async def react(self, message: str, emoji: str | None, *, remove: bool) -> None:
-        """Set a reaction of the bot, or take it back; without an emoji all of its own at once."""
+        """Add or remove a reaction of the bot; without an emoji remove all of its reactions."""
         if not emoji:
             raise SendFailed("an emoji is needed: a character, or name:number", reason="invalid")
         method = "DELETE" if remove else "PUT"
@@ -112,7 +112,7 @@ class DiscordDeliveries:
             raise failure_of(error) from None
 
     async def history(self, channel: str, before: str | None, limit: int) -> list[DiscordMessage]:
-        """Return what was said in a channel before a message, the oldest first."""
+        """Return the messages of a channel before a message, the oldest first."""
         found: list[DiscordMessage] = []
         until = _place_of(before)[1] if before else None
         while len(found) < limit:
@@ -204,7 +204,7 @@ def _body(message: Outbound) -> Json:
 
 
 def poll_of(poll: Poll) -> Json:
-    """Return a poll as Discord wants it, open for whole hours. Raises ``SendFailed``."""
+    """Return a poll in Discord's format, open for whole hours. Raises ``SendFailed``."""
     long = [each for each in poll.options if len(each) > MAX_ANSWER]
     if len(poll.options) > MAX_ANSWERS or long or len(poll.question) > MAX_QUESTION:
         raise SendFailed(
@@ -239,7 +239,7 @@ def _place_of(message: str) -> tuple[str, str]:
     found = split_id(message)
     if found is None:
         raise SendFailed(
-            f"{message}: not the id of a message, <channel>/<number>", reason="invalid"
+            f"{message}: not the id of a message (<channel>/<number>)", reason="invalid"
         )
     return found
 
@@ -248,11 +248,11 @@ def _number(chat: str) -> str:
     number = chat.removeprefix("channel:")
     if not number.isdecimal():
         raise SendFailed(
-            f"{chat}: a chat is the number of a channel, or user:<number>", reason="invalid"
+            f"{chat}: not a chat (the number of a channel, or user:<number>)", reason="invalid"
         )
     return number
 
 
 def _is_gone(error: Exception) -> bool:
-    """Return whether what was to be deleted is not there, which is what was wanted."""
+    """Return whether a deletion failed only because the message is already gone."""
     return isinstance(error, DiscordRefusal) and error.code in (10008, 10014)

@@ -1,6 +1,6 @@
-"""Bring the files of messages into the account's store, so that messages name them there.
+"""Downloads the files of messages into the account's store.
 
-The addresses that Discord gives are signed and hold for a day.
+Discord's addresses of files are signed and valid for a day.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ Sleep = Callable[[float], Awaitable[Any]]
 
 
 class AttachedFiles:
-    """The downloads of one bot. ``encrypted``: only what comes so; ``sleep`` waits between tries.
+    """Downloads files for one bot; ``encrypted``: only over https. ``sleep`` waits between tries.
 
-    No token goes with a request: the address is all it takes.
+    No token is sent: the address is sufficient.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class AttachedFiles:
         self._room = asyncio.Semaphore(AT_ONCE)
 
     async def bring(self, message: Inbound) -> Inbound:
-        """Return the message with its files stored; what cannot be had says why."""
+        """Return the message with its files stored; a file that could not be says why."""
         if not message.attachments:
             return message
         found = await asyncio.gather(*(self._stored(each) for each in message.attachments))
@@ -62,10 +62,10 @@ class AttachedFiles:
             "size": file.size_bytes,
         }
         if (file.size_bytes or 0) > MAX_DOWN:
-            text = f"a file of more than {MAX_DOWN} bytes is not fetched"
+            text = f"a file of more than {MAX_DOWN} bytes is not downloaded"
             return self._media.missing(text, **known)
         if not file.url.startswith(tuple(f"{each}://" for each in self._schemes)):
-            return self._media.missing("its address is none of Discord's", **known)
+            return self._media.missing("its address is not one of Discord's", **known)
         text = ""
         async with self._room:
             for number in range(TRIES):
@@ -81,9 +81,9 @@ class AttachedFiles:
                     ) as response:
                         if response.status == 200:
                             return await self._media.receive(response.content, **known)
-                        text = f"Discord does not give the file: HTTP {response.status}"
+                        text = f"Discord refuses the file: HTTP {response.status}"
                         if 400 <= response.status < 500 and response.status != 429:
                             break
                 except (TimeoutError, aiohttp.ClientError, OSError) as error:
-                    text = f"the file could not be fetched: {why(error)}"
+                    text = f"the file could not be downloaded: {why(error)}"
         return self._media.missing(text, **known)

@@ -1,8 +1,8 @@
-"""Hold one connection to Discord's gateway: greet, keep it alive, hand its events on.
+"""Holds one connection to Discord's gateway: the hello, heartbeats, and its events.
 
-Frames are read one after the other, and the next only when the last was handed on: so the pressure
-of a full backlog reaches Discord. Heartbeats go out meanwhile. The text is not compressed: what a
-bot hears is small, and a decompressor would cost each account its window.
+A frame is read only when the previous one was handed on, so back-pressure of a full backlog
+reaches Discord. Heartbeats are sent meanwhile. The stream is not compressed: a bot receives little,
+and a decompressor would cost each account the memory of its window.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ Take = Callable[[str, msgspec.Raw], Awaitable[None]]
 
 
 class ConnectionEnd(msgspec.Struct, frozen=True):
-    """Why a connection has ended: the ``code`` of its close, and for how long to ``wait``.
+    """How a connection ended: the close ``code``, and the seconds to ``wait`` before the next.
 
-    ``routine``: Discord does so now and then, and nothing is wrong.
+    ``routine``: Discord ends connections like this now and then; it is not a failure.
     """
 
     text: str
@@ -46,7 +46,7 @@ class ConnectionEnd(msgspec.Struct, frozen=True):
 
 
 class GatewayConnection:
-    """One connection. ``take`` gets each event, ``alive`` is called at each heartbeat answered."""
+    """One connection; ``take`` gets each event, ``alive`` is called at each heartbeat's answer."""
 
     def __init__(
         self, session: BotSession, token: str, take: Take, alive: Callable[[], None]
@@ -84,7 +84,7 @@ class GatewayConnection:
             await self._send(ws, self._session.greeting(self._token))
             return await self._serve(ws)
         except MALFORMED as error:
-            return ConnectionEnd(f"the gateway sends what is not understood: {error}")
+            return ConnectionEnd(f"the gateway sent a frame that cannot be parsed: {error}")
         except (aiohttp.ClientError, OSError) as error:
             return ConnectionEnd(why(error))
         finally:
@@ -98,7 +98,7 @@ class GatewayConnection:
             async with timeouts.timeout(HELLO_SECONDS):
                 frame = await self._next(ws)
         except TimeoutError:
-            self._dead = "the gateway does not greet"
+            self._dead = "the gateway has not sent Hello in time"
             return None
         if frame is None or frame.op != HELLO:
             return None
@@ -121,7 +121,7 @@ class GatewayConnection:
         return self._ended(ws)
 
     async def _dispatch(self, frame: GatewayFrame) -> None:
-        """Hand an event on; the session has its number from then on."""
+        """Hand an event on, and note its sequence number in the session."""
         if frame.t == "READY":
             self._session.begin(decode_json(frame.d, DiscordReady))
         self._greeted = True
@@ -130,7 +130,7 @@ class GatewayConnection:
         await self._take(frame.t or "", frame.d)
 
     def _invalid(self, frame: GatewayFrame) -> ConnectionEnd:
-        """Return that the session is refused; Discord wants some seconds to pass then."""
+        """Return the end of a connection with an invalid session, and the wait Discord asks for."""
         if bytes(frame.d) != b"true":
             self._session.forget()
         wait = random.uniform(1.0, 5.0)
@@ -143,7 +143,7 @@ class GatewayConnection:
         if self._dead:
             return ConnectionEnd(self._dead)
         known = code is not None and code != aiohttp.WSCloseCode.ABNORMAL_CLOSURE
-        text = f"Discord has closed the connection ({code})" if known else "the connection is lost"
+        text = f"Discord closed the connection ({code})" if known else "the connection is lost"
         return ConnectionEnd(text, code)
 
     async def _next(self, ws: aiohttp.ClientWebSocketResponse[bool]) -> GatewayFrame | None:
@@ -161,7 +161,7 @@ class GatewayConnection:
     async def _beat(self, ws: aiohttp.ClientWebSocketResponse[bool], interval: float) -> None:
         """Send heartbeats; close the connection when one is not answered before the next.
 
-        While an event is being handed on no answer is read, so none can be missing.
+        While an event is being handed on nothing is read, so no answer counts as missing.
         """
         await asyncio.sleep(interval * random.random())
         beats = 0
@@ -186,7 +186,7 @@ class GatewayConnection:
 
 
 async def _end(task: asyncio.Task[None]) -> None:
-    """End a helper; raise what it has failed with."""
+    """Cancel a helper task; raise the exception that it has failed with."""
     task.cancel()
     await asyncio.wait({task})
     if not task.cancelled():

@@ -1,9 +1,9 @@
-"""Read from the channels what was said while no session was there to tell it.
+"""Reads from the channels the messages that came while there was no session.
 
-After a session that cannot be resumed Discord repeats nothing. The numbers of messages grow over
-all channels alike, so one of them tells everywhere what is new: the newest that was handed on, less
-a minute, because channels are not told of in exact order. What comes twice thereby is dropped by
-its id.
+When a session cannot be resumed, Discord repeats nothing. Message ids grow with time over all
+channels, so a single id separates old from new everywhere: the newest that was handed on, less a
+minute, because events of several channels are not in exact order. Messages that are read twice
+because of that are dropped by their ids.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ Sleep = Callable[[float], Awaitable[Any]]
 
 
 class MissedInChannel(msgspec.Struct, frozen=True):
-    """The messages of a channel, the oldest first; ``whole``: there were no more."""
+    """The missed messages of a channel, the oldest first; ``whole``: none is left out."""
 
     messages: list[DiscordMessage]
     whole: bool = True
 
 
 class MissedMessages:
-    """What one interruption has cost. ``since`` is the newest message that was handed on.
+    """The messages missed in one interruption; ``since`` is the newest that was handed on.
 
-    ``guilds`` are the servers that Discord has not told of yet, and ``DIRECT_MESSAGES`` while those
-    are not read. ``reading``: some are being read. ``gaps`` are the channels of which not all was.
+    ``guilds`` are the servers that Discord has not announced yet, and ``DIRECT_MESSAGES`` until
+    those are read. ``reading``: some are being read. ``gaps`` are the channels not read completely.
     """
 
     def __init__(
@@ -67,11 +67,11 @@ class MissedMessages:
         self._messages = MOST_MESSAGES
 
     def channels_of(self, guild: Guild) -> list[str]:
-        """Return the channels and threads of a server in which something was said since."""
+        """Return the channels and threads of a server that have newer messages than ``since``."""
         return [each.id for each in [*guild.channels, *guild.threads] if self._is_new(each)]
 
     async def read(self, channel: str) -> MissedInChannel:
-        """Return what is new in a channel; what the bot may not read is nothing."""
+        """Return the missed messages of a channel; none if the bot may not read it."""
         found = await self._read(channel)
         if not found.whole:
             self.gaps.append(channel)
@@ -111,7 +111,7 @@ class MissedMessages:
         return found, False
 
     async def _page(self, channel: str, **where: str) -> list[DiscordMessage]:
-        """Read one page; wait where Discord wants that, and try again where it is not reached."""
+        """Read one page of messages; wait if Discord asks to, and retry if it is unreachable."""
         for tries in range(TRIES):
             try:
                 return await self._api.call(

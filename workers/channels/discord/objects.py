@@ -1,4 +1,4 @@
-"""Define the objects of Discord's API as far as they are used. Pure.
+"""Defines the objects of Discord's API as far as they are used. Pure.
 
 After https://docs.discord.com/developers; fields that are not used are skipped by the decoder.
 """
@@ -20,7 +20,7 @@ EPOCH_MS = 1_420_070_400_000  # where the times in Discord's numbers begin
 
 
 class DiscordObject(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The base of all."""
+    """The base class of Discord's objects."""
 
 
 class DiscordUser(DiscordObject, frozen=True):
@@ -33,7 +33,7 @@ class DiscordUser(DiscordObject, frozen=True):
 
 
 class GuildMember(DiscordObject, frozen=True):
-    """What a user is called in one server, and the roles there."""
+    """The nickname and the roles of a user in one server."""
 
     nick: str | None = None
     roles: list[str] = []
@@ -65,27 +65,27 @@ class Reference(DiscordObject, frozen=True):
 
 
 class Replied(DiscordObject, frozen=True):
-    """What is needed of a message that was answered."""
+    """The needed fields of a message that was replied to."""
 
     id: str
     author: DiscordUser | None = None
 
 
 class ForwardedContent(DiscordObject, frozen=True):
-    """What a forwarded message held."""
+    """The content of a forwarded message."""
 
     content: str = ""
     attachments: list[DiscordFile] = []
 
 
 class ForwardedMessage(DiscordObject, frozen=True):
-    """A forwarded message as it was."""
+    """A forwarded message."""
 
     message: ForwardedContent = ForwardedContent()
 
 
 class DiscordMessage(DiscordObject, frozen=True):
-    """A message; in what tells of a change some fields may be missing."""
+    """A message; in an update some fields may be missing."""
 
     id: str
     channel_id: str
@@ -130,7 +130,7 @@ class Guild(DiscordObject, frozen=True):
 
 
 class DiscordReady(DiscordObject, frozen=True):
-    """The beginning of a session."""
+    """The event READY, which begins a session."""
 
     session_id: str
     resume_gateway_url: str = ""
@@ -154,7 +154,7 @@ class DiscordEmoji(DiscordObject, frozen=True):
 
 
 class ReactionChange(DiscordObject, frozen=True):
-    """A reaction that was set or taken back; without ``emoji`` all were."""
+    """A reaction that was added or removed; without ``emoji`` all were removed."""
 
     channel_id: str
     message_id: str
@@ -175,7 +175,7 @@ class PollVote(DiscordObject, frozen=True):
 
 
 class TypingStart(DiscordObject, frozen=True):
-    """Somebody begins to type."""
+    """A person begins to type."""
 
     channel_id: str
     user_id: str
@@ -184,14 +184,14 @@ class TypingStart(DiscordObject, frozen=True):
 
 
 class UsedComponent(DiscordObject, frozen=True):
-    """What a component was used for."""
+    """The data of a component that was used."""
 
     custom_id: str = ""
     values: list[str] = []
 
 
 class InteractingMember(DiscordObject, frozen=True):
-    """Who has used a component in a server."""
+    """The member of a server who used a component."""
 
     user: DiscordUser | None = None
     nick: str | None = None
@@ -217,14 +217,14 @@ class Interaction(DiscordObject, frozen=True):
 
 
 class StartLimit(DiscordObject, frozen=True):
-    """How many sessions may still be begun, and when there are more again (milliseconds)."""
+    """How many sessions may still be begun, and the milliseconds until that is reset."""
 
     remaining: int = 1
     reset_after: int = 0
 
 
 class SessionPlace(DiscordObject, frozen=True):
-    """Where sessions are begun."""
+    """The gateway's address and its session limits."""
 
     url: str
     session_start_limit: StartLimit = StartLimit()
@@ -246,7 +246,7 @@ class Hello(DiscordObject, frozen=True):
 
 
 class ApiError(DiscordObject, frozen=True):
-    """The body of a refusal."""
+    """The body of an error response."""
 
     message: str = ""
     code: int = 0
@@ -256,12 +256,12 @@ class ApiError(DiscordObject, frozen=True):
 
 
 def snowflake_ms(number: str) -> int:
-    """Return the time in a number of Discord, in epoch milliseconds; 0 when it is none."""
+    """Return the time of a snowflake id in epoch milliseconds; 0 if it is not one."""
     return (int(number) >> 22) + EPOCH_MS if number.isdecimal() else 0
 
 
 def snowflake_at(ms: int) -> int:
-    """Return the smallest number of Discord that has this time in it."""
+    """Return the smallest snowflake id of this time (epoch milliseconds)."""
     return max(ms - EPOCH_MS, 0) << 22
 
 

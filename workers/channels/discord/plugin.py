@@ -1,4 +1,4 @@
-"""Run a ``discord`` account: one bot, on the gateway for what happens, sending over the API."""
+"""Runs a ``discord`` account: one bot, which receives from the gateway and sends by the API."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Discord:
     async def run(self) -> None:
         """Stay connected until cancelled.
 
-        Raises ``NeedsLogin`` when the token is refused, ``Misconfigured`` when an intent is.
+        Raises ``NeedsLogin`` if the token is refused, ``Misconfigured`` if an intent is.
         """
         if bot_id(self.config.token) is None:
             raise Misconfigured(
-                f"token is no token of a bot: {PORTAL} gives one, page Bot, Reset Token",
+                f"token is not a bot token: get one at {PORTAL}, page Bot, Reset Token",
                 final=True,
             )
         api = DiscordApi(self.ctx.http, self.config.api_root, self.config.token)
@@ -72,13 +72,13 @@ class Discord:
         await self._out().delete(id_in_chat(action.message, action.chat))
 
     async def react(self, action: Action) -> None:
-        """Set a reaction of the bot, or take it back."""
+        """Add or remove a reaction of the bot."""
         await self._out().react(
             id_in_chat(action.message, action.chat), action.emoji, remove=action.remove
         )
 
     async def typing(self, action: Action) -> None:
-        """Show for ten seconds that the bot types; Discord has no word for the end of it."""
+        """Show for ten seconds that the bot types; Discord has no way to end that early."""
         if not action.remove:
             await self._out().typing(action.chat or "", action.thread)
 
@@ -91,7 +91,7 @@ class Discord:
         return receiver.channels.place(found.id, found.guild_id)[0]
 
     async def history(self, action: Action) -> list[Inbound]:
-        """Return what was said in a chat, the oldest first."""
+        """Return earlier messages of a chat, the oldest first."""
         out, receiver = self._out(), self._receiver
         assert receiver is not None
         place = action.thread or action.chat or ""

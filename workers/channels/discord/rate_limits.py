@@ -1,7 +1,7 @@
-"""Follow the rate limits of Discord's API by what its answers say. Pure.
+"""Tracks the rate limits of Discord's API by the headers of its responses. Pure.
 
-Requests share a bucket that only the answers name. A request that the bucket has no place for is
-not made: refused ones count against the bot, and ten thousand in ten minutes lock out its address.
+Requests share buckets, which only the responses name. A request that its bucket has no room for is
+not made: ten thousand refused requests in ten minutes get this host's address blocked.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ MAX_RESET = 24 * 3600.0  # s; more is no figure of Discord
 
 
 class RateLimits:
-    """The buckets of one bot. Times are seconds of a clock that never goes back."""
+    """The rate-limit buckets of one bot. Times are seconds of a monotonic clock."""
 
     def __init__(self) -> None:
         self._names: OrderedDict[str, str] = OrderedDict()  # the bucket of each route
@@ -22,7 +22,7 @@ class RateLimits:
         self._everywhere = 0.0
 
     def wait(self, route: str, major: str, now: float) -> float:
-        """Return for how long a request must not be made yet; 0: it may be made now.
+        """Return the seconds until a request may be made; 0: now.
 
         ``major`` is the channel or server by which Discord divides the bucket of a ``route``.
         """
@@ -30,7 +30,7 @@ class RateLimits:
         return max(until, self._everywhere, now) - now
 
     def learn(self, route: str, major: str, headers: Mapping[str, str], now: float) -> None:
-        """Take what an answer says about its bucket."""
+        """Note what the headers of a response say about its bucket."""
         if (name := headers.get("X-RateLimit-Bucket")) is not None:
             self._names[route] = name
             _trim(self._names)
@@ -43,7 +43,7 @@ class RateLimits:
     def refused(
         self, route: str, major: str, retry_after: float, now: float, *, everywhere: bool
     ) -> None:
-        """Take that a request was one too many: make none before ``retry_after`` seconds."""
+        """Note that a request was refused: no further one for ``retry_after`` seconds."""
         if everywhere:
             self._everywhere = max(self._everywhere, now + retry_after)
         else:
@@ -59,7 +59,7 @@ class RateLimits:
 
 
 def seconds_of(text: str | None) -> float | None:
-    """Return the seconds that a header states; ``None`` when it states none."""
+    """Parse the seconds in a header; ``None`` if it has none."""
     try:
         seconds = float(text or "")
     except ValueError:

@@ -1,8 +1,7 @@
-"""Take the events of a session, and hand on what they tell with the position after it.
+"""Turns the events of a session into messages, and emits each with the position after it.
 
-The position is stored with each message, so the next process resumes the session behind the last
-one that is stored. While messages of an interrupted time are still to be read no newer position is
-stored.
+The position is stored with each message, so the next process resumes the session after the last
+stored message. While missed messages are still being read, no newer position is stored.
 """
 
 from __future__ import annotations
@@ -72,7 +71,7 @@ _DEFERRED = 6  # the answer to a button: nothing is shown
 
 
 class EventReceiver:
-    """Hands on what happens to one bot, whose number is ``me``."""
+    """Emits the events of one bot, whose id is ``me``."""
 
     def __init__(
         self,
@@ -99,20 +98,20 @@ class EventReceiver:
         self._answers: set[asyncio.Task[None]] = set()
 
     async def take(self, name: str, data: msgspec.Raw) -> None:
-        """Take one event. One that is not understood is logged and passed over."""
+        """Handle one event; log and skip one that cannot be parsed."""
         try:
             await self._take(name, data)
         except MALFORMED as error:
             self._ctx.log.warning("an event is not understood", name=name, error=str(error))
 
     def alive(self) -> None:
-        """Take that the connection is well; store the position after events without a message."""
+        """Note that the connection works; store the position after events without messages."""
         self._ctx.status(last_transport_activity_at=now_ms())
         if self._session.seq != self._marked:
             self._mark()
 
     async def close(self) -> None:
-        """End the answers to buttons that are under way."""
+        """Cancel the pending answers to buttons."""
         for each in self._answers:
             each.cancel()
         if self._answers:
@@ -177,7 +176,7 @@ class EventReceiver:
         await self._hand_on(event)
 
     async def _interaction(self, interaction: Interaction) -> None:
-        """Hand on that a button was pressed, and answer once that is stored."""
+        """Emit that a button was pressed; answer it once that is stored."""
         if interaction.channel_id is not None:
             await self._know(interaction.channel_id, interaction.guild_id)
         event = pressed_of(interaction, self.channels)
@@ -202,7 +201,7 @@ class EventReceiver:
             self._ctx.log.debug("a button goes on to wait", error=str(error))
 
     async def _channel(self, name: str, data: msgspec.Raw) -> None:
-        """Remember a channel or thread; hand on that it is new, renamed or gone."""
+        """Remember a channel or thread; emit that it is new, renamed or deleted."""
         if name not in _CHANGES:
             return
         channel = decode_json(data, DiscordChannel)
@@ -221,7 +220,7 @@ class EventReceiver:
             self.channels.forget(channel.id)
 
     async def _begin(self, ready: DiscordReady) -> None:
-        """Take a new session: what was said since the last one is read from the channels."""
+        """Begin a new session; messages since the last one are read from the channels."""
         since = self._missed.since if self._missed is not None else self._last
         if not since:
             self._last = snowflake_at(max(now_ms() - 60_000, EPOCH_MS))
@@ -259,7 +258,7 @@ class EventReceiver:
         self._mark()
 
     def _end_catching_up(self) -> None:
-        """Store positions again once everything is read, or was waited for long enough."""
+        """Store positions again once everything is read, or has been waited for long enough."""
         missed = self._missed
         if missed is None or missed.reading:
             return
@@ -273,7 +272,7 @@ class EventReceiver:
         self._missed = None
 
     def _mark(self) -> None:
-        """Store the position after the event that is taken, unless that is too early."""
+        """Store the position after the current event, unless missed messages are still unread."""
         if (cursor := self._cursor()) is not None:
             self._marked = self._session.seq
             self._ctx.mark(msgspec.to_builtins(cursor))
@@ -284,7 +283,7 @@ class EventReceiver:
             await self._hand_on(await self._files.bring(message))
 
     async def _hand_on(self, *what: Inbound | Happened) -> Receipt | None:
-        """Emit what was not emitted before, with the position after it."""
+        """Emit what was not emitted before, with the position after it; return its receipt."""
         new = [each for each in what if self._is_new(each.id)]
         if not new:
             return None
@@ -305,14 +304,14 @@ class EventReceiver:
         return True
 
     def _cursor(self) -> DiscordCursor | None:
-        """Return the position; ``None`` while one would pass over what is still to be read."""
+        """Return the position; ``None`` while it would skip messages that are still to be read."""
         self._end_catching_up()
         if self._missed is not None or not self._session.id:
             return None
         return self._session.cursor(self._last, self._direct)
 
     def _event_id(self) -> str:
-        """Return an id of the event that is taken now, the same when it is repeated."""
+        """Return an id for the current event, the same if Discord repeats the event."""
         return f"event/{self._session.id[:16]}/{self._session.seq}"
 
     def _meet_directly(self, channel: str) -> None:
@@ -322,7 +321,7 @@ class EventReceiver:
             self._direct.popitem(last=False)
 
     async def _know(self, channel: str, guild: str | None) -> None:
-        """Ask for a server's channel that is not known, as after a restart: it may be a thread."""
+        """Look up an unknown channel of a server, as after a restart: it may be a thread."""
         if guild is None or self.channels.get(channel) is not None:
             return
         try:

@@ -1,6 +1,6 @@
-"""Decide what a refusal of Discord means, of a request and of a session. Pure.
+"""Decides what a refused request or session of Discord means for the account. Pure.
 
-Discord has a number for each of its refusals; its texts decide nothing.
+Discord has a number for each of its errors; their texts are not interpreted.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ _REASONS: dict[int, Reason] = {
 
 
 class DiscordRefusal(Exception):
-    """The server has answered, and not done it. ``code`` is Discord's own number, 0: none.
+    """Discord answered with an error. ``code`` is Discord's own number, 0: none.
 
-    ``everywhere``: what is asked for by ``retry_after`` counts for the whole bot.
+    ``everywhere``: ``retry_after`` applies to all requests of the bot.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ API_FAILURES = (DiscordRefusal, Unreachable, NoAnswer)
 
 
 def ending_of(error: Exception) -> ChannelError:
-    """Return what ends the account when a request at its start fails."""
+    """Return the error that ends the account if a request at its start fails."""
     if isinstance(error, DiscordRefusal):
         if error.status == 401:
             return NeedsLogin(UNAUTHORIZED)
@@ -85,7 +85,7 @@ def ending_of(error: Exception) -> ChannelError:
 
 
 def ending_of_close(code: int | None) -> ChannelError | None:
-    """Return what ends the account when a session is closed so; ``None``: it goes on."""
+    """Return the error that ends the account for a close code; ``None``: it connects again."""
     if code == 4004:
         return NeedsLogin(UNAUTHORIZED)
     if code == 4014:
@@ -96,7 +96,7 @@ def ending_of_close(code: int | None) -> ChannelError | None:
 
 
 def failure_of(error: Exception) -> SendFailed:
-    """Return why a message was not sent, or that it may have been."""
+    """Return the error for a message that was not sent, or may have been."""
     if isinstance(error, Unreachable):
         return SendFailed(str(error), reason="unavailable")
     if not isinstance(error, DiscordRefusal) or error.status >= 500:

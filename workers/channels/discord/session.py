@@ -1,7 +1,7 @@
-"""Hold the session of one bot: what it needs to be begun, and to be resumed. Pure.
+"""Holds the session of one bot: what is needed to begin and to resume it. Pure.
 
-Discord repeats to a resumed session what it has missed, for some minutes. So a session outlives its
-connection, and the process: id, address and number are part of the stored cursor.
+For some minutes Discord repeats to a resumed session what it has missed. So a session outlives its
+connection and the process: its id, address and sequence number are part of the stored cursor.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MOST_DIRECT = 100  # direct messages that are read again; servers name their cha
 
 
 class DiscordCursor(msgspec.Struct, frozen=True):
-    """The position that is stored.
+    """The stored position of a bot.
 
     ``root`` is the server that the session belongs to, ``seq`` the number of its last event that
     was handed on, ``last`` that of the newest message, ``direct`` the direct messages met last.
@@ -36,7 +36,7 @@ class DiscordCursor(msgspec.Struct, frozen=True):
 
 
 def cursor_of(stored: Any, root: str) -> DiscordCursor:
-    """Return the stored position, as far as it is one of this server."""
+    """Return the stored position; a fresh one if it is missing or of another server."""
     try:
         cursor = msgspec.convert(stored, DiscordCursor)
     except msgspec.ValidationError:
@@ -55,13 +55,13 @@ class BotSession:
 
     @property
     def url(self) -> str:
-        """Where it is resumed; empty: there is none, or it would send the token unencrypted."""
+        """The address to resume at; empty if there is none, or the token would go unencrypted."""
         encrypted = self._url.startswith("wss://")
         plain = self._url.startswith("ws://") and self.root.startswith("http://")
         return self._url if self.id and (encrypted or plain) else ""
 
     def greeting(self, token: str) -> Json:
-        """Return the frame that resumes the session or, where there is none, begins one."""
+        """Return the frame that resumes the session or begins a new one (Resume or Identify)."""
         if self.id:
             return {"op": 6, "d": {"token": token, "session_id": self.id, "seq": self.seq}}
         properties = {"os": "linux", "browser": "trunkline", "device": "trunkline"}
@@ -77,11 +77,11 @@ class BotSession:
         }
 
     def begin(self, ready: DiscordReady) -> None:
-        """Take over a new session."""
+        """Adopt the new session of a READY event."""
         self.id, self._url = ready.session_id, ready.resume_gateway_url
 
     def forget(self) -> None:
-        """Drop it: the next greeting begins a new one."""
+        """Drop the session: the next greeting begins a new one."""
         self.id, self._url, self.seq = "", "", 0
 
     def cursor(self, last: int, direct: Iterable[str]) -> DiscordCursor:

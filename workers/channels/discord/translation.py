@@ -1,4 +1,4 @@
-"""Translate what Discord tells into messages and happenings. Pure."""
+"""Translates Discord's events into messages and other events of the channel. Pure."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ _NAMED = re.compile(r"<(?:@!?(?P<user>\d+)|#(?P<channel>\d+)|a?(?P<emoji>:\w+:)\
 
 
 def message_id(channel: str, message: str) -> str:
-    """Return the id of a message within the account; it names the channel to act in."""
+    """Return the id of a message within the account, which includes its channel."""
     return f"{channel}/{message}"
 
 
 def split_id(id: str) -> tuple[str, str] | None:
-    """Return the channel and the number in a message's id; ``None`` when it is none of ours."""
+    """Split a message's id into channel and number; ``None`` if it does not have that form."""
     channel, _, number = id.partition("/edit/")[0].partition("/")
     return (channel, number) if channel.isdecimal() and number.isdecimal() else None
 
 
 def inbound_of(message: DiscordMessage, me: str, channels: KnownChannels) -> Inbound | None:
-    """Return a message for the bot ``me``; ``None`` for a notice and what says nothing.
+    """Return the inbound message for the bot ``me``; ``None`` for a notice or an empty message.
 
-    One that was edited is an edit, whatever it came with: the text is the new one.
+    An edited message becomes an edit, with its new text.
     """
     author = message.author
     if author is None or message.type not in _SAYING:
@@ -75,7 +75,7 @@ def inbound_of(message: DiscordMessage, me: str, channels: KnownChannels) -> Inb
 
 
 def edit_of(message: DiscordMessage, me: str, channels: KnownChannels) -> Inbound | None:
-    """Return the edit that a change of a message is; ``None`` when its text was not edited."""
+    """Return the edit for an update of a message; ``None`` if its text was not edited."""
     at = time_of(message.edited_timestamp)
     new = None if at is None else inbound_of(message, me, channels)
     if new is None or at is None:
@@ -96,7 +96,7 @@ def edit_of(message: DiscordMessage, me: str, channels: KnownChannels) -> Inboun
 
 
 def lacks_content(message: DiscordMessage, me: str) -> bool:
-    """Return whether a message is as empty as those are that a bot may not read."""
+    """Return whether a message is empty as if the bot lacked the MESSAGE CONTENT intent."""
     if message.guild_id is None or message.type not in _SAYING or message.webhook_id is not None:
         return False
     held = (
@@ -113,7 +113,7 @@ def lacks_content(message: DiscordMessage, me: str) -> bool:
 
 
 def is_meant(message: DiscordMessage, me: str) -> bool:
-    """Return whether a message in a server names the bot, or answers one of its messages."""
+    """Return whether a message in a server mentions the bot or replies to it."""
     if any(each.id == me for each in message.mentions):
         return True
     replied = message.referenced_message
@@ -121,12 +121,12 @@ def is_meant(message: DiscordMessage, me: str) -> bool:
 
 
 def _shown(user: DiscordUser) -> str:
-    """Return the name by which a text mentions somebody."""
+    """Return the display name of a user for a mention in a text."""
     return user.global_name or user.username
 
 
 def text_of(message: DiscordMessage, channels: KnownChannels) -> str:
-    """Return the text, with names where Discord writes numbers."""
+    """Return the text of a message, with names in place of Discord's ids."""
     text = message.content
     if not text and message.message_snapshots:
         text = message.message_snapshots[0].message.content
@@ -158,14 +158,14 @@ def files_of(message: DiscordMessage) -> list[DiscordFile]:
 def sender_of(
     user: DiscordUser, member: GuildMember | None = None, *, webhook: bool = False
 ) -> Sender:
-    """Return who has done something; Discord vouches for its numbers, not for names."""
+    """Return the sender of a message or event; Discord guarantees ids, not names."""
     nick = member.nick if member is not None else None
     name = nick or user.global_name or user.username or None
     return Sender(user.id, name, user.bot or webhook, verified=True)
 
 
 def deleted_of(deleted: DeletedMessages, channels: KnownChannels, at: int) -> list[Happened]:
-    """Return that messages were deleted, each by itself."""
+    """Return one event for each deleted message."""
     chat, _ = channels.place(deleted.channel_id, deleted.guild_id)
     gone = deleted.ids or ([deleted.id] if deleted.id else [])
     return [
@@ -183,7 +183,7 @@ def deleted_of(deleted: DeletedMessages, channels: KnownChannels, at: int) -> li
 def reaction_of(
     change: ReactionChange, channels: KnownChannels, at: int, id: str, *, removed: bool
 ) -> Happened:
-    """Return that a reaction was set, or taken back; without an emoji all of the message were."""
+    """Return the event of a reaction added or removed; without an emoji all were removed."""
     chat, _ = channels.place(change.channel_id, change.guild_id)
     return Happened(
         kind="reaction",
@@ -200,7 +200,7 @@ def reaction_of(
 def vote_of(
     vote: PollVote, channels: KnownChannels, at: int, id: str, *, removed: bool
 ) -> Happened:
-    """Return that somebody has voted for an answer, given by its number; or takes that back."""
+    """Return the event of a vote in a poll, or of its removal; the answer is a number."""
     chat, _ = channels.place(vote.channel_id, vote.guild_id)
     return Happened(
         kind="voted",
@@ -215,7 +215,7 @@ def vote_of(
 
 
 def typing_of(typing: TypingStart, channels: KnownChannels) -> Happened:
-    """Return that somebody types."""
+    """Return the event that a person types."""
     chat, _ = channels.place(typing.channel_id, typing.guild_id)
     return Happened(
         kind="typing",
@@ -226,7 +226,7 @@ def typing_of(typing: TypingStart, channels: KnownChannels) -> Happened:
 
 
 def pressed_of(interaction: Interaction, channels: KnownChannels) -> Happened | None:
-    """Return that a button was pressed; ``None`` for other interactions."""
+    """Return the event of a pressed button; ``None`` for other interactions."""
     channel, who = interaction.channel_id, interaction.who
     if interaction.type != 3 or channel is None or interaction.data is None or who is None:
         return None
@@ -245,12 +245,12 @@ def pressed_of(interaction: Interaction, channels: KnownChannels) -> Happened | 
 
 
 def changed_chat(chat: Chat, at: int, id: str, *, removed: bool = False) -> Happened:
-    """Return that a channel or thread is new, has another name, or is gone (``removed``)."""
+    """Return the event of a channel or thread that is new, renamed, or deleted (``removed``)."""
     return Happened(kind="chat", chat=chat, ts=at, id=id, removed=removed)
 
 
 def time_of(text: str | None) -> int | None:
-    """Return a time of Discord in epoch milliseconds; ``None`` when there is none."""
+    """Parse a timestamp of Discord as epoch milliseconds; ``None`` if there is none."""
     try:
         return None if text is None else round(datetime.fromisoformat(text).timestamp() * 1000)
     except (ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""Define the channel ``irc``; its client is imported only in a worker."""
+"""Defines the channel ``irc``; its client is imported only in a worker."""
 
 from __future__ import annotations
 

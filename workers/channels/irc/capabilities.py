@@ -1,4 +1,4 @@
-"""Negotiate capabilities (IRCv3 capability-negotiation, version 302). Pure.
+"""Negotiates capabilities (IRCv3 capability-negotiation, version 302). Pure.
 
 A server may offer in several lines, acknowledge a request in several, refuse one of two, and
 offer or withdraw at any later time. ``sasl`` is asked for by itself, so that no other
@@ -22,7 +22,7 @@ _MODIFIERS = "-~="  # before a name in an ACK; "-" is "disabled"
 
 
 class Capabilities:
-    """The negotiation of one connection; ``sasl``: that one is wanted too.
+    """The capability negotiation of one connection; ``sasl``: also request that one.
 
     ``offered`` has the value of each offered capability, ``listed`` is true once the offer is
     complete.
@@ -61,17 +61,17 @@ class Capabilities:
         return []
 
     def asked_for(self, name: str) -> bool:
-        """Return whether it was requested."""
+        """Return whether a capability was requested."""
         return name in self._asked
 
     def begin_sasl(self) -> bool:
-        """Return once whether the login may begin: the capability is acknowledged."""
+        """Return true, once, when the SASL login may begin: its capability is acknowledged."""
         begin = "sasl" in self.enabled and not self._began
         self._began = self._began or begin
         return begin
 
     def end(self) -> bool:
-        """Return once whether the negotiation is over: every request is answered."""
+        """Return true, once, when the negotiation is over: every request is answered."""
         end = self.listed and not self._open and not self._ended
         self._ended = self._ended or end
         return end
@@ -108,7 +108,7 @@ class Capabilities:
         self._open = [request for request in self._open if request]
 
     def _refuse(self, names: list[str]) -> None:
-        """Take a NAK: it is for a whole request, and may be cut short."""
+        """Handle a NAK, which refuses a whole request and may list only a part of it."""
         refused = next((r for r in self._open if not r.isdisjoint(names)), None)
         if refused is None and self._open and not names:
             refused = self._open[0]

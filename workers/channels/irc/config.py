@@ -1,4 +1,4 @@
-"""Define and check the configuration of one IRC account. Pure.
+"""Defines and checks the configuration of one IRC account. Pure.
 
 It imports no networking, so that the supervisor and the command line can check a file without
 loading the client. Seconds are floats. What a field may hold is checked by its type where a
@@ -253,9 +253,9 @@ def room_and_key(entry: str) -> tuple[str, str | None]:
 
 
 def secret_of_room(entry: str) -> str | None:
-    """Return what is secret in an entry of ``channels``: all behind the name, its key.
+    """Return the secret part of an entry of ``channels``: everything after the name, its key.
 
-    Also in an entry that is wrong, like ``#name,key``: it may be shown before it is corrected.
+    Also for a malformed entry like ``#name,key``, which may be shown before it is corrected.
     """
     found = re.search(r"[\s,]+(.+)", entry.strip(), re.DOTALL)
     return found[1] if found else None

@@ -1,4 +1,4 @@
-"""Open the TCP or TLS connection to the server, and translate its errors.
+"""Opens the TCP or TLS connection to the server, and translates its errors.
 
 The errors of the operating system and of OpenSSL are told apart here: what passes by itself
 becomes ``Transient``, what a person must correct becomes ``Misconfigured``.
@@ -25,10 +25,10 @@ _PASSING_CERTIFICATE_ERRORS = frozenset({9, 10})
 
 
 class AddressMemory:
-    """Remembers in ``path`` at which address a server was reached last, and at which it failed.
+    """Remembers in a file the address at which a server was last reached, and one that failed.
 
-    An account connects once in each of its processes, so only a file can remember. What cannot
-    be read or written is as if nothing was known.
+    An account connects once in each of its processes, so this is kept in the file ``path``. A file
+    that cannot be read or written counts as empty.
     """
 
     def __init__(self, path: Path, host: str) -> None:
@@ -41,7 +41,7 @@ class AddressMemory:
                 self.worked, self.failed = str(known["worked"]), str(known["failed"])
 
     def note(self, *, worked: bool) -> None:
-        """Keep whether the address that was tried last has let the account in."""
+        """Store whether the address that was tried last accepted the account."""
         good = self.tried if worked else (self.worked if self.worked != self.tried else "")
         bad = self.tried if not worked else (self.failed if self.failed != self.tried else "")
         if self.tried and (good, bad) != (self.worked, self.failed):

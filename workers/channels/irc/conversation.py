@@ -1,4 +1,4 @@
-"""Decide what an IRC client does on each line and at each time. Pure.
+"""Decides what an IRC client does on each line and at each time. Pure.
 
 Lines and the monotonic time go in, outputs come out; what ends the connection is raised as the
 ``ChannelError`` that chooses what the supervisor does. Netsplits, bans and lag are therefore
@@ -139,7 +139,7 @@ class Conversation:
         return out
 
     def resumed(self, now: float) -> None:
-        """Restart the wait for a ping's answer: it may be among lines that were left unread."""
+        """Restart the wait for a ping's answer, which may be among lines not read yet."""
         if self._pinged_at is not None:
             self._dead_at = now + self._config.ping_timeout_seconds
 

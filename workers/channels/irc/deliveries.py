@@ -1,4 +1,4 @@
-"""Track sent messages until the server has accepted or refused them.
+"""Tracks sent messages until the server has accepted or refused them.
 
 IRC confirms nothing; it only complains. So after a message goes a PING (a fence): a server
 answers in order, and when the answer comes without a complaint before it, the message was not
@@ -47,12 +47,12 @@ class Delivery(msgspec.Struct, eq=False):
         self.written += 1
 
     def settle(self) -> None:
-        """End it as delivered: it was not refused."""
+        """End the message as delivered: it was not refused."""
         if not self.outcome.done():
             self.outcome.set_result(None)
 
     def lose(self) -> None:
-        """End it because the connection is gone; what was written may have arrived, or not."""
+        """Fail the message because the connection is lost; written parts may have arrived."""
         if self.outcome.done():
             return
         text = f"connection lost after {self.written} of {self.parts} parts"

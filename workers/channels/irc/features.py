@@ -1,4 +1,4 @@
-"""Read what a server announces about itself (numeric 005, ISUPPORT). Pure.
+"""Reads what a server announces about itself (numeric 005, ISUPPORT). Pure.
 
 The defaults hold on a server that announces nothing.
 """

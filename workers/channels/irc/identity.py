@@ -1,4 +1,4 @@
-"""Decide how the client keeps its nick and logs in to NickServ. Pure.
+"""Decides how the client keeps its nick and logs in to NickServ. Pure.
 
 Lines and the time go in, lines come out. The wanted nick is tried again at once when its
 holder is seen to leave, else every ``regain_seconds``. With NickServ the nick can be taken
@@ -35,7 +35,7 @@ class IrcIdentity:
         self._settled_at: float | None = None
 
     def let_in(self, nick: str) -> None:
-        """Take over the nick under which the server accepted the registration."""
+        """Adopt the nick with which the server accepted the registration."""
         self.nick = nick
 
     def start(self, now: float, features: Features) -> list[Output]:
@@ -51,7 +51,7 @@ class IrcIdentity:
         return out
 
     def adopt(self, features: Features) -> None:
-        """Compare nicks as the server has announced it by now."""
+        """Compare nicks by the server's announced case mapping."""
         self._features = features
 
     @property
@@ -68,7 +68,7 @@ class IrcIdentity:
     def mask_bytes(self, user_bytes: int, host_bytes: int) -> int:
         """Return the length of our ``nick!user@host``.
 
-        ``user_bytes`` and ``host_bytes`` stand for the parts that are not known yet.
+        ``user_bytes`` and ``host_bytes`` are assumed for parts that are not known yet.
         """
         user = len(self.user.encode()) or user_bytes
         host = len(self.host.encode()) or host_bytes

@@ -1,4 +1,4 @@
-"""Parse and build lines of IRC. Pure.
+"""Parses and builds lines of IRC. Pure.
 
 This is the only module that knows the grammar (RFC 2812 2.3.1 and the IRCv3 message tags).
 ``LineBuffer`` splits what a socket reads into lines; ``parse`` reads one; ``line`` builds an
@@ -116,9 +116,9 @@ def line(command: str, *params: str) -> str:
 
 
 def echo(command: str, *params: str) -> str | None:
-    """Build a line of what a server sent us; ``None`` when it cannot be sent back.
+    """Build a line that echoes text of a server; ``None`` if that text cannot be sent.
 
-    A server may send what no line of ours can carry (a NUL, more than 512 bytes).
+    A server may send text that no line of ours can carry (a NUL, more than 512 bytes).
     """
     try:
         built = line(command, *params)

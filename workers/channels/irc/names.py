@@ -1,4 +1,4 @@
-"""Validate and compare nicks and channel names, and find a nick in a text. Pure.
+"""Validates and compares nicks and channel names, and finds a nick in a text. Pure.
 
 Servers compare names by the ``CASEMAPPING`` that they announce (RFC 2812 2.2: in rfc1459
 ``{}|~`` are the lower case of ``[]\\^``, from the Scandinavian alphabets), so names are

@@ -1,4 +1,4 @@
-"""Queue lines until the server's flood limit allows them. Pure.
+"""Queues lines until the server's flood limit allows them. Pure.
 
 The time is an argument. Lines of the client itself (a JOIN, say) go before messages; urgent
 ones (a PONG, the login) go at once and are charged to the others. The lines of one message
@@ -29,7 +29,7 @@ class Outgoing(Generic[Ticket]):
         return len(self._messages)
 
     def pace(self, bucket: TokenBucket) -> None:
-        """Pace with another bucket from now on."""
+        """Use another token bucket from now on."""
         self._bucket = bucket
 
     def put(self, line: str, *, urgent: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Define what the pure parts of the client ask the plugin to do. Pure.
+"""Defines what the pure parts of the client ask the plugin to do. Pure.
 
 The parts return lists of outputs; ``workers.channels.irc.plugin`` performs each of them. What
 ends the connection is not an output but a ``ChannelError`` that is raised.
@@ -17,7 +17,7 @@ class SendLine(msgspec.Struct, frozen=True):
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """Hand in a message of a person or robot. ``room`` is ``None`` for a direct message.
+    """Emit a message of a person or bot. ``room`` is ``None`` for a direct message.
 
     ``id`` and ``at`` (epoch milliseconds) are the server's, ``None`` when it gives none.
     ``robot`` is true for a NOTICE and for a sender that the server marks as a bot, ``history``
@@ -41,7 +41,7 @@ class Heard(msgspec.Struct, frozen=True):
 
 
 class Typing(msgspec.Struct, frozen=True):
-    """Hand in that a person types, or has stopped. ``room`` is ``None`` for a direct message."""
+    """Emit that a person types, or has stopped. ``room`` is ``None`` for a direct message."""
 
     nick: str
     room: str | None
@@ -60,7 +60,7 @@ class Undelivered(msgspec.Struct, frozen=True):
 
 
 class PongReceived(msgspec.Struct, frozen=True):
-    """Settle the messages before the PING with ``token``: the server has answered it."""
+    """Settle the messages sent before the PING ``token``, which the server has answered."""
 
     token: str
 

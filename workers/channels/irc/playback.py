@@ -1,10 +1,10 @@
-"""Tell what was said before this connection from what is said now. Pure.
+"""Distinguishes replayed messages (bouncer playback) from live ones. Pure.
 
-A bouncer, and a server that keeps the history of its channels, repeat at every connection what
-was said before, as ordinary messages. In a batch of that kind (IRCv3 chathistory, ZNC playback)
-they are marked; else the server's own time tells: a message is history when it is older than
-our connection, or than our entry into its channel. Both times are the server's, so that a wrong
-clock of this host changes nothing, and a message that waited unread is not taken for old.
+At every connection, a bouncer or a server with channel history repeats earlier messages as
+ordinary ones. A batch (IRCv3 chathistory, ZNC playback) marks them; without one, a message is
+history if its server time is before our connection or our entry into its channel. Both times are
+the server's, so that a wrong clock of this host changes nothing, and a message that waited unread
+does not count as old.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ UNKNOWN_CLOCK_MS = 60_000  # how far this host's clock may be ahead, where the s
 
 
 class Playback:
-    """What is known about the past of one connection, which began at ``epoch_ms`` by our clock."""
+    """Recognizes history on one connection, which began at ``epoch_ms`` by this host's clock."""
 
     def __init__(self, epoch_ms: int) -> None:
         self._began_ms = epoch_ms - UNKNOWN_CLOCK_MS
@@ -31,7 +31,7 @@ class Playback:
         self._batches: OrderedDict[str, bool] = OrderedDict()  # the open ones: is it history?
 
     def batch(self, got: Line) -> None:
-        """Take a BATCH line: ``+reference type …`` begins one, ``-reference`` ends it."""
+        """Handle a BATCH line: ``+reference type …`` begins a batch, ``-reference`` ends it."""
         sign, reference = got.param(0)[:1], got.param(0)[1:]
         if sign == "+":
             within = self._batches.get(got.tags.get("batch", ""), False)
@@ -42,7 +42,7 @@ class Playback:
             self._batches.pop(reference, None)
 
     def learn(self, got: Line) -> None:
-        """Learn the server's clock from the first line that is certainly said now."""
+        """Learn the server's clock from the first line that is certainly live."""
         at = server_time(got)
         if at is not None and not self._learnt:
             self._began_ms, self._learnt = at, True
@@ -54,11 +54,11 @@ class Playback:
             self._entered_ms[room] = at
 
     def marks(self, got: Line) -> bool:
-        """Return whether a line is in a batch of history: whatever it says, it was then."""
+        """Return whether a line is part of a batch of history."""
         return self._batches.get(got.tags.get("batch", ""), False)
 
     def holds(self, got: Line, features: Features) -> bool:
-        """Return whether a message was said before we were here."""
+        """Return whether a message is from before our connection or entry into its channel."""
         if self.marks(got):
             return True
         at = server_time(got)

@@ -1,4 +1,4 @@
-"""Run an IRC account: one connection around the pure ``Conversation``.
+"""Runs an IRC account: one connection around the pure ``Conversation``.
 
 This is our own client instead of the library ``irc``: measured, the library costs a worker
 21 MB and asyncio alone 14 MB, and pacing, lag, rejoining and the meaning of refusals would have
@@ -121,7 +121,7 @@ class Irc:
         return Sent(next(self._ids), message.to, _now_ms(), parts=len(lines))
 
     async def typing(self, action: Action) -> None:
-        """Say that the account types, or has stopped; not while lines wait to be sent."""
+        """Send that the account types, or has stopped; not while other lines wait to be sent."""
         if self._writer is None or not self._conversation.registered:
             raise SendFailed("not connected", reason="unavailable")
         said = typing_line(action, self._conversation)
@@ -152,7 +152,7 @@ class Irc:
         raise Transient("the server closed the connection")
 
     def _lines(self, data: bytes) -> Iterator[Line]:
-        """Yield the lines that ``data`` completes; those that are none are left out."""
+        """Yield the lines that ``data`` completes, without malformed ones."""
         for raw in self._received.feed(data):
             with contextlib.suppress(LineError):
                 yield parse(raw)
@@ -202,7 +202,7 @@ class Irc:
         return min(deadlines, default=None)
 
     def _perform(self, outputs: Iterable[Output]) -> None:
-        """Do what the conversation asks for."""
+        """Perform the outputs of the conversation."""
         for output in outputs:
             match output:
                 case SendLine():
@@ -275,7 +275,7 @@ class Irc:
                     self._loop.call_later(FENCE_SECONDS, self._fence)
 
     async def _quit(self, reader: asyncio.StreamReader) -> None:
-        """Leave, and take what still comes: the answers to the last messages are among it."""
+        """Send QUIT, and read what still comes, such as the answers to the last messages."""
         assert self._writer is not None
         self._fence()
         with contextlib.suppress(OSError, TimeoutError, asyncio.CancelledError):
@@ -285,14 +285,14 @@ class Irc:
                     self._take_last(data)
 
     def _take_last(self, data: bytes) -> None:
-        """Take messages, and answers to ours, that come after QUIT; nothing else matters."""
+        """Handle messages, and answers to ours, that come after QUIT; ignore everything else."""
         for got in self._lines(data):
             with contextlib.suppress(ChannelError):  # the goodbye is an ERROR
                 outputs = self._conversation.receive(got, self._loop.time())
                 self._perform(one for one in outputs if isinstance(one, _LAST))
 
     async def _hand_over(self, emitting: asyncio.Task[None]) -> None:
-        """Emit the messages that still wait; log how many the worker does not take in time."""
+        """Emit the waiting messages; log how many the worker does not accept in time."""
         with contextlib.suppress(TimeoutError):
             async with timeouts.timeout(HANDOVER_SECONDS):
                 if not emitting.done():
@@ -318,7 +318,7 @@ class Irc:
 
 
 async def _failure_of(task: asyncio.Task[None]) -> None:
-    """Wait for a task that is not owned here, and raise its exception."""
+    """Wait for a task that another object owns, and raise its exception."""
     await asyncio.wait({task})
     task.result()
 

@@ -1,4 +1,4 @@
-"""Register with the server: PASS, CAP, SASL, NICK and USER. Pure.
+"""Registers with the server: PASS, CAP, SASL, NICK and USER. Pure.
 
 Lines go in, lines come out; a refusal is raised as the ``ChannelError`` that decides whether
 trying again can help. NICK and USER are sent at once with the capabilities, so that a server

@@ -1,4 +1,4 @@
-"""Join the configured channels and rejoin them after kicks, bans and netsplits. Pure.
+"""Joins the configured channels, and rejoins them after kicks, bans and netsplits. Pure.
 
 Lines and the time go in, JOINs come out. A channel that cannot be joined never fails the
 account; ``detail`` shows the reason, and it is tried again: soon after what passes by itself
@@ -76,7 +76,7 @@ class Rooms:
         return self._join(self._rooms.values(), now)
 
     def adopt(self, features: Features) -> None:
-        """Compare names as the server has announced it by now."""
+        """Compare names by the server's announced case mapping."""
         self._features = features
         self._rooms = {features.fold(room.name): room for room in self._rooms.values()}
 
@@ -153,7 +153,7 @@ class Rooms:
         return self._out(room, reason, after, now)
 
     def _failed(self, got: Line, now: float) -> list[Output]:
-        """Take a standard reply to a JOIN: ``FAIL JOIN code context… :text``."""
+        """Handle a standard reply to a JOIN: ``FAIL JOIN code context… :text``."""
         for name in got.params[2:-1]:
             room = self._rooms.get(self._features.fold(name))
             if room is not None and room.state == "joining":

@@ -1,7 +1,7 @@
-"""Turn a PRIVMSG or NOTICE into ``Heard``. Pure.
+"""Turns a PRIVMSG or NOTICE into ``Heard``. Pure.
 
-Of CTCP, ACTION (``/me``) is speech; every other request is neither answered nor passed on,
-because an answer lets others flood and fingerprint a robot.
+Of CTCP, only ACTION (``/me``) is a message; other requests are neither answered nor passed on,
+because answers would let others flood and fingerprint a bot.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _BOT_TAGS = frozenset({"bot", "draft/bot", "inspircd.org/bot"})
 
 
 def read_typing(got: Line, me: str, features: Features) -> Typing | None:
-    """Return what a TAGMSG says of typing (IRCv3 client tag ``+typing``); else ``None``."""
+    """Return the typing state in a TAGMSG (IRCv3 client tag ``+typing``), if it has one."""
     state = got.tags.get("+typing")
     if state not in ("active", "paused", "done") or features.fold(got.nick) == features.fold(me):
         return None
@@ -28,10 +28,10 @@ def read_typing(got: Line, me: str, features: Features) -> Typing | None:
 
 
 def read_speech(got: Line, me: str, features: Features, *, history: bool = False) -> Heard | None:
-    """Return the message in ``got``; ``None`` for what is not for people.
+    """Return the message in a line; ``None`` if it is not a message for people.
 
-    That is CTCP, the text of a server (no ``!`` in the source of a NOTICE), and what a bouncer
-    repeats of our own messages. ``me`` is the client's present nick. A NOTICE never counts as
+    Not for people are CTCP, notices of a server (no ``!`` in the source), and our own messages
+    repeated by a bouncer. ``me`` is the client's present nick. A NOTICE never counts as
     addressed: RFC 2812 3.3.2 forbids robots to answer one, which keeps two robots from
     answering each other for ever. ``history`` is what was said before this connection, which
     never counts as addressed either: it was answered then, or is not to be answered any more.

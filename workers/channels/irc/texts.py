@@ -1,4 +1,4 @@
-"""Split text into what IRC lines can carry, and remove IRC's markup. Pure.
+"""Splits text into lengths that IRC lines can carry, and removes IRC's formatting. Pure.
 
 The server puts our own prefix before the text when it passes it on and cuts the result at 512
 bytes, so the room for text depends on our nick, user and host (``room_bytes``).

@@ -1,4 +1,4 @@
-"""Translate outbound messages into IRC lines, and what was heard into inbound ones. Pure."""
+"""Translates outbound messages into IRC lines, and received lines into messages. Pure."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ def compose(message: Outbound, config: IrcConfig, conversation: Conversation) ->
 
 
 def typing_line(action: Action, conversation: Conversation) -> str:
-    """Return the line that says that the account types; raises ``SendFailed``."""
+    """Return the line that sends the account's typing state; raises ``SendFailed``."""
     to = action.chat or ""
     if not conversation.tags:
-        text = "the network passes no typing on (it lacks message-tags)"
+        text = "the network does not pass on typing (it lacks message-tags)"
         raise SendFailed(text, reason="unsupported")
     if not valid_channel(to) and not _NICK_LIKE.fullmatch(to):
         raise SendFailed(f"not a nick or channel: {to!r}", reason="invalid")
@@ -61,7 +61,7 @@ def typing_line(action: Action, conversation: Conversation) -> str:
 
 
 def to_happened(typing: Typing, now_ms: int) -> Happened:
-    """Return typing that was noticed as an event."""
+    """Return a received typing state as an event."""
     return Happened(
         "typing",
         _chat(typing.nick, typing.room),
@@ -72,7 +72,7 @@ def to_happened(typing: Typing, now_ms: int) -> Happened:
 
 
 def to_inbound(heard: Heard, new_id: Callable[[], str], now_ms: int) -> Inbound:
-    """Return ``heard`` as an inbound message.
+    """Return a received message as an inbound one.
 
     ``new_id`` and ``now_ms`` are used where the server gives no id or time.
     """
@@ -101,7 +101,7 @@ def _chat(nick: str, room: str | None) -> Chat:
 
 
 def _sender(nick: str, login: str | None, *, bot: bool = False) -> Sender:
-    """Return a sender. The services vouch for an account, so for a nick of that name alone."""
+    """Return a sender; verified only if the services account has the same name as the nick."""
     verified = login is not None and login.lower() == nick.lower()
     return Sender(nick, nick, bot=bot, verified=verified)
 

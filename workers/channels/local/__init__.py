@@ -1,4 +1,4 @@
-"""Define the channel ``local``: people on this host chat with the account on a unix socket.
+"""Defines the channel ``local``: people on this host chat with the account on a unix socket.
 
 It is built in so that a fresh installation can chat without any login; it is also the load
 source of the benchmarks.
@@ -47,7 +47,7 @@ class LocalConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
 
 @dataclass(frozen=True, slots=True)
 class LocalManifest(Manifest):
-    """The manifest of ``local``, which describes an account by what it does."""
+    """The manifest of ``local``, which describes an account as a socket or a load source."""
 
     def describe(self, config: Mapping[str, Any]) -> str:
         """Return ``unix socket``, or the rate of a load source."""

@@ -1,4 +1,4 @@
-"""Emits messages of its own, for measurements: at a rate, or as fast as the worker takes them.
+"""Generates messages for measurements: at a rate, or as fast as the worker accepts them.
 
 Each text begins with a running number, so that a receiver can detect a gap or a wrong order,
 and the time of its emission in nanoseconds (CLOCK_MONOTONIC, which all processes of a host

@@ -1,4 +1,4 @@
-"""Run an account of ``local``: listen on a unix socket, one chat per connected person.
+"""Runs an account of ``local``: listens on a unix socket, one chat per connected person.
 
 Each line that a person types is an inbound message; what the account sends to that person's
 chat, or to ``*`` for everybody, is printed on the connection.
@@ -32,7 +32,7 @@ NAME = re.compile(r"[^\s*\x00-\x1f/][^\s\x00-\x1f]{0,31}\Z")
 
 
 def _bound(path: Path) -> socket.socket:
-    """Return a socket bound to ``path``; replace one that a killed incarnation has left.
+    """Return a socket bound to ``path``; replace a socket file that a killed incarnation left.
 
     Raises ``Misconfigured`` when the path is too long, ``Transient`` when it is taken.
     """
@@ -110,7 +110,7 @@ class Local:
         return self._tell(action, f"({verb} {action.emoji} to {action.message})")
 
     async def read(self, action: Action) -> dict[str, object]:
-        """Print nothing: a person sees nothing of it."""
+        """Do nothing: a local chat does not show that messages were read."""
         return {"messageId": action.message} if action.message else {}
 
     def _tell(self, action: Action, text: str) -> dict[str, object]:

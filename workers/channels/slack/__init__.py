@@ -1,4 +1,4 @@
-"""Define the channel ``slack``; its client is imported only in a worker."""
+"""Defines the channel ``slack``; its client is imported only in a worker."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class SlackManifest(Manifest):
     __slots__ = ()
 
     def describe(self, config: Mapping[str, Any]) -> str:
-        """Return the app's public id, with the server where it is not Slack's own."""
+        """Return the app's public id, with the API server unless that is Slack's own."""
         app = app_id(config.get("appToken"))
         return with_root(f"app {app}" if app else "app", config.get("apiRoot"), DEFAULT_ROOT)
 
     def wrong_secret(self, name: str, value: str) -> str | None:
-        """Return what is wrong with the form of a token."""
+        """Return what is wrong with the format of a token; ``None`` if nothing is."""
         return wrong_token(name, value)
 
 

@@ -1,4 +1,4 @@
-"""Make the blocks of messages with buttons (Block Kit). Pure."""
+"""Builds the blocks of messages with buttons (Block Kit). Pure."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ URL_LIMIT = 3_000
 def blocks_of(text: str, rows: Sequence[Sequence[Button]], *, marked: bool) -> list[Json]:
     """Return the blocks of an escaped text above rows of buttons.
 
-    ``marked``: it has markup; else it is shown as it stands. Raises ``SendFailed`` for a button
-    that Slack does not take.
+    ``marked``: the text has markup; otherwise it is shown literally. Raises ``SendFailed`` for a
+    button that Slack does not accept.
     """
     kind: Json = {"type": "mrkdwn"} if marked else {"type": "plain_text", "emoji": False}
     pieces = cut(text, SECTION_LIMIT) if marked else cut_plain(unescape(text), SECTION_LIMIT)

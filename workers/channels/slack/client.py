@@ -1,7 +1,7 @@
-"""Call the methods of Slack's Web API over HTTP.
+"""Calls the methods of Slack's Web API over HTTP.
 
-The token goes in a header, never in an address. Parameters go as a form, which every method
-takes; some do not take JSON. Redirects are not followed: they would carry the token elsewhere.
+The token is sent in a header, never in a URL. Parameters are form fields, which every method
+accepts; some do not accept JSON. Redirects are not followed: they could send the token elsewhere.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _encode = msgspec.json.Encoder().encode
 
 
 class WebApi:
-    """The methods that one token may call. ``scopes`` are the token's, by the last answer.
+    """Calls methods with one token. ``scopes`` are the token's, by the last response.
 
-    ``bearer`` is the header that shows the token.
+    ``bearer`` is the header that contains the token.
     """
 
     def __init__(self, session: aiohttp.ClientSession, root: str, token: str) -> None:
@@ -70,7 +70,7 @@ class WebApi:
         try:
             return decode_json(content, result)
         except MALFORMED as error:
-            raise NoAnswer(f"{method}: an answer that is not understood: {error}") from None
+            raise NoAnswer(f"{method}: the response cannot be parsed: {error}") from None
 
     async def _post(
         self, method: str, params: Json, seconds: float
@@ -93,7 +93,7 @@ class WebApi:
 
 
 def form_of(params: Json) -> dict[str, str]:
-    """Return parameters as fields of a form; what is no text goes as JSON."""
+    """Return parameters as form fields; values other than text become JSON."""
     return {
         name: value if isinstance(value, str) else _encode(value).decode()
         for name, value in params.items()

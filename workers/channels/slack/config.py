@@ -1,4 +1,4 @@
-"""Define the fields of one ``slack`` account. Pure."""
+"""Defines the fields of one ``slack`` account. Pure."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class SlackConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
 def wrong_tokens(config: SlackConfig) -> str | None:
     """Return what is wrong with the tokens, which are easily confused; ``None``: nothing."""
     if config.bot_token.startswith(APP_TOKEN) and config.app_token.startswith(BOT_TOKEN):
-        return "botToken and appToken are exchanged: xoxb-… is the bot's, xapp-… the app's"
+        return "botToken and appToken are swapped: xoxb-… is the bot's, xapp-… the app's"
     for name, token in (("botToken", config.bot_token), ("appToken", config.app_token)):
         if wrong := wrong_token(name, token):
             return f"{name} {wrong}"
@@ -65,12 +65,12 @@ def wrong_tokens(config: SlackConfig) -> str | None:
 
 
 def wrong_token(name: str, token: str) -> str | None:
-    """Return what is wrong with the form of the token in field ``name``; ``None``: nothing."""
+    """Return what is wrong with the format of the token in field ``name``; ``None``: nothing."""
     if name == "botToken" and not token.startswith(BOT_TOKEN):
-        return "is no bot token: xoxb-… stands under OAuth & Permissions of the app"
+        return "is not a bot token: find xoxb-… under OAuth & Permissions of the app"
     if name == "appToken" and not token.startswith(APP_TOKEN):
         return (
-            "is no app-level token: make one like xapp-… with the scope connections:write"
+            "is not an app-level token: make one like xapp-… with the scope connections:write"
             " under Basic Information of the app"
         )
     return None

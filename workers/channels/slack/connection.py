@@ -1,7 +1,7 @@
-"""Hold one connection of Socket Mode: a WebSocket over which envelopes come and are acknowledged.
+"""Holds one Socket Mode connection: a WebSocket that carries envelopes and their acks.
 
-Pings are answered here, frame by frame, so that they are answered however long messages wait to
-be taken. A connection that is open on this side alone is found by pings of our own.
+Pings are answered as frames arrive, however long messages wait to be handled. A half-open
+connection is detected by pings of our own.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 class SlackConnection:
-    """One connection that Slack has said hello on. ``alive`` is called with each frame.
+    """One connection on which Slack has sent hello; ``alive`` is called at each frame.
 
-    ``opened`` is when, by the monotonic clock. ``ended`` is why it is over, empty until then.
-    ``leaving`` is set when it is over, or Slack wants it to be replaced.
+    ``opened`` is its monotonic start time. ``ended`` is why it ended, empty before that.
+    ``leaving`` is set when it has ended, or Slack asks to replace it.
     """
 
     def __init__(
@@ -51,9 +51,9 @@ class SlackConnection:
         url: str,
         alive: Callable[[], None],
     ) -> tuple[SlackConnection, Envelope]:
-        """Connect; return the connection and its first frame, hello or why it is refused.
+        """Connect; return the connection and its first frame: hello, or the reason of a refusal.
 
-        Raises ``Unreachable``, whose text has no address: that holds a ticket.
+        Raises ``Unreachable``, whose text omits the URL, because that contains a ticket.
         """
         try:
             async with timeouts.timeout(OPEN_SECONDS):
@@ -68,14 +68,14 @@ class SlackConnection:
                 async for frame in made.frames():
                     return made, frame
         except TimeoutError:
-            made.ended = "Slack has not said hello"
+            made.ended = "Slack sent no hello in time"
         finally:
             if made.ended:
                 await made.close()
         raise Unreachable(f"Socket Mode: {made.ended}")
 
     async def frames(self) -> AsyncIterator[Envelope]:
-        """Yield what Slack sends until the connection is over; ``ended`` is then why."""
+        """Yield the envelopes that Slack sends until the connection ends; then ``ended`` is set."""
         while not self.ended:
             message = await self._socket.receive()
             match message.type:
@@ -90,7 +90,7 @@ class SlackConnection:
                 case aiohttp.WSMsgType.ERROR:
                     self.ended = _silence(message.data)
                 case kind if kind in GONE:
-                    self.ended = f"Slack has closed the connection ({self._socket.close_code})"
+                    self.ended = f"Slack closed the connection ({self._socket.close_code})"
         self.leaving.set()
 
     async def acknowledge(self, envelope_id: str) -> bool:
@@ -104,7 +104,7 @@ class SlackConnection:
         return True
 
     async def close(self) -> None:
-        """Close it, if it is open still."""
+        """Close the connection if it is still open."""
         self.ended = self.ended or "closed by us"
         self.leaving.set()
         await self._socket.close()

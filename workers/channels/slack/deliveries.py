@@ -1,7 +1,6 @@
-"""Send, edit, delete and mark messages of one app.
+"""Sends, edits and deletes the messages of one app, and adds reactions.
 
-Slack has no key by which it would know a message again, so none is sent again that may have
-arrived.
+Slack has no idempotency key for messages, so a message that may have arrived is not sent again.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ MAX_FILES = 10  # in one message
 
 
 class SlackDeliveries:
-    """What goes out. ``doubt_login`` is called when Slack refuses the token."""
+    """Sends the messages of one app; calls ``doubt_login`` if Slack refuses the token."""
 
     def __init__(
         self,
@@ -65,7 +64,7 @@ class SlackDeliveries:
     async def _send_files(
         self, message: Outbound, text: str, thread: str | None, blocks: list[Json] | None
     ) -> Sent:
-        """Send the files of a message, ten at a time; the text goes with the first ones."""
+        """Send the files of a message, ten at a time; the text is sent with the first group."""
         channel = await self._channel(message.to)
         groups = [
             message.attachments[at : at + MAX_FILES]
@@ -105,7 +104,7 @@ class SlackDeliveries:
         return done.files[0] if done.files else SlackFile(str(files[0]["id"]))
 
     async def _channel(self, to: str) -> str:
-        """Return the channel to send files to; a person's is opened. Raises ``SendFailed``."""
+        """Return the channel to send files to; open one for a person. Raises ``SendFailed``."""
         if not to.startswith(("U", "W")):
             return to
         if to not in self._opened:
@@ -125,7 +124,7 @@ class SlackDeliveries:
         await self.call("chat.delete", _place_of(message))
 
     async def react(self, message: str, emoji: str | None, *, remove: bool) -> None:
-        """Set a reaction of the bot to a message, or take it back; once is as good as twice."""
+        """Add or remove a reaction of the bot; repeating it is not an error."""
         name = emoji_name(emoji or "")
         if name is None:
             raise SendFailed(
@@ -140,9 +139,9 @@ class SlackDeliveries:
                 raise self._failure(error) from None
 
     async def typing(self, chat: str, thread: str | None, *, stop: bool) -> None:
-        """Show in a thread with an assistant that it works, where Slack can.
+        """Show the typing status in an assistant thread, if the chat supports it.
 
-        Everywhere else Slack has nothing to show it by, and nothing is done.
+        Slack cannot show it in other chats; there this does nothing.
         """
         if not thread or chat in self._no_status:
             return
@@ -163,7 +162,7 @@ class SlackDeliveries:
         params: Json,
         result: type[T] = object,  # type: ignore[assignment]
     ) -> T:
-        """Call a method. Raises ``SendFailed`` when it was not done."""
+        """Call a method. Raises ``SendFailed`` if it fails."""
         try:
             return await self._api.call(method, params, result=result)
         except (SlackRefusal, Unreachable, NoAnswer) as error:
@@ -176,7 +175,7 @@ class SlackDeliveries:
 
 
 def _thread_of(message: Outbound) -> str | None:
-    """Return the thread to answer in: that of the message, else that of what it answers."""
+    """Return the thread to reply in: the message's own, else that of the message it replies to."""
     if message.thread:
         if not is_ts(message.thread):
             raise SendFailed(
@@ -191,7 +190,7 @@ def _thread_of(message: Outbound) -> str | None:
 def _place_of(message: str) -> dict[str, Any]:
     found = split_id(message)
     if found is None:
-        raise SendFailed(f"{message}: not the id of a message, <channel>/<ts>", reason="invalid")
+        raise SendFailed(f"{message}: not the id of a message (<channel>/<ts>)", reason="invalid")
     return {"channel": found[0], "ts": found[1]}
 
 

@@ -1,7 +1,7 @@
-"""Bring the files of messages into the account's store, so that messages name them there.
+"""Downloads the files of messages into the account's store.
 
-Slack gives a file only to a bearer of the bot's token. So the token is shown to Slack's own hosts
-alone, and no address of a file leaves the worker.
+Downloading a file needs the bot's token. So the token is sent only to Slack's own hosts, and no
+address of a file leaves the worker.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Sleep = Callable[[float], Awaitable[Any]]
 
 
 class FileNotGiven(Exception):
-    """A file cannot be had; the text says why. ``again``: another try may bring it."""
+    """A file could not be downloaded; the text says why. ``again``: another attempt may succeed."""
 
     def __init__(self, text: str, *, again: bool = False) -> None:
         super().__init__(text)
@@ -40,7 +40,7 @@ class FileNotGiven(Exception):
 
 
 class SlackDownloads:
-    """The downloads of one bot. ``root`` is the API's server, which is shown the token already.
+    """Downloads files for one bot. ``root`` is the API server, which may also get the token.
 
     ``sleep`` waits between tries.
     """
@@ -62,14 +62,14 @@ class SlackDownloads:
         self._room = asyncio.Semaphore(AT_ONCE)
 
     async def bring(self, files: Sequence[SlackFile]) -> list[Attachment]:
-        """Return the files of a message as they are stored; what cannot be had says why."""
+        """Return the stored files of a message; one that could not be downloaded says why."""
         return list(await asyncio.gather(*map(self._stored, files)))
 
     async def _stored(self, file: SlackFile) -> Attachment:
         known: dict[str, Any] = {"name": file.name, "type": file.mimetype, "size": file.size}
         text = ""
         if (file.size or 0) > MAX_DOWN:
-            text = f"a file of more than {MAX_DOWN} bytes is not fetched"
+            text = f"a file of more than {MAX_DOWN} bytes is not downloaded"
             return self._media.missing(text, **known)
         async with self._room:
             for number in range(TRIES):
@@ -84,7 +84,7 @@ class SlackDownloads:
         return self._media.missing(text, **known)
 
     async def _fetched(self, file: SlackFile, known: dict[str, Any]) -> Attachment:
-        """Return a file as it is stored. Raises ``FileNotGiven``."""
+        """Download and store a file. Raises ``FileNotGiven``."""
         if file.file_access == LOOK_UP:
             file = await self._looked_up(file)
             known.update(name=file.name, type=file.mimetype, size=file.size)
@@ -101,7 +101,7 @@ class SlackDownloads:
                 refuse_other_than_file(response, file.mimetype)
                 return await self._media.receive(response.content, **known)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            text = f"the file could not be fetched: {why(error)}"
+            text = f"the file could not be downloaded: {why(error)}"
             raise FileNotGiven(text, again=True) from None
 
     async def _looked_up(self, file: SlackFile) -> SlackFile:
@@ -109,14 +109,14 @@ class SlackDownloads:
             found = await self._api.call("files.info", {"file": file.id}, result=FileReply)
         except (SlackRefusal, Unreachable, NoAnswer) as error:
             again = not isinstance(error, SlackRefusal) or error.retry_after is not None
-            raise FileNotGiven(f"Slack does not give the file: {error}", again=again) from None
+            raise FileNotGiven(f"Slack refuses the file: {error}", again=again) from None
         return found.file
 
 
 def refuse_other_than_file(response: aiohttp.ClientResponse, type: str | None) -> None:
-    """Raise ``FileNotGiven`` for an answer that is not the file, which has this ``type``.
+    """Raise ``FileNotGiven`` if a response is not the file, whose type is ``type``.
 
-    A bearer that may not read the file is led to the page where people log in, or gets that page.
+    A token that may not read the file is redirected to the login page, or gets that page.
     """
     status = response.status
     page = response.content_type == "text/html" and type != "text/html"
@@ -124,16 +124,16 @@ def refuse_other_than_file(response: aiohttp.ClientResponse, type: str | None) -
         return
     if page or 300 <= status < 400 or status in (401, 403):
         raise FileNotGiven(
-            f"Slack does not give the file (HTTP {status}): the botToken needs the scope files:read"
+            f"Slack refuses the file (HTTP {status}): the botToken needs the scope files:read"
         )
     again = status == 429 or status >= 500
-    raise FileNotGiven(f"Slack does not give the file: HTTP {status}", again=again)
+    raise FileNotGiven(f"Slack refuses the file: HTTP {status}", again=again)
 
 
 def slack_address(address: str, root: URL) -> URL | None:
-    """Return an address at which the bot's token may be shown; ``None`` for any other.
+    """Return a URL to which the bot's token may be sent; ``None`` for any other.
 
-    That is ``root`` and, encrypted, Slack's hosts.
+    Allowed are ``root`` and, over https, Slack's hosts.
     """
     try:
         url = URL(address, encoded=True)

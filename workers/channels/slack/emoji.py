@@ -1,6 +1,6 @@
-"""Translate between emoji and the names that Slack has for them. Pure.
+"""Translates between emoji and Slack's names of them. Pure.
 
-The few that people react with; others go by their name, as custom ones do.
+Only the common reactions are known; others keep their names, as custom ones do.
 """
 
 from __future__ import annotations
@@ -64,12 +64,12 @@ _VARIANT = "\ufe0f"  # asks for the coloured form; some leave it out
 
 
 def shown_emoji(name: str) -> str:
-    """Return the emoji of a name; the name in colons where it is a rare or a custom one."""
+    """Return the emoji for a name; for a rare or custom one, the name in colons."""
     return _SHOWN.get(name) or f":{name}:"[:64]
 
 
 def emoji_name(emoji: str) -> str | None:
-    """Return Slack's name of an emoji, or of a name with or without colons; ``None``: unknown."""
+    """Return Slack's name for an emoji or for a name in colons; ``None`` if it is unknown."""
     found = _NAMES.get(emoji) or _NAMES.get(emoji + _VARIANT) or _NAMES.get(emoji.rstrip(_VARIANT))
     if found:
         return found

@@ -1,9 +1,9 @@
-"""Take envelopes in: emit what they say, and acknowledge each when it is stored.
+"""Emits the messages of envelopes, and acknowledges each envelope once they are stored.
 
-Slack sends an envelope again that was not acknowledged within 3 s: at once, after one minute, and
-after five. So one that comes again is never dropped; but what this worker has handed in already
-is not handed in twice: the receipt of the first time is that of the second. What came to an
-earlier worker is told apart by the gateway, by its id.
+Slack resends an envelope that was not acknowledged within 3 s: at once, after one minute, and
+after five. A resent envelope is never dropped, but what this worker has already emitted is not
+emitted twice: the envelope then shares the first receipt. What an earlier worker has emitted the
+gateway recognizes by its id.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ class _HeldEnvelope(NamedTuple):
 
 
 class SlackNews(NamedTuple):
-    """What an event says, and the files that it brings, which are not stored yet."""
+    """The content of an event, and its files, which are not stored yet."""
 
     what: Inbound | Happened
     files: Sequence[SlackFile] = ()
 
 
 class EnvelopeIntake:
-    """What comes in for the bot ``me``. ``waiting`` counts what is not emitted yet."""
+    """Receives envelopes for the bot ``me``; ``waiting`` counts those not emitted yet."""
 
     def __init__(
         self, ctx: Context, me: BotIdentity, downloads: SlackDownloads, names: SlackNames
@@ -87,11 +87,11 @@ class EnvelopeIntake:
         return self._queue.qsize()
 
     def take(self, connection: SlackConnection, envelope: Envelope) -> None:
-        """Keep an envelope until it can be emitted; leave it to be sent again when full."""
+        """Queue an envelope for emission; if the queue is full, leave it to be resent."""
         full = self.waiting >= MAX_WAITING or self._bytes >= MAX_BYTES
         if full and not self._full:
             self._ctx.log.warning(
-                "no room for more: Slack has to send again what comes now", waiting=self.waiting
+                "the queue is full: Slack has to resend new events", waiting=self.waiting
             )
         self._full = full or (self._full and self.waiting > 0)
         if not full:
@@ -99,7 +99,7 @@ class EnvelopeIntake:
             self._queue.put_nowait(_HeldEnvelope(connection, envelope))
 
     async def emit_all(self) -> None:
-        """Emit until cancelled, in the order in which it came.
+        """Emit queued envelopes in order until cancelled.
 
         Raises ``NeedsLogin`` when the app was removed from the workspace.
         """
@@ -113,11 +113,11 @@ class EnvelopeIntake:
                 self._unacknowledged.put_nowait((waiting, receipt))
 
     async def look_up_names(self) -> None:
-        """Ask for the names that messages lack until cancelled."""
+        """Look up names that messages lack, until cancelled."""
         await self._names.look_up_all()
 
     async def acknowledge_all(self) -> None:
-        """Acknowledge until cancelled, each when it is stored; a late one does no harm."""
+        """Acknowledge envelopes once they are stored, until cancelled; a late one does no harm."""
         while True:
             waiting, receipt = await self._unacknowledged.get()
             await receipt
@@ -130,7 +130,7 @@ class EnvelopeIntake:
             await self.current.acknowledge(name)
 
     async def _emit(self, envelope: Envelope) -> Receipt | None:
-        """Emit what an envelope says; return its receipt, ``None`` where it says nothing."""
+        """Emit the content of an envelope; return its receipt, ``None`` if it has no content."""
         try:
             found = self._read(envelope)
         except MALFORMED as error:

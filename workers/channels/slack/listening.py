@@ -1,4 +1,4 @@
-"""Listen to one app: keep a connection of Socket Mode open, and replace it in time.
+"""Keeps a Socket Mode connection of one app open, and replaces it in time.
 
 Slack closes each connection after some hours, and announces it. The next one is opened before
 the old one is closed, and both are read meanwhile.
@@ -34,9 +34,9 @@ T = TypeVar("T")
 
 
 class SocketModeListener:
-    """The connections of one account: opened by ``app``, while ``bot`` has a login.
+    """The Socket Mode connections of one account, opened by ``app`` while ``bot`` is logged in.
 
-    ``sleep`` waits between tries that failed.
+    ``sleep`` waits between failed attempts.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class SocketModeListener:
                 connection = await self._connect_again()
 
     def doubt_login(self) -> None:
-        """Have the bot's login checked now: a call was refused for it."""
+        """Request a check of the bot's login, because a call was refused."""
         self._doubted.set()
 
     async def _check_on_demand(self) -> None:
@@ -87,7 +87,7 @@ class SocketModeListener:
             self._doubted.clear()
 
     async def _connect_first(self) -> SlackConnection:
-        """Return a connection; raise what ends the account where that fails at its start."""
+        """Open the first connection; raises the error that ends the account if that fails."""
         try:
             connection = await self._open()
         except (SlackRefusal, Unreachable, NoAnswer) as error:
@@ -96,9 +96,9 @@ class SocketModeListener:
         return connection
 
     async def _connect_again(self) -> SlackConnection:
-        """Return a new connection, however long that takes, if the bot has its login still.
+        """Open a new connection, however long that takes, if the bot is still logged in.
 
-        Nothing else says that a token was revoked.
+        No event tells that a token was revoked.
         """
         while True:
             try:
@@ -123,7 +123,7 @@ class SocketModeListener:
         raise Unreachable(f"Socket Mode: {frame.reason or frame.type} instead of hello")
 
     async def _read(self, connection: SlackConnection) -> None:
-        """Read a connection until it is over; one that is replaced, not much longer."""
+        """Read a connection until it ends; a replaced one only for a short time more."""
         loop = asyncio.get_running_loop()
         try:
             async with timeouts.timeout(None) as limit:
@@ -141,20 +141,20 @@ class SocketModeListener:
             await connection.close()
 
     def _leave(self, connection: SlackConnection, reason: str) -> None:
-        """Have a connection replaced that Slack is about to close."""
+        """Replace a connection that Slack is about to close."""
         if reason == "link_disabled":
             raise Misconfigured(SWITCHED_OFF)
         self._ctx.log.debug("Slack is about to close a connection", reason=reason)
         connection.leaving.set()
 
     async def _lost(self, connection: SlackConnection) -> None:
-        """Wait after a connection that ended unannounced: not at all after one that had lasted."""
+        """Wait after a connection that ended unannounced, unless it had lasted long enough."""
         if time.monotonic() - connection.opened >= LASTED_SECONDS:
             self._failures = 0
         await self._pause(connection.ended, None)
 
     async def _pause(self, trouble: str, asked: float | None) -> None:
-        """Wait after a try that failed: as long as Slack asks for, else ever longer."""
+        """Wait after a failed attempt: as long as Slack asks, otherwise longer each time."""
         if self._intake.current is None or self._intake.current.ended:
             self._ctx.status(connected=False)
             if not self._trouble:
@@ -168,7 +168,7 @@ class SocketModeListener:
         await self._sleep(max(wait * random.uniform(0.5, 1.0), asked or 0.0))
 
     def _works(self, connection: SlackConnection) -> None:
-        """Report that there is a connection: that the account lives."""
+        """Report that the account is connected."""
         if self._trouble:
             self._ctx.log.info("connected again", after=self._failures)
         self._trouble = ""
@@ -187,12 +187,12 @@ class SocketModeListener:
 
 
 def pause_after(failures: int) -> float:
-    """Return the longest wait, in seconds, when so many tries have failed before."""
+    """Return the longest wait in seconds after so many failed attempts."""
     return float(min(FIRST_PAUSE * 2 ** min(failures, 10), LONGEST_PAUSE))
 
 
 async def _ask(api: WebApi, method: str, token: str, result: type[T]) -> T:
-    """Call a method; raise what ends the account, where trying again cannot help."""
+    """Call a method; raise the error that ends the account if trying again cannot help."""
     try:
         return await api.call(method, result=result)
     except SlackRefusal as error:

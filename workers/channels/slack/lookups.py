@@ -1,4 +1,4 @@
-"""Look up what Slack knows: chats, their members, and what was said before."""
+"""Looks up chats, their members and earlier messages at Slack."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEFAULT_LIMIT = 20
 
 
 class SlackLookups:
-    """Questions of one app, whose bot is ``me``. All raise ``SendFailed``."""
+    """Lookups of one app, whose bot is ``me``. All raise ``SendFailed``."""
 
     def __init__(self, deliveries: SlackDeliveries, me: BotIdentity) -> None:
         self._deliveries = deliveries
@@ -33,7 +33,7 @@ class SlackLookups:
         return conversation_chat(found.channel)
 
     async def members(self, chat: str, limit: int | None) -> list[Sender]:
-        """Return who is in a chat, by their ids."""
+        """Return the members of a chat, by their ids."""
         left, cursor, found = limit or PAGE, "", list[Sender]()
         while left > 0:
             params: Json = {"channel": chat, "limit": min(left, PAGE)}
@@ -50,13 +50,13 @@ class SlackLookups:
     async def history(
         self, chat: str, thread: str | None, before: str | None, limit: int | None
     ) -> list[Inbound]:
-        """Return what was said in a chat or a thread, the oldest first, the bot's own too."""
+        """Return earlier messages of a chat or thread, also the bot's own, the oldest first."""
         params: Json = {"channel": chat, "limit": min(limit or DEFAULT_LIMIT, PAGE)}
         if before:
             place = split_id(before)
             if place is None:
                 raise SendFailed(
-                    f"{before}: not the id of a message, <channel>/<ts>", reason="invalid"
+                    f"{before}: not the id of a message (<channel>/<ts>)", reason="invalid"
                 )
             params |= {"latest": place[1], "inclusive": False}
         method = "conversations.replies" if thread else "conversations.history"
@@ -73,7 +73,7 @@ class SlackLookups:
 
 
 def _as_history(message: Inbound, *, own: bool) -> Inbound:
-    """Return a message that was said before: it is no news, and addresses nobody."""
+    """Return an earlier message as history, which addresses nobody."""
     sender = message.sender
     return Inbound(
         id=message.id,

@@ -1,7 +1,7 @@
-"""Read and write the text of messages as Slack marks it. Pure.
+"""Parses and writes Slack's mrkdwn. Pure.
 
-``&``, ``<`` and ``>`` are written as entities. What stands in ``<…>`` is a link, or names a
-person, a channel, a group of people or everybody.
+``&``, ``<`` and ``>`` are written as entities. ``<…>`` is a link or a mention of a person, a
+channel, a group of people or everybody.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _CODE_FENCE = "```"
 
 
 class ReadText(msgspec.Struct):
-    """The text of a message as people see it, whom it names, and the links behind words.
+    """The text of a message as people see it, with its mentions and links.
 
-    ``names`` are those of people by their ids, as they stand in the text.
+    ``names`` are names of people by their ids, as they occur in the text.
     """
 
     text: str = ""
@@ -31,7 +31,7 @@ class ReadText(msgspec.Struct):
 
 
 def read(marked: str) -> ReadText:
-    """Return what a text of Slack says."""
+    """Parse a text in mrkdwn."""
     found = ReadText()
     if "<" not in marked:
         found.text = unescape(marked)
@@ -54,17 +54,17 @@ def unescape(text: str) -> str:
 
 
 def names_emoji(text: str) -> bool:
-    """Return whether Slack would show something like ``:smile:`` in a text as an emoji."""
+    """Return whether a text has something like ``:smile:`` that Slack would show as an emoji."""
     return _EMOJI_NAME.search(text) is not None
 
 
 def is_formatted(text: str) -> bool:
-    """Return whether Slack would show an escaped text, read as mrkdwn, otherwise than it stands."""
+    """Return whether an escaped text would be shown with formatting if read as mrkdwn."""
     return _FORMATTED.search(text) is not None or names_emoji(text)
 
 
 def cut_plain(text: str, limit: int) -> list[str]:
-    """Return a text without markup in pieces of at most ``limit`` characters."""
+    """Split a text without markup into pieces of at most ``limit`` characters."""
     pieces: list[str] = []
     while len(text) > limit:
         at = max(text.rfind("\n", 1, limit), 0) or max(text.rfind(" ", 1, limit), 0) or limit
@@ -74,10 +74,10 @@ def cut_plain(text: str, limit: int) -> list[str]:
 
 
 def cut(text: str, limit: int) -> list[str]:
-    """Return a rendered text in pieces of at most ``limit`` characters.
+    """Split a rendered text into pieces of at most ``limit`` characters.
 
-    It is cut behind a line, else a word; a code fence is closed and opened again, a link or a
-    mention is torn only when it is longer than that.
+    It is cut after a line, else after a word; a code fence is closed and reopened; a link or
+    mention is divided only if it is longer than ``limit``.
     """
     pieces: list[str] = []
     opened = ""  # what opens the fence again that the last piece was cut in
@@ -90,7 +90,7 @@ def cut(text: str, limit: int) -> list[str]:
 
 
 def _place_to_cut(text: str, room: int) -> int:
-    """Return where to cut a text, at least behind its first character."""
+    """Return where to cut a text, at least after its first character."""
     at = max(text.rfind("\n", 1, room), 0) or max(text.rfind(" ", 1, room), 0) or room
     for opening, closing in (("<", ">"), ("&", ";")):
         begun = text.rfind(opening, 0, at)
@@ -101,7 +101,7 @@ def _place_to_cut(text: str, room: int) -> int:
 
 
 def _read_control(control: str, found: ReadText) -> str:
-    """Return what people see of the inside of ``<…>``; note what it names."""
+    """Return the visible text of a ``<…>``; note what it mentions."""
     target, _, label = control.partition("|")
     label = unescape(label)
     match target[:1]:

@@ -1,8 +1,7 @@
-"""Know the names of people and channels, which events leave out.
+"""Caches the names of people and channels, which events leave out.
 
-A message never waits for a name: one that is not known yet is absent, and is asked for in the
-background, so that the next message has it. Slack allows some 50 such questions a minute (its
-tiers 3 and 4).
+A message never waits for a name: an unknown name is left out and looked up in the background, so
+that the next message has it. Slack allows some 50 such requests a minute (its tiers 3 and 4).
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ class KnownName(msgspec.Struct, frozen=True):
 
 
 class SlackNames:
-    """The names that one bot knows. ``warn`` is called when a scope is missing.
+    """The names known to one bot; ``warn`` is called if a scope is missing.
 
     ``sleep`` waits between questions.
     """
@@ -56,7 +55,7 @@ class SlackNames:
         self._refused: set[str] = set()  # methods that the token has no scope for
 
     def named(self, news: News) -> News:
-        """Return news with the names of its sender and its chat, as far as they are known."""
+        """Add the names of sender and chat to a message or event, as far as they are known."""
         sender, chat = news.sender, news.chat
         if sender is not None and sender.name is None and (name := self._name(sender.id)):
             sender = msgspec.structs.replace(sender, name=name)
@@ -67,7 +66,7 @@ class SlackNames:
         return msgspec.structs.replace(news, sender=sender, chat=chat)
 
     async def look_up_all(self) -> None:
-        """Ask for names that are wanted until cancelled, one after the other."""
+        """Look up wanted names one after the other until cancelled."""
         while True:
             await self._asked.wait()
             while self._wanted:
@@ -82,7 +81,7 @@ class SlackNames:
         return msgspec.structs.replace(chat, title=title) if title else chat
 
     def _name(self, id: str) -> str | None:
-        """Return a name that is known; have it asked for where it is not, or was long ago."""
+        """Return a known name; queue a lookup if it is unknown or old."""
         known = self._known.get(id)
         if known is None or self._now() - known.at > FRESH_SECONDS:
             self._want(id)
@@ -101,7 +100,7 @@ class SlackNames:
             self._known.popitem(last=False)
 
     async def _look_up(self, id: str) -> float:
-        """Ask for one name; return the seconds until the next question."""
+        """Look up one name; return the seconds until the next lookup."""
         method = _method_for(id)
         try:
             self._learn(id, await self._ask(method, id))
@@ -126,15 +125,15 @@ class SlackNames:
         return found.channel.name
 
     def _refuse(self, method: str, error: SlackRefusal) -> None:
-        """Ask no more by a method whose scope is missing."""
+        """Stop using a method whose scope is missing."""
         self._refused.add(method)
         for wanted in [each for each in self._wanted if _method_for(each) == method]:
             del self._wanted[wanted]
-        self._warn(f"messages come without some names: {error}")
+        self._warn(f"some messages have no names: {error}")
 
 
 def _method_for(id: str) -> str:
-    """Return the method that knows a name; empty: none does (a bot that is no member)."""
+    """Return the method that looks up an id; empty if there is none, as for a foreign bot."""
     if id.startswith(("U", "W")):
         return "users.info"
     return "conversations.info" if id.startswith(("C", "G")) else ""

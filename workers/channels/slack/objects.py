@@ -1,4 +1,4 @@
-"""Define what the Web API, the Events API and Socket Mode send, as far as it is used. Pure.
+"""Defines the objects of the Web API, the Events API and Socket Mode that are used. Pure.
 
 After https://docs.slack.dev; fields that are not used are skipped by the decoder. Slack sends
 ``null`` for some fields that it otherwise leaves out, so most may be ``None``.
@@ -15,11 +15,11 @@ NOTHING = msgspec.Raw(b"null")
 
 
 class SlackObject(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The base of all."""
+    """The base class of Slack's objects."""
 
 
 class SlackReply(SlackObject, frozen=True):
-    """What every answer of the Web API has. ``needed`` is a scope that the token lacks."""
+    """The fields common to all Web API responses; ``needed`` is a scope that the token lacks."""
 
     ok: bool
     error: str | None = None
@@ -39,7 +39,7 @@ class BotIdentity(SlackObject, frozen=True):
 
 
 class OpenedConnection(SlackObject, frozen=True):
-    """Where to connect for events; good for one connection, within half a minute."""
+    """The URL for one Socket Mode connection, valid for half a minute."""
 
     url: str
 
@@ -96,7 +96,7 @@ class UserReply(SlackObject, frozen=True):
 
 
 class NextPage(SlackObject, frozen=True):
-    """Where the next page begins; empty after the last."""
+    """The cursor of the next page; empty after the last."""
 
     next_cursor: str | None = None
 
@@ -109,20 +109,20 @@ class MembersPage(SlackObject, frozen=True):
 
 
 class FileShare(SlackObject, frozen=True):
-    """A message that has brought a file."""
+    """A message that shared a file."""
 
     ts: str
 
 
 class ShareLists(SlackObject, frozen=True):
-    """The messages that have brought a file, by channel."""
+    """The messages that shared a file, by channel."""
 
     public: dict[str, list[FileShare]] = {}
     private: dict[str, list[FileShare]] = {}
 
 
 class SlackFile(SlackObject, frozen=True):
-    """A file of a message. The addresses want the bot's token."""
+    """A file of a message; its URLs need the bot's token."""
 
     id: str
     name: str | None = None
@@ -134,7 +134,7 @@ class SlackFile(SlackObject, frozen=True):
     shares: ShareLists | None = None
 
     def shared_in(self, channel: str) -> str | None:
-        """Return the ``ts`` of the last message that has brought it to a channel."""
+        """Return the ``ts`` of the last message that shared the file in a channel."""
         shares = self.shares or ShareLists()
         found = [*shares.public.get(channel, ()), *shares.private.get(channel, ())]
         return max((each.ts for each in found), default=None)
@@ -170,7 +170,7 @@ class SlackMessage(SlackObject, frozen=True):
 
 
 class MessageNews(SlackMessage, frozen=True):
-    """The events ``message`` and ``app_mention``: a message, or what has become of one."""
+    """The events ``message`` and ``app_mention``: a message, or a change of one."""
 
     type: str = ""
     channel: str = ""
@@ -187,7 +187,7 @@ class MessagesPage(SlackObject, frozen=True):
 
 
 class ReactedItem(SlackObject, frozen=True):
-    """What a reaction is about."""
+    """The target of a reaction."""
 
     type: str = ""
     channel: str | None = None
@@ -222,13 +222,13 @@ class RenamedNews(SlackObject, frozen=True):
 
 
 class AnyNews(SlackObject, frozen=True):
-    """What every event has, also one that is not understood."""
+    """The fields common to all events, including unknown ones."""
 
     type: str
 
 
 class EventPayload(SlackObject, frozen=True):
-    """What an envelope of the Events API holds."""
+    """The payload of an Events API envelope."""
 
     type: str
     event: msgspec.Raw = NOTHING
@@ -252,14 +252,14 @@ class PressedButton(SlackObject, frozen=True):
 
 
 class ButtonMessage(SlackObject, frozen=True):
-    """Where the element stands."""
+    """The message that contains the element."""
 
     message_ts: str | None = None
     channel_id: str | None = None
 
 
 class InteractionPayload(SlackObject, frozen=True):
-    """What an envelope of an interaction holds."""
+    """The payload of an interaction envelope."""
 
     type: str
     user: SlackPerson | None = None
@@ -268,7 +268,7 @@ class InteractionPayload(SlackObject, frozen=True):
 
 
 class Envelope(SlackObject, frozen=True):
-    """A frame of Socket Mode. Those with an ``envelope_id`` want to be acknowledged.
+    """A frame of Socket Mode; one with an ``envelope_id`` must be acknowledged.
 
     ``retry_attempt`` counts how often Slack has sent the same before.
     """
@@ -281,7 +281,7 @@ class Envelope(SlackObject, frozen=True):
 
 
 class UploadPlace(SlackObject, frozen=True):
-    """Where the bytes of a new file go: the answer of ``files.getUploadURLExternal``."""
+    """The upload URL of a new file: the response of ``files.getUploadURLExternal``."""
 
     upload_url: str
     file_id: str

@@ -1,4 +1,4 @@
-"""Run a ``slack`` account: one app in one workspace, events over Socket Mode, sends over HTTP."""
+"""Runs a ``slack`` account: one app in one workspace, which receives by Socket Mode."""
 
 from __future__ import annotations
 
@@ -69,13 +69,13 @@ class Slack:
         await self._out().delete(id_in_chat(action.message, action.chat))
 
     async def react(self, action: Action) -> None:
-        """Set a reaction of the bot to a message, or take it back."""
+        """Add or remove a reaction of the bot."""
         await self._out().react(
             id_in_chat(action.message, action.chat), action.emoji, remove=action.remove
         )
 
     async def typing(self, action: Action) -> None:
-        """Show in an assistant's thread that it works, or end that."""
+        """Show or clear the typing status in an assistant thread."""
         await self._out().typing(action.chat or "", action.thread, stop=action.remove)
 
     async def chat(self, action: Action) -> Chat:
@@ -83,11 +83,11 @@ class Slack:
         return await self._questions().chat(action.chat or "")
 
     async def members(self, action: Action) -> list[Sender]:
-        """Return who is in a chat."""
+        """Return the members of a chat."""
         return await self._questions().members(action.chat or "", action.limit)
 
     async def history(self, action: Action) -> list[Inbound]:
-        """Return what was said in a chat, or in a thread of it."""
+        """Return earlier messages of a chat or of a thread."""
         chat = action.chat or ""
         before = id_in_chat(action.before, chat)
         return await self._questions().history(chat, action.thread, before, action.limit)
@@ -101,7 +101,7 @@ class Slack:
 
     @staticmethod
     def is_group(chat: str) -> bool:
-        """Return whether a chat is no direct conversation."""
+        """Return whether a chat is not a direct conversation."""
         return not chat.startswith("D")
 
     def _out(self) -> SlackDeliveries:

@@ -1,4 +1,4 @@
-"""Decide what a refusal of Slack means. Pure.
+"""Decides what an error of Slack means for the account. Pure.
 
 Slack refuses by codes; https://docs.slack.dev/reference/methods lists those of each method.
 """
@@ -88,7 +88,7 @@ _CURES = {
 
 
 class SlackRefusal(Exception):
-    """Slack has answered, and not done it. ``error`` is its code."""
+    """Slack answered with an error; ``error`` is its code."""
 
     def __init__(
         self,
@@ -114,7 +114,7 @@ class SlackRefusal(Exception):
 
 
 def is_done(error: SlackRefusal) -> bool:
-    """Return whether a reaction is as it was asked for already."""
+    """Return whether a reaction was already in the requested state."""
     return error.error in _DONE_ALREADY
 
 
@@ -124,9 +124,9 @@ def ends_account(error: Exception) -> bool:
 
 
 def ending_of(error: Exception, field: str = "botToken") -> ChannelError:
-    """Return what ends the account when a call fails that it cannot live without.
+    """Return the error that ends the account if an essential call fails.
 
-    ``field`` is that of the configuration which holds the token of the call.
+    ``field`` is the configuration field of the token that the call used.
     """
     if not isinstance(error, SlackRefusal):
         return Transient(str(error))
@@ -160,7 +160,7 @@ def missing_scopes(field: str, scopes: list[str]) -> str:
 
 
 def failure_of(error: Exception) -> SendFailed:
-    """Return why something was not done, or that it may have been."""
+    """Return the error for an action that failed, or whose outcome is unknown."""
     if isinstance(error, Unreachable):
         return SendFailed(str(error), reason="unavailable")
     if not isinstance(error, SlackRefusal) or error.error in _PERHAPS:

@@ -1,4 +1,4 @@
-"""Translate the events of Slack into messages. Pure."""
+"""Translates the events of Slack into messages. Pure."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ _WRITTEN = frozenset({None, "file_share", "me_message", "thread_broadcast", "bot
 
 
 def message_id(channel: str, ts: str) -> str:
-    """Return the id of a message within the account: ``ts`` is unique in its channel alone."""
+    """Return the id of a message within the account; ``ts`` alone is unique only in its channel."""
     return f"{channel}/{ts}"
 
 
 def split_id(id: str) -> tuple[str, str] | None:
-    """Return channel and ``ts`` of a message's id; ``None`` when it is none of ours."""
+    """Split a message's id into channel and ``ts``; ``None`` if it does not have that form."""
     channel, _, ts = id.partition("/edit/")[0].rpartition("/")
     return (channel, ts) if channel and is_ts(ts) else None
 
 
 def is_ts(text: str) -> bool:
-    """Return whether a text is what Slack names a message or a thread by."""
+    """Return whether a text is a ``ts``, Slack's id of a message or thread."""
     return _TS.match(text) is not None
 
 
 def milliseconds(ts: str | None) -> int:
-    """Return the time that a ``ts`` is; 0 where there is none."""
+    """Return the time of a ``ts`` in epoch milliseconds; 0 if it is not one."""
     return int(float(ts) * 1000) if ts and is_ts(ts) else 0
 
 
@@ -58,10 +58,10 @@ def conversation_chat(found: SlackConversation) -> Chat:
 
 
 def news_of(event: MessageNews, me: BotIdentity) -> Inbound | Happened | None:
-    """Return what a message event is for the bot ``me``; ``None`` for what it need not know.
+    """Translate a message event for the bot ``me``; ``None`` if it is to be ignored.
 
-    That is what the bot has said itself, notices, and changes that nobody made (Slack adds
-    previews to links, and counts answers).
+    Ignored are the bot's own messages, notices, and changes by Slack itself (previews of links,
+    counts of replies).
     """
     if event.subtype == "message_deleted" and event.deleted_ts:
         return None if is_own(event.previous_message, me) else _deleted(event, event.deleted_ts)
@@ -75,7 +75,7 @@ def news_of(event: MessageNews, me: BotIdentity) -> Inbound | Happened | None:
 def inbound_of(
     channel: str, message: SlackMessage, me: BotIdentity, *, mentioned: bool = False
 ) -> Inbound | None:
-    """Return a message that was written; ``None`` for notices and what is empty."""
+    """Return the inbound message; ``None`` for a notice or an empty message."""
     if message.subtype not in _WRITTEN or not message.ts:
         return None
     found = read(message.text or "")
@@ -145,7 +145,7 @@ def _deleted(event: MessageNews, ts: str) -> Happened:
 
 
 def reaction_of(event: ReactionNews, me: BotIdentity) -> Happened | None:
-    """Return a reaction that was set or taken back; ``None`` for the bot's own."""
+    """Return the event of a reaction added or removed; ``None`` for the bot's own."""
     item = event.item
     if item.type != "message" or not item.channel or not item.ts or event.user == me.user_id:
         return None
@@ -164,7 +164,7 @@ def reaction_of(event: ReactionNews, me: BotIdentity) -> Happened | None:
 
 
 def member_of(event: MemberNews) -> Happened:
-    """Return that somebody, perhaps the bot itself, has joined or left a channel."""
+    """Return the event that a member, perhaps the bot itself, joined or left a channel."""
     left = event.type == "member_left_channel"
     return Happened(
         kind="member",
@@ -177,7 +177,7 @@ def member_of(event: MemberNews) -> Happened:
 
 
 def renamed_of(event: RenamedNews) -> Happened:
-    """Return that a channel has another name."""
+    """Return the event of a renamed channel."""
     return Happened(
         kind="chat",
         chat=conversation_chat(event.channel),
@@ -187,7 +187,7 @@ def renamed_of(event: RenamedNews) -> Happened:
 
 
 def pressed_of(payload: InteractionPayload) -> list[Happened]:
-    """Return each button that was pressed; those that open an address are none."""
+    """Return an event for each pressed button, except those that open a URL."""
     place, person = payload.container, payload.user
     if payload.type != "block_actions" or not place.channel_id or person is None:
         return []
@@ -215,7 +215,7 @@ def is_own(message: SlackMessage | None, me: BotIdentity) -> bool:
 
 
 def _sender_of(message: SlackMessage) -> Sender:
-    """Return who wrote it; Slack vouches for people and bots alike."""
+    """Return the sender of a message; Slack guarantees the ids of people and bots."""
     bot = message.bot_id is not None
     author = message.user or message.bot_id or "unknown"
     name = message.username or (message.bot_profile.name if message.bot_profile else None)
@@ -223,7 +223,7 @@ def _sender_of(message: SlackMessage) -> Sender:
 
 
 def _file(file: SlackFile) -> dict[str, Any]:
-    """Return what is known of a file; its address is left out, for it wants the token."""
+    """Return the metadata of a file, without its URL, which needs the token."""
     known = {
         "fileId": file.id,
         "name": file.name,

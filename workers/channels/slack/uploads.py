@@ -1,8 +1,8 @@
-"""Hand Slack the content of files, streamed out of the account's store.
+"""Uploads files from the account's store to Slack, as streams.
 
-A file is uploaded to an address that Slack makes for it, and is seen by no person before the
-message that it belongs to is completed. So whatever fails here, nothing was sent. The address is
-a ticket: it is in no error, and the bot's token does not go there.
+A file is uploaded to a URL that Slack creates for it, and nobody sees it before its message is
+completed. So if anything fails here, nothing was sent. The URL is a ticket: no error contains it,
+and the bot's token is not sent to it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Sleep = Callable[[float], Awaitable[Any]]
 
 
 class SlackUploads:
-    """The uploads of one bot; ``sleep`` waits between looks."""
+    """Uploads files for one bot; ``sleep`` waits between lookups."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class SlackUploads:
         self._sleep = sleep
 
     async def upload(self, attachments: Sequence[Attachment]) -> list[Json]:
-        """Hand Slack stored files; return what names them when the message is completed.
+        """Upload stored files; return their references for completing the message.
 
         Raises ``SendFailed``, ``SlackRefusal``, ``Unreachable`` or ``NoAnswer``; nothing was sent.
         """
@@ -69,7 +69,7 @@ class SlackUploads:
         if status != 200:
             passing = status == 429 or status >= 500
             raise SendFailed(
-                f"Slack does not take the file (HTTP {status})",
+                f"Slack refuses the file (HTTP {status})",
                 reason="unavailable" if passing else "invalid",
             )
         return {"id": place.file_id, "title": name}
@@ -95,9 +95,9 @@ class SlackUploads:
             raise SendFailed(text, reason="unavailable") from None
 
     async def message_of(self, file: SlackFile, channel: str) -> str | None:
-        """Return the ``ts`` of the message that has brought a file to a channel.
+        """Return the ``ts`` of the message that shared a file in a channel.
 
-        Slack makes that message a moment after it has answered. ``None``: it is not there yet.
+        Slack creates that message a moment after it has answered; ``None``: not within the waits.
         """
         for pause in LOOKS:
             if ts := file.shared_in(channel):

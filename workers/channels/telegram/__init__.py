@@ -1,4 +1,4 @@
-"""Define the channel ``telegram``; its client is imported only in a worker."""
+"""Defines the channel ``telegram``; its client is imported only in a worker."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class TelegramManifest(Manifest):
     __slots__ = ()
 
     def describe(self, config: Mapping[str, Any]) -> str:
-        """Return ``bot 123456``, with the server's address where it is not Telegram's own."""
+        """Return ``bot 123456``, with the API server unless that is Telegram's own."""
         return bot_name(bot_id(config.get("botToken")), config.get("apiRoot"), DEFAULT_ROOT)
 
     def wrong_secret(self, name: str, value: str) -> str | None:
-        """Return what is wrong with the form of a token."""
+        """Return what is wrong with the format of a token; ``None`` if nothing is."""
         if bot_id(value) is not None:
             return None
-        return "is no token of a bot: @BotFather gives one like 110201543:AAHd…"
+        return "is not a bot token: @BotFather gives one like 110201543:AAHd…"
 
 
 manifest = TelegramManifest(

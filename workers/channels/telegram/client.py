@@ -1,7 +1,7 @@
-"""Call the methods of the Bot API over HTTP.
+"""Calls the methods of the Bot API over HTTP.
 
-The token is part of every address, so no address leaves this module: not in an error, not in a
-log line. Redirects are not followed, because they would carry the token elsewhere.
+The token is part of every URL, so no URL leaves this module, neither in an error nor in a log
+line. Redirects are not followed: they could send the token elsewhere.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Upload(msgspec.Struct, frozen=True):
-    """A file to send in the form's ``field``; ``open`` is called for each try."""
+    """A file to send in the form's ``field``; ``open`` is called for each attempt."""
 
     field: str
     name: str
@@ -44,7 +44,7 @@ class Upload(msgspec.Struct, frozen=True):
 
 
 class BotApi:
-    """The methods of one bot. ``root`` is the server's address, without the token."""
+    """Calls the methods of one bot. ``root`` is the base URL of the server, without the token."""
 
     def __init__(self, session: aiohttp.ClientSession, root: str, token: str) -> None:
         self._session = session
@@ -74,7 +74,7 @@ class BotApi:
             require_shallow(content)
             reply = _reply.decode(content)
         except MALFORMED:
-            text = f"an answer that is not of the Bot API (HTTP {status})"
+            text = f"a response that is not from the Bot API (HTTP {status})"
             raise ApiRefusal(method, max(status, 500), text) from None
         if not reply.ok:
             code = reply.error_code or status
@@ -82,7 +82,7 @@ class BotApi:
         try:
             return decode_json(reply.result, result)
         except MALFORMED as error:
-            raise NoAnswer(f"{method}: an answer that is not understood: {error}") from None
+            raise NoAnswer(f"{method}: the response cannot be parsed: {error}") from None
 
     @asynccontextmanager
     async def download(self, path: str) -> AsyncIterator[aiohttp.StreamReader]:

@@ -1,4 +1,4 @@
-"""Define the fields of one ``telegram`` account. Pure."""
+"""Defines the fields of one ``telegram`` account. Pure."""
 
 from __future__ import annotations
 
@@ -44,6 +44,6 @@ class TelegramConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown
 
 
 def bot_id(token: Any) -> str | None:
-    """Return the number of the bot, the public part of its token; ``None`` when it is no token."""
+    """Return the id of the bot, the public part of its token; ``None`` for a malformed token."""
     found = _TOKEN.match(token) if isinstance(token, str) else None
     return found[1] if found else None

@@ -1,6 +1,6 @@
-"""Send, edit, delete and mark messages of one bot.
+"""Sends, edits and deletes the messages of one bot, and adds reactions.
 
-A call is repeated only where Telegram has said that it was not carried out.
+A call is repeated only if Telegram has answered that it was not carried out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FIELDS = {"sendPhoto": "photo", "sendVideo": "video", "sendAudio": "audio"}
 
 
 class BotDeliveries:
-    """What goes out. Remembers which groups have become supergroups, and so other chats."""
+    """Sends the messages of one bot; remembers groups that became supergroups with a new id."""
 
     def __init__(self, api: BotApi, media: MediaFiles) -> None:
         self._api = api
@@ -68,7 +68,7 @@ class BotDeliveries:
             return await self._deliver(method, params, "caption", html=html, upload=upload)
 
     async def edit(self, message: str, text: str, *, html: bool) -> None:
-        """Replace the text of a message; one that has this text already is left."""
+        """Replace the text of a message; an unchanged text is not an error."""
         params = _place_of(message) | {"text": text}
         try:
             await self._try("editMessageText", params, "text", html=html)
@@ -81,7 +81,7 @@ class BotDeliveries:
         await self._call("deleteMessage", _place_of(message))
 
     async def react(self, message: str, emoji: str | None, *, remove: bool) -> None:
-        """Set the bot's reaction to a message, or take it back."""
+        """Set or remove the bot's reaction to a message."""
         reaction = [] if remove or not emoji else [{"type": "emoji", "emoji": emoji}]
         await self._call("setMessageReaction", _place_of(message) | {"reaction": reaction})
 
@@ -116,7 +116,7 @@ class BotDeliveries:
     async def _try(
         self, method: str, params: Json, field: str, *, html: bool, upload: Upload | None = None
     ) -> TelegramMessage:
-        """Call a method; once more, without the markup, when that is what Telegram refuses."""
+        """Call a method; if Telegram refuses the markup, call it again without."""
         marked = params | ({"parse_mode": "HTML"} if html and params.get(field) else {})
         try:
             return await self._call_moved(method, marked, upload)
@@ -129,7 +129,7 @@ class BotDeliveries:
     async def _call_moved(
         self, method: str, params: Json, upload: Upload | None
     ) -> TelegramMessage:
-        """Call a method for a chat, or for what the chat has become."""
+        """Call a method for a chat, or for the supergroup that it has become."""
         chat = self._moved.get(str(params["chat_id"]), str(params["chat_id"]))
         try:
             return await self._api_call(method, params | {"chat_id": chat}, upload)
@@ -154,13 +154,13 @@ class BotDeliveries:
 
 
 def plain_of(html: str) -> str:
-    """Return the text of what the dialect ``telegram-html`` has rendered."""
+    """Return the plain text of a text rendered by the dialect ``telegram-html``."""
     text = _TAG.sub("", html).replace("&lt;", "<").replace("&gt;", ">")
     return text.replace("&quot;", '"').replace("&amp;", "&")
 
 
 def method_for(type: str, size: int) -> str:
-    """Return the method that sends a file: what Telegram does not show goes as a document."""
+    """Return the method that sends a file of this type; ``sendDocument`` for one it cannot show."""
     kind = type.partition("/")[0]
     if kind == "image" and (type not in PHOTOS or size > MAX_PHOTO_BYTES):
         return "sendDocument"
@@ -183,7 +183,7 @@ def _common_of(message: Outbound) -> Json:
 
 
 def poll_of(poll: Poll) -> Json:
-    """Return the parameters of a poll, in which people see who voted for what."""
+    """Return the parameters of a poll, which is not anonymous."""
     params: Json = {
         "question": poll.question,
         "options": [{"text": option} for option in poll.options],
@@ -209,14 +209,14 @@ def _thread(thread: str | None) -> Json:
     if not thread:
         return {}
     if not thread.isdecimal():
-        raise SendFailed(f"{thread}: the thread of a topic is a number", reason="invalid")
+        raise SendFailed(f"{thread}: not a thread (the number of a topic)", reason="invalid")
     return {"message_thread_id": int(thread)}
 
 
 def _place_of(message: str) -> Json:
     found = split_id(message)
     if found is None:
-        raise SendFailed(f"{message}: not the id of a message, <chat>/<number>", reason="invalid")
+        raise SendFailed(f"{message}: not the id of a message (<chat>/<number>)", reason="invalid")
     return {"chat_id": found[0], "message_id": found[1]}
 
 

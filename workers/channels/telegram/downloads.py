@@ -1,6 +1,6 @@
-"""Bring the files of updates into the account's store, so that messages name them there.
+"""Downloads the files of updates into the account's store.
 
-The address of a file holds the token; it never leaves ``BotApi``.
+The URL of a file contains the token; it never leaves ``BotApi``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Sleep = Callable[[float], Awaitable[Any]]
 
 
 class FileDownloads:
-    """The downloads of one bot; ``sleep`` waits between tries that failed."""
+    """Downloads files for one bot; ``sleep`` waits between failed attempts."""
 
     def __init__(self, api: BotApi, media: MediaFiles, sleep: Sleep = asyncio.sleep) -> None:
         self._api = api
@@ -36,7 +36,7 @@ class FileDownloads:
         self._room = asyncio.Semaphore(AT_ONCE)
 
     async def bring(self, found: list[Inbound | Happened]) -> list[Inbound | Happened]:
-        """Return the same with the files of messages attached; what cannot be had says why."""
+        """Return the messages with their files stored; a file that could not be says why."""
         return list(await asyncio.gather(*(self._bring(each) for each in found)))
 
     async def _bring(self, message: Inbound | Happened) -> Inbound | Happened:
@@ -65,9 +65,9 @@ class FileDownloads:
                             stream, name=name, type=said, size=found.file_size or size
                         )
                 except ApiRefusal as error:
-                    why = f"Telegram does not give the file: {error}"
+                    why = f"Telegram refuses the file: {error}"
                     if 400 <= error.code < 500 and error.code != 429:
                         break
                 except (Unreachable, NoAnswer) as error:
-                    why = f"the file could not be fetched: {error}"
+                    why = f"the file could not be downloaded: {error}"
         return self._media.missing(why, name=name, type=said, size=size)

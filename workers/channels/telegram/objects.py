@@ -1,4 +1,4 @@
-"""Define the objects of the Bot API as far as they are used. Pure.
+"""Defines the objects of the Bot API as far as they are used. Pure.
 
 After https://core.telegram.org/bots/api; fields that are not used are skipped by the decoder.
 """
@@ -11,7 +11,7 @@ import msgspec
 
 
 class TelegramObject(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The base of all."""
+    """The base class of the Bot API's objects."""
 
 
 class User(TelegramObject, frozen=True):
@@ -49,7 +49,7 @@ class Entity(TelegramObject, frozen=True):
 
 
 class File(TelegramObject, frozen=True):
-    """A file that can be fetched by its id."""
+    """A file that can be downloaded by its id."""
 
     file_id: str
     file_unique_id: str
@@ -59,7 +59,7 @@ class File(TelegramObject, frozen=True):
 
 
 class RemoteFile(TelegramObject, frozen=True):
-    """Where a file lies at the server, for an hour at least."""
+    """The path of a file at the server, valid for at least an hour."""
 
     file_id: str
     file_path: str = ""
@@ -146,13 +146,13 @@ class CallbackQuery(TelegramObject, frozen=True, rename={"sender": "from"}):
 
 
 class UpdateId(TelegramObject, frozen=True):
-    """What every update has, also one that is not understood."""
+    """The id that every update has, including unknown kinds."""
 
     update_id: int
 
 
 class Update(TelegramObject, frozen=True):
-    """Something that has happened; one of the fields is there."""
+    """An update; exactly one of the fields is set."""
 
     update_id: int
     message: TelegramMessage | None = None
@@ -170,25 +170,25 @@ class Update(TelegramObject, frozen=True):
 
     @property
     def edited(self) -> bool:
-        """Whether the message was there before."""
+        """Whether the message is an edited one."""
         return self.edited_message is not None or self.edited_channel_post is not None
 
 
 class WebhookInfo(TelegramObject, frozen=True):
-    """Where updates go instead; ``url`` is empty when they may be polled."""
+    """The webhook that gets the updates; ``url`` is empty if they can be polled."""
 
     url: str = ""
 
 
 class Parameters(TelegramObject, frozen=True):
-    """What a refusal asks for."""
+    """The parameters of an error response."""
 
     migrate_to_chat_id: int | None = None
     retry_after: float | None = None
 
 
 class ApiReply(TelegramObject, frozen=True):
-    """The body of every answer."""
+    """The body of every response."""
 
     ok: bool
     result: msgspec.Raw = msgspec.Raw(b"null")

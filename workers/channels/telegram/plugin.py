@@ -1,4 +1,4 @@
-"""Run a ``telegram`` account: one bot, polled for updates, sending over the same API."""
+"""Runs a ``telegram`` account: one bot, which polls for updates and sends by the Bot API."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Telegram:
         """Poll until cancelled. Raises ``NeedsLogin`` when the token is refused."""
         if bot_id(self.config.bot_token) is None:
             raise Misconfigured(
-                "botToken is no token: @BotFather gives one like 123456:ABC-DEF", final=True
+                "botToken is not a bot token: @BotFather gives one like 123456:ABC-DEF", final=True
             )
         api = BotApi(self.ctx.http, self.config.api_root, self.config.bot_token)
         me = await self._login(api)
@@ -60,13 +60,13 @@ class Telegram:
         await self._out().delete(id_in_chat(action.message, action.chat))
 
     async def react(self, action: Action) -> None:
-        """Set the bot's reaction to a message, or take it back."""
+        """Set or remove the bot's reaction to a message."""
         await self._out().react(
             id_in_chat(action.message, action.chat), action.emoji, remove=action.remove
         )
 
     async def typing(self, action: Action) -> None:
-        """Show for five seconds that the bot types; Telegram has no word for the end of it."""
+        """Show for five seconds that the bot types; Telegram has no way to end that early."""
         if not action.remove:
             await self._out().typing(action.chat or "", action.thread)
 
@@ -83,7 +83,7 @@ class Telegram:
 
     @staticmethod
     def is_group(chat: str) -> bool:
-        """Return whether the pace of groups counts for this chat."""
+        """Return whether the rate limit of groups applies to this chat."""
         return chat.startswith("-")
 
     def _out(self) -> BotDeliveries:

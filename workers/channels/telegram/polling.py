@@ -1,7 +1,7 @@
-"""Poll the updates of one bot, and confirm only what is safe.
+"""Polls the updates of one bot, and confirms them only once they are stored.
 
-Telegram forgets updates once a poll asks for later ones. So the next poll is sent after the receipt
-of the last updates, and what came in between two of them is sent again to the next worker.
+Telegram deletes updates once a poll asks for later ones. So the next poll is sent only when the
+previous updates are stored; updates that were not are sent again to the next worker.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ Sleep = Callable[[float], Awaitable[Any]]
 
 
 class Poller:
-    """The polls of one account. ``sleep`` waits between tries that failed."""
+    """Polls the updates of one account; ``sleep`` waits between failed attempts."""
 
     def __init__(
         self, ctx: Context, api: BotApi, me: User, seconds: int, sleep: Sleep = asyncio.sleep
@@ -90,7 +90,7 @@ class Poller:
         )
 
     async def _take(self, updates: list[msgspec.Raw]) -> None:
-        """Emit the messages of these updates; return when they may be confirmed."""
+        """Emit the messages of these updates; return once they may be confirmed."""
         found: list[Inbound | Happened] = []
         pressed: list[str] = []
         for raw in updates:
@@ -116,14 +116,14 @@ class Poller:
             await self._answer_query(query)
 
     async def _answer_query(self, query: str) -> None:
-        """Let the button that was pressed stop to wait; that it was pressed is stored by now."""
+        """Answer a pressed button, which ends its progress display; the event is already stored."""
         try:
             await self._api.call("answerCallbackQuery", {"callback_query_id": query})
         except (ApiRefusal, Unreachable, NoAnswer) as error:
-            self._ctx.log.debug("a button goes on to wait", error=str(error))
+            self._ctx.log.debug("a pressed button could not be answered", error=str(error))
 
     def _works(self) -> None:
-        """Report that a poll has ended well: that the account lives."""
+        """Report that a poll has succeeded."""
         now = now_ms()
         if self._failures or self._trouble:
             self._ctx.log.info("polling again", after=self._failures)
@@ -132,7 +132,7 @@ class Poller:
         self._ctx.status(last_transport_activity_at=now)
 
     async def _pause(self, error: Exception) -> None:
-        """Wait after a poll that failed: as long as Telegram asks for, else ever longer."""
+        """Wait after a failed poll: as long as Telegram asks, otherwise longer each time."""
         if isinstance(error, ApiRefusal) and is_unauthorized(error):
             raise ending_of(error) from None
         trouble = str(error)
@@ -149,7 +149,7 @@ class Poller:
         await self._sleep(wait * random.uniform(1.0, 1.2))
 
     async def _why_conflict(self) -> str:
-        """Return what takes the updates instead; asked by a method, not read from a text."""
+        """Find out whether a webhook or another program gets the updates; describe that."""
         try:
             info = await self._api.call("getWebhookInfo", result=WebhookInfo)
         except (ApiRefusal, Unreachable, NoAnswer):
@@ -160,7 +160,7 @@ class Poller:
 
 
 def offset_of(cursor: Any, now: int) -> int | None:
-    """Return the update to begin with, by the stored cursor; ``None`` when it is too old."""
+    """Return the offset to begin with, by the stored cursor; ``None`` if that is too old."""
     if not isinstance(cursor, dict):
         return None
     offset, at = cursor.get("offset"), cursor.get("at")
@@ -170,7 +170,7 @@ def offset_of(cursor: Any, now: int) -> int | None:
 
 
 def pause_after(error: Exception, failures: int) -> float:
-    """Return the seconds to wait after this error, when so many came directly before."""
+    """Return the seconds to wait after this error and so many failures before it."""
     conflict = isinstance(error, ApiRefusal) and error.code == 409
     own = min((CONFLICT_PAUSE if conflict else FIRST_PAUSE) * 2.0 ** min(failures, 8), 60.0)
     own = own if conflict else min(own, LONGEST_PAUSE)

@@ -1,8 +1,8 @@
-"""Decide what a refusal of the Bot API means. Pure.
+"""Decides what an error of the Bot API means for the account. Pure.
 
-Telegram has few codes: a 400 can be a chat that is gone, a text that is too long, or markup that it
-cannot read. Its English description tells them apart, and decides nothing but the reason that is
-given for one message.
+Telegram has few codes: a 400 can be a missing chat, a text that is too long, or invalid markup.
+Only its English description distinguishes them; it decides nothing but the reason given for one
+message.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ POLLED_TWICE = (
 
 
 class ApiRefusal(Exception):
-    """The server has answered, and not done it. ``code`` is as in HTTP."""
+    """The server answered with an error; ``code`` is like an HTTP status."""
 
     def __init__(
         self, method: str, code: int, description: str, parameters: Parameters | None = None
@@ -32,37 +32,34 @@ class ApiRefusal(Exception):
 
 
 def webhook_set(host: str) -> str:
-    """Return what to do about a webhook, to which the updates go instead."""
-    return (
-        f"updates of this bot go to a webhook at {host} (409): whoever has set it can call"
-        " deleteWebhook"
-    )
+    """Return the sentence about a webhook that gets the updates instead."""
+    return f"updates of this bot go to a webhook at {host} (409): remove it with deleteWebhook"
 
 
 def is_unauthorized(error: ApiRefusal) -> bool:
-    """Return whether the token is refused; a server answers 404 to what is not even one."""
+    """Return whether the token is refused; a server answers 404 to a malformed one."""
     return error.code == 401 or (error.code == 404 and error.method == "getMe")
 
 
 def is_markup(error: ApiRefusal) -> bool:
-    """Return whether the text would be taken without its markup."""
+    """Return whether only the markup of the text was refused."""
     return error.code == 400 and "parse entities" in error.description.lower()
 
 
 def is_unchanged(error: ApiRefusal) -> bool:
-    """Return whether an edit was refused because the message has that text already."""
+    """Return whether an edit was refused because it changes nothing."""
     return error.code == 400 and "not modified" in error.description.lower()
 
 
 def ending_of(error: Exception) -> ChannelError:
-    """Return what ends the account when a call at its start fails."""
+    """Return the error that ends the account if a call at its start fails."""
     if isinstance(error, ApiRefusal) and is_unauthorized(error):
         return NeedsLogin(UNAUTHORIZED)
     return Transient(str(error))
 
 
 def failure_of(error: Exception) -> SendFailed:
-    """Return why a message was not sent, or that it may have been."""
+    """Return the error for a message that was not sent, or may have been."""
     if isinstance(error, Unreachable):
         return SendFailed(str(error), reason="unavailable")
     if not isinstance(error, ApiRefusal) or error.code >= 500:

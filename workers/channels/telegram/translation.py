@@ -1,4 +1,4 @@
-"""Translate updates of the Bot API into messages. Pure."""
+"""Translates updates of the Bot API into messages. Pure."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _FILES = ("document", "audio", "video", "voice", "video_note", "animation")
 
 
 def message_id(chat: int | str, message: int) -> str:
-    """Return the id of a message within the account: Telegram counts in each chat."""
+    """Return the id of a message within the account; Telegram's own number is unique per chat."""
     return f"{chat}/{message}"
 
 
 def split_id(id: str) -> tuple[str, int] | None:
-    """Return the chat and number of a message's id; ``None`` when it is none of ours."""
+    """Split a message's id into chat and number; ``None`` if it does not have that form."""
     chat, _, number = id.partition("/edit/")[0].rpartition("/")
     return (chat, int(number)) if chat and number.isdecimal() else None
 
 
 def inbound_of(update: Update, me: User) -> Inbound | None:
-    """Return the message of an update for the bot ``me``; ``None`` when there is none.
+    """Return the inbound message of an update for the bot ``me``; ``None`` if it has none.
 
-    Notices (somebody joined, a message was pinned) and kinds without text or file are none.
+    Notices (a join, a pinned message) and messages without text or file are ignored.
     """
     message = update.any_message
     if message is None:
@@ -72,7 +72,7 @@ def inbound_of(update: Update, me: User) -> Inbound | None:
 
 
 def happenings_of(update: Update) -> list[Happened]:
-    """Return what an update tells beside messages: reactions, and buttons that were pressed."""
+    """Return the events of an update other than messages: reactions and pressed buttons."""
     if (changed := update.message_reaction) is not None:
         return _reactions_of(changed)
     query = update.callback_query
@@ -93,7 +93,7 @@ def happenings_of(update: Update) -> list[Happened]:
 
 
 def _reactions_of(changed: ReactionUpdate) -> list[Happened]:
-    """Return each emoji that was added or taken back."""
+    """Return an event for each emoji that was added or removed."""
     before = {each.emoji for each in changed.old_reaction if each.emoji}
     after = {each.emoji for each in changed.new_reaction if each.emoji}
     return [
@@ -117,7 +117,7 @@ def chat_of(chat: TelegramChat) -> Chat:
 
 
 def utf16_slice(text: str, entity: Entity) -> str:
-    """Return the range of an entity, which counts UTF-16 units."""
+    """Return the text of an entity, whose range is in UTF-16 units."""
     if text.isascii():
         return text[entity.offset : entity.offset + entity.length]
     units = text.encode("utf-16-le", "surrogatepass")
@@ -126,7 +126,7 @@ def utf16_slice(text: str, entity: Entity) -> str:
 
 
 def _sender_of(message: TelegramMessage) -> Sender:
-    """Return who wrote it: a channel and an anonymous administrator write as a chat."""
+    """Return the sender of a message; channels and anonymous administrators write as a chat."""
     if message.sender_chat is not None or message.sender is None:
         chat = message.sender_chat or message.chat
         return Sender(str(chat.id), chat.title or chat.username or None, verified=True)
@@ -138,7 +138,7 @@ def _person(user: User) -> Sender:
 
 
 def _mentions(entities: list[Entity], text: str) -> Iterator[str]:
-    """Yield whom a text names: the number of a person without a name, else ``@name``."""
+    """Yield the people whom a text mentions: ``@name``, or the number of a person without one."""
     for entity in entities:
         if entity.type == "text_mention" and entity.user is not None:
             yield str(entity.user.id)
@@ -147,7 +147,7 @@ def _mentions(entities: list[Entity], text: str) -> Iterator[str]:
 
 
 def _own_names(entities: list[Entity], text: str, me: User) -> Iterator[str]:
-    """Yield how a text names the bot; behind a command stands its name alone."""
+    """Yield the forms in which a text mentions the bot, including the name after a command."""
     for entity in entities:
         if _names(entity, text, me):
             name = utf16_slice(text, entity)
@@ -155,7 +155,7 @@ def _own_names(entities: list[Entity], text: str, me: User) -> Iterator[str]:
 
 
 def _is_meant(message: TelegramMessage, text: str, entities: list[Entity], me: User) -> bool:
-    """Return whether a message in a group names the bot, or answers one of its messages."""
+    """Return whether a message in a group mentions the bot or replies to it."""
     reply = _replied(message)
     if reply is not None and reply.sender is not None and reply.sender.id == me.id:
         return True
@@ -163,7 +163,7 @@ def _is_meant(message: TelegramMessage, text: str, entities: list[Entity], me: U
 
 
 def _names(entity: Entity, text: str, me: User) -> bool:
-    """Return whether an entity is the name of the bot, or a command that is given to it."""
+    """Return whether an entity mentions the bot or is a command addressed to it."""
     name = f"@{me.username}".casefold()
     match entity.type:
         case "text_mention":
@@ -176,7 +176,7 @@ def _names(entity: Entity, text: str, me: User) -> bool:
 
 
 def _replied(message: TelegramMessage) -> TelegramMessage | None:
-    """Return what the message answers; in a topic, the topic's first message is no such."""
+    """Return the message that was replied to; not the first message of a topic."""
     reply = message.reply_to_message
     first = message.is_topic_message and message.message_thread_id
     return None if reply is None or reply.message_id == first else reply
@@ -188,7 +188,7 @@ def _reply_of(message: TelegramMessage) -> str | None:
 
 
 def _words_of(message: TelegramMessage) -> str:
-    """Return what a message without text says."""
+    """Return a text for a message without one, such as a location."""
     if message.sticker is not None:
         return message.sticker.emoji
     if message.location is not None:
@@ -200,7 +200,7 @@ def _words_of(message: TelegramMessage) -> str:
 
 
 def _files_of(message: TelegramMessage) -> Iterator[dict[str, Any]]:
-    """Yield what is known of each file; the address is left out, for the token is part of it."""
+    """Yield the metadata of each file, without the URL, which contains the token."""
     if message.photo:
         yield _file("photo", message.photo[-1], "image/jpeg")  # the last is the largest
     for kind in _FILES:

@@ -1,4 +1,4 @@
-"""Define the channel ``webhook``: messages over HTTP with signatures of Standard Webhooks."""
+"""Defines the channel ``webhook``: messages over HTTP with signatures of Standard Webhooks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workers.web.signing import key_of
 
 
 class WebhookManifest(Manifest):
-    """The manifest of ``webhook``, which describes an account by where its messages go."""
+    """The manifest of ``webhook``, which describes an account by the host of its peer."""
 
     __slots__ = ()
 
@@ -22,7 +22,7 @@ class WebhookManifest(Manifest):
         return f"to {host}" if host else "inbound only"
 
     def wrong_secret(self, name: str, value: str) -> str | None:
-        """Return what is wrong with the form of a secret."""
+        """Return what is wrong with the format of a secret; ``None`` if nothing is."""
         try:
             key_of(value)
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""Define the fields of one ``webhook`` account. Pure."""
+"""Defines the fields of one ``webhook`` account. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Secret = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
 class WebhookConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """One peer. ``secret`` signs what goes out, each of the two is taken for what comes in."""
+    """One peer. ``secret`` signs outgoing messages; incoming ones may have either secret."""
 
     secret: Annotated[
         Secret,
@@ -63,6 +63,6 @@ class WebhookConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
 
     @property
     def keys(self) -> list[bytes]:
-        """The keys of the signatures, the present one first."""
+        """The signing keys, the current one first."""
         given = [self.secret, self.previous_secret]
         return [key_of(secret) for secret in given if secret is not None]

@@ -1,4 +1,4 @@
-"""Send messages to the address of a ``webhook`` account, signed, each under a lasting id."""
+"""Posts the messages of a ``webhook`` account, signed, each under a stable id."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ REASONS: dict[int, Reason] = {
 
 
 class WebhookDeliveries:
-    """The outbound side of one account; ``proxy`` is what it connects through."""
+    """Posts the messages of one account, through ``proxy``."""
 
     def __init__(self, config: WebhookConfig, proxy: str | None = None) -> None:
         self._config = config
@@ -51,7 +51,7 @@ class WebhookDeliveries:
         await self._session.close()
 
     async def send(self, message: Outbound) -> Sent:
-        """Send one message. Raises ``SendFailed``, ``MaybeSent`` where it may have arrived."""
+        """Send one message. Raises ``SendFailed``, or ``MaybeSent`` if it may have arrived."""
         if self._config.url is None:
             raise SendFailed("the account has no url to send to", reason="unsupported")
         if any(not each.url.startswith(LINKS) for each in message.attachments):
@@ -90,15 +90,15 @@ class WebhookDeliveries:
 
 
 def _unsent(error: BaseException) -> SendFailed:
-    """Return what a request means that brought no answer."""
+    """Return the error for a request that got no response."""
     if isinstance(error, aiohttp.ClientConnectorError) and isinstance(
         error.os_error, PrivateAddress
     ):
         return SendFailed(
-            f"{error.os_error.strerror}: set allowPrivate to send there", reason="forbidden"
+            f"{error.os_error.strerror}; set allowPrivate to send there", reason="forbidden"
         )
     if isinstance(error, aiohttp.InvalidURL):
-        return SendFailed("url is no address", reason="invalid")
+        return SendFailed("url is not a valid URL", reason="invalid")
     fault = fault_of("the message", error)
     if isinstance(fault, NoAnswer):
         return MaybeSent(str(fault))
@@ -106,14 +106,14 @@ def _unsent(error: BaseException) -> SendFailed:
 
 
 def _failure(status: int, retry_after: float | None) -> SendFailed:
-    """Return what an answer that is no success means."""
+    """Return the error for a response with an error status."""
     if 300 <= status < 400:
         text = f"the peer redirects (HTTP {status}), which is not followed: correct url"
         return SendFailed(text, reason="invalid")
     reason = REASONS.get(status, "unavailable" if status >= 500 else "invalid")
     waits = reason in ("rate_limited", "unavailable")
     return SendFailed(
-        f"the peer answers HTTP {status}",
+        f"the peer answered HTTP {status}",
         reason=reason,
         retry_after=retry_after if waits else None,
         scope="account" if waits else "chat",
@@ -121,7 +121,7 @@ def _failure(status: int, retry_after: float | None) -> SendFailed:
 
 
 def _named_in(answer: bytes) -> str | None:
-    """Return the id that the peer gives the message, where its answer is JSON with one."""
+    """Return the id that the peer gave the message, if its response is JSON with one."""
     try:
         value = decode_json(answer, object)
     except MALFORMED:

@@ -1,6 +1,6 @@
-"""Read messages out of the bodies of webhooks, and write them into such. Pure.
+"""Reads messages from the bodies of webhooks, and writes such bodies. Pure.
 
-A body is one message, or several below ``messages``; either may stand below ``data`` of the
+A body is one message, or a list of them in ``messages``; either may be in ``data`` of the
 envelope that Standard Webhooks recommends (``type``, ``timestamp``, ``data``).
 """
 
@@ -25,11 +25,11 @@ _encode = msgspec.json.Encoder().encode
 
 
 class BadBody(Exception):
-    """A body holds no messages; the text is the reason."""
+    """A body is not valid; the text is the reason."""
 
 
 class WebhookMessage(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """One message in a body. Its id is the webhook's, so it is none of the fields."""
+    """One message in a body. Its id comes from the webhook, so it is not a field."""
 
     text: Annotated[str, Meta(max_length=MAX_TEXT)]
     chat: Id | Chat = PEER
@@ -49,24 +49,24 @@ class WebhookMessage(msgspec.Struct, frozen=True, rename="camel", forbid_unknown
 def read(body: bytes, id: str, timestamp: int, trace: str | None = None) -> list[Inbound]:
     """Return the messages of a body that was sent as ``id``; raises ``BadBody``.
 
-    A message has the webhook's id, the n-th of several ``<id>/<n>``: what is sent again has the
-    same ones. One that is alone and has an id like that gets a slash at its end, so that it is not
-    taken for a message of another webhook. Its time is ``timestamp``, in seconds, unless it names
-    another. ``trace`` is the trace context of the request.
+    A message gets the webhook's id, the n-th of several ``<id>/<n>``, so a webhook that is sent
+    again has the same ids. A single message whose id already looks like that gets a slash appended,
+    so that it cannot equal the id of another webhook's message. Its time is ``timestamp``, in epoch
+    seconds, unless it has its own. ``trace`` is the trace context of the request.
     """
     try:
         value = decode_json(body, object)
     except MALFORMED as error:
-        raise BadBody(f"the body is no JSON: {error}") from None
+        raise BadBody(f"the body is not JSON: {error}") from None
     if isinstance(value, dict) and "data" in value and "text" not in value:
         value = value["data"]
     if not isinstance(value, dict):
-        raise BadBody("the body must be a JSON object with a text, or with messages")
+        raise BadBody("the body must be a JSON object with text or messages")
     several = value.get("messages")
     if several is None:
         return [_inbound(value, f"{id}/" if _LIKE_A_PART.search(id) else id, timestamp, trace, "")]
     if set(value) != {"messages"} or not isinstance(several, list):
-        raise BadBody("messages must be a list, and stand alone")
+        raise BadBody("messages must be a list, without other fields beside it")
     if not 1 <= len(several) <= MOST_MESSAGES:
         raise BadBody(f"messages must be 1 to {MOST_MESSAGES}")
     return [
@@ -105,6 +105,6 @@ def _inbound(value: Any, id: str, timestamp: int, trace: str | None, where: str)
 
 
 def write(message: Outbound, timestamp: int) -> bytes:
-    """Return the body that a message goes out with; ``timestamp`` is in seconds."""
+    """Return the body of an outgoing message; ``timestamp`` is in epoch seconds."""
     when = datetime.fromtimestamp(timestamp, UTC).isoformat().replace("+00:00", "Z")
     return _encode({"type": TYPE, "timestamp": when, "data": message})

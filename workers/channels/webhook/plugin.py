@@ -1,4 +1,4 @@
-"""Run a ``webhook`` account: signed messages in over the gateway's port, and out by POST."""
+"""Runs a ``webhook`` account: signed messages come in over the gateway's port, go out by POST."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Webhook:
         self._deliveries: WebhookDeliveries | None = None
 
     async def run(self) -> None:
-        """Take requests and send messages until cancelled; there is no connection to keep."""
+        """Receive and send messages until cancelled; there is no connection to keep."""
         self._deliveries = WebhookDeliveries(self.config, self.ctx.proxy)
         try:
             self.ctx.status(connected=True, detail=self.ctx.url(PATH))
@@ -52,11 +52,11 @@ class Webhook:
             await self._deliveries.close()
 
     async def http(self, request: HttpRequest) -> HttpResponse:
-        """Take the messages of a signed POST; answer once they are safe."""
+        """Emit the messages of a signed POST; answer once they are stored."""
         if request.path.strip("/") != PATH:
-            return HttpResponse.text(404, f"messages are taken at …/{PATH}\n")
+            return HttpResponse.text(404, f"messages are accepted at …/{PATH}\n")
         if request.method != "POST":
-            return HttpResponse.text(405, "messages come by POST\n", ("Allow", "POST"))
+            return HttpResponse.text(405, "messages must be sent by POST\n", ("Allow", "POST"))
         with opened(request) as body:
             return await self._take(request, body)
 
@@ -88,9 +88,9 @@ class Webhook:
     async def _with_files(
         self, messages: list[Inbound], files: list[UploadedFile], body: Body
     ) -> list[Inbound]:
-        """Return the one message with its files, which are stored now."""
+        """Store the files of the message; return it with them attached."""
         if len(messages) != 1:
-            raise BadBody("files belong to one message")
+            raise BadBody("a body with files must have exactly one message")
         kept = [
             await self.ctx.media.receive(
                 pieces(body, each), name=each.name, type=each.type, size=each.end - each.begin
@@ -109,7 +109,7 @@ class Webhook:
 
 @contextmanager
 def opened(request: HttpRequest) -> Iterator[Body]:
-    """Give the body of a request: a large one as its file, mapped into memory."""
+    """Open the body of a request; a large one is its file, mapped into memory."""
     if request.body_file is None:
         yield request.body
         return
@@ -118,7 +118,7 @@ def opened(request: HttpRequest) -> Iterator[Body]:
 
 
 def whole(body: Body) -> bytes:
-    """Return a body that is no upload; raises ``BadBody`` where it is too large for that."""
+    """Return a body without files as bytes; raises ``BadBody`` if it is too large."""
     if len(body) > MAX_MESSAGE:
         raise BadBody(f"without files a body has at most {MAX_MESSAGE} bytes")
     return body[:]

@@ -1,7 +1,7 @@
-"""Find the message and the files in a body of ``multipart/form-data`` (RFC 7578). Pure.
+"""Finds the message and the files in a ``multipart/form-data`` body (RFC 7578). Pure.
 
 The part ``message`` is JSON as a body alone would be; every other part with a file name is a file.
-Nothing is copied: a part is where it begins and ends in the body, which may be a mapped file.
+Nothing is copied: a part is a range of the body, which may be a mapped file.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class UploadedFile(NamedTuple):
 
 
 class FormData(NamedTuple):
-    """What a body holds: the JSON of the message, and the files that belong to it."""
+    """A parsed body: the JSON of the message, and the files that belong to it."""
 
     message: bytes
     files: list[UploadedFile]
@@ -82,7 +82,7 @@ def split(body: Body, boundary: bytes) -> FormData:
 
 
 def _parts(body: Body, boundary: bytes) -> list[tuple[int, int]]:
-    """Return where each part begins, with its head, and ends."""
+    """Return the range of each part, including its headers."""
     line = b"\r\n--" + boundary
     at = 0 if body[: len(line) - 2] == line[2:] else body.find(line)
     if at < 0:

@@ -1,4 +1,4 @@
-"""Serve Discord's API for tests: bots of any number, one server of people each, and faults.
+"""Serves Discord's API for tests: any number of bots, each in one server, with faults.
 
 After https://docs.discord.com/developers, with what a channel has to cope with: text is counted, a
 nonce is taken once, requests are refused by number, sessions are resumed or not.

@@ -1,4 +1,4 @@
-"""Be Discord for one account of ``discord`` in the testing kit."""
+"""Provides a fake Discord for one account in the testing kit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Define the bots of a fake Discord: what is known of them, and what goes wrong with them."""
+"""Holds the state of the bots of a fake Discord, and the faults set for them."""
 
 from __future__ import annotations
 

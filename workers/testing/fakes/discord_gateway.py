@@ -1,4 +1,4 @@
-"""Serve the gateway of a fake Discord: sessions that are begun, resumed, cut and forgotten.
+"""Serves the gateway of a fake Discord: sessions that begin, resume, break and expire.
 
 A session keeps what it has told, and what happens while it has no connection; one that resumes it
 is told what came after the number that it names.

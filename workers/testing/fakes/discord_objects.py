@@ -1,4 +1,4 @@
-"""Make the objects of a fake Discord: whole enough for clients of other people."""
+"""Builds the objects of a fake Discord, complete enough for third-party clients."""
 
 from __future__ import annotations
 

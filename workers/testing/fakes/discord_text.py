@@ -1,4 +1,4 @@
-"""Read text as Discord's clients show it; what may be a mark is taken for one. Pure."""
+"""Parses text as Discord's clients show it, taking any possible mark for one. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Be a person at the socket of a ``local`` account."""
+"""Plays a person at the socket of a ``local`` account."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Serve the API of chat completions for tests: answers on demand, and everything that goes wrong.
+"""Serves the chat completions API for tests: scripted answers and every kind of failure.
 
 After https://platform.openai.com/docs/api-reference/chat. A test queues answers; without one the
 last words of the request may name it (``!say:``, ``!tool:``, ``!fail:`` …, see ``asked_for``), so

@@ -1,4 +1,4 @@
-"""Stand for Slack in tests: the Web API and Socket Mode, with faults on demand.
+"""Serves Slack's Web API and Socket Mode for tests, with faults on demand.
 
 Events are sent as Slack does it: to one of the app's connections, and again when they were not
 acknowledged in time: at once, after a minute, and after five. It is driven by slack-sdk too.

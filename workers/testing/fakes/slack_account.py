@@ -1,4 +1,4 @@
-"""Be Slack for one account of ``slack`` in the testing kit."""
+"""Provides a fake Slack for one account in the testing kit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hold what a fake Slack knows: apps, what they have sent, and what goes wrong with them."""
+"""Holds the state of a fake Slack: apps, what they have sent, and the faults set for them."""
 
 from __future__ import annotations
 

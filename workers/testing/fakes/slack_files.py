@@ -1,4 +1,4 @@
-"""Keep the files of a fake Slack: uploaded in three steps, given to bearers of a bot's token."""
+"""Keeps the files of a fake Slack: uploads in three steps, downloads with a bot token."""
 
 from __future__ import annotations
 

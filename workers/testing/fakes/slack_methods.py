@@ -1,4 +1,4 @@
-"""Carry out the methods of a fake Slack's Web API, refusing what Slack refuses."""
+"""Implements the methods of a fake Slack's Web API, with Slack's own refusals."""
 
 from __future__ import annotations
 

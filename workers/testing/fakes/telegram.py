@@ -1,4 +1,4 @@
-"""Serve the Bot API of Telegram for tests: any token, chats that a test speaks in, and faults.
+"""Serves Telegram's Bot API for tests: any token, chats that a test writes in, and faults.
 
 After https://core.telegram.org/bots/api, with what a channel has to cope with: an update stays
 until

@@ -1,4 +1,4 @@
-"""Be the Bot API for one account of ``telegram`` in the testing kit."""
+"""Provides a fake Bot API for one account in the testing kit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read text as Telegram's server does: its few HTML tags, and lengths in UTF-16 units. Pure."""
+"""Parses text as Telegram's server does: its HTML tags, and UTF-16 lengths. Pure."""
 
 from __future__ import annotations
 

@@ -62,12 +62,12 @@ def test_it_can_answer_by_default_at_once(tmp_path: Path, name: str, text: str) 
 @pytest.mark.parametrize(
     ("id", "fields", "said"),
     [
-        ("a b", {"kind": "echo"}, "'a b' is no name for an agent; allowed: 1 to 64"),
+        ("a b", {"kind": "echo"}, "'a b' is not a valid name for an agent; allowed: 1 to 64"),
         ("main", {}, "agents.entries.main.kind: is missing; allowed: think, echo"),
         ("main", {"kind": "ehco"}, "unknown kind of agent (did you mean echo?)"),
         ("main", {"kind": "rot"}, "agents.entries.main.kind: rotten: 1 / 0"),
         ("main", {"kind": "echo", "model": "m"}, "agents.entries.main.model: unknown field"),
-        ("none", {"kind": "echo"}, "agents.entries.none: none is no name for an agent"),
+        ("none", {"kind": "echo"}, "agents.entries.none: none is not a valid name for an agent"),
         ("echo", {"kind": "echo"}, "agents.entries.echo: exists already"),
     ],
 )

@@ -119,10 +119,10 @@ TEXT: list[tuple[str, type[Exception], str]] = [
     ("trap '' TERM PIPE; cat /dev/zero", BrokenAnswer, "longer than 2000 bytes"),
 ]
 JSON: list[tuple[str, type[Exception], str]] = [
-    ("echo hello", BrokenAnswer, "no JSON"),
-    ("printf hello", BrokenAnswer, "no JSON"),
-    (r"printf '\000\000\n'", BrokenAnswer, "no JSON"),
-    ("echo '[]'", BrokenAnswer, "an object"),
+    ("echo hello", BrokenAnswer, "not JSON"),
+    ("printf hello", BrokenAnswer, "not JSON"),
+    (r"printf '\000\000\n'", BrokenAnswer, "not JSON"),
+    ("echo '[]'", BrokenAnswer, "JSON object"),
     ("""echo '{"type":"odd"}'""", BrokenAnswer, "unknown type"),
     ("""echo '{"type":"final","text":7}'""", BrokenAnswer, "Expected `str"),
     ("cat /dev/zero", BrokenAnswer, "longer than 2000 bytes"),

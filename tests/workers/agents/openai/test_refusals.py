@@ -24,7 +24,7 @@ LONG = "This model's maximum context length is 8192 tokens. However, your messag
     [
         (401, {"message": "Incorrect API key", "code": "invalid_api_key"}, NeedsLogin, "apiKey"),
         (402, {"message": "no"}, Misconfigured, "no credit"),
-        (403, {"message": "Country not supported"}, Misconfigured, "look at baseUrl"),
+        (403, {"message": "Country not supported"}, Misconfigured, "check baseUrl"),
         (403, {"message": "flagged by the content policy"}, TurnRefused, "content filter"),
         (404, {"message": "model 'x' not found"}, Misconfigured, "model 'x'"),
         (404, "404 page not found", Misconfigured, "page not found"),

@@ -42,7 +42,7 @@ def test_the_number_of_a_bot_is_public(token: Any, number: str | None) -> None:
     [
         ({"123": {"channels": {"456": {}, "*": {}}}, "*": {}}, None),
         ({"my-server": {}}, "guilds: 'my-server' is no number"),
-        ({"\u0661": {}}, "is no number"),
+        ({"\u0661": {}}, "is not a number"),
         ({"123": {"channels": {"#general": {}}}}, "guilds.123.channels: '#general' is no number"),
     ],
 )

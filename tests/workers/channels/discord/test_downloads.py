@@ -66,7 +66,7 @@ async def test_a_server_that_is_down_is_tried_again(tmp_path: Path) -> None:
         url = fake.attach("a.txt", b"12345")["url"]
         fake.down = True
         (found,) = (await files.bring(with_file(url))).attachments
-        assert "could not be fetched" in (found.missing or "")
+        assert "could not be downloaded" in (found.missing or "")
         assert fake.root not in (found.missing or "")
 
 
@@ -74,7 +74,7 @@ async def test_a_server_that_is_down_is_tried_again(tmp_path: Path) -> None:
 async def test_another_address_is_not_asked(tmp_path: Path, url: str) -> None:
     async with downloads(tmp_path, encrypted=True) as (files, _, _fake):
         (found,) = (await files.bring(with_file(url))).attachments
-        assert "none of Discord's" in (found.missing or "")
+        assert "not one of Discord's" in (found.missing or "")
 
 
 async def test_a_message_comes_with_its_file(tmp_path: Path) -> None:

@@ -223,7 +223,7 @@ async def test_a_gateway_that_does_not_greet_is_left(monkeypatch: pytest.MonkeyP
         await asyncio.Event().wait()
 
     async with gateway_that(serve) as url:
-        assert (await one_connection().run(url)).text == "the gateway does not greet"
+        assert (await one_connection().run(url)).text == "the gateway has not sent Hello in time"
 
 
 async def test_where_nobody_listens_there_is_no_connection() -> None:

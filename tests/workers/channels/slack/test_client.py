@@ -73,7 +73,7 @@ async def test_an_answer_of_something_else_is_none(body: bytes) -> None:
 async def test_what_was_not_reached_is_told_apart_from_what_did_not_answer() -> None:
     async with fake_slack() as fake, web_api(fake.root) as api:
         fake.app(BOT_TOKEN).faults.append(MethodFault(drop="after"))
-        with pytest.raises(NoAnswer, match=r"auth\.test: the server has closed"):
+        with pytest.raises(NoAnswer, match=r"auth\.test: the server closed"):
             await api.call("auth.test")
         fake.app(BOT_TOKEN).faults.append(MethodFault(slow=5))
         with pytest.raises(NoAnswer, match="no answer in time"):

@@ -18,8 +18,8 @@ def test_a_wrong_server_is_refused_with_an_example() -> None:
         ("xoxb-1", "xapp-1", None),
         ("xoxe.xoxb-1", "xapp-1", None),
         ("xapp-1", "xoxb-1", "exchanged"),
-        ("xoxp-1", "xapp-1", "botToken is no bot token"),
-        ("xoxb-1", "xoxb-2", "appToken is no app-level token"),
+        ("xoxp-1", "xapp-1", "botToken is not a bot token"),
+        ("xoxb-1", "xoxb-2", "appToken is not an app-level token"),
     ],
 )
 def test_each_token_has_its_place(bot: str, app: str, about: str | None) -> None:

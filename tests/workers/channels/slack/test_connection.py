@@ -50,7 +50,7 @@ async def test_a_connection_that_ended_says_why() -> None:
         assert frame is not None
         assert (frame.type, frame.reason) == ("disconnect", "warning")
         assert await the_next(connection) is None
-        assert connection.ended == "Slack has closed the connection (1000)"
+        assert connection.ended == "Slack closed the connection (1000)"
         assert connection.leaving.is_set()
         assert not await connection.acknowledge("x")
 
@@ -80,5 +80,5 @@ async def test_no_connection_names_no_ticket() -> None:
         assert "ticket" not in str(found.value)
     async with fake_slack() as fake, aiohttp.ClientSession() as session:
         fake.down = True
-        with pytest.raises(Unreachable, match="has closed the connection"):
+        with pytest.raises(Unreachable, match="closed the connection"):
             await SlackConnection.open(session, f"{fake.root}/link?app=1", nothing)

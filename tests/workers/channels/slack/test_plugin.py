@@ -97,8 +97,8 @@ async def test_a_bot_that_may_not_write_names_the_scope(tmp_path: Path) -> None:
     ("bot", "app_token", "about"),
     [
         (APP_TOKEN, BOT_TOKEN, "exchanged"),
-        ("hunter2", APP_TOKEN, "botToken is no bot token"),
-        (BOT_TOKEN, "hunter2", "appToken is no app-level token"),
+        ("hunter2", APP_TOKEN, "botToken is not a bot token"),
+        (BOT_TOKEN, "hunter2", "appToken is not an app-level token"),
     ],
 )
 async def test_what_is_no_token_is_a_fault_of_the_configuration(

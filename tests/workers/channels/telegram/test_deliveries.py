@@ -218,5 +218,5 @@ async def test_only_a_message_s_id_is_taken(tmp_path: Path) -> None:
         for wrong in ("", "5", "7/x"):
             with pytest.raises(SendFailed, match="not the id of a message"):
                 await bot.plugin.delete(Action(name="delete", key="k", message=wrong or None))
-        with pytest.raises(SendFailed, match="the thread of a topic is a number"):
+        with pytest.raises(SendFailed, match="not a thread"):
             await bot.plugin.send(message("x", thread="x"))

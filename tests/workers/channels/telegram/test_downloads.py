@@ -83,8 +83,8 @@ async def test_a_fault_that_passes_is_tried_again(code: int, tmp_path: Path) -> 
     ("fault", "text"),
     [
         (ApiFault("getfile", 400, "wrong file_id"), "wrong file_id"),
-        (ApiFault("getfile", drop="before", times=-1), "could not be fetched"),
-        (ApiFault("download", drop="before", times=-1), "could not be fetched"),
+        (ApiFault("getfile", drop="before", times=-1), "could not be downloaded"),
+        (ApiFault("download", drop="before", times=-1), "could not be downloaded"),
         (ApiFault("download", 404), "HTTP 404"),
     ],
 )

@@ -105,10 +105,10 @@ def test_ids_of_different_webhooks_differ(ids: list[str]) -> None:
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        (b"", "no JSON"),
-        (b"{", "no JSON"),
-        (b'{"text":"\xff"}', "no JSON"),
-        (b"[" * 10_000, "no JSON"),
+        (b"", "not JSON"),
+        (b"{", "not JSON"),
+        (b'{"text":"\xff"}', "not JSON"),
+        (b"[" * 10_000, "not JSON"),
         (b"[]", "must be a JSON object"),
         (b'"text"', "must be a JSON object"),
         (b"{}", "missing required field `text`"),
@@ -125,7 +125,7 @@ def test_ids_of_different_webhooks_differ(ids: list[str]) -> None:
         (body({"messages": []}), "1 to 100"),
         (body({"messages": [{"text": "a"}] * 101}), "1 to 100"),
         (body({"messages": {"text": "a"}}), "must be a list"),
-        (body({"messages": [{"text": "a"}], "chat": "x"}), "stand alone"),
+        (body({"messages": [{"text": "a"}], "chat": "x"}), "without other fields"),
         (body({"messages": [{"text": "a"}, {"text": 2}]}), "message 2: Expected `str`"),
         (body({"messages": [{"text": "a"}, 3]}), "message 2: Expected `object`"),
     ],

@@ -88,10 +88,10 @@ async def test_it_is_answered_only_when_it_is_safe(run_dir: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "status", "why"),
     [
-        ({"method": "GET"}, 405, "messages come by POST"),
+        ({"method": "GET"}, 405, "messages must be sent by POST"),
         ({"path": "elsewhere"}, 404, "/hook"),
         ({"path": ""}, 404, "/hook"),
-        ({"headers": []}, 401, "must be there, once"),
+        ({"headers": []}, 401, "must each be present exactly once"),
         ({"headers": [*signed(message()).items(), ("webhook-id", "msg_1")]}, 401, "once"),
         ({"payload": message("another")}, 401, "not that of this message"),
         ({"headers": list(signed(message(), at=time.time() - 3600).items())}, 401, "300 s"),
@@ -112,7 +112,7 @@ async def test_what_is_no_message_of_the_peer(
     ("body", "why"),
     [
         (b"{}", "missing required field `text`"),
-        (b"no JSON", "no JSON"),
+        (b"not JSON", "not JSON"),
         (message("x", meta={"deep": "y" * 1_048_500}), "bytes"),
     ],
 )
@@ -183,4 +183,7 @@ async def test_files_belong_to_one_message(run_dir: Path) -> None:
         await up(rig)
         headers = [*signed(body).items(), ("content-type", kind)]
         answer = await post(rig, body, headers=headers)
-        assert (answer.status, answer.payload) == (400, b"files belong to one message\n")
+        assert (answer.status, answer.payload) == (
+            400,
+            b"a body with files must have exactly one message\n",
+        )
