@@ -1,1 +1,1 @@
-"""The supervisor process: starts, watches and ends every other process."""
+"""Runs the supervisor process, which starts, watches and ends every other process."""

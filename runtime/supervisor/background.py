@@ -1,4 +1,4 @@
-"""Runs background tasks, which must neither end the supervisor nor outlive it."""
+"""Runs background tasks that neither end the supervisor nor outlive it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ async def run_optional(name: str, work: Awaitable[object]) -> None:
 
 
 class Background:
-    """The supervisor's group of tasks. Work that is started outside its ``with`` is not run.
+    """The supervisor's task group. Work started outside its ``async with`` block is not run.
 
-    ``warnings`` names each task for life that has ended all the same.
+    ``warnings`` has a sentence for each lifelong task that has ended.
     """
 
     def __init__(self) -> None:
@@ -33,11 +33,11 @@ class Background:
         self._open = False
 
     def keep(self, name: str, work: Coroutine[Any, Any, object]) -> None:
-        """Run ``work``, which is to last as long as the supervisor; its end is a warning."""
+        """Run ``work``, which should last as long as the supervisor; its end is a warning."""
         self.start(name, self.for_life(name, work))
 
     async def for_life(self, name: str, work: Awaitable[object]) -> None:
-        """Await ``work`` as ``keep`` does, for a task that is another one's."""
+        """Await ``work`` like ``keep``, but in the caller's own task."""
         await lifelong(name, work, self._ended)
 
     def _ended(self, why: str, error: BaseException | None) -> None:

@@ -1,4 +1,4 @@
-"""Notifies those that follow a supervised child: callers that wait, and one callback."""
+"""Notifies the followers of a supervised child: waiting callers, and one callback."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Changes:
     async def until(self, condition: Callable[[], bool], timeout: float | None) -> bool:
         """Wait until ``condition()`` is true; return whether it became so within ``timeout``.
 
-        It is tested now and after every change. What was posted to the child before counts.
+        It is tested now and after every change. Events posted before are handled first.
         """
         await asyncio.sleep(0)  # the child empties its mailbox in the turn that is due now
         if condition():
@@ -57,7 +57,7 @@ class Changes:
 
 
 def next_try_at(child: Child) -> int | None:
-    """Return when a child is tried again by itself, in epoch milliseconds; ``None``: it is not."""
+    """Return the time of a child's next automatic try in epoch milliseconds; ``None`` if none."""
     due = child.deadline
     if child.state.phase not in (Phase.BACKOFF, Phase.FAILED) or due is None:
         return None

@@ -1,8 +1,8 @@
-"""Runs one process by its policy: carries out what ``lifecycle.step`` decides.
+"""Runs one supervised process: carries out the actions that ``lifecycle.step`` decides.
 
-One mailbox, one event at a time, no lock, no flag, no await while deciding. The gateway and
-every account are driven by this class; only their policy and the source of Ready and
-Unhealthy differ.
+It has one mailbox and handles one event at a time, without locks, flags, or an await while
+deciding. It drives the gateway and every account; only their policy and the source of Ready
+and Unhealthy differ.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ class Process(Protocol):
         """Its process id."""
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Ask the process to end."""
 
     def kill(self) -> None:
-        """End it and what it started."""
+        """Kill the process and what it started."""
 
     async def wait(self) -> Exit:
-        """Return how it ended, when nothing of it is left. Does not raise."""
+        """Wait until the process and its group have ended; return how. Does not raise."""
 
 
 def _symmetric() -> float:
@@ -102,18 +102,18 @@ class Child:
 
     @property
     def deadline(self) -> float | None:
-        """When the present phase's time is over, on the loop's clock; ``None``: never.
+        """The deadline of the current phase, on the loop's clock; ``None`` if it has none.
 
-        In BACKOFF, and in FAILED where tries go on, that is the time of the next try.
+        In BACKOFF, and in FAILED with further tries, it is the time of the next try.
         """
         return self._timer.when() if self._timer else None
 
     def post(self, event: Event) -> None:
-        """Put an event into the mailbox; never blocks. Not from another thread."""
+        """Put an event into the mailbox; never blocks. Call it only on the loop's thread."""
         self._inbox.put_nowait(event)
 
     async def run(self) -> None:
-        """Work events off until cancelled; a process that is still there then is killed."""
+        """Handle events until cancelled; then kill a process that still runs."""
         try:
             async with asyncio.TaskGroup() as watchers:
                 while True:
@@ -195,10 +195,10 @@ class Child:
 
 
 async def supervise(child: Child) -> None:
-    """Run ``child`` until cancelled; what goes wrong in the supervision costs it a failure.
+    """Run ``child`` until cancelled; an exception in the supervision counts as its failure.
 
-    A mistake in the code around one child, or an unforeseen error of the system, must not end
-    the supervisor and with it all siblings: it is logged, and the child is tried again.
+    A bug in the code around one child, or an unexpected system error, must not end the supervisor
+    and all other children: it is logged, and the child is tried again.
     """
     while True:
         try:

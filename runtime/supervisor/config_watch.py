@@ -1,11 +1,11 @@
-"""Watches the configuration file and reports a change once its writes have ceased.
+"""Watches the configuration file and reports a change once writing has stopped.
 
 A file may be written in place, by renaming, or by swapping a link somewhere above it. Its
-directories are watched, because an editor that renames leaves a watch on the file itself
-behind. What counts is what the file is then: its inode, times and size.
+directories are watched, because a watch on the file itself is lost when an editor renames. A
+change is a difference in the file's inode, times or size.
 
-The quiet after a burst is measured by the file alone: a neighbour in its directory that is
-written all the time would put a change off.
+The quiet time after a burst counts only changes of the file itself: another file in its
+directory that is written continuously must not delay a reload.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Signature = tuple[int, int, int, int] | None
 class Burst:
     """Computes when a burst of changes is over: after a while of quiet, or at a limit.
 
-    Without the limit a change would never be taken over from a person who saves every second.
+    Without the limit, a file that is saved every second would never be reloaded.
     ``quiet`` may be changed at any time. Reads no clock; times are seconds.
     """
 
@@ -76,7 +76,7 @@ class ConfigWatch:
         self.failed: str | None = None  # why nothing is noticed at the moment
 
     async def run(self) -> None:
-        """Watch until cancelled. ``failed`` says why inotify does not work: changes come late."""
+        """Watch until cancelled. ``failed`` says why inotify fails, so that changes come late."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._look_now_and_then())
             await self._watch_again_and_again()
@@ -129,7 +129,7 @@ class ConfigWatch:
         return found
 
     def look(self) -> None:
-        """Compare the file with what it was; a difference begins or prolongs a burst."""
+        """Check whether the file has changed; a change begins or prolongs a burst."""
         found = signature(self._path)
         if found == self._seen:
             return
@@ -153,7 +153,7 @@ class ConfigWatch:
 
 
 def signature(path: Path) -> Signature:
-    """Return what changes whenever the file does; ``None`` when there is none."""
+    """Return the file's inode, times and size; ``None`` if there is no file."""
     try:
         found = os.stat(path)
     except OSError:

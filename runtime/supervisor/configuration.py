@@ -1,4 +1,4 @@
-"""Holds the configuration in force, how to read it again, and how its revision is shown."""
+"""Holds the active configuration, and the ids by which clients see its revisions."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ log = structlog.get_logger("supervisor")
 
 
 class Configuration:
-    """The configuration that the supervisor works by. ``read`` reads the file, or a text.
+    """The active configuration. ``read`` loads the file, or a text.
 
-    ``warnings`` are doubts about what is in force; ``invalid`` says what is wrong with the file
-    where it was not taken over.
+    ``warnings`` are doubts about the active configuration; ``invalid`` says what is wrong with a
+    file that was not applied.
     """
 
     def __init__(self, loaded: Loaded, read: Reader) -> None:
@@ -35,7 +35,7 @@ class Configuration:
 
     @property
     def loaded(self) -> Loaded:
-        """The configuration that was taken over last."""
+        """The configuration that was applied last."""
         return self._loaded
 
     @property
@@ -45,16 +45,16 @@ class Configuration:
 
     @property
     def revision(self) -> str:
-        """The hash over all values, secrets too: not for clients, see ``seal``."""
+        """The hash over all values, including secrets; clients get ``seal`` of it."""
         return self._loaded.revision
 
     @property
     def warnings(self) -> list[str]:
-        """Warnings about the configuration in force, one sentence each."""
+        """Warnings about the active configuration, one sentence each."""
         return list(self._warnings)
 
     def log_warnings(self) -> None:
-        """Log every warning once, which accounts have no journal, and which answer nobody."""
+        """Log every warning, the accounts without a journal, and those that answer nobody."""
         for warning in self._warnings:
             log.warning(warning)
         if chosen := without_journal(self._loaded):
@@ -63,17 +63,17 @@ class Configuration:
             log.info(closed)
 
     def take_over(self, loaded: Loaded) -> None:
-        """Put another configuration in force."""
+        """Activate another configuration."""
         self._loaded = loaded
         self._warnings = config_warnings(loaded)
 
     def refuse(self, error: Exception) -> None:
-        """Log and remember why a configuration was not taken over."""
+        """Log and remember why a configuration was not applied."""
         log.error("configuration not taken over", error=str(error))
         self.invalid = f"the configuration was not taken over: {error}"
 
     def accept(self) -> None:
-        """Forget what was wrong with the file: it is valid now."""
+        """Clear the error of the file, which is valid now."""
         self.invalid = None
 
     def channels(self) -> list[ChannelInfo]:
@@ -81,7 +81,7 @@ class Configuration:
         return channels(self._loaded.config, self._loaded.manifests)
 
     def seal(self, revision: str) -> str:
-        """Return a revision id that reveals nothing: without the key no guess can be checked."""
+        """Return a revision id for clients, keyed so that guesses of secrets cannot be checked."""
         return self._sealed(revision)
 
     def _seal(self, revision: str) -> str:

@@ -1,4 +1,4 @@
-"""Runs the supervisor's event loop: handles signals, prints troubles, returns the exit code.
+"""Runs the supervisor's event loop: handles signals, prints problems, returns the exit code.
 
 The service manager gets a sign of life and one line of status; a person at the terminal is told
 that the daemon is up, and why there is no gateway where it does not start: the accounts run
@@ -137,7 +137,7 @@ def _on_signals(parts: Parts, *, hangup_ends: bool) -> None:
 
 
 def _log_stray(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log an exception that nothing caught; the daemon goes on."""
+    """Log an exception that nothing caught; the daemon keeps running."""
     error = context.get("exception")
     log.error(context.get("message") or "error on the loop", exc_info=error)
 
@@ -172,7 +172,7 @@ async def report_to_service_manager(parts: Parts) -> None:
 
 
 async def report_trouble(gateway: ManagedGateway, say: Callable[[str], None]) -> None:
-    """Print why the gateway does not start, each reason once, until cancelled."""
+    """Print the reasons why the gateway does not start, each once, until cancelled."""
     said: str | None = None
     while True:
         await gateway.until(partial(_is_new, gateway, said), None)
@@ -182,7 +182,7 @@ async def report_trouble(gateway: ManagedGateway, say: Callable[[str], None]) ->
 
 
 def _is_new(gateway: ManagedGateway, said: str | None) -> bool:
-    """Return whether there is a trouble not printed yet, or the printed one is over."""
+    """Return whether there is a problem not printed yet, or the printed one is over."""
     if gateway.connected:
         return said is not None
     return _trouble(gateway) not in (None, said)
@@ -230,7 +230,7 @@ def _complain(text: str) -> None:
 
 
 def _say(stream: TextIO, text: str) -> None:
-    """Write for a person, who may have closed the terminal: that is no reason to end."""
+    """Write text for a person; a closed terminal is ignored."""
     with contextlib.suppress(OSError, ValueError):
         stream.write(text)
         stream.flush()

@@ -1,9 +1,9 @@
 """Reports changes in directories to the event loop: inotify(7).
 
-Two calls of the C library, made here: watchfiles brings threads that wake up every second and
-2 MiB of modules that nothing else in the supervisor needs; inotify_simple and asyncinotify look
-for the C library with ``ctypes.util.find_library``, which starts ``ldconfig`` in a process that
-the supervisor does not supervise.
+It calls two functions of the C library itself: watchfiles adds threads that wake up every second,
+and 2 MiB of modules; inotify_simple and asyncinotify find the C library with
+``ctypes.util.find_library``, which starts ``ldconfig``, a process that the supervisor does not
+supervise.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 class DirectoryWatch:
     """Calls ``on_event()`` after events in any of these directories, at most every 50 ms.
 
-    Which file it was is not reported: compare what the files are. Raises ``OSError`` where a
-    directory cannot be watched. Close it when it is done with.
+    It does not report which file changed: compare the files. Raises ``OSError`` if a directory
+    cannot be watched. The caller closes it.
     """
 
     def __init__(self, directories: Iterable[Path], on_event: Callable[[], None]) -> None:
@@ -51,7 +51,7 @@ class DirectoryWatch:
         self._loop.add_reader(self._fd, self._gather)
 
     def close(self) -> None:
-        """Watch no more; twice does nothing."""
+        """Stop watching; a second call does nothing."""
         if self._fd < 0:
             return
         self._loop.remove_reader(self._fd)
@@ -61,7 +61,7 @@ class DirectoryWatch:
         self._fd = -1
 
     def _gather(self) -> None:
-        """Let more events come before they are read."""
+        """Wait for more events before they are read."""
         self._loop.remove_reader(self._fd)
         self._timer = self._loop.call_later(STEP, self._read)
 

@@ -1,10 +1,9 @@
-"""Keeps a second supervisor from the same directories, and counts boots.
+"""Prevents a second supervisor on the same directories, and counts boots.
 
-Two supervisors on a state directory would run each account twice. Two on a runtime directory
-would replace each other's sockets, whose names are fixed, and the workers and operators of the
-first would then talk to the second. The locks are the kernel's (flock(2)): each ends with its
-process, however that ends. The boot counter makes every incarnation number of this boot larger
-than all earlier ones.
+Two supervisors on a state directory would run each account twice. Two on a runtime directory would
+replace each other's sockets, so that workers and operators of the first would connect to the
+second. The locks are the kernel's (flock(2)), so they end with their process in any case. The boot
+counter makes every incarnation number of this boot larger than all earlier ones.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ SOCKETS_LOCK = "sockets.lock"  # not that of the state directory: one may be the
 
 
 class LockOwner(msgspec.Struct, frozen=True):
-    """The supervisor that holds a lock, as written into its file. ``since`` is epoch seconds."""
+    """The supervisor that holds a lock, as written in its file; ``since`` is in epoch seconds."""
 
     pid: int
     since: int
@@ -41,7 +40,7 @@ class LockOwner(msgspec.Struct, frozen=True):
 
 
 class LockHeld(Exception):
-    """Another process holds the lock; ``owner`` is ``None`` where its file does not name it."""
+    """Another process holds the lock; ``owner`` is ``None`` if the file does not name it."""
 
     def __init__(self, path: Path, owner: LockOwner | None) -> None:
         super().__init__(f"{path} is held by {describe(owner)}")
@@ -49,7 +48,7 @@ class LockHeld(Exception):
 
 
 class OwnedLock:
-    """Holds the file at ``path`` from ``take`` to ``release`` and names its holder in it."""
+    """A lock file at ``path``, held from ``take`` to ``release``, that names its holder."""
 
     def __init__(self, path: Path, state_dir: Path) -> None:
         self._path = path
@@ -57,10 +56,10 @@ class OwnedLock:
         self._file: int | None = None
 
     def take(self) -> None:
-        """Lock the file and write who holds it.
+        """Lock the file and write the holder into it.
 
-        Raises ``LockHeld`` when another process holds it, ``OSError`` when it cannot be made. On a
-        full disk its holder has no name.
+        Raises ``LockHeld`` if another process holds it, ``OSError`` if it cannot be created. On a
+        full disk the holder is not written.
         """
         try:
             self._file = lock(self._path, wait=False)
@@ -72,10 +71,10 @@ class OwnedLock:
             os.pwrite(self._file, owner, 0)
 
     def keep(self) -> str | None:
-        """Lock the file once more where it was removed or replaced; return what is in the way.
+        """Lock the file again if it was removed or replaced; return what prevents that.
 
-        A lock on a file without a name keeps nobody out: another supervisor would make the
-        file anew, and run beside this one.
+        A lock on an unlinked file does not exclude anybody: another supervisor would create the
+        file again and run beside this one.
         """
         old = self._file
         if old is None or is_named(self._path, old):
@@ -96,14 +95,14 @@ class OwnedLock:
         return None
 
     def release(self) -> None:
-        """Unlock the file; it stays, since another process may be waiting at it."""
+        """Unlock the file, without removing it, because another process may wait for the lock."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
 
 
 class InstanceHeld(Exception):
-    """Another supervisor runs on the state directory."""
+    """Another supervisor already runs on the state directory."""
 
     def __init__(self, state_dir: Path, owner: LockOwner | None) -> None:
         super().__init__(f"{describe(owner)} already runs on {state_dir}; `trunkline down` ends it")
@@ -112,10 +111,10 @@ class InstanceHeld(Exception):
 
 
 class Instance:
-    """Holds the state directory while in its ``with`` block.
+    """Locks the state directory for its ``with`` block.
 
-    Raises ``InstanceHeld`` when another supervisor does, ``OSError`` when the directory
-    cannot be written.
+    Raises ``InstanceHeld`` if another supervisor has it, ``OSError`` if the directory cannot be
+    written.
     """
 
     def __init__(self, state_dir: Path) -> None:
@@ -134,20 +133,20 @@ class Instance:
         return self.boot << INCARNATIONS_BITS
 
     def keep_locks(self) -> list[str]:
-        """Lock again what others have removed (see ``OwnedLock.keep``); return the warnings.
+        """Lock removed lock files again (see ``OwnedLock.keep``); return the warnings.
 
-        A boot number that a full disk did not take is written as soon as there is room.
+        A boot number that did not fit on a full disk is written as soon as there is room.
         """
         if self._unwritten is not None and _write_boot(self.state_dir / "boot", self._unwritten):
             self._unwritten = None
         return [trouble for lock in self._locks if (trouble := lock.keep()) is not None]
 
     def keep_too(self, lock: OwnedLock) -> None:
-        """Have ``keep_locks`` look after another lock that this supervisor has taken."""
+        """Add another lock of this supervisor to those that ``keep_locks`` checks."""
         self._locks.append(lock)
 
     def look(self) -> None:
-        """Raise ``InstanceHeld`` where another supervisor has the directory; makes nothing."""
+        """Raise ``InstanceHeld`` if another supervisor has the directory; creates nothing."""
         path = self.state_dir / LOCK
         if path.exists():
             try:
@@ -178,7 +177,7 @@ class Instance:
         self._lock.release()
 
     def _count_boot(self) -> int:
-        """Return the next boot number, on disk where possible: two boots must not share one."""
+        """Return the next boot number, saved if possible: two boots must not share one."""
         path = self.state_dir / "boot"
         boot = _last_boot(path) + 1
         if not _write_boot(path, boot):
@@ -190,9 +189,9 @@ class Instance:
 
 @contextmanager
 def claim_sockets(places: Places, instance: Instance | None = None) -> Iterator[None]:
-    """Hold the runtime directory, made where it is missing; ``instance`` looks after its lock.
+    """Create and lock the runtime directory for the block; ``instance`` keeps the lock.
 
-    Raises ``EndpointError`` when that cannot be, or when another supervisor has it.
+    Raises ``EndpointError`` if that fails or another supervisor has it.
     """
     places.unlink_run_dir()
     SocketPaths(places.run_dir).prepare()
@@ -214,7 +213,7 @@ def claim_sockets(places: Places, instance: Instance | None = None) -> Iterator[
 
 
 def describe(owner: LockOwner | None) -> str:
-    """Return the subject of a sentence about the holder of a lock."""
+    """Return a phrase for the holder of a lock, the subject of a sentence."""
     if owner is None:
         return "another process"
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(owner.since))
@@ -224,7 +223,7 @@ def describe(owner: LockOwner | None) -> str:
 def state_of(pid: int) -> Path | None:
     """Return the state directory of the supervisor with the process id ``pid``.
 
-    ``None`` where that is none, and where this user may not look into it (proc_pid_fd(5)).
+    ``None`` if it is not a supervisor, or this user may not inspect it (proc_pid_fd(5)).
     """
     try:
         for each in os.listdir(f"/proc/{pid}/fd"):
@@ -245,7 +244,7 @@ def _read_owner(path: Path) -> LockOwner | None:
 
 
 def _last_boot(path: Path) -> int:
-    """Return the number of the last boot; where it is lost, one larger than any it can be."""
+    """Return the number of the last boot; if it is lost, one larger than it can have been."""
     try:
         text = path.read_bytes()
     except FileNotFoundError:
@@ -255,15 +254,15 @@ def _last_boot(path: Path) -> int:
 
 
 def _boot_by_clock() -> int:
-    """Return the minutes since 1970: no supervisor boots more often."""
+    """Return the minutes since 1970, since no supervisor boots more than once a minute."""
     return int(time.time() / 60)
 
 
 def _write_boot(path: Path, boot: int) -> bool:
     """Write the number of this boot; return whether it is on disk.
 
-    On a full disk it replaces the old one in place: a few bytes have their block already. Torn
-    by a power cut it is no number, for which ``_last_boot`` has an answer.
+    On a full disk it overwrites the old one in place, which needs no new block. If a power cut
+    leaves no valid number, ``_last_boot`` handles that.
     """
     data = f"{boot}\n".encode()
     try:

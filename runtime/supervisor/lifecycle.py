@@ -3,11 +3,10 @@
 ``step`` is the whole policy: a function from a state and an event to the next state and a
 list of actions. It reads no clock, draws no random number and touches no process, so every
 rule about crashes, backoff and manual stops can be read here and tested without waiting.
-One deadline belongs to each phase: STARTING → not ready in time, from the moment on at which
-the process exists, because waiting for a turn to start is nobody's fault, or, where a person
-must log in, no login in time; RUNNING → healthy
-long enough, forgive; STOPPING → kill; BACKOFF, and FAILED where tries go on → respawn. All
-times are seconds.
+Each phase has one deadline. STARTING: not ready in time, counted from the moment at which the
+process exists (waiting in the start queue does not count), or, if a person must log in, no login
+in time. RUNNING: healthy long enough, so failures are forgiven. STOPPING: kill. BACKOFF, and FAILED
+with further tries: respawn. All times are seconds.
 """
 
 from __future__ import annotations
@@ -59,11 +58,11 @@ _CAUSE_OF_CODE = {
 
 
 class Exit(msgspec.Struct, frozen=True):
-    """How a process ended. Neither ``code`` nor ``signal``: it was never spawned.
+    """How a process ended; without ``code`` and ``signal`` it was never spawned.
 
-    ``said`` and ``text`` are its last words: the cause it gave, and the sentence for people,
-    ``final`` that it cannot pass, ``retry_after`` the seconds that were asked for. ``oom``:
-    the kernel has just ended a process for want of memory; a hint, for SIGKILL only.
+    ``said`` and ``text`` are its last words: the cause it gave, and a sentence for people;
+    ``final``: trying again cannot help; ``retry_after``: the seconds it asked to wait. ``oom``: the
+    kernel has just killed a process because memory ran out (a hint, for SIGKILL only).
     """
 
     code: int | None = None
@@ -76,12 +75,12 @@ class Exit(msgspec.Struct, frozen=True):
 
     @property
     def spawned(self) -> bool:
-        """Whether there was a process at all."""
+        """Whether a process had been spawned."""
         return self.code is not None or self.signal is not None
 
     @property
     def cause(self) -> str:
-        """The cause of this exit: a code for a person first, then what was said, then the rest."""
+        """The cause: a code that needs a person, else memory, last words, a signal, or a code."""
         if self.code in (EXIT_NEEDS_LOGIN, EXIT_CONFIG):
             return _CAUSE_OF_CODE[self.code]
         if self.signal == SIGKILL and self.oom:
@@ -99,12 +98,12 @@ class Exit(msgspec.Struct, frozen=True):
 
 
 class State(msgspec.Struct, frozen=True):
-    """A child, as far as decisions go.
+    """The state of a child, as far as decisions need it.
 
-    ``cause`` and ``reason`` (one word, one sentence) say why it is not running, or, while it
-    is started again, why it went down. ``restarts`` counts spawns after something other
-    than an orderly stop. ``proven``: it has been RUNNING once, so that it can work at all.
-    ``retry``: ``SLOW`` in a FAILED phase that ends by itself, ``ASKED`` in a BACKOFF so told.
+    ``cause`` and ``reason`` (a word and a sentence) say why it is not running or, while it is being
+    restarted, why it went down. ``restarts`` counts spawns after anything but an orderly stop.
+    ``proven``: it has been RUNNING once, so it can work. ``retry``: ``SLOW`` in a FAILED phase with
+    further tries, ``ASKED`` in a BACKOFF whose time the platform has set.
     """
 
     phase: Phase = Phase.STOPPED
@@ -120,7 +119,7 @@ class State(msgspec.Struct, frozen=True):
 
 
 class Start(msgspec.Struct, frozen=True):
-    """Be up. An operator's start forgives all failures; an automatic one none.
+    """The child should run. An operator's start forgives all failures; an automatic one none.
 
     ``reason`` and ``by`` are for the history: why an automatic one does not wait, and who asked.
     """
@@ -131,7 +130,7 @@ class Start(msgspec.Struct, frozen=True):
 
 
 class Restart(msgspec.Struct, frozen=True):
-    """Go down and come back at once; no failure is counted.
+    """The child should be replaced at once, without counting a failure.
 
     ``why`` is the word under which it is counted; ``by`` who asked, for the history.
     """
@@ -143,7 +142,7 @@ class Restart(msgspec.Struct, frozen=True):
 
 
 class Stop(msgspec.Struct, frozen=True):
-    """Be down, and stay down. ``by``: who asked, for the history."""
+    """The child should stop and stay down. ``by``: who requested it, for the history."""
 
     cause: str = HELD
     reason: str | None = None
@@ -151,19 +150,19 @@ class Stop(msgspec.Struct, frozen=True):
 
 
 class Reset(msgspec.Struct, frozen=True):
-    """Forgive all failures; nothing else changes. ``by``: who asked, for the history."""
+    """All failures are forgiven; nothing else changes. ``by``: who asked, for the history."""
 
     by: str | None = None
 
 
 class Spawned(msgspec.Struct, frozen=True):
-    """The process exists: the time within which it must be ready begins."""
+    """The process exists: its time to become ready begins."""
 
     incarnation: int
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """The process waits for something outside before it is ready; no ``reason``: no more."""
+    """The process waits for something external before it is ready; no ``reason``: no longer."""
 
     incarnation: int
     reason: str
@@ -171,7 +170,7 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 class Linking(msgspec.Struct, frozen=True):
-    """The process asks for a login, or, without a ``reason``, has got it and goes on."""
+    """The process needs a login; no ``reason``: it is logged in and continues."""
 
     incarnation: int
     reason: str
@@ -191,7 +190,7 @@ class Unhealthy(msgspec.Struct, frozen=True):
 
 
 class Exited(msgspec.Struct, frozen=True):
-    """The process is gone, or could not be spawned; ``at`` is in seconds of one steady clock."""
+    """The process has ended or could not be spawned; ``at`` is in seconds of a monotonic clock."""
 
     incarnation: int
     exit: Exit
@@ -199,7 +198,7 @@ class Exited(msgspec.Struct, frozen=True):
 
 
 class Deadline(msgspec.Struct, frozen=True):
-    """The time that ``Wake`` asked for has come; ``phase`` is the one it was asked in."""
+    """The time of ``Wake`` has come; ``phase`` is the one in which it was set."""
 
     incarnation: int
     phase: Phase
@@ -216,11 +215,11 @@ class Terminate(msgspec.Struct, frozen=True):
 
 
 class Kill(msgspec.Struct, frozen=True):
-    """End the process and all it started."""
+    """Kill the process and everything that it started."""
 
 
 class Wake(msgspec.Struct, frozen=True):
-    """Report ``Deadline`` after so many seconds, unless the phase changes before."""
+    """Report ``Deadline`` after so many seconds, unless the phase changes first."""
 
     after: float
 
@@ -232,7 +231,7 @@ Step = tuple[State, list[Action]]
 
 
 def step(policy: Policy, state: State, event: Event, jitter: float = 0.0) -> Step:
-    """Return the next state and what to do on entering it; ``jitter`` is in [-1, 1)."""
+    """Return the next state and the actions on entering it; ``jitter`` is in [-1, 1)."""
     match event:
         case Start(False) | Restart(False):
             state = replace(state, failures=0, refusals=NO_REFUSALS)
@@ -312,7 +311,7 @@ def _spawn(state: State) -> Step:
 
 
 def _linking(policy: Policy, state: State, what: str) -> Step:
-    """Give a person time for the login. Another prompt of the same login adds none."""
+    """Set the deadline for a login; a further prompt of the same login does not extend it."""
     asked = state.cause == LINKING
     if not what:
         return (
@@ -355,7 +354,7 @@ def _exited(policy: Policy, state: State, how: Exit, at: float, jitter: float) -
 
 
 def _refused(policy: Policy, state: State, how: Exit, at: float, jitter: float) -> Step:
-    """Decide about an exit whose cause needs a person, if it lasts."""
+    """Decide about an exit whose cause needs a person if it persists."""
     rules = policy.refusals
     if rules is None:
         return replace(state, phase=Phase.FAILED), []
@@ -372,8 +371,8 @@ def _refused(policy: Policy, state: State, how: Exit, at: float, jitter: float) 
 def blame(before: State, how: Exit) -> str:
     """Return the cause of an exit for the history; ``before`` is the state it happened in.
 
-    What we ended ourselves is told by why we did: by an operator's stop or restart, or
-    because it was unhealthy. Everything else is told by the exit.
+    A process that we ended has the cause of our reason: an operator's stop or restart, or
+    unhealthiness. Any other has the cause of its exit.
     """
     if before.phase is not Phase.STOPPING or how.cause in ENDS | NEEDS_A_PERSON:
         return how.cause

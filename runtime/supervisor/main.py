@@ -1,7 +1,7 @@
-"""Starts ``trunkline up``: first of all the zygote, whose imports take longest.
+"""Starts ``trunkline up``: first the zygote, whose imports take longest.
 
-It is started as soon as the state directory is known. What may be wrong is checked while it is
-busy, in ``startup``.
+The zygote is started as soon as the state directory is known; everything else is checked
+meanwhile, in ``startup``.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from runtime.zygote.prctl import forbid_inspection
 def up(options: Options, environ: MutableMapping[str, str]) -> int:
     """Run the daemon in the foreground until it is stopped; return the exit code.
 
-    0 after a stop, 1 when it cannot run (another one does, the port is taken), 78 when the
-    configuration is wrong. Every refusal is one sentence on standard error.
+    0 after a stop, 1 if it cannot run (another daemon runs, the port is taken), 78 if the
+    configuration is invalid. Every refusal is one sentence on standard error.
     """
     notifier = Notifier.taken(os.environ)  # first: it is not for our children
     gc.disable()  # until it serves: imports make hardly any garbage, and to look for it takes long
@@ -47,7 +47,7 @@ def up(options: Options, environ: MutableMapping[str, str]) -> int:
 
 
 def _found(flags: Flags, places: Places) -> Flags:
-    """Return the flags with whole paths: this process leaves the directory of its start."""
+    """Return the flags with absolute paths, because this process changes its directory."""
     return flags_with(
         flags,
         state_dir=places.state_dir if flags.state_dir else None,

@@ -1,7 +1,7 @@
-"""Runs slow work off the loop, in one thread.
+"""Runs slow work in one thread, off the event loop.
 
-Whatever reads, checks or writes a whole file runs here, one thing after the other, so that
-neither a large configuration nor a slow disk holds up the accounts.
+Work that reads, checks or writes a whole file runs here, one job after the other, so that
+neither a large configuration nor a slow disk delays the accounts.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ T = TypeVar("T")
 
 
 class Offload:
-    """One thread; it is started with the first work."""
+    """A single worker thread, started with the first job."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="offload")
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return the result of ``work``, done in the thread; raises what it raises."""
+        """Call ``work`` in the thread; return its result or raise its exception."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, lambda: work(*args, **kwargs))
 
     def close(self) -> None:
-        """Take no more work and drop what waits; what runs is finished."""
+        """Refuse further work and drop waiting jobs; a running one is finished."""
         self._thread.shutdown(wait=False, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""Holds the options of ``trunkline up``, and prints why it does not start."""
+"""Defines the options of ``trunkline up``, and prints why it does not start."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runtime.supervisor.surroundings import write_error
 
 
 class Options(msgspec.Struct, frozen=True):
-    """The options of ``trunkline up``. ``flags`` are those that choose places, port and token.
+    """The options of ``trunkline up``; ``flags`` are those that select places, port and token.
 
     ``version`` is looked up late: it takes 12 ms, for which the zygote need not wait.
     """
@@ -25,7 +25,7 @@ class Options(msgspec.Struct, frozen=True):
 
 
 def words(error: OSError) -> str:
-    """Return the text of an error of the system, with the file where there is one."""
+    """Return the text of a system error, with its file if it has one."""
     text = error.strerror or str(error)
     return f"{error.filename}: {text}" if error.filename else text
 

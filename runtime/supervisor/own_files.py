@@ -1,9 +1,8 @@
 """Reopens files of the supervisor that other programs have renamed or removed.
 
-Whoever rotates or removes a file leaves an open handle behind that outlives the name: lines
-that are written to it are read by no one, and a lock on it keeps no one out. Log files look at
-each write, what is written whole has no handle; the rest is looked at here, every second and
-on SIGHUP.
+An open handle outlives the name of a file that another program rotates or removes: lines written
+to it are lost, and a lock on it excludes nobody. Log files check this at each write, and files that
+are written whole have no handle; the others are checked here, every second and on SIGHUP.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ log = structlog.get_logger("supervisor")
 
 
 class OwnFiles:
-    """The locks, the logs and, with an ``output``, the file of a detached supervisor's output.
+    """The locks, the logs and, with ``output``, the output file of a detached supervisor.
 
-    ``warnings`` are for the operator: locks that cannot be had again.
+    ``warnings`` are about locks that could not be taken again.
     """
 
     def __init__(self, instance: Instance, logs: LogStore, output: Path | None = None) -> None:
@@ -37,7 +36,7 @@ class OwnFiles:
         self._output = output
 
     def look(self) -> None:
-        """Lock and open again what was renamed or removed."""
+        """Lock and reopen files that were renamed or removed."""
         before, self.warnings = self.warnings, self._instance.keep_locks()
         for warning in self.warnings:
             if warning not in before:
@@ -49,7 +48,7 @@ class OwnFiles:
                 _shorten(self._output, self._logs.config.max_bytes)
 
     def reopen(self) -> None:
-        """Open every file by its name, now: a program that rotates them has sent SIGHUP."""
+        """Reopen every file by its name, after SIGHUP of a log-rotating program."""
         self._logs.reopen()
         self.look()
 
@@ -62,10 +61,10 @@ class OwnFiles:
 
 
 def _shorten(output: Path, most_bytes: int) -> None:
-    """Empty a file that has become larger than ``most_bytes``; its end goes to ``<name>.1``.
+    """Empty a file that is larger than ``most_bytes``; its end is moved to ``<name>.1``.
 
-    It is not renamed as other logs are: the zygote prints into it too, and whoever appends to it
-    goes on at its begin. On a full disk its end is lost.
+    Unlike other logs it is not renamed, because the zygote writes to it, too: all writers append,
+    so they continue at its beginning. On a full disk its end is lost.
     """
     if output.stat().st_size <= most_bytes:
         return

@@ -1,7 +1,7 @@
-"""What a running supervisor consists of, for everything that works on it.
+"""Defines the parts of a running supervisor, for the functions that work on them.
 
-``supervisor`` puts the parts together, runs and ends them. Requests, reload and status are
-functions that take ``Parts``: they stand above this module and know nothing of ``Supervisor``.
+``supervisor`` assembles, runs and ends the parts. Requests, reload and status are functions of
+``Parts``: they import this module, and nothing of ``Supervisor``.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from runtime.supervisor.systemd import Notifier
 
 
 class SupervisorProcess:
-    """This supervisor's process: its version, boot number, pid, start and use of CPU."""
+    """This supervisor's process: version, boot number, pid, start time and CPU use."""
 
     def __init__(self, version: str, boot: int) -> None:
         self.version = version
@@ -55,7 +55,7 @@ class SupervisorProcess:
 
     @property
     def cpu_seconds(self) -> float:
-        """The CPU that it has used so far."""
+        """The CPU seconds used so far."""
         return time.process_time()
 
     def cpu_percent(self) -> float | None:
@@ -66,10 +66,10 @@ class SupervisorProcess:
 
 
 class Parts(msgspec.Struct, frozen=True):
-    """Everything that one supervisor runs.
+    """The parts of one supervisor.
 
-    ``secret`` is this boot's, from which the workers' tokens are made. ``broadcast(event,
-    payload)`` sends an event to everybody who is connected to ``cli.sock``.
+    The workers' tokens are derived from ``secret``, which is new at each boot. ``broadcast(event,
+    payload)`` sends an event to all connections of ``cli.sock``.
     """
 
     about: SupervisorProcess

@@ -1,4 +1,4 @@
-"""Defines the delays and time limits by which a supervised process is run. Pure.
+"""Defines the delays and time limits of a supervised process. Pure.
 
 All times are seconds. ``lifecycle`` decides by them.
 """
@@ -12,12 +12,12 @@ from runtime.supervisor.refusals import RefusalPolicy
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """When a child is started again, and how long it may take to start, to stop, to be forgiven.
+    """The restart delays of a child, and its time limits to start, to stop and to be forgiven.
 
-    From ``slow_after`` failures in a row (``None``: never) it is tried every ``slow`` seconds;
-    it is never given up. A person has ``login_within`` to log in. ``jitter`` is the share of a
-    delay that chance may add or take. Without ``refusals`` the first exit that needs a person is
-    final.
+    After ``slow_after`` failures in a row (``None``: never) it is tried every ``slow`` seconds; it
+    is never given up. A person has ``login_within`` seconds to log in. ``jitter`` is the largest
+    random change of a delay, as a fraction. Without ``refusals`` the first exit that needs a person
+    is final.
     """
 
     initial: float = 5.0
@@ -33,10 +33,10 @@ class Policy(msgspec.Struct, frozen=True):
     refusals: RefusalPolicy | None = None
 
     def delay(self, failures: int, jitter: float) -> float:
-        """Return how long to wait after the ``failures``-th failure in a row (from 1).
+        """Return the seconds to wait after the ``failures``-th failure in a row (from 1).
 
-        ``jitter`` is in [-1, 1) and spreads the cap too, so that accounts felled together
-        do not return together.
+        ``jitter`` is in [-1, 1) and also spreads the longest delay, so that accounts that crashed
+        together do not restart together.
         """
         if self.slow_after is not None and failures >= self.slow_after:
             base = self.slow
@@ -45,7 +45,7 @@ class Policy(msgspec.Struct, frozen=True):
         return base * self.spread(jitter)
 
     def spread(self, jitter: float) -> float:
-        """Return the factor by which chance changes a delay."""
+        """Return the random factor of a delay."""
         return 1 + self.jitter * jitter
 
 

@@ -11,7 +11,7 @@ from runtime.supervisor.parts import Parts
 
 
 def account_changed(parts: Parts, account: Account) -> None:
-    """Give up its place in the start queue if it is down, and report its row to all clients."""
+    """Give up an account's start place if it is down, and report its row to all clients."""
     phase = account.phase
     if phase in (Phase.STOPPED, Phase.BACKOFF, Phase.FAILED):
         parts.starts.leave(account.key)
@@ -27,13 +27,13 @@ def account_changed(parts: Parts, account: Account) -> None:
 
 
 def account_met(parts: Parts, account: Account) -> None:
-    """Give up the start place of a worker that has said hello, and apply the present limits."""
+    """Give up the start place of a worker that has sent its hello, and apply the current limits."""
     parts.starts.leave(account.key)
     account.bind()  # the configuration may be another than at its start
 
 
 def account_removed(parts: Parts, key: str, last: int) -> None:
-    """Forget an account or agent that is gone, and report it; ``last``: its last incarnation."""
+    """Forget a removed account or agent, and report it; ``last``: its last incarnation."""
     parts.link.forget(key, last)
     parts.history.forget(key)
     parts.logs.forget(key)
@@ -42,7 +42,7 @@ def account_removed(parts: Parts, key: str, last: int) -> None:
 
 
 def gateway_changed(parts: Parts) -> None:
-    """Report the gateway's row; where it keeps failing have the zygote checked."""
+    """Report the gateway's row; if it keeps failing, request a check of the zygote."""
     state = parts.gateway.child.state
     if state.phase is Phase.BACKOFF and state.failures > 1:
         parts.storm.doubt()

@@ -1,9 +1,9 @@
-"""Decides when repeated refusals have earned the verdict that a person is needed. Pure.
+"""Decides when repeated refusals show that a person is needed. Pure.
 
-A platform that refuses an account may do so for a minute: services are away, an address is
-throttled, a nick is held. So one refusal proves nothing, whatever words come with it. Several
-in a row do, or some minutes of them; even then the account is tried again, slowly. Passwords
-are tried rarely in any case, because many platforms lock an account out for wrong ones.
+A platform may refuse an account only for a minute: services are down, an address is throttled, a
+nick is in use. So one refusal proves nothing, whatever its text. Several in a row do, or refusals
+over some minutes; even then the account is tried again, slowly. Passwords are always tried
+rarely, because many platforms lock an account out after wrong ones.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import msgspec
 class RefusalPolicy(msgspec.Struct, frozen=True):
     """How many refusals prove that a person is needed. All times are seconds.
 
-    ``waits`` follow the first, second and later refusals in a row. ``in_a_row`` of one cause,
-    or refusals for ``within``, are enough; from then on there is a try every ``slow``.
-    ``logins`` passwords are tried in any span of ``login_span`` at most.
+    ``waits`` follow the first, second and later refusals in a row. ``in_a_row`` refusals of one
+    cause, or refusals over ``within``, are enough; from then on there is a try every ``slow``. At
+    most ``logins`` passwords are tried in any span of ``login_span``.
     """
 
     waits: tuple[float, ...] = (5.0, 60.0, 300.0)
@@ -30,8 +30,8 @@ class RefusalPolicy(msgspec.Struct, frozen=True):
 class Refusals(msgspec.Struct, frozen=True):
     """The refusals since the account last worked; times are those of ``refused``.
 
-    ``count`` are in a row, ``same`` of them at the end have the ``cause``, ``since`` is when the
-    first one was. ``logins`` says when passwords were refused, the last ones only.
+    ``count`` are in a row, the last ``same`` of them have the same ``cause``, ``since`` is the time
+    of the first. ``logins`` are the times of the last refused passwords.
     """
 
     count: int = 0
@@ -41,11 +41,11 @@ class Refusals(msgspec.Struct, frozen=True):
     logins: tuple[float, ...] = ()
 
     def interrupted(self) -> Refusals:
-        """Return them after an end of another kind: no row any longer."""
+        """Return the refusals after an exit of another kind, which breaks the row."""
         return Refusals(logins=self.logins)
 
     def add(self, rules: RefusalPolicy, cause: str, at: float, *, login: bool) -> Refusals:
-        """Return them after another one at ``at``; ``login``: a password was refused."""
+        """Return the refusals with another one at ``at``; ``login``: a password was refused."""
         return Refusals(
             count=self.count + 1,
             same=self.same + 1 if cause == self.cause else 1,
@@ -59,16 +59,16 @@ NO_REFUSALS = Refusals()
 
 
 class NextTry(msgspec.Struct, frozen=True):
-    """What follows a refusal: a try after ``wait`` seconds, and whether a person is needed."""
+    """The next try after a refusal, in ``wait`` seconds, and whether a person is needed."""
 
     wait: float
     needs_a_person: bool
 
 
 def next_try(rules: RefusalPolicy, refusals: Refusals, at: float, spread: float) -> NextTry:
-    """Return what follows the last of ``refusals``, which was at ``at``.
+    """Return the next try after the last of ``refusals``, which was at ``at``.
 
-    ``spread`` is the factor by which chance changes a wait; it never brings a password forward.
+    ``spread`` is the random factor of a wait; it never makes a password attempt earlier.
     """
     login_wait = 0.0
     if len(refusals.logins) >= rules.logins:

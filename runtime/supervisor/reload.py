@@ -1,4 +1,4 @@
-"""Takes another configuration over and touches only what changed."""
+"""Applies a new configuration to the running supervisor, changing only what differs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ log = structlog.get_logger("supervisor")
 def reread_soon(
     parts: Parts, *, asked: bool = True, refused: Callable[[str], None] = lambda text: None
 ) -> None:
-    """Do as ``reread`` in a task; an error is logged, kept for the status, given to ``refused``."""
+    """Run ``reread`` in a task; log an error, keep it for the status, pass it to ``refused``."""
 
     async def work() -> None:
         try:
@@ -39,7 +39,7 @@ def reread_soon(
 
 
 async def reread(parts: Parts, *, asked: bool = True) -> dict[str, Any]:
-    """Read the file in a thread, since a large one takes a second, and take it over."""
+    """Read the file in a thread (a large one takes a second) and apply it."""
     try:
         loaded = await parts.offload.run(parts.configuration.read)
     except (ConfigError, OSError) as error:
@@ -51,10 +51,10 @@ async def reread(parts: Parts, *, asked: bool = True) -> dict[str, Any]:
 def take_over(
     parts: Parts, loaded: Loaded, *, asked: bool = True, by: str | None = None
 ) -> dict[str, Any]:
-    """Put ``loaded`` in force; return what it changed, as JSON data.
+    """Apply ``loaded``; return what it changed, as JSON data.
 
-    ``asked``: a person wants it, the file need not have changed; ``by``: who that is. Raises
-    ``RemoteError`` when the supervisor is ending.
+    ``asked``: a person (``by``) requested it, even if the file has not changed. Raises
+    ``RemoteError`` if the supervisor is ending.
     """
     if parts.shutdown.begun:
         raise RemoteError(UNAVAILABLE, "the supervisor is stopping")
@@ -79,7 +79,7 @@ def take_over(
 
 
 def foresee(parts: Parts, loaded: Loaded) -> dict[str, Any]:
-    """Return what ``take_over`` would change, as JSON data; nothing is."""
+    """Return what ``take_over`` would change, as JSON data, without changing anything."""
     old = parts.configuration.loaded
     difference = parts.roster.difference(loaded.workers)
     if _thresholds(loaded.config) != _thresholds(old.config):
@@ -109,7 +109,7 @@ def _with_all_changed(difference: Difference, new: Loaded) -> Difference:
 
 
 def _change_thresholds(parts: Parts, config: Config) -> None:
-    """Take over thresholds and limits of our own; no process needs to know of them."""
+    """Apply the supervisor's own thresholds and limits, which no other process has."""
     own = config.supervisor
     parts.starts.allow(own.start_concurrency)
     parts.logs.reconfigure(config.logging)

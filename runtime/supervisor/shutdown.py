@@ -1,4 +1,4 @@
-"""Begins the end of the supervisor with the first request, and hurries it with the second."""
+"""Begins the shutdown of the supervisor at the first request, and speeds it up at the second."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ log = structlog.get_logger("supervisor")
 
 
 class Shutdown:
-    """The end of one supervisor. ``on_begin`` is called once, with the first request."""
+    """The shutdown of one supervisor; ``on_begin`` is called once, at the first request."""
 
     def __init__(self, on_begin: Callable[[], None]) -> None:
         self._on_begin = on_begin
@@ -21,11 +21,11 @@ class Shutdown:
 
     @property
     def begun(self) -> bool:
-        """Whether the end has begun: nothing is started any more."""
+        """Whether the shutdown has begun, so that nothing is started any more."""
         return self._begun.is_set()
 
     def request(self, reason: str) -> None:
-        """Begin the end; a second request has everything end at once."""
+        """Begin the shutdown; a second request ends everything at once."""
         if self._begun.is_set():
             log.warning("ending at once", reason=reason)
             self._hurried.set()
@@ -35,7 +35,7 @@ class Shutdown:
         self._begun.set()
 
     async def wait(self) -> None:
-        """Wait until the end begins."""
+        """Wait until the shutdown begins."""
         await self._begun.wait()
 
     async def unless_hurried(self, work: Coroutine[Any, Any, object]) -> None:

@@ -1,6 +1,6 @@
-"""Does the rest of ``trunkline up``, with what is slow to import, while the zygote starts.
+"""Completes ``trunkline up``, including slow imports, while the zygote starts.
 
-What can be wrong, the configuration and another daemon, is checked before anything is made.
+The configuration and the absence of another daemon are checked before anything is created.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Describes the running supervisor: its status, its metrics, one line for people, its reports."""
+"""Describes the running supervisor: its status, metrics, summary line and reports."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def status(parts: Parts) -> Status:
 
 
 def summary(parts: Parts) -> str:
-    """Return one line: the gateway's phase, and how many accounts and agents are in which."""
+    """Return one line: the gateway's phase, and the numbers of accounts and agents by phase."""
     gateway = parts.gateway.child.state.phase.value
     agents = f"; agents: {_counted(parts.agents)}" if parts.agents else ""
     return f"gateway {gateway}; accounts: {_counted(parts.accounts)}{agents}"
@@ -66,12 +66,12 @@ def _counted(workers: Mapping[str, Account]) -> str:
 
 
 def pending(parts: Parts) -> list[str]:
-    """Return a warning for each part of the configuration that is not in force yet."""
+    """Return a warning for each part of the configuration that does not apply yet."""
     return [*parts.reconfiguration.waiting(), *parts.roster.pending_limits()]
 
 
 def stale_events(parts: Parts) -> int:
-    """Return how many events of ended processes were dropped."""
+    """Return how many late events of ended processes were dropped."""
     workers = parts.roster.workers.values()
     return sum(worker.child.stale for worker in workers) + parts.link.stale
 
@@ -121,7 +121,7 @@ def _of_processes(parts: Parts) -> list[Series]:
 
 
 def account_row(parts: Parts, key: str) -> AccountStatus | None:
-    """Return the row of an account or an agent, ``None`` when there is none."""
+    """Return the status row of an account or agent; ``None`` if there is none."""
     worker = parts.roster.get(key)
     return None if worker is None else worker.status()
 
@@ -162,13 +162,13 @@ def gateway_boot(parts: Parts, incarnation: int, session_token: str) -> GatewayB
 
 
 def _journal(parts: Parts) -> dict[str, Any]:
-    """Return how much the gateway keeps in its journal."""
+    """Return the retention settings of the gateway's journal."""
     keep: dict[str, Any] = msgspec.to_builtins(parts.configuration.config.journal.keep)
     return keep
 
 
 def _agents(parts: Parts) -> dict[str, Any]:
-    """Return which agents there are, and which one answers for which account."""
+    """Return the agents, and which one answers for which account."""
     loaded, section = parts.configuration.loaded, parts.configuration.config.agents
     workers = loaded.workers
     return {
@@ -183,13 +183,13 @@ def _agents(parts: Parts) -> dict[str, Any]:
 
 
 def _account_specs(parts: Parts) -> Iterator[AccountSpec]:
-    """Yield what the accounts run by, those that are being removed too."""
+    """Yield the specs of all accounts, including those being removed."""
     specs = (account.spec for account in parts.accounts.values())
     return (spec for spec in specs if isinstance(spec, AccountSpec))
 
 
 def _agent(spec: AgentSpec, *, process: bool) -> dict[str, Any]:
-    """Return what the gateway needs to know of an agent, which may not run."""
+    """Return the gateway's data about an agent, which may not be running."""
     return {
         "kind": spec.manifest.id,
         "name": spec.name,
@@ -204,7 +204,7 @@ def _agent(spec: AgentSpec, *, process: bool) -> dict[str, Any]:
 
 
 def _conversations(parts: Parts) -> dict[str, Any]:
-    """Return what the configuration says about conversations."""
+    """Return the settings of conversations."""
     config = parts.configuration.config
     return {
         "session": msgspec.to_builtins(config.session),
@@ -215,12 +215,12 @@ def _conversations(parts: Parts) -> dict[str, Any]:
 
 
 def _access(parts: Parts) -> dict[str, Any]:
-    """Return who may talk to which account."""
+    """Return the access policies of the accounts."""
     return {spec.key: msgspec.to_builtins(spec.access) for spec in _account_specs(parts)}
 
 
 def _noted_links(parts: Parts) -> LinkReports:
-    """Return the state of both links, that of our own as it is now."""
+    """Return the state of both links, after updating that of the control link."""
     parts.links.note("control", parts.link.handshakes_refused, parts.link.floods)
     return parts.links
 

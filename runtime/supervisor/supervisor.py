@@ -1,7 +1,7 @@
-"""Puts the parts of the supervisor together, runs them, and ends them in order.
+"""Assembles the parts of the supervisor, runs them, and ends them in order.
 
-It decides nothing: policy is in ``lifecycle``, processes are in ``processes``, what operators ask
-for is in ``api``, what a new configuration changes in ``reload``. It carries no chat.
+It makes no decisions: policy is in ``lifecycle``, processes in ``processes``, operators' requests
+in ``api``, changes of the configuration in ``reload``. It carries no chat messages.
 """
 
 from __future__ import annotations
@@ -77,10 +77,10 @@ log = structlog.get_logger("supervisor")
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """The decisions of the command line, beyond the configuration.
+    """The options of the command line that are not part of the configuration.
 
-    ``force`` ends a stranger's program that holds the gateway's port. ``output`` is the file that
-    a detached supervisor prints into.
+    ``force`` ends another program that holds the gateway's port. ``output`` is the output file of a
+    detached supervisor.
     """
 
     version: str
@@ -93,7 +93,7 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 class Supervisor:
-    """One daemon. ``run`` returns when everything of it has ended."""
+    """The supervisor of one daemon. ``run`` returns when all of its parts have ended."""
 
     def __init__(
         self,
@@ -269,7 +269,7 @@ class Supervisor:
         )
 
     def _quiet(self) -> float | None:
-        """Return how long the file must be quiet, ``None`` when its changes do not matter."""
+        """Return the seconds that the file must be unchanged; ``None``: do not watch it."""
         reload = self.parts.configuration.config.gateway.reload
         return None if reload.mode == "off" else reload.debounce_ms / 1000
 
@@ -283,7 +283,7 @@ class Supervisor:
     async def run(self, on_up: Callable[[], None]) -> int:
         """Run until stopped; ``on_up`` is called when the gateway answers for the first time.
 
-        Raises ``EndpointError``, ``PortUnusable`` or ``OSError`` when it cannot begin.
+        Raises ``EndpointError``, ``PortUnusable`` or ``OSError`` if it cannot start.
         """
         parts = self.parts
         parts.endpoints.prepare()
@@ -306,7 +306,7 @@ class Supervisor:
         return 0
 
     async def _settle_port(self) -> None:
-        """Open the port, or attach to the gateway that has it, where that is wanted."""
+        """Open the port or, if configured, attach to the gateway that has it."""
         gateway, configuration = self.parts.gateway, self.parts.configuration
         try:
             await gateway.open(force=self._setting.force)
@@ -374,7 +374,7 @@ class Supervisor:
                 parts.reports.hurry()
 
     async def _wind_down(self) -> None:
-        """Stop the accounts and agents, whose last messages the gateway still takes, then that."""
+        """Stop the accounts and agents, then the gateway, which still takes their last messages."""
         parts, loop = self.parts, asyncio.get_running_loop()
         ends = loop.time() + STOP_ALL
         self.local.broadcast("shutdown", {"reason": "supervisor stopping"})

@@ -1,9 +1,9 @@
-"""Makes what the process inherits fit for a daemon, before anything else happens.
+"""Prepares the inherited process environment for a daemon, before anything else.
 
-A daemon is started from anywhere: without standard streams, under an odd umask, with signals
-that are blocked or ignored, with few open files, in a directory that is deleted later. Children
-inherit all of it, so it is made right once, here. Imports nothing but the standard library: the
-command line calls it before its own imports.
+A daemon may be started without standard streams, with an odd umask, with blocked or ignored
+signals, with a low limit of open files, in a directory that is deleted later. Children inherit all
+of it, so it is corrected once, here. It imports only the standard library: the command line calls
+it before its own imports.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _RESET = (signal.SIGTERM, signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def open_streams() -> None:
-    """Open those of the descriptors 0, 1 and 2 that are closed on /dev/null.
+    """Open /dev/null for each of the descriptors 0, 1 and 2 that is closed.
 
-    Otherwise the next file, a lock or a socket, would get the number, and what is meant for a
-    person would be written into it.
+    Otherwise the next opened file, such as a lock or a socket, would get that number, and text for
+    people would be written into it.
     """
     for fd, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:
@@ -49,9 +49,9 @@ def open_streams() -> None:
 
 
 def write_error(text: str) -> None:
-    """Write a line to standard error; one that it does not take is lost.
+    """Write a line to standard error; ignore a failure.
 
-    What failed is in the exit code too, and that must not depend on who reads the sentence.
+    The failure is also in the exit code, which must not depend on standard error.
     """
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(f"{text}\n")
@@ -59,10 +59,10 @@ def write_error(text: str) -> None:
 
 
 def drop_unwritten() -> None:
-    """Drop what standard output or error did not take: a full disk, a terminal that is gone.
+    """Drop buffered output that could not be written, as on a full disk or a closed terminal.
 
-    The interpreter would try to write it again at its end, complain, and exit with 120 instead
-    of the code that is due.
+    The interpreter would try to write it again at its end, complain, and exit with 120 instead of
+    the right code.
     """
     for fd, stream in ((1, sys.__stdout__), (2, sys.__stderr__)):
         try:
@@ -75,9 +75,9 @@ def drop_unwritten() -> None:
 
 
 def settle() -> None:
-    """Set umask, signal mask, inherited signals and the limit of open files right.
+    """Correct umask, signal mask, inherited signal dispositions and the limit of open files.
 
-    Raises ``OSError`` where so few files may be open that nothing would work.
+    Raises ``OSError`` if the limit of open files is too low to work.
     """
     os.umask(OURS_ALONE)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
@@ -90,7 +90,7 @@ def settle() -> None:
 def raise_file_limit() -> None:
     """Raise the soft limit of open files to the hard one: each child costs several.
 
-    Raises ``OSError``, with the cure as its text, where the hard one is too low.
+    Raises ``OSError``, whose text names the cure, if the hard limit is too low.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < MIN_FILES:
@@ -103,7 +103,7 @@ def raise_file_limit() -> None:
 
 
 def absolute_places(environ: MutableMapping[str, str], names: tuple[str, ...]) -> None:
-    """Make relative paths in variables absolute: what we start has another current directory."""
+    """Make relative paths in variables absolute, because children have another directory."""
     for name in names:
         if value := environ.get(name):
             environ[name] = os.path.abspath(os.path.expanduser(value))
@@ -113,7 +113,7 @@ def move_to(directory: Path) -> None:
     """Make ``directory`` the current one, or the root where it does not exist yet.
 
     The directory in which the daemon was started may be deleted or unmounted later, and may
-    hold files that are named like modules.
+    contain files that are named like modules.
     """
     try:
         os.chdir(directory)
@@ -122,18 +122,18 @@ def move_to(directory: Path) -> None:
 
 
 def hangup_ends(*, detached: bool, ignored: bool) -> bool:
-    """Return whether SIGHUP means the end: where a terminal may go away, and nothing else is said.
+    """Return whether SIGHUP ends the daemon: if it has a terminal and SIGHUP is not ignored.
 
-    Everywhere else it means, as for any daemon, to read the configuration again.
+    Otherwise SIGHUP reloads the configuration, as for any daemon.
     """
     return not detached and not ignored and os.isatty(0)
 
 
 class EarlySignals:
-    """Keeps the signals of the start until the loop takes them: use as a context.
+    """Holds back signals during the start until the loop handles them; a context manager.
 
-    Until then nothing may be interrupted anywhere: the first is kept, a second one that asks
-    for the end ends the process at once; the kernel ends what it has started (PR_SET_PDEATHSIG).
+    The start must not be interrupted at an arbitrary point: the first signal is kept; a second
+    terminating one ends the process at once, and the kernel ends its children (PR_SET_PDEATHSIG).
     ``hangup_ignored`` is whether SIGHUP was ignored when the process began.
     """
 
@@ -169,16 +169,16 @@ class EarlySignals:
 
     @property
     def ending(self) -> bool:
-        """Whether the end was asked for."""
+        """Whether a terminating signal has come."""
         return any(number != signal.SIGHUP or os.isatty(0) for number in self._came)
 
     def hand_over(self) -> None:
-        """Raise again what came, now that the loop takes signals."""
+        """Raise the kept signals again, now that the loop handles them."""
         came, self._came = self._came, []
         for number in came:
             signal.raise_signal(number)
 
     def end(self) -> None:
-        """Let no signal disturb what is left to do: the loop, which took them, ends."""
+        """Ignore signals from now on, because the loop that handled them ends."""
         self._over = True
         signal.pthread_sigmask(signal.SIG_BLOCK, TOLD_TO_END)

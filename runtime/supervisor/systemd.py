@@ -1,4 +1,4 @@
-"""Reports to systemd, where it started us: ready, status, sign of life, stopping.
+"""Reports to systemd, if it started us: ready, status, watchdog, stopping.
 
 The protocol of sd_notify(3): datagrams of ``NAME=value`` lines to the socket that
 ``NOTIFY_SOCKET`` names. Without that variable nothing is sent.
@@ -15,10 +15,10 @@ from typing import Self
 
 
 class Notifier:
-    """Sends datagrams to the service manager; never raises: nothing depends on them.
+    """Sends datagrams to the service manager; never raises.
 
-    ``watchdog`` is how often, in seconds, a sign of life is wanted: half of what the unit
-    allows (``WatchdogSec``), as sd_watchdog_enabled(3) advises; 0 for never.
+    ``watchdog`` is the interval in seconds for watchdog messages: half of the unit's
+    ``WatchdogSec``, as sd_watchdog_enabled(3) advises; 0 for none.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -28,7 +28,7 @@ class Notifier:
 
     @classmethod
     def taken(cls, environ: MutableMapping[str, str]) -> Self:
-        """Return one for ``environ`` and take its variables away: children are not the service."""
+        """Create one from ``environ`` and remove its variables, which children must not inherit."""
         notifier = cls(environ)
         for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
             environ.pop(name, None)
@@ -36,7 +36,7 @@ class Notifier:
 
     @property
     def wanted(self) -> bool:
-        """Whether a service manager listens."""
+        """Whether there is a service manager to report to."""
         return bool(self._address)
 
     def ready(self, status: str) -> None:
@@ -45,13 +45,13 @@ class Notifier:
         self._send(f"READY=1\nMAINPID={os.getpid()}\nSTATUS={status}")
 
     def status(self, text: str) -> None:
-        """Send one line of status for people; the same line is not sent twice in a row."""
+        """Send a status line for people, if it has changed."""
         if text != self._status:
             self._status = text
             self._send(f"STATUS={text}")
 
     def alive(self) -> None:
-        """Send a sign of life: the event loop turns."""
+        """Send a watchdog message, which shows that the event loop runs."""
         self._send("WATCHDOG=1")
 
     def reloading(self) -> None:
@@ -59,7 +59,7 @@ class Notifier:
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
-        """Report that the end has begun."""
+        """Report that the shutdown has begun."""
         self._send("STOPPING=1\nSTATUS=stopping")
 
     def _send(self, text: str) -> None:

@@ -271,7 +271,7 @@ def rows(url: str) -> list[Row]:
         (["agents", "stop", "--all", "main"], ExitCode.USAGE, "--all"),
         (["agents", "start", "nobody"], ExitCode.ERROR, "unknown agent 'agent:nobody'"),
         (["agents", "describe", "nobody"], ExitCode.ERROR, "unknown agent 'agent:nobody'"),
-        (["channels", "stop", "agent"], ExitCode.ERROR, "agents are no channel"),
+        (["channels", "stop", "agent"], ExitCode.ERROR, "agents are not a channel"),
         (["agents", "add", "main"], ExitCode.CONFIGURATION, "kind: is missing"),
         (["agents", "add", "main", "kind=ehco"], ExitCode.CONFIGURATION, "did you mean echo?"),
         (["agents", "add", "main", "kind=echo", "x=1"], ExitCode.CONFIGURATION, "unknown field"),

@@ -1,1 +1,1 @@
-"""The accounts as the supervisor manages them."""
+"""Manages accounts and agents in the supervisor."""

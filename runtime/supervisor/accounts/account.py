@@ -1,7 +1,7 @@
-"""Supervises one account, or agent: its child, its heartbeat, its history, its status row.
+"""Supervises one account or agent: its child, its heartbeat, its history, its status row.
 
-Everything that happens to the account's process goes through ``child.post``; this class
-only adds what an operator wants to see and the check of a silent worker.
+All events of the account's process go through ``child.post``; this class only adds the
+information for operators and the check of a silent worker.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def _unheard(key: str, entry: HistoryEntry) -> None:
 
 
 class Account:
-    """An account, or an agent, and everything known about it.
+    """An account or agent, and its state.
 
     ``launcher`` starts its processes, ``on_change(account)`` is called after every change, and
     ``on_event(key, entry)`` with each entry of its history, which begins with
@@ -125,12 +125,12 @@ class Account:
 
     @property
     def spec(self) -> WorkerSpec:
-        """Its part of the configuration."""
+        """The account's part of the configuration."""
         return self._spec
 
     @property
     def hold(self) -> Hold | None:
-        """The manual stop that keeps it down, if there is one."""
+        """The hold (manual stop) that keeps the account down, if there is one."""
         return self._hold
 
     @property
@@ -139,12 +139,12 @@ class Account:
         return self._link.halted
 
     def configure(self, spec: WorkerSpec) -> None:
-        """Take over a changed configuration; the process is not touched."""
+        """Adopt a changed configuration, without restarting the process."""
         self._spec = spec
         self.child.policy = policy_of(spec)
 
     def set_hold(self, hold: Hold | None) -> None:
-        """Show this hold in the status; ``None``: it is not held."""
+        """Set the hold that the status shows; ``None``: not held."""
         self._hold = hold
 
     def set_draining(self, draining: bool) -> None:
@@ -153,11 +153,11 @@ class Account:
         self._changes.notify()
 
     def hurry(self) -> None:
-        """Put the next start before automatic ones in the queue: an operator waits for it."""
+        """Put the next start before automatic ones in the start queue, for a waiting operator."""
         self._urgent = True
 
     async def _spawn(self, incarnation: int) -> Process:
-        """Start the process of an incarnation; its figures begin at zero before its first frame."""
+        """Start the process of an incarnation, and reset its figures."""
         if (last := self.heartbeat.pop_beat()) is not None:
             self._totals.add(last)
         self.heartbeat = Heartbeat(self._silence)
@@ -172,22 +172,22 @@ class Account:
         return launched.process
 
     def allow(self, silence: Silence) -> None:
-        """Set after how many seconds of silence the worker is suspected, and when it is ended."""
+        """Set the seconds of silence until the worker is suspected, and until it is ended."""
         if silence != self._silence:
             self._silence = silence
             self.heartbeat.allow(silence, asyncio.get_running_loop().time())
 
     def bind(self) -> None:
-        """Apply the configured limits to a worker that runs.
+        """Apply the configured resource limits to a running worker.
 
-        Before its hello it may still be about to take on those that it was started with.
+        Before its hello a worker may still be applying the limits that it was started with.
         """
         if self._limits is not None and self.heartbeat.met:
             self._limits.change(self.spec.limits)
 
     @property
     def unmet_limits(self) -> list[str]:
-        """The limits that its process could not be given, while it runs."""
+        """The limits that could not be applied to its running process."""
         return self._limits.unmet if self._limits is not None and self.phase in ALIVE else []
 
     def heard(self, now: float) -> bool:
@@ -199,7 +199,7 @@ class Account:
         self.heartbeat.take(beat, now)
 
     def patch(self, fields: dict[str, Any]) -> bool:
-        """Take what the plugin reports about itself; return whether more than figures changed."""
+        """Store a status patch of the plugin; return whether anything but figures changed."""
         if "lastError" in fields:
             said = fields["lastError"]
             self._last_error = None if said is None else str(said)
@@ -208,7 +208,7 @@ class Account:
     def seen_on_link(
         self, silent: float, duplicates: int, repeated: int, trouble: str | None = None
     ) -> bool:
-        """Take what the gateway knows of the data link; return whether the health changed.
+        """Store the gateway's view of the data link; return whether the account's health changed.
 
         ``silent`` is the seconds without a sign of the worker. ``duplicates`` counts the messages
         that the present gateway got twice, and dropped, ``repeated`` those that the platform had
@@ -220,9 +220,9 @@ class Account:
         return absent and self.phase is Phase.RUNNING
 
     def check(self, now: float) -> Verdict:
-        """Return whether a running worker has been silent for too long, and end it then.
+        """Check a running worker for silence, and end it if that has lasted too long.
 
-        So has one that waits before it is ready: no deadline would end it soon.
+        This includes a worker that waits before it is ready, which no deadline would end soon.
         """
         waiting = self.child.state.cause in (WAITING, LINKING)
         if self.spec.is_attached or (self.phase is not Phase.RUNNING and not waiting):
@@ -233,7 +233,7 @@ class Account:
         return verdict
 
     def ask_login(self, asked: LoginAsked | None, now: float) -> None:
-        """Take what its worker asks a person; ``None``: nothing any more."""
+        """Store the login prompt of its worker; ``None``: the prompt is over."""
         incarnation = self.child.state.incarnation
         if asked is None:
             self.login.end()
@@ -267,7 +267,7 @@ class Account:
         self._enter(state, event, now)
 
     def _enter(self, state: State, event: Event, now: int) -> None:
-        """Add an entry to the history, unless nothing changed that an operator would miss."""
+        """Add an entry to the history if the change matters to an operator."""
         due, lost = next_try_at(self.child) if state.retry == ASKED else None, self._totals.lost
         entry = entry_of(self._before, state, event, at=now, lost=lost, asked_until=due)
         if entry is not None:
@@ -278,7 +278,7 @@ class Account:
         self._on_event(self.key, entry)
 
     def note(self, text: str, by: str | None) -> None:
-        """Enter something into the history that changes no phase; ``by``: who has done it."""
+        """Add a note to the history, without a change of phase; ``by``: who caused it."""
         self._add(note_of(self.child.state, text, at=int(time.time() * 1000), by=by))
 
     def _stamp(self, name: str, now: int, state: State) -> None:
@@ -308,7 +308,7 @@ class Account:
     async def settled(self, until: Callable[[State], bool], timeout: float | None) -> bool:
         """Wait until the state satisfies ``until``; return whether it did within ``timeout``.
 
-        What was posted before counts.
+        Events that were posted before are included.
         """
         return await self._changes.until(lambda: until(self.child.state), timeout)
 
@@ -387,7 +387,7 @@ def _has_journal(spec: WorkerSpec) -> bool:
 
 
 def _of_account(spec: WorkerSpec) -> dict[str, Any]:
-    """Return the fields of a status row that an agent's has not."""
+    """Return the fields of a status row that only accounts have."""
     if not isinstance(spec, AccountSpec):
         return {}
     return {

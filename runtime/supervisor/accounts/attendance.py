@@ -1,7 +1,7 @@
-"""Follows for an agent without a process whether a program is attached in its place.
+"""Tracks whether a program is attached in place of an agent that has no process.
 
-The gateway has the programs and says which agents have one. To the lifecycle such an agent has a
-process that never ends by itself: it is ready while a program is attached, and starting else.
+The gateway reports which agents have such a program. For the lifecycle the agent has a process
+that never ends by itself: it is ready while a program is attached, and otherwise starting.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ REASON = "nobody attached"
 
 
 def attend(account: Account, attached: bool) -> None:
-    """Have an agent without a process follow whether a program is attached; others need not."""
+    """Post the attachment of a program to an agent without a process; ignore other agents."""
     state = account.child.state
     if not account.spec.is_attached or state.phase not in (Phase.STARTING, Phase.RUNNING):
         return

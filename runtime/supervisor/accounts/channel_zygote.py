@@ -1,7 +1,7 @@
-"""Runs the zygote of one channel for the supervisor: starts it, sends it requests, ends it.
+"""Controls the zygote of one channel: starts it, sends it requests, ends it.
 
-What it imports may do anything to it, so nothing here waits for it without a bound, and nothing
-blocks the event loop or the thread that spawns.
+Its imports may do anything, so nothing here waits for it without a time limit, and nothing
+blocks the event loop or the spawner thread.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from runtime.zygote.client import ANSWER_WITHIN, LOOK_EVERY, LOOKS_STOPPED, is_s
 
 
 class ImportFailed(Exception):
-    """A zygote ended, or had to be ended, before it had imported; the text is the reason."""
+    """A zygote ended, or was ended, before its imports were done; the text is the reason."""
 
 
 class ChannelZygote:
-    """One process that has imported, or is importing, what a channel needs.
+    """A process that has imported, or is importing, the modules of a channel.
 
     ``start`` makes one, ``imported`` waits for it; it must be ended by ``end``.
     """
@@ -49,7 +49,7 @@ class ChannelZygote:
     async def start(
         cls, launcher: Launcher, logs: LogStore, name: str, number: int, plan: ChannelPlan
     ) -> ChannelZygote:
-        """Start one whose output is logged as ``name``; raises ``SpawnError`` or ``OSError``."""
+        """Start a zygote; log its output as ``name``. Raises ``SpawnError`` or ``OSError``."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with contextlib.ExitStack() as stack:
             stack.callback(ours.close)
@@ -79,10 +79,10 @@ class ChannelZygote:
         return self._ended.done()
 
     async def imported(self, memory: int | None) -> ImportReport:
-        """Wait until it has imported everything; raises ``ImportFailed``.
+        """Wait until all imports are done; raises ``ImportFailed``.
 
-        It may take ``IMPORT_SECONDS``, and ``memory`` bytes, ``None``: any number. What it has
-        when it is done counts as well: an import may be over before the first look at it.
+        The limits are ``IMPORT_SECONDS`` and ``memory`` bytes (``None``: no limit). Memory is also
+        checked at the end, because an import may be over before the first check.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + IMPORT_SECONDS
@@ -107,20 +107,20 @@ class ChannelZygote:
         return report
 
     def _check_memory(self, memory: int | None) -> None:
-        """Raise ``ImportFailed`` where it has more than ``memory`` bytes."""
+        """Raise ``ImportFailed`` if the process has more than ``memory`` bytes."""
         if memory is not None and (vitals.rss_bytes(self.pid) or 0) > memory:
             bound = f"{memory >> 20} MiB, which is all that an account may have"
             raise ImportFailed(f"it takes more than {bound}")
 
     async def _end_of(self) -> Exit:
-        """Return how it ended, whose socket has; kill it if it lives on without one."""
+        """Return how the process ended after its socket closed; kill it if it still runs."""
         await asyncio.wait({self._ended}, timeout=LOOK_EVERY)
         if not self._ended.done():
             self._process.kill()
         return await asyncio.shield(self._ended)
 
     async def is_fresh(self) -> bool:
-        """Return whether it lives and its files are as they were when they were imported."""
+        """Return whether it runs and its imported files are unchanged."""
         try:
             return await self._ask({"kind": "check"}) == b"fresh"
         except OSError:
@@ -138,7 +138,7 @@ class ChannelZygote:
         raise SpawnError(f"the zygote of the channel: {said}")
 
     def forget(self, names: Iterable[str]) -> None:
-        """Have these variables removed from its environment, before its next fork."""
+        """Ask it to remove variables from its environment before its next fork."""
         with contextlib.suppress(OSError):  # a dead one is noticed, and replaced, at the next start
             self._socket.send(json.dumps({"kind": "forget", "names": sorted(names)}).encode())
 
@@ -146,7 +146,7 @@ class ChannelZygote:
         return await self._exchange(json.dumps(request).encode(), [])
 
     async def _exchange(self, message: bytes, fds: list[int]) -> bytes:
-        """Return its answer to a request, also to a caller that is cancelled meanwhile."""
+        """Return its answer to a request; a cancelled caller does not break off the exchange."""
         return await asyncio.shield(asyncio.ensure_future(self._exchange_alone(message, fds)))
 
     async def _exchange_alone(self, message: bytes, fds: list[int]) -> bytes:

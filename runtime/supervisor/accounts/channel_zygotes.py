@@ -1,9 +1,9 @@
-"""Keeps a zygote for each channel whose plugin is not Trunkline's own, and forks accounts from it.
+"""Keeps a zygote for each channel with a third-party plugin, and forks its accounts from it.
 
-A zygote is made when the first account of its channel starts, and again when a file of what it has
-imported has changed: the accounts of that channel wait for it, before they take a place in the
-start queue, and nobody else does. Where an import fails, hangs, takes too much memory or cannot be
-forked after, the accounts of that channel import it alone, and it is tried again now and then.
+A zygote is started with the first account of its channel, and replaced when an imported file has
+changed. Only the accounts of that channel wait for it, before they take a place in the start queue.
+If the import fails, hangs, takes too much memory or makes forks unusable, each account of the
+channel imports the plugin itself, and the zygote is tried again from time to time.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ StartTask = Callable[[str, Coroutine[Any, Any, object]], None]
 
 
 class _PreloadedChannel:
-    """One channel: its zygote if there is one, and what is known of its imports."""
+    """One channel: its zygote, if there is one, and the outcome of its imports."""
 
     def __init__(
         self, name: str, plan: ChannelPlan, launcher: Launcher, logs: LogStore, start: StartTask
@@ -63,9 +63,9 @@ class _PreloadedChannel:
         self._left = False
 
     async def prepare(self) -> None:
-        """Wait until accounts can be forked from what is on the disk now, or import it alone.
+        """Wait until the zygote has imported the present files, or its import has failed.
 
-        Where the last import has failed nobody waits for the next one.
+        After a failed import accounts do not wait for the next attempt.
         """
         while True:
             if self._importing is not None:
@@ -86,7 +86,7 @@ class _PreloadedChannel:
                 self._begin()
 
     def _begin(self) -> None:
-        """Import in the background; the zygote that is there is ended."""
+        """Start a new zygote in the background; end the present one."""
         self._importing = done = asyncio.get_running_loop().create_future()
         self._began = _now()
 
@@ -121,7 +121,7 @@ class _PreloadedChannel:
             log.info("imported for a channel", channel=self._name, seconds=round(report.seconds, 3))
 
     async def _fail(self, why: str) -> None:
-        """Have the accounts import alone, and try again later."""
+        """Let the accounts import the plugin themselves, and try again later."""
         self.failures += 1
         self._why, self._seen_after = why, _now() - self._began
         self._again_at = _now() + retry_after(self.failures)
@@ -129,7 +129,7 @@ class _PreloadedChannel:
         log.warning("not imported for a channel", channel=self._name, why=why)
 
     async def spawn(self, spec: Spec) -> SpawnedProcess | None:
-        """Fork a process from the zygote; ``None`` where there is none.
+        """Fork a process from the zygote; return ``None`` without a zygote.
 
         Raises ``SpawnShortage``.
         """
@@ -151,14 +151,14 @@ class _PreloadedChannel:
         return process
 
     def forget(self, names: Iterable[str]) -> None:
-        """Have these variables removed from the environment of the zygote."""
+        """Ask the zygote to remove variables from its environment."""
         if self._zygote is not None:
             self._zygote.forget(names)
 
     async def end(self) -> None:
-        """End the zygote; what it has forked is not touched.
+        """End the zygote; processes forked from it keep running.
 
-        Waits for those, too, whose end was begun by a task that was cancelled then.
+        Also waits for earlier zygotes whose ending task was cancelled.
         """
         if self._zygote is not None:
             self._ending.add(self._zygote)
@@ -168,13 +168,13 @@ class _PreloadedChannel:
             self._ending.discard(each)
 
     async def leave(self) -> None:
-        """End the zygote for good, also one that is being started."""
+        """End the zygote for good, even while it is being started."""
         self._left = True
         await self.end()
 
     @property
     def sentence(self) -> str | None:
-        """What an operator should know of the imports, ``None`` if nothing."""
+        """A sentence for operators about the imports; ``None`` if there is nothing to say."""
         plugin = self.plan.plugin
         if self._why is not None:
             return imported_alone(plugin, self._why, self._seen_after)
@@ -203,7 +203,7 @@ class ChannelZygotes:
         self.take_over(plan)
 
     def take_over(self, plan: PreloadPlan) -> None:
-        """Have the zygotes that a configuration needs: end others, make new ones when needed."""
+        """Adopt a new plan: end zygotes that it lacks; those it adds are started when needed."""
         for name, channel in list(self._channels.items()):
             wanted = plan.channels.get(name)
             if wanted is None or wanted.modules != channel.plan.modules:
@@ -223,7 +223,7 @@ class ChannelZygotes:
         self._leaving.discard(channel)
 
     async def prepare(self, key: str) -> None:
-        """Wait until what an account's plugin needs is imported, if it is imported for many.
+        """Wait until the zygote of an account's channel has imported the plugin, if there is one.
 
         Raises ``Withdrawn`` when the account is stopped meanwhile.
         """
@@ -243,13 +243,13 @@ class ChannelZygotes:
             self._waiting.pop(key, None)
 
     def withdraw(self, key: str) -> None:
-        """Let an account that is stopped wait no longer: its ``prepare`` raises ``Withdrawn``."""
+        """End the wait of a stopped account: its ``prepare`` raises ``Withdrawn``."""
         waiting = self._waiting.get(key)
         if waiting is not None and not waiting.done():
             waiting.set_result(None)
 
     async def spawn(self, key: str, spec: Spec) -> SpawnedProcess:
-        """Start the process of an account: from its channel's zygote where there is one.
+        """Start the process of an account, from its channel's zygote if there is one.
 
         Raises ``SpawnError``.
         """
@@ -258,7 +258,7 @@ class ChannelZygotes:
         return await self._launcher.spawn(spec) if process is None else process
 
     def forget(self, names: Iterable[str]) -> None:
-        """Have these variables removed from the environment of every zygote."""
+        """Ask every zygote to remove variables from its environment."""
         for channel in self._channels.values():
             channel.forget(names)
 
@@ -268,13 +268,13 @@ class ChannelZygotes:
             await channel.end()
 
     def about(self, key: str) -> str | None:
-        """Return what an operator should know of the imports of an account, if anything."""
+        """Return a sentence for operators about the imports of an account, if there is one."""
         channel = self._channel_of(key)
         return None if channel is None else channel.sentence
 
     @property
     def warnings(self) -> list[str]:
-        """One sentence for each channel whose import is slow, large or fails."""
+        """Warnings for channels whose import is slow, large or fails, one sentence each."""
         return [each.sentence for each in self._channels.values() if each.sentence]
 
     def series(self) -> list[Series]:

@@ -1,7 +1,7 @@
-"""Takes the control frames of all workers at one ROUTER, and sends them pings and questions.
+"""Receives the control frames of all workers on one ROUTER socket, and sends them requests.
 
-A frame counts only when the peer has proved who it is, and only for the incarnation that
-is alive now; everything else is dropped and counted.
+A frame counts only if the peer is authenticated and is the current incarnation; everything else
+is dropped and counted.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _warn(text: str) -> None:
 
 
 class _Question(msgspec.Struct):
-    """A question on its way, with its answer to come and how many callers wait for it."""
+    """A pending request to a worker, and the number of callers that wait for its answer."""
 
     frame: control.FromSupervisor
     answer: asyncio.Future[Any]
@@ -41,7 +41,7 @@ class _Question(msgspec.Struct):
 
 
 class ControlLink:
-    """Takes hellos, beats, readiness and status patches from the workers.
+    """Handles hellos, beats, readiness and status patches of the workers.
 
     ``find(key)`` returns the account of a key. ``stale`` counts the frames of earlier
     incarnations, ``refused`` those without a proof or a meaning.
@@ -93,7 +93,7 @@ class ControlLink:
             self._router = None
 
     def drain_now(self) -> None:
-        """Take the frames that have arrived already, for example before silence is checked."""
+        """Handle the frames that have already arrived, for example before silence is checked."""
         if self._router is not None:
             self._router.drain_now()
 
@@ -107,7 +107,7 @@ class ControlLink:
             log.debug("ping not sent", account=account.key, error=str(error))
 
     def pace(self, account: Account, beat: float) -> None:
-        """Tell a worker to beat every so many seconds, unless it has been told already."""
+        """Send a worker its interval between beats, unless it already has it."""
         heartbeat = account.heartbeat
         if not heartbeat.met or heartbeat.pace == beat:
             return
@@ -115,7 +115,7 @@ class ControlLink:
             heartbeat.set_pace(beat)
 
     def tell_gateway_up(self, account: Account, up: bool) -> None:
-        """Tell a ready worker whether the gateway runs, unless it has been told already."""
+        """Send a ready worker whether the gateway runs, unless it already knows."""
         heartbeat = account.heartbeat
         up = up and account.phase is Phase.RUNNING  # before that the gateway answers nothing
         if not heartbeat.met or heartbeat.gateway_up == up:
@@ -124,11 +124,11 @@ class ControlLink:
             heartbeat.set_gateway_up(up)
 
     def weigh(self, account: Account) -> None:
-        """Ask a worker for its share of memory: the answer is in its heartbeat."""
+        """Ask a worker for its share of memory; the answer is stored in its heartbeat."""
         self._sent(account, control.Weigh(), "question for its memory")
 
     def _sent(self, account: Account, frame: control.FromSupervisor, what: str) -> bool:
-        """Send ``frame`` to the account's worker; return whether it left. The next look retries."""
+        """Send ``frame`` to the account's worker; return whether it was sent; a check retries."""
         peer = peer_name(account.key, account.child.state.incarnation)
         try:
             self._send(peer.encode(), frame)
@@ -138,25 +138,25 @@ class ControlLink:
         return True
 
     async def drained(self, account: Account, seconds: float) -> bool:
-        """Have the worker finish what is in flight; return whether it did within ``seconds``."""
+        """Ask the worker to finish what is in flight; return whether it did within ``seconds``."""
         return await self._answer(account, control.Drain(), control.Drained, seconds) is not None
 
     async def rechecked(self, account: Account, seconds: float) -> control.Rechecked | None:
-        """Have the worker read its secrets again and compare; ``None``: it did not answer."""
+        """Ask the worker to read its secrets again and compare; ``None``: it did not answer."""
         return await self._answer(account, control.Recheck(), control.Rechecked, seconds)
 
     async def login_taken(
         self, account: Account, answer: control.LoginAnswer, seconds: float
     ) -> control.LoginTaken | None:
-        """Have the worker take a person's answer; ``None``: it gave no sign of it."""
+        """Send a person's answer to the worker; return its reply, ``None`` if there is none."""
         return await self._answer(account, answer, control.LoginTaken, seconds)
 
     async def _answer(
         self, account: Account, question: control.FromSupervisor, kind: type[T], seconds: float
     ) -> T | None:
-        """Return the frame that answers; callers with the same question share it.
+        """Send a request and return the answering frame; callers with the same request share it.
 
-        It is asked again when the worker connects anew: the question or its answer may be lost.
+        It is sent again when the worker reconnects: the request or its answer may be lost.
         """
         peer = peer_name(account.key, account.child.state.incarnation).encode()
         asked = self._asked.get((peer, kind))
@@ -198,7 +198,7 @@ class ControlLink:
 
     @property
     def floods(self) -> int:
-        """How often the link was bound anew because it was flooded."""
+        """How often the socket was rebound because the link was flooded."""
         return self._guard.floods if self._guard is not None else 0
 
     @property
@@ -224,7 +224,7 @@ class ControlLink:
                 self._take(account, frame)
 
     def _sender(self, peer: bytes) -> Account | None:
-        """Return the account of a peer that has proved itself and is its present incarnation."""
+        """Return the account of an authenticated peer if the peer is its current incarnation."""
         proved, account = self._proved.get(parse_peer(peer)[0], (None, None))
         return account if account and proved == peer and self._is_current(account, peer) else None
 

@@ -1,8 +1,8 @@
 """Detects that many accounts crash together, paces their starts and names the shared cause.
 
-While that storm lasts, what all accounts share is checked: the zygote, the network, the gateway
-and memory. When the network returns, accounts that wait only because of it are started at once.
-It starts and stops nothing itself: it posts events, and sets the pace of the start queue.
+During a storm everything that accounts share is checked: the zygote, the network, the gateway and
+memory. When the network returns, accounts that wait only because of it are started at once. It
+starts and stops nothing itself: it posts events, and sets the pace of the start queue.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ log = structlog.get_logger("storm")
 
 
 class CrashStorm:
-    """Watches accounts and agents, and counts the former. ``gateway_up``: the gateway answers.
+    """Watches accounts and agents for crash storms. ``gateway_up`` returns whether it answers.
 
-    ``repair`` checks whether processes can be started, repairs that where it can, and returns
-    what was wrong. It comes first: nothing else matters while that is broken.
+    ``repair`` checks whether processes can be started, repairs that if it can, and returns
+    what was wrong. It runs first: nothing else matters while that is broken.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class CrashStorm:
         self._stirred.set()
 
     def changed(self, account: Account) -> None:
-        """Count the crash of an account that has changed, if that is one."""
+        """Count the change of an account if it is a crash."""
         if account.phase is not Phase.BACKOFF:
             return
         if account.child.state.cause == NOT_SPAWNED:
@@ -86,14 +86,14 @@ class CrashStorm:
         if self._began is None:
             return []
         crashed, total = self._storm.crashed_lately(_now()), self._count_accounts()
-        cause = "; ".join(self.shared_causes()) or "none found: look at the accounts' logs"
+        cause = "; ".join(self.shared_causes()) or "none found: check the accounts' logs"
         pace = f"at most {STARTS_PER_SECOND:g} starts per second"
         return [
             f"{crashed} of {total} accounts crashed within {WINDOW:g} s ({pace}); cause: {cause}"
         ]
 
     def shared_causes(self) -> list[str]:
-        """Return what is wrong with what all accounts share (zygote, network, …), as phrases."""
+        """Return phrases about problems that affect all accounts (zygote, network, …)."""
         found = [self._broken] if self._broken else []
         if not self._network.up:
             found.append("this host has no route to the network")
@@ -111,7 +111,7 @@ class CrashStorm:
         return sum(not worker.spec.is_agent for worker in self._workers())
 
     async def _calm(self) -> None:
-        """Look for the cause of each storm, and end it once no more accounts crash than usual."""
+        """Find the cause of each storm, and end the storm once crashes are back to normal."""
         while True:
             await self._stirred.wait()
             self._stirred.clear()

@@ -1,4 +1,4 @@
-"""Explains why an account or agent is as it is, what comes next, what an operator can do. Pure."""
+"""Explains the state of an account or agent, what comes next, and what an operator can do. Pure."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ WELL = (None, "ok")
 
 
 def todo(key: str, state: State, *, place: str, can_login: bool = False) -> str | None:
-    """Return what is to be done, as one sentence; ``None`` when nothing is.
+    """Return what a person has to do, as one sentence; ``None`` if nothing.
 
-    ``place`` is the path in the configuration at which the account stands.
+    ``place`` is the account's path in the configuration.
     """
     if state.phase is Phase.STARTING and state.cause == LINKING:
         return f"log it in: `trunkline channels login {key}`"
@@ -41,16 +41,16 @@ def todo(key: str, state: State, *, place: str, can_login: bool = False) -> str 
 
 
 def why(state: State, obstacle: str | None, hold: Hold | None, *, health: str | None = None) -> str:
-    """Return in one sentence why the account is as it is.
+    """Return one sentence that explains the account's state.
 
-    ``obstacle`` is the sentence why it may not run, ``health`` that of its status row.
+    ``obstacle`` is the sentence that says why it may not run, ``health`` that of its status row.
     """
     if state.phase is Phase.RUNNING:
-        return "it runs" if health in WELL else f"it runs, and is {health}"
+        return "it runs" if health in WELL else f"it runs, but is {health}"
     if obstacle is not None:
         return obstacle
     if state.phase is Phase.STOPPED and hold is not None and hold.unknown:
-        return hold.reason or "whether a person had stopped it is not known"
+        return hold.reason or "it is unknown whether a person had stopped it"
     if state.phase is Phase.STOPPED and hold is not None:
         because = f": {hold.reason}" if hold.reason else ""
         return f"stopped by {hold.by or 'an operator'}{because}"
@@ -58,7 +58,7 @@ def why(state: State, obstacle: str | None, hold: Hold | None, *, health: str | 
 
 
 def unconfirmed(count: int) -> str:
-    """Return in words how many messages a stopped account's gateway has not confirmed."""
+    """Return a phrase about the messages of a stopped account that are not confirmed."""
     return f"{count} of its messages {'stays' if count == 1 else 'stay'} unconfirmed"
 
 
@@ -76,7 +76,7 @@ def what_next(
     match state.phase:
         case Phase.BACKOFF if state.cause in NEEDS_A_PERSON:
             return (
-                "it is tried again by itself, for what refuses it may pass; after several refusals"
+                "it is tried again automatically, as the refusal may pass; after several refusals"
                 f" a person is needed. `{_command(key, 'start')}` tries now"
             )
         case Phase.BACKOFF if state.retry == ASKED:
@@ -95,9 +95,9 @@ def what_next(
         case Phase.STOPPED:
             return "nothing until its configuration changes"
         case Phase.STARTING if state.cause == WAITING:
-            return "it goes on by itself when what it waits for is there"
+            return "it continues automatically when what it waits for is there"
         case Phase.STARTING if state.cause == NOBODY_ATTACHED:
-            return "it runs as soon as a program attaches itself: docs/agents.md, client"
+            return "it runs as soon as a program attaches: docs/agents.md, client"
         case Phase.STARTING if state.cause == LINKING:
             return f"it waits for a person: `trunkline channels login {key}`"
         case Phase.STARTING:
@@ -105,13 +105,13 @@ def what_next(
         case Phase.STOPPING:
             return "it ends, at the latest after its grace"
         case _ if health not in WELL:
-            return "it goes on by itself once that is mended"
+            return "it continues automatically once that is corrected"
         case _:
             return "nothing: it runs"
 
 
 def _command(key: str, verb: str) -> str:
-    """Return the command that does ``verb`` to an account or an agent."""
+    """Return the command for ``verb`` on an account or agent."""
     name = key.partition(":")[2]
     return (
         f"trunkline agents {verb} {name}" if is_agent(key) else f"trunkline channels {verb} {key}"

@@ -1,7 +1,7 @@
-"""Checks the health and the memory of one running account now and then.
+"""Checks the health and the memory of one running account periodically.
 
-The health monitor's rules and the memory limits decide here; what follows is posted to the
-account's own mailbox, like everything else that happens to it.
+It applies the health rules and the memory limits; the consequences are posted to the account's
+own mailbox, like all its events.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ MIB = 1 << 20
 
 
 class HealthCheck:
-    """Checks one account, over all its incarnations. ``recycled`` counts orderly replacements.
+    """Checks one account across its incarnations. ``recycled`` counts orderly replacements.
 
-    ``rand`` returns a random number in [0, 1), ``pss`` a process's share of memory in bytes as the
-    kernel shows it to us, and ``anonymous`` what of it is certain; ``wall`` is the time of day in
-    seconds. ``ask(account)`` has the worker weigh itself. ``unweighed`` is set while its memory,
-    which may be above a limit, cannot be measured.
+    ``rand`` returns a random number in [0, 1), ``pss`` the proportional share of a process's memory
+    in bytes, ``anonymous`` its anonymous memory, ``wall`` the epoch seconds. ``ask(account)`` asks
+    the worker to measure itself. ``unweighed`` is set while the memory may be above a limit but
+    cannot be measured.
     """
 
     def __init__(
@@ -57,10 +57,10 @@ class HealthCheck:
         self.recycled = 0
 
     def look(self, now: float) -> None:
-        """Check the account; ``now`` is the loop's time.
+        """Check the account; ``now`` is in seconds of the loop's clock.
 
-        While nothing can be stored its messages wait in its process: that is no fault of it, and a
-        replacement would give them up. So only the hard limit of memory counts then.
+        While the journal cannot store, messages wait in the worker, which is not its fault, and a
+        replacement would lose them. So only the hard memory limit applies then.
         """
         if self._account.phase is not Phase.RUNNING:
             self._rested = None
@@ -104,16 +104,16 @@ class HealthCheck:
 
     @property
     def _apart(self) -> bool:
-        """Whether it shares no memory with others: then what of it is certain is nearly all."""
+        """Whether the process shares no memory: its anonymous memory is then nearly all."""
         return self._account.spec.launcher == "exec"
 
     def _weigh(self, rss: int, now: float) -> None:
-        """Find out the share of memory where it may be above a limit.
+        """Measure the share of memory if it may be above a limit.
 
-        The share costs the kernel a walk through all pages, so it is asked for only when the
-        resident size, which is never smaller, is above a limit. It is hidden from us unless we are
-        privileged (``prctl.forbid_inspection``); then the worker measures it. One with
-        code that is not trusted might report less than it is, but not less than what is certain.
+        Measuring makes the kernel walk all pages, so it is done only if the resident size, which is
+        never smaller, is above a limit. Without privileges the share is hidden from us
+        (``prctl.forbid_inspection``), and the worker measures it. Untrusted code could report too
+        little, but a report below the anonymous memory is not believed.
         """
         limits, process = self._account.spec.limits, self._account.child.process
         lowest = limits.memory_soft_bytes or limits.memory_hard_bytes
@@ -147,7 +147,7 @@ class HealthCheck:
 
 
 def rules_of(config: HealthMonitorConfig) -> HealthRules:
-    """Return the monitor's rules that the configuration asks for."""
+    """Return the health rules of the configuration."""
     return HealthRules(
         enabled=config.enabled,
         startup_grace=config.startup_grace_seconds,

@@ -1,9 +1,9 @@
 """Decides when a running account is unhealthy: the rules of the health monitor. Pure.
 
-Rules, what is known about the account, and the time go in; a reason to restart it comes out. The
-monitor never restarts anything itself: the reason is posted to the account's own mailbox, so
-that there is one owner of restarts. What the plugin does not report is not checked: an account
-that reports nothing about its connection is never restarted in a loop.
+The input is the rules, the facts about an account and the time; the result is a reason to restart
+it, or none. The reason is posted to the account's own mailbox, so that restarts have one owner.
+Facts that the plugin does not report are not checked: an account that reports nothing about its
+connection is never restarted in a loop.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class HealthRules(msgspec.Struct, frozen=True):
 
 
 class HealthFacts(msgspec.Struct, frozen=True):
-    """What is known of an account: ``plugin`` is its own part of its status, in epoch ms.
+    """The facts about an account; ``plugin`` is the plugin's part of its status, times in epoch ms.
 
     ``ready_at`` is when it became ready (epoch seconds), ``asked_at`` when the monitor last
     asked for its restart, in order.
@@ -77,7 +77,7 @@ def _ill(rules: HealthRules, facts: HealthFacts, now: float) -> str | None:
 
 
 def _stuck(rules: HealthRules, plugin: Mapping[str, Any], now: float) -> str | None:
-    """Return why an account that is busy counts as stuck: nothing has happened for too long."""
+    """Return why a busy account counts as stuck: it had no activity for too long."""
     idle = _age(plugin, "lastEventAt", now, 0.0)
     return f"stuck: busy without activity for {idle:.0f} s" if idle >= rules.busy_within else None
 

@@ -1,6 +1,6 @@
-"""Keeps what a worker reported last, and decides when its silence means that it hangs.
+"""Keeps the last reports of a worker, and decides when its silence means that it hangs.
 
-A worker that is stopped, busy or blocked is told apart by what the kernel reports of it.
+The kernel's data about the process distinguishes a stopped, a busy and a blocked worker.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BUSY = "using CPU (a busy loop, or code that holds the GIL)"
 
 
 class Silence(msgspec.Struct, frozen=True):
-    """After how many seconds without a frame a worker is suspected, and when it is ended."""
+    """The seconds without a frame until a worker is suspected, and until it is ended."""
 
     suspect_after: float
     silent_after: float
@@ -33,11 +33,11 @@ class Silence(msgspec.Struct, frozen=True):
 
 
 class Heartbeat:
-    """What one incarnation's worker has reported, and when. Times are loop seconds.
+    """The reports of one incarnation's worker, with their times (seconds of the loop's clock).
 
-    ``met``: it has proved who it is. ``pace`` is the number of seconds between two beats that it
-    was told last, ``gateway_up`` whether it was told that the gateway runs. ``plugin`` is
-    the plugin's own part of the status.
+    ``met``: it is authenticated. ``pace`` is the beat interval in seconds that it was sent last,
+    ``gateway_up`` the state of the gateway that it was sent last. ``plugin`` is the plugin's own
+    part of the status.
     """
 
     def __init__(self, silence: Silence) -> None:
@@ -53,41 +53,41 @@ class Heartbeat:
         self._cpu_when_asked = 0.0
 
     def allow(self, silence: Silence, now: float) -> None:
-        """Set other bounds. The silence begins anew: a worker keeps the pace it was told."""
+        """Set other limits and restart the silence: the worker still has its old beat interval."""
         self.pulse.silence, self.pulse.grace = silence.suspect_after, silence.grace
         if self.pulse.asked is None:
             self.pulse.heard = now
 
     def meet(self, now: float) -> None:
-        """Note that the worker has proved who it is."""
+        """Note that the worker is authenticated."""
         self.met = True
         self.gateway_up = False  # what it was told on an earlier connection may be lost
         self.heard(now)
 
     def set_pace(self, seconds: float) -> None:
-        """Note how many seconds between two beats the worker has been told."""
+        """Note the beat interval in seconds that the worker was sent."""
         self.pace = seconds
 
     def set_gateway_up(self, up: bool) -> None:
-        """Note whether the worker has been told that the gateway runs."""
+        """Note the state of the gateway that the worker was sent."""
         self.gateway_up = up
 
     def weighed(self, share: int) -> None:
-        """Keep the share of memory in bytes that the worker has measured; 0: it could not."""
+        """Store the share of memory in bytes that the worker measured; 0: it could not."""
         self._share = share
 
     def pop_share(self) -> int | None:
-        """Return the share of memory since it was last asked for here, and forget it."""
+        """Return and clear the measured share of memory."""
         share, self._share = self._share, None
         return share
 
     def end(self) -> None:
-        """Note that the worker has ended: its plugin is not connected any more."""
+        """Note that the worker has ended, so its plugin is no longer connected."""
         if self.plugin:
             self.plugin["connected"] = False
 
     def pop_beat(self) -> Beat | None:
-        """Return the last beat and forget it, so that its counters are added up once."""
+        """Return and clear the last beat, so that its counters are added only once."""
         beat, self.beat = self.beat, None
         return beat
 
@@ -125,10 +125,10 @@ class Heartbeat:
         return verdict
 
     def why_silent(self, now: float, process: Process | None) -> str:
-        """Return for how long the worker has been silent, and what it does meanwhile.
+        """Describe how long the worker has been silent, and what its process does.
 
-        A busy loop and code that holds the GIL look alike from outside: a thread that runs.
-        Telling them apart takes a thread in every worker that does nothing else.
+        From outside, a busy loop and code that holds the GIL look alike: a running thread.
+        Distinguishing them would need a dedicated thread in every worker.
         """
         return f"silent for {now - self.pulse.heard:.0f} s: {self._what_it_does(process)}"
 
@@ -147,7 +147,7 @@ def _cpu_used(process: Process | None) -> float:
 
 
 class Totals(msgspec.Struct):
-    """The counters of an account, summed over its incarnations that have ended.
+    """The counters of an account, summed over its ended incarnations.
 
     ``lost`` is how many messages the last one that ended uncleanly may have lost, as far as its
     last beat says; ``None`` where no beat had come.
@@ -165,7 +165,7 @@ class Totals(msgspec.Struct):
         self.dropped = self.dropped_with(beat)
 
     def dropped_with(self, beat: Beat | None) -> dict[str, int]:
-        """Return what was dropped by reason, that of a running incarnation included."""
+        """Return the counts of dropped messages by reason, including the running incarnation's."""
         dropped = dict(self.dropped)
         for reason, count in (beat.dropped if beat else {}).items():
             dropped[reason] = dropped.get(reason, 0) + count
@@ -189,9 +189,9 @@ class DataLinkView:
         self._before: Counter[str] = Counter()  # by earlier ones
 
     def take(self, silent: float, dropped: Mapping[str, int], bound: float) -> bool:
-        """Take seconds of silence and counts by reason; return whether ``absent`` has changed.
+        """Store the seconds of silence and counts by reason; return whether ``absent`` changed.
 
-        ``bound`` is the silence in seconds that is too long.
+        ``bound`` is the longest acceptable silence in seconds.
         """
         for reason, count in dropped.items():
             if count < self._dropped[reason]:
@@ -206,11 +206,11 @@ class DataLinkView:
         return self.trouble not in (None, POSITION_LOST)
 
     def set_trouble(self, trouble: str | None) -> bool:
-        """Take what is wrong with the journal; return whether that has changed."""
+        """Store the problem of the journal; return whether it changed."""
         before, self.trouble = self.trouble, trouble
         return before != trouble
 
     def added_to(self, dropped: dict[str, int]) -> dict[str, int]:
-        """Return what was dropped, with what the gateway has dropped where that is something."""
+        """Return ``dropped`` with the gateway's own nonzero counts added."""
         counts = self._before + self._dropped  # a sum of counters leaves out what is nothing
         return {**dropped, **counts}

@@ -1,8 +1,8 @@
-"""Keeps the last 50 events of each account over restarts of the supervisor.
+"""Keeps the last 50 events of each account across restarts of the supervisor.
 
-One file for all accounts, to which a thread of its own appends: a decision never waits for
-the disk, and a disk that fails costs the history and nothing else. The file is written anew,
-in one piece, at the start and whenever it has grown; what cannot be read in it is put aside.
+One file for all accounts, appended to by a separate thread: a decision never waits for the disk,
+and a failing disk costs nothing but the history. The file is rewritten as a whole at the start
+and whenever it has grown; a damaged one is set aside.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ log = structlog.get_logger("history")
 class HistoryEntry(msgspec.Struct, rename="camel", omit_defaults=True):
     """One event of one account. ``at`` is epoch milliseconds, for display only.
 
-    ``text`` is the reason of the phase, ``exit`` how the process ended, ``exit_cause`` whom
-    the exit is blamed on (see ``runtime.supervisor.lifecycle.blame``), ``proven`` that the
-    account has been running once, ``asked_until`` the time before which the platform has asked not
-    to be tried again, in epoch milliseconds. ``by`` is the person who asked for it: device and
-    client. A ``note`` is of something that has changed no phase: it repeats the one that is.
+    ``text`` is the reason of the phase, ``exit`` how the process ended, ``exit_cause`` whom the
+    exit is blamed on (see ``runtime.supervisor.lifecycle.blame``), ``proven`` that the account has
+    been running once, ``asked_until`` the time before which the platform has asked not to be tried
+    again, in epoch milliseconds. ``by`` is the person who caused it: device and client. A ``note``
+    records something that changed no phase; it repeats the current one.
     """
 
     at: int
@@ -64,14 +64,14 @@ class _HistoryLine(msgspec.Struct):
 
 
 def shown(entries: Iterable[HistoryEntry]) -> list[dict[str, Any]]:
-    """Return events as plain JSON data; the keys of ``EMPTY`` are always there."""
+    """Return events as plain JSON data; the keys of ``EMPTY`` are always present."""
     return [{**EMPTY, **msgspec.to_builtins(entry)} for entry in entries]
 
 
 def entry_of(
     before: State, state: State, event: Event, *, at: int, lost: int | None, asked_until: int | None
 ) -> HistoryEntry | None:
-    """Return the entry for a change of state; ``None``: an operator would miss nothing.
+    """Return the entry for a change of state; ``None`` if it does not matter to operators.
 
     ``at`` and ``asked_until`` are epoch milliseconds, ``lost`` is how many messages of the process
     that has ended are not confirmed.
@@ -103,7 +103,7 @@ def entry_of(
 
 
 def note_of(state: State, text: str, *, at: int, by: str | None) -> HistoryEntry:
-    """Return the entry for something that has happened to an account and changed no phase."""
+    """Return the entry for an event of an account that changed no phase."""
     return HistoryEntry(
         at=at,
         phase=state.phase.value,
@@ -118,10 +118,10 @@ def note_of(state: State, text: str, *, at: int, by: str | None) -> HistoryEntry
 
 
 class _Change(NamedTuple):
-    """One change of the events, for the thread that writes; a line, or an account forgotten.
+    """One change for the writer thread: a new line, or a removed account.
 
-    Changes are numbered: a file written from memory holds all that were made before it, also
-    those that still wait in the queue, and they must not be appended to it once more.
+    Changes are numbered: a file rewritten from memory already contains those that still wait in
+    the queue, which must not be appended again.
     """
 
     number: int
@@ -162,13 +162,13 @@ class History:
             self._hand_on(_HistoryLine(account, entry))
 
     def forget(self, account: str) -> None:
-        """Drop the events of an account that is gone, in memory and in the file."""
+        """Drop the events of a removed account, in memory and in the file."""
         with self._lock:
             if self._events.pop(account, None) is not None:
                 self._hand_on(None)
 
     def close(self) -> None:
-        """Write what is left, within a second: a disk that hangs must not delay the end."""
+        """Write what is pending, for at most a second: a hanging disk must not delay the end."""
         with contextlib.suppress(queue.Full):
             self._changes.put_nowait(None)
         self._thread.join(END_WITHIN)
@@ -242,7 +242,7 @@ class History:
             self._renew()
 
     def _take(self, data: bytes) -> str | None:
-        """Take every line that can be read; return what is wrong with the others."""
+        """Load every valid line; return what is wrong with the others."""
         damage = None
         lines = data.split(b"\n")
         for number, text in enumerate(lines[:-1], 1):  # the last one is empty, or torn by a kill

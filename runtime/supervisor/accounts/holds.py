@@ -1,9 +1,9 @@
-"""Keeps the holds on disk: accounts that an operator stopped stay stopped over restarts.
+"""Keeps holds on disk: accounts that an operator stopped stay stopped across restarts.
 
-Separate from the lifecycle, which never knows about files: a hold is on disk before the stop
-command is acknowledged, and is read once at the start. A damaged file must not start what a
-person had stopped: there is a second copy, and behind it the history, and what cannot be found
-in any of them waits for a person.
+Separate from the lifecycle, which does not deal with files: a hold is on disk before the stop
+command is acknowledged, and is read once at the start. A damaged file must not start an account
+that a person had stopped: there is a second copy, then the history, and an account that is in
+neither waits for a person.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from runtime.supervisor.lifecycle import HELD, HOLD_UNKNOWN
 HOLDS = "holds.json"  # in the state directory
 COPY = ".1"  # behind the name: the second copy, written after the first
 ANSWER = "start or stop each, or `trunkline channels start --all-unknown`"
-UNKNOWN = "whether it was stopped by hand is not known: the holds were damaged"
+UNKNOWN = "it is unknown whether it was stopped by hand: the holds were damaged"
 
 log = structlog.get_logger("holds")
 
 
 class Holds:
-    """The manual stops by account key. Where the disk fails they last until the restart."""
+    """The holds by account key. If the disk fails they last only until the restart."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -47,7 +47,7 @@ class Holds:
 
     @property
     def warnings(self) -> list[str]:
-        """Warnings for the operator: a file that was damaged, holds that are not on disk."""
+        """Warnings for the operator: a damaged file, holds that are not on disk."""
         held = ", ".join(self.unsaved)
         unknown = ", ".join(key for key, hold in self._held.items() if hold.unknown)
         free = ", ".join(key for key in self._on_disk if key not in self._held)
@@ -68,7 +68,7 @@ class Holds:
 
     @property
     def unsaved(self) -> list[str]:
-        """The accounts whose hold is not on disk as it is."""
+        """The accounts whose hold differs from the one on disk."""
         return [key for key, hold in self._held.items() if self._on_disk.get(key) != hold]
 
     def get(self, key: str) -> Hold | None:
@@ -99,10 +99,11 @@ class Holds:
     def recover(
         self, keys: Iterable[str], entries: Callable[[str], Sequence[HistoryEntry]]
     ) -> None:
-        """Find the holds of the accounts ``keys`` again, where the file was damaged. Blocks.
+        """Restore the holds of the accounts ``keys`` if the file was damaged. Blocks.
 
-        ``entries(key)`` are the events of an account, the oldest first. What they say is added
-        to the copy; without a copy an account of which they say nothing is held as unknown.
+        ``entries(key)`` are the events of an account, the oldest first. Holds found in them are
+        added to the copy; without a copy, an account whose events do not show it is held as
+        unknown.
         """
         if not self._damaged:
             if self._held and not self._copy.path.exists():
@@ -167,7 +168,7 @@ class Holds:
 
 
 def hold_in(entries: Sequence[HistoryEntry]) -> Hold | None:
-    """Return the hold that follows from an account's events, the oldest first, if any."""
+    """Return the hold that an account's events show, if any; the oldest event comes first."""
     entry = _telling(entries)
     if entry is None or entry.cause not in (HELD, HOLD_UNKNOWN):
         return None
@@ -177,7 +178,7 @@ def hold_in(entries: Sequence[HistoryEntry]) -> Hold | None:
 def _telling(entries: Sequence[HistoryEntry]) -> HistoryEntry | None:
     """Return the last event that shows whether the account was held.
 
-    A stop for another reason, such as the end of the daemon, does not: a hold outlasts it.
+    A stop for another reason, such as the end of the daemon, does not show it.
     """
     for entry in reversed(entries):
         if entry.note:

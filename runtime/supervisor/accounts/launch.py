@@ -1,6 +1,6 @@
-"""Starts the process of one incarnation of a worker: waits its turn, spawns, captures output.
+"""Starts the process of one incarnation of a worker: queues, spawns, captures its output.
 
-What an incarnation is started with is a value that is returned; ``Account`` keeps it.
+The parameters of a started incarnation are returned as a value, which ``Account`` keeps.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ class AccountLauncher(Protocol):
     """Starts incarnations of accounts, in three steps."""
 
     async def turn(self, key: str, *, urgent: bool) -> None:
-        """Wait for a place in the start queue; raises ``Withdrawn``."""
+        """Wait for a place in the start queue; raises ``Withdrawn`` if the account is stopped."""
 
     def prepare(self, spec: WorkerSpec, incarnation: int) -> WorkerBoot:
-        """Return what the worker is started with; the place is given back if this raises."""
+        """Return the worker's bootstrap object; gives the place back if it raises."""
 
     async def spawn(self, spec: WorkerSpec, boot: WorkerBoot) -> Launched:
-        """Start the process; the place is given back if this raises."""
+        """Start the process; gives the place back if it raises."""
 
 
 class WorkerLauncher:
-    """Starts workers for one supervisor. ``drain`` reads what has come over the control link."""
+    """Starts the workers of one supervisor. ``drain`` reads pending frames of the control link."""
 
     def __init__(
         self,
@@ -77,12 +77,12 @@ class WorkerLauncher:
         self._drain = drain
 
     async def turn(self, key: str, *, urgent: bool) -> None:
-        """Wait for what its channel imports, then for a place; raises ``Withdrawn``."""
+        """Wait for the imports of its channel, then for a place; raises ``Withdrawn``."""
         await self._zygotes.prepare(key)
         await self._starts.enter(key, urgent=urgent)
 
     def prepare(self, spec: WorkerSpec, incarnation: int) -> WorkerBoot:
-        """Return what the worker is started with; its storage directory is made."""
+        """Create the worker's storage directory and return its bootstrap object."""
         with self._giving_up(spec.key):
             storage = self._places.state_dir / "accounts" / spec.key
             storage.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -119,7 +119,7 @@ class WorkerLauncher:
         )
 
     def _out_of_reach(self) -> list[str]:
-        """Return what no confined account may read."""
+        """Return the paths that no confined account may read."""
         return [str(self._places.state_dir), str(self._places.config_path)]
 
     async def spawn(self, spec: WorkerSpec, boot: WorkerBoot) -> Launched:
@@ -154,12 +154,12 @@ class WorkerLauncher:
 
 
 def _variables(spec: WorkerSpec) -> frozenset[str]:
-    """Return the environment variables that the references of an account's secrets name."""
+    """Return the environment variables that hold secrets of an account."""
     return referenced([field_at(spec.config, name) for name in spec.manifest.secrets])
 
 
 class DrainedProcess:
-    """A worker's process whose exit is reported after the last frames that it sent were read."""
+    """A worker's process whose exit is reported only after its last frames were read."""
 
     def __init__(self, process: Process, drain: Callable[[], None]) -> None:
         self.pid = process.pid
@@ -176,7 +176,7 @@ class DrainedProcess:
 
 
 class NoProcess:
-    """What stands for the process of an agent that has none, and ends when it is asked to."""
+    """Stands for the process of an agent that has none; it ends when asked to."""
 
     pid = 0
 

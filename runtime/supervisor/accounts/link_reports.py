@@ -1,7 +1,7 @@
-"""Keeps what is known of the workers' links: who was refused, what was flooded, who is absent.
+"""Tracks the workers' links: refused connections, floods, and absent workers.
 
-The control link is the supervisor's own. Of the data link it learns from the gateway, in the
-answer to each report, so that nothing is held against an account while there is no gateway.
+The control link is the supervisor's own. The state of the data link comes from the gateway, in
+the answer to each report; without a gateway no account counts as absent.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class LinkReports:
         self.floods: Counter[str] = Counter(dict.fromkeys(OWNERS, 0))
 
     def note(self, link: str, refused: int, floods: int) -> None:
-        """Take the figures of a link, as its present owner counts them."""
+        """Store the counters of a link, as its current owner reports them."""
         for name, totals, count in (
             ("refused", self.refused, refused),
             ("floods", self.floods, floods),
@@ -67,11 +67,11 @@ class LinkReports:
                 self._noted[link, name] = self._clock()
 
     def take(self, answer: Any) -> None:
-        """Take the gateway's answer to a report."""
+        """Store the gateway's answer to a report."""
         try:
             report = msgspec.convert(answer, LinkReport)
         except MALFORMED as error:
-            log.warning("the gateway's answer to a report was not understood", error=str(error))
+            log.warning("the gateway's answer to a report could not be parsed", error=str(error))
             return
         self.attend(report.attached)
         self.note("data", report.handshakes_refused, report.floods)
@@ -87,13 +87,13 @@ class LinkReports:
                 self._on_change(account)
 
     def attend(self, keys: Iterable[str]) -> None:
-        """Take which agents have a program that is attached, all of them."""
+        """Store the keys of all agents that have an attached program."""
         self.attached = frozenset(keys)
         for key, account in self._accounts().items():
             attend(account, key in self.attached)
 
     def gateway_lost(self) -> None:
-        """Hold nothing against any account: there is no gateway to be connected to."""
+        """Clear the absence of all accounts: there is no gateway to connect to."""
         self._journal = []
         self.attend(())
         for account in self._accounts().values():
@@ -113,7 +113,7 @@ class LinkReports:
         ]
 
     def warnings(self) -> list[str]:
-        """Return what happened in the last minutes, for the status."""
+        """Return warnings about the last minutes, for the status."""
         found, since = list(self._journal), self._clock() - SHOWN_SECONDS
         for link, owner in OWNERS.items():
             if self._noted.get((link, "floods"), since) > since:

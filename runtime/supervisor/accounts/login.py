@@ -1,7 +1,7 @@
-"""Keeps what a person is asked to log an account in: the prompt of the present incarnation. Pure.
+"""Keeps the login prompt of an account's current incarnation. Pure.
 
-It stands in memory alone. What it shows may open the account to whoever sees it, so the status
-has only that there is one; the text goes to those who ask for it, who are operators.
+It is kept only in memory. Its text may give access to the account, so the status shows only that
+there is a prompt; the text is returned to operators who ask for it.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ class PromptShown(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """Its name for those who answer: no other prompt ever has it."""
+        """The unique name of the prompt, by which it is answered."""
         return f"{self.incarnation}-{self.asked.id}"
 
 
 class PendingLogin:
-    """The login that one account waits for. ``answering``: an answer is on its way to it."""
+    """The login that an account waits for. ``answering``: an answer is being delivered."""
 
     def __init__(self) -> None:
         self.answering = False
         self._shown: PromptShown | None = None
 
     def take(self, asked: LoginAsked, incarnation: int, now: float) -> None:
-        """Keep a prompt in place of the one before."""
+        """Store a prompt in place of the previous one."""
         until = now + asked.expires if asked.expires else None
         self._shown = PromptShown(incarnation, asked, until)
 
     def end(self) -> None:
-        """Forget the prompt: it was answered, or is not asked any more."""
+        """Forget the prompt, because it was answered or withdrawn."""
         self._shown = None
 
     def prompt(self, state: State) -> PromptShown | None:
-        """Return the prompt that stands, while the account waits for it."""
+        """Return the current prompt while the account waits for it."""
         if state.phase is not Phase.STARTING or state.cause != LINKING or self._shown is None:
             return None
         return self._shown if self._shown.incarnation == state.incarnation else None
@@ -60,10 +60,10 @@ class PendingLogin:
         return LoginStatus(prompt=shown.name, kind=shown.asked.kind, expires_at=left)
 
     def view(self, state: State, now: float, deadline: float | None) -> dict[str, Any]:
-        """Return how far the login is, for an operator who follows it.
+        """Return the progress of the login, for an operator who follows it.
 
-        ``state`` is ``asked``, with the ``prompt``; ``linked`` once the account runs; ``ended``
-        where nothing more comes by itself; else ``starting``. ``mark`` changes with any of it.
+        ``state`` is ``asked``, with the ``prompt``; ``linked`` once the account runs; ``ended`` if
+        nothing more will happen; else ``starting``. ``mark`` changes with any of these.
         """
         shown, word = self.prompt(state), _WORDS.get(state.phase, "starting")
         found: dict[str, Any] = {"phase": state.phase.value, "cause": state.cause}

@@ -1,8 +1,8 @@
 """Watches whether this host has a route to the network, and notices when one returns.
 
 The kernel reports on a netlink socket when links, addresses and routes change (rtnetlink(7));
-then, and only then, the routes are read from /proc. Where netlink is not to be had they are
-read every few seconds.
+then, and only then, the routes are read from /proc. Without netlink they are read every few
+seconds.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Network:
         self._changed.clear()
 
     def _noticed(self, notices: socket.socket) -> None:
-        """Read all messages; their content does not matter, only that they came."""
+        """Read and discard all messages: only their arrival matters."""
         with contextlib.suppress(OSError):  # overrun: there were more messages than fit
             while notices.recv(65536):
                 self._changed.set()

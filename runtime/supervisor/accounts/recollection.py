@@ -1,4 +1,4 @@
-"""Reads from the history of an account what its lifecycle must not forget over restarts. Pure."""
+"""Restores the lifecycle state of an account from its history, after a restart. Pure."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from runtime.supervisor.refusals import RefusalPolicy, Refusals
 def recollect(
     history: Sequence[Mapping[str, Any]], incarnation: int, epoch: float, clock: float
 ) -> State:
-    """Return the state in which an account with this history begins, the oldest event first.
+    """Return the initial state of an account with this history, whose oldest event comes first.
 
     ``epoch`` and ``clock`` are the present time, since 1970 and on the clock of the lifecycle.
-    What is kept: failures that were not forgiven, whether it ever ran, and when its password
-    was refused in the last hour, so that no restart of the supervisor adds tries; and that the
-    platform has asked to be left alone for a while (``asked_wait``).
+    Restored are unforgiven failures, whether it ever ran, when its password was refused in the
+    last hour (so that a restart of the supervisor adds no attempts), and a wait that the platform
+    has asked for (``asked_wait``).
     """
     rules = RefusalPolicy()
     logins = [
@@ -48,10 +48,10 @@ def recollect(
 
 
 def asked_wait(history: Sequence[Mapping[str, Any]], epoch: float) -> float | None:
-    """Return for how many seconds more the platform has asked not to be tried; ``None``: it is not.
+    """Return the remaining seconds that the platform asked to wait; ``None`` if it did not.
 
-    What it asked counts until the account was started again. A clock that was set back makes no
-    wait longer than it was.
+    The request holds until the account was started again. A clock that was set back never makes the
+    wait longer than requested.
     """
     asked = _asked(history)
     if asked is None:
@@ -61,7 +61,7 @@ def asked_wait(history: Sequence[Mapping[str, Any]], epoch: float) -> float | No
 
 
 def _asked(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """Return the event since the last start by which the platform has asked for a wait."""
+    """Return the event since the last start in which the platform asked for a wait."""
     event: Mapping[str, Any]
     for event in reversed(history):
         if event["phase"] in (Phase.STARTING, Phase.RUNNING):

@@ -1,7 +1,7 @@
 """Counts the restarts of an account by reason. Pure.
 
-The history shows each restart in full, but only the last ones; a figure that only grows needs
-few words, known beforehand, so that a plugin's own words cannot make a new series.
+The history has only the last restarts; a counter covers all. The reasons are a fixed set of words,
+so that a plugin's own words cannot create a new series.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from runtime.supervisor.lifecycle import (
 
 
 class RestartReasons:
-    """Counts the restarts of one account: together they are the ``restarts`` of its state."""
+    """Counts the restarts of one account; the sum equals ``restarts`` of its state."""
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}

@@ -1,9 +1,9 @@
 """Adds, changes, removes, holds and releases the accounts and agents of a running supervisor.
 
-One account has one process, whatever the configuration does meanwhile: an account that is
-removed stays until its process is gone, and one that comes back before goes on where it was.
-Its incarnation numbers only grow, over removals too. All that is said of an account holds for an
-agent as well; only who means all accounts does not mean them.
+An account never has two processes, however the configuration changes: a removed account stays until
+its process has ended, and one that is added again before that continues. Its incarnation numbers
+only grow, also across removals. Everything said about accounts also applies to agents, except that
+"all accounts" does not include them.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from runtime.supervisor.processes.limits import group_limits
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """What one configuration changed in comparison with the one before, by key.
+    """The keys of accounts that a new configuration adds, removes and changes.
 
-    ``changed`` are those with other settings, wherever those are given, restarted or not.
+    ``changed`` are accounts with other effective settings, restarted or not.
     """
 
     added: list[str]
@@ -46,12 +46,12 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 def is_down(state: State) -> bool:
-    """Return whether nothing of the account runs, and nothing will by itself."""
+    """Return whether nothing of the account runs or will start automatically."""
     return state.phase in (Phase.STOPPED, Phase.FAILED)
 
 
 class Roster:
-    """The accounts and the agents by key. ``make(spec, first_incarnation, hold)`` makes one.
+    """The accounts and agents by key. ``make(spec, first_incarnation, hold)`` creates one.
 
     ``on_removed(key, last)`` is called when a removed account is gone for good, with the number
     of its last incarnation.
@@ -82,7 +82,7 @@ class Roster:
         return {**self.accounts, **self.agents}
 
     def get(self, key: str) -> Account | None:
-        """Return an account or an agent, ``None`` where there is none of this key."""
+        """Return the account or agent with this key; ``None`` if there is none."""
         return self._those_of(key).get(key)
 
     def _those_of(self, key: str) -> dict[str, Account]:
@@ -106,10 +106,10 @@ class Roster:
         )
 
     def replace(self, specs: Mapping[str, WorkerSpec], by: str | None = None) -> Difference:
-        """Take over a new configuration; accounts that did not change are not touched.
+        """Apply a new configuration; unchanged accounts keep running.
 
-        The hold of a removed one is forgotten: one that is added later is another account.
-        ``by`` is who has made the change, for the history.
+        The hold of a removed account is forgotten: one that is added later is another account.
+        ``by`` is who made the change, for the history.
         """
         present, difference = self.workers, self.difference(specs)
         self._release(present[key] for key in difference.removed)
@@ -127,7 +127,7 @@ class Roster:
         return difference
 
     def obstacle(self, account: Account) -> tuple[str, str] | None:
-        """Return the cause, and a sentence, why an account may not run; ``None`` when it may."""
+        """Return the cause why an account may not run, with a sentence; ``None`` if it may."""
         spec = account.spec
         if self.closing:
             return "shutdown", "the supervisor is stopping"
@@ -140,7 +140,7 @@ class Roster:
         return None
 
     def idle_for(self, account: Account) -> str | None:
-        """Return the cause by which the configuration keeps it down; ``None``: it does not."""
+        """Return the cause in the configuration that keeps an account down, if there is one."""
         obstacle = self.obstacle(account)
         return obstacle[0] if obstacle and obstacle[0] in ("disabled", "unconfigured") else None
 
@@ -149,7 +149,7 @@ class Roster:
     ) -> Coroutine[Any, Any, bool]:
         """Hold accounts at once; await the result to know whether all holds are on disk.
 
-        The caller stops them meanwhile, and acknowledges that after the result.
+        The caller stops them meanwhile, and acknowledges the stop after the result.
         """
         chosen = list(accounts)
         self._holds.hold_all([account.key for account in chosen], reason, by)
@@ -173,7 +173,7 @@ class Roster:
         return bool(held)
 
     def apply_limits(self, limit_group: Callable[[str, GroupLimits], None]) -> None:
-        """Bring the configured limits to the workers that run.
+        """Apply the configured limits to the running workers.
 
         ``limit_group(peer, limits)`` changes a worker's control group.
         """
@@ -189,13 +189,13 @@ class Roster:
             if account.unmet_limits:
                 fields = ", ".join(f"limits.{name}" for name in account.unmet_limits)
                 found.append(
-                    f"{account.key}: {fields}: counts from its next start, for we may not give a "
-                    "running process more than it has"
+                    f"{account.key}: {fields}: applies from its next start; the kernel does not "
+                    "permit raising it for a running process"
                 )
         return found
 
     def close_entry(self) -> None:
-        """Start nothing any more: the end of the supervisor has begun."""
+        """Refuse all further starts: the end of the supervisor has begun."""
         self.closing = True
 
     def stop_all(self) -> None:
@@ -205,12 +205,12 @@ class Roster:
             account.child.post(Stop("shutdown"))
 
     async def down(self, timeout: float) -> None:
-        """Wait until every account and agent is down, for so many seconds at most."""
+        """Wait until every account and agent is down, for at most ``timeout`` seconds."""
         waits = [account.settled(is_down, timeout) for account in self.workers.values()]
         await asyncio.gather(*waits)
 
     async def close(self) -> None:
-        """End everything at once; what still runs is killed."""
+        """End everything at once; kill processes that still run."""
         tasks = [*self._leaving.values(), *self._lives.values()]
         for task in tasks:
             task.cancel()
@@ -262,6 +262,6 @@ async def _nothing_to_save() -> bool:
 
 
 def _differs(old: WorkerSpec, new: WorkerSpec) -> bool:
-    """Return whether the worker would see something else, or may run now but might not before."""
+    """Return whether a change affects the worker, or whether it may run."""
     seen = (old.fingerprint, old.enabled, old.configured)
     return seen != (new.fingerprint, new.enabled, new.configured)

@@ -1,8 +1,8 @@
 """Limits how many accounts start at the same moment, and decides which goes first.
 
-Bounded so that 500 accounts do not start in one burst; an operator's start goes ahead of all
-others. A place is held only until the new worker has said hello, or for a few seconds: an
-account that hangs while it starts must not hold up the others.
+The limit keeps 500 accounts from starting in one burst; an operator's start goes first. A place
+is held until the new worker has sent its hello, or for a few seconds at most: an account that
+hangs during its start must not delay the others.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class _Turn(msgspec.Struct, eq=False):
 class StartQueue:
     """Lets a few accounts start at a time: each holds a place, by name, while it starts.
 
-    They are given back from callbacks (a hello, an exit), hence no context manager. ``patience``
-    is how many seconds a place is held at most. ``interval``, which may be set at any time, is
-    how many seconds lie at least between two automatic starts.
+    Places are given back in callbacks (of a hello or an exit), so it is not a context manager.
+    ``patience`` is the longest time in seconds that a place is held. ``interval``, which may be set
+    at any time, is the least time in seconds between two automatic starts.
     """
 
     def __init__(self, limit: int, *, patience: float = 2.0) -> None:
@@ -66,7 +66,7 @@ class StartQueue:
             raise Withdrawn
 
     def to_front(self, name: str) -> None:
-        """Move ``name`` to the front of the queue, where it waits: an operator has asked for it."""
+        """Move ``name`` to the front of the queue, for an operator."""
         for turn in [turn for turn in self._waiting if turn.name == name and not turn.urgent]:
             self._waiting.remove(turn)
             turn.urgent = True
@@ -110,7 +110,7 @@ class StartQueue:
         self._inside.clear()
 
     def _call(self) -> None:
-        """Admit those that may enter now; set a timer for one that only waits for its time."""
+        """Admit all that may enter now; set a timer for the next one that must wait."""
         while self._waiting and self._may_enter(self._waiting[0].urgent):
             turn = self._waiting.pop(0)
             if not turn.come.done():  # done: its task is being cancelled

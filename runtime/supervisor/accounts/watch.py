@@ -1,4 +1,4 @@
-"""Checks all accounts regularly: silence, health, memory; and limits what plugins report."""
+"""Checks all accounts regularly (silence, health, memory); limits the rate of patches."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from runtime.supervisor.accounts.health import HealthCheck
 class AccountWatch:
     """Checks every account with each ``look``.
 
-    ``accounts()`` are those there are, by key; ``beat()`` is how often, in seconds, each worker is
-    to beat, ``gateway_up()`` whether the gateway is connected. ``on_change(account)`` is called
-    when a row changed.
+    ``accounts()`` returns all accounts by key, ``beat()`` the beat interval in seconds,
+    ``gateway_up()`` whether the gateway is connected. ``on_change(account)`` is called when a row
+    has changed.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class AccountWatch:
         self._patched: set[str] = set()  # and those that have spoken again
 
     def look(self, link: ControlLink) -> None:
-        """Check every account. What has come is read first: our own delay is not the workers'."""
+        """Check every account; read pending frames first, so that our own delay does not count."""
         link.drain_now()
         now = asyncio.get_running_loop().time()
         for account in list(self._accounts().values()):
@@ -53,9 +53,9 @@ class AccountWatch:
                 self._on_change(self._accounts()[key])
 
     def patched(self, account: Account) -> None:
-        """Report a plugin's status patch at once, and further ones together at the next look.
+        """Report a plugin's status patch at once, and further ones together at the next check.
 
-        A plugin that talks without end must not keep the supervisor from its siblings.
+        So a plugin that reports without end does not occupy the supervisor.
         """
         if account.key in self._talked:
             self._patched.add(account.key)
@@ -65,7 +65,7 @@ class AccountWatch:
 
     @property
     def warnings(self) -> list[str]:
-        """A sentence for each account whose memory cannot be measured, for the status."""
+        """Warnings for accounts whose memory cannot be measured, one sentence each."""
         return [
             f"the memory of {account.key} cannot be measured: nothing replaces it above its limit"
             for account in self._accounts().values()

@@ -1,4 +1,4 @@
-"""The requests of operators: importing this package enters every family into their table."""
+"""Registers the methods for operators: importing this package fills their table."""
 
 from runtime.supervisor.api import accounts, config, gateway, login, logs, system
 

@@ -47,7 +47,7 @@ class TargetParams(AccountsParams):
 
 @method("channels.start", TargetParams, asks_caller=True)
 async def start(parts: Parts, params: TargetParams, *, caller: Caller = HERE) -> Any:
-    """Start accounts for an operator: at once, without waiting for a backoff."""
+    """Start accounts at once, without waiting for a backoff."""
     rows, saving = _release(parts, params)
     for account, row in rows:
         if row["ok"]:
@@ -72,14 +72,14 @@ async def restart(parts: Parts, params: TargetParams, *, caller: Caller = HERE) 
 
 @method("channels.start.unknown", NoParams, asks_caller=True)
 async def start_unknown(parts: Parts, params: NoParams, *, caller: Caller = HERE) -> Any:
-    """Start every account of which it is not known whether a person had stopped it."""
+    """Start every account whose hold is unknown."""
     unknown = [key for key, hold in parts.holds.all().items() if hold.unknown]
     known = [key for key in unknown if key in parts.roster.workers]
     return await start(parts, TargetParams(accounts=known), caller=caller)
 
 
 async def _once_saved(rows: Rows, saving: Awaitable[bool]) -> dict[str, Any]:
-    """Return the rows as results, once it is known whether the releases are on disk."""
+    """Return the result rows once it is known whether the releases are on disk."""
     persisted = await saving
     for _, row in rows:
         if "persisted" in row:
@@ -88,7 +88,7 @@ async def _once_saved(rows: Rows, saving: Awaitable[bool]) -> dict[str, Any]:
 
 
 def _release(parts: Parts, params: TargetParams) -> tuple[Rows, Awaitable[bool]]:
-    """Release the holds of all chosen accounts that may run; the other rows get the reason."""
+    """Release the holds of all chosen accounts that may run; rows of others get the reason."""
     chosen = select(parts.roster.workers, params.accounts)
     obstacles = {account.key: parts.roster.obstacle(account) for account in chosen}
     free = [account for account in chosen if obstacles[account.key] is None]
@@ -106,17 +106,17 @@ def _release(parts: Parts, params: TargetParams) -> tuple[Rows, Awaitable[bool]]
 
 
 def _hurry(parts: Parts, account: Account) -> None:
-    """Put an account first in the start queue, now or when it starts: a person waits for it."""
+    """Put an account first in the start queue, now or when it starts, for a waiting person."""
     account.hurry()
     parts.starts.to_front(account.key)
 
 
 @method("channels.stop", TargetParams, asks_caller=True)
 async def stop(parts: Parts, params: TargetParams, *, caller: Caller = HERE) -> Any:
-    """Stop accounts and remember it. The hold is on disk before the stop is acknowledged.
+    """Stop and hold accounts. The hold is on disk before the stop is acknowledged.
 
-    Where it cannot be written the accounts stop all the same, and ``persisted`` is false. One
-    that may not run anyway keeps its cause, and its row has a ``note``.
+    If it cannot be written the accounts still stop, and ``persisted`` is false. An account that may
+    not run anyway keeps its cause, and its row has a ``note``.
     """
     chosen = select(parts.roster.workers, params.accounts)
     return {"results": await _stop(parts, chosen, params, caller)}
@@ -187,7 +187,7 @@ async def _drained(parts: Parts, account: Account, seconds: float) -> bool:
 
 @method("channels.reset", TargetParams, asks_caller=True)
 async def reset(parts: Parts, params: TargetParams, *, caller: Caller = HERE) -> Any:
-    """Forgive accounts their failures."""
+    """Reset the failure counts of accounts."""
     rows = []
     for account in select(parts.roster.workers, params.accounts):
         account.child.post(Reset(by=caller.by))
@@ -197,7 +197,7 @@ async def reset(parts: Parts, params: TargetParams, *, caller: Caller = HERE) ->
 
 @method("channels.describe", AccountParams)
 async def describe(parts: Parts, params: AccountParams) -> Any:
-    """Answer with everything about one account, and why it is as it is."""
+    """Return everything about one account, with an explanation of its state."""
     account = find(parts.roster.workers, params.account)
     state, obstacle = account.child.state, parts.roster.obstacle(account)
     status = account.status()
@@ -227,7 +227,7 @@ async def describe(parts: Parts, params: AccountParams) -> Any:
 
 
 def _of_kind(spec: WorkerSpec) -> Row:
-    """Return what is to be known of an account alone, or of an agent."""
+    """Return the details that only accounts, or only agents, have."""
     if isinstance(spec, AgentSpec):
         return {
             "kind": spec.manifest.id,
@@ -239,20 +239,20 @@ def _of_kind(spec: WorkerSpec) -> Row:
 
 @method("channels.note", NoteParams, asks_caller=True)
 async def note(parts: Parts, params: NoteParams, *, caller: Caller = HERE) -> Any:
-    """Enter into the history of an account what the gateway has done with it for a person."""
+    """Add a note about an action of the gateway to the history of an account."""
     find(parts.roster.workers, params.account).note(params.text, caller.by)
     return {"ok": True}
 
 
 @method("channels.events", AccountParams)
 async def events(parts: Parts, params: AccountParams) -> Any:
-    """Answer with the history of an account."""
+    """Return the history of an account."""
     return {"events": list(find(parts.roster.workers, params.account).history)}
 
 
 @method("channels.holds", NoParams)
 async def holds(parts: Parts, params: NoParams) -> Any:
-    """Answer with the manual stops; one that is not on disk has ``persisted`` false."""
+    """Return the holds; one that is not on disk has ``persisted`` false."""
     held = {key: msgspec.to_builtins(hold) for key, hold in parts.holds.all().items()}
     for key in parts.holds.unsaved:
         held[key]["persisted"] = False
@@ -261,10 +261,10 @@ async def holds(parts: Parts, params: NoParams) -> Any:
 
 @method("secrets.reload", NoParams, asks_caller=True)
 async def reload_secrets(parts: Parts, params: NoParams, *, caller: Caller = HERE) -> Any:
-    """Replace the processes of accounts whose secrets have changed: a worker reads them once.
+    """Restart accounts whose secrets have changed; a worker reads them only at its start.
 
-    Each compares for itself, so that the supervisor sees none. Where one cannot be read the
-    account goes on with what it has.
+    Each worker compares its own, so that the supervisor sees no secret. If one cannot be read the
+    account continues with the old one.
     """
     chosen = [
         account
@@ -286,14 +286,14 @@ async def reload_secrets(parts: Parts, params: NoParams, *, caller: Caller = HER
 
 
 async def _recheck(parts: Parts, account: Account) -> Rechecked | None:
-    """Ask a worker whether its secrets have changed; ``None``: it cannot answer, so replace it."""
+    """Ask a worker whether its secrets have changed; ``None`` if it does not answer."""
     if account.phase is not Phase.RUNNING:
         return None
     return await parts.link.rechecked(account, RECHECK_SECONDS)
 
 
 def _refers(value: Any) -> bool:
-    """Return whether a configuration refers to a secret that lies elsewhere."""
+    """Return whether a configuration contains references to secrets."""
     if isinstance(value, dict):
         return set(value) == {"source", "id"} or any(map(_refers, value.values()))
     return isinstance(value, list) and any(map(_refers, value))

@@ -1,7 +1,7 @@
-"""Reads, checks and writes the configuration for operators, and looks its schema up.
+"""Reads, checks and writes the configuration for operators, and returns its schema.
 
-The file is read, checked and written in a thread; then it is taken over as after any change.
-Refusals have the words of OpenClaw's gateway, which its clients look for.
+The file is read, checked and written in a thread, then applied like any change of it. Refusals use
+the texts of OpenClaw's gateway, which its clients match.
 """
 
 from __future__ import annotations
@@ -34,31 +34,31 @@ CHANGED = "config changed since last load; re-run config.get and retry"
 
 @method("config.get", NoParams)
 async def get(parts: Parts, params: NoParams) -> Any:
-    """Answer with the file as text and as values, secrets hidden, and its hash."""
+    """Return the file as text and as values, with secrets redacted, and its hash."""
     return await parts.offload.run(_shown, parts)
 
 
 @method("config.set", WriteParams, asks_caller=True)
 async def set_text(parts: Parts, params: WriteParams, *, caller: Caller) -> Any:
-    """Write the whole text and take it over."""
+    """Write the whole text and apply it."""
     return await _write(parts, params, _writing().set_text, params.raw, caller=caller)
 
 
 @method("config.apply", WriteParams, asks_caller=True)
 async def apply(parts: Parts, params: WriteParams, *, caller: Caller) -> Any:
-    """Do as ``config.set``: here every write is taken over at once."""
+    """Do the same as ``config.set``: every write is applied at once."""
     return await _write(parts, params, _writing().set_text, params.raw, caller=caller)
 
 
 @method("config.patch", WriteParams, asks_caller=True)
 async def patch(parts: Parts, params: WriteParams, *, caller: Caller) -> Any:
-    """Change what a merge patch names and take it over."""
+    """Apply a merge patch to the file, and apply the result."""
     return await _write(parts, params, _writing().patch_text, _patch_in(params), caller=caller)
 
 
 @method("config.validate", ValidateParams, asks_caller=True)
 async def validate(parts: Parts, params: ValidateParams, *, caller: Caller) -> Any:
-    """Answer with what a text would change, and refuse what a write would refuse."""
+    """Return what a text would change, and refuse what a write would refuse."""
     change = _patch_in(params) if params.patch else params.raw
     check = _writing().check_patch if params.patch else _writing().check_text
     guard = _guard(parts, params, caller=caller, base_needed=False)
@@ -72,7 +72,7 @@ async def validate(parts: Parts, params: ValidateParams, *, caller: Caller) -> A
 
 @method("config.schema", NoParams)
 async def config_schema(parts: Parts, params: NoParams) -> Any:
-    """Answer with the JSON Schema of the configuration and how to show its fields."""
+    """Return the JSON Schema of the configuration and hints for showing its fields."""
     manifests = parts.configuration.loaded.manifests
 
     def make() -> msgspec.Raw:
@@ -89,7 +89,7 @@ async def config_schema(parts: Parts, params: NoParams) -> Any:
 
 @method("config.schema.lookup", PlaceParams)
 async def lookup(parts: Parts, params: PlaceParams) -> Any:
-    """Answer with one place of that schema."""
+    """Return one part of that schema."""
     manifests = parts.configuration.loaded.manifests
 
     def find() -> msgspec.Raw | None:
@@ -103,7 +103,7 @@ async def lookup(parts: Parts, params: PlaceParams) -> Any:
 
 
 def _patch_in(params: WriteParams) -> dict[str, Any]:
-    """Return the merge patch that the params hold; raises ``RemoteError``."""
+    """Parse the merge patch in the params; raises ``RemoteError``."""
     try:
         patch = pyjson5.decode(params.raw)
     except pyjson5.Json5Exception as error:
@@ -116,7 +116,7 @@ def _patch_in(params: WriteParams) -> dict[str, Any]:
 
 
 def _writing() -> ModuleType:
-    """Return what reads and writes the file as text: 15 ms of imports that no start waits for."""
+    """Import the module that edits the file as text: 15 ms that no start waits for."""
     return importlib.import_module("runtime.config.edit.whole")
 
 
@@ -145,7 +145,7 @@ def _shown(parts: Parts) -> msgspec.Raw:
 
 
 def _guard(parts: Parts, params: WriteParams, *, caller: Caller, base_needed: bool = True) -> Any:
-    """Return what may refuse a change of the file."""
+    """Return the functions that may refuse a change of the file."""
     before, seal = parts.configuration.loaded, parts.configuration.seal
 
     def check(revision: str) -> None:

@@ -1,4 +1,4 @@
-"""Starts, stops and restarts the gateway for operators; lets them into its console."""
+"""Starts, stops and restarts the gateway for operators, and signs them in to the console."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class ForceParams(Params):
 
 
 class WarningsParams(Params):
-    """What the gateway has to warn of now, instead of what it said before."""
+    """The gateway's current warnings, which replace the earlier ones."""
 
     warnings: list[str] = []
 
 
 class AttachedParams(Params):
-    """The agents, by key, in whose place a program is attached to the gateway: all of them."""
+    """The keys of all agents that have a program attached at the gateway."""
 
     agents: list[str] = []
 
@@ -45,7 +45,7 @@ class ShutdownParams(Params):
 
 @method("gateway.start", ForceParams)
 async def start(parts: Parts, params: ForceParams) -> Any:
-    """Start the gateway; answer with its row once it is up, or when that takes too long."""
+    """Start the gateway; return its row once it is up, or after a timeout."""
     gateway = _unless_ending(parts)
     try:
         if params.force:
@@ -59,7 +59,7 @@ async def start(parts: Parts, params: ForceParams) -> Any:
 
 @method("gateway.stop", ShutdownParams)
 async def stop(parts: Parts, params: ShutdownParams) -> Any:
-    """Stop the gateway; answer with its row once it is down, or when that takes too long."""
+    """Stop the gateway; return its row once it is down, or after a timeout."""
     gateway = parts.gateway
     answer: dict[str, Any] = {}
     if params.shutdown:
@@ -72,7 +72,7 @@ async def stop(parts: Parts, params: ShutdownParams) -> Any:
 
 @method("device.bootstrap.create", BootstrapParams, asks_caller=True)
 async def create_bootstrap_token(parts: Parts, params: BootstrapParams, *, caller: Caller) -> Any:
-    """Answer with a one-time token that signs a browser in, and the address of the console."""
+    """Return a one-time token that signs a browser in, and the address of the console."""
     if caller.remote:
         raise RemoteError(FORBIDDEN, "only this host's operator may ask for a one-time token")
     config = parts.configuration.config.gateway
@@ -88,23 +88,23 @@ async def create_bootstrap_token(parts: Parts, params: BootstrapParams, *, calle
 
 @method("gateway.warnings", WarningsParams)
 async def warnings(parts: Parts, params: WarningsParams) -> Any:
-    """Show the warnings of our own gateway's process as long as it lives."""
+    """Store the warnings of our own gateway's process, until it ends."""
     parts.gateway.warn(params.warnings)
     return {"ok": True}
 
 
 @method("agents.attached", AttachedParams)
 async def attached(parts: Parts, params: AttachedParams) -> Any:
-    """Have agents without a process be as running as the programs in their place."""
+    """Update agents without a process by whether programs are attached in their place."""
     parts.links.attend(params.agents)
     return {"ok": True}
 
 
 @method("gateway.restart", NoParams)
 async def restart(parts: Parts, params: NoParams) -> Any:
-    """Restart the gateway; answer once a process that was spawned after the request is up.
+    """Restart the gateway; return once a process that was spawned after the request is up.
 
-    Only such a process has read the configuration as it is now.
+    Only such a process has read the current configuration.
     """
     gateway = _unless_ending(parts)
     before = gateway.spawned
@@ -123,7 +123,7 @@ async def restart(parts: Parts, params: NoParams) -> Any:
 
 @method("gateway.restart.request", RestartParams)
 async def request_restart(parts: Parts, params: RestartParams) -> Any:
-    """Restart the gateway soon: a client that asks through it gets this answer before."""
+    """Restart the gateway after a delay, so that a client of it still gets this answer."""
     loop = asyncio.get_running_loop()
     loop.call_later(params.delay_ms / 1000, parts.gateway.restart)
     scheduled = {"ok": True, "delayMs": params.delay_ms, "reason": params.reason or "requested"}
@@ -131,7 +131,7 @@ async def request_restart(parts: Parts, params: RestartParams) -> Any:
 
 
 def _up_within(gateway: ManagedGateway) -> float:
-    """Return how many seconds a start is waited for; a foreign gateway is slow."""
+    """Return the seconds to wait for a start; a foreign gateway is slow."""
     return UP_WITHIN if gateway.kind.name == "own" else gateway.child.policy.ready_within
 
 

@@ -1,4 +1,4 @@
-"""Lets operators follow the login of an account, and answer what it asks."""
+"""Lets operators follow the login of an account, and answer its prompts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TAKE_SECONDS = 5.0  # in which a worker takes an answer: it only notes it
 
 @method("channels.login", LoginParams, asks_caller=True)
 async def login(parts: Parts, params: LoginParams, *, caller: Caller) -> Any:
-    """Answer with how far the login of an account is, at once or when that has changed."""
+    """Return the progress of an account's login, at once or when it has changed."""
     account = _that_can(parts, params.account)
     if params.start and account.phase not in (Phase.STARTING, Phase.RUNNING):
         started = await start(parts, TargetParams(accounts=[account.key]), caller=caller)
@@ -33,13 +33,13 @@ async def login(parts: Parts, params: LoginParams, *, caller: Caller) -> Any:
 
 @method("channels.login.answer", LoginAnswerParams, asks_caller=True)
 async def answer(parts: Parts, params: LoginAnswerParams, *, caller: Caller) -> Any:
-    """Bring a person's answer to the account; it is kept nowhere and stands in no log."""
+    """Send a person's answer to the account; it is neither stored nor logged."""
     account = _that_can(parts, params.account)
     shown = account.login.prompt(account.child.state)
     if shown is None or shown.name != params.prompt:
-        raise RemoteError(INVALID_REQUEST, f"{account.key} does not ask this any more")
+        raise RemoteError(INVALID_REQUEST, f"{account.key} no longer asks this")
     if account.login.answering:
-        raise RemoteError(UNAVAILABLE, "another answer is being taken", retryable=True)
+        raise RemoteError(UNAVAILABLE, "another answer is being processed", retryable=True)
     account.login.answering = True
     try:
         given = LoginAnswer(shown.asked.id, params.text)
@@ -47,10 +47,10 @@ async def answer(parts: Parts, params: LoginAnswerParams, *, caller: Caller) -> 
     finally:
         account.login.answering = False
     if taken is None:
-        raise RemoteError(UNAVAILABLE, f"{account.key} has not taken the answer", retryable=True)
+        raise RemoteError(UNAVAILABLE, f"{account.key} has not accepted the answer", retryable=True)
     if taken.problem:
         raise RemoteError(INVALID_REQUEST, taken.problem)
-    account.note("what its login asked was answered", caller.by)
+    account.note("its login prompt was answered", caller.by)
     return {"account": account.key, "ok": True}
 
 

@@ -1,7 +1,7 @@
-"""Reads the log lines of all processes: the last of some logs, or everything from a cursor on.
+"""Returns log lines of all processes: the last of some logs, or everything from a cursor on.
 
-``logs.tail`` takes the lines of this supervisor's time from memory; older ones are read from the
-files, in a thread, by a client that asks for the first time.
+``logs.tail`` returns lines of this supervisor's lifetime from memory; for a client's first request
+older ones are read from the files, in a thread.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ OTHERS = ("gateway", "supervisor")  # logs that are not an account's
 
 @method("channels.logs", LinesParams)
 async def lines(parts: Parts, params: LinesParams) -> Any:
-    """Answer with the last lines of some logs, or of all: as many as one frame can carry."""
+    """Return the last lines of some logs or all, as many as one frame can carry."""
     found = parts.logs.tail(log_names(parts.roster.workers, params.accounts), params.lines)
     return {"lines": newest_within(found, ANSWER_BYTES)}
 
 
 def newest_within(lines: list[dict[str, Any]], room: int) -> list[msgspec.Raw]:
-    """Return the newest lines as JSON, of at most ``room`` bytes together, in their order."""
+    """Return the newest lines as JSON, in order, of at most ``room`` bytes in total."""
     kept: deque[msgspec.Raw] = deque()
     for line in reversed(lines):
         raw = msgspec.json.encode(line, enc_hook=str)
@@ -50,7 +50,7 @@ def newest_within(lines: list[dict[str, Any]], room: int) -> list[msgspec.Raw]:
 
 
 def log_names(workers: Mapping[str, Account], targets: list[str]) -> list[str] | None:
-    """Return the names of the logs that ``targets`` mean, ``None`` for all of them."""
+    """Return the names of the logs that ``targets`` select; ``None`` for all."""
     if not targets:
         return None
     own = [name for name in targets if name in OTHERS]
@@ -60,7 +60,7 @@ def log_names(workers: Mapping[str, Account], targets: list[str]) -> list[str] |
 
 @method("logs.tail", TailParams)
 async def tail(parts: Parts, params: TailParams) -> Any:
-    """Answer with lines from a cursor on, and the cursor to go on from."""
+    """Return lines from a cursor on, and the cursor to continue from."""
     cursor = None if params.cursor is UNSET else params.cursor
     directory, recent = parts.places.log_dir, parts.recent_log
     found = recent.after(cursor or 0, params.limit, params.max_bytes)

@@ -1,6 +1,6 @@
-"""Refuses changes of local fields that come from elsewhere, and names the command for the host.
+"""Refuses remote changes of local fields, and names the command to run on the host.
 
-Whoever may change them can run commands as the daemon's user, or have a secret sent elsewhere
+Changing them allows running commands as the daemon's user, or sending a secret elsewhere
 (``gateway.remoteExec``). The refusal comes before anything that the new configuration names is
 read, resolved or run.
 """
@@ -42,10 +42,10 @@ def refuse_local_changes(
     if command is None:
         todo = f"Edit {places.config_path} there"
     elif command.endswith(" -"):
-        todo = f"Run there: {command} (it reads the change from stdin, for it holds a secret)"
+        todo = f"Run there: {command} (it reads the change from stdin, because it holds a secret)"
     else:
         todo = f"Run there: {command}"
-    text = f"{named}: only changed on the gateway's host, for gateway.remoteExec is false. {todo}"
+    text = f"{named}: only changed on the gateway's host (gateway.remoteExec is false). {todo}"
     details: dict[str, Any] = {"code": CODE, "fields": fields}
     raise RemoteError(FORBIDDEN, text, details=details | ({"command": command} if command else {}))
 
@@ -53,9 +53,9 @@ def refuse_local_changes(
 def _command(
     places: Places, before: Mapping[str, Any], after: Mapping[str, Any], manifests: Manifests
 ) -> str | None:
-    """Return the command that makes the whole change on the host; ``None``: the file is edited.
+    """Return the command that makes the change on the host; ``None``: the file must be edited.
 
-    A secret has no place in it: a shell remembers it, and the command may be shown to others.
+    It contains no secret: a shell would remember it, and the command may be shown to others.
     """
     patch = difference(before, after)
     words = patch_command(places)

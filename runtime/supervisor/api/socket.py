@@ -1,9 +1,8 @@
-"""Serves ``cli.sock``: the same frames as everywhere, for this host's operator, no gateway needed.
+"""Serves ``cli.sock``: the WebSocket protocol for this host's operator, without the gateway.
 
-A unix socket of mode 0600 in the 0700 run directory; the kernel says who is at the other
-end (SO_PEERCRED), so there is no token. Code that runs in an account has the same user, so a
-process that descends from one of our children is refused. A slow request never delays another:
-each is a task.
+It is a unix socket of mode 0600 in the run directory of mode 0700; the kernel identifies the peer
+(SO_PEERCRED), so there is no token. Code in an account runs as the same user, so processes that
+descend from one of our children are refused. Each request is a task, so a slow one delays no other.
 """
 
 from __future__ import annotations
@@ -38,13 +37,13 @@ CarryOut = Callable[[Parts, str, Any, str], Awaitable[Any]]
 
 
 async def dispatch_here(parts: Parts, name: str, raw: Any, by: str) -> Any:
-    """Carry out a request of this host's operator, who is never remote."""
+    """Carry out a request of this host's operator, which is never remote."""
     return await dispatch(parts, name, raw, remote=False, by=by)
 
 
 PROTOCOL = 4
-GONE = "the process that connected has ended, or cannot be looked at: connect anew"
-STARTED = "this process was started by {} of this daemon, and those may not operate it"
+GONE = "the connecting process has ended or cannot be inspected: connect again"
+STARTED = "this process was started by {} of this daemon, which may not operate it"
 EVENTS = (
     "channel.status",
     "channel.removed",
@@ -90,7 +89,7 @@ class LocalServer:
         self.unsent = 0  # events that are no JSON
 
     async def start(self) -> None:
-        """Begin to serve; a socket file that a dead supervisor left is replaced."""
+        """Start serving; replace the socket file of a dead supervisor."""
         self._servers.append(
             await Server.start(
                 self._path,
@@ -102,9 +101,9 @@ class LocalServer:
         self._inode = self._inode_now()
 
     async def ensure(self) -> None:
-        """Serve anew when the socket file is gone: cleaners of /tmp and ends of logins remove it.
+        """Recreate the socket file if it is gone: cleaners of /tmp and logouts remove it.
 
-        Open connections stay. A socket that cannot be made is tried again with the next call.
+        Open connections stay. If the socket cannot be created, the next call tries again.
         """
         if not self._servers or self._inode_now() == self._inode:
             return
@@ -133,7 +132,7 @@ class LocalServer:
             await server.close(1001, "supervisor stopped")
 
     def broadcast(self, name: str, payload: Any) -> None:
-        """Send an event to every connection that has introduced itself."""
+        """Send an event to every connection that has sent ``connect``."""
         self._send(name, payload, lambda person: person.connected)
 
     def log_line(self, name: str, line: dict[str, Any]) -> None:
@@ -187,7 +186,7 @@ class LocalServer:
             task.add_done_callback(self._tasks.discard)
 
     def _refusal(self, connection: Connection) -> str | None:
-        """Return why the process at the other end may not operate this daemon, or ``None``."""
+        """Return why the peer process may not operate this daemon; ``None`` if it may."""
         pid = connection.peer_pid
         if not pid:  # not below us: it is outside of this container
             return None
@@ -265,7 +264,7 @@ class LocalServer:
 
 
 def _person_at(connection: Connection) -> str:
-    """Return who is at the other end, for the history: the kernel knows the user."""
+    """Describe the peer for the history, by the user that the kernel reports."""
     uid = connection.peer_uid
     if uid is None:
         return "the command line"
@@ -276,7 +275,7 @@ def _person_at(connection: Connection) -> str:
 
 
 def _params(request: websocket.Request) -> Any:
-    """Return the params as plain data; ``FrameError`` for text that only looks like JSON."""
+    """Decode the params as plain data; raises ``FrameError`` for invalid JSON."""
     if not isinstance(request.params, msgspec.Raw):
         return {}
     try:
@@ -290,11 +289,11 @@ def _refuse(connection: Connection, id: str | int, text: str) -> None:
 
 
 def access(url: str, config: GatewayConfig) -> dict[str, Any]:
-    """Return how this host's operator gets into the gateway: address, secrets, certificate.
+    """Return how this host's operator connects to the gateway: address, secrets, certificate.
 
-    As the daemon runs with it, not as the file says; only over ``cli.sock``, to our own user, who
-    may read the configuration anyway. A secret that is a reference stays one: the command line
-    resolves it.
+    These are the daemon's values, not the file's. They are sent only over ``cli.sock``, to our own
+    user, who may read the configuration anyway. References to secrets stay references: the command
+    line resolves them.
     """
     return {
         "url": url,

@@ -1,4 +1,4 @@
-"""Answers about the supervisor itself: status, metrics, version; reloads and ends it."""
+"""Returns the supervisor's status, metrics and version; reloads and ends it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runtime.supervisor.reload import reread
 
 @method("supervisor.status", NoParams)
 async def status(parts: Parts, params: NoParams) -> Any:
-    """Answer with everything that ``trunkline status`` shows."""
+    """Return everything that ``trunkline status`` shows."""
     return msgspec.to_builtins(describing.status(parts))
 
 
@@ -29,7 +29,7 @@ async def warnings(parts: Parts, params: NoParams) -> Any:
 
 @method("metrics", NoParams)
 async def prometheus(parts: Parts, params: NoParams) -> Any:
-    """Answer with all series as text for Prometheus: the gateway need not be up for them."""
+    """Return all series as text for Prometheus; works without the gateway."""
     rows = [account.status() for account in parts.accounts.values()]
     agents = [agent.status() for agent in parts.agents.values()]
     own, now = describing.metrics(parts), time.time()
@@ -39,18 +39,18 @@ async def prometheus(parts: Parts, params: NoParams) -> Any:
 
 @method("config.reload", NoParams)
 async def reload(parts: Parts, params: NoParams) -> Any:
-    """Read the configuration file and take it over."""
+    """Read the configuration file and apply it."""
     return await reread(parts)
 
 
 @method("shutdown", NoParams)
 async def shutdown(parts: Parts, params: NoParams) -> Any:
     """Begin the end of the supervisor and everything it runs."""
-    parts.shutdown.request("asked to by an operator")
+    parts.shutdown.request("requested by an operator")
     return {"ok": True, "pid": parts.about.pid}
 
 
 @method("version", NoParams)
 async def version(parts: Parts, params: NoParams) -> Any:
-    """Answer with the version and the pid."""
+    """Return the version and the pid."""
     return {"version": parts.about.version, "pid": parts.about.pid}

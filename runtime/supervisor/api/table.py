@@ -1,7 +1,7 @@
-"""Keeps the table of what operators may ask of the supervisor, and carries requests out.
+"""Keeps the table of the supervisor's methods for operators, and carries out requests.
 
-They come from ``cli.sock`` and, over the session, from the gateway. A method is a function
-with a struct for its params; it answers with plain JSON data or raises ``RemoteError`` with the
+Requests come from ``cli.sock`` and, over its session, from the gateway. A method is a function
+with a struct for its params; it returns plain JSON data or raises ``RemoteError`` with the
 protocol's codes.
 """
 
@@ -25,7 +25,7 @@ Function = Callable[..., Awaitable[Any]]  # (parts, params), and ``caller`` wher
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who makes a request. ``by``: the person's device and client, in words for the history."""
+    """The caller of a request. ``by`` describes the person's device and client, for the history."""
 
     remote: bool
     by: str | None = None
@@ -48,7 +48,7 @@ METHODS: dict[str, SupervisorMethod] = {}
 def method(
     name: str, params: type[Params], *, asks_caller: bool = False
 ) -> Callable[[Function], Function]:
-    """Enter a function into the table; with ``asks_caller`` it gets ``caller``."""
+    """Register a function in the table; with ``asks_caller`` it gets ``caller``."""
 
     def enter(function: Function) -> Function:
         METHODS[name] = SupervisorMethod(params, function, asks_caller)
@@ -60,11 +60,11 @@ def method(
 async def dispatch(
     parts: Parts, name: str, raw: Any, *, remote: bool, by: str | None = None
 ) -> Any:
-    """Carry out one request; raises ``RemoteError`` for anything that is the caller's fault.
+    """Carry out one request; raises ``RemoteError`` for errors of the caller.
 
-    ``remote`` is ``True`` for every connection but ``cli.sock``. It follows from where the request
-    arrived and never from what stands in it: all that a gateway passes on is remote. ``by`` is who
-    makes it, as the gateway or the socket knows it.
+    ``remote`` is ``True`` for every connection but ``cli.sock``. It depends on where the request
+    arrived, never on its content: everything that a gateway passes on is remote. ``by`` describes
+    the caller, as the gateway or the socket knows it.
     """
     if name not in METHODS:
         raise RemoteError(INVALID_REQUEST, f"unknown method: {name}")
@@ -77,13 +77,13 @@ async def dispatch(
 
 
 def shortened(by: str) -> str:
-    """Return who asks as one short printable line: a device chooses its own name."""
+    """Return the caller's description as one short printable line: devices choose their names."""
     text = "".join(each if each.isprintable() else " " for each in by)
     return text if len(text) <= MAX_BY else f"{text[: MAX_BY - 1]}…"
 
 
 def convert(name: str, struct: type[P], raw: Any) -> P:
-    """Return the params of a request as their struct; raises ``RemoteError``."""
+    """Convert the params of a request to their struct; raises ``RemoteError``."""
     try:
         return msgspec.convert(raw, struct)
     except msgspec.ValidationError as error:
@@ -91,7 +91,7 @@ def convert(name: str, struct: type[P], raw: Any) -> P:
 
 
 def find(workers: Mapping[str, Account], key: str) -> Account:
-    """Return the account or agent ``key``; the error for an unknown one names those that exist."""
+    """Return the account or agent ``key``; the error for an unknown one lists the known ones."""
     worker = workers.get(key)
     if worker is None:
         from runtime.config.wording import known_names  # late: only what is wrong needs it
@@ -123,7 +123,7 @@ def select(workers: Mapping[str, Account], targets: list[str]) -> list[Account]:
 
 def _of_channel(accounts: dict[str, Account], channel: str) -> dict[str, Account]:
     if channel == AGENT:
-        text = "agents are no channel: name each by its key, agent:ID, or see `trunkline agents`"
+        text = "agents are not a channel: name each by its key, agent:ID, or see `trunkline agents`"
         raise RemoteError(INVALID_REQUEST, text)
     found = {key: each for key, each in accounts.items() if each.spec.channel == channel}
     if not found:

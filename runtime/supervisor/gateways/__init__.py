@@ -1,1 +1,1 @@
-"""The gateway as the supervisor manages it: its process and its session."""
+"""Manages the gateway in the supervisor: its process and its session."""

@@ -1,8 +1,8 @@
-"""A gateway that runs already and is not ours: we only connect to it.
+"""Connects to a gateway that already runs and was not started by us.
 
-It goes through the same lifecycle as a child. Its "process" is the session: the loss of it is
-the exit, the next start another try to connect. So backoff, status and metrics are those of a
-child, and nothing here could end the gateway.
+It has the same lifecycle as a child. Its "process" is the session: losing it is the exit, and the
+next start is another attempt to connect. So backoff, status and metrics work as for a child, and
+nothing here can end the gateway.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ class AttachedGateway:
         return self._access.url
 
     async def spawn(self, incarnation: int, stopping: asyncio.Event) -> Process:
-        """Return what stands for its process."""
+        """Return the object that stands for its process."""
         return self._process
 
     def session(self, incarnation: int, events: SessionEvents) -> GatewaySession:
-        """Return the session of this try; its end ends the process that stands for the gateway."""
+        """Return the session of this attempt; its end also ends the stand-in process."""
         process = self._process = AttachedProcess()
 
         def lost(reason: str) -> None:
@@ -72,7 +72,7 @@ class AttachedGateway:
 
 
 class AttachedProcess:
-    """Stands for the process of a gateway that we only connect to: it ends with the session."""
+    """Stands for the process of an attached gateway; it ends with the session."""
 
     pid = 0
 
@@ -80,16 +80,16 @@ class AttachedProcess:
         self._ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
 
     def end(self, how: Exit) -> None:
-        """End it; the first reason counts."""
+        """End the stand-in; the first reason counts."""
         if not self._ended.done():
             self._ended.set_result(how)
 
     def terminate(self) -> None:
-        """End the session; the gateway lives on."""
+        """End the session; the gateway keeps running."""
         self.end(Exit(code=0, text="let go"))
 
     def kill(self) -> None:
-        """End the session; the gateway lives on."""
+        """End the session; the gateway keeps running."""
         self.terminate()
 
     async def wait(self) -> Exit:

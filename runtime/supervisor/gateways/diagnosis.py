@@ -1,8 +1,8 @@
 """Diagnoses why a gateway ended, from its exit code and its last stderr lines. Pure.
 
-A transient failure passes by itself; a damaged configuration can be repaired, once; with a
-fatal one a person is needed, and trying again only hides it. A
-foreign gateway shows which only in what it prints, so that is read.
+A transient failure passes by itself; a damaged configuration can be repaired, once; a fatal failure
+needs a person, and retrying would only hide it. A foreign gateway shows which one it is only in its
+output, so that is read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from runtime.supervisor.lifecycle import Exit
 
 
 class Kind(StrEnum):
-    """What can be done about a gateway that has ended."""
+    """The kinds of failure of a gateway, by what can be done about them."""
 
     TRANSIENT = "transient"
     CONFIGURATION = "configuration"
@@ -46,7 +46,7 @@ _TRANSIENT = re.compile(
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
-    """Why a gateway ended. ``text`` is the line that shows it, or how the process ended."""
+    """Why a gateway ended; ``text`` is the line that shows it, or how the process ended."""
 
     kind: Kind
     text: str
@@ -55,8 +55,8 @@ class Diagnosis(msgspec.Struct, frozen=True):
 def diagnose(how: Exit, lines: Sequence[str], *, reads_words: bool = True) -> Diagnosis:
     """Classify an exit by its code and by the last lines of standard error.
 
-    ``reads_words`` is false for a gateway of ours, which says by its exit code what is wrong.
-    Words count only of a process that ended by itself and unwell.
+    ``reads_words`` is false for our own gateway, whose exit code says what is wrong. The lines are
+    only used if the process ended by itself with a failure.
     """
     ended_badly = how.signal is None and how.code not in (0, None)
     if ended_badly and reads_words:

@@ -1,4 +1,4 @@
-"""Makes the kind of gateway that the configuration asks for."""
+"""Creates the kind of gateway that the configuration selects."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ log = structlog.get_logger("gateway")
 
 
 class GatewayFactory(msgspec.Struct, frozen=True):
-    """Makes gateways. The device identity is kept in ``state_dir``."""
+    """Creates gateways. The device identity is stored in ``state_dir``."""
 
     context: GatewayContext
     state_dir: Path
 
     def make(self, config: GatewayConfig, host: str, port: int) -> GatewayKind:
-        """Return what ``config`` asks for: ours, the program of ``command``, or that at ``url``."""
+        """Return the gateway that ``config`` selects: our own, a program, or the one at a URL."""
         if config.url is not None:
             return self.attach(config, config.url)
         if config.command is not None:
@@ -51,7 +51,7 @@ class GatewayFactory(msgspec.Struct, frozen=True):
         )
 
     def attach(self, config: GatewayConfig, url: str) -> AttachedGateway:
-        """Return the connection to a gateway that runs already at ``url``, whoever started it."""
+        """Return a gateway that already runs at ``url``, to attach to."""
         return AttachedGateway(
             self._access(config, url),
             port_of(url),
@@ -74,7 +74,7 @@ class GatewayFactory(msgspec.Struct, frozen=True):
         return ForeignGateway(program, access, self.context, policy=policy_of(config))
 
     def _access(self, config: GatewayConfig, url: str) -> Access:
-        """Return how to get into a gateway that is not ours."""
+        """Return the credentials for a gateway that is not ours."""
         auth = config.auth
 
         async def token() -> str | None:

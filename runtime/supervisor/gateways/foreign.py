@@ -1,8 +1,8 @@
-"""A foreign gateway as our child: any OpenClaw-compatible program.
+"""Runs a foreign gateway, any OpenClaw-compatible program, as our child.
 
-It opens its port itself, so while it restarts its clients are refused. What is wrong with it has
-to be read from its standard error, its configuration may be repaired once by a program that the
-operator named, and it is not started while another program holds its port.
+It opens its port itself, so its clients are refused while it restarts. Its problems have to be
+read from its standard error; its configuration may be repaired once by a program that the
+operator configured; and it is not started while another program holds its port.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Program(msgspec.Struct, frozen=True):
 
 
 class ProgramPort:
-    """The port that the program opens itself: it must be free when it starts."""
+    """The port that the program opens itself, which must be free at its start."""
 
     def __init__(self, host: str, port: int) -> None:
         self._host = host
@@ -94,7 +94,7 @@ class ForeignGateway:
 
     @property
     def url(self) -> str:
-        """Where this host reaches it."""
+        """The URL at which this host reaches the gateway."""
         return self._access.url
 
     @property
@@ -112,7 +112,7 @@ class ForeignGateway:
         return True
 
     async def spawn(self, incarnation: int, stopping: asyncio.Event) -> Process:
-        """Start it, after a repair where that is due; raises ``PortUnusable``."""
+        """Start the program, after a pending repair; raises ``PortUnusable``."""
         self._refused, self._signalled = None, False
         token = await self._access.token()
         self._stderr = StderrRing([token] if token else [])
@@ -161,7 +161,7 @@ class ForeignGateway:
         )
 
     def _classify(self, how: Exit, lines: list[str]) -> Exit:
-        """Return an exit with its cause: passing, to be repaired, or a person's to mend."""
+        """Classify an exit: transient, repairable, or one that needs a person."""
         self._process = None
         if self._refused is not None:
             return replace(how, said=MISCONFIGURED, text=self._refused)
@@ -179,7 +179,7 @@ class ForeignGateway:
         return replace(how, said=MISCONFIGURED, text=found.text)
 
     async def _repair(self, incarnation: int, token: str | None, stopping: asyncio.Event) -> bool:
-        """Run the repair, once; return whether it went well."""
+        """Run the repair, once; return whether it succeeded."""
         self._repaired = True
         log.warning("repairing the gateway's configuration", command=self.program.repair[0])
         process = await self._spawn("repair", self.program.repair, incarnation, token)

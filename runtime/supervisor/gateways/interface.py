@@ -1,7 +1,7 @@
-"""Declares what differs between our own gateway, a foreign program and one that runs already.
+"""Declares the interface of the kinds of gateways: our own, a foreign program, an attached one.
 
-``ManagedGateway`` keeps any of them as it is wanted, with one lifecycle. Behind ``GatewayKind``
-is how it is started, how the session to it is held, and how patient we are.
+``ManagedGateway`` runs any of them with the same lifecycle. A ``GatewayKind`` defines how it is
+started, how the session to it is held, and which time limits apply.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ NAME = "gateway"  # of its child, its peer and its log
 
 
 class SessionEvents(msgspec.Struct, frozen=True):
-    """The callbacks of a session: it is ``up``, it was ``lost``, the gateway is at ``fault``.
+    """The callbacks of a session: it is ``up``, it was ``lost``, the gateway has a ``fault``.
 
-    ``lost``, ``fault`` and ``refused`` take the reason. After ``refused`` no other try can help.
+    ``lost``, ``fault`` and ``refused`` get the reason. After ``refused`` retrying cannot help.
     """
 
     up: Callable[[], None]
@@ -43,35 +43,35 @@ class GatewaySession(Protocol):
         """How many times opening the session was tried."""
 
     def changed(self) -> None:
-        """Send the changes of the reporter soon."""
+        """Send the reporter's pending changes soon."""
 
     async def run(self) -> None:
         """Hold the session until cancelled."""
 
     async def tell(self, method: str, params: dict[str, Any]) -> str | None:
-        """Call the gateway where that is possible; return what went wrong, if anything did."""
+        """Call the gateway if that is possible; return what went wrong, or ``None``."""
 
     async def ask(self, method: str, params: dict[str, Any]) -> Any:
         """Return the gateway's answer; raises ``IpcError``, at once while there is no session."""
 
 
 class Listener(Protocol):
-    """The port of a gateway that is started by us."""
+    """The listening port of a gateway that we start."""
 
     def open(self) -> None:
-        """Take the port, or check that it is free; raises ``PortUnusable``."""
+        """Open the port, or check that it is free; raises ``PortUnusable``."""
 
     async def open_by_force(self) -> None:
         """Do as ``open``, after ending the programs that hold the port; raises ``PortUnusable``."""
 
     def close(self) -> None:
-        """Give back what ``open`` took."""
+        """Close what ``open`` opened."""
 
 
 class GatewayKind(Protocol):
-    """One way to have a gateway. ``name`` is ``own``, ``command`` or ``attached``.
+    """One kind of gateway; ``name`` is ``own``, ``command`` or ``attached``.
 
-    ``listener`` is ``None`` where the port is not for us to open or to free.
+    ``listener`` is ``None`` if the port is not ours to open or to free.
     """
 
     name: str
@@ -84,7 +84,7 @@ class GatewayKind(Protocol):
 
     @property
     def url(self) -> str:
-        """Where this host reaches it."""
+        """The URL at which this host reaches the gateway."""
 
     @property
     def last_error(self) -> str | None:
@@ -92,34 +92,34 @@ class GatewayKind(Protocol):
 
     @property
     def warnings(self) -> Sequence[str]:
-        """What of it could not be opened, one sentence each."""
+        """Warnings about ports that could not be opened, one sentence each."""
 
     async def spawn(self, incarnation: int, stopping: asyncio.Event) -> Process:
-        """Start it; work before the process exists is given up when ``stopping`` is set."""
+        """Start the gateway; work before the process exists is abandoned if ``stopping`` is set."""
 
     def session(self, incarnation: int, events: SessionEvents) -> GatewaySession:
-        """Return a session to it that is not open yet."""
+        """Return a session to the gateway, which is not open yet."""
 
 
 class Reporter(Protocol):
-    """Makes the params of ``channels.report``, which reports the accounts to the gateway."""
+    """Creates the params of ``channels.report``, which reports the accounts to the gateway."""
 
     def whole(self) -> dict[str, Any]:
-        """Return the params of a complete report, and forget what had changed."""
+        """Return the params of a complete report, and clear the pending changes."""
 
     def changes(self) -> dict[str, Any] | None:
-        """Return the params of a report of what changed since, ``None`` when nothing did."""
+        """Return the params of a report of the pending changes; ``None`` if there are none."""
 
     def answered(self, answer: Any) -> None:
-        """Take what the gateway answered to either."""
+        """Handle the gateway's answer to a report."""
 
 
 class GatewayContext(msgspec.Struct, frozen=True):
-    """What the supervisor gives to a gateway of any kind.
+    """What the supervisor provides to a gateway of any kind.
 
-    ``boot(incarnation, token)`` makes the bootstrap object of one incarnation, ``answer`` carries
-    out a request that the gateway makes, and after ``respawn(reason)`` another process follows at
-    once when the present one ends.
+    ``boot(incarnation, token)`` creates the bootstrap object of one incarnation, ``answer`` carries
+    out a request of the gateway, and after ``respawn(reason)`` another process is started at once
+    when the present one ends.
     """
 
     version: str

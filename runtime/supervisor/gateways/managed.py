@@ -1,6 +1,6 @@
-"""Keeps the gateway running as wanted: restarts one that ends or hangs, makes its status row.
+"""Keeps the gateway running: restarts one that ends or hangs, and makes its status row.
 
-One lifecycle for every kind of gateway; what differs between them is its ``GatewayKind``.
+All kinds of gateways have one lifecycle; their differences are in ``GatewayKind``.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ log = structlog.get_logger("gateway")
 
 
 class ManagedGateway:
-    """Owns the gateway of one kind at a time.
+    """Runs the gateway, of one kind at a time.
 
-    Clients wait in the backlog of its socket while another process is on its way; where none is
+    Clients wait in the backlog of its socket while a new process is being started; if none is
     (stopped, failed) the socket is closed, so that they are refused at once.
 
     ``loaded()`` returns the present configuration. ``spawned`` counts processes that were
@@ -87,18 +87,18 @@ class ManagedGateway:
 
     @property
     def kind(self) -> GatewayKind:
-        """The kind of gateway that is kept now."""
+        """The present kind of gateway."""
         return self._kind
 
     def become(self, kind: GatewayKind) -> None:
-        """Keep another kind of gateway from its next start on."""
+        """Switch to another kind of gateway, from the next start on."""
         self._kind = kind
         self.child.policy = kind.policy
 
     async def open(self, *, force: bool = False) -> None:
         """Open the port, unless the gateway runs; raises ``PortUnusable``.
 
-        With ``force`` the programs that hold it are ended first.
+        With ``force`` the programs that hold the port are ended first.
         """
         listener = self._kind.listener
         if listener is None or self.child.state.phase in ALIVE:
@@ -115,7 +115,7 @@ class ManagedGateway:
 
     @property
     def url(self) -> str:
-        """Where this host reaches the gateway."""
+        """The URL at which this host reaches the gateway."""
         return self._kind.url
 
     @property
@@ -135,7 +135,7 @@ class ManagedGateway:
 
     @property
     def renewing(self) -> bool:
-        """Whether a process is on its way that is still to read the configuration."""
+        """Whether a process is being started that has not read the configuration yet."""
         return self.restarts.coming(self.child.state)
 
     @property
@@ -144,20 +144,20 @@ class ManagedGateway:
         return self._attempts + (self._session.attempts if self._session is not None else 0)
 
     def start(self) -> None:
-        """Start it; raises ``PortUnusable`` when another program has taken the port."""
+        """Start the gateway; raises ``PortUnusable`` if another program has the port."""
         self._open_if_down()
         self.child.post(Start())
 
     def stop(self) -> None:
-        """Stop it: it drains, then its socket closes. One that is not ours lives on."""
+        """Stop the gateway: it drains, then its socket closes. An attached one keeps running."""
         self._tell_gateway(restarting=False)
         self.child.post(Stop())
 
     def restart(self) -> RestartAnswer:
-        """Replace its process; raises ``PortUnusable``. Clients of ours wait in the backlog.
+        """Replace the gateway's process; raises ``PortUnusable``. Clients wait in the backlog.
 
-        Never refused: a restart that would follow another too closely is put off, and one
-        that is asked for before the process of another was spawned is that one.
+        It is never refused: a restart too soon after another is deferred, and one that is requested
+        before the process of another was spawned joins that one.
         """
         state = self.child.state
         self._open_if_down()
@@ -169,17 +169,17 @@ class ManagedGateway:
         return answer
 
     def respawn(self, reason: str) -> None:
-        """Start its next process at once when the present one ends, and count no failure.
+        """Start the next process at once when the present one ends, without counting a failure.
 
-        Does nothing when the gateway is not wanted any more.
+        Does nothing if the gateway is no longer wanted.
         """
         if self.child.state.wanted:
             self.child.post(Restart(automatic=True, reason=reason))
 
     async def shut_down(self) -> str | None:
-        """Ask a foreign gateway to end; return the reason where that was not done.
+        """Ask a foreign gateway to shut down; return why that was not done, or ``None``.
 
-        Ours is not asked: there the method is an operator's, and ends us with every account.
+        Our own gateway is not asked: there that method would end the whole daemon.
         """
         if self._kind.name == "own":
             return "left out: this gateway is Trunkline's own, the stop itself ends it"
@@ -224,32 +224,32 @@ class ManagedGateway:
             self._restart()
 
     def changed(self) -> None:
-        """Send the changes of the reporter to the gateway."""
+        """Send the reporter's pending changes to the gateway."""
         if self._session is not None:
             self._session.changed()
 
     async def run(self) -> None:
-        """Keep the gateway as it is wanted until cancelled."""
+        """Run the gateway's lifecycle until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             await supervise(self.child)
 
     def background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do ``work`` in a task, which is cancelled when ``run`` ends."""
+        """Run ``work`` in a task that is cancelled when ``run`` ends."""
         assert self._tasks is not None
         self._tasks.create_task(run_optional("work beside the gateway", work))
 
     async def until(self, true: Callable[[], bool], timeout: float | None) -> bool:
-        """Wait until ``true()``, tested after every change; return whether it became so."""
+        """Wait until ``true()`` holds, tested after every change; return whether it did."""
         return await self._changes.until(true, timeout)
 
     def warn(self, warnings: list[str]) -> None:
-        """Take the warnings of the present process, instead of those before."""
+        """Replace the warnings of the present process."""
         self._reported = warnings
         self._changes.notify()
 
     def _tell_gateway(self, *, restarting: bool) -> None:
-        """Announce the end and whether a successor comes, which the gateway tells its clients."""
+        """Announce the end to the gateway, and whether another process follows, for its clients."""
         if self._kind.name == "own" and self._session is not None and self._tasks is not None:
             self._tasks.create_task(
                 self._session.tell("gateway.closing", {"restarting": restarting})
@@ -329,7 +329,7 @@ class ManagedGateway:
             fault(f"session failed: {type(error).__name__}: {error}")
 
     def _count_outage(self, state: State) -> None:
-        """Count the loss of a working session once, whichever news of it comes first."""
+        """Count the loss of a working session once, by whichever event comes first."""
         meant = not state.wanted or state.cause == RESTART
         if self._up and not meant:
             self.outages += 1

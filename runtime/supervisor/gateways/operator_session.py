@@ -1,8 +1,8 @@
 """Holds an operator's session, with a device identity, to a gateway that is not ours.
 
-Nothing is reported over it and the gateway makes no requests; it shows whether it works.
-Any frame is a sign of life. After a long silence one verifying call is made, and only when
-that fails too the gateway counts as hung.
+Nothing is reported over it and the gateway sends no requests; it only shows whether the gateway
+works. Any frame is a sign of life. After a long silence one verifying call is made, and only if
+that fails, too, the gateway counts as hung.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ log = structlog.get_logger("session")
 
 
 class Access(msgspec.Struct, frozen=True):
-    """How to get in. ``token`` is resolved anew for each try."""
+    """The credentials for a gateway; ``token`` is resolved anew for each attempt."""
 
     url: str
     version: str
@@ -49,11 +49,11 @@ class Access(msgspec.Struct, frozen=True):
 
 
 class OperatorSession:
-    """Holds one session until cancelled.
+    """Holds a session until cancelled.
 
-    ``once``: it ends with the first loss or failure instead of trying again, and its owner
-    decides when there is another. ``lost_within`` is how many seconds a gateway that
-    was there may be out of reach, as it is while it restarts itself.
+    ``once``: it ends at the first loss or failure instead of retrying, and its owner decides about
+    another. ``lost_within`` is how many seconds a gateway may be unreachable, as while it restarts
+    itself.
     """
 
     def __init__(
@@ -82,10 +82,10 @@ class OperatorSession:
         )
 
     def changed(self) -> None:
-        """Do nothing: nothing is reported to a foreign gateway."""
+        """Do nothing, because a foreign gateway gets no reports."""
 
     async def run(self) -> None:
-        """Connect, and look after the session, until cancelled."""
+        """Connect and watch the session until cancelled."""
         await self._loop.run()
 
     @property
@@ -98,7 +98,7 @@ class OperatorSession:
         return not self._once
 
     def _failed(self, failure: Failure) -> bool:
-        """Report a failure; return whether another try can help."""
+        """Report a failure; return whether retrying can help."""
         error = failure.error
         if not isinstance(error, (IpcError, OSError)):
             raise error
@@ -151,7 +151,7 @@ class OperatorSession:
         )
 
     async def _serve(self, client: Client) -> str:
-        """Look after an open session until it closes; return why it did."""
+        """Watch an open session until it closes; return why it closed."""
         self._client, self.connected = client, True
         watch = asyncio.create_task(self._watch(client))
         try:
@@ -165,7 +165,7 @@ class OperatorSession:
             await client.close()
 
     async def _watch(self, client: Client) -> None:
-        """Watch its silence. A suspended host, or a clock that is set, is not held against it."""
+        """Watch the session for silence, ignoring a suspended host or a changed clock."""
         loop = asyncio.get_running_loop()
         pulse = Pulse(self._silence, now=client.heard)
         while True:

@@ -1,7 +1,7 @@
 """Starts the gateway as a child process, with listening sockets that the supervisor opened.
 
-They are the supervisor's, so that a gateway restart refuses no client; they are closed when no
-other process is to follow: the gateway is stopped on purpose, or failed.
+The supervisor owns them, so that a restart of the gateway refuses no client; they are closed when
+no other process will follow, because the gateway was stopped or has failed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ log = structlog.get_logger("gateway")
 class ListeningSocket:
     """The socket that clients connect to; it outlives the processes that inherit it.
 
-    ``port`` is 0 until the kernel has chosen one, where it is to choose.
+    If ``port`` is 0 the kernel chooses one when the socket is opened.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -79,10 +79,10 @@ class ListeningSocket:
 
 
 class CanvasSocket:
-    """The canvas host's own port, where it has one; it outlives processes as the gateway's does.
+    """The listening socket of the canvas host, if it has its own port.
 
-    A port that cannot be had costs the gateway nothing: ``warnings`` says so, and the next start of
-    the gateway tries again.
+    If the port cannot be opened the gateway still starts: ``warnings`` has a sentence about it, and
+    the next start of the gateway tries again.
     """
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class CanvasSocket:
         self._socket: socket.socket | None = None
 
     def follow(self, host: str, section: Mapping[str, Any]) -> int | None:
-        """Listen as the section ``canvasHost`` has it; return the descriptor, if there is one."""
+        """Listen as the section ``canvasHost`` says; return the descriptor, if there is one."""
         port: int | None = section.get("port") if section.get("enabled") else None
         if port != self._port:
             self.close()
@@ -107,21 +107,21 @@ class CanvasSocket:
         return None if self._socket is None else self._socket.fileno()
 
     def close(self) -> None:
-        """Refuse clients from now on."""
+        """Close the socket: clients are refused from now on."""
         if self._socket is not None:
             self._socket.close()
         self._socket = self._port = None
 
 
 class GatewaySockets:
-    """Both sockets of a gateway, as what its start opens and its stop closes."""
+    """Both sockets of a gateway: its start opens them, its stop closes them."""
 
     def __init__(self, clients: ListeningSocket, canvas: CanvasSocket) -> None:
         self._clients = clients
         self._canvas = canvas
 
     def open(self) -> None:
-        """Open the clients' socket; raises ``PortUnusable``. The other one follows at the start."""
+        """Open the clients' socket; raises ``PortUnusable``. The canvas socket follows later."""
         self._clients.open()
 
     async def open_by_force(self) -> None:
@@ -135,7 +135,7 @@ class GatewaySockets:
 
 
 class OwnGateway:
-    """Starts our own gateway. ``certificate`` is the file with which its port is encrypted."""
+    """Our own gateway. ``certificate`` is the certificate file of its port, if encrypted."""
 
     name = "own"
 
@@ -166,7 +166,7 @@ class OwnGateway:
 
     @property
     def url(self) -> str:
-        """Where this host reaches the gateway."""
+        """The URL at which this host reaches the gateway."""
         url = url_of(self._socket.host, self._socket.port)
         return url if self._certificate is None else url.replace("ws://", "wss://", 1)
 
@@ -177,11 +177,11 @@ class OwnGateway:
 
     @property
     def warnings(self) -> Sequence[str]:
-        """What of it could not be opened, one sentence each."""
+        """Warnings about ports that could not be opened, one sentence each."""
         return self._canvas.warnings
 
     async def spawn(self, incarnation: int, stopping: asyncio.Event) -> Process:
-        """Start it with its sockets."""
+        """Start the gateway's process with its sockets."""
         self._socket.open()  # it is closed after a stop that was taken back, and while failed
         boot = self._context.boot(incarnation, self._token)
         fds = {"listen": self._socket.fileno()}
@@ -202,7 +202,7 @@ class OwnGateway:
         )
 
     def session(self, incarnation: int, events: SessionEvents) -> GatewaySession:
-        """Return the session over which the accounts are reported."""
+        """Return the session that reports the accounts."""
         file = self._certificate
         return OwnSession(
             self.url,
@@ -217,5 +217,5 @@ class OwnGateway:
 
 
 def _unchanged(how: Exit, lines: list[str]) -> Exit:
-    """Return the exit as it is: our own gateway gives its cause by exit code and last words."""
+    """Return the exit unchanged: our own gateway gives its cause by exit code and last words."""
     return how

@@ -1,9 +1,8 @@
 """Holds the supervisor's session to our own gateway, and detects when the gateway hangs.
 
-A client like any other, so that its health is what clients see. Over it the supervisor
-reports the accounts, and answers what the gateway asks of it. One
-object per incarnation of the gateway: it is thrown away when that process ends, so nothing
-late can reach its successor.
+It is a client like any other, so it sees the gateway's health as clients do. Over it the supervisor
+reports the accounts and answers requests of the gateway. There is one object per incarnation of
+the gateway, discarded when that process ends, so that nothing late can reach the next one.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ log = structlog.get_logger("session")
 
 
 class GatewayRequest(msgspec.Struct):
-    """A request of the gateway: the payload of ``supervisor.request``; ``by``: for whom it asks."""
+    """A request of the gateway (the payload of ``supervisor.request``); ``by``: on whose behalf."""
 
     id: int
     method: str
@@ -47,8 +46,8 @@ class GatewayRequest(msgspec.Struct):
 class OwnSession:
     """Keeps one session open until cancelled.
 
-    Of ``events`` it calls ``up()`` after each successful handshake and report, ``lost(reason)``
-    when an open session ends, and ``fault(reason)`` when the gateway counts as unhealthy.
+    It calls ``events.up()`` after each successful handshake and report, ``lost(reason)`` when an
+    open session ends, and ``fault(reason)`` when the gateway counts as unhealthy.
     """
 
     def __init__(
@@ -102,7 +101,7 @@ class OwnSession:
         return True
 
     def _failed(self, failure: Failure) -> bool:
-        """Report a gateway that refuses us, or is out of reach for too long; try again."""
+        """Report a gateway that refuses us or is unreachable for too long; retry in any case."""
         error = failure.error
         reason = str(error)
         if not isinstance(error, (IpcError, OSError)):  # it must not end the supervisor
@@ -148,9 +147,9 @@ class OwnSession:
         )
 
     async def _serve(self, client: Client) -> str:
-        """Work on an open session until it closes; return why it did.
+        """Serve an open session until it closes; return why it closed.
 
-        Raises ``IpcError`` when the gateway did not take the first report.
+        Raises ``IpcError`` if the gateway did not accept the first report.
         """
         self._pulse.seen(asyncio.get_running_loop().time())
         self._client = client
@@ -176,7 +175,7 @@ class OwnSession:
         return reason
 
     async def _report(self, client: Client) -> None:
-        """Send what changed, one report at a time: a slow gateway gets fewer, larger ones."""
+        """Send pending changes, one report at a time: a slow gateway gets fewer, larger ones."""
         while True:
             await self._changed.wait()
             self._changed.clear()
@@ -189,7 +188,7 @@ class OwnSession:
         self._reporter.answered(await client.call("channels.report", report, timeout=REPORT_WITHIN))
 
     async def _beat(self, client: Client) -> None:
-        """Call now and then; after a silence make one verifying call, then report a fault."""
+        """Call the gateway regularly; after a silence verify once, then report a fault."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(min(BEAT, self._silence / 3))
@@ -221,7 +220,7 @@ class OwnSession:
         try:
             asked = decode_json(event.payload or b"", GatewayRequest)
         except MALFORMED as error:
-            log.warning("request of the gateway not understood", error=str(error))
+            log.warning("malformed request of the gateway", error=str(error))
             return
         result: dict[str, Any] = {"id": asked.id, "ok": True}
         try:

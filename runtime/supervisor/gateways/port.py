@@ -1,9 +1,9 @@
 """Opens the gateway's listening socket in the supervisor, so that it outlives every gateway.
 
 Clients that come while a gateway restarts wait in the backlog instead of being refused.
-A port that another program holds is reported with that program's name, never taken by force
-unless the operator wants it; from another Trunkline not even then: its supervisor would start
-a gateway anew as often as that is ended.
+A port that another program holds is reported with that program's name, and taken by force only if
+the operator asks for it; never from another Trunkline, whose supervisor would restart its gateway
+each time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LISTENING = "0A"  # TCP_LISTEN, as /proc/net/tcp writes it
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """A program that listens on a port; ``state_dir`` is that of the supervisor above it."""
+    """A program that listens on a port; ``state_dir`` is that of its supervisor, if it has one."""
 
     pid: int
     command: str
@@ -41,7 +41,7 @@ class Holder(msgspec.Struct, frozen=True):
 
 
 class PortUnusable(Exception):
-    """The gateway cannot listen there; the text says why and what to do."""
+    """The gateway cannot listen on its port; the text says why and what to do."""
 
 
 class NoSuchAddress(PortUnusable):
@@ -75,18 +75,18 @@ class PortTaken(PortUnusable):
         self.holders = holders
 
     def by_a_gateway(self) -> PortTaken:
-        """Return the error for a port that a gateway has, which could be used instead."""
+        """Return the error for a port that a gateway holds, to which we could attach."""
         self.args = (f'{self}; it is a gateway: gateway.attach: "auto" connects to it instead',)
         return self
 
 
 def address(bind: str) -> str:
-    """Return the IP address that ``bind`` means: a word like ``loopback``, or an address."""
+    """Return the IP address for ``bind``: a word like ``loopback``, or an address."""
     return {"loopback": "127.0.0.1", "auto": "127.0.0.1", "lan": "0.0.0.0"}.get(bind, bind)  # noqa: S104
 
 
 def url_of(host: str, port: int) -> str:
-    """Return where this host reaches what listens on ``host``."""
+    """Return the URL at which this host reaches a server that listens on ``host``."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     return f"ws://{f'[{host}]' if ':' in host else host}:{port}"
 
@@ -111,7 +111,7 @@ def listen(host: str, port: int, *, force: bool = False) -> socket.socket:
 
 
 def _bind(host: str, port: int) -> socket.socket | None:
-    """Return a listening socket, ``None`` when the port is in use."""
+    """Return a listening socket; ``None`` if the port is in use."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
@@ -161,7 +161,8 @@ def _supervised(process: Any) -> str | None:
 def users_of(port: int) -> set[int]:
     """Return the ids of the users whose programs listen on ``port`` (proc_pid_net(5)).
 
-    The kernel shows it of every socket, and its program only of processes that we may look into.
+    The kernel shows the user of every socket, but the program only of processes that we may
+    inspect.
     """
     return {uid for listened, uid in listening() if listened == port}
 
@@ -186,7 +187,7 @@ def _on_one_line(arguments: list[str]) -> str:
 
 
 def end(holders: list[Holder]) -> None:
-    """End programs for good: SIGTERM, then SIGKILL after 5 s. Blocks.
+    """End programs: SIGTERM, then SIGKILL after 5 s. Blocks.
 
     A program of another user is left alone.
     """

@@ -1,8 +1,8 @@
-"""Checks what the gateway's process will read at its start, before a configuration is taken over.
+"""Checks what the gateway's process will read at its start, before a configuration is applied.
 
-A gateway that finds out by itself is ``failed`` then, and closes the door behind the remote
-operator who wrote the configuration. So its secrets and its certificate are looked at here: where
-they cannot be had, the file is refused as one that is wrong, and everything stays as it is.
+Otherwise the gateway would fail at its start and lock out the remote operator who wrote the
+configuration. So its secrets and its certificate are read here: if that fails, the file is refused
+as invalid, and everything stays as it is.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ RESTARTING = ("restart", "off")  # modes in which any change replaces the gatewa
 
 
 class GatewayPreflight:
-    """Refuses configurations whose gateway could not start, or could not be signed in to.
+    """Refuses configurations whose gateway could not start or could not authenticate clients.
 
-    What was found good is not looked at again while the gateway's section stays the same and no
-    other change replaces the gateway: a password store is not asked for every edit.
+    A successful check is not repeated while the gateway's section stays the same and no other
+    change replaces the gateway, so that not every edit asks a password store.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class GatewayPreflight:
 
 
 def _withheld(loaded: Loaded) -> frozenset[str]:
-    """Return the variables that the gateway's process will not have."""
+    """Return the environment variables that the gateway's process will not have."""
     if loaded.config.gateway.foreign:
         return frozenset()
     return (GATEWAY_VARIABLES | referenced(loaded.raw)) - referenced(loaded.raw.get("gateway"))
@@ -51,7 +51,7 @@ def _withheld(loaded: Loaded) -> frozenset[str]:
 def gateway_problems(gateway: GatewayConfig, withheld: Collection[str] = ()) -> Iterator[Problem]:
     """Yield each secret and certificate of the gateway that cannot be read now.
 
-    A command runs without the variables ``withheld``, as it will in the gateway's process.
+    Commands run without the variables ``withheld``, as they will in the gateway's process.
     """
     yield from _secret_problems(gateway.auth, withheld, foreign=gateway.foreign)
     tls = gateway.tls

@@ -1,8 +1,7 @@
-"""Applies a new configuration to the gateway: nothing, another process, or another kind.
+"""Applies a new configuration to the gateway: no change, another process, or another kind.
 
-It is compared with what the running process was started with, not with what was read last: a
-process that has been spawned since a change has it already, and one that is spawned while the
-next change comes has not.
+It is compared with the configuration that the running process was started with, not with the one
+read last: a process spawned after a change already has it.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ log = structlog.get_logger("gateway")
 
 
 class Reconfiguration:
-    """Applies the configuration, which ``loaded()`` returns, to the gateway.
+    """Applies the configuration that ``loaded()`` returns to the gateway.
 
     ``start(name, work)`` runs work beside it.
     """
@@ -49,13 +48,13 @@ class Reconfiguration:
         self._obstacle: str | None = None  # why the last move was not made
 
     def attach(self, url: str) -> None:
-        """Use the gateway that runs already at ``url``; before the first start."""
+        """Attach to the gateway that already runs at ``url``; only before the first start."""
         self._gateway.become(self._factory.attach(self._loaded().config.gateway, url))
 
     def apply(self, *, asked: bool, changed: bool) -> str:
-        """Do what the configuration needs; return what is done, in one word.
+        """Apply the configuration; return in one word what is done.
 
-        ``changed``: the file is another than before, ``asked``: an operator wants a reload.
+        ``changed``: the file has changed, ``asked``: an operator requested the reload.
         """
         config = self._loaded().config.gateway
         kind = self._gateway.kind
@@ -76,7 +75,7 @@ class Reconfiguration:
         return "unchanged" if self._need() is Need.NOTHING else "waits"
 
     def expect(self, loaded: Loaded, *, changed: bool) -> Need:
-        """Return what ``apply`` would do if a person wrote this configuration."""
+        """Return what ``apply`` would do for this configuration."""
         mode = loaded.config.gateway.reload.mode
         return decide(mode, self._need_of(loaded.config), asked=True, changed=changed)
 
@@ -89,7 +88,7 @@ class Reconfiguration:
         return "started"
 
     def waiting(self) -> list[str]:
-        """Return warnings for settings of the gateway that wait for a person to restart it."""
+        """Return warnings for settings that wait for a manual restart of the gateway."""
         runs = self._gateway.child.state.phase in ALIVE
         said = waiting(self._need()) if runs and not self._gateway.renewing else None
         return [each for each in (self._obstacle, None if self._moving else said) if each]
@@ -109,7 +108,7 @@ class Reconfiguration:
             self._start("moving the gateway", self._move())
 
     async def _move(self) -> None:
-        """End the old gateway, then start one of the configured kind if one is wanted."""
+        """End the old gateway, then start one of the configured kind if it should run."""
         gateway = self._gateway
         try:
             while self._place != (place := _place(config := self._loaded().config.gateway)):

@@ -1,7 +1,7 @@
 """Decides whether a new configuration replaces the gateway, by ``gateway.reload.mode``. Pure.
 
-What a gateway gets in its bootstrap it keeps, so a change of that needs another process; where
-it listens, or whose it is, needs another kind. All else counts without either.
+A gateway keeps what it gets in its bootstrap, so a change of that needs another process; a change
+of its address or kind needs a move. Everything else applies without either.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PLACE = frozenset({"port", "bind", "command", "url"})
 
 
 class Need(IntEnum):
-    """What a change needs to come into force."""
+    """What a change needs to take effect."""
 
     NOTHING = 0
     RESTART = 1  # of the process, in place
@@ -51,13 +51,13 @@ def part_of(config: Config) -> GatewayPart:
 
 
 def need_of_part(old: GatewayPart, new: GatewayPart) -> Need:
-    """Return what the difference between two parts needs."""
+    """Return what a change from one part to another needs."""
     canvas = Need.NOTHING if old.canvas_host == new.canvas_host else Need.RESTART
     return max(need(old.gateway, new.gateway), canvas)
 
 
 def need(old: GatewayConfig, new: GatewayConfig) -> Need:
-    """Return what the difference between two configurations needs."""
+    """Return what a change from one configuration to another needs."""
     changed = {
         field.name
         for field in msgspec.structs.fields(GatewayConfig)
@@ -69,7 +69,7 @@ def need(old: GatewayConfig, new: GatewayConfig) -> Need:
 
 
 def decide(mode: str, found: Need, *, asked: bool, changed: bool) -> Need:
-    """Return what is done: ``found`` is needed, the file ``changed``, or an operator ``asked``."""
+    """Return what is done: ``found`` is needed, the file ``changed``, an operator ``asked``."""
     if mode in HOT:
         return Need.NOTHING
     if mode in ("restart", "off") and (asked or changed):
@@ -78,7 +78,7 @@ def decide(mode: str, found: Need, *, asked: bool, changed: bool) -> Need:
 
 
 def waiting(found: Need) -> str | None:
-    """Return a warning for what is not in force yet, ``None`` when all is."""
+    """Return a warning about settings that do not apply yet; ``None`` if all do."""
     if found is Need.NOTHING:
         return None
     return "the gateway's part of the configuration waits for `trunkline gateway restart`"

@@ -1,8 +1,8 @@
-"""Queues the changes of accounts that the gateway has not got yet, in their order. Pure.
+"""Queues changes of accounts for the gateway, in order. Pure.
 
-Separate from the session, which only carries it: a session comes and goes with its gateway,
-what has changed stays. Two changes of one account never share a report, so that clients see
-every phase; only a gateway that is far behind gets them folded.
+Separate from the session, which ends with its gateway while the changes remain. Two changes of one
+account never share a report, so that clients see every phase; only for a gateway that is far
+behind are they merged.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Rows = dict[str, AccountStatus | None]  # by key; ``None``: removed
 
 
 class Reports:
-    """Collects rows; the session sends what ``whole`` and ``changes`` return.
+    """Collects changed rows; the session sends what ``whole`` and ``changes`` return.
 
     ``keys()`` returns the keys of all accounts, ``row(key)`` one of them as it is now, ``None``
     when it is gone. ``common()`` returns what goes beside them (the gateway's own row, channels,
@@ -56,7 +56,7 @@ class Reports:
         self._common_changed = False
 
     def changed(self, key: str, row: AccountStatus | None) -> None:
-        """Queue a row for the clients, ``None`` when the account is removed."""
+        """Queue a row for the clients; ``None`` means that the account was removed."""
         batches = self._batches
         if not batches or (key in batches[-1] and len(batches) < MAX_BATCHES):
             batches.append({})
@@ -65,11 +65,11 @@ class Reports:
         self._wake()
 
     def figures(self, key: str) -> None:
-        """Note that only numbers of an account changed: ``hurry``, or any report, sends them."""
+        """Note that only figures of an account changed; ``hurry`` or any report sends them."""
         self._figures.add(key)
 
     def hurry(self) -> None:
-        """Have a report made now if numbers have changed (see ``figures``)."""
+        """Request a report now if figures have changed (see ``figures``)."""
         if self._figures:
             self._wake()
 
@@ -79,11 +79,11 @@ class Reports:
         self._wake()
 
     def answered(self, answer: Any) -> None:
-        """Pass on what the gateway answered to a report."""
+        """Pass on the gateway's answer to a report."""
         self._on_answer(answer)
 
     def whole(self) -> dict[str, Any]:
-        """Return a complete ``channels.report``; what had changed is in it."""
+        """Return a complete ``channels.report``, which includes pending changes."""
         self._batches.clear()
         self._figures.clear()
         self._common_changed = False
@@ -91,10 +91,10 @@ class Reports:
         return {"revision": self._revision(), "whole": True, "accounts": rows} | self._beside()
 
     def changes(self) -> dict[str, Any] | None:
-        """Return a ``channels.report`` of what changed, ``None`` when nothing did.
+        """Return a ``channels.report`` of pending changes; ``None`` if there are none.
 
-        Figures of an account that has changes waiting stay out: a newer row would overtake
-        them, and they would then look like no change.
+        Figures of an account with queued changes are left out: the newer row would overtake these
+        changes, which would then look like none.
         """
         if not (self._batches or self._figures or self._common_changed):
             return None
@@ -118,12 +118,12 @@ class Reports:
         return report
 
     def _now(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Return these accounts as they are now, and no others: a row costs 10 µs to make."""
+        """Return the current rows of only these accounts: a row costs 10 µs to create."""
         rows = ((key, self._row(key)) for key in keys)
         return {key: self._row_for_clients(row) for key, row in rows if row is not None}
 
     def _row_for_clients(self, row: AccountStatus) -> dict[str, Any]:
-        """Return a row as the gateway's clients may see it."""
+        """Return a row in the form for the gateway's clients."""
         shown: dict[str, Any] = msgspec.to_builtins(row)
         if row.revision:
             shown["revision"] = self._seal(row.revision)

@@ -1,9 +1,8 @@
 """Decides when a gateway restart that was requested happens: now, or after a pause. Pure.
 
-No request is dropped. A restart is satisfied only by a process that was spawned after it was
-asked for, because only that one has read the configuration of then. Requests that come while
-one waits are folded into it, and each caller gets the outcome of its request. Times are in
-seconds.
+No request is dropped. A restart is satisfied only by a process spawned after the request, because
+only that one has read the configuration of that time. Requests that come while one waits are
+merged with it, and each caller gets the outcome. Times are in seconds.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ GAP = 2.5  # between the end of one restart and the beginning of the next: ClawX
 
 
 class Outcome(StrEnum):
-    """What happens with a request for a restart."""
+    """The outcome of a restart request."""
 
     NOW = "restarted"
     JOINED = "joined"  # a restart is on its way whose process is not spawned yet
@@ -53,7 +52,7 @@ class Restarts:
         return self._pending
 
     def ask(self, state: State, now: float) -> RestartAnswer:
-        """Take a request; after ``NOW`` the caller restarts the child."""
+        """Handle a request; on ``NOW`` the caller restarts the child."""
         self.asked += 1
         if self.coming(state):
             self.coalesced += 1
@@ -67,7 +66,7 @@ class Restarts:
         return RestartAnswer(Outcome.NOW)
 
     def coming(self, state: State) -> bool:
-        """Return whether a process is on its way that has not read the configuration yet."""
+        """Return whether a process is being started that has not read the configuration yet."""
         returning = state.phase is Phase.STOPPING and state.wanted and state.cause == RESTART
         # Or it has been begun in this very turn, and the child does not know yet.
         begun = state.phase is Phase.RUNNING and self._running
@@ -78,13 +77,13 @@ class Restarts:
         self._spawned = False
 
     def spawned(self) -> None:
-        """Note that the configuration has been read for the process that is spawned now."""
+        """Note that the process being spawned has its configuration."""
         self._spawned = True
 
     def settled(self, phase: Phase, now: float) -> float | None:
-        """Note a phase; return in how many seconds the deferred restart is due, if one is.
+        """Note a phase; return the seconds until a deferred restart is due, if there is one.
 
-        A stop drops it: what a person stopped stays stopped.
+        A stop cancels it: what a person stopped stays stopped.
         """
         if phase is Phase.RUNNING and self._running:
             self._running = False
@@ -96,7 +95,7 @@ class Restarts:
         return self._wait(now) if phase is Phase.RUNNING else 0.0
 
     def begun(self) -> None:
-        """Note that the child is restarted now, for whatever has been asked until now."""
+        """Note that the child is restarted now, which satisfies all requests so far."""
         self._pending = False
         self._running = True
         self.executed += 1

@@ -1,8 +1,8 @@
-"""Classifies what a gateway prints on its standard error, and keeps the last lines. Pure.
+"""Classifies the stderr lines of a gateway, and keeps the last ones. Pure.
 
-A gateway prints there why it does not start, and between that much that is of no use, again and
-again. So each line gets a level, a repeated one is logged only now and then, and the last 120
-are kept to classify an exit.
+A gateway prints there why it does not start, among many useless and repeated lines. So each line
+gets a level, a repeated one is logged only now and then, and the last 120 are kept to classify an
+exit.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _STAGE = re.compile(r"startup trace: .*?([\d.]+)ms total=([\d.]+)ms", re.IGNOREC
 
 
 class Level(StrEnum):
-    """How a line is logged; ``DROP``: not at all."""
+    """The log level of a line; ``DROP``: it is not logged."""
 
     DROP = "drop"
     DEBUG = "debug"
@@ -49,12 +49,12 @@ _DEBUG = (
 
 
 def plain(text: str) -> str:
-    """Return a line without colours."""
+    """Return a line without terminal escape sequences."""
     return _ANSI.sub("", text)
 
 
 def level_of(text: str) -> Level:
-    """Return the level of a line (without colours)."""
+    """Return the level of a line, which has no escape sequences."""
     if not text.strip() or any(each.search(text) for each in _DROP):
         return Level.DROP
     if any(each.search(text) for each in _DEBUG):
@@ -66,9 +66,9 @@ def level_of(text: str) -> Level:
 
 
 class StderrRing:
-    """The last lines on the standard error of one process, without ``secrets``.
+    """The last stderr lines of one process, with ``secrets`` redacted.
 
-    ``folded`` counts the lines that were not logged because they had been before.
+    ``folded`` counts repeated lines that were not logged.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
@@ -89,15 +89,16 @@ class StderrRing:
         return next((_STAMP.sub("", line) for line in found), None)
 
     def hide(self, text: str) -> str:
-        """Return ``text`` without the secrets."""
+        """Return ``text`` with the secrets redacted."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return text
 
     def take(self, text: str) -> tuple[Level, str, int]:
-        """Take a line; return its level, its text, and how often it has come.
+        """Add a line; return its level, its text, and how often it has occurred.
 
-        A repeat has the level ``DROP``, but each ``EVERY``-th, which is for debugging.
+        A repeated line has the level ``DROP``, except every ``EVERY``-th, which is logged for
+        debugging.
         """
         line = self.hide(plain(text).rstrip())
         kind = level_of(line)
@@ -116,13 +117,13 @@ class StderrRing:
 
 
 class StderrFilter:
-    """Filters the lines of a gateway for its log: no secrets, a level, repeats folded."""
+    """Filters the lines of a gateway for its log: redacts secrets, sets levels, folds repeats."""
 
     def __init__(self, ring: StderrRing) -> None:
         self._ring = ring
 
     def __call__(self, line: Line) -> Line | None:
-        """Return the line to log, ``None`` for none."""
+        """Return the line to log; ``None`` if it is dropped."""
         text = line.get("text")
         if not isinstance(text, str):  # a structured record of ours
             return line

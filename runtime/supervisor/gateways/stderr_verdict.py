@@ -1,4 +1,4 @@
-"""A gateway process whose exit is classified together with its last stderr lines.
+"""Classifies the exit of a gateway's process together with its last stderr lines.
 
 Its standard error is read to the end first: the last line is often the reason.
 """
@@ -19,7 +19,7 @@ Classify = Callable[[Exit, list[str]], Exit]
 
 
 class ProcessWithStderr:
-    """``classify(exit, lines)`` returns the exit that is reported."""
+    """A gateway's process; ``classify(exit, lines)`` returns the exit to report."""
 
     def __init__(
         self, process: SpawnedProcess, capture: LineCapture, stderr: StderrRing, classify: Classify
@@ -39,7 +39,7 @@ class ProcessWithStderr:
         stderr: StderrRing,
         classify: Classify,
     ) -> Self:
-        """Capture what a new process prints; one that cannot be captured is killed."""
+        """Capture the output of a new process; kill it if that fails."""
         capture = await logs.capture_or_kill(
             NAME, incarnation, process, filter_line=StderrFilter(stderr)
         )
@@ -58,7 +58,7 @@ class ProcessWithStderr:
         self._process.signal(number)
 
     async def wait(self) -> Exit:
-        """Return how its exit was classified."""
+        """Wait for the end; return the classified exit."""
         how = await self._process.wait()
         self._capture.drain()
         return self._classify(how, self._stderr.lines)

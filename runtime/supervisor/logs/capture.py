@@ -1,7 +1,7 @@
-"""Reads what a child prints, line by line and within a rate limit.
+"""Captures the output of a child, line by line and within a rate limit.
 
-A worker that prints without end is read and dropped, and counted; it never blocks, and it
-costs its siblings nothing.
+The output of a worker that prints without end is read, counted and dropped; it never blocks the
+worker and does not affect others.
 """
 
 from __future__ import annotations
@@ -32,10 +32,9 @@ _scrap = bytearray(READ_BYTES)  # where what is dropped goes
 class LineCapture:
     """Reads both output streams of one child, cut into lines within the rate limit.
 
-    ``add(name, line)`` takes each line that is kept, ``on_end(capture)`` is called when both
-    pipes have ended. ``filter_line`` may change a line before it is kept, or return ``None`` to
-    drop it. ``dropped`` counts the lines that are not kept whole, ``dropped_bytes`` what is
-    missing.
+    ``add(name, line)`` gets each line that is kept, ``on_end(capture)`` is called when both pipes
+    have ended. ``filter_line`` may change a line before it is kept, or return ``None`` to drop it.
+    ``dropped`` counts the lines that are not kept completely, ``dropped_bytes`` the missing bytes.
     """
 
     def __init__(
@@ -74,18 +73,18 @@ class LineCapture:
         self._looks = TokenBucket(looks * config.burst_lines, looks * config.lines_per_second)
 
     def close(self) -> None:
-        """Read what the pipes hold, then close both."""
+        """Read the remaining content of the pipes, then close both."""
         for fd in list(self._streams):
             self._on_readable(fd)
             self._close(fd)
 
     def drain(self) -> None:
-        """Read what the pipes hold now: the last lines, before an exit is classified."""
+        """Read the present content of the pipes: the last lines, before an exit is classified."""
         for fd in list(self._streams):
             self._on_readable(fd)
 
     def _on_readable(self, fd: int) -> None:
-        """Read once: the loop comes back while there is more, after it has served others."""
+        """Read once; the loop calls again while there is more, after serving others."""
         if fd not in self._streams:
             return
         try:
@@ -106,7 +105,7 @@ class LineCapture:
                 self._pause(fd)
 
     def _drop(self, fd: int, line_ends: int, size: int, inside: bool) -> None:
-        """Count what is dropped; ``inside``: it ends inside a line, whose rest is skipped."""
+        """Count dropped output; ``inside``: it ends inside a line, whose rest is skipped."""
         self.dropped += line_ends + inside - (fd in self._skipping)  # that one was counted
         self.dropped_bytes += size
         self._parts[fd].clear()

@@ -1,7 +1,7 @@
-"""Folds repetitions of a line into one line and a number. Pure.
+"""Folds repetitions of a line into one line and a count. Pure.
 
-Without a timer: repetitions are reported when another line comes, and now and then while they
-last, so that what is still going on can be seen.
+It has no timer: repetitions are reported when another line comes, and periodically while they
+continue.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ FORGET_AFTER = 60.0  # a line that comes back after so long is news
 
 
 class Folding:
-    """Folds one stream. ``repeats`` counts those of the last line that are not reported yet."""
+    """Folds one stream; ``repeats`` counts unreported repetitions of the last line."""
 
     def __init__(self) -> None:
         self._last: bytes | None = None
@@ -22,7 +22,7 @@ class Folding:
     def take(self, line: bytes, now: float) -> tuple[int, bool]:
         """Return how many repetitions to report first, and whether to keep this line.
 
-        ``now`` is in seconds and never goes back.
+        ``now`` is in seconds of a monotonic clock.
         """
         if line != self._last or now - self._at >= FORGET_AFTER:
             repeats, self.repeats = self.repeats, 0

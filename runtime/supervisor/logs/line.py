@@ -1,4 +1,4 @@
-"""Makes one log line from what a child printed or what our own code recorded."""
+"""Creates log lines from a child's output and from our own records."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Line = dict[str, Any]
 
 
 def read_line(raw: bytes) -> Line:
-    """Return a printed line: a JSON object as it is, anything else as ``text``, binary escaped.
+    """Parse a printed line: a JSON object unchanged, anything else as ``text``, binary escaped.
 
-    Only what can be encoded again counts as JSON: no half surrogate, no NaN.
+    Only what can be encoded again counts as JSON: no lone surrogate, no NaN.
     """
     now = timestamp()
     text = raw.decode("utf-8", "backslashreplace").rstrip("\r")

@@ -1,9 +1,9 @@
 """Keeps the last log lines of all processes as one stream with a cursor. Pure.
 
-For clients that read the log over the network. A cursor is an offset in bytes since the start
-of the supervisor, as in a file that was never written: reading on costs neither the disk nor a
-search. All lines lie in one buffer of a fixed size: as objects, short lines would take twice what
-they are, and a log bomb's long ones leave holes that those which come after it do not fill.
+It serves clients that read the log over the network. A cursor is an offset in bytes since the start
+of the supervisor, so reading on needs neither the disk nor a search. All lines are in one buffer of
+fixed size: as objects, short lines would take twice their size, and long ones would fragment the
+heap.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ KEEP_BYTES = 1024 * 1024
 
 
 class Stretch(msgspec.Struct, frozen=True):
-    """Lines from a cursor on.
+    """A range of lines, from a cursor on.
 
-    ``cursor`` is where to go on; ``skipped_bytes`` lie between the cursor that was asked for and
-    the first line; ``reset``: the cursor was of another stream.
+    ``cursor`` is where to continue; ``skipped_bytes`` are between the requested cursor and the
+    first line; ``reset``: the requested cursor was of another stream.
     """
 
     lines: list[str] = msgspec.field(default_factory=list)
@@ -31,9 +31,9 @@ class Stretch(msgspec.Struct, frozen=True):
 
 
 class RecentLog:
-    """Keeps ``keep_bytes`` of lines. ``size`` counts all bytes there have ever been.
+    """Keeps the last ``keep_bytes`` of lines. ``size`` counts all bytes ever added.
 
-    ``since`` is the timestamp from which on all lines are here; older ones are in the files.
+    ``since`` is the timestamp from which all lines are here; older ones are only in the files.
     """
 
     def __init__(self, since: str = "", keep_bytes: int = KEEP_BYTES) -> None:
@@ -68,7 +68,7 @@ class RecentLog:
         return Stretch(texts, self.size, self.size, skipped > 0, reset, skipped)
 
     def _append(self, line: bytes) -> None:
-        """Append one line and drop the oldest ones; one that is too long for all is not kept."""
+        """Append one line and drop the oldest ones; a line longer than the buffer is not kept."""
         data, at = line + b"\n", self.size
         self.size += len(data)
         if len(data) > self._keep_bytes:
@@ -82,7 +82,7 @@ class RecentLog:
         self._data[: len(data) - len(first)] = data[len(first) :]
 
     def _line_at(self, offset: int, end: int | None = None) -> int:
-        """Return where the first line at or after ``offset`` begins; ``end`` if there is none."""
+        """Return the offset of the first line at or after ``offset``; ``end`` if there is none."""
         end = self.size if end is None else end
         if offset <= self._start:
             return self._start
@@ -92,7 +92,7 @@ class RecentLog:
         return end if found is None else found + 1
 
     def _find_end(self, start: int, end: int) -> int | None:
-        """Return where in the stream the next line ends."""
+        """Return the offset of the next line end, if there is one."""
         keep = self._keep_bytes
         while start < end:
             at = start % keep
@@ -104,7 +104,7 @@ class RecentLog:
         return None
 
     def _bytes(self, start: int, end: int) -> bytes:
-        """Return a part of the stream that is here."""
+        """Return a part of the stream that is in the buffer."""
         keep, size = self._keep_bytes, end - start
         at = start % keep
         first = bytes(memoryview(self._data)[at : at + size])

@@ -1,6 +1,6 @@
-"""Stores the logs of all processes on disk: one file for each, rotated, within a total.
+"""Stores the logs of all processes on disk: one rotated file each, within a total size.
 
-A full disk costs the log, not the account: the last lines stay in memory until it takes them.
+A full disk does not affect accounts: the last lines stay in memory until they can be written.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Subscriber = Callable[[str, Line], None]
 class LogFile:
     """One log on disk with rotation: ``name.log``, ``name.log.1``, …
 
-    A file that others have rotated or removed is opened anew by the next write.
+    A file that another program has rotated or removed is reopened by the next write.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class LogFile:
         self._max_bytes, self._files = max_bytes, files
 
     def write(self, lines: list[Line], now: float) -> None:
-        """Append lines, after those in ``ring``, where what cannot be written waits."""
+        """Append lines, after those in ``ring`` that could not be written before."""
         if now < self._retry_at:
             self.ring.extend(lines)
             return
@@ -78,7 +78,7 @@ class LogFile:
             self.close()
 
     def _append(self, fd: int, data: bytes) -> int:
-        """Append lines, return how many: of one that only half fits nothing stays in the file."""
+        """Append lines; return how many. A partially written line is removed again."""
         written = os.write(fd, data)
         whole = data.rfind(b"\n", 0, written) + 1
         if written < len(data):
@@ -107,7 +107,7 @@ class LogFile:
     def _follow_name(self) -> None:
         """Close a file that was renamed or removed; note the size of one that was not.
 
-        One stat(2) for each write (2 µs): a write that goes to a removed file would succeed.
+        It costs one stat(2) per write (2 µs), because a write to a removed file would succeed.
         """
         if self._fd is None:
             return
@@ -164,7 +164,7 @@ class LogStore:
         self._flush_due = False
 
     def reconfigure(self, config: LoggingConfig) -> None:
-        """Apply other limits from now on, also to what is open."""
+        """Apply other limits from now on, also to open logs."""
         if config == self.config:
             return
         self.config = config
@@ -186,7 +186,7 @@ class LogStore:
         *,
         filter_line: LineFilter | None = None,
     ) -> LineCapture:
-        """Read what a child prints until it and all processes that share its pipes are gone.
+        """Capture a child's output until it and all processes that share its pipes have ended.
 
         ``filter_line`` may change a line before it is kept, or return ``None`` to drop it.
         """
@@ -210,9 +210,9 @@ class LogStore:
         *,
         filter_line: LineFilter | None = None,
     ) -> LineCapture:
-        """Capture what a new child prints; a child that cannot be captured is killed.
+        """Capture a new child's output; kill the child if that fails.
 
-        Its caller would not know of it, and there must never be two processes of one account.
+        The caller would not know of it, and an account must never have two processes.
         """
         try:
             return self.capture(name, incarnation, process, filter_line=filter_line)
@@ -226,7 +226,7 @@ class LogStore:
             raise
 
     def add(self, name: str, line: Line) -> None:
-        """Take one line; it is on disk after this turn of the loop."""
+        """Add one line; it is written at the end of this turn of the loop."""
         self._pending.setdefault(name, []).append(line)
         for subscriber in self._subscribers:
             subscriber(name, line)
@@ -238,7 +238,7 @@ class LogStore:
                 self.flush()
 
     def flush(self) -> None:
-        """Write what is pending."""
+        """Write the pending lines."""
         self._flush_due = False
         pending, self._pending = self._pending, {}
         now = time.monotonic()
@@ -246,14 +246,14 @@ class LogStore:
             self._file(name).write(lines, now)
 
     def forget(self, name: str) -> None:
-        """Forget the log of an account that is no more. What is on disk stays, and can be read."""
+        """Forget the log of a removed account. Its files stay readable."""
         self.flush()
         file = self._files.pop(name, None)
         if file is not None:
             file.close()
 
     def reopen(self) -> None:
-        """Close every file; the next write opens it by its name. For programs that rotate."""
+        """Close every file, so that the next write opens it by its name again (log rotation)."""
         self.flush()
         for file in self._files.values():
             file.close()
@@ -277,7 +277,7 @@ class LogStore:
             self._files[name].close()
 
     def close(self) -> None:
-        """End all captures, write what is pending, close the files."""
+        """End all captures, write pending lines, close the files."""
         for capture in list(self._captures):
             capture.close()
         self.flush()

@@ -1,4 +1,4 @@
-"""Writes the structured records of our own code to a log, without secrets (structlog)."""
+"""Writes the structured records of our own code (structlog) to a log, with secrets redacted."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ SECRET_WORDS = ("token", "password", "secret", "authorization")
 def configure(add: Callable[[str, Line], None], *, level: str, to_stderr: bool) -> None:
     """Send our own structured records to ``add(name, line)``, and to stderr if wanted.
 
-    Neither may fail the caller: a record that cannot be kept or shown is lost, and the daemon,
-    which may have outlived its terminal, goes on.
-    Records below ``level`` are dropped, and those of one kind beyond a rate (see
-    ``ipc.record_limit``); values of fields named like secrets are hidden.
+    Neither raises to the caller: a record that cannot be kept or shown is lost, because the daemon
+    may outlive its terminal. Records below ``level`` are dropped, and so are those of one kind
+    beyond a rate (see ``ipc.record_limit``); values of fields named like secrets are redacted.
     """
 
     def keep(logger: Any, method: str, event: Any) -> Any:
@@ -52,7 +51,7 @@ def configure(add: Callable[[str, Line], None], *, level: str, to_stderr: bool) 
 
 
 class LossyStream:
-    """A text stream into which writing never fails: what it does not take is lost."""
+    """A text stream whose writes never fail: text that cannot be written is lost."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -70,7 +69,7 @@ class LossyStream:
 
 
 def _rendered(render: Callable[[Any, str, Any], str]) -> Callable[[Any, str, Any], str]:
-    """Return ``render`` as a processor that drops a record which it cannot render."""
+    """Return ``render`` as a processor that drops records that it cannot render."""
 
     def processor(logger: Any, method: str, event: Any) -> str:
         try:
@@ -91,7 +90,7 @@ def set_level(level: str) -> None:
 
 
 def redact(logger: Any, method: str, event: Any) -> Any:
-    """Hide the values of fields that are named like secrets (a structlog processor)."""
+    """Redact the values of fields that are named like secrets (a structlog processor)."""
     for name in event:
         if any(word in name.lower() for word in SECRET_WORDS):
             event[name] = "***"

@@ -1,12 +1,12 @@
 """Manages control groups of version 2 (cgroups(7)), with which the kernel enforces limits.
 
-Used only where a part of the tree has been given to us: systemd marks it (``Delegate=yes``), or
-we are at the root of what this machine, or this container, shows. Everything else belongs to
-another manager, and then the limits are watched by asking each worker instead.
+They are used only if a part of the tree is delegated to us: systemd marks it (``Delegate=yes``), or
+we are at the root of the tree that this machine or container shows. Otherwise the tree belongs to
+another manager, and each worker is asked for its memory instead.
 
-A group may not have processes and divide its controllers among children at once, so we move
-into a leaf first. Every incarnation gets a group of its own, below one that names our pid;
-so its count of kills is its own, and what is left of an earlier run can be told and removed.
+A group may not both contain processes and enable controllers for children, so we move into a leaf
+first. Every incarnation gets its own group, below one that names our pid, so its count of kills is
+its own, and leftovers of an earlier run can be recognized and removed.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ STEP = 1.25  # how much less a step of niceness(2) gets: what the kernel gives t
 
 
 class Unusable(Exception):
-    """No part of the cgroup tree may be used by us; the text is the reason."""
+    """No part of the cgroup tree is usable; the text is the reason."""
 
 
 class GroupLimits(msgspec.Struct, frozen=True):
-    """What a control group may use; ``None``: as much as there is. ``niceness`` is nice(2)'s."""
+    """The limits of a control group; ``None``: no limit. ``niceness`` is as for nice(2)."""
 
     memory_soft_bytes: int | None = None
     memory_hard_bytes: int | None = None
@@ -42,7 +42,7 @@ class GroupLimits(msgspec.Struct, frozen=True):
     niceness: int = 0
 
     def files(self) -> Iterator[tuple[str, str]]:
-        """Return the files of the group with what each must contain."""
+        """Yield the names of the group's files with the contents to write."""
         yield "memory.high", _or_max(self.memory_soft_bytes)
         yield "memory.max", _or_max(self.memory_hard_bytes)
         yield "memory.oom.group", "1"  # half a worker is no use to anybody
@@ -51,7 +51,7 @@ class GroupLimits(msgspec.Struct, frozen=True):
 
 
 class ControlGroup:
-    """The control group of one incarnation. Its files are in memory: nothing here blocks."""
+    """The control group of one incarnation. Its files are virtual, so nothing here blocks."""
 
     def __init__(self, groups: ControlGroups, path: Path, limits: GroupLimits) -> None:
         self.path = path
@@ -61,7 +61,7 @@ class ControlGroup:
         self.limit(limits)
 
     def limit(self, limits: GroupLimits) -> None:
-        """Apply these limits, as far as there is a controller for them."""
+        """Apply limits, as far as their controllers are available."""
         for name, value in limits.files():
             if self._written.get(name) == value:
                 continue
@@ -70,16 +70,16 @@ class ControlGroup:
                 self._written[name] = value
 
     def take(self, pid: int) -> None:
-        """Move a process of ours into the group; raises ``OSError``."""
+        """Move one of our processes into the group; raises ``OSError``."""
         _write(self.path / "cgroup.procs", str(pid))
 
     @property
     def memory_kills(self) -> int:
-        """How many of its processes the kernel has ended because memory ran out."""
+        """The number of its processes that the kernel killed because memory ran out."""
         return _counters(self.path / "memory.events").get("oom_kill", 0)
 
     def remove(self) -> None:
-        """Kill what is still in it, and remove it, at once or when that is gone."""
+        """Kill its remaining processes and remove the group, at once or once they have ended."""
         with suppress(OSError):  # Linux 5.14
             _write(self.path / "cgroup.kill", "1")
         self._groups.remove(self.path)
@@ -111,7 +111,7 @@ class ControlGroups:
             raise Unusable(f"{root}: {error.strerror}") from None
 
     def enter(self, name: str, pid: int, limits: GroupLimits) -> ControlGroup:
-        """Make a group and move a process of ours into it; raises ``OSError``."""
+        """Create a group and move one of our processes into it; raises ``OSError``."""
         group = ControlGroup(self, self._place / name, limits)
         try:
             group.take(pid)
@@ -122,12 +122,12 @@ class ControlGroups:
         return group
 
     def limit(self, name: str, limits: GroupLimits) -> None:
-        """Change what a group may use; does nothing when there is no such group."""
+        """Change the limits of a group; does nothing if there is no such group."""
         if name in self._living:
             self._living[name].limit(limits)
 
     def remove(self, path: Path) -> None:
-        """Remove a group once its processes are gone; try again those that were not."""
+        """Remove a group once its processes have ended; also retry earlier ones."""
         self._living.pop(path.name, None)
         self._doomed.add(path)
         for each in list(self._doomed):
@@ -135,7 +135,7 @@ class ControlGroups:
                 self._doomed.discard(each)
 
     def close(self) -> None:
-        """Remove what can be removed. We stay in our leaf: only an empty group could take us."""
+        """Remove all removable groups. We stay in our leaf: only an empty group could take us."""
         for child in _children(self._place):
             _removed(child)
         _removed(self._place)
@@ -156,7 +156,7 @@ class ControlGroups:
         _write(self._place / "cgroup.subtree_control", wanted)
 
     def _give_back(self) -> None:
-        """Undo what was done, so that other processes in our group are not kept from anything."""
+        """Undo all changes, so that other processes in our group are not restricted."""
         _removed(self._place)
         leaf = self.root / OURSELVES
         with suppress(OSError):
@@ -165,7 +165,7 @@ class ControlGroups:
         _removed(leaf)
 
     def _sweep(self, left: Path) -> None:
-        """Remove what an earlier supervisor has left; one that still runs keeps its own."""
+        """Remove groups of earlier supervisors that no longer run."""
         pid = left.name.removeprefix(OURS)
         if pid.isdigit() and int(pid) != os.getpid() and Path(f"/proc/{pid}").exists():
             return
@@ -196,7 +196,7 @@ def _own_path(proc: Path) -> Path:
 
 
 def _mount(proc: Path) -> tuple[Path, Path]:
-    """Return where the tree is mounted, and which part of it (proc_pid_mountinfo(5))."""
+    """Return the mount point of the tree, and which part is mounted (proc_pid_mountinfo(5))."""
     for line in _read(proc / "mountinfo").splitlines():
         fields, _, rest = line.partition(" - ")
         if rest.split(" ")[:1] == ["cgroup2"]:

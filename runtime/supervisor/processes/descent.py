@@ -1,8 +1,8 @@
 """Finds which child of this supervisor a process descends from.
 
-A process cannot leave the tree below us: every orphan in it goes to the nearest subreaper above
-(prctl(2)), which is its worker, or we. So a walk over the parents is enough, as long as nothing on
-the way ends meanwhile.
+A process cannot leave the tree below us: every orphan is adopted by the nearest subreaper above it
+(prctl(2)), which is its worker or the supervisor. So walking up the parents is enough, unless one
+of them ends meanwhile.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ WALKS = 5  # tries: an ancestor that ends during one hands its children to the n
 
 
 def child_above(pid: int) -> int | None:
-    """Return the child of this process that ``pid`` is or descends from; ``None`` if from none.
+    """Return the child of this process that ``pid`` is or descends from; ``None`` if none.
 
-    Raises ``ProcessLookupError`` where that cannot be found out because processes end.
+    Raises ``ProcessLookupError`` if ending processes make that impossible to find out.
     """
     for _ in range(WALKS):
         found, whole = _walk(pid)
         if whole:
             return found
-    raise ProcessLookupError(f"the processes above {pid} cannot be known")
+    raise ProcessLookupError(f"the processes above {pid} cannot be determined")
 
 
 def has_ended(pidfd: int) -> bool:
@@ -36,7 +36,7 @@ def has_ended(pidfd: int) -> bool:
 
 
 def _walk(pid: int) -> tuple[int | None, bool]:
-    """Return the child above ``pid``, and whether the walk came to an end."""
+    """Return the child above ``pid``, and whether the walk was completed."""
     own, below = os.getpid(), None
     for _ in range(DEEPEST):
         if pid == own:

@@ -1,6 +1,6 @@
-"""Makes the command line, environment and first bytes of a child that is started by exec.
+"""Builds the command line, environment and bootstrap of a child that is started by exec.
 
-Every such child begins as a Python of ours, which ties it to the supervisor before anything else.
+Every such child starts as a Python process of ours, which first makes it die with the supervisor.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ if WIRE != {wire!r}:
 
 
 class ExecCall(msgspec.Struct, frozen=True):
-    """What a child is started with; ``payload`` is what its pipe ``boot`` brings."""
+    """The arguments and environment of a child; ``payload`` is written to its pipe ``boot``."""
 
     argv: list[str]
     env: dict[str, str]
@@ -56,7 +56,7 @@ def exec_call(
     run_id: str,
     withheld: Collection[str],
 ) -> ExecCall:
-    """Return how to start ``spec``, with these descriptors by name, without these variables."""
+    """Return the exec call for ``spec``, with descriptors by name, without the ``withheld``."""
     names = ",".join(f"{name}={fd}" for name, fd in fds.items())
     python, options, given = sys.executable, "-P", environment(run_id, withheld)
     if spec.command:  # its environment has secrets, and an argument list is for all to see
@@ -79,7 +79,7 @@ def exec_call(
 
 
 def _checked(call: str, python: str, words: int) -> str:
-    """Return a program that makes the call, or ends with the sentence about what is missing."""
+    """Return Python code that makes the call, or ends with a sentence about what is missing."""
     return _CHECKED.format(
         words=words,
         code=EXIT_CONFIG,

@@ -1,8 +1,8 @@
-"""Starts processes through the zygote or by exec, and ends what ended children leave behind.
+"""Starts processes through the zygote or by exec, and ends leftovers of ended children.
 
-The only place of the supervisor that does. Children come from the zygote through
-``aiomultiprocess``, of which only ``Process`` is used, and never its ``join`` (it polls every
-5 ms) or its Manager (one more process to die).
+Only this module of the supervisor starts processes. Children are forked by the zygote through
+``aiomultiprocess``, of which only ``Process`` is used, never its ``join`` (which polls every
+5 ms) or its Manager (an additional process that could die).
 """
 
 from __future__ import annotations
@@ -46,20 +46,20 @@ T = TypeVar("T")
 
 
 class Forker(Protocol):
-    """A process that forks children of ours, such as the zygote of a channel."""
+    """A process that forks children for us, such as the zygote of a channel."""
 
     async def request_fork(self, message: bytes, fds: list[int]) -> int:
         """Return the pid of the child that was forked; raises ``SpawnError``."""
 
 
 class Launcher:
-    """Starts children. ``zygote`` is one that was started before; ``close`` ends it.
+    """Starts children. ``zygote`` is one that is already started; ``close`` ends it.
 
-    ``zygotes`` counts those that there have been.
+    ``zygotes`` counts all zygotes so far.
 
-    Must be made in the main thread of a supervisor that is a child subreaper. All spawning
-    happens in one thread of its own: it blocks for milliseconds, and PR_SET_PDEATHSIG fires
-    when the spawning *thread* ends (prctl(2)), so that thread lives as long as the launcher.
+    It must be created in the main thread of a supervisor that is a child subreaper. All spawning
+    is done in one dedicated thread: it blocks for milliseconds, and PR_SET_PDEATHSIG fires when the
+    spawning *thread* ends (prctl(2)), so that thread lives as long as the launcher.
     """
 
     def __init__(
@@ -90,15 +90,15 @@ class Launcher:
         self._send_preload()
 
     def preload(self, modules: Sequence[str]) -> None:
-        """Send the zygote modules to import, such as the SDKs of the channels in use."""
+        """Ask the zygote to import modules, such as those of the channels in use."""
         self._preload = list(modules)
         self._send_preload()
 
     def withhold(self, names: Iterable[str]) -> None:
-        """Keep these environment variables, too, from children whose ``Spec`` does not name them.
+        """Also withhold these variables from children whose ``Spec`` does not name them.
 
-        For good: what has been a secret is one when no reference names it any more. A foreign
-        program keeps them, for it is the gateway and runs the accounts itself; none of ours may
+        They stay withheld: a secret remains one when no reference names it any more. A foreign
+        program gets them, because it is the gateway and runs the accounts itself; none of ours may
         run beside it.
         """
         new = frozenset(names) - self._withheld
@@ -110,7 +110,7 @@ class Launcher:
             zygote.forget(new)
 
     def _take(self, zygote: Zygote | None) -> None:
-        """Use this zygote, which is no more swept than a child, from now on."""
+        """Use this zygote from now on, and exempt it from sweeps."""
         if self._zygote is not None:
             self._sweep.ours.discard(self._zygote.pid)
         if zygote is not None:
@@ -120,17 +120,17 @@ class Launcher:
 
     @property
     def withheld(self) -> frozenset[str]:
-        """The environment variables that are kept from children which do not name them."""
+        """The environment variables withheld from children that do not name them."""
         return self._withheld
 
     @property
     def swept(self) -> int:
-        """How many processes that children left behind were ended."""
+        """The number of leftover processes of children that were ended."""
         return self._sweep.swept
 
     @property
     def modules(self) -> list[str]:
-        """The modules that the zygote imports beside those that all workers share."""
+        """The modules that the zygote imports in addition to those that all workers share."""
         return self._preload
 
     @property
@@ -140,26 +140,26 @@ class Launcher:
 
     @property
     def limits_by(self) -> str:
-        """What enforces the limits of accounts, as one phrase for an operator."""
+        """A phrase for operators that says what enforces the limits of accounts."""
         return self._limits_by
 
     def use_groups(self, groups: ControlGroups | None, limits_by: str) -> None:
-        """Put every child that is spawned from now on into one of ``groups``, if there are any.
+        """Put every child that is spawned from now on into its own one of ``groups``, if available.
 
         ``limits_by`` is the phrase for an operator.
         """
         self._groups, self._limits_by = groups, limits_by
 
     def limit(self, name: str, limits: GroupLimits) -> None:
-        """Change the limits of a running child's control group, where it has one."""
+        """Change the limits of a running child's control group, if it has one."""
         if self._groups is not None:
             self._groups.limit(name, limits)
 
     def starter_of(self, pid: int) -> int | None:
-        """Return the child of ours that a process is or descends from; ``None`` if from none.
+        """Return our child that a process is or descends from; ``None`` if there is none.
 
-        What helps the supervisor itself, and where orphans of others come to us those, are not
-        ours. Raises ``ProcessLookupError`` where it cannot be known.
+        Helpers of the supervisor itself, and adopted orphans of other programs, do not count.
+        Raises ``ProcessLookupError`` if it cannot be determined.
         """
         top = child_above(pid)
         if top is None or top in self._sweep.ours:
@@ -172,15 +172,15 @@ class Launcher:
         return top  # left by a child that is gone, and not swept yet
 
     async def replace(self, modules: Sequence[str]) -> None:
-        """Replace the zygote by one that imports ``modules``; children are not touched."""
+        """Replace the zygote by one that imports ``modules``; children keep running."""
         self._preload = list(modules)
         await self._in_thread(self._renew)
 
     async def spawn(self, spec: Spec, by: Forker | None = None) -> SpawnedProcess:
         """Start a process; raises ``SpawnError``. A cancelled spawn leaves no process.
 
-        ``by`` forks it, where it is given, instead of the zygote; it may take its time, other
-        starts do not wait for it.
+        If ``by`` is given, it forks the child instead of the zygote; other starts do not wait for
+        it.
         """
         starting = self._in_thread(self._spawn, spec) if by is None else self._spawn_by(by, spec)
         task = asyncio.ensure_future(starting)
@@ -195,11 +195,11 @@ class Launcher:
             raise
 
     def reap_strangers(self) -> None:
-        """Reap orphans of others too, where they come to us; call it on the running loop."""
+        """Reap adopted orphans of other programs, too; call it on the running loop."""
         self._sweep.reap_strangers()
 
     def close(self) -> None:
-        """End the zygote, wait for the thread, and sweep once more."""
+        """End the zygote, wait for the thread, and sweep a last time."""
         if self._sweep.strangers:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._thread.shutdown(wait=True)
@@ -229,7 +229,7 @@ class Launcher:
             return await self._in_thread(self._boot, spec, pid, pipes)
 
     def _boot(self, spec: Spec, pid: int, pipes: Pipes) -> SpawnedProcess:
-        """Hand a fork what it is to run."""
+        """Write the bootstrap of a forked child to its pipe."""
         pipes.close_theirs()
         fork(spec.target, spec.payload, pipes.boot_writer, lambda: pid)
         return self._watched(spec, pid, pipes)
@@ -250,7 +250,7 @@ class Launcher:
         )
 
     def _pidfd(self, pid: int, pipes: Pipes) -> int:
-        """Return a handle of a new child; a child that cannot be watched must not run."""
+        """Return a pidfd of a new child; kill a child that cannot be watched."""
         try:
             pidfd = os.pidfd_open(pid)
         except OSError:
@@ -261,7 +261,7 @@ class Launcher:
         return pidfd
 
     def _group(self, spec: Spec, pid: int) -> ControlGroup | None:
-        """Move a new child into a control group of its own, where there are groups."""
+        """Move a new child into its own control group, if groups are available."""
         if self._groups is None or spec.limits is None:
             return None
         try:
@@ -305,11 +305,11 @@ class Launcher:
         return started.pid
 
     def _kept_from(self, spec: Spec) -> frozenset[str]:
-        """Return the variables that a child is started without."""
+        """Return the environment variables that a child must not get."""
         return frozenset() if spec.command else self._withheld - spec.variables
 
     def _ask(self, message: bytes, fds: list[int]) -> int:
-        """Let the zygote fork; replace it once if it is dead or does not answer."""
+        """Send the zygote a request to fork; replace it once if it is dead or does not answer."""
         for last in (False, True):
             if self._zygote is None or self._zygote.dead:
                 self._renew()
@@ -351,7 +351,7 @@ class Launcher:
 
 @contextlib.contextmanager
 def _pipes() -> Iterator[Pipes]:
-    """Make the pipes of a child, and close them if it is not started; raises ``SpawnError``."""
+    """Create the pipes of a child; close them if it is not started. Raises ``SpawnError``."""
     try:
         pipes = Pipes()
     except OSError as error:
@@ -367,7 +367,7 @@ def _pipes() -> Iterator[Pipes]:
 
 
 def _request(spec: Spec, env: dict[str, str], pipes: Pipes) -> tuple[bytes, list[int]]:
-    """Return the request to fork a child, and its descriptors; raises ``SpawnError``."""
+    """Return the request to fork a child, with its descriptors; raises ``SpawnError``."""
     own = {name: os.environ[name] for name in spec.variables if name in os.environ}
     request = {"kind": "spawn", "name": spec.name, "env": own | env, "fds": list(spec.fds)}
     if spec.modules:

@@ -1,10 +1,10 @@
-"""Finds and ends what an earlier supervisor of the same state directory left behind.
+"""Finds and ends processes left behind by an earlier supervisor of the same state directory.
 
-Its children end with it (PR_SET_PDEATHSIG), but not what those had started. Each of these still
-has the run id in its environment or, as a fork that hides that, in its arguments, by which it is
-found: by the zygote as soon as the supervisor has died (``end_run``), and here again before
-anything is started (``sweep``), since the zygote may have died too. What is left might hold a
-port, or the one session of an account.
+Its children end with it (PR_SET_PDEATHSIG), but not the processes that those had started. These
+still have the run id in their environment or, for forks that hide it, in their arguments. They are
+ended by the zygote as soon as the supervisor has died (``end_run``), and again before anything is
+started (``sweep``), because the zygote may have died, too. They might hold a port, or the only
+session of an account.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Leftover(msgspec.Struct, frozen=True):
 def find(runs: str, *, but: str = "") -> list[Leftover]:
     """Return the processes of this user whose run id begins with ``runs``.
 
-    Left out are this process and its ancestors, and the processes of the run ``but``.
+    This process, its ancestors, and the processes of the run ``but`` are left out.
     """
     own = _ancestry(os.getpid())
     found = []
@@ -47,7 +47,7 @@ def find(runs: str, *, but: str = "") -> list[Leftover]:
 
 
 def sweep(runs: str, grace: float = GRACE, *, but: str = "") -> list[Leftover]:
-    """End what an earlier run left behind, and return it (see ``termination.end_all``).
+    """End the leftovers of an earlier run; return them (see ``termination.end_all``).
 
     ``grace`` is in seconds; the call blocks.
     """
@@ -61,9 +61,9 @@ def sweep(runs: str, grace: float = GRACE, *, but: str = "") -> list[Leftover]:
 
 
 def end_run(run_id: str) -> None:
-    """Kill what is left of the run of a supervisor that has died, and what that starts meanwhile.
+    """Kill all processes of the run of a supervisor that has died, including new ones.
 
-    Called by its zygote, which belongs to it and is spared; see ``runtime.zygote.server``.
+    It is called by that run's zygote, which is spared; see ``runtime.zygote.server``.
     """
     assert run_id  # or it would mean every run of every daemon
     for _ in range(PASSES):
@@ -78,7 +78,7 @@ def end_run(run_id: str) -> None:
 
 
 def _look(pid: int, runs: str, but: str) -> Leftover | None:
-    """Return the process if it is a leftover. The pidfd first, so that what is read is its."""
+    """Return the process if it is a leftover; a pidfd is opened first, against reuse of the pid."""
     directory = PROC / str(pid)
     try:
         if directory.stat().st_uid != os.geteuid():

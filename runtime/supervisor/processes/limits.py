@@ -1,9 +1,9 @@
-"""Applies the limits of accounts: by control groups where there are any, and to processes that run.
+"""Applies the resource limits of accounts, by control groups and to running processes.
 
-A process takes its niceness and resource limits on at its birth (``workers.process.resources``);
-a change of the configuration must not cost it a restart. What the kernel does not permit for a
-running process counts from its next start. Where there are no control groups, and for what
-they do not do, each worker's memory is polled (``runtime.supervisor.accounts.health``).
+A worker sets its niceness and resource limits at its start (``workers.process.resources``), but a
+change of the configuration must not need a restart. What the kernel does not permit for a running
+process applies from its next start. Without control groups, each worker's memory is polled
+(``runtime.supervisor.accounts.health``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = structlog.get_logger("limits")
 
 
 def enable_groups(launcher: Launcher) -> None:
-    """Give the launcher control groups where this machine delegates some to us, and log it."""
+    """Enable control groups in the launcher if some are delegated to us, and log it."""
     try:
         groups = ControlGroups(delegated())
     except Unusable as error:
@@ -70,9 +70,9 @@ class ProcessLimits:
         self.unmet: list[str] = []
 
     def change(self, limits: AccountLimitsConfig) -> None:
-        """Apply what differs from what the process has; what is not permitted is in ``unmet``.
+        """Apply changed limits; those that are not permitted are in ``unmet``.
 
-        Its pid is its own as long as we have not reaped it.
+        The pid cannot be reused as long as we have not reaped the process.
         """
         self.unmet = []
         if self._process.reaped:
@@ -98,9 +98,9 @@ def _sizes(limits: AccountLimitsConfig) -> dict[str, tuple[int, int | None]]:
 
 
 def _renice(pid: int, niceness: int) -> bool:
-    """Set the niceness of all threads of a process group, on top of our own; return whether it is.
+    """Set the niceness, relative to ours, of all threads of a process group; return success.
 
-    Only of the group, for on Linux the niceness of a process is that of its first thread.
+    It is set for the group, because for a single process Linux changes only the first thread.
     """
     ours = os.getpriority(os.PRIO_PROCESS, 0)
     try:
@@ -111,7 +111,7 @@ def _renice(pid: int, niceness: int) -> bool:
 
 
 def _resize(pid: int, which: int, wanted: int | None) -> bool:
-    """Set a limit as a worker does at its start, ``None`` as inherited; return if it is set."""
+    """Set a limit as a worker does at its start (``None``: as inherited); return success."""
     soft, hard = resource.getrlimit(which)
     if wanted is not None:
         soft = hard = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)

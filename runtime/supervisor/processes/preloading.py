@@ -1,8 +1,8 @@
 """Decides what is imported before accounts start, and by which zygote. Pure.
 
-What Trunkline brings itself the base zygote imports, for all. The plugin of any other channel is
-imported by a zygote of that channel alone: whatever its import does, it costs that channel. So it
-is with the kinds of agents.
+The base zygote imports Trunkline's own channels. The plugin of any other channel is imported by a
+zygote of that channel only, so that a bad import affects no other. The same holds for kinds of
+agents.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 60.0, 3600.0
 
 
 class ChannelPlan(msgspec.Struct, frozen=True):
-    """What the zygote of a channel imports, the plugin last, and for which accounts.
+    """The modules for the zygote of a channel, the plugin last, and its accounts.
 
-    ``memory`` is how many bytes the largest of its accounts may have; ``None``: any number.
+    ``memory`` is the largest memory limit of its accounts in bytes; ``None``: no limit.
     """
 
     modules: tuple[str, ...]
@@ -46,16 +46,16 @@ class ChannelPlan(msgspec.Struct, frozen=True):
 
 
 class PreloadPlan(msgspec.Struct, frozen=True):
-    """What the base zygote imports, and the channels that have a zygote of their own, by id."""
+    """The modules for the base zygote, and the channels with their own zygote, by id."""
 
     base: list[str] = msgspec.field(default_factory=list)
     channels: dict[str, ChannelPlan] = msgspec.field(default_factory=dict)
 
 
 class ImportReport(msgspec.Struct, frozen=True):
-    """What the zygote of a channel reports of its imports.
+    """The report of a channel's zygote about its imports.
 
-    ``threads`` counts those that they have started, ``sound`` is whether forks survive.
+    ``threads`` counts the threads that they started, ``sound`` is whether forks survive.
     """
 
     seconds: float
@@ -66,7 +66,7 @@ class ImportReport(msgspec.Struct, frozen=True):
 
 
 def plan(workers: Iterable[WorkerSpec]) -> PreloadPlan:
-    """Return what is imported for those that can start and share memory with others."""
+    """Return the imports for accounts and agents that can start and share memory with others."""
     used = [
         spec for spec in workers if spec.enabled and spec.configured and spec.launcher == "zygote"
     ]
@@ -84,13 +84,13 @@ def plan(workers: Iterable[WorkerSpec]) -> PreloadPlan:
 
 
 def _is_built_in(spec: WorkerSpec) -> bool:
-    """Return whether all that a plugin imports is Trunkline's own, or what it is installed with."""
+    """Return whether a plugin is Trunkline's own, so that its imports are trusted."""
     built_in = all(module.startswith(BUILT_IN) for module in _modules(spec))
     return built_in and not spec.manifest.extra
 
 
 def _sharing(spec: WorkerSpec) -> str:
-    """Return the name of what imports for it: its channel, or its kind of agent."""
+    """Return the name under which it shares imports: its channel, or its kind of agent."""
     return f"{AGENT}:{spec.manifest.id}" if spec.is_agent else spec.channel
 
 
@@ -111,18 +111,18 @@ def _channel(specs: list[WorkerSpec]) -> ChannelPlan:
 
 
 def _late(specs: list[WorkerSpec]) -> Sequence[str]:
-    """Return what several agents of a kind share, and a single one imports with its first turn."""
+    """Return modules that are preloaded only if several agents of a kind share them."""
     kind = specs[0].manifest
     return kind.late if isinstance(kind, AgentManifest) and len(specs) > 1 else ()
 
 
 def report_of(said: Any) -> ImportReport:
-    """Return the report in a message, which a plugin may have forged; raises ``ValueError``."""
+    """Parse a report, which a plugin may have forged; raises ``ValueError``."""
     return msgspec.convert(said, ImportReport)
 
 
 def obstacle(report: ImportReport) -> str | None:
-    """Return why no account may be forked from a process with these imports, ``None``: it may."""
+    """Return why no account may be forked from a process with these imports; ``None`` if it may."""
     if report.error is not None:
         return f"it fails: {report.error}"
     if report.threads:
@@ -134,18 +134,18 @@ def obstacle(report: ImportReport) -> str | None:
 
 
 def is_worth_keeping(accounts: int, seconds: float) -> bool:
-    """Return whether a zygote whose imports took ``seconds`` is kept for the next start."""
+    """Return whether to keep a zygote whose imports took ``seconds`` for the next start."""
     return accounts > 1 or seconds >= WORTH_KEEPING_SECONDS
 
 
 def retry_after(failures: int) -> float:
-    """Return after how many seconds an import that failed so often in a row is tried again."""
+    """Return the seconds to wait before retrying an import after so many failures in a row."""
     doublings = min(failures - 1, 30)
     return min(FIRST_RETRY_SECONDS * 2.0**doublings, LAST_RETRY_SECONDS)
 
 
 def importing_for(plugin: str, seconds: float) -> str | None:
-    """Return a sentence about an import that is under way, once that takes long."""
+    """Return a sentence about a running import that takes long; ``None`` if it does not."""
     if seconds < LONG_SECONDS:
         return None
     return (
@@ -155,7 +155,7 @@ def importing_for(plugin: str, seconds: float) -> str | None:
 
 
 def imported_in(plugin: str, report: ImportReport) -> str | None:
-    """Return a sentence about an import that took long, or much memory."""
+    """Return a sentence about an import that took long or much memory; ``None`` if it did not."""
     cost = []
     if report.seconds >= LONG_SECONDS:
         cost.append(f"{report.seconds:.1f} s, for which the first accounts of its channel waited")
@@ -165,7 +165,7 @@ def imported_in(plugin: str, report: ImportReport) -> str | None:
 
 
 def imported_alone(plugin: str, why: str, seconds: float) -> str:
-    """Return a sentence about a plugin that each of its accounts imports alone, and why."""
+    """Return a sentence about a plugin that each of its accounts imports itself, and why."""
     return (
         f"{plugin} is not imported for all accounts of its channel together: {why}"
         f" (seen after {seconds:.1f} s); each imports it alone now, with more time and memory"

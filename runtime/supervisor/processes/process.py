@@ -1,7 +1,7 @@
-"""One spawned process: how to start it, its pipes, its signals, and how it ended.
+"""Represents a spawned process: its specification, its pipes, its signals and its exit.
 
-Signals go through a pidfd, which cannot reach a stranger that got the pid meanwhile
-(pidfd_open(2)). A pidfd in the event loop becomes readable when the process ends: nothing polls.
+Signals are sent through a pidfd, which cannot reach another process that reuses the pid
+(pidfd_open(2)). A pidfd becomes readable when the process ends, so nothing polls.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class SpawnedProcess:
         return self._reaped
 
     def terminate(self) -> None:
-        """Send SIGTERM, and SIGCONT: a stopped process would never notice the first."""
+        """Send SIGTERM, and SIGCONT, because a stopped process would not handle SIGTERM."""
         self.signal(signal.SIGTERM)
         self.signal(signal.SIGCONT)
 
@@ -105,7 +105,7 @@ class SpawnedProcess:
         self._kill_group()
 
     def signal(self, number: int) -> None:
-        """Send a signal; does nothing when the process is gone."""
+        """Send a signal; does nothing if the process has ended."""
         if not self._reaped:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, number)
@@ -145,11 +145,11 @@ class SpawnedProcess:
             loop.remove_reader(self._pidfd)
 
     async def _reap(self) -> os.waitid_result | None:
-        """Return how it ended, ``None`` where a debugger does not let go of it.
+        """Reap the process; return ``None`` if a debugger does not release it.
 
-        Its pidfd is readable at once, but the end of a traced process belongs to its tracer
-        first (ptrace(2)): until that has taken it there is nothing for its parent, and no event
-        when that changes.
+        The pidfd is readable at once, but the exit of a traced process goes to its tracer first
+        (ptrace(2)): until the tracer has taken it the parent gets nothing, and there is no event
+        for that.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + TRACED_SECONDS
@@ -161,7 +161,7 @@ class SpawnedProcess:
             await asyncio.sleep(TRACED_LOOK_SECONDS)
 
     def _leave_group(self) -> int | None:
-        """Remove its control group; return how many of its processes ran out of memory."""
+        """Remove its control group; return how many of its processes were killed for memory."""
         if self.group is None:
             return None
         kills = self.group.memory_kills
@@ -169,9 +169,9 @@ class SpawnedProcess:
         return kills
 
     def _last_words(self) -> Exit:
-        """Return an exit with what it wrote last: the cause, its text, and what follows.
+        """Return an exit with the last words that the process wrote: cause, text and details.
 
-        A grandchild may hold the pipe open.
+        It does not wait for the pipe's end, because a grandchild may hold it open.
         """
         try:
             data = os.read(self._words, LAST_WORDS_BYTES)
@@ -192,7 +192,7 @@ class SpawnedProcess:
 
 
 def _seconds(value: Any) -> float | None:
-    """Return a time to wait that a child has written; ``None`` where it is none."""
+    """Return the wait that a child asked for in seconds; ``None`` if it is not valid."""
     plain = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if plain and 0 < value < MAX_RETRY_AFTER else None
 
@@ -222,14 +222,14 @@ class Pipes:
         return self._theirs
 
     def close_theirs(self) -> None:
-        """Close the child's ends once it has them, so that its death ends a write to it."""
+        """Close the child's ends once it has them, so that writes to it fail when it has died."""
         for fd in self._theirs:
             os.close(fd)
             self._fds.remove(fd)
         self._theirs = []
 
     def keep(self) -> tuple[int, int, int]:
-        """Close all others; return stdout, stderr and last words to read, set non-blocking."""
+        """Return the read ends of stdout, stderr and last words, non-blocking; close all others."""
         kept = (self._stdout, self._stderr, self._words)
         for fd in self._fds:
             if fd in kept:

@@ -1,8 +1,8 @@
-"""Ends and reaps what ended children left behind, and never what is being started.
+"""Ends and reaps leftovers of ended children, but nothing that is being started.
 
-Every worker is a subreaper itself: its orphans stay its own until it ends, and only then become
-ours. So a child that we did not start belongs to one that is gone, unless strangers come to us
-too: those are reaped when they have ended, and the rest is told by the run id in its environment.
+Every worker is itself a subreaper: its orphans become ours only when it ends. So a child that we
+did not start is a leftover of an ended one, unless we also adopt orphans of other programs: those
+are reaped when they have ended, and leftovers are recognized by the run id in their environment.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SWEEP_AFTER = 0.05  # seconds; exits that come together are swept together
 
 
 class Sweep:
-    """The children of this supervisor, and the sweeps after those that have ended.
+    """Tracks the children of this supervisor, and sweeps after those that have ended.
 
     ``mark`` is what stands in the environment of all that belongs to this run. ``submit`` runs a
     function in the thread that spawns; it raises ``RuntimeError`` when that has ended. ``ours``
@@ -44,9 +44,9 @@ class Sweep:
 
     @contextlib.contextmanager
     def postponed(self) -> Iterator[None]:
-        """Have nothing swept meanwhile: there is, or will be, a child whose pid is not known.
+        """Suspend sweeps for the block, in which there is a child whose pid is not known yet.
 
-        What forks in the thread that spawns does not need this: sweeps run there too.
+        Forks in the spawner thread do not need this, because sweeps run in the same thread.
         """
         with self._lock:
             self._being_forked += 1
@@ -57,15 +57,15 @@ class Sweep:
                 self._being_forked -= 1
 
     def reaped(self, pid: int) -> None:
-        """Forget a child, and sweep soon what it left behind; call it on the running loop."""
+        """Forget a child, and sweep its leftovers soon; call it on the running loop."""
         self.ours.discard(pid)
         self.later()
 
     def reap_strangers(self) -> None:
         """Reap orphans of others too, where they come to us; call it on the running loop.
 
-        They do when we are process 1 of a container, and when a shell has started something
-        and then replaced itself by us (``exec``).
+        We adopt them as process 1 of a container, and if a shell started something and then
+        replaced itself by us (``exec``).
         """
         if self.strangers:
             loop = asyncio.get_running_loop()  # uvloop itself takes no handler for this signal
@@ -91,7 +91,7 @@ class Sweep:
             self._submit(self.now)
 
     def now(self) -> None:
-        """Kill and reap what ended children left behind, in the thread that spawns."""
+        """Kill and reap leftovers of ended children, in the spawner thread."""
         with helpers_spared() as helpers:
             with self._lock:  # what is forked after this is not among the children
                 if self._being_forked:

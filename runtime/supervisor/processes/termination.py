@@ -1,6 +1,6 @@
 """Ends processes that are not children of ours: SIGTERM, a grace period, then SIGKILL.
 
-Signals go through pidfds, which cannot reach a stranger that got the pid meanwhile.
+Signals are sent through pidfds, which cannot reach another process that reuses the pid.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ KILL_WITHIN = 1.0  # seconds for the kernel to end what was killed
 
 
 def end_all(pidfds: Iterable[int], grace: float) -> None:
-    """End processes; blocks for ``grace`` seconds and one more at most.
+    """End processes; blocks for at most ``grace`` seconds and one more.
 
     A stopped one is continued, or it would not notice the SIGTERM. Processes of other users are
     left alone, and are not waited for. The caller closes the pidfds.
@@ -31,7 +31,7 @@ def end_all(pidfds: Iterable[int], grace: float) -> None:
 
 
 def still_running(pidfds: Iterable[int], within: float) -> list[int]:
-    """Wait until all have ended, for so many seconds at most; return those that have not."""
+    """Wait until all have ended, for at most ``within`` seconds; return those that have not."""
     deadline = time.monotonic() + within
     left = []
     for pidfd in pidfds:
@@ -43,10 +43,10 @@ def still_running(pidfds: Iterable[int], within: float) -> list[int]:
 
 
 def kill_and_reap(pid: int) -> bool:
-    """Kill a child of ours and wait for its end, for a second at most; return whether it is gone.
+    """Kill one of our children and reap it, within a second; return whether it was reaped.
 
-    What cannot be had now stays for a later try: the end of a process that another one traces
-    (ptrace(2)) is its tracer's until that takes it or ends, which may be never.
+    A traced process can only be reaped once its tracer has taken its exit or has ended
+    (ptrace(2)), so it may remain for a later attempt.
     """
     with contextlib.suppress(ProcessLookupError, ChildProcessError, PermissionError):
         pidfd = os.pidfd_open(pid)  # our own child: unreaped, so the pid is its own
@@ -60,10 +60,10 @@ def kill_and_reap(pid: int) -> bool:
 
 
 def kill_and_reap_all(pids: Iterable[int]) -> int:
-    """Kill children of ours and wait for their ends; return how many are gone.
+    """Kill our children and reap them; return how many were reaped.
 
-    All are killed before the first is waited for, and those that are left are looked at once
-    more: one of them may have traced another, which is ours to reap when its tracer is gone.
+    All are killed before the first is reaped, and remaining ones are tried once more: one of
+    them may have traced another.
     """
     left = list(pids)
     gone = 0
@@ -76,7 +76,7 @@ def kill_and_reap_all(pids: Iterable[int]) -> int:
 
 
 def reap_if_ended(pid: int) -> bool:
-    """Reap a child of ours that has ended; return whether it has."""
+    """Reap one of our children if it has ended; return whether it had."""
     try:
         return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG) is not None
     except ChildProcessError:

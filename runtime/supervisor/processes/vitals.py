@@ -1,7 +1,7 @@
-"""Reads what the kernel reports about processes from /proc; ``None`` when it reports nothing.
+"""Reads data about processes from /proc; returns ``None`` for what is not available.
 
-Separate because a figure for a table must never end the supervisor: ``/proc`` may be hidden
-or half there, and the process may be gone between two looks.
+A missing figure must never end the supervisor: ``/proc`` may be hidden or incomplete, and the
+process may end at any moment.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def rss_bytes(pid: int) -> int | None:
 
 
 def anonymous_bytes(pid: int) -> int | None:
-    """Return the resident memory in bytes that is no part of a file and not shared on purpose.
+    """Return the anonymous resident memory in bytes (not part of a file, not shared).
 
-    The kernel shows it of every process. Of one that shares nothing it is nearly its whole share.
+    The kernel shows it for every process. For one that shares no memory it is nearly all of it.
     """
 
     def read() -> int:
@@ -49,7 +49,7 @@ def anonymous_bytes(pid: int) -> int | None:
 def pss_bytes(pid: int) -> int | None:
     """Return the proportional share of memory in bytes: shared pages are divided by their users.
 
-    Walks the whole page table (proc_pid_smaps_rollup(5)): not for every beat.
+    It walks the whole page table (proc_pid_smaps_rollup(5)), too slow for every beat.
     """
 
     def read() -> int:
@@ -66,15 +66,15 @@ def cpu_seconds(pid: int) -> float | None:
 
 
 def share_percent(used: float, seconds: float) -> float | None:
-    """Return CPU seconds that were used within ``seconds`` as a share of a core in per cent.
+    """Return the CPU use as a percentage of a core: ``used`` CPU seconds in ``seconds``.
 
-    Never negative, whatever two clocks say of each other; ``None`` where no time has passed.
+    It is never negative, even if two clocks disagree; ``None`` if no time has passed.
     """
     return round(100 * max(0.0, used) / seconds, 1) if seconds > 0 else None
 
 
 def state(pid: int) -> str | None:
-    """Return psutil's word for the state, for example ``STOPPED``."""
+    """Return the state as psutil names it, for example ``STOPPED``."""
     return _or_none(lambda: str(_process(pid).status()))
 
 
@@ -90,13 +90,13 @@ def parent_of(pid: int) -> int | None:
 
 
 def children_of(parent: int) -> list[int]:
-    """Return the pids whose parent is ``parent``, zombies too."""
+    """Return the pids of the children of ``parent``, including zombies."""
     pids = (int(name) for name in os.listdir("/proc") if name.isdigit())
     return [pid for pid in pids if parent_of(pid) == parent]
 
 
 def own_children() -> set[int]:
-    """Return the children of this process that live; without reading every process there is."""
+    """Return the living children of this process, without reading all of /proc."""
     found: set[int] = set()
     for listed in Path("/proc/self/task").glob("*/children"):
         with contextlib.suppress(OSError, ValueError):
@@ -105,7 +105,7 @@ def own_children() -> set[int]:
 
 
 def marks(pid: int) -> list[bytes]:
-    """Return each ``NAME=value`` of the environment that the process was started with.
+    """Return each ``NAME=value`` of a process's initial environment.
 
     Forks of our own processes do not show theirs (see ``prctl.forbid_inspection``), but their
     arguments, among which the same mark stands. Raises ``OSError``.
@@ -124,11 +124,11 @@ def is_marked(pid: int, variable: str) -> bool:
 
 
 class MemoryKills:
-    """Detects that the kernel has ended processes because memory ran out.
+    """Detects that the kernel has killed processes because memory ran out.
 
-    The kernel reports no pid, but it counts (``oom_kill`` in /proc/vmstat, for limits of control
-    groups too). A SIGKILL that comes together with a higher count is taken for one of these: a
-    hint, which is all there is unless each worker has a control group of its own.
+    The kernel reports no pid, only a count (``oom_kill`` in /proc/vmstat, including control
+    groups). A SIGKILL that coincides with a higher count is assumed to be one of these: a hint,
+    which is all there is unless each worker has its own control group.
     """
 
     def __init__(self, vmstat: Path = VMSTAT) -> None:
@@ -136,7 +136,7 @@ class MemoryKills:
         self._last = self._count()
 
     def increased(self) -> bool:
-        """Return whether the kernel has ended any process since the last call."""
+        """Return whether the kernel has killed any process for memory since the last call."""
         before, self._last = self._last, self._count()
         return self._last > before
 

@@ -1,8 +1,8 @@
 """Checks that the zygote forks working children, and repairs it.
 
-What it has imported for all may break whatever is forked later, and then every account and the
-gateway fail, whichever library they use. A child that has nothing to do shows it: it ends well,
-or the zygote is replaced and its modules are tried one by one. Running processes are not touched.
+A library that it has imported may break every process forked later, so that all accounts and the
+gateway fail. A test child shows this: if it does not exit normally, the zygote is replaced and its
+modules are tried one by one. Running processes are not affected.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ log = structlog.get_logger("zygote")
 
 
 class ZygoteCheck:
-    """Checks the zygote of one launcher. ``harmful`` are modules it must not import any more."""
+    """Checks the zygote of one launcher; ``harmful`` are modules that it no longer imports."""
 
     def __init__(self, launcher: Launcher) -> None:
         self.harmful: set[str] = set()
@@ -33,9 +33,9 @@ class ZygoteCheck:
 
     @property
     def warnings(self) -> list[str]:
-        """One sentence for each module that is kept out of the zygote."""
+        """Warnings for modules that are kept out of the zygote, one sentence each."""
         return [
-            f"{module} breaks what the zygote forks: each of its accounts imports it alone now"
+            f"{module} breaks processes forked after it: each of its accounts imports it alone now"
             for module in sorted(self.harmful)
         ]
 
@@ -44,9 +44,9 @@ class ZygoteCheck:
         await self._launcher.replace([each for each in modules if each not in self.harmful])
 
     async def repair(self) -> str | None:
-        """Check the zygote and replace it if it is broken; return what was wrong, or ``None``.
+        """Check the zygote and replace it if it is broken; return what was wrong, if anything.
 
-        Where the supervisor itself lacks files or memory, nothing can be learnt of the zygote.
+        If the supervisor itself lacks files or memory, the zygote cannot be checked.
         """
         modules = list(self._launcher.modules)
         try:
@@ -62,7 +62,7 @@ class ZygoteCheck:
         trouble = await self._probe()
         if trouble is None:
             return None
-        log.error("the zygote makes no sound children", why=trouble)
+        log.error("children of the zygote do not survive", why=trouble)
         await self._launcher.replace([])
         if again := await self._probe():
             await self._launcher.replace(modules)  # they are not what is wrong
@@ -88,7 +88,7 @@ class ZygoteCheck:
             await self._launcher.replace(good)
 
     async def _probe(self) -> str | None:
-        """Fork a child that does nothing; return what is wrong with it.
+        """Fork a test child; return what is wrong with it, or ``None``.
 
         Raises ``SpawnShortage``.
         """
@@ -103,7 +103,7 @@ class ZygoteCheck:
 
 
 async def _end_of(process: SpawnedProcess) -> Exit:
-    """Return how a child ended; one that does not end by itself is killed."""
+    """Wait for a child's end and return it; kill a child that does not end in time."""
     ended = asyncio.ensure_future(process.wait())
     try:
         await asyncio.wait({ended}, timeout=WITHIN)

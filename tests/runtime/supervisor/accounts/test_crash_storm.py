@@ -39,7 +39,7 @@ async def test_without_a_cause_it_says_where_to_look(tmp_path: Path) -> None:
         await rig.wait(1.0)
         await rig.ready()
         await rig.crash(*rig.accounts)
-        assert "none found: look at the accounts' logs" in rig.parts.storm.warnings()[0]
+        assert "none found: check the accounts' logs" in rig.parts.storm.warnings()[0]
 
 
 async def test_an_operator_does_not_wait_for_the_pace_of_a_storm(tmp_path: Path) -> None:

@@ -51,14 +51,14 @@ def test_why_an_account_is_as_it_is(
     [
         (State(Phase.BACKOFF), False, "`trunkline channels start irc:a` does it now"),
         (State(Phase.BACKOFF, retry="asked"), False, "when the time that the platform asked for"),
-        (State(Phase.BACKOFF, cause="needs_login"), False, "what refuses it may pass"),
+        (State(Phase.BACKOFF, cause="needs_login"), False, "the refusal may pass"),
         (State(Phase.FAILED), False, "nothing until a person acts: see"),
         (State(Phase.FAILED, retry="slow"), False, "a slow try now and then; a person should act"),
         (State(Phase.STOPPED), True, "nothing until `trunkline channels start irc:a`"),
         (State(Phase.STOPPED, cause="finished"), False, "nothing until `trunkline"),
         (State(Phase.STOPPED), False, "nothing until its configuration changes"),
         (State(Phase.STARTING), False, "it becomes ready"),
-        (State(Phase.STARTING, cause="waiting"), False, "it goes on by itself when"),
+        (State(Phase.STARTING, cause="waiting"), False, "it continues automatically when"),
         (State(Phase.STARTING, cause="nobody_attached"), False, "it runs as soon as a program"),
         (State(Phase.STOPPING), False, "it ends, at the latest"),
         (State(Phase.RUNNING), False, "nothing: it runs"),
@@ -75,8 +75,8 @@ def test_what_happens_next(state: State, held: bool, word: str) -> None:
         ("ok", "it runs", "nothing: it runs"),
         (
             "degraded: journal full",
-            "it runs, and is degraded: journal full",
-            "it goes on by itself once that is mended",
+            "it runs, but is degraded: journal full",
+            "it continues automatically once that is corrected",
         ),
     ],
 )

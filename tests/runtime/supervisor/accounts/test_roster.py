@@ -320,7 +320,7 @@ async def test_new_limits_reach_a_worker_after_its_hello_and_unmet_ones_are_name
         assert rig.roster.pending_limits() == []
         limits.unmet = ["niceness"]
         (warning,) = rig.roster.pending_limits()
-        assert warning.startswith(f"{A}: limits.niceness: counts from its next start")
+        assert warning.startswith(f"{A}: limits.niceness: applies from its next start")
         rig.stage.last.die(Exit(code=1))
         await phase(account, Phase.BACKOFF)
         assert rig.roster.pending_limits() == []

@@ -239,8 +239,8 @@ async def test_starting_what_runs_changes_nothing(tmp_path: Path) -> None:
         assert (row["ok"], row["outcome"], row["reason"]) == (True, "skipped", "task-owned")
         assert rig.stage.alive(A) == [101]
         assert (await rig.why(A)) == (
-            "it runs, and is degraded: not connected",
-            "it goes on by itself once that is mended",
+            "it runs, but is degraded: not connected",
+            "it continues automatically once that is corrected",
         )
 
 

@@ -77,12 +77,14 @@ async def test_a_channel_without_a_login_is_told_apart(tmp_path: Path) -> None:
 @pytest.mark.virtual_time
 async def test_an_answer_goes_to_the_prompt_that_stands_and_to_no_other(tmp_path: Path) -> None:
     async with two(tmp_path) as rig:
-        with pytest.raises(RemoteError, match="any more"):
+        with pytest.raises(RemoteError, match="no longer asks"):
             await rig.rig.ask("channels.login.answer", account=KEY, prompt="1-1", text="ann")
         ask(rig.account(KEY), 1)
         await rig.wait(0)
         name = (await rig.rig.ask("channels.login", account=KEY))["prompt"]["id"]
-        with pytest.raises(RemoteError, match="has not taken") as late:  # played workers take none
+        with pytest.raises(
+            RemoteError, match="has not accepted"
+        ) as late:  # played workers take none
             await rig.rig.ask("channels.login.answer", account=KEY, prompt=name, text="ann")
         assert late.value.retryable
         rig.account(KEY).login.answering = True

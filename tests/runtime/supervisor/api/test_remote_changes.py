@@ -43,7 +43,7 @@ def test_the_refusal_names_the_fields_and_the_command_in_words_and_details() -> 
     assert error.details["fields"] == ["gateway.command"]
     command = error.details["command"]
     assert error.message == (
-        "gateway.command: only changed on the gateway's host, for gateway.remoteExec is false."
+        "gateway.command: only changed on the gateway's host (gateway.remoteExec is false)."
         f" Run there: {command}"
     )
     *words, patch = shlex.split(command)
@@ -87,7 +87,7 @@ def test_a_daemon_at_the_usual_place_needs_no_option(
 def test_a_secret_stands_in_no_command() -> None:
     error = refused({"channels": {"irc": {"accounts": {"b": {"server": "s", "password": "pw1"}}}}})
     assert error.details["command"].endswith("config patch --state-dir /srv/state -")
-    assert "it reads the change from stdin, for it holds a secret" in error.message
+    assert "it reads the change from stdin, because it holds a secret" in error.message
     assert "pw1" not in f"{error.message}{error.details}"
 
 

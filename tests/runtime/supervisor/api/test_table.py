@@ -45,7 +45,7 @@ async def test_a_target_is_a_key_a_channel_or_everything(
     [
         ("irc:x", "unknown account 'irc:x'; known: local:a, local:b, irc:c"),
         ("agent:x", "unknown agent 'agent:x'; known: agent:main"),
-        ("agent", "agents are no channel: name each by its key, agent:ID"),
+        ("agent", "agents are not a channel: name each by its key, agent:ID"),
         ("telegram", "unknown channel 'telegram'; channels with accounts: irc, local"),
     ],
 )

@@ -185,7 +185,7 @@ async def test_nonsense_is_not_answered_and_costs_nothing(payload: Any) -> None:
             await there.tell("supervisor.request", payload)
             await there.ask(2, "version", {})
             await there.told(2)
-        assert logs[0]["event"] == "request of the gateway not understood"
+        assert logs[0]["event"] == "malformed request of the gateway"
         assert here.asked == [("version", {})]
 
 

@@ -64,7 +64,7 @@ async def test_a_library_that_breaks_what_is_forked_is_found_and_left_out(
         fault = await check.repair()
     assert fault is not None
     assert f"the zygote was broken by {sdk} (" in fault
-    assert [line["event"] for line in logs] == ["the zygote makes no sound children"]
+    assert [line["event"] for line in logs] == ["children of the zygote do not survive"]
     assert launcher.modules == [HARMLESS]
     assert await works(launcher)
     assert sdk in check.warnings[0]

@@ -37,7 +37,7 @@ def refused(code: str, detail: str = "", *, retryable: bool = False) -> RemoteEr
     ("raised", "error", "says"),
     [
         (refused("INVALID_REQUEST", "AUTH_TOKEN_MISMATCH"), NeedsLogin, "token and password"),
-        (refused("NOT_PAIRED", "PAIRING_REQUIRED"), NeedsLogin, "approve there the device d1"),
+        (refused("NOT_PAIRED", "PAIRING_REQUIRED"), NeedsLogin, "approve the device d1"),
         (refused("INVALID_REQUEST", "DEVICE_IDENTITY_REQUIRED"), NeedsLogin, "words"),
         (refused("UNAVAILABLE", retryable=True), Transient, "words"),
         (refused("INVALID_REQUEST", "PROTOCOL_MISMATCH"), Misconfigured, "words"),

@@ -68,12 +68,14 @@ async def test_more_than_can_be_kept_is_left_to_be_sent_again(
         app.ctx.taking.clear()
         for number in range(8):
             await app.say(f"message {number}")
-        await app.ctx.until(lambda ctx: any("no room" in each["event"] for each in ctx.logged))
+        await app.ctx.until(
+            lambda ctx: any("the queue is full" in each["event"] for each in ctx.logged)
+        )
         app.ctx.taking.set()
         await app.fake.until(lambda: len(app.app.acknowledged) == 8)
         assert {each.text for each in app.ctx.emitted} == {f"message {n}" for n in range(8)}
         assert len(app.ctx.emitted) == 8
-        assert len([each for each in app.ctx.logged if "no room" in each["event"]]) <= 3
+        assert len([each for each in app.ctx.logged if "the queue is full" in each["event"]]) <= 3
 
 
 async def test_a_button_and_events_beside_messages(tmp_path: Path) -> None:
