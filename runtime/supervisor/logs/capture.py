@@ -15,7 +15,7 @@ from runtime.config.model import LoggingConfig
 from runtime.supervisor.logs.folding import Folding
 from runtime.supervisor.logs.line import LINE_BYTES, Line, read_line, timestamp
 
-READ_BYTES = 256 * 1024
+READ_BYTES = 64 * 1024  # as much as a pipe holds, pipe(7)
 # Lines that are looked at for each that may be kept: the rest is the same again, or too much.
 LOOKS_PER_LINE = 20
 # What is dropped is read no faster than this, of each child: a bomb without any limit of its own

@@ -3,11 +3,12 @@
 It serves clients that read the log over the network. A cursor is an offset in bytes since the start
 of the supervisor, so reading on needs neither the disk nor a search. All lines are in one buffer of
 fixed size: as objects, short lines would take twice their size, and long ones would fragment the
-heap.
+heap. It is mapped, not allocated: a page that no line has reached takes no memory.
 """
 
 from __future__ import annotations
 
+import mmap
 from typing import Any
 
 import msgspec
@@ -41,7 +42,8 @@ class RecentLog:
         self.since = since
         self._start = 0  # where the oldest line begins
         self._keep_bytes = keep_bytes
-        self._data = bytearray(keep_bytes)  # byte n of the stream is at n modulo its length
+        # Byte n of the stream is at n modulo its length.
+        self._data = mmap.mmap(-1, keep_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
     def keep(self, name: str, line: dict[str, Any]) -> None:
         """Append a line of the log ``name`` as JSON text."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tracemalloc
+from pathlib import Path
+from resource import getpagesize
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,3 +93,14 @@ def test_short_lines_take_no_more_memory_than_long_ones() -> None:
     finally:
         tracemalloc.stop()
     assert grown < 4096
+
+
+def test_what_no_line_has_reached_takes_no_memory() -> None:
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * getpagesize()
+
+    before = resident()
+    recent = RecentLog(keep_bytes=64 * 1024 * 1024)
+    recent.add("one")
+    assert recent.after(0, 10, 1000).lines == ["one"]
+    assert resident() - before < 8 * 1024 * 1024
