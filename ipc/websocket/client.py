@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Self, Unpack
 
 import msgspec
-from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
@@ -36,6 +35,7 @@ from ipc.frames.words import UNAVAILABLE
 from ipc.nesting import MALFORMED, decode_json
 from ipc.websocket.connect import ConnectOptions, Opening, open_session
 from ipc.websocket.inbox import Inbox, OnEvent
+from ipc.websocket.library_client import ClientConnection
 
 RESTART = 1012  # the close code of a gateway that restarts or stops
 OnGap = Callable[[int], None]

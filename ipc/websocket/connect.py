@@ -15,7 +15,6 @@ from typing import Any, TypedDict
 from urllib.parse import urlsplit
 
 import msgspec
-from websockets.asyncio.client import ClientConnection, connect, unix_connect
 from websockets.exceptions import (
     ConnectionClosed,
     InvalidMessage,
@@ -25,7 +24,6 @@ from websockets.exceptions import (
 
 from ipc import timeouts
 from ipc.connection_errors import failure_words
-from ipc.dial import dial
 from ipc.errors import ConnectionFailed, FrameError, RemoteError
 from ipc.frames.websocket import (
     MAX_FRAME_BYTES,
@@ -42,6 +40,7 @@ from ipc.hosts import is_address
 from ipc.identity.credentials import Claim, Credentials
 from ipc.identity.device import Identity
 from ipc.websocket.backoff import PASSING, asked, starting
+from ipc.websocket.library_client import ClientConnection, connect, unix_connect
 
 CONNECT_ID = "0"  # calls count from 1
 
@@ -211,6 +210,8 @@ async def open_websocket(url: str, **options: Any) -> ClientConnection:
     parts = urlsplit(url)
     if parts.hostname is None or is_address(parts.hostname):
         return await connect(url, proxy=None, **options)
+    from ipc.dial import dial  # late: a host's own gateway is reached by its address
+
     secure = parts.scheme == "wss"
     connected = await dial(parts.hostname, parts.port or (443 if secure else 80))
     try:
