@@ -18,8 +18,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from msgspec.structs import replace
-
 from ipc import timeouts
 from ipc.errors import IpcError
 from ipc.frames.words import Phase
@@ -62,7 +60,7 @@ def start_detached(options: Options, timeout: float) -> int:
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
         pid = os.fork()
         if pid == 0:
-            _become_daemon(replace(options, detached=True), log.fileno())
+            _become_daemon(options._replace(detached=True), log.fileno())
     watch = os.pidfd_open(pid)
     try:
         up = asyncio.run(_wait_until_up(places, pid, watch, timeout))

@@ -9,9 +9,7 @@ counter makes every incarnation number of this boot larger than all earlier ones
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +23,7 @@ from ipc.errors import EndpointError
 from ipc.files import is_named, lock, write_atomically
 from ipc.nesting import MALFORMED, decode_json
 from runtime.config.places import Places
+from runtime.supervisor.run_id import new_run_id, runs_of
 
 INCARNATIONS_BITS = 20  # a million starts of one account per boot
 LOCK = "supervisor.lock"
@@ -113,15 +112,15 @@ class InstanceHeld(Exception):
 class Instance:
     """Locks the state directory for its ``with`` block.
 
-    Raises ``InstanceHeld`` if another supervisor has it, ``OSError`` if the directory cannot be
-    written.
+    ``run_id`` is the id of this run if it has one already; all run ids of a state directory begin
+    with ``runs``. Raises ``InstanceHeld`` if another supervisor has the directory, ``OSError`` if
+    it cannot be written.
     """
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, run_id: str | None = None) -> None:
         self.state_dir = state_dir
-        # Every run of this state directory begins alike, so that the next finds what it left.
-        self.runs = hashlib.sha256(str(state_dir.resolve()).encode()).hexdigest()[:16]
-        self.run_id = f"{self.runs}-{secrets.token_hex(8)}"
+        self.runs = runs_of(state_dir)
+        self.run_id = new_run_id(state_dir) if run_id is None else run_id
         self.boot = 0
         self._lock = OwnedLock(state_dir / LOCK, state_dir)
         self._locks = [self._lock]

@@ -9,17 +9,15 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import MutableMapping
-from dataclasses import replace as flags_with
-
-from msgspec.structs import replace
+from dataclasses import replace
 
 from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR
 from runtime.config.errors import ConfigError
 from runtime.config.owner import resolve_as_owner
 from runtime.config.places import PLACES, Flags, Places
 from runtime.config.variables import GATEWAY_VARIABLES
-from runtime.supervisor.instance import Instance
 from runtime.supervisor.options import Options, refuse, words
+from runtime.supervisor.run_id import new_run_id
 from runtime.supervisor.surroundings import (
     EarlySignals,
     absolute_places,
@@ -48,7 +46,7 @@ def up(options: Options, environ: MutableMapping[str, str]) -> int:
 
 def _found(flags: Flags, places: Places) -> Flags:
     """Return the flags with absolute paths, because this process changes its directory."""
-    return flags_with(
+    return replace(
         flags,
         state_dir=places.state_dir if flags.state_dir else None,
         config_path=places.config_path if flags.config_path else None,
@@ -63,10 +61,10 @@ def _start(
         forbid_inspection()
         places = resolve_as_owner(environ, options.flags)
         absolute_places(os.environ, PLACES)
-        options = replace(options, flags=_found(options.flags, places))
+        options = options._replace(flags=_found(options.flags, places))
         move_to(places.state_dir)
-        instance = Instance(places.state_dir)
-        zygote = Zygote(instance.run_id, GATEWAY_VARIABLES)
+        run_id = new_run_id(places.state_dir)
+        zygote = Zygote(run_id, GATEWAY_VARIABLES)
     except ConfigError as error:
         return refuse(str(error), EXIT_CONFIG)
     except OSError as error:
@@ -78,7 +76,7 @@ def _start(
             options,
             places,
             environ,
-            instance=instance,
+            run_id=run_id,
             zygote=zygote,
             notifier=notifier,
             early=early,

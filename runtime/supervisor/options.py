@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-
-import msgspec
+from typing import NamedTuple
 
 from runtime.config.places import Flags
 from runtime.supervisor.surroundings import write_error
 
 
-class Options(msgspec.Struct, frozen=True):
+class Options(NamedTuple):
     """The options of ``trunkline up``; ``flags`` are those that select places, port and token.
 
-    ``version`` is looked up late: it takes 12 ms, for which the zygote need not wait.
+    It is no struct and looks up ``version`` late, so that the zygote does not wait for either: the
+    import of msgspec takes 5 ms.
     """
 
     flags: Flags

@@ -34,13 +34,14 @@ def start(
     places: Places,
     environ: Mapping[str, str],
     *,
-    instance: Instance,
+    run_id: str,
     zygote: Zygote,
     notifier: Notifier,
     early: EarlySignals,
 ) -> int:
     """Read the configuration, take the state directory and serve; return the exit code."""
     try:
+        instance = Instance(places.state_dir, run_id)
         if not places.config_path.exists():
             instance.look()  # it would be a stray file beside the one that a daemon has read
             write_first(places)

@@ -14,6 +14,7 @@ import pytest
 from ipc.errors import EndpointError
 from runtime.config.places import Places
 from runtime.supervisor.instance import Instance, InstanceHeld, claim_sockets, state_of
+from runtime.supervisor.run_id import new_run_id, runs_of
 
 HOLDER = """
 import sys, time
@@ -33,8 +34,12 @@ def test_every_boot_has_larger_incarnations_than_all_before(tmp_path: Path) -> N
     assert seen == [(1, 1 << 20), (2, 2 << 20), (3, 3 << 20)]
 
 
-def test_every_boot_has_a_run_id_of_its_own(tmp_path: Path) -> None:
-    assert Instance(tmp_path).run_id != Instance(tmp_path).run_id
+def test_an_instance_has_the_run_id_that_it_is_given_or_a_new_one(tmp_path: Path) -> None:
+    run_id = new_run_id(tmp_path)
+    given, new = Instance(tmp_path, run_id), Instance(tmp_path)
+    assert (given.run_id, given.runs) == (run_id, runs_of(tmp_path))
+    assert new.run_id != run_id
+    assert new.run_id.startswith(f"{new.runs}-")
 
 
 def test_the_second_is_told_who_holds_it_and_since_when(tmp_path: Path) -> None:
