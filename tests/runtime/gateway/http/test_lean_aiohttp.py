@@ -1,4 +1,4 @@
-"""aiohttp in the gateway: it trusts nobody, unless a request brings whom it trusts."""
+"""aiohttp in the gateway: what its server does not need comes when it is used."""
 
 from __future__ import annotations
 
@@ -25,6 +25,22 @@ assert ssl.create_default_context().cert_store_stats()["x509"] == 1
 print(kept.cert_store_stats()["x509"])
 """
 
+WHAT_COMES_LATE = """
+import os, sys
+from runtime.gateway.http.late import _import
+_import()
+import mimetypes
+assert not {"argparse", "urllib.request"} & set(sys.modules)
+assert not mimetypes.inited
+from aiohttp.helpers import proxies_from_env
+os.environ["http_proxy"] = "http://proxy:3128"
+assert str(proxies_from_env()["http"].proxy) == "http://proxy:3128"
+import argparse, urllib.request
+assert argparse.ArgumentParser().parse_args([]) == argparse.Namespace()
+assert urllib.request.getproxies is sys.modules["urllib.request"].getproxies
+assert mimetypes.guess_type("page.html") == ("text/html", None) and mimetypes.inited
+"""
+
 
 def trusted(tmp_path: Path) -> str:
     """Return a file with the only certificate that a system trusts."""
@@ -41,6 +57,14 @@ def test_the_gateway_s_server_keeps_no_certificates_of_the_system(tmp_path: Path
         [sys.executable, "-c", THE_HTTP_SERVER], env=environ, capture_output=True, text=True
     )
     assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_what_a_server_does_not_need_comes_with_its_first_use() -> None:
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", WHAT_COMES_LATE], env=environ, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_request_that_the_gateway_makes_trusts_whom_the_system_trusts(
