@@ -37,6 +37,10 @@ DATACLASSES = {
     "workers.channels.local.LocalManifest",
 }
 
+# What looks for channels of other packages, speaks HTTP as a client, and dials names.
+SELDOM = {"importlib.metadata", "urllib.request", "http.client", "email.message"}
+SELDOM |= {"aiohappyeyeballs"}
+
 BEFORE_THE_ZYGOTE = "import ops.cli.main, ops.commands.up, runtime.supervisor.main"
 THE_DAEMON = (
     f"{BEFORE_THE_ZYGOTE}, runtime.supervisor.startup, ipc.plainlog, runtime.supervisor.daemon"
@@ -146,11 +150,18 @@ def imported(code: str) -> set[str]:
 @pytest.mark.parametrize(
     ("code", "absent"),
     [
-        (BEFORE_THE_ZYGOTE, PAINTED | LATE | {"asyncio", "uvloop", "zmq", "importlib.metadata"}),
-        (THE_DAEMON, PAINTED | LATE),
+        (
+            BEFORE_THE_ZYGOTE,
+            PAINTED
+            | LATE
+            | SELDOM
+            | {"asyncio", "uvloop", "zmq", "msgspec", "secrets", "tempfile"},
+        ),
+        (THE_DAEMON, PAINTED | LATE | SELDOM),
         (
             A_CONFIGURATION,
             LATE
+            | SELDOM
             | {f"workers.channels.{name}" for name in set(CHANNELS) - {"local"}}
             | {f"workers.agents.{name}" for name in set(AGENTS) - {"echo"}},
         ),
@@ -173,7 +184,8 @@ def imported(code: str) -> set[str]:
             THE_HTTP_SERVER,  # its OpenAI API is off, unless the configuration has it
             TRACES
             | {"sqlite3", "openai", "zoneinfo", "cronsim", "runtime.gateway.http.openai.endpoint"}
-            | {"prometheus_client", "http.server", "wsgiref"},  # until somebody asks for metrics
+            | {"prometheus_client", "http.server", "wsgiref"}  # until somebody asks for metrics
+            | {"argparse", "gettext", "urllib.request", "http.client"},
         ),
         ("import workers.agents.openai.agent", {"openai", "httpx2", "pydantic", "aiohttp"}),
         # The gateway's part of traces that are exported: a thread, and none of what exports them.
