@@ -54,6 +54,16 @@ from pathlib import Path
 assert list(load_text(Path("trunkline.json5"), text, known).accounts) == ["local:a"]
 assert set(BUILT_IN) <= set(known)
 """
+THE_VERSION = """
+import pathlib, sys, tempfile
+from ops.connect.identity import own_version
+with tempfile.TemporaryDirectory(dir="/tmp") as place:
+    info = pathlib.Path(place, "trunkline-7.dist-info")
+    info.mkdir()
+    (info / "METADATA").write_text("Name: trunkline\\nVersion: 7\\n")
+    sys.path.insert(0, place)
+    assert own_version() == "7"
+"""
 IN_THE_ZYGOTE = """
 import importlib, workers.channels.local.plugin
 from runtime.zygote.server import BASE, OURS
@@ -165,6 +175,7 @@ def imported(code: str) -> set[str]:
             | {f"workers.channels.{name}" for name in set(CHANNELS) - {"local"}}
             | {f"workers.agents.{name}" for name in set(AGENTS) - {"echo"}},
         ),
+        (THE_VERSION, SELDOM),
         (
             IN_THE_ZYGOTE,
             PAINTED
@@ -198,6 +209,7 @@ def imported(code: str) -> set[str]:
         "before the zygote",
         "the supervisor",
         "a configuration",
+        "the version",
         "the zygote",
         "the HTTP server",
         "an agent of a model that has no turn",
