@@ -21,7 +21,7 @@ export type HeldTurnParams = { turn: string; acked?: number };
 /** The params of ``agents.detach``. */
 export type DetachParams = { agentId: string };
 
-/** No params at all. */
+/** An empty object. */
 export type NoParams = Record<string, never>;
 
 /** The params of ``agents.turn.end``: ``final`` with the whole text, or ``error``. */
@@ -63,16 +63,16 @@ export type AccountParams = { account: string };
 /** Keys, bare channel names, or ``*``; after ``timeout_ms`` they are stopped anyway. */
 export type DrainParams = { accounts: Array<string>; reason?: string | null; timeoutMs?: number };
 
-/** An account whose login is followed. The answer waits for at most ``timeout_ms`` until the ``mark`` of the last answer, ``seen``, is another. ``start``: start the account where it does not run. */
+/** An account whose login is followed. The answer waits for at most ``timeout_ms`` until the ``mark`` differs from ``seen``, that of the last answer. ``start``: start the account if it does not run. */
 export type LoginParams = { account: string; seen?: string; timeoutMs?: number; start?: boolean };
 
-/** A person's answer to what the ``prompt`` with this ``id`` asks. It may be a secret. */
+/** A person's answer to the prompt with this id. It may be a secret. */
 export type LoginAnswerParams = { account: string; prompt: string; text: string };
 
 /** The params that name one account, the channel's default one without ``account_id``. ``reason`` is ours: it is kept with the hold. */
 export type ChannelTargetParams = { channel: string; accountId?: string | null; reason?: string | null };
 
-/** The last ``lines`` of these accounts; of every process when none is named. */
+/** The last ``lines`` of these accounts, or of every process if none is named. */
 export type LinesParams = { accounts?: Array<string>; lines?: number };
 
 /** The params of ``channels.pairing.approve``: a request by its id, or (ours) by its code. ``notify``: the person is told. ``unverified`` (ours) admits a sender for whom the platform does not vouch: whoever uses that name is admitted with it. */
@@ -123,13 +123,13 @@ export type ApplyParams = { raw: string; baseHash?: string; sessionKey?: string;
 /** The params of ``config.patch``: ``raw`` is a merge patch (RFC 7396) in JSON5. Lists are always replaced. */
 export type PatchParams = { raw: string; baseHash?: string; sessionKey?: string; deliveryContext?: Record<string, unknown>; note?: string; restartDelayMs?: number; replacePaths?: Array<string> };
 
-/** A path with dots; ``*``, or any name, where a name is free. */
+/** A dotted path; ``*`` or any name stands for an arbitrary key. */
 export type PlaceParams = { path: string };
 
 /** ``raw`` is the whole text, JSON5 (TOML where the file is); ``base_hash`` that of the text it was made from. */
 export type WriteParams = { raw: string; baseHash?: string };
 
-/** ``patch``: ``raw`` is a merge patch, as that of ``config.patch``. */
+/** ``patch``: ``raw`` is a merge patch, as for ``config.patch``. */
 export type ValidateParams = { raw: string; baseHash?: string; patch?: boolean };
 
 /** The params of ``cron.add``. ``catchUp`` is ours: what becomes of times that were missed. */
@@ -216,7 +216,7 @@ export type DeferrableRestartParams = { reason?: string | null; delayMs?: number
 /** The params of ``local.say``: who says what to which account; each line is a message. */
 export type LocalSayParams = { accountId: string; name: string; text: string };
 
-/** ``cursor`` is where the last answer ended; without it the newest lines come. */
+/** ``cursor`` is the end of the last answer; without it the newest lines are returned. */
 export type TailParams = { cursor?: number; limit?: number; maxBytes?: number };
 
 /** Which files: their addresses ``media:<id>``, as messages of the account have them. */

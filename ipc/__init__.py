@@ -1,1 +1,1 @@
-"""Moves bytes between processes: frames, links, calls. Imports nothing else of Trunkline."""
+"""Carries frames and calls between processes. Imports nothing else of Trunkline."""

@@ -1,6 +1,6 @@
-"""Matches answers to the requests that wait for them, by id.
+"""Matches answers to pending requests by id.
 
-Knows no socket. When a peer dies its calls fail at once instead of running into their timeout.
+It uses no socket. When a peer dies its calls fail at once instead of running into their timeout.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ T_contra = TypeVar("T_contra", contravariant=True)
 
 
 class Waiter(Protocol[T_contra]):
-    """What takes the result of a call: a future, or an object that needs no task to wait."""
+    """The receiver of a call's result: a future, or an object that needs no task."""
 
     def done(self) -> bool:
-        """Return whether the result is not wanted any more."""
+        """Return whether the result is no longer needed."""
 
     def set_result(self, result: T_contra, /) -> None:
-        """Take the answer."""
+        """Receive the answer."""
 
     def set_exception(self, exception: Exception, /) -> None:
-        """Take the error that the call failed with."""
+        """Receive the error of a failed call."""
 
 
 class _Pending(msgspec.Struct, gc=False):
@@ -43,8 +43,8 @@ class _Pending(msgspec.Struct, gc=False):
 class Calls(Generic[T]):
     """Pending calls by id. Ids count up from 1 and are never used twice.
 
-    ``late`` counts the answers to calls that are not pending. One timer serves all
-    calls, set for the first that can expire: a timer for each cost more than the rest of it.
+    ``late`` counts the answers to calls that are not pending. One timer serves all calls, set for
+    the first that can expire, because a timer per call cost more than everything else.
     """
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Calls(Generic[T]):
         return self.expect(future, peer, seconds, method), future
 
     def expect(self, waiter: Waiter[T], peer: str, seconds: float, method: str) -> int:
-        """Open a call to ``peer`` whose result ``waiter`` gets, at most ``seconds`` later."""
+        """Open a call to ``peer``; ``waiter`` gets its result or error within ``seconds``."""
         self._last = number = self._last + 1
         deadline = self._now() + seconds
         self._pending[number] = _Pending(waiter, peer, deadline, method, seconds)
@@ -77,14 +77,14 @@ class Calls(Generic[T]):
         return number
 
     def peer_of(self, id: int) -> str | None:
-        """Return the peer that has to answer the call ``id``; ``None`` when it is not pending."""
+        """Return the peer of the call ``id``; ``None`` if it is not pending."""
         entry = self._pending.get(id)
         return None if entry is None else entry.peer
 
     def settle(self, id: int, result: T, peer: str | None = None) -> bool:
         """Answer call ``id``; return ``False``, and count it as late, when it is not pending.
 
-        Nor is it for a ``peer`` that was not asked, where one is named.
+        The same if ``peer`` is given and is not the one that was called.
         """
         pending = self._pending
         entry = pending.get(id)
@@ -108,12 +108,12 @@ class Calls(Generic[T]):
         return True
 
     def fail_peer(self, peer: str, error: Exception | None = None) -> int:
-        """Fail every call to ``peer`` and return how many: by default with ``PeerGone``."""
+        """Fail every call to ``peer``, by default with ``PeerGone``; return their number."""
         theirs = [number for number, each in self._pending.items() if each.peer == peer]
         return self._fail_those(theirs, error)
 
     def fail_all(self, error: Exception | None = None) -> int:
-        """Fail every call and return how many, each by default with its own ``PeerGone``."""
+        """Fail every call, by default each with its own ``PeerGone``; return their number."""
         count = self._fail_those(list(self._pending), error)
         if not self._pending and self._timer is not None:
             self._timer.cancel()
@@ -121,13 +121,13 @@ class Calls(Generic[T]):
         return count
 
     def forget(self, id: int) -> None:
-        """Drop call ``id``: its answer will count as late."""
+        """Drop call ``id``, so that its answer counts as late."""
         self._take(id)
 
     async def answer(self, id: int, future: asyncio.Future[T]) -> T:
         """Wait for the answer of call ``id`` and return it; raises the error that it failed with.
 
-        A caller that is cancelled drops the call.
+        If the caller is cancelled, the call is dropped.
         """
         try:
             return await future

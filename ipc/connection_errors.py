@@ -1,9 +1,9 @@
 """Words why a connection failed: the system's own text, with the address.
 
-The event loop and the libraries put texts of their own in the place of the system's: "Connect call
-failed ('127.0.0.1', 6697)", "Multiple exceptions: [Errno 111] …", "All connection attempts failed".
-A person reads this in a status, so it says what ``connect(2)`` said: "Connection refused by
-irc.example.org:6697". Certificates, names that are not found and silence have a sentence too.
+The event loop and the libraries replace the system's text by their own: "Connect call failed
+('127.0.0.1', 6697)", "Multiple exceptions: [Errno 111] …", "All connection attempts failed". People
+read this text in a status, so it is that of ``connect(2)``: "Connection refused by
+irc.example.org:6697". Certificates, unknown names and timeouts have their own sentences.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ _MAX_DEPTH = 20
 
 
 class _Cause(msgspec.Struct, frozen=True):
-    """One reason. ``number`` is 0 where there is no errno, ``address`` is empty if unknown.
+    """One cause. ``number`` is 0 without an errno, ``address`` is empty if unknown.
 
-    ``of_name``: it is said of the name, which has no port.
+    ``of_name``: it concerns the host name, so no port is shown.
     """
 
     words: str
@@ -72,10 +72,10 @@ class _Cause(msgspec.Struct, frozen=True):
 
 
 def failure_text(error: BaseException, place: str = "") -> str:
-    """Return one line about a connection that failed, for a person.
+    """Describe a failed connection in one line, for a person.
 
-    ``place`` is where it was to lead, as ``host:port`` or as a name; without it stands what the
-    error knows itself. It is left out where the caller names it: ask for ``failure_words``.
+    ``place`` is the target, as ``host:port`` or a name; without it the error's own address is used.
+    A caller that names the target itself uses ``failure_words``.
     """
     causes = _different(_causes_of(error))
     where = place or _place_of(error)
@@ -91,13 +91,13 @@ def failure_text(error: BaseException, place: str = "") -> str:
 
 
 def failure_words(error: BaseException) -> str:
-    """Return the same without any address."""
+    """Describe a failed connection like ``failure_text``, but without any address."""
     words = dict.fromkeys(each.words for each in _causes_of(error))
     return ", ".join(list(words)[:_MAX_CAUSES])
 
 
 def is_connection_failure(error: BaseException) -> bool:
-    """Return whether an error is one that these texts are for: of the network, names or TLS."""
+    """Return whether an error is one of the network, name resolution or TLS."""
     if isinstance(error, BaseExceptionGroup):
         return all(map(is_connection_failure, error.exceptions))
     if not isinstance(error, OSError):
@@ -113,12 +113,12 @@ def is_connection_failure(error: BaseException) -> bool:
 
 
 def host_and_port(host: str, port: int | str) -> str:
-    """Return an address as people write it; one of IPv6 in brackets."""
+    """Return ``host:port``; an IPv6 address in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _causes_of(error: BaseException, depth: int = 0) -> Iterator[_Cause]:
-    """Yield what lies at the bottom of an error: of each member, of each address."""
+    """Yield the root causes of an error, for each member and each address."""
     inner = getattr(error, "os_error", None)  # aiohttp's
     below = error.__cause__ or error.__context__
     if depth > _MAX_DEPTH:
@@ -139,7 +139,7 @@ def _causes_of(error: BaseException, depth: int = 0) -> Iterator[_Cause]:
 
 
 def _says_nothing(error: BaseException) -> bool:
-    """Return whether what caused the error says more: it has no number, or is a library's own."""
+    """Return whether an error is a library's wrapper, whose cause has the information."""
     if isinstance(error, OSError):
         text = str(error.strerror or error)
         return error.errno is None and _of_libraries(text) and not _ERRNO.search(text)
@@ -164,7 +164,7 @@ def _of_system(error: OSError) -> Iterator[_Cause]:
 
 
 def _numbered(number: int, text: str) -> _Cause:
-    """Return a cause with its number; a text that we wrote ourselves stays."""
+    """Return a cause with an errno; keep a text of our own."""
     if number < 0:
         return _Cause(text, of_name=True)
     at = _ADDRESS.search(text)
@@ -174,7 +174,7 @@ def _numbered(number: int, text: str) -> _Cause:
 
 
 def _of_tls(error: BaseException) -> _Cause:
-    """Return what OpenSSL has refused, without its numbers and source files."""
+    """Return the cause of a TLS error, without OpenSSL's numbers and source files."""
     error = getattr(error, "certificate_error", None) or error
     if said := getattr(error, "verify_message", None):
         return _Cause(f"the certificate is not valid: {said}")
@@ -199,7 +199,7 @@ def _host_of(where: str) -> str:
 
 
 def _place_of(error: BaseException) -> str:
-    """Return where a library says that it could not connect to."""
+    """Return the address in a library's error text."""
     host, port = getattr(error, "host", None), getattr(error, "port", None)
     return host_and_port(host, port) if isinstance(host, str) and isinstance(port, int) else ""
 
@@ -213,5 +213,5 @@ def _of_libraries(text: str) -> bool:
 
 
 def _is_a(error: BaseException, name: str) -> bool:
-    """Compare by name: of ``ssl`` and ``socket`` nothing is loaded for a text."""
+    """Return whether an error's class has this name; imports neither ``ssl`` nor ``socket``."""
     return any(kind.__name__ == name for kind in type(error).__mro__)

@@ -1,8 +1,9 @@
-"""Opens TCP connections to hosts that may have several addresses, some of which are silent.
+"""Opens TCP connections to hosts with several addresses, of which some may not respond.
 
-RFC 8305 (Happy Eyeballs): the next address is tried a quarter of a second after the one before,
-while that one is still being tried, and the first that answers is taken. So a broken IPv6 route
-costs a quarter of a second and not the whole time limit. What worked is tried first next time.
+By RFC 8305 (Happy Eyeballs) the next address is tried a quarter of a second after the previous one,
+which is still being tried, and the first that answers is used. So a broken IPv6 route costs a
+quarter of a second instead of the whole time limit. The address that worked is tried first next
+time.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ _worked: OrderedDict[tuple[str, int], str] = OrderedDict()
 
 
 async def dial(host: str, port: int, *, first: str = "", last: str = "") -> socket.socket:
-    """Return a socket that is connected to ``host``, a name or an IP address.
+    """Return a socket connected to ``host``, a name or an IP address.
 
-    ``first`` and ``last`` are addresses that are tried in that place where the host has them;
-    without ``first`` it is the one that this process reached the host at before. Raises
-    ``OSError``, for a name that no resolver can be asked for too.
+    ``first`` and ``last`` are addresses to try first and last if the host has them; the default of
+    ``first`` is the one at which this process reached the host before. Raises ``OSError``, also
+    for an invalid name.
     """
     key = host, port
     infos = in_order(await resolve(host, port), first or _worked.get(key, ""), last)
@@ -44,16 +45,16 @@ async def dial(host: str, port: int, *, first: str = "", last: str = "") -> sock
 
 
 async def resolve(host: str, port: int) -> list[AddressInfo]:
-    """Return the addresses of a host. Raises ``OSError`` for whatever is wrong with its name."""
+    """Resolve a host. Raises ``OSError`` for any failure, also for an invalid name."""
     try:
         return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except ValueError as error:  # UnicodeError is one
-        text = f"{host!r} {wrong_name(host) or 'is no host name'}"
+        text = f"{host!r} {wrong_name(host) or 'is not a host name'}"
         raise OSError(errno.EINVAL, text) from error
 
 
 def in_order(found: Iterable[AddressInfo], first: str, last: str) -> list[AddressInfo]:
-    """Return the addresses as they are to be tried: both families in turn, as RFC 8305 wants."""
+    """Return the addresses in the order to try, alternating families as RFC 8305 requires."""
     infos = list(found)
     family = infos[0][0] if infos else None
     same = [info for info in infos if info[0] == family]
@@ -64,7 +65,7 @@ def in_order(found: Iterable[AddressInfo], first: str, last: str) -> list[Addres
 
 
 def address_of(connected: socket.socket) -> str:
-    """Return the IP address that a socket is connected to; empty when it is no longer."""
+    """Return the IP address that a socket is connected to; empty if it is disconnected."""
     try:
         return str(connected.getpeername()[0])
     except OSError:

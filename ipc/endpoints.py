@@ -1,7 +1,7 @@
-"""Names the sockets of one boot, and checks the directory that they lie in.
+"""Defines the paths of the sockets of one boot, and checks their directory.
 
-A unix socket's path has room for 107 bytes (sun_path, unix(7)); beyond that the kernel's or
-ZeroMQ's error names neither the path nor the cure.
+The path of a unix socket is limited to 107 bytes (sun_path, unix(7)); beyond that the error of the
+kernel or ZeroMQ names neither the path nor the cure.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class SocketPaths:
         self.cli = run_dir / "cli.sock"
 
     def prepare(self) -> None:
-        """Make the directory, readable by its owner only. Raises ``EndpointError``.
+        """Create the directory, accessible by its owner only. Raises ``EndpointError``.
 
-        It may exist already; then it must be a directory (no symbolic link: the usual trick
-        in /tmp) that belongs to us, and its mode is set to 0700.
+        If it exists it must be a directory of ours, not a symbolic link (a usual attack in /tmp);
+        its mode is set to 0700.
         """
         for address in (self.control, self.data, str(self.cli)):
             check_path(socket_path(address), reserve=BINDING_SUFFIX_BYTES)
@@ -55,9 +55,9 @@ _CURE = "set TRUNKLINE_RUNTIME_DIR (or XDG_RUNTIME_DIR) to a short directory of 
 
 
 def confined_run_dir(run_dir: Path, key: str) -> Path:
-    """Return the directory for the sockets of a confined account, which may not write beside it.
+    """Return the socket directory of a confined account, which may not write elsewhere.
 
-    Its name is short, whatever the key: a path has room for little.
+    Its name is short for any key, because socket paths are limited.
     """
     return run_dir / f"{zlib.crc32(key.encode()):08x}"
 
@@ -68,19 +68,19 @@ def local_socket(run_dir: Path, account_id: str) -> Path:
 
 
 def find_local_socket(run_dir: Path, key: str) -> Path:
-    """Return that path for an account that runs, be it confined or not."""
+    """Return the socket path of a running ``local`` account, confined or not."""
     account_id = key.partition(":")[2]
     confined = local_socket(confined_run_dir(run_dir, key), account_id)
     return confined if confined.exists() else local_socket(run_dir, account_id)
 
 
 def socket_path(address: str) -> Path:
-    """Return the path in ``ipc://PATH``, or the path itself."""
+    """Return the path of ``ipc://PATH``, or the argument if it is a path."""
     return Path(address.removeprefix("ipc://"))
 
 
 def check_path(path: Path, *, reserve: int = 0) -> None:
-    """Raise ``EndpointError`` when a unix socket (and ``reserve`` more bytes) cannot lie there."""
+    """Raise ``EndpointError`` if a path (plus ``reserve`` bytes) is too long for a unix socket."""
     length = len(os.fsencode(path)) + reserve
     if length > MAX_PATH_BYTES:
         raise EndpointError(

@@ -1,4 +1,4 @@
-"""Reads the time as messages and records carry it."""
+"""Returns the time in the unit of messages and records."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import time
 
 
 def now_ms() -> int:
-    """Return the time of the host's clock, milliseconds since the epoch."""
+    """Return the host's time in milliseconds since the epoch."""
     return int(time.time() * 1000)

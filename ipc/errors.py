@@ -35,7 +35,7 @@ class FrameError(IpcError):
 
 
 class MalformedJson(FrameError):
-    """A text that is no JSON; it is dropped without an answer."""
+    """A text that is not JSON; it is dropped without an answer."""
 
 
 class EndpointError(IpcError):
@@ -45,7 +45,7 @@ class EndpointError(IpcError):
 class PeerGone(IpcError):
     """A peer that is not connected, or went away before it answered a call.
 
-    ``maybe_executed`` is true when the request had been handed over before.
+    ``maybe_executed`` is true if the request had been handed over before.
     """
 
     def __init__(self, peer: str, *, maybe_executed: bool) -> None:
@@ -65,7 +65,7 @@ class CallTimeout(IpcError):
 
 
 class RemoteError(IpcError):
-    """The peer's refusal of a request, or its failure."""
+    """A request was refused by the peer, or failed there."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class RemoteError(IpcError):
 
 
 class ConnectionFailed(IpcError):
-    """A session that could not be opened; ``retryable``: trying again can help."""
+    """A session could not be opened; ``retryable``: trying again can help."""
 
     def __init__(self, url: str, reason: str, *, retryable: bool, code: int | None = None) -> None:
         super().__init__(f"{url}: {reason}")

@@ -1,7 +1,7 @@
 """Writes, locks and sets aside small files that must survive a crash.
 
-Without a loop, for what runs before there is one; a value that is kept in a file and saved
-off the loop is a ``StateFile``.
+These functions block, for code that runs without an event loop; ``StateFile`` saves a value off
+the loop.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ def sync_directory(directory: Path) -> None:
 
 
 def move_aside(path: Path, why: str, beside: Iterable[str] = ()) -> Path:
-    """Rename a file, and those ``beside`` it by the ends of their names; return its new path.
+    """Rename a file and those with the suffixes ``beside``; return its new path.
 
-    That ends in ``.<why>-<epoch seconds>``. What is not there is left out; raises ``OSError``.
+    The new name ends in ``.<why>-<epoch seconds>``. Missing files are skipped; raises ``OSError``.
     """
     aside = path.with_name(f"{path.name}.{why}-{int(time.time())}")
     for end in ("", *beside):
@@ -62,9 +62,9 @@ def move_aside(path: Path, why: str, beside: Iterable[str] = ()) -> Path:
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a damaged file, for the person who may mend it; return where it is now.
+    """Rename a damaged file, so that a person can repair it; return its new path.
 
-    As ``move_aside`` does; a file that cannot be renamed stays.
+    It uses ``move_aside``; a file that cannot be renamed stays.
     """
     try:
         return move_aside(path, "damaged") if os.path.lexists(path) else path
@@ -75,8 +75,8 @@ def set_aside(path: Path) -> Path:
 def is_named(path: Path, fd: int) -> bool:
     """Return whether ``path`` still names the open file ``fd`` (device and inode, stat(2)).
 
-    It does not after the file was rotated, replaced or removed: what is written to it then is
-    read by no one, and a lock on it keeps no one out.
+    It does not after the file was rotated, replaced or removed: then text written to it is lost,
+    and a lock on it excludes nobody.
     """
     try:
         named = os.stat(path)
@@ -88,16 +88,16 @@ def is_named(path: Path, fd: int) -> bool:
 def lock(path: Path, *, wait: bool) -> int:
     """Lock a file; return the descriptor that holds the lock until it is closed.
 
-    A file that does not exist is made, readable by its owner only. Without ``wait`` a lock
-    that another process holds raises ``BlockingIOError``. The lock is the kernel's
-    (flock(2)): it ends with the process, however that ends. A file that was replaced while
-    this waited for it is left, and the new one is locked. Raises ``OSError``.
+    A missing file is created, accessible by its owner only. Without ``wait`` a lock that another
+    process holds raises ``BlockingIOError``. The lock is the kernel's (flock(2)), so it ends with
+    the process in any case. If the file is replaced during the wait, the new one is locked. Raises
+    ``OSError``.
     """
     return _lock(path, os.O_RDWR | os.O_CREAT, wait)
 
 
 def lock_directory(path: Path, *, wait: bool) -> int:
-    """Lock a directory as ``lock`` does a file; nothing is made where there is none."""
+    """Lock a directory as ``lock`` does a file; a missing one is not created."""
     return _lock(path, os.O_RDONLY | os.O_DIRECTORY, wait)
 
 

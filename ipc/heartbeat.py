@@ -1,9 +1,9 @@
-"""Decides when a silent peer counts as gone: silence, then a question, then the verdict. Pure.
+"""Decides when a silent peer counts as gone: after silence and an unanswered ping. Pure.
 
-Two steps, because killing what merely was busy is worse than killing late. The second step
-is measured from the question, not from the last sign of life: after a suspend of the host, or
-a stall of our own, every peer seems silent and each still gets its full grace to answer.
-Reads no clock: every method takes the time in seconds.
+It has two steps, because killing a peer that is only busy is worse than killing late. The second
+step is measured from the ping, not from the last sign of life: after a suspend of the host, or a
+stall of this process, every peer seems silent, and each still gets the full time to answer. It
+reads no clock: every method takes the time in seconds.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from enum import Enum
 
 
 class Verdict(Enum):
-    """What ``Pulse.due`` asks its owner to do."""
+    """The result of ``Pulse.due``."""
 
     ALIVE = "alive"
     ASK = "ask"  # now is the time for one verifying question
@@ -21,7 +21,7 @@ class Verdict(Enum):
 
 
 class Pulse:
-    """One peer: suspect after ``silence`` seconds, gone ``grace`` seconds after the question."""
+    """One peer: suspected after ``silence`` seconds, gone ``grace`` seconds after the ping."""
 
     def __init__(self, silence: float, grace: float | None = None, *, now: float = 0.0) -> None:
         self.silence = silence
@@ -35,7 +35,7 @@ class Pulse:
         self.asked = None
 
     def due(self, now: float) -> Verdict:
-        """Return what is to be done now; ``ASK`` once per silence."""
+        """Return what to do now; ``ASK`` once per silence."""
         if self.asked is not None:
             return Verdict.GONE if now - self.asked >= self.grace else Verdict.SUSPECT
         if now - self.heard < self.silence:
@@ -44,5 +44,5 @@ class Pulse:
         return Verdict.ASK
 
     def next(self) -> float:
-        """Return the time at which ``due`` will next return something new."""
+        """Return the time at which the result of ``due`` can next change."""
         return self.heard + self.silence if self.asked is None else self.asked + self.grace

@@ -1,12 +1,12 @@
 """Starts helper programs that end with the process that started them, which alone reaps them.
 
-A helper is in a session of its own, so that it can be ended with all that it starts, and the
-kernel kills it when the process that started it dies, however that dies (PR_SET_PDEATHSIG,
-prctl(2)). A program that changes its user, such as sudo(8), loses that tie at its start.
+A helper is in a session of its own, so that it can be ended with all its children, and the kernel
+kills it when the process that started it dies (PR_SET_PDEATHSIG, prctl(2)). A program that changes
+its user, such as sudo(8), loses that protection at its start.
 
-A supervisor adopts the orphans of its children, and as process 1 of a container everybody's, and
-reaps them. A helper, whose starter reads its exit status, must not be among them: waitpid(2)
-gives a status once.
+A supervisor adopts and reaps the orphans of its children, and as process 1 of a container all
+orphans. It must not reap helpers, whose exit status is read here, because waitpid(2) returns a
+status only once.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ def start_helper(
 ) -> subprocess.Popen[bytes]:
     """Start ``command``, without a shell, in a session of its own; raises ``OSError``.
 
-    The streams, ``env`` and ``cwd`` are as for ``subprocess.Popen``; the id of the run of the
-    daemon is added to ``env``, by which what a helper leaves behind is found. The helper ends when
-    the *thread* ends that started it: wait for it there, or start it from one that lasts.
+    The streams, ``env`` and ``cwd`` are as for ``subprocess.Popen``; the id of the daemon's run is
+    added to ``env``, so that leftovers are found. The helper ends when the *thread* that started it
+    ends: wait for it there, or start it from a lasting thread.
     """
     return remember(
         lambda: subprocess.Popen(  # noqa: S603 - the operator's or the channel's own command
@@ -64,10 +64,10 @@ def start_helper(
 
 
 def read_output(process: subprocess.Popen[bytes], seconds: float, limit: int) -> bytes | None:
-    """Return what a helper prints until it exits; ``None`` when that takes too long. Blocks.
+    """Return the output of a helper until it exits; ``None`` if that takes too long. Blocks.
 
-    Its exit ends the wait, not the end of its output: an agent that a password store leaves
-    behind may hold that open for ever. Stops reading soon after ``limit`` bytes.
+    It waits for the exit, not for the end of the output: a background agent of a password store may
+    hold the pipe open for ever. Stops reading soon after ``limit`` bytes.
     """
     assert process.stdout is not None
     out, data, deadline = process.stdout.fileno(), b"", time.monotonic() + seconds
@@ -100,23 +100,23 @@ def _available(fd: int) -> bytes:
 
 
 def _marked(env: Mapping[str, str] | None) -> Mapping[str, str] | None:
-    """Return an environment with the id of this run, where this process has one."""
+    """Return an environment with the id of this run, if this process has one."""
     if env is None or RUN_ID not in os.environ:
         return env
     return {**env, RUN_ID: os.environ[RUN_ID]}
 
 
 def end_helper(process: subprocess.Popen[bytes]) -> None:
-    """Kill a helper that has not been waited for, and what it started in its session."""
+    """Kill a helper that has not been reaped, and its session."""
     if process.returncode is None:  # else its number may be a stranger's by now
         os.killpg(process.pid, signal.SIGKILL)
 
 
 def _tie(parent: int) -> Callable[[], None]:
-    """Return what ties the child of a fork to ``parent``.
+    """Return a function that makes a forked child die with ``parent``.
 
-    It runs between fork and exec, when a lock that another thread held is held for ever: so it
-    calls the kernel and nothing else, by a function that is looked up before the fork.
+    It runs between fork and exec, where locks held by other threads are never released: so it only
+    makes a system call, through a function that is looked up before the fork.
     """
     import ctypes  # late: most processes start no helper
 
@@ -131,7 +131,7 @@ def _tie(parent: int) -> Callable[[], None]:
 
 
 def remember(start: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
-    """Call ``start``, and keep the program known until it has been waited for."""
+    """Call ``start``, and register the program until it has been reaped."""
     with _starting:
         process = start()
         _started.add(process)
@@ -140,6 +140,6 @@ def remember(start: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[b
 
 @contextmanager
 def helpers_spared() -> Iterator[frozenset[int]]:
-    """Yield the pids of all helpers; no other is started within the block."""
+    """Yield the pids of all helpers; no other helper is started during the block."""
     with _starting:
         yield frozenset(each.pid for each in _started if each.returncode is None)

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 HTTP = ("https", "http")  # schemes for ``wrong_address``
-_NO_NAME = "is no host name: its parts must have 1 to 63 characters"
+_NO_NAME = "is not a host name: its parts must have 1 to 63 characters"
 
 
 def is_address(host: str) -> bool:
@@ -19,7 +19,7 @@ def is_address(host: str) -> bool:
 
 
 def wrong_host(host: str) -> str | None:
-    """Return what is wrong with ``host`` and what to write instead; ``None``: nothing is."""
+    """Return what is wrong with ``host`` and what to write instead; ``None`` if nothing is."""
     if is_address(host):
         return None
     if "://" in host:
@@ -35,7 +35,7 @@ def wrong_host(host: str) -> str | None:
 
 
 def wrong_name(name: str) -> str | None:
-    """Return why no resolver can be asked for ``name`` (RFC 1035, IDNA); ``None``: it can."""
+    """Return why ``name`` is not a valid host name (RFC 1035, IDNA); ``None`` if it is."""
     try:
         name.removesuffix(".").encode("idna").decode("ascii")
     except UnicodeError:
@@ -44,11 +44,11 @@ def wrong_name(name: str) -> str | None:
 
 
 def wrong_address(url: str, schemes: tuple[str, ...], *, query: bool = True) -> str | None:
-    """Return what is wrong with the URL of a server; ``None``: nothing is.
+    """Return what is wrong with the URL of a server; ``None`` if nothing is.
 
-    It has one of ``schemes``, the usual one first, a host that a resolver can be asked for, no port
-    0 (RFC 3986), no fragment, and no user or password: an address is shown, those must not be.
-    ``query``: whether there may be one.
+    It must have one of ``schemes``, of which the usual one comes first, a valid host, no port 0
+    (RFC 3986), no fragment, and no user or password, because URLs are displayed. ``query``: whether
+    a query is allowed.
     """
     usual, *others = schemes
     try:

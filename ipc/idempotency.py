@@ -1,7 +1,7 @@
-"""Does the work of each key once, and gives its result to everyone who asks again.
+"""Does the work for each idempotency key once, and returns its result to repeated requests.
 
-The last 1,000 keys are remembered for 300 s, those in flight included.
-What failed is forgotten at once, so that it can be tried again.
+The last 1,000 keys are remembered for 300 s, including those in flight. A failed key is forgotten
+at once, so that it can be tried again.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ KEEP = 300.0  # seconds after it was done
 class Once:
     """Keeps results by key.
 
-    ``now`` is a monotonic clock in seconds; ``interrupted`` makes the error for those who
-    waited for work that was cancelled.
+    ``now`` is a monotonic clock in seconds; ``interrupted`` creates the error for callers that wait
+    for work that is cancelled.
     """
 
     def __init__(
@@ -46,9 +46,9 @@ class Once:
         return len(self._flying) + len(self._done)
 
     async def once(self, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:
-        """Return the result of ``work()``, called only when ``key`` is new.
+        """Return the result of ``work()``, which is called only if ``key`` is new.
 
-        Raises what ``work`` raised, for every caller that waited for it.
+        Raises the exception of ``work``, to every waiting caller.
         """
         if key in self._done:
             self._forget(self._now())
@@ -89,7 +89,7 @@ class Once:
         return asyncio.shield(shared)
 
     def _forget(self, now: float) -> None:
-        """Forget what is too old, and find out when the next one will be."""
+        """Forget expired results, and compute when the next one expires."""
         done, horizon = self._done, now - self._keep
         while done and next(iter(done.values()))[0] <= horizon:
             done.popitem(last=False)

@@ -1,7 +1,7 @@
-"""Reports the end of work that is to last as long as its process.
+"""Reports the unexpected end of tasks that should last as long as their process.
 
-A task of which nothing awaits the end can end without a trace: what it did is not done any
-more, and no one is told. Each process reports it where its operator looks.
+A task that nothing awaits can end unnoticed, and its work is no longer done. Each process reports
+that where operators see it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 async def lifelong(
     name: str, work: Awaitable[object], on_end: Callable[[str, BaseException | None], None]
 ) -> None:
-    """Await ``work``; call ``on_end(why, error)`` when it ends, unless its task is cancelled.
+    """Await ``work``; call ``on_end(why, error)`` if it ends without being cancelled.
 
     ``why`` is a phrase with ``name`` in it; ``error`` is the exception, which is not raised.
     """

@@ -1,7 +1,7 @@
 """Names stored files, and decides by their first bytes which a browser may show. Pure.
 
-The worker that stores a file and the gateway that serves it both follow these rules; the gateway
-believes nothing that a worker has written about a file's type.
+The worker that stores a file and the gateway that serves it follow the same rules; the gateway does
+not trust the type that a worker has written for a file.
 """
 
 from __future__ import annotations
@@ -54,25 +54,25 @@ _BRANDS = {
 
 
 class MediaAbout(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """The description beside a stored file, as it was given; nobody has checked it."""
+    """The description stored beside a file, as declared and not verified."""
 
     name: str | None = None
     mime_type: str | None = None
 
 
 def media_id(url: str) -> str | None:
-    """Return the id in ``media:<id>``; ``None`` when it is no such address."""
+    """Return the id in ``media:<id>``; ``None`` if it is not such a URL."""
     found = url.removeprefix(SCHEME)
     return found if found != url and _ID.match(found) else None
 
 
 def is_media_id(id: str) -> bool:
-    """Return whether ``id`` is one that a stored file can have: 32 hexadecimal digits."""
+    """Return whether ``id`` is a valid id of a stored file: 32 hexadecimal digits."""
     return _ID.match(id) is not None
 
 
 def body_name(id: str) -> str:
-    """Return the name of the file with the body of a request that is being answered."""
+    """Return the name of the file that holds the body of a pending request."""
     return f".{id}.body"
 
 
@@ -82,12 +82,12 @@ def is_body_name(name: str) -> bool:
 
 
 def account_directory(state_dir: Path, account: str) -> Path:
-    """Return where the files of an account lie."""
+    """Return the directory of an account's files."""
     return state_dir / "media" / account
 
 
 def type_of_head(head: bytes) -> str | None:
-    """Return the type that the first bytes of a file prove; ``None`` for all other files."""
+    """Return the type that the first bytes of a file prove; ``None`` if none."""
     for beginning, found in _BEGINNINGS:
         if head.startswith(beginning):
             return found
@@ -103,19 +103,19 @@ def type_of_head(head: bytes) -> str | None:
 
 
 def kind_of(type: str | None) -> str:
-    """Return the kind of a type, a word of ``workers.media.abilities.MEDIA_KINDS``."""
+    """Return the kind of a MIME type, a word of ``workers.media.abilities.MEDIA_KINDS``."""
     kind = (type or "").partition("/")[0]
     return kind if kind in ("image", "audio", "video") else "file"
 
 
 def clean_type(type: str | None) -> str | None:
-    """Return a media type in lower case without parameters; ``None`` when it is none."""
+    """Return a MIME type in lower case without parameters; ``None`` if it is invalid."""
     found = (type or "").partition(";")[0].strip().lower()
     return found if _TYPE.match(found) else None
 
 
 def clean_name(name: str | None) -> str | None:
-    """Return a file's name without directories and control characters; ``None``: none is left."""
+    """Return a file name without directories and control characters; ``None`` if none remains."""
     if not name:
         return None
     found = re.split(r"[/\\]", name.encode("utf-8", "replace").decode())[-1]

@@ -1,7 +1,7 @@
-"""Holds figures for Prometheus as plain data, and writes them as text. Pure.
+"""Represents Prometheus metrics as plain data, and formats them as text. Pure.
 
-The supervisor serves no HTTP: its figures reach ``/metrics`` through its reports, and while
-the gateway is down the command line prints the same text.
+The supervisor has no HTTP server: its metrics reach ``/metrics`` through its reports, and while the
+gateway is down the command line prints the same text.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Kind = Literal["counter", "gauge", "histogram"]
 
 
 class Series(msgspec.Struct, frozen=True):
-    """One figure; the name of a counter gets its ``_total`` where it is written.
+    """One metric; the suffix ``_total`` of a counter is added when it is formatted.
 
     ``samples`` are pairs of labels and value. Those of a histogram are its buckets, with the label
     ``le``, and their sum, without.
@@ -34,23 +34,23 @@ class Series(msgspec.Struct, frozen=True):
 
 
 def counter(name: str, help: str, value: float) -> Series:
-    """Return a figure that only grows."""
+    """Return a counter with one sample."""
     return Series(PREFIX + name, "counter", help, [({}, float(value))])
 
 
 def gauge(name: str, help: str, value: float) -> Series:
-    """Return a figure that goes up and down."""
+    """Return a gauge with one sample."""
     return Series(PREFIX + name, "gauge", help, [({}, float(value))])
 
 
 def counters(name: str, help: str, label: str, values: Mapping[str, float]) -> Series:
-    """Return figures that only grow, one for each value of a label."""
+    """Return a counter with a sample for each value of a label."""
     samples = [({label: each}, float(value)) for each, value in values.items()]
     return Series(PREFIX + name, "counter", help, samples)
 
 
 def gauges(name: str, help: str, label: str, values: Mapping[str, float]) -> Series:
-    """Return figures that go up and down, one for each value of a label."""
+    """Return a gauge with a sample for each value of a label."""
     return msgspec.structs.replace(counters(name, help, label, values), kind="gauge")
 
 
@@ -61,9 +61,9 @@ def histogram(
     bounds: Sequence[float],
     rows: Mapping[str, Sequence[float]],
 ) -> Series:
-    """Return histograms, one for each value of a label.
+    """Return a histogram for each value of a label.
 
-    A row has the counts between the ``bounds``, that above the last one, and the sum.
+    A row has the counts between the ``bounds``, the count above the last one, and the sum.
     """
     samples: list[tuple[dict[str, str], float]] = []
     for each, row in rows.items():
@@ -76,7 +76,7 @@ def histogram(
 
 
 def of_accounts(rows: Iterable[AccountStatus], now: float) -> list[Series]:
-    """Return the figures of every account; ``now`` is epoch seconds."""
+    """Return the metrics of all accounts; ``now`` is in epoch seconds."""
     known = list(rows)
     each = partial(_each, known, "account")
     return [
@@ -109,7 +109,7 @@ def of_accounts(rows: Iterable[AccountStatus], now: float) -> list[Series]:
 
 
 def of_agents(rows: Iterable[AccountStatus], now: float) -> list[Series]:
-    """Return the figures of every agent; ``now`` is epoch seconds."""
+    """Return the metrics of all agents; ``now`` is in epoch seconds."""
     known = list(rows)
     return [
         *_of_workers(known, "agent", now),
@@ -118,7 +118,7 @@ def of_agents(rows: Iterable[AccountStatus], now: float) -> list[Series]:
 
 
 def _of_workers(rows: list[AccountStatus], what: Word, now: float) -> list[Series]:
-    """Return the figures that accounts and agents have; ``what`` of both they are."""
+    """Return the metrics common to accounts and agents; ``what`` names which these rows are."""
 
     def wait(row: AccountStatus) -> float | None:
         return None if row.next_try_at is None else max(0.0, row.next_try_at / 1000 - now)
@@ -159,7 +159,7 @@ def _each(
 
 
 def _label(row: AccountStatus, what: Word) -> dict[str, str]:
-    """Return the label that names a row: the key of an account, the id of an agent."""
+    """Return the label of a row: the key of an account or the id of an agent."""
     return {what: row.account if what == "account" else row.account_id}
 
 
@@ -197,7 +197,7 @@ def _phases(rows: Iterable[AccountStatus], what: Word) -> Series:
 
 
 def _dropped(rows: Iterable[AccountStatus]) -> Series:
-    """Return what of each account was dropped, by known reasons and all others together."""
+    """Return the dropped messages of each account by reason; unknown reasons count as other."""
     samples: list[tuple[dict[str, str], float]] = []
     for row in rows:
         label = _label(row, "account")
@@ -209,7 +209,7 @@ def _dropped(rows: Iterable[AccountStatus]) -> Series:
 
 
 def _restarts(rows: Iterable[AccountStatus], what: Word) -> Series:
-    """Return the restarts of every one by reason, those that never happened too."""
+    """Return the restarts of each account or agent by reason, including zero counts."""
     samples = [
         (_label(row, what) | {"reason": reason}, float(row.restart_reasons.get(reason, 0)))
         for row in rows

@@ -1,4 +1,4 @@
-"""Bounds how deep data from elsewhere may nest, alike on every interpreter. Pure.
+"""Limits the nesting depth of external data, equally on every interpreter. Pure.
 
 Decoders recurse, and each version of Python stops them elsewhere: 3.11 after 1,000 levels, 3.13
 after 5,000 or more. So a peer, a plugin or a file would decide how deep we recurse, and what one
@@ -29,7 +29,7 @@ _NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 
 
 class TooDeep(msgspec.DecodeError, ValueError):
-    """Data that nests deeper than is taken."""
+    """Data is nested too deeply."""
 
     def __init__(self, limit: int = MAX_DEPTH) -> None:
         super().__init__(f"nested deeper than {limit} levels")
@@ -43,13 +43,13 @@ def decode_json(text: bytes | str | msgspec.Raw) -> Any: ...
 @overload
 def decode_json(text: bytes | str | msgspec.Raw, type: type[T]) -> T: ...
 def decode_json(text: bytes | str | msgspec.Raw, type: Any = Any) -> Any:
-    """Return the value of a JSON text; raises ``MALFORMED`` when it is none of this type."""
+    """Decode a JSON text as ``type``; raises one of ``MALFORMED``."""
     require_shallow(text)
     return msgspec.json.decode(text, type=type)
 
 
 def load_json(text: bytes | str) -> Any:
-    """Return the value of a text as ``json`` reads it: with NaN, and with half surrogates.
+    """Decode a text as ``json`` does: NaN and lone surrogates are allowed.
 
     Raises ``ValueError``.
     """
@@ -67,9 +67,9 @@ def require_shallow(text: bytes | str | msgspec.Raw) -> None:
 
 
 def shallow(text: bytes, limit: int = MAX_DEPTH) -> bool:
-    """Say whether JSON text nests no deeper than ``limit``, without building it.
+    """Return whether a JSON text nests no deeper than ``limit``, without decoding it.
 
-    Of a text that is no JSON the part that a decoder would read counts at least.
+    For invalid JSON, at least the part that a decoder would read is counted.
     """
     if len(text) > LONG_BYTES:
         opened = _count_up_to(limit + 1, text, 0x7B) + _count_up_to(limit + 1, text, 0x5B)
@@ -98,7 +98,7 @@ def _count_up_to(most: int, text: bytes, byte: int) -> int:
 
 
 def shallow_value(value: Any, limit: int = MAX_DEPTH) -> bool:
-    """Say whether dictionaries and lists nest no deeper than ``limit``, without recursing."""
+    """Return whether dictionaries and lists nest no deeper than ``limit``, without recursion."""
     level = [value]
     for _ in range(limit):
         level = [

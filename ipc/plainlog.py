@@ -1,8 +1,8 @@
-"""Imports structlog without what it would import to paint tracebacks.
+"""Imports structlog without its optional traceback renderers.
 
-Where rich is installed, as typer has it, structlog imports it with pygments and attrs for a
-renderer that nothing here uses: 60 ms of every start, and 4 MiB that each fork has to map. So
-this module is imported before anything else imports structlog: in the zygote and the supervisor.
+If rich is installed, as a dependency of typer, structlog imports it with pygments and attrs for an
+unused renderer: that takes 60 ms of every start, and 4 MiB that each fork maps. So the zygote and
+the supervisor import this module before anything imports structlog.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Limits how many log records of one kind are written, and counts the others.
 
-What a peer causes (malformed frames, refused hellos, failed handshakes) it can cause without
-end, and a log that it fills loses what a person looks for. Like the output of children, records
-are folded without a timer: the next record that is written carries the numbers.
+A peer can cause records without end (malformed frames, refused hellos, failed handshakes), and they
+would displace everything else in the log. As for the output of children, records are folded
+without a timer: the next record that is written carries the counts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ OTHERS = ("other records",)
 
 
 class RecordLimit:
-    """Decides which records of each kind are written. A kind begins with the text of its event."""
+    """Decides which records of each kind are written; a kind begins with the event's text."""
 
     def __init__(self, burst: float = BURST, per_second: float = PER_SECOND) -> None:
         self._allowance = burst, per_second
@@ -28,7 +28,7 @@ class RecordLimit:
         self._hidden: dict[str, int] = {}
 
     def take(self, kind: tuple[Hashable, ...], now: float) -> bool:
-        """Return whether to write a record of this kind now (seconds that never go back)."""
+        """Return whether to write a record of this kind at ``now`` (monotonic seconds)."""
         if kind not in self._kinds and len(self._kinds) >= KINDS:
             kind = OTHERS
         bucket = self._kinds.get(kind)
@@ -41,7 +41,7 @@ class RecordLimit:
         return False
 
     def pop_hidden(self) -> dict[str, int]:
-        """Return how many records were not written since the last call, by event."""
+        """Return and clear the counts of suppressed records by event."""
         hidden, self._hidden = self._hidden, {}
         return hidden
 
@@ -51,7 +51,7 @@ def limiter(
 ) -> Callable[[Any, str, MutableMapping[str, Any]], MutableMapping[str, Any]]:
     """Return a structlog processor that raises ``drop`` for a record beyond its allowance.
 
-    A record that is written has the number of those that were not, by event, in ``suppressed``.
+    A written record has the counts of suppressed ones, by event, in ``suppressed``.
     """
     limit = RecordLimit()
 

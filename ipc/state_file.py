@@ -1,6 +1,6 @@
 """Keeps one value in a file: read at the start, saved off the event loop.
 
-Separate from ``ipc.files``, which works without a loop and before ``asyncio`` is imported.
+Separate from ``ipc.files``, which works without an event loop and before ``asyncio`` is imported.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ T = TypeVar("T")
 
 
 class Damage(msgspec.Struct, frozen=True):
-    """The reason why a state file could not be used, and the path where it lies now."""
+    """The reason why a state file could not be used, and its present path."""
 
     reason: str
     kept: Path
 
 
 class StateFile(Generic[T]):
-    """One JSON value in a private file: read at the start, written whole after each change.
+    """A JSON value in a private file: read at the start, rewritten after each change.
 
     ``save`` encodes on the event loop and writes in a thread, one write for all changes that
     were made during the one before. ``on_disk`` is the value of the last read or write that
@@ -55,10 +55,10 @@ class StateFile(Generic[T]):
         self._writer: asyncio.Task[None] | None = None
 
     def load(self) -> T | None:
-        """Read the file; return ``None`` where there is none, or one that is damaged. Blocks.
+        """Read the file; return ``None`` if it is missing or damaged. Blocks.
 
-        A file that cannot be read or decoded is set aside (see ``damage``). The mode of one
-        that others may read is put right.
+        A file that cannot be read or decoded is set aside (see ``damage``). The mode of a file that
+        others may read is corrected.
         """
         try:
             return self.read()
@@ -67,7 +67,7 @@ class StateFile(Generic[T]):
             return None
 
     def read(self) -> T | None:
-        """Read the file as ``load`` does, but raise ``OSError`` where it cannot be read."""
+        """Read the file like ``load``, but raise ``OSError`` if it cannot be read."""
         self.damage = None
         try:
             data = self.path.read_bytes()
@@ -83,7 +83,7 @@ class StateFile(Generic[T]):
         return self.on_disk
 
     def set_aside(self, reason: str) -> None:
-        """Rename the file, whose contents cannot be used for ``reason``, and note the damage."""
+        """Rename the file, whose contents are unusable for ``reason``, and note the damage."""
         self.on_disk = None
         self.damage = Damage(reason, set_aside(self.path))
 
@@ -93,7 +93,7 @@ class StateFile(Generic[T]):
         self.on_disk = value
 
     def save_soon(self, value: T) -> None:
-        """Write ``value`` in a thread, after the write that is under way; see ``saved``."""
+        """Write ``value`` in a thread, after a running write; see ``saved``."""
         self._latest = value
         self._changes += 1
         if self._writer is None:
@@ -103,7 +103,7 @@ class StateFile(Generic[T]):
     async def saved(self) -> bool:
         """Wait until all changes made so far are on disk; return ``False`` if they are not.
 
-        A change that was overtaken by a later one counts with that one.
+        A change that was replaced by a later one counts as that one.
         """
         changes = self._changes
         while self._tried < changes:
@@ -141,5 +141,5 @@ class StateFile(Generic[T]):
 
 
 def encode(value: object) -> bytes:
-    """Return a value as the JSON text of a state file, with indentation for people."""
+    """Encode a value as the JSON text of a state file, indented for people."""
     return msgspec.json.format(msgspec.json.encode(value))

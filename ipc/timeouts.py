@@ -1,9 +1,9 @@
-"""Limits the time of a block of code: on every Python, also in a task being cancelled.
+"""Limits the time of a block of code, on every Python, also in a task being cancelled.
 
-``asyncio.timeout`` of Python 3.11.0 to 3.11.2, which Debian 12 has, raises ``TimeoutError`` only
-in a task that nothing else has cancelled. Where it cleans up after a cancellation, or after a
-``TaskGroup`` that failed (there it leaves one behind), ``CancelledError`` comes out of it instead
-and passes every ``except TimeoutError``. From 3.11.3 on it counts its own cancellation alone.
+``asyncio.timeout`` of Python 3.11.0 to 3.11.2 (Debian 12 has 3.11.2) raises ``TimeoutError`` only
+in a task that nothing else has cancelled. In clean-up after a cancellation, or after a failed
+``TaskGroup`` (which leaves one behind), it raises ``CancelledError`` instead, which passes every
+``except TimeoutError``. From 3.11.3 on it counts only its own cancellation.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MENDED_IN = (3, 11, 3)
 
 
 class Timeout(asyncio.Timeout):  # type: ignore[misc]  # final for others; this puts it right
-    """A timeout that expires also where the task had been cancelled before it was entered."""
+    """A timeout that also works if the task had been cancelled before it was entered."""
 
     async def __aenter__(self) -> Timeout:
         task = asyncio.current_task()

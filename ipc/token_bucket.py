@@ -1,4 +1,4 @@
-"""Limits a rate and allows short bursts: a token bucket. Pure: the time is an argument."""
+"""Implements a token bucket, which limits a rate and allows bursts. Pure."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ ROUNDING = 1e-9  # tokens: what adding small parts of one may miss
 
 
 class TokenBucket:
-    """Holds up to ``burst`` tokens, gains ``rate`` of them per second, and begins full.
+    """A bucket of up to ``burst`` tokens that gains ``rate`` per second and begins full.
 
-    ``now`` is in seconds and never goes back.
+    ``now`` is in seconds of a monotonic clock.
     """
 
     def __init__(self, burst: float, rate: float, now: float = 0.0) -> None:
@@ -18,7 +18,7 @@ class TokenBucket:
         self._at = now
 
     def take(self, now: float, amount: float = 1) -> bool:
-        """Take ``amount`` tokens if there are so many; return whether there were."""
+        """Take ``amount`` tokens if available; return whether they were."""
         self._gain(now)
         if self._tokens < amount - ROUNDING:
             return False
@@ -26,14 +26,14 @@ class TokenBucket:
         return True
 
     def take_up_to(self, now: float, amount: int) -> int:
-        """Take as many of ``amount`` tokens as there are, in whole numbers; return how many."""
+        """Take up to ``amount`` whole tokens; return how many."""
         self._gain(now)
         taken = max(0, min(amount, int(self._tokens)))
         self._tokens -= taken
         return taken
 
     def owe(self, now: float) -> None:
-        """Take a token even if there is none; the debt is at most one burst."""
+        """Take a token even if there is none; the debt is limited to one burst."""
         self._gain(now)
         self._tokens = max(self._tokens - 1, -self._burst)
 
@@ -43,7 +43,7 @@ class TokenBucket:
         return max(0.0, (1 - self._tokens) / self._rate)
 
     def full(self, now: float) -> bool:
-        """Return whether it holds all it can, as a new one does."""
+        """Return whether the bucket is full, like a new one."""
         self._gain(now)
         return self._tokens >= self._burst
 

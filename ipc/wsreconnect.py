@@ -1,4 +1,4 @@
-"""The former name of ``ipc.client``, which warns; it goes with the release after this one."""
+"""Provides the former name of ``ipc.client``, with a warning, until the next release."""
 
 from __future__ import annotations
 

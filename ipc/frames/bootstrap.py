@@ -1,6 +1,6 @@
-"""Defines what a child reads from its pipe when it starts. Pure.
+"""Defines the bootstrap objects that children read from their pipes at the start. Pure.
 
-Never in argv, in the environment or in a file: the objects hold secrets of this boot.
+They are never in argv, in the environment or in a file, because they contain secrets of this boot.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import msgspec
 
 
 class MediaBoot(msgspec.Struct, frozen=True):
-    """Where the account's files lie and how many may be; sizes in bytes, ``ttl`` in seconds.
+    """The directory and the limits of the account's files; sizes in bytes, ``ttl`` in seconds.
 
-    ``allow`` is what else may be read for a message, ``hidden`` what never may.
+    ``allow`` lists other files and URLs that a message may name, ``hidden`` paths that it never
+    may.
     """
 
     directory: str
@@ -24,7 +25,7 @@ class MediaBoot(msgspec.Struct, frozen=True):
 
 
 class WorkerBoot(msgspec.Struct, frozen=True):
-    """What a worker starts with. Secrets in ``config`` are references that it resolves itself.
+    """The bootstrap object of a worker, which itself resolves secret references in ``config``.
 
     ``plugin`` is the import string ``package.module:Class`` of the plugin, ``manifest`` that
     of its manifest object; ``beat`` is in seconds. ``niceness``, ``open_files`` and
@@ -57,7 +58,7 @@ class WorkerBoot(msgspec.Struct, frozen=True):
 
 
 class ChannelInfo(msgspec.Struct, frozen=True, rename="camel"):
-    """What the gateway knows of a channel without importing its plugin."""
+    """The data of a channel for the gateway, which does not import plugins."""
 
     id: str
     label: str
@@ -70,7 +71,7 @@ class ChannelInfo(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class GatewayBoot(msgspec.Struct, frozen=True):
-    """What the gateway starts with: ``secret`` proves workers, ``session_token`` the supervisor."""
+    """The gateway's bootstrap: ``secret`` proves workers, ``session_token`` the supervisor."""
 
     incarnation: int
     version: str

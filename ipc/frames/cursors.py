@@ -1,10 +1,10 @@
-"""Follows how far a client has read each account. Pure.
+"""Tracks how far a client has read each account. Pure.
 
-So it can go on after a lost connection. Our own events carry ``cursor``,
-``<incarnation>:<seq>``, in their payload; it only grows, and within one incarnation by one, but
-for the numbers that the event names in ``skips`` (docs/protocol.md, Events). Where an account
-stands before its first event, the answer of ``events.subscribe`` says: without that, what comes
-while there is no connection would be missing with nothing to notice it by.
+With that it can continue after a lost connection. Our own events carry ``cursor``,
+``<incarnation>:<seq>``, in their payload; it only grows, within one incarnation by one, except for
+numbers that the event lists in ``skips`` (docs/protocol.md, Events). The answer of
+``events.subscribe`` has the initial position of each account: without it, events missed before the
+first one would not be noticed.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ def parse_cursor(text: str) -> Cursor:
 
 
 def cursor_text(cursor: Cursor) -> str:
-    """Return a cursor as it stands in events."""
+    """Format a cursor as in events."""
     return f"{cursor[0]}:{cursor[1]}"
 
 
 def has_all_after(floor: Cursor | None, cursor: Cursor) -> bool:
-    """Return whether what has everything after ``floor`` has everything after ``cursor``.
+    """Return whether a buffer of everything after ``floor`` has everything after ``cursor``.
 
-    ``None``: it has never had anything. ``BEGINNING`` is the cursor of a client that subscribed
-    before there was anything, so the first message of any incarnation may be the first of all.
+    ``floor`` is ``None`` if it has never had anything. ``BEGINNING`` is the cursor of a client that
+    subscribed before any event, so the first message of any incarnation may be the very first.
     """
     if cursor == BEGINNING:
         return floor is None or floor[1] == 0
@@ -58,17 +58,17 @@ def has_all_after(floor: Cursor | None, cursor: Cursor) -> bool:
 
 
 class Cursors:
-    """The last cursor of each account, and what is missing between two of them."""
+    """Keeps the last cursor of each account, and finds gaps between cursors."""
 
     def __init__(self) -> None:
         self._last: dict[str, Cursor] = {}
         self._told: set[str] = set()  # of these a gap was reported: any event may be the next
 
     def take(self, payload: msgspec.Raw) -> tuple[bool, dict[str, Any] | None]:
-        """Note the event with this payload, and find what is missing before it.
+        """Note the event with this payload, and find a gap before it.
 
-        Returns whether it is new, and what is missing before it: ``{account, after, next}``
-        with cursors, ``None`` when nothing is. Raises ``FrameError`` without a cursor.
+        Returns whether it is new, and the gap before it, ``{account, after, next}`` with cursors,
+        or ``None``. Raises ``FrameError`` without a cursor.
         """
         try:
             place = _decode(payload)
@@ -88,9 +88,9 @@ class Cursors:
         return True, {"account": place.account, "after": cursor_text(last), "next": place.cursor}
 
     def gap_told(self, payload: msgspec.Raw) -> None:
-        """Accept any cursor next from the account of this payload.
+        """Accept any cursor as the next one of this payload's account.
 
-        Its last cursor stays, for a connection that is lost before the next event.
+        The last cursor is kept, in case the connection is lost before the next event.
         """
         with contextlib.suppress(msgspec.DecodeError):
             self._told.add(_decode(payload).account)
@@ -100,11 +100,11 @@ class Cursors:
         return {account: cursor_text(cursor) for account, cursor in self._last.items()}
 
     def begin(self, positions: Any, asked: Mapping[str, str]) -> None:
-        """Note where accounts stand at a subscription for which ``asked`` was the params.
+        """Note the positions of accounts at a subscription with the params ``asked``.
 
-        Of an account from which something has come since, that counts instead. Where the
-        position is behind the last cursor in the same incarnation, the client has more than the
-        gateway knows yet.
+        If an event of an account has come since, its cursor is used instead. If the position is
+        behind the last cursor of the same incarnation, the client has more than the gateway knows
+        yet.
         """
         if not isinstance(positions, dict):
             return  # an older gateway

@@ -1,7 +1,6 @@
 """Reads JSON-RPC 2.0 answers and notifications of older gateways as our own frames. Pure.
 
-Only a client meets them, and only from gateways that are not ours (ClawX 001 understood
-both).
+Only clients get them, and only from foreign gateways (ClawX 001 understood both forms).
 """
 
 from __future__ import annotations

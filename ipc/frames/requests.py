@@ -1,8 +1,8 @@
-"""The params of the requests that both the gateway and the supervisor answer. Pure.
+"""Defines the params of requests that both the gateway and the supervisor answer. Pure.
 
-The gateway checks what a client sends and passes it on, the supervisor checks it again, for it
-also takes requests from ``cli.sock``. One struct with one set of bounds, so that what one end
-accepts the other does not refuse.
+The gateway checks the params of a client and passes them on; the supervisor checks them again,
+because it also gets requests from ``cli.sock``. Both use the same structs, so that one end does not
+refuse what the other accepts.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Params(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only
 
 
 class NoParams(Params):
-    """No params at all."""
+    """An empty object."""
 
 
 class AccountParams(Params):
@@ -37,7 +37,7 @@ class AccountParams(Params):
 
 
 class NoteParams(AccountParams):
-    """What is entered into the history of an account; who has done it stands in the request."""
+    """A note for the history of an account; the request names who caused it."""
 
     text: Annotated[str, Meta(min_length=1, max_length=500)]
 
@@ -51,8 +51,8 @@ class AccountsParams(Params):
 class LoginParams(AccountParams):
     """An account whose login is followed.
 
-    The answer waits for at most ``timeout_ms`` until the ``mark`` of the last answer, ``seen``,
-    is another. ``start``: start the account where it does not run.
+    The answer waits for at most ``timeout_ms`` until the ``mark`` differs from ``seen``, that of
+    the last answer. ``start``: start the account if it does not run.
     """
 
     seen: Annotated[str, Meta(max_length=128)] = ""
@@ -61,20 +61,20 @@ class LoginParams(AccountParams):
 
 
 class LoginAnswerParams(AccountParams):
-    """A person's answer to what the ``prompt`` with this ``id`` asks. It may be a secret."""
+    """A person's answer to the prompt with this id. It may be a secret."""
 
     prompt: Annotated[str, Meta(min_length=1, max_length=64)]
     text: Annotated[str, Meta(min_length=1, max_length=LONGEST_ANSWER)]
 
 
 class BootstrapParams(Params):
-    """The scopes of a one-time token that signs a device in; without any those of the console."""
+    """The scopes of a one-time token that signs a device in; by default the console's."""
 
     scopes: Annotated[list[Annotated[str, Meta(max_length=128)]], Meta(max_length=64)] | None = None
 
 
 class LinesParams(Params):
-    """The last ``lines`` of these accounts; of every process when none is named."""
+    """The last ``lines`` of these accounts, or of every process if none is named."""
 
     accounts: list[Key] = []
     lines: Annotated[int, Meta(ge=0, le=MAX_LINES)] = 100
@@ -88,7 +88,7 @@ class DrainParams(AccountsParams):
 
 
 class TailParams(Params):
-    """``cursor`` is where the last answer ended; without it the newest lines come."""
+    """``cursor`` is the end of the last answer; without it the newest lines are returned."""
 
     cursor: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
     limit: Annotated[int, Meta(ge=1, le=5000)] = 500
@@ -96,7 +96,7 @@ class TailParams(Params):
 
 
 class PlaceParams(Params):
-    """A path with dots; ``*``, or any name, where a name is free."""
+    """A dotted path; ``*`` or any name stands for an arbitrary key."""
 
     path: Annotated[str, Meta(min_length=1, max_length=1024, pattern=r"^[A-Za-z0-9_./\[\]\-*]+$")]
 
@@ -111,13 +111,13 @@ class WriteParams(Params):
 
 
 class ValidateParams(WriteParams):
-    """``patch``: ``raw`` is a merge patch, as that of ``config.patch``."""
+    """``patch``: ``raw`` is a merge patch, as for ``config.patch``."""
 
     patch: bool = False
 
 
 class RestartParams(Params):
-    """``reason`` is noted; the restart begins after ``delay_ms``."""
+    """``reason`` is recorded; the restart begins after ``delay_ms``."""
 
     reason: Reason | None = None
     delay_ms: Annotated[int, Meta(ge=0, le=60_000)] = 100

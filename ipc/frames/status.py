@@ -15,8 +15,8 @@ import msgspec
 class Hold(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """A manual stop that is kept on disk; ``at`` is epoch milliseconds.
 
-    ``unknown``: whether there was one cannot be known any more, so the account waits for a person.
-    ``by``: who made it, as far as that is known.
+    ``unknown``: it is unknown whether there was one, so the account waits for a person. ``by``: who
+    made it, if known.
     """
 
     at: int
@@ -53,7 +53,7 @@ DROP_REASONS = (
 
 
 class LoginStatus(msgspec.Struct, frozen=True, rename="camel"):
-    """What a person is asked to log an account in, without its text.
+    """The login prompt of an account, without its text.
 
     ``kind`` is ``qr``, ``code``, ``ask`` or ``open``; ``expires_at`` is epoch milliseconds.
     """
@@ -64,10 +64,10 @@ class LoginStatus(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class AccountStatus(msgspec.Struct, frozen=True, rename="camel"):
-    """One account, or agent, as the supervisor sees it.
+    """One account or agent as the supervisor sees it.
 
-    ``revision`` is that of the configuration with which the present or last process was
-    started, as clients are told it; ``restart_reasons`` says why the ``restarts`` were made.
+    ``revision`` is the configuration revision of the present or last process, in the form for
+    clients; ``restart_reasons`` counts the ``restarts`` by reason.
     """
 
     account: str  # the key, channel:account
@@ -156,7 +156,7 @@ PLUGIN_FIELDS = PLUGIN_FIGURES | frozenset(
 
 
 def is_same_status(before: AccountStatus, row: AccountStatus) -> bool:
-    """Return whether two rows of an account differ in nothing but figures."""
+    """Return whether two rows of an account differ only in figures."""
     figures = {name: getattr(before, name) for name in ROW_FIGURES}
     plugin = _without_figures(before.plugin)
     if plugin != _without_figures(row.plugin):
@@ -196,7 +196,7 @@ class GatewayStatus(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class LinkReport(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What the gateway knows of the data link: its answer to a ``channels.report``.
+    """The gateway's view of the data link: its answer to a ``channels.report``.
 
     ``silent`` is for how many seconds running accounts have given no sign, ``duplicates`` how many
     of their messages were dropped as such, ``repeated`` how many a platform had sent before. All

@@ -1,7 +1,7 @@
-"""Words what is wrong with a frame as the real gateway does. Pure.
+"""Formats validation errors in the words of OpenClaw's gateway. Pure.
 
-Clients show these texts to people and some match them, so msgspec's own wording stays inside.
-Separate from the frames because configuration-like parameters of any method use it too.
+Clients show these texts to people and some match them, so msgspec's own texts are translated. It is
+separate from the frames because parameters of any method use it, too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _UNITS = {"str": "characters", "array": "items", "object": "properties", "bytes"
 
 
 def explain(error: msgspec.ValidationError) -> str:
-    """Return one phrase such as ``at /limit: must be >= 1``; several faults are never listed."""
+    """Return one phrase such as ``at /limit: must be >= 1``; only the first fault is named."""
     text = str(error)
     at = _AT.search(text)
     where = _pointer(at["path"]) if at else ""

@@ -1,8 +1,8 @@
 """Defines the frames of the WebSocket protocol: request, response, event. Pure.
 
-The source of truth for clients and servers alike. Payloads stay
-JSON text (``msgspec.Raw``), so that what is only passed on is never decoded. A key that does
-not apply is absent, never null: the real client drops a response with ``"error":null``.
+Clients and servers both use it. Payloads stay JSON text (``msgspec.Raw``), so that a payload that
+is only passed on is never decoded. A key that does not apply is absent, never null: the real client
+drops a response with ``"error":null``.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class StateVersion(Struct, frozen=True, gc=False):
 
 
 class Event(Struct, frozen=True, gc=False, tag_field="type", tag="event", rename="camel"):
-    """A notice to a client. ``seq`` counts per connection from 1; targeted events have none."""
+    """An event for a client. ``seq`` counts per connection from 1; targeted events have none."""
 
     event: Name
     payload: Raw | UnsetType = UNSET
@@ -79,7 +79,7 @@ class Event(Struct, frozen=True, gc=False, tag_field="type", tag="event", rename
 
 
 class Good(Struct, frozen=True, gc=False, tag_field="type", tag="res", rename="camel"):
-    """A good answer whose payload is an object yet to be encoded, or ``Raw`` JSON."""
+    """A successful answer; its payload is an object to encode, or ``Raw`` JSON."""
 
     id: str | int
     ok: bool
@@ -143,7 +143,7 @@ def decode_from_server(data: bytes | str) -> Response | Event:
 
 
 def shape_of(error: RemoteError) -> ErrorShape:
-    """Return the error as it goes over the wire; keys that do not apply are absent."""
+    """Convert an exception to its wire form; keys that do not apply are absent."""
     more: dict[str, Any] = {}
     if error.details is not None:
         more["details"] = error.details
@@ -155,7 +155,7 @@ def shape_of(error: RemoteError) -> ErrorShape:
 
 
 def error_of(shape: ErrorShape) -> RemoteError:
-    """Return the exception that stands for an error from the wire."""
+    """Convert an error from the wire to an exception."""
     return RemoteError(
         shape.code,
         shape.message,
@@ -166,12 +166,12 @@ def error_of(shape: ErrorShape) -> RemoteError:
 
 
 def response(id: str | int, payload: Any = UNSET) -> bytes:
-    """Return the JSON text of a good answer; ``payload`` is any object, or ``Raw`` JSON."""
+    """Return the JSON text of a successful answer; ``payload`` is any object, or ``Raw`` JSON."""
     return encode(Good(id, True, payload))
 
 
 def error_response(id: str | int, error: ErrorShape, payload: Any = UNSET) -> bytes:
-    """Return the JSON text of a refusal; ``payload`` is what an answer may have beside it."""
+    """Return the JSON text of a refusal, which may also have a ``payload``."""
     raw = UNSET if payload is UNSET else Raw(encode(payload))
     return encode(Response(id, False, raw, error))
 
@@ -194,7 +194,7 @@ def event(
 
 
 def _refused(data: bytes, error: msgspec.ValidationError) -> FrameError:
-    """Read the whole text once more: is it JSON, and does it have an id to answer to?"""
+    """Parse the whole text again to find out whether it is JSON and has an id."""
     try:
         whole = decode_json(data)
     except UnicodeError as fault:
@@ -228,7 +228,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _id(whole: Any) -> str | int | None:
-    """Return the id of a request that is refused, where there is one to answer to."""
+    """Return the id of a refused request, if it has a usable one."""
     given = whole.get("id") if isinstance(whole, dict) else None
     if type(given) is int:
         return given

@@ -1,6 +1,6 @@
-"""Defines the words that both ends of a link spell alike: error codes, exit codes, phases. Pure.
+"""Defines constants that both ends of a link share: error codes, exit codes, phases. Pure.
 
-Error codes stand in ``ErrorShape.code``; exit codes follow sysexits(3).
+Error codes are used in ``ErrorShape.code``; exit codes follow sysexits(3).
 """
 
 from __future__ import annotations
@@ -58,5 +58,5 @@ def agent_key(agent: str) -> str:
 
 
 def is_agent(key: str) -> bool:
-    """Return whether a worker's key is that of an agent, ``agent:<id>``, and of no account."""
+    """Return whether a worker's key is that of an agent (``agent:<id>``), not of an account."""
     return key.startswith(f"{AGENT}:")

@@ -1,1 +1,1 @@
-"""Proves identities: keys, signatures, tokens, trusted certificates, workers."""
+"""Implements proofs of identity: keys, signatures, tokens, trusted certificates, workers."""

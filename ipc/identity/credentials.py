@@ -1,8 +1,8 @@
-"""Chooses what a client proves itself with, over the tries of one ``connect``.
+"""Chooses a client's credentials for each attempt of one ``connect``.
 
-The shared secret first, the device's own token when there is no secret or it is refused;
-the newer signature first, the older one for a gateway that does not know it. Each other way
-is tried once, so a wrong secret costs one more try and never a loop.
+The shared secret is tried first, then the device's own token; the newer signature first, then the
+older one for a gateway that does not know it. Each alternative is tried once, so a wrong secret
+costs one more attempt and never a loop.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Credentials:
         self._own: str | None = None  # the device token in use
 
     def params(self, claim: Claim, challenge: dict[str, Any]) -> dict[str, Any]:
-        """Return ``auth`` and ``device`` for one try; keys that do not apply are absent."""
+        """Return ``auth`` and ``device`` for one attempt; keys that do not apply are absent."""
         if self._identity is None:
             return {"auth": self._secrets} if self._secrets else {}
         self._own = None
@@ -60,7 +60,7 @@ class Credentials:
         return ({"auth": auth} if auth else {}) | {"device": device}
 
     def other_way(self, error: RemoteError, role: str) -> bool:
-        """Learn from a refusal; return whether there is another way to try, at once."""
+        """Handle a refusal; return whether there is another alternative to try at once."""
         details = error.details if isinstance(error.details, dict) else {}
         code, identity = details.get("code"), self._identity
         if identity is None:
@@ -78,7 +78,7 @@ class Credentials:
         return False
 
     def granted(self, auth: Any) -> None:
-        """Keep the token that a hello brings."""
+        """Store the token that a hello grants."""
         if self._identity is None or not isinstance(auth, dict):
             return
         token, role = auth.get("deviceToken"), auth.get("role")
@@ -89,7 +89,7 @@ class Credentials:
             self._identity.keep(self._place, role, token, scopes, at_ms)
 
     async def save(self) -> None:
-        """Write down the token that was granted or refused."""
+        """Save the granted token, or the removal of a refused one."""
         if self._identity is not None:
             await self._identity.save()
 

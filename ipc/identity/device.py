@@ -3,8 +3,8 @@
     identity = Identity.load(Path("~/.local/state/trunkline/identity.json").expanduser())
     client = await Client.connect(url, token="…", identity=identity)
 
-The key is made at the first use and stays. A gateway that has paired the device gives it a
-token of its own, which is kept here and used when the shared secret is missing or refused.
+The key is created at the first use and never changes. A gateway that has paired the device issues a
+token, which is stored here and used if the shared secret is missing or refused.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ class IdentityFile(msgspec.Struct, rename="camel"):
 
 
 class Identity:
-    """One device: its key, and the tokens that gateways have given it.
+    """One device: its key, and the tokens that gateways have issued to it.
 
-    ``id`` and ``public_key`` are what a gateway knows it by. ``keep`` and ``forget`` change
-    the tokens in memory; ``save`` writes them.
+    A gateway identifies it by ``id`` and ``public_key``. ``keep`` and ``forget`` change the tokens
+    in memory; ``save`` writes them.
     """
 
     def __init__(self, file: StateFile[IdentityFile], value: IdentityFile) -> None:
@@ -62,10 +62,10 @@ class Identity:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read the identity, or make it. Blocks; raises ``IdentityError``.
+        """Load the identity, or create it. Blocks; raises ``IdentityError``.
 
-        A wrong id or public key is put right, for the private key decides; a file that holds
-        none is set aside as ``.damaged-…`` and a new identity is made. Mode 0600 is restored.
+        A wrong id or public key is corrected from the private key; a file without one is set aside
+        as ``.damaged-…`` and a new identity is created. Mode 0600 is restored.
         """
         file = StateFile(path, IdentityFile)
         try:
@@ -109,7 +109,7 @@ class Identity:
 
     @property
     def public_key(self) -> str:
-        """The public key as it stands in frames."""
+        """The public key in the form of frames (base64url)."""
         return self._value.public_key
 
     def sign(self, statement: signature.Statement, version: int = signature.V3) -> str:
@@ -122,7 +122,7 @@ class Identity:
         return None if found is None else found.token
 
     def keep(self, place: str, role: str, token: str, scopes: list[str], at_ms: int) -> None:
-        """Remember a token of the gateway at ``place``, issued ``at_ms`` (epoch milliseconds)."""
+        """Store a token of the gateway at ``place``, issued ``at_ms`` (epoch milliseconds)."""
         if self.token(place, role) != token:
             self._value.tokens.setdefault(place, {})[role] = DeviceToken(token, scopes, at_ms)
             self._changed = True
@@ -133,9 +133,10 @@ class Identity:
             self._changed = True
 
     async def save(self) -> None:
-        """Write what has changed, off the loop.
+        """Save changes in a thread, off the loop.
 
-        A failure is ignored: a full disk costs a pairing later, not this session.
+        A failure is ignored: a full disk may require pairing again later, but does not end the
+        session.
         """
         if self._changed:
             self._changed = False

@@ -1,8 +1,7 @@
-"""Signs what a device claims, and checks such signatures.
+"""Signs the statements of devices, and verifies such signatures.
 
-The only module that imports ``cryptography``, and only when a signature is needed: a
-gateway or a command line without devices starts without it. Both sides use the same text,
-so it exists once.
+Only this module imports ``cryptography``, and only when a signature is needed: a gateway or command
+line without devices starts without it. Both sides sign the same text, which is defined here.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ V3, V2 = 3, 2
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """What a device claims in one ``connect``; ``signed_at`` is epoch milliseconds.
+    """The signed statement of a device in one ``connect``; ``signed_at`` is epoch milliseconds.
 
-    ``token`` is the secret that goes with it, so that a signature cannot be used with
-    another one; ``scopes`` stand in the order in which they were sent.
+    ``token`` is the secret sent with it, so that a signature cannot be used with another one;
+    ``scopes`` are in the order in which they were sent.
     """
 
     device: str
@@ -36,7 +35,7 @@ class Statement(msgspec.Struct, frozen=True):
     family: str = ""
 
     def text(self, version: int = V3) -> str:
-        """Return the text to sign; that of version 2 has no platform and family."""
+        """Return the text to sign; that of version 2 lacks platform and family."""
         parts = [
             f"v{version}",
             self.device,
@@ -59,12 +58,12 @@ def device_id(public_key: bytes) -> str:
 
 
 def encode(raw: bytes) -> str:
-    """Return base64url without padding, as keys and signatures stand in frames."""
+    """Encode as base64url without padding, the form of keys and signatures in frames."""
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def decode(text: str) -> bytes | None:
-    """Return the bytes of base64url with or without padding; ``None`` when it is none."""
+    """Decode base64url with or without padding; return ``None`` if it is invalid."""
     try:
         bare = text.rstrip("=").encode("ascii")
         return base64.b64decode(bare + b"=" * (-len(bare) % 4), altchars=b"-_", validate=True)
@@ -94,7 +93,7 @@ def sign(private: bytes, text: str) -> str:
 
 
 def signs(public: bytes, signature: str, statement: Statement) -> bool:
-    """Return whether ``signature`` is the key's over this statement, in either version."""
+    """Verify a signature over this statement, in either version."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -112,10 +111,10 @@ def signs(public: bytes, signature: str, statement: Statement) -> bool:
 
 
 def load() -> None:
-    """Import the library now: it takes some 20 ms, so a server does it in a thread."""
+    """Import the library now, which takes some 20 ms; a server does that in a thread."""
     import cryptography.hazmat.primitives.asymmetric.ed25519  # noqa: F401
 
 
 def _plain(text: str) -> str:
-    """Trim, and lower ASCII letters only, as the protocol has it."""
+    """Strip white space, and lower ASCII letters only, as the protocol requires."""
     return "".join(each.lower() if each.isascii() else each for each in text.strip())

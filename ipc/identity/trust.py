@@ -1,7 +1,7 @@
 """Trusts exactly the certificate in the gateway's own file, for clients on this host.
 
-The supervisor and the command line know the file, so no authority need vouch for it and no
-name need match: a certificate that a person made himself works without further settings.
+The supervisor and the command line have the file, so no authority and no matching name is needed:
+a self-signed certificate works without further settings.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from pathlib import Path
 
 
 def trusting(certificate: str | Path) -> ssl.SSLContext:
-    """Return a context for clients that accepts this certificate and no other.
+    """Return a client context that accepts only this certificate.
 
-    Made anew for each connection, for the file may have been renewed. Raises ``OSError``.
+    Create it for each connection, because the file may have been renewed. Raises ``OSError``.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False

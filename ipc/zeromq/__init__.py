@@ -1,1 +1,1 @@
-"""Puts ZeroMQ sockets on the event loop: the two ends of a link."""
+"""Runs ZeroMQ sockets on the event loop: the two ends of a link."""

@@ -1,8 +1,8 @@
-"""Keeps which connections a bound socket has, and decides which of them must end. Pure.
+"""Tracks the connections of a bound socket, and decides which of them must end. Pure.
 
-ZeroMQ hands a routing id over to the connection that claimed it last, and forgets the earlier
-one: where that has something to say still, its file and its buffers stay until the socket is
-closed. So the earlier connection of a worker ends before a later one is let in.
+ZeroMQ assigns a routing id to the connection that claimed it last, and forgets the earlier one: if
+that has unread data, its file and its buffers stay until the socket is closed. So the earlier
+connection of a worker is ended before a later one is admitted.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import msgspec
 
 
 class OpenConnection(msgspec.Struct):
-    """One connection: the process at its other end, and since when it is open."""
+    """One connection: the peer process, and the time it was opened."""
 
     pid: int
     since: float
@@ -22,9 +22,9 @@ class OpenConnection(msgspec.Struct):
 class ConnectionTable:
     """The open connections of one socket, by file descriptor.
 
-    At most ``most_unproven`` stay open that have proved nothing, and none of them for longer than
-    ``unproven_seconds``. A process that proves several names is none of ours, and nothing can be
-    said of which of its connections is which: all of them stay.
+    At most ``most_unproven`` unauthenticated connections stay open, each for at most
+    ``unproven_seconds``. A process that authenticates under several names is not one of ours, and
+    its connections cannot be told apart: all of them stay.
     """
 
     def __init__(self, most_unproven: int, unproven_seconds: float) -> None:
@@ -41,7 +41,7 @@ class ConnectionTable:
 
     @property
     def unproven(self) -> int:
-        """How many have proved nothing."""
+        """The number of unauthenticated connections."""
         return len(self._unproven)
 
     def opened(self, fd: int, pid: int, now: float) -> None:
@@ -51,7 +51,7 @@ class ConnectionTable:
         self._by_pid.setdefault(pid, {})[fd] = None
 
     def closed(self, fd: int) -> int | None:
-        """Forget a connection; return the process that it was of."""
+        """Forget a connection; return its peer process."""
         known = self._open.pop(fd, None)
         if known is None:
             return None
@@ -69,13 +69,13 @@ class ConnectionTable:
         return known.pid
 
     def pid(self, fd: int) -> int:
-        """Return the process at the other end of a connection."""
+        """Return the peer process of a connection."""
         return self._open[fd].pid
 
     def earlier(self, name: str, pid: int) -> list[int]:
-        """Return the connections that must end before this process gets in under this name.
+        """Return the connections that must end before this process is admitted under this name.
 
-        Which one asks is not known: the one that the process opened last is left out.
+        The one that the process opened last is left out, because it is probably the new one.
         """
         last = None
         if pid in self._by_pid:
@@ -88,14 +88,14 @@ class ConnectionTable:
         ]
 
     def proved(self, name: str, pid: int) -> None:
-        """Note that a process has proved its name: its connections count as proven from now on."""
+        """Note that a process is authenticated, and with it all of its connections."""
         for fd in self._by_pid.get(pid, ()):
             if self._unproven.pop(fd, None) is not None:
                 self._open[fd].name = name
                 self._proven.setdefault(name, set()).add(fd)
 
     def overdue(self, now: float) -> list[int]:
-        """Return the connections that have proved nothing for too long, or are too many; once."""
+        """Return, once, unauthenticated connections that are too old or too many."""
         found = []
         surplus = len(self._unproven) - self._most_unproven
         for number, (fd, each) in enumerate(self._unproven.items()):

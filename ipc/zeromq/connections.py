@@ -1,7 +1,7 @@
-"""Follows the connections of a bound socket, and ends those that may not stay.
+"""Monitors the connections of a bound socket, and ends those that may not stay.
 
-ZeroMQ reports on a monitor socket when a connection is made and when it is gone. It has no call
-that ends one, but the file is ours: where it is shut down, ZeroMQ reads its end and frees it.
+ZeroMQ reports opened and closed connections on a monitor socket. It has no call that ends one, but
+the descriptor is ours: after shutdown(2) on it ZeroMQ reads the end and frees the connection.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _numbers = itertools.count()
 
 
 class Connections(Socket):
-    """The connections of one bound socket, which is watched from ``follow`` on.
+    """The connections of one bound socket, monitored from ``follow`` on.
 
-    ``on_closed(fd)`` is called when one is gone, ``on_malformed(pid)`` when one ended because its
-    process speaks no ZMTP, or offers another mechanism than ours.
+    ``on_closed(fd)`` is called when one has ended, ``on_malformed(pid)`` if it ended because its
+    process does not speak ZMTP or offers another mechanism.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Connections(Socket):
         self.table = ConnectionTable(_most_unproven(), UNPROVEN_SECONDS)
 
     def follow(self, bound: zmq.Socket[bytes], path: str) -> None:
-        """Follow the connections of this socket, which is bound to ``path`` or beside it."""
+        """Monitor the connections of this socket, which is bound to ``path`` or beside it."""
         endpoint = f"inproc://connections.{next(_numbers)}"
         bound.monitor(endpoint, _ACCEPTED | _DISCONNECTED | _MALFORMED)
         self._followed, self._path = bound, path
@@ -69,7 +69,7 @@ class Connections(Socket):
         self._watch()
 
     def close(self) -> None:
-        """Follow them no more. Call it before the socket is closed, whose thread may report."""
+        """Stop monitoring. Call it before the socket is closed, whose thread may still report."""
         if self._timer is not None:
             self._timer.cancel()
         if self._followed is not None:
@@ -78,12 +78,12 @@ class Connections(Socket):
             super().close()
 
     def catch_up(self) -> None:
-        """Read all that is reported: a connection is, before it asks to be let in."""
+        """Read all pending reports; a connection is reported before its handshake."""
         while not self._read(BYTE_BUDGET):
             pass
 
     def end(self, fds: Iterable[int]) -> None:
-        """End connections; each is reported as gone once what it had sent is read."""
+        """End connections; each is reported as closed once its data is read."""
         for fd in fds:
             with contextlib.suppress(OSError), _connection(fd) as connection:
                 # The number may be another file's by now.
@@ -116,7 +116,7 @@ class Connections(Socket):
             self._on_closed(fd)
 
     def _look(self) -> None:
-        """End what has proved nothing for too long, or is too much."""
+        """End unauthenticated connections that are too old or too many."""
         if self.table.unproven:
             self.end(self.table.overdue(self._loop.time()))
             if self._timer is None:
@@ -128,9 +128,9 @@ class Connections(Socket):
 
 
 def _connection(fd: int) -> socket.socket:
-    """Return a connection by another descriptor, so that it stays the same meanwhile.
+    """Duplicate the descriptor of a connection, so that it cannot be reused meanwhile.
 
-    Raises ``OSError`` where the number is that of no socket any more.
+    Raises ``OSError`` if the number is no longer a socket's.
     """
     another = os.dup(fd)
     try:
@@ -141,7 +141,7 @@ def _connection(fd: int) -> socket.socket:
 
 
 def _pid(connection: socket.socket) -> int:
-    """Return the process at the other end; 0 where it is in another namespace."""
+    """Return the peer process; 0 if it is in another pid namespace."""
     found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     return int(_CREDENTIALS.unpack(found)[0])
 

@@ -1,8 +1,8 @@
-"""Notices that a peer fills our memory with a message that never ends, and ends that.
+"""Detects and ends floods: peers that fill our memory with unfinished messages.
 
-ZeroMQ hands a message on once its last part is there, and keeps the parts until then: neither
-``MAXMSGSIZE`` nor the high-water mark counts them, and nothing above it can see them. What can
-be seen is that this process grows by more than it has read.
+ZeroMQ delivers a message once its last part is there, and keeps the parts until then: neither
+``MAXMSGSIZE`` nor the high-water mark counts them, and they are invisible to us. Only the growth of
+this process beyond what it has read is visible.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Growth:
-    """Adds up by how much a process grows beyond what explains it."""
+    """Sums up the unexplained growth of a process."""
 
     def __init__(self) -> None:
         self._rss = self._explained = 0
         self.bytes = 0
 
     def look(self, rss: int, explained: int) -> int:
-        """Take the resident memory and what explains it so far, in bytes; return the excess.
+        """Note the resident memory and the explained bytes so far; return the excess in bytes.
 
-        ``explained`` only ever grows; what it explains may stay or go.
+        ``explained`` only grows; the memory that it explains may be kept or freed.
         """
         if self._rss:
             more = rss - self._rss - max(0, explained - self._explained)
@@ -39,17 +39,17 @@ class Growth:
         return self.bytes
 
     def restart(self, rss: int) -> None:
-        """Begin anew from this resident memory."""
+        """Start again from this resident memory."""
         self._rss, self.bytes = rss, 0
 
 
 class FloodGuard:
-    """Closes a router and binds it anew when this process grows by far more than was read.
+    """Rebinds a router when this process grows by far more than was read.
 
-    ``held()`` returns how many bytes other parts of this process account for. ``on_rebound()``
-    is called after each new binding: every peer connects again. ``floods`` counts those that
-    gave the memory back, so that a link was the cause, and ``flooded_at`` is the loop's time of
-    the last one. Growth of another cause costs one new binding for every 64 MiB.
+    ``held()`` returns how many bytes other parts of this process account for. ``on_rebound()`` is
+    called after each rebind, after which all peers reconnect. ``floods`` counts rebinds that freed
+    the memory, so that a link was the cause; ``flooded_at`` is the loop time of the last one.
+    Growth of another cause costs one rebind for every 64 MiB.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class FloodGuard:
         self._timer = self._loop.call_later(LOOK, self._look)
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop checking."""
         self._timer.cancel()
 
     def _look(self) -> None:
@@ -103,7 +103,7 @@ class FloodGuard:
 
 
 def rss_bytes() -> int | None:
-    """Return the resident memory of this process, ``None`` where it cannot be read."""
+    """Return the resident memory of this process in bytes; ``None`` if unknown."""
     try:
         with open("/proc/self/statm", "rb", buffering=0) as statm:
             return int(statm.read(128).split()[1]) * _PAGE
@@ -112,7 +112,7 @@ def rss_bytes() -> int | None:
 
 
 def _trim() -> None:
-    """Give freed memory back to the kernel: small parts lie in the heap, malloc_trim(3)."""
+    """Return freed heap memory to the kernel (malloc_trim(3))."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
     if trim is not None:
         trim(0)

@@ -1,10 +1,10 @@
 """Authenticates the peers of a bound socket while they connect: ZAP with PLAIN.
 
-https://rfc.zeromq.org/spec/27. ZeroMQ asks over an ``inproc`` socket of the same context; the
-loop answers. A connection that is refused sends nothing and costs no memory. The answer depends
-on the secret of this boot alone, never on what has been reported of an account so far: a peer
-that is refused does not try again, and one that must wait for its answer is only late. It waits
-while its worker has an earlier connection, which is ended then (``ipc.zeromq.connections``).
+See https://rfc.zeromq.org/spec/27. ZeroMQ sends a request over an ``inproc`` socket of the same
+context, and the event loop answers. A refused connection cannot send anything and costs no memory.
+The answer depends only on the secret of this boot, never on the state of accounts, because a
+refused peer does not try again. It is delayed while the worker has an earlier connection, which is
+ended then (``ipc.zeromq.connections``).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NOBLOCK = int(zmq.NOBLOCK)
 
 
 class _Waiting(msgspec.Struct, frozen=True):
-    """A peer that has proved itself, and waits until earlier connections have ended."""
+    """An authenticated peer that waits until its earlier connections have ended."""
 
     reply: list[bytes]
     peer: PeerCredentials
@@ -39,7 +39,7 @@ class _Waiting(msgspec.Struct, frozen=True):
 
 
 class Handshakes(Socket):
-    """Answers the handshakes of one context; ``refused`` counts those that proved nothing.
+    """Answers the handshakes of one context; ``refused`` counts failed ones.
 
     ``on_admitted(credentials)`` is called before the peer can send anything,
     ``on_warning(text)`` at most every 10 s.
@@ -109,7 +109,7 @@ class Handshakes(Socket):
             self._let_in()
 
     def _let_in(self, closed: int = -1) -> None:
-        """Let those in for whose earlier connections that was the last one, or that waited."""
+        """Admit peers whose earlier connections have all ended, or that have waited long enough."""
         if self.closed:
             return
         waiting, self._waiting = self._waiting, []
@@ -125,7 +125,7 @@ class Handshakes(Socket):
             self._look_again()
 
     def _refuse(self, pid: int) -> None:
-        """Count a refusal. What it called itself is its own text and goes into no log."""
+        """Count a refusal. The name that the peer claimed is untrusted and is not logged."""
         self.refused += 1
         self._untold += 1
         now = self._clock()
@@ -134,10 +134,10 @@ class Handshakes(Socket):
         by = f"process {pid}" if pid else "another process"
         more = f" ({self._untold} since the last line)" if self._untold > 1 else ""
         self._silent_until, self._untold = now + LOG_SECONDS, 0
-        self._on_warning(f"a handshake of {by} was refused: it is no worker of this boot{more}")
+        self._on_warning(f"a handshake of {by} was refused: it is not a worker of this boot{more}")
 
 
 def _pid(address: bytes) -> int:
-    """Return the process in a peer's address, host:uid:gid:pid; 0 where none is named."""
+    """Return the pid in a peer's address, host:uid:gid:pid; 0 if there is none."""
     pid = address.rpartition(b":")[2]
     return int(pid) if pid.isdigit() else 0

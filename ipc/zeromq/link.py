@@ -1,7 +1,7 @@
-"""Links processes over ZeroMQ: a ``Router`` that many peers reach, a ``Dealer`` that is one.
+"""Links processes over ZeroMQ: a ``Router``, to which many peers connect, and a ``Dealer``.
 
-The binder and the connectors may start and restart in any order. A message is one body; what
-it means is defined in ``ipc.frames.data`` and ``ipc.frames.control``.
+Both ends may start and restart in any order. A message is one body; its meaning is defined in
+``ipc.frames.data`` and ``ipc.frames.control``.
 """
 
 from __future__ import annotations
@@ -45,17 +45,16 @@ _POLLOUT = int(zmq.POLLOUT)
 
 
 class Router(Socket):
-    """The bound end, bound when it is made; calls ``on_frame(peer, body)`` with every message.
+    """The bound end, bound at its creation; calls ``on_frame(peer, body)`` with every message.
 
-    ``peer`` is the public name of a worker that has proved itself in the handshake
-    (``ipc.zeromq.handshakes``). On the wire it is another, secret name: the id under which ZeroMQ
-    routes. Who does not know it can neither speak as that peer nor take its connection over, and
-    it never leaves this class.
+    ``peer`` is the public name of a worker that was authenticated in the handshake
+    (``ipc.zeromq.handshakes``). On the wire it has a secret name, ZeroMQ's routing id. Without it,
+    nobody can send as that peer or take over its connection; it never leaves this class.
 
-    An exception of ``on_frame`` goes to ``on_error`` and spoils only that message; a
-    ``FrameError`` carries the name of its sender. Dropped the same way: a message of several
-    parts, which no peer of ours sends, one under an id that is nobody's, and what is left unread
-    of a connection that its peer has replaced. ``bytes_read`` counts all that was read.
+    An exception of ``on_frame`` is passed to ``on_error`` and affects only that message; a
+    ``FrameError`` carries the name of its sender. Also dropped are messages of several parts, which
+    our peers do not send, messages under an unknown id, and unread data of a replaced connection.
+    ``bytes_read`` counts everything that was read.
     """
 
     def __init__(
@@ -94,16 +93,16 @@ class Router(Socket):
 
     @property
     def refused(self) -> int:
-        """How many handshakes were refused."""
+        """The number of refused handshakes."""
         return self._refused + (self._handshakes.refused if self._handshakes else 0)
 
     @property
     def known(self) -> int:
-        """How many keys have proved an incarnation, without those that are forgotten."""
+        """The number of keys with an authenticated incarnation that are not forgotten."""
         return len(self._peers)
 
     def rebind(self) -> None:
-        """Drop every connection, and all that peers have sent and not finished; bind anew."""
+        """Drop every connection and all unfinished messages, and bind again."""
         self._shut()
         self._path.unlink(missing_ok=True)
         self._inode = GONE
@@ -142,14 +141,14 @@ class Router(Socket):
             self._context = None
 
     def forget(self, key: str, last: int) -> None:
-        """Forget the incarnations of a key up to ``last``: its account is no more."""
+        """Forget the incarnations of a key up to ``last``, because its account was removed."""
         self._peers.forget(key, last)
 
     def send(self, peer: bytes, body: bytes) -> bool:
         """Queue ``body`` for ``peer``; return ``False`` when that peer's queue is full.
 
-        Raises ``PeerGone`` when no such peer is connected. After a kill of a peer whose queue
-        was full ZeroMQ may say "full" until what the peer had sent is read.
+        Raises ``PeerGone`` if no such peer is connected. After a peer with a full queue was killed,
+        ZeroMQ may report "full" until the peer's data is read.
         """
         if self.closed:
             raise PeerGone(peer.decode(errors="replace"), maybe_executed=False)
@@ -172,10 +171,10 @@ class Router(Socket):
         return True
 
     def drain_now(self, budget_bytes: int = 8 * 1024 * 1024) -> bool:
-        """Read at once what has arrived; return ``False`` when the budget ended before the queue.
+        """Read pending messages now; return ``False`` if the budget ended before the queue.
 
-        For moments at which order matters: first what a peer sent, then that it is dead.
-        Within ``on_frame`` it does nothing.
+        For cases in which order matters: a peer's messages before the report of its death. Within
+        ``on_frame`` it does nothing.
         """
         if self.closed or self._draining:
             return self.closed
@@ -208,10 +207,10 @@ class Router(Socket):
         self._timer = asyncio.get_running_loop().call_later(LOOK, self._ensure)
 
     def _ensure(self) -> None:
-        """Bind once more when the socket file is gone: cleaners of /tmp and logouts remove it.
+        """Bind again if the socket file is gone: cleaners of /tmp and logouts remove it.
 
-        Peers that are connected stay so, but no new one would find the socket. A file that another
-        binder has put there is left alone. Where it cannot be made it is tried again.
+        Connected peers are not affected, but new ones would not find the socket. A file of another
+        binder is left alone. A failure is retried.
         """
         self._look_later()  # first: whatever goes wrong below, it is looked at again
         if self._inode_now() == GONE:
@@ -257,27 +256,27 @@ class Router(Socket):
         self._fault(error)
 
     def _rest(self) -> list[bytes]:
-        """Read what is left of the message of which the last part read is one."""
+        """Read the remaining parts of the current message."""
         parts = []
         while not self.closed and self._socket.getsockopt(_RCVMORE):
             parts.append(self._recv(_NOBLOCK))
         return parts
 
     def _skip(self) -> int:
-        """Drop a message under an id that is no peer's; return its size.
+        """Drop a message under an unknown id; return its size.
 
-        The id is another peer's guess, ZeroMQ's own name for a connection that was taken over, or
-        the second part of a message that has more of them than it should.
+        The id is a wrong guess of a peer, ZeroMQ's own name for a replaced connection, or the
+        second part of a message with too many parts.
         """
         size = sum(map(len, self._rest()))
         self._fault(FrameError("a message that is no peer's, or has too many parts"))
         return size
 
     def _realign(self, body: bytes) -> int:
-        """Find the beginning of the next message after one that made no sense; return its size.
+        """Find the next message after a malformed one; return the number of bytes read.
 
-        When parts have been taken for messages, the malformed body was perhaps the id of the next
-        peer, whose message follows and is worth no less for that.
+        If the parts got out of step, the malformed body was perhaps the id of the next peer, whose
+        valid message follows.
         """
         rest = self._rest()
         peer = self._peers.names.get(body)
@@ -292,13 +291,12 @@ class Router(Socket):
 
 
 class Dealer(Socket):
-    """The connecting end, one peer of a ``Router``, which it finds again after any restart.
+    """The connecting end, one peer of a ``Router``, which reconnects after any restart.
 
-    An empty body is the router's greeting: the connection is new, and what was sent on an
-    earlier one may be lost.
-    ``credentials`` are those of one worker: of two living ones the router hears the later.
-    What is sent while there is no router waits here, up to ``hwm`` messages. A router that
-    refuses the credentials is not tried again.
+    An empty body is the router's greeting: the connection is new, and messages sent on an earlier
+    one may be lost. ``credentials`` are those of one worker; of two processes with the same ones
+    the router accepts the later. Messages sent without a router wait here, up to ``hwm``. After a
+    refusal of the credentials it does not try again.
     """
 
     def __init__(
@@ -378,9 +376,9 @@ class Dealer(Socket):
         return self.closed or budget_bytes > 0
 
     def _tell_writable(self) -> bool:
-        """Report that there is room, if there is; return whether to look at the socket again.
+        """Report room in the queue, if there is any; return whether to check the socket again.
 
-        To ask it, and to send, may take the edge of what has arrived meanwhile.
+        Querying or sending may consume the edge of messages that arrived meanwhile.
         """
         events = int(self._socket.getsockopt(_EVENTS))
         if not events & _POLLOUT:

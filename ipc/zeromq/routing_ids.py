@@ -1,7 +1,7 @@
-"""Keeps which peer is behind each routing id of a bound socket. Pure.
+"""Maps the routing ids of a bound socket to peers. Pure.
 
-The ids of the last incarnations of a key are known, because what an ended one had sent may still
-be unread. They are forgotten with their account: under new names for ever they would be a leak.
+The ids of the last incarnations of a key are kept, because data of an ended one may still be
+unread. They are forgotten with their account, so that ever new keys are not a leak.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ INCARNATIONS = 8  # of one key whose ids are known: the last ones may still be u
 
 
 class RoutingIds:
-    """The peers that have proved themselves; the length counts their keys.
+    """The authenticated peers; the length is the number of their keys.
 
     ``names`` are the public names by routing id, ``ids`` the routing ids by public name.
     """
@@ -28,7 +28,7 @@ class RoutingIds:
         return len(self._of_key)
 
     def learn(self, peer: PeerCredentials) -> None:
-        """Learn the routing id of a peer that has proved itself."""
+        """Add the routing id of an authenticated peer."""
         name, routing_id = peer.name.encode(), peer.routing_id
         if name in self.ids:
             return
@@ -39,9 +39,9 @@ class RoutingIds:
             del self.names[self.ids.pop(of_key.popleft())]
 
     def forget(self, key: str, last: int) -> None:
-        """Forget the incarnations of a key up to ``last``: its account is no more.
+        """Forget the incarnations of a key up to ``last``, because its account was removed.
 
-        One that has come back meanwhile has a higher number, and stays.
+        An account that was added again has higher numbers, which stay.
         """
         left: deque[bytes] = deque()
         for name in self._of_key.pop(key, ()):

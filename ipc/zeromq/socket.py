@@ -1,8 +1,8 @@
-"""Drains a plain ZeroMQ socket on the event loop, within a budget per turn.
+"""Reads a plain ZeroMQ socket on the event loop, within a budget per iteration.
 
-``zmq.asyncio`` costs 25-30 times as much per message. The price of doing
-without is one rule, kept here: ``ZMQ_FD`` is edge triggered, so after every send and after
-every drain that stops early the socket is looked at again, else the link stalls for ever.
+``zmq.asyncio`` costs 25-30 times as much per message. Without it one rule must be kept, which this
+module does: ``ZMQ_FD`` is edge-triggered, so the socket must be checked again after every send and
+after every read that stops early; otherwise the link stalls for ever.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ _sockets = 0  # in the context; it ends with the last of them, so nothing can ha
 class Socket:
     """Base of the sockets. ``errors`` counts the calls of ``on_error``.
 
-    For ``linger_ms`` after the close what was sent last may still leave. The socket is made by
-    ``_open`` in ``context``, which its owner ends; without one in the context that they share.
+    For ``linger_ms`` after the close the last messages may still be sent. The socket is created by
+    ``_open`` in ``context``, which the owner ends; by default in the shared context.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Socket:
         self._linger_ms = linger_ms
 
     def _open(self) -> None:
-        """Make the socket, in ``_context`` or in the one that all such sockets share."""
+        """Create the socket, in ``_context`` or in the shared context."""
         self._socket = _open(self._kind, self._context)
         for option, value in (
             (zmq.LINGER, 0),
@@ -81,7 +81,7 @@ class Socket:
         self._fd: int = self._socket.getsockopt(zmq.FD)  # type: ignore[assignment]
 
     def close(self) -> None:
-        """Close at once; what is not sent and may not linger is dropped. Twice does nothing."""
+        """Close at once; unsent messages that may not linger are dropped. Idempotent."""
         if self.closed:
             return
         self.closed = True
@@ -92,18 +92,18 @@ class Socket:
         _close(self._socket, self._linger_ms, self._context)
 
     def _watch(self) -> None:
-        """Watch the socket; the first drain is unconditional: a first edge may be gone already."""
+        """Watch the socket; the first read is unconditional, because a first edge may be lost."""
         self._loop.add_reader(self._fd, self._drain)
         self._look_again()
 
     def _look_again(self) -> None:
-        """Drain in the next loop turn; once per turn, however often it is asked for."""
+        """Schedule a read in the next loop iteration, once per iteration."""
         if not self._scheduled and not self._draining:
             self._scheduled = True
             self._loop.call_soon(self._drain)
 
     def _drain(self) -> None:
-        """Read up to the byte budget; the rest in the next turn."""
+        """Read up to the byte budget; the rest in the next iteration."""
         self._scheduled = False
         if self.closed or self._draining:
             return
@@ -116,7 +116,7 @@ class Socket:
             self._look_again()
 
     def _read(self, budget_bytes: int) -> bool:
-        """Hand on what is queued; return ``True`` when nothing is left or the socket is closed."""
+        """Deliver queued messages; return ``True`` if none is left or the socket is closed."""
         raise NotImplementedError
 
     def _fault(self, error: Exception) -> None:
@@ -130,16 +130,16 @@ class Socket:
 
 
 def bind(socket: zmq.Socket[bytes], path: Path) -> int:
-    """Bind beside ``path``, then rename: what a crash left there is replaced in one step.
+    """Bind beside ``path``, then rename, so that a leftover file is replaced atomically.
 
-    An old binder that closes late unlinks the name it bound, never the new socket; and there
-    is no moment without a file, which a connector would answer by waiting longer.
+    An old binder that closes late unlinks the name that it bound, never the new socket; and there
+    is always a file, without which a connecting peer would wait longer.
     """
     suffix = f".{os.getpid():x}{next(_bindings) % 256:02x}"
     beside = path.with_name(path.name + suffix[-BINDING_SUFFIX_BYTES:])
     check_path(beside)
     if os.path.lexists(path) and not path.is_socket():
-        raise EndpointError(f"{path}: is there and is no socket")
+        raise EndpointError(f"{path}: exists and is not a socket")
     try:
         socket.bind(f"ipc://{beside}")
         os.rename(beside, path)

@@ -113,8 +113,8 @@ TABLE: list[tuple[str, BaseException, str, str]] = [
     ("TLS", tls("TLSV1_ALERT_PROTOCOL_VERSION"),
      f"TLS failed: tlsv1 alert protocol version: {AT}",
      "TLS failed: tlsv1 alert protocol version"),
-    ("our own sentence", OSError(errno.EINVAL, "'a b' is no host name"),
-     f"'a b' is no host name: {AT}", "'a b' is no host name"),
+    ("our own sentence", OSError(errno.EINVAL, "'a b' is not a host name"),
+     f"'a b' is not a host name: {AT}", "'a b' is no host name"),
     ("no sentence at all", OSError(), f"OSError: {AT}", "OSError"),
 ]  # fmt: skip
 

@@ -1,1 +1,1 @@
-"""The worker's ends of the control link and the data link."""
+"""Implements the worker's ends of the control link and the data link."""

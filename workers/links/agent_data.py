@@ -1,8 +1,8 @@
 """Connects an agent's process to the gateway: adds the frames of turns to the data link.
 
-A turn is no message of an account: it has numbers and acknowledgements of its own. What is not
-acknowledged goes out again when the connection was lost, and when the gateway begins a turn that
-it has begun already.
+The frames of turns have their own numbers and acknowledgements, apart from messages. Unacknowledged
+frames are sent again after a lost connection, and when the gateway begins a turn that it has
+already begun.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PACKS = 16  # at once; then the loop turns, so that a burst delays nothing else 
 
 
 class AgentDataLink(WorkerDataLink):
-    """The data link of an agent's incarnation; ``queue`` is what its turns send."""
+    """The data link of an agent's incarnation; ``queue`` holds the output of its turns."""
 
     def __init__(self, boot: WorkerBoot, on_call: OnCall, log: FilteringBoundLogger) -> None:
         super().__init__(boot, on_call, log)
@@ -28,7 +28,7 @@ class AgentDataLink(WorkerDataLink):
         self._empty: asyncio.Future[None] | None = None
 
     def send_turn(self, log: TurnLog) -> None:
-        """Send what a turn has to send, in this turn of the loop."""
+        """Send the pending frames of a turn at the end of this loop iteration."""
         self.queue.ready(log)
         self._schedule()
 

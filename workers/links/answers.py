@@ -26,7 +26,7 @@ Frame = Answer | HttpAnswer | SendProgress
 
 
 class AnswerQueue:
-    """What goes to the gateway that has asked, in the order in which it came."""
+    """A queue of answers for the gateway that has sent the calls."""
 
     def __init__(self) -> None:
         self._frames: deque[Frame] = deque()
@@ -41,17 +41,17 @@ class AnswerQueue:
         self._bytes += size_of(frame)
 
     def clear(self) -> None:
-        """Drop everything: the gateway that has asked is gone."""
+        """Drop everything, because the gateway that has sent the calls is gone."""
         self._frames.clear()
         self._bytes = 0
 
     @property
     def leaves_room(self) -> bool:
-        """Whether one pack takes everything, and half of it is left for messages."""
+        """Whether everything fits in half a pack, so that the rest is free for messages."""
         return self._bytes <= PACK_BYTES // 2 and len(self._frames) <= PACK_FRAMES
 
     def take(self) -> list[Frame]:
-        """Return the first frames, in a pack that is not too large; at least one."""
+        """Return the first frames as a pack of limited size, at least one."""
         if self._bytes <= PACK_BYTES and len(self._frames) <= PACK_FRAMES:  # as nearly always
             pack = list(self._frames)
             self.clear()
@@ -67,10 +67,10 @@ class AnswerQueue:
         return pack
 
     def send(self, send: Callable[[bytes], bool], backlog: Backlog | None = None) -> bool:
-        """Send all by ``send(body)``; return false when that returns false for one of them.
+        """Send all packs by ``send(body)``; return false as soon as that returns false.
 
-        Messages of ``backlog`` go along with the last of them: a body costs more than what is in
-        it, and the event of a sent message then arrives in the same turn as the answer.
+        The last pack is filled with messages of ``backlog``: a body costs more than its content,
+        and the event of a sent message then arrives together with the answer.
         """
         while self._frames:
             roomy = self.leaves_room
@@ -84,13 +84,13 @@ class AnswerQueue:
         return True
 
     def put_back(self, pack: list[Frame]) -> None:
-        """Queue a pack again that could not be sent."""
+        """Put back a pack that could not be sent."""
         self._frames.extendleft(reversed(pack))
         self._bytes += sum(map(size_of, pack))
 
 
 def size_of(frame: Frame) -> int:
-    """Return about how many bytes a frame takes."""
+    """Return the approximate size of a frame in bytes."""
     if isinstance(frame, Answer):
         return len(frame.payload)
     if isinstance(frame, HttpAnswer):
@@ -101,9 +101,9 @@ def size_of(frame: Frame) -> int:
 def progress_of(
     key: str, attempt: int, texts: Sequence[str], sent: Sequence[Sent]
 ) -> SendProgress | None:
-    """Return the frame for the parts of a message; ``None`` where they are too large for one.
+    """Return the progress frame of a message; ``None`` if its parts are too large for one.
 
-    Then they are rendered anew at the next attempt.
+    Then the parts are rendered again at the next attempt.
     """
     made = _encode(texts) if texts else b""
     if len(made) > MAX_PAYLOAD_BYTES:

@@ -1,7 +1,7 @@
 """Keeps the messages of a worker until the gateway acknowledges them. Pure.
 
-That no message is lost, reordered or kept without bound is decided here alone and tested over
-random histories.
+This module alone ensures that no message is lost or reordered, and that memory is bounded; it is
+tested over random histories.
 
 Rules. Sequence numbers start at 1 and have no gap. ``append`` gathers messages in packs, of
 at most 64 and 64 KiB; from then on a pack is moved as a whole, so that a message costs one
@@ -176,7 +176,7 @@ class Backlog:
 
     @property
     def flying(self) -> bool:
-        """True while a message is handed out and not acknowledged."""
+        """True while a message is in flight: handed out and not acknowledged."""
         return bool(self._flight)
 
     @property
@@ -185,7 +185,7 @@ class Backlog:
         return bool(self._waiting)
 
     def append(self, payload: bytes, flags: int, cursor: bytes = b"") -> int:
-        """Keep ``payload`` (a JSON object) until it is acknowledged; return its sequence number.
+        """Add ``payload`` (a JSON object), kept until it is acknowledged; return its number.
 
         Callers wait where it is ``crowded``; those that must not wait may exceed the bounds.
         """
@@ -256,7 +256,7 @@ class Backlog:
         self._waiting.appendleft(pack)
 
     def ack(self, seq: int) -> int:
-        """Mark every message up to and with ``seq`` as acknowledged; return how many that are."""
+        """Mark all messages up to and including ``seq`` as acknowledged; return their number."""
         seq = min(seq, self.sent)
         before = self.acked
         if seq <= before:
@@ -270,7 +270,7 @@ class Backlog:
         return seq - before
 
     def resend(self, *, marked: bool) -> int:
-        """Queue what is in flight again, before all else; return how many messages that are.
+        """Queue all messages in flight again, before others; return their number.
 
         ``marked``: another gateway may have handed it on already, so everything that was
         ever sent carries the mark from now on. A gateway that still knows what it has

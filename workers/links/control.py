@@ -1,7 +1,7 @@
 """Connects a worker to the supervisor: hello, ready, beats and status up, orders down.
 
-Frames are small and rare: the supervisor carries no chat. The last state is kept, so that all
-of it is sent again when the link has lost a frame.
+Frames are small and rare, as the supervisor carries no chat. The last state is kept and sent
+again as a whole when the link has lost a frame.
 """
 
 from __future__ import annotations
@@ -55,11 +55,10 @@ def _not_asked(answer: LoginAnswer) -> LoginTaken:
 class WorkerControlLink:
     """The control link of one incarnation.
 
-    ``figures(lag)`` makes each beat. ``on_drain`` is called when the account must finish what
-    it has begun, ``on_recheck`` when it must compare its secrets with what they are now,
-    ``on_gateway(up)`` when the gateway has begun to run or is gone, ``on_login(answer)`` when a
-    person has answered what was asked. ``pss`` returns the share of
-    memory in bytes, and 0 where it cannot be read.
+    ``figures(lag)`` creates each beat. ``on_drain`` is called when the account must finish pending
+    work, ``on_recheck`` when it must compare its secrets with their present values,
+    ``on_gateway(up)`` when the gateway has started or ended, ``on_login(answer)`` when a person has
+    answered a prompt. ``pss`` returns the proportional share of memory in bytes, 0 if unknown.
     """
 
     def __init__(
@@ -94,7 +93,7 @@ class WorkerControlLink:
         self._paced = asyncio.Event()  # the pace has changed
 
     def open(self) -> None:
-        """Connect and send ``ControlHello``: the process is up."""
+        """Connect, and send ``ControlHello`` to report that the process is up."""
         self._dealer = Dealer(
             self._boot.control,
             PeerCredentials(peer_name(self._boot.key, self._boot.incarnation), self._boot.token),
@@ -111,19 +110,19 @@ class WorkerControlLink:
             self._dealer.close()
 
     def send_ready(self) -> None:
-        """Send ``WorkerReady`` once: the account works."""
+        """Send ``WorkerReady``, once, to report that the account works."""
         if not self.ready:
             self.ready, self._login = True, None
             self._send_changes()
             self._send(WorkerReady())
 
     def send_waits(self, reason: str) -> None:
-        """Send what the account waits for before it can be ready; empty: nothing any more."""
+        """Send what the account waits for before it can be ready; empty: no longer."""
         self._waits = reason
         self._send(WorkerWaits(reason))
 
     def send_login(self, asked: LoginAsked | None) -> None:
-        """Send what a person is asked; ``None``: nothing any more."""
+        """Send the login prompt for a person; ``None``: the prompt is over."""
         before, self._login = self._login, asked
         if asked is not None:
             self._login_end = self._loop.time() + asked.expires
@@ -132,7 +131,7 @@ class WorkerControlLink:
             self._send(LoginOver())
 
     def send_drained(self) -> None:
-        """Send ``Drained``: nothing is in flight any more."""
+        """Send ``Drained`` to report that nothing is in flight any more."""
         self._send(Drained())
 
     def send_rechecked(self, changed: bool, problem: str = "") -> None:
@@ -140,7 +139,7 @@ class WorkerControlLink:
         self._send(Rechecked(changed, problem[:MAX_PROBLEM]))
 
     def patch(self, fields: Mapping[str, Any]) -> None:
-        """Change fields of the account's status row; changes are sent once per loop turn."""
+        """Change fields of the account's status row; changes are sent once per loop iteration."""
         for name, value in fields.items():
             if name not in self._status or self._status[name] != value:
                 self._status[name] = self._changes[name] = value

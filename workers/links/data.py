@@ -2,12 +2,12 @@
 
 The gateway may be absent, restart or stall at any time. The worker sends ``DataHello`` until it is
 welcomed, and sends nothing else until then. It sends ``DataHello`` again when the connection is
-new, when the gateway refuses a frame (it does not know the worker, or misses a frame), and when
-acknowledgements stay away; the ``Welcome`` names the message from which everything is sent
-again. Cost per message: one append; one flush per loop turn.
+new, when the gateway refuses a frame (because it does not know the worker, or lacks a frame), and
+when acknowledgements do not come; the ``Welcome`` names the message from which everything is
+sent again. Cost per message: one append; one flush per loop iteration.
 
-A plugin that keeps a cursor waits for the last stored one (``recall``), which comes in a
-``Welcome`` that is ``early``. Behind one also come HTTP requests to an account that is logged in.
+A plugin that keeps a cursor waits for the last stored one (``recall``), which comes in an ``early``
+``Welcome``. After one, HTTP requests may come to an account that a person logs in.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ OnCall = Callable[[Call | HttpCall | TurnBegin | TurnAck | TurnCancel, str], Non
 
 
 class WorkerDataLink:
-    """The data link of one incarnation. ``dropped`` counts lost frames by reason.
+    """The data link of one incarnation. ``dropped`` counts dropped frames by reason.
 
-    ``positions`` is what is known of the plugin's cursor. ``on_call(call, gateway)`` receives each
-    call, and for an agent each frame of a turn, of the gateway with that boot id.
+    ``positions`` tracks the plugin's cursor. ``on_call(call, gateway)`` receives each call (for an
+    agent each frame of a turn) of the gateway with this boot id.
     """
 
     def __init__(self, boot: WorkerBoot, on_call: OnCall, log: FilteringBoundLogger) -> None:
@@ -118,17 +118,17 @@ class WorkerDataLink:
             self._dealer.close()
 
     async def wait_for_room(self) -> None:
-        """Let the loop turn once, then wait until the backlog is below its bounds."""
+        """Yield to the loop once, then wait until the backlog is below its bounds."""
         await self._emitters.wait()
 
     def mark(self, cursor: bytes) -> int:
-        """Queue a cursor that belongs after all that was posted; return the mark's number."""
+        """Queue a cursor for the position after all posted messages; return the mark's number."""
         number = self.positions.mark(cursor, self.backlog.last)
         self._schedule()
         return number
 
     def identify(self, identity: str) -> bool:
-        """Name the account's identity; return whether the stored cursor was another's."""
+        """Set the account's identity; return whether the stored cursor belonged to another one."""
         other = self.positions.identify(identity)
         self._identified = False
         self._schedule()
@@ -148,9 +148,9 @@ class WorkerDataLink:
         self.send_answer(Answer(id, ok, payload), gateway)
 
     def send_answer(self, answer: Frame, gateway: str) -> None:
-        """Answer a call or an HTTP request of ``gateway``; drop the answer when that is gone.
+        """Answer a call or HTTP request of ``gateway``; drop the answer if that is gone.
 
-        Its successor would mistake the answer for that of its own call with this id.
+        The next gateway would take it for the answer to its own call with this id.
         """
         if gateway != (self._early or self._gateway):
             self.dropped["late answers"] += 1
@@ -159,16 +159,16 @@ class WorkerDataLink:
         self._schedule()
 
     def report_progress(self, key: str, attempt: int, texts: list[str], sent: list[Sent]) -> None:
-        """Pass on how far a message of several parts has come, before its answer."""
+        """Report the progress of a message of several parts, before its answer."""
         frame = progress_of(key, attempt, texts, sent)
         if frame is not None:
             self._answers.append(frame)
             self._schedule()
 
     def verify(self) -> None:
-        """Ask the gateway whether it still knows this worker: one small frame, with each beat.
+        """Check that the gateway still knows this worker, by one small frame with each beat.
 
-        When it runs and has not answered for some beats, connect anew.
+        If it runs and has not answered for some beats, reconnect.
         """
         if self._reported and self._asked:
             self._unanswered += 1
@@ -179,14 +179,14 @@ class WorkerDataLink:
             self._say_hello()
 
     def gateway_reported(self, up: bool) -> None:
-        """Take from the supervisor whether there is a gateway that should answer."""
+        """Note the supervisor's report whether the gateway runs and should answer."""
         self._reported = up
         self._unanswered = 0
 
     def _renew(self) -> None:
-        """Connect with a new socket, ever more seldom, when a gateway that runs does not answer.
+        """Connect with a new socket, with growing delays, if a running gateway does not answer.
 
-        ZeroMQ connects again by itself, but not where the other end has refused it.
+        ZeroMQ reconnects by itself, but not after the peer has refused it.
         """
         if self._patience == RENEW_BEATS:
             self._log.warning("the gateway does not answer: connecting anew")
@@ -198,7 +198,7 @@ class WorkerDataLink:
         self._lost()
 
     async def settled(self) -> None:
-        """Wait until all answers have arrived, and messages are acknowledged if any can be."""
+        """Wait until all answers have arrived and all messages that can be are acknowledged."""
         self._flush()
         if self._unconfirmed:
             self._say_hello()  # its Welcome comes after all that was sent before it
@@ -230,7 +230,7 @@ class WorkerDataLink:
             self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
-        """Send what may be sent, in packs."""
+        """Send everything that may be sent now, in packs."""
         backlog, dealer = self.backlog, self._dealer
         self._scheduled = False
         backlog.begin_turn()
@@ -260,7 +260,7 @@ class WorkerDataLink:
             self._watch()
 
     def _greet(self) -> None:
-        """Send ``DataHello`` until welcomed, ever more slowly."""
+        """Send ``DataHello`` until welcomed, with growing delays."""
         self._say_hello()
         self._set_timer(self._pause, self._greet)
         self._pause = min(self._pause * 2, GREET_LAST)
@@ -322,13 +322,13 @@ class WorkerDataLink:
         self._notice_quiet()
 
     def _connected(self) -> None:
-        """Handle the router's greeting; on the first connection the hello is under way already."""
+        """Handle the router's greeting; on the first connection the hello has already been sent."""
         if self._met:
             self._lost()
         self._met = True
 
     def _lost(self) -> None:
-        """Send nothing more until welcomed: what was sent last may be lost."""
+        """Stop sending until welcomed, because the last frames may be lost."""
         self._welcome, self._early = False, ""
         self._unconfirmed = False  # those calls have failed at the gateway
         self._mark = None

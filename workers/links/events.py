@@ -1,8 +1,8 @@
 """Encodes the payloads of the events ``channel.message`` and ``channel.event``. Pure.
 
-What is the same for every message of an incarnation is encoded at the start; per message
-there is one encoding of the message and one splice. The result equals the JSON of
-``workers.messages.MessageEvent`` or ``ChannelEvent``, which a test compares.
+Constant parts are encoded once per incarnation; each message is encoded once and spliced in. The
+result equals the JSON of ``workers.messages.MessageEvent`` or ``ChannelEvent``; a test compares
+them.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class EventEncoder:
 
 
 def happened_body(happened: Happened) -> bytes:
-    """Return what has happened as JSON text; raises ``ValueError`` when it is too large."""
+    """Return an event as JSON text; raises ``ValueError`` if it is too large."""
     try:
         body = _encode(happened)
     except UnicodeEncodeError:

@@ -1,8 +1,8 @@
 """Numbers the output of turns, keeps it until it is acknowledged, and packs it fairly. Pure.
 
-Each turn has its own numbers and its own credit: one that floods the gateway waits by itself,
-and takes no more than its share of a pack. Text that follows while something of its turn is on its
-way is joined: the busier the gateway, the fewer events it gets.
+Each turn has its own numbers and its own credit: one that floods the gateway delays only itself,
+and gets no more than its share of a pack. Text of a turn that has frames in flight is joined, so a
+busy gateway gets fewer events.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ TurnFrame = TurnTaken | TurnEvents | TurnEnded
 
 
 class TurnLog:
-    """What one turn has sent. Its events are numbered from 1 on, its end follows the last.
+    """The output of one turn. Its events are numbered from 1; its end follows the last one.
 
     ``last`` is the newest number, ``sent`` the newest that was sent, ``acked`` the newest that was
-    acknowledged; what comes after that is kept. ``unacked_bytes`` is how long that is. Text has no
-    number until it is sent, or something else follows: it goes out once nothing is unacknowledged.
+    acknowledged; later events are kept, of ``unacked_bytes`` in total. Text gets a number only when
+    another event follows or it is sent, which is when nothing is unacknowledged.
     """
 
     __slots__ = (
@@ -58,7 +58,7 @@ class TurnLog:
 
     @property
     def has_room(self) -> bool:
-        """Whether another event may be added before any is acknowledged."""
+        """Whether another event may be added now."""
         return self.unacked_bytes < CREDIT_BYTES and self.last - self.acked < CREDIT_EVENTS
 
     @property
@@ -76,7 +76,7 @@ class TurnLog:
         return self.acked == self.last
 
     def add_text(self, text: str) -> None:
-        """Add a piece of text, which can be encoded; raises ``ValueError`` after the end."""
+        """Add a piece of encodable text; raises ``ValueError`` after the end."""
         if self.ended:
             raise ValueError("the turn has ended")
         if self._text_length + len(text) > JOINED_CHARS:
@@ -103,12 +103,12 @@ class TurnLog:
         self.unacked_bytes += len(payload)
 
     def end(self, payload: bytes) -> None:
-        """Add the end; raises ``ValueError`` where there is one."""
+        """Add the end; raises ``ValueError`` if it has already ended."""
         self.append(payload)
         self.ended = True
 
     def ack(self, seq: int) -> bool:
-        """Forget everything up to ``seq``; return whether that was anything."""
+        """Forget everything up to ``seq``; return whether there was anything."""
         count = min(seq, self.last) - self.acked
         if count <= 0:
             return False
@@ -119,13 +119,13 @@ class TurnLog:
         return True
 
     def rewind(self, after: int) -> None:
-        """Send again what comes after ``after``, as far as it is still there."""
+        """Mark everything after ``after`` that is still kept as unsent."""
         self.sent = min(self.sent, max(after, self.acked))
 
     def take(self, max_bytes: int) -> tuple[list[TurnFrame], int]:
-        """Return the next frames, with payloads of at most ``max_bytes``, and how long they are.
+        """Return the next frames, with payloads of at most ``max_bytes``, and their size.
 
-        The first payload is taken whatever its length.
+        The first payload is taken whatever its size.
         """
         if self._is_quiet:
             self._number_text()
@@ -149,7 +149,7 @@ class TurnLog:
 
 
 class TurnQueue:
-    """The logs of all turns of a process, by name, and the order in which they are sent."""
+    """The logs of all turns of a process, by name, and their sending order."""
 
     def __init__(self) -> None:
         self.logs: dict[str, TurnLog] = {}
@@ -161,12 +161,12 @@ class TurnQueue:
 
     @property
     def unacked(self) -> tuple[int, int]:
-        """How many payloads are not acknowledged, and their bytes."""
+        """The number of unacknowledged payloads, and their bytes."""
         logs = self.logs.values()
         return sum(log.last - log.acked for log in logs), sum(log.unacked_bytes for log in logs)
 
     def open(self, name: str, after: int = 0) -> TurnLog:
-        """Return a new log, which has nothing up to ``after``."""
+        """Return a new log that begins after the number ``after``."""
         log = self.logs[name] = TurnLog(name, after)
         return log
 
@@ -176,18 +176,18 @@ class TurnQueue:
         self._waiting.pop(log.name, None)
 
     def ready(self, log: TurnLog) -> None:
-        """Have a log sent that has something to send."""
+        """Schedule a log that has something to send."""
         if log.waiting:
             self._waiting.setdefault(log.name, log)
 
     def resend(self) -> None:
-        """Send everything again that is not acknowledged: what was sent may be lost."""
+        """Mark all unacknowledged events as unsent, because they may be lost."""
         for log in self.logs.values():
             log.rewind(log.acked)
             self.ready(log)
 
     def take(self) -> list[TurnFrame]:
-        """Return the next pack, in which each turn that waits has its share; empty for none."""
+        """Return the next pack, in which each waiting turn has a share; empty if none waits."""
         pack: list[TurnFrame] = []
         left = PACK_BYTES
         while self._waiting and left > 0 and len(pack) < PACK_FRAMES:
@@ -204,7 +204,7 @@ class TurnQueue:
         return pack
 
     def put_back(self, frames: Iterable[TurnFrame]) -> None:
-        """Take frames back that could not be sent."""
+        """Put back frames that could not be sent."""
         for frame in frames:
             log = self.logs.get(frame.turn)
             if log is None:

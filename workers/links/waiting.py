@@ -1,7 +1,7 @@
 """Lets tasks wait for room on the data link, and for acknowledgements.
 
-One future for each, and only those are woken that can go on: one shared event would wake
-thousands of them for every acknowledgement.
+Each waiter has its own future, and only those that can continue are woken: a shared event would
+wake thousands of tasks at every acknowledgement.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from workers.links.backlog import Backlog
 
 
 class WaitingEmitters:
-    """The tasks that wait for room in ``backlog``, woken in the order of their arrival."""
+    """The tasks that wait for room in ``backlog``, woken in order of arrival."""
 
     def __init__(self, backlog: Backlog) -> None:
         self._backlog = backlog
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def wait(self) -> None:
-        """Let the loop turn once, then wait until the backlog is below its bounds."""
+        """Yield to the loop once, then wait until the backlog is below its bounds."""
         await asyncio.sleep(0)
         while self._backlog.full:
             place = asyncio.get_running_loop().create_future()
@@ -34,7 +34,7 @@ class WaitingEmitters:
                 raise
 
     def wake(self) -> None:
-        """Wake as many as there is room for."""
+        """Wake as many tasks as there is room for."""
         backlog = self._backlog
         free = backlog.max_messages - len(backlog)
         while self._waiting and free > 0 and not backlog.full:
@@ -60,7 +60,7 @@ class Goals:
     async def wait(self, number: int) -> None:
         """Wait until ``reach`` is called with ``number`` or more.
 
-        Raises ``CancelledError`` when the link closes meanwhile, or has closed.
+        Raises ``CancelledError`` if the link closes meanwhile or is closed.
         """
         if self._closed:
             raise asyncio.CancelledError("the worker ends")
@@ -77,7 +77,7 @@ class Goals:
                 goal.set_result(None)
 
     def cancel(self) -> None:
-        """Cancel all that wait, and all that will."""
+        """Cancel all waiting tasks, and all later ones."""
         self._closed = True
         for _, _, goal in self._waiting:
             goal.cancel("the worker ends")

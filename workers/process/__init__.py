@@ -1,1 +1,1 @@
-"""The worker process: loads one plugin, runs it, ends it."""
+"""Implements the worker process, which loads and runs one plugin or agent."""

@@ -29,7 +29,7 @@ WAITS_FOR_GATEWAY = "it waits for the gateway, which keeps its cursor"
 
 
 class HostedAccount:
-    """The account of a worker. ``fail(error)`` ends it; ``config`` is as the plugin got it."""
+    """The account of a worker. ``fail(error)`` ends it; ``config`` is what the plugin got."""
 
     def __init__(
         self,
@@ -72,20 +72,20 @@ class HostedAccount:
         await plugin.run()
 
     async def fresh_config(self) -> Any:
-        """Return the configuration with its secrets as they are now; raises ``Misconfigured``."""
+        """Return the configuration with its secrets read again; raises ``Misconfigured``."""
         return await config_of(self._boot, manifest_of(self._boot), self._redact)
 
     def close(self) -> None:
-        """Refuse new calls from now on; those that run go on."""
+        """Refuse new calls from now on; running ones continue."""
         self._calls.close()
 
     async def cancel(self, deadline: float | None) -> bool:
-        """Cancel the calls that run, at most until ``deadline`` in the loop's time; return True."""
+        """Cancel running calls, waiting until ``deadline`` (loop time) at most; return True."""
         await self._calls.cancel(deadline)
         return True
 
     async def finish(self) -> None:
-        """Refuse new calls and wait for those that run."""
+        """Refuse new calls and wait for running ones."""
         await self._calls.finish()
 
     async def drain(self) -> None:
@@ -94,22 +94,22 @@ class HostedAccount:
         await self.link.reached(self.link.backlog.last)
 
     async def settle(self) -> None:
-        """Wait until what was sent to the gateway has arrived there."""
+        """Wait until everything sent to the gateway has arrived there."""
         await self.link.settled()
 
     def login_answered(self, answer: LoginAnswer) -> LoginTaken:
-        """Take what a person has answered; return whether it was asked for."""
+        """Handle a person's answer to a login prompt; return whether it was accepted."""
         if self.context is None:  # a prompt of this process is yet to come
             return LoginTaken(answer.id, GONE)
         return self.context.logins.answered(answer)
 
     def forget_credentials(self) -> None:
-        """Remove what a login has brought; raises ``OSError``."""
+        """Remove the saved credentials of a login; raises ``OSError``."""
         if self.context is not None:
             self.context.forget_credentials()
 
     def activity(self) -> dict[str, Any]:
-        """Return the fields of the status row that have changed; called before each beat."""
+        """Return the changed fields of the status row; called before each beat."""
         before_in, before_out = self._counted
         self._counted = (self.messages_in, self.messages_out)
         now = now_ms()
@@ -163,7 +163,7 @@ class HostedAccount:
         return plugin
 
     async def _recall_cursor(self) -> None:
-        """Wait for the gateway, which keeps the cursor; report it when that takes a while."""
+        """Wait for the cursor from the gateway; report the wait if it takes long."""
         told = self._loop.call_later(WAIT_TOLD, self._control.send_waits, WAITS_FOR_GATEWAY)
         try:
             await self.link.recall()

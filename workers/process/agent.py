@@ -1,6 +1,6 @@
 """Runs an agent in its worker: loads its class, carries turns to it, counts its traffic.
 
-Only the process of an agent imports this.
+Only the process of an agent imports this module.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ def agent_manifest_of(boot: WorkerBoot) -> AgentManifest:
 
 
 def agent_class(manifest: AgentManifest) -> Any:
-    """Import the agent, SDK and all.
+    """Import the agent's class, with its SDK.
 
-    Raises ``Misconfigured`` when its extra is not installed, or when it takes no turns.
+    Raises ``Misconfigured`` if its extra is not installed, or if it has no method ``turn``.
     """
     try:
         found = import_object(manifest.agent)
@@ -77,9 +77,9 @@ class TurnContext(ProcessContext):
 
 
 class HostedAgent:
-    """The agent of a worker. ``config`` is as its class got it.
+    """The agent of a worker. ``config`` is the agent's configuration.
 
-    ``messages_in`` and ``messages_out`` count turns that were begun and that have ended.
+    ``messages_in`` and ``messages_out`` count the begun and the ended turns.
     """
 
     def __init__(
@@ -113,9 +113,9 @@ class HostedAgent:
         return self._turns.ended
 
     async def run(self) -> None:
-        """Load the agent, report it ready, and have it take turns until cancelled.
+        """Load the agent, report it ready, and run its turns until cancelled.
 
-        Where it has a ``run`` that is running then, and its end is the agent's.
+        If it has a method ``run``, that runs meanwhile, and its end ends the agent.
         """
         agent = await self._load()
         life = asyncio.ensure_future(self._life_of(agent))
@@ -129,17 +129,17 @@ class HostedAgent:
             life.cancel()
 
     async def fresh_config(self) -> Any:
-        """Return the configuration with its secrets as they are now; raises ``Misconfigured``."""
+        """Return the configuration with its secrets read again; raises ``Misconfigured``."""
         return await config_of(self._boot, agent_manifest_of(self._boot), self._redact)
 
     def close(self) -> None:
-        """Take no new turn from now on; those that run go on."""
+        """Accept no new turns from now on; running ones continue."""
         self._turns.close()
 
     async def cancel(self, deadline: float | None) -> bool:
-        """Cancel the turns that run, at most until ``deadline``; return whether all have stopped.
+        """Cancel running turns, waiting until ``deadline`` at most; return whether all stopped.
 
-        They have no end: the gateway sees that this process has gone, and decides.
+        They get no outcome: the gateway notices the end of this process and decides about them.
         """
         return await self._turns.cancel(deadline)
 
@@ -148,7 +148,7 @@ class HostedAgent:
         self._turns.close()
 
     async def drain(self) -> None:
-        """Finish the turns that run: they have ended, and that is acknowledged."""
+        """Wait until running turns have ended and their ends are acknowledged."""
         await self._turns.finish()
 
     async def settle(self) -> None:
@@ -156,14 +156,14 @@ class HostedAgent:
         await self.link.ends_acknowledged()
 
     def login_answered(self, answer: LoginAnswer) -> LoginTaken:
-        """Refuse what a person has answered: nothing was asked."""
+        """Refuse a login answer, because agents have no login."""
         return LoginTaken(answer.id, NO_LOGIN)
 
     def forget_credentials(self) -> None:
-        """Do nothing: an agent keeps no credentials here."""
+        """Do nothing, because an agent has no saved credentials."""
 
     def activity(self) -> dict[str, Any]:
-        """Return the fields of the status row that have changed; called before each beat."""
+        """Return the changed fields of the status row; called before each beat."""
         before, now = self._counted, now_ms()
         self._counted = (self._turns.begun, self._turns.ended)
         running = self._turns.running
@@ -195,7 +195,7 @@ class HostedAgent:
             await run()
 
     def _note_outcome(self, outcome: TurnOutcome) -> None:
-        """Show in the status what a person has to mend, until a turn has an answer again."""
+        """Show a failure that needs a person in the status, until a turn succeeds again."""
         if outcome.kind in A_PERSON:
             self._complaint = True
             self._control.patch({"lastError": outcome.error})

@@ -1,8 +1,8 @@
-"""Sends each message of the gateway's outbox once for each attempt, and answers when asked again.
+"""Sends a message of the gateway's outbox once per attempt, and remembers the results.
 
-The gateway keeps the messages; this process alone knows what it has begun. So the result of each
-attempt is remembered here, whatever it was, and an attempt that was asked for and has not begun
-does not begin any more: what the gateway was told stays true.
+The gateway keeps the messages; only this process knows which attempts have begun. So the result of
+each attempt is remembered here, and an attempt that the gateway asked about before it had begun
+never begins: the answer given to the gateway stays true.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ MAX_KNOWN = 1_000
 
 
 class SendAttempt(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """The params of the call ``deliver``: a message, and what earlier attempts have sent of it.
+    """The params of the call ``deliver``: a message, and the parts sent by earlier attempts.
 
-    ``texts`` are its rendered parts, where it has several and they were made before. With
-    ``begin`` false the gateway asks what became of an attempt, and no other one begins. ``edit`` is
-    the id of a message whose text the first part takes the place of. A ``preview`` is one message
-    that will be edited: no client is told of it.
+    ``texts`` are its rendered parts, if it has several and they were rendered before. With
+    ``begin`` false the gateway asks for the result of an attempt, and none begins. ``edit`` is the
+    id of a message whose text the first part replaces. A ``preview`` is a message that will be
+    edited, and is not reported to clients.
     """
 
     message: Outbound
@@ -42,9 +42,9 @@ class SendAttempt(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
 
 
 def only_asks(call: Call) -> bool:
-    """Return whether a call begins nothing, and asks what became of an attempt.
+    """Return whether a call only asks for the result of an attempt.
 
-    It is answered whatever else is refused: a refusal would say that the attempt was not made.
+    It is answered even if other calls are refused: a refusal would mean that nothing was sent.
     """
     if call.method != "deliver":
         return False
@@ -55,13 +55,13 @@ def only_asks(call: Call) -> bool:
 
 
 class NotBegun(SendFailed):
-    """The attempt that was asked for has not begun, and will not."""
+    """The attempt in question has not begun and never will."""
 
     flag = "notBegun"
 
 
 class _Known:
-    """One attempt: under way, or its result. ``texts`` and ``sent`` are how far it has come."""
+    """One attempt: running, or its result. ``texts`` and ``sent`` are its progress."""
 
     __slots__ = ("result", "sent", "texts")
 
@@ -79,8 +79,8 @@ ReportProgress = Callable[[str, int, list[str], list[Sent]], None]
 class SendAttempts:
     """The attempts of one account's worker.
 
-    ``report(key, attempt, texts, sent)`` passes on how far a message of several parts has come;
-    ``texts`` is empty where that was reported before.
+    ``report(key, attempt, texts, sent)`` reports the progress of a message of several parts;
+    ``texts`` is empty if they were reported before.
     """
 
     def __init__(self, report: ReportProgress, max_known: int = MAX_KNOWN) -> None:
@@ -92,10 +92,10 @@ class SendAttempts:
         return len(self._known)
 
     async def deliver(self, delivery: SendAttempt, send: SendAll) -> list[Sent]:
-        """Return what came of each part, by ``send`` where this attempt is new.
+        """Return the result of each part; call ``send`` only if the attempt is new.
 
-        Raises what it raises, again whenever it is asked for; ``NotBegun`` for an attempt that
-        was asked for before it could begin.
+        Raises what ``send`` raised, at every call; ``NotBegun`` for an attempt that was asked about
+        before it could begin.
         """
         name = delivery.message.key, delivery.attempt
         known = self._known.get(name)
@@ -130,7 +130,7 @@ class SendAttempts:
         known.result.exception()  # seen, even when nobody asks again
 
     def _forget(self) -> None:
-        """Forget the oldest results; what is under way stays."""
+        """Forget the oldest results, but no running attempts."""
         for name, known in list(self._known.items())[: len(self._known) - self._max_known]:
             if known.result.done():
                 del self._known[name]

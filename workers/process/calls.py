@@ -64,7 +64,7 @@ class InvalidCall(Exception):
 
 
 class PluginCalls:
-    """The calls of one account. Until ``begin`` and after ``close``, new ones are refused.
+    """The calls to one account. Before ``begin`` and after ``close`` new ones are refused.
 
     ``reply(id, gateway, ok, payload)`` receives each answer, ``sent(message, sent)`` each
     message that the plugin really sent, ``fail(error)`` each error that ends the account,
@@ -144,7 +144,7 @@ class PluginCalls:
             self._http.begin(plugin, bodies)
 
     def close(self) -> None:
-        """Refuse new calls from now on; those that run go on."""
+        """Refuse new calls from now on; running ones continue."""
         self._refusal = "the account is stopping"
         self._typing.close()
         self._http.close()
@@ -164,7 +164,7 @@ class PluginCalls:
                 self._timer = self._loop.call_later(TIME_LIMIT, self._give_up)
 
     async def finish(self) -> None:
-        """Refuse new calls, and wait for those that run."""
+        """Refuse new calls, and wait for running ones."""
         self.close()
         while self._running:
             await asyncio.wait(set(self._running))
@@ -172,9 +172,9 @@ class PluginCalls:
         await self._http.finish()
 
     async def cancel(self, deadline: float | None) -> None:
-        """Cancel the calls that run; each is answered that the account is stopping.
+        """Cancel running calls; each is answered that the account is stopping.
 
-        Returns at ``deadline``, in the loop's time, at the latest.
+        Returns at ``deadline`` (loop time) at the latest.
         """
         if self._timer is not None:
             self._timer.cancel()
@@ -187,7 +187,7 @@ class PluginCalls:
         await self._http.cancel(deadline)
 
     def _give_up(self) -> None:
-        """Cancel the calls that are overdue, and set the timer for the next."""
+        """Cancel overdue calls, and set the timer for the next."""
         self._timer, now = None, self._loop.time()
         for task, deadline in self._running.items():
             if deadline > now + RESOLUTION:
@@ -229,7 +229,7 @@ class PluginCalls:
             self._reply(call.id, gateway, True, payload)
 
     def _failed(self, call: Call, gateway: str, error: Exception) -> None:
-        """Answer a call that has raised; end the account where that is what the error means."""
+        """Answer a call that has raised; end the account if the error requires that."""
         leaves = members(error, self._explain)
         ending = [leaf for leaf in leaves if ends_the_account(leaf)]
         failed = [leaf for leaf in leaves if isinstance(leaf, SendFailed)]
@@ -302,7 +302,7 @@ class PluginCalls:
         return sent
 
     def _completed(self, sent: Sent) -> Sent:
-        """Return what a plugin has returned, with what it left out."""
+        """Return a plugin's result with missing fields filled in."""
         if not isinstance(sent, Sent):
             raise TypeError(f"send returned {type(sent).__name__} instead of Sent")
         if sent.id and sent.ts:
@@ -333,7 +333,7 @@ class PluginCalls:
         return {RESULTS[name]: result} if result is not None and name in RESULTS else {}
 
     def _typing_failed(self, error: Exception) -> None:
-        """End the account where a repetition shows that it has to; else it is shown no more."""
+        """Handle a failed repetition of typing: end the account if the error requires that."""
         if any(ends_the_account(leaf) for leaf in members(error, self._explain)):
             self._fail(error)
         else:
@@ -360,7 +360,7 @@ class PluginCalls:
         retryable: bool = False,
         failed: SendFailed | None = None,
     ) -> None:
-        """Answer with an error; ``failed`` says more about it."""
+        """Answer a call with an error; ``failed`` has its details."""
         details: dict[str, Any] = {}
         after: float | None = None
         if failed is not None:
@@ -379,7 +379,7 @@ class PluginCalls:
 
 
 def function_for(plugin: Any, name: str, can: frozenset[str]) -> EditPart | None:
-    """Return the method of a plugin that carries an action out; ``None``: there is none."""
+    """Return the plugin's method for an action; ``None`` if there is none."""
     own: EditPart | None = getattr(plugin, name, None) if name in METHODS & can else None
     return own or getattr(plugin, "act", None)
 
@@ -394,5 +394,5 @@ def _decoded(decoder: msgspec.json.Decoder[T], method: str, params: bytes) -> T:
 
 
 def _stopping() -> MaybeSent:
-    """Return the error of a call that was cancelled after it had begun."""
+    """Return the error for a call that was cancelled while it ran."""
     return MaybeSent("the account is stopping; it may have been executed")

@@ -1,6 +1,6 @@
 """Runs a program beside a plugin: JSON lines in and out, its stderr in the account's log.
 
-It ends when the worker ends, however that dies (see ``ipc.helpers``).
+It ends with the worker, even if that is killed (see ``ipc.helpers``).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAX_LINE = 1024 * 1024  # bytes of one line in either direction
 
 
 class PluginChild:
-    """A program that a plugin has started. Iterate it for the JSON values that it prints."""
+    """A program that a plugin has started; iterating it yields the JSON values that it prints."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: Any) -> None:
         self.pid = process.pid
@@ -37,7 +37,7 @@ class PluginChild:
     async def start(
         cls, argv: Sequence[str], log: Any, env: Mapping[str, str] | None = None
     ) -> PluginChild:
-        """Start a program without a shell; raises ``OSError`` when that fails."""
+        """Start a program without a shell; raises ``OSError``."""
         pipe = subprocess.PIPE
         # Here, on the loop's thread: the tie to this process is one to the thread that started it.
         process = start_helper(argv, stdin=pipe, stdout=pipe, stderr=pipe, env=env)
@@ -51,9 +51,9 @@ class PluginChild:
         return child
 
     async def write(self, value: Any) -> None:
-        """Write a value as one line of JSON; waits while the program does not read.
+        """Write a value as one line of JSON; wait while the program does not read.
 
-        Raises ``ConnectionError`` when it has ended.
+        Raises ``ConnectionError`` if it has ended.
         """
         writer = self._input
         assert writer is not None
@@ -65,14 +65,14 @@ class PluginChild:
     async def __aiter__(self) -> AsyncIterator[Any]:
         """Yield the values until the program closes its output.
 
-        Raises ``ValueError`` for a line that is no JSON, or longer than 1 MiB.
+        Raises ``ValueError`` for a line that is not JSON or is longer than 1 MiB.
         """
         while line := await self._output.readline():
             if line.strip():
                 try:
                     value = decode_json(line)
                 except MALFORMED as error:
-                    raise ValueError(f"{self._name} printed no JSON: {error}") from None
+                    raise ValueError(f"{self._name} printed what is not JSON: {error}") from None
                 yield value
 
     async def wait(self) -> int:
@@ -80,14 +80,14 @@ class PluginChild:
         return await asyncio.shield(self._ended)
 
     def kill(self) -> None:
-        """Kill it and what it started in its session; what it printed last is lost."""
+        """Kill it and its session; unread output is lost."""
         end_helper(self._process)
         for pipe in self._pipes:
             pipe.close()
 
     @property
     def finished(self) -> bool:
-        """True once it has ended, and all that it printed was read."""
+        """True once it has ended and all of its output was read."""
         return self._ended.done() and all(pipe.is_closing() for pipe in self._pipes)
 
     @property
@@ -108,7 +108,7 @@ class PluginChild:
         loop.add_reader(pidfd, self._reap, pidfd)
 
     def _reap(self, pidfd: int) -> None:
-        """Take the exit status of the program, which has ended."""
+        """Reap the ended program and store its exit status."""
         asyncio.get_running_loop().remove_reader(pidfd)
         os.close(pidfd)
         code = self._process.wait()

@@ -1,9 +1,9 @@
 """Confines this process to its own storage and the files an interpreter needs (Landlock).
 
-The kernel holds it, and all that it starts, to the rules from then on (landlock(7)): files outside
-cannot be opened, and processes outside can neither be traced nor, since Linux 6.12, be signalled.
-The network stays open, and so do sockets in the file system. A rule binds the thread that makes
-it and what comes from that, so it is made before there is a second thread.
+From then on the kernel enforces the rules for it and all its children (landlock(7)): other files
+cannot be opened, and other processes can neither be traced nor, since Linux 6.12, signalled. The
+network and sockets in the file system stay usable. Rules apply to the calling thread and its
+descendants, so they are set before there is a second thread.
 """
 
 from __future__ import annotations
@@ -70,9 +70,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 async def confine(boot: WorkerBoot) -> tuple[WorkerBoot, bool]:
     """Read the account's secrets, then confine this process for good.
 
-    Returns the boot object with the secrets in the place of their references, and whether any
-    of them lies where it cannot be read again. Raises ``Misconfigured``: never does the
-    account run unconfined.
+    Returns the boot object with references to secrets resolved, and whether any of them cannot be
+    read again afterwards. Raises ``Misconfigured`` if it cannot be confined, so that the account
+    never runs unconfined.
     """
     version = landlock_version()
     manifest = manifest_of(boot)
@@ -102,21 +102,21 @@ async def confine(boot: WorkerBoot) -> tuple[WorkerBoot, bool]:
 
 
 def check_readable() -> None:
-    """Raise ``Transient`` when a file of the system was replaced since, by one that no rule allows.
+    """Raise ``Transient`` if a needed system file was replaced by one that no rule allows.
 
-    Names would be found no more, for ever; a new process has a rule for the new file.
+    Name resolution would fail for ever; a new process gets a rule for the new file.
     """
     for path in REPLACED:
         try:
             os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
         except PermissionError:
-            raise Transient(f"{path} was replaced: a confined account begins anew") from None
+            raise Transient(f"{path} was replaced: a confined account must restart") from None
         except OSError:
             continue
 
 
 def landlock_version() -> int:
-    """Return the version of Landlock that this kernel has. Raises ``Misconfigured``."""
+    """Return the Landlock version of this kernel. Raises ``Misconfigured`` if it has none."""
     version: int = _libc.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(VERSION))
     if version < 1:
         raise Misconfigured(
@@ -129,14 +129,14 @@ def landlock_version() -> int:
 
 
 async def _resolved(boot: WorkerBoot, manifest: Manifest) -> dict[str, object]:
-    """Return the configuration with its secrets, read by a thread that has ended afterwards."""
+    """Return the configuration with secrets resolved, in a thread that ends before this returns."""
     with ThreadPoolExecutor(1) as pool:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(pool, resolve, boot.config, manifest.secrets)
 
 
 def _places(manifest: Manifest) -> Iterator[tuple[Path, int]]:
-    """Yield each place beside the storage, with what is allowed in it."""
+    """Yield the allowed paths other than the storage, with their access rights."""
     interpreter = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
     libraries = os.environ.get("LD_LIBRARY_PATH", "").split(":")
     for name in (*SYSTEM, *interpreter, *sys.path, *libraries, *_packages(manifest)):
@@ -152,14 +152,14 @@ def _places(manifest: Manifest) -> Iterator[tuple[Path, int]]:
 
 
 def _packages(manifest: Manifest) -> Iterator[str]:
-    """Yield where the plugin's package lies, for one that is found in no entry of ``sys.path``."""
+    """Yield the directory of a plugin's package that is outside all entries of ``sys.path``."""
     spec = importlib.util.find_spec(manifest.plugin.partition(":")[0].partition(".")[0])
     if spec is not None:
         yield from spec.submodule_search_locations or filter(None, [spec.origin])
 
 
 def _must_stay_out(places: Iterable[tuple[Path, int]], hidden: Iterable[Path]) -> None:
-    """Raise ``Misconfigured`` when a place that must be readable holds what must not be."""
+    """Raise ``Misconfigured`` if a path that must be readable contains one that must not be."""
     for place, _ in places:
         for each in hidden:
             if each.resolve().is_relative_to(place.resolve()):
@@ -171,7 +171,7 @@ def _must_stay_out(places: Iterable[tuple[Path, int]], hidden: Iterable[Path]) -
 
 
 def _restrict(version: int, places: Iterable[tuple[Path, int]]) -> None:
-    """Allow this process these places from now on, and nothing else. Raises ``OSError``."""
+    """Restrict this process to these paths from now on. Raises ``OSError``."""
     ends = time.monotonic() + THREADS_END
     while (
         len(os.listdir("/proc/self/task")) > 1
@@ -214,6 +214,6 @@ def _call(number: int, *arguments: object) -> int:
 
 
 def _call_prctl() -> None:
-    """Give up gaining rights by programs such as sudo(8), without which no rule may be made."""
+    """Set PR_SET_NO_NEW_PRIVS, which Landlock requires: programs such as sudo(8) gain no rights."""
     if _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

@@ -1,6 +1,6 @@
 """Implements the context of a plugin: emitting messages, cursors, logins, sending files.
 
-What it shares with the context of an agent is in ``workers.process.process_context``.
+The part that agents share is in ``workers.process.process_context``.
 """
 
 from __future__ import annotations
@@ -64,16 +64,16 @@ class AccountContext(ProcessContext):
 
     @property
     def cursor(self) -> Any:
-        """The last durable cursor, ``None`` at first."""
+        """The last durable cursor; ``None`` at first."""
         stored = self._link.positions.stored
         return decode_json(stored, object) if stored else None
 
     async def emit(self, *what: Inbound | Happened, cursor: Any = None) -> EmitReceipt:
-        """Emit messages and what else has happened; wait while too many are unacknowledged.
+        """Emit messages and other events; wait while too many are unacknowledged.
 
-        When cancelled, those that are not emitted yet are not, nor is the cursor. Raises
-        ``TypeError`` for anything but an ``Inbound`` or a ``Happened``, ``ValueError`` for what is
-        beyond the limits of ``workers.messages``: then none is emitted.
+        If cancelled, the remaining ones and the cursor are not emitted. Raises ``TypeError`` for
+        anything but an ``Inbound`` or a ``Happened``, and ``ValueError`` beyond the limits of
+        ``workers.messages``; then nothing is emitted.
         """
         if cursor is not None or len(what) != 1 or what[0].__class__ is not Inbound:
             return await self._emit_all(what, b"" if cursor is None else self._position(cursor))
@@ -96,7 +96,7 @@ class AccountContext(ProcessContext):
         self._others += 1
 
     def mark(self, cursor: Any) -> EmitReceipt:
-        """Keep a cursor without a message; raises as ``emit`` for one that cannot be kept."""
+        """Store a cursor without a message; raises the errors of ``emit`` for an invalid one."""
         return self._mark(self._position(cursor))
 
     async def safe(self) -> None:
@@ -104,12 +104,12 @@ class AccountContext(ProcessContext):
         await self._link.reached(self._link.backlog.last, self._link.positions.marked)
 
     def identity(self, id: str) -> None:
-        """Name the account at the platform: a cursor of another identity is dropped.
+        """Set the account's identity at the platform; a cursor of another identity is dropped.
 
-        Raises ``RuntimeError`` when something was emitted already under another one.
+        Raises ``RuntimeError`` if something was already emitted under another one.
         """
         if not isinstance(id, str) or not 0 < len(id) <= MAX_IDENTITY:
-            raise ValueError(f"an identity is text of 1 to {MAX_IDENTITY} characters")
+            raise ValueError(f"an identity must be text of 1 to {MAX_IDENTITY} characters")
         link = self._link
         if id == link.positions.named:
             return
@@ -119,7 +119,7 @@ class AccountContext(ProcessContext):
             self.log.warning("another identity: the cursor is dropped", identity=id)
 
     async def _emit_all(self, what: Sequence[Any], position: bytes) -> EmitReceipt:
-        """Emit in a row what is checked before the first is; the last brings ``position``."""
+        """Check all, then emit them in a row; the last one carries ``position``."""
         found = [self._prepared(each) for each in what]
         link, left = self._link, len(found)
         for numbered, body, flags in found:
@@ -144,40 +144,40 @@ class AccountContext(ProcessContext):
 
     def _position(self, cursor: Any) -> bytes:
         if not self._manifest.cursor:
-            raise RuntimeError("the channel keeps no cursor: say cursor=True in its manifest")
+            raise RuntimeError("the channel keeps no cursor: set cursor=True in its manifest")
         return cursor_text(cursor)
 
     async def login(self, prompt: LoginPrompt, *, expires: float | None = None) -> Any:
-        """Have a person log the account in; see ``workers.plugin.Context``."""
+        """Show a login prompt to a person; see ``workers.plugin.Context``."""
         if "login" not in self._manifest.can:
-            raise RuntimeError("the channel has no login: put the word into `can` in its manifest")
-        self.log.info("a login is asked for", kind=type(prompt).__name__)
+            raise RuntimeError("the channel has no login: add the word to `can` in its manifest")
+        self.log.info("a login is requested", kind=type(prompt).__name__)
         return await self.logins.ask(prompt, expires)
 
     def opened(self, state: str, query: Mapping[str, str]) -> bool:
-        """Take what the page of a login has led back with; return whether it was asked for."""
+        """Handle the redirect of a login page; return whether the login expected it."""
         return self.logins.opened(state, query)
 
     @property
     def credentials(self) -> Any:
-        """What a login has brought and was saved, ``None`` at first."""
+        """The saved credentials of the last login; ``None`` at first."""
         return self._credentials.value
 
     @property
     def fresh_credentials(self) -> bool:
-        """Whether the configured secrets are others than when the credentials were saved."""
+        """Whether the configured secrets have changed since the credentials were saved."""
         return self._credentials.fresh
 
     async def save_credentials(self, credentials: Any) -> None:
-        """Keep what a login has brought, over restarts; ``None`` forgets it."""
+        """Save the credentials of a login, across restarts; ``None`` removes them."""
         await self.thread(self._credentials.save, credentials)
 
     def forget_credentials(self) -> None:
-        """Remove them at once: the login has ended."""
+        """Remove the credentials at once, because the login has ended."""
         self._credentials.save(None)
 
     def _secrets(self) -> dict[str, Any]:
-        """Return the secrets of the configuration, resolved, by the names of their fields."""
+        """Return the resolved secrets of the configuration by field name."""
         fields = msgspec.to_builtins(self.config)
         return {name: field_at(fields, name) for name in sorted(self._manifest.secrets)}
 
@@ -191,13 +191,13 @@ class AccountContext(ProcessContext):
             yield ready
 
     def url(self, path: str = "") -> str | None:
-        """Return the address at which the platform reaches the plugin's ``http``."""
+        """Return the URL at which the platform reaches the plugin's method ``http``."""
         if self._ingress_url is None:
             return None
         return self._ingress_url + quote(path.removeprefix("/"))
 
     def same(self, one: str | bytes, other: str | bytes) -> bool:
-        """Return whether two secrets are the same, in a time that does not depend on them."""
+        """Compare two secrets in constant time."""
         return hmac.compare_digest(_bytes(one), _bytes(other))
 
     def hmac(self, key: str | bytes, data: str | bytes, digest: str = "sha256") -> bytes:

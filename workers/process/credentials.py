@@ -1,6 +1,6 @@
 """Keeps the result of a login, a session or token, in the account's own directory.
 
-The configuration holds what a person has written. What a platform hands out belongs to the
+The configuration has only what a person has written. Credentials issued by a platform belong to the
 account: one JSON file of mode 0600, replaced as a whole.
 """
 
@@ -15,10 +15,10 @@ MAX_BYTES = 1024 * 1024
 
 
 class KeptCredentials:
-    """The kept credentials of one account. ``secrets()`` returns those of its configuration.
+    """The saved credentials of one account. ``secrets()`` returns the configured secrets.
 
-    Nothing is read before it is needed: most channels keep none. ``learn`` makes every string of a
-    value a secret that no log line shows.
+    The file is read only when needed, because most channels have none. ``learn`` registers every
+    string of a value as a secret, which is redacted in logs.
     """
 
     def __init__(
@@ -31,12 +31,12 @@ class KeptCredentials:
 
     @property
     def value(self) -> Any:
-        """What was saved last, ``None`` at first. Raises ``OSError`` when it cannot be read."""
+        """The last saved credentials; ``None`` at first. Raises ``OSError``."""
         return self._kept().get("credentials")
 
     @property
     def fresh(self) -> bool:
-        """Whether the secrets in the configuration are others than when they were saved."""
+        """Whether the configured secrets have changed since the credentials were saved."""
         kept = self._kept()
         if kept.get("credentials") is None:
             return False

@@ -23,10 +23,10 @@ MAX_TEXT = 2_000  # characters of the text: it is shown in a status row
 
 
 class Ending(msgspec.Struct, frozen=True):
-    """How a worker ends: exit code, cause and text. ``cause`` is ``None`` after a stop.
+    """How a worker ends: exit code, cause and text; ``cause`` is ``None`` after a stop.
 
-    ``final``: the cause needs a person, and cannot pass by itself. ``retry_after``: the platform
-    has asked for so many seconds until the next try.
+    ``final``: the cause needs a person and cannot pass by itself. ``retry_after``: the seconds that
+    the platform asked to wait before the next try.
     """
 
     code: int
@@ -50,10 +50,10 @@ _MEANINGS: tuple[tuple[type[ChannelError], int, str], ...] = (
 
 
 def ending_of(error: BaseException, explain: Explain = unexplained) -> Ending:
-    """Return the ending for ``error``; an exception group has that of its gravest member.
+    """Return the ending for ``error``; for an exception group, that of its most severe member.
 
-    ``explain`` is asked for each member that is no ``ChannelError``. A mistake in the code is
-    graver than a fault of the network beside it: it would not be seen otherwise.
+    ``explain`` is called for each member that is not a ``ChannelError``. A bug is more severe than
+    a network error beside it, which would otherwise hide it.
     """
     leaves = members(error, explain)
     for kind, code, cause in _MEANINGS:
@@ -82,7 +82,7 @@ def _of_network(error: BaseException) -> str:
 
 
 def last_line(error: BaseException) -> str:
-    """Return the end of the traceback on one line, such as ``ValueError: no such room``."""
+    """Return the last line of the traceback, such as ``ValueError: no such room``."""
     told = traceback.TracebackException(type(error), error, None)
     told.__notes__ = []  # they would come last
     *_, last = told.format_exception_only()

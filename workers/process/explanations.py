@@ -1,7 +1,7 @@
 """Explains exceptions that a plugin did not raise on purpose. Pure.
 
-The plugin's own ``explain`` is asked first, for each member of a group; then the kind decides: what
-a network does passes by itself.
+The plugin's own ``explain`` is called first, for each member of a group; then the type decides: a
+network error is transient.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _NOT_CONNECTED = frozenset(
 
 
 def unexplained(error: BaseException) -> ChannelError | None:
-    """Explain nothing: the ``Explain`` of a plugin that has none."""
+    """Explain nothing; used for a plugin without ``explain``."""
     return None
 
 
 def guarded(explain: Any, log: Any) -> Explain:
-    """Return a plugin's ``explain`` so that its own faults are logged and explain nothing."""
+    """Wrap a plugin's ``explain``: its own exceptions are logged, and explain nothing."""
 
     def ask(error: BaseException) -> ChannelError | None:
         try:
@@ -53,7 +53,7 @@ def guarded(explain: Any, log: Any) -> Explain:
 
 
 def members(error: BaseException, explain: Explain = unexplained) -> list[BaseException]:
-    """Return the members of a group, or the error alone, each explained where that is possible."""
+    """Return the members of a group, or the error itself, each replaced by its explanation."""
     return [
         leaf if isinstance(leaf, ChannelError) else explain(leaf) or leaf for leaf in _leaves(error)
     ]
@@ -62,9 +62,9 @@ def members(error: BaseException, explain: Explain = unexplained) -> list[BaseEx
 def explaining(
     function: Callable[[M], Awaitable[R]], explain: Explain
 ) -> Callable[[M], Awaitable[R]]:
-    """Return ``function`` so that it raises what its errors mean, as far as ``explain`` knows.
+    """Wrap ``function`` so that it raises the explanations of its errors.
 
-    Who paces and splits what a plugin sends must know what an error asks for, too.
+    The code that paces and splits a plugin's messages needs the meaning of errors, too.
     """
 
     async def call(message: M) -> R:
@@ -82,10 +82,10 @@ def explaining(
 
 
 def is_network_error(error: BaseException) -> bool:
-    """Return whether an error is one of the system or the network, which passes by itself.
+    """Return whether an error is a transient one of the system or the network.
 
-    ``OSError`` has ``ssl.SSLError``, ``TimeoutError`` and the errors of name resolution below it.
-    That this process has as many files open as it may is no such error: it has not closed them.
+    ``OSError`` includes ``ssl.SSLError``, ``TimeoutError`` and errors of name resolution. Too many
+    open files in this process is not such an error: it is a leak.
     """
     if isinstance(error, OSError):
         return error.errno != errno.EMFILE
@@ -93,14 +93,14 @@ def is_network_error(error: BaseException) -> bool:
 
 
 def ends_the_account(error: BaseException) -> bool:
-    """Return whether an error means that the account cannot go on."""
+    """Return whether an error means that the account must end."""
     return isinstance(error, ChannelError) and not isinstance(error, SendFailed)
 
 
 def failed_send(error: BaseException) -> SendFailed | None:
-    """Return what a network error out of ``send`` means; ``None`` when it is no network error.
+    """Return the ``SendFailed`` for a network error in ``send``; ``None`` for other errors.
 
-    Before there is a connection nothing was sent; afterwards nobody can tell.
+    Before there was a connection nothing was sent; afterwards the outcome is unknown.
     """
     if not is_network_error(error):
         return None

@@ -33,7 +33,7 @@ AnswerHttp = Callable[[HttpAnswer, str], None]
 
 
 class HttpRequests:
-    """The HTTP requests to one account. Until ``begin`` and after ``close`` they are refused.
+    """The HTTP requests to one account. Before ``begin`` and after ``close`` they are refused.
 
     ``answer(answer, gateway)`` gets each answer, ``fail(error)`` each error that ends the account.
     ``explain`` says what an error means that is no ``ChannelError``.
@@ -59,11 +59,11 @@ class HttpRequests:
         self._overdue: set[asyncio.Task[None]] = set()
 
     def begin(self, plugin: Any, bodies: Path | None = None) -> None:
-        """Pass requests on to ``plugin`` from now on; large bodies lie in ``bodies``."""
+        """Pass requests on to ``plugin`` from now on; large bodies are files in ``bodies``."""
         self._plugin, self._bodies = plugin, bodies
 
     def close(self) -> None:
-        """Refuse new requests from now on; those that run go on."""
+        """Refuse new requests from now on; running ones continue."""
         self._closing = True
 
     def on_call(self, call: HttpCall, gateway: str) -> None:
@@ -82,15 +82,15 @@ class HttpRequests:
             task.add_done_callback(self._ended)
 
     async def finish(self) -> None:
-        """Refuse new requests, and wait for those that run."""
+        """Refuse new requests, and wait for running ones."""
         self.close()
         while self._running:
             await asyncio.wait(set(self._running))
 
     async def cancel(self, deadline: float | None) -> None:
-        """Cancel the requests that run; each is answered that the account is stopping.
+        """Cancel running requests; each is answered that the account is stopping.
 
-        Returns at ``deadline``, in the loop's time, at the latest.
+        Returns at ``deadline`` (loop time) at the latest.
         """
         running = set(self._running)
         for task in running:
@@ -100,7 +100,7 @@ class HttpRequests:
             await asyncio.wait(running, timeout=left)
 
     def _give_up(self, task: asyncio.Task[None], call: HttpCall, gateway: str) -> None:
-        """Answer for a plugin that is too slow, which may ignore its cancellation as well."""
+        """Answer in place of a plugin that is too slow, and cancel its task."""
         self._overdue.add(task)
         self._log.warning("an HTTP request was not answered in time", path=call.path)
         self._refuse(call, gateway, 504, f"no answer within {call.seconds:g} s")
@@ -138,9 +138,9 @@ class HttpRequests:
                 self._answer(answer, gateway)
 
     def _failed(self, call: HttpCall, gateway: str, error: Exception) -> None:
-        """Answer a request whose plugin has raised; end the account where that is what it means.
+        """Answer a request whose plugin has raised; end the account if the error requires that.
 
-        No reason is given to strangers: it stands in the account's log.
+        The reason is not sent to the client, only to the account's log.
         """
         leaves = members(error, self._explain)
         if any(map(ends_the_account, leaves)):
@@ -161,7 +161,7 @@ class HttpRequests:
 
 
 def _answer_of(id: int, response: Any) -> HttpAnswer:
-    """Return what goes to the gateway; raises for what is no answer, or too large."""
+    """Convert a plugin's response to a frame; raises for an invalid or too large one."""
     if not isinstance(response, HttpResponse):
         raise TypeError(f"http returned {type(response).__name__} instead of HttpResponse")
     status, body, headers = response.status, response.body, response.headers

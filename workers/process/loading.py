@@ -1,7 +1,7 @@
 """Loads a plugin from the boot object: manifest, secrets, configuration, directories, import.
 
-Each fault ends the account with a text that names it, and with ``Misconfigured`` where a
-retry cannot help.
+Each error ends the account with a text that names the fault, as ``Misconfigured`` if retrying
+cannot help.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def manifest_of(boot: WorkerBoot) -> Manifest:
 
 
 class Configurable(Protocol):
-    """What the manifests of channels and agents have in common."""
+    """The common part of the manifests of channels and agents."""
 
     @property
     def config(self) -> type[msgspec.Struct]:
@@ -48,15 +48,15 @@ class Configurable(Protocol):
 
     @property
     def secrets(self) -> frozenset[str]:
-        """Its fields that hold secrets."""
+        """The fields that contain secrets."""
 
     @property
     def secret_parts(self) -> Mapping[str, Callable[[str], str | None]]:
-        """Its fields of which a part is secret."""
+        """The fields of which a part is secret."""
 
 
 async def config_of(boot: WorkerBoot, manifest: Configurable, redact: Redaction) -> Any:
-    """Return the account's configuration as the manifest's struct, secrets resolved.
+    """Return the account's configuration as the manifest's struct, with secrets resolved.
 
     ``redact`` learns every secret before it can be part of an error. Raises ``Misconfigured``.
     """
@@ -88,10 +88,10 @@ def make_directory(path: Path) -> None:
 
 
 def plugin_class(manifest: Manifest) -> Any:
-    """Import the plugin, SDK and all.
+    """Import the plugin's class, with its SDK.
 
-    Raises ``Misconfigured`` when its extra is not installed (of a channel of Trunkline's own, what
-    Trunkline is installed with), or when it has no method for what the manifest promises.
+    Raises ``Misconfigured`` if its extra is not installed (for a built-in channel, an extra of
+    Trunkline), or if a method is missing that the manifest declares.
     """
     try:
         found = import_object(manifest.plugin)
@@ -112,10 +112,10 @@ def plugin_class(manifest: Manifest) -> Any:
 def not_installed(
     name: str, reference: str, extra: Sequence[str], error: ModuleNotFoundError
 ) -> Misconfigured | None:
-    """Return the error for an import that lacks a package of ``extra``.
+    """Return the error for a failed import if a package of ``extra`` is missing.
 
-    What Trunkline brings itself needs what Trunkline is installed with. ``None`` for the package of
-    other people that has not named what it needs.
+    Built-in channels need extras of Trunkline. ``None`` for a third-party package that does not
+    name its requirements.
     """
     packages = extra or (["trunkline"] if reference.startswith("workers.") else [])
     if not packages:
@@ -129,9 +129,9 @@ def not_installed(
 
 
 def without_method(plugin: type, can: frozenset[str]) -> list[str]:
-    """Return the words of ``can`` that ``plugin`` has no method for, sorted.
+    """Return the words of ``can`` for which ``plugin`` has no method, sorted.
 
-    ``act`` is a method for all that clients call.
+    A method ``act`` covers all actions that clients call.
     """
     acts = callable(getattr(plugin, "act", None))
     wanted = can & SERVED if acts else can - PARTS

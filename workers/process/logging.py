@@ -28,7 +28,7 @@ class Redaction:
         self._values: list[str] = []
 
     def learn(self, config: Any) -> None:
-        """Remember every string in ``config`` (a value, list or mapping) as a secret."""
+        """Register every string in ``config`` (a value, list or mapping) as a secret."""
         match config:
             case str() if len(config) >= SHORTEST and config not in self._values:
                 self._values.append(config)
@@ -96,7 +96,7 @@ def _logger(redact: Redaction) -> structlog.typing.FilteringBoundLogger:
 
 
 def _print(text: str) -> None:
-    """Print on the present ``sys.stderr``; a line that it does not take is lost."""
+    """Print on the current ``sys.stderr``; ignore a failure."""
     with contextlib.suppress(OSError, ValueError):  # closed by a plugin, or its reader is gone
         print(text, file=sys.stderr, flush=True)  # noqa: T201 - stderr is the log
 

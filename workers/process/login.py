@@ -1,7 +1,7 @@
 """Shows a plugin's login prompts to a person, and returns the answers.
 
-They go over the control link, because the gateway takes nothing of an account that does not run
-yet. One prompt stands at a time: another takes its place.
+Prompts are sent over the control link, because the gateway accepts nothing of an account that does
+not run yet. There is one prompt at a time: a new one replaces it.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from workers.errors import LoginExpired
 from workers.links.control import WorkerControlLink
 from workers.login import Ask, Code, LoginPrompt, Open, Qr
 
-GONE = "this is not asked any more"
+GONE = "this is no longer asked"
 
 
 class AccountLogin:
-    """The login of one account. ``learn`` makes a text a secret that no log line shows."""
+    """The login of one account. ``learn`` registers a text as a secret, redacted in logs."""
 
     def __init__(self, control: WorkerControlLink, learn: Callable[[str], None]) -> None:
         self._control = control
@@ -32,9 +32,9 @@ class AccountLogin:
         self._taken: LoginTaken | None = None  # the last one, should the question come again
 
     async def ask(self, prompt: LoginPrompt, expires: float | None = None) -> Any:
-        """Show ``prompt``; return the answer to an ``Ask`` or an ``Open``, else ``None`` at once.
+        """Show ``prompt``; return the answer to an ``Ask`` or ``Open``, or ``None`` at once.
 
-        Raises ``LoginExpired`` after ``expires`` seconds, or when another prompt takes its place;
+        Raises ``LoginExpired`` after ``expires`` seconds or if another prompt replaces it, and
         ``RuntimeError`` once the account is ready.
         """
         if self._control.ready:
@@ -42,7 +42,7 @@ class AccountLogin:
         if expires is not None and not (math.isfinite(expires) and expires > 0):
             raise ValueError("a login expires after more than 0 seconds")
         shown = _frame(self._number + 1, prompt, expires)
-        self._drop("another prompt has taken its place")
+        self._drop("another prompt has replaced it")
         self._number, self._prompt = shown.id, prompt
         self._learn(shown.text)
         self._control.send_login(shown)
@@ -60,19 +60,19 @@ class AccountLogin:
                 self.end()
 
     def end(self) -> None:
-        """Show nothing any more."""
+        """Withdraw the prompt."""
         self._drop("the login is over")
         self._control.send_login(None)
 
     def answered(self, frame: LoginAnswer) -> LoginTaken:
-        """Take a person's answer; return that it was taken, or why not."""
+        """Handle a person's answer; return that it was accepted, or why not."""
         if self._taken is not None and self._taken.id == frame.id and not self._taken.problem:
             return self._taken
         self._taken = LoginTaken(frame.id, self._take(frame))
         return self._taken
 
     def opened(self, state: str, query: Mapping[str, str]) -> bool:
-        """Take what the page of an ``Open`` has led back with; return whether it was asked for."""
+        """Handle the redirect of an ``Open`` page; return whether it was expected."""
         prompt = self._prompt
         if not isinstance(prompt, Open) or not _same(prompt.state, state):
             return False
@@ -122,7 +122,7 @@ def _frame(number: int, prompt: LoginPrompt, expires: float | None) -> LoginAske
 
 
 def _query_of(address: str) -> dict[str, str]:
-    """Return the query of an address that a person has copied from the browser."""
+    """Parse the query of a URL that a person copied from the browser."""
     from urllib.parse import parse_qsl, urlsplit  # late: few logins need it
 
     try:

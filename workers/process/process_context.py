@@ -1,6 +1,6 @@
 """Implements what plugins and agents may use: programs, threads, HTTP, files, status.
 
-It is deliberately narrow: what a plugin or an agent cannot reach in the worker it cannot damage.
+It is deliberately narrow: plugins and agents cannot damage what they cannot reach.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ TEND_SECONDS = 3600.0
 
 
 class ProcessContext:
-    """What the contexts of accounts and agents have in common.
+    """The common part of the contexts of accounts and agents.
 
-    ``max_down`` is how many bytes a file may have that comes.
+    ``max_down`` is the largest size in bytes of an incoming file.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class ProcessContext:
     async def child(
         self, argv: Sequence[str], env: Mapping[str, str] | None = None
     ) -> ChildProgram:
-        """Start a program that ends with this process; raises ``OSError`` when that fails."""
+        """Start a program that ends with this process; raises ``OSError``."""
         from workers.process.children import PluginChild  # late: few plugins need it
 
         child = await PluginChild.start(argv, self.log, env)
@@ -84,7 +84,7 @@ class ProcessContext:
         return child
 
     async def thread(self, function: Callable[..., T], *args: Any) -> T:
-        """Return what ``function(*args)`` returns in a thread of this account's own pool."""
+        """Call ``function(*args)`` in a thread of this account's own pool; return its result."""
         if self._threads is None:
             from concurrent.futures import ThreadPoolExecutor  # late: few plugins need it
 
@@ -129,11 +129,11 @@ class ProcessContext:
 
     @property
     def media_bytes(self) -> int:
-        """The space that the files take, as far as they were used in this process."""
+        """The space that files take in bytes; 0 until this process has used files."""
         return 0 if self._media is None else self._media.directory.used
 
     def tend_media(self) -> None:
-        """Begin to remove the files that are too old, once an hour; called before each beat."""
+        """Start removing expired files, once an hour; called before each beat."""
         now = self._loop.time()
         if now < self._tend_at:
             return
@@ -151,7 +151,7 @@ class ProcessContext:
         self.media_refusal = self._redact(refusal)[:MAX_PROBLEM]
 
     async def close(self) -> None:
-        """End what the plugin has been given: children, threads that have not begun, HTTP."""
+        """Release what the plugin got: end child programs, drop queued thread work, close HTTP."""
         if self._tending is not None:
             self._tending.cancel()
         for child in self._children:
@@ -163,11 +163,11 @@ class ProcessContext:
             await self._http.close()
 
     def ready(self) -> None:
-        """Report that the account works now. A second call does nothing."""
+        """Report that the account works. A second call does nothing."""
         self._control.send_ready()
 
     def status(self, **fields: Any) -> None:
-        """Report the connection; see ``workers.plugin.Context``."""
+        """Report the connection's status; see ``workers.plugin.Context``."""
         patch = {_camel(name): self._short(value) for name, value in fields.items()}
         if strange := sorted(set(patch) - PLUGIN_FIELDS):
             raise ValueError(

@@ -13,8 +13,8 @@ from workers.links.data import WorkerDataLink
 class EmitReceipt(msgspec.Struct, gc=False):
     """The ``workers.plugin.Receipt`` of one emit or mark.
 
-    It stands for every message up to ``seq``, or for the mark with the number ``mark``. A struct,
-    because one is made for each message: it costs a fifth of an instance with ``__init__``.
+    It covers every message up to ``seq``, or the mark with the number ``mark``. It is a struct
+    because one is created per message: that costs a fifth of an instance with ``__init__``.
     """
 
     link: WorkerDataLink
@@ -22,12 +22,12 @@ class EmitReceipt(msgspec.Struct, gc=False):
     mark: int = 0
 
     def __await__(self) -> Generator[Any, None, None]:
-        """Wait for the acknowledgement; raises ``CancelledError`` when the worker ends first."""
+        """Wait for the acknowledgement; raises ``CancelledError`` if the worker ends first."""
         return self.link.reached(self.seq, self.mark).__await__()
 
     @property
     def durable(self) -> bool:
-        """True once it is stored; never where the account has no journal."""
+        """True once it is stored; never if the account has no journal."""
         if not self.mark:
             return self.link.is_durable(self.seq)
         positions = self.link.positions

@@ -36,7 +36,7 @@ def apply_limits(boot: WorkerBoot) -> None:
 
 
 def rss_bytes() -> int:
-    """Return the resident memory of this process; its peak where no file can be opened."""
+    """Return the resident memory of this process; the peak value if no file can be opened."""
     try:
         with open("/proc/self/statm", "rb", buffering=0) as statm:
             return int(statm.read(128).split()[1]) * _PAGE
@@ -45,9 +45,9 @@ def rss_bytes() -> int:
 
 
 def pss_bytes() -> int:
-    """Return this process's proportional share of memory in bytes; 0 where it cannot be read.
+    """Return this process's proportional share of memory in bytes; 0 if it cannot be read.
 
-    The kernel walks through all pages (proc_pid_smaps_rollup(5)): not for every beat.
+    The kernel walks all pages for it (proc_pid_smaps_rollup(5)), too slow for every beat.
     """
     try:
         with open("/proc/self/smaps_rollup", "rb", buffering=0) as rollup:

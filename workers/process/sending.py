@@ -1,7 +1,7 @@
 """Sends messages through the plugin: rendered, in parts that fit, at the platform's pace.
 
-Each part is sent once: when a message is tried again by its key, what was sent before stays sent.
-The parts that were made at the first try are those of all later ones.
+Each part is sent once: when a message is retried by its key, parts sent before are not sent again.
+The parts rendered at the first try are used for all later ones.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ LONG_TEXT = 16 * 1024  # characters; rendering one takes long enough to do it on
 
 
 class NotYet(SendFailed):
-    """The pace, or the platform, takes nothing for this chat before ``retry_after`` has passed."""
+    """The rate limits or the platform accept nothing for this chat before ``retry_after``."""
 
     flag = "notYet"
 
 
 class _Unfinished(msgspec.Struct):
-    """A message that was begun: its parts, and what came of the first of them."""
+    """A partially sent message: its parts, and the results of those sent."""
 
     parts: list[Outbound]
     sent: list[Sent] = msgspec.field(default_factory=list)
@@ -51,8 +51,8 @@ class _Unfinished(msgspec.Struct):
 class PartSender:
     """Sends the messages of one account.
 
-    ``send`` is the plugin's, ``edit`` too; ``is_group`` tells to which chats the pace of groups
-    applies.
+    ``send`` and ``edit`` are the plugin's; ``is_group`` says whether a group's rate limit applies
+    to a chat.
     """
 
     def __init__(
@@ -77,10 +77,10 @@ class PartSender:
         self._paced = 0  # messages that wait for their pace
 
     async def send(self, message: Outbound) -> Sent:
-        """Send what of ``message`` was not sent yet; return the first part's id.
+        """Send the unsent parts of ``message``; return the first part's id.
 
-        Raises what the plugin raises, and ``SendFailed`` with ``retry_after`` when the pace holds
-        the message for longer than is waited here.
+        Raises what the plugin raises, and ``SendFailed`` with ``retry_after`` if the rate limits
+        would delay the message for too long.
         """
         if message.markup == "plain" and self._direct:
             return await self._send(message)
@@ -88,7 +88,7 @@ class PartSender:
             return await self._send_parts(message)
 
     async def deliver(self, delivery: SendAttempt, progress: Progress) -> list[Sent]:
-        """Send the parts that were not sent at earlier attempts; return what came of each.
+        """Send the parts that earlier attempts did not send; return the result of each.
 
         ``progress(texts, sent)`` is called with the rendered parts before the first of several is
         sent, and after each but the last. Raises what the plugin raises, and ``NotYet``.
@@ -114,9 +114,9 @@ class PartSender:
             return sent
 
     async def show(self, edit: Action) -> None:
-        """Show the text of an answer that is being written, as far as one message takes it.
+        """Show the beginning of an unfinished answer, as much as fits in one message.
 
-        Raises ``NotYet`` when anything else is to be sent now, and what the plugin raises.
+        Raises ``NotYet`` if other messages are waiting, and what the plugin raises.
         """
         chat = edit.chat or ""
         now, group = self._loop.time(), self._is_group(chat)
@@ -135,7 +135,7 @@ class PartSender:
                     await self._edit_one(made)
 
     async def rendered_edit(self, edit: Action) -> Action:
-        """Return an edit with its text in the dialect. Raises ``SendFailed``: it is too long."""
+        """Return an edit with its text rendered. Raises ``SendFailed`` if it is too long."""
         if edit.markup == "plain" and self._direct:
             return edit
         texts = await self._rendered_texts(edit.text, edit.markup)
@@ -152,7 +152,7 @@ class PartSender:
         return render(text, self._text, markup)
 
     def _rendered(self, markup: Markup) -> Markup:
-        """Return how the plugin gets a text that was written so."""
+        """Return the markup in which the plugin gets a text of this markup."""
         return "plain" if self._text.dialect == "plain" else markup
 
     async def _send_parts(self, message: Outbound) -> Sent:
@@ -181,7 +181,7 @@ class PartSender:
         return sent
 
     async def _replace(self, edited: str, part: Outbound) -> Sent:
-        """Give a message another text; send it where that message cannot be edited any more."""
+        """Replace the text of a message; send a new one if it can no longer be edited."""
         await self._wait_for_turn(part.to, WAIT_KEPT)
         name, chat, thread = f"{part.key}/edit", part.to, part.thread
         action = Action("edit", name, chat, edited, part.text, markup=part.markup, thread=thread)
@@ -204,7 +204,7 @@ class PartSender:
             raise
 
     def _hold(self, error: SendFailed, chat: str) -> None:
-        """Obey the time that a platform has named."""
+        """Note the time until which a platform asked to wait."""
         if error.retry_after is not None:
             until = self._loop.time() + error.retry_after
             self._pacer.hold(until, chat if error.scope == "chat" else None)
@@ -231,10 +231,10 @@ class PartSender:
     async def _parts(
         self, message: Outbound, texts: list[str] | None = None, *, edit: bool = False
     ) -> list[Outbound]:
-        """Return the messages to send for one; ``texts`` are theirs, if they were made before.
+        """Return the messages to send for one; ``texts`` are its parts if rendered before.
 
-        A file goes with the first, if the text fits below it; buttons go with the last, and a
-        poll is one of its own. Where the first is an ``edit``, files follow the text.
+        A file goes with the first part if the text fits as its caption; buttons go with the last
+        part; a poll is a separate message. If the first part is an ``edit``, files follow the text.
         """
         if texts:
             return self._make_parts(message, texts, edit=edit)
@@ -285,7 +285,7 @@ class PartSender:
 
     @asynccontextmanager
     async def _turn(self, chat: str) -> AsyncIterator[None]:
-        """Let one message at a time go to a chat, in the order in which they came."""
+        """Admit one message at a time to a chat, in order of arrival."""
         lock, waiting = self._turns.get(chat, (asyncio.Lock(), 0))
         if waiting > MOST_WAITING:
             raise SendFailed(

@@ -45,14 +45,14 @@ _decode = msgspec.json.Decoder(TurnOutcome).decode
 
 
 class OutOfBounds(Exception):
-    """A turn has yielded what no turn may; the text says what."""
+    """A turn has exceeded its limits; the text says how."""
 
 
 def outcome_of(error: BaseException, explain: Explain = unexplained) -> TurnOutcome:
-    """Return the outcome of a turn that has raised; a group has that of its gravest member.
+    """Return the outcome of a turn that has raised; for a group, that of its most severe member.
 
-    ``explain`` is asked for each member that is no ``ChannelError``. A mistake in the code is
-    graver than a fault of the network beside it: it would not be seen otherwise.
+    ``explain`` is called for each member that is not a ``ChannelError``. A bug is more severe than
+    a network error beside it, which would otherwise hide it.
     """
     leaves = members(error, explain)
     for raised, kind in _KINDS:
@@ -76,7 +76,7 @@ def _failed(kind: Kind, text: str, retry_after: float | None = None) -> TurnOutc
 
 
 class TurnOutput:
-    """What one turn has yielded: counts it, and joins the deltas for its answer."""
+    """The output of one turn: counts events, and joins the deltas of the answer."""
 
     def __init__(self) -> None:
         self._texts: list[str] = []
@@ -84,9 +84,9 @@ class TurnOutput:
         self._events = 0
 
     def payloads(self, event: TurnEvent) -> Iterator[bytes | str]:
-        """Yield an event as JSON, a delta as text: in pieces where it is long, nothing when empty.
+        """Yield an event as JSON or, for a delta, text: in pieces if long, nothing if empty.
 
-        Raises ``OutOfBounds`` for what no turn may yield, ``UnicodeError`` for text that is none.
+        Raises ``OutOfBounds`` beyond the limits, ``UnicodeError`` for invalid text.
         """
         match event:
             case Delta():
@@ -106,7 +106,7 @@ class TurnOutput:
             case Notice():
                 yield from self._counted([_cut(event, "text", _text(event.text))])
             case _:
-                raise OutOfBounds(f"turn yielded {type(event).__name__}, which is no event of one")
+                raise OutOfBounds(f"turn yielded {type(event).__name__}, which is not an event")
 
     def _counted(self, payloads: Iterable[bytes | str]) -> Iterator[bytes | str]:
         for payload in payloads:
@@ -116,7 +116,7 @@ class TurnOutput:
             yield payload
 
     def outcome(self, final: Final | None = None) -> TurnOutcome:
-        """Return the outcome with the whole answer; raises ``OutOfBounds`` for one too long."""
+        """Return the outcome with the whole answer; raises ``OutOfBounds`` if it is too long."""
         if final is None:
             final = Final()
         text = "".join(self._texts) if final.text is None else _text(final.text)
@@ -128,7 +128,7 @@ class TurnOutput:
 def outcome_payload(outcome: TurnOutcome) -> bytes:
     """Return an outcome as JSON; raises ``OutOfBounds`` for one that is too large.
 
-    An agent may have filled it with anything: raises what an encoder or decoder raises for that.
+    An agent may have put anything into it, so any encoding error may be raised, too.
     """
     payload = _encode(outcome)
     if len(payload) > MAX_OUTCOME_BYTES:
@@ -138,9 +138,9 @@ def outcome_payload(outcome: TurnOutcome) -> bytes:
 
 
 def _text(value: object) -> str:
-    """Return what an agent has given for a text; raises ``OutOfBounds`` for what is none.
+    """Return an agent's value for a text; raises ``OutOfBounds`` if it is not text.
 
-    The encoder would make a text of bytes and of dates.
+    The encoder would otherwise convert bytes and dates to text.
     """
     if not isinstance(value, str):
         raise OutOfBounds(f"{type(value).__name__} instead of a text")
@@ -156,7 +156,7 @@ def _pieces(text: str) -> Iterable[str]:
 
 
 def _cut(event: ToolResult | Notice, name: str, text: str) -> bytes:
-    """Return an event as JSON, its text cut where it is too long."""
+    """Return an event as JSON, with its text cut if it is too long."""
     payload = _encode(event)
     if len(payload) <= MAX_EVENT_BYTES:
         return payload

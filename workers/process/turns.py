@@ -1,9 +1,9 @@
 """Runs the turns of an agent: begins them, numbers their output, ends them, sends it again.
 
-A turn is kept by its name until the gateway has acknowledged its end, so that a new gateway goes
-on with it. Its name is remembered for a while after that: what comes late begins nothing, and is
-answered as ``aborted``, as is what should go on and is not here: the gateway decides whether there
-is another attempt. No turn waits for another: each has its own task and its own credit.
+A turn is kept by its name until the gateway has acknowledged its end, so that a new gateway can
+continue it. Its name is remembered for a while after that: a late request for it begins nothing and
+is answered with ``aborted``, as is a request to continue an unknown turn; the gateway decides
+about another attempt. Each turn has its own task and its own credit, so none waits for another.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _decode = msgspec.json.Decoder(Turn).decode
 
 
 class HeldTurn:
-    """One turn, from its begin until its end is acknowledged."""
+    """One turn, from its beginning until its end is acknowledged."""
 
     __slots__ = ("log", "room", "task", "timer", "turn")
 
@@ -47,9 +47,9 @@ class HeldTurn:
 
 
 class AgentTurns:
-    """The turns of one agent. Until ``begin`` and after ``close``, no new one is taken.
+    """The turns of one agent. Before ``begin`` and after ``close`` no new one is accepted.
 
-    ``begun`` and ``ended`` count them. ``on_outcome(outcome)`` is called with each end.
+    ``begun`` and ``ended`` count them. ``on_outcome(outcome)`` is called at each end.
     """
 
     def __init__(
@@ -76,20 +76,20 @@ class AgentTurns:
 
     @property
     def running(self) -> int:
-        """How many turns have not ended."""
+        """The number of turns that have not ended."""
         return self.begun - self.ended
 
     def begin(self, agent: Any, explain: Explain = unexplained) -> None:
-        """Have ``agent`` take turns from now on; ``explain`` says what its errors mean."""
+        """Pass turns to ``agent`` from now on; ``explain`` interprets its errors."""
         self._agent = agent
         self._explain = explain
 
     def close(self) -> None:
-        """Take no new turn from now on; those that run go on."""
+        """Accept no new turns from now on; running ones continue."""
         self._closing = True
 
     def on_frame(self, frame: TurnFrameDown) -> None:
-        """Take a frame of the gateway."""
+        """Handle a frame of the gateway."""
         held = self._held.get(frame.turn)
         match frame:
             case TurnAck():
@@ -105,17 +105,17 @@ class AgentTurns:
                     self._take(frame)
 
     async def finish(self) -> None:
-        """Take no new turn, and wait until those that run have ended and that is acknowledged."""
+        """Accept no new turns, and wait until running ones have ended and are acknowledged."""
         self.close()
         while self._tasks:
             await asyncio.wait(set(self._tasks))
         await self._link.ends_acknowledged()
 
     async def cancel(self, deadline: float | None) -> bool:
-        """Cancel the turns that run, and wait until that is done or ``deadline``, the loop's time.
+        """Cancel running turns, and wait until they end or until ``deadline`` (loop time).
 
-        Return whether it was. They have no end: the gateway decides what becomes of a turn whose
-        agent has gone.
+        Returns whether all ended. They get no outcome: the gateway decides about turns whose agent
+        is gone.
         """
         self.close()
         self._stopping = True
@@ -132,7 +132,7 @@ class AgentTurns:
         return not self._tasks
 
     def _answer_again(self, held: HeldTurn, after: int) -> None:
-        """Send again what comes after ``after``: the gateway, perhaps a new one, has not got it."""
+        """Send the events after ``after`` again, which a perhaps new gateway does not have."""
         held.log.rewind(after)
         held.log.taken = True
         self._link.send_turn(held.log)
@@ -188,7 +188,7 @@ class AgentTurns:
             await self._close_items(items, turn)
 
     async def _outcome(self, held: HeldTurn, items: Any) -> TurnOutcome:
-        """Send what the agent yields, as there is room for it; return how that ends."""
+        """Send the agent's events, as far as there is room; return the outcome."""
         output, log, count = TurnOutput(), held.log, 0
         async for item in items:
             if log.ended:
@@ -224,7 +224,7 @@ class AgentTurns:
         return outcome
 
     async def _close_items(self, items: Any, turn: Turn) -> None:
-        """Have the agent's generator clean up: it may have more to yield than was taken."""
+        """Close the agent's generator, which may not be exhausted."""
         close = getattr(items, "aclose", None) or getattr(items, "close", None)
         if close is None:
             return
@@ -241,7 +241,7 @@ class AgentTurns:
         self._log.warning(text, run=turn.run, error=self._redact(repr(error)))
 
     def _stop(self, held: HeldTurn, outcome: TurnOutcome) -> None:
-        """End a turn now. Its agent is cancelled, and not waited for."""
+        """End a turn now; cancel the agent's task without waiting for it."""
         if held.log.ended:
             return
         if held.turn is not None:

@@ -1,7 +1,7 @@
 """Repeats a typing notice for as long as a turn lasts; platforms show one for seconds.
 
-A client asks once. It ends with the next message to that chat, when the client says so, and after
-a bound, within which whoever still works asks again.
+A client asks once. Repeating ends with the next message to that chat, at the client's request, and
+after a time limit, which a client that still works renews by asking again.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ Place = tuple[str, str | None]
 
 
 class TypingRepeater:
-    """Shows that one account types. ``shown``: so long the platform shows it; 0: no repeating.
+    """Repeats the typing state of one account. ``shown``: the seconds it is visible; 0: no repeats.
 
-    ``fail(error)`` is called when a repetition fails, which ends that chat's.
+    ``fail(error)`` is called when a repetition fails, which ends it for that chat.
     """
 
     def __init__(self, shown: float, fail: Callable[[Exception], None]) -> None:
@@ -38,9 +38,9 @@ class TypingRepeater:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def act(self, show: Show, action: Action) -> Any:
-        """Call ``show``, and again as long as it is to be shown; return what it returns first.
+        """Call ``show`` and repeat it; return the result of the first call.
 
-        With ``remove`` it is shown no more. Raises what ``show`` raises.
+        With ``remove`` repeating ends. Raises what ``show`` raises.
         """
         place = (action.chat or "", action.thread)
         self._end(place)
@@ -63,19 +63,19 @@ class TypingRepeater:
         return result
 
     def end(self, chat: str) -> None:
-        """Show it no more in a chat, whatever the thread: a message goes there."""
+        """Stop repeating in a chat and all its threads, because a message is sent there."""
         if self._shown:
             for place in [each for each in self._shown if each[0] == chat]:
                 self._end(place)
 
     def close(self) -> None:
-        """Show it nowhere any more."""
+        """Stop all repeating."""
         self._closed = True
         for place in list(self._shown):
             self._end(place)
 
     async def finish(self) -> None:
-        """Show it nowhere any more, and wait for what is under way."""
+        """Stop all repeating, and wait for running calls."""
         self.close()
         if self._tasks:
             await asyncio.wait(set(self._tasks))

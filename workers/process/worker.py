@@ -67,10 +67,10 @@ async def main(payload: bytes, fds: dict[str, int], report: Report) -> int:
 
 
 class Hosted(Protocol):
-    """What a worker runs: an account or an agent.
+    """The interface of what a worker runs: an account or an agent.
 
-    ``context`` is there once it is loaded, ``config`` as it got it, secrets resolved;
-    ``messages_in`` and ``messages_out`` are for the beats.
+    ``context`` is set once it is loaded, ``config`` has its secrets resolved; ``messages_in`` and
+    ``messages_out`` are reported in beats.
     """
 
     explain: Explain
@@ -82,51 +82,51 @@ class Hosted(Protocol):
 
     @property
     def context(self) -> ProcessContext | None:
-        """What it was given."""
+        """The context that the plugin or agent got."""
 
     @property
     def messages_in(self) -> int:
-        """How many messages or turns have come."""
+        """The number of incoming messages or turns."""
 
     @property
     def messages_out(self) -> int:
-        """How many messages or answers have gone."""
+        """The number of outgoing messages or answers."""
 
     async def run(self) -> None:
-        """Load it and run it."""
+        """Load and run the plugin or agent."""
 
     async def fresh_config(self) -> Any:
-        """Return the configuration with its secrets as they are now; raises ``Misconfigured``."""
+        """Return the configuration with its secrets read again; raises ``Misconfigured``."""
 
     def close(self) -> None:
-        """Take nothing new from now on."""
+        """Accept nothing new from now on."""
 
     async def cancel(self, deadline: float | None) -> bool:
-        """Cancel what runs, at most until ``deadline``; return whether it has stopped."""
+        """Cancel running work, waiting until ``deadline`` at most; return whether it stopped."""
 
     async def finish(self) -> None:
-        """Wait for what has ignored its cancellation and can still end."""
+        """Wait for work that has ignored its cancellation and can still end."""
 
     async def drain(self) -> None:
         """Finish what is in flight."""
 
     async def settle(self) -> None:
-        """Wait until what was sent to the gateway has arrived there."""
+        """Wait until everything sent to the gateway has arrived there."""
 
     def login_answered(self, answer: LoginAnswer) -> LoginTaken:
-        """Take what a person has answered; return whether it was asked for."""
+        """Handle a person's answer to a login prompt; return whether it was accepted."""
 
     def forget_credentials(self) -> None:
-        """Remove what a login has brought; raises ``OSError``."""
+        """Remove the saved credentials of a login; raises ``OSError``."""
 
     def activity(self) -> dict[str, Any]:
-        """Return the fields of the status row that have changed."""
+        """Return the changed fields of the status row."""
 
 
 class Worker:
-    """An account or agent, from boot to ending. ``leave`` ends a process that does not stop itself.
+    """Runs an account or agent from boot to end. ``leave`` exits a process that does not stop.
 
-    ``sealed``: its secrets lie where it can read them no more.
+    ``sealed``: it can no longer read its secrets.
     """
 
     def __init__(
@@ -198,7 +198,7 @@ class Worker:
         return ending.code
 
     async def _run_plugin(self) -> None:
-        """Load the plugin and run it; end the account as that ends."""
+        """Load and run the plugin; end the account when that ends."""
         try:
             await self._hosted.run()
             ending = RETURNED
@@ -216,7 +216,7 @@ class Worker:
         self._end(ending)
 
     def _on_helper_end(self, why: str, error: BaseException | None) -> None:
-        """End the account: a worker that is only half alive would be taken for a sound one."""
+        """End the account, because a worker without a helper task would only seem to work."""
         self._log.error("a helper task has ended", why=why, exc_info=error)
         self._end(Ending(EXIT_ERROR, "failed", why))
 
@@ -281,7 +281,7 @@ class Worker:
             self._end(ending)
 
     def _check_confinement(self) -> None:
-        """End the account when the confinement keeps it from what it needs."""
+        """End the account if its confinement blocks something that it needs."""
         from workers.process import confinement
 
         try:
@@ -290,13 +290,13 @@ class Worker:
             self._fail(error)
 
     def _begin_drain(self) -> None:
-        """Begin to drain; what is drained already is reported anew, as the report may be lost."""
+        """Begin to drain; if already drained, report it again, as the report may be lost."""
         running = self._draining is not None and not self._draining.done()
         if self._group is not None and not running:
             self._draining = self._group.create_task(self._drain())
 
     async def _drain(self) -> None:
-        """Finish what is in flight and report it; the plugin goes on until SIGTERM."""
+        """Finish what is in flight and report that; the plugin runs until SIGTERM."""
         await self._hosted.drain()
         self._control.send_drained()
 
@@ -306,7 +306,7 @@ class Worker:
             self._rechecking = self._group.create_task(self._recheck())
 
     async def _recheck(self) -> None:
-        """Report whether the secrets have changed; they are compared here and do not leave."""
+        """Report whether the secrets have changed; they are compared in this process."""
         if self._sealed:  # it must begin anew to find out
             self._control.send_rechecked(True)
             return
@@ -353,7 +353,7 @@ def hosted_of(
     redact: Redaction,
     fail: Callable[[BaseException], None],
 ) -> Hosted:
-    """Return what the worker of this key runs."""
+    """Return the account or agent that a worker with this boot object runs."""
     if is_agent(boot.key):
         from workers.process.agent import HostedAgent  # late: accounts need nothing of it
 

@@ -29,7 +29,7 @@ async def test_a_socket_file_of_a_crash_is_replaced(rig: LinkRig) -> None:
 
 async def test_a_path_that_cannot_be_bound_is_named(rig: LinkRig, short_path: Path) -> None:
     rig.path.write_text("precious")
-    with pytest.raises(EndpointError, match=r"data\.ipc: is there and is no socket"):
+    with pytest.raises(EndpointError, match=r"data\.ipc: exists and is not a socket"):
         rig.router(lambda peer, body: None)
     assert rig.path.read_text() == "precious"
     rig.address = f"ipc://{short_path}/absent/data.ipc"

@@ -113,7 +113,7 @@ def test_a_long_result_or_notice_is_cut_and_shows_it(event: ToolResult | Notice)
     [
         Delta("x" * (MAX_TEXT + 1)),
         ToolCall("1", "write", {"text": "x" * MAX_CALL_BYTES}),
-        {"text": "no event"},
+        {"text": "not an event"},
         None,
         Final("no event either"),
         Delta(b"bytes"),  # type: ignore[arg-type]

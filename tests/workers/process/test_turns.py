@@ -114,7 +114,7 @@ async def test_without_a_final_the_answer_is_all_deltas(life: Life) -> None:
         ("raise exit", "failed", "SystemExit: 3"),
         ("raise cancel", "failed", "the agent cancelled its own turn"),
         ("raise odd", "rate_limited", "explained"),
-        ("odd secret", "failed", "turn yielded dict, which is no event of one"),
+        ("odd secret", "failed", "turn yielded dict, which is not an event"),
         ("final x", "failed", "a malformed answer: Expected `object | null`, got `str`"),
         ("long 300000", "failed", "an answer of more than 262144 characters"),
     ],

@@ -287,7 +287,7 @@ async def test_a_stranger_is_refused_before_it_says_anything(token: str) -> None
             dealer.send(control.encode([control.WorkerReady()]))
             await until(lambda: rig.link.handshakes_refused)
         assert [(line["link"], line["log_level"]) for line in logs] == [("control", "warning")]
-        assert "was refused: it is no worker of this boot" in logs[0]["event"]
+        assert "was refused: it is not a worker of this boot" in logs[0]["event"]
         assert (rig.link.stale, rig.link.refused) == (0, 0)
 
 
