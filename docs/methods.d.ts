@@ -132,16 +132,16 @@ export type WriteParams = { raw: string; baseHash?: string };
 /** ``patch``: ``raw`` is a merge patch, as for ``config.patch``. */
 export type ValidateParams = { raw: string; baseHash?: string; patch?: boolean };
 
-/** The params of ``cron.add``. ``catchUp`` is ours: what becomes of times that were missed. */
+/** The params of ``cron.add``. ``catchUp`` is ours: what to do about missed times. */
 export type NewJob = { name: string; schedule: AtSchedule | EverySchedule | CronSchedule; sessionTarget: string; wakeMode: "next-heartbeat" | "now"; payload: SystemEventPayload | AgentTurnPayload; agentId?: string | null; sessionKey?: string | null; description?: string; enabled?: boolean; deleteAfterRun?: boolean; delivery?: JobDelivery; failureAlert?: false | JobFailureAlert; catchUp?: "none" | "one" };
 
-/** Once, at a time as ISO 8601. */
+/** A single run, at an ISO 8601 time. */
 export type AtSchedule = { kind: "at"; at: string };
 
-/** Each so many milliseconds, counted from ``anchorMs`` (when it was made, where absent). */
+/** A run every so many milliseconds from ``anchorMs`` (default: the job's creation). */
 export type EverySchedule = { kind: "every"; everyMs: number; anchorMs?: number };
 
-/** The times of an expression; without ``tz`` in the zone of the host. */
+/** The times of a cron expression, in the zone ``tz`` (default: the host's). */
 export type CronSchedule = { kind: "cron"; expr: string; tz?: string; staggerMs?: number };
 
 /** A text for the main session of an agent. */
@@ -150,10 +150,10 @@ export type SystemEventPayload = { kind: "systemEvent"; text: string };
 /** A turn of an agent in a session of its own. */
 export type AgentTurnPayload = { kind: "agentTurn"; message: string; model?: string | null; thinking?: string | null; timeoutSeconds?: number; toolsAllow?: Array<string> | null; lightContext?: boolean };
 
-/** Where the answer of a run goes: to a chat (``announce``), to a URL, or nowhere. */
+/** The delivery of a run's answer: to a chat (``announce``), to a URL, or none. */
 export type JobDelivery = { mode?: "announce" | "none" | "webhook"; channel?: string | null; to?: string | null; accountId?: string | null; threadId?: string | number | null; bestEffort?: boolean };
 
-/** When failures in a row are told to a person, and where. */
+/** After how many failures in a row an alert is sent, and where. */
 export type JobFailureAlert = { after?: number; cooldownMs?: number; mode?: "announce" | "webhook"; channel?: string; to?: string; accountId?: string; includeSkipped?: boolean };
 
 /** The params that name one job, by either name of OpenClaw's. */
@@ -171,13 +171,13 @@ export type CronRunsParams = { id?: string | null; jobId?: string | null; scope?
 /** The params of ``cron.update``. */
 export type CronUpdateParams = { id?: string | null; jobId?: string | null; patch: JobPatch };
 
-/** The patch of ``cron.update``; what it does not name stays. */
+/** The patch of ``cron.update``; unnamed fields stay. */
 export type JobPatch = { name?: string; schedule?: AtSchedule | EverySchedule | CronSchedule; sessionTarget?: string; wakeMode?: "next-heartbeat" | "now"; payload?: PayloadPatch; agentId?: string | null; sessionKey?: string | null; description?: string; enabled?: boolean; deleteAfterRun?: boolean; delivery?: DeliveryPatch; failureAlert?: false | JobFailureAlert | null; catchUp?: "none" | "one" };
 
-/** Changes of a payload: of the same kind they are laid over it, another kind replaces it. */
+/** Changes of a payload: merged if of the same kind, otherwise a replacement. */
 export type PayloadPatch = { kind: "agentTurn" | "systemEvent"; text?: string; message?: string; model?: string | null; thinking?: string | null; timeoutSeconds?: number; toolsAllow?: Array<string> | null; lightContext?: boolean };
 
-/** Changes of a delivery, laid over it; ``null`` takes a field away. */
+/** Changes of a delivery, merged into it; ``null`` removes a field. */
 export type DeliveryPatch = { mode?: "announce" | "none" | "webhook"; channel?: string | null; to?: string | null; accountId?: string | null; threadId?: string | number | null; bestEffort?: boolean };
 
 /** The params that name one dead letter. */

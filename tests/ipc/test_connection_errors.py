@@ -114,7 +114,7 @@ TABLE: list[tuple[str, BaseException, str, str]] = [
      f"TLS failed: tlsv1 alert protocol version: {AT}",
      "TLS failed: tlsv1 alert protocol version"),
     ("our own sentence", OSError(errno.EINVAL, "'a b' is not a host name"),
-     f"'a b' is not a host name: {AT}", "'a b' is no host name"),
+     f"'a b' is not a host name: {AT}", "'a b' is not a host name"),
     ("no sentence at all", OSError(), f"OSError: {AT}", "OSError"),
 ]  # fmt: skip
 

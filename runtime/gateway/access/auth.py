@@ -110,7 +110,7 @@ def check_secret(claim: ConnectClaim, secrets: Secrets) -> SecretCheck:
 def user_of_proxy(
     config: TrustedProxyConfig, origin: ClientAddress, local: bool, headers: Mapping[str, str]
 ) -> tuple[str | None, str]:
-    """Return the user that a trusted proxy has logged in, and an empty reason; else the reason.
+    """Return the user that a trusted proxy names and an empty reason, or the reason of a refusal.
 
     ``local`` is true when the socket itself comes from this host.
     """

@@ -58,7 +58,7 @@ class TrustedProxies:
         return ClientAddress(self._client(headers.get("x-forwarded-for", "")) or peer, False, peer)
 
     def _client(self, forwarded: str) -> str | None:
-        """Return the last forwarded address of no trusted proxy; earlier ones can be forged."""
+        """Return the last forwarded address not of a trusted proxy; earlier ones can be forged."""
         for each in reversed(forwarded.split(",")):
             address = each.strip()
             try:

@@ -1,4 +1,4 @@
-"""Declares what the parts below the clients need of a connected client.
+"""Declares the interface of a connected client for modules below ``clients``.
 
 Presence, nodes, fan-out, the supervisor link and the hub work with these two interfaces, so
 that none of them imports the clients.
@@ -15,7 +15,7 @@ from runtime.gateway.access.handshake import Connect
 
 
 class ClientView(Protocol):
-    """A connected client: who it is, and the ways to send it something."""
+    """A connected client: its identity, and the ways to send to it."""
 
     @property
     def id(self) -> str:
@@ -31,7 +31,7 @@ class ClientView(Protocol):
 
     @property
     def grant(self) -> Grant:
-        """What it may do."""
+        """The rights of the client."""
 
     @property
     def protocol(self) -> int:
@@ -66,7 +66,7 @@ class ClientView(Protocol):
         """How many of its requests were answered with an error."""
 
     def covers(self, scope: str | None) -> bool:
-        """Return whether it may do what needs ``scope``."""
+        """Return whether the client has ``scope``."""
 
     def send_event(
         self, name: str, payload: Any, state_version: StateVersion | None = None

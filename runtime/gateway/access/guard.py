@@ -1,4 +1,4 @@
-"""Holds what decides over access to one gateway: secrets, names, trusted proxies, guess limits.
+"""Holds the access rules of one gateway: secrets, names, trusted proxies, guess limits.
 
 WebSocket handshakes and HTTP requests count wrong secrets together.
 """
@@ -45,11 +45,11 @@ class AccessGuard:
         self._attempts = Attempts()
 
     def address_of(self, peer: str, loopback: bool, headers: Mapping[str, str]) -> ClientAddress:
-        """Return where a connection of ``peer`` really comes from."""
+        """Return the origin of a connection from ``peer``, behind trusted proxies, too."""
         return self._proxies.address_of(peer, loopback, headers)
 
     def locked(self, kind: str, origin: ClientAddress) -> float:
-        """Return for how many seconds guesses from an address are locked; 0: they are not."""
+        """Return the seconds for which guesses from an address are locked out; 0: they are not."""
         address = key(kind, origin.address)
         return self._throttle.locked(address, origin.loopback, self._now())
 
@@ -63,7 +63,7 @@ class AccessGuard:
         return self._throttle.success_delay(key(SHARED, origin.address), self._now())
 
     def turn(self, origin: ClientAddress, begin: Callable[[], None]) -> SignInTurn:
-        """Return a turn of this address, which calls ``begin`` when it has come."""
+        """Return a turn for this address, which calls ``begin`` when it starts."""
         return SignInTurn(self, origin.address, begin)
 
     def take_turn(self, turn: SignInTurn) -> None:
@@ -83,7 +83,7 @@ class AccessGuard:
             asyncio.get_running_loop().call_later(FOLLOW_SECONDS, self._begin, following)
 
     def give_up(self, turn: SignInTurn) -> None:
-        """End a turn whose client is gone; one whose secret was looked at keeps its place a while.
+        """End a turn whose client is gone; one with a checked secret keeps its place a while.
 
         As long as a right secret takes: who does not wait for answers has no more tries.
         """
@@ -99,7 +99,7 @@ class AccessGuard:
             turn.begin()
 
     def judge(self, given: str, origin: ClientAddress) -> tuple[bool, float]:
-        """Return whether ``given`` is the configured secret, and the seconds to the answer.
+        """Return whether ``given`` is the configured secret, and the seconds to delay the answer.
 
         A wrong one is counted.
         """
@@ -123,7 +123,7 @@ class SignInTurn:
         self._guard = guard
 
     def take(self) -> None:
-        """Call ``begin`` when a secret of this address may be looked at, perhaps at once."""
+        """Call ``begin`` when a secret of this address may be checked, perhaps at once."""
         self._guard.take_turn(self)
 
     def give_up(self) -> None:

@@ -40,7 +40,7 @@ Origin = tuple[str, str, int | None]  # scheme, name, port
 
 
 class RequestHead(msgspec.Struct, frozen=True):
-    """The part of a request's head that shows which address a browser asked for, and whose page."""
+    """The headers of a request that show its host, and the origin of the web page."""
 
     path: str
     hosts: tuple[str, ...]
@@ -49,7 +49,7 @@ class RequestHead(msgspec.Struct, frozen=True):
 
 
 class HeadRefusal(msgspec.Struct, frozen=True):
-    """The HTTP answer to a request that is not carried out: 400 malformed, 403 not ours."""
+    """A request is refused: HTTP 400 if malformed, 403 for a foreign host or origin."""
 
     status: int
     text: str
@@ -66,7 +66,7 @@ class HeadRefusal(msgspec.Struct, frozen=True):
 
 
 def read_head(head: bytes, *, upgrade: bool) -> RequestHead | None:
-    """Return the parsed head, given without its last empty line; ``None``: it is no HTTP."""
+    """Parse a request head without its last empty line; return ``None`` if it is not HTTP."""
     request, *lines = head.lstrip(b"\r\n").decode("latin-1").split("\r\n")
     words = request.split(" ")
     if len(words) != 3 or not words[2].startswith("HTTP/"):
@@ -83,7 +83,7 @@ def read_head(head: bytes, *, upgrade: bool) -> RequestHead | None:
 
 
 class HostRules:
-    """The names under which one gateway may be reached, and the pages that may use it."""
+    """The host names of one gateway, and the web pages that may use it."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class HostRules:
         self._names = {*OWN_NAMES, _name_of(bind), *(name for _, name, _ in self._allowed)}
 
     def refuse_head(self, head: bytes, upgrade: bool) -> bytes | None:
-        """Return the answer to a request that is refused for its head, ``None`` to go on."""
+        """Return the answer to a request whose head is refused; ``None`` if it is accepted."""
         read = read_head(head, upgrade=upgrade)
         if read is None:
             return HeadRefusal(400, "the request is no HTTP").response()
@@ -110,7 +110,7 @@ class HostRules:
         return None if refusal is None else refusal.response()
 
     def refuse(self, head: RequestHead) -> HeadRefusal | None:
-        """Return why a request is refused, ``None`` when it may go on.
+        """Return why a request is refused; ``None`` if it is accepted.
 
         The Origin of an upgrade that is well-formed is left to ``connect``, whose answer clients
         of the protocol understand.
@@ -170,7 +170,7 @@ class HostRules:
 
 
 def _not_ours(host: str, port: int) -> str:
-    """Return what is wrong with a Host, and below it the cures."""
+    """Return what is wrong with a Host, with the cures on further lines."""
     return f"""\
 Host {_shown(host)} is no address of this gateway, which listens on loopback: use localhost or \
 127.0.0.1, or set gateway.publicUrl to the address that clients use
@@ -191,7 +191,7 @@ def _shown(text: str) -> str:
 
 @lru_cache(KNOWN_HOSTS)
 def _authority(text: str) -> tuple[str, int | None] | None:
-    """Return name and port of ``name[:port]``, ``None`` where it is malformed."""
+    """Split ``name[:port]``; return ``None`` if it is malformed."""
     found = _AUTHORITY.fullmatch(text)
     if found is None:
         return None
@@ -208,7 +208,7 @@ def _authority(text: str) -> tuple[str, int | None] | None:
 
 
 def _origin(text: str) -> Origin | None:
-    """Return an Origin in its parts, with the port that its scheme implies; ``None`` for none."""
+    """Split an Origin, with the default port of its scheme; return ``None`` if it is malformed."""
     found = _ORIGIN.fullmatch(text.rstrip("/"))
     authority = None if found is None else _authority(found["authority"])
     if authority is None:
@@ -226,7 +226,7 @@ def _as_page(url: str) -> str:
 
 
 def _name_of(text: str) -> str:
-    """Return a name or address as it is compared: in small letters, without the root's dot."""
+    """Normalize a name or address for comparison: lower case, no trailing dot."""
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:

@@ -12,7 +12,7 @@ from workers.messages import Inbound, Sender
 
 
 class AdmissionOutcome(StrEnum):
-    """What becomes of a message. Context is not answered, but belongs to what is."""
+    """The outcome for a message: answered, dropped, or kept as context for later answers."""
 
     RUN = "run"
     CONTEXT = "context"
@@ -21,7 +21,7 @@ class AdmissionOutcome(StrEnum):
 
 
 class Decision(NamedTuple):
-    """What becomes of a message, why in one word, and where that was configured."""
+    """The outcome for a message, its reason in one word, and the configuration line of it."""
 
     outcome: AdmissionOutcome
     reason: str
@@ -54,7 +54,7 @@ REASONS = {
 
 
 def admit(policy: AccessPolicy, person: Person | None, message: Inbound) -> Decision:
-    """Return what becomes of a message; ``person`` is what was decided about its sender.
+    """Decide about a message; ``person`` is the stored decision about its sender.
 
     The reasons ``waits`` and ``full`` are not among its results: ``pairing.ask`` finds them. Nor is
     ``no-agent``, which is about what is admitted.
@@ -113,7 +113,7 @@ def _in_group(policy: AccessPolicy, message: Inbound) -> Decision:
 
 
 def _rules(policy: AccessPolicy, message: Inbound) -> tuple[list[GroupRule] | None, str]:
-    """Return the rules of the place where a message was written, the innermost first.
+    """Return the rules for the chat of a message, the innermost first.
 
     ``None``: the group is not listed, and must be. The other result is where that is configured.
     """
@@ -150,7 +150,7 @@ def _looked_up(
 def _refused_sender(
     policy: AccessPolicy, rules: list[GroupRule], message: Inbound
 ) -> tuple[str, str] | None:
-    """Return where it is configured that the sender may not talk in the group, and the reason.
+    """Return the configuration line that forbids the sender to talk in the group, and the reason.
 
     ``""`` is the place of the rules. The innermost list that is set decides alone.
     """
@@ -173,7 +173,7 @@ def _refused_sender(
 
 
 def _match(policy: AccessPolicy, entries: Iterable[str], sender: Sender) -> bool | None:
-    """Return whether a sender is listed; ``None``: only if the platform vouched for the id."""
+    """Return whether a sender is listed; ``None``: only if the platform verified the id."""
     forged = False
     for entry, unverified in _read(entries):
         if entry == EVERYONE:

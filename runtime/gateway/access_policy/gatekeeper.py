@@ -1,4 +1,4 @@
-"""Decides about each message by the policy of its account, and counts what it decides.
+"""Decides about each message by the policy of its account, and counts the decisions.
 
 What is known of people is read from the journal once for each account and kept here; what changes
 goes into the journal as records of the account.
@@ -38,7 +38,7 @@ log = structlog.get_logger("gateway.access")
 
 
 class Ruling(NamedTuple):
-    """A decision; a stranger is to get ``invitation``, and ``people`` are to be stored with it."""
+    """A decision, with the ``invitation`` to send to a stranger and the ``people`` to store."""
 
     decision: Decision
     invitation: Outbound | None = None
@@ -70,7 +70,7 @@ class Gatekeeper:
         self.reasons = RecentReasons()
 
     def configure(self, policies: Mapping[str, AccessPolicy]) -> None:
-        """Replace all policies: the next message is decided by the new ones."""
+        """Replace all policies, from the next message on."""
         for key, policy in policies.items():
             if policy.mentions != self.policy_of(key).mentions:
                 self._matchers[key] = matcher_of(policy.mentions)
@@ -79,7 +79,7 @@ class Gatekeeper:
             self._people[key] = self._by_id(key, people.values())
 
     def policy_of(self, key: str) -> AccessPolicy:
-        """Return the policy of an account; nobody is admitted to one that is not known."""
+        """Return the policy of an account; an unknown account admits nobody."""
         return self._policies.get(key, NOBODY)
 
     def knows(self, key: str) -> bool:
@@ -87,7 +87,7 @@ class Gatekeeper:
         return key in self._policies
 
     async def opened(self, key: str) -> dict[str, Person]:
-        """Return what is known of people of an account, read from the journal.
+        """Return the stored people of an account, loaded from the journal if needed.
 
         They are by their ids, all spellings of one being the same: ``person`` finds one.
         """
@@ -111,12 +111,12 @@ class Gatekeeper:
         return ruling
 
     def recount(self, key: str, counted: Decision, now: Decision, message: Inbound) -> None:
-        """Count what has become of a message in place of what was decided and counted before."""
+        """Replace the counted decision about a message by its final outcome."""
         self.counts[key][counted.outcome, counted.reason] -= 1
         self._count(key, now, message)
 
     def decision(self, key: str, message: Inbound) -> Decision:
-        """Return what is decided about a message now, and count nothing."""
+        """Return the decision about a message without counting it."""
         person = self.person(key, message.sender.id)
         matcher = self._matchers.get(key)
         if matcher is not None and not message.addressed and matcher(message.text):
@@ -124,11 +124,11 @@ class Gatekeeper:
         return admit(self.policy_of(key), person, message)
 
     def person(self, key: str, sender: str) -> Person | None:
-        """Return what is known of a sender, in whichever spelling."""
+        """Return the record of a sender, in any spelling of the id."""
         return self._people.get(key, {}).get(self.policy_of(key).same_for(sender))
 
     def still_so(self, key: str, people: Iterable[Person]) -> list[Person]:
-        """Return those of ``people`` about whom nothing else was decided meanwhile.
+        """Return those of ``people`` whose records have not changed meanwhile.
 
         What was is in the journal already, and must not be followed there by what was before.
         """
@@ -141,7 +141,7 @@ class Gatekeeper:
         return found
 
     def note(self, key: str, person: Person) -> None:
-        """Store what is known of a person now."""
+        """Update the record of a person in memory."""
         self._remember(key, person)
         journal = self._journal()
         if journal is not None:
@@ -149,7 +149,7 @@ class Gatekeeper:
             self._flush_soon()
 
     def figures(self, key: str) -> dict[str, dict[str, int]]:
-        """Return how often there was each reason, by outcome."""
+        """Return the counts of reasons by outcome."""
         found: dict[str, dict[str, int]] = {}
         for (outcome, reason), count in sorted(self.counts.get(key, {}).items()):
             if count:
@@ -157,7 +157,7 @@ class Gatekeeper:
         return found
 
     def forget(self, key: str) -> None:
-        """Forget an account that is no more; the journal keeps whom it has admitted."""
+        """Forget a removed account; the journal keeps the people whom it admitted."""
         self._policies.pop(key, None)
         self._matchers.pop(key, None)
         self._people.pop(key, None)

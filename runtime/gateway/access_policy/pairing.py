@@ -1,4 +1,4 @@
-"""Decides about people who ask to be admitted, and what is known of each. Pure.
+"""Decides about people who ask to be admitted, and makes their records. Pure.
 
 A stranger who writes to an account gets a code, once, and its owner approves that code. It is
 valid for an hour; no more than three strangers wait at an account, so that a crowd costs nothing,
@@ -25,7 +25,7 @@ MAX_NAME = 200  # characters that are kept of what a stranger is called
 def ask(
     before: Person | None, people: Iterable[Person], message: Inbound, now: int, id: str, code: str
 ) -> Person | Literal["waits", "full"]:
-    """Return the request of a stranger, or why there is no new one.
+    """Return the new request of a stranger, or why there is none.
 
     ``before`` is what is known of the sender, ``people`` is everybody. Whoever the platform vouches
     for takes the place of a request that somebody else has made under that name.
@@ -50,7 +50,7 @@ def ask(
 
 
 def with_code(people: Iterable[Person], code: str, now: int) -> Person | None:
-    """Return the open request with this code, however a person has typed it."""
+    """Return the open request with this code, ignoring differences of typing."""
     wanted = code.strip().replace("-", "").replace(" ", "").upper()
     return next((each for each in people if each.waits(now) and each.code == wanted), None)
 
@@ -61,18 +61,18 @@ def with_id(people: Iterable[Person], id: str, now: int) -> Person | None:
 
 
 def approved(person: Person, now: int) -> Person:
-    """Return a person whose request was granted."""
+    """Return the record of a person whose request was granted."""
     return msgspec.structs.replace(person, state="allowed", code="", created=now)
 
 
 def blocked(sender: str, before: Person | None, now: int) -> Person:
-    """Return a person who is not heard any more."""
+    """Return the record of a blocked person."""
     person = before or Person(sender)
     return msgspec.structs.replace(person, state="blocked", code="", created=now)
 
 
 def forgotten(person: Person) -> Person:
-    """Return the record that takes a person away: whoever it was may ask again."""
+    """Return the record that removes a person, who may then ask again."""
     return Person(person.sender, "forgotten")
 
 

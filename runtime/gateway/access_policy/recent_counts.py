@@ -1,4 +1,4 @@
-"""Counts what happened in the last 24 hours, and remembers why the newest did. Pure."""
+"""Counts decisions of the last 24 hours, and remembers the newest reasons. Pure."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ NEWEST = 4096  # messages of all accounts, about 1 MiB
 
 
 class RecentCounts:
-    """Counts in buckets of an hour each, of which the last 24 are kept. ``now`` is in ms."""
+    """Counts in hourly buckets, of which the last 24 are kept; ``now`` is in epoch ms."""
 
     def __init__(self) -> None:
         self._buckets: dict[str, deque[tuple[int, Counter[str]]]] = {}
 
     def add(self, key: str, reason: str, now: int) -> None:
-        """Count one more of a reason."""
+        """Count a reason once more."""
         hour = now // HOUR_MS
         buckets = self._buckets.setdefault(key, deque(maxlen=HOURS))
         if not buckets or buckets[-1][0] != hour:
@@ -24,7 +24,7 @@ class RecentCounts:
         buckets[-1][1][reason] += 1
 
     def of(self, key: str, now: int) -> dict[str, int]:
-        """Return how often there was each reason, the most frequent first."""
+        """Return the counts of reasons, the most frequent first."""
         oldest = now // HOUR_MS - HOURS
         found: Counter[str] = Counter()
         for hour, counts in self._buckets.get(key, ()):
@@ -38,17 +38,17 @@ class RecentCounts:
 
 
 class RecentReasons:
-    """Why the newest messages were not answered, by account and the platform's id."""
+    """The reasons why the newest messages were not answered, by account and platform id."""
 
     def __init__(self) -> None:
         self._reasons: dict[tuple[str, str], str] = {}  # the oldest first
 
     def add(self, key: str, message: str, reason: str) -> None:
-        """Remember the reason of one; the oldest gives way."""
+        """Remember the reason for a message; the oldest one is dropped if full."""
         self._reasons[key, message] = reason
         if len(self._reasons) > NEWEST:
             del self._reasons[next(iter(self._reasons))]
 
     def of(self, key: str, message: str) -> str | None:
-        """Return the reason of one, as far as it is still known."""
+        """Return the reason for a message, if it is still known."""
         return self._reasons.get((key, message))

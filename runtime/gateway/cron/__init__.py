@@ -1,1 +1,1 @@
-"""Decides when scheduled jobs run, and what becomes of a job by its runs."""
+"""Runs scheduled jobs and heartbeats."""

@@ -1,4 +1,4 @@
-"""Tells a person that a scheduled job has failed several times in a row."""
+"""Sends alerts to a person about scheduled jobs that failed several times in a row."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = structlog.get_logger("gateway.cron")
 
 
 class Alerts:
-    """The alerts of scheduled jobs; one that cannot be sent is in the log."""
+    """Sends the alerts of scheduled jobs; one that cannot be sent is logged."""
 
     def __init__(self, links: TimerLinks) -> None:
         self._links = links
@@ -24,7 +24,7 @@ class Alerts:
     async def send(
         self, job: ScheduledJob, alert: CronAlert, run: str, allow_private: bool
     ) -> None:
-        """Send an alert where it says, else where the job delivers, once for each run."""
+        """Send an alert to its own target, else to the job's, once per run."""
         try:
             problem = await self._send(job, alert, f"cron-alert:{run}", allow_private)
         except (NoRoute, RemoteError) as error:

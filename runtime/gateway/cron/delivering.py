@@ -1,4 +1,4 @@
-"""Says what a scheduled job asks, and delivers what is answered: to a chat, or to an address."""
+"""Makes the runs of scheduled jobs, and delivers their answers: to a chat or to a URL."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ INSTRUCTIONS = (
 
 
 class AnswerDelivery:
-    """Where the answers of scheduled jobs go. Those to chats are sent by the outbox."""
+    """Delivers the answers of scheduled jobs; those to chats are sent by the outbox."""
 
     def __init__(self, links: TimerLinks) -> None:
         self._links = links
 
     async def target(self, job: ScheduledJob, agent: str) -> tuple[ReplyTarget | None, str | None]:
-        """Return where the answer is said, and why it cannot be."""
+        """Return the target of the answer, or why there is none."""
         delivery = job.delivery
         if not isinstance(delivery, JobDelivery) or delivery.mode != "announce":
             return None, None
@@ -39,7 +39,7 @@ class AnswerDelivery:
             return None, None if delivery.best_effort is True else str(error)
 
     async def route(self, agent: str, delivery: JobDelivery) -> ReplyTarget:
-        """Return the chat in which an answer is said; raises ``NoRoute``."""
+        """Return the chat for an answer; raises ``NoRoute``."""
         thread = delivery.thread_id
         return await self._links.target(
             agent,
@@ -53,7 +53,7 @@ class AnswerDelivery:
     async def of(
         self, job: ScheduledJob, entry: JobRun, run: Run, allow_private: bool
     ) -> tuple[bool, str, str | None]:
-        """Return whether the answer of a run was delivered, the word for it, and why not."""
+        """Deliver the answer of a run; return whether that succeeded, the outcome, and why not."""
         delivery = job.delivery
         if run.reply is not None:
             sent, problem = await self._sent(run)
@@ -67,7 +67,7 @@ class AnswerDelivery:
         return False, "not-requested", None
 
     async def _sent(self, run: Run) -> tuple[bool, str | None]:
-        """Return whether a run's answer was sent to its chat, once that is known."""
+        """Wait until it is known whether a run's answer was sent to its chat; return that."""
         assert run.reply is not None
         key, account = f"run:{run.id}", await self._links.outbox.of_answers(run.reply.account)
         if account is not None and key in account.entries:
@@ -95,7 +95,7 @@ def asked_of(
     now: int,
     reply: ReplyTarget | None,
 ) -> Run:
-    """Return the run of a job's turn."""
+    """Return the run for a job's turn."""
     request = with_fields(
         payload.message,
         instructions=INSTRUCTIONS,

@@ -1,4 +1,4 @@
-"""Gives agents turns that no message asks for: heartbeats, and events that wake them."""
+"""Gives agents turns without a message: heartbeats, and events that wake them."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ log = structlog.get_logger("gateway.heartbeats")
 
 
 class Woken(NamedTuple):
-    """What became of an event: begun a turn of its own, or said with the next one."""
+    """The outcome of an event: a turn of its own, or a notice for the next turn."""
 
     outcome: WakeOutcome
     run: str | None = None
 
 
 class Heartbeats:
-    """The heartbeats of all agents. ``last`` is what became of the newest one, as OpenClaw has it.
+    """The heartbeats of all agents; ``last`` is the outcome of the newest, in OpenClaw's form.
 
     ``enabled`` is what ``set-heartbeats`` has set.
     """
@@ -74,7 +74,7 @@ class Heartbeats:
         return any(each.heartbeat is not None for each in listed)
 
     async def load(self, journal: Journal) -> None:
-        """Read when the last heartbeats were, and begin."""
+        """Load the times of the last heartbeats, and begin."""
         for each in await journal.items(KIND):
             try:
                 value = decode_json(each.value)
@@ -89,7 +89,7 @@ class Heartbeats:
         self.look()
 
     async def switch(self, enabled: bool) -> None:
-        """Have heartbeats, or none; that is kept over restarts."""
+        """Switch heartbeats on or off, across restarts."""
         item = KeptItem(KIND, SWITCH, msgspec.json.encode(enabled))
         await self._links.store(f"{AGENT}:{self._links.agent()}", [item])
         self.enabled = enabled
@@ -124,7 +124,7 @@ class Heartbeats:
         return Woken("coalesced" if waits and mode == "now" else "queued")
 
     def look(self) -> None:
-        """Begin the heartbeats that are due, and look again when the next one is."""
+        """Begin due heartbeats, and set the timer for the next."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -152,7 +152,7 @@ class Heartbeats:
             self._timer = self._loop.call_later(seconds, self.look)
 
     def close(self) -> None:
-        """Begin nothing more."""
+        """Stop: begin no more heartbeats."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
@@ -201,7 +201,7 @@ class Heartbeats:
 
 
 def told_of(run: Run) -> dict[str, Any]:
-    """Return what became of a heartbeat, as ``last-heartbeat`` has it."""
+    """Return the outcome of a heartbeat in the form of ``last-heartbeat``."""
     said = without_token(run.answer) if run.state == "final" else None
     told: dict[str, Any] = {"ts": run.ended, "agentId": run.agent, "sessionKey": run.session}
     told["durationMs"] = max(0, run.ended - run.at)

@@ -27,20 +27,20 @@ class JobPart(
 
 
 class AtSchedule(JobPart, frozen=True, tag_field="kind", tag="at"):
-    """Once, at a time as ISO 8601."""
+    """A single run, at an ISO 8601 time."""
 
     at: Word
 
 
 class EverySchedule(JobPart, frozen=True, tag_field="kind", tag="every"):
-    """Each so many milliseconds, counted from ``anchorMs`` (when it was made, where absent)."""
+    """A run every so many milliseconds from ``anchorMs`` (default: the job's creation)."""
 
     every_ms: Interval
     anchor_ms: Millis | UnsetType = UNSET
 
 
 class CronSchedule(JobPart, frozen=True, tag_field="kind", tag="cron"):
-    """The times of an expression; without ``tz`` in the zone of the host."""
+    """The times of a cron expression, in the zone ``tz`` (default: the host's)."""
 
     expr: Word
     tz: Word | UnsetType = UNSET
@@ -71,7 +71,7 @@ JobPayload = SystemEventPayload | AgentTurnPayload
 
 
 class JobDelivery(JobPart, frozen=True):
-    """Where the answer of a run goes: to a chat (``announce``), to a URL, or nowhere."""
+    """The delivery of a run's answer: to a chat (``announce``), to a URL, or none."""
 
     mode: Literal["none", "announce", "webhook"] = "announce"
     channel: Word | UnsetType | None = UNSET
@@ -82,7 +82,7 @@ class JobDelivery(JobPart, frozen=True):
 
 
 class JobFailureAlert(JobPart, frozen=True):
-    """When failures in a row are told to a person, and where."""
+    """After how many failures in a row an alert is sent, and where."""
 
     after: Annotated[int, Meta(ge=1, le=1000)] = 2
     cooldown_ms: Annotated[int, Meta(ge=0, le=30 * 86_400_000)] = 3_600_000
@@ -94,7 +94,7 @@ class JobFailureAlert(JobPart, frozen=True):
 
 
 class NewJob(JobPart, frozen=True, kw_only=True):
-    """The params of ``cron.add``. ``catchUp`` is ours: what becomes of times that were missed."""
+    """The params of ``cron.add``. ``catchUp`` is ours: what to do about missed times."""
 
     name: Name
     schedule: JobSchedule
@@ -112,7 +112,7 @@ class NewJob(JobPart, frozen=True, kw_only=True):
 
 
 class PayloadPatch(JobPart, frozen=True):
-    """Changes of a payload: of the same kind they are laid over it, another kind replaces it."""
+    """Changes of a payload: merged if of the same kind, otherwise a replacement."""
 
     kind: Literal["systemEvent", "agentTurn"]
     text: Text | UnsetType = UNSET
@@ -125,7 +125,7 @@ class PayloadPatch(JobPart, frozen=True):
 
 
 class DeliveryPatch(JobPart, frozen=True):
-    """Changes of a delivery, laid over it; ``null`` takes a field away."""
+    """Changes of a delivery, merged into it; ``null`` removes a field."""
 
     mode: Literal["none", "announce", "webhook"] | UnsetType = UNSET
     channel: Word | UnsetType | None = UNSET
@@ -136,7 +136,7 @@ class DeliveryPatch(JobPart, frozen=True):
 
 
 class JobPatch(JobPart, frozen=True, kw_only=True):
-    """The patch of ``cron.update``; what it does not name stays."""
+    """The patch of ``cron.update``; unnamed fields stay."""
 
     name: Name | UnsetType = UNSET
     schedule: JobSchedule | UnsetType = UNSET
@@ -154,7 +154,7 @@ class JobPatch(JobPart, frozen=True, kw_only=True):
 
 
 class JobState(JobPart, frozen=True, kw_only=True):
-    """What has become of a job: its planned time, its last run, its failures in a row."""
+    """The state of a job: its planned time, its last run, its failures in a row."""
 
     next_run_at_ms: int | UnsetType = UNSET
     running_at_ms: int | UnsetType = UNSET
@@ -173,7 +173,7 @@ class JobState(JobPart, frozen=True, kw_only=True):
 
 
 class ScheduledJob(JobPart, frozen=True, kw_only=True):
-    """A job that is kept."""
+    """A stored job."""
 
     id: str
     name: Name

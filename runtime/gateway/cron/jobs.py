@@ -1,4 +1,4 @@
-"""Makes scheduled jobs, changes them, and decides when they run. Pure.
+"""Creates and changes scheduled jobs, and decides when they run. Pure.
 
 The texts of errors are OpenClaw's, as far as they were recorded: its command line shows them. What
 types can express ``job_types`` has; here is what several fields say together.
@@ -64,7 +64,7 @@ ADVICE = (
 
 
 class BadJob(Exception):
-    """A job or a change that is refused: the code of the error, its text and its details."""
+    """A job or a change is refused: the error's code, text and details."""
 
     def __init__(self, text: str, code: str = INVALID_REQUEST, **details: Any) -> None:
         super().__init__(text)
@@ -81,7 +81,7 @@ def not_found(id: str, *, got: bool = False) -> BadJob:
 def create(
     id: str, given: NewJob, *, now: int, agents: Container[str], local: tzinfo = UTC
 ) -> ScheduledJob:
-    """Return the job that ``cron.add`` makes; raises ``BadJob``. ``local``: the host's zone."""
+    """Create the job of ``cron.add``; raises ``BadJob``. ``local``: the host's time zone."""
     try:
         schedule = _normal(given.schedule, now)
         target, payload = given.session_target, given.payload
@@ -123,7 +123,7 @@ def create(
 def update(
     job: ScheduledJob, patch: JobPatch, *, now: int, agents: Container[str], local: tzinfo = UTC
 ) -> ScheduledJob:
-    """Return a job as ``cron.update`` changes it; raises ``BadJob``.
+    """Apply ``cron.update`` to a job; raises ``BadJob``.
 
     Another schedule, or a job that is enabled again, is planned anew from now on.
     """
@@ -154,7 +154,7 @@ def update(
 
 
 def due(job: ScheduledJob, *, now: int, awake_since: int, local: tzinfo = UTC) -> Due:
-    """Return what is to be done about a job now, by its planned time."""
+    """Decide what to do about a job now, by its planned time."""
     state = job.state
     if not job.enabled or state.running_at_ms is not UNSET:
         return Due()
@@ -169,7 +169,7 @@ def due(job: ScheduledJob, *, now: int, awake_since: int, local: tzinfo = UTC) -
 
 
 def run_refusal(job: ScheduledJob, mode: str, now: int) -> str | None:
-    """Return why ``cron.run`` does not run a job (``not-due`` …), ``None`` when it does."""
+    """Return why ``cron.run`` does not run a job (``not-due`` …); ``None`` if it does."""
     planned = job.state.next_run_at_ms
     if job.state.running_at_ms is not UNSET:
         return "already-running"
@@ -183,7 +183,7 @@ def run_refusal(job: ScheduledJob, mode: str, now: int) -> str | None:
 
 
 def schedule_of(job: ScheduledJob, local: tzinfo = UTC) -> Schedule:
-    """Return the schedule of a job, to be decided by."""
+    """Return the schedule of a job for ``schedule.decide``."""
     schedule = job.schedule
     if isinstance(schedule, AtSchedule):
         return AtTime(time_of(schedule.at))
@@ -196,7 +196,7 @@ def schedule_of(job: ScheduledJob, local: tzinfo = UTC) -> Schedule:
 
 
 def shown(job: ScheduledJob) -> dict[str, Any]:
-    """Return a job as answers have it: with its revision, and its next and last run beside it."""
+    """Return a job in the form of answers, with its revision and its next and last run."""
     row: dict[str, Any] = msgspec.to_builtins(job)
     if isinstance(job.delivery, JobDelivery):
         row["delivery"] = {"mode": job.delivery.mode, **row["delivery"]}  # OpenClaw's always has it
@@ -225,7 +225,7 @@ def _check_times(schedule: JobSchedule, local: tzinfo) -> None:
 
 
 def _check_past(schedule: JobSchedule, now: int) -> None:
-    """Refuse a time that is over, but for a minute, which a slow clock may explain."""
+    """Refuse a past time, with a tolerance of a minute for a slow clock."""
     if isinstance(schedule, AtSchedule) and (at := time_of(schedule.at)) < now - LATE_MS:
         minutes = (now - at) // 60_000
         text = f"schedule.at is in the past: {schedule.at} ({minutes} minutes ago)."
@@ -274,7 +274,7 @@ def _laid_over(before: JobDelivery, patch: msgspec.Struct) -> JobDelivery:
 
 
 def _planned(job: ScheduledJob, now: int, local: tzinfo) -> ScheduledJob:
-    """Return a job with the time of its next run, none for one that is disabled."""
+    """Return a job with the time of its next run; none if it is disabled."""
     found = next_time(schedule_of(job, local), now) if job.enabled else None
     if found is None and job.enabled and isinstance(job.schedule, AtSchedule):
         at, ran = time_of(job.schedule.at), job.state.last_run_at_ms

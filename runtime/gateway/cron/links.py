@@ -1,4 +1,4 @@
-"""Holds what scheduled jobs and heartbeats work with, and stores what they begin."""
+"""Holds the dependencies of scheduled jobs and heartbeats, and stores what they begin."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ LAST = "last"  # instead of a channel: the chat in which the main session was us
 
 
 class NoRoute(Exception):
-    """An answer has no chat to go to."""
+    """There is no chat for an answer."""
 
 
 class TimerLinks(msgspec.Struct, frozen=True):
-    """What timers work with. ``now`` is the host's clock, ``zone`` its time zone."""
+    """The dependencies of timers. ``now`` is the host's clock, ``zone`` its time zone."""
 
     journal: Callable[[], Journal | None]
     open_journal: Callable[[], None]
@@ -53,7 +53,7 @@ class TimerLinks(msgspec.Struct, frozen=True):
     zone: Callable[[], tzinfo] = host_zone
 
     def agent(self, given: object = None) -> str:
-        """Return the id of the agent that is meant; without one it is the default."""
+        """Return the id of the named agent, or of the default one."""
         return given if isinstance(given, str) and given else self.agents.default_id
 
     async def store(
@@ -64,7 +64,7 @@ class TimerLinks(msgspec.Struct, frozen=True):
         removed: Collection[tuple[str, str]] = (),
         run: Run | None = None,
     ) -> Outcome:
-        """Store documents, and with them the beginning of a run; return once that is done."""
+        """Store documents together with the beginning of a run; return once they are stored."""
         runs = [] if run is None else [run]
         outcome = await self._stored(ItemsChanged(key, items, list(removed), runs))
         self.runs.enter(key, runs, outcome)
@@ -78,7 +78,7 @@ class TimerLinks(msgspec.Struct, frozen=True):
         items: Collection[KeptItem] = (),
         removed: Collection[tuple[str, str]] = (),
     ) -> None:
-        """Store a notice in a session, which its next turn has before it, and documents with it."""
+        """Store a notice for the next turn of a session, together with documents."""
         now = self.now()
         conversation = await self.sessions.opened(session, agent, now)
         entry = TranscriptEntry("notice", stamped(text, now), at=now)
@@ -138,7 +138,7 @@ def own_run(
     digest: str = "",
     trace: str = "",
 ) -> Run:
-    """Return a run that nobody has written a message for; ``seconds``: how long it may take."""
+    """Return a run without a message of a person; ``seconds``: its time limit."""
     return Run(
         id=id,
         session=session,
@@ -155,15 +155,15 @@ def own_run(
 
 
 def key_of(run: Run) -> str:
-    """Return the key of whose journal a run is."""
+    """Return the journal key of a run."""
     return f"{AGENT}:{run.agent}" if run.reply is None else run.reply.account
 
 
 def stamped(text: str, now: int) -> str:
-    """Return an event's text with its time, as agents read it."""
+    """Return an event's text with its time, for agents."""
     return f"System: [{iso(now)}] {text}"
 
 
 def with_fields(text: str, **fields: Any) -> RunRequest:
-    """Return a request with those fields of its turn that are set."""
+    """Return a request with the set fields added to its turn."""
     return RunRequest(text, fields={name: each for name, each in fields.items() if each})

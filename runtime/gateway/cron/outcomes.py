@@ -1,4 +1,4 @@
-"""Decides what a run makes of its job: its state, its next time, an alert, its end. Pure.
+"""Decides the effect of a run on its job: state, next time, alert, removal. Pure.
 
 A job that fails again and again is tried less often, and a person is told once. A job for one
 time is over when it has run; after a passing failure it is tried three times more.
@@ -23,7 +23,7 @@ MAX_ERROR = 2000  # characters that are kept of an error
 
 
 class CronOutcome(msgspec.Struct, frozen=True):
-    """How a run ended. Times in milliseconds; ``passing``: another try may go better."""
+    """How a run ended. Times in milliseconds; ``passing``: a retry may succeed."""
 
     status: RunStatus
     started: int
@@ -35,7 +35,7 @@ class CronOutcome(msgspec.Struct, frozen=True):
 
 
 class CronAlert(msgspec.Struct, frozen=True):
-    """What a person is told of failures in a row, and where; ``None``: where the job delivers."""
+    """An alert about failures in a row; target ``None``: where the job delivers."""
 
     text: str
     mode: Literal["announce", "webhook"] = "announce"
@@ -45,14 +45,14 @@ class CronAlert(msgspec.Struct, frozen=True):
 
 
 class AfterRun(msgspec.Struct, frozen=True):
-    """A job after a run, ``None`` when it is removed, and the alert that is due."""
+    """A job after a run (``None``: removed), and the alert to send."""
 
     job: ScheduledJob | None
     alert: CronAlert | None = None
 
 
 def begun(job: ScheduledJob, decision: Due, now: int) -> ScheduledJob:
-    """Return a job whose planned time is taken: it belongs in one record with its run.
+    """Return a job after its planned run has begun; store it in one record with the run.
 
     A run that a new gateway does not find any more ``ended`` with an error, or the job would wait
     for it for ever.
@@ -62,12 +62,12 @@ def begun(job: ScheduledJob, decision: Due, now: int) -> ScheduledJob:
 
 
 def begun_by_hand(job: ScheduledJob, now: int) -> ScheduledJob:
-    """Return a job that runs because somebody asked for it; its planned time stays."""
+    """Return a job that runs on request; its planned time stays."""
     return with_state(job, running_at_ms=now)
 
 
 def skipped(job: ScheduledJob, decision: Due) -> ScheduledJob:
-    """Return a job whose missed time is not made up for; one for that time alone is over."""
+    """Return a job whose missed time is skipped; a one-time job is then over."""
     if decision.next is None:
         job = msgspec.structs.replace(job, enabled=False)
     return with_state(
@@ -85,7 +85,7 @@ def ended(
     default_alert: JobFailureAlert | None = None,
     local: tzinfo = UTC,
 ) -> AfterRun:
-    """Return what a run that has ended makes of its job.
+    """Return the job after a run has ended, and the alert to send.
 
     ``default_alert`` is for jobs that do not say when a person is told.
     """
@@ -118,7 +118,7 @@ def ended(
 
 
 def _after_its_time(job: ScheduledJob, outcome: CronOutcome, errors: int) -> ScheduledJob | None:
-    """Return a job for one time after its run: tried again, removed, or kept but disabled."""
+    """Return a one-time job after its run: to be retried, removed, or kept disabled."""
     if outcome.status == "error" and outcome.passing and errors <= TRIES_OF_ONE_TIME:
         return with_state(job, next_run_at_ms=outcome.ended + _backoff(errors))
     if outcome.status == "ok" and job.delete_after_run is True:
@@ -129,7 +129,7 @@ def _after_its_time(job: ScheduledJob, outcome: CronOutcome, errors: int) -> Sch
 def _paced(
     job: ScheduledJob, outcome: CronOutcome, errors: int, local: tzinfo
 ) -> ScheduledJob | None:
-    """Return a job that comes again; after failures not before its backoff."""
+    """Return a recurring job with its next time, after failures not before its backoff."""
     if job.delete_after_run is True and outcome.status == "ok":
         return None
     planned = job.state.next_run_at_ms

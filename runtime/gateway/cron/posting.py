@@ -1,4 +1,4 @@
-"""Posts the result of a scheduled job to the address that the job names.
+"""Posts the result of a scheduled job to the job's URL.
 
 Only addresses of the internet are posted to, unless ``cron.allowPrivate`` is set: whoever may add
 a job could otherwise make the gateway ask whatever listens in its networks.
@@ -27,7 +27,7 @@ async def post(
     allow_private: bool,
     waits: Sequence[float] = WAITS,
 ) -> str | None:
-    """Post JSON to an address; return why that failed, ``None`` when the server took it.
+    """Post JSON to a URL; return why that failed, or ``None``.
 
     A server that is not reached, or refuses for now, is asked again after each of ``waits``.
     ``key`` is the ``Idempotency-Key`` of all tries, also of those after the gateway was killed.

@@ -1,4 +1,4 @@
-"""Keeps what became of the runs of scheduled jobs: the newest ones of each job. Pure."""
+"""Keeps the newest runs of each scheduled job. Pure."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class JobRun(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
         return self.status is not UNSET
 
     def kept(self) -> KeptItem:
-        """Return it as a document of the journal."""
+        """Return the entry as a document of the journal."""
         return KeptItem(KIND, self.run_id, msgspec.json.encode(self))
 
 
@@ -105,7 +105,7 @@ class RunLog:
         return len(self._entries)
 
     def load(self, items: Iterable[KeptItem]) -> None:
-        """Take over what the journal holds; what cannot be read is left out."""
+        """Load entries from the journal; skip malformed ones."""
         found = []
         for each in items:
             try:
@@ -116,7 +116,7 @@ class RunLog:
             self.put(entry)
 
     def put(self, entry: JobRun) -> list[tuple[str, str]]:
-        """Add or replace an entry; return the documents that are forgotten for it."""
+        """Add or replace an entry; return the documents to delete for it."""
         known = entry.run_id in self._entries
         self._entries[entry.run_id] = entry
         if known:
@@ -129,13 +129,13 @@ class RunLog:
         return [self._forget(run) for run in gone]
 
     def unfinished(self, job: str) -> JobRun | None:
-        """Return the run of a job that has not ended, if there is one."""
+        """Return the unfinished run of a job, if there is one."""
         runs = self._of_job.get(job, [])
         newest = self._entries[runs[-1]] if runs else None
         return None if newest is None or newest.is_over else newest
 
     def of(self, job: str | None = None) -> list[JobRun]:
-        """Return the runs of one job, or of all, that are over; the newest first."""
+        """Return the finished runs of one job or all, the newest first."""
         chosen = self._of_job.get(job, []) if job is not None else self._entries
         return [entry for run in reversed([*chosen]) if (entry := self._entries[run]).is_over]
 

@@ -1,4 +1,4 @@
-"""Decides when a scheduled job is due, and what becomes of a time that was missed. Pure.
+"""Decides when a scheduled job is due, and what to do about missed times. Pure.
 
 A job has one planned time, which is kept with it. Its run and the next planned time, which lies
 after both the planned one and now, become one record before the run begins: whatever dies or
@@ -40,24 +40,24 @@ CatchUp = Literal["one", "none"]
 
 
 class BadSchedule(ValueError):
-    """A schedule that means nothing; the text is OpenClaw's, where it has one."""
+    """A schedule is not valid; the text is OpenClaw's, if it has one."""
 
 
 class AtTime(msgspec.Struct, frozen=True):
-    """Once, at a time in milliseconds."""
+    """A single time in milliseconds."""
 
     at: int
 
 
 class EveryInterval(msgspec.Struct, frozen=True):
-    """Each ``every`` milliseconds, counted from ``anchor``."""
+    """Times every ``every`` milliseconds from ``anchor``."""
 
     every: int
     anchor: int
 
 
 class CronTimes(msgspec.Struct, frozen=True):
-    """The times of an expression in a zone, each later by ``stagger`` milliseconds."""
+    """The times of a cron expression in a zone, each delayed by ``stagger`` milliseconds."""
 
     expression: str
     zone: tzinfo = UTC
@@ -68,7 +68,7 @@ Schedule = AtTime | EveryInterval | CronTimes
 
 
 class Due(msgspec.Struct, frozen=True):
-    """What is to be done about a job now. Times in milliseconds.
+    """What to do about a job now. Times in milliseconds.
 
     ``wait``: look again at that time. ``run``: begin the run of that planned time. ``skipped``: it
     was missed, and is not made up for. With the last two ``next`` is the planned time from then on,
@@ -90,7 +90,7 @@ def decide(
     catch_up: CatchUp = "one",
     job: str = "",
 ) -> Due:
-    """Return what is to be done about the job ``job``, whose ``planned`` time is kept with it.
+    """Decide what to do about a job, by its stored ``planned`` time.
 
     ``awake_since`` is when the gateway started, or its host woke up. What was planned before that
     was missed; however often, it is made up for by one run, or by none.
@@ -119,14 +119,14 @@ def next_time(schedule: Schedule, after: int) -> int | None:
 
 
 def offset(job: str, window: int) -> int:
-    """Return how many milliseconds of a window a job begins late: always the same for a job."""
+    """Return the delay of a job within a window in milliseconds, always the same for a job."""
     if window <= 0:
         return 0
     return int.from_bytes(hashlib.sha256(job.encode()).digest()[:8]) % window
 
 
 def check_expression(expression: str, zone: tzinfo = UTC) -> None:
-    """Raise ``BadSchedule`` for an expression that cannot be read, or has no time at all."""
+    """Raise ``BadSchedule`` for an expression that is malformed or never due."""
     words = _words(expression)
     try:
         found = _next_of_words(words, datetime.fromtimestamp(0, UTC), zone)

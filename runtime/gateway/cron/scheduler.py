@@ -1,4 +1,4 @@
-"""Lets scheduled jobs run when they are due, and keeps what became of it.
+"""Runs scheduled jobs when they are due, and stores the outcomes.
 
 ``schedule``, ``jobs`` and ``outcomes`` decide. Here the clock is looked at, and each step is
 stored: a planned time and the run that it begins are one record, and nothing begins before that
@@ -51,7 +51,7 @@ log = structlog.get_logger("gateway.cron")
 
 
 class Scheduler:
-    """The scheduled jobs of one gateway, by id, the log of their runs, and where answers go.
+    """The scheduled jobs of one gateway by id, the log of their runs, and their deliveries.
 
     ``ended`` counts runs by how they ended.
     """
@@ -80,7 +80,7 @@ class Scheduler:
         self.look()
 
     async def load(self, journal: Journal) -> None:
-        """Read the jobs that there are, and go on with what is under way; then begin."""
+        """Load the jobs, continue unfinished runs, then begin."""
         self._awake_since = self._last = self._links.now()
         for each in await journal.items(KIND):
             try:
@@ -96,38 +96,38 @@ class Scheduler:
 
     @property
     def next_wake(self) -> int | None:
-        """When the next job is due, as far as is known."""
+        """The time at which the next job is due, if known."""
         planned = (each.state.next_run_at_ms for each in self.jobs.values() if each.enabled)
         return min((each for each in planned if isinstance(each, int)), default=None)
 
     @property
     def in_flight(self) -> int:
-        """How many runs of jobs are under way."""
+        """The number of running jobs."""
         return len(self._busy)
 
     @property
     def is_full(self) -> bool:
-        """Whether so many runs are under way that no other one begins."""
+        """Whether the limit of concurrent runs is reached."""
         return len(self._busy) >= self.config.max_concurrent_runs
 
     def refusal(self, job: ScheduledJob) -> str | None:
-        """Return why a job does not run now: a run of it is under way."""
+        """Return why a job cannot run now: it is already running."""
         return "already-running" if job.id in self._busy else None
 
     async def keep(self, job: ScheduledJob, action: str) -> None:
-        """Store a job that is new or another one, and announce that."""
+        """Store a new or changed job, and announce it."""
         self.jobs[job.id] = job
         await self._store(self._key(job), [self._item(job)])
         self._announce(job, action)
         self.look()
 
     async def _store(self, key: str, items: list[KeptItem], **more: Any) -> None:
-        """Store one step after the other: records of several keys have no order of their own."""
+        """Store steps one after the other, because records of several keys are not ordered."""
         async with self._order:
             await self._links.store(key, items, **more)
 
     async def remove(self, job: ScheduledJob) -> None:
-        """Remove a job; a run of it that is under way ends."""
+        """Remove a job and abort a run of it."""
         del self.jobs[job.id]
         entry = self.log.unfinished(job.id)
         items: list[KeptItem] = []
@@ -145,7 +145,7 @@ class Scheduler:
             self._links.runs.abort(entry.run_id)
 
     async def begin(self, job: ScheduledJob, run: str, decision: Due | None = None) -> None:
-        """Begin a run of a job: at a planned time, or by hand where there is no ``decision``."""
+        """Begin a run of a job: at a planned time, or on request if there is no ``decision``."""
         self._busy.add(job.id)
         try:
             await self._begin(job, run, decision)
@@ -157,7 +157,7 @@ class Scheduler:
             await self._end(changed, run_log.begun(job, run, now), outcome)
 
     def look(self) -> None:
-        """Begin what is due, and look again when the next job is."""
+        """Begin due jobs, and set the timer for the next."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -178,13 +178,13 @@ class Scheduler:
         self._timer = self._loop.call_later(seconds, self.look)
 
     def close(self) -> None:
-        """Begin nothing more: what is not over is the next gateway's."""
+        """Stop: the next gateway continues unfinished runs."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
 
     def _now(self) -> int:
-        """Return the time; where it has jumped on, what lies before now counts as missed."""
+        """Return the time; after a forward jump of the clock, earlier times count as missed."""
         now, moment = self._links.now(), self._loop.time()
         if now - self._last > (moment - self._moment) * 1000 + JUMP_MS:
             self._awake_since = now
@@ -192,7 +192,7 @@ class Scheduler:
         return now
 
     def _decide(self, job: ScheduledJob, now: int) -> int | None:
-        """Begin a job that is due; return when to look again where it does not begin yet."""
+        """Begin a due job; return when to check again if it cannot begin yet."""
         began = job.state.last_run_at_ms
         if isinstance(began, int) and began <= now < began + GAP_MS:
             return began + GAP_MS
@@ -249,7 +249,7 @@ class Scheduler:
         decision: Due | None,
         now: int,
     ) -> None:
-        """Say something to the main session of an agent: that is all of such a run."""
+        """Carry out a job that only sends an event to the main session of an agent."""
         changed = begun_by_hand(job, now) if decision is None else begun(job, decision, now)
         entry = run_log.begun(job, run, now)
         outcome = CronOutcome("ok", now, now)
@@ -276,7 +276,7 @@ class Scheduler:
         return named_key(agent, "cron", job.id, run=f"{now:x}")
 
     def _follow(self, job: str, entry: JobRun, run: Run) -> None:
-        """Have the end of a run noticed. No task waits for it, which would hold up a drain."""
+        """Watch for the end of a run, without a task, which would delay a drain."""
         future = self._links.runs.ending(run.id)
         if future is None:  # it has ended already
             self._links.jobs.start(self._over(job, entry, run.id))
@@ -289,7 +289,7 @@ class Scheduler:
         future.add_done_callback(over)
 
     async def _take_up(self, journal: Journal, job: ScheduledJob) -> None:
-        """Go on with a run that an earlier gateway began."""
+        """Continue a run that an earlier gateway began."""
         entry = self.log.unfinished(job.id)
         run = None if entry is None else await journal.run_of(entry.run_id)
         if entry is None or run is None:
@@ -300,7 +300,7 @@ class Scheduler:
             self._follow(job.id, entry, run)
 
     async def _over(self, id: str, entry: JobRun, run_id: str, run: Run | None = None) -> None:
-        """Take the end of a run: see whether its answer was sent, then store what it makes."""
+        """Handle the end of a run: wait for the delivery of its answer, then store the outcome."""
         journal = self._links.journal()
         if run is None and journal is not None:
             run = await journal.run_of(run_id)
@@ -339,7 +339,7 @@ class Scheduler:
     def _after(
         self, job: ScheduledJob, entry: JobRun, outcome: CronOutcome, run: Run | None = None
     ) -> tuple[ScheduledJob | None, list[KeptItem], list[tuple[str, str]], JobRun]:
-        """Return what the end of a run makes: the job, what is stored and what is forgotten."""
+        """Return the effects of a run's end: the job, the documents to store and to delete."""
         self._ended[outcome.status] += 1
         after = ended(job, outcome, local=self._links.zone())
         kept = after.job

@@ -1,4 +1,4 @@
-"""Begins what runs without a message once the journal is read, and ends it with the gateway."""
+"""Starts scheduled jobs and heartbeats once the journal is read, and stops them at the end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = structlog.get_logger("gateway.cron")
 
 
 class Timers:
-    """The scheduled jobs and heartbeats of one gateway; ``ended`` counts runs of jobs, by how."""
+    """The scheduled jobs and heartbeats of one gateway; ``ended`` counts job runs by outcome."""
 
     def __init__(self, links: TimerLinks) -> None:
         self.links = links
@@ -44,7 +44,7 @@ class Timers:
         return self._scheduler
 
     def figures(self) -> tuple[int, int]:
-        """Return how many scheduled jobs there are, and how many of their runs are under way."""
+        """Return the numbers of scheduled jobs and of running ones."""
         scheduler = self._scheduler
         return (0, 0) if scheduler is None else (len(scheduler.jobs), scheduler.in_flight)
 
@@ -73,7 +73,7 @@ class Timers:
             self._scheduler.configure(config)
 
     def begin(self) -> None:
-        """Read what the journal holds and begin, once; where there is none, there is nothing."""
+        """Load the stored jobs from the journal and begin, once; nothing without a journal."""
         journal = self.links.journal()
         if journal is None and self.heartbeats.is_any:
             self.links.open_journal()  # this is called again when that is done
@@ -92,7 +92,7 @@ class Timers:
             log.exception("the scheduled jobs could not be read")
 
     def close(self) -> None:
-        """Begin nothing more."""
+        """Stop: begin nothing more."""
         self.heartbeats.close()
         if self._scheduler is not None:
             self._scheduler.close()

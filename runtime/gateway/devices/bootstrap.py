@@ -1,4 +1,4 @@
-"""Keeps the one-time tokens with which a browser is signed in by this host's operator.
+"""Keeps the one-time tokens by which this host's operator signs a browser in.
 
 In memory only, and for a minute: `trunkline open` makes one and hands it to a browser. The first
 device that brings it is the one that it is for; its key is then approved. That device may bring it
@@ -22,7 +22,7 @@ SCOPES = (ADMIN, READ, WRITE, PAIRING)  # what the console needs
 
 
 class BootstrapToken(msgspec.Struct):
-    """A token that was made: until when it counts, for which scopes and which device."""
+    """An issued token: its expiry, its scopes and its device."""
 
     expires_at: int
     scopes: tuple[str, ...]
@@ -30,13 +30,13 @@ class BootstrapToken(msgspec.Struct):
 
 
 class BootstrapTokens:
-    """The one-time tokens. All times are milliseconds of the epoch, given by the caller."""
+    """The one-time tokens. Times are epoch milliseconds, passed by the caller."""
 
     def __init__(self) -> None:
         self._tokens: dict[bytes, BootstrapToken] = {}  # by the hash of the token
 
     def create(self, scopes: Iterable[str], now: int) -> tuple[str, int]:
-        """Make a token for these scopes; return it, and when it ends."""
+        """Create a token for these scopes; return it and its expiry."""
         self._expire(now)
         if len(self._tokens) >= MOST:
             del self._tokens[next(iter(self._tokens))]
@@ -45,7 +45,7 @@ class BootstrapTokens:
         return text, made.expires_at
 
     def redeem(self, text: str, device: str, now: int) -> tuple[str, ...] | None:
-        """Return the scopes that a token is good for, and keep it for ``device`` alone.
+        """Return the scopes of a token, and bind it to ``device``.
 
         ``None``: there is no such token, it is over, or it is another device's.
         """

@@ -76,7 +76,7 @@ class Devices:
     def proves(
         self, device: str, role: str, scopes: Iterable[str], token: str, now: int
     ) -> str | None:
-        """Return why ``token`` does not prove this role and these scopes, as the protocol words it.
+        """Return the protocol's word for why ``token`` does not prove this role and these scopes.
 
         ``None`` means that it does.
         """
@@ -91,7 +91,7 @@ class Devices:
         return None
 
     def missing(self, device: str, role: str, scopes: Iterable[str]) -> str | None:
-        """Return what an operator must approve first, as the protocol words it, or ``None``."""
+        """Return the protocol's word for what an operator must approve first, or ``None``."""
         known = self._registry.devices.get(device)
         if known is None:
             return "not-paired"
@@ -179,7 +179,7 @@ class Devices:
         return Issued(text, entry.scopes, entry.issued_at_ms)
 
     def used(self, device: str, role: str, token: str) -> Issued:
-        """Return a token that was proved just now, and remember it."""
+        """Note and return a token that was just proved."""
         entry = self._registry.devices[device].tokens[role]
         self._known.setdefault((device, role), token)
         return Issued(token, entry.scopes, entry.issued_at_ms)
@@ -218,7 +218,7 @@ class Devices:
         return entry
 
     def rename(self, device: str, label: str) -> None:
-        """Give a paired device the name that people call it."""
+        """Set the display name of a paired device."""
         self._registry.devices[device].operator_label = label
         self._registry.changed()
 

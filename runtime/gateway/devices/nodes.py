@@ -137,7 +137,7 @@ class Nodes:
         return self._requests.get(request)
 
     def ask(self, offered: Surface, now: int) -> tuple[NodeRequest, bool]:
-        """Return the request for what a node offers, and whether it is new (Protocol 3)."""
+        """Return the approval request for a node's commands, and whether it is new (Protocol 3)."""
         known = {id(each) for each in self._requests.values()}
         request = self._ask(offered, now) or next(
             each for each in self._requests.values() if each.node_id == offered.node_id
@@ -192,7 +192,7 @@ class Nodes:
         return self._row(id) if exists else None
 
     def may(self, id: str, command: str) -> bool:
-        """Return whether an approved node may be asked to carry out ``command``."""
+        """Return whether ``command`` of an approved node may be invoked."""
         node = self._registry.nodes.get(id)
         if node is None or command in self._config.deny_commands:
             return False
@@ -201,11 +201,11 @@ class Nodes:
         return command in node.commands
 
     def number(self, id: int) -> str:
-        """Return the id by which nodes see the invocation with this number."""
+        """Return the id of an invocation for nodes."""
         return f"{self._prefix}-{id}"
 
     def parse(self, text: str) -> int | None:
-        """Return the number in the id of an invocation, ``None`` for one of another boot."""
+        """Return the number in the id of an invocation; ``None`` if it is of another boot."""
         prefix, _, number = text.rpartition("-")
         return (
             int(number)
@@ -285,7 +285,7 @@ def _interrupted() -> PeerGone:
 
 
 def needed(commands: Iterable[str]) -> list[str]:
-    """Return the scopes that the approval of these commands takes."""
+    """Return the scopes needed to approve these commands."""
     commands = list(commands)
     scopes = [PAIRING]
     if commands:

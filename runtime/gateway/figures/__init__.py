@@ -1,1 +1,1 @@
-"""Follows the figures of accounts over time: sent to clients as columns, and kept for a day."""
+"""Records the figures of accounts over a day, and sends them to clients as columns."""

@@ -15,7 +15,7 @@ KIB = 1024
 
 
 class Figures(NamedTuple):
-    """The figures of one account; the last three only grow while its supervisor lives.
+    """The figures of one account; the last three are counters of the supervisor's lifetime.
 
     Those are told as the difference to the frame before.
     """
@@ -46,12 +46,12 @@ def figures_of(row: AccountStatus) -> Figures:
 
 
 def grown(before: int, now: int) -> int:
-    """Return by how much a counter has grown; one that is smaller has begun anew."""
+    """Return the growth of a counter; a smaller value means that it was reset."""
     return now - before if now >= before else now
 
 
 class FigureColumns:
-    """What the receivers of one sequence of frames have been sent.
+    """Builds one sequence of frames, from what its receivers already have.
 
     ``revision`` is that of the keys, by whose positions the rows are named.
     """
@@ -62,7 +62,7 @@ class FigureColumns:
         self._at: int | None = None  # epoch milliseconds of the last frame
 
     def next(self, rows: Mapping[str, AccountStatus], now: int) -> dict[str, Any]:
-        """Return the next frame, of what has changed since the last one; ``now`` is epoch ms."""
+        """Return the next frame, with the changes since the last one; ``now`` is epoch ms."""
         sent, at = self._sent, self._at
         found = {key: figures_of(row) for key, row in rows.items()}
         frame: dict[str, Any] = {"ts": now, "since": 0 if at is None else max(0, now - at)}
@@ -79,13 +79,13 @@ class FigureColumns:
         return frame | _columns([_since(sent.get(key), found[key]) for key in changed])
 
     def whole(self, now: int) -> dict[str, Any]:
-        """Return the last frame for a receiver that has none: with the keys, and nothing grown."""
+        """Return a complete frame for a new receiver, with the keys and zero differences."""
         frame = {"ts": now, "since": 0, "revision": self.revision, "keys": list(self._sent)}
         return frame | _columns([_since(None, each) for each in self._sent.values()])
 
 
 def _since(before: Figures | None, now: Figures) -> Figures:
-    """Return the figures with what has grown as the difference; nothing, without an earlier one."""
+    """Return the figures with counters as differences; zero without an earlier value."""
     before = before or now
     return now._replace(
         messages_in=grown(before.messages_in, now.messages_in),

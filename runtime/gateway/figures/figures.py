@@ -1,4 +1,4 @@
-"""Follows the figures of a gateway's accounts: for clients that subscribe, and for a day.
+"""Provides the figures of a gateway's accounts: events for clients, and the history of a day.
 
 What does it is imported when it is needed first: a gateway that has just begun, or has no accounts,
 needs none of it.
@@ -29,26 +29,26 @@ class AccountFigures:
 
     @cached_property
     def streams(self) -> Any:
-        """What sends the event: ``FigureStreams``."""
+        """The object that sends the event (``FigureStreams``)."""
         from runtime.gateway.figures.streams import FigureStreams
 
         return FigureStreams(self._accounts)
 
     @cached_property
     def history(self) -> Any:
-        """What keeps them: ``FigureHistory``."""
+        """The object that keeps the history (``FigureHistory``)."""
         from runtime.gateway.figures.history import FigureHistory
 
         self._timer.cancel()
         return FigureHistory(self._accounts, self._jobs, self._state_dir)
 
     def unsubscribe(self, client: ClientView) -> None:
-        """Send ``client`` no more figures, if it was sent any."""
+        """End the subscription of ``client``, if it has one."""
         if "streams" in vars(self):
             self.streams.unsubscribe(client)
 
     def close(self) -> None:
-        """Follow nothing more."""
+        """Stop sending and recording figures."""
         self._timer.cancel()
         for name in ("streams", "history"):
             if name in vars(self):

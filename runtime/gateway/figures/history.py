@@ -1,4 +1,4 @@
-"""Follows the figures of all accounts for a day: what ``metrics.history`` answers with.
+"""Records the figures of all accounts for a day, for ``metrics.history``.
 
 Every ten seconds a slot is added, of which an hour is kept, and every five minutes one that joins
 them, of which a day is kept. Both are appended to files, so that a new gateway goes on with them;
@@ -59,7 +59,7 @@ def counted(row: AccountStatus) -> Counted:
 
 
 def sample_of(before: Counted | None, row: AccountStatus) -> Sample:
-    """Return what a slot has of an account; without a look ``before`` nothing was counted."""
+    """Return an account's sample for a slot; counters are unknown without ``before``."""
     rss = UNKNOWN if row.rss_bytes is None else row.rss_bytes / KIB
     cpu = UNKNOWN if row.cpu_percent is None else row.cpu_percent
     if before is None:
@@ -100,11 +100,11 @@ class FigureHistory:
         return await asyncio.to_thread(_answer, ring, chosen, names, span, points, now_ms())
 
     def close(self) -> None:
-        """Follow nothing more."""
+        """Stop recording."""
         self._timer.cancel()
 
     async def look(self, now: int) -> None:
-        """Add the slot that ends about ``now``, in epoch milliseconds."""
+        """Add the slot that ends at about ``now`` (epoch milliseconds)."""
         rows = self._accounts.every_row()
         before, self._before = self._before, {key: counted(row) for key, row in rows.items()}
         if not rows:
@@ -121,7 +121,7 @@ class FigureHistory:
                 await self.coarse.add(first // JOINED, whole)
 
     async def _load(self) -> None:
-        """Read what an earlier gateway has kept, once."""
+        """Load, once, the history of an earlier gateway."""
         if not self._loaded:
             await asyncio.to_thread(self._restore)
             self._loaded = True
@@ -171,7 +171,7 @@ def _answer(
     points: int | None,
     now: int,
 ) -> msgspec.Raw:
-    """Return what a ring knows; for a thread: it takes 0.3 s where everything is asked for."""
+    """Return the answer from a ring; runs in a thread, because all of it takes 0.3 s."""
     last = now // ring.step_ms - 1
     rows = ring.rows
     first = max(last + 1 - ring.slots, rows[0][0] if rows else last + 1)
@@ -194,7 +194,7 @@ def _answer(
 
 
 def _points(values: list[float | None], name: Name, step: int) -> list[float | None]:
-    """Join every ``step`` values, and round them to what they mean."""
+    """Join every ``step`` values, and round them to their precision."""
     if step > 1:
         is_counted = name in COUNTED
         values = [

@@ -1,4 +1,4 @@
-"""Appends the slots of a history to files, and reads them back. Blocks: for a thread.
+"""Appends the slots of a history to files, and reads them back. Blocks, so use a thread.
 
 Two files in turn, each for as many slots as the history has: when one is full the other one is
 begun anew, so that they are bounded and nothing is ever written twice. A history is worth no
@@ -39,7 +39,7 @@ class HistoryFile:
         self._failed = False
 
     def restore(self, ring: HistoryRing) -> None:
-        """Give the ring what the files hold."""
+        """Load the files into the ring."""
         segments = [self._read(path) for path in self._paths]
         places, rows = united(segments)
         if places is None:
@@ -51,7 +51,7 @@ class HistoryFile:
         ring.restore(self._places, rows)
 
     def append(self, number: int, row: bytes, places: Mapping[str, AccountPlace]) -> None:
-        """Write a slot, and the places where they are others than in the file."""
+        """Write a slot, and the places if they differ from those in the file."""
         if self._rows >= self._slots:
             self._turn, self._size, self._rows = 1 - self._turn, 0, 0
         try:

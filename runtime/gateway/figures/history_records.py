@@ -1,4 +1,4 @@
-"""Writes the slots of a history as records of a file, and reads what of them is whole. Pure.
+"""Encodes the slots of a history as file records, and decodes complete ones. Pure.
 
 A record is its length, its CRC-32 and its body; the first letter of the body says what it is: where
 the accounts stand (``P``, JSON), or a slot (``S``). What follows a damaged record is not read.
@@ -32,7 +32,7 @@ class AccountPlaces(msgspec.Struct, frozen=True):
 
 
 class Segment(msgspec.Struct, frozen=True):
-    """What a file holds: its last places, its slots, and how many of its bytes are whole."""
+    """The contents of a file: its last places, its slots, and the size of its valid part."""
 
     places: AccountPlaces | None = None
     rows: list[tuple[int, bytes]] = []
@@ -40,7 +40,7 @@ class Segment(msgspec.Struct, frozen=True):
 
 
 def places_record(origin: int, number: int, places: Mapping[str, AccountPlace]) -> bytes:
-    """Return the record of where the accounts stand."""
+    """Return the record of the accounts' places."""
     plain = {key: (place.at, place.since) for key, place in places.items()}
     return _framed(b"P" + msgspec.json.encode(AccountPlaces(origin, number, plain)))
 
@@ -51,7 +51,7 @@ def slot_record(number: int, row: bytes) -> bytes:
 
 
 def read_segment(data: bytes) -> Segment:
-    """Return what is whole of a file; a slot without places before it ends it, too."""
+    """Decode the valid part of a file; it also ends at a slot without places before it."""
     places: AccountPlaces | None = None
     rows: list[tuple[int, bytes]] = []
     size = 0
@@ -70,7 +70,7 @@ def read_segment(data: bytes) -> Segment:
 
 
 def united(segments: Iterable[Segment]) -> tuple[AccountPlaces | None, list[tuple[int, bytes]]]:
-    """Return the newest places, and the slots of all segments of the same history in order."""
+    """Merge segments of one history: return the newest places, and all slots in order."""
     known = [(each.places, each.rows) for each in segments if each.places is not None]
     newest = max((places for places, _ in known), key=lambda each: each.number, default=None)
     if newest is None:
@@ -84,7 +84,7 @@ def _framed(body: bytes) -> bytes:
 
 
 def _bodies(data: bytes) -> Iterator[tuple[bytes, int]]:
-    """Yield the bodies of whole records, each with where it ends."""
+    """Yield the bodies of complete records, each with its end offset."""
     start = 0
     while start + _HEAD.size <= len(data):
         length, crc = _HEAD.unpack_from(data, start)

@@ -22,7 +22,7 @@ SPARE = 64  # places of accounts that are gone, at least, before one of them is 
 
 
 class Sample(NamedTuple):
-    """What is kept of one account for one slot. Counters: what was counted within it."""
+    """The values of one account in one slot; counters have the count within it."""
 
     messages_in: float = UNKNOWN
     messages_out: float = UNKNOWN
@@ -40,7 +40,7 @@ _LETTERS = {4: "f", 2: "e"}
 
 
 class AccountPlace(NamedTuple):
-    """Where an account stands in a slot; slots before ``since`` are another account's there."""
+    """The place of an account in slots; before ``since`` the place was another account's."""
 
     at: int
     since: int
@@ -85,7 +85,7 @@ class HistoryRing:
     def restore(
         self, places: Mapping[str, AccountPlace], rows: Iterable[tuple[int, bytes]]
     ) -> None:
-        """Take what an earlier ring has left, before anything is added."""
+        """Load the contents of an earlier ring, before anything is added."""
         self.places = dict(places)
         self._width = 1 + max((place.at for place in places.values()), default=-1)
         for number, row in rows:
@@ -107,7 +107,7 @@ class HistoryRing:
         return found
 
     def joined(self, keys: Sequence[str], first: int, count: int) -> dict[str, Sample]:
-        """Return what several slots are together: sums of what was counted, averages of others."""
+        """Join several slots: sums of counters, averages of other values."""
         columns = []
         for name in NAMES:
             rows = self.series(name, keys, first, count)
@@ -124,7 +124,7 @@ class HistoryRing:
         self._rows.append((number, row))
 
     def _place(self, number: int, keys: Iterable[str]) -> None:
-        """Give each account a place that it keeps: a new one, or that of one long gone."""
+        """Assign each account a fixed place: a new one, or that of an account long gone."""
         present = keys if isinstance(keys, Mapping) else set(keys)
         for key in self.places:
             if key in present:
@@ -136,7 +136,7 @@ class HistoryRing:
                 self.places[key] = AccountPlace(self._free(number, len(present)), number)
 
     def _free(self, number: int, present: int) -> int:
-        """Return a place for a new account: rows must not grow with all that there ever were."""
+        """Return a reusable place for a new account, so that rows do not grow for ever."""
         oldest = min(self._gone, key=self._gone.__getitem__, default=None)
         if oldest is not None and (
             number - self._gone[oldest] >= self.slots or len(self._gone) > max(SPARE, present)
@@ -148,7 +148,7 @@ class HistoryRing:
 
 
 def joined(values: Iterable[float | None], *, counted: bool) -> float | None:
-    """Return what values of neighbouring slots are together, ``None`` when none is known."""
+    """Join values of neighbouring slots; ``None`` if none is known."""
     known = [value for value in values if value is not None]
     if not known:
         return None

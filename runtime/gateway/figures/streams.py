@@ -25,11 +25,11 @@ class FigureStreams:
 
     @property
     def paces(self) -> list[int]:
-        """The paces in milliseconds at which figures are sent to somebody."""
+        """The intervals in milliseconds of all subscriptions."""
         return list(self._streams)
 
     def subscribe(self, client: ClientView, every_ms: int) -> None:
-        """Send ``client`` the figures now, and then every so many milliseconds."""
+        """Send ``client`` the figures now and then at an interval in milliseconds."""
         self.unsubscribe(client)
         stream = self._streams.get(every_ms)
         if stream is None:
@@ -38,13 +38,13 @@ class FigureStreams:
         stream.add(client)
 
     def unsubscribe(self, client: ClientView) -> None:
-        """Send ``client`` no more figures."""
+        """End the subscription of ``client``."""
         every_ms = self._of_client.pop(client, None)
         if every_ms is not None and self._streams[every_ms].remove(client):
             del self._streams[every_ms]
 
     def close(self) -> None:
-        """Send nothing more."""
+        """Stop sending."""
         for client in list(self._of_client):
             self.unsubscribe(client)
 

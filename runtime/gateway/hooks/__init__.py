@@ -1,1 +1,1 @@
-"""Decides about requests to hooks: who may call, what is asked, and what a mapping makes of it."""
+"""Handles requests to hooks: access, contents, and mappings."""

@@ -1,4 +1,4 @@
-"""Decides who may call hooks: their own token, and how often a wrong one may be tried. Pure.
+"""Decides who may call hooks, by their own token, and limits guesses. Pure.
 
 Twenty failures of an address within a minute lock it for another, this host too. Unlike at
 ``connect`` the right token still works then, and forgets the failures: a platform behind the same
@@ -23,7 +23,7 @@ IN_QUERY = (
 
 
 class HookRefused(BadHook):
-    """A request that is refused before its body is looked at; its answer is plain text."""
+    """A request is refused before its body is read; the answer is plain text."""
 
     def __init__(self, status: int, error: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status, error)
@@ -35,7 +35,7 @@ class HookRefused(BadHook):
 
 
 class HookGate:
-    """Lets in who has the ``token`` of hooks; that of the gateway is none. Times in seconds."""
+    """Admits requests with the ``token`` of hooks, not the gateway's. Times in seconds."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -54,7 +54,7 @@ class HookGate:
         address: str,
         now: float,
     ) -> None:
-        """Raise ``HookRefused`` unless a request of the client at ``address`` may go on.
+        """Raise ``HookRefused`` unless a request of the client at ``address`` is admitted.
 
         ``headers`` are found by any spelling of their names; ``query`` has the names of the query.
         """

@@ -74,7 +74,7 @@ class Hooks:
         self._problems = problems
 
     def place(self, path: str) -> str | None:
-        """Return which hook the path of a request names; ``None``: it is none of ours."""
+        """Return the hook that the path of a request names; ``None`` if there is none."""
         base = f"{self.config.path}/"
         if not self.config.enabled or self.gate is None or not path.startswith(base):
             return None
@@ -83,7 +83,7 @@ class Hooks:
     def asked(
         self, request: HookRequest, idempotency_key: str | None = None
     ) -> HookWake | HookAgent | None:
-        """Return what a request asks for; ``None``: there is no such hook. Raises ``BadHook``."""
+        """Return the action of a request; ``None`` if there is no such hook. Raises ``BadHook``."""
         if request.path == "wake":
             return wake_of(request.body, self._rules)
         if request.path == "agent":
@@ -96,7 +96,7 @@ class Hooks:
         return hook.action(request, self._rules)
 
     async def wake(self, wake: HookWake) -> str:
-        """Wake an agent; return what became of the event. Raises ``BadHook``."""
+        """Wake an agent; return the outcome of the event. Raises ``BadHook``."""
         agent = self._links.agent(wake.agent)
         try:
             woken = await self._timers.heartbeats.wake(wake.text, wake.mode, agent, wake.session)
@@ -105,7 +105,7 @@ class Hooks:
         return woken.outcome
 
     async def begin(self, asked: HookAgent, path: str, key: str | None, trace: str = "") -> Run:
-        """Give an agent a turn, once for each key; return its run. Raises ``BadHook``.
+        """Give an agent a turn, once per idempotency key; return its run. Raises ``BadHook``.
 
         ``trace`` is the trace context of the request.
         """

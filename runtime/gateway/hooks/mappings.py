@@ -1,4 +1,4 @@
-"""Makes a wake or an agent's turn of a request to a mapped hook, ``/hooks/NAME``. Pure.
+"""Translates requests to mapped hooks, ``/hooks/NAME``, into events or turns of agents. Pure.
 
 A mapping is read when the configuration is: its templates are taken apart then, and a mapping in
 which something is wrong spoils its own hook alone. A template is gone through once; what a
@@ -50,7 +50,7 @@ Word = Annotated[str, Meta(min_length=1, max_length=512)]
 class HookMatch(
     msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True
 ):
-    """Which requests a mapping is for: the path below ``/hooks/``, and ``source`` of the body."""
+    """What a mapping matches: the path below ``/hooks/``, and ``source`` in the body."""
 
     path: Word
     source: str | None = None
@@ -59,7 +59,7 @@ class HookMatch(
 class HookMapping(
     msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True
 ):
-    """A mapping as it stands in the configuration, named as OpenClaw's."""
+    """A mapping of the configuration, with OpenClaw's field names."""
 
     match: HookMatch
     id: str | None = None
@@ -80,7 +80,7 @@ class HookMapping(
 
 
 class HookRequest(msgspec.Struct, frozen=True):
-    """What a template can name of a request; ``path`` is what stands behind ``/hooks/``.
+    """The parts of a request for templates; ``path`` is the part after ``/hooks/``.
 
     Names of headers are in small letters.
     """
@@ -92,7 +92,7 @@ class HookRequest(msgspec.Struct, frozen=True):
 
 
 class ReadyHook(msgspec.Struct, frozen=True):
-    """A mapping whose templates are taken apart, or in which something is wrong (``problem``)."""
+    """A mapping with parsed templates, or with a ``problem``."""
 
     path: str
     source: str | None = None
@@ -101,13 +101,13 @@ class ReadyHook(msgspec.Struct, frozen=True):
     problem: str | None = None
 
     def fits(self, request: HookRequest) -> bool:
-        """Return whether a request is for this hook."""
+        """Return whether the hook matches a request."""
         if self.path != request.path:
             return False
         return self.source is None or self.source == request.body.get("source")
 
     def action(self, request: HookRequest, rules: HookRules) -> HookWake | HookAgent:
-        """Return what becomes of a request; raises ``BadHook``."""
+        """Return the action for a request; raises ``BadHook``."""
         mapping = self.mapping
         if mapping is None:
             raise BadHook(500, "hook mapping failed")
@@ -139,7 +139,7 @@ class ReadyHook(msgspec.Struct, frozen=True):
         return found
 
     def _render(self, field: str, request: HookRequest) -> str | None:
-        """Return a template with what the request has in its places; a blank one is ``None``."""
+        """Render a template with the values of a request; ``None`` if the result is blank."""
         parts = (self.templates or {}).get(field)
         if parts is None:
             return None
@@ -154,7 +154,7 @@ class ReadyHook(msgspec.Struct, frozen=True):
 
 
 class _TemplatePlace(msgspec.Struct, frozen=True):
-    """A place of a template: where its value stands in a request."""
+    """A placeholder of a template: the path of its value in a request."""
 
     root: str  # body, headers, query or path
     steps: tuple[str | int, ...]
@@ -174,7 +174,7 @@ class _TemplatePlace(msgspec.Struct, frozen=True):
 
 
 def read_mappings(given: object, rules: HookRules) -> list[ReadyHook]:
-    """Return the hooks of the mappings in a configuration, in their order.
+    """Parse the mappings of a configuration, in order.
 
     One in which something is wrong takes its requests all the same, and refuses them; where not
     even its path can be read, it takes none. ``problem`` says what it is.
@@ -190,7 +190,7 @@ def problems_of(hooks: Iterable[ReadyHook]) -> list[str]:
 
 
 def find(hooks: Iterable[ReadyHook], request: HookRequest) -> ReadyHook | None:
-    """Return the first hook that a request is for, if there is one."""
+    """Return the first hook that matches a request, if any."""
     return next((hook for hook in hooks if hook.fits(request)), None)
 
 
@@ -218,7 +218,7 @@ def _check_left_out(given: object) -> None:
 
 
 def _match_of(given: object) -> tuple[str, str | None]:
-    """Return the path and the source that a mapping is for, as far as they can be read."""
+    """Return the path and the source that a mapping matches, as far as they are valid."""
     match = given.get("match") if isinstance(given, Mapping) else None
     if not isinstance(match, Mapping):
         return "", None
@@ -234,7 +234,7 @@ def _check(
     templates: Mapping[str, tuple[str | _TemplatePlace, ...]],
     rules: HookRules,
 ) -> None:
-    """Raise for what no request could change: a path, an agent, a template that is missing."""
+    """Raise for errors of a mapping itself: a missing path, agent or template."""
     if mapping.match.path.strip("/") in ("", *RESERVED):
         raise ValueError("match.path is one of the gateway's own; allowed: another one")
     agent_of(mapping.agent_id, rules)
@@ -253,7 +253,7 @@ def _check(
 
 
 def _taken_apart(template: str) -> tuple[str | _TemplatePlace, ...]:
-    """Return a template's texts and places in their order; raises ``ValueError``."""
+    """Parse a template into texts and placeholders, in order; raises ``ValueError``."""
     parts: list[str | _TemplatePlace] = []
     end = 0
     for found in _PLACE.finditer(template):

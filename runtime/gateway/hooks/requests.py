@@ -1,4 +1,4 @@
-"""Checks what a request to ``/hooks/wake`` or ``/hooks/agent`` asks for. Pure.
+"""Validates requests to ``/hooks/wake`` and ``/hooks/agent``. Pure.
 
 The texts of errors are OpenClaw's, which programs compare. Unlike there an unknown ``mode`` is an
 error, and so is an option of a wrong type: neither is guessed.
@@ -23,7 +23,7 @@ WakeMode = Literal["now", "next-heartbeat"]
 
 
 class BadHook(Exception):
-    """A request that is refused: the status of the answer, and the error in its body."""
+    """A request is refused: the status and the error of the answer."""
 
     def __init__(self, status: int, error: str) -> None:
         super().__init__(error)
@@ -36,7 +36,7 @@ class BadHook(Exception):
 
 
 class HookRules(msgspec.Struct, frozen=True):
-    """What hooks may do here.
+    """The permissions of hooks.
 
     ``agents`` are those that exist, ``channels`` those that can deliver; ``prefixes`` are how a
     session key must begin; ``request_keys``: whether a request may name one.
@@ -49,7 +49,7 @@ class HookRules(msgspec.Struct, frozen=True):
 
 
 class HookWake(msgspec.Struct, frozen=True):
-    """An event for the main session of an agent; ``mode``: looked at now, or at its next turn."""
+    """An event for the main session of an agent; ``mode``: a turn now, or with the next turn."""
 
     text: str
     mode: WakeMode = "now"
@@ -80,7 +80,7 @@ class HookAgent(msgspec.Struct, frozen=True):
 
 
 def rules_of(config: HooksConfig, agents: Iterable[str], channels: Iterable[str]) -> HookRules:
-    """Return what hooks may do by the configuration, with these agents and channels."""
+    """Return the permissions of hooks by the configuration, with these agents and channels."""
     allowed = config.allowed_agent_ids
     return HookRules(
         agents=frozenset(each for each in agents if allowed is None or each in allowed),
@@ -91,7 +91,7 @@ def rules_of(config: HooksConfig, agents: Iterable[str], channels: Iterable[str]
 
 
 def read_body(data: bytes) -> dict[str, Any]:
-    """Return the object that a body holds, an empty one where it has none; raises ``BadHook``."""
+    """Parse the JSON object of a body (default: an empty one); raises ``BadHook``."""
     if len(data) > MAX_BODY_BYTES:
         raise BadHook(413, "payload too large")
     if not data.strip():
@@ -106,7 +106,7 @@ def read_body(data: bytes) -> dict[str, Any]:
 
 
 def wake_of(body: Mapping[str, Any], rules: HookRules) -> HookWake:
-    """Return what a request to ``/hooks/wake`` asks for; raises ``BadHook``."""
+    """Parse a request to ``/hooks/wake``; raises ``BadHook``."""
     text = _required(body, "text")
     mode = body.get("mode", "now")
     if mode not in MODES:
@@ -118,7 +118,7 @@ def wake_of(body: Mapping[str, Any], rules: HookRules) -> HookWake:
 def agent_turn_of(
     body: Mapping[str, Any], rules: HookRules, idempotency_key: str | None = None
 ) -> HookAgent:
-    """Return what a request to ``/hooks/agent`` asks for; raises ``BadHook``.
+    """Parse a request to ``/hooks/agent``; raises ``BadHook``.
 
     ``idempotency_key`` is the header, before which that of the body counts.
     """
@@ -148,7 +148,7 @@ def agent_turn_of(
 
 
 def agent_of(given: object, rules: HookRules) -> str | None:
-    """Return the agent that is named, if one is; raises ``BadHook`` where there is none such."""
+    """Return the named agent, if any; raises ``BadHook`` for an unknown one."""
     if given is None:
         return None
     if not isinstance(given, str) or not given.strip():
@@ -159,7 +159,7 @@ def agent_of(given: object, rules: HookRules) -> str | None:
 
 
 def delivery_of(channel: str | None, to: str | None, rules: HookRules) -> tuple[str, str | None]:
-    """Return where an answer goes; raises ``BadHook``. Both or neither are named, or ``last``."""
+    """Return the target of an answer: both fields, neither, or ``last``; raises ``BadHook``."""
     known = (LAST, *rules.channels)
     if channel is not None and channel not in known:
         raise BadHook(400, f"channel must be {'|'.join(known)}")
@@ -197,7 +197,7 @@ def _required(body: Mapping[str, Any], name: str) -> str:
 
 
 def _text(body: Mapping[str, Any], name: str) -> str | None:
-    """Return a text that may be absent; a blank one is."""
+    """Return an optional text; a blank one counts as absent."""
     value = body.get(name)
     if value is None:
         return None

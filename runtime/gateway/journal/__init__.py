@@ -1,1 +1,1 @@
-"""Stores what workers hand in before anything else happens to it, and answers from it."""
+"""Stores messages of workers before they are processed, and reads them back."""

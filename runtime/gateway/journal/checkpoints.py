@@ -1,4 +1,4 @@
-"""Moves what was committed from SQLite's log into the journal's file, on a thread of its own.
+"""Checkpoints SQLite's write-ahead log into the journal's file, on a separate thread.
 
 Within a commit that takes 30 to 40 ms for each 4 MiB of a flood, for which every account waits.
 Beside commits it never ends with an empty log, so the log would not begin anew and grow for as
@@ -33,7 +33,7 @@ BUSY_MS = 5000  # for anything else, as ``database.connect`` has it
 
 
 class Step(Enum):
-    """What the writer does about the log between two commits."""
+    """The writer's action about the log between two commits."""
 
     NOTHING = "nothing"
     BEGIN = "begin a pass on the thread"
@@ -42,7 +42,7 @@ class Step(Enum):
 
 
 def next_step(pages: int, since: int, *, under_way: bool, passed: bool, fresh: bool) -> Step:
-    """Return what is to be done about a log of ``pages``.
+    """Return the action for a log of ``pages`` pages.
 
     ``since`` of them came after the last pass had begun. A pass is ``under_way``, or has
     ``passed`` and nothing was done after it; ``fresh``: a commit has begun and ended meanwhile.
@@ -81,7 +81,7 @@ class Checkpoints:
         self._emptied = -EMPTY_SECONDS
 
     def committed(self, pages: int) -> None:
-        """Do what is due after a transaction that has written about so many pages, at least one."""
+        """Do the due action after a transaction that wrote about ``pages`` pages."""
         if self._quiet and not self._since and self._found == self._moved:
             self._found = self._moved = 0  # the log has begun anew, unless a reader needs it
         self._since += pages
@@ -101,22 +101,22 @@ class Checkpoints:
         self._look()
 
     def wrote(self) -> None:
-        """Note that something may have been written beside commits."""
+        """Note that something may have been written outside of commits."""
         self._since += STEP_PAGES
 
     def redacted(self) -> None:
-        """Note that the log holds an older state of what must not be kept."""
+        """Note that the log still holds data that must not be kept."""
         self._redacted = True
 
     @property
     def empties_in(self) -> float | None:
-        """In how many seconds ``rest`` empties the log, where nothing else happens."""
+        """The seconds until ``rest`` empties the log if nothing else happens."""
         if not self._redacted:
             return None
         return max(0.0, self._emptied + EMPTY_SECONDS - time.monotonic())
 
     def rest(self) -> bool:
-        """Move all that was committed, on the other thread if that may be: there is time.
+        """Checkpoint everything, on the other thread if possible, while there is nothing to store.
 
         What was redacted is removed from the log, too. Return whether there is more to do.
         """
@@ -132,18 +132,18 @@ class Checkpoints:
         return not self._quiet
 
     def finish(self) -> None:
-        """Move all that was committed, as far as no reader needs it, on the calling thread."""
+        """Checkpoint everything that no reader needs, on the calling thread."""
         self.settle()
         self._move("PASSIVE")
 
     def settle(self) -> None:
-        """Wait until no pass is under way."""
+        """Wait until no checkpoint is running."""
         with self._changed:
             self._changed.wait_for(lambda: not self._under_way)
         self._look()
 
     def stop(self) -> None:
-        """End the other thread, after the pass that is under way."""
+        """End the other thread, after a running checkpoint."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
@@ -151,7 +151,7 @@ class Checkpoints:
             self._thread.join()
 
     def _look(self) -> None:
-        """Take over what the other thread has done."""
+        """Handle the results of the other thread."""
         with self._changed:
             self._quiet = not self._under_way
             error, self._error = self._error, None
@@ -174,7 +174,7 @@ class Checkpoints:
         self._found, self._moved = _checkpoint(self._writer, mode)
 
     def _wait_for_readers(self, pages: int) -> None:
-        """Have the log begin anew, unless something has been reading for long."""
+        """Wait for readers so that the log restarts, unless one has been reading for long."""
         self.settle()
         if pages < self._waits_from:
             self._move("PASSIVE")
@@ -187,7 +187,7 @@ class Checkpoints:
         self._waits_from = max(CEILING_PAGES, self._found + LIMIT_PAGES)
 
     def _empty(self) -> bool:
-        """Cut the log to nothing, unless something reads an older state; return whether it was."""
+        """Truncate the log unless a reader uses an older state; return whether it was truncated."""
         self._writer.execute("PRAGMA busy_timeout=0")
         try:
             busy, _, _ = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -223,6 +223,6 @@ class Checkpoints:
 
 
 def _checkpoint(connection: sqlite3.Connection, mode: str) -> tuple[int, int]:
-    """Move what was committed; return how many pages the log has, and how many of them moved."""
+    """Run a checkpoint; return the pages in the log, and how many of them were moved."""
     _, pages, moved = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
     return int(pages), int(moved)

@@ -67,7 +67,7 @@ KnownRuns = dict[str, dict[str, Run]]
 
 
 class Commit:
-    """What one commit writes, and the places after it.
+    """The writes of one commit, and the accounts' places after it.
 
     ``next`` is the number of the next account, ``entry`` that of the newest entry of a transcript.
     ``rows`` and ``runs`` are those that are there already under keys that come again.
@@ -94,7 +94,7 @@ class Commit:
         self._at = 1  # substr counts from 1
 
     def take(self, record: Record, ids: list[str | None], repeated: dict[str, set[str]]) -> Outcome:
-        """Add the steps of a record."""
+        """Add the statements for a record."""
         place = self._place(record.key)
         account = place.number
         outcome: Outcome = None
@@ -139,7 +139,7 @@ class Commit:
         return outcome
 
     def arguments(self) -> tuple[bytes, str]:
-        """Return what the statement ``STORE`` takes: all bodies as one, and the steps."""
+        """Return the arguments of the statement ``STORE``: the joined bodies, and the steps."""
         for account in [*self._frames]:
             self._store_frames(account)
         for account in [*self._ids]:
@@ -184,7 +184,7 @@ class Commit:
     def _queue(
         self, account: int, key: str, messages: list[OutgoingMessage]
     ) -> dict[str, OutgoingRow]:
-        """Add messages that are to be sent, but for those whose keys are known: return these."""
+        """Add messages to send, except those with known keys; return the latter."""
         before = self._known.setdefault(key, {})
         known = {}
         for each in messages:
@@ -212,7 +212,7 @@ class Commit:
             self._step(schema.PERSON, account, text=_json(each).decode())
 
     def _ask(self, account: int, key: str, runs: list[Run]) -> dict[str, Run]:
-        """Add runs, but for those whose ids are known: return these."""
+        """Add runs, except those with known ids; return the latter."""
         before = self._runs.setdefault(key, {})
         known = {}
         for each in runs:

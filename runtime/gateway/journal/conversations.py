@@ -53,7 +53,7 @@ class Session(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class SessionFilter(msgspec.Struct, frozen=True):
-    """Which sessions are asked for: all that match each field that is set.
+    """A filter of sessions, which must match all fields that are set.
 
     ``text`` stands somewhere in the key or the label, whatever its case. ``since``: changed then
     or later, epoch milliseconds.
@@ -67,7 +67,7 @@ class SessionFilter(msgspec.Struct, frozen=True):
     since: int = 0
 
     def matches(self, session: Session) -> bool:
-        """Return whether a session is asked for."""
+        """Return whether a session matches the filter."""
         text = lowered(self.text)
         return (
             (self.agent is None or self.agent == session.agent)
@@ -112,14 +112,14 @@ class FoundEntry(msgspec.Struct, frozen=True):
 
 
 class SessionChanged(msgspec.Struct, frozen=True):
-    """A session is new or another one now."""
+    """A session was created or changed."""
 
     key: str
     session: Session
 
 
 class SessionDeleted(msgspec.Struct, frozen=True):
-    """A session is no more, nor is what its transcript held until now."""
+    """A session was deleted with its transcript."""
 
     key: str
     session: str
@@ -135,7 +135,7 @@ class EntriesAdded(msgspec.Struct, frozen=True):
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words of a text: letters and digits in a row."""
+    """Return the words of a text: sequences of letters and digits."""
     return re.findall(r"[^\W_]+", unicodedata.normalize("NFC", text))
 
 

@@ -1,4 +1,4 @@
-"""Copies the journal's file while it is in use, and puts a copy back in its place.
+"""Copies the journal's file while it is in use, and restores a copy.
 
 A copy is made by SQLite's backup interface, within one transaction that reads: without it the
 copy would begin anew whenever something is stored meanwhile. Writers are not held up; only their
@@ -27,11 +27,11 @@ ROOM_BYTES = 64 * 1024 * 1024  # must be left on the disk beside a copy
 
 
 class UnusableCopy(Exception):
-    """A file cannot be put in the journal's place, for the reason that is its text."""
+    """A file cannot replace the journal; the text is the reason."""
 
 
 def name_of_copy(seconds: float) -> str:
-    """Return the name of a copy made at ``seconds`` since the epoch: they sort by age."""
+    """Return the name of a copy made at ``seconds`` since the epoch; names sort by age."""
     return time.strftime("journal-%Y%m%dT%H%M%SZ.db", time.gmtime(seconds))
 
 
@@ -41,7 +41,7 @@ def copies_in(directory: Path) -> list[Path]:
 
 
 def copy(path: Path, target: Path, go_on: Callable[[], None] = lambda: None) -> int:
-    """Copy the journal at ``path`` to ``target``, which appears when it is whole; return its bytes.
+    """Copy the journal at ``path`` to ``target``, atomically; return its size in bytes.
 
     Its owner alone may read it. ``go_on()`` is called between two steps, and ends the copy by
     raising something. That comes out of here, or ``OSError`` or ``sqlite3.Error``; then nothing
@@ -89,7 +89,7 @@ def put_back(source: Path, path: Path) -> Path | None:
 
 
 def check(source: Path) -> None:
-    """Raise ``UnusableCopy`` unless a file is a whole journal of a version that is known."""
+    """Raise ``UnusableCopy`` unless a file is an intact journal of a known version."""
     if not source.is_file():
         raise UnusableCopy(f"{source} is no file")
     try:

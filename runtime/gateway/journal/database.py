@@ -28,11 +28,11 @@ _read_row = msgspec.json.Decoder(OutgoingRow).decode
 
 
 class TooNew(Exception):
-    """A journal that a newer Trunkline has written."""
+    """The journal was written by a newer Trunkline."""
 
 
 class Database:
-    """The journal's file, opened for writing. ``places`` is where each account stands.
+    """The journal's file, opened for writing; ``places`` are the accounts' positions.
 
     ``changed`` are accounts whose places were changed by something else than records.
 
@@ -58,7 +58,7 @@ class Database:
         self._entry = max([stored, *(place.entries for place in self.places.values())])
 
     def store(self, records: Iterable[Record]) -> list[Outcome]:
-        """Store records in one transaction, and return what became of each.
+        """Store records in one transaction; return the outcome of each.
 
         When it raises ``sqlite3.Error`` nothing of it is stored: it can be tried again.
         """
@@ -96,7 +96,7 @@ class Database:
 
     @property
     def size_bytes(self) -> int:
-        """How much of the file is in use."""
+        """The used part of the file in bytes."""
         pages, free, size = (
             int(self.connection.execute(f"PRAGMA {name}").fetchone()[0])
             for name in ("page_count", "freelist_count", "page_size")
@@ -124,11 +124,11 @@ class Database:
         self.connection.execute(statement, (_json(rows).decode(),))
 
     def rewrite(self, rewrites: Rewrites, place: Place) -> None:
-        """Rewrite rows of frames of an account, which is at ``place`` afterwards."""
+        """Rewrite frame rows of an account, whose position is ``place`` afterwards."""
         self._change([place], rewrites.statement)
 
     def _change(self, places: list[Place], *statements: tuple[str, tuple[Any, ...]]) -> None:
-        """Do something in one transaction that leaves accounts at other places."""
+        """Run a transaction that changes the positions of accounts."""
         work = Commit(self.places, self._next, self._entry)
         work.places = {place.key: place for place in places}
         self._transact(*statements, (schema.STORE, work.arguments()))
@@ -152,7 +152,7 @@ class Database:
         self.connection.close()
 
     def _repeated(self, records: list[Record], ids: list[list[str | None]]) -> dict[str, set[str]]:
-        """Return which of the ids each account has had before."""
+        """Return which ids are already stored, by account."""
         numbers = {place.number: key for key, place in self.places.items()}
         asked = [
             [self.places[record.key].number, [each for each in some if each is not None]]
@@ -165,7 +165,7 @@ class Database:
         return found
 
     def _known(self, records: list[Record]) -> KnownRows:
-        """Return the rows of those keys of sends that each account has had before."""
+        """Return the stored rows of known send keys, by account."""
         found: KnownRows = {}
         for key, text in self._ask_for(schema.KNOWN, records, _queued_by):
             row = _read_row(text)
@@ -173,7 +173,7 @@ class Database:
         return found
 
     def _known_runs(self, records: list[Record]) -> KnownRuns:
-        """Return the runs whose ids each account has had before."""
+        """Return the stored runs of known ids, by account."""
         found: KnownRuns = {}
         for key, *columns in self._ask_for(schema.KNOWN_RUNS, records, _asked_by):
             run = read_run(*columns)
@@ -195,7 +195,7 @@ class Database:
 
 
 def _queued_by(record: Record) -> list[str]:
-    """Return the keys of the messages that a record adds to what is to be sent."""
+    """Return the keys of the messages to send that a record adds."""
     messages: list[OutgoingMessage] = []
     if isinstance(record, Answered | RunEnded):
         messages = record.answers
@@ -215,7 +215,7 @@ def _asked_by(record: Record) -> list[str]:
 
 
 def version_of(connection: sqlite3.Connection) -> int:
-    """Return the version of the tables; 0: there are none."""
+    """Return the version of the tables; 0 if there are none."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 

@@ -1,4 +1,4 @@
-"""Decides what of stored frames and sends belongs to a person, and what remains of it. Pure.
+"""Decides which stored data belongs to a person, and what remains of it. Pure.
 
 A person's are the messages that the person wrote, all of the direct chats with the person, and what
 was sent to those. Each frame keeps its number, its time and its direction, so that nothing is

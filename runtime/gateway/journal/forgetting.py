@@ -1,4 +1,4 @@
-"""Erases what the journal's file keeps of a person. It blocks, and belongs on the writer's thread.
+"""Erases a person's data from the journal's file. Blocks; runs on the writer's thread.
 
 What SQLite deletes stays in unused parts of the file and in its log until that is overwritten. So
 the file is rebuilt afterwards and its log emptied (https://sqlite.org/lang_vacuum.html).

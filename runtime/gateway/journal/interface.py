@@ -1,4 +1,4 @@
-"""Defines what the gateway needs of a journal, so that another one can take its place.
+"""Defines the interface of journals, so that another implementation can be used.
 
 All of it is called on the event loop, and nothing of it blocks. An implementation keeps what
 ``runtime.gateway.journal.records`` decides.
@@ -51,7 +51,7 @@ class Keep(msgspec.Struct, frozen=True):
 
 
 class Journal(Protocol):
-    """The only place where a message exists.
+    """The durable store of messages, sends, runs and sessions.
 
     ``ready`` is true once it can be used. ``trouble`` says why it cannot store anything at the
     moment, ``None`` while it can: what has been appended waits meanwhile, ``waiting_bytes`` of
@@ -68,31 +68,31 @@ class Journal(Protocol):
     commits: int
 
     def place(self, key: str) -> Place | None:
-        """Return where an account stands, as far as it is stored."""
+        """Return the stored position of an account."""
 
     def accounts(self) -> Collection[str]:
         """Return the keys of all channel accounts that it holds, configured or not."""
 
     def keys(self) -> Collection[str]:
-        """Return the keys of all whose records it holds: channel accounts, and agents."""
+        """Return the keys of all accounts and agents with records."""
 
     def append(self, record: Record, done: Done | None = None) -> None:
-        """Queue a record. ``done`` is called once it is stored, in the order of an account's."""
+        """Queue a record; ``done`` is called once it is stored, in order per account."""
 
     def flush(self) -> None:
-        """Begin to store what has been appended in this turn of the event loop."""
+        """Begin to store the records appended in this loop iteration."""
 
     async def after(self, key: str, cursor: Cursor, limit_bytes: int = PAGE_BYTES) -> Page:
         """Return the first stored frames of an account after ``cursor``."""
 
     async def outgoing(self, key: str) -> list[OpenRow]:
-        """Return what of an account is still to be sent, oldest first, without the contents."""
+        """Return the unsent messages of an account, oldest first, without contents."""
 
     async def letters(self, limit: int) -> list[tuple[str, OutgoingRow]]:
         """Return dead letters with the keys of their accounts, oldest first."""
 
     async def sent_by(self, key: str, row: str) -> OutgoingMessage | None:
-        """Return the message that an account was to send under the key ``row``."""
+        """Return an account's outgoing message with the key ``row``."""
 
     async def beginnings(
         self, rows: Collection[tuple[str, str]], characters: int
@@ -102,7 +102,7 @@ class Journal(Protocol):
         """
 
     async def people(self, key: str) -> list[Person]:
-        """Return what is known of people who have asked to be admitted to an account."""
+        """Return the records of people who asked to be admitted to an account."""
 
     async def items(self, kind: str) -> list[KeptItem]:
         """Return the documents of a kind by their ids."""
@@ -143,7 +143,7 @@ class Journal(Protocol):
         """Erase a person from the accounts in ``chats``, which has the direct chats of each."""
 
     def set_keep(self, keep: Keep) -> None:
-        """Take over how long and how much is kept."""
+        """Set how long and how much is kept."""
 
     async def close(self) -> None:
-        """Store what has been appended if that is possible, and end."""
+        """Store pending records if possible, and close."""

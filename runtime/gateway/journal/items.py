@@ -1,4 +1,4 @@
-"""Defines what the journal keeps for other parts of the gateway: small documents by kind and id.
+"""Defines documents that the journal keeps for other parts of the gateway, by kind and id.
 
 Pure. What they mean is theirs; the journal stores them together with runs, in one record.
 """
@@ -20,7 +20,7 @@ class KeptItem(msgspec.Struct, frozen=True):
 
 
 class ItemsChanged(msgspec.Struct, frozen=True):
-    """Documents are new or other ones, some (kind, id) are no more, and ``runs`` begin with it.
+    """Documents were stored or deleted (kind, id), together with the begin of ``runs``.
 
     Where the id of a run is known nothing begins, and the documents change all the same. With it
     a ``session`` may get ``entries``; ``changed`` is what it is then.

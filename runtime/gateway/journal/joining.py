@@ -1,4 +1,4 @@
-"""Joins the frames that one account brings to a commit into few rows. Pure.
+"""Joins the frames of an account in one commit into few rows. Pure.
 
 A worker sends what each turn of its loop has brought, so under load one commit has many small packs
 of an account. Each row costs entries in two indexes and a step through all triggers: four packs of
@@ -26,7 +26,7 @@ class JoinedFrames:
         self._bytes = sum(map(len, part.payloads))
 
     def take(self, incarnation: int, at: int, part: Part) -> bool:
-        """Take the next frames too; return false where they need a row of their own."""
+        """Add the next frames; return false if they need a row of their own."""
         size = self._bytes + sum(map(len, part.payloads))
         if (
             incarnation != self.incarnation
@@ -58,7 +58,7 @@ class JoinedIds:
         self._size = sum(map(len, ids))
 
     def take(self, at: int, ids: list[str]) -> bool:
-        """Take further ids; return false where they need a row of their own."""
+        """Add further ids; return false if they need a row of their own."""
         size = self._size + sum(map(len, ids))
         if (
             len(self.ids) + len(ids) > ROW_IDS

@@ -1,4 +1,4 @@
-"""Copies the journal each night, on a thread of its own: it takes seconds where much is kept."""
+"""Copies the journal each night, on a separate thread, because a large one takes seconds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = structlog.get_logger("gateway.journal")
 
 
 def due_at(now: datetime, newest: datetime | None, started: datetime) -> datetime:
-    """Return when the next copy is due, on local time; ``newest`` is when the last one was made."""
+    """Return the local time of the next copy; ``newest`` is the time of the last one."""
     soonest = started + FIRST
     if newest is None or newest > now:  # by a clock that was wrong
         return soonest
@@ -33,7 +33,7 @@ def due_at(now: datetime, newest: datetime | None, started: datetime) -> datetim
 
 
 class _Stopped(Exception):
-    """The gateway ends, and waits for no copy."""
+    """The copy is abandoned because the gateway ends."""
 
 
 class NightlyCopies(threading.Thread):
@@ -51,7 +51,7 @@ class NightlyCopies(threading.Thread):
         self._begun = _local(time.time())
 
     def stop(self) -> None:
-        """Give up the copy that is under way, if there is one, and end."""
+        """Abandon a running copy, and end."""
         self._stopping.set()
         self.join()
 
@@ -72,7 +72,7 @@ class NightlyCopies(threading.Thread):
                 )
 
     def copy_now(self) -> Path:
-        """Make a copy, remove those that are too many, and return its path.
+        """Make a copy, remove surplus ones, and return its path.
 
         Raises ``OSError`` and ``sqlite3.Error``.
         """
@@ -85,7 +85,7 @@ class NightlyCopies(threading.Thread):
         return made
 
     def _seconds(self) -> float:
-        """Return how long nothing is due, at most as long as may pass without a look."""
+        """Return the seconds until the next copy or check."""
         if not self.keep:
             return LOOK_SECONDS
         now = time.time()

@@ -20,7 +20,7 @@ PAST = 16  # attempts whose times are kept, the last ones
 
 
 class PastAttempt(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """An attempt that has ended without everything being sent. Times are epoch milliseconds."""
+    """A failed attempt to send a message. Times are epoch milliseconds."""
 
     at: int
     ended: int
@@ -28,7 +28,7 @@ class PastAttempt(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
 
 
 class OutgoingRow(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """One message that is to be sent, and how far it has come. Times are epoch milliseconds.
+    """The state of an outgoing message. Times are epoch milliseconds.
 
     ``key`` is the idempotency key, ``id`` its short public name, ``digest`` tells another content
     under the same key. ``origin``: a caller waits for it (``send``), was told that it is queued
@@ -64,7 +64,7 @@ class OutgoingRow(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
 
     @property
     def asks_nobody(self) -> bool:
-        """Whether no person has to decide about it: its caller is told, or it was a preview."""
+        """Whether no person must decide about it: its caller is told, or it was a preview."""
         return self.origin in ("send", "preview")
 
     @property
@@ -74,7 +74,7 @@ class OutgoingRow(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
 
 
 class OutgoingMessage(msgspec.Struct, frozen=True):
-    """A row with what it sends: the JSON text of an ``Outbound``.
+    """A row with its content, the JSON text of an ``Outbound``.
 
     ``texts`` is the JSON text of the list of its rendered parts, once it was made of several.
     """
@@ -85,19 +85,19 @@ class OutgoingMessage(msgspec.Struct, frozen=True):
 
     @property
     def size(self) -> int:
-        """How many bytes its content takes."""
+        """The size of its content in bytes."""
         return len(self.message) + len(self.texts)
 
 
 class OpenRow(msgspec.Struct, frozen=True):
-    """The row of a message that is still to be sent, and how many bytes its content takes."""
+    """The row of an unsent message, and the size of its content in bytes."""
 
     row: OutgoingRow
     size: int
 
 
 class Queued(msgspec.Struct, frozen=True):
-    """A message that is to be sent was accepted; its row may be born ``attempting``."""
+    """An outgoing message was accepted; its row may begin as ``attempting``."""
 
     key: str
     outgoing: OutgoingMessage
@@ -115,7 +115,7 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 class Postponed(msgspec.Struct, frozen=True):
-    """An attempt has ended without sending everything; there is no other one before ``next``."""
+    """An attempt failed; the next one is not before ``next``."""
 
     key: str
     row: str
@@ -126,7 +126,7 @@ class Postponed(msgspec.Struct, frozen=True):
 
 
 class PartsRendered(msgspec.Struct, frozen=True):
-    """The parts of a message were made; all attempts send these."""
+    """The parts of a message were rendered; all attempts send these."""
 
     key: str
     row: str
@@ -134,7 +134,7 @@ class PartsRendered(msgspec.Struct, frozen=True):
 
 
 class PartsSent(msgspec.Struct, frozen=True):
-    """The first parts of a message were sent: what came of each."""
+    """The first parts of a message were sent, with their results."""
 
     key: str
     row: str
@@ -151,7 +151,7 @@ class Delivered(msgspec.Struct, frozen=True):
 
 
 class GivenUp(msgspec.Struct, frozen=True):
-    """A message is not tried any more; as a dead ``letter`` it waits for a person."""
+    """A message was given up; as a dead ``letter`` it waits for a person."""
 
     key: str
     row: str
@@ -163,7 +163,7 @@ class GivenUp(msgspec.Struct, frozen=True):
 
 
 class Released(msgspec.Struct, frozen=True):
-    """What was not sent is tried again after all, since ``at``."""
+    """A dead letter is tried again, since ``at``."""
 
     key: str
     row: str
@@ -173,7 +173,7 @@ class Released(msgspec.Struct, frozen=True):
 
 
 class Discarded(msgspec.Struct, frozen=True):
-    """A person gives a dead letter up."""
+    """A person discarded a dead letter."""
 
     key: str
     row: str
@@ -185,13 +185,13 @@ RowRecord = (
 
 
 class Known(msgspec.Struct, frozen=True):
-    """What became of messages whose keys their account has had before: those rows, by key."""
+    """The existing rows of messages with known keys, by key."""
 
     rows: dict[str, OutgoingRow]
 
 
 def changes_of(record: RowRecord) -> dict[str, Any]:
-    """Return which fields of its row a record sets."""
+    """Return the fields of its row that a record sets."""
     match record:
         case Attempt():
             return {
@@ -240,13 +240,13 @@ def changes_of(record: RowRecord) -> dict[str, Any]:
 
 
 def past_of(row: OutgoingRow, now: int, reason: str) -> list[PastAttempt]:
-    """Return the attempts of a row that are over once the last one has ended so at ``now``."""
+    """Return the past attempts of a row after its current one ended at ``now``."""
     last = PastAttempt(row.last_attempt or row.first_attempt, now, reason)
     return [*row.past, last][-PAST:]
 
 
 def drops_message(record: RowRecord) -> bool:
-    """Return whether the message itself is not needed any more after a record."""
+    """Return whether the message's content is no longer needed after a record."""
     match record:
         case Delivered() | Discarded():
             return True
@@ -256,7 +256,7 @@ def drops_message(record: RowRecord) -> bool:
 
 
 def changed(outgoing: OutgoingMessage, record: RowRecord) -> OutgoingMessage:
-    """Return what a record makes of a row and its message."""
+    """Return a row and its message after a record."""
     row = msgspec.structs.replace(outgoing.row, **changes_of(record))
     if drops_message(record):
         return OutgoingMessage(row, b"")

@@ -1,4 +1,4 @@
-"""Defines what the journal keeps of people who ask to be admitted to an account. Pure."""
+"""Defines the records of people who ask to be admitted to an account. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PersonState = Literal["pending", "allowed", "blocked", "forgotten"]
 
 
 class Person(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What is known of a sender of one account. Times are epoch milliseconds.
+    """The record of a sender of one account. Times are epoch milliseconds.
 
     ``id`` is that of the request, ``code`` what the person was given. ``verified``: the platform
     vouched for the sender when the person asked, and has to ever after. ``created`` is when the
@@ -33,7 +33,7 @@ class Person(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     seen: int = 0
 
     def admits(self, sender: Sender) -> bool:
-        """Return whether a message of this sender is answered, as far as the person decides."""
+        """Return whether the person is approved, so that messages are answered."""
         return self.state == "allowed" and (sender.verified or not self.verified)
 
     def waits(self, now: int) -> bool:
@@ -41,17 +41,17 @@ class Person(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
         return self.state == "pending" and now < self.expires
 
     def is_late(self, now: int) -> bool:
-        """Return whether nobody has decided about the request while it was open."""
+        """Return whether the request expired without a decision."""
         return self.state == "pending" and now >= self.expires
 
     @property
     def expires(self) -> int:
-        """When the code is not valid any more."""
+        """The time at which the code expires."""
         return self.created + PENDING_MS
 
 
 class PeopleChanged(msgspec.Struct, frozen=True):
-    """What is known of some people of an account has changed."""
+    """The records of some people of an account have changed."""
 
     key: str
     people: list[Person]

@@ -1,4 +1,4 @@
-"""Reads the journal's file beside its writer; neither waits for the other.
+"""Reads the journal's file concurrently with its writer.
 
 It blocks, and belongs on a thread of its own (https://sqlite.org/wal.html).
 """
@@ -36,7 +36,7 @@ _read_entry = msgspec.json.Decoder(TranscriptEntry).decode
 
 
 class JournalReader:
-    """A connection that only reads."""
+    """A read-only connection."""
 
     def __init__(self, path: Path) -> None:
         self._connection = connect(path)

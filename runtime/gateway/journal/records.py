@@ -1,4 +1,4 @@
-"""Defines the records of the journal, and what each changes at its account. Pure.
+"""Defines the records of the journal, and their effects on the account's state. Pure.
 
 Every step is one record of one account, so a journal never has to write two accounts together.
 What a record means is decided here, for every implementation alike: which messages are repeated,
@@ -28,7 +28,7 @@ Skips = tuple[int, int] | None  # repeated messages in a row: the first one and 
 
 
 class Arrived(msgspec.Struct, frozen=True):
-    """Numbered frames of one incarnation, as ``ipc.frames.data.Messages`` has them.
+    """Numbered frames of one incarnation (see ``ipc.frames.data.Messages``).
 
     ``ids`` are what identifies each at its platform; ``None``: nothing that could repeat.
     ``cursor``, where there is one, is the plugin's position after the last of them. ``at`` is
@@ -46,21 +46,21 @@ class Arrived(msgspec.Struct, frozen=True):
 
 
 class Marked(msgspec.Struct, frozen=True):
-    """A plugin's position without a message."""
+    """A plugin's cursor without a message."""
 
     key: str
     cursor: bytes
 
 
 class Identified(msgspec.Struct, frozen=True):
-    """The account's identity at its platform: a cursor of another one is dropped."""
+    """The account's identity at its platform; a cursor of another one is dropped."""
 
     key: str
     identity: str
 
 
 class Left(msgspec.Struct, frozen=True):
-    """The account goes on without the journal: what comes meanwhile will be missing in it."""
+    """The account continues without the journal, which will lack its later messages."""
 
     key: str
 
@@ -73,7 +73,7 @@ class Withheld(NamedTuple):
 
 
 class Answered(msgspec.Struct, frozen=True):
-    """Answers to be sent, and the position up to which a consumer has thereby answered all.
+    """Answers to send, and the position up to which a consumer has answered everything.
 
     ``people`` are those who are told how to be admitted, ``runs`` those that will answer. What
     ``redactions`` name is without a text once the record is stored; up to ``heard`` every message
@@ -108,7 +108,7 @@ Record = Arrived | Frameless
 
 
 class Part(msgspec.Struct, frozen=True):
-    """Frames in a row, none of them repeated: the first one's number, flags, payloads."""
+    """Consecutive frames without repeated ones: the first number, flags, payloads."""
 
     first: int
     flags: bytes
@@ -121,14 +121,14 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """What became of an ``Arrived``: the parts that were stored, and how many were repeated."""
+    """The outcome of an ``Arrived``: the stored parts, and the number of repeated frames."""
 
     parts: list[Part]
     repeated: int = 0
 
 
 class Place(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where an account stands in the journal.
+    """The position of an account in the journal.
 
     ``incarnation`` and ``seq`` are of its newest frame. Everything after ``floor`` is there;
     ``whole`` is false while the next frame will not follow the last one. ``settled`` is the
@@ -165,7 +165,7 @@ class Place(msgspec.Struct, frozen=True, omit_defaults=True):
 def arrive(
     place: Place, record: Arrived, ids: list[str | None], repeated: Collection[str]
 ) -> tuple[Place, Kept]:
-    """Return the account's place after frames have arrived, and what of them is kept.
+    """Return the account's place after new frames, and the frames to keep.
 
     ``repeated`` are those of ``ids`` that the account has had before; an id that comes twice in
     the record itself is found here.
@@ -240,7 +240,7 @@ Outcome = Kept | Known | None  # what became of a record; ``None``: as it stands
 
 
 def change(place: Place, record: Frameless) -> Place:
-    """Return the account's place after a record that brings no frames."""
+    """Return the account's place after a record without frames."""
     replace: Callable[..., Any] = msgspec.structs.replace
     match record:
         case Marked():

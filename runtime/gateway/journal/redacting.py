@@ -1,4 +1,4 @@
-"""Decides what remains of messages that nobody was meant to keep, and how much that may be. Pure.
+"""Decides what is kept of redacted messages, and limits its amount. Pure.
 
 Of a message that was not admitted its number, ids, sender and time remain, and the reason. What
 remains of one account counts against ``QUOTA_BYTES``: beyond that the oldest are emptied, so that
@@ -28,7 +28,7 @@ Stored = tuple[int, int, Part]  # incarnation, time of arrival, frames
 
 
 class Rewritten(NamedTuple):
-    """Frames in a row after some were changed, and by how many bytes their remains have grown."""
+    """Rewritten frames, and the growth of their remains in bytes."""
 
     flags: bytes
     payloads: list[bytes]
@@ -36,7 +36,7 @@ class Rewritten(NamedTuple):
 
 
 def remains_of(payload: bytes, reason: str) -> bytes:
-    """Return what is kept of a message: no text, no attachments, no names."""
+    """Return the remains of a message: without text, attachments and names."""
     event = decode_json(payload, dict[str, Any])
     message = event.get("message") or {}
     chat, sender = message.get("chat") or {}, message.get("sender") or {}
@@ -75,7 +75,7 @@ def emptied(flags: bytes, payloads: list[bytes]) -> Rewritten:
 
 
 def remains_bytes(flags: bytes, payloads: list[bytes]) -> int:
-    """Return how much of frames counts against the quota."""
+    """Return the bytes of frames that count against the quota."""
     return sum(len(each) for flag, each in zip(flags, payloads, strict=True) if flag & REDACTED)
 
 

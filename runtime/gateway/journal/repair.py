@@ -1,4 +1,4 @@
-"""Carries over what can be read of a damaged journal.
+"""Salvages the readable part of a damaged journal.
 
 The damaged file is set aside, and what is readable goes into a new one: each table is read from
 its beginning and from its end, as far as that goes.
@@ -34,7 +34,7 @@ TABLES = {
 
 
 def repair(path: Path) -> str:
-    """Replace a damaged journal by a new one, and return in one sentence what came of it."""
+    """Replace a damaged journal by a new one; return one sentence about the outcome."""
     aside = move_aside(path, "damaged", BESIDE)
     remove_index(path)
     fresh = Database(path)
@@ -71,7 +71,7 @@ def _carry_over(source: Path, target: sqlite3.Connection, table: str, key: str) 
 
 
 def _readable(damaged: sqlite3.Connection, table: str, key: str) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of a table from both ends, each as far as it can be read."""
+    """Yield the readable rows of a table, from both ends."""
     for order in ("ASC", "DESC"):
         try:
             yield from damaged.execute(f"SELECT * FROM {table} ORDER BY {key} {order}")  # noqa: S608 - our own names

@@ -1,4 +1,4 @@
-"""Forgets what is old or too much, a little at a time.
+"""Deletes data beyond the limits of age and size, in small steps.
 
 Called on the writer's thread between commits, so each step is short. What a consumer has not
 settled stays, and so do the ids of messages for as long as a platform may send them again. A run
@@ -39,7 +39,7 @@ OLDEST_PACKS = (
 
 
 class Retention:
-    """Forgets by age and by size. ``clock()`` returns epoch seconds."""
+    """Deletes data by age and by size; ``clock()`` returns epoch seconds."""
 
     def __init__(self, keep: Keep | None = None, clock: Any = time.time) -> None:
         self._keep = keep or Keep()
@@ -54,7 +54,7 @@ class Retention:
         self._looked = 0.0
 
     def step(self, database: Any) -> bool:
-        """Forget a little; return whether there is more to forget. ``sqlite3.Error`` as it comes.
+        """Delete a little; return whether there is more. Raises ``sqlite3.Error``.
 
         It looks seldom while there is nothing.
         """
@@ -95,7 +95,7 @@ class Retention:
         return True
 
     def _empty_remains(self, database: Any) -> bool:
-        """Empty the oldest redacted messages of an account that has too much of them."""
+        """Empty the oldest redacted messages of an account above its quota."""
         places = database.places.values()
         place = next((each for each in places if each.withheld > QUOTA_BYTES), None)
         if place is None:
@@ -177,7 +177,7 @@ class Retention:
 
 
 def _first_rows(rows: list[Any]) -> list[Any]:
-    """Return the first rows of ``ids`` that hold ``STEP_IDS`` together: at least one."""
+    """Return the first rows of ``ids`` with ``STEP_IDS`` ids in total, at least one."""
     held = list(accumulate(row[3] for row in rows))
     return rows[: 1 + sum(count < STEP_IDS for count in held)]
 

@@ -1,4 +1,4 @@
-"""Decides which records belong into one commit, and how much each counts against bounds. Pure.
+"""Selects the records of one commit, and measures them against its bounds. Pure.
 
 Every account waits for the commit, and that takes twice as long with the 256 KiB that a flood may
 have under way as with what calm accounts bring. So of what one account's worker has handed in it
@@ -60,7 +60,7 @@ class Share:
 
 
 def size_of(record: Record) -> int:
-    """Return how many bytes of a record count against the bounds."""
+    """Return the size of a record that counts against the bounds."""
     if isinstance(record, Arrived):
         return sum(map(len, record.payloads)) + len(record.cursor) + 64
     match record:

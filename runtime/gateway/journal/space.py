@@ -1,4 +1,4 @@
-"""Keeps room on the disk for the journal: a reserve to give away, and a floor not to go below.
+"""Keeps disk space for the journal: a reserve file, and a floor of free space.
 
 With a full disk SQLite cannot even make room: to delete, or to move its log into the file, it
 has to write. So a reserve is kept that can be given away then. And the journal stops before the
@@ -20,7 +20,7 @@ LOOK_SECONDS = 1.0
 
 
 class Space:
-    """The room beside the file ``path``. It blocks, and belongs on the writer's thread."""
+    """The disk space for the file ``path``. Blocks; runs on the writer's thread."""
 
     def __init__(self, path: Path, floor_bytes: int = FLOOR_BYTES) -> None:
         self._reserve = path.with_name(f"{path.name}-reserve")
@@ -29,7 +29,7 @@ class Space:
         self._looked = float("-inf")
 
     def require(self) -> None:
-        """Raise ``OSError`` (ENOSPC) when the disk has less left than the floor."""
+        """Raise ``OSError`` (ENOSPC) if free space is below the floor."""
         now = time.monotonic()
         if now - self._looked < LOOK_SECONDS:
             return
@@ -39,13 +39,13 @@ class Space:
         self._looked = now
 
     def give_away(self) -> None:
-        """Remove the reserve, and look again before the next commit."""
+        """Remove the reserve, and check again before the next commit."""
         self._looked = float("-inf")
         with contextlib.suppress(OSError):
             self._reserve.unlink(missing_ok=True)
 
     def keep(self) -> None:
-        """Make the reserve where there is none, if the disk has room for much more."""
+        """Create the reserve if it is missing and the disk has ample space."""
         with contextlib.suppress(OSError):
             if self._reserve.exists() or self._free()[0] < 4 * (RESERVE_BYTES + self._floor):
                 return

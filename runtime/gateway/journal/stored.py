@@ -1,4 +1,4 @@
-"""Keeps the journal of a gateway in a file: what the event loop sees of it."""
+"""Implements the journal in a file, as used by the event loop."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ T = TypeVar("T")
 
 
 def _nothing() -> None:
-    """Do nothing: what is called when nobody wants to know."""
+    """Do nothing: the default callback."""
 
 
 class StoredJournal:
-    """A journal in the file ``path``, which is opened by its own thread meanwhile.
+    """A journal in the file ``path``, which a separate thread opens and writes.
 
     ``on_change()`` is called when ``ready`` or ``trouble`` has changed, ``on_failure(why, final)``
     when nothing will be stored any more (see ``Failed``). ``repaired`` says what became of a

@@ -1,4 +1,4 @@
-"""Asks the kernel for short slices of a processor for one thread, so that it waits less for one.
+"""Requests short scheduler slices for a thread, so that it is scheduled sooner.
 
 A commit is much waiting and little computing: the thread is woken for its records, and again when
 the disk is done. Beside threads that compute, each time it waits until one of them has had its
@@ -33,7 +33,7 @@ class ThreadPolicy(ctypes.Structure):
 
 
 def policy_of_thread() -> ThreadPolicy | None:
-    """Return how the calling thread is scheduled, ``None`` where that cannot be asked."""
+    """Return the scheduling policy of the calling thread; ``None`` if unknown."""
     found = ThreadPolicy()
     calls = _CALLS.get(os.uname().machine)
     if calls is None or _libc.syscall(calls[1], 0, ctypes.byref(found), ctypes.sizeof(found), 0):
@@ -42,7 +42,7 @@ def policy_of_thread() -> ThreadPolicy | None:
 
 
 def take_short_slices() -> bool:
-    """Give the calling thread short slices; return whether the kernel has taken that.
+    """Set short slices for the calling thread; return whether the kernel accepted that.
 
     Its niceness stays, and so does another policy than the usual one: somebody chose it.
     """

@@ -41,7 +41,7 @@ class Conversations:
         self._entries: defaultdict[str, list[tuple[str, TranscriptEntry]]] = defaultdict(list)
 
     def ask(self, key: str, runs: list[Run]) -> dict[str, Run]:
-        """Add runs, but for those whose ids are known: return these."""
+        """Add runs, except those with known ids; return the latter."""
         kept, known = self._runs[key], {}
         for each in runs:
             if each.id in kept:

@@ -1,4 +1,4 @@
-"""Waits until something is stored, and no longer once it is known that nothing can be.
+"""Waits until a record is stored, or fails once the journal cannot store.
 
 A record that was appended stays in the queue and is stored when there is room again, so who waits
 is told that; a request that is made again would do it twice.
@@ -21,7 +21,7 @@ LATER = "it is done once there is room again"
 
 
 async def stored(journal: Journal, record: Record, flush_soon: Callable[[], None]) -> Outcome:
-    """Store a record; return what came of it. Raises ``RemoteError`` when nothing can be stored."""
+    """Store a record; return the outcome. Raises ``RemoteError`` if nothing can be stored."""
     done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
     def take(outcome: Outcome) -> None:
@@ -34,7 +34,7 @@ async def stored(journal: Journal, record: Record, flush_soon: Callable[[], None
 
 
 async def unless_in_trouble(journal: Journal, done: asyncio.Future[T]) -> T:
-    """Return the result of ``done``; raises ``RemoteError`` when nothing can be stored meanwhile.
+    """Await ``done``; raises ``RemoteError`` if the journal cannot store meanwhile.
 
     A trouble of one moment is waited for: it has to be there at two looks.
     """
@@ -48,6 +48,6 @@ async def unless_in_trouble(journal: Journal, done: asyncio.Future[T]) -> T:
 
 
 def unstored(trouble: str) -> str:
-    """Return the sentence about what keeps anything from being stored."""
+    """Return the sentence that says why nothing can be stored."""
     why = "disk full (journal full)" if trouble == JOURNAL_FULL else trouble
     return f"nothing can be stored: {why}"

@@ -1,4 +1,4 @@
-"""Stores records on a thread of its own: all that came during one commit is the next one.
+"""Stores records on a separate thread; records that come during a commit form the next one.
 
 The thread never touches an object of the event loop: it takes records, which nobody changes,
 and reports what became of them to a callable that runs on the loop.
@@ -41,13 +41,13 @@ Job = Callable[[Any], Any]  # gets the ``Database``
 
 
 class Opened(msgspec.Struct):
-    """The file is open: the places of all accounts."""
+    """The file was opened, with the places of all accounts."""
 
     places: dict[str, Place]
 
 
 class Stored(msgspec.Struct):
-    """Records were stored: those of an account in the order in which they were appended.
+    """Records were stored, in order per account.
 
     ``numbers`` are theirs among all that were ever appended, from 0 on.
     """
@@ -58,19 +58,19 @@ class Stored(msgspec.Struct):
 
 
 class Trouble(msgspec.Struct):
-    """Nothing can be stored, for this reason; ``None``: it can again."""
+    """Nothing can be stored, for this reason; ``None``: storing works again."""
 
     why: str | None
 
 
 class Repaired(msgspec.Struct):
-    """The file was damaged: one sentence on what was carried over. ``Opened`` follows."""
+    """The file was damaged, with one sentence about the salvaged data; ``Opened`` follows."""
 
     what: str
 
 
 class Failed(msgspec.Struct):
-    """Nothing will be stored any more. ``final``: another start would not help either."""
+    """The writer has failed; ``final``: a restart would not help."""
 
     why: str
     final: bool = False
@@ -123,12 +123,12 @@ class Writer(threading.Thread):
         self._share = Share()  # of the last commit
 
     def stop(self) -> None:
-        """Store what is queued if that is possible at once, and end."""
+        """Store queued records if possible at once, and end."""
         self._stopping.set()
         self.put(None)
 
     def run(self) -> None:
-        """Open the file and work until ``stop``; a damaged one is repaired meanwhile."""
+        """Open the file and store records until ``stop``; repair a damaged file."""
         take_short_slices()
         try:
             self._database = self._open()
@@ -236,7 +236,7 @@ class Writer(threading.Thread):
         return Share(waiting), after
 
     def _store(self, share: Share) -> bool:
-        """Store records, however long that takes; return whether it was done before the end."""
+        """Store records, retrying; return false if the writer was stopped first."""
         self._share, records = share, share.records
         while True:
             self._began = time.monotonic()
@@ -270,7 +270,7 @@ class Writer(threading.Thread):
         self._checkpoint(lambda checkpoints: checkpoints.committed(pages))
 
     def _checkpoint(self, step: Callable[[Any], Any]) -> Any:
-        """Return ``step(checkpoints)``, ``None`` where moving the log has failed."""
+        """Call ``step(checkpoints)``; return ``None`` if the checkpoint failed."""
         try:
             return step(self._checkpoints)
         except (self._sqlite.DatabaseError, OSError) as error:
@@ -287,12 +287,12 @@ class Writer(threading.Thread):
         self._report(done)
 
     def _rest(self) -> bool:
-        """Use the time without work; return whether there is more to do."""
+        """Do maintenance while idle; return whether there is more to do."""
         more = self._checkpoint(lambda checkpoints: checkpoints.rest())
         return more is not None and (self._tend_now() or more)
 
     def _tend_now(self) -> bool:
-        """Take a small step of tending the file; return whether there is more to do."""
+        """Do a small step of maintenance; return whether there is more to do."""
         database = self._database
         self._tended = time.monotonic()
         try:
@@ -314,14 +314,14 @@ class Writer(threading.Thread):
             self._replace()
 
     def _make_room(self) -> None:
-        """Give the reserve away, so that old messages can be deleted on a full disk."""
+        """Remove the reserve, so that old messages can be deleted on a full disk."""
         if self._trouble == JOURNAL_FULL:
             self._space.give_away()
             self._checkpoint(lambda checkpoints: checkpoints.finish())
             self._tend_now()
 
     def _replace(self) -> None:
-        """Go on with what can be read of a file that has turned out to be damaged."""
+        """Replace a damaged file by its salvaged data, and continue."""
         self._close()
         self._repair()
         self._database = self._open()
