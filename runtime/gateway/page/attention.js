@@ -52,5 +52,6 @@ function said(parts) {
 }
 
 client.on("client.opened", lookAgain);
+if (client.connection.peek().state === "open") lookAgain();
 setInterval(() => !document.hidden && client.connection.peek().state === "open" && lookAgain(), AGAIN_MS);
 document.addEventListener("visibilitychange", () => !document.hidden && client.connection.peek().state === "open" && lookAgain());

@@ -1,8 +1,7 @@
-// Starts the console: signs in, then shows the page that the fragment names.
+// Shows the sign-in, then the page that the fragment names. The session is begun by start.js.
 //
 // How pages are added and what they share stands at the top of pages.js.
 
-import "./arrival.js"; // first: it takes the one-time token out of the address
 import { html } from "./html.js";
 import { render } from "./libraries/preact.js";
 import { useEffect, useState } from "./libraries/hooks.js";
@@ -13,7 +12,7 @@ import { focusPage, keepFocus } from "./focus.js";
 import { shortcuts, useKeys } from "./keys.js";
 import { PAGES, loadPage } from "./pages.js";
 import { go, href, route } from "./route.js";
-import { begin, client, hello, hindrance, refusal, signOut } from "./session.js";
+import { client, hello, hindrance, refusal, signOut } from "./session.js";
 import { SignIn } from "./signin.js";
 import { allRows, ranked } from "./store.js";
 import { nextTheme, theme } from "./theme.js";
@@ -157,4 +156,3 @@ const root = document.getElementById("root");
 root.textContent = "";
 keepFocus(root);
 render(html`<${App} />`, root);
-begin();

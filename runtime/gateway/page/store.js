@@ -85,3 +85,5 @@ client.on("channel.removed", ({ account }) => {
   rankSoon();
 });
 client.need({ events: ["channel.status", "channel.removed", "channel.login"] });
+// The session does not wait for this module. After the subscription, so that no change is missed.
+queueMicrotask(() => client.connection.peek().state === "open" && reload());
