@@ -127,8 +127,7 @@ class PluginCalls:
 
         ``can`` is what its manifest promises, ``files`` makes the files of a message ready,
         ``render_edit`` renders the text of an edit, ``typing`` seconds the platform shows that the
-        account types, ``bodies`` is where large bodies of HTTP requests lie, ``show`` edits the
-        preview of an answer.
+        account types, ``bodies`` has large bodies of HTTP requests, ``show`` edits previews.
         """
         self._plugin = plugin
         if self._refusal == STARTING:  # else it was closed before
@@ -269,11 +268,14 @@ class PluginCalls:
                 return await self._ask(call.method)
         raise InvalidCall(f"unknown method: {call.method}")
 
-    async def _deliver(self, message: Outbound) -> Sent:
+    def _deliver(self, message: Outbound) -> Awaitable[Sent]:
         self._typing.end(message.to)
-        if not message.attachments or self._files is None:
-            return await self._deliver_ready(message)
-        async with self._files(message) as ready:
+        if message.attachments and self._files is not None:
+            return self._deliver_with_files(message, self._files)
+        return self._deliver_ready(message)
+
+    async def _deliver_with_files(self, message: Outbound, files: ReadyFiles) -> Sent:
+        async with files(message) as ready:
             return await self._deliver_ready(ready)
 
     async def _deliver_ready(self, message: Outbound) -> Sent:

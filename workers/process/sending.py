@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -76,16 +76,15 @@ class PartSender:
         self._turns: dict[str, tuple[asyncio.Lock, int]] = {}  # and how many want each
         self._paced = 0  # messages that wait for their pace
 
-    async def send(self, message: Outbound) -> Sent:
-        """Send the unsent parts of ``message``; return the first part's id.
+    def send(self, message: Outbound) -> Awaitable[Sent]:
+        """Send the unsent parts of ``message`` when awaited; return the first part's id.
 
         Raises what the plugin raises, and ``SendFailed`` with ``retry_after`` if the rate limits
         would delay the message for too long.
         """
         if message.markup == "plain" and self._direct:
-            return await self._send(message)
-        async with self._turn(message.to):
-            return await self._send_parts(message)
+            return self._send(message)
+        return self._send_in_turn(message)
 
     async def deliver(self, delivery: SendAttempt, progress: Progress) -> list[Sent]:
         """Send the parts that earlier attempts did not send; return the result of each.
@@ -154,6 +153,10 @@ class PartSender:
     def _rendered(self, markup: Markup) -> Markup:
         """Return the markup in which the plugin gets a text of this markup."""
         return "plain" if self._text.dialect == "plain" else markup
+
+    async def _send_in_turn(self, message: Outbound) -> Sent:
+        async with self._turn(message.to):
+            return await self._send_parts(message)
 
     async def _send_parts(self, message: Outbound) -> Sent:
         begun = self._unfinished.pop(message.key, None) or _Unfinished(await self._parts(message))

@@ -140,8 +140,8 @@ async def test_another_key_is_another_message() -> None:
 async def test_parts_of_two_messages_to_one_chat_are_not_mixed() -> None:
     platform, sender = made()
     platform.gate.clear()
-    first = asyncio.create_task(sender.send(message(f"{A}\n\n{B}", "k1")))
-    second = asyncio.create_task(sender.send(message(f"{C}\n\n{A}", "k2")))
+    first = asyncio.ensure_future(sender.send(message(f"{A}\n\n{B}", "k1")))
+    second = asyncio.ensure_future(sender.send(message(f"{C}\n\n{A}", "k2")))
     await asyncio.sleep(0)
     platform.gate.set()
     await asyncio.gather(first, second)
@@ -160,7 +160,7 @@ async def test_one_chat_does_not_take_all_places() -> None:
     platform, sender = made()
     platform.gate.clear()
     tasks = [
-        asyncio.create_task(sender.send(message("x", f"k{number}")))
+        asyncio.ensure_future(sender.send(message("x", f"k{number}")))
         for number in range(MOST_WAITING + 3)
     ]
     refused, *_ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
