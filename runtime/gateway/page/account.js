@@ -79,7 +79,7 @@ function Now({ row, events = [] }) {
       ${coming.text && html`<span>Next: ${coming.there ? html`<a href=${href("account", row.account, "configuration")}>${coming.text}</a>` : coming.text}${coming.at ? html` at ${clock(coming.at, now.value)} (<${Countdown} at=${coming.at} />)` : null}. <${TryNow} row=${row} /> </span>`}
       ${row.todo && html`<span>To do: <${Commands} text=${row.todo} />. </span>`}
       ${row.phase === "failed" && !coming.there && html`<a href=${href("account", row.account, "configuration")}>Open its configuration</a> `}
-      ${["failed", "backoff"].includes(phaseOf(row)) && html`<a href=${href("account", row.account, "log")}>Read its log</a>`}
+      ${["failed", "backoff"].includes(row.phase) && html`<a href=${href("account", row.account, "log")}>Read its log</a>`}
       ${since && html`<span>Up for ${span(now.value - since)}. </span>`}
       ${isUnwell(row) && !coming.text && html`<span>The daemon watches it and replaces it if it does not recover. </span>`}
     </p>
