@@ -15,6 +15,7 @@ from collections.abc import Callable
 import msgspec
 import zmq
 
+from ipc.calls import RESOLUTION
 from ipc.identity.peer import PeerCredentials, PeerProof
 from ipc.zeromq.connections import Connections
 from ipc.zeromq.socket import BYTE_BUDGET, Socket
@@ -115,7 +116,7 @@ class Handshakes(Socket):
         waiting, self._waiting = self._waiting, []
         for each in waiting:
             each.earlier.discard(closed)
-            if each.earlier and self._clock() < each.until:
+            if each.earlier and each.until > self._clock() + RESOLUTION:
                 self._waiting.append(each)
                 continue
             self.connections.table.proved(each.peer.name, each.pid)
