@@ -154,7 +154,12 @@ def assemble(
             jobs=jobs,
         )
     )
-    recovery = Recovery(runs, intake, jobs, lambda: state / FILE, timers.begin)
+
+    def on_whole() -> None:
+        timers.begin()
+        answering.resume()
+
+    recovery = Recovery(runs, intake, jobs, lambda: state / FILE, on_whole)
     asking = RunAsking(agents, intake, runs, sessions, broadcast, flush)
 
     def on_welcome(key: str) -> None:

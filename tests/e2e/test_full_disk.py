@@ -52,6 +52,14 @@ async def stops_without_remembering(daemon: Daemon, key: str) -> None:
     assert (await daemon.status())["accounts"][key]["phase"] == "stopped"
 
 
+async def says(daemon: Daemon, process: str, text: str) -> None:
+    """Wait until a process has logged a text; on a full disk its lines are kept in memory."""
+    asked = {"accounts": [process], "lines": 20}
+    async with asyncio.timeout(PATIENCE):
+        while text not in str(await daemon.call("channels.logs", asked)):  # noqa: ASYNC110 - polled
+            await asyncio.sleep(0.05)
+
+
 async def starts_again(daemon: Daemon, key: str, *, persisted: bool) -> None:
     (row,) = (await daemon.call("channels.start", {"accounts": [key]}))["results"]
     assert row["persisted"] is persisted
@@ -82,10 +90,16 @@ async def test_a_disk_that_fills_up_stops_nothing(tmp_path: Path) -> None:
             assert line["account"] == "supervisor"
             assert not list(disk.glob(".holds*"))
             async with talking(daemon, "two") as person:
+                # An answer is stored before it is sent, so it waits for room: the second one, too,
+                # which finds the journal in trouble.
                 answered = asyncio.create_task(person.is_answered("still there"))
-                await daemon.status()  # an answer is stored before it is sent: it waits for room
-                filler.unlink()
-                await answered
+                await says(daemon, "gateway", "the journal stores nothing")
+                async with talking(daemon, "one") as other:
+                    second = asyncio.create_task(other.is_answered("and here"))
+                    await daemon.wait(lambda now: now["accounts"]["local:one"]["messagesIn"] == 1)
+                    filler.unlink()
+                    await answered
+                    await second
             stop = {"accounts": ["local:one"], "reason": "room again"}
             (row,) = (await daemon.call("channels.stop", stop))["results"]
             assert row["persisted"] is True

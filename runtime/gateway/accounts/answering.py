@@ -165,6 +165,12 @@ class Answering:
         reading.parts.append((0, now_ms(), Part(0, bytes([flags]), [payload])))
         self._pump(key, reading)
 
+    def resume(self) -> None:
+        """Go on with what has come while nothing could be stored."""
+        for key, reading in self._readings.items():
+            if (reading.parts or reading.behind) and not self._closed:
+                self._pump(key, reading)
+
     def close(self) -> None:
         """Begin nothing more; what is not decided about is the next gateway's."""
         self._closed = True
@@ -202,6 +208,8 @@ class Answering:
                     await self._decide(account, reading, batch)
                     await asyncio.sleep(0)  # other accounts have something, too
         except IpcError as error:
+            if self._intake.trouble is not None:
+                return  # ``resume`` goes on: what came is kept, in memory or in the journal
             self._agents.fails("error", key, error)
             if not reading.behind and not self._intake.is_on(key):
                 reading.parts.clear()

@@ -11,7 +11,7 @@ import pytest
 from msgspec import json
 
 from ipc.errors import IpcError, PeerGone, RemoteError
-from ipc.frames.data import INBOUND
+from ipc.frames.data import ADDRESSED, INBOUND
 from ipc.frames.words import UNAVAILABLE
 from ipc.media import account_directory
 from runtime.config.access_policy import AccessPolicy
@@ -22,6 +22,7 @@ from runtime.gateway.journal.memory import MemoryJournal
 from runtime.gateway.journal.people import Person
 from runtime.gateway.runs import overheard, sessions
 from runtime.gateway.runs.sessions import OpenConversation
+from tests.support.gateway_rig import payload
 from tests.support.journals import KEY, journal_of
 from tests.support.outbox_life import OutboxLife
 from tests.support.until import until
@@ -201,6 +202,30 @@ async def test_a_message_that_cannot_be_decided_about_holds_up_no_other(
         await until(lambda: life.agents.answered == 2)
     assert life.sent == [answer(1), answer(3)]
     assert life.agents.failed["error"] == 1
+
+
+@pytest.mark.parametrize("kept", ["on", "off"])
+async def test_what_comes_while_nothing_can_be_stored_is_answered_afterwards(kept: str) -> None:
+    """With a journal and without: the trouble may have been there before the message."""
+    journal = MemoryJournal()
+    async with TaskGroup() as tasks:
+        life = OutboxLife(tasks, journal, agent="echo")
+        life.row = {"journal": kept}
+        life.welcome()
+        life.intake.open()
+        await life.rests()
+        journal.trouble = "journal full"
+        if kept == "on":
+            await life.hears(1)
+        else:
+            life.answering.on_message(KEY, INBOUND | ADDRESSED, payload(KEY, 1))
+        await life.rests()
+        assert life.sent == []
+        journal.trouble = None
+        life.answering.resume()
+        await until(lambda: life.agents.answered == 1)
+    assert len(life.sent) == 1
+    assert not life.failed
 
 
 async def test_without_an_agent_nothing_is_answered_and_nothing_stored() -> None:
