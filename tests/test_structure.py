@@ -121,6 +121,7 @@ DECODES_ITSELF = {
     "runtime/gateway/access/handshake.py": BOUNDED_REQUEST,
     "runtime/gateway/accounts/account_calls.py": "measured first",
     "runtime/gateway/accounts/agents.py": "measured first",
+    "runtime/gateway/clients/earlier.py": BOUNDED_FRAME,
     "runtime/gateway/clients/method_table.py": BOUNDED_REQUEST,
     "runtime/gateway/journal/database.py": OUR_OWN,
     "runtime/gateway/journal/forgetting.py": OUR_OWN,

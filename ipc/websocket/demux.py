@@ -19,6 +19,7 @@ import msgspec
 from websockets.asyncio.server import ServerConnection
 
 from ipc.websocket.http_socket import HttpSocket
+from ipc.websocket.young import YoungSocket
 
 MAX_HEAD_BYTES = 16 * 1024
 HEAD_SECONDS = 10.0  # for the whole request head
@@ -176,6 +177,17 @@ class DemuxConnection(ServerConnection):
         """End the socket at once; the client sees 1006."""
         self._raw.abort()
 
+    @property
+    def young(self) -> YoungSocket | None:
+        """What notes all that passes while the connection is young; ``None``: it is not kept."""
+        return self._raw if isinstance(self._raw, YoungSocket) else None
+
+    def continue_on(self, transport: asyncio.Transport) -> None:
+        """Use another transport from now on: the connection is young no longer."""
+        self._raw = transport
+        if not self._undecided:
+            self.transport = transport
+
     def give_way(self) -> bool:
         """End the socket, which has proved nothing, for another one."""
         self._raw.abort()
@@ -210,6 +222,8 @@ class DemuxConnection(ServerConnection):
         return not hasattr(self, "transport")
 
     def _become_http(self, head: bytes) -> None:
+        if (young := self.young) is not None:
+            young.settle()
         self.owner.release_socket(self)
         if self.owner.http is None:
             self._raw.abort()

@@ -19,13 +19,17 @@ from typing import Any, Protocol, cast
 
 from websockets.asyncio.server import Server as LibraryServer
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.server import ServerProtocol
 
 from ipc.websocket.connection import CLOSE_SECONDS, Connection, Owner
 from ipc.websocket.demux import DemuxConnection, Limits
 from ipc.websocket.http_socket import HttpSocket
 from ipc.websocket.sockets import UnprovenSockets
+from ipc.websocket.young import SlotSource, YoungSocket, YoungSockets
 
 PATIENCE = 0.25  # seconds between two looks at clients that are behind
+# What the library does itself with a connection: one sweep pings all, instead of a task for each.
+_OF_LIBRARY: dict[str, Any] = {"ping_interval": None, "max_queue": None}
 CONNECTION_BYTES = 128 * 1024  # of a client that reads: buffers, task, state; with TLS most
 
 
@@ -89,6 +93,11 @@ class Server:
         self._inode: int | None = None  # of the socket file that is ours
         self._ping_timer = self._loop.call_later(limits.ping, self._ping)
         self._library: LibraryServer
+        self._young: YoungSockets | None = None
+        owner: Owner = self
+        self._connection_type: type[Connection] = type(
+            "Connection", (Connection,), {"owner": owner}
+        )
 
     @classmethod
     async def start(
@@ -103,6 +112,7 @@ class Server:
         limits: Limits | None = None,
         tls: ssl.SSLContext | None = None,
         beside: Server | None = None,
+        slots: SlotSource | None = None,
     ) -> Server:
         """Serve on a listening socket, or on a new unix socket at a path.
 
@@ -112,32 +122,50 @@ class Server:
         ``refuse_head`` gets the request head of each connection and whether it asks for a
         WebSocket; what it returns is answered, and the connection closed. With ``tls`` the port
         is encrypted, for HTTP too. Sockets that have proved nothing are counted with those of
-        ``beside``.
+        ``beside``. The sockets of young connections are kept in ``slots`` (not with ``tls``).
         """
         kwargs: dict[str, Any] = {"sock": listen}
         if isinstance(listen, Path):
             kwargs = {"sock": _bound(listen), "unix": True}  # before anything else: it may fail
         unproven = None if beside is None else beside.unproven
         server = cls(on_connect, on_text, on_close, http, limits or Limits(), refuse_head, unproven)
-        owner: Owner = server
+        if slots is not None and tls is None:
+            server._young = YoungSockets(slots)
         if isinstance(listen, Path):
             server._admit_owner_only(listen)
         if tls is not None:
             kwargs |= {"ssl": tls, "ssl_handshake_timeout": server.limits.handshake}
         server._library = await serve(
             server._serve,
-            create_connection=type("Connection", (Connection,), {"owner": owner}),
+            create_connection=cast(type[ServerConnection], server._make),
             compression=None,
-            ping_interval=None,  # one sweep for all of them instead of a task for each
             max_size=server.limits.preauth_bytes,
-            max_queue=None,
             server_header=None,
             backlog=server.limits.backlog,  # the default of 100 would shrink the listener's
+            **_OF_LIBRARY,
             **kwargs,
         )
         # While draining, the library would answer late handshakes with 503: we answer them.
         server._library.is_serving = lambda: True  # type: ignore[method-assign]
         return server
+
+    def _make(self, *args: Any, **kwargs: Any) -> Connection | YoungSocket:
+        """Return the protocol of a new connection, behind what notes it while it is young."""
+        if self._young is None:
+            return self._connection_type(*args, **kwargs)
+        return YoungSocket(partial(self._connection_type, *args, **kwargs), self._young)
+
+    async def take_over(self) -> dict[str, int]:
+        """Take over the young connections of a process that was killed, before others come.
+
+        Returns how many there were, by what became of them.
+        """
+
+        def make() -> Connection:
+            protocol = ServerProtocol(max_size=self.limits.preauth_bytes)
+            return self._connection_type(protocol, self._library, **_OF_LIBRARY)
+
+        return {} if self._young is None else await self._young.take_over(make)
 
     def _admit_owner_only(self, unix: Path) -> None:
         self._unix, self._inode = unix, _inode(unix)
@@ -272,6 +300,8 @@ class Server:
         self._ping_timer.cancel()
         if self._patience is not None:
             self._patience.cancel()
+        if self._young is not None:
+            self._young.close()
         self._closing = (code, reason)
         for connection in list(self.connections):
             self._dismiss(connection, code, reason)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from time import perf_counter
 
 import msgspec
+import structlog
 
 from ipc.epoch import now_ms
 from ipc.errors import IpcError
@@ -20,6 +21,7 @@ from ipc.frames.websocket import MAX_PREAUTH_BYTES
 from ipc.websocket.connection import Connection
 from ipc.websocket.demux import Limits
 from ipc.websocket.server import Server
+from ipc.websocket.young import SlotSource
 from runtime.config.model import GatewayConfig
 from runtime.gateway import methods  # noqa: F401 - importing it fills the table
 from runtime.gateway.access.guard import AccessGuard
@@ -39,6 +41,8 @@ from runtime.gateway.request_times import RequestTimes
 # On the canvas host's own port.
 NO_WEBSOCKET = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 WARN_SECONDS = 2.0  # until the supervisor is told again what it was not there for
+log = structlog.get_logger("gateway")
+
 ANSWER_SECONDS = 0.5  # at the end, for the answers to calls that fail with it
 
 
@@ -106,12 +110,18 @@ class Gateway:
         self._warn_timer: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def start(self, listen: socket.socket, canvas: socket.socket | None = None) -> None:
+    async def start(
+        self,
+        listen: socket.socket,
+        canvas: socket.socket | None = None,
+        slots: SlotSource | None = None,
+    ) -> None:
         """Serve workers, and clients on the listening socket ``listen``.
 
-        ``canvas`` is the socket of the canvas host where it has a port of its own.
+        ``canvas`` is the socket of the canvas host where it has a port of its own. In ``slots``
+        are the young connections of a gateway that was killed, and then ours.
         """
-        server = await self._serve(listen)
+        server = await self._serve(listen, slots)
         # The loop accepts the first client after this turn, when the parts are there.
         self.parts = parts = assemble(
             self._boot, self._config, self._jobs, self._guard, server, self._on_failure
@@ -124,6 +134,8 @@ class Gateway:
             self._endpoints = LateEndpoints(parts)
             if canvas is not None:
                 self._canvas_server = await self._serve_canvas(canvas, self._endpoints, server)
+        if taken := await server.take_over():
+            log.info("connections of the gateway before taken over", **taken)
 
     def stop_accepting(self) -> None:
         """Accept no more clients: they wait in the backlogs for the next gateway."""
@@ -164,7 +176,7 @@ class Gateway:
         await parts.registry.saved()
         self._jobs.cancel()
 
-    async def _serve(self, listen: socket.socket) -> Server:
+    async def _serve(self, listen: socket.socket, slots: SlotSource | None) -> Server:
         config = self._config
         return await Server.start(
             listen,
@@ -175,6 +187,7 @@ class Gateway:
             http=self._http if config.http.enabled else None,
             tls=None if self._certificate is None else self._certificate.context,
             limits=self._limits(),
+            slots=slots,
         )
 
     async def _serve_canvas(

@@ -15,6 +15,7 @@ import structlog
 from ipc.frames.bootstrap import gateway_boot
 from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR, EXIT_OK
 from ipc.record_limit import limiter
+from ipc.websocket.young_slots import YoungSlots
 from runtime.config.model import CanvasHostConfig, GatewayConfig
 from runtime.gateway.accounts.agent_entries import AgentEntries
 from runtime.gateway.draining import drain
@@ -35,13 +36,16 @@ async def main(payload: bytes, fds: dict[str, int], report_cause: ReportCause) -
     """Serve until SIGTERM, drain, and return the exit code.
 
     ``fds["listen"]`` is the listening socket, ``fds["canvas"]`` that of the canvas host where it
-    has a port of its own. ``report_cause(cause, text)`` sends the supervisor
+    has a port of its own, ``fds["young"]`` what brings the slots of young connections.
+    ``report_cause(cause, text)`` sends the supervisor
     the reason of an end without SIGTERM.
     """
     _raise_file_limit()
     limit_records()
     boot = gateway_boot(payload)
-    listen, *more = (_listening(fds[name]) for name in ("listen", "canvas") if name in fds)
+    slots = YoungSlots.inherit(fds["young"]) if "young" in fds else None
+    listen = _listening(fds["listen"])
+    canvas = _listening(fds["canvas"]) if "canvas" in fds else None
     ended = asyncio.Event()
     failures: list[tuple[str, bool]] = []
 
@@ -55,7 +59,7 @@ async def main(payload: bytes, fds: dict[str, int], report_cause: ReportCause) -
         async with asyncio.TaskGroup() as tasks:
             try:
                 gateway = Gateway(boot, tasks, fail)
-                await gateway.start(listen, *more)
+                await gateway.start(listen, canvas, slots)
             except (msgspec.ValidationError, Misconfigured) as error:
                 report_cause("misconfigured", str(error))
                 return EXIT_CONFIG
@@ -73,8 +77,11 @@ async def main(payload: bytes, fds: dict[str, int], report_cause: ReportCause) -
             log.info("gateway down", incarnation=boot.incarnation)
     finally:
         loop.remove_signal_handler(signal.SIGTERM)
-        for sock in (listen, *more):
-            sock.close()
+        listen.close()
+        if canvas is not None:
+            canvas.close()
+        if slots is not None:
+            slots.close()
     return EXIT_OK
 
 

@@ -47,6 +47,4 @@ async def test_no_call_fails(tmp_path: Path, end: Callable[[Daemon], Awaitable[N
     )
     assert total >= CALLS
     assert not lists.failed
-    if end is restart_gateway:
-        assert not lists.cut
-    assert len(lists.cut) <= ENDS  # a kill costs no more than the one call that was under way
+    assert not lists.cut

@@ -22,8 +22,8 @@ FAILED = (ConnectionClosed, InvalidHandshake, OSError)
 class CronLists:
     """What became of the calls. ``again``: connections after the first one of a call.
 
-    ``cut`` are the calls whose connection ended without a close frame, as those of a killed gateway
-    do: the command line does not try again then, and nothing that a gateway does can change that.
+    ``cut`` are the calls whose connection ended without a close frame, as those of a killed process
+    do: the command line does not try again then.
     """
 
     url: str

@@ -31,11 +31,13 @@ from runtime.gateway.access.auth import ConnectClaim, Grant
 from runtime.gateway.access.guard import SignInTurn
 from runtime.gateway.access.handshake import Connect, claim_of, negotiate, read_connect
 from runtime.gateway.access.refusals import Refusal, not_now
-from runtime.gateway.access.scopes import NODE, READ, SUPERVISOR
+from runtime.gateway.access.scopes import NODE, OPERATOR, READ, SUPERVISOR
 from runtime.gateway.accounts.fanout import OWN_EVENTS
 from runtime.gateway.clients.client import Admitted, ConnectedClient
 from runtime.gateway.clients.decision import ConnectDecision
+from runtime.gateway.clients.earlier import read_earlier
 from runtime.gateway.clients.hello import hello
+from runtime.gateway.clients.repeated import RepeatedRequests
 from runtime.gateway.pairing import enter_node
 from runtime.gateway.parts import GatewayParts
 
@@ -53,13 +55,18 @@ class Admission:
     def __init__(self, parts: GatewayParts, connection: Connection) -> None:
         self._parts = parts
         self.connection = connection
-        self.nonce = str(uuid.uuid4())
+        young = connection.young
+        resumed = None if young is None else young.resumed
+        self._earlier = None if resumed is None else read_earlier(resumed)
+        said = None if self._earlier is None else self._earlier.nonce
+        self.nonce = said or str(uuid.uuid4())
         self._queued: list[bytes] = []
         self._pending: tuple[Request, Admitted] | None = None
         self._undecided = True
         self._turn: SignInTurn | None = None  # to have its shared secret looked at
-        challenge = {"nonce": self.nonce, "ts": now_ms(), "capabilities": []}
-        connection.send(event("connect.challenge", challenge))
+        if said is None:
+            challenge = {"nonce": self.nonce, "ts": now_ms(), "capabilities": []}
+            connection.send(event("connect.challenge", challenge))
 
     def receive(self, data: bytes) -> None:
         """Read the first request; keep what follows until that is decided."""
@@ -150,7 +157,11 @@ class Admission:
             return
         readiness = self._parts.readiness
         protocol = decision.claim.protocol
-        name, origin = str(uuid.uuid4()), decision.origin
+        earlier = self._earlier
+        name = str(uuid.uuid4())
+        if earlier is not None and earlier.connection_id is not None:
+            name = earlier.connection_id
+        origin = decision.origin
         admitted = Admitted(name, decision.connect, protocol, grant, origin, decision.host)
         if readiness.informed or grant.role == SUPERVISOR:
             self._admit(request, admitted)
@@ -185,17 +196,26 @@ class Admission:
             self._refuse(request, not_now(reason))
 
     def _admit(self, request: Request, admitted: Admitted) -> None:
-        connection, parts = self.connection, self._parts
+        connection, parts, earlier = self.connection, self._parts, self._earlier
         if not connection.open:
+            return
+        if earlier is not None and earlier.refused:
+            connection.abort()  # another answer than it has got
             return
         connection.admit(MAX_FRAME_BYTES)
         client = connection.data = ConnectedClient(parts, connection, admitted)
         parts.hub.add(client)
-        connection.send(response(request.id, hello(parts, client)))
+        if earlier is None or earlier.connection_id is None:
+            connection.send(response(request.id, hello(parts, client)))
+        else:
+            client.continue_from(earlier.seq)
+        _grow_up(client)
         _welcome(parts, client)
         connection.receive, connection.after_read = client.receive, client.after_read
+        if earlier is not None and earlier.requests:
+            connection.receive = RepeatedRequests(client, earlier).receive
         for data in self._queued:
-            client.receive(data)
+            connection.receive(data)
         client.after_read(perf_counter() - connection.read_at)
 
     def _end_turn(self) -> None:
@@ -218,9 +238,27 @@ class Admission:
 
     def _answer(self, request: Request, refusal: Refusal) -> None:
         self._end_turn()
-        if self.connection.open:
+        earlier = self._earlier
+        if not self.connection.open:
+            return
+        if earlier is not None and earlier.connection_id is not None:
+            self.connection.abort()  # it has got a hello
+            return
+        if earlier is None or not earlier.refused:
             self.connection.send(error_response(request.id, refusal.error))
-            self.connection.close(refusal.code, refusal.reason)
+        self.connection.close(refusal.code, refusal.reason)
+
+
+def _grow_up(client: ConnectedClient) -> None:
+    """Have a connection be young no longer after its first answer, or after the hello.
+
+    The latter where a client stays, and must learn of a lost gateway to ask for what it has missed.
+    """
+    young = client.connection.young
+    if young is None:
+        return
+    stays = client.role != OPERATOR or CHANNEL_EVENTS in client.connect.caps
+    young.until((lambda: True) if stays else client.is_answered)
 
 
 def _welcome(parts: GatewayParts, client: ConnectedClient) -> None:

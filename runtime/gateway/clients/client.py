@@ -210,6 +210,7 @@ class ConnectedClient:
 
     def _answer_twice(self, id: str, method: Method, answer: TwoAnswers) -> None:
         """Send the first answer, and the second one when it is there."""
+        self._settle()  # nothing of a request that has one of its answers can be repeated
         self.connection.send(response(id, answer.first))
         self._waiting += 1
 
@@ -256,6 +257,22 @@ class ConnectedClient:
     def waiting(self) -> int:
         """How many requests wait for an answer."""
         return self._waiting
+
+    def is_answered(self) -> bool:
+        """Return whether it has asked something and no request waits for an answer."""
+        return bool(self.asked or self.failed) and not self._waiting
+
+    def continue_from(self, seq: int) -> None:
+        """Go on with the numbers of events after those that it has got of another gateway."""
+        self.seq = seq
+
+    def refuse(self, id: str, error: RemoteError) -> None:
+        """Answer a request with an error, and do nothing else."""
+        self._fail(id, error)
+
+    def _settle(self) -> None:
+        if (young := self.connection.young) is not None:
+            young.settle()
 
     def covers(self, scope: str | None) -> bool:
         """Return whether this client may do what needs ``scope``."""

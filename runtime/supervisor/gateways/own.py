@@ -1,7 +1,8 @@
 """Starts the gateway as a child process, with listening sockets that the supervisor opened.
 
 The supervisor owns them, so that a restart of the gateway refuses no client; they are closed when
-no other process will follow, because the gateway was stopped or has failed.
+no other process will follow, because the gateway was stopped or has failed. The same holds for the
+slots in which the sockets of young connections outlive a gateway that is killed.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from runtime.supervisor.gateways.own_session import OwnSession
 from runtime.supervisor.gateways.port import PortUnusable, listen, url_of
 from runtime.supervisor.gateways.stderr import StderrRing
 from runtime.supervisor.gateways.stderr_verdict import ProcessWithStderr
+from runtime.supervisor.gateways.young_sockets import YoungHolders
 from runtime.supervisor.lifecycle import Exit
 from runtime.supervisor.policy import GATEWAY_POLICY, Policy
 from runtime.supervisor.processes.process import Spec
@@ -114,11 +116,12 @@ class CanvasSocket:
 
 
 class GatewaySockets:
-    """Both sockets of a gateway: its start opens them, its stop closes them."""
+    """The sockets of a gateway: its start opens them, its stop closes them."""
 
-    def __init__(self, clients: ListeningSocket, canvas: CanvasSocket) -> None:
+    def __init__(self, clients: ListeningSocket, canvas: CanvasSocket, young: YoungHolders) -> None:
         self._clients = clients
         self._canvas = canvas
+        self._young = young
 
     def open(self) -> None:
         """Open the clients' socket; raises ``PortUnusable``. The canvas socket follows later."""
@@ -129,9 +132,10 @@ class GatewaySockets:
         await self._clients.open_by_force()
 
     def close(self) -> None:
-        """Close both."""
+        """Close them all."""
         self._clients.close()
         self._canvas.close()
+        self._young.close()
 
 
 class OwnGateway:
@@ -156,7 +160,8 @@ class OwnGateway:
         self._token = secrets.token_urlsafe(32)
         self._socket = ListeningSocket(host, port)
         self._canvas = CanvasSocket()
-        self.listener: Listener | None = GatewaySockets(self._socket, self._canvas)
+        self._young = YoungHolders()
+        self.listener: Listener | None = GatewaySockets(self._socket, self._canvas, self._young)
         self._stderr = StderrRing()
 
     @property
@@ -187,15 +192,18 @@ class OwnGateway:
         fds = {"listen": self._socket.fileno()}
         if (canvas := self._canvas.follow(self._socket.host, boot.canvas)) is not None:
             fds["canvas"] = canvas
-        process = await self._context.launcher.spawn(
-            Spec(
-                name=f"{NAME}#{incarnation}",
-                target="runtime.gateway.main:main",
-                payload=msgspec.msgpack.encode(boot),
-                fds=fds,
-                variables=referenced(boot.gateway),
+        with self._young.carrier() as young:
+            if young is not None:
+                fds["young"] = young
+            process = await self._context.launcher.spawn(
+                Spec(
+                    name=f"{NAME}#{incarnation}",
+                    target="runtime.gateway.main:main",
+                    payload=msgspec.msgpack.encode(boot),
+                    fds=fds,
+                    variables=referenced(boot.gateway),
+                )
             )
-        )
         self._stderr = StderrRing()
         return await ProcessWithStderr.capture(
             process, self._context.logs, incarnation, self._stderr, _unchanged

@@ -1,0 +1,119 @@
+"""Decides what becomes of a young connection whose process was killed. Pure.
+
+The kernel says how many bytes that process has read from the socket and written to it; its notes
+say which. A connection is resumed only where both agree to the byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+MAX_SECONDS = 30.0  # since it was accepted: then its client has given up, or is not a short one
+MAX_TAKEN = 3  # times: what it asks may be what the process died of
+
+_SWITCHING = b"HTTP/1.1 101 "
+_HEAD_END = b"\r\n\r\n"
+_CLOSE = 8  # opcode; those from here on are of control frames
+_FIN, _OPCODE, _MASKED, _LENGTH = 0x80, 0x0F, 0x80, 0x7F
+
+
+class SocketFacts(msgspec.Struct, frozen=True):
+    """What the kernel knows: ``open`` in both directions, and the bytes read and written."""
+
+    open: bool
+    read: int
+    written: int
+
+
+class Notes(msgspec.Struct, frozen=True):
+    """What was noted of a connection: ``age`` in seconds, ``taken`` over so many times."""
+
+    received: bytes
+    sent: bytes
+    age: float
+    taken: int
+
+
+class Drop(msgspec.Struct, frozen=True):
+    """End the connection; its client sees that it was cut."""
+
+    reason: str
+
+
+class Finish(msgspec.Struct, frozen=True):
+    """Send the ``rest``, then end the connection: it had been answered to the end."""
+
+    rest: bytes
+
+
+class Resume(msgspec.Struct, frozen=True):
+    """Send the ``rest``, read ``received`` again, and send nothing twice.
+
+    ``upgraded``: it is a WebSocket already. ``said`` are the messages that were sent on it,
+    ``messages`` how many whole ones have come.
+    """
+
+    rest: bytes
+    received: bytes
+    upgraded: bool
+    said: tuple[bytes, ...]
+    messages: int
+
+
+Resumption = Drop | Finish | Resume
+
+
+class _WireFrame(msgspec.Struct, frozen=True):
+    final: bool
+    opcode: int
+    payload: bytes  # masked as it came
+
+
+def decide(facts: SocketFacts, notes: Notes) -> Resumption:
+    """Return what becomes of a connection."""
+    if not facts.open:
+        return Drop("its client has gone")
+    if notes.age > MAX_SECONDS:
+        return Drop("too old")
+    if notes.taken >= MAX_TAKEN:
+        return Drop("taken over too often")
+    if facts.read != len(notes.received) or facts.written > len(notes.sent):
+        return Drop("killed between a system call and its note")
+    rest = notes.sent[facts.written :]
+    upgraded = notes.sent.startswith(_SWITCHING)
+    if notes.sent and not upgraded:  # HTTP is kept until its request head has come, no longer
+        return Finish(rest)
+    said = list(_frames(_after_head(notes.sent)))
+    asked = list(_frames(_after_head(notes.received)))
+    if any(frame.opcode == _CLOSE for frame in said):
+        return Finish(rest)
+    if any(frame.opcode == _CLOSE for frame in asked):
+        return Drop("its client has gone")
+    texts = tuple(frame.payload for frame in said if frame.opcode < _CLOSE)
+    messages = sum(frame.final and frame.opcode < _CLOSE for frame in asked)
+    return Resume(rest, notes.received, upgraded, texts, messages)
+
+
+def _after_head(data: bytes) -> bytes:
+    """Return what follows the head of a request or response; nothing where it is not whole."""
+    return data.partition(_HEAD_END)[2]
+
+
+def _frames(data: bytes) -> Iterator[_WireFrame]:
+    """Yield the whole frames at the beginning of ``data`` (RFC 6455 section 5.2)."""
+    position = 0
+    while len(data) - position >= 2:
+        first, second = data[position], data[position + 1]
+        start, length = position + 2, second & _LENGTH
+        if length > 125:
+            size = 2 if length == 126 else 8
+            length = int.from_bytes(data[start : start + size], "big")
+            start += size
+        if second & _MASKED:
+            start += 4
+        if start > len(data) or start + length > len(data):
+            return
+        yield _WireFrame(bool(first & _FIN), first & _OPCODE, data[start : start + length])
+        position = start + length

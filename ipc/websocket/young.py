@@ -1,0 +1,329 @@
+"""Stands between the socket and the connection while that is young, and notes what passes.
+
+A connection is young until its first request after the hello is answered, or until it becomes
+HTTP. Its socket is in a slot meanwhile (``young_slots``), so that it outlives this process. Then
+this object steps out of the way: nothing of it is left in the path of an older connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Protocol, cast
+
+from ipc.websocket.resumption import (
+    MAX_SECONDS,
+    Drop,
+    Finish,
+    Notes,
+    Resume,
+    SocketFacts,
+    decide,
+)
+
+MAX_SLOTS = 64
+SLOT_BYTES = 256 * 1024  # of address space: a page that is not written takes no memory
+LOOK_SECONDS = 5.0  # between two looks for connections that have been young for too long
+WRITTEN_SECONDS = 0.05  # until it is looked whether an answer has left
+
+
+class YoungSlot(Protocol):
+    """What keeps one socket, and what is noted of it (``young_slots``)."""
+
+    @property
+    def age(self) -> float:
+        """Seconds since its socket was accepted."""
+
+    def received(self, data: bytes, /) -> bool:
+        """Note what has come; return false when it is too much."""
+
+    def sent(self, data: bytes, /) -> bool:
+        """Note what is about to be sent; return false when it is too much."""
+
+    def facts(self, sock: socket.socket, /) -> SocketFacts:
+        """Return what the kernel knows of its socket."""
+
+    def notes(self) -> Notes:
+        """Return what was noted by the process before."""
+
+    def take_over(self) -> None:
+        """Go on after these notes."""
+
+    def release(self) -> None:
+        """Let go of its socket."""
+
+
+class SlotSource(Protocol):
+    """The slots of a process."""
+
+    def filled(self) -> Sequence[tuple[YoungSlot, socket.socket]]:
+        """Return those that another process has left filled, with their sockets."""
+
+    def take(self, fd: int, /) -> YoungSlot | None:
+        """Return a slot with this socket in it; ``None``: it is not kept."""
+
+
+class YoungOwner(Protocol):
+    """The connection behind a young socket: an asyncio protocol that can change its transport."""
+
+    loop: asyncio.AbstractEventLoop
+
+    def continue_on(self, transport: asyncio.Transport, /) -> None:
+        """Use another transport from now on."""
+
+    def connection_made(self, transport: asyncio.BaseTransport, /) -> None:
+        """Begin on a new socket."""
+
+    def data_received(self, data: bytes, /) -> None:
+        """Take what has come."""
+
+    def eof_received(self) -> None:
+        """Note that no more comes."""
+
+    def connection_lost(self, exc: Exception | None, /) -> None:
+        """Note the end of the socket."""
+
+    def pause_writing(self) -> None:
+        """Note that the client does not read."""
+
+    def resume_writing(self) -> None:
+        """Note that the client reads again."""
+
+
+class YoungSocket(asyncio.Protocol, asyncio.Transport):
+    """The protocol of the socket and the transport of the connection, one in the other's way.
+
+    ``make()`` returns the connection. ``resumed`` is what was there before, where another process
+    had it.
+    """
+
+    # The library keeps this object as long as the connection lives, so there is little of it.
+    __slots__ = (
+        "_is_over",
+        "_make",
+        "_owner",
+        "_raw",
+        "_slot",
+        "_sockets",
+        "_upgraded",
+        "resumed",
+    )
+
+    def __init__(
+        self,
+        make: Callable[[], YoungOwner],
+        sockets: YoungSockets,
+        slot: YoungSlot | None = None,
+        resumed: Resume | None = None,
+    ) -> None:
+        self.resumed = resumed
+        self._make = make
+        self._sockets = sockets
+        self._slot = slot
+        self._upgraded = resumed is not None and resumed.upgraded
+        self._is_over: Callable[[], bool] | None = None
+        self._raw: asyncio.Transport
+        self._owner: YoungOwner
+
+    def until(self, is_over: Callable[[], bool]) -> None:
+        """Settle once ``is_over()`` is true after something was sent, and that has left."""
+        self._is_over = is_over
+
+    def settle(self) -> None:
+        """Let go of the socket, which ends with this process from now on; step out of the way."""
+        slot, self._slot = self._slot, None
+        if slot is not None:
+            self._sockets.discard(self)
+            slot.release()
+            self.resumed = self._is_over = None
+            self._raw.set_protocol(cast(asyncio.BaseProtocol, self._owner))
+            self._owner.continue_on(self._raw)
+
+    @property
+    def age(self) -> float:
+        """Seconds since the socket was accepted."""
+        return 0.0 if self._slot is None else self._slot.age
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Put the socket into a slot, or step out of the way at once where there is none."""
+        self._raw = cast(asyncio.Transport, transport)
+        if self._slot is None:  # first of all: until then a kill cuts the connection off
+            self._slot = self._sockets.take(self._raw.get_extra_info("socket").fileno())
+        self._owner = self._make()
+        del self._make
+        if self._slot is None:
+            self._raw.set_protocol(cast(asyncio.BaseProtocol, self._owner))
+            self._owner.connection_made(self._raw)
+            return
+        self._sockets.add(self)
+        if self.resumed is not None and self.resumed.rest:
+            self._raw.write(self.resumed.rest)
+        self._owner.connection_made(self)
+        if self.resumed is not None and not self._raw.is_closing():
+            self._owner.data_received(self.resumed.received)
+
+    def data_received(self, data: bytes) -> None:
+        """Note what has come before anything is done with it."""
+        if self._slot is not None and not self._slot.received(data):
+            self.settle()
+        self._owner.data_received(data)
+
+    def eof_received(self) -> None:
+        """Hand on that the client sends no more."""
+        self._owner.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Empty the slot, so that the socket really ends."""
+        slot, self._slot = self._slot, None
+        if slot is not None:
+            self._sockets.discard(self)
+            slot.release()
+        self._owner.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Hand on that the client does not read."""
+        self._owner.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Hand on that the client reads again."""
+        self._owner.resume_writing()
+
+    def write(self, data: Any) -> None:
+        """Note what is sent, and send it; what the client has got of another process is not."""
+        if self._upgraded:
+            self._upgraded = False
+            if not data.startswith(b"HTTP/1.1 101 "):
+                self._raw.abort()  # another answer than it has got
+            return
+        if self._slot is not None and not self._slot.sent(data):
+            self.settle()
+        self._raw.write(data)
+        if self._is_over is not None and self._is_over():
+            self._is_over = None
+            self._owner.loop.call_later(WRITTEN_SECONDS, self._settle_if_written)
+
+    def _settle_if_written(self) -> None:
+        """Settle once the kernel has all that was sent: until then it could be lost."""
+        if self._slot is None:
+            return
+        if self._raw.get_write_buffer_size():
+            self._owner.loop.call_later(WRITTEN_SECONDS, self._settle_if_written)
+        else:
+            self.settle()
+
+    def close(self) -> None:
+        """Close the socket after what was sent."""
+        self._raw.close()
+
+    def abort(self) -> None:
+        """End the socket at once."""
+        self._raw.abort()
+
+    def is_closing(self) -> bool:
+        """Return whether the socket is closed, or about to be."""
+        return self._raw.is_closing()
+
+    def can_write_eof(self) -> bool:
+        """Return whether the sending direction can be closed alone."""
+        return self._raw.can_write_eof()
+
+    def write_eof(self) -> None:
+        """Close the sending direction after what was sent."""
+        self._raw.write_eof()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Return what the transport knows."""
+        return self._raw.get_extra_info(name, default)
+
+    def get_write_buffer_size(self) -> int:
+        """Return how many bytes wait for the client to read."""
+        return self._raw.get_write_buffer_size()
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Set from how many waiting bytes on the client counts as slow."""
+        self._raw.set_write_buffer_limits(high, low)
+
+    def pause_reading(self) -> None:
+        """Read no more for now."""
+        self._raw.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        self._raw.resume_reading()
+
+
+class YoungSockets:
+    """The young connections of one server, and the slots that their sockets are in."""
+
+    def __init__(self, slots: SlotSource) -> None:
+        self._slots = slots
+        self._young: set[YoungSocket] = set()
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return len(self._young)
+
+    def take(self, fd: int) -> YoungSlot | None:
+        """Return a slot with this socket in it; ``None``: it is not kept."""
+        return self._slots.take(fd)
+
+    def add(self, young: YoungSocket) -> None:
+        """Note a connection that is young."""
+        self._young.add(young)
+        if self._timer is None:
+            self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
+
+    def discard(self, young: YoungSocket) -> None:
+        """Forget a connection that is young no longer, or gone."""
+        self._young.discard(young)
+
+    def close(self) -> None:
+        """Look for old ones no longer; each still leaves its slot when it ends."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def take_over(self, make: Callable[[], YoungOwner]) -> dict[str, int]:
+        """Take over the connections of a process that was killed; return how many, by what became.
+
+        ``make()`` returns a new connection. What is read of one, it reads again.
+        """
+        became: dict[str, int] = {}
+        for slot, sock in self._slots.filled():
+            word = await self._become(slot, sock, make)
+            became[word] = became.get(word, 0) + 1
+        return became
+
+    async def _become(
+        self, slot: YoungSlot, sock: socket.socket, make: Callable[[], YoungOwner]
+    ) -> str:
+        verdict = decide(slot.facts(sock), slot.notes())
+        if isinstance(verdict, Resume):
+            slot.take_over()
+            young = YoungSocket(make, self, slot, verdict)
+            await self._loop.connect_accepted_socket(lambda: young, sock)
+            return "resumed"
+        if isinstance(verdict, Finish):
+            _send(sock, verdict.rest)
+        sock.close()
+        slot.release()
+        return verdict.reason if isinstance(verdict, Drop) else "finished"
+
+    def _look(self) -> None:
+        """Settle those that have been young for too long."""
+        self._timer = None
+        for young in list(self._young):
+            if young.age > MAX_SECONDS:
+                young.settle()
+        if self._young:
+            self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
+
+
+def _send(sock: socket.socket, rest: bytes) -> None:
+    """Send the end of what was being sent, as far as the kernel takes it at once."""
+    with suppress(OSError):  # its client has gone, or does not read
+        sock.send(rest)
+        sock.shutdown(socket.SHUT_WR)

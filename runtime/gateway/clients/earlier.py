@@ -1,0 +1,96 @@
+"""Reads what a gateway that was killed has said to a client whose connection goes on. Pure.
+
+The next gateway carries on with the same nonce, connection id and numbers of events, says nothing
+again that the client has, and carries out nothing twice that must not be.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from ipc.frames.websocket import Event, Response, decode_from_server
+from ipc.websocket.resumption import Resume
+from runtime.gateway.clients.method_table import Repeat
+
+
+class _Challenge(msgspec.Struct):
+    nonce: str
+
+
+class _HelloServer(msgspec.Struct, rename="camel"):
+    conn_id: str
+
+
+class _Hello(msgspec.Struct):
+    server: _HelloServer
+
+
+class EarlierTalk(msgspec.Struct, frozen=True):
+    """What was said on a connection before this gateway had it.
+
+    ``nonce`` is that of the challenge, ``connection_id`` that of the hello; ``refused``: the answer
+    to ``connect`` was an error. ``seq`` is the number of the last event. ``requests`` have come
+    behind ``connect``, those with the ids ``answered`` have their answer.
+    """
+
+    nonce: str | None = None
+    connection_id: str | None = None
+    refused: bool = False
+    seq: int = 0
+    requests: int = 0
+    answered: tuple[str | int, ...] = ()
+
+
+def read_earlier(resumed: Resume) -> EarlierTalk:
+    """Return what the messages of a resumed connection mean."""
+    nonce = connection_id = None
+    refused, seq = False, 0
+    answers: list[Response] = []
+    for text in resumed.said:
+        frame = decode_from_server(text)
+        if isinstance(frame, Response):
+            answers.append(frame)
+        else:
+            seq = frame.seq if frame.seq is not UNSET else seq
+            nonce = nonce or _nonce_of(frame)
+    if answers:  # the first is that to ``connect``
+        refused = not answers[0].ok
+        if not refused and answers[0].payload is not UNSET:
+            connection_id = msgspec.json.decode(answers[0].payload, type=_Hello).server.conn_id
+    ids = tuple(each.id for each in answers[1:])
+    requests = max(resumed.messages - 1, 0)
+    return EarlierTalk(nonce, connection_id, refused, seq, requests, ids)
+
+
+def _nonce_of(event: Event) -> str | None:
+    if event.event != "connect.challenge" or event.payload is UNSET:
+        return None
+    return msgspec.json.decode(event.payload, type=_Challenge).nonce
+
+
+def may_repeat(repeat: Repeat, params: Any) -> bool:
+    """Return whether a request may be carried out again that may have been before.
+
+    ``params`` are its checked params; what has a key has no second effect with the same one.
+    """
+    if repeat is Repeat.WITH_KEY:
+        return bool(getattr(params, "idempotency_key", None))
+    return repeat is Repeat.ALWAYS
+
+
+class AnsweredRequests:
+    """Which of the requests that are read again have their answer already."""
+
+    def __init__(self, ids: tuple[str | int, ...]) -> None:
+        self._left = Counter(ids)  # a client may use an id twice
+
+    def take(self, id: str | int) -> bool:
+        """Return whether a request with this id is answered, and count the answer as its."""
+        if not self._left[id]:
+            return False
+        self._left[id] -= 1
+        return True

@@ -1,0 +1,227 @@
+"""Young connections over the end of a server: real sockets, and two servers one after the other.
+
+The first one stops reading, as a process that is killed does; its own end of the socket stays
+open, which a client cannot tell from a slot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from ipc.websocket.connection import Connection, frame
+from ipc.websocket.demux import Limits
+from ipc.websocket.young_slots import RECEIVED_BYTES
+from tests.support.echo_server import UPGRADE, EchoServer, text_frame
+from tests.support.until import PATIENCE, until
+from tests.support.young_slots import SlotsRig, slots_rig
+
+HALF = 40  # bytes of a request head
+
+
+class Servers:
+    """Servers on one port, each with the slots of the one before."""
+
+    def __init__(self, rig: SlotsRig) -> None:
+        self._rig = rig
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._made: list[EchoServer] = []
+        self.taken: dict[str, int] = {}
+
+    async def next(self) -> EchoServer:
+        """Stop the present server as a kill does, and start another one."""
+        for made in self._made:
+            made.server.stop_accepting()
+            for connection in [*made.server.connections, *made.server.undecided]:
+                assert connection.young is not None
+                connection.young.pause_reading()
+        made = EchoServer()
+        self._made.append(made)
+        slots = self._rig.inherit()
+        await made.start(self._listener.dup(), Limits(), slots=slots)
+        self.taken = await made.server.take_over()
+        return made
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection(*self._listener.getsockname())
+
+    async def close(self) -> None:
+        self._listener.close()
+        for made in self._made:
+            await made.server.close()
+
+
+@pytest.fixture
+def rig() -> Iterator[SlotsRig]:
+    with slots_rig() as made:
+        yield made
+
+
+@contextlib.asynccontextmanager
+async def servers(rig: SlotsRig) -> AsyncIterator[Servers]:
+    made = Servers(rig)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            yield made
+    finally:
+        await made.close()
+
+
+async def the_only(made: EchoServer) -> Connection:
+    await until(lambda: bool(made.connections))
+    (connection,) = made.connections
+    return connection
+
+
+@pytest.mark.parametrize("sent", [0, HALF, len(UPGRADE)])
+async def test_a_head_may_come_in_pieces_to_two_servers(rig: SlotsRig, sent: int) -> None:
+    async with servers(rig) as both:
+        first = await both.next()
+        reader, writer = await both.connect()
+        writer.write(UPGRADE[:sent])
+        await until(lambda: bool(first.server.undecided or first.connections))
+        if sent == HALF:
+            (connection,) = first.server.undecided
+            await until(lambda: connection._head == UPGRADE[:HALF])
+        await both.next()
+        assert both.taken == {"resumed": 1}
+        writer.write(UPGRADE[sent:] + text_frame(b"one"))
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+        assert await reader.readexactly(5) == frame(b"one")
+        writer.close()
+
+
+async def test_what_was_read_is_read_again_and_what_was_sent_is_not_sent_again(
+    rig: SlotsRig,
+) -> None:
+    async with servers(rig) as both:
+        first = await both.next()
+        reader, writer = await both.connect()
+        half = text_frame(b"two")
+        writer.write(UPGRADE + text_frame(b"one") + half[:4])
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+        assert await reader.readexactly(5) == frame(b"one")
+        connection = await the_only(first)
+        await until(lambda: bool(connection._tail))
+        second = await both.next()
+        young = (await the_only(second)).young
+        assert young is not None
+        assert young.resumed is not None
+        assert (young.resumed.said, young.resumed.messages) == ((b"one",), 1)
+        writer.write(half[4:])
+        assert await reader.readexactly(10) == frame(b"one") + frame(b"two")  # an echo knows no ids
+        assert second.received == [b"one", b"two"]
+        third = await both.next()  # the notes of both are read
+        assert await reader.readexactly(10) == frame(b"one") + frame(b"two")
+        await until(lambda: third.received == [b"one", b"two"])
+        writer.close()
+
+
+async def test_a_settled_connection_is_kept_no_longer_and_works_on(rig: SlotsRig) -> None:
+    async with servers(rig) as both:
+        made = await both.next()
+        reader, writer = await both.connect()
+        writer.write(UPGRADE)
+        await reader.readuntil(b"\r\n\r\n")
+        connection = await the_only(made)
+        young = connection.young
+        assert young is not None
+        young.until(lambda: bool(made.received))
+        writer.write(text_frame(b"one"))
+        assert await reader.readexactly(5) == frame(b"one")
+        await until(lambda: connection.young is None)
+        young.settle()  # a second time is nothing
+        writer.write(text_frame(b"two"))
+        assert await reader.readexactly(5) == frame(b"two")
+        assert not rig.inherit().filled()
+        connection.close()
+        assert await reader.readexactly(4) == b"\x88\x02\x03\xe8"
+        assert await reader.read() == b""  # no slot holds the socket
+        writer.close()
+
+
+@pytest.mark.parametrize("size", [RECEIVED_BYTES, 60_000])
+async def test_one_that_says_too_much_is_kept_no_longer(rig: SlotsRig, size: int) -> None:
+    async with servers(rig) as both:
+        made = await both.next()
+        reader, writer = await both.connect()
+        writer.write(UPGRADE + text_frame(b"admit"))
+        await reader.readuntil(b"\r\n\r\n")
+        assert await reader.readexactly(7) == frame(b"admit")
+        connection = await the_only(made)
+        for _ in range(3):
+            writer.write(text_frame(b"x" * size))
+            assert (await reader.readexactly(len(frame(b"x" * size)))).endswith(b"x")
+        assert connection.young is None
+        writer.close()
+
+
+async def test_http_is_kept_until_its_head_has_come(rig: SlotsRig) -> None:
+    async with servers(rig) as both:
+        made = await both.next()
+        _, writer = await both.connect()
+        writer.write(b"GET / HT")
+        await until(lambda: bool(made.server.undecided))
+        (connection,) = made.server.undecided
+        await until(lambda: connection._head == b"GET / HT")
+        second = await both.next()
+        assert both.taken == {"resumed": 1}
+        writer.write(b"TP/1.1\r\n\r\n")
+        await until(lambda: not second.server.undecided)
+        assert not rig.inherit().filled()
+        writer.close()
+
+
+async def test_what_a_dead_server_had_not_sent_comes_from_the_next_and_then_the_end(
+    rig: SlotsRig,
+) -> None:
+    async with servers(rig) as both:
+        await both.next()
+        reader, writer = await both.connect()
+        writer.write(UPGRADE)
+        await reader.readuntil(b"\r\n\r\n")
+        ((slot, sock),) = rig.inherit().filled()
+        notes = slot.notes()
+        slot.take_over()
+        assert slot.sent(frame(b"bye") + b"\x88\x00")  # noted, and the process died
+        sock.close()
+        assert notes.sent.startswith(b"HTTP/1.1 101 ")
+        await both.next()
+        assert both.taken == {"finished": 1}
+        assert await reader.readexactly(7) == frame(b"bye") + b"\x88\x00"
+        assert await reader.read() == b""
+        writer.close()
+
+
+async def test_a_client_that_has_gone_is_dropped(rig: SlotsRig) -> None:
+    async with servers(rig) as both:
+        made = await both.next()
+        _, writer = await both.connect()
+        await until(lambda: bool(made.server.undecided))
+        (connection,) = made.server.undecided
+        assert connection.young is not None
+        connection.young.pause_reading()
+        writer.close()
+        await writer.wait_closed()
+        await both.next()
+        assert both.taken == {"its client has gone": 1}
+
+
+async def test_one_that_has_been_young_for_too_long_is_settled(
+    rig: SlotsRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ipc.websocket.young.MAX_SECONDS", -1.0)
+    monkeypatch.setattr("ipc.websocket.young.LOOK_SECONDS", 0.01)
+    async with servers(rig) as both:
+        made = await both.next()
+        reader, writer = await both.connect()
+        writer.write(UPGRADE + text_frame(b"one"))
+        await reader.readuntil(b"\r\n\r\n")
+        connection = await the_only(made)
+        await until(lambda: connection.young is None)
+        assert await reader.readexactly(5) == frame(b"one")
+        writer.close()

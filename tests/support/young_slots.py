@@ -1,0 +1,41 @@
+"""Slots as gateways get them from their supervisor, one process after the other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ipc.websocket.young_slots import YoungSlots
+from runtime.supervisor.gateways.young_sockets import YoungHolders
+
+
+class SlotsRig:
+    """The holders, and what each process that was posed has inherited of them."""
+
+    def __init__(self) -> None:
+        self.holders = YoungHolders()
+        self._inherited: list[YoungSlots] = []
+
+    def inherit(self) -> YoungSlots:
+        """Return what another process gets; those before have theirs as well."""
+        with self.holders.carrier() as fd:
+            assert fd is not None
+            slots = YoungSlots.inherit(os.dup(fd))
+        assert slots is not None
+        self._inherited.append(slots)
+        return slots
+
+    def close(self) -> None:
+        for slots in self._inherited:
+            slots.close()
+        self.holders.close()
+
+
+@contextmanager
+def slots_rig() -> Iterator[SlotsRig]:
+    rig = SlotsRig()
+    try:
+        yield rig
+    finally:
+        rig.close()
