@@ -39,7 +39,7 @@ DATACLASSES = {
 
 # What looks for channels of other packages, speaks HTTP as a client, and dials names.
 SELDOM = {"importlib.metadata", "urllib.request", "http.client", "email.message"}
-SELDOM |= {"aiohappyeyeballs"}
+SELDOM |= {"aiohappyeyeballs", "multiprocessing.managers", "multiprocessing.shared_memory"}
 
 BEFORE_THE_ZYGOTE = "import ops.cli.main, ops.commands.up, runtime.supervisor.main"
 THE_DAEMON = (
@@ -180,6 +180,7 @@ def imported(code: str) -> set[str]:
             IN_THE_ZYGOTE,
             PAINTED
             | LATE
+            | SELDOM
             | {"typer", "runtime.supervisor.processes.process", "runtime.supervisor.lifecycle"}
             | {"difflib", "runtime.gateway.http.endpoints", "runtime.gateway.journal.database"}
             | {

@@ -67,6 +67,7 @@ STARTS_PROCESSES = {
     "ipc/helpers.py",
     "runtime/supervisor/processes/launcher.py",
     "runtime/zygote/forked.py",
+    "runtime/zygote/lean_aiomultiprocess.py",
     "runtime/zygote/client.py",
     "runtime/zygote/child.py",
 }

@@ -7,6 +7,7 @@ with its kind. Small and rare on purpose: the supervisor carries no chat.
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
@@ -202,19 +203,22 @@ FromWorker = (
 FromSupervisor = Ping | Drain | BeatInterval | Recheck | GatewayUp | Weigh | LoginAnswer
 
 encode = msgspec.msgpack.Encoder().encode
-_from_worker: msgspec.msgpack.Decoder[list[FromWorker]] = msgspec.msgpack.Decoder(
-    Annotated[list[FromWorker], Meta(max_length=MAX_FRAMES)]
-)
 _from_supervisor: msgspec.msgpack.Decoder[list[FromSupervisor]] = msgspec.msgpack.Decoder(
     Annotated[list[FromSupervisor], Meta(max_length=MAX_FRAMES)]
 )
+
+
+@cache
+def _from_worker() -> msgspec.msgpack.Decoder[list[FromWorker]]:
+    """Return the decoder of a worker's frames; no zygote waits for it, only supervisors decode."""
+    return msgspec.msgpack.Decoder(Annotated[list[FromWorker], Meta(max_length=MAX_FRAMES)])
 
 
 def decode_from_worker(body: bytes) -> list[FromWorker]:
     """Return the frames of one message from a worker; raises ``FrameError``."""
     _check_size(body)
     try:
-        frames = _from_worker.decode(body)
+        frames = _from_worker().decode(body)
     except MALFORMED as error:
         raise FrameError(f"malformed control frame: {error}") from None
     for frame in frames:

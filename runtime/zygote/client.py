@@ -7,7 +7,6 @@ almost nothing.
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
@@ -85,6 +84,8 @@ class Zygote:
         self._send({"kind": "forget", "names": sorted(names)})
 
     def _send(self, message: dict[str, Any]) -> None:
+        import json  # late: it takes 1 ms, for which the start of the zygote need not wait
+
         with suppress(OSError):  # a dead one is noticed, and replaced, at the next start
             self._socket.send(json.dumps(message).encode())
 

@@ -16,11 +16,10 @@ from multiprocessing import reduction, spawn
 from multiprocessing.context import set_spawning_popen
 from typing import Any
 
-import aiomultiprocess.core
 import uvloop
-from aiomultiprocess.types import Unit
 
 from runtime.zygote import child
+from runtime.zygote.lean_aiomultiprocess import Process, Unit
 
 
 def fork(target: str, payload: bytes, boot_writer: int, request_pid: Callable[[], int]) -> int:
@@ -93,7 +92,7 @@ class _ForkedProcess(mp_process.BaseProcess):
         return _ZygotePopen(process)
 
 
-class _AioProcess(aiomultiprocess.core.Process):  # type: ignore[misc]  # it has no types
+class _AioProcess(Process):  # type: ignore[misc]  # it has no types
     """``aiomultiprocess.Process`` without its Manager: results travel on our own links."""
 
     def __init__(self, target: str, payload: bytes, boot_writer: int) -> None:
@@ -106,7 +105,5 @@ class _AioProcess(aiomultiprocess.core.Process):  # type: ignore[misc]  # it has
             initargs=(),
             loop_initializer=uvloop.new_event_loop,
         )
-        self.aio_process = _ForkedProcess(
-            target=aiomultiprocess.core.Process.run_async, args=(self.unit,)
-        )
+        self.aio_process = _ForkedProcess(target=Process.run_async, args=(self.unit,))
         self.aio_process.boot_writer = boot_writer

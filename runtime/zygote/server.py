@@ -32,7 +32,7 @@ from runtime.zygote.sharing import share
 
 # What workers and the gateway share. Each module is preloaded on its own: one that cannot be
 # imported spoils only those that need it.
-BASE = ("uvloop", "zmq", "orjson", "msgspec", "ipc.plainlog", "aiomultiprocess.core")
+BASE = ("uvloop", "zmq", "orjson", "msgspec", "ipc.plainlog", "runtime.zygote.lean_aiomultiprocess")
 # The last is where the class of the pickled process object lives: imported in each child it
 # would cost every one of them 2.6 MiB and some milliseconds.
 OURS = ("workers.process.worker", "runtime.gateway.main", "runtime.zygote.forked")
