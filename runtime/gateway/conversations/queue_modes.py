@@ -20,6 +20,7 @@ Times are epoch milliseconds.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -31,6 +32,7 @@ from workers.messages import MAX_TEXT
 
 MAX_WINDOWS = 5  # of quiet that somebody who never stops writing can be waited for
 MAX_NAME = 64
+MAX_BEGINNINGS, MAX_BEGINNING = 20, 160  # of messages that were not taken, and their characters
 MAX_LATE = 1000  # messages of a session from before an outage
 
 Became = Literal["ended", "collected", "interrupted", "superseded", "overflow", "aborted"]
@@ -49,7 +51,7 @@ class QueuedMessage(msgspec.Struct, frozen=True, kw_only=True):
     """A message that asks for an answer. ``mode`` is how it was sent; ``None``: as configured.
 
     ``sender`` tells people apart, ``name`` is how they are called, ``chat`` is where the answer
-    goes. ``late``: it was written while nobody could take it, so it does not count as one too many
+    goes. ``late``: it was written while it could not be taken, so it does not count as one too many
     of those that wait.
     """
 
@@ -97,13 +99,15 @@ class Arrival(msgspec.Struct, frozen=True):
 class Batch(msgspec.Struct, frozen=True):
     """The messages of one turn. Their runs end with that of ``lead``.
 
-    ``missed`` is how many have come since the last turn and were not taken.
+    ``missed`` is how many have come since the last turn and were not taken, ``beginnings`` is how
+    the last of these begin.
     """
 
     lead: str
     messages: Sequence[QueuedMessage]
     text: str
     missed: int = 0
+    beginnings: Sequence[str] = ()
 
     @property
     def notice(self) -> str | None:
@@ -111,7 +115,9 @@ class Batch(msgspec.Struct, frozen=True):
         if not self.missed:
             return None
         some = "1 more message was" if self.missed == 1 else f"{self.missed} more messages were"
-        return f"{some} not taken, because too many were waiting."
+        text = f"{some} not taken, because too many were waiting. Who wrote was asked to repeat it."
+        heard = [f"- {each}" for each in self.beginnings]
+        return "\n".join([text, "How they begin:" if heard else "", *heard]).strip()
 
 
 class SessionQueue:
@@ -123,6 +129,7 @@ class SessionQueue:
         self._running_in = ""  # the chat of that turn
         self._interrupted: str | None = None  # the run by which the running turn is ended
         self._missed = 0
+        self._beginnings: deque[str] = deque(maxlen=MAX_BEGINNINGS)
         self._told: set[str] = set()  # chats that know of it
 
     def __len__(self) -> int:
@@ -199,9 +206,11 @@ class SessionQueue:
         self._running = [each.run for each in messages]
         self._running_in = messages[0].chat
         self._interrupted = None
-        missed, self._missed = self._missed, 0
+        missed, beginnings = self._missed, list(self._beginnings)
+        self._missed = 0
+        self._beginnings.clear()
         self._told.clear()
-        return Batch(messages[0].run, messages, text_of(messages), missed)
+        return Batch(messages[0].run, messages, text_of(messages), missed, beginnings)
 
     def ended(self, *, aborted: bool = False) -> list[RunOutcome]:
         """End the turn that runs; return what became of each of its runs.
@@ -236,6 +245,8 @@ class SessionQueue:
     ) -> Arrival:
         """Return that a message is not taken; each chat is told of its first one only."""
         self._missed += 1
+        name = _one_line(message.name) or _one_line(message.sender) or "?"
+        self._beginnings.append(f"{name}: {_one_line(message.text, MAX_BEGINNING)}")
         new = message.chat not in self._told
         self._told.add(message.chat)
         text = (
@@ -283,5 +294,5 @@ def _size(message: QueuedMessage) -> int:
     return len(message.text) + 2 * len(message.text.splitlines()) + MAX_NAME + 3
 
 
-def _one_line(name: str) -> str:
-    return " ".join(name.split())[:MAX_NAME]
+def _one_line(text: str, most: int = MAX_NAME) -> str:
+    return " ".join(text[: 4 * most].split())[:most]

@@ -45,7 +45,7 @@ from workers.messages import Inbound, Outbound
 from workers.web.trace_context import kept
 
 QUEUE, CHOSEN = "queue", "agent"  # settings of a session
-LATE_MS = 10_000  # a message that was taken so much later than it was written waited for us
+LATE_MS = 3_000  # a message that was taken so much later than it was written waited for us
 OLDEST_MS = 7 * 86_400_000  # what was written before that was written by a clock that is wrong
 
 
@@ -100,9 +100,9 @@ class Reception:
         self._sessions = sessions
         self._runs = runs
         self._journal = journal
-        self._default_account = accounts.default_account
+        self._accounts = accounts
         self._version = version
-        self._began = time.monotonic()
+        self._began, self._began_at = time.monotonic(), now_ms()
         self.configure(ConversationsConfig())
 
     def configure(self, config: ConversationsConfig) -> None:
@@ -235,7 +235,7 @@ class Reception:
             default_agent=listed.default,
             account_agent=None if own == listed.default else own,
             account_path=f"channels.{origin.channel}.accounts.{origin.account}",
-            default_account=self._default_account(origin.channel),
+            default_account=self._accounts.default_account(origin.channel),
         )
 
     async def _conversation(self, key: str, agent: str, origin: Origin) -> OpenConversation:
@@ -269,7 +269,7 @@ class Reception:
             reply=ReplyTarget(key, message.chat.id, message.thread),
             at=at,
             decided=now,
-            late=_is_late(message.ts, at, now),
+            late=_is_late(message.ts, at, now, self._back(key)),
             trace=kept(message.trace),
             request=RunRequest(
                 text,
@@ -281,6 +281,15 @@ class Reception:
         )
         self._runs.expect(key, run)  # what comes next may be /stop
         return run
+
+    def _back(self, key: str) -> int:
+        """Return since when messages of an account are taken as they are written, epoch ms."""
+        row = self._accounts.row(key)
+        if row is None:
+            return self._began_at
+        connected = row.plugin.get("lastConnectedAt")
+        times = (self._began_at, row.ready_at, connected if isinstance(connected, int) else 0)
+        return max(each or 0 for each in times)
 
     def _facts(self, place: _Belonging) -> ChatFacts:
         session, runs = place.conversation.session, self._runs.of_session(place.key)
@@ -339,7 +348,10 @@ class Reception:
         return queue_of(self._config.queue, channel)
 
 
-def _is_late(written: int, stored: int, now: int) -> bool:
-    """Return whether a message has waited for an account or a gateway that was away."""
+def _is_late(written: int, stored: int, now: int, back: int) -> bool:
+    """Return whether a message has waited for an account or a gateway that was away.
+
+    ``back`` is when the one that was away last had come back.
+    """
     since = min(written, stored) if written > now - OLDEST_MS else stored
-    return now - since > LATE_MS
+    return since < back or now - since > LATE_MS

@@ -147,7 +147,10 @@ def test_a_full_queue_says_so_once_and_tells_each_run(mode: QueueMode) -> None:
     batch = queue.take(10_000)
     assert batch is not None
     assert batch.missed == 2
-    assert batch.notice == "2 more messages were not taken, because too many were waiting."
+    assert batch.notice == (
+        "2 more messages were not taken, because too many were waiting. Who wrote was asked to"
+        " repeat it.\nHow they begin:\n- ada: R3\n- ada: R4"
+    )
     later = arrive(queue, config, "r5", "r6", "r7")
     again = next(each for each in later if not each.taken)
     assert again.notice == first.notice
@@ -161,6 +164,21 @@ def test_a_full_queue_says_so_once_and_tells_each_run(mode: QueueMode) -> None:
     last = queue.take(10_000)
     assert last is not None
     assert last.notice is None
+
+
+def test_an_agent_is_told_how_what_was_not_taken_begins_within_bounds() -> None:
+    queue, config = busy(cap=1)
+    queue.arrived(message("r1"), config)
+    for number in range(30):
+        queue.arrived(message(f"n{number}", text=f"{number} is\nthe " + "x" * 10_000), config)
+    queue.ended()
+    batch = queue.take(10_000)
+    assert batch is not None
+    assert batch.notice is not None
+    first, head, *lines = batch.notice.splitlines()
+    assert (first.split()[0], head, len(lines)) == ("30", "How they begin:", 20)
+    assert lines[0].startswith("- ada: 10 is the xxx")  # the newest ones
+    assert all(len(each) == len("- ada: ") + 160 for each in lines)
 
 
 def test_a_backlog_is_taken_whole_and_takes_no_place_of_what_comes_now() -> None:
@@ -188,7 +206,10 @@ def test_one_message_that_was_not_taken_is_one() -> None:
     queue.ended()
     batch = queue.take(10_000)
     assert batch is not None
-    assert batch.notice == "1 more message was not taken, because too many were waiting."
+    assert batch.notice == (
+        "1 more message was not taken, because too many were waiting. Who wrote was asked to"
+        " repeat it.\nHow they begin:\n- ada: R2"
+    )
 
 
 def test_a_full_queue_is_interrupted_all_the_same() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from ipc.epoch import now_ms
 from runtime.config.access_policy import AccessPolicy
@@ -285,18 +286,49 @@ async def test_a_conversation_that_has_rested_begins_anew(monkeypatch: pytest.Mo
         assert chat.life.agent.turns[-1][1].get("history", []) == []
 
 
+def chat_since(seconds: int, tasks: TaskGroup, monkeypatch: pytest.MonkeyPatch) -> Chat:
+    """Return a chat at a gateway that has begun some time ago."""
+    with monkeypatch.context() as patch:
+        began = now_ms() - seconds * 1000
+        patch.setattr("runtime.gateway.runs.reception.now_ms", lambda: began)
+        return Chat(tasks)
+
+
 @pytest.mark.parametrize(
     ("stored", "written", "late"),
-    [(0, 0, False), (60, 60, True), (0, 60, True), (60, 0, True), (0, 5, False), (0, 10**9, False)],
+    [(0, 0, False), (60, 60, True), (0, 60, True), (60, 0, True), (0, 2, False), (0, 10**9, False)],
 )
 async def test_what_was_written_while_nobody_took_it_is_late(
-    stored: int, written: int, late: bool
+    stored: int, written: int, late: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with TaskGroup() as tasks:
-        chat = Chat(tasks)
+        chat = chat_since(3600, tasks, monkeypatch)
         chat.life.agent.script = later
         now = now_ms()
         await chat.writes("hello", at=now / 1000 - stored, ts=now - written * 1000)
         await until(lambda: len(chat.life.runs) == 1)
         (live,) = chat.life.runs.of_session("agent:echo:irc:libera:direct:person-1")
         assert live.run.late is late
+
+
+@pytest.mark.parametrize("away", ["gateway", "account", "platform"])
+async def test_what_was_written_in_a_short_outage_is_taken_whole_and_in_order(
+    away: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sixty messages of one second, in which nobody was there: three times what may wait."""
+    async with TaskGroup() as tasks:
+        chat = chat_since(0 if away == "gateway" else 3600, tasks, monkeypatch)
+        chat.life.agent.script = later
+        now = now_ms()
+        row = chat.life.accounts.rows[KEY]
+        if away == "account":
+            row = replace(row, ready_at=now)
+        elif away == "platform":
+            row = replace(row, plugin={"connected": True, "lastConnectedAt": now})
+        chat.life.accounts.rows[KEY] = row
+        for number in range(60):
+            await chat.writes(f"n{number}", ts=now - 1000 + number)
+        await until(lambda: len(chat.life.runs) == 60)
+        live = chat.life.runs.of_session("agent:echo:irc:libera:direct:person-1")
+        assert [each.run.request.text for each in live] == [f"n{each}" for each in range(60)]
+        assert chat.life.calls == []  # nobody is told that too many wait
