@@ -8,10 +8,10 @@ this process beyond what it has read is visible.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 from collections.abc import Callable
 
+from ipc.memory import give_back
 from ipc.zeromq.link import Router
 
 LIMIT_BYTES = 64 * 1024 * 1024
@@ -89,7 +89,7 @@ class FloodGuard:
 
     def _end(self, before: int, excess: int) -> None:
         self._router.rebind()
-        _trim()
+        give_back()
         after = self._rss() or before
         self._growth.restart(after)
         if before - after > excess // 2:
@@ -109,10 +109,3 @@ def rss_bytes() -> int | None:
             return int(statm.read(128).split()[1]) * _PAGE
     except OSError:
         return None
-
-
-def _trim() -> None:
-    """Return freed heap memory to the kernel (malloc_trim(3))."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
-    if trim is not None:
-        trim(0)

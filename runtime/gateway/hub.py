@@ -85,6 +85,11 @@ class Hub:
             self.presence_changed()
 
     @property
+    def has_clients(self) -> bool:
+        """Whether there are others than the supervisor, for which events are worth making."""
+        return any(client.role != SUPERVISOR for client in self._clients)
+
+    @property
     def requests(self) -> int:
         """How many requests have been carried out, or begun."""
         return self._requests_of_gone + sum(client.asked for client in self._clients)

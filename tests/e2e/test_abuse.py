@@ -29,6 +29,7 @@ MORE_MIB = 64
 SECONDS = 4.0  # that each kind of abuse lasts
 STREAMS = 20
 CLIENTS = 32
+SLOW = 'trunkline_api_requests_total{outcome="slow"}'
 HOOK_TOKEN = "hook-token-0123456789"
 CONFIG: dict[str, Any] = {
     "agents": {
@@ -38,6 +39,7 @@ CONFIG: dict[str, Any] = {
             "main": {"kind": "echo"},
             "flood": {"kind": bad_agent.KIND, "fault": "floods"},
             "words": {"kind": bad_agent.KIND, "fault": "floods_words"},
+            "faces": {"kind": bad_agent.KIND, "fault": "floods_faces"},
         },
     },
     "channels": {"local": {"accounts": {"one": {}}}},
@@ -94,10 +96,10 @@ async def large_prompts(daemon: Daemon) -> Counter[int]:
     return await asked_again_and_again(daemon, data, 4)
 
 
-async def unread_streams(daemon: Daemon, agent: str, ended: str = "") -> None:
+async def unread_streams(daemon: Daemon, agent: str, ended: str = "", count: int = STREAMS) -> None:
     """Ask for streams, and read nothing of them; the kernel keeps little on this side.
 
-    They end after a while, with ``ended`` once the runs have: a figure that counts these.
+    They end after a while, with ``ended`` once that figure is ``count``.
     """
     body = {"model": f"openclaw/{agent}", "stream": True}
     body["messages"] = [{"role": "user", "content": "go"}]
@@ -112,7 +114,7 @@ async def unread_streams(daemon: Daemon, agent: str, ended: str = "") -> None:
                 await loop.sock_connect(sock, ("127.0.0.1", daemon.port))
                 await loop.sock_sendall(sock, data)
             await asyncio.sleep(SECONDS)
-            while ended and await figure(daemon, ended) < STREAMS:  # noqa: ASYNC110 - polled
+            while ended and await figure(daemon, ended) < count:  # noqa: ASYNC110 - polled
                 await asyncio.sleep(0.1)
 
 
@@ -126,15 +128,22 @@ async def unread_words(daemon: Daemon) -> Counter[int]:
     return Counter({200: STREAMS})  # each is cut, as there is no room for all that is said
 
 
+async def unread_faces(daemon: Daemon) -> Counter[int]:
+    """The text of each is more than 1 MiB in memory: all of them together have no room."""
+    await unread_streams(daemon, "faces", SLOW, STREAMS // 2)
+    return Counter({200: STREAMS})
+
+
 @pytest.mark.parametrize(
     ("abuse", "counted"),
     [
         (wrong_hooks, 'trunkline_hook_requests_total{outcome="throttled"}'),
         (large_prompts, 'trunkline_api_requests_total{outcome="refused"}'),
         (unread_pieces, ""),
-        (unread_words, 'trunkline_api_requests_total{outcome="slow"}'),
+        (unread_words, SLOW),
+        (unread_faces, SLOW),
     ],
-    ids=["wrong hooks", "large prompts", "unread pieces", "unread words"],
+    ids=["wrong hooks", "large prompts", "unread pieces", "unread words", "unread faces"],
 )
 async def test_others_are_answered_and_what_is_refused_or_cut_is_counted(
     tmp_path: Path, abuse: Abuse, counted: str

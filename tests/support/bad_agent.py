@@ -18,11 +18,12 @@ import msgspec
 
 from ipc.frames import data
 from workers.agent import AgentContext, AgentManifest, Delta, Final, ToolCall, Turn
-from workers.messages import Attachment
+from workers.messages import MAX_TEXT, Attachment
 
 KIND, MANIFEST = "bad", "tests.support.bad_agent:manifest"
 MIB = 1 << 20
 PIECES = 200_000
+FACES = 1024
 
 Items = AsyncIterator[Any]
 
@@ -116,6 +117,12 @@ class BadAgent:
     async def floods_words(self, turn: Turn) -> Items:
         for _ in range(PIECES):
             yield Delta("é" * 1000)
+
+    async def floods_faces(self, turn: Turn) -> Items:
+        """Say as much as an answer may have, in characters that take four bytes each."""
+        for _ in range(MAX_TEXT // FACES):
+            yield Delta("\N{GRINNING FACE}" * FACES)
+        yield Final()
 
     async def floods_nothing(self, turn: Turn) -> Items:
         while True:

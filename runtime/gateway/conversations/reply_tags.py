@@ -82,12 +82,13 @@ def shown_so_far(text: str) -> str:
         and "[[".startswith(rest[:2])
     ):
         return ""
-    lines = rest.rstrip().split("\n")
-    if SILENT_TOKEN.startswith(_bare(lines[-1])):
-        lines.pop()
-    if len(lines) == 1 and SILENT_TOKEN.startswith(_bare(lines[0])):
+    body = rest.rstrip()
+    before, _, last = body.rpartition("\n")
+    if not SILENT_TOKEN.startswith(_bare(last)):
+        return body  # a long answer is looked at again and again, and is not copied for that
+    if "\n" not in before and SILENT_TOKEN.startswith(_bare(before)):
         return ""
-    return "\n".join(lines).rstrip()
+    return before.rstrip()
 
 
 def shown_answer(text: str) -> str | None:

@@ -4,8 +4,10 @@ Every account waits for the commit, and that takes twice as long with the 256 Ki
 have under way as with what calm accounts bring. So of what one account's worker has handed in it
 has ``SHARE_BYTES``; the rest waits for the next one. Where several accounts have more, that is load
 and no flood, and it counts how much goes through: two have four shares each, three have nine.
-All other records are never held up, so what several accounts have part in, sessions say, is stored
-in the order of its records.
+All other records are held up by nothing of that, so what several accounts have part in, sessions
+say, is stored in the order of its records. But SQLite takes several times as much memory as a
+commit has: where the ends of many long runs come together, what follows ``BATCH_BYTES`` of them,
+of whatever kind, is the next commit.
 """
 
 from __future__ import annotations
@@ -41,7 +43,11 @@ class Share:
                 brought[record.key] += size
         many = sum(size > SHARE_BYTES for size in brought.values())
         held: dict[str, int] = {}  # how much of its share an account has
+        others = 0
         for (number, record), size in zip(waiting, sizes, strict=True):
+            if others > BATCH_BYTES:
+                self.later.append((number, record))
+                continue
             if isinstance(record, BROUGHT):
                 before = held.get(record.key, 0)
                 full = many < 2 or self.size_bytes > BATCH_BYTES
@@ -50,6 +56,8 @@ class Share:
                     self.later.append((number, record))
                     continue
                 held[record.key] = before + size
+            else:
+                others += size
             self.numbers.append(number)
             self.records.append(record)
             self.size_bytes += size
@@ -74,15 +82,15 @@ def size_of(record: Record) -> int:
         case RunQueued():
             return _size_of_run(record.run)
         case RunSeen():
-            return 256 + len(record.more)
+            return 256 + _bytes(record.more)
         case RunEnded():
-            entries = sum(len(each.text) + 256 for each in record.entries)
-            return 512 + len(record.answer or "") + _size_of_sends(record.answers) + entries
+            entries = sum(_bytes(each.text) + 256 for each in record.entries)
+            return 512 + _bytes(record.answer or "") + _size_of_sends(record.answers) + entries
         case ItemsChanged():
             items = sum(len(each.value) + 256 for each in record.items)
             return 256 + items + sum(map(_size_of_run, record.runs))
         case EntriesAdded():
-            return 256 + sum(len(each.text) + 256 for each in record.entries)
+            return 256 + sum(_bytes(each.text) + 256 for each in record.entries)
     return 256
 
 
@@ -91,4 +99,8 @@ def _size_of_sends(messages: list[OutgoingMessage]) -> int:
 
 
 def _size_of_run(run: Run) -> int:
-    return 512 + len(run.request.text) + len(run.answer)
+    return 512 + _bytes(run.request.text) + _bytes(run.answer)
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))

@@ -64,6 +64,10 @@ class RunBroadcast:
         run, now = update.run, now_ms()
         if update.step == "queued" or is_aside(run):
             return
+        if not self._hub.has_clients:  # one that comes later is sent what there is by then
+            self._stop_timer(run.id)
+            self._events.pop(run.id, None)
+            return
         events = self._events.get(run.id)
         if events is None:
             events = self._events[run.id] = self._begun(update)

@@ -95,14 +95,16 @@ class LiveRun:
 
     @property
     def text(self) -> str:
-        """The answer as far as it has come."""
-        return "".join(self.pieces)
+        """The answer as far as it has come; it is held in one piece from then on."""
+        if len(self.pieces) > 1:
+            self.pieces[:] = ["".join(self.pieces)]
+        return self.pieces[0] if self.pieces else ""
 
     def add_text(self, text: str) -> None:
         """Add the next piece of the answer."""
         self.pieces.append(text)
         if len(self.pieces) > MANY_PIECES:
-            self.pieces[:] = [self.text]
+            _ = self.text
 
     def stop_timer(self) -> None:
         """Forget the time that it waited for."""

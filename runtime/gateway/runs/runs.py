@@ -14,6 +14,7 @@ from ipc import timeouts
 from ipc.epoch import now_ms
 from ipc.errors import RemoteError
 from ipc.frames.words import UNAVAILABLE, agent_key
+from ipc.memory import FreedMemory
 from runtime.gateway.conversations.run_answers import STOP_REASON
 from runtime.gateway.journal.records import Outcome
 from runtime.gateway.journal.runs import ENDED_STATES, Recorded, Run, RunQueued
@@ -38,6 +39,7 @@ from workers.agent import TurnEvent
 # Why a run ends that a newer message interrupts, and one that comes when too many wait.
 INTERRUPTED, OVERFLOW = "aborted", "overflow"
 RESTARTED = "restart"  # of one whose answer the last gateway has waited for itself
+FREED_CHARACTERS = 1 << 20  # of answers that are over, after which their memory is given back
 MAX_OPEN = 10_000  # runs of all sessions; more are not begun
 
 Watcher = Callable[[RunUpdate], None]
@@ -63,6 +65,7 @@ class Runs:
         self._left: dict[str, LiveRun] = {}  # that, while it is being read
         self._early: list[LiveRun] = []  # what has come meanwhile
         self._closed = False
+        self._freed = FreedMemory(FREED_CHARACTERS)
 
     def __len__(self) -> int:
         return len(self._live)
@@ -249,6 +252,7 @@ class Runs:
     def close(self) -> None:
         """Begin nothing more; what is not over is the next gateway's."""
         self._closed = True
+        self._freed.close()
         self._execution.close()
         for live in self._live.values():
             live.stop_timer()
@@ -333,6 +337,7 @@ class Runs:
     def _over(self, live: LiveRun, step: RunStep) -> None:
         """Forget a run that is over; its session goes on."""
         self.ended[live.run.state] += 1
+        self._freed.add(live.run.answer)
         live.stop_timer()
         self._live.pop(live.run.id, None)
         if len(self._live) < MAX_OPEN:

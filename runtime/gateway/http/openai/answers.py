@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,12 +61,13 @@ class ReplyReader:
     def __init__(self, selection: ToolSelection) -> None:
         self._selection = selection
         self._calls: dict[str, CallOfTool] = {}
-        self._shown: list[str] = []
+        self._shown = 0  # characters that were streamed
+        self._known = hashlib.blake2b(digest_size=16)  # which: they are not held a second time
         self._again = False
 
     def begin(self) -> None:
         """Take that the agent begins, perhaps once more."""
-        self._again = bool(self._shown)  # then the end shows what is different
+        self._again = self._shown > 0  # then the end shows what is different
         self._calls.clear()
 
     def take(self, event: TurnEvent) -> str:
@@ -73,7 +75,8 @@ class ReplyReader:
         match event:
             case Delta():
                 if not self._again:
-                    self._shown.append(event.text)
+                    self._shown += len(event.text)
+                    self._known.update(_bytes(event.text))
                     return event.text
             case ToolCall() if event.name in self._selection.names:
                 arguments = event.arguments
@@ -92,13 +95,21 @@ class ReplyReader:
         calls = list(self._calls.values())
         _require_called(self._selection, calls)
         result = run.result
-        shown, more = "".join(self._shown), run.answer
-        if more.startswith(shown):
-            more = more[len(shown) :]
+        more = run.answer
+        if self._was_shown(more[: self._shown]):
+            more = more[self._shown :]
         elif more:
             more = f"\n\n{more}"  # not what was streamed: it follows whole
         cut = result is not None and result.stop_reason == "length"
         return RunReply(run.answer, more, calls, cut, _counts(run))
+
+    def _was_shown(self, text: str) -> bool:
+        shown = hashlib.blake2b(_bytes(text), digest_size=16)
+        return len(text) == self._shown and shown.digest() == self._known.digest()
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")
 
 
 def _require_called(selection: ToolSelection, calls: Iterable[CallOfTool]) -> None:

@@ -15,7 +15,7 @@ from aiohttp import web
 from runtime.gateway.http.api_refusals import API, NO_RETRY, HttpRefusal, failure_of
 from runtime.gateway.http.lost_clients import when_lost
 from runtime.gateway.http.openai.answers import ReplyReader
-from runtime.gateway.http.openai.streams import EventWriter
+from runtime.gateway.http.openai.streams import EventWriter, UnreadText
 from runtime.gateway.journal.runs import Run
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.runs.asking import AskedRun
@@ -46,9 +46,15 @@ class FollowedRun:
     """A run of an agent, and the request that it answers. ``begin`` it first."""
 
     def __init__(
-        self, parts: GatewayParts, request: web.BaseRequest, run: Run, writer: AnswerWriter
+        self,
+        parts: GatewayParts,
+        request: web.BaseRequest,
+        run: Run,
+        writer: AnswerWriter,
+        unread: UnreadText,
     ) -> None:
         self._parts = parts
+        self._unread = unread
         self._request = request
         self._run = run
         self._writer = writer
@@ -70,7 +76,7 @@ class FollowedRun:
 
     async def streamed(self) -> web.StreamResponse:
         """Send the answer as it comes; return what was sent."""
-        events = self._events = EventWriter(self._request)
+        events = self._events = EventWriter(self._request, self._unread)
         figures = self._parts.api
         figures.streams += 1
         outcome = "failed"
@@ -83,6 +89,7 @@ class FollowedRun:
             outcome = "slow" if self._slow else GONE
         finally:
             self._over = True
+            events.drop()
             figures.streams -= 1
             figures.outcomes[outcome] += 1
         return events.response

@@ -1,19 +1,24 @@
 """Writes server-sent events to a client that may read slowly.
 
 Text that the client has not read is joined. Where that is too much, the connection ends and the run
-goes on: nothing waits for one client.
+goes on: nothing waits for one client. All of them together have a bound, too, beyond which the one
+that is furthest behind loses its connection.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
+import sys
+from collections import deque
 
 from aiohttp import web
 
 from ipc import timeouts
 
 MAX_WAITING = 256 * 1024  # characters of text that a client has not taken yet
+MAX_HELD_BYTES = 8 * 1024 * 1024  # of memory for the text that all clients have not taken
+PIECE = 16 * 1024  # characters in an event: what is being written is in memory several times
 SEND_BYTES = 128 * 1024  # that the kernel may hold for a client that does not read
 KEEP_ALIVE_SECONDS = 15.0  # without an event, until a comment shows that the stream lives
 KEEP_ALIVE = b": keep-alive\n\n"
@@ -25,18 +30,36 @@ HEADERS = {
 }
 
 
+class UnreadText:
+    """The text that all streams hold for clients which have not taken it yet."""
+
+    def __init__(self, most: int = MAX_HELD_BYTES) -> None:
+        self.size_bytes = 0
+        self._most = most
+        self._held: dict[EventWriter, int] = {}
+
+    def change(self, writer: EventWriter, size: int) -> None:
+        """Note how much a stream holds; where all have too much the fullest is cut."""
+        self.size_bytes += size - self._held.pop(writer, 0)
+        if size:
+            self._held[writer] = size
+        while self.size_bytes > self._most:
+            max(self._held, key=self._held.__getitem__).cut()
+
+
 class EventWriter:
-    """One stream of events, which is the answer ``response``.
+    """One stream of events, which is the answer ``response``. ``unread`` is what all streams hold.
 
     ``stuck``: a write waits for the client to read. ``slow``: it has not for too long, and its
     connection was ended.
     """
 
-    def __init__(self, request: web.BaseRequest) -> None:
+    def __init__(self, request: web.BaseRequest, unread: UnreadText) -> None:
         self.slow = self.stuck = False
         self._request = request
-        self._waiting: list[str] = []
-        self._size = 0
+        self._unread = unread
+        self._waiting: deque[str] = deque()
+        self._length = self._bytes = 0
         self._wake = asyncio.Event()
         self._closed = self._lost = False
         self.response = web.StreamResponse(headers=HEADERS)
@@ -55,13 +78,24 @@ class EventWriter:
         if self.slow or not text:
             return
         self._waiting.append(text)
-        self._size += len(text)
+        self._length += len(text)
+        self._hold(self._bytes + sys.getsizeof(text))
         self._wake.set()
-        if self._size > MAX_WAITING:
-            self.slow = True
-            self._waiting.clear()
-            if self._request.transport is not None:
-                self._request.transport.abort()
+        if self._length > MAX_WAITING:
+            self.cut()
+
+    def cut(self) -> None:
+        """End the connection of a client that does not read, and hold nothing for it."""
+        self.slow = True
+        self.drop()
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
+    def drop(self) -> None:
+        """Hold nothing any more."""
+        self._waiting.clear()
+        self._length = 0
+        self._hold(0)
 
     def lose(self) -> None:
         """Note that the connection has ended."""
@@ -74,7 +108,7 @@ class EventWriter:
         self._wake.set()
 
     async def next(self) -> str | None:
-        """Return the text that waits, once there is some; ``None`` when no more comes.
+        """Return some text that waits, once there is some; ``None`` when no more comes.
 
         Raises ``ConnectionError``.
         """
@@ -85,11 +119,9 @@ class EventWriter:
             except TimeoutError:
                 await self.write(KEEP_ALIVE)
         self._require_connection()
-        if not self._closed:
+        text = self._piece()
+        if not self._closed and not self._waiting:
             self._wake.clear()
-        text = "".join(self._waiting)
-        self._waiting.clear()
-        self._size = 0
         return None if self._closed and not text else text
 
     async def write(self, data: bytes) -> None:
@@ -104,6 +136,27 @@ class EventWriter:
     async def end(self) -> None:
         """End the stream. Raises ``ConnectionError``."""
         await self.response.write_eof()
+
+    def _piece(self) -> str:
+        """Take the next text that waits, as much as goes in an event."""
+        taken, length = [], 0
+        while self._waiting and length < PIECE:
+            text = self._waiting.popleft()
+            self._bytes -= sys.getsizeof(text)
+            if length + len(text) > PIECE:
+                rest = text[PIECE - length :]
+                self._waiting.appendleft(rest)
+                self._bytes += sys.getsizeof(rest)
+                text = text[: PIECE - length]
+            taken.append(text)
+            length += len(text)
+        self._length -= length
+        self._hold(self._bytes)
+        return "".join(taken)
+
+    def _hold(self, size: int) -> None:
+        self._bytes = size
+        self._unread.change(self, size)
 
     def _require_connection(self) -> None:
         if self._lost:

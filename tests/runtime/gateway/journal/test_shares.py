@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.gateway.journal.conversations import Session, SessionChanged
+from runtime.gateway.journal.conversations import Session, SessionChanged, TranscriptEntry
 from runtime.gateway.journal.outgoing import Queued
 from runtime.gateway.journal.records import Answered, Left, Marked, Record
+from runtime.gateway.journal.runs import RunEnded
 from runtime.gateway.journal.shares import BATCH_BYTES, SHARE_BYTES, Share, size_of
 from tests.support.journals import KEY, arrived, outgoing
 
@@ -71,6 +72,23 @@ def test_beyond_a_whole_batch_each_account_has_its_one_share_all_the_same() -> N
     assert min(taken.count(key) for key in keys) == 1
     assert BATCH_BYTES < share.size_bytes < 2 * BATCH_BYTES
     assert taken[-1] == KEY
+
+
+def test_many_long_ends_of_runs_are_several_commits_in_order() -> None:
+    text = "\N{GRINNING FACE}" * (BATCH_BYTES // 16)  # four bytes each
+    said = [TranscriptEntry("assistant", text)]
+    ends = [RunEnded(KEY, f"r{n}", "s", "final", 1, text, entries=said) for n in range(12)]
+    records: list[Record] = [*ends, arrived(1, "a"), Marked(KEY, b"2"), Queued(KEY, outgoing("k"))]
+    assert size_of(ends[0]) > BATCH_BYTES // 2
+    share, commits = Share([*enumerate(records)]), []
+    while True:
+        assert share.size_bytes < 2.5 * BATCH_BYTES
+        commits.append(share.numbers)
+        if not share.later:
+            break
+        share = Share(share.later)
+    assert commits[:6] == [[2 * n, 2 * n + 1] for n in range(6)]
+    assert [number for commit in commits for number in commit] == [*range(15)]
 
 
 def test_payloads_and_cursors_count_against_the_bounds() -> None:

@@ -8,14 +8,20 @@ import pytest
 from aiohttp import web
 
 from runtime.gateway.http.openai import streams
-from runtime.gateway.http.openai.streams import KEEP_ALIVE, MAX_WAITING, EventWriter
+from runtime.gateway.http.openai.streams import (
+    KEEP_ALIVE,
+    MAX_WAITING,
+    PIECE,
+    EventWriter,
+    UnreadText,
+)
 
 
 class Written(EventWriter):
     """A writer that keeps what it would send; there is no connection."""
 
-    def __init__(self) -> None:
-        super().__init__(_NO_REQUEST)
+    def __init__(self, unread: UnreadText | None = None) -> None:
+        super().__init__(_NO_REQUEST, unread or UnreadText())
         self.sent: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def write(self, data: bytes) -> None:
@@ -49,6 +55,35 @@ async def test_a_client_that_is_too_far_behind_is_slow_and_nothing_is_kept_for_i
     events.lose()
     with pytest.raises(ConnectionResetError):
         await events.next()
+
+
+async def test_a_long_text_goes_out_in_pieces() -> None:
+    events = Written()
+    text = "".join(chr(0x1F600 + n % 60) for n in range(3 * PIECE + 5))
+    for start in range(0, len(text), 1000):
+        events.add(text[start : start + 1000])
+    events.close()
+    taken = []
+    while (piece := await events.next()) is not None:
+        taken.append(piece)
+    assert "".join(taken) == text
+    assert [len(each) for each in taken] == [PIECE, PIECE, PIECE, 5]
+
+
+async def test_where_all_streams_hold_too_much_the_fullest_is_cut() -> None:
+    unread = UnreadText(100_000)
+    few, more, most = (Written(unread) for _ in range(3))
+    few.add("x" * 10_000)
+    more.add("\N{GRINNING FACE}" * 10_000)  # 40,000 bytes in memory
+    most.add("x" * 45_000)
+    assert not any(each.slow for each in (few, more, most))
+    few.add("x" * 10_000)
+    assert (few.slow, more.slow, most.slow) == (False, False, True)
+    assert await few.next() == "x" * PIECE
+    assert unread.size_bytes < 10_000 + 45_000
+    for each in (few, more):
+        each.drop()
+    assert unread.size_bytes == 0
 
 
 async def test_silence_is_filled_with_comments(monkeypatch: pytest.MonkeyPatch) -> None:

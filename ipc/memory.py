@@ -1,0 +1,44 @@
+"""Gives memory that was freed back to the kernel, where the allocator would keep it.
+
+What was taken for many long texts at once lies in the heap between what is still in use, and the
+allocator returns the end of its heap alone by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+
+PAUSE = 0.5  # seconds, in which what is over lets go of its memory, and more of the same may come
+
+
+def give_back() -> None:
+    """Return whole pages of freed memory to the kernel, malloc_trim(3); some milliseconds."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
+    if trim is not None:
+        trim(0)
+
+
+class FreedMemory:
+    """Counts texts that are over, and gives memory back once they have ``most`` characters."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._length = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, text: str) -> None:
+        """Count a text that nobody needs any more."""
+        self._length += len(text)
+        if self._length >= self._most and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(PAUSE, self._give_back)
+
+    def close(self) -> None:
+        """Give nothing back any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _give_back(self) -> None:
+        self._timer = None
+        self._length = 0
+        give_back()

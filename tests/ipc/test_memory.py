@@ -1,0 +1,53 @@
+"""Memory that was freed goes back to the kernel."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+
+import pytest
+
+from ipc import memory
+from ipc.memory import FreedMemory
+
+# Many texts, and between them what stays: without giving back the heap keeps all of it.
+PROGRAM = """
+from ipc.memory import give_back
+from ipc.zeromq.flood import rss_bytes
+texts, kept = [], []
+for number in range(20_000):
+    texts.append(bytes(4000))
+    kept.append(bytes(100))
+before = rss_bytes()
+del texts
+left = rss_bytes()
+give_back()
+print(before - left, left - rss_bytes())
+"""
+
+
+def test_freed_memory_between_what_is_in_use_is_given_back() -> None:
+    run = [sys.executable, "-c", PROGRAM]
+    out = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    by_itself, given_back = map(int, out.split())
+    assert by_itself < 20 << 20
+    assert given_back > 40 << 20
+
+
+async def test_it_is_given_back_once_much_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = asyncio.Event()
+    monkeypatch.setattr(memory, "PAUSE", 0)
+    monkeypatch.setattr(memory, "give_back", given.set)
+    freed = FreedMemory(1000)
+    freed.add("x" * 999)
+    await asyncio.sleep(0.01)
+    assert not given.is_set()
+    freed.add("x")
+    await given.wait()
+    given.clear()
+    freed.add("x" * 999)
+    freed.add("x")
+    freed.close()
+    await asyncio.sleep(0.01)
+    assert not given.is_set()
