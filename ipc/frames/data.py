@@ -331,6 +331,14 @@ def decode_from_gateway(body: bytes) -> list[FromGateway]:
         raise FrameError(f"malformed gateway frame: {error}") from None
 
 
+def flag_table(flag: int) -> bytes:
+    """Return a table for ``bytes.translate`` that makes 1 of flags with this ``flag``, else 0.
+
+    ``1 in flags.translate(table)``: a quarter of the time that deleting all others takes.
+    """
+    return bytes(bool(flags & flag) for flags in range(256))
+
+
 def http_head_bytes(headers: list[tuple[str, str]]) -> int:
     """Return how long the names and values of some headers are together.
 

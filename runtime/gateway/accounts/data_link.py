@@ -34,6 +34,7 @@ from ipc.frames.data import (
     TurnTaken,
     decode_from_worker,
     encode,
+    flag_table,
 )
 from ipc.frames.status import LinkReport
 from ipc.identity.peer import parse_peer
@@ -67,7 +68,7 @@ REASONS = (
     "stale",
     "stranger",
 )
-NOT_ADDRESSED = bytes(flags for flags in range(256) if not flags & ADDRESSED)
+_IS_ADDRESSED = flag_table(ADDRESSED)
 
 log = structlog.get_logger("gateway.workers")
 
@@ -193,7 +194,7 @@ class DataRouter:
         for each in parts:
             payloads = each.payloads
             self._handover.hand_on(peer.key, peer.incarnation, each.first, each.flags, payloads)
-            if each.flags.translate(None, NOT_ADDRESSED):
+            if 1 in each.flags.translate(_IS_ADDRESSED):
                 for flags, payload in zip(each.flags, payloads, strict=True):
                     if flags & ADDRESSED:
                         self._on_message(peer.key, flags, payload)
@@ -354,8 +355,7 @@ class DataRouter:
             known = min(pack.last, peer.seen) - pack.first + 1
             self.dropped["duplicate"] += known
             self._duplicates[peer.key] += known
-            self._unacked.add(peer)
-            self._flush_soon()
+            self._acknowledge_soon(peer)
             if known < count:
                 rest = pack.part(peer.seen + 1, pack.last)
                 (self._hand_on if peer.welcome else self._refuse)(peer, rest)

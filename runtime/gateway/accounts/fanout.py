@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from ipc.frames.data import HAPPENED
+from ipc.frames.data import HAPPENED, flag_table
 from ipc.websocket.connection import frame
 from runtime.gateway.access.client_view import ClientView
 
@@ -63,7 +63,7 @@ class Fanout:
 
     def publish_pack(self, key: str, flags: bytes, payloads: list[bytes]) -> None:
         """Queue what an account has emitted: messages, and what else has happened."""
-        if not flags.translate(None, _MESSAGES):
+        if 1 not in flags.translate(_IS_HAPPENED):
             groups = self._groups_of(key, MESSAGE)
             pieces = message_frames(payloads) if groups else []  # none are made for no client
             self._queue(groups, pieces, len(payloads))
@@ -159,7 +159,7 @@ class _Heads(dict[int, bytes]):
 # A message has it behind the account's three names, an event has not; within a text it would
 # have its quotes escaped.
 _DIRECTION, _HEAD_BYTES = b'"direction":', 512
-_MESSAGES = bytes(flags for flags in range(256) if not flags & HAPPENED)
+_IS_HAPPENED = flag_table(HAPPENED)
 _BEFORE, _AFTER = b'{"type":"event","event":"channel.message","payload":', b"}"
 _MOST_HEADS = 4096  # messages of an account have few lengths; this is 0.6 MiB at most
 _head_of = _Heads().__getitem__

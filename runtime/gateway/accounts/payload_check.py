@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from ipc.errors import FrameError
-from ipc.frames.data import HAPPENED, INBOUND, Messages, check_text
+from ipc.frames.data import HAPPENED, INBOUND, Messages, check_text, flag_table
 from ipc.nesting import MALFORMED, MAX_DEPTH, SHORT_BYTES, TooDeep, shallow
 
 # Of a number, flags and payload: what identifies the message at its platform, or ``FrameError``.
@@ -51,8 +51,7 @@ class _MessageEnvelope(msgspec.Struct, gc=False, rename="camel", forbid_unknown_
     redelivered: bool = False
 
 
-_INBOUND = bytes(flags for flags in range(256) if flags & INBOUND)
-_MESSAGES = bytes(flags for flags in range(256) if not flags & HAPPENED)
+_IS_INBOUND, _IS_HAPPENED = flag_table(INBOUND), flag_table(HAPPENED)
 _decode_message = msgspec.json.Decoder(_MessageEnvelope).decode
 _DEPTH = MAX_DEPTH + 1  # the worker bounds the body, which is one level further in
 _decode = msgspec.json.Decoder(_Envelope).decode
@@ -113,7 +112,7 @@ class PayloadCheck:
         after the other costs half as much again.
         """
         payloads, flags = pack.payloads, pack.flags
-        if flags.translate(None, _MESSAGES) or max(map(len, payloads)) > SHORT_BYTES:
+        if 1 in flags.translate(_IS_HAPPENED) or max(map(len, payloads)) > SHORT_BYTES:
             return None
         try:
             if not all(map(bytes.isascii, payloads)):
@@ -133,7 +132,7 @@ class PayloadCheck:
             or not all(map(bytes.endswith, payloads, repeat(b"}")))
         ):
             return None
-        if flags.translate(None, _INBOUND):  # some were sent, not received
+        if 0 in flags.translate(_IS_INBOUND):  # some were sent, not received
             return [
                 each.message.id if flag & INBOUND else None
                 for flag, each in zip(flags, read, strict=True)

@@ -13,6 +13,10 @@ from hypothesis import strategies as st
 from ipc.errors import FrameError
 from ipc.frames import data
 from ipc.frames.data import (
+    HAPPENED,
+    HISTORY,
+    INBOUND,
+    REDELIVERED,
     AccountIdentity,
     Ack,
     Answer,
@@ -30,6 +34,7 @@ from ipc.frames.data import (
     TurnEvents,
     TurnTaken,
     Welcome,
+    flag_table,
 )
 
 counts = st.integers(0, (1 << 63) - 1)
@@ -215,6 +220,12 @@ def test_a_part_of_a_pack_keeps_numbers_and_flags() -> None:
     assert whole.last == 7
     assert whole.part(6, 7) == Messages(6, b"bc", [b"2", b"3"])
     assert whole.part(5, 7) == whole
+
+
+def test_a_table_finds_the_flags_that_have_one() -> None:
+    table = flag_table(HAPPENED)
+    assert 1 not in bytes([0, INBOUND, INBOUND | REDELIVERED]).translate(table)
+    assert bytes([0, HAPPENED, HAPPENED | HISTORY]).translate(table) == b"\0\1\1"
 
 
 def test_a_cursor_goes_with_the_last_message_of_a_pack() -> None:
