@@ -10,6 +10,9 @@ import asyncio
 import contextlib
 import json
 import os
+import select
+import socket
+import struct
 import sys
 from collections import Counter
 from contextlib import ExitStack
@@ -120,10 +123,30 @@ def open_files() -> Counter[str]:
     """Return how many files of each kind this process has open; those with a name are their own."""
     found: Counter[str] = Counter()
     for number in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(FileNotFoundError):  # the directory itself
+        with contextlib.suppress(OSError):  # the directory itself, or one that is closed meanwhile
             target = os.readlink(f"/proc/self/fd/{number}")
-            found[target if target.startswith("/") else target.partition(":[")[0]] += 1
+            kind = target if target.startswith("/") else target.partition(":[")[0]
+            found[_of_whom(int(number)) if kind == "socket" else kind] += 1
     return found
+
+
+def _of_whom(number: int) -> str:
+    """Return what a socket is, and of which process its peer is. Raises ``OSError``."""
+    with socket.socket(fileno=os.dup(number)) as sock:
+        what = f"{sock.family.name} {sock.type.name}"
+        if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            return f"{what}, listening"
+        if sock.family != socket.AF_UNIX:
+            return what
+        pid, _, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        peer = "this process" if pid == os.getpid() else "another process"
+        return f"{what} of {peer}, {'open' if _is_open(sock) else 'closed by its peer'}"
+
+
+def _is_open(sock: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(sock, select.POLLIN | select.POLLRDHUP)
+    return not any(event & (select.POLLHUP | select.POLLRDHUP) for _, event in poll.poll(0))
 
 
 async def settled(before: Counter[str]) -> None:
