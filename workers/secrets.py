@@ -53,8 +53,22 @@ class SecretRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     systemd.exec(5)), by its name in ``$CREDENTIALS_DIRECTORY``.
     """
 
-    source: Literal["env", "file", "exec", "credential"]
-    id: Annotated[str, Meta(min_length=1, max_length=4096)]
+    source: Annotated[
+        Literal["env", "file", "exec", "credential"],
+        Meta(
+            description="Where the secret is: in a variable of the environment (env), a file, "
+            "what a command prints (exec), or what the service manager hands over "
+            "(credential)."
+        ),
+    ]
+    id: Annotated[
+        str,
+        Meta(min_length=1, max_length=4096),
+        Meta(
+            description="Name of the variable or credential, absolute path of the file, or the "
+            "command."
+        ),
+    ]
 
     def __post_init__(self) -> None:
         problem = _flaw(self.source, self.id)

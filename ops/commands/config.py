@@ -84,13 +84,15 @@ def show(*, options: LocalOptions) -> None:
 
 @app.command()
 def example(
-    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="Channel, like irc.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Channel, like irc, or section, like gateway.")
+    ],
     json: Json = False,
 ) -> None:
-    """Print an example of a channel's configuration, with every field it knows."""
+    """Print an example of a channel or section of the configuration, with every field it knows."""
     from ops.actions.config_example import show_example
 
-    show_example(channel, as_json=json)
+    show_example(name, as_json=json)
 
 
 @command(app)

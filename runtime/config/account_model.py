@@ -4,8 +4,6 @@ The range of each, its default and why that default. What a section of a channel
 ``ChannelConfig`` and its manifest's struct; ``accounts`` puts an account together from them.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta

@@ -38,16 +38,15 @@ from runtime.config.channel_section import (
 )
 from runtime.config.errors import ConfigError, Problem
 from runtime.config.fields import Section
-from runtime.config.model import (
+from runtime.config.model import AgentName, Config
+from runtime.config.section_rules import problems_of_account, problems_of_channel
+from runtime.config.storage_model import MediaConfig
+from runtime.config.supervisor_model import (
     AccountLimitsConfig,
-    AgentName,
-    Config,
     HealthMonitorConfig,
     LoginConfig,
-    MediaConfig,
     RestartConfig,
 )
-from runtime.config.section_rules import problems_of_account, problems_of_channel
 from runtime.config.wording import unknown
 from runtime.config.worker_spec import WorkerSpec
 from workers.plugin import Manifest, Media

@@ -3,8 +3,6 @@
 The range of each field, its default and why that default; ``agents`` puts an agent together.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 

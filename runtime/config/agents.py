@@ -32,8 +32,9 @@ from runtime.config.channel_section import (
 )
 from runtime.config.check import join, problems
 from runtime.config.errors import ConfigError, Problem
-from runtime.config.model import AccountLimitsConfig, Config, RestartConfig
+from runtime.config.model import Config
 from runtime.config.section_rules import field_problems, layer_problems, rule_problems
+from runtime.config.supervisor_model import AccountLimitsConfig, RestartConfig
 from runtime.config.timers import HeartbeatConfig, heartbeat_problems
 from runtime.config.wording import unknown
 from runtime.config.worker_spec import WorkerSpec

@@ -14,9 +14,9 @@ import msgspec
 from runtime.config.account_model import AccountConfig, ChannelConfig, JournalMode
 from runtime.config.agent_model import NOBODY, entries_of
 from runtime.config.fields import Section
-from runtime.config.model import (
+from runtime.config.model import Config
+from runtime.config.supervisor_model import (
     AccountLimitsConfig,
-    Config,
     HealthMonitorConfig,
     LoginConfig,
     RestartConfig,

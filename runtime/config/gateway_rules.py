@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from ipc.hosts import is_address, wrong_address, wrong_name
 from runtime.config.errors import Problem
-from runtime.config.model import Config, GatewayConfig
+from runtime.config.gateway_model import GatewayConfig
+from runtime.config.model import Config
 from runtime.config.worker_spec import WorkerSpec
 from workers.secrets import without_secrets
 

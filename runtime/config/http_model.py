@@ -1,13 +1,12 @@
-"""Defines the fields of the gateway's HTTP endpoints, its page and its tools. Pure."""
-
-from __future__ import annotations
+"""Defines what is served over HTTP: endpoints, page, tools, requests to accounts, canvas. Pure."""
 
 from typing import Annotated
 
 from msgspec import Meta
 
-from runtime.config.fields import Count, Section, Text
-from workers.plugin import REMOTE
+from ipc.frames.data import MAX_PAYLOAD_BYTES
+from runtime.config.fields import Count, Port, Section, Text
+from workers.plugin import LOCAL, REMOTE
 
 BasePath = Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._~-]+)*/?$", max_length=256)]
 
@@ -15,38 +14,145 @@ BasePath = Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._~-]+)*/?$", max_length=2
 class EndpointConfig(Section, frozen=True):
     """One endpoint of the OpenAI API: OpenClaw's switch, off as there."""
 
-    enabled: bool = False
+    enabled: Annotated[
+        bool, Meta(description="Whether the endpoint is there, and with it `/v1/models`.")
+    ] = False
 
 
 class EndpointsConfig(Section, frozen=True):
     """The OpenAI API. With either of them ``/v1/models`` is there, too."""
 
-    chat_completions: EndpointConfig = EndpointConfig()
-    responses: EndpointConfig = EndpointConfig()
+    chat_completions: Annotated[
+        EndpointConfig, Meta(description="Agents behind `/v1/chat/completions` of the OpenAI API.")
+    ] = EndpointConfig()
+    responses: Annotated[
+        EndpointConfig, Meta(description="Agents behind `/v1/responses` of the OpenAI API.")
+    ] = EndpointConfig()
 
 
 class HttpConfig(Section, frozen=True):
     """The HTTP endpoints beside the WebSocket, on the same port."""
 
-    enabled: bool = True
+    enabled: Annotated[
+        bool,
+        Meta(
+            description="Whether anything is served over HTTP, as `/health`, `/metrics` and the "
+            "console."
+        ),
+    ] = True
     # /metrics shows how much goes on; from loopback it needs no token.
-    metrics: bool = True
+    metrics: Annotated[
+        bool,
+        Meta(description="Whether `/metrics` is there; from other machines it needs the token."),
+    ] = True
     # A long conversation with its files; of it an agent gets at most 640 KiB.
-    max_body_bytes: Count = 4 * 1024 * 1024
-    endpoints: EndpointsConfig = EndpointsConfig()
+    max_body_bytes: Annotated[
+        Count,
+        Meta(
+            description="Bytes of the body of one request to the API; of it an agent gets at "
+            "most 640 KiB."
+        ),
+    ] = 4 * 1024 * 1024
+    endpoints: Annotated[
+        EndpointsConfig, Meta(description="Which parts of the OpenAI API are there.")
+    ] = EndpointsConfig()
 
 
 class ControlUiConfig(Section, frozen=True):
     """The console: the web page that the gateway serves on its own port."""
 
-    enabled: bool = True
-    # Where it stands, such as /console behind a proxy that shares the name. Empty: at /.
-    base_path: Annotated[BasePath, REMOTE] = ""
+    enabled: Annotated[bool, Meta(description="Whether the console is served.")] = True
+    base_path: Annotated[
+        BasePath,
+        REMOTE,
+        Meta(
+            description="Path below which it stands, as `/console` behind a proxy that shares "
+            "the name; empty: `/`."
+        ),
+    ] = ""
 
 
 class ToolsConfig(Section, frozen=True):
     """What ``/tools/invoke`` may carry out, beside OpenClaw's list of what is denied."""
 
-    # Names that are denied without being listed here: `nodes`.
-    allow: Annotated[list[Text], REMOTE] = []
-    deny: list[Text] = []
+    allow: Annotated[
+        list[Text],
+        REMOTE,
+        Meta(
+            description="Tools that may be carried out though they are denied without being "
+            "listed: `nodes`."
+        ),
+    ] = []
+    deny: Annotated[
+        list[Text],
+        Meta(description="Tools that may not be carried out; this counts before `allow`."),
+    ] = []
+
+
+class IngressConfig(Section, frozen=True):
+    """What HTTP requests to accounts may take: one body, and all of them in memory and on disk."""
+
+    max_bytes: Annotated[
+        int,
+        Meta(ge=1, le=1 << 40),
+        Meta(
+            description="Bytes of the body of one request; more than 1 MiB only a channel gets "
+            "that `can` `uploads`."
+        ),
+    ] = MAX_PAYLOAD_BYTES
+    in_flight: Annotated[
+        int,
+        Meta(ge=1, le=64),
+        Meta(
+            description="Requests of one account that may be under way at the same time; others "
+            "get 503."
+        ),
+    ] = 32
+    per_second: Annotated[
+        float,
+        Meta(ge=0.01, le=1_000_000),
+        Meta(
+            description="Requests of one account in a second, and as many at once; others get 503."
+        ),
+    ] = 100.0
+    total_bytes: Annotated[
+        int,
+        Meta(ge=1 << 20, le=1 << 40),
+        Meta(description="Bytes in memory of the bodies of all accounts' requests together."),
+    ] = 64 << 20
+    disk_bytes: Annotated[
+        int,
+        Meta(ge=0, le=1 << 50),
+        Meta(description="Bytes on disk of the bodies of all accounts' requests together."),
+    ] = 1 << 30
+    within_seconds: Annotated[
+        float,
+        Meta(ge=0.1, le=300),
+        Meta(
+            description="Seconds that a channel has to answer a request; then it is answered "
+            "with 504."
+        ),
+    ] = 10.0
+
+
+class CanvasHostConfig(Section, frozen=True):
+    """The pages and files that nodes and browsers show, below ``/__openclaw__/canvas/``."""
+
+    enabled: Annotated[
+        bool,
+        LOCAL,
+        Meta(description="Whether what lies below `root` is served below `/__openclaw__/canvas/`."),
+    ] = False
+    root: Annotated[
+        Text,
+        LOCAL,
+        Meta(
+            description="Directory of the pages and files; a relative path counts from the "
+            "configuration file."
+        ),
+    ] = "canvas"
+    port: Annotated[
+        Port | None,
+        LOCAL,
+        Meta(description="A port of its own for the same, beside the gateway's; without it none."),
+    ] = None

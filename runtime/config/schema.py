@@ -26,10 +26,11 @@ from workers.secrets import SecretRef
 
 Shape = dict[str, Any]  # a JSON Schema, or a part of one
 
-GATEWAY_SECRETS = (
+SECRETS = (  # beside those that the manifests of channels and agents name
     "gateway.auth.token",
     "gateway.auth.password",
     "gateway.telemetry.headers.*",
+    "hooks.token",
 )
 LOCAL_HELP = "Changed on the gateway's host alone, unless gateway.remoteExec is true."
 NESTED = ("properties", "additionalProperties", "items", "required", "$defs")
@@ -96,7 +97,7 @@ def look_up(schema: Shape, hints: Mapping[str, Any], path: str) -> dict[str, Any
 
 
 def _secrets(manifests: Manifests) -> Iterator[str]:
-    yield from GATEWAY_SECRETS
+    yield from SECRETS
     for channel, found in manifests.items():
         for name in sorted(found.manifest.secrets):
             yield f"channels.{channel}.{name}"

@@ -4,8 +4,6 @@ The fields are named as OpenClaw names them. ``validate_…`` functions find wha
 cannot: each problem has its place, relative to the part, and names what is allowed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Annotated, Literal
 
@@ -60,19 +58,36 @@ class ResetConfig(Section, frozen=True):
     Whichever is due first counts.
     """
 
-    # After so many minutes without a message. None: never.
-    idle_minutes: Annotated[int, Meta(ge=1, le=525_600)] | None = None
-    # With the first message after this hour of the day. None: never.
-    daily_hour: Annotated[int, Meta(ge=0, le=23)] | None = None
-    # Of that hour, e.g. Europe/Berlin. None: that of the host.
-    zone: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    idle_minutes: Annotated[
+        Annotated[int, Meta(ge=1, le=525_600)] | None,
+        Meta(
+            description="Minutes without a message after which a conversation begins anew; "
+            "without it never."
+        ),
+    ] = None
+    daily_hour: Annotated[
+        Annotated[int, Meta(ge=0, le=23)] | None,
+        Meta(
+            description="Hour of the day (0 to 23) after which a conversation begins anew with "
+            "the next message; without it never."
+        ),
+    ] = None
+    zone: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=64)] | None,
+        Meta(
+            description="Time zone of `dailyHour`, as `Europe/Berlin`; without it that of the host."
+        ),
+    ] = None
 
 
 class SilentReplyConfig(Section, frozen=True):
     """Whether an agent may keep silent by answering NO_REPLY."""
 
     # In a direct chat nobody is left without an answer; in groups it is OpenClaw's default, too.
-    group: SilentReplies = "disallow"
+    group: Annotated[
+        SilentReplies,
+        Meta(description="Whether an agent may keep silent in groups by answering NO_REPLY."),
+    ] = "disallow"
 
 
 class SessionConfig(Section, frozen=True):
@@ -80,57 +95,117 @@ class SessionConfig(Section, frozen=True):
 
     # What direct chats must have in common to be one. OpenClaw's default is main, by which
     # everybody who writes to an agent shares what it remembers: here that is asked for.
-    dm_scope: DmScope = "per-account-channel-peer"
+    dm_scope: Annotated[
+        DmScope,
+        Meta(
+            description="What direct chats must have in common to be one conversation: the agent "
+            "(`main`), also the person (`per-peer`), the channel, the account."
+        ),
+    ] = "per-account-channel-peer"
     # per-channel, as OpenClaw has it: two accounts in one group share its conversation, and
     # groups of one name on two IRC networks do, too.
-    group_scope: GroupScope = "per-account"
+    group_scope: Annotated[
+        GroupScope,
+        Meta(
+            description="Whether two accounts in one group have a conversation each "
+            "(`per-account`), or share it (`per-channel`)."
+        ),
+    ] = "per-account"
     # One person under several ids: {ada: ["telegram:12", "irc:ada_"]}. Only ids for which the
     # platform vouches, but for "unverified:irc:ada_". With dmScope per-peer they are one
     # conversation over all channels.
-    identity_links: dict[str, list[Text]] = {}
-    reset: ResetConfig = ResetConfig()
-    silent_reply: SilentReplyConfig = SilentReplyConfig()
+    identity_links: Annotated[
+        dict[str, list[Text]],
+        Meta(
+            description='People with several ids, by name: `{ada: ["telegram:12", "irc:ada"]}`; '
+            "only ids that the platform vouches for, but for `unverified:…`."
+        ),
+    ] = {}
+    reset: Annotated[
+        ResetConfig,
+        Meta(description="When a conversation begins anew by itself: whichever is due first."),
+    ] = ResetConfig()
+    silent_reply: Annotated[
+        SilentReplyConfig, Meta(description="Whether an agent may keep silent.")
+    ] = SilentReplyConfig()
 
 
 class PeerMatch(Section, frozen=True):
     """A chat: the person of a direct one, or a group. ``*``: all of that kind."""
 
-    # group and channel mean the same: what is not a direct chat.
-    kind: PeerKind
+    kind: Annotated[
+        PeerKind,
+        Meta(
+            description="What kind of chat it is; `group` and `channel` both are what is not a "
+            "direct one."
+        ),
+    ]
     # Only people for whose id the platform vouches, but for "unverified:ID".
-    id: Entry
+    id: Annotated[
+        Entry, Meta(description="The id of the person or the group; `*`: all of that kind.")
+    ]
 
 
 class BindingMatch(Section, frozen=True):
     """Which messages a binding is about. All fields that are set must match."""
 
-    channel: Text
+    channel: Annotated[Text, Meta(description="The channel from which a message must come.")]
     # * for every account. None: the channel's default account alone, as in OpenClaw.
-    account_id: Text | None = None
-    peer: PeerMatch | None = None
-    # The thread or topic of the group that ``peer`` names.
-    thread: Entry | None = None
-    # A server of Discord, and roles of which the sender has one there.
-    guild_id: Entry | None = None
-    roles: Annotated[list[Entry], Meta(min_length=1)] | None = None
-    # A workspace of Slack.
-    team_id: Entry | None = None
+    account_id: Annotated[
+        Text | None,
+        Meta(
+            description="The account at which it must come in, `*` for every one; without it the "
+            "channel's default account."
+        ),
+    ] = None
+    peer: Annotated[
+        PeerMatch | None, Meta(description="The chat in which it must be; without it any.")
+    ] = None
+    thread: Annotated[
+        Entry | None,
+        Meta(description="The thread or topic of the group that `peer` names; without it any."),
+    ] = None
+    guild_id: Annotated[
+        Entry | None,
+        Meta(description="The server of Discord from which it must come; without it any."),
+    ] = None
+    roles: Annotated[
+        Annotated[list[Entry], Meta(min_length=1)] | None,
+        Meta(description="Roles on that server of which the sender must have one; without it any."),
+    ] = None
+    team_id: Annotated[
+        Entry | None,
+        Meta(description="The workspace of Slack from which it must come; without it any."),
+    ] = None
 
 
 class BindingConfig(Section, frozen=True):
     """Which agent answers some of the messages. The most exact binding counts, then the first."""
 
-    # none: nobody answers them.
-    agent_id: Text
-    match: BindingMatch
+    agent_id: Annotated[
+        Text, Meta(description="The agent that answers; `none`: the gateway's clients.")
+    ]
+    match: Annotated[
+        BindingMatch,
+        Meta(description="Which messages this is about: all fields that are set must match."),
+    ]
 
 
 class QueueOverride(Section, frozen=True):
     """What is different for one channel."""
 
-    mode: QueueMode | None = None
-    debounce_ms: Annotated[int, Meta(ge=0, le=60_000)] | None = None
-    cap: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    mode: Annotated[
+        QueueMode | None,
+        Meta(description="As `queue.mode`, for this channel alone; without it as that."),
+    ] = None
+    debounce_ms: Annotated[
+        Annotated[int, Meta(ge=0, le=60_000)] | None,
+        Meta(description="As `queue.debounceMs`, for this channel alone; without it as that."),
+    ] = None
+    cap: Annotated[
+        Annotated[int, Meta(ge=1, le=1000)] | None,
+        Meta(description="As `queue.cap`, for this channel alone; without it as that."),
+    ] = None
 
 
 class QueueConfig(Section, frozen=True):
@@ -139,20 +214,46 @@ class QueueConfig(Section, frozen=True):
     # collect: all that wait are one turn. followup: each is a turn. interrupt: the running turn
     # is ended, and only the newest message counts. steer is OpenClaw's default, and followup here.
     # Of local it is followup, unless byChannel.local says else.
-    mode: QueueMode = "collect"
-    # How long nothing may come before a turn begins, in mode collect: what comes meanwhile
-    # belongs to it. None: 300 for telegram, 0 for the others.
-    debounce_ms: Annotated[int, Meta(ge=0, le=60_000)] | None = None
-    # How many may wait in one session. The next are not taken, and it is said so.
-    cap: Annotated[int, Meta(ge=1, le=1000)] = 20
-    by_channel: dict[str, QueueOverride] = {}
+    mode: Annotated[
+        QueueMode,
+        Meta(
+            description="Whether all that wait are one turn (`collect`), each is one "
+            "(`followup`, `steer`), or the newest ends the running one "
+            "(`interrupt`); of `local` always `followup`, unless `byChannel` says "
+            "else."
+        ),
+    ] = "collect"
+    debounce_ms: Annotated[
+        Annotated[int, Meta(ge=0, le=60_000)] | None,
+        Meta(
+            description="Milliseconds without another message before a turn begins, in mode "
+            "`collect`; without it 300 for telegram, 0 for others."
+        ),
+    ] = None
+    cap: Annotated[
+        int,
+        Meta(ge=1, le=1000),
+        Meta(
+            description="Messages that may wait in one session; the next are not taken, and the "
+            "chat is told."
+        ),
+    ] = 20
+    by_channel: Annotated[
+        dict[str, QueueOverride],
+        Meta(description="What is different for single channels, by name."),
+    ] = {}
 
 
 class CommandsConfig(Section, frozen=True):
     """Commands that people write to an account, as /new."""
 
-    # Who may use those that are for owners: "telegram:12", "unverified:irc:ada", or * for all.
-    owner_allow_from: Annotated[list[Entry], REMOTE] | None = None
+    owner_allow_from: Annotated[
+        Annotated[list[Entry], REMOTE] | None,
+        Meta(
+            description="People who may use commands for owners, as `telegram:12` or "
+            "`unverified:irc:ada`, `*` for all; without it nobody."
+        ),
+    ] = None
 
 
 def queue_of(config: QueueConfig, channel: str) -> QueueConfig:

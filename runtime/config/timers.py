@@ -3,8 +3,6 @@
 The fields are named as OpenClaw names them.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
@@ -23,31 +21,61 @@ UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 class CronConfig(Section, frozen=True):
     """Scheduled jobs, which clients add with ``cron.add``."""
 
-    # false: no job begins, and none is lost.
-    enabled: bool = True
-    # Runs of jobs at the same time; others wait. OpenClaw's.
-    max_concurrent_runs: Annotated[int, Meta(ge=1, le=1000)] = 8
-    # Jobs that are kept; more are refused.
-    max_jobs: Annotated[int, Meta(ge=1, le=10_000)] = 1000
-    # Whether results may be posted to addresses of this host and its networks.
-    allow_private: Annotated[bool, LOCAL] = False
+    enabled: Annotated[
+        bool, Meta(description="Whether jobs begin; while they do not, none is lost.")
+    ] = True
+    # OpenClaw's.
+    max_concurrent_runs: Annotated[
+        int, Meta(ge=1, le=1000), Meta(description="Runs of jobs at the same time; others wait.")
+    ] = 8
+    max_jobs: Annotated[
+        int, Meta(ge=1, le=10_000), Meta(description="Jobs that are kept; more are refused.")
+    ] = 1000
+    allow_private: Annotated[
+        bool,
+        LOCAL,
+        Meta(
+            description="Whether results may be posted to addresses of this host and its networks."
+        ),
+    ] = False
 
 
 class HooksConfig(Section, frozen=True):
     """HTTP requests that wake an agent, or give it a turn: below ``path`` of the gateway's port."""
 
-    enabled: bool = False
-    # Their own: that of the gateway opens no hook.
-    token: Text | SecretRef | None = None
-    path: Annotated[HookPath, REMOTE] = "/hooks"
-    max_body_bytes: Annotated[int, Meta(ge=1, le=256 * 1024)] = 256 * 1024
-    # Whether a request may name its session, and how such a key must begin. None: with hook:.
-    allow_request_session_key: bool = False
-    allowed_session_key_prefixes: Annotated[list[Text], Meta(min_length=1)] | None = None
-    # Agents that hooks may ask. None: all.
-    allowed_agent_ids: list[Text] | None = None
-    # A mapping in which something is wrong spoils its own hook alone.
-    mappings: list[dict[str, Any]] = []
+    enabled: Annotated[bool, Meta(description="Whether hooks are served; they need `token`.")] = (
+        False
+    )
+    token: Annotated[
+        Text | SecretRef | None,
+        Meta(
+            description="The secret of requests to hooks, as text or a reference: that of the "
+            "gateway opens no hook."
+        ),
+    ] = None
+    path: Annotated[
+        HookPath, REMOTE, Meta(description="Path on the gateway's port below which hooks are.")
+    ] = "/hooks"
+    max_body_bytes: Annotated[
+        int, Meta(ge=1, le=256 * 1024), Meta(description="Bytes of the body of one request.")
+    ] = 256 * 1024
+    allow_request_session_key: Annotated[
+        bool, Meta(description="Whether a request may name the session in which its agent answers.")
+    ] = False
+    allowed_session_key_prefixes: Annotated[
+        Annotated[list[Text], Meta(min_length=1)] | None,
+        Meta(description="How a key that a request names must begin; without it with `hook:`."),
+    ] = None
+    allowed_agent_ids: Annotated[
+        list[Text] | None, Meta(description="Agents that hooks may ask; without it all.")
+    ] = None
+    mappings: Annotated[
+        list[dict[str, Any]],
+        Meta(
+            description="Further hooks, each made of a path and what its requests become; one in "
+            "which something is wrong spoils itself alone."
+        ),
+    ] = []
 
 
 class ActiveHours(Section, frozen=True):

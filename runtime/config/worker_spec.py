@@ -8,7 +8,7 @@ import msgspec
 
 from ipc.frames.words import AGENT
 from runtime.config.account_model import Launcher
-from runtime.config.model import (
+from runtime.config.supervisor_model import (
     AccountLimitsConfig,
     HealthMonitorConfig,
     LoginConfig,

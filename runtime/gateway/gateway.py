@@ -22,7 +22,7 @@ from ipc.websocket.connection import Connection
 from ipc.websocket.demux import Limits
 from ipc.websocket.server import Server
 from ipc.websocket.young import SlotSource
-from runtime.config.model import GatewayConfig
+from runtime.config.gateway_model import GatewayConfig
 from runtime.gateway import methods  # noqa: F401 - importing it fills the table
 from runtime.gateway.access.guard import AccessGuard
 from runtime.gateway.accounts.data_link import DataRouter

@@ -16,7 +16,8 @@ from ipc.frames.bootstrap import gateway_boot
 from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR, EXIT_OK
 from ipc.record_limit import limiter
 from ipc.websocket.young_slots import YoungSlots
-from runtime.config.model import CanvasHostConfig, GatewayConfig
+from runtime.config.gateway_model import GatewayConfig
+from runtime.config.http_model import CanvasHostConfig
 from runtime.gateway.accounts.agent_entries import AgentEntries
 from runtime.gateway.draining import drain
 from runtime.gateway.gateway import Gateway

@@ -6,7 +6,7 @@ import msgspec
 
 from ipc.frames.bootstrap import GatewayBoot
 from ipc.websocket.server import Server
-from runtime.config.model import GatewayConfig
+from runtime.config.gateway_model import GatewayConfig
 from runtime.gateway.access.guard import AccessGuard
 from runtime.gateway.access_policy.gatekeeper import Gatekeeper
 from runtime.gateway.accounts.account_calls import AccountCalls

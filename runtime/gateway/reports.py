@@ -18,7 +18,8 @@ from ipc.frames.status import AccountStatus, GatewayStatus
 from ipc.frames.words import is_agent
 from ipc.metrics import Series
 from runtime.config.access_policy import AccessPolicy
-from runtime.config.model import IngressConfig, KeepConfig
+from runtime.config.http_model import IngressConfig
+from runtime.config.storage_model import KeepConfig
 from runtime.config.timers import CronConfig, HooksConfig
 from runtime.gateway.access.scopes import READ
 from runtime.gateway.accounts.fanout import (

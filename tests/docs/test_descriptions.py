@@ -1,4 +1,4 @@
-"""Every field of an account or an agent says what it means, where people read it."""
+"""Every field of the configuration says what it means, where people read it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from msgspec import inspect
 
 from runtime.config.account_model import ChannelConfig
 from runtime.config.agent_model import AgentConfig
+from runtime.config.model import Config
 from runtime.config.schema import look_up, schema
 from workers.agents.registry import BUILT_IN as KINDS
 from workers.channels.manifest_data import data_of, manifest_of_data
@@ -20,6 +21,7 @@ from workers.registry import manifests
 
 KNOWN = manifests()
 STRUCTS: dict[str, type[msgspec.Struct]] = {
+    "config": Config,
     "channels": ChannelConfig,
     "agents": AgentConfig,
     **{f"channel {name}": KNOWN[name].manifest.config for name in CHANNELS},
@@ -71,10 +73,20 @@ def test_a_field_that_has_none_is_found() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["irc.accounts.*.nick", "irc.accounts.*.sasl", "telegram.botToken", "irc.accounts.*.journal"],
+    [
+        "channels.irc.accounts.*.nick",
+        "channels.irc.accounts.*.sasl",
+        "channels.telegram.botToken",
+        "channels.irc.accounts.*.journal",
+        "gateway.port",
+        "gateway.auth.token",
+        "gateway.telemetry",
+        "bindings.*.match",
+        "hooks.mappings",
+    ],
 )
 def test_the_schema_that_the_console_reads_has_it_for_secrets_and_structs_too(path: str) -> None:
-    found: Any = look_up(schema(KNOWN), {}, f"channels.{path}")
+    found: Any = look_up(schema(KNOWN), {}, path)
     assert found["schema"]["description"].endswith(".")
 
 

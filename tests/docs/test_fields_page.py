@@ -1,4 +1,4 @@
-"""docs/fields.md has every field of accounts and agents, as it is in the code."""
+"""docs/fields.md has every field of the configuration, as it is in the code."""
 
 from __future__ import annotations
 

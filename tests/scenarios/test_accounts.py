@@ -12,7 +12,7 @@ import pytest
 
 from ipc.frames.control import Beat
 from ipc.frames.words import Phase
-from runtime.config.model import RestartConfig
+from runtime.config.supervisor_model import RestartConfig
 from runtime.supervisor.lifecycle import Exit, Exited, Ready, Start, Unhealthy
 from tests.support.accounts import spec_of
 from tests.support.fleet import Fleet, fleet

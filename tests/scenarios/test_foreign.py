@@ -16,7 +16,9 @@ import psutil
 import pytest
 
 from ipc.frames.words import Phase
-from runtime.config.model import CanvasHostConfig, GatewayConfig, LoggingConfig
+from runtime.config.gateway_model import GatewayConfig
+from runtime.config.http_model import CanvasHostConfig
+from runtime.config.storage_model import LoggingConfig
 from runtime.supervisor.gateways import foreign, operator_session
 from runtime.supervisor.gateways.attached import AttachedGateway
 from runtime.supervisor.gateways.foreign import ForeignGateway, Program

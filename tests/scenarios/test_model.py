@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 )
 
 from ipc.frames.words import ALIVE, Phase
-from runtime.config.model import RestartConfig
+from runtime.config.supervisor_model import RestartConfig
 from runtime.supervisor.lifecycle import (
     Deadline,
     Exit,

@@ -12,7 +12,7 @@ from ipc.frames.bootstrap import WorkerBoot
 from ipc.frames.words import Phase
 from runtime.config.accounts import AccountSpec
 from runtime.config.agents import AgentSpec
-from runtime.config.model import AccountLimitsConfig, HealthMonitorConfig, RestartConfig
+from runtime.config.supervisor_model import AccountLimitsConfig, HealthMonitorConfig, RestartConfig
 from runtime.config.worker_spec import WorkerSpec
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.heartbeat import Silence

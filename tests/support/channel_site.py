@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from ipc.metrics import Series
-from runtime.config.model import AccountLimitsConfig, LoggingConfig
+from runtime.config.storage_model import LoggingConfig
+from runtime.config.supervisor_model import AccountLimitsConfig
 from runtime.supervisor.accounts.channel_zygotes import ChannelZygotes
 from runtime.supervisor.lifecycle import Exit
 from runtime.supervisor.logs.store import LogStore

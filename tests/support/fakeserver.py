@@ -13,8 +13,8 @@ from websockets.asyncio.server import Server, ServerConnection, serve, unix_serv
 from websockets.exceptions import ConnectionClosed
 
 from ipc.frames.status import AccountStatus, GatewayStatus, Hold, Status, SupervisorStatus
+from runtime.config.gateway_model import GatewayConfig
 from runtime.config.load import load
-from runtime.config.model import GatewayConfig
 from runtime.supervisor.api.socket import access
 
 NOW = 1_790_000_000_000

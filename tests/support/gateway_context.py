@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ipc.frames.bootstrap import GatewayBoot
-from runtime.config.model import LoggingConfig
+from runtime.config.storage_model import LoggingConfig
 from runtime.supervisor.gateways.interface import GatewayContext, Reporter
 from runtime.supervisor.lifecycle import Exit
 from runtime.supervisor.logs.store import LogStore

@@ -10,7 +10,8 @@ from typing import Any
 
 from ipc.errors import PeerGone
 from ipc.frames.words import Phase
-from runtime.config.model import CanvasHostConfig, GatewayConfig
+from runtime.config.gateway_model import GatewayConfig
+from runtime.config.http_model import CanvasHostConfig
 from runtime.supervisor.gateways.interface import SessionEvents
 from runtime.supervisor.gateways.managed import ManagedGateway
 from runtime.supervisor.gateways.port import PortTaken

@@ -15,7 +15,7 @@ from ipc.frames import control
 from ipc.frames.bootstrap import GatewayBoot, WorkerBoot
 from ipc.identity.peer import PeerCredentials, peer_name
 from ipc.zeromq.link import Dealer
-from runtime.config.model import LoggingConfig
+from runtime.config.storage_model import LoggingConfig
 from runtime.supervisor.lifecycle import Exit
 from runtime.supervisor.processes import zygote_check
 from runtime.supervisor.processes.process import Spec

@@ -14,7 +14,7 @@ import pyjson5
 
 from runtime.config.account_model import AccountConfig
 from runtime.config.check import is_list, is_struct, members
-from runtime.config.model import RestartConfig
+from runtime.config.supervisor_model import RestartConfig
 from workers.agent import AgentManifest
 from workers.plugin import Manifest
 

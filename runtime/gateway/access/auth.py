@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from runtime.config.model import TrustedProxyConfig
+from runtime.config.auth_model import TrustedProxyConfig
 from runtime.gateway.access.client_address import ClientAddress
 from runtime.gateway.access.scopes import ALL, OPERATOR
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
-from runtime.config.model import GatewayConfig
+from runtime.config.gateway_model import GatewayConfig
 from runtime.gateway.access.auth import Secrets, same
 from runtime.gateway.access.client_address import ClientAddress, TrustedProxies
 from runtime.gateway.access.hosts import HostRules

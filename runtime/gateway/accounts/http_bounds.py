@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from ipc.frames.data import MAX_PAYLOAD_BYTES
 from ipc.token_bucket import TokenBucket
-from runtime.config.model import IngressConfig
+from runtime.config.http_model import IngressConfig
 
 BODY_GRACE = 1.0  # seconds in which a body comes undisturbed
 

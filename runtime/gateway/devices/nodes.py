@@ -17,7 +17,7 @@ from msgspec import UNSET
 from ipc.calls import Calls
 from ipc.errors import PeerGone
 from ipc.idempotency import Once
-from runtime.config.model import NodesConfig
+from runtime.config.gateway_model import NodesConfig
 from runtime.gateway.access.client_view import ClientView
 from runtime.gateway.access.scopes import ADMIN, PAIRING, WRITE
 from runtime.gateway.devices.devices import about_client

@@ -14,7 +14,7 @@ import hmac
 from collections import Counter
 from pathlib import Path
 
-from runtime.config.model import CanvasHostConfig
+from runtime.config.http_model import CanvasHostConfig
 
 PLACE = "/__openclaw__/"
 CANVAS = f"{PLACE}canvas"

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from ipc import timeouts
 from ipc.websocket.demux import is_loopback
-from runtime.config.model import AuthConfig
+from runtime.config.auth_model import AuthConfig
 from runtime.gateway.access.auth import user_of_proxy
 from runtime.gateway.access.client_address import ClientAddress
 from runtime.gateway.access.guard import AccessGuard

@@ -22,7 +22,7 @@ from ipc.epoch import now_ms
 from ipc.frames.words import EXIT_CONFIG
 from ipc.helpers import PIPE, Helper, end_helper, start_helper
 from ipc.nesting import MALFORMED, decode_json
-from runtime.config.model import TelemetryConfig
+from runtime.config.gateway_model import TelemetryConfig
 from runtime.gateway.journal.interface import FILE
 from runtime.gateway.telemetry.exchange import Counts, ExporterOrder, ExportSettings
 from workers.errors import Misconfigured

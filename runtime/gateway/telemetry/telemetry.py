@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from runtime.config.model import TelemetryConfig
+from runtime.config.gateway_model import TelemetryConfig
 from runtime.gateway.journal.runs import Run
 
 OUTCOMES = ("exported", "unsampled", "queue_full", "unreachable", "unreadable")

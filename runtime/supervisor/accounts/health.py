@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 
 from ipc.frames.words import Phase
-from runtime.config.model import HealthMonitorConfig
+from runtime.config.supervisor_model import HealthMonitorConfig
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.health_rules import HealthFacts, HealthRules, check
 from runtime.supervisor.lifecycle import MEMORY, Restart

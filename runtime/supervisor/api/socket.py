@@ -27,7 +27,7 @@ from ipc.frames.words import FORBIDDEN, INVALID_REQUEST, UNAVAILABLE
 from ipc.nesting import MALFORMED, decode_json
 from ipc.websocket.connection import Connection
 from ipc.websocket.server import Server
-from runtime.config.model import GatewayConfig
+from runtime.config.gateway_model import GatewayConfig
 from runtime.supervisor.api.logs import log_names
 from runtime.supervisor.api.table import METHODS, convert, dispatch
 from runtime.supervisor.parts import Parts

@@ -12,7 +12,7 @@ import structlog
 from msgspec.structs import replace
 
 from ipc.identity.device import Identity, IdentityError
-from runtime.config.model import GatewayConfig
+from runtime.config.gateway_model import GatewayConfig
 from runtime.supervisor.gateways import attached, foreign
 from runtime.supervisor.gateways.attached import AttachedGateway
 from runtime.supervisor.gateways.foreign import ForeignGateway, Program

@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator
 
+from runtime.config.auth_model import AuthConfig
 from runtime.config.errors import ConfigError, Problem
+from runtime.config.gateway_model import GatewayConfig
 from runtime.config.load import Loaded
-from runtime.config.model import AuthConfig, GatewayConfig
 from runtime.config.variables import GATEWAY_VARIABLES, referenced
 from workers.errors import Misconfigured
 from workers.secrets import reveal

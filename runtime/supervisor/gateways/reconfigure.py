@@ -12,8 +12,9 @@ from typing import Any
 import structlog
 
 from ipc.frames.words import ALIVE, Phase
+from runtime.config.gateway_model import GatewayConfig
 from runtime.config.load import Loaded
-from runtime.config.model import Config, GatewayConfig
+from runtime.config.model import Config
 from runtime.supervisor.gateways.factory import GatewayFactory, policy_of
 from runtime.supervisor.gateways.foreign import ForeignGateway
 from runtime.supervisor.gateways.managed import ManagedGateway

@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from runtime.config.model import CanvasHostConfig, Config, GatewayConfig
+from runtime.config.gateway_model import GatewayConfig
+from runtime.config.http_model import CanvasHostConfig
+from runtime.config.model import Config
 
 HOT = ("hot", "reload")
 # Fields that the supervisor itself reads, each at the moment when it needs it.

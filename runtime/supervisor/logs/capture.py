@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 
 from ipc.token_bucket import TokenBucket
-from runtime.config.model import LoggingConfig
+from runtime.config.storage_model import LoggingConfig
 from runtime.supervisor.logs.folding import Folding
 from runtime.supervisor.logs.line import LINE_BYTES, Line, read_line, timestamp
 

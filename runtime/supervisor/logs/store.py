@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ipc.nesting import load_json
-from runtime.config.model import LoggingConfig
+from runtime.config.storage_model import LoggingConfig
 from runtime.supervisor.logs.capture import LineCapture, LineFilter
 from runtime.supervisor.logs.line import Line, encode_line
 from runtime.supervisor.logs.structured import set_level

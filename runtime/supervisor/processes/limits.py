@@ -14,7 +14,7 @@ from typing import Protocol
 
 import structlog
 
-from runtime.config.model import AccountLimitsConfig
+from runtime.config.supervisor_model import AccountLimitsConfig
 from runtime.supervisor.processes.cgroups import ControlGroups, GroupLimits, Unusable, delegated
 from runtime.supervisor.processes.launcher import Launcher
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pyjson5
+import pytest
 
 from ops.exits import ExitCode
 from tests.ops.conftest import CommandLine
@@ -34,5 +36,23 @@ def test_an_example_says_what_each_field_means(cli: CommandLine) -> None:
     assert max(map(len, lines)) < 100
 
 
+@pytest.mark.parametrize("name", ["gateway", "supervisor", "journal", "session", "hooks", "cron"])
+def test_an_example_of_a_section_is_what_counts_without_it(
+    cli: CommandLine, state: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("TRUNKLINE_GATEWAY_TOKEN", "t")
+    text = cli(f"config example {name}").out
+    lines = text.splitlines()
+    assert max(map(len, lines)) < 100
+    every_field = re.sub(r"^( *)// (\w+: .*,)$", r"\1\2", text, flags=re.MULTILINE)
+    assert pyjson5.decode(every_field) == cli(f"config example {name} --json").json
+    fields = [place for place, line in enumerate(lines) if re.match(r" +(// )?\w+: .*[,{]$", line)]
+    assert all(lines[place - 1].strip().startswith("// ") for place in fields if place > 1)
+    (state / "trunkline.json5").write_text(text)
+    assert cli("config validate").code == ExitCode.OK
+
+
 def test_an_unknown_channel_names_those_that_exist(cli: CommandLine) -> None:
-    cli("config example ircc").complains(ExitCode.ERROR, "unknown channel 'ircc'", "irc", "local")
+    cli("config example ircc").complains(
+        ExitCode.ERROR, "unknown channel 'ircc'", "irc", "local", "gateway"
+    )

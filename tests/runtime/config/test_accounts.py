@@ -12,7 +12,7 @@ import pytest
 from runtime.config.accounts import AccountSpec, channels
 from runtime.config.errors import ConfigError
 from runtime.config.load import load, load_text
-from runtime.config.model import RestartConfig
+from runtime.config.supervisor_model import RestartConfig
 from tests.runtime.config.example import Chatty, Fields, known, read, write
 from workers.registry import InstalledChannel, Manifests
 

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.config.errors import ConfigError
+from runtime.config.http_model import CanvasHostConfig
 from runtime.config.load import config_warnings, effective, load, load_effective, load_text
-from runtime.config.model import CanvasHostConfig, Config
+from runtime.config.model import Config
 from runtime.config.places import Flags, Places, resolve
 from tests.runtime.config.example import known, read, refused, write
 

@@ -58,6 +58,7 @@ def test_secrets_are_marked() -> None:
     assert found["hint"] == {"sensitive": True}
     assert found["hintPath"] == "channels.irc.accounts.*.password"
     assert child("gateway.auth", "token")["hint"] == {"sensitive": True}
+    assert child("hooks", "token")["hint"] == {"sensitive": True}
     assert "hint" not in at("gateway.tickIntervalMs")
 
 

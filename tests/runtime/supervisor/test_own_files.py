@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.config.model import LoggingConfig
+from runtime.config.storage_model import LoggingConfig
 from runtime.supervisor.instance import Instance, InstanceHeld
 from runtime.supervisor.logs.store import LogStore
 from runtime.supervisor.own_files import OwnFiles
@@ -116,7 +116,7 @@ def run_detached(program: str, directory: Path) -> Path:
 DETACHED = """
 import sys
 from pathlib import Path
-from runtime.config.model import LoggingConfig
+from runtime.config.storage_model import LoggingConfig
 from runtime.supervisor.instance import Instance
 from runtime.supervisor.logs.store import LogStore
 from runtime.supervisor.own_files import OwnFiles
@@ -141,7 +141,7 @@ def test_the_output_of_a_detached_supervisor_goes_where_its_name_is(tmp_path: Pa
 VERBOSE = """
 import sys
 from pathlib import Path
-from runtime.config.model import LoggingConfig
+from runtime.config.storage_model import LoggingConfig
 from runtime.supervisor.instance import Instance
 from runtime.supervisor.logs.store import LogStore
 from runtime.supervisor.own_files import OwnFiles

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from runtime.config.model import TrustedProxyConfig
+from runtime.config.auth_model import TrustedProxyConfig
 from runtime.gateway.access.auth import (
     SUPERVISOR_LINK,
     ConnectClaim,

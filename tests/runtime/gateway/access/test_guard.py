@@ -9,7 +9,7 @@ from functools import partial
 import msgspec
 import pytest
 
-from runtime.config.model import GatewayConfig
+from runtime.config.gateway_model import GatewayConfig
 from runtime.gateway.access.client_address import ClientAddress
 from runtime.gateway.access.guard import AccessGuard, SignInTurn
 from runtime.gateway.access.throttle import DEVICE, SHARED

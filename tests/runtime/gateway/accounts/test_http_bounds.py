@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.config.model import IngressConfig
+from runtime.config.http_model import IngressConfig
 from runtime.gateway.accounts.http_bounds import Crowded, HttpBounds
 
 MIB = 1 << 20

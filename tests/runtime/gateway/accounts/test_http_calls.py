@@ -9,7 +9,7 @@ import pytest
 from ipc.errors import CallTimeout, PeerGone, RemoteError
 from ipc.frames.data import FromGateway, HttpAnswer, HttpCall, Welcome, decode_from_gateway
 from ipc.identity.peer import PeerProof
-from runtime.config.model import IngressConfig
+from runtime.config.http_model import IngressConfig
 from runtime.gateway.accounts.http_calls import HttpCalls, IngressBody, IngressRequest
 from runtime.gateway.accounts.peers import Peer, Peers
 from runtime.gateway.accounts.rows import Accounts

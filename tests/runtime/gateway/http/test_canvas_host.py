@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.config.model import CanvasHostConfig
+from runtime.config.http_model import CanvasHostConfig
 from runtime.gateway.http.canvas_host import OUTCOMES, CanvasHost, split_ticket
 
 NOW = 1_795_900_000.0

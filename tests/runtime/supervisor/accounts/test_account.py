@@ -15,7 +15,7 @@ import structlog
 from ipc.frames.status import AccountStatus, Hold
 from ipc.frames.words import Phase
 from ipc.heartbeat import Verdict
-from runtime.config.model import RestartConfig
+from runtime.config.supervisor_model import RestartConfig
 from runtime.supervisor import changes
 from runtime.supervisor.accounts import account as module
 from runtime.supervisor.accounts.account import Account

@@ -10,7 +10,7 @@ import pytest
 
 from ipc.frames.control import Beat
 from ipc.frames.words import Phase
-from runtime.config.model import AccountLimitsConfig, HealthMonitorConfig
+from runtime.config.supervisor_model import AccountLimitsConfig, HealthMonitorConfig
 from runtime.supervisor.accounts.health import HealthCheck
 from runtime.supervisor.lifecycle import MEMORY, Restart
 

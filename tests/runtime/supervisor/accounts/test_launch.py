@@ -14,7 +14,7 @@ import pytest
 
 from ipc.frames.bootstrap import WorkerBoot
 from ipc.identity.peer import PeerProof
-from runtime.config.model import AccountLimitsConfig
+from runtime.config.supervisor_model import AccountLimitsConfig
 from runtime.supervisor.accounts.launch import DrainedProcess
 from runtime.supervisor.lifecycle import Exit
 from runtime.supervisor.processes.process import Spec

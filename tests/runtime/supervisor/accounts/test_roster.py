@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ipc.frames.status import Hold
 from ipc.frames.words import Phase
-from runtime.config.model import AccountLimitsConfig, RestartConfig
+from runtime.config.supervisor_model import AccountLimitsConfig, RestartConfig
 from runtime.config.worker_spec import WorkerSpec
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.holds import Holds

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from runtime.config.model import GatewayConfig
+from runtime.config.gateway_model import GatewayConfig
 from runtime.supervisor.gateways import attached, foreign
 from runtime.supervisor.gateways.factory import GatewayFactory, policy_of, port_of
 from runtime.supervisor.policy import GATEWAY_POLICY

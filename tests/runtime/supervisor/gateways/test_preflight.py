@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from runtime.config.errors import ConfigError
+from runtime.config.gateway_model import GatewayConfig
 from runtime.config.load import Loaded, load_text
-from runtime.config.model import GatewayConfig
 from runtime.supervisor.gateways.preflight import GatewayPreflight, gateway_problems
 
 NO_ENV = {"source": "env", "id": "NO_SUCH_VARIABLE"}

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from ipc.frames.words import Phase
-from runtime.config.model import ReloadConfig
+from runtime.config.gateway_model import ReloadConfig
 from runtime.supervisor.gateways.factory import GatewayFactory
 from runtime.supervisor.gateways.reconfigure import Reconfiguration
 from runtime.supervisor.lifecycle import Exit

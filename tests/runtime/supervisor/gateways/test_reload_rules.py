@@ -10,14 +10,10 @@ import msgspec
 import pytest
 
 from runtime.config.errors import ConfigError
+from runtime.config.gateway_model import GatewayConfig, LimitsConfig, ReloadConfig
+from runtime.config.http_model import CanvasHostConfig
 from runtime.config.load import load_text
-from runtime.config.model import (
-    CanvasHostConfig,
-    Config,
-    GatewayConfig,
-    LimitsConfig,
-    ReloadConfig,
-)
+from runtime.config.model import Config
 from runtime.supervisor.gateways.reload_rules import (
     LIVE,
     PLACE,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.config.model import LoggingConfig
+from runtime.config.storage_model import LoggingConfig
 from runtime.supervisor.logs.store import LogStore
 
 

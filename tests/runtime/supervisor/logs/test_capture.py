@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.config.model import LoggingConfig
+from runtime.config.storage_model import LoggingConfig
 from runtime.supervisor.logs import capture as capture_module
 from runtime.supervisor.logs.folding import Folding
 from runtime.supervisor.logs.line import LINE_BYTES

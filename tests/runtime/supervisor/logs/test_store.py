@@ -8,7 +8,7 @@ import resource
 import stat
 from pathlib import Path
 
-from runtime.config.model import LoggingConfig
+from runtime.config.storage_model import LoggingConfig
 from runtime.supervisor.logs.store import RETRY_DISK, RING, LogFile, LogStore
 from tests.support.printing import KEY, on_disk, printing
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from runtime.config.model import LoggingConfig
+from runtime.config.storage_model import LoggingConfig
 from runtime.supervisor.logs.store import LogStore
 from runtime.supervisor.logs.structured import configure, redact
 from tests.support.printing import on_disk

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from runtime.config.model import AccountLimitsConfig
+from runtime.config.supervisor_model import AccountLimitsConfig
 from runtime.supervisor.processes import limits as limits_module
 from runtime.supervisor.processes.cgroups import GroupLimits, Unusable
 from runtime.supervisor.processes.launcher import Launcher

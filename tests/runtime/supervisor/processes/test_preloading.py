@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runtime.config.model import AccountLimitsConfig
+from runtime.config.supervisor_model import AccountLimitsConfig
 from runtime.supervisor.processes.preloading import (
     FILES,
     RENDERER,

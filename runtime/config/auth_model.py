@@ -1,0 +1,99 @@
+"""Defines how clients of the gateway prove that they may connect. Pure."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from runtime.config.fields import Count, Millis, Section, Text
+from workers.plugin import REMOTE
+from workers.secrets import SecretRef
+
+
+class RateLimitConfig(Section, frozen=True):
+    """How often a wrong token may be tried from one address. OpenClaw's numbers."""
+
+    max_attempts: Annotated[
+        Count,
+        Meta(
+            description="Wrong secrets from one address within `windowMs` after which it is "
+            "locked out."
+        ),
+    ] = 10
+    window_ms: Annotated[
+        Millis, Meta(description="Milliseconds over which wrong secrets are counted.")
+    ] = 60_000
+    lockout_ms: Annotated[
+        Millis, Meta(description="Milliseconds for which an address is locked out.")
+    ] = 300_000
+    # A mistake on the own machine is slowed down, not locked out.
+    exempt_loopback: Annotated[
+        bool,
+        Meta(
+            description="Whether clients on this host are slowed down only, and never locked out."
+        ),
+    ] = True
+
+
+class TrustedProxyConfig(Section, frozen=True):
+    """What a reverse proxy that has logged people in must send (mode ``trusted-proxy``)."""
+
+    # The header with the person's name: the usual one of oauth2-proxy and its like.
+    user_header: Annotated[
+        Text, Meta(description="The header in which the proxy names the person who is logged in.")
+    ] = "x-forwarded-user"
+    required_headers: Annotated[
+        list[Text],
+        Meta(
+            description="Headers that only the proxy adds; a request without one of them is "
+            "refused."
+        ),
+    ] = []
+    allow_users: Annotated[
+        list[Text],
+        REMOTE,
+        Meta(description="Names that are let in; empty: everyone whom the proxy lets in."),
+    ] = []
+    # A proxy on this host looks like any local program: only where all of them are trusted.
+    allow_loopback: Annotated[
+        bool,
+        Meta(
+            description="Whether the proxy may be on this host, where it looks like any other "
+            "local program."
+        ),
+    ] = False
+
+
+class AuthConfig(Section, frozen=True):
+    """How a client proves that it may connect."""
+
+    # token and password are the same but for the words of a refusal. none is for loopback only.
+    mode: Annotated[
+        Literal["token", "password", "none", "trusted-proxy"],
+        Meta(
+            description="What a client proves itself by: a secret (`token` and `password` are "
+            "the same), nothing (`none`, on loopback only), or a proxy that has "
+            "logged it in (`trusted-proxy`)."
+        ),
+    ] = "token"
+    # A string, or a reference. There is no default: a gateway without a secret is open to all.
+    token: Annotated[
+        Text | SecretRef | None,
+        Meta(
+            description="The secret of clients, as text or a reference; without it "
+            "`TRUNKLINE_GATEWAY_TOKEN`, and without both the gateway does not start."
+        ),
+    ] = None
+    password: Annotated[
+        Text | SecretRef | None,
+        Meta(
+            description="A second secret that is accepted in the same place, for clients that "
+            "know passwords only; without it none."
+        ),
+    ] = None
+    trusted_proxy: Annotated[
+        TrustedProxyConfig,
+        Meta(description='What a reverse proxy must send with `mode: "trusted-proxy"`.'),
+    ] = TrustedProxyConfig()
+    rate_limit: Annotated[
+        RateLimitConfig, Meta(description="How often a wrong secret may be tried from one address.")
+    ] = RateLimitConfig()

@@ -1,0 +1,354 @@
+"""Defines the fields of the gateway: its port, its limits, its traces, or which other one it is.
+
+What it serves over HTTP is in ``http_model``, who may connect in ``auth_model``.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from ipc.hosts import HTTP, wrong_address
+from runtime.config.auth_model import AuthConfig
+from runtime.config.fields import Count, Millis, Port, Seconds, Section, Text
+from runtime.config.http_model import ControlUiConfig, HttpConfig, ToolsConfig
+from runtime.config.places import DEFAULT_PORT
+from workers.plugin import LOCAL, REMOTE
+from workers.secrets import SecretRef
+
+CollectorUrl = Annotated[str, Meta(pattern=r"^https?://[^@/\s]+(/\S*)?$", max_length=4096)]
+HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$")]
+
+
+class ReloadConfig(Section, frozen=True):
+    """What happens when the file changes."""
+
+    mode: Annotated[
+        Literal["hybrid", "hot", "reload", "restart", "off"],
+        Meta(
+            description="What a change of the file does to the gateway: `hybrid` replaces it "
+            "when its own part changed, `hot` and `reload` never, `restart` always; "
+            "`off` does not watch the file."
+        ),
+    ] = "hybrid"
+    # Editors write in several steps; wait until they are done. OpenClaw's numbers.
+    debounce_ms: Annotated[
+        int,
+        Meta(ge=0, le=60_000),
+        Meta(
+            description="Milliseconds without another change after which one is taken over; 10 s "
+            "after the first at the latest."
+        ),
+    ] = 1200
+
+
+class TlsConfig(Section, frozen=True):
+    """Encryption on the gateway's port: then its clients use ``wss``."""
+
+    enabled: Annotated[
+        bool,
+        LOCAL,
+        Meta(
+            description="Whether the port is encrypted, so that clients use `wss` and `https`; "
+            "both files are then required."
+        ),
+    ] = False
+    cert_path: Annotated[
+        Text | None,
+        LOCAL,
+        Meta(
+            description="File of the certificate with its chain (PEM), read again when it "
+            "changes; a relative path counts from the configuration's directory."
+        ),
+    ] = None
+    key_path: Annotated[
+        Text | None,
+        LOCAL,
+        Meta(
+            description="File of the certificate's private key (PEM), read again when it "
+            "changes; a relative path counts from the configuration's directory."
+        ),
+    ] = None
+
+
+class NodesConfig(Section, frozen=True):
+    """What nodes may be asked to do, beyond what was approved at their pairing."""
+
+    allow_commands: Annotated[
+        list[Text],
+        LOCAL,
+        Meta(
+            description="Commands that see, hear or write to people (`camera.snap`, `sms.send`) "
+            "and that nodes may be asked for nevertheless; others of them are "
+            "refused."
+        ),
+    ] = []
+    deny_commands: Annotated[
+        list[Text],
+        LOCAL,
+        Meta(description="Commands that nodes are never asked for, whatever was approved."),
+    ] = []
+
+
+class LimitsConfig(Section, frozen=True):
+    """What one client, and all of them together, may cost."""
+
+    max_clients: Annotated[
+        Count,
+        Meta(
+            description="Clients that may be connected at the same time; further ones are refused."
+        ),
+    ] = 10_000
+    # OpenClaw's: sockets of one address that have not authenticated; loopback is exempt.
+    preauth_per_address: Annotated[
+        Count,
+        Meta(
+            description="Connections of one address that have not authenticated yet; those of "
+            "this host do not count."
+        ),
+    ] = 32
+    http_per_address: Annotated[
+        Count,
+        Meta(
+            description="HTTP connections of one address; beyond them the one that was idle for "
+            "longest is closed."
+        ),
+    ] = 64
+    buffered_bytes: Annotated[
+        Count,
+        Meta(
+            description="Bytes that may wait for a client that does not read, before it is "
+            "closed (1008)."
+        ),
+    ] = 4 * 1024 * 1024
+    buffered_total_bytes: Annotated[
+        Count,
+        Meta(
+            description="Bytes that may wait for all clients together; beyond them the client "
+            "with most is closed."
+        ),
+    ] = 256 * 1024 * 1024
+    ring_messages: Annotated[
+        Count,
+        Meta(
+            description="Recent events kept in memory for each account, for clients that come back."
+        ),
+    ] = 1000
+    ring_bytes: Annotated[
+        Count, Meta(description="Bytes of recent events kept in memory for each account.")
+    ] = 1024 * 1024
+
+
+class TelemetryConfig(Section, frozen=True):
+    """Traces of messages for OpenTelemetry; needs the extra ``otel``."""
+
+    enabled: Annotated[
+        bool,
+        LOCAL,
+        Meta(description="Whether traces of messages are exported; it needs the extra `otel`."),
+    ] = False
+    endpoint: Annotated[
+        CollectorUrl | None,
+        LOCAL,
+        Meta(
+            description="Address of the collector, `/v1/traces` where it has no path; without it "
+            "`OTEL_EXPORTER_OTLP_ENDPOINT`, or else `http://localhost:4318`."
+        ),
+    ] = None
+    # OTLP over HTTP is what collectors and vendors all take.
+    protocol: Annotated[
+        Literal["http/protobuf"],
+        Meta(description="How traces are sent: OTLP over HTTP, which all collectors take."),
+    ] = "http/protobuf"
+    headers: Annotated[
+        dict[HeaderName, Text | SecretRef],
+        LOCAL,
+        Meta(
+            description="Headers of each request to the collector, by name; a value may be a "
+            "reference to a secret."
+        ),
+    ] = {}
+    # The share of traces that are kept; those of a client that brings a trace context follow it.
+    # None: as OTEL_TRACES_SAMPLER says, or else all.
+    sample_ratio: Annotated[
+        Annotated[float, Meta(ge=0, le=1)] | None,
+        Meta(
+            description="The share of traces that are kept, 0 to 1; without it as "
+            "`OTEL_TRACES_SAMPLER` says, or else all."
+        ),
+    ] = None
+    service_name: Annotated[
+        Text | None,
+        Meta(
+            description="The name of this service in traces; without it as `OTEL_SERVICE_NAME` "
+            "says, or else trunkline."
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.endpoint and (wrong := wrong_address(self.endpoint, HTTP, query=False)):
+            raise ValueError(f"endpoint {wrong}")
+
+
+class GatewayConfig(Section, frozen=True):
+    """The WebSocket control plane."""
+
+    # Local, as where it listens: there clients bring its secret, and so do we to another's.
+    port: Annotated[
+        Port,
+        LOCAL,
+        Meta(
+            description="TCP port for WebSocket and HTTP; a profile has its own default, see "
+            "`trunkline config path`."
+        ),
+    ] = DEFAULT_PORT
+    # loopback: 127.0.0.1 only, because the token travels unencrypted. lan: every interface.
+    # auto is what loopback is (OpenClaw's word); anything else is an IP address to listen on.
+    bind: Annotated[
+        Text,
+        LOCAL,
+        Meta(
+            description="Where it listens: this host alone (`loopback`, `auto`), every interface "
+            "(`lan`), or one IP address."
+        ),
+    ] = "loopback"
+    auth: Annotated[AuthConfig, Meta(description="How clients prove that they may connect.")] = (
+        AuthConfig()
+    )
+    trusted_proxies: Annotated[
+        list[Text],
+        REMOTE,
+        Meta(
+            description="Addresses or networks of reverse proxies whose `X-Forwarded-For` is "
+            "believed; empty: none."
+        ),
+    ] = []
+    tls: Annotated[TlsConfig, Meta(description="Encryption of the port.")] = TlsConfig()
+    nodes: Annotated[
+        NodesConfig,
+        Meta(
+            description="What nodes may be asked to do, beyond what was approved at their pairing."
+        ),
+    ] = NodesConfig()
+    reload: Annotated[
+        ReloadConfig, Meta(description="What happens when the configuration changes.")
+    ] = ReloadConfig()
+    http: Annotated[
+        HttpConfig, Meta(description="The HTTP endpoints beside the WebSocket, on the same port.")
+    ] = HttpConfig()
+    control_ui: Annotated[
+        ControlUiConfig, Meta(description="The console, a web page on the same port.")
+    ] = ControlUiConfig()
+    tools: Annotated[ToolsConfig, Meta(description="What `/tools/invoke` may carry out.")] = (
+        ToolsConfig()
+    )
+    limits: Annotated[
+        LimitsConfig, Meta(description="What one client, and all of them together, may cost.")
+    ] = LimitsConfig()
+    telemetry: Annotated[
+        TelemetryConfig, Meta(description="Traces of messages for OpenTelemetry.")
+    ] = TelemetryConfig()
+    allowed_origins: Annotated[
+        list[Text],
+        REMOTE,
+        Meta(
+            description="Origins of web pages that may connect beside those of the gateway's own "
+            "address; `*`: every page."
+        ),
+    ] = []
+    # Where people reach it from elsewhere, through a reverse proxy say. On a loopback bind no
+    # other name than this host's own counts: a web page whose name leads here is a stranger.
+    public_url: Annotated[
+        Text | None,
+        REMOTE,
+        Meta(
+            description="The address at which people reach it from elsewhere, through a reverse "
+            "proxy say; without it its own alone."
+        ),
+    ] = None
+    # Whether fields that are marked LOCAL, and references to secrets, may be changed from
+    # elsewhere than ``cli.sock``: whoever may do so can run commands as the daemon's user.
+    remote_exec: Annotated[
+        bool,
+        LOCAL,
+        Meta(
+            description="Whether fields that run code, and references to secrets, may be changed "
+            "from elsewhere than this host: whoever may, can run commands as the "
+            "daemon's user."
+        ),
+    ] = False
+    handshake_timeout_ms: Annotated[
+        Millis,
+        Meta(description="Milliseconds that a client has to authenticate before it is closed."),
+    ] = 15_000
+    tick_interval_ms: Annotated[
+        Millis, Meta(description="Milliseconds between the signs of life that clients get.")
+    ] = 30_000
+    command: Annotated[
+        Annotated[list[Text], Meta(min_length=1)] | None,
+        LOCAL,
+        Meta(
+            description="Program and arguments of a gateway that is not Trunkline's, run in "
+            "place of ours; without it our own."
+        ),
+    ] = None
+    url: Annotated[
+        Text | None,
+        LOCAL,
+        Meta(
+            description="Address (`ws://` or `wss://`) of a gateway that runs already, and is "
+            "only connected to; without it our own."
+        ),
+    ] = None
+    attach: Annotated[
+        Literal["never", "auto"],
+        LOCAL,
+        Meta(
+            description="What a gateway of others that is found on our port means: the start "
+            "fails (never), or it is connected to (auto)."
+        ),
+    ] = "never"
+    # What makes the gateway of ``command`` read its configuration again. None: nothing, it is
+    # restarted; the signal differs between versions, and the wrong one ends it.
+    reload_signal: Annotated[
+        Literal["SIGHUP", "SIGUSR1", "SIGUSR2"] | None,
+        Meta(
+            description="Signal by which the gateway of `command` reads its configuration again; "
+            "without it that is restarted."
+        ),
+    ] = None
+    repair_command: Annotated[
+        Annotated[list[Text], Meta(min_length=1)] | None,
+        LOCAL,
+        Meta(
+            description="Program and arguments that are run once when the gateway of `command` "
+            "says its configuration is damaged; without it none."
+        ),
+    ] = None
+    # None: 30 for our own gateway, 300 for another: OpenClaw takes 10 to 40 s on a calm host.
+    ready_within_seconds: Annotated[
+        Seconds | None,
+        Meta(
+            description="Seconds that its start may take; without it 30 for our own, 300 for "
+            "another."
+        ),
+    ] = None
+    stop_within_seconds: Annotated[
+        Seconds | None,
+        Meta(
+            description="Seconds that it has to end before it is killed; without it 5 for our "
+            "own, 15 for another."
+        ),
+    ] = None
+    # None: 30 for our own; 180, as ClawX has it, for another, whose event loop may be busy.
+    silent_after_seconds: Annotated[
+        Seconds | None,
+        Meta(
+            description="Seconds of silence after which it is asked once more, and replaced; "
+            "without it 30 for our own, 180 for another."
+        ),
+    ] = None
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the gateway is not Trunkline's own."""
+        return self.command is not None or self.url is not None

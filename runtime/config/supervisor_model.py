@@ -1,0 +1,253 @@
+"""Defines how processes are watched, limited, and started again after a failure. Pure."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from runtime.config.fields import Count, Seconds, Section
+
+
+class RestartConfig(Section, frozen=True):
+    """When a failed account is started again; ``runtime.supervisor.lifecycle`` has the formula."""
+
+    # 5 s doubling to 5 minutes: OpenClaw's channel policy, gentle to a platform that is down.
+    initial_seconds: Annotated[
+        Seconds,
+        Meta(
+            description="Seconds to wait after the first failure; each further wait is `factor` "
+            "times the one before."
+        ),
+    ] = 5.0
+    factor: Annotated[
+        float,
+        Meta(ge=1, le=100),
+        Meta(
+            description="How many times longer each wait is than the one before; 1: all are equal."
+        ),
+    ] = 2.0
+    maximum_seconds: Annotated[
+        Seconds, Meta(description="The longest wait in seconds before it counts as a crash loop.")
+    ] = 300.0
+    jitter: Annotated[
+        float,
+        Meta(ge=0, le=1),
+        Meta(
+            description="The share by which each wait is shortened or lengthened at random (0 to "
+            "1), so that what failed together does not come back together."
+        ),
+    ] = 0.2
+    # An account that ran this long was healthy: its earlier failures are forgiven.
+    healthy_after_seconds: Annotated[
+        Seconds, Meta(description="Seconds of running after which earlier failures are forgotten.")
+    ] = 300.0
+    slow_after: Annotated[
+        Count,
+        Meta(
+            description="From so many failures in a row it is a crash loop, and tried every "
+            "`slowSeconds`."
+        ),
+    ] = 10
+    slow_seconds: Annotated[
+        Seconds,
+        Meta(
+            description="Seconds between the tries in a crash loop, and of what needs a person; "
+            "it is never given up."
+        ),
+    ] = 900.0
+    # Slow logins exist; a start that takes longer hangs.
+    ready_within_seconds: Annotated[
+        Seconds,
+        Meta(
+            description="Seconds that a start may take; what is not ready then hangs, is ended "
+            "and counts as failed."
+        ),
+    ] = 30.0
+    stop_within_seconds: Annotated[
+        Seconds,
+        Meta(
+            description="Seconds to log out and to hand in what is left when it is stopped; then "
+            "it is killed."
+        ),
+    ] = 5.0
+
+    def __post_init__(self) -> None:
+        if self.maximum_seconds < self.initial_seconds:
+            raise ValueError(
+                f"maximumSeconds ({self.maximum_seconds:g}) must not be "
+                f"less than initialSeconds ({self.initial_seconds:g})"
+            )
+
+
+class LoginConfig(Section, frozen=True):
+    """How a person logs accounts in whose channels ask for it (a QR code, a password)."""
+
+    # Time to fetch the phone. Then the account is stopped, and waits for a person to begin anew.
+    within_seconds: Annotated[
+        Seconds,
+        Meta(
+            description="Seconds that a person has for a login; then the account is stopped, and "
+            "`trunkline channels login` begins anew."
+        ),
+    ] = 600.0
+
+
+class HealthMonitorConfig(Section, frozen=True):
+    """When a running account is unhealthy (``runtime.supervisor.accounts.health_rules``)."""
+
+    enabled: Annotated[
+        bool,
+        Meta(
+            description="Whether running accounts are watched by what they report of their "
+            "connection, and restarted when unhealthy."
+        ),
+    ] = True
+    # OpenClaw's numbers: a platform needs time to connect, and to connect again.
+    startup_grace_seconds: Annotated[
+        Seconds,
+        Meta(description="Seconds after it became ready in which an account is not judged."),
+    ] = 120.0
+    reconnect_grace_seconds: Annotated[
+        Seconds,
+        Meta(description="Seconds that an account may be disconnected before it is restarted."),
+    ] = 120.0
+    # Half an hour without any sign of the transport: the connection died without a word.
+    stale_after_seconds: Annotated[
+        Seconds,
+        Meta(
+            description="Seconds without any activity of its connection after which an account "
+            "is restarted."
+        ),
+    ] = 1800.0
+    # A long answer is not a hang as long as something happens in it.
+    busy_within_seconds: Annotated[
+        Seconds,
+        Meta(
+            description="Seconds without any activity after which a busy account counts as "
+            "stuck, and is restarted."
+        ),
+    ] = 1500.0
+    # The monitor restarts seldom, so that a wrong rule cannot become a restart loop.
+    cooldown_seconds: Annotated[
+        Seconds,
+        Meta(description="Least seconds between two restarts of one account by this monitor."),
+    ] = 600.0
+    restarts_per_hour: Annotated[
+        Count, Meta(description="Most restarts of one account by this monitor in an hour.")
+    ] = 10
+
+
+class AccountLimitsConfig(Section, frozen=True):
+    """What one account may use.
+
+    Memory is its proportional share (PSS), so that what accounts have in common counts once.
+    """
+
+    # Above this the account is replaced in an orderly way: a leak ends before it hurts.
+    memory_soft_bytes: Annotated[
+        Annotated[int, Meta(ge=16 << 20)] | None,
+        Meta(
+            description="Bytes of memory (PSS) above which it is replaced in an orderly way; "
+            "`null`: no limit."
+        ),
+    ] = 192 << 20
+    memory_hard_bytes: Annotated[
+        Annotated[int, Meta(ge=16 << 20)] | None,
+        Meta(
+            description="Bytes of memory (PSS) above which it is killed at once; `null`: no limit."
+        ),
+    ] = 256 << 20
+    recycle_jitter_seconds: Annotated[
+        float,
+        Meta(ge=0, le=86_400),
+        Meta(description="Seconds over which replacements for memory are spread at random."),
+    ] = 30.0
+    # nice(2): 0 to 19; only root could go below.
+    niceness: Annotated[
+        int,
+        Meta(ge=0, le=19),
+        Meta(description="How far it stands back for the processor, 0 to 19 as in nice(2)."),
+    ] = 0
+    open_files: Annotated[
+        Annotated[int, Meta(ge=64)] | None,
+        Meta(
+            description="Files that its process may have open (RLIMIT_NOFILE); without it as the "
+            "daemon."
+        ),
+    ] = None
+    processes: Annotated[
+        Count | None,
+        Meta(
+            description="Processes and threads that its user may have (RLIMIT_NPROC), with "
+            "control groups it alone; without it as the daemon."
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        soft, hard = self.memory_soft_bytes, self.memory_hard_bytes
+        if soft is not None and hard is not None and hard < soft:
+            raise ValueError(
+                f"memoryHardBytes ({hard}) must not be less than memorySoftBytes ({soft})"
+            )
+
+
+class SupervisorConfig(Section, frozen=True):
+    """How children are watched."""
+
+    # Often enough to see a hang within half a minute, seldom enough to cost nothing.
+    beat_seconds: Annotated[
+        float,
+        Meta(ge=0.05, le=3600),
+        Meta(description="Seconds between the signs of life of each process."),
+    ] = 5.0
+    # 15 s without a beat: ask; 30 s: act (three and six missed beats).
+    suspect_after_seconds: Annotated[
+        Seconds, Meta(description="Seconds without one after which a process is asked for it.")
+    ] = 15.0
+    silent_after_seconds: Annotated[
+        Seconds,
+        Meta(
+            description="Seconds without one after which a process counts as hung, and is "
+            "restarted."
+        ),
+    ] = 30.0
+    # How many accounts may be starting at once: more only makes all of them slow on 2 cores.
+    start_concurrency: Annotated[
+        int,
+        Meta(ge=1, le=1000),
+        Meta(description="Accounts that may be starting at the same time; others wait."),
+    ] = 8
+    restart: Annotated[
+        RestartConfig,
+        Meta(
+            description="When what failed is started again; an account, channel or agent may say "
+            "otherwise."
+        ),
+    ] = RestartConfig()
+    health_monitor: Annotated[
+        HealthMonitorConfig,
+        Meta(
+            description="When a running account is unhealthy; an account or channel may say "
+            "otherwise."
+        ),
+    ] = HealthMonitorConfig()
+    login: Annotated[
+        LoginConfig,
+        Meta(
+            description="How a person logs an account in; an account or channel may say otherwise."
+        ),
+    ] = LoginConfig()
+    limits: Annotated[
+        AccountLimitsConfig,
+        Meta(
+            description="What each account may use of the host; an account, channel or agent may "
+            "say otherwise."
+        ),
+    ] = AccountLimitsConfig()
+
+    def __post_init__(self) -> None:
+        if not self.beat_seconds < self.suspect_after_seconds <= self.silent_after_seconds:
+            raise ValueError(
+                f"beatSeconds ({self.beat_seconds:g}) < suspectAfterSeconds "
+                f"({self.suspect_after_seconds:g}) <= silentAfterSeconds "
+                f"({self.silent_after_seconds:g}) must hold"
+            )
