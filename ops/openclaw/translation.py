@@ -21,6 +21,7 @@ from ops.openclaw.conversations import (
     carry_messages,
     carry_session,
 )
+from ops.openclaw.diagnostics import carry_diagnostics
 from ops.openclaw.draft import Draft
 from ops.openclaw.gateway import carry_gateway
 from ops.openclaw.variables import Variables
@@ -33,6 +34,7 @@ _SECTIONS: Mapping[str, Callable[[Draft, Any], None]] = {
     "hooks": carry_hooks,
     "logging": carry_logging,
     "canvasHost": carry_canvas,
+    "diagnostics": carry_diagnostics,
 }
 _ELSEWHERE = ("gateway", "channels", "agents", "bindings", "session", "messages", "models")
 _OF_OPENCLAW = {

@@ -14,6 +14,7 @@ import aiohttp
 import psutil
 import pytest
 
+from ipc.errors import RemoteError
 from tests.support.collector import Collector, collecting
 from tests.support.daemon import TOKEN, Daemon, free_port
 from tests.support.person import talking
@@ -126,6 +127,27 @@ async def test_one_message_is_one_trace_from_its_arrival_to_its_delivery(tmp_pat
             assert "COLLECTOR_KEY" not in environment
             shown = await daemon.call("config.get")
             assert "k-1" not in json.dumps(shown)
+
+
+async def test_what_a_client_sends_is_a_trace_that_does_not_show_its_key(tmp_path: Path) -> None:
+    async with collecting() as collector:
+        config = configured(collector.url)
+        config["channels"]["local"]["accounts"]["a"] = {"journal": "on"}
+        async with Daemon(tmp_path, config) as daemon:
+            await ready(daemon)
+            client = await daemon.client()
+            asks = {"channel": "local", "accountId": "a", "to": "ada", "message": SAID}
+            with pytest.raises(RemoteError, match="ada is not connected"):
+                await client.call("send", {**asks, "idempotencyKey": "key-of-ada"})
+            await collector.until(1, "delivery attempt")
+            await client.close()
+        (root,) = collector.of("send")
+        (attempt,) = collector.of("delivery attempt")
+        assert (root.parent, attempt.parent, root.failed) == ("", root.id, True)
+        assert root.attributes["trunkline.account"] == "local:a"
+        assert root.attributes["trunkline.delivery.state"] == "failed"
+        private = (b"key-of-ada", b"ada is not", SAID.encode())
+        assert not any(each in body for body in collector.bodies for each in private)
 
 
 async def test_a_client_that_brings_a_trace_context_finds_the_message_in_its_trace(

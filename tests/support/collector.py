@@ -40,6 +40,7 @@ class Collector:
         self.spans: list[Received] = []
         self.headers: list[dict[str, str]] = []
         self.bodies: list[bytes] = []
+        self.peers: set[tuple[str, int]] = set()  # the connections that requests came on
         self.refuses: int | None = None  # the status of every answer
         self.hangs = False
         self.asked = 0
@@ -73,6 +74,8 @@ class Collector:
             return web.Response(status=self.refuses)
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
         self.bodies.append(body)
+        assert request.transport is not None
+        self.peers.add(request.transport.get_extra_info("peername"))
         found = trace_service_pb2.ExportTraceServiceRequest.FromString(body)
         async with self._came:
             self.spans += spans_of(found)

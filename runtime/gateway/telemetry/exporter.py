@@ -24,20 +24,23 @@ from ipc.frames.words import EXIT_CONFIG
 from ipc.nesting import MALFORMED, decode_json
 from runtime.gateway.telemetry.exchange import Counts, ExporterOrder
 from runtime.gateway.telemetry.journal_source import (
-    EndedRun,
+    EndedRow,
     JournalSource,
     JournalUnreadable,
     Look,
+    RunSource,
+    SendSource,
 )
 from runtime.gateway.telemetry.progress import (
     ExportProgress,
+    ExportState,
     bounded,
     fresh,
     put_back,
     taken,
     wait_after,
 )
-from runtime.gateway.telemetry.spans import Trace, trace_of
+from runtime.gateway.telemetry.spans import Trace
 
 POLL_SECONDS = 1.0  # between two looks at the journal
 REPORT_SECONDS = 10.0  # between two reports when there is nothing to say
@@ -56,32 +59,36 @@ class Exports(Protocol):
 
 
 class Exporter:
-    """The traces of one journal. ``report`` takes what has happened since the last report."""
+    """The traces of one file of a journal.
+
+    ``report`` takes what has happened since the last report.
+    """
 
     def __init__(
         self,
-        source: JournalSource,
+        journal: Path,
         exports: Exports,
         state: Path,
         since: int,
         report: Callable[[Counts], None],
     ) -> None:
-        self._source = source
+        self._sources = RunSource(journal), SendSource(journal)
         self._exports = exports
         self._state = state
         self._since = since
         self._report = report
         self._counts = Counts()
         self._failures = self._unread = 0
-        self.progress, self._saved = _loaded(state), ExportProgress()
+        self.progress = _loaded(state)
+        self._saved = b""
         self._reported: str | None = None
         self._at = 0.0  # when the last report was made
 
     def step(self) -> float:
         """Look once, and export what is over; return the seconds until the next look."""
-        progress, counts = self.progress, self._counts
+        tables, counts = self._tables, self._counts
         try:
-            look = self._look()
+            looks = [self._look(*each) for each in tables]
         except JournalUnreadable as error:
             self._unread += 1
             if self._unread >= UNREAD:
@@ -90,41 +97,49 @@ class Exporter:
             return wait_after(self._unread)
         if self._unread:
             self._unread, counts.problem = 0, ""
-        taken(progress, look, counts)
-        ended = fresh(look.ended, now_ms(), counts, failing=self._failures > 0)
-        wait = 0.0 if look.more else POLL_SECONDS
-        if ended:
+        ended = []
+        for (_, progress), look in zip(tables, looks, strict=True):
+            taken(progress, look, counts)
+            ended.append(fresh(look.ended, now_ms(), counts, failing=self._failures > 0))
+        wait = 0.0 if any(look.more for look in looks) else POLL_SECONDS
+        if any(ended):
             wait = self._send(ended) or wait
-        bounded(progress, counts)
+        for _, progress in tables:
+            bounded(progress, counts)
         self._save()
         self._tell()
         return wait
 
-    def _look(self) -> Look:
-        """Look at the journal. Raises ``JournalUnreadable``, and then nothing has changed."""
-        progress = self.progress
-        if progress.position is None:
-            progress.position = self._source.position_before(self._since)
-            self._save()  # whatever becomes of this exporter, the next one begins here
-        return self._source.look(progress.position, progress.some())
+    @property
+    def _tables(self) -> list[tuple[JournalSource, ExportProgress]]:
+        """What is looked at, each with how far that has come."""
+        return [*zip(self._sources, (self.progress.runs, self.progress.sends), strict=True)]
 
-    def _send(self, ended: list[EndedRun]) -> float:
-        """Export runs; return the seconds to wait where that has failed, else 0."""
-        traces = [trace_of(each.run, each.rows) for each in ended]
+    def _look(self, source: JournalSource, progress: ExportProgress) -> Look:
+        """Look at a table. Raises ``JournalUnreadable``, and then nothing has changed."""
+        if progress.position is None:
+            progress.position = source.position_before(self._since)
+            self._save()  # whatever becomes of this exporter, the next one begins here
+        return source.look(progress.position, progress.some())
+
+    def _send(self, ended: Sequence[list[EndedRow]]) -> float:
+        """Export what is over, by table; return the seconds to wait where that fails, else 0."""
+        traces = [each.trace for table in ended for each in table]
         unsampled, problem = self._exports.export(traces)
         self._counts.problem = problem
         if problem:
-            put_back(self.progress, ended)
+            for (_, progress), table in zip(self._tables, ended, strict=True):
+                put_back(progress, table)
             self._failures += 1
             return wait_after(self._failures)
         self._failures = 0
         self._counts.unsampled += unsampled
-        self._counts.exported += len(ended) - unsampled
+        self._counts.exported += len(traces) - unsampled
         return 0.0
 
     def _tell(self) -> None:
         counts, now = self._counts, time.monotonic()
-        counts.waiting = len(self.progress.waiting)
+        counts.waiting = self.progress.waiting
         news = counts.exported or counts.unsampled or counts.dropped
         if news or self._reported != counts.problem or now - self._at > REPORT_SECONDS:
             self._report(counts)
@@ -133,19 +148,19 @@ class Exporter:
 
     def _save(self) -> None:
         """Keep the progress for the next exporter, where it has changed."""
-        progress = self.progress
-        if progress == self._saved:
+        text = _encode(self.progress)
+        if text == self._saved:
             return
         with contextlib.suppress(OSError):  # a full disk: the next one sends some again
-            write_atomically(self._state, _encode(progress))
-            self._saved = ExportProgress(progress.position, [*progress.waiting])
+            write_atomically(self._state, text)
+            self._saved = text
 
 
-def _loaded(state: Path) -> ExportProgress:
+def _loaded(state: Path) -> ExportState:
     try:
-        return decode_json(state.read_bytes(), ExportProgress)
+        return decode_json(state.read_bytes(), ExportState)
     except (OSError, *MALFORMED):
-        return ExportProgress()
+        return ExportState()
 
 
 def main() -> None:
@@ -162,7 +177,7 @@ def main() -> None:
         _print(Counts(problem=f"they need trunkline[otel] ({error}); install: {install}"))
         sys.exit(EXIT_CONFIG)
     exporter = Exporter(
-        JournalSource(Path(order.journal)),
+        Path(order.journal),
         TraceExporter(order.settings),
         Path(order.state),
         order.since,

@@ -11,8 +11,10 @@ import logging
 import os
 import re
 from collections.abc import Collection, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
+import requests
 from opentelemetry import trace as api
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -25,14 +27,16 @@ from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, S
 from opentelemetry.trace import TraceFlags as Flags
 
 from runtime.gateway.telemetry.exchange import ExportSettings
-from runtime.gateway.telemetry.spans import Span, Trace
+from runtime.gateway.telemetry.spans import SEND, Span, Trace
 from workers.secrets import without_secrets
 
 TRACES = "/v1/traces"  # of an endpoint that names no path
 NANOS = 1_000_000  # in a millisecond
+KINDS = {SEND: SpanKind.PRODUCER}  # of first spans; the others answer what has come in
 SAMPLED = Flags(Flags.SAMPLED)
 SERVICE_NAME_VARIABLES = ("OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES")
 LONGEST = 200  # characters of what the exporter says
+ANSWER_BYTES = 4096  # of an answer's body that are read; a collector has no more to say
 _ERRNO = re.compile(r"\[Errno -?\d+\] ([^\"')]+)")
 
 
@@ -84,6 +88,29 @@ class _Words(logging.Handler):
         return without_secrets(last, "…")[:LONGEST]
 
 
+def _session() -> requests.Session:
+    """Return a session that reads no long answer.
+
+    The exporter would read a body without an end until its memory is used up, and looks at the
+    status alone.
+    """
+    session = requests.Session()
+    session.hooks["response"].append(_leave_long_body)
+    return session
+
+
+def _leave_long_body(answer: Any, **_: Any) -> None:
+    """Close the connection of an answer whose body is long, or has no length, in place of reading.
+
+    That of a short one is read by the session, and its connection used again.
+    """
+    length = answer.headers.get("Content-Length", "")
+    chunked = "Transfer-Encoding" in answer.headers  # then the length counts for nothing
+    if chunked or not length.isdecimal() or int(length) > ANSWER_BYTES:
+        answer.close()
+        answer._content, answer._content_consumed = b"", True  # there is no other way
+
+
 class TraceExporter:
     """Sends traces to the collector that the settings, or the environment, name."""
 
@@ -101,7 +128,9 @@ class TraceExporter:
         self._provider.add_span_processor(self._ended)
         self._tracer = self._provider.get_tracer("trunkline", settings.version)
         self._exporter = OTLPSpanExporter(
-            endpoint=address(settings.endpoint), headers=settings.headers or None
+            endpoint=address(settings.endpoint),
+            headers=settings.headers or None,
+            session=_session(),
         )
 
     def export(self, traces: Sequence[Trace]) -> tuple[int, str]:
@@ -146,7 +175,7 @@ class TraceExporter:
         return self._tracer.start_span(
             span.name,
             context,
-            kind=SpanKind.INTERNAL if span.parent else SpanKind.CONSUMER,
+            kind=SpanKind.INTERNAL if span.parent else KINDS.get(span.name, SpanKind.CONSUMER),
             attributes=span.attributes,
             links=[Link(SpanContext(*each, is_remote=True)) for each in span.links],
             start_time=span.start * NANOS,

@@ -11,18 +11,18 @@ from collections.abc import Sequence
 import msgspec
 
 from runtime.gateway.telemetry.exchange import Counts
-from runtime.gateway.telemetry.journal_source import EndedRun, Look
+from runtime.gateway.telemetry.journal_source import EndedRow, Look
 
-MAX_WAITING = 10_000  # runs that are not over, or not exported; the oldest ones are given up
-KEPT_MS = 600_000  # for so long an ended run is kept for a collector that does not take it
+MAX_WAITING = 10_000  # rows of a table that are not over, or not exported; the oldest are given up
+KEPT_MS = 600_000  # for so long what has ended is kept for a collector that does not take it
 AT_ONCE = 200  # of the waiting ones that are looked at together
 FIRST_SECONDS, LAST_SECONDS = 1.0, 30.0  # between two tries while the collector takes nothing
 
 
 class ExportProgress(msgspec.Struct):
-    """How far the runs of the journal have been exported.
+    """How far one table of the journal has been exported.
 
-    ``position`` is the number of the newest run that was looked at, ``waiting`` holds the numbers
+    ``position`` is the number of the newest row that was looked at, ``waiting`` holds the numbers
     of those before it that are still to be exported. ``position`` is ``None`` before the first.
     """
 
@@ -34,24 +34,36 @@ class ExportProgress(msgspec.Struct):
         return self.waiting[:AT_ONCE]
 
 
+class ExportState(msgspec.Struct):
+    """How far everything has been exported; it is kept in a file."""
+
+    runs: ExportProgress = msgspec.field(default_factory=ExportProgress)
+    sends: ExportProgress = msgspec.field(default_factory=ExportProgress)
+
+    @property
+    def waiting(self) -> int:
+        """How many rows are not over, or not exported."""
+        return len(self.runs.waiting) + len(self.sends.waiting)
+
+
 def taken(progress: ExportProgress, look: Look, counts: Counts) -> None:
-    """Take what a look has found into the progress, but for the runs that are over."""
+    """Take what a look has found into the progress, but for what is over."""
     progress.position = look.position
     progress.waiting = progress.waiting[AT_ONCE:] + look.waiting
     counts.drop("unreadable", look.unreadable)
 
 
-def fresh(ended: Sequence[EndedRun], now: int, counts: Counts, *, failing: bool) -> list[EndedRun]:
-    """Return the runs that are to be exported at ``now``, epoch ms; others are given up."""
+def fresh(ended: Sequence[EndedRow], now: int, counts: Counts, *, failing: bool) -> list[EndedRow]:
+    """Return what is to be exported at ``now``, epoch ms; the rest is given up."""
     if not failing:
         return list(ended)
-    kept = [each for each in ended if over_at(each) > now - KEPT_MS]
+    kept = [each for each in ended if each.over_at > now - KEPT_MS]
     counts.drop("unreachable", len(ended) - len(kept))
     return kept
 
 
-def put_back(progress: ExportProgress, ended: Sequence[EndedRun]) -> None:
-    """Have runs looked at again that could not be exported."""
+def put_back(progress: ExportProgress, ended: Sequence[EndedRow]) -> None:
+    """Have rows looked at again that could not be exported."""
     progress.waiting += [each.number for each in ended]
 
 
@@ -62,11 +74,6 @@ def bounded(progress: ExportProgress, counts: Counts) -> None:
         gone = set(sorted(progress.waiting)[:excess])
         progress.waiting = [each for each in progress.waiting if each not in gone]
         counts.drop("queue_full", len(gone))
-
-
-def over_at(ended: EndedRun) -> int:
-    """Return when everything of a run was over, in epoch milliseconds."""
-    return max([ended.run.ended, *(row.ended for row in ended.rows)])
 
 
 def wait_after(failures: int) -> float:

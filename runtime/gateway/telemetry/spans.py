@@ -1,12 +1,14 @@
-"""Makes the spans of one run's trace from what the journal holds of it. Pure.
+"""Makes the spans of the trace of one run, or one sent message, out of the journal. Pure.
 
-Nothing that a person wrote, and no id of a chat, a sender or a message, is in a span. Ids of
+Nothing that a person wrote, no id of a chat, a sender or a message, and no key that a client chose
+is in a span. Ids of
 traces and spans come from the id of the run, so whoever makes them makes the same ones.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -21,7 +23,10 @@ Named = dict[str, Attribute]
 MESSAGE, REQUEST = "message", "request"  # the first span: of an account's message, of a client
 ADMISSION, AGENT, QUEUE, TURN = "admission", "agent", "agent queue", "agent turn"
 DELIVERY, ATTEMPT = "delivery", "delivery attempt"
+SEND = "send"  # the first span of a message that a client has sent
 FIRST_PIECE = "first delta"  # an event of the turn
+# Ids of runs that say nothing: those that are made here, and of clients those that are random.
+_RANDOM = re.compile(r"([a-z]{1,16}[-_])?[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}")
 GOOD_ENDS = ("final", "merged")  # of runs; also ``aborted``, which somebody has asked for
 
 
@@ -69,6 +74,20 @@ def trace_of(run: Run, rows: Sequence[OutgoingRow]) -> Trace:
     return Trace(trace_in(run), list(_spans(run, rows)), remote)
 
 
+def trace_of_send(account: str, row: OutgoingRow) -> Trace:
+    """Return the trace of a message that a client has sent through ``account``, once it is over."""
+    name = f"{account} {row.id}"
+    root = root_id(name)
+    named: Named = {
+        "trunkline.account": account,
+        "trunkline.channel": account.partition(":")[0],
+        "trunkline.outbox": row.id,
+    }
+    ended = max(row.ended, row.at)
+    first = Span(SEND, root, 0, row.at, ended, named | _delivered(row), _failure(row))
+    return Trace(trace_id(name), [first, *_attempts(name, row, root)])
+
+
 def trace_in(run: Run) -> int:
     """Return the id of the trace that a run is in: its client's, or its own."""
     remote = read_traceparent(run.trace)
@@ -87,15 +106,15 @@ def _spans(run: Run, rows: Sequence[OutgoingRow]) -> Iterator[Span]:
     yield Span(name, root, 0, run.at, end, _named(run), failed, links=links)
     if run.decided:
         outcome: Named = {"trunkline.admission": "run"}
-        yield Span(ADMISSION, _id(run, ADMISSION), root, run.at, taken, outcome)
-    agent = _id(run, AGENT)
+        yield Span(ADMISSION, _id(run.id, ADMISSION), root, run.at, taken, outcome)
+    agent = _id(run.id, AGENT)
     yield Span(AGENT, agent, root, taken, ended, _answered(run), failed)
     begun = run.started or ended
-    yield Span(QUEUE, _id(run, QUEUE), agent, min(taken, begun), begun)
+    yield Span(QUEUE, _id(run.id, QUEUE), agent, min(taken, begun), begun)
     if run.started:
         pieces = [(FIRST_PIECE, run.first)] if run.first >= run.started else []
         deaths: Named = {"trunkline.agent.deaths": run.deaths} if run.deaths else {}
-        yield Span(TURN, _id(run, TURN), agent, begun, ended, deaths, failed, pieces)
+        yield Span(TURN, _id(run.id, TURN), agent, begun, ended, deaths, failed, pieces)
     for row in rows:
         yield from _delivery(run, row, root)
 
@@ -103,35 +122,48 @@ def _spans(run: Run, rows: Sequence[OutgoingRow]) -> Iterator[Span]:
 def _delivery(run: Run, row: OutgoingRow, root: int) -> Iterator[Span]:
     """Yield the span of a message to the chat, and those of its attempts."""
     assert run.reply is not None
-    delivery = _id(run, f"{DELIVERY}\0{row.key}")
-    failed = "" if row.state == "sent" else row.reason or row.state
+    delivery = _id(run.id, f"{DELIVERY}\0{row.key}")
     named: Named = {
         "trunkline.account": run.reply.account,
         "trunkline.delivery.kind": "preview" if row.origin == "preview" else "answer",
+    }
+    ended = max(row.ended, row.at)
+    yield Span(DELIVERY, delivery, root, row.at, ended, named | _delivered(row), _failure(row))
+    yield from _attempts(run.id, row, delivery)
+
+
+def _delivered(row: OutgoingRow) -> Named:
+    """Return what became of a message."""
+    named: Named = {
         "trunkline.delivery.state": row.state,
         "trunkline.delivery.attempts": row.attempts,
         "trunkline.delivery.parts": len(row.sent),
     }
-    if row.letter:
-        named["trunkline.delivery.dead_letter"] = True
+    return named | {"trunkline.delivery.dead_letter": True} if row.letter else named
+
+
+def _failure(row: OutgoingRow) -> str:
+    """Return why a message was not sent, in one word; empty where it was."""
+    return "" if row.state == "sent" else row.reason or row.state
+
+
+def _attempts(trace: str, row: OutgoingRow, parent: int) -> Iterator[Span]:
+    """Yield the spans of the attempts to send a message; ``trace`` is what their ids come from."""
     ended = max(row.ended, row.at)
-    yield Span(DELIVERY, delivery, root, row.at, ended, named, failed)
     tries = [(each.at, each.ended, each.reason) for each in row.past]
     last = row.last_attempt or row.first_attempt
     if last and (not tries or tries[-1][0] != last):
-        tries.append((last, ended, failed))
+        tries.append((last, ended, _failure(row)))
     for number, (began, over, reason) in enumerate(tries, row.attempts - len(tries) + 1):
-        attempt = _id(run, f"{ATTEMPT}\0{row.key}\0{number}")
+        attempt = _id(trace, f"{ATTEMPT}\0{row.key}\0{number}")
         which: Named = {"trunkline.attempt": number}
-        yield Span(ATTEMPT, attempt, delivery, began, max(over, began), which, reason)
+        yield Span(ATTEMPT, attempt, parent, began, max(over, began), which, reason)
 
 
 def _named(run: Run) -> Named:
-    named: Named = {
-        "trunkline.run": run.id,
-        "trunkline.agent": run.agent,
-        "trunkline.state": run.state,
-    }
+    named: Named = {"trunkline.agent": run.agent, "trunkline.state": run.state}
+    if run.origin.account or _RANDOM.fullmatch(run.id):
+        named["trunkline.run"] = run.id
     if run.origin.account:
         named |= {
             "trunkline.account": run.origin.account,
@@ -159,8 +191,8 @@ def _answered(run: Run) -> Named:
     return named
 
 
-def _id(run: Run, what: str) -> int:
-    return _number(f"span\0{run.id}\0{what}", 8)
+def _id(trace: str, what: str) -> int:
+    return _number(f"span\0{trace}\0{what}", 8)
 
 
 def _number(text: str, size: int) -> int:

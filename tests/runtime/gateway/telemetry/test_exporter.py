@@ -9,14 +9,15 @@ from pathlib import Path
 import msgspec
 
 from runtime.gateway.journal.interface import FILE, Journal
+from runtime.gateway.journal.outgoing import Delivered, Queued
 from runtime.gateway.journal.runs import RunQueued
 from runtime.gateway.telemetry.exchange import Counts
 from runtime.gateway.telemetry.exporter import POLL_SECONDS, Exporter
-from runtime.gateway.telemetry.journal_source import LOOK_RUNS, JournalSource
-from runtime.gateway.telemetry.progress import KEPT_MS
+from runtime.gateway.telemetry.journal_source import LOOK_ROWS
+from runtime.gateway.telemetry.progress import KEPT_MS, ExportState
 from runtime.gateway.telemetry.spans import Trace, trace_id
 from tests.support.conversations import NOW, asked
-from tests.support.journals import KEY, journal_of, store
+from tests.support.journals import KEY, journal_of, outgoing, store
 
 
 class Sink:
@@ -40,8 +41,8 @@ class Rig:
 
     def __init__(self, directory: Path, sink: Sink) -> None:
         self.reports: list[Counts] = []
-        source, state = JournalSource(directory / FILE), directory / "traces.json"
-        self.exporter = Exporter(source, sink, state, NOW - KEPT_MS, self.reports.append)
+        journal, state = directory / FILE, directory / "traces.json"
+        self.exporter = Exporter(journal, sink, state, NOW - KEPT_MS, self.reports.append)
 
     async def step(self) -> float:
         """Let it look once."""
@@ -72,6 +73,29 @@ async def test_each_run_that_is_over_is_exported_once_over_restarts_of_the_expor
         await again.step()
         await again.step()
         assert [each.id for each in sink.traces] == [trace_id("a"), trace_id("c")]
+
+
+async def test_what_a_client_has_sent_is_exported_once_beside_the_runs(tmp_path: Path) -> None:
+    sink = Sink()
+    async with journal_of("stored", tmp_path) as journal:
+        rig = Rig(tmp_path, sink)
+        await rig.step()
+        await store(journal, Queued(KEY, outgoing("mine")), Queued(KEY, outgoing("late")))
+        await store(journal, Delivered(KEY, "mine", [], NOW))
+        await over(journal, "a")
+        sink.well = False
+        await rig.step()
+        sink.well = True
+        await rig.step()
+        await rig.step()
+        assert rig.reports[-1].waiting == 1
+        await store(journal, Delivered(KEY, "late", [], NOW))
+        await Rig(tmp_path, sink).step()
+    first = [each.spans[0] for each in sink.traces]
+    assert [each.name for each in first] == ["message", "send", "send"]
+    shown = [each.attributes.get("trunkline.outbox") for each in first]
+    assert shown == [None, "id-mine", "id-late"]
+    assert sum(each.exported for each in rig.reports) == 2
 
 
 async def test_what_was_there_before_traces_were_switched_on_is_not_exported(
@@ -123,16 +147,16 @@ async def test_what_is_behind_is_made_up_without_a_pause(tmp_path: Path) -> None
     sink = Sink()
     async with journal_of("stored", tmp_path) as journal:
         rig = Rig(tmp_path, sink)
-        await over(journal, *(f"r{number}" for number in range(LOOK_RUNS + 1)))
+        await over(journal, *(f"r{number}" for number in range(LOOK_ROWS + 1)))
         assert [await rig.step(), await rig.step()] == [0.0, POLL_SECONDS]
-    assert len(sink.traces) == LOOK_RUNS + 1
+    assert len(sink.traces) == LOOK_ROWS + 1
 
 
 async def test_a_damaged_state_begins_anew(tmp_path: Path) -> None:
-    for damaged in (b"{", msgspec.json.encode({"position": "x"})):
+    for damaged in (b"{", msgspec.json.encode({"runs": {"position": "x"}})):
         (tmp_path / "traces.json").write_bytes(damaged)
         rig = Rig(tmp_path, Sink())
-        assert rig.exporter.progress.position is None
+        assert rig.exporter.progress == ExportState()
 
 
 async def test_a_journal_that_cannot_be_read_is_told_of_when_that_lasts(tmp_path: Path) -> None:

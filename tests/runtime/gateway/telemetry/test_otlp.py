@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -101,3 +102,42 @@ async def test_what_the_exporter_says_shows_no_header() -> None:
         _, problem = await asyncio.to_thread(exporter.export, [TRACE])
     assert "header" in problem
     assert "SECRET1" not in problem
+
+
+@pytest.mark.parametrize("kind", ["endless", "chunked", "long"])
+async def test_a_long_answer_is_not_read(kind: str) -> None:
+    heads = {
+        "endless": b"",
+        "chunked": b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        "long": b"Content-Length: 99999999999\r\n",
+    }
+    body = {"chunked": b"10000\r\n" + bytes(0x10000) + b"\r\n"}.get(kind, bytes(0x10000))
+    written = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal written
+        with contextlib.suppress(ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\n" + heads[kind] + b"\r\n")
+            while True:
+                writer.write(body)
+                await writer.drain()
+                written += len(body)
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        given = ExportSettings(endpoint=f"http://127.0.0.1:{port}")
+        exporter = await asyncio.to_thread(TraceExporter, given)
+        assert await asyncio.to_thread(exporter.export, [TRACE]) == (0, "")
+        assert await asyncio.to_thread(exporter.export, [TRACE]) == (0, "")
+    assert written < 64 << 20  # what the buffers of two sockets hold
+
+
+async def test_the_connection_is_kept_where_the_answer_is_short() -> None:
+    async with collecting() as collector:
+        exporter, _ = await sent(collector, TRACE)
+        for _ in range(3):
+            await asyncio.to_thread(exporter.export, [TRACE])
+        assert len(collector.peers) == 1

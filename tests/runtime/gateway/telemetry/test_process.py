@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.config.model import TelemetryConfig
+from runtime.config.gateway_model import TelemetryConfig
 from runtime.gateway.telemetry import process
 from runtime.gateway.telemetry.exchange import Counts
 from runtime.gateway.telemetry.process import ExporterProcess, environment

@@ -8,7 +8,14 @@ from msgspec.structs import replace
 
 from runtime.gateway.journal.outgoing import OutgoingRow, PastAttempt
 from runtime.gateway.journal.runs import ReplyTarget, Run, RunOrigin, RunResult
-from runtime.gateway.telemetry.spans import Span, root_id, trace_id, trace_in, trace_of
+from runtime.gateway.telemetry.spans import (
+    Span,
+    root_id,
+    trace_id,
+    trace_in,
+    trace_of,
+    trace_of_send,
+)
 
 RUN = Run(
     id="irc:libera/1:5",
@@ -132,3 +139,42 @@ def test_a_delivery_that_was_given_up_has_its_reason_and_its_last_attempt_once()
     assert delivery.attributes["trunkline.delivery.dead_letter"] is True
     ends = [each.end for each in found if each.name == "delivery attempt"]
     assert ends == [2100, 2650]
+
+
+def test_what_a_client_has_sent_is_one_span_with_its_attempts() -> None:
+    row = replace(ROW, key="the key of a client", origin="send", at=1990)
+    trace = trace_of_send("irc:libera", row)
+    root, *attempts = trace.spans
+    assert (root.name, root.parent, root.start, root.end) == ("send", 0, 1990, 2700)
+    assert root.attributes == {
+        "trunkline.account": "irc:libera",
+        "trunkline.channel": "irc",
+        "trunkline.outbox": "r",
+        "trunkline.delivery.state": "sent",
+        "trunkline.delivery.attempts": 2,
+        "trunkline.delivery.parts": 0,
+    }
+    times = [(each.parent, each.start, each.end, each.error) for each in attempts]
+    assert times == [(root.id, 2001, 2100, "busy"), (root.id, 2600, 2700, "")]
+    assert "the key" not in msgspec.json.encode(trace).decode()
+    assert trace == trace_of_send("irc:libera", row) != trace_of_send("irc:oftc", row)
+    failed = trace_of_send("irc:libera", replace(row, state="failed", reason="refused"))
+    assert failed.spans[0].error == "refused"
+
+
+@pytest.mark.parametrize(
+    ("id", "shown"),
+    [
+        ("3f0c8a4e-64a2-4c5e-9a52-0d7bb1e4b6f1", True),
+        ("chatcmpl_3f0c8a4e64a24c5e9a520d7bb1e4b6f1", True),
+        ("ada@example.org", False),
+        ("order-4711", False),
+        ("+49 170 1234567", False),
+        ("3f0c8a4e-64a2-4c5e-9a52-0d7bb1e4b6f1 ada", False),
+    ],
+)
+def test_the_key_that_a_client_chose_is_shown_only_where_it_says_nothing(
+    id: str, shown: bool
+) -> None:
+    run = replace(RUN, id=id, origin=RunOrigin(client="cli"), reply=None)
+    assert (id in msgspec.json.encode(spans(run)).decode()) is shown

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from runtime.config.model import TelemetryConfig
+from runtime.config.gateway_model import TelemetryConfig
 from runtime.gateway.telemetry.exchange import Counts
 from runtime.gateway.telemetry.spans import trace_id
 from runtime.gateway.telemetry.telemetry import OUTCOMES, Telemetry
