@@ -54,6 +54,9 @@ export type ToolResult = { type: "toolResult"; id: string; output?: string; fail
 /** Something that is worth knowing and no part of the answer, such as a step of the work. */
 export type Notice = { type: "notice"; text: string };
 
+/** How many of the newest changes are wanted. */
+export type ChangesParams = { limit?: number };
+
 /** The params of ``channels.access``: one channel, or all. */
 export type AccessParams = { channel?: string | null };
 
@@ -367,6 +370,8 @@ export interface MethodParams {
   "agents.turn.events": TurnEventsParams;
   /** Answer with how much waits for a person: `deadLetters` (the first thousand, by state), requests of strangers (`pairing`), and `closed`, the accounts with a list that admits nobody and how many messages that has cost in the last 24 hours. */
   "attention": NoParams;
+  /** Answer with what operators have changed, the newest last: `at`, `text` and `by`, who it was and from where. `by` is null for an edit of the configuration's file. */
+  "changes.list": ChangesParams;
   /** Answer with the access policy of each account: its lists, where they are configured (`sources`), which of them admit nobody (`closed`), and how many messages were not answered in the last 24 hours, by reason (`dropped`), as far as this gateway has run for so long. */
   "channels.access": AccessParams;
   /** Explain the state of an account and what comes next. */

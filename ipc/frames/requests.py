@@ -36,10 +36,17 @@ class AccountParams(Params):
     account: Key
 
 
-class NoteParams(AccountParams):
-    """A note for the history of an account; the request names who caused it."""
+class NoteParams(Params):
+    """A note for the history of changes, and of an account; the request names who caused it."""
 
     text: Annotated[str, Meta(min_length=1, max_length=500)]
+    account: Key | None = None
+
+
+class ChangesParams(Params):
+    """How many of the newest changes are wanted."""
+
+    limit: Annotated[int, Meta(ge=1, le=500)] = 500
 
 
 class AccountsParams(Params):

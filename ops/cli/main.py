@@ -28,6 +28,7 @@ class Commands(LazyGroup):
             "ops.commands.daemon:status",
             "Show the supervisor, the gateway, all accounts and all agents.",
         ),
+        "history": ("ops.commands.daemon:history", "Print what operators have changed."),
         "top": ("ops.commands.follow:top", "Show all accounts on the whole terminal."),
         "watch": ("ops.commands.follow:watch", "Print what happens, as it happens."),
         "logs": ("ops.commands.follow:logs", "Print the logs of all processes as one stream."),

@@ -1,4 +1,4 @@
-"""The commands about the daemon as a whole: ``down``, ``status``, ``metrics``, ``version``."""
+"""The commands about the daemon as a whole, such as ``down``, ``status`` and ``history``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from ipc.frames.words import is_agent
 from ops.commands.option_groups import ListingOptions, LocalOptions, RuntimeOptions, command
-from ops.commands.options import Json, Keys, command_app
+from ops.commands.options import Json, Keys, Since, command_app
 from ops.connect.identity import own_version
 from ops.connect.target import RuntimeTarget
 from ops.output.show import show_json
@@ -58,6 +58,24 @@ def status(*, keys: Keys = None, listing: ListingOptions, options: RuntimeOption
             show_agents(found["agents"], wide=shown.wide)
 
     show_status(options.target, shown, choose, show, watch=listing.watch)
+
+
+@command(app)
+def history(*, since: Since = None, options: LocalOptions) -> None:
+    """Print what operators have changed: when, what, who and from where."""
+    import time
+
+    from ops.actions.ask import ask_supervisor
+    from ops.output.description import show_changes
+    from ops.output.line_filter import since_seconds
+
+    begin = 0.0 if since is None else since_seconds(since, time.time())
+    found = ask_supervisor(options.target, "changes.list", {})
+    found["changes"] = [each for each in found["changes"] if each["at"] >= begin * 1000]
+    if options.json:
+        show_json(found)
+    else:
+        show_changes(found["changes"])
 
 
 @command(app)

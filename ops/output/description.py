@@ -1,4 +1,4 @@
-"""Prints the answers of ``channels describe`` and ``channels events``."""
+"""Prints the answers of ``channels describe``, ``channels events`` and ``history``."""
 
 from __future__ import annotations
 
@@ -103,6 +103,12 @@ def _told(event: dict[str, Any]) -> str | None:
     """Return the text of an event, and who requested it."""
     text, by = event.get("text"), event.get("by")
     return f"{text or 'asked for'} (by {by})" if by else text
+
+
+def show_changes(changes: Sequence[dict[str, Any]]) -> None:
+    """Print the history of changes, the oldest first."""
+    rows = [(moment(e["at"]), e.get("by") or "", e.get("text") or "") for e in changes]
+    show_table(("time", "by", "change"), rows)
 
 
 def show_events(events: Sequence[dict[str, Any]]) -> None:

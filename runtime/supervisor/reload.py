@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from msgspec.structs import asdict, replace
 
+from ipc.epoch import now_ms
 from ipc.errors import RemoteError
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from runtime.config.errors import ConfigError
@@ -15,6 +16,7 @@ from runtime.config.load import Loaded
 from runtime.config.model import Config
 from runtime.config.variables import referenced
 from runtime.supervisor.accounts.heartbeat import Silence
+from runtime.supervisor.accounts.history import CHANGES, change_of
 from runtime.supervisor.accounts.roster import Difference
 from runtime.supervisor.parts import Parts
 from runtime.supervisor.processes.preloading import plan
@@ -74,6 +76,9 @@ def take_over(
     gateway = parts.reconfiguration.apply(asked=asked, changed=changed)
     done = {"revision": loaded.revision, "gateway": gateway, **asdict(difference)}
     log.info("configuration", **done, **({"by": by} if by else {}))
+    if changed and not asked:
+        edited = change_of("the configuration file was edited", at=now_ms(), by=None)
+        parts.history.add(CHANGES, edited)
     parts.notifier.ready(summary(parts))
     return {**done, "warnings": [*configuration.warnings, *pending(parts)]}
 

@@ -218,6 +218,7 @@ def rows(url: str) -> list[Row]:
         (["help", ODD], ExitCode.USAGE, "unknown command or topic"),
         (["help", LONG], ExitCode.USAGE, "unknown command or topic"),
         (["channels", "events", "local:one", "--since", "soon"], ExitCode.USAGE, "--since"),
+        (["history", "--since", "soon"], ExitCode.USAGE, "--since"),
         (["upgrade"], ExitCode.USAGE, "--check"),
         (["top"], ExitCode.USAGE, "needs a whole terminal"),
         (["setup"], ExitCode.USAGE, "no terminal"),

@@ -68,7 +68,7 @@ LATE = {
     ),
     "supervised": (
         "channels.describe channels.events channels.logs channels.holds "
-        "channels.start.unknown channels.reset channels.drain gateway.restart.request "
+        "channels.start.unknown channels.reset channels.drain changes.list gateway.restart.request "
         "gateway.restart secrets.reload shutdown supervisor.warnings"
     ),
     "trace": "messages.trace",

@@ -1,12 +1,16 @@
 """Passes on what a person changes together with who that is, and keeps it in the log.
 
-Device and client of whoever asks stand in the history of the account then, where they are looked
-for when somebody wonders why it was stopped, and in the gateway's own log for whatever it was.
+Device and client of whoever asks stand in the history of changes, in that of the account which it
+is about, and in the gateway's own log. What the supervisor carries out it enters itself; what the
+gateway does has the decorator ``changes``, or calls ``note``.
 """
 
 from __future__ import annotations
 
 import contextlib
+import inspect
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 from unicodedata import category
 
@@ -14,6 +18,7 @@ import msgspec
 import structlog
 
 from ipc.errors import IpcError
+from runtime.gateway.clients.method_table import Function
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.presence import shown_name
 from runtime.gateway.supervisor_link import ASK_SECONDS
@@ -21,6 +26,8 @@ from runtime.gateway.supervisor_link import ASK_SECONDS
 DEVICE_DIGITS = 8
 NAME_CHARACTERS = 40
 FILLERS = "\u115f\u1160\u3164\uffa0\u2800"  # letters to Unicode, and nothing on a screen
+SESSION_CHARACTERS = 80
+PEOPLE = {"direct", "group", "channel", "openai-user", "openresponses-user"}  # in a session's key
 BY_HTTP = "a request by HTTP"
 
 log = structlog.get_logger("gateway.changes")
@@ -68,17 +75,83 @@ async def ask_for(
     return await parts.supervisor.ask_raw(name, params, seconds, by=by)
 
 
-def note(parts: GatewayParts, client: Any, account: str, text: str) -> None:
-    """Enter into an account's history what the gateway itself has changed of it for a person.
+def changes(tell: Callable[[Any, Any], str]) -> Callable[[Function], Function]:
+    """Return the decorator of a method of the gateway that changes something for a person.
+
+    ``tell`` makes the sentence for the history of its params and its answer; an empty one where
+    nothing has changed. It names nobody who writes to an account.
+    """
+
+    def wrap(function: Function) -> Function:
+        if inspect.iscoroutinefunction(function):
+
+            @wraps(function)
+            async def waiting(parts: GatewayParts, client: Any, params: Any) -> Any:
+                answer = await function(parts, client, params)
+                _tell(parts, client, tell(params, answer))
+                return answer
+
+            return waiting
+
+        @wraps(function)
+        def plain(parts: GatewayParts, client: Any, params: Any) -> Any:
+            answer = function(parts, client, params)
+            _tell(parts, client, tell(params, answer))
+            return answer
+
+        return plain
+
+    return wrap
+
+
+def _tell(parts: GatewayParts, client: Any, text: str) -> None:
+    if text:
+        note(parts, client, None, text)
+
+
+def device_named(device: str) -> str:
+    """Return a device, or a node, in words for the history."""
+    return f"device {device[:DEVICE_DIGITS]}"
+
+
+def session_named(key: str) -> str:
+    """Return a session in words for the history: without the person, or the group, that it is of.
+
+    Whoever is forgotten would stay in it.
+    """
+    words = key.split(":")
+    for place, word in enumerate(words):
+        if word in PEOPLE and place + 1 < len(words):
+            return f"session {':'.join(words[: place + 1])}:…"
+    return f"session {key if len(key) <= SESSION_CHARACTERS else key[:SESSION_CHARACTERS] + '…'}"
+
+
+def session_was(done: str, where: str | None = None) -> Callable[[Any, Any], str]:
+    """Return what tells for ``changes`` what was done with a session.
+
+    ``where`` is the field of the answer that is true where it was done.
+    """
+
+    def tell(params: Any, answer: Any) -> str:
+        if where is not None and not answer[where]:
+            return ""
+        return f"{session_named(answer['key'])} was {done}"
+
+    return tell
+
+
+def note(parts: GatewayParts, client: Any, account: str | None, text: str) -> None:
+    """Enter into the histories what the gateway itself has changed for a person, of an ``account``
+    or of none.
 
     Nothing waits for it, and where the supervisor cannot be asked, the log alone has it. It names
     nobody who writes to the account: whoever is forgotten would stay in it.
     """
-    by = record(parts, client, text, account=account)
+    about = {} if account is None else {"account": account}
+    by = record(parts, client, text, **about)
 
     async def enter() -> None:
         with contextlib.suppress(IpcError):
-            entry = {"account": account, "text": text}
-            await parts.supervisor.ask("channels.note", entry, by=by)
+            await parts.supervisor.ask("channels.note", {**about, "text": text}, by=by)
 
     parts.jobs.start(enter())

@@ -21,6 +21,7 @@ from runtime.gateway.cron.jobs import BadJob, create, not_found, run_refusal, sh
 from runtime.gateway.cron.links import LAST, NoRoute
 from runtime.gateway.cron.scheduler import Scheduler
 from runtime.gateway.journal.interface import FILE
+from runtime.gateway.methods.asking import changes, claimed
 from runtime.gateway.parts import GatewayParts
 
 Word = Annotated[str, Meta(min_length=1, max_length=512)]
@@ -127,6 +128,7 @@ async def cron_get(parts: GatewayParts, client: ConnectedClient, params: CronJob
 
 
 @method("cron.add", ADMIN, NewJob)
+@changes(lambda params, answer: f"scheduled job {claimed(answer['name'])} was made")
 async def cron_add(parts: GatewayParts, client: ConnectedClient, params: NewJob) -> Any:
     """Make a scheduled job; answer with it. `main` jobs say something to the main session of an
     agent, others give it a turn. `catchUp` (ours): whether a time that was missed is made up for.
@@ -152,6 +154,7 @@ async def cron_add(parts: GatewayParts, client: ConnectedClient, params: NewJob)
 
 
 @method("cron.update", ADMIN, CronUpdateParams)
+@changes(lambda params, answer: f"scheduled job {claimed(answer['name'])} was changed")
 async def cron_update(
     parts: GatewayParts, client: ConnectedClient, params: CronUpdateParams
 ) -> Any:
@@ -173,6 +176,7 @@ async def cron_update(
 
 
 @method("cron.remove", ADMIN, CronJobParams)
+@changes(lambda params, answer: f"scheduled job {claimed(params.named)} was removed")
 async def cron_remove(parts: GatewayParts, client: ConnectedClient, params: CronJobParams) -> Any:
     """Remove a scheduled job; a run of it that is under way ends."""
     scheduler = await _ready(parts)
@@ -181,6 +185,11 @@ async def cron_remove(parts: GatewayParts, client: ConnectedClient, params: Cron
 
 
 @method("cron.run", ADMIN, CronRunParams)
+@changes(
+    lambda params, answer: (
+        f"scheduled job {claimed(params.named)} was run" if "runId" in answer else ""
+    )
+)
 async def cron_run(parts: GatewayParts, client: ConnectedClient, params: CronRunParams) -> Any:
     """Run a scheduled job now. Its run has begun, and is stored, when this is answered; its
     planned time stays.

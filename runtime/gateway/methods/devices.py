@@ -20,7 +20,7 @@ from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, method
 from runtime.gateway.devices.devices import Devices, PairRequest, is_operator, rows_of
 from runtime.gateway.devices.registry import Device
-from runtime.gateway.methods.asking import person_behind
+from runtime.gateway.methods.asking import changes, claimed, device_named, person_behind
 from runtime.gateway.pairing import announce_device_decision, invalidate
 from runtime.gateway.parts import GatewayParts
 
@@ -80,6 +80,7 @@ def device_pair_list(parts: GatewayParts, client: ConnectedClient, params: NoPar
 
 
 @method("device.pair.approve", PAIRING, DeviceRequestParams)
+@changes(lambda params, answer: f"{device_named(answer['device']['deviceId'])} was approved")
 async def device_pair_approve(
     parts: GatewayParts, client: ConnectedClient, params: DeviceRequestParams
 ) -> Any:
@@ -104,6 +105,7 @@ async def device_pair_approve(
 
 
 @method("device.pair.reject", PAIRING, DeviceRequestParams)
+@changes(lambda params, answer: f"{device_named(answer['deviceId'])} was rejected")
 def device_pair_reject(
     parts: GatewayParts, client: ConnectedClient, params: DeviceRequestParams
 ) -> Any:
@@ -117,6 +119,7 @@ def device_pair_reject(
 
 
 @method("device.pair.remove", PAIRING, DeviceParams)
+@changes(lambda params, answer: f"{device_named(params.device_id)} was removed")
 async def device_pair_remove(
     parts: GatewayParts, client: ConnectedClient, params: DeviceParams
 ) -> Any:
@@ -136,6 +139,9 @@ async def device_pair_remove(
 
 
 @method("device.pair.rename", PAIRING, LabelParams)
+@changes(
+    lambda params, answer: f"{device_named(params.device_id)} was named {claimed(answer['label'])}"
+)
 async def device_pair_rename(
     parts: GatewayParts, client: ConnectedClient, params: LabelParams
 ) -> Any:
@@ -156,6 +162,7 @@ async def device_pair_rename(
 
 
 @method("device.token.rotate", PAIRING, RotateParams)
+@changes(lambda params, answer: f"the token of {device_named(params.device_id)} was replaced")
 async def device_token_rotate(
     parts: GatewayParts, client: ConnectedClient, params: RotateParams
 ) -> Any:
@@ -195,6 +202,7 @@ async def device_token_rotate(
 
 
 @method("device.token.revoke", PAIRING, RevokeParams)
+@changes(lambda params, answer: f"the token of {device_named(params.device_id)} was revoked")
 async def device_token_revoke(
     parts: GatewayParts, client: ConnectedClient, params: RevokeParams
 ) -> Any:

@@ -12,6 +12,7 @@ from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import ADMIN, READ, WRITE
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
+from runtime.gateway.methods.asking import changes
 from runtime.gateway.parts import GatewayParts
 
 Word = Annotated[str, Meta(min_length=1, max_length=512)]
@@ -50,6 +51,7 @@ async def wake(parts: GatewayParts, client: ConnectedClient, params: WakeParams)
 
 
 @method("set-heartbeats", ADMIN, SetHeartbeatsParams)
+@changes(lambda params, answer: f"heartbeats were switched {'on' if params.enabled else 'off'}")
 async def set_heartbeats(
     parts: GatewayParts, client: ConnectedClient, params: SetHeartbeatsParams
 ) -> Any:

@@ -17,6 +17,7 @@ from runtime.gateway.access_policy.pairing import forgotten
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
 from runtime.gateway.journal.interface import COPIES, FILE
+from runtime.gateway.methods.asking import changes
 from runtime.gateway.outbox.attachments import remove_files
 from runtime.gateway.parts import GatewayParts
 
@@ -31,6 +32,7 @@ class ForgetParams(Params):
 
 
 @method("messages.forget", ADMIN, ForgetParams, ours=True)
+@changes(lambda params, answer: "what was stored of a person was erased")
 async def messages_forget(
     parts: GatewayParts, client: ConnectedClient, params: ForgetParams
 ) -> Any:

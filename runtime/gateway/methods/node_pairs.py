@@ -16,6 +16,7 @@ from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, method
 from runtime.gateway.devices.nodes import NodeRequest, Nodes, lacks
 from runtime.gateway.devices.registry import Surface
+from runtime.gateway.methods.asking import changes, device_named
 from runtime.gateway.pairing import (
     announce_node_decision,
     announce_node_request,
@@ -75,6 +76,7 @@ def node_pair_list(parts: GatewayParts, client: ConnectedClient, params: NoParam
 
 
 @method("node.pair.approve", PAIRING, NodeRequestParams)
+@changes(lambda params, answer: f"node {device_named(answer['node'].node_id)} was approved")
 async def node_pair_approve(
     parts: GatewayParts, client: ConnectedClient, params: NodeRequestParams
 ) -> Any:
@@ -92,6 +94,7 @@ async def node_pair_approve(
 
 
 @method("node.pair.reject", PAIRING, NodeRequestParams)
+@changes(lambda params, answer: f"node {device_named(answer['nodeId'])} was rejected")
 def node_pair_reject(
     parts: GatewayParts, client: ConnectedClient, params: NodeRequestParams
 ) -> Any:
@@ -105,6 +108,7 @@ def node_pair_reject(
 
 
 @method("node.pair.remove", PAIRING, PairedNodeParams)
+@changes(lambda params, answer: f"node {device_named(params.node_id)} was removed")
 async def node_pair_remove(
     parts: GatewayParts, client: ConnectedClient, params: PairedNodeParams
 ) -> Any:

@@ -19,6 +19,7 @@ from runtime.gateway.clients.hello import surface_urls
 from runtime.gateway.clients.method_table import method
 from runtime.gateway.devices.nodes import Nodes
 from runtime.gateway.http.canvas_host import TICKET_SECONDS
+from runtime.gateway.methods.asking import changes, claimed, device_named
 from runtime.gateway.parts import GatewayParts
 
 INVOKE_MS = 30_000
@@ -105,6 +106,11 @@ def node_describe(parts: GatewayParts, client: ConnectedClient, params: NodePara
 
 
 @method("node.rename", PAIRING, RenameParams)
+@changes(
+    lambda params, answer: (
+        f"node {device_named(params.node_id)} was named {claimed(answer['displayName'])}"
+    )
+)
 async def node_rename(parts: GatewayParts, client: ConnectedClient, params: RenameParams) -> Any:
     """Name an approved node."""
     name = params.display_name.strip()

@@ -19,6 +19,7 @@ from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
 from runtime.gateway.conversations.session_keys import named_key
 from runtime.gateway.journal.runs import RunRequest
+from runtime.gateway.methods.asking import changes, session_was
 from runtime.gateway.methods.request_parts import Key, Word
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.runs.asking import made_run
@@ -46,6 +47,7 @@ class SessionsCompactParams(Params):
 
 
 @method("sessions.compact", ADMIN, SessionsCompactParams)
+@changes(session_was("compacted", "compacted"))
 async def sessions_compact(
     parts: GatewayParts, client: ConnectedClient, params: SessionsCompactParams
 ) -> Any:

@@ -24,6 +24,7 @@ from runtime.gateway.journal.conversations import (
     TranscriptEntry,
 )
 from runtime.gateway.journal.interface import Journal
+from runtime.gateway.methods.asking import changes, session_was
 from runtime.gateway.methods.request_parts import Key, Word
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.runs.asking import changed
@@ -241,6 +242,7 @@ async def sessions_preview(
 
 
 @method("sessions.patch", WRITE, SessionsPatchParams)
+@changes(session_was("changed"))
 async def sessions_patch(
     parts: GatewayParts, client: ConnectedClient, params: SessionsPatchParams
 ) -> Any:
@@ -274,6 +276,7 @@ async def sessions_patch(
 
 
 @method("sessions.reset", ADMIN, SessionsResetParams)
+@changes(session_was("begun anew"))
 async def sessions_reset(
     parts: GatewayParts, client: ConnectedClient, params: SessionsResetParams
 ) -> Any:
@@ -285,6 +288,7 @@ async def sessions_reset(
 
 
 @method("sessions.delete", WRITE, SessionsDeleteParams)
+@changes(session_was("deleted", "deleted"))
 async def sessions_delete(
     parts: GatewayParts, client: ConnectedClient, params: SessionsDeleteParams
 ) -> Any:

@@ -13,6 +13,7 @@ import msgspec
 from ipc.frames.requests import (
     AccountParams,
     AccountsParams,
+    ChangesParams,
     DrainParams,
     LinesParams,
     NoParams,
@@ -74,6 +75,14 @@ async def channels_logs(parts: GatewayParts, client: ConnectedClient, params: Li
 async def channels_holds(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
     """Answer with the manual stops that are in force."""
     return await _ask(parts, "channels.holds", params)
+
+
+@method("changes.list", READ, ChangesParams, ours=True)
+async def changes_list(parts: GatewayParts, client: ConnectedClient, params: ChangesParams) -> Any:
+    """Answer with what operators have changed, the newest last: `at`, `text` and `by`, who it was
+    and from where. `by` is null for an edit of the configuration's file.
+    """
+    return await _ask(parts, "changes.list", params)
 
 
 @method("channels.start.unknown", ADMIN, ours=True)

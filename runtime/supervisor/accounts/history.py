@@ -1,8 +1,9 @@
-"""Keeps the last 50 events of each account across restarts of the supervisor.
+"""Keeps the last 50 events of each account, and 500 changes, across restarts of the supervisor.
 
-One file for all accounts, appended to by a separate thread: a decision never waits for the disk,
-and a failing disk costs nothing but the history. The file is rewritten as a whole at the start
-and whenever it has grown; a damaged one is set aside.
+A change is an action of an operator, about any account or none. One file for all, appended to by a
+separate thread: a decision never waits for the disk, and a failing disk costs nothing but the
+history. The file is rewritten as a whole at the start and whenever it has grown; a damaged one is
+set aside.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from runtime.supervisor.accounts.explain import unconfirmed
 from runtime.supervisor.lifecycle import Event, Exited, Reset, Restart, Start, State, Stop, blame
 
 EVENTS = 50  # kept of each account
+CHANGES = "changes"  # the key of what operators have changed: no account is called so
+KEPT = {CHANGES: 500}  # where it is not ``EVENTS``
 FILE_BYTES = 4 * 1024 * 1024  # then it is written anew; 200 accounts fill about 2 MiB
 READ_BYTES = 64 * 1024 * 1024  # a larger file is not ours
 WAITING = 10_000  # entries that a slow disk may have before it; more are dropped and counted
@@ -102,6 +105,11 @@ def entry_of(
     )
 
 
+def change_of(text: str, *, at: int, by: str | None) -> HistoryEntry:
+    """Return the entry for something that an operator has changed."""
+    return HistoryEntry(at=at, phase="", incarnation=0, text=text, by=by, note=True)
+
+
 def note_of(state: State, text: str, *, at: int, by: str | None) -> HistoryEntry:
     """Return the entry for an event of an account that changed no phase."""
     return HistoryEntry(
@@ -158,7 +166,7 @@ class History:
     def add(self, account: str, entry: HistoryEntry) -> None:
         """Add an event; never blocks and never raises."""
         with self._lock:
-            self._events.setdefault(account, deque(maxlen=EVENTS)).append(entry)
+            self._room(account).append(entry)
             self._hand_on(_HistoryLine(account, entry))
 
     def forget(self, account: str) -> None:
@@ -172,6 +180,10 @@ class History:
         with contextlib.suppress(queue.Full):
             self._changes.put_nowait(None)
         self._thread.join(END_WITHIN)
+
+    def _room(self, account: str) -> deque[HistoryEntry]:
+        most = KEPT.get(account, EVENTS)
+        return self._events.setdefault(account, deque(maxlen=most))
 
     def _hand_on(self, line: _HistoryLine | None) -> None:
         self._number += 1
@@ -251,7 +263,7 @@ class History:
             except MALFORMED as error:
                 damage = damage or f"line {number}: {error}"
                 continue
-            self._events.setdefault(line.account, deque(maxlen=EVENTS)).append(line.entry)
+            self._room(line.account).append(line.entry)
         return damage
 
     def _quarantine(self, damage: str) -> None:

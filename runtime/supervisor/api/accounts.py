@@ -25,7 +25,7 @@ from runtime.config.agents import AgentSpec
 from runtime.config.worker_spec import WorkerSpec
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.explain import unconfirmed, what_next, why
-from runtime.supervisor.api.table import HERE, Caller, find, method, select
+from runtime.supervisor.api.table import HERE, Caller, find, keep_change, method, select
 from runtime.supervisor.lifecycle import Reset, Restart, Start, Stop
 from runtime.supervisor.parts import Parts
 
@@ -45,7 +45,7 @@ class TargetParams(AccountsParams):
     wait: bool = True
 
 
-@method("channels.start", TargetParams, asks_caller=True)
+@method("channels.start", TargetParams, asks_caller=True, changes=True)
 async def start(parts: Parts, params: TargetParams, *, caller: Caller = HERE) -> Any:
     """Start accounts at once, without waiting for a backoff."""
     rows, saving = _release(parts, params)
@@ -58,7 +58,7 @@ async def start(parts: Parts, params: TargetParams, *, caller: Caller = HERE) ->
     return await _once_saved(rows, saving)
 
 
-@method("channels.restart", TargetParams, asks_caller=True)
+@method("channels.restart", TargetParams, asks_caller=True, changes=True)
 async def restart(parts: Parts, params: TargetParams, *, caller: Caller = HERE) -> Any:
     """Replace the accounts' processes; a stopped or waiting account is started."""
     rows, saving = _release(parts, params)
@@ -70,7 +70,7 @@ async def restart(parts: Parts, params: TargetParams, *, caller: Caller = HERE) 
     return await _once_saved(rows, saving)
 
 
-@method("channels.start.unknown", NoParams, asks_caller=True)
+@method("channels.start.unknown", NoParams, asks_caller=True, changes=True)
 async def start_unknown(parts: Parts, params: NoParams, *, caller: Caller = HERE) -> Any:
     """Start every account whose hold is unknown."""
     unknown = [key for key, hold in parts.holds.all().items() if hold.unknown]
@@ -111,7 +111,7 @@ def _hurry(parts: Parts, account: Account) -> None:
     parts.starts.to_front(account.key)
 
 
-@method("channels.stop", TargetParams, asks_caller=True)
+@method("channels.stop", TargetParams, asks_caller=True, changes=True)
 async def stop(parts: Parts, params: TargetParams, *, caller: Caller = HERE) -> Any:
     """Stop and hold accounts. The hold is on disk before the stop is acknowledged.
 
@@ -160,7 +160,7 @@ async def _stopped(account: Account, *, wait: bool) -> Row:
     return row
 
 
-@method("channels.drain", DrainParams, asks_caller=True)
+@method("channels.drain", DrainParams, asks_caller=True, changes=True)
 async def drain(parts: Parts, params: DrainParams, *, caller: Caller = HERE) -> Any:
     """Stop accounts once what is in flight is done; they are held, as after a stop."""
     chosen = select(parts.roster.workers, params.accounts)
@@ -185,7 +185,7 @@ async def _drained(parts: Parts, account: Account, seconds: float) -> bool:
     return await parts.link.drained(account, seconds)
 
 
-@method("channels.reset", TargetParams, asks_caller=True)
+@method("channels.reset", TargetParams, asks_caller=True, changes=True)
 async def reset(parts: Parts, params: TargetParams, *, caller: Caller = HERE) -> Any:
     """Reset the failure counts of accounts."""
     rows = []
@@ -239,8 +239,12 @@ def _of_kind(spec: WorkerSpec) -> Row:
 
 @method("channels.note", NoteParams, asks_caller=True)
 async def note(parts: Parts, params: NoteParams, *, caller: Caller = HERE) -> Any:
-    """Add a note about an action of the gateway to the history of an account."""
-    find(parts.roster.workers, params.account).note(params.text, caller.by)
+    """Add a note about an action of the gateway to the histories."""
+    text = params.text
+    if params.account is not None:
+        find(parts.roster.workers, params.account).note(text, caller.by)
+        text = f"{params.account}: {text}"
+    keep_change(parts.history, text, caller.by)
     return {"ok": True}
 
 
@@ -259,7 +263,7 @@ async def holds(parts: Parts, params: NoParams) -> Any:
     return {"holds": held}
 
 
-@method("secrets.reload", NoParams, asks_caller=True)
+@method("secrets.reload", NoParams, asks_caller=True, changes=True)
 async def reload_secrets(parts: Parts, params: NoParams, *, caller: Caller = HERE) -> Any:
     """Restart accounts whose secrets have changed; a worker reads them only at its start.
 

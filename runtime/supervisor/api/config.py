@@ -38,19 +38,19 @@ async def get(parts: Parts, params: NoParams) -> Any:
     return await parts.offload.run(_shown, parts)
 
 
-@method("config.set", WriteParams, asks_caller=True)
+@method("config.set", WriteParams, asks_caller=True, changes=True)
 async def set_text(parts: Parts, params: WriteParams, *, caller: Caller) -> Any:
     """Write the whole text and apply it."""
     return await _write(parts, params, _writing().set_text, params.raw, caller=caller)
 
 
-@method("config.apply", WriteParams, asks_caller=True)
+@method("config.apply", WriteParams, asks_caller=True, changes=True)
 async def apply(parts: Parts, params: WriteParams, *, caller: Caller) -> Any:
     """Do the same as ``config.set``: every write is applied at once."""
     return await _write(parts, params, _writing().set_text, params.raw, caller=caller)
 
 
-@method("config.patch", WriteParams, asks_caller=True)
+@method("config.patch", WriteParams, asks_caller=True, changes=True)
 async def patch(parts: Parts, params: WriteParams, *, caller: Caller) -> Any:
     """Apply a merge patch to the file, and apply the result."""
     return await _write(parts, params, _writing().patch_text, _patch_in(params), caller=caller)

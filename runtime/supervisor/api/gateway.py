@@ -43,7 +43,7 @@ class ShutdownParams(Params):
     shutdown: bool = False
 
 
-@method("gateway.start", ForceParams)
+@method("gateway.start", ForceParams, changes=True)
 async def start(parts: Parts, params: ForceParams) -> Any:
     """Start the gateway; return its row once it is up, or after a timeout."""
     gateway = _unless_ending(parts)
@@ -57,7 +57,7 @@ async def start(parts: Parts, params: ForceParams) -> Any:
     return {"ok": up, "gateway": msgspec.to_builtins(gateway.status())}
 
 
-@method("gateway.stop", ShutdownParams)
+@method("gateway.stop", ShutdownParams, changes=True)
 async def stop(parts: Parts, params: ShutdownParams) -> Any:
     """Stop the gateway; return its row once it is down, or after a timeout."""
     gateway = parts.gateway
@@ -70,7 +70,7 @@ async def stop(parts: Parts, params: ShutdownParams) -> Any:
     return answer | {"gateway": msgspec.to_builtins(gateway.status())}
 
 
-@method("device.bootstrap.create", BootstrapParams, asks_caller=True)
+@method("device.bootstrap.create", BootstrapParams, asks_caller=True, changes=True)
 async def create_bootstrap_token(parts: Parts, params: BootstrapParams, *, caller: Caller) -> Any:
     """Return a one-time token that signs a browser in, and the address of the console."""
     if caller.remote:
@@ -100,7 +100,7 @@ async def attached(parts: Parts, params: AttachedParams) -> Any:
     return {"ok": True}
 
 
-@method("gateway.restart", NoParams)
+@method("gateway.restart", NoParams, changes=True)
 async def restart(parts: Parts, params: NoParams) -> Any:
     """Restart the gateway; return once a process that was spawned after the request is up.
 
@@ -121,7 +121,7 @@ async def restart(parts: Parts, params: NoParams) -> Any:
     return row | {"gateway": msgspec.to_builtins(gateway.status())}
 
 
-@method("gateway.restart.request", RestartParams)
+@method("gateway.restart.request", RestartParams, changes=True)
 async def request_restart(parts: Parts, params: RestartParams) -> Any:
     """Restart the gateway after a delay, so that a client of it still gets this answer."""
     loop = asyncio.get_running_loop()

@@ -17,7 +17,7 @@ from runtime.supervisor.parts import Parts
 TAKE_SECONDS = 5.0  # in which a worker takes an answer: it only notes it
 
 
-@method("channels.login", LoginParams, asks_caller=True)
+@method("channels.login", LoginParams, asks_caller=True, changes=True)
 async def login(parts: Parts, params: LoginParams, *, caller: Caller) -> Any:
     """Return the progress of an account's login, at once or when it has changed."""
     account = _that_can(parts, params.account)
@@ -31,7 +31,7 @@ async def login(parts: Parts, params: LoginParams, *, caller: Caller) -> Any:
     return _view(account)
 
 
-@method("channels.login.answer", LoginAnswerParams, asks_caller=True)
+@method("channels.login.answer", LoginAnswerParams, asks_caller=True, changes=True)
 async def answer(parts: Parts, params: LoginAnswerParams, *, caller: Caller) -> Any:
     """Send a person's answer to the account; it is neither stored nor logged."""
     account = _that_can(parts, params.account)

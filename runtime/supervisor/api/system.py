@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from ipc import metrics
-from ipc.frames.requests import NoParams
+from ipc.frames.requests import ChangesParams, NoParams
 from runtime.supervisor import status as describing
+from runtime.supervisor.accounts.history import CHANGES
 from runtime.supervisor.api.table import method
 from runtime.supervisor.parts import Parts
 from runtime.supervisor.reload import reread
@@ -37,17 +38,24 @@ async def prometheus(parts: Parts, params: NoParams) -> Any:
     return {"text": metrics.text(series)}
 
 
-@method("config.reload", NoParams)
+@method("config.reload", NoParams, changes=True)
 async def reload(parts: Parts, params: NoParams) -> Any:
     """Read the configuration file and apply it."""
     return await reread(parts)
 
 
-@method("shutdown", NoParams)
+@method("shutdown", NoParams, changes=True)
 async def shutdown(parts: Parts, params: NoParams) -> Any:
     """Begin the end of the supervisor and everything it runs."""
     parts.shutdown.request("requested by an operator")
     return {"ok": True, "pid": parts.about.pid}
+
+
+@method("changes.list", ChangesParams)
+async def list_changes(parts: Parts, params: ChangesParams) -> Any:
+    """Answer with what operators have changed, the newest last."""
+    found = parts.history.of(CHANGES)[-params.limit :]
+    return {"changes": [{"at": each.at, "text": each.text, "by": each.by} for each in found]}
 
 
 @method("version", NoParams)

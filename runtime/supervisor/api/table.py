@@ -12,14 +12,17 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from ipc.epoch import now_ms
 from ipc.errors import RemoteError
 from ipc.frames.requests import Params
 from ipc.frames.websocket import explain
 from ipc.frames.words import AGENT, INVALID_REQUEST, is_agent
 from runtime.supervisor.accounts.account import Account
+from runtime.supervisor.accounts.history import CHANGES, History, change_of
 from runtime.supervisor.parts import Parts
 
 MAX_BY = 160  # characters
+SHOWN_KEYS = 5  # accounts of a change that are named
 P = TypeVar("P", bound=Params)
 Function = Callable[..., Awaitable[Any]]  # (parts, params), and ``caller`` where it asks for it
 
@@ -40,18 +43,22 @@ class SupervisorMethod(msgspec.Struct, frozen=True):
     params: type[Params]
     function: Function
     asks_caller: bool
+    changes: bool
 
 
 METHODS: dict[str, SupervisorMethod] = {}
 
 
 def method(
-    name: str, params: type[Params], *, asks_caller: bool = False
+    name: str, params: type[Params], *, asks_caller: bool = False, changes: bool = False
 ) -> Callable[[Function], Function]:
-    """Register a function in the table; with ``asks_caller`` it gets ``caller``."""
+    """Register a function in the table; with ``asks_caller`` it gets ``caller``.
+
+    ``changes``: requests that were carried out are added to the history of changes.
+    """
 
     def enter(function: Function) -> Function:
-        METHODS[name] = SupervisorMethod(params, function, asks_caller)
+        METHODS[name] = SupervisorMethod(params, function, asks_caller, changes)
         return function
 
     return enter
@@ -70,10 +77,33 @@ async def dispatch(
         raise RemoteError(INVALID_REQUEST, f"unknown method: {name}")
     row = METHODS[name]
     params = convert(name, row.params, raw)
+    caller = Caller(remote, None if by is None else shortened(by))
     if row.asks_caller:
-        caller = Caller(remote, None if by is None else shortened(by))
-        return await row.function(parts, params, caller=caller)
-    return await row.function(parts, params)
+        answer = await row.function(parts, params, caller=caller)
+    else:
+        answer = await row.function(parts, params)
+    if row.changes:
+        keep_change(parts.history, told(name, params), caller.by)
+    return answer
+
+
+def told(name: str, params: Params) -> str:
+    """Return a request in words for the history: its name, accounts and reason, and no more.
+
+    A configuration has secrets, and an answer to a login is one.
+    """
+    named = getattr(params, "accounts", None) or [getattr(params, "account", None)]
+    keys = [each for each in named if isinstance(each, str)]
+    shown = ", ".join(keys[:SHOWN_KEYS])
+    if len(keys) > SHOWN_KEYS:
+        shown += f" and {len(keys) - SHOWN_KEYS} more"
+    reason = getattr(params, "reason", None)
+    return f"{name}{f' {shown}' if shown else ''}{f': {reason}' if reason else ''}"
+
+
+def keep_change(history: History, text: str, by: str | None) -> None:
+    """Enter into the history what an operator has changed."""
+    history.add(CHANGES, change_of(text, at=now_ms(), by=by))
 
 
 def shortened(by: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import msgspec
@@ -25,6 +26,22 @@ async def test_json_is_the_whole_status(state: Path) -> None:
     found = msgspec.convert(result.json, Status)
     assert found.gateway.pid == 100
     assert [row.account for row in found.accounts] == ["local:demo", "irc:libera"]
+
+
+async def test_what_operators_have_changed_is_a_table_with_the_age_that_is_asked_for(
+    state: Path,
+) -> None:
+    now = int(time.time() * 1000)
+    made = [
+        {"at": now - 7_200_000, "text": "channels.stop irc:libera", "by": None},
+        {"at": now - 60_000, "text": EVIL, "by": '"phone" (at 10.0.0.7)'},
+    ]
+    async with fake_supervisor(state, changes__list={"changes": made}):
+        shown = await trunkline(state, "history")
+        recent = await trunkline(state, "history", "--since", "1h", "--json")
+    assert "channels.stop irc:libera" in shown.out
+    assert "\x1b" not in shown.out
+    assert recent.json["changes"] == made[1:]
 
 
 async def test_keys_and_channels_choose_accounts(state: Path) -> None:

@@ -45,6 +45,7 @@ async def test_a_command_goes_to_the_node_and_its_answer_back(form: str) -> None
 async def test_a_command_is_carried_out_once_per_key() -> None:
     """Who asks while it runs gets its answer too, and so does who asks afterwards."""
     async with gateway_rig() as rig:
+        rig.answers["channels.note"] = {"ok": True}  # the job of the approval ends
         key, other = await approved(rig, await operator(rig), "test.echo")
         params = recorded("node.invoke")[0] | {"nodeId": key.id, "timeoutMs": 5000}
         client = await rig.client()

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from ipc.errors import RemoteError
-from ipc.frames.requests import LinesParams
+from ipc.frames.requests import LinesParams, LoginAnswerParams
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.api import table
+from runtime.supervisor.api.accounts import TargetParams
 from runtime.supervisor.api.table import METHODS, convert, find, select
 from tests.support.accounts import Stage, account_of, agent_of, spec_of
 from tests.support.parts_rig import PartsRig
@@ -84,6 +85,40 @@ async def test_an_unknown_method_is_the_callers_fault(tmp_path: Path) -> None:
     with pytest.raises(RemoteError, match="INVALID_REQUEST: unknown method: explode"):
         await rig.ask("explode")
     rig.close()
+
+
+async def test_what_is_carried_out_stands_in_the_history_of_changes(tmp_path: Path) -> None:
+    rig, by = PartsRig(tmp_path), '"phone" (at 10.0.0.7)'
+    parts = rig.parts
+    await table.dispatch(parts, "channels.note", {"text": "a job was made"}, remote=True, by=by)
+    await table.dispatch(parts, "gateway.restart.request", {"reason": "x"}, remote=True, by=by)
+    await table.dispatch(parts, "version", {}, remote=True, by=by)
+    with pytest.raises(RemoteError):
+        await table.dispatch(parts, "channels.stop", {"accounts": ["x:y"]}, remote=True, by=by)
+    found = (await rig.ask("changes.list"))["changes"]
+    shown = [(each["text"], each["by"]) for each in found]
+    assert shown == [("a job was made", by), ("gateway.restart.request: x", by)]
+    assert (await rig.ask("changes.list", limit=1))["changes"] == found[1:]
+    rig.close()
+
+
+def test_a_change_is_told_by_its_accounts_and_its_reason_alone() -> None:
+    params = TargetParams(accounts=[f"irc:{each}" for each in "abcdefg"], reason="night")
+    said = "channels.stop irc:a, irc:b, irc:c, irc:d, irc:e and 2 more: night"
+    assert table.told("channels.stop", params) == said
+    answer = LoginAnswerParams(account="irc:a", prompt="p", text="a secret")
+    assert table.told("channels.login.answer", answer) == "channels.login.answer irc:a"
+
+
+READS = {"channels.describe", "channels.events", "channels.holds", "channels.logs", "logs.tail"}
+READS |= {"supervisor.status", "supervisor.warnings", "metrics", "version", "changes.list"}
+READS |= {"config.get"}
+READS |= {"config.validate", "config.schema", "config.schema.lookup"}
+OWN = {"gateway.warnings", "agents.attached", "channels.note"}  # the gateway's; the last enters
+
+
+def test_whatever_an_operator_changes_is_entered() -> None:
+    assert {name for name, row in METHODS.items() if not row.changes} == READS | OWN
 
 
 def test_importing_the_package_fills_the_table() -> None:
