@@ -396,5 +396,5 @@ class Plugin(Protocol):
     # ``history`` returns a list of ``Inbound``, ``members`` one of ``Sender``, ``chat`` a ``Chat``.
     # Raise ``SendFailed`` when it was not done. ``act`` takes each word without a method.
     # For ``http``: ``async def http(self, request: HttpRequest) -> HttpResponse``, within 10 s.
-    # ``async def probe(self) -> dict``: ask the platform whether the login works;
-    # ``async def logout(self) -> bool``: end the login, True when there was one.
+    # ``async def probe(self) -> dict``: does the login work? ``async def logout(self) -> bool``:
+    # end it; was there one? ``@staticmethod async def check_login(config, http) -> str``: who?

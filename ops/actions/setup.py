@@ -17,9 +17,12 @@ from typing import Any
 from ipc.files import write_atomically
 from ops.actions.config_edit import SECRETS
 from ops.actions.keyboard import Keyboard
+from ops.actions.login_check import ask_platform
 from ops.actions.setup_plan import (
     AGENTS,
     KEEP,
+    NEXT,
+    ON,
     SHOWN_AGENTS,
     Plan,
     SetupQuestion,
@@ -31,7 +34,9 @@ from ops.actions.setup_plan import (
     plan_replacement,
     questions_of,
     read_choice,
+    said_of,
     secrets_again,
+    section_of,
     shown_command,
     undoing,
     wrong_answer,
@@ -50,10 +55,11 @@ CHOICE = "choice"  # the name of a question with fixed answers
 TRIES = 5  # wrong answers to one question, so that a script with a terminal comes to an end
 
 
-def set_up(places: Places, run: Run) -> None:
+def set_up(places: Places, run: Run, *, probe: bool = True) -> None:
     """Ask the questions, show what will be done, and do it.
 
-    Raises ``UsageFailure`` without a terminal, ``OperatorError`` if a command fails.
+    With ``probe`` the platform checks the login before anything is written. Raises
+    ``UsageFailure`` without a terminal, ``OperatorError`` if a command fails.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageFailure(
@@ -61,8 +67,9 @@ def set_up(places: Places, run: Run) -> None:
             " `trunkline agents add` and `trunkline channels add`"
         )
     known = manifests()
-    accounts, agents = _configured(places, known)
-    asked = _Dialog(Keyboard())
+    accounts, raw = _configured(places, known)
+    agents = existing_agents(raw)
+    asked = _Dialog(Keyboard(), probe=probe)
     manifest = known[_channel(asked, known)].manifest
     account = asked.ask(
         SetupQuestion("account", "Name of the account", _free_account(manifest.id, accounts)),
@@ -74,7 +81,7 @@ def set_up(places: Places, run: Run) -> None:
         made = _replacing(asked, manifest, key, accounts[key], directory, _is_running(places))
         _agree_and_do(asked, made, run)
         return
-    fields, hidden = asked.fields(list(questions_of(manifest)), manifest.wrong_secret)
+    fields, hidden = asked.login(manifest, list(questions_of(manifest)), section_of(raw, manifest))
     agent = asked.choose("Who answers?", SHOWN_AGENTS, KEEP)
     agent_fields, agent_secrets = asked.fields(AGENTS.get(agent, ()))
     made = plan(
@@ -105,7 +112,7 @@ def _replacing(
     again, elsewhere = secrets_again(manifest, key, configured, directory)
     for line in elsewhere:
         print(clean(f"  {line}"))
-    _, hidden = asked.fields(again, manifest.wrong_secret)
+    _, hidden = asked.login(manifest, again, configured)
     if not hidden:
         raise OperatorError(f"{key} is unchanged: nothing was done")
     return plan_replacement(key, hidden, directory, running=running)
@@ -218,8 +225,9 @@ def _uninterrupted() -> Iterator[list[int]]:
 class _Dialog:
     """Asks questions on the terminal; raises ``OperatorError`` if the input ends."""
 
-    def __init__(self, keyboard: Keyboard) -> None:
+    def __init__(self, keyboard: Keyboard, *, probe: bool) -> None:
         self._keyboard = keyboard
+        self._probe = probe
 
     def ask(self, question: SetupQuestion, check: Callable[[str], str | None]) -> str:
         """Ask until the answer is valid; return it."""
@@ -269,6 +277,30 @@ class _Dialog:
                 (hidden if question.secret else seen)[question.name] = answer
         return seen, hidden
 
+    def login(
+        self, manifest: Manifest, questions: Sequence[SetupQuestion], around: Mapping[str, Any]
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the answers as ``fields`` does, once the platform takes them, or the person does.
+
+        ``around`` are the fields that the account has beside them.
+        """
+        for _ in range(TRIES):
+            seen, hidden = self.fields(questions, manifest.wrong_secret)
+            if not (self._probe and hidden):
+                return seen, hidden
+            print(clean(f"  Asking {manifest.label}…"), flush=True)
+            answer = ask_platform(manifest, {**around, **seen, **hidden})
+            if answer is None or answer.outcome == "right":
+                print(clean(f"  It is {answer.words}." if answer else "  It cannot be asked."))
+                return seen, hidden
+            print(clean(f"  {said_of(manifest.label, answer)}"))
+            if (
+                self.choose("What now?", NEXT[answer.outcome], next(iter(NEXT[answer.outcome])))
+                == ON
+            ):
+                return seen, hidden
+        raise OperatorError(f"{manifest.label} took none of it: nothing was done")
+
 
 def _channel(asked: _Dialog, known: Manifests) -> str:
     names = sorted(known, key=lambda each: (each != FIRST, each))
@@ -278,14 +310,14 @@ def _channel(asked: _Dialog, known: Manifests) -> str:
     return asked.choose("Which channel?", choices, names[0])
 
 
-def _configured(places: Places, known: Manifests) -> tuple[dict[str, Any], list[str]]:
-    """Return the fields of the existing accounts by key, and the ids of the existing agents."""
+def _configured(places: Places, known: Manifests) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """Return the fields of the existing accounts by key, and the whole configuration."""
     from runtime.config.load import load
 
     if not places.config_path.exists():
-        return {}, []
+        return {}, {}
     found = load(places.config_path, known, default_port=places.default_port)
-    return {key: spec.config for key, spec in found.accounts.items()}, existing_agents(found.raw)
+    return {key: spec.config for key, spec in found.accounts.items()}, found.raw
 
 
 def _is_running(places: Places) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from ops.actions.login_check import LoginVerdict
 from ops.exits import OperatorError
 from workers.plugin import Manifest
 from workers.secrets import field_at
@@ -64,6 +65,29 @@ SHOWN_AGENTS = {
     "command": "a program on this host, such as claude -p",
     NOBODY: "nobody; clients of the gateway read and write",
 }
+
+
+ON, AGAIN = "on", "again"
+# What may be done where a platform has refused a login, or could not be asked; the first is meant
+# by Enter.
+NEXT: Mapping[str, Mapping[str, str]] = {
+    "refused": {AGAIN: "type it again", ON: "go on with it all the same"},
+    "unknown": {ON: "go on; the account is tried until it works", AGAIN: "type it again, and ask"},
+}
+
+
+def said_of(label: str, answer: LoginVerdict) -> str:
+    """Return in words that a platform has refused a login, or could not be asked."""
+    if answer.outcome == "refused":
+        return f"{label} refuses it: {answer.words}."
+    return f"{label} could not be asked: {answer.words}."
+
+
+def section_of(raw: Mapping[str, Any], manifest: Manifest) -> Mapping[str, Any]:
+    """Return what a new account of a channel inherits, as the file has it."""
+    channels = raw.get("channels")
+    section = channels.get(manifest.id) if isinstance(channels, Mapping) else None
+    return section if isinstance(section, Mapping) else {}
 
 
 def questions_of(manifest: Manifest) -> Iterator[SetupQuestion]:

@@ -18,6 +18,7 @@ from tests.ops.conftest import CommandLine
 from tests.support.commandline import trunkline
 from tests.support.daemon import free_port
 from tests.support.terminal import on_terminal
+from workers.testing.fakes.telegram import fake_telegram
 
 SECRET = "whsec_aHVzaC1odXNoLWh1c2gtaHVzaC1odXNoLWh1c2g="
 OTHER = "whsec_b3RoZXItb3RoZXItb3RoZXItb3RoZXItb3RoZXItb3RoZXI="
@@ -36,7 +37,7 @@ def test_without_a_terminal_it_says_what_does_it(cli: CommandLine) -> None:
 
 @pytest.mark.e2e
 async def test_ctrl_c_leaves_nothing(state: Path) -> None:
-    async with on_terminal(state, "setup") as screen:
+    async with on_terminal(state, "setup", "--no-probe") as screen:
         await screen.shows("Choose [telegram]: ")
         screen.types("nonsense\n")
         await screen.shows("The answer is one of")
@@ -45,7 +46,7 @@ async def test_ctrl_c_leaves_nothing(state: Path) -> None:
         screen.types("\n")
         await screen.shows("botToken: ")
         screen.types(f"{SECRET}\n")
-        await screen.shows("botToken is no token of a bot")
+        await screen.shows("botToken is not a bot token")
         await screen.shows("botToken: ")  # what is typed before a hidden prompt is thrown away
         screen.types("123456:AAF2\n")
         await screen.shows("[as it is]: ")
@@ -55,6 +56,95 @@ async def test_ctrl_c_leaves_nothing(state: Path) -> None:
         assert await screen.ends() == ExitCode.INTERRUPTED
     assert SECRET not in screen.text
     assert os.listdir(state) == []
+
+
+def with_fake(state: Path, root: str) -> Path:
+    """Write a configuration whose bots are at a server that stands for Telegram."""
+    path = state / "trunkline.json5"
+    section = f'{{apiRoot: "{root}", accounts: {{}}}}'
+    path.write_text(f'{{gateway: {{auth: {{token: "t"}}}}, channels: {{telegram: {section}}}}}\n')
+    path.chmod(0o600)
+    return path
+
+
+BEFORE_TOKEN = (("Choose [telegram]: ", ""), ("Name of the account [main]: ", ""))
+
+
+@pytest.mark.e2e
+async def test_a_wrong_token_is_noticed_before_it_is_written(state: Path) -> None:
+    async with fake_telegram() as fake:
+        path = with_fake(state, fake.root)
+        before = path.read_text()
+        fake.bot("123456:wrong").revoked = True
+        async with on_terminal(state, "setup", columns=80) as screen:
+            for shown, typed in (
+                *BEFORE_TOKEN,
+                ("botToken: ", "123456:wrong"),
+                ("Choose [again]: ", ""),
+                ("botToken: ", "123456:right"),
+                ("It is @fake123456_bot (Fake).", None),
+                ("[as it is]: ", ""),
+                ("Do it? [yes]: ", "no"),
+            ):
+                await screen.shows(shown)
+                if typed is not None:
+                    screen.types(f"{typed}\n")
+            assert await screen.ends() == ExitCode.OK
+        said = " ".join(screen.text.split())
+        assert "Telegram refuses it: Telegram refuses getMe: Unauthorized (401);" in said
+        assert "123456:wrong" not in screen.text
+        assert path.read_text() == before
+        assert os.listdir(state) == ["trunkline.json5"]
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("options", [[], ["--no-probe"]])
+async def test_who_cannot_reach_the_platform_goes_on_all_the_same(
+    state: Path, options: list[str]
+) -> None:
+    with_fake(state, f"http://127.0.0.1:{free_port()}")
+    async with on_terminal(state, "setup", *options) as screen:
+        for shown, typed in (*BEFORE_TOKEN, ("botToken: ", "123456:right")):
+            await screen.shows(shown)
+            screen.types(f"{typed}\n")
+        if not options:
+            await screen.shows("Telegram could not be asked: ")
+            await screen.shows("Choose [on]: ")
+            screen.types("\n")
+        await screen.shows("[as it is]: ")
+        screen.types("\n")
+        await screen.shows("Do it? [yes]: ")
+        screen.types("no\n")
+        assert await screen.ends() == ExitCode.OK
+    assert ("could not be asked" in screen.text) is not bool(options)
+
+
+ASKED = [*BEFORE_TOKEN, ("botToken: ", "123456:wrong"), ("Choose [again]: ", "on")]
+ASKED += [("Choose [as it is]: ", ""), ("Do it? [yes]: ", "")]
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("end", ["\x03", "\x04"])  # Ctrl-C, and the end of the input
+@pytest.mark.parametrize("place", range(len(ASKED)))
+async def test_whoever_leaves_at_any_question_leaves_nothing(
+    state: Path, place: int, end: str
+) -> None:
+    async with fake_telegram() as fake:
+        path = with_fake(state, fake.root)
+        before = path.read_text()
+        fake.bot("123456:wrong").revoked = True
+        async with on_terminal(state, "setup") as screen:
+            for shown, typed in ASKED[:place]:
+                await screen.shows(shown)
+                screen.types(f"{typed}\n")
+            await screen.shows(ASKED[place][0])
+            screen.types(end)
+            code = await screen.ends()
+    assert code == (ExitCode.INTERRUPTED if end == "\x03" else ExitCode.ERROR)
+    assert "Traceback" not in screen.text
+    assert end == "\x03" or "nothing was done" in screen.text
+    assert path.read_text() == before
+    assert os.listdir(state) == ["trunkline.json5"]
 
 
 @pytest.mark.slow
@@ -138,7 +228,9 @@ def test_ctrl_c_lets_it_finish_and_says_what_stands(
         interrupt(command, at)
 
     hidden = tmp_path / "secrets" / "a"
-    with pytest.raises(OperatorError, match=r"all is configured.*channels describe irc:a") as found:
+    with pytest.raises(
+        OperatorError, match=r"configuration is kept.*channels describe irc:a"
+    ) as found:
         carry_out(Plan({hidden: "x"}, [AGENT, ACCOUNT, WAIT]), run)
     assert found.value.exit == ExitCode.INTERRUPTED
     assert ran == [AGENT, ACCOUNT, WAIT][: 3 if at == WAIT else 2]

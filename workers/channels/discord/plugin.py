@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import aiohttp
 import msgspec
 
 from ipc.epoch import now_ms
@@ -112,6 +113,16 @@ class Discord:
             return {"ok": False, "error": "not connected"}
         me = await _login(self._api)
         return {"ok": True, "bot": {"id": me.id, "username": me.username}}
+
+    @staticmethod
+    async def check_login(config: DiscordConfig, http: aiohttp.ClientSession) -> str:
+        """Ask Discord who the bot of a token is. Raises ``NeedsLogin`` or ``Transient``."""
+        api = DiscordApi(http, config.api_root, config.token)
+        try:
+            me = await api.call("GET /users/@me", result=DiscordUser)
+        except API_FAILURES as error:
+            raise ending_of(error) from error
+        return f"@{me.username}"
 
     def _out(self) -> DiscordDeliveries:
         if self._deliveries is None:

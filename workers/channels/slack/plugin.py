@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import aiohttp
+
 from ipc.epoch import now_ms
 from workers.channels.slack.client import WebApi
 from workers.channels.slack.config import SlackConfig, wrong_tokens
@@ -11,7 +13,7 @@ from workers.channels.slack.intake import EnvelopeIntake
 from workers.channels.slack.listening import SocketModeListener
 from workers.channels.slack.lookups import SlackLookups
 from workers.channels.slack.names import SlackNames
-from workers.channels.slack.objects import BotIdentity
+from workers.channels.slack.objects import BotIdentity, OpenedConnection
 from workers.channels.slack.refusals import SlackRefusal, ending_of, missing_scopes
 from workers.channels.slack.uploads import SlackUploads
 from workers.errors import Misconfigured, SendFailed
@@ -98,6 +100,22 @@ class Slack:
             return {"ok": False, "error": "not connected"}
         me = await self._login(self._api)
         return {"ok": True, "bot": {"id": me.user_id, "username": me.user}, "team": me.team}
+
+    @staticmethod
+    async def check_login(config: SlackConfig, http: aiohttp.ClientSession) -> str:
+        """Ask Slack about both tokens. Raises ``ChannelError`` with what it says."""
+        if wrong := wrong_tokens(config):
+            raise Misconfigured(wrong)
+        field = "botToken"
+        try:
+            api = WebApi(http, config.api_root, config.bot_token)
+            me = await api.call("auth.test", result=BotIdentity)
+            field = "appToken"
+            app = WebApi(http, config.api_root, config.app_token)
+            await app.call("apps.connections.open", result=OpenedConnection)
+        except (SlackRefusal, Unreachable, NoAnswer) as error:
+            raise ending_of(error, field) from error
+        return f"@{me.user} in {me.team}"
 
     @staticmethod
     def is_group(chat: str) -> bool:

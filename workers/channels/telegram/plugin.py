@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import aiohttp
+
 from ipc.epoch import now_ms
 from workers.channels.telegram.client import BotApi
 from workers.channels.telegram.config import TelegramConfig, bot_id
@@ -80,6 +82,16 @@ class Telegram:
             return {"ok": False, "error": "not connected"}
         me = await self._login(self._api)
         return {"ok": True, "bot": {"id": str(me.id), "username": me.username, "name": me.name}}
+
+    @staticmethod
+    async def check_login(config: TelegramConfig, http: aiohttp.ClientSession) -> str:
+        """Ask Telegram who the bot of a token is. Raises ``NeedsLogin`` or ``Transient``."""
+        api = BotApi(http, config.api_root, config.bot_token)
+        try:
+            me = await api.call("getMe", result=User)
+        except (ApiRefusal, Unreachable, NoAnswer) as error:
+            raise ending_of(error) from error
+        return f"@{me.username} ({me.name})"
 
     @staticmethod
     def is_group(chat: str) -> bool:
