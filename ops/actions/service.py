@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ipc.files import write_atomically
 from ops.connect.identity import own_version
 from ops.connect.places import flags_of
 from ops.connect.supervisor import call_supervisor
@@ -262,7 +263,4 @@ def _kept(path: Path, text: str) -> Path:
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(text)
-    fresh.chmod(0o644)
-    fresh.replace(path)
+    write_atomically(path, text.encode(), mode=0o644)

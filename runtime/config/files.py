@@ -146,7 +146,9 @@ def _write_beside(path: Path, data: bytes, mode: int, owner: tuple[int, int] | N
                 os.fchown(fd, *owner)
             os.fchmod(fd, mode)
             os.fsync(fd)
-    except BaseException:
+    except BaseException as error:
         fresh.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = error.filename or str(path)  # a failed write(2) names no file
         raise
     return fresh

@@ -142,6 +142,55 @@ async def test_the_first_request_that_meets_a_full_disk_says_so_soon(
             filler.unlink()
 
 
+SEND = ("message", "send", "--account", "local:one", "--target", "x", "--message", "m")
+NO_SPACE, NOTHING_STORED = "No space left on device", "nothing can be stored: disk full"
+# What each command that writes says on a disk on which everything lies, its configuration too.
+FIRST_WRITES = {
+    ("config", "patch", "{logging: {level: 'debug'}}"): ("trunkline.json5: cannot", NO_SPACE),
+    ("channels", "add", "local:three"): ("trunkline.json5: cannot be written", NO_SPACE),
+    ("channels", "remove", "local:two"): ("trunkline.json5: cannot be written", NO_SPACE),
+    ("agents", "add", "second", "kind=echo"): ("trunkline.json5: cannot be written", NO_SPACE),
+    ("import", "openclaw", "ORIGINAL", "--write", "--force"): ("trunkline.json5: ", NO_SPACE),
+    SEND: (NOTHING_STORED, "it is sent if there is room again within"),
+    (*SEND, "--media", "/etc/hostname"): (NOTHING_STORED,),
+    (*SEND, "--queue"): (NOTHING_STORED,),
+    ("pairing", "block", "local:one", "x"): (NOTHING_STORED, "done once there is room again"),
+    JOB: (NOTHING_STORED,),
+    ASK: (NOTHING_STORED,),
+    ("sessions", "reset", "agent:echo:main"): ("No session found",),
+    ("backup", "--to", "COPY"): ("has no room",),
+    ("channels", "stop", "local:two"): ("could not be written",),
+}
+
+
+@pytest.mark.slow
+async def test_whatever_writes_first_says_so_soon_and_leaves_what_there_was(
+    tmp_path: Path,
+) -> None:
+    """Typical is one second each."""
+    original = tmp_path / "openclaw.json"
+    original.write_text('{"gateway": {"auth": {"token": "t"}}}')
+    accounts = {"one": {"journal": "on"}, "two": {}}
+    with tiny_disk(tmp_path / "home") as disk:
+        async with Daemon(disk, ECHO | {"channels": {"local": {"accounts": accounts}}}) as daemon:
+            await both_running(daemon)
+            fill(disk)
+            text = daemon.config_path.read_text()
+            for command, said in FIRST_WRITES.items():
+                places = {"ORIGINAL": str(original), "COPY": str(disk / "copy.db")}
+                begin = time.monotonic()
+                code, out, err = await daemon.command(*(places.get(each, each) for each in command))
+                assert time.monotonic() - begin < 20, command
+                assert code == 1, (command, out, err)
+                assert err.count("\n") == 1, err
+                for words in said:
+                    assert words in err, command
+                assert "Traceback" not in out + err
+                assert daemon.config_path.read_text() == text
+                assert not list(disk.glob("**/.*.new")), command
+            (disk / "filler").unlink()
+
+
 async def test_a_limit_on_file_sizes_is_a_full_disk(tmp_path: Path) -> None:
     async with Daemon(tmp_path, LOCAL) as daemon:
         await both_running(daemon)

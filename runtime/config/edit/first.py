@@ -101,5 +101,5 @@ def write_first(places: Places) -> Path:
 
 
 def _unwritten(path: Path, error: OSError) -> ConfigError:
-    where = f" {error.filename}" if error.filename else ""
-    return ConfigUnwritten(str(path), [Problem("", f"cannot be written:{where}: {error.strerror}")])
+    where = f" {error.filename}:" if error.filename not in (None, str(path)) else ""
+    return ConfigUnwritten(str(path), [Problem("", f"cannot be written:{where} {error.strerror}")])

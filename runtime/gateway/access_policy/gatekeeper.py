@@ -28,6 +28,7 @@ from runtime.gateway.access_policy.pairing import (
 from runtime.gateway.access_policy.recent_counts import RecentCounts, RecentReasons
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.people import PeopleChanged, Person
+from runtime.gateway.journal.waiting import stored
 from workers.messages import Inbound, Outbound
 
 NOBODY = AccessPolicy()  # of an account of which nothing has been reported yet
@@ -147,6 +148,17 @@ class Gatekeeper:
         if journal is not None:
             journal.append(PeopleChanged(key, [person]))
             self._flush_soon()
+
+    async def keep(self, key: str, person: Person) -> None:
+        """Store what an operator has decided about a person; return once that is done.
+
+        It counts at once. Raises ``RemoteError`` while nothing can be stored: a restart before
+        there is room would forget it.
+        """
+        self._remember(key, person)
+        journal = self._journal()
+        if journal is not None:
+            await stored(journal, PeopleChanged(key, [person]), self._flush_soon)
 
     def figures(self, key: str) -> dict[str, dict[str, int]]:
         """Return the counts of reasons by outcome."""

@@ -33,16 +33,17 @@ async def stored(journal: Journal, record: Record, flush_soon: Callable[[], None
     return await unless_in_trouble(journal, done)
 
 
-async def unless_in_trouble(journal: Journal, done: asyncio.Future[T]) -> T:
+async def unless_in_trouble(journal: Journal, done: asyncio.Future[T], later: str = LATER) -> T:
     """Await ``done``; raises ``RemoteError`` if the journal cannot store meanwhile.
 
-    A trouble of one moment is waited for: it has to be there at two looks.
+    A trouble of one moment is waited for: it has to be there at two looks. ``later`` says what
+    becomes of it all the same.
     """
     before = journal.trouble
     while not done.done():
         await asyncio.wait({done}, timeout=LOOK_SECONDS)
         if not done.done() and before is not None and journal.trouble is not None:
-            raise RemoteError(UNAVAILABLE, f"{unstored(journal.trouble)}; {LATER}")
+            raise RemoteError(UNAVAILABLE, f"{unstored(journal.trouble)}; {later}")
         before = journal.trouble
     return done.result()
 

@@ -130,7 +130,7 @@ async def pairing_approve(
             f"{key.partition(':')[0]} does not vouch for {person.sender}: whoever uses that name "
             "would be admitted; to do so all the same, set unverified (`--unverified`)",
         )
-    parts.gatekeeper.note(key, approved(person, now_ms()))
+    await parts.gatekeeper.keep(key, approved(person, now_ms()))
     note(parts, client, key, "a person who waited was let in")
     told = "not-requested"
     if params.notify:
@@ -155,7 +155,7 @@ async def pairing_dismiss(
     person = with_id(people.values(), params.request_id, now_ms())
     if person is None:
         raise RemoteError(INVALID_REQUEST, "pending DM access request no longer exists")
-    parts.gatekeeper.note(key, forgotten(person))
+    await parts.gatekeeper.keep(key, forgotten(person))
     note(parts, client, key, "the request of a person who waited was dropped")
     return {"requestId": person.id, "senderId": person.sender}
 
@@ -165,7 +165,7 @@ async def pairing_block(parts: GatewayParts, client: ConnectedClient, params: Pe
     """Answer a person never again, in direct chats and in groups, whoever else is admitted."""
     key, _ = await _opened(parts, "channels.pairing.block", params)
     before = parts.gatekeeper.person(key, params.sender_id)
-    parts.gatekeeper.note(key, blocked(params.sender_id, before, now_ms()))
+    await parts.gatekeeper.keep(key, blocked(params.sender_id, before, now_ms()))
     note(parts, client, key, "a person was blocked")
     return {"account": key, "senderId": params.sender_id, "state": "blocked"}
 
@@ -181,7 +181,7 @@ async def pairing_unblock(
     person = parts.gatekeeper.person(key, params.sender_id)
     if person is None:
         raise RemoteError(INVALID_REQUEST, f"nothing was decided about {params.sender_id}")
-    parts.gatekeeper.note(key, forgotten(person))
+    await parts.gatekeeper.keep(key, forgotten(person))
     note(parts, client, key, "what was decided about a person was forgotten")
     return {"account": key, "senderId": params.sender_id, "state": "unknown"}
 

@@ -140,15 +140,6 @@ class AccountOutbox:
                 self._rows.let_wait(entry)
         self.pump()
 
-    async def taken(self, key: str) -> tuple[OutgoingRow, bool]:
-        """Return a row once it is stored, and whether its key was known before."""
-        entry = self.entries[key]
-        if entry.stored:
-            return entry.row, False
-        future: asyncio.Future[tuple[OutgoingRow, bool]] = self._loop.create_future()
-        entry.taken.append(future)
-        return await future
-
     async def ended(self, key: str) -> tuple[OutgoingRow, bool]:
         """Return a row once it is over, and whether its key was known before."""
         future: asyncio.Future[tuple[OutgoingRow, bool]] = self._loop.create_future()

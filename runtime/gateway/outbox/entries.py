@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import msgspec
 
 from ipc.calls import Waiter
+from ipc.epoch import now_ms
 from ipc.errors import IpcError, RemoteError
 from ipc.nesting import MALFORMED, decode_json
 from runtime.gateway.accounts.account_calls import NotAsked
@@ -17,6 +18,7 @@ from runtime.gateway.accounts.peers import Peers
 from runtime.gateway.jobs import Jobs
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.outgoing import OutgoingMessage, OutgoingRow
+from runtime.gateway.journal.waiting import unless_in_trouble
 from runtime.gateway.outbox.capacity import OutboxCapacity
 from runtime.gateway.outbox.outcomes import AttemptFailure, SendPolicy, failure_of, in_doubt
 from workers.messages import Sent
@@ -116,6 +118,27 @@ class Entry:
         message = msgspec.Raw(outgoing.message)
         preview = row.origin == "preview"
         return _encode(AttemptParams(message, row.attempts, texts, row.sent, begin, edit, preview))
+
+
+async def told(entry: Entry, journal: Journal, *, queue: bool) -> tuple[OutgoingRow, bool]:
+    """Return a row once it is over, or, with ``queue``, once it is stored; and whether its key was
+    known before.
+
+    Raises ``RemoteError`` as soon as nothing can be stored: the message waits for room.
+    """
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[tuple[OutgoingRow, bool]] = loop.create_future()
+    if not queue:
+        entry.ended.append(ended)
+    if not entry.stored:
+        taken: asyncio.Future[tuple[OutgoingRow, bool]] = loop.create_future()
+        entry.taken.append(taken)
+        left = max(entry.row.expires - now_ms(), 0) / 1000
+        later = f"it is sent if there is room again within {left:.0f} s"
+        found = await unless_in_trouble(journal, taken, later)
+        if queue or found[1]:
+            return found
+    return (entry.row, False) if queue else await ended
 
 
 def result_of(

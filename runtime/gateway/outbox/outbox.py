@@ -34,11 +34,11 @@ from runtime.gateway.journal.outgoing import (
     Released,
 )
 from runtime.gateway.journal.records import Outcome
-from runtime.gateway.journal.waiting import unstored
+from runtime.gateway.journal.waiting import stored, unstored
 from runtime.gateway.outbox.account import AccountOutbox
 from runtime.gateway.outbox.attachments import protect, stored_files
 from runtime.gateway.outbox.capacity import OutboxCapacity
-from runtime.gateway.outbox.entries import AskAccount, OutboxLinks
+from runtime.gateway.outbox.entries import AskAccount, OutboxLinks, told
 from runtime.gateway.outbox.outcomes import REASONS, SendPolicy
 from runtime.gateway.outbox.results import digest_of, outgoing_of, require_same
 from workers.messages import Outbound
@@ -268,14 +268,14 @@ class Outbox:
         key, found = await self.letter(id)
         if not self._intake.is_on(key):
             raise RemoteError(UNAVAILABLE, f"{key} has no journal, or is not known any more")
-        account, _ = await self.opened(key)
+        account, journal = await self.opened(key)
         if found.row.key not in account.entries:
             now = now_ms()
             expires = now + round(QUEUE_SECONDS * 1000)
             await self._protect(key, stored_files(_message(found)), expires)
         if found.row.key not in account.entries:
             account.release(found, Released(key, found.row.key, now, expires, "queue"))
-        return (await account.taken(found.row.key))[0]
+        return (await told(account.entries[found.row.key], journal, queue=True))[0]
 
     def give_up(self, chats: Mapping[str, Collection[str]]) -> tuple[int, int]:
         """Give up what waits for some chats of accounts; return how much that was, and how much of
@@ -291,10 +291,7 @@ class Outbox:
         key, found = await self.letter(id)
         journal = self._journal()
         assert journal is not None
-        stored = asyncio.get_running_loop().create_future()
-        journal.append(Discarded(key, found.row.key), stored.set_result)
-        self._links.flush_soon()
-        await stored
+        await stored(journal, Discarded(key, found.row.key), self._links.flush_soon)
         return found.row
 
     async def room(self, account: AccountOutbox) -> None:
@@ -348,7 +345,9 @@ class Outbox:
     async def _told(
         self, account: AccountOutbox, key: str, *, queue: bool
     ) -> tuple[OutgoingRow, bool]:
-        return await (account.taken(key) if queue else account.ended(key))
+        journal = self._intake.journal
+        assert journal is not None
+        return await told(account.entries[key], journal, queue=queue)
 
     def _require_waited_for(self, key: str) -> None:
         """Raise ``RemoteError`` where nothing is to be expected: the gateway ends, or the account

@@ -20,7 +20,7 @@ from msgspec import UNSET
 from ipc.errors import RemoteError
 from ipc.frames.requests import NoParams, PlaceParams, ValidateParams, WriteParams
 from ipc.frames.words import INVALID_REQUEST
-from runtime.config.errors import ConfigError, Problem
+from runtime.config.errors import ConfigError, ConfigUnwritten, Problem
 from runtime.config.load import Loaded
 from runtime.config.schema import hints, look_up, schema
 from runtime.supervisor.api.table import Caller, method
@@ -199,7 +199,9 @@ def refusal(error: ConfigError) -> RemoteError:
     said = [str(problem) for problem in error.problems[:SHOWN_PROBLEMS]]
     more = len(error.problems) - len(said)
     text = "; ".join(said) + (f" (+{more} more issue{'s' if more > 1 else ''})" if more else "")
-    if len(error.problems) != 1 or error.problems[0].path:
+    if isinstance(error, ConfigUnwritten):
+        text = f"{error.source}: {text}"
+    elif len(error.problems) != 1 or error.problems[0].path:
         text = f"invalid config: {text}"
     issues = [_issue(problem) for problem in error.problems]
     return RemoteError(INVALID_REQUEST, text[:2000], details={"issues": issues})

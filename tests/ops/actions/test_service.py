@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 from pathlib import Path
@@ -23,6 +24,7 @@ from ops.exits import ExitCode, OperatorError, UsageFailure
 from ops.service.unit import credentials_of
 from tests.support.fakeserver import account, fake_supervisor, status
 from tests.support.recorded_programs import RecordedPrograms
+from tests.support.tiny_disk import tiny_disk
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 ACTIVE = "LoadState=loaded\nActiveState=active\nSubState=running\nMainPID=4711\nUnitFileState=enabled\nResult=success\n"  # noqa: E501
@@ -98,6 +100,21 @@ def test_a_start_that_fails_says_where_to_look(programs: RecordedPrograms, tmp_p
     programs.answer("systemctl", "", "enable", complaint="Job failed.", code=1)
     with pytest.raises(OperatorError, match=r"Job failed\.\nsee `trunkline service logs`"):
         install(service(tmp_path))
+
+
+def test_a_unit_that_cannot_be_written_is_named_and_nothing_is_left(
+    programs: RecordedPrograms, tmp_path: Path
+) -> None:
+    ours = service(tmp_path)
+    with tiny_disk(tmp_path / "config") as disk:
+        ours.file.parent.mkdir(parents=True)
+        with contextlib.suppress(OSError), (disk / "filler").open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        with pytest.raises(OSError, match="No space left on device") as found:
+            install(ours)
+        assert found.value.filename == str(ours.file)
+        assert list(ours.file.parent.iterdir()) == []
 
 
 def test_what_is_not_as_it_would_be_is_named(programs: RecordedPrograms, tmp_path: Path) -> None:
