@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -13,6 +14,12 @@ from ops.doctor.finding import Finding, Severity
 from ops.output.commands import for_runtime
 from ops.output.text import clean
 
+_GLUE = "\N{NO-BREAK SPACE}"  # textwrap breaks at ASCII's blanks alone
+# What is typed into a shell: between backticks, or from the name of a program to the next comma.
+_COMMAND = re.compile(
+    r"`[^`]*`|\b(?:trunkline|chmod|chown|rm|kill|loginctl|systemctl|timedatectl|ulimit|pip)\b"
+    r"""(?: (?:'[^']*'|"[^"]*"|[^\s,;'"]+))*"""
+)
 FEW = 5  # findings of one check that a terminal shows where there are many
 _STYLES = {Severity.ERROR: "31", Severity.WARNING: "33", Severity.INFO: "36"}
 
@@ -26,11 +33,11 @@ def show_findings(findings: Sequence[Finding], checks: int) -> None:
             if isinstance(each, str):
                 print(each)
                 continue
-            print(_message(f"{clean(each.message)}  [{each.check}]"))
+            print(_filled("  ", f"{clean(each.message)}  [{each.check}]"))
             if each.fixed is not None:
-                print(f"    fixed: {clean(each.fixed)}")
+                print(_filled("    fixed: ", clean(each.fixed)))
             elif each.cure is not None:
-                print(f"    cure: {clean(each.cure)}")
+                print(_filled("    cure: ", clean(each.cure)))
     print(summary(findings, checks))
 
 
@@ -45,19 +52,23 @@ def _few(found: Sequence[Finding]) -> Iterator[Finding | str]:
             yield f"  … and {more} more of {check}; `{command}` has all"
 
 
-def _message(text: str) -> str:
-    """Wrap a sentence for a terminal; cures are not wrapped, because they are copied."""
+def _filled(begin: str, text: str) -> str:
+    """Wrap a sentence for a terminal, with a hanging indent; commands are not broken.
+
+    A person copies them.
+    """
     if not sys.stdout.isatty():
-        return f"  {text}"
-    width = max(shutil.get_terminal_size().columns, 40)
-    return textwrap.fill(
-        text,
-        width,
-        initial_indent="  ",
-        subsequent_indent="  ",
+        return f"{begin}{text}"
+    whole = _COMMAND.sub(lambda found: found.group().replace(" ", _GLUE), text)
+    lines = textwrap.fill(
+        whole,
+        max(shutil.get_terminal_size().columns, 40),
+        initial_indent=begin,
+        subsequent_indent=" " * len(begin),
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return lines.replace(_GLUE, " ")
 
 
 def summary(findings: Sequence[Finding], checks: int) -> str:

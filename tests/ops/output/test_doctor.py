@@ -8,6 +8,7 @@ from ops.doctor.finding import Finding, Severity
 from ops.output.doctor import show_findings, summary
 
 ERROR = Finding("a.b", Severity.ERROR, "it \x1b broke", None, "mend it")
+SAME = " " * len("    cure: ")
 FIXED = Finding("c.d", Severity.WARNING, "open", "/p", "chmod", fixed="mode 700")
 
 
@@ -47,6 +48,50 @@ def test_on_a_terminal_words_stay_whole_and_many_alike_are_few(
     assert lines[-1] == "34 checks: 80 errors"
     for line in lines:
         assert len(line) <= 60 or line.startswith(("    cure: x", "  … and"))
+
+
+LONG = "trunkline --state-dir /srv/bots/state channels why irc:libera ada"
+
+
+@pytest.mark.parametrize(
+    ("cure", "shown"),
+    [
+        (
+            "make room; journal.keep.days and journal.keep.bytes say what is kept",
+            [
+                "    cure: make room; journal.keep.days and",
+                f"{SAME}journal.keep.bytes say what is kept",
+            ],
+        ),
+        (
+            "trunkline up --detach, or trunkline service install",
+            ["    cure: trunkline up --detach, or", SAME + "trunkline service install"],
+        ),
+        (f"see `{LONG}`, then", ["    cure: see", f"{SAME}`{LONG}`,", SAME + "then"]),
+        (LONG, [f"    cure: {LONG}"]),
+        (
+            "trunkline config patch '{gateway: {auth: \"a, b\"}}' in a shell, or edit it",
+            [
+                "    cure: trunkline config patch '{gateway: {auth: \"a, b\"}}' in a shell,",
+                SAME + "or edit it",
+            ],
+        ),
+    ],
+)
+def test_a_cure_breaks_below_its_beginning_and_its_commands_stay_whole(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    cure: str,
+    shown: list[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    show_findings([Finding("a.b", Severity.ERROR, "broken", None, cure)], 34)
+    assert capsys.readouterr().out.splitlines()[2:-1] == shown
+    monkeypatch.setattr("sys.stdout.isatty", lambda: False)
+    show_findings([Finding("a.b", Severity.ERROR, "broken", None, cure)], 34)
+    assert f"    cure: {cure}" in capsys.readouterr().out.splitlines()
 
 
 def test_nothing_is_said_to_be_well_only_then() -> None:
