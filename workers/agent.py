@@ -1,4 +1,4 @@
-"""Defines an agent: its manifest, its class, its context, and the turns that it takes.
+"""Defines an agent: its manifest, its class, its context, and its turns.
 
 An agent runs in a process of its own, whose key is ``agent:<id>``, and answers any number of
 conversations at once. Its manifest imports no SDK, as that of a channel (``workers.plugin``);
@@ -103,7 +103,7 @@ class HistoryItem(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
 
 
 class Turn(msgspec.Struct, rename="camel", omit_defaults=True):
-    """What an agent is to answer: the text of a person or of a program, with what it belongs to.
+    """A request for an agent to answer: a text of a person or a program, with its context.
 
     ``run`` is the same when a turn is repeated after a crash of the agent: use it as the key where
     something may be done only once. ``session`` names the conversation; ``history`` holds as much
@@ -140,7 +140,7 @@ class Turn(msgspec.Struct, rename="camel", omit_defaults=True):
     cancelled: bool = False
 
     def cancel(self) -> None:
-        """Note that the turn is cancelled."""
+        """Mark the turn as cancelled."""
         self.cancelled = True
 
 
@@ -158,7 +158,7 @@ class ToolCall(
     tag="toolCall",
     omit_defaults=True,
 ):
-    """A tool is called: by the agent itself, or to be called by whoever gave the tool.
+    """A tool call: made by the agent itself, or to be made by the client that offered the tool.
 
     ``arguments`` are an object, or the text that the model has written.
     """
@@ -176,7 +176,7 @@ class ToolResult(
     tag="toolResult",
     omit_defaults=True,
 ):
-    """What came of the call ``id`` of a tool that the agent has called itself."""
+    """The result of the agent's own tool call ``id``."""
 
     id: str
     output: str = ""
@@ -184,13 +184,13 @@ class ToolResult(
 
 
 class Notice(msgspec.Struct, frozen=True, rename="camel", tag_field="type", tag="notice", gc=False):
-    """Something that is worth knowing and no part of the answer, such as a step of the work."""
+    """A notice that is not part of the answer, such as a step of the work."""
 
     text: str
 
 
 class Usage(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What a turn has cost, in tokens."""
+    """The cost of a turn in tokens."""
 
     input: int = 0
     output: int = 0
@@ -199,7 +199,7 @@ class Usage(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """The sum of all tokens."""
         return self.input + self.output + self.cache_read + self.cache_write
 
 
@@ -222,7 +222,7 @@ TurnEvent = Delta | ToolCall | ToolResult | Notice
 
 
 class TurnOutcome(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """How a turn has ended: with an answer, an error, by a cancellation, or at its deadline.
+    """The outcome of a turn: an answer, an error, a cancellation, or its deadline.
 
     ``final`` is there in the state ``final``; its text is then the whole answer. ``kind`` and
     ``error`` are there in the state ``error``: ``kind`` is the class of the exception, ``failed``

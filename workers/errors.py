@@ -46,7 +46,7 @@ class ChannelError(Exception):
 
 
 class Transient(ChannelError):
-    """The fault passes by itself: the account is restarted with backoff.
+    """A temporary fault: the account is restarted with backoff.
 
     ``retry_after``: the platform has asked for so many seconds; it is not tried before.
     """
@@ -57,22 +57,22 @@ class Transient(ChannelError):
 
 
 class RateLimited(Transient):
-    """The provider of an agent wants fewer requests; ``retry_after``: none for so many seconds."""
+    """The provider of an agent limits requests; ``retry_after`` is in seconds."""
 
 
 class TurnRefused(ChannelError):
-    """The provider of an agent does not answer this turn, and would not if asked again.
+    """The provider of an agent refuses this turn; a retry would be refused, too.
 
     The content is against its rules, say.
     """
 
 
 class TurnTooLarge(TurnRefused):
-    """The conversation is too long for the model, or for whoever else answers: begin another."""
+    """The conversation is too long for the model or another provider; a new one is needed."""
 
 
 class NeedsAPerson(ChannelError):
-    """The base of what a person must mend, if it lasts.
+    """The base of errors that a person must resolve if they last.
 
     A platform may refuse for a minute what it takes again afterwards, so one refusal of an
     account that has worked before is tried again. ``final`` is for what cannot pass by itself:
@@ -90,7 +90,7 @@ class NeedsLogin(NeedsAPerson):
 
 
 class LoginExpired(NeedsLogin):
-    """What ``Context.login`` asked was not answered in time."""
+    """A prompt of ``Context.login`` was not answered in time."""
 
 
 class Misconfigured(NeedsAPerson):

@@ -1,4 +1,4 @@
-"""Defines how an account lists its groups, where the platform has other words for them. Pure.
+"""Defines how accounts configure groups that platforms call servers, workspaces, channels. Pure.
 
 A manifest whose ``groups`` is ``channels`` or ``guilds`` has a field of that name in its struct:
 
@@ -20,7 +20,7 @@ Entry = Annotated[str, Meta(min_length=1, max_length=300)] | int
 class RoomConfig(
     msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True
 ):
-    """Who may talk to the account in one channel of a server, or of a workspace.
+    """The access rules of one channel of a server or a workspace.
 
     ``users`` are ids, ``roles`` too where there are any; together they name who is answered. Where
     neither is set, what is set around it counts.
@@ -49,7 +49,7 @@ class RoomConfig(
 class GuildConfig(
     msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True
 ):
-    """Who may talk to the account in one server; with ``channels`` in those of it alone."""
+    """The access rules of one server; with ``channels`` only those channels are used."""
 
     require_mention: Annotated[
         bool | None,

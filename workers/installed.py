@@ -39,7 +39,7 @@ FlawOf = Callable[[str, object], str | None]
 
 
 class UnusableManifest(Exception):
-    """A manifest cannot be used; the text is the reason."""
+    """The error of a manifest that cannot be used; the text is the reason."""
 
 
 class InstalledManifest(msgspec.Struct, Generic[M], frozen=True):
@@ -85,17 +85,17 @@ class InstalledManifests(MutableMapping[str, InstalledManifest[M]]):
         return len(self._known) + len(self._unread)
 
     def values(self) -> ValuesView[InstalledManifest[M]]:
-        """Return all of them; every one is imported now."""
+        """Return all manifests, importing each."""
         self._read(list(self._unread))
         return super().values()
 
     def items(self) -> ItemsView[str, InstalledManifest[M]]:
-        """Return all of them with their ids; every one is imported now."""
+        """Return all manifests with their ids, importing each."""
         self._read(list(self._unread))
         return super().items()
 
     def find(self, what: str, group: str, built_in: Mapping[str, str], flaw_of: FlawOf) -> None:
-        """Add all that is installed. Never raises: faults are in ``warnings`` and ``broken``.
+        """Find all installed ones. Never raises: faults are in ``warnings`` and ``broken``.
 
         ``what`` is the word for one of them, ``group`` that of its entry points, ``built_in`` has
         the import strings of Trunkline's own. Nothing is cached: the next call finds a package
@@ -143,21 +143,21 @@ def load_manifest(id: str, ref: str, flaw_of: FlawOf) -> Any:
 
 
 def flaw_of_identity(id: str, named: object) -> str | None:
-    """Return what is wrong with the id that a manifest gives itself, ``None``: nothing."""
+    """Return what is wrong with the id in a manifest, ``None`` if nothing."""
     if named != id:
         return f"calls itself {named!r}, but its entry point is named {id!r}"
     return None if ID.match(id) else f"has the id {id!r}; allowed: {ID_RULE}"
 
 
 def flaw_of_code(word: str, reference: str) -> str | None:
-    """Return what is wrong with the import string of a class, ``None``: nothing."""
+    """Return what is wrong with the import string of a class, ``None`` if nothing."""
     if _REFERENCE.fullmatch(reference):
         return None
     return f"has the {word} {reference!r}; allowed: package.module:Class"
 
 
 def flaw_of_config(config: object) -> str | None:
-    """Return what is wrong with the type of a configuration, ``None``: nothing."""
+    """Return what is wrong with the type of a configuration, ``None`` if nothing."""
     if isinstance(config, type) and issubclass(config, msgspec.Struct):
         return None
     return "has a config that is not a msgspec.Struct"
@@ -166,7 +166,7 @@ def flaw_of_config(config: object) -> str | None:
 def flaw_of_fields(
     fields: Collection[str], secrets: Iterable[str], taken: Collection[str], whose: str
 ) -> str | None:
-    """Return what is wrong with the names of a configuration's fields, ``None``: nothing.
+    """Return what is wrong with the names of a configuration's fields, ``None`` if nothing.
 
     ``taken`` are names of fields that every account has, or whatever ``whose`` names; ``secrets``
     name fields, or with dots what is inside them.
@@ -180,7 +180,7 @@ def flaw_of_fields(
 
 
 def _others(group: str, built_in: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """Yield id, import string and package of those that are not built in, in order."""
+    """Yield id, import string and package of manifests of other packages, in order."""
     if not _may_be_installed(group):
         return
     # Late: it takes 7 ms and 1 MiB, and most installations have no channel but ours.

@@ -83,7 +83,7 @@ class Inbound(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class Happened(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Something on the platform that is no message: the event ``channel.event``.
+    """Something on the platform that is not a message: the event ``channel.event``.
 
     ``sender`` did it, to ``message`` where it concerns one. ``emoji`` is a reaction, which
     ``removed`` takes back; ``removed`` is also a member who has left. ``data`` is that of the
@@ -156,7 +156,7 @@ class Sent(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 def id_in_chat(id: str | None, chat: str | None) -> str:
-    """Return the id of a message where ids name their chat, ``<chat>/<own id>``.
+    """Return the id of a message that includes its chat: ``<chat>/<own id>``.
 
     Clients of OpenClaw give the platform's own id, and the chat beside it.
     """
@@ -166,7 +166,7 @@ def id_in_chat(id: str | None, chat: str | None) -> str:
 
 
 def merged(parts: Sequence[Sent]) -> Sent:
-    """Return what came of a message from what came of its parts: the first one's id."""
+    """Return the result of a message from those of its parts, with the first one's id."""
     return msgspec.structs.replace(parts[0], parts=sum(each.parts for each in parts))
 
 

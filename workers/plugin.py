@@ -135,7 +135,7 @@ class Manifest:
         return shown
 
     def wrong_secret(self, name: str, value: str) -> str | None:
-        """Return what is wrong with the form of a secret that a person types into field ``name``.
+        """Return what is wrong with the form of a secret typed for field ``name``.
 
         It goes on from the name ("is not a bot token: …"); ``None``: nothing that is known.
         """
@@ -250,7 +250,7 @@ class MediaFiles(Protocol):
     async def fetch(
         self, url: str, *, name: str | None = None, type: str | None = None
     ) -> Attachment:
-        """Store what an address holds that somebody else has named: never a private one.
+        """Download an address named by a remote user and store it; private addresses are refused.
 
         Raises ``MediaFailed``. For the platform's own servers use ``Context.http`` and ``save``.
         """
@@ -293,14 +293,14 @@ class Context(Protocol):
         """Wait until everything emitted and marked so far is durable."""
 
     def identity(self, id: str) -> None:
-        """Name the account at the platform (the id of the bot, the phone number).
+        """Report the account's identity at the platform (the id of the bot, the phone number).
 
         Call it before the first ``emit``. A cursor belongs to an identity: when another is
         named than the one that it was stored for, it is dropped, and ``cursor`` is ``None``.
         """
 
     async def login(self, prompt: LoginPrompt, *, expires: float | None = None) -> Any:
-        """Have a person log the account in, before ``ready``: the account waits for that.
+        """Ask a person to log the account in, before ``ready``; wait until it is done.
 
         ``Ask`` returns the answer, ``Open`` the query with which its page has led back. ``Qr`` and
         ``Code`` return at once, with ``None``: call ``ready`` when the platform says that it was
@@ -360,7 +360,7 @@ class Context(Protocol):
         """
 
     def same(self, one: str | bytes, other: str | bytes) -> bool:
-        """Return whether two secrets or signatures are the same, in a time that tells nothing."""
+        """Return whether two secrets or signatures are equal, compared in constant time."""
 
     def hmac(self, key: str | bytes, data: str | bytes, digest: str = "sha256") -> bytes:
         """Return the signature of ``data`` under ``key``, HMAC of RFC 2104."""

@@ -1,1 +1,1 @@
-"""Decides who answers which message, in which conversation, and when."""
+"""Decides which agent answers a message, in which conversation, and when."""

@@ -1,4 +1,4 @@
-"""Makes the lists from which clients choose: models and commands, in OpenClaw's shapes. Pure."""
+"""Builds the lists of models and commands for clients, in OpenClaw's shapes. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def models_of(
     is_there: Callable[[str], bool],
     needs_login: Callable[[str], bool] = lambda agent: False,
 ) -> list[Row]:
-    """Return the models that agents ask, each once, that of the agent ``default`` first.
+    """Return the models of all agents, each once, that of the agent ``default`` first.
 
     An agent that has no model by name is one itself. ``agents`` (ours) are those that ask it, and
     it is available where ``is_there`` for one of them. How it is asked is as its first agent does.
@@ -56,12 +56,12 @@ def models_of(
 
 
 def model_in(given: str) -> str:
-    """Return the name of a model as its agent knows it: clients put our name before it."""
+    """Return a model's name without the provider prefix that clients put before it."""
     return given.removeprefix(f"{PROVIDER}/")
 
 
 def command_rows() -> list[Row]:
-    """Return the commands that the gateway carries out."""
+    """Return the rows of the chat commands that the gateway carries out."""
     return [
         {
             "name": name,

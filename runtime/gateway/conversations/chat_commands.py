@@ -1,4 +1,4 @@
-"""Decides which messages are commands to the gateway, what they do, and what is answered. Pure.
+"""Recognizes chat commands to the gateway, and decides their effects and answers. Pure.
 
 Every sender who is admitted may use them, but for those that are the owners' alone
 (``commands.ownerAllowFrom``). What is no command here goes to the agent as it is.
@@ -55,7 +55,7 @@ _UNITS = {None: 1, "ms": 1, "s": 1000, "m": 60_000}
 
 
 class ChatCommand(msgspec.Struct, frozen=True):
-    """A command, and what stands behind its name. ``bare``: a word that stops, without a slash."""
+    """A command with its argument. ``bare``: a stop word without a slash."""
 
     name: CommandName
     argument: str = ""
@@ -63,7 +63,7 @@ class ChatCommand(msgspec.Struct, frozen=True):
 
 
 class ChatFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What answers are made from. Times are seconds; ``tokens`` are those in and out."""
+    """The facts for answers. Times are seconds; ``tokens`` are input and output."""
 
     session: str
     agent: str
@@ -81,7 +81,7 @@ class ChatFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CommandAnswer(msgspec.Struct, frozen=True):
-    """What is answered to a command, and what is done.
+    """The answer to a command, and its effects.
 
     ``queue`` and ``agent`` are what the session has from now on; ``None`` is what is configured.
     ``message`` is what goes to the agent afterwards. ``refused``: the sender may not do it.
@@ -96,7 +96,7 @@ class CommandAnswer(msgspec.Struct, frozen=True):
 
 
 def read_command(text: str, *, busy: bool, names: Collection[str] = ()) -> ChatCommand | None:
-    """Return the command that a message is; ``None``: it is for the agent.
+    """Parse a message as a command; ``None`` if it is for the agent.
 
     ``busy``: a turn runs or a message waits, so a bare word may be meant to stop it. ``names`` are
     those by which the text names the account, as in a group it must: ``@name /stop``,
@@ -114,7 +114,7 @@ def read_command(text: str, *, busy: bool, names: Collection[str] = ()) -> ChatC
 
 
 def _without(names: Collection[str], text: str) -> str:
-    """Return a text without the name of the account at its beginning, else at its end."""
+    """Return a text without the account's name at its beginning or, failing that, its end."""
     for name in names:
         wanted, size = name.casefold(), len(name)
         if text[:size].casefold() == wanted and text[size : size + 1] in _BEHIND_NAMES:
@@ -125,7 +125,7 @@ def _without(names: Collection[str], text: str) -> str:
 
 
 def is_stop_word(text: str) -> bool:
-    """Return whether a whole message is one of the words that stop."""
+    """Return whether a message consists of a stop word."""
     if len(text) > 64:
         return False
     plain = unicodedata.normalize("NFKC", text).casefold()
@@ -142,7 +142,7 @@ def is_owner(commands: CommandsConfig, origin: Origin) -> bool:
 def answer(
     command: ChatCommand, facts: ChatFacts, origin: Origin, commands: CommandsConfig
 ) -> CommandAnswer:
-    """Return what is answered to a command of an admitted sender, and what is to be done."""
+    """Return the answer to a command of an admitted sender, and its effects."""
     match command.name:
         case "new" | "reset":
             text = "A new session begins. What was said before is forgotten."
@@ -162,7 +162,7 @@ def answer(
 
 
 def read_queue_words(text: str, current: QueueConfig) -> QueueConfig | str:
-    """Return the settings that ``/queue`` names on top of the current ones, or what is wrong."""
+    """Return the current settings with those that ``/queue`` names, or the error in them."""
     mode, debounce, cap = current.mode, current.debounce_ms, current.cap
     for word in text.split():
         name, colon, value = word.lower().partition(":")
@@ -284,7 +284,7 @@ def _duration(seconds: float) -> str:
 
 
 def _is_letter(char: str) -> bool:
-    """Return whether a character belongs to a word: vowel signs of Hindi and Thai do, too."""
+    """Return whether a character belongs to a word; vowel signs (Hindi, Thai) do."""
     return unicodedata.category(char)[0] in "LM" and char not in _SELECTORS
 
 

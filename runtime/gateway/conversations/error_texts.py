@@ -1,4 +1,4 @@
-"""Holds the only sentences that a person in a chat may read when no answer comes. Pure.
+"""Holds all error texts that people in chats may see instead of an answer. Pure.
 
 The list is fixed: no word of a provider, of a program, of a configuration or of a traceback gets
 into a chat, to a client or to a caller of the HTTP API. Those words are in the logs alone.
@@ -15,7 +15,7 @@ ErrorKind = Literal["refusal", "timeout", "rate_limit", "context_length", "unkno
 
 
 class ErrorText(msgspec.Struct, frozen=True):
-    """What a person reads, and what clients are told: a code of the protocol, and a word.
+    """An error: the text for people, and the protocol's code and reason for clients.
 
     ``kind`` is ``errorKind`` of the event ``chat``. ``retryable``: the same may work later.
     """
@@ -78,7 +78,7 @@ UNKNOWN = TEXTS["failed"]
 
 
 def error_text(kind: str, retry_after: float | None = None) -> ErrorText:
-    """Return what is said about an error; what is not known is said to be a failure.
+    """Return the texts for an error; an unknown one is reported as a general failure.
 
     ``retry_after``: the agent was asked to wait for so many seconds.
     """
@@ -91,7 +91,7 @@ def error_text(kind: str, retry_after: float | None = None) -> ErrorText:
 
 
 def end_text(end: str, kind: str = "", retry_after: float | None = None) -> ErrorText | None:
-    """Return what is said when a run ends so; ``None``: its answer, or what has ended it, says it.
+    """Return the text for a run that ended so; ``None`` if its answer or its cause explains it.
 
     ``end`` is ``final``, ``aborted``, ``error``, ``timeout`` or ``expired``.
     """

@@ -1,4 +1,4 @@
-"""Decides when heartbeats come, and what an answer to one says. Pure."""
+"""Decides when heartbeats are due, and interprets the answers to them. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MARKS = " \t\r\n*_`.!"
 
 
 def without_token(text: str) -> str | None:
-    """Return what an answer says to a person, ``None`` where it says that all is well."""
+    """Return the part of an answer meant for a person; ``None`` if it only reports no findings."""
     bare = text.strip(MARKS)
     found = bare.startswith(TOKEN) or bare.endswith(TOKEN)
     rest = bare.removeprefix(TOKEN).removesuffix(TOKEN).strip(MARKS) if found else text.strip()
@@ -39,7 +39,7 @@ def next_beat(config: HeartbeatConfig, last: int, now: int, local: tzinfo) -> in
 
 
 def is_active(config: HeartbeatConfig, now: int, local: tzinfo) -> bool:
-    """Return whether heartbeats come now."""
+    """Return whether ``now`` lies in the active hours of heartbeats."""
     hours = config.active_hours
     return hours is None or _active_from(hours, now, local) == now
 

@@ -1,4 +1,4 @@
-"""Makes what clients see of a transcript, in OpenClaw's shapes. Pure.
+"""Builds the views of a transcript for clients, in OpenClaw's shapes. Pure.
 
 A row is cut at ``maxChars`` of text, and a page at so many characters in all: then it has fewer
 rows, and ``hasMore`` and ``nextOffset`` say so.
@@ -25,7 +25,7 @@ Row = dict[str, Any]
 
 
 def history_row(entry: TranscriptEntry, seq: int, max_chars: int = MAX_CHARS) -> Row:
-    """Return the row of an entry; ``seq`` is its place in the session, from 1 on."""
+    """Return the row of an entry; ``seq`` is its position in the session, from 1."""
     text, cut = _cut(shown_text(entry), max_chars)
     about: Row = {"id": str(entry.number), "recordTimestampMs": entry.at, "seq": seq}
     if entry.run and entry.model != MIRROR:
@@ -71,7 +71,7 @@ def history_page(
 
 
 def preview_items(entries: Sequence[TranscriptEntry], *, limit: int, max_chars: int) -> list[Row]:
-    """Return the last words of a session for ``sessions.preview``, without tools and notices."""
+    """Return the last messages of a session for ``sessions.preview``, without tools and notices."""
     said = [(each.role, shown_text(each)) for each in entries if each.role in ("user", "assistant")]
     spoken = [(role, text) for role, text in said if text]
     shown = spoken[-limit:] if limit > 0 else []
@@ -79,14 +79,14 @@ def preview_items(entries: Sequence[TranscriptEntry], *, limit: int, max_chars: 
 
 
 def usage_of(given: Mapping[str, Any]) -> Row:
-    """Return how many tokens something took, in OpenClaw's words, whatever was reported."""
+    """Return reported token usage in OpenClaw's shape, whatever an agent reported."""
     counts = {name: _count(given.get(name)) for name in _USAGE}
     counts["totalTokens"] = counts["totalTokens"] or counts["input"] + counts["output"]
     return {**counts, "cost": dict.fromkeys((*_USAGE[:4], "total"), 0)}
 
 
 def _shape(entry: TranscriptEntry, text: str) -> Row:
-    """Return what is particular to each role."""
+    """Return the fields that are specific to the entry's role."""
     block: list[Row] = [{"type": "text", "text": text}] if text or not entry.calls else []
     block += [{"type": "toolCall", **msgspec.to_builtins(each)} for each in entry.calls]
     match entry.role:
@@ -113,7 +113,7 @@ def _shape(entry: TranscriptEntry, text: str) -> Row:
 
 
 def shown_text(entry: TranscriptEntry) -> str:
-    """Return the text of an entry as it was meant for people."""
+    """Return the text of an entry as people saw it."""
     return shown_answer(entry.text) or "" if entry.role == "assistant" else entry.text
 
 
@@ -127,6 +127,6 @@ def _short(text: str, max_chars: int) -> str:
 
 
 def _count(value: Any) -> int:
-    """Return a number of tokens, whatever an agent reports."""
+    """Return a valid number of tokens, whatever an agent reports."""
     known = isinstance(value, int) and not isinstance(value, bool)
     return max(0, value) if known else 0

@@ -1,4 +1,4 @@
-"""Decides which sessions may begin a turn: one turn each, fair, within the limits. Pure.
+"""Decides which sessions may begin a turn: one turn each, fairly, within the limits. Pure.
 
 A session that has something to do is ``queued``; ``take`` grants turns in the order in which
 sessions asked. Once its turn has ``ended``, a session that was queued meanwhile goes to the end of
@@ -16,7 +16,7 @@ from collections.abc import Mapping
 
 
 class _Lane:
-    """One session. ``at``: it asks for a turn, but not before; ``None``: it does not."""
+    """One session. It requests a turn not before ``at``; ``None`` if it requests none."""
 
     __slots__ = ("agent", "at", "number", "running")
 
@@ -28,7 +28,7 @@ class _Lane:
 
 
 class Lanes:
-    """All sessions that have a turn or ask for one, by key.
+    """All sessions that have or request a turn, by key.
 
     ``limit`` is how many turns run at once, ``per_agent`` how many of one agent that ``of_agents``
     does not name.
@@ -49,7 +49,7 @@ class Lanes:
     def configure(
         self, limit: int, per_agent: int, of_agents: Mapping[str, int] | None = None
     ) -> None:
-        """Apply other limits. What runs beyond them goes on."""
+        """Apply other limits. Turns already running above them go on."""
         self._limit = limit
         self._per_agent = per_agent
         self._of_agents = dict(of_agents or {})
@@ -61,11 +61,11 @@ class Lanes:
 
     @property
     def waiting(self) -> int:
-        """How many sessions ask for a turn."""
+        """How many sessions request a turn."""
         return sum(lane.at is not None for lane in self._lanes.values())
 
     def queued(self, session: str, agent: str, at: int = 0) -> None:
-        """Note that a session asks for a turn, not before ``at``.
+        """Record that a session requests a turn, not before ``at``.
 
         Asked again it keeps its place in the line, and ``at`` is the new one.
         """
@@ -78,21 +78,21 @@ class Lanes:
             self._push(session, lane)
 
     def resumed(self, session: str, agent: str) -> None:
-        """Note that a session has a turn already, which was begun before a restart."""
+        """Record that a session has a turn that began before a restart."""
         lane = self._lanes.setdefault(session, _Lane(agent))
         if not lane.running:
             lane.agent, lane.running = agent, True
             self._running[agent] += 1
 
     def withdrawn(self, session: str) -> None:
-        """Note that a session asks no more: what waited in it was aborted."""
+        """Record that a session requests no turn any more: its waiting messages were aborted."""
         lane = self._lanes.get(session)
         if lane is not None:
             lane.at = None
             self._forget(session, lane)
 
     def ended(self, session: str) -> None:
-        """Note that the turn of a session has ended, in whichever way."""
+        """Record that the turn of a session has ended, in whatever way."""
         lane = self._lanes.get(session)
         if lane is None or not lane.running:
             return
@@ -104,7 +104,7 @@ class Lanes:
         self._forget(session, lane)
 
     def take(self, now: int) -> list[str]:
-        """Return the sessions that begin a turn now; it is counted as running."""
+        """Return the sessions that begin a turn now; their turns count as running."""
         while self._later and self._later[0][0] <= now:
             at, number, session = heapq.heappop(self._later)
             lane = self._current(session, number)
@@ -119,7 +119,7 @@ class Lanes:
         return taken
 
     def wake(self) -> int | None:
-        """Return when to call ``take`` again if nothing else happens; ``None``: then not at all."""
+        """Return when to call ``take`` again if nothing else happens; ``None``: not needed."""
         while self._later:
             at, number, session = self._later[0]
             lane = self._current(session, number)
@@ -134,7 +134,7 @@ class Lanes:
         return lane is not None and lane.running
 
     def ahead(self, session: str) -> int | None:
-        """Return how many sessions of its agent go first; ``None``: it asks for no turn."""
+        """Return how many sessions of its agent go first; ``None`` if it requests no turn."""
         lane = self._lanes.get(session)
         if lane is None or lane.at is None:
             return None
@@ -144,7 +144,7 @@ class Lanes:
         )
 
     def why_waiting(self, session: str) -> str | None:
-        """Return in a sentence what a session waits for; ``None``: it asks for no turn."""
+        """Return a sentence about what a session waits for; ``None`` if it requests no turn."""
         lane = self._lanes.get(session)
         if lane is None or lane.at is None:
             return None
@@ -159,7 +159,7 @@ class Lanes:
         return "it begins once nothing more comes"
 
     def _first(self, now: int) -> str | None:
-        """Return the session that has asked first among those that may begin, out of the line."""
+        """Remove and return the session that requested first among those that may begin."""
         best: tuple[int, str] | None = None
         for agent in list(self._lines):
             head = self._head(agent, now)
@@ -172,7 +172,7 @@ class Lanes:
         return session
 
     def _head(self, agent: str, now: int) -> tuple[int, str] | None:
-        """Return the first of an agent's line, without those that have left it."""
+        """Return the first valid entry of an agent's queue; drop outdated ones before it."""
         line = self._lines[agent]
         while line:
             number, session = line[0]
@@ -184,7 +184,7 @@ class Lanes:
         return None
 
     def _current(self, session: str, number: int) -> _Lane | None:
-        """Return the lane of an entry that still counts."""
+        """Return the lane of an entry that is not outdated."""
         lane = self._lanes.get(session)
         return lane if lane and lane.number == number and not lane.running else None
 

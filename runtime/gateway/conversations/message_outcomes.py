@@ -1,4 +1,4 @@
-"""Says in one word what has become of a message so far, in or out. Pure.
+"""Describes the present state of an incoming or outgoing message in one word. Pure.
 
 The whole way is what ``runtime.gateway.conversations.traces`` shows; this is what has room beside
 a message in a list.
@@ -40,7 +40,7 @@ EXPIRED = "it waited too long for its account"
 
 
 class MessageOutcome(NamedTuple):
-    """``word`` says what has become of a message, ``text`` why, where that is known."""
+    """The state of a message: ``word`` names it, ``text`` gives the reason if it is known."""
 
     word: OutcomeWord
     text: str = ""
@@ -49,7 +49,7 @@ class MessageOutcome(NamedTuple):
 def incoming_outcome(
     dropped: str | None, run: Run | None, row: OutgoingRow | None
 ) -> MessageOutcome:
-    """Return what has become of a message that came in.
+    """Return the state of an incoming message.
 
     ``run`` is the one that it was asked in, ``row`` that of its answer; ``dropped`` is why it
     has no run, where that is known.
@@ -70,7 +70,7 @@ def incoming_outcome(
 
 
 def outgoing_outcome(row: OutgoingRow | None) -> MessageOutcome:
-    """Return what has become of a message that went out; without a row its worker has sent it."""
+    """Return the state of an outgoing message; without a row, its worker sent it directly."""
     if row is None or row.state == "sent":
         return MessageOutcome("sent")
     text = EXPIRED if row.state == "expired" else row.error or row.reason

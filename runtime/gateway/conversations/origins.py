@@ -1,4 +1,4 @@
-"""Defines where a message comes from, by which its conversation is found. Pure."""
+"""Defines the origin of a message, by which its conversation is found. Pure."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     ignore_case: bool = False
 
     def same_for(self, id: str) -> str:
-        """Return what is the same for all spellings of one id.
+        """Return a normalized id, equal for all spellings of it.
 
         Letters beyond ASCII stay: platforms that ignore their case are not known, and full case
         folding makes one of two people (``straße`` and ``strasse``).
@@ -44,7 +44,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
         return id.translate(_SMALL) if self.ignore_case else id
 
     def is_person(self, entry: str) -> bool:
-        """Return whether an entry ``channel:id`` of a list is the author.
+        """Return whether a list's entry ``channel:id`` names the author.
 
         Who is not verified is meant by entries alone that begin with ``unverified:``.
         """
@@ -57,7 +57,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def chat_in(channel: str, named: str) -> str:
-    """Return the id of a chat that a client names: OpenClaw's put the channel before it."""
+    """Return the id of a chat named by a client; OpenClaw's clients put the channel before it."""
     if not named.startswith(channel):  # as nearly always, and cheaper to see
         return named
     return named.removeprefix(f"{channel}:") or named
@@ -84,7 +84,7 @@ def origin_of(key: str, message: Inbound, policy: AccessPolicy) -> Origin:
 
 
 def _kind(message: Inbound, policy: AccessPolicy, guild: str | None) -> PeerKind:
-    """Return ``channel`` for rooms of a server or of a workspace, as OpenClaw calls them."""
+    """Return OpenClaw's kind of a chat: ``channel`` for rooms of a server or workspace."""
     if message.chat.kind == "direct":
         return "direct"
     rooms = policy.groups_field == "channels" or (policy.by_server and guild is not None)
@@ -92,5 +92,5 @@ def _kind(message: Inbound, policy: AccessPolicy, guild: str | None) -> PeerKind
 
 
 def _id(value: Any) -> str | None:
-    """Return what a plugin, or who writes to one, has given as an id."""
+    """Return an id that a plugin or a remote user provided, as text."""
     return str(value) if isinstance(value, str | int) and str(value) else None

@@ -1,4 +1,4 @@
-"""Makes text and buttons of OpenClaw's presentations, its cards for any channel. Pure.
+"""Converts OpenClaw's presentations (cards for any channel) to text and buttons. Pure.
 
 Texts, dividers, buttons and choices become what a message here has; what has no form here (charts,
 tables) is refused by name, since a message without it would say something else.
@@ -17,7 +17,7 @@ Label = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
 class PresentedAction(msgspec.Struct, rename="camel"):
-    """What pressing something does; kinds that only OpenClaw's own gateway answers are refused."""
+    """The action of a button; kinds that only OpenClaw's own gateway handles are refused."""
 
     type: Literal["command", "callback", "url", "web-app"]
     command: str | None = None
@@ -26,7 +26,7 @@ class PresentedAction(msgspec.Struct, rename="camel"):
 
 
 class PresentedButton(msgspec.Struct, rename="camel"):
-    """A button, or one of the options of a choice. ``value`` and ``url`` are of older clients."""
+    """A button, or an option of a choice. Older clients send ``value`` and ``url``."""
 
     label: Label
     action: PresentedAction | None = None
@@ -34,7 +34,7 @@ class PresentedButton(msgspec.Struct, rename="camel"):
     url: str | None = None
 
     def made(self) -> dict[str, Any]:
-        """Return it as a button of a message here."""
+        """Return it as a button of a Trunkline message."""
         action = self.action
         if action is not None and action.url:
             return {"text": self.label, "url": action.url}
@@ -55,14 +55,14 @@ class PresentedBlock(msgspec.Struct, rename="camel"):
 
 
 class Presentation(msgspec.Struct, rename="camel"):
-    """A card. Its ``tone`` is a colour, which nothing here has."""
+    """A card. Its ``tone`` (a colour) is ignored."""
 
     blocks: list[PresentedBlock]
     title: str = ""
 
 
 def presented(value: Any, *, buttons: bool) -> tuple[str, list[list[dict[str, Any]]]]:
-    """Return the text of a presentation, and its rows of buttons.
+    """Return the text and the rows of buttons of a presentation.
 
     Where there are no ``buttons`` they are lines of the text. ``msgspec.ValidationError`` says what
     has no form here.

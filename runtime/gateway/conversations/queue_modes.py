@@ -1,4 +1,4 @@
-"""Decides what becomes of messages that come while their session has a turn. Pure.
+"""Decides what to do with messages that arrive while their session has a turn. Pure.
 
 Each message keeps its own run id, and each run is told what became of it (``RunOutcome``):
 
@@ -48,7 +48,7 @@ STEER_NOTE = "queue mode steer is treated as followup: the message has its own t
 
 
 class QueuedMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that asks for an answer. ``mode`` is how it was sent; ``None``: as configured.
+    """A message to be answered. ``mode`` is its own queue mode; ``None``: the configured one.
 
     ``sender`` tells people apart, ``name`` is how they are called, ``chat`` is where the answer
     goes. ``late``: it was written while it could not be taken, so it does not count as one too many
@@ -66,7 +66,7 @@ class QueuedMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunOutcome(msgspec.Struct, frozen=True):
-    """What became of a run. ``by`` is the run that had the turn, or has taken its place."""
+    """The outcome of a run. ``by`` is the run that had the turn or replaced it."""
 
     run: str
     became: Became
@@ -74,12 +74,12 @@ class RunOutcome(msgspec.Struct, frozen=True):
 
     @property
     def reason(self) -> str:
-        """The same in words, for logs and clients."""
+        """The outcome in words, for logs and clients."""
         return BECAME[self.became] + (f" ({self.by})" if self.by and self.by != self.run else "")
 
 
 class Arrival(msgspec.Struct, frozen=True):
-    """What becomes of a message that has come.
+    """The decision about an arrived message.
 
     ``repeated``: its run is here already. ``ahead`` is how many messages go first. ``interrupts``
     is the run whose turn is to be ended. ``outcomes`` are of runs that end by it, perhaps its own.
@@ -111,7 +111,7 @@ class Batch(msgspec.Struct, frozen=True):
 
     @property
     def notice(self) -> str | None:
-        """What the agent should know beside the text."""
+        """A note for the agent in addition to the text."""
         if not self.missed:
             return None
         some = "1 more message was" if self.missed == 1 else f"{self.missed} more messages were"
@@ -121,7 +121,7 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 class SessionQueue:
-    """The messages of one session that wait, in order, and the turn that runs."""
+    """The waiting messages of one session, in order, and its running turn."""
 
     def __init__(self) -> None:
         self._waiting: list[tuple[QueuedMessage, QueueMode, int]] = []  # with mode and debounce
@@ -142,11 +142,11 @@ class SessionQueue:
 
     @property
     def waiting(self) -> list[str]:
-        """The runs that wait, in order."""
+        """The waiting runs, in order."""
         return [message.run for message, _, _ in self._waiting]
 
     def arrived(self, message: QueuedMessage, settings: QueueConfig) -> Arrival:
-        """Take a message in. ``settings`` are those of its channel or session (``queue_of``)."""
+        """Add an arrived message; ``settings`` are those of its channel or session."""
         asked = message.mode or settings.mode
         mode: QueueMode = "followup" if asked == "steer" else asked
         notes = [STEER_NOTE] if asked == "steer" else []
@@ -177,7 +177,7 @@ class SessionQueue:
         running: Sequence[str] = (),
         running_in: str = "",
     ) -> None:
-        """Put back what waited and ran before a restart; nothing is refused, nothing waited for.
+        """Restore the waiting and running messages after a restart, without limits or delays.
 
         What was to be interrupted or superseded is so already. Their times do not count: the clock
         may have been set back since.
@@ -197,7 +197,7 @@ class SessionQueue:
         return min(joined[-1].at + debounce, first.at + MAX_WINDOWS * debounce)
 
     def take(self, now: int) -> Batch | None:
-        """Begin the next turn: return its messages. ``None``: nothing is due, or one runs."""
+        """Begin the next turn and return its messages; ``None`` if none is due or one runs."""
         due = self.due()
         if due is None or due > now or self._running:
             return None
@@ -213,7 +213,7 @@ class SessionQueue:
         return Batch(messages[0].run, messages, text_of(messages), missed, beginnings)
 
     def ended(self, *, aborted: bool = False) -> list[RunOutcome]:
-        """End the turn that runs; return what became of each of its runs.
+        """End the running turn; return the outcome of each of its runs.
 
         ``aborted``: it was ended from outside, perhaps by the message that interrupts it.
         """
@@ -227,7 +227,7 @@ class SessionQueue:
         ]
 
     def remove(self, run: str) -> RunOutcome | None:
-        """Take one message back; ``None``: it does not wait."""
+        """Remove one waiting message; return ``None`` if it is not waiting."""
         for number, (message, _, _) in enumerate(self._waiting):
             if message.run == run:
                 del self._waiting[number]
@@ -235,7 +235,7 @@ class SessionQueue:
         return None
 
     def clear(self) -> list[RunOutcome]:
-        """Take back all messages that wait."""
+        """Remove all waiting messages."""
         outcomes = [RunOutcome(run, "aborted") for run in self.waiting]
         self._waiting.clear()
         return outcomes
@@ -243,7 +243,7 @@ class SessionQueue:
     def _refused(
         self, message: QueuedMessage, mode: QueueMode, cap: int, notes: Sequence[str]
     ) -> Arrival:
-        """Return that a message is not taken; each chat is told of its first one only."""
+        """Return the refusal of a message; each chat is notified of its first one only."""
         self._missed += 1
         name = _one_line(message.name) or _one_line(message.sender) or "?"
         self._beginnings.append(f"{name}: {_one_line(message.text, MAX_BEGINNING)}")
@@ -262,7 +262,7 @@ class SessionQueue:
         )
 
     def _joined(self) -> list[QueuedMessage]:
-        """Return the messages that the next turn would have: never more text than one may have."""
+        """Return the messages of the next turn, up to the limit of text for one turn."""
         first, mode, _ = self._waiting[0]
         found, size = [first], _size(first)
         for message, other, _ in self._waiting[1:]:
@@ -274,7 +274,7 @@ class SessionQueue:
 
 
 def text_of(messages: Sequence[QueuedMessage]) -> str:
-    """Return several messages as one text, with names where several people wrote them.
+    """Return several messages as one text, with names if several people wrote them.
 
     Then each message begins at the start of a line with the name of its author, and its other
     lines are indented: nobody can write a line that looks like another's.
@@ -290,7 +290,7 @@ def text_of(messages: Sequence[QueuedMessage]) -> str:
 
 
 def _size(message: QueuedMessage) -> int:
-    """Return how much a message adds to a text at most."""
+    """Return the largest size that a message can add to a text."""
     return len(message.text) + 2 * len(message.text.splitlines()) + MAX_NAME + 3
 
 

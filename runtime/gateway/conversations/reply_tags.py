@@ -1,4 +1,4 @@
-"""Reads what an agent writes to the gateway inside its answer: tags and the word for silence. Pure.
+"""Parses directives to the gateway in an agent's answer: tags and the word for silence. Pure.
 
 At the beginning of an answer, and nowhere else:
 
@@ -48,7 +48,7 @@ def read_reply(
     silent_groups: bool,
     files: bool = False,
 ) -> AgentReply:
-    """Return what an agent's answer is, without its tags.
+    """Parse an agent's answer: return its text without tags, and what the tags say.
 
     ``current`` is the id of the message that is answered; ``silent_groups``: silence is allowed in
     groups; ``files``: something goes with the text, which may then be empty.
@@ -70,7 +70,7 @@ def read_reply(
 
 
 def shown_so_far(text: str) -> str:
-    """Return what a preview shows of an answer that is still being written.
+    """Return the part of an unfinished answer that a preview shows.
 
     Tags do not appear, nor does anything that may still become a tag or the word for silence.
     """
@@ -92,7 +92,7 @@ def shown_so_far(text: str) -> str:
 
 
 def shown_answer(text: str) -> str | None:
-    """Return what clients see of a whole answer; ``None``: it was the word for silence alone."""
+    """Return a complete answer as clients see it; ``None`` if it was only the word for silence."""
     body, was_silent = _spoken(_tagged(text)[0])
     return None if was_silent and not body else body
 
@@ -109,7 +109,7 @@ def _tagged(text: str) -> tuple[str, list[str]]:
 
 
 def _spoken(text: str) -> tuple[str, bool]:
-    """Return a text without the word for silence on lines of its own, and whether it was there."""
+    """Return a text without lines that are the word for silence, and whether there were any."""
     lines = text.strip().split("\n")
     silent = False
     for at in (0, -1):

@@ -1,4 +1,4 @@
-"""Decides when a conversation begins anew by itself: after a pause, or once a day. Pure."""
+"""Decides when a conversation resets automatically: after inactivity or once a day. Pure."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ LATEST_MS = 250_000_000_000_000  # in the year 9892: a clock that is further on 
 
 
 class SessionReset(msgspec.Struct, frozen=True):
-    """When a session begins anew, epoch milliseconds, and why."""
+    """When a session resets (epoch milliseconds), and why."""
 
     at: int
     why: Literal["idle", "daily"]
 
     @property
     def reason(self) -> str:
-        """The same in words."""
+        """The reason in words."""
         return {
             "idle": "nothing was said for as long as session.reset.idleMinutes",
             "daily": "the hour of session.reset.dailyHour has passed",
@@ -29,7 +29,7 @@ class SessionReset(msgspec.Struct, frozen=True):
 
 
 def next_reset(config: ResetConfig, last: int, host_zone: tzinfo) -> SessionReset | None:
-    """Return when a session begins anew that was spoken in ``last``; ``None``: never.
+    """Return when a session last used at ``last`` resets; ``None``: never.
 
     ``host_zone`` counts where no zone is configured.
     """
@@ -43,7 +43,7 @@ def next_reset(config: ResetConfig, last: int, host_zone: tzinfo) -> SessionRese
 
 
 def reset_due(config: ResetConfig, last: int, now: int, host_zone: tzinfo) -> SessionReset | None:
-    """Return the reset that a message at ``now`` finds due; ``None``: the session goes on."""
+    """Return the reset that is due for a message at ``now``; ``None``: the session goes on."""
     found = next_reset(config, last, host_zone)
     return found if found is not None and found.at <= now else None
 
@@ -55,7 +55,7 @@ def _zone_of(name: str) -> tzinfo:
 
 
 def _next_hour(hour: int, last: int, zone: tzinfo) -> int:
-    """Return when it is that hour next after ``last``.
+    """Return the next time after ``last`` at which that hour begins.
 
     On a day that lacks it, because clocks are put forward, it is when they are; of an hour that
     comes twice the first one counts.

@@ -20,7 +20,7 @@ NOBODY = "none"  # the id of no agent: what is routed to it is not answered
 
 
 class Tier(IntEnum):
-    """How exact a binding is, the most exact first; OpenClaw's order."""
+    """The specificity of a binding, the most specific first, in OpenClaw's order."""
 
     PEER = 1  # the person, the group, or the thread
     PARENT_PEER = 2  # the group to which the thread belongs
@@ -45,7 +45,7 @@ TIERS = {
 
 
 class Fallback(msgspec.Struct, frozen=True, kw_only=True):
-    """Which agent answers where no binding matches.
+    """The agent that answers if no binding matches.
 
     ``account_agent`` is the account's field ``agent``, which stands at ``account_path``.
     ``default_account`` is the channel's, which bindings without an account mean.
@@ -58,7 +58,7 @@ class Fallback(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Route(msgspec.Struct, frozen=True):
-    """Which agent answers, where that is configured, and why in a sentence."""
+    """The agent that answers, the place of that setting, and the reason in a sentence."""
 
     agent: str
     source: str
@@ -93,7 +93,7 @@ def route(bindings: Sequence[BindingConfig], origin: Origin, fallback: Fallback)
 
 
 def explain(bindings: Sequence[BindingConfig], origin: Origin, fallback: Fallback) -> list[str]:
-    """Return a line for each binding that says why it counts, or does not."""
+    """Return a line for each binding that explains why it matches or does not."""
     chosen = route(bindings, origin, fallback)
     lines = []
     for number, binding in enumerate(bindings):
@@ -116,7 +116,7 @@ def _said(agent: str, how: str) -> str:
 
 
 def _tier(match: BindingMatch, origin: Origin) -> Tier:
-    """Return how exact a binding is that matches."""
+    """Return the specificity of a matching binding."""
     if match.peer is not None:
         if match.peer.id == ANY:
             return Tier.PEER_WILDCARD
@@ -131,7 +131,7 @@ def _tier(match: BindingMatch, origin: Origin) -> Tier:
 
 
 def _mismatches(match: BindingMatch, origin: Origin, fallback: Fallback) -> Iterator[str]:
-    """Yield for each field that does not match what it asks for, and what the message has."""
+    """Yield for each field that does not match the required value and the message's value."""
     if match.channel != origin.channel:
         yield f"channel is {match.channel}, the message is of {origin.channel}"
         return
@@ -169,7 +169,7 @@ def _peer_mismatch(peer: PeerMatch, origin: Origin) -> Iterator[str]:
 
 
 def _places(origin: Origin) -> Iterator[str]:
-    """Yield the ids of the chat; a thread of a server is a chat of its own there."""
+    """Yield the ids of the chat; on servers a thread is a chat of its own."""
     yield origin.chat
     if origin.guild is not None and origin.thread is not None:
         yield origin.thread

@@ -1,4 +1,4 @@
-"""Makes the answers of ``agent`` and ``agent.wait`` from a run, in OpenClaw's shapes. Pure.
+"""Builds the answers of ``agent`` and ``agent.wait`` for a run, in OpenClaw's shapes. Pure.
 
 The same run makes the same answer: whoever asks again under its key gets what the first one got.
 """
@@ -25,7 +25,7 @@ Payload = dict[str, Any]
 
 
 def digest_of(session: str, text: str, attachments: Sequence[Attachment]) -> str:
-    """Return what tells another content under the same idempotency key."""
+    """Return the digest that detects other content under the same idempotency key."""
     whole = msgspec.json.encode((session, text, attachments))
     return hashlib.sha256(whole).hexdigest()[:32]
 
@@ -43,7 +43,7 @@ def accepted(run: Run, *, named: bool, ignored: Sequence[str] = ()) -> Payload:
 
 
 def in_flight(run: Run) -> Payload:
-    """Return the answer of ``agent`` for a run that is under way."""
+    """Return the answer of ``agent`` for a run that is already in progress."""
     return {
         "runId": run.id,
         "status": "in_flight",
@@ -53,14 +53,14 @@ def in_flight(run: Run) -> Payload:
 
 
 def failure_of(run: Run) -> ErrorText | None:
-    """Return what is told of a run's failure, at every door; ``None``: it has not failed."""
+    """Return the error that every API reports for a failed run; ``None`` if it has not failed."""
     if run.state in ("final", "aborted", "merged") or run.is_open:
         return None
     return end_text(run.state, run.error) or error_text(run.error)
 
 
 def ended(run: Run) -> Payload:
-    """Return the payload of the last answer of ``agent``; ``failure_of`` is the error beside it."""
+    """Return the payload of the final answer of ``agent``; its error is that of ``failure_of``."""
     failure = failure_of(run)
     if run.state in ("timeout", "expired"):
         assert failure is not None
@@ -109,7 +109,7 @@ def waited(id: str, run: Run | None) -> Payload:
 
 
 def command_answer(run: str, text: str) -> Payload:
-    """Return the one answer of ``agent`` to a command that the gateway has carried out."""
+    """Return the only answer of ``agent`` to a command that the gateway carried out itself."""
     part = {"text": text, "mediaUrl": None, "isStatusNotice": True}
     return {
         "runId": run,

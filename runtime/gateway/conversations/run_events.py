@@ -1,4 +1,4 @@
-"""Makes the events of one run, ``agent`` and ``chat``, in OpenClaw's shapes. Pure.
+"""Builds the events of one run, ``agent`` and ``chat``, in OpenClaw's shapes. Pure.
 
 One counter numbers the events of both kinds, without gaps, and exactly one terminal event of each
 kind ends the run: what comes after it makes no event. The first piece of text goes out at once,
@@ -24,7 +24,7 @@ Payload = dict[str, Any]
 
 
 class RunEvent(msgspec.Struct, frozen=True):
-    """An event for clients. ``tools_only``: for those with the capability ``tool-events`` alone."""
+    """An event for clients; ``tools_only``: only for those with the capability ``tool-events``."""
 
     event: Literal["agent", "chat"]
     payload: Payload
@@ -71,14 +71,14 @@ class RunEvents:
         return self._pieces[0]
 
     def begun(self, now: int) -> list[RunEvent]:
-        """Return the event of the beginning, once."""
+        """Return the event of the run's start, once."""
         if self.ended or self._started is not None:
             return []
         self._started = now
         return [self._agent("lifecycle", {"phase": "start", "startedAt": now}, now)]
 
     def delta(self, text: str, now: int) -> list[RunEvent]:
-        """Take in a piece of text; return what goes out now, perhaps nothing yet (``due``)."""
+        """Add a piece of text; return the events to send now, possibly none yet (``due``)."""
         if self.ended or not text:
             return []
         self._pieces.append(text)
@@ -87,20 +87,20 @@ class RunEvents:
         return self.flush(now) if due is None or due <= now else []
 
     def due(self) -> int | None:
-        """Return when ``flush`` must be called; ``None``: nothing waits, or it may go at once."""
+        """Return when to call ``flush``; ``None`` if nothing waits or it may be sent at once."""
         if self.ended or self._last is None or self._taken == self._length:
             return None
         return self._last + max(JOIN_MS, JOIN_MS * self._length // LONG_TEXT)
 
     def flush(self, now: int) -> list[RunEvent]:
-        """Return the events of all text that waits."""
+        """Return the events for all unsent text."""
         if self.ended or self._taken == self._length:
             return []
         self._taken = self._length
         return self._show(shown_so_far(self.text), now)
 
     def tool_called(self, call: str, name: str, arguments: Any, now: int) -> list[RunEvent]:
-        """Return the events of a tool that begins, after those of the text before it."""
+        """Return the events of a tool call, after those of the text before it."""
         if self.ended:
             return []
         events = self.flush(now)
@@ -115,7 +115,7 @@ class RunEvents:
     def tool_ended(
         self, call: str, output: str, now: int, *, failed: bool = False
     ) -> list[RunEvent]:
-        """Return the events of a tool that has ended."""
+        """Return the events of a finished tool call."""
         if self.ended:
             return []
         events = self.flush(now)
@@ -134,7 +134,7 @@ class RunEvents:
         return events
 
     def noticed(self, text: str, now: int) -> list[RunEvent]:
-        """Return the event of something that is worth knowing and no part of the answer."""
+        """Return the event of a notice that is not part of the answer."""
         if self.ended:
             return []
         return [self._agent("run_status", {"phase": "notice", "message": text}, now)]
@@ -147,7 +147,7 @@ class RunEvents:
         stop_reason: str = "stop",
         usage: Mapping[str, Any] | None = None,
     ) -> list[RunEvent]:
-        """Return the events of an answer; ``None``, or the word for it: the agent keeps silent."""
+        """Return the events of the answer; ``None`` or the word for silence means no answer."""
         shown = None if text is None else shown_answer(text)
         events = self._rest_of(shown, now)
         reply = {"disposition": "silent"} if shown is None else _reply(shown)
@@ -158,7 +158,7 @@ class RunEvents:
         return self._end(events, "end", data, "final", more | {"stopReason": stop_reason}, now)
 
     def aborted(self, now: int, *, stop_reason: str) -> list[RunEvent]:
-        """Return the events of a run that was ended from outside, with what was shown of it."""
+        """Return the events of an aborted run, with the text shown so far."""
         events = self.flush(now)
         more = {"message": _message(self._shown, now)} if self._shown else {}
         data = {"aborted": True, "stopReason": stop_reason}
@@ -171,14 +171,14 @@ class RunEvents:
         return self._end(events, "error", {"error": error.text}, "error", more, now)
 
     def _rest_of(self, text: str | None, now: int) -> list[RunEvent]:
-        """Return the events of text that waits, unless the answer turns out to be another."""
+        """Return the events of unsent text, unless the final answer differs from it."""
         written = shown_answer(self.text)
         if self.ended or text is None or not written or not text.startswith(written):
             return []
         return self._show(text, now)
 
     def _show(self, text: str, now: int) -> list[RunEvent]:
-        """Return the events of what ``text`` has more than has gone out.
+        """Return the events for the part of ``text`` that was not sent yet.
 
         There are none where it begins otherwise: then the answer is another one in the end.
         """

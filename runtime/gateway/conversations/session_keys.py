@@ -1,4 +1,4 @@
-"""Makes the keys of conversations from where messages come from, and takes them apart. Pure.
+"""Builds the keys of conversations from the origins of messages, and parses them. Pure.
 
 The forms are OpenClaw's, because keys stand in URLs and scripts:
 
@@ -69,11 +69,11 @@ _DIGEST = "%~"
 
 
 class BadSessionKey(ValueError):
-    """A key that names no conversation; the text is for the client that sent it."""
+    """An invalid session key; the text is for the client that sent it."""
 
 
 class SessionParts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a key says.
+    """The parts of a session key.
 
     ``id`` is that of the peer, group, job or user, or a client's own name. One that was too long
     is what stands for it. ``run`` is a run of a cron job. ``chat`` is that of a ``thread`` in a
@@ -105,7 +105,7 @@ class SessionKeys:
                 self._links.setdefault(channel, []).append((entry, name))
 
     def key_of(self, agent: str, origin: Origin) -> str:
-        """Return the key of the conversation between an agent and whoever wrote a message."""
+        """Return the key of the conversation between an agent and the author of a message."""
         if origin.kind == "direct":
             return self._direct(agent, origin)
         place = [_token(origin.channel)]
@@ -157,7 +157,7 @@ def named_key(agent: str, kind: NamedKind, id: str, *, run: str | None = None) -
 
 
 def client_key(given: str, default_agent: str) -> str:
-    """Return the key that a client means: a bare one is one of the default agent.
+    """Return the full key for one from a client: a bare key belongs to the default agent.
 
     Raises ``BadSessionKey``, also for a key that names an impossible agent.
     """
@@ -180,7 +180,7 @@ def client_key(given: str, default_agent: str) -> str:
 
 
 def is_reserved(key: str) -> bool:
-    """Return whether a key, bare or whole, is one of those that HTTP requests may not name."""
+    """Return whether HTTP requests may not name this key, bare or full."""
     parts = key.strip().split(":")
     names = parts[2:] if parts[0] == "agent" else parts
     return len(names) > 1 and names[0] in RESERVED
@@ -192,7 +192,7 @@ def agent_of(key: str) -> str:
 
 
 def parts_of(key: str) -> SessionParts:
-    """Return what a key says; what has none of our forms is ``custom``.
+    """Return the parts of a key; a key of any other form is ``custom``.
 
     Raises ``BadSessionKey`` for one that does not begin with an agent.
     """
@@ -228,7 +228,7 @@ def _named(agent: str, tokens: Sequence[str]) -> SessionParts | None:
 
 
 def _conversation(agent: str, tokens: Sequence[str]) -> SessionParts | None:
-    """Take a conversation's key apart: the place, the kind, the id, and perhaps a thread."""
+    """Split a conversation's key into the place, the kind, the id and an optional thread."""
     if tokens[0] == "main":
         thread = _thread("direct", tokens[1:])
         return thread and SessionParts(kind="main", agent=agent, chat=thread[0], thread=thread[1])
@@ -256,7 +256,7 @@ def _conversation(agent: str, tokens: Sequence[str]) -> SessionParts | None:
 
 
 def _thread(kind: str, tokens: Sequence[str]) -> tuple[str | None, str | None] | None:
-    """Return chat and thread from what follows an id; ``None``: it is neither."""
+    """Return chat and thread from the part after an id; ``None`` if it is neither."""
     if not tokens:
         return None, None
     if kind == "direct" and len(tokens) == 3 and tokens[0] == "thread":
@@ -271,7 +271,7 @@ def _key(agent: str, tokens: Sequence[str]) -> str:
 
 
 def _token(id: str, taken: frozenset[str] = frozenset()) -> str:
-    """Return an id as it stands in a key. ``taken`` are ids that mean something else there."""
+    """Return an id encoded for a key. ``taken`` are ids that have another meaning there."""
     if not id:
         return _EMPTY
     raw = id.encode("utf-8", "surrogatepass")
@@ -286,7 +286,7 @@ def _token(id: str, taken: frozenset[str] = frozenset()) -> str:
 
 
 def _text(token: str) -> str:
-    """Return the id that stands in a key as ``token``; what stands for a long one stays."""
+    """Decode ``token`` of a key to its id; the hash of a long id is returned as it is."""
     if token == _EMPTY:
         return ""
     if token.startswith(_DIGEST):

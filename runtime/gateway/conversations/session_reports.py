@@ -1,4 +1,4 @@
-"""Makes what clients see of a search in transcripts, and of the tokens of sessions. Pure."""
+"""Builds the results of searches in transcripts and the token usage of sessions. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def hits_of(
     limit: int,
     once: bool = False,
 ) -> list[Row]:
-    """Return the hits among ``found``, newest first, of ``sessions`` that are there.
+    """Return the hits of ``found``, newest first, that belong to existing ``sessions``.
 
     What was said before a session was begun anew is none. ``once``: of each session the newest.
     """
@@ -53,7 +53,7 @@ def hits_of(
 
 
 def snippet(text: str, query: str) -> str:
-    """Return some of a text, around the first word of a query that stands in it."""
+    """Return an excerpt of a text around the first query word that it contains."""
     plain = " ".join(text.split())
     low = lowered(plain)
     places = [at for word in lowered(query).split() if (at := low.find(word)) >= 0]
@@ -63,7 +63,7 @@ def snippet(text: str, query: str) -> str:
 
 
 def usage_report(sessions: Sequence[Session], now: int) -> Row:
-    """Return the tokens of sessions and their sums. They are counted, and not what they cost."""
+    """Return the token counts of sessions and their sums, without costs."""
     rows = [_usage_row(each) for each in sessions]
     names = ("input", "output", "cacheRead", "cacheWrite", "totalTokens")
     totals: Row = {name: sum(row["usage"][name] for row in rows) for name in names}

@@ -24,7 +24,7 @@ Row = dict[str, Any]
 
 
 def session_row(session: Session, runs: Sequence[Run] = ()) -> Row:
-    """Return the row of a session; ``runs`` are those of it that have not ended."""
+    """Return the row of a session; ``runs`` are its runs that have not ended."""
     usage, kind = session.usage, _kind(session.key)
     counts = [int(usage.get(name, 0)) for name in ("input", "output")]
     row: Row = {
@@ -61,13 +61,13 @@ def session_row(session: Session, runs: Sequence[Run] = ()) -> Row:
 
 
 def thinking_levels(kind: str) -> list[Row]:
-    """Return how an agent of a kind may be told to think: those that pass it on say how far."""
+    """Return the thinking levels that an agent of a kind accepts, by what its kind passes on."""
     levels = THINKING if kind in THINKS else (OFF,)
     return [{"id": each, "label": each} for each in levels]
 
 
 def defaults_of(model: str, kind: str) -> Row:
-    """Return what a session has that is set to nothing else, by its agent."""
+    """Return the default settings of a session, from its agent."""
     return {
         "modelProvider": PROVIDER,
         "model": model,
@@ -94,7 +94,7 @@ SETTINGS = frozenset(
 
 
 def title_of(text: str) -> str:
-    """Return what a session may be called after its first words."""
+    """Return a title for a session, derived from its first words."""
     plain = " ".join(text.split())
     return plain if len(plain) <= MAX_TITLE else plain[: MAX_TITLE - 1] + "…"
 

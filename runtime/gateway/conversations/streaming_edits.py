@@ -24,7 +24,7 @@ WhyNot = Literal[
 
 
 class EditRules(msgspec.Struct, frozen=True, kw_only=True):
-    """How often a preview is edited.
+    """The limits on how often a preview is edited.
 
     ``every_ms`` lies between two edits at least. An edit shows ``growth`` characters more, or a
     tenth of the text where that is longer; after ``patience`` times ``every_ms`` any number.
@@ -38,7 +38,7 @@ class EditRules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EditDecision(msgspec.Struct, frozen=True):
-    """What to do now: show ``text``, or nothing yet where that is ``None``.
+    """What to do now: show ``text``, or nothing yet if it is ``None``.
 
     ``at`` is when to ask again, if the text does not grow before. ``final``: it is the whole text.
     ``new``: there is no preview that could be edited.
@@ -66,11 +66,11 @@ class PreviewEdits:
         self._failures = 0
 
     def grown(self, text: str) -> None:
-        """Take in the whole text that has been written so far."""
+        """Set the full text written so far."""
         self._text = text
 
     def take(self, now: int, *, idle: bool) -> EditDecision:
-        """Decide whether the preview is edited now; then ``done`` or ``failed`` must follow.
+        """Decide whether to edit the preview now; if so, call ``done`` or ``failed`` afterwards.
 
         ``idle``: nothing else of the account waits to be sent.
         """
@@ -92,14 +92,14 @@ class PreviewEdits:
         return EditDecision(wanted, why, new=self._shown is None)
 
     def done(self, now: int) -> None:
-        """Note that the platform shows what was taken."""
+        """Record that the platform shows the edit last taken."""
         self._shown, self._sending = self._sending, None
         self._since = now
         self._after = max(self._after, now + self._rules.every_ms)
         self._failures = 0
 
     def failed(self, now: int, retry_after_ms: int | None = None, *, counts: bool = True) -> None:
-        """Note that it was not shown; it is not tried again before ``retry_after_ms``.
+        """Record that the edit failed; it is not retried before ``retry_after_ms``.
 
         What does not count passes by itself: others went first, say.
         """
@@ -113,7 +113,7 @@ class PreviewEdits:
         self._sending, self._failures = None, MAX_FAILURES
 
     def finish(self, text: str) -> EditDecision:
-        """Return the final text, which always goes out: as an edit where there is a preview.
+        """Return the final text, which is always sent: as an edit if there is a preview.
 
         An edit that is under way is waited for by the caller, so that the final one is the last.
         """
@@ -121,7 +121,7 @@ class PreviewEdits:
         return EditDecision(text, "final", new=not there, final=True)
 
     def _why(self, wanted: str, now: int) -> Why | None:
-        """Return why an edit is worth it."""
+        """Return the reason for an edit."""
         if now >= self._patient_until():
             return "slow"
         shown = self._shown or ""

@@ -1,4 +1,4 @@
-"""Makes what operators see of a message's way from its arrival to the answer. Pure."""
+"""Builds the trace of a message for operators, from its arrival to the answer. Pure."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ NO_RUN = (
 
 
 def arrived(at: int, event: Mapping[str, Any]) -> Row:
-    """Return a message as it has arrived; of one that was dropped its text is not kept."""
+    """Return the entry of a message's arrival; the text of a dropped message is not kept."""
     return {"receivedAt": at, **event.get("message", {})}
 
 
 def admission(event: Mapping[str, Any] | None, run: Run | None) -> Row:
-    """Return what was decided about a message."""
+    """Return the entry of a message's admission."""
     if run is not None:
         return {"outcome": "run"} | ({"at": run.decided} if run.decided else {})
     if event is not None and "dropped" in event:
@@ -34,7 +34,7 @@ def admission(event: Mapping[str, Any] | None, run: Run | None) -> Row:
 
 
 def run_row(run: Run) -> Row:
-    """Return how far a run has come; ``told`` is the sentence that the person got instead."""
+    """Return the entry of a run's progress; ``told`` is the error text sent to the person."""
     row: Row = {
         "runId": run.id,
         "sessionKey": run.session,
@@ -57,5 +57,5 @@ def run_row(run: Run) -> Row:
 
 
 def outbox_row(account: str, row: OutgoingRow) -> Row:
-    """Return how far an answer has come on its way into the chat."""
+    """Return the entry of an answer's delivery into the chat."""
     return {"account": account, **msgspec.to_builtins(row)}

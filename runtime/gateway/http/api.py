@@ -1,4 +1,4 @@
-"""Serves the gateway's own API over HTTP: who may ask what, errors, counts, pages of other origins.
+"""Serves the gateway's HTTP API: authorization, errors, counts, cross-origin pages.
 
 Everything below needs the secret of the gateway. As in OpenClaw a wrong method is refused before
 that is asked for, and what is switched off is not there.
@@ -45,7 +45,7 @@ log = structlog.get_logger("gateway.http")
 
 
 class ApiRoute(msgspec.Struct, frozen=True):
-    """One thing that can be asked: its method, the scope that it needs, and what answers.
+    """A route: its HTTP method, the required scope, and its handler.
 
     ``refused`` makes the body of a refusal, where it is not that of the OpenAI API.
     """
@@ -57,7 +57,7 @@ class ApiRoute(msgspec.Struct, frozen=True):
 
 
 class HttpApi:
-    """The API of one gateway. ``routes`` returns the route of a path, ``None`` for what is none."""
+    """The API of one gateway. ``routes`` returns the route of a path or ``None``."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class HttpApi:
         self._figures = figures
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse | None:
-        """Answer a request; ``None``: the API has nothing at its path."""
+        """Answer a request; ``None`` if the API has no such path."""
         route = self._routes(request.rel_url.raw_path)
         if route is None:
             return None
@@ -119,7 +119,7 @@ class HttpApi:
             raise refusal_of(error) from None
 
     def _shared(self, request: web.BaseRequest) -> dict[str, str]:
-        """Return the headers with which a page of another origin may read the answer, if any may.
+        """Return the CORS headers for the request's origin, if it is permitted.
 
         Only pages that ``gateway.allowedOrigins`` names: others were refused before.
         """
@@ -132,7 +132,7 @@ class HttpApi:
 def json_response(
     status: int, value: object, headers: dict[str, str] | None = None
 ) -> web.StreamResponse:
-    """Return an answer that is JSON."""
+    """Return a JSON response."""
     made = web.Response(status=status, body=_encode(value))
     made.headers.update(HEADERS | (headers or {}))
     return made
@@ -160,7 +160,7 @@ def _missing(scope: str) -> object:
 
 
 def _ended(request: web.BaseRequest, response: web.StreamResponse) -> web.StreamResponse:
-    """Have the connection end where a body is still on its way."""
+    """Close the connection if a body may still follow."""
     if not response.prepared and request.can_read_body and not request.content.is_eof():
         response.force_close()
     return response

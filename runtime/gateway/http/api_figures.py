@@ -1,4 +1,4 @@
-"""Counts the requests to the gateway's own HTTP API, by what they ask and how they end. Pure."""
+"""Counts the requests to the gateway's HTTP API, by route and result. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OUTCOMES = (
 
 
 class ApiFigures(msgspec.Struct):
-    """How requests have ended, and how many are being answered, ``streams`` of them by events."""
+    """The results of requests, and those in progress; ``streams`` counts streamed ones."""
 
     outcomes: Counter[str] = msgspec.field(
         default_factory=lambda: Counter(dict.fromkeys(OUTCOMES, 0))
@@ -37,7 +37,7 @@ class ApiFigures(msgspec.Struct):
 
 
 def outcome_of(status: int, failed: bool = False) -> str:
-    """Return how a request has ended that was answered with a status; ``failed``: its run has."""
+    """Return the result of a request by its answer's status; ``failed``: its run failed."""
     if failed:
         return "failed"
     match status:

@@ -1,4 +1,4 @@
-"""Writes the errors of the OpenAI API and decides what a run without an answer means there. Pure.
+"""Builds the errors of the OpenAI API, also those of runs without an answer. Pure.
 
 The shapes and, where OpenClaw has one, the words are its own. The client libraries of the API ask
 again by themselves after 408, 409, 429 and 5xx, so an answer that would be the same again, or whose
@@ -35,7 +35,7 @@ FAILED = (502, API, False)  # misconfigured, not logged in, died, failed
 
 
 class HttpRefusal(Exception):
-    """An answer of the API that is an error: its status, its sentence, its type, its headers."""
+    """An error answer of the API: its status, text, type and headers."""
 
     def __init__(
         self,
@@ -62,17 +62,17 @@ def error_body(message: str, type: str) -> dict[str, Any]:
 
 
 def too_large(text: str) -> HttpRefusal:
-    """Return the refusal of what is more than is taken; ``text`` says what, and the limit."""
+    """Return the refusal of a request that is too large; ``text`` names the part and the limit."""
     return HttpRefusal(413, f"Payload too large: {text}")
 
 
 def busy(text: str) -> HttpRefusal:
-    """Return the refusal of a request that may come again soon."""
+    """Return the refusal of a request that may be retried soon."""
     return HttpRefusal(503, text, API, {"Retry-After": str(RETRY_SECONDS)})
 
 
 def refusal_of(error: RemoteError) -> HttpRefusal:
-    """Return the refusal for what a method of the gateway has refused."""
+    """Return the HTTP refusal for an error of a gateway method."""
     if error.code == INVALID_REQUEST:
         return HttpRefusal(400, error.message)
     if error.retryable:
@@ -81,7 +81,7 @@ def refusal_of(error: RemoteError) -> HttpRefusal:
 
 
 def failure_of(run: Run) -> HttpRefusal | None:
-    """Return the refusal for a run without an answer; ``None``: it has one."""
+    """Return the refusal for a run without an answer; ``None`` if it has one."""
     if run.state == "aborted":
         return HttpRefusal(400, ABORTED, API)
     if (told := run_answers.failure_of(run)) is None:

@@ -1,4 +1,4 @@
-"""Lists what the gateway's HTTP API has, as far as the configuration switches it on."""
+"""Lists the routes of the gateway's HTTP API that the configuration enables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runtime.gateway.parts import GatewayParts
 
 
 def routes_of(parts: GatewayParts) -> Callable[[str], ApiRoute | None]:
-    """Return the function that finds the route of a path, as it stands in the request."""
+    """Return the function that finds the route of a request's raw path."""
     bodies = JsonBodies()
     endpoints = parts.config.http.endpoints
     history = ApiRoute("GET", READ, SessionHistory(parts).answer)

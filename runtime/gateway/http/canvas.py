@@ -34,7 +34,7 @@ TICKETED = {"Access-Control-Allow-Origin": "*"}
 
 
 class CanvasFile(web.FileResponse):
-    """A file that is open already, under the rules of the library: ranges, ETag, dates."""
+    """A response from an open file, with the library's ranges, ETag and dates."""
 
     def __init__(self, file: OpenedFile, headers: dict[str, str]) -> None:
         # What the descriptor holds is opened by its number, not by a name that may lead elsewhere.
@@ -43,7 +43,7 @@ class CanvasFile(web.FileResponse):
         self._file = file
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        """Send it; the connection ends where the file has become shorter meanwhile."""
+        """Send it; close the connection if the file has become shorter meanwhile."""
         try:
             writer = await super().prepare(request)
             if os.fstat(self._file.fd).st_size != self._file.size:
@@ -54,7 +54,7 @@ class CanvasFile(web.FileResponse):
 
 
 class CanvasEndpoint:
-    """Answers requests to ``host``; ``proved`` finds whether one carries the gateway's secret."""
+    """The endpoint of ``host``; ``proved`` tells whether a request carries the gateway's secret."""
 
     def __init__(
         self, host: CanvasHost, proved: Callable[[web.BaseRequest], Awaitable[bool]]
@@ -63,7 +63,7 @@ class CanvasEndpoint:
         self._proved = proved
 
     def serves(self, raw_path: str) -> bool:
-        """Return whether a path is the canvas host's, and it is on."""
+        """Return whether a path belongs to the canvas host and it is enabled."""
         path = split_ticket(raw_path)[1]
         return self._host.enabled and (path == CANVAS or path.startswith(f"{CANVAS}/"))
 
@@ -96,7 +96,7 @@ class CanvasEndpoint:
         return await self._proved(request)
 
     def _redirected(self, request: web.BaseRequest, name: str) -> web.Response:
-        """Add the slash without which a page's relative addresses would miss its directory."""
+        """Redirect to the path with a slash, so that a page's relative addresses work."""
         query = request.rel_url.raw_query_string
         place = f"./{quote(name, safe='')}/" + (f"?{query}" if query else "")
         redirected = self._ended("redirected", 302, b"")
@@ -111,7 +111,7 @@ class CanvasEndpoint:
 
 
 def _is_part_of_another_page(request: web.BaseRequest) -> bool:
-    """Return whether a page of the gateway itself would run or apply what it asks for.
+    """Return whether a page of the gateway itself would run or apply the requested file.
 
     A page of ours has no origin: what it loads comes from another site, for its browser.
     """

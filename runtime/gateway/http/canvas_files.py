@@ -56,7 +56,7 @@ TYPES = {
 
 
 class NotThere(Exception):
-    """There is no file that may be served."""
+    """The error if no file may be served at a path."""
 
 
 class OpenedFile(msgspec.Struct, frozen=True):
@@ -68,11 +68,11 @@ class OpenedFile(msgspec.Struct, frozen=True):
 
 
 class Directory:
-    """A directory with an index, whose path lacks the slash at its end."""
+    """A directory with an index file, requested without the slash at the end."""
 
 
 def open_file(root: Path, path: str) -> OpenedFile | Directory:
-    """Open the file at ``path`` below ``root``; of a directory its index. Blocks.
+    """Open the file at ``path`` below ``root``, or the index of a directory. Blocks.
 
     ``path`` is decoded. Raises ``NotThere``.
     """
@@ -86,7 +86,7 @@ def open_file(root: Path, path: str) -> OpenedFile | Directory:
 
 
 def type_of(name: str) -> str:
-    """Return the content type of a file by the end of its name."""
+    """Return the content type of a file by its extension."""
     return TYPES.get(name.rpartition(".")[2].lower(), UNKNOWN)
 
 
@@ -107,7 +107,7 @@ def _open(root: str, names: list[str]) -> OpenedFile | Directory:
 
 
 def _beneath(root: str, names: list[str]) -> int:
-    """Return the descriptor of what lies at a path below ``root``.
+    """Return a descriptor of the file or directory at a path below ``root``.
 
     Raises ``OSError`` and ``NotThere``.
     """

@@ -1,4 +1,4 @@
-"""Knows where the canvas host serves, who may see it and how requests to it ended.
+"""Holds the canvas host's addresses, its tickets and the results of its requests.
 
 A browser or a node fetches a page and what belongs to it without headers of ours. So beside the
 secret of the gateway a ticket in the path counts, as in OpenClaw:
@@ -26,7 +26,7 @@ _LABEL = b"trunkline canvas ticket 1\0"
 
 
 class CanvasHost:
-    """The canvas host of one gateway; its tickets are made of the ``secret`` of this boot.
+    """The canvas host of one gateway; its tickets derive from the ``secret`` of this boot.
 
     ``counts`` holds how many requests ended in which way (``OUTCOMES``).
     """
@@ -38,7 +38,7 @@ class CanvasHost:
         self._key = hmac.digest(secret, _LABEL, hashlib.sha256)
 
     def address(self, base: str, now: float) -> str:
-        """Return the address below ``base`` under which the host is open until ``now`` and an hour.
+        """Return an address below ``base`` that grants access to the host for an hour from ``now``.
 
         To it a client adds ``/__openclaw__/canvas/…``.
         """
@@ -46,7 +46,7 @@ class CanvasHost:
         return f"{base}{TICKETED}{ends}.{self._proof(ends)}"
 
     def opens(self, ticket: str, now: float) -> bool:
-        """Return whether ``ticket`` is ours and not over."""
+        """Return whether ``ticket`` is valid and has not expired."""
         if len(ticket) > MAX_TICKET or not ticket.isascii():
             return False
         ends, _, proof = ticket.partition(".")
@@ -58,7 +58,7 @@ class CanvasHost:
 
 
 def split_ticket(path: str) -> tuple[str | None, str]:
-    """Return the ticket in a path, if there is one, and the path that it opens."""
+    """Return the ticket in a path, if any, and the path that it grants access to."""
     if not path.startswith(TICKETED):
         return None, path
     ticket, _, rest = path.removeprefix(TICKETED).partition("/")

@@ -43,7 +43,7 @@ _log = logging.getLogger("gateway.http")
 
 
 class HttpEndpoints:
-    """Answers the HTTP requests of one gateway."""
+    """The HTTP endpoints of one gateway."""
 
     def __init__(self, parts: GatewayParts) -> None:
         self._readiness = parts.readiness
@@ -125,7 +125,7 @@ class HttpEndpoints:
         return await self._allowed(request, self._canvas.answer)
 
     async def _allowed(self, request: web.BaseRequest, endpoint: Endpoint) -> web.StreamResponse:
-        """Have ``endpoint`` answer what is no change, and no guess of an address that is locked."""
+        """Call ``endpoint`` only for reads, and not for addresses locked after wrong secrets."""
         if request.method not in METHODS:
             return _text(405, "Method Not Allowed", Allow="GET, HEAD")
         if wait := self._permission.locked(request):
@@ -175,7 +175,7 @@ def _head_of(request: web.BaseRequest) -> RequestHead:
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    """Return whether a failure is ours: what is no HTTP could otherwise fill the log."""
+    """Return whether a failure is the gateway's own; malformed HTTP could fill the log."""
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, HttpProcessingError)
 

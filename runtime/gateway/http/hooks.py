@@ -1,4 +1,4 @@
-"""Answers ``POST /hooks/…``: checks who asks and what, and hands it to the hooks."""
+"""Answers ``POST /hooks/…``: authenticates and checks requests, and passes them to the hooks."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class HooksEndpoint:
         self._loop = asyncio.get_running_loop()
 
     def serves(self, path: str) -> bool:
-        """Return whether a path is below that of hooks, where these are on."""
+        """Return whether hooks are enabled and a path lies below theirs."""
         return self._hooks.place(path) is not None
 
     async def answer(self, request: web.BaseRequest, address: str) -> web.StreamResponse:
@@ -75,7 +75,7 @@ class HooksEndpoint:
         return _answered(200, msgspec.json.encode(answer))
 
     async def _body(self, request: web.BaseRequest) -> bytes:
-        """Return the body; raises ``BadHook`` for one that is too large, or does not come."""
+        """Return the body; raises ``BadHook`` if it is too large or does not arrive in time."""
         most = self._hooks.config.max_body_bytes
         if (request.content_length or 0) > most:
             raise BadHook(413, "payload too large")
@@ -114,7 +114,7 @@ class HooksEndpoint:
 
 
 def completion_of(run: Run) -> dict[str, Any]:
-    """Return how a turn has ended, without what was answered."""
+    """Return the result of a turn, without its answer."""
     said = bool(run.answer.strip())
     return {
         "status": "ok" if run.state == "final" else "error",

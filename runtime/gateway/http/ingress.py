@@ -59,7 +59,7 @@ class Ingress:
             return _refused(503, str(error), request, retry_after=error.retry_after)
 
     def _made(self, request: web.BaseRequest, target: Target, remote: str) -> IngressRequest:
-        """Return what goes to the plugin, without the body; raises ``BadHead`` and ``Crowded``."""
+        """Return the request for the plugin without its body; raises ``BadHead``, ``Crowded``."""
         row = self._accounts.rows.get(target.key)
         if row is None and not self._readiness.informed:  # 404 would end a platform's tries
             raise Crowded("not running", "the gateway is starting", START_SECONDS)
@@ -77,7 +77,7 @@ class Ingress:
         return IngressRequest(target.key, request.method, target.path, query, headers, remote)
 
     def _most(self, key: str) -> int:
-        """Return how many bytes the body of a request to an account may have."""
+        """Return the largest permitted body of a request to an account, in bytes."""
         channel = self._accounts.channels.get(key.partition(":")[0])
         large = channel is not None and "uploads" in channel.can.get("can", ())
         most = self._bounds.config.max_bytes
@@ -121,7 +121,7 @@ def _response(answer: HttpAnswer, request: web.BaseRequest) -> web.Response:
 def _refused(
     status: int, text: str, request: web.BaseRequest, *, retry_after: float | None = None
 ) -> web.Response:
-    """Return our own answer; the connection ends where a body may still be on its way."""
+    """Return an answer of the gateway itself; close the connection if a body may follow."""
     made = web.Response(status=status, text=f"{text}\n", headers=dict(SAFETY))
     made.headers["Cache-Control"] = "no-store"
     if status == 405:

@@ -31,7 +31,7 @@ DISK_RETRY_SECONDS = 60.0
 
 
 class BodyFile:
-    """The file in which one body lies; its methods block. Raises ``OSError``."""
+    """The file that holds one body; its methods block and raise ``OSError``."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ class BodyFile:
 
 
 class IngressBodies:
-    """Reads bodies within ``bounds``; the accounts' media directories lie in ``state_dir``."""
+    """The reader of bodies, within ``bounds``; files go to media directories in ``state_dir``."""
 
     def __init__(self, bounds: HttpBounds, state_dir: Path) -> None:
         self._bounds = bounds
@@ -66,13 +66,13 @@ class IngressBodies:
         self._clock = asyncio.get_running_loop().time
 
     def check_length(self, size: int, most: int) -> None:
-        """Raise ``BadHead`` when a body of ``size`` bytes is larger than ``most``."""
+        """Raise ``BadHead`` if a body of ``size`` bytes is larger than ``most``."""
         if size > most:
             self._bounds.count_refusal("too large")
             raise BadHead(413, f"a body has at most {most} bytes here")
 
     def arrived(self, request: web.BaseRequest, place: HttpPlace, most: int) -> IngressBody | None:
-        """Return a body that is whole already, as with most requests, ``None`` for another.
+        """Return a body that has arrived completely, as most do; ``None`` if it has not.
 
         Raises ``BadHead`` when it is too large, and ``Crowded``.
         """
@@ -95,7 +95,7 @@ class IngressBodies:
     async def received(
         self, request: web.BaseRequest, place: HttpPlace, key: str, most: int
     ) -> AsyncIterator[IngressBody]:
-        """Read a body of at most ``most`` bytes; what was written of it goes at the end.
+        """Read a body of at most ``most`` bytes; its file, if any, is removed at the end.
 
         Raises ``BadHead`` when it is too large, too slow or malformed, and ``Crowded``.
         """
@@ -138,7 +138,7 @@ class IngressBodies:
 
 
 class _ReceivedBody:
-    """What has come of one body."""
+    """The received part of one body."""
 
     def __init__(self, state_dir: Path, key: str) -> None:
         self._state_dir, self._key = state_dir, key
@@ -147,7 +147,7 @@ class _ReceivedBody:
         self._file: BodyFile | None = None
 
     async def take(self, part: bytes, size: int, place: HttpPlace) -> None:
-        """Take the next part, with which ``size`` bytes have come."""
+        """Add the next part, with which ``size`` bytes have arrived in total."""
         if self._file is not None:
             place.grow_on_disk(len(part))
         else:
@@ -161,12 +161,12 @@ class _ReceivedBody:
             await self._write(self._file)
 
     async def end(self) -> None:
-        """Write what is left."""
+        """Write the rest."""
         if self._file is not None and self._parts:
             await self._write(self._file)
 
     def body(self) -> IngressBody:
-        """Return the whole."""
+        """Return the complete body."""
         if self._file is not None:
             return IngressBody(file=self._file.name)
         return IngressBody(b"".join(self._parts))
@@ -184,7 +184,7 @@ class _ReceivedBody:
 
 
 async def send_continue(request: web.BaseRequest) -> None:
-    """Ask for the body where the client waits for that; raises ``BadHead``."""
+    """Send 100 Continue if the client expects it; raises ``BadHead``."""
     expected = request.headers.get("Expect")
     if expected is None or request.version != HttpVersion11:
         return

@@ -1,4 +1,4 @@
-"""Reads the path and the headers of an HTTP request to an account, and checks its answer's. Pure.
+"""Parses path and headers of HTTP requests to accounts, and checks those of answers. Pure.
 
 Nothing here is the gateway's own: what a stranger sends is either understood in one way, or refused
 with the reason.
@@ -84,7 +84,7 @@ Headers = list[tuple[str, str]]
 
 
 class BadHead(Exception):
-    """A request that cannot be passed on; the text is the reason, ``status`` the answer's."""
+    """A request that cannot be passed on; the text is the reason, ``status`` that of the answer."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -92,14 +92,14 @@ class BadHead(Exception):
 
 
 class Target(NamedTuple):
-    """The account that a path means, and what stands behind it, decoded."""
+    """The account that a path names, and the decoded rest of the path."""
 
     key: str
     path: str
 
 
 def read_target(raw_path: str) -> Target:
-    """Return what a path below ``/channels/`` means; raises ``BadHead``.
+    """Parse a path below ``/channels/``; raises ``BadHead``.
 
     Channel and account are taken as they stand, for their names need no escapes. The rest may not
     leave its place: it has no segment ``.`` or ``..``, escaped or not, and no escaped slash.
@@ -112,7 +112,7 @@ def read_target(raw_path: str) -> Target:
 
 
 def decoded_path(rest: str) -> str:
-    """Return the rest of a path, decoded; raises ``BadHead`` where it could leave its place."""
+    """Return the rest of a path, decoded; raises ``BadHead`` if it could escape its root."""
     if _BAD_ESCAPE.search(rest):
         raise BadHead(400, "the path has a % that begins no escape")
     if "%2f" in rest.lower():
@@ -129,7 +129,7 @@ def decoded_path(rest: str) -> str:
 
 
 def request_headers(given: Iterable[tuple[str, str]], path: str, query: str) -> Headers:
-    """Return the headers that go to the plugin; raises ``BadHead`` when there are too many.
+    """Return the headers for the plugin; raises ``BadHead`` if there are too many.
 
     A header that comes twice goes twice: what that means, the plugin has to decide.
     """
@@ -149,7 +149,7 @@ def request_headers(given: Iterable[tuple[str, str]], path: str, query: str) -> 
 
 
 def answer_headers(given: Iterable[tuple[str, str]]) -> Headers:
-    """Return the headers of an answer, with ours; raises ``ValueError`` for malformed ones."""
+    """Return an answer's headers and the gateway's own; raises ``ValueError`` if malformed."""
     kept: Headers = []
     for name, value in given:
         if not _NAME.match(name) or _BAD_VALUE.search(value):
@@ -160,5 +160,5 @@ def answer_headers(given: Iterable[tuple[str, str]]) -> Headers:
 
 
 def readable(value: str) -> str:
-    """Return the text of a head with what is no UTF-8 in it replaced."""
+    """Return the text of a head with invalid UTF-8 replaced."""
     return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

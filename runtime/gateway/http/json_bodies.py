@@ -19,7 +19,7 @@ LARGE_BYTES = 64 * 1024  # of larger ones the loop decodes one in a turn: 1 MiB 
 
 
 class JsonBodies:
-    """The bodies that are being read; ``held`` is how many bytes they have."""
+    """The bodies being read; ``held`` is their size in bytes."""
 
     def __init__(self) -> None:
         self.held = 0
@@ -27,7 +27,7 @@ class JsonBodies:
         self._clock = asyncio.get_running_loop().time
 
     async def read(self, request: web.BaseRequest, most: int, field: str) -> object:
-        """Return the JSON in a body of at most ``most`` bytes, as the field ``field`` has it.
+        """Return the JSON of a body of at most ``most`` bytes, a limit that ``field`` configures.
 
         Raises ``HttpRefusal``.
         """
@@ -63,7 +63,7 @@ class JsonBodies:
             self.held -= size
 
     async def _decoded(self, parts: list[bytes], size: int) -> object:
-        """Return the JSON in the parts of a body; large ones wait for a turn of the loop each."""
+        """Return the JSON in the parts of a body; each large one waits for a loop iteration."""
         if size < LARGE_BYTES:
             return decode_json(b"".join(parts))
         async with self._decoding:

@@ -33,7 +33,7 @@ class HttpServer(Protocol):
 
 
 class LateEndpoints:
-    """The HTTP endpoints, imported when they are needed first."""
+    """The HTTP endpoints, imported at first use."""
 
     def __init__(self, parts: GatewayParts) -> None:
         self._parts = parts

@@ -1,4 +1,4 @@
-"""Imports aiohttp for a server: without what is for its clients and its command line.
+"""Imports aiohttp's server without the modules for its client and command line.
 
 While it is imported, aiohttp reads every certificate that this system trusts and every type of file
 that it knows, and imports what finds proxies and what parses command lines: 40 ms, and 2 MiB of a
@@ -21,7 +21,7 @@ from typing import Any
 
 
 def trusting() -> ssl.SSLContext:
-    """Return a client's context that trusts what this system trusts; it reads files."""
+    """Return an SSL context for clients with this system's trusted certificates. Reads files."""
     return ssl.create_default_context()
 
 
@@ -30,7 +30,7 @@ def _trusting_nobody(*_: Any, **__: Any) -> ssl.SSLContext:
 
 
 def _late(module: str, name: str) -> Callable[..., Any]:
-    """Return a function that stands for one of a module, which its first call imports."""
+    """Return a substitute for a module's function, which imports the module when called first."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
         return getattr(import_module(module), name)(*args, **kwargs)
@@ -40,7 +40,7 @@ def _late(module: str, name: str) -> Callable[..., Any]:
 
 @contextmanager
 def _standing_in(modules: dict[str, tuple[str, ...]]) -> Iterator[None]:
-    """Have modules that are not imported yet stood in for by these of their functions."""
+    """Replace modules not imported yet with stand-ins that have only these functions."""
     missing = modules.keys() - sys.modules.keys()
     for module in missing:
         stand_in = ModuleType(module)

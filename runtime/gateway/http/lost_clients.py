@@ -1,4 +1,4 @@
-"""Notes when the client of an HTTP request goes away before it is answered.
+"""Detects that the client of an HTTP request has disconnected before the answer.
 
 The library goes on with such a request, and what waits for its turn or for an agent would go on
 waiting for nobody.
@@ -16,7 +16,7 @@ from ipc.websocket.http_socket import HttpSocket
 
 @contextlib.contextmanager
 def when_lost(request: web.BaseRequest, on_lost: Callable[[], None]) -> Iterator[None]:
-    """Have ``on_lost`` called once the connection has ended, at once where it has already."""
+    """Call ``on_lost`` when the connection ends, or at once if it has ended."""
     transport = request.transport
     connection = None if transport is None else transport.get_protocol()
     if transport is None:

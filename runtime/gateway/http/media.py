@@ -44,7 +44,7 @@ SAFE = {
 
 
 class MediaEndpoint:
-    """Answers requests for files; they lie in ``state_dir``."""
+    """The endpoint for files, which are stored in ``state_dir``."""
 
     def __init__(self, state_dir: Path, tickets: MediaTickets) -> None:
         self._state_dir = state_dir
@@ -138,7 +138,7 @@ async def _send(
 
 
 def byte_range(headers: Mapping[str, str], size: int, tag: str) -> tuple[int, int] | None:
-    """Return the first byte and the end of what is asked for (RFC 9110, 14.2).
+    """Return the start and the end of the requested byte range (RFC 9110, 14.2).
 
     ``None``: there is nothing of it. Several ranges, and one of another version, are answered
     with all of the file.

@@ -1,4 +1,4 @@
-"""Calls methods of the gateway for an HTTP request, whose secret is that of an operator."""
+"""Calls methods of the gateway for an authenticated HTTP request, as an operator."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class HttpCaller:
-    """An operator that asks by HTTP, as far as methods look at who asks."""
+    """The caller of methods for an HTTP request: the part of a client that methods use."""
 
     protocol = 4
     role = OPERATOR

@@ -67,7 +67,7 @@ class Metrics:
 
 
 def _of_gateway(parts: GatewayParts) -> Iterator[Series]:
-    """Yield what the gateway counts of clients, requests, messages and what it refuses."""
+    """Yield the series of clients, requests, messages and refusals."""
     hub, server = parts.hub, parts.server
     data_link, fanout = parts.data_link, parts.fanout
     yield gauge("clients", "Authenticated WebSocket clients.", len(hub.clients))
@@ -111,7 +111,7 @@ def _of_gateway(parts: GatewayParts) -> Iterator[Series]:
 
 
 def _of_agents(parts: GatewayParts) -> Iterator[Series]:
-    """Yield what agents are asked, and by what: people, jobs."""
+    """Yield the series of agents' turns, by what requests them: people, jobs."""
     yield counter("agent_answers", "Answers of agents that were sent.", parts.agents.answered)
     yield counters("agent_failures", "Answers of agents not sent.", "reason", parts.agents.failed)
     runs = parts.runs.figures()
@@ -125,7 +125,7 @@ def _of_agents(parts: GatewayParts) -> Iterator[Series]:
 
 
 def _of_http(parts: GatewayParts) -> Iterator[Series]:
-    """Yield how HTTP requests of all kinds have ended."""
+    """Yield the series of HTTP requests by result."""
     bounds, api = parts.http_calls.bounds, parts.api
     yield counter("ingress_requests", "HTTP requests to accounts admitted.", bounds.requests)
     yield gauge("ingress_in_flight", "HTTP requests being answered.", bounds.in_flight)
@@ -141,7 +141,7 @@ def _of_http(parts: GatewayParts) -> Iterator[Series]:
 
 
 def _of_journal(parts: GatewayParts) -> Iterator[Series]:
-    """Yield how much the journal holds, and whether it can store more."""
+    """Yield the series of the journal's size and whether it can store more."""
     journal = parts.intake.journal
     is_open, trouble, commits, waiting = False, False, 0, 0
     if journal is not None:
@@ -161,7 +161,7 @@ def _of_journal(parts: GatewayParts) -> Iterator[Series]:
 
 
 def _of_outboxes(parts: GatewayParts) -> Iterator[Series]:
-    """Yield what is to be sent, in all and by account."""
+    """Yield the series of unsent messages, in total and by account."""
     outbox = parts.outbox.figures()
     yield gauge("outbox_depth", "Messages that are to be sent.", outbox["depth"])
     yield gauge("outbox_bytes", "Contents of what is to be sent.", outbox["bytes"])
@@ -192,7 +192,7 @@ def _admission(parts: GatewayParts) -> Series:
 
 
 def _size(path: Path) -> int:
-    """Return the bytes of a database with its log, 0 where there is none."""
+    """Return the size of a database with its log in bytes; 0 if there is none."""
     total = 0
     for each in (path, path.with_name(f"{path.name}-wal")):
         with contextlib.suppress(OSError):

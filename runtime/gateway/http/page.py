@@ -1,4 +1,4 @@
-"""Serves the console page: its files from memory, packed, under a strict content policy.
+"""Serves the console page: compressed files from memory, under a strict content policy.
 
 They are read and packed at the first request, in a thread: most gateways are never looked at. Of
 our scripts the comments stay here: packed, they would be a sixth of what is loaded. The page gets
@@ -64,7 +64,7 @@ DOCUMENTS = ("text/html", "image/svg+xml")
 
 
 class PageFile(msgspec.Struct, frozen=True):
-    """One file of the page, as it is and packed with gzip."""
+    """One file of the page, plain and compressed with gzip."""
 
     type: str
     plain: bytes
@@ -82,11 +82,11 @@ class PageEndpoint:
         self._reading = asyncio.Lock()
 
     def serves(self, path: str) -> bool:
-        """Return whether a path may be the page's: it lies below its base path."""
+        """Return whether a path lies below the base path of the page."""
         return self._enabled and (path == self._base or path.startswith(f"{self._base}/"))
 
     async def answer(self, request: web.BaseRequest) -> web.Response | None:
-        """Answer with a file (200), 304 or 308; ``None`` where the page has no such file."""
+        """Answer with a file (200), 304 or 308; ``None`` if the page has no such file."""
         if request.path == self._base:  # without the slash its relative addresses would miss
             return web.Response(status=308, headers=HEADERS | {"Location": f"{self._base}/"})
         async with self._reading:

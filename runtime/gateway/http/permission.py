@@ -1,4 +1,4 @@
-"""Finds out where an HTTP request comes from and what it may do."""
+"""Determines the origin of an HTTP request and its scopes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SCOPES = "x-openclaw-scopes"  # fewer of them, by whoever brings no secret of th
 
 
 class HttpPermission:
-    """Decides about the secrets of HTTP requests to one gateway."""
+    """The authentication of HTTP requests to one gateway."""
 
     def __init__(self, guard: AccessGuard, auth: AuthConfig) -> None:
         self._guard = guard
@@ -34,18 +34,18 @@ class HttpPermission:
         return self._guard.address_of(peer, is_loopback(peer), request.headers)
 
     def is_local(self, request: web.BaseRequest) -> bool:
-        """Return whether a program of this host asks, and not a page whose name leads here."""
+        """Return whether a program on this host asks, and not a page by DNS rebinding."""
         own = self._guard.hosts.is_own(request.headers.get("Host"))
         return own and self.origin_of(request).loopback
 
     def locked(self, request: web.BaseRequest) -> float:
-        """Return for how many seconds no secret of the request's address is looked at."""
+        """Return for how many seconds secrets from the request's address are not checked."""
         if "Authorization" not in request.headers:
             return 0.0
         return self._guard.locked(SHARED, self.origin_of(request))
 
     async def proved(self, request: web.BaseRequest) -> bool:
-        """Return whether a request carries the secret; a wrong one counts as at ``connect``.
+        """Return whether a request carries the secret; a wrong one is throttled as at ``connect``.
 
         It waits for its turn and for its answer as there too.
         """
@@ -77,7 +77,7 @@ class HttpPermission:
         return right
 
     async def scopes(self, request: web.BaseRequest) -> frozenset[str] | None:
-        """Return what a request may do; ``None``: it has proved nothing.
+        """Return the scopes of a request; ``None`` if it is not authenticated.
 
         The gateway's secret is that of an operator who may do everything. Without one, where the
         configuration says so, the request itself may say that it wants less.
@@ -89,7 +89,7 @@ class HttpPermission:
         return _wanted(request.headers)
 
     def _is_known(self, request: web.BaseRequest) -> bool:
-        """Return whether no secret is needed: by the configuration, or for a proxy's user."""
+        """Return whether no secret is required, by configuration or for a trusted proxy's user."""
         headers = request.headers
         if headers.get("Sec-Fetch-Site") == "cross-site" and "Origin" not in headers:
             return False  # a page of another site loads it, without being asked whose it is

@@ -41,14 +41,14 @@ class SessionHistory:
 
 
 def key_in_path(path: str) -> str:
-    """Return the session key in the path of a request, ``""`` where it is another path."""
+    """Return the session key in the path of a request; ``""`` for any other path."""
     if not (path.startswith(START) and path.endswith(END)):
         return ""
     return unquote(path[len(START) : -len(END)])
 
 
 def _number(request: web.BaseRequest, name: str, default: int) -> int:
-    """Return a number of the query, of at least 1."""
+    """Return a number of the query, at least 1."""
     given = request.rel_url.query.get(name)
     if given is None:
         return default

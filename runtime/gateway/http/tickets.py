@@ -1,4 +1,4 @@
-"""Makes and checks the tickets by which a message's file is fetched over HTTP. Pure.
+"""Creates and checks the tickets that grant access to a message's file over HTTP. Pure.
 
 A ticket is bound to one file of one account, and to its end. It is no secret of the gateway: who
 has the address with it may fetch that file for five minutes, and nothing else.
@@ -17,19 +17,19 @@ _LABEL = b"trunkline media ticket 1\0"
 
 
 class MediaTickets:
-    """Tickets under a key that is made of the ``secret`` of this boot."""
+    """Tickets signed with a key derived from the ``secret`` of this boot."""
 
     def __init__(self, secret: bytes) -> None:
         self._key = hmac.digest(secret, _LABEL, hashlib.sha256)
 
     def address(self, account: str, id: str, now: float) -> str:
-        """Return path and query of a file, good for ``TICKET_SECONDS`` after ``now``."""
+        """Return path and query of a file, valid for ``TICKET_SECONDS`` after ``now``."""
         ends = int(now) + TICKET_SECONDS
         name = _text(account.encode())
         return f"/media/{id}?t={quote(f'{ends}.{name}.{self._proof(account, id, ends)}')}"
 
     def account(self, ticket: str, id: str, now: float) -> str | None:
-        """Return whose file it is that ``ticket`` is for; ``None`` when it is not good."""
+        """Return the account whose file ``ticket`` is for; ``None`` if the ticket is not valid."""
         if len(ticket) > MAX_TICKET or not ticket.isascii() or ticket.count(".") != 2:
             return None
         until, name, proof = ticket.split(".")

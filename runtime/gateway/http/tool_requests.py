@@ -1,4 +1,4 @@
-"""Reads requests to ``/tools/invoke`` and decides which tools there are. Pure.
+"""Parses requests to ``/tools/invoke`` and decides which tools are available. Pure.
 
 The words, the shapes and the list of what is denied are OpenClaw's.
 """
@@ -42,7 +42,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class ToolRequest(msgspec.Struct, frozen=True):
-    """What a request asks for. ``session`` is a whole key, ``agent`` whose it is."""
+    """A parsed request. ``session`` is a full key, ``agent`` the agent it belongs to."""
 
     name: str
     session: str
@@ -52,7 +52,7 @@ class ToolRequest(msgspec.Struct, frozen=True):
 
 
 class ToolPolicy:
-    """Which tools may be invoked: ``carried`` out here, and not denied.
+    """The tools that may be invoked: implemented here (``carried``) and not denied.
 
     ``allow`` takes names out of what is denied without any configuration, ``deny`` adds some.
     """
@@ -64,13 +64,13 @@ class ToolPolicy:
         self._denied = (DENIED - frozenset(allow)) | frozenset(deny)
 
     def require(self, name: str) -> None:
-        """Raise ``HttpRefusal`` for a tool that there is not."""
+        """Raise ``HttpRefusal`` for a tool that is not available."""
         if name not in self._carried or name in self._denied:
             raise HttpRefusal(404, f"Tool not available: {name[:128]}", NOT_FOUND)
 
 
 def read_tool_request(body: object, owner: str | None) -> ToolRequest:
-    """Return what a body asks for. ``owner`` is the agent of a bare session key, if there is one.
+    """Parse a body. ``owner`` is the agent of a bare session key, if any.
 
     Raises ``HttpRefusal``.
     """
@@ -101,7 +101,7 @@ def tool_refusal(refusal: HttpRefusal) -> Json:
 
 
 def _place(given: Mapping[str, Any], owner: str | None) -> tuple[str, str]:
-    """Return the session and the agent that are meant."""
+    """Return the session and the agent of a request."""
     key, wanted = given.get("sessionKey"), given.get("agentId")
     key = key.strip() if isinstance(key, str) else ""
     wanted = wanted.strip() if isinstance(wanted, str) else ""

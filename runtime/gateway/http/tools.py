@@ -1,4 +1,4 @@
-"""Answers ``POST /tools/invoke``: the tools of OpenClaw that the runtime itself can carry out."""
+"""Answers ``POST /tools/invoke``: runs those tools of OpenClaw that the gateway implements."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Tool = Callable[[ToolRequest], Awaitable[Json]]
 
 
 class ToolsEndpoint:
-    """The tools of one gateway."""
+    """The endpoint for the tools of one gateway."""
 
     def __init__(self, parts: GatewayParts, bodies: JsonBodies) -> None:
         self._parts = parts
@@ -65,7 +65,7 @@ class ToolsEndpoint:
             raise HttpRefusal(refusal.status, refusal.message, TOOL, refusal.headers) from None
 
     def _owner(self) -> str | None:
-        """Return the agent that is meant where none is named."""
+        """Return the agent that is used if none is named."""
         listed = self._parts.agents.listed
         try:
             return AgentNames(list(listed.entries), listed.agent_of("")).owner

@@ -1,1 +1,1 @@
-"""Keeps what is to be sent, and sends it: each message once, in order per chat."""
+"""Stores outgoing messages and sends each once, in order per chat."""

@@ -1,4 +1,4 @@
-"""Sends the messages of one account: stores each step before the next one is taken.
+"""Sends the messages of one account, storing each step before the next.
 
 An attempt is in the journal before its call goes out. Who lives on is asked by the key of the
 attempt: a worker that has it under way or done answers with its result, one that has not begun
@@ -52,7 +52,7 @@ TROUBLE_MS = 1_000  # until it is tried again to begin, while the journal stores
 
 
 class AccountOutbox:
-    """What one account is to send. ``entries`` are its open rows by key, once it is ``loaded``."""
+    """The outbox of one account. ``entries`` are its open rows by key, once ``loaded``."""
 
     def __init__(self, key: str, links: OutboxLinks) -> None:
         self.key = key
@@ -73,7 +73,7 @@ class AccountOutbox:
         return self._rows.is_full
 
     async def load(self, journal: Journal) -> None:
-        """Read what an earlier gateway has left, once."""
+        """Load the rows that an earlier gateway left, once."""
         if self.loaded:
             return
         if self._loading is not None:
@@ -95,11 +95,11 @@ class AccountOutbox:
         self.look()
 
     async def room(self) -> None:
-        """Wait while so much is to be sent that no more should be answered."""
+        """Wait while too much is unsent to answer more messages."""
         await self._rows.room.wait()
 
     def accept(self, outgoing: OutgoingMessage) -> OutgoingMessage:
-        """Take a message and return its row for the journal: it may be born under way.
+        """Accept a message and return its row for the journal; its attempt may begin at once.
 
         ``stored`` must follow.
         """
@@ -113,7 +113,7 @@ class AccountOutbox:
         return outgoing
 
     def release(self, outgoing: OutgoingMessage, record: Released) -> None:
-        """Have a message tried again that was given up."""
+        """Retry a message that was given up."""
         journal = self._links.journal()
         assert journal is not None
         self._rows.enter(changed(outgoing, record), stored=False, under_way=False)
@@ -121,7 +121,7 @@ class AccountOutbox:
         self._links.flush_soon()
 
     def stored(self, keys: Iterable[str], outcome: Outcome) -> None:
-        """Begin with messages that are in the journal now; what was known before is over."""
+        """Begin to send messages now in the journal; end those whose key was known before."""
         known = outcome.rows if isinstance(outcome, Known) else {}
         for key in keys:
             entry = self.entries.get(key)
@@ -154,7 +154,7 @@ class AccountOutbox:
             self._over(entry, GivenUp(self.key, key, "expired", "", told, at=now_ms()))
 
     def give_up(self, chats: Collection[str]) -> tuple[int, int]:
-        """Give up what waits for some chats; return how much that was, and what is under way."""
+        """Give up waiting messages for some chats; return their number and those in progress."""
         entries = [each for each in self.entries.values() if each.row.chat in chats]
         waiting = [each for each in entries if each.row.state == "queued" and not each.storing]
         for each in waiting:
@@ -164,7 +164,7 @@ class AccountOutbox:
         return len(waiting), len(entries) - len(waiting)
 
     def look(self) -> None:
-        """Find out what became of attempts that are under way, and begin what may begin."""
+        """Resolve attempts in progress, and begin attempts that may begin."""
         self._asking = None
         peers = self._links.peers
         unreached = False
@@ -181,7 +181,7 @@ class AccountOutbox:
         self.pump()
 
     def pump(self) -> None:
-        """Give up what has waited too long, and begin what may begin."""
+        """Give up messages that have waited too long, and begin attempts that may begin."""
         journal, now = self._links.journal(), now_ms()
         if self._closed or not self.loaded or journal is None:
             return
@@ -202,7 +202,7 @@ class AccountOutbox:
         self._set_timer(self._lineup.wake(beginning=peer is not None))
 
     def progress(self, frame: SendProgress) -> None:
-        """Store how far the worker has come with a message of several parts."""
+        """Store the worker's progress with a message of several parts."""
         entry = self.entries.get(frame.key)
         if entry is None or entry.row.attempts != frame.attempt or not entry.calling:
             return
@@ -218,7 +218,7 @@ class AccountOutbox:
             self._record(entry, PartsSent(self.key, frame.key, sent))
 
     def answered(self, key: str, attempt: int, result: bytes | Exception, begin: bool) -> None:
-        """Take the result of a call about a message: an account's answer, or an error.
+        """Handle the result of a call about a message: an account's answer or an error.
 
         ``begin``: the call was to begin the attempt, and did not only ask about it.
         """
@@ -239,7 +239,7 @@ class AccountOutbox:
         self.pump()
 
     def forget(self, why: str) -> None:
-        """Forget an account that is no more, or has no journal any more."""
+        """Drop all state of an account that was removed or has no journal any more."""
         self._stop()
         error = RemoteError(UNAVAILABLE, f"{self.key} {why}")
         for entry in self.entries.values():
@@ -247,7 +247,7 @@ class AccountOutbox:
         self._rows.clear()
 
     def close(self) -> None:
-        """Begin nothing more; what waits for its caller's sake is given up, all else is kept."""
+        """Begin no more attempts; give up messages whose caller waits, keep all others."""
         journal = self._links.journal()
         for entry in list(self.entries.values()):
             row = entry.row
@@ -269,7 +269,7 @@ class AccountOutbox:
                 timer.cancel()
 
     async def _learn(self, row: OutgoingRow) -> None:
-        """Read from the journal which message a row takes the place of."""
+        """Read from the journal which message a row replaces."""
         journal, found = self._links.journal(), None
         if journal is not None and self._shown.is_unknown(row):
             with contextlib.suppress(Exception):
@@ -308,7 +308,7 @@ class AccountOutbox:
         self._record(entry, Attempt(self.key, row.key, number, incarnation, now, first), go)
 
     def _call(self, entry: Entry, *, begin: bool) -> bool:
-        """Call the worker about an attempt, if it is still there; return whether it was called."""
+        """Call the worker for an attempt if it is still running; return whether it was called."""
         row = entry.row
         if self._closed or entry.calling or self.entries.get(row.key) is not entry:
             return True
@@ -331,7 +331,7 @@ class AccountOutbox:
         return False
 
     def _died(self, entry: Entry) -> None:
-        """Decide about an attempt that a dead worker had."""
+        """Decide about an attempt whose worker has died."""
         if not self._shown.is_unknown(entry.row):
             self._failed(entry, in_doubt(DIED))
             return
@@ -360,7 +360,7 @@ class AccountOutbox:
             self._over(entry, record)
 
     def _over(self, entry: Entry, record: Delivered | GivenUp) -> None:
-        """Store that a message is over; those that wait for it are told once that is stored."""
+        """Store that a message is finished; waiting callers get the result once it is stored."""
         self._rows.leave(record.row)
 
         def told(outcome: Outcome) -> None:

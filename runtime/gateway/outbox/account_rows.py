@@ -1,4 +1,4 @@
-"""Holds the rows of one account that are still to be sent, and counts what they take."""
+"""Holds the unsent rows of one account, and counts their size."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class AccountRows:
 
     @property
     def is_full(self) -> bool:
-        """Whether nothing more is accepted for the account."""
+        """Whether no more messages are accepted for the account."""
         return len(self.entries) >= MAX_ROWS
 
     def enter(
         self, outgoing: OutgoingMessage, *, stored: bool, under_way: bool, size: int = 0
     ) -> None:
-        """Add a row; one that is ``under_way`` is born with an attempt."""
+        """Add a row; with ``under_way`` its first attempt has already begun."""
         row = outgoing.row
         entry = self.entries[row.key] = Entry(outgoing, storing=not stored, size=size)
         self._capacity.enter(entry.size, held=entry.held)
@@ -45,7 +45,7 @@ class AccountRows:
             self.room.clear()
 
     def leave(self, key: str) -> None:
-        """Remove a row that is over."""
+        """Remove a finished row."""
         entry = self.entries.pop(key)
         self._capacity.leave(entry.size, held=entry.held)
         self.lineup.remove(key)
@@ -53,20 +53,20 @@ class AccountRows:
             self.room.set()
 
     def let_wait(self, entry: Entry) -> None:
-        """Leave a message's content to the journal, where too many wait."""
+        """Drop a message's content from memory if too many wait; the journal has it."""
         if entry.held and self._capacity.is_crowded:
             self._capacity.held_bytes -= entry.size
             entry.drop()
 
     def take_back(self, entry: Entry, found: OutgoingMessage) -> None:
-        """Hold a message's content again, as it was read."""
+        """Put a message's content, read from the journal, back into memory."""
         if not entry.held:
             entry.outgoing = OutgoingMessage(entry.row, found.message, found.texts)
             entry.held = True
             self._capacity.held_bytes += entry.size
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Remove all rows."""
         for entry in self.entries.values():
             self._capacity.leave(entry.size, held=entry.held)
         self.entries.clear()

@@ -1,4 +1,4 @@
-"""Keeps the stored files of messages that wait to be sent, and removes those of no further use.
+"""Protects the stored files of waiting messages, and removes files no longer needed.
 
 An account's store removes the oldest files, by their times on disk: so a file that is needed until
 a message expires is given that time.
@@ -16,13 +16,13 @@ from workers.messages import Inbound, Outbound
 
 
 def stored_files(message: Inbound | Outbound) -> list[str]:
-    """Return the ids of the files of a message that are in its account's store."""
+    """Return the ids of a message's files in its account's store."""
     found = (media_id(each.url) for each in message.attachments)
     return [each for each in found if each is not None]
 
 
 def protect(state_dir: Path, account: str, ids: Iterable[str], until: float) -> None:
-    """Keep files of an account until then, epoch seconds; one that is gone is not. It blocks.
+    """Protect files of an account until then (epoch seconds); missing ones are skipped. Blocks.
 
     A confined account can write what it wants into its directory, so links are not followed.
     """

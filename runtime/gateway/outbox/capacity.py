@@ -1,4 +1,4 @@
-"""Bounds what the messages of all accounts together take while they wait to be sent. Pure.
+"""Limits the number and size of all accounts' waiting messages together. Pure.
 
 Each waits in the journal. Its row is in memory too, its content only while there is room for it
 (``HELD_BYTES``), or while it is being sent: many accounts that cannot send must fill neither the
@@ -15,7 +15,7 @@ HELD_BYTES = 16 * 1024 * 1024  # of contents that wait in memory
 
 
 class OutboxCapacity:
-    """How much waits: ``rows``, ``size_bytes`` of contents, ``held_bytes`` of them in memory.
+    """The waiting messages: ``rows``, ``size_bytes`` of contents, ``held_bytes`` in memory.
 
     ``refused`` counts messages that were not accepted for want of room. ``on_leave()`` is called
     when one waits no more.
@@ -33,7 +33,7 @@ class OutboxCapacity:
         self.held_bytes += size * held
 
     def leave(self, size: int, *, held: bool) -> None:
-        """Count a message no more."""
+        """Stop counting a message."""
         self.rows -= 1
         self.size_bytes -= size
         self.held_bytes -= size * held
@@ -41,16 +41,16 @@ class OutboxCapacity:
 
     @property
     def is_full(self) -> bool:
-        """Whether no more should be accepted."""
+        """Whether no more messages should be accepted."""
         return self.rows >= MAX_ROWS or self.size_bytes >= MAX_BYTES
 
     @property
     def is_crowded(self) -> bool:
-        """Whether what waits should leave memory."""
+        """Whether waiting contents should be dropped from memory."""
         return self.held_bytes > HELD_BYTES
 
     def refusal(self, size: int) -> str | None:
-        """Return why a message of this size is not accepted; ``None``: it is."""
+        """Return why a message of this size is refused; ``None`` if it is accepted."""
         if self.rows < MAX_ROWS and self.size_bytes + size <= MAX_BYTES:
             return None
         self.refused += 1

@@ -1,4 +1,4 @@
-"""Holds what the outbox of an account knows of each message, and what it works with."""
+"""Defines the entries of an account's outbox and its links to the other parts."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class AskAccount(Protocol):
     def __call__(
         self, key: str, method: str, params: bytes, seconds: float, waiter: Waiter[bytes]
     ) -> bool:
-        """Return whether the account is there to be called; ``waiter`` gets what comes of it."""
+        """Call the account if it is reachable, and return whether; ``waiter`` gets the result."""
 
 
 class OutboxLinks(msgspec.Struct, frozen=True):
-    """What the outbox of an account works with.
+    """The other parts that the outbox of an account uses.
 
     ``journal()`` is the journal once it is open, ``policy(key)`` what the account wants done,
     ``capacity`` counts what the messages of all accounts take,
@@ -72,7 +72,7 @@ class AttemptParams(msgspec.Struct, omit_defaults=True):
 
 
 class AttemptResult(msgspec.Struct):
-    """What a worker answers that has sent everything: what came of each part."""
+    """A worker's answer when everything is sent: the result of each part."""
 
     sent: list[Sent]
 
@@ -100,11 +100,11 @@ class Entry:
 
     @property
     def row(self) -> OutgoingRow:
-        """The row as it is now."""
+        """The current row."""
         return self.outgoing.row
 
     def drop(self) -> None:
-        """Keep the row alone in memory; the content is in the journal."""
+        """Drop the content from memory and keep the row; the content is in the journal."""
         self.outgoing = OutgoingMessage(self.row, b"")
         self.held = False
 
@@ -144,7 +144,7 @@ async def told(entry: Entry, journal: Journal, *, queue: bool) -> tuple[Outgoing
 def result_of(
     result: bytes | Exception, *, begin: bool, died: bool
 ) -> list[Sent] | AttemptFailure | None:
-    """Return what the result of a call about an attempt means; ``None``: whoever lives on is asked.
+    """Return what the result of an attempt's call means; ``None``: the next worker is asked.
 
     ``begin``: the call was to begin the attempt, and not to ask what became of it. Where such a
     question has not gone out, the attempt may have been made all the same. ``died``: the worker
@@ -163,7 +163,7 @@ def result_of(
 
 
 class AttemptWaiter:
-    """Takes the result of one attempt in the place of a future, which would need a task."""
+    """Receiver of one attempt's result, instead of a future, which would need a task."""
 
     __slots__ = ("_answered", "_attempt", "_begin", "_key")
 
@@ -172,27 +172,27 @@ class AttemptWaiter:
         self._begin = begin
 
     def done(self) -> bool:
-        """Return that the result is wanted."""
+        """Return that the result is still awaited."""
         return False
 
     def set_result(self, result: bytes) -> None:
-        """Take the account's answer."""
+        """Handle the account's answer."""
         self._answered(self._key, self._attempt, result, self._begin)
 
     def set_exception(self, exception: Exception) -> None:
-        """Take the error that came instead."""
+        """Handle an error."""
         self._answered(self._key, self._attempt, exception, self._begin)
 
 
 def resolve(futures: Iterable[asyncio.Future[Any]], result: object) -> None:
-    """Give a result to all that still wait."""
+    """Set the result of all futures that are not done."""
     for future in futures:
         if not future.done():
             future.set_result(result)
 
 
 def fail(futures: Iterable[asyncio.Future[Any]], error: Exception) -> None:
-    """Give an error to all that still wait."""
+    """Set the error of all futures that are not done."""
     for future in futures:
         with contextlib.suppress(asyncio.InvalidStateError):
             future.set_exception(error)

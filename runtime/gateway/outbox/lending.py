@@ -1,4 +1,4 @@
-"""Brings the stored files of messages to the agents that are asked about them, and back.
+"""Shares stored files of messages with the agents that answer them, and the reverse.
 
 A file that an agent needs of an account, or an account of an agent, stands in both stores then,
 without a copy: neither process needs to get at the other's directory. Each store removes it by its
@@ -28,7 +28,7 @@ MOST_FILES = 100  # of one message
 
 
 class FileLending:
-    """Lends stored files by their ids, below ``state_dir``; without one it lends nothing."""
+    """Sharing of stored files by id, below ``state_dir``; without one nothing is shared."""
 
     def __init__(self, state_dir: Path | None = None) -> None:
         self._state_dir = state_dir
@@ -36,7 +36,7 @@ class FileLending:
     async def lent(
         self, owner: str, reader: str, attachments: Sequence[Attachment]
     ) -> list[Attachment]:
-        """Return attachments of ``owner`` as ``reader`` can open them; both are keys.
+        """Return attachments of ``owner`` such that ``reader`` can open them; both are keys.
 
         One whose file is gone has no address any more, and ``missing`` says so.
         """
@@ -53,7 +53,7 @@ class FileLending:
         ]
 
     async def answer(self, agent: str, account: str, outcome: TurnOutcome) -> TurnOutcome:
-        """Return the end of a turn whose files the account can open; what is gone is left out."""
+        """Return a turn's end with files that the account can open; missing ones are omitted."""
         final = outcome.final
         if final is None or not final.attachments:
             return outcome
@@ -65,7 +65,7 @@ class FileLending:
 
 
 def lend(state_dir: Path, owner: str, reader: str, ids: Iterable[str]) -> set[str]:
-    """Put files of one store into another one too; return the ids of those that are there.
+    """Link files of one store into another; return the ids of those that exist.
 
     It blocks. Links and whatever else is no file are left: the owner may be confined, and hostile.
     """

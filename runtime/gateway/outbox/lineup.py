@@ -1,4 +1,4 @@
-"""Decides which of an account's messages may be tried: in order per chat, at their times. Pure.
+"""Decides which of an account's messages may be sent now: in order per chat, when due. Pure.
 
 One message of a chat is with the worker at a time, so that a later one never overtakes it and at
 most one can be in doubt. Chats do not wait for each other. Times are epoch milliseconds.
@@ -14,7 +14,7 @@ WIDTH = 32  # messages of one account that are with its worker; it runs 64 calls
 
 
 class _Line:
-    """One message that waits, or is under way. ``stored`` is false until it may be tried."""
+    """One message, waiting or in progress. ``stored`` is false until it may be sent."""
 
     __slots__ = ("chat", "expires", "next", "stored", "under_way")
 
@@ -27,7 +27,7 @@ class _Line:
 
 
 class Lineup:
-    """The messages of one account that are to be sent, by key, in the order of their arrival.
+    """The unsent messages of one account by key, in the order of their arrival.
 
     ``width`` is how many may be under way at once.
     """
@@ -55,7 +55,7 @@ class Lineup:
         stored: bool = True,
         under_way: bool = False,
     ) -> None:
-        """Add a message behind those of its chat. One that is ``under_way`` is counted as such."""
+        """Append a message to those of its chat; ``under_way``: its attempt has begun."""
         line = self._lines[key] = _Line(chat, expires, next, stored, under_way)
         self._chats.setdefault(chat, deque()).append(key)
         self._under_way += under_way
@@ -63,18 +63,18 @@ class Lineup:
         self._push_head(chat)
 
     def may_begin(self, chat: str, now: int) -> bool:
-        """Return whether a new message to ``chat`` could be tried at once."""
+        """Return whether a new message to ``chat`` could be sent at once."""
         return chat not in self._chats and self._under_way < self._width and now >= self._held
 
     def stored(self, key: str) -> None:
-        """Allow a message to be tried: it is in the journal now."""
+        """Allow attempts of a message: it is in the journal now."""
         line = self._lines[key]
         line.stored = True
         self._push_end(key, line)
         self._push_head(line.chat)
 
     def remove(self, key: str) -> None:
-        """Remove a message that is sent, or given up."""
+        """Remove a message that was sent or given up."""
         line = self._lines.pop(key)
         self._under_way -= line.under_way
         keys = self._chats[line.chat]
@@ -85,7 +85,7 @@ class Lineup:
             del self._chats[line.chat]
 
     def postpone(self, key: str, next: int) -> None:
-        """Have a message that was under way wait until ``next``."""
+        """Schedule the next attempt of a message in progress for ``next``."""
         line = self._lines[key]
         self._under_way -= line.under_way
         line.under_way, line.next = False, next
@@ -93,11 +93,11 @@ class Lineup:
         self._push_head(line.chat)
 
     def hold(self, until: int) -> None:
-        """Try nothing before ``until``; an earlier end changes nothing."""
+        """Pause all attempts until ``until``; an earlier time changes nothing."""
         self._held = max(self._held, until)
 
     def take(self, now: int) -> list[str]:
-        """Return what may be tried now, and count it as under way."""
+        """Return the messages to try now; they count as in progress."""
         taken = []
         while self._under_way < self._width and now >= self._held:
             key = self._head_due(now)
@@ -109,7 +109,7 @@ class Lineup:
         return taken
 
     def expired(self, now: int) -> list[str]:
-        """Return what waits and has waited too long; it is to be removed."""
+        """Return the messages that have waited too long; the caller removes them."""
         found: dict[str, None] = {}
         while self._ends and self._ends[0][0] <= now:
             expires, _, key = heapq.heappop(self._ends)
@@ -119,7 +119,7 @@ class Lineup:
         return list(found)
 
     def wake(self, *, beginning: bool = True) -> int | None:
-        """Return when to look again; ``None``: not before something else happens.
+        """Return when to check again; ``None``: not before another event.
 
         Without ``beginning`` nothing can be tried at the moment: only what expires counts.
         """

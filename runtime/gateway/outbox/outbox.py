@@ -1,4 +1,4 @@
-"""Keeps what all journaled accounts are to send, and takes more.
+"""Holds the outboxes of all journaled accounts, and accepts messages for them.
 
 A message that is accepted is in the journal before anything goes out, and its key is known for
 seven days, over restarts of everything. Of an account without a journal only the answers of agents
@@ -57,7 +57,7 @@ OnAnswer = Callable[[str, OutgoingRow], None]
 
 
 class Outbox:
-    """The outboxes of all accounts that have a journal, or are answered by an agent, by key.
+    """The outboxes, by key, of all accounts with a journal or an answering agent.
 
     ``is_answered(key)`` returns whether an agent answers for an account. ``attempts`` counts how
     attempts have ended, by reason. ``on_answer(key, row)`` is called when an agent's answer is
@@ -102,11 +102,11 @@ class Outbox:
 
     @property
     def depth(self) -> int:
-        """How many messages are to be sent."""
+        """The number of unsent messages."""
         return self.capacity.rows
 
     def figures(self) -> dict[str, Any]:
-        """Return how much waits, for how long the oldest has waited, how attempts have ended.
+        """Return the number waiting, the age of the oldest, and the results of attempts.
 
         ``heldBytes`` of the contents are in memory. ``refused`` were not accepted for want of room.
         """
@@ -125,21 +125,21 @@ class Outbox:
         }
 
     def policy(self, key: str) -> SendPolicy:
-        """Return what an account wants done about messages in doubt."""
+        """Return the account's policy for messages in doubt."""
         row = self._rows.rows.get(key)
         channel = self._rows.channels.get(key.partition(":")[0])
         idempotent = 0.0 if channel is None else float(channel.can.get("idempotent", 0.0))
         return SendPolicy("ask" if row is None else row.ambiguous, idempotent)
 
     def answer_seconds(self, key: str) -> float:
-        """Return after how many seconds an agent's answer is not sent any more."""
+        """Return the seconds after which an agent's answer is no longer sent."""
         row = self._rows.rows.get(key)
         return 3600.0 if row is None else row.outbox_ttl
 
     async def send(
         self, key: str, message: Outbound, seconds: float | None = None, *, queue: bool = False
     ) -> OutgoingRow:
-        """Return the row of a message once it is over, or, with ``queue``, once it is stored.
+        """Send a message; return its row once it is finished, or stored if ``queue``.
 
         It waits for its account at most ``seconds`` and is given up then. Raises ``RemoteError``
         when it cannot be accepted: then there is no row.
@@ -175,7 +175,7 @@ class Outbox:
         return await self._again(account, journal, row, released)
 
     async def opened(self, key: str) -> tuple[AccountOutbox, Journal]:
-        """Return the outbox of a journaled account, with what an earlier gateway has left in it.
+        """Return the outbox of a journaled account, loaded with rows of an earlier gateway.
 
         Raises ``RemoteError`` while there is no journal to keep it in.
         """
@@ -190,12 +190,12 @@ class Outbox:
         return await self._loaded(key, journal), journal
 
     def loaded(self, key: str) -> AccountOutbox | None:
-        """Return the outbox of an account, where it can take an answer at once."""
+        """Return the outbox of an account if it can accept an answer at once."""
         account = self.accounts.get(key)
         return account if account is not None and account.loaded else None
 
     async def of_answers(self, key: str) -> AccountOutbox | None:
-        """Return the outbox that an answer goes to; ``None`` for an account that is no more."""
+        """Return the outbox for an answer; ``None`` if the account was removed."""
         journal = self._journal()
         if journal is None or self._closed or key not in self._rows.rows:
             return None
@@ -216,7 +216,7 @@ class Outbox:
     def prepare_answer(
         self, account: AccountOutbox, message: Outbound, edits: str = ""
     ) -> OutgoingMessage:
-        """Take an agent's answer, in the place of the preview ``edits``; return what is stored."""
+        """Accept an agent's answer that replaces the preview ``edits``; return what is stored."""
         now, payload = now_ms(), _encode(message)
         expires = now + round(self.answer_seconds(account.key) * 1000)
         made = outgoing_of(account.key, message, payload, "agent", now, expires, edits)
@@ -225,7 +225,7 @@ class Outbox:
         return made if made.row.key in account.entries else account.accept(made)
 
     def reported(self, key: str) -> None:
-        """Follow what was reported of an account: whether it lives, whether it has a journal."""
+        """Handle a report about an account: whether it runs and whether it has a journal."""
         account = self.accounts.get(key)
         if not self._keeps(key):
             if account is not None:
@@ -238,11 +238,11 @@ class Outbox:
             self._jobs.start(self._open(key))
 
     def welcomed(self, key: str) -> None:
-        """Go on: the account can be called."""
+        """Resume sending: the account can be called."""
         self.reported(key)
 
     def progress(self, peer: Peer, frame: SendProgress) -> None:
-        """Take how far a worker has come with a message of several parts."""
+        """Handle a worker's progress with a message of several parts."""
         account = self.accounts.get(peer.key)
         if account is not None:
             account.progress(frame)
@@ -264,7 +264,7 @@ class Outbox:
         raise RemoteError(INVALID_REQUEST, f"no dead letter {id}; `deadletters list` shows them")
 
     async def retry(self, id: str) -> OutgoingRow:
-        """Have a dead letter tried again for a day; return its row once that is stored."""
+        """Retry a dead letter for a day; return its row once that is stored."""
         key, found = await self.letter(id)
         if not self._intake.is_on(key):
             raise RemoteError(UNAVAILABLE, f"{key} has no journal, or is not known any more")
@@ -287,7 +287,7 @@ class Outbox:
         return sum(given for given, _ in counts), sum(left for _, left in counts)
 
     async def discard(self, id: str) -> OutgoingRow:
-        """Give a dead letter up; return its row once that is stored."""
+        """Discard a dead letter; return its row once that is stored."""
         key, found = await self.letter(id)
         journal = self._journal()
         assert journal is not None
@@ -302,11 +302,11 @@ class Outbox:
             await self._left.wait()
 
     def stop_accepting(self) -> None:
-        """Accept no more messages, because the gateway ends; what is there goes on."""
+        """Accept no more messages because the gateway ends; accepted ones are still sent."""
         self._draining = True
 
     def close(self) -> None:
-        """Begin nothing more: what is not over is the next gateway's."""
+        """Begin no more attempts: unfinished messages are left to the next gateway."""
         self._closed = True
         self._left.set()
         for account in self.accounts.values():
@@ -320,7 +320,7 @@ class Outbox:
             pass  # it is tried again with the next report
 
     def accept(self, account: AccountOutbox, journal: Journal, made: OutgoingMessage) -> None:
-        """Take a message that is to be sent, and store it."""
+        """Accept a message to be sent, and store it."""
         outgoing, key = account.accept(made), made.row.key
 
         def stored(outcome: Outcome) -> None:
@@ -332,7 +332,7 @@ class Outbox:
     async def _again(
         self, account: AccountOutbox, journal: Journal, row: OutgoingRow, record: Released
     ) -> OutgoingRow:
-        """Send what was surely not sent, as its key is used again."""
+        """Send a message again whose key is reused and which was certainly not sent."""
         found = await journal.sent_by(account.key, row.key)
         if row.key not in account.entries:
             if found is None or not found.message:
@@ -367,7 +367,7 @@ class Outbox:
         raise RemoteError(UNAVAILABLE, self._peers.why_absent(key), retryable=True)
 
     async def _protect(self, key: str, files: list[str], expires: int) -> None:
-        """Keep stored files for as long as a message that needs them may be sent."""
+        """Protect stored files as long as a message that needs them may be sent."""
         if files and self._state_dir is not None:
             await asyncio.to_thread(protect, self._state_dir, key, files, expires / 1000)
 
@@ -394,5 +394,5 @@ class Outbox:
 
 
 def _message(outgoing: OutgoingMessage) -> Outbound:
-    """Return what a row sends, whose content is there."""
+    """Return the message of a row whose content is in memory."""
     return decode_json(outgoing.message, Outbound)

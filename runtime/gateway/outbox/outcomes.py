@@ -1,4 +1,4 @@
-"""Decides what becomes of a message whose attempt has ended without it being sent. Pure.
+"""Decides what to do with a message after a failed attempt. Pure.
 
 What surely was not sent is tried again when its reason passes by itself, and given up where it
 does not. What may have been sent is tried again only where the platform would know its key, or
@@ -39,7 +39,7 @@ Ambiguous = Literal["ask", "retry", "drop"]
 
 
 class AttemptFailure(msgspec.Struct, frozen=True):
-    """How an attempt has ended without everything being sent.
+    """The failure of an attempt that did not send everything.
 
     ``reason`` is one of ``REASONS``, ``maybe``: it may have been sent all the same. ``after``:
     not before so many seconds, for the whole ``account`` or for the chat.
@@ -63,7 +63,7 @@ class SendPolicy(msgspec.Struct, frozen=True):
 
 
 def failure_of(error: IpcError) -> AttemptFailure:
-    """Return what the error of a call to an account means for the message that it was to send."""
+    """Return what an error of a call to an account means for the message it concerned."""
     if not isinstance(error, RemoteError):
         return in_doubt(str(error))
     details = error.details if isinstance(error.details, Mapping) else {}
@@ -98,7 +98,7 @@ def decide(
     *,
     edits: bool = False,
 ) -> Postponed | GivenUp:
-    """Return the record of what becomes of a row of the account ``key`` at ``now`` (epoch ms).
+    """Return the record of the next step of a row of the account ``key`` at ``now`` (epoch ms).
 
     A platform's own time is obeyed to the end; a message that cannot be tried before it expires
     is given up at once. ``edits``: it takes the place of a preview, and twice is as good as once.
@@ -121,5 +121,5 @@ def decide(
 
 
 def backoff(attempts: int) -> float:
-    """Return the seconds until a message is tried again for which nobody has named a time."""
+    """Return the seconds until the next attempt if the platform has not named a time."""
     return min(FIRST_BACKOFF_SECONDS * 2.0 ** min(max(attempts - 1, 0), 16), LAST_BACKOFF_SECONDS)

@@ -1,4 +1,4 @@
-"""Sends previews of answers, and remembers by which message of the platform each is shown.
+"""Sends previews of answers, and records the platform's message that shows each.
 
 A preview is a row, so that no crash leaves one in a chat that the answer does not take the place
 of. It waits for a moment only, is nobody's dead letter, and whoever follows an account sees the
@@ -28,16 +28,16 @@ class ShownPreviews:
         self._ids: OrderedDict[str, str] = OrderedDict()
 
     def learn(self, key: str, found: OutgoingMessage | OutgoingRow | None) -> None:
-        """Take what became of a preview; ``None``: there was none."""
+        """Record the result of a preview; ``None``: there was none."""
         row = found.row if isinstance(found, OutgoingMessage) else found
         self._ids[key] = row.sent[0].id if row is not None and row.sent else ""
         while len(self._ids) > MAX_KNOWN:
             self._ids.popitem(last=False)
 
     def is_unknown(self, row: OutgoingRow) -> bool:
-        """Return whether the journal has to be asked what a row takes the place of."""
+        """Return whether only the journal knows which message a row replaces."""
         return bool(row.edits) and row.edits not in self._ids
 
     def edited_by(self, row: OutgoingRow) -> str:
-        """Return the id of the message that a row takes the place of."""
+        """Return the id of the message that a row replaces."""
         return self._ids.get(row.edits, "")

@@ -1,4 +1,4 @@
-"""Makes rows of messages, and answers of rows. Pure.
+"""Converts messages to rows, and rows to answers. Pure.
 
 A key stands for one content: another one under the same key is refused, however long ago the
 first was sent.
@@ -46,26 +46,26 @@ def outgoing_of(
 
 
 def digest_of(payload: bytes) -> str:
-    """Return what tells another content under the same key."""
+    """Return the digest that detects other content under the same key."""
     return hashlib.blake2b(payload, digest_size=12).hexdigest()
 
 
 def require_same(row: OutgoingRow, digest: str) -> None:
-    """Raise ``RemoteError`` when a key that was used is used for something else."""
+    """Raise ``RemoteError`` if a key is reused for other content."""
     if row.digest and row.digest != digest:
         details = {"reason": "chat-request-conflict"}
         raise RemoteError(INVALID_REQUEST, CONFLICT, details=details)
 
 
 def sent_of(account: str, row: OutgoingRow, now: int) -> Sent:
-    """Return what came of a message that was sent; raises ``RemoteError`` for any other."""
+    """Return the result of a sent message; raises ``RemoteError`` for any other."""
     if row.state == "sent" and row.sent:
         return merged(row.sent)
     raise refusal_of(account, row, now)
 
 
 def refusal_of(account: str, row: OutgoingRow, now: int) -> RemoteError:
-    """Return what the caller of a message is told that was not sent, or may not have been."""
+    """Return the error for the caller of a message that was not or may not have been sent."""
     details: dict[str, object] = {"outboxId": row.id}
     why = f": {row.error}" if row.error else ""
     if row.reason and row.reason not in ("busy", "failed", "not_begun", "not_yet", "unknown"):

@@ -91,7 +91,7 @@ async def test_a_daemon_outside_the_service_is_named(
     ours = service_of(RuntimeTarget({"state_dir": str(state)}), "user")
     rows = status(account("local:demo"))
     async with fake_supervisor(state, supervisor__status=rows):
-        with pytest.raises(OperatorError, match=r"outside the service already \(pid 99\)"):
+        with pytest.raises(OperatorError, match=r"already runs outside the service \(pid 99\)"):
             await asyncio.to_thread(install, ours)
     assert not ours.file.exists()
 

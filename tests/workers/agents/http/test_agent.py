@@ -120,7 +120,7 @@ ROWS: list[tuple[str, dict[str, Any], type[Exception], str]] = [
     ("hangs", {"body": b'{"text":"a', "then": "hang"}, Transient, "no answer in time"),
     ("never begins", {"wait": 30}, Transient, "no answer in time"),
     ("floods", {"body": b" " * 900, "then": "flood"}, BrokenAnswer, "longer than 2000 bytes"),
-    ("compressed", {"headers": {"Content-Encoding": "gzip"}}, BrokenAnswer, "compresses"),
+    ("compressed", {"headers": {"Content-Encoding": "gzip"}}, BrokenAnswer, "compressed answer"),
     ("no end", {"type": STREAM, "body": DELTA}, Transient, "before the final event"),
     ("empty stream", {"type": STREAM, "body": b""}, Transient, "before the final event"),
     ("cut", {"type": STREAM, "body": DELTA, "then": "cut"}, Transient, "closed the connection"),

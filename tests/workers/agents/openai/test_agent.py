@@ -186,7 +186,7 @@ FAULTS: list[tuple[str, dict[str, Any], type[Exception], str]] = [
         "compressed",
         {"raw": b"\x1f\x8b", "headers": {"Content-Encoding": "gzip"}},
         BrokenAnswer,
-        "compresses",
+        "compressed answer",
     ),
 ]
 

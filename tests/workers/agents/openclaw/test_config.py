@@ -19,7 +19,7 @@ def made(**fields: Any) -> OpenClawConfig:
         ({"url": "https://claw.example"}, "url must begin with wss://"),
         ({"url": "wss://ann:hunter2@claw.example"}, "url must not hold a user"),
         ({"url": "wss://claw.example/?token=hunter2"}, r"url must be an address without \?"),
-        ({"url": "ws://claw.example"}, "url must begin with wss://, ws:// sends the secret"),
+        ({"url": "ws://claw.example"}, "url must begin with wss://: ws:// sends the secret"),
         ({"url": "ws://93.184.216.34:18789"}, "ws:// sends the secret"),
         ({"url": "wss://[::1"}, "url must be an address like"),
         ({"token": "hunter2", "password": "hunter2"}, "password and token must not both be set"),

@@ -41,9 +41,12 @@ def test_the_number_of_a_bot_is_public(token: Any, number: str | None) -> None:
     ("guilds", "wrong"),
     [
         ({"123": {"channels": {"456": {}, "*": {}}}, "*": {}}, None),
-        ({"my-server": {}}, "guilds: 'my-server' is no number"),
+        ({"my-server": {}}, "guilds: 'my-server' is not a number"),
         ({"\u0661": {}}, "is not a number"),
-        ({"123": {"channels": {"#general": {}}}}, "guilds.123.channels: '#general' is no number"),
+        (
+            {"123": {"channels": {"#general": {}}}},
+            "guilds.123.channels: '#general' is not a number",
+        ),
     ],
 )
 def test_servers_and_channels_are_named_by_their_numbers(guilds: Any, wrong: str | None) -> None:

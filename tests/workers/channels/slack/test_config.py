@@ -17,7 +17,7 @@ def test_a_wrong_server_is_refused_with_an_example() -> None:
     [
         ("xoxb-1", "xapp-1", None),
         ("xoxe.xoxb-1", "xapp-1", None),
-        ("xapp-1", "xoxb-1", "exchanged"),
+        ("xapp-1", "xoxb-1", "are swapped"),
         ("xoxp-1", "xapp-1", "botToken is not a bot token"),
         ("xoxb-1", "xoxb-2", "appToken is not an app-level token"),
     ],

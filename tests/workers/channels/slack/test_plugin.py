@@ -96,7 +96,7 @@ async def test_a_bot_that_may_not_write_names_the_scope(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("bot", "app_token", "about"),
     [
-        (APP_TOKEN, BOT_TOKEN, "exchanged"),
+        (APP_TOKEN, BOT_TOKEN, "are swapped"),
         ("hunter2", APP_TOKEN, "botToken is not a bot token"),
         (BOT_TOKEN, "hunter2", "appToken is not an app-level token"),
     ],
