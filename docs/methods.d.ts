@@ -30,7 +30,7 @@ export type TurnEndParams = { turn: string; seq: number; final?: Final | null; e
 /** The end of a turn, and its answer. ``text`` is the whole answer; ``None`` stands for all deltas together. An empty one without attachments is no answer. ``stop_reason`` is the provider's word (``stop``, ``length``, ``tool_calls``), ``model`` the one that has answered. */
 export type Final = { text?: string | null; usage?: Usage | null; stopReason?: string | null; model?: string | null; attachments?: Array<Attachment> };
 
-/** What a turn has cost, in tokens. */
+/** The cost of a turn in tokens. */
 export type Usage = { input?: number; output?: number; cacheRead?: number; cacheWrite?: number };
 
 /** A file that goes with a message. ``url`` is ``media:<id>`` for a file of the account's store; that of a message to send may also be ``http(s):``, ``file:`` or ``data:``. A file that came and could not be kept has the url "", and ``missing`` says why. */
@@ -45,13 +45,13 @@ export type TurnEventsParams = { turn: string; first: number; events: Array<Delt
 /** The next piece of the answer's text. */
 export type Delta = { type: "delta"; text: string };
 
-/** A tool is called: by the agent itself, or to be called by whoever gave the tool. ``arguments`` are an object, or the text that the model has written. */
+/** A tool call: made by the agent itself, or to be made by the client that offered the tool. ``arguments`` are an object, or the text that the model has written. */
 export type ToolCall = { type: "toolCall"; id: string; name: string; arguments?: Record<string, unknown> | string };
 
-/** What came of the call ``id`` of a tool that the agent has called itself. */
+/** The result of the agent's own tool call ``id``. */
 export type ToolResult = { type: "toolResult"; id: string; output?: string; failed?: boolean };
 
-/** Something that is worth knowing and no part of the answer, such as a step of the work. */
+/** A notice that is not part of the answer, such as a step of the work. */
 export type Notice = { type: "notice"; text: string };
 
 /** How many of the newest changes are wanted. */
