@@ -114,7 +114,7 @@ SCENES: dict[str, Scene] = {
     ),
     "account-absent": page("account/irc:none", "There is no account irc:none"),
     "add": page("add?channel=irc", "Add an account", "It needs a name."),
-    "messages": page("messages", "Messages"),
+    "messages": page("messages", "Messages", "answered by echo"),
     "messages-way": way,
     "messages-given-up": page("messages?view=given-up", "Messages", "is not connected"),
     "people": page("people", "People", "Nobody gets in here"),

@@ -16,7 +16,7 @@ import { TryNow, Verbs } from "./verbs.js";
 import { bytes, count, exactly, grouped, percent, short, span } from "./words.js";
 
 const WIDE_ROW = 34;
-const NARROW_ROW = 80;
+const NARROW_ROW = 84;
 
 /** The page. Search and chips stand in the address, so that a view can be kept and shared. */
 export function Page({ query }) {
@@ -215,7 +215,7 @@ function NarrowRow({ name, chosen, lost, onChoose }) {
     <span role="cell" class="who"><a href=${href("account", name)}>${name}</a></span>
     <span role="cell" class="is"><${Is} row=${row} lost=${lost} /></span>
     ${(coming.text || lost) && html`<${Next} row=${row} lost=${lost} as="b" />`}
-    <span role="cell" class="why">${reason && told(row, reason)}${row.phase === "running" && !why(row) && html`${reason && " · "}<${Up} row=${row} /><${Short} row=${row} />`}</span>
+    <span role="cell" class="why">${reason && told(row, reason)}${row.phase === "running" && !reason && html`<${Up} row=${row} /><${Short} row=${row} />`}</span>
     ${coming.at && html`<span role="cell" class="again"><${TryNow} row=${row} /></span>`}
   `;
 }

@@ -16,6 +16,8 @@ import { Way } from "./way.js";
 import { count } from "./words.js";
 
 const DRAW_MS = 250; // a busy fleet draws four times a second, not a hundred
+const BUSY_MS = 600; // and what fills the window each time, slower: nobody reads it in between
+const MANY = 40;
 const RECENT = 300;
 const AGAIN_MS = 1000; // what has become of the messages in sight is asked for no more often
 const ASKED = 100; // of them at once
@@ -51,11 +53,16 @@ function useStream(named) {
   const recent = useRequest("messages.recent", { limit: RECENT, ...(named.length ? { accounts: named } : {}) });
   useEffect(() => {
     let timer = 0;
+    let came = 0;
+    let wait = DRAW_MS;
     const soon = () => {
+      came += 1;
       timer ||= setTimeout(() => {
         timer = 0;
+        wait = came > MANY ? BUSY_MS : DRAW_MS;
+        came = 0;
         setVersion((before) => before + 1);
-      }, DRAW_MS);
+      }, wait);
     };
     const ends = [
       client.need({ events: ["channel.message"] }),
