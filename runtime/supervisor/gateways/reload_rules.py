@@ -9,8 +9,6 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import NamedTuple
 
-import msgspec
-
 from runtime.config.gateway_model import GatewayConfig
 from runtime.config.http_model import CanvasHostConfig
 from runtime.config.model import Config
@@ -61,9 +59,7 @@ def need_of_part(old: GatewayPart, new: GatewayPart) -> Need:
 def need(old: GatewayConfig, new: GatewayConfig) -> Need:
     """Return what a change from one configuration to another needs."""
     changed = {
-        field.name
-        for field in msgspec.structs.fields(GatewayConfig)
-        if getattr(old, field.name) != getattr(new, field.name)
+        name for name in GatewayConfig.__struct_fields__ if getattr(old, name) != getattr(new, name)
     }
     if changed & PLACE:
         return Need.MOVE

@@ -127,3 +127,13 @@ def test_what_waits_is_said_with_the_command_that_brings_it_in() -> None:
 )
 def test_the_canvas_host_is_the_gateways(config: Config, needed: Need) -> None:
     assert need_of_part(part_of(Config()), part_of(config)) is needed
+
+
+def test_to_compare_resolves_no_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every report of figures compares: to resolve the types of all fields takes 0.2 ms."""
+
+    def resolve(*_: object) -> None:
+        raise AssertionError("the types of the fields were resolved")
+
+    monkeypatch.setattr(msgspec.structs, "fields", resolve)
+    assert need(GatewayConfig(), GatewayConfig(port=4711)) is Need.MOVE
