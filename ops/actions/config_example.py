@@ -32,10 +32,8 @@ def show_example(channel: str, *, as_json: bool) -> None:
         _show_section(channel, sections[channel], as_json=as_json)
         return
     if channel not in known:
-        why = known.broken.get(channel) or f"unknown channel {channel!r}"
-        raise OperatorError(
-            f"{why}; known: {', '.join(known)}; and sections: {', '.join(sections)}"
-        )
+        why = known.broken.get(channel) or f"unknown channel or section {channel!r}"
+        raise OperatorError(f"{why}; channels: {', '.join(known)}; sections: {', '.join(sections)}")
     manifest = known[channel].manifest
     if as_json:
         show_json({"channels": {channel: {"accounts": {NAME: dict(manifest.example)}}}})

@@ -22,6 +22,7 @@ from ops.connect.places import places_of
 from ops.connect.supervisor import connected_supervisor
 from ops.connect.target import RuntimeTarget
 from ops.exits import ExitCode, OperatorError, UsageFailure
+from runtime.config.text.parse import json5_problem
 
 CHANGED = "config changed since last load"
 INVALID = "invalid config"
@@ -43,8 +44,8 @@ def change_of(text: str) -> Row:
     """Parse a merge patch in JSON5; exit 2 if it is not one."""
     try:
         change = pyjson5.decode(text)
-    except pyjson5.Json5Exception as error:
-        raise UsageFailure(f"the change is not JSON5: {error.args[0]}"[:300]) from None
+    except pyjson5.Json5DecoderException as error:
+        raise UsageFailure(f"the change {json5_problem(text, error).text}"[:300]) from None
     if not isinstance(change, dict):
         raise UsageFailure("the change must be an object, like '{agents: {default: \"none\"}}'")
     return change

@@ -59,7 +59,8 @@ def login(facts: Facts) -> Iterator[Finding]:
     """Find accounts that wait for a person to log them in."""
     for row in facts.rows:
         if _waits_for_login(row):
-            found = _of(row, "accounts.login", Severity.ERROR, "waits for a login")
+            why = f": {row['lastError']}" if row.get("lastError") else ""
+            found = _of(row, "accounts.login", Severity.ERROR, f"waits for a login{why}")
             yield replace(found, cure=row.get("todo") or found.cure)
 
 

@@ -215,7 +215,7 @@ def completion(facts: Facts) -> Iterator[Finding]:
             Severity.INFO,
             f"{shell} does not complete commands and accounts",
             str(files[0]),
-            f"trunkline completion {shell} > {files[0]}",
+            f"mkdir -p {files[0].parent} && trunkline completion {shell} > {files[0]}",
         )
 
 

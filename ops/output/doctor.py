@@ -17,7 +17,7 @@ from ops.output.text import clean
 _GLUE = "\N{NO-BREAK SPACE}"  # textwrap breaks at ASCII's blanks alone
 # What is typed into a shell: between backticks, or from the name of a program to the next comma.
 _COMMAND = re.compile(
-    r"`[^`]*`|\b(?:trunkline|chmod|chown|rm|kill|loginctl|systemctl|timedatectl|ulimit|pip)\b"
+    r"`[^`]*`|\b(?:trunkline|mkdir|chmod|chown|rm|kill|loginctl|systemctl|timedatectl|ulimit|pip)\b"
     r"""(?: (?:'[^']*'|"[^"]*"|[^\s,;'"]+))*"""
 )
 FEW = 5  # findings of one check that a terminal shows where there are many

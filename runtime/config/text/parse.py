@@ -70,7 +70,7 @@ def _json5(path: Path, text: str) -> tuple[dict[str, Any], dict[str, int]]:
     try:
         values = pyjson5.decode(text)
     except pyjson5.Json5DecoderException as error:
-        raise ConfigError(str(path), [_json5_problem(text, error)]) from None
+        raise ConfigError(str(path), [json5_problem(text, error)]) from None
     except ValueError as error:  # of int(), for 5,000 digits
         raise config_error(path, f"is not JSON5: {error}") from None
     root = scan(text)
@@ -90,12 +90,13 @@ def _json5(path: Path, text: str) -> tuple[dict[str, Any], dict[str, int]]:
     return dict(values), dict(lines(text, root))
 
 
-def _json5_problem(text: str, error: pyjson5.Json5DecoderException) -> Problem:
+def json5_problem(text: str, error: pyjson5.Json5DecoderException) -> Problem:
+    """Return why a text is not JSON5, with its line."""
     said = str(error.args[0])
     near = re.search(r"near (\d+)", said)
     at = line(text, int(near[1]) - 1) if near else None
-    found = re.search(r"U\+([0-9a-fA-F]+)", said)
-    character = f" {chr(int(found[1], 16))!r}" if found else ""
+    named = [repr(chr(int(each, 16))) for each in re.findall(r"U\+([0-9a-fA-F]+)", said)]
+    character = f" {named[-1]}" if named else ""
     wanted = re.search(r"Expected b'(\w+)'", said)
     if "No JSON data" in said:
         reason = "the file is empty; the least that is allowed is {}"
@@ -103,6 +104,8 @@ def _json5_problem(text: str, error: pyjson5.Json5DecoderException) -> Problem:
         reason = f"nested deeper than {MAX_DEPTH} levels"
     elif isinstance(error, pyjson5.Json5ExtraData):
         reason = f"unexpected text{character} after the end"
+    elif len(named) == 2 and said.startswith("Expected U+"):
+        reason = f"expected {named[0]}, found{character}"
     elif wanted:
         what = {"JSON5Value": "a value", "IdentifierStart": "a key"}.get(wanted[1], wanted[1])
         reason = f"expected {what}, found{character}"

@@ -83,22 +83,33 @@ async def dispatch(
     else:
         answer = await row.function(parts, params)
     if row.changes:
-        keep_change(parts.history, told(name, params), caller.by)
+        keep_change(parts.history, told(name, params, answer), caller.by)
     return answer
 
 
-def told(name: str, params: Params) -> str:
-    """Return a request in words for the history: its name, accounts and reason, and no more.
+def told(name: str, params: Params, answer: Any = None) -> str:
+    """Describe a request for the history: its name, accounts and reason, and no more.
 
-    A configuration has secrets, and an answer to a login is one.
+    The accounts are those of the params, or those that the ``answer`` says it has changed. A
+    configuration contains secrets, and the answer to a login is one.
     """
     named = getattr(params, "accounts", None) or [getattr(params, "account", None)]
-    keys = [each for each in named if isinstance(each, str)]
-    shown = ", ".join(keys[:SHOWN_KEYS])
-    if len(keys) > SHOWN_KEYS:
-        shown += f" and {len(keys) - SHOWN_KEYS} more"
+    words = _some([each for each in named if isinstance(each, str)])
+    if isinstance(answer, dict):
+        changed = ((verb, answer.get(verb)) for verb in ("added", "removed", "changed"))
+        done = [
+            f"{verb} {_some(keys)}" for verb, keys in changed if isinstance(keys, list) and keys
+        ]
+        words = words or ", ".join(done)
     reason = getattr(params, "reason", None)
-    return f"{name}{f' {shown}' if shown else ''}{f': {reason}' if reason else ''}"
+    return f"{name}{f' {words}' if words else ''}{f': {reason}' if reason else ''}"
+
+
+def _some(keys: list[str]) -> str:
+    """List the first keys, and how many more there are."""
+    shown = ", ".join(keys[:SHOWN_KEYS])
+    more = len(keys) - SHOWN_KEYS
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def keep_change(history: History, text: str, by: str | None) -> None:

@@ -54,5 +54,5 @@ def test_an_example_of_a_section_is_what_counts_without_it(
 
 def test_an_unknown_channel_names_those_that_exist(cli: CommandLine) -> None:
     cli("config example ircc").complains(
-        ExitCode.ERROR, "unknown channel 'ircc'", "irc", "local", "gateway"
+        ExitCode.ERROR, "unknown channel or section 'ircc'", "irc", "local", "gateway"
     )

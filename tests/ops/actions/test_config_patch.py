@@ -190,3 +190,19 @@ def test_whether_a_change_is_in_a_configuration(
     values: dict[str, Any], change: dict[str, Any], expected: bool
 ) -> None:
     assert holds(values, change) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("not json", "expected 'u', found 'o'"),
+        ("@file", "expected a value, found '@'"),
+        ("", "the file is empty"),
+        ("{a: 1} b", "unexpected text 'b' after the end"),
+        ("[]", "must be an object"),
+    ],
+)
+def test_what_is_no_change_says_why_in_words(text: str, words: str) -> None:
+    with pytest.raises(UsageFailure, match="the change ") as found:
+        change_of(text)
+    assert words in str(found.value)

@@ -44,6 +44,7 @@ def test_a_loop_is_named_at_its_second_failure(
         ({"phase": "failed", "cause": "misconfigured"}, ["accounts.failed"]),
         ({"phase": "failed", "cause": None}, ["accounts.failed"]),
         ({"phase": "failed", "cause": "needs_login"}, ["accounts.login"]),
+        ({"phase": "failed", "cause": "needs_login", "lastError": "no bot"}, ["accounts.login"]),
         ({"phase": "starting", "cause": "linking"}, ["accounts.login"]),
         ({"phase": "running", "todo": None}, []),
     ],

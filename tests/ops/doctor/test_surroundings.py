@@ -271,7 +271,8 @@ def test_a_wrong_hook_is_found(
 def test_a_shell_that_does_not_complete_is_found(tmp_path: Path) -> None:
     facts = replace(healthy(tmp_path), environ={"SHELL": "/bin/fish", "HOME": str(tmp_path)})
     (found,) = surroundings.completion(facts)
-    assert found.cure == f"trunkline completion fish > {found.path}"
+    folder = Path(str(found.path)).parent
+    assert found.cure == f"mkdir -p {folder} && trunkline completion fish > {found.path}"
     place = Path(str(found.path))
     place.parent.mkdir(parents=True)
     place.touch()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ipc.errors import RemoteError
-from ipc.frames.requests import LinesParams, LoginAnswerParams
+from ipc.frames.requests import LinesParams, LoginAnswerParams, NoParams
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.api import table
 from runtime.supervisor.api.accounts import TargetParams
@@ -106,6 +106,10 @@ def test_a_change_is_told_by_its_accounts_and_its_reason_alone() -> None:
     params = TargetParams(accounts=[f"irc:{each}" for each in "abcdefg"], reason="night")
     said = "channels.stop irc:a, irc:b, irc:c, irc:d, irc:e and 2 more: night"
     assert table.told("channels.stop", params) == said
+    reloaded = {"revision": "r", "added": ["irc:a"], "removed": [], "changed": ["irc:b"]}
+    told = table.told("config.reload", NoParams(), reloaded)
+    assert told == "config.reload added irc:a, changed irc:b"
+    assert table.told("config.reload", NoParams(), {"revision": "r"}) == "config.reload"
     answer = LoginAnswerParams(account="irc:a", prompt="p", text="a secret")
     assert table.told("channels.login.answer", answer) == "channels.login.answer irc:a"
 
