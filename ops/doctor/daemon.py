@@ -97,10 +97,11 @@ def service(facts: Facts) -> Iterator[Finding]:
                 "trunkline service install --force",
             )
         if row["active"] != "active":
+            why = f" ({row['result']})" if row["result"] else ""
             yield Finding(
                 "service.active",
                 Severity.ERROR,
-                f"the service is {row['active']} ({row['result']})",
+                f"the service is {row['active']}{why}",
                 unit,
                 "trunkline service start; trunkline service logs",
             )

@@ -35,6 +35,21 @@ async def test_an_account_that_waits_is_tried_now_and_its_history_says_by_whom()
         await expect(page.locator(".account > .now")).to_contain_text(coming)
 
 
+async def test_the_page_of_the_gateway_says_who_has_changed_what() -> None:
+    async with console_of(town()) as (daemon, console):
+        page = console.page
+        client = await daemon.client()
+        await client.call("channels.stop", {"channel": "irc", "accountId": "harbour"})
+        await client.call("set-heartbeats", {"enabled": False})
+        await client.close()
+        await daemon.wait_phase("irc:harbour", "stopped")
+        await console.open("gateway", "Gateway")
+        listed = page.get_by_role("region", name="Who has changed what").get_by_role("listitem")
+        await expect(listed.first).to_contain_text("heartbeats were switched off by ")
+        await expect(listed.first).to_contain_text("at 127.0.0.1")
+        await expect(listed.nth(1)).to_contain_text("channels.stop irc:harbour by ")
+
+
 async def test_an_account_that_fails_again_and_again_says_so_all_the_time() -> None:
     again = {"initialSeconds": 0.2, "maximumSeconds": 0.2, "slowAfter": 1000}
     config = town() | {"supervisor": {"restart": FAST | again}}

@@ -1,5 +1,6 @@
 // The gateway's process: how it is, who is connected, which devices and nodes may, what went wrong.
 
+import { Changes } from "./changes.js";
 import { Devices } from "./devices.js";
 import { Help, MEANINGS } from "./help.js";
 import { faultOf, folded } from "./faults.js";
@@ -40,6 +41,7 @@ export function Page() {
     <${Clients} found=${clients} />
     ${may("pairing") && html`<${Devices} />`}
     ${may("pairing") && html`<${Nodes} />`}
+    <${Changes} />
   </section>`;
 }
 
