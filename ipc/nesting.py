@@ -48,6 +48,11 @@ def decode_json(text: bytes | str | msgspec.Raw, type: Any = Any) -> Any:
     return msgspec.json.decode(text, type=type)
 
 
+def decode_shallow(text: bytes) -> Any:
+    """Decode a JSON text that ``require_shallow`` has let pass; raises as ``decode_json``."""
+    return msgspec.json.decode(text)
+
+
 def load_json(text: bytes | str) -> Any:
     """Decode a text as ``json`` does: NaN and lone surrogates are allowed.
 

@@ -20,6 +20,7 @@ from tests.support import bad_agent
 from tests.support.agent_packages import install_kind
 from tests.support.daemon import TOKEN, Daemon
 from tests.support.person import Person, talking
+from tests.support.rawclient import RawClient
 from tests.support.until import PATIENCE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(180)]
@@ -29,6 +30,8 @@ MORE_MIB = 64
 SECONDS = 4.0  # that each kind of abuse lasts
 STREAMS = 20
 CLIENTS = 32
+DEAF = 8
+CUT = "trunkline_slow_clients_total"
 SLOW = 'trunkline_api_requests_total{outcome="slow"}'
 HOOK_TOKEN = "hook-token-0123456789"
 CONFIG: dict[str, Any] = {
@@ -134,6 +137,18 @@ async def unread_faces(daemon: Daemon) -> Counter[int]:
     return Counter({200: STREAMS})
 
 
+async def unread_events(daemon: Daemon) -> Counter[int]:
+    """Follow all runs on many connections, and read nothing of them while one agent floods."""
+    async with contextlib.AsyncExitStack() as opened:
+        for _ in range(DEAF):
+            client = await RawClient.open(f"ws://127.0.0.1:{daemon.port}")
+            opened.callback(client.socket.transport.abort)
+            await client.hello(TOKEN)
+            client.socket.transport.pause_reading()
+        await unread_streams(daemon, "words", CUT, DEAF)
+    return Counter({1008: DEAF})
+
+
 @pytest.mark.parametrize(
     ("abuse", "counted"),
     [
@@ -142,8 +157,16 @@ async def unread_faces(daemon: Daemon) -> Counter[int]:
         (unread_pieces, ""),
         (unread_words, SLOW),
         (unread_faces, SLOW),
+        (unread_events, CUT),
     ],
-    ids=["wrong hooks", "large prompts", "unread pieces", "unread words", "unread faces"],
+    ids=[
+        "wrong hooks",
+        "large prompts",
+        "unread pieces",
+        "unread words",
+        "unread faces",
+        "unread events",
+    ],
 )
 async def test_others_are_answered_and_what_is_refused_or_cut_is_counted(
     tmp_path: Path, abuse: Abuse, counted: str

@@ -7,7 +7,7 @@ import asyncio
 from aiohttp import web
 
 from ipc import timeouts
-from ipc.nesting import MALFORMED, decode_json
+from ipc.nesting import MALFORMED, decode_json, decode_shallow, require_shallow
 from runtime.gateway.http.api_refusals import HttpRefusal, busy, too_large
 from runtime.gateway.http.ingress_bodies import send_continue
 from runtime.gateway.http.ingress_heads import BadHead
@@ -63,11 +63,18 @@ class JsonBodies:
             self.held -= size
 
     async def _decoded(self, parts: list[bytes], size: int) -> object:
-        """Return the JSON in the parts of a body; each large one waits for a loop iteration."""
+        """Return the JSON in the parts of a body. Of large ones one is decoded at a time, each step
+        in a loop iteration of its own: new memory is dear to fill.
+        """
         if size < LARGE_BYTES:
             return decode_json(b"".join(parts))
         async with self._decoding:
             try:
-                return decode_json(b"".join(parts))
+                body = b"".join(parts)
+                parts.clear()
+                await asyncio.sleep(0)
+                require_shallow(body)
+                await asyncio.sleep(0)
+                return decode_shallow(body)
             finally:
                 await asyncio.sleep(0)

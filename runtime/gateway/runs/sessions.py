@@ -7,6 +7,7 @@ somebody writes again.
 from __future__ import annotations
 
 import secrets
+import sys
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
@@ -61,7 +62,10 @@ class BoundedEntries:
 
     def add(self, entry: TranscriptEntry) -> None:
         """Add an entry; the oldest ones give way."""
-        size = len(entry.text.encode()) + 64 + sum(len(str(each)) for each in entry.calls)
+        # To encode the longest answer takes a millisecond, and it alone is more than may be.
+        long = len(entry.text) > self._most_bytes
+        text = sys.getsizeof(entry.text) if long else len(entry.text.encode())
+        size = text + 64 + sum(len(str(each)) for each in entry.calls)
         self._entries.append((size, entry))
         self._grow(size)
         while len(self._entries) > 1 and (

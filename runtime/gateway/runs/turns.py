@@ -22,7 +22,7 @@ from runtime.gateway.runs.turn_table import (
 )
 
 SMALL_BYTES = 100  # about what a frame takes without a payload
-EVENTS_A_TURN = 256  # of all agents in one turn of the loop, 2 ms; the others wait for the next
+EVENTS_A_TURN = 64  # of all agents in one turn of the loop, 0.5 ms; the others wait for the next
 MAX_QUEUED = 20_000  # frames to one process that does not read; then those that say the same go
 
 Send = Callable[[bytes, bytes], bool]

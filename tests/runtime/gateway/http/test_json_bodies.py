@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from unittest import mock
 
@@ -11,7 +11,7 @@ import pytest
 from aiohttp import StreamReader, web
 from aiohttp.test_utils import make_mocked_request
 
-from ipc.nesting import decode_json
+from ipc.nesting import decode_json, require_shallow
 from runtime.gateway.http import json_bodies
 from runtime.gateway.http.api_refusals import HttpRefusal
 from runtime.gateway.http.json_bodies import JsonBodies
@@ -75,23 +75,27 @@ async def test_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("ok", [True, False])
-async def test_of_large_bodies_the_loop_decodes_one_in_a_turn(
+async def test_of_large_bodies_the_loop_takes_one_step_in_a_turn(
     ok: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Four that are there at once keep nobody else waiting for all four."""
     loop = asyncio.get_running_loop()
-    turn, decoded = 0, list[int]()
+    turn, steps = 0, list[tuple[str, int]]()
 
     def count() -> None:
         nonlocal turn
         turn += 1
         loop.call_soon(count)
 
-    def decode(text: bytes) -> object:
-        decoded.append(turn)
-        return decode_json(text)
+    def noted(name: str, step: Callable[[bytes], object]) -> Callable[[bytes], object]:
+        def done(text: bytes) -> object:
+            steps.append((name, turn))
+            return step(text)
 
-    monkeypatch.setattr(json_bodies, "decode_json", decode)
+        return done
+
+    monkeypatch.setattr(json_bodies, "decode_shallow", noted("decode", decode_json))
+    monkeypatch.setattr(json_bodies, "require_shallow", noted("count", require_shallow))
     reader = JsonBodies()
     body = b'["%b"%b' % (b"x" * json_bodies.LARGE_BYTES, b"]" if ok else b"")
     loop.call_soon(count)
@@ -100,7 +104,10 @@ async def test_of_large_bodies_the_loop_decodes_one_in_a_turn(
         return_exceptions=True,
     )
     assert [isinstance(each, list) for each in found] == [ok] * 4
-    assert len(set(decoded)) == 4
+    assert [name for name, _ in steps] == ["count", "decode"] * 4
+    turns = [turn for _, turn in steps]
+    assert len(set(turns)) == 8  # one step of one of them in each turn
+    assert turns == sorted(turns)
     assert reader.held == 0
 
 
