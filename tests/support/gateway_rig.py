@@ -30,6 +30,7 @@ from ipc.frames.status import AccountStatus
 from ipc.frames.websocket import Event
 from ipc.identity.peer import PeerProof
 from ipc.websocket.client import Client
+from ipc.websocket.young_slots import YoungSlots
 from ipc.zeromq.link import Dealer
 from runtime.gateway.gateway import Gateway
 from runtime.gateway.parts import GatewayParts
@@ -213,13 +214,14 @@ async def gateway_rig(
     listener: socket.socket | None = None,
     canvas: dict[str, Any] | None = None,
     canvas_listener: socket.socket | None = None,
+    slots: YoungSlots | None = None,
     **config: Any,
 ) -> AsyncIterator[GatewayRig]:
     """Run a gateway; by default with its supervisor and the account irc:libera.
 
     ``listener`` is what its predecessor had, in which clients wait. ``canvas`` is the section
     ``canvasHost``, and ``canvas_listener`` the socket of its own port. ``address`` is where workers
-    look for it.
+    look for it, ``slots`` are what its predecessor has left.
     """
     if listener is None:
         listener = socket.create_server(("127.0.0.1", 0))
@@ -242,7 +244,7 @@ async def gateway_rig(
         )
         async with asyncio.TaskGroup() as tasks:
             gateway = Gateway(boot, tasks)
-            await gateway.start(listener, canvas_listener)
+            await gateway.start(listener, canvas_listener, slots)
             rig = GatewayRig(gateway, port, tasks=tasks)
             try:
                 if supervisor:

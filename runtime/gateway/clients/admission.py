@@ -43,6 +43,7 @@ from runtime.gateway.parts import GatewayParts
 
 MAX_QUEUED = 15  # frames behind a ``connect`` that is being decided
 WAIT_SECONDS = 3.0  # for the first report of the supervisor
+GREETED_WAIT_SECONDS = 20.0  # likewise, of a client with a hello: to refuse it is to cut it off
 
 T = TypeVar("T")
 
@@ -88,6 +89,11 @@ class Admission:
             self._consider(request, connect, claim)
         except Refusal as refusal:
             self._refuse(request, refusal)
+
+    @property
+    def _is_greeted(self) -> bool:
+        """Whether the client has got its hello of a gateway before this one."""
+        return self._earlier is not None and self._earlier.connection_id is not None
 
     def gone(self) -> None:
         """Note that the connection has ended: nobody waits for the answer any more."""
@@ -168,7 +174,8 @@ class Admission:
         else:
             self._pending = request, admitted
             readiness.wait_for_report(self)
-            asyncio.get_running_loop().call_later(WAIT_SECONDS, self._give_up)
+            wait = GREETED_WAIT_SECONDS if self._is_greeted else WAIT_SECONDS
+            asyncio.get_running_loop().call_later(wait, self._give_up)
 
     def _check_room(self, grant: Grant) -> None:
         """Raise ``Refusal`` when no more clients are admitted."""
@@ -209,7 +216,7 @@ class Admission:
             connection.send(response(request.id, hello(parts, client)))
         else:
             client.continue_from(earlier.seq)
-        _grow_up(client)
+        _keep_until_answered(client)
         _welcome(parts, client)
         connection.receive, connection.after_read = client.receive, client.after_read
         if earlier is not None and earlier.requests:
@@ -241,15 +248,15 @@ class Admission:
         earlier = self._earlier
         if not self.connection.open:
             return
-        if earlier is not None and earlier.connection_id is not None:
-            self.connection.abort()  # it has got a hello
+        if self._is_greeted:
+            self.connection.abort()  # what it would get is no answer to anything it asked
             return
         if earlier is None or not earlier.refused:
             self.connection.send(error_response(request.id, refusal.error))
         self.connection.close(refusal.code, refusal.reason)
 
 
-def _grow_up(client: ConnectedClient) -> None:
+def _keep_until_answered(client: ConnectedClient) -> None:
     """Have a connection be young no longer after its first answer, or after the hello.
 
     The latter where a client stays, and must learn of a lost gateway to ask for what it has missed.
