@@ -13,6 +13,13 @@ import msgspec
 MAX_SECONDS = 30.0  # since it was accepted: then its client has given up, or is not a short one
 MAX_TAKEN = 3  # times: what it asks may be what the process died of
 
+RESUMED, FINISHED = "resumed", "finished"
+GONE = "gone"  # its client has ended, or is about to
+OLD = "old"
+TAKEN_OFTEN = "takenOften"
+UNNOTED = "unnoted"  # the process was killed between a system call and its note
+OUTCOMES = (RESUMED, FINISHED, GONE, OLD, TAKEN_OFTEN, UNNOTED)
+
 _SWITCHING = b"HTTP/1.1 101 "
 _HEAD_END = b"\r\n\r\n"
 _CLOSE = 8  # opcode; those from here on are of control frames
@@ -37,7 +44,7 @@ class Notes(msgspec.Struct, frozen=True):
 
 
 class Drop(msgspec.Struct, frozen=True):
-    """End the connection; its client sees that it was cut."""
+    """End the connection; its client sees that it was cut. ``reason`` is one of ``OUTCOMES``."""
 
     reason: str
 
@@ -74,13 +81,13 @@ class _WireFrame(msgspec.Struct, frozen=True):
 def decide(facts: SocketFacts, notes: Notes) -> Resumption:
     """Return what becomes of a connection."""
     if not facts.open:
-        return Drop("its client has gone")
+        return Drop(GONE)
     if notes.age > MAX_SECONDS:
-        return Drop("too old")
+        return Drop(OLD)
     if notes.taken >= MAX_TAKEN:
-        return Drop("taken over too often")
+        return Drop(TAKEN_OFTEN)
     if facts.read != len(notes.received) or facts.written > len(notes.sent):
-        return Drop("killed between a system call and its note")
+        return Drop(UNNOTED)
     rest = notes.sent[facts.written :]
     upgraded = notes.sent.startswith(_SWITCHING)
     if notes.sent and not upgraded:  # HTTP is kept until its request head has come, no longer
@@ -90,7 +97,7 @@ def decide(facts: SocketFacts, notes: Notes) -> Resumption:
     if any(frame.opcode == _CLOSE for frame in said):
         return Finish(rest)
     if any(frame.opcode == _CLOSE for frame in asked):
-        return Drop("its client has gone")
+        return Drop(GONE)
     texts = tuple(frame.payload for frame in said if frame.opcode < _CLOSE)
     messages = sum(frame.final and frame.opcode < _CLOSE for frame in asked)
     return Resume(rest, notes.received, upgraded, texts, messages)

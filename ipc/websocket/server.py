@@ -24,6 +24,7 @@ from websockets.server import ServerProtocol
 from ipc.websocket.connection import CLOSE_SECONDS, Connection, Owner
 from ipc.websocket.demux import DemuxConnection, Limits
 from ipc.websocket.http_socket import HttpSocket
+from ipc.websocket.resumption import OUTCOMES
 from ipc.websocket.sockets import UnprovenSockets
 from ipc.websocket.young import SlotSource, YoungSocket, YoungSockets
 
@@ -94,6 +95,7 @@ class Server:
         self._ping_timer = self._loop.call_later(limits.ping, self._ping)
         self._library: LibraryServer
         self._young: YoungSockets | None = None
+        self.taken_over = dict.fromkeys(OUTCOMES, 0)
         owner: Owner = self
         self._connection_type: type[Connection] = type(
             "Connection", (Connection,), {"owner": owner}
@@ -158,14 +160,17 @@ class Server:
     async def take_over(self) -> dict[str, int]:
         """Take over the young connections of a process that was killed, before others come.
 
-        Returns how many there were, by what became of them.
+        Returns how many there were, by what became of them; ``taken_over`` counts them.
         """
 
         def make() -> Connection:
             protocol = ServerProtocol(max_size=self.limits.preauth_bytes)
             return self._connection_type(protocol, self._library, **_OF_LIBRARY)
 
-        return {} if self._young is None else await self._young.take_over(make)
+        became = {} if self._young is None else await self._young.take_over(make)
+        for outcome, count in became.items():
+            self.taken_over[outcome] += count
+        return became
 
     def _admit_owner_only(self, unix: Path) -> None:
         self._unix, self._inode = unix, _inode(unix)

@@ -14,7 +14,9 @@ from contextlib import suppress
 from typing import Any, Protocol, cast
 
 from ipc.websocket.resumption import (
+    FINISHED,
     MAX_SECONDS,
+    RESUMED,
     Drop,
     Finish,
     Notes,
@@ -305,12 +307,12 @@ class YoungSockets:
             slot.take_over()
             young = YoungSocket(make, self, slot, verdict)
             await self._loop.connect_accepted_socket(lambda: young, sock)
-            return "resumed"
+            return RESUMED
         if isinstance(verdict, Finish):
             _send(sock, verdict.rest)
         sock.close()
         slot.release()
-        return verdict.reason if isinstance(verdict, Drop) else "finished"
+        return verdict.reason if isinstance(verdict, Drop) else FINISHED
 
     def _look(self) -> None:
         """Settle those that have been young for too long."""

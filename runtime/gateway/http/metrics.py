@@ -93,6 +93,8 @@ def _of_gateway(parts: GatewayParts) -> Iterator[Series]:
     yield counter("crowded", "Sockets refused: too many of one address.", unproven.crowded)
     yield counter("evicted", "Idle sockets closed to make room.", unproven.evicted)
     yield counter("starved", "Sockets that came when no files were left.", server.starved)
+    told = "Young connections of a gateway that was killed."
+    yield counters("taken_over", told, "outcome", server.taken_over)
     yield counters("refused", "Handshakes refused.", "reason", hub.refused)
     yield counter("messages", "Messages of accounts handed on.", data_link.messages)
     yield counter("events", "Events of ours, made once each.", fanout.published)

@@ -25,8 +25,8 @@ HELLO = b'{"type":"res"}'
 LONG = b"x" * 70_000
 ASK = text_frame(b"ask")
 CLOSED = b"\x88\x02\x03\xe8"
-GONE = Drop("its client has gone")
-UNKNOWN = Drop("killed between a system call and its note")
+GONE = Drop("gone")
+UNKNOWN = Drop("unnoted")
 
 
 def resume(
@@ -87,8 +87,8 @@ def test_notes_to_which_the_kernel_agrees(
         (SocketFacts(True, 6, 0), 1.0, 0, UNKNOWN),  # read, and not noted
         (SocketFacts(True, 4, 0), 1.0, 0, UNKNOWN),
         (SocketFacts(True, 5, 1), 1.0, 0, UNKNOWN),
-        (SocketFacts(True, 5, 0), MAX_SECONDS + 0.1, 0, Drop("too old")),
-        (SocketFacts(True, 5, 0), 1.0, MAX_TAKEN, Drop("taken over too often")),
+        (SocketFacts(True, 5, 0), MAX_SECONDS + 0.1, 0, Drop("old")),
+        (SocketFacts(True, 5, 0), 1.0, MAX_TAKEN, Drop("takenOften")),
     ],
 )
 def test_facts_of_the_kernel(
