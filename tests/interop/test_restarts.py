@@ -51,9 +51,7 @@ async def test_no_command_fails(own_openclaw: Openclaw, own_daemon: Daemon, rest
 
 
 @pytest.mark.slow
-async def test_a_kill_costs_the_commands_under_way_and_no_others(
-    own_openclaw: Openclaw, own_daemon: Daemon
-) -> None:
+async def test_a_kill_costs_no_command(own_openclaw: Openclaw, own_daemon: Daemon) -> None:
     answers: list[Answer] = []
     done = asyncio.Event()
     async with asyncio.TaskGroup() as group:
@@ -64,9 +62,6 @@ async def test_a_kill_costs_the_commands_under_way_and_no_others(
             await asyncio.sleep(PAUSE)
         done.set()
     failed = [answer for answer in answers if answer.code != 0]
-    print(f"\n10 kills: {len(answers)} commands, {len(failed)} cut")
-    for each in failed:  # nothing else went wrong: its connection has ended
-        said = each.err + each.out
-        assert "ECONNRESET" in said or "without a close frame" in said, each
-    assert len(failed) <= 10 * LOOPS
-    assert (await own_openclaw.call("health")).code == 0
+    print(f"\n10 kills: {len(answers)} commands, {len(failed)} failed")
+    assert not failed, failed[0]
+    assert len(answers) >= LOOPS
