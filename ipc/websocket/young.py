@@ -8,6 +8,7 @@ this object steps out of the way: nothing of it is left in the path of an older 
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -17,10 +18,12 @@ from ipc.websocket.resumption import (
     FINISHED,
     MAX_SECONDS,
     RESUMED,
+    UNNOTED,
     Drop,
     Finish,
     Notes,
     Resume,
+    Resumption,
     SocketFacts,
     decide,
 )
@@ -29,6 +32,8 @@ MAX_SLOTS = 64
 SLOT_BYTES = 256 * 1024  # of address space: a page that is not written takes no memory
 LOOK_SECONDS = 5.0  # between two looks for connections that have been young for too long
 WRITTEN_SECONDS = 0.05  # until it is looked whether an answer has left
+
+_log = logging.getLogger(__name__)
 
 
 class YoungSlot(Protocol):
@@ -302,7 +307,7 @@ class YoungSockets:
     async def _become(
         self, slot: YoungSlot, sock: socket.socket, make: Callable[[], YoungOwner]
     ) -> str:
-        verdict = decide(slot.facts(sock), slot.notes())
+        verdict = _verdict_on(slot, sock)
         if isinstance(verdict, Resume):
             slot.take_over()
             young = YoungSocket(make, self, slot, verdict)
@@ -322,6 +327,15 @@ class YoungSockets:
                 young.settle()
         if self._young:
             self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
+
+
+def _verdict_on(slot: YoungSlot, sock: socket.socket) -> Resumption:
+    """Return what becomes of a connection, whatever was left of it: this process must start."""
+    try:
+        return decide(slot.facts(sock), slot.notes())
+    except Exception:  # noqa: BLE001 - a broken process may have left anything
+        _log.exception("what was left of a connection cannot be read")
+        return Drop(UNNOTED)
 
 
 def _send(sock: socket.socket, rest: bytes) -> None:

@@ -73,18 +73,27 @@ class Slot:
             return None
         if not fds:
             return None
-        sock = socket.socket(fileno=fds[0])
+        try:
+            sock = socket.socket(fileno=fds[0])
+        except OSError:  # no socket at all: nothing of ours puts such a thing there
+            os.close(fds[0])
+            self._drop()
+            return None
         sock.setblocking(False)
         return sock
 
     def release(self) -> None:
         """Let go of the socket, which ends when this process closes it; the slot is free again."""
-        with suppress(OSError):
-            self._socket.recv(len(_FULL), socket.MSG_DONTWAIT)  # the kernel drops what is with it
+        self._drop()
         if self._received > SPARE_BYTES or self._sent > SPARE_BYTES:
             with suppress(OSError):
                 self._memory.madvise(mmap.MADV_REMOVE, self._base, SLOT_BYTES)
         self._free.append(self)
+
+    def _drop(self) -> None:
+        """Receive the message without what is with it, which the kernel closes then."""
+        with suppress(OSError):
+            self._socket.recv(len(_FULL), socket.MSG_DONTWAIT)
 
     def close(self) -> None:
         """Let go of the slot as it is."""

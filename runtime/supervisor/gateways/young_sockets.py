@@ -6,6 +6,7 @@ The supervisor makes them and hands them to each gateway. It reads nothing of wh
 
 from __future__ import annotations
 
+import fcntl
 import os
 import resource
 import socket
@@ -17,6 +18,8 @@ import structlog
 from ipc.websocket.young import MAX_SLOTS, SLOT_BYTES
 
 MIN_FILES = 1024  # that this process may open; where it may open fewer, accounts need them more
+
+_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 log = structlog.get_logger("gateway")
 
@@ -58,8 +61,7 @@ class YoungHolders:
         if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < MIN_FILES:
             raise OSError(f"this process may open fewer than {MIN_FILES} files")
         try:
-            self._fds.append(os.memfd_create("young connections"))
-            os.ftruncate(self._fds[0], MAX_SLOTS * SLOT_BYTES)
+            self._fds.append(_memory())
             self._fds.extend(_slot() for _ in range(MAX_SLOTS))
         except OSError:
             self.close()
@@ -70,6 +72,18 @@ class YoungHolders:
         for fd in self._fds:
             os.close(fd)
         self._fds.clear()
+
+
+def _memory() -> int:
+    """Return shared memory of a fixed size: no gateway can take it from under the next one."""
+    fd = os.memfd_create("young connections", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        os.ftruncate(fd, MAX_SLOTS * SLOT_BYTES)
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
 
 
 def _slot() -> int:

@@ -12,9 +12,11 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from aiohttp import web
 
 from ipc.websocket.connection import Connection, frame
 from ipc.websocket.demux import Limits
+from ipc.websocket.young import MAX_SLOTS
 from ipc.websocket.young_slots import RECEIVED_BYTES
 from tests.support.echo_server import UPGRADE, EchoServer, text_frame
 from tests.support.until import PATIENCE, until
@@ -122,6 +124,36 @@ async def test_what_was_read_is_read_again_and_what_was_sent_is_not_sent_again(
         writer.close()
 
 
+async def test_what_is_left_and_cannot_be_read_keeps_no_server_from_starting(
+    rig: SlotsRig,
+) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        assert rig.inherit().take(other.fileno()) is not None
+    async with servers(rig) as both:
+        await both.next()
+        assert both.taken == {"unnoted": 1}
+        reader, writer = await both.connect()
+        writer.write(UPGRADE + text_frame(b"one"))
+        await reader.readuntil(b"\r\n\r\n")
+        assert await reader.readexactly(5) == frame(b"one")
+        writer.close()
+
+
+async def test_more_than_there_are_slots_for_are_served_as_ever(rig: SlotsRig) -> None:
+    async with servers(rig) as both:
+        made = await both.next()
+        opened = [await both.connect() for _ in range(MAX_SLOTS + 3)]
+        for _, writer in opened:
+            writer.write(UPGRADE + text_frame(b"one"))
+        for reader, _ in opened:
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+            assert await reader.readexactly(5) == frame(b"one")
+        kept = [each for each in made.connections if each.young is not None]
+        assert len(kept) == MAX_SLOTS
+        for _, writer in opened:
+            writer.close()
+
+
 async def test_a_settled_connection_is_kept_no_longer_and_works_on(rig: SlotsRig) -> None:
     async with servers(rig) as both:
         made = await both.next()
@@ -175,6 +207,28 @@ async def test_http_is_kept_until_its_head_has_come(rig: SlotsRig) -> None:
         await until(lambda: not second.server.undecided)
         assert not rig.inherit().filled()
         writer.close()
+
+
+async def test_http_is_served_as_ever_and_kept_no_longer(rig: SlotsRig) -> None:
+    async def page(request: web.BaseRequest) -> web.Response:
+        return web.Response(body=request.path.encode() + await request.read())
+
+    pages, made = web.Server(page), EchoServer()
+    listener = socket.create_server(("127.0.0.1", 0))
+    address = listener.getsockname()
+    await made.start(listener, Limits(), http=pages, slots=rig.inherit())
+    reader, writer = await asyncio.open_connection(*address)
+    async with asyncio.timeout(PATIENCE):
+        for method, path, body in (("GET", b"/one", b""), ("POST", b"/two", b"x" * 300_000)):
+            length = f"Content-Length: {len(body)}\r\n\r\n"
+            writer.write(f"{method} {path.decode()} HTTP/1.1\r\nHost: x\r\n{length}".encode())
+            writer.write(body)
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+            assert await reader.readexactly(len(path + body)) == path + body
+            assert not rig.inherit().filled()
+    writer.close()
+    await made.server.close()
+    await pages.shutdown(0.1)
 
 
 async def test_what_a_dead_server_had_not_sent_comes_from_the_next_and_then_the_end(

@@ -95,6 +95,19 @@ def test_what_cannot_be_sent_to_a_slot_is_not_kept(rig: SlotsRig) -> None:
         assert slots.take(number) is None
 
 
+def test_what_is_no_tcp_socket_is_not_taken_for_one(rig: SlotsRig) -> None:
+    slots = rig.inherit()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        assert slots.take(other.fileno()) is not None
+        with open(os.devnull, "rb") as file:
+            assert slots.take(file.fileno()) is not None
+        ((slot, sock),) = rig.inherit().filled()
+        with sock, pytest.raises(OSError, match="not supported"):
+            slot.facts(sock)
+        slot.release()
+    assert rig.inherit().filled() == []
+
+
 def test_notes_are_bounded(rig: SlotsRig) -> None:
     slots = rig.inherit()
     with accepted() as (_, server):

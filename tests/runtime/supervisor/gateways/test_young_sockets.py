@@ -37,6 +37,19 @@ def test_it_takes_sixty_five_files_and_gives_them_back() -> None:
         assert files() == before
 
 
+def test_no_process_can_make_the_memory_smaller() -> None:
+    with slots_rig() as rig, rig.holders.carrier() as fd:
+        assert fd is not None
+        with socket.socket(fileno=os.dup(fd)) as carrier:
+            _, fds, _, _ = socket.recv_fds(carrier, 1, 65)
+        try:
+            with pytest.raises(PermissionError):
+                os.ftruncate(fds[0], 0)
+        finally:
+            for each in fds:
+                os.close(each)
+
+
 def test_a_process_that_may_open_few_files_keeps_none(monkeypatch: pytest.MonkeyPatch) -> None:
     before = files()
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (1000, 1000))
