@@ -356,7 +356,7 @@ export interface MethodParams {
   "agent": AgentParams;
   /** Answer with the name and the avatar of an agent, which is named by its id or the key of one of its sessions. One that there is not has OpenClaw's names. */
   "agent.identity.get": AgentIdentityParams;
-  /** Wait until a run has ended, at most `timeoutMs` (30 s). `known` (ours) is false for a run that there is not, of which OpenClaw says what it says of one that still runs. */
+  /** Wait until a run has ended, at most `timeoutMs` (30 s). `known` (ours) is false for a run that there is not, of which OpenClaw says what it says of one that still runs; `mergedInto` (ours) is the run that has the answer of one that was asked together with it. */
   "agent.wait": AgentWaitParams;
   /** Attach this client for an agent of kind `client`: the events `agent.turn` follow. One at a time is attached; `takeover` replaces another one, which gets `agent.detached`. `turns` names what the program still has; the answer says after which number it goes on with each, and which of them are over. */
   "agents.attach": AttachParams;

@@ -19,6 +19,7 @@ from workers.messages import Attachment
 
 TRUNCATED = "⚠️ Reply truncated at the model's output token limit."
 PROVIDER = "trunkline"
+COLLECTED = "collected"  # why a run has no answer whose words are in the turn of another one
 STOP_REASON = "rpc"  # of a run that a client has ended
 
 Payload = dict[str, Any]
@@ -75,16 +76,12 @@ def ended(run: Run) -> Payload:
     if run.state == "aborted":
         stop = {"stopReason": run.detail or STOP_REASON}
         return {"runId": run.id, "status": "timeout", "summary": "aborted", **stop}
-    return {
-        "runId": run.id,
-        "status": "ok",
-        "summary": "completed",
-        "result": _result(run, _texts(run)),
-    }
+    answer = {"runId": run.id, "status": "ok", "summary": "completed"}
+    return answer | {"result": _result(run, _texts(run))} | _merged(run)
 
 
 def waited(id: str, run: Run | None) -> Payload:
-    """Return the answer of ``agent.wait``; ``known`` is ours."""
+    """Return the answer of ``agent.wait``; ``known`` and ``mergedInto`` are ours."""
     if run is None:
         return {"runId": id, "status": "timeout", "known": False}
     known: Payload = {"runId": id, "known": True}
@@ -101,11 +98,18 @@ def waited(id: str, run: Run | None) -> Payload:
         return known | {"status": status} | times | {"error": failure.text}
     if run.state == "aborted":
         return known | {"status": "error"} | times | {"stopReason": run.detail or STOP_REASON}
+    if run.state == "merged":
+        return known | {"status": "ok"} | times | {"stopReason": COLLECTED} | _merged(run)
     stop = (run.result and run.result.stop_reason) or "stop"
     text = shown_answer(run.answer)
     disposition = "silent" if text is None else "visible" if text else "empty"
     reply = {"disposition": disposition, "text": text or ""}
     return known | {"status": "ok"} | times | {"stopReason": stop, "terminalReply": reply}
+
+
+def _merged(run: Run) -> Payload:
+    """Return which run has the answer of one that was asked together with it."""
+    return {"mergedInto": run.merged} if run.state == "merged" else {}
 
 
 def command_answer(run: str, text: str) -> Payload:

@@ -147,7 +147,8 @@ async def agent(parts: GatewayParts, client: ConnectedClient, params: AgentParam
 @method("agent.wait", WRITE, AgentWaitParams, repeat=Repeat.ALWAYS)
 async def agent_wait(parts: GatewayParts, client: ConnectedClient, params: AgentWaitParams) -> Any:
     """Wait until a run has ended, at most `timeoutMs` (30 s). `known` (ours) is false for a run
-    that there is not, of which OpenClaw says what it says of one that still runs.
+    that there is not, of which OpenClaw says what it says of one that still runs; `mergedInto`
+    (ours) is the run that has the answer of one that was asked together with it.
     """
     await parts.asking.journal()
     run = await parts.runs.wait(params.run_id, params.timeout_ms / 1000)

@@ -14,7 +14,7 @@ from ipc.epoch import now_ms
 from runtime.gateway.access.client_view import ClientView
 from runtime.gateway.access.scopes import READ
 from runtime.gateway.conversations.error_texts import UNKNOWN
-from runtime.gateway.conversations.run_answers import STOP_REASON, failure_of
+from runtime.gateway.conversations.run_answers import COLLECTED, STOP_REASON, failure_of
 from runtime.gateway.conversations.run_events import RunEvent, RunEvents
 from runtime.gateway.hub import Hub
 from runtime.gateway.journal.runs import Run
@@ -157,5 +157,5 @@ def ended_events(events: RunEvents, run: Run, now: int) -> list[RunEvent]:
         case "aborted":
             return began + events.aborted(now, stop_reason=run.detail or STOP_REASON)
         case "merged":  # its words are in another run, which has the answer
-            return began + events.final(None, now)
+            return began + events.final(None, now, stop_reason=COLLECTED)
     return began + events.failed(failure_of(run) or UNKNOWN, now)

@@ -32,7 +32,12 @@ def end(state: Any, **more: Any) -> Run:
     ("run", "answer", "status", "known"),
     [
         (end("final"), {"status": "ok", "summary": "completed"}, "ok", {"stopReason": "stop"}),
-        (end("merged", answer=""), {"status": "ok", "summary": "completed"}, "ok", {}),
+        (
+            end("merged", answer="", merged="lead"),
+            {"status": "ok", "summary": "completed", "mergedInto": "lead"},
+            "ok",
+            {"stopReason": "collected", "mergedInto": "lead"},
+        ),
         (
             end("aborted"),
             {"status": "timeout", "summary": "aborted", "stopReason": "rpc"},

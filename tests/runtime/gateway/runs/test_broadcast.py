@@ -33,7 +33,7 @@ def events() -> RunEvents:
         (replace(RUN, state="error", error="rate_limited"), "error", {"errorKind": "rate_limit"}),
         (replace(RUN, state="timeout"), "error", {"errorKind": "timeout"}),
         (replace(RUN, state="expired"), "error", {"errorKind": "timeout"}),
-        (replace(RUN, state="merged", answer=""), "final", {}),
+        (replace(RUN, state="merged", answer=""), "final", {"stopReason": "collected"}),
     ],
 )
 def test_each_end_is_one_last_event_of_each_kind(run: Run, state: str, more: Any) -> None:
