@@ -36,6 +36,7 @@ class RunBroadcast:
         self._session_id = sessions.id_of
         self._loop = asyncio.get_running_loop()
         self._events: dict[str, RunEvents] = {}
+        self._numbers: dict[str, int] = {}  # of the last event of runs whose events rest
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._chosen: dict[ClientView, frozenset[str]] = {}
         runs.watch(self.on_update)
@@ -64,9 +65,8 @@ class RunBroadcast:
         run, now = update.run, now_ms()
         if update.step == "queued" or is_aside(run):
             return
-        if not self._hub.has_clients:  # one that comes later is sent what there is by then
-            self._stop_timer(run.id)
-            self._events.pop(run.id, None)
+        if not self._hub.has_clients:
+            self._rest(run)
             return
         events = self._events.get(run.id)
         if events is None:
@@ -86,6 +86,17 @@ class RunBroadcast:
         for run in list(self._timers):
             self._stop_timer(run)
 
+    def _rest(self, run: Run) -> None:
+        """Make no events of a run while there is nobody to send them to: they have all its text.
+
+        A client that comes later is sent what there is by then, with numbers that go on.
+        """
+        self._stop_timer(run.id)
+        if (events := self._events.pop(run.id, None)) is not None:
+            self._numbers[run.id] = events.seq
+        if not run.is_open:
+            self._numbers.pop(run.id, None)
+
     def _begun(self, update: RunUpdate) -> RunEvents:
         """Return the events of a run, which goes on where an earlier gateway has left it."""
         run, text = update.run, update.text
@@ -96,6 +107,7 @@ class RunBroadcast:
             run.session,
             run.agent,
             session_id=self._session_id(run.session),
+            seq=self._numbers.pop(run.id, 0),
             text=text,
             heartbeat=is_heartbeat(run.request),
         )
