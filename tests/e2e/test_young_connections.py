@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 HEAD = UPGRADE.replace(b"Host: x", b"Host: localhost")
 CONNECT = request("c", "connect", connect_params(TOKEN))
 LIST = request("r", "cron.list", {})
+CLOSE_FRAME = b"\x88\x11\x03\xf4service restart"  # 1012
 FAILED = (AssertionError, OSError, asyncio.IncompleteReadError, TimeoutError)
 
 
@@ -148,6 +149,28 @@ async def test_only_young_connections_of_short_clients_outlive_the_gateway(tmp_p
             assert await was_cut(client)
         for client in (answered, watching, refused):
             await client.close()
+
+
+async def test_one_that_follows_events_comes_back_and_asks_for_what_it_has_missed(
+    tmp_path: Path,
+) -> None:
+    """Also where another request of it is not answered yet."""
+    async with Daemon(tmp_path, {"channels": {}}) as daemon:
+        supervisor = psutil.Process(daemon.pid)
+        client = await YoungClient.open(daemon.port)
+        gateway = (await daemon.status())["gateway"]["pid"]
+        assert (await client.hello(TOKEN))["ok"]
+        supervisor.suspend()  # so that nobody answers the gateway
+        try:
+            await client.send(request("w", "config.get"))
+            await client.send(request("s", "events.subscribe", {}))
+            assert (await client.answer("s"))["ok"]
+            os.kill(gateway, signal.SIGKILL)
+        finally:
+            supervisor.resume()
+        said = await client.ended()
+        await client.close()
+        assert said.endswith(CLOSE_FRAME)
 
 
 async def test_a_stop_ends_what_is_kept_and_a_restart_keeps_nothing(tmp_path: Path) -> None:

@@ -13,11 +13,16 @@ from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.earlier import AnsweredRequests, EarlierTalk, may_repeat
 from runtime.gateway.clients.method_table import find
 
+# What begins a stream of events, as the protocol names it. The stream has ended with the gateway
+# that began it: the client has to come back, and to ask for what it has missed.
+FOLLOWS = ".subscribe"
+
 
 class RepeatedRequests:
     """Takes the requests of a client that came before this gateway had its connection.
 
-    After the last of them the client takes its requests itself.
+    After the last of them the client takes its requests itself. One that was following events is
+    closed with 1012.
     """
 
     def __init__(self, client: ConnectedClient, earlier: EarlierTalk) -> None:
@@ -37,6 +42,8 @@ class RepeatedRequests:
                 self._client.receive(data)
             return
         if self._answered.take(request.id):
+            if request.method.endswith(FOLLOWS):
+                self._client.connection.close(1012, "service restart")
             return
         if _is_repeatable(request):
             self._client.receive(data)
