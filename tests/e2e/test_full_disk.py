@@ -157,7 +157,6 @@ FIRST_WRITES = {
     ("pairing", "block", "local:one", "x"): (NOTHING_STORED, "done once there is room again"),
     JOB: (NOTHING_STORED,),
     ASK: (NOTHING_STORED,),
-    ("sessions", "reset", "agent:echo:main"): ("No session found",),
     ("backup", "--to", "COPY"): ("has no room",),
     ("channels", "stop", "local:two"): ("could not be written",),
 }
