@@ -21,6 +21,7 @@ from runtime.config.accounts import AccountSpec
 from runtime.config.places import Places
 from runtime.config.worker_spec import WorkerSpec
 from runtime.supervisor.surroundings import write_error
+from workers.secrets import field_at
 
 SECRETS = "secrets"  # beside the configuration: where a setup writes what was typed
 CHANGES = ("added", "changed", "removed")  # the lists of accounts in the answer of a reload
@@ -35,7 +36,7 @@ def add_account(target: RuntimeTarget, key: str, fields: list[str], *, as_json: 
     loaded = accounts.add_account(places.config_path, key, _pairs(fields))
     _report(places, key, "added", _take_over(places), "", as_json)
     spec = loaded.accounts[key]
-    _hint(key, _unconfigured_hint(spec), _ingress_hint(spec))
+    _hint(key, _unconfigured_hint(spec), _secret_hint(spec), _ingress_hint(spec))
 
 
 def remove_account(target: RuntimeTarget, key: str, *, as_json: bool) -> None:
@@ -138,6 +139,16 @@ def _unconfigured_hint(spec: WorkerSpec) -> str | None:
     if not spec.enabled or spec.configured:
         return None
     return f"it does not start before {spec.place} is complete: {spec.reason}"
+
+
+def _secret_hint(spec: AccountSpec) -> str | None:
+    """Return what is wrong with the format of a secret that was typed; ``None`` if nothing."""
+    for name in sorted(spec.manifest.secrets):
+        value = field_at(spec.config, name)
+        wrong = spec.manifest.wrong_secret(name, value) if isinstance(value, str) else None
+        if wrong:
+            return f"{name} {wrong}"
+    return None
 
 
 def _ingress_hint(spec: AccountSpec) -> str | None:

@@ -151,6 +151,9 @@ def service_status(service: Service) -> dict[str, Any]:
         "installed": text is not None,
         "doubts": [] if text is None else doubts(service, text),
     }
+    other: Scope = "user" if service.scope == "system" else "system"
+    if text is None and (Systemd(other).units / service.name).exists():
+        found["otherScope"] = other
     state = service.systemd.properties(service.name, PROPERTIES)
     found |= {
         "active": state.get("ActiveState") or "unknown",

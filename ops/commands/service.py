@@ -147,7 +147,9 @@ def _control(verb: str, options: ServiceOptions) -> None:
 
 def _show(found: dict[str, Any]) -> None:
     if not found["installed"]:
-        print(clean(f"not installed: {found['unit']} is not there"))
+        other = found.get("otherScope")
+        there = f"; that of the {other} is: add --{other}" if other else ""
+        print(clean(f"not installed: {found['unit']} is not there{there}"))
         return
     process = f"  pid {found['pid']}" if found["pid"] else ""
     result = found["result"] if found["result"] not in (None, "", "success") else ""

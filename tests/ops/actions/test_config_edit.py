@@ -55,6 +55,25 @@ SECRET = "whsec_" + "QUJD" * 8
 
 
 @pytest.mark.parametrize(
+    ("fields", "hint"),
+    [
+        ("telegram:x botToken=abc", "telegram:x: botToken is not a bot token"),
+        ("telegram:x botToken=123456:AAF2-abc", None),
+        ('telegram:x botToken={source:"env",id:"T"}', None),
+        ("discord:x token=abc", "discord:x: token is "),
+    ],
+)
+def test_a_secret_of_a_wrong_format_is_told_at_once_and_not_shown(
+    cli: CommandLine, state: Path, fields: str, hint: str | None
+) -> None:
+    (state / "trunkline.json5").write_text(CONFIGURATION)
+    added = cli(f"channels add {fields}")
+    assert added.code == ExitCode.OK
+    assert (hint in added.err) if hint else added.err == ""
+    assert "abc" not in added.err
+
+
+@pytest.mark.parametrize(
     ("gateway", "fields", "hint"),
     [
         ("", "", "it gets no HTTP requests until ingress: true is set"),

@@ -117,6 +117,17 @@ def test_a_unit_that_cannot_be_written_is_named_and_nothing_is_left(
         assert list(ours.file.parent.iterdir()) == []
 
 
+def test_who_looks_in_the_wrong_scope_is_told_where_it_is(
+    programs: RecordedPrograms, tmp_path: Path
+) -> None:
+    ours = service(tmp_path)
+    of_the_system = service_of(RuntimeTarget({"state_dir": str(tmp_path / "state")}), "system")
+    assert "otherScope" not in service_status(of_the_system)
+    install(ours)
+    assert service_status(of_the_system)["otherScope"] == "user"
+    assert "otherScope" not in service_status(ours)
+
+
 def test_what_is_not_as_it_would_be_is_named(programs: RecordedPrograms, tmp_path: Path) -> None:
     ours = service(tmp_path)
     assert service_status(ours)["installed"] is False
