@@ -1,1 +1,1 @@
-"""The benchmark suite: measures the runtime beside what people would use instead."""
+"""The benchmark suite: measures the runtime and its alternatives."""

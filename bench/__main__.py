@@ -29,7 +29,7 @@ PUBLISHED = machine.ROOT / "docs" / "bench"
 
 
 def main() -> int:
-    """Run; return 1 when a question could not be answered."""
+    """Run the suite; return 1 if a question could not be answered."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("questions", nargs="*", metavar="QUESTION", help=", ".join(QUESTIONS))
     parser.add_argument("--quick", action="store_true", help="under 2 minutes (the default)")

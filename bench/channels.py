@@ -1,4 +1,4 @@
-"""Measures what accounts of a platform cost, against the server that stands for it in tests.
+"""Measures the costs of accounts of a platform, with the fake server of the test kit.
 
     python -m bench.channels slack [--count 20] [--idle 60] [--launcher exec] [--journal off]
 
@@ -80,7 +80,7 @@ async def measure(
 
 
 async def _messages(daemon: Daemon, platform: Platform, keys: list[str]) -> dict[str, float]:
-    """Let people write one message after the other; return when clients had them."""
+    """Send messages from people one after the other; return the delays until clients had them."""
     found: list[float] = []
     async with Witness(daemon, keys) as witness:
         speaking = asyncio.create_task(_until_heard(platform))
@@ -104,7 +104,7 @@ async def _until_heard(platform: Platform) -> None:
 
 
 async def _starts(daemon: Daemon, key: str) -> dict[str, float]:
-    """Stop and start an account again and again; return what a start took."""
+    """Stop and start an account repeatedly; return the durations of its starts."""
     async with rows_of(daemon) as rows:
         found = [await restart_seconds(daemon, rows, key) * 1e3 for _ in range(STARTS)]
     return {"p50": percentile(found, 0.5), "most": max(found)}
@@ -116,7 +116,7 @@ def _weights(pids: list[int]) -> dict[str, float]:
 
 
 async def _idle_cpu(pids: list[int], seconds: float) -> float:
-    """Return the per cent of a core that each process takes."""
+    """Return the CPU use of each process in percent of a core."""
     before, began = sum(map(cpu_ns, pids)), time.monotonic()
     await asyncio.sleep(seconds)
     return (sum(map(cpu_ns, pids)) - before) / (time.monotonic() - began) / 1e7 / len(pids)

@@ -18,19 +18,19 @@ PACKAGES = ("ipc", "workers", "runtime", "ops")
 
 
 class NotBuilt(Exception):
-    """The checkout has no environment to start its product with."""
+    """The error of a checkout without a virtual environment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """``command`` runs its ``trunkline`` in the environment that belongs to it."""
+    """A checkout; ``command`` runs its ``trunkline`` in its virtual environment."""
 
     root: Path
     command: tuple[str, ...]
 
     @classmethod
     def this(cls) -> Checkout:
-        """Return the checkout that this code is part of, run by the same interpreter."""
+        """Return the checkout of this code, with the current interpreter."""
         program = Path(sys.executable).with_name("trunkline")
         if program.exists():
             return cls(ROOT, (str(program),))
@@ -38,7 +38,7 @@ class Checkout:
 
     @classmethod
     def at(cls, root: Path) -> Checkout:
-        """Return the checkout in a folder; raises ``NotBuilt`` where ``.venv`` is missing."""
+        """Return the checkout in a folder; raises ``NotBuilt`` if ``.venv`` is missing."""
         root = root.resolve()
         program = root / ".venv" / "bin" / "trunkline"
         if not program.exists():
@@ -56,16 +56,16 @@ class Checkout:
 
     @property
     def interpreter(self) -> str:
-        """What its interpreter calls itself: version, build date and compiler."""
+        """The version, build date and compiler that its interpreter reports."""
         asked = [self.python, "-VV"]
         return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
 
     def environment(self, base: dict[str, str], *site: str) -> dict[str, str]:
-        """Return ``base`` so that its product imports its own packages, and what ``site`` holds."""
+        """Return ``base`` with a path to the product's own packages and those in ``site``."""
         return {**base, "PYTHONPATH": os.pathsep.join([*filter(None, site), str(self.root)])}
 
     def accepts(self, config: dict[str, Any]) -> bool:
-        """Return whether its ``config validate`` takes this configuration."""
+        """Return whether its ``config validate`` accepts this configuration."""
         with ShortDirectory() as directory:
             path = directory / "trunkline.json5"
             path.write_text(json.dumps(config))
@@ -77,18 +77,18 @@ class Checkout:
 
 
 def has_journal(checkout: Checkout) -> bool:
-    """Return whether its accounts have a journal, which can be switched off; earlier ones none."""
+    """Return whether its accounts have a journal that can be switched off (old versions: no)."""
     return _has_field(checkout, "journal", "off")
 
 
 def has_access_policy(checkout: Checkout) -> bool:
-    """Return whether its accounts say whom they answer; earlier ones answer everybody."""
+    """Return whether its accounts have an access policy; old versions answer everybody."""
     return _has_field(checkout, "dmPolicy", "open")
 
 
 @cache
 def _has_field(checkout: Checkout, name: str, value: str) -> bool:
-    """Return whether every account may have this field; it takes a process to find out."""
+    """Return whether every account may have this field; this starts a process."""
     accounts = {"one": {name: value}}
     config = {"gateway": {"auth": {"mode": "none"}}, "channels": {"local": {"accounts": accounts}}}
     return checkout.accepts(config)
@@ -96,7 +96,7 @@ def _has_field(checkout: Checkout, name: str, value: str) -> bool:
 
 @cache
 def compile_once(checkout: Checkout) -> None:
-    """Make byte code of its packages, as an installation has it.
+    """Compile its packages to byte code, as in an installation.
 
     Where PYTHONDONTWRITEBYTECODE is set, as in images of containers, every start would compile
     a hundred modules again (0.2 s), which is not what is measured.

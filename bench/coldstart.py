@@ -1,4 +1,4 @@
-"""Measures how soon the runtime answers, and what its gateway and idle clients hold.
+"""Measures the time to the first answer, and the memory of the gateway and idle clients.
 
     python -m bench.coldstart [--rounds 7] [--clients 1000] [--json FILE]
 
@@ -68,7 +68,7 @@ async def _listening(port: int, until: float) -> None:
 
 
 async def load_http_server(port: int) -> None:
-    """Have the gateway load its HTTP server now, rather than while it is measured."""
+    """Make the gateway load its HTTP server now instead of during the measurement."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     assert b" 200 " in await reader.readline()
@@ -76,7 +76,7 @@ async def load_http_server(port: int) -> None:
 
 
 async def idle(daemon: TiedDaemon, count: int) -> tuple[float, float]:
-    """Return the gateway's PSS in MiB alone, and what ``count`` idle clients add."""
+    """Return the gateway's PSS in MiB without clients, and the increase by ``count`` idle ones."""
     status = await daemon.wait_phase("local:demo", "running")
     assert status["pid"]
     gateway = (await daemon.status())["gateway"]["pid"]
@@ -119,7 +119,7 @@ async def measure(rounds: int, clients: int) -> dict[str, Any]:
 
 
 def report(result: dict[str, Any]) -> str:
-    """Return the figures as a table, with what is wanted of them."""
+    """Return the figures and their targets as a table."""
     starts = Spread.of(result["startSeconds"])
     rows = [
         ["exec of `trunkline up` → first `health`, s", str(starts), "≤ 0.8"],

@@ -116,7 +116,7 @@ async def _at_rest(daemon: TiedDaemon) -> Values:
 
 
 async def load(checkouts: dict[str, Checkout], order: Sequence[str]) -> Round:
-    """Start all, then measure one after the other under load; the others are silent.
+    """Start all, then measure one after the other under load while the others are idle.
 
     Fresh processes in every round: what one start is lucky with would be in every ratio.
     """
@@ -218,7 +218,7 @@ def options() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Measure and print; return 1 when a figure is worse."""
+    """Measure and print; return 1 if a figure is worse."""
     args = options()
     must_measure()
     about, theirs = machine.describe(), machine.revision(args.other.root)

@@ -1,4 +1,4 @@
-"""Crashes and restarts real workers thousands of times, and counts what the supervisor keeps.
+"""Crashes and restarts real workers thousands of times to find leaks of the supervisor.
 
     python -m bench.cycles [--cycles 10000] [--json FILE] [--publish]
 
@@ -51,7 +51,7 @@ class SupervisorUse:
 
     @classmethod
     def take(cls, daemon: Daemon, cycles: int) -> SupervisorUse:
-        """Read them from outside."""
+        """Read the figures from outside the process."""
         family = daemon.family()
         supervisor = family[-1]
         return cls(cycles, supervisor.num_fds(), supervisor.memory_info().rss, len(family))
@@ -69,7 +69,7 @@ class Outcome:
 
     @property
     def faults(self) -> list[str]:
-        """What must not be left over, and is."""
+        """The leaks that were found."""
         found = []
         if self.late.fds != self.early.fds:
             found.append(f"{self.late.fds - self.early.fds} open files more")
@@ -100,7 +100,7 @@ class Outcome:
 
 
 def config() -> dict[str, Any]:
-    """Return the accounts that crash, the calm ones, and a policy that hardly waits."""
+    """Return the accounts that crash, the calm ones, and a policy with a very short backoff."""
     fast = {"initialSeconds": 0.001, "maximumSeconds": 0.001, "jitter": 0, "slowAfter": 10**9}
     names = [*(f"crash{number}" for number in range(LANES)), *(f"calm{n}" for n in range(CALM))]
     return {
@@ -113,7 +113,7 @@ def config() -> dict[str, Any]:
 
 
 async def measure(daemon: Daemon, cycles: int) -> Outcome:
-    """Crash and restart so often; the daemon runs with the configuration of ``config``."""
+    """Run ``cycles`` crashes and restarts; the daemon has the configuration of ``config``."""
     whole = LANES + CALM
     await daemon.wait(
         lambda s: sum(r["phase"] == "running" for r in s["accounts"].values()) == whole
@@ -149,7 +149,7 @@ async def _lane(rows: Rows, key: str, left: Any, seen: list[float]) -> None:
 
 
 async def _usage(daemon: Daemon, cycles: int) -> SupervisorUse:
-    """Count once it is quiet: the log readers of dead workers and old zombies are gone by then."""
+    """Count once all is idle, when log readers of dead workers and old zombies are gone."""
     await asyncio.sleep(SETTLE)
     least = SupervisorUse.take(daemon, cycles)
     for _ in range(10):  # a client's socket, a process that is just being forked
@@ -160,7 +160,7 @@ async def _usage(daemon: Daemon, cycles: int) -> SupervisorUse:
 
 
 async def run(cycles: int) -> Outcome:
-    """Start a daemon, crash, stop it."""
+    """Start a daemon, run the crashes, and stop it."""
     with ShortDirectory() as place:
         daemon = TiedDaemon(place, config())
         try:

@@ -1,4 +1,4 @@
-"""Measures how long everything takes to end: stopped, stopped at worst, and with the supervisor.
+"""Measures how long a shutdown takes: usual, worst case, and with the supervisor killed.
 
     python -m bench.endings [--accounts 60] [--rounds 5] [--json FILE]
 
@@ -34,7 +34,7 @@ WANTED = {"stop": "≤ 3", "worst": "≤ 7", "killed": "≤ 0.25"}
 
 
 def config(kind: str, count: int) -> dict[str, Any]:
-    """Return ``count`` accounts that are to end."""
+    """Return a configuration of ``count`` accounts for a shutdown."""
     numbers = range(count)
     accounts: dict[str, Any] = {f"a{number:03}": {} for number in numbers}
     channel = "local"
@@ -50,7 +50,7 @@ def config(kind: str, count: int) -> dict[str, Any]:
 
 
 async def measure(kind: str, count: int) -> float:
-    """Start a daemon and end it; return the seconds from then until it was gone."""
+    """Start a daemon and end it; return the seconds until all processes were gone."""
     with ShortDirectory() as place:
         (place / "site").mkdir()
         site = faulty.install(place / "site")

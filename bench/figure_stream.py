@@ -1,4 +1,4 @@
-"""Measures what a client is sent while many accounts talk, and what that costs the gateway.
+"""Measures the stream of figures to a client while many accounts talk, and its cost.
 
     python -m bench.figure_stream [--count 500] [--every 5] [--seconds 60]
 
@@ -36,7 +36,7 @@ class Stream(msgspec.Struct, frozen=True):
 
 
 async def measure(count: int, every: float, seconds: float) -> Stream:
-    """Run so many accounts and return what was seen of them."""
+    """Run ``count`` accounts and return the measured stream."""
     rate = {f"w{number}": {"rate": 1} for number in range(count)}
     product = Product(count, channels={"source": {"accounts": rate}})
     await product.start()
@@ -77,7 +77,7 @@ async def _read(client: RawClient, sizes: dict[str, list[int]]) -> None:
 
 
 async def _share(pid: int, seconds: float) -> float:
-    """Return the CPU of a process over a while, in percent of a core."""
+    """Return the CPU use of a process over ``seconds``, in percent of a core."""
     before, began = cpu_ns(pid), time.monotonic()
     await asyncio.sleep(seconds)
     return (cpu_ns(pid) - before) / 1e7 / (time.monotonic() - began)

@@ -1,4 +1,4 @@
-"""Runs the fuzzer against the gateway for long.
+"""Runs a long fuzzing campaign against the gateway.
 
     python -m bench.fuzz [--frames 1000000] [--firsts 20000] [--http 100000] [--seconds 400]
                          [--write docs/fuzz.md]
@@ -53,7 +53,7 @@ run.
 
 
 def page(report: Report, about: str, start: int) -> str:
-    """Return the report as a page."""
+    """Return the report as a page of the documentation."""
     tally = report.tally
     closes = ", ".join(f"{code}: {count}" for code, count in sorted(tally.closes.items()))
     rows = [
@@ -75,7 +75,7 @@ def page(report: Report, about: str, start: int) -> str:
 
 
 def main() -> None:
-    """Run and print; exit with 1 when there was a fault."""
+    """Run and print; exit with 1 if there was a fault."""
     parser = argparse.ArgumentParser(prog="python -m bench.fuzz", description=__doc__)
     parser.add_argument("--frames", type=int, default=1_000_000)
     parser.add_argument("--firsts", type=int, default=20_000)

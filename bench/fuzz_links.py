@@ -1,4 +1,4 @@
-"""Sends forged ZMTP frames of every kind to the links of the workers, for long.
+"""Runs a long campaign of forged ZMTP frames against the links of workers.
 
     python -m bench.fuzz_links [--link data|control] [--frames 10000] [--seed N]
 

@@ -94,14 +94,14 @@ class HttpConnection(asyncio.Protocol):
         self._end(int(head.split(b" ", 2)[1]))
 
     def ask(self, request: bytes, answered: OnAnswer) -> None:
-        """Have ``answered`` called with the status; 0: the connection was closed without one."""
+        """Send a request; call ``answered`` with the status, or 0 if the connection was closed."""
         assert self.transport is not None
         self.asked += 1
         self._answered = answered
         self.transport.write(request)
 
     def drop(self) -> None:
-        """Wait for the answer no longer."""
+        """Stop waiting for the answer."""
         self._answered = None
         self.closed = True
 
@@ -128,7 +128,7 @@ class Sender:
     answered: asyncio.Event = field(default_factory=asyncio.Event)  # all of them
 
     async def run(self, requests: list[bytes], start: float, interval: float) -> None:
-        """Send at an even rate, then wait for the answers that come soon."""
+        """Send at a constant rate, then wait briefly for the remaining answers."""
         loop = asyncio.get_running_loop()
         for number, request in enumerate(requests):
             due = start + number * interval
@@ -146,7 +146,7 @@ class Sender:
             self.give_back(connection)
 
     def send(self, request: bytes, due: float) -> None:
-        """Send a request on an idle connection, or a new one while there may be more."""
+        """Send a request on an idle connection, or on a new one up to the limit."""
         while self.idle:
             if not (found := self.idle.pop()).closed:
                 self.ask(found, request, due)
@@ -158,7 +158,7 @@ class Sender:
             self.connect(request, due)
 
     def connect(self, request: bytes, due: float, begun: float | None = None) -> None:
-        """Send a request on a new connection; ``begun``: once more, and when it was first."""
+        """Send a request on a new connection; ``begun`` is set for a retry: its first time."""
         task = asyncio.get_running_loop().create_task(self._connect(request, due, begun))
         self.connecting.add(task)
         task.add_done_callback(self._connected)
@@ -211,7 +211,7 @@ class Sender:
             self.answered.set()
 
     def requests(self, count: int) -> list[bytes]:
-        """Return signed requests: made before they are sent, when nothing is measured."""
+        """Return signed requests, built before the measurement begins."""
         now = int(time.time())
         names = [f"{self.account}-{time.time_ns()}-{number}" for number in range(count)]
         return [
@@ -283,7 +283,7 @@ async def measure(
 
 
 def report(rounds: Sequence[Round]) -> str:
-    """Return a table of the rounds, and whether the others were delayed."""
+    """Return a table of the rounds, and whether other accounts were delayed."""
     rows = [
         (
             "one hangs" if each.hanging else "calm",
@@ -322,7 +322,7 @@ def report(rounds: Sequence[Round]) -> str:
 
 
 async def run(accounts: int, rate: float, seconds: float, rounds: int) -> list[Round]:
-    """Run all rounds, calm ones and others in turn."""
+    """Run all rounds, alternating between without and with a hanging account."""
     common = {"ingress": True, "secret": SECRET, "agent": "none"}
     config = {
         "channels": {"webhook": {"accounts": {f"a{n}": common for n in range(accounts)}}},

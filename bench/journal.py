@@ -1,4 +1,4 @@
-"""Measures what it costs to store every message before it leaves the gateway.
+"""Measures the cost of storing every message before it leaves the gateway.
 
     python -m bench.journal [--seconds 3] [--rounds 3] [--json FILE]
 
@@ -95,7 +95,7 @@ async def measure(journal: str, rate: int, seconds: float, *, busy: bool = False
 
 @asynccontextmanager
 async def _gateway(place: Path, *, busy: bool) -> AsyncIterator[tuple[str, int]]:
-    """Run a gateway in a process of its own; yield its address and its pid."""
+    """Run a gateway in a separate process; yield its address and its pid."""
     boot = msgspec.msgpack.decode(boot_of(place, 1)) | {"state_dir": str(place)}
     (place / "boot").write_bytes(msgspec.msgpack.encode(boot))
     listener = socket.create_server(("127.0.0.1", 0))
@@ -114,7 +114,7 @@ async def _gateway(place: Path, *, busy: bool) -> AsyncIterator[tuple[str, int]]
 
 @asynccontextmanager
 async def _links(place: Path, url: str, journal: str) -> AsyncIterator[list[WorkerDataLink]]:
-    """Connect the accounts, reported as running, and wait until all are welcome."""
+    """Connect the accounts, reported as running, and wait until the gateway has accepted all."""
     supervisor = await Client.connect(url, token=SESSION)
     rows = {key: row(key, journal=journal) for key in KEYS}
     await supervisor.call("channels.report", {"accounts": rows, "whole": True})
@@ -144,7 +144,7 @@ def _emit(link: WorkerDataLink, key: str) -> int:
 
 
 async def _flood(links: list[WorkerDataLink], seconds: float) -> list[float]:
-    """Emit as fast as there is room; one message in 500 is timed."""
+    """Emit as fast as the backlog permits; time one message in 500."""
     delays: list[float] = []
     end = time.perf_counter() + seconds
 
@@ -168,7 +168,7 @@ async def _flood(links: list[WorkerDataLink], seconds: float) -> list[float]:
 
 
 async def _paced(links: list[WorkerDataLink], rate: int, seconds: float) -> list[float]:
-    """Emit at a rate over all accounts, in a turn each millisecond at most; time one each turn."""
+    """Emit at a rate over all accounts, in batches at most each millisecond; time one per batch."""
     delays: list[float] = []
     tasks: set[asyncio.Task[None]] = set()
     begin = time.perf_counter()
@@ -233,7 +233,7 @@ async def _run(seconds: float, rounds: int) -> list[Result]:
 
 
 async def _serve(boot: bytes, fd: int, *, busy: bool) -> None:
-    """Run the gateway, beside a coroutine that never rests when ``busy``."""
+    """Run the gateway; with ``busy``, also a coroutine that never sleeps."""
     spinning = asyncio.create_task(_spin()) if busy else None
     await run_gateway(boot, {"listen": fd}, lambda cause, text: None)
     if spinning is not None:

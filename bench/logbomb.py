@@ -1,4 +1,4 @@
-"""Measures what a worker that prints without end costs the supervisor.
+"""Measures the supervisor's cost of a worker that prints endlessly.
 
     python -m bench.logbomb [--rate 100] [--seconds 5] [--json FILE] [--publish]
 
@@ -58,7 +58,7 @@ def config() -> dict[str, Any]:
 
 
 async def measure(length: int, rate: int, seconds: float) -> Bomb:
-    """Let an account print lines of ``length`` bytes for ``seconds``."""
+    """Make an account print lines of ``length`` bytes for ``seconds``, and measure."""
     with ShortDirectory() as place:
         site = place / "site"
         site.mkdir()
@@ -95,7 +95,7 @@ async def _window(daemon: TiedDaemon, length: int, rate: int, seconds: float) ->
 
 
 def _look(daemon: TiedDaemon, pid: int) -> tuple[float, int, int]:
-    """Return the time, the supervisor's CPU in ns and the bytes that the bomber has written."""
+    """Return the time, the supervisor's CPU time in ns and the bytes written by the worker."""
     for line in Path(f"/proc/{pid}/io").read_text().splitlines():
         if line.startswith("wchar:"):
             return time.monotonic(), cpu_ns(daemon.pid), int(line.split()[1])

@@ -33,7 +33,7 @@ def describe() -> dict[str, Any]:
 
 
 def revision(root: Path = ROOT) -> str:
-    """Return the commit that is checked out, marked when files differ from it, beside figures."""
+    """Return the checked-out commit, marked if files other than results differ from it."""
     git = ("git", "-C", str(root))
     head = _first_line(*git, "rev-parse", "--short=12", "HEAD") or "unknown"
     changed = _first_line(*git, "status", "--porcelain", "-uno", "--", ".", ":!docs/bench")

@@ -56,7 +56,7 @@ numprocesses = {count}
 
 
 async def compare(count: int) -> dict[str, Any]:
-    """Return the figures of each manager that can be had; ``error`` of one that cannot."""
+    """Return the figures of each manager, or ``error`` if it cannot be installed."""
     found: dict[str, Any] = {}
     for name, template in (("supervisor", SUPERVISORD), ("circus", CIRCUS)):
         try:

@@ -1,4 +1,4 @@
-"""Measures what a large file costs: time, and memory of the worker and of the gateway.
+"""Measures the costs of a large file: time, and memory of the worker and of the gateway.
 
     python -m bench.media [--channel telegram|slack] [--megabytes 50] [--rounds 3] [--json FILE]
 
@@ -46,7 +46,7 @@ PATIENCE = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one step has cost: seconds, and MiB that each process has taken beyond what it had."""
+    """The costs of one step: seconds, and the increase of each process's memory in MiB."""
 
     name: str
     megabytes: float
@@ -56,7 +56,7 @@ class Step:
 
 
 class Peak:
-    """The highest RSS of a process from now on; raises ``OSError`` when it is gone."""
+    """The highest RSS of a process from now on; raises ``OSError`` if it is gone."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -64,7 +64,7 @@ class Peak:
         self._before = self._read("VmRSS")
 
     def mib(self) -> float:
-        """Return by how many MiB it was above what it is from the beginning."""
+        """Return the increase over the initial RSS in MiB."""
         return (self._read("VmHWM") - self._before) / 1024
 
     def _read(self, name: str) -> int:

@@ -1,4 +1,4 @@
-"""Runs the servers that stand for platforms, for benchmarks of their channels.
+"""Runs fake servers of platforms for benchmarks of their channels.
 
 A text that is said here begins as those that ``local`` and ``source`` make up: ``NUMBER
 NANOSECONDS`` (CLOCK_MONOTONIC), so that whoever gets it knows how long it was under way.
@@ -31,7 +31,7 @@ _numbers = itertools.count(1)
 
 
 def timed_text() -> str:
-    """Return a new text with the time of now."""
+    """Return a new text that contains the current time."""
     return f"{next(_numbers)} {time.monotonic_ns()} hello"
 
 
@@ -49,7 +49,7 @@ class Platform:
         raise NotImplementedError
 
     async def meet(self, daemon: Daemon, ids: list[str]) -> None:
-        """Be there for accounts that run; number N is ``ids[N]``."""
+        """Connect to running accounts; number N is ``ids[N]``."""
         return  # most platforms need not
 
     async def say(self, number: int, text: str) -> None:
@@ -128,7 +128,7 @@ class TelegramPlatform(Platform):
 
 
 class IrcPlatform(Platform):
-    """Nicks on an IRC server that is not ours, and a person who writes to each."""
+    """Nicks on an independent IRC server, and a user who writes to each."""
 
     def __init__(self, server: IrcServer) -> None:
         self._server = server
@@ -274,7 +274,7 @@ async def irc() -> AsyncIterator[Platform]:
 
 @asynccontextmanager
 async def local() -> AsyncIterator[Platform]:
-    """Sit at the sockets of ``local``."""
+    """Connect to the sockets of ``local``."""
     platform = LocalPlatform()
     try:
         yield platform

@@ -34,7 +34,7 @@ def publish(whole: dict[str, Any], place: Path) -> None:
 
 
 def _tables(whole: dict[str, Any]) -> str:
-    """Return every answer as it was printed."""
+    """Return all printed tables."""
     parts = [f"# Figures\n\nWritten by `python -m bench`. {sentence(whole['machine'])}"]
     for name, question in QUESTIONS.items():
         if found := whole["results"].get(name):

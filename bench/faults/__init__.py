@@ -1,1 +1,1 @@
-"""Measures what sibling accounts notice of faults: ``python -m bench.faults``."""
+"""Measures the effect of faults on sibling accounts: ``python -m bench.faults``."""

@@ -1,4 +1,4 @@
-"""Injects every fault into a live daemon under load, and reports what the siblings noticed.
+"""Injects every fault into a live daemon under load, and reports the effect on siblings.
 
     python -m bench.faults [--only NAME ...] [--rounds 1] [--json FILE] [--publish]
 

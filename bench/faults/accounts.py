@@ -51,7 +51,7 @@ async def _crash_loop(rig: FaultRig, observed: Observation) -> None:
 
 
 def _ordered(name: str, order: str, injected: str) -> None:
-    """Register a fault that the plugin commits on order, and that ends its process."""
+    """Register a fault that the plugin performs on request, and that ends its process."""
 
     @fault(name, injected)
     async def _commit(rig: FaultRig, observed: Observation) -> None:

@@ -19,7 +19,7 @@ class Observation:
         self.remark = ""
 
     def noticed(self, at: float | None = None) -> None:
-        """Note that the fault was noticed, now or at that time (CLOCK_MONOTONIC)."""
+        """Record that the fault was detected, now or at that time (CLOCK_MONOTONIC)."""
         self.seen = (at or time.monotonic()) - self.began
 
     @property
@@ -33,7 +33,7 @@ Injection = Callable[[FaultRig, Observation], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault. ``inject`` returns when everything is as before, and raises when it never is.
+    """One fault. ``inject`` returns after recovery, and raises if there is none.
 
     ``shared``: it hits what all accounts share, so their messages wait while it lasts.
     ``last``: it ends every process, so nothing can be compared with what was before.
@@ -64,12 +64,12 @@ def fault(
 
 
 def unwell(row: Row) -> bool:
-    """Return whether the supervisor has noticed that something is wrong."""
+    """Return whether the supervisor has detected a fault."""
     return (row["phase"], row["health"]) != ("running", "ok")
 
 
 async def recovers(rig: FaultRig, observed: Observation, before: int) -> None:
-    """Wait until the fault of the target is noticed, and until its replacement runs."""
+    """Wait until the fault of the target is detected, and then until its replacement runs."""
     observed.noticed(
         await rig.rows.until(TARGET, lambda row: unwell(row) or row["incarnation"] > before)
     )

@@ -1,4 +1,4 @@
-"""Runs the daemon that faults are injected into: accounts that talk, and a target beside them."""
+"""Runs the daemon for fault injection: sibling accounts that talk, and a target account."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Resources:
 
 
 class FaultRig:
-    """A running daemon with all that injecting and judging faults needs."""
+    """A running daemon with the tools to inject faults and observe their effects."""
 
     def __init__(self, daemon: TiedDaemon, siblings: list[str], rate: float) -> None:
         self.daemon = daemon
@@ -61,7 +61,7 @@ class FaultRig:
         self._numbers = itertools.count(1)
 
     def pid(self, key: str = TARGET) -> int:
-        """Return the process of an account that runs."""
+        """Return the pid of a running account."""
         return int(self.rows.newest[key]["pid"])
 
     def incarnation(self, key: str = TARGET) -> int:
@@ -79,7 +79,7 @@ class FaultRig:
 
     @property
     def missing(self) -> int:
-        """How many messages of the siblings have not come so far."""
+        """The number of the siblings' messages that have not arrived so far."""
         return self.witness.missing
 
     async def heard(self) -> None:
@@ -87,7 +87,7 @@ class FaultRig:
         await self.witness.heard()
 
     async def order(self, text: str) -> None:
-        """Order the target to go wrong; it may be unable to answer."""
+        """Tell the target to perform a fault; it may be unable to answer."""
         params = {"channel": "faulty", "accountId": "bad", "to": "x", "message": text}
         key = {"idempotencyKey": f"order-{next(self._numbers)}"}
         async with await self.daemon.client(caps=()) as client:
@@ -95,11 +95,11 @@ class FaultRig:
                 await client.call("send", params | key, timeout=0.5)
 
     async def call(self, verb: str, *keys: str) -> Any:
-        """Do to accounts what an operator does: ``start``, ``stop``, ``restart``, ``reset``."""
+        """Call a method of operators on accounts: ``start``, ``stop``, ``restart``, ``reset``."""
         return await self.daemon.call(f"channels.{verb}", {"accounts": list(keys or (TARGET,))})
 
     async def until(self, true: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
-        """Return the first status for which ``true`` holds; for what no event says."""
+        """Poll the status until ``true`` holds for it, and return it."""
         async with asyncio.timeout(PATIENCE):
             while not true(status := await self.daemon.status()):  # noqa: ASYNC110 - see above
                 await asyncio.sleep(LOOK)
@@ -116,7 +116,7 @@ class FaultRig:
                 await self.call("reset", key)
 
     def zygote(self) -> int:
-        """Return the process that all others are forked from, not the zygote of a channel."""
+        """Return the pid of the base zygote, not of a channel's zygote."""
         for one in self.daemon.family():
             # Its forks have its command line, but names of their own.
             with suppress(psutil.Error):  # one that has ended meanwhile
@@ -125,7 +125,7 @@ class FaultRig:
         raise LookupError("there is no zygote")
 
     async def gateway(self) -> int:
-        """Return the gateway's process."""
+        """Return the gateway's pid."""
         return int((await self.daemon.status())["gateway"]["pid"])
 
     async def resources(self) -> Resources:
@@ -145,7 +145,7 @@ class FaultRig:
         )
 
     def _channel_zygotes(self) -> dict[str, int]:
-        """Return the zygote of each channel that has one of its own: the one started last."""
+        """Return the pid of the latest zygote of each channel that has one."""
         found: dict[str, int] = {}
         for one in sorted(self.daemon.family(), key=lambda each: each.pid):
             with suppress(psutil.Error):  # one that has ended meanwhile
@@ -154,12 +154,12 @@ class FaultRig:
         return found
 
     def _logs(self, status: dict[str, Any]) -> frozenset[Path]:
-        """Return the log files: each is open from its first line until its writer has ended."""
+        """Return the log files, each open from its first line until its writer has ended."""
         names = ("supervisor", "gateway", *status["accounts"])
         return frozenset(self.daemon.directory / "state" / "logs" / f"{name}.log" for name in names)
 
     def _marked(self) -> set[int]:
-        """Return every process of this host that has our runtime directory in its environment."""
+        """Return every process on this host with this runtime directory in its environment."""
         mark = f"TRUNKLINE_RUNTIME_DIR={self.daemon.run_dir}\0".encode()
         found = set()
         for directory in Path("/proc").glob("[0-9]*"):
@@ -170,7 +170,7 @@ class FaultRig:
 
 
 def _open_files(who: str, pid: int, but: frozenset[Path]) -> Counter[str]:
-    """Return what the open files of a process are; sockets and pipes without their numbers."""
+    """Return the targets of a process's open files; sockets and pipes without their numbers."""
     found: Counter[str] = Counter()
     for link in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(OSError):
@@ -181,7 +181,7 @@ def _open_files(who: str, pid: int, but: frozenset[Path]) -> Counter[str]:
 
 
 def without_journal(files: Counter[str]) -> Counter[str]:
-    """Return open files without the connections that the journal opens when it needs them.
+    """Return open files without the connections that the journal opens on demand.
 
     One writes; one reads, one moves the log, and one copies: more than these are left over.
     """
@@ -207,7 +207,7 @@ def config(siblings: int, rate: float) -> dict[str, Any]:
 
 
 def target_account() -> dict[str, Any]:
-    """Return the configuration of the account that goes wrong."""
+    """Return the configuration of the target account."""
     limits = {
         "memorySoftBytes": 48 * MIB,
         "memoryHardBytes": 96 * MIB,
@@ -222,7 +222,7 @@ def target_account() -> dict[str, Any]:
 
 
 def config_of(channels: dict[str, Any]) -> dict[str, Any]:
-    """Return the configuration of these channels, with hangs and waits a fifth as long."""
+    """Return the configuration of these channels, with time limits and waits cut to a fifth."""
     return {
         "channels": channels,
         "agents": {"default": "none"},
@@ -237,7 +237,7 @@ def config_of(channels: dict[str, Any]) -> dict[str, Any]:
 
 @asynccontextmanager
 async def fault_rig(siblings: int, rate: float) -> AsyncIterator[FaultRig]:
-    """Start the daemon, wait until all accounts run and talk; end everything afterwards."""
+    """Start the daemon and wait until all accounts run and talk; end everything afterwards."""
     with ShortDirectory() as place:
         site = place / "site"
         site.mkdir()

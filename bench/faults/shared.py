@@ -1,4 +1,4 @@
-"""Faults of what all accounts share: gateway, zygote, sockets, disk, descriptors, configuration."""
+"""Faults of shared parts: gateway, zygote, sockets, disk, descriptors, configuration."""
 
 from __future__ import annotations
 

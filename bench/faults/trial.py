@@ -1,4 +1,4 @@
-"""Injects one fault and judges what it cost the siblings and what it left over."""
+"""Injects one fault and evaluates its effect on the siblings and its leftovers."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class Verdict:
 
     @property
     def allowed_ms(self) -> float:
-        """The latency of siblings that is allowed, in ms."""
+        """The permitted latency of siblings, in ms."""
         return max(MORE_TIMES * self.calm_p99_ms, self.calm_p99_ms + MORE_MS)
 
     @property
     def wrong(self) -> list[str]:
-        """What must be 0 and is not."""
+        """The violations: figures that should be 0 and are not."""
         counts = {
             "sibling restarts": self.sibling_restarts,
             "sibling frames lost": self.sibling_frames_lost,
@@ -53,7 +53,7 @@ class Verdict:
 
 
 async def attempt(rig: FaultRig, fault: Fault, calm: float) -> Verdict:
-    """Listen for ``calm`` seconds, inject, wait for the recovery, and listen at least as long."""
+    """Observe for ``calm`` seconds, inject, wait for the recovery, and observe at least as long."""
     before, lives = await rig.resources(), rig.incarnations()
     lost, twice = rig.witness.missing, rig.witness.repeated
     rig.witness.window()
@@ -96,7 +96,7 @@ async def attempt(rig: FaultRig, fault: Fault, calm: float) -> Verdict:
 
 
 async def settled(rig: FaultRig, before: Resources) -> Resources:
-    """Return the resources once nothing is left over, or after ``SETTLE`` seconds."""
+    """Return the resources once there are no leftovers, or after ``SETTLE`` seconds."""
     loop = asyncio.get_running_loop()
     ends = loop.time() + SETTLE
     while True:

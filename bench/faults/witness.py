@@ -1,4 +1,4 @@
-"""Follows the siblings as a client that misses nothing: every message, and how late it came.
+"""Follows the siblings as a reconnecting client: records every message and its delay.
 
 It connects again whenever its session ends, asks for what came after the last message that it
 has, and so knows of every account which numbers never came.
@@ -58,12 +58,12 @@ class Stream:
 
     @property
     def complete_to(self) -> int:
-        """The number up to which nothing is missing."""
+        """The number up to which no message is missing."""
         return min(self.missing) - 1 if self.missing else self.last
 
 
 class Witness:
-    """Receives the messages of some accounts: those of others would only make it slow."""
+    """A client that receives the messages of some accounts only, so that it keeps up."""
 
     def __init__(self, daemon: Daemon, accounts: list[str]) -> None:
         self._daemon = daemon
@@ -86,11 +86,11 @@ class Witness:
 
     @property
     def missing(self) -> int:
-        """How many messages have not come so far, of all accounts."""
+        """The number of messages of all accounts that have not arrived so far."""
         return self._missing_before + sum(len(each.missing) for _, each in self._streams.values())
 
     def window(self) -> list[float]:
-        """Return the seconds that each message took since the last call, and begin anew."""
+        """Return the delays in seconds since the last call, and reset them."""
         late, self._late = self._late, []
         return late
 
@@ -133,5 +133,5 @@ class Witness:
 
 
 def p99_ms(late: list[float]) -> float:
-    """Return the 99th percentile in milliseconds; 0 of nothing."""
+    """Return the 99th percentile in milliseconds; 0 for no values."""
     return percentile(late, 0.99) * 1e3 if late else 0.0

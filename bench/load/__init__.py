@@ -1,1 +1,1 @@
-"""Generates load from C: a client in Python would be slower than the gateway it measures."""
+"""Generates load with a C program, because a Python client is slower than the gateway."""

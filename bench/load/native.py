@@ -26,11 +26,11 @@ LINE_BYTES = 1 << 20
 
 
 class Lost(Exception):
-    """Messages were lost, repeated or out of order, or answers were errors."""
+    """The error if messages were lost, repeated or out of order, or answers were errors."""
 
 
 def cache_dir() -> Path:
-    """Return where what is built or fetched for benchmarks is kept, outside of the repository."""
+    """Return the directory, outside of the repository, for builds and downloads of benchmarks."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     place = Path(base) / "trunkline-bench"
     place.mkdir(parents=True, exist_ok=True)
@@ -39,7 +39,7 @@ def cache_dir() -> Path:
 
 @cache
 def generator() -> tuple[str, ...]:
-    """Return the command that runs the generator: the built program, or the one in Python."""
+    """Return the command of the generator: the compiled program, or the one in Python."""
     compiler = shutil.which("cc")
     if compiler is None or os.environ.get("BENCH_GENERATOR") == "python":
         return (sys.executable, "-m", "bench.load.pure")
@@ -78,7 +78,7 @@ class Load:
         self._process.stdin.write(b"go\n")
 
     async def result(self, *, strict: bool = True) -> dict[str, Any]:
-        """Return the result; raises ``Lost`` when anything was lost or refused."""
+        """Return the result; raises ``Lost`` if anything was lost or refused."""
         found = await self._line(PATIENCE)
         if strict and any(found[name] for name in ("gaps", "repeats", "errors")):
             raise Lost(json.dumps(found))

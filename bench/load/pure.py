@@ -1,4 +1,4 @@
-"""Generates load from Python, for machines without a compiler; same options, same output.
+"""Generates load in Python on machines without a compiler; same options and output.
 
 Its result has ``"generator": "python"``: above some 50,000 messages a second it is
 what is measured. Of the options of ``load.c`` it lacks those that need its speed: ``--raw``

@@ -1,4 +1,4 @@
-"""Receives events as a lean WebSocket client in Python: counts them, answers nothing.
+"""Receives and counts events as a minimal WebSocket client in Python.
 
 What the generator in C does for one client, for the fallback and for benchmarks that run in
 one process. Numbers are checked per account: ``gaps`` and ``repeats`` must stay 0.
@@ -28,7 +28,7 @@ def upgrade(port: int) -> bytes:
 
 
 def masked(payload: bytes, opcode: int = 1) -> bytes:
-    """Return a frame of a client; the mask is 0, which costs nothing to apply."""
+    """Return a client's frame; its mask is 0, so that applying it costs nothing."""
     length = len(payload)
     if length < 126:
         return bytes((0x80 | opcode, 0x80 | length)) + _MASK + payload
@@ -36,7 +36,7 @@ def masked(payload: bytes, opcode: int = 1) -> bytes:
 
 
 class Receiver(asyncio.Protocol):
-    """``opened`` and ``ended`` are futures; ``on_answer(id, ok)`` gets each answer.
+    """The client. ``opened`` and ``ended`` are futures; ``on_answer(id, ok)`` gets each answer.
 
     ``connect`` of ``None``: the server expects no handshake of ours. ``event`` names the event
     that counts instead of ``channel.message``: all of such a server are numbered by ``seq``.
@@ -73,7 +73,7 @@ class Receiver(asyncio.Protocol):
                 future.set_exception(ConnectionError("closed"))
 
     def until(self, count: int) -> asyncio.Future[None]:
-        """Return a future that is done once ``count`` messages have come, counted from now."""
+        """Return a future that is done once ``count`` more messages have arrived."""
         self.wanted = self.frames + count
         self.enough = asyncio.get_running_loop().create_future()
         return self.enough
@@ -83,7 +83,7 @@ class Receiver(asyncio.Protocol):
         self.transport.write(b"".join(map(masked, requests)))
 
     def data_received(self, data: bytes) -> None:
-        """Take every whole frame."""
+        """Handle every complete frame."""
         self.bytes += len(data)
         data = self._tail + data
         at = 0
@@ -176,7 +176,7 @@ class Receiver(asyncio.Protocol):
 
 
 async def receiver(port: int, connect: bytes | None, event: str = "") -> Receiver:
-    """Return a client that has said hello."""
+    """Return a client that has completed the handshake."""
     loop = asyncio.get_running_loop()
     _, protocol = await loop.create_connection(
         lambda: Receiver(port, connect, event), "127.0.0.1", port

@@ -1,4 +1,4 @@
-"""Judges paired measurements of two products by the noise of the machine. Pure.
+"""Evaluates paired measurements of two products relative to the machine's noise. Pure.
 
 Three systems are measured in every round: ours, theirs, and ours again. The ratios of ours to
 theirs say what changed; those of ours again to ours (A/A) say what the machine adds by itself.
@@ -17,7 +17,7 @@ ALLOWED = 0.03  # the least difference that counts, however quiet the machine is
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure that is compared: its unit, and whether more of it is better."""
+    """A figure to compare: its unit, and whether higher is better."""
 
     name: str
     unit: str
@@ -26,7 +26,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One figure of ours beside theirs. Both ratios are of ours to the other one of a pair."""
+    """The comparison of one figure. Both ratios are of our value to the other of its pair."""
 
     figure: Figure
     ours: Spread
@@ -54,12 +54,12 @@ class Comparison:
 
     @property
     def allowed(self) -> float:
-        """How far the ratio may lie on the wrong side of 1."""
+        """The permitted deviation of the ratio on the wrong side of 1."""
         return max(ALLOWED, 2 * self.noise)
 
     @property
     def verdict(self) -> str:
-        """``worse`` or ``better``, beyond what is allowed, else ``same``."""
+        """``worse`` or ``better`` if the permitted deviation is exceeded, else ``same``."""
         change = self.ratio.median - 1
         if abs(change) <= self.allowed:
             return "same"
@@ -78,7 +78,7 @@ def compare(
 
 
 def report(comparisons: Sequence[Comparison]) -> str:
-    """Return the table: medians, the ratio, A/A beside it, what is allowed and the verdict."""
+    """Return the table: medians, the ratio, the A/A ratio, the permitted deviation, the verdict."""
     rows = [
         (
             f"{each.figure.name}, {each.figure.unit}",

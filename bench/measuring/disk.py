@@ -1,4 +1,4 @@
-"""Measures how long the disk takes to keep a small write, beside whatever else is measured."""
+"""Measures the latency of small synchronous writes during other measurements."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.measuring.figures import percentile
 
 
 class DiskProbe(threading.Thread):
-    """Writes and synchronizes a small file now and then."""
+    """A thread that writes and synchronizes a small file at intervals."""
 
     def __init__(self, place: Path) -> None:
         super().__init__(daemon=True)

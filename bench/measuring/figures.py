@@ -1,4 +1,4 @@
-"""Computes medians and spreads, and writes them. Pure."""
+"""Computes and formats medians and spreads. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The median of several rounds, and how far they lay apart."""
+    """The median of several rounds, and their range."""
 
     median: float
     low: float
@@ -47,7 +47,7 @@ def short(value: float) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table in Markdown whose columns stand below each other in a terminal too."""
+    """Return a Markdown table whose columns are also aligned in a terminal."""
     cells = [list(head), *(list(row) for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
 

@@ -22,14 +22,14 @@ QUIET_PERCENT = 3.0  # of a core, of each process in one window
 
 
 def may_measure() -> bool:
-    """Return whether the kernel lets us weigh processes that hide from their own user."""
+    """Return whether this process may read the memory of processes hidden from their user."""
     status = Path("/proc/self/status").read_text().splitlines()
     (held,) = (int(line.split()[1], 16) for line in status if line.startswith("CapEff:"))
     return bool(held & 1 << CAP_SYS_PTRACE)
 
 
 def must_measure() -> None:
-    """End the program with a sentence where ``may_measure`` is false."""
+    """Exit with an error message if ``may_measure`` is false."""
     if not may_measure():
         sys.exit(
             "This reads memory and open files of Trunkline's processes, which hide them from"
@@ -38,7 +38,7 @@ def must_measure() -> None:
 
 
 def cpu_ns(pid: int) -> int:
-    """Return the nanoseconds that all living threads of ``pid`` have run; 0 when it is gone."""
+    """Return the CPU time in ns of all living threads of ``pid``; 0 if it is gone."""
     total = 0
     with contextlib.suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
@@ -48,7 +48,7 @@ def cpu_ns(pid: int) -> int:
 
 
 def pss_bytes(pid: int) -> int:
-    """Return the proportional set size of ``pid``; raises ``OSError`` when it is gone."""
+    """Return the proportional set size of ``pid``; raises ``OSError`` if it is gone."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024
@@ -62,7 +62,7 @@ def family(pid: int) -> list[int]:
 
 
 async def until_quiet(pids: Sequence[int], windows: int = 2, within: float = 60.0) -> None:
-    """Wait until each of ``pids`` has hardly run for so many windows of time in a row.
+    """Wait until each of ``pids`` has been nearly idle for ``windows`` intervals in a row.
 
     What is measured at rest must not begin amid what a start leaves to be done. Raises
     ``TimeoutError`` after ``within`` seconds.

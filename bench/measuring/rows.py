@@ -29,7 +29,7 @@ class Rows:
         self._waiting: list[tuple[str, Callable[[Row], Any], asyncio.Future[float]]] = []
 
     def take(self, event: Event) -> None:
-        """Take one event of the session."""
+        """Handle one event of the session."""
         if event.event in STATUS and isinstance(event.payload, msgspec.Raw):
             self._take(msgspec.json.decode(event.payload), time.monotonic())
 
@@ -41,13 +41,13 @@ class Rows:
                 future.set_result(now)
 
     def seed(self, rows: dict[str, Row]) -> None:
-        """Take the rows of a whole status where no newer one has come yet."""
+        """Store the rows of a full status for which no newer one has arrived."""
         for key, row in rows.items():
             if key not in self.newest:
                 self._take(row, time.monotonic())
 
     async def until(self, key: str, true: Callable[[Row], Any], within: float = PATIENCE) -> float:
-        """Return when (CLOCK_MONOTONIC) a row of the account came for which ``true`` holds.
+        """Wait for a row of the account that satisfies ``true``; return its time (CLOCK_MONOTONIC).
 
         Now, where it holds already. Raises ``TimeoutError``.
         """
@@ -77,7 +77,7 @@ async def rows_of(daemon: Daemon) -> AsyncIterator[Rows]:
 
 
 def down(row: Row) -> bool:
-    """Return whether the account's process is gone and waits to be started again."""
+    """Return whether the account's process is gone and a restart is pending."""
     return bool(row["phase"] == "backoff")
 
 

@@ -39,7 +39,7 @@ async def events(
     watch: str = "",
     options: tuple[str, ...] = (),
 ) -> Window:
-    """Let ``system`` emit messages to so many clients; an operation is one message."""
+    """Measure messages from ``system`` to ``clients`` clients; an operation is one message."""
     entry = system.entry()
     more: dict[str, Any] = {"slow": slow} if slow else {}
     more |= {"watch": watch} if watch else {}
@@ -72,7 +72,7 @@ async def requests(
 
 
 async def connects(system: System, *, clients: int = 1, seconds: float = 1.0) -> Window:
-    """Connect and close again and again; an operation is one connect with its hello."""
+    """Connect and close repeatedly; an operation is one connection with its handshake."""
     entry = system.entry(events=False)
     async with load(
         "connect", entry.port, entry.words(), clients=clients, seconds=seconds, warm=WARM
@@ -96,5 +96,5 @@ async def _window(system: System, running: Any, clients: int) -> Window:
 
 
 async def settle(seconds: float = 0.1) -> None:
-    """Let the last messages arrive, so that they disturb no other measurement."""
+    """Wait until the last messages have arrived, so that they disturb no other measurement."""
     await asyncio.sleep(seconds)

@@ -1,4 +1,4 @@
-"""Lists the questions that the suite answers, in the order in which it asks them."""
+"""Lists the questions of the suite in their order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an answer costs on its way: through the account's worker, the gateway, the agent's worker.
+"""Measures an answer's costs in the account's worker, the gateway and the agent's worker.
 
 People at accounts of ``local``, with a journal, ask agents of each kind that answer at once: a fake
 model, a program and a server of this host. One asks at a time, so that the latency is the way's.
@@ -62,7 +62,7 @@ async def _ask(plan: Plan) -> Found:
 
 
 async def _measure(daemon: Daemon, pids: dict[str, int], kind: str, count: int) -> Found:
-    """Have one kind asked so often; return milliseconds, and CPU per answer by process."""
+    """Ask one kind of agent ``count`` times; return milliseconds, and CPU per answer by process."""
     keys = {"gateway": "gateway", "account": f"local:{kind}", "agent": f"agent:{kind}"}
     before = {name: cpu_ns(pids[key]) for name, key in keys.items()}
     spent, first = await _answers(daemon, kind, count)
@@ -76,7 +76,7 @@ async def _measure(daemon: Daemon, pids: dict[str, int], kind: str, count: int) 
 
 
 async def _answers(daemon: Daemon, kind: str, count: int) -> tuple[list[float], list[float]]:
-    """Return the seconds until each answer, and until a client saw the first words of it."""
+    """Return the seconds until each answer, and until a client saw its first words."""
     spent: list[float] = []
     first: list[float] = []
     asked = 0.0
@@ -136,7 +136,7 @@ async def _daemon() -> AsyncIterator[tuple[TiedDaemon, Any]]:
 
 @asynccontextmanager
 async def _server() -> AsyncIterator[str]:
-    """Serve what an agent of kind ``http`` asks; yield its address."""
+    """Serve an endpoint for agents of kind ``http``; yield its address."""
 
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
         await request.read()
@@ -152,7 +152,7 @@ async def _server() -> AsyncIterator[str]:
 
 
 async def _crowd() -> Found:
-    """Have a thousand sessions ask one agent, which answers nobody before all of them have."""
+    """Ask one agent in a thousand sessions; it answers only after all have asked."""
     with ShortDirectory() as place:
         site = session_crowd.install(place / "site")
         config = session_crowd.crowd_config(CROWD, CROWD)

@@ -1,4 +1,4 @@
-"""How many clients can come in a second: connect, challenge, hello, close."""
+"""Measures how many clients can connect per second: connect, challenge, hello, close."""
 
 from __future__ import annotations
 

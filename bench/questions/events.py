@@ -1,4 +1,4 @@
-"""Messages from workers to clients: the product between the floor and what others do."""
+"""Measures messages from workers to clients, compared to a lower bound and other systems."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does a message cost more when there are more accounts? The total rate stays the same."""
+"""Measures whether messages cost more with more accounts, at the same total rate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks that ``health`` is fresh and true while others ask for it as fast as they can.
+"""Checks that ``health`` is fresh and correct while other clients request it at full speed.
 
 Fast answers are worth nothing when they are old or wrong. A client of its own asks ten times a
 second, looks how old the picture is (``ts``), whether all accounts are in it, and holds the frame
@@ -31,7 +31,7 @@ HOLD = 0.5  # seconds for which the account is stopped
 
 
 class HealthObserver:
-    """Records ages in ms, faults in words, and the ms until a change showed."""
+    """A recorder of ages in ms, faults as texts, and the ms until a change was visible."""
 
     def __init__(self, product: Product) -> None:
         self._product = product

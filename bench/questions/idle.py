@@ -1,4 +1,4 @@
-"""What a client costs that is connected and does nothing."""
+"""Measures the cost of an idle connected client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an account notices of a sibling that floods, crashes, hangs or leaks."""
+"""Measures the effect on an account of a sibling that floods, crashes, hangs or leaks."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def _ask(plan: Plan) -> Found:
 
 
 async def _beside(product: Product, order: str | None, seconds: float) -> windows.Window:
-    """Measure the calm account while the sibling does its worst; then make it well again."""
+    """Measure the calm account while the sibling is faulty; then restore the sibling."""
     crashing = asyncio.create_task(_crash(product)) if order == "crash" else None
     if order is not None and crashing is None:
         await product.order(SIBLING, order)
@@ -65,7 +65,7 @@ async def _beside(product: Product, order: str | None, seconds: float) -> window
 
 
 async def _crash(product: Product) -> None:
-    """Let it crash whenever it is up."""
+    """Crash the sibling whenever it is up."""
     while True:
         with contextlib.suppress(IpcError):  # it is down at the moment
             await product.order(SIBLING, "crash")

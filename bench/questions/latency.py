@@ -1,4 +1,4 @@
-"""How long a message takes from its emission in the worker to its receipt in the client."""
+"""Measures the time of a message from its emission in the worker to its receipt in the client."""
 
 from __future__ import annotations
 

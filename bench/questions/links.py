@@ -1,4 +1,4 @@
-"""What the link to a worker costs by itself: one message there and back.
+"""Measures the cost of the link to a worker alone: one message to it and back.
 
 The same loop at both ends, nothing but the link between: ZeroMQ, with its two threads for
 input and output, and a plain unix stream.

@@ -1,4 +1,4 @@
-"""The requests that the real OpenClaw answers too, where its folder is named in BENCH_OPENCLAW."""
+"""Measures requests that OpenClaw answers, too, if BENCH_OPENCLAW names its folder."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _report(found: Found) -> str:
 
 
 def _observed(seen: list[Found]) -> str:
-    """Describe what a client saw that asked for ``health`` meanwhile."""
+    """Describe the observations of a client that requested ``health`` meanwhile."""
     faults = [fault for one in seen for fault in one["faults"]]
     shown = sorted(ms for one in seen for ms in one["shownMs"])
     oldest, looks = max(one["oldestMs"] for one in seen), sum(one["looks"] for one in seen)

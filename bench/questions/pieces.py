@@ -1,4 +1,4 @@
-"""The pieces, each alone."""
+"""Runs the microbenchmarks of single pieces."""
 
 from __future__ import annotations
 

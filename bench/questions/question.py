@@ -1,4 +1,4 @@
-"""Defines a question of the suite and the plan by which it is asked."""
+"""Defines a question of the suite, and the plan of a run."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Plan:
 
     @classmethod
     def quick(cls) -> Plan:
-        """Return the plan whose whole run takes less than two minutes."""
+        """Return the plan of a run of less than two minutes."""
         return cls(False, 5, 0.3)
 
     @classmethod
     def full(cls) -> Plan:
-        """Return the plan for figures that are kept."""
+        """Return the plan for figures to be published."""
         return cls(True, 5, 1.0)
 
     def described(self) -> Found:
@@ -34,7 +34,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """``ask`` measures and returns plain data; ``report`` makes the table of it."""
+    """A question: ``ask`` measures and returns plain data; ``report`` makes a table of it."""
 
     title: str
     ask: Callable[[Plan], Coroutine[Any, Any, Found]]

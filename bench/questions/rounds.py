@@ -16,7 +16,7 @@ Measured = dict[Case, dict[str, list[Window]]]  # case → system → one window
 
 @asynccontextmanager
 async def running(systems: Sequence[System]) -> AsyncIterator[Sequence[System]]:
-    """Start all of them; they are silent while another is measured."""
+    """Start all systems; each is idle while another is measured."""
     async with AsyncExitStack() as stack:
         for system in systems:
             await system.start()
@@ -40,7 +40,7 @@ async def interleaved(
 
 
 def plain(measured: Measured) -> dict[str, Any]:
-    """Return what was measured as data: every round of every figure."""
+    """Return the measurements as plain data: every round of every figure."""
     return {
         case: {
             name: {
@@ -61,7 +61,7 @@ def plain(measured: Measured) -> dict[str, Any]:
 
 
 def ratio(found: dict[str, Any], ours: str, theirs: str, figure: str = "rate") -> Spread | None:
-    """Return the paired ratio of a figure of one case; ``None`` when one was not measured."""
+    """Return the paired ratio of a figure of one case; ``None`` if one was not measured."""
     if ours not in found or theirs not in found:
         return None
     return paired(_series(found[ours], figure), _series(found[theirs], figure))

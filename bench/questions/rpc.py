@@ -1,4 +1,4 @@
-"""Requests: answered by the gateway itself, and by the plugins of four accounts.
+"""Measures requests answered by the gateway itself, and by the plugins of four accounts.
 
 Four, because one account takes no more than 64 calls at a time and refuses the others.
 """

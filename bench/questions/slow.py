@@ -1,4 +1,4 @@
-"""One client that never reads, among nine that do."""
+"""Measures the effect of one client that never reads on nine that do."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Measures what accounts of all channels notice of one that goes wrong for 20 seconds."""
+"""Measures the effect of a faulty account on accounts of all channels, for 20 seconds."""

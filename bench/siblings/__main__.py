@@ -1,4 +1,4 @@
-"""Plays faults of 20 seconds in one account, and reports what accounts of all channels noticed.
+"""Runs faults of 20 seconds in one account, and reports the effect on accounts of all channels.
 
     python -m bench.siblings [--only FAULT ...] [--seconds 20] [--rounds 3] [--json FILE]
 
@@ -34,7 +34,7 @@ from bench.siblings.trial import FAULTS, Trial, attempt
 
 
 async def measure(names: list[str], seconds: float, rounds: int) -> list[Trial]:
-    """Play all faults in turn, in each round."""
+    """Run all faults in turn, in each round."""
     found = []
     async with sibling_rig(seconds) as rig:
         for number in range(rounds):
@@ -48,7 +48,7 @@ async def measure(names: list[str], seconds: float, rounds: int) -> list[Trial]:
 
 
 def main() -> int:
-    """Measure and print; return 1 when a target is missed."""
+    """Measure and print; return 1 if a target is missed."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.siblings",
         description=__doc__,

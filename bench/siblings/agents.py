@@ -1,4 +1,4 @@
-"""Asks agents beside one that goes wrong, and makes that go wrong."""
+"""Asks agents while another one is faulty, and triggers its faults."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ AGAIN = 0.05  # seconds until a bad agent is asked again
 
 
 def entries(talkers: tuple[str, ...], others: tuple[str, ...], bad: dict[str, Any]) -> Any:
-    """Return the agents of the configuration; ``bad`` are the fields of those that go wrong."""
+    """Return the agents of the configuration; ``bad`` are the fields of faulty ones."""
     good: dict[str, Any] = {name: {"kind": "echo"} for name in talkers}
     fault = {"kind": bad_agent.KIND, "fault": "asked", "timeoutSeconds": WAIT_MS / 1000}
     return good | dict.fromkeys(others, fault | bad)
 
 
 class AgentWitness:
-    """Asks some agents ``rate`` times a second, and sees how long each answer takes."""
+    """A client that asks some agents ``rate`` times a second, and times each answer."""
 
     def __init__(self, daemon: Daemon, agents: list[str], rate: float) -> None:
         self._daemon = daemon
@@ -49,7 +49,7 @@ class AgentWitness:
         await asyncio.wait(self._tasks)
 
     def window(self) -> list[float]:
-        """Return the seconds that each answer took since the last call, and begin anew."""
+        """Return the seconds of each answer since the last call, and reset them."""
         late, self._late = self._late, []
         return late
 
@@ -84,7 +84,7 @@ async def _answered(client: Any, agent: str, text: str) -> str:
 
 @asynccontextmanager
 async def going_wrong(daemon: Daemon, agent: str, fault: str) -> AsyncIterator[None]:
-    """Have an agent go wrong, as ``bad_agent`` names it, again and again."""
+    """Trigger a fault of an agent, as named by ``bad_agent``, repeatedly."""
 
     async def ask() -> None:
         while True:

@@ -1,4 +1,4 @@
-"""Judges what siblings have shown, and writes it as a table."""
+"""Evaluates the measurements of siblings, and formats them as a table."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class Judged:
 
     @property
     def allowed(self) -> float:
-        """The p99 that is allowed."""
+        """The permitted p99."""
         return max(MORE_TIMES * self.p99[0], self.p99[0] + MORE_MS / 1e3)
 
     @property
     def wrong(self) -> list[str]:
-        """Which targets are missed."""
+        """The missed targets."""
         missed = {
             "p99": self.p99[1] > self.allowed,
             "start": self.start[1] > START_TIMES * self.start[0],
@@ -103,13 +103,13 @@ def _all(found: dict[str, list[float]], group: Iterable[str]) -> list[float]:
 
 
 def _starts(seen: Seen, group: Sequence[str]) -> float:
-    """Return the mean over the channels, each of which starts in a time of its own."""
+    """Return the mean over the channels, whose start times differ."""
     medians = [statistics.median(seen.starts[each]) for each in group if seen.starts[each]]
     return statistics.fmean(medians)
 
 
 def report(judged: Sequence[Judged]) -> str:
-    """Return the table; a target that is missed is marked by ``>``."""
+    """Return the table; a missed target is marked by ``>``."""
     return table(HEAD, [_row(each) for each in judged])
 
 

@@ -1,4 +1,4 @@
-"""Runs the daemon with accounts of six channels, and agents: talking, starting and bad ones."""
+"""Runs the daemon with accounts of six channels and agents: talking, starting and faulty ones."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ BUSY = "import time\nends = time.monotonic() + {seconds}\nwhile time.monotonic()
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What siblings showed in a window, by channel.
+    """The measurements of siblings in a window, by channel.
 
     ``late`` are seconds that messages took, ``starts`` seconds that starts took, ``pss`` the MiB
     of each account that talks.
@@ -72,16 +72,16 @@ class SiblingRig:
         return [f"{channel}:{name}" for channel in SIBLINGS for name in TALKERS]
 
     def lives(self) -> dict[str, int]:
-        """Return the incarnation of each account that talks."""
+        """Return the incarnation of each talking account."""
         return {key: self.rows.newest[key]["incarnation"] for key in self.talkers}
 
     @property
     def missing(self) -> int:
-        """How many messages of those that talk have not come."""
+        """The number of messages of talking accounts that have not arrived."""
         return sum(each.missing for each in self.witnesses.values())
 
     async def observe(self, quiet: float, until: float, rounds: int) -> Seen:
-        """Listen for ``quiet`` seconds, then start accounts of all channels in turn.
+        """Observe for ``quiet`` seconds, then start accounts of all channels in turn.
 
         ``rounds`` times at least, and on until the loop's clock shows ``until``.
         """
@@ -108,7 +108,7 @@ class SiblingRig:
         }
 
     async def order(self, channel: str, text: str) -> None:
-        """Order the bad account of a channel to go wrong; it may be unable to answer."""
+        """Tell the faulty account of a channel to perform a fault; it may be unable to answer."""
         params = {"channel": channel, "accountId": BAD, "to": "7", "message": text}
         key = {"idempotencyKey": f"order-{next(self._numbers)}"}
         async with await self.daemon.client(caps=()) as client:
@@ -116,7 +116,7 @@ class SiblingRig:
                 await client.call("send", params | key, timeout=2.0)
 
     async def replace(self, channel: str) -> None:
-        """Restart the bad account of a channel, and wait until it runs."""
+        """Restart the faulty account of a channel, and wait until it runs."""
         key = f"{channel}:{BAD}"
         before = self.rows.newest[key]["incarnation"]
         await self.daemon.call("channels.restart", {"accounts": [key]})
@@ -153,7 +153,7 @@ def config(platforms: dict[str, Platform]) -> dict[str, Any]:
 
 @asynccontextmanager
 async def sibling_rig(importing: float) -> AsyncIterator[SiblingRig]:
-    """Start everything, and let people write; the slow channel imports for so many seconds."""
+    """Start everything, with people who write; importing the slow channel takes that many seconds."""
     async with AsyncExitStack() as stack:
         place = stack.enter_context(ShortDirectory())
         platforms = {
@@ -182,7 +182,7 @@ async def sibling_rig(importing: float) -> AsyncIterator[SiblingRig]:
 
 
 async def _talk(platforms: dict[str, Platform]) -> None:
-    """Let somebody write to each account that talks, ``RATE`` times a second."""
+    """Send a message to each talking account, ``RATE`` times a second."""
     async with asyncio.TaskGroup() as group:
         for platform in platforms.values():
             for number in range(len(TALKERS)):

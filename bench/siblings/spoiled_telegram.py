@@ -1,4 +1,4 @@
-"""Makes accounts of ``telegram`` go wrong on order, inside the plugin that everybody uses.
+"""Injects faults on request into accounts of ``telegram``, inside the usual plugin.
 
 ``install`` copies this file as ``sitecustomize``, which every interpreter of the daemon imports at
 its start: when the plugin of ``telegram`` is imported its ``send`` is replaced by one that takes
@@ -24,7 +24,7 @@ _kept: list[Any] = []  # what must not be collected: leaked memory, running task
 
 
 class _Finder:
-    """Finds the plugin as everybody does, and spoils it once it is imported."""
+    """An import hook that finds the plugin in the usual way, and patches it after its import."""
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
         """Return the module's spec (importlib.abc.MetaPathFinder)."""

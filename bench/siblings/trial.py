@@ -1,4 +1,4 @@
-"""Plays each fault in the bad account of a channel, beside a calm window just before."""
+"""Runs each fault in the faulty account of a channel, after a calm window for comparison."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Fault = Callable[[SiblingRig, str, float], AbstractAsyncContextManager[None]]
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A fault of a channel's account, and what siblings showed before and while it lasted."""
+    """A fault of a channel's account, and the measurements of siblings before and during it."""
 
     fault: str
     channel: str
@@ -55,7 +55,7 @@ async def frozen(rig: SiblingRig, channel: str, seconds: float) -> AsyncIterator
 
 @asynccontextmanager
 async def leaking(rig: SiblingRig, channel: str, seconds: float) -> AsyncIterator[None]:
-    """Leak up to the limit, again and again."""
+    """Leak memory up to the limit, repeatedly."""
     task = asyncio.create_task(_leak(rig, channel))
     try:
         yield
@@ -98,7 +98,7 @@ async def importing(rig: SiblingRig, channel: str, seconds: float) -> AsyncItera
 
 
 def agent_fault(name: str) -> Fault:
-    """Return the fault of an agent that goes wrong, in each of its turns, as ``name`` says."""
+    """Return the fault of an agent that fails in each of its turns, as ``name`` says."""
 
     @asynccontextmanager
     async def play(rig: SiblingRig, channel: str, seconds: float) -> AsyncIterator[None]:
@@ -123,7 +123,7 @@ FAULTS: dict[str, tuple[Fault, tuple[str, ...]]] = {
 
 
 async def attempt(rig: SiblingRig, fault: str, channel: str, seconds: float) -> Trial:
-    """Observe calm accounts, then the same ones while the fault lasts ``seconds``."""
+    """Observe accounts without a fault, then the same ones during a fault of ``seconds``."""
     quiet = seconds * 0.6  # the rest is for starts
     loop, play = asyncio.get_running_loop(), FAULTS[fault][0]
     await asyncio.sleep(SETTLE)
