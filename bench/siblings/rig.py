@@ -153,7 +153,7 @@ def config(platforms: dict[str, Platform]) -> dict[str, Any]:
 
 @asynccontextmanager
 async def sibling_rig(importing: float) -> AsyncIterator[SiblingRig]:
-    """Start everything, with people who write; importing the slow channel takes that many seconds."""
+    """Start everything, with people who write; the slow channel imports for that many seconds."""
     async with AsyncExitStack() as stack:
         place = stack.enter_context(ShortDirectory())
         platforms = {
