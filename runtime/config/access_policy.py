@@ -1,4 +1,4 @@
-"""Defines who may talk to an account: the configuration's fields, and the policy they make. Pure.
+"""Defines who may talk to an account: the configuration's fields and the resulting policy. Pure.
 
 The fields are named as OpenClaw names them. A policy keeps where each of its parts was set, so
 that every decision can name the line of the configuration that it follows from.
@@ -25,7 +25,7 @@ UNVERIFIED = "unverified:"  # before an id that the platform does not vouch for
 class GroupConfig(
     msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True
 ):
-    """Who may talk to the account in one group, or with ``*`` in every other one."""
+    """The access rules of one group, or with ``*`` of every other group."""
 
     enabled: Annotated[bool, Meta(description="Whether the account listens in this group.")] = True
     require_mention: Annotated[
@@ -46,7 +46,7 @@ class GroupConfig(
 class AccessFields(
     msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True
 ):
-    """Who may talk to an account. The gateway takes changes over at once: nothing restarts."""
+    """The access fields of an account. The gateway applies changes at once, without a restart."""
 
     dm_policy: Annotated[
         DmPolicy | None,
@@ -95,7 +95,7 @@ class AccessFields(
 
 
 class GroupRule(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What holds in a group. ``None``: what holds outside of it.
+    """The rules of a group. ``None``: the value outside of it applies.
 
     ``users`` and ``roles`` together name who may talk. ``rooms``, where there are any, are the
     only parts of the group in which the account listens.
@@ -130,27 +130,27 @@ class AccessPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def by_server(self) -> bool:
-        """Whether groups are named by the server to which they belong."""
+        """Whether groups are configured by their server."""
         return self.groups_field == "guilds"
 
     @property
     def hears_unaddressed(self) -> bool:
-        """Whether a message of a group may be answered that does not name the account."""
+        """Whether messages of a group may be answered that do not address the account."""
         if self.group == "disabled":
             return False
         return bool(self.mentions) or any(map(_needs_no_mention, self.groups.values()))
 
     def same_for(self, id: str) -> str:
-        """Return what is the same for all spellings of one id, of a person or a group."""
+        """Return a normalized id of a person or a group, equal for all spellings."""
         return id.casefold() if self.ignore_case else id
 
     def source(self, field: str) -> str:
-        """Return where a field was set, for people."""
+        """Return the place where a field was set, for messages."""
         return self.sources.get(field) or f"{field} (the channel's default)"
 
 
 def policy_of(manifest: Manifest, layers: Iterable[tuple[str, Mapping[str, Any]]]) -> AccessPolicy:
-    """Return the policy of an account from its fields, which have been checked.
+    """Return the policy of an account from its checked fields.
 
     ``layers`` are the paths and fields of its channel and of itself: the latter count first.
     """
@@ -181,7 +181,7 @@ def policy_of(manifest: Manifest, layers: Iterable[tuple[str, Mapping[str, Any]]
 
 
 def closed_doors(policy: AccessPolicy) -> list[str]:
-    """Return for each part of a policy that can admit nobody a sentence that says how to open it.
+    """Return for each part of a policy that admits nobody a sentence on how to change that.
 
     Pairing can admit people, and what is disabled was meant so.
     """
@@ -210,7 +210,7 @@ def closed_doors(policy: AccessPolicy) -> list[str]:
 
 
 def describe_access(policy: AccessPolicy) -> list[str]:
-    """Return in a few lines for people who may talk to an account."""
+    """Return a description in a few lines of who may talk to an account."""
     listed = f", {_count(policy.allow_from, 'id')} listed" if policy.allow_from is not None else ""
     direct = f"direct: {policy.dm}{listed}"
     groups = f"groups: {policy.group}"
@@ -249,7 +249,7 @@ def _needs_no_mention(rule: GroupRule) -> bool:
 
 
 def _entries(channel: str, entries: list[Any] | None) -> list[str] | None:
-    """Return a list without what names nobody, like ``" "``: it may then be an empty one."""
+    """Return a list without blank entries, like ``" "``; it may then be empty."""
     if entries is None:
         return None
     named = (_entry(channel, each) for each in entries)
@@ -257,7 +257,7 @@ def _entries(channel: str, entries: list[Any] | None) -> list[str] | None:
 
 
 def _entry(channel: str, entry: str | int) -> str:
-    """Return an entry without the name of its channel, which OpenClaw's users write before it."""
+    """Return an entry without the prefix of its channel, which OpenClaw's users write."""
     text = str(entry).strip()
     trust, rest = (
         (UNVERIFIED, text[len(UNVERIFIED) :]) if text.startswith(UNVERIFIED) else ("", text)

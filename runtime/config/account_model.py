@@ -44,7 +44,7 @@ StreamingMode = Literal["off", "edits"]
 
 
 class OutboxConfig(Section, frozen=True):
-    """What an account is to send. It needs the journal."""
+    """The settings of an account's outbox, which needs the journal."""
 
     ttl: Annotated[
         float,

@@ -12,7 +12,7 @@ from workers.plugin import Manifest
 
 
 def launcher_problems(fields: Mapping[str, Any], path: str) -> list[Problem]:
-    """Check that what is to be confined, or names an interpreter, is not to be forked."""
+    """Check that accounts with confinement or an own interpreter do not use ``fork``."""
     if fields.get("python") is not None:
         if fields.get("launcher") == "zygote":
             text = 'is "zygote"; allowed only "exec" beside python'
@@ -24,7 +24,7 @@ def launcher_problems(fields: Mapping[str, Any], path: str) -> list[Problem]:
 
 
 def ingress_problems(manifest: Manifest, fields: Mapping[str, Any], path: str) -> list[Problem]:
-    """Check that a channel of which HTTP requests are asked takes any."""
+    """Check that a channel accepts HTTP requests if they are configured."""
     if fields.get("ingress") is not True or "http" in manifest.can:
         return []
     text = (
@@ -34,7 +34,7 @@ def ingress_problems(manifest: Manifest, fields: Mapping[str, Any], path: str) -
 
 
 def streaming_problems(manifest: Manifest, fields: Mapping[str, Any], path: str) -> list[Problem]:
-    """Check that a channel whose answers are to grow by edits can edit what it has sent."""
+    """Check that a channel can edit messages if answers are to be streamed by edits."""
     if fields.get("streaming") != "edits" or "edit" in manifest.can:
         return []
     text = (
@@ -47,7 +47,7 @@ def streaming_problems(manifest: Manifest, fields: Mapping[str, Any], path: str)
 def access_problems(
     manifest: Manifest, fields: Mapping[str, Any], path: str, *, journal: str
 ) -> list[Problem]:
-    """Check that people can be remembered where they pair, and that groups are listed in a place.
+    """Check that pairing has a journal to store people, and that groups are listed in one place.
 
     ``journal`` is whether the account has one, where those who are approved are kept.
     """

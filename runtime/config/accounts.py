@@ -1,4 +1,4 @@
-"""Puts each account together from its own fields, its channel's and the supervisor's. Pure.
+"""Assembles each account from its own fields, its channel's and the supervisor's. Pure.
 
 Separate from the file's model because it needs the manifests: only they know the fields of a
 channel. A channel whose package is broken spoils its own accounts alone: they are unconfigured
@@ -56,7 +56,7 @@ P = TypeVar("P", bound=Section)
 
 
 class AccountSpec(WorkerSpec, frozen=True, kw_only=True):
-    """One account, complete, with the reason why it cannot run where it cannot.
+    """One account with all fields, and the reason why it cannot run, if any.
 
     ``implicit``: its fields stand in the section of its channel, which lists no accounts.
     """
@@ -109,7 +109,7 @@ def accounts(config: Config, manifests: Manifests, source: str = "") -> dict[str
 
 
 def channels(config: Config, manifests: Manifests) -> list[ChannelInfo]:
-    """Return what the gateway needs to know of each channel in the configuration."""
+    """Return the facts about each configured channel that the gateway needs."""
     found = [section_of(config, manifests, *section) for section in config.channels.items()]
     return [
         ChannelInfo(
@@ -129,7 +129,7 @@ def channels(config: Config, manifests: Manifests) -> list[ChannelInfo]:
 def _spec(
     config: Config, channel: ChannelSection, id: str, fields: Mapping[str, Any]
 ) -> AccountSpec:
-    """Put an account together; everything has been checked before."""
+    """Assemble an account from checked fields."""
     own, given = split_fields(fields, OF_ACCOUNT)
     over = msgspec.convert({**own, **UNLAYERED}, AccountConfig)
     common, _ = split_fields(channel.own, OF_ACCOUNT)
@@ -193,7 +193,7 @@ def _spec(
 
 
 def _media(config: Config, channel: ChannelSection) -> list[MediaConfig]:
-    """Return the rules for files where a worker of this channel depends on them."""
+    """Return the rules for files if a worker of this channel depends on them."""
     concerned = channel.manifest.media != Media() and config.media != MediaConfig()
     return [config.media] if concerned else []
 
@@ -235,5 +235,5 @@ def _default_account(channel: ChannelSection) -> str | None:
 
 
 def fingerprint(*parts: Any) -> str:
-    """Return what differs where one of ``parts``, which are JSON data or structs, does."""
+    """Return a fingerprint of ``parts`` (JSON data or structs): it differs if one of them does."""
     return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()[:16]

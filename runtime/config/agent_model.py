@@ -82,5 +82,5 @@ class AgentConfig(Section, frozen=True):
 
 
 def entries_of(agents: AgentsConfig) -> Mapping[str, Mapping[str, Any]]:
-    """Return the entries by id: those of the file, or the one that is there without any."""
+    """Return the entries by id: those of the file, or the default one if there are none."""
     return IMPLICIT if agents.entries is None else agents.entries

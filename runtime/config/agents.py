@@ -1,4 +1,4 @@
-"""Puts each agent together from its entry and the supervisor's part, and checks it. Pure.
+"""Assembles each agent from its entry and the supervisor's fields, and checks it. Pure.
 
 A kind whose package is broken spoils its own agents alone: they are unconfigured with the reason,
 while everything else runs.
@@ -50,7 +50,7 @@ OF_AGENT = {each.encode_name for each in msgspec.structs.fields(AgentConfig)}
 
 
 class AgentSpec(WorkerSpec, frozen=True, kw_only=True):
-    """One agent, complete, with the reason why it cannot run where it cannot."""
+    """One agent with all fields, and the reason why it cannot run, if any."""
 
     manifest: AgentManifest
     repeat: RepeatMode = "unseen"
@@ -130,7 +130,7 @@ def _problems(
 
 
 def _spec(config: Config, kinds: AgentKinds, id: str, fields: Mapping[str, Any]) -> AgentSpec:
-    """Put an agent together; everything has been checked before."""
+    """Assemble an agent from checked fields."""
     own, given = split_fields(fields, OF_AGENT)
     common = msgspec.convert({**own, **{name: {} for name in LAYERED}}, AgentConfig)
     base = supervisor_parts(config, LAYERED)

@@ -1,4 +1,4 @@
-"""Takes one channel's section of the file apart. Pure.
+"""Parses one channel's section of the file. Pure.
 
 It holds our fields, those of the channel, which its accounts inherit, and the accounts. A channel
 whose package is broken has an empty manifest, and the reason.
@@ -47,7 +47,7 @@ class NoFields(msgspec.Struct):
 
 
 class ChannelSection(msgspec.Struct, frozen=True):
-    """A section of the file, taken apart. ``broken`` is why its manifest cannot be loaded."""
+    """A parsed section of the file. ``broken`` is the reason why its manifest cannot be loaded."""
 
     id: str
     path: str
@@ -66,7 +66,7 @@ class ChannelSection(msgspec.Struct, frozen=True):
 def section_of(
     config: Config, manifests: Manifests, id: str, section: dict[str, Any]
 ) -> ChannelSection:
-    """Return the section of the channel ``id``, with its manifest where that can be used."""
+    """Return the section of the channel ``id``, with its manifest if that is usable."""
     own, inherited = split_fields(section, OF_CHANNEL)
     listed = own.get("accounts")
     implicit = "accounts" not in section and bool(inherited)
@@ -91,7 +91,7 @@ def section_of(
 
 
 def supervisor_parts(config: Config, layers: Layers) -> dict[str, Section]:
-    """Return the parts of ``supervisor`` over which those of a worker lie, by their names there."""
+    """Return the parts of ``supervisor`` that a worker's own fields override, by name."""
     return {name: getattr(config.supervisor, each) for name, (each, _) in layers.items()}
 
 
@@ -113,19 +113,19 @@ def place_of(channel: ChannelSection, id: str) -> str:
 def split_fields(
     fields: Mapping[str, Any], ours: Iterable[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return our fields and those of the channel, apart."""
+    """Split fields into the common ones and those of the channel."""
     own = {name: value for name, value in fields.items() if name in ours}
     return own, {name: value for name, value in fields.items() if name not in ours}
 
 
 def journal_of(channel: ChannelSection, fields: Mapping[str, Any]) -> JournalMode:
-    """Return whether an account with these of our fields has a journal."""
+    """Return whether an account with these common fields has a journal."""
     given: JournalMode | None = fields.get("journal")
     return given or ("off" if channel.id in UNJOURNALED else "on")
 
 
 def safely(ask: Callable[[], str | None], whose: str = "channel") -> str | None:
-    """Call a manifest; an exception becomes a reason, so that only its accounts cannot run."""
+    """Call a manifest; turn an exception into a reason that disables only its own accounts."""
     try:
         return ask()
     except Exception as error:  # noqa: BLE001 - a manifest is other people's code

@@ -1,4 +1,4 @@
-"""Finds everything that is wrong with a value, not only the first thing. Pure.
+"""Finds all errors of a value, not only the first one. Pure.
 
 msgspec stops at the first mistake, and its messages are for programmers. This module walks the
 same types, so that every rule exists once, and reports for each mistake where it is and what is
@@ -21,14 +21,14 @@ from workers.secrets import SecretRef
 
 
 def problems(value: object, type: Any, path: str = "") -> list[Problem]:
-    """Return all that is wrong with ``value`` as a ``type``; an empty list when it converts."""
+    """Return all errors of ``value`` as a ``type``; an empty list if it converts."""
     return list(_walk(value, type, path))
 
 
 def account_problems(
     fields: Mapping[str, Any], struct: type[msgspec.Struct], secrets: Collection[str], path: str
 ) -> list[Problem]:
-    """Return what is wrong with an account's own fields, those of its channel's ``struct``.
+    """Return the errors of an account's own fields, those of its channel's ``struct``.
 
     Unlike in ``problems`` a required field may be absent or empty, which makes an account
     unconfigured rather than wrong, and the fields named by ``secrets`` may be references.
@@ -37,7 +37,7 @@ def account_problems(
 
 
 def not_finite(value: object, path: str = "") -> Iterator[Problem]:
-    """Yield a problem for each number that JSON5 and TOML can write but no field can mean."""
+    """Yield a problem for each infinite or NaN number, which JSON5 and TOML permit."""
     if isinstance(value, float) and not math.isfinite(value):
         yield Problem(path, f"is {value}; allowed: a finite number")
     elif isinstance(value, Mapping):
@@ -67,7 +67,7 @@ def is_struct(form: Any) -> bool:
 
 
 def _walk(value: object, type: Any, path: str) -> Iterator[Problem]:
-    """Check by the member of the same form, so that the message is about what was meant."""
+    """Check by the union member of the same form, so that the message fits the intention."""
     found: list[Problem] = []
     if isinstance(value, Mapping):
         for member in _only(members(type), is_struct):
@@ -121,7 +121,7 @@ def _field(value: object, type: Any, path: str, secrets: Collection[str]) -> Ite
 
 
 def _whole(value: object, type: Any, path: str) -> Iterator[Problem]:
-    """Convert the whole value: what msgspec refuses is wrong, whatever else was found right."""
+    """Convert the whole value: an error of msgspec counts even if no other was found."""
     try:
         msgspec.convert(value, type)
     except msgspec.ValidationError as error:
@@ -133,7 +133,7 @@ def _whole(value: object, type: Any, path: str) -> Iterator[Problem]:
 
 
 def _only(types: Collection[Any], form: Any) -> Iterator[Any]:
-    """Yield the type of this form if it is the only one; among several a guess may mislead."""
+    """Yield the type of this form if there is only one; a guess among several may mislead."""
     found = [each for each in types if form(each)]
     if len(found) == 1:
         yield found[0]

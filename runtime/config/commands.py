@@ -1,4 +1,4 @@
-"""Writes commands into sentences so that they are for the runtime that the sentence is about. Pure.
+"""Adds the options of a runtime to commands in sentences about it. Pure.
 
 A command that is printed without the options of the one that prints it would be carried out at
 another runtime: that of the default profile.
@@ -15,7 +15,7 @@ _COMMAND = re.compile(r"(?<![\w/.-])trunkline (?=[a-z])")
 
 
 def options_of(flags: Flags) -> list[str]:
-    """Return the options before a command that name the runtime of ``flags``."""
+    """Return the global options that select the runtime of ``flags``."""
     named = (
         ("--profile", flags.profile),
         ("--state-dir", flags.state_dir),
@@ -26,7 +26,7 @@ def options_of(flags: Flags) -> list[str]:
 
 
 def for_runtime(text: str, flags: Flags) -> str:
-    """Return ``text`` with those options in each command of ``trunkline`` that has none yet."""
+    """Return ``text`` with these options in each ``trunkline`` command that has none."""
     options = options_of(flags)
     if not options:
         return text

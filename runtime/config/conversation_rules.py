@@ -1,4 +1,4 @@
-"""Finds what is wrong with the sections about conversations beside the others of the file. Pure."""
+"""Finds contradictions between the sections about conversations and the rest of the file. Pure."""
 
 from __future__ import annotations
 

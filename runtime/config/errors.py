@@ -1,4 +1,4 @@
-"""The error of a configuration that cannot be used, with every problem and its place. Pure.
+"""Defines the errors of unusable configurations, with every problem and its place. Pure.
 
 Written for the operator who must correct the file, so a problem names the file, the path
 inside it, what is wrong and what is allowed. It never shows the value of a secret.
@@ -14,7 +14,7 @@ from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong. ``path`` is like ``channels.irc.accounts.libera.port``.
+    """One problem. ``path`` is like ``channels.irc.accounts.libera.port``.
 
     An empty ``path`` means the file as a whole. ``line`` counts from 1, where it is known.
     """
@@ -30,7 +30,7 @@ class Problem:
 
 
 class ConfigError(Exception):
-    """A configuration that cannot be used. ``source`` is the file, or what else was read."""
+    """The error of an unusable configuration. ``source`` is the file or another source."""
 
     exit_code = EXIT_CONFIG
 
@@ -47,7 +47,7 @@ class ConfigError(Exception):
 
 
 class ConfigUnwritten(ConfigError):
-    """A configuration that is right and could not be written, for example on a full disk."""
+    """A valid configuration that could not be written, for example on a full disk."""
 
     exit_code = EXIT_ERROR
 

@@ -1,4 +1,4 @@
-"""Defines what every part of the configuration file is made of. Pure.
+"""Defines the base of every part of the configuration file. Pure.
 
 The parts themselves are in ``model``, ``account_model`` and the modules of one subject each. Each
 field says in one sentence what it means, for the schema and docs/fields.md. So these modules do

@@ -1,4 +1,4 @@
-"""Reads and writes configuration files: whole or not at all, and for their owner only."""
+"""Reads and writes configuration files, atomically and readable for their owner only."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ def read_text(path: Path) -> str:
 
 
 def check_size(path: Path, size: int) -> None:
-    """Raise ``ConfigError`` for more bytes than ``read_text`` reads."""
+    """Raise ``ConfigError`` if the size exceeds the limit of ``read_text``."""
     if size > MAX_BYTES:
         raise config_error(path, f"is larger than {MAX_BYTES} bytes, the most that is allowed")
 
 
 def make_private(directory: Path) -> None:
-    """Make ``directory`` and its parents for their owner only; one that exists stays as it is."""
+    """Create ``directory`` and its parents for their owner only; existing ones are unchanged."""
     directory.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
 
 
 def create(path: Path, text: str) -> None:
-    """Write a new file; raises ``FileExistsError``, and leaves what is there untouched."""
+    """Write a new file; raises ``FileExistsError`` if there is one, which stays unchanged."""
     fresh = _write_beside(path, text.encode(), PRIVATE_FILE)
     try:
         os.link(fresh, path)  # unlike a rename, a link never replaces
@@ -62,7 +62,7 @@ def create(path: Path, text: str) -> None:
 
 
 def replace(path: Path, text: str) -> None:
-    """Replace the text of a file, keeping its mode and owner; the old one stays as ``.bak``.
+    """Replace the text of a file, keeping its mode and owner; keep the old file as ``.bak``.
 
     A file that is mounted by itself has no other name to be replaced by (EBUSY): it is written in
     place, once the copy is on disk. Raises ``OSError``; the file then has its old text.
@@ -96,7 +96,7 @@ def is_mounted(path: Path) -> bool:
 
 
 def _write_in_place(path: Path, data: bytes, old: bytes) -> None:
-    """Overwrite a file; where that fails halfway, its old text is put back as far as it goes."""
+    """Overwrite a file; if that fails halfway, restore its old text as far as possible."""
     fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
         try:
@@ -119,7 +119,7 @@ def _overwrite(fd: int, data: bytes) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock that all edits of the file at ``path`` take; waits for another to end.
+    """Hold the lock for edits of the file at ``path``; wait until it is free.
 
     The lock is on the directory, because an edit replaces the file. Raises ``ConfigError``.
     """
@@ -134,7 +134,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _write_beside(path: Path, data: bytes, mode: int, owner: tuple[int, int] | None = None) -> Path:
-    """Write ``data`` to a temporary file in the same directory, down to the disk."""
+    """Write ``data`` to a temporary file in the same directory, with fsync."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
     fresh.unlink(missing_ok=True)
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)

@@ -1,4 +1,4 @@
-"""Checks what the types cannot express about the gateway: addresses, exposure, foreign ones. Pure.
+"""Checks rules for the gateway beyond its types: addresses, exposure, foreign gateways. Pure.
 
 A gateway that could be used without proving anything does not start. Beside a gateway that is
 not Trunkline's own no account can run.
@@ -34,7 +34,7 @@ _BESIDE_FOREIGN = (
 
 
 def gateway_problems(gateway: object) -> list[Problem]:
-    """Return what is wrong with the section ``gateway``, as it stands in the file."""
+    """Return the errors of the section ``gateway`` of the file."""
     if not isinstance(gateway, Mapping):
         return []  # the types refuse it
     return [
@@ -69,7 +69,7 @@ def exposure_problem(gateway: GatewayConfig) -> Problem | None:
 
 
 def canvas_problem(config: Config) -> Problem | None:
-    """Return why the canvas host cannot serve as ``config`` has it, or ``None``."""
+    """Return why the canvas host cannot serve with ``config``, or ``None``."""
     canvas, gateway = config.canvas_host, config.gateway
     if not canvas.enabled:
         return None
@@ -86,7 +86,7 @@ def canvas_problem(config: Config) -> Problem | None:
 
 
 def is_local(bind: str) -> bool:
-    """Return whether ``gateway.bind`` can be reached from this host alone."""
+    """Return whether ``gateway.bind`` is reachable only from this host."""
     if bind in LOOPBACK:
         return True
     try:
@@ -105,7 +105,7 @@ def beside_foreign_problems(specs: Mapping[str, WorkerSpec]) -> list[Problem]:
 
 
 def _foreign_problems(gateway: Mapping[str, Any]) -> Iterable[Problem]:
-    """Yield what is wrong with the fields of a gateway that is not Trunkline's own."""
+    """Yield the errors in the fields of a foreign gateway."""
     command, url = gateway.get("command"), gateway.get("url")
     if command is not None and url is not None:
         text = "stands beside gateway.command; allowed: one of them, a gateway is run or attached"
@@ -125,7 +125,7 @@ def _foreign_problems(gateway: Mapping[str, Any]) -> Iterable[Problem]:
 
 
 def _address_problems(gateway: Mapping[str, Any]) -> Iterable[Problem]:
-    """Yield what is wrong with the addresses to listen on and to trust."""
+    """Yield the errors in the addresses to listen on and to trust."""
     bind = gateway.get("bind")
     if isinstance(bind, str) and bind and bind not in BINDS and not is_address(bind):
         words = " | ".join(f'"{word}"' for word in BINDS)
@@ -149,7 +149,7 @@ def _address_problems(gateway: Mapping[str, Any]) -> Iterable[Problem]:
 
 
 def _tls_problems(tls: object) -> Iterable[Problem]:
-    """Yield the files that encryption needs and that are not named."""
+    """Yield a problem for each missing file name that encryption needs."""
     if isinstance(tls, Mapping) and tls.get("enabled") is True:
         for name in ("certPath", "keyPath"):
             if not tls.get(name):

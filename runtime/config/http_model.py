@@ -12,7 +12,7 @@ BasePath = Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._~-]+)*/?$", max_length=2
 
 
 class EndpointConfig(Section, frozen=True):
-    """One endpoint of the OpenAI API: OpenClaw's switch, off as there."""
+    """One endpoint of the OpenAI API: OpenClaw's switch, off by default like there."""
 
     enabled: Annotated[
         bool, Meta(description="Whether the endpoint is there, and with it `/v1/models`.")
@@ -20,7 +20,7 @@ class EndpointConfig(Section, frozen=True):
 
 
 class EndpointsConfig(Section, frozen=True):
-    """The OpenAI API. With either of them ``/v1/models`` is there, too."""
+    """The endpoints of the OpenAI API. With either of them, ``/v1/models`` is enabled, too."""
 
     chat_completions: Annotated[
         EndpointConfig, Meta(description="Agents behind `/v1/chat/completions` of the OpenAI API.")
@@ -73,7 +73,7 @@ class ControlUiConfig(Section, frozen=True):
 
 
 class ToolsConfig(Section, frozen=True):
-    """What ``/tools/invoke`` may carry out, beside OpenClaw's list of what is denied."""
+    """The tools that ``/tools/invoke`` may run, in addition to OpenClaw's list of denied ones."""
 
     allow: Annotated[
         list[Text],

@@ -1,4 +1,4 @@
-"""Words what is wrong with an interpreter that an account names, with the command that mends it.
+"""Builds error texts about an account's interpreter, with the command that fixes it.
 
 Apart from the room that asks interpreters: what starts a child needs only the sentences.
 """
@@ -21,7 +21,7 @@ def too_old(python: str, version: tuple[int, int]) -> str:
 
 
 def absent(python: str) -> str:
-    """Return what to do about a channel that is not installed for an interpreter."""
+    """Return the sentence about a channel that is not installed for an interpreter."""
     return f"it is not installed for {python}; install its package: {python} -m pip install PACKAGE"
 
 

@@ -48,7 +48,7 @@ print("\\n{MARK}" + json.dumps(answer))
 
 
 class _Answer(msgspec.Struct):
-    """What an interpreter has answered."""
+    """The answer of an interpreter."""
 
     version: tuple[int, int]
     wire: str | None = None
@@ -59,7 +59,7 @@ class _Answer(msgspec.Struct):
 
 
 class _Interpreter:
-    """What is installed for an interpreter, or the ``fault`` for which that is not known.
+    """The channels installed for an interpreter, or the ``fault`` why they are not known.
 
     ``stamp`` is of the files that the answer depends on.
     """
@@ -73,11 +73,11 @@ class _Interpreter:
         self.lasting = False  # whether the answer holds while no file changes
 
     def is_current(self) -> bool:
-        """Return whether nothing that the answer depends on has changed."""
+        """Return whether the answer is still valid: none of its files has changed."""
         return self.lasting and self.stamp == _stamp(self.files)
 
     def take(self, output: bytes | None, code: int | None) -> None:
-        """Take what it has printed; ``None``: it did not end in time."""
+        """Handle the query's output; ``None`` if it did not end in time."""
         if output is None:
             self.fault = f"{self.python} did not answer within {WITHIN:g} s"
             return
@@ -132,7 +132,7 @@ def with_interpreters(known: Manifests, sections: Mapping[str, Any]) -> Manifest
 
 
 def ask(pythons: Iterable[str]) -> dict[str, _Interpreter]:
-    """Return what is installed for each of these interpreters, all asked at once. Blocks."""
+    """Return what is installed for each interpreter, asking all in parallel. Blocks."""
     found = {python: _known.get(python) for python in pythons}
     old = [python for python, each in found.items() if each is None or not each.is_current()]
     fresh = [_Interpreter(python) for python in old]
@@ -161,14 +161,14 @@ def _named(section: Any) -> Iterator[str | None]:
 
 
 def _python(fields: Mapping[str, Any]) -> str | None:
-    """Return the interpreter of a section if it can be one: the check names what is wrong."""
+    """Return the interpreter of a section if it is valid; the check reports the error."""
     given = fields.get("python")
     sound = isinstance(given, str) and given.startswith("/") and "\0" not in given
     return given if sound else None
 
 
 def _choose(found: Manifests, id: str, interpreter: _Interpreter) -> None:
-    """Make the channel ``id`` the one that is installed for an interpreter."""
+    """Use the channel ``id`` as installed for an interpreter."""
     found.pop(id, None)
     found.broken.pop(id, None)
     there = interpreter.channels
@@ -188,7 +188,7 @@ def _absent(id: str, interpreter: _Interpreter) -> str:
 def _unusable(
     found: Manifests, id: str, interpreter: _Interpreter | None, python: str
 ) -> str | None:
-    """Return why accounts of a channel cannot run with an interpreter, ``None``: they can."""
+    """Return why accounts of a channel cannot run with an interpreter; ``None`` if they can."""
     if interpreter is not None and interpreter.fault:
         return interpreter.fault
     there = interpreter.channels if interpreter is not None else found.base
@@ -213,7 +213,7 @@ def _unusable(
 
 
 def _start(interpreter: _Interpreter) -> Any:
-    """Start the process that asks an interpreter; ``None``: it has a fault instead."""
+    """Start the query of an interpreter; return ``None`` and record a fault if that fails."""
     environ = {name: os.environ[name] for name in KEPT if name in os.environ}
     command = [interpreter.python, "-I", "-c", _QUESTION]
     try:
@@ -232,7 +232,7 @@ def _fault(python: str, answer: _Answer) -> str | None:
 
 
 def _stamp(files: Iterable[str]) -> list[int]:
-    """Return the time of the last change of each file, 0 where there is none."""
+    """Return the time of the last change of each file; 0 for a missing one."""
     return [_changed(path) for path in files]
 
 

@@ -1,4 +1,4 @@
-"""Reads the configuration: parses, finds everything that is wrong, converts, and overrides.
+"""Reads the configuration: parses it, finds all errors, converts it, and applies overrides.
 
 The only way in. What counts most comes first: a flag, the environment, the file, the default.
 """
@@ -50,7 +50,7 @@ _SWITCH |= {"": False, "0": False, "false": False, "no": False, "off": False}
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """A configuration that is valid. ``raw`` is the file's values, as they stand there.
+    """A valid configuration. ``raw`` are the values as in the file.
 
     ``revision`` changes with every byte of the file. ``agents`` are all that accounts may name.
     """
@@ -65,7 +65,7 @@ class Loaded(msgspec.Struct, frozen=True):
 
     @property
     def workers(self) -> dict[str, WorkerSpec]:
-        """What has a process of its own by key: the accounts, then the agents that are wanted."""
+        """All accounts, then the wanted agents, by key: each has its own process."""
         asked = {each.agent for each in self.accounts.values() if each.enabled}
         asked |= {each.agent_id for each in self.config.bindings}
         if self.config.gateway.foreign:
@@ -81,7 +81,7 @@ class Reader(Protocol):
     """
 
     def __call__(self, text: str | None = None) -> Loaded:
-        """Return the configuration that is valid."""
+        """Return a valid configuration."""
         ...
 
 
@@ -103,7 +103,7 @@ def load_text(
     *,
     default_port: int = DEFAULT_PORT,
 ) -> Loaded:
-    """Check ``text`` as if it were the file at ``path``: an edit does so before it writes."""
+    """Check ``text`` as if it were the file at ``path``, for example before an edit is written."""
     known = find_manifests() if manifests is None else manifests
     raw, lines = parse(path, text)
     if found := list(not_finite(raw)):
@@ -139,7 +139,7 @@ def load_effective(
     flags: Flags = NO_FLAGS,
     text: str | None = None,
 ) -> Loaded:
-    """Read the file of ``places``, and put flags and environment over it.
+    """Read the file of ``places``, and apply the overrides of flags and environment.
 
     With ``text``, check that instead of the file. Raises ``ConfigError`` for all that keeps
     ``trunkline up`` from starting; one thing is a gateway without a secret, which is never
@@ -155,7 +155,7 @@ def load_effective(
 
 
 def effective(config: Config, environ: Mapping[str, str], flags: Flags = NO_FLAGS) -> Config:
-    """Return ``config`` under the flags and the environment.
+    """Return ``config`` with the overrides of flags and environment.
 
     Raises ``ConfigError`` for an impossible port in either.
     """
@@ -176,7 +176,7 @@ def effective(config: Config, environ: Mapping[str, str], flags: Flags = NO_FLAG
 
 
 def anchored(config: Config, directory: Path) -> Config:
-    """Return ``config`` with the relative paths of its gateway counted from ``directory``.
+    """Return ``config`` with its gateway's relative paths resolved from ``directory``.
 
     So is the canvas host's directory, in which OpenClaw's users write ``~``.
     """
@@ -224,7 +224,7 @@ def revision_of(text: str) -> str:
 
 
 def config_warnings(loaded: Loaded) -> list[str]:
-    """Return warnings about a configuration that is valid, each one sentence."""
+    """Return warnings about a valid configuration, one sentence each."""
     found = [*loaded.manifests.warnings, *loaded.manifests.agents.warnings]
     if _readable_by_others(loaded.path) and redacted(loaded.raw, loaded.manifests) != loaded.raw:
         found.append(f"{loaded.path} holds secrets and others may read it; `chmod 600` mends that")
@@ -235,7 +235,7 @@ def config_warnings(loaded: Loaded) -> list[str]:
 
 
 def without_journal(loaded: Loaded) -> str | None:
-    """Return in one sentence which accounts have chosen to have no journal, if any have.
+    """Return a sentence with the accounts configured without a journal, if any.
 
     Those of a channel that has none by default have not chosen anything.
     """
@@ -250,7 +250,7 @@ def without_journal(loaded: Loaded) -> str | None:
 
 
 def closed_accounts(loaded: Loaded) -> list[str]:
-    """Return one sentence for each way in which accounts answer nobody, with their names.
+    """Return a sentence with account names for each reason why accounts answer nobody.
 
     A group that is not listed is not answered: so it is by default, and easily overlooked.
     """
@@ -267,7 +267,7 @@ def _named(keys: list[str]) -> str:
 
 
 def _with_interpreters(known: Manifests, sections: Mapping[str, Any]) -> Manifests:
-    """Return the channels that count for a file, those of interpreters that it names too."""
+    """Return the channels available to a file, with those of the interpreters that it names."""
     named = any(
         "python" in fields
         for section in sections.values()
@@ -294,7 +294,7 @@ def _readable_by_others(path: Path) -> bool:
 
 
 def _accounts_only(raw: Mapping[str, Any]) -> Config:
-    """Return the part that can be checked of a file that is wrong elsewhere.
+    """Return the checkable part of a file that has errors elsewhere.
 
     Those are its accounts and agents, each by itself.
     """
@@ -316,7 +316,7 @@ def _sections(given: Any) -> dict[str, dict[str, Any]]:
 
 
 def _with_line(problem: Problem, lines: Mapping[str, int]) -> Problem:
-    """Add the line of the value, or of the nearest thing around it that is in the file."""
+    """Add the line of the value, or of the nearest enclosing value in the file."""
     path = problem.path
     while path and path not in lines:
         path = re.sub(r"(\.|\[)[^.\[]*$", "", path) if re.search(r"[.\[]", path) else ""

@@ -1,4 +1,4 @@
-"""Knows which fields of the configuration are local, and finds their values. Pure.
+"""Decides which fields of the configuration are local, and finds their values. Pure.
 
 A local field runs or loads code, chooses where a secret is sent, or opens files. Its struct
 marks it with ``workers.plugin.LOCAL``. A field of another package's channel, or kind of agent, that
@@ -110,7 +110,7 @@ def local_values(
 def account_values(
     own: Mapping[str, Any], inherited: Mapping[str, Any], struct: Any
 ) -> dict[ValuePath, Any]:
-    """Return the local fields of an account, as they count, by their path in it.
+    """Return the effective local fields of an account, by their path in it.
 
     ``own`` and ``inherited`` are the fields of the account and of its channel, ours among
     them. ``struct`` is the channel's, ``None`` where its manifest is missing.
@@ -129,7 +129,7 @@ def agent_values(fields: Mapping[str, Any], manifests: Manifests) -> dict[ValueP
 def _worker_values(
     own: Mapping[str, Any], inherited: Mapping[str, Any], struct: Any, ours: Any, layers: Layers
 ) -> dict[ValuePath, Any]:
-    """Return the local fields of an account or agent; ``ours`` has those that every one has."""
+    """Return the local fields of an account or agent; ``ours`` has the common fields."""
     common = _layout(ours)
     whole = {**inherited, **own}
     shared = {name: each for name, each in whole.items() if name in common and name not in layers}
@@ -144,7 +144,7 @@ def _worker_values(
 
 
 def references(value: Any, path: ValuePath = ()) -> Iterator[tuple[ValuePath, Any]]:
-    """Yield path and value of everything that may be the reference of a secret."""
+    """Yield path and value of everything that may be a reference to a secret."""
     if isinstance(value, Mapping):
         if "source" in value and "id" in value:
             yield path, value
@@ -156,7 +156,7 @@ def references(value: Any, path: ValuePath = ()) -> Iterator[tuple[ValuePath, An
 
 
 def dotted(path: ValuePath) -> str:
-    """Return a path for people: ``channels.irc.accounts.a.rooms[0]``."""
+    """Return a path as text, like ``channels.irc.accounts.a.rooms[0]``."""
     text = ""
     for step in path:
         text = f"{text}[{step}]" if isinstance(step, int) else join(text, step)
@@ -164,12 +164,12 @@ def dotted(path: ValuePath) -> str:
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
-    """Return ``value`` if it is an object, else an empty one: the check names what is wrong."""
+    """Return ``value`` if it is an object, else an empty one; the check reports the error."""
     return value if isinstance(value, Mapping) else {}
 
 
 class _FieldRule(msgspec.Struct, frozen=True):
-    """What is to be known of a field. ``nests``: local fields may be inside it."""
+    """The properties of a field. ``nests``: local fields may be inside it."""
 
     form: Any
     default: Any
@@ -179,7 +179,7 @@ class _FieldRule(msgspec.Struct, frozen=True):
 
 @cache
 def _layout(struct: Any) -> Mapping[str, _FieldRule]:
-    """Return the fields of a struct by name, cached: an edit asks for each of many accounts."""
+    """Return the fields of a struct by name; cached, because an edit asks once per account."""
     return {
         each.encode_name: _FieldRule(
             form=each.type,

@@ -1,4 +1,4 @@
-"""Resolves the places of a runtime as the user who owns its state directory.
+"""Resolves the paths of a runtime as the user who owns its state directory.
 
 A command of root in the state of a service user would leave files there that this user cannot
 read; so root becomes that user before it opens anything. Nothing is ever given to another user
@@ -23,7 +23,7 @@ _SOURCE = Path(__file__)  # of our code, which the user must be able to read
 
 
 def resolve_as_owner(environ: MutableMapping[str, str], flags: Flags) -> Places:
-    """Return the places, after this process has become the owner of the state directory.
+    """Switch this process to the owner of the state directory, and return the paths.
 
     ``HOME``, ``USER`` and ``LOGNAME`` of ``environ`` follow. Raises ``ConfigError`` as
     ``resolve``, and ``PermissionError`` with one sentence where this process is not the owner
@@ -53,7 +53,7 @@ def resolve_as_owner(environ: MutableMapping[str, str], flags: Flags) -> Places:
 
 
 def _account(uid: int) -> tuple[str, str | None]:
-    """Return the name and the home directory of a user; ``#UID`` where it has no entry."""
+    """Return the name and the home directory of a user; ``#UID`` if it has no entry."""
     try:
         entry = pwd.getpwuid(uid)
     except KeyError:
@@ -66,7 +66,7 @@ def _sudo(name: str) -> str:
 
 
 def _become(uid: int, gid: int, name: str, state_dir: Path) -> None:
-    """Give up root for good; nothing has changed where that is not possible."""
+    """Give up root permanently; change nothing if that is not possible."""
     try:
         gid = pwd.getpwuid(uid).pw_gid
         groups = os.getgrouplist(pwd.getpwuid(uid).pw_name, gid)
@@ -92,7 +92,7 @@ def _become(uid: int, gid: int, name: str, state_dir: Path) -> None:
 
 
 def _usable() -> bool:
-    """Return whether the effective user can run our code."""
+    """Return whether the effective user can run this code."""
     return os.access(sys.executable, os.X_OK, effective_ids=True) and os.access(
         _SOURCE, os.R_OK, effective_ids=True
     )

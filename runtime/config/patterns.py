@@ -1,4 +1,4 @@
-"""Compiles patterns that operators write, so that no text of a stranger can make them slow. Pure.
+"""Compiles operators' patterns such that no text can make matching slow. Pure.
 
 RE2 takes time that grows with the text and not with what the pattern may try
 (https://github.com/google/re2/wiki/Syntax); Python's own ``re`` can be kept busy for hours by one
@@ -13,7 +13,7 @@ Matcher = Callable[[str], bool]
 
 
 def matcher_of(patterns: Iterable[str]) -> Matcher | None:
-    """Return a function that finds any of the patterns in a text, whatever its case.
+    """Return a function that finds any of the patterns in a text, ignoring case.
 
     ``None`` for no patterns. Raises ``ValueError`` for one that RE2 does not take.
     """

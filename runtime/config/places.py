@@ -1,4 +1,4 @@
-"""Decides where state, configuration, sockets and logs lie, and which port is the default.
+"""Decides the paths of state, configuration, sockets and logs, and the default port.
 
 A flag counts first (``--profile`` and ``--dev`` too), then the environment, then the platform's
 default. Only this module and ``load`` read these variables. It imports little: a start resolves
@@ -35,7 +35,7 @@ _PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}\Z")
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """What the command line gives; ``None``: it does not give this."""
+    """The values of command-line options; ``None`` if not given."""
 
     state_dir: Path | None = None
     config_path: Path | None = None
@@ -47,7 +47,7 @@ class Flags:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """The paths of one runtime. ``default_port`` is for a file that has no port.
+    """The paths of one runtime. ``default_port`` is used if the file has no port.
 
     ``run_dir`` is short, because the path of a unix socket may have only 107 bytes.
     """
@@ -61,11 +61,11 @@ class Places:
 
     @property
     def output(self) -> Path:
-        """The file that a detached supervisor prints into."""
+        """The file for the output of a detached supervisor."""
         return self.log_dir / "up.log"
 
     def link_run_dir(self) -> None:
-        """Leave a link to ``run_dir`` in the state directory, for commands that run elsewhere.
+        """Create a link to ``run_dir`` in the state directory, for commands in other environments.
 
         A login session has ``XDG_RUNTIME_DIR`` and a service often has not: through the link
         the command line finds the sockets of a daemon that was started elsewhere. There is no
@@ -80,14 +80,14 @@ class Places:
         fresh.replace(link)
 
     def unlink_run_dir(self) -> None:
-        """Remove the link where ``run_dir`` itself is to lie."""
+        """Remove the link if ``run_dir`` itself belongs at its path."""
         here = self.run_dir.parent.resolve() == self.state_dir.resolve()
         if here and self.run_dir.name == RUN and self.run_dir.is_symlink():
             self.run_dir.unlink()
 
 
 def resolve(environ: Mapping[str, str], flags: Flags = Flags()) -> Places:
-    """Return the places that flags and environment name; creates nothing.
+    """Return the paths for flags and environment; creates nothing.
 
     Raises ``ConfigError`` for an impossible profile, and for two configuration files.
     """
@@ -115,7 +115,7 @@ def resolve(environ: Mapping[str, str], flags: Flags = Flags()) -> Places:
 
 
 def run_dir_name(state: Path) -> str:
-    """Return the name of the directory of the sockets that belong to a state directory."""
+    """Return the name of the socket directory of a state directory."""
     return f"trunkline-{_digest(str(state.resolve()))}"
 
 
@@ -134,7 +134,7 @@ def _platform_path(name: str, kind: Literal["state", "config"]) -> Path:
 
 
 def _expanded(path: Path) -> Path:
-    """Return ``path`` absolute, with a ``~`` at its beginning replaced."""
+    """Return ``path`` as an absolute path, with a leading ``~`` expanded."""
     try:
         return path.expanduser().absolute()
     except RuntimeError:
@@ -149,7 +149,7 @@ def _path(environ: Mapping[str, str], name: str) -> Path | None:
 
 
 def _existing(home: Path) -> Path:
-    """Return the configuration file in ``home``, or the path of the one to make there."""
+    """Return the configuration file in ``home``, or the path for a new one."""
     there = [home / name for name in NAMES if (home / name).exists()]
     if len(there) > 1:
         names = ", ".join(each.name for each in there)
@@ -165,7 +165,7 @@ def _port(profile: str | None) -> int:
 
 
 def _run_dir(environ: Mapping[str, str], state: Path) -> Path:
-    """Return the directory of the sockets: always the same one for a state directory."""
+    """Return the socket directory, always the same for a state directory."""
     if chosen := _path(environ, "TRUNKLINE_RUNTIME_DIR"):
         return _expanded(chosen)
     name = run_dir_name(state)
@@ -181,7 +181,7 @@ def _run_dir(environ: Mapping[str, str], state: Path) -> Path:
 
 
 def _is_ours(path: Path) -> bool:
-    """Return whether this user owns the directory: under sudo, XDG_RUNTIME_DIR is another's."""
+    """Return whether this user owns the directory; with sudo, XDG_RUNTIME_DIR is another's."""
     try:
         found = path.lstat()
     except OSError:

@@ -1,4 +1,4 @@
-"""Copies a configuration without its secrets. Pure.
+"""Copies a configuration with its secrets redacted. Pure.
 
 A manifest names the secret fields of its channel, or of its kind of agent, and those of which a
 part is secret. What looks like a secret is hidden too, in addresses and in arguments of commands as
@@ -83,7 +83,7 @@ def redacted(values: Mapping[str, Any], manifests: Manifests) -> dict[str, Any]:
 
 
 def hidden(values: Any, shown: Any, path: ValuePath = ()) -> Iterator[tuple[ValuePath, str, str]]:
-    """Yield where ``shown``, a redacted copy of ``values``, differs: path, secret and mark."""
+    """Yield path, secret and mark for each difference in ``shown``, the redacted ``values``."""
     if isinstance(values, Mapping):
         for name, value in values.items():
             yield from hidden(value, shown[name], (*path, name))
@@ -126,7 +126,7 @@ def _secrets(manifests: Manifests | AgentKinds, id: str) -> _Secrets:
 
 
 def _hide(value: Any, secrets: _Secrets, name: str = "") -> Any:
-    """Return ``value`` without the secrets inside it; ``""`` among them means all of it."""
+    """Return ``value`` without ``secrets`` inside it; ``""`` among them means the whole value."""
     if isinstance(value, Mapping):
         if set(value) == {"source", "id"} and value["source"] in (
             "env",
@@ -153,7 +153,7 @@ def _hide(value: Any, secrets: _Secrets, name: str = "") -> Any:
 
 
 def _reference(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a reference, which names where a secret lies; a command may itself hold another."""
+    """Return a reference to a secret, with secrets in its command line redacted."""
     command = value["id"]
     if value["source"] != "exec" or not isinstance(command, str):
         return dict(value)
@@ -161,7 +161,7 @@ def _reference(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _argument(value: Any, before: Any) -> Any:
-    """Return an item of a list; as ``--token=…``, or behind ``--token``, without its secret."""
+    """Return an item of a list; redact the secret in ``--token=…`` and after ``--token``."""
     if not isinstance(value, str):
         return value
     if isinstance(before, str) and (flag := _FLAG.fullmatch(before)) and flag[2] is None:
@@ -177,7 +177,7 @@ def _url(text: str) -> str:
 
 
 def _inside(name: str, secrets: _Secrets) -> _Secrets:
-    """Return the secrets inside the field ``name``; inside of what is secret all is."""
+    """Return the secrets inside the field ``name``; everything inside a secret is one."""
     if "" in secrets:
         return _ALL
     return {

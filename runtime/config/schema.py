@@ -1,4 +1,4 @@
-"""Makes the JSON Schema of the whole configuration, and finds one place in it. Pure.
+"""Builds the JSON Schema of the whole configuration, and looks up one path in it. Pure.
 
 The channels and kinds of agents that are installed are part of it. A place is a path with dots, as
 in ``channels.irc.accounts.*.host``: the name of an account or an agent, or the place in a list, may
@@ -72,7 +72,7 @@ def hints(manifests: Manifests) -> dict[str, Any]:
 
 
 def look_up(schema: Shape, hints: Mapping[str, Any], path: str) -> dict[str, Any] | None:
-    """Return the answer of ``config.schema.lookup``, or ``None`` where nothing is at ``path``."""
+    """Return the answer of ``config.schema.lookup``, or ``None`` if nothing is at ``path``."""
     keys = re.findall(r"[^.\[\]]+", path.replace("/", "."))
     shape: Shape | None = schema
     named: list[str] = []  # with ``*`` for what has any name: hints are kept so
@@ -163,7 +163,7 @@ def _component(shape: Shape, components: Mapping[str, Shape]) -> Shape:
 
 
 def _tidy(shape: Shape) -> Shape:
-    """Return a schema whose description, a docstring, has no indentation."""
+    """Return a schema whose description, a docstring, is dedented."""
     if "description" not in shape:
         return shape
     return shape | {"description": cleandoc(shape["description"])}
@@ -201,7 +201,7 @@ def _alternatives(schema: Shape, shape: Shape) -> list[Shape]:
 
 
 def _dereferenced(schema: Shape, shape: Shape) -> Shape:
-    """Return what a reference leads to, under what stands beside the reference."""
+    """Return the target of a reference, overridden by the fields beside the reference."""
     name = shape.get("$ref")
     if name is None:
         return shape

@@ -1,4 +1,4 @@
-"""Finds what is wrong with the sections of channels, and with their accounts. Pure.
+"""Finds errors in the sections of channels and in their accounts. Pure.
 
 What holds for agents too (``agents``) takes the manifest, and what it lies over.
 """
@@ -38,7 +38,7 @@ from workers.secrets import is_reference, with_secret
 
 
 def problems_of_channel(channel: ChannelSection) -> list[Problem]:
-    """Return what is wrong with the channel's own part; its accounts are checked one by one."""
+    """Return the errors of the channel's own fields; its accounts are checked one by one."""
     path, own = channel.path, channel.own
     shape = {**own, "accounts": {}} if isinstance(own.get("accounts"), Mapping) else own
     found = problems(shape, ChannelConfig, path)
@@ -55,7 +55,7 @@ def problems_of_channel(channel: ChannelSection) -> list[Problem]:
 
 
 def problems_of_account(channel: ChannelSection, id: str, fields: object) -> list[Problem]:
-    """Return what is wrong with the fields of an account, and with what it inherits under them."""
+    """Return the errors of an account's fields, and of the inherited ones below them."""
     path = place_of(channel, id)
     if not ID.match(id):
         return [Problem(path, f"impossible account id; allowed: {ID_RULE}")]
@@ -89,7 +89,7 @@ def _agent_problems(channel: ChannelSection, own: Mapping[str, Any], path: str) 
 def field_problems(
     manifest: Manifest | AgentManifest, fields: Mapping[str, Any], path: str, ours: Iterable[str]
 ) -> list[Problem]:
-    """Check fields by the manifest's struct; for a misspelt one our names are listed too."""
+    """Check fields by the manifest's struct; suggest the common names, too, for a misspelt one."""
     struct, secrets = manifest.config, manifest.secrets
     known = {each.encode_name for each in fields_of(struct)}
     strange = [name for name in fields if name not in known]
@@ -115,7 +115,7 @@ def layer_problems(
 def rule_problems(
     manifest: Manifest | AgentManifest, merged: Mapping[str, Any], path: str
 ) -> list[Problem]:
-    """Check the struct's own rules, which see several fields.
+    """Check the struct's own rules, which involve several fields.
 
     A word stands for each reference; a rule about the secret itself waits for its value.
     """

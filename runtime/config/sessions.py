@@ -1,4 +1,4 @@
-"""Defines conversations: what keeps them apart, which agent answers, what waits, commands. Pure.
+"""Defines the fields of conversations: sessions, bindings of agents, queues, commands. Pure.
 
 The fields are named as OpenClaw names them. ``validate_…`` functions find what the types alone
 cannot: each problem has its place, relative to the part, and names what is allowed.
@@ -53,7 +53,7 @@ DEBOUNCE_OF_CHANNEL = {"telegram": 300}
 
 
 class ResetConfig(Section, frozen=True):
-    """When a conversation begins anew by itself: the agent then knows nothing of what was before.
+    """When a conversation resets automatically: the agent then starts without its history.
 
     Whichever is due first counts.
     """
@@ -81,7 +81,7 @@ class ResetConfig(Section, frozen=True):
 
 
 class SilentReplyConfig(Section, frozen=True):
-    """Whether an agent may keep silent by answering NO_REPLY."""
+    """Whether an agent may choose not to answer, with NO_REPLY."""
 
     # In a direct chat nobody is left without an answer; in groups it is OpenClaw's default, too.
     group: Annotated[
@@ -91,7 +91,7 @@ class SilentReplyConfig(Section, frozen=True):
 
 
 class SessionConfig(Section, frozen=True):
-    """What belongs to one conversation, which an agent remembers, and what does not."""
+    """Which messages share a conversation, which an agent remembers."""
 
     # What direct chats must have in common to be one. OpenClaw's default is main, by which
     # everybody who writes to an agent shares what it remembers: here that is asked for.
@@ -147,7 +147,7 @@ class PeerMatch(Section, frozen=True):
 
 
 class BindingMatch(Section, frozen=True):
-    """Which messages a binding is about. All fields that are set must match."""
+    """The messages that a binding applies to. All fields that are set must match."""
 
     channel: Annotated[Text, Meta(description="The channel from which a message must come.")]
     # * for every account. None: the channel's default account alone, as in OpenClaw.
@@ -180,7 +180,7 @@ class BindingMatch(Section, frozen=True):
 
 
 class BindingConfig(Section, frozen=True):
-    """Which agent answers some of the messages. The most exact binding counts, then the first."""
+    """The agent for certain messages. The most specific binding applies, then the first one."""
 
     agent_id: Annotated[
         Text, Meta(description="The agent that answers; `none`: the gateway's clients.")
@@ -192,7 +192,7 @@ class BindingConfig(Section, frozen=True):
 
 
 class QueueOverride(Section, frozen=True):
-    """What is different for one channel."""
+    """The overrides for one channel."""
 
     mode: Annotated[
         QueueMode | None,
@@ -209,7 +209,7 @@ class QueueOverride(Section, frozen=True):
 
 
 class QueueConfig(Section, frozen=True):
-    """What becomes of messages that come while an agent answers an earlier one of the session."""
+    """What to do with messages that arrive while an agent answers an earlier one of the session."""
 
     # collect: all that wait are one turn. followup: each is a turn. interrupt: the running turn
     # is ended, and only the newest message counts. steer is OpenClaw's default, and followup here.
@@ -245,7 +245,7 @@ class QueueConfig(Section, frozen=True):
 
 
 class CommandsConfig(Section, frozen=True):
-    """Commands that people write to an account, as /new."""
+    """Commands in chats, such as /new."""
 
     owner_allow_from: Annotated[
         Annotated[list[Entry], REMOTE] | None,
@@ -257,7 +257,7 @@ class CommandsConfig(Section, frozen=True):
 
 
 def queue_of(config: QueueConfig, channel: str) -> QueueConfig:
-    """Return what holds for a channel: no field is ``None`` any more."""
+    """Return the settings for a channel, without ``None`` in any field."""
     own = config.by_channel.get(channel, QueueOverride())
     debounce = config.debounce_ms if own.debounce_ms is None else own.debounce_ms
     return QueueConfig(
@@ -268,7 +268,7 @@ def queue_of(config: QueueConfig, channel: str) -> QueueConfig:
 
 
 def validate_session(session: SessionConfig, channels: Collection[str]) -> list[Problem]:
-    """Return what is wrong with ``session``; ``channels`` are the names of those installed."""
+    """Return the errors of ``session``; ``channels`` are the names of installed ones."""
     found = []
     zone = session.reset.zone
     if zone is not None and not _is_zone(zone):
@@ -285,7 +285,7 @@ def validate_bindings(
     agents: Collection[str],
     accounts: Mapping[str, Collection[str]],
 ) -> list[Problem]:
-    """Return what is wrong with ``bindings``.
+    """Return the errors of ``bindings``.
 
     ``agents`` are the ids of agents, ``accounts`` the ids of accounts by channel.
     """
@@ -305,7 +305,7 @@ def validate_bindings(
 
 
 def validate_queue(queue: QueueConfig, channels: Collection[str]) -> list[Problem]:
-    """Return what is wrong with ``queue``."""
+    """Return the errors of ``queue``."""
     return [
         Problem(f"byChannel.{name}", unknown(name, channels, "channel"))
         for name in queue.by_channel
@@ -314,7 +314,7 @@ def validate_queue(queue: QueueConfig, channels: Collection[str]) -> list[Proble
 
 
 def validate_commands(commands: CommandsConfig, channels: Collection[str]) -> list[Problem]:
-    """Return what is wrong with ``commands``."""
+    """Return the errors of ``commands``."""
     found = []
     for number, entry in enumerate(commands.owner_allow_from or ()):
         text = None if entry == ANY else _identity_problem(str(entry), channels)

@@ -1,4 +1,4 @@
-"""Defines what runs without a message: scheduled jobs, hooks, heartbeats. Pure.
+"""Defines the fields of scheduled jobs, hooks and heartbeats. Pure.
 
 The fields are named as OpenClaw names them.
 """
@@ -41,7 +41,7 @@ class CronConfig(Section, frozen=True):
 
 
 class HooksConfig(Section, frozen=True):
-    """HTTP requests that wake an agent, or give it a turn: below ``path`` of the gateway's port."""
+    """HTTP requests that wake an agent or give it a turn, below ``path`` on the gateway's port."""
 
     enabled: Annotated[bool, Meta(description="Whether hooks are served; they need `token`.")] = (
         False
@@ -79,7 +79,7 @@ class HooksConfig(Section, frozen=True):
 
 
 class ActiveHours(Section, frozen=True):
-    """The hours of the day in which heartbeats come; from 22:00 to 06:00 is over midnight."""
+    """The hours of the day for heartbeats; 22:00 to 06:00 spans midnight."""
 
     start: Annotated[Clock, Meta(description="When heartbeats begin to come each day, as `08:00`.")]
     end: Annotated[
@@ -93,7 +93,7 @@ class ActiveHours(Section, frozen=True):
 
 
 class HeartbeatConfig(Section, frozen=True):
-    """When an agent is asked by itself whether anything needs attention, in its main session."""
+    """When an agent is asked regularly whether anything needs attention, in its main session."""
 
     every: Annotated[
         Duration,
@@ -123,12 +123,12 @@ class HeartbeatConfig(Section, frozen=True):
 
 
 def milliseconds(duration: str) -> int:
-    """Return how long a duration like 30m is."""
+    """Return a duration like 30m in milliseconds."""
     return int(duration[:-1]) * UNITS[duration[-1]]
 
 
 def heartbeat_problems(config: HeartbeatConfig, path: str) -> list[Problem]:
-    """Return what the types alone do not find."""
+    """Return the errors that the types alone do not find."""
     hours = config.active_hours
     if hours is None:
         return []
@@ -145,7 +145,7 @@ def heartbeat_problems(config: HeartbeatConfig, path: str) -> list[Problem]:
 
 
 def hooks_problems(config: HooksConfig) -> list[Problem]:
-    """Return why hooks cannot be served as they are configured."""
+    """Return the errors in the configuration of hooks."""
     if config.enabled and config.token is None:
         text = "is true, and hooks.token is missing; allowed: with a token of their own"
         return [Problem("hooks.enabled", text)]

@@ -1,4 +1,4 @@
-"""Describes what a type allows and what a value is, in an operator's words. Pure."""
+"""Describes permitted types and given values in error messages. Pure."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ REFERENCE = f'a reference {{source: {_SOURCES}, id: "..."}}'
 
 
 def allowed(type: Any) -> str:
-    """Return what ``type`` allows, e.g. ``an integer from 1 to 65535``."""
+    """Return a description of ``type``, e.g. ``an integer from 1 to 65535``."""
     return _describe(inspect.type_info(type))
 
 
 def unknown(name: str, known: Collection[str], what: str = "field") -> str:
-    """Return that ``name`` is not one of ``known``, with the nearest one where there is one."""
+    """Return the error that ``name`` is not one of ``known``, with the nearest known name."""
     import difflib  # late: only what is wrong needs it
 
     near = difflib.get_close_matches(name, known, n=1)
@@ -29,7 +29,7 @@ def unknown(name: str, known: Collection[str], what: str = "field") -> str:
 
 
 def known_names(name: str, keys: Sequence[str]) -> str:
-    """Return the end of a complaint about an unknown account: what is near it, what there is.
+    """Return the end of an error about an unknown account: similar names, or all names.
 
     Of many only how many there are, for nobody reads a list of 500.
     """
@@ -41,7 +41,7 @@ def known_names(name: str, keys: Sequence[str]) -> str:
 
 
 def _nearest(name: str, keys: Sequence[str]) -> str | None:
-    """Return the account that was meant; of its own channel, where there is such a one."""
+    """Return the most similar account, of the same channel if possible."""
     import difflib
 
     channel, colon, account = name.partition(":")
@@ -58,7 +58,7 @@ def _nearest(name: str, keys: Sequence[str]) -> str | None:
 
 
 def shown(value: object, wanted: Any = str) -> str:
-    """Return what ``value`` is, e.g. ``5`` or ``a list``.
+    """Return a description of ``value``, e.g. ``5`` or ``a list``.
 
     Of a text only the kind, because it may be a secret in the wrong place; but where
     ``wanted`` is one of some fixed words, the misspelling itself is what helps.

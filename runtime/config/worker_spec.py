@@ -1,4 +1,4 @@
-"""Defines what the supervisor knows of a worker, be it an account's or an agent's. Pure."""
+"""Defines the specification of a worker, of an account or an agent. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LOGIN = LoginConfig()
 
 
 class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker, complete, with the reason why it cannot run where it cannot.
+    """One worker with all fields, and the reason why it cannot run, if any.
 
     Its key is ``channel:account_id``; ``channel`` is the word ``agent`` for an agent. ``config``
     holds the fields that are set of its channel, or of its kind of agent, secrets as references.
@@ -53,23 +53,23 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_agent(self) -> bool:
-        """Whether it is an agent, and no account."""
+        """Whether it is an agent, not an account."""
         return self.channel == AGENT
 
     @property
     def is_attached(self) -> bool:
-        """Whether it has no process, because a client of the gateway answers for it."""
+        """Whether it has no process, because a client of the gateway answers in its place."""
         return isinstance(self.manifest, AgentManifest) and self.manifest.attached
 
     @property
     def code(self) -> str:
-        """The import string of the class that its process runs; empty where it has none."""
+        """The import string of the class that its process runs; empty without a process."""
         manifest = self.manifest
         return manifest.plugin if isinstance(manifest, Manifest) else manifest.agent
 
     @property
     def can_login(self) -> bool:
-        """Whether its plugin can ask a person to log it in."""
+        """Whether its plugin supports login by a person."""
         return isinstance(self.manifest, Manifest) and "login" in self.manifest.can
 
     @property

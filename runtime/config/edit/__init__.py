@@ -1,1 +1,1 @@
-"""Changes of the configuration file: each is checked as a whole before it is written."""
+"""Changes the configuration file; each result is checked as a whole before it is written."""

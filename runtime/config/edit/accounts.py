@@ -135,5 +135,5 @@ def _is_account(section: Mapping[str, Any]) -> bool:
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
-    """Return ``value`` if it is an object, else an empty one: the check names what is wrong."""
+    """Return ``value`` if it is an object, else an empty one; the check reports the error."""
     return value if isinstance(value, Mapping) else {}

@@ -1,4 +1,4 @@
-"""Adds and removes agents in the configuration file; it stays its author's, as for accounts."""
+"""Adds and removes agents in the configuration file, keeping its formatting as for accounts."""
 
 from __future__ import annotations
 

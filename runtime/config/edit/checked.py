@@ -1,4 +1,4 @@
-"""Replaces the configuration file by a text that has been checked as a whole."""
+"""Replaces the configuration file by a checked text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BY_HAND = "is written in a way that this cannot change; edit it by hand"
 
 
 def checker(path: Path, manifests: Manifests) -> Callable[[str], Loaded]:
-    """Return a function that checks a text by itself, without flags and environment.
+    """Return a function that checks a text alone, without flags and environment.
 
     It is enough for an edit of accounts, which can change neither.
     """
@@ -26,7 +26,7 @@ def checker(path: Path, manifests: Manifests) -> Callable[[str], Loaded]:
 def check(
     path: Path, after: str, expected: dict[str, Any], read: Callable[[str], Loaded]
 ) -> Loaded:
-    """Return the configuration that the text ``after`` would be, which must mean ``expected``.
+    """Return the configuration of the text ``after``, which must be equal to ``expected``.
 
     ``read`` returns what a text means, or raises the ``ConfigError`` that refuses it. Raises
     ``ConfigError``.
@@ -46,7 +46,7 @@ def check(
 def write_checked(
     path: Path, before: str, after: str, expected: dict[str, Any], read: Callable[[str], Loaded]
 ) -> Loaded:
-    """Replace the text ``before`` by ``after`` and return the configuration as it is now.
+    """Replace the text ``before`` by ``after`` and return the new configuration.
 
     The text is checked as in ``check``. The file must still hold ``before``: hold the lock
     (``files.locked``). Raises ``ConfigError``; the file is untouched then.

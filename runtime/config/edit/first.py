@@ -1,4 +1,4 @@
-"""Writes the first configuration, with an account that works at once."""
+"""Writes a first configuration with a working account."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ default = "echo"
 
 
 def write_first(places: Places) -> Path:
-    """Write the first configuration and return its path; make the directories it needs.
+    """Write the first configuration and return its path; create the directories.
 
     The port is written out only for a profile, whose default would surprise a reader. Raises
     ``ConfigError`` when there is a configuration already, or no way to write one.

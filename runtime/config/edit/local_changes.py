@@ -1,4 +1,4 @@
-"""Finds what an edit changes of local fields and of references to secrets. Pure.
+"""Finds the changes of an edit to local fields and references to secrets. Pure.
 
 Only values are compared, as they count: an account that inherits another server has been changed
 even though nothing of it was written. What is as it was is no change, and neither is an account, an
@@ -32,7 +32,7 @@ from workers.registry import Manifests
 def local_changes(
     before: Mapping[str, Any], after: Mapping[str, Any], manifests: Manifests
 ) -> list[str]:
-    """Return the paths of what only this host may change, of two configurations as in files.
+    """Return the changed paths that only this host may change, between two configurations.
 
     Neither must be valid. What an account inherits is named where it is written.
     """
@@ -58,7 +58,7 @@ def _of_gateway_and_others(
 
 
 def _others(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a configuration without channels and agents, which are looked at one by one."""
+    """Return a configuration without channels and agents, which are compared one by one."""
     others = {name: each for name, each in values.items() if name != "channels"}
     if isinstance(others.get("agents"), Mapping):
         others["agents"] = {**others["agents"], "entries": None}
@@ -70,7 +70,7 @@ def _entries(values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _of_agent(before: Any, after: Mapping[str, Any], manifests: Manifests) -> Iterator[ValuePath]:
-    """Yield the changes of an agent; one that is new had the defaults of its kind before."""
+    """Yield the changes of an agent; a new one is compared with the defaults of its kind."""
     kind = {"kind": after.get("kind")}
     old = mapping(before) if before is not None else kind
     yield from _differing(agent_values(old, manifests), agent_values(after, manifests))
@@ -82,7 +82,7 @@ def _of_agent(before: Any, after: Mapping[str, Any], manifests: Manifests) -> It
 
 
 def _of_channel(was: _Section, now: _Section) -> Iterator[ValuePath]:
-    """Yield the changes of a channel and its accounts; a channel that is new was empty before."""
+    """Yield the changes of a channel and its accounts; a new one is compared with an empty one."""
     old, new = was.values(), now.values()
     yield from ((*now.path, *path) for path in _differing(old, new))
     for account in now.accounts:
@@ -99,7 +99,7 @@ def _of_channel(was: _Section, now: _Section) -> Iterator[ValuePath]:
 
 
 def _uncovered(was: _Section, now: _Section, account: str) -> Iterator[ValuePath]:
-    """Yield the secrets of the channel that an account with a server of its own begins to use."""
+    """Yield the channel's secrets that an account with its own server begins to use."""
     for name in was.own(account):
         if name not in now.own(account) and now.holds_secret(name):
             yield (*now.path, "accounts", account, name)
@@ -121,23 +121,23 @@ class _Section(msgspec.Struct, frozen=True):
         return mapping(self.fields.get("accounts"))
 
     def own(self, account: str) -> Mapping[str, Any]:
-        """Return what is written of an account itself."""
+        """Return the account's own fields in the file."""
         return mapping(self.accounts.get(account))
 
     @property
     def inherited(self) -> dict[str, Any]:
-        """Return what the channel itself has, which its accounts inherit."""
+        """Return the channel's own fields, which its accounts inherit."""
         ours = ("accounts", "defaultAccount")
         return {name: each for name, each in self.fields.items() if name not in ours}
 
     def values(self, account: str | None = None) -> dict[ValuePath, Any]:
-        """Return the local fields of an account, or those that the channel has for all."""
+        """Return the local fields of an account, or those of the channel for all accounts."""
         known = self.manifests.get(self.id)
         own = {} if account is None else self.own(account)
         return account_values(own, self.inherited, known.manifest.config if known else None)
 
     def holds_secret(self, name: str) -> bool:
-        """Return whether the channel's own field is, or has inside it, a secret."""
+        """Return whether the channel's own field is or contains a secret."""
         if name not in self.fields or name in OURS:
             return False
         field = {name: self.fields[name]}
@@ -146,14 +146,14 @@ class _Section(msgspec.Struct, frozen=True):
 
 
 def _differing(old: Mapping[ValuePath, Any], new: Mapping[ValuePath, Any]) -> Iterator[ValuePath]:
-    """Yield the paths at which the values differ; what is absent is as ``None``."""
+    """Yield the paths at which the values differ; absent ones count as ``None``."""
     for path in {**old, **new}:
         if not _same(old.get(path), new.get(path)):
             yield path
 
 
 def _same(old: Any, new: Any) -> bool:
-    """Return whether two values are the same; ``true`` is not 1, as Python has it."""
+    """Return whether two values are equal; unlike in Python, ``true`` is not 1."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         return old.keys() == new.keys() and all(_same(old[name], new[name]) for name in old)
     if isinstance(old, list) and isinstance(new, list):

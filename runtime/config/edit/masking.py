@@ -1,4 +1,4 @@
-"""Hides the secrets in a configuration's text, and puts them back when it returns. Pure.
+"""Masks the secrets in a configuration's text, and restores them in an edited text. Pure.
 
 A remote editor gets the file as it is written, with a mark for each secret and a numbered one
 for what each comment says. A mark that comes back stands for the value or comment that was there.
@@ -36,7 +36,7 @@ def masked(path: Path, text: str, manifests: Manifests) -> tuple[str, dict[str, 
 
 
 def restored_comments(path: Path, text: str, old: str) -> str:
-    """Return the text with the comments of ``old`` where it has their marks.
+    """Return the text with marks replaced by the comments of ``old``.
 
     Raises ``ConfigError`` for a mark that stands for no comment, or for one of another kind
     (the end of a line would swallow what follows a ``/* */``).
@@ -64,7 +64,7 @@ def restored_comments(path: Path, text: str, old: str) -> str:
 
 
 def restored(path: Path, text: str, old: Mapping[str, Any], manifests: Manifests) -> str:
-    """Return the text with the secrets of ``old`` where its values have marks.
+    """Return the text with marks replaced by the secrets of ``old``.
 
     In a list a value that was moved keeps its secret, as long as it is clear which one it was.
     Raises ``ConfigError`` for a text that cannot be parsed, and for a mark where ``old`` has
@@ -101,7 +101,7 @@ def _meant(place: ValuePath, values: Any, old: Any, shown: Any) -> Any:
 
 
 def _same_item(index: int, values: list[Any], old: list[Any], shown: list[Any]) -> int | None:
-    """Return which item of the list ``old`` the one at ``index`` was, ``None`` if it is unclear.
+    """Return which item of the list ``old`` matches the one at ``index``; ``None`` if unclear.
 
     An item may have been moved, or others removed: a secret must not pass to its neighbour.
     """

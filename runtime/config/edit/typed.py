@@ -50,7 +50,7 @@ def _types(struct: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def _inside(form: Any) -> dict[str, Any]:
-    """Return the types of the fields of an object; an empty dict where ``form`` is no object."""
+    """Return the types of the fields of an object; an empty dict if ``form`` is not an object."""
     structs = [each for each in members(form) if is_struct(each)]
     return _types(structs[0]) if structs else {}
 
@@ -76,7 +76,7 @@ def _json5(text: str) -> Any:
 
 
 def _simple(text: str, form: Any, choices: Collection[Any]) -> Any:
-    """Convert to the type; a number out of range stays a number, so that the check names it so."""
+    """Convert to the type; a number out of range stays a number, so that the check reports it."""
     for each in (form, *(choice for choice in choices if choice in (int, float))):
         try:
             value = msgspec.to_builtins(msgspec.convert(text, each, strict=False))

@@ -1,4 +1,4 @@
-"""Shows the whole configuration to a remote editor without its secrets, and writes it.
+"""Shows the configuration without its secrets to a remote editor, and writes its changes.
 
 Every write is a compare-and-swap: it names the revision it was made from, and is refused when
 the file has changed since. Secrets are never shown, and kept where their marks come back.
@@ -41,7 +41,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 def snapshot(path: Path, manifests: Manifests, read: Reader | None = None) -> Snapshot:
-    """Return the file without its secrets, and what is wrong with it.
+    """Return the file without its secrets, and its errors.
 
     ``read`` is as in ``Guard``.
     """
@@ -65,7 +65,7 @@ def snapshot(path: Path, manifests: Manifests, read: Reader | None = None) -> Sn
 
 
 class Guard(msgspec.Struct, frozen=True):
-    """What may refuse a write, before anything that the new text names is looked at.
+    """A check that may refuse a write before anything in the new text is evaluated.
 
     ``check`` gets the revision of the present text, ``permit`` the values of the present and
     of the new one; both raise to refuse. ``last`` are the values that stand for those of a
@@ -80,7 +80,7 @@ class Guard(msgspec.Struct, frozen=True):
 
 
 def set_text(path: Path, raw: str, guard: Guard, manifests: Manifests) -> Loaded:
-    """Write ``raw`` as it is, with the secrets and the comments behind its marks.
+    """Write ``raw`` with its marks replaced by the secrets and comments.
 
     Raises ``ConfigError`` when it is not valid, or cannot be written, and what ``guard`` raises.
     """
@@ -88,12 +88,12 @@ def set_text(path: Path, raw: str, guard: Guard, manifests: Manifests) -> Loaded
 
 
 def check_text(path: Path, raw: str, guard: Guard, manifests: Manifests) -> Loaded:
-    """Return the configuration that ``set_text`` would write. Raises as that."""
+    """Return the configuration that ``set_text`` would write; raises the same errors."""
     return _check(path, guard, manifests, _whole(path, raw, manifests))
 
 
 def patch_text(path: Path, patch: Mapping[str, Any], guard: Guard, manifests: Manifests) -> Loaded:
-    """Write the present text after a merge patch; what it does not name stays as written.
+    """Apply a merge patch to the present text and write it; all other text stays unchanged.
 
     Raises as ``set_text``, and when the present text is not valid.
     """
@@ -101,7 +101,7 @@ def patch_text(path: Path, patch: Mapping[str, Any], guard: Guard, manifests: Ma
 
 
 def check_patch(path: Path, patch: Mapping[str, Any], guard: Guard, manifests: Manifests) -> Loaded:
-    """Return the configuration that ``patch_text`` would write. Raises as that."""
+    """Return the configuration that ``patch_text`` would write; raises the same errors."""
     return _check(path, guard, manifests, _patched(path, patch, manifests))
 
 
@@ -146,7 +146,7 @@ def _check(path: Path, guard: Guard, manifests: Manifests, change: Change) -> Lo
 
 
 def _permitted(path: Path, guard: Guard, change: Change) -> tuple[str, str, dict[str, Any]]:
-    """Return the present text, the new one and its values, which ``guard`` has permitted."""
+    """Return the present text, the new one and its values, after the check of ``guard``."""
     before = read_text(path)
     guard.check(revision_of(before))
     after = change(before)

@@ -1,4 +1,4 @@
-"""Finds the comments of a configuration's text, JSON5 or TOML, and replaces what they say. Pure.
+"""Finds and replaces the comments of a configuration's text, JSON5 or TOML. Pure.
 
 Only for texts that the parser has accepted: then what begins like a string or a comment is one.
 """
@@ -25,7 +25,7 @@ _TOML = re.compile(
 
 
 class Comment(msgspec.Struct, frozen=True):
-    """What a comment says, from ``start`` to ``end`` without the white space around it.
+    """The text of a comment from ``start`` to ``end``, without surrounding white space.
 
     ``sign`` is what the comment begins with: ``//``, ``/*`` or ``#``.
     """
@@ -37,7 +37,7 @@ class Comment(msgspec.Struct, frozen=True):
 
 
 def comments(text: str, *, toml: bool) -> list[Comment]:
-    """Return the comments of ``text`` that say anything, in their order."""
+    """Return the non-empty comments of ``text``, in order."""
     found = []
     for match in (_TOML if toml else _JSON5).finditer(text):
         if match.lastgroup is None:
@@ -50,7 +50,7 @@ def comments(text: str, *, toml: bool) -> list[Comment]:
 
 
 def replace_comments(text: str, new: Callable[[int, Comment], str], *, toml: bool) -> str:
-    """Return ``text`` with ``new(number, comment)``, from 1, for what each comment says."""
+    """Return ``text`` with each comment's text replaced by ``new(number, comment)``, from 1."""
     parts, end = [], 0
     for number, comment in enumerate(comments(text, toml=toml), 1):
         parts += [text[end : comment.start], new(number, comment)]

@@ -1,4 +1,4 @@
-"""Changes single places of a JSON5 text; every other character, comments too, stays. Pure."""
+"""Changes single values of a JSON5 text, keeping everything else, also comments. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LINE = 76  # characters: a longer object is written on several lines
 
 
 def put(text: str, path: Sequence[str], value: Any, *, json5: bool = True) -> str:
-    """Return ``text`` with ``value`` at ``path``, where nothing must be yet.
+    """Return ``text`` with ``value`` added at ``path``, which must not exist yet.
 
     Objects on the way that do not exist are made. ``json5`` false: quote every key.
     """
@@ -65,13 +65,13 @@ def cut(text: str, path: Sequence[str]) -> str:
 
 
 def replace_at(text: str, node: Node, value: Any, *, json5: bool = True) -> str:
-    """Return ``text`` with ``value`` instead of what stands at ``node``."""
+    """Return ``text`` with the value at ``node`` replaced by ``value``."""
     shown = render(value, _indent(text, node.start), json5=json5)
     return f"{text[: node.start]}{shown}{text[node.end :]}"
 
 
 def replace_strings(text: str, changes: Mapping[ValuePath, Any]) -> str:
-    """Return ``text`` with other strings or numbers at some places; quotes keep their kind."""
+    """Return ``text`` with some strings or numbers replaced; quotes keep their kind."""
     parts, end = [], 0
     for place, node in _nodes(scan(text), ()):
         if place in changes:
@@ -81,7 +81,7 @@ def replace_strings(text: str, changes: Mapping[ValuePath, Any]) -> str:
 
 
 def render(value: Any, indent: str = "", *, json5: bool = True) -> str:
-    """Return ``value`` as JSON5, on one line where it is short."""
+    """Return ``value`` as JSON5, on one line if it is short."""
     if not isinstance(value, Mapping):
         return _flat(value, json5)
     flat = _flat(value, json5)
@@ -117,7 +117,7 @@ def _indent(text: str, offset: int) -> str:
 
 
 def _member_indent(text: str, node: Node, outer: str) -> str:
-    """Return how far the members of an object are indented: as its first one, if on a line."""
+    """Return the indentation of an object's members, taken from its first one if possible."""
     if node.members:
         start = node.members[0].start
         before = text[text.rfind("\n", 0, start) + 1 : start]
@@ -127,7 +127,7 @@ def _member_indent(text: str, node: Node, outer: str) -> str:
 
 
 def _end_of_members(text: str, node: Node, json5: bool) -> tuple[int, int | None, str]:
-    """Return where a new member goes, where a comma is missing before it, and what follows it."""
+    """Return the offset for a new member, of a missing comma before it, and the text after it."""
     if not node.members:
         at, missing, after = node.start + 1, None, "," if json5 else ""
     else:
@@ -141,7 +141,7 @@ def _end_of_members(text: str, node: Node, json5: bool) -> tuple[int, int | None
 
 
 def _quoted(value: Any, sign: str) -> str:
-    """Return a JSON5 string between the quotes that stood there, or a number."""
+    """Return a JSON5 string in the quotes used before, or a number."""
     text = json.dumps(value, ensure_ascii=False)
     if sign != "'" or not isinstance(value, str):
         return text
@@ -150,7 +150,7 @@ def _quoted(value: Any, sign: str) -> str:
 
 
 def _nodes(node: Node, place: ValuePath) -> Iterator[tuple[ValuePath, Node]]:
-    """Yield the values that hold no others, in the order of the text."""
+    """Yield the scalar values in the order of the text."""
     for member in node.members:
         yield from _nodes(member.value, (*place, member.name))
     for index, item in enumerate(node.items):

@@ -1,4 +1,4 @@
-"""Finds where each value of a JSON5 text stands, and keys that are given twice. Pure.
+"""Finds the position of each value of a JSON5 text, and duplicate keys. Pure.
 
 The parser in use reports neither. This module reads only texts that the parser has accepted, so
 it knows brackets, strings and comments, and leaves the meaning of values to the parser.
@@ -35,7 +35,7 @@ class Node(msgspec.Struct):
     commas: list[int] = msgspec.field(default_factory=list)  # between and after the members
 
     def get(self, *path: str) -> Node | None:
-        """Return the value at ``path``; of a key that is given twice, the last one."""
+        """Return the value at ``path``; the last one of a duplicate key."""
         node: Node | None = self
         for name in path:
             found = [each for each in node.members if each.name == name] if node else []
@@ -59,13 +59,13 @@ class _Token(msgspec.Struct, frozen=True):
 
 
 def scan(text: str) -> Node:
-    """Return the positions in ``text``, which must be JSON5 that a parser has accepted."""
+    """Return the positions in ``text``, which must be valid JSON5."""
     tokens = _tokens(text)
     return _value(next(tokens), tokens)
 
 
 def duplicates(node: Node, path: str = "") -> Iterator[tuple[str, list[int]]]:
-    """Yield the path of every key that an object has twice, with the offsets of all of them."""
+    """Yield the path and all offsets of every duplicate key."""
     starts: dict[str, list[int]] = {}
     for member in node.members:
         starts.setdefault(member.name, []).append(member.start)
@@ -140,6 +140,6 @@ def _list(start: int, tokens: Iterator[_Token]) -> Node:
 
 
 def _name(token: _Token) -> str:
-    """Return a key as the parser reads it: escapes may stand in an identifier too."""
+    """Return a key as the parser reads it; an identifier may contain escapes, too."""
     quoted = token.text if token.kind == "text" else f'"{token.text}"'
     return str(pyjson5.decode(quoted))

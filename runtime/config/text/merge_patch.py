@@ -30,7 +30,7 @@ def merged(values: Any, patch: Any) -> Any:
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the merge patch that makes ``after`` of ``before``; ``None`` where there is none.
+    """Return the merge patch from ``before`` to ``after``; ``None`` if there is none.
 
     A patch cannot set ``null``, which removes.
     """

@@ -29,7 +29,7 @@ TOML_TOO_DEEP = f"is not TOML: nested deeper than {MAX_DEPTH} levels"
 
 
 def parse(path: Path, text: str) -> tuple[dict[str, Any], dict[str, int]]:
-    """Return the values and, as far as the text shows it, the line of each path.
+    """Return the values and, as far as it can be determined, the line of each path.
 
     The suffix of ``path`` decides the language; nothing is read from it. Raises ``ConfigError``
     for what is no JSON5 or TOML, and for keys that are given twice.
@@ -61,7 +61,7 @@ def _toml(path: Path, text: str) -> dict[str, Any]:
 
 
 def _without_text(quoted: re.Match[str]) -> str:
-    """Return a name of the same lines in place of a string, nothing in place of a comment."""
+    """Return a name with the same number of lines for a string, nothing for a comment."""
     text = quoted[0]
     return "" if text.startswith("#") else "_" + "\n" * text.count("\n")
 

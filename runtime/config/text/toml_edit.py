@@ -1,4 +1,4 @@
-"""Changes single places of a TOML text and keeps its comments and layout. Pure.
+"""Changes single values of a TOML text, keeping its comments and layout. Pure.
 
 Nothing that a start needs imports this: tomlkit takes 15 ms. What it cannot change (an inline
 table, for example) it may spoil: the caller compares the result with what was meant.
@@ -19,7 +19,7 @@ UNCHANGEABLE = (TOMLKitError, TypeError, ValueError)  # what tomlkit raises for 
 
 
 def put_toml(text: str, path: Sequence[str], value: Mapping[str, Any]) -> str:
-    """Return ``text`` with ``value`` as a table at ``path``, where nothing must be yet.
+    """Return ``text`` with ``value`` added as a table at ``path``, which must not exist yet.
 
     Raises one of ``UNCHANGEABLE``.
     """
@@ -55,7 +55,7 @@ def cut_toml(text: str, path: Sequence[str]) -> str:
 
 
 def replace_strings_toml(text: str, changes: Mapping[ValuePath, Any]) -> str:
-    """Return ``text`` with other strings or numbers at some places."""
+    """Return ``text`` with some strings or numbers replaced."""
     document: Any = tomlkit.parse(text)
     for place, value in changes.items():
         inner = document
@@ -66,7 +66,7 @@ def replace_strings_toml(text: str, changes: Mapping[ValuePath, Any]) -> str:
 
 
 def _inline(value: Any) -> Item:
-    """Return ``value`` on one line: a secret's reference reads best so."""
+    """Return ``value`` on one line, which suits a secret's reference."""
     if not isinstance(value, Mapping):
         item: Item = tomlkit.item(value)
         return item

@@ -39,7 +39,7 @@ def toml_lines(text: str, values: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _names(text: str) -> list[str]:
-    """Return the names in ``[a.b]`` or ``a.b = 0``; none where that is no TOML by itself."""
+    """Return the names in ``[a.b]`` or ``a.b = 0``; none if the line alone is not TOML."""
     try:
         return list(_down(tomllib.loads(text)))
     except ValueError:
