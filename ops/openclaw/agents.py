@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from ops.openclaw.draft import Draft, FieldPlace, Target
+from ops.openclaw.draft import Draft, FieldPlace, Target, mapping_of, member_of
 from ops.openclaw.rules import Rule, carry, left, same, so_anyway
 from ops.openclaw.secret_values import take_secret
 from runtime.config.check import join
@@ -37,7 +37,7 @@ def carry_agents(draft: Draft, values: Mapping[str, Any]) -> None:
     """Translate ``agents``, and the model providers that are asked without OpenClaw."""
     section = values.get("agents")
     found = list(_agents(section))
-    providers = _mapping(_inside(values.get("models"), "providers"))
+    providers = mapping_of(member_of(values.get("models"), "providers"))
     direct = {each.id: provider for each in found if (provider := _endpoint(each, values))}
     if isinstance(section, Mapping):
         _carry_rest(draft, section, found)
@@ -58,16 +58,16 @@ def carry_agents(draft: Draft, values: Mapping[str, Any]) -> None:
 
 
 def _agents(section: Any) -> Iterator[OriginalAgent]:
-    entries = _inside(section, "entries")
+    entries = member_of(section, "entries")
     if isinstance(entries, Mapping):
         for name, fields in entries.items():
-            yield OriginalAgent(name, join("agents.entries", name), _mapping(fields))
+            yield OriginalAgent(name, join("agents.entries", name), mapping_of(fields))
         return
-    listed = _inside(section, "list")
+    listed = member_of(section, "list")
     for number, fields in enumerate(listed if isinstance(listed, list) else ()):
-        name = _inside(fields, "id")
+        name = member_of(fields, "id")
         if isinstance(name, str) and name:
-            yield OriginalAgent(name, f"agents.list[{number}]", _mapping(fields), listed=True)
+            yield OriginalAgent(name, f"agents.list[{number}]", mapping_of(fields), listed=True)
 
 
 def _carry_rest(draft: Draft, section: Mapping[str, Any], found: list[OriginalAgent]) -> None:
@@ -135,20 +135,20 @@ def _carry_stay(
     draft: Draft, agent: OriginalAgent, target: Target, values: Mapping[str, Any]
 ) -> None:
     """Translate an agent that stays in OpenClaw, where our accounts ask it."""
-    gateway = _mapping(values.get("gateway"))
+    gateway = mapping_of(values.get("gateway"))
     place = FieldPlace(f"{agent.path or 'agents.entries.main'}.kind (not set)", target, "kind")
     reason = "it stays in OpenClaw with its tools, memory and models, and is asked there"
     draft.change(place.path, (*target, "kind"), "openclaw", reason)
     entry = draft.config["agents"]["entries"][agent.id]
     scratch = Draft(draft.variables, draft.secret_providers)  # these are noted where they stand
     if _is_remote(values):
-        remote = _mapping(gateway.get("remote"))
+        remote = mapping_of(gateway.get("remote"))
         entry["url"] = remote.get("url")
         secrets = remote
     else:
-        scheme = "wss" if _inside(gateway.get("tls"), "enabled") is True else "ws"
+        scheme = "wss" if member_of(gateway.get("tls"), "enabled") is True else "ws"
         entry["url"] = f"{scheme}://127.0.0.1:{_port(gateway)}"
-        secrets = _mapping(gateway.get("auth"))
+        secrets = mapping_of(gateway.get("auth"))
     names = ("password", "token") if secrets.get("mode") == "password" else ("token", "password")
     for name in names:
         if name in secrets:
@@ -187,7 +187,7 @@ def _carry_models(
     if not direct:
         draft.leave("models", STAYS)
         return
-    for name in _mapping(models):
+    for name in mapping_of(models):
         if name != "providers":
             draft.leave(join("models", name), STAYS)
     for provider, fields in providers.items():
@@ -230,7 +230,7 @@ def _move_port(draft: Draft, values: Mapping[str, Any]) -> None:
     ours = theirs + APART if theirs + APART < 65_536 else theirs - APART
     target = ("gateway", "port")
     reason = f"OpenClaw keeps running its agents at {theirs}"
-    given = _inside(values.get("gateway"), "port")
+    given = member_of(values.get("gateway"), "port")
     if given not in (None, theirs):
         reason = f"is not a port from 1 to 65535, so {DEFAULT_PORT} is assumed; {reason}"
     earlier = [note for note in draft.notes if note.target == target]
@@ -242,38 +242,30 @@ def _move_port(draft: Draft, values: Mapping[str, Any]) -> None:
 
 def _endpoint(agent: OriginalAgent, values: Mapping[str, Any]) -> str | None:
     """Return the provider of an agent without tools whose model has an OpenAI endpoint."""
-    denied = _inside(agent.fields.get("tools"), "deny") or _inside(values.get("tools"), "deny")
+    denied = member_of(agent.fields.get("tools"), "deny") or member_of(values.get("tools"), "deny")
     if not isinstance(denied, list) or "*" not in denied:
         return None
     provider, _, model = str(_model(agent.fields) or "").partition("/")
-    fields = _inside(_inside(values.get("models"), "providers"), provider)
-    if not model or not isinstance(_inside(fields, "baseUrl"), str):
+    fields = member_of(member_of(values.get("models"), "providers"), provider)
+    if not model or not isinstance(member_of(fields, "baseUrl"), str):
         return None
-    return provider if _inside(fields, "api") in COMPATIBLE else None
+    return provider if member_of(fields, "api") in COMPATIBLE else None
 
 
 def _port(gateway: Any) -> int:
     """Return the port on which OpenClaw keeps running."""
-    port = _inside(gateway, "port")
+    port = member_of(gateway, "port")
     right = isinstance(port, int) and not isinstance(port, bool) and 0 < port < 65_536
     return port if right else DEFAULT_PORT
 
 
 def _model(fields: Mapping[str, Any]) -> Any:
     model = fields.get("model")
-    return _inside(model, "primary") if isinstance(model, Mapping) else model
+    return member_of(model, "primary") if isinstance(model, Mapping) else model
 
 
 def _is_remote(values: Mapping[str, Any]) -> bool:
     gateway = values.get("gateway")
-    return _inside(gateway, "mode") == "remote" and isinstance(
-        _inside(_inside(gateway, "remote"), "url"), str
+    return member_of(gateway, "mode") == "remote" and isinstance(
+        member_of(member_of(gateway, "remote"), "url"), str
     )
-
-
-def _inside(value: Any, name: str) -> Any:
-    return value.get(name) if isinstance(value, Mapping) else None
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

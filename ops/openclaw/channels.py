@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ops.openclaw.draft import Draft, FieldPlace, Target
+from ops.openclaw.draft import Draft, FieldPlace, Target, mapping_of
 from ops.openclaw.groups import TOPICS, groups, may_open, people_list, policy, switch
 from ops.openclaw.open_policies import narrow_open
 from ops.openclaw.rules import (
@@ -82,7 +82,7 @@ def _carry_channel(draft: Draft, channel: str, fields: Mapping[str, Any], defaul
         elif named and _of_one(channel, name):
             # In OpenClaw it is the default account's alone; here it would be every account's.
             inner = FieldPlace(place.path, (*base, "accounts", "default"), name)
-            if name in _mapping(listed.get("default")):
+            if name in mapping_of(listed.get("default")):
                 draft.leave(place.path, "accounts.default has its own")
             else:
                 rules[name](draft, inner, value)
@@ -96,10 +96,10 @@ def _carry_channel(draft: Draft, channel: str, fields: Mapping[str, Any], defaul
         target = (*base, "accounts", account_id)
         if account != {}:
             own = _effective(channel, account, fields, alone=len(listed) == 1)
-            own_rules = _account_rules(channel, _mapping(own), fields, opens=opens)
+            own_rules = _account_rules(channel, mapping_of(own), fields, opens=opens)
             carry(draft, inside, target, own, own_rules, BEHAVIOUR)
             _note_inherited(draft, inside, account, own)
-            _limit_groups(draft, channel, inside, target, _mapping(account), fields)
+            _limit_groups(draft, channel, inside, target, mapping_of(account), fields)
         elif draft.has(target):
             draft.agree(inside, "has what stands in the channel")
         else:
@@ -226,7 +226,7 @@ def _account_rules(
     forgeable = fields.get(NAME_MATCHING, around.get(NAME_MATCHING)) is True
     listed = people_list(channel, forgeable=forgeable)
     has_policy, has_list = "dmPolicy" in fields, "allowFrom" in fields
-    off = _mapping(fields.get("dm")).get("enabled") is False
+    off = mapping_of(fields.get("dm")).get("enabled") is False
     direct_policy = policy("pairing", "allowlist", "open", "disabled")
     first = "stands beside a field that counts first"
     direct: Rules = {
@@ -372,7 +372,3 @@ def _streaming(draft: Draft, place: FieldPlace, value: Any) -> None:
         flattened({"mode": shown}, BEHAVIOUR)(draft, place, value)
     else:
         shown(draft, place, value)
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from ops.openclaw.channels import carried_channels
-from ops.openclaw.draft import Draft, FieldPlace
+from ops.openclaw.draft import Draft, FieldPlace, mapping_of, member_of
 from ops.openclaw.rules import (
     Rule,
     Rules,
@@ -60,8 +60,8 @@ def carry_session(draft: Draft, fields: Any, channels: Collection[str]) -> None:
     }
     if fields is not None:
         carry(draft, "session", ("session",), fields, rules, KEPT)
-    mode = _inside(_inside(fields, "reset"), "mode")
-    if mode == "daily" and "atHour" not in _mapping(_inside(fields, "reset")):
+    mode = member_of(member_of(fields, "reset"), "mode")
+    if mode == "daily" and "atHour" not in mapping_of(member_of(fields, "reset")):
         draft.change(
             "session.reset.atHour (not set)",
             ("session", "reset", "dailyHour"),
@@ -72,7 +72,7 @@ def carry_session(draft: Draft, fields: Any, channels: Collection[str]) -> None:
         ("dmScope", DM_SCOPE, "per-account-channel-peer"),
         ("groupScope", GROUP_SCOPE, "per-account"),
     ):
-        if not draft.has(("session", name)) and name not in _mapping(fields):
+        if not draft.has(("session", name)) and name not in mapping_of(fields):
             reason = f"OpenClaw's default, written out because Trunkline's is {ours}"
             draft.change(f"session.{name} (not set)", ("session", name), theirs, reason)
 
@@ -95,7 +95,7 @@ def carry_messages(draft: Draft, fields: Any) -> None:
     }
     if fields is not None:
         carry(draft, "messages", (), fields, rules, KEPT)
-    if not draft.has(("queue", "mode")) and "mode" not in _mapping(_inside(fields, "queue")):
+    if not draft.has(("queue", "mode")) and "mode" not in mapping_of(member_of(fields, "queue")):
         draft.change(
             "messages.queue.mode (not set)",
             ("queue", "mode"),
@@ -112,9 +112,9 @@ def carry_bindings(draft: Draft, bindings: Any) -> None:
     kept: list[Any] = []
     for number, binding in enumerate(bindings):
         path = f"bindings[{number}]"
-        match = _mapping(_inside(binding, "match"))
+        match = mapping_of(member_of(binding, "match"))
         channel = match.get("channel")
-        if _inside(binding, "type") not in (None, "route"):
+        if member_of(binding, "type") not in (None, "route"):
             draft.leave(path, "binds a coding agent to one conversation: that stays with OpenClaw")
         elif not isinstance(channel, str) or channel not in carried_channels(draft):
             draft.leave(path, f"its channel, {channel}, does not come along")
@@ -221,13 +221,13 @@ def _group_scope(draft: Draft, place: FieldPlace, value: Any) -> None:
 
 
 def _hour(fields: Any) -> Rule:
-    if _inside(_inside(fields, "reset"), "mode") == "daily":
+    if member_of(member_of(fields, "reset"), "mode") == "daily":
         return same("dailyHour")
     return left("counts with mode daily alone")
 
 
 def _idle(fields: Any) -> Rule:
-    if _inside(_inside(fields, "reset"), "mode") in ("daily", "idle", None):
+    if member_of(member_of(fields, "reset"), "mode") in ("daily", "idle", None):
         return same()
     return left("counts with mode daily or idle alone")
 
@@ -286,11 +286,3 @@ def _mention_patterns(channels: Collection[str]) -> Rule:
             draft.leave(place.path, "no channel comes along" if value else "is empty")
 
     return rule
-
-
-def _inside(value: Any, name: str) -> Any:
-    return value.get(name) if isinstance(value, Mapping) else None
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

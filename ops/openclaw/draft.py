@@ -139,3 +139,13 @@ def plain(value: Any) -> Any:
     if value and all(_ITEM.match(str(name)) for name in value):
         return [plain(each) for each in value.values()]
     return {name: plain(each) for name, each in value.items()}
+
+
+def mapping_of(value: Any) -> Mapping[str, Any]:
+    """Return ``value`` if it is an object, else an empty one; the check reports the error."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def member_of(value: Any, name: str) -> Any:
+    """Return the member ``name`` of ``value``; ``None`` if there is none or no object."""
+    return value.get(name) if isinstance(value, Mapping) else None

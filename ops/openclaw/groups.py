@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ops.openclaw.draft import Draft, FieldPlace, Target
+from ops.openclaw.draft import Draft, FieldPlace, Target, mapping_of
 from ops.openclaw.people import is_group, people
 from ops.openclaw.rules import Rule, Rules, carry
 from ops.openclaw.variables import fill
@@ -108,7 +108,7 @@ def people_list(channel: str, *, forgeable: bool) -> Rule:
 
 def may_open(*layers: Any) -> bool:
     """Return whether a channel, one of its accounts or the default admits unlisted groups."""
-    found = {str(each["groupPolicy"]) for each in layers if "groupPolicy" in _mapping(each)}
+    found = {str(each["groupPolicy"]) for each in layers if "groupPolicy" in mapping_of(each)}
     return bool(found - {"allowlist", "disabled"})
 
 
@@ -165,7 +165,7 @@ def _is_like(channel: str, fields: Any, beside: Any) -> bool:
 
 def _unrestricted(fields: Any, *, opens: bool) -> str:
     """Return which restriction of a Telegram group is lost; empty if none."""
-    topics = _mapping(fields).get("topics", {})
+    topics = mapping_of(fields).get("topics", {})
     values = topics.values() if isinstance(topics, Mapping) else [topics]
     harmless = ("open",) if opens else ("open", "allowlist")
     if any(
@@ -176,7 +176,7 @@ def _unrestricted(fields: Any, *, opens: bool) -> str:
         for each in values
     ):
         return "CLOSED: topics of it are restricted, and all of them would be heard by everybody"
-    theirs = _mapping(fields).get("groupPolicy", "open")
+    theirs = mapping_of(fields).get("groupPolicy", "open")
     if opens and theirs not in ("open", "disabled") and "allowFrom" not in fields:
         return "CLOSED: its groupPolicy is not open, unlike the channel's"
     return ""
@@ -194,7 +194,7 @@ def _inherit(draft: Draft, channel: str, place: FieldPlace, value: Mapping[str, 
             continue
         path = join(place.path, group)
         closed = draft.value((*everyone, "enabled")) is False
-        if closed and (channel == "irc" or not {"enabled", "allow"} & set(_mapping(fields))):
+        if closed and (channel == "irc" or not {"enabled", "allow"} & set(mapping_of(fields))):
             _close(draft, path, own, "OpenClaw takes it from *")
         name = _INHERITED[channel]
         if draft.has((*everyone, name)) and not draft.value((*own, name)):
@@ -236,7 +236,3 @@ def _close_others(draft: Draft, path: str, target: Target, reason: str) -> None:
         draft.notes.remove(note)
     draft.remove(target)
     draft.change(path if inside else f"{path} (not set)", target, _closed(target[:-1]), reason)
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

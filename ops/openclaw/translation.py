@@ -22,7 +22,7 @@ from ops.openclaw.conversations import (
     carry_session,
 )
 from ops.openclaw.diagnostics import carry_diagnostics
-from ops.openclaw.draft import Draft
+from ops.openclaw.draft import Draft, mapping_of
 from ops.openclaw.gateway import carry_gateway
 from ops.openclaw.variables import Variables
 from runtime.config.check import join
@@ -58,7 +58,7 @@ def translate(
     ``channels`` are those installed here. ``new_token`` becomes the gateway's secret if the
     original has none.
     """
-    providers = _mapping(_mapping(values.get("secrets")).get("providers"))
+    providers = mapping_of(mapping_of(values.get("secrets")).get("providers"))
     draft = Draft(variables, providers)
     if "gateway" in values:
         carry_gateway(draft, values["gateway"])
@@ -138,13 +138,9 @@ def _note_secrets(draft: Draft, fields: Any) -> None:
 
 def inline_variables(values: Mapping[str, Any]) -> dict[str, str]:
     """Return the variables that a configuration itself sets, in ``env.vars`` or ``env``."""
-    env = _mapping(values.get("env"))
+    env = mapping_of(values.get("env"))
     found = {name: value for name, value in env.items() if isinstance(value, str)}
     found |= {
-        name: value for name, value in _mapping(env.get("vars")).items() if isinstance(value, str)
+        name: value for name, value in mapping_of(env.get("vars")).items() if isinstance(value, str)
     }
     return found
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
