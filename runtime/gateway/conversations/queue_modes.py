@@ -212,6 +212,10 @@ class SessionQueue:
         self._told.clear()
         return Batch(messages[0].run, messages, text_of(messages), missed, beginnings)
 
+    def lead(self, run: str) -> None:
+        """Have the turn that runs led by another one of its messages."""
+        self._running = [run, *(each for each in self._running if each != run)]
+
     def ended(self, *, aborted: bool = False) -> list[RunOutcome]:
         """End the running turn; return the outcome of each of its runs.
 

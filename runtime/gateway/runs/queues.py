@@ -85,6 +85,10 @@ class RunQueues:
                 self._lanes.ended(session)
         return batches
 
+    def lead(self, run: Run) -> None:
+        """Have a turn that has just begun led by another one of its runs."""
+        self._queues[run.session].lead(run.id)
+
     def withdraw(self, run: Run) -> None:
         """Remove a run that waits."""
         queue = self._queues.get(run.session)

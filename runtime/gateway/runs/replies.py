@@ -110,6 +110,8 @@ def ended_of(
         text = message.text
     result = None if final is None else result_of(final)
     entries = entries_of(run, live, end, text, now)
+    # What has waited for too long is no news: the conversation has rested since.
+    when = min(now, max(session.updated, run.at)) if end.state == "expired" else now
     ended = RunEnded(
         live.key,
         run.id,
@@ -121,7 +123,7 @@ def ended_of(
         error=end.kind,
         detail=live.reason if end.state == "aborted" else "",
         entries=entries,
-        changed=session_after(session, run, entries, result, now) if entries else None,
+        changed=session_after(session, run, entries, result, when) if entries else None,
     )
     return ended, message
 
@@ -208,7 +210,8 @@ def entries_of(run: Run, live: LiveRun, end: End, told: str, now: int) -> list[T
     ``told`` is the answer as far as it came, or what the person was told instead.
     """
     request, outcome = live.request, live.outcome
-    if end.state == "expired" or not run.started or is_aside(run):
+    expired = end.state == "expired"
+    if is_aside(run) or not (run.started or expired) or (expired and run.origin.client):
         return []
     if end.state == "aborted" and live.reason in ANEW:
         return []  # the conversation has begun anew, and knows nothing of it
@@ -224,6 +227,8 @@ def entries_of(run: Run, live: LiveRun, end: End, told: str, now: int) -> list[T
         sender=run.origin.sender,
         name=_name_in_group(request),
     )
+    if expired:
+        return [asked]  # nobody answers it, but the agent knows of it with the next turn
     used, open_calls = tools_of(live.tools, run.id, now)
     if not told and (outcome is None or outcome.final is None):
         return [asked, *used]

@@ -292,8 +292,10 @@ class Runs:
             return
         while batches := self._queues.take(now_ms()):
             for batch in batches:
-                lead, *members = [self._live[each.run] for each in batch.messages]
-                lead.members = members
+                left = self._not_late([self._live[each.run] for each in batch.messages])
+                if not left:
+                    continue
+                lead, *lead.members = left
                 if batch.notice is not None:
                     lead.request = told(lead.request, batch.notice)
                 self._begin(lead)
@@ -303,11 +305,19 @@ class Runs:
         if (at := self._queues.wake()) is not None:
             self._pumping = self._loop.call_later(max(at - now_ms(), 1) / 1000, self._pump)
 
+    def _not_late(self, turn: list[LiveRun]) -> list[LiveRun]:
+        """Return the runs of a turn that are answered still; the others end without an answer."""
+        now = now_ms()
+        late = [each for each in turn if self._is_late(each.run, now)]
+        left = [each for each in turn if each not in late]
+        if late and left:
+            self._queues.lead(left[0].run)
+        for each in late:
+            self._execution.step(each, Expire())
+        return left
+
     def _begin(self, live: LiveRun) -> None:
         now, run = now_ms(), live.run
-        if self._is_late(run, now):
-            self._execution.step(live, Expire())
-            return
         deadline = run.deadline or now + self._links.agents.timeout_ms(run.agent)
         live.run = replace(run, started=now, deadline=deadline)
         incarnation = self._links.turns.incarnation_of(agent_key(run.agent))

@@ -129,7 +129,19 @@ def test_other_ends_are_one_sentence_or_silence(end: End, expected: str | None) 
     ended, message = ended_of(live(), end, Speaking(), SESSION, 9)
     assert (message and message.text) == expected
     roles = [each.role for each in ended.entries]
-    assert roles == (["user", "notice"] if expected else ["user"] if end.state == "aborted" else [])
+    assert roles == (["user", "notice"] if expected else ["user"])
+
+
+@pytest.mark.parametrize(("client", "kept"), [("", True), ("cron", False)])
+def test_what_a_person_wrote_too_long_ago_is_known_and_is_no_news(client: str, kept: bool) -> None:
+    run = live(started=0)
+    run.run = replace(run.run, origin=replace(run.run.origin, client=client))
+    ended, message = ended_of(run, End("expired"), Speaking(), SESSION, 9)
+    assert message is None
+    assert [(each.role, each.text, each.at) for each in ended.entries] == (
+        [("user", "hello", 4)] if kept else []
+    )
+    assert (ended.changed and ended.changed.updated) == (4 if kept else None)
 
 
 def test_without_a_chat_the_record_alone_has_the_answer() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from asyncio import TaskGroup
 from typing import Any
 
@@ -58,6 +59,37 @@ async def test_what_comes_during_a_turn_is_asked_together_after_it() -> None:
         merged = await journal.run_of(f"{KEY}/1:4")
         assert merged is not None
         assert (merged.state, merged.merged) == ("merged", f"{KEY}/1:2")
+
+
+async def test_what_waited_too_long_takes_nothing_newer_along_and_is_known_later() -> None:
+    journal = MemoryJournal()
+    async with TaskGroup() as tasks:
+        life = OutboxLife(tasks, journal, agent="echo", mode="collect")
+        turn = await asked(life)
+        hours_ago = time.time() - 2 * 3600
+        await life.hears(2, text="old", at=hours_ago)
+        await life.hears(3, text="older", at=hours_ago)
+        await life.hears(4, text="new")
+        await life.hears(5, text="newest")
+        await until(lambda: len(life.runs) == 5)
+        life.agent.ends(turn, final("first"))
+        await until(lambda: len(life.agent.turns) == 2)
+        name, asked_then = life.agent.turns[1]
+        assert asked_then["text"] == "new\nnewest"
+        life.agent.ends(name, final("second"))
+        await until(lambda: life.agents.answered == 2)
+        for number in (2, 3):
+            late = await journal.run_of(f"{KEY}/1:{number}")
+            assert late is not None
+            assert late.state == "expired"
+        await life.hears(6, text="last")
+        await until(lambda: len(life.agent.turns) == 3)
+        told = [each["text"] for each in life.agent.turns[2][1]["history"]]
+        assert sorted(told[2:4]) == ["old", "older"]
+        assert told[4:] == ["new\nnewest", "second"]
+        life.agent.ends(life.agent.turns[2][0], final("third"))
+        await until(lambda: life.agents.answered == 3)
+        assert texts(life) == ["first", "second", "third"]
 
 
 async def test_sessions_do_not_wait_for_each_other() -> None:
