@@ -20,7 +20,7 @@ from runtime.gateway.methods import session_compact
 from runtime.gateway.runs.sessions import SUMMARY
 from tests.support.gateway_rig import GatewayRig, gateway_rig
 from tests.support.rig_agent import AGENT, HeldAgent, held_agent, turn_of
-from tests.support.until import until
+from tests.support.until import PATIENCE, until
 from workers.agent import Delta, Final, TurnOutcome
 
 KEY = "agent:echo:web1"
@@ -192,6 +192,14 @@ async def stored_nothing(rig: GatewayRig, run: str) -> None:
     assert (await journal.sessions(SessionFilter(), 9))[1] == 1
 
 
+async def stored_as_running(rig: GatewayRig, run: str) -> None:
+    """Wait until it is stored that a run has begun: a little later than it does."""
+    journal = await rig.parts.asking.journal()
+    async with asyncio.timeout(PATIENCE):
+        while not (found := await journal.run_of(run)) or not found.started:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
 async def test_a_gateway_that_ends_meanwhile_leaves_nothing_of_the_question(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,7 +210,7 @@ async def test_a_gateway_that_ends_meanwhile_leaves_nothing_of_the_question(
         asking = asyncio.ensure_future(compacted(client))
         await turn_of(agent, 4)
         run = agent.asked[-1]["run"]
-        await until(lambda: rig.parts.asking.runs.live(run) is not None)
+        await stored_as_running(rig, run)
     await asyncio.wait([asking])
     assert asking.exception() is not None
     async with gateway_rig(agents="echo", state_dir=tmp_path) as rig:
