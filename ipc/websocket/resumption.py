@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-MAX_SECONDS = 30.0  # since it was accepted: then its client has given up, or is not a short one
+MAX_SECONDS = 60.0  # since it was accepted: then its client has given up, or is not a short one
 MAX_TAKEN = 3  # times: what it asks may be what the process died of
 
 RESUMED, FINISHED = "resumed", "finished"

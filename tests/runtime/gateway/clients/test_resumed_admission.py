@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 
 import pytest
 
 from ipc.epoch import now_ms
+from runtime.gateway.access.scopes import OPERATOR, READ
 from runtime.gateway.clients.client import ConnectedClient
+from runtime.gateway.clients.method_table import METHODS, Method, TwoAnswers, allowed
+from runtime.gateway.parts import GatewayParts
 from tests.support.devices import Key
 from tests.support.echo_server import text_frame
 from tests.support.gateway_rig import TOKEN, gateway_rig, row
@@ -125,3 +129,41 @@ async def test_without_a_predecessor_nothing_is_different(slots: SlotsRig) -> No
         await until(lambda: connected.connection.young is None)  # once its answer has left
         assert not slots.inherit().filled()
         await client.close()
+
+
+async def test_one_that_waits_for_a_second_answer_is_kept_no_longer(
+    slots: SlotsRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def twice(parts: GatewayParts, client: ConnectedClient, params: None) -> TwoAnswers:
+        return TwoAnswers({"n": 1}, later, lambda n: {"n": n})
+
+    entry = Method("test.twice", READ, frozenset({OPERATOR}), twice, waits=True, decoder=None)
+    monkeypatch.setitem(METHODS, entry.name, entry)
+    allowed.cache_clear()
+    try:
+        async with gateway_rig(slots=slots.inherit()) as rig:
+            (supervisor,) = rig.parts.hub.clients
+            assert isinstance(supervisor, ConnectedClient)
+            await until(lambda: supervisor.connection.young is None)  # it stays: see ``Admission``
+            client = await YoungClient.open(rig.port)
+            assert (await client.hello(TOKEN))["ok"]
+            assert len(young_of(slots)) == 1
+            await client.send(request("r", entry.name))
+            assert (await client.answer("r"))["payload"] == {"n": 1}
+            assert not young_of(slots)  # half of its answers: it cannot be repeated
+            later.set_result(2)
+            assert (await client.answer("r"))["payload"] == {"n": 2}
+            await client.close()
+    finally:
+        allowed.cache_clear()
+
+
+def young_of(slots: SlotsRig) -> list[int]:
+    """Return the ports of the clients whose sockets are in slots."""
+    found = []
+    for _, sock in slots.inherit().filled():
+        with sock:
+            found.append(sock.getpeername()[1])
+    return found
