@@ -47,7 +47,10 @@ CONFIG: dict[str, Any] = {
     },
     "channels": {"local": {"accounts": {"one": {}}}},
     "hooks": {"enabled": True, "token": HOOK_TOKEN},
-    "gateway": {"http": {"endpoints": {"chatCompletions": {"enabled": True}}}},
+    "gateway": {
+        "http": {"endpoints": {"chatCompletions": {"enabled": True}}},
+        "limits": {"bufferedBytes": MIB},  # what one client may leave unread
+    },
 }
 
 Abuse = Callable[[Daemon], Awaitable[Counter[int]]]
