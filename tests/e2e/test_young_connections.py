@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -151,21 +152,30 @@ async def test_only_young_connections_of_short_clients_outlive_the_gateway(tmp_p
             await client.close()
 
 
+async def follows_by_request(client: YoungClient) -> None:
+    """Have another request of it open, too."""
+    assert (await client.hello(TOKEN))["ok"]
+    await client.send(request("w", "config.get"))
+    await client.send(request("s", "events.subscribe", {}))
+    assert (await client.answer("s"))["ok"]
+
+
+async def follows_from_its_hello(client: YoungClient) -> None:
+    assert (await client.hello(TOKEN, caps=["channel-events"]))["ok"]
+
+
+@pytest.mark.parametrize("follow", [follows_by_request, follows_from_its_hello])
 async def test_one_that_follows_events_comes_back_and_asks_for_what_it_has_missed(
-    tmp_path: Path,
+    tmp_path: Path, follow: Callable[[YoungClient], Awaitable[None]]
 ) -> None:
-    """Also where another request of it is not answered yet."""
     async with Daemon(tmp_path, {"channels": {}}) as daemon:
         supervisor = psutil.Process(daemon.pid)
         client = await YoungClient.open(daemon.port)
         gateway = (await daemon.status())["gateway"]["pid"]
-        assert (await client.hello(TOKEN))["ok"]
         supervisor.suspend()  # so that nobody answers the gateway
         try:
-            await client.send(request("w", "config.get"))
-            await client.send(request("s", "events.subscribe", {}))
-            assert (await client.answer("s"))["ok"]
-            os.kill(gateway, signal.SIGKILL)
+            await follow(client)
+            os.kill(gateway, signal.SIGKILL)  # at once: its socket is still kept
         finally:
             supervisor.resume()
         said = await client.ended()

@@ -209,6 +209,9 @@ class Admission:
         if earlier is not None and earlier.refused:
             connection.abort()  # another answer than it has got
             return
+        if self._is_greeted and _stays(admitted):
+            connection.close(1012, "service restart")  # it has been getting events: see ``_stays``
+            return
         connection.admit(MAX_FRAME_BYTES)
         client = connection.data = ConnectedClient(parts, connection, admitted)
         parts.hub.add(client)
@@ -256,16 +259,16 @@ class Admission:
         self.connection.close(refusal.code, refusal.reason)
 
 
-def _keep_until_answered(client: ConnectedClient) -> None:
-    """Have a connection be young no longer after its first answer, or after the hello.
+def _stays(client: Admitted | ConnectedClient) -> bool:
+    """Return whether a client stays: it must learn of a lost gateway to ask for what it missed."""
+    role = client.grant.role
+    return role != OPERATOR or CHANNEL_EVENTS in client.connect.caps
 
-    The latter where a client stays, and must learn of a lost gateway to ask for what it has missed.
-    """
-    young = client.connection.young
-    if young is None:
-        return
-    stays = client.role != OPERATOR or CHANNEL_EVENTS in client.connect.caps
-    young.until((lambda: True) if stays else client.is_answered)
+
+def _keep_until_answered(client: ConnectedClient) -> None:
+    """Have a connection be young no longer after its first answer; of one that stays the hello."""
+    if (young := client.connection.young) is not None:
+        young.until((lambda: True) if _stays(client) else client.is_answered)
 
 
 def _welcome(parts: GatewayParts, client: ConnectedClient) -> None:
