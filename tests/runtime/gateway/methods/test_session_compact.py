@@ -17,6 +17,7 @@ from ipc.websocket.client import Client
 from runtime.gateway.journal.conversations import SessionFilter
 from runtime.gateway.journal.runs import NO_REQUEST
 from runtime.gateway.methods import session_compact
+from runtime.gateway.runs import turn_table
 from runtime.gateway.runs.sessions import SUMMARY
 from tests.support.gateway_rig import GatewayRig, gateway_rig
 from tests.support.rig_agent import AGENT, HeldAgent, held_agent, turn_of
@@ -204,6 +205,7 @@ async def test_a_gateway_that_ends_meanwhile_leaves_nothing_of_the_question(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     may_sum_up(monkeypatch)
+    monkeypatch.setattr(turn_table, "CANCEL_MS", 600_000)  # until the agent has come back
     async with gateway_rig(agents="echo", state_dir=tmp_path) as rig:
         agent, client = await held_agent(rig), await rig.client()
         await talked(client, agent, "a", "b", "c")
