@@ -210,10 +210,19 @@ class Connection(DemuxConnection):
     def admit(self, max_bytes: int) -> None:
         """Mark the client as authenticated: no deadline any more, larger messages, pings."""
         self.authenticated = True
-        self.max_bytes = self.protocol.max_message_size = max_bytes
+        self.limit_messages(max_bytes)
         self._stop_timer()
         self.owner.release_socket(self)
         self._forget_handshake()
+
+    def limit_messages(self, max_bytes: int) -> None:
+        """Take messages of that size from now on."""
+        self.max_bytes = self.protocol.max_message_size = max_bytes
+
+    def limit_handshake(self, seconds: float) -> None:
+        """Have ``admit`` follow within another time than ``opened`` has said."""
+        self._stop_timer()
+        self._timer = self.loop.call_later(seconds, self.close, 1000)
 
     def _forget_handshake(self) -> None:
         """Let go of the headers, 4 KiB: the connection has them, and the generator that parses."""

@@ -132,7 +132,8 @@ class DemuxConnection(ServerConnection):
         if not self.owner.count_socket(self):
             self._raw.abort()
             return
-        self._timer = self.loop.call_later(HEAD_SECONDS, self._raw.abort)
+        age = 0.0 if (young := self.young) is None else young.age
+        self._timer = self.loop.call_later(max(HEAD_SECONDS - age, 0.0), self._raw.abort)
 
     def data_received(self, data: bytes) -> None:
         """Collect the head; then become WebSocket or hand the socket to the HTTP server."""

@@ -103,9 +103,15 @@ def decide(facts: SocketFacts, notes: Notes) -> Resumption:
     return Resume(rest, notes.received, upgraded, texts, messages)
 
 
+def head_of(data: bytes) -> bytes:
+    """Return the head of a request or response with its empty line; all where it is not whole."""
+    before, end, _ = data.partition(_HEAD_END)
+    return before + end
+
+
 def _after_head(data: bytes) -> bytes:
     """Return what follows the head of a request or response; nothing where it is not whole."""
-    return data.partition(_HEAD_END)[2]
+    return data[len(head_of(data)) :]
 
 
 def _frames(data: bytes) -> Iterator[_WireFrame]:

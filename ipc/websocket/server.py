@@ -326,6 +326,8 @@ class Server:
         try:
             self._on_connect(connection)
             connection.replay()
+            if (young := connection.young) is not None:
+                young.catch_up()
             if self._closing is not None:
                 self._dismiss(connection, *self._closing)
             await connection.wait_closed()

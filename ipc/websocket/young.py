@@ -26,6 +26,7 @@ from ipc.websocket.resumption import (
     Resumption,
     SocketFacts,
     decide,
+    head_of,
 )
 
 MAX_SLOTS = 64
@@ -103,15 +104,18 @@ class YoungSocket(asyncio.Protocol, asyncio.Transport):
     """The protocol of the socket and the transport of the connection, one in the other's way.
 
     ``make()`` returns the connection. ``resumed`` is what was there before, where another process
-    had it.
+    had it. What follows the head of a WebSocket is held until ``catch_up``: a message that
+    came before the connection knows what was said on it would be carried out twice.
     """
 
     # The library keeps this object as long as the connection lives, so there is little of it.
     __slots__ = (
+        "_held",
         "_is_over",
         "_make",
         "_owner",
         "_raw",
+        "_settles",
         "_slot",
         "_sockets",
         "_upgraded",
@@ -130,6 +134,8 @@ class YoungSocket(asyncio.Protocol, asyncio.Transport):
         self._sockets = sockets
         self._slot = slot
         self._upgraded = resumed is not None and resumed.upgraded
+        self._held: bytearray | None = bytearray() if self._upgraded else None
+        self._settles = False
         self._is_over: Callable[[], bool] | None = None
         self._raw: asyncio.Transport
         self._owner: YoungOwner
@@ -140,6 +146,9 @@ class YoungSocket(asyncio.Protocol, asyncio.Transport):
 
     def settle(self) -> None:
         """Let go of the socket, which ends with this process from now on; step out of the way."""
+        if self._held is not None:
+            self._settles = True  # once it is known what it has got of another process
+            return
         slot, self._slot = self._slot, None
         if slot is not None:
             self._sockets.discard(self)
@@ -147,6 +156,14 @@ class YoungSocket(asyncio.Protocol, asyncio.Transport):
             self.resumed = self._is_over = None
             self._raw.set_protocol(cast(asyncio.BaseProtocol, self._owner))
             self._owner.continue_on(self._raw)
+
+    def catch_up(self) -> None:
+        """Hand on what was held: what was said before is known now."""
+        held, self._held = self._held, None
+        if held and not self._raw.is_closing():
+            self._owner.data_received(bytes(held))
+        if self._settles:
+            self.settle()
 
     @property
     def age(self) -> float:
@@ -169,13 +186,20 @@ class YoungSocket(asyncio.Protocol, asyncio.Transport):
             self._raw.write(self.resumed.rest)
         self._owner.connection_made(self)
         if self.resumed is not None and not self._raw.is_closing():
-            self._owner.data_received(self.resumed.received)
+            head, received = 0, self.resumed.received
+            if self._held is not None:
+                head = len(head_of(received))
+                self._held += received[head:]
+            self._owner.data_received(received[:head] if head else received)
 
     def data_received(self, data: bytes) -> None:
         """Note what has come before anything is done with it."""
         if self._slot is not None and not self._slot.received(data):
             self.settle()
-        self._owner.data_received(data)
+        if self._held is None:
+            self._owner.data_received(data)
+        else:
+            self._held += data
 
     def eof_received(self) -> None:
         """Hand on that the client sends no more."""

@@ -26,6 +26,14 @@ HEAD = UPGRADE.replace(b"Host: x", b"Host: localhost")
 CONNECT = request("c", "connect", connect_params(TOKEN))
 LIST = request("r", "cron.list", {})
 CLOSE_FRAME = b"\x88\x11\x03\xf4service restart"  # 1012
+JOB = {
+    "name": "hourly",
+    "schedule": {"kind": "every", "everyMs": 3_600_000},
+    "sessionTarget": "isolated",
+    "wakeMode": "now",
+    "payload": {"kind": "agentTurn", "message": "report"},
+    "delivery": {"mode": "none"},
+}
 FAILED = (AssertionError, OSError, asyncio.IncompleteReadError, TimeoutError)
 
 
@@ -134,6 +142,41 @@ async def test_what_was_read_is_done_again_or_its_outcome_is_said_to_be_unknown(
             await client.send(request("n", "cron.list", {}))
             assert (await client.answer("n"))["ok"]  # it goes on as any other
             await client.close()
+
+
+async def test_what_a_client_had_said_and_says_meanwhile_is_done_once(tmp_path: Path) -> None:
+    """More requests than fit behind a ``connect``, a larger one, and more than is kept."""
+    async with Daemon(tmp_path, {"channels": {}}) as daemon:
+        client = await YoungClient.open(daemon.port)
+        assert (await client.hello(TOKEN))["ok"]
+        supervisor = psutil.Process(daemon.pid)
+        gateway = psutil.Process((await daemon.status())["gateway"]["pid"])
+        supervisor.suspend()  # so that nobody answers the gateway
+        try:
+            for number in range(20):
+                await client.send(request(f"w{number}", "config.get"))
+            await client.send(request("a", "cron.add", JOB))
+            assert (await client.answer("a"))["ok"]
+            await client.send(request("l", "health", {"x": "x" * 70_000}))
+            assert (await client.answer("l"))["ok"]
+            gateway.suspend()
+            for number in range(20):
+                await client.send(request(f"m{number}", "health", {"x": "x" * 3000}))
+            gateway.kill()
+        finally:
+            supervisor.resume()
+        waiting = {f"{kind}{number}" for kind in "wm" for number in range(20)}
+        while waiting:
+            frame = await client.next()
+            if "id" in frame:
+                assert frame["ok"], frame
+                waiting.remove(frame["id"])
+        await client.send(request("j", "cron.list", {}))
+        (job,) = (await client.answer("j"))["payload"]["jobs"]
+        assert job["name"] == JOB["name"]
+        ids = [each["id"] for each in client.frames if "id" in each]
+        assert len(ids) == len(set(ids)), "an answer came twice"
+        await client.close()
 
 
 async def test_only_young_connections_of_short_clients_outlive_the_gateway(tmp_path: Path) -> None:

@@ -27,23 +27,26 @@ from ipc.frames.websocket import (
 )
 from ipc.frames.words import CHANNEL_EVENTS
 from ipc.websocket.connection import Connection
+from ipc.websocket.demux import HEAD_SECONDS
 from runtime.gateway.access.auth import ConnectClaim, Grant
 from runtime.gateway.access.guard import SignInTurn
 from runtime.gateway.access.handshake import Connect, claim_of, negotiate, read_connect
 from runtime.gateway.access.refusals import Refusal, not_now
 from runtime.gateway.access.scopes import NODE, OPERATOR, READ, SUPERVISOR
 from runtime.gateway.accounts.fanout import OWN_EVENTS
-from runtime.gateway.clients.client import Admitted, ConnectedClient
+from runtime.gateway.clients.client import MAX_WAITING, Admitted, ConnectedClient
 from runtime.gateway.clients.decision import ConnectDecision
-from runtime.gateway.clients.earlier import read_earlier
+from runtime.gateway.clients.earlier import EarlierTalk, read_earlier
 from runtime.gateway.clients.hello import hello
 from runtime.gateway.clients.repeated import RepeatedRequests
 from runtime.gateway.pairing import enter_node
 from runtime.gateway.parts import GatewayParts
 
 MAX_QUEUED = 15  # frames behind a ``connect`` that is being decided
+MAX_RESUMED = MAX_WAITING  # likewise, of a client that had its hello, and what was read before
 WAIT_SECONDS = 3.0  # for the first report of the supervisor
 GREETED_WAIT_SECONDS = 20.0  # likewise, of a client with a hello: to refuse it is to cut it off
+RESUMED_SECONDS = 5.0  # at least, for a handshake that another gateway has begun
 
 T = TypeVar("T")
 
@@ -60,6 +63,9 @@ class Admission:
         resumed = None if young is None else young.resumed
         self._earlier = None if resumed is None else read_earlier(resumed)
         said = None if self._earlier is None else self._earlier.nonce
+        self._most_queued = MAX_QUEUED
+        if self._earlier is not None and young is not None:
+            self._continue(self._earlier, young.age)
         self.nonce = said or str(uuid.uuid4())
         self._queued: list[bytes] = []
         self._pending: tuple[Request, Admitted] | None = None
@@ -68,6 +74,16 @@ class Admission:
         if said is None:
             challenge = {"nonce": self.nonce, "ts": now_ms(), "capabilities": []}
             connection.send(event("connect.challenge", challenge))
+
+    def _continue(self, earlier: EarlierTalk, age: float) -> None:
+        """Take what a client may send that has its hello; give another no more time than it had."""
+        if earlier.connection_id is None:
+            limit = self._parts.config.handshake_timeout_ms / 1000
+            self.connection.limit_handshake(handshake_left(limit, age))
+        else:
+            self.connection.limit_handshake(GREETED_WAIT_SECONDS + RESUMED_SECONDS)
+            self.connection.limit_messages(MAX_FRAME_BYTES)
+            self._most_queued = earlier.requests + MAX_RESUMED
 
     def receive(self, data: bytes) -> None:
         """Read the first request; keep what follows until that is decided."""
@@ -234,7 +250,7 @@ class Admission:
 
     def _queue(self, data: bytes) -> None:
         self._queued.append(data)
-        if len(self._queued) > MAX_QUEUED:
+        if len(self._queued) > self._most_queued:
             self.connection.close(1008, "too many pending handshake frames")
 
     def _refuse(self, request: Request, refusal: Refusal) -> None:
@@ -257,6 +273,15 @@ class Admission:
         if earlier is None or not earlier.refused:
             self.connection.send(error_response(request.id, refusal.error))
         self.connection.close(refusal.code, refusal.reason)
+
+
+def handshake_left(limit: float, age: float) -> float:
+    """Return the seconds for a handshake that another gateway has begun.
+
+    ``age`` seconds ago its socket was accepted. With its request head it has ``limit`` and
+    ``HEAD_SECONDS`` in all, however often gateways are killed, and a little for the last of them.
+    """
+    return min(limit, max(HEAD_SECONDS + limit - age, RESUMED_SECONDS))
 
 
 def _stays(client: Admitted | ConnectedClient) -> bool:

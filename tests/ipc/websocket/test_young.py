@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 
 from ipc.websocket.connection import Connection, frame
-from ipc.websocket.demux import Limits
+from ipc.websocket.demux import HEAD_SECONDS, Limits
 from ipc.websocket.young import MAX_SLOTS
 from ipc.websocket.young_slots import RECEIVED_BYTES
 from tests.support.echo_server import UPGRADE, EchoServer, text_frame
@@ -34,13 +34,17 @@ class Servers:
         self._made: list[EchoServer] = []
         self.taken: dict[str, int] = {}
 
-    async def next(self) -> EchoServer:
-        """Stop the present server as a kill does, and start another one."""
+    def stop(self) -> None:
+        """Have the present server read nothing any more."""
         for made in self._made:
             made.server.stop_accepting()
             for connection in [*made.server.connections, *made.server.undecided]:
                 assert connection.young is not None
                 connection.young.pause_reading()
+
+    async def next(self) -> EchoServer:
+        """Stop the present server as a kill does, and start another one."""
+        self.stop()
         made = EchoServer()
         self._made.append(made)
         slots = self._rig.inherit()
@@ -98,6 +102,19 @@ async def test_a_head_may_come_in_pieces_to_two_servers(rig: SlotsRig, sent: int
         writer.close()
 
 
+async def test_a_head_has_no_more_time_with_another_server(rig: SlotsRig) -> None:
+    async with servers(rig) as both:
+        first = await both.next()
+        _, writer = await both.connect()
+        await until(lambda: bool(first.server.undecided))
+        accepted = asyncio.get_running_loop().time()
+        second = await both.next()
+        (connection,) = second.server.undecided
+        assert connection._timer is not None
+        assert connection._timer.when() <= accepted + HEAD_SECONDS
+        writer.close()
+
+
 async def test_what_was_read_is_read_again_and_what_was_sent_is_not_sent_again(
     rig: SlotsRig,
 ) -> None:
@@ -152,6 +169,34 @@ async def test_more_than_there_are_slots_for_are_served_as_ever(rig: SlotsRig) -
         assert len(kept) == MAX_SLOTS
         for _, writer in opened:
             writer.close()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([b"x" * 60_000], [b"y" * 60_000]),  # together more than is kept
+        ([b"x"] * 40, [b"y"] * 40),  # more than may come before a handshake is answered
+        ([], [b"y"] * 40),
+    ],
+)
+async def test_nothing_is_handed_on_before_the_connection_knows_what_was_said(
+    rig: SlotsRig, before: list[bytes], after: list[bytes]
+) -> None:
+    async with servers(rig) as both:
+        await both.next()
+        reader, writer = await both.connect()
+        writer.write(UPGRADE)
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+        writer.write(b"".join(map(text_frame, before)))
+        echoes = b"".join(map(frame, before))
+        assert await reader.readexactly(len(echoes)) == echoes
+        both.stop()
+        writer.write(b"".join(map(text_frame, after)))
+        second = await both.next()
+        echoes += b"".join(map(frame, after))
+        assert await reader.readexactly(len(echoes)) == echoes  # no second head
+        assert second.received == before + after
+        writer.close()
 
 
 async def test_a_settled_connection_is_kept_no_longer_and_works_on(rig: SlotsRig) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from ipc.websocket.client import Client
 from runtime.gateway.access import guard, throttle
+from runtime.gateway.clients.admission import handshake_left
 from tests.support.devices import Key, offer, paired
 from tests.support.gateway_rig import (
     SESSION,
@@ -194,3 +195,19 @@ async def test_a_late_answer_comes_before_the_handshake_is_given_up() -> None:
         for _ in range(4):  # the fourth would be two seconds late
             error, code, _ = await refused(rig, connect_params("wrong"))
             assert (error["details"]["code"], code) == ("AUTH_TOKEN_MISMATCH", 1008)
+
+
+@pytest.mark.parametrize(
+    ("limit", "age", "left"),
+    [
+        (15.0, 1.0, 15.0),
+        (15.0, 12.0, 13.0),  # 10 for the head, and 15
+        (15.0, 24.0, 5.0),
+        (15.0, 29.0, 5.0),
+        (1.0, 2.0, 1.0),  # as configured
+    ],
+)
+def test_a_handshake_has_no_more_time_because_gateways_are_killed(
+    limit: float, age: float, left: float
+) -> None:
+    assert handshake_left(limit, age) == left
