@@ -7,7 +7,6 @@ when ``MANY`` have come together, because to rewrite each one by itself would do
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -36,33 +35,34 @@ class OverheardFrames:
     """What of all accounts was overheard, and is in the journal with its text."""
 
     def __init__(self) -> None:
-        self._kept: defaultdict[str, dict[Cursor, Overheard]] = defaultdict(dict)
-        self._due: defaultdict[str, list[Overheard]] = defaultdict(list)
+        # By account; looked up without a default, which would stay of one that is no more.
+        self._kept: dict[str, dict[Cursor, Overheard]] = {}
+        self._due: dict[str, list[Overheard]] = {}
 
     def hold(self, key: str, heard: Overheard) -> None:
         """Keep a message of an account until it is released, or too old."""
-        self._kept[key][heard.cursor] = heard
+        self._kept.setdefault(key, {})[heard.cursor] = heard
 
     def release(self, frames: Iterable[Frame]) -> None:
         """Keep messages no longer; of others nothing is known here."""
         for key, cursor in frames:
-            found = self._kept[key].pop(cursor, None)
+            found = self._kept.get(key, {}).pop(cursor, None)
             if found is not None:
-                self._due[key].append(found)
+                self._due.setdefault(key, []).append(found)
 
     def are_many_due(self, key: str) -> bool:
         """Return whether so much of an account must go that it is worth a record."""
-        return len(self._due[key]) >= MANY
+        return len(self._due.get(key, ())) >= MANY
 
     def due(self, key: str, now: int) -> list[Overheard]:
         """Return what of an account must go now, for the last time."""
-        kept = self._kept[key]
+        kept = self._kept.get(key, {})
         self.release([Frame(key, each.cursor) for each in kept.values() if each.at < now - KEPT_MS])
         return self._due.pop(key, [])
 
     def heard(self, key: str, read: Cursor) -> Cursor:
         """Return up to where nothing is kept of an account that was read up to ``read``."""
-        waiting = [*self._kept[key], *(each.cursor for each in self._due[key])]
+        waiting = [*self._kept.get(key, ()), *(each.cursor for each in self._due.get(key, ()))]
         if not waiting:
             return read
         incarnation, number = min(waiting)

@@ -41,3 +41,12 @@ def test_a_few_wait_for_a_record_and_many_do_not() -> None:
     assert frames.are_many_due(KEY)
     frames.forget(KEY)
     assert (frames.are_many_due(KEY), frames.due(KEY, 0)) == (False, [])
+
+
+def test_questions_about_an_account_that_is_no_more_leave_nothing_of_it() -> None:
+    frames = held(1)
+    frames.forget(KEY)
+    frames.release([Frame(KEY, (1, 1))])
+    assert (frames.are_many_due(KEY), frames.due(KEY, 0)) == (False, [])
+    assert frames.heard(KEY, (1, 9)) == (1, 9)
+    assert KEY not in str(vars(frames))
