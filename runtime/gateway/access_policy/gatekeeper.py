@@ -65,6 +65,7 @@ class Gatekeeper:
         self._label = label
         self._policies: dict[str, AccessPolicy] = {}
         self._people: dict[str, dict[str, Person]] = {}
+        self._forgotten = 0  # accounts so far
         self._matchers: dict[str, Matcher | None] = {}
         self.counts: defaultdict[str, Counter[tuple[AdmissionOutcome, str]]] = defaultdict(Counter)
         self.dropped = RecentCounts()
@@ -97,8 +98,11 @@ class Gatekeeper:
             journal = self._journal()
             if journal is None:
                 return {}
-            found = await journal.people(key)
-            known = self._people.setdefault(key, self._by_id(key, found))
+            forgotten = self._forgotten
+            found = self._by_id(key, await journal.people(key))
+            if forgotten != self._forgotten:
+                return found  # the account may have been removed meanwhile: nothing of it is kept
+            known = self._people.setdefault(key, found)
         return known
 
     def decide(self, key: str, message: Inbound) -> Ruling:
@@ -170,6 +174,7 @@ class Gatekeeper:
 
     def forget(self, key: str) -> None:
         """Forget a removed account; the journal keeps the people whom it admitted."""
+        self._forgotten += 1
         self._policies.pop(key, None)
         self._matchers.pop(key, None)
         self._people.pop(key, None)

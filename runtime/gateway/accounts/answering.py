@@ -192,6 +192,8 @@ class Answering:
                 account, journal = await self._outbox.opened(key)
                 await self._outbox.room(account)
                 await self._runs.room()
+                if self._readings.get(key) is not reading:
+                    return  # the account was removed meanwhile
                 await self._gatekeeper.opened(key)
                 parts = list(reading.parts)
                 reading.parts.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import msgspec
@@ -205,3 +206,15 @@ def test_a_pattern_names_the_account_too() -> None:
     assert known.decide(KEY, said("heybot")).decision.reason == "no-mention"
     known.configure({KEY: AccessPolicy(group="open")})
     assert known.decide(KEY, said("hey bot")).decision.reason == "no-mention"
+
+
+async def test_an_account_that_is_removed_while_its_people_are_read_leaves_nothing(
+    tmp_path: Path,
+) -> None:
+    async with journal_of("stored", tmp_path) as journal:
+        found = gate(journal)
+        reading = asyncio.ensure_future(found.opened(KEY))
+        await asyncio.sleep(0)  # it waits for the journal
+        found.forget(KEY)
+        assert await reading == {}
+        assert KEY not in str(vars(found))
