@@ -19,14 +19,19 @@ pytestmark = pytest.mark.e2e
 LOCAL: dict[str, Any] = {"channels": {"local": {"accounts": {"one": {}}}}}
 
 
+def encryption(directory: Path) -> tuple[Path, dict[str, Any]]:
+    """Return a new certificate, and the section of the configuration that has it used."""
+    issued = trustme.CA().issue_cert("gateway.example")
+    cert, key = directory / "cert.pem", directory / "key.pem"
+    cert.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+    key.write_bytes(issued.private_key_pem.bytes())
+    return cert, {"enabled": True, "certPath": str(cert), "keyPath": str(key)}
+
+
 async def test_the_supervisor_and_the_command_line_speak_through_encryption(
     tmp_path: Path,
 ) -> None:
-    issued = trustme.CA().issue_cert("gateway.example")
-    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    cert.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
-    key.write_bytes(issued.private_key_pem.bytes())
-    tls = {"enabled": True, "certPath": str(cert), "keyPath": str(key)}
+    cert, tls = encryption(tmp_path)
     async with Daemon(tmp_path, LOCAL | {"gateway": {"tls": tls}}) as daemon:
         url = f"wss://127.0.0.1:{daemon.port}"
         async with await Client.connect(url, token=TOKEN, tls=trust.trusting(cert)) as client:
@@ -34,6 +39,24 @@ async def test_the_supervisor_and_the_command_line_speak_through_encryption(
         code, out, error = await asyncio.to_thread(daemon.cli, "gateway", "call", "health")
         assert code == 0, error
         assert json.loads(out)["ok"] is True
+
+
+async def test_encryption_may_begin_and_end_while_the_daemon_runs(tmp_path: Path) -> None:
+    cert, tls = encryption(tmp_path)
+    async with Daemon(tmp_path, LOCAL) as daemon:
+        before = (await daemon.status())["gateway"]["pid"]
+        for section in (tls, {"enabled": False}):
+            daemon.write(LOCAL | {"gateway": {"tls": section}})
+            status = await daemon.wait(
+                lambda s: s["gateway"]["connected"] and s["gateway"]["pid"] != before  # noqa: B023
+            )
+            before = status["gateway"]["pid"]
+            url, trusted = status["gateway"]["url"], None
+            assert url.startswith("wss://" if section is tls else "ws://")
+            if section is tls:
+                trusted = trust.trusting(cert)
+            async with await Client.connect(url, token=TOKEN, tls=trusted) as client:
+                assert "local" in (await client.call("health"))["channels"]
 
 
 async def test_a_gateway_without_a_secret_is_for_this_host_only(tmp_path: Path) -> None:

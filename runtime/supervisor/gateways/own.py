@@ -139,7 +139,10 @@ class GatewaySockets:
 
 
 class OwnGateway:
-    """Our own gateway. ``certificate`` is the certificate file of its port, if encrypted."""
+    """Our own gateway. ``certificate`` is the certificate file of its port, if encrypted.
+
+    The next process takes what the configuration says when it is started.
+    """
 
     name = "own"
 
@@ -189,6 +192,7 @@ class OwnGateway:
         """Start the gateway's process with its sockets."""
         self._socket.open()  # it is closed after a stop that was taken back, and while failed
         boot = self._context.boot(incarnation, self._token)
+        self._certificate = certificate_of(boot.gateway)  # the configuration may have changed
         fds = {"listen": self._socket.fileno()}
         if (canvas := self._canvas.follow(self._socket.host, boot.canvas)) is not None:
             fds["canvas"] = canvas
@@ -222,6 +226,13 @@ class OwnGateway:
             silence=self.silence,
             tls=None if file is None else functools.partial(trusting, file),
         )
+
+
+def certificate_of(gateway: Mapping[str, Any]) -> str | None:
+    """Return the certificate file of the gateway that has this section of the configuration."""
+    tls = gateway.get("tls") or {}
+    path: str | None = tls.get("certPath")
+    return path if tls.get("enabled") else None
 
 
 def _unchanged(how: Exit, lines: list[str]) -> Exit:
