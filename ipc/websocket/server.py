@@ -133,6 +133,10 @@ class Server:
         server = cls(on_connect, on_text, on_close, http, limits or Limits(), refuse_head, unproven)
         if slots is not None and tls is None:
             server._young = YoungSockets(slots)
+        elif slots is not None:
+            for slot, sock in slots.filled():  # of a process that did not encrypt: they would hang
+                sock.close()
+                slot.release()
         if isinstance(listen, Path):
             server._admit_owner_only(listen)
         if tls is not None:

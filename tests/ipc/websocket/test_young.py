@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -324,4 +325,23 @@ async def test_one_that_has_been_young_for_too_long_is_settled(
         connection = await the_only(made)
         await until(lambda: connection.young is None)
         assert await reader.readexactly(5) == frame(b"one")
+        writer.close()
+
+
+async def test_a_server_that_encrypts_ends_what_one_that_did_not_has_left(rig: SlotsRig) -> None:
+    async with servers(rig) as both:
+        await both.next()
+        reader, writer = await both.connect()
+        writer.write(UPGRADE)
+        await reader.readuntil(b"\r\n\r\n")
+        both.stop()
+        ((_, sock),) = rig.inherit().filled()
+        sock.close()
+        made = EchoServer()
+        listener = socket.create_server(("127.0.0.1", 0))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        await made.start(listener, Limits(), slots=rig.inherit(), tls=context)
+        assert not rig.inherit().filled()
+        assert await made.server.take_over() == {}
+        await made.server.close()
         writer.close()
