@@ -162,7 +162,11 @@ class Connection(DemuxConnection):
         self._out = []
         data = out[0] if len(out) == 1 else b"".join(out)
         self.owner.sent_bytes += len(data)
-        self.transport.write(data)
+        try:
+            self.transport.write(data)
+        except Exception:  # noqa: BLE001 - others wait for their turn behind this one
+            _log.exception("a connection could not be written")
+            self.abort()
 
     def drop_output(self) -> None:
         """Forget what is queued and not written yet."""

@@ -56,6 +56,30 @@ async def test_a_fault_of_the_application_ends_that_connection_only() -> None:
         assert await other.recv() == "still"
 
 
+class Unwritable:
+    """A transport that can be asked and not written."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        raise RuntimeError("Cannot call write() after write_eof()")
+
+
+async def test_a_connection_that_cannot_be_written_keeps_nothing_from_those_behind_it() -> None:
+    async with echo() as made, client(made) as broken, client(made) as other:
+        await until(lambda: len(made.connections) == 2)
+        first, second = made.connections
+        first.transport = Unwritable(first.transport)  # type: ignore[assignment]
+        for each in (first, second):  # written in this order at the end of this turn
+            each.send(b"event")
+        assert await other.recv() == "event"
+        assert (await ended(broken))[0] == 1006
+
+
 async def test_a_client_that_answers_no_ping_is_ended() -> None:
     async with echo(ping=0.05) as made, plain(made) as (reader, writer):
         writer.write(UPGRADE)
