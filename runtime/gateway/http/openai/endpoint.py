@@ -66,7 +66,8 @@ class OpenAIEndpoint:
         asked = read_chat_request(await self._body(request))
         run = await self._made(request, asked, f"chatcmpl_{uuid.uuid4()}", "openai")
         writer = CompletionWriter(run.id, run.at // 1000, asked)
-        followed = FollowedRun(self._parts, request, run, writer, self._unread)
+        unread = self._unread if asked.stream else None
+        followed = FollowedRun(self._parts, request, run, writer, unread)
         await followed.begin()
         if asked.stream:
             return await followed.streamed()
@@ -77,7 +78,8 @@ class OpenAIEndpoint:
         asked = read_response_request(await self._body(request))
         run = await self._made(request, asked, f"resp_{uuid.uuid4()}", "openresponses")
         writer = ResponseWriter(run.id, run.at // 1000, asked)
-        followed = FollowedRun(self._parts, request, run, writer, self._unread)
+        unread = self._unread if asked.stream else None
+        followed = FollowedRun(self._parts, request, run, writer, unread)
         await followed.begin()
         if asked.stream:
             return await followed.streamed()

@@ -43,7 +43,10 @@ class AnswerWriter(Protocol):
 
 
 class FollowedRun:
-    """A run of an agent, and the request that it answers. ``begin`` it first."""
+    """A run of an agent, and the request that it answers. ``begin`` it first.
+
+    With ``unread``, what all streams hold, the answer is ``streamed``.
+    """
 
     def __init__(
         self,
@@ -51,14 +54,14 @@ class FollowedRun:
         request: web.BaseRequest,
         run: Run,
         writer: AnswerWriter,
-        unread: UnreadText,
+        unread: UnreadText | None = None,
     ) -> None:
         self._parts = parts
-        self._unread = unread
         self._request = request
         self._run = run
         self._writer = writer
-        self._events: EventWriter | None = None
+        # From the beginning: text may come before ``begin`` has returned.
+        self._events = None if unread is None else EventWriter(request, unread)
         self._asked: AskedRun | None = None
         self._over = self._slow = False
 
@@ -76,7 +79,8 @@ class FollowedRun:
 
     async def streamed(self) -> web.StreamResponse:
         """Send the answer as it comes; return what was sent."""
-        events = self._events = EventWriter(self._request, self._unread)
+        events = self._events
+        assert events is not None
         figures = self._parts.api
         figures.streams += 1
         outcome = "failed"

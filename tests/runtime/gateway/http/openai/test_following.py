@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from runtime.gateway.http.metrics import Metrics
+from runtime.gateway.runs.asking import AskedRun
 from tests.support.handshakes import greeted
 from tests.support.http_api import CHAT, HttpClient, chunks, head, http_rig, said
 from tests.support.rig_agent import held_agent, turn_of
@@ -62,6 +63,28 @@ async def test_a_client_that_does_not_read_loses_its_stream_and_the_run_goes_on(
         assert status["httpApi"]["ended"]["slow"] == 1
         figures = await Metrics(client.rig.parts).text()
         assert b'trunkline_api_requests_total{outcome="slow"} 1' in figures
+
+
+async def test_what_an_agent_says_at_once_is_streamed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with http_rig() as client:
+        agent, parts, go = await held_agent(client.rig), client.rig.parts, asyncio.Event()
+        ask = parts.asking.ask
+
+        async def ask_and_return_late(*args: Any) -> AskedRun:
+            asked = await ask(*args)
+            await go.wait()
+            return asked
+
+        monkeypatch.setattr(parts.asking, "ask", ask_and_return_late)
+        asking = asyncio.ensure_future(client.ask(CHAT, said("hi", stream=True)))
+        await turn_of(agent)
+        agent.yields(Delta("at once"))
+        agent.answers("at once")
+        await until(lambda: parts.runs.ended["final"])
+        go.set()
+        found = chunks((await asking)[1])
+        deltas = [each["choices"][0]["delta"] for each in found if each != "[DONE]"]
+        assert "".join(each.get("content") or "" for each in deltas) == "at once"
 
 
 async def test_a_gateway_that_ends_says_that_the_run_goes_on() -> None:
