@@ -24,10 +24,6 @@ CONFIG: dict[str, Any] = {"channels": {"local": {"accounts": {"a": {}}}}}
 KILLS, MANY_KILLS = 2, 120  # for each kind of account
 
 
-def _has_had(client: ReconnectingClient, sessions: int) -> bool:
-    return client.sessions == sessions
-
-
 async def talk(daemon: Daemon, said: list[str]) -> None:
     """Say something every 10 ms, as a person, until cancelled."""
     path = daemon.run_dir / "local-a.sock"
@@ -68,15 +64,18 @@ async def test_over_restarts_and_kills_every_message_comes_once_and_in_order(
             talking = asyncio.create_task(talk(daemon, said))
             await restart_gateway(daemon)
             await until(lambda: client.sessions == 2, 20)
-            for sessions in (3, 4):
+            for _ in range(KILLS):
                 await kill_gateway(daemon)
-                await until(partial(_has_had, client, sessions), 20)
+                before = len(heard)  # not its sessions: one may be so young that it goes on
+                await until(lambda: len(heard) > before, 20)  # noqa: B023
                 assert (await client.call("health"))["ok"]
             talking.cancel()
             await asyncio.wait({talking})
             await until(lambda: len(heard) >= len(said), 20)
     assert heard == said
-    assert own == [OPENED, *[LOST, OPENED] * 3]
+    sessions = own.count(OPENED)
+    assert own == [OPENED, *[LOST, OPENED] * (sessions - 1)]
+    assert 2 <= sessions <= 2 + KILLS
 
 
 @pytest.mark.e2e
