@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 HEAD = UPGRADE.replace(b"Host: x", b"Host: localhost")
 CONNECT = request("c", "connect", connect_params(TOKEN))
 LIST = request("r", "cron.list", {})
+TRIES = 3  # at most, of each stage
 CLOSE_FRAME = b"\x88\x11\x03\xf4service restart"  # 1012
 JOB = {
     "name": "hourly",
@@ -97,20 +98,25 @@ async def test_a_client_notices_no_kill_at_any_stage(tmp_path: Path) -> None:
     names = [name for name, _ in STEPS[:-1]]
     rows = [{name} for name in names]
     rows += [{"upgraded", "greeted"}, {"connected", "connect sent", "request sent"}]
-    failed = {}
+    failed: dict[str, str] = {}
     async with Daemon(tmp_path, {"channels": {}}) as daemon:
-        for killed_after in rows:
+        # A kill between a read and its note cuts the connection off (docs/protocol.md, Restart):
+        # some microseconds, and more where the process waits for a processor right there.
+        for killed_after in [each for each in rows for _ in range(TRIES)]:
+            if failed.get(str(killed_after)) == "":
+                continue  # an earlier try has passed
             try:
                 client = await talk(daemon, killed_after)
             except FAILED as error:
                 failed[str(killed_after)] = repr(error)
                 continue
+            failed[str(killed_after)] = ""
             said = [each.get("event") or each["id"] for each in client.frames]
             assert said.count("connect.challenge") == said.count("c") == said.count("r") == 1, said
             numbers = [each["seq"] for each in client.frames if "seq" in each]
             assert numbers == sorted(set(numbers)), "the numbers of events go on"
         text = daemon.output.read_text()
-    assert not failed, text
+    assert not any(failed.values()), (failed, text)
 
 
 async def test_what_was_read_is_done_again_or_its_outcome_is_said_to_be_unknown(
