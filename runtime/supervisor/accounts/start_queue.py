@@ -11,6 +11,8 @@ import asyncio
 
 import msgspec
 
+from ipc.calls import RESOLUTION
+
 
 class Withdrawn(Exception):
     """The account was stopped while it waited for its turn to start."""
@@ -125,8 +127,7 @@ class StartQueue:
     def _may_enter(self, urgent: bool) -> bool:
         if len(self._inside) >= self._limit:
             return False
-        # A timer may fire a clock tick early (asyncio, _clock_resolution).
-        soon = asyncio.get_running_loop().time() + 0.001
+        soon = asyncio.get_running_loop().time() + RESOLUTION
         return urgent or not self._interval or soon >= self._next
 
     def _queue(self, turn: _Turn) -> None:
