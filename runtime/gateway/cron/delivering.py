@@ -14,6 +14,7 @@ from runtime.gateway.cron.outcomes import CronOutcome
 from runtime.gateway.cron.posting import post
 from runtime.gateway.cron.run_log import JobRun
 from runtime.gateway.journal.runs import ReplyTarget, Run
+from runtime.gateway.outbox.previews import answer_key
 
 SENDING_SECONDS = 60.0  # for which the end of a run waits for its answer to be sent
 INSTRUCTIONS = (
@@ -69,7 +70,7 @@ class AnswerDelivery:
     async def _sent(self, run: Run) -> tuple[bool, str | None]:
         """Wait until it is known whether a run's answer was sent to its chat; return that."""
         assert run.reply is not None
-        key, account = f"run:{run.id}", await self._links.outbox.of_answers(run.reply.account)
+        key, account = answer_key(run.id), await self._links.outbox.of_answers(run.reply.account)
         if account is not None and key in account.entries:
             try:
                 async with timeouts.timeout(SENDING_SECONDS):

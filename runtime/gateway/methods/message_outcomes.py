@@ -14,7 +14,6 @@ from ipc.errors import RemoteError
 from ipc.frames.cursors import Cursor
 from ipc.frames.requests import Params
 from ipc.frames.words import INVALID_REQUEST
-from ipc.nesting import MALFORMED, decode_json
 from runtime.gateway.access.scopes import READ
 from runtime.gateway.access_policy.admit import REASONS
 from runtime.gateway.clients.client import ConnectedClient
@@ -27,12 +26,10 @@ from runtime.gateway.conversations.message_outcomes import (
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.runs import Run
 from runtime.gateway.methods.request_parts import cursor_in
-from runtime.gateway.methods.trace import find_run, last_run
+from runtime.gateway.methods.trace import find_run, frame_at, last_run
 from runtime.gateway.outbox.outbox import OPEN_SECONDS
+from runtime.gateway.outbox.previews import answer_key, answered_run
 from runtime.gateway.parts import GatewayParts
-
-OF_RUN = "run:"  # the idempotency key of an agent's answer begins so
-ONE_PACK = 1  # bytes: nothing more is read than the frames that were stored together
 
 
 class NamedMessage(Struct, forbid_unknown_fields=True):
@@ -50,10 +47,6 @@ class OutcomesParams(Params):
     """The params of ``messages.outcomes``: messages in by cursor, messages out by key."""
 
     messages: Annotated[list[NamedMessage], Meta(min_length=1, max_length=100)]
-
-
-class _Dropped(Struct):
-    dropped: str | None = None
 
 
 @method("messages.outcomes", READ, OutcomesParams, ours=True)
@@ -96,13 +89,14 @@ async def _came_in(
     run = await find_run(parts, journal, f"{named.account}/{named.cursor}")
     if run is None:
         reason = parts.gatekeeper.reasons.of(named.account, named.id)
-        if reason is None:
-            reason = await _dropped(journal, named.account, cursor)
+        if reason is None and journal is not None:
+            frame = await frame_at(journal, named.account, cursor)
+            reason = None if frame is None else frame.dropped
         return incoming_outcome(reason, None, None), None
     last = await last_run(parts, journal, run)
     row = None
     if last.reply is not None and not last.is_open and journal is not None:
-        sent = await journal.sent_by(last.reply.account, OF_RUN + last.id)
+        sent = await journal.sent_by(last.reply.account, answer_key(last.id))
         row = None if sent is None else sent.row
     return incoming_outcome(None, last, row), last
 
@@ -110,23 +104,7 @@ async def _came_in(
 async def _went_out(
     parts: GatewayParts, journal: Journal | None, account: str, key: str
 ) -> tuple[MessageOutcome, Run | None]:
-    run = None
-    if key.startswith(OF_RUN):
-        run = await find_run(parts, journal, key.removeprefix(OF_RUN))
+    answered = answered_run(key)
+    run = None if answered is None else await find_run(parts, journal, answered)
     sent = None if journal is None else await journal.sent_by(account, key)
     return outgoing_outcome(None if sent is None else sent.row), run
-
-
-async def _dropped(journal: Journal | None, account: str, cursor: Cursor) -> str | None:
-    """Return why a message was dropped, as it is stored."""
-    if journal is None:
-        return None
-    incarnation, seq = cursor
-    page = await journal.after(account, (incarnation, max(seq - 1, 0)), ONE_PACK)
-    for found, _, part in page.parts:
-        if found == incarnation and part.first <= seq <= part.last:
-            try:
-                return decode_json(part.payloads[seq - part.first], _Dropped).dropped
-            except MALFORMED:
-                return None
-    return None

@@ -22,10 +22,12 @@ from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.records import Part
 from runtime.gateway.journal.runs import Run
 from runtime.gateway.methods.request_parts import Word, cursor_in
+from runtime.gateway.outbox.previews import answer_key
 from runtime.gateway.parts import GatewayParts
 
 SEARCH_SECONDS = 20.0  # for a message by its platform's id
 MERGES = 100  # runs that are asked together
+ONE_PACK = 1  # bytes: nothing more is read than the frames that were stored together
 
 
 class TraceParams(Params):
@@ -38,10 +40,18 @@ class TraceParams(Params):
     run_id: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
 
 
-class _Frame(NamedTuple):
+class StoredFrame(NamedTuple):
+    """A frame of an account in the journal: its time of arrival is in epoch milliseconds."""
+
     cursor: Cursor
     at: int
     event: dict[str, Any]
+
+    @property
+    def dropped(self) -> str | None:
+        """Why its message was not admitted, as it is stored."""
+        reason = self.event.get("dropped")
+        return reason if isinstance(reason, str) else None
 
 
 @method("messages.trace", READ, TraceParams, ours=True)
@@ -58,12 +68,14 @@ async def messages_trace(parts: GatewayParts, client: ConnectedClient, params: T
             raise RemoteError(INVALID_REQUEST, f"no run is known by the id {params.run_id}")
         key, frame = run.origin.account, None
         if key and run.id.startswith(f"{key}/"):
-            frame = await _frame(journal, key, cursor_in("messages.trace", run.id[len(key) + 1 :]))
+            frame = await frame_at(
+                journal, key, cursor_in("messages.trace", run.id[len(key) + 1 :])
+            )
         return await _way(parts, journal, key, frame, run)
     channel = params.channel or parts.accounts.only_channel()
     key = parts.accounts.resolve("messages.trace", channel, params.account_id)
     if params.cursor is not None:
-        frame = await _frame(journal, key, cursor_in("messages.trace", params.cursor))
+        frame = await frame_at(journal, key, cursor_in("messages.trace", params.cursor))
     elif params.message_id is not None:
         frame = await _found(journal, key, params.message_id)
     else:
@@ -76,7 +88,7 @@ async def messages_trace(parts: GatewayParts, client: ConnectedClient, params: T
 
 
 async def _way(
-    parts: GatewayParts, journal: Journal, key: str, frame: _Frame | None, run: Run | None
+    parts: GatewayParts, journal: Journal, key: str, frame: StoredFrame | None, run: Run | None
 ) -> dict[str, Any]:
     answer: dict[str, Any] = {"account": key} if key else {}
     if frame is not None:
@@ -93,7 +105,7 @@ async def _way(
     if last.id != run.id:
         answer["askedIn"] = run_row(last)
     if last.reply is not None:
-        sent = await journal.sent_by(last.reply.account, f"run:{last.id}")
+        sent = await journal.sent_by(last.reply.account, answer_key(last.id))
         if sent is not None:
             answer["outbox"] = outbox_row(last.reply.account, sent.row)
     return answer
@@ -117,17 +129,17 @@ async def last_run(parts: GatewayParts, journal: Journal | None, run: Run) -> Ru
     return run
 
 
-async def _frame(journal: Journal, key: str, cursor: Cursor) -> _Frame | None:
+async def frame_at(journal: Journal, key: str, cursor: Cursor) -> StoredFrame | None:
     """Return the frame of an account with a cursor."""
     incarnation, seq = cursor
-    page = await journal.after(key, (incarnation, max(seq - 1, 0)))
+    page = await journal.after(key, (incarnation, max(seq - 1, 0)), ONE_PACK)
     for found, at, part in page.parts:
         if found == incarnation and part.first <= seq <= part.last:
             return _read(found, at, part, seq)
     return None
 
 
-async def _found(journal: Journal, key: str, message: str) -> _Frame | None:
+async def _found(journal: Journal, key: str, message: str) -> StoredFrame | None:
     """Return the newest frame of an account with a platform's id."""
     cursor, newest, more = BEGINNING, None, True
     wanted = msgspec.json.encode(message)
@@ -148,7 +160,7 @@ async def _found(journal: Journal, key: str, message: str) -> _Frame | None:
     return newest
 
 
-def _read(incarnation: int, at: int, part: Part, seq: int) -> _Frame | None:
+def _read(incarnation: int, at: int, part: Part, seq: int) -> StoredFrame | None:
     """Return a frame that has a message."""
     try:
         event = decode_json(part.payloads[seq - part.first], dict[str, Any])
@@ -156,4 +168,4 @@ def _read(incarnation: int, at: int, part: Part, seq: int) -> _Frame | None:
         return None
     if not isinstance(event.get("message"), dict):
         return None
-    return _Frame((incarnation, seq), at, event)
+    return StoredFrame((incarnation, seq), at, event)

@@ -14,11 +14,22 @@ from runtime.gateway.journal.outgoing import OutgoingMessage, OutgoingRow
 
 PREVIEW_MS = 10_000  # what is not shown by then is not shown
 MAX_KNOWN = 1_000
+_OF_RUN = "run:"
+
+
+def answer_key(run: str) -> str:
+    """Return the key of the row that is a run's answer."""
+    return f"{_OF_RUN}{run}"
+
+
+def answered_run(key: str) -> str | None:
+    """Return the id of the run whose answer has this key, ``None`` if it is no answer's."""
+    return key.removeprefix(_OF_RUN) if key.startswith(_OF_RUN) else None
 
 
 def preview_key(run: str) -> str:
     """Return the key of the row that is the preview of a run's answer."""
-    return f"run:{run}/preview"
+    return f"{answer_key(run)}/preview"
 
 
 class ShownPreviews:

@@ -12,7 +12,7 @@ from runtime.gateway.conversations.heartbeat_rules import without_token
 from runtime.gateway.conversations.reply_tags import read_reply
 from runtime.gateway.journal.conversations import Session, TranscriptEntry
 from runtime.gateway.journal.runs import ReplyTarget, Run, RunEnded, RunRequest, RunResult
-from runtime.gateway.outbox.previews import preview_key
+from runtime.gateway.outbox.previews import answer_key, preview_key
 from runtime.gateway.runs.lifecycle import End
 from runtime.gateway.runs.live import LiveRun
 from workers.agent import Final, HistoryItem, ToolCall, ToolResult, Turn
@@ -171,7 +171,7 @@ def _message_of(
     return Outbound(
         to=target.to,
         text=reply.text[:MAX_TEXT],
-        key=f"run:{run.id}",
+        key=answer_key(run.id),
         thread=target.thread,
         reply_to=reply.reply_to or target.reply_to,
         attachments=final.attachments,
@@ -190,7 +190,7 @@ def is_heartbeat(request: RunRequest) -> bool:
 
 
 def _notice(run: Run, target: ReplyTarget, text: str) -> Outbound:
-    return Outbound(to=target.to, text=text, key=f"run:{run.id}", thread=target.thread)
+    return Outbound(to=target.to, text=text, key=answer_key(run.id), thread=target.thread)
 
 
 def result_of(final: Final) -> RunResult:

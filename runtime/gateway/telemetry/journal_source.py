@@ -18,7 +18,7 @@ import msgspec
 
 from runtime.gateway.journal.outgoing import OutgoingRow
 from runtime.gateway.journal.runs import Run
-from runtime.gateway.outbox.previews import preview_key
+from runtime.gateway.outbox.previews import answer_key, preview_key
 from runtime.gateway.telemetry.spans import Trace, trace_of, trace_of_send
 
 LOOK_ROWS = 200  # new ones that one look takes
@@ -192,7 +192,7 @@ class RunSource(JournalSource):
         """Return a run with its answer, ``None`` while that is not over."""
         run, rows = _read_run(row), list[OutgoingRow]()
         if run.reply is not None:
-            keys = (run.reply.account, f"run:{run.id}", preview_key(run.id))
+            keys = (run.reply.account, answer_key(run.id), preview_key(run.id))
             rows = [_read_row(row) for (row,) in connection.execute(_SENT, keys)]
         return None if any(row.is_open for row in rows) else EndedRun(number, run, rows)
 

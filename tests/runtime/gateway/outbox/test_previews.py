@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from runtime.gateway.outbox.previews import MAX_KNOWN, ShownPreviews, preview_key
+from runtime.gateway.outbox.previews import (
+    MAX_KNOWN,
+    ShownPreviews,
+    answer_key,
+    answered_run,
+    preview_key,
+)
 from tests.support.journals import outgoing
 from workers.messages import Sent
 
@@ -16,6 +22,12 @@ def test_a_row_takes_the_place_of_the_message_that_its_preview_has_become() -> N
     assert (shown.is_unknown(answer), shown.edited_by(answer)) == (True, "")
     shown.learn(key, replace(outgoing(key).row, sent=[Sent("p1", "ada", 5)]))
     assert (shown.is_unknown(answer), shown.edited_by(answer)) == (False, "p1")
+
+
+def test_the_key_of_an_answer_names_its_run() -> None:
+    assert answer_key("irc:libera/1:2") == "run:irc:libera/1:2"
+    assert answered_run(answer_key("irc:libera/1:2")) == "irc:libera/1:2"
+    assert answered_run("of a client") is None
 
 
 def test_a_preview_that_was_not_sent_has_no_place() -> None:
