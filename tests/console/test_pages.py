@@ -403,6 +403,26 @@ async def test_the_keyboard_has_a_place_after_a_page_an_action_and_a_dialog() ->
         await expect(page.get_by_role("status").filter(has_text=name)).to_have_count(1)
 
 
+async def test_a_key_works_from_the_moment_in_which_its_page_is_drawn() -> None:
+    async with console_of(town()) as (_, console):
+        await console.open("gateway", "Gateway")
+        await console.page.evaluate(PRESS_WHEN_DRAWN, {"route": "fleet", "heading": "Fleet"})
+        marked = console.page.get_by_role("row").and_(console.page.locator("[aria-current=true]"))
+        await expect(marked).to_have_count(1)
+
+
+# An observer is called right after the change of the document, before anything is painted.
+PRESS_WHEN_DRAWN = """({ route, heading }) => new Promise((pressed) => {
+    new MutationObserver((_, observer) => {
+        if (document.querySelector("h1")?.textContent !== heading) return;
+        observer.disconnect();
+        document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "j", bubbles: true }));
+        pressed();
+    }).observe(document.body, { subtree: true, childList: true, characterData: true });
+    location.hash = `#/${route}`;
+})"""
+
+
 async def test_an_account_is_added_with_what_was_typed_at_another_channel() -> None:
     async with console_of(town()) as (daemon, console):
         page = console.page

@@ -1,6 +1,6 @@
 // Hands single keys to whoever has asked for them last: a dialog before its page.
 
-import { useEffect } from "./libraries/hooks.js";
+import { useLayoutEffect } from "./libraries/hooks.js";
 import { signal } from "./libraries/signals.js";
 
 const layers = [];
@@ -14,7 +14,8 @@ export const shortcuts = signal([]);
  * each with what it does in words
  */
 export function useKeys(keys) {
-  useEffect(() => {
+  // with the drawing, not after it: a key that is pressed on a page that is there must not be lost
+  useLayoutEffect(() => {
     const layer = { keys };
     layers.push(layer);
     list();
