@@ -112,8 +112,7 @@ def add(
     options: RuntimeOptions,
 ) -> None:
     """Add a job: when (--at, --every or --cron), and what (--message or --system-event)."""
-    if (message is None) == (event is None):
-        raise UsageFailure("one of --message and --system-event is needed")
+    what = _what(message, event, model)
     delivery = _delivery(channel, to, account, webhook, no_deliver=no_deliver)
     if event is not None and delivery is not None:
         raise UsageFailure("--system-event has no delivery: the agent's heartbeat says where")
@@ -121,12 +120,8 @@ def add(
         "name": name,
         "schedule": _when(at, every, expression, zone),
         "wakeMode": "next-heartbeat" if next_heartbeat else "now",
+        **what,
     }
-    if event is not None:
-        params |= {"sessionTarget": "main", "payload": {"kind": "systemEvent", "text": event}}
-    else:
-        payload = {"kind": "agentTurn", "message": message} | ({"model": model} if model else {})
-        params |= {"sessionTarget": "isolated", "payload": payload}
     beside = {"agentId": agent, "delivery": delivery, "catchUp": catch_up}
     params |= {key: value for key, value in beside.items() if value is not None}
     answer = call_gateway(options, "cron.add", params)
@@ -210,6 +205,16 @@ def _milliseconds(option: str, text: str) -> int:
     if text[-1:] not in UNITS or not (number.isascii() and number.isdecimal()) or not int(number):
         raise UsageFailure(f"{option} {text}: not a duration; allowed: 30s, 15m, 2h, 1d")
     return int(number) * UNITS[text[-1]]
+
+
+def _what(message: str | None, event: str | None, model: str | None) -> dict[str, Any]:
+    """Return what a job does: give an agent a turn, or inform it of an event."""
+    if (message is None) == (event is None):
+        raise UsageFailure("one of --message and --system-event is needed")
+    if event is not None:
+        return {"sessionTarget": "main", "payload": {"kind": "systemEvent", "text": event}}
+    payload = {"kind": "agentTurn", "message": message} | ({"model": model} if model else {})
+    return {"sessionTarget": "isolated", "payload": payload}
 
 
 def _delivery(

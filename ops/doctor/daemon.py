@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from ipc.frames.words import Phase
 from ops.doctor.facts import Facts
@@ -87,40 +88,7 @@ def port(facts: Facts) -> Iterator[Finding]:
 def service(facts: Facts) -> Iterator[Finding]:
     """Find an installed service that is outdated, does not run, or ends at logout."""
     for row in facts.services:
-        unit = row["unit"]
-        for doubt in row["doubts"]:
-            yield Finding(
-                "service.stale",
-                Severity.WARNING,
-                f"{unit}: {doubt}",
-                unit,
-                "trunkline service install --force",
-            )
-        if row["active"] != "active":
-            why = f" ({row['result']})" if row["result"] else ""
-            yield Finding(
-                "service.active",
-                Severity.ERROR,
-                f"the service is {row['active']}{why}",
-                unit,
-                "trunkline service start; trunkline service logs",
-            )
-        if not row["enabled"]:
-            yield Finding(
-                "service.enabled",
-                Severity.WARNING,
-                "the service does not start at boot",
-                unit,
-                "trunkline service install",
-            )
-        if row.get("lingers") is False:
-            yield Finding(
-                "service.linger",
-                Severity.WARNING,
-                f"the service ends when {row['user']} logs out",
-                unit,
-                f"loginctl enable-linger {row['user']}",
-            )
+        yield from _problems_of_unit(row)
     if len(facts.units) > 1:
         yield Finding(
             "service.twice",
@@ -137,3 +105,23 @@ def service(facts: Facts) -> Iterator[Finding]:
             None,
             facts.no_systemd or "trunkline service install",
         )
+
+
+def _problems_of_unit(row: dict[str, Any]) -> Iterator[Finding]:
+    """Find what is wrong with one unit; ``row`` is one of ``trunkline service status``."""
+    unit = row["unit"]
+    for doubt in row["doubts"]:
+        cure = "trunkline service install --force"
+        yield Finding("service.stale", Severity.WARNING, f"{unit}: {doubt}", unit, cure)
+    if row["active"] != "active":
+        why = f" ({row['result']})" if row["result"] else ""
+        text = f"the service is {row['active']}{why}"
+        cure = "trunkline service start; trunkline service logs"
+        yield Finding("service.active", Severity.ERROR, text, unit, cure)
+    if not row["enabled"]:
+        text, cure = "the service does not start at boot", "trunkline service install"
+        yield Finding("service.enabled", Severity.WARNING, text, unit, cure)
+    if row.get("lingers") is False:
+        text = f"the service ends when {row['user']} logs out"
+        cure = f"loginctl enable-linger {row['user']}"
+        yield Finding("service.linger", Severity.WARNING, text, unit, cure)

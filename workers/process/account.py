@@ -16,6 +16,7 @@ from ipc.frames.control import LoginAnswer, LoginTaken
 from workers.links.control import WorkerControlLink
 from workers.links.data import WorkerDataLink
 from workers.messages import Outbound, Sent
+from workers.plugin import Manifest
 from workers.process.calls import PluginCalls, function_for
 from workers.process.context import AccountContext
 from workers.process.explanations import Explain, explaining, guarded, unexplained
@@ -141,26 +142,31 @@ class HostedAccount:
         if (explain := getattr(made, "explain", None)) is not None:
             self.explain = guarded(explain, self._log)
         plugin = made(context)
-        group = getattr(plugin, "is_group", None)
-        send = plugin.send if explain is None else explaining(plugin.send, self.explain)
+        self._accept_calls(plugin, manifest, context, translates=explain is not None)
+        return plugin
+
+    def _accept_calls(
+        self, plugin: Any, manifest: Manifest, context: AccountContext, *, translates: bool
+    ) -> None:
+        """Let calls reach the plugin; with ``translates`` its exceptions go through ``explain``."""
+        send = explaining(plugin.send, self.explain) if translates else plugin.send
         edit = function_for(plugin, "edit", manifest.can) if "edit" in manifest.can else None
-        if edit is not None and explain is not None:
+        if edit is not None and translates:
             edit = explaining(edit, self.explain)
+        group = getattr(plugin, "is_group", None)
         sender = PartSender(send, manifest.text, manifest.pace, edit=edit, is_group=group)
-        files = partial(context.ready_files, manifest)
-        bodies = Path(boot.media.directory) if boot.media is not None else None
+        media = self._boot.media
         self._calls.begin(
             plugin,
             sender.send,
             manifest.can,
-            files,
+            partial(context.ready_files, manifest),
             sender.deliver,
             sender.rendered_edit,
             manifest.typing,
-            bodies,
+            None if media is None else Path(media.directory),
             None if edit is None else sender.show,
         )
-        return plugin
 
     async def _recall_cursor(self) -> None:
         """Wait for the cursor from the gateway; report the wait if it takes long."""
