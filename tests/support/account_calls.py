@@ -16,7 +16,7 @@ SENT = b'{"id":"m-1","chat":"#room","ts":5}'
 
 
 async def calls_of(rig: GatewayRig, answer: bytes = SENT, *, ok: bool = True) -> list[Any]:
-    """Return where the account's calls will be found; each gets the same answer."""
+    """Return the list to which the account's calls are added; each gets the same answer."""
     worker, found = await rig.worker(KEY), []
 
     def on_call(call: Call) -> Answer:
@@ -28,7 +28,7 @@ async def calls_of(rig: GatewayRig, answer: bytes = SENT, *, ok: bool = True) ->
 
 
 def can(rig: GatewayRig, *actions: str, also: Iterable[str] = ()) -> None:
-    """Let the channel do ``actions`` and take what ``also`` names, as its manifest would say."""
+    """Give the channel the abilities ``actions`` and ``also``, as its manifest would."""
     shown = {"can": sorted({*actions, *also} - {"send"})}
     names = ("irc", "IRC", "IRC network", "number", "libera")
     info = ChannelInfo(*names, ["libera"], list(actions), shown)

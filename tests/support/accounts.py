@@ -1,4 +1,4 @@
-"""Accounts whose processes are played: they live and die as a test says."""
+"""Accounts without processes: puppets stand in for them, which start and end as a test says."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ QUICK = RestartConfig(jitter=0.0)
 
 
 def spec_of(key: str = "local:demo", **fields: Any) -> AccountSpec:
-    """Return what the configuration would say about an account of the channel ``local``."""
+    """Return the specification of an account of the channel ``local``."""
     channel, _, account_id = key.partition(":")
     given: dict[str, Any] = {
         "key": key,
@@ -55,7 +55,7 @@ def spec_of(key: str = "local:demo", **fields: Any) -> AccountSpec:
 
 
 def agent_of(id: str = "main", **fields: Any) -> AgentSpec:
-    """Return what the configuration would say about an agent of the kind ``echo``."""
+    """Return the specification of an agent of the kind ``echo``."""
     given: dict[str, Any] = {
         "key": f"agent:{id}",
         "channel": "agent",
@@ -78,7 +78,7 @@ def agent_of(id: str = "main", **fields: Any) -> AgentSpec:
 
 
 class Puppet:
-    """A process that ends when it is told to, unless it is deaf; a kill it always hears."""
+    """A fake process that ends on SIGTERM, unless it is deaf; a kill always ends it."""
 
     def __init__(self, key: str, incarnation: int, pid: int, *, deaf: bool = False) -> None:
         self.key = key
@@ -163,7 +163,7 @@ def account_of(
     on_change: Callable[[Account], None] = lambda account: None,
     **fields: Any,
 ) -> Account:
-    """Return an account on a stage; its incarnations begin with 101."""
+    """Return an account whose processes are puppets of ``stage``; incarnations begin with 101."""
     given: dict[str, Any] = {
         "silence": Silence(15.0, 30.0),
         "first_incarnation": 100,
@@ -184,7 +184,7 @@ async def living(account: Account) -> AsyncIterator[Account]:
 
 
 async def start(account: Account) -> None:
-    """Start an account and have it say that it is ready."""
+    """Start an account and report that it is ready."""
     account.child.post(Start())
     await until(lambda: account.child.process is not None)
     account.child.post(Ready(account.child.state.incarnation))

@@ -1,4 +1,4 @@
-"""A name with two addresses, the first of which swallows every connection."""
+"""A host name with two addresses, of which the first never answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A gatekeeper that admits everybody, and the approval of one who pairs."""
+"""A gatekeeper that admits everybody, and approvals of pairing requests."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ def code_in(text: str) -> str:
 
 
 async def approve(daemon: Daemon, channel: str, text: str) -> None:
-    """Admit the stranger who has got the message ``text``, with the command that stands in it."""
+    """Approve the stranger who was sent the message ``text``, by the command in it."""
     code, _, error = await daemon.command("pairing", "approve", channel, code_in(text))
     assert code == 0, error

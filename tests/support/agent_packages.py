@@ -1,4 +1,4 @@
-"""Makes packages with a kind of agents, as somebody else would install them."""
+"""Makes packages with a kind of agents, as other people's packages are installed."""
 
 from __future__ import annotations
 

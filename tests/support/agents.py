@@ -1,4 +1,4 @@
-"""Run one agent without its process: a context that remembers, and turns that are driven here."""
+"""Runs an agent in the test's process, with a recording context and turns of the test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An agent that goes wrong in each turn, in the way that its configuration names.
+"""An agent that fails in each turn, in the way that its configuration names.
 
 Each fault is the method of its name; every turn goes wrong in the same way.
 """
@@ -35,7 +35,7 @@ class BadConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fiel
 
 
 class Unspeakable(Exception):
-    """An exception that cannot be shown."""
+    """An exception whose text cannot be made."""
 
     def __str__(self) -> str:
         raise RuntimeError("not even that")
@@ -56,7 +56,7 @@ class BadAgent:
         return getattr(self, self.fault)(turn)
 
     def asked(self, turn: Turn) -> Any:
-        """Do what the text of the turn names."""
+        """Do the fault that the text of the turn names."""
         return getattr(self, turn.text)(turn)
 
     async def hangs(self, turn: Turn) -> Items:
@@ -99,7 +99,7 @@ class BadAgent:
         os.kill(os.getpid(), signal.SIGKILL)
 
     async def cuts_itself_off(self, turn: Turn) -> Items:
-        """Close all that it has open: the links to the others too."""
+        """Close all open files, also the links to other processes."""
         yield Delta("a beginning")
         await asyncio.sleep(0.2)
         os.closerange(3, 1024)
@@ -119,7 +119,7 @@ class BadAgent:
             yield Delta("é" * 1000)
 
     async def floods_faces(self, turn: Turn) -> Items:
-        """Say as much as an answer may have, in characters that take four bytes each."""
+        """Send an answer of the maximal length, in characters of four bytes each."""
         for _ in range(MAX_TEXT // FACES):
             yield Delta("\N{GRINNING FACE}" * FACES)
         yield Final()
@@ -191,7 +191,7 @@ class BadAgent:
         yield Final("never")
 
     async def wrong_frames(self, turn: Turn) -> Items:
-        """Send the gateway what no worker sends, about this turn and about others."""
+        """Send the gateway frames that no worker sends, about this turn and about others."""
         link = _link_of(sys._getframe())
         name = next(iter(link.queue.logs))
         message = b'{"id": "1", "text": "I am an account"}'

@@ -1,4 +1,4 @@
-"""Makes packages with a channel of their own, as somebody else would install them."""
+"""Makes packages with a channel, as other people's packages are installed."""
 
 from __future__ import annotations
 

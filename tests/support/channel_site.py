@@ -1,4 +1,4 @@
-"""A place with made-up channels, a real launcher, and the zygotes of those channels."""
+"""A directory of installed test channels, with a real launcher and the channels' zygotes."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Site:
         self.tasks.add(asyncio.create_task(work, name=name))
 
     def configure(self, **channels: int) -> None:
-        """Have so many accounts of each channel in the configuration."""
+        """Configure so many accounts of each channel."""
         self.zygotes.take_over(
             plan(
                 spec_of(
@@ -71,7 +71,7 @@ class Site:
         return process
 
     async def has_imported(self, key: str = f"{NAME}:0") -> str:
-        """Return what a new process of an account has of its plugin: ``version``, or ``none``."""
+        """Return the version of the plugin that a new process has imported, or ``none``."""
         process = await self.run(key, "plugin_version", f"{key.partition(':')[0]}.plugin".encode())
         try:
             return await line(process.stdout)

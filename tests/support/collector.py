@@ -33,7 +33,7 @@ class Received(msgspec.Struct):
 
 
 class Collector:
-    """What came at ``url``. What it ``refuses`` it answers so; ``hangs``: not at all."""
+    """Received spans. It answers with the status ``refuses``, or not while it ``hangs``."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -52,7 +52,7 @@ class Collector:
         return [each for each in self.spans if each.name == name]
 
     async def until_asked(self, count: int) -> None:
-        """Wait until so many requests have come, whatever they were answered."""
+        """Wait until so many requests have come, whatever their answers."""
         async with asyncio.timeout(PATIENCE), self._came:
             await self._came.wait_for(lambda: self.asked >= count)
 

@@ -43,7 +43,7 @@ class Result:
 
 
 def environment(state: Path, **more: str) -> dict[str, str]:
-    """Return an environment in which everything lies in ``home``."""
+    """Return an environment in which all files are in ``home``."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     covered = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
     return (
@@ -69,7 +69,7 @@ def unmeasured(environment: Mapping[str, str]) -> dict[str, str]:
 
 @asynccontextmanager
 async def started(state: Path, *args: str, **env: str) -> AsyncIterator[Process]:
-    """Start a command; what still runs at the end is killed."""
+    """Start a command; if it still runs at the end, it is killed."""
     process = await asyncio.create_subprocess_exec(
         *PROGRAM, *args, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment(state, **env)
     )

@@ -1,4 +1,4 @@
-"""The console in a real browser, signed in to a real daemon, with all that goes wrong in it."""
+"""The console in a real browser, signed in to a real daemon, with the errors that it reports."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ needs_browser = pytest.mark.skipif(
 
 
 class Console:
-    """One tab with the console. ``errors`` are what its scripts, and the browser, complain of."""
+    """One tab with the console. ``errors`` are those of its scripts and of the browser."""
 
     def __init__(self, page: Page, daemon: Daemon) -> None:
         self.page, self._daemon = page, daemon
@@ -52,7 +52,7 @@ class Console:
             self.errors.append(message.text)
 
     def unexpected(self) -> list[str]:
-        """Return the complaints that the test has not provoked."""
+        """Return the errors that the test has not provoked."""
         return [each for each in self.errors if not any(part in each for part in self.expected)]
 
     async def one_time_address(self) -> str:
@@ -103,7 +103,7 @@ class Console:
         ]
 
     async def clipped(self) -> list[str]:
-        """Return the texts that reach beyond the window's edge, of elements that do not scroll."""
+        """Return the texts of elements that extend beyond the window and do not scroll."""
         found: list[str] = await self.page.evaluate(CLIPPED)
         return found
 
@@ -171,7 +171,7 @@ async def chromium() -> AsyncIterator[Browser]:
 async def tab(
     browser: Browser, daemon: Daemon, *, theme: Theme = "light", size: tuple[int, int] = WIDE
 ) -> AsyncIterator[Console]:
-    """Open a tab with a profile of its own; at its end nothing may have been complained of."""
+    """Open a tab with a profile of its own; at its end there must be no unexpected errors."""
     context = await browser.new_context(
         color_scheme=theme, viewport={"width": size[0], "height": size[1]}, locale="en-GB"
     )
@@ -192,7 +192,7 @@ def accounts(count: int) -> dict[str, Any]:
 
 
 def fleet(count: int) -> dict[str, Any]:
-    """Return a configuration with so many local accounts, and something to see on every page.
+    """Return a configuration with so many local accounts, and content for every page.
 
     One account is talked to, one has lists that let nobody in, one lets strangers ask; one of IRC
     has no server to connect to.

@@ -1,4 +1,4 @@
-"""A ``workers.plugin.Context`` that remembers what a plugin did, for tests of one plugin."""
+"""A ``workers.plugin.Context`` that records what a plugin does, for tests of one plugin."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class FulfilledReceipt:
-    """A receipt of what is durable as soon as ``storing`` is set."""
+    """A receipt that is durable as soon as ``storing`` is set."""
 
     durable = True
 
@@ -78,7 +78,7 @@ class RecordingContext:
         return FulfilledReceipt(self.storing)
 
     async def safe(self) -> None:
-        """Do nothing: what is emitted here is safe."""
+        """Return at once: emitted messages are always safe here."""
 
     async def login(self, prompt: LoginPrompt, *, expires: float | None = None) -> Any:
         raise NotImplementedError("no plugin of ours logs in")
@@ -141,7 +141,7 @@ class RecordingContext:
         self._changed.set()
 
     def end(self, reason: str) -> None:
-        """Let everybody who waits know that nothing will come any more."""
+        """Wake all waiters: nothing will be recorded any more."""
         self.ended = reason
         self._changed.set()
 

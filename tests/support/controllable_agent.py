@@ -1,4 +1,4 @@
-"""An agent that does what the text of a turn says, for tests of its process and of the gateway."""
+"""An agent that does what the text of a turn says, for tests of its process and the gateway."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kills one process of the daemon at a named moment of a message's way to its answer.
+"""Kills one process of the daemon at a named step between a message and its answer.
 
 The moments are hit by barriers: the agent of the test goes on when a file is there, and a gateway
 that is stopped reads nothing.
@@ -95,7 +95,7 @@ def table() -> str:
 
 
 class Matrix:
-    """A daemon with one bot and an agent that is held; what they do is in ``place``."""
+    """A daemon with one bot and an agent that waits; their marks are files in ``place``."""
 
     def __init__(self, directory: Path, fake: FakeTelegram) -> None:
         self.fake, self.bot = fake, fake.bot(TOKEN)
@@ -114,7 +114,7 @@ class Matrix:
         self.daemon = Daemon(directory, config, PYTHONPATH=str(directory / "lib"))
 
     async def run(self, cell: Cell, text: str) -> None:
-        """Kill in the moment of a cell that is about the message ``text``, and check the result."""
+        """Kill the process of a cell at its step for the message ``text``, and check the result."""
         bot, daemon = self.bot, self.daemon
         pids = await self._ready()
         gateway = pids["gateway"]
@@ -176,7 +176,7 @@ class Matrix:
         return {name: int(row["pid"]) for name, row in rows.items()}
 
     async def _check(self, cell: Cell, text: str) -> None:
-        """Wait for what comes of a cell, and until a later message is answered: no more follows."""
+        """Wait for the result of a cell, then for the answer to a later message."""
         later = f"after-{text}"
         self.go(later)
         await self.fake.say(TOKEN, later)

@@ -1,4 +1,4 @@
-"""Does what ``openclaw cron list`` does on the wire, and tries again when that does."""
+"""Acts like ``openclaw cron list`` on the wire, also in its retries."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FAILED = (ConnectionClosed, InvalidHandshake, OSError)
 
 @dataclass
 class CronLists:
-    """What became of the calls. ``again``: connections after the first one of a call.
+    """The results of the calls. ``again`` counts connections after the first one of a call.
 
     ``cut`` are the calls whose connection ended without a close frame, as those of a killed process
     do: the command line does not try again then.

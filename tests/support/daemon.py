@@ -40,14 +40,14 @@ ECHO: dict[str, Any] = {"agents": {"default": "echo"}}  # of a daemon whose acco
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on now."""
+    """Return a port on which no process listens."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
 
 
 def _open(section: Any) -> Any:
-    """Return a channel whose accounts answer everybody, unless it says itself whom they answer.
+    """Return a channel whose accounts answer everybody, unless it sets a policy itself.
 
     Who may talk is the subject of tests of its own.
     """
@@ -180,7 +180,7 @@ class Daemon:
         return ReconnectingClient(f"ws://127.0.0.1:{self.port}", token=TOKEN, **kwargs)
 
     async def call(self, method: str, params: Any = None) -> Any:
-        """Ask the supervisor one thing."""
+        """Call a method of the supervisor."""
         client = await self.local()
         try:
             return await client.call(method, params or {})
@@ -194,7 +194,7 @@ class Daemon:
         return dict(status)
 
     async def wait(self, true: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
-        """Return the first status for which ``true`` holds, looked at after each change."""
+        """Return the first status for which ``true`` holds, checked after each change."""
         deadline = time.monotonic() + PATIENCE
         status: dict[str, Any] = {}
         while time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""Devices that sign for themselves, as any client library would."""
+"""Devices that sign with their own code, independent of the product's client."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ async def refused_device(
 
 
 async def paired(rig: GatewayRig, key: Key, protocol: int = 4, **more: Any) -> RawClient:
-    """Return a connection that said hello; ``auth`` of it is what the hello brought."""
+    """Return a connection with its hello; ``auth`` is that of the hello."""
     client, answer = await offer(rig, key, protocol, **more)
     assert answer["ok"], answer
     client.auth = answer["payload"].get("auth", {})

@@ -1,4 +1,4 @@
-"""Facts of a runtime in which nothing is wrong, to be changed by tests of the doctor."""
+"""Facts of an installation without problems, which tests of the doctor change."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FINE = account("local:demo", health="ok")
 
 
 def places(directory: Path) -> Places:
-    """Return the places of a runtime below ``directory``, which are made as `up` makes them."""
+    """Return the places of an installation below ``directory``, created as `up` creates them."""
     for name in ("state", "state/logs", "run"):
         (directory / name).mkdir(mode=0o700, exist_ok=True)
     state = directory / "state"
@@ -48,7 +48,7 @@ def status_of(*rows: Any, supervisor: dict[str, Any] | None = None, **gateway: A
 
 
 def healthy(directory: Path, config: dict[str, Any] = CONFIG, **changes: Any) -> Facts:
-    """Return the facts of a runtime in which no check finds anything, with ``changes``."""
+    """Return the facts of an installation without problems, with ``changes``."""
     status = status_of()
     unit = {"unit": "/u", "doubts": [], "active": "active", "enabled": True, "lingers": True}
     facts = Facts(

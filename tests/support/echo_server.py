@@ -113,7 +113,7 @@ async def plain(
 async def upgraded() -> AsyncIterator[
     tuple[Connection, asyncio.StreamReader, asyncio.StreamWriter]
 ]:
-    """Both ends of one that is open: ours, and every byte of the client's."""
+    """Both ends of an open connection: the server's, and every byte of the client's."""
     async with echo() as made, plain(made) as (reader, writer):
         writer.write(UPGRADE)
         await reader.readuntil(b"\r\n\r\n")

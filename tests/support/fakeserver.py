@@ -1,4 +1,4 @@
-"""A supervisor or a gateway that says what a test wants: the frames are real, the rest is not."""
+"""A fake supervisor or gateway on a real socket, which answers as a test says."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Answer = Any
 
 
 class Refusal(Exception):
-    """Answered as an error of the protocol."""
+    """An answer that is an error of the protocol."""
 
     def __init__(self, code: str, message: str, details: Any = None) -> None:
         super().__init__(message)
@@ -31,7 +31,7 @@ class Refusal(Exception):
 
 
 class FakeServer:
-    """Answers methods from a table, remembers what it was asked, and tells events."""
+    """Answers methods from a table, records requests, and sends events."""
 
     def __init__(self, methods: dict[str, Answer] | None = None, *, token: str | None = None):
         self.methods: dict[str, Answer] = {"events.subscribe": {"ok": True}} | (methods or {})
@@ -63,7 +63,7 @@ class FakeServer:
         self._server = await serve(self._met, "127.0.0.1", port, ping_interval=None)
 
     async def close(self) -> None:
-        """End everything at once, as a killed process does."""
+        """Close all connections at once, as a killed process does."""
         assert self._server is not None
         for person in list(self.people):
             person.transport.abort()
@@ -71,18 +71,18 @@ class FakeServer:
         await self._server.wait_closed()
 
     async def tell(self, event: str, payload: Any) -> None:
-        """Send an event to everybody who has connected."""
+        """Send an event to all clients."""
         text = msgspec.json.encode({"type": "event", "event": event, "payload": payload})
         for person in list(self.people):
             await person.send(text.decode())
 
     async def until(self, true: Callable[[], bool]) -> None:
-        """Wait until what has been asked satisfies ``true``."""
+        """Wait until the requests satisfy ``true``."""
         async with asyncio.timeout(20), self._news:
             await self._news.wait_for(true)
 
     async def asked_for(self, method: str, times: int = 1) -> None:
-        """Wait until ``method`` was asked for."""
+        """Wait until ``method`` was called."""
         await self.until(lambda: [name for name, _ in self.asked].count(method) >= times)
 
     async def _met(self, connection: ServerConnection) -> None:
@@ -138,7 +138,7 @@ async def _send(connection: ServerConnection, **frame: Any) -> None:
 
 
 def account(key: str, **fields: Any) -> dict[str, Any]:
-    """Return a status row; what is not given is as for a running account."""
+    """Return a status row; the defaults are those of a running account."""
     channel, _, name = key.partition(":")
     row = AccountStatus(
         account=key,

@@ -1,4 +1,4 @@
-"""Many accounts on virtual time: a supervisor's real parts, and processes that are played.
+"""Many accounts on virtual time: a supervisor's real parts, with puppets as processes.
 
 A fleet can be ended and begun again on the same directory, as a supervisor is.
 """
@@ -29,7 +29,7 @@ from tests.support.players import PlayedLauncher
 
 
 class PuppetLauncher(PlayedLauncher):
-    """Spawns puppets, which say hello at once and are ready when the fleet says so."""
+    """Spawns puppets, which connect at once and are ready when the fleet says so."""
 
     def __init__(self, fleet: Fleet) -> None:
         super().__init__()
@@ -125,7 +125,7 @@ class Fleet:
         return found
 
     async def ask(self, name: str, key: str, **params: Any) -> dict[str, Any]:
-        """Have an operator ask something about one account; return its row of the answer."""
+        """Make an operator's request about one account; return its row of the answer."""
         answer = await self.rig.ask(name, accounts=[key], **params)
         await settle()
         (row,) = answer["results"]
@@ -144,7 +144,7 @@ class Fleet:
         await self.ask("channels.reset", key)
 
     async def configure(self, *specs: AccountSpec) -> None:
-        """Take over another configuration."""
+        """Apply another configuration."""
         accounts = {spec.key: spec for spec in specs}
         self.specs = dict(accounts)
         self.rig.take_over(accounts)

@@ -1,4 +1,4 @@
-"""A gateway that is not ours, as a program: it greets, answers, and fails as it is told.
+"""A foreign gateway as a program, which accepts sessions, answers, and fails as a test says.
 
 Run as ``python -m tests.support.foreign_gateway MODE``. MODE: ``fine``; ``damaged`` (its
 configuration, until a file ``repaired`` exists in the working directory); ``hopeless``.

@@ -1,4 +1,4 @@
-"""What the supervisor gives to a gateway, with processes that are played and a real log."""
+"""The context that the supervisor gives to a gateway kind, with puppets and a real log."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from runtime.supervisor.processes.process import Spec
 
 
 class SpawnedPuppet:
-    """A spawned process that prints and ends as a test says."""
+    """A fake process that prints and ends as a test says."""
 
     pid = 999_999_999
 
@@ -56,7 +56,7 @@ class SpawnedPuppet:
 
 
 class GatewayContextRig:
-    """A context, what was spawned with it, and why another process was asked for."""
+    """A context, the processes spawned with it, and the reasons of requested restarts."""
 
     def __init__(self, directory: Path) -> None:
         self.spawned: list[SpawnedPuppet] = []

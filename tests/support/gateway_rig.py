@@ -1,4 +1,4 @@
-"""A real gateway in the test's own process, with everything around it posed by the test.
+"""A real gateway in the test's process, with a supervisor, workers and clients of the test.
 
 Real sockets on every side: WebSocket clients, a WebSocket client that is the supervisor, and
 ZeroMQ dealers that are workers.

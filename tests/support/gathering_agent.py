@@ -1,4 +1,4 @@
-"""An agent that answers nobody until as many as wanted have asked it at once, then everybody.
+"""An agent that answers only when a given number of turns is open, then all of them.
 
 Each answer names how many turns were open at most. A session that has two at once is told so.
 """

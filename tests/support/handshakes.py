@@ -1,4 +1,4 @@
-"""Raw connections to a gateway of the test: before the hello, after it, and refused."""
+"""Raw connections to a gateway of the test: before the hello, after it, and refused ones."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from tests.support.rawclient import RawClient, connect_params
 
 
 async def challenged(rig: GatewayRig, **more: Any) -> RawClient:
-    """Return a connection that has got its challenge; the rig closes it."""
+    """Return a connection that has received its challenge; the rig closes it."""
     client = await RawClient.open(rig.url, **more)
     rig.opened.append(client)
     return client
 
 
 async def greeted(rig: GatewayRig, protocol: int = 4, **more: Any) -> RawClient:
-    """Return a connection that has got its hello; ``more`` goes into the params of ``connect``."""
+    """Return a connection that has received its hello; ``more`` are params of ``connect``."""
     client = await challenged(rig)
     await client.hello(TOKEN, protocol, **more)
     return client

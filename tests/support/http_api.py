@@ -19,7 +19,7 @@ CHAT, RESPONSES = "/v1/chat/completions", "/v1/responses"
 
 
 class HttpClient:
-    """A client of one gateway's port, with the secret unless it brings headers of its own."""
+    """A client of one gateway's port, with the secret unless other headers are given."""
 
     def __init__(self, rig: GatewayRig, session: aiohttp.ClientSession) -> None:
         self.rig = rig

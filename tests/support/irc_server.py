@@ -1,4 +1,4 @@
-"""Real IRC servers on free ports, and a client that is not ours to talk to.
+"""Real IRC servers on free ports, and an independent client.
 
 ``ngircd`` (Debian package) is the strict one: it makes who speaks too fast wait, and has TLS.
 ``miniircd`` comes from PyPI, so that the tests have a real server everywhere. ``inspircd`` (Debian)
@@ -41,14 +41,14 @@ class IrcServer:
     ca_file: str = ""
 
     def pause(self) -> None:
-        """Stop it in its tracks: connections stay open and nothing is answered."""
+        """Stop it with SIGSTOP: connections stay open and nothing is answered."""
         self.process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
         self.process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """End it at once; connections are closed by the kernel."""
+        """Kill it; the kernel closes its connections."""
         self.process.kill()
         self.process.wait()
 
@@ -59,7 +59,7 @@ def available(name: str) -> bool:
 
 
 def program(name: str) -> str | None:
-    """Return the path of a server; packages from PyPI lie beside the interpreter."""
+    """Return the path of a server; those of Python packages are beside the interpreter."""
     places = os.pathsep.join(
         [
             str(Path(sys.executable).parent),
@@ -194,7 +194,7 @@ def _wait_for(process: subprocess.Popen[bytes], port: int) -> None:
 
 @dataclass
 class RawClient:
-    """A person's client, written from the grammar alone: lines out, lines in."""
+    """A person's client, written from the grammar only: lines out, lines in."""
 
     nick: str
     reader: asyncio.StreamReader

@@ -26,7 +26,7 @@ KINDS = ("memory", "stored")
 
 
 class HeldJournal(MemoryJournal):
-    """A journal that stores when the test lets it; another one of the same file may follow it."""
+    """A journal that stores when the test says; another one of the same file may follow it."""
 
     def __init__(self, before: HeldJournal | None = None) -> None:
         super().__init__()
@@ -37,14 +37,14 @@ class HeldJournal(MemoryJournal):
             self._items = before._items
 
     def flush(self) -> None:
-        """Keep what has been appended for ``store``."""
+        """Keep the appended records for ``store``."""
 
     def store(self) -> None:
-        """Store what has been appended."""
+        """Store the appended records."""
         self._commit()
 
     def store_unnoticed(self) -> None:
-        """Store what has been appended, and let nothing know: the process is killed then."""
+        """Store the appended records without reporting it: the process is killed at that moment."""
         self._queue = [(record, None) for record, _ in self._queue]
         self._commit()
 
@@ -89,7 +89,7 @@ def outgoing(key: str, chat: str = "ada", text: str = "hello", **fields: Any) ->
 
 
 async def store(journal: Journal, *records: Record) -> list[Outcome]:
-    """Append records, flush, and return what became of them."""
+    """Append records, flush, and return the outcomes."""
     loop = asyncio.get_running_loop()
     waiting: list[asyncio.Future[Outcome]] = []
     for record in records:
@@ -123,6 +123,6 @@ def shown(payload: bytes) -> str:
 
 
 async def open_messages(journal: Journal, key: str) -> list[OutgoingMessage]:
-    """Return what of an account is still to be sent, with the contents."""
+    """Return the messages of an account that are still to be sent, with their contents."""
     found = [await journal.sent_by(key, each.row.key) for each in await journal.outgoing(key)]
     return [each for each in found if each is not None]

@@ -1,4 +1,4 @@
-"""One child on virtual time, with processes that live and die as a test says."""
+"""One supervised child on virtual time, with fake processes that end as a test says."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TURNS = 12  # of the loop: what was posted is worked off, what follows from it t
 
 
 async def settle() -> None:
-    """Let the loop turn until everything that was posted is worked off. No time passes."""
+    """Run the event loop until all posted events are handled. No time passes."""
     for _ in range(TURNS):
         await asyncio.sleep(0)
 
@@ -38,7 +38,7 @@ def now() -> float:
 
 
 class Life:
-    """A child and everything that was spawned for it.
+    """A child and the processes that were spawned for it.
 
     ``spawn_seconds`` is how long a spawn takes; ``error`` is raised instead of spawning;
     ``deaf`` are processes that ignore SIGTERM; ``lingers`` is how long they take to end.
@@ -105,7 +105,7 @@ class Life:
         await settle()
 
     async def start(self, *, automatic: bool = False) -> None:
-        """Start it, and have it say that it is ready."""
+        """Start it, and report that it is ready."""
         await self.post(Start(automatic))
         await pass_time(self.spawn_seconds)
         await self.ready()
@@ -124,7 +124,7 @@ class Life:
         await settle()
 
     async def crashes(self, count: int) -> None:
-        """Let it crash so often in a row, each time as soon as it was started."""
+        """Let it crash so many times in a row, each time right after its start."""
         for _ in range(count):
             while self.phase is not Phase.STARTING:
                 assert self.child.deadline is not None
@@ -134,7 +134,7 @@ class Life:
 
 @asynccontextmanager
 async def life(policy: Policy = EVEN, **fields: Any) -> AsyncIterator[Life]:
-    """Run a child; whatever it started must be gone at the end."""
+    """Run a child; all its processes must have ended at the end."""
     made = Life(replace(policy, **fields))
     task = asyncio.create_task(made.child.run())
     try:

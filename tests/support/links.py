@@ -23,7 +23,7 @@ def credentials(name: str = PEER) -> PeerCredentials:
 
 
 class FrameList:
-    """Takes frames; ``until`` waits for what a test wants to see."""
+    """Collects frames; ``until`` waits for a condition on them."""
 
     def __init__(self) -> None:
         self.frames: list[Any] = []
@@ -61,7 +61,7 @@ class LinkRig:
         return link
 
     def raw(self, name: str, *, routing_id: bytes | None = None) -> zmq.Socket[bytes]:
-        """A socket that proves itself, and keeps no other of our rules."""
+        """A socket that authenticates, and follows no other rule."""
         proven = credentials(name)
         raw: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
         raw.setsockopt(zmq.LINGER, 0)
@@ -87,5 +87,5 @@ def closing(rig: LinkRig) -> Iterator[None]:
 
 
 def bodies(frames: list[Any]) -> list[bytes]:
-    """Without the router's greetings."""
+    """The bodies of the frames, without the router's greetings."""
     return [frame for frame in frames if frame]

@@ -1,4 +1,4 @@
-"""The chat servers of the loss trial: each counts what people have got, and can be cut."""
+"""The chat servers of the loss trial: each records what people receive, and can be cut off."""
 
 from __future__ import annotations
 
@@ -52,18 +52,18 @@ class Platform:
         raise NotImplementedError
 
     async def meet(self, daemon: Daemon) -> None:
-        """Learn where the daemon is, for what connects to it."""
+        """Store the addresses of the daemon, for clients that connect to it."""
 
     async def say(self, key: str, chat: int, text: str) -> None:
-        """Let a person write to an account."""
+        """Write to an account as a person."""
         raise NotImplementedError
 
     def answers(self, key: str) -> Sequence[str]:
-        """Return what people have got from the account, in the order in which they got it."""
+        """Return what people have received from the account, in order."""
         raise NotImplementedError
 
     async def kill(self) -> None:
-        """Cut every connection, some after what came was carried out; return when it is back."""
+        """Cut every connection, some after executing requests; return when the server is back."""
         await self._relay.cut()
 
 
@@ -83,7 +83,7 @@ class TelegramPlatform(Platform):
         return {"apiRoot": f"http://127.0.0.1:{self._relay.port}", "accounts": accounts}
 
     async def say(self, key: str, chat: int, text: str) -> None:
-        """Let a person write to a bot."""
+        """Write to a bot as a person."""
         await self._fake.say(self._token(key), text, chat=7 + chat)
 
     def answers(self, key: str) -> Sequence[str]:
@@ -114,7 +114,7 @@ class DiscordPlatform(Platform):
         return {"apiRoot": f"http://127.0.0.1:{self._relay.port}", "accounts": accounts}
 
     async def say(self, key: str, chat: int, text: str) -> None:
-        """Let a person write to a bot directly."""
+        """Write to a bot directly as a person."""
         bot = self._fake.bot(self._token(key))
         await self._fake.say(self._token(key), text, bot.direct_with(chat))
 
@@ -158,7 +158,7 @@ class SlackPlatform(Platform):
         return {"apiRoot": f"http://127.0.0.1:{self._relay.port}", "accounts": accounts}
 
     async def say(self, key: str, chat: int, text: str) -> None:
-        """Let a person write to an app directly."""
+        """Write to an app directly as a person."""
         await self._fake.say(self._token(key), text, f"D{chat}")
 
     def answers(self, key: str) -> Sequence[str]:
@@ -170,13 +170,13 @@ class SlackPlatform(Platform):
 
 
 class WebhookReceiver:
-    """Takes signed answers, and drops what comes under an id that it has had."""
+    """Accepts signed answers, and drops repeated ids."""
 
     def __init__(self) -> None:
         self.got: defaultdict[str, dict[str, str]] = defaultdict(dict)
 
     async def take(self, request: web.Request) -> web.Response:
-        """Take an answer."""
+        """Accept an answer."""
         key = f"webhook:{request.match_info['name']}"
         data = verified(await request.read(), dict(request.headers))["data"]
         self.got[key].setdefault(request.headers["webhook-id"], data["text"])
@@ -210,7 +210,7 @@ class WebhookPlatform(Platform):
         return {"accounts": {name: common | {"url": f"{root}/{name}"} for name in self.names}}
 
     async def meet(self, daemon: Daemon) -> None:
-        """Learn where to send."""
+        """Store the address to send to."""
         self._root = f"http://127.0.0.1:{daemon.port}/channels"
         self._up.set()
 
@@ -223,7 +223,7 @@ class WebhookPlatform(Platform):
         return list(self._receiver.got[key].values())
 
     async def kill(self) -> None:
-        """End what is being sent, and cut what is being received."""
+        """End requests being sent, and cut those being received."""
         self._up.clear()
         for each in list(self._posts):
             each.cancel()
@@ -267,7 +267,7 @@ class WebhookPlatform(Platform):
 
 
 class IrcPlatform(Platform):
-    """A real network whose channels repeat their history to whom joins them, with its ids.
+    """A real network whose channels replay their history, with ids, to clients that join.
 
     The accounts have channels of their own, in which one person names them. What an account is
     told as history it passes on and does not answer: it may be old.
@@ -296,16 +296,16 @@ class IrcPlatform(Platform):
         }
 
     async def say(self, key: str, chat: int, text: str) -> None:
-        """Name the account in one of its channels."""
+        """Address the account in one of its channels."""
         name = key.partition(":")[2]
         self._person.say(rooms_of(name)[chat], f"{name}: {text}")
 
     def answers(self, key: str) -> Sequence[str]:
-        """Return what the account has said in its channels."""
+        """Return the account's messages in its channels."""
         return self._got[key]
 
     async def close(self) -> None:
-        """Let the person leave."""
+        """Disconnect the person."""
         self._reading.cancel()
         await asyncio.gather(self._reading, return_exceptions=True)
         await self._person.close()
@@ -342,7 +342,7 @@ async def discord(names: Sequence[str], chance: random.Random) -> AsyncIterator[
 
 @contextlib.asynccontextmanager
 async def slack(names: Sequence[str], chance: random.Random) -> AsyncIterator[Platform]:
-    """Run a fake Slack that sends again sooner than the real one, and for ever."""
+    """Run a fake Slack that repeats events sooner than the real one, and without end."""
     async with (
         fake_slack(ack_seconds=2.0, resends=(0.3,) * 10_000) as fake,
         relay_to(_port(fake.root), chance) as relay,

@@ -1,4 +1,4 @@
-"""Numbered messages through the real daemon while every process of it is killed at random."""
+"""Sends numbered messages through the real daemon while its processes are killed at random."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Kill:
 
 @dataclass
 class Trial:
-    """What was said, what clients saw of it, what was answered, and what was killed meanwhile.
+    """The messages sent, seen by clients and answered, and the kills in the meantime.
 
     Messages are known by their labels. ``old`` are those that a client saw as history, which are
     not answered. ``unknown`` are the labels of dead letters in that state, by id, ``letters`` all
@@ -70,7 +70,7 @@ class Trial:
     letters: list[tuple[str, OutgoingRow]] = field(default_factory=list)
 
     def take(self, event: Event) -> None:
-        """Note an event of our own client."""
+        """Record an event of the observing client."""
         if event.event in (GAP, "channel.gap"):
             self.gaps.append(event)
         elif event.event == "channel.message":
@@ -88,7 +88,7 @@ class Trial:
         return Counter(each.kind for each in met)
 
     def owed(self, platform: Platform) -> set[str]:
-        """Return what was said on a platform, is to be answered, and is not."""
+        """Return the messages on a platform that should be answered and are not."""
         said = {label for key in platform.keys for label in self.said[key]} - self.old
         return said - {label_in(text) for key in platform.keys for text in platform.answers(key)}
 
@@ -114,7 +114,7 @@ class Trial:
 
 
 def label_in(text: str) -> str:
-    """Return the label of a message that stands in a text, the text where there is none."""
+    """Return the label of a message in a text, or the text if there is none."""
     found = _LABEL.search(text)
     return found[0] if found else text
 
@@ -145,7 +145,7 @@ def explained(letters: Iterable[tuple[str, OutgoingRow]], kills: Sequence[Kill])
 
 
 def _explains(kill: Kill, key: str, row: OutgoingRow, *, killed: bool) -> bool:
-    """Return whether a kill is the reason; ``killed``: that of its worker is."""
+    """Return whether a kill explains an unknown send; ``killed``: a kill of its worker does."""
     if killed:
         return kill.incarnations.get(key) == row.incarnation
     cut = kill.kind == "server" and kill.what == key.partition(":")[0]
@@ -153,7 +153,7 @@ def _explains(kill: Kill, key: str, row: OutgoingRow, *, killed: bool) -> bool:
 
 
 def _same(said: list[str], seen: list[str], key: str, *, in_order: bool) -> None:
-    """Raise unless each chat's messages were seen once, and in order where there is one."""
+    """Raise unless each chat's messages were seen once, and in order if the platform has one."""
     counted = Counter(seen)
     assert not set(said) - set(seen), f"{key}: lost {sorted(set(said) - set(seen))}"
     assert not set(seen) - set(said), f"{key}: seen, not said {sorted(set(seen) - set(said))}"
@@ -205,7 +205,7 @@ async def _say(platform: Platform, trial: Trial, key: str, chat: int) -> None:
 async def _talking(
     platforms: Sequence[Platform], trial: Trial, chance: random.Random
 ) -> AsyncIterator[None]:
-    """Let people write to all accounts for the length of the block."""
+    """Write to all accounts as people while the block runs."""
 
     async def talk(platform: Platform, key: str) -> None:
         while True:
@@ -277,14 +277,14 @@ def _zygotes(daemon: Daemon) -> list[int]:
 
 
 async def _forgive(daemon: Daemon, keys: list[str]) -> None:
-    """Make each kill the first one, as if a day lay between them."""
+    """Reset failures, so that each kill counts as the first one."""
     with contextlib.suppress(OSError):
         await daemon.call("gateway.start")
         await daemon.call("channels.reset", {"accounts": keys})
 
 
 async def _settled(client: ReconnectingClient, platforms: Sequence[Platform], trial: Trial) -> None:
-    """Wait until everything is seen, and answered but for what is told as unknown.
+    """Wait until every message is seen, and answered or reported as unknown.
 
     As long as it gets less: a chat may have to wait for its pace.
     """
@@ -308,7 +308,7 @@ async def _settled(client: ReconnectingClient, platforms: Sequence[Platform], tr
 
 
 async def _learn_unknown(client: ReconnectingClient, trial: Trial) -> None:
-    """Ask which messages are dead letters that were perhaps sent."""
+    """Find the messages that are dead letters in state ``unknown``."""
     found = await client.call("deadletters.list", {"limit": MAX_LETTERS})
     for row in found["letters"]:
         if row["state"] == "unknown" and row["id"] not in trial.unknown:
@@ -317,7 +317,7 @@ async def _learn_unknown(client: ReconnectingClient, trial: Trial) -> None:
 
 
 async def _letters(state: Path) -> list[tuple[str, OutgoingRow]]:
-    """Return the dead letters that the journal of a daemon holds which has ended."""
+    """Return the dead letters in the journal of a daemon that has ended."""
     async with journal_of("stored", state) as journal:
         return await journal.letters(MAX_LETTERS)
 

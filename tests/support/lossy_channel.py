@@ -1,4 +1,4 @@
-"""A channel with the faults that conformance has to find: it confirms before anything is safe."""
+"""A faulty channel for the conformance tests: it confirms messages before they are stored."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ promising = replace(manifest, can=frozenset({"edit"}))
 
 
 class Lossy:
-    """Takes each message off the platform first, and emits it then, under a new id each time."""
+    """Removes each message from the platform first, then emits it, with a new id each time."""
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
@@ -57,7 +57,7 @@ class Lossy:
 
 
 class LossyFake(HttpFake):
-    """Forgets what was asked for, in the manner of a queue without confirmation."""
+    """Forgets delivered messages, like a queue without confirmation."""
 
     to = "a"
 

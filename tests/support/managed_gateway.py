@@ -1,4 +1,4 @@
-"""A managed gateway on virtual time, whose kind and sessions are played."""
+"""A managed gateway on virtual time, with a fake kind and fake sessions."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class PlayedKind:
 
 
 class GatewayRig:
-    """A managed gateway of a played kind, and how often it has changed."""
+    """A managed gateway of a fake kind, and how often it has changed."""
 
     def __init__(self) -> None:
         self.kind = PlayedKind()
@@ -142,7 +142,7 @@ class GatewayRig:
         assert await self.gateway.until(lambda: self.phase is phase, 1000.0), self.phase
 
     async def up(self) -> None:
-        """Have the present incarnation become ready."""
+        """Report the current incarnation as ready."""
         born = len(self.kind.puppets)
         self.gateway.start()
         await until(lambda: len(self.kind.puppets) > born)

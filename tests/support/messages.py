@@ -1,4 +1,4 @@
-"""Messages on their way through a gateway, sent by a worker of the test."""
+"""Messages through a gateway, sent by a worker of the test."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def cursors(found: list[tuple[str, Any]]) -> list[str]:
 
 
 def greet(worker: Worker, oldest: int, kept: int) -> None:
-    """Say hello as a worker whose messages from ``kept`` to ``oldest`` were acknowledged."""
+    """Send the hello of a worker that keeps acknowledged messages from ``kept`` to ``oldest``."""
     proof = PeerProof(SECRET).token(KEY, worker.incarnation)
     worker.send(DataHello(KEY, worker.incarnation, proof, oldest, kept))
 

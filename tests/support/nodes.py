@@ -26,7 +26,7 @@ def recorded(method: str, nth: int = 0) -> tuple[Any, Any]:
 
 
 async def operator(rig: GatewayRig, protocol: int = 4, **more: Any) -> RawClient:
-    """Return a client that may do everything, pairing included."""
+    """Return a client with all scopes, including pairing."""
     scopes = ["operator.admin", "operator.pairing", "operator.read", "operator.write"]
     return await greeted(rig, protocol, **({"scopes": scopes} | more))
 

@@ -1,4 +1,4 @@
-"""Decides whom OpenClaw answers. Pure.
+"""Decides whom OpenClaw would answer. Pure.
 
 It follows the code of OpenClaw 2026.9.6, and of its packages for Discord and Slack 2026.9.6 and for
 IRC 2026.9.5, with what older ones have as well (``allow``, lists of rooms by their names).

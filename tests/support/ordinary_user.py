@@ -23,7 +23,7 @@ ORDINARY: tuple[str, ...] = (
 
 @functools.cache
 def _unable() -> str | None:
-    """Return why nothing can be run as an ordinary user here."""
+    """Return why programs cannot be run as an ordinary user here."""
     if ORDINARY and shutil.which("setpriv") is None:
         return "root has no setpriv (util-linux) to become an ordinary user with"
     done = subprocess.run(
@@ -36,13 +36,13 @@ def _unable() -> str | None:
 
 
 def need_ordinary_user() -> None:
-    """Skip the test where nothing can be run as an ordinary user."""
+    """Skip the test if programs cannot be run as an ordinary user."""
     if (why := _unable()) is not None:
         pytest.skip(why)
 
 
 def may_look_into(pid: int) -> bool:
-    """Return whether the kernel lets us look into a process: root always, others not into ours."""
+    """Return whether the kernel lets this process inspect another one."""
     return os.access(f"/proc/{pid}/environ", os.R_OK)
 
 

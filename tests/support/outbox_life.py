@@ -1,4 +1,4 @@
-"""The outbox of one gateway's life, around a journal that may outlive it, and a scripted worker."""
+"""The outbox of one gateway process, with a scripted worker and a journal that may outlive it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ Verdict = Exception | dict[str, Any] | None  # an error, a result, or nothing ye
 
 
 def done(id: str = "p1", parts: int = 1) -> dict[str, Any]:
-    """Return what a worker answers whose platform has taken the message."""
+    """Return the answer of a worker whose platform has accepted the message."""
     return {"sent": [{"id": f"{id}.{number}", "chat": "ada", "ts": 5} for number in range(parts)]}
 
 
@@ -155,7 +155,7 @@ class OutboxLife:
         self.outbox.reported(KEY)
 
     def welcome(self, incarnation: int = 1) -> None:
-        """Have the account's worker say hello."""
+        """Send the hello of the account's worker."""
         self.report(incarnation)
         peer = self.peers.enter(f"{KEY}#{incarnation}".encode(), KEY, incarnation)
         self.peers.welcome(peer)
@@ -181,7 +181,7 @@ class OutboxLife:
         return True
 
     def settle(self, verdict: Verdict, number: int = 0) -> None:
-        """Let a call have its result that the worker has left open."""
+        """Give an open call of the worker its result."""
         settle(self.waiting.pop(number)[1], verdict)
 
     def progress(self, key: str, attempt: int, texts: list[str], sent: list[Any]) -> None:
@@ -203,7 +203,7 @@ class OutboxLife:
         flags: int = MEANT,
         **message: Any,
     ) -> None:
-        """Store messages with these fields, and hand them on as the intake does."""
+        """Store messages with these fields, and pass them on as the intake does."""
         now = int((time.time() if at is None else at) * 1000)
         some = [payload(KEY, number, **message) for number in range(first, first + count)]
         ids: list[str | None] = [f"m{number}" for number in range(first, first + count)]
@@ -215,7 +215,7 @@ class OutboxLife:
 
     @property
     def sent(self) -> list[str]:
-        """The keys that the worker was to begin."""
+        """The keys of the sends that the worker was given."""
         return [call["message"]["key"] for call in self.calls if call.get("begin", True)]
 
     @property
@@ -227,14 +227,14 @@ class OutboxLife:
         return [each.row for each in await self.journal.outgoing(KEY)]
 
     def end(self) -> None:
-        """End this life without a word, as kill -9 does: nothing of it is called any more."""
+        """End this gateway process without notice, as kill -9 does."""
         for account in self.outbox.accounts.values():
             account.forget("is over")
         self.runs.close()
         self.answering.close()
 
     async def rests(self) -> None:
-        """Wait until nothing is under way."""
+        """Wait until nothing is in progress."""
         assert await self.jobs.finish(5)
         self.flush()
 

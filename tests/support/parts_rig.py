@@ -1,4 +1,4 @@
-"""The parts of a supervisor that opens no socket: real rooms, played processes and gateway."""
+"""The real parts of a supervisor without sockets, with fake processes and a fake gateway."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Outside:
 
 @dataclass
 class PartsRig:
-    """Parts and what they did. ``accounts`` start nothing by themselves: add them to the roster.
+    """Parts and a record of their actions. Add ``accounts`` to the roster to start them.
 
     ``workers`` starts the accounts' processes, by default as the product does, with ``launcher``.
     """
@@ -106,7 +106,7 @@ class PartsRig:
         self.parts = self._assemble(places)
 
     def read(self, text: str | None = None) -> Loaded:
-        """Return the configuration that ``config`` describes, or ``text``."""
+        """Return the parsed configuration of ``config``, or of ``text``."""
         given = {
             "gateway": {"auth": {"token": "t"}},
             "supervisor": {"startConcurrency": self.concurrency},
@@ -115,22 +115,22 @@ class PartsRig:
         return load_text(self.directory / "trunkline.json5", whole)
 
     async def ask(self, name: str, **params: Any) -> Any:
-        """Carry out a request of this host's operator; the answer must be JSON."""
+        """Execute a request of this host's operator; the answer must be JSON."""
         return await self.ask_as(name, params, remote=False)
 
     async def ask_as(self, name: str, params: dict[str, Any], *, remote: bool) -> Any:
-        """Carry out a request from here or through a gateway; the answer must be JSON."""
+        """Execute a request from this host or through a gateway; the answer must be JSON."""
         answer = await dispatch(self.parts, name, params, remote=remote)
         msgspec.json.encode(answer)
         return answer
 
     def take_over(self, accounts: Mapping[str, AccountSpec]) -> dict[str, Any]:
-        """Put a configuration with other accounts in force."""
+        """Apply a configuration with other accounts."""
         loaded = msgspec.structs.replace(self.configuration.loaded, accounts=dict(accounts))
         return take_over(self.parts, loaded)
 
     def close(self) -> None:
-        """Give back what is not the roster's."""
+        """Close all parts except the roster."""
         self.parts.offload.close()
         self.parts.starts.close()
         self.parts.history.close()

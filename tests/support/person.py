@@ -1,4 +1,4 @@
-"""A person at a ``local`` account: says something, and hears what the account answers."""
+"""A person who talks to a ``local`` account and reads its answers."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class Person:
         self._reader, self._writer = reader, writer
 
     async def is_answered(self, text: str) -> None:
-        """Say ``text`` and wait for the echo of exactly that: nothing may be lost or swapped."""
+        """Send ``text`` and wait for its echo: nothing may be lost or swapped."""
         self._writer.write(f"{text}\n".encode())
         async with asyncio.timeout(PATIENCE):
             assert await self._reader.readline() == f"echo: {text}\n".encode()
 
     def says(self, *lines: str) -> None:
-        """Say lines, and wait for nothing."""
+        """Send lines without waiting."""
         self._writer.write("".join(f"{line}\n" for line in lines).encode())
 
     async def hears(self, count: int) -> list[str]:
@@ -34,7 +34,7 @@ class Person:
 
 @asynccontextmanager
 async def talking(daemon: Daemon, account: str) -> AsyncIterator[Person]:
-    """Talk to ``local:account``, which must be running."""
+    """Connect to ``local:account``, which must be running."""
     reader, writer = await asyncio.open_unix_connection(daemon.run_dir / f"local-{account}.sock")
     try:
         yield Person(reader, writer)

@@ -1,4 +1,4 @@
-"""A launcher whose children are played in this process: real sockets and frames, no process."""
+"""A launcher whose children are tasks of this process: real sockets and frames, no processes."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ BEAT = {
 
 
 def beat(**fields: Any) -> control.Beat:
-    """Return a beat; what is not given is zero or ordinary."""
+    """Return a beat with ordinary values, unless given."""
     return control.Beat(**({**BEAT, **fields}))
 
 
 class PlayedWorker:
-    """Says hello and ready as a worker does, then only what a test has it say."""
+    """Connects and reports ready as a worker does, then sends only what a test says."""
 
     def __init__(self, boot: WorkerBoot, *, ready: bool = True, hello: str | None = None) -> None:
         self.boot = boot
@@ -58,7 +58,7 @@ class PlayedWorker:
         self.dealer.send(control.encode(frames))
 
     def told(self) -> list[control.FromSupervisor]:
-        """Return what the supervisor has said, but for the gateway's comings and goings."""
+        """Return the supervisor's frames, except those about the gateway."""
         frames = [
             each for body in self.heard if body for each in control.decode_from_supervisor(body)
         ]
@@ -69,7 +69,7 @@ class PlayedWorker:
 
 
 class PlayedGateway(FakeServer):
-    """Takes the supervisor's session on the socket that it was given."""
+    """Accepts the supervisor's session on the socket that it was given."""
 
     def __init__(self, methods: dict[str, Any]) -> None:
         super().__init__(methods)
@@ -98,12 +98,12 @@ class PlayedGateway(FakeServer):
         await super().close()
 
     def leaves_unanswered(self, *methods: str) -> None:
-        """Hang with the first of these requests, and so with all that follow it."""
+        """Leave the first of these requests, and all later ones, unanswered."""
         for method in methods:
             self.methods[method] = lambda params: self._never.wait()
 
     async def ask(self, id: int, method: str, params: Any) -> None:
-        """Ask the supervisor something."""
+        """Send the supervisor a request."""
         await self.tell("supervisor.request", {"id": id, "method": method, "params": params})
 
     async def told(self, id: int) -> dict[str, Any]:
@@ -116,12 +116,12 @@ class PlayedGateway(FakeServer):
         return {}
 
     def rows(self, key: str) -> list[dict[str, Any]]:
-        """Return every row of an account that was reported, in order, figures aside."""
+        """Return every reported row of an account, in order, without metrics."""
         return [report["accounts"][key] for report in self.reports if key in report["accounts"]]
 
 
 class PlayedProcess(Puppet):
-    """A child without a process; ``then`` is called once when it ends."""
+    """A child without a process; ``then`` is called when it ends."""
 
     def __init__(self, spec: Spec, pid: int, *, deaf: bool) -> None:
         key, _, incarnation = spec.name.rpartition("#")
@@ -141,7 +141,7 @@ class PlayedProcess(Puppet):
 
 
 class PlayedLauncher:
-    """Stands for a ``Launcher``. The fields say what the next children are like."""
+    """A fake ``Launcher``. The fields describe the next children."""
 
     def __init__(self) -> None:
         self.children: list[PlayedProcess] = []
@@ -215,7 +215,7 @@ class PlayedLauncher:
 
 
 class PlayedLogs:
-    """Stands for a ``LogStore``: takes any capture, or fails to."""
+    """A fake ``LogStore``, which accepts any capture, or fails to."""
 
     def __init__(self) -> None:
         self.error: Exception | None = None
@@ -244,10 +244,10 @@ class PlayedLogs:
     dropped = 0
 
     def drain(self) -> None:
-        """Find that there is nothing to read."""
+        """Return at once: there is nothing to read."""
 
     def subscribe(self, subscriber: Any) -> None:
-        """Have no lines to hand on."""
+        """Do nothing: there are no lines to pass on."""
 
     def reconfigure(self, config: LoggingConfig) -> None:
         self.config = config

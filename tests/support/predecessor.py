@@ -1,4 +1,4 @@
-"""A gateway that was killed: what it has received and sent on a connection lies in a slot."""
+"""A killed gateway: the slot of a connection has what it received and sent."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def refused(id: str) -> bytes:
 
 
 async def leave(rig: SlotsRig, received: bytes, sent: bytes, kept_back: int = 0) -> YoungClient:
-    """Leave a connection on which that was ``received`` and ``sent``; return its client.
+    """Leave a connection with these ``received`` and ``sent`` bytes; return its client.
 
     The last ``kept_back`` bytes were noted, and had not left when the process was killed.
     """

@@ -19,7 +19,7 @@ KEY = "irc:libera"
 
 
 class Printer:
-    """The writing ends of a child's pipes, and what came out of the capture."""
+    """The writing ends of a child's pipes, and the captured lines."""
 
     def __init__(self, capture: LineCapture, out: int, err: int, lines: list[Line]) -> None:
         self.capture = capture
@@ -28,12 +28,12 @@ class Printer:
         self.lines = lines
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Let the loop run until ``condition`` holds; the test's time limit ends the wait."""
+        """Run the loop until ``condition`` holds; the test's time limit ends the wait."""
         while not condition():  # noqa: ASYNC110 — each turn of the loop is what is waited for
             await asyncio.sleep(0)
 
     async def count(self, lines: int) -> None:
-        """Wait until so many lines came out."""
+        """Wait until so many lines were captured."""
         await self.until(lambda: len(self.lines) == lines)
 
     @property

@@ -1,4 +1,4 @@
-"""A WebSocket client without any idea of the protocol: what is sent is exactly what is given."""
+"""A WebSocket client without the protocol: it sends exactly what it is given."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SCOPES = ["operator.admin", "operator.read", "operator.write"]
 
 
 def connect_params(token: str | None, protocol: int = 4, **more: Any) -> dict[str, Any]:
-    """Return good params of ``connect``; ``more`` replaces or adds."""
+    """Return valid params of ``connect``; ``more`` replaces or adds."""
     params: dict[str, Any] = {
         "minProtocol": protocol,
         "maxProtocol": protocol,
@@ -57,7 +57,7 @@ class RawClient:
             return json.loads(await self.socket.recv())
 
     async def event(self, name: str) -> Any:
-        """Return the next event of that name; what comes before it is dropped."""
+        """Return the next event of that name; earlier ones are dropped."""
         while (frame := await self.next()).get("event") != name:
             pass
         return frame
@@ -79,7 +79,7 @@ class RawClient:
         return answer["payload"]
 
     async def closed(self) -> tuple[int | None, str | None]:
-        """Wait for the end; return its code and reason. What still comes is dropped."""
+        """Wait for the end; return its code and reason. Other frames are dropped."""
         async with asyncio.timeout(PATIENCE):
             try:
                 while True:

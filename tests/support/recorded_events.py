@@ -1,4 +1,4 @@
-"""Holds events of which OpenClaw publishes no shape against what its gateway was recorded to send.
+"""Compares events without a published shape with recordings of OpenClaw's gateway.
 
 Of each event, and of each ``action`` where it has some, the fields: those that always came, and
 those that came sometimes. Rows in them (sessions, jobs, nodes) have a shape of their own. Our own
@@ -73,7 +73,7 @@ SHAPES = RECORDED | OURS
 
 
 def strange(event: str, payload: dict[str, Any]) -> Iterator[str]:
-    """Return what of an event is otherwise than recorded."""
+    """Yield the differences between an event and its recording."""
     name = f"{event} {payload['action']}" if "action" in payload else event
     if name not in SHAPES:
         yield f"{name}: no such event was recorded, and docs/protocol.md has none"
@@ -86,7 +86,7 @@ def strange(event: str, payload: dict[str, Any]) -> Iterator[str]:
 
 
 def strange_row(event: str, row: Any) -> Iterator[str]:
-    """Return what of a row of an account or an agent is otherwise than the type says."""
+    """Yield the differences between a row of an account or an agent and its type."""
     try:
         known = msgspec.convert(row, AccountStatus)
     except msgspec.ValidationError as error:

@@ -1,4 +1,4 @@
-"""Programs on the PATH that record how they are called and answer what a test wants."""
+"""Programs on the PATH that record their calls and print what a test says."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class RecordedPrograms:
         self._answers: dict[str, list[tuple[list[str], str, str, int]]] = {}
 
     def answer(self, name: str, out: str, *words: str, complaint: str = "", code: int = 0) -> None:
-        """Have the program ``name`` print ``out`` where all ``words`` are among its arguments.
+        """Let the program ``name`` print ``out`` if all ``words`` are among its arguments.
 
         The answer that was given last counts first.
         """

@@ -1,4 +1,4 @@
-"""A port that leads to a server on this host over the time of a network, and can be cut."""
+"""A port that leads to a server on this host with the delay of a network, and can be cut."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BACK_SECONDS = 0.2  # until it is there again
 
 @dataclass(eq=False)
 class Relayed:
-    """One connection. ``deaf``: what comes on it does not reach the server any more."""
+    """One connection. ``deaf``: its data does not reach the server any more."""
 
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter
@@ -31,7 +31,7 @@ class Relayed:
 
 
 class Relay:
-    """Leads connections to a server; it counts its ``cuts``, and its ``port`` outlasts them."""
+    """Forwards connections to a server; counts its ``cuts``, over which its ``port`` stays."""
 
     def __init__(self, to_port: int, chance: random.Random) -> None:
         self.cuts = 0
@@ -45,7 +45,7 @@ class Relay:
         self.port = 0
 
     async def listen(self) -> None:
-        """Take connections."""
+        """Accept connections."""
         if self._place is None:
             # Bound and not listening, so that no other program gets the port between two servers.
             self._place = _bound(0)
@@ -53,7 +53,7 @@ class Relay:
         self._listening = await asyncio.start_server(self._serve, sock=_bound(self.port))
 
     async def cut(self) -> None:
-        """Do what the death of the server does; return when it is there again.
+        """Act like a crash of the server; return when it is back.
 
         For ``DYING_SECONDS`` it answers nothing. Of its connections some still bring it what is
         sent, and it carries that out; then all are reset, and new ones are refused for a while.
@@ -117,7 +117,7 @@ class Relay:
 async def _pump(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, silent: Callable[[], bool]
 ) -> None:
-    """Pass on what comes, after the delay; while it is ``silent``, nothing."""
+    """Forward data after the delay; while it is ``silent``, nothing."""
     with contextlib.suppress(OSError):
         while data := await reader.read(CHUNK_BYTES):
             await asyncio.sleep(DELAY_SECONDS)
@@ -135,7 +135,7 @@ def _bound(port: int) -> socket.socket:
 
 @contextlib.asynccontextmanager
 async def relay_to(port: int, chance: random.Random) -> AsyncIterator[Relay]:
-    """Run a relay to a port for the length of a block."""
+    """Run a relay to a port while the block runs."""
     relay = Relay(port, chance)
     await relay.listen()
     try:

@@ -1,4 +1,4 @@
-"""Ends of the real daemon's gateway and workers, and callers that keep calling meanwhile."""
+"""Restarts and kills of the real daemon's processes, and clients that keep calling."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def kill_gateway(daemon: Daemon) -> None:
 
 
 async def kill_next(daemon: Daemon, key: str, killed: list[int]) -> int:
-    """Kill the worker of an account once it runs, if it is none of ``killed``; return its pid."""
+    """Kill the next worker of an account that is not in ``killed``; return its pid."""
 
     def runs(status: dict[str, Any]) -> bool:
         # For a moment after a death the phase is still "running", with no process any more.
@@ -59,7 +59,7 @@ async def _another(daemon: Daemon, before: int) -> None:
 
 @dataclass
 class Calls:
-    """What one caller has seen. ``seconds`` from the wish to call to the answer, one per call."""
+    """The results of one caller. ``seconds`` are from the attempt to the answer, one per call."""
 
     seconds: list[float] = field(default_factory=list)
     in_flight: int = 0  # failed, and may have been executed; asked again
@@ -71,7 +71,7 @@ class Calls:
 
 
 class LastingCaller:
-    """Keeps one client, which opens another session when one has ended, as a user interface."""
+    """Keeps one client, which reconnects when a session has ended, as a user interface does."""
 
     def __init__(self, daemon: Daemon) -> None:
         self._client = daemon.reconnecting()
@@ -104,7 +104,7 @@ class FreshCaller:
 
 
 async def _keep_calling(caller: LastingCaller | FreshCaller, calls: Calls) -> None:
-    """Call at ``RATE`` until cancelled, whether or not the calls before have been answered."""
+    """Call at ``RATE`` until cancelled, without waiting for earlier answers."""
 
     async def one() -> None:
         began = time.monotonic()
@@ -122,7 +122,7 @@ async def _keep_calling(caller: LastingCaller | FreshCaller, calls: Calls) -> No
 
 @asynccontextmanager
 async def calling(*callers: LastingCaller | FreshCaller) -> AsyncIterator[list[Calls]]:
-    """Let each caller call for the length of the block."""
+    """Run the callers while the block runs."""
     noted = [Calls() for _ in callers]
     tasks = [
         asyncio.create_task(_keep_calling(caller, calls))
@@ -139,7 +139,7 @@ async def calling(*callers: LastingCaller | FreshCaller) -> AsyncIterator[list[C
 
 
 def sentence(noted: list[Calls], outages: list[float], what: str) -> str:
-    """Return what was seen, in one line."""
+    """Return the results in one line."""
     total = sum(len(calls.seconds) for calls in noted)
     failed = sum(len(calls.failed) for calls in noted)
     in_flight = sum(calls.in_flight for calls in noted)

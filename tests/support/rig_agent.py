@@ -1,4 +1,4 @@
-"""The echo agent beside a gateway of the test: a worker that speaks the frames of turns."""
+"""The echo agent of a gateway rig: a worker that speaks the frames of turns."""
 
 from __future__ import annotations
 
@@ -44,20 +44,20 @@ async def failing_agent(rig: GatewayRig, outcome: TurnOutcome) -> Worker:
 
 
 def delivered(call: Call) -> Answer:
-    """Return what a worker answers that has sent a message."""
+    """Return the answer of a worker that has sent a message."""
     assert call.method == "deliver"
     return Answer(call.id, True, b'{"sent":[{"id":"1","chat":"person-1","ts":1}]}')
 
 
 def _give(worker: Worker, take: Callable[[Any], None]) -> None:
-    """Hand to ``take`` what the worker is sent, and what has come while it was welcomed."""
+    """Pass frames to the worker on to ``take``, including those from before its welcome."""
     worker.on_frame = take
     while not worker.frames.empty():
         take(worker.frames.get_nowait())
 
 
 class HeldAgent:
-    """An agent that has its turns until the test ends them; ``turns`` are their names, in order."""
+    """Keeps turns until the test ends them; ``turns`` are their names, in order."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
@@ -73,7 +73,7 @@ class HeldAgent:
             self._worker.send(TurnTaken(frame.turn, 0))
 
     def yields(self, *events: TurnEvent) -> None:
-        """Have the newest turn yield something."""
+        """Let the newest turn yield an event."""
         turn = self.turns[-1]
         first = self._seq.get(turn, 0) + 1
         self._seq[turn] = first + len(events) - 1
@@ -96,6 +96,6 @@ async def held_agent(rig: GatewayRig) -> HeldAgent:
 
 
 async def turn_of(agent: HeldAgent, number: int = 1) -> dict[str, Any]:
-    """Return what an agent is asked in its turn with a number, once it has come."""
+    """Return the request of an agent's n-th turn, once it has come."""
     await until(lambda: len(agent.turns) >= number)
     return agent.asked[number - 1]

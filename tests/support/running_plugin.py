@@ -1,4 +1,4 @@
-"""A plugin that runs without a worker, in a context that remembers what it did."""
+"""A plugin that runs without a worker, in a recording context."""
 
 from __future__ import annotations
 

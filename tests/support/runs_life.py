@@ -1,4 +1,4 @@
-"""A scripted agent, as runs see one: what turns it was given, and what comes of them."""
+"""A scripted agent for tests of runs: the turns that it was given, and their results."""
 
 from __future__ import annotations
 
@@ -104,12 +104,12 @@ class ScriptedAgent:
         self.cancelled.append(run)
 
     def yields(self, turn: str, *events: TurnEvent) -> None:
-        """Let events of a turn come."""
+        """Deliver events of a turn."""
         last = self._seq[turn] = self._seq.get(turn, 0) + len(events)
         self._listeners[turn].took(list(events), last)
 
     def ends(self, turn: str, outcome: TurnOutcome) -> None:
-        """Let a turn end."""
+        """End a turn."""
         self._listeners[turn].ended(outcome, self._seq.get(turn, 0) + 1)
 
     def report(self, incarnation: int, phase: str, *, wanted: bool = True) -> None:
@@ -120,12 +120,12 @@ class ScriptedAgent:
         self.runs.reported(KEY)
 
     def dies(self) -> None:
-        """End this incarnation; the next one is there with ``comes``."""
+        """End this incarnation; ``comes`` starts the next one."""
         self.report(self.here, "backoff")
         self.here = 0
 
     def comes(self, incarnation: int) -> None:
-        """Be there."""
+        """Start the next incarnation."""
         assert self.runs is not None
         self.here = incarnation
         self.report(incarnation, "running")

@@ -1,4 +1,4 @@
-"""A WebSocket server that behaves towards each connection as a script of the test says."""
+"""A WebSocket server that follows a script of the test for each connection."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Side:
         return request
 
     async def welcome(self, hello: Any = HELLO) -> dict[str, Any]:
-        """Do the handshake and return what ``connect`` said."""
+        """Do the handshake and return the params of ``connect``."""
         await self.say(**CHALLENGE)
         request = await self.request()
         await self.say(type="res", id=request["id"], ok=True, payload=hello)
@@ -59,7 +59,7 @@ class Side:
 
 
 class ScriptedServer:
-    """Serves one script per connection; the last one again and again."""
+    """Runs one script per connection; the last one for all further ones."""
 
     def __init__(self, *scripts: Script) -> None:
         self.scripts = list(scripts)

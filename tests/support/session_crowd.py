@@ -1,4 +1,4 @@
-"""Lets many people talk at once, each in a session of its own, to one agent of a real daemon."""
+"""Many people who talk to one agent of a real daemon, each in a session of their own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LINES = ("one", "two", "three")  # that each says at once
 
 
 class Heard(NamedTuple):
-    """What a crowd has heard. ``most`` counts by what the agent has said how many were at once.
+    """The answers to a crowd. ``most`` is the number of concurrent turns that the agent reported.
 
     ``wrong`` are the answers of people who did not hear one answer to each line, in order.
     """
@@ -50,7 +50,7 @@ def install(directory: Path) -> Path:
 
 @asynccontextmanager
 async def crowd(daemon: Any, people: int) -> AsyncIterator[list[Person]]:
-    """Have so many people come to the accounts of a daemon that runs."""
+    """Connect so many people to the accounts of a running daemon."""
     async with AsyncExitStack() as stack:
         yield [
             await stack.enter_async_context(talking(daemon, f"a{number // ROOM}"))
@@ -59,7 +59,7 @@ async def crowd(daemon: Any, people: int) -> AsyncIterator[list[Person]]:
 
 
 async def all_talk(people: list[Person]) -> Heard:
-    """Have everybody say all lines at once, and hear what is answered."""
+    """Send all lines of all people at once, and collect the answers."""
     begun = time.monotonic()
     for person in people:
         person.says(*LINES)

@@ -1,4 +1,4 @@
-"""Temporary directories with short paths, wherever ``TMPDIR`` leads."""
+"""Temporary directories with short paths, whatever ``TMPDIR`` is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import ClassVar
 
 
 class ShortDirectory:
-    """A directory of its own for sockets, whose paths have room for 107 bytes (unix(7)).
+    """A temporary directory for sockets, whose paths may have 107 bytes (unix(7)).
 
     Removed with all that is in it by ``cleanup``, or at the end of its ``with``. ``every`` are the
     paths of all that this process has made.

@@ -1,4 +1,4 @@
-"""Real processes of a real launcher, for tests that watch them live and end."""
+"""Real processes of a real launcher, for tests of their life and end."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def readable(fd: int) -> None:
 
 
 async def line(fd: int) -> str:
-    """Return the first line that comes from a pipe."""
+    """Return the first line from a pipe."""
     text = b""
     while not text.endswith(b"\n"):
         await readable(fd)
@@ -56,7 +56,7 @@ async def line(fd: int) -> str:
 
 
 async def ended(pid: int) -> bool:
-    """Say whether a process ends within two seconds; the loop goes on meanwhile."""
+    """Return whether a process ends within two seconds; the loop continues to run."""
     return await asyncio.to_thread(gone, pid, within=2.0)
 
 
@@ -65,7 +65,7 @@ def exists(pid: int) -> bool:
 
 
 def gone(pid: int, *, within: float) -> bool:
-    """Say whether a process ends within so many seconds, and reap it if it is our own."""
+    """Return whether a process ends within so many seconds; reap it if it is a child."""
     try:
         pidfd = os.pidfd_open(pid)
     except ProcessLookupError:

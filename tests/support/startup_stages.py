@@ -1,4 +1,4 @@
-"""``trunkline up`` whose steps are noted instead of done."""
+"""``trunkline up`` with its steps recorded instead of executed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from runtime.supervisor.processes import leftovers
 
 
 class Stages:
-    """What ``up`` does, step by step, instead of starting anything."""
+    """The recorded steps of ``up``, which starts nothing."""
 
     def __init__(self) -> None:
         self.did: list[Any] = []
@@ -53,7 +53,7 @@ class Stages:
 
 
 def replace_stages(monkeypatch: pytest.MonkeyPatch) -> Stages:
-    """Replace what starts processes and serves."""
+    """Replace the functions that start processes and servers."""
     found = Stages()
     monkeypatch.setattr(main, "Zygote", found.zygote)
     monkeypatch.setattr(startup, "Launcher", found.launcher)
@@ -68,6 +68,6 @@ def replace_stages(monkeypatch: pytest.MonkeyPatch) -> Stages:
 
 
 def run(state: Path, **options: Any) -> int:
-    """Do what ``trunkline up`` does; return the exit code."""
+    """Run ``trunkline up`` with recorded steps; return the exit code."""
     flags = Flags(state_dir=state, port=18999)
     return up(Options(flags, version=lambda: "1", **options), {})

@@ -1,4 +1,4 @@
-"""Finds processes that a test has started, wherever they hang in the tree and whose they are.
+"""Finds processes that a test has left behind, whatever their parent and user.
 
 A daemon that runs detached is no descendant of the test, and one of another user is no child that
 may be waited for; but what belongs to a test has its directory in the command line or environment.
@@ -17,7 +17,7 @@ SECONDS = 5.0  # in which what has been told to end does
 
 
 def all_pids() -> set[int]:
-    """Return the number of every process that there is."""
+    """Return the pids of all processes."""
     return {int(name) for name in os.listdir("/proc") if name.isdigit()}
 
 
@@ -40,7 +40,7 @@ def strays(places: Iterable[Path], before: Collection[int]) -> dict[int, str]:
 def end_strays(
     places: Iterable[Path], before: Collection[int], seconds: float = SECONDS
 ) -> dict[int, str]:
-    """Return what of ``strays`` does not end by itself within ``seconds``; it is killed."""
+    """Kill the ``strays`` that do not end within ``seconds``; return their command lines."""
     places, until = list(places), time.monotonic() + seconds
     while (left := strays(places, before)) and time.monotonic() < until:
         time.sleep(0.02)

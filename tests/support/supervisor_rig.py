@@ -1,4 +1,4 @@
-"""A whole supervisor whose children are played: real parts, sockets and files."""
+"""A whole supervisor with fake children: real parts, sockets and files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ QUICK = {"initialSeconds": 0.05, "maximumSeconds": 1.0, "stopWithinSeconds": 1.0
 
 
 class SupervisorRig:
-    """A supervisor whose children are played, with its files in a place of its own.
+    """A supervisor with fake children, and its files in a directory of its own.
 
     ``accounts`` and ``own`` are those of the channel ``local`` and of the section ``supervisor``
     in the configuration that is read next.
@@ -85,7 +85,7 @@ class SupervisorRig:
         return status.status(self.parts)
 
     def reload(self) -> dict[str, Any]:
-        """Take over the configuration as it is described now."""
+        """Apply the current configuration."""
         return take_over(self.parts, self.load())
 
     def phase(self, key: str) -> Phase:
@@ -103,7 +103,7 @@ class SupervisorRig:
 
 @asynccontextmanager
 async def running(*keys: str, **own: Any) -> AsyncIterator[SupervisorRig]:
-    """Run a supervisor whose gateway is up; it ends as by two times Ctrl-C."""
+    """Run a supervisor until its gateway is up; it ends as with Ctrl-C twice."""
     with ShortDirectory() as directory:
         rig = SupervisorRig(directory, {key.partition(":")[2]: {} for key in keys}, own)
         task = asyncio.create_task(rig.supervisor.run(rig.up))

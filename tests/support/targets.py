@@ -1,4 +1,4 @@
-"""Coroutines that the processes of the tests run: the ``target`` of a ``Spec``."""
+"""Coroutines for processes of tests: the ``target`` of a ``Spec``."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ async def leave(payload: bytes, fds: dict[str, int], say: Say) -> int:
 
 
 async def say_and_leave(payload: bytes, fds: dict[str, int], say: Say) -> int:
-    """Say several words, the last one counts, and return 78."""
+    """Report several reasons, of which the last one counts, and return 78."""
     say("transient", "not yet the last word")
     say("misconfigured", "bad nick: ж", True)
     return 78
 
 
 async def ask_for_time(payload: bytes, fds: dict[str, int], say: Say) -> int:
-    """Say for how many seconds the platform has asked (``payload``, JSON), and return 75."""
+    """Report the wait that the platform requested (``payload``, JSON), and return 75."""
     say("transient", "flood wait", retry_after=json.loads(payload))
     return 75
 
@@ -67,7 +67,7 @@ async def be_deaf(payload: bytes, fds: dict[str, int], say: Say) -> int:
 
 
 async def eat_memory(payload: bytes, fds: dict[str, int], say: Say) -> int:
-    """Take a megabyte after the other, until somebody ends it; 1 GiB at most."""
+    """Allocate megabytes until it is killed; 1 GiB at most."""
     eaten = []
     for _ in range(1024):
         eaten.append(b"x" * 2**20)
@@ -76,17 +76,17 @@ async def eat_memory(payload: bytes, fds: dict[str, int], say: Say) -> int:
 
 
 async def fail(payload: bytes, fds: dict[str, int], say: Say) -> int:
-    """Raise what nobody expects."""
+    """Raise an unexpected exception."""
     raise KeyError(payload.decode())
 
 
 async def exit_by_itself(payload: bytes, fds: dict[str, int], say: Say) -> int:
-    """End as a library might that calls exit."""
+    """Call ``exit``, as a library might."""
     os._exit(int(payload))
 
 
 async def keep_a_thread(payload: bytes, fds: dict[str, int], say: Say) -> int:
-    """Return while a thread is stuck for good."""
+    """Return while a thread is blocked forever."""
     threading.Thread(target=time.sleep, args=(3600,)).start()
     return 3
 
@@ -153,7 +153,7 @@ def _sleeper(*, new_session: bool) -> int:
 
 
 async def leave_grandchildren(payload: bytes, fds: dict[str, int], say: Say) -> int:
-    """Start one in our group, one in a session of its own and one by fork; then die."""
+    """Start a process in the group, one in its own session and one by fork; then die."""
     forked = os.fork()
     if forked == 0:
         os.setsid()

@@ -1,4 +1,4 @@
-"""A command that runs on a terminal, as a person has it: it is typed to, and its screen is read."""
+"""A command on a terminal: a test types to it and reads its screen."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.until import PATIENCE
 
 
 class Screen:
-    """What a command has printed on its terminal, and the keyboard of that."""
+    """The screen and the keyboard of a command's terminal."""
 
     def __init__(self, process: Process, fd: int) -> None:
         self.process = process
@@ -39,7 +39,7 @@ class Screen:
         self._more.set()
 
     async def shows(self, words: str) -> str:
-        """Wait until words are printed that were not there before; return what came until then."""
+        """Wait until new output contains words; return the output until then."""
         async with asyncio.timeout(PATIENCE):
             while words not in self.text[self._seen :]:
                 self._more.clear()
@@ -53,7 +53,7 @@ class Screen:
         os.write(self._fd, text.encode())
 
     def resize(self, columns: int, rows: int) -> None:
-        """Give the terminal another size, which the command is told of."""
+        """Resize the terminal; the command is notified."""
         fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     async def ends(self) -> int:
@@ -72,7 +72,7 @@ def _own_terminal(fd: int) -> None:
 async def on_terminal(
     state: Path, *args: str, columns: int = 110, rows: int = 40, **env: str
 ) -> AsyncIterator[Screen]:
-    """Run a command on a terminal of its own; what still runs at the end is killed."""
+    """Run a command on a terminal of its own; it is killed if it still runs at the end."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     process = await asyncio.create_subprocess_exec(

@@ -19,7 +19,7 @@ FIRST, SECOND, THIRD = (f"made-bot1-c{chat}-n{n}" for chat, n in ((1, 0), (1, 1)
 
 
 class Remembering(Platform):
-    """A platform of which only the accounts count."""
+    """A platform with accounts only."""
 
     channel = "made"
 
@@ -40,7 +40,7 @@ def row(chat: str = "1", incarnation: int = 5, error: str = DIED, at: int = 10) 
 
 
 def trial() -> Trial:
-    """Return one in which everything is as it should be."""
+    """Return a trial without faults."""
     found = Trial()
     found.said[KEY] = [FIRST, SECOND, THIRD]
     found.seen[KEY] = [THIRD, FIRST, SECOND]

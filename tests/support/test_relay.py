@@ -1,4 +1,4 @@
-"""A relay cuts connections as the death of a server does."""
+"""A relay cuts connections as a crash of the server does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.until import until
 
 @dataclass
 class Shouting:
-    """A server that answers each line in capitals, and notes what came."""
+    """A server that answers each line in capitals, and records the lines."""
 
     heard: list[bytes] = field(default_factory=list)
 
@@ -41,7 +41,7 @@ async def shouting() -> AsyncIterator[tuple[Shouting, Relay]]:
 
 
 async def asked(relay: Relay, line: bytes) -> bytes:
-    """Return the answer to a line, on a connection of its own; raises where there is none."""
+    """Return the answer to a line, on a connection of its own; raises if there is none."""
     reader, writer = await asyncio.open_connection(HOST, relay.port)
     try:
         writer.write(line)

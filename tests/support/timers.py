@@ -1,4 +1,4 @@
-"""Timers of a gateway whose clock the test sets."""
+"""Scheduled jobs of a gateway whose clock the test sets."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class TimerRig:
         self.events: list[dict[str, Any]] = []
 
     async def timers(self) -> Timers:
-        """Return timers that have read the journal: those of the next gateway, the second time."""
+        """Return timers that have read the journal; a second call is the next gateway."""
         for each in self.made:
             each.close()
         links = replace(self.rig.parts.timers.links, now=lambda: self.now)

@@ -1,4 +1,4 @@
-"""A disk that is full soon, for tests of what happens then."""
+"""A small file system, for tests of a full disk."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SYSTEM = f"{os.defpath}:/sbin:/usr/sbin"  # whatever PATH a test has set
 
 @contextmanager
 def tiny_disk(path: Path, mib: int = 1) -> Iterator[Path]:
-    """A file system of so many MiB at ``path``, where we may mount one."""
+    """A file system of so many MiB at ``path``, if the test may mount one."""
     path.mkdir()
     mount, umount = (shutil.which(each, path=SYSTEM) for each in ("mount", "umount"))
     if mount is None or umount is None:

@@ -1,4 +1,4 @@
-"""A process that traces another one, and never takes its end (ptrace(2))."""
+"""A process that traces another one, and never collects its exit (ptrace(2))."""
 
 from __future__ import annotations
 

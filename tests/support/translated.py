@@ -15,7 +15,7 @@ NEW_TOKEN = "new-token"
 
 
 class Translated(NamedTuple):
-    """Our configuration, and by group the places of the original with what is said of each."""
+    """The translated configuration, and the notes about each place of the original, by group."""
 
     config: dict[str, Any]
     taken: dict[str, str]
@@ -28,7 +28,7 @@ def translated(
     environ: Mapping[str, str] | None = None,
     dotenv: Mapping[str, str] | None = None,
 ) -> Translated:
-    """Return what a configuration comes to, before our own check of it."""
+    """Return the translation of a configuration, before the check of the result."""
     variables = Variables(environ or {}, dotenv or {}, inline_variables(values))
     return shown(translate(values, variables, CHANNELS, NEW_TOKEN))
 
@@ -42,7 +42,7 @@ def shown(draft: Draft) -> Translated:
 
 
 def leaves(value: Any, path: str = "") -> Iterator[str]:
-    """Yield the place of each value that holds no other one, empty objects and lists too."""
+    """Yield the place of each value without inner values, including empty objects and lists."""
     if isinstance(value, Mapping) and value:
         for name, each in value.items():
             yield from leaves(each, join(path, name))
@@ -54,7 +54,7 @@ def leaves(value: Any, path: str = "") -> Iterator[str]:
 
 
 def notes_of(draft: Draft, leaf: str) -> list[str]:
-    """Return the notes that name a value of the original, alone or with what is around it."""
+    """Return the notes that name a value of the original, alone or with its section."""
     return [
         note.path
         for note in draft.notes

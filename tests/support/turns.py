@@ -1,4 +1,4 @@
-"""Turns for tests, and what an agent's process sends of them."""
+"""Turns for tests, and the events that an agent's process sends of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workers.agent import Turn, TurnEvent, TurnOutcome
 
 
 def in_ms(seconds: float) -> int:
-    """Return the time in so many seconds, in epoch milliseconds."""
+    """Return the time so many seconds from now, in epoch milliseconds."""
     return int((time.time() + seconds) * 1000)
 
 
@@ -30,7 +30,7 @@ def events_of(payloads: list[bytes]) -> list[TurnEvent]:
 
 
 class Received:
-    """What has come of turns, by run: events in order, each number once, and the end."""
+    """The received events of turns, by run: in order, each number once, and the end."""
 
     def __init__(self) -> None:
         self.frames: list[data.TurnTaken | data.TurnEvents | data.TurnEnded] = []

@@ -1,4 +1,4 @@
-"""Waits for a state of objects in the same loop that report no change."""
+"""Waits for a condition of objects in the same event loop that report no changes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ PATIENCE = 30.0  # seconds; ten times and more of what anything here takes, besi
 
 
 async def until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
-    """Let the loop turn until ``condition`` holds; ``TimeoutError`` after ``seconds``."""
+    """Run the event loop until ``condition`` holds; ``TimeoutError`` after ``seconds``."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - there is no event: that is what this is for
             await asyncio.sleep(0)

@@ -33,7 +33,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def run_in_executor(  # type: ignore[override]
         self, executor: Any, func: Callable[..., T], *args: Any
     ) -> asyncio.Future[T]:
-        """Run ``func`` now: virtual time would run away while a thread works."""
+        """Run ``func`` at once: virtual time would jump ahead while a thread works."""
         future: asyncio.Future[T] = self.create_future()
         try:
             future.set_result(func(*args))
@@ -42,5 +42,5 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return future
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:
-        """Join the threads however long that takes: 300 s of this clock are over at once."""
+        """Join the threads without a timeout: 300 s of this clock pass at once."""
         await super().shutdown_default_executor()

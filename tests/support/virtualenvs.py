@@ -1,4 +1,4 @@
-"""Makes virtualenvs as an operator would, with what the tests run on lent to them."""
+"""Makes virtualenvs as an operator would, which can import the packages of the tests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def make_virtualenv(directory: Path, *, trunkline: bool = True) -> tuple[Path, P
 
 
 def fake_interpreter(path: Path, script: str) -> Path:
-    """Make a program that stands for an interpreter: a shell script; return its path."""
+    """Make a shell script that stands in for an interpreter; return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)

@@ -1,4 +1,4 @@
-"""What a client of the gateway collects, and waiting for it."""
+"""A client of the gateway that records events, and waits for them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.until import PATIENCE
 
 
 class Watcher:
-    """A gateway client that remembers every ``channel.*`` event, in order."""
+    """A gateway client that records every ``channel.*`` event, in order."""
 
     def __init__(self) -> None:
         self.client: Client
@@ -25,7 +25,7 @@ class Watcher:
         self._news = asyncio.Event()
 
     def take(self, event: Event) -> None:
-        """Remember one event."""
+        """Record one event."""
         if event.event == "channel.message":
             self.messages.append(msgspec.json.decode(event.payload))  # type: ignore[arg-type]
         elif event.event == "channel.status":
@@ -33,7 +33,7 @@ class Watcher:
         self._news.set()
 
     def texts(self, account: str, direction: str = "in") -> list[str]:
-        """Return the texts of an account's messages, in the order in which they came."""
+        """Return the texts of an account's messages, in order."""
         return [
             message["message"]["text"]
             for message in self.messages
@@ -49,12 +49,12 @@ class Watcher:
         return found
 
     async def heard(self, account: str, count: int = 1, direction: str = "in") -> list[str]:
-        """Wait until an account has had ``count`` messages; return their texts."""
+        """Wait until an account has received ``count`` messages; return their texts."""
         await self.until(lambda: len(self.texts(account, direction)) >= count)
         return self.texts(account, direction)
 
     async def until(self, true: Callable[[], Any]) -> Any:
-        """Wait until ``true()``, looked at after each event; return what it returned."""
+        """Wait until ``true()``, checked after each event; return its result."""
         async with asyncio.timeout(PATIENCE):
             while not (value := true()):
                 self._news.clear()

@@ -1,4 +1,4 @@
-"""Holds every frame that the gateway sends against OpenClaw's published wire schema.
+"""Checks every frame that the gateway sends against OpenClaw's published schema.
 
 Runs where ``TRUNKLINE_WIRE_SCHEMA`` names the folder of the npm package (see
 ``ops/wire-schema``). What is ours beside the schema stands here and in ``recorded_events``, as it
@@ -108,7 +108,7 @@ FIELDS = {
 
 
 class Wire:
-    """What one test made the gateway say, and what is wrong with it."""
+    """The frames that the gateway sent in one test, and the violations in them."""
 
     def __init__(self, folder: Path) -> None:
         self.problems: list[str] = []
@@ -118,7 +118,7 @@ class Wire:
         self._protocols: dict[int, int] = {}
 
     def heard(self, connection: Connection, payload: bytes) -> None:
-        """Remember what was asked, so that the answer can be told."""
+        """Record a request, so that its answer can be recognized."""
         try:
             frame = json.loads(payload)
         except (ValueError, RecursionError):
@@ -187,7 +187,7 @@ class Wire:
 
 @contextmanager
 def recorded() -> Iterator[Wire | None]:
-    """Check everything that is sent meanwhile; ``None`` where there is no schema."""
+    """Check everything that is sent while the block runs; ``None`` without a schema."""
     folder = os.environ.get(VARIABLE)
     if not folder:
         yield None
@@ -224,7 +224,7 @@ def recorded() -> Iterator[Wire | None]:
 
 
 def _found(value: Any, path: list[str]) -> Iterator[Any]:
-    """Return what is found along a path, ``*`` being each of a list or a dict."""
+    """Return the values at a path, in which ``*`` is each item of a list or a dict."""
     if not path:
         yield value
     elif path[0] == "*":
@@ -235,14 +235,14 @@ def _found(value: Any, path: list[str]) -> Iterator[Any]:
 
 
 def _without_ours(name: str, payload: Any) -> Any:
-    """Return an answer or an event without what stands in ``FIELDS``."""
+    """Return an answer or an event without the fields of ``FIELDS``."""
     for path in FIELDS.get(name, ()):
         payload = _without(payload, path.split("."))
     return payload
 
 
 def _without(value: Any, path: list[str]) -> Any:
-    """Return a value without what is found along a path, ``*`` being each of a list."""
+    """Return a value without the values at a path, in which ``*`` is each item of a list."""
     head, *rest = path
     if head == "*" and isinstance(value, list):
         return [_without(each, rest) for each in value]
@@ -254,7 +254,7 @@ def _without(value: Any, path: list[str]) -> Any:
 
 
 def _payloads(framed: bytes) -> Iterator[bytes]:
-    """Take joined WebSocket frames, none of them masked, apart."""
+    """Split joined, unmasked WebSocket frames into payloads."""
     position = 0
     while position < len(framed):
         length, position = framed[position + 1] & 0x7F, position + 2
@@ -268,7 +268,7 @@ def _payloads(framed: bytes) -> Iterator[bytes]:
 
 @cache
 def validator(folder: str, name: str) -> jsonschema.Draft7Validator:
-    """Return what checks values of the published type ``name``."""
+    """Return a validator of the published type ``name``."""
     definitions = _definitions(folder)
     head, _, inner = name.partition(".")
     shape = definitions[head]

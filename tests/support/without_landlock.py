@@ -17,7 +17,7 @@ CREATE_RULESET = 444
 
 
 def forbid() -> None:
-    """Have the kernel refuse the first call of Landlock to this process from now on."""
+    """Make the kernel refuse calls of Landlock to this process from now on."""
     program = b"".join(
         struct.pack("=HBBI", *instruction)
         for instruction in (

@@ -1,4 +1,4 @@
-"""Run a worker as a coroutine between a fake supervisor and a fake gateway on real sockets."""
+"""Runs a worker as a coroutine between a fake supervisor and a fake gateway on real sockets."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class FakeSupervisor(Watched):
 
 
 class ReceivedMessage(NamedTuple):
-    """One message, out of its pack."""
+    """One message of a pack."""
 
     seq: int
     flags: int
@@ -183,7 +183,7 @@ class FakeGateway(Watched):
             self.send(data.Refused("hello first"), peer)
 
     def welcome_all(self) -> None:
-        """Welcome every worker that said hello meanwhile."""
+        """Welcome every worker that has sent a hello."""
         self.welcoming = self.running = True
         for peer in self._known:
             self._welcome(peer)
@@ -247,7 +247,7 @@ class FakeGateway(Watched):
         return call.id
 
     def send_early(self, call: data.HttpCall) -> None:
-        """Send a request to workers that do not run yet, behind an early welcome."""
+        """Send a request to workers that do not run yet, after an early welcome."""
         for peer in self._known:
             welcome = data.Welcome(self.id, 0, early=True)
             self._router.send(peer, data.encode([welcome, call]))
@@ -321,7 +321,7 @@ class WorkerRig:
         self.retry_after = retry_after
 
     async def up(self) -> ControllablePlugin:
-        """Wait until the worker is ready and welcome; return its plugin."""
+        """Wait until the worker is ready and welcomed; return its plugin."""
         await self.supervisor.until(lambda: self.supervisor.of(control.WorkerReady))
         await self.gateway.until(lambda: self.gateway.hellos)
         return ControllablePlugin.latest
@@ -337,7 +337,7 @@ class WorkerRig:
         return await self.code()
 
     def restart_gateway(self, id: str = "boot-2", *, gone: bool = False) -> FakeGateway:
-        """Replace the gateway by one that knows nothing."""
+        """Replace the gateway by a new one without state."""
         self.gateway.close()
         if not gone:
             self.gateway = FakeGateway(self.endpoints.data, id)

@@ -1,4 +1,4 @@
-"""A client whose every byte is the test's: between any two of them the gateway may be killed."""
+"""A client that sends single bytes, so that the gateway can be killed between any two."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def request(id: str, method: str, params: Any = None) -> bytes:
 
 
 class YoungClient:
-    """One connection; ``frames`` are all that were received."""
+    """One connection; ``frames`` are the received ones."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
@@ -50,13 +50,13 @@ class YoungClient:
         return self.frames[-1]
 
     async def answer(self, id: str) -> dict[str, Any]:
-        """Return the answer to a request; what comes before it is dropped."""
+        """Return the answer to a request; earlier frames are dropped."""
         while (frame := await self.next()).get("id") != id:
             pass
         return frame
 
     async def upgrade(self) -> dict[str, Any]:
-        """Become a WebSocket; return the challenge."""
+        """Upgrade to a WebSocket; return the challenge."""
         await self.send(UPGRADE.replace(b"Host: x", b"Host: localhost"))
         assert (await self.head()).startswith(b"HTTP/1.1 101 ")
         return await self.next()
@@ -68,7 +68,7 @@ class YoungClient:
         return await self.answer("c")
 
     async def ended(self) -> bytes:
-        """Return what comes until the end of the socket."""
+        """Return everything received until the end of the socket."""
         async with asyncio.timeout(PATIENCE):
             return await self._reader.read()
 

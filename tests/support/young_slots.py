@@ -1,4 +1,4 @@
-"""Slots as gateways get them from their supervisor, one process after the other."""
+"""Slots as successive gateways inherit them from their supervisor."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from runtime.supervisor.gateways.young_sockets import YoungHolders
 
 
 class SlotsRig:
-    """The holders, and what each process that was posed has inherited of them."""
+    """The holders of the slots, and what each simulated process has inherited."""
 
     def __init__(self) -> None:
         self.holders = YoungHolders()
         self._inherited: list[YoungSlots] = []
 
     def inherit(self) -> YoungSlots:
-        """Return what another process gets; those before have theirs as well."""
+        """Return what the next process inherits; earlier ones keep theirs."""
         with self.holders.carrier() as fd:
             assert fd is not None
             slots = YoungSlots.inherit(os.dup(fd))

@@ -1,4 +1,4 @@
-"""A peer that speaks ZMTP 3.1 (https://rfc.zeromq.org/spec/37) byte by byte, and keeps no rule."""
+"""A peer that sends ZMTP 3.1 (https://rfc.zeromq.org/spec/37) byte by byte, against any rule."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class RawPeer:
         self.writer.close()
 
     async def prove(self, known: PeerCredentials, routing_id: bytes | None = None) -> None:
-        """Get past the handshake, and claim a routing id: by default one's own."""
+        """Complete the handshake, and claim a routing id, by default its own."""
         self.writer.write(greeting() + hello(known.name.encode(), known.token.encode()))
         async with asyncio.timeout(PATIENCE):
             await self.reader.readuntil(b"\x07WELCOME")
@@ -79,7 +79,7 @@ class RawPeer:
             await self.reader.readuntil(b"\x05READY")
 
     async def send(self, data: bytes) -> bool:
-        """Send bytes; return ``False`` when the other end has closed."""
+        """Send bytes; return ``False`` if the other end has closed."""
         try:
             self.writer.write(data)
             async with asyncio.timeout(SOON):

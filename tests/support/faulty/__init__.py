@@ -1,4 +1,4 @@
-"""Channels that misbehave on request, installed in tests as somebody else's package.
+"""Channels that fail on request, installed in tests as another package.
 
 ``install`` copies this folder as the distribution ``trunkline-faulty`` with real entry
 points; put its result on PYTHONPATH. It must therefore import nothing of the tests.

@@ -1,4 +1,4 @@
-"""A plugin that a person has to log in, by each of the kinds that there are.
+"""A plugin that a person must log in, with every kind of prompt.
 
 ``web`` logs in as OAuth does: the page of ``server`` leads back to the account's own address.
 A file ``scanned`` in its storage stands for the phone. The password is ``sesame-7``; another one is

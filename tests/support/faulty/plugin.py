@@ -1,4 +1,4 @@
-"""One account that misbehaves."""
+"""One account that fails on request."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ERRORS: dict[str, Exception] = {
 
 
 class Faulty:
-    """Does what it is told to do wrong."""
+    """Fails in the configured way."""
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
@@ -43,7 +43,7 @@ class Faulty:
         self._loop = asyncio.get_running_loop()
 
     async def run(self) -> None:
-        """Be ready, then go wrong as configured, then whenever a message says so."""
+        """Be ready, then fail as configured, then whenever a message says so."""
         if self.config.fault == "never-ready":
             await asyncio.Event().wait()
         self.ctx.ready()
@@ -56,7 +56,7 @@ class Faulty:
             pass
 
     async def send(self, message: Outbound) -> Sent:
-        """Take the message; one that names a fault triggers it."""
+        """Accept the message; one that names a fault triggers it."""
         if message.text in get_args(Fault):
             self._told.put_nowait(message.text)
         if message.text.startswith("write "):
@@ -77,7 +77,7 @@ class Faulty:
         return Sent(id=f"f-{next(self._ids)}", chat=message.to, ts=int(time.time() * 1000))
 
     def _probe(self, code: str) -> None:
-        """Run code as an SDK's own would run, and report what it has found."""
+        """Run code as an SDK would, and report its findings."""
         found: dict[str, Any] = {"ctx": self.ctx}
         try:
             exec(code, found)
@@ -88,7 +88,7 @@ class Faulty:
         self._loop.call_soon_threadsafe(lambda: self.ctx.status(detail=told))
 
     async def _fail(self, fault: Fault) -> bool:
-        """Go wrong; true when ``run`` shall return."""
+        """Fail; return true if ``run`` is to return."""
         if fault in ERRORS:
             raise ERRORS[fault]
         match fault:
@@ -151,7 +151,7 @@ class Faulty:
                 left = left[os.write(1, left) :]
 
     def _bomb(self, rate: int, length: int) -> None:
-        """Print for ever, in steps; whoever is slower than ``rate`` bytes a second is."""
+        """Print without end, at ``rate`` bytes a second at most."""
         two = b"x" * (length - 1) + b"\n" + b"y" * (length - 1) + b"\n"  # never the same again
         block = two * max(1, rate // 100 // len(two))
         began, written = time.monotonic(), 0
