@@ -23,32 +23,33 @@ from tests.fuzz.campaign import Corpus, Report, run
 
 HEAD = """# Fuzzing
 
-What the gateway makes of everything that is nearly right, and of everything that is wrong.
+Random input to the gateway and to the workers' links: nearly valid and malformed frames,
+handshakes and HTTP requests.
 
-    python -m bench.fuzz --write docs/fuzz.md     # this page
-    python -m pytest tests/fuzz                   # a few seconds of it, in every run
+    python -m pytest tests/fuzz                   # a few seconds of it, part of every test run
+    python -m bench.fuzz --write docs/fuzz.md     # a long run, which writes this page
 
 `tests/fuzz/grammar.py` describes frames, handshakes and HTTP requests as strategies of hypothesis;
-the methods and their params come from the gateway's own table. What was drawn is sent as it is,
-then recombined within the grammar (another's params, one left out, one replaced), and damaged
-byte by byte. The gateway runs in the same process on a real socket, with a worker and a supervisor
-that answer at once; connections of Protocol 3 and 4 take turns, and text and binary frames. Behind
-every hundred frames comes a good request whose answer is awaited.
+the methods and their params are read from the gateway's own table. Each drawn input is sent
+unchanged, then recombined within the grammar (the params of another method, one left out, one
+replaced), then damaged byte by byte. The gateway runs in the same process on a real socket, with a
+worker and a supervisor that answer at once; connections alternate between Protocol 3 and 4, and
+between text and binary frames. After every hundred frames a valid request must be answered.
 
-A fault is an error in any log, an exception that reaches the loop, a close with 1011, "internal
-error", HTTP 500, or an answer that is no frame.
+A fault is an error in any log, an exception that reaches the event loop, a close with 1011,
+"internal error", HTTP 500, or an answer that is not a frame.
 
     coverage run --branch --include=ipc/frames/websocket.py -m bench.fuzz --frames 20000 --http 10
 
-shows what of the decoder is reached: every branch of `decode_request`, of the check of depth
-and of the refusals. What is left of the file (93 % reached) are the errors of `decode_from_server`,
-the client's side.
+shows how much of the decoder is reached: every branch of `decode_request`, of the depth check
+and of the refusals. The rest of the file (93 % is reached) are errors of `decode_from_server`,
+which the client uses.
 
-The workers' links speak ZeroMQ, and have a fuzzer of their own, `tests/fuzz/zmtp_campaign.py`:
-connections of strangers and of a proven worker send forged ZMTP frames of every kind, whole, in
-parts, unfinished, with false lengths and flags, in and after the handshake, beside a worker whose
-messages must all arrive once and in order. `python -m bench.fuzz_links --frames 10000` is its long
-run.
+The workers' links speak ZeroMQ and have their own fuzzer, `tests/fuzz/zmtp_campaign.py`:
+unauthenticated connections, and connections of an authenticated worker, send forged ZMTP frames of
+every kind, complete, split, unfinished, with wrong lengths and flags, during and after the
+handshake, beside a worker whose messages must all arrive once and in order. Its long run is
+`python -m bench.fuzz_links --frames 10000`.
 """
 
 

@@ -352,53 +352,53 @@ export type WebLoginStartParams = { force?: boolean; timeoutMs?: number; verbose
 export type WebLoginWaitParams = { timeoutMs?: number; currentQrDataUrl?: string | null; channel?: string | null; accountId?: string | null };
 
 export interface MethodParams {
-  /** Ask an agent. There are two answers with the request's id: `accepted` once the run is stored, and one when it has ended. The same key and message while it runs is answered with `in_flight` alone, after the end with the last answer again, and another message is refused. With `deliver` the answer also goes to the chat that is named. `ignored` (ours) names params without effect. */
+  /** Ask an agent. There are two answers with the request's id: `accepted` once the run is stored, and one when it has ended. The same key and message during the run is answered with `in_flight` only, and after the end with the last answer again; another message is refused. With `deliver` the answer is also sent to the named chat. `ignored` (ours) names params without effect. */
   "agent": AgentParams;
-  /** Answer with the name and the avatar of an agent, which is named by its id or the key of one of its sessions. One that there is not has OpenClaw's names. */
+  /** Answer with the name and the avatar of an agent, which is named by its id or the key of one of its sessions. An unknown one has OpenClaw's default names. */
   "agent.identity.get": AgentIdentityParams;
-  /** Wait until a run has ended, at most `timeoutMs` (30 s). `known` (ours) is false for a run that there is not, of which OpenClaw says what it says of one that still runs; `mergedInto` (ours) is the run that has the answer of one that was asked together with it. */
+  /** Wait until a run has ended, for at most `timeoutMs` (30 s). `known` (ours) is false for an unknown run, for which OpenClaw answers as for a running one; `mergedInto` (ours) is the run whose answer also answers this one. */
   "agent.wait": AgentWaitParams;
-  /** Attach this client for an agent of kind `client`: the events `agent.turn` follow. One at a time is attached; `takeover` replaces another one, which gets `agent.detached`. `turns` names what the program still has; the answer says after which number it goes on with each, and which of them are over. */
+  /** Attach this client for an agent of kind `client`: the events `agent.turn` follow. One program at a time is attached; `takeover` replaces it, and it gets `agent.detached`. `turns` lists the turns that the program still has; the answer says after which number each continues, and which have ended. */
   "agents.attach": AttachParams;
-  /** Detach this client from an agent for good: the turns that it has die with it. */
+  /** Detach this client from an agent permanently: its turns are lost with it. */
   "agents.detach": DetachParams;
   /** Answer with the agents. `kind`, `phase`, `cause`, `incarnation` and `health` are ours; an agent without a phase has no process. */
   "agents.list": NoParams;
   /** End a turn, with the number after its last event; answers once that is stored. */
   "agents.turn.end": TurnEndParams;
-  /** Take events of a turn, numbered from 1 on; answers once they are stored. At most 64 KiB of a turn may be without an answer. `over`: the turn has ended, send nothing more of it. */
+  /** Accept events of a turn, numbered from 1; answers once they are stored. At most 64 KiB of a turn may be unanswered. `over`: the turn has ended, send nothing more of it. */
   "agents.turn.events": TurnEventsParams;
-  /** Answer with how much waits for a person: `deadLetters` (the first thousand, by state), requests of strangers (`pairing`), and `closed`, the accounts with a list that admits nobody and how many messages that has cost in the last 24 hours. */
+  /** Answer with what waits for a person: `deadLetters` (the first thousand, by state), requests of strangers (`pairing`), and `closed`, the accounts with a list that admits nobody and how many messages that has left unanswered in the last 24 hours. */
   "attention": NoParams;
-  /** Answer with what operators have changed, the newest last: `at`, `text` and `by`, who it was and from where. `by` is null for an edit of the configuration's file. */
+  /** Answer with what operators have changed, the newest last: `at`, `text` and `by`, the author and the place. `by` is null for an edit of the configuration's file. */
   "changes.list": ChangesParams;
-  /** Answer with the access policy of each account: its lists, where they are configured (`sources`), which of them admit nobody (`closed`), and how many messages were not answered in the last 24 hours, by reason (`dropped`), as far as this gateway has run for so long. */
+  /** Answer with the access policy of each account: its lists, where they are configured (`sources`), which of them admit nobody (`closed`), and how many messages were not answered in the last 24 hours, by reason (`dropped`), or since the start of this gateway. */
   "channels.access": AccessParams;
-  /** Explain the state of an account and what comes next. */
+  /** Explain the state of an account and what happens next. */
   "channels.describe": AccountParams;
-  /** Stop accounts once their messages in flight are done, inbound acknowledged and outbound sent; `drained` says of each whether that was in time. */
+  /** Stop accounts once their messages in flight are done, inbound acknowledged and outbound sent; `drained` says for each whether that was in time. */
   "channels.drain": DrainParams;
   /** Answer with the history of an account: its phases, causes and incarnations. */
   "channels.events": AccountParams;
-  /** Answer with the manual stops that are in force. */
+  /** Answer with the current manual stops. */
   "channels.holds": NoParams;
-  /** Follow the login of an account: what it asks (`prompt`), whether it is `linked`. Answered when that is another than `seen`, the last `mark`, at most after `timeoutMs`. */
+  /** Follow the login of an account: its question (`prompt`), whether it is `linked`. Answers when that differs from `seen`, the last `mark`, after `timeoutMs` at the latest. */
   "channels.login": LoginParams;
-  /** Answer what an account asks at its login, by the id of the prompt. It is logged nowhere. */
+  /** Answer a question of an account's login, by the prompt's id. The answer is not logged. */
   "channels.login.answer": LoginAnswerParams;
-  /** Log an account out of its platform; it stays stopped until it is started again. */
+  /** Log an account out of its platform; it stays stopped until it is started. */
   "channels.logout": ChannelTargetParams;
   /** Answer with the last log lines of accounts, or of every process. */
   "channels.logs": LinesParams;
   /** Admit the person who made a request. `code` and `unverified` are ours. */
   "channels.pairing.approve": PairingApproveParams;
-  /** Answer a person never again, in direct chats and in groups, whoever else is admitted. */
+  /** Never answer a person again, in direct chats and in groups, whoever else is admitted. */
   "channels.pairing.block": PersonParams;
   /** Drop a request; the person may ask again. */
   "channels.pairing.dismiss": PairingDismissParams;
-  /** Answer with the requests of strangers to be admitted. `people` is ours: whom the owner has approved or blocked. */
+  /** Answer with the pending requests of strangers. `people` (ours) lists whom the owner has approved or blocked. */
   "channels.pairing.list": PairingListParams;
-  /** Forget what was decided about a person, whether blocked or approved: who wants to, asks again. */
+  /** Forget the decision about a person, whether blocked or approved: the person may request again. */
   "channels.pairing.unblock": PersonParams;
   /** Clear the failures of accounts, so that their next backoff is the shortest. */
   "channels.reset": AccountsParams;
@@ -406,71 +406,71 @@ export interface MethodParams {
   "channels.restart": ChannelTargetParams;
   /** Start an account at once, even in a backoff, and release its hold. */
   "channels.start": ChannelTargetParams;
-  /** Start every account of which it is not known whether a person had stopped it, because the holds were damaged (cause `hold_unknown`). */
+  /** Start every account for which it is unknown whether a person had stopped it, because the holds were damaged (cause `hold_unknown`). */
   "channels.start.unknown": NoParams;
   /** Answer with a summary and all accounts of each channel. */
   "channels.status": ChannelsStatusParams;
-  /** Stop an account and hold it stopped over every restart. `persisted` is ours: false when the hold could not be saved. */
+  /** Stop an account and hold it stopped, also over restarts. `persisted` (ours) is false if the hold could not be saved. */
   "channels.stop": ChannelTargetParams;
-  /** Answer with what becomes of a message of a sender, and by which line of the configuration. */
+  /** Answer with what happens to a message of a sender, and by which line of the configuration. */
   "channels.why": WhyParams;
   /** End a run of a session, or all of them. The events of their ends come before the answer. */
   "chat.abort": ChatAbortParams;
-  /** Answer with the newest entries of a session's transcript, and with what waits. A session that there is not is empty. */
+  /** Answer with the newest entries of a session's transcript, and with waiting messages. An unknown session is empty. */
   "chat.history": ChatHistoryParams;
-  /** Add a message to a session's transcript as if its agent had said it, without asking it. */
+  /** Add a message to a session's transcript as a message of its agent, without asking it. */
   "chat.inject": ChatInjectParams;
   /** Answer with one message of a session's transcript by its id. */
   "chat.message.get": ChatMessageGetParams;
   /** Answer with models and commands, as `models.list` and `commands.list` do. */
   "chat.metadata": ChatMetadataParams;
-  /** Say something in a session; the answer comes as events `chat` and `agent`. The same key and text is answered with `in_flight` or `ok`, another text is refused. `deliver` also sends the agent's answer to the chat that is named, or where the session was last spoken. `queueMode: "steer"` is followup here, as `note` says. Commands are carried out by the gateway. A file is base64 in `content`, or (ours) a stored one: `url: "media:<id>"` and the key of its `account`. */
+  /** Send a message to a session; the answer comes as events `chat` and `agent`. The same key and text is answered with `in_flight` or `ok`, another text is refused. `deliver` also sends the agent's answer to the named chat, or to the one in which the session was last used. `queueMode: "steer"` has the effect of followup, as `note` says. The gateway executes commands. A file is base64 in `content`, or (ours) a stored one: `url: "media:<id>"` and the key of its `account`. */
   "chat.send": ChatSendParams;
   /** Answer as `chat.history` does, for a client that shows a session for the first time. */
   "chat.startup": ChatHistoryParams;
-  /** Answer with the commands that the gateway carries out; others go to the agent as text. */
+  /** Answer with the commands that the gateway executes; others go to the agent as text. */
   "commands.list": CommandsListParams;
   /** Write the whole text as `config.set` does; either way it is applied at once. */
   "config.apply": ApplyParams;
-  /** Answer with the file's text and its values, comments and secrets as `__OPENCLAW_REDACTED__`, and the `hash` that a write must name. */
+  /** Answer with the file's text and its values, with comments and secrets replaced by `__OPENCLAW_REDACTED__`, and the `hash` that a write must name. */
   "config.get": NoParams;
-  /** Apply a merge patch to the text; what it does not name stays as written, comments too. */
+  /** Apply a merge patch to the text; everything else stays as written, including comments. */
   "config.patch": PatchParams;
   /** Answer with the JSON Schema of the configuration, installed channels included. */
   "config.schema": NoParams;
   /** Answer with the schema at one path, such as `channels.irc.accounts.*`, and its keys. */
   "config.schema.lookup": PlaceParams;
-  /** Write the whole text, unless the file has changed since; what is redacted is kept. */
+  /** Write the whole text, unless the file has changed since; redacted values are kept. */
   "config.set": WriteParams;
-  /** Answer with what `config.set` would change, or with `patch` what `config.patch` would: the accounts and agents `added`, `removed` and `changed`, and whether the `gateway` does `nothing`, is to `restart` or to `move`. What those would refuse is refused alike; nothing is written. */
+  /** Answer with what `config.set` would change, or with `patch` what `config.patch` would: the accounts and agents `added`, `removed` and `changed`, and whether the `gateway` does `nothing`, would `restart` or `move`. A text that those would refuse is refused; nothing is written. */
   "config.validate": ValidateParams;
-  /** Make a scheduled job; answer with it. `main` jobs say something to the main session of an agent, others give it a turn. `catchUp` (ours): whether a time that was missed is made up for. */
+  /** Create a scheduled job; answer with it. `main` jobs inform the main session of an agent, others give the agent a turn. `catchUp` (ours): whether a missed time is made up for. */
   "cron.add": NewJob;
   /** Answer with one scheduled job. */
   "cron.get": CronJobParams;
-  /** Answer with scheduled jobs, and where each one's answer goes. */
+  /** Answer with scheduled jobs, and where the answer of each is sent. */
   "cron.list": CronListParams;
-  /** Remove a scheduled job; a run of it that is under way ends. */
+  /** Remove a scheduled job; a current run of it ends. */
   "cron.remove": CronJobParams;
-  /** Run a scheduled job now. Its run has begun, and is stored, when this is answered; its planned time stays. */
+  /** Run a scheduled job now. Its run has begun, and is stored, when this is answered; its planned time does not change. */
   "cron.run": CronRunParams;
-  /** Answer with what became of the runs of a job, or of all; the newest ones first. */
+  /** Answer with the runs of a job, or of all, and their outcomes; the newest first. */
   "cron.runs": CronRunsParams;
-  /** Answer with how many jobs there are, and when the next one is due. */
+  /** Answer with the number of jobs, and when the next one is due. */
   "cron.status": NoParams;
   /** Change a scheduled job; answer with it. */
   "cron.update": CronUpdateParams;
-  /** Give a message up for good. */
+  /** Discard a dead letter. */
   "deadletters.discard": LetterParams;
-  /** Answer with the messages that were given up, and what came of their last attempt; `text` is the beginning of each, at most 200 characters. */
+  /** Answer with the dead letters and the outcome of their last attempt; `text` is the beginning of each, at most 200 characters. */
   "deadletters.list": LettersParams;
-  /** Send a message that was given up after all, from its first part that was not sent; it waits for its account for a day. One that may have been sent is perhaps sent twice. */
+  /** Send a dead letter, from its first part that was not sent; it waits for its account for a day. One that may have been sent may be sent twice. */
   "deadletters.retry": LetterParams;
-  /** Answer with a message that was given up, its text and its parts that were sent. */
+  /** Answer with a dead letter, its text and its sent parts. */
   "deadletters.show": LetterParams;
-  /** Approve a device with the role and scopes it asked for, which the approver must have too. */
+  /** Approve a device with the role and scopes that it requested, which the approver must have, too. */
   "device.pair.approve": DeviceRequestParams;
-  /** Answer with the devices that wait for approval and those that are paired. */
+  /** Answer with the devices that wait for approval and the paired ones. */
   "device.pair.list": NoParams;
   /** Reject a device's pairing request; the device may ask again. */
   "device.pair.reject": DeviceRequestParams;
@@ -480,51 +480,51 @@ export interface MethodParams {
   "device.pair.rename": LabelParams;
   /** Revoke a token, and close the device's connections of that role. */
   "device.token.revoke": RevokeParams;
-  /** Replace a token. Only its own device gets the new one; else the device must pair again. */
+  /** Replace a token. Only its device gets the new one; otherwise the device must pair again. */
   "device.token.rotate": RotateParams;
   /** Answer with recent faults: refused clients, accounts that failed. */
   "diagnostics.stability": StabilityParams;
-  /** Subscribe to our events, replacing what was subscribed; what came after `cursors` is sent first. `gaps` names the accounts of which more is missing, as does the event `channel.gap`. The answer's `cursors` are where what follows begins: send them back where nothing newer was seen. With `runs` the events `agent` and `chat` come for those sessions only, or not at all (`false`). With `figures` (`true`, `{everyMs}`) the event `channel.figures` comes at once and then every 5 s, or as often as asked; with `health: false` no change of the health comes. */
+  /** Subscribe to our events, replacing earlier subscriptions; events after `cursors` are sent first. `gaps` names the accounts of which more is missing, as does the event `channel.gap`. The answer's `cursors` are where the following events begin: send them with the next subscription if nothing newer was received. With `runs` the events `agent` and `chat` are sent for those sessions only, or not at all (`false`). With `figures` (`true`, `{everyMs}`) the event `channel.figures` is sent at once and then every 5 s, or as often as requested; with `health: false` the event `health` is not sent. */
   "events.subscribe": SubscribeParams;
-  /** Answer with the clients that are connected now, those of the command line too: how long ago they came (`ageMs`), what they asked, and how many bytes they have not read yet (`unread`). */
+  /** Answer with the connected clients, including command lines: how long ago they connected (`ageMs`), their requests, and how many bytes they have not read yet (`unread`). */
   "gateway.clients": NoParams;
   /** Answer with the gateway's own device identity, which is made at the first request. */
   "gateway.identity.get": NoParams;
-  /** Restart the gateway at once, as `gateway.restart.request` does later. */
+  /** Restart the gateway at once; `gateway.restart.request` does it in a moment. */
   "gateway.restart": NoParams;
-  /** Restart the gateway in a moment; calls under way are finished and none is refused. */
+  /** Restart the gateway in a moment; pending calls are finished and none is refused. */
   "gateway.restart.request": DeferrableRestartParams;
   /** Answer with the state of all accounts, as the event `health` has it. */
   "health": unknown;
-  /** Answer with what became of the newest heartbeat since the gateway began, or null. */
+  /** Answer with the outcome of the newest heartbeat of this gateway process, or null. */
   "last-heartbeat": NoParams;
-  /** Say something to an account of the channel `local` as a person of that name, as `trunkline chat` does on the host. The person stays until nothing was said for an hour; what is said and answered comes as the event `channel.message`. */
+  /** Send a message to an account of the channel `local` as a person of that name, as `trunkline chat` does on the host. The person stays until an hour after the last message; messages and answers come as the event `channel.message`. */
   "local.say": LocalSayParams;
-  /** Answer with log lines, each a JSON object as text, and the `cursor` to go on from. */
+  /** Answer with log lines, each a JSON object as text, and the `cursor` to continue from. */
   "logs.tail": TailParams;
-  /** Answer with paths (`/media/…?t=…`) of files of an account's messages, which may be fetched from the gateway's port for five minutes without any other secret. */
+  /** Answer with paths (`/media/…?t=…`) of files of an account's messages, which can be requested from the gateway's port for five minutes without a secret. */
   "media.ticket": MediaTicketParams;
-  /** Send, edit, delete, react, read, type, or ask for history, chat or members, as far as the channel can (`channels.status` lists it in `can`); once per key. Unknown params are refused. What is sent with `sessionKey` is added to that session's transcript. `read` without a message is `history`; `poll` takes `pollQuestion`, `pollOption` and `pollMulti`. */
+  /** Send, edit, delete, react, read, type, or request history, chat or members, if the channel can (`can` in `channels.status`); once per key. Unknown params are refused. With `sessionKey` a sent message is added to that session's transcript. `read` without a message is `history`; `poll` takes `pollQuestion`, `pollOption` and `pollMulti`. */
   "message.action": MessageActionParams;
-  /** Erase a person from the journal: what the person wrote, the direct chats, what was to be sent there, the transcripts of both with their runs, stored files and the approval. Answers in numbers; `underWay` sends are left to end, and `copies` of the journal still hold everything. Ids by which messages and runs are known again stay. */
+  /** Erase a person from the journal: the person's messages, the direct chats, messages to be sent there, the transcripts of both with their runs, stored files and the approval. Answers in numbers; `underWay` counts sends that are left to end, and `copies` those of the journal that still contain everything. Ids by which messages and runs are recognized stay. */
   "messages.forget": ForgetParams;
-  /** Answer with what has become so far of messages that a client shows, in order: `outcome`, `text` (why), `runId` and `agentId` of the run. Of messages in: `waiting` (for the agent), `running`, `sending` (the answer), `answered`, `silent` (no answer), `dropped`, `aborted`, `none` (no run is known). Of messages out: `sending`, `sent`. Of both: `failed`, `unknown` (perhaps sent). */
+  /** Answer with what has happened so far to messages that a client shows, in order: `outcome`, `text` (why), `runId` and `agentId` of the run. Of messages in: `waiting` (for the agent), `running`, `sending` (the answer), `answered`, `silent` (no answer), `dropped`, `aborted`, `none` (no run is known). Of messages out: `sending`, `sent`. Of both: `failed`, `unknown` (perhaps sent). */
   "messages.outcomes": OutcomesParams;
-  /** Answer with the newest messages in and out, as the event `channel.message` has them, the newest first, as far as the gateway still has them in memory. */
+  /** Answer with the newest messages in and out, in the form of the event `channel.message`, the newest first, as far as the gateway has them in memory. */
   "messages.recent": RecentParams;
-  /** Answer with what became of a message: `message` as it has arrived, `admission`, `run`, the run `askedIn` where it was asked together with others, and `outbox`, its answer's way into the chat. `traceId` is that of its trace, where traces are exported. It is named by its event's `cursor`, its platform's `messageId`, or its `runId`. */
+  /** Answer with what has happened to a message: `message` as it arrived, `admission`, `run`, the run `askedIn` if it was combined with others, and `outbox`, the delivery of the answer. `traceId` is the id of its trace, if traces are exported. It is named by its event's `cursor`, its platform's `messageId`, or its `runId`. */
   "messages.trace": TraceParams;
-  /** Answer with the past of the accounts' figures: `series` has for each name lists of values, in the order of `keys`, the first for the `stepMs` milliseconds after `from`, `null` where nothing is known. `in`, `out`, `errors` (dropped, repetitions left out) and `restarts` count what was within a step; `rss` (KiB) and `cpu` (percent of a core) are averages. */
+  /** Answer with past metrics of the accounts: `series` has for each name lists of values, in the order of `keys`, the first for the `stepMs` milliseconds after `from`, `null` if unknown. `in`, `out`, `errors` (dropped, without repetitions) and `restarts` count what happened within a step; `rss` (KiB) and `cpu` (percent of a core) are averages. */
   "metrics.history": HistoryParams;
-  /** Answer with the models that agents ask; an agent without one by name is a model itself. `agents` (ours) are those that ask it. */
+  /** Answer with the models that agents use; an agent without a named model is a model itself. `agents` (ours) are those that use it. */
   "models.list": ModelsListParams;
   /** Answer with one node that is connected or approved. */
   "node.describe": NodeParams;
-  /** Take an event of a node: it records a sign of life; no other event has a meaning yet. */
+  /** Accept an event of a node: it records a sign of life; other events have no meaning yet. */
   "node.event": NodeEventParams;
-  /** Have a node carry out a command once per key (300 s), and pass on its answer. */
+  /** Have a node execute a command once per key (300 s), and pass on its answer. */
   "node.invoke": InvokeParams;
-  /** Take the answer of a node; one that is not waited for any more is ignored. */
+  /** Accept the answer of a node; an answer that is too late is ignored. */
   "node.invoke.result": InvokeResultParams;
   /** Answer with every node that is connected or approved. */
   "node.list": NoParams;
@@ -534,73 +534,73 @@ export interface MethodParams {
   "node.pair.list": NoParams;
   /** Reject the commands that a node offers; it stays connected without them. */
   "node.pair.reject": NodeRequestParams;
-  /** Remove a node and its device's role as one, and close its connection. */
+  /** Remove a node and its device's role as a node, and close its connection. */
   "node.pair.remove": PairedNodeParams;
-  /** Request the approval of a node; asking again returns the same request. */
+  /** Request the approval of a node; repeating it returns the same request. */
   "node.pair.request": NodePairParams;
-  /** Answer that no node token is valid: nodes prove themselves as devices. */
+  /** Answer that no node token is valid: nodes authenticate as devices. */
   "node.pair.verify": VerifyParams;
-  /** Answer with the address of the canvas host for another hour, as it stands in the hello. */
+  /** Answer with the address of the canvas host for another hour, in the form of the hello. */
   "node.pluginSurface.refresh": SurfaceParams;
   /** Name an approved node. */
   "node.rename": RenameParams;
-  /** Ask a chat to vote, where the channel can; once per key, as `send`. More than one selection means as many as there are options. */
+  /** Send a poll to a chat, if the channel can; once per key, as `send`. More than one selection means any number of the options. */
   "poll": PollParams;
-  /** Read every secret anew. Accounts whose secret has changed are replaced (`restarted`, ours); one that cannot be read is a warning (`warnings`, ours). */
+  /** Read every secret again. Accounts whose secret has changed are replaced (`restarted`, ours); an unreadable one is a warning (`warnings`, ours). */
   "secrets.reload": NoParams;
-  /** Send a message once per key. With a journal (`docs/operations.md`) a key is known for seven days, over restarts of everything, and the message waits for an account that is starting for at most `timeoutMs` (30 s), after which it is not sent; with `queue` (ours) the answer is `{status: "queued", outboxId}` at once. Without a journal the worker knows keys for 300 s. With `sessionKey` the text is also added to that session's transcript (`ignored` names one of an agent that there is not). */
+  /** Send a message once per key. With a journal (`docs/journal.md`) a key is known for seven days, over restarts of everything, and the message waits for an account that is starting for at most `timeoutMs` (30 s), after which it is not sent; with `queue` (ours) the answer is `{status: "queued", outboxId}` at once. Without a journal the worker knows keys for 300 s. With `sessionKey` the text is also added to that session's transcript (`ignored` names one of an unknown agent). */
   "send": SendParams;
   /** End a run of a session, or all of them; `abortedRunId` is the first one. */
   "sessions.abort": SessionsAbortParams;
-  /** Have the agent told less of what was said in a session: the newest `maxLines` entries, or its own summary in place of what is older. The transcript itself stays, and is shown as before. */
+  /** Shorten what the agent is given of a session: only the newest `maxLines` entries, or its own summary instead of the older ones. The transcript stays complete. */
   "sessions.compact": SessionsCompactParams;
-  /** Make a session, or answer with the one that there is under the key; `message` is said in it, once under a key of the session's own. */
+  /** Create a session, or answer with the existing one under the key; `message` is sent to it, once, under a key of the session's own. */
   "sessions.create": SessionsCreateParams;
-  /** Delete a session with its transcript, which is kept nowhere else; its runs are ended. Without `archivedOnly` that needs `operator.admin`. */
+  /** Delete a session with its transcript, which is not kept elsewhere; its runs are ended. Without `archivedOnly` that needs `operator.admin`. */
   "sessions.delete": SessionsDeleteParams;
-  /** Answer with the row of a session, `null` for one that there is not. */
+  /** Answer with the row of a session, `null` for an unknown one. */
   "sessions.describe": SessionsDescribeParams;
   /** Answer with the newest entries of a session's transcript. */
   "sessions.get": SessionsGetParams;
-  /** Answer with sessions, those that changed last first. */
+  /** Answer with sessions, the most recently changed first. */
   "sessions.list": SessionsListParams;
   /** Send this client `session.message` of one session from now on. */
   "sessions.messages.subscribe": SessionKeyParams;
-  /** Send this client `session.message` of one session no more. */
+  /** Stop sending this client `session.message` of one session. */
   "sessions.messages.unsubscribe": SessionKeyParams;
-  /** Change a session, which is made where there is none. `null` clears a field. `model` and `thinkingLevel` are asked for in its turns, as far as the agent's kind knows them; `ignored` (ours) names fields that are kept and have no effect. What decides more than label, model, thinking, `fastMode`, `archived` and `pinned` needs `operator.admin`. */
+  /** Change a session, which is created if it does not exist. `null` clears a field. `model` and `thinkingLevel` are used in its turns if the agent's kind supports them; `ignored` (ours) names fields that are kept and have no effect. Fields other than label, model, thinking, `fastMode`, `archived` and `pinned` need `operator.admin`. */
   "sessions.patch": SessionsPatchParams;
-  /** Answer with the last words of some sessions. */
+  /** Answer with the last messages of some sessions. */
   "sessions.preview": SessionsPreviewParams;
-  /** Begin a session anew: label and settings stay, its runs are ended. */
+  /** Start a session anew: label and settings stay, its runs are ended. */
   "sessions.reset": SessionsResetParams;
   /** Answer with the key of a session that is named by key, id or label. */
   "sessions.resolve": SessionsResolveParams;
-  /** Answer with the newest messages that have, for each word of `query`, one that begins with it; case and accents do not matter. `resultMode: "sessions"` names each session once. */
+  /** Answer with the newest messages in which, for each word of `query`, a word begins with it; case and accents do not matter. `resultMode: "sessions"` lists each session once. */
   "sessions.search": SessionsSearchParams;
-  /** Say something in a session that there is, as `chat.send` does. */
+  /** Send a message to an existing session, as `chat.send` does. */
   "sessions.send": SessionsSendParams;
   /** Send this client `sessions.changed` and `session.message` of all sessions from now on. */
   "sessions.subscribe": NoParams;
-  /** Answer with the tokens that sessions have taken since they were last begun anew, and their sums. Nothing is kept by day, and nothing about costs: `ignored` (ours) names such params. */
+  /** Answer with the tokens that sessions have used since their last reset, and their sums. There are no values by day and no costs: `ignored` (ours) names such params. */
   "sessions.usage": SessionsUsageParams;
-  /** Let heartbeats come, or none, also after a restart; without them an event waits for the next turn. */
+  /** Switch heartbeats on or off, also over restarts; while they are off an event waits for the next turn. */
   "set-heartbeats": SetHeartbeatsParams;
   /** Stop accounts, gateway and supervisor. */
   "shutdown": NoParams;
   /** Answer with the version, a line per account, and (ours) every row of the accounts, what the gateway itself has dropped, by reason, how much waits in the outbox, what agents do, and how requests to the HTTP API and to hooks have ended. */
   "status": unknown;
-  /** Answer with what an operator is warned of, as `trunkline status` shows it: a full disk, a configuration that is not valid, many accounts that have crashed together. */
+  /** Answer with the warnings that `trunkline status` shows: a full disk, an invalid configuration, many accounts that crashed together. */
   "supervisor.warnings": NoParams;
-  /** Enter or renew a row of the presence, which is broadcast within a second. */
+  /** Add or renew a row of the presence, which is broadcast within a second. */
   "system-event": SystemEventParams;
   /** Answer with the presence rows, the gateway's own first. */
   "system-presence": NoParams;
-  /** Answer with the tools that the gateway gives an agent: none, agents bring their own. */
+  /** Answer with the tools that the gateway gives an agent: none; agents bring their own. */
   "tools.catalog": ToolsCatalogParams;
-  /** Tell an agent of an event, in its main session or another one. `now` gives it a turn at once; `next-heartbeat`: its next turn, whatever begins that, has the event before it. */
+  /** Inform an agent of an event, in its main session or another one. `now` gives it a turn at once; with `next-heartbeat` its next turn, whatever begins it, contains the event. */
   "wake": WakeParams;
-  /** Begin the login of an account, and answer with its QR code once that is there. */
+  /** Begin the login of an account, and answer with its QR code once it exists. */
   "web.login.start": WebLoginStartParams;
   /** Wait until the login is done, or another QR code is to be shown. */
   "web.login.wait": WebLoginWaitParams;

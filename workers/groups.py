@@ -26,23 +26,29 @@ class RoomConfig(
     neither is set, what is set around it counts.
     """
 
-    enabled: Annotated[bool, Meta(description="Whether the account listens in this channel.")] = (
+    enabled: Annotated[bool, Meta(description="Whether messages in this channel are answered.")] = (
         True
     )
     require_mention: Annotated[
         bool | None,
         Meta(
             description="Whether only messages that name the account are answered; without it "
-            "as around it, mostly true."
+            "the setting of the level above, by default true."
         ),
     ] = None
     users: Annotated[
         list[Entry] | None,
-        Meta(description="Ids of those who are answered here; without it as around it."),
+        Meta(
+            description="Ids of people who are answered here; without it the setting of the "
+            "level above."
+        ),
     ] = None
     roles: Annotated[
         list[Entry] | None,
-        Meta(description="Ids of roles whose members are answered here; without it as around it."),
+        Meta(
+            description="Ids of roles whose members are answered here; without it the setting "
+            "of the level above."
+        ),
     ] = None
 
 
@@ -61,7 +67,7 @@ class GuildConfig(
     users: Annotated[
         list[Entry] | None,
         Meta(
-            description="Ids of those who are answered in this server; without `users` and "
+            description="Ids of people who are answered in this server; without `users` and "
             "`roles` everybody."
         ),
     ] = None
@@ -75,7 +81,7 @@ class GuildConfig(
     channels: Annotated[
         dict[str, RoomConfig],
         Meta(
-            description="Rules of single channels, by id or `*`; where there are any, the "
-            "account listens in these alone."
+            description="Rules of single channels, by id or `*`; if there are any, only these "
+            "channels are answered."
         ),
     ] = {}

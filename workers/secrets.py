@@ -56,8 +56,8 @@ class SecretRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: Annotated[
         Literal["env", "file", "exec", "credential"],
         Meta(
-            description="Where the secret is: in a variable of the environment (env), a file, "
-            "what a command prints (exec), or what the service manager hands over "
+            description="Where the secret is: in an environment variable (env), a file, the "
+            "output of a command (exec), or a file of the service manager "
             "(credential)."
         ),
     ]

@@ -23,31 +23,32 @@ HEAD = (
 
 INTRODUCTION = """# Faults
 
-What the siblings notice when something goes wrong. Written by `python -m bench.faults --publish`
-({siblings} accounts of `local` that say {rate:g} messages a second each, one account that goes
-wrong, eight more that are only killed; rounds: {rounds}; the faults are in `bench/faults/`).
+How faults of one account, of the gateway or of the host affect the other accounts (siblings).
+Written by `python -m bench.faults --publish`
+({siblings} accounts of `local` that send {rate:g} messages
+a second each, one account that fails, eight more that are only killed; rounds: {rounds}; the
+faults are in `bench/faults/`).
 
-* **seen**: from the injection to the first change of the account's status, seen on `cli.sock`; of
-  a shared fault, to the loss of the session. **recovered**: until everything is as before. Both
-  include the first backoff, set to 0.2 s here, and for hangs the beat's limits, set to a fifth of
-  the default (silent for 3 s: asked; for 6 s: ended); for a gateway, 5 s of silence.
-* **sibling restarts, frames lost, left over** must be 0; the script fails otherwise. A client that
-  connects again whenever it loses the gateway, and asks for what it missed, counts every message's
-  number. Processes are searched by their environment in all of `/proc`; files are those of
+* **seen**: from the injection to the first change of the account's status on `cli.sock`; for
+  a shared fault to the loss of the session. **recovered**: until the former state is restored. Both
+  include the first backoff, here 0.2 s, and for hangs the limits of the beat, here a fifth of the
+  defaults (silent for 3 s: asked; for 6 s: ended); for a gateway 5 s of silence.
+* **sibling restarts, frames lost, left over** must be 0; otherwise the script fails. A client that
+  reconnects when it loses the gateway, and requests missed messages, checks every message's
+  number. Left-over processes are found by their environment in `/proc`; files are those of
   supervisor and gateway.
-* **sibling p99**: from the emission in the worker to the client, over the time from the injection
-  to the recovery, beside the calm seconds just before. `>`: above max(1.5 × calm, calm + 5 ms).
-  Where the gateway itself is hit the messages wait for it, and nothing is judged. The median over
-  the rounds.
+* **sibling p99**: the latency from the emission in the worker to the client, between injection
+  and recovery, with the calm seconds before in brackets. `>`: above max(1.5 × calm, calm + 5 ms).
+  If the gateway itself is affected, the messages wait for it, and there is no limit. The median
+  over the rounds.
 
-Not here, but shown elsewhere: all of it in random order ([bench/soak.md](bench/soak.md)),
-thousands of crashes ([bench/cycles.md](bench/cycles.md)), bombs of
-every length of line ([bench/logbomb.md](bench/logbomb.md)), what the kernel ends for want of memory
-(`tests/e2e/test_control_groups.py`), full or read-only disks (`tests/e2e/test_full_disk.py`),
-networks that go and come
+Tested elsewhere: all faults in random order ([bench/soak.md](bench/soak.md) and
+`tests/scenarios/test_model.py`, `test_model_real.py`), thousands of crashes
+([bench/cycles.md](bench/cycles.md)), floods of output ([bench/logbomb.md](bench/logbomb.md)), kills
+for lack of memory (`tests/e2e/test_control_groups.py`), full or read-only disks
+(`tests/e2e/test_full_disk.py`), networks that go and come
 (`tests/runtime/supervisor/accounts/test_network.py`), accounts that crash together
-(`tests/runtime/supervisor/accounts/test_crash_storm.py`), and everything
-in random order (`tests/scenarios/test_model.py`, `test_model_real.py`). A stopped zygote is given
+(`tests/runtime/supervisor/accounts/test_crash_storm.py`). A stopped zygote is given
 15 s to answer. Accounts that crash within half a minute of many others may be paced as a storm.
 
 """

@@ -33,7 +33,7 @@ def must_measure() -> None:
     if not may_measure():
         sys.exit(
             "This reads memory and open files of Trunkline's processes, which hide them from"
-            " their own user (docs/operations.md): run it as root."
+            " their own user (docs/isolation.md): run it as root."
         )
 
 

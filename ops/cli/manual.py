@@ -100,9 +100,9 @@ def _markdown_lines() -> Iterator[str]:
     yield from (
         "# Commands",
         "",
-        "Generated from the commands themselves; [operations.md](operations.md) tells",
+        "Generated from the commands themselves; [operations.md](operations.md) describes",
     )
-    yield from ("what to do with them.", "", "## trunkline", "")
+    yield from ("how to use them.", "", "## trunkline", "")
     yield from _markdown_table("option", "does", _option_rows(root_options()))
     for command in commands():
         yield from (

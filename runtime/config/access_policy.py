@@ -27,7 +27,9 @@ class GroupConfig(
 ):
     """The access rules of one group, or with ``*`` of every other group."""
 
-    enabled: Annotated[bool, Meta(description="Whether the account listens in this group.")] = True
+    enabled: Annotated[bool, Meta(description="Whether messages in this group are answered.")] = (
+        True
+    )
     require_mention: Annotated[
         bool | None,
         Meta(
@@ -37,8 +39,8 @@ class GroupConfig(
     allow_from: Annotated[
         list[Entry] | None,
         Meta(
-            description="Ids of those who are answered in this group; without it as "
-            "`groupAllowFrom` says."
+            description="Ids of people who are answered in this group; without it those of "
+            "`groupAllowFrom`."
         ),
     ] = None
 
@@ -51,38 +53,39 @@ class AccessFields(
     dm_policy: Annotated[
         DmPolicy | None,
         Meta(
-            description="Who is answered in direct chats: whom the owner approves (pairing), "
-            "`allowFrom` alone (allowlist), everybody (open) or nobody (disabled); "
-            "without it as the channel has it, mostly pairing."
+            description="Who is answered in direct chats: people whom the owner approves "
+            "(pairing), only those of `allowFrom` (allowlist), everybody (open) or "
+            "nobody (disabled); without it the channel's default, mostly pairing."
         ),
     ] = None
     allow_from: Annotated[
         Annotated[list[Entry], REMOTE] | None,
         Meta(
             description="Ids of people who are answered in direct chats, `*` for all; "
-            "`unverified:ID` for one that the platform does not vouch for. Without "
-            "it nobody is listed."
+            "`unverified:ID` for one that the platform does not verify. Without it "
+            "nobody is listed."
         ),
     ] = None
     group_policy: Annotated[
         GroupPolicy | None,
         Meta(
-            description="Which groups are heard: those that are listed (allowlist), all (open) "
-            "or none (disabled); without it allowlist."
+            description="Which groups are answered: listed ones (allowlist), all (open) or none "
+            "(disabled); without it allowlist, or open if direct chats are open by "
+            "the channel's default."
         ),
     ] = None
     group_allow_from: Annotated[
         Annotated[list[Entry], REMOTE] | None,
         Meta(
-            description="Ids of people who are answered in groups that do not say so "
-            "themselves; without it everybody in them."
+            description="Ids of people who are answered in groups without an `allowFrom` of "
+            "their own; without it everybody in them."
         ),
     ] = None
     mention_patterns: Annotated[
         list[Annotated[str, Meta(min_length=1, max_length=300)]] | None,
         Meta(
-            description="Regular expressions (RE2, whatever the case) that name the account in "
-            "groups beside its own mention; without it none."
+            description="Regular expressions (RE2, case-insensitive) that name the account in "
+            "groups, beside its own mention; without it none."
         ),
     ] = None
     groups: Annotated[

@@ -21,21 +21,21 @@ Launcher = Annotated[
     LOCAL,
     Meta(
         description="How its process is started: `zygote` is fast and small, `exec` shares "
-        "no memory with others, for a distrusted SDK."
+        "no memory with other processes, for an SDK that you do not trust."
     ),
 ]
 RestartFields = Annotated[
     dict[str, Any],
     Meta(
-        description="When it is started again after a failure: any fields of "
-        "`supervisor.restart`, which count before those."
+        description="When it is restarted after a failure: any fields of "
+        "`supervisor.restart`, which they override."
     ),
 ]
 LimitFields = Annotated[
     dict[str, Any],
     Meta(
         description="What it may use of the host: any fields of `supervisor.limits`, which "
-        "count before those."
+        "they override."
     ),
 ]
 JournalMode = Literal["on", "off"]
@@ -49,36 +49,31 @@ class OutboxConfig(Section, frozen=True):
     ttl: Annotated[
         float,
         Meta(gt=0, le=604800),
-        Meta(
-            description="Seconds after which an agent's answer is not sent any more, because "
-            "late ones help nobody."
-        ),
+        Meta(description="Seconds after which an agent's answer is not sent any more."),
     ] = 3600.0
 
 
 class AccountConfig(Section, AccessFields, frozen=True):
     """The fields that every account has, beside those of its channel."""
 
-    enabled: Annotated[
-        bool, Meta(description="Whether the account runs; what is configured is meant to.")
-    ] = True
+    enabled: Annotated[bool, Meta(description="Whether the account runs.")] = True
     name: Annotated[
         Annotated[str, Meta(max_length=200)] | None,
-        Meta(description="What people are shown beside the key; without it the key alone."),
+        Meta(description="The name shown beside the key; without it only the key."),
     ] = None
     restart: RestartFields = {}
     health_monitor: Annotated[
         dict[str, Any],
         Meta(
             description="When it counts as unhealthy while it runs: any fields of "
-            "`supervisor.healthMonitor`, which count before those."
+            "`supervisor.healthMonitor`, which they override."
         ),
     ] = {}
     login: Annotated[
         dict[str, Any],
         Meta(
-            description="How a person logs it in: any fields of `supervisor.login`, which count "
-            "before those."
+            description="How a person logs it in: any fields of `supervisor.login`, which they "
+            "override."
         ),
     ] = {}
     limits: LimitFields = {}
@@ -87,17 +82,17 @@ class AccountConfig(Section, AccessFields, frozen=True):
         Interpreter | None,
         LOCAL,
         Meta(
-            description="The interpreter of a virtualenv of its own, for packages that do not "
-            "go with others; without it the daemon's. It implies `exec`."
+            description="The interpreter of a virtualenv of its own, for packages that conflict "
+            "with others; without it the daemon's. It implies `exec`."
         ),
     ] = None
     confine: Annotated[
         bool,
         LOCAL,
         Meta(
-            description="Whether an `exec` account is kept to its own files and the "
-            "interpreter's (Landlock); not every SDK lives with it, nor has every "
-            "kernel it."
+            description="Whether an `exec` account is restricted to its own files and the "
+            "interpreter's (Landlock); not every SDK works with it, and not every "
+            "kernel has it."
         ),
     ] = False
     agent: Annotated[
@@ -110,14 +105,14 @@ class AccountConfig(Section, AccessFields, frozen=True):
     journal: Annotated[
         JournalMode | None,
         Meta(
-            description="Whether what comes is stored before anything else happens to it; "
-            "without it on, but off for `local`."
+            description="Whether received messages are stored before anything else happens to "
+            "them; without it on, except for `local`."
         ),
     ] = None
     ambiguous: Annotated[
         AmbiguousMode | None,
         Meta(
-            description="What becomes of a message that may have been sent when the account "
+            description="What happens to a message that may have been sent when the account "
             "died: it waits for a person (ask), is sent again (retry), or is given "
             "up (drop); without it ask."
         ),
@@ -136,14 +131,14 @@ class AccountConfig(Section, AccessFields, frozen=True):
     proxy: Annotated[
         Annotated[ProxyUrl, LOCAL] | None,
         Meta(
-            description="The HTTP proxy through which it connects, without a password, which "
-            "would be shown; without it none."
+            description="The HTTP proxy through which it connects, an address without a "
+            "password, because it is shown; without it none."
         ),
     ] = None
     ingress: Annotated[
         bool,
         Meta(
-            description="Whether the gateway passes HTTP requests on to it, without asking for "
+            description="Whether the gateway passes HTTP requests on to it, without requiring "
             "its own secret."
         ),
     ] = False
@@ -155,8 +150,8 @@ class ChannelConfig(AccountConfig, frozen=True):
     default_account: Annotated[
         Text | None,
         Meta(
-            description="Which account is meant where a client names only the channel; without "
-            "it `default`, else the first one."
+            description="Which account is meant if a client names only the channel; without it "
+            "`default`, otherwise the first one."
         ),
     ] = None
     accounts: Annotated[

@@ -30,18 +30,16 @@ class AgentConfig(Section, frozen=True):
             description="What kind of agent it is: a built-in one, or that of an installed package."
         ),
     ]
-    enabled: Annotated[
-        bool, Meta(description="Whether the agent runs; what is configured is meant to.")
-    ] = True
+    enabled: Annotated[bool, Meta(description="Whether the agent runs.")] = True
     name: Annotated[
         Annotated[str, Meta(max_length=200)] | None,
-        Meta(description="What people are shown beside the id; without it the id alone."),
+        Meta(description="The name shown beside the id; without it only the id."),
     ] = None
     repeat: Annotated[
         RepeatMode,
         Meta(
-            description="What becomes of a turn whose agent died: again unless something of the "
-            "answer was seen (unseen), always, or never."
+            description="Whether a turn whose agent died is repeated: unless a part of the "
+            "answer was shown (unseen), always, or never."
         ),
     ] = "unseen"
     timeout_seconds: Annotated[
@@ -50,15 +48,16 @@ class AgentConfig(Section, frozen=True):
     max_concurrent: Annotated[
         Annotated[int, Meta(ge=1, le=10_000)] | None,
         Meta(
-            description="Turns of it that run at the same time; without it as many as "
-            "`agents.maxConcurrent`, of several agents three quarters of that."
+            description="Turns of it that run at the same time; without it "
+            "`agents.maxConcurrent`, or three quarters of that if there are several "
+            "agents."
         ),
     ] = None
     heartbeat: Annotated[
         HeartbeatConfig | None,
         Meta(
-            description="When it is asked by itself whether anything needs attention; without "
-            "it only when something wakes it."
+            description="When it is asked regularly whether anything needs attention; without "
+            "it only after an event."
         ),
     ] = None
     restart: RestartFields = {}
@@ -68,15 +67,16 @@ class AgentConfig(Section, frozen=True):
         bool,
         LOCAL,
         Meta(
-            description="Whether an `exec` agent is kept to its own files and the interpreter's "
-            "(Landlock); not every SDK lives with it, nor has every kernel it."
+            description="Whether an `exec` agent is restricted to its own files and the "
+            "interpreter's (Landlock); not every SDK works with it, and not every "
+            "kernel has it."
         ),
     ] = False
     proxy: Annotated[
         Annotated[ProxyUrl, LOCAL] | None,
         Meta(
-            description="The HTTP proxy through which it connects, without a password, which "
-            "would be shown; without it none."
+            description="The HTTP proxy through which it connects, an address without a "
+            "password, because it is shown; without it none."
         ),
     ] = None
 

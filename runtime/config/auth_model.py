@@ -29,7 +29,7 @@ class RateLimitConfig(Section, frozen=True):
     exempt_loopback: Annotated[
         bool,
         Meta(
-            description="Whether clients on this host are slowed down only, and never locked out."
+            description="Whether clients on this host are only slowed down, and never locked out."
         ),
     ] = True
 
@@ -51,7 +51,7 @@ class TrustedProxyConfig(Section, frozen=True):
     allow_users: Annotated[
         list[Text],
         REMOTE,
-        Meta(description="Names that are let in; empty: everyone whom the proxy lets in."),
+        Meta(description="Names that are admitted; empty: everybody whom the proxy admits."),
     ] = []
     # A proxy on this host looks like any local program: only where all of them are trusted.
     allow_loopback: Annotated[
@@ -70,9 +70,9 @@ class AuthConfig(Section, frozen=True):
     mode: Annotated[
         Literal["token", "password", "none", "trusted-proxy"],
         Meta(
-            description="What a client proves itself by: a secret (`token` and `password` are "
-            "the same), nothing (`none`, on loopback only), or a proxy that has "
-            "logged it in (`trusted-proxy`)."
+            description="How a client authenticates: by a secret (`token` and `password` are "
+            "the same), not at all (`none`, on loopback only), or by a proxy that "
+            "has logged it in (`trusted-proxy`)."
         ),
     ] = "token"
     # A string, or a reference. There is no default: a gateway without a secret is open to all.
@@ -87,7 +87,7 @@ class AuthConfig(Section, frozen=True):
         Text | SecretRef | None,
         Meta(
             description="A second secret that is accepted in the same place, for clients that "
-            "know passwords only; without it none."
+            "only support passwords; without it none."
         ),
     ] = None
     trusted_proxy: Annotated[
@@ -95,5 +95,5 @@ class AuthConfig(Section, frozen=True):
         Meta(description='What a reverse proxy must send with `mode: "trusted-proxy"`.'),
     ] = TrustedProxyConfig()
     rate_limit: Annotated[
-        RateLimitConfig, Meta(description="How often a wrong secret may be tried from one address.")
+        RateLimitConfig, Meta(description="How many wrong secrets one address may send.")
     ] = RateLimitConfig()

@@ -35,8 +35,8 @@ class ReloadConfig(Section, frozen=True):
         int,
         Meta(ge=0, le=60_000),
         Meta(
-            description="Milliseconds without another change after which one is taken over; 10 s "
-            "after the first at the latest."
+            description="Milliseconds without another change after which a change is applied; "
+            "10 s after the first at the latest."
         ),
     ] = 1200
 
@@ -78,14 +78,13 @@ class NodesConfig(Section, frozen=True):
         LOCAL,
         Meta(
             description="Commands that see, hear or write to people (`camera.snap`, `sms.send`) "
-            "and that nodes may be asked for nevertheless; others of them are "
-            "refused."
+            "and that nodes may execute; others of this kind are refused."
         ),
     ] = []
     deny_commands: Annotated[
         list[Text],
         LOCAL,
-        Meta(description="Commands that nodes are never asked for, whatever was approved."),
+        Meta(description="Commands that nodes never execute, whatever was approved."),
     ] = []
 
 
@@ -116,21 +115,21 @@ class LimitsConfig(Section, frozen=True):
     buffered_bytes: Annotated[
         Count,
         Meta(
-            description="Bytes that may wait for a client that does not read, before it is "
-            "closed (1008)."
+            description="Bytes that may be buffered for a client that does not read, before it "
+            "is closed (1008)."
         ),
     ] = 4 * 1024 * 1024
     buffered_total_bytes: Annotated[
         Count,
         Meta(
-            description="Bytes that may wait for all clients together; beyond them the client "
-            "with most is closed."
+            description="Bytes that may be buffered for all clients together; beyond that the "
+            "client with most is closed."
         ),
     ] = 256 * 1024 * 1024
     ring_messages: Annotated[
         Count,
         Meta(
-            description="Recent events kept in memory for each account, for clients that come back."
+            description="Recent events kept in memory for each account, for clients that reconnect."
         ),
     ] = 1000
     ring_bytes: Annotated[
@@ -150,14 +149,14 @@ class TelemetryConfig(Section, frozen=True):
         CollectorUrl | None,
         LOCAL,
         Meta(
-            description="Address of the collector, `/v1/traces` where it has no path; without it "
-            "`OTEL_EXPORTER_OTLP_ENDPOINT`, or else `http://localhost:4318`."
+            description="Address of the collector, with `/v1/traces` if it has no path; without "
+            "it `OTEL_EXPORTER_OTLP_ENDPOINT`, otherwise `http://localhost:4318`."
         ),
     ] = None
     # OTLP over HTTP is what collectors and vendors all take.
     protocol: Annotated[
         Literal["http/protobuf"],
-        Meta(description="How traces are sent: OTLP over HTTP, which all collectors take."),
+        Meta(description="How traces are sent: OTLP over HTTP, which all collectors accept."),
     ] = "http/protobuf"
     headers: Annotated[
         dict[HeaderName, Text | SecretRef],
@@ -172,15 +171,16 @@ class TelemetryConfig(Section, frozen=True):
     sample_ratio: Annotated[
         Annotated[float, Meta(ge=0, le=1)] | None,
         Meta(
-            description="The share of traces that are kept, 0 to 1; without it as "
-            "`OTEL_TRACES_SAMPLER` says, or else all."
+            description="The share of traces that are kept, 0 to 1; without it according to "
+            "`OTEL_TRACES_SAMPLER`, otherwise all. A client's trace context decides "
+            "for itself."
         ),
     ] = None
     service_name: Annotated[
         Text | None,
         Meta(
-            description="The name of this service in traces; without it as `OTEL_SERVICE_NAME` "
-            "says, or else trunkline."
+            description="The name of this service in traces; without it `OTEL_SERVICE_NAME`, "
+            "otherwise `trunkline`."
         ),
     ] = None
 
@@ -207,26 +207,24 @@ class GatewayConfig(Section, frozen=True):
         Text,
         LOCAL,
         Meta(
-            description="Where it listens: this host alone (`loopback`, `auto`), every interface "
-            "(`lan`), or one IP address."
+            description="Where it listens: on this host only (`loopback`, `auto`), on every "
+            "interface (`lan`), or on one IP address."
         ),
     ] = "loopback"
-    auth: Annotated[AuthConfig, Meta(description="How clients prove that they may connect.")] = (
-        AuthConfig()
-    )
+    auth: Annotated[AuthConfig, Meta(description="How clients authenticate.")] = AuthConfig()
     trusted_proxies: Annotated[
         list[Text],
         REMOTE,
         Meta(
             description="Addresses or networks of reverse proxies whose `X-Forwarded-For` is "
-            "believed; empty: none."
+            "trusted; empty: none."
         ),
     ] = []
     tls: Annotated[TlsConfig, Meta(description="Encryption of the port.")] = TlsConfig()
     nodes: Annotated[
         NodesConfig,
         Meta(
-            description="What nodes may be asked to do, beyond what was approved at their pairing."
+            description="Which commands nodes may execute, beside those approved at their pairing."
         ),
     ] = NodesConfig()
     reload: Annotated[
@@ -238,11 +236,11 @@ class GatewayConfig(Section, frozen=True):
     control_ui: Annotated[
         ControlUiConfig, Meta(description="The console, a web page on the same port.")
     ] = ControlUiConfig()
-    tools: Annotated[ToolsConfig, Meta(description="What `/tools/invoke` may carry out.")] = (
+    tools: Annotated[ToolsConfig, Meta(description="What `/tools/invoke` may execute.")] = (
         ToolsConfig()
     )
     limits: Annotated[
-        LimitsConfig, Meta(description="What one client, and all of them together, may cost.")
+        LimitsConfig, Meta(description="What one client, and all of them together, may use.")
     ] = LimitsConfig()
     telemetry: Annotated[
         TelemetryConfig, Meta(description="Traces of messages for OpenTelemetry.")
@@ -251,8 +249,8 @@ class GatewayConfig(Section, frozen=True):
         list[Text],
         REMOTE,
         Meta(
-            description="Origins of web pages that may connect beside those of the gateway's own "
-            "address; `*`: every page."
+            description="Origins of web pages that may connect, beside those of the gateway's "
+            "own address; `*`: every page, refused with `auth.mode: none`."
         ),
     ] = []
     # Where people reach it from elsewhere, through a reverse proxy say. On a loopback bind no
@@ -261,8 +259,8 @@ class GatewayConfig(Section, frozen=True):
         Text | None,
         REMOTE,
         Meta(
-            description="The address at which people reach it from elsewhere, through a reverse "
-            "proxy say; without it its own alone."
+            description="The address at which clients reach it from elsewhere, for example "
+            "through a reverse proxy; without it only its own."
         ),
     ] = None
     # Whether fields that are marked LOCAL, and references to secrets, may be changed from
@@ -271,9 +269,9 @@ class GatewayConfig(Section, frozen=True):
         bool,
         LOCAL,
         Meta(
-            description="Whether fields that run code, and references to secrets, may be changed "
-            "from elsewhere than this host: whoever may, can run commands as the "
-            "daemon's user."
+            description="Whether local fields, and references of secrets, may be changed from "
+            "elsewhere than this host: with that an administrator can run commands "
+            "as the daemon's user."
         ),
     ] = False
     handshake_timeout_ms: Annotated[
@@ -281,30 +279,30 @@ class GatewayConfig(Section, frozen=True):
         Meta(description="Milliseconds that a client has to authenticate before it is closed."),
     ] = 15_000
     tick_interval_ms: Annotated[
-        Millis, Meta(description="Milliseconds between the signs of life that clients get.")
+        Millis, Meta(description="Milliseconds between two `tick` events to clients.")
     ] = 30_000
     command: Annotated[
         Annotated[list[Text], Meta(min_length=1)] | None,
         LOCAL,
         Meta(
-            description="Program and arguments of a gateway that is not Trunkline's, run in "
-            "place of ours; without it our own."
+            description="Program and arguments of another gateway, which is run instead of "
+            "Trunkline's; without it Trunkline's own."
         ),
     ] = None
     url: Annotated[
         Text | None,
         LOCAL,
         Meta(
-            description="Address (`ws://` or `wss://`) of a gateway that runs already, and is "
-            "only connected to; without it our own."
+            description="Address (`ws://` or `wss://`) of a running gateway to connect to; "
+            "without it Trunkline's own is started."
         ),
     ] = None
     attach: Annotated[
         Literal["never", "auto"],
         LOCAL,
         Meta(
-            description="What a gateway of others that is found on our port means: the start "
-            "fails (never), or it is connected to (auto)."
+            description="What happens if another gateway runs on the port: the start fails "
+            "(never), or Trunkline connects to it (auto)."
         ),
     ] = "never"
     # What makes the gateway of ``command`` read its configuration again. None: nothing, it is
@@ -312,8 +310,8 @@ class GatewayConfig(Section, frozen=True):
     reload_signal: Annotated[
         Literal["SIGHUP", "SIGUSR1", "SIGUSR2"] | None,
         Meta(
-            description="Signal by which the gateway of `command` reads its configuration again; "
-            "without it that is restarted."
+            description="Signal by which the gateway of `command` reads its configuration "
+            "again; without it the gateway is restarted."
         ),
     ] = None
     repair_command: Annotated[
@@ -321,30 +319,31 @@ class GatewayConfig(Section, frozen=True):
         LOCAL,
         Meta(
             description="Program and arguments that are run once when the gateway of `command` "
-            "says its configuration is damaged; without it none."
+            "reports that its configuration is damaged; without it none."
         ),
     ] = None
     # None: 30 for our own gateway, 300 for another: OpenClaw takes 10 to 40 s on a calm host.
     ready_within_seconds: Annotated[
         Seconds | None,
         Meta(
-            description="Seconds that its start may take; without it 30 for our own, 300 for "
-            "another."
+            description="Seconds that its start may take; without it 30 for Trunkline's own, "
+            "300 for another."
         ),
     ] = None
     stop_within_seconds: Annotated[
         Seconds | None,
         Meta(
-            description="Seconds that it has to end before it is killed; without it 5 for our "
-            "own, 15 for another."
+            description="Seconds that it has to end before it is killed; without it 5 for "
+            "Trunkline's own, 15 for another."
         ),
     ] = None
     # None: 30 for our own; 180, as ClawX has it, for another, whose event loop may be busy.
     silent_after_seconds: Annotated[
         Seconds | None,
         Meta(
-            description="Seconds of silence after which it is asked once more, and replaced; "
-            "without it 30 for our own, 180 for another."
+            description="Seconds of silence after which it is asked once more, and replaced if "
+            "it does not answer; without it 30 for Trunkline's own, 180 for "
+            "another."
         ),
     ] = None
 

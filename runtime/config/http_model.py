@@ -15,7 +15,7 @@ class EndpointConfig(Section, frozen=True):
     """One endpoint of the OpenAI API: OpenClaw's switch, off by default like there."""
 
     enabled: Annotated[
-        bool, Meta(description="Whether the endpoint is there, and with it `/v1/models`.")
+        bool, Meta(description="Whether the endpoint is served, and with it `/v1/models`.")
     ] = False
 
 
@@ -36,14 +36,14 @@ class HttpConfig(Section, frozen=True):
     enabled: Annotated[
         bool,
         Meta(
-            description="Whether anything is served over HTTP, as `/health`, `/metrics` and the "
-            "console."
+            description="Whether anything is served over HTTP, such as `/health`, `/metrics` "
+            "and the console."
         ),
     ] = True
     # /metrics shows how much goes on; from loopback it needs no token.
     metrics: Annotated[
         bool,
-        Meta(description="Whether `/metrics` is there; from other machines it needs the token."),
+        Meta(description="Whether `/metrics` is served; from other hosts it needs the token."),
     ] = True
     # A long conversation with its files; of it an agent gets at most 640 KiB.
     max_body_bytes: Annotated[
@@ -54,7 +54,7 @@ class HttpConfig(Section, frozen=True):
         ),
     ] = 4 * 1024 * 1024
     endpoints: Annotated[
-        EndpointsConfig, Meta(description="Which parts of the OpenAI API are there.")
+        EndpointsConfig, Meta(description="Which parts of the OpenAI API are served.")
     ] = EndpointsConfig()
 
 
@@ -66,8 +66,8 @@ class ControlUiConfig(Section, frozen=True):
         BasePath,
         REMOTE,
         Meta(
-            description="Path below which it stands, as `/console` behind a proxy that shares "
-            "the name; empty: `/`."
+            description="Path below which it is served, such as `/console` behind a proxy that "
+            "shares its name; empty: `/`."
         ),
     ] = ""
 
@@ -79,13 +79,12 @@ class ToolsConfig(Section, frozen=True):
         list[Text],
         REMOTE,
         Meta(
-            description="Tools that may be carried out though they are denied without being "
-            "listed: `nodes`."
+            description="Tools that may be executed although they are denied by default: `nodes`."
         ),
     ] = []
     deny: Annotated[
         list[Text],
-        Meta(description="Tools that may not be carried out; this counts before `allow`."),
+        Meta(description="Tools that may not be executed; it overrides `allow`."),
     ] = []
 
 
@@ -96,23 +95,24 @@ class IngressConfig(Section, frozen=True):
         int,
         Meta(ge=1, le=1 << 40),
         Meta(
-            description="Bytes of the body of one request; more than 1 MiB only a channel gets "
-            "that `can` `uploads`."
+            description="Bytes of the body of one request; more than 1 MiB only for a channel "
+            "with `uploads` in `can`, such as `webhook`."
         ),
     ] = MAX_PAYLOAD_BYTES
     in_flight: Annotated[
         int,
         Meta(ge=1, le=64),
         Meta(
-            description="Requests of one account that may be under way at the same time; others "
-            "get 503."
+            description="Requests of one account that may be in progress at the same time; "
+            "others get 503."
         ),
     ] = 32
     per_second: Annotated[
         float,
         Meta(ge=0.01, le=1_000_000),
         Meta(
-            description="Requests of one account in a second, and as many at once; others get 503."
+            description="Requests of one account in a second, on average, and as many at once; "
+            "others get 503."
         ),
     ] = 100.0
     total_bytes: Annotated[
@@ -141,18 +141,20 @@ class CanvasHostConfig(Section, frozen=True):
     enabled: Annotated[
         bool,
         LOCAL,
-        Meta(description="Whether what lies below `root` is served below `/__openclaw__/canvas/`."),
+        Meta(
+            description="Whether the files below `root` are served below `/__openclaw__/canvas/`."
+        ),
     ] = False
     root: Annotated[
         Text,
         LOCAL,
         Meta(
             description="Directory of the pages and files; a relative path counts from the "
-            "configuration file."
+            "configuration file, `~` is the home directory."
         ),
     ] = "canvas"
     port: Annotated[
         Port | None,
         LOCAL,
-        Meta(description="A port of its own for the same, beside the gateway's; without it none."),
+        Meta(description="A second port for the same, beside the gateway's; without it none."),
     ] = None

@@ -43,8 +43,8 @@ class AgentsConfig(Section, frozen=True):
     entries: Annotated[
         dict[str, dict[str, Any]] | None,
         Meta(
-            description="The agents by id; without it there is one, `echo`, which says "
-            "everything back."
+            description="The agents by id; without it there is one, `echo`, which repeats every "
+            "message."
         ),
     ] = None
 
@@ -54,7 +54,7 @@ class Config(Section, frozen=True):
 
     gateway: Annotated[
         GatewayConfig,
-        Meta(description="The WebSocket and HTTP server through which everything is controlled."),
+        Meta(description="The WebSocket and HTTP server for clients."),
     ] = GatewayConfig()
     channels: Annotated[
         dict[str, dict[str, Any]], Meta(description="The channels by name, each with its accounts.")
@@ -64,23 +64,25 @@ class Config(Section, frozen=True):
     ] = AgentsConfig()
     session: Annotated[
         SessionConfig,
-        Meta(description="What belongs to one conversation, which an agent remembers."),
+        Meta(description="Which messages belong to one conversation, and when it begins anew."),
     ] = SessionConfig()
     bindings: Annotated[
         list[BindingConfig],
         Meta(
-            description="Which agent answers which messages; the most exact one counts, then the "
-            "first."
+            description="Which agent answers which messages; the most specific entry counts, of "
+            "equal ones the first."
         ),
     ] = []
     queue: Annotated[
         QueueConfig,
         Meta(
-            description="What becomes of messages that come while an agent answers an earlier one."
+            description="What happens to messages that arrive while an agent answers an earlier "
+            "one."
         ),
     ] = QueueConfig()
     commands: Annotated[
-        CommandsConfig, Meta(description="Commands that people write to an account, as `/new`.")
+        CommandsConfig,
+        Meta(description="Commands that people write to an account, such as `/new`."),
     ] = CommandsConfig()
     cron: Annotated[
         CronConfig, Meta(description="Scheduled jobs, which `trunkline cron add` makes.")
@@ -97,12 +99,12 @@ class Config(Section, frozen=True):
     media: Annotated[
         MediaConfig,
         Meta(
-            description="The files of messages; a change starts the accounts anew whose channel "
+            description="The files of messages; a change restarts the accounts whose channel "
             "has files."
         ),
     ] = MediaConfig()
     ingress: Annotated[
-        IngressConfig, Meta(description="What HTTP requests to accounts may take.")
+        IngressConfig, Meta(description="The limits of HTTP requests to accounts.")
     ] = IngressConfig()
     canvas_host: Annotated[
         CanvasHostConfig, Meta(description="The pages and files that nodes and browsers show.")

@@ -75,7 +75,8 @@ class ResetConfig(Section, frozen=True):
     zone: Annotated[
         Annotated[str, Meta(min_length=1, max_length=64)] | None,
         Meta(
-            description="Time zone of `dailyHour`, as `Europe/Berlin`; without it that of the host."
+            description="Time zone of `dailyHour`, such as `Europe/Berlin`; without it that of "
+            "the host."
         ),
     ] = None
 
@@ -86,7 +87,7 @@ class SilentReplyConfig(Section, frozen=True):
     # In a direct chat nobody is left without an answer; in groups it is OpenClaw's default, too.
     group: Annotated[
         SilentReplies,
-        Meta(description="Whether an agent may keep silent in groups by answering NO_REPLY."),
+        Meta(description="Whether the answer NO_REPLY of an agent sends nothing in groups."),
     ] = "disallow"
 
 
@@ -98,8 +99,9 @@ class SessionConfig(Section, frozen=True):
     dm_scope: Annotated[
         DmScope,
         Meta(
-            description="What direct chats must have in common to be one conversation: the agent "
-            "(`main`), also the person (`per-peer`), the channel, the account."
+            description="What direct chats must have in common to be one conversation: the "
+            "agent (`main`), also the person (`per-peer`), also the channel, also "
+            "the account."
         ),
     ] = "per-account-channel-peer"
     # per-channel, as OpenClaw has it: two accounts in one group share its conversation, and
@@ -108,7 +110,7 @@ class SessionConfig(Section, frozen=True):
         GroupScope,
         Meta(
             description="Whether two accounts in one group have a conversation each "
-            "(`per-account`), or share it (`per-channel`)."
+            "(`per-account`), or share one (`per-channel`)."
         ),
     ] = "per-account"
     # One person under several ids: {ada: ["telegram:12", "irc:ada_"]}. Only ids for which the
@@ -118,15 +120,18 @@ class SessionConfig(Section, frozen=True):
         dict[str, list[Text]],
         Meta(
             description='People with several ids, by name: `{ada: ["telegram:12", "irc:ada"]}`; '
-            "only ids that the platform vouches for, but for `unverified:…`."
+            "only ids that the platform verifies, except with `unverified:…`."
         ),
     ] = {}
     reset: Annotated[
         ResetConfig,
-        Meta(description="When a conversation begins anew by itself: whichever is due first."),
+        Meta(
+            description="When a conversation begins anew automatically: at the earlier of both "
+            "times."
+        ),
     ] = ResetConfig()
     silent_reply: Annotated[
-        SilentReplyConfig, Meta(description="Whether an agent may keep silent.")
+        SilentReplyConfig, Meta(description="Whether an agent may decide not to answer.")
     ] = SilentReplyConfig()
 
 
@@ -136,8 +141,8 @@ class PeerMatch(Section, frozen=True):
     kind: Annotated[
         PeerKind,
         Meta(
-            description="What kind of chat it is; `group` and `channel` both are what is not a "
-            "direct one."
+            description="The kind of chat; `group` and `channel` both mean chats that are not "
+            "direct."
         ),
     ]
     # Only people for whose id the platform vouches, but for "unverified:ID".
@@ -154,8 +159,8 @@ class BindingMatch(Section, frozen=True):
     account_id: Annotated[
         Text | None,
         Meta(
-            description="The account at which it must come in, `*` for every one; without it the "
-            "channel's default account."
+            description="The account that must have received it, `*` for every one; without it "
+            "the channel's default account."
         ),
     ] = None
     peer: Annotated[
@@ -187,7 +192,7 @@ class BindingConfig(Section, frozen=True):
     ]
     match: Annotated[
         BindingMatch,
-        Meta(description="Which messages this is about: all fields that are set must match."),
+        Meta(description="The messages to which this applies: all fields that are set must match."),
     ]
 
 
@@ -196,15 +201,15 @@ class QueueOverride(Section, frozen=True):
 
     mode: Annotated[
         QueueMode | None,
-        Meta(description="As `queue.mode`, for this channel alone; without it as that."),
+        Meta(description="The `queue.mode` of this channel; without it the general one."),
     ] = None
     debounce_ms: Annotated[
         Annotated[int, Meta(ge=0, le=60_000)] | None,
-        Meta(description="As `queue.debounceMs`, for this channel alone; without it as that."),
+        Meta(description="The `queue.debounceMs` of this channel; without it the general one."),
     ] = None
     cap: Annotated[
         Annotated[int, Meta(ge=1, le=1000)] | None,
-        Meta(description="As `queue.cap`, for this channel alone; without it as that."),
+        Meta(description="The `queue.cap` of this channel; without it the general one."),
     ] = None
 
 
@@ -217,30 +222,30 @@ class QueueConfig(Section, frozen=True):
     mode: Annotated[
         QueueMode,
         Meta(
-            description="Whether all that wait are one turn (`collect`), each is one "
-            "(`followup`, `steer`), or the newest ends the running one "
-            "(`interrupt`); of `local` always `followup`, unless `byChannel` says "
-            "else."
+            description="Whether all waiting messages become one turn (`collect`), each becomes "
+            "one (`followup`, `steer`), or the newest cancels the running one "
+            "(`interrupt`); for `local` always `followup`, unless `byChannel` sets "
+            "it."
         ),
     ] = "collect"
     debounce_ms: Annotated[
         Annotated[int, Meta(ge=0, le=60_000)] | None,
         Meta(
             description="Milliseconds without another message before a turn begins, in mode "
-            "`collect`; without it 300 for telegram, 0 for others."
+            "`collect`; without it 300 for telegram, 0 for other channels."
         ),
     ] = None
     cap: Annotated[
         int,
         Meta(ge=1, le=1000),
         Meta(
-            description="Messages that may wait in one session; the next are not taken, and the "
-            "chat is told."
+            description="Messages that may wait in one session; further ones are not accepted, "
+            "and the chat is informed."
         ),
     ] = 20
     by_channel: Annotated[
         dict[str, QueueOverride],
-        Meta(description="What is different for single channels, by name."),
+        Meta(description="Other values for single channels, by name."),
     ] = {}
 
 
@@ -250,7 +255,7 @@ class CommandsConfig(Section, frozen=True):
     owner_allow_from: Annotated[
         Annotated[list[Entry], REMOTE] | None,
         Meta(
-            description="People who may use commands for owners, as `telegram:12` or "
+            description="People who may use commands for owners, such as `telegram:12` or "
             "`unverified:irc:ada`, `*` for all; without it nobody."
         ),
     ] = None

@@ -17,46 +17,47 @@ class LoggingConfig(Section, frozen=True):
 
     level: Annotated[
         Literal["debug", "info", "warning", "error"],
-        Meta(description="The least serious lines that are written."),
+        Meta(description="The least severe lines that are logged."),
     ] = "info"
     # 10 MB in 5 files per account: days of an ordinary account, 10 GB at most for 200.
     max_bytes: Annotated[
         int,
         Meta(ge=4096, le=1 << 40),
-        Meta(
-            description="Bytes of one log file; then the next one begins. Each process has its own."
-        ),
+        Meta(description="Bytes of one log file before it is rotated; each process has its own."),
     ] = 10_000_000
     files: Annotated[
         int,
         Meta(ge=1, le=1000),
-        Meta(description="Log files that are kept of each process; the oldest go."),
+        Meta(description="Log files kept of each process."),
     ] = 5
     total_bytes: Annotated[
         int,
         Meta(ge=65_536, le=1 << 50),
         Meta(
-            description="Bytes of all logs together; beyond them the oldest rotated files go, of "
-            "whichever process."
+            description="Bytes of all logs together; beyond that the oldest rotated files of "
+            "any process are deleted."
         ),
     ] = 1_000_000_000
     # A log bomb is read and dropped above this; the burst lets a traceback through.
     lines_per_second: Annotated[
         Count,
         Meta(
-            description="Lines that a process may print in a second, on average; what is above "
-            "is dropped and counted."
+            description="Lines that a process may print in a second, on average; further ones "
+            "are dropped and counted."
         ),
     ] = 200
     bytes_per_second: Annotated[
         Count,
         Meta(
-            description="Bytes that a process may print in a second, on average; what is above "
-            "is dropped and counted."
+            description="Bytes that a process may print in a second, on average; further ones "
+            "are dropped and counted."
         ),
     ] = 1_000_000
     burst_lines: Annotated[
-        Count, Meta(description="Lines that a process may print at once, as a long traceback has.")
+        Count,
+        Meta(
+            description="Lines that a process may print at once, for example of a long traceback."
+        ),
     ] = 2000
 
 
@@ -67,8 +68,7 @@ class KeepConfig(Section, frozen=True):
         float,
         Meta(gt=0, le=3650),
         Meta(
-            description="Days for which messages are kept, and clients that were away get what "
-            "they missed."
+            description="Days for which messages are kept, so that clients that were away get them."
         ),
     ] = 30.0
     # The oldest go first. What waits for an answer stays, and so do positions and ids.
@@ -76,16 +76,16 @@ class KeepConfig(Section, frozen=True):
         int,
         Meta(ge=1 << 20, le=1 << 50),
         Meta(
-            description="Bytes of stored messages; the oldest go first, but none that waits for "
-            "an answer."
+            description="Bytes of stored messages; beyond that the oldest are deleted, except "
+            "those that wait for an answer."
         ),
     ] = 2 << 30
     copies: Annotated[
         int,
         Meta(ge=0, le=1000),
         Meta(
-            description="Copies kept of the journal, of which one is made each night in `backup` "
-            "of the state directory; 0: none."
+            description="Copies kept of the journal; one is made each night in `backup` of the "
+            "state directory; 0: none."
         ),
     ] = 3
 
@@ -109,16 +109,14 @@ class MediaConfig(Section, frozen=True):
         int,
         Meta(ge=1 << 20, le=1 << 50),
         Meta(
-            description="Bytes of the files of each account; the oldest go first, but none of "
-            "the last hour: then no more are taken."
+            description="Bytes of the files of each account; the oldest are deleted first, "
+            "except those of the last hour: then no further ones are accepted."
         ),
     ] = 1 << 30
     ttl_days: Annotated[
         float,
         Meta(gt=0, le=3650),
-        Meta(
-            description="Days for which a file can be fetched after its message came or was sent."
-        ),
+        Meta(description="Days for which a file is kept after its message was received or sent."),
     ] = 7.0
     allow: Annotated[
         list[AllowedMedia],
@@ -126,6 +124,6 @@ class MediaConfig(Section, frozen=True):
         Meta(
             description="What may be read for a message beside the account's files and the "
             "public internet: absolute directories, and beginnings of addresses on "
-            "private hosts."
+            "private hosts (`http://files.lan:8080/`)."
         ),
     ] = []

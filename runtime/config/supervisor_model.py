@@ -26,47 +26,47 @@ class RestartConfig(Section, frozen=True):
         ),
     ] = 2.0
     maximum_seconds: Annotated[
-        Seconds, Meta(description="The longest wait in seconds before it counts as a crash loop.")
+        Seconds, Meta(description="The longest wait in seconds, until it counts as a crash loop.")
     ] = 300.0
     jitter: Annotated[
         float,
         Meta(ge=0, le=1),
         Meta(
-            description="The share by which each wait is shortened or lengthened at random (0 to "
-            "1), so that what failed together does not come back together."
+            description="The share by which each wait is shortened or lengthened at random (0 "
+            "to 1), so that accounts that failed together do not restart together."
         ),
     ] = 0.2
     # An account that ran this long was healthy: its earlier failures are forgiven.
     healthy_after_seconds: Annotated[
-        Seconds, Meta(description="Seconds of running after which earlier failures are forgotten.")
+        Seconds, Meta(description="Seconds of running after which earlier failures are forgiven.")
     ] = 300.0
     slow_after: Annotated[
         Count,
         Meta(
-            description="From so many failures in a row it is a crash loop, and tried every "
+            description="Failures in a row from which on it is a crash loop, with a try every "
             "`slowSeconds`."
         ),
     ] = 10
     slow_seconds: Annotated[
         Seconds,
         Meta(
-            description="Seconds between the tries in a crash loop, and of what needs a person; "
-            "it is never given up."
+            description="Seconds between two tries in a crash loop, and of an account that "
+            "needs a person and has run before; it is never given up."
         ),
     ] = 900.0
     # Slow logins exist; a start that takes longer hangs.
     ready_within_seconds: Annotated[
         Seconds,
         Meta(
-            description="Seconds that a start may take; what is not ready then hangs, is ended "
-            "and counts as failed."
+            description="Seconds that a start may take; a process that is not ready by then is "
+            "ended, and counts as failed."
         ),
     ] = 30.0
     stop_within_seconds: Annotated[
         Seconds,
         Meta(
-            description="Seconds to log out and to hand in what is left when it is stopped; then "
-            "it is killed."
+            description="Seconds to log out and to pass on remaining messages when it is "
+            "stopped; then it is killed."
         ),
     ] = 5.0
 
@@ -85,8 +85,8 @@ class LoginConfig(Section, frozen=True):
     within_seconds: Annotated[
         Seconds,
         Meta(
-            description="Seconds that a person has for a login; then the account is stopped, and "
-            "`trunkline channels login` begins anew."
+            description="Seconds that a person has for a login; then the account is failed, and "
+            "`trunkline channels login` starts again."
         ),
     ] = 600.0
 
@@ -97,14 +97,14 @@ class HealthMonitorConfig(Section, frozen=True):
     enabled: Annotated[
         bool,
         Meta(
-            description="Whether running accounts are watched by what they report of their "
-            "connection, and restarted when unhealthy."
+            description="Whether running accounts are checked by the connection state that they "
+            "report, and restarted when unhealthy."
         ),
     ] = True
     # OpenClaw's numbers: a platform needs time to connect, and to connect again.
     startup_grace_seconds: Annotated[
         Seconds,
-        Meta(description="Seconds after it became ready in which an account is not judged."),
+        Meta(description="Seconds after it became ready in which an account is not checked."),
     ] = 120.0
     reconnect_grace_seconds: Annotated[
         Seconds,
@@ -129,10 +129,14 @@ class HealthMonitorConfig(Section, frozen=True):
     # The monitor restarts seldom, so that a wrong rule cannot become a restart loop.
     cooldown_seconds: Annotated[
         Seconds,
-        Meta(description="Least seconds between two restarts of one account by this monitor."),
+        Meta(
+            description="Minimal number of seconds between two restarts of one account by this "
+            "monitor."
+        ),
     ] = 600.0
     restarts_per_hour: Annotated[
-        Count, Meta(description="Most restarts of one account by this monitor in an hour.")
+        Count,
+        Meta(description="Maximal number of restarts of one account by this monitor in an hour."),
     ] = 10
 
 
@@ -146,14 +150,15 @@ class AccountLimitsConfig(Section, frozen=True):
     memory_soft_bytes: Annotated[
         Annotated[int, Meta(ge=16 << 20)] | None,
         Meta(
-            description="Bytes of memory (PSS) above which it is replaced in an orderly way; "
-            "`null`: no limit."
+            description="Bytes of memory (PSS) above which it is replaced in order; `null`: no "
+            "limit. With control groups also `memory.high`."
         ),
     ] = 192 << 20
     memory_hard_bytes: Annotated[
         Annotated[int, Meta(ge=16 << 20)] | None,
         Meta(
-            description="Bytes of memory (PSS) above which it is killed at once; `null`: no limit."
+            description="Bytes of memory (PSS) above which it is killed at once; `null`: no "
+            "limit. With control groups `memory.max`."
         ),
     ] = 256 << 20
     recycle_jitter_seconds: Annotated[
@@ -165,20 +170,24 @@ class AccountLimitsConfig(Section, frozen=True):
     niceness: Annotated[
         int,
         Meta(ge=0, le=19),
-        Meta(description="How far it stands back for the processor, 0 to 19 as in nice(2)."),
+        Meta(
+            description="Its niceness, 0 to 19 as in nice(2); with control groups also "
+            "`cpu.weight`."
+        ),
     ] = 0
     open_files: Annotated[
         Annotated[int, Meta(ge=64)] | None,
         Meta(
-            description="Files that its process may have open (RLIMIT_NOFILE); without it as the "
-            "daemon."
+            description="Files that its process may have open (RLIMIT_NOFILE); without it the "
+            "daemon's limit."
         ),
     ] = None
     processes: Annotated[
         Count | None,
         Meta(
-            description="Processes and threads that its user may have (RLIMIT_NPROC), with "
-            "control groups it alone; without it as the daemon."
+            description="Processes and threads that its user may have (RLIMIT_NPROC, not for "
+            "root), with control groups the account alone (`pids.max`); without it "
+            "the daemon's limit."
         ),
     ] = None
 
@@ -197,16 +206,16 @@ class SupervisorConfig(Section, frozen=True):
     beat_seconds: Annotated[
         float,
         Meta(ge=0.05, le=3600),
-        Meta(description="Seconds between the signs of life of each process."),
+        Meta(description="Seconds between two beats of each process."),
     ] = 5.0
     # 15 s without a beat: ask; 30 s: act (three and six missed beats).
     suspect_after_seconds: Annotated[
-        Seconds, Meta(description="Seconds without one after which a process is asked for it.")
+        Seconds, Meta(description="Seconds without a beat after which a process is asked for one.")
     ] = 15.0
     silent_after_seconds: Annotated[
         Seconds,
         Meta(
-            description="Seconds without one after which a process counts as hung, and is "
+            description="Seconds without a beat after which a process counts as hung, and is "
             "restarted."
         ),
     ] = 30.0
@@ -219,28 +228,28 @@ class SupervisorConfig(Section, frozen=True):
     restart: Annotated[
         RestartConfig,
         Meta(
-            description="When what failed is started again; an account, channel or agent may say "
-            "otherwise."
+            description="When a failed process is restarted; an account, a channel or an agent "
+            "may override it."
         ),
     ] = RestartConfig()
     health_monitor: Annotated[
         HealthMonitorConfig,
         Meta(
-            description="When a running account is unhealthy; an account or channel may say "
-            "otherwise."
+            description="When a running account is unhealthy; an account or a channel may "
+            "override it."
         ),
     ] = HealthMonitorConfig()
     login: Annotated[
         LoginConfig,
         Meta(
-            description="How a person logs an account in; an account or channel may say otherwise."
+            description="How a person logs an account in; an account or a channel may override it."
         ),
     ] = LoginConfig()
     limits: Annotated[
         AccountLimitsConfig,
         Meta(
-            description="What each account may use of the host; an account, channel or agent may "
-            "say otherwise."
+            description="What each account may use of the host; an account, a channel or an "
+            "agent may override it."
         ),
     ] = AccountLimitsConfig()
 

@@ -22,7 +22,7 @@ class CronConfig(Section, frozen=True):
     """Scheduled jobs, which clients add with ``cron.add``."""
 
     enabled: Annotated[
-        bool, Meta(description="Whether jobs begin; while they do not, none is lost.")
+        bool, Meta(description="Whether jobs run; while they do not, none is lost.")
     ] = True
     # OpenClaw's.
     max_concurrent_runs: Annotated[
@@ -49,12 +49,14 @@ class HooksConfig(Section, frozen=True):
     token: Annotated[
         Text | SecretRef | None,
         Meta(
-            description="The secret of requests to hooks, as text or a reference: that of the "
-            "gateway opens no hook."
+            description="The secret of requests to hooks, as text or a reference; it must "
+            "differ from that of the gateway."
         ),
     ] = None
     path: Annotated[
-        HookPath, REMOTE, Meta(description="Path on the gateway's port below which hooks are.")
+        HookPath,
+        REMOTE,
+        Meta(description="Path on the gateway's port below which hooks are served."),
     ] = "/hooks"
     max_body_bytes: Annotated[
         int, Meta(ge=1, le=256 * 1024), Meta(description="Bytes of the body of one request.")
@@ -64,7 +66,7 @@ class HooksConfig(Section, frozen=True):
     ] = False
     allowed_session_key_prefixes: Annotated[
         Annotated[list[Text], Meta(min_length=1)] | None,
-        Meta(description="How a key that a request names must begin; without it with `hook:`."),
+        Meta(description="Beginnings of the keys that a request may name; without it `hook:`."),
     ] = None
     allowed_agent_ids: Annotated[
         list[Text] | None, Meta(description="Agents that hooks may ask; without it all.")
@@ -72,8 +74,8 @@ class HooksConfig(Section, frozen=True):
     mappings: Annotated[
         list[dict[str, Any]],
         Meta(
-            description="Further hooks, each made of a path and what its requests become; one in "
-            "which something is wrong spoils itself alone."
+            description="Further hooks: for each path, what its requests do; an error in one "
+            "does not affect the others."
         ),
     ] = []
 
@@ -81,14 +83,20 @@ class HooksConfig(Section, frozen=True):
 class ActiveHours(Section, frozen=True):
     """The hours of the day for heartbeats; 22:00 to 06:00 spans midnight."""
 
-    start: Annotated[Clock, Meta(description="When heartbeats begin to come each day, as `08:00`.")]
+    start: Annotated[Clock, Meta(description="When heartbeats begin each day, such as `08:00`.")]
     end: Annotated[
         Clock,
-        Meta(description="When they end, as `22:00`; before `start` it is that of the next day."),
+        Meta(
+            description="When they end, such as `22:00`; a time before `start` is one of the "
+            "next day."
+        ),
     ]
     timezone: Annotated[
         Annotated[str, Meta(min_length=1, max_length=64)] | None,
-        Meta(description="The time zone of both, as `Europe/Berlin`; without it that of the host."),
+        Meta(
+            description="The time zone of both, such as `Europe/Berlin`; without it that of the "
+            "host."
+        ),
     ] = None
 
 
@@ -98,22 +106,22 @@ class HeartbeatConfig(Section, frozen=True):
     every: Annotated[
         Duration,
         Meta(
-            description="How often it is asked, as `30m` or `1h`; `0m`: only when something "
-            "wakes it. Each time costs a turn."
+            description="How often it is asked, such as `30m` or `1h`; `0m`: only after an "
+            "event. Each time costs a turn."
         ),
     ] = "0m"
     prompt: Annotated[
         Text | None,
         Meta(
-            description="What it is asked; without it to answer HEARTBEAT_OK where nothing is "
-            "to be done."
+            description="The question; without it one that asks to answer HEARTBEAT_OK if "
+            "nothing needs attention."
         ),
     ] = None
     target: Annotated[
         Literal["none", "last"],
         Meta(
-            description="Who reads an answer that is not HEARTBEAT_OK: nobody (none), or the "
-            "chat where the main session was used last (last)."
+            description="Where an answer other than HEARTBEAT_OK is sent: nowhere (none), or to "
+            "the chat in which the main session was used last (last)."
         ),
     ] = "none"
     active_hours: Annotated[

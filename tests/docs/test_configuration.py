@@ -1,70 +1,45 @@
-"""docs/configuration.md says what is true."""
+"""What the documents say of the configuration is true."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
-from runtime.config.account_model import AccountConfig, ChannelConfig
+from runtime.config.account_model import AccountConfig
 from runtime.config.agent_model import AgentConfig
-from runtime.config.check import is_struct, members
 from runtime.config.files import MAX_BYTES
 from runtime.config.load import load_text
 from runtime.config.local_fields import is_local, local_paths
-from runtime.config.model import Config
-from runtime.config.timers import HeartbeatConfig
+from tests.docs.links import PAGES, ROOT
 from workers.plugin import fields_of
 from workers.registry import manifests
 from workers.secrets import EXEC_TIMEOUT
 
-DOCS = Path(__file__).parents[2].joinpath("docs/configuration.md").read_text()
-ROWS = dict(re.findall(r"^\| `([a-z][\w.]*)` \| (`[^`]*`|none) \|", DOCS, re.MULTILINE))
+DOCS = (ROOT / "docs/configuration.md").read_text()
+EXAMPLE = re.compile(r"^ *```json5\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
 
-def fields(struct: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield path and default of every field that holds a value."""
-    for field in msgspec.structs.fields(struct):
-        name = f"{path}{field.encode_name}"
-        inner = [each for each in members(field.type) if is_struct(each)]
-        if inner and is_struct(type(field.default)):
-            yield from fields(inner[0], f"{name}.")
-        elif field.required:
-            yield name, None
-        elif field.default_factory is not msgspec.NODEFAULT:
-            yield name, field.default_factory()
-        else:
-            yield name, field.default
+def examples(page: str) -> list[str]:
+    """Return the examples of the configuration in a page, each as a whole file."""
+    texts = EXAMPLE.findall((ROOT / page).read_text())
+    return [
+        text if re.sub(r"^ *//.*\n", "", text).startswith("{") else f"{{{text}}}" for text in texts
+    ]
 
 
-def documented() -> dict[str, Any]:
-    return {
-        name: None if default == "none" else json.loads(default.strip("`"))
-        for name, default in ROWS.items()
-    }
-
-
-def test_every_field_is_documented_with_its_default() -> None:
-    expected = dict(fields(Config)) | dict(fields(AccountConfig)) | dict(fields(ChannelConfig))
-    expected |= dict(fields(AgentConfig, "agents.entries.ID."))
-    heartbeat = "agents.entries.ID.heartbeat."
-    expected |= dict(fields(HeartbeatConfig, heartbeat))
-    del expected[f"{heartbeat}activeHours"]  # its fields are listed, as those of the heartbeat
-    del expected["agents.entries.ID.heartbeat"]
-    expected[f"{heartbeat}activeHours.timezone"] = None
-    del expected["channels"]  # has its own chapter
-    assert documented() == expected
+@pytest.mark.parametrize("page", [page for page in PAGES if examples(page)])
+def test_every_example_of_the_configuration_is_accepted(page: str) -> None:
+    for text in examples(page):
+        load_text(Path("trunkline.json5"), text)
 
 
 @pytest.mark.parametrize("name", ["trunkline.json5", "trunkline.toml"])
 def test_the_examples_are_valid_and_say_the_same(name: str) -> None:
     language = name.rpartition(".")[2]
-    (text,) = re.findall(rf"```{language}\n(.*?)```", DOCS, re.DOTALL)
+    text, *_ = re.findall(rf"```{language}\n(.*?)```", DOCS, re.DOTALL)
     loaded = load_text(Path(name), text)
     assert list(loaded.accounts) == ["local:demo", "irc:libera", "irc:quiet"]
     assert all(spec.enabled and spec.configured for spec in loaded.accounts.values())

@@ -253,7 +253,8 @@ async def in_flight(daemon: Daemon) -> int:
 
 async def test_the_commands_of_the_documentation_send_a_message_and_a_file(tmp_path: Path) -> None:
     page = Path(__file__).parents[2] / "docs/webhook.md"
-    (script,) = re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL)
+    blocks = re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL)
+    (script,) = [block for block in blocks if "send() {" in block]
     report = os.urandom(3 << 20)
     (tmp_path / "report.pdf").write_bytes(report)
     async with Daemon(tmp_path, configuration({"maxBytes": 4 << 20})) as daemon:

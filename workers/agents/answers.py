@@ -30,7 +30,7 @@ EVENTS = {"delta": Delta, "toolCall": ToolCall, "toolResult": ToolResult, "notic
 AnswerBytes = Annotated[
     int,
     Meta(ge=1024, le=16 * 1024 * 1024),
-    Meta(description="Bytes of one answer at most; what is longer ends the turn."),
+    Meta(description="Bytes of one answer at most; a longer one ends the turn."),
 ]
 SilentSeconds = Annotated[
     float,

@@ -12,27 +12,27 @@ from runtime.config.places import DEFAULT_PORT, Places
 _TOKEN_BYTES = 32  # 256 bits: it cannot be guessed, and is never typed
 
 _JSON5 = """\
-// Trunkline's configuration. Every field, with its default and its reason, is described in
-// docs/configuration.md; `trunkline config validate` tells whether a change is right.
+// Trunkline's configuration. `trunkline config example irc` prints every field of a channel, or of
+// a section such as `gateway`, with its meaning; `trunkline config validate` checks a change.
 {
   gateway: {
     port: PORT,
-    // Whoever has this token may use the gateway. Keep it to yourself.
+    // Whoever has this token may use the gateway: keep it secret.
     auth: { token: "TOKEN" },
   },
 
-  // Who answers: echo says everything back, none leaves it to the gateway's clients.
+  // Who answers: echo repeats every message, none leaves answering to the gateway's clients.
   agents: { default: "echo" },
 
   channels: {
-    // A channel on this machine alone. Try it: trunkline chat local:demo
+    // A channel for this host only. Try it: trunkline chat local:demo
     local: {
       accounts: {
         demo: {},
       },
     },
 
-    // What is said here counts for all accounts of the channel; an account may say otherwise.
+    // Fields here apply to all accounts of the channel; an account may override them.
     // irc: {
     //   server: "irc.libera.chat",
     //   tls: true,
@@ -45,22 +45,22 @@ _JSON5 = """\
 """
 
 _TOML = """\
-# Trunkline's configuration. Every field, with its default and its reason, is described in
-# docs/configuration.md; `trunkline config validate` tells whether a change is right.
+# Trunkline's configuration. `trunkline config example irc` prints every field of a channel, or of
+# a section such as `gateway`, with its meaning; `trunkline config validate` checks a change.
 
 [gateway]
 port = PORT
-# Whoever has this token may use the gateway. Keep it to yourself.
+# Whoever has this token may use the gateway: keep it secret.
 auth.token = "TOKEN"
 
-# Who answers: echo says everything back, none leaves it to the gateway's clients.
+# Who answers: echo repeats every message, none leaves answering to the gateway's clients.
 [agents]
 default = "echo"
 
-# A channel on this machine alone. Try it: trunkline chat local:demo
+# A channel for this host only. Try it: trunkline chat local:demo
 [channels.local.accounts.demo]
 
-# What is said of a channel counts for all its accounts; an account may say otherwise.
+# Fields of a channel apply to all its accounts; an account may override them.
 # [channels.irc]
 # server = "irc.libera.chat"
 # tls = true

@@ -29,7 +29,7 @@ class AccessParams(Params):
 def channels_access(parts: GatewayParts, client: ConnectedClient, params: AccessParams) -> Any:
     """Answer with the access policy of each account: its lists, where they are configured
     (`sources`), which of them admit nobody (`closed`), and how many messages were not answered in
-    the last 24 hours, by reason (`dropped`), as far as this gateway has run for so long.
+    the last 24 hours, by reason (`dropped`), or since the start of this gateway.
     """
     if params.channel is not None and params.channel not in parts.accounts.channels:
         raise RemoteError(INVALID_REQUEST, "invalid channels.access channel")

@@ -110,9 +110,9 @@ class AgentWaitParams(Params):
 @method("agent", WRITE, AgentParams, repeat=Repeat.WITH_KEY)
 async def agent(parts: GatewayParts, client: ConnectedClient, params: AgentParams) -> Any:
     """Ask an agent. There are two answers with the request's id: `accepted` once the run is stored,
-    and one when it has ended. The same key and message while it runs is answered with `in_flight`
-    alone, after the end with the last answer again, and another message is refused. With `deliver`
-    the answer also goes to the chat that is named. `ignored` (ours) names params without effect.
+    and one when it has ended. The same key and message during the run is answered with `in_flight`
+    only, and after the end with the last answer again; another message is refused. With `deliver`
+    the answer is also sent to the named chat. `ignored` (ours) names params without effect.
     """
     _check_agent(parts, params)
     journal = await parts.asking.journal()
@@ -146,9 +146,9 @@ async def agent(parts: GatewayParts, client: ConnectedClient, params: AgentParam
 
 @method("agent.wait", WRITE, AgentWaitParams, repeat=Repeat.ALWAYS)
 async def agent_wait(parts: GatewayParts, client: ConnectedClient, params: AgentWaitParams) -> Any:
-    """Wait until a run has ended, at most `timeoutMs` (30 s). `known` (ours) is false for a run
-    that there is not, of which OpenClaw says what it says of one that still runs; `mergedInto`
-    (ours) is the run that has the answer of one that was asked together with it.
+    """Wait until a run has ended, for at most `timeoutMs` (30 s). `known` (ours) is false for an
+    unknown run, for which OpenClaw answers as for a running one; `mergedInto` (ours) is the run
+    whose answer also answers this one.
     """
     await parts.asking.journal()
     run = await parts.runs.wait(params.run_id, params.timeout_ms / 1000)

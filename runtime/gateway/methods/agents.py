@@ -45,7 +45,7 @@ def agent_identity_get(
     parts: GatewayParts, client: ConnectedClient, params: AgentIdentityParams
 ) -> Any:
     """Answer with the name and the avatar of an agent, which is named by its id or the key of one
-    of its sessions. One that there is not has OpenClaw's names.
+    of its sessions. An unknown one has OpenClaw's default names.
     """
     listed = parts.agents.listed
     named = params.agent_id if params.agent_id is not UNSET else None

@@ -76,10 +76,10 @@ class TurnEndParams(Params):
 
 @method("agents.attach", WRITE, AttachParams)
 def agents_attach(parts: GatewayParts, client: ConnectedClient, params: AttachParams) -> Any:
-    """Attach this client for an agent of kind `client`: the events `agent.turn` follow. One at a
-    time is attached; `takeover` replaces another one, which gets `agent.detached`. `turns` names
-    what the program still has; the answer says after which number it goes on with each, and which
-    of them are over.
+    """Attach this client for an agent of kind `client`: the events `agent.turn` follow. One program
+    at a time is attached; `takeover` replaces it, and it gets `agent.detached`. `turns` lists the
+    turns that the program still has; the answer says after which number each continues, and which
+    have ended.
     """
     key = agent_key(params.agent_id)
     row = parts.accounts.row(key)
@@ -96,7 +96,7 @@ def agents_attach(parts: GatewayParts, client: ConnectedClient, params: AttachPa
 
 @method("agents.detach", WRITE, DetachParams)
 def agents_detach(parts: GatewayParts, client: ConnectedClient, params: DetachParams) -> Any:
-    """Detach this client from an agent for good: the turns that it has die with it."""
+    """Detach this client from an agent permanently: its turns are lost with it."""
     return {"detached": parts.attached.detach(client, agent_key(params.agent_id))}
 
 
@@ -104,8 +104,8 @@ def agents_detach(parts: GatewayParts, client: ConnectedClient, params: DetachPa
 async def agents_turn_events(
     parts: GatewayParts, client: ConnectedClient, params: TurnEventsParams
 ) -> Any:
-    """Take events of a turn, numbered from 1 on; answers once they are stored. At most 64 KiB of a
-    turn may be without an answer. `over`: the turn has ended, send nothing more of it.
+    """Accept events of a turn, numbered from 1; answers once they are stored. At most 64 KiB of a
+    turn may be unanswered. `over`: the turn has ended, send nothing more of it.
     """
     payloads = [encode(each) for each in params.events]
     return await _stored(parts.attached.events(client, params.turn, params.first, payloads))

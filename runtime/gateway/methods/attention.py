@@ -24,9 +24,9 @@ KEPT_OUT = ("dm-not-listed", "group-not-listed", "group-off", "sender-not-listed
 
 @method("attention", READ, NoParams, ours=True)
 async def attention(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
-    """Answer with how much waits for a person: `deadLetters` (the first thousand, by state),
-    requests of strangers (`pairing`), and `closed`, the accounts with a list that admits nobody
-    and how many messages that has cost in the last 24 hours.
+    """Answer with what waits for a person: `deadLetters` (the first thousand, by state), requests
+    of strangers (`pairing`), and `closed`, the accounts with a list that admits nobody and how many
+    messages that has left unanswered in the last 24 hours.
     """
     states = Counter(row.state for _, row in await parts.outbox.letters(MOST_LETTERS))
     closed = {key: number for key in parts.accounts.rows if (number := _lost(parts, key))}

@@ -47,21 +47,21 @@ class ChatMetadataParams(Params):
 
 @method("models.list", READ, ModelsListParams)
 def models_list(parts: GatewayParts, client: ConnectedClient, params: ModelsListParams) -> Any:
-    """Answer with the models that agents ask; an agent without one by name is a model itself.
-    `agents` (ours) are those that ask it.
+    """Answer with the models that agents use; an agent without a named model is a model itself.
+    `agents` (ours) are those that use it.
     """
     return {"models": _models(parts, params.agent_id)}
 
 
 @method("commands.list", READ, CommandsListParams)
 def commands_list(parts: GatewayParts, client: ConnectedClient, params: CommandsListParams) -> Any:
-    """Answer with the commands that the gateway carries out; others go to the agent as text."""
+    """Answer with the commands that the gateway executes; others go to the agent as text."""
     return {"commands": command_rows()}
 
 
 @method("tools.catalog", READ, ToolsCatalogParams)
 def tools_catalog(parts: GatewayParts, client: ConnectedClient, params: ToolsCatalogParams) -> Any:
-    """Answer with the tools that the gateway gives an agent: none, agents bring their own."""
+    """Answer with the tools that the gateway gives an agent: none; agents bring their own."""
     agent = parts.asking.agent_in(params.agent_id)
     if agent not in parts.agents.listed.entries:
         raise RemoteError(INVALID_REQUEST, f'unknown agent id "{agent}"')

@@ -72,8 +72,8 @@ async def channels_start(
 async def channels_stop(
     parts: GatewayParts, client: ConnectedClient, params: ChannelTargetParams
 ) -> Any:
-    """Stop an account and hold it stopped over every restart. `persisted` is ours: false when
-    the hold could not be saved.
+    """Stop an account and hold it stopped, also over restarts. `persisted` (ours) is false if the
+    hold could not be saved.
     """
     row, answer = await _ask(parts, client, "channels.stop", params)
     answer["stopped"] = True
@@ -97,7 +97,7 @@ async def channels_restart(
 async def channels_logout(
     parts: GatewayParts, client: ConnectedClient, params: ChannelTargetParams
 ) -> Any:
-    """Log an account out of its platform; it stays stopped until it is started again."""
+    """Log an account out of its platform; it stays stopped until it is started."""
     accounts = parts.accounts
     key = accounts.resolve("channels.logout", params.channel, params.account_id)
     try:

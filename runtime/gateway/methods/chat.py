@@ -89,10 +89,10 @@ class ChatInjectParams(Params):
 
 @method("chat.send", WRITE, ChatSendParams, repeat=Repeat.WITH_KEY)
 async def chat_send(parts: GatewayParts, client: ConnectedClient, params: ChatSendParams) -> Any:
-    """Say something in a session; the answer comes as events `chat` and `agent`. The same key and
+    """Send a message to a session; the answer comes as events `chat` and `agent`. The same key and
     text is answered with `in_flight` or `ok`, another text is refused. `deliver` also sends the
-    agent's answer to the chat that is named, or where the session was last spoken. `queueMode:
-    "steer"` is followup here, as `note` says. Commands are carried out by the gateway. A file is
+    agent's answer to the named chat, or to the one in which the session was last used. `queueMode:
+    "steer"` has the effect of followup, as `note` says. The gateway executes commands. A file is
     base64 in `content`, or (ours) a stored one: `url: "media:<id>"` and the key of its `account`.
     """
     key = parts.asking.answered_key(params.session_key, params.agent_id)
@@ -144,7 +144,7 @@ async def chat_abort(parts: GatewayParts, client: ConnectedClient, params: ChatA
 async def chat_inject(
     parts: GatewayParts, client: ConnectedClient, params: ChatInjectParams
 ) -> Any:
-    """Add a message to a session's transcript as if its agent had said it, without asking it."""
+    """Add a message to a session's transcript as a message of its agent, without asking it."""
     key = parts.asking.answered_key(params.session_key, params.agent_id)
     journal = await parts.asking.journal()
     if await journal.session(key) is None:

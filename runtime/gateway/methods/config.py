@@ -43,8 +43,8 @@ class PatchParams(ApplyParams):
 
 @method("config.get", READ, NoParams)
 async def config_get(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
-    """Answer with the file's text and its values, comments and secrets as `__OPENCLAW_REDACTED__`,
-    and the `hash` that a write must name.
+    """Answer with the file's text and its values, with comments and secrets replaced by
+    `__OPENCLAW_REDACTED__`, and the `hash` that a write must name.
     """
     raw = await parts.supervisor.ask_raw("config.get", {}, CONFIG_SECONDS)
     answer = msgspec.json.decode(raw, type=dict[str, Raw])
@@ -56,7 +56,7 @@ async def config_get(parts: GatewayParts, client: ConnectedClient, params: NoPar
 
 @method("config.set", ADMIN, WriteParams)
 async def config_set(parts: GatewayParts, client: ConnectedClient, params: WriteParams) -> Any:
-    """Write the whole text, unless the file has changed since; what is redacted is kept."""
+    """Write the whole text, unless the file has changed since; redacted values are kept."""
     return await _write(parts, client, "config.set", params)
 
 
@@ -68,7 +68,7 @@ async def config_apply(parts: GatewayParts, client: ConnectedClient, params: App
 
 @method("config.patch", ADMIN, PatchParams)
 async def config_patch(parts: GatewayParts, client: ConnectedClient, params: PatchParams) -> Any:
-    """Apply a merge patch to the text; what it does not name stays as written, comments too."""
+    """Apply a merge patch to the text; everything else stays as written, including comments."""
     return await _write(parts, client, "config.patch", params)
 
 
@@ -78,7 +78,7 @@ async def config_validate(
 ) -> Any:
     """Answer with what `config.set` would change, or with `patch` what `config.patch` would: the
     accounts and agents `added`, `removed` and `changed`, and whether the `gateway` does `nothing`,
-    is to `restart` or to `move`. What those would refuse is refused alike; nothing is written.
+    would `restart` or `move`. A text that those would refuse is refused; nothing is written.
     """
     given = _given(params) | {"patch": params.patch}
     return await parts.supervisor.ask_raw("config.validate", given, CONFIG_SECONDS)

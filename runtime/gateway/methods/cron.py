@@ -91,7 +91,7 @@ class CronRunsParams(CronJobParams):
 
 @method("cron.status", READ, NoParams)
 async def cron_status(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
-    """Answer with how many jobs there are, and when the next one is due."""
+    """Answer with the number of jobs, and when the next one is due."""
     scheduler = await _ready(parts)
     path = f"{parts.boot.state_dir}/{FILE}"
     return {
@@ -107,7 +107,7 @@ async def cron_status(parts: GatewayParts, client: ConnectedClient, params: NoPa
 
 @method("cron.list", READ, CronListParams)
 async def cron_list(parts: GatewayParts, client: ConnectedClient, params: CronListParams) -> Any:
-    """Answer with scheduled jobs, and where each one's answer goes."""
+    """Answer with scheduled jobs, and where the answer of each is sent."""
     scheduler = await _ready(parts)
     found = [each for each in scheduler.jobs.values() if _wanted(parts, each, params)]
     found.sort(key=SORTED[params.sort_by], reverse=params.sort_dir == "desc")
@@ -130,8 +130,8 @@ async def cron_get(parts: GatewayParts, client: ConnectedClient, params: CronJob
 @method("cron.add", ADMIN, NewJob)
 @changes(lambda params, answer: f"scheduled job {claimed(answer['name'])} was made")
 async def cron_add(parts: GatewayParts, client: ConnectedClient, params: NewJob) -> Any:
-    """Make a scheduled job; answer with it. `main` jobs say something to the main session of an
-    agent, others give it a turn. `catchUp` (ours): whether a time that was missed is made up for.
+    """Create a scheduled job; answer with it. `main` jobs inform the main session of an agent,
+    others give the agent a turn. `catchUp` (ours): whether a missed time is made up for.
     """
     scheduler = await _ready(parts)
     most = scheduler.config.max_jobs
@@ -178,7 +178,7 @@ async def cron_update(
 @method("cron.remove", ADMIN, CronJobParams)
 @changes(lambda params, answer: f"scheduled job {claimed(params.named)} was removed")
 async def cron_remove(parts: GatewayParts, client: ConnectedClient, params: CronJobParams) -> Any:
-    """Remove a scheduled job; a run of it that is under way ends."""
+    """Remove a scheduled job; a current run of it ends."""
     scheduler = await _ready(parts)
     await scheduler.remove(_job(scheduler, params.named))
     return {"ok": True, "removed": True}
@@ -191,8 +191,8 @@ async def cron_remove(parts: GatewayParts, client: ConnectedClient, params: Cron
     )
 )
 async def cron_run(parts: GatewayParts, client: ConnectedClient, params: CronRunParams) -> Any:
-    """Run a scheduled job now. Its run has begun, and is stored, when this is answered; its
-    planned time stays.
+    """Run a scheduled job now. Its run has begun, and is stored, when this is answered; its planned
+    time does not change.
     """
     scheduler = await _ready(parts)
     job, now = _job(scheduler, params.named), parts.timers.links.now()
@@ -210,7 +210,7 @@ async def cron_run(parts: GatewayParts, client: ConnectedClient, params: CronRun
 
 @method("cron.runs", READ, CronRunsParams)
 async def cron_runs(parts: GatewayParts, client: ConnectedClient, params: CronRunsParams) -> Any:
-    """Answer with what became of the runs of a job, or of all; the newest ones first."""
+    """Answer with the runs of a job, or of all, and their outcomes; the newest first."""
     scheduler = await _ready(parts)
     job = params.id or params.job_id
     if params.scope == "all":

@@ -38,8 +38,8 @@ class LetterParams(Params):
 async def deadletters_list(
     parts: GatewayParts, client: ConnectedClient, params: LettersParams
 ) -> Any:
-    """Answer with the messages that were given up, and what came of their last attempt; `text` is
-    the beginning of each, at most 200 characters.
+    """Answer with the dead letters and the outcome of their last attempt; `text` is the beginning
+    of each, at most 200 characters.
     """
     found = await parts.outbox.letters()
     wanted = [each for each in found if params.account in (None, each[0])]
@@ -53,7 +53,7 @@ async def deadletters_list(
 async def deadletters_show(
     parts: GatewayParts, client: ConnectedClient, params: LetterParams
 ) -> Any:
-    """Answer with a message that was given up, its text and its parts that were sent."""
+    """Answer with a dead letter, its text and its sent parts."""
     key, found = await parts.outbox.letter(params.id)
     return _shown(key, found.row) | _content(found)
 
@@ -62,8 +62,8 @@ async def deadletters_show(
 async def deadletters_retry(
     parts: GatewayParts, client: ConnectedClient, params: LetterParams
 ) -> Any:
-    """Send a message that was given up after all, from its first part that was not sent; it waits
-    for its account for a day. One that may have been sent is perhaps sent twice.
+    """Send a dead letter, from its first part that was not sent; it waits for its account for a
+    day. One that may have been sent may be sent twice.
     """
     key, _ = await parts.outbox.letter(params.id)
     row = await parts.outbox.retry(params.id)
@@ -75,7 +75,7 @@ async def deadletters_retry(
 async def deadletters_discard(
     parts: GatewayParts, client: ConnectedClient, params: LetterParams
 ) -> Any:
-    """Give a message up for good."""
+    """Discard a dead letter."""
     key, _ = await parts.outbox.letter(params.id)
     row = await parts.outbox.discard(params.id)
     note(parts, client, key, "a message that was given up was discarded")

@@ -65,7 +65,7 @@ class RotateParams(Params):
 
 @method("device.pair.list", PAIRING, NoParams, repeat=Repeat.ALWAYS)
 def device_pair_list(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
-    """Answer with the devices that wait for approval and those that are paired."""
+    """Answer with the devices that wait for approval and the paired ones."""
     devices = parts.devices
     connected = {other.device for other in parts.hub.clients}
     pending, paired = devices.pending(now_ms()), devices.paired()
@@ -84,7 +84,9 @@ def device_pair_list(parts: GatewayParts, client: ConnectedClient, params: NoPar
 async def device_pair_approve(
     parts: GatewayParts, client: ConnectedClient, params: DeviceRequestParams
 ) -> Any:
-    """Approve a device with the role and scopes it asked for, which the approver must have too."""
+    """Approve a device with the role and scopes that it requested, which the approver must have,
+    too.
+    """
     devices = parts.devices
     request = devices.waiting(params.request_id, now_ms())
     if not client.covers(ADMIN):
@@ -166,7 +168,7 @@ async def device_pair_rename(
 async def device_token_rotate(
     parts: GatewayParts, client: ConnectedClient, params: RotateParams
 ) -> Any:
-    """Replace a token. Only its own device gets the new one; else the device must pair again."""
+    """Replace a token. Only its device gets the new one; otherwise the device must pair again."""
     devices, wanted = parts.devices, params.scopes
     denied = RemoteError(INVALID_REQUEST, "device token rotation denied")
     known = devices.find(params.device_id)

@@ -58,12 +58,13 @@ class SubscribeParams(Params):
 async def events_subscribe(
     parts: GatewayParts, client: ConnectedClient, params: SubscribeParams
 ) -> Any:
-    """Subscribe to our events, replacing what was subscribed; what came after `cursors` is sent
+    """Subscribe to our events, replacing earlier subscriptions; events after `cursors` are sent
     first. `gaps` names the accounts of which more is missing, as does the event `channel.gap`. The
-    answer's `cursors` are where what follows begins: send them back where nothing newer was seen.
-    With `runs` the events `agent` and `chat` come for those sessions only, or not at all (`false`).
-    With `figures` (`true`, `{everyMs}`) the event `channel.figures` comes at once and then every
-    5 s, or as often as asked; with `health: false` no change of the health comes.
+    answer's `cursors` are where the following events begin: send them with the next subscription if
+    nothing newer was received. With `runs` the events `agent` and `chat` are sent for those
+    sessions only, or not at all (`false`). With `figures` (`true`, `{everyMs}`) the event
+    `channel.figures` is sent at once and then every 5 s, or as often as requested; with `health:
+    false` the event `health` is not sent.
     """
     _choose_runs(parts, client, params.runs)
     _choose_figures(parts, client, params.figures)

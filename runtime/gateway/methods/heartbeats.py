@@ -35,8 +35,8 @@ class SetHeartbeatsParams(Params):
 
 @method("wake", WRITE, WakeParams)
 async def wake(parts: GatewayParts, client: ConnectedClient, params: WakeParams) -> Any:
-    """Tell an agent of an event, in its main session or another one. `now` gives it a turn at
-    once; `next-heartbeat`: its next turn, whatever begins that, has the event before it.
+    """Inform an agent of an event, in its main session or another one. `now` gives it a turn at
+    once; with `next-heartbeat` its next turn, whatever begins it, contains the event.
     """
     await parts.timers.ready()
     await parts.asking.journal()
@@ -55,8 +55,8 @@ async def wake(parts: GatewayParts, client: ConnectedClient, params: WakeParams)
 async def set_heartbeats(
     parts: GatewayParts, client: ConnectedClient, params: SetHeartbeatsParams
 ) -> Any:
-    """Let heartbeats come, or none, also after a restart; without them an event waits for the next
-    turn.
+    """Switch heartbeats on or off, also over restarts; while they are off an event waits for the
+    next turn.
     """
     await parts.timers.ready()
     await parts.asking.journal()
@@ -66,5 +66,5 @@ async def set_heartbeats(
 
 @method("last-heartbeat", READ)
 def last_heartbeat(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
-    """Answer with what became of the newest heartbeat since the gateway began, or null."""
+    """Answer with the outcome of the newest heartbeat of this gateway process, or null."""
     return parts.timers.heartbeats.last

@@ -45,8 +45,8 @@ class ChatMessageGetParams(Params):
 async def chat_history(
     parts: GatewayParts, client: ConnectedClient, params: ChatHistoryParams
 ) -> Any:
-    """Answer with the newest entries of a session's transcript, and with what waits. A session that
-    there is not is empty.
+    """Answer with the newest entries of a session's transcript, and with waiting messages. An
+    unknown session is empty.
     """
     key = parts.asking.key_in(params.session_key, params.agent_id)
     journal = await parts.asking.journal()

@@ -32,9 +32,9 @@ class LocalSayParams(Params):
 
 @method("local.say", ADMIN, LocalSayParams, ours=True)
 async def local_say(parts: GatewayParts, client: ConnectedClient, params: LocalSayParams) -> Any:
-    """Say something to an account of the channel `local` as a person of that name, as `trunkline
-    chat` does on the host. The person stays until nothing was said for an hour; what is said and
-    answered comes as the event `channel.message`.
+    """Send a message to an account of the channel `local` as a person of that name, as `trunkline
+    chat` does on the host. The person stays until an hour after the last message; messages and
+    answers come as the event `channel.message`.
     """
     key = parts.accounts.resolve("local.say", CHANNEL, params.account_id)
     lines = [line for line in params.text.splitlines() if line.strip()]

@@ -52,8 +52,8 @@ class WebLoginWaitParams(Params):
 
 @method("channels.login", ADMIN, LoginParams, ours=True, repeat=Repeat.ALWAYS)
 async def channels_login(parts: GatewayParts, client: ConnectedClient, params: LoginParams) -> Any:
-    """Follow the login of an account: what it asks (`prompt`), whether it is `linked`. Answered
-    when that is another than `seen`, the last `mark`, at most after `timeoutMs`.
+    """Follow the login of an account: its question (`prompt`), whether it is `linked`. Answers when
+    that differs from `seen`, the last `mark`, after `timeoutMs` at the latest.
     """
     seconds = params.timeout_ms / 1000 + ASK_SECONDS
     given, by = msgspec.to_builtins(params), person_behind(parts, client)  # asked again and again
@@ -64,7 +64,7 @@ async def channels_login(parts: GatewayParts, client: ConnectedClient, params: L
 async def channels_login_answer(
     parts: GatewayParts, client: ConnectedClient, params: LoginAnswerParams
 ) -> Any:
-    """Answer what an account asks at its login, by the id of the prompt. It is logged nowhere."""
+    """Answer a question of an account's login, by the prompt's id. The answer is not logged."""
     return await ask_for(parts, client, "channels.login.answer", msgspec.to_builtins(params))
 
 
@@ -72,7 +72,7 @@ async def channels_login_answer(
 async def web_login_start(
     parts: GatewayParts, client: ConnectedClient, params: WebLoginStartParams
 ) -> Any:
-    """Begin the login of an account, and answer with its QR code once that is there."""
+    """Begin the login of an account, and answer with its QR code once it exists."""
     key = _account(parts, "web.login.start", params.channel, params.account_id)
     row = parts.accounts.rows[key]
     if row.phase == "running":

@@ -30,8 +30,8 @@ class MediaTicketParams(Params):
 
 @method("media.ticket", READ, MediaTicketParams, ours=True)
 def media_ticket(parts: GatewayParts, client: ConnectedClient, params: MediaTicketParams) -> Any:
-    """Answer with paths (`/media/…?t=…`) of files of an account's messages, which may be fetched
-    from the gateway's port for five minutes without any other secret.
+    """Answer with paths (`/media/…?t=…`) of files of an account's messages, which can be requested
+    from the gateway's port for five minutes without a secret.
     """
     if not parts.config.http.enabled:
         raise RemoteError(INVALID_REQUEST, "gateway.http.enabled is false: no file is served")

@@ -76,10 +76,10 @@ class MessageActionParams(Params):
 def message_action(
     parts: GatewayParts, client: ConnectedClient, params: MessageActionParams
 ) -> Any:
-    """Send, edit, delete, react, read, type, or ask for history, chat or members, as far as the
-    channel can (`channels.status` lists it in `can`); once per key. Unknown params are refused.
-    What is sent with `sessionKey` is added to that session's transcript. `read` without a message
-    is `history`; `poll` takes `pollQuestion`, `pollOption` and `pollMulti`.
+    """Send, edit, delete, react, read, type, or request history, chat or members, if the channel
+    can (`can` in `channels.status`); once per key. Unknown params are refused. With `sessionKey` a
+    sent message is added to that session's transcript. `read` without a message is `history`;
+    `poll` takes `pollQuestion`, `pollOption` and `pollMulti`.
     """
     accounts = parts.accounts
     account = None if params.account_id is UNSET else params.account_id

@@ -53,7 +53,7 @@ class OutcomesParams(Params):
 async def messages_outcomes(
     parts: GatewayParts, client: ConnectedClient, params: OutcomesParams
 ) -> Any:
-    """Answer with what has become so far of messages that a client shows, in order: `outcome`,
+    """Answer with what has happened so far to messages that a client shows, in order: `outcome`,
     `text` (why), `runId` and `agentId` of the run. Of messages in: `waiting` (for the agent),
     `running`, `sending` (the answer), `answered`, `silent` (no answer), `dropped`, `aborted`,
     `none` (no run is known). Of messages out: `sending`, `sent`. Of both: `failed`, `unknown`

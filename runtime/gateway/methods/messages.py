@@ -36,10 +36,10 @@ class ForgetParams(Params):
 async def messages_forget(
     parts: GatewayParts, client: ConnectedClient, params: ForgetParams
 ) -> Any:
-    """Erase a person from the journal: what the person wrote, the direct chats, what was to be sent
+    """Erase a person from the journal: the person's messages, the direct chats, messages to be sent
     there, the transcripts of both with their runs, stored files and the approval. Answers in
-    numbers; `underWay` sends are left to end, and `copies` of the journal still hold everything.
-    Ids by which messages and runs are known again stay.
+    numbers; `underWay` counts sends that are left to end, and `copies` those of the journal that
+    still contain everything. Ids by which messages and runs are recognized stay.
     """
     rows = parts.accounts.rows
     if params.account is not None and params.account not in rows:

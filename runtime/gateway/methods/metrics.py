@@ -34,10 +34,10 @@ class HistoryParams(Params):
 async def metrics_history(
     parts: GatewayParts, client: ConnectedClient, params: HistoryParams
 ) -> Any:
-    """Answer with the past of the accounts' figures: `series` has for each name lists of values, in
-    the order of `keys`, the first for the `stepMs` milliseconds after `from`, `null` where nothing
-    is known. `in`, `out`, `errors` (dropped, repetitions left out) and `restarts` count what was
-    within a step; `rss` (KiB) and `cpu` (percent of a core) are averages.
+    """Answer with past metrics of the accounts: `series` has for each name lists of values, in the
+    order of `keys`, the first for the `stepMs` milliseconds after `from`, `null` if unknown. `in`,
+    `out`, `errors` (dropped, without repetitions) and `restarts` count what happened within a step;
+    `rss` (KiB) and `cpu` (percent of a core) are averages.
     """
     names = list(dict.fromkeys(params.series))
     return await parts.figures.history.answer(params.keys, names, params.range, params.points)

@@ -112,7 +112,7 @@ def node_pair_reject(
 async def node_pair_remove(
     parts: GatewayParts, client: ConnectedClient, params: PairedNodeParams
 ) -> Any:
-    """Remove a node and its device's role as one, and close its connection."""
+    """Remove a node and its device's role as a node, and close its connection."""
     devices, nodes = parts.devices, parts.nodes
     device = devices.find(params.node_id)
     is_device = device is not None and NODE in device.roles
@@ -129,7 +129,7 @@ async def node_pair_remove(
 
 @method("node.pair.request", PAIRING, NodePairParams, protocols=_ONLY_3)
 def node_pair_request(parts: GatewayParts, client: ConnectedClient, params: NodePairParams) -> Any:
-    """Request the approval of a node; asking again returns the same request."""
+    """Request the approval of a node; repeating it returns the same request."""
     offered = Surface(
         node_id=params.node_id,
         platform=params.platform or "unknown",
@@ -151,7 +151,7 @@ def node_pair_request(parts: GatewayParts, client: ConnectedClient, params: Node
 
 @method("node.pair.verify", PAIRING, VerifyParams, protocols=_ONLY_3)
 def node_pair_verify(parts: GatewayParts, client: ConnectedClient, params: VerifyParams) -> Any:
-    """Answer that no node token is valid: nodes prove themselves as devices."""
+    """Answer that no node token is valid: nodes authenticate as devices."""
     return {"ok": False}
 
 

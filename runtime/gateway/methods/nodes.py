@@ -124,7 +124,7 @@ async def node_rename(parts: GatewayParts, client: ConnectedClient, params: Rena
 
 @method("node.invoke", WRITE, InvokeParams)
 async def node_invoke(parts: GatewayParts, client: ConnectedClient, params: InvokeParams) -> Any:
-    """Have a node carry out a command once per key (300 s), and pass on its answer."""
+    """Have a node execute a command once per key (300 s), and pass on its answer."""
     key, invoked = _key(params), parts.nodes.invoked
     answer = await invoked.once(key, lambda: _invoke(parts.nodes, client, params))
     if _size(answer) > KEPT_BYTES:
@@ -179,7 +179,7 @@ async def _invoke(nodes: Nodes, client: ConnectedClient, params: InvokeParams) -
 def node_invoke_result(
     parts: GatewayParts, client: ConnectedClient, params: InvokeResultParams
 ) -> Any:
-    """Take the answer of a node; one that is not waited for any more is ignored."""
+    """Accept the answer of a node; an answer that is too late is ignored."""
     if params.node_id != client.device:
         raise RemoteError(INVALID_REQUEST, "nodeId mismatch")
     nodes = parts.nodes
@@ -193,7 +193,7 @@ def node_invoke_result(
 def node_plugin_surface_refresh(
     parts: GatewayParts, client: ConnectedClient, params: SurfaceParams
 ) -> Any:
-    """Answer with the address of the canvas host for another hour, as it stands in the hello."""
+    """Answer with the address of the canvas host for another hour, in the form of the hello."""
     if params.surface != "canvas" or not parts.canvas.enabled:
         raise RemoteError(INVALID_REQUEST, f"unknown plugin surface: {params.surface}")
     ends = now_ms() + TICKET_SECONDS * 1000
@@ -203,7 +203,7 @@ def node_plugin_surface_refresh(
 
 @method("node.event", None, NodeEventParams, _ONLY_NODES)
 def node_event(parts: GatewayParts, client: ConnectedClient, params: NodeEventParams) -> Any:
-    """Take an event of a node: it records a sign of life; no other event has a meaning yet."""
+    """Accept an event of a node: it records a sign of life; other events have no meaning yet."""
     alive = params.event == "node.presence.alive"
     if alive and client.device is not None:
         parts.nodes.alive(client.device, _trigger(params), now_ms())

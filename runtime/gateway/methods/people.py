@@ -93,7 +93,7 @@ class WhyParams(PersonParams):
 async def pairing_list(
     parts: GatewayParts, client: ConnectedClient, params: PairingListParams
 ) -> Any:
-    """Answer with the requests of strangers to be admitted. `people` is ours: whom the owner has
+    """Answer with the pending requests of strangers. `people` (ours) lists whom the owner has
     approved or blocked.
     """
     keys = await _keys(parts, params.channel)
@@ -162,7 +162,7 @@ async def pairing_dismiss(
 
 @method("channels.pairing.block", PAIRING, PersonParams, ours=True)
 async def pairing_block(parts: GatewayParts, client: ConnectedClient, params: PersonParams) -> Any:
-    """Answer a person never again, in direct chats and in groups, whoever else is admitted."""
+    """Never answer a person again, in direct chats and in groups, whoever else is admitted."""
     key, _ = await _opened(parts, "channels.pairing.block", params)
     before = parts.gatekeeper.person(key, params.sender_id)
     await parts.gatekeeper.keep(key, blocked(params.sender_id, before, now_ms()))
@@ -174,7 +174,7 @@ async def pairing_block(parts: GatewayParts, client: ConnectedClient, params: Pe
 async def pairing_unblock(
     parts: GatewayParts, client: ConnectedClient, params: PersonParams
 ) -> Any:
-    """Forget what was decided about a person, whether blocked or approved: who wants to, asks
+    """Forget the decision about a person, whether blocked or approved: the person may request
     again.
     """
     key, _ = await _opened(parts, "channels.pairing.unblock", params)
@@ -188,7 +188,7 @@ async def pairing_unblock(
 
 @method("channels.why", READ, WhyParams, ours=True)
 async def channels_why(parts: GatewayParts, client: ConnectedClient, params: WhyParams) -> Any:
-    """Answer with what becomes of a message of a sender, and by which line of the configuration.
+    """Answer with what happens to a message of a sender, and by which line of the configuration.
 
     `cases` has the cases that decide: whether the platform vouches for the sender, and in groups
     whether the message names the account. Of what is answered each has the `agent` that is asked,

@@ -43,8 +43,8 @@ class PollParams(Params):
 def poll(
     parts: GatewayParts, client: ConnectedClient, params: PollParams
 ) -> AccountCall | Coroutine[Any, Any, Any]:
-    """Ask a chat to vote, where the channel can; once per key, as `send`. More than one selection
-    means as many as there are options.
+    """Send a poll to a chat, if the channel can; once per key, as `send`. More than one selection
+    means any number of the options.
     """
     accounts = parts.accounts
     channel = params.channel or accounts.only_channel()

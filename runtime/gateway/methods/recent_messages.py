@@ -38,8 +38,8 @@ class _Payload(msgspec.Struct):
 
 @method("messages.recent", READ, RecentParams, ours=True)
 def messages_recent(parts: GatewayParts, client: ConnectedClient, params: RecentParams) -> Any:
-    """Answer with the newest messages in and out, as the event `channel.message` has them, the
-    newest first, as far as the gateway still has them in memory.
+    """Answer with the newest messages in and out, in the form of the event `channel.message`, the
+    newest first, as far as the gateway has them in memory.
     """
     keys = list(parts.accounts.rows) if params.accounts is None else params.accounts
     each = max(LEAST, min(params.limit, LOOKED_AT // max(1, len(keys))))

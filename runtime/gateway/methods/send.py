@@ -144,12 +144,12 @@ def _files(params: SendParams) -> list[Attachment]:
 
 @method("send", WRITE, SendParams, repeat=Repeat.WITH_KEY)
 def send(parts: GatewayParts, client: ConnectedClient, params: SendParams) -> Any:
-    """Send a message once per key. With a journal (`docs/operations.md`) a key is known for seven
+    """Send a message once per key. With a journal (`docs/journal.md`) a key is known for seven
     days, over restarts of everything, and the message waits for an account that is starting for at
-    most `timeoutMs` (30 s), after which it is not sent; with `queue` (ours) the answer is
-    `{status: "queued", outboxId}` at once. Without a journal the worker knows keys for 300 s. With
+    most `timeoutMs` (30 s), after which it is not sent; with `queue` (ours) the answer is `{status:
+    "queued", outboxId}` at once. Without a journal the worker knows keys for 300 s. With
     `sessionKey` the text is also added to that session's transcript (`ignored` names one of an
-    agent that there is not).
+    unknown agent).
     """
     files = _files(params) if params.media_urls or params.media_url or params.buffer else []
     if not params.message and not files:

@@ -51,8 +51,8 @@ class SessionsCompactParams(Params):
 async def sessions_compact(
     parts: GatewayParts, client: ConnectedClient, params: SessionsCompactParams
 ) -> Any:
-    """Have the agent told less of what was said in a session: the newest `maxLines` entries, or its
-    own summary in place of what is older. The transcript itself stays, and is shown as before.
+    """Shorten what the agent is given of a session: only the newest `maxLines` entries, or its own
+    summary instead of the older ones. The transcript stays complete.
     """
     key = parts.asking.answered_key(params.key, params.agent_id)
     journal = await parts.asking.journal()

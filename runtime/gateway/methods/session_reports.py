@@ -55,8 +55,8 @@ DAYS = ("start_date", "end_date", "mode", "utc_offset", "range", "group_by", "in
 async def sessions_search(
     parts: GatewayParts, client: ConnectedClient, params: SessionsSearchParams
 ) -> Any:
-    """Answer with the newest messages that have, for each word of `query`, one that begins with
-    it; case and accents do not matter. `resultMode: "sessions"` names each session once.
+    """Answer with the newest messages in which, for each word of `query`, a word begins with it;
+    case and accents do not matter. `resultMode: "sessions"` lists each session once.
     """
     journal = await parts.asking.journal()
     keys = params.session_keys and {parts.asking.key_in(each) for each in params.session_keys}
@@ -78,8 +78,8 @@ async def sessions_search(
 async def sessions_usage(
     parts: GatewayParts, client: ConnectedClient, params: SessionsUsageParams
 ) -> Any:
-    """Answer with the tokens that sessions have taken since they were last begun anew, and their
-    sums. Nothing is kept by day, and nothing about costs: `ignored` (ours) names such params.
+    """Answer with the tokens that sessions have used since their last reset, and their sums. There
+    are no values by day and no costs: `ignored` (ours) names such params.
     """
     journal = await parts.asking.journal()
     if params.key is not None:

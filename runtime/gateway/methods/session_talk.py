@@ -54,8 +54,8 @@ class SessionsSendParams(SessionKeyParams, kw_only=True):
 async def sessions_create(
     parts: GatewayParts, client: ConnectedClient, params: SessionsCreateParams
 ) -> Any:
-    """Make a session, or answer with the one that there is under the key; `message` is said in it,
-    once under a key of the session's own.
+    """Create a session, or answer with the existing one under the key; `message` is sent to it,
+    once, under a key of the session's own.
     """
     owner = parts.asking.agent_in(params.agent_id)
     given = params.key or named_key(owner, "dashboard", str(uuid.uuid4()))
@@ -83,7 +83,7 @@ async def sessions_create(
 async def sessions_send(
     parts: GatewayParts, client: ConnectedClient, params: SessionsSendParams
 ) -> Any:
-    """Say something in a session that there is, as `chat.send` does."""
+    """Send a message to an existing session, as `chat.send` does."""
     key = parts.asking.answered_key(params.key, params.agent_id)
     if await (await parts.asking.journal()).session(key) is None:
         raise RemoteError(INVALID_REQUEST, f"session not found: {params.key}")
@@ -119,7 +119,7 @@ def sessions_messages_subscribe(
 def sessions_messages_unsubscribe(
     parts: GatewayParts, client: ConnectedClient, params: SessionKeyParams
 ) -> Any:
-    """Send this client `session.message` of one session no more."""
+    """Stop sending this client `session.message` of one session."""
     key = parts.asking.key_in(params.key, params.agent_id)
     parts.broadcast.sessions.unfollow(client, key)
     return {"subscribed": False, "key": key}

@@ -153,7 +153,7 @@ class SessionsAbortParams(SessionKeyParams):
 async def sessions_list(
     parts: GatewayParts, client: ConnectedClient, params: SessionsListParams
 ) -> Any:
-    """Answer with sessions, those that changed last first."""
+    """Answer with sessions, the most recently changed first."""
     journal, now = await parts.asking.journal(), now_ms()
     since = now - params.active_minutes * 60_000 if params.active_minutes else 0
     which = SessionFilter(
@@ -204,7 +204,7 @@ async def sessions_resolve(
 async def sessions_describe(
     parts: GatewayParts, client: ConnectedClient, params: SessionsDescribeParams
 ) -> Any:
-    """Answer with the row of a session, `null` for one that there is not."""
+    """Answer with the row of a session, `null` for an unknown one."""
     journal = await parts.asking.journal()
     session = await journal.session(parts.asking.key_in(params.key, params.agent_id))
     return {"session": None if session is None else await _listed(parts, journal, session, params)}
@@ -228,7 +228,7 @@ async def sessions_get(
 async def sessions_preview(
     parts: GatewayParts, client: ConnectedClient, params: SessionsPreviewParams
 ) -> Any:
-    """Answer with the last words of some sessions."""
+    """Answer with the last messages of some sessions."""
     journal, previews = await parts.asking.journal(), []
     for given in params.keys:
         session = await journal.session(parts.asking.key_in(given))
@@ -246,10 +246,10 @@ async def sessions_preview(
 async def sessions_patch(
     parts: GatewayParts, client: ConnectedClient, params: SessionsPatchParams
 ) -> Any:
-    """Change a session, which is made where there is none. `null` clears a field. `model` and
-    `thinkingLevel` are asked for in its turns, as far as the agent's kind knows them; `ignored`
-    (ours) names fields that are kept and have no effect. What decides more than label, model,
-    thinking, `fastMode`, `archived` and `pinned` needs `operator.admin`.
+    """Change a session, which is created if it does not exist. `null` clears a field. `model` and
+    `thinkingLevel` are used in its turns if the agent's kind supports them; `ignored` (ours) names
+    fields that are kept and have no effect. Fields other than label, model, thinking, `fastMode`,
+    `archived` and `pinned` need `operator.admin`.
     """
     names = list(zip(params.__struct_fields__, params.__struct_encode_fields__, strict=True))
     given = {wire for name, wire in names if getattr(params, name) is not UNSET}
@@ -280,7 +280,7 @@ async def sessions_patch(
 async def sessions_reset(
     parts: GatewayParts, client: ConnectedClient, params: SessionsResetParams
 ) -> Any:
-    """Begin a session anew: label and settings stay, its runs are ended."""
+    """Start a session anew: label and settings stay, its runs are ended."""
     key = parts.asking.answered_key(params.key, params.agent_id)
     session = await parts.asking.reset(key, params.reason)
     parts.broadcast.sessions.changed(session, reason=params.reason)
@@ -292,8 +292,8 @@ async def sessions_reset(
 async def sessions_delete(
     parts: GatewayParts, client: ConnectedClient, params: SessionsDeleteParams
 ) -> Any:
-    """Delete a session with its transcript, which is kept nowhere else; its runs are ended. Without
-    `archivedOnly` that needs `operator.admin`.
+    """Delete a session with its transcript, which is not kept elsewhere; its runs are ended.
+    Without `archivedOnly` that needs `operator.admin`.
     """
     if not params.archived_only and not client.covers(ADMIN):
         raise missing_scope(ADMIN, client.protocol)

@@ -69,5 +69,5 @@ def diagnostics_stability(
 
 @method("logs.tail", READ, TailParams)
 async def logs_tail(parts: GatewayParts, client: ConnectedClient, params: TailParams) -> Any:
-    """Answer with log lines, each a JSON object as text, and the `cursor` to go on from."""
+    """Answer with log lines, each a JSON object as text, and the `cursor` to continue from."""
     return await parts.supervisor.ask_raw("logs.tail", msgspec.to_builtins(params))

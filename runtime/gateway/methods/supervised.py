@@ -43,7 +43,7 @@ class DeferrableRestartParams(RestartParams):
 async def channels_describe(
     parts: GatewayParts, client: ConnectedClient, params: AccountParams
 ) -> Any:
-    """Explain the state of an account and what comes next."""
+    """Explain the state of an account and what happens next."""
     return await _ask(parts, "channels.describe", params)
 
 
@@ -59,8 +59,8 @@ async def channels_events(
 async def supervisor_warnings(
     parts: GatewayParts, client: ConnectedClient, params: NoParams
 ) -> Any:
-    """Answer with what an operator is warned of, as `trunkline status` shows it: a full disk, a
-    configuration that is not valid, many accounts that have crashed together.
+    """Answer with the warnings that `trunkline status` shows: a full disk, an invalid
+    configuration, many accounts that crashed together.
     """
     return await _ask(parts, "supervisor.warnings", params)
 
@@ -73,14 +73,14 @@ async def channels_logs(parts: GatewayParts, client: ConnectedClient, params: Li
 
 @method("channels.holds", READ, ours=True)
 async def channels_holds(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
-    """Answer with the manual stops that are in force."""
+    """Answer with the current manual stops."""
     return await _ask(parts, "channels.holds", params)
 
 
 @method("changes.list", READ, ChangesParams, ours=True)
 async def changes_list(parts: GatewayParts, client: ConnectedClient, params: ChangesParams) -> Any:
-    """Answer with what operators have changed, the newest last: `at`, `text` and `by`, who it was
-    and from where. `by` is null for an edit of the configuration's file.
+    """Answer with what operators have changed, the newest last: `at`, `text` and `by`, the author
+    and the place. `by` is null for an edit of the configuration's file.
     """
     return await _ask(parts, "changes.list", params)
 
@@ -89,7 +89,7 @@ async def changes_list(parts: GatewayParts, client: ConnectedClient, params: Cha
 async def channels_start_unknown(
     parts: GatewayParts, client: ConnectedClient, params: NoParams
 ) -> Any:
-    """Start every account of which it is not known whether a person had stopped it, because the
+    """Start every account for which it is unknown whether a person had stopped it, because the
     holds were damaged (cause `hold_unknown`).
     """
     return await _change(parts, client, "channels.start.unknown", params)
@@ -105,8 +105,8 @@ async def channels_reset(
 
 @method("channels.drain", ADMIN, DrainParams, ours=True)
 async def channels_drain(parts: GatewayParts, client: ConnectedClient, params: DrainParams) -> Any:
-    """Stop accounts once their messages in flight are done, inbound acknowledged and outbound
-    sent; `drained` says of each whether that was in time.
+    """Stop accounts once their messages in flight are done, inbound acknowledged and outbound sent;
+    `drained` says for each whether that was in time.
     """
     return await _change(
         parts, client, "channels.drain", params, params.timeout_ms / 1000 + DRAIN_MARGIN
@@ -117,20 +117,20 @@ async def channels_drain(parts: GatewayParts, client: ConnectedClient, params: D
 async def gateway_restart_request(
     parts: GatewayParts, client: ConnectedClient, params: DeferrableRestartParams
 ) -> Any:
-    """Restart the gateway in a moment; calls under way are finished and none is refused."""
+    """Restart the gateway in a moment; pending calls are finished and none is refused."""
     return await _restart(parts, client, params.reason, params.delay_ms)
 
 
 @method("gateway.restart", ADMIN, ours=True)
 async def gateway_restart(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
-    """Restart the gateway at once, as `gateway.restart.request` does later."""
+    """Restart the gateway at once; `gateway.restart.request` does it in a moment."""
     return await _restart(parts, client, "gateway.restart", 0)
 
 
 @method("secrets.reload", ADMIN)
 async def secrets_reload(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
-    """Read every secret anew. Accounts whose secret has changed are replaced (`restarted`, ours);
-    one that cannot be read is a warning (`warnings`, ours).
+    """Read every secret again. Accounts whose secret has changed are replaced (`restarted`, ours);
+    an unreadable one is a warning (`warnings`, ours).
     """
     return await ask_for(parts, client, "secrets.reload", {})
 

@@ -56,10 +56,10 @@ class StoredFrame(NamedTuple):
 
 @method("messages.trace", READ, TraceParams, ours=True)
 async def messages_trace(parts: GatewayParts, client: ConnectedClient, params: TraceParams) -> Any:
-    """Answer with what became of a message: `message` as it has arrived, `admission`, `run`, the
-    run `askedIn` where it was asked together with others, and `outbox`, its answer's way into the
-    chat. `traceId` is that of its trace, where traces are exported. It is named by its event's
-    `cursor`, its platform's `messageId`, or its `runId`.
+    """Answer with what has happened to a message: `message` as it arrived, `admission`, `run`, the
+    run `askedIn` if it was combined with others, and `outbox`, the delivery of the answer.
+    `traceId` is the id of its trace, if traces are exported. It is named by its event's `cursor`,
+    its platform's `messageId`, or its `runId`.
     """
     journal = await parts.asking.journal()
     if params.run_id is not None:

@@ -34,24 +34,26 @@ class CommandConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
     command: Annotated[
         str | list[str],
         LOCAL,
-        Meta(description="The program and its arguments, run for each turn; no shell reads them."),
+        Meta(description="The program and its arguments, run for each turn, without a shell."),
     ]
     cwd: Annotated[
         Annotated[str, LOCAL] | None,
         Meta(
-            description="The directory in which it runs, an absolute path; without it the "
-            "agent's own."
+            description="The directory in which it runs, an absolute path or one that begins "
+            "with `~/`; without it the agent's own."
         ),
     ] = None
     env: Annotated[
-        dict[str, str], LOCAL, Meta(description="Variables that it gets beside the inherited ones.")
+        dict[str, str],
+        LOCAL,
+        Meta(description="Environment variables that it gets beside the inherited ones."),
     ] = {}
     inherit_env: Annotated[
         list[str],
         LOCAL,
         Meta(
-            description="Names of the daemon's variables that it gets; the default holds what "
-            "most programs need and no secret."
+            description="Names of the daemon's environment variables that it gets; the default "
+            "contains what most programs need, and no secret."
         ),
     ] = msgspec.field(default_factory=USUAL_ENV.copy)
     input: Annotated[
@@ -68,28 +70,22 @@ class CommandConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
     instructions: Annotated[
         str,
         Meta(max_length=65_536),
-        Meta(description="What stands before each prompt; empty for nothing."),
+        Meta(description="Text before each prompt; empty: none."),
     ] = ""
     history_messages: Annotated[
         int,
         Meta(ge=0, le=1000),
-        Meta(description="Messages of the conversation that go with each prompt, at most."),
+        Meta(description="Earlier messages of the conversation in each prompt, at most."),
     ] = 40
     history_tokens: Annotated[
         int,
         Meta(ge=0, le=1_000_000),
-        Meta(
-            description="Tokens of the conversation that go with each prompt, at most, as they "
-            "are estimated here."
-        ),
+        Meta(description="Estimated tokens of the conversation in each prompt, at most."),
     ] = 8000
     kill_after_seconds: Annotated[
         float,
         Meta(ge=0, le=30),
-        Meta(
-            description="Seconds between the request to end (SIGTERM) and SIGKILL when a turn "
-            "is cancelled."
-        ),
+        Meta(description="Seconds between SIGTERM and SIGKILL when a turn is cancelled."),
     ] = 3.0
     max_answer_bytes: AnswerBytes = DEFAULT_ANSWER_BYTES
 

@@ -18,15 +18,15 @@ SignatureSecret = Annotated[str, Meta(min_length=1, max_length=256)]
 class HttpAgentConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """One server. Both secrets sign each turn, so that the server may know either one of them."""
 
-    url: Annotated[str, LOCAL, Meta(description="Where each turn is posted.")]
+    url: Annotated[str, LOCAL, Meta(description="The address to which each turn is posted.")]
     secret: Annotated[
         SignatureSecret, Meta(description="The secret (`whsec_…`) that signs each turn.")
     ]
     previous_secret: Annotated[
         SignatureSecret | None,
         Meta(
-            description="A former secret that signs each turn too, while the server changes; "
-            "without it none."
+            description="A former secret that also signs each turn, until the server uses the "
+            "new one; without it none."
         ),
     ] = None
     allow_private: Annotated[
@@ -35,25 +35,28 @@ class HttpAgentConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknow
     instructions: Annotated[
         str,
         Meta(max_length=65_536),
-        Meta(description="What the server is told with each turn; empty for nothing."),
+        Meta(description="Instructions that are sent with each turn; empty: none."),
     ] = ""
     history_messages: Annotated[
         int,
         Meta(ge=0, le=1000),
-        Meta(description="Messages of the conversation that go with each turn, at most."),
+        Meta(
+            description="Earlier messages of the conversation that are sent with each turn, at "
+            "most."
+        ),
     ] = 40
     history_tokens: Annotated[
         int,
         Meta(ge=0, le=1_000_000),
         Meta(
-            description="Tokens of the conversation that go with each turn, at most, as they "
-            "are estimated here."
+            description="Estimated tokens of the conversation that are sent with each turn, at "
+            "most."
         ),
     ] = 8000
     connect_seconds: Annotated[
         float,
         Meta(ge=0.1, le=300),
-        Meta(description="Seconds until the connection to the server must stand."),
+        Meta(description="Seconds that the connection to the server may take."),
     ] = 10.0
     silent_seconds: SilentSeconds = 120.0
     max_answer_bytes: AnswerBytes = DEFAULT_ANSWER_BYTES

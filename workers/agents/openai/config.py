@@ -29,55 +29,50 @@ class OpenAIConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
     ] = DEFAULT_BASE
     api_key: Annotated[
         Annotated[str, Meta(min_length=1, max_length=4096)] | None,
-        Meta(
-            description="The key of the endpoint; without it none is sent, as local servers "
-            "like it."
-        ),
+        Meta(description="The key of the endpoint; without it none is sent, for local servers."),
     ] = None
     instructions: Annotated[
         str,
         Meta(max_length=65_536),
-        Meta(description="What the model is told before each conversation; empty for nothing."),
+        Meta(description="The system message; empty: none."),
     ] = ""
     history_messages: Annotated[
         int,
         Meta(ge=0, le=1000),
-        Meta(description="Messages of the conversation that go with each question, at most."),
+        Meta(
+            description="Earlier messages of the conversation that are sent with each question, "
+            "at most."
+        ),
     ] = 40
     history_tokens: Annotated[
         int,
         Meta(ge=0, le=1_000_000),
         Meta(
-            description="Tokens of the conversation that go with each question, at most, as "
-            "they are estimated here."
+            description="Estimated tokens of the conversation that are sent with each question, "
+            "at most."
         ),
     ] = 8000
     temperature: Annotated[
         Annotated[float, Meta(ge=0, le=2)] | None,
-        Meta(
-            description="How freely the model chooses its words, 0 to 2; without it as the "
-            "endpoint has it."
-        ),
+        Meta(description="The sampling temperature, 0 to 2; without it the endpoint's default."),
     ] = None
     max_tokens: Annotated[
         Annotated[int, Meta(ge=1, le=10_000_000)] | None,
-        Meta(description="Tokens of one answer at most; without it as the endpoint has it."),
+        Meta(description="Tokens of one answer at most; without it the endpoint's default."),
     ] = None
     max_tokens_field: Annotated[
         Literal["max_tokens", "max_completion_tokens"] | None,
         Meta(
-            description="What the endpoint calls that limit; without it the newer name at "
-            "OpenAI and the older one elsewhere."
+            description="The endpoint's name of that limit; without it the newer one for OpenAI "
+            "and the older one for others."
         ),
     ] = None
-    stream: Annotated[bool, Meta(description="Whether the answer is asked for piece by piece.")] = (
-        True
-    )
+    stream: Annotated[bool, Meta(description="Whether the answer is requested as a stream.")] = True
     stream_usage: Annotated[
         bool,
         Meta(
-            description="Whether a streamed answer is asked for its count of tokens, which some "
-            "servers refuse."
+            description="Whether the token counts of a streamed answer are requested, which "
+            "some servers refuse."
         ),
     ] = True
     images: Annotated[
@@ -86,7 +81,7 @@ class OpenAIConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
     connect_seconds: Annotated[
         float,
         Meta(ge=0.1, le=300),
-        Meta(description="Seconds until the connection to the endpoint must stand."),
+        Meta(description="Seconds that the connection to the endpoint may take."),
     ] = 10.0
     silent_seconds: SilentSeconds = 120.0
     max_answer_bytes: AnswerBytes = DEFAULT_ANSWER_BYTES

@@ -34,14 +34,17 @@ class OpenClawConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown
     password: Annotated[
         GatewaySecret | None,
         Meta(
-            description="The password of that gateway, where it has one instead of a token; "
+            description="The password of that gateway, if it has one instead of a token; "
             "without it none."
         ),
     ] = None
     allow_plain: Annotated[
         bool,
         LOCAL,
-        Meta(description="Whether the secret may cross the internet without encryption (`ws://`)."),
+        Meta(
+            description="Whether the secret may be sent without encryption (`ws://`) beyond "
+            "this host and its networks."
+        ),
     ] = False
     agent_id: Annotated[AgentId, Meta(description="The agent of that gateway that answers.")] = (
         "main"
@@ -49,10 +52,10 @@ class OpenClawConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown
     instructions: Annotated[
         str,
         Meta(max_length=65_536),
-        Meta(description="What that agent is told with each turn; empty for nothing."),
+        Meta(description="Instructions that are sent with each turn; empty: none."),
     ] = ""
     follow_resets: Annotated[
-        bool, Meta(description="Whether a new conversation here begins another one there.")
+        bool, Meta(description="Whether a new conversation here begins a new one there.")
     ] = True
     images: Annotated[bool, Meta(description="Whether images that people send are passed on.")] = (
         True
@@ -60,7 +63,7 @@ class OpenClawConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown
     connect_seconds: Annotated[
         float,
         Meta(ge=0.1, le=300),
-        Meta(description="Seconds until the connection to that gateway must stand."),
+        Meta(description="Seconds that the connection to that gateway may take."),
     ] = 10.0
     away_seconds: Annotated[
         float,

@@ -31,8 +31,8 @@ class DiscordConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
         str,
         LOCAL,
         Meta(
-            description="The server of Discord's API, to which the token is sent; another one "
-            "is for tests and proxies."
+            description="The server of Discord's API, to which the token is sent; for tests and "
+            "proxies."
         ),
     ] = DEFAULT_ROOT
     guilds: Annotated[

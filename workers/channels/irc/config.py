@@ -55,19 +55,21 @@ class Nickserv(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
     """
 
     password: Annotated[
-        str, Meta(description="The password that NickServ is told once the account is connected.")
+        str, Meta(description="The password for NickServ, sent once the account is connected.")
     ]
     account: Annotated[
         str | None, Meta(description="The services account to log in to; without it the nick.")
     ] = None
     service: Annotated[
-        str, LOCAL, Meta(description="Who is sent the password: the nick of the network's service.")
+        str,
+        LOCAL,
+        Meta(description="The nick of the network's login service, which is sent the password."),
     ] = "NickServ"
     on_collision: Annotated[
         Literal["ghost", "regain", "none"],
         Meta(
-            description="How a nick that is taken is got back: by `regain`, by `ghost` and a "
-            "change of nick, or not at all."
+            description="How a nick in use is recovered: by `regain`, by `ghost` and a change "
+            "of nick, or not at all."
         ),
     ] = "ghost"
 
@@ -90,7 +92,10 @@ class IrcConfig(
     server: Annotated[str, LOCAL, Meta(description="Name or address of the IRC server.")]
     nick: Annotated[
         str,
-        Meta(description="The nick that the account wants; while it is taken it uses another one."),
+        Meta(
+            description="The nick that the account wants; while it is in use the account has "
+            "another one."
+        ),
     ]
     port: Annotated[
         Port | None,
@@ -107,13 +112,13 @@ class IrcConfig(
         str | None,
         LOCAL,
         Meta(
-            description="File of certificate authorities (PEM) that count beside the system's, "
+            description="File of certificate authorities (PEM) to trust beside the system's, "
             "for a private network."
         ),
     ] = None
     username: Annotated[
         str | None,
-        Meta(description="The user name that the server is told; without it `trunkline`."),
+        Meta(description="The user name sent to the server; without it `trunkline`."),
     ] = None
     realname: Annotated[
         str | None, Meta(description="The real name that `/whois` shows; without it the nick.")
@@ -127,8 +132,8 @@ class IrcConfig(
     sasl: Annotated[
         Sasl | None,
         Meta(
-            description="Login by SASL PLAIN, which comes before the account is visible; "
-            "without it none."
+            description="Login by SASL PLAIN, before the account is visible to others; without "
+            "it none."
         ),
     ] = None
     nickserv: Annotated[
@@ -144,8 +149,8 @@ class IrcConfig(
     notice: Annotated[
         bool,
         Meta(
-            description="Whether answers are sent by NOTICE, which no robot answers, instead of "
-            "PRIVMSG."
+            description="Whether messages are sent by NOTICE, which other robots do not answer, "
+            "instead of PRIVMSG."
         ),
     ] = False
     # The classic servers forgive 5 messages at once and one every 2 s; more is "Excess Flood".
@@ -153,14 +158,14 @@ class IrcConfig(
         int,
         Meta(ge=1, le=100),
         Meta(
-            description="Messages that may be sent at once before they are paced; classic "
-            "servers forgive five."
+            description="Lines that may be sent at once before they are paced; classic servers "
+            "allow five."
         ),
     ] = 4
     flood_rate: Annotated[
         float,
         Meta(gt=0, le=100),
-        Meta(description="Messages per second that are sent once the burst is used up."),
+        Meta(description="Lines per second that are sent once the burst is used up."),
     ] = 0.5
     max_lines: Annotated[
         int,
@@ -185,21 +190,21 @@ class IrcConfig(
         Seconds,
         Meta(
             description="Seconds until a channel is joined again after a kick or a netsplit; "
-            "they double with each kick."
+            "doubled with each kick."
         ),
     ] = 5.0
     retry_seconds: Annotated[
         Seconds,
         Meta(
-            description="Seconds until a channel is tried again that refused the account: a "
-            "ban, a wrong key, only invited."
+            description="Seconds until the account tries again to join a channel that refused "
+            "it: a ban, a wrong key, invite only."
         ),
     ] = 300.0
     regain_seconds: Annotated[
         Seconds, Meta(description="Seconds between two tries to get the wanted nick back.")
     ] = 60.0
     quit_message: Annotated[
-        str, Meta(description="What the others read when the account leaves the network.")
+        str, Meta(description="The message that others see when the account leaves the network.")
     ] = "Trunkline"
 
     def __post_init__(self) -> None:

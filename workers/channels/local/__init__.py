@@ -28,14 +28,14 @@ class LocalConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
 
     greeting: Annotated[
         Annotated[str, Meta(max_length=4096)] | None,
-        Meta(description="What everybody who connects is told first; without it nothing."),
+        Meta(description="The first message to everybody who connects; without it none."),
     ] = None
     rate: Annotated[
         float,
         Meta(ge=-1),
         Meta(
-            description="Messages per second that the account itself emits, to measure; 0 is "
-            "none, -1 as many as are taken."
+            description="Messages per second that the account itself emits, for measurements; "
+            "0: none, -1: as many as are accepted."
         ),
     ] = 0
     payload_bytes: Annotated[

@@ -36,8 +36,8 @@ class SlackConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
         str,
         LOCAL,
         Meta(
-            description="The server of Slack's API, to which both tokens are sent; another one "
-            "is for tests and proxies."
+            description="The server of Slack's API, to which both tokens are sent; for tests "
+            "and proxies."
         ),
     ] = DEFAULT_ROOT
     channels: Annotated[

@@ -21,20 +21,20 @@ class TelegramConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown
     bot_token: Annotated[
         str,
         Meta(min_length=1, max_length=256),
-        Meta(description="The bot's token, as @BotFather tells it."),
+        Meta(description="The bot's token, from @BotFather."),
     ]
     api_root: Annotated[
         str,
         LOCAL,
         Meta(
-            description="The server of the Bot API, to which the token is sent; another one for "
-            "a local Bot API server."
+            description="The server of the Bot API, to which the token is sent; for a local Bot "
+            "API server."
         ),
     ] = DEFAULT_ROOT
     poll_seconds: Annotated[
         int,
         Meta(ge=1, le=600),
-        Meta(description="Seconds after which a request for updates is ended that brings nothing."),
+        Meta(description="Seconds after which a request for updates ends if there are none."),
     ] = 50
 
     def __post_init__(self) -> None:

@@ -19,21 +19,21 @@ class WebhookConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
 
     secret: Annotated[
         Secret,
-        Meta(
-            description="The secret (`whsec_…`) that signs what goes out, and that what comes "
-            "in must be signed with."
-        ),
+        Meta(description="The secret (`whsec_…`) that signs messages in both directions."),
     ]
     previous_secret: Annotated[
         Secret | None,
         Meta(
-            description="A former secret that what comes in may still be signed with, while the "
-            "peer changes; without it none."
+            description="A former secret that is still accepted, and also signs outgoing "
+            "messages, until the peer uses the new one; without it none."
         ),
     ] = None
     url: Annotated[
         Annotated[str, LOCAL] | None,
-        Meta(description="Where messages are posted; without it the account only receives."),
+        Meta(
+            description="The address to which messages are posted; without it the account only "
+            "receives."
+        ),
     ] = None
     allow_private: Annotated[
         bool, LOCAL, Meta(description="Whether `url` may lead to this host or its own networks.")
@@ -42,13 +42,13 @@ class WebhookConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
         int,
         Meta(ge=1, le=86_400),
         Meta(
-            description="Seconds by which the time of a signature may differ from the clock here."
+            description="Seconds by which the time of a signature may differ from the local clock."
         ),
     ] = 300
     timeout_seconds: Annotated[
         float,
         Meta(ge=0.1, le=100),
-        Meta(description="Seconds that a peer has to answer a message that is posted to it."),
+        Meta(description="Seconds that the peer has to answer a posted message."),
     ] = 15.0
 
     def __post_init__(self) -> None:

@@ -2,7 +2,7 @@
 
 The kernel here may keep its controllers in the tree of version 1. Then whatever needs none of
 them is tested with real groups, and what the controllers do is tested by ``ops/check`` on a
-machine that has them (docs/operations.md, Limits).
+machine that has them (docs/isolation.md, Limits).
 """
 
 from __future__ import annotations
