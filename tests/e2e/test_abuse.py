@@ -171,7 +171,7 @@ async def unread_events(daemon: Daemon) -> Counter[int]:
         "unread events",
     ],
 )
-async def test_others_are_answered_and_what_is_refused_or_cut_is_counted(
+async def test_other_clients_are_answered_and_refused_connections_are_counted(
     tmp_path: Path, abuse: Abuse, counted: str
 ) -> None:
     lib = install_kind(tmp_path / "lib", bad_agent.KIND, bad_agent.MANIFEST)

@@ -86,7 +86,7 @@ async def test_a_changed_policy_counts_at_once_and_restarts_nothing(tmp_path: Pa
         assert (await daemon.status())["accounts"][KEY]["pid"] == row["pid"]
 
 
-async def test_with_the_gateway_down_nothing_is_decided_and_that_is_said(tmp_path: Path) -> None:
+async def test_while_the_gateway_is_down_pairing_commands_say_so(tmp_path: Path) -> None:
     async with fake_telegram() as fake, Daemon(tmp_path, configuration(fake)) as daemon:
         await daemon.wait_phase(KEY, "running")
         await daemon.call("gateway.stop")
@@ -95,7 +95,7 @@ async def test_with_the_gateway_down_nothing_is_decided_and_that_is_said(tmp_pat
         assert error.strip()
 
 
-async def test_the_start_says_once_which_accounts_answer_nobody(tmp_path: Path) -> None:
+async def test_the_start_names_accounts_that_answer_nobody_once(tmp_path: Path) -> None:
     async with fake_telegram() as fake, Daemon(tmp_path, configuration(fake)) as daemon:
         await daemon.wait_phase(KEY, "running")
         logged = await printed(daemon, "logs", "supervisor")

@@ -47,7 +47,7 @@ def running(status: dict[str, Any]) -> bool:
     return bool(status["agents"]) and all(row["phase"] == Phase.RUNNING for row in rows)
 
 
-async def test_an_agent_comes_back_stays_stopped_and_is_no_account(tmp_path: Path) -> None:
+async def test_an_agent_is_restarted_stays_stopped_and_is_no_account(tmp_path: Path) -> None:
     install_kind(tmp_path / "lib", "moody", "moody_agent:manifest", AGENT)
     config = {
         "agents": {"default": "none", "entries": {"main": {"kind": "moody", "mood": "grim"}}},

@@ -217,11 +217,11 @@ async def play(directory: Path, rows: list[Row]) -> None:
             assert [row["restarts"] for row in after["accounts"].values()] == [0, 0]
 
 
-async def test_a_few_kinds_of_bad_agents(tmp_path: Path) -> None:
+async def test_some_faulty_agents_affect_only_their_own_turns(tmp_path: Path) -> None:
     await play(tmp_path, QUICK)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-async def test_every_kind_of_bad_agent(tmp_path: Path) -> None:
+async def test_every_faulty_agent_affects_only_its_own_turns(tmp_path: Path) -> None:
     await play(tmp_path, QUICK + REST)

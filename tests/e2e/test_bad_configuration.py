@@ -50,7 +50,7 @@ def nothing_was_started(home: Path) -> bool:
     return [path.name for path in home.iterdir()] == ["trunkline.json5"]
 
 
-async def test_every_kind_of_mistake_ends_up_with_78(tmp_path: Path) -> None:
+async def test_up_exits_with_78_for_every_kind_of_mistake(tmp_path: Path) -> None:
     places = asyncio.Semaphore(2)
 
     async def refused(number: int, text: str, words: list[str]) -> None:
@@ -66,7 +66,7 @@ async def test_every_kind_of_mistake_ends_up_with_78(tmp_path: Path) -> None:
     await asyncio.gather(*(refused(n, *each) for n, each in enumerate(WRONG.items())))
 
 
-async def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+async def test_all_mistakes_are_listed_at_once(tmp_path: Path) -> None:
     text = "{gateway: {port: -1, bogus: 1}, channels: {nowhere: {}}, agents: {default: 'gpt'}}"
     result = await up(tmp_path / "home", text)
     assert result.code == ExitCode.CONFIGURATION
@@ -83,7 +83,7 @@ async def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         ([], {"TRUNKLINE_PROFILE": "a/b"}, "profile"),
     ],
 )
-async def test_what_overrides_the_file_is_judged_too(
+async def test_options_and_variables_are_checked_too(
     tmp_path: Path, args: list[str], env: dict[str, str], words: str
 ) -> None:
     result = await up(tmp_path / "home", "{" + GATEWAY + "}", *args, **env)

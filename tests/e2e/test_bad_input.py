@@ -232,7 +232,7 @@ OTHER_PROTOCOLS = [
 ]
 
 
-async def test_other_protocols_on_the_port_get_nowhere(daemon: Daemon) -> None:
+async def test_other_protocols_on_the_port_are_refused(daemon: Daemon) -> None:
     for raw in OTHER_PROTOCOLS:
         reader, writer = await asyncio.open_connection("127.0.0.1", daemon.port)
         writer.write(raw)
@@ -302,7 +302,9 @@ async def test_wrong_frames_on_the_local_socket_are_answered(daemon: Daemon) -> 
 
 
 @pytest.mark.parametrize("link", ["control", "data"])
-async def test_strangers_on_the_workers_links_change_nothing(daemon: Daemon, link: str) -> None:
+async def test_unauthenticated_connections_to_the_workers_links_change_nothing(
+    daemon: Daemon, link: str
+) -> None:
     row = (await daemon.status())["accounts"]["local:one"]
     names = [f"local:one#{row['incarnation'] - 1}", "local:one#x", "\u00fc", "x" * 200]
     hello = DataHello("local:one", row["incarnation"] - 1, "wrong", 0)

@@ -90,7 +90,9 @@ async def tell(watcher: Watcher, key: str, text: str) -> None:
     await watcher.client.call("send", params | {"message": text})
 
 
-async def test_each_plugin_fails_alone_and_says_how(tmp_path: Path, faulty_path: str) -> None:
+async def test_each_faulty_plugin_fails_alone_with_its_cause(
+    tmp_path: Path, faulty_path: str
+) -> None:
     more: dict[str, Any] = {key.partition(":")[0]: {"accounts": {"one": {}}} for key in OTHERS}
     config = with_faults(*ENDINGS, **more)
     expected = {f"faulty:{fault}": how for fault, how in ENDINGS.items()} | OTHERS
@@ -181,7 +183,7 @@ async def test_a_flood_of_one_account_loses_no_message_of_another(
         assert rows["faulty:none"]["incarnation"] == flooding["incarnation"]
 
 
-async def test_a_restart_of_the_daemon_tries_what_was_down_once_more(
+async def test_a_restart_of_the_daemon_tries_failed_accounts_once(
     tmp_path: Path, faulty_path: str
 ) -> None:
     """A person may have mended it meanwhile; the failures are kept until health forgives them."""

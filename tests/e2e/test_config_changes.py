@@ -90,7 +90,7 @@ async def test_a_change_counts_only_once_a_process_has_read_it(tmp_path: Path) -
         await client.close()
 
 
-async def test_thresholds_and_logging_count_at_once_and_restart_nobody(tmp_path: Path) -> None:
+async def test_thresholds_and_logging_apply_at_once_without_restarts(tmp_path: Path) -> None:
     what = config("one", "two", reload={"debounceMs": 0})
     what["logging"] = {"level": "error"}
     async with Daemon(tmp_path, what) as daemon:
@@ -143,7 +143,9 @@ async def test_an_invalid_file_is_reported_and_changes_nothing(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("mode", ["hybrid", "hot", "reload", "restart", "off"])
-async def test_the_gateway_by_the_mode_of_reload(tmp_path: Path, mode: str) -> None:
+async def test_the_reload_mode_decides_whether_the_gateway_is_replaced(
+    tmp_path: Path, mode: str
+) -> None:
     reload = {"mode": mode, "debounceMs": 0}
     async with Daemon(tmp_path, config("one", reload=reload)) as daemon:
         status = await daemon.wait(lambda s: all_up(s, "local:one"))
@@ -199,7 +201,7 @@ async def test_restarts_of_a_person_are_folded_and_none_is_refused(tmp_path: Pat
         assert status["gateway"]["incarnation"] <= first + 4
 
 
-async def test_systemd_is_told_how_it_goes(tmp_path: Path) -> None:
+async def test_systemd_is_notified_of_each_state(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(f"\0trunkline-test-{os.getpid()}")
         manager.settimeout(30)
@@ -225,7 +227,7 @@ async def test_systemd_is_told_how_it_goes(tmp_path: Path) -> None:
         await asyncio.to_thread(until, "STOPPING=1")
 
 
-async def test_what_a_killed_supervisor_left_is_ended_by_the_next(tmp_path: Path) -> None:
+async def test_processes_of_a_killed_supervisor_are_ended_by_the_next_one(tmp_path: Path) -> None:
     async with Daemon(tmp_path, config("one")) as daemon:
         worker = psutil.Process((await daemon.status())["accounts"]["local:one"]["pid"])
         run_id = worker.cmdline()[-1].removeprefix(f"{RUN_ID}=")
@@ -242,7 +244,7 @@ async def test_what_a_killed_supervisor_left_is_ended_by_the_next(tmp_path: Path
         await other.wait()
 
 
-async def test_the_figures_are_there_with_and_without_a_gateway(tmp_path: Path) -> None:
+async def test_metrics_are_available_with_and_without_a_gateway(tmp_path: Path) -> None:
     async with Daemon(tmp_path, config("one")) as daemon:
         await daemon.wait(lambda s: all_up(s, "local:one"))
         os.kill((await daemon.status())["gateway"]["pid"], signal.SIGKILL)

@@ -65,7 +65,7 @@ def paths(group: Path, name: str) -> list[Path]:
     return list(group.glob(f"trunkline-*/{name}"))
 
 
-async def test_the_kernel_ends_who_takes_too_much_and_everybody_is_told(
+async def test_the_kernel_kills_an_account_above_its_limit_and_the_cause_is_shown(
     tmp_path: Path, faulty_path: str, group: Path
 ) -> None:
     daemon = Daemon(tmp_path, CONFIG, PYTHONPATH=faulty_path)

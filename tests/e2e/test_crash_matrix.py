@@ -13,7 +13,7 @@ FEW = [Cell("gateway", MOMENTS[0]), Cell("agent", MOMENTS[1]), Cell("gateway", M
 
 
 @pytest.mark.e2e
-async def test_some_cells_one_after_the_other(tmp_path: Path) -> None:
+async def test_some_cells_of_the_matrix_have_their_result(tmp_path: Path) -> None:
     async with fake_telegram() as fake:
         matrix = Matrix(tmp_path, fake)
         async with matrix.daemon:
@@ -24,12 +24,12 @@ async def test_some_cells_one_after_the_other(tmp_path: Path) -> None:
 @pytest.mark.e2e
 @pytest.mark.slow
 @pytest.mark.parametrize("cell", CELLS, ids=str)
-async def test_each_cell(tmp_path: Path, cell: Cell) -> None:
+async def test_every_cell_of_the_matrix_has_its_result(tmp_path: Path, cell: Cell) -> None:
     async with fake_telegram() as fake:
         matrix = Matrix(tmp_path, fake)
         async with matrix.daemon:
             await matrix.run(cell, "m")
 
 
-def test_the_documentation_has_the_table() -> None:
+def test_the_matrix_is_in_the_documentation() -> None:
     assert table() in (Path(__file__).parents[2] / "docs" / "agents.md").read_text()

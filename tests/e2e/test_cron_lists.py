@@ -21,7 +21,9 @@ SILENT = (0.0, 0.0, 0.1)  # seconds between challenge and connect: every third d
 
 
 @pytest.mark.parametrize("end", [restart_gateway, kill_gateway], ids=["graceful", "killed"])
-async def test_no_call_fails(tmp_path: Path, end: Callable[[Daemon], Awaitable[None]]) -> None:
+async def test_no_cron_list_fails_while_the_gateway_is_killed(
+    tmp_path: Path, end: Callable[[Daemon], Awaitable[None]]
+) -> None:
     chance = random.Random(end.__name__)
     async with Daemon(tmp_path, {"channels": {}}) as daemon:
         lists = CronLists(f"ws://127.0.0.1:{daemon.port}")

@@ -53,7 +53,7 @@ async def refuses(watcher: Watcher) -> RemoteError:
                 return error
 
 
-async def test_what_is_in_flight_is_finished_and_then_it_stops_and_stays_stopped(
+async def test_messages_in_flight_are_finished_before_the_account_is_stopped_and_held(
     tmp_path: Path, faulty_path: str
 ) -> None:
     gate = tmp_path / "gate"
@@ -90,7 +90,7 @@ async def test_what_is_in_flight_is_finished_and_then_it_stops_and_stays_stopped
         await daemon.wait_phase(ONE, "running")
 
 
-async def test_what_takes_too_long_is_not_waited_for_and_that_is_said(
+async def test_messages_that_take_too_long_are_given_up_and_reported(
     tmp_path: Path, faulty_path: str
 ) -> None:
     async with Daemon(tmp_path, CONFIG, PYTHONPATH=faulty_path) as daemon:
@@ -104,9 +104,7 @@ async def test_what_takes_too_long_is_not_waited_for_and_that_is_said(
         assert (await daemon.status())["accounts"][ONE]["hold"] is not None
 
 
-async def test_everything_that_was_said_before_the_end_arrives(
-    tmp_path: Path, faulty_path: str
-) -> None:
+async def test_every_message_from_before_the_end_arrives(tmp_path: Path, faulty_path: str) -> None:
     async with Daemon(tmp_path, CONFIG, PYTHONPATH=faulty_path) as daemon:
         await daemon.wait_phase("local:loud", "running")
         async with watching(daemon) as watcher:

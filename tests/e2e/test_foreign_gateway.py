@@ -97,7 +97,7 @@ async def test_a_foreign_program_is_kept_as_a_child(tmp_path: Path) -> None:
         assert TOKEN not in logged
 
 
-async def test_one_that_hangs_is_asked_and_replaced(tmp_path: Path) -> None:
+async def test_a_foreign_gateway_that_hangs_is_asked_and_replaced(tmp_path: Path) -> None:
     config = foreign("fine", silentAfterSeconds=0.5)
     async with Daemon(tmp_path, config, PYTHONPATH=ROOT) as daemon:
         pid = (await daemon.status())["gateway"]["pid"]
@@ -106,7 +106,7 @@ async def test_one_that_hangs_is_asked_and_replaced(tmp_path: Path) -> None:
         assert "no answer for" in after["gateway"]["lastError"]
 
 
-async def test_its_configuration_is_repaired_once(tmp_path: Path) -> None:
+async def test_the_configuration_of_a_foreign_gateway_is_repaired_once(tmp_path: Path) -> None:
     """Both programs run in the state directory, wherever the daemon was started."""
     repair = [sys.executable, "-c", "open('repaired', 'w').close()"]
     async with Daemon(
@@ -127,7 +127,7 @@ async def test_its_configuration_is_repaired_once(tmp_path: Path) -> None:
     ],
     ids=["damaged", "repair fails", "repair is no help", "hopeless", "no program"],
 )
-async def test_what_another_try_cannot_mend_needs_a_person(
+async def test_a_permanent_failure_needs_a_person(
     tmp_path: Path, config: dict[str, Any], reason: str
 ) -> None:
     async with beginning(Daemon(tmp_path, config, PYTHONPATH=ROOT)) as daemon:
@@ -136,7 +136,7 @@ async def test_what_another_try_cannot_mend_needs_a_person(
         assert row["cause"] == "misconfigured"
 
 
-async def test_a_running_one_is_attached_to_and_outlives_us(tmp_path: Path) -> None:
+async def test_a_running_gateway_is_attached_to_and_outlives_the_daemon(tmp_path: Path) -> None:
     async with running_alone() as (process, port):
         config = {"gateway": {"url": f"ws://127.0.0.1:{port}"}, "channels": {}}
         async with Daemon(tmp_path, config) as daemon:
@@ -154,7 +154,7 @@ async def test_a_running_one_is_attached_to_and_outlives_us(tmp_path: Path) -> N
         assert await challenges(f"ws://127.0.0.1:{port}")
 
 
-async def test_s074_one_that_is_not_ours_and_stands_still_is_only_connected_to_again(
+async def test_s074_an_attached_gateway_that_hangs_is_only_reconnected(
     tmp_path: Path,
 ) -> None:
     async with running_alone() as (process, port):
@@ -171,7 +171,7 @@ async def test_s074_one_that_is_not_ours_and_stands_still_is_only_connected_to_a
         assert process.poll() is None
 
 
-async def test_one_on_our_port_is_attached_to_only_where_that_is_wanted(tmp_path: Path) -> None:
+async def test_a_gateway_on_the_port_is_attached_to_only_if_configured(tmp_path: Path) -> None:
     async with running_alone() as (process, port):
         config: dict[str, Any] = {"gateway": {"port": port}, "channels": {}}
         daemon = Daemon(tmp_path, config)
@@ -191,7 +191,7 @@ async def test_one_on_our_port_is_attached_to_only_where_that_is_wanted(tmp_path
         assert process.poll() is None
 
 
-async def test_a_wrong_token_needs_a_person_and_is_not_told(tmp_path: Path) -> None:
+async def test_a_wrong_token_needs_a_person_and_is_not_shown(tmp_path: Path) -> None:
     async with running_alone() as (process, port):
         auth = {"token": "not-the-token-of-that-one"}
         config = {"gateway": {"url": f"ws://127.0.0.1:{port}", "auth": auth}, "channels": {}}
@@ -202,7 +202,7 @@ async def test_a_wrong_token_needs_a_person_and_is_not_told(tmp_path: Path) -> N
         assert process.poll() is None
 
 
-async def test_the_port_of_a_stranger_is_never_taken_by_force(tmp_path: Path) -> None:
+async def test_a_foreign_gateway_on_the_port_is_named_and_left_running(tmp_path: Path) -> None:
     async with running_alone() as (process, port):
         daemon = Daemon(tmp_path, foreign("fine", port=port), PYTHONPATH=ROOT)
         code, _, said = await daemon.command("up")
@@ -212,7 +212,7 @@ async def test_the_port_of_a_stranger_is_never_taken_by_force(tmp_path: Path) ->
         await daemon.__aexit__()
 
 
-async def test_a_reload_that_is_asked_for_is_a_signal_where_one_is_set(tmp_path: Path) -> None:
+async def test_a_requested_reload_sends_the_configured_signal(tmp_path: Path) -> None:
     config = foreign("fine", reloadSignal="SIGUSR2")
     async with Daemon(tmp_path, config, PYTHONPATH=ROOT) as daemon:
         pid = (await daemon.status())["gateway"]["pid"]
@@ -221,7 +221,7 @@ async def test_a_reload_that_is_asked_for_is_a_signal_where_one_is_set(tmp_path:
         assert status["gateway"]["pid"] == pid
 
 
-async def test_one_that_does_not_know_the_signal_is_restarted_which_is_no_failure(
+async def test_a_gateway_that_ends_of_the_signal_is_restarted_without_a_failure(
     tmp_path: Path,
 ) -> None:
     config = foreign("fine", reloadSignal="SIGUSR1")

@@ -124,7 +124,7 @@ TALK = ("chat", "local:one", "-m", "hi", "--timeout", "40")
 @pytest.mark.slow
 @pytest.mark.parametrize("opened", [False, True], ids=["first of all", "after others"])
 @pytest.mark.parametrize("first", [JOB, ASK, TALK], ids=["cron", "agent", "chat"])
-async def test_the_first_request_that_meets_a_full_disk_says_so_soon(
+async def test_the_first_request_on_a_full_disk_reports_it_soon(
     tmp_path: Path, first: tuple[str, ...], opened: bool
 ) -> None:
     """Typical is one second; it was ten to thirty."""
@@ -163,7 +163,7 @@ FIRST_WRITES = {
 
 
 @pytest.mark.slow
-async def test_whatever_writes_first_says_so_soon_and_leaves_what_there_was(
+async def test_the_first_write_on_a_full_disk_reports_it_and_keeps_the_old_file(
     tmp_path: Path,
 ) -> None:
     """Typical is one second each."""

@@ -59,7 +59,7 @@ async def test_a_graceful_restart_fails_no_call(tmp_path: Path, count: int) -> N
 
 
 @times(3, 20)
-async def test_a_kill_refuses_nobody_and_costs_only_calls_in_flight(
+async def test_a_kill_refuses_no_client_and_affects_only_calls_in_flight(
     tmp_path: Path, count: int
 ) -> None:
     async with (
@@ -104,7 +104,7 @@ async def test_a_gateway_that_fails_refuses_its_clients_until_it_is_started(
         await asked
 
 
-async def test_nobody_is_refused_at_the_canvas_host_s_own_port_either(tmp_path: Path) -> None:
+async def test_no_client_is_refused_at_the_port_of_the_canvas_host(tmp_path: Path) -> None:
     (tmp_path / "canvas").mkdir()
     (tmp_path / "canvas" / "index.html").write_text("still here")
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -111,7 +111,7 @@ async def reached(tab: Browser) -> list[str]:
     return found
 
 
-async def test_the_attempts_succeed_where_nothing_is_in_their_way() -> None:
+async def test_the_attacks_succeed_without_the_protection() -> None:
     """Else the other tests would show nothing."""
 
     async def answer(request: web.BaseRequest) -> web.Response:
@@ -136,7 +136,7 @@ async def test_the_attempts_succeed_where_nothing_is_in_their_way() -> None:
 
 
 @pytest.mark.parametrize("ending", PAGES)
-async def test_a_page_of_the_canvas_host_runs_and_gets_at_nothing(
+async def test_a_page_of_the_canvas_host_runs_and_has_no_access(
     short_path: Path, ending: str
 ) -> None:
     async with strangers(short_path) as (rig, origin), browser() as tab:

@@ -50,7 +50,7 @@ async def test_a_message_reaches_a_client_through_each_account_and_the_answer_co
         await person.close()
 
 
-async def test_the_trouble_of_some_accounts_does_not_reach_the_others(
+async def test_faults_of_some_accounts_do_not_affect_the_others(
     tmp_path: Path, irc_server: IrcServer, faulty_path: str
 ) -> None:
     faulty = {"accounts": {"one": {"fault": "callback", "after": 1.5}}}

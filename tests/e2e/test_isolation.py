@@ -363,7 +363,7 @@ async def test_a_confined_account_has_its_secrets_and_learns_of_new_ones() -> No
             assert await probe(daemon, INSIDE, length) == str(len("second"))
 
 
-async def test_without_landlock_it_does_not_run_and_says_why() -> None:
+async def test_without_landlock_a_confined_account_fails_with_the_reason() -> None:
     under = (sys.executable, "-P", str(Path(without_landlock.__file__)))
     async with running(CONFINED, under=under) as daemon:
         rows = (await daemon.status())["accounts"]

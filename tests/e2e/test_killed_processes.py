@@ -184,7 +184,7 @@ async def test_clients_that_come_during_an_outage_wait(tmp_path: Path) -> None:
                 await client.close()
 
 
-async def test_a_killed_zygote_is_noticed_by_nobody(tmp_path: Path) -> None:
+async def test_a_killed_zygote_affects_no_account(tmp_path: Path) -> None:
     async with Daemon(tmp_path, LOCAL) as daemon:
         before = await all_running(daemon)
         known = {row["pid"] for row in before.values()}

@@ -61,7 +61,7 @@ async def told(daemon: Daemon, watcher: Watcher) -> list[dict[str, Any]]:
             return lines[:-1]
 
 
-async def test_a_gigabyte_is_dropped_and_counted_and_harms_nobody(
+async def test_a_gigabyte_of_output_is_dropped_and_counted_and_affects_nothing_else(
     tmp_path: Path, faulty_path: str
 ) -> None:
     async with printing(tmp_path, faulty_path, **LIMITS) as (daemon, watcher):
@@ -89,9 +89,7 @@ async def test_a_gigabyte_is_dropped_and_counted_and_harms_nobody(
         assert LIMITS["maxBytes"] < size < LIMITS["files"] * (LIMITS["maxBytes"] + BATCH)
 
 
-async def test_what_nobody_can_read_is_kept_in_a_form_that_can_be_read(
-    tmp_path: Path, faulty_path: str
-) -> None:
+async def test_binary_output_is_logged_in_readable_form(tmp_path: Path, faulty_path: str) -> None:
     async with printing(tmp_path, faulty_path) as (daemon, watcher):
         await prints(watcher, bytes(range(256)) + b"\n")
         await prints(watcher, b"no end " * 20_000)  # 140 kB without a line's end

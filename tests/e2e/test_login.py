@@ -183,7 +183,7 @@ async def test_s129_a_login_that_is_waited_for_comes_again_after_any_of_them_was
         await daemon.wait_phase(key("one"), "running")
 
 
-async def test_s128_where_nobody_logs_in_the_account_waits_for_a_person(tmp_path: Path) -> None:
+async def test_s128_without_a_login_in_time_the_account_waits_for_a_person(tmp_path: Path) -> None:
     one = {"kinds": ["qr"], "login": {"withinSeconds": 1.5}}
     async with daemon_of(tmp_path, one=one) as daemon:
         code, out, err = await daemon.command("channels", "login", key("one"))

@@ -51,11 +51,11 @@ def _report(trial: Trial, platform: Platform) -> None:
 
 
 @pytest.mark.timeout(1800)
-async def test_all_channels_together(tmp_path: Path) -> None:
+async def test_random_kills_lose_and_repeat_no_message_of_any_channel(tmp_path: Path) -> None:
     await trial_of(tmp_path, [each for each in PLATFORMS if here(each)], ["bot1"], 60)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
-async def test_a_thousand_kills(tmp_path: Path) -> None:
+async def test_a_thousand_kills_lose_nothing(tmp_path: Path) -> None:
     await trial_of(tmp_path, [each for each in PLATFORMS if here(each)], ["bot1", "bot2"], 1000)

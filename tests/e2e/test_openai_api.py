@@ -40,7 +40,9 @@ def user(text: str) -> Any:
     return {"role": "user", "content": text}
 
 
-async def test_plain_streams_tools_images_errors_and_a_client_that_leaves(tmp_path: Path) -> None:
+async def test_the_official_client_gets_answers_streams_tools_images_and_errors(
+    tmp_path: Path,
+) -> None:
     async with fake_model() as model, Daemon(tmp_path, config(model.base)) as daemon:
         await daemon.wait(lambda found: found["agents"][0]["phase"] == "running")
         base = f"http://127.0.0.1:{daemon.port}/v1"

@@ -74,7 +74,7 @@ def working(row: dict[str, Any]) -> bool:
     return bool(row["phase"] == "running" and row["connected"])
 
 
-async def test_it_runs_as_our_child_and_comes_back_whatever_happens(tmp_path: Path) -> None:
+async def test_openclaw_runs_as_a_child_and_recovers_from_each_fault(tmp_path: Path) -> None:
     story = Story()
     gateway = {"command": COMMAND, "silentAfterSeconds": SILENCE, "readyWithinSeconds": PATIENCE}
     env = environment(tmp_path / "home")
@@ -123,7 +123,7 @@ async def test_it_runs_as_our_child_and_comes_back_whatever_happens(tmp_path: Pa
     story.tell("trunkline down: nothing is left")
 
 
-async def test_one_that_runs_already_is_attached_to_and_outlives_us(tmp_path: Path) -> None:
+async def test_a_running_openclaw_is_attached_to_and_outlives_the_daemon(tmp_path: Path) -> None:
     story = Story()
     port = free_port()
     url = f"ws://127.0.0.1:{port}"
@@ -196,7 +196,7 @@ def damage(home: Path, text: str = '{"gateway": {"nonsense": 1}}') -> Path:
     return file
 
 
-async def test_its_damaged_configuration_is_repaired_once_by_its_own_doctor(
+async def test_openclaws_damaged_configuration_is_repaired_once_by_its_doctor(
     tmp_path: Path,
 ) -> None:
     story = Story()
@@ -239,7 +239,7 @@ def log_of(directory: Path) -> list[str]:
     return [json.loads(line)["event"] for line in lines]
 
 
-async def test_a_damaged_configuration_of_it_needs_a_person(tmp_path: Path) -> None:
+async def test_openclaws_damaged_configuration_needs_a_person(tmp_path: Path) -> None:
     story = Story()
     env = environment(tmp_path / "home")
     damage(tmp_path / "home")

@@ -35,7 +35,7 @@ def largest_core(pid: int) -> str:
     return next(line.split()[4] for line in limits if line.startswith("Max core file size"))
 
 
-async def test_one_without_trunkline_is_one_sentence(tmp_path: Path) -> None:
+async def test_an_interpreter_without_trunkline_is_reported_in_one_sentence(tmp_path: Path) -> None:
     python, _ = make_virtualenv(tmp_path / "venv", trunkline=False)
     accounts: dict[str, Any] = {"own": {"python": str(python)}, "b": {}}
     async with Daemon(tmp_path, {"channels": {"local": {"accounts": accounts}}}) as daemon:
@@ -48,7 +48,9 @@ async def test_one_without_trunkline_is_one_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_a_channel_that_is_only_there_works_and_keeps_every_promise(tmp_path: Path) -> None:
+async def test_a_channel_installed_only_there_runs_with_all_guarantees(
+    tmp_path: Path,
+) -> None:
     python, site = make_virtualenv(tmp_path / "venv")
     install(site, "made_up", STARTS)
     config = {

@@ -87,7 +87,7 @@ def service(short_path: Path) -> Iterator[Service]:
     shutil.rmtree(made.sockets, ignore_errors=True)
 
 
-async def test_what_root_starts_runs_as_the_owner_who_goes_on_with_it(service: Service) -> None:
+async def test_a_daemon_that_root_starts_runs_as_the_owner_of_the_state(service: Service) -> None:
     await service.command("up", "--detach")
     pid = json.loads(await service.command("status", "--json"))["supervisor"]["pid"]
     assert psutil.Process(pid).uids().real == SERVICE

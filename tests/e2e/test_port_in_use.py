@@ -45,7 +45,7 @@ def stranger(port: int, *args: str) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-async def test_a_stranger_is_named_and_ended_only_by_force(tmp_path: Path) -> None:
+async def test_a_program_on_the_port_is_named_and_ended_only_with_force(tmp_path: Path) -> None:
     daemon = Daemon(tmp_path, LOCAL)
     try:
         with stranger(daemon.port) as other:
@@ -60,7 +60,7 @@ async def test_a_stranger_is_named_and_ended_only_by_force(tmp_path: Path) -> No
         await daemon.__aexit__()
 
 
-async def test_a_port_that_was_taken_while_the_gateway_was_down(tmp_path: Path) -> None:
+async def test_a_port_taken_while_the_gateway_is_down_is_reported(tmp_path: Path) -> None:
     async with Daemon(tmp_path, LOCAL) as daemon:
         before = await daemon.wait_phase("local:one", "running")
         await daemon.call("gateway.stop")
@@ -76,7 +76,9 @@ async def test_a_port_that_was_taken_while_the_gateway_was_down(tmp_path: Path) 
 
 
 @pytest.mark.slow  # a stranger has five seconds to end by itself
-async def test_the_supervisor_works_on_while_a_stranger_is_slow_to_end(tmp_path: Path) -> None:
+async def test_the_supervisor_answers_while_a_program_is_slow_to_leave_the_port(
+    tmp_path: Path,
+) -> None:
     async with Daemon(tmp_path, LOCAL) as daemon:
         await daemon.wait_phase("local:one", "running")
         await daemon.call("gateway.stop")
@@ -98,7 +100,7 @@ async def test_the_supervisor_works_on_while_a_stranger_is_slow_to_end(tmp_path:
             await client.close()
 
 
-async def test_an_address_that_is_not_ours_is_named(tmp_path: Path) -> None:
+async def test_an_address_of_another_host_is_named(tmp_path: Path) -> None:
     daemon = Daemon(tmp_path, LOCAL | {"gateway": {"bind": "192.0.2.1"}})
     result = Result(*await daemon.command("up"))
     result.complains(1, "192.0.2.1", str(daemon.port), "gateway.bind")

@@ -128,7 +128,7 @@ def _note(heard: list[str], event: Event) -> None:
         heard.append(bytes(event.payload).decode())
 
 
-async def test_the_real_gateway_says_what_may_be_asked_again() -> None:
+async def test_the_gateway_names_the_repeatable_methods() -> None:
     async with gateway_rig() as rig, ReconnectingClient(rig.url, token=TOKEN) as client:
         named = client.hello["features"]["repeatable"]
         assert {"health", "logs.tail", "channels.stop"} <= set(named["always"])
@@ -145,7 +145,7 @@ async def test_the_real_gateway_says_what_may_be_asked_again() -> None:
         ({"token": TOKEN, "min_protocol": 5, "max_protocol": 9}, "protocol mismatch"),
     ],
 )
-async def test_the_real_gateway_ends_it_at_once(options: Any, words: str) -> None:
+async def test_a_refusal_of_the_gateway_ends_the_client_at_once(options: Any, words: str) -> None:
     async with gateway_rig() as rig:
         client = ReconnectingClient(rig.url, **options)
         with pytest.raises(RemoteError, match=words):

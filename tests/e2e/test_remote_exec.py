@@ -54,7 +54,7 @@ async def shell(daemon: Daemon, command: str, text: str | None = None) -> tuple[
     return done.returncode, done.stderr
 
 
-async def test_what_runs_commands_is_refused_over_the_gateway_and_done_on_the_host(
+async def test_fields_that_run_commands_are_refused_through_the_gateway_and_changed_on_the_host(
     tmp_path: Path,
 ) -> None:
     mark = tmp_path / "mark"
@@ -77,7 +77,7 @@ async def test_what_runs_commands_is_refused_over_the_gateway_and_done_on_the_ho
         await client.close()
 
 
-async def test_every_way_in_over_the_gateway_is_refused_and_runs_nothing(tmp_path: Path) -> None:
+async def test_every_way_through_the_gateway_is_refused_and_runs_nothing(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     exec_ = running(mark)
     irc = {"server": "127.0.0.1", "nick": "n", "password": exec_}

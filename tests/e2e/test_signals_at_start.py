@@ -144,22 +144,20 @@ async def check_detached(start: Start, moment: int) -> bool:
 
 
 @pytest.mark.parametrize("moment", SOME)
-async def test_who_gives_up_a_start_in_the_background_leaves_no_daemon(
-    start: Start, moment: int
-) -> None:
+async def test_a_cancelled_detached_start_leaves_no_daemon(start: Start, moment: int) -> None:
     await check_detached(start, moment)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-async def test_who_gives_it_up_at_every_moment_leaves_no_daemon(start: Start) -> None:
+async def test_a_detached_start_cancelled_at_any_moment_leaves_no_daemon(start: Start) -> None:
     assert not all([await check_detached(start, moment) for moment in EVERY])
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("number", SIGNALS)
-async def test_a_signal_ends_the_start_at_every_moment_of_it(start: Start, number: int) -> None:
+async def test_a_signal_at_any_moment_ends_the_start(start: Start, number: int) -> None:
     """Each on the files that those before have left."""
     ups = [await check(start, number, moment) for moment in EVERY]
     assert not all(ups), "the first were sent before it was up"

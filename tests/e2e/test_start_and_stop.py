@@ -27,7 +27,7 @@ async def all_gone(family: list[psutil.Process]) -> bool:
     return not left
 
 
-async def test_in_the_background_it_is_up_until_it_is_told(tmp_path: Path) -> None:
+async def test_a_detached_daemon_runs_until_it_is_stopped(tmp_path: Path) -> None:
     daemon = Daemon(tmp_path, LOCAL)
     up = Result(*await daemon.command("up", "--detach"))
     assert (up.code, up.err) == (0, "")
@@ -64,7 +64,9 @@ async def test_one_signal_ends_everything_in_order(tmp_path: Path, number: int) 
         assert not list(daemon.run_dir.glob("*.sock"))
 
 
-async def test_a_second_signal_does_not_wait_for_a_rebel(tmp_path: Path, faulty_path: str) -> None:
+async def test_a_second_signal_does_not_wait_for_an_account_that_ignores_the_stop(
+    tmp_path: Path, faulty_path: str
+) -> None:
     rebels = {"accounts": {"one": {"fault": "ignore-term"}, "two": {"fault": "uncancellable"}}}
     config = {
         "channels": {"faulty": rebels, **LOCAL["channels"]},

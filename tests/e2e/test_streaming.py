@@ -123,7 +123,7 @@ slow = pytest.mark.slow
         ),
     ],
 )
-async def test_an_answer_is_one_message_whoever_dies_meanwhile(
+async def test_a_growing_answer_stays_one_message_over_kills(
     tmp_path: Path, channel: str, killed: str
 ) -> None:
     make, token, shown, fields = FAKES[channel]

@@ -70,7 +70,7 @@ def open_to_others(path: Path) -> bool:
 
 
 @pytest.mark.parametrize("script", SURROUNDINGS.values(), ids=SURROUNDINGS)
-async def test_it_runs_all_the_same(tmp_path: Path, script: str) -> None:
+async def test_the_daemon_runs_in_unusual_surroundings(tmp_path: Path, script: str) -> None:
     daemon = Daemon(tmp_path, LOCAL)
     in_shell(daemon, tmp_path, script)
     async with daemon:

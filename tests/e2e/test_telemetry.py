@@ -226,7 +226,7 @@ async def is_away(collector: Collector) -> str:
 
 
 @pytest.mark.parametrize("fault", [hangs, is_away])
-async def test_a_collector_that_takes_nothing_costs_nobody_anything(
+async def test_a_collector_that_accepts_nothing_affects_no_message(
     tmp_path: Path, fault: Any
 ) -> None:
     async with collecting() as collector:

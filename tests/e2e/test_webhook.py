@@ -109,7 +109,7 @@ async def test_a_message_comes_in_and_its_answer_goes_out_signed(tmp_path: Path)
             assert not [each for each in kept if SECRET.encode() in each.read_bytes()]
 
 
-async def test_what_is_refused_and_how(tmp_path: Path) -> None:
+async def test_refused_requests_get_their_status(tmp_path: Path) -> None:
     async with Daemon(tmp_path, configuration({"maxBytes": 500})) as daemon:
         await both_run(daemon)
         async with watching(daemon) as watcher:

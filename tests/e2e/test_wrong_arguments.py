@@ -418,7 +418,7 @@ def complaints(url: str) -> list[Row]:
     return [*rows(url), *named, *timed, *surplus]
 
 
-def test_no_verb_is_forgotten() -> None:
+def test_every_command_has_rows_of_wrong_arguments() -> None:
     root: Any = typer.main.get_command(app)
     verbs = []
     for name in Commands.table:
@@ -428,7 +428,7 @@ def test_no_verb_is_forgotten() -> None:
     assert [verb for verb in verbs if not any(args[: len(verb)] == verb for args in wrong)] == []
 
 
-async def test_whatever_is_typed_wrongly_is_told_and_changes_nothing(tmp_path: Path) -> None:
+async def test_wrong_arguments_are_reported_and_change_nothing(tmp_path: Path) -> None:
     async with Daemon(tmp_path, {"channels": {"local": {"accounts": ACCOUNTS}}}) as daemon:
         for name in ACCOUNTS:
             await daemon.wait_phase(f"local:{name}", "running")

@@ -52,7 +52,7 @@ async def test_an_error_of_the_peer_reaches_the_caller() -> None:
 
 
 @pytest.mark.virtual_time
-async def test_no_answer_in_time() -> None:
+async def test_a_call_without_an_answer_times_out() -> None:
     calls: Calls[str] = Calls()
     number, future = calls.start("a", 30, "send")
     with pytest.raises(CallTimeout, match=r"send: no answer within 30 s"):

@@ -51,14 +51,14 @@ def test_a_symbolic_link_is_refused(short_path: Path) -> None:
     assert stat.S_IMODE((short_path / "elsewhere").stat().st_mode) == 0o755
 
 
-def test_a_file_is_refused(short_path: Path) -> None:
+def test_a_file_in_place_of_the_directory_is_refused(short_path: Path) -> None:
     (short_path / "run").write_text("")
     with pytest.raises(EndpointError, match="run"):
         SocketPaths(short_path / "run").prepare()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
-def test_somebody_elses_directory_is_refused(short_path: Path) -> None:
+def test_a_directory_of_another_user_is_refused(short_path: Path) -> None:
     run = short_path / "run"
     run.mkdir()
     os.chown(run, 12345, 12345)

@@ -35,7 +35,7 @@ def test_an_error_is_one_sentence(error: IpcError, text: str) -> None:
     assert str(error) == text
 
 
-def test_whoever_catches_the_base_catches_all_of_them() -> None:
+def test_every_error_is_a_subclass_of_the_base() -> None:
     kinds = [
         kind for kind in vars(errors).values() if getattr(kind, "__module__", "") == errors.__name__
     ]

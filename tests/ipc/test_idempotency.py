@@ -70,7 +70,7 @@ async def test_a_failed_send_may_be_tried_again() -> None:
     assert (await results.once("k", platform.send)) == "m2"
 
 
-async def test_who_shares_a_failing_send_sees_its_error() -> None:
+async def test_callers_that_share_a_failing_send_get_its_error() -> None:
     results, platform = Once(Clock(), Interrupted), Platform()
     platform.gate.clear()
     platform.error = Refused("no")
@@ -97,7 +97,7 @@ async def test_one_caller_that_gives_up_leaves_the_result_to_the_others() -> Non
     await asyncio.gather(second, return_exceptions=True)
 
 
-async def test_a_sender_that_is_stopped_tells_those_who_wait() -> None:
+async def test_callers_that_wait_get_the_end_of_a_stopped_send() -> None:
     results, platform = Once(Clock(), Interrupted), Platform()
     platform.gate.clear()
     first = asyncio.create_task(results.once("k", platform.send))

@@ -75,7 +75,7 @@ def test_only_what_cannot_run_anything_has_a_type(head: bytes, type: str | None)
         ("x" * 300, "x" * 200),
     ],
 )
-def test_a_name_is_a_name_only(given: str | None, cleaned: str | None) -> None:
+def test_a_file_name_contains_no_path(given: str | None, cleaned: str | None) -> None:
     assert clean_name(given) == cleaned
 
 
@@ -86,7 +86,7 @@ def test_a_type_loses_its_parameters_and_nonsense_is_none() -> None:
     assert clean_type(None) is None
 
 
-def test_kinds() -> None:
+def test_the_kind_follows_the_type() -> None:
     kinds = [kind_of(each) for each in ("image/png", "video/mp4", "audio/ogg", "text/html", None)]
     assert kinds == ["image", "video", "audio", "file", "file"]
 

@@ -168,7 +168,7 @@ def test_as_deep_as_the_bound_is_taken(
 
 @cases
 @pytest.mark.parametrize("more", [1, 2, 900, 4000])
-def test_deeper_is_refused(
+def test_deeper_nesting_is_refused(
     read: Callable[[bytes, Path], object],
     bound: int,
     shape: Callable[[int], bytes],

@@ -27,7 +27,7 @@ def written(records: list[tuple[float, str]]) -> list[tuple[float, str]]:
         ),
     ],
 )
-def test_each_kind_has_an_allowance(
+def test_each_kind_of_record_has_a_limit_of_its_own(
     records: list[tuple[float, str]], expected: list[tuple[float, str]]
 ) -> None:
     assert written(records) == expected

@@ -135,7 +135,7 @@ async def test_a_waiter_that_gives_up_stops_no_write(tmp_path: Path) -> None:
     assert file.on_disk == Notes({"a": 1})
 
 
-async def test_nobody_waits_for_ever_for_a_value_that_cannot_be_encoded(tmp_path: Path) -> None:
+async def test_saving_a_value_that_cannot_be_encoded_returns_false(tmp_path: Path) -> None:
     file: StateFile[object] = StateFile(tmp_path / "notes.json", object)
     asyncio.get_running_loop().set_exception_handler(lambda *_: None)
     assert not await file.save(object())

@@ -70,7 +70,7 @@ PLACES = [
 @makers
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__)
 @pytest.mark.virtual_time
-async def test_it_expires(place: Callable[[Make], Awaitable[None]], make: Make) -> None:
+async def test_a_timeout_expires(place: Callable[[Make], Awaitable[None]], make: Make) -> None:
     await place(make)
 
 
@@ -118,7 +118,7 @@ async def test_what_fails_inside_comes_out(make: Make) -> None:
 
 
 @pytest.mark.virtual_time
-async def test_it_may_end_at_a_time_of_the_loop() -> None:
+async def test_a_timeout_may_be_a_time_of_the_loop() -> None:
     loop = asyncio.get_running_loop()
     with pytest.raises(TimeoutError):
         async with timeouts.timeout_at(loop.time() + 5):

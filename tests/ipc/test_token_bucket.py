@@ -34,7 +34,7 @@ def test_after_the_wait_there_is_a_token(burst: int, rate: float, taken: int) ->
     assert bucket.take(bucket.wait(0.0))
 
 
-def test_it_fills_again_up_to_its_burst() -> None:
+def test_a_bucket_refills_up_to_its_burst() -> None:
     bucket = TokenBucket(burst=4, rate=2)
     assert [bucket.take(100.0) for _ in range(5)] == [True] * 4 + [False]
     assert not bucket.take(100.4)
@@ -76,7 +76,7 @@ def test_a_debt_is_one_token_at_a_time_and_one_burst_at_most() -> None:
     assert waits == [0, 1, 2, 3, 3, 3]
 
 
-def test_it_is_full_again_after_a_while() -> None:
+def test_a_bucket_reports_when_it_is_full_again() -> None:
     bucket = TokenBucket(burst=2, rate=1)
     assert bucket.full(0.0)
     bucket.take(0.0)

@@ -180,14 +180,14 @@ CHANGES = "tests/e2e/test_config_changes.py::"
 
 ELSEWHERE: dict[int, list[str]] = {
     7: [
-        FOREIGN + "test_a_running_one_is_attached_to_and_outlives_us",
-        FOREIGN + "test_one_on_our_port_is_attached_to_only_where_that_is_wanted",
+        FOREIGN + "test_a_running_gateway_is_attached_to_and_outlives_the_daemon",
+        FOREIGN + "test_a_gateway_on_the_port_is_attached_to_only_if_configured",
     ],
     8: [SESSION + "test_a_lost_session_is_told_and_opened_again"],
     9: [SESSION + "test_a_gateway_that_cannot_be_reached_becomes_a_fault"],
-    13: [FOREIGN + "test_its_configuration_is_repaired_once"],
-    14: [FOREIGN + "test_what_another_try_cannot_mend_needs_a_person"],
-    15: [FOREIGN + "test_what_another_try_cannot_mend_needs_a_person"],
+    13: [FOREIGN + "test_the_configuration_of_a_foreign_gateway_is_repaired_once"],
+    14: [FOREIGN + "test_a_permanent_failure_needs_a_person"],
+    15: [FOREIGN + "test_a_permanent_failure_needs_a_person"],
     17: [CONNECT + "test_a_starting_gateway_is_tried_again_after_the_time_it_asks_for"],
     19: [
         SESSION + "test_a_gateway_that_accepts_and_says_nothing_becomes_a_fault",
@@ -197,8 +197,8 @@ ELSEWHERE: dict[int, list[str]] = {
     25: [PROCESS + "test_what_a_worker_started_ends_with_it"],
     32: [PROCESS + "test_signals_to_one_that_is_gone_do_nothing"],
     33: [CLIENT + "test_pending_calls_fail_when_the_session_ends"],
-    53: [CHANGES + "test_the_gateway_by_the_mode_of_reload"],
-    58: [EDIT + "test_a_change_by_somebody_else_meanwhile_wins"],
+    53: [CHANGES + "test_the_reload_mode_decides_whether_the_gateway_is_replaced"],
+    58: [EDIT + "test_a_concurrent_change_of_the_file_is_not_overwritten"],
     67: [
         SESSION + "test_a_lost_session_is_told_and_opened_again",
         "tests/runtime/gateway/test_draining.py::test_clients_are_told_and_closed_with_1012",
@@ -210,9 +210,9 @@ ELSEWHERE: dict[int, list[str]] = {
     72: [SESSION + "test_an_answer_to_the_last_question_saves_the_gateway"],
     73: [SESSION + "test_a_gateway_that_hangs_is_asked_once_more_then_faulty"],
     82: ["tests/runtime/supervisor/processes/test_leftovers.py::test_only_what_is_ours_is_ended"],
-    83: [FOREIGN + "test_the_port_of_a_stranger_is_never_taken_by_force"],
-    84: ["tests/e2e/test_port_in_use.py::test_a_port_that_was_taken_while_the_gateway_was_down"],
-    85: [FOREIGN + "test_a_running_one_is_attached_to_and_outlives_us"],
+    83: [FOREIGN + "test_a_foreign_gateway_on_the_port_is_named_and_left_running"],
+    84: ["tests/e2e/test_port_in_use.py::test_a_port_taken_while_the_gateway_is_down_is_reported"],
+    85: [FOREIGN + "test_a_running_gateway_is_attached_to_and_outlives_the_daemon"],
     86: [
         CLIENT + "test_what_is_called_after_the_close_frame_was_not_sent",
         SESSION + "test_telling_without_a_session_does_nothing",

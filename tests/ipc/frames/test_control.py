@@ -39,7 +39,7 @@ def beat(**changed: Any) -> bytes:
     return pack([[3, *fields.values()]])
 
 
-def test_frames_come_back() -> None:
+def test_every_control_frame_survives_encoding_and_decoding() -> None:
     frames = [
         ControlHello("irc:libera", 3, "token", 4711),
         WorkerReady(),

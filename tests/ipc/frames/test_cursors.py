@@ -14,12 +14,12 @@ def at(cursor: str, account: str = "irc:a") -> msgspec.Raw:
 
 
 @pytest.mark.parametrize("text", ["", "1", "1:", ":1", "a:b", "1:-1", "1:2:3", "\u0661:1"])
-def test_what_is_no_cursor(text: str) -> None:
+def test_a_malformed_cursor_is_refused(text: str) -> None:
     with pytest.raises(FrameError, match="not a cursor"):
         parse_cursor(text)
 
 
-def test_a_cursor() -> None:
+def test_a_cursor_is_parsed() -> None:
     assert parse_cursor("1048577:42") == (1048577, 42)
 
 

@@ -100,7 +100,7 @@ pack = msgspec.msgpack.encode
 
 
 @given(st.lists(from_worker), st.lists(from_gateway))
-def test_frames_come_back(up: list[Any], down: list[Any]) -> None:
+def test_every_data_frame_survives_encoding_and_decoding(up: list[Any], down: list[Any]) -> None:
     assert data.decode_from_worker(data.encode(up)) == up
     assert data.decode_from_gateway(data.encode(down)) == down
 

@@ -76,7 +76,7 @@ def test_the_schema_that_is_checked_in_is_the_one_of_the_types() -> None:
     assert checked_in == schema.text(), "run: python -m ipc.frames.schema > docs/schema.json"
 
 
-def test_the_command_prints_it() -> None:
+def test_the_command_prints_the_schema() -> None:
     printed = subprocess.run(
         [sys.executable, "-m", "ipc.frames.schema"],
         cwd=ROOT,
@@ -87,7 +87,7 @@ def test_the_command_prints_it() -> None:
     assert printed.stdout == schema.text()
 
 
-def test_it_is_a_schema() -> None:
+def test_the_schema_is_valid_json_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(schema.schema())
 
 
@@ -97,5 +97,5 @@ def test_real_frames_are_valid(family: str, frame: Any) -> None:
 
 
 @pytest.mark.parametrize(("family", "frame"), BAD)
-def test_bad_frames_are_not(family: str, frame: Any) -> None:
+def test_malformed_frames_are_invalid(family: str, frame: Any) -> None:
     assert not validator(family).is_valid(frame)

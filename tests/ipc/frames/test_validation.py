@@ -61,7 +61,7 @@ TABLE = {
 
 
 @pytest.mark.parametrize("text", TABLE)
-def test_says_where_and_what(text: str) -> None:
+def test_an_error_names_the_place_and_the_problem(text: str) -> None:
     with pytest.raises(msgspec.ValidationError) as caught:
         msgspec.json.decode(text, type=Outer)
     assert explain(caught.value) == TABLE[text]

@@ -52,7 +52,7 @@ def request(params: bytes, id: str = "1") -> bytes:
 
 
 @given(st.text(min_size=1, max_size=256), st.text(min_size=1, max_size=128), trees)
-def test_a_request_comes_back(id: str, method: str, params: Any) -> None:
+def test_a_request_survives_encoding_and_decoding(id: str, method: str, params: Any) -> None:
     sent = Request(id, method, Raw(msgspec.json.encode(params)))
     got = websocket.decode_request(websocket.encode(sent))
     assert (got.id, got.method) == (id, method)
@@ -61,7 +61,7 @@ def test_a_request_comes_back(id: str, method: str, params: Any) -> None:
 
 
 @given(st.text(min_size=1, max_size=256) | st.integers(-(2**63), 2**63 - 1), trees)
-def test_a_response_comes_back(id: str | int, payload: Any) -> None:
+def test_a_response_survives_encoding_and_decoding(id: str | int, payload: Any) -> None:
     got = websocket.decode_from_server(websocket.response(id, payload))
     assert isinstance(got, Response)
     assert (got.id, got.ok, got.error) == (id, True, UNSET)
@@ -70,7 +70,7 @@ def test_a_response_comes_back(id: str | int, payload: Any) -> None:
 
 
 @given(st.text(min_size=1, max_size=128), trees, st.none() | st.integers(0, 2**53))
-def test_an_event_comes_back(name: str, payload: Any, seq: int | None) -> None:
+def test_an_event_survives_encoding_and_decoding(name: str, payload: Any, seq: int | None) -> None:
     got = websocket.decode_from_server(websocket.event(name, payload, seq))
     assert isinstance(got, Event)
     assert (got.event, got.seq) == (name, UNSET if seq is None else seq)

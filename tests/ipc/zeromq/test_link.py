@@ -26,7 +26,7 @@ from tests.support.links import PEER, FrameList, LinkRig, closing, credentials
 ROOT = Path(__file__).parents[3]
 
 
-async def test_a_round_trip_in_order(rig: LinkRig) -> None:
+async def test_frames_arrive_in_order_in_both_directions(rig: LinkRig) -> None:
     with closing(rig):
         seen, back = FrameList(), FrameList()
         router = rig.router(seen)
@@ -333,7 +333,7 @@ async def test_a_fault_in_a_callback_spoils_one_message(rig: LinkRig) -> None:
         assert [type(fault) for fault in faults.frames] == [ValueError, zmq.Again]
 
 
-async def test_a_fault_of_the_writable_callback_is_told(rig: LinkRig) -> None:
+async def test_an_exception_of_the_writable_callback_is_reported(rig: LinkRig) -> None:
     with closing(rig):
         faults = FrameList()
 
@@ -347,7 +347,7 @@ async def test_a_fault_of_the_writable_callback_is_told(rig: LinkRig) -> None:
         await faults.until(lambda frames: len(frames) == 1)
 
 
-async def test_a_socket_file_that_was_removed_comes_back_and_nobody_is_cut_off(
+async def test_a_removed_socket_file_is_restored_and_no_connection_is_lost(
     rig: LinkRig,
 ) -> None:
     with closing(rig):

@@ -115,7 +115,7 @@ async def test_closing_within_a_callback_ends_the_drain(rig: LinkRig) -> None:
         assert seen.frames == [b"x"]
 
 
-async def test_a_fault_goes_to_the_loop_when_nobody_takes_it(rig: LinkRig) -> None:
+async def test_an_exception_without_a_handler_goes_to_the_loop(rig: LinkRig) -> None:
     with closing(rig):
         told = FrameList()
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: told(context))

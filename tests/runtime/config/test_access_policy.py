@@ -140,7 +140,9 @@ CLOSED = [
 
 
 @pytest.mark.parametrize(("fields", "words"), CLOSED)
-def test_a_policy_that_can_admit_nobody_is_said(fields: dict[str, Any], words: list[str]) -> None:
+def test_a_policy_that_can_admit_nobody_is_reported(
+    fields: dict[str, Any], words: list[str]
+) -> None:
     found = closed_doors(policy("telegram", **fields))
     assert bool(found) == bool(words)
     for word in words:
@@ -155,7 +157,7 @@ def test_a_server_without_an_enabled_channel_admits_nobody() -> None:
     assert closed_doors(policy("discord", guilds=some, groupAllowFrom=[])) == []
 
 
-def test_people_read_who_may_talk() -> None:
+def test_a_policy_is_described_in_one_line() -> None:
     first, *rest = describe_access(policy("telegram", allowFrom=[1, 2]))
     assert first == "direct: pairing, 2 id listed; groups: allowlist, 0 listed in groups"
     assert len(rest) == 1

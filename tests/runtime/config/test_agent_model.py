@@ -15,7 +15,7 @@ def test_echo_is_there_only_where_nothing_is_listed() -> None:
     assert list(entries_of(AgentsConfig(entries={"main": {"kind": "x"}}))) == ["main"]
 
 
-def test_an_agent_is_enabled_and_repeats_what_nobody_has_seen() -> None:
+def test_an_agent_is_enabled_and_repeats_unseen_turns_by_default() -> None:
     made = AgentConfig(kind="echo")
     assert (made.enabled, made.repeat, made.timeout_seconds) == (True, "unseen", 600.0)
 

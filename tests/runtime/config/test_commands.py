@@ -41,6 +41,8 @@ def test_the_options_of_a_runtime(flags: Flags, options: list[str]) -> None:
         (BLUE, "Trunkline 1.0 is up, /bin/trunkline up", None),
     ],
 )
-def test_commands_in_a_sentence(flags: Flags, text: str, expected: str | None) -> None:
+def test_commands_in_a_sentence_get_the_flags_of_the_runtime(
+    flags: Flags, text: str, expected: str | None
+) -> None:
     assert for_runtime(text, flags) == (expected or text)
     assert for_runtime(for_runtime(text, flags), flags) == (expected or text)

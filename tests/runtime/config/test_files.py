@@ -25,7 +25,7 @@ def test_a_file_that_does_not_exist(tmp_path: Path) -> None:
     assert str(caught.value) == f"{tmp_path}/none.json5: cannot be read: No such file or directory"
 
 
-def test_a_directory_is_no_file(tmp_path: Path) -> None:
+def test_a_directory_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "trunkline.json5").mkdir()
     with pytest.raises(ConfigError, match=r"trunkline\.json5: is not a file"):
         read_text(tmp_path / "trunkline.json5")
@@ -45,13 +45,13 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
         read_text(path)
 
 
-def test_a_link_in_a_circle(tmp_path: Path) -> None:
+def test_a_circular_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "trunkline.json5").symlink_to("trunkline.json5")
     with pytest.raises(ConfigError, match="cannot be read: Too many levels of symbolic links"):
         read_text(tmp_path / "trunkline.json5")
 
 
-def test_an_unknown_kind_of_file(tmp_path: Path) -> None:
+def test_an_unknown_ending_of_the_name_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, "a: 1", "trunkline.yaml")
     with pytest.raises(ConfigError) as caught:
         read_text(path)

@@ -174,7 +174,9 @@ def test_it_is_asked_again_when_something_was_installed(tmp_path: Path) -> None:
     assert asked(python) == 2
 
 
-def test_it_gets_none_of_our_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interpreter_gets_none_of_the_daemons_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("A_SECRET", "x")
     monkeypatch.setenv("PYTHONPATH", "/somewhere")
     python = fake_interpreter(tmp_path / "python", f"env > {tmp_path}/env")

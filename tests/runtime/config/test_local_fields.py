@@ -93,7 +93,7 @@ class Added(msgspec.Struct, rename="camel"):
     marked_path: Annotated[str, LOCAL] | None = None
 
 
-def test_the_walk_notices_a_field_that_somebody_adds() -> None:
+def test_a_new_field_without_a_mark_is_found() -> None:
     assert unmarked(dict(walked(Added, "x"))) == ["x.apiRoot", "x.media.allow", "x.python"]
 
 

@@ -60,7 +60,7 @@ def test_its_own_directory_or_none_changes_nobody(tmp_path: Path, there: bool) -
 
 @root_only
 @pytest.mark.parametrize("owner", [0, NOBODY])
-def test_a_file_in_its_place_is_nobody_s_directory(state: Path, owner: int) -> None:
+def test_a_file_in_place_of_the_state_directory_changes_no_user(state: Path, owner: int) -> None:
     state.rmdir()
     state.touch()
     os.chown(state, owner, owner)

@@ -89,7 +89,7 @@ def test_two_configurations_are_an_error(home: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["../x", "a b", "-x", "x" * 33, "a/b"])
-def test_an_impossible_profile(home: Path, name: str) -> None:
+def test_an_impossible_profile_is_refused(home: Path, name: str) -> None:
     with pytest.raises(ConfigError) as caught:
         resolve({}, Flags(profile=name))
     said = "impossible name; allowed: 1 to 32 letters, digits, '_' or '-'"

@@ -53,7 +53,7 @@ def test_an_account_is_found_by_any_name(account: str) -> None:
     assert {each["key"] for each in at("channels.irc.accounts")["children"]} == {"*"}
 
 
-def test_secrets_are_marked() -> None:
+def test_secrets_are_marked_as_sensitive() -> None:
     found = at("channels.irc.accounts.libera.password")
     assert found["hint"] == {"sensitive": True}
     assert found["hintPath"] == "channels.irc.accounts.*.password"
@@ -74,7 +74,7 @@ def test_a_list_is_entered_by_a_place() -> None:
 
 
 @pytest.mark.parametrize("path", ["nothing", "gateway.nothing", "gateway.port.deeper"])
-def test_nothing_is_there(path: str) -> None:
+def test_an_unknown_path_has_no_schema(path: str) -> None:
     assert look_up(SCHEMA, HINTS, path) is None
 
 

@@ -79,7 +79,7 @@ def test_what_is_wrong_with_sessions_is_named(
     assert words in problem.text
 
 
-def test_sessions_that_are_right() -> None:
+def test_valid_sessions_are_accepted() -> None:
     links = {"ada": ["telegram:12", "unverified:irc:ada", "irc:ada"], "bob.1": ["irc:#:x"]}
     assert session(identityLinks=links, reset={"dailyHour": 4, "zone": "Europe/Berlin"}) == []
     assert session(reset={"dailyHour": 0, "idleMinutes": 1}) == []
@@ -132,7 +132,7 @@ def test_a_binding_that_can_never_count_is_named() -> None:
     assert "[1]" in problem.text
 
 
-def test_bindings_that_are_right() -> None:
+def test_valid_bindings_are_accepted() -> None:
     group = {"kind": "group", "id": -100}
     assert (
         bindings({"peer": group, "thread": 7}, {"guildId": 1, "roles": [2]}, {"teamId": "T"}) == []

@@ -45,7 +45,7 @@ class Colour(enum.Enum):
         (Annotated[int, Meta(extra={"x": 1})], "an integer"),
     ],
 )
-def test_what_a_type_allows(form: Any, words: str) -> None:
+def test_a_type_is_described_in_words(form: Any, words: str) -> None:
     assert allowed(form) == words
 
 
@@ -64,7 +64,7 @@ def test_what_a_type_allows(form: Any, words: str) -> None:
         (b"x", "a bytes"),
     ],
 )
-def test_what_a_value_is(value: object, words: str) -> None:
+def test_a_wrong_value_is_described_in_words(value: object, words: str) -> None:
     assert shown(value) == words
 
 

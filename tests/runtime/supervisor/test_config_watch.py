@@ -126,7 +126,7 @@ async def test_a_burst_is_reported_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.virtual_time
-async def test_a_change_that_nobody_wants_to_know_is_not_reported_later(tmp_path: Path) -> None:
+async def test_an_ignored_change_is_not_reported_later(tmp_path: Path) -> None:
     file = WatchedFile(tmp_path / "c.json5")
     file.quiet = None
     file.rename_over("{ }")

@@ -95,7 +95,7 @@ async def test_the_service_manager_gets_a_sign_of_life_and_one_line(short_path: 
         rig.close()
 
 
-async def test_without_a_service_manager_nothing_is_said(tmp_path: Path) -> None:
+async def test_without_a_service_manager_nothing_is_reported(tmp_path: Path) -> None:
     rig = PartsRig(tmp_path)
     async with asyncio.timeout(PATIENCE):
         await report_to_service_manager(rig.parts)

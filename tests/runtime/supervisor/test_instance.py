@@ -42,7 +42,9 @@ def test_an_instance_has_the_run_id_that_it_is_given_or_a_new_one(tmp_path: Path
     assert new.run_id.startswith(f"{new.runs}-")
 
 
-def test_the_second_is_told_who_holds_it_and_since_when(tmp_path: Path) -> None:
+def test_a_second_instance_is_refused_with_the_pid_and_the_start_of_the_first(
+    tmp_path: Path,
+) -> None:
     with Instance(tmp_path):
         with pytest.raises(InstanceHeld) as caught, Instance(tmp_path):
             pass

@@ -107,7 +107,7 @@ def test_one_that_is_not_ready_in_time_is_ended_and_counts_as_failed() -> None:
     assert (state.cause, state.reason) == ("not_ready", "not ready within 30 s")
 
 
-def test_one_that_waits_for_something_outside_has_time_until_it_is_there() -> None:
+def test_a_child_that_waits_for_something_external_is_not_late() -> None:
     state, actions = step(POLICY, STARTING, Waiting(3, "it waits for the gateway"))
     assert (state.phase, state.cause, state.reason) == (
         Phase.STARTING,
@@ -170,7 +170,7 @@ def test_after_the_login_the_time_to_be_ready_runs_from_there() -> None:
 
 
 @pytest.mark.parametrize("proven", [True, False])
-def test_where_nobody_logs_in_it_waits_for_a_person_and_no_failure_is_counted(proven: bool) -> None:
+def test_without_a_login_in_time_a_person_is_needed_and_no_failure_is_counted(proven: bool) -> None:
     state, actions = step(
         POLICY, msgspec.structs.replace(LINKING, proven=proven), Deadline(3, Phase.STARTING)
     )
@@ -299,7 +299,7 @@ def test_a_stop_of_one_that_is_down_keeps_it_down_and_forgives_nothing(state: St
     assert actions == []
 
 
-def test_a_later_stop_says_why() -> None:
+def test_a_later_stop_replaces_the_cause() -> None:
     after = play(Stop("disabled", "not now"), state=STOPPING)
     assert after == msgspec.structs.replace(STOPPING, cause="disabled", reason="not now")
 
@@ -321,7 +321,7 @@ def test_without_chance_a_delay_is_exact() -> None:
 
 @pytest.mark.parametrize("state", [STOPPED, BACKOFF, FAILED])
 @pytest.mark.parametrize("event", [Start(), Restart()])
-def test_an_operator_never_waits(state: State, event: Event) -> None:
+def test_a_start_by_an_operator_does_not_wait_for_the_backoff(state: State, event: Event) -> None:
     state, actions = step(POLICY, state, event)
     assert (state.phase, state.failures) == (Phase.STARTING, 0)
     assert Spawn(4) in actions
@@ -429,7 +429,7 @@ def ending(*events: Event, state: State = RUNNING) -> State:
         (msgspec.structs.replace(STOPPING, cause=None), Exit(code=3), "exited"),
     ],
 )
-def test_an_exit_is_blamed_on_who_caused_it(before: State, how: Exit, cause: str) -> None:
+def test_an_exit_is_attributed_to_its_cause(before: State, how: Exit, cause: str) -> None:
     assert blame(before, how) == cause
 
 

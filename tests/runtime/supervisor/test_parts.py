@@ -13,7 +13,7 @@ from tests.support.accounts import spec_of
 from tests.support.parts_rig import PartsRig
 
 
-def test_the_process_knows_who_it_is_and_when_it_began() -> None:
+def test_the_process_has_its_version_its_number_its_pid_and_its_start() -> None:
     about = SupervisorProcess("1.2", 7)
     assert (about.version, about.boot, about.pid) == ("1.2", 7, os.getpid())
     assert abs(about.started_at / 1000 - time.time()) < 10.0

@@ -129,7 +129,7 @@ FINAL = ("failed", None, None)
         ),
     ],
 )  # fmt: skip
-def test_that_a_person_is_needed_is_earned(
+def test_a_person_is_needed_only_after_repeated_refusals(
     ends: list[Exit], seen: list[tuple[object, ...]]
 ) -> None:
     assert lived(*ends) == seen
@@ -222,7 +222,7 @@ def test_a_stop_ends_the_slow_tries() -> None:
 
 
 @pytest.mark.parametrize(("spread", "wait"), [(0.8, 4.0), (1.2, 6.0)])
-def test_chance_spreads_a_wait(spread: float, wait: float) -> None:
+def test_jitter_spreads_a_wait(spread: float, wait: float) -> None:
     one = NO_REFUSALS.add(RULES, "misconfigured", 0.0, login=False)
     assert next_try(RULES, one, 0.0, spread).wait == pytest.approx(wait)
 

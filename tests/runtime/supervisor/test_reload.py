@@ -47,7 +47,7 @@ async def test_the_supervisor_answers_while_a_large_file_is_read() -> None:
         await client.close()
 
 
-async def test_what_is_wrong_with_the_file_is_told() -> None:
+async def test_an_unreadable_file_is_reported() -> None:
     async with running(A) as rig:
         rig.config_error = OSError(5, "Input/output error")
         told: list[str] = []
@@ -86,7 +86,7 @@ async def test_a_reload_adds_removes_and_keeps() -> None:
         await client.close()
 
 
-async def test_other_thresholds_restart_nobody_and_count_at_once() -> None:
+async def test_changed_thresholds_apply_at_once_without_a_restart() -> None:
     async with running(A, B) as rig:
         await rig.is_in(Phase.RUNNING, A, B)
         worker = rig.launcher.of(A)[0].worker
@@ -126,7 +126,7 @@ async def test_a_configuration_that_cannot_be_read_changes_nothing() -> None:
         assert rig.status().supervisor.warnings == []
 
 
-async def test_s052_the_file_is_read_when_somebody_asks_or_it_has_changed_and_never_else() -> None:
+async def test_s052_the_file_is_read_only_on_request_or_after_a_change() -> None:
     async with running(A) as rig:
         await rig.is_in(Phase.RUNNING, A)
         rig.read = 0

@@ -42,7 +42,7 @@ def test_a_first_start_writes_a_configuration_and_serves(
     assert written.stat().st_mode & 0o777 == 0o600
 
 
-def test_quiet_says_nothing(
+def test_a_quiet_start_prints_nothing(
     tmp_path: Path, stages: Stages, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(tmp_path, quiet=True) == 0
@@ -75,7 +75,7 @@ def test_a_wrong_configuration_is_exit_78(
     assert stages.did == ["zygote", "end"]
 
 
-def test_a_second_daemon_is_told_who_runs(
+def test_a_second_daemon_is_refused_with_the_pid_of_the_first(
     tmp_path: Path, stages: Stages, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(tmp_path, quiet=True)

@@ -44,7 +44,7 @@ async def test_all_accounts_come_up_and_the_gateway_knows_them() -> None:
         assert boot.storage == str(rig.directory / "accounts" / A)
 
 
-async def test_one_that_dies_comes_back_and_nobody_else_notices() -> None:
+async def test_a_crashed_account_is_restarted_and_no_other_is_affected() -> None:
     async with running(A, B) as rig:
         await rig.is_in(Phase.RUNNING, A, B)
         rig.launcher.of(A)[-1].die(Exit(signal=9))
@@ -252,7 +252,7 @@ async def test_the_end_while_the_gateway_waits_for_its_next_try() -> None:
         assert await task == 0
 
 
-async def test_nobody_to_tell_that_it_is_up_is_no_reason_to_end() -> None:
+async def test_a_closed_output_at_the_start_does_not_end_the_supervisor() -> None:
     with ShortDirectory() as directory:
         rig = SupervisorRig(directory, {"a": {}}, {})
 

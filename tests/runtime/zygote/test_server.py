@@ -67,7 +67,7 @@ def test_what_it_forks_is_ours_and_ends_without_a_bootstrap() -> None:
         assert reap(fork(requests)) == (os.CLD_EXITED, 1)
 
 
-def test_a_host_without_room_for_processes_is_told() -> None:
+def test_a_host_that_cannot_fork_is_reported() -> None:
     full = """
 import ctypes
 from runtime.zygote import forking

@@ -49,7 +49,7 @@ def test_tokens_are_estimated_by_bytes(text: str, tokens: int) -> None:
     assert tokens_of(text) == tokens
 
 
-def test_an_entry_has_the_name_of_who_has_said_it() -> None:
+def test_an_entry_has_the_name_of_its_author() -> None:
     assert said_before(HistoryItem("user", "hi", 1, "Ann")) == "Ann: hi"
     assert said_before(HistoryItem("user", "hi", 1)) == "hi"
     assert said_before(HistoryItem("assistant", "hi", 1, "Bot")) == "hi"

@@ -101,7 +101,7 @@ def test_what_goes_back_to_wait_frees_the_window(again: Callable[[Backlog], obje
     assert seqs(backlog.take()) == [2]
 
 
-def test_it_is_full_by_count_and_by_bytes() -> None:
+def test_a_backlog_is_full_by_count_and_by_bytes() -> None:
     assert filled(3, max_messages=3).full
     assert not filled(2, max_messages=3).full
     assert filled(2, size=500, max_bytes=1_000).full

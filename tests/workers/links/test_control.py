@@ -104,7 +104,7 @@ async def test_a_worker_says_hello_then_ready_then_beats(run_dir: Path) -> None:
         assert beat.lag < 1
 
 
-async def test_it_answers_a_ping(run_dir: Path) -> None:
+async def test_a_worker_answers_a_ping(run_dir: Path) -> None:
     async with worker_rig(run_dir) as rig:
         rig.start()
         await rig.up()
@@ -150,7 +150,7 @@ async def test_a_supervisor_that_reconnects_hears_everything_again(run_dir: Path
         assert rig.supervisor.status() == {"connected": True, "mode": "test"}
 
 
-async def test_it_weighs_itself_when_it_is_asked(run_dir: Path) -> None:
+async def test_a_worker_measures_its_memory_on_request(run_dir: Path) -> None:
     async with worker_rig(run_dir) as rig:
         rig.start()
         await rig.up()

@@ -183,7 +183,7 @@ async def test_a_lost_last_message_is_noticed_by_silence(run_dir: Path) -> None:
         assert await rig.gateway.heard(1) == ["lost"]
 
 
-async def test_a_gateway_that_has_forgotten_us_is_told_who_we_are(run_dir: Path) -> None:
+async def test_a_gateway_without_state_gets_a_new_hello(run_dir: Path) -> None:
     async with worker_rig(run_dir) as rig:
         rig.start()
         plugin = await rig.up()
@@ -365,7 +365,7 @@ async def test_a_worker_that_is_not_answered_connects_anew_once_the_gateway_runs
         assert capfd.readouterr().err.count("connecting anew") == 1
 
 
-async def test_it_does_so_ever_more_seldom(
+async def test_reconnects_without_an_answer_become_rarer(
     run_dir: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     async with worker_rig(run_dir) as rig:

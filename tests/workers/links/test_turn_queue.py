@@ -39,7 +39,7 @@ def test_an_end_alone_has_the_number_one() -> None:
     assert filled(ended=True).take(100) == ([TurnEnded("r", 1, b"end")], 3)
 
 
-def test_nothing_follows_the_end() -> None:
+def test_nothing_can_be_added_after_the_end() -> None:
     log = filled(ended=True)
     for more in (log.append, log.end):
         with pytest.raises(ValueError, match="has ended"):

@@ -34,7 +34,7 @@ async def test_each_goal_is_woken_when_its_number_is_reached() -> None:
     await asyncio.gather(*tasks)
 
 
-async def test_one_that_gave_up_is_passed_over() -> None:
+async def test_a_cancelled_waiter_is_skipped() -> None:
     goals = Goals()
     gone, there = (asyncio.create_task(goals.wait(1)) for _ in range(2))
     await turn()

@@ -11,7 +11,7 @@ from workers.media.addresses import is_public
     "address",
     ["1.1.1.1", "149.154.167.220", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101"],
 )
-def test_public(address: str) -> None:
+def test_public_addresses_are_recognized(address: str) -> None:
     assert is_public(address)
 
 
@@ -52,5 +52,5 @@ def test_public(address: str) -> None:
         "",
     ],
 )
-def test_private(address: str) -> None:
+def test_private_addresses_are_recognized(address: str) -> None:
     assert not is_public(address)

@@ -14,6 +14,6 @@ def test_the_content_of_a_data_url() -> None:
 
 
 @pytest.mark.parametrize("url", ["data:text/plain", "data:;base64,***"])
-def test_what_is_none_is_refused(url: str) -> None:
+def test_a_malformed_data_url_is_refused(url: str) -> None:
     with pytest.raises(MediaFailed):
         content_of(url)

@@ -172,7 +172,7 @@ async def test_a_redirect_to_a_private_address_is_refused(tmp_path: Path) -> Non
         assert (await files.fetch(f"{root}/moved?to=/image")).name == "a.png"
 
 
-async def test_redirects_have_an_end(tmp_path: Path) -> None:
+async def test_the_number_of_redirects_is_limited(tmp_path: Path) -> None:
     async with server() as root:
         error = await refusal(store(tmp_path, root), f"{root}/around")
         assert "too many redirects" in str(error)
@@ -207,7 +207,9 @@ async def test_what_breaks_off_is_not_stored(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("status", "reason"), [(404, "not_found"), (503, "unavailable")])
-async def test_a_refusal_of_the_server(status: int, reason: str, tmp_path: Path) -> None:
+async def test_a_refusal_of_the_server_has_its_reason(
+    status: int, reason: str, tmp_path: Path
+) -> None:
     async with server() as root:
         error = await refusal(store(tmp_path, root), f"{root}/failing?status={status}")
         assert error.reason == reason

@@ -36,7 +36,7 @@ def read(place: Path, path: str, allow: str = "out") -> str:
 
 
 @pytest.mark.parametrize("path", ["out/a", "out/inside", "out/../out/a"])
-def test_what_lies_below_is_read(path: str, place: Path) -> None:
+def test_a_file_below_an_allowed_directory_is_read(path: str, place: Path) -> None:
     assert read(place, path) == "allowed"
 
 
@@ -58,7 +58,7 @@ def test_an_allowed_directory_may_be_a_link_itself(place: Path) -> None:
         ("out", "invalid"),
     ],
 )
-def test_all_else_is_not(path: str, reason: str, place: Path) -> None:
+def test_a_file_elsewhere_is_refused(path: str, reason: str, place: Path) -> None:
     with pytest.raises(MediaFailed) as seen:
         read(place, path)
     assert seen.value.reason == reason

@@ -38,7 +38,7 @@ def test_below_an_allowed_directory(url: str, path: str) -> None:
         ("file://[/srv/out/a", "invalid"),
     ],
 )
-def test_elsewhere(url: str, reason: str) -> None:
+def test_other_addresses_are_refused(url: str, reason: str) -> None:
     with pytest.raises(MediaFailed) as seen:
         POLICY.candidate(url)
     assert seen.value.reason == reason

@@ -78,7 +78,7 @@ async def test_a_large_piece_is_cut_and_small_ones_are_gathered() -> None:
     assert found == [PIECE, PIECE, 7]
 
 
-async def test_the_type_is_found_where_nothing_was_said(tmp_path: Path) -> None:
+async def test_the_type_is_detected_if_none_is_given(tmp_path: Path) -> None:
     files = store(tmp_path)
     assert (await files.save(PNG)).mime_type == "image/png"
     assert (await files.save(PNG, type="application/octet-stream")).mime_type == "image/png"

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.support.worker_rig import worker_rig
 
 
-async def test_messages_are_counted_and_their_times_told(run_dir: Path) -> None:
+async def test_messages_are_counted_and_their_times_reported(run_dir: Path) -> None:
     async with worker_rig(run_dir) as rig:
         rig.start(beat=0.02)
         plugin = await rig.up()

@@ -105,7 +105,7 @@ def test_the_package_of_somebody_else_that_lacks_something_fails_as_it_is() -> N
         agent_class(manifest_for("not_there:Agent"))
 
 
-async def test_it_takes_no_calls(run_dir: Path) -> None:
+async def test_an_agent_accepts_no_calls_of_accounts(run_dir: Path) -> None:
     async with worker_rig(run_dir) as rig:
         await up(rig)
         error = await rig.gateway.error("send", {"to": "x", "text": "y", "key": "k"})

@@ -47,7 +47,9 @@ def test_an_agent_is_added_and_the_one_that_was_there_stays(
 
 
 @pytest.mark.parametrize(("name", "text"), FILES)
-def test_it_can_answer_by_default_at_once(tmp_path: Path, name: str, text: str) -> None:
+def test_an_added_agent_can_become_the_default_at_once(
+    tmp_path: Path, name: str, text: str
+) -> None:
     path = write(tmp_path, text, name)
     secret = {"apiKey": "{source: 'env', id: 'KEY'}"}
     loaded = add_agent(path, "main", FIELDS | secret, default=True, manifests=known())

@@ -44,7 +44,7 @@ def test_a_text_that_is_wrong_or_means_something_else_is_not_written(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_change_by_somebody_else_meanwhile_wins(tmp_path: Path) -> None:
+def test_a_concurrent_change_of_the_file_is_not_overwritten(tmp_path: Path) -> None:
     path = write(tmp_path, BEFORE)
 
     def read_while_an_editor_saves(text: str) -> Loaded:

@@ -43,7 +43,7 @@ def test_a_profile_writes_its_port(tmp_path: Path) -> None:
     assert load_effective(places, environ).raw["gateway"]["port"] == 19001
 
 
-def test_every_token_is_another(tmp_path: Path) -> None:
+def test_every_first_configuration_has_a_new_token(tmp_path: Path) -> None:
     tokens = set()
     for name in ("a", "b"):
         places = resolve({"TRUNKLINE_STATE_DIR": str(tmp_path / name)})

@@ -177,7 +177,7 @@ def test_a_number_as_secret_is_hidden_and_comes_back() -> None:
         assert restored(path, back, values(path, text), known()) == text
 
 
-def test_a_reference_is_shown() -> None:
+def test_a_reference_of_a_secret_is_not_masked() -> None:
     text = "{channels: {talk: { password: { source: 'env', id: 'P' } }}}"
     assert masked(JSON5, text, known())[0] == text
 

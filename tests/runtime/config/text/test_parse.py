@@ -50,7 +50,7 @@ def test_values_come_with_the_line_of_each_path() -> None:
         ),
     ],
 )
-def test_what_is_no_json5(written: str, said: str) -> None:
+def test_malformed_json5_is_refused(written: str, said: str) -> None:
     assert said in refused(written)
 
 
@@ -65,7 +65,7 @@ def test_what_is_no_json5(written: str, said: str) -> None:
         ("a = '", "is not TOML: "),
     ],
 )
-def test_what_is_no_toml(written: str, said: str) -> None:
+def test_malformed_toml_is_refused(written: str, said: str) -> None:
     assert said in refused(written, TOML)
 
 

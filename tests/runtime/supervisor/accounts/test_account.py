@@ -562,7 +562,7 @@ async def test_many_may_wait_and_one_of_them_may_be_cancelled() -> None:
 # -- faults of those who are told
 
 
-async def test_a_fault_of_who_is_told_is_logged_and_costs_nothing() -> None:
+async def test_an_exception_of_the_change_callback_is_logged_and_has_no_effect() -> None:
     def broken(account: Account) -> None:
         raise RuntimeError("no room")
 

@@ -71,7 +71,7 @@ async def test_it_runs_while_a_program_is_attached_and_starts_else() -> None:
         assert it.account.child.state.reason == "nobody attached"
 
 
-async def test_without_a_gateway_nobody_is_attached() -> None:
+async def test_without_a_gateway_no_program_counts_as_attached() -> None:
     async with attended() as it:
         it.links.attend([KEY])
         await it.has(Phase.RUNNING, None)

@@ -189,7 +189,7 @@ async def test_a_bad_import_costs_its_own_channel_alone(
             assert site.launcher.swept == 0
 
 
-async def test_a_failed_import_is_tried_again_after_a_while_and_nobody_waits_for_it(
+async def test_a_failed_import_is_retried_later_and_no_account_waits_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(tmp_path, NAME, BAD_IMPORTS["raises"])

@@ -363,7 +363,7 @@ async def test_a_malformed_frame_is_counted_and_named() -> None:
         rig.worker(ready=False).close()
 
 
-async def test_a_fault_of_who_is_told_spoils_only_that_frame() -> None:
+async def test_an_exception_of_a_callback_affects_only_that_frame() -> None:
     async with table() as rig:
         worker = rig.worker(ready=True)
         await phase(rig.account, Phase.RUNNING)

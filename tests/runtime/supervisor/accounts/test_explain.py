@@ -22,7 +22,7 @@ def test_a_failed_account_says_what_to_do(cause: str | None, word: str) -> None:
 
 
 @pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.FAILED])
-def test_all_others_need_nobody(phase: Phase) -> None:
+def test_other_causes_need_no_person(phase: Phase) -> None:
     assert todo("irc:libera", State(phase, cause="misconfigured"), place=PLACE) is None
 
 
@@ -64,7 +64,7 @@ def test_why_an_account_is_as_it_is(
         (State(Phase.RUNNING), False, "nothing: it runs"),
     ],
 )
-def test_what_happens_next(state: State, held: bool, word: str) -> None:
+def test_the_next_event_of_each_state_is_named(state: State, held: bool, word: str) -> None:
     assert word in what_next("irc:a", state, place=PLACE, held=held)
 
 

@@ -39,7 +39,7 @@ def entry(number: int, phase: str = "backoff") -> HistoryEntry:
     return HistoryEntry(at=number, phase=phase, incarnation=number, cause="killed", text="ж\n")
 
 
-def test_it_is_kept_over_a_restart(tmp_path: Path) -> None:
+def test_the_history_is_kept_over_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
     with opened(path) as history:
         history.add(KEY, entry(1))
@@ -164,7 +164,7 @@ def test_it_is_written_anew_when_it_has_grown(
         assert history.last(KEY) == entry(1999)
 
 
-def test_a_disk_that_hangs_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hanging_disk_blocks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "END_WITHIN", 0.05)
     monkeypatch.setattr(module, "WAITING", 5)
     path = tmp_path / "history.jsonl"
@@ -265,7 +265,7 @@ def test_a_change_is_an_entry_in_words(
         assert (entry.at, entry.asked_until, entry.phase) == (5, 9, state.phase.value)
 
 
-def test_an_entry_says_who_asked_and_a_note_changes_no_phase() -> None:
+def test_an_entry_names_its_author_and_a_note_changes_no_phase() -> None:
     stopping = replace(BEFORE, phase=Phase.STOPPING, cause="held")
     entry = entry_of(BEFORE, stopping, Stop(by="Ada"), at=5, lost=0, asked_until=None)
     assert entry is not None

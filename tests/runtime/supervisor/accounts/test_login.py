@@ -24,7 +24,7 @@ def test_the_status_has_that_something_is_asked_and_not_what() -> None:
     assert "Password" not in str(shown)
 
 
-def test_those_who_follow_it_get_what_is_shown_and_the_time_that_is_left() -> None:
+def test_followers_get_the_prompt_and_the_remaining_time() -> None:
     view = asked().view(LINKING, 105.0, 700.0)
     assert view["prompt"] == {
         "id": "7-2",

@@ -101,7 +101,7 @@ async def wired(*, up: bool, told: bool = True) -> AsyncIterator[Wire]:
 
 
 @pytest.mark.virtual_time
-async def test_its_return_is_told_once() -> None:
+async def test_the_return_of_the_network_is_reported_once() -> None:
     async with wired(up=True) as wire:
         await wire.turn(False)
         assert not wire.network.up

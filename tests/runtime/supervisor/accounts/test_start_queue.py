@@ -48,7 +48,7 @@ async def test_only_so_many_start_at_once_and_the_others_in_their_order() -> Non
     queue.gate.close()
 
 
-async def test_who_hangs_holds_its_place_only_for_a_while() -> None:
+async def test_a_start_that_hangs_occupies_its_place_only_for_a_time() -> None:
     queue = Queue(1)
     await queue.send("hangs", "next")
     await asyncio.sleep(1.9)
@@ -78,7 +78,7 @@ async def test_operators_go_ahead_of_the_others_in_their_own_order() -> None:
     assert queue.entered == ["a", "first", "second", "b"]
 
 
-async def test_one_that_waits_can_be_hastened() -> None:
+async def test_a_waiting_start_can_be_moved_to_the_front() -> None:
     queue = Queue(1)
     await queue.send("a", "b", "c", "d")
     queue.gate.to_front("d")
@@ -123,7 +123,7 @@ async def test_a_place_that_comes_together_with_the_cancellation_is_given_back()
     queue.gate.close()
 
 
-async def test_a_place_passes_by_those_who_are_just_being_cancelled() -> None:
+async def test_a_free_place_skips_cancelled_starts() -> None:
     queue = Queue(1)
     await queue.send("a", "b", "c", "d")
     queue.tasks["b"].cancel()

@@ -25,7 +25,7 @@ def test_one_account_that_crashes_often_is_no_storm() -> None:
     assert storm.crashed_lately(10.0) == 1
 
 
-def test_it_is_over_thirty_seconds_after() -> None:
+def test_a_storm_ends_thirty_seconds_after_the_crashes() -> None:
     storm = StormDetector()
     for number in range(5):
         storm.crashed(f"irc:a{number}", 100.0)
@@ -34,7 +34,7 @@ def test_it_is_over_thirty_seconds_after() -> None:
     assert storm.crashed_lately(130.0) == 0
 
 
-def test_it_is_over_when_its_cause_is_gone() -> None:
+def test_a_storm_ends_when_its_cause_is_removed() -> None:
     storm = StormDetector()
     for number in range(5):
         storm.crashed(f"irc:a{number}", 100.0)

@@ -108,7 +108,7 @@ async def test_every_verb_knows_which_accounts_there_are(tmp_path: Path, name: s
         )
 
 
-async def test_without_accounts_that_is_said(tmp_path: Path) -> None:
+async def test_without_accounts_a_refusal_says_that_there_are_none(tmp_path: Path) -> None:
     rig = AccountsRig(tmp_path)
     assert (await rig.refusal("channels.stop", accounts=["irc:a"])).endswith("known: none")
     assert (await rig.refusal("channels.stop", accounts=["irc"])).endswith("accounts: none")
@@ -295,7 +295,7 @@ async def test_describe_tells_everything_about_one_account(tmp_path: Path) -> No
         assert "unknown account" in await rig.refusal("channels.describe", account="irc:x")
 
 
-async def test_each_way_to_be_down_has_its_words(tmp_path: Path) -> None:
+async def test_each_cause_of_a_stop_is_explained(tmp_path: Path) -> None:
     async with accounts_rig(tmp_path) as rig:
         assert (await rig.why(OFF)) == (
             "disabled in the configuration",
@@ -331,7 +331,7 @@ async def test_a_hold_without_a_reason_is_told_without_one(tmp_path: Path) -> No
         assert set((await rig.rig.ask("channels.holds"))["holds"]) == {A}
 
 
-async def test_what_a_person_changes_stands_in_the_history_with_who_it_was(tmp_path: Path) -> None:
+async def test_changes_of_operators_are_in_the_history_with_their_author(tmp_path: Path) -> None:
     async with accounts_rig(tmp_path) as rig:
         account = await rig.run(A)
         for name, params in (
@@ -353,6 +353,6 @@ async def test_what_a_person_changes_stands_in_the_history_with_who_it_was(tmp_p
         assert account.hold.by is None, "nothing says who asked here"
 
 
-def test_who_asks_is_one_short_line() -> None:
+def test_the_name_of_an_operator_is_shortened_to_one_line() -> None:
     assert shortened("Ada's\x1b[31m\nlaptop") == "Ada's [31m laptop"
     assert len(shortened("x" * 1000)) == MAX_BY

@@ -76,7 +76,7 @@ async def test_force_takes_the_port_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["gateway.start", "gateway.restart"])
-async def test_a_taken_port_is_told(tmp_path: Path, name: str) -> None:
+async def test_a_port_in_use_is_reported(tmp_path: Path, name: str) -> None:
     async with api_rig(tmp_path) as rig:
         rig.gateway.kind.taken = PortTaken("127.0.0.1", 18789, [])
         with pytest.raises(RemoteError, match="UNAVAILABLE: port 18789"):

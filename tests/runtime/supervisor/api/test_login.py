@@ -35,7 +35,7 @@ def ask(account: Account, number: int, text: str = "Name?") -> None:
 
 
 @pytest.mark.virtual_time
-async def test_who_follows_a_login_is_answered_when_something_has_changed(tmp_path: Path) -> None:
+async def test_a_follower_of_a_login_is_answered_at_each_change(tmp_path: Path) -> None:
     async with two(tmp_path) as rig:
         account = rig.account(KEY)
         view = await rig.rig.ask("channels.login", account=KEY)

@@ -138,7 +138,7 @@ async def test_a_refusal_keeps_its_code_and_a_fault_is_logged() -> None:
         await client.close()
 
 
-async def test_who_does_not_introduce_itself_is_closed() -> None:
+async def test_a_client_that_does_not_connect_is_closed() -> None:
     async with serving() as rig:
         challenge, refusal, end = await raw(rig.path, '{"type":"req","id":"7","method":"version"}')
         assert "connect.challenge" in challenge
@@ -163,7 +163,7 @@ async def test_nonsense_is_answered_and_the_connection_stays(text: str, said: st
         assert answers[-1].startswith("None")
 
 
-async def test_events_go_to_those_who_have_introduced_themselves() -> None:
+async def test_events_go_to_connected_clients_only() -> None:
     async with serving() as rig:
         rig.server.broadcast("gateway.status", {"phase": "running"})  # to nobody
         client = await rig.client()
@@ -192,7 +192,7 @@ async def test_what_is_no_json_is_not_sent_and_costs_nothing() -> None:
         await client.close()
 
 
-async def test_log_lines_go_to_those_who_follow_that_log() -> None:
+async def test_log_lines_go_to_the_followers_of_that_log() -> None:
     async with serving() as rig:
         one, everything, nothing = [await rig.client() for _ in range(3)]
         assert await one.call("logs.follow", {"accounts": ["gateway"]}) == {
@@ -269,7 +269,7 @@ async def test_nothing_is_ensured_before_the_start_or_after_the_end() -> None:
         rig.rig.close()
 
 
-async def test_at_the_end_running_requests_are_answered_and_everybody_is_told() -> None:
+async def test_at_the_end_pending_requests_are_answered_and_all_clients_are_notified() -> None:
     async with serving() as rig:
         rig.answer = lambda name, params: asyncio.sleep(0.05, "done")
         client = await rig.client()

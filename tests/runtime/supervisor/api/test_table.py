@@ -50,9 +50,7 @@ async def test_a_target_is_a_key_a_channel_or_everything(
         ("telegram", "unknown channel 'telegram'; channels with accounts: irc, local"),
     ],
 )
-async def test_what_there_is_is_named_to_who_asks_for_something_else(
-    target: str, said: str
-) -> None:
+async def test_an_unknown_target_is_refused_with_the_known_ones(target: str, said: str) -> None:
     with pytest.raises(RemoteError, match=said):
         select(accounts(), [target])
 

@@ -24,7 +24,7 @@ async def test_the_first_reason_of_an_end_counts() -> None:
     assert await process.wait() == Exit(code=1)
 
 
-async def test_a_stop_only_lets_go() -> None:
+async def test_a_stop_only_disconnects() -> None:
     process = AttachedProcess()
     process.terminate()
     assert (await process.wait()).code == 0

@@ -47,5 +47,5 @@ def test_each_kind_has_its_own_patience_unless_the_configuration_names_another()
     ("url", "port"),
     [("ws://a:18789", 18789), ("ws://a", 80), ("wss://a/x", 443), ("unix:/x", 0)],
 )
-def test_the_port_of_an_address(url: str, port: int) -> None:
+def test_the_port_is_read_from_an_address(url: str, port: int) -> None:
     assert port_of(url) == port

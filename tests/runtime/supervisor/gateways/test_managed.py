@@ -262,7 +262,7 @@ async def test_a_stop_gives_up_what_comes_before_the_process() -> None:
         assert rig.kind.stopping is not stopping
 
 
-async def test_until_gives_up_in_time() -> None:
+async def test_until_returns_false_at_its_timeout() -> None:
     async with gateway_rig() as rig:
         began = asyncio.get_running_loop().time()
         assert not await rig.gateway.until(lambda: rig.gateway.connected, 2.0)
@@ -277,7 +277,7 @@ async def test_until_looks_after_what_was_posted_before() -> None:
         assert not any(puppet.alive for puppet in rig.kind.puppets)
 
 
-async def test_a_fault_of_who_is_told_costs_nothing() -> None:
+async def test_an_exception_of_the_change_callback_has_no_effect() -> None:
     async with gateway_rig() as rig:
         rig.error = RuntimeError("no room")
         with structlog.testing.capture_logs() as logs:

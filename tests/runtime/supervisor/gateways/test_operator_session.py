@@ -157,7 +157,9 @@ async def test_s020_a_probe_waits_for_the_challenge_whatever_comes_before_it() -
         assert await challenges(url, 20.0)
 
 
-async def test_s020_a_client_waits_for_the_challenge_and_names_who_talks_another_language() -> None:
+async def test_s020_a_client_waits_for_the_challenge_and_names_a_server_of_another_protocol() -> (
+    None
+):
     async with greeting_late(OTHER) as url:
         client = await Client.connect(url, timeout=20.0)
         assert client.protocol == 4

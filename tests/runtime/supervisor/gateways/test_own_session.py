@@ -154,7 +154,7 @@ def fail(method: str, params: Any) -> Any:
     raise KeyError("a bug")
 
 
-async def test_a_refusal_is_passed_on() -> None:
+async def test_a_refusal_of_the_supervisor_is_passed_on() -> None:
     async with gateway() as there, open_session(there.url) as here:
         await here.until("up")
         here.answer = refuse
@@ -323,7 +323,7 @@ async def test_a_gateway_has_its_time_to_come_back_from_when_it_was_lost() -> No
         assert here.times[2] - here.times[1] > module.LOST_WITHIN
 
 
-async def test_tries_become_rarer(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_reconnects_become_rarer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RETRY", (0.0, 0.0, 1000.0))
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))

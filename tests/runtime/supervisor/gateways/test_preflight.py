@@ -68,7 +68,7 @@ def test_each_secret_and_certificate_that_cannot_be_had_is_a_problem(
         assert text.startswith(start)
 
 
-def test_it_is_refused_as_a_wrong_file_is() -> None:
+def test_an_unreadable_secret_is_refused_like_a_wrong_file() -> None:
     with pytest.raises(ConfigError) as refused:
         GatewayPreflight().check(loaded(auth={"token": NO_ENV}))
     assert "trunkline.json5: gateway.auth.token: cannot be resolved" in str(refused.value)

@@ -26,7 +26,7 @@ from runtime.supervisor.gateways.stderr import EVERY, LINES, Level, StderrRing, 
         ("Error: listen EADDRINUSE", Level.WARN),
     ],
 )
-def test_lines_are_classed(text: str, kind: Level) -> None:
+def test_lines_are_classified(text: str, kind: Level) -> None:
     assert level_of(text) is kind
 
 
@@ -63,7 +63,7 @@ def test_the_last_error_is_not_mere_noise() -> None:
     assert ring.last_error == "broken"
 
 
-def test_a_secret_is_neither_kept_nor_told() -> None:
+def test_a_secret_is_neither_kept_nor_returned() -> None:
     ring = StderrRing(["s3cret", ""])
     _, text, _ = ring.take("started with --token s3cret")
     assert text == "started with --token ***"

@@ -75,7 +75,7 @@ async def test_a_log_bomb_without_a_line_end_is_seen_as_dropped(tmp_path: Path) 
     store.close()
 
 
-async def test_a_log_bomb_is_dropped_and_counted_and_blocks_nobody(store: LogStore) -> None:
+async def test_a_flood_of_output_is_dropped_and_counted_and_blocks_nothing(store: LogStore) -> None:
     total = 40_000_000
     bomb = b"boom " * 200 + b"\n"
 

@@ -51,7 +51,7 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=9
 
 
 @given(st.lists(TEXT, max_size=40), st.integers(1, 60))
-def test_what_is_kept_is_the_end_of_what_was_said(lines: list[str], keep: int) -> None:
+def test_the_last_lines_are_kept(lines: list[str], keep: int) -> None:
     recent = filled(*lines, keep=keep)
     found = recent.after(0, 1000, 10_000)
     assert found.lines == lines[len(lines) - len(found.lines) :]

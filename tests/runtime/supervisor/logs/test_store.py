@@ -99,7 +99,7 @@ def test_a_full_file_is_rotated_and_the_oldest_goes(tmp_path: Path) -> None:
     assert kept == list(range(40))[-len(kept) :]
 
 
-def test_one_file_alone_starts_over(tmp_path: Path) -> None:
+def test_a_single_log_file_is_truncated_instead_of_rotated(tmp_path: Path) -> None:
     file = LogFile(tmp_path / "a.log", max_bytes=200, files=1)
     for number in range(10):
         file.write([{"n": number, "text": "x" * 40}], 0.0)

@@ -70,7 +70,7 @@ class _Unshowable:
     "error",
     [OSError(5, "Input/output error"), BrokenPipeError(32, "Broken pipe"), ValueError("closed")],
 )
-def test_a_log_that_cannot_be_written_fails_nobody(
+def test_a_log_that_cannot_be_written_raises_nothing(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     kept: list[str] = []

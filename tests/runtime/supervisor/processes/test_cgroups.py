@@ -238,7 +238,7 @@ def test_the_root_of_what_is_shown_is_ours(tmp_path: Path) -> None:
     assert delegated(tmp_path) == place
 
 
-def test_a_group_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+def test_a_group_that_was_not_delegated_is_not_used(tmp_path: Path) -> None:
     proc(tmp_path, "/user.slice/session-1.scope")
     with pytest.raises(Unusable, match=r"session-1\.scope: not delegated to us"):
         delegated(tmp_path)

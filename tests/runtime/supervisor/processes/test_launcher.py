@@ -256,7 +256,7 @@ async def test_s083_one_that_was_just_started_is_never_swept_as_a_leftover(
             await child.wait()
 
 
-async def test_nobody_notices_the_death_of_the_zygote_and_the_next_start_works(
+async def test_the_death_of_the_zygote_affects_no_child_and_the_next_start_works(
     launcher: Launcher,
 ) -> None:
     async with spawned(launcher, spec("stop_politely", name="irc:old#1")) as old:
@@ -404,7 +404,7 @@ async def test_what_a_child_starts_is_known_to_be_its(launcher: Launcher, how: A
         await process.wait()
 
 
-def test_helpers_of_the_supervisor_and_orphans_of_others_are_nobodys() -> None:
+def test_helpers_of_the_supervisor_and_orphans_of_others_are_left_alone() -> None:
     with subprocess.Popen(["sleep", "600"]) as other:
         marked = {**os.environ, "TRUNKLINE_RUN_ID": "with-strangers"}
         alone, beside = Launcher(run_id="alone"), Launcher(run_id="with-strangers")

@@ -72,7 +72,7 @@ def test_one_that_does_not_listen_is_killed() -> None:
         assert process.wait() == -signal.SIGKILL
 
 
-def test_whoever_starts_us_is_never_taken_for_a_leftover(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_parent_of_the_daemon_is_never_a_leftover(monkeypatch: pytest.MonkeyPatch) -> None:
     code = (
         "import sys; from runtime.supervisor.processes.leftovers import find;"
         "print(*[each.pid for each in find('nested-')])"

@@ -212,5 +212,7 @@ def test_a_failed_import_is_tried_again_ever_later(failures: int, seconds: float
         ),
     ],
 )
-def test_what_an_operator_reads(sentence: str | None, expected: str | None) -> None:
+def test_each_state_of_an_import_has_its_sentence(
+    sentence: str | None, expected: str | None
+) -> None:
     assert sentence == expected

@@ -36,7 +36,7 @@ async def test_the_exit_code_is_what_the_coroutine_returned(launcher: Launcher, 
 
 
 @pytest.mark.parametrize("how", LAUNCHERS)
-async def test_the_last_word_counts(launcher: Launcher, how: Any) -> None:
+async def test_the_last_report_of_a_process_counts(launcher: Launcher, how: Any) -> None:
     async with spawned(launcher, spec("say_and_leave", launcher=how)) as process:
         end = Exit(code=78, said="misconfigured", text="bad nick: ж", final=True)
         assert await process.wait() == end

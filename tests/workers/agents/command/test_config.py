@@ -27,7 +27,7 @@ from workers.agents.command.config import USUAL_ENV, CommandConfig, words_of
         ({"command": "a", "maxAnswerBytes": 1}, ">= 1024"),
     ],
 )
-def test_what_is_wrong_is_named(fields: dict[str, Any], why: str) -> None:
+def test_a_wrong_field_is_refused_with_the_reason(fields: dict[str, Any], why: str) -> None:
     with pytest.raises(msgspec.ValidationError, match=why):
         msgspec.convert(fields, CommandConfig)
 

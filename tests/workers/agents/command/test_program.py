@@ -38,7 +38,7 @@ async def test_a_long_prompt_is_read_while_output_is_written(tmp_path: Path) -> 
     await program.end(0)
 
 
-async def test_a_wait_is_limited(tmp_path: Path) -> None:
+async def test_the_wait_for_the_end_of_a_program_is_limited(tmp_path: Path) -> None:
     program = await started(tmp_path, "sleep 3600")
     assert await program.wait(0.01) is None
     await program.end(5)

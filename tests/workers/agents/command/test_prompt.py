@@ -65,7 +65,7 @@ def test_variables_hold_no_nul() -> None:
         (-9, BrokenAnswer),
     ],
 )
-def test_an_exit_status_means(code: int, kind: type[Exception]) -> None:
+def test_each_exit_status_has_its_error_class(code: int, kind: type[Exception]) -> None:
     error = failure_of_exit(code, "last\nwords")
     assert type(error) is kind
     assert f"{abs(code)}: last words" in str(error)

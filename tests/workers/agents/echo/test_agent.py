@@ -14,13 +14,13 @@ from workers.agents.echo.agent import Echo
 @pytest.mark.parametrize(
     ("text", "answer"), [("hello", "echo: hello"), ("  ", "echo:   "), ("", "")]
 )
-async def test_it_answers_with_the_same_text(text: str, answer: str) -> None:
+async def test_echo_answers_with_the_same_text(text: str, answer: str) -> None:
     agent = Echo(cast(Any, None))
     turn = Turn("r", "s", "echo", text, 1)
     assert [each async for each in agent.turn(turn)] == [Final(answer)]
 
 
-def test_its_manifest_names_it() -> None:
+def test_the_manifest_names_the_class() -> None:
     assert manifest.id == "echo"
     assert manifest.agent == f"{Echo.__module__}:{Echo.__qualname__}"
     assert manifest.unconfigured({}) is None

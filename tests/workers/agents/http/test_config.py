@@ -25,13 +25,13 @@ def made(**fields: Any) -> HttpAgentConfig:
         ({"strange": 1}, "unknown field"),
     ],
 )
-def test_what_is_wrong_is_named(fields: dict[str, Any], why: str) -> None:
+def test_a_wrong_field_is_refused_with_the_reason(fields: dict[str, Any], why: str) -> None:
     with pytest.raises(msgspec.ValidationError, match=why) as caught:
         made(**fields)
     assert "hunter2" not in str(caught.value)
 
 
-def test_both_secrets_sign() -> None:
+def test_both_secrets_sign_a_turn() -> None:
     assert made(previousSecret=OTHER).keys == [KEY, OTHER_KEY]
 
 

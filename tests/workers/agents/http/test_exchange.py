@@ -32,7 +32,7 @@ def test_a_turn_is_posted_in_an_envelope() -> None:
         (b'{"attachments":[]}', Final()),
     ],
 )
-def test_an_answer_is_read(body: bytes, final: Final) -> None:
+def test_an_answer_becomes_a_final(body: bytes, final: Final) -> None:
     assert final_of(body) == final
 
 
@@ -74,7 +74,7 @@ def test_what_is_no_answer_is_named(body: bytes, why: str) -> None:
         (503, Transient),
     ],
 )
-def test_a_status_means(status: int, kind: type[Exception]) -> None:
+def test_each_status_has_its_error_class(status: int, kind: type[Exception]) -> None:
     error = failure_of_status(status, "why\nso", 7.0)
     assert type(error) is kind
     assert f"HTTP {status}: why so" in str(error)

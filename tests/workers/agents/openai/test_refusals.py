@@ -47,7 +47,9 @@ LONG = "This model's maximum context length is 8192 tokens. However, your messag
         (418, [1, {"a": "b"}], Misconfigured, "HTTP 418"),
     ],
 )
-def test_an_answer_means(status: int, body: Any, kind: type[Exception], words: str) -> None:
+def test_each_refusal_has_its_error_class(
+    status: int, body: Any, kind: type[Exception], words: str
+) -> None:
     error = refusal_of(status, body, 7.0)
     assert type(error) is kind
     assert words in str(error)

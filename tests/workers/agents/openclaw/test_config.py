@@ -27,7 +27,7 @@ def made(**fields: Any) -> OpenClawConfig:
         ({"strange": 1}, "unknown field"),
     ],
 )
-def test_what_is_wrong_is_named(fields: dict[str, Any], why: str) -> None:
+def test_a_wrong_field_is_refused_with_the_reason(fields: dict[str, Any], why: str) -> None:
     with pytest.raises(msgspec.ValidationError, match=why) as caught:
         made(**fields)
     assert "hunter2" not in str(caught.value)

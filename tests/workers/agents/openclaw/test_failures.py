@@ -25,7 +25,7 @@ from workers.errors import (
         ("unknown", BrokenAnswer),
     ],
 )
-def test_the_error_of_a_run(kind: str, error: type[Exception]) -> None:
+def test_the_error_of_a_run_has_its_class(kind: str, error: type[Exception]) -> None:
     assert type(failure_of_run(kind, "words")) is error
 
 
@@ -73,7 +73,7 @@ def test_a_request_that_is_refused(
     assert type(failure_of_call(raised, asked_more=asked_more)) is error
 
 
-def test_a_wait_is_handed_on() -> None:
+def test_a_requested_wait_is_passed_on() -> None:
     asked = RemoteError("RATE_LIMITED", "slowly", retry_after_ms=1500)
     found = failure_of_call(asked, asked_more=False)
     assert isinstance(found, RateLimited)

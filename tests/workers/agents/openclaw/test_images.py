@@ -21,7 +21,9 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
         ({"maxPayload": 10, "attachments": 5}, 0, 0),
     ],
 )
-def test_the_bounds_of_a_gateway(policy: dict[str, Any], one: int, whole: int) -> None:
+def test_the_limits_follow_the_policy_of_the_gateway(
+    policy: dict[str, Any], one: int, whole: int
+) -> None:
     bounds = ImageBounds(policy)
     assert (bounds.one, bounds.all) == (one, whole)
 

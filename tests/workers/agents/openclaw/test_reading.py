@@ -46,7 +46,7 @@ def test_the_text_of_events_comes_once(
     assert made.seen == bool(yields)
 
 
-def test_tools_and_notices() -> None:
+def test_tools_and_notices_become_events() -> None:
     made = reader()
     result = {"content": [{"type": "text", "text": "out"}, {"type": "image"}]}
     events = [
@@ -79,7 +79,7 @@ def test_the_first_error_counts() -> None:
         final_of({"status": "error", "summary": "failed"}, made)
 
 
-def test_a_text_that_is_too_long() -> None:
+def test_a_text_that_is_too_long_is_refused() -> None:
     with pytest.raises(BrokenAnswer, match="maxAnswerBytes"):
         reader(3).take("chat", chat("four"))
 
@@ -111,6 +111,6 @@ def test_the_last_answer_is_the_end() -> None:
         ([], BrokenAnswer),
     ],
 )
-def test_what_is_no_answer(answer: Any, error: type[Exception]) -> None:
+def test_an_unsuccessful_answer_has_its_error(answer: Any, error: type[Exception]) -> None:
     with pytest.raises(error):
         final_of(answer, reader())

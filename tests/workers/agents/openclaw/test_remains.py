@@ -42,7 +42,7 @@ def said(text: str, stop: str = "stop", **about: Any) -> dict[str, Any]:
         (5, {"sessionInfo": 5, "pendingInputs": [5]}, (Remains.NOTHING, "")),
     ],
 )
-def test_what_is_left_of_a_run(
+def test_the_state_of_a_lost_run_is_read_from_the_history(
     messages: Any, more: dict[str, Any], found: tuple[Remains, str]
 ) -> None:
     assert remains_of({"messages": messages, **more}, "r1") == found

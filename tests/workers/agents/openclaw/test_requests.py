@@ -27,7 +27,7 @@ def test_a_conversation_has_the_same_key_there_but_for_the_agent(session: str, t
     assert key_there(session, "ops") == there
 
 
-def test_a_turn_as_params() -> None:
+def test_a_turn_becomes_params_of_agent() -> None:
     group = Chat("#room", kind="group")
     turn = asked(
         "hello",

@@ -69,7 +69,7 @@ LOST, UNSENT = PeerGone("x", maybe_executed=True), PeerGone("x", maybe_executed=
     ],
     ids=["late answer", "known", "not sent", "same process", "another process", "durable"],
 )
-async def test_a_run_is_asked_for_until_its_answer_is_there(
+async def test_a_run_is_requested_until_it_is_answered(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     sessions: list[tuple[str, Answers]],

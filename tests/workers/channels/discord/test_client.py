@@ -33,7 +33,7 @@ async def test_parts_of_a_path_are_quoted() -> None:
         assert [each["route"].split()[-2] for each in bot.sent[:2]] == ["👍", "name:12"]
 
 
-async def test_files_go_in_a_form() -> None:
+async def test_files_are_sent_as_a_form() -> None:
     async with fake_discord() as fake, discord_api(fake) as api:
         bot = fake.bot(TOKEN)
         uploads = [

@@ -128,7 +128,7 @@ async def test_a_session_is_resumed_whatever_is_left(tmp_path: Path) -> None:
         await bot.fake.until(lambda: bot.bot.resumed == 1)
 
 
-async def test_an_outage_is_two_lines(tmp_path: Path) -> None:
+async def test_an_outage_is_logged_in_two_lines(tmp_path: Path) -> None:
     async with running_alone(tmp_path) as bot:
         bot.fake.down = True
         await bot.ctx.until(lambda ctx: ctx.fields["connected"] is False)

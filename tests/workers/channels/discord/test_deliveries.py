@@ -38,7 +38,7 @@ async def test_a_message_goes_with_its_nonce_and_without_mass_mentions() -> None
         assert len(bot.texts) == 1, "the same key is the same message, for Discord too"
 
 
-async def test_plain_text_names_nobody() -> None:
+async def test_plain_text_mentions_nobody() -> None:
     async with deliveries() as (out, bot, _):
         await out.send(message("<@7>", bot.general))
         assert bot.sent[0]["allowed_mentions"] == {"parse": [], "replied_user": True}
@@ -90,7 +90,7 @@ async def test_a_person_is_written_to_by_number() -> None:
         assert bot.sent[-1]["channel"] == bot.general
 
 
-async def test_files_go_ten_at_a_time() -> None:
+async def test_files_are_sent_ten_at_a_time() -> None:
     async with deliveries() as (out, bot, _):
         stored = await out._media.save(b"12345", type="text/plain")
         files = [Attachment(stored.url, name=f'"\n{n}.txt') for n in range(11)]

@@ -226,6 +226,6 @@ async def test_a_gateway_that_does_not_greet_is_left(monkeypatch: pytest.MonkeyP
         assert (await one_connection().run(url)).text == "the gateway has not sent Hello in time"
 
 
-async def test_where_nobody_listens_there_is_no_connection() -> None:
+async def test_an_address_without_a_server_is_unreachable() -> None:
     with pytest.raises(Unreachable):
         await one_connection().run("ws://127.0.0.2:9")

@@ -77,7 +77,7 @@ async def test_a_channel_is_read_whole_or_its_newest(
         (RestFault("messages", status=429, retry_after=3600.0), False, 1),
     ],
 )
-async def test_what_cannot_be_read_is_tried_again_or_told(
+async def test_a_channel_that_cannot_be_read_is_retried_or_reported(
     fault: RestFault, whole: bool, calls: int
 ) -> None:
     async with fake_discord() as fake, discord_api(fake) as api:

@@ -23,7 +23,7 @@ def test_what_is_no_number_has_no_time() -> None:
     assert snowflake_at(5) == 0
 
 
-def test_who_has_used_a_component_stands_in_two_places() -> None:
+def test_the_user_of_a_component_is_found_in_both_places() -> None:
     user = b'{"id":"7","username":"ada"}'
     for held in (b'"user":%b' % user, b'"member":{"user":%b}' % user):
         found = decode_json(b'{"id":"1","token":"t",%b}' % held, Interaction)

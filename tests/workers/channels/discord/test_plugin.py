@@ -17,7 +17,7 @@ from workers.messages import Action, Chat
 from workers.testing.fakes.discord import fake_discord
 
 
-async def test_a_bot_reports_who_it_is(tmp_path: Path) -> None:
+async def test_a_bot_reports_its_identity(tmp_path: Path) -> None:
     async with running_alone(tmp_path) as bot:
         assert bot.ctx.named == "110"
         assert bot.ctx.fields["detail"] == "@fake110"
@@ -42,7 +42,7 @@ async def test_before_the_login_nothing_is_sent(tmp_path: Path) -> None:
         assert (await bot.plugin.probe())["ok"] is False
 
 
-async def test_it_sends_and_acts(tmp_path: Path) -> None:
+async def test_a_bot_sends_and_acts(tmp_path: Path) -> None:
     async with running_alone(tmp_path) as bot:
         sent = await bot.plugin.send(message("hi", bot.bot.general))
         await bot.plugin.edit(Action("edit", "k", message=sent.id, text="better"))

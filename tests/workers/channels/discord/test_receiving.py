@@ -190,7 +190,9 @@ async def test_after_a_lost_session_what_was_missed_is_read_from_the_channels(
     assert ctx.cursor["seq"] > 0
 
 
-async def test_more_than_is_read_again_is_told(tmp_path: Path, monkeypatch: Any) -> None:
+async def test_more_missed_messages_than_are_read_are_reported(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
     monkeypatch.setattr(missed, "MOST_IN_CHANNEL", 200)
 
     async def said(bot: Any) -> None:
@@ -213,7 +215,7 @@ async def test_more_than_is_read_again_is_told(tmp_path: Path, monkeypatch: Any)
         ("MOST_MESSAGES", 1, ["11003", "11004"]),
     ],
 )
-async def test_each_bound_of_what_is_read_again_is_told(
+async def test_each_limit_of_missed_messages_is_reported(
     tmp_path: Path, monkeypatch: Any, bound: str, most: int, chats: list[str]
 ) -> None:
     monkeypatch.setattr(missed, bound, most)
@@ -246,7 +248,7 @@ async def test_only_messages_are_read_again_as_they_are_now(tmp_path: Path) -> N
     assert ctx.happened == []
 
 
-async def test_a_server_that_is_not_told_of_in_time_is_told(
+async def test_a_server_that_discord_does_not_announce_in_time_is_reported(
     tmp_path: Path, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(receiving, "GUILD_SECONDS", 0.0)

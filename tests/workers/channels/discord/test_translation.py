@@ -73,7 +73,7 @@ def test_numbers_in_a_text_become_names(fields: dict[str, Any], text: str) -> No
         ({"guild_id": "g", "referenced_message": None}, False),
     ],
 )
-def test_who_is_addressed(fields: dict[str, Any], addressed: bool) -> None:
+def test_mentions_and_replies_address_the_bot(fields: dict[str, Any], addressed: bool) -> None:
     known = KnownChannels() if not fields else channels()
     found = inbound_of(made(**fields), ME, known)
     assert found is not None
@@ -196,5 +196,5 @@ def test_what_is_no_id_of_a_message(id: str) -> None:
     assert split_id(id) is None
 
 
-def test_what_is_no_time() -> None:
+def test_a_malformed_time_is_none() -> None:
     assert [time_of(each) for each in (None, "", "x", "2026-13-01T00:00:00")] == [None] * 4

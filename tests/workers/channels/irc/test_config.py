@@ -62,7 +62,7 @@ def test_the_example_is_valid() -> None:
         ({"tsl": True}, "unknown field `tsl`"),
     ],
 )
-def test_a_mistake_is_named(fields: dict[str, Any], words: str) -> None:
+def test_a_wrong_field_is_refused_with_the_reason(fields: dict[str, Any], words: str) -> None:
     with pytest.raises(msgspec.ValidationError) as failure:
         config(**fields)
     assert words in str(failure.value)

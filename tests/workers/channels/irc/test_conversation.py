@@ -118,13 +118,15 @@ def test_a_server_that_does_not_let_us_in_is_left() -> None:
         (":op!o@h KILL tester :spam", Transient, "killed by op: spam"),
     ],
 )
-def test_the_server_may_end_it(text: str, error: type[ChannelError], words: str) -> None:
+def test_an_error_of_the_server_ends_the_conversation(
+    text: str, error: type[ChannelError], words: str
+) -> None:
     conversation, _ = registered()
     with pytest.raises(error, match=words):
         play(conversation, text)
 
 
-def test_an_undelivered_message_is_told() -> None:
+def test_an_undelivered_message_is_reported() -> None:
     conversation, _ = registered()
     assert play(conversation, ":s 401 tester Ghost :No such nick") == [
         Undelivered(("ghost",), "401 No such nick")

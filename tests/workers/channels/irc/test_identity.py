@@ -41,13 +41,13 @@ def test_the_nick_is_taken_when_its_holder_leaves(text: str) -> None:
     assert sent(identity.receive(line(text), 1.0)) == ["NICK tester"]
 
 
-def test_nobody_elses_change_matters() -> None:
+def test_changes_of_other_nicks_are_ignored() -> None:
     identity, _ = started("tester_")
     assert identity.receive(line(":other!u@h QUIT :bye"), 1.0) == []
     assert identity.receive(line(":other!u@h NICK :another"), 1.0) == []
 
 
-def test_who_is_renamed_wants_the_nick_back() -> None:
+def test_a_renamed_account_tries_to_get_its_nick_back() -> None:
     identity, _ = started()
     identity.receive(line(":tester!u@h NICK Guest123"), 5.0)
     assert (identity.nick, identity.due) == ("Guest123", 65.0)
@@ -92,7 +92,7 @@ def test_without_an_answer_the_wait_ends() -> None:
     assert identity.nickserv_text == "You are not identified."
 
 
-def test_a_logout_is_known() -> None:
+def test_a_logout_is_recognized() -> None:
     identity, _ = started(nickserv=NICKSERV)
     identity.receive(line(":s 901 tester t!u@h :You are now logged out"), 1.0)
     assert identity.logged_in is False

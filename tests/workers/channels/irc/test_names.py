@@ -47,10 +47,10 @@ def test_spare_nicks_are_possible_and_different(nick: str) -> None:
 
 
 @pytest.mark.parametrize("nick", ["", "1a", "-a", "a b", "a!b", "a" * 65, "a:"])
-def test_an_impossible_nick_is_told(nick: str) -> None:
+def test_an_impossible_nick_is_invalid(nick: str) -> None:
     assert not valid_nick(nick)
 
 
 @pytest.mark.parametrize("name", ["", "room", "#", "#a b", "#a,b", "#a\7", "#" + "x" * 200, "#a:b"])
-def test_an_impossible_channel_is_told(name: str) -> None:
+def test_an_impossible_channel_is_invalid(name: str) -> None:
     assert not valid_channel(name)

@@ -52,7 +52,7 @@ def test_a_message_can_be_withdrawn() -> None:
     assert list(outgoing.take(0.0)) == [("c", "second")]
 
 
-def test_the_pace_can_begin_anew() -> None:
+def test_the_pace_can_be_replaced() -> None:
     outgoing = queue()
     outgoing.put_message(["a", "b", "c", "d"], "message")
     assert written(outgoing, 0.0) == ["a", "b"]

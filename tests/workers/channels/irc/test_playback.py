@@ -87,7 +87,9 @@ def spoken(tags: str = "", to: str = "#c") -> str:
         pytest.param([":s BATCH", ":s BATCH +", ":s BATCH -9"], spoken("batch="), False, id="odd"),
     ],
 )  # fmt: skip
-def test_old_and_new(before: list[str], message: str, old: bool) -> None:
+def test_messages_from_before_the_connection_are_history(
+    before: list[str], message: str, old: bool
+) -> None:
     assert history(*before).holds(line(message), Features()) is old
 
 
@@ -103,7 +105,7 @@ def test_a_time_is_epoch_milliseconds_or_nothing(text: str) -> None:
     assert found is None or found >= 0
 
 
-def test_playback_is_passed_on_at_every_connection_and_addresses_nobody() -> None:
+def test_playback_is_passed_on_at_every_connection_and_is_never_addressed() -> None:
     for _ in range(2):
         conversation = Conversation(config(channels=["#c"], nickserv={"password": "x"}), 0.0, OURS)
         conversation.start()

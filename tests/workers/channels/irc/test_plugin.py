@@ -65,7 +65,7 @@ async def test_a_refusal_ends_the_account_with_its_cause(
             assert not bot.ctx.is_ready
 
 
-async def test_sasl_on_a_socket(tmp_path: Path) -> None:
+async def test_sasl_works_over_a_socket(tmp_path: Path) -> None:
     async with scripted_server() as server:
         server.answer("USER", ":s NOTICE * :checking")
         server.answer("CAP LS", ":s CAP * LS :sasl=PLAIN server-time message-tags")
@@ -214,7 +214,7 @@ async def test_a_standard_reply_is_a_refusal(tmp_path: Path, reply: str) -> None
         assert any("SLOW" in record["event"] for record in bot.ctx.logged)
 
 
-async def test_a_message_that_nobody_waits_for_is_withdrawn(tmp_path: Path) -> None:
+async def test_a_message_without_a_waiting_caller_is_withdrawn(tmp_path: Path) -> None:
     slow: dict[str, Any] = {"floodBurst": 8, "floodRate": 5, "channels": ["#a"]}
     async with scripted_server() as server, account(tmp_path, server.port, **slow) as bot:
         first = asyncio.create_task(bot.say("#a", "\n".join(f"first {n}" for n in range(30))))

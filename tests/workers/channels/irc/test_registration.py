@@ -45,7 +45,7 @@ def test_an_offer_in_several_lines_is_read_to_its_end() -> None:
     ]
 
 
-def test_sasl_plain() -> None:
+def test_sasl_plain_logs_in_before_the_registration() -> None:
     texts = ["CAP * LS :sasl=EXTERNAL,PLAIN", "CAP * ACK :sasl", "AUTHENTICATE +"]
     assert play(*texts[:1], sasl=SASL) == ["CAP REQ sasl"]
     assert play(*texts[:2], sasl=SASL) == ["AUTHENTICATE PLAIN"]
@@ -102,7 +102,7 @@ def test_without_the_login_there_is_no_going_on(
         (":s 465 x :Use SASL to connect", Transient, "Use SASL"),
     ],
 )
-def test_a_refusal_says_who_can_help(text: str, error: type[ChannelError], words: str) -> None:
+def test_a_refusal_has_its_error_class(text: str, error: type[ChannelError], words: str) -> None:
     with pytest.raises(error, match=words):
         play(text)
 
@@ -132,10 +132,10 @@ def test_the_server_decides_what_we_are_called() -> None:
     assert registration.nick == "averylong"
 
 
-def test_nobody_gets_a_password_that_is_not_there() -> None:
+def test_no_password_is_sent_without_a_configured_one() -> None:
     assert play("CAP * LS :", "CAP * ACK :sasl") == []
     assert play("AUTHENTICATE +") == []
 
 
-def test_other_words_are_ignored() -> None:
+def test_other_lines_are_ignored() -> None:
     assert play(":s NOTICE * :*** Looking up your hostname", ":s 020 * :wait", "FOO") == []

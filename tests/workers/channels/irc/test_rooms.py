@@ -70,7 +70,7 @@ def test_a_decision_of_others_is_asked_again_slowly(numeric: str) -> None:
     assert not rooms.settled
 
 
-def test_a_netsplit_passes_soon() -> None:
+def test_a_channel_is_joined_again_soon_after_a_netsplit() -> None:
     rooms, _ = started("#a")
     rooms.receive(line(":s 437 tester #a :temporarily unavailable"), ME, 1.0)
     assert rooms.due == 6.0
@@ -92,14 +92,14 @@ def test_a_kick_is_answered_after_a_while_that_grows() -> None:
     assert rooms.due == now + 5  # it went well for long enough
 
 
-def test_a_forced_part_is_undone() -> None:
+def test_a_channel_is_joined_again_after_a_forced_part() -> None:
     rooms = joined("#a")
     rooms.receive(line(":tester!u@h PART #a :removed"), ME, 1.0)
     assert rooms.due == 6.0
     assert rooms.detail()["#a"].startswith("parted: removed")
 
 
-def test_others_come_and_go() -> None:
+def test_joins_and_parts_of_others_are_ignored() -> None:
     rooms = joined("#a")
     for text in (
         ":x!u@h JOIN #a",
@@ -133,13 +133,13 @@ def test_a_forward_shows_where_we_are() -> None:
     assert "##b" not in rooms.detail()
 
 
-def test_a_join_that_nobody_answers_is_repeated() -> None:
+def test_a_join_without_an_answer_is_repeated() -> None:
     rooms, _ = started("#a")
     assert rooms.due == 60.0
     assert sent(rooms.wake(60.0)) == ["JOIN #a"]
 
 
-def test_what_hinders_speaking_is_told() -> None:
+def test_the_obstacle_to_sending_is_named() -> None:
     rooms, _ = started("#a")
     assert rooms.obstacle("#A") == "joining"
     assert rooms.obstacle("#elsewhere") is None

@@ -41,7 +41,7 @@ def one_server() -> Iterator[IrcServer]:
         yield running
 
 
-async def test_hears_and_answers(server: IrcServer, tmp_path: Path) -> None:
+async def test_an_account_receives_and_answers(server: IrcServer, tmp_path: Path) -> None:
     async with (
         visitor(server, "alice", "#room") as alice,
         account(tmp_path, server.port, channels=["#room"]) as bot,
@@ -99,7 +99,7 @@ async def test_a_long_text_arrives_whole(server: IrcServer, tmp_path: Path) -> N
         assert len(said) == sent.parts > 3
 
 
-async def test_ctcp_is_left_alone(one_server: IrcServer, tmp_path: Path) -> None:
+async def test_ctcp_is_ignored(one_server: IrcServer, tmp_path: Path) -> None:
     async with (
         visitor(one_server, "alice", "#room") as alice,
         account(tmp_path, one_server.port, channels=["#room"]) as bot,
@@ -155,7 +155,7 @@ async def test_a_wrong_key_is_told_and_does_not_stop_the_account(
                 await bot.say("#room", "x")
 
 
-async def test_an_unknown_nick_is_told(server: IrcServer, tmp_path: Path) -> None:
+async def test_a_message_to_an_unknown_nick_fails(server: IrcServer, tmp_path: Path) -> None:
     async with account(tmp_path, server.port) as bot:
         with pytest.raises(SendFailed, match="401"):
             await bot.say("nobody", "hello")
@@ -177,7 +177,7 @@ async def test_a_frozen_server_is_a_dead_connection(one_server: IrcServer, tmp_p
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=needs(n)) for n in ("ngircd", "miniircd")])
-async def test_a_server_password(name: str, tmp_path: Path) -> None:
+async def test_a_server_password_is_sent_and_a_wrong_one_refused(name: str, tmp_path: Path) -> None:
     start = {"ngircd": irc_server.ngircd, "miniircd": irc_server.miniircd}[name]
     with start(password="sesame") as server:
         async with account(tmp_path, server.port, password="sesame") as bot:
@@ -191,7 +191,7 @@ async def test_a_server_password(name: str, tmp_path: Path) -> None:
 
 
 @needs("ngircd")
-async def test_bans_and_invitations(tmp_path: Path) -> None:
+async def test_bans_and_invitations_are_handled(tmp_path: Path) -> None:
     with irc_server.ngircd() as server:
         async with visitor(server, "alice", "#closed", "#banned") as alice:
             alice.send("MODE #closed +i", "MODE #banned +b tester!*@*")
@@ -204,7 +204,7 @@ async def test_bans_and_invitations(tmp_path: Path) -> None:
 
 
 @needs("ngircd")
-async def test_tls(tmp_path: Path) -> None:
+async def test_tls_with_a_private_authority_works(tmp_path: Path) -> None:
     with irc_server.ngircd() as server:
         safe: dict[str, Any] = {"tls": True, "tlsCaFile": server.ca_file}
         async with account(tmp_path, server.tls_port, channels=["#room"], **safe) as bot:

@@ -35,7 +35,7 @@ def test_in_a_channel_only_our_nick_does() -> None:
     assert said(":al!u@h PRIVMSG @#a :operators only").room == "#a"
 
 
-def test_an_action_is_speech() -> None:
+def test_an_action_is_a_message() -> None:
     got = said(":al!u@h PRIVMSG #a :\1ACTION waves at tester\1")
     assert (got.text, got.action, got.addressed) == ("waves at tester", True, True)
 
@@ -55,7 +55,7 @@ def test_what_is_not_for_people_is_left_alone(text: str) -> None:
     assert hear(text) is None
 
 
-def test_nobody_must_answer_a_notice() -> None:
+def test_a_notice_is_never_addressed() -> None:
     got = said(":al!u@h NOTICE tester :tester: hello")
     assert (got.notice, got.robot, got.addressed) == (True, True, False)
 
@@ -67,7 +67,7 @@ def test_the_server_gives_id_time_and_login() -> None:
     assert (bare.id, bare.at, bare.login) == (None, None, None)
 
 
-def test_colours_are_taken_away() -> None:
+def test_colours_are_removed() -> None:
     assert said(":al!u@h PRIVMSG #a :\x0304red\x03 \x02bold").text == "red bold"
 
 

@@ -59,7 +59,7 @@ def test_the_room_is_what_512_bytes_leave() -> None:
         room_bytes(80, "PRIVMSG", "#" + "x" * 420, action=False)
 
 
-def test_markup_is_taken_away() -> None:
+def test_formatting_is_removed() -> None:
     text = "\x02bold\x02 \x0304,12red\x03 \x1dit\x0f \x04ff0000hex \x16r\x16 3,4 \x03x"
     assert strip_markup(text) == "bold red it hex r 3,4 x"
 

@@ -80,7 +80,7 @@ def test_nothing_can_be_said_where_we_are_not() -> None:
     assert failure.value.retryable
 
 
-def test_a_message_in() -> None:
+def test_a_received_line_becomes_a_message() -> None:
     known: dict[str, Any] = {"id": "m1", "at": 5, "login": "acc", "me": "bot"}
     said = Heard("al", "al!u@h", "#a", "x", True, action=True, **known)
     got = to_inbound(said, lambda: "own", 9)

@@ -33,7 +33,7 @@ async def heard(rig: WorkerRig, count: int) -> list[dict[str, Any]]:
     return [json.loads(each.payload)["message"] for each in rig.gateway.accepted]
 
 
-async def test_it_is_never_faster_than_its_rate(run_dir: Path) -> None:
+async def test_the_load_is_never_faster_than_its_rate(run_dir: Path) -> None:
     began = time.monotonic_ns()
     async with load_source(run_dir, rate=RATE, payloadBytes=50) as rig:
         messages = await heard(rig, 200)

@@ -116,7 +116,7 @@ async def test_a_person_may_choose_a_name(run_dir: Path) -> None:
         assert await ann.reads() == "hi ann"
 
 
-async def test_the_ends_of_messages_are_marked_for_who_asks(run_dir: Path) -> None:
+async def test_the_ends_of_messages_are_marked_on_request(run_dir: Path) -> None:
     async with account(run_dir, greeting="welcome\nall") as rig, person(run_dir) as ann:
         ann.type(MARK_ENDS)
         assert [await ann.reads() for _ in range(3)] == ["welcome", "all", END]
@@ -130,13 +130,13 @@ async def test_the_ends_of_messages_are_marked_for_who_asks(run_dir: Path) -> No
         assert not [each for each in await heard(rig, 0) if "to" not in each]
 
 
-async def test_sending_to_nobody_fails(run_dir: Path) -> None:
+async def test_sending_to_an_absent_person_fails(run_dir: Path) -> None:
     async with account(run_dir) as rig:
         error = await rig.gateway.error("send", {"to": "ann", "text": "?", "key": "k"})
         assert error["message"] == "ann is not connected"
 
 
-async def test_it_greets_and_tells_who_is_there(run_dir: Path) -> None:
+async def test_a_person_is_greeted_and_listed(run_dir: Path) -> None:
     async with account(run_dir, greeting="Hello!") as rig:
         async with person(run_dir) as ann:
             assert await ann.reads() == "Hello!"
@@ -165,7 +165,7 @@ async def test_a_line_without_end_is_hung_up_on(run_dir: Path) -> None:
         assert await ann.reads() == ""
 
 
-async def test_who_reads_nothing_is_hung_up_on(run_dir: Path) -> None:
+async def test_a_person_who_does_not_read_is_disconnected(run_dir: Path) -> None:
     async with account(run_dir) as rig, person(run_dir) as ann:
         ann.type("hi")
         await heard(rig, 1)

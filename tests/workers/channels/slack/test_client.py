@@ -103,7 +103,7 @@ async def test_a_redirect_does_not_carry_the_token_elsewhere() -> None:
     assert seen == ["/api/auth.test"]
 
 
-def test_parameters_go_as_a_form() -> None:
+def test_parameters_are_sent_as_a_form() -> None:
     params = {"text": "a", "mrkdwn": False, "limit": 5, "blocks": [{"type": "x"}], "thread": None}
     assert form_of(params) == {
         "text": "a",

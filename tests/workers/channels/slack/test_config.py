@@ -22,6 +22,6 @@ def test_a_wrong_server_is_refused_with_an_example() -> None:
         ("xoxb-1", "xoxb-2", "appToken is not an app-level token"),
     ],
 )
-def test_each_token_has_its_place(bot: str, app: str, about: str | None) -> None:
+def test_swapped_and_wrong_tokens_are_named(bot: str, app: str, about: str | None) -> None:
     found = wrong_tokens(SlackConfig(bot_token=bot, app_token=app))
     assert found is None if about is None else about in str(found)

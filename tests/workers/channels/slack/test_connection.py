@@ -65,7 +65,7 @@ async def test_silence_on_an_open_connection_is_found_by_a_ping(
         assert connection.ended == "Slack does not answer on the open connection"
 
 
-async def test_what_is_no_envelope_is_told() -> None:
+async def test_a_malformed_envelope_is_reported() -> None:
     async with connected() as (fake, connection):
         await fake.of(BOT_TOKEN)[0].socket.send_str("no JSON")
         frame = await the_next(connection)

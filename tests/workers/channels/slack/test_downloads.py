@@ -66,7 +66,7 @@ async def test_a_file_of_another_workspace_is_looked_up(tmp_path: Path) -> None:
         assert (found.name, found.size_bytes) == ("a.txt", 3)
 
 
-async def test_what_the_store_refuses_is_told(tmp_path: Path) -> None:
+async def test_a_file_that_the_store_refuses_is_reported(tmp_path: Path) -> None:
     async with running(tmp_path) as app:
         app.ctx.media.directory.quota = 3
         (found,) = await brought(app, app.fake.files.add(b"12345", "a.txt"))

@@ -115,7 +115,7 @@ async def test_an_app_that_was_removed_needs_a_login(tmp_path: Path) -> None:
         assert "app_uninstalled" in str(error)
 
 
-async def test_order_is_kept(tmp_path: Path) -> None:
+async def test_messages_are_passed_on_in_order(tmp_path: Path) -> None:
     async with running(tmp_path) as app:
         said = [f"message {number}" for number in range(50)]
         for text in said:

@@ -106,7 +106,7 @@ async def test_as_long_as_slack_asks_for_is_waited(tmp_path: Path) -> None:
         await app.plugin.send(message("sends go on meanwhile"))
 
 
-def test_pauses_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pauses_between_connections_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     assert [pause_after(number) for number in range(4)] == [1, 2, 4, 8]
     assert pause_after(1000) == LONGEST_PAUSE

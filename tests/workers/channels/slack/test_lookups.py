@@ -31,7 +31,7 @@ async def test_members_come_in_pages(tmp_path: Path) -> None:
         assert len(await app.plugin.members(asked("members"))) == 200
 
 
-async def test_what_was_said_before(tmp_path: Path) -> None:
+async def test_earlier_messages_are_returned(tmp_path: Path) -> None:
     async with running(tmp_path) as app:
         first = await app.say("one", "C1")
         await app.ctx.message("one")

@@ -111,7 +111,7 @@ async def test_without_the_scope_it_is_said_once_and_nothing_is_asked() -> None:
         assert test.known("U3") == (None, "room"), "other names are not concerned"
 
 
-async def test_an_outage_is_waited_for() -> None:
+async def test_lookups_wait_during_an_outage() -> None:
     async with looking_up() as test:
         test.fake.down = True
         test.known(chat="D1")
@@ -123,7 +123,7 @@ async def test_an_outage_is_waited_for() -> None:
         assert test.known(chat="D1") == ("Ada", None)
 
 
-async def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_number_of_remembered_names_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(names, "MOST_KNOWN", 3)
     async with looking_up() as test:
         for number in range(5):

@@ -31,7 +31,9 @@ def refusal(error: str, needed: str = "", retry_after: float | None = None) -> S
         (NoAnswer("no word"), Transient, "no word"),
     ],
 )
-def test_what_ends_an_account(error: Exception, kind: type[ChannelError], about: str) -> None:
+def test_fatal_errors_end_the_account_with_their_class(
+    error: Exception, kind: type[ChannelError], about: str
+) -> None:
     found = ending_of(error)
     assert type(found) is kind
     assert about in str(found)

@@ -41,7 +41,7 @@ def heard(**fields: Any) -> Inbound:
     return found
 
 
-def test_a_message_in_a_channel() -> None:
+def test_a_message_in_a_channel_is_translated() -> None:
     assert heard() == Inbound(
         id=f"C1/{TS}",
         chat=Chat("C1", "group"),
@@ -63,7 +63,7 @@ def test_a_message_in_a_channel() -> None:
         ({"thread_ts": "1.000001", "parent_user_id": "U2"}, False),
     ],
 )
-def test_who_is_meant(fields: dict[str, Any], addressed: bool) -> None:
+def test_mentions_and_threads_address_the_bot(fields: dict[str, Any], addressed: bool) -> None:
     assert heard(**fields).addressed is addressed
 
 
@@ -92,7 +92,7 @@ def test_a_thread_is_named_by_its_first_message() -> None:
         {"ts": ""},
     ],
 )
-def test_what_is_no_news(fields: dict[str, Any]) -> None:
+def test_other_events_are_ignored(fields: dict[str, Any]) -> None:
     assert news(**fields) is None
 
 
@@ -102,7 +102,7 @@ def test_other_bots_are_marked() -> None:
     assert old.sender == Sender("B2", "ci", bot=True, verified=True)
 
 
-def test_me_messages_and_files() -> None:
+def test_me_messages_and_files_are_translated() -> None:
     assert heard(subtype="me_message").action
     file = {"id": "F1", "name": "a.png", "mimetype": "image/png", "size": 5, "url_private": "x"}
     found = heard(subtype="file_share", text="", files=[file])
@@ -140,7 +140,7 @@ def test_the_bot_s_own_edits_and_deletions_are_none() -> None:
     assert news(subtype="message_deleted", deleted_ts=TS, previous_message=own) is None
 
 
-def test_a_deletion() -> None:
+def test_a_deletion_becomes_an_event() -> None:
     found = news(subtype="message_deleted", deleted_ts=TS, ts="1700000009.000000")
     assert found == Happened(
         kind="deleted",
@@ -166,7 +166,7 @@ def reaction(**fields: Any) -> Happened | None:
     return reaction_of(msgspec.convert(event | fields, ReactionNews), ME)
 
 
-def test_reactions() -> None:
+def test_reactions_become_events() -> None:
     added, removed = reaction(), reaction(type="reaction_removed")
     assert added is not None
     assert removed is not None
@@ -176,7 +176,7 @@ def test_reactions() -> None:
     assert reaction(item={"type": "file", "file": "F1"}) is None
 
 
-def test_members_and_names() -> None:
+def test_joins_leaves_and_renames_become_events() -> None:
     joined = member_of(MemberNews("member_joined_channel", "U1", "C1", TS))
     left = member_of(MemberNews("member_left_channel", "U1", "C1", TS))
     assert (joined.kind, joined.removed, left.removed) == ("member", False, True)
@@ -212,11 +212,11 @@ def test_a_button_that_was_pressed() -> None:
         (f"/{TS}", None),
     ],
 )
-def test_the_id_of_a_message(name: str, place: tuple[str, str] | None) -> None:
+def test_an_id_is_split_into_its_parts(name: str, place: tuple[str, str] | None) -> None:
     assert split_id(name) == place
 
 
-def test_times_and_chats() -> None:
+def test_times_and_chats_are_translated() -> None:
     assert milliseconds(None) == milliseconds("x") == 0
     assert conversation_chat(SlackConversation("D1", is_im=True, user="U1")) == Chat("D1", "direct")
     assert conversation_chat(SlackConversation("C1", "room")) == Chat("C1", "group", "room")

@@ -22,7 +22,7 @@ async def refused(api: BotApi, method: str = "getMe") -> ApiRefusal:
     return found.value
 
 
-async def test_a_method_has_a_result() -> None:
+async def test_a_method_returns_its_result() -> None:
     async with fake_telegram() as fake, bot_api(f"{fake.root}/", TOKEN) as api:
         assert (await api.call("getMe", result=User)).id == 110
 
@@ -106,7 +106,7 @@ async def test_a_redirect_does_not_carry_the_token_elsewhere() -> None:
     assert len(seen) == 1
 
 
-async def test_a_file_goes_as_a_form() -> None:
+async def test_a_file_is_sent_as_a_form() -> None:
     async with fake_telegram() as fake, bot_api(fake.root, TOKEN) as api:
         params = {"chat_id": "7", "caption": "c"}
         await api.call(

@@ -185,7 +185,7 @@ async def test_a_chat_has_a_name_and_shows_who_types(tmp_path: Path) -> None:
         assert (typing["action"], typing["message_thread_id"]) == ("typing", 9)
 
 
-async def test_buttons_and_polls(tmp_path: Path) -> None:
+async def test_buttons_and_polls_are_sent(tmp_path: Path) -> None:
     async with running(tmp_path) as bot:
         rows = [[Button("yes", data="y"), Button("no")], [Button("more", url="https://a.example")]]
         await bot.plugin.send(message("sure?", buttons=rows, silent=True))

@@ -100,7 +100,7 @@ async def test_a_message_comes_without_a_file_that_cannot_be_had(
         assert "AAfakeToken" not in attachment.missing
 
 
-async def test_what_telegram_gives_nobody_is_not_asked_for(tmp_path: Path) -> None:
+async def test_a_file_beyond_telegrams_limit_is_not_requested(tmp_path: Path) -> None:
     async with rig(tmp_path) as given:
         large = meta(given.fake.file(b"x", size=MAX_DOWN + 1))
         (attachment,) = (await given.bring(large)).attachments

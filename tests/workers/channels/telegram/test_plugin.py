@@ -18,7 +18,7 @@ async def test_it_is_ready_when_telegram_knows_the_bot(tmp_path: Path) -> None:
         assert bot.ctx.fields["detail"] == "@fake110_bot"
 
 
-async def test_it_answers_in_a_topic_of_a_group(tmp_path: Path) -> None:
+async def test_a_bot_answers_in_a_topic_of_a_group(tmp_path: Path) -> None:
     async with running(tmp_path) as bot:
         mention = [{"type": "mention", "offset": 0, "length": 12}]
         topic = {"message_thread_id": 9, "is_topic_message": True}

@@ -39,7 +39,7 @@ def said(field: str = "message", /, **fields: Any) -> Inbound:
 GROUP = {"chat": {"id": -100, "type": "supergroup", "title": "Room"}}
 
 
-def test_a_direct_message() -> None:
+def test_a_direct_message_is_translated() -> None:
     message = said(text="hello")
     assert message.id == "7/5"
     assert (message.chat.id, message.chat.kind, message.chat.title) == ("7", "direct", None)
@@ -89,7 +89,7 @@ def test_a_topic_is_a_thread_and_its_first_message_is_no_answer() -> None:
     assert said(text="x", message_thread_id=3, **GROUP).thread is None, "replies, no topic"
 
 
-def test_an_edit_is_a_message_of_its_own_that_nobody_answers() -> None:
+def test_an_edit_is_a_new_message_that_is_not_addressed() -> None:
     message = said("edited_message", text="new", edit_date=1_700_000_009)
     assert message.id == "7/5/edit/99"
     assert message.edits == "7/5"
@@ -167,7 +167,7 @@ def test_entities_count_utf16_units(before: str, named: str, after: str) -> None
     assert utf16_slice(before + named + after, entity) == named
 
 
-def test_whom_a_text_names() -> None:
+def test_mentions_are_found_in_a_text() -> None:
     entities = [
         {"type": "mention", "offset": 0, "length": 4},
         {"type": "text_mention", "offset": 5, "length": 3, "user": {"id": 9}},
@@ -205,5 +205,5 @@ def test_a_button_that_was_pressed() -> None:
     assert happenings_of(old) == []
 
 
-def test_an_id_leads_back() -> None:
+def test_an_id_is_split_into_chat_and_message() -> None:
     assert split_id(message_id(-100, 3)) == ("-100", 3)

@@ -109,7 +109,7 @@ async def test_the_peer_may_name_the_message() -> None:
         (503, "unavailable"),
     ],
 )
-async def test_each_answer_has_its_reason(status: int, reason: str) -> None:
+async def test_each_status_has_its_reason(status: int, reason: str) -> None:
     receiver = Receiver(status=status, headers={"Location": "/elsewhere", "Retry-After": "7"})
     error = await refusal(receiver)
     assert error.reason == reason

@@ -31,7 +31,7 @@ def body(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-def test_a_text_is_enough() -> None:
+def test_only_the_text_is_required() -> None:
     assert read(body({"text": "hi"}), "msg_1", 12) == [
         Inbound(
             id="msg_1",

@@ -50,7 +50,7 @@ def test_the_message_and_its_files_are_found(before: bytes) -> None:
         (body(MESSAGE, b"no head"), "no head"),
     ],
 )
-def test_another_body_is_refused(given: bytes, why: str) -> None:
+def test_a_malformed_form_is_refused(given: bytes, why: str) -> None:
     with pytest.raises(BadBody, match=why):
         split(given, b"X1")
 
