@@ -27,7 +27,7 @@ def last(instruction: str) -> str:
     return found[-1].removeprefix(f"{instruction} ").strip()
 
 
-def test_it_runs_as_a_user_of_its_own() -> None:
+def test_the_image_runs_as_a_user_of_its_own() -> None:
     assert LINES[0].startswith("FROM ")
     assert last("USER") == "trunkline"
     assert "--uid 10001" in " ".join(LINES)
@@ -60,7 +60,7 @@ def test_compose_builds_this_file_and_gives_no_right_that_is_not_needed() -> Non
     assert service["security_opt"] == ["no-new-privileges:true"]
 
 
-def test_what_is_copied_is_there() -> None:
+def test_every_copied_file_exists() -> None:
     ignored = (ROOT / ".dockerignore").read_text().split()
     for name in ("constraints.txt", "pyproject.toml", "README.md", "docs", "CHANGELOG.md"):
         assert (ROOT / name).exists()

@@ -129,7 +129,7 @@ async def test_s080_after_a_suspend_everybody_gets_one_question_and_its_time(
         assert rig.phase(B) is Phase.RUNNING
 
 
-async def test_s095_a_fault_of_who_is_told_costs_nobody_anything(
+async def test_s095_an_exception_of_a_callback_has_no_effect(
     tmp_path: Path,
 ) -> None:
     async with fleet(tmp_path) as rig:

@@ -126,7 +126,7 @@ def test_every_reference_that_fails_is_named() -> None:
         ({"source": "env"}, "not a secret reference: Object missing required field `id`"),
     ],
 )
-def test_what_cannot_be_resolved(
+def test_a_reference_that_cannot_be_resolved_is_an_error(
     monkeypatch: pytest.MonkeyPatch, reference: dict[str, str], said: str
 ) -> None:
     monkeypatch.setenv("TEST_EMPTY", "")

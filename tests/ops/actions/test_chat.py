@@ -65,7 +65,7 @@ async def test_scripts_get_an_object_for_each_answer(state: Path) -> None:
     assert result.json == {"account": "local:demo", "text": "echo: hello"}
 
 
-async def test_one_message_and_its_answer(state: Path) -> None:
+async def test_chat_sends_one_message_and_prints_the_answer(state: Path) -> None:
     person = FakeAccount("echo: {}\x1b[2J")
     async with demo(state, person):
         result = await trunkline(state, "chat", "local:demo", "-m", "hello", "--nick", "ann")

@@ -32,7 +32,9 @@ def test_a_name_that_one_job_has_means_that_job() -> None:
         ("x", JOBS * LISTED, "there are 30, see `trunkline cron list --all`"),
     ],
 )
-def test_what_means_no_job(name: str, jobs: list[dict[str, Any]], said: str) -> None:
+def test_an_unknown_or_ambiguous_job_is_refused(
+    name: str, jobs: list[dict[str, Any]], said: str
+) -> None:
     with pytest.raises(OperatorError, match=said):
         job_id(name, jobs)
 

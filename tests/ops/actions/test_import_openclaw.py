@@ -66,7 +66,7 @@ def test_a_file_that_is_there_is_replaced_by_force_alone(source: Path, places: P
     assert places.config_path.with_name("trunkline.json5.bak").read_text() == "{}"
 
 
-def test_what_comes_next_is_said(source: Path, places: Places) -> None:
+def test_the_next_steps_are_printed(source: Path, places: Places) -> None:
     made = import_openclaw(source, places, {})
     said = "\n".join(made.advice)
     assert "openclaw config set channels.telegram.enabled false" in said
@@ -77,7 +77,7 @@ def test_what_comes_next_is_said(source: Path, places: Places) -> None:
     assert any("variables: GATEWAY (a service does not have" in each for each in found)
 
 
-def test_it_makes_json5_alone(source: Path, places: Places) -> None:
+def test_an_import_writes_json5_only(source: Path, places: Places) -> None:
     toml = replace(places, config_path=Path("/x.toml"))
     with pytest.raises(OperatorError, match="json5"):
         import_openclaw(source, toml, {})

@@ -23,7 +23,7 @@ async def asked(manifest: Manifest, **fields: Any) -> LoginVerdict | None:
     return await asyncio.to_thread(ask_platform, manifest, fields)
 
 
-async def test_telegram_says_who_it_is_and_why_not() -> None:
+async def test_a_login_at_telegram_is_checked() -> None:
     telegram = manifests()["telegram"].manifest
     async with fake_telegram() as fake:
         given = {"apiRoot": fake.root, "botToken": TOKEN, "enabled": True}

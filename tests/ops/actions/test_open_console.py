@@ -72,6 +72,6 @@ async def test_without_a_browser_the_address_is_printed(
     assert as_json.json == {"url": f"{URL}#bootstrap=one-time", "expiresAtMs": 60_000}
 
 
-async def test_it_needs_the_daemon(state: Path) -> None:
+async def test_open_needs_the_daemon(state: Path) -> None:
     found = await trunkline(state, "open")
     assert (found.code, found.out) == (ExitCode.NOT_RUNNING, "")

@@ -117,9 +117,7 @@ def test_a_unit_that_cannot_be_written_is_named_and_nothing_is_left(
         assert list(ours.file.parent.iterdir()) == []
 
 
-def test_who_looks_in_the_wrong_scope_is_told_where_it_is(
-    programs: RecordedPrograms, tmp_path: Path
-) -> None:
+def test_a_service_of_the_other_scope_is_named(programs: RecordedPrograms, tmp_path: Path) -> None:
     ours = service(tmp_path)
     of_the_system = service_of(RuntimeTarget({"state_dir": str(tmp_path / "state")}), "system")
     assert "otherScope" not in service_status(of_the_system)
@@ -146,7 +144,7 @@ def test_what_is_not_as_it_would_be_is_named(programs: RecordedPrograms, tmp_pat
     assert (shown["active"], shown["enabled"], shown["pid"]) == ("active", True, 4711)
 
 
-def test_it_is_removed_and_the_state_stays(programs: RecordedPrograms, tmp_path: Path) -> None:
+def test_an_uninstall_keeps_the_state(programs: RecordedPrograms, tmp_path: Path) -> None:
     ours = service(tmp_path)
     assert uninstall(ours) is False
     install(ours)
@@ -175,7 +173,9 @@ def test_what_is_no_credential_is_refused(
         install(service(tmp_path), [text])
 
 
-def test_who_runs_a_service_of_the_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_user_of_a_system_service_exists_and_owns_the_state(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     target = RuntimeTarget({"state_dir": str(tmp_path)})
     with pytest.raises(UsageFailure, match="there is no user 'nobody-here'"):
         service_of(target, "system", "nobody-here")

@@ -30,7 +30,7 @@ def history(params: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("limit", "texts"), [(None, "0123456"), (5, "23456"), (3, "456"), (9, "0123456")]
 )
-async def test_all_of_it_or_the_newest(
+async def test_a_transcript_is_read_completely_or_only_its_newest_entries(
     limit: int | None, texts: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sessions, "PAGE", 3)

@@ -99,7 +99,7 @@ async def test_a_wrong_token_is_noticed_before_it_is_written(state: Path) -> Non
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("options", [[], ["--no-probe"]])
-async def test_who_cannot_reach_the_platform_goes_on_all_the_same(
+async def test_setup_continues_without_a_connection_to_the_platform(
     state: Path, options: list[str]
 ) -> None:
     with_fake(state, f"http://127.0.0.1:{free_port()}")
@@ -126,7 +126,7 @@ ASKED += [("Choose [as it is]: ", ""), ("Do it? [yes]: ", "")]
 @pytest.mark.e2e
 @pytest.mark.parametrize("end", ["\x03", "\x04"])  # Ctrl-C, and the end of the input
 @pytest.mark.parametrize("place", range(len(ASKED)))
-async def test_whoever_leaves_at_any_question_leaves_nothing(
+async def test_leaving_setup_at_any_question_changes_nothing(
     state: Path, place: int, end: str
 ) -> None:
     async with fake_telegram() as fake:
@@ -237,7 +237,7 @@ def test_ctrl_c_lets_it_finish_and_says_what_stands(
     assert hidden.exists()
 
 
-def test_in_the_end_it_waits(tmp_path: Path) -> None:
+def test_setup_waits_for_the_account_at_the_end(tmp_path: Path) -> None:
     ran: list[Sequence[str]] = []
     carry_out(Plan({tmp_path / "s" / "a": "x"}, [ACCOUNT, WAIT]), ran.append)
     assert ran == [ACCOUNT, WAIT]

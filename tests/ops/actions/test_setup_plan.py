@@ -73,7 +73,7 @@ def test_an_account_that_is_answered_as_others_are() -> None:
         ),
     ],
 )
-def test_an_agent_of_its_own(agent: str, more: Any, commands: list[list[str]]) -> None:
+def test_the_chosen_agent_is_added(agent: str, more: Any, commands: list[list[str]]) -> None:
     assert made(agent, **more) == [*commands, WAIT]
 
 

@@ -28,7 +28,7 @@ def test_without_a_terminal_it_is_refused(cli: CommandLine) -> None:
         ("\x1b", ["\x1b"]),
     ],
 )
-def test_keys_are_taken_apart(text: str, keys: list[str]) -> None:
+def test_pressed_keys_are_separated(text: str, keys: list[str]) -> None:
     assert list(pressed(text)) == keys
 
 

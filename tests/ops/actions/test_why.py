@@ -33,7 +33,7 @@ WHO = {"channel": "irc", "accountId": "libera", "senderId": "ada"}
         ),
     ],
 )
-async def test_it_asks_about_one_sender(
+async def test_why_asks_about_one_sender(
     options: list[str], more: dict[str, Any], state: Path
 ) -> None:
     async with fake_gateway(**ANSWERS) as fake:

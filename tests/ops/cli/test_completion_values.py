@@ -29,7 +29,7 @@ async def test_keys_of_a_running_daemon(state: Path) -> None:
     assert found.out.splitlines() == [*(f"local:{n}" for n in range(500)), "agent:main"]
 
 
-async def test_without_a_daemon_there_are_none_and_nothing_is_said(state: Path) -> None:
+async def test_without_a_daemon_there_are_no_values_and_no_output(state: Path) -> None:
     found = await trunkline(state, "__keys")
     assert (found.code, found.out, found.err) == (0, "", "")
 

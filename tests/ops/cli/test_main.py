@@ -55,7 +55,7 @@ def test_without_a_command_the_help_is_shown_as_a_mistake(cli: CommandLine) -> N
     assert "Commands:" in result.err
 
 
-def test_the_version(cli: CommandLine) -> None:
+def test_the_version_is_printed(cli: CommandLine) -> None:
     assert cli("--version").out == cli("version").out
     assert cli("version --json").json["version"] in cli("version").out
 

@@ -45,12 +45,12 @@ async def test_a_gateway_is_asked_with_its_secret() -> None:
                 await asyncio.to_thread(over_tcp, access_to(gateway.url, wrong), "cron.list")
 
 
-async def test_where_nobody_listens_it_says_so(state: Path) -> None:
+async def test_a_missing_supervisor_raises(state: Path) -> None:
     with pytest.raises(OSError):  # noqa: PT011 - a completion prints none of it
         await asyncio.to_thread(over_socket, state / "cli.sock", "x")
 
 
-def test_it_imports_nothing_of_ours() -> None:
+def test_the_quick_link_imports_no_other_module_of_trunkline() -> None:
     found = subprocess.run(
         [sys.executable, "-c", "import sys, ops.cli.quick_link; print(*sys.modules)"],
         capture_output=True,

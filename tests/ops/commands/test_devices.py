@@ -23,7 +23,7 @@ from tests.support.fakeserver import fake_gateway
         ("devices revoke d1", ("device.token.revoke", {"deviceId": "d1", "role": "operator"})),
     ],
 )
-async def test_each_verb_is_one_question(state: Path, typed: str, asked: Any) -> None:
+async def test_each_command_is_one_request(state: Path, typed: str, asked: Any) -> None:
     methods: dict[str, Any] = {asked[0].replace(".", "__"): {"ok": True}}
     async with fake_gateway(**methods) as gate:
         args = (*typed.split(), "--url", gate.url, "--token", "secret")

@@ -19,7 +19,7 @@ def theirs(tmp_path: Path) -> Path:
     return path
 
 
-def test_it_prints_and_writes_nothing(cli: CommandLine, state: Path, theirs: Path) -> None:
+def test_an_import_without_write_only_prints(cli: CommandLine, state: Path, theirs: Path) -> None:
     result = cli(f"import openclaw {theirs}")
     assert result.code == ExitCode.OK
     for part in ("Taken", "Changed", "Left", "channels.signal", "session.dmScope", "queue.mode"):

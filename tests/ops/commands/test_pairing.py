@@ -31,7 +31,7 @@ APPROVED = {"senderId": "ada", "account": "irc:libera", "requestId": "r1"}
 WHO = {"channel": "irc", "accountId": "libera", "senderId": "ada"}
 
 
-async def test_the_list_shows_who_waits_and_who_was_decided_about(state: Path) -> None:
+async def test_the_list_shows_requests_and_decisions(state: Path) -> None:
     async with fake_gateway(**LISTED) as fake:
         where = ["--url", fake.url, "--token", "secret"]
         result = await trunkline(state, "pairing", "list", "--channel", "irc", *where)
@@ -66,7 +66,7 @@ async def test_the_list_shows_who_waits_and_who_was_decided_about(state: Path) -
         (["unblock", "irc:libera", "ada"], "channels.pairing.unblock", WHO, "forgotten"),
     ],
 )
-async def test_each_decision_is_asked_for(
+async def test_each_decision_is_one_request(
     words: list[str], method: str, params: dict[str, Any], said: str, state: Path
 ) -> None:
     answers = LISTED | {method: APPROVED}
@@ -78,7 +78,7 @@ async def test_each_decision_is_asked_for(
     assert said in result.out
 
 
-async def test_who_does_not_wait_cannot_be_dismissed(state: Path) -> None:
+async def test_only_a_pending_request_can_be_dismissed(state: Path) -> None:
     async with fake_gateway(**LISTED) as fake:
         where = ["--url", fake.url, "--token", "secret"]
         result = await trunkline(state, "pairing", "dismiss", "irc:libera", "nobody", *where)
@@ -129,7 +129,7 @@ async def test_an_owner_is_one_of_those_that_there_were(
     assert msgspec.json.decode(params["raw"]) == {"commands": {"ownerAllowFrom": owners}}
 
 
-async def test_whoever_uses_a_name_is_no_owner(state: Path) -> None:
+async def test_an_unverified_sender_cannot_become_an_owner(state: Path) -> None:
     words = ["pairing", "approve", "ABCD2345", "--owner", "--unverified"]
     result = await trunkline(state, *words)
     assert result.code == ExitCode.USAGE

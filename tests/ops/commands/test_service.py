@@ -12,7 +12,7 @@ from tests.support.recorded_programs import RecordedPrograms
 SHOW = "ActiveState=active\nSubState=running\nMainPID=7\nUnitFileState=enabled\nResult=success\n"
 
 
-async def test_it_is_installed_shown_and_removed(state: Path) -> None:
+async def test_a_service_is_installed_shown_and_removed(state: Path) -> None:
     programs = RecordedPrograms(state)
     programs.answer("systemctl", "")
     programs.answer("systemctl", "ActiveState=inactive\n", "show")

@@ -82,7 +82,7 @@ async def test_a_session_is_changed_once_it_is_found(verb: str, state: Path) -> 
     assert fake.asked[-1] == (f"sessions.{verb}", {"key": KEY})
 
 
-async def test_nothing_is_deleted_by_who_cannot_be_asked(state: Path) -> None:
+async def test_a_session_is_not_deleted_without_a_confirmation(state: Path) -> None:
     answers: dict[str, Any] = {"sessions.resolve": RESOLVED}
     async with fake_gateway(**answers) as fake:
         where = ["--url", fake.url, "--token", "secret"]

@@ -73,7 +73,9 @@ async def test_the_configured_token_is_not_sent_to_a_url_that_was_typed(state: P
         "devices list",
     ],
 )
-async def test_without_a_supervisor_nobody_is_shown_the_token(state: Path, command: str) -> None:
+async def test_without_a_supervisor_the_token_is_sent_to_no_program(
+    state: Path, command: str
+) -> None:
     """Whoever listens on the configured port then is a stranger."""
     async with fake_gateway("t0ken", health={"ok": True}) as stranger:
         text = f"{{gateway: {{port: {stranger.port}, auth: {{token: 't0ken'}}}}}}"

@@ -54,7 +54,7 @@ def test_without_a_folder_that_describes_it_the_library_is_asked(
         own_version.cache_clear()
 
 
-def test_a_server_learns_who_connects() -> None:
+def test_a_client_describes_itself_to_the_server() -> None:
     told = client_description("cli", "cli")
     assert (told["id"], told["mode"], told["platform"]) == ("cli", "cli", "linux")
     assert told["version"] == own_version()

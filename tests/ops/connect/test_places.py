@@ -10,7 +10,7 @@ from ops.exits import ExitCode
 from tests.ops.conftest import CommandLine
 
 
-def test_all_places_are_told(cli: CommandLine, state: Path) -> None:
+def test_all_places_are_printed(cli: CommandLine, state: Path) -> None:
     places = cli("config path --json").json
     assert places == {
         "config": f"{state}/trunkline.json5",

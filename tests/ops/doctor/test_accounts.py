@@ -126,6 +126,6 @@ def test_an_agent_has_commands_of_its_own(tmp_path: Path) -> None:
     ("count", "text"),
     [(1, "1 person waits for a decision"), (2, "2 people wait for a decision")],
 )
-def test_who_waits_is_counted(tmp_path: Path, count: int, text: str) -> None:
+def test_pending_decisions_are_counted(tmp_path: Path, count: int, text: str) -> None:
     facts = replace(healthy(tmp_path), waiting={"people": count})
     assert [each.message for each in accounts.waiting(facts)] == [text]

@@ -48,7 +48,7 @@ def channel_of(name: str, fields: Any, **more: Any) -> Any:
         ("whatsapp", {"allowFrom": ["+1"]}, None),
     ],
 )  # fmt: skip
-def test_a_channel(name: str, theirs: Any, ours: Any) -> None:
+def test_a_channel_is_translated(name: str, theirs: Any, ours: Any) -> None:
     assert channel_of(name, theirs) == ours
 
 

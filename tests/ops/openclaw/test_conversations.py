@@ -74,7 +74,7 @@ def test_patterns_of_names_are_written_into_each_channel() -> None:
          {"channel": "discord", "guildId": "1", "roles": ["2"]}),
     ],
 )  # fmt: skip
-def test_a_binding(match: Any, ours: Any) -> None:
+def test_a_binding_is_translated(match: Any, ours: Any) -> None:
     values = {"channels": CHANNELS, "bindings": [{"agentId": "a", "match": match}]}
     assert translated(values).config["bindings"] == [{"agentId": "a", "match": ours}]
 
@@ -108,5 +108,5 @@ def test_bindings_that_do_not_come_along_are_named_one_by_one() -> None:
          {"enabled": True, "root": "~/c"}),
     ],
 )  # fmt: skip
-def test_other_sections(section: str, theirs: Any, ours: Any) -> None:
+def test_other_sections_are_translated(section: str, theirs: Any, ours: Any) -> None:
     assert translated({section: theirs}).config.get(section) == ours

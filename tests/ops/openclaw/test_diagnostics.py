@@ -33,7 +33,7 @@ URL = "http://127.0.0.1:4318"
         ({"flags": ["telegram.http"], "cacheTrace": {"enabled": True}}, None),
     ],
 )  # fmt: skip
-def test_traces(theirs: Any, ours: Any) -> None:
+def test_traces_are_translated(theirs: Any, ours: Any) -> None:
     found = translated({"gateway": {"auth": {"token": "t"}}, "diagnostics": theirs}, {"KEY": "k"})
     assert found.config["gateway"].get("telemetry") == ours
     noted = [*found.taken, *found.changed, *found.left]

@@ -39,7 +39,7 @@ TOKEN = {"auth": {"token": "t"}}
         ({"tools": {"deny": ["x"]}}, {"tools": {"deny": ["x"]}}),
     ],
 )  # fmt: skip
-def test_the_gateway(theirs: Any, ours: Any) -> None:
+def test_the_gateway_section_is_translated(theirs: Any, ours: Any) -> None:
     found = translated({**DIRECT, "gateway": {**TOKEN, **theirs}}, environ={"HOME": "/home/ann"})
     assert found.config["gateway"] == {**TOKEN, **ours}
 

@@ -195,7 +195,9 @@ def sections(draw: st.DrawFn, channel: str) -> dict[str, Any]:
 @pytest.mark.parametrize("channel", MAPS)
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_who_is_refused_by_openclaw_is_refused_here(channel: str, data: st.DataObject) -> None:
+def test_no_import_admits_a_message_that_openclaw_refuses(
+    channel: str, data: st.DataObject
+) -> None:
     section = data.draw(sections(channel))
     for account in section["accounts"] or ["default"]:
         for words in admitted(channel, section, account):

@@ -35,7 +35,7 @@ from ops.openclaw.people import is_group, people, person
         ("irc", None, None),
     ],
 )
-def test_an_entry_of_a_list(channel: str, entry: object, ours: object) -> None:
+def test_an_entry_of_a_list_is_translated(channel: str, entry: object, ours: object) -> None:
     assert person(channel, entry) == ours
 
 
@@ -46,7 +46,7 @@ def test_a_nick_that_anybody_may_use_is_marked() -> None:
     assert person("telegram", "1", forgeable=True) == "1"
 
 
-def test_what_is_no_id_is_named() -> None:
+def test_entries_that_are_no_ids_are_listed() -> None:
     assert people("telegram", ["1", "@ann", 2]) == (["1", 2], ["@ann"])
 
 

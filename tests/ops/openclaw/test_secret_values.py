@@ -44,7 +44,7 @@ def made(value: Any) -> tuple[Any, Draft]:
         ),
     ],
 )
-def test_a_secret_is_carried(value: Any, kept: Any, group: str) -> None:
+def test_a_secret_is_translated(value: Any, kept: Any, group: str) -> None:
     found, draft = made(value)
     assert found == kept
     assert [note.group for note in draft.notes] == [group]

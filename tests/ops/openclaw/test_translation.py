@@ -68,7 +68,7 @@ def draft_of(values: dict[str, Any]) -> Draft:
     return translate(values, Variables({}, {}, inline_variables(values)), CHANNELS, "new")
 
 
-def test_a_whole_file() -> None:
+def test_a_whole_file_is_translated() -> None:
     found = translated(WHOLE)
     assert found.config["channels"]["telegram"] == {
         "groups": {"*": {"requireMention": False}},

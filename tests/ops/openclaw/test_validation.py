@@ -72,7 +72,7 @@ def test_a_list_that_is_refused_admits_nobody() -> None:
     assert found.config["channels"]["telegram"]["allowFrom"] == []
 
 
-def test_what_is_right_stays() -> None:
+def test_valid_values_stay() -> None:
     before = shown(translate(WHOLE, Variables(inline=inline_variables(WHOLE)), CHANNELS, "new"))
     assert pruned(WHOLE)[0].config == before.config
 
@@ -86,7 +86,7 @@ def test_any_file_comes_to_one_that_is_valid_and_each_value_is_named(
     assert [leaf for leaf in leaves(values) if len(notes_of(draft, leaf)) != 1] == []
 
 
-def test_without_an_agent_nobody_is_answered() -> None:
+def test_without_an_agent_the_default_is_none() -> None:
     found, _ = pruned({"gateway": {"mode": "remote", "remote": {"url": "http://x"}}})
     assert found.config["agents"] == {"entries": {}, "default": "none"}
 

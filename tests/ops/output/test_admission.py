@@ -26,7 +26,7 @@ def test_cases_that_end_alike_are_one_line() -> None:
     assert only == "  not answered: the sender is not listed [channels.irc.groups]"
 
 
-def test_whose_agent_is_asked_and_whether_it_is_there() -> None:
+def test_the_agent_and_its_state_are_shown() -> None:
     asked = {"agent": "main", "route": "the message goes to main by default"}
     asked |= {"routedBy": "agents.default"}
     for runs, more in (

@@ -35,7 +35,7 @@ def printed(capsys: pytest.CaptureFixture[str], **told: Any) -> str:
         (None, 256 * MIB, "no soft, 256.0 MiB hard; by polling (why)"),
     ],
 )
-def test_what_holds_an_account_to_its_memory_is_said(
+def test_the_means_of_the_memory_limit_is_shown(
     capsys: pytest.CaptureFixture[str], soft: int | None, hard: int | None, text: str
 ) -> None:
     limits = {"memorySoftBytes": soft, "memoryHardBytes": hard}

@@ -55,7 +55,7 @@ def test_what_was_written_is_not_printed(capsys: pytest.CaptureFixture[str]) -> 
     assert "{ a: 1 }" not in out
 
 
-def test_a_script_reads_the_same() -> None:
+def test_the_document_for_scripts_has_the_same_content() -> None:
     found = document(IMPORTED, written=True)
     assert found["taken"] == [{"path": "a", "target": "a"}, {"path": "b", "target": "x.b"}]
     assert found["changed"] == [{"path": "c (not set)", "target": "c", "reason": "why"}]

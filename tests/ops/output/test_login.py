@@ -34,7 +34,7 @@ def view(state: str = "asked", mark: str = "1", **prompt: Any) -> dict[str, Any]
         (view("starting") | {"phase": "backoff", "reason": "no route"}, ["backoff: no route"]),
     ],
 )
-def test_everything_is_told_once(
+def test_each_step_of_a_login_is_printed_once(
     shown: dict[str, Any], lines: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     screen = LoginScreen(KEY, as_json=False)

@@ -54,7 +54,7 @@ def test_one_that_is_ended_for_being_silent_says_so_twice() -> None:
     )
 
 
-def test_a_stop_by_hand_says_why() -> None:
+def test_a_stop_by_hand_shows_its_reason() -> None:
     line = told(account("irc:libera", phase="stopping"), account("irc:libera", **HELD))
     assert line == "irc:libera  stopping → stopped  held: moving house"
 
@@ -90,7 +90,7 @@ def inbound(**more: Any) -> dict[str, Any]:
     return {"account": "irc:libera", "direction": "in", "message": message | more}
 
 
-def test_a_message_in_says_who_and_where() -> None:
+def test_a_received_message_shows_its_sender_and_chat() -> None:
     assert message_line(inbound()) == "irc:libera  ← Ann\\x07 in #tl: hi\\nthere"
 
 

@@ -45,7 +45,7 @@ def test_other_text_is_left_alone() -> None:
     assert clean("Grüße → 世界 🙂") == "Grüße → 世界 🙂"
 
 
-def test_sizes_and_times() -> None:
+def test_sizes_and_times_are_formatted() -> None:
     assert mebibytes(None) == ""
     assert mebibytes(7_340_032) == "7.0 MiB"
     assert clock(1_790_000_000_123).endswith(".123")

@@ -25,7 +25,7 @@ def view(count: int, columns: int = 110, lines: int = 30, **more: Any) -> View:
 @pytest.mark.parametrize("columns", [40, 80, 110, 200])
 @pytest.mark.parametrize("count", [0, 3, 42, 500])
 @pytest.mark.parametrize("colours", [True, False])
-def test_it_fits_the_terminal(columns: int, count: int, colours: bool) -> None:
+def test_the_screen_fits_the_terminal(columns: int, count: int, colours: bool) -> None:
     lines = draw(view(count, columns, colours=colours))
     assert len(lines) == 30
     assert max(cells_of(ESCAPES.sub("", line)) for line in lines) <= columns

@@ -19,7 +19,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RecordedProgram
     return recorded
 
 
-def test_each_scope_asks_its_own_manager(programs: RecordedPrograms) -> None:
+def test_each_scope_uses_its_own_manager(programs: RecordedPrograms) -> None:
     programs.answer("systemctl", "ActiveState=active\nMainPID=7\nResult=\n")
     for scope, flags in (("system", []), ("user", ["--user"])):
         found = Systemd(scope).properties("a.service", ["ActiveState", "MainPID"])  # type: ignore[arg-type]

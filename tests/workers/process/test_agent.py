@@ -100,7 +100,7 @@ def test_what_cannot_be_imported_names_its_cure(manifest: AgentManifest, words: 
         agent_class(manifest)
 
 
-def test_the_package_of_somebody_else_that_lacks_something_fails_as_it_is() -> None:
+def test_a_missing_module_of_an_agents_package_raises_its_own_error() -> None:
     with pytest.raises(ModuleNotFoundError):
         agent_class(manifest_for("not_there:Agent"))
 

@@ -95,7 +95,7 @@ async def test_the_end_of_the_account_leaves_an_attempt_in_doubt() -> None:
         await known.deliver(delivery(begin=False), sending)
 
 
-async def test_parts_are_reported_once_and_all_again_to_who_asks() -> None:
+async def test_parts_are_reported_once_and_all_again_on_request() -> None:
     known, reported = deliveries()
     sending = Sending(texts=["one", "two"])
     sending.go.set()

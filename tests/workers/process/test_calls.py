@@ -31,7 +31,7 @@ def failing(error: BaseException) -> Any:
     return send
 
 
-async def test_a_send_is_answered_and_told_to_those_who_watch(run_dir: Path) -> None:
+async def test_a_send_is_answered_and_reported_as_an_event(run_dir: Path) -> None:
     async with worker_rig(run_dir) as rig:
         rig.start()
         plugin = await rig.up()
@@ -99,7 +99,7 @@ async def test_calls_run_beside_each_other_up_to_a_bound(run_dir: Path) -> None:
         assert sum(each.ok for each in rig.gateway.answers.values()) == 64
 
 
-async def test_an_answer_for_a_gateway_that_is_gone_goes_to_nobody(run_dir: Path) -> None:
+async def test_an_answer_for_a_gateway_that_has_ended_is_dropped(run_dir: Path) -> None:
     async with worker_rig(run_dir) as rig:
         rig.start(beat=0.02)
         plugin = await rig.up()
@@ -124,7 +124,7 @@ async def test_an_answer_for_a_gateway_that_is_gone_goes_to_nobody(run_dir: Path
         await rig.supervisor.until(lambda: getattr(beats[-1], "dropped", None) == reason)
 
 
-async def test_probe_and_logout(run_dir: Path) -> None:
+async def test_probe_and_logout_reach_the_plugin(run_dir: Path) -> None:
     async with worker_rig(run_dir) as rig:
         rig.start()
         plugin = await rig.up()

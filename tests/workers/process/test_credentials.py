@@ -44,7 +44,7 @@ def test_they_are_not_fresh_once_the_secrets_of_the_configuration_are_others(
     assert "two" not in (tmp_path / FILE).read_text()
 
 
-def test_none_removes_them(tmp_path: Path) -> None:
+def test_saving_none_removes_the_credentials(tmp_path: Path) -> None:
     kept = of(tmp_path)
     kept.save("token")
     kept.save(None)

@@ -85,7 +85,7 @@ def test_the_plugin_explains_members_of_a_group() -> None:
     assert ending_of(group, explain) == Ending(77, "needs_login", "token revoked", True)
 
 
-def test_last_words_are_bounded() -> None:
+def test_the_text_of_an_ending_is_limited() -> None:
     assert len(ending_of(Transient("x" * 10_000)).text) == MAX_TEXT
     assert len(ending_of(ValueError("x" * 10_000)).text) == MAX_TEXT
 

@@ -71,7 +71,7 @@ class ClientError(Exception):
 @pytest.mark.parametrize(
     "error", [ValueError("x"), KeyError(), ClientError(), asyncio.CancelledError(), Transient("x")]
 )
-def test_other_errors_are_none(error: BaseException) -> None:
+def test_other_errors_are_no_network_errors(error: BaseException) -> None:
     assert not is_network_error(error)
     assert failed_send(error) is None
 

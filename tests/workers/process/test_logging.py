@@ -60,7 +60,7 @@ def test_wrong_log_arguments_are_told_as_they_are(capsys: pytest.CaptureFixture[
     assert "bad log arguments" in capsys.readouterr().err
 
 
-def test_it_leaves_logging_as_it_was() -> None:
+def test_logging_is_restored_afterwards() -> None:
     root = logging.getLogger()
     before = root.handlers[:], root.level
     with log_to_stderr(redaction()):

@@ -156,7 +156,7 @@ async def test_one_chat_does_not_wait_for_another() -> None:
     assert platform.texts == ["x"]
 
 
-async def test_one_chat_does_not_take_all_places() -> None:
+async def test_one_chat_does_not_occupy_all_places() -> None:
     platform, sender = made()
     platform.gate.clear()
     tasks = [
@@ -197,7 +197,7 @@ async def test_groups_have_a_pace_of_their_own() -> None:
 
 
 @pytest.mark.virtual_time
-async def test_who_has_to_wait_long_is_told_when_to_come_again() -> None:
+async def test_a_long_wait_is_refused_with_the_time_of_the_next_try() -> None:
     platform, sender = made()
     platform.failures = [SendFailed("slowly", reason="rate_limited", retry_after=7200)]
     with pytest.raises(SendFailed, match="slowly"):
@@ -273,7 +273,7 @@ async def test_an_attempt_sends_the_stored_parts_from_the_first_that_was_not_sen
     assert came == []
 
 
-async def test_who_is_held_longer_is_told_at_once_when_to_come_again() -> None:
+async def test_a_message_to_a_held_chat_is_refused_at_once_with_the_time() -> None:
     platform, sender = made()
     platform.failures = [SendFailed("slow", reason="rate_limited", retry_after=7200)]
     for _ in range(2):

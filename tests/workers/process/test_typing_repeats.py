@@ -86,7 +86,7 @@ async def test_a_message_that_goes_while_it_is_first_shown_ends_it_too() -> None
 
 
 @pytest.mark.virtual_time
-async def test_it_ends_when_it_is_said() -> None:
+async def test_typing_ends_on_request() -> None:
     async with repeater() as (repeats, platform):
         await repeats.act(platform.show, typing())
         await repeats.act(platform.show, typing(remove=True))
@@ -116,7 +116,7 @@ async def test_a_platform_that_does_not_answer_holds_nothing_beyond_the_bound() 
 
 
 @pytest.mark.virtual_time
-async def test_a_failure_ends_it_and_is_told() -> None:
+async def test_a_failure_ends_typing_and_is_reported() -> None:
     failures: list[Exception] = []
     async with repeater(failures=failures) as (repeats, platform):
         await repeats.act(platform.show, typing())

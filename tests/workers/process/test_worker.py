@@ -105,7 +105,7 @@ async def test_it_waits_for_acknowledgements_when_stopped(run_dir: Path) -> None
         await told.until(lambda: figures() == (1, 1))
 
 
-async def test_it_does_not_wait_beyond_the_grace(run_dir: Path) -> None:
+async def test_a_stop_does_not_wait_beyond_its_time(run_dir: Path) -> None:
     async with worker_rig(run_dir) as rig:
         rig.start(stop_within=0.2)
         plugin = await rig.up()

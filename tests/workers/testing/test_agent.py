@@ -20,7 +20,7 @@ from workers.testing.agent import agent_turn, running_agent
 ECHO = "workers.agents.echo:manifest"
 
 
-def test_one_turn_in_one_line() -> None:
+def test_one_call_runs_one_turn() -> None:
     answer = agent_turn(ECHO, "hello", history=[HistoryItem("user", "before", 1)])
     assert answer.text == "echo: hello"
     assert answer.events == []

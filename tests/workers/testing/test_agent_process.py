@@ -14,7 +14,7 @@ from workers.testing.agent_process import AgentProcess
 PROOF = PeerProof(b"s")
 
 
-async def test_it_stops_as_a_worker_does(short_path: Path) -> None:
+async def test_an_agent_process_stops_as_a_worker_does(short_path: Path) -> None:
     address = f"ipc://{short_path / 'none.ipc'}"
     process = AgentProcess(
         "workers.agents.echo:manifest", {}, data=address, proof=PROOF, directory=short_path

@@ -23,7 +23,7 @@ def test_a_document_is_its_characters_and_a_tree() -> None:
     assert not document.verbatim.holds(4), "a gap lies outside of what it separates"
 
 
-def test_the_larger_gap_counts() -> None:
+def test_the_larger_of_two_gaps_counts() -> None:
     builder = DocumentBuilder()
     builder.separate("\n\n")
     builder.leaf("line", "a")

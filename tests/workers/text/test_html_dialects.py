@@ -6,7 +6,7 @@ from workers.text.document import Kind
 from workers.text.html_dialects import HTML, TELEGRAM_HTML
 
 
-def test_text_is_no_markup() -> None:
+def test_markup_characters_in_a_text_are_escaped() -> None:
     for dialect in (HTML, TELEGRAM_HTML):
         assert dialect.escape("<b>&amp;", "line", line_start=True) == "&lt;b&gt;&amp;amp;"
 

@@ -34,7 +34,7 @@ def test_the_account_s_pace_holds_for_all_chats_together() -> None:
     assert pacer.not_yet_until(0.0, "new") == pytest.approx(1 / 30)
 
 
-def test_a_group_obeys_both() -> None:
+def test_a_group_obeys_the_limits_of_group_and_chat() -> None:
     pacer = Pacer(TELEGRAM, 0.0)
     times = [second for second in range(120) if sent(pacer, float(second), "g", group=True)]
     assert times[:20] == list(range(20)), "one a second, at first"
@@ -92,7 +92,7 @@ def test_no_window_holds_more_than_the_pace(
 
 
 @given(PACES, st.integers(1, 30), st.booleans())
-def test_whoever_waits_until_then_may_send(pace: Pace, count: int, group: bool) -> None:
+def test_a_message_may_be_sent_after_the_named_wait(pace: Pace, count: int, group: bool) -> None:
     pacer, now = Pacer(pace, 0.0), 0.0
     for _ in range(count):
         now = pacer.not_yet_until(now, "a", group=group) or now

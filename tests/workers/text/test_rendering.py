@@ -68,7 +68,7 @@ def test_plain_text_is_only_divided(source: str, unit: Unit, limit: int) -> None
     ),
     UNITS,
 )
-def test_no_character_is_torn(clusters: list[str], unit: Unit) -> None:
+def test_no_character_is_split(clusters: list[str], unit: Unit) -> None:
     source = "".join(clusters)
     parts = render(source, Text(64, unit), "plain")
     assert [each for part in parts for each in regex.findall(r"\X", part)] == regex.findall(

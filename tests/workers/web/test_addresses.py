@@ -38,7 +38,7 @@ def test_a_wrong_server_is_refused(root: str, about: str) -> None:
 
 
 @pytest.mark.parametrize("root", ["https://a", "http://127.0.0.1:8081", "http://[::1]:1/x"])
-def test_other_servers_are_taken(root: str) -> None:
+def test_other_servers_are_accepted(root: str) -> None:
     assert wrong_root(root) is None
 
 

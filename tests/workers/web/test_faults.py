@@ -20,7 +20,7 @@ async def failing(url: str, seconds: float = 5) -> Unreachable | NoAnswer:
             return fault_of("getSecret", error)
 
 
-async def test_who_was_not_reached_has_done_nothing() -> None:
+async def test_a_request_without_a_connection_was_not_executed() -> None:
     port = free_port()
     error = await failing(f"http://127.0.0.1:{port}/token")
     assert isinstance(error, Unreachable)
@@ -31,7 +31,7 @@ async def test_who_was_not_reached_has_done_nothing() -> None:
     ("hang", "text"),
     [(False, "getSecret: the server closed the connection"), (True, "no answer in time")],
 )
-async def test_who_did_not_answer_may_have_done_it(hang: bool, text: str) -> None:
+async def test_a_request_without_an_answer_may_have_been_executed(hang: bool, text: str) -> None:
     over = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -118,7 +118,7 @@ async def test_a_foreign_client_sends_files_and_reads_back(monkeypatch: pytest.M
         assert [each.content async for each in channel.history(after=after)] == ["2", "3", "4"]
 
 
-async def test_a_nonce_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_nonce_is_accepted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     async with fake_discord() as fake, aiohttp.ClientSession() as http:
         bot = fake.bot(TOKEN)
         url = f"{fake.root}/api/v10/channels/{bot.direct}/messages"
@@ -217,7 +217,7 @@ async def test_a_silent_connection_tells_nothing_and_resumes_whole(
         assert (await client.read.get()).content == "into nothing"
 
 
-async def test_a_server_that_is_down_answers_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_that_is_down_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     async with fake_discord() as fake, aiohttp.ClientSession() as http:
         fake.down = True
         with pytest.raises(aiohttp.ClientError):

@@ -44,7 +44,7 @@ async def test_a_fault_meets_its_requests_until_it_is_healed(kind: FaultKind, st
         assert fake.heard() == ["x"]
 
 
-async def test_an_outage_counts_who_was_turned_away() -> None:
+async def test_an_outage_counts_refused_clients() -> None:
     async with served() as (fake, session):
         await fake.fail(Fault("outage"))
         with pytest.raises(aiohttp.ClientError):

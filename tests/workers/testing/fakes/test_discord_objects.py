@@ -3,7 +3,7 @@ from __future__ import annotations
 from workers.testing.fakes.discord_objects import ADA, message, new_id
 
 
-def test_numbers_grow() -> None:
+def test_ids_grow() -> None:
     numbers = [int(new_id()) for _ in range(1000)]
     assert numbers == sorted(set(numbers))
 

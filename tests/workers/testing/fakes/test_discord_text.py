@@ -20,5 +20,5 @@ from workers.testing.fakes.discord_text import INTERPRETED, shown_text
         ("a # b 3. c\nd", "a # b 3. c\nd"),
     ],
 )
-def test_what_people_see(text: str, shown: str) -> None:
+def test_markup_is_shown_as_people_see_it(text: str, shown: str) -> None:
     assert shown_text(text) == shown

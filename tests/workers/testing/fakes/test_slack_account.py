@@ -24,7 +24,7 @@ async def account(directory: Path) -> AsyncIterator[tuple[SlackFake, AsyncWebCli
         await fake.close()
 
 
-async def test_what_is_sent_is_heard(tmp_path: Path) -> None:
+async def test_sent_texts_are_recorded_as_people_see_them(tmp_path: Path) -> None:
     async with account(tmp_path) as (fake, web):
         await web.chat_postMessage(channel=fake.to, text="a &amp; b")
         assert fake.heard() == ["a & b"]

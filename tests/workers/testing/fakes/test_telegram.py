@@ -127,7 +127,7 @@ async def test_faults_look_to_a_foreign_client_like_telegram_s(
             await bot.get_me()
 
 
-async def test_a_server_that_is_down_answers_nobody() -> None:
+async def test_a_server_that_is_down_does_not_answer() -> None:
     async with fake_telegram() as fake, client(fake) as bot:
         fake.down = True
         with pytest.raises(error.NetworkError):

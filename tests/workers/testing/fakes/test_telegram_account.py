@@ -51,7 +51,7 @@ async def test_a_fault_meets_its_calls_until_it_is_healed(
         assert await call(session, method, chat_id=7, text="y") == 200
 
 
-async def test_an_outage_counts_who_was_turned_away() -> None:
+async def test_an_outage_counts_refused_clients() -> None:
     async with served() as (fake, session):
         await fake.fail(Fault("outage"))
         with pytest.raises(aiohttp.ClientError):
