@@ -15,8 +15,8 @@ from ipc.frames.words import Phase
 from runtime.config.supervisor_model import RestartConfig
 from runtime.supervisor.lifecycle import Exit, Exited, Ready, Start, Unhealthy
 from tests.support.accounts import spec_of
+from tests.support.child_rig import now, settle
 from tests.support.fleet import Fleet, fleet
-from tests.support.life import now, settle
 
 pytestmark = pytest.mark.virtual_time
 

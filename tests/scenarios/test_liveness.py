@@ -13,8 +13,8 @@ import pytest
 
 from ipc.frames.words import Phase
 from ipc.heartbeat import Verdict
+from tests.support.child_rig import now
 from tests.support.fleet import Fleet, fleet
-from tests.support.life import now
 
 pytestmark = pytest.mark.virtual_time
 

@@ -17,13 +17,13 @@ from runtime.supervisor.lifecycle import (
     Unhealthy,
 )
 from runtime.supervisor.policy import ACCOUNT_POLICY
-from tests.support.life import CRASH, Life, life, now, pass_time
+from tests.support.child_rig import CRASH, ChildRig, child_rig, now, pass_time
 
 pytestmark = pytest.mark.virtual_time
 
 
 async def test_s059_the_ladder_is_exact_and_ends_in_a_slow_tail() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         await rig.post(Start())
         await rig.crashes(12)
         await pass_time(900.0)
@@ -38,7 +38,7 @@ def test_s059_every_wait_is_spread_by_a_fifth_both_ways(failures: int) -> None:
 
 
 async def test_s060_there_is_one_timer_whatever_happens_in_backoff() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         await rig.post(Start())
         await rig.crash()
         gone = rig.state.incarnation
@@ -57,7 +57,7 @@ async def test_s060_there_is_one_timer_whatever_happens_in_backoff() -> None:
 
 
 async def test_s061_what_is_not_wanted_is_not_tried_again() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         rig.deaf = True
         await rig.start()
         await rig.post(Stop("disabled"))
@@ -68,7 +68,7 @@ async def test_s061_what_is_not_wanted_is_not_tried_again() -> None:
 
 
 async def test_s062_a_timer_of_another_incarnation_starts_nothing() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         await rig.post(Start())
         await rig.crash()
         old = Deadline(rig.state.incarnation, Phase.BACKOFF)
@@ -79,7 +79,7 @@ async def test_s062_a_timer_of_another_incarnation_starts_nothing() -> None:
 
 
 async def test_s063_health_forgives_and_the_restarts_stay_counted() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         await rig.post(Start())
         await rig.crashes(2)
         await pass_time(10.0)
@@ -91,7 +91,7 @@ async def test_s063_health_forgives_and_the_restarts_stay_counted() -> None:
 
 async def test_s064_an_exit_and_the_loss_of_its_session_are_one_failure() -> None:
     for first, second in ((0, 1), (1, 0)):
-        async with life() as rig:
+        async with child_rig() as rig:
             await rig.start()
             number = rig.state.incarnation
             rig.last.die(CRASH)
@@ -103,7 +103,7 @@ async def test_s064_an_exit_and_the_loss_of_its_session_are_one_failure() -> Non
 
 
 async def test_s065_a_late_exit_of_the_old_process_does_not_touch_the_new_one() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         await rig.start()
         old = rig.state.incarnation
         await rig.restart()
@@ -115,7 +115,7 @@ async def test_s065_a_late_exit_of_the_old_process_does_not_touch_the_new_one() 
 
 
 async def test_s066_news_of_a_replaced_session_are_ignored() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         await rig.start()
         old = rig.state.incarnation
         await rig.restart()
@@ -126,7 +126,7 @@ async def test_s066_news_of_a_replaced_session_are_ignored() -> None:
 
 @pytest.mark.parametrize("code", [77, 78])
 async def test_s069_what_has_failed_for_good_can_be_started_by_a_person(code: int) -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         await rig.post(Start())
         await rig.crash(Exit(code=code))
         assert rig.phase is Phase.FAILED
@@ -142,14 +142,14 @@ REFUSED = {
 EARNED = msgspec.structs.replace(ACCOUNT_POLICY, jitter=0.0)
 
 
-def to_next_try(rig: Life) -> float:
+def to_next_try(rig: ChildRig) -> float:
     assert rig.child.deadline is not None
     return round(rig.child.deadline - now(), 3)
 
 
 @pytest.mark.parametrize("how", REFUSED.values(), ids=REFUSED.keys())
 async def test_s124_a_passing_refusal_ends_in_nothing_worse_than_a_wait(how: Exit) -> None:
-    async with life(EARNED) as rig:
+    async with child_rig(EARNED) as rig:
         await rig.start()
         for wait in (5.0, 60.0):
             await rig.crash(how)
@@ -161,7 +161,7 @@ async def test_s124_a_passing_refusal_ends_in_nothing_worse_than_a_wait(how: Exi
 
 
 async def test_s125_what_is_refused_again_and_again_needs_a_person_and_is_tried_slowly() -> None:
-    async with life(EARNED) as rig:
+    async with child_rig(EARNED) as rig:
         await rig.start()
         for wait in (5.0, 60.0, 900.0, 900.0):
             await rig.crash(REFUSED["misconfigured"])
@@ -173,7 +173,7 @@ async def test_s125_what_is_refused_again_and_again_needs_a_person_and_is_tried_
 
 
 async def test_s126_a_refused_password_is_tried_three_times_an_hour_at_most() -> None:
-    async with life(EARNED) as rig:
+    async with child_rig(EARNED) as rig:
         await rig.start()
         refused: list[float] = []
         for _ in range(20):

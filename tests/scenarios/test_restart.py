@@ -11,14 +11,14 @@ import pytest
 
 from ipc.frames.words import Phase
 from runtime.supervisor.lifecycle import Restart, Start, Stop
-from tests.support.life import life, now, pass_time
+from tests.support.child_rig import child_rig, now, pass_time
 
 pytestmark = pytest.mark.virtual_time
 
 
 @pytest.mark.parametrize("spawn_seconds", [0.0, 1.0])
 async def test_s036_three_restarts_while_starting_are_one(spawn_seconds: float) -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         rig.spawn_seconds = spawn_seconds
         await rig.post(Start())
         await rig.post(Restart(), Restart(), Restart())
@@ -28,7 +28,7 @@ async def test_s036_three_restarts_while_starting_are_one(spawn_seconds: float) 
 
 
 async def test_s036_three_restarts_in_backoff_start_it_at_once() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         await rig.post(Start())
         await rig.crash()
         begun = now()
@@ -41,7 +41,7 @@ async def test_s036_three_restarts_in_backoff_start_it_at_once() -> None:
 
 
 async def test_s037_a_restart_that_waits_is_dropped_when_a_person_stops_it() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         rig.spawn_seconds = 1.0
         await rig.post(Start(), Restart(), Stop("held"))
         await pass_time(24 * 3600)
@@ -50,7 +50,7 @@ async def test_s037_a_restart_that_waits_is_dropped_when_a_person_stops_it() -> 
 
 async def test_s038_a_restart_asked_for_while_starting_is_carried_out() -> None:
     """What it was started with may be older than the request."""
-    async with life() as rig:
+    async with child_rig() as rig:
         rig.spawn_seconds = 1.0
         await rig.post(Start())
         first = rig.state.incarnation
@@ -61,7 +61,7 @@ async def test_s038_a_restart_asked_for_while_starting_is_carried_out() -> None:
 
 
 async def test_s039_a_restart_asked_for_after_the_spawn_of_another_is_carried_out_too() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         await rig.start()
         await rig.restart()
         assert len(rig.spawned) == 2
@@ -71,7 +71,7 @@ async def test_s039_a_restart_asked_for_after_the_spawn_of_another_is_carried_ou
 
 
 async def test_s040_a_restart_asked_for_before_the_spawn_of_another_joins_it() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         rig.deaf = True
         await rig.start()
         await rig.post(Restart())
@@ -84,7 +84,7 @@ async def test_s040_a_restart_asked_for_before_the_spawn_of_another_joins_it() -
 
 
 async def test_s041_a_restart_right_after_a_restart_is_not_refused() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         await rig.start()
         for count in range(2, 5):
             await rig.restart()
@@ -94,7 +94,7 @@ async def test_s041_a_restart_right_after_a_restart_is_not_refused() -> None:
 
 
 async def test_s042_a_person_may_restart_as_often_as_they_like() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         await rig.start()
         for _ in range(100):
             await rig.restart()
@@ -103,7 +103,7 @@ async def test_s042_a_person_may_restart_as_often_as_they_like() -> None:
 
 
 async def test_s043_automatic_restarts_slow_down_and_a_person_passes_them() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         await rig.post(Start())
         await rig.crashes(5)
         assert rig.child.deadline == pytest.approx(now() + 80)
@@ -115,7 +115,7 @@ async def test_s043_automatic_restarts_slow_down_and_a_person_passes_them() -> N
 
 
 async def test_s044_after_five_healthy_minutes_the_next_failure_is_the_first() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         await rig.post(Start())
         await rig.crashes(4)
         await pass_time(40.0)
@@ -128,7 +128,7 @@ async def test_s044_after_five_healthy_minutes_the_next_failure_is_the_first() -
 
 
 async def test_s045_counters_never_overflow() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         huge = 2**63 - 1
         rig.child.state = msgspec.structs.replace(rig.state, failures=huge, restarts=huge)
         await rig.post(Start(automatic=True))
@@ -140,7 +140,7 @@ async def test_s045_counters_never_overflow() -> None:
 
 
 async def test_s046_a_start_that_fails_inside_a_restart_is_tried_again_and_says_why() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         await rig.start()
         rig.error = OSError("no more processes")
         await rig.restart()
@@ -155,7 +155,7 @@ async def test_s046_a_start_that_fails_inside_a_restart_is_tried_again_and_says_
 
 
 async def test_s047_after_a_restart_nothing_more_is_started() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         await rig.start()
         await rig.restart()
         await rig.ready()
@@ -164,7 +164,7 @@ async def test_s047_after_a_restart_nothing_more_is_started() -> None:
 
 
 async def test_s048_twenty_requests_in_a_second_are_few_restarts_and_none_starves() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         await rig.start()
         rig.deaf = True  # from now on each takes its whole grace to end
         await rig.restart()
@@ -181,7 +181,7 @@ async def test_s048_twenty_requests_in_a_second_are_few_restarts_and_none_starve
 
 
 async def test_s048_requests_that_never_end_do_not_put_it_off() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         rig.deaf = True
         await rig.start()
         for _ in range(200):  # twenty seconds of them
@@ -191,7 +191,7 @@ async def test_s048_requests_that_never_end_do_not_put_it_off() -> None:
 
 
 async def test_s049_a_persons_restart_of_a_crash_loop_forgives_and_keeps_the_count() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         await rig.post(Start())
         await rig.crashes(12)
         restarts = rig.state.restarts

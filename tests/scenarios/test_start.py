@@ -9,13 +9,13 @@ import pytest
 from ipc.frames.words import Phase
 from runtime.supervisor.lifecycle import Exit, Ready, Reset, Start, Stop
 from runtime.supervisor.policy import GATEWAY_POLICY
-from tests.support.life import EVEN, Life, life, now, pass_time, settle
+from tests.support.child_rig import EVEN, ChildRig, child_rig, now, pass_time, settle
 
 pytestmark = pytest.mark.virtual_time
 
 
 async def test_s001_a_start_goes_through_starting_to_running_with_one_process() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         await rig.start()
         assert rig.phases == ["starting", "running"]
         assert rig.child.process is rig.last
@@ -23,7 +23,7 @@ async def test_s001_a_start_goes_through_starting_to_running_with_one_process() 
 
 
 async def test_s002_a_start_while_starting_spawns_nothing() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         rig.spawn_seconds = 1.0
         await rig.post(Start(), Start(), Start(automatic=True))
         await pass_time(1.0)
@@ -31,7 +31,7 @@ async def test_s002_a_start_while_starting_spawns_nothing() -> None:
 
 
 async def test_s003_a_start_while_running_changes_nothing() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         await rig.start()
         before = rig.state
         await rig.post(Start(), Start(automatic=True))
@@ -39,7 +39,7 @@ async def test_s003_a_start_while_running_changes_nothing() -> None:
 
 
 async def test_s004_an_operators_start_in_backoff_cancels_the_wait_and_forgives() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         await rig.post(Start())
         await rig.crashes(3)
         begun = now()
@@ -51,7 +51,7 @@ async def test_s004_an_operators_start_in_backoff_cancels_the_wait_and_forgives(
 
 
 async def test_s005_an_automatic_start_keeps_the_count_so_the_ladder_is_climbed() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         await rig.post(Start(automatic=True))
         await rig.crashes(3)
         assert rig.state.failures == 3
@@ -63,7 +63,7 @@ async def test_s005_an_automatic_start_keeps_the_count_so_the_ladder_is_climbed(
 
 
 async def test_s010_after_one_failure_the_second_try_works() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         rig.error = OSError(11, "Resource temporarily unavailable")
         await rig.post(Start())
         rig.error = None
@@ -73,7 +73,7 @@ async def test_s010_after_one_failure_the_second_try_works() -> None:
 
 
 async def test_s011_failing_every_time_it_waits_longer_and_is_never_given_up() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         rig.error = OSError("no")
         await rig.post(Start())
         await pass_time(24 * 3600)
@@ -85,7 +85,7 @@ async def test_s011_failing_every_time_it_waits_longer_and_is_never_given_up() -
 
 async def test_s012_an_unknown_error_is_not_tried_again_at_once() -> None:
     """There is one retry owner: no burst of quick tries inside a start."""
-    async with life() as rig:
+    async with child_rig() as rig:
         rig.error = KeyError("nick")
         await rig.post(Start())
         await pass_time(4.9)
@@ -94,7 +94,7 @@ async def test_s012_an_unknown_error_is_not_tried_again_at_once() -> None:
 
 async def test_s016_a_configuration_error_is_not_tried_again_and_says_why() -> None:
     for code, cause in ((78, "misconfigured"), (77, "needs_login")):
-        async with life() as rig:
+        async with child_rig() as rig:
             await rig.post(Start())
             await rig.crash(Exit(code=code, text="port: expected an integer"))
             await pass_time(24 * 3600)
@@ -103,7 +103,7 @@ async def test_s016_a_configuration_error_is_not_tried_again_and_says_why() -> N
 
 
 async def test_s018_a_child_that_exits_while_it_starts_is_seen_at_once() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         await rig.post(Start())
         begun = now()
         await rig.crash()
@@ -111,7 +111,7 @@ async def test_s018_a_child_that_exits_while_it_starts_is_seen_at_once() -> None
 
 
 async def test_s021_being_ready_is_bounded_by_time_from_when_the_process_exists() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         rig.spawn_seconds = 100.0  # waiting for its turn is not its fault
         await rig.post(Start())
         await pass_time(100.0)
@@ -137,7 +137,7 @@ MOMENTS = {
 async def test_s022_a_stop_at_every_step_of_a_start_undoes_all_of_it(
     moment: float, deaf: bool
 ) -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         rig.spawn_seconds, rig.deaf = 2.0, deaf
         rig.child.post(Start())
         await asyncio.sleep(moment)
@@ -152,7 +152,7 @@ async def test_s022_a_stop_at_every_step_of_a_start_undoes_all_of_it(
 
 async def test_s022_a_child_whose_supervision_ends_at_any_step_leaves_nothing() -> None:
     for moment in MOMENTS.values():
-        rig = Life()
+        rig = ChildRig()
         rig.spawn_seconds = 2.0
         task = asyncio.create_task(rig.child.run())
         rig.child.post(Start())
@@ -164,7 +164,7 @@ async def test_s022_a_child_whose_supervision_ends_at_any_step_leaves_nothing() 
 
 
 async def test_s014_a_configuration_error_after_a_correction_fails_again_without_a_retry() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         await rig.post(Start())
         await rig.crash(Exit(code=78))
         await rig.post(Start(automatic=True))  # the configuration has changed
@@ -174,7 +174,7 @@ async def test_s014_a_configuration_error_after_a_correction_fails_again_without
 
 
 async def test_s011_the_gateway_is_tried_every_thirty_seconds_for_ever() -> None:
-    async with life(GATEWAY_POLICY, jitter=0.0) as rig:
+    async with child_rig(GATEWAY_POLICY, jitter=0.0) as rig:
         rig.error = OSError("no")
         await rig.post(Start())
         await pass_time(3600)

@@ -8,13 +8,13 @@ import pytest
 
 from ipc.frames.words import Phase
 from runtime.supervisor.lifecycle import Exit, Restart, Start, Stop, Unhealthy
-from tests.support.life import Life, life, now, pass_time, settle
+from tests.support.child_rig import ChildRig, child_rig, now, pass_time, settle
 
 pytestmark = pytest.mark.virtual_time
 
 
 async def test_s023_a_stop_asks_and_is_over_only_when_the_exit_is_seen() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         rig.deaf = True
         await rig.start()
         await rig.stop()
@@ -26,7 +26,7 @@ async def test_s023_a_stop_asks_and_is_over_only_when_the_exit_is_seen() -> None
 
 
 async def test_s024_one_that_ignores_the_stop_is_killed_when_its_grace_is_over() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         rig.deaf = True
         await rig.start()
         begun = now()
@@ -37,14 +37,14 @@ async def test_s024_one_that_ignores_the_stop_is_killed_when_its_grace_is_over()
 
 
 async def test_s026_two_stops_end_it_once_and_both_are_done() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         await rig.start()
         await rig.post(Stop("held"), Stop("held"))
         assert (rig.phase, rig.last.signals) == (Phase.STOPPED, ["terminate"])
 
 
 async def test_s027_what_is_being_spawned_when_the_stop_comes_does_not_survive() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         rig.spawn_seconds = 2.0
         await rig.post(Start())
         await rig.stop()
@@ -53,7 +53,7 @@ async def test_s027_what_is_being_spawned_when_the_stop_comes_does_not_survive()
 
 
 async def test_s028_a_stop_in_backoff_cancels_the_next_start() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         await rig.post(Start())
         await rig.crash()
         await rig.stop()
@@ -63,7 +63,7 @@ async def test_s028_a_stop_in_backoff_cancels_the_next_start() -> None:
 
 
 async def test_s029_a_crash_during_the_stop_is_expected_and_its_code_is_kept() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         rig.deaf = True
         await rig.start()
         await rig.stop()
@@ -75,7 +75,7 @@ async def test_s029_a_crash_during_the_stop_is_expected_and_its_code_is_kept() -
 
 
 async def test_s030_a_start_while_stopping_runs_after_the_old_process_is_gone() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         rig.deaf = True
         await rig.start()
         await rig.stop()
@@ -87,7 +87,7 @@ async def test_s030_a_start_while_stopping_runs_after_the_old_process_is_gone() 
 
 
 async def test_s031_one_that_is_dead_before_the_stop_is_stopped_at_once_and_not_signalled() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         await rig.start()
         await rig.crash()
         begun = now()
@@ -96,7 +96,7 @@ async def test_s031_one_that_is_dead_before_the_stop_is_stopped_at_once_and_not_
 
 
 async def test_s034_a_restart_that_waits_is_dropped_by_a_stop() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         rig.deaf = True
         await rig.start()
         await rig.post(Restart(), Start(), Stop("held"))
@@ -105,7 +105,7 @@ async def test_s034_a_restart_that_waits_is_dropped_by_a_stop() -> None:
 
 
 async def test_s035_when_supervision_is_ended_by_force_the_process_is_killed_and_awaited() -> None:
-    rig = Life()
+    rig = ChildRig()
     task = asyncio.create_task(rig.child.run())
     rig.deaf = True
     await rig.start()
@@ -115,7 +115,7 @@ async def test_s035_when_supervision_is_ended_by_force_the_process_is_killed_and
 
 
 async def test_s035_when_there_is_no_process_there_is_nothing_to_kill() -> None:
-    rig = Life()
+    rig = ChildRig()
     task = asyncio.create_task(rig.child.run())
     await settle()
     task.cancel()
@@ -124,7 +124,7 @@ async def test_s035_when_there_is_no_process_there_is_nothing_to_kill() -> None:
 
 
 async def test_s024_a_process_that_survives_a_kill_is_killed_again() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         await rig.start()
         puppet = rig.last
         puppet.terminate = lambda: None  # type: ignore[method-assign]  # stuck in the kernel
@@ -139,7 +139,7 @@ async def test_s024_a_process_that_survives_a_kill_is_killed_again() -> None:
 
 
 async def test_s026_a_stop_for_health_and_a_stop_by_a_person_end_it_once() -> None:
-    async with life() as rig:
+    async with child_rig() as rig:
         rig.deaf = True
         await rig.start()
         await rig.post(Unhealthy(rig.state.incarnation, "mute"), Stop("held"))

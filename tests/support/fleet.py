@@ -23,7 +23,7 @@ from runtime.supervisor.lifecycle import Exit, Ready
 from runtime.supervisor.processes.process import Spec
 from runtime.supervisor.reactions import account_met
 from tests.support.accounts import Puppet, spec_of
-from tests.support.life import CRASH, pass_time, settle
+from tests.support.child_rig import CRASH, pass_time, settle
 from tests.support.parts_rig import Outside, PartsRig
 from tests.support.players import PlayedLauncher
 

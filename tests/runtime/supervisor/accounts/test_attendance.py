@@ -31,8 +31,8 @@ class Empty(Stage):
         return Launched(NoProcess())
 
 
-class Attendance:
-    """An agent of kind ``client`` with what the gateway says of it."""
+class AttachedAgentRig:
+    """An agent of kind ``client``, and the gateway's reports about it."""
 
     def __init__(self) -> None:
         self.account: Account = account_of(
@@ -48,8 +48,8 @@ class Attendance:
 
 
 @asynccontextmanager
-async def attended() -> AsyncIterator[Attendance]:
-    made = Attendance()
+async def attended() -> AsyncIterator[AttachedAgentRig]:
+    made = AttachedAgentRig()
     async with living(made.account) as account:
         account.child.post(Start())
         await made.has(Phase.STARTING, "nobody_attached")
@@ -57,36 +57,36 @@ async def attended() -> AsyncIterator[Attendance]:
 
 
 async def test_it_runs_while_a_program_is_attached_and_starts_else() -> None:
-    async with attended() as it:
-        row = it.account.status()
+    async with attended() as rig:
+        row = rig.account.status()
         assert (row.phase, row.cause, row.pid) == ("starting", "nobody_attached", None)
         for _ in range(2):
-            it.links.take({"attached": [KEY]})
-            await it.has(Phase.RUNNING, None)
-            row = it.account.status()
+            rig.links.take({"attached": [KEY]})
+            await rig.has(Phase.RUNNING, None)
+            row = rig.account.status()
             assert (row.pid, row.health, row.restarts) == (None, "ok", 0)
-            assert it.account.check(1e9) is Verdict.ALIVE, "there is nothing to beat"
-            it.links.attend([])
-            await it.has(Phase.STARTING, "nobody_attached")
-        assert it.account.child.state.reason == "nobody attached"
+            assert rig.account.check(1e9) is Verdict.ALIVE, "there is nothing to beat"
+            rig.links.attend([])
+            await rig.has(Phase.STARTING, "nobody_attached")
+        assert rig.account.child.state.reason == "nobody attached"
 
 
 async def test_without_a_gateway_no_program_counts_as_attached() -> None:
-    async with attended() as it:
-        it.links.attend([KEY])
-        await it.has(Phase.RUNNING, None)
-        it.links.gateway_lost()
-        await it.has(Phase.STARTING, "nobody_attached")
+    async with attended() as rig:
+        rig.links.attend([KEY])
+        await rig.has(Phase.RUNNING, None)
+        rig.links.gateway_lost()
+        await rig.has(Phase.STARTING, "nobody_attached")
 
 
 async def test_it_is_stopped_and_started_as_any_other() -> None:
-    async with attended() as it:
-        it.links.attend([KEY])
-        await it.has(Phase.RUNNING, None)
-        it.account.child.post(Stop())
-        await it.has(Phase.STOPPED, "held")
-        it.account.child.post(Start())
-        await it.has(Phase.RUNNING, None)
+    async with attended() as rig:
+        rig.links.attend([KEY])
+        await rig.has(Phase.RUNNING, None)
+        rig.account.child.post(Stop())
+        await rig.has(Phase.STOPPED, "held")
+        rig.account.child.post(Start())
+        await rig.has(Phase.RUNNING, None)
 
 
 async def test_an_account_with_a_process_does_not_care() -> None:

@@ -37,7 +37,7 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-class Life:
+class ChildRig:
     """A child and the processes that were spawned for it.
 
     ``spawn_seconds`` is how long a spawn takes; ``error`` is raised instead of spawning;
@@ -133,9 +133,9 @@ class Life:
 
 
 @asynccontextmanager
-async def life(policy: Policy = EVEN, **fields: Any) -> AsyncIterator[Life]:
+async def child_rig(policy: Policy = EVEN, **fields: Any) -> AsyncIterator[ChildRig]:
     """Run a child; all its processes must have ended at the end."""
-    made = Life(replace(policy, **fields))
+    made = ChildRig(replace(policy, **fields))
     task = asyncio.create_task(made.child.run())
     try:
         yield made
