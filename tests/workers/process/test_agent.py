@@ -39,7 +39,7 @@ async def test_it_is_ready_once_it_is_made_and_takes_turns(run_dir: Path) -> Non
         assert received.events() == [Delta("0 1 ")], "what one turn of its loop has made is one"
         assert received.outcome() == TurnOutcome("final", Final("0 1 "))
         rig.gateway.send(data.TurnAck("run-1", 2))
-        assert rig.supervisor.status()["mode"] == "test"
+        await rig.supervisor.until(lambda: rig.supervisor.status().get("mode") == "test")
         assert await rig.stop() == 0
 
 
