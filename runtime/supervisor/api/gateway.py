@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import msgspec
+import structlog
 
 from ipc.errors import RemoteError
 from ipc.frames.requests import BootstrapParams, NoParams, Params, RestartParams
@@ -15,6 +16,8 @@ from runtime.supervisor.api.table import Caller, method
 from runtime.supervisor.gateways.managed import ManagedGateway
 from runtime.supervisor.gateways.port import PortUnusable
 from runtime.supervisor.parts import Parts
+
+log = structlog.get_logger("gateway")
 
 UP_WITHIN, DOWN_WITHIN = 15.0, 10.0  # seconds that a gateway of ours is waited for
 
@@ -125,9 +128,17 @@ async def restart(parts: Parts, params: NoParams) -> Any:
 async def request_restart(parts: Parts, params: RestartParams) -> Any:
     """Restart the gateway after a delay, so that a client of it still gets this answer."""
     loop = asyncio.get_running_loop()
-    loop.call_later(params.delay_ms / 1000, parts.gateway.restart)
+    loop.call_later(params.delay_ms / 1000, _restart_unless_ending, parts)
     scheduled = {"ok": True, "delayMs": params.delay_ms, "reason": params.reason or "requested"}
     return {"ok": True, "status": "scheduled", "restart": scheduled}
+
+
+def _restart_unless_ending(parts: Parts) -> None:
+    """Restart the gateway, for a request that has been answered: a failure goes to the log."""
+    try:
+        _unless_ending(parts).restart()
+    except (RemoteError, PortUnusable) as error:
+        log.warning("requested restart of the gateway not carried out", reason=str(error))
 
 
 def _up_within(gateway: ManagedGateway) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from msgspec.structs import replace
 
 from ipc.errors import RemoteError
@@ -109,6 +110,22 @@ async def test_a_restart_that_is_requested_comes_after_its_answer(tmp_path: Path
         assert rig.gateway.phase is Phase.RUNNING
         await asyncio.sleep(0.2)
         assert len(rig.gateway.kind.puppets) == 2
+
+
+@pytest.mark.parametrize("why", ["the supervisor is stopping", "port 18789"])
+async def test_a_restart_that_cannot_be_carried_out_when_it_is_due_is_logged(
+    tmp_path: Path, why: str
+) -> None:
+    async with api_rig(tmp_path) as rig:
+        if why == "port 18789":
+            rig.gateway.kind.taken = PortTaken("127.0.0.1", 18789, [])
+        await rig.ask("gateway.restart.request", delayMs=5000)
+        if why == "the supervisor is stopping":
+            rig.parts.shutdown.request("told to")
+        with structlog.testing.capture_logs() as logs:
+            await asyncio.sleep(5.1)
+        assert [why in each["reason"] for each in logs] == [True]
+        assert rig.gateway.kind.puppets == []
 
 
 async def test_a_foreign_gateway_may_be_shut_down_first(tmp_path: Path) -> None:
