@@ -1,6 +1,7 @@
 """One real daemon with an account of ``local`` and one of ``irc``, and the real OpenClaw.
 
-Everything here runs only where the environment names the folder that ``install`` has filled.
+Everything here runs only where the environment names the folder that ``tests/install-openclaw``
+has filled.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.openclaw import VARIABLE, Openclaw
+from tests.interop.openclaw import VARIABLE, Openclaw, lacking
 from tests.support.daemon import TOKEN, Daemon
 from tests.support.irc_server import IrcServer, available, miniircd, ngircd
 
@@ -25,7 +26,9 @@ def folder() -> Path:
     """Where the packages of OpenClaw are."""
     named = os.environ.get(VARIABLE)
     if not named:
-        pytest.skip(f"{VARIABLE} names no folder that tests/interop/install has filled")
+        pytest.skip(f"{VARIABLE} names no folder that tests/install-openclaw has filled")
+    if missing := lacking(Path(named)):
+        pytest.fail(f"{named} lacks {', '.join(missing)}: run tests/install-openclaw {named}")
     return Path(named)
 
 

@@ -1,4 +1,4 @@
-"""The real OpenClaw's programs, from the folder that ``install`` filled.
+"""The real OpenClaw's programs, from the folder that ``tests/install-openclaw`` filled.
 
 They get a home of their own, so that nothing of the person who runs the tests is read or written.
 """
@@ -16,7 +16,14 @@ from typing import Any
 VARIABLE = "TRUNKLINE_OPENCLAW"
 PATIENCE = 300.0  # seconds; one start of the command line takes 2 to 6, and some run beside others
 PLUGIN = Path(__file__).parent / "plugin"  # makes channels of those that the gateway has
+PACKAGES = ("node", "openclaw", "@openclaw/gateway-client")
 CHANNELS = ("irc", "telegram", "local", "webhook", "discord")
+
+
+def lacking(folder: Path) -> list[str]:
+    """Return the packages that the tests need and the folder does not have."""
+    modules = folder / "node_modules"
+    return [name for name in PACKAGES if not (modules / name / "package.json").exists()]
 
 
 @dataclass(frozen=True)
