@@ -7,6 +7,8 @@ again that the client has, and carries out nothing twice that must not be.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from enum import Enum, auto
 from typing import Any
 
 import msgspec
@@ -82,15 +84,28 @@ def may_repeat(repeat: Repeat, params: Any) -> bool:
     return repeat is Repeat.ALWAYS
 
 
-class AnsweredRequests:
-    """Which of the requests that are read again have their answer already."""
+class Standing(Enum):
+    """Whether a request that is read again has its answer.
 
-    def __init__(self, ids: tuple[str | int, ...]) -> None:
-        self._left = Counter(ids)  # a client may use an id twice
+    ``UNKNOWN``: another with the same id has one, and it may be that of either.
+    """
 
-    def take(self, id: str | int) -> bool:
-        """Return whether a request with this id is answered, and count the answer as its."""
-        if not self._left[id]:
-            return False
-        self._left[id] -= 1
-        return True
+    ANSWERED = auto()
+    UNANSWERED = auto()
+    UNKNOWN = auto()
+
+
+def standings(asked: Sequence[str | int], answered: Sequence[str | int]) -> list[Standing]:
+    """Return the standing of each request, by the ids of all of them and of the answers.
+
+    As many count as answered as there are answers: each request gets one in all.
+    """
+    left = Counter(answered)
+    found = []
+    for each in asked:
+        if left[each]:
+            left[each] -= 1
+            found.append(Standing.ANSWERED)
+        else:
+            found.append(Standing.UNKNOWN if each in left else Standing.UNANSWERED)
+    return found

@@ -2,6 +2,7 @@
 
 It was killed meanwhile, and may have carried them out. What must not be done twice is answered
 with an error that says so: its client knows then what it cannot know of a connection that was cut.
+So is one of several requests with the same id, of which some are answered: which, is not known.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from ipc.errors import FrameError, RemoteError
 from ipc.frames.websocket import Request, decode_request
 from ipc.frames.words import UNAVAILABLE
 from runtime.gateway.clients.client import ConnectedClient
-from runtime.gateway.clients.earlier import AnsweredRequests, EarlierTalk, may_repeat
+from runtime.gateway.clients.earlier import EarlierTalk, Standing, may_repeat, standings
 from runtime.gateway.clients.method_table import find
 
 # What begins a stream of events, as the protocol names it. The stream has ended with the gateway
@@ -21,34 +22,52 @@ FOLLOWS = ".subscribe"
 class RepeatedRequests:
     """Takes the requests of a client that came before this gateway had its connection.
 
-    After the last of them the client takes its requests itself. One that was following events is
-    closed with 1012.
+    After the last of them each is answered that has no answer, and the client takes its requests
+    itself. One that was following events is closed with 1012.
     """
 
     def __init__(self, client: ConnectedClient, earlier: EarlierTalk) -> None:
         self._client = client
-        self._left = earlier.requests
-        self._answered = AnsweredRequests(earlier.answered)
+        self._earlier = earlier
+        self._came: list[bytes] = []
 
     def receive(self, data: bytes) -> None:
-        """Carry out one request again, or answer that it is not; one that is answered: neither."""
-        self._left -= 1
-        if not self._left:
-            self._client.connection.receive = self._client.receive
-        try:
-            request = decode_request(data)
-        except FrameError as error:
-            if not self._answered.take("invalid" if error.id is None else error.id):
+        """Take one request; with the last one carry out again what may be."""
+        self._came.append(data)
+        if len(self._came) < self._earlier.requests:
+            return
+        self._client.connection.receive = self._client.receive
+        requests = [_read(each) for each in self._came]
+        found = standings([_id_of(each) for each in requests], self._earlier.answered)
+        for each, request, standing in zip(self._came, requests, found, strict=True):
+            self._repeat(each, request, standing)
+
+    def _repeat(self, data: bytes, request: Request | FrameError, standing: Standing) -> None:
+        """Carry out a request again, or answer that it is not; one that is answered: neither."""
+        if isinstance(request, FrameError):
+            if standing is not Standing.ANSWERED:
                 self._client.receive(data)
             return
-        if self._answered.take(request.id):
-            if request.method.endswith(FOLLOWS):
-                self._client.connection.close(1012, "service restart")
+        if standing is not Standing.UNANSWERED and request.method.endswith(FOLLOWS):
+            self._client.connection.close(1012, "service restart")
+        if standing is Standing.ANSWERED:
             return
-        if _is_repeatable(request):
+        if standing is Standing.UNANSWERED and _is_repeatable(request):
             self._client.receive(data)
         else:
             self._client.refuse(request.id, _unknown_outcome(request.method))
+
+
+def _read(data: bytes) -> Request | FrameError:
+    try:
+        return decode_request(data)
+    except FrameError as error:
+        return error
+
+
+def _id_of(request: Request | FrameError) -> str | int:
+    """Return the id that the answer to a frame has."""
+    return "invalid" if request.id is None else request.id
 
 
 def _is_repeatable(request: Request) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -10,10 +11,11 @@ import pytest
 from ipc.frames.websocket import ErrorShape, error_response, event, response
 from ipc.websocket.resumption import Resume
 from runtime.gateway.clients.earlier import (
-    AnsweredRequests,
     EarlierTalk,
+    Standing,
     may_repeat,
     read_earlier,
+    standings,
 )
 from runtime.gateway.clients.method_table import Repeat
 
@@ -46,16 +48,28 @@ def test_messages_mean(said: list[bytes], messages: int, talk: EarlierTalk) -> N
     assert read_earlier(Resume(b"", b"", True, tuple(said), messages)) == talk
 
 
-def test_each_answer_is_that_of_one_request() -> None:
-    answered = AnsweredRequests(("a", "b", "a"))
-    assert [answered.take(each) for each in ("a", "c", "a", "a", "b", "b")] == [
-        True,
-        False,
-        True,
-        False,
-        True,
-        False,
-    ]
+@pytest.mark.parametrize(
+    ("asked", "answered", "standings_"),
+    [
+        ("ab", "", "uu"),
+        ("ab", "a", "au"),
+        ("ab", "b", "ua"),
+        ("ab", "ba", "aa"),
+        ("aa", "", "uu"),
+        ("aba", "a", "au?"),  # the answer may be that of the last
+        ("aba", "ab", "aa?"),
+        ("aba", "aa", "aua"),
+        ("aaa", "a", "a??"),
+        ("b", "a", "u"),
+    ],
+)
+def test_of_requests_with_one_id_it_is_not_known_which_has_the_answer(
+    asked: str, answered: str, standings_: str
+) -> None:
+    letters = {Standing.ANSWERED: "a", Standing.UNANSWERED: "u", Standing.UNKNOWN: "?"}
+    found = standings(tuple(asked), tuple(answered))
+    assert "".join(letters[each] for each in found) == standings_
+    assert found.count(Standing.ANSWERED) == sum((Counter(asked) & Counter(answered)).values())
 
 
 class Keyed(msgspec.Struct):

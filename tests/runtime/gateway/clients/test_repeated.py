@@ -63,6 +63,27 @@ async def test_a_request_is_carried_out_again_unless_it_may_not_be(
         assert (await raw.call("health"))["ok"]  # the next one is as any other
 
 
+@pytest.mark.parametrize(
+    ("first", "second"), [("config.set", "health"), ("health", "config.set"), ("health", "health")]
+)
+async def test_what_shares_its_id_with_an_answer_is_of_unknown_outcome(
+    first: str, second: str
+) -> None:
+    async with gateway_rig() as rig:
+        raw = await greeted(rig)
+        client, connection = the_client(rig)
+        talk = EarlierTalk(requests=3, answered=("a",))
+        connection.receive = RepeatedRequests(client, talk).receive
+        params = {"config.set": {"raw": "{}"}, "health": {}}
+        connection.receive(req("a", first, params[first]))
+        connection.receive(req("a", second, params[second]))
+        connection.receive(req("b", "health"))
+        answer = await raw.response()
+        assert answer["id"] == "a"
+        assert answer["error"]["message"] == UNKNOWN.format(second)
+        assert (await raw.response())["id"] == "b"
+
+
 async def test_what_is_answered_is_not_answered_again() -> None:
     async with gateway_rig() as rig:
         raw = await greeted(rig)
