@@ -26,7 +26,7 @@ from ipc.websocket.demux import DemuxConnection, Limits
 from ipc.websocket.http_socket import HttpSocket
 from ipc.websocket.resumption import OUTCOMES
 from ipc.websocket.sockets import UnprovenSockets
-from ipc.websocket.young import SlotSource, YoungSocket, YoungSockets
+from ipc.websocket.young_sockets import SlotSource, YoungSockets
 
 PATIENCE = 0.25  # seconds between two looks at clients that are behind
 # What the library does itself with a connection: one sweep pings all, instead of a task for each.
@@ -131,19 +131,19 @@ class Server:
             kwargs = {"sock": _bound(listen), "unix": True}  # before anything else: it may fail
         unproven = None if beside is None else beside.unproven
         server = cls(on_connect, on_text, on_close, http, limits or Limits(), refuse_head, unproven)
-        if slots is not None and tls is None:
-            server._young = YoungSockets(slots)
-        elif slots is not None:
-            for slot, sock in slots.filled():  # of a process that did not encrypt: they would hang
-                sock.close()
-                slot.release()
+        young = None if slots is None else YoungSockets(slots, server._connection)
+        if young is not None and tls is None and isinstance(listen, socket.socket):
+            server._young = young
+            kwargs = _for_another(listen)
+        elif young is not None:
+            young.drop_left()  # of a process that did not encrypt: they would hang
         if isinstance(listen, Path):
             server._admit_owner_only(listen)
         if tls is not None:
             kwargs |= {"ssl": tls, "ssl_handshake_timeout": server.limits.handshake}
         server._library = await serve(
             server._serve,
-            create_connection=cast(type[ServerConnection], server._make),
+            create_connection=server._connection_type,
             compression=None,
             max_size=server.limits.preauth_bytes,
             server_header=None,
@@ -153,25 +153,21 @@ class Server:
         )
         # While draining, the library would answer late handshakes with 503: we answer them.
         server._library.is_serving = lambda: True  # type: ignore[method-assign]
+        if server._young is not None and isinstance(listen, socket.socket):
+            server._young.accept_on(listen, server.limits.backlog)
         return server
 
-    def _make(self, *args: Any, **kwargs: Any) -> Connection | YoungSocket:
-        """Return the protocol of a new connection, behind what notes it while it is young."""
-        if self._young is None:
-            return self._connection_type(*args, **kwargs)
-        return YoungSocket(partial(self._connection_type, *args, **kwargs), self._young)
+    def _connection(self) -> Connection:
+        """Return a new connection for a socket that the library has not accepted."""
+        protocol = ServerProtocol(max_size=self.limits.preauth_bytes)
+        return self._connection_type(protocol, self._library, **_OF_LIBRARY)
 
     async def take_over(self) -> dict[str, int]:
         """Take over the young connections of a process that was killed, before others come.
 
         Returns how many there were, by what became of them; ``taken_over`` counts them.
         """
-
-        def make() -> Connection:
-            protocol = ServerProtocol(max_size=self.limits.preauth_bytes)
-            return self._connection_type(protocol, self._library, **_OF_LIBRARY)
-
-        became = {} if self._young is None else await self._young.take_over(make)
+        became = {} if self._young is None else await self._young.take_over()
         for outcome, count in became.items():
             self.taken_over[outcome] += count
         return became
@@ -296,6 +292,8 @@ class Server:
     def stop_accepting(self) -> None:
         """Accept no more clients: they wait in the backlog for the next process on the socket."""
         self._library.server.close()
+        if self._young is not None:
+            self._young.stop_accepting()
 
     async def close(self, code: int = 1012, reason: str = "service restart") -> None:
         """Stop accepting, close every connection and wait until the last socket is gone.
@@ -376,6 +374,11 @@ def _inode(path: Path) -> int | None:
         return os.lstat(path).st_ino
     except OSError:
         return None
+
+
+def _for_another(listen: socket.socket) -> dict[str, Any]:
+    """Return what keeps the library from accepting on a socket: another does."""
+    return {"sock": listen.dup(), "start_serving": False}
 
 
 def _bound(path: Path) -> socket.socket:

@@ -8,33 +8,16 @@ this object steps out of the way: nothing of it is left in the path of an older 
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable
 from typing import Any, Protocol, cast
 
-from ipc.websocket.resumption import (
-    FINISHED,
-    MAX_SECONDS,
-    RESUMED,
-    UNNOTED,
-    Drop,
-    Finish,
-    Notes,
-    Resume,
-    Resumption,
-    SocketFacts,
-    decide,
-    head_of,
-)
+from ipc.websocket.resumption import Notes, Resume, SocketFacts, head_of
+from ipc.websocket.young_shares import YoungStage
 
 MAX_SLOTS = 64
 SLOT_BYTES = 256 * 1024  # of address space: a page that is not written takes no memory
-LOOK_SECONDS = 5.0  # between two looks for connections that have been young for too long
 WRITTEN_SECONDS = 0.05  # until it is looked whether an answer has left
-
-_log = logging.getLogger(__name__)
 
 
 class YoungSlot(Protocol):
@@ -43,6 +26,10 @@ class YoungSlot(Protocol):
     @property
     def age(self) -> float:
         """Seconds since its socket was accepted."""
+
+    @property
+    def silent(self) -> bool:
+        """True while nothing has come."""
 
     def received(self, data: bytes, /) -> bool:
         """Note what has come; return false when it is too much."""
@@ -63,14 +50,14 @@ class YoungSlot(Protocol):
         """Let go of its socket."""
 
 
-class SlotSource(Protocol):
-    """The slots of a process."""
+class YoungRegistry(Protocol):
+    """What keeps account of the young connections of a server (``young_sockets``)."""
 
-    def filled(self) -> Sequence[tuple[YoungSlot, socket.socket]]:
-        """Return those that another process has left filled, with their sockets."""
+    def add(self, young: YoungSocket, /) -> None:
+        """Note a connection that is young."""
 
-    def take(self, fd: int, /) -> YoungSlot | None:
-        """Return a slot with this socket in it; ``None``: it is not kept."""
+    def discard(self, young: YoungSocket, /) -> None:
+        """Forget a connection that is young no longer, or gone."""
 
 
 class YoungOwner(Protocol):
@@ -103,9 +90,11 @@ class YoungOwner(Protocol):
 class YoungSocket(asyncio.Protocol, asyncio.Transport):
     """The protocol of the socket and the transport of the connection, one in the other's way.
 
-    ``make()`` returns the connection. ``resumed`` is what was there before, where another process
-    had it. What follows the head of a WebSocket is held until ``catch_up``: a message that
-    came before the connection knows what was said on it would be carried out twice.
+    ``make()`` returns the connection. The socket is in ``slot``. ``resumed`` is what was there
+    before, where another process had it. What follows the head of a WebSocket is held until
+    ``catch_up``: a message that came before the connection knows what was said on it would be
+    carried out twice. So a ping that the other process has answered gets a second pong, which
+    RFC 6455 allows (section 5.5.3: a pong may come unasked, and is expected to have no effect).
     """
 
     # The library keeps this object as long as the connection lives, so there is little of it.
@@ -125,14 +114,14 @@ class YoungSocket(asyncio.Protocol, asyncio.Transport):
     def __init__(
         self,
         make: Callable[[], YoungOwner],
-        sockets: YoungSockets,
-        slot: YoungSlot | None = None,
+        sockets: YoungRegistry,
+        slot: YoungSlot,
         resumed: Resume | None = None,
     ) -> None:
         self.resumed = resumed
         self._make = make
         self._sockets = sockets
-        self._slot = slot
+        self._slot: YoungSlot | None = slot
         self._upgraded = resumed is not None and resumed.upgraded
         self._held: bytearray | None = bytearray() if self._upgraded else None
         self._settles = False
@@ -170,17 +159,23 @@ class YoungSocket(asyncio.Protocol, asyncio.Transport):
         """Seconds since the socket was accepted."""
         return 0.0 if self._slot is None else self._slot.age
 
+    @property
+    def stage(self) -> YoungStage:
+        """How far the connection has come."""
+        if self._is_over is not None:
+            return YoungStage.GREETED
+        return YoungStage.SILENT if self._slot is None or self._slot.silent else YoungStage.SPOKE
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether what came before is handed on, so that it can be settled at once."""
+        return self._held is None
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Put the socket into a slot, or step out of the way at once where there is none."""
+        """Begin the connection; one that is resumed gets what came before of it once more."""
         self._raw = cast(asyncio.Transport, transport)
-        if self._slot is None:  # first of all: until then a kill cuts the connection off
-            self._slot = self._sockets.take(self._raw.get_extra_info("socket").fileno())
         self._owner = self._make()
         del self._make
-        if self._slot is None:
-            self._raw.set_protocol(cast(asyncio.BaseProtocol, self._owner))
-            self._owner.connection_made(self._raw)
-            return
         self._sockets.add(self)
         if self.resumed is not None and self.resumed.rest:
             self._raw.write(self.resumed.rest)
@@ -283,87 +278,3 @@ class YoungSocket(asyncio.Protocol, asyncio.Transport):
     def resume_reading(self) -> None:
         """Read again."""
         self._raw.resume_reading()
-
-
-class YoungSockets:
-    """The young connections of one server, and the slots that their sockets are in."""
-
-    def __init__(self, slots: SlotSource) -> None:
-        self._slots = slots
-        self._young: set[YoungSocket] = set()
-        self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
-
-    def __len__(self) -> int:
-        return len(self._young)
-
-    def take(self, fd: int) -> YoungSlot | None:
-        """Return a slot with this socket in it; ``None``: it is not kept."""
-        return self._slots.take(fd)
-
-    def add(self, young: YoungSocket) -> None:
-        """Note a connection that is young."""
-        self._young.add(young)
-        if self._timer is None:
-            self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
-
-    def discard(self, young: YoungSocket) -> None:
-        """Forget a connection that is young no longer, or gone."""
-        self._young.discard(young)
-
-    def close(self) -> None:
-        """Look for old ones no longer; each still leaves its slot when it ends."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    async def take_over(self, make: Callable[[], YoungOwner]) -> dict[str, int]:
-        """Take over the connections of a process that was killed; return how many, by what became.
-
-        ``make()`` returns a new connection. What is read of one, it reads again.
-        """
-        became: dict[str, int] = {}
-        for slot, sock in self._slots.filled():
-            word = await self._become(slot, sock, make)
-            became[word] = became.get(word, 0) + 1
-        return became
-
-    async def _become(
-        self, slot: YoungSlot, sock: socket.socket, make: Callable[[], YoungOwner]
-    ) -> str:
-        verdict = _verdict_on(slot, sock)
-        if isinstance(verdict, Resume):
-            slot.take_over()
-            young = YoungSocket(make, self, slot, verdict)
-            await self._loop.connect_accepted_socket(lambda: young, sock)
-            return RESUMED
-        if isinstance(verdict, Finish):
-            _send(sock, verdict.rest)
-        sock.close()
-        slot.release()
-        return verdict.reason if isinstance(verdict, Drop) else FINISHED
-
-    def _look(self) -> None:
-        """Settle those that have been young for too long."""
-        self._timer = None
-        for young in list(self._young):
-            if young.age > MAX_SECONDS:
-                young.settle()
-        if self._young:
-            self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
-
-
-def _verdict_on(slot: YoungSlot, sock: socket.socket) -> Resumption:
-    """Return what becomes of a connection, whatever was left of it: this process must start."""
-    try:
-        return decide(slot.facts(sock), slot.notes())
-    except Exception:  # noqa: BLE001 - a broken process may have left anything
-        _log.exception("what was left of a connection cannot be read")
-        return Drop(UNNOTED)
-
-
-def _send(sock: socket.socket, rest: bytes) -> None:
-    """Send the end of what was being sent, as far as the kernel takes it at once."""
-    with suppress(OSError):  # its client has gone, or does not read
-        sock.send(rest)
-        sock.shutdown(socket.SHUT_WR)

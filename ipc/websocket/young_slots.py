@@ -99,6 +99,11 @@ class Slot:
         """Let go of the slot as it is."""
         self._socket.close()
 
+    @property
+    def silent(self) -> bool:
+        """True while the client has sent nothing."""
+        return not self._received
+
     def received(self, data: bytes) -> bool:
         """Note what the client has sent; return false when it is too much."""
         end = self._received + len(data)

@@ -21,7 +21,7 @@ from ipc.frames.websocket import MAX_PREAUTH_BYTES
 from ipc.websocket.connection import Connection
 from ipc.websocket.demux import Limits
 from ipc.websocket.server import Server
-from ipc.websocket.young import SlotSource
+from ipc.websocket.young_sockets import SlotSource
 from runtime.config.gateway_model import GatewayConfig
 from runtime.gateway import methods  # noqa: F401 - importing it fills the table
 from runtime.gateway.access.guard import AccessGuard

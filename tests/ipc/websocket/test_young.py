@@ -1,88 +1,29 @@
-"""Young connections over the end of a server: real sockets, and two servers one after the other.
-
-The first one stops reading, as a process that is killed does; its own end of the socket stays
-open, which a client cannot tell from a slot.
-"""
+"""A young connection over the end of a server: real sockets, and two servers in turn."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
-import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 from aiohttp import web
 
-from ipc.websocket.connection import Connection, frame
+from ipc.websocket.connection import frame
 from ipc.websocket.demux import HEAD_SECONDS, Limits
-from ipc.websocket.young import MAX_SLOTS
 from ipc.websocket.young_slots import RECEIVED_BYTES
 from tests.support.echo_server import UPGRADE, EchoServer, text_frame
 from tests.support.until import PATIENCE, until
+from tests.support.young_servers import servers, the_only
 from tests.support.young_slots import SlotsRig, slots_rig
 
 HALF = 40  # bytes of a request head
-
-
-class Servers:
-    """Servers on one port, each with the slots of the one before."""
-
-    def __init__(self, rig: SlotsRig) -> None:
-        self._rig = rig
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._made: list[EchoServer] = []
-        self.taken: dict[str, int] = {}
-
-    def stop(self) -> None:
-        """Have the present server read nothing any more."""
-        for made in self._made:
-            made.server.stop_accepting()
-            for connection in [*made.server.connections, *made.server.undecided]:
-                assert connection.young is not None
-                connection.young.pause_reading()
-
-    async def next(self) -> EchoServer:
-        """Stop the present server as a kill does, and start another one."""
-        self.stop()
-        made = EchoServer()
-        self._made.append(made)
-        slots = self._rig.inherit()
-        await made.start(self._listener.dup(), Limits(), slots=slots)
-        self.taken = await made.server.take_over()
-        assert {word: n for word, n in made.server.taken_over.items() if n} == self.taken
-        return made
-
-    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        return await asyncio.open_connection(*self._listener.getsockname())
-
-    async def close(self) -> None:
-        self._listener.close()
-        for made in self._made:
-            await made.server.close()
 
 
 @pytest.fixture
 def rig() -> Iterator[SlotsRig]:
     with slots_rig() as made:
         yield made
-
-
-@contextlib.asynccontextmanager
-async def servers(rig: SlotsRig) -> AsyncIterator[Servers]:
-    made = Servers(rig)
-    try:
-        async with asyncio.timeout(PATIENCE):
-            yield made
-    finally:
-        await made.close()
-
-
-async def the_only(made: EchoServer) -> Connection:
-    await until(lambda: bool(made.connections))
-    (connection,) = made.connections
-    return connection
 
 
 @pytest.mark.parametrize("sent", [0, HALF, len(UPGRADE)])
@@ -140,36 +81,6 @@ async def test_what_was_read_is_read_again_and_what_was_sent_is_not_sent_again(
         assert await reader.readexactly(10) == frame(b"one") + frame(b"two")
         await until(lambda: third.received == [b"one", b"two"])
         writer.close()
-
-
-async def test_what_is_left_and_cannot_be_read_keeps_no_server_from_starting(
-    rig: SlotsRig,
-) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-        assert rig.inherit().take(other.fileno()) is not None
-    async with servers(rig) as both:
-        await both.next()
-        assert both.taken == {"unnoted": 1}
-        reader, writer = await both.connect()
-        writer.write(UPGRADE + text_frame(b"one"))
-        await reader.readuntil(b"\r\n\r\n")
-        assert await reader.readexactly(5) == frame(b"one")
-        writer.close()
-
-
-async def test_more_than_there_are_slots_for_are_served_as_ever(rig: SlotsRig) -> None:
-    async with servers(rig) as both:
-        made = await both.next()
-        opened = [await both.connect() for _ in range(MAX_SLOTS + 3)]
-        for _, writer in opened:
-            writer.write(UPGRADE + text_frame(b"one"))
-        for reader, _ in opened:
-            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
-            assert await reader.readexactly(5) == frame(b"one")
-        kept = [each for each in made.connections if each.young is not None]
-        assert len(kept) == MAX_SLOTS
-        for _, writer in opened:
-            writer.close()
 
 
 @pytest.mark.parametrize(
@@ -295,53 +206,4 @@ async def test_what_a_dead_server_had_not_sent_comes_from_the_next_and_then_the_
         assert both.taken == {"finished": 1}
         assert await reader.readexactly(7) == frame(b"bye") + b"\x88\x00"
         assert await reader.read() == b""
-        writer.close()
-
-
-async def test_a_client_that_has_gone_is_dropped(rig: SlotsRig) -> None:
-    async with servers(rig) as both:
-        made = await both.next()
-        _, writer = await both.connect()
-        await until(lambda: bool(made.server.undecided))
-        (connection,) = made.server.undecided
-        assert connection.young is not None
-        connection.young.pause_reading()
-        writer.close()
-        await writer.wait_closed()
-        await both.next()
-        assert both.taken == {"gone": 1}
-
-
-async def test_one_that_has_been_young_for_too_long_is_settled(
-    rig: SlotsRig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("ipc.websocket.young.MAX_SECONDS", -1.0)
-    monkeypatch.setattr("ipc.websocket.young.LOOK_SECONDS", 0.01)
-    async with servers(rig) as both:
-        made = await both.next()
-        reader, writer = await both.connect()
-        writer.write(UPGRADE + text_frame(b"one"))
-        await reader.readuntil(b"\r\n\r\n")
-        connection = await the_only(made)
-        await until(lambda: connection.young is None)
-        assert await reader.readexactly(5) == frame(b"one")
-        writer.close()
-
-
-async def test_a_server_that_encrypts_ends_what_one_that_did_not_has_left(rig: SlotsRig) -> None:
-    async with servers(rig) as both:
-        await both.next()
-        reader, writer = await both.connect()
-        writer.write(UPGRADE)
-        await reader.readuntil(b"\r\n\r\n")
-        both.stop()
-        ((_, sock),) = rig.inherit().filled()
-        sock.close()
-        made = EchoServer()
-        listener = socket.create_server(("127.0.0.1", 0))
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        await made.start(listener, Limits(), slots=rig.inherit(), tls=context)
-        assert not rig.inherit().filled()
-        assert await made.server.take_over() == {}
-        await made.server.close()
         writer.close()

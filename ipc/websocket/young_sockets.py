@@ -1,0 +1,177 @@
+"""Keeps the young connections of one server: accepts them, takes them over, lets them go."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from time import monotonic
+from typing import Protocol, cast
+
+from ipc.websocket.accepting import Acceptor
+from ipc.websocket.resumption import (
+    FINISHED,
+    MAX_SECONDS,
+    RESUMED,
+    UNNOTED,
+    Drop,
+    Finish,
+    Resume,
+    Resumption,
+    decide,
+)
+from ipc.websocket.young import YoungOwner, YoungSlot, YoungSocket
+from ipc.websocket.young_shares import first_to_give_way
+
+LOOK_SECONDS = 5.0  # between two looks for connections that have been young for too long
+FULL_SECONDS = 0.05  # until it is looked again whether one gives way, when none has
+
+_log = logging.getLogger(__name__)
+
+
+class SlotSource(Protocol):
+    """The slots of a process."""
+
+    def filled(self) -> Sequence[tuple[YoungSlot, socket.socket]]:
+        """Return those that another process has left filled, with their sockets."""
+
+    def take(self, fd: int, /) -> YoungSlot | None:
+        """Return a slot with this socket in it; ``None``: it is not kept."""
+
+
+class YoungSockets:
+    """The young connections of one server, and the slots that their sockets are in.
+
+    ``make()`` returns a new connection.
+    """
+
+    def __init__(self, slots: SlotSource, make: Callable[[], YoungOwner]) -> None:
+        self._slots = slots
+        self._left = slots.filled()  # before one of them is taken for a free one
+        self._make = make
+        self._young: set[YoungSocket] = set()
+        self._opening: set[asyncio.Task[None]] = set()
+        self._full_until = 0.0
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._acceptor: Acceptor | None = None
+
+    def accept_on(self, listen: socket.socket, backlog: int) -> None:
+        """Accept the connections of a listening socket."""
+        self._acceptor = Acceptor(listen, backlog, self._accepted)
+
+    def stop_accepting(self) -> None:
+        """Accept no more: who comes waits in the backlog."""
+        if self._acceptor is not None:
+            self._acceptor.close()
+
+    def add(self, young: YoungSocket) -> None:
+        """Note a connection that is young."""
+        self._young.add(young)
+        if self._timer is None:
+            self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
+
+    def discard(self, young: YoungSocket) -> None:
+        """Forget a connection that is young no longer, or gone."""
+        self._young.discard(young)
+
+    def close(self) -> None:
+        """Look for old ones no longer; each still leaves its slot when it ends."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def take_over(self) -> dict[str, int]:
+        """Take over the connections of a process that was killed; return how many, by what became.
+
+        What is read of one, it reads again.
+        """
+        became: dict[str, int] = {}
+        left, self._left = self._left, ()
+        for slot, sock in left:
+            word = await self._become(slot, sock)
+            became[word] = became.get(word, 0) + 1
+        return became
+
+    def drop_left(self) -> None:
+        """End the connections of a process that was killed, instead of taking them over."""
+        left, self._left = self._left, ()
+        for slot, sock in left:
+            sock.close()
+            slot.release()
+
+    def _accepted(self, sock: socket.socket) -> None:
+        """Put a new socket into a slot, first of all: until then a kill cuts it off."""
+        slot = self._slots.take(sock.fileno())
+        if slot is None and self._make_room():
+            slot = self._slots.take(sock.fileno())
+        sock.setblocking(False)
+        task = self._loop.create_task(self._open(slot, sock, None))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+
+    def _make_room(self) -> bool:
+        """Have a connection give its slot up to a new one; return whether one has.
+
+        It costs little however many come: each that gives way has had its slot for a while, and
+        where none does the next look waits.
+        """
+        now = monotonic()
+        if now < self._full_until:
+            return False
+        young = first_to_give_way(each for each in self._young if each.caught_up)
+        if young is None:
+            self._full_until = now + FULL_SECONDS
+            return False
+        young.settle()
+        return True
+
+    async def _open(
+        self, slot: YoungSlot | None, sock: socket.socket, resumed: Resume | None
+    ) -> None:
+        """Begin a connection on a socket, behind what notes it where there is a slot."""
+        protocol: asyncio.BaseProtocol = (
+            cast(asyncio.BaseProtocol, self._make())
+            if slot is None
+            else YoungSocket(self._make, self, slot, resumed)
+        )
+        await self._loop.connect_accepted_socket(lambda: protocol, sock)
+
+    async def _become(self, slot: YoungSlot, sock: socket.socket) -> str:
+        verdict = _verdict_on(slot, sock)
+        if isinstance(verdict, Resume):
+            slot.take_over()
+            await self._open(slot, sock, verdict)
+            return RESUMED
+        if isinstance(verdict, Finish):
+            _send(sock, verdict.rest)
+        sock.close()
+        slot.release()
+        return verdict.reason if isinstance(verdict, Drop) else FINISHED
+
+    def _look(self) -> None:
+        """Settle those that have been young for too long."""
+        self._timer = None
+        for young in list(self._young):
+            if young.age > MAX_SECONDS:
+                young.settle()
+        if self._young:
+            self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
+
+
+def _verdict_on(slot: YoungSlot, sock: socket.socket) -> Resumption:
+    """Return what becomes of a connection, whatever was left of it: this process must start."""
+    try:
+        return decide(slot.facts(sock), slot.notes())
+    except Exception:  # noqa: BLE001 - a broken process may have left anything
+        _log.exception("what was left of a connection cannot be read")
+        return Drop(UNNOTED)
+
+
+def _send(sock: socket.socket, rest: bytes) -> None:
+    """Send the end of what was being sent, as far as the kernel takes it at once."""
+    with suppress(OSError):  # its client has gone, or does not read
+        sock.send(rest)
+        sock.shutdown(socket.SHUT_WR)
