@@ -19,6 +19,8 @@ _KINDS: dict[Any, tuple[type, str]] = {
     float: (float, "a number"),
     bool: (bool, "yes or no"),  # a flag: the parser has made it a bool, or left it out
 }
+# Options that scripts pass on though they have nothing to say: "" is the same as to leave them out.
+MAY_BE_EMPTY = frozenset({"--url", "--token", "--profile", "--state-dir", "--config", "--reason"})
 
 
 class PlainConversion:
@@ -44,6 +46,9 @@ class PlainConversion:
             result = self.kind(value)
         except ValueError:
             raise typer.BadParameter(f"{value!r} is not {self.word}", ctx, param) from None
+        if result == "" and MAY_BE_EMPTY.isdisjoint(getattr(param, "opts", ())):
+            # An unset variable of a script: it must not mean something else than what was meant.
+            raise typer.BadParameter("it is empty", ctx, param)
         if self.kind is float and not math.isfinite(result):
             raise typer.BadParameter(f"{value} is not a finite number", ctx, param)
         if self.minimum is not None and result < self.minimum:

@@ -40,8 +40,8 @@ class Question:
 
     def params(self, timeout: float) -> dict[str, Any]:
         """Return the params of the method ``agent``; raises ``UsageFailure``."""
-        if not self.message:
-            raise UsageFailure("--message is empty: say what to ask")
+        if self.channel is not None and self.to is None:
+            raise UsageFailure("--channel is that of --to: say the chat, too")
         if self.deliver and not (self.reply_to or self.to):
             raise UsageFailure("--deliver needs a chat: say --reply-to, and --reply-channel")
         if not self.deliver and (self.reply_channel or self.reply_to or self.reply_account):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import typer
 
-from ops.cli.conversion import PlainConversion
+from ops.cli.conversion import MAY_BE_EMPTY, PlainConversion
 
 ONE = SimpleNamespace(multiple=False, nargs=1)
 MANY = SimpleNamespace(multiple=True, nargs=1)
@@ -36,6 +37,7 @@ def test_each_of_several_is_converted(texts: Any, values: list[int]) -> None:
         (float, "a number", None, "nan", "nan is not a finite number"),
         (float, "a number", 0.001, "0", "0 is below 0.001"),
         (int, "a whole number", 1, "0", "0 is below 1"),
+        (str, "text", None, "", "it is empty"),
     ],
 )
 def test_what_is_none_is_refused_with_what_is_allowed(
@@ -46,15 +48,36 @@ def test_what_is_none_is_refused_with_what_is_allowed(
     assert caught.value.message == complaint
 
 
-def test_the_pydantic_of_typer_is_not_asked() -> None:
-    """Every kind of value that our commands take is converted plainly."""
+def parameters() -> Iterator[tuple[str, Any]]:
+    """Yield the parameters of all commands that have a type, each with its command's name."""
     from ops.cli.main import Commands, app
 
     root: Any = typer.main.get_command(app)
     with root.make_context("trunkline", ["--help"], resilient_parsing=True) as context:
         for name in Commands.table:
             command = root.get_command(context, name)
-            for each in getattr(command, "commands", {name: command}).values():
+            for below, each in getattr(command, "commands", {"": command}).items():
                 for param in each.get_params(context):
                     if hasattr(param, "type_descriptor"):
-                        assert isinstance(param.get_runtime_param(), PlainConversion), param.name
+                        yield f"{name} {below}".strip(), param
+
+
+def test_the_pydantic_of_typer_is_not_asked() -> None:
+    """Every kind of value that our commands take is converted plainly."""
+    for command, param in parameters():
+        assert isinstance(param.get_runtime_param(), PlainConversion), (command, param.name)
+
+
+def test_an_empty_text_means_nothing_in_any_command() -> None:
+    """An unset variable of a script does not choose another conversation, or everything."""
+    texts = [param for _, param in parameters() if param.get_runtime_param().kind is str]
+    assert {param.opts[-1] for param in texts if is_taken_empty(param)} == MAY_BE_EMPTY
+
+
+def is_taken_empty(param: Any) -> bool:
+    given = [""] if param.multiple or param.nargs == -1 else ""
+    try:
+        param.get_runtime_param().coerce(given, param, None)
+    except typer.BadParameter:
+        return False
+    return True

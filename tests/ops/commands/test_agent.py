@@ -31,7 +31,7 @@ def test_what_is_typed_is_what_is_asked(question: Question, params: dict[str, An
 @pytest.mark.parametrize(
     ("question", "said"),
     [
-        (Question("", agent="a"), "--message"),
+        (Question("x", agent="a", channel="irc"), "--to"),
         (Question("x"), "--agent, --session or --to"),
         (Question("x", agent="a", deliver=True), "--reply-to"),
         (Question("x", agent="a", reply_channel="irc"), "--deliver"),
