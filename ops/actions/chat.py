@@ -26,6 +26,7 @@ from ops.output.text import clean
 from runtime.config.places import Places
 
 CHANNEL = "local"
+RESETS = ("new", "reset")  # commands that may have a message for the agent behind them
 MAX_LINE = 1024 * 1024  # bytes of one answer
 BACK_WITHIN = 24 * 3600.0  # seconds; a person at a terminal ends it with Ctrl-C
 TROUBLE_AFTER = 1.0  # seconds without an answer, then why is looked at
@@ -155,7 +156,7 @@ class LocalChat:
         raise OperatorError(text, ExitCode.TIMEOUT) from None
 
     async def _send(self, writer: asyncio.StreamWriter, line: str) -> None:
-        self._owed += 1
+        self._owed += answers_to(line)
         writer.write(line.encode("utf-8", "surrogateescape") + b"\n")
         await writer.drain()
 
@@ -214,3 +215,15 @@ class LocalChat:
                 loop.call_soon_threadsafe(self._typed.put_nowait, line)
 
         threading.Thread(target=read, daemon=True, name="stdin").start()
+
+
+def answers_to(line: str) -> int:
+    """Return how many answers a line gets: a new session is confirmed, and what it begins with is
+    answered by the agent.
+    """
+    if not line.startswith("/"):
+        return 1
+    from runtime.gateway.conversations.chat_commands import read_command  # late: few lines are one
+
+    command = read_command(line, busy=False)
+    return 1 if command is None or command.name not in RESETS or not command.argument else 2

@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
+from ops.actions.chat import answers_to
 from ops.exits import ExitCode
 from tests.support.commandline import PROGRAM, ended, environment, started, trunkline
 from tests.support.fakeserver import HELD, FakeServer, account, fake_supervisor, status
+from tests.support.until import PATIENCE
 from workers.channels.local.plugin import END, MARK_ENDS
 
 
@@ -78,6 +81,34 @@ async def test_piped_lines_are_all_answered_before_the_end(state: Path) -> None:
     async with demo(state, FakeAccount()):
         result = await trunkline(state, "chat", "local:demo", typed=b"one\n\ntwo\nthree")
     assert (result.code, result.out) == (0, "echo: one\necho: two\necho: three\n")
+
+
+async def test_what_a_new_session_begins_with_is_answered_after_its_confirmation(
+    state: Path,
+) -> None:
+    person, command = FakeAccount("begun"), ("chat", "local:demo", "-m", "/new hello")
+    async with demo(state, person), started(state, *command) as process:
+        assert process.stdout is not None
+        async with asyncio.timeout(PATIENCE):
+            assert await process.stdout.readline() == b"begun\n"
+            assert person.writer is not None
+            person.writer.write(f"hello yourself{END}\n".encode())
+            assert await process.stdout.readline() == b"hello yourself\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "answers"),
+    [
+        ("hello", 1),
+        ("/new", 1),
+        ("/new hello", 2),
+        ("/RESET hello", 2),
+        ("/queue collect", 1),
+        ("/path/new x", 1),
+    ],
+)
+def test_a_new_session_may_be_answered_twice(line: str, answers: int) -> None:
+    assert answers_to(line) == answers
 
 
 async def test_an_answer_of_several_lines_is_one(state: Path) -> None:
