@@ -54,13 +54,17 @@ def row(account: str, phase: str = "running", incarnation: int = 1, **more: Any)
 
 
 def payload(account: str, seq: int, incarnation: int = 1, **more: Any) -> bytes:
-    """Return the payload of a ``channel.message`` as a worker makes it."""
+    """Return the payload of a ``channel.message`` as a worker makes it.
+
+    One of a direct chat is meant for the account.
+    """
     message = {
         "id": f"m{seq}",
         "chat": {"id": "person-1", "kind": "direct"},
         "sender": {"id": "person-1"},
         "text": f"text {seq}",
         "ts": 1,
+        "addressed": more.get("chat", {}).get("kind", "direct") == "direct",
     } | more
     event = {
         "account": account,

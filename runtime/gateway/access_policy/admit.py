@@ -36,6 +36,7 @@ REASONS = {
     "group": "the group and the sender are admitted",
     "history": "it is an old message that the platform plays back",
     "edit": "it is the new text of an earlier message",
+    "not-addressed": "it is not meant for the account",
     "no-mention": "it does not name the account",
     "bot": "the sender is a bot, and bots do not answer bots",
     "blocked": "the sender was blocked",
@@ -65,13 +66,25 @@ def admit(policy: AccessPolicy, person: Person | None, message: Inbound) -> Deci
         return Decision(AdmissionOutcome.DROP, "blocked", "channels.pairing.block")
     direct = message.chat.kind == "direct"
     decision = _direct(policy, person, message.sender) if direct else _in_group(policy, message)
-    old = "history" if message.meta.get("history") else "edit" if message.edits is not None else ""
-    # Whom an old message names is not known: it is kept as one that may name the account.
-    if old and decision.outcome in (AdmissionOutcome.RUN, AdmissionOutcome.CONTEXT):
-        return Decision(AdmissionOutcome.CONTEXT, old, "always so")
-    if old and decision.outcome is AdmissionOutcome.PAIR:  # a code is an answer, too
-        return Decision(AdmissionOutcome.DROP, old, "always so")
+    aside = _aside(message, direct=direct)
+    if aside and decision.outcome in (AdmissionOutcome.RUN, AdmissionOutcome.CONTEXT):
+        return Decision(AdmissionOutcome.CONTEXT, aside, "always so")
+    if aside and decision.outcome is AdmissionOutcome.PAIR:  # a code is an answer, too
+        return Decision(AdmissionOutcome.DROP, aside, "always so")
     return decision
+
+
+def _aside(message: Inbound, *, direct: bool) -> str:
+    """Return why a message is not one to answer, whoever is admitted; ``""`` for all others.
+
+    Whom an old message names is not known: it is kept as one that may name the account. What need
+    not name it, in a direct chat, may still be no question: its channel says so.
+    """
+    if message.meta.get("history"):
+        return "history"
+    if message.edits is not None:
+        return "edit"
+    return "not-addressed" if direct and not message.addressed else ""
 
 
 def _direct(policy: AccessPolicy, person: Person | None, sender: Sender) -> Decision:

@@ -44,7 +44,8 @@ MAX_UNSTORED = 1000  # messages of one without a journal; more are dropped and c
 BATCH = 256  # messages that are decided about before other accounts have their turn
 MANY_WITHHELD = 256  # messages that are redacted together
 WITHHELD_SECONDS = 1.0  # after which it is done with fewer
-NO_MENTION, OLD = "no-mention", ("history", "edit")  # reasons why a message is context
+# Reasons why a message is context. The text of one that is old stays in the journal.
+NO_MENTION, OLD = "no-mention", ("history", "edit")
 
 Stored = tuple[int, int, Part]  # incarnation, time of arrival, frames
 
@@ -241,7 +242,7 @@ class Answering:
                     answer, reason = ruling.invitation, ruling.decision.reason
                     match ruling.decision.outcome:
                         case AdmissionOutcome.CONTEXT:
-                            stored = incarnation and reason == NO_MENTION
+                            stored = incarnation and reason not in OLD
                             await self._overhear(
                                 key, reading, cursor if stored else None, at, event
                             )

@@ -107,6 +107,31 @@ DIRECT = [
         "history",
     ),
     ("edit of a stranger who may ask", dm("pairing"), None, direct(edits="0"), "drop", "edit"),
+    ("aside", dm("open"), None, direct(addressed=False), "context", "not-addressed"),
+    (
+        "aside of one who is listed",
+        dm("pairing", [BOB]),
+        None,
+        direct(addressed=False),
+        "context",
+        "not-addressed",
+    ),
+    (
+        "aside of a stranger",
+        dm("allowlist"),
+        None,
+        direct(addressed=False),
+        "drop",
+        "dm-not-listed",
+    ),
+    (
+        "aside of a stranger who may ask",
+        dm("pairing"),
+        None,
+        direct(addressed=False),
+        "drop",
+        "not-addressed",
+    ),
     ("case", dm("open", ["Bob"]), None, direct(), "drop", "dm-not-listed"),
     ("case ignored", dm("open", ["Bob"], ignore_case=True), None, direct(), "run", "listed"),
 ]
@@ -332,7 +357,12 @@ def policies_of(
 policies = policies_of(rules, "groups", "channels") | policies_of(outer, "guilds")
 senders = st.sampled_from([ADA, BOB])
 messages = st.builds(
-    direct, senders, verified=st.booleans(), bot=st.booleans(), edits=st.none() | st.just("0")
+    direct,
+    senders,
+    verified=st.booleans(),
+    bot=st.booleans(),
+    edits=st.none() | st.just("0"),
+    addressed=st.booleans(),
 ) | st.builds(
     group,
     senders,
@@ -361,6 +391,8 @@ def test_nothing_is_dropped_without_a_reason_and_a_place(
         assert (policy.dm, message.chat.kind) == ("pairing", "direct")
     if message.sender.bot or (who is not None and who.state == "blocked"):
         assert decision.outcome is AdmissionOutcome.DROP
+    if message.chat.kind == "direct" and not message.addressed:
+        assert decision.outcome in (AdmissionOutcome.DROP, AdmissionOutcome.CONTEXT)
 
 
 @given(policies)

@@ -339,6 +339,22 @@ async def test_context_keeps_its_text_until_it_was_told_or_gives_way(
         assert await texts(journal) == ["-no-mention"] * 5 + ["text 6"]
 
 
+async def test_what_a_direct_chat_says_aside_is_counted_and_told_with_the_next_question() -> None:
+    journal = MemoryJournal()
+    async with TaskGroup() as tasks:
+        life = OutboxLife(tasks, journal, agent="echo")
+        life.welcome()
+        await life.hears(1, flags=INBOUND, addressed=False)
+        await life.hears(2)
+        await until(lambda: life.agents.answered)
+        assert life.gatekeeper.figures(KEY) == {
+            "context": {"not-addressed": 1},
+            "run": {"open": 1},
+        }
+        said = life.agent.turns[0][1]["history"]
+        assert [each["text"] for each in said] == ["text 1"]
+
+
 async def test_what_a_server_plays_back_keeps_its_text() -> None:
     """It may name the account: nobody can tell, and a client may be behind."""
     journal = MemoryJournal()
