@@ -6,7 +6,7 @@ Each message keeps its own run id, and each run is told what became of it (``Run
     followup    each message is a turn of its own, in order
     interrupt   the running turn is ended and what waits is superseded: the newest message counts.
                 What a session has from another chat stays: nobody there would hear of it
-    steer       OpenClaw's default; here it is followup, and the answer says so
+    steer       OpenClaw's default; here it is followup, and a client is told so (``STEER_NOTE``)
 
 How it is used, for one session, with the ``Lanes`` of all:
 
@@ -83,7 +83,7 @@ class Arrival(msgspec.Struct, frozen=True):
 
     ``repeated``: its run is here already. ``ahead`` is how many messages go first. ``interrupts``
     is the run whose turn is to be ended. ``outcomes`` are of runs that end by it, perhaps its own.
-    ``notes`` are sentences for the client that sent it, ``notice`` is one for the chat.
+    ``notice`` is a sentence for the chat.
     """
 
     taken: bool
@@ -92,7 +92,6 @@ class Arrival(msgspec.Struct, frozen=True):
     ahead: int = 0
     interrupts: str | None = None
     outcomes: Sequence[RunOutcome] = ()
-    notes: Sequence[str] = ()
     notice: str | None = None
 
 
@@ -149,9 +148,8 @@ class SessionQueue:
         """Add an arrived message; ``settings`` are those of its channel or session."""
         asked = message.mode or settings.mode
         mode: QueueMode = "followup" if asked == "steer" else asked
-        notes = [STEER_NOTE] if asked == "steer" else []
         if message.run in self._running or message.run in self.waiting:
-            return Arrival(True, mode, repeated=True, notes=notes)
+            return Arrival(True, mode, repeated=True)
         interrupts, outcomes = None, []
         if mode == "interrupt":
             if message.chat in ("", self._running_in):
@@ -162,13 +160,11 @@ class SessionQueue:
             self._waiting = [each for each in self._waiting if each[0] not in past]
         most = MAX_LATE if message.late else settings.cap
         if sum(each.late == message.late for each, _, _ in self._waiting) >= most:
-            return self._refused(message, mode, most, notes)
+            return self._refused(message, mode, most)
         ahead = len(self._waiting)
         debounce = (settings.debounce_ms or 0) if mode == "collect" else 0
         self._waiting.append((message, mode, debounce))
-        return Arrival(
-            True, mode, ahead=ahead, interrupts=interrupts, outcomes=outcomes, notes=notes
-        )
+        return Arrival(True, mode, ahead=ahead, interrupts=interrupts, outcomes=outcomes)
 
     def restored(
         self,
@@ -244,9 +240,7 @@ class SessionQueue:
         self._waiting.clear()
         return outcomes
 
-    def _refused(
-        self, message: QueuedMessage, mode: QueueMode, cap: int, notes: Sequence[str]
-    ) -> Arrival:
+    def _refused(self, message: QueuedMessage, mode: QueueMode, cap: int) -> Arrival:
         """Return the refusal of a message; each chat is notified of its first one only."""
         self._missed += 1
         name = _one_line(message.name) or _one_line(message.sender) or "?"
@@ -261,7 +255,6 @@ class SessionQueue:
             mode,
             ahead=len(self._waiting),
             outcomes=[RunOutcome(message.run, "overflow")],
-            notes=[*notes, text],
             notice=text if new else None,
         )
 

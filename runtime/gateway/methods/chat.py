@@ -16,6 +16,7 @@ from runtime.gateway.access.scopes import ADMIN, WRITE
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, method
 from runtime.gateway.conversations.chat_commands import read_command
+from runtime.gateway.conversations.queue_modes import STEER_NOTE
 from runtime.gateway.conversations.run_answers import digest_of
 from runtime.gateway.conversations.session_keys import agent_of
 from runtime.gateway.journal.conversations import TranscriptEntry
@@ -35,7 +36,6 @@ from runtime.gateway.runs.reception import QUEUE
 from workers.messages import MAX_TEXT, Id
 
 INJECTED = "gateway-injected"  # the model of what no agent has said
-STEER = "queueMode steer is followup here: the message is a turn of its own"
 
 
 class ChatSendParams(Params):
@@ -91,9 +91,10 @@ class ChatInjectParams(Params):
 async def chat_send(parts: GatewayParts, client: ConnectedClient, params: ChatSendParams) -> Any:
     """Send a message to a session; the answer comes as events `chat` and `agent`. The same key and
     text is answered with `in_flight` or `ok`, another text is refused. `deliver` also sends the
-    agent's answer to the named chat, or to the one in which the session was last used. `queueMode:
-    "steer"` has the effect of followup, as `note` says. The gateway executes commands. A file is
-    base64 in `content`, or (ours) a stored one: `url: "media:<id>"` and the key of its `account`.
+    agent's answer to the named chat, or to the one in which the session was last used. The queue
+    mode `steer` has the effect of followup, as `note` says, whoever has set it. The gateway
+    executes commands. A file is base64 in `content`, or (ours) a stored one: `url: "media:<id>"`
+    and the key of its `account`.
     """
     key = parts.asking.answered_key(params.session_key, params.agent_id)
     files = await taken_files(parts, agent_of(key), params.attachments)
@@ -125,8 +126,8 @@ async def chat_send(parts: GatewayParts, client: ConnectedClient, params: ChatSe
     answer: dict[str, Any] = {"runId": run.id, "status": "started"}
     if params.queue_mode == "interrupt" and busy:
         answer["interruptedActiveRun"] = True
-    if params.queue_mode == "steer":
-        answer["note"] = STEER
+    if (params.queue_mode or parts.reception.queue_of(made).mode) == "steer":
+        answer["note"] = STEER_NOTE
     if idle := [name for name, given in params.idle() if given]:
         answer["ignored"] = idle
     return answer

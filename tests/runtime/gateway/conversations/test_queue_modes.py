@@ -12,7 +12,6 @@ from runtime.config.sessions import QueueConfig, QueueMode
 from runtime.gateway.conversations.lanes import Lanes
 from runtime.gateway.conversations.queue_modes import (
     BECAME,
-    STEER_NOTE,
     Arrival,
     Became,
     QueuedMessage,
@@ -57,7 +56,7 @@ def test_a_message_to_an_idle_session_begins_at_once() -> None:
     assert queue.due() is None
     assert queue.take(0) is None
     (arrival,) = arrive(queue, settings(), "r1")
-    assert arrival == Arrival(True, "collect", outcomes=[], notes=[])
+    assert arrival == Arrival(True, "collect", outcomes=[])
     assert queue.due() == 0
     assert took(queue, 0) == ("r1", ["r1"], "R1")
     assert queue.ended() == [RunOutcome("r1", "ended", "r1")]
@@ -82,7 +81,6 @@ def test_followups_have_a_turn_each_in_order(mode: QueueMode) -> None:
     queue, config = busy(mode)
     for arrival in arrive(queue, config, "r1", "r2"):
         assert (arrival.taken, arrival.mode) == (True, "followup")
-        assert list(arrival.notes) == ([STEER_NOTE] if mode == "steer" else [])
     for run in ("r1", "r2"):
         queue.ended()
         assert took(queue) == (run, [run], run.upper())
@@ -138,7 +136,6 @@ def test_a_full_queue_says_so_once_and_tells_each_run(mode: QueueMode) -> None:
         "Please send it again later."
     )
     assert (second.taken, second.notice, second.ahead) == (False, None, 2)
-    assert second.notes == [first.notice]
     assert [each.outcomes for each in (first, second)] == [
         [RunOutcome("r3", "overflow")],
         [RunOutcome("r4", "overflow")],
@@ -222,10 +219,10 @@ def test_a_full_queue_is_interrupted_all_the_same() -> None:
 
 def test_a_run_that_is_there_already_is_not_taken_twice() -> None:
     queue, config = busy("interrupt")
-    assert queue.arrived(message("r0"), config) == Arrival(True, "interrupt", True, notes=[])
+    assert queue.arrived(message("r0"), config) == Arrival(True, "interrupt", True)
     assert queue.arrived(message("r1"), config).interrupts == "r0"
     steered = queue.arrived(message("r1", mode="steer"), config)
-    assert steered == Arrival(True, "followup", True, notes=[STEER_NOTE])
+    assert steered == Arrival(True, "followup", True)
     assert queue.waiting == ["r1"]
     assert queue.ended(aborted=True)[0].by == "r1"
 

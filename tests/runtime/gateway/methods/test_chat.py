@@ -129,6 +129,9 @@ async def test_stop_and_interrupt_end_what_runs() -> None:
         steered = await said(client, "three", key="r4", queueMode="steer", fastMode=True)
         assert steered["ignored"] == ["fastMode"]
         assert "followup" in steered["note"]
+        await said(client, "/queue steer", key="r5")
+        assert "followup" in (await said(client, "four", key="r6"))["note"]
+        assert "note" not in await said(client, "five", key="r7", queueMode="collect")
 
 
 async def test_a_command_is_answered_by_the_gateway_and_a_reset_empties_the_history() -> None:
