@@ -161,9 +161,9 @@ class Reception:
             return Taken(run=self._run(key, event.cursor, message, place, at, message.text))
         done = answer(command, self._facts(place), place.origin, self._config.commands)
         self._carry_out(key, done, place)
-        run = None
-        if done.message is not None:
-            run = self._run(key, event.cursor, message, place, at, done.message)
+        run, files = None, done.effect == "reset" and message.attachments
+        if done.message is not None or files:  # /new below a photo: that is asked about
+            run = self._run(key, event.cursor, message, place, at, done.message or "")
         said = Outbound(
             to=message.chat.id,
             text=done.text,

@@ -115,6 +115,16 @@ async def test_a_new_session_knows_nothing_and_may_begin_with_a_message() -> Non
         assert (session.runs, bool(session.id)) == (1, True)
 
 
+async def test_a_new_session_may_begin_with_a_file_alone() -> None:
+    async with TaskGroup() as tasks:
+        chat = Chat(tasks)
+        chat.life.agent.script = lambda turn: final("seen")
+        await chat.writes("/new", attachments=[{"url": "media:1", "name": "a.png"}])
+        await until(lambda: "seen" in said(chat.life))
+        turn = chat.life.agent.turns[-1][1]
+        assert (turn["text"], [each["url"] for each in turn["attachments"]]) == ("", ["media:1"])
+
+
 async def test_stop_ends_the_turn_and_drops_what_waits() -> None:
     async with TaskGroup() as tasks:
         chat = Chat(tasks)
