@@ -97,6 +97,7 @@ REST = [
     model("!hang", "timeout", SOON),
     model("!flood", "transient"),
     model("!cut", "transient"),
+    model("!empty", "empty"),
 ]
 
 

@@ -28,6 +28,9 @@ COMPACT = "compact"
 ASIDE = frozenset({COMPACT})
 ANEW = frozenset({"new", "reset"})  # why a run is aborted whose session begins anew
 PLAIN_KINDS = frozenset({"echo"})  # of agents that repeat what people wrote: no Markdown
+# Of agents that do not keep silent by an empty answer. A model gives one where its tokens are spent
+# before it says anything, which whoever waits for it has to know.
+MODEL_KINDS = frozenset({"openai"})
 
 
 def turn_of(
@@ -147,7 +150,8 @@ def _message_of(
         )
         # What has waited for too long is not answered any more, in whichever way.
         return None if told is None or end.state == "expired" else _notice(run, target, told.text)
-    if not text and not final.attachments:
+    silent = bool(live.tools) or speaking.kind not in MODEL_KINDS
+    if not text and not final.attachments and silent:
         return None
     if is_heartbeat(live.request):
         said = without_token(text)

@@ -95,6 +95,20 @@ def test_silence_is_only_where_it_is_allowed(
     assert told(live(said(text), kind=kind), End("final"), silent_groups=silent) == expected
 
 
+@pytest.mark.parametrize("kind", ["direct", "group"])
+@pytest.mark.parametrize(
+    ("agent", "expected"),
+    [("openai", "The agent had nothing to say to this."), ("command", None), ("echo", None)],
+)
+def test_a_model_that_says_nothing_does_not_keep_silent(
+    agent: str, expected: str | None, kind: str
+) -> None:
+    run = live(said("", stop_reason="length"), kind=kind)
+    assert told(run, End("final"), kind=agent, silent_groups=True) == expected
+    run.run = replace(run.run, origin=replace(run.run.origin, client="cron"))
+    assert told(run, End("final"), kind=agent) is None  # nobody in the chat has asked
+
+
 def test_tags_are_obeyed_and_left_out() -> None:
     message = ended_of(
         live(said("[[reply_to_current]] yes")), End("final"), Speaking(), SESSION, 9
