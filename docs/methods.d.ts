@@ -78,8 +78,8 @@ export type ChannelTargetParams = { channel: string; accountId?: string | null; 
 /** The last ``lines`` of these accounts, or of every process if none is named. */
 export type LinesParams = { accounts?: Array<string>; lines?: number };
 
-/** The params of ``channels.pairing.approve``: a request by its id, or (ours) by its code. ``notify``: the person is told. ``unverified`` (ours) admits a sender for whom the platform does not vouch: whoever uses that name is admitted with it. */
-export type PairingApproveParams = { channel?: string | null; accountId?: string | null; requestId?: string | null; code?: string | null; notify?: boolean; unverified?: boolean };
+/** The params of ``channels.pairing.approve``: a request by its id, or (ours) by its code. ``notify``: the person is told. ``bootstrap_command_owner``: the person is an owner, too, where there is none yet. ``unverified`` (ours) admits a sender for whom the platform does not vouch: whoever uses that name is admitted with it. */
+export type PairingApproveParams = { channel?: string | null; accountId?: string | null; requestId?: string | null; code?: string | null; notify?: boolean; bootstrapCommandOwner?: boolean; unverified?: boolean };
 
 /** The params that name a sender of one account. */
 export type PersonParams = { channel: string; senderId: string; accountId?: string | null };
@@ -390,7 +390,7 @@ export interface MethodParams {
   "channels.logout": ChannelTargetParams;
   /** Answer with the last log lines of accounts, or of every process. */
   "channels.logs": LinesParams;
-  /** Admit the person who made a request. `code` and `unverified` are ours. */
+  /** Admit the person who made a request. `code` and `unverified` are ours. With `bootstrapCommandOwner`, which needs `operator.admin`, the person is the first owner. */
   "channels.pairing.approve": PairingApproveParams;
   /** Never answer a person again, in direct chats and in groups, whoever else is admitted. */
   "channels.pairing.block": PersonParams;

@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from weakref import WeakKeyDictionary
 
 import msgspec
+import structlog
 from msgspec import Meta
 
 from ipc.epoch import now_ms
-from ipc.errors import RemoteError
+from ipc.errors import IpcError, RemoteError
 from ipc.frames.requests import Params
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from ipc.token_bucket import TokenBucket
-from runtime.gateway.access.scopes import PAIRING, READ
+from runtime.gateway.access.scopes import ADMIN, PAIRING, READ
 from runtime.gateway.access_policy.admit import REASONS, AdmissionOutcome, Decision, admit
 from runtime.gateway.access_policy.pairing import (
     MAX_PENDING,
     approved,
+    ask,
     blocked,
     forgotten,
     with_code,
     with_id,
 )
 from runtime.gateway.clients.client import ConnectedClient
-from runtime.gateway.clients.method_table import method
+from runtime.gateway.clients.method_table import method, missing_scope
 from runtime.gateway.journal.people import PENDING_MS, Person
-from runtime.gateway.methods.asking import note
+from runtime.gateway.methods.asking import ask_for, note
 from runtime.gateway.methods.channels import Name
 from runtime.gateway.parts import GatewayParts
 from workers.messages import Chat, Inbound, Outbound, Sender
@@ -36,7 +39,10 @@ from workers.messages import Chat, Inbound, Outbound, Sender
 GUESSES = 5  # wrong codes a minute of one client
 OPEN_SECONDS = 5.0  # until a new gateway has opened its journal
 SenderId = Annotated[str, Meta(min_length=1, max_length=512)]
+OWNER_SECONDS = 60.0  # until the configuration is written
 WELCOME = "The owner of this account has approved you."
+
+log = structlog.get_logger("gateway.access")
 
 _guesses: WeakKeyDictionary[ConnectedClient, TokenBucket] = WeakKeyDictionary()
 
@@ -50,8 +56,9 @@ class PairingListParams(Params):
 class PairingApproveParams(Params):
     """The params of ``channels.pairing.approve``: a request by its id, or (ours) by its code.
 
-    ``notify``: the person is told. ``unverified`` (ours) admits a sender for whom the platform
-    does not vouch: whoever uses that name is admitted with it.
+    ``notify``: the person is told. ``bootstrap_command_owner``: the person is an owner, too, where
+    there is none yet. ``unverified`` (ours) admits a sender for whom the platform does not vouch:
+    whoever uses that name is admitted with it.
     """
 
     channel: Name | None = None
@@ -59,6 +66,7 @@ class PairingApproveParams(Params):
     request_id: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     code: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
     notify: bool = False
+    bootstrap_command_owner: bool = False
     unverified: bool = False
 
 
@@ -120,7 +128,11 @@ async def pairing_list(
 async def pairing_approve(
     parts: GatewayParts, client: ConnectedClient, params: PairingApproveParams
 ) -> Any:
-    """Admit the person who made a request. `code` and `unverified` are ours."""
+    """Admit the person who made a request. `code` and `unverified` are ours. With
+    `bootstrapCommandOwner`, which needs `operator.admin`, the person is the first owner.
+    """
+    if params.bootstrap_command_owner and not client.covers(ADMIN):
+        raise missing_scope(ADMIN, client.protocol)
     if (params.request_id is None) == (params.code is None):
         raise RemoteError(INVALID_REQUEST, "give one of requestId and code")
     key, person = await _found(parts, client, params)
@@ -132,7 +144,9 @@ async def pairing_approve(
         )
     await parts.gatekeeper.keep(key, approved(person, now_ms()))
     note(parts, client, key, "a person who waited was let in")
-    told = "not-requested"
+    told = owner = "not-requested"
+    if params.bootstrap_command_owner:
+        owner = await _first_owner(parts, client, key, person)
     if params.notify:
         message = Outbound(to=person.chat, text=WELCOME, key=f"paired:{person.id}")
         await parts.outbox.send(key, message, queue=True)
@@ -141,9 +155,32 @@ async def pairing_approve(
         "requestId": person.id,
         "senderId": person.sender,
         "notification": told,
-        "commandOwnerBootstrap": "not-requested",
+        "commandOwnerBootstrap": owner,
         "account": key,
     }
+
+
+async def _first_owner(
+    parts: GatewayParts, client: ConnectedClient, key: str, person: Person
+) -> str:
+    """Make an approved person an owner where there is none; return what came of it.
+
+    The words are OpenClaw's. What fails does not take the approval back.
+    """
+    if parts.reception.has_owner:
+        return "already-configured"
+    if not person.verified:
+        return "unavailable"  # whoever uses that name would be an owner
+    owners = [f"{key.partition(':')[0]}:{person.sender}"]
+    patch = msgspec.json.encode({"commands": {"ownerAllowFrom": owners}}).decode()
+    try:
+        before = await parts.supervisor.ask("config.get", {}, OWNER_SECONDS)
+        given = {"raw": patch, "baseHash": before["hash"]}
+        await ask_for(parts, client, "config.patch", given, OWNER_SECONDS)
+    except IpcError as error:
+        log.warning("an approved person is no owner", account=key, error=str(error))
+        return "unavailable"
+    return "configured"
 
 
 @method("channels.pairing.dismiss", PAIRING, PairingDismissParams)
@@ -196,7 +233,7 @@ async def channels_why(parts: GatewayParts, client: ConnectedClient, params: Why
     """
     key = parts.accounts.resolve("channels.why", params.channel, params.account_id)
     await _journal_open(parts)
-    await parts.gatekeeper.opened(key)
+    people = await parts.gatekeeper.opened(key)
     person = parts.gatekeeper.person(key, params.sender_id)
     kind: Literal["direct", "group"] = "direct" if params.chat is None else "group"
     meta = {"guild": params.guild, "roles": params.roles}
@@ -217,10 +254,22 @@ async def channels_why(parts: GatewayParts, client: ConnectedClient, params: Why
             asked: dict[str, Any] = {}
             if decision.outcome is AdmissionOutcome.RUN:
                 decision, asked = _asked(parts, key, message, decision)
+            elif decision.outcome is AdmissionOutcome.PAIR:
+                decision = _invited(decision, person, people.values(), message)
             case |= {"outcome": decision.outcome, "reason": decision.reason}
             words = {"text": REASONS[decision.reason], "configured": decision.source}
             cases.append(case | words | asked)
     return {"account": key, "senderId": params.sender_id, "chat": params.chat, "cases": cases}
+
+
+def _invited(
+    decision: Decision, person: Person | None, people: Iterable[Person], message: Inbound
+) -> Decision:
+    """Return what becomes of a stranger's message: a code, or nothing where others wait."""
+    found = ask(person, people, message, message.ts, "", "")
+    if isinstance(found, Person):
+        return decision
+    return Decision(AdmissionOutcome.DROP, found, decision.source)
 
 
 def _asked(

@@ -12,7 +12,7 @@ import pytest
 from ipc.errors import RemoteError
 from ipc.frames.data import Answer, Call
 from ipc.websocket.client import Client
-from runtime.config.sessions import BindingConfig, BindingMatch
+from runtime.config.sessions import BindingConfig, BindingMatch, CommandsConfig
 from runtime.gateway.methods.people import GUESSES
 from runtime.gateway.runs.reception import ConversationsConfig
 from tests.support.gateway_rig import (
@@ -122,6 +122,56 @@ async def test_a_request_is_approved_by_its_id_and_the_person_told(tmp_path: Pat
             await client.call("channels.pairing.approve", wanted)
 
 
+def patches(rig: GatewayRig) -> list[dict[str, Any]]:
+    """Return the changes of the configuration that the supervisor was asked for."""
+    asked = [rig.asked.get_nowait() for _ in range(rig.asked.qsize())]
+    return [each["params"] for each in asked if each["method"] == "config.patch"]
+
+
+async def test_the_first_who_is_approved_is_an_owner_where_that_is_asked(tmp_path: Path) -> None:
+    async with gateway_rig(state_dir=tmp_path) as rig:
+        people = await outside(rig)
+        client = await rig.client()
+        wanted = {"channel": "irc", "bootstrapCommandOwner": True}
+        rig.answers["config.get"] = {"hash": "h1"}
+        rig.answers["config.patch"] = {"hash": "h2"}
+        people.say("ada")
+        code = await people.code()
+        approver = await rig.client(scopes=["operator.pairing"])
+        with pytest.raises(RemoteError, match=r"operator\.admin"):
+            await approver.call("channels.pairing.approve", wanted | {"code": code})
+        answer = await client.call("channels.pairing.approve", wanted | {"code": code})
+        assert answer["commandOwnerBootstrap"] == "configured"
+        (patch,) = patches(rig)
+        assert patch["baseHash"] == "h1"
+        assert msgspec.json.decode(patch["raw"]) == {"commands": {"ownerAllowFrom": ["irc:ada"]}}
+        rig.parts.reception.configure(
+            ConversationsConfig(commands=CommandsConfig(owner_allow_from=["irc:ada"]))
+        )
+        people.say("bob")
+        answer = await client.call(
+            "channels.pairing.approve", wanted | {"code": await people.code()}
+        )
+        assert answer["commandOwnerBootstrap"] == "already-configured"
+
+
+async def test_who_cannot_be_made_an_owner_is_approved_all_the_same(tmp_path: Path) -> None:
+    async with gateway_rig(state_dir=tmp_path) as rig:
+        people = await outside(rig)
+        client = await rig.client()
+        wanted = {"channel": "irc", "bootstrapCommandOwner": True, "unverified": True}
+        away = {"code": "UNAVAILABLE", "message": "the file is away"}
+        rig.answers["config.get"] = {"ok": False, "error": away}
+        for name, verified in (("ada", True), ("bob", False)):
+            people.say(name, verified=verified)
+            code = await people.code()
+            answer = await client.call("channels.pairing.approve", wanted | {"code": code})
+            assert answer["commandOwnerBootstrap"] == "unavailable"
+            people.say(name, verified=verified)
+            assert "echo: " in await people.got()
+        assert patches(rig) == []
+
+
 async def test_who_is_dismissed_may_ask_again(tmp_path: Path) -> None:
     async with gateway_rig(state_dir=tmp_path) as rig:
         people = await outside(rig)
@@ -174,6 +224,24 @@ async def test_nobody_is_called_unknown_before_the_journal_is_open(tmp_path: Pat
         await until(lambda: rig.parts.intake.trouble is None)  # what was refused may be asked again
         answer = await client.call("channels.why", who)
         assert {case["reason"] for case in answer["cases"]} == {"paired", "unverified"}
+
+
+async def test_it_is_said_of_a_stranger_that_no_code_is_sent_now(tmp_path: Path) -> None:
+    async with gateway_rig(state_dir=tmp_path) as rig:
+        people = await outside(rig)
+        client = await rig.client()
+
+        async def reasons(sender: str) -> set[tuple[str, str]]:
+            asked = {"channel": "irc", "accountId": "libera", "senderId": sender}
+            cases = (await client.call("channels.why", asked))["cases"]
+            return {(case["outcome"], case["reason"]) for case in cases}
+
+        assert await reasons("ada") == {("pair", "unknown-sender")}
+        for name in ("ada", "bob", "cyd"):
+            people.say(name)
+            await people.code()
+        assert await reasons("ada") == {("drop", "waits")}
+        assert await reasons("dan") == {("drop", "full")}
 
 
 async def test_codes_are_not_guessed(tmp_path: Path) -> None:
