@@ -58,11 +58,13 @@ P = TypeVar("P", bound=Section)
 class AccountSpec(WorkerSpec, frozen=True, kw_only=True):
     """One account with all fields, and the reason why it cannot run, if any.
 
+    ``agent_line`` is where it is set that ``agent`` answers; ``None``: in ``agents.default``.
     ``implicit``: its fields stand in the section of its channel, which lists no accounts.
     """
 
     manifest: Manifest
     agent: AgentName
+    agent_line: str | None = None
     journal: JournalMode
     ambiguous: AmbiguousMode = "ask"
     outbox: OutboxConfig = msgspec.field(default_factory=OutboxConfig)
@@ -162,6 +164,7 @@ def _spec(
         python=python,
         confine=confine,
         agent=over.agent or under.agent or config.agents.default,
+        agent_line=_agent_line(channel, id, under, over),
         proxy=proxy,
         ingress=ingress,
         ingress_url=ingress_url,
@@ -210,6 +213,15 @@ def _ingress_url(config: Config, channel: ChannelSection, id: str) -> str | None
 
 def _part(channel: ChannelSection, own: Mapping[str, Any], name: str, struct: type[P]) -> P:
     return msgspec.convert(layered(channel.base, name, [channel.own, own]), struct)
+
+
+def _agent_line(
+    channel: ChannelSection, id: str, under: AccountConfig, over: AccountConfig
+) -> str | None:
+    """Return where it is set which agent answers for the account, or ``None``."""
+    if over.agent is not None:
+        return f"{place_of(channel, id)}.agent"
+    return None if under.agent is None else f"{channel.path}.agent"
 
 
 def _disabled(

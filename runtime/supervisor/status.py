@@ -175,6 +175,11 @@ def _agents(parts: Parts) -> dict[str, Any]:
         "default": section.default,
         "maxConcurrent": section.max_concurrent,
         "accounts": {spec.key: spec.agent for spec in _account_specs(parts)},
+        "lines": {
+            spec.key: spec.agent_line
+            for spec in _account_specs(parts)
+            if spec.agent_line is not None
+        },
         "entries": {
             spec.account_id: _agent(spec, process=spec.key in workers)
             for spec in loaded.agents.values()

@@ -37,12 +37,14 @@ class AgentEntry(msgspec.Struct, frozen=True, rename="camel"):
 class AgentEntries(msgspec.Struct, frozen=True, rename="camel"):
     """All agents by id, ``accounts`` the one of each account that is known by its key.
 
-    ``default`` answers for the others. ``max_concurrent`` turns run at the same time.
+    ``lines`` is where that is set, of the accounts of which it is. ``default`` answers for the
+    others. ``max_concurrent`` turns run at the same time.
     """
 
     default: str = NOBODY
     max_concurrent: int = 100
     accounts: dict[str, str] = {}
+    lines: dict[str, str] = {}
     entries: dict[str, AgentEntry] = msgspec.field(
         default_factory=lambda: {"echo": AgentEntry("echo")}
     )

@@ -47,13 +47,13 @@ TIERS = {
 class Fallback(msgspec.Struct, frozen=True, kw_only=True):
     """The agent that answers if no binding matches.
 
-    ``account_agent`` is the account's field ``agent``, which stands at ``account_path``.
+    ``account_agent`` is the field ``agent`` of the account or its channel, set at ``account_line``.
     ``default_account`` is the channel's, which bindings without an account mean.
     """
 
     default_agent: str
     account_agent: str | None = None
-    account_path: str = ""
+    account_line: str = ""
     default_account: str | None = None
 
 
@@ -85,7 +85,7 @@ def route(bindings: Sequence[BindingConfig], origin: Origin, fallback: Fallback)
     if fallback.account_agent is not None:
         return Route(
             fallback.account_agent,
-            f"{fallback.account_path}.agent",
+            fallback.account_line,
             _said(fallback.account_agent, "by its account's own field"),
         )
     agent = fallback.default_agent

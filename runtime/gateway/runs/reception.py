@@ -230,11 +230,11 @@ class Reception:
 
     def _fallback(self, key: str, origin: Origin) -> Fallback:
         listed = self._agents.listed
-        own = listed.accounts.get(key)  # of those that name none it is the default one
+        own, line = listed.accounts.get(key), listed.lines.get(key)
         return Fallback(
             default_agent=listed.default,
-            account_agent=None if own == listed.default else own,
-            account_path=f"channels.{origin.channel}.accounts.{origin.account}",
+            account_agent=own if line is not None or own != listed.default else None,
+            account_line=line or f"channels.{origin.channel}.accounts.{origin.account}.agent",
             default_account=self._accounts.default_account(origin.channel),
         )
 

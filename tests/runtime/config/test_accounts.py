@@ -94,6 +94,24 @@ def test_confinement_is_inherited_and_can_be_taken_back(tmp_path: Path) -> None:
     assert found[0].fingerprint != found[1].fingerprint  # so that a change restarts it
 
 
+@pytest.mark.parametrize(
+    ("section", "line"),
+    [
+        ("{server: 's', accounts: {a: {}}}", None),
+        ("{server: 's', accounts: {a: {agent: 'echo'}}}", "channels.talk.accounts.a.agent"),
+        ("{server: 's', agent: 'none', accounts: {a: {}}}", "channels.talk.agent"),
+        (
+            "{server: 's', agent: 'none', accounts: {a: {agent: 'echo'}}}",
+            "channels.talk.accounts.a.agent",
+        ),
+    ],
+)
+def test_where_the_agent_of_an_account_is_set_is_known(
+    tmp_path: Path, section: str, line: str | None
+) -> None:
+    assert one(tmp_path, section).agent_line == line
+
+
 def test_the_default_agent_is_the_files(tmp_path: Path) -> None:
     section = "{server: 's', accounts: {a: {}}}"
     assert one(tmp_path, section).agent == "echo"

@@ -21,7 +21,7 @@ A, B = "local:a", "irc:b"
 async def rig_with_accounts(directory: Path) -> AsyncIterator[PartsRig]:
     rig = PartsRig(directory, workers=Stage(), boot=7)
     rig.parts.roster.add(spec_of(A))
-    rig.parts.roster.add(spec_of(B, enabled=False))
+    rig.parts.roster.add(spec_of(B, enabled=False, agent_line="channels.irc.agent"))
     await phase(rig.parts.accounts[A], Phase.STARTING)
     await phase(rig.parts.accounts[B], Phase.STOPPED)
     try:
@@ -68,6 +68,7 @@ async def test_clients_see_only_sealed_revisions(tmp_path: Path) -> None:
         assert boot.revision == rig.configuration.seal(revision) != revision
         beside = status.beside_accounts(rig.parts)
         assert beside["agents"]["accounts"] == {A: "echo", B: "echo"}
+        assert beside["agents"]["lines"] == {B: "channels.irc.agent"}
         assert revision not in str(beside)
 
 

@@ -165,7 +165,9 @@ def test_of_equally_exact_bindings_the_first_counts() -> None:
 
 def test_the_account_s_own_agent_counts_before_the_default() -> None:
     own = Fallback(
-        default_agent="echo", account_agent="main", account_path="channels.discord.accounts.default"
+        default_agent="echo",
+        account_agent="main",
+        account_line="channels.discord.accounts.default.agent",
     )
     found = route([], origin(), own)
     assert (found.agent, found.source) == ("main", "channels.discord.accounts.default.agent")

@@ -29,6 +29,7 @@ from tests.support.runs_life import final
 from tests.support.until import until
 from workers.agent import Delta, Turn
 from workers.agents.prompts import said_before
+from workers.messages import Inbound
 
 ADA = {"id": "person-1", "verified": True}
 GROUP = {"id": "#room", "kind": "group"}
@@ -252,6 +253,13 @@ async def test_the_line_that_chooses_an_agent_is_there() -> None:
         )
         chat.life.agents.configure(known | {"default": "none", "accounts": {KEY: "echo"}})
         assert "by its account's own field" in await chat.asks("/agent")
+        said = {"accounts": {KEY: "echo"}, "lines": {KEY: "channels.irc.agent"}}
+        chat.life.agents.configure(known | said)
+        fields = {"id": "m", "chat": {"id": "ada", "kind": "direct"}, "sender": ADA}
+        message = msgspec.convert(fields | {"text": "hello", "ts": 1}, Inbound)
+        found, lines = chat.life.reception.routed(KEY, message)
+        assert (found.agent, found.source) == ("echo", "channels.irc.agent")
+        assert lines == [f"channels.irc.agent counts: {found.reason}"]
 
 
 async def test_a_binding_answers_for_an_account_without_an_agent() -> None:
