@@ -424,7 +424,7 @@ export interface MethodParams {
   "chat.message.get": ChatMessageGetParams;
   /** Answer with models and commands, as `models.list` and `commands.list` do. */
   "chat.metadata": ChatMetadataParams;
-  /** Send a message to a session; the answer comes as events `chat` and `agent`. The same key and text is answered with `in_flight` or `ok`, another text is refused. `deliver` also sends the agent's answer to the named chat, or to the one in which the session was last used. `queueMode: "steer"` has the effect of followup, as `note` says. The gateway executes commands. A file is base64 in `content`, or (ours) a stored one: `url: "media:<id>"` and the key of its `account`. */
+  /** Send a message to a session; the answer comes as events `chat` and `agent`. The same key and text is answered with `in_flight` or `ok`, another text is refused. `deliver` also sends the agent's answer to the named chat, or to the one in which the session was last used. The queue mode `steer` has the effect of followup, as `note` says, whoever has set it. The gateway executes commands. A file is base64 in `content`, or (ours) a stored one: `url: "media:<id>"` and the key of its `account`. */
   "chat.send": ChatSendParams;
   /** Answer as `chat.history` does, for a client that shows a session for the first time. */
   "chat.startup": ChatHistoryParams;
