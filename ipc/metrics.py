@@ -82,27 +82,32 @@ def of_accounts(rows: Iterable[AccountStatus], now: float) -> list[Series]:
     return [
         *_of_workers(known, "account", now),
         each("gauge", "failures", "Failures in a row.", lambda row: row.failures),
-        each("gauge", "media_bytes", "Space of its files.", lambda row: row.media_bytes),
-        each("counter", "messages_in", "Messages it has received.", lambda row: row.messages_in),
-        each("counter", "messages_out", "Messages it has sent.", lambda row: row.messages_out),
+        each("gauge", "media_bytes", "Bytes of the stored files.", lambda row: row.media_bytes),
+        each("counter", "messages_in", "Received messages.", lambda row: row.messages_in),
+        each("counter", "messages_out", "Sent messages.", lambda row: row.messages_out),
         each(
             "gauge",
             "queued",
-            "Messages that its worker has not handed to the gateway yet.",
+            "Messages that the worker has not sent to the gateway yet.",
             lambda row: row.queued,
         ),
         each(
             "gauge",
             "activity_seconds",
-            "Seconds since something last happened on its platform, where that is known.",
+            "Seconds since the last activity on the account's platform, if known.",
             lambda row: _inactive(row, now),
         ),
         _dropped(known),
-        each("counter", "log_dropped", "Lines of output not kept.", lambda row: row.log_dropped),
+        each(
+            "counter",
+            "log_dropped",
+            "Lines of output that were dropped.",
+            lambda row: row.log_dropped,
+        ),
         each(
             "counter",
             "possibly_lost",
-            "Messages that may be lost, at most.",
+            "Maximal number of messages that may be lost.",
             lambda row: row.possibly_lost,
         ),
     ]
@@ -113,7 +118,7 @@ def of_agents(rows: Iterable[AccountStatus], now: float) -> list[Series]:
     known = list(rows)
     return [
         *_of_workers(known, "agent", now),
-        _each(known, "agent", "gauge", "turns", "Turns that it answers now.", _turns),
+        _each(known, "agent", "gauge", "turns", "Current turns of the agent.", _turns),
     ]
 
 
@@ -204,7 +209,7 @@ def _dropped(rows: Iterable[AccountStatus]) -> Series:
         known = {reason: row.dropped.get(reason, 0) for reason in DROP_REASONS}
         known["other"] = sum(row.dropped.values()) - sum(known.values())
         samples += [(label | {"reason": each}, float(count)) for each, count in known.items()]
-    meaning = "Messages of it that were not handed on, and frames, by reason."
+    meaning = "Messages and frames of the account that were dropped, by reason."
     return Series(f"{PREFIX}account_dropped", "counter", meaning, samples)
 
 
@@ -215,7 +220,7 @@ def _restarts(rows: Iterable[AccountStatus], what: Word) -> Series:
         for row in rows
         for reason in RESTART_REASONS
     ]
-    meaning = "Starts that no orderly stop came before, by reason."
+    meaning = "Starts without an orderly stop before them, by reason."
     return Series(f"{PREFIX}{what}_restarts", "counter", meaning, samples)
 
 

@@ -86,18 +86,24 @@ def metrics(parts: Parts) -> list[Series]:
         gauge("gateway_up", "1 while the gateway answers.", gateway.connected),
         gauge("gateway_failures", "Failures of the gateway in a row.", failures),
         counter("gateway_spawns", "Starts of the gateway.", gateway.spawned),
-        counter("gateway_outages", "Losses of a working session.", gateway.outages),
+        counter("gateway_outages", "Lost sessions to a working gateway.", gateway.outages),
         counter("gateway_session_attempts", "Tries to open a session.", attempts),
         counter("gateway_sessions", "Sessions that were opened.", gateway.sessions),
         counter("gateway_reconnects", "Sessions after the first.", max(0, gateway.sessions - 1)),
-        gauge("gateway_session_success_ratio", "Sessions by tries.", share),
-        counter("gateway_restarts_asked", "Restarts that were asked for.", restarts.asked),
-        counter("gateway_restarts", "Restarts that were made.", restarts.executed),
-        counter("gateway_restarts_deferred", "Restarts that were put off.", restarts.deferred),
-        counter("gateway_restarts_folded", "Restarts that joined another.", restarts.coalesced),
-        counter("stale_events", "Late news of ended processes, dropped.", stale_events(parts)),
+        gauge("gateway_session_success_ratio", "Opened sessions by number of tries.", share),
+        counter("gateway_restarts_asked", "Requested restarts.", restarts.asked),
+        counter("gateway_restarts", "Executed restarts.", restarts.executed),
+        counter("gateway_restarts_deferred", "Postponed restarts.", restarts.deferred),
+        counter(
+            "gateway_restarts_folded",
+            "Requested restarts that were combined with another one.",
+            restarts.coalesced,
+        ),
+        counter(
+            "stale_events", "Dropped late reports of earlier incarnations.", stale_events(parts)
+        ),
         *_noted_links(parts).series(),
-        counter("swept", "Processes that children left behind, ended.", parts.launcher.swept),
+        counter("swept", "Ended processes that children had left behind.", parts.launcher.swept),
         *_of_processes(parts),
         *parts.channel_zygotes.series(),
     ]
@@ -110,13 +116,13 @@ def _of_processes(parts: Parts) -> list[Series]:
     used, began = parts.about.cpu_seconds, parts.about.started_at / 1000
     own, others = vitals.rss_bytes(pid) or 0, vitals.rss_bytes(zygote) if zygote else 0
     return [
-        gauge("supervisor_start_time_seconds", "When it started, since the epoch.", began),
+        gauge("supervisor_start_time_seconds", "Start time, in seconds since the epoch.", began),
         gauge("supervisor_rss_bytes", "Resident memory of the supervisor.", own),
         counter("supervisor_cpu_seconds", "CPU that the supervisor has used.", used),
-        gauge("supervisor_warnings", "Warnings that the status shows.", len(warnings(parts))),
-        gauge("zygote_up", "1 while there is a zygote.", zygote is not None),
+        gauge("supervisor_warnings", "Warnings in the status.", len(warnings(parts))),
+        gauge("zygote_up", "1 while the zygote runs.", zygote is not None),
         gauge("zygote_rss_bytes", "Resident memory of the zygote.", others or 0),
-        counter("zygote_starts", "Zygotes that there have been.", launcher.zygotes),
+        counter("zygote_starts", "Zygotes so far.", launcher.zygotes),
     ]
 
 

@@ -72,7 +72,7 @@ def _of_gateway(parts: GatewayParts) -> Iterator[Series]:
     data_link, fanout = parts.data_link, parts.fanout
     yield gauge("clients", "Authenticated WebSocket clients.", len(hub.clients))
     yield gauge("connections", "Open WebSockets.", len(server.connections))
-    yield gauge("calls_pending", "Calls to accounts on their way.", len(parts.calls))
+    yield gauge("calls_pending", "Pending calls to accounts.", len(parts.calls))
     yield gauge("ring_bytes", "Recent events kept for replay.", parts.rings.size_bytes)
     has_session = parts.supervisor.client is not None
     yield gauge("session", "1 while the supervisor is connected.", has_session)
@@ -89,17 +89,23 @@ def _of_gateway(parts: GatewayParts) -> Iterator[Series]:
     yield counter("malformed_frames", "Frames of clients that are not JSON.", hub.malformed)
     yield counter("slow_clients", "Clients closed because they do not read.", server.slow)
     unproven = server.unproven
-    yield gauge("unproven_sockets", "Sockets that have proved nothing yet.", len(unproven))
+    yield gauge("unproven_sockets", "Sockets that have not authenticated yet.", len(unproven))
     yield counter("crowded", "Sockets refused: too many of one address.", unproven.crowded)
     yield counter("evicted", "Idle sockets closed to make room.", unproven.evicted)
-    yield counter("starved", "Sockets that came when no files were left.", server.starved)
+    yield counter(
+        "starved", "Connections that came when the limit of open files was reached.", server.starved
+    )
     told = "Young connections of a gateway that was killed."
     yield counters("taken_over", told, "outcome", server.taken_over)
     yield counters("refused", "Handshakes refused.", "reason", hub.refused)
-    yield counter("messages", "Messages of accounts handed on.", data_link.messages)
-    yield counter("events", "Events of ours, made once each.", fanout.published)
-    yield counter("deliveries", "Events of ours, per client.", fanout.delivered)
-    yield counters("dropped", "Frames of workers not handed on.", "reason", data_link.dropped)
+    yield counter("messages", "Messages of accounts that were passed on.", data_link.messages)
+    yield counter("events", "Trunkline's own events, each counted once.", fanout.published)
+    yield counter(
+        "deliveries", "Trunkline's own events, counted for each client.", fanout.delivered
+    )
+    yield counters(
+        "dropped", "Frames of workers that were not passed on.", "reason", data_link.dropped
+    )
     yield _admission(parts)
     phases = [row.phase for row in parts.accounts.rows.values()]
     counted = {phase.value: phases.count(phase) for phase in Phase}
@@ -115,14 +121,16 @@ def _of_gateway(parts: GatewayParts) -> Iterator[Series]:
 def _of_agents(parts: GatewayParts) -> Iterator[Series]:
     """Yield the series of agents' turns, by what requests them: people, jobs."""
     yield counter("agent_answers", "Answers of agents that were sent.", parts.agents.answered)
-    yield counters("agent_failures", "Answers of agents not sent.", "reason", parts.agents.failed)
+    yield counters(
+        "agent_failures", "Answers of agents that were not sent.", "reason", parts.agents.failed
+    )
     runs = parts.runs.figures()
     yield gauge("runs_waiting", "Runs of agents that wait.", runs["waiting"])
     yield gauge("runs_running", "Runs that an agent has.", runs["running"])
     yield counters("runs_ended", "Runs that have ended.", "outcome", runs["ended"])
     jobs, running = parts.timers.figures()
     yield gauge("cron_jobs", "Scheduled jobs.", jobs)
-    yield gauge("cron_running", "Runs of jobs under way.", running)
+    yield gauge("cron_running", "Current runs of jobs.", running)
     yield counters("cron_runs", "Runs of jobs that have ended.", "outcome", parts.timers.ended)
 
 
@@ -136,7 +144,7 @@ def _of_http(parts: GatewayParts) -> Iterator[Series]:
     yield counters("ingress_refused", "HTTP requests refused.", "reason", bounds.refused)
     yield counters("api_requests", "Requests to the HTTP API.", "outcome", api.outcomes)
     yield gauge("api_in_flight", "Requests to the HTTP API being answered.", api.in_flight)
-    yield gauge("api_streams", "Those of them that stream events.", api.streams)
+    yield gauge("api_streams", "Part of these requests that stream events.", api.streams)
     counts = parts.canvas.counts
     yield counters("canvas_requests", "Requests to the canvas host.", "outcome", counts)
     yield counters("hook_requests", "Requests to hooks.", "outcome", parts.hooks.counts)
@@ -149,37 +157,39 @@ def _of_journal(parts: GatewayParts) -> Iterator[Series]:
     if journal is not None:
         is_open, trouble = journal.ready, journal.trouble is not None
         commits, waiting = journal.commits, journal.waiting_bytes
-    yield gauge("journal_open", "1 while there is a journal in use.", is_open)
+    yield gauge("journal_open", "1 while a journal is in use.", is_open)
     yield gauge("journal_full", "1 while nothing can be stored.", trouble)
     yield counter("journal_commits", "Writes to the journal.", commits)
-    yield gauge("journal_waiting_bytes", "What waits to be stored.", waiting)
+    yield gauge("journal_waiting_bytes", "Records that wait to be stored.", waiting)
     yield gauge(
         "journal_bytes",
-        "The journal's file, with its log.",
+        "Bytes of the journal's file with its log.",
         _size(Path(parts.boot.state_dir) / FILE),
     )
     repeated = sum(parts.intake.repeated.values())
-    yield counter("journal_repeated", "Messages that a platform sent again.", repeated)
+    yield counter("journal_repeated", "Messages that a platform repeated.", repeated)
 
 
 def _of_outboxes(parts: GatewayParts) -> Iterator[Series]:
     """Yield the series of unsent messages, in total and by account."""
     outbox = parts.outbox.figures()
-    yield gauge("outbox_depth", "Messages that are to be sent.", outbox["depth"])
-    yield gauge("outbox_bytes", "Contents of what is to be sent.", outbox["bytes"])
-    yield gauge("outbox_held_bytes", "Those contents, in memory.", outbox["heldBytes"])
-    yield counter("outbox_refused", "Messages for which was no room.", outbox["refused"])
+    yield gauge("outbox_depth", "Messages that wait to be sent.", outbox["depth"])
+    yield gauge("outbox_bytes", "Size of the texts that wait to be sent.", outbox["bytes"])
+    yield gauge("outbox_held_bytes", "Part of these texts that is in memory.", outbox["heldBytes"])
+    yield counter("outbox_refused", "Messages refused for lack of room.", outbox["refused"])
     oldest = outbox["oldestMs"] / 1000
-    yield gauge("outbox_oldest_seconds", "For how long the oldest has waited.", oldest)
-    yield counters("outbox_attempts", "Ended attempts to send.", "reason", outbox["attempts"])
+    yield gauge("outbox_oldest_seconds", "Seconds for which the oldest message has waited.", oldest)
+    yield counters(
+        "outbox_attempts", "Finished attempts to send, by outcome.", "reason", outbox["attempts"]
+    )
     depths, ages = dict.fromkeys(parts.accounts.rows, 0), dict.fromkeys(parts.accounts.rows, 0.0)
     for key, account in parts.outbox.accounts.items():
         if account.entries:
             at = min(entry.row.at for entry in account.entries.values()) / 1000
             depths[key], ages[key] = len(account.entries), max(0.0, time.time() - at)
-    told = "Messages that an account is to send."
+    told = "Messages of the account that wait to be sent."
     yield gauges("account_outbox_depth", told, "account", depths)
-    told = "For how long the oldest one of an account has waited."
+    told = "Seconds for which the oldest message of the account has waited."
     yield gauges("account_outbox_oldest_seconds", told, "account", ages)
 
 
@@ -189,7 +199,7 @@ def _admission(parts: GatewayParts) -> Series:
         for key, counts in parts.gatekeeper.counts.items()
         for (outcome, reason), count in counts.items()
     ]
-    told = "Messages decided about, by the policy of their account."
+    told = "Messages for which was decided whether they are answered."
     return Series(f"{PREFIX}admission", "counter", told, samples)
 
 

@@ -286,13 +286,13 @@ class ChannelZygotes:
             Series(
                 f"{PREFIX}channel_import_seconds",
                 "gauge",
-                "What the last import of the channel's plugin for its accounts took.",
+                "Seconds that the last shared import of the channel's plugin took.",
                 seconds,
             ),
             Series(
                 f"{PREFIX}channel_zygote_up",
                 "gauge",
-                "1 while there is a zygote of the channel.",
+                "1 while the channel has a zygote.",
                 up,
             ),
         ]

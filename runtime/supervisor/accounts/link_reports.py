@@ -108,8 +108,12 @@ class LinkReports:
         """Return the figures for Prometheus."""
         refused, floods = self.refused.total(), self.floods.total()
         return [
-            counter("handshakes_refused", "Connections that proved no worker.", refused),
-            counter("link_floods", "Links bound anew because of a flood.", floods),
+            counter(
+                "handshakes_refused",
+                "Refused connections of programs that are no workers.",
+                refused,
+            ),
+            counter("link_floods", "Links closed and opened again because of a flood.", floods),
         ]
 
     def warnings(self) -> list[str]:
