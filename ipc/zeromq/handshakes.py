@@ -4,7 +4,8 @@ See https://rfc.zeromq.org/spec/27. ZeroMQ sends a request over an ``inproc`` so
 context, and the event loop answers. A refused connection cannot send anything and costs no memory.
 The answer depends only on the secret of this boot, never on the state of accounts, because a
 refused peer does not try again. It is delayed while the worker has an earlier connection, which is
-ended then (``ipc.zeromq.connections``).
+ended then (``ipc.zeromq.connections``). Of two that wait for the same connection the second waits
+for the first one, too: two with one routing id would cost a file until the socket is closed.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ DOMAIN = b"trunkline"
 ENDPOINT = "inproc://zeromq.zap.01"  # where ZeroMQ looks for the handler, in each context
 VERSION = b"1.0"
 LOG_SECONDS = 10.0  # between two log lines about refused handshakes
-WAIT_SECONDS = 5.0  # for earlier connections to end: until what they had sent is read
+WAIT_SECONDS = 5.0  # for earlier connections to end: until what they had sent is read. Then the
+# new one ends as any that takes too long to authenticate, and its peer asks again.
 COST = 512  # of one request, against the budget of a turn
 _NOBLOCK = int(zmq.NOBLOCK)
 
@@ -97,33 +99,44 @@ class Handshakes(Socket):
         reply = [connection, empty, VERSION, number]
         if proven is None:
             self._refuse(pid)
-            self._socket.send_multipart([*reply, b"400", b"refused", b"", b""], _NOBLOCK)
+            self._reply(reply, b"400", b"refused")
             return
         self.connections.catch_up()
-        earlier = self.connections.table.earlier(proven.name, pid)
         until = self._clock() + WAIT_SECONDS
-        self._waiting.append(_Waiting(reply, proven, pid, set(earlier), until))
-        if earlier:
-            self.connections.end(earlier)
+        each = _Waiting(reply, proven, pid, set(), until)
+        if not self._admitted(each):
+            self._waiting.append(each)
             self._loop.call_at(until, self._let_in)
-        else:
-            self._let_in()
 
     def _let_in(self, closed: int = -1) -> None:
-        """Admit peers whose earlier connections have all ended, or that have waited long enough."""
+        """Admit peers whose earlier connections have all ended; give up those that waited long."""
         if self.closed:
             return
         waiting, self._waiting = self._waiting, []
         for each in waiting:
             each.earlier.discard(closed)
-            if each.earlier and each.until > self._clock() + RESOLUTION:
-                self._waiting.append(each)
+            if not each.earlier and self._admitted(each):
                 continue
-            self.connections.table.proved(each.peer.name, each.pid)
-            self._on_admitted(each.peer)
-            name = each.peer.name.encode()
-            self._socket.send_multipart([*each.reply, b"200", b"", name, b""], _NOBLOCK)
-            self._look_again()
+            if each.until > self._clock() + RESOLUTION:
+                self._waiting.append(each)
+            else:
+                self._reply(each.reply, b"300", b"not yet")
+
+    def _admitted(self, each: _Waiting) -> bool:
+        """Admit a peer, unless it has earlier connections; these are ended first."""
+        earlier = self.connections.table.earlier(each.peer.name, each.pid)
+        if earlier:
+            each.earlier.update(earlier)
+            self.connections.end(earlier)
+            return False
+        self.connections.table.proved(each.peer.name, each.pid)
+        self._on_admitted(each.peer)
+        self._reply(each.reply, b"200", b"", each.peer.name.encode())
+        return True
+
+    def _reply(self, to: list[bytes], status: bytes, text: bytes, user: bytes = b"") -> None:
+        self._socket.send_multipart([*to, status, text, user, b""], _NOBLOCK)
+        self._look_again()
 
     def _refuse(self, pid: int) -> None:
         """Count a refusal. The name that the peer claimed is untrusted and is not logged."""

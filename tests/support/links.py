@@ -13,13 +13,26 @@ import zmq
 from ipc.identity.peer import PeerCredentials, PeerProof, parse_peer
 from ipc.zeromq.link import Dealer, Router
 
-PROOF = PeerProof(b"secret of the rig")
+SECRET = b"secret of the rig"
+PROOF = PeerProof(SECRET)
 PEER = "irc:libera#1"
 
 
 def credentials(name: str = PEER) -> PeerCredentials:
     """Return what a peer of the rig connects with."""
     return PROOF.credentials(*parse_peer(name.encode()))
+
+
+class CountingProof(PeerProof):
+    """The proof of the rig; ``asked`` counts the handshakes that it has verified."""
+
+    def __init__(self) -> None:
+        super().__init__(SECRET)
+        self.asked = 0
+
+    def admits(self, name: bytes, token: bytes) -> PeerCredentials | None:
+        self.asked += 1
+        return super().admits(name, token)
 
 
 class FrameList:
@@ -50,8 +63,10 @@ class LinkRig:
         self.links: list[Router | Dealer] = []
         self.raws: list[zmq.Socket[bytes]] = []
 
-    def router(self, on_frame: Callable[[bytes, bytes], None], **options: Any) -> Router:
-        link = Router(self.address, PROOF, on_frame, **options)
+    def router(
+        self, on_frame: Callable[[bytes, bytes], None], *, proof: PeerProof = PROOF, **options: Any
+    ) -> Router:
+        link = Router(self.address, proof, on_frame, **options)
         self.links.append(link)
         return link
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from collections.abc import AsyncIterator
 from functools import partial
 
 import pytest
 import zmq
 
-from ipc.zeromq import connections
+from ipc.zeromq import connections, handshakes
 from ipc.zeromq.flood import rss_bytes
 from ipc.zeromq.link import Router
-from tests.support.links import PEER, FrameList, LinkRig, closing, credentials
-from tests.support.until import until
+from tests.support.links import PEER, CountingProof, FrameList, LinkRig, closing, credentials
+from tests.support.until import PATIENCE, until
 from tests.support.zmtp import RawPeer, greeting, hello, initiate, message
 
 MIB = 1 << 20
@@ -64,6 +65,74 @@ async def test_a_worker_that_holds_its_connections_has_one(rig: LinkRig) -> None
             await until(lambda: open_connections(router) == 1)
 
 
+EARLIER = [b"%04d" % number for number in range(500)]  # more than a socket keeps unread
+
+
+@contextlib.asynccontextmanager
+async def unread(rig: LinkRig, router: Router) -> AsyncIterator[RawPeer]:
+    """Be a worker whose messages are not read, so that its connection cannot end."""
+    async with RawPeer(rig.address) as peer:
+        await peer.prove(OWN)
+        asyncio.get_running_loop().remove_reader(router._fd)
+        await peer.send(b"".join(map(message, EARLIER)))
+        yield peer
+        assert await peer.closed()
+
+
+def read_again(router: Router) -> None:
+    asyncio.get_running_loop().add_reader(router._fd, router._drain)
+    router._look_again()
+
+
+@pytest.mark.parametrize("waiting", [2, 3, 8])
+async def test_those_that_wait_for_the_same_connection_come_one_by_one(
+    rig: LinkRig, monkeypatch: pytest.MonkeyPatch, waiting: int
+) -> None:
+    """Two at once under one routing id leave the file of the first, for ever."""
+    monkeypatch.setattr(handshakes, "WAIT_SECONDS", PATIENCE)
+    monkeypatch.setattr(connections, "UNPROVEN_SECONDS", PATIENCE)
+    with closing(rig):
+        seen, proof = FrameList(), CountingProof()
+        router = rig.router(seen, proof=proof, hwm=10, on_error=lambda error: None)
+        last = [(PEER.encode(), b"%d" % (waiting - 1))] * 3
+        async with unread(rig, router), contextlib.AsyncExitStack() as stack:
+            peers = [await stack.enter_async_context(RawPeer(rig.address)) for _ in range(waiting)]
+            for peer in peers:
+                await peer.send(greeting() + hello(OWN.name.encode(), OWN.token.encode()))
+            await until(lambda: proof.asked == 1 + waiting)
+            read_again(router)
+            for peer in peers:
+                with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                    await peer.reader.readuntil(b"\x07WELCOME")
+                    await peer.send(initiate(OWN.routing_id))
+                    await peer.reader.readuntil(b"\x05READY")
+            for number, peer in enumerate(peers):
+                await peer.send(message(b"%d" % number) * 3)
+            await seen.until(lambda frames: frames[-3:] == last)
+        await until(lambda: not open_connections(router))
+
+
+async def test_a_worker_gets_in_once_its_earlier_connection_is_read_however_late(
+    rig: LinkRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then its socket asks again and again."""
+    monkeypatch.setattr(handshakes, "WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(connections, "UNPROVEN_SECONDS", 0.5)
+    monkeypatch.setattr(connections, "LOOK", 0.05)
+    with closing(rig):
+        seen, greeted, proof = FrameList(), FrameList(), CountingProof()
+        router = rig.router(seen, proof=proof, hwm=10)
+        later = (PEER.encode(), b"later")
+        async with unread(rig, router):
+            rig.dealer(greeted).send(b"later")
+            await until(lambda: proof.asked >= 4)
+            assert not greeted.frames
+            read_again(router)
+            frames = await seen.until(lambda frames: later in frames)
+        assert frames == [*((PEER.encode(), body) for body in EARLIER), later]
+        await until(lambda: open_connections(router) == 1)
+
+
 async def test_what_the_earlier_connection_had_sent_comes_first(rig: LinkRig) -> None:
     with closing(rig):
         seen = FrameList()
@@ -73,7 +142,7 @@ async def test_what_the_earlier_connection_had_sent_comes_first(rig: LinkRig) ->
             await earlier.send(b"".join(message(b"%04d" % number) for number in range(500)))
             await later.prove(OWN)
             await later.send(message(b"later"))
-            frames = await seen.until(lambda frames: frames[-1][1] == b"later")
+            frames = await seen.until(lambda frames: (PEER.encode(), b"later") in frames)
             assert await earlier.closed()
         assert frames == [(PEER.encode(), b"%04d" % n) for n in range(500)] + [frames[-1]]
         assert router.known == 1

@@ -11,7 +11,7 @@ import zmq
 from ipc.zeromq import handshakes
 from ipc.zeromq.connections import Connections
 from ipc.zeromq.link import Router
-from tests.support.links import PEER, FrameList, LinkRig, closing, credentials
+from tests.support.links import PEER, CountingProof, FrameList, LinkRig, closing, credentials
 from tests.support.until import until
 
 TOKEN = credentials().token.encode()
@@ -117,15 +117,24 @@ async def test_a_router_closes_with_a_handshake_unanswered(rig: LinkRig) -> None
         assert not rig.path.exists()
 
 
-async def test_a_peer_gets_in_though_its_earlier_connection_does_not_end(
+async def test_a_peer_that_has_waited_too_long_is_put_off_and_forgotten(
     rig: LinkRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each of them: uvloop fires up to half a millisecond early."""
     monkeypatch.setattr(handshakes, "WAIT_SECONDS", 0.0132)
     monkeypatch.setattr(Connections, "end", lambda connections, fds: None)
     with closing(rig):
-        seen = FrameList()
-        rig.router(seen)
-        for number in range(30):
-            stranger(rig, (PEER.encode(), TOKEN)).send(b"%d" % number)
-            await seen.until(lambda frames, number=number: len(frames) > number)  # type: ignore[misc]
+        seen, proof = FrameList(), CountingProof()
+        router = rig.router(seen, proof=proof)
+        stranger(rig, (PEER.encode(), TOKEN)).send(b"earlier")
+        await seen.until(lambda frames: len(frames) == 1)
+        for number in range(2, 32):
+            stranger(rig, (PEER.encode(), TOKEN)).send(b"later")
+            await until(partial(has_put_off, router, proof, number))
+        assert len(seen.frames) == 1
+        assert router.refused == 0, "it may ask again"
+
+
+def has_put_off(router: Router, proof: CountingProof, count: int) -> bool:
+    assert router._handshakes is not None
+    return proof.asked == count and not router._handshakes._waiting
