@@ -71,7 +71,8 @@ def test_a_change_reaches_all_threads_and_both_resource_limits(process: Running)
     limits = ProcessLimits(process, NONE)
     limits.change(SMALL)
     assert limits.unmet == []
-    assert process.niceness == {3}
+    ours = os.getpriority(os.PRIO_PROCESS, 0)  # this run may itself stand back for others
+    assert process.niceness == {min(3, limits_module.HIGHEST - ours)}
     assert process.limit(resource.RLIMIT_NOFILE) == (100, 100)
     assert process.limit(resource.RLIMIT_NPROC) == (50, 50)
 
