@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -145,14 +146,11 @@ def carry_out(made: Plan, run: Run) -> None:
     for command in first:
         run(command)
     done: list[Sequence[str]] = []
-    written: dict[Path, bytes | None] = {}  # what was in the files before
+    written: dict[Path, Path | None] = {}  # and where what was in them before is kept
     with _uninterrupted() as noted:
         try:
             for path, secret in made.secrets.items():
-                make_private(path.parent)
-                before = path.read_bytes() if path.exists() else None
-                write_atomically(path, f"{secret}\n".encode())
-                written[path] = before
+                written[path] = _write(path, secret)
             for command in made.commands:
                 if undoing(command):
                     run(command)
@@ -160,6 +158,8 @@ def carry_out(made: Plan, run: Run) -> None:
         except BaseException:
             _take_back(done, written, run)
             raise
+        for kept in filter(None, written.values()):
+            kept.unlink(missing_ok=True)
     if noted:
         raise _stands(last)
     try:
@@ -192,14 +192,32 @@ def _stands(last: Sequence[Sequence[str]]) -> OperatorError:
     )
 
 
+def _write(path: Path, secret: str) -> Path | None:
+    """Write a secret; return the path at which the earlier one is kept, ``None`` if there is none.
+
+    It is kept under a second name, because a full disk has no room to write it back.
+    """
+    make_private(path.parent)
+    kept = path.with_name(f"{path.name}.before")
+    kept.unlink(missing_ok=True)  # of a setup that was killed
+    with contextlib.suppress(FileNotFoundError):
+        os.link(path, kept)
+    try:
+        write_atomically(path, f"{secret}\n".encode())
+    except BaseException:
+        kept.unlink(missing_ok=True)
+        raise
+    return kept if kept.exists() else None
+
+
 def _take_back(
-    done: Sequence[Sequence[str]], written: Mapping[Path, bytes | None], run: Run
+    done: Sequence[Sequence[str]], written: Mapping[Path, Path | None], run: Run
 ) -> None:
-    for path, before in written.items():  # first: a removal names the files that stay
-        if before is None:
+    for path, kept in written.items():  # first: a removal names the files that stay
+        if kept is None:
             path.unlink(missing_ok=True)
         else:
-            write_atomically(path, before)
+            kept.replace(path)
     for command in reversed(done):
         with contextlib.suppress(OperatorError):
             run(undoing(command) or [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import stat
 from collections.abc import Callable, Sequence
@@ -260,3 +261,29 @@ def test_a_file_that_was_there_is_put_back_only_where_nothing_refers_to_it(
         carry_out(Plan({hidden: "after"}, [ACCOUNT, RESTART, WAIT]), run)
     assert hidden.read_text() == ("before\n" if fails == ACCOUNT else "after\n")
     assert ("asks for it again" in str(found.value)) == (fails != ACCOUNT)
+
+
+def test_a_full_disk_takes_no_secret_that_was_there(tmp_path: Path) -> None:
+    earlier, full = tmp_path / "secrets" / "a", tmp_path / "secrets" / "b"
+    earlier.parent.mkdir()
+    earlier.write_text("before" * 20)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    ran: list[Sequence[str]] = []
+    try:
+        with pytest.raises(OSError, match="File too large") as found:
+            carry_out(Plan({earlier: "after", full: "x" * 200}, [ACCOUNT, WAIT]), ran.append)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert found.value.filename == str(full)
+    assert earlier.read_text() == "before" * 20
+    assert list(earlier.parent.iterdir()) == [earlier]
+    assert ran == []
+
+
+def test_nothing_is_kept_of_a_secret_that_was_replaced(tmp_path: Path) -> None:
+    hidden = tmp_path / "secrets" / "a"
+    for secret in ("before", "after"):
+        carry_out(Plan({hidden: secret}, [RESTART]), lambda command: None)
+    assert hidden.read_text() == "after\n"
+    assert list(hidden.parent.iterdir()) == [hidden]
