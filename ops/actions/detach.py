@@ -1,13 +1,15 @@
 """Starts the daemon in the background and waits until it is up.
 
 It forks instead of starting a program: the daemon is exactly what ``up`` is, without the terminal.
-Its output goes to ``up.log`` beside the logs, and to the operator if it does not come up.
+Its output goes to ``up.log`` beside the logs, and to the operator if it does not come up; errors
+that the file does not take, because the disk is full, go to the operator through a pipe.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import os
 import resource
 import select
@@ -53,15 +55,22 @@ def start_detached(options: Options, timeout: float) -> int:
     places = resolve_as_owner(os.environ, options.flags)
     places.log_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     output = places.output
-    with open(output, "ab", opener=_private) as log:
+    untaken, spare = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    with open(output, "ab", opener=_private) as log, open(untaken, "rb", buffering=0) as errors:
         begin = log.tell()
         sys.stdout.flush()
         # Ctrl-C waits until the loop takes it, and can end the daemon, which unblocks it itself.
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
         pid = os.fork()
         if pid == 0:
-            _become_daemon(options._replace(detached=True), log.fileno())
-    watch = os.pidfd_open(pid)
+            _become_daemon(options._replace(detached=True), log.fileno(), spare)
+        os.close(spare)
+        return _up_or_code(places, pid, begin, timeout, errors)
+
+
+def _up_or_code(places: Places, pid: int, begin: int, timeout: float, errors: io.FileIO) -> int:
+    """Wait for the daemon; return 0 once it is up, or its exit code with its words on stderr."""
+    output, watch = places.output, os.pidfd_open(pid)
     try:
         up = asyncio.run(_wait_until_up(places, pid, watch, timeout))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
@@ -79,24 +88,48 @@ def start_detached(options: Options, timeout: float) -> int:
     if up:
         print(_text_since(output, begin).rstrip() or f"up (pid {pid})")
         return ExitCode.OK
-    if text := _text_since(output, begin).rstrip():
+    untaken = (errors.read() or b"").decode(errors="replace")
+    if text := (_text_since(output, begin) + untaken).rstrip():
         write_error(text)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) % 256
+
+
+class _StderrOrSpare(io.TextIOBase):
+    """Standard error; what its file does not take goes to the descriptor ``spare``."""
+
+    def __init__(self, spare: int) -> None:
+        self._spare = spare
+
+    def fileno(self) -> int:
+        return 2
+
+    def write(self, text: str) -> int:
+        data = text.encode(errors="backslashreplace")
+        try:
+            while data:
+                data = data[os.write(2, data) :]
+        except OSError:
+            with contextlib.suppress(OSError):  # the operator is gone, or has read enough
+                os.write(self._spare, data)
+        return len(text)
 
 
 def _private(path: str, mode: int) -> int:
     return os.open(path, mode, 0o600)
 
 
-def _become_daemon(options: Options, log: int) -> NoReturn:
+def _become_daemon(options: Options, log: int, spare: int) -> NoReturn:
     code = int(ExitCode.ERROR)
     try:
         os.setsid()
         nothing = os.open(os.devnull, os.O_RDONLY)
         for fd, source in ((0, nothing), (1, log), (2, log)):
             os.dup2(source, fd)
+        if spare != 3:
+            spare = os.dup2(spare, 3, inheritable=False)
         # Whatever the caller left open here would stay open as long as the daemon lives.
-        os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        os.closerange(4, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        sys.stderr = _StderrOrSpare(spare)
         from runtime.supervisor.main import up
 
         code = up(options, os.environ)

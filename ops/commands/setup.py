@@ -26,12 +26,14 @@ def setup(*, no_probe: NoProbe = False, options: LocalOptions) -> None:
     """
     from ops.actions.setup import set_up
     from ops.connect.places import places_of
+    from ops.output.commands import options as given
 
     root = options.context.find_root().command
 
     def run(args: Sequence[str]) -> None:
         code = root(args=list(args), prog_name="trunkline", standalone_mode=False)
         if code:
-            raise OperatorError(f"`trunkline {' '.join(args[:2])}` failed", ExitCode(code))
+            name = " ".join(args[len(given()) :][:2])
+            raise OperatorError(f"`trunkline {name}` failed", ExitCode(code))
 
     set_up(places_of(options.target), run, probe=not no_probe)

@@ -17,6 +17,8 @@ import msgspec
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = (sys.executable, "-m", "ops.cli.entry")
+# The same where no file can grow, as on a full disk.
+ON_A_FULL_DISK = ("sh", "-c", 'ulimit -f 0; exec "$@"', "sh", *PROGRAM)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from ops.exits import ExitCode
+from tests.support import commandline
 from tests.support.commandline import trunkline
 from tests.support.daemon import free_port
 
@@ -55,3 +56,12 @@ async def test_detached_it_tells_why_it_did_not_come_up(state: Path) -> None:
     (state / "trunkline.json5").write_text("{")
     wrong = await trunkline(state, "up", "--detach")
     wrong.complains(ExitCode.CONFIGURATION, "trunkline.json5")
+
+
+async def test_detached_it_tells_why_though_the_disk_is_full(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even its own words can be written to a file."""
+    monkeypatch.setattr(commandline, "PROGRAM", commandline.ON_A_FULL_DISK)
+    result = await trunkline(state, "up", "--detach")
+    result.complains(ExitCode.ERROR, "trunkline.json5", "cannot be written: File too large")

@@ -16,7 +16,8 @@ from ops.actions.setup_plan import Plan
 from ops.exits import ExitCode, OperatorError
 from runtime.config.load import load
 from tests.ops.conftest import CommandLine
-from tests.support.commandline import trunkline
+from tests.support import terminal
+from tests.support.commandline import ON_A_FULL_DISK, trunkline
 from tests.support.daemon import free_port
 from tests.support.terminal import on_terminal
 from workers.testing.fakes.telegram import fake_telegram
@@ -122,6 +123,25 @@ async def test_setup_continues_without_a_connection_to_the_platform(
 
 ASKED = [*BEFORE_TOKEN, ("botToken: ", "123456:wrong"), ("Choose [again]: ", "on")]
 ASKED += [("Choose [as it is]: ", ""), ("Do it? [yes]: ", "")]
+
+
+async def test_a_full_disk_is_named_as_the_reason(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminal, "PROGRAM", ON_A_FULL_DISK)
+    async with on_terminal(state, "--state-dir", str(state), "setup", "--no-probe") as screen:
+        for question, answer in (
+            ("Choose [telegram]: ", "local\n"),
+            ("Name of the account [main]: ", "\n"),
+            ("[as it is]: ", "\n"),
+            ("Do it? [yes]: ", "\n"),
+        ):
+            await screen.shows(question)
+            screen.types(answer)
+        await screen.shows("trunkline.json5: cannot be written: File too large")
+        await screen.shows(f"`trunkline --state-dir {state} up --detach` failed")
+        assert await screen.ends() == ExitCode.ERROR
+    assert not (state / "trunkline.json5").exists()
 
 
 @pytest.mark.e2e
