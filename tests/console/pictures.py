@@ -20,7 +20,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Error, expect
 
 from tests.support.console import (
     CLOSED,
@@ -158,7 +158,9 @@ async def take(browser: Browser, daemon: Daemon, to: Path, scenes: dict[str, Sce
             await console.sign_in()
             for name, scene in scenes.items():
                 path = to / f"{name}-{theme}-{size[0]}.png"
-                with contextlib.suppress(AssertionError):  # the picture shows what is missing
+                with contextlib.suppress(
+                    AssertionError, Error
+                ):  # the picture shows what is missing
                     await scene(console)
                 await console.page.screenshot(path=path)
                 for found in [*await console.violations(), *await console.clipped()]:

@@ -9,10 +9,18 @@ from playwright.async_api import expect
 
 from tests.console.test_pages import console_of, town
 from tests.support.console import CLOSED, PAIRING, PHONE, TALKING, needs_browser
+from tests.support.local_people import say
 
 pytestmark = [needs_browser, pytest.mark.e2e, pytest.mark.slow]
 
 MONO = re.compile("monospace")
+MARK = """() => {
+  const rows = [...document.querySelectorAll(".table-body > .row")];
+  for (const row of rows) row.marked = true;
+  return rows.length;
+}"""
+ANEW = """() => [...document.querySelectorAll(".table-body > .row")]
+  .filter((row) => !row.marked).length"""
 BEYOND = """(selector) => [...document.querySelectorAll(selector)]
   .filter((each) => each.getBoundingClientRect().right > document.documentElement.clientWidth)
   .map((each) => each.textContent)"""
@@ -75,6 +83,37 @@ async def test_who_waits_is_quoted() -> None:
         await expect(waiting.locator("blockquote")).to_have_text("may I come in?")
         await expect(waiting.get_by_role("button", name="Approve and tell them")).to_be_visible()
         await expect(waiting).to_contain_text("The code expires in ")
+
+
+async def test_a_busy_stream_uses_the_elements_of_its_rows_again() -> None:
+    async with console_of(town(), (CLOSED, "eve", "let me in")) as (daemon, console):
+        page = console.page
+        await console.open("messages", "Messages")
+
+        async def come(name: str) -> None:
+            lines = "\n".join(f"{name} {number}" for number in range(60))
+            writer = await say(daemon, CLOSED, name, lines, answered=False)
+            await expect(page.get_by_text(f"{name} 59", exact=True)).to_be_visible()
+            writer.close()
+
+        await come("first")
+        drawn = await page.evaluate(MARK)
+        assert drawn > 15
+        await come("second")
+        assert await page.evaluate(ANEW) == 0
+
+        top = page.locator(".table-body > .row").first
+        held = await top.element_handle()
+        await top.get_by_role("link").focus()
+        await come("third")
+        assert not await held.evaluate("row => row.isConnected")  # it went, with the keyboard
+        await expect(page.locator("#content")).to_be_focused()
+
+        await top.hover()
+        await page.mouse.down()
+        await come("fourth")
+        await page.mouse.up()  # on another message than the one that was pressed
+        await expect(page.get_by_role("dialog")).to_have_count(0)
 
 
 async def test_what_was_given_up_is_read() -> None:

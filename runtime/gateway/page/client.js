@@ -147,12 +147,12 @@ export class Client {
     this.socket.send(JSON.stringify({ type: "req", id, method, params }));
   }
 
-  async _receive(socket, text) {
+  _receive(socket, text) {
     if (socket !== this.socket) return;
     this.heard = Date.now();
     const frame = JSON.parse(text);
     if (frame.type === "res") this._answered(frame);
-    else if (frame.event === "connect.challenge") await this._connect(socket, frame.payload);
+    else if (frame.event === "connect.challenge") this._connect(socket, frame.payload);
     else if (frame.type === "event") this._happened(frame.event, frame.payload);
   }
 

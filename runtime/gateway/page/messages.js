@@ -9,14 +9,14 @@ import { go, href } from "./route.js";
 import { VirtualRows, useMark, useReading } from "./rows.js";
 import { client } from "./session.js";
 import { accountOf } from "./store.js";
-import { isOpen, nameOf, saidOf } from "./outcomes.js";
+import { canBeRead, isOpen, nameOf, saidOf } from "./outcomes.js";
 import { Stream, isMeant } from "./stream.js";
 import { Button, Chip, Empty, Failure, Head, Search, Time, useMedia, useRequest } from "./ui.js";
 import { Way } from "./way.js";
 import { count } from "./words.js";
 
 const DRAW_MS = 250; // a busy fleet draws four times a second, not a hundred
-const BUSY_MS = 600; // and what fills the window each time, slower: nobody reads it in between
+const BUSY_MS = 1000; // and what fills the window each time, slower: nobody reads it in between
 const MANY = 40;
 const RECENT = 300;
 const AGAIN_MS = 1000; // what has become of the messages in sight is asked for no more often
@@ -55,15 +55,20 @@ function useStream(named) {
     let timer = 0;
     let came = 0;
     let wait = DRAW_MS;
+    const plan = () => {
+      if (came && !document.hidden) timer ||= setTimeout(draw, wait);
+    };
+    const draw = () => {
+      timer = 0;
+      wait = came > MANY ? BUSY_MS : DRAW_MS;
+      came = 0;
+      setVersion((before) => before + 1);
+    };
     const soon = () => {
       came += 1;
-      timer ||= setTimeout(() => {
-        timer = 0;
-        wait = came > MANY ? BUSY_MS : DRAW_MS;
-        came = 0;
-        setVersion((before) => before + 1);
-      }, wait);
+      plan();
     };
+    document.addEventListener("visibilitychange", plan);
     const ends = [
       client.need({ events: ["channel.message"] }),
       client.on("channel.message", (event) => stream.current.take(event) && soon()),
@@ -74,6 +79,7 @@ function useStream(named) {
     ];
     return () => {
       clearTimeout(timer);
+      document.removeEventListener("visibilitychange", plan);
       for (const end of ends) end();
     };
   }, []);
@@ -87,14 +93,16 @@ function useStream(named) {
 /** What has become of messages, by key of their rows: of those that `see` has named as in sight. */
 function useOutcomes() {
   const [known, setKnown] = useState(new Map());
-  const now = useRef({});
+  const now = useRef({ rows: [], before: [], since: 0 });
   Object.assign(now.current, { known });
   useEffect(() => {
     const state = now.current;
     let timer = 0;
     let shown = true;
     const ask = async () => {
-      const wanted = document.hidden ? [] : (state.rows ?? []).filter((row) => isOpen(row, state.known.get(row.key), Date.now())).slice(0, ASKED);
+      const time = Date.now();
+      const open = document.hidden || !canBeRead(state, time) ? [] : state.rows.filter((row) => isOpen(row, state.known.get(row.key), time));
+      const wanted = open.slice(0, ASKED);
       if (wanted.length) {
         try {
           const { outcomes } = await client.request("messages.outcomes", { messages: wanted.map(nameOf) });
@@ -106,11 +114,11 @@ function useOutcomes() {
       if (shown) timer = setTimeout(ask, AGAIN_MS);
     };
     state.see = (rows) => {
-      if (!state.rows?.length) {
+      if (!state.rows.length) {
         clearTimeout(timer);
         timer = setTimeout(ask, 0);
       }
-      state.rows = rows;
+      Object.assign(state, { rows, before: state.rows, since: Date.now() });
     };
     return () => {
       shown = false;

@@ -1,6 +1,7 @@
 // Says what has become of a message so far, and whether that may still change. Pure.
 
 const YOUNG_MS = 60_000;
+const STILL_MS = 1500; // longer than between two drawings of a busy stream
 const OPEN = new Set(["waiting", "running", "sending"]);
 const EARLY = new Set(["none", "silent"]); // also what is answered before it is decided, or stored
 
@@ -15,6 +16,15 @@ export function nameOf({ direction, account, cursor, event }) {
 export function isOpen(row, found, now) {
   if (!found) return nameOf(row) !== null;
   return OPEN.has(found.outcome) || (EARLY.has(found.outcome) && now - row.at < YOUNG_MS);
+}
+
+/**
+ * Return whether a person can read rows in sight, so that it is worth to ask what became of them: some
+ * were there `before`, or all have been since a while. Where many come at once, none has.
+ */
+export function canBeRead({ rows, before, since }, now) {
+  const known = new Set(before.map(({ key }) => key));
+  return !before.length || rows.some(({ key }) => known.has(key)) || now - since > STILL_MS;
 }
 
 const SAID = {

@@ -2,18 +2,21 @@
 
 import { html } from "./html.js";
 import { useEffect, useLayoutEffect, useRef, useState } from "./libraries/hooks.js";
+import { Slots } from "./slots.js";
 
 /**
  * Rows of which only those in sight are drawn.
  *
  * `items` are their keys, `height` that of one row in pixels; `render(key, index)` draws the cells of
  * one, `selected` is the index of the one that the keyboard has chosen. With `reading`
- * (`useReading`) what comes while somebody reads further down waits behind a bar. `onSeen` is called
- * with the keys in sight when they are others.
+ * (`useReading`) what comes while somebody reads further down waits behind a bar, and elements are
+ * used again for other rows, so that cells may keep no state. `onSeen` is called with the keys in
+ * sight when they are others.
  */
 export function VirtualRows({ items, height, render, selected = -1, head, label, onRow, onSeen, reading }) {
   const frame = useRef(null);
   const marked = useRef(null);
+  const slots = useRef(null);
   const [view, setView] = useState({ top: 0, size: 800 });
   useLayoutEffect(() => {
     const element = frame.current;
@@ -35,6 +38,8 @@ export function VirtualRows({ items, height, render, selected = -1, head, label,
   const first = Math.max(0, Math.floor(view.top / height) - 6);
   const last = Math.min(items.length, Math.ceil((view.top + view.size) / height) + 6);
   const shown = items.slice(first, last);
+  if (reading) slots.current ??= new Slots();
+  const places = slots.current?.place(shown, heldIn(frame.current)) ?? shown;
   useEffect(() => {
     const text = frame.current.querySelector(".row.selected")?.innerText; // not there until it is in sight
     if (selected < 0 || text) marked.current.textContent = (text ?? "").replace(/\s+/g, " ");
@@ -61,7 +66,8 @@ export function VirtualRows({ items, height, render, selected = -1, head, label,
       ${shown.map((key, at) => {
         const index = first + at;
         return html`<div
-          key=${key}
+          key=${places[at]}
+          data-slot=${reading && places[at]}
           class=${`row ${index === selected ? "selected" : ""}`}
           role="row"
           aria-current=${index === selected ? "true" : null}
@@ -74,6 +80,12 @@ export function VirtualRows({ items, height, render, selected = -1, head, label,
       })}
     </div>
   </div>`;
+}
+
+/** Return the numbers of the elements that a person presses, or that have the keyboard. */
+function heldIn(table) {
+  const held = table?.querySelectorAll(".row:is(:active, :focus-within)") ?? [];
+  return new Set([...held].map((row) => Number(row.dataset.slot)));
 }
 
 /**

@@ -96,19 +96,27 @@ export function ticksOf(times) {
   });
 }
 
+// Put together by hand: a busy stream says hundreds of times a second, and Intl takes a thousandth of one for ten.
+
 /** Return a day as ISO 8601 writes it, in the zone of whoever looks: `2026-11-28`. */
 function dayOf(at) {
-  return new Date(at).toLocaleDateString("sv-SE");
+  const date = new Date(at);
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
 }
 
 function hourOf(at) {
-  return new Date(at).toLocaleTimeString("sv-SE");
+  const date = new Date(at);
+  return [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(":");
+}
+
+function two(number) {
+  return String(number).padStart(2, "0");
 }
 
 /** Return a time in full, with its zone, as tooltips show it. */
 export function exactly(at) {
-  const date = new Date(at);
-  const zone = Intl.DateTimeFormat("en", { timeZoneName: "longOffset" }).formatToParts(date);
-  const offset = zone.find((part) => part.type === "timeZoneName")?.value ?? "";
-  return `${dayOf(at)} ${hourOf(at)} ${offset}`.trim();
+  const behind = new Date(at).getTimezoneOffset(); // minutes; rounded where a zone of old had seconds
+  const away = Math.abs(Math.round(behind));
+  const offset = away ? `${behind > 0 ? "-" : "+"}${two(Math.floor(away / 60))}:${two(away % 60)}` : "";
+  return `${dayOf(at)} ${hourOf(at)} GMT${offset}`;
 }

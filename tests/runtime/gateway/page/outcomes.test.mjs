@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { isOpen, nameOf, saidOf } from "../../../../runtime/gateway/page/outcomes.js";
+import { canBeRead, isOpen, nameOf, saidOf } from "../../../../runtime/gateway/page/outcomes.js";
 
 const NOW = 1_000_000;
 const row = (direction, message = {}, at = NOW) => ({ direction, account: "irc:libera", cursor: "1:2", at, event: { message } });
@@ -27,6 +27,18 @@ test("what is known and stays is not asked for again", () => {
     [row("in"), { outcome: "silent" }, true],
   ];
   for (const [each, found, open] of cases) assert.equal(isOpen(each, found, NOW), open, JSON.stringify([each.direction, found]));
+});
+
+test("rows that all give way at once are not asked about", () => {
+  const keyed = (...keys) => keys.map((key) => ({ key }));
+  const cases = [
+    [keyed("a", "b"), [], 0, true], // the first ones
+    [keyed("c", "a"), keyed("a", "b"), 0, true],
+    [keyed("c", "d"), keyed("a", "b"), 0, false],
+    [keyed("c", "d"), keyed("a", "b"), 1000, false],
+    [keyed("c", "d"), keyed("a", "b"), 1501, true], // gone to by hand, or paused: they stay
+  ];
+  for (const [rows, before, age, read] of cases) assert.equal(canBeRead({ rows, before, since: NOW - age }, NOW), read, JSON.stringify([rows, before, age]));
 });
 
 test("it is said in words, with why", () => {

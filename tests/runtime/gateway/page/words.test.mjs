@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ago, bytes, clock, count, countdown, grouped, percent, short, span, ticksOf } from "../../../../runtime/gateway/page/words.js";
+import { ago, bytes, clock, count, countdown, exactly, grouped, percent, short, span, ticksOf } from "../../../../runtime/gateway/page/words.js";
 
 const rows = (name, does, cases) =>
   test(name, () => {
@@ -80,6 +80,25 @@ rows("a time of day has its date where that is another one, as ISO writes it", c
   [[at("2026-11-28T14:03:22"), at("2026-11-29T01:00:00")], "11-28 14:03"],
   [[at("2025-12-31T23:59:59"), at("2026-01-01T00:00:01")], "2025-12-31 23:59"],
 ]);
+
+test("a time in full has its zone", () => {
+  const zone = process.env.TZ;
+  const cases = [
+    ["UTC", "2026-11-28 14:03:02 GMT"],
+    ["Asia/Kolkata", "2026-11-28 19:33:02 GMT+05:30"],
+    ["America/New_York", "2026-11-28 09:03:02 GMT-05:00"],
+    ["America/St_Johns", "2026-11-28 10:33:02 GMT-03:30"],
+  ];
+  try {
+    for (const [name, text] of cases) {
+      process.env.TZ = name;
+      assert.equal(exactly(Date.UTC(2026, 10, 28, 14, 3, 2)), text);
+    }
+  } finally {
+    if (zone === undefined) delete process.env.TZ;
+    else process.env.TZ = zone;
+  }
+});
 
 test("an axis of time has the date at its first place and where a day begins", () => {
   const seconds = (...texts) => texts.map((text) => at(text) / 1000);
