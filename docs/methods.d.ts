@@ -482,7 +482,7 @@ export interface MethodParams {
   "device.token.revoke": RevokeParams;
   /** Replace a token. Only its device gets the new one; otherwise the device must pair again. */
   "device.token.rotate": RotateParams;
-  /** Answer with recent faults: refused clients, accounts that failed. */
+  /** Answer with recent faults: refused clients, accounts that failed, messages not sent. What comes again and again is one event, with `times` and the time of the `first`. */
   "diagnostics.stability": StabilityParams;
   /** Subscribe to our events, replacing earlier subscriptions; events after `cursors` are sent first. `gaps` names the accounts of which more is missing, as does the event `channel.gap`. The answer's `cursors` are where the following events begin: send them with the next subscription if nothing newer was received. With `runs` the events `agent` and `chat` are sent for those sessions only, or not at all (`false`). With `figures` (`true`, `{everyMs}`) the event `channel.figures` is sent at once and then every 5 s, or as often as requested; with `health: false` the event `health` is not sent. */
   "events.subscribe": SubscribeParams;

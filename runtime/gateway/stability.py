@@ -13,9 +13,11 @@ from typing import Any
 import msgspec
 
 from ipc.epoch import now_ms
+from ipc.errors import RemoteError
 from ipc.nesting import decode_json
 
 CAPACITY = 1000
+REASON_LENGTH = 200  # of what an account answers, which may be of any length
 
 
 class Stability:
@@ -24,13 +26,35 @@ class Stability:
     def __init__(self) -> None:
         self.seq = 0
         self._events: deque[bytes] = deque(maxlen=CAPACITY)
+        self._newest: dict[str, Any] = {}
 
     def note(self, type: str, **fields: Any) -> None:
         """Record an event; a field of ``None`` does not apply and is left out."""
         self.seq += 1
         event = {"seq": self.seq, "ts": now_ms(), "type": type}
         event |= {name: value for name, value in fields.items() if value is not None}
+        self._newest = event
         self._events.append(msgspec.json.encode(event))
+
+    def note_again(self, type: str, **fields: Any) -> None:
+        """Record an event that may come many times a second.
+
+        While it is the newest one it is one record, with ``times`` and the time of the ``first``,
+        so that it does not push all others out.
+        """
+        newest = self._newest
+        known = {"type": type} | fields
+        if known.items() <= newest.items():
+            first, times = newest.get("first", newest["ts"]), newest.get("times", 1) + 1
+            newest |= {"ts": now_ms(), "first": first, "times": times}
+            self._events[-1] = msgspec.json.encode(newest)
+        else:
+            self.note(type, **fields)
+
+    def note_unsent(self, account: str, error: Exception) -> None:
+        """Record that a message was not, or perhaps not, sent, of which only its caller is told."""
+        text = error.message if isinstance(error, RemoteError) else str(error)
+        self.note_again("message.unsent", account=account, reason=text[:REASON_LENGTH])
 
     def snapshot(self, limit: int, type: str | None, since: int) -> dict[str, Any]:
         """Return the newest ``limit`` events of a type after number ``since``, oldest first."""

@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.async_api import expect
 
+from ipc.errors import RemoteError
 from tests.console.test_pages import console_of, town
 from tests.support.console import CLOSED, PAIRING, PHONE, TALKING, needs_browser
 from tests.support.local_people import say
@@ -83,6 +84,22 @@ async def test_who_waits_is_quoted() -> None:
         await expect(waiting.locator("blockquote")).to_have_text("may I come in?")
         await expect(waiting.get_by_role("button", name="Approve and tell them")).to_be_visible()
         await expect(waiting).to_contain_text("The code expires in ")
+
+
+async def test_a_message_that_was_not_sent_is_among_what_went_wrong() -> None:
+    async with console_of(town()) as (daemon, console):
+        await daemon.wait_phase(f"local:{TALKING}", "running")
+        client = await daemon.client()
+        letter = {"channel": "local", "accountId": TALKING, "to": "nobody", "message": "are you?"}
+        for number in range(3):
+            with pytest.raises(RemoteError, match="nobody is not connected"):
+                await client.call("send", letter | {"idempotencyKey": f"k{number}"})
+        await client.close()
+        await console.open("gateway", "Gateway")
+        faults = console.page.get_by_role("region", name="What went wrong lately")
+        line = faults.get_by_role("listitem").filter(has_text="did not send a message")
+        await expect(line).to_contain_text(f"local:{TALKING} did not send a message: nobody is not")
+        await expect(line).to_contain_text("3 times since")
 
 
 async def test_a_busy_stream_uses_the_elements_of_its_rows_again() -> None:

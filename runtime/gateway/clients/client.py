@@ -36,7 +36,6 @@ from runtime.gateway.access.auth import Grant
 from runtime.gateway.access.client_address import ClientAddress
 from runtime.gateway.access.handshake import Connect
 from runtime.gateway.access.scopes import SUPERVISOR, covers
-from runtime.gateway.accounts.account_calls import AccountCalls
 from runtime.gateway.clients.method_table import (
     AccountCall,
     FailedAnswer,
@@ -183,7 +182,7 @@ class ConnectedClient:
         jobs.begin()
         if not calls.ask(ask.key, ask.method, ask.params, ask.seconds, waiter):
             jobs.end()
-            self._start(id, method, _asked_late(calls, ask))
+            self._start(id, method, ask.answer(self._parts))  # it is not connected yet
 
     def _may_wait(self, id: str) -> bool:
         """Count one more waiting request, or refuse it."""
@@ -234,15 +233,19 @@ class ConnectedClient:
         try:
             self.connection.send(response(id, ask.result(answer)))
         except Exception as error:  # noqa: BLE001 - as in ``_wait``
+            ask.failed(self._parts, error)
             self._failed(id, method, error)
         finally:
             self._waiting -= 1
             self._jobs.end()
             self._times.answered(method, began)
 
-    def unanswered(self, id: str, method: str, error: Exception, began: float) -> None:
+    def unanswered(
+        self, id: str, method: str, ask: AccountCall, error: Exception, began: float
+    ) -> None:
         """Answer a request with the error that came instead of an account's answer."""
         try:
+            ask.failed(self._parts, error)
             self._failed(id, method, error)
         finally:
             self._waiting -= 1
@@ -342,12 +345,7 @@ class _Asked(msgspec.Struct, gc=False):
         self.client.answered(self.id, self.method, self.ask, result, self.began)
 
     def set_exception(self, exception: Exception) -> None:
-        self.client.unanswered(self.id, self.method, exception, self.began)
-
-
-async def _asked_late(calls: AccountCalls, ask: AccountCall) -> Any:
-    """Call an account that is not connected yet."""
-    return ask.result(await calls.call(ask.key, ask.method, ask.params, ask.seconds))
+        self.client.unanswered(self.id, self.method, self.ask, exception, self.began)
 
 
 def _not_any_more(method: str) -> RemoteError:

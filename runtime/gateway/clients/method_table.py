@@ -56,6 +56,20 @@ class AccountCall(msgspec.Struct, frozen=True, gc=False):
         """Return the result of the account's answer; raises ``RemoteError`` for a malformed one."""
         return self.then(read_answer(self.key, answer, self.decoder))
 
+    async def answer(self, parts: Any) -> Any:
+        """Call the account, in a task, and return the result; ``parts`` are the gateway's."""
+        try:
+            answer = await parts.calls.call(self.key, self.method, self.params, self.seconds)
+            return self.result(answer)
+        except Exception as error:
+            self.failed(parts, error)
+            raise
+
+    def failed(self, parts: Any, error: Exception) -> None:
+        """Record a message that was not sent: nothing stores it, and only its caller is told."""
+        if self.method == "send":
+            parts.stability.note_unsent(self.key, error)
+
 
 class FailedAnswer(msgspec.Struct, frozen=True):
     """An answer that is an error and has a payload beside it."""

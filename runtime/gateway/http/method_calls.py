@@ -38,10 +38,7 @@ async def call_method(parts: GatewayParts, name: str, params: dict[str, Any]) ->
         if inspect.isawaitable(result):
             result = await result
         if isinstance(result, AccountCall):
-            answer = await parts.calls.call(
-                result.key, result.method, result.params, result.seconds
-            )
-            result = result.result(answer)
+            result = await result.answer(parts)
     except CallTimeout as error:
         raise HttpRefusal(504, str(error), API) from None
     except PeerGone as error:

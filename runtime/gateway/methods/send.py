@@ -80,8 +80,12 @@ def delivery(
         return AccountCall(key, "send", _encode(message), SEND_SECONDS, SENT, done)
 
     async def send() -> Any:
-        row = await parts.outbox.send(key, message, seconds)
-        result = then(sent_of(key, row, now_ms()))
+        try:
+            row = await parts.outbox.send(key, message, seconds)
+            result = then(sent_of(key, row, now_ms()))
+        except RemoteError as error:
+            parts.stability.note_unsent(key, error)
+            raise
         if session is not None:
             await mirror(parts, session, message)
         return result
@@ -120,7 +124,11 @@ async def _queue(
     parts: GatewayParts, key: str, message: Outbound, seconds: float | None, session: str | None
 ) -> Any:
     """Answer once a message is stored; it is sent when its account can."""
-    row = await parts.outbox.send(key, message, seconds, queue=True)
+    try:
+        row = await parts.outbox.send(key, message, seconds, queue=True)
+    except RemoteError as error:
+        parts.stability.note_unsent(key, error)
+        raise
     if session is not None:
         await mirror(parts, session, message)
     return {"runId": message.key, "status": "queued", "outboxId": row.id}

@@ -12,19 +12,21 @@ export function folded(events) {
     const who = event.account ?? event.agent;
     const key = who ? `${event.type} ${who}` : event.seq;
     const known = found.get(key);
-    if (known) Object.assign(known, { times: known.times + 1, first: event.ts });
-    else found.set(key, { event, times: 1, first: event.ts });
+    const { times = 1, first = event.ts } = event; // those that come often are counted by the gateway
+    if (known) Object.assign(known, { times: known.times + times, first });
+    else found.set(key, { event, times, first });
   }
   return [...found.values()];
 }
 
 /** Return the sentence; the name of the account, where there is one, stands before it. */
-export function faultOf({ seq, ts, type, account, agent, reason, failures, device, ...rest }) {
+export function faultOf({ seq, ts, first, times, type, account, agent, reason, failures, device, ...rest }) {
   const why = reason ? `: ${reason.replaceAll("_", " ").replaceAll("-", " ")}` : "";
   const who = agent ? `${agent} ` : "";
-  const times = failures > 1 ? `, ${count(failures, "failure")} in a row` : "";
-  if (/^(account|agent)\.backoff$/.test(type)) return `${who}failed, and is tried again${why}${times}`;
-  if (/^(account|agent)\.failed$/.test(type)) return `${who}failed${why}${times}`;
+  const often = failures > 1 ? `, ${count(failures, "failure")} in a row` : "";
+  if (/^(account|agent)\.backoff$/.test(type)) return `${who}failed, and is tried again${why}${often}`;
+  if (/^(account|agent)\.failed$/.test(type)) return `${who}failed${why}${often}`;
+  if (type === "message.unsent") return `did not send a message: ${reason}`;
   if (type === "client.refused") return `A client was refused${why}`;
   if (type === "device.approved") return `The device ${String(device).slice(0, 16)} was let in${why}`;
   const more = Object.entries({ agent, reason, failures, device, ...rest }).filter((each) => each[1] !== undefined);

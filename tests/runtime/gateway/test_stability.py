@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 
+from ipc.errors import RemoteError
 from runtime.gateway.stability import CAPACITY, Stability
 from tests.support.gateway_rig import gateway_rig
 from tests.support.handshakes import connect
@@ -21,6 +22,24 @@ async def test_what_went_wrong_lately_is_told() -> None:
         assert answer["events"][0]["reason"] == "DEVICE_IDENTITY_REQUIRED"
         assert (await client.call("diagnostics.stability", {"sinceSeq": 3}))["count"] == 0
         assert (await client.call("diagnostics.stability", {"type": "x"}))["count"] == 0
+
+
+def test_an_event_that_comes_again_and_again_is_one_record_with_a_count() -> None:
+    stability = Stability()
+    stability.note("client.refused", reason="no token")
+    for _ in range(2 * CAPACITY):
+        stability.note_unsent("irc:libera", RemoteError("UNAVAILABLE", "no such nick"))
+    stability.note_unsent("irc:libera", RemoteError("UNAVAILABLE", "banned " + "x" * 999))
+    stability.note_unsent("irc:oftc", RemoteError("UNAVAILABLE", "no such nick"))
+    answer = stability.snapshot(9, None, 0)
+    refused, unsent, *others = answer["events"]
+    assert (refused["type"], unsent["type"]) == ("client.refused", "message.unsent")
+    assert (unsent["account"], unsent["reason"]) == ("irc:libera", "no such nick")
+    assert unsent["times"] == 2 * CAPACITY
+    assert unsent["first"] <= unsent["ts"]
+    assert [each["account"] for each in others] == ["irc:libera", "irc:oftc"]
+    assert [len(each["reason"]) for each in others] == [200, 12]
+    assert (answer["count"], answer["dropped"], stability.seq) == (4, 0, 4)
 
 
 def test_a_thousand_records_take_a_quarter_of_a_megabyte() -> None:

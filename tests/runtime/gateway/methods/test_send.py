@@ -6,9 +6,10 @@ import asyncio
 from typing import Any
 
 import msgspec
+import pytest
 
 from ipc.frames.data import Answer, Call
-from tests.support.gateway_rig import gateway_rig
+from tests.support.gateway_rig import gateway_rig, row
 from tests.support.handshakes import greeted
 from tests.support.until import PATIENCE
 
@@ -52,6 +53,25 @@ async def test_a_refusal_of_the_plugin_comes_back_as_it_is() -> None:
         worker.on_call = lambda call: Answer(call.id, False, shape)
         answer = await (await greeted(rig)).call("send", SEND)
         assert answer["error"]["message"] == "no such nick"
+
+
+@pytest.mark.parametrize("journal", ["on", "off"])
+@pytest.mark.parametrize("connected", [True, False])
+async def test_a_message_that_was_not_sent_is_among_the_recent_faults(
+    journal: str, connected: bool
+) -> None:
+    async with gateway_rig() as rig:
+        await rig.report(row(KEY, phase="stopped", journal=journal))
+        if connected:
+            worker = await rig.worker(KEY, journal=journal, wanted=True)
+            shape = b'{"code":"UNAVAILABLE","message":"no such nick","retryable":false}'
+            worker.on_call = lambda call: Answer(call.id, False, shape)
+        client = await greeted(rig)
+        answer = await client.call("send", SEND)
+        unsent = {"type": "message.unsent"}
+        (event,) = (await client.call("diagnostics.stability", unsent))["payload"]["events"]
+        assert event["account"] == KEY
+        assert event["reason"] == answer["error"]["message"]
 
 
 async def test_what_is_sent_is_added_to_the_session_that_is_named_once() -> None:
