@@ -22,6 +22,10 @@ MARK = """() => {
 }"""
 ANEW = """() => [...document.querySelectorAll(".table-body > .row")]
   .filter((row) => !row.marked).length"""
+CUT = """(cell, text) => {
+  cell.textContent = text;
+  return cell.scrollWidth > cell.clientWidth;
+}"""
 BEYOND = """(selector) => [...document.querySelectorAll(selector)]
   .filter((each) => each.getBoundingClientRect().right > document.documentElement.clientWidth)
   .map((each) => each.textContent)"""
@@ -84,6 +88,21 @@ async def test_who_waits_is_quoted() -> None:
         await expect(waiting.locator("blockquote")).to_have_text("may I come in?")
         await expect(waiting.get_by_role("button", name="Approve and tell them")).to_be_visible()
         await expect(waiting).to_contain_text("The code expires in ")
+
+
+async def test_a_fleet_s_figures_are_not_cut() -> None:
+    longest = {"up": "59 min", "restarts": "9,999", "memory": "1023 MiB", "cpu": "100 %"}
+    async with console_of(town()) as (daemon, console):
+        await daemon.wait_phase(f"local:{TALKING}", "running")
+        row = console.page.get_by_role("row").filter(has_text=TALKING)
+        for name, text in longest.items():
+            cell = row.locator(f".{name}")
+            await expect(cell).to_be_visible()
+            cut = await cell.evaluate(CUT, text)
+            assert not cut, name
+        await console.open("add", "Add an account")
+        current = console.page.locator('.rail [aria-current="page"]')
+        await expect(current).to_have_text(re.compile("^Fleet"))
 
 
 async def test_a_message_that_was_not_sent_is_among_what_went_wrong() -> None:

@@ -1,5 +1,7 @@
 // Judges the rows of accounts: which is worst, why it is so, what comes next, which are meant. Pure.
 
+import { count, grouped } from "./words.js";
+
 /** The phases as they are shown and counted, the worst first. */
 export const PHASES = ["failed", "backoff", "login", "starting", "stopping", "running", "held", "stopped"];
 
@@ -111,6 +113,17 @@ export function why(row) {
 export function whyInFull(row) {
   const often = row.failures > 1 && (row.phase === "backoff" || row.phase === "failed") ? `${row.failures} failures in a row` : "";
   return [why(row), often].filter(Boolean).join(" · ");
+}
+
+/** Return what has gone wrong at an account that is up and well now; an empty string where nothing has. */
+export function pastOf(row) {
+  if (row.phase !== "running") return "";
+  const dropped = Object.values(row.dropped ?? {}).reduce((sum, each) => sum + each, 0);
+  return [
+    row.failures ? `up again after ${count(row.failures, "failure")}` : "",
+    row.possiblyLost ? `${count(row.possiblyLost, "message")} possibly lost` : "",
+    dropped ? `${grouped(dropped)} dropped` : "",
+  ].filter(Boolean).join(", ");
 }
 
 /** Return by which cause the configuration keeps an account stopped: no start changes that. */

@@ -1,6 +1,6 @@
 // The fleet: all accounts, the worst first, with why and what comes next; and what is done to many.
 
-import { PHASES, STARTING, folded, matches, named, next, phaseOf, tally, upSince, why, whyInFull, wordsOf, worstFirst } from "./accounts.js";
+import { PHASES, STARTING, folded, matches, named, next, pastOf, phaseOf, tally, upSince, why, whyInFull, wordsOf, worstFirst } from "./accounts.js";
 import { attention } from "./attention.js";
 import { now } from "./clock.js";
 import { beat, figuresOf, flowOf, restartsOf, useFigures } from "./figures.js";
@@ -161,7 +161,7 @@ function Starting({ number, onOpen }) {
 function Row({ name, chosen, lost, onChoose }) {
   const row = accountOf(name).value;
   if (!row) return null;
-  const reason = whyInFull(row) || emptied(lost);
+  const reason = whyInFull(row) || emptied(lost) || pastOf(row);
   return html`
     <span role="cell" class="pick"><input type="checkbox" aria-label=${`Select ${name}`} checked=${chosen} onChange=${onChoose} /></span>
     <span role="cell" class="who"><a href=${href("account", name)} title=${row.name || name}>${name}</a></span>
@@ -169,8 +169,8 @@ function Row({ name, chosen, lost, onChoose }) {
     <${Restarts} row=${row} />
     <${Next} row=${row} lost=${lost} as="span" />
     ${row.phase === "running" && !why(row)
-      ? html`<span role="cell" class="why" title=${reason}>${reason && told(row, reason)}</span><span role="cell" class="up"><${Up} row=${row} /></span><${Traffic} row=${row} />`
-      : html`<span role="cell" class=${`why ${row.phase === "running" ? "over" : "to-the-end"}`} aria-colspan=${row.phase === "running" ? 3 : 5} title=${reason}><span class="cut">${told(row, reason)}</span><${TryNow} row=${row} /></span>`}
+      ? html`<span role="cell" class="why" title=${reason}>${told(row, reason, lost)}</span><span role="cell" class="up"><${Up} row=${row} /></span><${Traffic} row=${row} />`
+      : html`<span role="cell" class=${`why ${row.phase === "running" ? "over" : "to-the-end"}`} aria-colspan=${row.phase === "running" ? 3 : 5} title=${reason}><span class="cut">${told(row, reason, lost)}</span><${TryNow} row=${row} /></span>`}
     ${row.phase === "running" && html`<${Load} row=${row} />`}
   `;
 }
@@ -193,9 +193,9 @@ function emptied(lost) {
   return lost ? `${count(lost, "message")} not answered in 24 h` : "";
 }
 
-/** Draw why an account is as it is; what its lists do leads to them. */
-function told(row, reason) {
-  return why(row) ? reason : html`<a href=${href("people", row.account)} style=${{ textDecoration: "underline" }}>${reason}</a>`;
+/** Draw why an account is as it is; what its lists do leads to them, what is past to its page. */
+function told(row, reason, lost) {
+  return why(row) || !reason ? reason : html`<a href=${href(lost ? "people" : "account", row.account)} style=${{ textDecoration: "underline" }}>${reason}</a>`;
 }
 
 function Restarts({ row }) {
@@ -215,7 +215,7 @@ function NarrowRow({ name, chosen, lost, onChoose }) {
     <span role="cell" class="who"><a href=${href("account", name)}>${name}</a></span>
     <span role="cell" class="is"><${Is} row=${row} lost=${lost} /></span>
     ${(coming.text || lost) && html`<${Next} row=${row} lost=${lost} as="b" />`}
-    <span role="cell" class="why">${reason && told(row, reason)}${row.phase === "running" && !reason && html`<${Up} row=${row} /><${Short} row=${row} />`}</span>
+    <span role="cell" class="why">${told(row, reason, lost)}${row.phase === "running" && !reason && html`<${Up} row=${row} /><${Short} row=${row} />`}</span>
     ${coming.at && html`<span role="cell" class="again"><${TryNow} row=${row} /></span>`}
   `;
 }

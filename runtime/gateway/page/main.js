@@ -80,7 +80,7 @@ function Navigation({ page, onHelp }) {
     <ul>
       ${PAGES.filter((each) => !each.hidden).map(
         (each) => html`<li key=${each.route}>
-          <a href=${href(each.route)} aria-current=${each === page || (each.route === "fleet" && page?.route === "account") ? "page" : null}
+          <a href=${href(each.route)} aria-current=${each === page || (each.route === "fleet" && page?.hidden) ? "page" : null}
             >${each.title}<${Badge} of=${badges[each.route] || waitingAt(each.route)} /></a
           >
         </li>`,

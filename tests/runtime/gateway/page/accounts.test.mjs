@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  STARTING, folded, isUnwell, matches, next, phaseName, phaseOf, tally, toneOf, verbsFor, why, whyInFull, wordsOf, worstFirst,
+  STARTING, folded, isUnwell, matches, next, pastOf, phaseName, phaseOf, tally, toneOf, verbsFor, why, whyInFull, wordsOf, worstFirst,
 } from "../../../../runtime/gateway/page/accounts.js"; // prettier-ignore
 
 const row = (more) => ({ account: "irc:a", channel: "irc", phase: "running", failures: 0, health: "ok", ...more });
@@ -90,6 +90,19 @@ test("why is said in words, and nothing where all is well", () => {
     [{ phase: "failed", cause: "needs_login", lastError: "the token is not known" }, "the token is not known"],
   ];
   for (const [more, expected] of cases) assert.equal(why(row(more)), expected);
+});
+
+test("what is well now says what has gone wrong before", () => {
+  const cases = [
+    [{}, ""],
+    [{ dropped: {}, possiblyLost: 0, failures: 0 }, ""],
+    [{ possiblyLost: null }, ""], // not known
+    [{ failures: 2 }, "up again after 2 failures"],
+    [{ dropped: { "late answers": 1000, "malformed frames": 200 } }, "1,200 dropped"],
+    [{ failures: 1, possiblyLost: 3, dropped: { "late answers": 1 } }, "up again after 1 failure, 3 messages possibly lost, 1 dropped"],
+    [{ phase: "backoff", failures: 2, possiblyLost: 3 }, ""], // why it is down counts
+  ];
+  for (const [more, expected] of cases) assert.equal(pastOf(row(more)), expected);
 });
 
 test("beside why stands how often it has failed in a row, where that is more than once", () => {
