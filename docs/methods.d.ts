@@ -15,7 +15,7 @@ export type AgentWaitParams = { runId: string; timeoutMs?: number };
 /** The params of ``agents.attach``; ``turns`` are those that the program has not ended. */
 export type AttachParams = { agentId: string; takeover?: boolean; turns?: Array<HeldTurnParams> };
 
-/** A turn that a program has; ``acked``: up to where it knows that its events are stored. */
+/** A turn of a program; ``acked`` is the last event that it knows to be stored. */
 export type HeldTurnParams = { turn: string; acked?: number };
 
 /** The params of ``agents.detach``. */

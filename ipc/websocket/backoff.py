@@ -1,4 +1,4 @@
-"""Decides how long a client waits before it connects again, and whether that can help. Pure.
+"""Decides how long a client waits before it reconnects, and whether reconnecting can help. Pure.
 
 The numbers are those that outlive a restart of the gateway.
 """
@@ -45,7 +45,7 @@ class Backoff:
         self._chance = chance
 
     def reset(self) -> None:
-        """Begin anew: a session has worked."""
+        """Reset the number of failures, after a working session."""
         self.failures = 0
 
     def wait(self, error: Exception) -> float:
@@ -67,7 +67,7 @@ class Backoff:
 
 
 def asked(error: Exception) -> float:
-    """Return how many seconds the server asks the client to wait; 0 where it does not."""
+    """Return the seconds that the server asks the client to wait; 0 if it does not."""
     after = error.retry_after_ms if isinstance(error, RemoteError) else None
     seconds = (after or 0) / 1000
     if not starting(error):
@@ -77,7 +77,7 @@ def asked(error: Exception) -> float:
 
 
 def starting(error: Exception) -> bool:
-    """Return whether a refusal only means that the gateway starts, or ends for a restart."""
+    """Return whether a refusal means that the gateway is starting, or ending for a restart."""
     if not isinstance(error, RemoteError) or not error.retryable:
         return False
     details = error.details if isinstance(error.details, dict) else {}
@@ -85,7 +85,7 @@ def starting(error: Exception) -> bool:
 
 
 def passing(error: Exception) -> bool:
-    """Return whether a restart of the gateway explains a failure to connect."""
+    """Return whether a failure to connect may be caused by a restart of the gateway."""
     if isinstance(error, ConnectionFailed):
         return error.retryable and error.code in PASSING
     return starting(error)

@@ -110,7 +110,7 @@ class Client:
 
     @property
     def ending(self) -> bool:
-        """True when the gateway has announced its end, or the session has ended."""
+        """True if the gateway has announced its end, or the session has ended."""
         return self.leaving.done()
 
     @property

@@ -87,7 +87,7 @@ class ConnectOptions(TypedDict, total=False):
 
 
 class Opening(msgspec.Struct, frozen=True):
-    """What a session is opened with: a url and its ``ConnectOptions``."""
+    """The url of a session to open, and its ``ConnectOptions``."""
 
     url: str
     token: str | None = None
@@ -283,6 +283,6 @@ def _failure(
 
 
 def _explained(body: bytes | bytearray) -> str:
-    """Return the first line by which a gateway explains its HTTP answer; nothing for a page."""
+    """Return the first line of a gateway's plain-text HTTP answer; empty for a page."""
     text = bytes(body[:400]).decode(errors="replace").strip().partition("\n")[0]
     return f": {text}" if text and text.isprintable() and not text.startswith("<") else ""

@@ -53,7 +53,7 @@ def frame(payload: bytes) -> bytes:
 
 
 class Owner(SocketOwner, Protocol):
-    """What a WebSocket connection needs of its server, and what it counts there."""
+    """Interface of the server of a WebSocket connection."""
 
     sent_bytes: int
     received_bytes: int
@@ -62,17 +62,17 @@ class Owner(SocketOwner, Protocol):
         """Write what the connection has queued at the end of this turn of the loop."""
 
     def fell_behind(self, connection: Connection, /) -> None:
-        """Note that the client has not read what fills its buffers."""
+        """Record that the client has not read what fills its buffers."""
 
     def caught_up(self, connection: Connection, /) -> None:
-        """Note that the client has read most of it, or is gone."""
+        """Record that the client has read most of it, or has disconnected."""
 
     def close_if_slow(self, connection: Connection, /) -> bool:
-        """Close clients that have too much unread; return whether this one was closed."""
+        """Close clients with too much unread output; return whether this one was closed."""
 
 
 class Connection(DemuxConnection):
-    """The server's end of a WebSocket. Not the library's ``state`` but ``open`` is to be asked.
+    """The server's end of a WebSocket. Use ``open``, not the library's ``state``.
 
     ``receive`` is called with the bytes of each message; ``max_bytes`` limits one message;
     ``data`` is the application's to use. ``after_read`` is called once all that one read of the
@@ -126,7 +126,7 @@ class Connection(DemuxConnection):
         self.receive = self._keep_early
 
     def opened(self, receive: Callable[[bytes], None], seconds: float) -> None:
-        """Take messages from now on, after the handshake; ``admit`` must follow in ``seconds``."""
+        """Receive messages after the handshake; ``admit`` must follow within ``seconds``."""
         self.receive = receive
         self._look_at_state()
         self._timer = self.loop.call_later(seconds, self.close, 1000)
@@ -146,7 +146,7 @@ class Connection(DemuxConnection):
         out.append(_SHORT_HEADERS[length] + payload if length < 126 else frame(payload))
 
     def send_framed(self, framed: bytes) -> None:
-        """Queue frames that are ready, one or many of them joined."""
+        """Queue encoded frames, one or many of them joined."""
         if not self._out and not self._reading:
             self.owner.output_queued(self)
         self._out.append(framed)
@@ -169,11 +169,11 @@ class Connection(DemuxConnection):
             self.abort()
 
     def drop_output(self) -> None:
-        """Forget what is queued and not written yet."""
+        """Drop queued output that is not written yet."""
         self._out.clear()
 
     def pause_writing(self) -> None:
-        """Note that the client has not read what fills the kernel's buffer and ours."""
+        """Record that the client has not read what fills the kernel's buffer and ours."""
         super().pause_writing()
         self.owner.fell_behind(self)
 
@@ -220,22 +220,22 @@ class Connection(DemuxConnection):
         self._forget_handshake()
 
     def limit_messages(self, max_bytes: int) -> None:
-        """Take messages of that size from now on."""
+        """Set the largest size of messages."""
         self.max_bytes = self.protocol.max_message_size = max_bytes
 
     def limit_handshake(self, seconds: float) -> None:
-        """Have ``admit`` follow within another time than ``opened`` has said."""
+        """Replace the deadline for ``admit`` that ``opened`` has set."""
         self._stop_timer()
         self._timer = self.loop.call_later(seconds, self.close, 1000)
 
     def _forget_handshake(self) -> None:
-        """Let go of the headers, 4 KiB: the connection has them, and the generator that parses."""
+        """Free the handshake's headers (4 KiB), which the library's connection and parser hold."""
         self.request, self.response = _ANSWERED, None
         self.protocol.parser = self.protocol.parse()  # one that begins after the handshake
         next(self.protocol.parser)
 
     def check_alive(self) -> None:
-        """Send a ping; abort the connection when nothing came since the last one."""
+        """Send a ping; abort the connection if nothing arrived since the last one."""
         if not self.alive:
             self.abort()
         elif self.open:
@@ -243,7 +243,7 @@ class Connection(DemuxConnection):
             self.transport.write(_PING)
 
     def data_received(self, data: bytes) -> None:
-        """Hand on every complete message in ``data``, then write all answers at once."""
+        """Handle every complete message in ``data``, then write all answers at once."""
         if self._head is not None:
             super().data_received(data)
             return
@@ -318,7 +318,7 @@ class Connection(DemuxConnection):
         self._hand_over(data)
 
     def _keep(self, data: bytes, position: int) -> None:
-        """Remember the beginning of a frame, and how many bytes it takes to go on."""
+        """Keep the beginning of a frame, and the number of bytes needed to continue."""
         self._tail = bytearray(data[position:])
         self._needed = 2
         if len(self._tail) < 2:
@@ -347,7 +347,7 @@ class Connection(DemuxConnection):
             self.abort()
 
     def _hand_over(self, data: bytes) -> None:
-        """Give the library whole frames that are not the common case.
+        """Pass whole frames that are not the common case to the library.
 
         What it may write, a close frame say, must come after what has been answered so far.
         """
@@ -361,7 +361,7 @@ class Connection(DemuxConnection):
         self._plain = self._fragments is None and self.protocol.state is OPEN
 
     def process_event(self, event: Event) -> None:
-        """Take the events of the library: the request, fragments, answers to pings."""
+        """Handle an event of the library: the request, fragments, answers to pings."""
         if isinstance(event, Frame) and event.opcode in DATA_OPCODES:
             self._assemble(event)
         else:

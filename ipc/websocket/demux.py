@@ -41,7 +41,7 @@ _TOO_LARGE = (
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What one server allows. Times in seconds."""
+    """The limits of one server. Times are in seconds."""
 
     handshake: float = 15.0  # from the upgrade to ``admit``; then close 1000
     preauth_bytes: int = 65536
@@ -56,7 +56,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class SocketOwner(Protocol):
-    """What a connection of which only the socket is known needs of its server."""
+    """Interface of the server of a connection whose protocol is not known yet."""
 
     limits: Limits
     http: Callable[[], asyncio.Protocol] | None  # makes the handler of an HTTP connection
@@ -65,25 +65,25 @@ class SocketOwner(Protocol):
         """Count a new socket; return false when it must be closed at once."""
 
     def head_received(self, connection: DemuxConnection, /) -> None:
-        """Note that the socket has sent a whole request head."""
+        """Record that the socket has sent a whole request head."""
 
     def refuse_head(self, head: bytes, upgrade: bool, /) -> bytes | None:
-        """Return the answer to a head that is refused before all else; ``None``: go on."""
+        """Return the answer to a refused request head; ``None`` if it is accepted."""
 
     def is_crowded(self, connection: DemuxConnection, /) -> bool:
         """Return whether this address has too many unauthenticated sockets."""
 
     def release_socket(self, connection: DemuxConnection, /) -> None:
-        """Count the socket no longer: it is authenticated, or gone, or speaks HTTP."""
+        """Stop counting the socket: it is authenticated, or closed, or speaks HTTP."""
 
     def count_http(self, connection: HttpSocket, address: str, loopback: bool, /) -> bool:
         """Count a socket that speaks HTTP; return false when its address has too many."""
 
     def http_used(self, connection: HttpSocket, /) -> None:
-        """Note that an HTTP connection has sent something."""
+        """Record that an HTTP connection has sent something."""
 
     def release_http(self, connection: HttpSocket, /) -> None:
-        """Count an HTTP connection no longer: it has ended."""
+        """Stop counting an HTTP connection, which has ended."""
 
 
 def wants_websocket(head: bytes) -> bool:
@@ -126,7 +126,7 @@ class DemuxConnection(ServerConnection):
         self._head = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Count the socket and wait for its request head, no longer than the deadline."""
+        """Count the socket and wait for its request head until the deadline."""
         self._raw = cast(asyncio.Transport, transport)
         self._look_at(transport.get_extra_info("socket"))
         if not self.owner.count_socket(self):
@@ -136,7 +136,7 @@ class DemuxConnection(ServerConnection):
         self._timer = self.loop.call_later(max(HEAD_SECONDS - age, 0.0), self._raw.abort)
 
     def data_received(self, data: bytes) -> None:
-        """Collect the head; then become WebSocket or hand the socket to the HTTP server."""
+        """Collect the request head; then become a WebSocket or pass the socket to HTTP."""
         assert self._head is not None
         self._head += data
         end = self._head.find(b"\r\n\r\n")
@@ -168,7 +168,7 @@ class DemuxConnection(ServerConnection):
             super().eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the socket."""
+        """Stop counting the socket."""
         self._stop_timer()
         self.owner.release_socket(self)
         if not self._undecided:
@@ -180,7 +180,7 @@ class DemuxConnection(ServerConnection):
 
     @property
     def young(self) -> YoungSocket | None:
-        """What notes all that passes while the connection is young; ``None``: it is not kept."""
+        """The recorder of a young connection; ``None`` if it is not kept over a kill."""
         return self._raw if isinstance(self._raw, YoungSocket) else None
 
     def continue_on(self, transport: asyncio.Transport) -> None:
@@ -190,7 +190,7 @@ class DemuxConnection(ServerConnection):
             self.transport = transport
 
     def give_way(self) -> bool:
-        """End the socket, which has proved nothing, for another one."""
+        """Close the unauthenticated socket to make room for another one."""
         self._raw.abort()
         return True
 

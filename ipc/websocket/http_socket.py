@@ -1,4 +1,4 @@
-"""Stands between an HTTP connection and the library that serves it, so that it is counted."""
+"""Wraps the HTTP library's protocol of a connection, so that the connection is counted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNREAD_MS = 30_000  # for which a client may not read its answer, before the ker
 
 
 class HttpSocket(asyncio.Protocol):
-    """The protocol of one HTTP connection; all goes on to ``handler``, the library's.
+    """The protocol of one HTTP connection; it passes everything to ``handler``, the library's.
 
     ``on_data(self)`` is called with every piece of a request, ``on_end(self)`` at the end.
     ``on_lost()`` may be set while a request is being answered: it is called when the connection
@@ -40,17 +40,17 @@ class HttpSocket(asyncio.Protocol):
         self._asked: float | None = None  # when something came that is not being answered yet
 
     def answering(self) -> _Answering:
-        """Keep the connection while a request is being answered: it gives way to no other."""
+        """Return a context in which the connection is not closed for another one."""
         return _Answering(self)
 
     def count_answering(self, change: int) -> None:
-        """Note that one request more, or less, is being answered."""
+        """Add to the number of requests that are being answered."""
         self._answering += change
         if change > 0:
             self._asked = None
 
     async def answered(self, *, refused: bool) -> None:
-        """Note whether a request was refused. Return late where that is all that comes of them.
+        """Record whether a request was refused; delay a connection whose requests are all refused.
 
         Who floods the port with wrong secrets, or asks for what is not there, on however many
         connections, takes next to nothing of the loop then. Meanwhile the connection gives way.
@@ -62,7 +62,7 @@ class HttpSocket(asyncio.Protocol):
             self._late = False
 
     def give_way(self) -> bool:
-        """End an idle connection; return false when a request on it is being answered, or has come.
+        """Close an idle connection; return false if a request is being answered or has arrived.
 
         What its client has written and nothing has read yet would be lost without an answer.
         """
@@ -84,7 +84,7 @@ class HttpSocket(asyncio.Protocol):
         return sock is not None and _unread(sock) > 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin: the socket has been open for a while."""
+        """Start the library's protocol on a socket that has been open for a while."""
         self._transport = cast(asyncio.Transport, transport)
         sock = transport.get_extra_info("socket")
         if sock is not None and sock.family != socket.AF_UNIX:
@@ -92,18 +92,18 @@ class HttpSocket(asyncio.Protocol):
         self._handler.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        """Hand on a piece of a request."""
+        """Pass a piece of a request to the library."""
         if self._asked is None:
             self._asked = asyncio.get_running_loop().time()
         self._on_data(self)
         self._handler.data_received(data)
 
     def eof_received(self) -> bool | None:
-        """Hand on that the client sends no more."""
+        """Pass the client's end of sending to the library."""
         return self._handler.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Count it no longer."""
+        """Stop counting the connection."""
         self._transport = None
         self._on_end(self)
         if self.on_lost is not None:
@@ -111,16 +111,16 @@ class HttpSocket(asyncio.Protocol):
         self._handler.connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Hand on that the client does not read."""
+        """Pass to the library that the client does not read."""
         self._handler.pause_writing()
 
     def resume_writing(self) -> None:
-        """Hand on that the client reads again."""
+        """Pass to the library that the client reads again."""
         self._handler.resume_writing()
 
 
 class _Answering:
-    """The time for which one request is being answered: as a generator it would cost thrice."""
+    """The context of answering one request: as a generator it would cost three times as much."""
 
     __slots__ = ("_socket",)
 
@@ -135,6 +135,6 @@ class _Answering:
 
 
 def _unread(sock: socket.socket) -> int:
-    """Return how many bytes have come that were not read."""
+    """Return the number of received bytes that were not read."""
     found = fcntl.ioctl(sock.fileno(), termios.FIONREAD, struct.pack("i", 0))
     return int(struct.unpack("i", found)[0])

@@ -1,4 +1,4 @@
-"""Hands a client's events to its listener, or keeps them until they are read."""
+"""Passes a client's events to its listener, or queues them until they are read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Inbox:
         self._ended = False
 
     def put(self, event: Event) -> None:
-        """Hand on one event; an exception of the listener goes to the loop's exception handler."""
+        """Pass on or queue an event; an exception of the listener goes to the loop's handler."""
         if self._on_event is None:
             if len(self._kept) >= EVENTS_KEPT:
                 self._kept.popleft()
@@ -40,12 +40,12 @@ class Inbox:
             )
 
     def end(self) -> None:
-        """Let ``events`` end once everything has been read."""
+        """Let ``events`` end after the queued events."""
         self._ended = True
         self._news.set()
 
     async def events(self) -> AsyncIterator[Event]:
-        """Yield what has come and what comes, until ``end``. For one reader."""
+        """Yield queued and new events until ``end``. For one reader."""
         while True:
             while self._kept:
                 yield self._kept.popleft()

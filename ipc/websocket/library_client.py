@@ -17,7 +17,7 @@ _REQUEST = "urllib.request"
 
 
 class _Late(ModuleType):
-    """Stands for a module until an attribute of it is needed."""
+    """A module that is imported when an attribute of it is first used."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(import_module(self.__name__), name)

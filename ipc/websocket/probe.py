@@ -1,4 +1,4 @@
-"""Finds out whether a gateway listens at a url, by its challenge: an open port proves nothing."""
+"""Checks whether a gateway listens at a url, by its challenge: an open port proves nothing."""
 
 from __future__ import annotations
 

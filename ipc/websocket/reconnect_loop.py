@@ -1,4 +1,4 @@
-"""Opens one session after another to the same place, by a policy of waits.
+"""Opens one session after another to the same server, with the waits of a policy.
 
 For every client that stays: the supervisor's link to its own gateway, its session to one that
 is not ours, and ``ReconnectingClient``. What makes a failure final is each client's to say.
@@ -20,7 +20,7 @@ C = TypeVar("C")
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """A try that led to no working session.
+    """A failed attempt to open a session, or the end of one.
 
     ``earlier`` counts the failures in a row before it, ``without`` the seconds since there
     was a session (or since the first try), ``wait`` those until the next try.
@@ -33,7 +33,7 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class ReconnectLoop(Generic[C]):
-    """Connects, serves the session until it ends, and begins again.
+    """Connects, serves the session until it ends, and reconnects.
 
     ``connect()`` opens a session; ``serve(session)`` returns why it has ended, or raises what
     kept it from working. ``on_lost(reason)`` is called after each that worked: then the next
@@ -91,7 +91,7 @@ class ReconnectLoop(Generic[C]):
 
 
 def _raise_cancellation() -> None:
-    """Raise a cancellation that came together with an error: 3.11's TaskGroup drops it then."""
+    """Raise a cancellation that came together with an error, which 3.11's TaskGroup would drop."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError

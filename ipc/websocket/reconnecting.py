@@ -124,7 +124,7 @@ class ReconnectingClient:
 
     @property
     def connected(self) -> bool:
-        """True when a call would be sent at once."""
+        """True if a call would be sent at once."""
         return self._sessions.connected
 
     @property
@@ -138,7 +138,7 @@ class ReconnectingClient:
         return self._sessions.ended
 
     async def opened(self) -> None:
-        """Wait until there is a session, however long; raises what ended the client."""
+        """Wait until there is a session, without a time limit; raises what ended the client."""
         await self._sessions.next()
 
     def events(self) -> AsyncIterator[Event]:
@@ -151,7 +151,7 @@ class ReconnectingClient:
     async def call(
         self, method: str, params: Any = None, *, timeout: float = 30.0, safe: bool = False
     ) -> Any:
-        """Send a request, again where that does no harm, and return the payload of its answer.
+        """Send a request, repeat it if that is safe, and return the payload of its answer.
 
         ``timeout``, in seconds, covers waiting and calling again. ``safe``: this call may be
         executed twice. Raises ``RemoteError``,
@@ -194,7 +194,7 @@ class ReconnectingClient:
         return client
 
     async def _welcome(self, client: Client) -> None:
-        """Learn what may be repeated, and subscribe to what comes and what was missed."""
+        """Read the repeatable methods of the hello, and subscribe to new and missed events."""
         features = client.hello.get("features") or {}
         repeatable = features.get("repeatable") or {}
         self._always = self._safe | frozenset(repeatable.get("always", ()))
@@ -237,7 +237,7 @@ class ReconnectingClient:
                 self._inbox.put(event)
 
     def _is_new(self, payload: msgspec.Raw) -> bool:
-        """Note the cursor of a message; report a gap before it. Return false for a duplicate."""
+        """Record the cursor of a message; report a gap before it. Return false for a duplicate."""
         try:
             fresh, gap = self._cursors.take(payload)
         except FrameError:

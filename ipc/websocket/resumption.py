@@ -1,4 +1,4 @@
-"""Decides what becomes of a young connection whose process was killed. Pure.
+"""Decides whether a young connection of a killed process is dropped, finished or resumed. Pure.
 
 The kernel says how many bytes that process has read from the socket and written to it; its notes
 say which. A connection is resumed only where both agree to the byte.
@@ -27,7 +27,7 @@ _FIN, _OPCODE, _MASKED, _LENGTH = 0x80, 0x0F, 0x80, 0x7F
 
 
 class SocketFacts(msgspec.Struct, frozen=True):
-    """What the kernel knows: ``open`` in both directions, and the bytes read and written."""
+    """The kernel's state of a socket: ``open`` in both directions, bytes read and written."""
 
     open: bool
     read: int
@@ -35,7 +35,7 @@ class SocketFacts(msgspec.Struct, frozen=True):
 
 
 class Notes(msgspec.Struct, frozen=True):
-    """What was noted of a connection: ``age`` in seconds, ``taken`` over so many times."""
+    """The notes about a connection: ``age`` in seconds, ``taken`` over so many times."""
 
     received: bytes
     sent: bytes
@@ -44,19 +44,19 @@ class Notes(msgspec.Struct, frozen=True):
 
 
 class Drop(msgspec.Struct, frozen=True):
-    """End the connection; its client sees that it was cut. ``reason`` is one of ``OUTCOMES``."""
+    """Close the connection; the client sees a cut. ``reason`` is one of ``OUTCOMES``."""
 
     reason: str
 
 
 class Finish(msgspec.Struct, frozen=True):
-    """Send the ``rest``, then end the connection: it had been answered to the end."""
+    """Send the ``rest``, then close the connection: everything was answered."""
 
     rest: bytes
 
 
 class Resume(msgspec.Struct, frozen=True):
-    """Send the ``rest``, read ``received`` again, and send nothing twice.
+    """Send the ``rest`` and process ``received`` again, without sending anything twice.
 
     ``upgraded``: it is a WebSocket already. ``said`` are the messages that were sent on it,
     ``messages`` how many whole ones have come.
@@ -79,7 +79,7 @@ class _WireFrame(msgspec.Struct, frozen=True):
 
 
 def decide(facts: SocketFacts, notes: Notes) -> Resumption:
-    """Return what becomes of a connection."""
+    """Return the decision about a connection."""
     if not facts.open:
         return Drop(GONE)
     if notes.age > MAX_SECONDS:
@@ -104,13 +104,13 @@ def decide(facts: SocketFacts, notes: Notes) -> Resumption:
 
 
 def head_of(data: bytes) -> bytes:
-    """Return the head of a request or response with its empty line; all where it is not whole."""
+    """Return the head of a request or response with its empty line; everything if incomplete."""
     before, end, _ = data.partition(_HEAD_END)
     return before + end
 
 
 def _after_head(data: bytes) -> bytes:
-    """Return what follows the head of a request or response; nothing where it is not whole."""
+    """Return the bytes after the head of a request or response; empty if it is incomplete."""
     return data[len(head_of(data)) :]
 
 

@@ -35,17 +35,17 @@ CONNECTION_BYTES = 128 * 1024  # of a client that reads: buffers, task, state; w
 
 
 def _refuse_none(head: bytes, upgrade: bool) -> None:
-    """Let every request head pass."""
+    """Accept every request head."""
 
 
 class TurnEnd(Protocol):
-    """The work before and after the write to all clients at the end of a turn of the loop."""
+    """Interface of the work before and after the write to all clients at the end of a loop turn."""
 
     def before_write(self) -> None:
-        """Queue what the turn has gathered for many clients."""
+        """Queue the events of the turn for the clients."""
 
     def after_write(self) -> None:
-        """Do what clients need not wait for."""
+        """Do the work that clients need not wait for."""
 
 
 class Server:
@@ -163,7 +163,7 @@ class Server:
         return self._connection_type(protocol, self._library, **_OF_LIBRARY)
 
     async def take_over(self) -> dict[str, int]:
-        """Take over the young connections of a process that was killed, before others come.
+        """Take over the young connections of a killed process, before new ones are accepted.
 
         Returns how many there were, by what became of them; ``taken_over`` counts them.
         """
@@ -192,19 +192,19 @@ class Server:
             self._loop.call_soon(self._flush)
 
     def fell_behind(self, connection: Connection) -> None:
-        """Have producers hold back for a client that has not read what fills its buffers."""
+        """Let producers hold back for a client that has not read what fills its buffers."""
         self._behind[connection] = connection.buffered_bytes
         if self._patience is None:
             self._patience = self._loop.call_later(PATIENCE, self._look_again)
 
     def caught_up(self, connection: Connection) -> None:
-        """Note that a client has read; when no other is behind, producers may go on."""
+        """Record that a client has read; if no other is behind, producers may continue."""
         if self._behind.pop(connection, None) is not None and not self._behind:
             self._end_patience()
 
     @property
     def held_bytes(self) -> int:
-        """How much memory the connections may take: the unread output, and a share for each."""
+        """The memory of the connections in bytes: unread output, and a share for each."""
         unread = sum(each.buffered_bytes for each in self.connections if each.paused)
         return unread + CONNECTION_BYTES * len(self.connections)
 
@@ -237,7 +237,7 @@ class Server:
         self.flush_soon()
 
     def close_if_slow(self, connection: Connection) -> bool:
-        """Close a client that has let too much pile up, or the fullest when all have.
+        """Close a client with too much unread output, or the fullest one if all have too much.
 
         Called before more is written to a client that is behind, so that one large answer
         alone closes no client. Returns whether ``connection`` itself was closed.
@@ -273,7 +273,7 @@ class Server:
         return self.unproven.is_crowded(connection.remote)
 
     def release_socket(self, connection: DemuxConnection) -> None:
-        """Count a socket no longer that is authenticated, or gone, or speaks HTTP."""
+        """Stop counting a socket that is authenticated, or closed, or speaks HTTP."""
         self.undecided.discard(connection)
         self.unproven.remove(connection)
 
@@ -382,7 +382,7 @@ def _for_another(listen: socket.socket) -> dict[str, Any]:
 
 
 def _bound(path: Path) -> socket.socket:
-    """Return a socket at ``path`` that only its owner may use, from its first moment on."""
+    """Return a socket bound to ``path`` that only its owner may use, from the beginning."""
     path.unlink(missing_ok=True)
     sock = socket.socket(socket.AF_UNIX)
     before = os.umask(0o177)

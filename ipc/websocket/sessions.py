@@ -1,4 +1,4 @@
-"""Keeps the present session to one gateway, and the reason when there is none.
+"""Keeps the present session to one gateway, or the reason why there is none.
 
 Separate from the calls (``reconnecting``), which only ask for the present session.
 """
@@ -19,7 +19,7 @@ TICK_MS = 30_000
 
 
 class Sessions:
-    """Keeps a session open from ``open`` until ``close``, or until trying cannot help.
+    """Keeps a session open from ``open`` until ``close`` or a final error.
 
     ``connect()`` opens one. ``on_open(client)`` is awaited with each, ``on_lost(reason)`` called at
     each end, ``on_end()`` at the last. ``patience``: the seconds without a session after
@@ -52,11 +52,11 @@ class Sessions:
 
     @property
     def connected(self) -> bool:
-        """True when there is a session that can be used at once."""
+        """True if there is a session that can be used at once."""
         return self._current is not None and self._current.usable
 
     async def open(self) -> None:
-        """Open the first session; raises why that failed, and nothing stays behind then."""
+        """Open the first session; raises the error of a failure, and leaves nothing open then."""
         self._keeper = asyncio.create_task(self._keep(), name=f"sessions of {self._place}")
         try:
             while not self._ready:
@@ -77,7 +77,7 @@ class Sessions:
             await client.close()
 
     async def current(self) -> Client:
-        """Return the present session, or the next as long as a restart explains its absence.
+        """Return the present session; wait for the next one if a restart may explain its absence.
 
         Raises what else explains it: what ended everything, or the last failure to connect.
         """
@@ -91,7 +91,7 @@ class Sessions:
             await self._news.wait()
 
     async def next(self) -> None:
-        """Wait until there is a session, however long; raises what ended everything."""
+        """Wait until there is a session, without a time limit; raises the final error."""
         while not self.connected:
             if self.ended is not None:
                 raise self.ended
@@ -119,7 +119,7 @@ class Sessions:
         return True
 
     def _failed(self, failure: Failure) -> bool:
-        """Note why there is no session; raise the error when trying again cannot help."""
+        """Record the reason why there is no session; raise the error if it is final."""
         error = failure.error
         if not isinstance(error, ConnectionFailed | RemoteError) or final(error):
             raise error
@@ -132,7 +132,7 @@ class Sessions:
         return True
 
     async def _hold(self, client: Client) -> str:
-        """Let a session be used until it ends, or says that it will; return why."""
+        """Keep a session usable until it ends or announces its end; return the reason."""
         self._current, self._trouble = client, None
         self._living.add(client)
         client.closed.add_done_callback(lambda _: self._living.discard(client))
@@ -161,7 +161,7 @@ class Sessions:
 
 
 async def _end_of(client: Client) -> str:
-    """Wait until a session ends, says so, or has been silent for too long; return which."""
+    """Wait until a session ends, announces it, or has been silent for too long; return which."""
     policy = client.hello.get("policy") or {}
     silence = SILENT_TICKS * (policy.get("tickIntervalMs") or TICK_MS) / 1000
     loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""Counts the sockets that have proved nothing, and decides which must give way. Pure.
+"""Counts unauthenticated sockets, and decides which are closed for new ones. Pure.
 
 A socket that proves nothing costs the process a file, and a file limit is all that keeps a
 stranger from taking every one of them. So they are counted by address and in all: those without
@@ -14,14 +14,14 @@ from typing import Protocol
 
 
 class UnprovenSocket(Protocol):
-    """A socket that has proved nothing: ``give_way`` ends it, unless it is being answered."""
+    """An unauthenticated socket; ``give_way`` closes it unless a request is being answered."""
 
     def give_way(self) -> bool:
-        """End the socket; return false when a request on it is being answered."""
+        """Close the socket; return false if a request on it is being answered."""
 
 
 class UnprovenSockets:
-    """The sockets of one server that have proved nothing, by address and in all.
+    """The unauthenticated sockets of one server, by address and in total.
 
     ``preauth`` bounds the WebSockets of an address, and twice as many sockets without a request;
     ``http`` its HTTP connections, ``total`` all sockets of all addresses; ``None``: unbounded.
@@ -42,7 +42,7 @@ class UnprovenSockets:
         return len(self._waiting) + len(self._http)
 
     def add(self, socket: UnprovenSocket, address: str, *, exempt: bool) -> bool:
-        """Count a new socket; return false when its address has too many."""
+        """Count a new socket; return false if its address has too many."""
         if not exempt:
             if self._by_address[address] >= 2 * self._preauth_limit:
                 self.crowded += 1
@@ -59,7 +59,7 @@ class UnprovenSockets:
         return crowded
 
     def add_http(self, socket: UnprovenSocket, address: str, *, exempt: bool) -> bool:
-        """Count a socket that speaks HTTP; return false when its address has too many.
+        """Count a socket that speaks HTTP; return false if its address has too many.
 
         Its own idle ones give way first. An exempt address may have any number of busy ones.
         """
@@ -74,12 +74,12 @@ class UnprovenSockets:
         return True
 
     def used(self, socket: UnprovenSocket) -> None:
-        """Note that an HTTP connection has sent something: it is the last to give way."""
+        """Record that an HTTP connection has sent something: it is the last to be closed."""
         if socket in self._http:
             self._http[socket] = self._http.pop(socket)
 
     def remove(self, socket: UnprovenSocket) -> None:
-        """Count a socket no longer: it has proved itself, or it is gone."""
+        """Stop counting a socket: it is authenticated or closed."""
         address = self._waiting.pop(socket, None)
         if address is not None:
             _decrement(self._by_address, address)
@@ -88,7 +88,7 @@ class UnprovenSockets:
             _decrement(self._http_by_address, address)
 
     def evict(self) -> bool:
-        """Have one socket give way; return whether there was one."""
+        """Close one socket to make room; return whether there was one."""
         if self._evict(None, None):
             return True
         for socket in self._waiting:
@@ -102,7 +102,7 @@ class UnprovenSockets:
             pass
 
     def _evict(self, address: str | None, but: UnprovenSocket | None) -> bool:
-        """Have the HTTP connection that was idle for longest give way, of any or one address."""
+        """Close the HTTP connection that was idle for longest, of any or one address."""
         for socket, owner in self._http.items():
             if socket is not but and address in (None, owner) and socket.give_way():
                 self._gone(socket)

@@ -1,4 +1,4 @@
-"""Stands between the socket and the connection while that is young, and notes what passes.
+"""Records what passes between a socket and its connection while that is young.
 
 A connection is young until its first request after the hello is answered, or until it becomes
 HTTP. Its socket is in a slot meanwhile (``young_slots``), so that it outlives this process. Then
@@ -21,7 +21,7 @@ WRITTEN_SECONDS = 0.05  # until it is looked whether an answer has left
 
 
 class YoungSlot(Protocol):
-    """What keeps one socket, and what is noted of it (``young_slots``)."""
+    """Interface of a slot for one socket and its notes (``young_slots``)."""
 
     @property
     def age(self) -> float:
@@ -32,22 +32,22 @@ class YoungSlot(Protocol):
         """True while nothing has come."""
 
     def received(self, data: bytes, /) -> bool:
-        """Note what has come; return false when it is too much."""
+        """Record received data; return false if it is too much."""
 
     def sent(self, data: bytes, /) -> bool:
-        """Note what is about to be sent; return false when it is too much."""
+        """Record data that is about to be sent; return false if it is too much."""
 
     def facts(self, sock: socket.socket, /) -> SocketFacts:
-        """Return what the kernel knows of its socket."""
+        """Return the kernel's state of the socket."""
 
     def notes(self) -> Notes:
-        """Return what was noted by the process before."""
+        """Return the notes of the process before."""
 
     def take_over(self) -> None:
-        """Go on after these notes."""
+        """Continue after these notes."""
 
     def release(self) -> None:
-        """Let go of its socket."""
+        """Release the socket."""
 
 
 class YoungRegistry(Protocol):

@@ -1,4 +1,4 @@
-"""Keeps the sockets of young connections, and notes of what was said on them, over a kill.
+"""Keeps the sockets of young connections, and notes of their data, over a kill.
 
 A slot is a unix socket that is connected to itself, and a piece of memory that is shared by file.
 A TCP socket that is sent to it as SCM_RIGHTS (unix(7)) stays open as long as the message is not
@@ -53,7 +53,7 @@ class Slot:
         self._received = self._sent = 0
 
     def fill(self, fd: int) -> bool:
-        """Put a socket that was just accepted into the slot; return false when that fails.
+        """Put a socket that was just accepted into the slot; return false if that fails.
 
         Never blocks. Linux bounds how many descriptors one user may have on their way.
         """
@@ -66,7 +66,7 @@ class Slot:
         return True
 
     def look(self) -> socket.socket | None:
-        """Return the socket that is in the slot, where it stays; ``None``: there is none."""
+        """Return a copy of the socket in the slot, which keeps it; ``None`` if there is none."""
         try:
             fds = _received_with(self._socket, 1, socket.MSG_PEEK)
         except OSError:
@@ -83,7 +83,7 @@ class Slot:
         return sock
 
     def release(self) -> None:
-        """Let go of the socket, which ends when this process closes it; the slot is free again."""
+        """Remove the socket, which ends when this process closes it; the slot is free again."""
         self._drop()
         if self._received > SPARE_BYTES or self._sent > SPARE_BYTES:
             with suppress(OSError):
@@ -91,12 +91,12 @@ class Slot:
         self._free.append(self)
 
     def _drop(self) -> None:
-        """Receive the message without what is with it, which the kernel closes then."""
+        """Receive the message without its descriptors, which the kernel closes then."""
         with suppress(OSError):
             self._socket.recv(len(_FULL), socket.MSG_DONTWAIT)
 
     def close(self) -> None:
-        """Let go of the slot as it is."""
+        """Close the slot as it is."""
         self._socket.close()
 
     @property
@@ -105,7 +105,7 @@ class Slot:
         return not self._received
 
     def received(self, data: bytes) -> bool:
-        """Note what the client has sent; return false when it is too much."""
+        """Record data from the client; return false if it is too much."""
         end = self._received + len(data)
         if end > RECEIVED_BYTES:
             return False
@@ -116,7 +116,7 @@ class Slot:
         return True
 
     def sent(self, data: bytes) -> bool:
-        """Note what is about to be sent to the client; return false when it is too much."""
+        """Record data that is about to be sent to the client; return false if it is too much."""
         end = self._sent + len(data)
         if end > SLOT_BYTES - _SENT_DATA_AT:
             return False
@@ -127,13 +127,13 @@ class Slot:
         return True
 
     def take_over(self) -> None:
-        """Note that one process more has the connection now, and go on after its notes."""
+        """Record that one more process has the connection, and continue after its notes."""
         notes = self.notes()
         self._received, self._sent = len(notes.received), len(notes.sent)
         _COUNT.pack_into(self._memory, self._base + _TAKEN_AT, notes.taken + 1)
 
     def facts(self, sock: socket.socket) -> SocketFacts:
-        """Return what the kernel knows of the socket that ``YoungSlots.filled`` has found here."""
+        """Return the kernel's state of the socket that ``YoungSlots.filled`` has found here."""
         return facts_of(sock)
 
     @property
@@ -142,7 +142,7 @@ class Slot:
         return monotonic() - float(_HEADER.unpack_from(self._memory, self._base)[0])
 
     def notes(self) -> Notes:
-        """Return what the slot's last process has noted."""
+        """Return the notes of the slot's last process."""
         _, taken, received, sent = _HEADER.unpack_from(self._memory, self._base)
         start, sent_start = self._base + _DATA_AT, self._base + _SENT_DATA_AT
         return Notes(
@@ -170,7 +170,7 @@ class YoungSlots:
 
     @classmethod
     def inherit(cls, fd: int) -> Self | None:
-        """Return the slots that come through the socket ``fd``, which is closed.
+        """Receive the slots through the socket ``fd``, and close that.
 
         ``None`` where they are not to be had: then no connection is kept.
         """
@@ -187,7 +187,7 @@ class YoungSlots:
             return None
 
     def close(self) -> None:
-        """Let go of the slots, filled ones too: they are as this process has left them."""
+        """Close the slots, filled ones too, as this process has left them."""
         for slot in self._all:
             slot.close()
         self._free.clear()
@@ -203,7 +203,7 @@ class YoungSlots:
         return found
 
     def take(self, fd: int) -> Slot | None:
-        """Return a slot with this socket in it; ``None``: it is not kept."""
+        """Put a socket into a free slot and return that; ``None`` if the socket is not kept."""
         if not self._free:
             return None
         slot = self._free.pop()
@@ -227,7 +227,7 @@ def _received_with(sock: socket.socket, most: int, flags: int) -> list[int]:
 
 
 def facts_of(sock: socket.socket) -> SocketFacts:
-    """Return what the kernel knows of a TCP socket that no process reads or writes meanwhile."""
+    """Return the kernel's state of a TCP socket that no process reads or writes meanwhile."""
     while True:
         before = _queues(sock)
         info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
@@ -243,7 +243,7 @@ def facts_of(sock: socket.socket) -> SocketFacts:
 
 
 def _queues(sock: socket.socket) -> tuple[int, int]:
-    """Return how many bytes were not read, and how many not acknowledged (tcp(7))."""
+    """Return the numbers of bytes not read and not acknowledged (tcp(7))."""
     unread = fcntl.ioctl(sock.fileno(), termios.FIONREAD, bytes(4))
     unacknowledged = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4))
     return _COUNT.unpack(unread)[0], _COUNT.unpack(unacknowledged)[0]

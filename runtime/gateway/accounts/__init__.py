@@ -1,1 +1,1 @@
-"""Knows the accounts, carries their messages to clients and calls to them."""
+"""Keeps the state of all accounts, sends their messages to clients, and calls them."""

@@ -1,4 +1,4 @@
-"""Calls accounts: requests to their plugins, and the reading of what these answer.
+"""Sends calls to the plugins of accounts, and reads their answers.
 
 The calls of one turn of the event loop are queued here and sent by the data link together.
 A plugin may answer anything, and must break nothing.
@@ -68,7 +68,7 @@ class AccountCalls:
     def ask(
         self, key: str, method: str, params: bytes, seconds: float, waiter: Waiter[bytes]
     ) -> bool:
-        """Do as ``call``, but answer to ``waiter``: that takes no task; return whether it was done.
+        """Call without a task: ``waiter`` gets the result; return whether the call is queued.
 
         ``False`` when the account is not connected: only ``call`` waits for that.
         """
@@ -82,7 +82,7 @@ class AccountCalls:
         return True
 
     def answered(self, peer: Peer | None, answer: Answer) -> bool:
-        """Settle the call that a peer answers; return whether it was a call to that peer."""
+        """Resolve the call that a peer answers; return whether it was a call to that peer."""
         if peer is None:
             return False
         if answer.ok:
@@ -92,7 +92,7 @@ class AccountCalls:
         return self._pending.fail(answer.id, _refusal(peer.key, answer.payload))
 
     def fail(self, calls: list[Call], error: RemoteError) -> None:
-        """Fail calls that could not be sent."""
+        """Fail the given calls, which could not be sent."""
         for call in calls:
             self._pending.fail(call.id, error)
 
@@ -102,7 +102,7 @@ class AccountCalls:
         self._pending.fail_peer(peer.name)
 
     def fail_all(self) -> None:
-        """Fail every call, because the gateway ends."""
+        """Fail all calls, because the gateway ends."""
         self._pending.fail_all()
 
     def _open(

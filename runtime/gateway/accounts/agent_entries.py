@@ -1,4 +1,4 @@
-"""Keeps which agents the configuration lists, and which one answers for whom. Pure."""
+"""Keeps the configured agents, and which agent answers for which account. Pure."""
 
 from __future__ import annotations
 
@@ -67,16 +67,16 @@ class AgentEntries(msgspec.Struct, frozen=True, rename="camel"):
         }
 
     def agent_of(self, account: str) -> str | None:
-        """Return the id of the agent that answers for an account, ``None``: none does."""
+        """Return the id of the agent that answers for an account, or ``None``."""
         agent = self.accounts.get(account, self.default)
         return None if agent == NOBODY else agent
 
     def kind_of(self, agent: str | None) -> str | None:
-        """Return the kind of an agent, ``None`` for one that is not listed."""
+        """Return the kind of an agent, or ``None`` if it is not listed."""
         entry = None if agent is None else self.entries.get(agent)
         return None if entry is None else entry.kind
 
 
 def entries_in(config: Mapping[str, Any]) -> AgentEntries:
-    """Return the entries in what the supervisor reports; raises what msgspec raises."""
+    """Parse the supervisor's report of agents; raises the errors of msgspec."""
     return msgspec.convert(config, AgentEntries)

@@ -1,4 +1,4 @@
-"""Keeps which agents there are, which one answers for an account, and what became of answers.
+"""Keeps the agents, which one answers for an account, and the counts of answers.
 
 Agents run in processes of their own: none of their code is here.
 """
@@ -68,13 +68,13 @@ class Agents:
         return self.listed.agent_of("") or next(iter(self.listed.entries), MAIN)
 
     def may_answer(self, key: str, flags: int) -> bool:
-        """Return whether a message with these flags may be one to answer."""
+        """Return whether an agent may have to answer a message with these flags."""
         if flags & MEANT == MEANT:
             return True
         return bool(flags & INBOUND) and self._gatekeeper.policy_of(key).hears_unaddressed
 
     def read(self, key: str, payload: bytes) -> Received | None:
-        """Return a message; ``None``, and it is counted, for a malformed one."""
+        """Decode the payload of a message; count a malformed one and return ``None``."""
         try:
             require_shallow(payload)
             return _decode(payload)
@@ -83,30 +83,30 @@ class Agents:
             return None
 
     def timeout_ms(self, agent: str) -> int:
-        """Return how long a turn of an agent may take."""
+        """Return the time limit of a turn of an agent in milliseconds."""
         entry = self.listed.entries.get(agent)
         return DEFAULT_TIMEOUT_MS if entry is None else round(entry.timeout_seconds * 1000)
 
     def repeat(self, agent: str) -> Repeat:
-        """Return when a turn is repeated whose agent has died."""
+        """Return when a turn of an agent may be repeated: ``always``, ``unseen`` or ``never``."""
         entry = self.listed.entries.get(agent)
         return REPEATS.get("" if entry is None else entry.repeat, "unseen")
 
     def is_asked_once(self, agent: str) -> bool:
-        """Return whether no turn of an agent is ever repeated."""
+        """Return whether turns of an agent are never repeated."""
         return self.repeat(agent) == "never"
 
     def kind(self, agent: str) -> str:
-        """Return the kind of an agent; an empty text for one that is not known."""
+        """Return the kind of an agent; an empty text for an unknown one."""
         return self.listed.kind_of(agent) or ""
 
     def is_attached(self, key: str) -> bool:
-        """Return whether a client answers in the place of the agent with this key."""
+        """Return whether the agent with this key is a program that attaches as a client."""
         entry = self.listed.entries.get(key.partition(":")[2])
         return entry is not None and entry.attached
 
     def is_gone(self, agent: str) -> bool:
-        """Return whether an agent will not come by itself: it is held, say, or not known."""
+        """Return whether an agent will not start by itself: it is held, failed or unknown."""
         row = self._accounts.row(agent_key(agent))
         if row is None:
             entry = self.listed.entries.get(agent)
@@ -115,7 +115,7 @@ class Agents:
         return row.phase == Phase.FAILED or (row.phase == Phase.STOPPED and stays)
 
     def needs_login(self, agent: str) -> bool:
-        """Return whether an agent waits for a person who signs it in."""
+        """Return whether an agent waits for a person to log it in."""
         row = self._accounts.row(agent_key(agent))
         return row is not None and row.cause == "needs_login"
 
@@ -124,7 +124,7 @@ class Agents:
         return self._accounts.is_past(agent_key(agent), incarnation)
 
     def on_answer(self, key: str, row: OutgoingRow) -> None:
-        """Count an answer that is over."""
+        """Count the result of an answer whose delivery is over."""
         if row.state == "sent":
             self.answered += 1
         else:
@@ -132,6 +132,6 @@ class Agents:
             self.fails(reason, key, row.error)
 
     def fails(self, reason: str, key: str, error: Exception | str) -> None:
-        """Count an answer that is not sent, under a reason, and log why."""
+        """Count an answer that is not sent by its reason, and log the error."""
         self.failed[reason] += 1
         log.warning("no answer", account=key, reason=reason, error=str(error))

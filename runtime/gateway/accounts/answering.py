@@ -1,4 +1,4 @@
-"""Decides about the messages that agents answer, each once, over restarts of the gateway.
+"""Decides about each message that agents may answer exactly once, across restarts.
 
 The agents' side is a consumer of the journal. Up to where it has read, what it has answered itself
 and the runs that will answer are one record; the outbox sends the answers. So a gateway that is
@@ -84,13 +84,13 @@ class _Reading:
         self.timer: asyncio.TimerHandle | None = None
 
     def withhold(self, cursor: Cursor, reason: str, event: Received) -> None:
-        """Keep nothing of a message but that it came."""
+        """Mark a message for redaction: only the fact that it came is kept."""
         self.withheld.append(Withheld(cursor, reason))
         self.files += stored_files(event.message)
 
 
 class Answering:
-    """The messages of all accounts that an agent answers. ``flush_soon`` ends the loop's turn.
+    """Processes the messages of all answered accounts. ``flush_soon`` ends the loop's turn.
 
     The files of messages lie in ``state_dir``.
     """
@@ -120,7 +120,7 @@ class Answering:
         self._closed = False
 
     def welcomed(self, key: str) -> None:
-        """Begin, or go on: the account can be called."""
+        """Begin or resume reading the account's messages: it can be called now."""
         journal = self._intake.journal
         if journal is None or self._closed or not self._intake.is_on(key):
             return
@@ -130,14 +130,14 @@ class Answering:
         self._pump(key, reading)
 
     def forget(self, key: str) -> None:
-        """Forget an account that is no more, or has no journal any more."""
+        """Drop the state of an account that was removed or has no journal any more."""
         reading = self._readings.pop(key, None)
         if reading is not None and reading.timer is not None:
             reading.timer.cancel()
         self._reception.overheard.forget(key)
 
     def on_stored(self, key: str, incarnation: int, at: int, part: Part) -> None:
-        """Take what has been stored of an account."""
+        """Handle stored messages of an account."""
         reading = self._readings.get(key)
         if reading is None or self._closed:
             return
@@ -151,7 +151,7 @@ class Answering:
         self._pump(key, reading)
 
     def on_message(self, key: str, flags: int, payload: bytes) -> None:
-        """Take a message of an account without a journal."""
+        """Handle a message of an account without a journal."""
         if self._closed or not self._reception.is_answered(key):
             return
         if not self._agents.may_answer(key, flags):
@@ -167,13 +167,13 @@ class Answering:
         self._pump(key, reading)
 
     def resume(self) -> None:
-        """Go on with what has come while nothing could be stored."""
+        """Resume with the messages that came while nothing could be stored."""
         for key, reading in self._readings.items():
             if (reading.parts or reading.behind) and not self._closed:
                 self._pump(key, reading)
 
     def close(self) -> None:
-        """Begin nothing more; what is not decided about is the next gateway's."""
+        """Stop: the next gateway decides about the remaining messages."""
         self._closed = True
         for key, reading in self._readings.items():
             if reading.withheld:
@@ -185,7 +185,7 @@ class Answering:
             self._jobs.start(self._read_all(key, reading))
 
     async def _read_all(self, key: str, reading: _Reading) -> None:
-        """Decide about everything that follows what was read last."""
+        """Decide about all messages after the last one that was read."""
         try:
             while not self._closed and self._readings.get(key) is reading:
                 if not reading.parts and not reading.behind:
@@ -278,7 +278,7 @@ class Answering:
             reading.timer = loop.call_later(WITHHELD_SECONDS, self._settle, key, reading)
 
     def _next(self, key: str, incarnation: int, flags: int, payload: bytes) -> Received | None:
-        """Return the message of a frame about which something is to be decided."""
+        """Decode a frame if it is a message that needs a decision, else return ``None``."""
         if incarnation:  # stored: whatever is not admitted is redacted
             asked = flags & INBOUND and not flags & REDACTED
         else:
@@ -288,7 +288,7 @@ class Answering:
     async def _overhear(
         self, key: str, reading: _Reading, cursor: Cursor | None, at: int, event: Received
     ) -> None:
-        """Keep a message as context; ``cursor`` names one that is stored for that alone."""
+        """Keep a message as context; ``cursor`` is given if it is stored only for that."""
         heard = None if cursor is None else Overheard(cursor, at, stored_files(event.message))
         if not await self._reception.overhear(key, event, at, heard) and cursor is not None:
             reading.withhold(cursor, NO_MENTION, event)
@@ -296,7 +296,7 @@ class Answering:
     async def _look_again(
         self, key: str, reading: _Reading, cursor: Cursor, at: int, flags: int, event: Received
     ) -> None:
-        """Keep as context what an earlier gateway has overheard; redact what it has dropped."""
+        """Keep as context, or redact, a message that an earlier gateway has decided about."""
         if flags & ADDRESSED:
             return
         decision = self._gatekeeper.decision(key, event.message)
@@ -316,7 +316,7 @@ class Answering:
         people: Sequence[Person] = (),
         runs: Sequence[Run] = (),
     ) -> None:
-        """Record what was decided, and up to where; redact what is not to be kept."""
+        """Store the decisions and their cursor; redact what must not be kept."""
         journal, overheard = self._intake.journal, self._reception.overheard
         if reading.timer is not None:
             reading.timer.cancel()

@@ -1,4 +1,4 @@
-"""Keeps a large answer that many clients ask for as JSON text, until it changes or is too old."""
+"""Caches a large answer as JSON text, until its source changes or it is too old."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ class DataRouter:
 
     @property
     def messages(self) -> int:
-        """How many messages have been handed on."""
+        """The number of messages handed on."""
         return self._handover.messages
 
     def _on_frame(self, id: bytes, body: bytes) -> None:
@@ -180,7 +180,7 @@ class DataRouter:
                 self._mark(peer, each)
 
     def _hand_on(self, peer: Peer, pack: Messages) -> None:
-        """Hand a pack on, or have it stored first where the account has a journal."""
+        """Hand a pack on, after storing it if the account has a journal."""
         if self._intake.is_on(peer.key):
             self._store(peer, self._own_parts(peer, pack), pack)
             return
@@ -207,7 +207,7 @@ class DataRouter:
             self.dropped["journal full"] += len(pack.payloads)
 
     def _mark(self, peer: Peer, mark: Mark) -> None:
-        """Take a plugin's position at the platform that comes without a message."""
+        """Handle a plugin's position at its platform that comes without a message."""
         if self._intake.is_on(peer.key):
             self._intake.mark(peer, mark)
             self._flush_soon()
@@ -220,14 +220,14 @@ class DataRouter:
         self._flush_soon()
 
     def _own_parts(self, peer: Peer, pack: Messages) -> list[ValidPart]:
-        """Return what may go into events and does not pass for another account's."""
+        """Return the valid parts of a pack: payloads that name no other account."""
         known = peer.check.ids_of(pack)
         if known is not None:
             return [ValidPart(pack, known)]
         return self._valid_parts(peer, pack, peer.check.id_of)
 
     def _valid_parts(self, peer: Peer, pack: Messages, id_of: IdOf) -> list[ValidPart]:
-        """Return what ``id_of`` raises no ``FrameError`` for, and warn of the rest."""
+        """Return the parts whose payloads ``id_of`` accepts, and log the others."""
         found: list[ValidPart] = []
         ids: list[str | None] = []
         first, why = pack.first, ""
@@ -252,7 +252,7 @@ class DataRouter:
         return [*found, ValidPart(pack.part(first, pack.last), ids)] if ids else found
 
     def send_calls(self) -> None:
-        """Send each worker the calls of this turn, and how far its messages have been handed on:
+        """Send each worker the calls of this turn, with the acknowledgement of its messages:
         together, because a message costs ZeroMQ more than all that is in it.
         """
         if not self._queued:
@@ -268,7 +268,7 @@ class DataRouter:
                 self._send_calls(peer, calls)
 
     def acknowledge(self) -> None:
-        """Acknowledge what was handed on in this turn, once the clients have it.
+        """Acknowledge the messages handed on in this turn of the loop, once clients were sent them.
 
         While a client is behind, nothing is acknowledged, for a moment: so a flood is as fast as
         clients that read can read it, and does not get them closed. Calm accounts notice nothing:
@@ -290,13 +290,13 @@ class DataRouter:
                 self._calls.fail(pack, not_connected(peer))
 
     def drain_now(self) -> None:
-        """Hand on everything that has arrived, before the end of an incarnation is published."""
+        """Process all frames that have arrived, before the end of an incarnation is published."""
         for _ in range(MAX_DRAINS):
             if self._router.drain_now():
                 return
 
     def reported(self, key: str) -> None:
-        """Follow a new report about ``key``: welcome what became ready, forget what ended."""
+        """Handle a new report about ``key``: welcome ready peers, drop ended ones."""
         self._peers.changed()
         self._greetings.follow_journal(key)
         for peer in self._peers.of_account(key):
@@ -310,19 +310,19 @@ class DataRouter:
                 self._greetings.greet(peer)
 
     def forget(self, key: str, last: int) -> None:
-        """Forget an account that is no more; ``last`` was the number of its last incarnation."""
+        """Drop the state of a removed account; ``last`` was its last incarnation."""
         self._duplicates.pop(key, None)
         self._http_calls.bounds.forget(key)
         self._router.forget(key, last)
 
     def close(self) -> None:
-        """Close the link; calls that wait for an answer fail."""
+        """Close the link and fail all waiting calls."""
         self._calls.fail_all()
         self._guard.close()
         self._router.close()
 
     def report(self) -> LinkReport:
-        """Return what the supervisor is to know of this link."""
+        """Return the state of the link for the supervisor."""
         self.drain_now()  # our own delay is not the workers'
         journal = self._intake.journal
         return LinkReport(
@@ -343,7 +343,7 @@ class DataRouter:
             self._http_calls.forget(peer)
 
     def _out_of_order(self, id: bytes, peer: Peer | None, pack: Messages) -> None:
-        """Drop messages that come twice, too early, after a gap, or from an unknown peer."""
+        """Drop repeated messages, and those after a gap or from an unknown peer."""
         count = len(pack.payloads)
         if peer is None:
             stale = self._peers.is_past(*parse_peer(id))
@@ -363,7 +363,7 @@ class DataRouter:
             self._refuse(peer, pack)
 
     def _refuse(self, peer: Peer, pack: Messages) -> None:
-        """Drop messages before which something is missing: after a hello they come again."""
+        """Drop messages after a gap and ask for a hello, after which they come again."""
         if peer.held:
             self.dropped["journal full"] += len(pack.payloads)
             return
@@ -372,7 +372,7 @@ class DataRouter:
         self._greetings.ask_for_hello(peer.id)
 
     def _recall(self, peer: Peer, pack: Messages) -> None:
-        """Take what an earlier gateway has handed on: it is for the ring alone."""
+        """Add messages that an earlier gateway has handed on to the ring only."""
         recalled, floor = peer.recalled, self._rings.of(peer.key).floor
         in_order = not recalled or pack.first == recalled[-1][0] + 1
         valid = [part for part, _ in self._own_parts(peer, pack)] == [pack]

@@ -1,4 +1,4 @@
-"""Finds where the events of each account stand: what a subscription begins after.
+"""Finds the newest cursor of each account, after which a subscription begins.
 
 A client that is told can ask for what came after it, even where it has not had an event of the
 account yet. The journal knows of its accounts; of the others the rings, and where an account
@@ -17,7 +17,7 @@ from runtime.gateway.accounts.rows import TALKING, Accounts
 
 
 class EventPositions:
-    """Where the events of all accounts stand, as this gateway knows it."""
+    """The newest cursors of all accounts, as far as this gateway knows them."""
 
     def __init__(self, accounts: Accounts, rings: Rings, intake: Intake) -> None:
         self._rows = accounts.rows
@@ -26,15 +26,15 @@ class EventPositions:
 
     @property
     def complete(self) -> bool:
-        """True when each account that has ever sent something to the journal is known."""
+        """True when every account with messages in the journal is known."""
         return self._intake.ready
 
     def known(self) -> Iterable[str]:
-        """Return the accounts that are configured, and those of which messages are stored."""
+        """Return the keys of configured accounts and of accounts with stored messages."""
         return dict.fromkeys([*self._rows, *self._intake.stored_accounts()])
 
     def of(self, key: str) -> Cursor | None:
-        """Return the cursor after which nothing of an account has been handed on yet.
+        """Return the cursor of the newest message of an account that was handed on.
 
         ``None``: it is not known, because the account runs and has not said so far, or the
         journal is not open.
@@ -50,8 +50,8 @@ class EventPositions:
         return row.incarnation + (row.phase != Phase.STARTING), 0
 
     def is_beyond(self, key: str, cursor: Cursor) -> bool:
-        """Return whether a cursor is newer than all that is stored: by a journal that was replaced
-        by an older copy.
+        """Return whether a cursor is newer than everything stored: the journal was replaced by an
+        older copy.
         """
         place = self._intake.stored_place(key)
         if place is None or place.floor is None or not place.whole:

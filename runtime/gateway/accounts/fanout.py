@@ -62,7 +62,7 @@ class Fanout:
         self._queue(self._groups_of(key, event), pieces, count)
 
     def publish_pack(self, key: str, flags: bytes, payloads: list[bytes]) -> None:
-        """Queue what an account has emitted: messages, and what else has happened."""
+        """Queue the events that an account has emitted: messages and others."""
         if 1 not in flags.translate(_IS_HAPPENED):
             groups = self._groups_of(key, MESSAGE)
             pieces = message_frames(payloads) if groups else []  # none are made for no client
@@ -75,7 +75,7 @@ class Fanout:
                 self.publish(key, MESSAGE, message_frames([payload]), 1)
 
     def flush(self) -> None:
-        """Join what is pending and hand it to the clients' output."""
+        """Join the pending frames and queue them for the clients."""
         for group in self._groups.values():
             if group.pending:
                 joined = b"".join(group.pending)
@@ -92,7 +92,7 @@ class Fanout:
     def subscribe(
         self, client: ClientView, accounts: Iterable[str] | None, events: Iterable[str]
     ) -> None:
-        """Send ``client`` these events from now on, instead of those it got before."""
+        """Subscribe ``client`` to these events, replacing its present subscription."""
         self.flush()  # what is pending belongs to the time before
         self.unsubscribe(client)
         wanted = (None if accounts is None else frozenset(accounts), frozenset(events))
@@ -104,7 +104,7 @@ class Fanout:
         self._of_client[client] = group
 
     def unsubscribe(self, client: ClientView) -> bool:
-        """Send no more events to ``client``; return whether it was sent any."""
+        """End the subscription of ``client``; return whether it had one."""
         group = self._of_client.pop(client, None)
         if group is None:
             return False
@@ -115,7 +115,7 @@ class Fanout:
         return True
 
     def forget(self, key: str) -> None:
-        """Forget the routes of an account that is no more, once what is pending is sent."""
+        """Send what is pending, then drop the routes of a removed account."""
         for event in OWN_EVENTS:
             self._routes.pop((key, event), None)
 
@@ -139,7 +139,7 @@ def event_frame(event: str, payload: bytes) -> bytes:
 
 
 def event_of(payload: bytes) -> str:
-    """Return of which event a kept payload is: ``channel.message`` or ``channel.event``."""
+    """Return the event name of a kept payload: ``channel.message`` or ``channel.event``."""
     return MESSAGE if _DIRECTION in payload[:_HEAD_BYTES] else EVENT
 
 

@@ -1,4 +1,4 @@
-"""Answers the hellos of workers: who is let in, from which message on, with which position.
+"""Answers the hellos of workers: whether one is welcome, and from which message it continues.
 
 A worker that was welcomed sends. One whose plugin starts with its stored position is sent that
 before its account runs, and nothing else.
@@ -24,7 +24,7 @@ log = structlog.get_logger("gateway.workers")
 
 
 class Greetings:
-    """The beginning of every link. ``gateway`` is the boot id.
+    """Welcomes or refuses peers. ``gateway`` is the boot id.
 
     ``send(id, frame)`` sends a peer a frame and returns whether it was accepted, ``dropped``
     counts by reason, ``clock()`` returns seconds that only grow. ``on_welcome(key)`` is called
@@ -53,7 +53,7 @@ class Greetings:
         self._asked: dict[bytes, float] = {}  # when to say hello first
 
     def hello(self, id: bytes, hello: DataHello) -> Peer | None:
-        """Take a hello; return the peer that has proved itself with it."""
+        """Handle a hello; return its peer if it proves its identity, else ``None``."""
         if not self._peers.accepts(id, hello):
             self._dropped["refused"] += 1
             log.warning("worker refused", peer=id.decode(errors="replace"))
@@ -73,7 +73,7 @@ class Greetings:
         return peer
 
     def greet(self, peer: Peer) -> None:
-        """Welcome a peer that may talk, or one whose plugin waits for its position.
+        """Welcome a peer that is reported ready, or whose plugin waits for its position.
 
         The position is that after everything that the account has sent before.
         """
@@ -90,7 +90,7 @@ class Greetings:
             intake.in_order(peer.key, lambda: self._welcome(peer, early=True))
 
     def _begin(self, peer: Peer) -> None:
-        """Note what an earlier gateway has acknowledged, or stored: it does not come again."""
+        """Set the peer's position to what an earlier gateway has acknowledged or stored."""
         place = self._intake.place(peer.key)
         before = peer.oldest - 1
         if place is not None and place.incarnation == peer.incarnation:
@@ -119,13 +119,13 @@ class Greetings:
                 self._on_welcome(peer.key)
 
     def _note_halt(self, peer: Peer) -> None:
-        """Have a peer know, where that is so, that nothing of it can be stored at the moment."""
+        """Tell a peer, if it is so, that its messages cannot be stored at the moment."""
         ack = self._intake.ack(peer)
         if ack.halted:
             self._send(peer.id, ack)
 
     def before_call(self, peer: Peer) -> list[Welcome]:
-        """Return what goes before a call: to an account that does not run yet, who calls."""
+        """Return the frames to send before a call: an early welcome if the peer is not ready."""
         return [] if self._peers.may_talk(peer) else [self._welcome_of(peer, early=True)]
 
     def _welcome_of(self, peer: Peer, *, early: bool) -> Welcome:
@@ -135,13 +135,13 @@ class Greetings:
         return Welcome(self._gateway, peer.done, peer.wanted, durable, cursor, identity, early)
 
     def journal_changed(self) -> None:
-        """Greet the peers that have said hello before the journal was ready."""
+        """Greet the peers whose hello came before the journal was ready."""
         for peer in list(self._peers.by_id.values()):
             if not peer.welcome and not peer.held:
                 self.greet(peer)
 
     def follow_journal(self, key: str) -> None:
-        """Follow the row of an account; begin what a journal brings where one is switched on.
+        """Apply the journal setting of an account's row; start its answers if it is switched on.
 
         Its worker may have been welcomed without one, and is not greeted again.
         """
@@ -152,13 +152,13 @@ class Greetings:
             self._intake.in_order(key, lambda: self._on_welcome(key))
 
     def invite(self, peer: Peer) -> None:
-        """Have a peer that was refused begin again."""
+        """Ask a refused peer for a new hello."""
         if self._peers.by_id.get(peer.id) is peer:
             self._asked.pop(peer.id, None)
             self.ask_for_hello(peer.id)
 
     def ask_for_hello(self, id: bytes) -> None:
-        """Ask for a hello, but seldom: a flood gets no flood back."""
+        """Ask for a hello, at a limited rate: a flood must not cause one."""
         now = self._clock()
         if now - self._asked.get(id, 0.0) < ASK_AGAIN:
             return

@@ -1,4 +1,4 @@
-"""Hands messages on: to the ring, and to the clients that watch the account."""
+"""Hands messages on to the ring and to subscribed clients."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class ClientOutput(Protocol):
 
     @property
     def held_bytes(self) -> int:
-        """How much memory the connections of clients may take."""
+        """The most memory that the connections of clients may take, in bytes."""
 
     def flush_soon(self) -> None:
-        """Run the end of this turn of the event loop."""
+        """Write to the clients at the end of this turn of the event loop."""
 
 
 class Handover:
-    """Where messages go that may leave the gateway. ``messages`` counts them."""
+    """The receivers of messages that may be published. ``messages`` counts them."""
 
     def __init__(self, rings: Rings, fanout: Fanout) -> None:
         self.messages = 0
@@ -34,7 +34,7 @@ class Handover:
     def hand_on(
         self, key: str, incarnation: int, first: int, flags: bytes, payloads: list[bytes]
     ) -> None:
-        """Hand on payloads in a row, the first of which has the number ``first``.
+        """Hand on consecutive payloads, numbered from ``first`` on.
 
         As a whole, because most of the cost is per step, not per byte.
         """

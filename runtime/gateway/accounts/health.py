@@ -40,7 +40,7 @@ class Health:
         self._cached = CachedAnswer(lambda: accounts.version, self._make)
 
     def set_gateway(self, status: GatewayStatus) -> None:
-        """Take what the supervisor reports about the gateway's process."""
+        """Set the supervisor's report about the gateway's process."""
         self._gateway = status
 
     def payload(self, protocol: int) -> msgspec.Raw:

@@ -1,4 +1,4 @@
-"""Bounds what HTTP requests to accounts may take: places, a rate, memory. Pure.
+"""Bounds the HTTP requests to accounts: number, rate and memory. Pure.
 
 A request holds a place of its account from its admission until it is answered, or until the
 worker that hangs on it is gone. So one account that is slow uses up its own places, and then its
@@ -24,7 +24,7 @@ REASONS = ("disk", "in flight", "memory", "not running", "rate", "timeout", "too
 
 
 class Crowded(Exception):
-    """A request is refused for want of room; the text is the reason.
+    """Raised for a request without room; the text is the reason.
 
     ``retry_after`` is in seconds, ``reason`` one of ``REASONS``.
     """
@@ -53,7 +53,7 @@ class SharedRoom:
             raise Crowded(self._reason, self._text, 1.0)
 
     def take(self, key: str, count: int) -> None:
-        """Take so many bytes; negative: give them back. Raises ``Crowded``, as ``check``."""
+        """Reserve bytes, or release them if negative. Raises ``Crowded``, as ``check``."""
         if count > 0:
             self.check(key, count)
         self.held += count
@@ -79,22 +79,22 @@ class HttpPlace:
         self.lost = False
 
     def await_body(self, now: float, on_loss: Callable[[], None]) -> None:
-        """Let the place go to another request from soon on, after which ``on_loss`` is called."""
+        """Allow another request to take the place after a while; ``on_loss`` is called then."""
         self._since, self._on_loss = now, on_loss
         self._bounds.await_body(self._key, self)
 
     def body_came(self) -> None:
-        """Keep the place from now on."""
+        """Record that the body has arrived, or will not: the place is kept."""
         if self._on_loss is not None and not self.lost:
             self._bounds.body_came(self._key, self)
             self._on_loss = None
 
     def is_slow(self, now: float) -> bool:
-        """Return whether the body has had its time to come undisturbed."""
+        """Return whether the body has been awaited for longer than ``BODY_GRACE``."""
         return now - self._since >= BODY_GRACE
 
     def lose(self) -> None:
-        """Give the place and the memory to another request, at once."""
+        """Free the place and its memory for another request, and call ``on_loss``."""
         on_loss = self._on_loss
         self.body_came()
         self.lost = True
@@ -103,31 +103,31 @@ class HttpPlace:
             on_loss()
 
     def grow(self, count: int) -> None:
-        """Take memory for so many bytes more; raises ``Crowded`` when there is none."""
+        """Reserve so many more bytes of memory; raises ``Crowded``."""
         if self.lost:
             raise too_slow()
         self._bounds.memory.take(self._key, count)
         self._bytes += count
 
     def grow_on_disk(self, count: int) -> None:
-        """Take room on the disk for so many bytes more; raises ``Crowded`` when there is none."""
+        """Reserve so many more bytes of disk; raises ``Crowded``."""
         if self.lost:
             raise too_slow()
         self._bounds.disk.take(self._key, count)
         self._disk_bytes += count
 
     def move_to_disk(self) -> None:
-        """Give the memory back for the same room on the disk; raises ``Crowded``."""
+        """Replace the reserved memory by disk; raises ``Crowded``."""
         self.grow_on_disk(self._bytes)
         self._bounds.memory.take(self._key, -self._bytes)
         self._bytes = 0
 
     def hold(self) -> None:
-        """Keep the place for one holder more."""
+        """Add a holder of the place."""
         self._holders += 1
 
     def release(self) -> None:
-        """Give the place up for one holder."""
+        """Remove a holder; the last one frees the place."""
         self._holders -= 1
         if self._holders == 0 and not self.lost:
             self.body_came()
@@ -155,7 +155,7 @@ class HttpBounds:
 
     @property
     def in_flight(self) -> int:
-        """How many places are taken, of all accounts."""
+        """The number of places in use, of all accounts."""
         return self._places.total()
 
     def _set_totals(self) -> None:
@@ -163,7 +163,7 @@ class HttpBounds:
         self.disk.total = self.config.disk_bytes
 
     def configure(self, config: IngressConfig) -> None:
-        """Take over new bounds; they count for the requests that come from now on."""
+        """Set new bounds, for requests from now on."""
         if config != self.config:
             self.config = config
             self._set_totals()
@@ -194,17 +194,17 @@ class HttpBounds:
         return HttpPlace(self, key)
 
     def await_body(self, key: str, place: HttpPlace) -> None:
-        """Note that the body of the request with this place is still to come."""
+        """Record that the body of this place's request is still missing."""
         self._awaited.setdefault(key, []).append(place)
 
     def body_came(self, key: str, place: HttpPlace) -> None:
-        """Note that its body has come, or will not."""
+        """Record that the body of this place's request has arrived, or will not."""
         self._awaited[key].remove(place)
         if not self._awaited[key]:
             del self._awaited[key]
 
     def leave(self, key: str) -> None:
-        """Count a place of an account no longer."""
+        """Remove a place of an account."""
         self._places[key] -= 1
         if not self._places[key]:
             del self._places[key]
@@ -214,10 +214,10 @@ class HttpBounds:
         self.refused[reason] += 1
 
     def forget(self, key: str) -> None:
-        """Forget the rate of an account that is no more."""
+        """Drop the rate of a removed account."""
         self._buckets.pop(key, None)
 
 
 def too_slow() -> Crowded:
-    """Return the refusal of a request whose place went to another one."""
+    """Return the error of a request whose place went to another one."""
     return Crowded("in flight", "the body came too slowly, and others wait for its place", 1.0)

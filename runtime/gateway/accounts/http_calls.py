@@ -1,4 +1,4 @@
-"""Calls accounts with HTTP requests and matches what their plugins answer.
+"""Forwards HTTP requests to the plugins of accounts, and matches their answers.
 
 A request that was given up because its time is over keeps its place until the worker answers
 it late, or is gone: what a worker that hangs has not read yet lies in our memory.
@@ -71,7 +71,7 @@ class HttpCalls:
 
     @property
     def memory_bytes(self) -> int:
-        """How much memory the bodies of requests may take."""
+        """The most memory that the bodies of requests may take, in bytes."""
         return COPIES * self.bounds.memory.held
 
     def attach(self, send: SendBody, before: BeforeCall) -> None:
@@ -82,7 +82,7 @@ class HttpCalls:
         self._send, self._before = send, before
 
     async def meet(self, key: str) -> Peer:
-        """Return the peer of an account that takes requests; raises ``RemoteError`` without one."""
+        """Wait for the peer of an account that takes HTTP requests; raises ``RemoteError``."""
         return await self._peers.meet_for_http(key)
 
     async def call(
@@ -109,7 +109,7 @@ class HttpCalls:
                 self._idle.set()
 
     def answered(self, peer: Peer | None, answer: HttpAnswer) -> bool:
-        """Settle the request that a peer answers; return whether that was still waited for."""
+        """Resolve the request that a peer answers; return whether it was still pending."""
         if peer is None:
             return False
         if self._pending.peer_of(answer.id) == peer.name:
@@ -120,13 +120,13 @@ class HttpCalls:
         return False
 
     def forget(self, peer: Peer) -> None:
-        """Fail the requests to a peer that is gone, or whose connection was closed."""
+        """Fail the requests to a peer that has ended or whose connection was closed."""
         self._pending.fail_peer(peer.name)
         for number in [each for each, late in self._overdue.items() if late.peer is peer]:
             self._release(number)
 
     def fail_all(self) -> None:
-        """Fail every request, because the gateway ends."""
+        """Fail all requests, because the gateway ends."""
         self._pending.fail_all()
         for number in list(self._overdue):
             self._release(number)

@@ -1,4 +1,4 @@
-"""Takes in what workers of journaled accounts send, and hands it on once it is stored.
+"""Stores what workers of journaled accounts send, and hands it on afterwards.
 
 For such an account nothing leaves the gateway before it is in the journal: no event, no
 acknowledgement, no end of an incarnation. What does not find room is not taken: its worker keeps
@@ -49,7 +49,7 @@ class ValidPart(NamedTuple):
 
 
 class _Later(NamedTuple):
-    """What is done once so many records of an account are stored, or ``hasty``: never later."""
+    """An action to run once ``number`` records are stored; ``hasty``: at once if nothing can be."""
 
     number: int
     action: Callable[[], None]
@@ -103,12 +103,12 @@ class Intake:
         invite: Callable[[Peer], None],
         changed: Callable[[], None],
     ) -> None:
-        """Connect it with the data link."""
+        """Set the callbacks of the data link."""
         self._acknowledge, self._invite, self._changed = acknowledge, invite, changed
 
     @property
     def trouble(self) -> str | None:
-        """Why nothing can be stored at the moment."""
+        """The reason why nothing can be stored at the moment, or ``None``."""
         return None if self.journal is None else self.journal.trouble
 
     @property
@@ -117,7 +117,7 @@ class Intake:
         return self.journal is not None and self.journal.ready
 
     async def opened(self, seconds: float) -> None:
-        """Wait until the journal can be read, where there is one, at most ``seconds``.
+        """Wait at most ``seconds`` until the journal can be read, if there is one.
 
         One that cannot be opened now, because the disk is full say, is not waited for.
         """
@@ -131,11 +131,11 @@ class Intake:
         return key in self._on
 
     def ack(self, peer: Peer) -> Ack:
-        """Return how far a peer's messages are done, and whether any more can be at the moment."""
+        """Return the acknowledgement for a peer, with whether storing is halted."""
         return Ack(peer.done, peer.mark, self.trouble is not None and peer.key in self._on)
 
     def place(self, key: str) -> Place | None:
-        """Return where a journaled account stands in the journal."""
+        """Return the stored position of a journaled account, or ``None``."""
         return self.journal.place(key) if self.journal is not None and key in self._on else None
 
     def is_stored(self, key: str) -> bool:
@@ -145,7 +145,7 @@ class Intake:
         return key in self._on or key not in self._rows
 
     def stored_place(self, key: str) -> Place | None:
-        """Return where an account stands whose messages ``is_stored``."""
+        """Return the stored position of an account for which ``is_stored`` is true, or ``None``."""
         return self.journal.place(key) if self.journal is not None and self.is_stored(key) else None
 
     def stored_accounts(self) -> Collection[str]:
@@ -153,7 +153,7 @@ class Intake:
         return () if self.journal is None else self.journal.accounts()
 
     def set_keep(self, keep: Keep) -> None:
-        """Take over how much the journal keeps."""
+        """Set how long and how much the journal keeps."""
         self._keep = keep
         if self.journal is not None:
             self.journal.set_keep(keep)
@@ -165,7 +165,7 @@ class Intake:
             self.journal.set_keep(self._keep)
 
     def configure(self, key: str) -> None:
-        """Follow the row of an account: whether it has a journal, whether it is there at all."""
+        """Apply the row of an account: whether it has a journal, or was removed."""
         row = self._rows.get(key)
         on = row is not None and row.journal == "on"
         if on and key not in self._on:
@@ -183,7 +183,7 @@ class Intake:
             self._forget_counts(key)
 
     def take(self, peer: Peer, parts: list[ValidPart], pack: Messages) -> bool:
-        """Take a pack, of which ``parts`` are the valid parts; return whether there was room."""
+        """Store the valid ``parts`` of a pack; return false if there is no room."""
         journal = self.journal
         assert journal is not None
         if journal.waiting_bytes > MAX_WAITING_BYTES:
@@ -211,20 +211,20 @@ class Intake:
         return True
 
     def mark(self, peer: Peer, mark: Mark) -> None:
-        """Store a position without a message; it follows the messages before it."""
+        """Store a position without a message, after the messages before it."""
         if mark.after > peer.seen:
             return  # it comes again, after the messages that are missing
         self._append(peer.key, Marked(peer.key, mark.cursor), None)
         self._after(peer.key, lambda: self._marked(peer, mark.id))
 
     def identify(self, peer: Peer, identity: AccountIdentity) -> None:
-        """Store the account's identity, where it is another one."""
+        """Store the account's identity if it has changed."""
         place = self.place(peer.key)
         if place is None or place.identity != identity.id or self._is_waiting(peer.key):
             self._append(peer.key, Identified(peer.key, identity.id), None)
 
     def in_order(self, key: str, action: Callable[[], None]) -> None:
-        """Do something about an account once everything is stored that came from it before.
+        """Run an action once everything is stored that came from an account before.
 
         While nothing can be stored, it is done at once: an end must not wait for ever.
         """
@@ -234,16 +234,16 @@ class Intake:
             self._after(key, action, hasty=True)
 
     def forget(self, peer: Peer) -> None:
-        """Forget a peer whose incarnation has ended."""
+        """Drop a peer whose incarnation has ended."""
         self._held.discard(peer)
 
     def flush(self) -> None:
-        """Begin to store what has come in this turn of the event loop."""
+        """Begin to store the records of this turn of the event loop."""
         if self.journal is not None:
             self.journal.flush()
 
     async def close(self) -> None:
-        """Store what has come, if that is possible, and close the journal."""
+        """Store pending records if possible, and close the journal."""
         self._acknowledge = self._invite = lambda peer: None
         self._changed = lambda: None
         if self.journal is not None:
@@ -301,7 +301,7 @@ class Intake:
         self._acknowledge(peer)
 
     def _release(self) -> None:
-        """Ask those that were refused to send again, once there is room."""
+        """Invite refused peers to send again, once there is room."""
         if self._held and self.journal is not None and self.journal.waiting_bytes < ROOM_BYTES:
             held, self._held = self._held, set()
             for peer in held:

@@ -1,4 +1,4 @@
-"""Notes since when a running account has given no sign of itself on the data link.
+"""Measures for how long a running account has been silent on the data link.
 
 A worker that has nothing to send says hello with every beat. So one whose connection was lost
 in a way that nobody was told of is found by what does not come.
@@ -19,7 +19,7 @@ Sign = tuple[int, int, int]  # incarnation, hellos, newest message
 
 
 class LinkSigns:
-    """Looks at all running accounts. ``clock()`` returns the loop's time."""
+    """The silence of all running accounts. ``clock()`` returns the loop's time."""
 
     def __init__(self, accounts: Accounts, peers: Peers, clock: Callable[[], float]) -> None:
         self._accounts = accounts
@@ -30,7 +30,7 @@ class LinkSigns:
         self._looked: float | None = None
 
     def silent(self) -> dict[str, float]:
-        """Return for how many seconds, at least, running accounts have given no sign."""
+        """Return the seconds for which running accounts have been silent at least, by key."""
         now = self._clock()
         if self._looked is None or now - self._looked >= LOOK_SECONDS:
             self._looked = now

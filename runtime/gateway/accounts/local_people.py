@@ -1,4 +1,4 @@
-"""Keeps the people of the channel ``local`` who talk through a client, not at a terminal.
+"""Keeps the connections of people who use the channel ``local`` through a client.
 
 Each is one connection to the account's socket, as of anybody who runs ``trunkline chat``, so that
 they have a name there and can be answered. What is printed on it is read and forgotten: clients
@@ -28,7 +28,7 @@ class LocalPeople:
         self._talks: dict[tuple[str, str], _Talk] = {}
 
     async def say(self, key: str, path: Path, name: str, lines: list[str]) -> bool:
-        """Say lines to the account ``key``, whose socket is ``path``; return whether one came anew.
+        """Send lines to the account ``key`` at the socket ``path``; return whether it connected.
 
         Raises ``RemoteError`` where the account does not take the name, or cannot be reached.
         """
@@ -51,7 +51,7 @@ class LocalPeople:
         return fresh
 
     def close(self) -> None:
-        """Have everybody leave."""
+        """Close all connections."""
         for talk in list(self._talks.values()):
             talk.leave()
 
@@ -80,7 +80,7 @@ class _Talk(asyncio.Protocol):
             self._end(error)
 
     def say(self, lines: list[str]) -> None:
-        """Say lines, each of which is a message."""
+        """Send lines, each of which is a message."""
         if self._idle is not None:
             self._idle.cancel()
         self._idle = asyncio.get_running_loop().call_later(IDLE_SECONDS, self.leave)
@@ -88,7 +88,7 @@ class _Talk(asyncio.Protocol):
             self._transport.write("".join(f"{line}\n" for line in lines).encode())
 
     def leave(self) -> None:
-        """End the connection; what was said before is sent."""
+        """Close the connection after what was sent."""
         if self._connecting is not None:
             self._connecting.cancel()
         if self._transport is not None:

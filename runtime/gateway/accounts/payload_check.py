@@ -1,4 +1,4 @@
-"""Checks that what a worker wants handed on is its own account's, and is JSON. Pure.
+"""Checks that the payloads of a worker are JSON and name its own account. Pure.
 
 Payloads go into the frames of clients as they are. So a worker whose code is hostile could name
 another account or another cursor in them, or end the frame and begin its own.
@@ -26,7 +26,7 @@ class _Identifiable(msgspec.Struct, gc=False):
 
 
 class _Envelope(msgspec.Struct, gc=False, rename="camel"):
-    """What is read of a payload. Of a name that comes twice the last counts, as for clients."""
+    """The fields that are read of a payload; of a repeated name the last counts, as for clients."""
 
     account: str
     channel: str
@@ -96,7 +96,7 @@ class PayloadCheck:
         )
 
     def id_unread(self, number: int, flags: int, payload: bytes) -> str | None:
-        """Return ``None`` for a payload that is text and begins with the account's names.
+        """Check that a payload is text and begins with the account's names; return ``None``.
 
         Raises ``FrameError`` for another.
         """
@@ -106,7 +106,7 @@ class PayloadCheck:
         return None
 
     def ids_of(self, pack: Messages) -> list[str | None] | None:
-        """Return what ``id_of`` does for each message of a pack, ``None`` to have each looked at.
+        """Return the result of ``id_of`` for each message of a pack; ``None``: check them singly.
 
         That is where one is forged or is no message. In steps over the whole pack, because one
         after the other costs half as much again.
@@ -140,7 +140,7 @@ class PayloadCheck:
         return [each.message.id for each in read]
 
     def id_of(self, number: int, flags: int, payload: bytes) -> str | None:
-        """Return what identifies the message ``number`` at its platform, ``None`` for another.
+        """Return the platform's id of the message ``number``; ``None`` if it has none.
 
         Raises ``FrameError`` unless ``payload`` is one JSON text that every client can take, and
         names the account and this number.

@@ -1,4 +1,4 @@
-"""Keeps the workers that have proved their identity, and lets calls wait for them."""
+"""Keeps the authenticated peers, and lets calls wait for them."""
 
 from __future__ import annotations
 
@@ -87,9 +87,7 @@ class Peers:
         self._followers: list[tuple[OnPeer, OnPeer]] = []
 
     def follow(self, welcomed: OnPeer, forgotten: OnPeer) -> None:
-        """Call ``welcomed`` with each peer that is welcome, again with each new welcome, and
-        ``forgotten`` with each whose incarnation has ended.
-        """
+        """Call ``welcomed`` after each welcome of a peer, ``forgotten`` once it has ended."""
         self._followers.append((welcomed, forgotten))
 
     def accepts(self, id: bytes, hello: DataHello) -> bool:
@@ -97,19 +95,19 @@ class Peers:
         return self.proof.accepts(id, hello.key, hello.incarnation, hello.token)
 
     def is_past(self, key: str, incarnation: int) -> bool:
-        """Return whether this incarnation has ended, as far as has been reported."""
+        """Return whether this incarnation is reported as ended."""
         return self.accounts.is_past(key, incarnation)
 
     def has_ended(self, peer: Peer) -> bool:
-        """Return whether a peer's incarnation has ended, or its account is no more."""
+        """Return whether a peer's incarnation has ended or its account was removed."""
         return self.is_past(peer.key, peer.incarnation) or self.accounts.row(peer.key) is None
 
     def may_talk(self, peer: Peer) -> bool:
-        """Return whether a peer has been reported ready, so that its messages count."""
+        """Return whether a peer is reported ready, so that its messages count."""
         return self.accounts.may_talk(peer.key, peer.incarnation)
 
     def enter(self, id: bytes, key: str, incarnation: int) -> Peer:
-        """Return the peer with this name, a new one where there is none."""
+        """Return the peer with this name; add it if it is new."""
         peer = self.by_id.get(id)
         if peer is None:
             peer = self.by_id[id] = Peer(id, key, incarnation)
@@ -117,7 +115,7 @@ class Peers:
         return peer
 
     def welcome(self, peer: Peer) -> None:
-        """Enter a peer in ``by_key``, so that calls to its account reach it."""
+        """Register a peer in ``by_key``, so that calls to its account reach it."""
         self.by_key[peer.key] = peer
         self._changed.set()
         for welcomed, _ in self._followers:
@@ -136,11 +134,11 @@ class Peers:
         return [peer for peer in self.by_id.values() if peer.key == key]
 
     def changed(self) -> None:
-        """Wake the waiting calls to check again: a report has come, or history is complete."""
+        """Wake the waiting calls: a report has come, or history is complete."""
         self._changed.set()
 
     async def meet(self, key: str) -> Peer:
-        """Return the peer of a running account once it is welcome, at most 2 s later.
+        """Wait at most ``MEET_SECONDS`` until the peer of a running account is welcome; return it.
 
         A gateway that has just begun admits clients before it has met all accounts. Raises
         ``RemoteError`` for an account that is not there: ``NOT_LINKED`` where it waits for a login.
@@ -157,7 +155,7 @@ class Peers:
         return peer
 
     async def meet_for_http(self, key: str) -> Peer:
-        """Return the peer of an account that takes HTTP requests; raises as ``meet``.
+        """Wait for the peer of an account that takes HTTP requests; raises as ``meet``.
 
         One that a person logs in has said hello, and is not welcome yet.
         """
@@ -186,7 +184,7 @@ class Peers:
         )
 
     async def remembered(self, keys: Iterable[str], seconds: float) -> None:
-        """Wait until the accounts have sent the history they still have, at most ``seconds``."""
+        """Wait at most ``seconds`` until the accounts have sent their remaining history."""
         keys = list(keys)
         with contextlib.suppress(TimeoutError):
             async with timeouts.timeout(seconds):
@@ -195,7 +193,7 @@ class Peers:
                     await self._changed.wait()
 
     def _has_told_all(self, key: str) -> bool:
-        """Return whether no more of an account's history is to be expected."""
+        """Return whether no more of an account's history is expected."""
         if not self._is_running(key):
             return True
         peer = self.by_key.get(key)
@@ -206,7 +204,7 @@ class Peers:
         return row is not None and row.phase == Phase.RUNNING
 
     def why_absent(self, key: str) -> str:
-        """Return why an account, or an agent, cannot be called."""
+        """Return the reason why an account, or an agent, cannot be called."""
         row = self.accounts.row(key)
         if row is None:
             return f"{key} is not known"

@@ -74,7 +74,7 @@ class Ring:
             self.floor = incarnation, seq
 
     def lacks(self, incarnation: int, kept: int) -> int:
-        """Return from which number on this incarnation can fill in what is missing, else 0."""
+        """Return the first number that this incarnation should resend to fill the ring; 0: none."""
         floor = self.floor
         if floor is None or self.dropped or floor[0] != incarnation:
             return 0
@@ -83,7 +83,7 @@ class Ring:
     def fill(
         self, incarnation: int, found: list[tuple[int, bytes]], limit: int, limit_bytes: int
     ) -> None:
-        """Put ``found``, which is without gaps, before the payloads it leads up to."""
+        """Insert ``found``, which has no gaps, before the payloads that follow it."""
         if self.floor is None or not found or (incarnation, found[-1][0]) != self.floor:
             return
         while found:
@@ -106,7 +106,7 @@ class Ring:
                 return
 
     def after(self, cursor: Cursor) -> tuple[list[bytes], bool]:
-        """Return the payloads after ``cursor``, and whether that is all there has been."""
+        """Return the payloads after ``cursor``, and whether none is missing."""
         found: list[bytes] = []
         for incarnation, first, payloads, _ in self._runs:
             if incarnation == cursor[0]:
@@ -126,12 +126,12 @@ class Ring:
 
     @property
     def oldest(self) -> Cursor | None:
-        """The cursor of the oldest payload that is here."""
+        """The cursor of the oldest payload in the ring."""
         return self._runs[0][:2] if self._runs else None
 
     @property
     def newest(self) -> Cursor | None:
-        """The cursor after which nothing has come yet; ``None`` where nothing is known."""
+        """The cursor of the newest payload; ``None`` if nothing is known."""
         if not self._runs:
             return self.floor
         incarnation, first, payloads, _ = self._runs[-1]
@@ -154,7 +154,7 @@ class Rings:
         ring.extend(incarnation, first, payloads, self._limit, self._share)
 
     def of(self, key: str) -> Ring:
-        """Return the ring of an account, a new one where there is none."""
+        """Return the ring of an account; add an empty one if it has none."""
         ring = self._rings.get(key)
         if ring is None:
             ring = self._rings[key] = Ring()
@@ -166,7 +166,7 @@ class Rings:
         self.of(key).fill(incarnation, found, self._limit, self._share)
 
     def after(self, key: str, cursor: Cursor) -> tuple[list[bytes], bool]:
-        """Return what came after ``cursor``, and whether that is all there has been."""
+        """Return an account's payloads after ``cursor``, and whether none is missing."""
         ring = self._rings.get(key)
         return ([], has_all_after(None, cursor)) if ring is None else ring.after(cursor)
 
@@ -176,12 +176,12 @@ class Rings:
         return [] if ring is None else ring.last(count)
 
     def reaches(self, key: str, cursor: Cursor) -> bool:
-        """Return whether all that came after ``cursor`` is here."""
+        """Return whether the ring has every payload after ``cursor``."""
         ring = self._rings.get(key)
         return ring is not None and ring.floor is not None and ring.floor <= cursor
 
     def newest(self, key: str) -> Cursor | None:
-        """Return the cursor after which nothing has come from an account, where one is known."""
+        """Return the cursor of an account's newest payload, or ``None``."""
         ring = self._rings.get(key)
         return None if ring is None else ring.newest
 
@@ -191,7 +191,7 @@ class Rings:
         return None if ring is None else ring.oldest
 
     def remove(self, key: str) -> None:
-        """Forget an account that is no more."""
+        """Remove the ring of an account."""
         if self._rings.pop(key, None) is not None:
             self._divide()
 
@@ -202,5 +202,5 @@ class Rings:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of all payloads that are kept."""
+        """The bytes of all payloads in the rings."""
         return sum(ring.size_bytes for ring in self._rings.values())

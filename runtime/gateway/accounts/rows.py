@@ -1,4 +1,4 @@
-"""Keeps the rows of all accounts and agents, as the supervisor has last reported them. Pure."""
+"""Keeps the rows of all accounts and agents as last reported by the supervisor. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TALKING = frozenset({Phase.RUNNING, Phase.STOPPING})  # may hand messages in
 
 
 def is_linking(row: AccountStatus) -> bool:
-    """Return whether an account has started, and waits for a person who logs it in."""
+    """Return whether an account has started and waits for a person to log it in."""
     return (row.phase, row.cause) == LINKING
 
 
@@ -42,7 +42,7 @@ class Accounts:
         self.channels = {channel.id: channel for channel in channels}
 
     def set_revision(self, revision: str) -> bool:
-        """Take the revision of the configuration; return whether it is another one."""
+        """Set the revision of the configuration; return whether it has changed."""
         if revision == self.revision:
             return False
         self.revision = revision
@@ -68,7 +68,7 @@ class Accounts:
         return self.agents if is_agent(key) else self.rows
 
     def learn(self, key: str, row: AccountStatus) -> bool:
-        """Take a row as it is now; return whether more than figures has changed."""
+        """Set the row of an account or agent; return whether more than figures has changed."""
         rows = self._those_of(key)
         before, rows[key] = rows.get(key), row
         if before is not None and is_same_status(before, row):
@@ -77,12 +77,12 @@ class Accounts:
         return True
 
     def learn_figures(self, rows: Mapping[str, AccountStatus]) -> None:
-        """Take rows in which only numbers have changed: no new version."""
+        """Set rows in which only figures have changed, without a new version."""
         for key, row in rows.items():
             self._those_of(key)[key] = row
 
     def remove(self, key: str) -> bool:
-        """Forget an account or an agent; return whether there was one."""
+        """Remove an account or an agent; return whether it existed."""
         rows = self._those_of(key)
         if rows.pop(key, None) is None:
             return False
@@ -97,17 +97,17 @@ class Accounts:
         return sorted(found, key=lambda row: place.get(row.account_id, len(place)))
 
     def may_talk(self, key: str, incarnation: int) -> bool:
-        """Return whether this incarnation is ready, so that its messages count."""
+        """Return whether this incarnation is reported ready, so that its messages count."""
         row = self.row(key)
         return row is not None and row.incarnation == incarnation and row.phase in TALKING
 
     def takes_http(self, key: str) -> bool:
-        """Return whether an account takes HTTP requests now: it runs, or a person logs it in."""
+        """Return whether an account takes HTTP requests: it is running or waits for a login."""
         row = self.rows.get(key)
         return row is not None and row.ingress and (row.phase == Phase.RUNNING or is_linking(row))
 
     def is_past(self, key: str, incarnation: int) -> bool:
-        """Return whether this incarnation has ended, as far as has been reported."""
+        """Return whether this incarnation is reported as ended."""
         row = self.row(key)
         if row is None:
             return False
@@ -116,14 +116,14 @@ class Accounts:
         )
 
     def require_linked(self, key: str) -> None:
-        """Raise ``RemoteError`` for an account that waits for a person who logs it in."""
+        """Raise ``RemoteError`` if an account waits for a person to log it in."""
         row = self.rows.get(key)
         if row is not None and (row.phase, row.cause) in WAITS_FOR_LOGIN:
             text = f"{key} waits for a login"
             raise RemoteError(NOT_LINKED, f"{text}; {row.todo}" if row.todo else text)
 
     def resolve_worker(self, verb: str, channel: str, account: str | None) -> str:
-        """Return the key that ``channel`` and ``account`` mean, as ``resolve``, or of an agent."""
+        """Return the key for ``channel`` and ``account`` as ``resolve`` does, or of an agent."""
         if channel != AGENT or account is None:
             return self.resolve(verb, channel, account)
         key = agent_key(account)
@@ -133,29 +133,29 @@ class Accounts:
         return key
 
     def abilities(self, key: str) -> dict[str, Any]:
-        """Return what the channel of an account can do."""
+        """Return the abilities of an account's channel."""
         channel = self.channels.get(key.partition(":")[0])
         return {} if channel is None else channel.can
 
     def default_account(self, channel: str) -> str | None:
-        """Return the id of the account that is meant where a channel alone is named."""
+        """Return the id of the default account of a channel."""
         found = self.channels.get(channel)
         return None if found is None else found.default_account
 
     def label(self, key: str) -> str:
-        """Return what the channel of an account is called."""
+        """Return the display name of an account's channel."""
         channel = key.partition(":")[0]
         return self.channels[channel].label if channel in self.channels else channel
 
     def only_channel(self) -> str:
-        """Return the one channel there is; ``RemoteError`` when a choice must be made."""
+        """Return the only channel; raises ``RemoteError`` if there is none or several."""
         if len(self.channels) != 1:
             known = ", ".join(self.channels) or "none"
             raise RemoteError(INVALID_REQUEST, f"channel is required; configured: {known}")
         return next(iter(self.channels))
 
     def resolve(self, verb: str, channel: str, account: str | None) -> str:
-        """Return the key that ``channel`` and ``account`` mean; ``None`` is its default one."""
+        """Return the account key for ``channel`` and ``account``; ``None``: the default one."""
         info = self.channels.get(channel)
         if info is None:
             raise RemoteError(INVALID_REQUEST, f"invalid {verb} channel")

@@ -76,7 +76,7 @@ class Admission:
             connection.send(event("connect.challenge", challenge))
 
     def _continue(self, earlier: EarlierTalk, age: float) -> None:
-        """Take what a client may send that has its hello; give another no more time than it had."""
+        """Allow large messages if the hello was sent; else keep the deadline of the handshake."""
         if earlier.connection_id is None:
             limit = self._parts.config.handshake_timeout_ms / 1000
             self.connection.limit_handshake(handshake_left(limit, age))
@@ -86,7 +86,7 @@ class Admission:
             self._most_queued = earlier.requests + MAX_RESUMED
 
     def receive(self, data: bytes) -> None:
-        """Read the first request; keep what follows until that is decided."""
+        """Handle the first request; keep later ones until the decision."""
         if not self._undecided:
             self._queue(data)
             return
@@ -108,16 +108,16 @@ class Admission:
 
     @property
     def _is_greeted(self) -> bool:
-        """Whether the client has got its hello of a gateway before this one."""
+        """Whether an earlier gateway has sent the client its hello."""
         return self._earlier is not None and self._earlier.connection_id is not None
 
     def gone(self) -> None:
-        """Note that the connection has ended: nobody waits for the answer any more."""
+        """Give up the turn of a pending sign-in, because the connection has ended."""
         if self._turn is not None:
             self._turn.give_up()
 
     def _consider(self, request: Request, connect: Connect, claim: ConnectClaim) -> None:
-        """Decide at once, or in a task when a device's signature must be checked."""
+        """Decide at once, or in a task if a device's signature must be checked."""
         decision = ConnectDecision(self._parts, self.connection, connect, claim, self.nonce)
         decision.check_page()
         if decision.has_device:
@@ -156,7 +156,7 @@ class Admission:
         work: Coroutine[Any, Any, T],
         then: Callable[[T], None],
     ) -> None:
-        """Do a part of the decision in a task, and go on with its result."""
+        """Run a part of the decision in a task, and continue with its result."""
 
         async def run() -> None:
             try:
@@ -170,7 +170,7 @@ class Admission:
         self._parts.jobs.start(run())
 
     def _grant(self, request: Request, decision: ConnectDecision, grant: Grant) -> None:
-        """Admit a client, or have it wait for the first report."""
+        """Admit a client, or let it wait for the supervisor's first report."""
         self._end_turn()
         try:
             self._check_room(grant)
@@ -194,7 +194,7 @@ class Admission:
             asyncio.get_running_loop().call_later(wait, self._give_up)
 
     def _check_room(self, grant: Grant) -> None:
-        """Raise ``Refusal`` when no more clients are admitted."""
+        """Raise ``Refusal`` if there are too many clients."""
         parts = self._parts
         if parts.readiness.draining:
             raise not_now("gateway restart in progress")
@@ -203,13 +203,13 @@ class Admission:
             raise not_now("gateway has too many clients")
 
     def proceed(self) -> None:
-        """Admit the client that waited for the first report, if it still waits."""
+        """Admit the client after the supervisor's first report, if it still waits."""
         if self._pending is not None:
             (request, admitted), self._pending = self._pending, None
             self._admit(request, admitted)
 
     def turn_away(self) -> None:
-        """Refuse a client that still waits, because the gateway ends."""
+        """Refuse the client if it still waits, because the gateway ends."""
         self._give_up("gateway restart in progress")
 
     def _give_up(self, reason: str = "gateway starting") -> None:
@@ -276,7 +276,7 @@ class Admission:
 
 
 def handshake_left(limit: float, age: float) -> float:
-    """Return the seconds for a handshake that another gateway has begun.
+    """Return the seconds that remain for a handshake which another gateway has begun.
 
     ``age`` seconds ago its socket was accepted. With its request head it has ``limit`` and
     ``HEAD_SECONDS`` in all, however often gateways are killed, and a little for the last of them.
@@ -285,19 +285,19 @@ def handshake_left(limit: float, age: float) -> float:
 
 
 def _stays(client: Admitted | ConnectedClient) -> bool:
-    """Return whether a client stays: it must learn of a lost gateway to ask for what it missed."""
+    """Return whether a client stays connected, and so must notice the loss of this gateway."""
     role = client.grant.role
     return role != OPERATOR or CHANNEL_EVENTS in client.connect.caps
 
 
 def _keep_until_answered(client: ConnectedClient) -> None:
-    """Have a connection be young no longer after its first answer; of one that stays the hello."""
+    """End the young phase of a connection after its first answer, or the hello if it stays."""
     if (young := client.connection.young) is not None:
         young.until((lambda: True) if _stays(client) else client.is_answered)
 
 
 def _welcome(parts: GatewayParts, client: ConnectedClient) -> None:
-    """Do what follows the hello: the event ``health``, and what role and caps ask for."""
+    """Send the event ``health`` after the hello, and register the client by role and caps."""
     if client.role == SUPERVISOR:
         parts.supervisor.open(client)
         return

@@ -1,4 +1,4 @@
-"""Carries out the requests of one admitted client, from the bytes to the answer.
+"""Handles the requests of one admitted client, from the bytes to the answer.
 
 ``receive`` is the hot path: decode, one look-up that decides existence and permission at
 once, validate, call, encode. Methods that must wait run as tasks, at most ``MAX_WAITING``
@@ -58,7 +58,7 @@ _BUSY = ErrorShape(UNAVAILABLE, "The server is busy. Please try again in a momen
 
 
 class Admitted(msgspec.Struct, frozen=True):
-    """What an admission has found out about a client. ``id`` names the connection."""
+    """The result of an admission. ``id`` names the connection."""
 
     id: str
     connect: Connect
@@ -69,7 +69,7 @@ class Admitted(msgspec.Struct, frozen=True):
 
 
 class ConnectedClient:
-    """A client that has got its hello.
+    """A connected client, after its hello.
 
     ``seq`` numbers the protocol's own events; ``since`` is the loop's time when it was admitted,
     ``asked`` the number of its requests, ``failed`` how many were answered with an error.
@@ -104,7 +104,7 @@ class ConnectedClient:
         self._unauthorized = 0
 
     def receive(self, data: bytes) -> None:
-        """Carry out one request, or begin to: the hot path."""
+        """Handle one request, or begin to: the hot path."""
         try:
             request = decode_request(data)
         except FrameError as error:
@@ -145,7 +145,7 @@ class ConnectedClient:
         self._answered.append(method.name)
 
     def after_read(self, seconds: float) -> None:
-        """Count what was answered within one read: all of it has left after the same time.
+        """Record the times of the requests answered within one read: they left together.
 
         One look at the clock for all: two for each request cost a tenth of a cheap one.
         """
@@ -160,7 +160,7 @@ class ConnectedClient:
             names.clear()
 
     def _find(self, request: Request) -> Method | None:
-        """Return a method whose family was not imported, or refuse the request."""
+        """Find a method, importing its family if needed; refuse the request if there is none."""
         try:
             find(request.method)
         except Exception as error:  # of an installation that is being replaced
@@ -185,7 +185,7 @@ class ConnectedClient:
             self._start(id, method, ask.answer(self._parts))  # it is not connected yet
 
     def _may_wait(self, id: str) -> bool:
-        """Count one more waiting request, or refuse it."""
+        """Count a request as waiting; refuse it and return false if too many are."""
         if self._waiting >= MAX_WAITING:
             self.connection.send(error_response(id, _BUSY))
             return False
@@ -212,7 +212,7 @@ class ConnectedClient:
             self.connection.send(response(id, answer))
 
     def _answer_twice(self, id: str, method: Method, answer: TwoAnswers) -> None:
-        """Send the first answer, and the second one when it is there."""
+        """Send the first answer of a request, and the second one once it is available."""
         self._settle()  # nothing of a request that has one of its answers can be repeated
         self.connection.send(response(id, answer.first))
         self._waiting += 1
@@ -229,7 +229,7 @@ class ConnectedClient:
         answer.later.add_done_callback(done)
 
     def answered(self, id: str, method: str, ask: AccountCall, answer: bytes, began: float) -> None:
-        """Answer a request with what an account has answered; ``began`` is when it came."""
+        """Send an account's answer to a request that arrived at ``began``."""
         try:
             self.connection.send(response(id, ask.result(answer)))
         except Exception as error:  # noqa: BLE001 - as in ``_wait``
@@ -243,7 +243,7 @@ class ConnectedClient:
     def unanswered(
         self, id: str, method: str, ask: AccountCall, error: Exception, began: float
     ) -> None:
-        """Answer a request with the error that came instead of an account's answer."""
+        """Send the error of a call to an account, as the answer to a request."""
         try:
             ask.failed(self._parts, error)
             self._failed(id, method, error)
@@ -262,19 +262,19 @@ class ConnectedClient:
 
     @property
     def waiting(self) -> int:
-        """How many requests wait for an answer."""
+        """The number of requests without an answer."""
         return self._waiting
 
     def is_answered(self) -> bool:
-        """Return whether it has asked something and no request waits for an answer."""
+        """Return whether it has made requests and all of them are answered."""
         return bool(self.asked or self.failed) and not self._waiting
 
     def continue_from(self, seq: int) -> None:
-        """Go on with the numbers of events after those that it has got of another gateway."""
+        """Continue the event numbers of another gateway."""
         self.seq = seq
 
     def refuse(self, id: str, error: RemoteError) -> None:
-        """Answer a request with an error, and do nothing else."""
+        """Answer a request with an error."""
         self._fail(id, error)
 
     def _settle(self) -> None:
@@ -282,7 +282,7 @@ class ConnectedClient:
             young.settle()
 
     def covers(self, scope: str | None) -> bool:
-        """Return whether this client may do what needs ``scope``."""
+        """Return whether the client has ``scope``."""
         return covers(self.scopes, scope)
 
     def send_event(
@@ -297,7 +297,7 @@ class ConnectedClient:
         self.connection.send(event(name, payload, seq, state_version))
 
     def send_unnumbered(self, name: str, payload: Any) -> None:
-        """Send an event that is for this client only: those have no number."""
+        """Send an event without a number, which only this client gets."""
         self.connection.send(event(name, payload))
 
     def _fail(self, id: str | int, error: RemoteError, payload: Any = UNSET) -> None:
@@ -326,7 +326,7 @@ class ConnectedClient:
 
 
 class _Asked(msgspec.Struct, gc=False):
-    """Takes an account's answer in the place of a future, which would need a task.
+    """Receives an account's answer in the place of a future, which would need a task.
 
     A struct, because one is made for each request: it costs a third of an instance with
     ``__init__``.
@@ -349,7 +349,7 @@ class _Asked(msgspec.Struct, gc=False):
 
 
 def _not_any_more(method: str) -> RemoteError:
-    """Return the refusal of a request after ``shutdown``: it has not been executed."""
+    """Return the error for a request after ``shutdown``: it was not executed."""
     return RemoteError(
         UNAVAILABLE,
         f"{method} unavailable during gateway restart",

@@ -81,12 +81,12 @@ class ConnectDecision:
 
     @property
     def host(self) -> str | None:
-        """The Host that the client has asked for."""
+        """The ``Host`` header of the client's request."""
         return self._headers.get("Host")
 
     @property
     def guesses(self) -> bool:
-        """True when the answer tells whether a shared secret is right."""
+        """True if the answer reveals whether a shared secret is right."""
         if self._is_supervisor or self._own_token or self._guard.secrets.mode == "none":
             return False
         return self.claim.token is not None or self.claim.password is not None
@@ -124,7 +124,7 @@ class ConnectDecision:
         return Grant(claim.role, scopes, check.method, user=self._user)
 
     async def check_device(self) -> None:
-        """Check the device's signature, and look whether its own token has come.
+        """Check the device's signature, and its own token if it has sent one.
 
         Raises ``Refusal``.
         """
@@ -184,7 +184,7 @@ class ConnectDecision:
         return devices.used(device, claim.role, token)
 
     def _redeem(self, token: str, scopes: tuple[str, ...]) -> Issued:
-        """Approve the device that brings a one-time token; no other secret counts beside it."""
+        """Approve the device with a one-time token; no other secret counts beside it."""
         claim, devices, now = self.claim, self._devices, now_ms()
         self._check_lock(DEVICE)
         assert self.connect.device is not UNSET
@@ -205,7 +205,7 @@ class ConnectDecision:
         return devices.token(device, claim.role, scopes, now)
 
     def _pair(self, device: str, scopes: tuple[str, ...]) -> Issued:
-        """Pair a device of this host at once; for another one an operator must approve first."""
+        """Pair a device of this host at once; refuse another one until an operator approves it."""
         claim, devices, now = self.claim, self._devices, now_ms()
         reason = devices.missing(device, claim.role, scopes)
         if reason is not None:
@@ -225,7 +225,7 @@ class ConnectDecision:
         return devices.token(device, claim.role, scopes, now)
 
     def _check_with_proxy(self) -> SecretCheck:
-        """Return the check of the secret, or of what a trusted proxy says where none came."""
+        """Check the secret, or the user that a trusted proxy names if no secret was sent."""
         auth = self._config.auth
         if self._check.method is not None or auth.mode != "trusted-proxy":
             return self._check
@@ -246,7 +246,7 @@ class ConnectDecision:
             raise unauthorized("rate_limited", cli=claim.cli, protocol=claim.protocol, wait=seconds)
 
     def _failed(self, kind: str, reason: str, *, device: bool = False) -> Refusal:
-        """Count a wrong secret and return its refusal."""
+        """Count a wrong secret and return the refusal."""
         claim, delay = self.claim, self._guard.failed(kind, self.origin)
         refusal = unauthorized(reason, cli=claim.cli, protocol=claim.protocol, device=device)
         refusal.delay = min(delay, self._config.handshake_timeout_ms / 2000)  # or it never comes

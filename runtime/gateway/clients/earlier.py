@@ -1,4 +1,4 @@
-"""Reads what a gateway that was killed has said to a client whose connection goes on. Pure.
+"""Reads the messages that a killed gateway exchanged with a client whose connection goes on. Pure.
 
 The next gateway carries on with the same nonce, connection id and numbers of events, says nothing
 again that the client has, and carries out nothing twice that must not be.
@@ -32,7 +32,7 @@ class _Hello(msgspec.Struct):
 
 
 class EarlierTalk(msgspec.Struct, frozen=True):
-    """What was said on a connection before this gateway had it.
+    """The messages of a connection before this gateway took it over.
 
     ``nonce`` is that of the challenge, ``connection_id`` that of the hello; ``refused``: the answer
     to ``connect`` was an error. ``seq`` is the number of the last event. ``requests`` have come
@@ -48,7 +48,7 @@ class EarlierTalk(msgspec.Struct, frozen=True):
 
 
 def read_earlier(resumed: Resume) -> EarlierTalk:
-    """Return what the messages of a resumed connection mean."""
+    """Parse the earlier messages of a resumed connection."""
     nonce = connection_id = None
     refused, seq = False, 0
     answers: list[Response] = []
@@ -75,7 +75,7 @@ def _nonce_of(event: Event) -> str | None:
 
 
 def may_repeat(repeat: Repeat, params: Any) -> bool:
-    """Return whether a request may be carried out again that may have been before.
+    """Return whether a request may be executed again that may have been executed before.
 
     ``params`` are its checked params; what has a key has no second effect with the same one.
     """

@@ -82,7 +82,7 @@ def hello(parts: GatewayParts, client: ConnectedClient) -> dict[str, Any]:
 
 
 def surface_urls(parts: GatewayParts, client: ConnectedClient) -> dict[str, str]:
-    """Return where ``client`` reaches the pages of the canvas host, with a new ticket."""
+    """Return the addresses of the canvas host for ``client``, with a new ticket."""
     config = parts.config
     scheme = "https" if config.tls.enabled else "http"
     base = config.public_url or f"{scheme}://{client.host}"
@@ -91,7 +91,7 @@ def surface_urls(parts: GatewayParts, client: ConnectedClient) -> dict[str, str]
 
 
 def _session_defaults(agent: str) -> dict[str, Any]:
-    """Return what a client takes where it names no agent and no session."""
+    """Return the default agent and session of clients."""
     return {
         "defaultAgentId": agent,
         "mainKey": MAIN,

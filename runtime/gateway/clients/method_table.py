@@ -1,4 +1,4 @@
-"""Holds the table of methods, with scopes and functions, and checks the params of requests.
+"""Keeps the table of methods with scopes and functions, and checks the params of requests.
 
     class ThingParams(Params):
         key: str
@@ -39,7 +39,7 @@ Function = Callable[[Any, Any, Any], Any]  # of the parts, the client and the pa
 
 
 class AccountCall(msgspec.Struct, frozen=True, gc=False):
-    """What the account ``key`` is asked: its plugin's ``method``, with ``params`` as JSON text.
+    """A call to the account ``key``: its plugin's ``method``, with ``params`` as JSON text.
 
     ``then`` makes the result of the account's answer, which ``decoder`` reads. What waits this
     way takes no task, which would cost more than all the rest.
@@ -53,7 +53,7 @@ class AccountCall(msgspec.Struct, frozen=True, gc=False):
     then: Callable[[Any], Any]
 
     def result(self, answer: bytes) -> Any:
-        """Return the result of the account's answer; raises ``RemoteError`` for a malformed one."""
+        """Decode the account's answer and return the result; raises ``RemoteError``."""
         return self.then(read_answer(self.key, answer, self.decoder))
 
     async def answer(self, parts: Any) -> Any:
@@ -122,7 +122,7 @@ class Method(msgspec.Struct, frozen=True):
     repeat: Repeat = Repeat.NEVER
 
     def params(self, raw: Raw | UnsetType) -> Any:
-        """Return the validated params; raises ``RemoteError`` with what is wrong."""
+        """Return the validated params; raises ``RemoteError`` that names the fault."""
         if self.decoder is None:
             return None
         try:
@@ -142,7 +142,7 @@ _late: dict[str, tuple[str, ImportFamily]] = {}  # the other methods, with what 
 
 
 def enter_late(family: str, names: Iterable[str], import_family: ImportFamily) -> None:
-    """Enter the names of methods whose ``family`` is imported when one of them is asked for.
+    """Register the names of methods whose ``family`` is imported at the first request for one.
 
     Both protocols have all of them.
     """
@@ -150,7 +150,7 @@ def enter_late(family: str, names: Iterable[str], import_family: ImportFamily) -
 
 
 def find(name: str) -> Method | None:
-    """Return the method of this name, whose family is imported now where it was not yet."""
+    """Return the method with this name, importing its family if needed."""
     if name not in METHODS and name in _late:
         family, import_family = _late[name]
         import_family(family)
@@ -159,7 +159,7 @@ def find(name: str) -> Method | None:
 
 
 def import_all() -> dict[str, Method]:
-    """Return the table with the methods of every family, which are imported now."""
+    """Import every family, and return the whole table."""
     for name in _late:
         find(name)
     return METHODS
@@ -175,7 +175,7 @@ def method(
     ours: bool = False,
     repeat: Repeat | None = None,
 ) -> Callable[[Function], Function]:
-    """Enter a function into the table. ``params`` of ``None``: whatever comes is ignored.
+    """Register a function in the table. ``params`` of ``None``: all params are ignored.
 
     ``ours`` marks an addition to OpenClaw's protocol. ``repeat`` tells clients what they may ask
     again after a lost connection; without it, what needs no more than reading. The first
@@ -197,7 +197,7 @@ def method(
 
 @lru_cache(maxsize=256)
 def allowed(role: str, scopes: tuple[str, ...], protocol: int = 4) -> dict[str, Method]:
-    """Return the part of the table that a client may use: one look-up decides everything.
+    """Return the methods that a client may use: one look-up in it decides everything.
 
     What is not in it may be of a family that is not imported yet (``find``).
     """
@@ -211,7 +211,7 @@ def allowed(role: str, scopes: tuple[str, ...], protocol: int = 4) -> dict[str, 
 
 
 def public(protocol: int = 4) -> list[str]:
-    """Return the names for ``hello.features.methods``."""
+    """Return the method names for ``hello.features.methods``."""
     names = {
         name
         for name, entry in METHODS.items()
@@ -221,14 +221,14 @@ def public(protocol: int = 4) -> list[str]:
 
 
 def repeatable(protocol: int = 4) -> dict[str, list[str]]:
-    """Return the names of what may be called again, for clients that ask for them."""
+    """Return the names of methods that may be called again, for clients that ask for them."""
     names, methods = public(protocol), import_all()
     kinds = (Repeat.ALWAYS, Repeat.WITH_KEY)
     return {kind.value: [each for each in names if methods[each].repeat is kind] for kind in kinds}
 
 
 def refusal(name: str, role: str, protocol: int, scopes: tuple[str, ...] = (ADMIN,)) -> RemoteError:
-    """Return why ``name`` is not in the client's part of the table.
+    """Return the error for a method that the client may not use or that does not exist.
 
     Protocol 3 checks the scope of a method before its existence: a name that is not in the
     table needs ``operator.admin``. A node learns of no method but its own.
@@ -246,7 +246,7 @@ def refusal(name: str, role: str, protocol: int, scopes: tuple[str, ...] = (ADMI
 
 
 def missing_scope(scope: str | None, protocol: int) -> RemoteError:
-    """Return the error for who lacks a scope, as each protocol has it."""
+    """Return the error for a client without a scope, in the form of its protocol."""
     text = f"missing scope: {scope}"
     if protocol < 4:
         return RemoteError(INVALID_REQUEST, text)

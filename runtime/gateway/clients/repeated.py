@@ -81,7 +81,7 @@ def _is_repeatable(request: Request) -> bool:
 
 
 def _unknown_outcome(method: str) -> RemoteError:
-    """Return the answer to a request that may have been carried out, and must not be twice."""
+    """Return the error for a request that may have been executed and must not be repeated."""
     return RemoteError(
         UNAVAILABLE,
         f"{method}: the gateway was replaced while it carried this out; whether it was done is "

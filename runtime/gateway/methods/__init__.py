@@ -1,4 +1,4 @@
-"""Fills the table of methods: some families at once, the others when they are asked for.
+"""Fills the table of methods: some families at once, the others at their first request.
 
 Thirty families take 15 ms of each start and 2 MiB, and a gateway is asked for few of them. At once
 come those that the supervisor needs, health, and methods that only one of the protocols has. The

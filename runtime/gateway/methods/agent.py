@@ -74,7 +74,7 @@ class AgentParams(Params):
     voice_wake_trigger: str | None = None
 
     def ignored(self) -> list[str]:
-        """Return the names of the given params that no agent here can honour."""
+        """Return the names of the given params without effect."""
         return [_WIRE[name] for name in IGNORED if getattr(self, name) is not None]
 
     @property
@@ -166,7 +166,7 @@ def last_answer(run: Run, protocol: int) -> Any:
 
 
 async def request_of(parts: GatewayParts, params: AgentParams, agent: str) -> RunRequest:
-    """Return what the agent is asked."""
+    """Return the request for the agent."""
     fields = {
         "instructions": params.extra_system_prompt,
         "model": params.model,
@@ -178,7 +178,7 @@ async def request_of(parts: GatewayParts, params: AgentParams, agent: str) -> Ru
 
 
 def _check_agent(parts: GatewayParts, params: AgentParams) -> None:
-    """Refuse an agent that there is not."""
+    """Raise ``RemoteError`` for an unknown agent."""
     wanted = parts.asking.agent_in(params.agent_id) if params.agent_id else None
     if wanted and wanted not in parts.agents.listed.entries:
         text = f'invalid agent params: unknown agent id "{wanted}"'
@@ -186,7 +186,7 @@ def _check_agent(parts: GatewayParts, params: AgentParams) -> None:
 
 
 def _target(parts: GatewayParts, params: AgentParams) -> ReplyTarget | None:
-    """Return the chat that is meant, where one is."""
+    """Return the target chat of the params, if one is given."""
     channel, account, to = params.target
     if not params.deliver and not (channel and to):
         return None
@@ -196,7 +196,7 @@ def _target(parts: GatewayParts, params: AgentParams) -> ReplyTarget | None:
 async def _session(
     parts: GatewayParts, journal: Journal, params: AgentParams, target: ReplyTarget | None
 ) -> str:
-    """Return the key of the session that is meant."""
+    """Return the session key of the params."""
     if params.session_key:
         return parts.asking.answered_key(params.session_key, params.agent_id)
     owner = parts.asking.agent_in(params.agent_id)

@@ -1,4 +1,4 @@
-"""Passes on what a person changes together with who that is, and keeps it in the log.
+"""Passes changes by a person to the supervisor with the person's name, and logs them.
 
 Device and client of whoever asks stand in the history of changes, in that of the account which it
 is about, and in the gateway's own log. What the supervisor carries out it enters itself; what the
@@ -34,7 +34,7 @@ log = structlog.get_logger("gateway.changes")
 
 
 def person_behind(parts: GatewayParts, client: Any) -> str:
-    """Return device and client in words: ``Ada's laptop ("Console in Chrome", device 1a2b3c4d)``.
+    """Describe the person behind a client: ``Ada's laptop ("Console in Chrome", device 1a2b3c4d)``.
 
     ``client`` is a connected one, or who asks by HTTP. The name that operators have given its
     device comes first: what a client calls itself proves nothing, so that stands in quotes.
@@ -50,7 +50,7 @@ def person_behind(parts: GatewayParts, client: Any) -> str:
 
 
 def claimed(name: str) -> str:
-    """Return the name that a client gives itself as a quotation of at most 40 characters.
+    """Return the name that a client gives itself, quoted and cut to 40 characters.
 
     So it passes for no device, no address and no command line, and pushes nothing out of a line.
     """
@@ -60,7 +60,7 @@ def claimed(name: str) -> str:
 
 
 def record(parts: GatewayParts, client: Any, change: str, **about: Any) -> str:
-    """Write into the log what a person changes; return who that is."""
+    """Log a change by a person; return the person's description."""
     by = person_behind(parts, client)
     log.info("asked for by a person", change=change, by=by, **about)
     return by
@@ -69,16 +69,16 @@ def record(parts: GatewayParts, client: Any, change: str, **about: Any) -> str:
 async def ask_for(
     parts: GatewayParts, client: Any, name: str, params: Any, seconds: float = ASK_SECONDS
 ) -> msgspec.Raw:
-    """Have the supervisor make a change for a person; return its answer as JSON text."""
+    """Ask the supervisor for a change in a person's name; return its answer as JSON text."""
     about = {key: params[key] for key in ("accounts", "account", "reason") if params.get(key)}
     by = record(parts, client, name, **about)
     return await parts.supervisor.ask_raw(name, params, seconds, by=by)
 
 
 def changes(tell: Callable[[Any, Any], str]) -> Callable[[Function], Function]:
-    """Return the decorator of a method of the gateway that changes something for a person.
+    """Return the decorator of a method by which a person changes something in the gateway.
 
-    ``tell`` makes the sentence for the history of its params and its answer; an empty one where
+    ``describe`` makes the sentence for the history of its params and its answer; an empty one where
     nothing has changed. It names nobody who writes to an account.
     """
 
@@ -110,12 +110,12 @@ def _tell(parts: GatewayParts, client: Any, text: str) -> None:
 
 
 def device_named(device: str) -> str:
-    """Return a device, or a node, in words for the history."""
+    """Return the description of a device, or a node, for the history."""
     return f"device {device[:DEVICE_DIGITS]}"
 
 
 def session_named(key: str) -> str:
-    """Return a session in words for the history: without the person, or the group, that it is of.
+    """Return the description of a session for the history, without its person or group.
 
     Whoever is forgotten would stay in it.
     """
@@ -127,7 +127,7 @@ def session_named(key: str) -> str:
 
 
 def session_was(done: str, where: str | None = None) -> Callable[[Any, Any], str]:
-    """Return what tells for ``changes`` what was done with a session.
+    """Return the function by which ``changes`` describes what was done with a session.
 
     ``where`` is the field of the answer that is true where it was done.
     """
@@ -141,8 +141,7 @@ def session_was(done: str, where: str | None = None) -> Callable[[Any, Any], str
 
 
 def note(parts: GatewayParts, client: Any, account: str | None, text: str) -> None:
-    """Enter into the histories what the gateway itself has changed for a person, of an ``account``
-    or of none.
+    """Enter a change by a person in the history, of an ``account`` or of none.
 
     Nothing waits for it, and where the supervisor cannot be asked, the log alone has it. It names
     nobody who writes to the account: whoever is forgotten would stay in it.

@@ -1,4 +1,4 @@
-"""Attaches programs that answer for agents of kind ``client``, and takes what they answer."""
+"""Attaches programs that answer for agents of kind ``client``, and receives their answers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MOST_EVENTS = 256  # of one request
 
 
 class HeldTurnParams(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """A turn that a program has; ``acked``: up to where it knows that its events are stored."""
+    """A turn of a program; ``acked`` is the last event that it knows to be stored."""
 
     turn: TurnName
     acked: Number = 0

@@ -1,4 +1,4 @@
-"""Counts what waits for a person and is seen in no account's phase: ``attention``. Ours.
+"""Counts what needs a person's attention, beside the phases of accounts: ``attention``. Ours.
 
 A few hundred bytes, so that whoever watches may ask every few seconds; the lists behind the
 counts have methods of their own.
@@ -38,7 +38,7 @@ async def attention(parts: GatewayParts, client: ConnectedClient, params: NoPara
 
 
 async def _waiting(parts: GatewayParts) -> int:
-    """Return how many strangers wait to be admitted, as far as the journal is open."""
+    """Return the number of strangers who wait to be admitted, as far as the journal is open."""
     if not parts.intake.ready:
         return 0
     now, number = now_ms(), 0
@@ -50,7 +50,7 @@ async def _waiting(parts: GatewayParts) -> int:
 
 
 def _lost(parts: GatewayParts, key: str) -> int:
-    """Return how many messages a list that admits nobody has kept from an account's agent."""
+    """Return the number of messages dropped because an account's list admits nobody."""
     dropped = parts.gatekeeper.dropped.of(key, now_ms())
     number = sum(dropped.get(reason, 0) for reason in KEPT_OUT)
     if not number or not parts.reception.is_answered(key):

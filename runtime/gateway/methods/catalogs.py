@@ -1,4 +1,4 @@
-"""Lists what clients choose from: models, commands and tools."""
+"""Lists models, commands and tools, from which clients choose."""
 
 from __future__ import annotations
 

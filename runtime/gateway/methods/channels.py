@@ -120,7 +120,7 @@ async def channels_logout(
 
 
 def _add_admission(parts: GatewayParts, answer: dict[str, Any]) -> None:
-    """Add to each account how its messages were decided about, and why it may answer nobody."""
+    """Add the counts of admission decisions to each account, and why it may answer nobody."""
     for channel, shots in answer["channelAccounts"].items():
         for shot in shots:
             key = f"{channel}:{shot['accountId']}"
@@ -142,7 +142,7 @@ def _add_admission(parts: GatewayParts, answer: dict[str, Any]) -> None:
 
 
 async def _probe_all(parts: GatewayParts, query: ChannelsStatusParams) -> dict[str, Any]:
-    """Return what the plugins of running accounts answer about their logins, by account key."""
+    """Return the login states of running accounts, asked from their plugins, by account key."""
     keys = [
         key
         for key, row in parts.accounts.rows.items()

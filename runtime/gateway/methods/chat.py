@@ -1,4 +1,4 @@
-"""Talks in a session as an operator: ``chat.send``, ``abort`` and ``inject``."""
+"""Sends messages into a session, aborts its runs: ``chat.send``, ``abort`` and ``inject``."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ChatSendParams(Params):
     suppress_command_interpretation: bool = False
 
     def idle(self) -> list[tuple[str, object]]:
-        """Return the params without effect here, by name."""
+        """Return the names of the given params without effect."""
         return [
             ("fastMode", self.fast_mode),
             ("replyToId", self.reply_to_id),
@@ -160,7 +160,7 @@ async def chat_inject(
 async def _command(
     parts: GatewayParts, journal: Journal, key: str, params: ChatSendParams
 ) -> dict[str, Any] | str:
-    """Carry out a command: return the answer, or the text that remains for the agent."""
+    """Execute a command; return its answer, or the remaining text for the agent."""
     command = read_command(params.message, busy=bool(parts.runs.of_session(key)))
     if command is None or command.name == "agent":  # the key names the agent
         return params.message
@@ -190,7 +190,7 @@ async def _command(
 
 
 async def _target(parts: GatewayParts, key: str, params: ChatSendParams) -> ReplyTarget | None:
-    """Return the chat that is named, or else where the session was last spoken."""
+    """Return the named chat, else the chat of the session's last message."""
     session = (await parts.asking.conversation(key)).session
     require_sending(session)
     channel, to = params.originating_channel, params.originating_to
@@ -207,7 +207,7 @@ def _message(text: str, at: int) -> dict[str, Any]:
 
 
 def _status(run: Run) -> str:
-    """Return how a run has ended, for whoever sends its key again."""
+    """Return the state of a run, for a client that sends its key again."""
     if run.state in ("final", "merged"):
         return "ok"
     return "timeout" if run.state in ("timeout", "expired") else "error"

@@ -1,4 +1,4 @@
-"""Shows and decides about messages that were given up: ``deadletters.*``. Ours."""
+"""Lists, retries and discards messages that were given up: ``deadletters.*``. Ours."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ async def deadletters_discard(
 async def _beginnings(
     parts: GatewayParts, letters: Sequence[tuple[str, OutgoingRow]]
 ) -> dict[tuple[str, str], str]:
-    """Return the beginnings of their texts, by account and key."""
+    """Return the first characters of the messages' texts, by account and key."""
     journal = parts.intake.journal
     if journal is None or not letters:
         return {}

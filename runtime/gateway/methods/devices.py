@@ -248,6 +248,6 @@ def _own_request(devices: Devices, client: ConnectedClient, id: str) -> PairRequ
 
 
 def _shown(device: Device) -> dict[str, Any]:
-    """Return a device as JSON data, without the hashes of its tokens."""
+    """Return a device as JSON data, without its token hashes."""
     row: dict[str, Any] = msgspec.to_builtins(device)
     return row | {"tokens": msgspec.to_builtins(rows_of(device.tokens))}

@@ -105,7 +105,7 @@ async def events_subscribe(
 def _choose_runs(
     parts: GatewayParts, client: ConnectedClient, runs: bool | list[str] | None
 ) -> None:
-    """Follow which sessions' runs a client wants to see."""
+    """Apply the selection of sessions whose runs a client wants to see."""
     if runs is None:
         return
     keys = [] if isinstance(runs, bool) else [parts.asking.key_in(each) for each in runs]
@@ -116,7 +116,7 @@ def _choose_runs(
 def _choose_figures(
     parts: GatewayParts, client: ConnectedClient, wanted: bool | FigureParams | None
 ) -> None:
-    """Follow how often a client wants to be sent the figures of all accounts."""
+    """Apply the interval at which a client wants the figures of all accounts."""
     if wanted is True:
         wanted = FigureParams()
     if wanted:
@@ -126,7 +126,7 @@ def _choose_figures(
 
 
 def _pause(parts: GatewayParts, client: ConnectedClient, chosen: Chosen) -> dict[str, Cursor]:
-    """End the subscription that a client has: nothing new may come before what it has missed.
+    """Pause a client's subscription: new events must not come before missed ones.
 
     Return where it ended, as far as a client had one and that is known.
     """
@@ -138,7 +138,7 @@ def _pause(parts: GatewayParts, client: ConnectedClient, chosen: Chosen) -> dict
 
 
 async def _accounts_known(parts: GatewayParts, chosen: Chosen) -> None:
-    """Wait until it is known how far the chosen accounts have got, as far as that can be.
+    """Wait until the positions of the chosen accounts are known, as far as possible.
 
     A gateway that has just begun may not have met the accounts yet, nor opened its journal.
     """
@@ -151,7 +151,7 @@ async def _accounts_known(parts: GatewayParts, chosen: Chosen) -> None:
 
 
 def _asked(parts: GatewayParts, chosen: Chosen, cursors: dict[str, Cursor]) -> dict[str, Cursor]:
-    """Return after which cursor of which account something is to be sent."""
+    """Return the cursors after which to send, by account."""
     others = cursors.pop(NEW_ACCOUNTS, None)
     if chosen is not None:
         return {key: cursor for key, cursor in cursors.items() if key in chosen}
@@ -161,7 +161,7 @@ def _asked(parts: GatewayParts, chosen: Chosen, cursors: dict[str, Cursor]) -> d
 
 
 def _positions(parts: GatewayParts, chosen: Chosen, asked: Iterable[str]) -> dict[str, str]:
-    """Return where what follows begins, by account; ``*`` for those that there are not yet."""
+    """Return the cursors at which the subscription begins, by account; ``*``: future accounts."""
     positions = parts.positions
     keys = {*positions.known(), *asked} if chosen is None else chosen
     found = {key: cursor for key in keys if (cursor := positions.of(key)) is not None}
@@ -171,7 +171,7 @@ def _positions(parts: GatewayParts, chosen: Chosen, asked: Iterable[str]) -> dic
 
 
 class _Reached(msgspec.Struct):
-    """How far a client has got with an account since ``after``, which it asked for.
+    """The progress of a replay of one account to a client, from the requested cursor ``after``.
 
     ``read``: some of it came from the journal. ``complete``: nothing was missing.
     """
@@ -185,7 +185,7 @@ class _Reached(msgspec.Struct):
     sent: int = 0
 
     def send(self, client: ConnectedClient, payloads: list[bytes]) -> None:
-        """Send what of it the client has subscribed to."""
+        """Send the subscribed ones of some payloads to the client."""
         told = [
             (event, payload) for payload in payloads if (event := event_of(payload)) in self.events
         ]
@@ -194,7 +194,7 @@ class _Reached(msgspec.Struct):
             self.sent += len(told)
 
     def lacks(self, client: ConnectedClient, oldest: Cursor | None) -> None:
-        """Tell the client that something is missing before ``oldest``."""
+        """Send the client a gap: events before ``oldest`` are missing."""
         self.complete = False
         gap = {"account": self.key, "after": cursor_text(self.after)}
         if oldest is not None:
@@ -205,7 +205,7 @@ class _Reached(msgspec.Struct):
 async def _replay_stored(
     parts: GatewayParts, client: ConnectedClient, wanted: list[_Reached]
 ) -> None:
-    """Send from the journal what the rings do not reach back to, as fast as the client reads."""
+    """Send stored events that are no longer in the rings, as fast as the client reads."""
     while behind := [each for each in wanted if _is_behind(parts, each)]:
         for each in behind:
             await _send_page(parts, client, each)
@@ -215,7 +215,7 @@ async def _replay_stored(
 
 
 def _is_behind(parts: GatewayParts, reached: _Reached) -> bool:
-    """Return whether the journal has something to send before the ring goes on."""
+    """Return whether the journal has events that precede those in the ring."""
     place = parts.intake.stored_place(reached.key)
     if place is None or parts.rings.reaches(reached.key, reached.cursor):
         return False
@@ -240,7 +240,7 @@ async def _send_page(parts: GatewayParts, client: ConnectedClient, reached: _Rea
 
 
 async def _read_by(client: ConnectedClient) -> None:
-    """Wait until a client has read most of what was sent to it, at most ``READ_SECONDS``."""
+    """Wait at most ``READ_SECONDS`` until a client has read most of what was sent to it."""
     loop = asyncio.get_running_loop()
     end = loop.time() + READ_SECONDS
     while client.connection.buffered_bytes > PAGE_BYTES and loop.time() < end:  # noqa: ASYNC110 - a connection reports no such change
@@ -248,7 +248,7 @@ async def _read_by(client: ConnectedClient) -> None:
 
 
 def _replay(parts: GatewayParts, client: ConnectedClient, reached: _Reached) -> None:
-    """Send from the ring what follows."""
+    """Send the following events from the ring."""
     payloads, complete = parts.rings.after(reached.key, reached.cursor)
     complete = complete or parts.positions.of(reached.key) == reached.cursor
     if not complete and not reached.read and reached.complete:

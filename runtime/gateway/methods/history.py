@@ -117,7 +117,7 @@ def _pending(parts: GatewayParts, key: str) -> dict[str, Any]:
 
 
 def _in_flight(parts: GatewayParts, key: str) -> dict[str, Any]:
-    """Return the run of a session that an agent has, with its answer as far as it has come."""
+    """Return the running run of a session, with its answer so far."""
     for each in parts.runs.of_session(key):
         if each.life.phase is RunPhase.RUNNING:
             shown = {"runId": each.run.id, "text": shown_so_far(each.text)}

@@ -1,4 +1,4 @@
-"""Logs accounts in whose channels ask a person: ``channels.login``, ``web.login``.
+"""Logs in accounts whose channels need a person: ``channels.login``, ``web.login``.
 
 What is shown, and may open the account to whoever sees it, goes to administrators alone and is
 kept nowhere here.
@@ -97,7 +97,7 @@ async def web_login_wait(
 
 
 class _Goal(msgspec.Struct, frozen=True):
-    """What ends the wait: anything that is asked, or another QR code than the one ``shown``."""
+    """The goal of a wait: any prompt, or another QR code than the one ``shown``."""
 
     start: bool = False
     by: str | None = None  # who starts it
@@ -106,14 +106,14 @@ class _Goal(msgspec.Struct, frozen=True):
 
 
 class _WebLogin(msgspec.Struct, frozen=True):
-    """How far a login is, in OpenClaw's form, and whether nothing more comes by itself."""
+    """The state of a login in OpenClaw's form, and whether it changes no more by itself."""
 
     answer: dict[str, Any]
     over: bool
 
 
 def _account(parts: GatewayParts, verb: str, channel: str | None, account: str | None) -> str:
-    """Return the account that is meant: of the only channel with a login, unless one is named."""
+    """Return the named account, else the default one of the only channel with a login."""
     able = [
         info.id for info in parts.accounts.channels.values() if "login" in info.can.get("can", ())
     ]

@@ -1,4 +1,4 @@
-"""Carries out actions on messages that a channel supports: ``message.action``."""
+"""Executes actions on messages that a channel supports: ``message.action``."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def message_action(
 
 
 def _refuse_unknown(action: str, inner: dict[str, Any]) -> None:
-    """Raise ``RemoteError`` for fields that would have no effect; empty ones ask for nothing."""
+    """Raise ``RemoteError`` for fields that would have no effect, unless they are empty."""
     known = SWITCHES | {"send": SEND, "poll": POLL}.get(action, OTHERS)
     strange = [
         name
@@ -177,7 +177,7 @@ def _outbound(params: MessageActionParams, channel: ChannelInfo) -> Outbound:
 
 
 def _as_text_and_buttons(inner: dict[str, Any], channel: ChannelInfo) -> dict[str, Any]:
-    """Return the params of ``send`` with OpenClaw's presentation as what a message here has."""
+    """Return the params of ``send`` with OpenClaw's presentation replaced by text and buttons."""
     if inner.get("presentation") in EMPTY:
         return inner
     try:

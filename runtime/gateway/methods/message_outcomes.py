@@ -1,4 +1,4 @@
-"""Shows in one word what has become of messages so far: ``messages.outcomes``. Ours.
+"""Returns the outcomes of messages so far, one word each: ``messages.outcomes``. Ours.
 
 A client asks for those that it shows: the events of messages are not made larger by it, and nothing
 is sent of messages that are on no screen.

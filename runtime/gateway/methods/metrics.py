@@ -1,4 +1,4 @@
-"""Returns what has become of the figures of accounts: ``metrics.history``."""
+"""Returns the history of the figures of accounts: ``metrics.history``."""
 
 from __future__ import annotations
 

@@ -275,7 +275,7 @@ def _invited(
 def _asked(
     parts: GatewayParts, key: str, message: Inbound, decision: Decision
 ) -> tuple[Decision, dict[str, Any]]:
-    """Return what becomes of an admitted message, and which agent is asked."""
+    """Return the decision about an admitted message, with the agent that answers it."""
     route, bindings = parts.reception.routed(key, message)
     if not route.answered:
         return Decision(AdmissionOutcome.DROP, "no-agent", route.source), {"bindings": bindings}
@@ -308,7 +308,7 @@ async def _keys(parts: GatewayParts, channel: str | None) -> list[str]:
 async def _found(
     parts: GatewayParts, client: ConnectedClient, params: PairingApproveParams
 ) -> tuple[str, Person]:
-    """Return the request that is meant; a client that guesses codes is slowed down."""
+    """Find a request by id or code; a client that guesses codes is slowed down."""
     keys = await _keys(parts, params.channel)
     if params.account_id is not None:
         if params.channel is None:
@@ -340,7 +340,7 @@ async def _found(
 async def _opened(
     parts: GatewayParts, verb: str, params: PairingDismissParams | PersonParams
 ) -> tuple[str, dict[str, Person]]:
-    """Return the account that is meant and the people who are known to it.
+    """Return the key of the named account, and its known people.
 
     Raises ``RemoteError`` for one without a journal, which remembers nobody.
     """

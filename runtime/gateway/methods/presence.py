@@ -1,4 +1,4 @@
-"""Lists clients (``system-presence``, ``gateway.clients``), and enters announcements of others."""
+"""Lists clients (``system-presence``, ``gateway.clients``), and adds announced programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads what requests of clients have in common: a cursor, a chat, its session, files."""
+"""Parses the common parts of requests of clients: a cursor, a chat, its session, files."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class FileParams(msgspec.Struct, rename="camel"):
 
 
 def cursor_in(method: str, text: str) -> Cursor:
-    """Return the cursor in a request; raises ``RemoteError`` for what is none."""
+    """Parse the cursor in a request; raises ``RemoteError``."""
     try:
         return parse_cursor(text)
     except FrameError as error:
@@ -87,7 +87,7 @@ def target_of(
     to: str | None,
     thread: str | None,
 ) -> ReplyTarget:
-    """Return where an answer goes; raises ``RemoteError`` for what cannot be found."""
+    """Return the target of an answer; raises ``RemoteError`` if it cannot be found."""
     accounts = parts.accounts
     channel = channel or accounts.only_channel()
     if channel not in accounts.channels:
@@ -123,7 +123,7 @@ async def taken_files(
 
 
 def files_of(given: Sequence[FileParams]) -> list[Attachment]:
-    """Return the files of a request; raises ``RemoteError`` for what is no base64, or too much."""
+    """Check the files of a request, and return them with ``data:`` URLs; raises ``RemoteError``."""
     size, files = 0, []
     for each in given:
         name = each.file_name or "file"
@@ -145,6 +145,6 @@ def files_of(given: Sequence[FileParams]) -> list[Attachment]:
 
 
 def require_sending(session: Session) -> None:
-    """Refuse to send an answer to a chat where the session is set so."""
+    """Raise ``RemoteError`` if the session's policy forbids answers to its chat."""
     if session.settings.get(SEND_POLICY) == "deny":
         raise RemoteError(INVALID_REQUEST, "send blocked by session policy")

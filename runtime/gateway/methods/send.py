@@ -70,10 +70,10 @@ def delivery(
     *,
     session: str | None = None,
 ) -> AccountCall | Coroutine[Any, Any, Any]:
-    """Return how the account ``key`` sends a message; ``then`` makes the result.
+    """Return the call or coroutine that sends a message by the account ``key``.
 
-    With a journal that is by its outbox, else by a call to its worker. What was sent is added to
-    the transcript of ``session``.
+    With a journal that is by its outbox, else by a call to its worker. ``then`` makes the result.
+    What was sent is added to the transcript of ``session``.
     """
     if not parts.intake.is_on(key):
         done = then if session is None else _mirroring(parts, session, message, then)
@@ -135,7 +135,7 @@ async def _queue(
 
 
 def mirrored_in(parts: GatewayParts, given: str | None) -> str | None:
-    """Return the session that what is sent is added to, if one of an agent here is named."""
+    """Return the session to whose transcript a sent message is added, if one is named."""
     key = parts.asking.key_in(given) if given else None
     return key if key and agent_of(key) in parts.agents.listed.entries else None
 

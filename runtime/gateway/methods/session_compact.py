@@ -1,4 +1,4 @@
-"""Shortens what an agent is told of a session: ``sessions.compact``.
+"""Shortens the history that an agent is given of a session: ``sessions.compact``.
 
 The transcript stays as it is, for people to read and to search: only what goes along with the next
 turns is less.
@@ -107,7 +107,7 @@ def _require_rest(parts: GatewayParts, key: str) -> None:
 
 
 async def _sum_up(parts: GatewayParts, key: str, upto: int) -> dict[str, Any]:
-    """Have the agent's own words stand for what comes up to the entry ``upto``."""
+    """Replace the history up to the entry ``upto`` by a summary of the agent."""
     conversation = await parts.asking.conversation(key)
     session = conversation.session
     known = (session.id, session.told_since, parts.sessions.erasures)
@@ -129,7 +129,7 @@ async def _shorten(
 
 
 async def _summary(parts: GatewayParts, agent: str, told: list[HistoryItem]) -> str:
-    """Return what an agent says of what it was told, asked beside the conversation."""
+    """Ask the agent, outside the conversation, for a summary; return it."""
     name = f"{COMPACT}_{uuid.uuid4()}"
     own = named_key(agent, "explicit", name)
     request = RunRequest(ASK, fields={"history": [to_builtins(each) for each in told]})

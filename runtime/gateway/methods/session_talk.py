@@ -1,4 +1,4 @@
-"""Makes sessions, says something in them, and has clients follow them: ``sessions.…``."""
+"""Creates sessions, sends messages into them, subscribes clients to them: ``sessions.…``."""
 
 from __future__ import annotations
 

@@ -341,7 +341,7 @@ async def _named(
 
 
 async def _entries(journal: Journal, session: Session, limit: int) -> list[TranscriptEntry]:
-    """Return the newest entries since the session's last reset."""
+    """Return the newest entries of a session since its last reset."""
     entries = await journal.entries(session.key, limit)
     return [each for each in entries if each.number > session.since]
 
@@ -369,7 +369,7 @@ def _row(parts: GatewayParts, session: Session) -> dict[str, Any]:
 
 
 def changed_session(parts: GatewayParts, session: Session) -> dict[str, Any]:
-    """Return what answers say of a session that a client has changed."""
+    """Return the row of a changed session for the answer."""
     entry = parts.agents.listed.entries.get(session.agent)
     defaults = defaults_of("", "") if entry is None else defaults_of(entry.label, entry.kind)
     resolved = {name: defaults[name] for name in ("modelProvider", "agentRuntime")}
@@ -378,7 +378,7 @@ def changed_session(parts: GatewayParts, session: Session) -> dict[str, Any]:
 
 
 def _patched(session: Session, params: SessionsPatchParams) -> Session:
-    """Return what the given fields make of a session."""
+    """Return a session with the given fields applied."""
     settings = dict(session.settings)
     names = zip(params.__struct_fields__, params.__struct_encode_fields__, strict=True)
     for name, wire in names:

@@ -1,4 +1,4 @@
-"""Passes requests on to the supervisor that only it can carry out.
+"""Forwards requests to the supervisor that only it can execute.
 
 About accounts: history, log lines, holds, reset, drain. About processes: restart of the gateway,
 reload of the secrets, shutdown. Its answers are passed back undecoded.

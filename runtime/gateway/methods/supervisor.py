@@ -1,4 +1,4 @@
-"""Takes the supervisor's reports, its answers and its operator's wishes, sent over its link."""
+"""Handles the supervisor's reports, answers and requests, sent over its link."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def channels_report(parts: GatewayParts, client: ConnectedClient, params: Superv
 def supervisor_result(
     parts: GatewayParts, client: ConnectedClient, params: SupervisorResultParams
 ) -> Any:
-    """Take an answer of the supervisor; one that is not waited for any more is ignored."""
+    """Receive an answer of the supervisor; one to a request that is over is ignored."""
     error = None if params.error is UNSET else params.error
     parts.supervisor.settle(params.id, params.ok, params.payload, error)
     return {}
@@ -68,6 +68,6 @@ def device_bootstrap_create(
 
 @method("gateway.closing", None, ClosingParams, _ONLY)
 def gateway_closing(parts: GatewayParts, client: ConnectedClient, params: ClosingParams) -> Any:
-    """Learn whether a successor follows, which clients are told at the end."""
+    """Record whether a successor follows this gateway; clients are sent that at the end."""
     parts.readiness.expect_end(restarting=params.restarting)
     return {}

@@ -1,4 +1,4 @@
-"""Shows the whole way of one message: ``messages.trace``. Ours."""
+"""Returns the whole history of one message: ``messages.trace``. Ours."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ async def _way(
 
 
 async def find_run(parts: GatewayParts, journal: Journal | None, id: str) -> Run | None:
-    """Return the run with an id, as it is now: one that is under way, or a stored one."""
+    """Return the run with an id, an open one or a stored one."""
     live = parts.runs.live(id)
     if live is not None:
         return live.run
@@ -120,7 +120,7 @@ async def find_run(parts: GatewayParts, journal: Journal | None, id: str) -> Run
 
 
 async def last_run(parts: GatewayParts, journal: Journal | None, run: Run) -> Run:
-    """Return the run that a run was asked in, itself where that is none."""
+    """Return the run into which a run was merged, or the run itself."""
     for _ in range(MERGES):
         found = await find_run(parts, journal, run.merged) if run.merged else None
         if found is None:
@@ -140,7 +140,7 @@ async def frame_at(journal: Journal, key: str, cursor: Cursor) -> StoredFrame | 
 
 
 async def _found(journal: Journal, key: str, message: str) -> StoredFrame | None:
-    """Return the newest frame of an account with a platform's id."""
+    """Return the newest frame of an account with a message id of its platform."""
     cursor, newest, more = BEGINNING, None, True
     wanted = msgspec.json.encode(message)
     try:

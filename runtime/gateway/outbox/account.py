@@ -69,11 +69,11 @@ class AccountOutbox:
 
     @property
     def is_full(self) -> bool:
-        """Whether nothing more is accepted for the account."""
+        """Whether no more messages are accepted for the account."""
         return self._rows.is_full
 
     async def load(self, journal: Journal) -> None:
-        """Load the rows that an earlier gateway left, once."""
+        """Load, once, the rows that an earlier gateway left."""
         if self.loaded:
             return
         if self._loading is not None:
@@ -95,7 +95,7 @@ class AccountOutbox:
         self.look()
 
     async def room(self) -> None:
-        """Wait while too much is unsent to answer more messages."""
+        """Wait until few enough messages are unsent to answer more."""
         await self._rows.room.wait()
 
     def accept(self, outgoing: OutgoingMessage) -> OutgoingMessage:
@@ -113,7 +113,7 @@ class AccountOutbox:
         return outgoing
 
     def release(self, outgoing: OutgoingMessage, record: Released) -> None:
-        """Retry a message that was given up."""
+        """Queue a message again that was given up."""
         journal = self._links.journal()
         assert journal is not None
         self._rows.enter(changed(outgoing, record), stored=False, under_way=False)
@@ -121,7 +121,7 @@ class AccountOutbox:
         self._links.flush_soon()
 
     def stored(self, keys: Iterable[str], outcome: Outcome) -> None:
-        """Begin to send messages now in the journal; end those whose key was known before."""
+        """Begin to send messages that are stored now; finish those whose key was known before."""
         known = outcome.rows if isinstance(outcome, Known) else {}
         for key in keys:
             entry = self.entries.get(key)
@@ -141,7 +141,7 @@ class AccountOutbox:
         self.pump()
 
     async def ended(self, key: str) -> tuple[OutgoingRow, bool]:
-        """Return a row once it is over, and whether its key was known before."""
+        """Wait until a row is over; return it, and whether its key was known before."""
         future: asyncio.Future[tuple[OutgoingRow, bool]] = self._loop.create_future()
         self.entries[key].ended.append(future)
         return await future
@@ -164,7 +164,7 @@ class AccountOutbox:
         return len(waiting), len(entries) - len(waiting)
 
     def look(self) -> None:
-        """Resolve attempts in progress, and begin attempts that may begin."""
+        """Ask about unresolved attempts, and begin those that are due."""
         self._asking = None
         peers = self._links.peers
         unreached = False
@@ -181,7 +181,7 @@ class AccountOutbox:
         self.pump()
 
     def pump(self) -> None:
-        """Give up messages that have waited too long, and begin attempts that may begin."""
+        """Give up messages that have waited too long, and begin attempts that are due."""
         journal, now = self._links.journal(), now_ms()
         if self._closed or not self.loaded or journal is None:
             return
@@ -218,7 +218,7 @@ class AccountOutbox:
             self._record(entry, PartsSent(self.key, frame.key, sent))
 
     def answered(self, key: str, attempt: int, result: bytes | Exception, begin: bool) -> None:
-        """Handle the result of a call about a message: an account's answer or an error.
+        """Handle the result of a call about a message: the account's answer or an error.
 
         ``begin``: the call was to begin the attempt, and did not only ask about it.
         """

@@ -16,7 +16,7 @@ ANSWERED_ROWS = 1_000  # with more, nothing more is answered for the account
 class AccountRows:
     """The open rows of an account: ``entries`` by key, ``lineup`` their order.
 
-    ``room`` is clear while so much is to be sent that no more should be answered.
+    ``room`` is clear while too many messages are unsent to answer more.
     """
 
     def __init__(self, capacity: OutboxCapacity) -> None:
@@ -53,13 +53,13 @@ class AccountRows:
             self.room.set()
 
     def let_wait(self, entry: Entry) -> None:
-        """Drop a message's content from memory if too many wait; the journal has it."""
+        """Drop the content of a message from memory if too many wait; the journal has it."""
         if entry.held and self._capacity.is_crowded:
             self._capacity.held_bytes -= entry.size
             entry.drop()
 
     def take_back(self, entry: Entry, found: OutgoingMessage) -> None:
-        """Put a message's content, read from the journal, back into memory."""
+        """Keep the content of a message, read from the journal, in memory again."""
         if not entry.held:
             entry.outgoing = OutgoingMessage(entry.row, found.message, found.texts)
             entry.held = True

@@ -121,8 +121,7 @@ class Entry:
 
 
 async def told(entry: Entry, journal: Journal, *, queue: bool) -> tuple[OutgoingRow, bool]:
-    """Return a row once it is over, or, with ``queue``, once it is stored; and whether its key was
-    known before.
+    """Wait until a row is over (``queue``: stored); return it, and whether its key was known.
 
     Raises ``RemoteError`` as soon as nothing can be stored: the message waits for room.
     """

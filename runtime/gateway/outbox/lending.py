@@ -36,7 +36,7 @@ class FileLending:
     async def lent(
         self, owner: str, reader: str, attachments: Sequence[Attachment]
     ) -> list[Attachment]:
-        """Return attachments of ``owner`` such that ``reader`` can open them; both are keys.
+        """Link files of ``owner`` into the store of ``reader`` (both keys); return the attachments.
 
         One whose file is gone has no address any more, and ``missing`` says so.
         """
@@ -53,7 +53,7 @@ class FileLending:
         ]
 
     async def answer(self, agent: str, account: str, outcome: TurnOutcome) -> TurnOutcome:
-        """Return a turn's end with files that the account can open; missing ones are omitted."""
+        """Link the files of a turn's answer into the account's store; omit missing ones."""
         final = outcome.final
         if final is None or not final.attachments:
             return outcome

@@ -97,7 +97,7 @@ class Lineup:
         self._held = max(self._held, until)
 
     def take(self, now: int) -> list[str]:
-        """Return the messages to try now; they count as in progress."""
+        """Begin the attempts that are due: return their messages, which count as in progress."""
         taken = []
         while self._under_way < self._width and now >= self._held:
             key = self._head_due(now)

@@ -209,7 +209,7 @@ class Outbox:
         return account
 
     def streams(self, key: str) -> bool:
-        """Return whether an account shows answers while they are being written."""
+        """Return whether an account shows answers while agents write them."""
         row = self._rows.rows.get(key)
         return row is not None and row.streaming == "edits"
 
@@ -278,8 +278,8 @@ class Outbox:
         return (await told(account.entries[found.row.key], journal, queue=True))[0]
 
     def give_up(self, chats: Mapping[str, Collection[str]]) -> tuple[int, int]:
-        """Give up what waits for some chats of accounts; return how much that was, and how much of
-        theirs is under way, which ends first.
+        """Give up waiting messages for some chats of accounts; return how many, and how many others
+        are under way and not given up.
         """
         counts = [
             account.give_up(chats[key]) for key, account in self.accounts.items() if key in chats
@@ -295,7 +295,7 @@ class Outbox:
         return found.row
 
     async def room(self, account: AccountOutbox) -> None:
-        """Wait while so much is to be sent that no more should be answered."""
+        """Wait until few enough messages are unsent to answer more."""
         await account.room()
         while self.capacity.is_full and not self._closed:
             self._left.clear()
@@ -332,7 +332,7 @@ class Outbox:
     async def _again(
         self, account: AccountOutbox, journal: Journal, row: OutgoingRow, record: Released
     ) -> OutgoingRow:
-        """Send a message again whose key is reused and which was certainly not sent."""
+        """Send again a message that was certainly not sent, under its reused key."""
         found = await journal.sent_by(account.key, row.key)
         if row.key not in account.entries:
             if found is None or not found.message:

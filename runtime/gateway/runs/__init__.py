@@ -1,1 +1,1 @@
-"""Has agents answer: the life of each run, and the turns that their workers take."""
+"""Runs agents: the life of each run, and the turns that workers take for it."""

@@ -1,4 +1,4 @@
-"""Has agents asked for clients: what every method, endpoint and job begins its runs by."""
+"""Begins and ends the runs of clients: methods, HTTP endpoints and jobs use it."""
 
 from __future__ import annotations
 
@@ -59,18 +59,18 @@ class AskedRun:
         self._asking = asking
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
-        """Call ``watcher`` with what happens to it from now on; return what ends that."""
+        """Call ``watcher`` with each later update of the run; return a function that ends that."""
         return self._asking.runs.watch(watcher, self.run.id)
 
     def ending(self) -> asyncio.Future[Run] | None:
-        """Return what is set to the run once it has ended; ``None``: it has.
+        """Return a future of the run as it is at its end; ``None`` if it has ended already.
 
         The future is cancelled when the gateway ends before: the run is the next one's.
         """
         return self._asking.runs.ending(self.run.id)
 
     async def end(self) -> Run:
-        """Wait for the end; return the run as it is then."""
+        """Wait until the run has ended; return it as it is then."""
         ending = self.ending()
         if ending is not None:
             return await ending
@@ -78,7 +78,7 @@ class AskedRun:
         return await journal.run_of(self.run.id) or self.run
 
     def abort(self, reason: str = "rpc") -> bool:
-        """End it without an answer; return whether it was open. Its last event has the reason."""
+        """Abort the run; return whether it was open. The reason is in its last event."""
         return self._asking.abort_run(self.run.id, reason)
 
 
@@ -107,7 +107,7 @@ class RunAsking:
         self._adding: set[tuple[str, str, str]] = set()  # entries that are being stored
 
     async def journal(self) -> Journal:
-        """Return the open journal; raises ``RemoteError`` where runs cannot begin."""
+        """Return the open journal; raises ``RemoteError`` if no run can begin."""
         self._intake.open()
         await self._intake.opened(OPEN_SECONDS)
         journal = self._intake.journal
@@ -118,7 +118,7 @@ class RunAsking:
         return journal
 
     def key_in(self, given: str, agent: str | None = None) -> str:
-        """Return the session key that a client means; raises ``RemoteError``.
+        """Return the full session key for a key from a client; raises ``RemoteError``.
 
         A bare key is one of ``agent``, without that of the default agent. A whole key names its
         agent itself, and is refused where ``agent`` is another one.
@@ -135,7 +135,7 @@ class RunAsking:
         return key
 
     def agent_in(self, given: str | None) -> str:
-        """Return the id of the agent that a client means.
+        """Return the id of the agent that a client has named, or of the default one.
 
         Clients of OpenClaw call the default agent ``main`` whatever its id; one of that id wins.
         """
@@ -143,7 +143,7 @@ class RunAsking:
         return self._agents.default_id if given is None or alias else given
 
     def answered_key(self, given: str, agent: str | None = None) -> str:
-        """Return the session key that a client means, of an agent that there is."""
+        """Return the full session key for a key from a client, whose agent exists."""
         key = self.key_in(given, agent)
         if agent_of(key) not in self._agents.listed.entries:
             text = f'Agent "{agent_of(key)}" no longer exists in configuration'
@@ -151,12 +151,12 @@ class RunAsking:
         return key
 
     async def session_with_id(self, id: str, agent: str) -> str:
-        """Return the key of the session with an id, else the one that an unknown id stands for."""
+        """Return the key of the session with an id, or for an unknown id the key made of it."""
         found, _ = await (await self.journal()).sessions(SessionFilter(id=id), 1)
         return found[0].key if found else self.answered_key(named_key(agent, "explicit", id))
 
     async def ask(self, run: Run, watcher: Watcher | None = None) -> AskedRun:
-        """Begin a run, unless its id is known; return once it is stored.
+        """Begin a run unless its id is known; return it once it is stored.
 
         ``watcher`` is called with all that happens to it; of a run that is known and open, with
         what happens from now on. Raises ``RemoteError`` where the id is that of another request.
@@ -174,13 +174,13 @@ class RunAsking:
         return AskedRun(self, known, True)
 
     async def known(self, run: Run) -> Run | None:
-        """Return the run that has the id of ``run`` already; raises ``RemoteError`` for another."""
+        """Return the known run with the id of ``run``; raises ``RemoteError`` if they differ."""
         live = self.runs.live(run.id)
         known = live.run if live is not None else await (await self.journal()).run_of(run.id)
         return None if known is None else _same(known, run)
 
     async def _renew(self, run: Run) -> None:
-        """Begin a conversation anew that has rested, before a person says more in it."""
+        """Reset a conversation that has been idle for as long as is configured."""
         if run.origin.client in UNASKED or not self._sessions.resets:
             return
         now = now_ms()
@@ -192,11 +192,11 @@ class RunAsking:
             await self.store_session(conversation.session)
 
     def abort_run(self, run: str, reason: str) -> bool:
-        """End a run without an answer; return whether it was open."""
+        """Abort a run; return whether it was open."""
         return self.runs.abort(run, reason)
 
     async def abort(self, key: str, run: str | None, reason: str = "rpc") -> list[str]:
-        """End one run of a session, or all; return their ids once the ends are stored."""
+        """Abort one run of a session, or all; return their ids once the ends are stored."""
         found = [each.run.id for each in self.runs.of_session(key) if run in (None, each.run.id)]
         ends = [end for each in found if (end := self.runs.ending(each)) is not None]
         aborted = [each for each in found if self.abort_run(each, reason)]
@@ -208,11 +208,11 @@ class RunAsking:
         return aborted
 
     async def conversation(self, key: str) -> OpenConversation:
-        """Return the conversation under a key, a new one where there is none."""
+        """Return the conversation of a session; a new one if the session does not exist."""
         return await self._sessions.opened(key, agent_of(key), now_ms())
 
     async def reset(self, key: str, reason: str = "reset") -> Session:
-        """End the runs of a session and begin it anew; return what it is then."""
+        """Abort the runs of a session and reset it; return the new session."""
         self.runs.abort_session(key, reason)
         conversation = await self.conversation(key)
         self._sessions.begun_anew(conversation, now_ms())
@@ -221,7 +221,7 @@ class RunAsking:
         return session
 
     async def add_entry(self, key: str, entry: TranscriptEntry) -> int:
-        """Add an entry to a transcript; return its number once it is stored."""
+        """Store an entry of a transcript; return its number."""
         conversation = await self.conversation(key)
         session = changed(conversation.session, messages=conversation.session.messages + 1)
         conversation.session = session
@@ -233,7 +233,7 @@ class RunAsking:
         return number
 
     async def add_once(self, key: str, entry: TranscriptEntry) -> None:
-        """Add an entry, unless one of the newest has the same run and model."""
+        """Store an entry of a transcript unless one of the newest has the same run and model."""
         await self.journal()
         mark, conversation = (key, entry.run, entry.model), await self.conversation(key)
         there = [(key, each.run, each.model) for each in conversation.entries]
@@ -246,11 +246,11 @@ class RunAsking:
             self._adding.discard(mark)
 
     async def store_session(self, session: Session) -> None:
-        """Store what a session is now; returns once that is done."""
+        """Store the state of a session; return once it is stored."""
         await self.store(SessionChanged(agent_key(session.agent), session))
 
     async def store(self, record: Record) -> Outcome:
-        """Store a record; return what came of it."""
+        """Store a record; return its outcome."""
         return await stored(await self.journal(), record, self._flush_soon)
 
 
@@ -265,7 +265,7 @@ def made_run(
     timeout_ms: int | None = None,
     trace: str = "",
 ) -> Run:
-    """Return the run of what a client asks; without ``timeout_ms`` it may take as configured.
+    """Return a new run for a request of a client; without ``timeout_ms`` the agent's limit counts.
 
     ``trace`` is the trace context of the client's request.
     """
@@ -286,12 +286,12 @@ def made_run(
 
 
 def changed(session: Session, **fields: Any) -> Session:
-    """Return a session with some fields changed now."""
+    """Return a copy of a session with some fields changed and the time of the change."""
     return replace(session, updated=now_ms(), **fields)
 
 
 def _same(known: Run, run: Run) -> Run:
-    """Return the known run of an id; raises ``RemoteError`` where it asks something else."""
+    """Return ``known``; raises ``RemoteError`` if ``run`` has its id and another request."""
     if known.digest != run.digest:
         details = {"reason": "chat-request-conflict"}
         raise RemoteError(INVALID_REQUEST, CONFLICT, details=details)

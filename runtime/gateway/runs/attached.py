@@ -1,4 +1,4 @@
-"""Has programs take turns that are attached to the gateway as clients, each for one agent.
+"""Sends turns to programs that are attached to the gateway as clients, each for one agent.
 
 What a program is given and gives is what an agent's process is given and gives, with the same
 numbers; only that it comes as events and requests of a client. A program that has lost its session
@@ -34,7 +34,7 @@ TURN, CANCEL, DETACHED = "agent.turn", "agent.turn.cancel", "agent.detached"
 
 
 class AttachedProgram:
-    """A program that is attached. ``waiting`` are requests by turn, each with its last number."""
+    """A program attached for an agent. ``waiting`` are requests by turn, with their last number."""
 
     def __init__(self, client: ClientView, agent: str, number: int) -> None:
         self.client = client
@@ -43,12 +43,12 @@ class AttachedProgram:
         self.waiting: dict[str, list[tuple[int, int, asyncio.Future[int]]]] = {}
 
     def unstored(self, turn: str) -> int:
-        """Return how many bytes of a turn's events are not stored yet."""
+        """Return how many bytes of the events of ``turn`` are not stored yet."""
         return sum(size for _, size, _ in self.waiting.get(turn, ()))
 
 
 class AttachedTurns(TurnCarrier):
-    """The turns of agents that ``is_attached(key)``; ``link`` has those of all others.
+    """The turns of agents for which ``is_attached(key)`` is true; ``link`` has those of all others.
 
     ``on_ready(agent, incarnation)`` is called when a program can take turns, ``on_change()`` when
     the ``agents`` that have one are others.
@@ -73,7 +73,7 @@ class AttachedTurns(TurnCarrier):
 
     @property
     def agents(self) -> list[str]:
-        """The keys of the agents that a program is attached for."""
+        """The keys of the agents for which a program is attached."""
         return sorted(self._programs)
 
     def incarnation_of(self, agent: str) -> int:
@@ -81,7 +81,7 @@ class AttachedTurns(TurnCarrier):
         return PRESENT if self._is_attached(agent) else self._link.incarnation_of(agent)
 
     def begin(self, agent: str, turn: Turn, listener: Any, *, attempt: int = 1) -> None:
-        """Have an agent take a turn; raises ``ValueError`` for one that is too large."""
+        """Send a turn to an agent; raises ``ValueError`` if it is too large."""
         if self._is_attached(agent):
             super().begin(agent, turn, listener, attempt=attempt)
         else:
@@ -99,7 +99,7 @@ class AttachedTurns(TurnCarrier):
         seen: bool,
         attempt: int = 1,
     ) -> None:
-        """Go on with a turn that an earlier gateway has sent."""
+        """Resume a turn that an earlier gateway has sent."""
         if self._is_attached(agent):
             resume, incarnation = super().resume, LEFT
         else:
@@ -116,25 +116,25 @@ class AttachedTurns(TurnCarrier):
         )
 
     def resumed_all(self, awaited: Iterable[str] = ()) -> None:
-        """Have agents forget what no ``resume`` has named, but the first turns of ``awaited``."""
+        """Let agents drop turns without a ``resume``, except the first ones of runs ``awaited``."""
         runs = list(awaited)
         super().resumed_all(runs)
         self._link.resumed_all(runs)
 
     def release(self, run: str) -> None:
-        """Have agents forget the first turn of a run that was awaited."""
+        """Let agents drop the first turn of a run that was among the awaited ones."""
         super().release(run)
         self._link.release(run)
 
     def acknowledge(self, run: str, seq: int, *, attempt: int | None = None) -> None:
-        """Acknowledge what of a run is stored."""
+        """Acknowledge the stored events of a run."""
         if run in self._table.by_run:
             super().acknowledge(run, seq, attempt=attempt)
         else:
             self._link.acknowledge(run, seq, attempt=attempt)
 
     def cancel(self, run: str) -> None:
-        """Have a turn cancelled."""
+        """Cancel the turn of a run."""
         if run in self._table.by_run:
             super().cancel(run)
         else:
@@ -143,7 +143,7 @@ class AttachedTurns(TurnCarrier):
     def attach(
         self, client: ClientView, agent: str, held: Mapping[str, int], *, takeover: bool = False
     ) -> dict[str, int]:
-        """Attach a program for an agent: it is sent turns from now on.
+        """Attach a program for an agent; turns are sent to it from now on.
 
         ``held`` are the turns that it has, each with the number up to which it knows its events
         stored. Return those that it goes on with, each with the number after which it is to send
@@ -171,7 +171,7 @@ class AttachedTurns(TurnCarrier):
         return {name: max(stored, held[name]) for name, stored in kept.items()}
 
     def detach(self, client: ClientView, agent: str) -> bool:
-        """Detach a program that ends: the turns that it has die with it."""
+        """Detach a program that ends; its turns die. Return false if it is not attached."""
         program = self._programs.get(agent)
         if program is None or program.client is not client:
             return False
@@ -181,7 +181,7 @@ class AttachedTurns(TurnCarrier):
         return True
 
     def forget(self, client: ClientView) -> None:
-        """Follow the end of a client's session; its programs may come back."""
+        """Remove the programs of a client whose connection has ended; they may attach again."""
         gone = [each for each in self._programs.values() if each.client is client]
         for program in gone:
             self._drop(program)
@@ -189,7 +189,7 @@ class AttachedTurns(TurnCarrier):
             self._on_change()
 
     def stopped(self, agent: str) -> None:
-        """Send the program of an agent away that is not to run."""
+        """Detach the program of an agent that is stopped."""
         program = self._programs.get(agent)
         if program is not None:
             self._tell(program, "stopped")
@@ -198,7 +198,7 @@ class AttachedTurns(TurnCarrier):
     def events(
         self, client: ClientView, turn: str, first: int, payloads: Sequence[bytes]
     ) -> asyncio.Future[int]:
-        """Take events of a turn, the first of which has the number ``first``.
+        """Receive events of a turn, numbered from ``first`` on.
 
         The result is the number up to which they are stored, 0 where the turn is over. Raises
         ``RemoteError`` for a gap, and for more than ``CREDIT`` allows.
@@ -219,7 +219,7 @@ class AttachedTurns(TurnCarrier):
     def ended(
         self, client: ClientView, turn: str, seq: int, outcome: TurnOutcome
     ) -> asyncio.Future[int]:
-        """Take the end of a turn, whose number is ``seq``; as ``events``."""
+        """Receive the end of a turn, which has the number ``seq``; as ``events``."""
         program, got = self._of_turn(client, turn)
         if program is None:
             return self._over()
@@ -230,7 +230,7 @@ class AttachedTurns(TurnCarrier):
         return self._take(program, TurnEnded(turn, seq, msgspec.json.encode(outcome)), seq, 0)
 
     def _of_turn(self, client: ClientView, turn: str) -> tuple[AttachedProgram | None, int]:
-        """Return the program that has a turn and the newest number; ``None``: it is over."""
+        """Return the program that has a turn, and its newest number; ``None`` if it is over."""
         open_turn = self._table.named(turn)
         if open_turn is None:
             return None, 0
@@ -296,7 +296,7 @@ class AttachedTurns(TurnCarrier):
         program.client.send_unnumbered(DETACHED, about)
 
     def _drop(self, program: AttachedProgram) -> None:
-        """Send a program nothing any more; what it has is not over thereby."""
+        """Remove a program; its turns go on."""
         del self._programs[program.agent]
         self._table.away(program.agent)
         for waiting in program.waiting.values():

@@ -43,7 +43,7 @@ class RunBroadcast:
         self.sessions = SessionBroadcast(hub, sessions, runs)
 
     def choose(self, client: ClientView, sessions: Iterable[str] | None) -> None:
-        """Send ``client`` the events of these sessions alone; ``None``: those of all."""
+        """Limit the events for ``client`` to these sessions; ``None``: all sessions."""
         if sessions is None:
             self._chosen.pop(client, None)
         else:
@@ -55,13 +55,13 @@ class RunBroadcast:
         self.sessions.forget(client)
 
     def said(self, run: str, session: str, agent: str, message: dict[str, Any]) -> None:
-        """Send a message that no run has made, as the one event ``chat`` of ``run``."""
+        """Send a message without a run of an agent, as the only event ``chat`` of ``run``."""
         payload = {"runId": run, "sessionKey": session, "agentId": agent, "seq": 0}
         event = RunEvent("chat", payload | {"state": "final", "message": message})
         self._send(session, [event])
 
     def on_update(self, update: RunUpdate) -> None:
-        """Send what has happened to a run."""
+        """Send the events for an update of a run."""
         run, now = update.run, now_ms()
         if update.step == "queued" or is_aside(run):
             return
@@ -82,12 +82,12 @@ class RunBroadcast:
         self._wake(run.id, run.session, events, now)
 
     def close(self) -> None:
-        """Send nothing more."""
+        """Stop sending."""
         for run in list(self._timers):
             self._stop_timer(run)
 
     def _rest(self, run: Run) -> None:
-        """Make no events of a run while there is nobody to send them to: they have all its text.
+        """Drop the event state of a run while no client follows it, as that holds all its text.
 
         A client that comes later is sent what there is by then, with numbers that go on.
         """
@@ -98,7 +98,7 @@ class RunBroadcast:
             self._numbers.pop(run.id, None)
 
     def _begun(self, update: RunUpdate) -> RunEvents:
-        """Return the events of a run, which goes on where an earlier gateway has left it."""
+        """Return the new event state of a run, with the text that an earlier gateway has sent."""
         run, text = update.run, update.text
         if isinstance(update.event, Delta):
             text = text.removesuffix(update.event.text)
@@ -113,7 +113,7 @@ class RunBroadcast:
         )
 
     def _wake(self, run: str, session: str, events: RunEvents, now: int) -> None:
-        """Send the text that waits when it is due."""
+        """Send the waiting text if it is due; else set the timer."""
         due = events.due()
         if due is None:
             self._stop_timer(run)
@@ -144,7 +144,7 @@ class RunBroadcast:
 
 
 def made_of(events: RunEvents, event: TurnEvent, now: int) -> list[RunEvent]:
-    """Return the events that follow from what an agent has yielded."""
+    """Return the events for an event of the agent."""
     match event:
         case Delta():
             return events.delta(event.text, now)
@@ -158,7 +158,7 @@ def made_of(events: RunEvents, event: TurnEvent, now: int) -> list[RunEvent]:
 
 
 def ended_events(events: RunEvents, run: Run, now: int) -> list[RunEvent]:
-    """Return the last events of a run, by how it has ended."""
+    """Return the last events of a run, according to its end state."""
     began = events.begun(run.started or now)
     match run.state:
         case "final":

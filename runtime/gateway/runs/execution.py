@@ -62,7 +62,7 @@ log = structlog.get_logger("gateway.runs")
 
 
 class TurnFollower:
-    """Follows one turn of a run: what the turn link calls."""
+    """The listener of one turn of a run; drops what belongs to an earlier attempt."""
 
     __slots__ = ("_attempt", "_execution", "_live")
 
@@ -70,25 +70,25 @@ class TurnFollower:
         self._execution, self._live, self._attempt = execution, live, attempt
 
     def sent(self, incarnation: int) -> None:
-        """Take that the turn is being sent: that is stored already, or follows."""
+        """Do nothing: the start of the turn is stored already, or its record follows."""
 
     def took(self, events: list[TurnEvent], last: int) -> None:
-        """Take events of the turn."""
+        """Hand the events of the turn to the run."""
         if self._live.attempt == self._attempt:
             self._execution.came(self._live, events, last)
 
     def ended(self, outcome: TurnOutcome, seq: int) -> None:
-        """Take the end of the turn."""
+        """Hand the end of the turn to the run."""
         self._execution.turn_ended(self._live, outcome, seq, self._attempt)
 
     def died(self, seen: bool) -> None:
-        """Take that the agent has died with the turn."""
+        """Apply the death of the agent to the state of the run."""
         if self._live.attempt == self._attempt:
             self._execution.step(self._live, AgentDied(self._live.life.incarnation))
 
 
 class RunExecution:
-    """What happens to runs that have not ended.
+    """Carries out the actions that the lifecycle decides, for all runs that have not ended.
 
     ``tell(live, step, event)`` is called with what happens to one, ``on_over(live, step)`` once
     one is over.
@@ -109,7 +109,7 @@ class RunExecution:
         self.closed = False
 
     def step(self, live: LiveRun, event: RunEvent) -> RunPhase:
-        """Follow an event; return the phase of the run afterwards."""
+        """Apply an event to the state of a run and carry out the actions; return the new phase."""
         repeat, before = self._links.agents.repeat(live.run.agent), live.life.phase
         live.life, actions = lifecycle.step(live.life, event, repeat)
         if before is RunPhase.RUNNING and live.life.phase is RunPhase.WAITING:
@@ -136,7 +136,7 @@ class RunExecution:
         return live.life.phase
 
     def came(self, live: LiveRun, events: list[TurnEvent], last: int) -> None:
-        """Take events of the turn of a run."""
+        """Handle events of the current turn of a run."""
         if live.life.phase is not RunPhase.RUNNING:
             return
         shown = False
@@ -156,7 +156,7 @@ class RunExecution:
             self._acknowledge(live, last)
 
     def turn_ended(self, live: LiveRun, outcome: TurnOutcome, seq: int, attempt: int) -> None:
-        """Take the end of a turn of a run."""
+        """Handle the end of a turn of a run."""
         if live.attempt != attempt or live.life.phase is RunPhase.ENDED:
             self._links.turns.acknowledge(live.run.id, seq, attempt=attempt)
             return
@@ -178,20 +178,20 @@ class RunExecution:
             live.end, live.outcome = 0, None
 
     def close(self) -> None:
-        """Do nothing more: what is not over is the next gateway's."""
+        """Stop all work: the next gateway resumes the runs that have not ended."""
         self.closed = True
         self._records.close()
         self._previews.close()
 
     def merge(self, member: LiveRun, lead: LiveRun) -> None:
-        """Have a run asked together with another one, whose own record names it."""
+        """End a run that is answered together with ``lead``."""
         member.life = lifecycle.RunLife(RunPhase.ENDED)
         record = RunMerged(member.key, member.run.id, lead.run.id, now_ms())
         self.record(member, record, None)
         self._on_over(member, "merged")
 
     def resume(self, live: LiveRun) -> None:
-        """Go on with the turn that an agent had when the last gateway ended."""
+        """Resume the turn that an agent had when the last gateway ended."""
         run = live.run
         live.attempt, live.came, live.resumed = attempt_of(run), run.events, True
         live.life = lifecycle.RunLife(
@@ -218,7 +218,7 @@ class RunExecution:
             self.wake(live, run.next)
 
     def wake(self, live: LiveRun, at: int) -> None:
-        """Have a run look at the time at ``at``, epoch milliseconds."""
+        """Send the event ``Timer`` to a run at ``at`` (epoch milliseconds)."""
         live.stop_timer()
         if live.life.phase in lifecycle.OVER or self.closed:
             return
@@ -247,7 +247,7 @@ class RunExecution:
         self.step(live, SeenStored())
 
     def _send(self, live: LiveRun, action: SendTurn) -> None:
-        """Give an agent a turn. A first one goes out at once: what is stored of it may follow,
+        """Send a turn to the agent, and store its start. The record of a first turn may follow it,
         because whoever begins it again gets the same one. One that may never be repeated waits.
         """
         if not action.anew:
@@ -299,7 +299,7 @@ class RunExecution:
             self._begin_turn(live, conversation)
 
     async def _give_later(self, live: LiveRun, attempt: int) -> None:
-        """Give an agent a turn whose conversation is not in memory, or that has files."""
+        """Send a turn whose conversation is not in memory, or that has files to link."""
         run, request = live.run, live.request
         conversation = await self._links.sessions.opened(run.session, run.agent, now_ms())
         if self._needs_files(live):
@@ -311,7 +311,7 @@ class RunExecution:
             self._begin_turn(live, conversation)
 
     def _needs_files(self, live: LiveRun) -> bool:
-        """Return whether an agent must be lent files of the account that was written to."""
+        """Return whether files of the account must be linked into the agent's store."""
         files = live.request.attachments
         if not files or not live.run.origin.account:
             return False
@@ -337,14 +337,14 @@ class RunExecution:
                 return
 
     def _postpone(self, live: LiveRun) -> None:
-        """Store that the turn is over and the run is not."""
+        """Store that a turn has ended and its run has not."""
         life, outcome = live.life, live.outcome
         kind = "died" if outcome is None else outcome.kind or ""
         record = RunPostponed(live.key, live.run.id, life.after, life.retried, life.deaths, kind)
         self.record(live, record, None)
 
     def _end(self, live: LiveRun, end: End) -> None:
-        """Store the end of a run, with its answer, once the outbox of its chat is there."""
+        """Store the end of a run with its answer, once the outbox of its chat is loaded."""
         live.stop_timer()
         run, outbox = live.run, self._links.outbox
         conversation = self._links.sessions.known(run.session)

@@ -1,4 +1,4 @@
-"""Holds what the runs of a gateway work with."""
+"""Defines the interfaces of other parts of the gateway that its runs use."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from workers.agent import Turn
 
 
 class TurnTaking(Protocol):
-    """The turns of all agents, as ``runtime.gateway.runs.turns`` has them."""
+    """Interface of the object that sends turns to agents (``runtime.gateway.runs.turns``)."""
 
     def incarnation_of(self, agent: str) -> int:
         """Return the incarnation of an agent that takes turns; 0 for none."""
 
     def begin(self, agent: str, turn: Turn, listener: Any, *, attempt: int = 1) -> None:
-        """Have an agent take a turn; raises ``ValueError`` for one that is too large."""
+        """Send a turn to an agent; raises ``ValueError`` if it is too large."""
 
     def resume(
         self,
@@ -39,23 +39,23 @@ class TurnTaking(Protocol):
         seen: bool,
         attempt: int = 1,
     ) -> None:
-        """Go on with a turn that an earlier gateway has sent."""
+        """Resume a turn that an earlier gateway has sent."""
 
     def resumed_all(self, awaited: Iterable[str] = ()) -> None:
-        """Have agents forget what no ``resume`` has named, but the first turns of ``awaited``."""
+        """Let agents drop turns without a ``resume``, except the first ones of runs ``awaited``."""
 
     def release(self, run: str) -> None:
-        """Have agents forget the first turn of a run that was awaited."""
+        """Let agents drop the first turn of a run that was among the awaited ones."""
 
     def acknowledge(self, run: str, seq: int, *, attempt: int | None = None) -> None:
-        """Acknowledge what of a run is stored."""
+        """Acknowledge the stored events of a run."""
 
     def cancel(self, run: str) -> None:
-        """Have a turn cancelled."""
+        """Cancel the turn of a run."""
 
 
 class RunLinks(msgspec.Struct, frozen=True):
-    """What runs work with.
+    """The parts of the gateway that runs use.
 
     ``journal()`` is the journal once it is open, ``flush_soon`` ends the loop's turn,
     ``abilities(key)`` are those of an account's channel, ``queue(run)`` is how a run waits,

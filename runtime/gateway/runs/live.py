@@ -1,4 +1,4 @@
-"""Holds what is in memory of a run that has not ended."""
+"""Holds the state in memory of a run that has not ended."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RunStep = Literal["queued", "started", "event", "ended", "merged"]
 
 
 class RunUpdate(NamedTuple):
-    """Something that happened to a run: what those get that watch it.
+    """One update of a run, as its watchers get it.
 
     ``run`` is as it is now. ``seq`` counts the updates of one run in this gateway, from 1 on.
     ``event`` is what an agent has yielded. ``pieces`` are those of the answer that have come; more
@@ -37,7 +37,7 @@ class RunUpdate(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The answer as far as it has come; joined anew each time."""
+        """The answer so far; joined anew each time."""
         return "".join(self.pieces)
 
 
@@ -95,7 +95,7 @@ class LiveRun:
 
     @property
     def text(self) -> str:
-        """The answer as far as it has come; it is held in one piece from then on."""
+        """The answer so far; it is held in one piece from then on."""
         if len(self.pieces) > 1:
             self.pieces[:] = ["".join(self.pieces)]
         return self.pieces[0] if self.pieces else ""
@@ -107,14 +107,14 @@ class LiveRun:
             _ = self.text
 
     def stop_timer(self) -> None:
-        """Forget the time that it waited for."""
+        """Cancel the timer, if one is set."""
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
 
 
 def attempt_of(run: Run) -> int:
-    """Return what tells the last turn of a run apart that is as it stands in the journal.
+    """Return the attempt number of the last turn of a run, from its record in the journal.
 
     The first turn may be with the agent before it is stored, and so its number is known. One that
     asks several messages at once is another: it is stored first, with them.
@@ -123,7 +123,7 @@ def attempt_of(run: Run) -> int:
 
 
 def joined(runs: list[LiveRun]) -> RunRequest:
-    """Return one request that asks several in their order.
+    """Join the requests of several runs, in their order.
 
     The first one's fields count, but for what was said before each. That of several people is
     nobody's own: their names stand in the text, as results of tools do.
@@ -142,7 +142,7 @@ def joined(runs: list[LiveRun]) -> RunRequest:
 
 
 def told(request: RunRequest, notice: str) -> RunRequest:
-    """Return a request with something more that the agent should know."""
+    """Return a request with a notice added to the agent's instructions."""
     before = request.fields.get("instructions")
     text = notice if before is None else f"{before}\n{notice}"
     return replace(request, fields=request.fields | {"instructions": text})

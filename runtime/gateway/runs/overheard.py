@@ -1,4 +1,4 @@
-"""Follows how long the journal may keep what was overheard. Pure.
+"""Decides how long the journal keeps overheard messages. Pure.
 
 A message of a group that does not name the account is context for the next run, as long as it is
 among the last ones. Then its text goes from the journal, too: with the account's next record, or
@@ -32,7 +32,7 @@ class Overheard(NamedTuple):
 
 
 class OverheardFrames:
-    """What of all accounts was overheard, and is in the journal with its text."""
+    """The overheard messages of all accounts whose text is in the journal."""
 
     def __init__(self) -> None:
         # By account; looked up without a default, which would stay of one that is no more.
@@ -40,28 +40,28 @@ class OverheardFrames:
         self._due: dict[str, list[Overheard]] = {}
 
     def hold(self, key: str, heard: Overheard) -> None:
-        """Keep a message of an account until it is released, or too old."""
+        """Add a message of an account; it is kept until it is released or too old."""
         self._kept.setdefault(key, {})[heard.cursor] = heard
 
     def release(self, frames: Iterable[Frame]) -> None:
-        """Keep messages no longer; of others nothing is known here."""
+        """Mark messages as no longer needed; unknown ones are ignored."""
         for key, cursor in frames:
             found = self._kept.get(key, {}).pop(cursor, None)
             if found is not None:
                 self._due.setdefault(key, []).append(found)
 
     def are_many_due(self, key: str) -> bool:
-        """Return whether so much of an account must go that it is worth a record."""
+        """Return whether enough texts of an account are due for removal to justify a record."""
         return len(self._due.get(key, ())) >= MANY
 
     def due(self, key: str, now: int) -> list[Overheard]:
-        """Return what of an account must go now, for the last time."""
+        """Remove and return the messages of an account whose text is to be removed now."""
         kept = self._kept.get(key, {})
         self.release([Frame(key, each.cursor) for each in kept.values() if each.at < now - KEPT_MS])
         return self._due.pop(key, [])
 
     def heard(self, key: str, read: Cursor) -> Cursor:
-        """Return up to where nothing is kept of an account that was read up to ``read``."""
+        """Return the cursor up to which no message of an account is kept, at most ``read``."""
         waiting = [*self._kept.get(key, ()), *(each.cursor for each in self._due.get(key, ()))]
         if not waiting:
             return read

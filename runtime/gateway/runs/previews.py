@@ -62,7 +62,7 @@ class RunPreviews:
         self._closed = False
 
     def grew(self, live: LiveRun) -> None:
-        """Take notice that more of a run's answer has come."""
+        """Plan an update of the preview, because the answer of a run has grown."""
         found = self._found.get(live.run.id)
         if found is None:
             target = live.run.reply
@@ -78,9 +78,9 @@ class RunPreviews:
             self._look_in(found, LOOK_SECONDS)
 
     def ended(self, live: LiveRun, *, answered: bool) -> str:
-        """Show nothing more; return the key of the row whose place the answer takes, or "".
+        """End the preview of a run; return the key of the row that the answer replaces, or "".
 
-        Without an answer, in silence that is, a preview is taken back.
+        Without an answer (the agent keeps silent) the preview is deleted.
         """
         run = live.run
         found = self._found.pop(run.id, None)
@@ -101,7 +101,7 @@ class RunPreviews:
         return preview_key(run.id)
 
     def close(self) -> None:
-        """Show nothing more: the next gateway goes on."""
+        """Stop all updates: the next gateway continues the previews."""
         self._closed = True
         for each in self._found.values():
             if each.timer is not None:
@@ -140,7 +140,7 @@ class RunPreviews:
                 self.failed(found, None)
 
     async def _begin(self, found: _Preview, text: str) -> None:
-        """Send the message that is edited from then on."""
+        """Send the first preview, the message that later updates edit."""
         run = found.live.run
         message = preview_of(run, text, found.live.text, self._links.agents.kind(run.agent))
         try:
@@ -158,7 +158,7 @@ class RunPreviews:
             found.edits.give_up()
 
     async def _send(self, key: str, message: Outbound) -> OutgoingRow | None:
-        """Return the row of a preview once it is over; ``None``: nothing can be sent."""
+        """Send a preview and return its row once it is over; ``None`` if it cannot be sent."""
         outbox, journal = self._links.outbox, self._links.journal()
         account = await outbox.of_answers(key)
         if account is None or journal is None or message.key in account.entries:
@@ -169,7 +169,7 @@ class RunPreviews:
         return (await account.ended(message.key))[0]
 
     def _ask(self, found: _Preview, action: Action, method: str = "action") -> bool:
-        """Have the account change the message; return whether it is there."""
+        """Call the account to edit or delete the message; return whether it is connected."""
         target = found.target
         placed = msgspec.structs.replace(
             action, chat=target.to, message=found.id, thread=target.thread
@@ -178,12 +178,12 @@ class RunPreviews:
         return self._links.outbox.ask(target.account, method, _encode(placed), CALL_SECONDS, waiter)
 
     def shown(self, found: _Preview) -> None:
-        """Take notice that the platform shows what was to be shown."""
+        """Handle the success of an edit."""
         found.edits.done(now_ms())
         self._look_in(found, LOOK_SECONDS)
 
     def failed(self, found: _Preview, error: Exception | None) -> None:
-        """Take notice that it was not; ``None``: the account is not there."""
+        """Handle the failure of an edit; ``error`` is ``None`` if the account is not connected."""
         after, passes = None, False
         if isinstance(error, RemoteError):
             after = error.retry_after_ms
@@ -193,7 +193,7 @@ class RunPreviews:
 
 
 class _EditWaiter:
-    """Takes what came of an edit of a preview."""
+    """Receives the result of an edit in the place of a future."""
 
     __slots__ = ("_found", "_previews")
 
@@ -201,13 +201,13 @@ class _EditWaiter:
         self._previews, self._found = previews, found
 
     def done(self) -> bool:
-        """Return that the result is wanted."""
+        """Return false: the result is still wanted."""
         return False
 
     def set_result(self, result: bytes) -> None:
-        """Take that the platform shows it."""
+        """Report the success of the edit."""
         self._previews.shown(self._found)
 
     def set_exception(self, exception: Exception) -> None:
-        """Take the error that came instead."""
+        """Report the error of the edit."""
         self._previews.failed(self._found, exception)

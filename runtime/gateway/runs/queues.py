@@ -42,12 +42,12 @@ class RunQueues:
         self._lanes.configure(limit, share, of_agents)
 
     def depth(self, session: str) -> int:
-        """Return how many runs of a session wait."""
+        """Return the number of waiting runs of a session."""
         queue = self._queues.get(session)
         return 0 if queue is None else len(queue)
 
     def arrive(self, run: Run, settings: QueueConfig) -> Arrival:
-        """Take a new run; return what becomes of it, and of others by it."""
+        """Add a new run; return whether it is taken, and its effect on others."""
         queue = self._queues.setdefault(run.session, SessionQueue())
         before = self._last.get(run.session) if len(queue) else None
         arrival = queue.arrived(_behind(before, run, settings), settings)
@@ -57,7 +57,7 @@ class RunQueues:
         return arrival
 
     def restore(self, runs: list[Run], settings: QueueConfig) -> None:
-        """Put back what an earlier gateway has left of a session, begun or not."""
+        """Restore the runs of a session that an earlier gateway left, begun or not."""
         session, agent = runs[0].session, runs[0].agent
         queue = self._queues.setdefault(session, SessionQueue())
         begun = [each for each in runs if each.started]
@@ -74,7 +74,7 @@ class RunQueues:
         self._ask(session, agent)
 
     def take(self, now: int) -> list[Batch]:
-        """Return what begins now, and count it as begun."""
+        """Begin the turns that are due, and return them."""
         batches = []
         for session in self._lanes.take(now):
             queue = self._queues.get(session)
@@ -86,11 +86,11 @@ class RunQueues:
         return batches
 
     def lead(self, run: Run) -> None:
-        """Have a turn that has just begun led by another one of its runs."""
+        """Set which run leads a turn that has just begun."""
         self._queues[run.session].lead(run.id)
 
     def withdraw(self, run: Run) -> None:
-        """Remove a run that waits."""
+        """Remove a waiting run."""
         queue = self._queues.get(run.session)
         if queue is None:
             return
@@ -100,7 +100,7 @@ class RunQueues:
         self._forget(run.session)
 
     def ended(self, run: Run) -> None:
-        """Let a session go on whose turn, led by ``run``, has ended."""
+        """End the turn that ``run`` leads, so that the next one of its session can begin."""
         queue = self._queues.get(run.session)
         if queue is None or queue.running != run.id:
             return
@@ -110,11 +110,11 @@ class RunQueues:
         self._forget(run.session)
 
     def wake(self) -> int | None:
-        """Return when to look again; ``None``: not before something else happens."""
+        """Return when ``take`` must be called again; ``None``: after the next change."""
         return self._lanes.wake()
 
     def why_waiting(self, session: str) -> str | None:
-        """Return in a sentence what a session waits for; ``None``: it asks for no turn."""
+        """Return a sentence about what a session waits for; ``None`` if it requests no turn."""
         return self._lanes.why_waiting(session)
 
     def _ask(self, session: str, agent: str) -> None:
@@ -140,7 +140,7 @@ def _chat(run: Run) -> str:
 
 
 def _behind(before: Place | None, run: Run, settings: QueueConfig) -> QueuedMessage:
-    """Return a run as it waits behind another one, whose answer goes to ``before``.
+    """Return the queued message of a run that waits behind one with the reply target ``before``.
 
     One answer goes to one chat, though a session may have several: what comes from another one
     has a turn of its own.
@@ -151,7 +151,7 @@ def _behind(before: Place | None, run: Run, settings: QueueConfig) -> QueuedMess
 
 
 def message_of(run: Run, mode: QueueMode | None = None) -> QueuedMessage:
-    """Return a run as its session's queue sees it."""
+    """Return the queued message of a run."""
     sender = run.request.sender
     return QueuedMessage(
         run=run.id,

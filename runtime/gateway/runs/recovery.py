@@ -1,4 +1,4 @@
-"""Goes on, in a new gateway, with all runs that the ones before have left open."""
+"""Resumes, in a new gateway, the open runs of earlier gateways."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = structlog.get_logger("gateway.runs")
 
 
 class Recovery:
-    """The beginning of all runs: once the supervisor has reported, and the journal is read.
+    """Loads and resumes open runs, once the supervisor has reported and the journal is open.
 
     ``file`` is that of the journal. Where there is one it is read, whether or not an account needs
     it now: clients may have left runs in it. Until it is needed it is not made.
@@ -38,14 +38,14 @@ class Recovery:
         self._informed = self._begun = False
 
     def reported(self) -> None:
-        """Take notice that the supervisor has reported everything."""
+        """Handle the first whole report of the supervisor."""
         self._informed = True
         if self._file().exists():
             self._intake.open()
         self.look()
 
     def after(self, on_change: Callable[[], None]) -> Callable[[], None]:
-        """Return what is to be called when the journal has changed: ``on_change``, then this."""
+        """Return a callback for changes of the journal that calls ``on_change``, then this one."""
 
         def changed() -> None:
             on_change()
@@ -54,7 +54,7 @@ class Recovery:
         return changed
 
     def look(self) -> None:
-        """Begin, if that is possible now."""
+        """Resume the runs if report and journal are there; afterwards only call ``on_whole``."""
         if self._begun:
             self._on_whole()
         elif not self._informed:

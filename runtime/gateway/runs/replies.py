@@ -134,7 +134,7 @@ def ended_of(
 def _message_of(
     live: LiveRun, end: End, final: Final | None, text: str, speaking: Speaking
 ) -> Outbound | None:
-    """Return what the run's chat gets; ``None``: nothing, as in silence that is allowed."""
+    """Return the message to the run's chat: answer or notice; ``None`` for an allowed silence."""
     run = live.run
     target = run.reply
     if target is None:

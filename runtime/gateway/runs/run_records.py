@@ -1,4 +1,4 @@
-"""Has the steps of runs stored, and the start of a turn together with what comes of it.
+"""Stores the steps of runs, and the start of a turn in one record with its outcome.
 
 An agent that answers at once costs one commit less. A gateway that is killed meanwhile leaves the
 run as one that waits: the next one begins it under the name that its turn has already.
@@ -20,7 +20,7 @@ HOLD_SECONDS = 0.05
 
 
 class RunRecords:
-    """What is stored of runs in a journal; ``flush_soon`` ends the loop's turn."""
+    """Appends the records of runs to the journal; ``flush_soon`` ends the loop's turn."""
 
     def __init__(self, journal: Callable[[], Journal | None], flush_soon: Callable[[], None]):
         self._journal, self._flush_soon = journal, flush_soon
@@ -30,7 +30,7 @@ class RunRecords:
         self._closed = False
 
     def append(self, record: RunRecord, done: Callable[[Outcome], None] | None = None) -> None:
-        """Have a record stored, behind the start of its run if that is held back."""
+        """Append a record, after the start of its run if that is held back."""
         started = self._held.pop(record.run, None)
         journal = self._journal()
         if journal is None or self._closed:
@@ -41,7 +41,7 @@ class RunRecords:
         self._flush_soon()
 
     def begin(self, record: RunStarted, then: Callable[[Outcome], None] | None) -> None:
-        """Have a start stored at once where something waits for that, ``then``.
+        """Append the start of a turn, at once if ``then`` waits for that.
 
         Else it is stored with the next record of its run, or soon by itself.
         """
@@ -53,7 +53,7 @@ class RunRecords:
             self._timer = self._loop.call_later(HOLD_SECONDS, self._append_held)
 
     def close(self) -> None:
-        """Store nothing more: the next gateway knows what to make of it."""
+        """Stop appending: the next gateway recovers from the records that there are."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
@@ -66,7 +66,7 @@ class RunRecords:
 
 
 def stored_of(run: Run, record: RunRecord) -> RunRecord:
-    """Return what is stored of a step of a run: of one that is aside, nothing that was said."""
+    """Return the record of a step as it is stored: without the answer if the run is aside."""
     if is_aside(run) and isinstance(record, RunEnded):
         return replace(record, answer="")
     return record

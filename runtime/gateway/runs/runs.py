@@ -1,4 +1,4 @@
-"""Keeps all runs that have not ended: takes new ones, lets them begin in turn, has them watched."""
+"""Keeps all runs that have not ended: adds new ones, begins them in turn, notifies watchers."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Runs:
         return len(self._live)
 
     def figures(self) -> dict[str, Any]:
-        """Return how many runs wait and how many an agent has, and how others have ended."""
+        """Return the numbers of waiting and running runs, and of ended ones by state."""
         running = sum(each.life.phase is RunPhase.RUNNING for each in self._live.values())
         return {
             "waiting": len(self._live) - running,
@@ -80,7 +80,7 @@ class Runs:
         }
 
     async def begin(self, key: str, run: Run, watcher: Watcher | None = None) -> tuple[Run, bool]:
-        """Store a run of ``key`` and have it answered; return it, and whether its id was known.
+        """Store a run of ``key`` and queue it; return it, and whether its id was known.
 
         ``watcher`` is called with all that happens to a new one. Raises ``RemoteError`` when there
         is no journal to store it in; on a full disk it begins once there is room again.
@@ -106,7 +106,7 @@ class Runs:
         return await unless_in_trouble(journal, begun)
 
     def expect(self, key: str, run: Run) -> None:
-        """Count a run that is being stored among those of its session: it may be aborted, too.
+        """Register a run that is being stored, so that it can be aborted already.
 
         ``begin`` or ``enter`` takes it once it is stored.
         """
@@ -114,7 +114,7 @@ class Runs:
             self._coming.setdefault(run.id, LiveRun(key, run))
 
     def enter(self, key: str, runs: Iterable[Run], outcome: Outcome = None) -> None:
-        """Take runs that are stored now; ``outcome`` names those whose ids were known before."""
+        """Add runs that are stored now, except those with an id known before (by ``outcome``)."""
         known = outcome.runs if isinstance(outcome, Recorded) else {}
         for run in runs:
             if run.id in known or run.id in self._live or not run.is_open:
@@ -124,11 +124,11 @@ class Runs:
         self._pump()
 
     def resume(self, key: str, runs: Iterable[Run]) -> None:
-        """Take the open runs that an earlier gateway has left."""
+        """Add open runs of ``key`` that an earlier gateway left; ``resumed`` resumes them."""
         self._left |= {run.id: LiveRun(key, run) for run in runs}
 
     def resumed(self) -> None:
-        """Go on with what earlier gateways have left, all of which is here; then begin."""
+        """Resume all loaded runs of earlier gateways; new ones may begin from then on."""
         self._whole = True
         left, self._left = self._left, {}
         for live in list(left.values()):
@@ -158,7 +158,7 @@ class Runs:
         self._links.turns.resumed_all(each.run.id for each in left.values() if each.attempt <= 1)
 
     def live(self, run: str) -> LiveRun | None:
-        """Return a run that has not ended."""
+        """Return a run that has not ended, or ``None``."""
         return self._live.get(run)
 
     def of_session(self, session: str) -> list[LiveRun]:
@@ -167,7 +167,7 @@ class Runs:
         return [each for each in known if each.run.session == session]
 
     def abort(self, run: str, reason: str = STOP_REASON) -> bool:
-        """End a run without an answer; return whether it was open. ``reason`` stays with it."""
+        """Abort a run; return whether it was open. ``reason`` is kept with it."""
         live = self._live.get(run)
         if live is None and run in self._coming:
             live = self._coming[run]
@@ -182,12 +182,12 @@ class Runs:
         return True
 
     def abort_session(self, session: str, reason: str) -> list[str]:
-        """End all runs of a session; return their ids."""
+        """Abort all runs of a session; return their ids."""
         found = [each.run.id for each in self.of_session(session)]
         return [each for each in found if self.abort(each, reason)]
 
     def watch(self, watcher: Watcher, run: str | None = None) -> Callable[[], None]:
-        """Call ``watcher`` with what happens to a run, or to all; return what ends that."""
+        """Call ``watcher`` with updates of one run, or of all; return a function that ends that."""
         live = None if run is None else self._live.get(run)
         if run is not None and live is None:
             return lambda: None
@@ -202,11 +202,11 @@ class Runs:
 
     @property
     def whole(self) -> bool:
-        """Whether what earlier gateways have left is here, and new runs may begin."""
+        """Whether the runs of earlier gateways are resumed, so that new ones may begin."""
         return self._whole and not self._closed
 
     def ending(self, run: str) -> asyncio.Future[Run] | None:
-        """Return what an open run sets once it has ended; it is cancelled with the gateway."""
+        """Return a future of an open run at its end, or ``None``; the gateway's end cancels it."""
         live = self._live.get(run)
         if live is None:
             return None
@@ -215,7 +215,7 @@ class Runs:
         return future
 
     async def wait(self, run: str, seconds: float) -> Run | None:
-        """Return a run once it has ended, as it is after ``seconds``; ``None``: there is none."""
+        """Wait at most ``seconds`` for the end of a run; return it, ``None`` if there is none."""
         live = self._live.get(run)
         if live is None:
             journal = self._links.journal()
@@ -228,11 +228,11 @@ class Runs:
         return live.run
 
     async def room(self) -> None:
-        """Wait while so many runs are open that no more should begin."""
+        """Wait until fewer than ``MAX_OPEN`` runs are open."""
         await self._room.wait()
 
     def configured(self) -> None:
-        """Follow another configuration of agents."""
+        """Apply a changed configuration of agents."""
         listed = self._links.agents.listed
         self._queues.configure(listed.max_concurrent, listed.share, listed.limits)
         for live in list(self._live.values()):
@@ -240,17 +240,17 @@ class Runs:
         self._pump()
 
     def reported(self, key: str) -> None:
-        """Follow what was reported of the agent with the key ``agent:<id>``."""
+        """Handle a report about the agent with the key ``agent:<id>``."""
         for live in self._of_agent(key):
             self._look_at_agent(live)
 
     def agent_ready(self, key: str, incarnation: int) -> None:
-        """Give an agent that has come, by its key, the turns that wait for it."""
+        """Begin the turns that wait for the agent with this key, which is connected now."""
         for live in self._of_agent(key):
             self._execution.step(live, AgentReady(incarnation, now_ms()))
 
     def close(self) -> None:
-        """Begin nothing more; what is not over is the next gateway's."""
+        """Stop all runs: the next gateway resumes those that have not ended."""
         self._closed = True
         self._freed.close()
         self._execution.close()
@@ -306,7 +306,7 @@ class Runs:
             self._pumping = self._loop.call_later(max(at - now_ms(), 1) / 1000, self._pump)
 
     def _not_late(self, turn: list[LiveRun]) -> list[LiveRun]:
-        """Return the runs of a turn that are answered still; the others end without an answer."""
+        """Expire the runs of a turn that are too late to answer; return the others."""
         now = now_ms()
         late = [each for each in turn if self._is_late(each.run, now)]
         left = [each for each in turn if each not in late]
@@ -333,7 +333,7 @@ class Runs:
             self._execution.step(live, AgentGone())
 
     def _ask_who_is_there(self, live: LiveRun) -> None:
-        """Ask an agent that had come before the run was known: it does not come again."""
+        """Handle an agent that was connected before the run was known: it is not reported again."""
         agent = live.run.agent
         there = self._links.turns.incarnation_of(agent_key(agent))
         if there and not self._links.agents.is_past(agent, there):
@@ -345,7 +345,7 @@ class Runs:
         return run.at < now - self._links.outbox.answer_seconds(run.reply.account) * 1000
 
     def _over(self, live: LiveRun, step: RunStep) -> None:
-        """Forget a run that is over; its session goes on."""
+        """Remove a run that is over, notify its watchers, and begin what is due."""
         self.ended[live.run.state] += 1
         self._freed.add(live.run.answer)
         live.stop_timer()

@@ -1,4 +1,4 @@
-"""Sends what happens to sessions to the clients that ask for it.
+"""Sends the events of sessions to the clients that subscribe to them.
 
 The events are ``sessions.changed``, ``session.message`` and ``session.operation``. Without
 subscribers nothing is made.
@@ -40,31 +40,31 @@ class SessionBroadcast:
         runs.watch(self.on_update)
 
     def subscribe(self, client: ClientView) -> None:
-        """Send ``client`` the events of all sessions from now on."""
+        """Subscribe ``client`` to the events of all sessions."""
         self._all.add(client)
 
     def follow(self, client: ClientView, key: str) -> None:
-        """Send ``client`` the messages of a session from now on."""
+        """Subscribe ``client`` to the messages of one session."""
         self._some.setdefault(client, set()).add(key)
 
     def unfollow(self, client: ClientView, key: str) -> None:
-        """Send ``client`` the messages of a session no more."""
+        """End the subscription of ``client`` to the messages of one session."""
         self._some.get(client, set()).discard(key)
 
     def forget(self, client: ClientView) -> None:
-        """Forget a client whose connection has ended."""
+        """Remove a client whose connection has ended."""
         self._all.discard(client)
         self._some.pop(client, None)
 
     def changed(self, session: Session, **what: Any) -> None:
-        """Send that a session has changed; ``what`` is a ``reason``, or a ``phase`` of a run."""
+        """Send ``sessions.changed``; ``what`` is a ``reason``, or a ``phase`` of a run."""
         if self._all:
             payload = self._told(session, what | {"ts": now_ms()})
             self._hub.broadcast(CHANGED, payload, scope=READ, wanted=self._all.__contains__)
 
     @contextlib.contextmanager
     def operation(self, session: Session, name: str) -> Iterator[None]:
-        """Send that an operation on a session begins, and how it ends."""
+        """Send ``session.operation`` at the start and the end of a block, with its outcome."""
         told = {"operationId": str(uuid.uuid4()), "operation": name}
         self._operates(session, told | {"phase": "start"})
         told["phase"] = "end"
@@ -77,7 +77,7 @@ class SessionBroadcast:
         self._operates(session, told | {"completed": True})
 
     def added(self, session: Session, entries: list[TranscriptEntry]) -> None:
-        """Send the entries that have come last to a session's transcript."""
+        """Send ``session.message`` for new entries of a session's transcript."""
         if not (self._all or self._some):
             return
         first = session.messages - len(entries) + 1
@@ -89,7 +89,7 @@ class SessionBroadcast:
             )
 
     def on_update(self, update: RunUpdate) -> None:
-        """Send what a run changes in its session."""
+        """Send the events for an update of a run in its session."""
         if update.step == "event" or not (self._all or self._some) or is_aside(update.run):
             return
         run = update.run
@@ -114,7 +114,7 @@ class SessionBroadcast:
         return client in self._all or key in self._some.get(client, ())
 
     def _told(self, session: Session, what: dict[str, Any]) -> dict[str, Any]:
-        """Return an event's payload: the session's row stands in it, and its fields beside it.
+        """Return the payload of an event: the session's row, and its fields once more at the top.
 
         OpenClaw's terminal reads ``sessionId`` and ``updatedAt`` from the payload itself.
         """

@@ -1,4 +1,4 @@
-"""Keeps the conversations that are under way in memory: their sessions, and what was said last.
+"""Keeps active conversations in memory: their sessions, and their last entries.
 
 Everything of it comes from the journal and goes there; what is not under way is read when
 somebody writes again.
@@ -40,13 +40,13 @@ SUMMARY = "[summary of what was said before]"
 
 
 class HeldBytes(msgspec.Struct):
-    """About how much memory some entries take, counted by themselves."""
+    """An estimate of the memory of several lists of entries, which they update themselves."""
 
     total: int = 0
 
 
 class BoundedEntries:
-    """The last entries of something, as many as fit."""
+    """The last entries of a list, bounded by number and size."""
 
     def __init__(self, most: int, most_bytes: int) -> None:
         self._most, self._most_bytes = most, most_bytes
@@ -61,7 +61,7 @@ class BoundedEntries:
         return len(self._entries)
 
     def add(self, entry: TranscriptEntry) -> None:
-        """Add an entry; the oldest ones give way."""
+        """Add an entry; drop the oldest ones above the bounds."""
         # To encode the longest answer takes a millisecond, and it alone is more than may be.
         long = len(entry.text) > self._most_bytes
         text = sys.getsizeof(entry.text) if long else len(entry.text.encode())
@@ -74,14 +74,14 @@ class BoundedEntries:
             self._shrink(self._entries.popleft()[0])
 
     def count_in(self, held: HeldBytes) -> None:
-        """Count what they take in ``held`` from now on, and no more where that was before."""
+        """Count their memory in ``held`` from now on, and no longer in the object before."""
         size = self._bytes + ENTRY_BYTES * len(self._entries)
         self._held.total -= size
         held.total += size
         self._held = held
 
     def discard(self, which: Callable[[TranscriptEntry], bool]) -> list[int]:
-        """Forget those entries for which ``which`` holds; return their places, oldest first."""
+        """Remove the entries for which ``which`` holds; return their indexes, oldest first."""
         places = [place for place, (_, each) in enumerate(self._entries) if which(each)]
         for place in reversed(places):
             self._shrink(self._entries[place][0])
@@ -89,7 +89,7 @@ class BoundedEntries:
         return places
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Remove all entries."""
         while self._entries:
             self._shrink(self._entries.popleft()[0])
 
@@ -116,14 +116,14 @@ class ContextWindow:
         return len(self._entries)
 
     def add(self, entry: TranscriptEntry, frame: Frame | None = None) -> list[Frame]:
-        """Add what was said; return the frames of what gives way for it."""
+        """Add a message; return the frames of the messages that are dropped for it."""
         self._entries.add(entry)
         self._frames.append(frame)
         gone = [self._frames.popleft() for _ in range(len(self._frames) - len(self._entries))]
         return [each for each in gone if each is not None]
 
     def discard(self, which: Callable[[TranscriptEntry], bool]) -> list[Frame]:
-        """Forget what ``which`` holds for; return its frames."""
+        """Remove the messages for which ``which`` holds; return their frames."""
         gone = []
         for place in reversed(self._entries.discard(which)):
             frame = self._frames[place]
@@ -132,7 +132,7 @@ class ContextWindow:
         return gone
 
     def clear(self) -> list[Frame]:
-        """Forget all of it; return its frames."""
+        """Remove all messages; return their frames."""
         self._entries.clear()
         frames = [each for each in self._frames if each is not None]
         self._frames.clear()
@@ -150,7 +150,7 @@ class OpenConversation:
         self.context = ContextWindow()
 
     def history(self, upto: int | None = None) -> list[HistoryItem]:
-        """Return what an agent is given of what was said before, up to the entry ``upto``."""
+        """Return the history that an agent is given, up to the entry ``upto``."""
         said = [each for each in self.entries if upto is None or each.number <= upto]
         told = [
             HistoryItem(
@@ -164,9 +164,9 @@ class OpenConversation:
         return told
 
     def shorten(self, upto: int, summary: str | None) -> None:
-        """Tell the agent only what comes after the entry ``upto``; its session is to be stored.
+        """Limit the agent's history to entries after ``upto``; the caller stores the session.
 
-        Without ``summary`` there stays the one that there is.
+        Without ``summary`` the present one stays.
         """
         left = [each for each in self.entries if each.number > upto]
         self.entries.clear()
@@ -175,7 +175,7 @@ class OpenConversation:
         self.session = replace(self.session, told_since=upto, summary=said)
 
     def extend(self, entries: Iterable[TranscriptEntry]) -> None:
-        """Take over what was added to the transcript."""
+        """Add entries that were added to the transcript."""
         for each in entries:
             self.entries.add(each)
 
@@ -195,19 +195,19 @@ class SessionCache:
         self._held = HeldBytes()  # their transcripts
 
     def known(self, key: str) -> OpenConversation | None:
-        """Return a conversation that is in memory."""
+        """Return a conversation if it is in memory, else ``None``."""
         found = self._known.get(key)
         if found is not None:
             self._known.move_to_end(key)
         return found
 
     def id_of(self, key: str) -> str | None:
-        """Return the id of a conversation that is in memory."""
+        """Return the session id of a conversation in memory, or ``None``."""
         found = self._known.get(key)
         return None if found is None else found.session.id or None
 
     async def opened(self, key: str, agent: str, now: int) -> OpenConversation:
-        """Return the conversation under a key, a new one where there is none."""
+        """Return the conversation of a session, loaded from the journal or new."""
         found = self.known(key)
         if found is not None:
             return found
@@ -231,7 +231,7 @@ class SessionCache:
         entries: list[TranscriptEntry],
         outcome: Outcome,
     ) -> None:
-        """Take over what a record of ``key`` has added to the transcript of the session ``id``.
+        """Add the entries of a stored record of ``key`` to the session ``id``, if it is in memory.
 
         ``outcome`` has their numbers. If the conversation has begun anew while they were being
         stored, they are of what was before.
@@ -247,13 +247,13 @@ class SessionCache:
             journal.append(SessionChanged(key, conversation.session))
 
     def forget(self, key: str) -> None:
-        """Forget a conversation that was reset or deleted: it is read again."""
+        """Drop a conversation that was reset or deleted: it is loaded anew."""
         conversation = self._known.pop(key, None)
         if conversation is not None:
             self._leave(conversation)
 
     def erase(self, sender: str, chats: Mapping[str, Collection[str]]) -> None:
-        """Forget a person whose direct chats with each account are ``chats``, as the journal does.
+        """Erase a person, whose direct chats with each account are ``chats``, as the journal does.
 
         ``erasures`` counts how often that was begun.
         """
@@ -276,18 +276,18 @@ class SessionCache:
 
     @property
     def resets(self) -> bool:
-        """Whether conversations begin anew by themselves."""
+        """Whether conversations are reset after idle time or at an hour of the day."""
         return self.reset != ResetConfig()
 
     def has_rested(self, conversation: OpenConversation, now: int) -> bool:
-        """Return whether a conversation is to begin anew before what is said ``now``."""
+        """Return whether a conversation is to be reset before a message at ``now``."""
         session = conversation.session
         if not (session.runs and self.resets):
             return False
         return reset_due(self.reset, session.updated, now, host_zone()) is not None
 
     def begun_anew(self, conversation: OpenConversation, now: int) -> OpenConversation:
-        """Begin a conversation anew; its session is to be stored."""
+        """Reset a conversation and return the new one; the caller stores its session."""
         session = conversation.session
         entries = [each.number for each in conversation.entries]
         since = max([session.since, session.told_since, *entries])
@@ -314,8 +314,9 @@ class SessionCache:
         return found
 
     def _make_room(self) -> None:
-        """Forget what was not used for longest; first where nothing was overheard: that is not
-        read again.
+        """Drop the least recently used conversations, those with overheard messages last.
+
+        Overheard messages are not loaded again.
         """
         known = self._known
         while len(known) > MAX_CONVERSATIONS:
@@ -326,6 +327,6 @@ class SessionCache:
             self._leave(known.pop(spare))
 
     def _leave(self, conversation: OpenConversation) -> None:
-        """Count a conversation no more, and keep nothing of what was overheard in it."""
+        """Stop counting a conversation, and release its overheard messages."""
         conversation.entries.count_in(HeldBytes())
         self.overheard.release(conversation.context.clear())

@@ -1,4 +1,4 @@
-"""Carries out what the table of turns decides, for whatever brings them to their agents.
+"""Carries out the actions of the turn table; subclasses send the frames to agents.
 
 Whoever begins a turn is handed its events and its end, stores them, and acknowledges. Nothing here
 is stored: a new gateway goes on with a turn by ``resume``.
@@ -33,23 +33,23 @@ log = structlog.get_logger("gateway.turns")
 
 
 class OversizedTurn(ValueError):
-    """A turn that no agent takes; the text says how large it is, and what helps."""
+    """Raised for a turn that is too large; the text names its size and what helps."""
 
 
 class TurnListener(Protocol):
-    """Who has begun a turn. An exception of it is logged and changes nothing for the others."""
+    """Interface of the caller that begins a turn. Its exceptions are logged and affect no other."""
 
     def sent(self, incarnation: int) -> None:
-        """Take that an incarnation of the agent is being sent the turn: keep it for ``resume``."""
+        """Handle that the turn is sent to this incarnation of the agent: keep it for ``resume``."""
 
     def took(self, events: list[TurnEvent], last: int) -> None:
-        """Take events; call ``acknowledge(run, last)`` once they are stored."""
+        """Handle events; call ``acknowledge(run, last)`` once they are stored."""
 
     def ended(self, outcome: TurnOutcome, seq: int) -> None:
-        """Take the end: ``acknowledge(run, seq)`` once it is stored, unless ``seq`` is 0."""
+        """Handle the end; call ``acknowledge(run, seq)`` once it is stored, unless ``seq`` is 0."""
 
     def died(self, seen: bool) -> None:
-        """Take that the agent has died with the turn, which is over thereby.
+        """Handle the death of the agent, which ends the turn.
 
         ``seen``: a delta or the call of a tool was acknowledged.
         """
@@ -82,7 +82,7 @@ class TurnCarrier:
         return self._table.dropped
 
     def begin(self, agent: str, turn: Turn, listener: TurnListener, *, attempt: int = 1) -> None:
-        """Have an agent take a turn, as soon as it is there, until the deadline.
+        """Send a turn to an agent as soon as it is connected, until the deadline.
 
         ``attempt`` counts the turns of the same run. Raises ``OversizedTurn``, and ``ValueError``
         where the run has a turn that is not over.
@@ -101,7 +101,7 @@ class TurnCarrier:
         seen: bool,
         attempt: int = 1,
     ) -> None:
-        """Go on with a turn that an earlier gateway has sent to an incarnation of the agent.
+        """Resume a turn that an earlier gateway has sent to an incarnation of the agent.
 
         ``after`` is the newest number that is stored, ``seen`` whether a delta or the call of a
         tool is among that. Where the agent has never got the turn it ends as aborted: who begins it
@@ -113,7 +113,7 @@ class TurnCarrier:
         self._do(self._table.add(opened))
 
     def resumed_all(self, awaited: Iterable[str] = ()) -> None:
-        """Have agents forget, from now on, what no ``resume`` has named: those runs are over.
+        """Let agents drop, from now on, turns without a ``resume``: their runs are over.
 
         The first turns of the runs ``awaited`` are kept until they are begun, or released: an
         earlier gateway may have begun them and not stored it.
@@ -121,22 +121,22 @@ class TurnCarrier:
         self._table.complete_with(name_of(run, 1) for run in awaited)
 
     def release(self, run: str) -> None:
-        """Have agents forget the first turn of a run that was awaited: it is over."""
+        """Let agents drop the first turn of a run that was among the awaited ones: it is over."""
         self._do(self._table.release(name_of(run, 1)))
 
     def acknowledge(self, run: str, seq: int, *, attempt: int | None = None) -> None:
-        """Acknowledge what of a run is stored up to ``seq``; that of its end closes its turn.
+        """Acknowledge the events of a run that are stored up to ``seq``; its end closes the turn.
 
         With ``attempt`` nothing of another one is acknowledged.
         """
         self._do(self._table.acknowledge(run, seq, attempt))
 
     def cancel(self, run: str) -> None:
-        """Have a turn cancelled; its end follows, by itself where the agent does not end it."""
+        """Cancel the turn of a run; its end follows, from the agent or after ``CANCEL_MS``."""
         self._do(self._table.cancel(run, self._now()))
 
     def close(self) -> None:
-        """Do nothing more: the turns go on, and the next gateway with them."""
+        """Stop the timer: the turns go on, and the next gateway resumes them."""
         if self._timer is not None:
             self._timer.cancel()
 

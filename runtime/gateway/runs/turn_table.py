@@ -1,4 +1,4 @@
-"""Decides what becomes of the turns that agents have: what to send, hand on, and give up. Pure.
+"""Decides what to send, hand on and give up of the turns that agents have. Pure.
 
 A turn is one attempt of an agent at a run. Each method takes what has happened and returns what
 to do. Numbers decide: an event is handed on once, in order, whatever comes twice. A turn belongs
@@ -73,7 +73,7 @@ class SendDown(msgspec.Struct, frozen=True):
 
 
 class HandSent(msgspec.Struct, frozen=True):
-    """Tell who began the turn that an incarnation of the agent is being sent it."""
+    """Report to the listener that the turn is sent to an incarnation of the agent."""
 
     turn: OpenTurn
     incarnation: int
@@ -122,13 +122,13 @@ class TurnTable(msgspec.Struct):
         return self._present.get(agent, 0)
 
     def next_due(self) -> int | None:
-        """Return when ``wake`` is to be called; ``None``: not before another turn is added."""
+        """Return when to call ``wake``; ``None``: after the next turn is added."""
         while self._due and self._due[0][1] not in self._by_name:
             heapq.heappop(self._due)
         return self._due[0][0] if self._due else None
 
     def add(self, turn: OpenTurn) -> list[TurnAction]:
-        """Begin a turn, or go on with one that an incarnation has; raises ``ValueError`` twice."""
+        """Add a turn, new or resumed; raises ``ValueError`` if its run has one already."""
         if turn.run in self.by_run:
             raise ValueError(f"the run {turn.run} has a turn already")
         self._awaited.pop(turn.name, None)
@@ -138,19 +138,20 @@ class TurnTable(msgspec.Struct):
         return [] if present is None else self._meet(turn, present)
 
     def complete_with(self, awaited: Iterable[str]) -> None:
-        """Take it that every turn an earlier gateway had is known or over, but those ``awaited``,
-        which may be begun yet, by name.
+        """Declare the table complete: all turns of earlier gateways are in it or over.
+
+        Except those named in ``awaited``, which may still be begun.
         """
         self.complete = True
         self._awaited = dict.fromkeys(each for each in awaited if each not in self._by_name)
 
     def release(self, name: str) -> list[TurnAction]:
-        """Take it that a turn that was awaited is not begun any more."""
+        """Remove a turn from the awaited ones: it will not be begun."""
         end = self._awaited.pop(name, None)
         return [] if end is None else [end]
 
     def met(self, agent: str, incarnation: int) -> list[TurnAction]:
-        """Follow a welcome: what it was sent before may be lost."""
+        """Handle the welcome of an incarnation: frames sent to it before may be lost."""
         if incarnation < self._present.get(agent, 0):
             return []
         self._present[agent] = incarnation
@@ -162,7 +163,7 @@ class TurnTable(msgspec.Struct):
         ]
 
     def left(self, agent: str, incarnation: int) -> list[TurnAction]:
-        """Follow the end of an incarnation: its turns have died with it."""
+        """Handle the end of an incarnation: its turns have died with it."""
         if self._present.get(agent) == incarnation:
             del self._present[agent]
         return [
@@ -173,13 +174,13 @@ class TurnTable(msgspec.Struct):
         ]
 
     def away(self, agent: str) -> None:
-        """Follow that an agent cannot be reached for now: its turns are still with it."""
+        """Handle that an agent cannot be reached for now; it still has its turns."""
         self._present.pop(agent, None)
 
     def adopt(self, agent: str, incarnation: int, names: Collection[str]) -> dict[str, int]:
-        """Have an incarnation go on with the turns of another that it says it has.
+        """Assign to an incarnation those turns of an earlier one that it says it has.
 
-        Return of each that it is right about the newest number that is stored.
+        Return the newest stored number of each that it has indeed.
         """
         found = {}
         for turn in self.by_run.values():
@@ -189,11 +190,11 @@ class TurnTable(msgspec.Struct):
         return found
 
     def named(self, name: str) -> OpenTurn | None:
-        """Return the open turn of this name."""
+        """Return the open turn with this name, or ``None``."""
         return self._by_name.get(name)
 
     def take(self, agent: str, incarnation: int, frame: TurnFrameUp) -> list[TurnAction]:
-        """Take a frame of an agent."""
+        """Handle a frame of an agent."""
         turn = self._by_name.get(frame.turn)
         if turn is None or turn.agent != agent:
             return self._strange(agent, incarnation, frame)
@@ -230,7 +231,7 @@ class TurnTable(msgspec.Struct):
         return [self._down(turn, TurnAck(turn.name, turn.stored))]
 
     def cancel(self, run: str, now: int) -> list[TurnAction]:
-        """Have a turn cancelled; one that no agent has is over at once."""
+        """Cancel a turn; one that no agent has is over at once."""
         turn = self.by_run.get(run)
         if turn is None or turn.ended or turn.cancel_at:
             return []
@@ -241,7 +242,7 @@ class TurnTable(msgspec.Struct):
         return [self._down(turn, TurnCancel(turn.name))]
 
     def wake(self, now: int) -> list[TurnAction]:
-        """Give up what is overdue."""
+        """Give up the turns whose deadline or cancellation is overdue at ``now``."""
         actions: list[TurnAction] = []
         while self._due and self._due[0][0] <= now:
             _, name = heapq.heappop(self._due)
@@ -282,7 +283,7 @@ class TurnTable(msgspec.Struct):
         return [HandDeath(turn, turn.seen)]
 
     def _give_up(self, turn: OpenTurn, state: str) -> list[TurnAction]:
-        """End a turn here, whatever its agent still does."""
+        """End a turn without waiting for its agent."""
         self._close(turn)
         outcome = TurnOutcome("aborted" if state == "aborted" else "timeout")
         actions: list[TurnAction] = [HandEnd(turn, outcome, 0)]
@@ -339,7 +340,7 @@ class TurnTable(msgspec.Struct):
         return [HandEnd(turn, outcome, frame.seq)]
 
     def _strange(self, agent: str, incarnation: int, frame: TurnFrameUp) -> list[TurnAction]:
-        """Have an agent forget a turn that is over; one of an earlier gateway may yet be named."""
+        """Let an agent drop a turn that is over, unless it may still be resumed."""
         self.dropped["unknown"] += 1
         if not self.complete and frame.turn not in self._past:
             return []

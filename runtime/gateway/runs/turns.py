@@ -1,4 +1,4 @@
-"""Has agents take turns: the gateway's end of what ``workers.process.turns`` does.
+"""Sends turns to the workers of agents: the gateway's end of ``workers.process.turns``.
 
 What comes is handed on as ``turn_carrier`` does it; until it is acknowledged the agent's process
 keeps it. What is decided, ``turn_table`` decides.
@@ -29,7 +29,7 @@ Send = Callable[[bytes, bytes], bool]
 
 
 class TurnLink(TurnCarrier):
-    """The turns of all agents. ``on_ready(agent, incarnation)`` is called when one can take some.
+    """The turns of all agents. ``on_ready(agent, incarnation)`` is called when one can take turns.
 
     ``clock()`` is the time in epoch seconds.
     """
@@ -53,7 +53,7 @@ class TurnLink(TurnCarrier):
         peers.follow(self._welcomed, self._forgotten)
 
     def attach(self, send: Send) -> None:
-        """Send bodies to peers by ``send``, as ``Router.send``."""
+        """Set the function that sends bodies to peers, with the interface of ``Router.send``."""
         self._send = send
 
     def incarnation_of(self, agent: str) -> int:
@@ -61,13 +61,13 @@ class TurnLink(TurnCarrier):
         return self._table.incarnation_of(agent)
 
     def on_frame(self, peer: Peer, frame: TurnFrameUp) -> None:
-        """Take a frame of a peer that is welcome, in a later turn of the loop where many come."""
+        """Handle a frame of a welcome peer; of many, some in a later turn of the loop."""
         self._waiting.append((peer, frame))
         if len(self._waiting) == 1:
             self._take_some()
 
     def close(self) -> None:
-        """Do nothing more: the turns go on, and the next gateway with them."""
+        """Stop: the turns go on, and the next gateway resumes them."""
         super().close()
         self._queued.clear()
         self._waiting.clear()
@@ -85,14 +85,14 @@ class TurnLink(TurnCarrier):
         self._do(self._table.take(peer.key, peer.incarnation, frame))
 
     def _renew(self) -> None:
-        """Begin another turn of the loop."""
+        """Handle the next share of the waiting frames, in a new turn of the loop."""
         self._renewing = False
         self._left = EVENTS_A_TURN
         if self._waiting:
             self._take_some()
 
     def _take_all(self) -> None:
-        """Take what waits, before what happens to its agents is followed."""
+        """Handle all waiting frames, before a change of their agents is handled."""
         while self._waiting:
             self._take_next()
 
@@ -131,7 +131,7 @@ class TurnLink(TurnCarrier):
             self._flush_to(peer)
 
     def _flush_to(self, peer: Peer) -> bool:
-        """Send what is queued for a peer; return whether nothing is left.
+        """Send the queued frames of a peer; return whether none is left.
 
         What a queue has no room for waits for the next welcome, or the next frame.
         """
@@ -147,7 +147,7 @@ class TurnLink(TurnCarrier):
 
 
 def without_repeats(frames: list[TurnFrameDown]) -> list[TurnFrameDown]:
-    """Return frames without those that a later one of their turn makes needless, in order."""
+    """Return frames, in order, without those that a later frame of the same turn replaces."""
     last = {(type(frame), frame.turn): place for place, frame in enumerate(frames)}
     return [frame for place, frame in enumerate(frames) if last[type(frame), frame.turn] == place]
 

@@ -1,4 +1,4 @@
-"""Shows in a chat that the account types, while a run for it waits or is under way.
+"""Shows in a chat that the account is typing, while a run for it waits or is under way.
 
 Its worker repeats what the platform shows for a few seconds; a message to the chat ends it.
 """
@@ -28,7 +28,7 @@ Place = tuple[str, str, str | None]  # account, chat, thread
 
 
 class _Sign:
-    """Where it is shown, or soon will be, and for which runs."""
+    """The typing sign of one chat: whether it is shown, and for which runs."""
 
     __slots__ = ("runs", "shown", "timer")
 
@@ -39,7 +39,7 @@ class _Sign:
 
 
 class TypingSigns:
-    """The chats in which somebody waits for an agent. ``ask`` calls an account without a task."""
+    """The typing signs of all chats. ``ask`` calls an account without a task."""
 
     def __init__(self, accounts: Accounts, ask: AskAccount) -> None:
         self._accounts = accounts
@@ -49,7 +49,7 @@ class TypingSigns:
         self._loop = asyncio.get_running_loop()
 
     def on_update(self, update: RunUpdate) -> None:
-        """Follow a run."""
+        """Show or remove the sign according to an update of a run."""
         target = update.run.reply
         if target is None or update.run.origin.client in UNASKED:
             return  # nobody waits for it
@@ -62,7 +62,7 @@ class TypingSigns:
             self._end(place, update.run.id, silent=not update.answered)
 
     def close(self) -> None:
-        """Show it nowhere any more."""
+        """Stop all signs."""
         for sign in self._signs.values():
             if sign.timer is not None:
                 sign.timer.cancel()
@@ -106,14 +106,14 @@ class TypingSigns:
 
 
 class _Unheard:
-    """Takes an answer on which nothing depends."""
+    """Receives, in the place of a future, an answer on which nothing depends."""
 
     def done(self) -> bool:
-        """Return that the result is wanted."""
+        """Return false: the result is still wanted."""
         return False
 
     def set_result(self, result: bytes) -> None:
-        """Take the account's answer."""
+        """Ignore the account's answer."""
 
     def set_exception(self, exception: Exception) -> None:
-        """Take the error that came instead: it is the worker's to log."""
+        """Ignore the error: the worker has logged it."""

@@ -1,4 +1,4 @@
-"""Defines what the gateway and its exporter of traces tell each other, as lines of JSON. Pure."""
+"""Defines the messages between the gateway and its exporter of traces, lines of JSON. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DropReason = Literal["queue_full", "unreachable", "unreadable"]
 
 
 class ExportSettings(msgspec.Struct, frozen=True):
-    """Where traces go, as the configuration has it; ``headers`` with their secrets."""
+    """The configured destination of traces; ``headers`` include secrets."""
 
     endpoint: str | None = None
     headers: dict[str, str] = {}
@@ -20,7 +20,7 @@ class ExportSettings(msgspec.Struct, frozen=True):
 
 
 class ExporterOrder(msgspec.Struct, frozen=True):
-    """One exporter's work: the file of the journal, the file of its own progress.
+    """The order for an exporter: the files of the journal and of its progress.
 
     Without such a progress it begins with what came ``since``, in epoch milliseconds.
     """
@@ -32,7 +32,7 @@ class ExporterOrder(msgspec.Struct, frozen=True):
 
 
 class Counts(msgspec.Struct, omit_defaults=True):
-    """What has happened since the last report, which ``problem`` belongs to as it stands."""
+    """The counts since the last report, and the present ``problem``."""
 
     exported: int = 0
     unsampled: int = 0
@@ -41,6 +41,6 @@ class Counts(msgspec.Struct, omit_defaults=True):
     problem: str = ""
 
     def drop(self, reason: DropReason, count: int) -> None:
-        """Count traces that are given up."""
+        """Count traces that are dropped."""
         if count:
             self.dropped[reason] = self.dropped.get(reason, 0) + count

@@ -59,7 +59,7 @@ class Exports(Protocol):
 
 
 class Exporter:
-    """The traces of one file of a journal.
+    """The exporter of the traces of one journal file.
 
     ``report`` takes what has happened since the last report.
     """
@@ -85,7 +85,7 @@ class Exporter:
         self._at = 0.0  # when the last report was made
 
     def step(self) -> float:
-        """Look once, and export what is over; return the seconds until the next look."""
+        """Read the tables once and export ended traces; return the seconds until the next step."""
         tables, counts = self._tables, self._counts
         try:
             looks = [self._look(*each) for each in tables]
@@ -112,18 +112,18 @@ class Exporter:
 
     @property
     def _tables(self) -> list[tuple[JournalSource, ExportProgress]]:
-        """What is looked at, each with how far that has come."""
+        """The tables to read, each with its progress."""
         return [*zip(self._sources, (self.progress.runs, self.progress.sends), strict=True)]
 
     def _look(self, source: JournalSource, progress: ExportProgress) -> Look:
-        """Look at a table. Raises ``JournalUnreadable``, and then nothing has changed."""
+        """Read new rows of a table. Raises ``JournalUnreadable``, without any change then."""
         if progress.position is None:
             progress.position = source.position_before(self._since)
             self._save()  # whatever becomes of this exporter, the next one begins here
         return source.look(progress.position, progress.some())
 
     def _send(self, ended: Sequence[list[EndedRow]]) -> float:
-        """Export what is over, by table; return the seconds to wait where that fails, else 0."""
+        """Export ended traces, by table; return the seconds to wait after a failure, else 0."""
         traces = [each.trace for table in ended for each in table]
         unsampled, problem = self._exports.export(traces)
         self._counts.problem = problem
@@ -147,7 +147,7 @@ class Exporter:
             self._counts = Counts(problem=counts.problem)
 
     def _save(self) -> None:
-        """Keep the progress for the next exporter, where it has changed."""
+        """Save the progress for the next exporter, if it has changed."""
         text = _encode(self.progress)
         if text == self._saved:
             return
@@ -164,7 +164,7 @@ def _loaded(state: Path) -> ExportState:
 
 
 def main() -> None:
-    """Export until the gateway has gone."""
+    """Export until the gateway has ended."""
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))

@@ -1,4 +1,4 @@
-"""Reads from the journal's file which runs and sent messages are over, for traces. It blocks.
+"""Reads ended runs and sent messages from the journal's file, for traces. It blocks.
 
 It runs in a process of its own, beside the gateway that writes the file. Each look opens the file
 and closes it, within milliseconds: so it holds up no checkpoint, and finds a file that was repaired
@@ -41,11 +41,11 @@ _encode = msgspec.json.Encoder().encode
 
 
 class JournalUnreadable(Exception):
-    """The journal's file cannot be read now: it is being made, locked or damaged."""
+    """Raised if the journal's file cannot be read now: it is being made, locked or damaged."""
 
 
 class EndedRow(Protocol):
-    """What is over: its number in its table, and its trace."""
+    """Interface of an ended run or message: its number in its table, and its trace."""
 
     @property
     def number(self) -> int:
@@ -97,7 +97,7 @@ class EndedSend(NamedTuple):
 
 
 class Look(NamedTuple):
-    """What one look has found.
+    """The result of one scan.
 
     ``waiting`` are the numbers of rows that are not over yet, ``position`` is that of the newest
     row that was seen; ``unreadable`` counts rows that are none. ``more``: others follow.
@@ -126,7 +126,7 @@ class JournalSource(ABC):
     def ended(
         self, connection: sqlite3.Connection, number: int, account: str, row: str
     ) -> EndedRow | None:
-        """Return what a row holds, ``None`` while it is not over with all that belongs to it.
+        """Return the content of a row, ``None`` until it and everything of it have ended.
 
         Raises ``msgspec.DecodeError`` for a row that is none.
         """
@@ -140,7 +140,7 @@ class JournalSource(ABC):
             return int(connection.execute(last, (at,)).fetchone()[0])
 
     def look(self, position: int, waiting: Collection[int]) -> Look:
-        """Look at the rows after ``position``, and again at those that are ``waiting``."""
+        """Read the rows after ``position``, and again those that are ``waiting``."""
         if not self._path.exists():
             return Look([], [*waiting], position, 0, more=False)
         with self._opened() as connection:
@@ -189,7 +189,7 @@ class RunSource(JournalSource):
     def ended(
         self, connection: sqlite3.Connection, number: int, account: str, row: str
     ) -> EndedRun | None:
-        """Return a run with its answer, ``None`` while that is not over."""
+        """Return a run with the rows of its answer, ``None`` until all have ended."""
         run, rows = _read_run(row), list[OutgoingRow]()
         if run.reply is not None:
             keys = (run.reply.account, answer_key(run.id), preview_key(run.id))
@@ -205,5 +205,5 @@ class SendSource(JournalSource):
     def ended(
         self, connection: sqlite3.Connection, number: int, account: str, row: str
     ) -> EndedSend | None:
-        """Return a message that is over."""
+        """Return a sent message, whose row has ended."""
         return EndedSend(number, account, _read_row(row))

@@ -41,7 +41,7 @@ _ERRNO = re.compile(r"\[Errno -?\d+\] ([^\"')]+)")
 
 
 class _Ids(IdGenerator):
-    """Gives each span the id that it is to have."""
+    """Generates the given ids for spans."""
 
     trace = span = 1
 
@@ -55,7 +55,7 @@ class _Ids(IdGenerator):
 
 
 class _Ended(SpanProcessor):
-    """Keeps the spans that have ended until they are taken."""
+    """Collects ended spans."""
 
     def __init__(self) -> None:
         self.spans: list[ReadableSpan] = []
@@ -66,7 +66,7 @@ class _Ended(SpanProcessor):
 
 
 class _Words(logging.Handler):
-    """Keeps what the exporter has logged: only there it says why it could not send."""
+    """Collects the SDK's log records: only they contain the reason of a failure to send."""
 
     def __init__(self, hidden: Collection[str]) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class _Words(logging.Handler):
 
 
 def _session() -> requests.Session:
-    """Return a session that reads no long answer.
+    """Return an HTTP session that does not read long answers.
 
     The exporter would read a body without an end until its memory is used up, and looks at the
     status alone.
@@ -100,7 +100,7 @@ def _session() -> requests.Session:
 
 
 def _leave_long_body(answer: Any, **_: Any) -> None:
-    """Close the connection of an answer whose body is long, or has no length, in place of reading.
+    """Close the connection of an answer whose body is long or has no length, without reading it.
 
     That of a short one is read by the session, and its connection used again.
     """
@@ -134,7 +134,7 @@ class TraceExporter:
         )
 
     def export(self, traces: Sequence[Trace]) -> tuple[int, str]:
-        """Send traces; return how many of them the sampler has left out, and what is wrong."""
+        """Send traces; return the number that was not sampled, and the problem, if any."""
         unsampled = 0
         for each in traces:
             if not self._record(each):
@@ -146,7 +146,7 @@ class TraceExporter:
         return unsampled, self._words.why()
 
     def _record(self, trace: Trace) -> bool:
-        """Make the spans of a trace; return whether it is one that is sent."""
+        """Record the spans of a trace; return whether it is sampled."""
         contexts: dict[int, SpanContext] = {}
         remote = trace.remote
         if remote is not None:
@@ -194,7 +194,7 @@ def _sampler(ratio: float | None) -> Sampler | None:
 
 
 def _resource(settings: ExportSettings) -> Resource:
-    """Return what the spans are of; the name of the configuration goes before the environment's."""
+    """Return the resource of the spans; the configured name precedes the environment's."""
     named = settings.service_name
     if named is None and not any(os.environ.get(each) for each in SERVICE_NAME_VARIABLES):
         named = "trunkline"

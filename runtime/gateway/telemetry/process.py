@@ -1,4 +1,4 @@
-"""Keeps the exporter of traces running, on a thread of the gateway that does nothing else.
+"""Keeps the exporter of traces running, on a thread of its own in the gateway.
 
 The event loop has no part in it but to take a report now and then. An exporter that ends is started
 again, one that says nothing for long is ended first.
@@ -67,14 +67,14 @@ class ExporterProcess(threading.Thread):
         self._process: Helper | None = None
 
     def stop(self) -> None:
-        """End the exporter at once: the next one goes on from where it was."""
+        """End the exporter at once; the next one continues from its progress."""
         self._stopping.set()
         with self._lock:
             if self._process is not None:
                 end_helper(self._process)
 
     def run(self) -> None:
-        """Start the exporter, again and again, and hand on what it reports."""
+        """Run the exporter, restart it whenever it ends, and hand on its reports."""
         wait = BEGIN_SECONDS
         while not self._stopping.wait(wait):
             began = time.monotonic()
@@ -97,7 +97,7 @@ class ExporterProcess(threading.Thread):
             wait = FIRST_SECONDS if lived else min(max(wait, FIRST_SECONDS) * 2, LAST_SECONDS)
 
     def _order(self) -> bytes:
-        """Return what an exporter is told, secrets and all. Raises ``Misconfigured``; blocks."""
+        """Return the order for an exporter, with secrets. Raises ``Misconfigured``; blocks."""
         config = self._config
         settings = ExportSettings(
             endpoint=config.endpoint,
@@ -111,7 +111,7 @@ class ExporterProcess(threading.Thread):
         return msgspec.json.encode(order) + b"\n"
 
     def _live(self, order: bytes) -> int | None:
-        """Run one exporter to its end; return its exit code, ``None`` where it had to be ended."""
+        """Run one exporter to its end; return its exit code, ``None`` if it was killed."""
         answered = True
         with self._lock:
             if self._stopping.is_set():
@@ -137,7 +137,7 @@ class ExporterProcess(threading.Thread):
         return code if answered else None
 
     def _read(self, process: Helper) -> bool:
-        """Hand on what an exporter reports until it ends; return False once it says nothing."""
+        """Hand on the reports of an exporter until it ends; return false if it falls silent."""
         assert process.stdout is not None
         out = process.stdout.fileno()
         data = b""
@@ -168,14 +168,14 @@ def _header(name: str, value: str) -> str:
 
 
 def _readable(fd: int, seconds: float) -> bool:
-    """Return whether there is something to read in time; select(2) knows no fd above 1023."""
+    """Wait until something can be read, and return whether; select(2) knows no fd above 1023."""
     poll = select.poll()
     poll.register(fd, select.POLLIN)
     return bool(poll.poll(seconds * 1000))
 
 
 def environment(ours: Mapping[str, str]) -> dict[str, str]:
-    """Return what of an environment an exporter gets."""
+    """Return the environment variables for an exporter."""
     kept = {
         name: value
         for name, value in ours.items()

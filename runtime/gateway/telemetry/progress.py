@@ -1,4 +1,4 @@
-"""Decides which traces are exported, and which ones are given up. Pure.
+"""Decides which traces are exported and which are dropped. Pure.
 
 What is waited for is remembered by number alone: the journal is the queue. So memory does not grow
 with what a collector does not take.
@@ -30,7 +30,7 @@ class ExportProgress(msgspec.Struct):
     waiting: list[int] = []
 
     def some(self) -> list[int]:
-        """Return the waiting ones whose turn it is to be looked at."""
+        """Return the waiting rows to read in this scan."""
         return self.waiting[:AT_ONCE]
 
 
@@ -42,7 +42,7 @@ class ExportState(msgspec.Struct):
 
     @property
     def waiting(self) -> int:
-        """How many rows are not over, or not exported."""
+        """The number of rows that have not ended or are not exported."""
         return len(self.runs.waiting) + len(self.sends.waiting)
 
 
@@ -54,7 +54,7 @@ def taken(progress: ExportProgress, look: Look, counts: Counts) -> None:
 
 
 def fresh(ended: Sequence[EndedRow], now: int, counts: Counts, *, failing: bool) -> list[EndedRow]:
-    """Return what is to be exported at ``now``, epoch ms; the rest is given up."""
+    """Return the traces to export at ``now`` (epoch ms); drop the others."""
     if not failing:
         return list(ended)
     kept = [each for each in ended if each.over_at > now - KEPT_MS]
@@ -63,12 +63,12 @@ def fresh(ended: Sequence[EndedRow], now: int, counts: Counts, *, failing: bool)
 
 
 def put_back(progress: ExportProgress, ended: Sequence[EndedRow]) -> None:
-    """Have rows looked at again that could not be exported."""
+    """Mark rows that could not be exported as waiting again."""
     progress.waiting += [each.number for each in ended]
 
 
 def bounded(progress: ExportProgress, counts: Counts) -> None:
-    """Give up the oldest of what waits where that is too much."""
+    """Drop the oldest waiting rows above the limit."""
     excess = len(progress.waiting) - MAX_WAITING
     if excess > 0:
         gone = set(sorted(progress.waiting)[:excess])
@@ -77,5 +77,5 @@ def bounded(progress: ExportProgress, counts: Counts) -> None:
 
 
 def wait_after(failures: int) -> float:
-    """Return the seconds until the next try after so many failures in a row."""
+    """Return the seconds until the next try after that many consecutive failures."""
     return min(FIRST_SECONDS * 2.0 ** min(failures - 1, 10), LAST_SECONDS)

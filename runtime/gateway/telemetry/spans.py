@@ -59,7 +59,7 @@ class Trace(msgspec.Struct, frozen=True):
 
 
 def trace_id(run: str) -> int:
-    """Return the id of the trace of a run that no other trace goes on in."""
+    """Return the trace id of a run without a trace context of its client."""
     return _number(f"trace\0{run}", 16)
 
 
@@ -69,13 +69,13 @@ def root_id(run: str) -> int:
 
 
 def trace_of(run: Run, rows: Sequence[OutgoingRow]) -> Trace:
-    """Return the trace of a run that is over, with what its chat was sent."""
+    """Return the trace of an ended run, with the messages to its chat."""
     remote = read_traceparent(run.trace)
     return Trace(trace_in(run), list(_spans(run, rows)), remote)
 
 
 def trace_of_send(account: str, row: OutgoingRow) -> Trace:
-    """Return the trace of a message that a client has sent through ``account``, once it is over."""
+    """Return the trace of a message that a client has sent through ``account``."""
     name = f"{account} {row.id}"
     root = root_id(name)
     named: Named = {
@@ -89,7 +89,7 @@ def trace_of_send(account: str, row: OutgoingRow) -> Trace:
 
 
 def trace_in(run: Run) -> int:
-    """Return the id of the trace that a run is in: its client's, or its own."""
+    """Return the trace id of a run: its client's, or its own."""
     remote = read_traceparent(run.trace)
     return trace_id(run.id) if remote is None else remote.trace
 
@@ -133,7 +133,7 @@ def _delivery(run: Run, row: OutgoingRow, root: int) -> Iterator[Span]:
 
 
 def _delivered(row: OutgoingRow) -> Named:
-    """Return what became of a message."""
+    """Return the outcome of a message."""
     named: Named = {
         "trunkline.delivery.state": row.state,
         "trunkline.delivery.attempts": row.attempts,
@@ -143,7 +143,7 @@ def _delivered(row: OutgoingRow) -> Named:
 
 
 def _failure(row: OutgoingRow) -> str:
-    """Return why a message was not sent, in one word; empty where it was."""
+    """Return the reason why a message was not sent, in one word; empty if it was sent."""
     return "" if row.state == "sent" else row.reason or row.state
 
 
@@ -196,6 +196,6 @@ def _id(trace: str, what: str) -> int:
 
 
 def _number(text: str, size: int) -> int:
-    """Return a number of ``size`` bytes that a text stands for; never 0, which is no id."""
+    """Return a number of ``size`` bytes derived from a text; never 0, which is no valid id."""
     digest = hashlib.sha256(text.encode()).digest()
     return int.from_bytes(digest[:size], "big") or 1

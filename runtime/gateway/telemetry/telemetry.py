@@ -1,4 +1,4 @@
-"""Has traces exported where that is configured, and counts what became of them.
+"""Starts the exporter of traces if it is configured, and counts its results.
 
 What does it is imported when it is on: a gateway without traces has none of it.
 """
@@ -24,7 +24,7 @@ log = structlog.get_logger("gateway.telemetry")
 
 
 class Telemetry:
-    """The traces of one gateway. ``counts`` holds how many of them ended in which way.
+    """The export of a gateway's traces. ``counts`` has the number of traces by result.
 
     ``waiting`` is how many runs are not over, or not exported, as was reported last. ``warn``
     takes the warnings that the status shows.
@@ -45,13 +45,13 @@ class Telemetry:
         return self._config.enabled
 
     def trace_id(self, run: Run) -> int:
-        """Return the id of the trace that a run is in."""
+        """Return the trace id of a run."""
         from runtime.gateway.telemetry.spans import trace_in
 
         return trace_in(run)
 
     def start(self, warn: Callable[[list[str]], None]) -> None:
-        """Begin, where that is configured."""
+        """Start the exporter if it is configured."""
         if not self.is_on:
             return
         from runtime.gateway.telemetry.process import ExporterProcess
@@ -66,13 +66,13 @@ class Telemetry:
         self._process.start()
 
     async def close(self) -> None:
-        """End the exporter at once: the next one goes on from where it was."""
+        """End the exporter at once; the next one continues from its progress."""
         if self._process is not None:
             self._process.stop()
             await asyncio.to_thread(self._process.join)
 
     def _take(self, counts: Any, warn: Callable[[list[str]], None]) -> None:
-        """Take a report of the exporter."""
+        """Handle a report of the exporter."""
         self.counts["exported"] += counts.exported
         self.counts["unsampled"] += counts.unsampled
         self.counts.update(counts.dropped)

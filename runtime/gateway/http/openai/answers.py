@@ -1,4 +1,4 @@
-"""Gathers what the OpenAI API answers from what happens to a run. Pure."""
+"""Collects an answer of the OpenAI API from the events of a run. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class CallOfTool:
 
 @dataclass(frozen=True, slots=True)
 class TokenCounts:
-    """What a run has cost, in tokens; ``input`` has those of a cache in it."""
+    """The tokens of a run; ``input`` includes those from a cache."""
 
     input: int = 0
     cached: int = 0
@@ -37,7 +37,7 @@ class TokenCounts:
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """The sum of input and output."""
         return self.input + self.output
 
 
@@ -53,7 +53,7 @@ class RunReply:
 
 
 class ReplyReader:
-    """Reads one run. ``take`` its events, ``end`` with what it is then.
+    """Collects the answer of one run: ``take`` for each event, then ``end``.
 
     Calls are the caller's where it has given a tool of that name and the agent has no result.
     """
@@ -66,12 +66,12 @@ class ReplyReader:
         self._again = False
 
     def begin(self) -> None:
-        """Take that the agent begins, perhaps once more."""
+        """Begin the answer, anew if the agent starts again."""
         self._again = self._shown > 0  # then the end shows what is different
         self._calls.clear()
 
     def take(self, event: TurnEvent) -> str:
-        """Take an event of the turn; return the text that it adds to the answer."""
+        """Read an event of the turn; return the text that it adds to the answer."""
         match event:
             case Delta():
                 if not self._again:
@@ -88,7 +88,7 @@ class ReplyReader:
         return ""
 
     def end(self, run: Run) -> RunReply:
-        """Return the answer of a run that has one.
+        """Return the answer of a run that has ended with one.
 
         Raises ``HttpRefusal`` where a tool had to be called and was not.
         """

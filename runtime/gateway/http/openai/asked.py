@@ -1,4 +1,4 @@
-"""Holds what a request of the OpenAI API asks an agent, and bounds it. Pure.
+"""Defines the parsed request of the OpenAI API, and bounds it. Pure.
 
 The last message is the agent's text; what was said before it is the history of its turn, unless the
 session knows that itself.
@@ -62,7 +62,7 @@ class ToolSelection:
 
     @property
     def fields(self) -> Json:
-        """What of it goes into a turn."""
+        """The fields of a turn for these tools."""
         if not self.tools:
             return {}
         if self.choice in ("auto", "required"):
@@ -73,7 +73,7 @@ class ToolSelection:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a request asks. ``model`` and ``user`` are as sent, ``said`` all messages but system.
+    """A parsed request. ``model`` and ``user`` are as sent, ``said`` all messages but system.
 
     ``previous`` is the answer that a request for a response follows. ``ignored`` names the
     parameters that no agent here can honour.
@@ -91,7 +91,7 @@ class Asked:
     ignored: list[str] = field(default_factory=list)
 
     def request(self, now: int, *, known: bool, model: str | None) -> RunRequest:
-        """Return what the agent is asked. Raises ``HttpRefusal`` for more than a turn takes.
+        """Return the request for the agent. Raises ``HttpRefusal`` if it is too large for a turn.
 
         ``known``: its session holds what was said before the last answer. ``model`` is asked for
         behind the agent. Times are epoch milliseconds.
@@ -126,7 +126,7 @@ class Asked:
 
 
 def last_asked(said: Sequence[SaidItem]) -> int:
-    """Return where in ``said`` begins what is to be answered: a message, or results of tools.
+    """Return the index in ``said`` of what is to be answered: a message, or results of tools.
 
     Raises ``HttpRefusal`` where there is neither.
     """
@@ -142,7 +142,7 @@ def last_asked(said: Sequence[SaidItem]) -> int:
 
 
 def fresh_from(said: Sequence[SaidItem]) -> int:
-    """Return where begins what a session does not know: behind the last answer in words."""
+    """Return the index of the first message that a session does not know: after the last answer."""
     for at in range(len(said) - 1, -1, -1):
         if said[at].role == "assistant":
             return at if said[at].calls else at + 1
@@ -150,7 +150,7 @@ def fresh_from(said: Sequence[SaidItem]) -> int:
 
 
 def words_of(item: SaidItem) -> str:
-    """Return a message in words: calls of tools and their results, too."""
+    """Return a message as plain text, with calls of tools and their results."""
     if item.role == "tool":
         return f"[result of {item.name or 'a tool'}] {item.text}"
     calls = [f"[called {each['name']} with {each['arguments']}]" for each in item.calls]
@@ -160,7 +160,7 @@ def words_of(item: SaidItem) -> str:
 def history_of(
     said: Sequence[SaidItem], now: int, most: int, answered: Collection[str | None] = ()
 ) -> list[Json]:
-    """Return messages as the history of a turn: the newest that have ``most`` bytes together.
+    """Return the newest messages, of at most ``most`` bytes together, as history of a turn.
 
     Calls of tools that have no result here, nor are ``answered`` by the turn, are words.
     """
@@ -201,7 +201,7 @@ def file_of(url: object, wrong: str, name: str | None = None, kind: str = "") ->
 
 
 def selection_of(tools: object, choice: object) -> ToolSelection:
-    """Return the tools of a request, which are checked. Raises ``HttpRefusal``."""
+    """Check the tools of a request and return them. Raises ``HttpRefusal``."""
     if tools is None:
         tools = []
     if not isinstance(tools, list):
@@ -233,7 +233,7 @@ def selection_of(tools: object, choice: object) -> ToolSelection:
 
 
 def text_in(body: Mapping[str, Any], name: str) -> str | None:
-    """Return a field that is a text, or absent. Raises ``HttpRefusal``."""
+    """Return an optional text field. Raises ``HttpRefusal``."""
     value = body.get(name)
     if value is not None and not isinstance(value, str):
         raise HttpRefusal(400, expected(name, "string", value))
@@ -241,7 +241,7 @@ def text_in(body: Mapping[str, Any], name: str) -> str | None:
 
 
 def flag_in(body: Mapping[str, Any], name: str) -> bool:
-    """Return a field that is true, false or absent. Raises ``HttpRefusal``."""
+    """Return an optional boolean field. Raises ``HttpRefusal``."""
     value = body.get(name)
     if value is not None and not isinstance(value, bool):
         raise HttpRefusal(400, expected(name, "boolean", value))
@@ -249,7 +249,7 @@ def flag_in(body: Mapping[str, Any], name: str) -> bool:
 
 
 def check_sampling(body: Mapping[str, Any], limits: Collection[str]) -> None:
-    """Raise ``HttpRefusal`` for a temperature or a limit of tokens that is impossible."""
+    """Raise ``HttpRefusal`` for an impossible temperature or token limit."""
     heat = body.get("temperature")
     if heat is not None and not (_is_number(heat) and 0 <= heat <= 2):
         raise HttpRefusal(400, "`temperature` must be between 0 and 2.")
@@ -272,7 +272,7 @@ def ignored_in(body: Mapping[str, Any], honoured: Collection[str]) -> list[str]:
 
 
 def expected(path: str, wanted: str, value: object) -> str:
-    """Return the sentence about a value of the wrong type."""
+    """Return the error text for a value of the wrong type."""
     return f"{path}: Invalid input: expected {wanted}, received {_type_of(value)}"
 
 

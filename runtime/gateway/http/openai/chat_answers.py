@@ -32,14 +32,14 @@ def completion(head: Json, asked: Asked, reply: RunReply) -> Json:
 
 
 def finish_of(reply: RunReply) -> str:
-    """Return why the answer ends there."""
+    """Return the finish reason of an answer."""
     if reply.calls:
         return "tool_calls"
     return "length" if reply.cut else "stop"
 
 
 def usage_of(counts: TokenCounts) -> Json:
-    """Return what a completion has cost."""
+    """Return the token usage of a completion."""
     made: Json = {
         "prompt_tokens": counts.input,
         "completion_tokens": counts.output,
@@ -64,7 +64,7 @@ class CompletionWriter:
         self.reader = ReplyReader(asked.selection)
 
     def whole(self, run: Run) -> Json:
-        """Return the completion that a run has made. Raises ``HttpRefusal``."""
+        """Return the completion for an ended run. Raises ``HttpRefusal``."""
         return completion(self._head, self._asked, self.reader.end(run))
 
     def begin(self) -> bytes:
@@ -73,7 +73,7 @@ class CompletionWriter:
         return _event(self._head | {"choices": [choice]} | _ignored(self._asked))
 
     def text(self, text: str) -> bytes:
-        """Return the chunk of some text."""
+        """Return the chunk for a piece of text."""
         return self._chunk({"content": text})
 
     def end(self, run: Run) -> Iterator[bytes]:

@@ -44,7 +44,7 @@ ROLES = frozenset({*SYSTEM, "user", "assistant", "tool", "function"})
 
 
 def read_chat_request(body: object) -> Asked:
-    """Return what the body of a request asks. Raises ``HttpRefusal``."""
+    """Parse the body of a request. Raises ``HttpRefusal``."""
     if not isinstance(body, Mapping):
         raise HttpRefusal(400, expected("body", "object", body))
     check_sampling(body, LIMITS)
@@ -134,7 +134,7 @@ def _file(given: object) -> Attachment:
 
 
 def _calls(message: Mapping[str, Any], path: str, names: dict[str, str]) -> list[dict[str, Any]]:
-    """Return the calls of tools in a message, and note their names."""
+    """Return the calls of tools in a message, and record their names."""
     given = message.get("tool_calls")
     if given is None:
         return []

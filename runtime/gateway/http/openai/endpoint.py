@@ -1,4 +1,4 @@
-"""Answers requests of the OpenAI API by runs of agents."""
+"""Answers requests of the OpenAI API with runs of agents."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class OpenAIEndpoint:
         return AgentNames(list(listed.entries), listed.agent_of(""))
 
     async def _made(self, request: web.BaseRequest, asked: Asked, id: str, kind: NamedKind) -> Run:
-        """Return the run that answers a request. Raises ``HttpRefusal`` and ``RemoteError``."""
+        """Return a new run for a request. Raises ``HttpRefusal`` and ``RemoteError``."""
         names = self._names()
         agent = models.agent_of(names, asked.model, _header(request, AGENT))
         given = _header(request, SESSION)
@@ -116,7 +116,7 @@ class OpenAIEndpoint:
     async def _key(
         self, journal: Journal, asked: Asked, given: str | None, agent: str, kind: NamedKind
     ) -> str:
-        """Return the key of the session: the one that is named, a person's, or a new one."""
+        """Return the session key of a request: the named one, the user's, or a new one."""
         if given:
             try:
                 return client_key(given, agent)
@@ -136,6 +136,6 @@ class OpenAIEndpoint:
 
 
 def _header(request: web.BaseRequest, names: tuple[str, ...]) -> str | None:
-    """Return the first of some headers that is there."""
+    """Return the first of several headers that is present."""
     found = (request.headers.get(name, "").strip() for name in names)
     return next(filter(None, found), None)

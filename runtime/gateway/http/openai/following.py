@@ -1,4 +1,4 @@
-"""Follows the run that answers an HTTP request, until it has ended or its client has gone.
+"""Follows the run for an HTTP request until it ends or the client disconnects.
 
 A client that closes its connection ends the run. One that does not read loses its connection, and
 the run goes on.
@@ -25,7 +25,7 @@ GONE = "disconnected"  # why such a run was aborted, for those who watch it
 
 
 class AnswerWriter(Protocol):
-    """Writes one answer of the API in its shape."""
+    """Interface of the writer of one answer in the shape of its API."""
 
     reader: ReplyReader
 
@@ -33,7 +33,7 @@ class AnswerWriter(Protocol):
         """Return the first events."""
 
     def text(self, text: str) -> bytes:
-        """Return the event of some text."""
+        """Return the event for a piece of text."""
 
     def end(self, run: Run) -> Iterator[bytes]:
         """Yield the last events of a run that has an answer."""
@@ -70,7 +70,7 @@ class FollowedRun:
         self._asked = await self._parts.asking.ask(self._run, self._on_update)
 
     async def answered(self) -> Run:
-        """Return the run once it has an answer. Raises ``HttpRefusal`` when it ends without one."""
+        """Wait for the run's answer and return the run. Raises ``HttpRefusal`` if it has none."""
         with when_lost(self._request, self._lost):
             run, refusal = await self._ended()
         if refusal is not None:
@@ -78,7 +78,7 @@ class FollowedRun:
         return run
 
     async def streamed(self) -> web.StreamResponse:
-        """Send the answer as it comes; return what was sent."""
+        """Stream the answer to the client; return the response."""
         events = self._events
         assert events is not None
         figures = self._parts.api
@@ -99,7 +99,7 @@ class FollowedRun:
         return events.response
 
     async def _sent(self, events: EventWriter) -> HttpRefusal | None:
-        """Send the answer; return the refusal that was sent instead, if one was."""
+        """Send the answer; return the refusal if one was sent instead."""
         writer = self._writer
         ending = asyncio.ensure_future(self._ended())
         ending.add_done_callback(lambda _: events.close())
@@ -116,7 +116,7 @@ class FollowedRun:
             ending.cancel()
 
     async def _ended(self) -> tuple[Run, HttpRefusal | None]:
-        """Return the run once it has ended, and why it has no answer, if it has none."""
+        """Wait for the end of the run; return it, and the refusal if it has no answer."""
         assert self._asked is not None
         ending = self._asked.ending()
         if ending is None:
@@ -140,7 +140,7 @@ class FollowedRun:
                 self._events.add(text)
 
     def _lost(self) -> None:
-        """End the run, because its client has gone."""
+        """Abort the run, because its client has disconnected."""
         events = self._events
         self._over = True
         if events is not None:

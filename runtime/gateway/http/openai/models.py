@@ -30,7 +30,7 @@ class AgentNames:
 
     @property
     def owner(self) -> str:
-        """The agent that is meant where none is named. Raises ``HttpRefusal``."""
+        """The default agent. Raises ``HttpRefusal`` if there is none."""
         if self.default is not None and self.default in self.ids:
             return self.default
         if len(self.ids) == 1:
@@ -39,7 +39,7 @@ class AgentNames:
 
 
 def agent_of(names: AgentNames, model: object, header: str | None) -> str:
-    """Return the agent that answers: the one in the header, else that of the model.
+    """Return the agent of a request: named by the header, else by the model.
 
     Raises ``HttpRefusal``.
     """
@@ -54,7 +54,7 @@ def agent_of(names: AgentNames, model: object, header: str | None) -> str:
 
 
 def unknown_agent(id: str) -> str:
-    """Return the sentence about an agent that there is not."""
+    """Return the error text for an unknown agent."""
     return f"Unknown agent '{id[:MAX_SHOWN]}'."
 
 
@@ -74,7 +74,7 @@ def model_row(names: AgentNames, id: str) -> dict[str, Any]:
 
 
 def _named(model: object) -> str | None:
-    """Return the agent that a model names; ``None``: the one that is meant without a name."""
+    """Return the agent that a model names; ``None``: the default one."""
     if model is None or model in ("", OWNER, DEFAULT):
         return None
     if isinstance(model, str):

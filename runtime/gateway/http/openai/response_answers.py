@@ -19,7 +19,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def response_usage(counts: TokenCounts) -> Json:
-    """Return what a response has cost."""
+    """Return the token usage of a response."""
     return {
         "input_tokens": counts.input,
         "input_tokens_details": {
@@ -45,13 +45,13 @@ class ResponseWriter:
         self.reader = ReplyReader(asked.selection)
 
     def whole(self, run: Run) -> Json:
-        """Return the response that a run has made. Raises ``HttpRefusal``."""
+        """Return the response for an ended run. Raises ``HttpRefusal``."""
         reply = self.reader.end(run)
         output = [] if reply.calls and not reply.text else [self._message(reply)]
         return self._response(_status(reply), [*output, *map(_item, reply.calls)], reply)
 
     def failed(self, refusal: HttpRefusal) -> Json:
-        """Return the response to a run without an answer."""
+        """Return the response for a run without an answer."""
         error = {"code": refusal.type, "message": refusal.message}
         return self._response("failed", []) | {"error": error}
 
@@ -73,7 +73,7 @@ class ResponseWriter:
         )
 
     def text(self, text: str) -> bytes:
-        """Return the event of some text."""
+        """Return the event for a piece of text."""
         self._text += text
         return self._event("response.output_text.delta", self._place() | {"delta": text})
 

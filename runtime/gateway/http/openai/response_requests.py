@@ -63,7 +63,7 @@ UNSAID = ("reasoning", "item_reference")  # items that hold no words for an agen
 
 
 def read_response_request(body: object) -> Asked:
-    """Return what the body of a request asks. Raises ``HttpRefusal``."""
+    """Parse the body of a request. Raises ``HttpRefusal``."""
     if not isinstance(body, Mapping):
         raise HttpRefusal(400, expected("body", "object", body))
     for name in body:
@@ -168,7 +168,7 @@ def _call(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tools(given: object) -> object:
-    """Return the tools in the shape of chat completions, as far as they are functions."""
+    """Return the tools that are functions, in the shape of chat completions."""
     if not isinstance(given, list):
         return given
     made: list[object] = []

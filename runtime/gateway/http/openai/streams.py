@@ -31,7 +31,7 @@ HEADERS = {
 
 
 class UnreadText:
-    """The text that all streams hold for clients which have not taken it yet."""
+    """The text that all streams hold for slow clients."""
 
     def __init__(self, most: int = MAX_HELD_BYTES) -> None:
         self.size_bytes = 0
@@ -39,7 +39,7 @@ class UnreadText:
         self._held: dict[EventWriter, int] = {}
 
     def change(self, writer: EventWriter, size: int) -> None:
-        """Note how much a stream holds; where all have too much the fullest is cut."""
+        """Set how much a stream holds; above the limit of all streams the fullest one is cut."""
         self.size_bytes += size - self._held.pop(writer, 0)
         if size:
             self._held[writer] = size
@@ -74,7 +74,7 @@ class EventWriter:
         await self.write(data)
 
     def add(self, text: str) -> None:
-        """Have text sent; a client that is too far behind loses its connection."""
+        """Queue text for sending; a client that is too far behind is disconnected."""
         if self.slow or not text:
             return
         self._waiting.append(text)
@@ -85,30 +85,30 @@ class EventWriter:
             self.cut()
 
     def cut(self) -> None:
-        """End the connection of a client that does not read, and hold nothing for it."""
+        """Close the connection of a client that does not read, and drop its text."""
         self.slow = True
         self.drop()
         if self._request.transport is not None:
             self._request.transport.abort()
 
     def drop(self) -> None:
-        """Hold nothing any more."""
+        """Drop all waiting text."""
         self._waiting.clear()
         self._length = 0
         self._hold(0)
 
     def lose(self) -> None:
-        """Note that the connection has ended."""
+        """Mark the connection as ended, so that waiting writers stop."""
         self._lost = True
         self._wake.set()
 
     def close(self) -> None:
-        """Note that no text follows."""
+        """Mark the end of the text."""
         self._closed = True
         self._wake.set()
 
     async def next(self) -> str | None:
-        """Return some text that waits, once there is some; ``None`` when no more comes.
+        """Wait for text and return a piece of it; ``None`` at the end.
 
         Raises ``ConnectionError``.
         """
@@ -138,7 +138,7 @@ class EventWriter:
         await self.response.write_eof()
 
     def _piece(self) -> str:
-        """Take the next text that waits, as much as goes in an event."""
+        """Remove and return the next waiting text, at most one event's worth."""
         taken, length = [], 0
         while self._waiting and length < PIECE:
             text = self._waiting.popleft()
