@@ -46,7 +46,8 @@ class PlainConversion:
             result = self.kind(value)
         except ValueError:
             raise typer.BadParameter(f"{value!r} is not {self.word}", ctx, param) from None
-        if result == "" and MAY_BE_EMPTY.isdisjoint(getattr(param, "opts", ())):
+        left_out = getattr(param, "default", None) == ""
+        if result == "" and not left_out and MAY_BE_EMPTY.isdisjoint(getattr(param, "opts", ())):
             # An unset variable of a script: it must not mean something else than what was meant.
             raise typer.BadParameter("it is empty", ctx, param)
         if self.kind is float and not math.isfinite(result):

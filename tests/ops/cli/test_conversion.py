@@ -71,7 +71,11 @@ def test_the_pydantic_of_typer_is_not_asked() -> None:
 def test_an_empty_text_means_nothing_in_any_command() -> None:
     """An unset variable of a script does not choose another conversation, or everything."""
     texts = [param for _, param in parameters() if param.get_runtime_param().kind is str]
-    assert {param.opts[-1] for param in texts if is_taken_empty(param)} == MAY_BE_EMPTY
+    named = [param for param in texts if param.default != ""]
+    assert {param.opts[-1] for param in named if is_taken_empty(param)} == MAY_BE_EMPTY
+    left_out = [param for param in texts if param.default == ""]
+    assert {param.opts[0] for param in left_out} == {"--message", "--account"}
+    assert all(map(is_taken_empty, left_out))
 
 
 def is_taken_empty(param: Any) -> bool:
