@@ -67,6 +67,10 @@ class Peak:
         """Return the increase over the initial RSS in MiB."""
         return (self._read("VmHWM") - self._before) / 1024
 
+    def now_mib(self) -> float:
+        """Return how much the present RSS is above the initial one in MiB."""
+        return (self._read("VmRSS") - self._before) / 1024
+
     def _read(self, name: str) -> int:
         for line in Path(f"/proc/{self._pid}/status").read_text().splitlines():
             if line.startswith(f"{name}:"):

@@ -20,16 +20,16 @@ def give_back() -> None:
 
 
 class FreedMemory:
-    """Counts texts that are over, and gives memory back once they have ``most`` characters."""
+    """Counts what was let go of, and gives memory back once that is ``most``."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._length = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, text: str) -> None:
-        """Count a text that nobody needs any more."""
-        self._length += len(text)
+    def add(self, length: int) -> None:
+        """Count bytes or characters that are in no use any more."""
+        self._length += length
         if self._length >= self._most and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(PAUSE, self._give_back)
 

@@ -8,7 +8,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from ipc.frames.data import INBOUND, Messages, decode_from_worker, encode
 from ipc.frames.websocket import decode_request, response
-from ipc.websocket.connection import frame
+from ipc.websocket.sending import frame
 from runtime.gateway.accounts.fanout import message_frames
 from workers.links.events import EventEncoder, body_of
 from workers.messages import Chat, Inbound, Sender

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bench.systems.programs import Programs, module
 from bench.systems.sources import Payloads
 from bench.systems.system import Entry, Order
-from ipc.websocket.connection import frame
+from ipc.websocket.sending import frame
 
 
 class Floor(Programs):

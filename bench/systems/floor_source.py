@@ -12,7 +12,7 @@ from typing import cast
 import uvloop
 
 from bench.systems.sources import Orders, Payloads
-from ipc.websocket.connection import frame
+from ipc.websocket.sending import frame
 
 
 class FloorSource(asyncio.Protocol):

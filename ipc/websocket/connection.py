@@ -1,10 +1,9 @@
-"""Reads and writes one WebSocket connection; the hot path of every client.
+"""Reads one WebSocket connection; with ``sending`` the hot path of every client.
 
 The ``websockets`` library keeps the handshake, pings, the closing handshake and everything
 unusual. A complete, masked text or binary frame, which is nearly all there is, is parsed
 here and handed on synchronously: no queue, no future, no task (7 times less CPU per request
-than the library's ``recv``, PERFORMANCE 1b). All that is sent during one turn of the event
-loop leaves in one write: a system call costs more than everything else together.
+than the library's ``recv``, PERFORMANCE 1b).
 """
 
 from __future__ import annotations
@@ -13,14 +12,15 @@ import asyncio
 import logging
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 from websockets.datastructures import Headers
 from websockets.frames import DATA_OPCODES, Frame
 from websockets.http11 import Request
 from websockets.protocol import CLOSING, OPEN, Event
 
-from ipc.websocket.demux import DemuxConnection, SocketOwner
+from ipc.websocket.demux import DemuxConnection
+from ipc.websocket.sending import SendingConnection
 
 try:
     from websockets.speedups import apply_mask  # ten times as fast as what follows
@@ -32,47 +32,17 @@ MAX_UNWRITTEN = 32  # answers; a client that asks more at once can deal with the
 MAX_EARLY = 15  # messages sent before the handshake is answered
 MAX_REASON_BYTES = 123  # RFC 6455 section 5.5: a control frame carries 125 bytes
 _FIN_TEXT, _FIN_BINARY, _PING = 0x81, 0x82, b"\x89\x00"
+_CLOSE = 8  # opcode
 _MASKED = 0x80  # bit of a frame's second byte; the others are its length
 _SHORT = _MASKED | 125  # longer ones have more bytes of length
-
-_SHORT_HEADERS = [bytes((_FIN_TEXT, length)) for length in range(126)]
 
 _ANSWERED = Request("/", Headers())  # without one the library would wait for it
 
 _log = logging.getLogger(__name__)
 
 
-def frame(payload: bytes) -> bytes:
-    """Return ``payload`` as one WebSocket text frame of a server: the same for every client."""
-    length = len(payload)
-    if length < 126:
-        return _SHORT_HEADERS[length] + payload
-    if length < 65536:
-        return b"\x81\x7e" + length.to_bytes(2, "big") + payload
-    return b"\x81\x7f" + length.to_bytes(8, "big") + payload
-
-
-class Owner(SocketOwner, Protocol):
-    """Interface of the server of a WebSocket connection."""
-
-    sent_bytes: int
-    received_bytes: int
-
-    def output_queued(self, connection: Connection, /) -> None:
-        """Write what the connection has queued at the end of this turn of the loop."""
-
-    def fell_behind(self, connection: Connection, /) -> None:
-        """Record that the client has not read what fills its buffers."""
-
-    def caught_up(self, connection: Connection, /) -> None:
-        """Record that the client has read most of it, or has disconnected."""
-
-    def close_if_slow(self, connection: Connection, /) -> bool:
-        """Close clients with too much unread output; return whether this one was closed."""
-
-
-class Connection(DemuxConnection):
-    """The server's end of a WebSocket. Use ``open``, not the library's ``state``.
+class Connection(SendingConnection):
+    """The server's end of a WebSocket. Not the library's ``state`` but ``open`` is to be asked.
 
     ``receive`` is called with the bytes of each message; ``max_bytes`` limits one message;
     ``data`` is the application's to use. ``after_read`` is called once all that one read of the
@@ -86,10 +56,7 @@ class Connection(DemuxConnection):
         "_foreign",
         "_fragments",
         "_needed",
-        "_out",
         "_plain",
-        "_reading",
-        "_spared",
         "_tail",
         "after_read",
         "alive",
@@ -100,7 +67,6 @@ class Connection(DemuxConnection):
         "receive",
     )
 
-    owner: Owner
     receive: Callable[[bytes], None]
     after_read: Callable[[float], None] | None
     max_bytes: int
@@ -113,9 +79,6 @@ class Connection(DemuxConnection):
         self.read_at = 0.0
         self.after_read = None
         self.max_bytes = self.owner.limits.preauth_bytes
-        self._out: list[bytes] = []
-        self._spared = False  # not to be closed for what it has not read
-        self._reading = False  # what is sent meanwhile is written when all has been read
         self._tail = bytearray()  # of a frame that is not complete yet
         self._needed = 0  # how long the tail must be before it is worth looking again
         self._fragments: list[bytes] | None = None
@@ -137,62 +100,11 @@ class Connection(DemuxConnection):
         for payload in early:
             self.receive(payload)
 
-    def send(self, payload: bytes) -> None:  # type: ignore[override]  # queues, never waits
-        """Queue one text message; it is written at the end of this turn of the loop."""
-        # ``send_framed(frame(payload))`` without the two calls: every answer comes through here.
-        out, length = self._out, len(payload)
-        if not out and not self._reading:
-            self.owner.output_queued(self)
-        out.append(_SHORT_HEADERS[length] + payload if length < 126 else frame(payload))
-
-    def send_framed(self, framed: bytes) -> None:
-        """Queue encoded frames, one or many of them joined."""
-        if not self._out and not self._reading:
-            self.owner.output_queued(self)
-        self._out.append(framed)
-
-    def write_out(self) -> None:
-        """Write what is queued, with one system call; close the client that does not read."""
-        out = self._out
-        if not out or self.protocol.state is not OPEN:
-            out.clear()
-            return
-        if self.paused and not self._spared and self.owner.close_if_slow(self):
-            return
-        self._out = []
-        data = out[0] if len(out) == 1 else b"".join(out)
-        self.owner.sent_bytes += len(data)
-        try:
-            self.transport.write(data)
-        except Exception:  # noqa: BLE001 - others wait for their turn behind this one
-            _log.exception("a connection could not be written")
-            self.abort()
-
-    def drop_output(self) -> None:
-        """Drop queued output that is not written yet."""
-        self._out.clear()
-
-    def pause_writing(self) -> None:
-        """Record that the client has not read what fills the kernel's buffer and ours."""
-        super().pause_writing()
-        self.owner.fell_behind(self)
-
-    def resume_writing(self) -> None:
-        """Note that the client has read most of it."""
-        super().resume_writing()
-        self.owner.caught_up(self)
-
-    @property
-    def buffered_bytes(self) -> int:
-        """Bytes that wait in this process for the client to read."""
-        if self._undecided:
-            return 0
-        return self.transport.get_write_buffer_size() + sum(map(len, self._out))
-
-    @property
-    def open(self) -> bool:
-        """True while messages can be sent."""
-        return not self._undecided and self.protocol.state is OPEN
+    def cut_off(self) -> None:
+        """Close the connection, because its client does not read; drop what it was to be sent."""
+        self.owner.unread.closes(self)
+        self.drop_output()
+        self.close(1008, "slow consumer")
 
     def close(  # type: ignore[override]  # acts at once; the library's is a coroutine
         self, code: int = 1000, reason: str = ""
@@ -204,6 +116,7 @@ class Connection(DemuxConnection):
         if self.open:
             self.write_out()
         if self.open:  # unless it was closed just now, for not reading
+            self._pump(all=True)
             text = reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore")
             self.protocol.send_close(code, text)
             self._look_at_state()
@@ -313,6 +226,7 @@ class Connection(DemuxConnection):
         """Close with 1009, or 1002 for a frame without mask; the rest is read and dropped."""
         self._foreign = True
         self.write_out()
+        self._pump(all=True)
         if length > self.max_bytes:
             self.protocol.fail(1009)
         self._hand_over(data)
@@ -352,8 +266,12 @@ class Connection(DemuxConnection):
         What it may write, a close frame say, must come after what has been answered so far.
         """
         self.write_out()
+        if data[0] & 0x0F == _CLOSE:
+            self._pump(all=True)
         super(DemuxConnection, self).data_received(data)
         self._look_at_state()
+        if self.paused and not self.close_if_slow():
+            self.owner.unread.grew(len(data))  # it may have sent as many pings, and reads no pong
         if self.protocol.close_expected():
             self._expect_end()
 
@@ -386,6 +304,6 @@ class Connection(DemuxConnection):
         """Drop everything that waits."""
         if self._deadline is not None:
             self._deadline.cancel()
-        self._out.clear()
+        self.drop_output()
         self.owner.caught_up(self)
         super().connection_lost(exc)

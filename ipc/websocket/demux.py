@@ -19,6 +19,7 @@ import msgspec
 from websockets.asyncio.server import ServerConnection
 
 from ipc.websocket.http_socket import HttpSocket
+from ipc.websocket.unread import UnreadOutput
 from ipc.websocket.young import YoungSocket
 
 MAX_HEAD_BYTES = 16 * 1024
@@ -50,7 +51,7 @@ class Limits(msgspec.Struct, frozen=True):
     unproven: int | None = None  # sockets of all addresses that have proved nothing
     files: int | None = None  # descriptors from this number on are kept free
     buffered_bytes: int = 4 * 1024 * 1024  # unread by one client; then close 1008
-    buffered_total_bytes: int = 256 * 1024 * 1024  # unread by all: the fullest goes
+    buffered_total_bytes: int = 20 * 1024 * 1024  # unread by all: who is behind most goes
     ping: float = 25.0  # between pings; without any answer until the next, the socket ends
     backlog: int = 4096
 
@@ -60,6 +61,7 @@ class SocketOwner(Protocol):
 
     limits: Limits
     http: Callable[[], asyncio.Protocol] | None  # makes the handler of an HTTP connection
+    unread: UnreadOutput
 
     def count_socket(self, connection: DemuxConnection, /) -> bool:
         """Count a new socket; return false when it must be closed at once."""
@@ -225,12 +227,12 @@ class DemuxConnection(ServerConnection):
     def _become_http(self, head: bytes) -> None:
         if (young := self.young) is not None:
             young.settle()
-        self.owner.release_socket(self)
-        if self.owner.http is None:
+        owner = self.owner
+        owner.release_socket(self)
+        if owner.http is None:
             self._raw.abort()
             return
-        owner = self.owner
-        protocol = HttpSocket(self.owner.http(), owner.http_used, owner.release_http)
+        protocol = HttpSocket(owner.http(), owner.http_used, owner.release_http, owner.unread)
         if not owner.count_http(protocol, self.remote, self.loopback):
             self._raw.write(_TOO_MANY_HTTP)
             self._raw.close()

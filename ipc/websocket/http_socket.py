@@ -10,6 +10,8 @@ import termios
 from collections.abc import Callable
 from typing import cast
 
+from ipc.websocket.unread import UnreadOutput
+
 ASKED_SECONDS = 5.0  # from the first piece of a request until it must be whole to count
 REFUSALS = 20  # in a row on one connection; each further one comes late
 LATE_SECONDS = 0.25
@@ -21,7 +23,8 @@ class HttpSocket(asyncio.Protocol):
 
     ``on_data(self)`` is called with every piece of a request, ``on_end(self)`` at the end.
     ``on_lost()`` may be set while a request is being answered: it is called when the connection
-    ends meanwhile.
+    ends meanwhile; ``was_cut``: because its client did not read. What it has not read is counted in
+    ``unread``, with what an answer keeps for it (``hold``).
     """
 
     def __init__(
@@ -29,7 +32,12 @@ class HttpSocket(asyncio.Protocol):
         handler: asyncio.Protocol,
         on_data: Callable[[HttpSocket], None],
         on_end: Callable[[HttpSocket], None],
+        unread: UnreadOutput,
     ) -> None:
+        self.was_cut = False
+        self._unread = unread
+        self._held = 0
+        self._paused = False
         self.on_lost: Callable[[], None] | None = None
         self._handler = handler
         self._on_data, self._on_end = on_data, on_end
@@ -105,18 +113,51 @@ class HttpSocket(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop counting the connection."""
         self._transport = None
+        self._unread.caught_up(self)
         self._on_end(self)
         if self.on_lost is not None:
             self.on_lost()
         self._handler.connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Pass to the library that the client does not read."""
+        """Hand on that the client does not read."""
+        self._paused = True
+        self._unread.fell_behind(self)
         self._handler.pause_writing()
 
     def resume_writing(self) -> None:
-        """Pass to the library that the client reads again."""
+        """Hand on that the client reads again."""
+        self._paused = False
+        self._note_reading()
         self._handler.resume_writing()
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes that wait in this process for the client to read."""
+        transport = self._transport
+        return self._held + (0 if transport is None else transport.get_write_buffer_size())
+
+    def hold(self, size: int) -> None:
+        """Note how much memory an answer keeps for the client beside the transport."""
+        more, self._held = size - self._held, size
+        if self not in self._unread:
+            if size and self._transport is not None:
+                self._unread.fell_behind(self)
+        elif size:
+            self._unread.grew(max(more, 0))
+        else:
+            self._note_reading()
+
+    def cut_off(self) -> None:
+        """End the connection, because its client does not read."""
+        self._unread.closes(self)
+        self.was_cut = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _note_reading(self) -> None:
+        if not self._held and not self._paused:
+            self._unread.caught_up(self)
 
 
 class _Answering:

@@ -21,16 +21,20 @@ from websockets.asyncio.server import Server as LibraryServer
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.server import ServerProtocol
 
-from ipc.websocket.connection import CLOSE_SECONDS, Connection, Owner
+from ipc.memory import FreedMemory
+from ipc.websocket.connection import CLOSE_SECONDS, Connection
 from ipc.websocket.demux import DemuxConnection, Limits
 from ipc.websocket.http_socket import HttpSocket
 from ipc.websocket.resumption import OUTCOMES
+from ipc.websocket.sending import Owner, SendingConnection
 from ipc.websocket.sockets import UnprovenSockets
+from ipc.websocket.unread import UnreadOutput
 from ipc.websocket.young_sockets import SlotSource, YoungSockets
 
 PATIENCE = 0.25  # seconds between two looks at clients that are behind
 # What the library does itself with a connection: one sweep pings all, instead of a task for each.
 _OF_LIBRARY: dict[str, Any] = {"ping_interval": None, "max_queue": None}
+FREED_BYTES = 8 * 1024 * 1024  # of clients that were cut off, after which memory is given back
 CONNECTION_BYTES = 128 * 1024  # of a client that reads: buffers, task, state; with TLS most
 
 
@@ -52,10 +56,9 @@ class Server:
     """A listening socket and its connections: made by ``start``, ended by ``close``.
 
     ``connections`` holds every open WebSocket, ``undecided`` the sockets that have not sent a
-    request yet. ``slow`` counts the clients closed because they did not read, ``starved`` the
-    sockets that came when no files were left. ``unproven`` are the sockets that have proved
-    nothing, with counters of their own. ``sent_bytes`` and ``received_bytes`` are those of
-    WebSockets.
+    request yet. ``starved`` counts the sockets that came when no files were left. ``unproven`` are
+    the sockets that have proved nothing, with counters of their own, ``unread`` those whose clients
+    are behind. ``sent_bytes`` and ``received_bytes`` are those of WebSockets.
     """
 
     def __init__(
@@ -66,27 +69,30 @@ class Server:
         http: Callable[[], asyncio.Protocol] | None,
         limits: Limits,
         refuse_head: Callable[[bytes, bool], bytes | None],
-        unproven: UnprovenSockets | None = None,
+        beside: Server | None = None,
     ) -> None:
         self.http = http
         self.refuse_head = refuse_head
         self.limits = limits
         self.connections: set[Connection] = set()
-        self.slow = 0
         self.sent_bytes = self.received_bytes = 0
         self.starved = 0
-        if unproven is None:  # an empty one is false
-            unproven = UnprovenSockets(
+        self._loop = asyncio.get_running_loop()
+        self._freed = FreedMemory(FREED_BYTES)
+        if beside is None:
+            self.unproven = UnprovenSockets(
                 limits.preauth_per_address, limits.http_per_address, limits.unproven
             )
-        self.unproven = unproven
+            most = limits.buffered_total_bytes
+            self.unread = UnreadOutput(most, self._loop.time, self._freed.add)
+        else:
+            self.unproven, self.unread = beside.unproven, beside.unread
         self._turn_end: TurnEnd | None = None
         self._on_connect, self._on_text, self._on_close = on_connect, on_text, on_close
         self.undecided: set[DemuxConnection] = set()
         self._closing: tuple[int, str] | None = None
-        self._loop = asyncio.get_running_loop()
-        self._waiting: list[Connection] = []
-        self._behind: dict[Connection, int] = {}  # what each had unread at the last look
+        self._waiting: list[SendingConnection] = []
+        self._behind: dict[SendingConnection, int] = {}  # what each had unread at the last look
         self._patience: asyncio.TimerHandle | None = None
         self._flushing = False
         self._uids: frozenset[int] | None = None
@@ -123,14 +129,14 @@ class Server:
         called with every message unless ``on_connect`` sets ``connection.receive``.
         ``refuse_head`` gets the request head of each connection and whether it asks for a
         WebSocket; what it returns is answered, and the connection closed. With ``tls`` the port
-        is encrypted, for HTTP too. Sockets that have proved nothing are counted with those of
-        ``beside``. The sockets of young connections are kept in ``slots`` (not with ``tls``).
+        is encrypted, for HTTP too. With ``beside``, sockets that have proved nothing and what
+        clients have not read are counted with those of that server. The sockets of young
+        connections are kept in ``slots`` (not with ``tls``).
         """
         kwargs: dict[str, Any] = {"sock": listen}
         if isinstance(listen, Path):
             kwargs = {"sock": _bound(listen), "unix": True}  # before anything else: it may fail
-        unproven = None if beside is None else beside.unproven
-        server = cls(on_connect, on_text, on_close, http, limits or Limits(), refuse_head, unproven)
+        server = cls(on_connect, on_text, on_close, http, limits or Limits(), refuse_head, beside)
         young = None if slots is None else YoungSockets(slots, server._connection)
         if young is not None and tls is None and isinstance(listen, socket.socket):
             server._young = young
@@ -176,7 +182,7 @@ class Server:
         self._unix, self._inode = unix, _inode(unix)
         self._uids = frozenset({0, os.geteuid()})
 
-    def output_queued(self, connection: Connection) -> None:
+    def output_queued(self, connection: SendingConnection) -> None:
         """Write what ``connection`` has queued at the end of this turn of the loop."""
         self._waiting.append(connection)
         self.flush_soon()
@@ -191,22 +197,23 @@ class Server:
             self._flushing = True
             self._loop.call_soon(self._flush)
 
-    def fell_behind(self, connection: Connection) -> None:
-        """Let producers hold back for a client that has not read what fills its buffers."""
+    def fell_behind(self, connection: SendingConnection) -> None:
+        """Have producers hold back for a client that has not read what fills its buffers."""
+        self.unread.fell_behind(connection)
         self._behind[connection] = connection.buffered_bytes
         if self._patience is None:
             self._patience = self._loop.call_later(PATIENCE, self._look_again)
 
-    def caught_up(self, connection: Connection) -> None:
-        """Record that a client has read; if no other is behind, producers may continue."""
+    def caught_up(self, connection: SendingConnection) -> None:
+        """Note that a client has read; when no other is behind, producers may go on."""
+        self.unread.caught_up(connection)
         if self._behind.pop(connection, None) is not None and not self._behind:
             self._end_patience()
 
     @property
     def held_bytes(self) -> int:
-        """The memory of the connections in bytes: unread output, and a share for each."""
-        unread = sum(each.buffered_bytes for each in self.connections if each.paused)
-        return unread + CONNECTION_BYTES * len(self.connections)
+        """How much memory the connections may take: the unread output, and a share for each."""
+        return self.unread.size_bytes + CONNECTION_BYTES * len(self.connections)
 
     @property
     def patient(self) -> bool:
@@ -235,20 +242,6 @@ class Server:
             self._patience = None
         self._behind.clear()
         self.flush_soon()
-
-    def close_if_slow(self, connection: Connection) -> bool:
-        """Close a client with too much unread output, or the fullest one if all have too much.
-
-        Called before more is written to a client that is behind, so that one large answer
-        alone closes no client. Returns whether ``connection`` itself was closed.
-        """
-        if connection.buffered_bytes > self.limits.buffered_bytes:
-            self._close_slow(connection)
-        else:
-            behind = [other for other in self.connections if other.paused and other.open]
-            if sum(other.buffered_bytes for other in behind) > self.limits.buffered_total_bytes:
-                self._close_slow(max(behind, key=lambda other: other.buffered_bytes))
-        return not connection.open
 
     def count_socket(self, connection: DemuxConnection) -> bool:
         """Count a new socket; return false when it must be closed at once."""
@@ -305,6 +298,7 @@ class Server:
         """
         self.stop_accepting()
         self._ping_timer.cancel()
+        self._freed.close()
         if self._patience is not None:
             self._patience.cancel()
         if self._young is not None:
@@ -356,11 +350,6 @@ class Server:
                 connection.write_out()
         if turn_end is not None:
             turn_end.after_write()
-
-    def _close_slow(self, connection: Connection) -> None:
-        self.slow += 1
-        connection.drop_output()
-        connection.close(1008, "slow consumer")
 
     def _ping(self) -> None:
         self._ping_timer = self._loop.call_later(self.limits.ping, self._ping)

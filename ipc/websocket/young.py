@@ -65,6 +65,10 @@ class YoungOwner(Protocol):
 
     loop: asyncio.AbstractEventLoop
 
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes that wait in this process for the client to read."""
+
     def continue_on(self, transport: asyncio.Transport, /) -> None:
         """Use another transport from now on."""
 
@@ -234,7 +238,7 @@ class YoungSocket(asyncio.Protocol, asyncio.Transport):
         """Settle once the kernel has all that was sent: until then it could be lost."""
         if self._slot is None:
             return
-        if self._raw.get_write_buffer_size():
+        if self._owner.buffered_bytes:
             self._owner.loop.call_later(WRITTEN_SECONDS, self._settle_if_written)
         else:
             self.settle()

@@ -122,10 +122,10 @@ class LimitsConfig(Section, frozen=True):
     buffered_total_bytes: Annotated[
         Count,
         Meta(
-            description="Bytes that may be buffered for all clients together; beyond that the "
-            "client with most is closed."
+            description="Bytes that may be buffered for all clients together, of WebSockets and "
+            "of HTTP; beyond that the client for which most has waited longest is closed."
         ),
-    ] = 256 * 1024 * 1024
+    ] = 20 * 1024 * 1024
     ring_messages: Annotated[
         Count,
         Meta(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 
 from ipc.frames.bootstrap import GatewayBoot
@@ -49,6 +51,8 @@ from runtime.gateway.stability import Stability
 from runtime.gateway.supervisor_link import SupervisorLink
 from runtime.gateway.telemetry.telemetry import Telemetry
 
+MOST_PAGES = 2  # of transcripts that are read at the same time
+
 
 class GatewayParts(msgspec.Struct, frozen=True):
     """The parts of one gateway process. ``Gateway.start`` makes them, and none is replaced.
@@ -61,7 +65,8 @@ class GatewayParts(msgspec.Struct, frozen=True):
     ``supervisor`` the link to the supervisor, ``tickets`` let clients fetch files, ``canvas`` is
     what nodes and browsers show. ``timers`` begin runs without a message, ``hooks`` those that
     HTTP requests ask for. ``gatekeeper`` decides whose messages are answered. ``figures`` are sent
-    to clients and kept for a day, ``telemetry`` has traces of messages exported.
+    to clients and kept for a day, ``telemetry`` has traces of messages exported. ``pages`` is held
+    while one of a transcript is read.
     """
 
     boot: GatewayBoot
@@ -112,5 +117,6 @@ class GatewayParts(msgspec.Struct, frozen=True):
     figures: AccountFigures
     telemetry: Telemetry
 
+    pages: asyncio.Semaphore = msgspec.field(default_factory=lambda: asyncio.Semaphore(MOST_PAGES))
     local_people: LocalPeople = msgspec.field(default_factory=LocalPeople)
     api: ApiFigures = msgspec.field(default_factory=ApiFigures)  # requests to the HTTP API

@@ -7,7 +7,7 @@ import json
 import socket
 
 from ipc.frames.websocket import event, response
-from ipc.websocket.connection import frame
+from ipc.websocket.sending import frame
 from tests.support.echo_server import UPGRADE
 from tests.support.young_client import YoungClient
 from tests.support.young_slots import SlotsRig

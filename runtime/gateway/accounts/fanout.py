@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ipc.frames.data import HAPPENED, flag_table
-from ipc.websocket.connection import frame
+from ipc.websocket.sending import frame
 from runtime.gateway.access.client_view import ClientView
 
 STATUS = "channel.status"

@@ -265,6 +265,11 @@ class ConnectedClient:
         """The number of requests without an answer."""
         return self._waiting
 
+    @property
+    def gone(self) -> bool:
+        """True once no answer can reach it any more."""
+        return not self.connection.open
+
     def is_answered(self) -> bool:
         """Return whether it has made requests and all of them are answered."""
         return bool(self.asked or self.failed) and not self._waiting

@@ -11,7 +11,6 @@ import orjson
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from ipc.websocket.http_socket import HttpSocket
 from runtime.gateway.access.hosts import RequestHead
 from runtime.gateway.http import canvas_host
 from runtime.gateway.http.api import HttpApi
@@ -20,6 +19,7 @@ from runtime.gateway.http.canvas import CanvasEndpoint
 from runtime.gateway.http.hooks import HooksEndpoint
 from runtime.gateway.http.ingress import Ingress
 from runtime.gateway.http.ingress_heads import PREFIX as ACCOUNTS
+from runtime.gateway.http.lost_clients import socket_of
 from runtime.gateway.http.media import PREFIX, MediaEndpoint
 from runtime.gateway.http.metrics import CONTENT_TYPE, Metrics
 from runtime.gateway.http.page import PageEndpoint
@@ -91,9 +91,8 @@ class HttpEndpoints:
             refused = _text(refusal.status, refusal.text)
             refused.force_close()
             return refused
-        transport = request.transport
-        connection = None if transport is None else transport.get_protocol()
-        if not isinstance(connection, HttpSocket):
+        connection = socket_of(request)
+        if connection is None:
             return await answer(request)
         with connection.answering():
             response = await answer(request)

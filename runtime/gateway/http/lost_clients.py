@@ -17,14 +17,20 @@ from ipc.websocket.http_socket import HttpSocket
 @contextlib.contextmanager
 def when_lost(request: web.BaseRequest, on_lost: Callable[[], None]) -> Iterator[None]:
     """Call ``on_lost`` when the connection ends, or at once if it has ended."""
-    transport = request.transport
-    connection = None if transport is None else transport.get_protocol()
-    if transport is None:
+    connection = socket_of(request)
+    if request.transport is None:
         on_lost()
-    elif isinstance(connection, HttpSocket):
+    elif connection is not None:
         connection.on_lost = on_lost
     try:
         yield
     finally:
-        if isinstance(connection, HttpSocket):
+        if connection is not None:
             connection.on_lost = None
+
+
+def socket_of(request: web.BaseRequest) -> HttpSocket | None:
+    """Return the connection of a request; ``None`` if it has gone."""
+    transport = request.transport
+    connection = None if transport is None else transport.get_protocol()
+    return connection if isinstance(connection, HttpSocket) else None

@@ -23,6 +23,7 @@ class HttpCaller:
     role = OPERATOR
     scopes = tuple(sorted(ALL))
     device = None
+    gone = False
 
 
 CALLER = HttpCaller()

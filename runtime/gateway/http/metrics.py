@@ -85,9 +85,10 @@ def _of_gateway(parts: GatewayParts) -> Iterator[Series]:
     yield histogram("request_seconds", told, "method", BOUNDS, rows)
     yield counter("client_sent_bytes", "Bytes to WebSocket clients.", server.sent_bytes)
     yield counter("client_received_bytes", "Bytes of WebSocket clients.", server.received_bytes)
-    yield gauge("client_unread_bytes", "Bytes that clients have not read.", server.held_bytes)
+    unread = server.unread
+    yield gauge("client_unread_bytes", "Bytes that clients have not read.", unread.size_bytes)
     yield counter("malformed_frames", "Frames of clients that are not JSON.", hub.malformed)
-    yield counter("slow_clients", "Clients closed because they do not read.", server.slow)
+    yield counter("slow_clients", "Clients closed because they do not read.", unread.slow)
     unproven = server.unproven
     yield gauge("unproven_sockets", "Sockets that have not authenticated yet.", len(unproven))
     yield counter("crowded", "Sockets refused: too many of one address.", unproven.crowded)

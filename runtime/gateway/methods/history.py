@@ -10,12 +10,17 @@ from ipc.frames.requests import Params
 from runtime.gateway.access.scopes import READ
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
-from runtime.gateway.conversations.history_views import MAX_CHARS, history_page, history_row
+from runtime.gateway.conversations.history_views import (
+    MAX_CHARS,
+    history_page,
+    history_row,
+)
 from runtime.gateway.conversations.reply_tags import shown_so_far
 from runtime.gateway.conversations.session_keys import agent_of
 from runtime.gateway.conversations.session_rows import defaults_of, session_row
 from runtime.gateway.journal.conversations import Session, TranscriptEntry
 from runtime.gateway.methods.request_parts import Key, Word
+from runtime.gateway.methods.transcript_pages import newest_entries
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.runs.lifecycle import RunPhase
 
@@ -53,9 +58,7 @@ async def chat_history(
     session = await journal.session(key)
     entries: list[TranscriptEntry] = []
     if session is not None:
-        entries = await journal.entries(key, params.limit + params.offset)
-        entries = [each for each in entries if each.number > session.since]
-        entries = entries[: len(entries) - params.offset] if params.offset else entries
+        entries = await newest_entries(parts, client, session, params.limit, params.offset)
     total = 0 if session is None else max(session.messages, len(entries) + params.offset)
     if not entries and params.offset:
         total = 0 if session is None else session.messages

@@ -26,6 +26,7 @@ from runtime.gateway.journal.conversations import (
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.methods.asking import changes, session_was
 from runtime.gateway.methods.request_parts import Key, Word
+from runtime.gateway.methods.transcript_pages import newest_entries
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.runs.asking import changed
 
@@ -219,7 +220,7 @@ async def sessions_get(
     session = await journal.session(parts.asking.key_in(params.key, params.agent_id))
     if session is None:
         return {"messages": []}
-    entries = await _entries(journal, session, params.limit)
+    entries = await newest_entries(parts, client, session, params.limit)
     total = max(session.messages, len(entries))
     return {"messages": history_page(entries, total, max_chars=MAX_CHARS)["messages"]}
 

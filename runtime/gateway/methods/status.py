@@ -40,7 +40,7 @@ def status(parts: GatewayParts, client: ConnectedClient, params: None) -> Any:
     gateway itself has dropped, by reason, how much waits in the outbox, what agents do, and how
     requests to the HTTP API and to hooks have ended.
     """
-    dropped = dict(parts.data_link.dropped) | {"slow client": parts.server.slow}
+    dropped = dict(parts.data_link.dropped) | {"slow client": parts.server.unread.slow}
     own = {"dropped": dropped, "outbox": parts.outbox.figures(), "runs": parts.runs.figures()}
     own |= {"httpApi": parts.api.figures(), "hooks": dict(parts.hooks.counts)}
     return parts.health.status() | own

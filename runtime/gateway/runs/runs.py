@@ -347,7 +347,7 @@ class Runs:
     def _over(self, live: LiveRun, step: RunStep) -> None:
         """Remove a run that is over, notify its watchers, and begin what is due."""
         self.ended[live.run.state] += 1
-        self._freed.add(live.run.answer)
+        self._freed.add(len(live.run.answer))
         live.stop_timer()
         self._live.pop(live.run.id, None)
         if len(self._live) < MAX_OPEN:

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
 from ipc.websocket import connection as wsconnection
-from ipc.websocket.connection import frame
+from ipc.websocket.sending import frame
 from tests.support.echo_server import (
     UPGRADE,
     client,

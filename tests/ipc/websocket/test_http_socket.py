@@ -17,6 +17,7 @@ from ipc.websocket.http_socket import (
     UNREAD_MS,
     HttpSocket,
 )
+from ipc.websocket.unread import UnreadOutput
 from tests.support.echo_server import EchoServer, echo
 from tests.support.until import PATIENCE, until
 
@@ -93,6 +94,10 @@ async def test_without_files_a_socket_takes_the_place_of_an_idle_one() -> None:
         second.close()
 
 
+def budget(most: int = 1000) -> UnreadOutput:
+    return UnreadOutput(most, lambda: 0.0)
+
+
 class PlayedTransport(asyncio.Transport):
     """A transport whose client has not read ``unread`` bytes."""
 
@@ -123,7 +128,7 @@ class Clock:
 def test_half_a_request_keeps_its_socket_for_some_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     monkeypatch.setattr(asyncio, "get_running_loop", lambda: clock)
-    made = HttpSocket(asyncio.Protocol(), lambda each: None, lambda each: None)
+    made = HttpSocket(asyncio.Protocol(), lambda each: None, lambda each: None, budget())
     ours, theirs = socket.socketpair()
     with ours, theirs:
         transport = PlayedTransport(ours)
@@ -150,7 +155,7 @@ def test_half_a_request_keeps_its_socket_for_some_seconds(monkeypatch: pytest.Mo
     [(0, False, "closed"), (9, False, "aborted"), (0, True, ""), (9, True, "")],
 )
 def test_how_one_gives_way(unread: int, answering: bool, ended: str) -> None:
-    made = HttpSocket(asyncio.Protocol(), lambda each: None, lambda each: None)
+    made = HttpSocket(asyncio.Protocol(), lambda each: None, lambda each: None, budget())
     assert not made.give_way(), "it has not begun"
     with socket.socket() as sock:
         transport = PlayedTransport(sock, unread)
@@ -167,7 +172,7 @@ def test_how_one_gives_way(unread: int, answering: bool, ended: str) -> None:
 @pytest.mark.virtual_time
 async def test_who_is_refused_again_and_again_is_answered_late_and_gives_way_meanwhile() -> None:
     loop = asyncio.get_running_loop()
-    made = HttpSocket(asyncio.Protocol(), lambda each: None, lambda each: None)
+    made = HttpSocket(asyncio.Protocol(), lambda each: None, lambda each: None, budget())
     with socket.socket() as sock:
         transport = PlayedTransport(sock)
         made.connection_made(transport)
@@ -191,3 +196,53 @@ async def test_who_is_refused_again_and_again_is_answered_late_and_gives_way_mea
         assert made.give_way()
         assert transport.ended == "closed"
         await late
+
+
+class PlayedHandler(asyncio.Protocol):
+    """The library, as far as it is told whether the client reads."""
+
+    def pause_writing(self) -> None:
+        pass
+
+    def resume_writing(self) -> None:
+        pass
+
+
+def test_what_the_transport_and_an_answer_keep_is_counted_together() -> None:
+    unread = budget()
+    made = HttpSocket(PlayedHandler(), lambda each: None, lambda each: None, unread)
+    made.hold(9)
+    assert unread.size_bytes == 0, "it has not begun, or is over"
+    with socket.socket() as sock:
+        transport = PlayedTransport(sock, 100)
+        made.connection_made(transport)
+        made.hold(20)
+        assert unread.size_bytes == 120
+        made.pause_writing()
+        made.hold(0)
+        assert unread.size_bytes == 100, "the transport still has it"
+        made.hold(30)
+        made.resume_writing()
+        assert unread.size_bytes == 130, "the answer still has it"
+        made.hold(0)
+        assert made not in unread
+        made.pause_writing()
+        made.connection_lost(None)
+        assert made not in unread
+
+
+@pytest.mark.parametrize("by", ["transport", "answer"])
+def test_one_that_all_together_have_no_room_for_is_cut_off(by: str) -> None:
+    unread = budget(1000)
+    made = HttpSocket(PlayedHandler(), lambda each: None, lambda each: None, unread)
+    with socket.socket() as sock:
+        transport = PlayedTransport(sock)
+        made.connection_made(transport)
+        if by == "transport":
+            transport.unread = 1001
+            made.pause_writing()
+        else:
+            made.hold(500)
+            made.hold(1001)
+        assert (transport.ended, made.was_cut, unread.slow) == ("aborted", True, 1)
+        assert unread.size_bytes == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from websockets.frames import Opcode
 
-from ipc.websocket.connection import frame
 from ipc.websocket.resumption import (
     MAX_SECONDS,
     MAX_TAKEN,
@@ -17,6 +16,7 @@ from ipc.websocket.resumption import (
     SocketFacts,
     decide,
 )
+from ipc.websocket.sending import frame
 from tests.support.echo_server import UPGRADE, text_frame
 
 SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"

@@ -12,8 +12,8 @@ from pathlib import Path
 from websockets.asyncio.client import unix_connect
 from websockets.frames import Opcode
 
-from ipc.websocket.connection import frame
 from ipc.websocket.demux import Limits
+from ipc.websocket.sending import frame
 from tests.support.echo_server import (
     UPGRADE,
     EchoServer,
@@ -113,7 +113,7 @@ async def test_a_client_that_does_not_read_is_closed() -> None:
             sent += 50_000
             await asyncio.sleep(0)
             assert sent < 50_000_000
-        assert made.server.slow == 1
+        assert made.server.unread.slow == 1
         await until(lambda: bool(made.closed))
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from aiohttp import web
 
-from ipc.websocket.connection import frame
 from ipc.websocket.demux import HEAD_SECONDS, Limits
+from ipc.websocket.sending import frame
 from ipc.websocket.young_slots import RECEIVED_BYTES
 from tests.support.echo_server import UPGRADE, EchoServer, text_frame
 from tests.support.until import PATIENCE, until

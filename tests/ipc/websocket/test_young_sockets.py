@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 import psutil
 import pytest
 
-from ipc.websocket.connection import frame
 from ipc.websocket.demux import Limits
+from ipc.websocket.sending import frame
 from ipc.websocket.young import MAX_SLOTS, YoungSlot
 from ipc.websocket.young_slots import YoungSlots
 from ipc.websocket.young_sockets import YoungSockets

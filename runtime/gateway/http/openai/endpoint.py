@@ -27,7 +27,6 @@ from runtime.gateway.http.openai.following import FollowedRun
 from runtime.gateway.http.openai.models import MODELS, AgentNames
 from runtime.gateway.http.openai.response_answers import ResponseWriter
 from runtime.gateway.http.openai.response_requests import read_response_request
-from runtime.gateway.http.openai.streams import UnreadText
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.runs import Run
 from runtime.gateway.parts import GatewayParts
@@ -50,7 +49,6 @@ class OpenAIEndpoint:
         self._parts = parts
         self._bodies = bodies
         self._most = parts.config.http.max_body_bytes
-        self._unread = UnreadText()
 
     async def list_models(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer ``GET /v1/models``."""
@@ -66,8 +64,7 @@ class OpenAIEndpoint:
         asked = read_chat_request(await self._body(request))
         run = await self._made(request, asked, f"chatcmpl_{uuid.uuid4()}", "openai")
         writer = CompletionWriter(run.id, run.at // 1000, asked)
-        unread = self._unread if asked.stream else None
-        followed = FollowedRun(self._parts, request, run, writer, unread)
+        followed = FollowedRun(self._parts, request, run, writer, stream=asked.stream)
         await followed.begin()
         if asked.stream:
             return await followed.streamed()
@@ -78,8 +75,7 @@ class OpenAIEndpoint:
         asked = read_response_request(await self._body(request))
         run = await self._made(request, asked, f"resp_{uuid.uuid4()}", "openresponses")
         writer = ResponseWriter(run.id, run.at // 1000, asked)
-        unread = self._unread if asked.stream else None
-        followed = FollowedRun(self._parts, request, run, writer, unread)
+        followed = FollowedRun(self._parts, request, run, writer, stream=asked.stream)
         await followed.begin()
         if asked.stream:
             return await followed.streamed()

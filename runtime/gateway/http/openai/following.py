@@ -15,7 +15,7 @@ from aiohttp import web
 from runtime.gateway.http.api_refusals import API, NO_RETRY, HttpRefusal, failure_of
 from runtime.gateway.http.lost_clients import when_lost
 from runtime.gateway.http.openai.answers import ReplyReader
-from runtime.gateway.http.openai.streams import EventWriter, UnreadText
+from runtime.gateway.http.openai.streams import EventWriter
 from runtime.gateway.journal.runs import Run
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.runs.asking import AskedRun
@@ -45,7 +45,7 @@ class AnswerWriter(Protocol):
 class FollowedRun:
     """A run of an agent, and the request that it answers. ``begin`` it first.
 
-    With ``unread``, what all streams hold, the answer is ``streamed``.
+    With ``stream`` the answer is ``streamed``.
     """
 
     def __init__(
@@ -54,14 +54,15 @@ class FollowedRun:
         request: web.BaseRequest,
         run: Run,
         writer: AnswerWriter,
-        unread: UnreadText | None = None,
+        *,
+        stream: bool = False,
     ) -> None:
         self._parts = parts
         self._request = request
         self._run = run
         self._writer = writer
         # From the beginning: text may come before ``begin`` has returned.
-        self._events = None if unread is None else EventWriter(request, unread)
+        self._events = EventWriter(request) if stream else None
         self._asked: AskedRun | None = None
         self._over = self._slow = False
 

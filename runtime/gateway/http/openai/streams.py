@@ -1,8 +1,7 @@
 """Writes server-sent events to a client that may read slowly.
 
-Text that the client has not read is joined. Where that is too much, the connection ends and the run
-goes on: nothing waits for one client. All of them together have a bound, too, beyond which the one
-that is furthest behind loses its connection.
+Text that the client has not read is joined, and counted in what all clients have not read. Where
+that is too much, the connection ends and the run goes on: nothing waits for one client.
 """
 
 from __future__ import annotations
@@ -15,9 +14,9 @@ from collections import deque
 from aiohttp import web
 
 from ipc import timeouts
+from runtime.gateway.http.lost_clients import socket_of
 
 MAX_WAITING = 256 * 1024  # characters of text that a client has not taken yet
-MAX_HELD_BYTES = 8 * 1024 * 1024  # of memory for the text that all clients have not taken
 PIECE = 16 * 1024  # characters in an event: what is being written is in memory several times
 SEND_BYTES = 128 * 1024  # that the kernel may hold for a client that does not read
 KEEP_ALIVE_SECONDS = 15.0  # without an event, until a comment shows that the stream lives
@@ -30,34 +29,16 @@ HEADERS = {
 }
 
 
-class UnreadText:
-    """The text that all streams hold for slow clients."""
-
-    def __init__(self, most: int = MAX_HELD_BYTES) -> None:
-        self.size_bytes = 0
-        self._most = most
-        self._held: dict[EventWriter, int] = {}
-
-    def change(self, writer: EventWriter, size: int) -> None:
-        """Set how much a stream holds; above the limit of all streams the fullest one is cut."""
-        self.size_bytes += size - self._held.pop(writer, 0)
-        if size:
-            self._held[writer] = size
-        while self.size_bytes > self._most:
-            max(self._held, key=self._held.__getitem__).cut()
-
-
 class EventWriter:
-    """One stream of events, which is the answer ``response``. ``unread`` is what all streams hold.
+    """One stream of events, which is the answer ``response``.
 
-    ``stuck``: a write waits for the client to read. ``slow``: it has not for too long, and its
-    connection was ended.
+    ``stuck``: a write waits for the client to read.
     """
 
-    def __init__(self, request: web.BaseRequest, unread: UnreadText) -> None:
-        self.slow = self.stuck = False
+    def __init__(self, request: web.BaseRequest) -> None:
+        self.stuck = self._cut = False
         self._request = request
-        self._unread = unread
+        self._socket = socket_of(request)
         self._waiting: deque[str] = deque()
         self._length = self._bytes = 0
         self._wake = asyncio.Event()
@@ -82,14 +63,19 @@ class EventWriter:
         self._hold(self._bytes + sys.getsizeof(text))
         self._wake.set()
         if self._length > MAX_WAITING:
-            self.cut()
+            self._cut_off()
 
-    def cut(self) -> None:
-        """Close the connection of a client that does not read, and drop its text."""
-        self.slow = True
+    @property
+    def slow(self) -> bool:
+        """True once the client has not read for too long, and its connection was ended."""
+        return self._cut or (self._socket is not None and self._socket.was_cut)
+
+    def _cut_off(self) -> None:
+        """End the connection of a client that does not read, and hold nothing for it."""
+        self._cut = True
         self.drop()
-        if self._request.transport is not None:
-            self._request.transport.abort()
+        if self._socket is not None:
+            self._socket.cut_off()
 
     def drop(self) -> None:
         """Drop all waiting text."""
@@ -156,7 +142,8 @@ class EventWriter:
 
     def _hold(self, size: int) -> None:
         self._bytes = size
-        self._unread.change(self, size)
+        if self._socket is not None:
+            self._socket.hold(size)
 
     def _require_connection(self) -> None:
         if self._lost:

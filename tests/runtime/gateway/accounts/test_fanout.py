@@ -74,7 +74,7 @@ async def test_a_client_that_does_not_read_is_closed_and_the_others_notice_nothi
                 if seen == count:
                     break
         assert watcher.gaps == 0
-        assert rig.parts.server.slow == 1
+        assert rig.parts.server.unread.slow == 1
         deaf.socket.transport.resume_reading()
         code, reason = await deaf.closed()
         assert (code, reason) in ((1008, "slow consumer"), (1006, ""))
@@ -105,7 +105,7 @@ async def test_a_flood_waits_for_a_client_that_reads_instead_of_having_it_closed
             assert (await reader.event("channel.message"))["payload"]["cursor"] == f"1:{number}"
         while (await worker.next(Ack)).seq < seq + 1:
             pass
-        assert rig.parts.server.slow == 0
+        assert rig.parts.server.unread.slow == 0
 
 
 class Watcher:

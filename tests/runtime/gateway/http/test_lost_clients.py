@@ -7,6 +7,7 @@ import asyncio
 from aiohttp import web
 
 from ipc.websocket.http_socket import HttpSocket
+from ipc.websocket.unread import UnreadOutput
 from runtime.gateway.http.lost_clients import when_lost
 
 
@@ -15,8 +16,8 @@ class Connection(asyncio.Transport):
 
     def __init__(self) -> None:
         super().__init__()
-        ignore = asyncio.Protocol()
-        self.socket = HttpSocket(ignore, lambda socket: None, lambda socket: None)
+        ignore, unread = asyncio.Protocol(), UnreadOutput(1000, lambda: 0.0)
+        self.socket = HttpSocket(ignore, lambda socket: None, lambda socket: None, unread)
 
     def get_protocol(self) -> asyncio.BaseProtocol:
         return self.socket

@@ -3,36 +3,54 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
-from aiohttp import web
 
+from ipc.websocket.http_socket import HttpSocket
+from ipc.websocket.unread import UnreadOutput
 from runtime.gateway.http.openai import streams
 from runtime.gateway.http.openai.streams import (
     KEEP_ALIVE,
     MAX_WAITING,
     PIECE,
     EventWriter,
-    UnreadText,
 )
 
 
 class Written(EventWriter):
     """A writer that keeps what it would send; there is no connection."""
 
-    def __init__(self, unread: UnreadText | None = None) -> None:
-        super().__init__(_NO_REQUEST, unread or UnreadText())
+    def __init__(self, unread: UnreadOutput | None = None) -> None:
+        request: Any = _Request(None if unread is None else Connection(unread))
+        super().__init__(request)
         self.sent: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def write(self, data: bytes) -> None:
         self.sent.put_nowait(data)
 
 
+class Connection(asyncio.Transport):
+    """A transport whose protocol is a socket that speaks HTTP."""
+
+    def __init__(self, unread: UnreadOutput) -> None:
+        super().__init__()
+        self.socket = HttpSocket(asyncio.Protocol(), lambda each: None, lambda each: None, unread)
+        self.socket.connection_made(self)
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        return self.socket
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def abort(self) -> None:
+        self.socket.connection_lost(None)
+
+
 class _Request:
-    transport = None
-
-
-_NO_REQUEST: web.BaseRequest = _Request()  # type: ignore[assignment]
+    def __init__(self, transport: Connection | None) -> None:
+        self.transport = transport
 
 
 async def test_text_that_waits_is_joined() -> None:
@@ -71,7 +89,7 @@ async def test_a_long_text_goes_out_in_pieces() -> None:
 
 
 async def test_where_all_streams_hold_too_much_the_fullest_is_cut() -> None:
-    unread = UnreadText(100_000)
+    unread = UnreadOutput(100_000, lambda: 0.0)
     few, more, most = (Written(unread) for _ in range(3))
     few.add("x" * 10_000)
     more.add("\N{GRINNING FACE}" * 10_000)  # 40,000 bytes in memory

@@ -1,0 +1,160 @@
+"""Writes one WebSocket connection; the hot path of every client.
+
+All that is sent during one turn of the event loop leaves in one write: a system call costs more
+than everything else together. For a client that does not read, what the transport cannot write yet
+is kept here, counted, and dropped once it is too much.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Protocol
+
+from websockets.protocol import OPEN
+
+from ipc.websocket.demux import DemuxConnection, SocketOwner
+from ipc.websocket.held_output import HeldOutput
+
+PIECE = 128 * 1024  # bytes that a transport is given at once: what it cannot write it keeps
+TLS_BYTES = 64 * 1024 + PIECE  # that TLS has given to the socket's transport, which shows no figure
+_FIN_TEXT = 0x81
+
+_SHORT_HEADERS = [bytes((_FIN_TEXT, length)) for length in range(126)]
+
+_log = logging.getLogger(__name__)
+
+
+def frame(payload: bytes) -> bytes:
+    """Return ``payload`` as one WebSocket text frame of a server: the same for every client."""
+    length = len(payload)
+    if length < 126:
+        return _SHORT_HEADERS[length] + payload
+    if length < 65536:
+        return b"\x81\x7e" + length.to_bytes(2, "big") + payload
+    return b"\x81\x7f" + length.to_bytes(8, "big") + payload
+
+
+class Owner(SocketOwner, Protocol):
+    """What a WebSocket connection needs of its server, and what it counts there."""
+
+    sent_bytes: int
+    received_bytes: int
+
+    def output_queued(self, connection: SendingConnection, /) -> None:
+        """Write what the connection has queued at the end of this turn of the loop."""
+
+    def fell_behind(self, connection: SendingConnection, /) -> None:
+        """Note that the client has not read what fills its buffers."""
+
+    def caught_up(self, connection: SendingConnection, /) -> None:
+        """Note that the client has read most of it, or is gone."""
+
+
+class SendingConnection(DemuxConnection):
+    """The sending half of a WebSocket connection."""
+
+    __slots__ = ("_held", "_out", "_reading", "_spared")
+
+    owner: Owner
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._out: list[bytes] = []
+        self._held = HeldOutput()
+        self._spared = False  # not to be closed for what it has not read
+        self._reading = False  # what is sent meanwhile is written when all has been read
+
+    def send(self, payload: bytes) -> None:  # type: ignore[override]  # queues, never waits
+        """Queue one text message; it is written at the end of this turn of the loop."""
+        # ``send_framed(frame(payload))`` without the two calls: every answer comes through here.
+        out, length = self._out, len(payload)
+        if not out and not self._reading:
+            self.owner.output_queued(self)
+        out.append(_SHORT_HEADERS[length] + payload if length < 126 else frame(payload))
+
+    def send_framed(self, framed: bytes) -> None:
+        """Queue frames that are ready, one or many of them joined."""
+        if not self._out and not self._reading:
+            self.owner.output_queued(self)
+        self._out.append(framed)
+
+    def write_out(self) -> None:
+        """Write what is queued, with one system call; close the client that does not read."""
+        out = self._out
+        if not out or self.protocol.state is not OPEN:
+            out.clear()
+            return
+        if self.paused and not self._spared and self.close_if_slow():
+            return
+        self._out = []
+        data = out[0] if len(out) == 1 else b"".join(out)
+        self.owner.sent_bytes += len(data)
+        if self.paused or len(data) > PIECE:
+            self._hold(data)
+        else:
+            self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self.transport.write(data)
+        except Exception:  # noqa: BLE001 - others wait for their turn behind this one
+            _log.exception("a connection could not be written")
+            self.abort()
+
+    def _hold(self, data: bytes) -> None:
+        """Keep what the transport cannot write yet."""
+        size = self._held.add(data)
+        self._pump()
+        if self.paused:
+            self.owner.unread.grew(size)
+
+    def _pump(self, *, all: bool = False) -> None:
+        """Give the transport what was kept until it has enough, or ``all``."""
+        while self._held and (all or not self.paused) and not self.transport.is_closing():
+            self._write(self._held.take(PIECE))
+
+    def drop_output(self) -> None:
+        """Forget what is queued and not written yet."""
+        self._out.clear()
+        self._held.clear()
+
+    def close_if_slow(self) -> bool:
+        """Close the connection if its client has too much unread; return whether it is closed.
+
+        Called before more is written to a client that is behind, so that one large answer
+        alone closes no client.
+        """
+        if self.buffered_bytes > self.owner.limits.buffered_bytes:
+            self.cut_off()
+        return not self.open
+
+    def cut_off(self) -> None:
+        """Close the connection, because its client does not read; drop what it was to be sent."""
+        raise NotImplementedError
+
+    def pause_writing(self) -> None:
+        """Note that the client has not read what fills the kernel's buffer and ours."""
+        super().pause_writing()
+        self.owner.fell_behind(self)
+
+    def resume_writing(self) -> None:
+        """Note that the client has read most of it, and go on with what was kept."""
+        super().resume_writing()
+        self._pump()
+        if not self.paused:
+            self.owner.caught_up(self)
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes that wait in this process for the client to read."""
+        if self._undecided:
+            return 0
+        size = self.transport.get_write_buffer_size() + self._held.size_bytes
+        if self.paused and self.transport.get_extra_info("ssl_object") is not None:
+            size += TLS_BYTES
+        return size + sum(map(len, self._out))
+
+    @property
+    def open(self) -> bool:
+        """True while messages can be sent."""
+        return not self._undecided and self.protocol.state is OPEN
