@@ -9,7 +9,7 @@ milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeVar
@@ -59,7 +59,8 @@ class AgentManifest:
     agents of the kind they are imported beforehand, once for all. ``attached``: it has no process
     and no class, a client of the gateway answers in its place. ``example`` are values with which an
     agent of this kind can be tried. ``status`` holds the first values of the fields that the agent
-    reports.
+    reports. ``lacks`` names what a turn may ask for and the kind takes no notice of: ``model``,
+    ``thinking``, ``instructions``, ``tools``; clients are told so.
     """
 
     id: str
@@ -73,6 +74,11 @@ class AgentManifest:
     status: Mapping[str, Any] = field(default_factory=dict)
     attached: bool = False
     late: Sequence[str] = ()
+    lacks: Collection[str] = ()
+
+    def lacking(self, config: Mapping[str, Any]) -> Collection[str]:
+        """Return what a turn may ask for and the agent takes no notice of, see ``lacks``."""
+        return self.lacks
 
     def unconfigured(self, config: Mapping[str, Any]) -> str | None:
         """Return why the agent cannot run yet (a missing field, say); ``None`` when it can.

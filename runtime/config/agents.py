@@ -57,6 +57,7 @@ class AgentSpec(WorkerSpec, frozen=True, kw_only=True):
     timeout_seconds: float = 600.0  # of a turn
     max_concurrent: int | None = None
     heartbeat: HeartbeatConfig | None = None
+    lacks: tuple[str, ...] = ()  # what a turn may ask for and it takes no notice of
 
 
 def agents(config: Config, kinds: AgentKinds, source: str = "") -> dict[str, AgentSpec]:
@@ -157,6 +158,7 @@ def _spec(config: Config, kinds: AgentKinds, id: str, fields: Mapping[str, Any])
         manifest=manifest,
         manifest_ref=ref,
         label=safely(lambda: manifest.describe(given)) or "",
+        lacks=_lacks(manifest, given),
         repeat=common.repeat,
         timeout_seconds=common.timeout_seconds,
         max_concurrent=common.max_concurrent,
@@ -165,6 +167,14 @@ def _spec(config: Config, kinds: AgentKinds, id: str, fields: Mapping[str, Any])
             common.kind, id, ref, common.launcher, common.confine, common.proxy, given, config.media
         ),
     )
+
+
+def _lacks(manifest: AgentManifest, given: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what the agent takes no notice of; nothing where other people's code fails."""
+    try:
+        return tuple(sorted(manifest.lacking(given)))
+    except Exception:  # noqa: BLE001 - a broken kind is reported elsewhere
+        return ()
 
 
 def _reason(

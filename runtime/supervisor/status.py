@@ -211,6 +211,7 @@ def _agent(spec: AgentSpec, *, process: bool) -> dict[str, Any]:
         "process": process,
         "heartbeat": msgspec.to_builtins(spec.heartbeat),
         "attached": spec.is_attached,
+        "lacks": list(spec.lacks),
     }
 
 

@@ -20,7 +20,8 @@ class AgentEntry(msgspec.Struct, frozen=True, rename="camel"):
     ``max_concurrent`` how many of its turns may run at once; ``None``: as many as ``share``.
     Without a ``process`` it takes none: it is there without any configuration, and no account asks
     it.
-    ``attached``: a client answers in its place.
+    ``attached``: a client answers in its place. ``lacks`` names what a turn may ask for and the
+    agent takes no notice of.
     """
 
     kind: str
@@ -32,6 +33,7 @@ class AgentEntry(msgspec.Struct, frozen=True, rename="camel"):
     process: bool = True
     heartbeat: HeartbeatConfig | None = None
     attached: bool = False
+    lacks: list[str] = []
 
 
 class AgentEntries(msgspec.Struct, frozen=True, rename="camel"):

@@ -6,6 +6,7 @@ Agents run in processes of their own: none of their code is here.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Mapping
 from typing import Any, get_args
 
 import msgspec
@@ -25,6 +26,7 @@ from workers.messages import Inbound
 MEANT = INBOUND | ADDRESSED
 REPEATS: dict[str, Repeat] = {repeat: repeat for repeat in get_args(Repeat)}
 DEFAULT_TIMEOUT_MS = 600_000
+NO_NAMES: Mapping[str, str] = {}
 REASONS = ("busy", "error", "expired", "malformed", "send", "timeout", "unknown")
 
 log = structlog.get_logger("gateway.agents")
@@ -99,6 +101,14 @@ class Agents:
     def kind(self, agent: str) -> str:
         """Return the kind of an agent; an empty text for an unknown one."""
         return self.listed.kind_of(agent) or ""
+
+    def without_effect(
+        self, agent: str, fields: Collection[str], names: Mapping[str, str] = NO_NAMES
+    ) -> list[str]:
+        """Return which fields of a turn an agent takes no notice of, as ``names`` calls them."""
+        entry = self.listed.entries.get(agent)
+        lacks = () if entry is None else entry.lacks
+        return [names.get(field, field) for field in fields if field in lacks]
 
     def is_attached(self, key: str) -> bool:
         """Return whether the agent with this key is a program that attaches as a client."""

@@ -102,6 +102,8 @@ class HooksEndpoint:
         trace = traceparent(given.headers)
         run = await self._hooks.begin(asked, given.path, asked.key or key, trace)
         answer: dict[str, Any] = {"ok": True, "runId": run.id}
+        if idle := self._parts.agents.without_effect(run.agent, run.request.fields):
+            answer["ignored"] = idle
         return answer | await self._completion(asked, run)
 
     async def _completion(self, asked: HookAgent, run: Run) -> dict[str, Any]:

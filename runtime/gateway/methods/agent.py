@@ -37,6 +37,7 @@ from workers.messages import MAX_TEXT, Id
 
 WAIT_MS, MAX_WAIT_MS = 30_000, 3_600_000
 RESETS = frozenset({"/new", "/reset"})
+FIELDS = {"instructions": "extraSystemPrompt"}  # of a turn, and what the param is called
 RESET_DONE = "✅ New session started."
 
 
@@ -137,7 +138,8 @@ async def agent(parts: GatewayParts, client: ConnectedClient, params: AgentParam
     if asked.known:
         return in_flight(run) if run.is_open else last_answer(run, client.protocol)
     named = params.agent_id or params.session_key or params.session_id or target
-    first = accepted(run, named=bool(named), ignored=params.ignored())
+    idle = parts.agents.without_effect(agent_of(session), run.request.fields, FIELDS)
+    first = accepted(run, named=bool(named), ignored=[*params.ignored(), *idle])
     later = asked.ending()
     if later is None:
         return last_answer(await asked.end(), client.protocol)

@@ -128,7 +128,8 @@ async def chat_send(parts: GatewayParts, client: ConnectedClient, params: ChatSe
         answer["interruptedActiveRun"] = True
     if (params.queue_mode or parts.reception.queue_of(made).mode) == "steer":
         answer["note"] = STEER_NOTE
-    if idle := [name for name, given in params.idle() if given]:
+    idle = [name for name, given in params.idle() if given]
+    if idle := [*idle, *parts.agents.without_effect(agent_of(key), fields)]:
         answer["ignored"] = idle
     return answer
 

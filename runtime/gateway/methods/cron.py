@@ -16,7 +16,13 @@ from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from runtime.gateway.access.scopes import ADMIN, READ
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
-from runtime.gateway.cron.job_types import JobDelivery, JobPatch, NewJob, ScheduledJob
+from runtime.gateway.cron.job_types import (
+    JobDelivery,
+    JobPatch,
+    NewJob,
+    ScheduledJob,
+    SystemEventPayload,
+)
 from runtime.gateway.cron.jobs import BadJob, create, not_found, run_refusal, shown, update
 from runtime.gateway.cron.links import LAST, NoRoute
 from runtime.gateway.cron.scheduler import Scheduler
@@ -25,6 +31,9 @@ from runtime.gateway.methods.asking import changes, claimed
 from runtime.gateway.parts import GatewayParts
 
 Word = Annotated[str, Meta(min_length=1, max_length=512)]
+# Fields of a turn's payload that an agent may take no notice of, and those that nothing does.
+PAYLOAD = {"model": "model", "thinking": "thinking"}
+IDLE = {"toolsAllow": "tools_allow", "lightContext": "light_context"}
 NOT_REQUESTED = {"label": "not requested", "detail": "not requested"}
 SORTED: dict[str, Any] = {
     "name": lambda job: job.name.lower(),
@@ -132,6 +141,7 @@ async def cron_get(parts: GatewayParts, client: ConnectedClient, params: CronJob
 async def cron_add(parts: GatewayParts, client: ConnectedClient, params: NewJob) -> Any:
     """Create a scheduled job; answer with it. `main` jobs inform the main session of an agent,
     others give the agent a turn. `catchUp` (ours): whether a missed time is made up for.
+    `ignored` (ours) names fields of its payload that are kept and have no effect.
     """
     scheduler = await _ready(parts)
     most = scheduler.config.max_jobs
@@ -150,7 +160,7 @@ async def cron_add(parts: GatewayParts, client: ConnectedClient, params: NewJob)
     except BadJob as error:
         raise _refusal(error) from None
     await scheduler.keep(job, "added")
-    return shown(job) | {"deliveryPreview": await _preview(parts, job)}
+    return shown(job) | {"deliveryPreview": await _preview(parts, job)} | _ignored(parts, job)
 
 
 @method("cron.update", ADMIN, CronUpdateParams)
@@ -172,7 +182,7 @@ async def cron_update(
     except BadJob as error:
         raise _refusal(error) from None
     await scheduler.keep(job, "updated")
-    return shown(job)
+    return shown(job) | _ignored(parts, job)
 
 
 @method("cron.remove", ADMIN, CronJobParams)
@@ -300,3 +310,17 @@ def _paged(
         "hasMore": more,
         "nextOffset": after if more else None,
     }
+
+
+def _ignored(parts: GatewayParts, job: ScheduledJob) -> dict[str, Any]:
+    """Return which fields of its turns a job has and nothing takes notice of."""
+    payload = job.payload
+    if isinstance(payload, SystemEventPayload):
+        return {}
+
+    def given(names: dict[str, str]) -> list[str]:
+        return [wire for wire, name in names.items() if getattr(payload, name) not in (UNSET, None)]
+
+    agent = parts.timers.links.agent(job.agent_id)
+    idle = [*given(IDLE), *parts.agents.without_effect(agent, given(PAYLOAD))]
+    return {"ignored": idle} if idle else {}

@@ -272,6 +272,9 @@ async def sessions_patch(
     await parts.asking.store_session(session)
     parts.broadcast.sessions.changed(session, reason="patch")
     idle = [wire for _, wire in names if wire in IDLE & given]
+    asked = {"model": params.model, "thinking": params.thinking_level}
+    fields = [name for name, value in asked.items() if value not in (UNSET, None)]
+    idle += parts.agents.without_effect(session.agent, fields, {"thinking": "thinkingLevel"})
     answer = {"ok": True, "path": str(parts.boot.state_dir), **changed_session(parts, session)}
     return answer | ({"ignored": idle} if idle else {})
 

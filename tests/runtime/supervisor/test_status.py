@@ -104,6 +104,7 @@ async def test_agents_have_a_part_of_their_own(tmp_path: Path) -> None:
                 "maxConcurrent": None,
                 "heartbeat": None,
                 "attached": False,
+                "lacks": ["instructions", "model", "thinking", "tools"],
                 "process": False,  # no account of this configuration asks it
             }
         }

@@ -83,3 +83,22 @@ def test_a_kind_of_another_package_is_found_and_a_broken_one_is_a_warning(
 def test_what_makes_a_kind_unusable(manifest: Any, said: str | None) -> None:
     flaw = flaw_of_kind("echo", manifest)
     assert flaw is None if said is None else said in str(flaw)
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "lacks"),
+    [
+        ("echo", {}, ["instructions", "model", "thinking", "tools"]),
+        ("openai", {}, []),
+        ("command", {}, ["model", "thinking", "tools"]),
+        ("command", {"input": "text"}, ["model", "thinking", "tools"]),
+        ("command", {"input": "json"}, []),
+        ("http", {}, []),
+        ("openclaw", {}, ["tools"]),
+        ("client", {}, []),
+    ],
+)
+def test_what_a_turn_may_ask_for_and_a_kind_takes_no_notice_of(
+    kind: str, config: dict[str, Any], lacks: list[str]
+) -> None:
+    assert sorted(agent_kinds()[kind].manifest.lacking(config)) == lacks

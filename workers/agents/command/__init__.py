@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os.path
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from workers.agent import AgentManifest
@@ -22,6 +22,10 @@ class CommandManifest(AgentManifest):
         except ValueError:
             return ""
         return os.path.basename(words[0]) if words else ""
+
+    def lacking(self, config: Mapping[str, Any]) -> Collection[str]:
+        """Return what a prompt cannot ask for: as JSON the program gets the whole turn."""
+        return () if config.get("input") == "json" else ("model", "thinking", "tools")
 
 
 manifest = CommandManifest(

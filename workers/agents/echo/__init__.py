@@ -11,4 +11,10 @@ class EchoConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fie
     """The configuration of an ``echo`` agent, which has no fields of its own."""
 
 
-manifest = AgentManifest("echo", "Echo", EchoConfig, agent="workers.agents.echo.agent:Echo")
+manifest = AgentManifest(
+    "echo",
+    "Echo",
+    EchoConfig,
+    agent="workers.agents.echo.agent:Echo",
+    lacks=("instructions", "model", "thinking", "tools"),
+)

@@ -27,6 +27,7 @@ manifest = OpenClawManifest(
     config=OpenClawConfig,
     agent="workers.agents.openclaw.agent:OpenClawAgent",
     secrets=frozenset({"token", "password"}),
+    lacks=("tools",),
     example={
         "url": "ws://127.0.0.1:18789",
         "token": {"source": "env", "id": "OPENCLAW_GATEWAY_TOKEN"},

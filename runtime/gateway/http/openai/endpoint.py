@@ -39,6 +39,8 @@ BODY_FIELD = "gateway.http.maxBodyBytes"
 SESSION = ("x-openclaw-session-key", "x-trunkline-session-key")
 AGENT = ("x-openclaw-agent-id", "x-trunkline-agent-id")
 MODEL = ("x-openclaw-model", "x-trunkline-model")
+# Of a turn, and what the request calls them.
+FIELDS = {"model": MODEL[0], "thinking": "reasoning_effort"}
 RESERVED = f"`{SESSION[0]}` cannot use reserved internal session namespaces."
 
 
@@ -105,6 +107,8 @@ class OpenAIEndpoint:
         session = await journal.session(key)
         known = session is not None and session.messages > 0
         made = asked.request(now_ms(), known=known, model=_header(request, MODEL))
+        idle = self._parts.agents.without_effect(agent_of(key), made.fields, FIELDS)
+        asked.ignored.extend(idle)
         if request.transport is None:
             raise HttpRefusal(400, "the client has gone")
         return made_run(id, key, made, client=CLIENT, trace=traceparent(request.headers))

@@ -13,6 +13,8 @@ from runtime.gateway.conversations.error_texts import TEXTS
 from runtime.gateway.methods.agent import RESET_DONE, last_answer
 from tests.support.gateway_rig import GatewayRig, gateway_rig
 from tests.support.handshakes import greeted
+from tests.support.http_api import CHAT, RIGHT, http_rig
+from tests.support.http_api import said as completion
 from tests.support.rawclient import RawClient
 from tests.support.rig_agent import HeldAgent, echo_agent, failing_agent, held_agent
 from tests.support.until import until
@@ -249,3 +251,58 @@ async def test_a_run_goes_on_in_the_next_gateway_though_no_account_asks_an_agent
         client = await rig.client()
         ended = await client.call("agent.wait", {"runId": "k"})
         assert ended["terminalReply"]["text"] == "hello"
+
+
+LACKS = {"entries": {"echo": {"kind": "echo", "lacks": ["instructions", "model", "thinking"]}}}
+
+
+async def test_what_the_kind_of_an_agent_takes_no_notice_of_is_named_at_every_door() -> None:
+    hooks = {"enabled": True, "token": "hook-secret"}
+    async with http_rig() as client:
+        rig = client.rig
+        await rig.report(agents={"default": "echo"} | LACKS, hooks=hooks)
+        await echo_agent(rig)
+        operator = await rig.client()
+        key = "agent:echo:web1"
+        turn = {"kind": "agentTurn", "message": "x", "thinking": "low", "lightContext": True}
+        job = {
+            "name": "job",
+            "schedule": {"kind": "every", "everyMs": 3_600_000},
+            "sessionTarget": "isolated",
+            "wakeMode": "now",
+            "payload": turn,
+            "delivery": {"mode": "none"},
+        }
+        added = await operator.call("cron.add", job)
+        patch = {"payload": {"kind": "agentTurn", "model": "m"}}
+        changed = await operator.call("cron.update", {"id": added["id"], "patch": patch})
+        patched = {"key": key, "model": "m", "thinkingLevel": "low", "label": "mine"}
+        say = {"sessionKey": key, "message": "hi", "idempotencyKey": "k1", "thinking": "low"}
+        body = completion("hi", reasoning_effort="low", n=2)
+        body["messages"].insert(0, {"role": "system", "content": "be brief"})
+        headers = RIGHT | {"x-openclaw-model": "m"}
+        hook = {"message": "hi", "model": "m", "thinking": "low"}
+        given = {"idempotencyKey": "k2", "model": "m", "extraSystemPrompt": "x"}
+        first = (await asked(await greeted(rig), **given, lane="x"))["payload"]
+        found = {
+            "agent": first["ignored"],
+            "chat.send": (await operator.call("chat.send", say))["ignored"],
+            "sessions.patch": (await operator.call("sessions.patch", patched))["ignored"],
+            "cron.add": added["ignored"],
+            "cron.update": changed["ignored"],
+            "hook": (
+                await client.ask(
+                    "/hooks/agent", hook, headers={"Authorization": "Bearer hook-secret"}
+                )
+            )[1]["ignored"],
+            "/v1": (await client.ask(CHAT, body, headers=headers))[1]["ignored"],
+        }
+        assert {door: sorted(names) for door, names in found.items()} == {
+            "agent": ["extraSystemPrompt", "lane", "model"],
+            "chat.send": ["thinking"],
+            "sessions.patch": ["model", "thinkingLevel"],
+            "cron.add": ["lightContext", "thinking"],
+            "cron.update": ["lightContext", "model", "thinking"],
+            "hook": ["model", "thinking"],
+            "/v1": ["instructions", "n", "reasoning_effort", "x-openclaw-model"],
+        }
