@@ -444,7 +444,7 @@ export interface MethodParams {
   "config.set": WriteParams;
   /** Answer with what `config.set` would change, or with `patch` what `config.patch` would: the accounts and agents `added`, `removed` and `changed`, and whether the `gateway` does `nothing`, would `restart` or `move`. A text that those would refuse is refused; nothing is written. */
   "config.validate": ValidateParams;
-  /** Create a scheduled job; answer with it. `main` jobs inform the main session of an agent, others give the agent a turn. `catchUp` (ours): whether a missed time is made up for. */
+  /** Create a scheduled job; answer with it. `main` jobs inform the main session of an agent, others give the agent a turn. `catchUp` (ours): whether a missed time is made up for. `ignored` (ours) names fields of its payload that are kept and have no effect. */
   "cron.add": NewJob;
   /** Answer with one scheduled job. */
   "cron.get": CronJobParams;
@@ -588,7 +588,7 @@ export interface MethodParams {
   "set-heartbeats": SetHeartbeatsParams;
   /** Stop accounts, gateway and supervisor. */
   "shutdown": NoParams;
-  /** Answer with the version, a line per account, and (ours) every row of the accounts, what the gateway itself has dropped, by reason, how much waits in the outbox, what agents do, and how requests to the HTTP API and to hooks have ended. */
+  /** Answer with the version, a line per account, and (ours) every row of the accounts, what the gateway itself has dropped, by reason, how much waits in the outbox, what agents do, how requests to the HTTP API, to hooks and to the canvas host have ended, and what was refused: HTTP requests by status, those to accounts by reason, handshakes by kind, requests of clients. */
   "status": unknown;
   /** Answer with the warnings that `trunkline status` shows: a full disk, an invalid configuration, many accounts that crashed together. */
   "supervisor.warnings": NoParams;

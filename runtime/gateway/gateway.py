@@ -183,7 +183,7 @@ class Gateway:
             on_connect=self._on_connect,
             on_text=lambda connection, data: None,
             on_close=self._on_close,
-            refuse_head=self._guard.hosts.refuse_head,
+            refuse_head=self._refuse_head,
             http=self._http if config.http.enabled else None,
             tls=None if self._certificate is None else self._certificate.context,
             limits=self._limits(),
@@ -194,7 +194,7 @@ class Gateway:
         self, listen: socket.socket, endpoints: LateEndpoints, beside: Server
     ) -> Server:
         def refuse(head: bytes, upgrade: bool) -> bytes | None:
-            return NO_WEBSOCKET if upgrade else self._guard.hosts.refuse_head(head, upgrade)
+            return NO_WEBSOCKET if upgrade else self._refuse_head(head, upgrade)
 
         return await Server.start(
             listen,
@@ -207,6 +207,13 @@ class Gateway:
             limits=self._limits(),
             beside=beside,
         )
+
+    def _refuse_head(self, head: bytes, upgrade: bool) -> bytes | None:
+        """Return the answer to a request head that is refused, and count it."""
+        refusal = self._guard.hosts.refuse_head(head, upgrade)
+        if refusal is not None:
+            self.parts.api.answered(int(refusal[9:12]))  # the status, behind ``HTTP/1.1``
+        return refusal
 
     def _limits(self) -> Limits:
         config, limits = self._config, self._config.limits

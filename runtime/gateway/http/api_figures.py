@@ -1,4 +1,4 @@
-"""Counts the requests to the gateway's HTTP API, by route and result. Pure."""
+"""Counts the requests to the gateway's HTTP API by result, and refusals of any path. Pure."""
 
 from __future__ import annotations
 
@@ -17,12 +17,21 @@ OUTCOMES = (
     "slow",  # the client did not read, and lost its connection
 )
 
+# Of answers that refuse a request, whatever its path.
+REFUSALS = (400, 401, 403, 404, 405, 408, 409, 411, 413, 414, 415, 416, 429, 431)
+
 
 class ApiFigures(msgspec.Struct):
-    """The results of requests, and those in progress; ``streams`` counts streamed ones."""
+    """The results of requests, and those in progress; ``streams`` counts streamed ones.
+
+    ``refused`` counts refused requests by status, those of other paths too.
+    """
 
     outcomes: Counter[str] = msgspec.field(
         default_factory=lambda: Counter(dict.fromkeys(OUTCOMES, 0))
+    )
+    refused: Counter[int] = msgspec.field(
+        default_factory=lambda: Counter(dict.fromkeys(REFUSALS, 0))
     )
     in_flight: int = 0
     streams: int = 0
@@ -34,6 +43,17 @@ class ApiFigures(msgspec.Struct):
             "streams": self.streams,
             "ended": dict(self.outcomes),
         }
+
+    def answered(self, status: int) -> bool:
+        """Note the status of an answer; return whether it is a refusal."""
+        if not 400 <= status < 500:
+            return False
+        self.refused[status] += 1
+        return True
+
+    def refusals(self) -> dict[str, int]:
+        """Return the refused requests by status, as far as there were any."""
+        return {str(status): count for status, count in sorted(self.refused.items()) if count}
 
 
 def outcome_of(status: int, failed: bool = False) -> str:

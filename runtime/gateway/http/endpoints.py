@@ -50,6 +50,7 @@ class HttpEndpoints:
         self._guard = parts.guard
         self._permission = HttpPermission(parts.guard, parts.config.auth)
         self._api = HttpApi(routes_of(parts), self._permission, parts.guard.hosts, parts.api)
+        self._figures_of_api = parts.api
         self._figures = Metrics(parts)
         self._ingress = Ingress(parts)
         self._hooks = HooksEndpoint(parts)
@@ -90,13 +91,14 @@ class HttpEndpoints:
         if refusal := self._guard.hosts.refuse(_head_of(request)):
             refused = _text(refusal.status, refusal.text)
             refused.force_close()
+            self._figures_of_api.answered(refused.status)
             return refused
         connection = socket_of(request)
         if connection is None:
             return await answer(request)
         with connection.answering():
             response = await answer(request)
-        await connection.answered(refused=400 <= response.status < 500)
+        await connection.answered(refused=self._figures_of_api.answered(response.status))
         return response
 
     async def _answer_at(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -144,6 +144,8 @@ def _of_http(parts: GatewayParts) -> Iterator[Series]:
     yield gauge("ingress_disk_bytes", "Bodies of HTTP requests on disk.", bounds.disk.held)
     yield counters("ingress_refused", "HTTP requests refused.", "reason", bounds.refused)
     yield counters("api_requests", "Requests to the HTTP API.", "outcome", api.outcomes)
+    refused = {str(status): count for status, count in api.refused.items()}
+    yield counters("http_refused", "Refused HTTP requests of all paths.", "status", refused)
     yield gauge("api_in_flight", "Requests to the HTTP API being answered.", api.in_flight)
     yield gauge("api_streams", "Part of these requests that stream events.", api.streams)
     counts = parts.canvas.counts

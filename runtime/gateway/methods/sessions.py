@@ -272,8 +272,8 @@ async def sessions_patch(
     await parts.asking.store_session(session)
     parts.broadcast.sessions.changed(session, reason="patch")
     idle = [wire for _, wire in names if wire in IDLE & given]
-    asked = {"model": params.model, "thinking": params.thinking_level}
-    fields = [name for name, value in asked.items() if value not in (UNSET, None)]
+    asked = [("model", params.model), ("thinking", params.thinking_level)]
+    fields = [name for name, value in asked if value not in (UNSET, None)]
     idle += parts.agents.without_effect(session.agent, fields, {"thinking": "thinkingLevel"})
     answer = {"ok": True, "path": str(parts.boot.state_dir), **changed_session(parts, session)}
     return answer | ({"ignored": idle} if idle else {})
@@ -361,10 +361,8 @@ async def _listed(
         first = await journal.entries(session.key, FIRST_ENTRIES, after=session.since)
         if first and first[0].text:
             row["derivedTitle"] = title_of(first[0].text)
-    if params.include_last_message:
-        entries = await _entries(journal, session, FIRST_ENTRIES)
-        if entries:
-            row["lastMessagePreview"] = title_of(entries[-1].text)
+    if params.include_last_message and (entries := await _entries(journal, session, FIRST_ENTRIES)):
+        row["lastMessagePreview"] = title_of(entries[-1].text)
     return row
 
 

@@ -38,6 +38,8 @@ def in_slots(rig: SlotsRig) -> int:
 class Owner(asyncio.Protocol):
     """A connection that only stays open."""
 
+    buffered_bytes = 0
+
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.transport: asyncio.BaseTransport | None = None

@@ -34,3 +34,16 @@ def test_all_outcomes_are_there_from_the_beginning() -> None:
         "streams": 1,
         "ended": dict.fromkeys(OUTCOMES, 0),
     }
+
+
+def test_refusals_are_counted_by_status() -> None:
+    figures = ApiFigures()
+    assert [figures.answered(each) for each in (200, 304, 404, 502, 403, 404)] == [
+        False,
+        False,
+        True,
+        False,
+        True,
+        True,
+    ]
+    assert figures.refusals() == {"403": 1, "404": 2}

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import aiohttp
+from yarl import URL
 
 from tests.support.gateway_rig import TOKEN, GatewayRig, gateway_rig
 from tests.support.handshakes import greeted
@@ -107,3 +110,40 @@ async def test_behind_a_proxy_the_metrics_need_the_secret() -> None:
     async with gateway_rig() as rig:
         assert (await get(rig, "/metrics"))[0] == 200
         assert (await get(rig, "/metrics", headers={"x-forwarded-for": "127.0.0.1"}))[0] == 401
+
+
+async def test_every_refusal_is_counted_in_status_and_metrics(tmp_path: Path) -> None:
+    token = {"Authorization": f"Bearer {TOKEN}"}
+    asked: list[tuple[str, str, dict[str, str], int]] = [
+        ("GET", "/nope", {}, 404),
+        ("POST", "/health", {}, 405),
+        ("GET", "/health", {"Host": "evil.example"}, 403),
+        ("GET", f"/media/{'ab' * 16}?t=guess", {}, 403),
+        (
+            "GET",
+            "/__openclaw__/canvas/..%2f..%2fetc/passwd",
+            {"Authorization": f"Bearer {TOKEN}"},
+            400,
+        ),
+        ("GET", "/__openclaw__/canvas/", {}, 401),
+        ("POST", "/channels/irc/nobody/x", {}, 404),
+        ("GET", "/sessions/agent:main:main/history", {}, 401),
+        ("POST", "/tools/invoke", token, 400),
+    ]
+    canvas = {"enabled": True, "root": str(tmp_path)}
+    async with gateway_rig(canvas=canvas) as rig:
+        for method, path, headers, status in asked:
+            url = URL(f"http://127.0.0.1:{rig.port}{path}", encoded=True)
+            async with (
+                aiohttp.ClientSession() as session,
+                session.request(method, url, headers=headers) as answer,
+            ):
+                assert answer.status == status, path
+        counts = Counter(str(status) for *_, status in asked)
+        client = await rig.client()
+        shown = await client.call("status")
+        assert shown["httpRefused"] == counts
+        assert (shown["canvas"]["refused"], shown["canvas"]["unauthorized"]) == (1, 1)
+        figures = (await get(rig, "/metrics"))[1]
+        for each, count in counts.items():
+            assert f'trunkline_http_refused_total{{status="{each}"}} {count}.0\n' in figures
