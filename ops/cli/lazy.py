@@ -61,13 +61,13 @@ class LazyGroup(TyperGroup):
 
 def _accept_places(command: Command) -> None:
     """Accept ``--profile``, ``--dev``, ``--state-dir`` and ``--config`` after a command too."""
+    convert_plainly(command)  # a group has an option, too: its help
     if isinstance(command, TyperGroup):
         for child in command.commands.values():
             _accept_places(child)
         return
     taken = {name for param in command.params for name in param.opts}
     command.params += [param for param in _places() if not taken.intersection(param.opts)]
-    convert_plainly(command)
 
 
 @lru_cache(maxsize=1)

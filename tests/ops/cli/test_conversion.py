@@ -56,7 +56,8 @@ def parameters() -> Iterator[tuple[str, Any]]:
     with root.make_context("trunkline", ["--help"], resilient_parsing=True) as context:
         for name in Commands.table:
             command = root.get_command(context, name)
-            for below, each in getattr(command, "commands", {"": command}).items():
+            commands = {"": command} | getattr(command, "commands", {})
+            for below, each in commands.items():
                 for param in each.get_params(context):
                     if hasattr(param, "type_descriptor"):
                         yield f"{name} {below}".strip(), param
