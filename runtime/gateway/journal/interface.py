@@ -91,14 +91,18 @@ class Journal(Protocol):
     async def letters(self, limit: int) -> list[tuple[str, OutgoingRow]]:
         """Return dead letters with the keys of their accounts, oldest first."""
 
+    async def letter(self, id: str) -> tuple[str, OutgoingMessage] | None:
+        """Return a dead letter by its id, with the key of its account."""
+
     async def sent_by(self, key: str, row: str) -> OutgoingMessage | None:
         """Return an account's outgoing message with the key ``row``."""
 
     async def beginnings(
         self, rows: Collection[tuple[str, str]], characters: int
     ) -> dict[tuple[str, str], str]:
-        """Return the first characters of messages that are named by account and key of their row,
-        as far as their texts are kept.
+        """Return the first characters of messages, by account and key of their row.
+
+        It has none of messages whose texts are not kept.
         """
 
     async def people(self, key: str) -> list[Person]:
@@ -146,4 +150,4 @@ class Journal(Protocol):
         """Set how long and how much is kept."""
 
     async def close(self) -> None:
-        """Store pending records if possible, and close."""
+        """Store what has been appended if that is possible, and end."""

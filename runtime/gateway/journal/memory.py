@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping
 from msgspec.structs import replace
 
 from ipc.frames.cursors import Cursor
-from ipc.frames.words import is_agent
 from ipc.nesting import decode_json
+from runtime.gateway.journal.base import JournalBase
 from runtime.gateway.journal.conversations import (
     EntriesAdded,
     FoundEntry,
@@ -68,17 +68,12 @@ from runtime.gateway.journal.transcripts import Conversations
 from workers.messages import Outbound
 
 
-class MemoryJournal:
+class MemoryJournal(JournalBase):
     """A journal that lasts as long as its object; "stored" is one turn of the loop later."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.ready = True
-        self.trouble: str | None = None
-        self.waiting_bytes = 0
-        self.commits = 0
-        self.repaired: str | None = None
-        self.lost: set[str] = set()
-        self._places: dict[str, Place] = {}
         self._seen: defaultdict[str, set[str]] = defaultdict(set)
         self._frames: defaultdict[str, list[tuple[int, int, Part]]] = defaultdict(list)
         self._outgoing: defaultdict[str, dict[str, OutgoingMessage]] = defaultdict(dict)
@@ -87,24 +82,12 @@ class MemoryJournal:
         self._items: dict[tuple[str, str], KeptItem] = {}
         self._queue: list[tuple[Record, Done | None]] = []
 
-    def place(self, key: str) -> Place | None:
-        """Return where an account stands, as far as it is stored."""
-        return self._places.get(key)
-
-    def accounts(self) -> Collection[str]:
-        """Return the keys of all channel accounts that it holds, configured or not."""
-        return [key for key in self._places if not is_agent(key)]
-
-    def keys(self) -> Collection[str]:
-        """Return the keys of all whose records it holds: channel accounts, and agents."""
-        return self._places.keys()
-
     def append(self, record: Record, done: Done | None = None) -> None:
-        """Queue a record. ``done`` is called once it is stored, in the order of an account's."""
+        """Queue a record; ``done`` is called once it is stored, in order per account."""
         self._queue.append((record, done))
 
     def flush(self) -> None:
-        """Store what has been appended, in the next turn of the event loop."""
+        """Begin to store the records appended in this loop iteration."""
         if self._queue:
             asyncio.get_running_loop().call_soon(self._commit)
 
@@ -125,7 +108,7 @@ class MemoryJournal:
         return Page(found, more, is_complete(self._places.get(key), cursor))
 
     async def outgoing(self, key: str) -> list[OpenRow]:
-        """Return what of an account is still to be sent, oldest first, without the contents."""
+        """Return the unsent messages of an account, oldest first, without contents."""
         found = self._outgoing[key].values()
         return [OpenRow(each.row, each.size) for each in found if each.row.is_open]
 
@@ -139,8 +122,16 @@ class MemoryJournal:
         ]
         return sorted(found, key=lambda each: each[1].at)[:limit]
 
+    async def letter(self, id: str) -> tuple[str, OutgoingMessage] | None:
+        """Return a dead letter by its id, with the key of its account."""
+        for key, rows in self._outgoing.items():
+            for each in rows.values():
+                if each.row.letter and each.row.id == id:
+                    return key, each
+        return None
+
     async def sent_by(self, key: str, row: str) -> OutgoingMessage | None:
-        """Return the message that an account was to send under the key ``row``."""
+        """Return an account's outgoing message with the key ``row``."""
         return self._outgoing[key].get(row)
 
     async def beginnings(
@@ -155,7 +146,7 @@ class MemoryJournal:
         }
 
     async def people(self, key: str) -> list[Person]:
-        """Return what is known of people who have asked to be admitted to an account."""
+        """Return the records of people who asked to be admitted to an account."""
         return list(self._people[key].values())
 
     async def items(self, kind: str) -> list[KeptItem]:
@@ -184,11 +175,11 @@ class MemoryJournal:
     async def entries(
         self, session: str, limit: int, *, after: int | None = None, before: int | None = None
     ) -> list[TranscriptEntry]:
-        """Return entries of a transcript in their order: see ``Journal``."""
+        """Return entries of a session's transcript in their order."""
         return self._conversations.entries(session, after, before, limit)
 
     async def search(self, text: str, limit: int) -> list[FoundEntry]:
-        """Return the newest entries that have the words of a text: see ``Journal``."""
+        """Return the newest entries that have, for each word of a text, one that begins with it."""
         return self._conversations.search(text, limit)
 
     async def chats_of(self, sender: str, keys: Collection[str]) -> dict[str, set[str]]:
@@ -227,10 +218,13 @@ class MemoryJournal:
         return done
 
     def set_keep(self, keep: Keep) -> None:
-        """Keep everything all the same: it lasts no longer than its object."""
+        """Set how long and how much is kept.
+
+        Here that is everything: it lasts no longer than its object.
+        """
 
     async def close(self) -> None:
-        """Store what has been appended."""
+        """Store what has been appended if that is possible, and end."""
         self._commit()
 
     def _commit(self) -> None:

@@ -43,7 +43,10 @@ class JournalReader:
         self._connection.execute("PRAGMA query_only=1")
 
     def after(self, key: str, cursor: Cursor, limit_bytes: int, place: Place | None) -> Page:
-        """Return the first frames of an account after ``cursor``; ``place`` is where it stands."""
+        """Return the first stored frames of an account after ``cursor``.
+
+        ``place`` is the stored position of the account.
+        """
         position = cursor
         while True:
             rows, more = self._packs_after(key, position, limit_bytes)
@@ -76,12 +79,12 @@ class JournalReader:
         return rows, len(rows) == PAGE_PACKS
 
     def outgoing(self, key: str) -> list[OpenRow]:
-        """Return what of an account is still to be sent, oldest first, without the contents."""
+        """Return the unsent messages of an account, oldest first, without contents."""
         rows = self._connection.execute(schema.OUTGOING_OF, (key,)).fetchall()
         return [OpenRow(_read_row(row), size) for row, size in rows]
 
     def people(self, key: str) -> list[Person]:
-        """Return what is known of people who have asked to be admitted to an account."""
+        """Return the records of people who asked to be admitted to an account."""
         rows = self._connection.execute(schema.PEOPLE_OF, (key,)).fetchall()
         return [_read_person(person) for (person,) in rows]
 
@@ -90,8 +93,15 @@ class JournalReader:
         rows = self._connection.execute(schema.LETTERS, (limit,)).fetchall()
         return [(key, _read_row(row)) for key, row in rows]
 
+    def letter(self, id: str) -> tuple[str, OutgoingMessage] | None:
+        """Return a dead letter by its id, with the key of its account."""
+        found = self._connection.execute(schema.LETTER, (id,)).fetchone()
+        return (
+            None if found is None else (found[0], OutgoingMessage(_read_row(found[1]), *found[2:]))
+        )
+
     def sent_by(self, key: str, row: str) -> OutgoingMessage | None:
-        """Return the message that an account was to send under the key ``row``."""
+        """Return an account's outgoing message with the key ``row``."""
         found = self._connection.execute(schema.OUTGOING, (key, row)).fetchone()
         return None if found is None else OutgoingMessage(_read_row(found[0]), *found[1:])
 
@@ -114,7 +124,7 @@ class JournalReader:
         return [read_run(*columns) for columns in rows]
 
     def run(self, id: str) -> Run | None:
-        """Return the newest run with an id."""
+        """Return the newest run with an id, whatever account it is of."""
         found = self._connection.execute(schema.RUN_BY_ID, (id,)).fetchone()
         return None if found is None else read_run(*found)
 
@@ -134,7 +144,7 @@ class JournalReader:
     def entries(
         self, session: str, after: int | None, before: int | None, limit: int
     ) -> list[TranscriptEntry]:
-        """Return entries of a session by number: the first ones after one, else the last ones."""
+        """Return entries of a session's transcript in their order."""
         if after is not None:
             query, start = schema.ENTRIES_AFTER, after
         else:

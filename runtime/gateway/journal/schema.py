@@ -273,6 +273,10 @@ LETTERS = """
 SELECT a.key, o.row FROM outgoing AS o JOIN account AS a ON a.n = o.account
 WHERE o.letter = 1 ORDER BY o.at, o.n LIMIT ?
 """
+LETTER = """
+SELECT a.key, o.row, o.message, o.texts FROM outgoing AS o JOIN account AS a ON a.n = o.account
+WHERE o.letter = 1 AND o.row->>'id' = ?
+"""
 # CROSS JOIN as above.
 KNOWN_RUNS = """
 SELECT a.value->>0, r.row, r.request, r.answer FROM json_each(?) AS a

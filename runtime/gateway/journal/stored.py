@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ipc.frames.cursors import Cursor
-from ipc.frames.words import is_agent
 from runtime.gateway.journal import forgetting
+from runtime.gateway.journal.base import JournalBase
 from runtime.gateway.journal.conversations import (
     FoundEntry,
     Session,
@@ -24,7 +24,7 @@ from runtime.gateway.journal.items import KeptItem
 from runtime.gateway.journal.nightly import NightlyCopies
 from runtime.gateway.journal.outgoing import OpenRow, OutgoingMessage, OutgoingRow
 from runtime.gateway.journal.people import Person
-from runtime.gateway.journal.records import Place, Record
+from runtime.gateway.journal.records import Record
 from runtime.gateway.journal.retention import Retention
 from runtime.gateway.journal.runs import Run
 from runtime.gateway.journal.shares import size_of
@@ -47,7 +47,7 @@ def _nothing() -> None:
     """Do nothing: the default callback."""
 
 
-class StoredJournal:
+class StoredJournal(JournalBase):
     """A journal in the file ``path``, which a separate thread opens and writes.
 
     ``on_change()`` is called when ``ready`` or ``trouble`` has changed, ``on_failure(why, final)``
@@ -65,16 +65,10 @@ class StoredJournal:
         keep: Keep | None = None,
         copies: Path | None = None,
     ) -> None:
+        super().__init__()
         self.path = path
-        self.ready = False
-        self.trouble: str | None = None
-        self.waiting_bytes = 0
-        self.commits = 0
-        self.repaired: str | None = None
-        self.lost: set[str] = set()
         self._on_change = on_change
         self._on_failure = on_failure
-        self._places: dict[str, Place] = {}
         self._turn: list[Record] = []
         self._waiting: dict[int, tuple[int, Done | None]] = {}  # by number, as ``Stored`` has it
         self._appended = 0
@@ -92,20 +86,8 @@ class StoredJournal:
         copied = (keep or Keep()).copies
         self._nightly = NightlyCopies(path, copies, copied) if copies else None
 
-    def place(self, key: str) -> Place | None:
-        """Return where an account stands, as far as it is stored."""
-        return self._places.get(key)
-
-    def accounts(self) -> Collection[str]:
-        """Return the keys of all channel accounts that it holds, configured or not."""
-        return [key for key in self._places if not is_agent(key)]
-
-    def keys(self) -> Collection[str]:
-        """Return the keys of all whose records it holds: channel accounts, and agents."""
-        return self._places.keys()
-
     def append(self, record: Record, done: Done | None = None) -> None:
-        """Queue a record. ``done`` is called once it is stored, in the order of an account's."""
+        """Queue a record; ``done`` is called once it is stored, in order per account."""
         size = size_of(record)
         self.waiting_bytes += size
         self._turn.append(record)
@@ -113,7 +95,7 @@ class StoredJournal:
         self._appended += 1
 
     def flush(self) -> None:
-        """Begin to store what has been appended in this turn of the event loop."""
+        """Begin to store the records appended in this loop iteration."""
         if self._turn:
             self._writer.put(self._turn)
             self._turn = []
@@ -124,15 +106,19 @@ class StoredJournal:
         return await self._read(lambda reader: reader.after(key, cursor, limit_bytes, place))
 
     async def outgoing(self, key: str) -> list[OpenRow]:
-        """Return what of an account is still to be sent, oldest first, without the contents."""
+        """Return the unsent messages of an account, oldest first, without contents."""
         return await self._read(lambda reader: reader.outgoing(key))
 
     async def letters(self, limit: int) -> list[tuple[str, OutgoingRow]]:
         """Return dead letters with the keys of their accounts, oldest first."""
         return await self._read(lambda reader: reader.letters(limit))
 
+    async def letter(self, id: str) -> tuple[str, OutgoingMessage] | None:
+        """Return a dead letter by its id, with the key of its account."""
+        return await self._read(lambda reader: reader.letter(id))
+
     async def sent_by(self, key: str, row: str) -> OutgoingMessage | None:
-        """Return the message that an account was to send under the key ``row``."""
+        """Return an account's outgoing message with the key ``row``."""
         return await self._read(lambda reader: reader.sent_by(key, row))
 
     async def beginnings(
@@ -142,7 +128,7 @@ class StoredJournal:
         return await self._read(lambda reader: reader.beginnings(rows, characters))
 
     async def people(self, key: str) -> list[Person]:
-        """Return what is known of people who have asked to be admitted to an account."""
+        """Return the records of people who asked to be admitted to an account."""
         return await self._read(lambda reader: reader.people(key))
 
     async def items(self, kind: str) -> list[KeptItem]:
@@ -170,11 +156,11 @@ class StoredJournal:
     async def entries(
         self, session: str, limit: int, *, after: int | None = None, before: int | None = None
     ) -> list[TranscriptEntry]:
-        """Return entries of a transcript in their order: see ``Journal``."""
+        """Return entries of a session's transcript in their order."""
         return await self._read(lambda reader: reader.entries(session, after, before, limit))
 
     async def search(self, text: str, limit: int) -> list[FoundEntry]:
-        """Return the newest entries that have the words of a text: see ``Journal``.
+        """Return the newest entries that have, for each word of a text, one that begins with it.
 
         Raises ``sqlite3.Error`` where this Python's SQLite has no FTS5.
         """
@@ -199,7 +185,7 @@ class StoredJournal:
         return await self.run(lambda database: forgetting.forget(database, sender, chats))
 
     def set_keep(self, keep: Keep) -> None:
-        """Take over how much is kept."""
+        """Set how long and how much is kept."""
         self._retention.set_keep(keep)
         if self._nightly is not None:
             self._nightly.keep = keep.copies

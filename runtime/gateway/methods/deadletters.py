@@ -65,8 +65,7 @@ async def deadletters_retry(
     """Send a dead letter, from its first part that was not sent; it waits for its account for a
     day. One that may have been sent may be sent twice.
     """
-    key, _ = await parts.outbox.letter(params.id)
-    row = await parts.outbox.retry(params.id)
+    key, row = await parts.outbox.retry(params.id)
     note(parts, client, key, "a message that was given up is sent after all")
     return {"ok": True, "outboxId": row.id}
 
@@ -76,8 +75,7 @@ async def deadletters_discard(
     parts: GatewayParts, client: ConnectedClient, params: LetterParams
 ) -> Any:
     """Discard a dead letter."""
-    key, _ = await parts.outbox.letter(params.id)
-    row = await parts.outbox.discard(params.id)
+    key, row = await parts.outbox.discard(params.id)
     note(parts, client, key, "a message that was given up was discarded")
     return {"ok": True, "outboxId": row.id}
 

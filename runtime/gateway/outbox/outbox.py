@@ -255,16 +255,16 @@ class Outbox:
 
     async def letter(self, id: str) -> tuple[str, OutgoingMessage]:
         """Return a dead letter and the key of its account; raises ``RemoteError`` for none."""
-        for key, row in await self.letters():
-            journal = self._journal()
-            if row.id == id and journal is not None:
-                found = await journal.sent_by(key, row.key)
-                if found is not None and found.row.letter:
-                    return key, found
-        raise RemoteError(INVALID_REQUEST, f"no dead letter {id}; `deadletters list` shows them")
+        await self._intake.opened(OPEN_SECONDS)
+        journal = self._journal()
+        found = None if journal is None else await journal.letter(id)
+        if found is None:
+            text = f"no dead letter {id}; `deadletters list` shows them"
+            raise RemoteError(INVALID_REQUEST, text)
+        return found
 
-    async def retry(self, id: str) -> OutgoingRow:
-        """Retry a dead letter for a day; return its row once that is stored."""
+    async def retry(self, id: str) -> tuple[str, OutgoingRow]:
+        """Retry a dead letter for a day; return its account and row once that is stored."""
         key, found = await self.letter(id)
         if not self._intake.is_on(key):
             raise RemoteError(UNAVAILABLE, f"{key} has no journal, or is not known any more")
@@ -275,7 +275,7 @@ class Outbox:
             await self._protect(key, stored_files(_message(found)), expires)
         if found.row.key not in account.entries:
             account.release(found, Released(key, found.row.key, now, expires, "queue"))
-        return (await told(account.entries[found.row.key], journal, queue=True))[0]
+        return key, (await told(account.entries[found.row.key], journal, queue=True))[0]
 
     def give_up(self, chats: Mapping[str, Collection[str]]) -> tuple[int, int]:
         """Give up waiting messages for some chats of accounts; return how many, and how many others
@@ -286,13 +286,13 @@ class Outbox:
         ]
         return sum(given for given, _ in counts), sum(left for _, left in counts)
 
-    async def discard(self, id: str) -> OutgoingRow:
-        """Discard a dead letter; return its row once that is stored."""
+    async def discard(self, id: str) -> tuple[str, OutgoingRow]:
+        """Discard a dead letter; return its account and row once that is stored."""
         key, found = await self.letter(id)
         journal = self._journal()
         assert journal is not None
         await stored(journal, Discarded(key, found.row.key), self._links.flush_soon)
-        return found.row
+        return key, found.row
 
     async def room(self, account: AccountOutbox) -> None:
         """Wait until few enough messages are unsent to answer more."""

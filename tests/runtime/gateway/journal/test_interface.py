@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from msgspec import json
 from msgspec.structs import replace
 
 from ipc.nesting import decode_json
+from runtime.gateway.journal.interface import Journal
+from runtime.gateway.journal.memory import MemoryJournal
 from runtime.gateway.journal.outgoing import (
     Attempt,
     Delivered,
@@ -39,6 +42,7 @@ from runtime.gateway.journal.records import (
     Withheld,
 )
 from runtime.gateway.journal.redacting import REDACTED
+from runtime.gateway.journal.stored import StoredJournal
 from tests.support.journals import (
     KEY,
     KINDS,
@@ -52,6 +56,11 @@ from tests.support.journals import (
 from tests.support.short_directory import ShortDirectory
 from workers.messages import Outbound, Sent
 
+INTERFACE = [
+    name
+    for name, value in vars(Journal).items()
+    if inspect.isfunction(value) and not name.startswith("_")
+]
 both = pytest.mark.parametrize("kind", KINDS)
 
 NOW = int(time.time() * 1000)  # what is old is forgotten at once
@@ -273,16 +282,28 @@ async def test_dead_letters_wait_for_a_person(kind: str, tmp_path: Path) -> None
         assert await journal.beginnings(wanted, 1) == {(KEY, "a"): text[:1]}
         letter = await journal.sent_by(KEY, "b")
         assert letter is not None
+        assert await journal.letter("id-b") == (KEY, letter)
+        assert await journal.letter("id-c") is None, "an expired message is no dead letter"
         assert (letter.row.letter, letter.message) == (True, outgoing("b").message)
         assert await journal.sent_by(KEY, "d") is None
         assert await journal.sent_by("irc:oftc", "b") is None
         assert await open_messages(journal, KEY) == []
         await store(journal, Released(KEY, "b", NOW, NOW + 900, "queue"), Discarded(KEY, "a"))
         assert await journal.letters(10) == []
+        assert await journal.letter("id-b") is None
         assert await journal.beginnings(wanted, 200) == {}  # of what is given up nothing is kept
         (again,) = await open_messages(journal, KEY)
         assert (again.row.key, again.row.expires, again.row.letter) == ("b", NOW + 900, False)
         assert again.message == outgoing("b").message
+
+
+@pytest.mark.parametrize("kind", [MemoryJournal, StoredJournal])
+@pytest.mark.parametrize("name", INTERFACE)
+def test_a_method_is_spelled_as_in_the_interface(kind: type, name: str) -> None:
+    wanted, found = getattr(Journal, name), getattr(kind, name)
+    assert inspect.signature(found) == inspect.signature(wanted)
+    first, same = ((inspect.getdoc(each) or "").split("\n")[0] for each in (wanted, found))
+    assert same == first
 
 
 @given(st.lists(st.sampled_from(STEPS), max_size=12))
