@@ -44,7 +44,7 @@ manifest = DiscordManifest(
         send=frozenset({"image", "video", "audio", "file"}),
         receive=True,
         max_up=10_000_000,
-        max_down=25_000_000,
+        max_down=25_000_000,  # bytes; people with a subscription may send twenty times that
     ),
     example={"token": {"source": "env", "id": "DISCORD_BOT_TOKEN"}},
     status={"connected": False, "mode": "gateway"},

@@ -21,6 +21,7 @@ from ipc.nesting import MALFORMED, decode_json
 from workers.channels.discord.objects import ApiError, Json
 from workers.channels.discord.rate_limits import RateLimits, seconds_of
 from workers.channels.discord.refusals import DiscordRefusal
+from workers.web.bodies import read_at_most
 from workers.web.faults import NoAnswer, fault_of
 
 T = TypeVar("T")
@@ -116,9 +117,7 @@ class DiscordApi:
                 timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS),
                 allow_redirects=False,
             ) as response:
-                content = await response.content.read(MAX_BODY)
-                while len(content) < MAX_BODY and (more := await response.content.readany()):
-                    content += more
+                content = await read_at_most(response.content, MAX_BODY)
                 return response.status, response.headers, content
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise fault_of(route, error) from None

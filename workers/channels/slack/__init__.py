@@ -47,7 +47,7 @@ manifest = SlackManifest(
         send=frozenset({"image", "video", "audio", "file"}),
         receive=True,
         max_up=1_000_000_000,
-        max_down=100_000_000,
+        max_down=100_000_000,  # bytes; people may upload ten times that
     ),
     example={
         "botToken": {"source": "env", "id": "SLACK_BOT_TOKEN"},

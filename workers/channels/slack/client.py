@@ -16,6 +16,7 @@ import msgspec
 from ipc.nesting import MALFORMED, decode_json, require_shallow
 from workers.channels.slack.objects import Json, SlackReply
 from workers.channels.slack.refusals import SlackRefusal
+from workers.web.bodies import read_at_most
 from workers.web.faults import NoAnswer, fault_of
 
 T = TypeVar("T")
@@ -84,9 +85,7 @@ class WebApi:
                 timeout=timeout,
                 allow_redirects=False,
             ) as response:
-                content = await response.content.read(MAX_BODY)
-                while len(content) < MAX_BODY and (more := await response.content.readany()):
-                    content += more
+                content = await read_at_most(response.content, MAX_BODY)
                 return response.status, response.headers, content
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise fault_of(method, error) from None

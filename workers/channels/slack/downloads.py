@@ -7,36 +7,28 @@ address of a file leaves the worker.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import aiohttp
 from yarl import URL
 
-from workers.channels.slack.client import CONNECT_SECONDS, WebApi
+from workers.channels.slack import manifest
+from workers.channels.slack.client import WebApi
 from workers.channels.slack.objects import FileReply, SlackFile
 from workers.channels.slack.refusals import SlackRefusal
 from workers.messages import Attachment
 from workers.plugin import MediaFiles
-from workers.web.faults import NoAnswer, Unreachable, why
+from workers.web.downloads import (
+    FileDownloads,
+    FileFacts,
+    FileNotGiven,
+    Sleep,
+    cut_off,
+    download_times,
+)
+from workers.web.faults import NoAnswer, Unreachable
 
-MAX_DOWN = 100_000_000  # bytes; people may upload ten times that
-AT_ONCE = 4
-TRIES = 3
-PAUSE = 1.0  # seconds before the second try, then twice that
-DOWNLOAD_SECONDS = 120.0
-SILENT_SECONDS = 30.0  # without a byte
 LOOK_UP = "check_file_info"  # a file of another workspace: only files.info has its address
-
-Sleep = Callable[[float], Awaitable[Any]]
-
-
-class FileNotGiven(Exception):
-    """A file could not be downloaded; the text says why. ``again``: another attempt may succeed."""
-
-    def __init__(self, text: str, *, again: bool = False) -> None:
-        super().__init__(text)
-        self.again = again
 
 
 class SlackDownloads:
@@ -58,51 +50,34 @@ class SlackDownloads:
         self._api = api
         self._media = media
         self._root = URL(root)
-        self._sleep = sleep
-        self._room = asyncio.Semaphore(AT_ONCE)
+        self._downloads = FileDownloads(media, manifest.media.max_down, sleep=sleep)
 
     async def bring(self, files: Sequence[SlackFile]) -> list[Attachment]:
         """Return the stored files of a message; one that could not be downloaded says why."""
         return list(await asyncio.gather(*map(self._stored, files)))
 
     async def _stored(self, file: SlackFile) -> Attachment:
-        known: dict[str, Any] = {"name": file.name, "type": file.mimetype, "size": file.size}
-        text = ""
-        if (file.size or 0) > MAX_DOWN:
-            text = f"a file of more than {MAX_DOWN} bytes is not downloaded"
-            return self._media.missing(text, **known)
-        async with self._room:
-            for number in range(TRIES):
-                if number:
-                    await self._sleep(PAUSE * number)
-                try:
-                    return await self._fetched(file, known)
-                except FileNotGiven as error:
-                    text = str(error)
-                    if not error.again:
-                        break
-        return self._media.missing(text, **known)
+        facts = FileFacts(file.name, file.mimetype, file.size)
+        return await self._downloads.stored(facts, lambda: self._fetched(file, facts))
 
-    async def _fetched(self, file: SlackFile, known: dict[str, Any]) -> Attachment:
+    async def _fetched(self, file: SlackFile, facts: FileFacts) -> Attachment:
         """Download and store a file. Raises ``FileNotGiven``."""
         if file.file_access == LOOK_UP:
             file = await self._looked_up(file)
-            known.update(name=file.name, type=file.mimetype, size=file.size)
+            facts.name, facts.type, facts.size = file.name, file.mimetype, file.size
         address = slack_address(file.url_private_download or file.url_private or "", self._root)
         if address is None:
             raise FileNotGiven("Slack gives no address of its own for the file")
-        limits = aiohttp.ClientTimeout(
-            total=DOWNLOAD_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=SILENT_SECONDS
-        )
         try:
             async with self._http.get(
-                address, headers=self._api.bearer, timeout=limits, allow_redirects=False
+                address, headers=self._api.bearer, timeout=download_times(), allow_redirects=False
             ) as response:
                 refuse_other_than_file(response, file.mimetype)
-                return await self._media.receive(response.content, **known)
+                return await self._media.receive(
+                    response.content, name=file.name, type=file.mimetype, size=file.size
+                )
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            text = f"the file could not be downloaded: {why(error)}"
-            raise FileNotGiven(text, again=True) from None
+            raise cut_off(error) from None
 
     async def _looked_up(self, file: SlackFile) -> SlackFile:
         try:

@@ -19,6 +19,8 @@ from yarl import URL
 from ipc.nesting import MALFORMED, decode_json, require_shallow
 from workers.channels.telegram.objects import ApiReply, Json
 from workers.channels.telegram.refusals import ApiRefusal
+from workers.web.bodies import read_at_most
+from workers.web.downloads import download_times
 from workers.web.faults import NoAnswer, fault_of
 
 T = TypeVar("T")
@@ -26,8 +28,6 @@ T = TypeVar("T")
 MAX_BODY = 16 * 1024 * 1024  # bytes; an answer with 100 updates has less than one of them
 CONNECT_SECONDS = 10.0
 CALL_SECONDS = 30.0
-DOWNLOAD_SECONDS = 120.0
-SILENT_SECONDS = 30.0  # without a byte of a file
 
 # Made in the zygote: a type costs its first use 0.5 MiB, in each worker.
 _reply = msgspec.json.Decoder(ApiReply)
@@ -92,13 +92,10 @@ class BotApi:
         """
         if not path or path.startswith("/") or ".." in path.split("/"):
             raise ApiRefusal("getFile", 400, "a path that is not of the server")
-        timeout = aiohttp.ClientTimeout(
-            total=DOWNLOAD_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=SILENT_SECONDS
-        )
         address = URL(self._files + quote(path, safe="/"), encoded=True)
         try:
             async with self._session.get(
-                address, timeout=timeout, allow_redirects=False
+                address, timeout=download_times(), allow_redirects=False
             ) as response:
                 if response.status != 200:
                     text = f"HTTP {response.status} for a file"
@@ -118,9 +115,7 @@ class BotApi:
                 timeout=timeout,
                 allow_redirects=False,
             ) as response:
-                content = await response.content.read(MAX_BODY)
-                while len(content) < MAX_BODY and (more := await response.content.readany()):
-                    content += more
+                content = await read_at_most(response.content, MAX_BODY)
                 return response.status, content
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise fault_of(method, error) from None

@@ -16,7 +16,7 @@ import msgspec
 from ipc.epoch import now_ms
 from ipc.nesting import MALFORMED, decode_json
 from workers.channels.telegram.client import BotApi
-from workers.channels.telegram.downloads import FileDownloads
+from workers.channels.telegram.downloads import TelegramDownloads
 from workers.channels.telegram.objects import (
     ALLOWED_UPDATES,
     Json,
@@ -57,7 +57,7 @@ class Poller:
         self._me = me
         self._seconds = seconds
         self._sleep = sleep
-        self._files = FileDownloads(api, ctx.media)
+        self._files = TelegramDownloads(api, ctx.media)
         self._offset = offset_of(ctx.cursor, now_ms())
         self._failures = 0
         self._trouble = ""  # what was logged last

@@ -11,7 +11,8 @@ import pytest
 
 from ipc.frames.bootstrap import MediaBoot
 from tests.workers.channels.discord.running_bot import running_alone
-from workers.channels.discord.downloads import MAX_DOWN, AttachedFiles
+from workers.channels.discord import manifest
+from workers.channels.discord.downloads import AttachedFiles
 from workers.media.store import MediaStore
 from workers.messages import Attachment, Chat, Inbound, Sender
 from workers.testing.fakes.discord import FakeDiscord, fake_discord
@@ -49,7 +50,7 @@ async def test_a_file_is_stored_and_named_there(tmp_path: Path) -> None:
     ("path", "size", "words"),
     [
         ("/files/gone.txt", 5, "HTTP 404"),
-        ("/files/a.txt", MAX_DOWN + 1, "more than 25000000 bytes"),
+        ("/files/a.txt", manifest.media.max_down + 1, "more than 25000000 bytes"),
     ],
 )
 async def test_a_file_that_cannot_be_had_says_why(

@@ -7,7 +7,7 @@ import pytest
 from yarl import URL
 
 from tests.workers.channels.slack.running_app import BOT_TOKEN, RunningApp, running
-from workers.channels.slack import downloads
+from workers.channels.slack import manifest
 from workers.channels.slack.downloads import SlackDownloads, slack_address
 from workers.channels.slack.objects import SlackFile
 from workers.messages import Attachment
@@ -47,7 +47,7 @@ async def test_what_cannot_be_had_says_why_and_holds_nothing_back(tmp_path: Path
         elsewhere = {"url_private": "https://slack.com.example/x", "url_private_download": None}
         strange = files.add(b"1", "b.png", "image/png") | elsewhere
         unknown = {"id": "F999", "name": "c.png", "file_access": "check_file_info"}
-        large = files.add(b"1", "d.bin") | {"size": downloads.MAX_DOWN + 1}
+        large = files.add(b"1", "d.bin") | {"size": manifest.media.max_down + 1}
         deleted = {"id": "F998", "mode": "tombstone"}
         found = await brought(app, locked, strange, unknown, large, deleted)
         assert [each.url for each in found] == [""] * 5

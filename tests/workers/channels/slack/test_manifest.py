@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from workers.channels.slack import app_id, manifest
-from workers.channels.slack.downloads import MAX_DOWN
 from workers.plugin import Text
 
 
@@ -28,7 +27,7 @@ def test_without_both_tokens_it_is_not_configured() -> None:
 def test_what_slack_takes_is_declared() -> None:
     assert manifest.text == Text(4_000, "chars", 0, "mrkdwn")
     assert manifest.idempotent == 0
-    assert (manifest.media.max_up, manifest.media.max_down) == (1_000_000_000, MAX_DOWN)
+    assert (manifest.media.max_up, manifest.media.max_down) == (1_000_000_000, 100_000_000)
     assert manifest.media.receive
     assert not manifest.cursor
 

@@ -11,11 +11,13 @@ import pytest
 
 from ipc.frames.bootstrap import MediaBoot
 from tests.workers.channels.telegram.running_bot import TOKEN, bot_api, running
-from workers.channels.telegram.downloads import MAX_DOWN, FileDownloads
+from workers.channels.telegram import manifest
+from workers.channels.telegram.downloads import TelegramDownloads
 from workers.media.store import MediaStore
 from workers.messages import Chat, Inbound, Sender
 from workers.testing.fakes.telegram import ApiFault, FakeTelegram, fake_telegram
 
+MAX_DOWN = manifest.media.max_down
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(1000)
 
 
@@ -27,7 +29,7 @@ def message(*files: dict[str, Any]) -> Inbound:
 class DownloadRig:
     """The downloads of a bot at a fake server, and how long they have waited between tries."""
 
-    def __init__(self, fake: FakeTelegram, downloads: FileDownloads, store: MediaStore) -> None:
+    def __init__(self, fake: FakeTelegram, downloads: TelegramDownloads, store: MediaStore) -> None:
         self.fake = fake
         self.downloads = downloads
         self.store = store
@@ -45,7 +47,7 @@ async def rig(tmp_path: Path, quota: int = 1 << 30) -> AsyncIterator[DownloadRig
 
     async with fake_telegram() as fake, bot_api(fake.root, TOKEN) as api:
         store = MediaStore(MediaBoot(str(tmp_path / "media"), quota), max_down=MAX_DOWN)
-        yield DownloadRig(fake, FileDownloads(api, store, no_pause), store)
+        yield DownloadRig(fake, TelegramDownloads(api, store, no_pause), store)
 
 
 def meta(file: dict[str, Any], **more: Any) -> dict[str, Any]:
