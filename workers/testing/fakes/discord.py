@@ -26,6 +26,7 @@ from workers.testing.fakes.discord_bots import (
 )
 from workers.testing.fakes.discord_gateway import FakeGateway
 from workers.testing.fakes.discord_objects import Json
+from workers.testing.http_fake import abort
 
 TEXT_LIMIT = 2000  # in UTF-16 units, the strictest way to count
 
@@ -110,7 +111,7 @@ class FakeDiscord:
     async def serve_file(self, request: web.Request) -> web.StreamResponse:
         """Answer the request for a file; it needs no token."""
         if self.down:
-            return _closed(request)
+            return abort(request)
         content = self.files.get(request.match_info["name"])
         return web.Response(status=404) if content is None else web.Response(body=content)
 
@@ -151,7 +152,7 @@ class FakeDiscord:
         """Answer one request."""
         if self.down:
             self._turned_away += 1
-            return _closed(request)
+            return abort(request)
         path = f"/{request.match_info['path']}"
         try:
             bot = self._bot_of(request.headers.get("Authorization", "").removeprefix("Bot "))
@@ -178,16 +179,11 @@ class FakeDiscord:
         called = f"{request.method} {path}"
         bot.calls[called] += 1
         fault = bot.fault_for(called) or RestFault()
-        await asyncio.sleep(fault.slow)
-        if (refusal := fault.refusal()) is not None:
-            raise refusal
-        if fault.html:
-            return web.Response(status=502, text="<html>502 Bad Gateway</html>")
-        if fault.drop == "before":
-            return _closed(request)
+        if (answer := await fault.meet(request)) is not None:
+            return answer
         result = await self._run(bot, request, path, body)
         if fault.drop == "after":
-            return _closed(request)
+            return abort(request)
         if result is None:
             return web.Response(status=204, headers=bot.limits)
         return _json(result, headers=bot.limits)
@@ -361,10 +357,3 @@ def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -
         content_type="application/json",
         headers=headers,
     )
-
-
-def _closed(request: web.Request) -> web.StreamResponse:
-    """Close the connection without an answer."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
 from typing import Any
 
-from workers.testing.fake import Fake, FakePlace
+from workers.testing.fake import FakePlace
+from workers.testing.fakes.call_faults import FOR_EVER, FROZEN_SECONDS, ServedFake
 from workers.testing.fakes.discord import FakeDiscord, fake_discord
 from workers.testing.fakes.discord_bots import FakeDiscordBot, RestFault, token_of
 from workers.testing.fakes.discord_text import shown_text
@@ -14,23 +14,21 @@ from workers.testing.faults import Fault, FaultKind
 
 TOKEN = token_of("110")
 SEND = "POST /channels"
-FOR_EVER = -1  # requests
-FROZEN_SECONDS = 600.0
 HEARTBEAT_MS = 2_000  # so that a dead connection is found soon
 
 
-class DiscordFake(Fake):
+class DiscordFake(ServedFake):
     """The fake server of Discord, with one bot and Ada's direct messages."""
 
+    server: FakeDiscord
     faults: frozenset[FaultKind] = frozenset(
         {"rate_limited", "unauthorized", "outage", "half_open", "slow", "duplicate", "unanswered"}
     )
     to = "11001"
 
     def __init__(self) -> None:
+        super().__init__()
         self.server = FakeDiscord()
-        self._stack = AsyncExitStack()
-        self._twice = 0
 
     @property
     def bot(self) -> FakeDiscordBot:
@@ -39,23 +37,14 @@ class DiscordFake(Fake):
 
     async def start(self, place: FakePlace) -> Mapping[str, Any]:
         """Serve on a free port."""
-        self.server = await self._stack.enter_async_context(fake_discord())
+        self.server = await self.stack.enter_async_context(fake_discord())
         self.server.gateway.interval = HEARTBEAT_MS
         return {"token": TOKEN, "apiRoot": self.server.root}
 
-    async def close(self) -> None:
-        """End the server."""
-        await self._stack.aclose()
-
-    @property
-    def turned_away(self) -> int:  # type: ignore[override]  # a count that the server keeps
-        """How many requests and connections an outage has met."""
-        return self.server.turned_away
-
     async def say(self, text: str) -> None:
         """Let somebody write to the bot."""
-        self.bot.twice = self._twice > 0
-        self._twice = max(self._twice - 1, 0)
+        self.bot.twice = self.twice > 0
+        self.twice = max(self.twice - 1, 0)
         await self.server.say(TOKEN, text)
         self.bot.twice = False
 
@@ -73,7 +62,7 @@ class DiscordFake(Fake):
             case "unauthorized":
                 self.bot.revoked = True
             case "duplicate":
-                self._twice = fault.times or 1
+                self.twice = fault.times or 1
             case "rate_limited":
                 after = fault.seconds
                 faults.append(RestFault(SEND, status=429, retry_after=after, times=times))
@@ -90,4 +79,4 @@ class DiscordFake(Fake):
         self.bot.faults.clear()
         self.bot.revoked = self.server.down = False
         self.server.gateway.thaw()
-        self._twice = 0
+        self.twice = 0

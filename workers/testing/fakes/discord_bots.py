@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from workers.testing.fakes.call_faults import CallFault, take_fault
 from workers.testing.fakes.discord_gateway import GatewayBot
 from workers.testing.fakes.discord_objects import Json
 
@@ -22,13 +23,11 @@ class RefusedRequest(Exception):
 
 
 @dataclass(slots=True)
-class RestFault:
-    """What goes wrong with the next ``times`` requests in which ``route`` stands (-1: for ever).
+class RestFault(CallFault):
+    """What goes wrong with requests in which ``route`` stands.
 
     A request is ``POST /channels/1/messages``. ``status`` and ``code`` refuse, with
-    ``retry_after`` for 429 and ``everywhere`` for its global kind; ``html`` answers with the page
-    of a proxy; ``drop`` closes the connection "before" or "after" it is carried out; ``slow``
-    waits so many seconds first.
+    ``retry_after`` for 429 and ``everywhere`` for its global kind.
     """
 
     route: str = ""
@@ -36,10 +35,6 @@ class RestFault:
     code: int = 0
     retry_after: float | None = None
     everywhere: bool = False
-    html: bool = False
-    drop: str = ""
-    slow: float = 0.0
-    times: int = 1
 
     def refusal(self) -> RefusedRequest | None:
         """Return the refusal, if this fault is one."""
@@ -104,11 +99,7 @@ class FakeDiscordBot(GatewayBot):
 
     def fault_for(self, request: str) -> RestFault | None:
         """Return the fault that this request meets, and count it."""
-        for fault in self.faults:
-            if fault.times and fault.route in request:
-                fault.times -= 1
-                return fault
-        return None
+        return take_fault(self.faults, lambda each: each.route in request)
 
 
 def number_in(token: str) -> str | None:

@@ -26,7 +26,7 @@ from workers.testing.fakes.slack_apps import (
     SentEnvelope,
 )
 from workers.testing.fakes.slack_methods import SlackMethods
-from workers.testing.http_fake import Handler
+from workers.testing.http_fake import Handler, abort
 
 ACK_SECONDS = 3.0
 RESENDS = (0.0, 60.0, 300.0)  # seconds after what was not acknowledged
@@ -204,15 +204,12 @@ class FakeSlack:
     ) -> web.StreamResponse:
         method = request.match_info["method"]
         fault = app.fault_for(method) or MethodFault()
-        await asyncio.sleep(fault.slow)
-        if app.error:
-            raise RefusedMethod(app.error)
-        if (refusal := fault.refusal()) is not None:
-            raise refusal
-        if fault.html:
-            return web.Response(status=502, text="<html>502 Bad Gateway</html>")
-        if fault.drop == "before":
-            return _closed(request)
+
+        def refused() -> RefusedMethod | None:
+            return RefusedMethod(app.error) if app.error else None
+
+        if (answer := await fault.meet(request, refused)) is not None:
+            return answer
         if method == "apps.connections.open":
             if not token.startswith("xapp-"):
                 raise RefusedMethod("not_allowed_token_type")
@@ -222,7 +219,7 @@ class FakeSlack:
         else:
             found = self._methods.run(app, method, params)
         if fault.drop == "after":
-            return _closed(request)
+            return abort(request)
         return web.json_response({"ok": True, **found}, headers={"X-OAuth-Scopes": app.scopes})
 
     def unless_down(self, handler: Handler) -> Handler:
@@ -232,7 +229,7 @@ class FakeSlack:
             if not self.down:
                 return await handler(request)
             self.turned_away += 1
-            return _closed(request)
+            return abort(request)
 
         return guarded
 
@@ -389,10 +386,3 @@ async def _params_of(request: web.Request) -> Json:
     elif request.can_read_body:
         params.update(await request.post())
     return params
-
-
-def _closed(request: web.Request) -> web.StreamResponse:
-    """Close the connection without an answer."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response()

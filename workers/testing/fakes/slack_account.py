@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
 from typing import Any
 
-from workers.testing.fake import Fake, FakePlace
+from workers.testing.fake import FakePlace
+from workers.testing.fakes.call_faults import FOR_EVER, FROZEN_SECONDS, ServedFake
 from workers.testing.fakes.slack import FakeSlack, fake_slack
 from workers.testing.fakes.slack_apps import MethodFault
 from workers.testing.faults import Fault, FaultKind
@@ -14,45 +14,34 @@ from workers.testing.faults import Fault, FaultKind
 BOT_TOKEN = "xoxb-fake-secretofthebot-1"  # noqa: S105 - of a server that takes any
 APP_TOKEN = "xapp-1-A1-secretoftheapp-1"  # noqa: S105
 CHAT = "D1"
-FOR_EVER = -1  # calls
-FROZEN_SECONDS = 600.0
 ACK_SECONDS = 2.0
 RESENDS = (0.3,) * 1000  # Slack's are minutes apart
 
 
-class SlackFake(Fake):
+class SlackFake(ServedFake):
     """The fake server of Slack, with one app and one direct conversation."""
 
+    server: FakeSlack
     faults: frozenset[FaultKind] = frozenset(
         {"rate_limited", "unauthorized", "outage", "half_open", "slow", "duplicate", "unanswered"}
     )
     to = CHAT
 
     def __init__(self) -> None:
+        super().__init__()
         self.server = FakeSlack(ACK_SECONDS, RESENDS)
-        self._stack = AsyncExitStack()
-        self._twice = 0
 
     async def start(self, place: FakePlace) -> Mapping[str, Any]:
         """Serve on a free port; what is not acknowledged comes again soon, and in order."""
         server = fake_slack(ack_seconds=ACK_SECONDS, resends=RESENDS, in_order=True)
-        self.server = await self._stack.enter_async_context(server)
+        self.server = await self.stack.enter_async_context(server)
         return {"botToken": BOT_TOKEN, "appToken": APP_TOKEN, "apiRoot": self.server.root}
-
-    async def close(self) -> None:
-        """End the server."""
-        await self._stack.aclose()
-
-    @property
-    def turned_away(self) -> int:  # type: ignore[override]  # a count that the server keeps
-        """How many calls an outage has met."""
-        return self.server.turned_away
 
     async def say(self, text: str) -> None:
         """Let somebody write to the app."""
         event = await self.server.say(BOT_TOKEN, text, CHAT)
-        if self._twice:
-            self._twice -= 1
+        if self.twice:
+            self.twice -= 1
             await self.server.event(BOT_TOKEN, event)
 
     def heard(self) -> Sequence[str]:
@@ -69,7 +58,7 @@ class SlackFake(Fake):
             case "unauthorized":
                 app.error = "invalid_auth"
             case "duplicate":
-                self._twice = fault.times or 1
+                self.twice = fault.times or 1
             case "rate_limited":
                 after = round(fault.seconds)
                 app.faults.append(MethodFault("chat.postMessage", retry_after=after, times=times))
@@ -88,4 +77,4 @@ class SlackFake(Fake):
         app = self.server.app(BOT_TOKEN)
         app.faults.clear()
         app.error, self.server.down = "", False
-        self._twice = 0
+        self.twice = 0

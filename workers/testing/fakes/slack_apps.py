@@ -8,6 +8,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from workers.testing.fakes.call_faults import CallFault, take_fault
+
 Json = dict[str, Any]
 
 SCOPES = (
@@ -27,22 +29,16 @@ class RefusedMethod(Exception):
 
 
 @dataclass(slots=True)
-class MethodFault:
-    """What goes wrong with the next ``times`` calls of ``method`` ("" is any; -1 for ever).
+class MethodFault(CallFault):
+    """What goes wrong with calls of ``method`` ("" is any).
 
-    ``error`` refuses by that code, with ``needed`` beside it; ``retry_after`` refuses with 429;
-    ``html`` answers with the page of a proxy; ``drop`` closes the connection "before" or "after"
-    the method is carried out; ``slow`` waits so many seconds first.
+    ``error`` refuses by that code, with ``needed`` beside it; ``retry_after`` refuses with 429.
     """
 
     method: str = ""
     error: str = ""
     needed: str = ""
     retry_after: int | None = None
-    html: bool = False
-    drop: str = ""
-    slow: float = 0.0
-    times: int = 1
 
     def refusal(self) -> RefusedMethod | None:
         """Return the refusal, if this fault is one."""
@@ -108,11 +104,7 @@ class FakeApp:
 
     def fault_for(self, method: str) -> MethodFault | None:
         """Return the fault that this call meets, and count it."""
-        for fault in self.faults:
-            if fault.times and fault.method in ("", method):
-                fault.times -= 1
-                return fault
-        return None
+        return take_fault(self.faults, lambda each: each.method in ("", method))
 
 
 @dataclass(slots=True)

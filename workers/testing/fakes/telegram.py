@@ -23,8 +23,9 @@ from aiohttp import web
 
 from ipc import timeouts
 from ipc.nesting import decode_json
+from workers.testing.fakes.call_faults import CallFault, take_fault
 from workers.testing.fakes.telegram_text import WrongMarkup, shown_text, utf16_length
-from workers.testing.http_fake import answered_in_vain
+from workers.testing.http_fake import abort, answered_in_vain
 
 Json = dict[str, Any]
 
@@ -56,13 +57,11 @@ class RefusedCall(Exception):
 
 
 @dataclass(slots=True)
-class ApiFault:
-    """What goes wrong with the next ``times`` calls of ``method`` ("" is any; -1 for ever).
+class ApiFault(CallFault):
+    """What goes wrong with calls of ``method`` ("" is any).
 
-    ``code`` refuses, with ``retry_after`` or ``migrate_to`` as parameters; ``html`` answers with
-    the page of a proxy; ``drop`` closes the connection "before" or "after" the call is carried
-    out; ``slow`` waits so many seconds first. ``kills`` is a process that is killed once the call
-    is carried out and answered, before it can act on that.
+    ``code`` refuses, with ``retry_after`` or ``migrate_to`` as parameters. ``kills`` is a process
+    that is killed once the call is carried out and answered, before it can act on that.
     """
 
     method: str = ""
@@ -70,11 +69,7 @@ class ApiFault:
     description: str = "made up by the test"
     retry_after: int | None = None
     migrate_to: int | None = None
-    html: bool = False
-    drop: str = ""
-    slow: float = 0.0
     kills: int = 0
-    times: int = 1
 
     def refusal(self) -> RefusedCall | None:
         """Return the refusal, if this fault is one."""
@@ -124,11 +119,7 @@ class FakeBot:
 
     def fault_for(self, method: str) -> ApiFault | None:
         """Return the fault that this call meets, and count it."""
-        for fault in self.faults:
-            if fault.times and fault.method.lower() in ("", method):
-                fault.times -= 1
-                return fault
-        return None
+        return take_fault(self.faults, lambda each: each.method.lower() in ("", method))
 
 
 class FakeTelegram:
@@ -164,7 +155,7 @@ class FakeTelegram:
         await asyncio.sleep(fault.slow)
         content = self._contents.get(request.match_info["name"])
         if self.down or fault.drop:
-            return _closed(request)
+            return abort(request)
         if content is None or fault.code:
             return web.json_response({"ok": False}, status=fault.code or 404)
         return web.Response(body=content)
@@ -203,7 +194,7 @@ class FakeTelegram:
         """Answer one call."""
         if self.down:
             self.turned_away += 1
-            return _closed(request)
+            return abort(request)
         method, token = request.match_info["method"].lower(), request.match_info["token"]
         try:
             if not _TOKEN.match(token):
@@ -221,18 +212,15 @@ class FakeTelegram:
         self, request: web.Request, bot: FakeBot, method: str, params: Json
     ) -> web.StreamResponse:
         fault = bot.fault_for(method) or ApiFault()
-        await asyncio.sleep(fault.slow)
-        if bot.revoked:
-            raise RefusedCall(401, "Unauthorized")
-        if (refusal := fault.refusal()) is not None:
-            raise refusal
-        if fault.html:
-            return web.Response(status=502, text="<html>502 Bad Gateway</html>")
-        if fault.drop == "before":
-            return _closed(request)
+
+        def refused() -> RefusedCall | None:
+            return RefusedCall(401, "Unauthorized") if bot.revoked else None
+
+        if (early := await fault.meet(request, refused)) is not None:
+            return early
         result = await self._run(bot, method, params)
         if fault.drop == "after":
-            return _closed(request)
+            return abort(request)
         answer = web.json_response({"ok": True, "result": result})
         return await answered_in_vain(request, answer, fault.kills) if fault.kills else answer
 
@@ -387,13 +375,6 @@ async def _params_of(request: web.Request) -> Json:
             else:
                 params[name] = value
     return params
-
-
-def _closed(request: web.Request) -> web.StreamResponse:
-    """Close the connection without an answer."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response()
 
 
 def _size_of(file: IO[bytes]) -> int:

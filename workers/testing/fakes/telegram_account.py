@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
 from typing import Any
 
-from workers.testing.fake import Fake, FakePlace
+from workers.testing.fake import FakePlace
+from workers.testing.fakes.call_faults import FOR_EVER, FROZEN_SECONDS, ServedFake
 from workers.testing.fakes.telegram import ApiFault, FakeTelegram, fake_telegram
 from workers.testing.faults import Fault, FaultKind
 
 TOKEN = "110:AAfakeToken_of-the-testing-kit"  # noqa: S105 - of a server that takes any
 CHAT = 7
-FOR_EVER = -1  # calls
-FROZEN_SECONDS = 600.0
 
 
-class TelegramFake(Fake):
+class TelegramFake(ServedFake):
     """The fake server of the Bot API, with one bot and one private chat."""
 
+    server: FakeTelegram
     faults: frozenset[FaultKind] = frozenset(
         {
             "rate_limited",
@@ -34,29 +33,19 @@ class TelegramFake(Fake):
     to = str(CHAT)
 
     def __init__(self) -> None:
+        super().__init__()
         self.server = FakeTelegram()
-        self._stack = AsyncExitStack()
-        self._twice = 0
 
     async def start(self, place: FakePlace) -> Mapping[str, Any]:
         """Serve on a free port; polls are short, so that what happens to them is seen soon."""
-        self.server = await self._stack.enter_async_context(fake_telegram())
+        self.server = await self.stack.enter_async_context(fake_telegram())
         return {"botToken": TOKEN, "apiRoot": self.server.root, "pollSeconds": 1}
-
-    async def close(self) -> None:
-        """End the server."""
-        await self._stack.aclose()
-
-    @property
-    def turned_away(self) -> int:  # type: ignore[override]  # a count that the server keeps
-        """How many calls an outage has met."""
-        return self.server.turned_away
 
     async def say(self, text: str) -> None:
         """Let somebody write to the bot."""
         message = await self.server.say(TOKEN, text, CHAT)
-        if self._twice:
-            self._twice -= 1
+        if self.twice:
+            self.twice -= 1
             await self.server.update(TOKEN, message=message)
 
     def heard(self) -> Sequence[str]:
@@ -72,7 +61,7 @@ class TelegramFake(Fake):
             case "unauthorized":
                 bot.revoked = True
             case "duplicate":
-                self._twice = fault.times or 1
+                self.twice = fault.times or 1
             case "rate_limited":
                 after = round(fault.seconds)
                 bot.faults.append(ApiFault("sendMessage", 429, retry_after=after, times=times))
@@ -90,4 +79,4 @@ class TelegramFake(Fake):
         bot = self.server.bot(TOKEN)
         bot.faults.clear()
         bot.revoked = self.server.down = False
-        self._twice = 0
+        self.twice = 0
