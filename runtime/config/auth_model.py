@@ -37,7 +37,7 @@ class RateLimitConfig(Section, frozen=True):
 class TrustedProxyConfig(Section, frozen=True):
     """What a reverse proxy that has logged people in must send (mode ``trusted-proxy``)."""
 
-    # The header with the person's name: the usual one of oauth2-proxy and its like.
+    # That of oauth2-proxy and its like.
     user_header: Annotated[
         Text, Meta(description="The header in which the proxy names the person who is logged in.")
     ] = "x-forwarded-user"
@@ -53,7 +53,7 @@ class TrustedProxyConfig(Section, frozen=True):
         REMOTE,
         Meta(description="Names that are admitted; empty: everybody whom the proxy admits."),
     ] = []
-    # A proxy on this host looks like any local program: only where all of them are trusted.
+    # For hosts on which all local programs are trusted.
     allow_loopback: Annotated[
         bool,
         Meta(
@@ -66,7 +66,7 @@ class TrustedProxyConfig(Section, frozen=True):
 class AuthConfig(Section, frozen=True):
     """How a client proves that it may connect."""
 
-    # token and password are the same but for the words of a refusal. none is for loopback only.
+    # `token` and `password` differ in the words of a refusal.
     mode: Annotated[
         Literal["token", "password", "none", "trusted-proxy"],
         Meta(
@@ -75,7 +75,7 @@ class AuthConfig(Section, frozen=True):
             "has logged it in (`trusted-proxy`)."
         ),
     ] = "token"
-    # A string, or a reference. There is no default: a gateway without a secret is open to all.
+    # There is no default: a gateway without a secret is open to all.
     token: Annotated[
         Text | SecretRef | None,
         Meta(

@@ -30,7 +30,7 @@ class ReloadConfig(Section, frozen=True):
             "`off` does not watch the file."
         ),
     ] = "hybrid"
-    # Editors write in several steps; wait until they are done. OpenClaw's numbers.
+    # Editors write in several steps. OpenClaw's number.
     debounce_ms: Annotated[
         int,
         Meta(ge=0, le=60_000),
@@ -97,7 +97,7 @@ class LimitsConfig(Section, frozen=True):
             description="Clients that may be connected at the same time; further ones are refused."
         ),
     ] = 10_000
-    # OpenClaw's: sockets of one address that have not authenticated; loopback is exempt.
+    # OpenClaw's number.
     preauth_per_address: Annotated[
         Count,
         Meta(
@@ -153,7 +153,6 @@ class TelemetryConfig(Section, frozen=True):
             "it `OTEL_EXPORTER_OTLP_ENDPOINT`, otherwise `http://localhost:4318`."
         ),
     ] = None
-    # OTLP over HTTP is what collectors and vendors all take.
     protocol: Annotated[
         Literal["http/protobuf"],
         Meta(description="How traces are sent: OTLP over HTTP, which all collectors accept."),
@@ -166,8 +165,7 @@ class TelemetryConfig(Section, frozen=True):
             "reference to a secret."
         ),
     ] = {}
-    # The share of traces that are kept; those of a client that brings a trace context follow it.
-    # None: as OTEL_TRACES_SAMPLER says, or else all.
+    # Traces of a client that brings a trace context follow that context instead.
     sample_ratio: Annotated[
         Annotated[float, Meta(ge=0, le=1)] | None,
         Meta(
@@ -192,7 +190,7 @@ class TelemetryConfig(Section, frozen=True):
 class GatewayConfig(Section, frozen=True):
     """The WebSocket control plane."""
 
-    # Local, as where it listens: there clients bring its secret, and so do we to another's.
+    # Local, as `bind` and `url` are: where they lead, the gateway's secret is sent.
     port: Annotated[
         Port,
         LOCAL,
@@ -201,8 +199,7 @@ class GatewayConfig(Section, frozen=True):
             "`trunkline config path`."
         ),
     ] = DEFAULT_PORT
-    # loopback: 127.0.0.1 only, because the token travels unencrypted. lan: every interface.
-    # auto is what loopback is (OpenClaw's word); anything else is an IP address to listen on.
+    # This host alone, because without TLS the token travels unencrypted. OpenClaw says `auto`.
     bind: Annotated[
         Text,
         LOCAL,
@@ -253,8 +250,8 @@ class GatewayConfig(Section, frozen=True):
             "own address; `*`: every page, refused with `auth.mode: none`."
         ),
     ] = []
-    # Where people reach it from elsewhere, through a reverse proxy say. On a loopback bind no
-    # other name than this host's own counts: a web page whose name leads here is a stranger.
+    # Without it no other name than this host's own counts on a loopback bind: a web page whose
+    # name leads here is a stranger.
     public_url: Annotated[
         Text | None,
         REMOTE,
@@ -263,8 +260,6 @@ class GatewayConfig(Section, frozen=True):
             "through a reverse proxy; without it only its own."
         ),
     ] = None
-    # Whether fields that are marked LOCAL, and references to secrets, may be changed from
-    # elsewhere than ``cli.sock``: whoever may do so can run commands as the daemon's user.
     remote_exec: Annotated[
         bool,
         LOCAL,
@@ -305,8 +300,7 @@ class GatewayConfig(Section, frozen=True):
             "(never), or Trunkline connects to it (auto)."
         ),
     ] = "never"
-    # What makes the gateway of ``command`` read its configuration again. None: nothing, it is
-    # restarted; the signal differs between versions, and the wrong one ends it.
+    # No default: the signal differs between versions, and the wrong one ends the gateway.
     reload_signal: Annotated[
         Literal["SIGHUP", "SIGUSR1", "SIGUSR2"] | None,
         Meta(
@@ -322,7 +316,7 @@ class GatewayConfig(Section, frozen=True):
             "reports that its configuration is damaged; without it none."
         ),
     ] = None
-    # None: 30 for our own gateway, 300 for another: OpenClaw takes 10 to 40 s on a calm host.
+    # OpenClaw takes 10 to 40 s to start on a calm host.
     ready_within_seconds: Annotated[
         Seconds | None,
         Meta(
@@ -337,7 +331,7 @@ class GatewayConfig(Section, frozen=True):
             "Trunkline's own, 15 for another."
         ),
     ] = None
-    # None: 30 for our own; 180, as ClawX has it, for another, whose event loop may be busy.
+    # ClawX waits 180 s for another: its event loop may be busy.
     silent_after_seconds: Annotated[
         Seconds | None,
         Meta(

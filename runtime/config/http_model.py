@@ -40,12 +40,12 @@ class HttpConfig(Section, frozen=True):
             "and the console."
         ),
     ] = True
-    # /metrics shows how much goes on; from loopback it needs no token.
+    # It shows how much goes on.
     metrics: Annotated[
         bool,
         Meta(description="Whether `/metrics` is served; from other hosts it needs the token."),
     ] = True
-    # A long conversation with its files; of it an agent gets at most 640 KiB.
+    # Room for a long conversation with its files.
     max_body_bytes: Annotated[
         Count,
         Meta(

@@ -39,7 +39,6 @@ class AgentsConfig(Section, frozen=True):
         Meta(ge=1, le=10_000),
         Meta(description="Turns of all agents together that run at the same time; others wait."),
     ] = 100
-    # None: echo alone, which a fresh installation answers with.
     entries: Annotated[
         dict[str, dict[str, Any]] | None,
         Meta(

@@ -38,7 +38,7 @@ class LoggingConfig(Section, frozen=True):
             "any process are deleted."
         ),
     ] = 1_000_000_000
-    # A log bomb is read and dropped above this; the burst lets a traceback through.
+    # Against log bombs; the burst lets a traceback through.
     lines_per_second: Annotated[
         Count,
         Meta(
@@ -71,7 +71,7 @@ class KeepConfig(Section, frozen=True):
             description="Days for which messages are kept, so that clients that were away get them."
         ),
     ] = 30.0
-    # The oldest go first. What waits for an answer stays, and so do positions and ids.
+    # Positions and ids of messages stay.
     bytes: Annotated[
         int,
         Meta(ge=1 << 20, le=1 << 50),

@@ -10,7 +10,7 @@ from runtime.config.fields import Count, Seconds, Section
 class RestartConfig(Section, frozen=True):
     """When a failed account is started again; ``runtime.supervisor.lifecycle`` has the formula."""
 
-    # 5 s doubling to 5 minutes: OpenClaw's channel policy, gentle to a platform that is down.
+    # OpenClaw's policy for channels: gentle to a platform that is down.
     initial_seconds: Annotated[
         Seconds,
         Meta(
@@ -36,7 +36,6 @@ class RestartConfig(Section, frozen=True):
             "to 1), so that accounts that failed together do not restart together."
         ),
     ] = 0.2
-    # An account that ran this long was healthy: its earlier failures are forgiven.
     healthy_after_seconds: Annotated[
         Seconds, Meta(description="Seconds of running after which earlier failures are forgiven.")
     ] = 300.0
@@ -54,7 +53,7 @@ class RestartConfig(Section, frozen=True):
             "needs a person and has run before; it is never given up."
         ),
     ] = 900.0
-    # Slow logins exist; a start that takes longer hangs.
+    # Some logins are slow.
     ready_within_seconds: Annotated[
         Seconds,
         Meta(
@@ -81,7 +80,7 @@ class RestartConfig(Section, frozen=True):
 class LoginConfig(Section, frozen=True):
     """How a person logs accounts in whose channels ask for it (a QR code, a password)."""
 
-    # Time to fetch the phone. Then the account is stopped, and waits for a person to begin anew.
+    # Time to fetch the phone.
     within_seconds: Annotated[
         Seconds,
         Meta(
@@ -110,7 +109,7 @@ class HealthMonitorConfig(Section, frozen=True):
         Seconds,
         Meta(description="Seconds that an account may be disconnected before it is restarted."),
     ] = 120.0
-    # Half an hour without any sign of the transport: the connection died without a word.
+    # A connection can die without a word.
     stale_after_seconds: Annotated[
         Seconds,
         Meta(
@@ -146,7 +145,7 @@ class AccountLimitsConfig(Section, frozen=True):
     Memory is its proportional share (PSS), so that what accounts have in common counts once.
     """
 
-    # Above this the account is replaced in an orderly way: a leak ends before it hurts.
+    # Well below the hard limit, so that a leak ends before it hurts.
     memory_soft_bytes: Annotated[
         Annotated[int, Meta(ge=16 << 20)] | None,
         Meta(
@@ -166,7 +165,7 @@ class AccountLimitsConfig(Section, frozen=True):
         Meta(ge=0, le=86_400),
         Meta(description="Seconds over which replacements for memory are spread at random."),
     ] = 30.0
-    # nice(2): 0 to 19; only root could go below.
+    # Only root could go below 0.
     niceness: Annotated[
         int,
         Meta(ge=0, le=19),
@@ -208,7 +207,7 @@ class SupervisorConfig(Section, frozen=True):
         Meta(ge=0.05, le=3600),
         Meta(description="Seconds between two beats of each process."),
     ] = 5.0
-    # 15 s without a beat: ask; 30 s: act (three and six missed beats).
+    # Three missed beats, and six.
     suspect_after_seconds: Annotated[
         Seconds, Meta(description="Seconds without a beat after which a process is asked for one.")
     ] = 15.0
@@ -219,7 +218,7 @@ class SupervisorConfig(Section, frozen=True):
             "restarted."
         ),
     ] = 30.0
-    # How many accounts may be starting at once: more only makes all of them slow on 2 cores.
+    # More only makes all of them slow on 2 cores.
     start_concurrency: Annotated[
         int,
         Meta(ge=1, le=1000),
