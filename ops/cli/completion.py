@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 import typer
@@ -24,7 +24,28 @@ from workers.registry import manifests
 
 app = command_app()
 
-_BASH = """\
+# What is known of the commands, in the words that bash and zsh have in common.
+_TABLES = """\
+_trunkline_words() {{
+    case "$1" in
+{words}
+        *) return 1 ;;
+    esac
+}}
+_trunkline_ids() {{
+    case "$1" in
+{ids}
+    esac
+}}
+_trunkline_takes() {{
+    case "$1 $2" in
+{takes}
+    esac
+}}
+"""
+
+_BASH = (
+    """\
 # bash completion of trunkline. To install: trunkline completion bash > {place}
 _trunkline() {{
     local cur line path="" prev="" before="" word words=() skip="" found="" breaks
@@ -68,26 +89,15 @@ _trunkline() {{
         && COMPREPLY=("${{COMPREPLY[@]#"$cur"}}")
     return 0
 }}
-_trunkline_words() {{
-    case "$1" in
-{words}
-        *) return 1 ;;
-    esac
-}}
-_trunkline_ids() {{
-    case "$1" in
-{ids}
-    esac
-}}
-_trunkline_takes() {{
-    case "$1 $2" in
-{takes}
-    esac
-}}
+"""
+    + _TABLES
+    + """\
 complete -F _trunkline trunkline
 """
+)
 
-_ZSH = """\
+_ZSH = (
+    """\
 #compdef trunkline
 # zsh completion of trunkline. To install: trunkline completion zsh > {place}
 _trunkline() {{
@@ -121,28 +131,16 @@ _trunkline() {{
     [[ ${{#${{found:#*=}}}} == 0 ]] && ending=(-S '')
     compadd "${{ending[@]}}" -- "${{found[@]}}"
 }}
-_trunkline_words() {{
-    case "$1" in
-{words}
-        *) return 1 ;;
-    esac
-}}
-_trunkline_ids() {{
-    case "$1" in
-{ids}
-    esac
-}}
-_trunkline_takes() {{
-    case "$1 $2" in
-{takes}
-    esac
-}}
+"""
+    + _TABLES
+    + """\
 if [[ ${{funcstack[1]}} == _trunkline ]]; then
     _trunkline "$@"
 else
     compdef _trunkline trunkline
 fi
 """
+)
 
 _FISH = """\
 # fish completion of trunkline. To install: trunkline completion fish > {place}
@@ -251,8 +249,6 @@ TAKES = {
 }
 WORDS = {"--catch-up": "one none"}
 _CHOICE = re.compile(r"[a-z]+(\|[a-z]+)+")  # how an option that takes one of a few shows them
-
-Case = Callable[[str, str], Iterator[str]]
 
 
 @app.command()

@@ -10,6 +10,7 @@ import typer
 
 from ops.cli.conversion import convert_plainly
 from ops.cli.lazy import LazyGroup, Table
+from ops.commands.options import command_app
 from ops.exits import ExitCode, UsageFailure
 from ops.output.commands import remember
 
@@ -70,14 +71,7 @@ class Commands(LazyGroup):
         return super().invoke(ctx)
 
 
-app = typer.Typer(
-    cls=Commands,
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = command_app(cls=Commands)
 
 
 def _show_version(asked: bool) -> None:

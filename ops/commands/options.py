@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from ops.exits import UsageFailure
 
@@ -59,10 +60,11 @@ WaitTimeout = Annotated[
 All = Annotated[bool, typer.Option("--all", help="Every account.")]
 
 
-def command_app(help: str | None = None) -> typer.Typer:
-    """Return the typer app of one command module: plain help, no tracebacks."""
+def command_app(help: str | None = None, cls: type[TyperGroup] = TyperGroup) -> typer.Typer:
+    """Return a typer app with plain help and no tracebacks; ``cls`` is the class of its group."""
     return typer.Typer(
         help=help,
+        cls=cls,
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,

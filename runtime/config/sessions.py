@@ -5,7 +5,7 @@ cannot: each problem has its place, relative to the part, and names what is allo
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from msgspec import Meta
 
@@ -24,28 +24,21 @@ PeerKind = Literal["direct", "group", "channel"]
 SilentReplies = Literal["allow", "disallow"]
 
 ANY = "*"
+# What has a session without a chat.
+NamedKind = Literal[
+    "cron",
+    "hook",
+    "openai",
+    "openai-user",
+    "openresponses",
+    "openresponses-user",
+    "dashboard",
+    "explicit",
+    "acp-bridge",
+    "subagent",
+]
 # Words of a session's key, by which it is taken apart: a person cannot be linked to one.
-KEY_WORDS = frozenset(
-    {
-        "main",
-        "direct",
-        "group",
-        "channel",
-        "topic",
-        "thread",
-        "cron",
-        "run",
-        "hook",
-        "openai",
-        "openai-user",
-        "openresponses",
-        "openresponses-user",
-        "dashboard",
-        "explicit",
-        "acp-bridge",
-        "subagent",
-    }
-)
+KEY_WORDS = frozenset({"main", "topic", "thread", "run", *get_args(PeerKind), *get_args(NamedKind)})
 # What writes to a local account is a script as a rule: it counts its answers.
 MODE_OF_CHANNEL: dict[str, QueueMode] = {"local": "followup"}
 # Telegram cuts what people paste, and albums, into messages that come at once.
@@ -94,8 +87,8 @@ class SilentReplyConfig(Section, frozen=True):
 class SessionConfig(Section, frozen=True):
     """Which messages share a conversation, which an agent remembers."""
 
-    # What direct chats must have in common to be one. OpenClaw's default is main, by which
-    # everybody who writes to an agent shares what it remembers: here that is asked for.
+    # OpenClaw's default is main, by which everybody who writes to an agent shares what it
+    # remembers: here that is asked for.
     dm_scope: Annotated[
         DmScope,
         Meta(
@@ -104,8 +97,7 @@ class SessionConfig(Section, frozen=True):
             "the account."
         ),
     ] = "per-account-channel-peer"
-    # per-channel, as OpenClaw has it: two accounts in one group share its conversation, and
-    # groups of one name on two IRC networks do, too.
+    # OpenClaw's is per-channel, by which groups of one name on two IRC networks share one, too.
     group_scope: Annotated[
         GroupScope,
         Meta(
@@ -113,9 +105,7 @@ class SessionConfig(Section, frozen=True):
             "(`per-account`), or share one (`per-channel`)."
         ),
     ] = "per-account"
-    # One person under several ids: {ada: ["telegram:12", "irc:ada_"]}. Only ids for which the
-    # platform vouches, but for "unverified:irc:ada_". With dmScope per-peer they are one
-    # conversation over all channels.
+    # With dmScope per-peer they are one conversation over all channels.
     identity_links: Annotated[
         dict[str, list[Text]],
         Meta(
@@ -155,7 +145,7 @@ class BindingMatch(Section, frozen=True):
     """The messages that a binding applies to. All fields that are set must match."""
 
     channel: Annotated[Text, Meta(description="The channel from which a message must come.")]
-    # * for every account. None: the channel's default account alone, as in OpenClaw.
+    # As in OpenClaw.
     account_id: Annotated[
         Text | None,
         Meta(
@@ -216,9 +206,7 @@ class QueueOverride(Section, frozen=True):
 class QueueConfig(Section, frozen=True):
     """What to do with messages that arrive while an agent answers an earlier one of the session."""
 
-    # collect: all that wait are one turn. followup: each is a turn. interrupt: the running turn
-    # is ended, and only the newest message counts. steer is OpenClaw's default, and followup here.
-    # Of local it is followup, unless byChannel.local says else.
+    # OpenClaw's default is steer, which is followup here.
     mode: Annotated[
         QueueMode,
         Meta(

@@ -6,7 +6,7 @@ The shapes are those of ``workers.agent``, each with its ``type``: ``delta``, ``
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -36,6 +36,16 @@ SilentSeconds = Annotated[
     float,
     Meta(ge=0.1, le=3600),
     Meta(description="Seconds without a byte of the answer after which the turn fails."),
+]
+HistoryMessages = Annotated[
+    int,
+    Meta(ge=0, le=1000),
+    Meta(description="Earlier messages of the conversation that are sent with each turn, at most."),
+]
+HistoryTokens = Annotated[
+    int,
+    Meta(ge=0, le=1_000_000),
+    Meta(description="Estimated tokens of the conversation that are sent with each turn, at most."),
 ]
 DEFAULT_ANSWER_BYTES = 1024 * 1024
 
@@ -96,17 +106,23 @@ class AnswerBound:
             )
 
 
+def read_object(text: bytes, what: str) -> dict[str, Any]:
+    """Parse a JSON object, ``what`` in the text of ``BrokenAnswer``, which it raises."""
+    try:
+        value = decode_json(text, object)
+    except MALFORMED as error:
+        raise BrokenAnswer(f"not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise BrokenAnswer(f"{what} must be a JSON object")
+    return value
+
+
 def read_event(line: bytes, links: tuple[str, ...]) -> TurnEvent | Final:
     """Parse one line of JSON as an event; URLs of files must begin with one of ``links``.
 
     Raises ``BrokenAnswer`` for a malformed line, and the exception of an error that it reports.
     """
-    try:
-        value = decode_json(line, object)
-    except MALFORMED as error:
-        raise BrokenAnswer(f"not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise BrokenAnswer("an event must be a JSON object")
+    value = read_object(line, "an event")
     kind = value.get("type")
     try:
         if isinstance(kind, str) and kind in EVENTS:

@@ -74,7 +74,7 @@ class HostedAccount:
 
     async def fresh_config(self) -> Any:
         """Return the configuration with its secrets read again; raises ``Misconfigured``."""
-        return await config_of(self._boot, manifest_of(self._boot), self._redact)
+        return await config_of(self._boot, manifest_of(self._boot, Manifest), self._redact)
 
     def close(self) -> None:
         """Refuse new calls from now on; running ones continue."""
@@ -123,7 +123,7 @@ class HostedAccount:
 
     async def _load(self) -> Any:
         boot = self._boot
-        manifest = manifest_of(boot)
+        manifest = manifest_of(boot, Manifest)
         config = self.config = await config_of(boot, manifest, self._redact)
         make_directory(Path(boot.storage))
         if manifest.cursor:

@@ -25,23 +25,19 @@ from workers.links.agent_data import AgentDataLink
 from workers.links.control import WorkerControlLink
 from workers.media.abilities import Media
 from workers.process.explanations import Explain, guarded, unexplained
-from workers.process.loading import config_of, import_object, make_directory, not_installed
+from workers.process.loading import (
+    config_of,
+    import_object,
+    make_directory,
+    manifest_of,
+    not_installed,
+)
 from workers.process.logging import Redaction
 from workers.process.process_context import ProcessContext
 from workers.process.turns import AgentTurns
 
 NO_LOGIN = "an agent asks for no login"
 A_PERSON = frozenset({"misconfigured", "needs_login"})
-
-
-def agent_manifest_of(boot: WorkerBoot) -> AgentManifest:
-    """Return the manifest that the boot object names."""
-    manifest = import_object(boot.manifest)
-    if not isinstance(manifest, AgentManifest):
-        raise Misconfigured(
-            f"{boot.manifest} is {type(manifest).__name__}, not an AgentManifest", final=True
-        )
-    return manifest
 
 
 def agent_class(manifest: AgentManifest) -> Any:
@@ -130,7 +126,7 @@ class HostedAgent:
 
     async def fresh_config(self) -> Any:
         """Return the configuration with its secrets read again; raises ``Misconfigured``."""
-        return await config_of(self._boot, agent_manifest_of(self._boot), self._redact)
+        return await config_of(self._boot, manifest_of(self._boot, AgentManifest), self._redact)
 
     def close(self) -> None:
         """Accept no new turns from now on; running ones continue."""
@@ -176,7 +172,7 @@ class HostedAgent:
 
     async def _load(self) -> Any:
         boot = self._boot
-        manifest: AgentManifest = agent_manifest_of(boot)
+        manifest = manifest_of(boot, AgentManifest)
         config = self.config = await config_of(boot, manifest, self._redact)
         make_directory(Path(boot.storage))
         self.context = TurnContext(boot, config, self._log, self._control, self._redact)

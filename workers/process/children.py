@@ -9,11 +9,11 @@ import asyncio
 import os
 import subprocess
 from collections.abc import AsyncIterator, Mapping, Sequence
-from functools import partial
 from typing import Any, cast
 
 import msgspec
 
+from ipc.helper_pipes import connect_pipes, lines_of
 from ipc.helpers import end_helper, start_helper
 from ipc.nesting import MALFORMED, decode_json
 
@@ -30,7 +30,7 @@ class PluginChild:
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._output = asyncio.StreamReader(limit=MAX_LINE)
         self._input: asyncio.StreamWriter | None = None
-        self._pipes: list[asyncio.ReadTransport] = []
+        self._pipes: list[asyncio.BaseTransport] = []
         self._logging: asyncio.Task[None] | None = None
 
     @classmethod
@@ -97,12 +97,7 @@ class PluginChild:
     async def _connect(self) -> None:
         loop, process = asyncio.get_running_loop(), self._process
         errors = asyncio.StreamReader(limit=MAX_LINE)
-        for reader, pipe in ((self._output, process.stdout), (errors, process.stderr)):
-            protocol = partial(asyncio.StreamReaderProtocol, reader)
-            self._pipes.append((await loop.connect_read_pipe(protocol, pipe))[0])
-        flow = asyncio.StreamReaderProtocol(asyncio.StreamReader())
-        transport, _ = await loop.connect_write_pipe(lambda: flow, process.stdin)
-        self._input = asyncio.StreamWriter(transport, flow, None, loop)
+        self._input = await connect_pipes(process, self._output, errors, self._pipes)
         self._logging = loop.create_task(self._log_lines(errors))
         pidfd = os.pidfd_open(process.pid)  # last: what closes the pipes must find them
         loop.add_reader(pidfd, self._reap, pidfd)
@@ -119,13 +114,7 @@ class PluginChild:
 
     async def _log_lines(self, errors: asyncio.StreamReader) -> None:
         """Write each line of its stderr to the account's log."""
-        while True:
-            try:
-                line = await errors.readline()
-            except ValueError:  # longer than may be; the rest comes as lines of its own
-                continue
-            if not line:
-                return
+        async for line in lines_of(errors):
             text = line.decode("utf-8", "replace").rstrip()
             if text:
                 self._log.info(text, child=self._name)

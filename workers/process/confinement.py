@@ -75,7 +75,7 @@ async def confine(boot: WorkerBoot) -> tuple[WorkerBoot, bool]:
     never runs unconfined.
     """
     version = landlock_version()
-    manifest = manifest_of(boot)
+    manifest = manifest_of(boot, Manifest)
     sources = {
         reference["source"]
         for name in manifest.secrets

@@ -11,7 +11,7 @@ import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -22,6 +22,8 @@ from workers.plugin import Manifest
 from workers.process.logging import Redaction
 from workers.secrets import field_at, is_reference, resolve, secret_part
 
+M = TypeVar("M")
+
 
 def import_object(reference: str) -> Any:
     """Import and return the object ``package.module:name``. Raises what the import raises."""
@@ -29,13 +31,12 @@ def import_object(reference: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def manifest_of(boot: WorkerBoot) -> Manifest:
-    """Return the manifest that the boot object names."""
+def manifest_of(boot: WorkerBoot, kind: type[M]) -> M:
+    """Return the manifest that the boot object names, which must be of this kind."""
     manifest = import_object(boot.manifest)
-    if not isinstance(manifest, Manifest):
-        raise Misconfigured(
-            f"{boot.manifest} is {type(manifest).__name__}, not a Manifest", final=True
-        )
+    if not isinstance(manifest, kind):
+        text = f"{boot.manifest} is {type(manifest).__name__}, not {kind.__name__}"
+        raise Misconfigured(text, final=True)
     return manifest
 
 

@@ -48,6 +48,21 @@ def key_of(secret: str) -> bytes:
     return key
 
 
+def keys_of(secret: str, previous: str | None) -> list[bytes]:
+    """Decode the keys of the fields ``secret`` and ``previousSecret``, the current one first.
+
+    Raises ``ValueError``, whose text names the field.
+    """
+    keys = []
+    for name, given in (("secret", secret), ("previousSecret", previous)):
+        if given is not None:
+            try:
+                keys.append(key_of(given))
+            except ValueError as error:
+                raise ValueError(f"{name} {error}") from None
+    return keys
+
+
 def sign(keys: Sequence[bytes], id: str, timestamp: int, body: bytes) -> str:
     """Return the value of the header ``webhook-signature``: one signature for each key."""
     return " ".join(f"{VERSION},{_signature(key, id, str(timestamp), body)}" for key in keys)

@@ -36,24 +36,11 @@ import msgspec
 from msgspec.structs import replace
 
 from runtime.config.access_policy import UNVERIFIED
-from runtime.config.sessions import KEY_WORDS, SessionConfig
+from runtime.config.sessions import KEY_WORDS, NamedKind, PeerKind, SessionConfig
 from runtime.gateway.conversations.origins import Origin
 from workers.registry import ID, ID_RULE
 
-NamedKind = Literal[
-    "cron",
-    "hook",
-    "openai",
-    "openai-user",
-    "openresponses",
-    "openresponses-user",
-    "dashboard",
-    "explicit",
-    "acp-bridge",
-    "subagent",
-]
-ChatKind = Literal["direct", "group", "channel"]
-SessionKind = Literal["main", "direct", "group", "channel", "custom"] | NamedKind
+SessionKind = Literal["main", "custom"] | PeerKind | NamedKind
 
 MAX_KEY = 512  # characters, as in OpenClaw's schema of chat.send
 MAX_TOKEN = 90
@@ -62,7 +49,7 @@ KINDS: dict[str, NamedKind] = {kind: kind for kind in get_args(NamedKind)}
 # Sessions of the gateway's own: requests over HTTP may not name them.
 RESERVED = frozenset({"cron", "subagent", "acp", "acp-bridge"})
 TOPICS = frozenset({"telegram"})  # channels whose threads are called topics
-_CHATS: dict[str, ChatKind] = {kind: kind for kind in get_args(ChatKind)}
+_CHATS: dict[str, PeerKind] = {kind: kind for kind in get_args(PeerKind)}
 _PLAIN = frozenset(range(0x21, 0x7F)) - {ord(":"), ord("%")}
 _EMPTY = "%-"
 _DIGEST = "%~"

@@ -208,9 +208,7 @@ class AttachedTurns(TurnCarrier):
         if program is None:
             return self._over()
         if first > got + 1:
-            details = {"reason": "gap", "next": got + 1}
-            text = f"event {first} of {turn} comes after {got}: {got + 1} is the next"
-            raise RemoteError(INVALID_REQUEST, text, details=details)
+            raise _gap(f"event {first} of {turn} comes after {got}: {got + 1} is the next", got)
         if program.unstored(turn) + size > CREDIT:
             text = f"more than {CREDIT} bytes of {turn} are not stored yet: wait for answers"
             raise RemoteError(INVALID_REQUEST, text, details={"reason": "credit"})
@@ -224,9 +222,7 @@ class AttachedTurns(TurnCarrier):
         if program is None:
             return self._over()
         if seq > got + 1:
-            details = {"reason": "gap", "next": got + 1}
-            text = f"the end of {turn} has the number {got + 1}, not {seq}"
-            raise RemoteError(INVALID_REQUEST, text, details=details)
+            raise _gap(f"the end of {turn} has the number {got + 1}, not {seq}", got)
         return self._take(program, TurnEnded(turn, seq, msgspec.json.encode(outcome)), seq, 0)
 
     def _of_turn(self, client: ClientView, turn: str) -> tuple[AttachedProgram | None, int]:
@@ -306,3 +302,8 @@ class AttachedTurns(TurnCarrier):
 
 def _id_of(agent: str) -> str:
     return agent.partition(":")[2]
+
+
+def _gap(text: str, got: int) -> RemoteError:
+    """Return the refusal of what comes after a gap; ``got`` is the newest number before it."""
+    return RemoteError(INVALID_REQUEST, text, details={"reason": "gap", "next": got + 1})

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
 from ipc.files import set_aside, write_atomically
 from ipc.frames.words import Phase
@@ -90,18 +91,12 @@ def entry_of(
     how = event.exit if isinstance(event, Exited) else None
     if how and state.phase is Phase.STOPPED and lost:
         text = "; ".join(filter(None, (text, unconfirmed(lost))))
-    return HistoryEntry(
-        at=at,
-        phase=state.phase.value,
-        cause=state.cause,
-        text=text,
-        incarnation=state.incarnation,
-        failures=state.failures,
+    by = event.by if isinstance(event, Start | Restart | Stop | Reset) else None
+    return replace(
+        _entry_in(state, text, at=at, by=by),
         exit=str(how) if how else None,
         exit_cause=blame(before, how) if how else None,
-        proven=state.proven,
         asked_until=asked_until,
-        by=event.by if isinstance(event, Start | Restart | Stop | Reset) else None,
     )
 
 
@@ -112,6 +107,11 @@ def change_of(text: str, *, at: int, by: str | None) -> HistoryEntry:
 
 def note_of(state: State, text: str, *, at: int, by: str | None) -> HistoryEntry:
     """Return the entry for an event of an account that changed no phase."""
+    return replace(_entry_in(state, text, at=at, by=by), note=True)
+
+
+def _entry_in(state: State, text: str | None, *, at: int, by: str | None) -> HistoryEntry:
+    """Return an entry with what it keeps of a state."""
     return HistoryEntry(
         at=at,
         phase=state.phase.value,
@@ -121,7 +121,6 @@ def note_of(state: State, text: str, *, at: int, by: str | None) -> HistoryEntry
         failures=state.failures,
         proven=state.proven,
         by=by,
-        note=True,
     )
 
 

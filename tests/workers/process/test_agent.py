@@ -67,7 +67,7 @@ async def test_the_echo_agent_runs(run_dir: Path) -> None:
             {},
             78,
             "misconfigured",
-            "tests.support.controllable_channel:manifest is Manifest, not an AgentManifest",
+            "tests.support.controllable_channel:manifest is Manifest, not AgentManifest",
         ),
     ],
     ids=["run returns", "run fails", "wrong configuration", "a channel"],

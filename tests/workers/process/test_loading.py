@@ -15,6 +15,7 @@ from tests.support.worker_rig import CONTROLLABLE, worker_rig
 from workers.channels.irc import manifest as irc
 from workers.errors import Misconfigured
 from workers.media.abilities import METHODS, PARTS
+from workers.plugin import Manifest
 from workers.process.loading import (
     config_of,
     import_object,
@@ -37,7 +38,7 @@ async def ended(run_dir: Path, manifest: str, **changes: Any) -> tuple[int, list
 
 
 def test_the_boot_object_leads_to_the_plugin() -> None:
-    found = manifest_of(boot({}))
+    found = manifest_of(boot({}), Manifest)
     assert found is manifest
     assert plugin_class(found) is ControllablePlugin
     assert import_object("workers.errors:Misconfigured") is Misconfigured
@@ -138,7 +139,7 @@ async def test_a_plugin_that_cannot_be_imported_fails_with_its_error(run_dir: Pa
     [
         ("tests.workers.nowhere:manifest", 1, "ModuleNotFoundError"),
         ("tests.support.controllable_channel:nothing", 1, "AttributeError"),
-        ("tests.support.controllable_channel:not_a_manifest", 78, "not a Manifest"),
+        ("tests.support.controllable_channel:not_a_manifest", 78, "not Manifest"),
     ],
 )
 async def test_a_wrong_manifest_is_named(

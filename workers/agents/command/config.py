@@ -10,7 +10,12 @@ import msgspec
 from msgspec import Meta
 
 from workers.agent import LOCAL
-from workers.agents.answers import DEFAULT_ANSWER_BYTES, AnswerBytes
+from workers.agents.answers import (
+    DEFAULT_ANSWER_BYTES,
+    AnswerBytes,
+    HistoryMessages,
+    HistoryTokens,
+)
 
 # What most programs need, and no secret is in. HOME is where they keep their login.
 USUAL_ENV = [
@@ -72,16 +77,8 @@ class CommandConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
         Meta(max_length=65_536),
         Meta(description="Text before each prompt; empty: none."),
     ] = ""
-    history_messages: Annotated[
-        int,
-        Meta(ge=0, le=1000),
-        Meta(description="Earlier messages of the conversation in each prompt, at most."),
-    ] = 40
-    history_tokens: Annotated[
-        int,
-        Meta(ge=0, le=1_000_000),
-        Meta(description="Estimated tokens of the conversation in each prompt, at most."),
-    ] = 8000
+    history_messages: HistoryMessages = 40
+    history_tokens: HistoryTokens = 8000
     kill_after_seconds: Annotated[
         float,
         Meta(ge=0, le=30),

@@ -8,10 +8,10 @@ import signal
 import subprocess
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Any, cast
 
 from ipc import timeouts
+from ipc.helper_pipes import connect_pipes, lines_of
 from ipc.helpers import PIPE, end_helper, start_helper
 
 PIECE = 64 * 1024  # bytes that are read at once
@@ -108,12 +108,7 @@ class TurnProgram:
         loop, process = self._loop, self._process
         errors = asyncio.StreamReader(limit=LOGGED_LINE)
         try:
-            for reader, pipe in ((self._output, process.stdout), (errors, process.stderr)):
-                protocol = partial(asyncio.StreamReaderProtocol, reader)
-                self._pipes.append((await loop.connect_read_pipe(protocol, pipe))[0])
-            flow = asyncio.StreamReaderProtocol(asyncio.StreamReader())
-            transport, _ = await loop.connect_write_pipe(lambda: flow, process.stdin)
-            self._pipes.append(transport)
+            writer = await connect_pipes(process, self._output, errors, self._pipes)
             pidfd = os.pidfd_open(process.pid)
         except BaseException:
             end_helper(process)
@@ -121,7 +116,6 @@ class TurnProgram:
             self._close()
             raise
         loop.add_reader(pidfd, self._reap, pidfd)
-        writer = asyncio.StreamWriter(transport, flow, None, loop)
         self._tasks.append(loop.create_task(_feed(writer, prompt)))
         self._tasks.append(loop.create_task(self._log_lines(errors)))
 
@@ -135,13 +129,7 @@ class TurnProgram:
     async def _log_lines(self, errors: asyncio.StreamReader) -> None:
         """Write the program's stderr to the agent's log, up to a limit per turn."""
         left = LOGGED_BYTES
-        while True:
-            try:
-                line = await errors.readline()
-            except ValueError:  # longer than may be; the rest comes as lines of its own
-                continue
-            if not line:
-                return
+        async for line in lines_of(errors):
             text = line.decode("utf-8", "replace").replace("\0", "").strip()
             if not text:
                 continue

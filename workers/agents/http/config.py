@@ -8,9 +8,15 @@ import msgspec
 from msgspec import Meta
 
 from workers.agent import LOCAL
-from workers.agents.answers import DEFAULT_ANSWER_BYTES, AnswerBytes, SilentSeconds
+from workers.agents.answers import (
+    DEFAULT_ANSWER_BYTES,
+    AnswerBytes,
+    HistoryMessages,
+    HistoryTokens,
+    SilentSeconds,
+)
 from workers.web.addresses import wrong_url
-from workers.web.signing import key_of
+from workers.web.signing import keys_of
 
 SignatureSecret = Annotated[str, Meta(min_length=1, max_length=256)]
 
@@ -37,22 +43,8 @@ class HttpAgentConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknow
         Meta(max_length=65_536),
         Meta(description="Instructions that are sent with each turn; empty: none."),
     ] = ""
-    history_messages: Annotated[
-        int,
-        Meta(ge=0, le=1000),
-        Meta(
-            description="Earlier messages of the conversation that are sent with each turn, at "
-            "most."
-        ),
-    ] = 40
-    history_tokens: Annotated[
-        int,
-        Meta(ge=0, le=1_000_000),
-        Meta(
-            description="Estimated tokens of the conversation that are sent with each turn, at "
-            "most."
-        ),
-    ] = 8000
+    history_messages: HistoryMessages = 40
+    history_tokens: HistoryTokens = 8000
     connect_seconds: Annotated[
         float,
         Meta(ge=0.1, le=300),
@@ -63,16 +55,11 @@ class HttpAgentConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknow
 
     def __post_init__(self) -> None:
         """Check what types cannot express. Raises ``ValueError`` that names the field."""
-        for name, secret in (("secret", self.secret), ("previousSecret", self.previous_secret)):
-            try:
-                key_of(secret or self.secret)
-            except ValueError as error:
-                raise ValueError(f"{name} {error}") from None
+        keys_of(self.secret, self.previous_secret)
         if wrong := wrong_url(self.url, self.allow_private):
             raise ValueError(f"url {wrong}")
 
     @property
     def keys(self) -> list[bytes]:
         """The signing keys, the current one first."""
-        given = [self.secret, self.previous_secret]
-        return [key_of(secret) for secret in given if secret is not None]
+        return keys_of(self.secret, self.previous_secret)

@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from ipc.nesting import MALFORMED, decode_json
 from workers.agent import Final, Turn
-from workers.agents.answers import BrokenAnswer, read_event, read_final, shown
+from workers.agents.answers import BrokenAnswer, read_event, read_final, read_object, shown
 from workers.agents.http.config import HttpAgentConfig
 from workers.agents.prompts import instructions_of, window
 from workers.errors import Misconfigured, RateLimited, Transient, TurnRefused, TurnTooLarge
@@ -33,12 +32,7 @@ def body_of_turn(config: HttpAgentConfig, turn: Turn, timestamp: int) -> bytes:
 
 def final_of(body: bytes) -> Final:
     """Parse an answer that is one JSON body; raises ``BrokenAnswer``, or the error it reports."""
-    try:
-        value = decode_json(body, object)
-    except MALFORMED as error:
-        raise BrokenAnswer(f"not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise BrokenAnswer("an answer must be a JSON object")
+    value = read_object(body, "an answer")
     if "type" in value:
         event = read_event(body, LINKS)
         if not isinstance(event, Final):

@@ -8,7 +8,13 @@ import msgspec
 from msgspec import Meta
 
 from workers.agent import LOCAL
-from workers.agents.answers import DEFAULT_ANSWER_BYTES, AnswerBytes, SilentSeconds
+from workers.agents.answers import (
+    DEFAULT_ANSWER_BYTES,
+    AnswerBytes,
+    HistoryMessages,
+    HistoryTokens,
+    SilentSeconds,
+)
 from workers.web.addresses import wrong_root
 
 DEFAULT_BASE = "https://api.openai.com/v1"
@@ -36,22 +42,8 @@ class OpenAIConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
         Meta(max_length=65_536),
         Meta(description="The system message; empty: none."),
     ] = ""
-    history_messages: Annotated[
-        int,
-        Meta(ge=0, le=1000),
-        Meta(
-            description="Earlier messages of the conversation that are sent with each question, "
-            "at most."
-        ),
-    ] = 40
-    history_tokens: Annotated[
-        int,
-        Meta(ge=0, le=1_000_000),
-        Meta(
-            description="Estimated tokens of the conversation that are sent with each question, "
-            "at most."
-        ),
-    ] = 8000
+    history_messages: HistoryMessages = 40
+    history_tokens: HistoryTokens = 8000
     temperature: Annotated[
         Annotated[float, Meta(ge=0, le=2)] | None,
         Meta(description="The sampling temperature, 0 to 2; without it the endpoint's default."),

@@ -8,9 +8,9 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from ipc.epoch import now_ms
+from runtime.config.sessions import NamedKind
 from runtime.gateway.conversations.session_keys import (
     BadSessionKey,
-    NamedKind,
     agent_of,
     client_key,
     is_reserved,

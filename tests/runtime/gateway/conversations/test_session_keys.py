@@ -9,13 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from runtime.config.sessions import KEY_WORDS, DmScope, GroupScope, SessionConfig, validate_session
+from runtime.config.sessions import (
+    KEY_WORDS,
+    DmScope,
+    GroupScope,
+    NamedKind,
+    SessionConfig,
+    validate_session,
+)
 from runtime.gateway.conversations.origins import Origin
 from runtime.gateway.conversations.session_keys import (
     KINDS,
     MAX_KEY,
     BadSessionKey,
-    NamedKind,
     SessionKeys,
     SessionParts,
     agent_of,
