@@ -10,10 +10,10 @@ from enum import StrEnum, auto
 
 INVALID_REQUEST = "INVALID_REQUEST"  # the request is wrong: sent again it fails again
 UNAVAILABLE = "UNAVAILABLE"  # the request is right, and cannot be carried out now
-NOT_PAIRED = "NOT_PAIRED"
+NOT_PAIRED = "NOT_PAIRED"  # an operator must approve the device first
 NOT_LINKED = "NOT_LINKED"  # the account waits for a person who logs it in
-FORBIDDEN = "FORBIDDEN"
-NOT_CONNECTED = "NOT_CONNECTED"  # of a node
+FORBIDDEN = "FORBIDDEN"  # a scope is missing, or only the host itself may do it
+NOT_CONNECTED = "NOT_CONNECTED"  # in the details of an error: of a node
 
 CHANNEL_EVENTS = "channel-events"  # the capability that subscribes to all of our own events
 

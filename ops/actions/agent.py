@@ -11,6 +11,7 @@ import msgspec
 
 from ipc.errors import RemoteError
 from ipc.frames.websocket import Event
+from ipc.frames.words import UNAVAILABLE
 from ipc.nesting import decode_json
 from ipc.websocket.reconnecting import ReconnectingClient
 from ops.connect.gateway import address_of, connected_gateway
@@ -122,7 +123,7 @@ def _show(answer: dict[str, Any], asking: Asking, printer: StreamPrinter | None)
         late = "timeoutPhase" in answer
         raise OperatorError(why, ExitCode.TIMEOUT if late else ExitCode.ERROR)
     if status != "ok":
-        raise RemoteError("UNAVAILABLE", answer.get("summary") or "the agent gave no answer")
+        raise RemoteError(UNAVAILABLE, answer.get("summary") or "the agent gave no answer")
     if printer is not None:
         printer.finish(text)
     elif not asking.as_json:

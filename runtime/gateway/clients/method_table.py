@@ -29,7 +29,7 @@ from msgspec import UNSET, Raw, UnsetType
 from ipc.errors import RemoteError
 from ipc.frames.requests import NoParams
 from ipc.frames.websocket import explain
-from ipc.frames.words import INVALID_REQUEST
+from ipc.frames.words import FORBIDDEN, INVALID_REQUEST
 from runtime.gateway.access.scopes import ADMIN, NODE, OPERATOR, READ, SUPERVISOR, covers
 from runtime.gateway.accounts.account_calls import read_answer
 
@@ -251,4 +251,4 @@ def missing_scope(scope: str | None, protocol: int) -> RemoteError:
     if protocol < 4:
         return RemoteError(INVALID_REQUEST, text)
     details = {"code": "MISSING_SCOPE", "missingScope": scope, "requiredScopes": [scope]}
-    return RemoteError("FORBIDDEN", text, details=details)
+    return RemoteError(FORBIDDEN, text, details=details)

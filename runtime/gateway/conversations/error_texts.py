@@ -11,6 +11,8 @@ from typing import Literal
 
 import msgspec
 
+from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
+
 ErrorKind = Literal["refusal", "timeout", "rate_limit", "context_length", "unknown"]
 
 
@@ -21,7 +23,7 @@ class ErrorText(msgspec.Struct, frozen=True):
     """
 
     text: str
-    code: str = "UNAVAILABLE"
+    code: str = UNAVAILABLE
     kind: ErrorKind = "unknown"
     retryable: bool = False
 
@@ -39,7 +41,7 @@ TEXTS = {
     ),
     "rate_limited_hours": ErrorText(f"{_BUSY} in some hours.", kind="rate_limit", retryable=True),
     "refused": ErrorText(
-        "The agent declined to answer this.", code="INVALID_REQUEST", kind="refusal"
+        "The agent declined to answer this.", code=INVALID_REQUEST, kind="refusal"
     ),
     "misconfigured": ErrorText(
         "The agent is not set up correctly. Whoever runs it has to correct that."
@@ -54,7 +56,7 @@ TEXTS = {
     ),
     "too_large": ErrorText(
         "This conversation has become too long for one turn. /new begins another.",
-        code="INVALID_REQUEST",
+        code=INVALID_REQUEST,
         kind="context_length",
     ),
     "empty": ErrorText("The agent had nothing to say to this."),

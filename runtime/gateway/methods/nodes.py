@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 from ipc.epoch import now_ms
 from ipc.errors import CallTimeout, PeerGone, RemoteError
 from ipc.frames.requests import NoParams, Params
-from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
+from ipc.frames.words import INVALID_REQUEST, NOT_CONNECTED, UNAVAILABLE
 from ipc.nesting import MALFORMED, decode_json
 from runtime.gateway.access.scopes import NODE, PAIRING, READ, WRITE
 from runtime.gateway.clients.client import ConnectedClient
@@ -171,7 +171,7 @@ async def _invoke(nodes: Nodes, client: ConnectedClient, params: InvokeParams) -
         node.send_unnumbered("node.invoke.cancel", cancel)
         raise _failed("TIMEOUT", "node invoke timed out") from None
     except PeerGone:
-        raise _failed("NOT_CONNECTED", "node disconnected", retryable=True) from None
+        raise _failed(NOT_CONNECTED, "node disconnected", retryable=True) from None
     return _answer(params, result)
 
 
@@ -237,7 +237,7 @@ def _failed(code: str, message: str, *, retryable: bool = False) -> RemoteError:
 
 def _offline(client: ConnectedClient) -> RemoteError:
     if client.protocol < 4:
-        details = {"code": "NOT_CONNECTED"}
+        details = {"code": NOT_CONNECTED}
         return RemoteError(UNAVAILABLE, "node not connected", details=details)
     text = "node pairing changed while invocation was active"
     return RemoteError(UNAVAILABLE, text, details={"code": "PAIRING_CHANGED"}, retryable=True)

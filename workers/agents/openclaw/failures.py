@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ipc.errors import CallTimeout, ConnectionFailed, IpcError, PeerGone, RemoteError
-from ipc.frames.words import FORBIDDEN, INVALID_REQUEST
+from ipc.frames.words import FORBIDDEN, INVALID_REQUEST, NOT_PAIRED
 from workers.agents.answers import BrokenAnswer, shown
 from workers.errors import (
     Misconfigured,
@@ -42,7 +42,7 @@ def failure_of_session(error: IpcError, device: str) -> Exception:
         details: Mapping[str, Any] = error.details if isinstance(error.details, Mapping) else {}
         code = str(details.get("code", ""))
         text = f"the other gateway refuses the connection: {shown(error.message)}"
-        if error.code == "NOT_PAIRED" or code.startswith("PAIRING_"):
+        if error.code == NOT_PAIRED or code.startswith("PAIRING_"):
             return NeedsLogin(f"{text}; approve the device {device} at the other gateway")
         if code.startswith(LOGIN_CODES):
             return NeedsLogin(f"{text}; check token and password")
