@@ -7,13 +7,7 @@ the supervisor import this module before anything imports structlog.
 
 from __future__ import annotations
 
-import sys
+from ipc.lean_import import lean_import
 
-_UNUSED = [name for name in ("rich", "better_exceptions") if name not in sys.modules]
-
-sys.modules.update(dict.fromkeys(_UNUSED))  # type: ignore[arg-type]  # None: not to be had
-try:
+with lean_import(absent=("rich", "better_exceptions")):
     import structlog.dev  # noqa: F401
-finally:
-    for _name in _UNUSED:
-        del sys.modules[_name]

@@ -73,11 +73,10 @@ STARTS_PROCESSES = {
 }
 # Modules of the house that are loaded by name, each with its reason.
 LOADED_BY_NAME = {
-    "ipc/websocket/library_client.py": "what finds proxies, when one is looked for",
+    "ipc/lean_import.py": "what libraries hardly ever need, when it is used",
     "workers/installed.py": "manifests, other people's too",
     "workers/process/loading.py": "the plugin of a channel, in its worker only",
     "runtime/gateway/http/late.py": "the HTTP server, after the gateway is up",
-    "runtime/gateway/http/lean_aiohttp.py": "what its server does not need, when it is used",
     "runtime/gateway/methods/__init__.py": "families of methods, when one of theirs is asked for",
     "runtime/gateway/journal/stored.py": "sqlite3, where an account has a journal",
     "runtime/gateway/journal/nightly.py": "sqlite3, once a copy is due",

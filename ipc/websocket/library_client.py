@@ -7,33 +7,11 @@ same process may: it is imported when it is needed.
 
 from __future__ import annotations
 
-import sys
-import urllib
-from importlib import import_module
-from types import ModuleType
-from typing import Any
+from ipc.lean_import import lean_import
 
-_REQUEST = "urllib.request"
+with lean_import("urllib.request"):
+    import websockets.proxy  # noqa: F401 - what comes later finds it imported
 
-
-class _Late(ModuleType):
-    """A module that is imported when an attribute of it is first used."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(import_module(self.__name__), name)
-
-
-if _REQUEST in sys.modules:
-    import websockets.proxy
-else:
-    # The import system finds the entry of sys.modules, websockets later the package's attribute:
-    # an import of the real module by anything replaces that.
-    sys.modules[_REQUEST] = _Late(_REQUEST)
-    try:
-        import websockets.proxy  # noqa: F401 - what comes later finds it imported
-    finally:
-        urllib.request = sys.modules.pop(_REQUEST)
-
-from websockets.asyncio.client import ClientConnection as ClientConnection  # noqa: E402
-from websockets.asyncio.client import connect as connect  # noqa: E402
-from websockets.asyncio.client import unix_connect as unix_connect  # noqa: E402
+from websockets.asyncio.client import ClientConnection as ClientConnection
+from websockets.asyncio.client import connect as connect
+from websockets.asyncio.client import unix_connect as unix_connect

@@ -8,20 +8,10 @@ managers itself when one is made.
 
 from __future__ import annotations
 
-import multiprocessing
-import sys
-from types import ModuleType
+from ipc.lean_import import lean_import
 
-_MANAGERS = "multiprocessing.managers"
+with lean_import("multiprocessing.managers"):
+    import aiomultiprocess.core  # noqa: F401 - what comes later finds it imported
 
-if _MANAGERS not in sys.modules:
-    _stand_in = ModuleType(_MANAGERS)
-    _stand_in.SyncManager = object  # type: ignore[attr-defined]  # all that is asked of it
-    sys.modules[_MANAGERS] = multiprocessing.managers = _stand_in
-    try:
-        import aiomultiprocess.core  # noqa: F401 - what comes later finds it imported
-    finally:
-        del sys.modules[_MANAGERS], multiprocessing.managers
-
-from aiomultiprocess.core import Process as Process  # noqa: E402
-from aiomultiprocess.types import Unit as Unit  # noqa: E402
+from aiomultiprocess.core import Process as Process
+from aiomultiprocess.types import Unit as Unit

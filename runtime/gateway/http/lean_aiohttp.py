@@ -12,12 +12,9 @@ from __future__ import annotations
 
 import mimetypes
 import ssl
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from importlib import import_module
-from types import ModuleType
 from typing import Any
+
+from ipc.lean_import import lean_import
 
 
 def trusting() -> ssl.SSLContext:
@@ -29,38 +26,11 @@ def _trusting_nobody(*_: Any, **__: Any) -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-def _late(module: str, name: str) -> Callable[..., Any]:
-    """Return a substitute for a module's function, which imports the module when called first."""
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return getattr(import_module(module), name)(*args, **kwargs)
-
-    return call
-
-
-@contextmanager
-def _standing_in(modules: dict[str, tuple[str, ...]]) -> Iterator[None]:
-    """Replace modules not imported yet with stand-ins that have only these functions."""
-    missing = modules.keys() - sys.modules.keys()
-    for module in missing:
-        stand_in = ModuleType(module)
-        for name in modules[module]:
-            setattr(stand_in, name, _late(module, name))
-        sys.modules[module] = stand_in
-    try:
-        yield
-    finally:
-        for module in missing:
-            del sys.modules[module]
-
-
 _whole, _inited = ssl.create_default_context, mimetypes.inited
 ssl.create_default_context = _trusting_nobody
 mimetypes.inited = True  # so they are not read now; what asks for one reads them first
 try:
-    with _standing_in(
-        {"argparse": ("ArgumentParser",), "urllib.request": ("getproxies", "proxy_bypass")}
-    ):
+    with lean_import("argparse", "urllib.request"):
         import aiohttp as aiohttp  # what comes later finds it imported
         import aiohttp.web  # noqa: F401
 finally:
