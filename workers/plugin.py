@@ -141,10 +141,6 @@ class Manifest:
         """
         return None
 
-    def list_accounts(self, accounts: Mapping[str, Any]) -> list[str]:
-        """Return the ids of the accounts of this channel, in the order of the configuration."""
-        return list(accounts)
-
     def unconfigured(self, config: Mapping[str, Any]) -> str | None:
         """Return why the account cannot run yet (a missing field, say); ``None`` when it can.
 

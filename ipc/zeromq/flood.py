@@ -48,8 +48,8 @@ class FloodGuard:
 
     ``held()`` returns how many bytes other parts of this process account for. ``on_rebound()`` is
     called after each rebind, after which all peers reconnect. ``floods`` counts rebinds that freed
-    the memory, so that a link was the cause; ``flooded_at`` is the loop time of the last one.
-    Growth of another cause costs one rebind for every 64 MiB.
+    the memory, so that a link was the cause. Growth of another cause costs one rebind for every
+    64 MiB.
     """
 
     def __init__(
@@ -70,7 +70,6 @@ class FloodGuard:
         self._growth = Growth()
         self._loop = asyncio.get_running_loop()
         self.floods = 0
-        self.flooded_at: float | None = None
         self._timer = self._loop.call_later(LOOK, self._look)
 
     def close(self) -> None:
@@ -94,7 +93,6 @@ class FloodGuard:
         self._growth.restart(after)
         if before - after > excess // 2:
             self.floods += 1
-            self.flooded_at = self._loop.time()
             freed = (before - after) >> 20
             self._on_warning(
                 f"link flooded: unfinished messages filled {freed} MiB; every worker connects anew"

@@ -21,7 +21,6 @@ from runtime.gateway import methods  # noqa: F401 - importing it fills the table
 from runtime.gateway.access.scopes import NODE, OPERATOR
 from runtime.gateway.clients.method_table import Method, Repeat, import_all
 
-BEGIN, END = "<!-- methods: begin -->", "<!-- methods: end -->"
 AGAIN = {Repeat.ALWAYS: "yes", Repeat.WITH_KEY: "with its key", Repeat.NEVER: "no"}
 _REF = "#/$defs/{name}"
 
@@ -76,13 +75,6 @@ def tables() -> str:
     return "\n".join(
         [*_table(theirs), "", "Ours, beside the protocol:", "", *_table(ours)],
     )
-
-
-def with_tables(page: str) -> str:
-    """Return the page with its tables as they are now."""
-    head, _, rest = page.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    return f"{head}{BEGIN}\n\n{tables()}\n\n{END}{tail}"
 
 
 def summary(row: Method) -> str:

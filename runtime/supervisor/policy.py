@@ -49,7 +49,6 @@ class Policy(msgspec.Struct, frozen=True):
         return 1 + self.jitter * jitter
 
 
-ACCOUNT_POLICY = Policy(refusals=RefusalPolicy())
 # Every client waits for the gateway: with half a second of first delay alone, it could not be
 # ready again within the half second that is promised after a kill -9.
 GATEWAY_POLICY = Policy(initial=0.1, maximum=30.0, healthy_after=60.0, slow_after=None)

@@ -83,8 +83,8 @@ def test_what_is_absent_is_so_for_the_library_alone(absent: list[str], paints: b
 
 @pytest.mark.usefixtures("package")
 def test_what_is_imported_already_stays() -> None:
-    import leanpack.dear
-    import leanpack.paint
+    import leanpack.dear  # type: ignore[import-not-found]
+    import leanpack.paint  # type: ignore[import-not-found]
 
     before = dict(sys.modules)
     with lean_import("leanpack.dear", absent=["leanpack.paint"]):

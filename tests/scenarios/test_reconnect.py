@@ -16,7 +16,7 @@ from runtime.supervisor.lifecycle import (
     Stop,
     Unhealthy,
 )
-from runtime.supervisor.policy import ACCOUNT_POLICY
+from tests.support.accounts import ACCOUNT_POLICY
 from tests.support.child_rig import CRASH, ChildRig, child_rig, now, pass_time
 
 pytestmark = pytest.mark.virtual_time

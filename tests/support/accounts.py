@@ -18,12 +18,25 @@ from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.heartbeat import Silence
 from runtime.supervisor.accounts.launch import Launched
 from runtime.supervisor.lifecycle import Exit, Ready, Start
+from runtime.supervisor.policy import policy_of
 from runtime.supervisor.processes.limits import ProcessLimits
 from tests.support.until import until
 from workers.agents.echo import manifest as echo
 from workers.channels.local import manifest
 
 QUICK = RestartConfig(jitter=0.0)
+COMMON: dict[str, Any] = {
+    "enabled": True,
+    "configured": True,
+    "reason": None,
+    "config": {},
+    "name": None,
+    "restart": QUICK,
+    "health": HealthMonitorConfig(),
+    "limits": AccountLimitsConfig(),
+    "launcher": "zygote",
+    "fingerprint": "1",
+}
 
 
 def spec_of(key: str = "local:demo", **fields: Any) -> AccountSpec:
@@ -33,25 +46,15 @@ def spec_of(key: str = "local:demo", **fields: Any) -> AccountSpec:
         "key": key,
         "channel": channel,
         "account_id": account_id,
-        "enabled": True,
-        "configured": True,
-        "reason": None,
-        "config": {},
-        "name": None,
-        "restart": QUICK,
-        "health": HealthMonitorConfig(),
-        "limits": AccountLimitsConfig(),
-        "launcher": "zygote",
         "agent": "echo",
         "journal": "off",
         "manifest": manifest,
         "manifest_ref": "workers.channels.local:manifest",
         "label": "a unix socket",
-        "fingerprint": "1",
     }
     if "status" in fields:
         given["manifest"] = replace(manifest, status=fields.pop("status"))
-    return AccountSpec(**(given | fields))
+    return AccountSpec(**(COMMON | given | fields))
 
 
 def agent_of(id: str = "main", **fields: Any) -> AgentSpec:
@@ -60,21 +63,15 @@ def agent_of(id: str = "main", **fields: Any) -> AgentSpec:
         "key": f"agent:{id}",
         "channel": "agent",
         "account_id": id,
-        "enabled": True,
-        "configured": True,
-        "reason": None,
-        "config": {},
-        "name": None,
-        "restart": QUICK,
-        "health": HealthMonitorConfig(),
-        "limits": AccountLimitsConfig(),
-        "launcher": "zygote",
         "manifest": echo,
         "manifest_ref": "workers.agents.echo:manifest",
         "label": "",
-        "fingerprint": "1",
     }
-    return AgentSpec(**(given | fields))
+    return AgentSpec(**(COMMON | given | fields))
+
+
+# As the configuration has it where it says nothing else.
+ACCOUNT_POLICY = policy_of(spec_of(restart=RestartConfig()))
 
 
 class Puppet:

@@ -36,10 +36,6 @@ def test_an_account_is_unconfigured_while_a_field_without_default_is_absent(
     assert manifest.unconfigured(config) == why
 
 
-def test_accounts_are_listed_in_the_order_of_the_configuration() -> None:
-    assert manifest.list_accounts({"zoe": {}, "al": {}}) == ["zoe", "al"]
-
-
 def test_a_channel_can_send_and_describes_nothing_unless_it_says_so() -> None:
     assert manifest.actions == {"send"}
     assert manifest.describe({"serverName": "x"}) == ""

@@ -10,7 +10,6 @@ import msgspec
 
 from workers.agent import AgentManifest
 from workers.installed import (
-    InstalledManifest,
     InstalledManifests,
     flaw_of_code,
     flaw_of_config,
@@ -24,7 +23,6 @@ BUILT_IN = {
     name: f"workers.agents.{name}:manifest"
     for name in ("echo", "openai", "command", "http", "openclaw", "client")
 }
-InstalledKind = InstalledManifest
 
 # Fields that every agent has: a kind cannot use these names for its own.
 COMMON_FIELDS = frozenset(

@@ -8,7 +8,6 @@ where the account asks for that.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 import msgspec
 
@@ -34,8 +33,6 @@ REASONS = (
     "unknown",
     "unsupported",
 )  # under which the ends of attempts are counted
-
-Ambiguous = Literal["ask", "retry", "drop"]
 
 
 class AttemptFailure(msgspec.Struct, frozen=True):

@@ -24,7 +24,7 @@ MIB = 1 << 20
 
 
 class HealthCheck:
-    """Checks one account across its incarnations. ``recycled`` counts orderly replacements.
+    """Checks one account across its incarnations.
 
     ``rand`` returns a random number in [0, 1), ``pss`` the proportional share of a process's memory
     in bytes, ``anonymous`` its anonymous memory, ``wall`` the epoch seconds. ``ask(account)`` asks
@@ -54,7 +54,6 @@ class HealthCheck:
         self._recycle: tuple[int, float, str] | None = None
         self._unanswered = 0
         self.unweighed = False
-        self.recycled = 0
 
     def look(self, now: float) -> None:
         """Check the account; ``now`` is in seconds of the loop's clock.
@@ -90,7 +89,6 @@ class HealthCheck:
                 self._recycle = None
             elif now >= at:
                 self._recycle = None
-                self.recycled += 1
                 self._account.child.post(Restart(automatic=True, reason=reason, why=MEMORY))
             return
         beat = self._account.heartbeat.beat

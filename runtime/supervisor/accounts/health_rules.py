@@ -17,7 +17,7 @@ HOUR = 3600.0
 
 
 class HealthRules(msgspec.Struct, frozen=True):
-    """Thresholds in seconds; the defaults are those of OpenClaw's monitor.
+    """The thresholds of the monitor, in seconds.
 
     ``startup_grace`` counts from readiness, ``reconnect_grace`` from the disconnect,
     ``stale_after`` from the last sign of the transport, ``busy_within`` from the last
@@ -25,13 +25,13 @@ class HealthRules(msgspec.Struct, frozen=True):
     apart.
     """
 
-    enabled: bool = True
-    startup_grace: float = 120.0
-    reconnect_grace: float = 120.0
-    stale_after: float = 1800.0
-    busy_within: float = 1500.0
-    cooldown: float = 600.0
-    restarts_per_hour: int = 10
+    enabled: bool
+    startup_grace: float
+    reconnect_grace: float
+    stale_after: float
+    busy_within: float
+    cooldown: float
+    restarts_per_hour: int
 
 
 class HealthFacts(msgspec.Struct, frozen=True):

@@ -36,13 +36,6 @@ _FATAL = re.compile(
     r"|WAL.?reset.*unsafe|unsafe.*WAL.?reset",
     re.IGNORECASE,
 )
-# Of a session that cannot be opened: what another try can mend.
-_TRANSIENT = re.compile(
-    r"closed before handshake|ECONNREFUSED|connection refused|exited before becoming ready"
-    r"|timed out waiting for connect\.challenge|handshake timeout|still occupied"
-    r"|gateway starting|gateway restart|closed \(10(00|05|06|12|13)",
-    re.IGNORECASE,
-)
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
@@ -69,8 +62,3 @@ def diagnose(how: Exit, lines: Sequence[str], *, reads_words: bool = True) -> Di
         return Diagnosis(Kind.FATAL, how.text or last or str(how))
     text = str(how) if how.text is None else how.text
     return Diagnosis(Kind.TRANSIENT, f"{text}: {last}" if last and ended_badly else text)
-
-
-def is_transient(text: str) -> bool:
-    """Return whether a session that failed with ``text`` may simply be tried again."""
-    return _TRANSIENT.search(text) is not None

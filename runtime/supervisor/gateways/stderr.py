@@ -66,16 +66,12 @@ def level_of(text: str) -> Level:
 
 
 class StderrRing:
-    """The last stderr lines of one process, with ``secrets`` redacted.
-
-    ``folded`` counts repeated lines that were not logged.
-    """
+    """The last stderr lines of one process, with ``secrets`` redacted."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets = [secret for secret in secrets if secret]
         self._ring: deque[str] = deque(maxlen=LINES)
         self._seen: Counter[str] = Counter()
-        self.folded = 0
 
     @property
     def lines(self) -> list[str]:
@@ -111,7 +107,6 @@ class StderrRing:
         self._seen[same] += 1
         count = self._seen[same]
         if count > 1:
-            self.folded += 1
             kind = Level.DROP if count % EVERY else Level.DEBUG
         return kind, line, count
 

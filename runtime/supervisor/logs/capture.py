@@ -34,7 +34,7 @@ class LineCapture:
 
     ``add(name, line)`` gets each line that is kept, ``on_end(capture)`` is called when both pipes
     have ended. ``filter_line`` may change a line before it is kept, or return ``None`` to drop it.
-    ``dropped`` counts the lines that are not kept completely, ``dropped_bytes`` the missing bytes.
+    ``dropped`` counts the lines that are not kept completely.
     """
 
     def __init__(
@@ -49,7 +49,6 @@ class LineCapture:
         filter_line: LineFilter | None = None,
     ) -> None:
         self.dropped = 0
-        self.dropped_bytes = 0
         self.name = name
         self._add = add
         self._on_end = on_end
@@ -100,14 +99,13 @@ class LineCapture:
             self._split(fd, bytes(memoryview(_scrap)[:count]))
         else:
             # A log bomb: only counted. The allowance fills again while it is dropped.
-            self._drop(fd, _scrap.count(b"\n", 0, count), count, _scrap[count - 1] != _LINE_END)
+            self._drop(fd, _scrap.count(b"\n", 0, count), _scrap[count - 1] != _LINE_END)
             if not self._drops.take(loop.time(), count):
                 self._pause(fd)
 
-    def _drop(self, fd: int, line_ends: int, size: int, inside: bool) -> None:
+    def _drop(self, fd: int, line_ends: int, inside: bool) -> None:
         """Count dropped output; ``inside``: it ends inside a line, whose rest is skipped."""
         self.dropped += line_ends + inside - (fd in self._skipping)  # that one was counted
-        self.dropped_bytes += size
         self._parts[fd].clear()
         (self._skipping.add if inside else self._skipping.discard)(fd)
 
@@ -128,15 +126,12 @@ class LineCapture:
         for piece in whole:
             if fd in self._skipping:
                 self._skipping.discard(fd)
-                self.dropped_bytes += len(piece)
             else:
                 self._take(fd, bytes(part) + piece)
             part.clear()
         if looks < lines:
-            self._drop(fd, lines - looks, len(rest), not rest.endswith(b"\n"))
-        elif fd in self._skipping:
-            self.dropped_bytes += len(rest)
-        else:
+            self._drop(fd, lines - looks, not rest.endswith(b"\n"))
+        elif fd not in self._skipping:
             part += rest
             if len(part) > LINE_BYTES:
                 self._take(fd, bytes(part))
@@ -152,13 +147,11 @@ class LineCapture:
             return
         if not self._lines.take(now, 1):
             self.dropped += 1
-            self.dropped_bytes += len(raw)
             return
         line = read_line(raw[:LINE_BYTES])
         if len(raw) > LINE_BYTES:
             line["cut"] = True
             self.dropped += 1
-            self.dropped_bytes += len(raw) - LINE_BYTES
         self._keep(fd, line)
 
     def _keep_repeats(self, fd: int, repeats: int) -> None:

@@ -13,7 +13,7 @@ from runtime.config.errors import ConfigError
 from runtime.config.load import Loaded, load
 from workers.agent import AgentManifest
 from workers.agents.echo import manifest as echo
-from workers.agents.registry import InstalledKind
+from workers.installed import InstalledManifest
 from workers.plugin import LOCAL, Manifest
 from workers.registry import InstalledChannel, Manifests
 
@@ -82,8 +82,8 @@ def known(**broken: str) -> Manifests:
     kind = ThinkingManifest(
         "think", "Thinking", Thought, "tests.think:Think", frozenset({"apiKey"})
     )
-    found.agents["think"] = InstalledKind(kind, "tests.think:manifest", "tests")
-    found.agents["echo"] = InstalledKind(echo, "workers.agents.echo:manifest", "trunkline")
+    found.agents["think"] = InstalledManifest(kind, "tests.think:manifest", "tests")
+    found.agents["echo"] = InstalledManifest(echo, "workers.agents.echo:manifest", "trunkline")
     found.agents.broken["rot"] = "rotten: 1 / 0"
     return found
 

@@ -31,7 +31,8 @@ from runtime.supervisor.lifecycle import (
     blame,
     step,
 )
-from runtime.supervisor.policy import ACCOUNT_POLICY, GATEWAY_POLICY, Policy
+from runtime.supervisor.policy import GATEWAY_POLICY, Policy
+from tests.support.accounts import ACCOUNT_POLICY
 
 POLICY = Policy(jitter=0.0)
 CRASH = Exit(code=1)

@@ -23,8 +23,8 @@ from runtime.supervisor.lifecycle import (
     Wake,
     step,
 )
-from runtime.supervisor.policy import ACCOUNT_POLICY
 from runtime.supervisor.refusals import NO_REFUSALS, NextTry, RefusalPolicy, Refusals, next_try
+from tests.support.accounts import ACCOUNT_POLICY
 
 POLICY = msgspec.structs.replace(ACCOUNT_POLICY, jitter=0.0)
 RULES = RefusalPolicy()

@@ -12,7 +12,6 @@ import msgspec
 Json = dict[str, Any]
 
 DIRECT = 1  # the type of a channel: a direct message; 3 is one of several people
-GROUP_DIRECT = 3
 THREADS = frozenset({10, 11, 12})
 TALK = frozenset({0, 1, 2, 3, 5, 10, 11, 12, 13})  # types of channels in which people write
 

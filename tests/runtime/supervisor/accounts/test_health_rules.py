@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.supervisor.accounts.health_rules import HealthFacts, HealthRules, check
+from runtime.config.supervisor_model import HealthMonitorConfig
+from runtime.supervisor.accounts.health import rules_of
+from runtime.supervisor.accounts.health_rules import HealthFacts, check
 
 NOW = 1_000_000.0
-RULES = HealthRules()
+RULES = rules_of(HealthMonitorConfig())
 
 
 def seen(**plugin: Any) -> HealthFacts:
@@ -55,7 +57,7 @@ ILL = seen(connected=False)
 
 
 def test_a_monitor_that_is_off_says_nothing() -> None:
-    assert check(HealthRules(enabled=False), ILL, NOW) is None
+    assert check(rules_of(HealthMonitorConfig(enabled=False)), ILL, NOW) is None
 
 
 def test_an_account_that_does_not_run_is_left_to_its_backoff() -> None:

@@ -54,7 +54,7 @@ async def test_an_endless_line_is_cut_and_the_next_one_is_whole(store: LogStore)
         await child.until(lambda: len(child.lines) == 2)
     assert child.texts == ["x" * LINE_BYTES, "next"]
     assert child.lines[0]["cut"] is True
-    assert (child.capture.dropped, child.capture.dropped_bytes) == (1, 120_000 - LINE_BYTES)
+    assert child.capture.dropped == 1
 
 
 async def test_a_log_bomb_without_a_line_end_is_seen_as_dropped(tmp_path: Path) -> None:
@@ -71,7 +71,6 @@ async def test_a_log_bomb_without_a_line_end_is_seen_as_dropped(tmp_path: Path) 
         await child.until(lambda: len(child.capture._streams) == 1)
         assert len(child.lines) + child.capture.dropped == 3
         assert child.capture.dropped >= 1
-        assert child.capture.dropped_bytes == pytest.approx(total, abs=50_000)
     store.close()
 
 
