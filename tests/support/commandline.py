@@ -18,7 +18,9 @@ import msgspec
 ROOT = Path(__file__).parents[2]
 PROGRAM = (sys.executable, "-m", "ops.cli.entry")
 # The same where no file can grow, as on a full disk.
-ON_A_FULL_DISK = ("sh", "-c", 'ulimit -f 0; exec "$@"', "sh", *PROGRAM)
+# Nor can figures of coverage be written there.
+_FULL = 'unset COVERAGE_PROCESS_START COVERAGE_PROCESS_CONFIG; ulimit -f 0; exec "$@"'
+ON_A_FULL_DISK = ("sh", "-c", _FULL, "sh", *PROGRAM)
 
 
 @dataclass(frozen=True, slots=True)

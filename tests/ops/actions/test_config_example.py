@@ -31,7 +31,7 @@ def test_an_example_shows_every_other_field_with_its_default(cli: CommandLine) -
 def test_an_example_says_what_each_field_means(cli: CommandLine) -> None:
     lines = [line.strip() for line in cli("config example webhook").out.splitlines()]
     before = {line: lines[place - 1] for place, line in enumerate(lines)}
-    assert before["// timeoutSeconds: 15.0,"].startswith("// Seconds that a peer has to answer")
+    assert before["// timeoutSeconds: 15.0,"].startswith("// Seconds that the peer has to answer")
     assert before["ingress: true,"].startswith("// ")
     assert max(map(len, lines)) < 100
 
