@@ -12,7 +12,9 @@ from collections import deque
 from ipc.frames.cursors import Cursor, has_all_after
 from ipc.frames.data import PACK_FRAMES
 
-TOTAL_BYTES = 32 * 1024 * 1024
+# As frames, a replay of all of it is less than what a client may leave unread
+# (``gateway.limits.bufferedTotalBytes``): it is sent at once, and must not close who asked for it.
+TOTAL_BYTES = 12 * 1024 * 1024
 
 Run = tuple[int, int, list[bytes], int]  # incarnation, first number, payloads, their bytes
 

@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipc.frames.data import HISTORY, Messages
-from runtime.gateway.accounts.ring import Ring, Rings
+from runtime.config.gateway_model import LimitsConfig
+from runtime.gateway.accounts.fanout import MESSAGE, event_frame
+from runtime.gateway.accounts.ring import TOTAL_BYTES, Ring, Rings
 from workers.links.backlog import Backlog
 
 
@@ -95,6 +97,13 @@ def test_all_rings_share_one_budget() -> None:
         rings.remove(f"irc:{account}")
     rings.extend("irc:0", 1, 21, [b"x" * 50] * 9)
     assert rings.size_bytes == 550  # what the others had is free again
+
+
+def test_a_replay_of_all_rings_closes_no_client() -> None:
+    """It is sent at once: a client that is there and reads must be able to take it."""
+    payload = bytes(120)  # that of a message of one word has more
+    frames = TOTAL_BYTES // len(payload) * len(event_frame(MESSAGE, payload))
+    assert frames < LimitsConfig().buffered_total_bytes
 
 
 def test_an_account_without_a_ring_cannot_be_complete() -> None:
