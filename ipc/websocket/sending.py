@@ -15,8 +15,10 @@ from websockets.protocol import OPEN
 from ipc.websocket.demux import DemuxConnection, SocketOwner
 from ipc.websocket.held_output import HeldOutput
 
-PIECE = 128 * 1024  # bytes that a transport is given at once: what it cannot write it keeps
-TLS_BYTES = 64 * 1024 + PIECE  # that TLS has given to the socket's transport, which shows no figure
+PIECE = 1024 * 1024  # bytes that a transport is given at once: what it cannot write it keeps
+TLS_PIECE = 128 * 1024  # the same with TLS, which encrypts it at once
+# What TLS has given to the socket's transport, which shows no figure.
+TLS_BYTES = 64 * 1024 + TLS_PIECE
 _FIN_TEXT = 0x81
 
 _SHORT_HEADERS = [bytes((_FIN_TEXT, length)) for length in range(126)]
@@ -89,7 +91,7 @@ class SendingConnection(DemuxConnection):
         self._out = []
         data = out[0] if len(out) == 1 else b"".join(out)
         self.owner.sent_bytes += len(data)
-        if self.paused or len(data) > PIECE:
+        if self.paused or len(data) > TLS_PIECE:
             self._hold(data)
         else:
             self._write(data)
@@ -110,8 +112,9 @@ class SendingConnection(DemuxConnection):
 
     def _pump(self, *, all: bool = False) -> None:
         """Give the transport what was kept until it has enough, or ``all``."""
+        piece = PIECE if self.transport.get_extra_info("ssl_object") is None else TLS_PIECE
         while self._held and (all or not self.paused) and not self.transport.is_closing():
-            self._write(self._held.take(PIECE))
+            self._write(self._held.take(piece))
 
     def drop_output(self) -> None:
         """Forget what is queued and not written yet."""
