@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import uvloop
 
 from bench import machine
-from bench.measuring.figures import table
+from bench.measuring.figures import percentile, table
 from bench.measuring.processes import must_measure
 from bench.media import Peak
 from bench.tied import TiedDaemon
@@ -79,9 +79,7 @@ class Asker:
 
     def p99(self) -> tuple[float, float]:
         """Return both 99th percentiles in ms, and begin anew."""
-        found = tuple(
-            1000 * sorted(each)[int(len(each) * 0.99)] for each in (self.socket, self.http)
-        )
+        found = tuple(1000 * percentile(each, 0.99) for each in (self.socket, self.http))
         self.socket.clear()
         self.http.clear()
         return found[0], found[1]

@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import json
 import socket
 import ssl
 import time
@@ -41,6 +40,7 @@ from bench.tied import TiedDaemon
 from ipc.identity import trust
 from tests.e2e.test_tls import encryption
 from tests.support import bad_agent
+from tests.support.abuse import COMPLETIONS, all_running, request
 from tests.support.agent_packages import install_kind
 from tests.support.daemon import TOKEN
 from tests.support.person import Person, talking
@@ -89,11 +89,7 @@ class Unread:
     async def sockets(self, caps: tuple[str, ...] = ()) -> list[RawClient]:
         """Open WebSockets that read no more once they have their hello."""
         opened = []
-        url, more = f"ws://127.0.0.1:{self.daemon.port}", {}
-        if self.cert is not None:
-            context = trust.trusting(self.cert)
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            url, more = f"wss://127.0.0.1:{self.daemon.port}", {"ssl": context}
+        url, more = address("ws", self.daemon, self.cert)
         for _ in range(self.count):
             sock = socket.socket()
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)
@@ -117,16 +113,6 @@ class Unread:
             with contextlib.suppress(OSError):
                 await loop.sock_sendall(sock, data * times)
 
-    async def asked(self, method: str, path: str, body: Any = None) -> bytes:
-        """Return a request as it goes over the wire."""
-        data = b"" if body is None else json.dumps(body).encode()
-        head = (
-            f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.daemon.port}\r\n"
-            f"Authorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(data)}\r\n\r\n"
-        )
-        return head.encode() + data
-
 
 async def events(unread: Unread) -> None:
     await unread.sockets(("channel-events",))
@@ -143,7 +129,7 @@ async def flood(person: Person, unread: Unread) -> None:
 async def streamed(unread: Unread, count: int) -> None:
     body = {"model": "openclaw/words", "stream": True}
     body["messages"] = [{"role": "user", "content": "go"}]
-    data = await unread.asked("POST", "/v1/chat/completions", body)
+    data = request(unread.daemon, COMPLETIONS, TOKEN, body)
     other = Unread(unread.daemon, count, None)
     unread.stack.push_async_exit(other.stack)
     await other.requests(data)
@@ -186,7 +172,7 @@ async def pings(unread: Unread) -> None:
 
 
 async def bodies(unread: Unread) -> None:
-    data = await unread.asked("GET", f"/sessions/{LONG}/history?limit=200")
+    data = request(unread.daemon, f"/sessions/{LONG}/history?limit=200", TOKEN, method="GET")
     await unread.requests(data, 20)
     await asyncio.sleep(max(0.0, unread.ends - time.monotonic()))
 
@@ -213,11 +199,7 @@ async def measured(kind: str, count: int, checkout: Checkout) -> Row:
             config = CONFIG | {"gateway": CONFIG["gateway"] | {"tls": tls}}
         daemon = TiedDaemon(place, config, checkout=checkout, site=str(site))
         async with daemon:
-            status = await daemon.wait(
-                lambda s: all(
-                    row["phase"] == "running" for row in [*s["accounts"].values(), *s["agents"]]
-                )
-            )
+            status = await all_running(daemon)
             pid = status["gateway"]["pid"]
             await lengthen(daemon, cert)
             unread = Unread(daemon, count, cert)
@@ -235,11 +217,7 @@ async def measured(kind: str, count: int, checkout: Checkout) -> Row:
 
 async def lengthen(daemon: TiedDaemon, cert: Path | None) -> None:
     """Give a session a long history: ten turns of 100,000 characters, and their echoes."""
-    url, more = f"ws://127.0.0.1:{daemon.port}", {}
-    if cert is not None:
-        context = trust.trusting(cert)
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        url, more = f"wss://127.0.0.1:{daemon.port}", {"ssl": context}
+    url, more = address("ws", daemon, cert)
     client = await RawClient.open(url, **more)
     await client.hello(TOKEN)
     for number in range(10):
@@ -250,14 +228,20 @@ async def lengthen(daemon: TiedDaemon, cert: Path | None) -> None:
     await client.close()
 
 
+def address(scheme: str, daemon: TiedDaemon, cert: Path | None) -> tuple[str, dict[str, Any]]:
+    """Return the daemon's URL, and with TLS the ``ssl`` context for it."""
+    if cert is None:
+        return f"{scheme}://127.0.0.1:{daemon.port}", {}
+    context = trust.trusting(cert)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return f"{scheme}s://127.0.0.1:{daemon.port}", {"ssl": context}
+
+
 def figure(daemon: TiedDaemon, cert: Path | None) -> int:
     """Return how many clients were closed because they do not read."""
-    scheme = "http" if cert is None else "https"
-    context = None
-    if cert is not None:
-        context = ssl._create_unverified_context()
-    url = f"{scheme}://127.0.0.1:{daemon.port}/metrics"
-    with urllib.request.urlopen(url, timeout=600, context=context) as page:
+    url, more = address("http", daemon, cert)
+    context = more.get("ssl")
+    with urllib.request.urlopen(f"{url}/metrics", timeout=600, context=context) as page:
         for line in page.read().decode().splitlines():
             if line.startswith("trunkline_slow_clients_total "):
                 return int(float(line.split()[1]))

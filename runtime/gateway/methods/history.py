@@ -10,11 +10,7 @@ from ipc.frames.requests import Params
 from runtime.gateway.access.scopes import READ
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
-from runtime.gateway.conversations.history_views import (
-    MAX_CHARS,
-    history_page,
-    history_row,
-)
+from runtime.gateway.conversations.history_views import MAX_CHARS, history_page, history_row
 from runtime.gateway.conversations.reply_tags import shown_so_far
 from runtime.gateway.conversations.session_keys import agent_of
 from runtime.gateway.conversations.session_rows import defaults_of, session_row
