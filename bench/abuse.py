@@ -21,8 +21,7 @@ import uvloop
 
 from bench import machine
 from bench.measuring.figures import percentile, table
-from bench.measuring.processes import must_measure
-from bench.media import Peak
+from bench.measuring.processes import Peak, must_measure
 from bench.tied import TiedDaemon
 from tests.support import bad_agent
 from tests.support.abuse import KINDS, Abuse, all_running, configuration, refusals

@@ -29,7 +29,7 @@ from tests.support.short_directory import ShortDirectory
 
 FAULTS = ("ignore-term", "block", "uncancellable")
 SETTLE = 1.0  # seconds until each has gone wrong
-LOOK = 0.001
+CHECK_SECONDS = 0.001
 WANTED = {"stop": "≤ 3", "worst": "≤ 7", "killed": "≤ 0.25"}
 
 
@@ -64,7 +64,7 @@ async def measure(kind: str, count: int) -> float:
             if kind == "killed":
                 daemon.kill()
                 while any(_lives(each) for each in family):  # noqa: ASYNC110 - nothing tells
-                    await asyncio.sleep(LOOK)
+                    await asyncio.sleep(CHECK_SECONDS)
             else:
                 await asyncio.to_thread(daemon.end)
             return time.monotonic() - began

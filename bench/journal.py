@@ -129,7 +129,7 @@ async def _links(place: Path, url: str, journal: str) -> AsyncIterator[list[Work
     try:
         for link, key in zip(links, KEYS, strict=True):
             _emit(link, key)
-            await link.reached(1)
+            await link.wait_acknowledged(1)
         yield links
     finally:
         for link in links:
@@ -190,7 +190,7 @@ async def _paced(links: list[WorkerDataLink], rate: int, seconds: float) -> list
 
 async def _time(link: WorkerDataLink, seq: int, delays: list[float]) -> None:
     begin = time.perf_counter()
-    await link.reached(seq)
+    await link.wait_acknowledged(seq)
     delays.append(time.perf_counter() - begin)
 
 

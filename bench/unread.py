@@ -34,15 +34,14 @@ import uvloop
 from bench import machine
 from bench.checkout import Checkout
 from bench.measuring.figures import table
-from bench.measuring.processes import must_measure
-from bench.media import Peak
+from bench.measuring.processes import Peak, must_measure
 from bench.tied import TiedDaemon
 from ipc.identity import trust
-from tests.e2e.test_tls import encryption
 from tests.support import bad_agent
 from tests.support.abuse import COMPLETIONS, all_running, request
 from tests.support.agent_packages import install_kind
 from tests.support.daemon import TOKEN
+from tests.support.encryption import encryption
 from tests.support.person import Person, talking
 from tests.support.rawclient import RawClient
 from tests.support.short_directory import ShortDirectory
@@ -123,7 +122,7 @@ async def events(unread: Unread) -> None:
 async def flood(person: Person, unread: Unread) -> None:
     while time.monotonic() < unread.ends:
         person.says(*[LINE] * 100)
-        await person._writer.drain()
+        await person.drain()
 
 
 async def streamed(unread: Unread, count: int) -> None:

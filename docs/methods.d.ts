@@ -78,7 +78,7 @@ export type ChannelTargetParams = { channel: string; accountId?: string | null; 
 /** The last ``lines`` of these accounts, or of every process if none is named. */
 export type LinesParams = { accounts?: Array<string>; lines?: number };
 
-/** The params of ``channels.pairing.approve``: a request by its id, or (ours) by its code. ``notify``: the person is told. ``bootstrap_command_owner``: the person is an owner, too, where there is none yet. ``unverified`` (ours) admits a sender for whom the platform does not vouch: whoever uses that name is admitted with it. */
+/** The params of ``channels.pairing.approve``: a request by its id, or (ours) by its code. ``notify``: the person gets a message. ``bootstrap_command_owner``: the person becomes an owner, too, if there is none yet. ``unverified`` (ours) admits a sender for whom the platform does not vouch: every sender who uses that name is admitted with it. */
 export type PairingApproveParams = { channel?: string | null; accountId?: string | null; requestId?: string | null; code?: string | null; notify?: boolean; bootstrapCommandOwner?: boolean; unverified?: boolean };
 
 /** The params that name a sender of one account. */
@@ -96,8 +96,8 @@ export type AccountsParams = { accounts: Array<string> };
 /** The params of ``channels.status``: ``probe`` asks each platform for ``timeout_ms``. */
 export type ChannelsStatusParams = { probe?: boolean; timeoutMs?: number; channel?: string | null };
 
-/** The params of ``channels.why``: a sender, in a direct chat or in the group ``chat``. ``guild`` is the server to which a Discord channel belongs, ``roles`` are the sender's. */
-export type WhyParams = { channel: string; senderId: string; accountId?: string | null; chat?: string | null; guild?: string | null; roles?: Array<string> };
+/** The params of ``channels.why``: a sender, in a direct chat or in the group ``chat``. ``thread`` is one of the chat's threads or topics, ``guild`` the server to which a Discord channel belongs; ``roles`` are the sender's. */
+export type WhyParams = { channel: string; senderId: string; accountId?: string | null; chat?: string | null; thread?: string | null; guild?: string | null; roles?: Array<string> };
 
 /** The params of ``chat.abort``; without ``run_id`` all runs of the session are meant. */
 export type ChatAbortParams = { sessionKey: string; runId?: string | null; agentId?: string | null; preserveSideRuns?: boolean | null };
@@ -129,7 +129,7 @@ export type PatchParams = { raw: string; baseHash?: string; sessionKey?: string;
 /** A dotted path; ``*`` or any name stands for an arbitrary key. */
 export type PlaceParams = { path: string };
 
-/** ``raw`` is the whole text, JSON5 (TOML where the file is); ``base_hash`` that of the text it was made from. */
+/** The whole text of a configuration file, ``raw``: JSON5, or TOML where the file is. ``base_hash`` is the hash of the text that it was made from. */
 export type WriteParams = { raw: string; baseHash?: string };
 
 /** ``patch``: ``raw`` is a merge patch, as for ``config.patch``. */
@@ -234,7 +234,7 @@ export type ForgetParams = { sender: string; account?: string | null };
 /** The params of ``messages.outcomes``: messages in by cursor, messages out by key. */
 export type OutcomesParams = { messages: Array<NamedMessage> };
 
-/** One message: its account, and the ``cursor`` of its event, or the idempotency ``key`` under which it was sent. ``id`` is the platform's, by which a message without a journal is known. */
+/** One message: its account, and a ``cursor`` or an idempotency ``key``. ``cursor`` is that of its event, ``key`` that under which it was sent. ``id`` is the platform's, by which a message without a journal is known. */
 export type NamedMessage = { account: string; cursor?: string; key?: string; id?: string };
 
 /** The params of ``messages.recent``: how many, of some ``accounts`` or of all. */
@@ -342,7 +342,7 @@ export type SystemEventParams = { text: string; deviceId?: string; instanceId?: 
 /** The params of ``tools.catalog``. */
 export type ToolsCatalogParams = { agentId?: string | null; includePlugins?: boolean | null };
 
-/** The params of ``wake``: what an agent is told, at once or with its next turn. */
+/** The params of ``wake``: a text for an agent, at once or with its next turn. */
 export type WakeParams = { mode: "next-heartbeat" | "now"; text: string; sessionKey?: string | null; agentId?: string | null };
 
 /** OpenClaw's params; ``channel`` and ``account_id`` choose where several could be meant. ``force`` logs out first. ``verbose`` is accepted and ignored. */
@@ -354,7 +354,7 @@ export type WebLoginWaitParams = { timeoutMs?: number; currentQrDataUrl?: string
 export interface MethodParams {
   /** Ask an agent. There are two answers with the request's id: `accepted` once the run is stored, and one when it has ended. The same key and message during the run is answered with `in_flight` only, and after the end with the last answer again; another message is refused. With `deliver` the answer is also sent to the named chat. `ignored` (ours) names params without effect. */
   "agent": AgentParams;
-  /** Answer with the name and the avatar of an agent, which is named by its id or the key of one of its sessions. An unknown one has OpenClaw's default names. */
+  /** Answer with the name and the avatar of an agent. The agent is named by its id or the key of one of its sessions. An unknown one has OpenClaw's default names. */
   "agent.identity.get": AgentIdentityParams;
   /** Wait until a run has ended, for at most `timeoutMs` (30 s). `known` (ours) is false for an unknown run, for which OpenClaw answers as for a running one; `mergedInto` (ours) is the run whose answer also answers this one. */
   "agent.wait": AgentWaitParams;
@@ -368,15 +368,15 @@ export interface MethodParams {
   "agents.turn.end": TurnEndParams;
   /** Accept events of a turn, numbered from 1; answers once they are stored. At most 64 KiB of a turn may be unanswered. `over`: the turn has ended, send nothing more of it. */
   "agents.turn.events": TurnEventsParams;
-  /** Answer with what waits for a person: `deadLetters` (the first thousand, by state), requests of strangers (`pairing`), and `closed`, the accounts with a list that admits nobody and how many messages that has left unanswered in the last 24 hours. */
+  /** Answer with what waits for a person. `deadLetters` are counted by state (the first thousand), `pairing` counts requests of strangers, and `closed` has the accounts with a list that admits nobody, and how many messages that has left unanswered in the last 24 hours: 0 for one that answers nobody at all and has got none. */
   "attention": NoParams;
-  /** Answer with what operators have changed, the newest last: `at`, `text` and `by`, the author and the place. `by` is null for an edit of the configuration's file. */
+  /** Answer with what operators have changed, the newest last. Each has `at`, `text` and `by`, the author and the place; `by` is null for an edit of the configuration's file. */
   "changes.list": ChangesParams;
-  /** Answer with the access policy of each account: its lists, where they are configured (`sources`), which of them admit nobody (`closed`), and how many messages were not answered in the last 24 hours, by reason (`dropped`), or since the start of this gateway. */
+  /** Answer with the access policy of each account. It has the lists, where they are configured (`sources`), which of them admit nobody (`closed`), and how many messages were not answered in the last 24 hours, by reason (`dropped`), or since the start of this gateway. */
   "channels.access": AccessParams;
   /** Explain the state of an account and what happens next. */
   "channels.describe": AccountParams;
-  /** Stop accounts once their messages in flight are done, inbound acknowledged and outbound sent; `drained` says for each whether that was in time. */
+  /** Stop accounts once their messages in flight are done. Inbound ones are acknowledged then, and outbound ones sent; `drained` shows for each account whether that was in time. */
   "channels.drain": DrainParams;
   /** Answer with the history of an account: its phases, causes and incarnations. */
   "channels.events": AccountParams;
@@ -398,7 +398,7 @@ export interface MethodParams {
   "channels.pairing.dismiss": PairingDismissParams;
   /** Answer with the pending requests of strangers. `people` (ours) lists whom the owner has approved or blocked. */
   "channels.pairing.list": PairingListParams;
-  /** Forget the decision about a person, whether blocked or approved: the person may request again. */
+  /** Remove the decision about a person, blocked or approved: the person may request again. */
   "channels.pairing.unblock": PersonParams;
   /** Clear the failures of accounts, so that their next backoff is the shortest. */
   "channels.reset": AccountsParams;
@@ -406,7 +406,7 @@ export interface MethodParams {
   "channels.restart": ChannelTargetParams;
   /** Start an account at once, even in a backoff, and release its hold. */
   "channels.start": ChannelTargetParams;
-  /** Start every account for which it is unknown whether a person had stopped it, because the holds were damaged (cause `hold_unknown`). */
+  /** Start every account of which it is unknown whether a person had stopped it. The holds were damaged (cause `hold_unknown`). */
   "channels.start.unknown": NoParams;
   /** Answer with a summary and all accounts of each channel. */
   "channels.status": ChannelsStatusParams;
@@ -432,7 +432,7 @@ export interface MethodParams {
   "commands.list": CommandsListParams;
   /** Write the whole text as `config.set` does; either way it is applied at once. */
   "config.apply": ApplyParams;
-  /** Answer with the file's text and its values, with comments and secrets replaced by `__OPENCLAW_REDACTED__`, and the `hash` that a write must name. */
+  /** Answer with the text and the values of the configuration file. Comments and secrets are replaced by `__OPENCLAW_REDACTED__`; `hash` is what a write must name. */
   "config.get": NoParams;
   /** Apply a merge patch to the text; everything else stays as written, including comments. */
   "config.patch": PatchParams;
@@ -442,7 +442,7 @@ export interface MethodParams {
   "config.schema.lookup": PlaceParams;
   /** Write the whole text, unless the file has changed since; redacted values are kept. */
   "config.set": WriteParams;
-  /** Answer with what `config.set` would change, or with `patch` what `config.patch` would: the accounts and agents `added`, `removed` and `changed`, and whether the `gateway` does `nothing`, would `restart` or `move`. A text that those would refuse is refused; nothing is written. */
+  /** Answer with what `config.set` would change, or with `patch` what `config.patch` would. It names the accounts and agents `added`, `removed` and `changed`, and whether the `gateway` does `nothing`, would `restart` or `move`. `doubts` are secrets of these accounts whose format is wrong (`path`, `message`). A text that those would refuse is refused; nothing is written. */
   "config.validate": ValidateParams;
   /** Create a scheduled job; answer with it. `main` jobs inform the main session of an agent, others give the agent a turn. `catchUp` (ours): whether a missed time is made up for. `ignored` (ours) names fields of its payload that are kept and have no effect. */
   "cron.add": NewJob;
@@ -462,13 +462,13 @@ export interface MethodParams {
   "cron.update": CronUpdateParams;
   /** Discard a dead letter. */
   "deadletters.discard": LetterParams;
-  /** Answer with the dead letters and the outcome of their last attempt; `text` is the beginning of each, at most 200 characters. */
+  /** Answer with the dead letters and the outcome of their last attempt. `text` is the beginning of each, at most 200 characters. */
   "deadletters.list": LettersParams;
-  /** Send a dead letter, from its first part that was not sent; it waits for its account for a day. One that may have been sent may be sent twice. */
+  /** Send a dead letter, from its first part that was not sent. It waits for its account for a day. One that may have been sent may be sent twice. */
   "deadletters.retry": LetterParams;
   /** Answer with a dead letter, its text and its sent parts. */
   "deadletters.show": LetterParams;
-  /** Approve a device with the role and scopes that it requested, which the approver must have, too. */
+  /** Approve a device with the role and scopes that it requested. The approver must have them, too. */
   "device.pair.approve": DeviceRequestParams;
   /** Answer with the devices that wait for approval and the paired ones. */
   "device.pair.list": NoParams;
@@ -484,9 +484,9 @@ export interface MethodParams {
   "device.token.rotate": RotateParams;
   /** Answer with recent faults: refused clients, accounts that failed, messages not sent. What comes again and again is one event, with `times` and the time of the `first`. */
   "diagnostics.stability": StabilityParams;
-  /** Subscribe to our events, replacing earlier subscriptions; events after `cursors` are sent first. `gaps` names the accounts of which more is missing, as does the event `channel.gap`. The answer's `cursors` are where the following events begin: send them with the next subscription if nothing newer was received. With `runs` the events `agent` and `chat` are sent for those sessions only, or not at all (`false`). With `figures` (`true`, `{everyMs}`) the event `channel.figures` is sent at once and then every 5 s, or as often as requested; with `health: false` the event `health` is not sent. */
+  /** Subscribe to our events, replacing earlier subscriptions. Events after `cursors` are sent first. `gaps` names the accounts of which more is missing, as does the event `channel.gap`. The answer's `cursors` are where the following events begin: send them with the next subscription if nothing newer was received. With `runs` the events `agent` and `chat` are sent for those sessions only, or not at all (`false`). With `figures` (`true`, `{everyMs}`) the event `channel.figures` is sent at once and then every 5 s, or as often as requested; with `health: false` the event `health` is not sent. */
   "events.subscribe": SubscribeParams;
-  /** Answer with the connected clients, including command lines: how long ago they connected (`ageMs`), their requests, and how many bytes they have not read yet (`unread`). */
+  /** Answer with the connected clients, including command lines. Each has the time since it connected (`ageMs`), its requests, and how many bytes it has not read yet (`unread`). */
   "gateway.clients": NoParams;
   /** Answer with the gateway's own device identity, which is made at the first request. */
   "gateway.identity.get": NoParams;
@@ -498,23 +498,23 @@ export interface MethodParams {
   "health": unknown;
   /** Answer with the outcome of the newest heartbeat of this gateway process, or null. */
   "last-heartbeat": NoParams;
-  /** Send a message to an account of the channel `local` as a person of that name, as `trunkline chat` does on the host. The person stays until an hour after the last message; messages and answers come as the event `channel.message`. */
+  /** Send a message to an account of the channel `local` as a person of that name. It is as if the person used `trunkline chat` on the host, and stays until an hour after the last message; messages and answers come as the event `channel.message`. */
   "local.say": LocalSayParams;
   /** Answer with log lines, each a JSON object as text, and the `cursor` to continue from. */
   "logs.tail": TailParams;
   /** Answer with paths (`/media/…?t=…`) of files of an account's messages, which can be requested from the gateway's port for five minutes without a secret. */
   "media.ticket": MediaTicketParams;
-  /** Send, edit, delete, react, read, type, or request history, chat or members, if the channel can (`can` in `channels.status`); once per key. Unknown params are refused. With `sessionKey` a sent message is added to that session's transcript. `read` without a message is `history`; `poll` takes `pollQuestion`, `pollOption` and `pollMulti`. */
+  /** Carry out an action of the channel (`can` in `channels.status`), once per key. The actions send, edit, delete, react, read, type, or request history, chat or members. Unknown params are refused. With `sessionKey` a sent message is added to that session's transcript. `read` without a message is `history`; `poll` takes `pollQuestion`, `pollOption` and `pollMulti`. */
   "message.action": MessageActionParams;
-  /** Erase a person from the journal: the person's messages, the direct chats, messages to be sent there, the transcripts of both with their runs, stored files and the approval. Answers in numbers; `underWay` counts sends that are left to end, and `copies` those of the journal that still contain everything. Ids by which messages and runs are recognized stay. */
+  /** Erase a person from the journal. Erased are the person's messages, the direct chats, messages to be sent there, the transcripts of both with their runs, stored files and the approval. Answers in numbers; `underWay` counts sends that are left to end, and `copies` those of the journal that still contain everything. Ids by which messages and runs are recognized stay. */
   "messages.forget": ForgetParams;
-  /** Answer with what has happened so far to messages that a client shows, in order: `outcome`, `text` (why), `runId` and `agentId` of the run. Of messages in: `waiting` (for the agent), `running`, `sending` (the answer), `answered`, `silent` (no answer), `dropped`, `aborted`, `none` (no run is known). Of messages out: `sending`, `sent`. Of both: `failed`, `unknown` (perhaps sent). */
+  /** Answer with the outcomes so far of messages that a client shows, in order. Each has `outcome`, `text` (why), `runId` and `agentId` of the run. Of messages in: `waiting` (for the agent), `running`, `sending` (the answer), `answered`, `silent` (no answer), `dropped`, `aborted`, `none` (no run is known). Of messages out: `sending`, `sent`. Of both: `failed`, `unknown` (perhaps sent). */
   "messages.outcomes": OutcomesParams;
-  /** Answer with the newest messages in and out, in the form of the event `channel.message`, the newest first, as far as the gateway has them in memory. */
+  /** Answer with the newest messages in and out that the gateway has in memory. The newest is first; each has the form of the event `channel.message`. With large texts there are fewer than `limit`; `more` is whether there may be older ones. */
   "messages.recent": RecentParams;
-  /** Answer with what has happened to a message: `message` as it arrived, `admission`, `run`, the run `askedIn` if it was combined with others, and `outbox`, the delivery of the answer. `traceId` is the id of its trace, if traces are exported. It is named by its event's `cursor`, its platform's `messageId`, or its `runId`. */
+  /** Answer with what has happened to a message. `message` is as it arrived; `admission`, `run`, the run `askedIn` if it was combined with others, and `outbox`, the delivery of the answer, follow. `traceId` is the id of its trace, if traces are exported. The message is named by its event's `cursor`, its platform's `messageId`, or its `runId`. */
   "messages.trace": TraceParams;
-  /** Answer with past metrics of the accounts: `series` has for each name lists of values, in the order of `keys`, the first for the `stepMs` milliseconds after `from`, `null` if unknown. `in`, `out`, `errors` (dropped, without repetitions) and `restarts` count what happened within a step; `rss` (KiB) and `cpu` (percent of a core) are averages. */
+  /** Answer with past metrics of the accounts. `series` has for each name lists of values, in the order of `keys`, the first for the `stepMs` milliseconds after `from`, `null` if unknown. `in`, `out`, `errors` (dropped, without repetitions) and `restarts` count what happened within a step; `rss` (KiB) and `cpu` (percent of a core) are averages. */
   "metrics.history": HistoryParams;
   /** Answer with the models that agents use; an agent without a named model is a model itself. `agents` (ours) are those that use it. */
   "models.list": ModelsListParams;
@@ -522,7 +522,7 @@ export interface MethodParams {
   "node.describe": NodeParams;
   /** Accept an event of a node: it records a sign of life; other events have no meaning yet. */
   "node.event": NodeEventParams;
-  /** Have a node execute a command once per key (300 s), and pass on its answer. */
+  /** Execute a command on a node, once per key (300 s), and return its answer. */
   "node.invoke": InvokeParams;
   /** Accept the answer of a node; an answer that is too late is ignored. */
   "node.invoke.result": InvokeResultParams;
@@ -552,9 +552,9 @@ export interface MethodParams {
   "send": SendParams;
   /** End a run of a session, or all of them; `abortedRunId` is the first one. */
   "sessions.abort": SessionsAbortParams;
-  /** Shorten what the agent is given of a session: only the newest `maxLines` entries, or its own summary instead of the older ones. The transcript stays complete. */
+  /** Shorten what the agent is given of a session. It gets only the newest `maxLines` entries, or its own summary instead of the older ones. The transcript stays complete. */
   "sessions.compact": SessionsCompactParams;
-  /** Create a session, or answer with the existing one under the key; `message` is sent to it, once, under a key of the session's own. */
+  /** Create a session, or answer with the existing one under the key. `message` is sent to it, once, under a key of the session's own. */
   "sessions.create": SessionsCreateParams;
   /** Delete a session with its transcript, which is not kept elsewhere; its runs are ended. Without `archivedOnly` that needs `operator.admin`. */
   "sessions.delete": SessionsDeleteParams;
@@ -576,7 +576,7 @@ export interface MethodParams {
   "sessions.reset": SessionsResetParams;
   /** Answer with the key of a session that is named by key, id or label. */
   "sessions.resolve": SessionsResolveParams;
-  /** Answer with the newest messages in which, for each word of `query`, a word begins with it; case and accents do not matter. `resultMode: "sessions"` lists each session once. */
+  /** Answer with the newest messages that contain a word beginning with each word of `query`. Case and accents do not matter. `resultMode: "sessions"` lists each session once. */
   "sessions.search": SessionsSearchParams;
   /** Send a message to an existing session, as `chat.send` does. */
   "sessions.send": SessionsSendParams;
@@ -584,13 +584,13 @@ export interface MethodParams {
   "sessions.subscribe": NoParams;
   /** Answer with the tokens that sessions have used since their last reset, and their sums. There are no values by day and no costs: `ignored` (ours) names such params. */
   "sessions.usage": SessionsUsageParams;
-  /** Switch heartbeats on or off, also over restarts; while they are off an event waits for the next turn. */
+  /** Switch heartbeats on or off, also over restarts. While they are off an event waits for the next turn. */
   "set-heartbeats": SetHeartbeatsParams;
   /** Stop accounts, gateway and supervisor. */
   "shutdown": NoParams;
-  /** Answer with the version, a line per account, and (ours) every row of the accounts, what the gateway itself has dropped, by reason, how much waits in the outbox, what agents do, how requests to the HTTP API, to hooks and to the canvas host have ended, and what was refused: HTTP requests by status, those to accounts by reason, handshakes by kind, requests of clients. */
+  /** Answer with the version and a line per account, and (ours) with all rows and counts. Those are every row of the accounts, what the gateway itself has dropped, by reason, how much waits in the outbox, what agents do, how requests to the HTTP API, to hooks and to the canvas host have ended, and what was refused: HTTP requests by status, those to accounts by reason, handshakes by kind, requests of clients. */
   "status": unknown;
-  /** Answer with the warnings that `trunkline status` shows: a full disk, an invalid configuration, many accounts that crashed together. */
+  /** Answer with the warnings that `trunkline status` shows. Examples are a full disk, an invalid configuration, many accounts that crashed together. */
   "supervisor.warnings": NoParams;
   /** Add or renew a row of the presence, which is broadcast within a second. */
   "system-event": SystemEventParams;

@@ -12,7 +12,7 @@ import msgspec
 
 from ipc.errors import CallTimeout, PeerGone
 
-PAUSE = 0.05  # seconds between two looks at all calls: many may be due one after the other
+PAUSE = 0.05  # seconds between two checks of all calls: many may be due one after the other
 RESOLUTION = 0.001  # seconds: uvloop rounds the time of a timer, so it may fire early
 
 T = TypeVar("T")
@@ -81,8 +81,8 @@ class Calls(Generic[T]):
         entry = self._pending.get(id)
         return None if entry is None else entry.peer
 
-    def settle(self, id: int, result: T, peer: str | None = None) -> bool:
-        """Answer call ``id``; return ``False``, and count it as late, when it is not pending.
+    def resolve(self, id: int, result: T, peer: str | None = None) -> bool:
+        """Resolve call ``id``; return ``False``, and count it as late, when it is not pending.
 
         The same if ``peer`` is given and is not the one that was called.
         """
@@ -100,7 +100,7 @@ class Calls(Generic[T]):
 
     def fail(self, id: int, error: Exception) -> bool:
         """Fail call ``id``; return ``False``, and count it as late, when it is not pending."""
-        waiter = self._take(id)
+        waiter = self._pop(id)
         if waiter is None:
             self.late += 1
             return False
@@ -122,7 +122,7 @@ class Calls(Generic[T]):
 
     def forget(self, id: int) -> None:
         """Drop call ``id``, so that its answer counts as late."""
-        self._take(id)
+        self._pop(id)
 
     async def answer(self, id: int, future: asyncio.Future[T]) -> T:
         """Wait for the answer of call ``id`` and return it; raises the error that it failed with.
@@ -152,7 +152,7 @@ class Calls(Generic[T]):
                 first = min(entry.deadline for entry in self._pending.values())
                 self._set_timer(max(first, now + PAUSE))
 
-    def _take(self, id: int) -> Waiter[T] | None:
+    def _pop(self, id: int) -> Waiter[T] | None:
         entry = self._pending.pop(id, None)
         if entry is None or entry.waiter.done():  # as in ``settle``
             return None

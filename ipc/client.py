@@ -1,4 +1,4 @@
-"""The public clients of a gateway: one session, or one after another over restarts.
+"""Provides the public clients of a gateway: one session, or one after another over restarts.
 
     async with ReconnectingClient("ws://127.0.0.1:18789", token="…") as client:
         print(await client.call("health"))

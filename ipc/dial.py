@@ -44,10 +44,15 @@ async def dial(host: str, port: int, *, first: str = "", last: str = "") -> sock
     return connected
 
 
-async def resolve(host: str, port: int) -> list[AddressInfo]:
-    """Resolve a host. Raises ``OSError`` for any failure, also for an invalid name."""
+async def resolve(host: str, port: int, *, family: int = 0, flags: int = 0) -> list[AddressInfo]:
+    """Resolve a host. Raises ``OSError`` for any failure, also for an invalid name.
+
+    ``family`` and ``flags`` are those of getaddrinfo(3).
+    """
     try:
-        return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return await asyncio.get_running_loop().getaddrinfo(
+            host, port, family=family, type=socket.SOCK_STREAM, flags=flags
+        )
     except ValueError as error:  # UnicodeError is one
         text = f"{host!r} {wrong_name(host) or 'is not a host name'}"
         raise OSError(errno.EINVAL, text) from error

@@ -7,14 +7,46 @@ the loop.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import stat
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 PRIVATE = 0o600
+READ_BYTES = 64 * 1024 * 1024  # of a small file; a larger one is not ours
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name ``path`` in each ``OSError`` of the block, instead of a temporary file or no file."""
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
+
+
+def read_regular(path: Path, most: int = READ_BYTES) -> bytes:
+    """Return the content of a file; raises ``OSError`` at once for what is no file, or too large.
+
+    A named pipe would have no end before somebody writes into it, a device none at all.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            number = errno.EISDIR if stat.S_ISDIR(found.st_mode) else errno.EINVAL
+            raise OSError(number, "it is not a file", str(path))
+        if found.st_size > most:
+            raise OSError(errno.EFBIG, "it is too large", str(path))
+        with open(fd, "rb", closefd=False) as file:
+            return file.read(most)
+    finally:
+        os.close(fd)
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
@@ -23,21 +55,49 @@ def write_atomically(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
     Readers see the old file or the new one, never a part (rename(2)); the directory is
     flushed too, so that the new name survives a power cut (fsync(2)).
     """
-    fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    fresh = write_beside(path, data, mode=mode)
     try:
-        with open(fd, "wb") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        if isinstance(error, OSError):
-            error.filename = error.filename or str(path)  # a failed write(2) names no file
+        with naming(path):
+            fresh.replace(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
+
+
+def create_atomically(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
+    """Write a new file; raises ``FileExistsError`` if there is one, which stays unchanged."""
+    fresh = write_beside(path, data, mode=mode)
+    try:
+        with naming(path):
+            os.link(fresh, path)  # unlike a rename, a link never replaces
+    finally:
+        fresh.unlink()
+    sync_directory(path.parent)
+
+
+def write_beside(
+    path: Path, data: bytes, *, mode: int = PRIVATE, owner: tuple[int, int] | None = None
+) -> Path:
+    """Write ``data`` to a new file in the directory of ``path``, and to disk; return its path.
+
+    ``owner`` are the ids of its user and group.
+    """
+    with naming(path):
+        fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with open(fd, "wb") as file:
+                file.write(data)
+                file.flush()
+                if owner is not None and owner != (os.geteuid(), os.getegid()):
+                    os.fchown(fd, *owner)
+                os.fchmod(fd, mode)
+                os.fsync(fd)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+            raise
+    return Path(name)
 
 
 def sync_directory(directory: Path) -> None:
@@ -49,12 +109,15 @@ def sync_directory(directory: Path) -> None:
         os.close(fd)
 
 
-def move_aside(path: Path, why: str, beside: Iterable[str] = ()) -> Path:
+def move_aside(
+    path: Path, why: str, beside: Iterable[str] = (), *, at: float | None = None
+) -> Path:
     """Rename a file and those with the suffixes ``beside``; return its new path.
 
-    The new name ends in ``.<why>-<epoch seconds>``. Missing files are skipped; raises ``OSError``.
+    The new name ends in ``.<why>-<epoch seconds>``, which are those of ``at`` or of now. Missing
+    files are skipped; raises ``OSError``.
     """
-    aside = path.with_name(f"{path.name}.{why}-{int(time.time())}")
+    aside = path.with_name(f"{path.name}.{why}-{int(time.time() if at is None else at)}")
     for end in ("", *beside):
         with contextlib.suppress(FileNotFoundError):
             path.with_name(path.name + end).replace(aside.with_name(aside.name + end))

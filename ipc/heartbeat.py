@@ -29,8 +29,8 @@ class Pulse:
         self.heard = now
         self.asked: float | None = None
 
-    def seen(self, now: float) -> None:
-        """Take any frame from the peer as a sign of life."""
+    def on_frame(self, now: float) -> None:
+        """Record a sign of life: any frame from the peer is one."""
         self.heard = now
         self.asked = None
 
@@ -43,6 +43,6 @@ class Pulse:
         self.asked = now
         return Verdict.ASK
 
-    def next(self) -> float:
+    def next_due(self) -> float:
         """Return the time at which the result of ``due`` can next change."""
         return self.heard + self.silence if self.asked is None else self.asked + self.grace

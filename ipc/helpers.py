@@ -49,7 +49,7 @@ def start_helper(
     added to ``env``, so that leftovers are found. The helper ends when the *thread* that started it
     ends: wait for it there, or start it from a lasting thread.
     """
-    return remember(
+    return start_tracked(
         lambda: subprocess.Popen(  # noqa: S603 - the operator's or the channel's own command
             command,
             stdin=stdin,
@@ -130,7 +130,7 @@ def _tie(parent: int) -> Callable[[], None]:
     return tie
 
 
-def remember(start: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
+def start_tracked(start: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
     """Call ``start``, and register the program until it has been reaped."""
     with _starting:
         process = start()

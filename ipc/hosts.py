@@ -26,8 +26,8 @@ def wrong_host(host: str) -> str | None:
         return f"is a URL: write only the host{_instead(host)}; the port has a field of its own"
     if host.startswith("["):
         return f"has brackets: write only the address{_instead(f'x://{host}')}"
-    name, _, port = host.partition(":")
-    if host.count(":") == 1 and port.isdigit():
+    name, _, port = ":".join(host.split()).partition(":")
+    if port.isdigit():
         return f'has a port: write "{name}", and {port} into the field port'
     if ":" in host or "/" in host:
         return "is neither a host name nor an IP address"
@@ -37,9 +37,12 @@ def wrong_host(host: str) -> str | None:
 def wrong_name(name: str) -> str | None:
     """Return why ``name`` is not a valid host name (RFC 1035, IDNA); ``None`` if it is."""
     try:
-        name.removesuffix(".").encode("idna").decode("ascii")
+        plain = name.removesuffix(".").encode("idna").decode("ascii")
     except UnicodeError:
         return _NO_NAME
+    if odd := next((each for each in plain if not (each.isalnum() or each in "-._")), None):
+        what = "a space" if odd.isspace() else repr(odd)
+        return f"is not a host name: it has {what} in it"
     return None if name else _NO_NAME
 
 
@@ -56,14 +59,15 @@ def wrong_address(url: str, schemes: tuple[str, ...], *, query: bool = True) -> 
         host, port = parts.hostname or "", parts.port
     except ValueError:  # a port out of range, half an IPv6 address
         return f"must be an address like {usual}://example.com"
+    bare = f"must be an address without {'?, ' * (not query)}# and spaces"
+    if any(char.isspace() for char in url):
+        return bare
     if parts.scheme not in schemes or port == 0 or not (is_address(host) or not wrong_name(host)):
         or_else = f" (or {others[0]}://)" if others else ""
         return f"must begin with {usual}://{or_else} and name a host"
     if parts.username is not None or parts.password is not None:
         return "must not hold a user or a password: secrets have fields of their own"
-    if parts.fragment or (parts.query and not query) or any(char.isspace() for char in url):
-        return f"must be an address without {'?, ' * (not query)}# and spaces"
-    return None
+    return bare if parts.fragment or (parts.query and not query) else None
 
 
 def _instead(url: str) -> str:

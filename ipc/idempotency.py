@@ -1,4 +1,4 @@
-"""Does the work for each idempotency key once, and returns its result to repeated requests.
+"""Runs the work for each idempotency key once, and returns its result to repeated requests.
 
 The last 1,000 keys are remembered for 300 s, including those in flight. A failed key is forgotten
 at once, so that it can be tried again.
@@ -78,7 +78,7 @@ class Once:
         return result
 
     def forget(self, key: Hashable) -> None:
-        """Forget a result, for example because it is too large to keep."""
+        """Drop a result, for example because it is too large to keep."""
         self._done.pop(key, None)
 
     def _share(self, key: Hashable) -> asyncio.Future[Any]:
@@ -89,7 +89,7 @@ class Once:
         return asyncio.shield(shared)
 
     def _forget(self, now: float) -> None:
-        """Forget expired results, and compute when the next one expires."""
+        """Drop expired results, and compute when the next one expires."""
         done, horizon = self._done, now - self._keep
         while done and next(iter(done.values()))[0] <= horizon:
             done.popitem(last=False)

@@ -1,7 +1,7 @@
-"""Gives memory that was freed back to the kernel, where the allocator would keep it.
+"""Returns freed memory to the kernel where the allocator would keep it.
 
-What was taken for many long texts at once lies in the heap between what is still in use, and the
-allocator returns the end of its heap alone by itself.
+The memory of many long texts lies in the heap between blocks that are still in use. Of its own
+accord the allocator returns only the free end of the heap.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import ctypes
 PAUSE = 0.5  # seconds, in which what is over lets go of its memory, and more of the same may come
 
 
-def give_back() -> None:
+def trim_heap() -> None:
     """Return whole pages of freed memory to the kernel, malloc_trim(3); some milliseconds."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
     if trim is not None:
@@ -20,7 +20,7 @@ def give_back() -> None:
 
 
 class FreedMemory:
-    """Counts what was let go of, and gives memory back once that is ``most``."""
+    """Counts what was freed, and returns memory to the kernel once that is ``most``."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -31,14 +31,14 @@ class FreedMemory:
         """Count bytes or characters that are in no use any more."""
         self._length += length
         if self._length >= self._most and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(PAUSE, self._give_back)
+            self._timer = asyncio.get_running_loop().call_later(PAUSE, self._trim)
 
     def close(self) -> None:
-        """Give nothing back any more."""
+        """Stop returning freed memory to the kernel."""
         if self._timer is not None:
             self._timer.cancel()
 
-    def _give_back(self) -> None:
+    def _trim(self) -> None:
         self._timer = None
         self._length = 0
-        give_back()
+        trim_heap()

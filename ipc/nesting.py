@@ -19,11 +19,12 @@ T = TypeVar("T")
 
 MAX_DEPTH = 64  # arrays and objects inside each other
 SHORT_TEXT = 2 * MAX_DEPTH  # bytes; a text so short has no room for so many brackets
-# Where every text is looked at on the hot path, one of so many bytes is not: it nests no deeper
-# than half of that, which each interpreter takes, and counting costs a nanosecond for each byte.
+# On the hot path a text of at most so many bytes is not checked: it nests no deeper than half of
+# that, which every interpreter accepts, and counting costs a nanosecond for each byte.
 SHORT_BYTES = 1024
-# To look for the few brackets of a long text is cheaper than to count them: it is mostly words.
+# Finding the few brackets of a long text is cheaper than counting them: it is mostly words.
 LONG_BYTES = 16 * 1024
+SLICE_BYTES = 64 * 1024
 _ONE_BRACKET = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 
@@ -67,11 +68,11 @@ def require_shallow(text: bytes | str | msgspec.Raw) -> None:
     if len(text) <= SHORT_TEXT:
         return
     data = text.encode(errors="replace") if isinstance(text, str) else bytes(text)
-    if not shallow(data):
+    if not is_shallow(data):
         raise TooDeep
 
 
-def shallow(text: bytes, limit: int = MAX_DEPTH) -> bool:
+def is_shallow(text: bytes, limit: int = MAX_DEPTH) -> bool:
     """Return whether a JSON text nests no deeper than ``limit``, without decoding it.
 
     For invalid JSON, at least the part that a decoder would read is counted.
@@ -84,15 +85,34 @@ def shallow(text: bytes, limit: int = MAX_DEPTH) -> bool:
             opened += text.count(0x5B)
     if opened <= limit:
         return True
-    if b"\\" in text:
-        text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
-    brackets = b"".join(text.split(b'"')[::2])  # what is left lies outside of strings
-    brackets = brackets.translate(_ONE_BRACKET, _NO_BRACKET)
+    brackets = _outside_strings(text).translate(_ONE_BRACKET, _NO_BRACKET)
     for _ in range(limit):
         brackets = brackets.replace(b"[]", b"")  # one level: the innermost of every branch
         if not brackets:
             return True
     return False
+
+
+def opens_more_than(text: bytes, most: int) -> bool:
+    """Return whether a JSON text has more arrays and objects than ``most``, without decoding it.
+
+    Decoded, a small one takes up to fifty times its text.
+    """
+    if text.count(0x7B) + text.count(0x5B) <= most:
+        return False
+    outside = _outside_strings(text)
+    return outside.count(0x7B) + outside.count(0x5B) > most
+
+
+def _outside_strings(text: bytes) -> bytes:
+    if b"\\" in text:
+        text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
+    found, inside = [], 0
+    for at in range(0, len(text), SLICE_BYTES):  # all pieces of a long text would be ten times it
+        pieces = text[at : at + SLICE_BYTES].split(b'"')
+        found.append(b"".join(pieces[inside::2]))
+        inside ^= (len(pieces) - 1) & 1
+    return b"".join(found)
 
 
 def _count_up_to(most: int, text: bytes, byte: int) -> int:
@@ -102,7 +122,7 @@ def _count_up_to(most: int, text: bytes, byte: int) -> int:
     return found
 
 
-def shallow_value(value: Any, limit: int = MAX_DEPTH) -> bool:
+def is_shallow_value(value: Any, limit: int = MAX_DEPTH) -> bool:
     """Return whether dictionaries and lists nest no deeper than ``limit``, without recursion."""
     level = [value]
     for _ in range(limit):

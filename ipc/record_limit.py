@@ -27,14 +27,14 @@ class RecordLimit:
         self._kinds: dict[tuple[Hashable, ...], TokenBucket] = {}
         self._hidden: dict[str, int] = {}
 
-    def take(self, kind: tuple[Hashable, ...], now: float) -> bool:
-        """Return whether to write a record of this kind at ``now`` (monotonic seconds)."""
+    def allows(self, kind: tuple[Hashable, ...], now: float) -> bool:
+        """Count a record of this kind at ``now`` (monotonic); return whether to write it."""
         if kind not in self._kinds and len(self._kinds) >= KINDS:
             kind = OTHERS
         bucket = self._kinds.get(kind)
         if bucket is None:
             bucket = self._kinds[kind] = TokenBucket(*self._allowance, now)
-        if bucket.take(now):
+        if bucket.reserve(now):
             return True
         event = str(kind[0])
         self._hidden[event] = self._hidden.get(event, 0) + 1
@@ -59,7 +59,7 @@ def limiter(
         logger: Any, method: str, record: MutableMapping[str, Any]
     ) -> MutableMapping[str, Any]:
         kind = (record.get("event"), method, record.get("account"))
-        if not limit.take(tuple(map(str, kind)), clock()):
+        if not limit.allows(tuple(map(str, kind)), clock()):
             raise drop
         if hidden := limit.pop_hidden():
             record["suppressed"] = hidden

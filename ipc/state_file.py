@@ -6,6 +6,7 @@ Separate from ``ipc.files``, which works without an event loop and before ``asyn
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from ipc.files import PRIVATE, set_aside, write_atomically
+from ipc.files import PRIVATE, read_regular, set_aside, write_atomically
 from ipc.nesting import MALFORMED, decode_json
 
 T = TypeVar("T")
@@ -70,9 +71,10 @@ class StateFile(Generic[T]):
         """Read the file like ``load``, but raise ``OSError`` if it cannot be read."""
         self.damage = None
         try:
-            data = self.path.read_bytes()
+            data = read_regular(self.path)
             if stat.S_IMODE(self.path.stat().st_mode) != PRIVATE:
-                self.path.chmod(PRIVATE)
+                with contextlib.suppress(PermissionError):  # another user's: the next write is ours
+                    self.path.chmod(PRIVATE)
         except FileNotFoundError:
             return None
         try:
@@ -100,7 +102,7 @@ class StateFile(Generic[T]):
             self._progress = asyncio.Event()
             self._writer = asyncio.create_task(self._write_changes(), name=f"save {self.path}")
 
-    async def saved(self) -> bool:
+    async def wait_saved(self) -> bool:
         """Wait until all changes made so far are on disk; return ``False`` if they are not.
 
         A change that was replaced by a later one counts as that one.
@@ -114,7 +116,7 @@ class StateFile(Generic[T]):
     async def save(self, value: T) -> bool:
         """Write ``value`` in a thread; return whether it is on disk."""
         self.save_soon(value)
-        return await self.saved()
+        return await self.wait_saved()
 
     async def _write_changes(self) -> None:
         try:

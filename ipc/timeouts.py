@@ -1,5 +1,7 @@
 """Limits the time of a block of code, on every Python, also in a task being cancelled.
 
+And of the end of tasks: ``cancel_all``.
+
 ``asyncio.timeout`` of Python 3.11.0 to 3.11.2 (Debian 12 has 3.11.2) raises ``TimeoutError`` only
 in a task that nothing else has cancelled. In clean-up after a cancellation, or after a failed
 ``TaskGroup`` (which leaves one behind), it raises ``CancelledError`` instead, which passes every
@@ -10,7 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Iterable
 from types import TracebackType
+from typing import Any
 
 MENDED_IN = (3, 11, 3)
 
@@ -47,3 +51,13 @@ def _timeout(delay: float | None) -> asyncio.Timeout:
 timeout, timeout_at = (
     (asyncio.timeout, asyncio.timeout_at) if sys.version_info >= MENDED_IN else (_timeout, Timeout)
 )
+
+
+async def cancel_all(tasks: Iterable[asyncio.Task[Any]], deadline: float | None) -> None:
+    """Cancel tasks, and wait until they have ended, at most until ``deadline`` (loop time)."""
+    running = set(tasks)
+    for task in running:
+        task.cancel()
+    if running:
+        left = None if deadline is None else deadline - asyncio.get_running_loop().time()
+        await asyncio.wait(running, timeout=left)

@@ -17,36 +17,36 @@ class TokenBucket:
         self._tokens = float(burst)
         self._at = now
 
-    def take(self, now: float, amount: float = 1) -> bool:
-        """Take ``amount`` tokens if available; return whether they were."""
-        self._gain(now)
+    def reserve(self, now: float, amount: float = 1) -> bool:
+        """Reserve ``amount`` tokens if available; return whether they were."""
+        self._refill(now)
         if self._tokens < amount - ROUNDING:
             return False
         self._tokens -= amount
         return True
 
-    def take_up_to(self, now: float, amount: int) -> int:
-        """Take up to ``amount`` whole tokens; return how many."""
-        self._gain(now)
+    def reserve_up_to(self, now: float, amount: int) -> int:
+        """Reserve up to ``amount`` whole tokens; return how many."""
+        self._refill(now)
         taken = max(0, min(amount, int(self._tokens)))
         self._tokens -= taken
         return taken
 
-    def owe(self, now: float) -> None:
-        """Take a token even if there is none; the debt is limited to one burst."""
-        self._gain(now)
+    def overdraw(self, now: float) -> None:
+        """Reserve a token even if there is none; the debt is limited to one burst."""
+        self._refill(now)
         self._tokens = max(self._tokens - 1, -self._burst)
 
-    def wait(self, now: float) -> float:
-        """Return the seconds until ``take`` can succeed."""
-        self._gain(now)
+    def delay(self, now: float) -> float:
+        """Return the seconds until ``reserve`` can succeed."""
+        self._refill(now)
         return max(0.0, (1 - self._tokens) / self._rate)
 
     def full(self, now: float) -> bool:
         """Return whether the bucket is full, like a new one."""
-        self._gain(now)
+        self._refill(now)
         return self._tokens >= self._burst
 
-    def _gain(self, now: float) -> None:
+    def _refill(self, now: float) -> None:
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
         self._at = now

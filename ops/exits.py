@@ -6,6 +6,7 @@ do about each is in docs/operations.md; a test compares the two.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR, EXIT_OK
@@ -24,13 +25,13 @@ class ExitCode(IntEnum):
 
 
 EXIT_MEANINGS = {
-    ExitCode.OK: "It is done; with --wait and wait: it is so.",
-    ExitCode.ERROR: "It was understood and could not be done.",
+    ExitCode.OK: "Done; with --wait and wait: the state is reached.",
+    ExitCode.ERROR: "The command was understood, but could not be done.",
     ExitCode.USAGE: "The command line is wrong.",
     ExitCode.NOT_RUNNING: "No supervisor runs for this state directory, or no gateway answers.",
-    ExitCode.TIMEOUT: "No answer, or not the wanted state, in time. It may still happen.",
+    ExitCode.TIMEOUT: "No answer, or the state was not reached in time. It may still happen.",
     ExitCode.CONFIGURATION: "The configuration is wrong or missing; nothing was changed.",
-    ExitCode.INTERRUPTED: "Ctrl-C in a command that was not finished.",
+    ExitCode.INTERRUPTED: "Ctrl-C in an unfinished command.",
 }
 
 
@@ -40,6 +41,15 @@ class OperatorError(Exception):
     def __init__(self, message: str, exit: ExitCode = ExitCode.ERROR) -> None:
         super().__init__(message)
         self.exit = exit
+
+
+class UnknownName(OperatorError):
+    """A name of nothing that exists (``what`` it should be); the sentence lists the ``known``."""
+
+    def __init__(self, what: str, name: str, known: Sequence[str]) -> None:
+        from runtime.config.wording import known_names  # late: only what is wrong needs it
+
+        super().__init__(f"unknown {what} {name!r}{known_names(name, known)}")
 
 
 class UsageFailure(OperatorError):

@@ -124,7 +124,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     virtual = pyfuncitem.get_closest_marker("virtual_time") is not None
-    names = pyfuncitem._fixtureinfo.argnames
+    names = pyfuncitem._fixtureinfo.argnames  # pytest shows it nowhere else
     arguments = {name: pyfuncitem.funcargs[name] for name in names}
     own = pyfuncitem.get_closest_marker("timeout")
     limit = float(own.args[0] if own else pyfuncitem.config.getini("timeout"))
@@ -204,7 +204,8 @@ def short_path() -> Iterator[Path]:
 @pytest.fixture(autouse=True)
 def leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test that leaves a process, a file descriptor, another umask or directory behind."""
-    if "it" in request.fixturenames:  # its processes live as long as the module, and are replaced
+    # The processes of these accounts live as long as the module, and are replaced.
+    if "trunkline_accounts" in request.fixturenames:
         yield
         return
     children, files, umask, directory = _descendants(), _open_files(), _umask(), os.getcwd()

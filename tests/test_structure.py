@@ -40,6 +40,7 @@ MANIFEST_SIDE = {
     "workers.installed",
     "workers.channels.manifest_data",
     "workers.messages",
+    "ipc.secret_patterns",
     "workers.secrets",
     "workers.errors",
     "workers.groups",
@@ -149,6 +150,16 @@ DECODES_ITSELF = {
     "workers/process/turn_outcomes.py": "what it has encoded itself, and the types bound it",
     "workers/process/turns.py": "measured first",
 }
+# Files of the repository that a text may name, as they are meant for who has that.
+NAMES_FILES = {"ops/cli/manual.py": {"operations.md"}}  # a page beside the one that it writes
+IN_THE_WHEEL = {"CHANGELOG.md"}  # with the packages; see pyproject.toml
+ABSENT_FILE = re.compile(
+    r"(?<![\w/.:@-])(?:(?:docs|tests|bench)/[\w./-]*\w|[\w-]+\.md\b|python -m (?:tests|bench)[\w.]*"
+    r"|(?:Containerfile|compose\.yaml|constraints\.txt|mkdocs\.yml|pyproject\.toml)\b)"
+)
+# Names that begin like private ones, and are documented.
+PUBLIC_ALL_THE_SAME = {"_asdict", "_exit", "_fields", "_getframe", "_replace"}
+NEAR = 3  # lines above, in which the reason for a private attribute may stand
 MAX_PRODUCT_LINES = 400
 MAX_TEST_LINES = 600
 # The part of the product that pytest loads: of the kit for people who write channels.
@@ -387,6 +398,15 @@ def test_no_file_is_too_long_to_be_read() -> None:
         assert len(path.read_text().splitlines()) <= MAX_TEST_LINES, name_of(path)
 
 
+def test_a_comment_stands_before_what_it_explains() -> None:
+    """A formatter leaves the comment of a line that it breaks behind the closing bracket."""
+    behind = re.compile(r"^ *[])}].*  # (?!noqa|fmt: |type: )")
+    for package in (*PACKAGES, "tests", "bench"):
+        for path in files(package):
+            for number, line in enumerate(path.read_text().splitlines(), 1):
+                assert not behind.match(line), f"{name_of(path)}:{number}"
+
+
 def test_no_class_name_stands_twice_in_the_product() -> None:
     places: dict[str, list[str]] = defaultdict(list)
     for path in product():
@@ -407,6 +427,97 @@ def test_every_module_has_a_test_file_of_its_name() -> None:
             missing.append(name_of(path))
     assert not missing
     assert all((ROOT / name).exists() for name in UNTESTED)
+
+
+def unexplained(source: str) -> list[str]:
+    """Return the lines that use a private attribute of another object without a comment near."""
+    lines = source.splitlines()
+    return [
+        lines[node.lineno - 1].strip()
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Attribute)
+        and re.match(r"_[a-z]", node.attr)
+        and node.attr not in PUBLIC_ALL_THE_SAME
+        and not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls"))
+        and "#" not in "".join(lines[max(0, node.lineno - 1 - NEAR) : node.lineno])
+    ]
+
+
+def test_tests_say_why_they_use_a_private_attribute() -> None:
+    found = {name_of(path): unexplained(path.read_text()) for path in files("tests")}
+    assert not {name: lines for name, lines in found.items() if lines}
+
+
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        ("assert rig._left == {}", 1),
+        ("assert rig._left == {}  # a leak shows nowhere else", 0),
+        ("# A leak shows nowhere else.\nassert rig._left == {}", 0),
+        ("# far away\n\n\n\n\nassert rig._left == {}", 1),
+        ("self._left = cls._made", 0),
+        ("row._replace(a=1).__class__", 0),
+    ],
+)
+def test_which_private_attributes_need_a_reason(source: str, count: int) -> None:
+    assert len(unexplained(source)) == count
+
+
+def docstring_of(node: ast.AST) -> ast.expr | None:
+    body = getattr(node, "body", None)
+    first = body[0] if isinstance(body, list) and body else None
+    return first.value if isinstance(first, ast.Expr) else None
+
+
+def printed(path: Path) -> Iterator[str]:
+    """Yield what a module may print: its texts, and of commands the docstrings, their help."""
+    commands = name_of(path).startswith(("ops/commands/", "ops/cli/"))
+    docstrings = {
+        docstring_of(node)
+        for node in ast.walk(tree_of(path))
+        if not (commands and isinstance(node, ast.FunctionDef))
+    }
+    for node in ast.walk(tree_of(path)):
+        if not isinstance(node, ast.Constant) or node in docstrings:
+            continue
+        if isinstance(node.value, str):
+            yield node.value
+
+
+def absent_files(text: str) -> set[str]:
+    """Return the files of the repository that a text names, and that are in no wheel."""
+    return {found for found in ABSENT_FILE.findall(text) if found not in IN_THE_WHEEL}
+
+
+def test_nothing_that_is_printed_names_a_file_that_the_wheel_lacks() -> None:
+    """Of an installed package a person has the commands and their help, but no docs/."""
+    found = {
+        name_of(path): names
+        for path in product()
+        if (names := {name for text in printed(path) for name in absent_files(text)})
+    }
+    assert found == NAMES_FILES
+    for path in [
+        *(ROOT / "runtime/gateway/page").glob("*.js"),
+        *(ROOT / "ops").glob("dashboards/*"),
+    ]:
+        assert not absent_files(path.read_text()), name_of(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("docs/people.md has more", {"docs/people.md"}),
+        ("see operations.md.", {"operations.md"}),
+        ("run python -m tests.fields_reference", {"python -m tests.fields_reference"}),
+        ("as tests/e2e/test_irc.py", {"tests/e2e/test_irc.py"}),
+        ("like compose.yaml or README.md", {"compose.yaml", "README.md"}),
+        ("https://nodejs.org/en/docs/inspector, share/doc/trunkline/CHANGELOG.md", set()),
+        ("python -m ops.cli.manual, the docs, its tests", set()),
+    ],
+)
+def test_which_files_are_in_no_wheel(text: str, names: set[str]) -> None:
+    assert absent_files(text) == names
 
 
 def test_only_the_product_is_in_the_wheel() -> None:

@@ -24,7 +24,7 @@ IMPORTED = re.compile(r"(?:[\w.]+:)?(?:\w+\.)*(\w+)")  # ``package.module:name``
 # Decorators that only change how a function is called; any other one registers it.
 PLAIN = re.compile(
     r"(staticmethod|classmethod|property|cache|cached_property|asynccontextmanager|contextmanager"
-    r"|overload|dataclass.*|\w+\.setter|web\.middleware)\Z"
+    r"|overload|dataclass.*|hide_fields.*|\w+\.setter|web\.middleware)\Z"
 )
 PLUGIN, TYPER, TRACES = "plugins call it", "typer calls it", "opentelemetry calls it"
 SEEN_BY_TESTS = "what tests see of the state"

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeVar
 import msgspec
 from msgspec import Meta
 
+from ipc.hidden_fields import hide_secrets
 from workers.errors import Misconfigured as Misconfigured
 from workers.errors import NeedsLogin as NeedsLogin
 from workers.errors import RateLimited as RateLimited
@@ -51,8 +52,9 @@ class AgentManifest:
     ``id`` is the kind, ``label`` its name for people. ``config`` is a msgspec struct (camelCase on
     the wire, unknown fields forbidden) of one agent; ``secrets`` names those of its fields that
     hold secrets: they may be references ``{source, id}`` in the file, arrive resolved in the agent,
-    and are never shown. ``secret_parts`` names text fields, or lists of texts, of which only a part
-    is secret; each function returns that part, the last of its kind in the text, or ``None``.
+    and are never shown, not even by ``repr`` of the struct. ``secret_parts`` names text fields, or
+    lists of texts, of which only a part is secret; each function returns that part, the last of its
+    kind in the text, or ``None``.
     Fields that run or load code, choose where a secret is sent, or open files are marked ``LOCAL``.
     ``agent`` is an import string, ``package.module:Class``; ``extra`` names the packages to install
     for it. ``late`` names modules that it imports with its first turn; where there are several
@@ -60,7 +62,7 @@ class AgentManifest:
     and no class, a client of the gateway answers in its place. ``example`` are values with which an
     agent of this kind can be tried. ``status`` holds the first values of the fields that the agent
     reports. ``lacks`` names what a turn may ask for and the kind takes no notice of: ``model``,
-    ``thinking``, ``instructions``, ``tools``; clients are told so.
+    ``thinking``, ``instructions``, ``tools``; answers to clients name those as ignored.
     """
 
     id: str
@@ -75,6 +77,9 @@ class AgentManifest:
     attached: bool = False
     late: Sequence[str] = ()
     lacks: Collection[str] = ()
+
+    def __post_init__(self) -> None:
+        hide_secrets(self.config, (*self.secrets, *self.secret_parts))
 
     def lacking(self, config: Mapping[str, Any]) -> Collection[str]:
         """Return what a turn may ask for and the agent takes no notice of, see ``lacks``."""

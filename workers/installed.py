@@ -95,7 +95,7 @@ class InstalledManifests(MutableMapping[str, InstalledManifest[M]]):
         return super().items()
 
     def find(self, what: str, group: str, built_in: Mapping[str, str], flaw_of: FlawOf) -> None:
-        """Find all installed ones. Never raises: faults are in ``warnings`` and ``broken``.
+        """Return all installed ones. Never raises: faults are in ``warnings`` and ``broken``.
 
         ``what`` is the word for one of them, ``group`` that of its entry points, ``built_in`` has
         the import strings of Trunkline's own. Nothing is cached: the next call finds a package

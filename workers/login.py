@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ipc.frames.words import LONGEST_PROMPT, LONGEST_SENTENCE
+from ipc.hidden_fields import hide_fields
 
 
 def _check(text: str, longest: int, what: str) -> None:
@@ -17,6 +18,7 @@ def _check_hint(hint: str) -> None:
         raise ValueError(f"the hint of a login is text of at most {LONGEST_SENTENCE} characters")
 
 
+@hide_fields("data")
 class Qr(msgspec.Struct, frozen=True):
     """A QR code to be scanned with the phone. ``data`` is what it encodes.
 
@@ -31,6 +33,7 @@ class Qr(msgspec.Struct, frozen=True):
         _check_hint(self.hint)
 
 
+@hide_fields("text")
 class Code(msgspec.Struct, frozen=True):
     """A code that the person enters at the platform; ``hint`` says where."""
 
@@ -52,6 +55,7 @@ class Ask(msgspec.Struct, frozen=True):
         _check(self.prompt, LONGEST_SENTENCE, "the question")
 
 
+@hide_fields("url", "state")
 class Open(msgspec.Struct, frozen=True):
     """A page at which the person logs in. It leads back to an address with ``state`` in its query.
 

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from ipc.hidden_fields import hide_fields
+
 MAX_TEXT = 256 * 1024  # characters; longer than any platform takes, short of the frame limit
 Id = Annotated[str, Meta(min_length=1, max_length=512)]
 HttpHeaders = list[tuple[str, str]]
@@ -233,6 +235,7 @@ class ChannelEvent(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tr
     redelivered: bool = False
 
 
+@hide_fields("query", "headers")
 class HttpRequest(msgspec.Struct, frozen=True):
     """A request below the account's address, ``Context.url("")``.
 
@@ -258,6 +261,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
         return found[0] if len(found) == 1 else None
 
 
+@hide_fields("headers")
 class HttpResponse(msgspec.Struct, frozen=True):
     """The answer to a request: ``status`` from 200 to 599, a body of at most 1 MiB.
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, TypeVar
 import msgspec
 from msgspec import Meta
 
+from ipc.hidden_fields import hide_secrets
 from workers.login import Ask as Ask
 from workers.login import Code as Code
 from workers.login import LoginPrompt
@@ -66,7 +67,8 @@ class Manifest:
 
     ``config`` is a msgspec struct (camelCase on the wire, unknown fields forbidden) of one
     account; ``secrets`` names those of its fields that hold secrets: they may be references
-    ``{source, id}`` in the file, arrive resolved in the plugin, and are never shown.
+    ``{source, id}`` in the file, arrive resolved in the plugin, and are never shown, not even by
+    ``repr`` of the struct. A struct inside it hides its own (``ipc.hidden_fields``).
     Fields that run or load code, choose where a secret is sent, or open files are marked ``LOCAL``.
     ``secret_parts`` names text fields, or lists of texts, of which only a part is secret; each
     function returns that part, the last of its kind in the text, or ``None``.
@@ -117,6 +119,7 @@ class Manifest:
         # workers, instead of in each of them (1 ms and 0.4 MiB).
         if isinstance(self.config, type) and issubclass(self.config, msgspec.Struct):
             msgspec.json.Decoder(self.config)
+        hide_secrets(self.config, (*self.secrets, *self.secret_parts))
 
     def abilities(self) -> dict[str, Any]:
         """Return what clients may offer on this channel, as ``channels.status`` shows it."""
@@ -283,7 +286,7 @@ class Context(Protocol):
         """
 
     def mark(self, cursor: Any) -> Receipt:
-        """Keep a cursor without a message, once everything emitted so far is stored."""
+        """Store a cursor without a message, once everything emitted so far is stored."""
 
     async def safe(self) -> None:
         """Wait until everything emitted and marked so far is durable."""
@@ -316,7 +319,7 @@ class Context(Protocol):
         """What ``save_credentials`` has kept, ``None`` at first."""
 
     async def save_credentials(self, credentials: Any) -> None:
-        """Keep what a login has brought (JSON, at most 1 MiB); ``None`` removes it.
+        """Store what a login has brought (JSON, at most 1 MiB); ``None`` removes it.
 
         It is a file of mode 0600 in ``storage``. It is removed with ``LoggedOut`` and a final
         ``NeedsLogin``, too.

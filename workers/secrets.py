@@ -18,28 +18,12 @@ import msgspec
 from msgspec import Meta
 
 from ipc.helpers import PIPE, end_helper, read_output, start_helper
+from ipc.secret_patterns import masked_command
 from workers.errors import Misconfigured
 
 EXEC_TIMEOUT = 10.0  # seconds; a daemon cannot use a password store that asks a person
 MAX_BYTES = 64 * 1024  # a certificate with its key fits; a mistaken path to a log does not
 
-# PASS, SSHPASS, password, passphrase; not passive, nor --passphrase-fd and -file, which name none.
-PASSWORD_NAME = r"pass(?:w|code|phrase(?!-f)|(?![a-z]|-f))"  # noqa: S105 - a pattern of names
-
-# The name of an option or a variable that holds a secret.
-SENSITIVE_NAME = rf"(?:token|{PASSWORD_NAME}|secret|credential|key)"
-# The name of a parameter of an address that holds one: a signature opens what it is for, too.
-SENSITIVE_PARAMETER = rf"[\w.-]*(?:{SENSITIVE_NAME}|sig)[\w.-]*="
-# Compiled by its first use, for no start needs it.
-_IN_COMMAND = rf"""(?P<before>
-        (?<![\w-]) --? [\w-]* {SENSITIVE_NAME} [\w-]* (?: = | \s+ (?!-) )  # --token=… --token …
-        | (?<![\w-]) \w* {SENSITIVE_NAME} \w* =                          # API_KEY=…
-        | [?&;] {SENSITIVE_PARAMETER}                               # ?access_token=…
-        | \b (?: bearer | basic ) \s+
-        | ://                                                       # user:password@host
-    )
-    (?: (?<=://) [^/@\s?\#'"]+ (?=@)
-        | (?<!://) (?: "[^"]*" | '[^']*' | [^\s'"&;\#]+ ) )"""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -76,7 +60,7 @@ class SecretRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(problem)
 
     def __str__(self) -> str:
-        shown = without_secrets(self.id, "…") if self.source == "exec" else self.id
+        shown = masked_command(self.id, "…") if self.source == "exec" else self.id
         return f"{self.source}:{shown}"
 
 
@@ -99,16 +83,6 @@ def resolve(config: Mapping[str, Any], secrets: Iterable[str]) -> dict[str, Any]
     if problems:
         raise Misconfigured("; ".join(problems))
     return resolved
-
-
-def without_secrets(command: str, mark: str) -> str:
-    """Return a command line with ``mark`` for what looks like a secret in it.
-
-    The value of ``--token`` or ``API_KEY=``, a password or token in an address, what stands
-    behind ``Bearer``: whoever wrote one into a command is not to find it in an error.
-    """
-    flags = re.IGNORECASE | re.VERBOSE
-    return re.sub(_IN_COMMAND, lambda found: f"{found['before']}{mark}", command, flags=flags)
 
 
 def is_reference(config: Mapping[str, Any], name: str) -> bool:

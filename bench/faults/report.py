@@ -72,7 +72,7 @@ def _row(rounds: Sequence[Verdict]) -> tuple[str, ...]:
         _median([each.recovered for each in rounds]),
         "–" if fault.last else str(sum(each.sibling_restarts for each in rounds)),
         "–" if fault.last else str(sum(each.sibling_frames_lost for each in rounds)),
-        "–" if fault.last else _latency(rounds, judged=not fault.shared),
+        "–" if fault.last else _latency(rounds, checked=not fault.shared),
         f"{sum(each.processes_left for each in rounds)} / {sum(each.fds_left for each in rounds)}",
         "; ".join([*([first.remark] if first.remark else []), *problems]),
     )
@@ -83,8 +83,8 @@ def _median(values: Sequence[float | None]) -> str:
     return f"{statistics.median(known):.3f}" if known else "–"
 
 
-def _latency(rounds: Sequence[Verdict], *, judged: bool) -> str:
+def _latency(rounds: Sequence[Verdict], *, checked: bool) -> str:
     p99 = statistics.median(each.p99_ms for each in rounds)
     calm = statistics.median(each.calm_p99_ms for each in rounds)
     allowed = statistics.median(each.allowed_ms for each in rounds)
-    return f"{'> ' if judged and p99 > allowed else ''}{p99:.1f} ({calm:.1f})"
+    return f"{'> ' if checked and p99 > allowed else ''}{p99:.1f} ({calm:.1f})"

@@ -30,7 +30,7 @@ MIB = 2**20
 ZYGOTE = "tl zygote"  # what that process is called
 JOURNAL = re.compile(r"/journal\.db(-wal|-shm)?$")
 JOURNAL_CONNECTIONS = 4
-LOOK = 0.02  # seconds between two looks at what no event says
+CHECK_SECONDS = 0.02  # seconds between two checks of what no event says
 # A fifth of the default, so that a hang is not waited for half a minute each time.
 BEAT = {"beatSeconds": 1.0, "suspectAfterSeconds": 3.0, "silentAfterSeconds": 6.0}
 RESTART = {"initialSeconds": 0.2, "maximumSeconds": 0.2, "jitter": 0, "stopWithinSeconds": 1.0}
@@ -102,7 +102,7 @@ class FaultRig:
         """Poll the status until ``true`` holds for it, and return it."""
         async with asyncio.timeout(PATIENCE):
             while not true(status := await self.daemon.status()):  # noqa: ASYNC110 - see above
-                await asyncio.sleep(LOOK)
+                await asyncio.sleep(CHECK_SECONDS)
         return status
 
     async def restore(self) -> None:

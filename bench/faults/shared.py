@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 
 from bench.faults.fault import Observation, fault, left_alone, recovers, replace_target
-from bench.faults.rig import LOOK, TARGET, FaultRig, all_run
+from bench.faults.rig import CHECK_SECONDS, TARGET, FaultRig, all_run
 from bench.load.receiver import receiver
 from bench.measuring.rows import down, up
 from bench.systems.product import connect_request
@@ -69,7 +69,7 @@ async def _sockets(rig: FaultRig, observed: Observation) -> None:
     rig.kill()
     await recovers(rig, observed, before)
     while not (rig.daemon.run_dir / "cli.sock").is_socket():  # noqa: ASYNC110 - no event says so
-        await asyncio.sleep(LOOK)
+        await asyncio.sleep(CHECK_SECONDS)
     observed.remark = "the two old sockets stay open: closing them would cut those connected"
 
 
@@ -154,7 +154,7 @@ async def _slow_client(rig: FaultRig, observed: Observation) -> None:
         while _has_client(gateway, port):  # its own end would show nothing: it does not read
             if time.monotonic() > ends:
                 raise TimeoutError("the client that does not read was not closed")
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(CHECK_SECONDS)
         observed.noticed()
         left_alone(rig, before)
     finally:  # whatever happened, the flood ends

@@ -10,7 +10,7 @@ from bench.faults.rig import FaultRig, Resources
 from bench.faults.witness import p99_ms
 
 SETTLE = 8.0  # seconds in which what is left over must have gone
-LOOK = 0.1
+CHECK_SECONDS = 0.1
 MORE_TIMES, MORE_MS = 1.5, 5.0  # how much later siblings may hear
 
 
@@ -104,4 +104,4 @@ async def settled(rig: FaultRig, before: Resources) -> Resources:
         left = after.strays - before.strays or after.files - before.files
         if not (left or rig.missing) or loop.time() >= ends:
             return after
-        await asyncio.sleep(LOOK)
+        await asyncio.sleep(CHECK_SECONDS)

@@ -55,6 +55,29 @@ def pss_bytes(pid: int) -> int:
     raise OSError(f"no Pss of process {pid}")
 
 
+class Peak:
+    """The highest RSS of a process from now on; raises ``OSError`` if it is gone."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
+        self._before = self._read("VmRSS")
+
+    def mib(self) -> float:
+        """Return the increase over the initial RSS in MiB."""
+        return (self._read("VmHWM") - self._before) / 1024
+
+    def now_mib(self) -> float:
+        """Return how much the present RSS is above the initial one in MiB."""
+        return (self._read("VmRSS") - self._before) / 1024
+
+    def _read(self, name: str) -> int:
+        for line in Path(f"/proc/{self._pid}/status").read_text().splitlines():
+            if line.startswith(f"{name}:"):
+                return int(line.split()[1])
+        raise OSError(f"no {name} of process {self._pid}")
+
+
 def family(pid: int) -> list[int]:
     """Return ``pid`` and all processes below it."""
     root = psutil.Process(pid)

@@ -28,7 +28,7 @@ import uvloop
 
 from bench import machine
 from bench.measuring.processes import must_measure
-from bench.siblings.report import judge, report
+from bench.siblings.report import check, report
 from bench.siblings.rig import sibling_rig
 from bench.siblings.trial import FAULTS, Trial, attempt
 
@@ -64,17 +64,17 @@ def main() -> int:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         found = runner.run(measure(args.only, args.seconds, args.rounds))
     kinds = dict.fromkeys((each.fault, each.channel) for each in found)
-    judged = [
-        verdict
+    results = [
+        result
         for kind in kinds
-        for verdict in judge([each for each in found if (each.fault, each.channel) == kind])
+        for result in check([each for each in found if (each.fault, each.channel) == kind])
     ]
-    print(report(judged))
+    print(report(results))
     print(f"\n{machine.sentence(about)}")
     if args.json:
         trials = [asdict(each) for each in found]
         args.json.write_text(json.dumps({"machine": about, "trials": trials}, indent=1))
-    return 1 if any(each.wrong for each in judged) else 0
+    return 1 if any(each.wrong for each in results) else 0
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ HEAD = (
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class GroupResult:
     """The medians over all rounds of one fault, for some siblings. Seconds, but ``pss`` is MiB."""
 
     fault: str
@@ -59,9 +59,10 @@ class Judged:
         return [name for name, is_so in missed.items() if is_so]
 
 
-def judge(rounds: Sequence[Trial]) -> list[Judged]:
-    """Return the verdicts on the same fault of several rounds: of the same channel, of others, and
-    of agents, which answer.
+def check(rounds: Sequence[Trial]) -> list[GroupResult]:
+    """Return the results of one fault over several rounds, by group of siblings.
+
+    The groups are the same channel, the others, and agents, which answer.
     """
     first = rounds[0]
     groups = {
@@ -69,10 +70,10 @@ def judge(rounds: Sequence[Trial]) -> list[Judged]:
         "other channels": [each for each in CHANNELS if each != first.channel],
         "other agents" if first.channel == AGENT else "agents": [AGENT],
     }
-    return [_judge(rounds, name, group) for name, group in groups.items() if group]
+    return [_check(rounds, name, group) for name, group in groups.items() if group]
 
 
-def _judge(rounds: Sequence[Trial], name: str, group: Sequence[str]) -> Judged:
+def _check(rounds: Sequence[Trial], name: str, group: Sequence[str]) -> GroupResult:
     def both(figure: Callable[[Seen], float]) -> tuple[float, float]:
         return (
             statistics.median(figure(each.calm) for each in rounds),
@@ -85,7 +86,7 @@ def _judge(rounds: Sequence[Trial], name: str, group: Sequence[str]) -> Judged:
         for channel in group
         for before, after in zip(trial.calm.pss[channel], trial.bad.pss[channel], strict=True)
     ]
-    return Judged(
+    return GroupResult(
         rounds[0].fault,
         rounds[0].channel,
         name,
@@ -108,12 +109,12 @@ def _starts(seen: Seen, group: Sequence[str]) -> float:
     return statistics.fmean(medians)
 
 
-def report(judged: Sequence[Judged]) -> str:
+def report(results: Sequence[GroupResult]) -> str:
     """Return the table; a missed target is marked by ``>``."""
-    return table(HEAD, [_row(each) for each in judged])
+    return table(HEAD, [_row(each) for each in results])
 
 
-def _row(one: Judged) -> tuple[str, ...]:
+def _row(one: GroupResult) -> tuple[str, ...]:
     wrong = one.wrong
 
     def marked(name: str, text: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.faults import accounts, shared  # noqa: F401 - they enter their faults
 from bench.faults.fault import FAULTS, Fault, Observation
-from bench.faults.rig import LOOK
+from bench.faults.rig import CHECK_SECONDS
 from bench.measuring.rows import up
 from bench.soak.rig import SoakRig
 from tests.support.until import PATIENCE
@@ -178,7 +178,7 @@ async def _client_cut(rig: SoakRig) -> None:
     rig.relay.cut()
     async with asyncio.timeout(PATIENCE):
         while rig.person.client.sessions == sessions:  # noqa: ASYNC110 - no event of ours
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(CHECK_SECONDS)
     await rig.heard()
 
 
@@ -257,4 +257,4 @@ async def _logs_rotated(rig: SoakRig) -> None:
     os.kill(rig.daemon.pid, signal.SIGHUP)
     async with asyncio.timeout(PATIENCE):
         while not (logs / "supervisor.log").exists():  # noqa: ASYNC110 - no event says so
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(CHECK_SECONDS)

@@ -92,7 +92,7 @@ class Numbers:
             self._told.add((account, direction))
 
     def take(self, arrival: Arrival) -> None:
-        """Judge one message."""
+        """Check one message."""
         self.counts["received"] += 1
         account, cursor = arrival.account, arrival.cursor
         last = self._places.get(account)
@@ -115,7 +115,7 @@ class Numbers:
             self._text(arrival, arrival.number)
 
     def _text(self, arrival: Arrival, number: Number) -> None:
-        """Judge the number in the text of a message whose cursor is new."""
+        """Check the number in the text of a message whose cursor is new."""
         stream = arrival.account, arrival.direction
         texts = self.texts[stream]
         last, incarnation = texts.last, arrival.cursor[0]
@@ -149,7 +149,7 @@ class Numbers:
 
 @dataclass(slots=True)
 class Ledger:
-    """Judges what was written and never came.
+    """Counts what was written and never came.
 
     ``possibly_lost`` is what the status said of each incarnation, by account and incarnation;
     ``None``: that it does not know. ``killed``: incarnations that were ended by force.
@@ -160,7 +160,7 @@ class Ledger:
     counts: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
 
-    def judge(self, numbers: Numbers, written: Mapping[Stream, Iterable[int]]) -> None:
+    def check(self, numbers: Numbers, written: Mapping[Stream, Iterable[int]]) -> None:
         """Count the missing ones of ``written``: ``told by a gap``, ``told as possibly lost``,
         ``after the last beat`` (of a killed process), and ``untold``.
         """

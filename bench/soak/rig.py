@@ -78,7 +78,7 @@ class SoakRig(FaultRig):
 
     @property
     def missing(self) -> int:
-        """Nothing: what is missing is judged at the end."""
+        """Nothing: what is missing is counted at the end."""
         return 0
 
     async def heard(self) -> None:
@@ -141,10 +141,10 @@ class SoakRig(FaultRig):
             found[key, "out"] = confirmed
         return found
 
-    def judge(self) -> Ledger:
+    def check(self) -> Ledger:
         """Compare what was written with what came."""
         ledger = Ledger(self.rows.possibly_lost, self.killed)
-        ledger.judge(self.person.numbers, self.written())
+        ledger.check(self.person.numbers, self.written())
         return ledger
 
     def log_tail(self) -> str:

@@ -1,4 +1,4 @@
-"""Draws fault after fault for as long as the soak lasts, and judges what each one left behind."""
+"""Draws fault after fault for as long as the soak lasts, and checks what each one left behind."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ class Soak:
         """Stop all in order; add up what was seen, and what was written and never came."""
         rig, outcome = self._rig, self._outcome
         await rig.hush()
-        ledger = rig.judge()
+        ledger = rig.check()
         both = {"person": rig.person.numbers, "onlooker": rig.onlooker.numbers}
         for name, numbers in both.items():
             for kind in ("reordered", "unmarked", "untold"):
@@ -168,16 +168,16 @@ def _command(pid: int) -> str:
 
 
 async def soak(accounts: int, minutes: float, seed: int) -> Outcome:
-    """Run a soak of so many minutes; the outcome is judged by ``report.problems``."""
+    """Run a soak of so many minutes; the outcome is checked by ``report.problems``."""
     outcome = Outcome(seed, accounts=accounts)
     async with soak_rig(accounts, seed) as rig:
         await Soak(rig, minutes * 60, outcome).run()
         family = rig.daemon.family()
         await asyncio.to_thread(rig.daemon.end)
         left = [f"process {each.pid}" for each in family if still_runs(each)]
-        files = [
-            f"{each}" for each in sorted(rig.daemon.run_dir.rglob("*")) if each.suffix != ".lock"
-        ]  # a lock file that is removed would lock nothing
+        # A lock file that is removed would lock nothing.
+        there = sorted(rig.daemon.run_dir.rglob("*"))
+        files = [f"{each}" for each in there if each.suffix != ".lock"]
     outcome.counts["processes left over"] += len(left)
     outcome.counts["files left over"] += len(files)
     outcome.wrong += [f"after the end: {each}" for each in (*left, *files)]

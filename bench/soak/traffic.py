@@ -204,10 +204,10 @@ class Onlooker:
             with contextlib.suppress(IpcError, OSError):
                 async with await self._daemon.client(caps=(), on_event=self._take) as client:
                     self.sessions += 1
-                    asked = self._cursors.resume()
+                    asked = self._cursors.params()
                     params = {"events": [MESSAGE], "cursors": asked}
                     answer = await client.call("events.subscribe", params)
-                    self._cursors.begin(answer["cursors"], asked)
+                    self._cursors.on_subscribed(answer["cursors"], asked)
                     self.there.set()
                     await client.closed
             self.there.clear()
@@ -217,7 +217,7 @@ class Onlooker:
         payload: Any = event.payload
         if event.event == MESSAGE:
             self.numbers.take(arrival(payload))
-            self._cursors.take(payload)
+            self._cursors.apply(payload)
         elif event.event == GAP:
             self.numbers.gap(_decode(payload).account)
-            self._cursors.gap_told(payload)
+            self._cursors.on_gap(payload)

@@ -14,7 +14,7 @@ CHAT = Chat(id="load", kind="group", title="Load")
 SENDER = Sender(id="load", name="load", bot=True)  # a bot: no agent answers it
 PACE = 0.002  # seconds; uvloop's timers have a resolution of 1 ms
 Emit = Callable[[Inbound], Awaitable[object]]
-LOOK = 256  # messages between two looks at the orders
+CHECK_EVERY = 256  # messages between two checks of the orders
 
 
 class Ledger:
@@ -115,7 +115,7 @@ class Source:
 
     async def _flood(self, order: int) -> None:
         while self._order == order:
-            await self._emit(LOOK)
+            await self._emit(CHECK_EVERY)
 
     async def _pace(self, order: int) -> None:
         """Keep the rate on average, in steps of ``PACE`` at the least."""

@@ -22,8 +22,9 @@ from bench.tied import die_with_parent
 from ipc.errors import IpcError
 from ipc.websocket.client import Client
 from ipc.websocket.connect import OPERATOR
-from tests.support.daemon import TOKEN, free_port
+from tests.support.daemon import TOKEN
 from tests.support.short_directory import ShortDirectory
+from workers.testing.ports import free_port
 
 IN_FLIGHT = 16  # requests that are not answered yet; it refuses more as busy
 PATIENCE = 120.0  # seconds; it needs 10 to 40 to start

@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from ipc.hidden_fields import hide_fields
+
 
 class MediaBoot(msgspec.Struct, frozen=True):
     """The directory and the limits of the account's files; sizes in bytes, ``ttl`` in seconds.
@@ -24,6 +26,7 @@ class MediaBoot(msgspec.Struct, frozen=True):
     hidden: list[str] = msgspec.field(default_factory=list)
 
 
+@hide_fields("token", "config")
 class WorkerBoot(msgspec.Struct, frozen=True):
     """The bootstrap object of a worker, which itself resolves secret references in ``config``.
 
@@ -70,6 +73,7 @@ class ChannelInfo(msgspec.Struct, frozen=True, rename="camel"):
     can: dict[str, Any] = msgspec.field(default_factory=dict)  # as ``channels.status`` shows it
 
 
+@hide_fields("session_token", "secret", "gateway", "agents")
 class GatewayBoot(msgspec.Struct, frozen=True):
     """The gateway's bootstrap: ``secret`` proves workers, ``session_token`` the supervisor."""
 

@@ -16,6 +16,7 @@ from msgspec import Meta
 from ipc.errors import FrameError
 from ipc.frames.data import Incarnation, Key, LinkFrame, Token
 from ipc.frames.words import LONGEST_ANSWER, LONGEST_PROMPT, LONGEST_SENTENCE
+from ipc.hidden_fields import hide_fields
 from ipc.nesting import MALFORMED
 
 MAX_BODY_BYTES = 64 * 1024
@@ -43,6 +44,7 @@ else:
     Patch = dict[str, _nested(MAX_PATCH_DEPTH - 1)]
 
 
+@hide_fields("token")
 class ControlHello(LinkFrame, tag=1, frozen=True):
     """A worker's first frame: its name and proof. The process is up, not yet ready."""
 
@@ -100,11 +102,11 @@ class Ping(LinkFrame, tag=1, frozen=True):
 
 
 class Drained(LinkFrame, tag=6, frozen=True):
-    """Answer to ``Drain``: what was in flight is done, and no call is taken any more."""
+    """Answer to ``Drain``: what was in flight is done, and no call is accepted any more."""
 
 
 class Drain(LinkFrame, tag=2, frozen=True):
-    """Take no more calls, finish those that run, and answer when all messages are acknowledged."""
+    """Accept no more calls, finish running ones, and answer when all messages are acknowledged."""
 
 
 class BeatInterval(LinkFrame, tag=3, frozen=True):
@@ -152,6 +154,7 @@ class WorkerWaits(LinkFrame, tag=9, frozen=True):
 PromptKind = Literal["qr", "code", "ask", "open"]
 
 
+@hide_fields("text")
 class LoginAsked(LinkFrame, tag=10, frozen=True):
     """A person must log the account in; the time to become ready does not run meanwhile.
 
@@ -169,9 +172,10 @@ class LoginAsked(LinkFrame, tag=10, frozen=True):
 
 
 class LoginOver(LinkFrame, tag=11, frozen=True):
-    """The worker asks for no login any more: it has got one, or goes on without."""
+    """The worker asks for no login any more: it has got one, or continues without one."""
 
 
+@hide_fields("text")
 class LoginAnswer(LinkFrame, tag=7, frozen=True):
     """A person's answer to the ``LoginAsked`` of this ``id``. It may be a secret."""
 

@@ -62,10 +62,10 @@ class Cursors:
 
     def __init__(self) -> None:
         self._last: dict[str, Cursor] = {}
-        self._told: set[str] = set()  # of these a gap was reported: any event may be the next
+        self._gaps: set[str] = set()  # of these a gap was reported: any event may be the next
 
-    def take(self, payload: msgspec.Raw) -> tuple[bool, dict[str, Any] | None]:
-        """Note the event with this payload, and find a gap before it.
+    def apply(self, payload: msgspec.Raw) -> tuple[bool, dict[str, Any] | None]:
+        """Store the cursor of the event with this payload, and find a gap before it.
 
         Returns whether it is new, and the gap before it, ``{account, after, next}`` with cursors,
         or ``None``. Raises ``FrameError`` without a cursor.
@@ -75,8 +75,8 @@ class Cursors:
         except MALFORMED as error:
             raise FrameError(f"malformed payload: {error}") from None
         cursor, last = parse_cursor(place.cursor), self._last.get(place.account)
-        if place.account in self._told:
-            self._told.discard(place.account)
+        if place.account in self._gaps:
+            self._gaps.discard(place.account)
             last = None
         if last is not None and cursor[0] == last[0] and cursor[1] <= last[1]:
             return False, None
@@ -87,20 +87,20 @@ class Cursors:
             return True, None
         return True, {"account": place.account, "after": cursor_text(last), "next": place.cursor}
 
-    def gap_told(self, payload: msgspec.Raw) -> None:
+    def on_gap(self, payload: msgspec.Raw) -> None:
         """Accept any cursor as the next one of this payload's account.
 
         The last cursor is kept, in case the connection is lost before the next event.
         """
         with contextlib.suppress(msgspec.DecodeError):
-            self._told.add(_decode(payload).account)
+            self._gaps.add(_decode(payload).account)
 
-    def resume(self) -> dict[str, str]:
+    def params(self) -> dict[str, str]:
         """Return the params ``cursors`` of ``events.subscribe``."""
         return {account: cursor_text(cursor) for account, cursor in self._last.items()}
 
-    def begin(self, positions: Any, asked: Mapping[str, str]) -> None:
-        """Note the positions of accounts at a subscription with the params ``asked``.
+    def on_subscribed(self, positions: Any, asked: Mapping[str, str]) -> None:
+        """Store the positions of accounts at a subscription with the params ``asked``.
 
         If an event of an account has come since, its cursor is used instead. If the position is
         behind the last cursor of the same incarnation, the client has more than the gateway knows
@@ -116,9 +116,9 @@ class Cursors:
                 position = parse_cursor(text)
             except FrameError:
                 continue
-            if account not in self._told and last is not None and last[0] == position[0]:
+            if account not in self._gaps and last is not None and last[0] == position[0]:
                 position = max(position, last)
-            self._told.discard(account)
+            self._gaps.discard(account)
             self._last[account] = position
 
 

@@ -13,11 +13,12 @@ import msgspec
 from msgspec import Meta
 
 from ipc.errors import FrameError
+from ipc.hidden_fields import hide_fields
 from ipc.nesting import MALFORMED, require_shallow
 
 PACK_FRAMES = 64  # a fifth more messages a second than with 16 (docs/benchmarks.md)
 PACK_BYTES = 64 * 1024
-MAX_FRAMES = 1024  # in one body; far above what anybody packs
+MAX_FRAMES = 1024  # in one body; far above what is packed in practice
 MAX_PAYLOAD_BYTES = 1024 * 1024
 MAX_CURSOR_BYTES = 64 * 1024
 MAX_BODY_BYTES = MAX_PAYLOAD_BYTES + MAX_CURSOR_BYTES + PACK_BYTES
@@ -50,6 +51,7 @@ class LinkFrame(msgspec.Struct, array_like=True, forbid_unknown_fields=True, fro
     """
 
 
+@hide_fields("token")
 class DataHello(LinkFrame, tag=1, frozen=True):
     """A worker's first frame: its name and proof, and the lowest number that may follow.
 
@@ -142,6 +144,7 @@ class SendProgress(LinkFrame, tag=6, frozen=True, gc=False):
     sent: Payload
 
 
+@hide_fields("headers")
 class HttpAnswer(LinkFrame, tag=7, frozen=True, gc=False):
     """The plugin's answer to ``HttpCall`` ``id``; headers in order, a name as often as set."""
 
@@ -237,6 +240,7 @@ class Refused(LinkFrame, tag=4, frozen=True):
     reason: Annotated[str, Meta(max_length=1024)]
 
 
+@hide_fields("query", "headers")
 class HttpCall(LinkFrame, tag=5, frozen=True, gc=False):
     """An HTTP request to the account's plugin, which has ``seconds`` to answer it.
 

@@ -13,11 +13,14 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from ipc.frames.words import LONGEST_ANSWER
+from ipc.hidden_fields import hide_fields
 
 LONGEST_KEY = 129  # two names of 64 characters and the colon between them
+MAX_KEYS = 10_000  # of accounts, in one request
 MAX_LINES = 100_000  # of all logs together, in one answer
 
 Key = Annotated[str, Meta(min_length=1, max_length=LONGEST_KEY)]
+Keys = Annotated[list[Key], Meta(max_length=MAX_KEYS)]
 Reason = Annotated[str, Meta(max_length=500)]
 Text = Annotated[str, Meta(min_length=1)]
 
@@ -52,7 +55,7 @@ class ChangesParams(Params):
 class AccountsParams(Params):
     """Keys, bare channel names, or ``*``."""
 
-    accounts: list[Key]
+    accounts: Keys
 
 
 class LoginParams(AccountParams):
@@ -67,6 +70,7 @@ class LoginParams(AccountParams):
     start: bool = False
 
 
+@hide_fields("text")
 class LoginAnswerParams(AccountParams):
     """A person's answer to the prompt with this id. It may be a secret."""
 
@@ -83,7 +87,7 @@ class BootstrapParams(Params):
 class LinesParams(Params):
     """The last ``lines`` of these accounts, or of every process if none is named."""
 
-    accounts: list[Key] = []
+    accounts: Keys = []
     lines: Annotated[int, Meta(ge=0, le=MAX_LINES)] = 100
 
 
@@ -108,9 +112,10 @@ class PlaceParams(Params):
     path: Annotated[str, Meta(min_length=1, max_length=1024, pattern=r"^[A-Za-z0-9_./\[\]\-*]+$")]
 
 
+@hide_fields("raw")
 class WriteParams(Params):
-    """``raw`` is the whole text, JSON5 (TOML where the file is); ``base_hash`` that of the text
-    it was made from.
+    """The whole text of a configuration file, ``raw``: JSON5, or TOML where the file is.
+    ``base_hash`` is the hash of the text that it was made from.
     """
 
     raw: Text

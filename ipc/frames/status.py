@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from ipc.frames.words import Phase
+
 
 class Hold(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """A manual stop that is kept on disk; ``at`` is epoch milliseconds.
@@ -25,6 +27,7 @@ class Hold(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     by: str | None = None
 
 
+# Under which an account's restarts are counted; a plugin's own words count as unknown.
 RESTART_REASONS = (
     "operator",
     "configuration",
@@ -41,15 +44,17 @@ RESTART_REASONS = (
     "misconfigured",
     "needs_login",
     "unknown",
-)  # under which an account's restarts are counted; a plugin's own words count as unknown
+)
 
 
+# Under which what is dropped of an account is counted, by its worker or the gateway; all else
+# counts as other.
 DROP_REASONS = (
     "duplicate",
     "repeated",
     "late answers",
     "malformed frames",
-)  # under which what an account's worker, or the gateway, drops of it is counted; else as other
+)
 
 
 class LoginStatus(msgspec.Struct, frozen=True, rename="camel"):
@@ -73,13 +78,13 @@ class AccountStatus(msgspec.Struct, frozen=True, rename="camel"):
     account: str  # the key, channel:account
     channel: str
     account_id: str
-    phase: str = "stopped"
+    phase: str = Phase.STOPPED.value
     cause: str | None = None
     wanted: bool = False
     enabled: bool = True
     configured: bool = True
     name: str | None = None
-    agent: str = "none"  # who answers its messages
+    agent: str = "none"  # that answers its messages
     journal: str = "off"  # on: what comes in is stored before anything else happens to it
     ambiguous: str = "ask"  # what is done about a message that may have been sent
     outbox_ttl: float = 3600.0  # seconds after which an agent's answer is not sent any more
@@ -130,6 +135,7 @@ ROW_FIGURES = (
     "log_dropped",
     "media_bytes",
 )
+# Those of what a plugin says about itself.
 PLUGIN_FIGURES = frozenset(
     {
         "busy",
@@ -139,8 +145,9 @@ PLUGIN_FIGURES = frozenset(
         "lastInboundAt",
         "lastOutboundAt",
     }
-)  # the same of what a plugin says about itself
+)
 
+# What a plugin may say about itself; everything else is the supervisor's.
 PLUGIN_FIELDS = PLUGIN_FIGURES | frozenset(
     {
         "connected",
@@ -152,7 +159,7 @@ PLUGIN_FIELDS = PLUGIN_FIGURES | frozenset(
         "lastError",
         "detail",
     }
-)  # what a plugin may say about itself; everything else is the supervisor's
+)
 
 
 def is_same_status(before: AccountStatus, row: AccountStatus) -> bool:
@@ -176,7 +183,7 @@ class GatewayStatus(msgspec.Struct, frozen=True, rename="camel"):
     its standard error that is worth a warning.
     """
 
-    phase: str = "stopped"
+    phase: str = Phase.STOPPED.value
     cause: str | None = None
     pid: int | None = None
     incarnation: int = 0

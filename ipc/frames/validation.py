@@ -35,7 +35,7 @@ def explain(error: msgspec.ValidationError) -> str:
 
 
 def _pointer(path: str) -> str:
-    """Turn ``.client.caps[1]`` into ``/client/caps/1``; a dict's key is unknown, so ``*``."""
+    """Convert ``.client.caps[1]`` to ``/client/caps/1``; a dict's key is unknown, so ``*``."""
     return path.replace("[...]", "/*").replace(".", "/").replace("[", "/").replace("]", "")
 
 

@@ -15,7 +15,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from ipc.errors import FrameError, MalformedJson, RemoteError
 from ipc.frames.validation import explain as explain  # re-exported: it words this module's refusals
-from ipc.nesting import MAX_DEPTH, SHORT_BYTES, TooDeep, decode_json, require_shallow, shallow
+from ipc.nesting import MAX_DEPTH, SHORT_BYTES, TooDeep, decode_json, is_shallow, require_shallow
 
 MAX_ID = 256  # characters; the real CLI's ids have 38
 MAX_METHOD = 128
@@ -118,7 +118,7 @@ def decode_request(text: bytes) -> Request:
         raise FrameError(f"nested deeper than {MAX_DEPTH}") from None
     except msgspec.DecodeError as error:
         raise _unreadable(text, error) from None
-    if len(text) > _SHORT_BYTES and not shallow(text):
+    if len(text) > _SHORT_BYTES and not is_shallow(text):
         raise FrameError(f"nested deeper than {MAX_DEPTH}", id=request.id)
     return request
 
@@ -193,6 +193,17 @@ def event(
     )
 
 
+_NO_PAYLOAD = b'"payload":null'  # within a name it would have its quotes escaped
+
+
+def event_pieces(
+    name: str, payload: bytes, seq: int, state_version: StateVersion | None = None
+) -> tuple[bytes, bytes, bytes]:
+    """Return the JSON text of an event in pieces, of which ``payload`` is one."""
+    before, _, after = event(name, None, seq, state_version).partition(_NO_PAYLOAD)
+    return before + _NO_PAYLOAD[:-4], payload, after
+
+
 def _refused(data: bytes, error: msgspec.ValidationError) -> FrameError:
     """Parse the whole text again to find out whether it is JSON and has an id."""
     try:
@@ -207,8 +218,9 @@ def _refused(data: bytes, error: msgspec.ValidationError) -> FrameError:
 
 
 def _unreadable(data: bytes, fault: msgspec.DecodeError) -> FrameError:
-    """Tell a text that is no JSON from one with ``"\\ud800"``: JSON allows half of a surrogate
-    pair (RFC 8259, 8.2), and a client that cuts a text in two sends it, but msgspec refuses it.
+    """Return the error for a text that msgspec refuses: no JSON, or half of a surrogate pair.
+
+    JSON allows ``"\\ud800"`` (RFC 8259, 8.2), and a client that cuts a text in two sends it.
     """
     text = data.decode()
     if "\\ud" not in text and "\\uD" not in text:

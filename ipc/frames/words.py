@@ -48,7 +48,7 @@ class Phase(StrEnum):
     FAILED = auto()
 
 
-JOURNAL_FULL = "journal full"  # the trouble of a journal whose disk has no room
+JOURNAL_FULL = "journal full"  # the fault of a journal whose disk has no room
 ALIVE = frozenset({Phase.STARTING, Phase.RUNNING, Phase.STOPPING})  # there is a process
 
 

@@ -59,7 +59,7 @@ class Credentials:
         device = self._device(claim, challenge, auth.get("token") or self._own or "")
         return ({"auth": auth} if auth else {}) | {"device": device}
 
-    def other_way(self, error: RemoteError, role: str) -> bool:
+    def on_refused(self, error: RemoteError, role: str) -> bool:
         """Handle a refusal; return whether there is another alternative to try at once."""
         details = error.details if isinstance(error.details, dict) else {}
         code, identity = details.get("code"), self._identity
@@ -77,7 +77,7 @@ class Credentials:
             return self._turned
         return False
 
-    def granted(self, auth: Any) -> None:
+    def on_granted(self, auth: Any) -> None:
         """Store the token that a hello grants."""
         if self._identity is None or not isinstance(auth, dict):
             return
@@ -86,7 +86,7 @@ class Credentials:
             scopes = [each for each in auth.get("scopes", ()) if isinstance(each, str)]
             issued = auth.get("issuedAtMs")
             at_ms = issued if isinstance(issued, int) else 0
-            self._identity.keep(self._place, role, token, scopes, at_ms)
+            self._identity.store_token(self._place, role, token, scopes, at_ms)
 
     async def save(self) -> None:
         """Save the granted token, or the removal of a refused one."""
@@ -95,7 +95,7 @@ class Credentials:
 
     def _device(self, claim: Claim, challenge: dict[str, Any], token: str) -> dict[str, Any]:
         assert self._identity is not None
-        at = challenge.get("ts")  # the gateway's clock is the one that judges
+        at = challenge.get("ts")  # the gateway's clock counts
         statement = Statement(
             device=self._identity.id,
             client=claim.client,

@@ -10,7 +10,6 @@ token, which is stored here and used if the shared secret is missing or refused.
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from pathlib import Path
 from typing import Self
@@ -18,7 +17,8 @@ from typing import Self
 import msgspec
 
 from ipc.errors import IpcError
-from ipc.files import write_atomically
+from ipc.files import create_atomically
+from ipc.hidden_fields import hide_fields
 from ipc.identity import signature
 from ipc.state_file import StateFile, encode
 
@@ -27,6 +27,7 @@ class IdentityError(IpcError):
     """The file of an identity cannot be read or written."""
 
 
+@hide_fields("token")
 class DeviceToken(msgspec.Struct, rename="camel"):
     """A token that a gateway has given the device for one role."""
 
@@ -35,6 +36,7 @@ class DeviceToken(msgspec.Struct, rename="camel"):
     issued_at_ms: int = 0
 
 
+@hide_fields("private_key")
 class IdentityFile(msgspec.Struct, rename="camel"):
     """The file of an identity: keys as base64url, ``tokens`` by gateway and role."""
 
@@ -49,8 +51,8 @@ class IdentityFile(msgspec.Struct, rename="camel"):
 class Identity:
     """One device: its key, and the tokens that gateways have issued to it.
 
-    A gateway identifies it by ``id`` and ``public_key``. ``keep`` and ``forget`` change the tokens
-    in memory; ``save`` writes them.
+    A gateway identifies it by ``id`` and ``public_key``. ``store_token`` and ``forget`` change the
+    tokens in memory; ``save`` writes them.
     """
 
     def __init__(self, file: StateFile[IdentityFile], value: IdentityFile) -> None:
@@ -92,14 +94,10 @@ class Identity:
             int(time.time() * 1000),
         )
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-        write_atomically(fresh, encode(value))
         try:
-            os.link(fresh, path)  # another process may have been first: then its key counts
-        except FileExistsError:
+            create_atomically(path, encode(value))
+        except FileExistsError:  # another process was first: its key counts
             return cls.load(path)
-        finally:
-            fresh.unlink()
         return cls(StateFile(path, IdentityFile), value)
 
     @property
@@ -121,7 +119,7 @@ class Identity:
         found = self._value.tokens.get(place, {}).get(role)
         return None if found is None else found.token
 
-    def keep(self, place: str, role: str, token: str, scopes: list[str], at_ms: int) -> None:
+    def store_token(self, place: str, role: str, token: str, scopes: list[str], at_ms: int) -> None:
         """Store a token of the gateway at ``place``, issued ``at_ms`` (epoch milliseconds)."""
         if self.token(place, role) != token:
             self._value.tokens.setdefault(place, {})[role] = DeviceToken(token, scopes, at_ms)

@@ -13,6 +13,8 @@ import hmac
 
 import msgspec
 
+from ipc.hidden_fields import hide_fields
+
 ID_BYTES = 20  # unguessable; with the first byte short enough for ZeroMQ to copy (33 bytes)
 
 
@@ -27,14 +29,12 @@ def parse_peer(peer: bytes) -> tuple[str, int]:
     return key, int(incarnation) if incarnation.isdecimal() else 0
 
 
+@hide_fields("token")
 class PeerCredentials(msgspec.Struct, frozen=True):
     """The credentials of one incarnation: its public name and its token."""
 
     name: str
     token: str
-
-    def __repr__(self) -> str:
-        return f"PeerCredentials({self.name!r})"  # what prints it must not print the token
 
     @property
     def routing_id(self) -> bytes:
@@ -68,7 +68,7 @@ class PeerProof:
         """Return the credentials of one incarnation."""
         return PeerCredentials(peer_name(key, incarnation), self.token(key, incarnation))
 
-    def admits(self, name: bytes, token: bytes) -> PeerCredentials | None:
+    def verify(self, name: bytes, token: bytes) -> PeerCredentials | None:
         """Verify a token; return the credentials of its peer, or ``None`` if it is wrong."""
         key, incarnation = parse_peer(name)
         known = self.credentials(key, incarnation)

@@ -12,10 +12,13 @@ import hashlib
 
 import msgspec
 
+from ipc.hidden_fields import hide_fields
+
 KEY_BYTES = 32
 V3, V2 = 3, 2
 
 
+@hide_fields("token")
 class Statement(msgspec.Struct, frozen=True):
     """The signed statement of a device in one ``connect``; ``signed_at`` is epoch milliseconds.
 
@@ -92,7 +95,7 @@ def sign(private: bytes, text: str) -> str:
     return encode(Ed25519PrivateKey.from_private_bytes(private).sign(text.encode()))
 
 
-def signs(public: bytes, signature: str, statement: Statement) -> bool:
+def verify(public: bytes, signature: str, statement: Statement) -> bool:
     """Verify a signature over this statement, in either version."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey

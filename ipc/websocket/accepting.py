@@ -23,7 +23,8 @@ _log = logging.getLogger(__name__)
 class Acceptor:
     """Calls ``accepted`` with each new connection of a listening socket, until ``close``.
 
-    ``close`` closes the socket; who waits in its backlog waits for another process that has it.
+    ``close`` closes the socket. Connections in its backlog wait for another process that has the
+    socket open.
     """
 
     def __init__(
@@ -37,11 +38,6 @@ class Acceptor:
         listen.setblocking(False)
         listen.listen(backlog)
         self._start()
-
-    @property
-    def paused(self) -> bool:
-        """True while there is no room for another connection."""
-        return self._retry is not None
 
     def close(self) -> None:
         """Accept no more, and close the listening socket."""
@@ -75,7 +71,7 @@ class Acceptor:
                 return
 
     def _pause(self, error: OSError) -> None:
-        """Leave those that wait where they are: the socket would be ready without an end."""
+        """Stop accepting for a while: meanwhile the socket would be ready all the time."""
         _log.warning("no connection is accepted for %g s: %s", RETRY_SECONDS, error)
         self._loop.remove_reader(self._listen)
         self._retry = self._loop.call_later(RETRY_SECONDS, self._start)

@@ -1,6 +1,6 @@
 """Decides how long a client waits before it reconnects, and whether reconnecting can help. Pure.
 
-The numbers are those that outlive a restart of the gateway.
+The delays are chosen so that a client survives a restart of the gateway.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ PASSING = frozenset({1000, 1001, 1005, 1006, 1012, 1013, 503})  # how a restart 
 class RetryPolicy(msgspec.Struct, frozen=True):
     """The waits of one kind of client, in seconds: ``steps``, then doubled up to ``most``.
 
-    What the server asks for counts: while it starts in place of the own wait, else as the
-    least. With ``starting``, waits of their own for that time, it never counts.
+    A delay asked by a starting server replaces the own one; asked by any other it is the
+    minimum. With ``starting``, own waits for that time, a server's delays are ignored.
     """
 
     steps: tuple[float, ...] = (0.15, 0.35, 0.75, 1.5)
@@ -52,10 +52,10 @@ class Backoff:
         """Count this failure and return how many seconds to wait after it."""
         earlier, starts = self.failures, self._policy.starting
         self.failures += 1
-        if not starting(error):
+        if not is_starting(error):
             own = self._own(earlier)
-            return own if starts is not None else max(own, asked(error))
-        return asked(error) if starts is None else starts[min(earlier, len(starts) - 1)]
+            return own if starts is not None else max(own, asked_wait(error))
+        return asked_wait(error) if starts is None else starts[min(earlier, len(starts) - 1)]
 
     def _own(self, earlier: int) -> float:
         policy = self._policy
@@ -66,17 +66,17 @@ class Backoff:
         return wait * (1 + policy.jitter * (2 * self._chance() - 1))
 
 
-def asked(error: Exception) -> float:
+def asked_wait(error: Exception) -> float:
     """Return the seconds that the server asks the client to wait; 0 if it does not."""
     after = error.retry_after_ms if isinstance(error, RemoteError) else None
     seconds = (after or 0) / 1000
-    if not starting(error):
+    if not is_starting(error):
         return seconds
     least, most = STARTING
     return min(max(seconds, least), most)
 
 
-def starting(error: Exception) -> bool:
+def is_starting(error: Exception) -> bool:
     """Return whether a refusal means that the gateway is starting, or ending for a restart."""
     if not isinstance(error, RemoteError) or not error.retryable:
         return False
@@ -84,14 +84,14 @@ def starting(error: Exception) -> bool:
     return details.get("reason") in ("startup-sidecars", "gateway-restarting")
 
 
-def passing(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """Return whether a failure to connect may be caused by a restart of the gateway."""
     if isinstance(error, ConnectionFailed):
         return error.retryable and error.code in PASSING
-    return starting(error)
+    return is_starting(error)
 
 
-def final(error: Exception) -> bool:
+def is_final(error: Exception) -> bool:
     """Return whether trying again cannot help: a wrong secret, a protocol that is not shared, …"""
     if isinstance(error, RemoteError):
         details = error.details if isinstance(error.details, dict) else {}

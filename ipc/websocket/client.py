@@ -147,7 +147,7 @@ class Client:
         except TimeoutError:
             raise CallTimeout(method, timeout) from None
         except ConnectionClosed:
-            raise self._gone() from None
+            raise self._closing_error() from None
         finally:
             self._calls.forget(number)
             if future.done() and not future.cancelled():
@@ -173,19 +173,19 @@ class Client:
         ended = 1006, ""
         try:
             while True:
-                self._take(await self._connection.recv(decode=False))
+                self._receive(await self._connection.recv(decode=False))
         except ConnectionClosed as error:
             if error.rcvd is not None:
                 ended = error.rcvd.code, error.rcvd.reason
         finally:
             self._ended = True
-            self._leave()
+            self._mark_leaving()
             if not self._closed.done():
                 self._closed.set_result(ended)
-            self._calls.fail_all(self._gone())
+            self._calls.fail_all(self._closing_error())
             self._inbox.end()
 
-    def _take(self, data: bytes) -> None:
+    def _receive(self, data: bytes) -> None:
         self.heard = asyncio.get_running_loop().time()
         frame: Response | Event | None
         try:
@@ -196,11 +196,11 @@ class Client:
             self.malformed += 1
             return
         if isinstance(frame, Response):
-            self._answered(frame)
+            self._on_response(frame)
         else:
-            self._happened(frame)
+            self._on_event(frame)
 
-    def _answered(self, frame: Response) -> None:
+    def _on_response(self, frame: Response) -> None:
         number = int(frame.id) if str(frame.id).isdecimal() else 0
         if frame.ok:
             try:
@@ -210,13 +210,13 @@ class Client:
             except MALFORMED as error:
                 self._calls.fail(number, FrameError(f"malformed payload: {error}"))
             else:
-                self._calls.settle(number, payload)
+                self._calls.resolve(number, payload)
         elif isinstance(frame.error, ErrorShape):
             self._calls.fail(number, error_of(frame.error))
         else:
             self._calls.fail(number, RemoteError(UNAVAILABLE, "failed without a reason"))
 
-    def _happened(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         if isinstance(event.seq, int):
             missing = max(0, event.seq - self._seq - 1) if self._seq else 0
             self._seq = event.seq
@@ -224,10 +224,10 @@ class Client:
             if missing and self._on_gap is not None:
                 self._on_gap(missing)
         if event.event == "shutdown":
-            self._leave()
+            self._mark_leaving()
         self._inbox.put(event)
 
-    def _gone(self) -> PeerGone:
+    def _closing_error(self) -> PeerGone:
         """Return why a call has no answer.
 
         Our gateway promises that what it has not answered when it closes with 1012 has not been
@@ -237,6 +237,6 @@ class Client:
         promised = "repeatable" in (self.hello.get("features") or {})
         return PeerGone(self.place, maybe_executed=not (promised and closed == RESTART))
 
-    def _leave(self) -> None:
+    def _mark_leaving(self) -> None:
         if not self.leaving.done():
             self.leaving.set_result(None)

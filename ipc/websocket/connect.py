@@ -36,10 +36,11 @@ from ipc.frames.websocket import (
     error_of,
 )
 from ipc.frames.words import UNAVAILABLE
+from ipc.hidden_fields import hide_fields
 from ipc.hosts import is_address
 from ipc.identity.credentials import Claim, Credentials
 from ipc.identity.device import Identity
-from ipc.websocket.backoff import PASSING, asked, starting
+from ipc.websocket.backoff import PASSING, asked_wait, is_starting
 from ipc.websocket.library_client import ClientConnection, connect, unix_connect
 
 CONNECT_ID = "0"  # calls count from 1
@@ -86,6 +87,7 @@ class ConnectOptions(TypedDict, total=False):
     tls: ssl.SSLContext | None
 
 
+@hide_fields("token", "password")
 class Opening(msgspec.Struct, frozen=True):
     """The url of a session to open, and its ``ConnectOptions``."""
 
@@ -158,14 +160,14 @@ async def open_session(
         try:
             return await _try(opening, credentials)
         except RemoteError as error:
-            other_way = credentials.other_way(error, opening.role)
+            other_way = credentials.on_refused(error, opening.role)
             await credentials.save()
             if other_way:
                 continue
             wait = next(waits, None)
-            if wait is None or not starting(error):
+            if wait is None or not is_starting(error):
                 raise
-            await asyncio.sleep(asked(error))
+            await asyncio.sleep(asked_wait(error))
         except ConnectionFailed as error:
             wait = next(waits, None)
             if wait is None or error.code not in PASSING:
@@ -242,7 +244,7 @@ async def _greet(
             else ErrorShape(UNAVAILABLE, "connect failed without a reason")
         )
     hello = _object(frame.payload)
-    credentials.granted(hello.get("auth"))
+    credentials.on_granted(hello.get("auth"))
     return hello
 
 

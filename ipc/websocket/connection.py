@@ -3,7 +3,7 @@
 The ``websockets`` library keeps the handshake, pings, the closing handshake and everything
 unusual. A complete, masked text or binary frame, which is nearly all there is, is parsed
 here and handed on synchronously: no queue, no future, no task (7 times less CPU per request
-than the library's ``recv``, PERFORMANCE 1b).
+than the library's ``recv``).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from websockets.http11 import Request
 from websockets.protocol import CLOSING, OPEN, Event
 
 from ipc.websocket.demux import DemuxConnection
-from ipc.websocket.sending import SendingConnection
+from ipc.websocket.sending import FIN_TEXT, SendingConnection
 
 try:
     from websockets.speedups import apply_mask  # ten times as fast as what follows
@@ -31,7 +31,7 @@ CLOSE_SECONDS = 1.0  # between our close frame and the end of the socket
 MAX_UNWRITTEN = 32  # answers; a client that asks more at once can deal with these meanwhile
 MAX_EARLY = 15  # messages sent before the handshake is answered
 MAX_REASON_BYTES = 123  # RFC 6455 section 5.5: a control frame carries 125 bytes
-_FIN_TEXT, _FIN_BINARY, _PING = 0x81, 0x82, b"\x89\x00"
+_FIN_BINARY, _PING = 0x82, b"\x89\x00"
 _CLOSE = 8  # opcode
 _MASKED = 0x80  # bit of a frame's second byte; the others are its length
 _SHORT = _MASKED | 125  # longer ones have more bytes of length
@@ -86,12 +86,12 @@ class Connection(SendingConnection):
         self._foreign = False  # broken or oversized: the library has the rest of the stream
         self._deadline: asyncio.TimerHandle | None = None
         self._early: list[bytes] = []
-        self.receive = self._keep_early
+        self.receive = self._add_early
 
-    def opened(self, receive: Callable[[bytes], None], seconds: float) -> None:
+    def start(self, receive: Callable[[bytes], None], seconds: float) -> None:
         """Receive messages after the handshake; ``admit`` must follow within ``seconds``."""
         self.receive = receive
-        self._look_at_state()
+        self._refresh_state()
         self._timer = self.loop.call_later(seconds, self.close, 1000)
 
     def replay(self) -> None:
@@ -102,7 +102,7 @@ class Connection(SendingConnection):
 
     def cut_off(self) -> None:
         """Close the connection, because its client does not read; drop what it was to be sent."""
-        self.owner.unread.closes(self)
+        self.owner.unread.on_cut_off(self)
         self.drop_output()
         self.close(1008, "slow consumer")
 
@@ -116,10 +116,10 @@ class Connection(SendingConnection):
         if self.open:
             self.write_out()
         if self.open:  # unless it was closed just now, for not reading
-            self._pump(all=True)
+            self._flush_held(all=True)
             text = reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore")
             self.protocol.send_close(code, text)
-            self._look_at_state()
+            self._refresh_state()
             self.send_data()
             self._expect_end()
         return asyncio.shield(self.connection_lost_waiter)
@@ -137,7 +137,7 @@ class Connection(SendingConnection):
         self.max_bytes = self.protocol.max_message_size = max_bytes
 
     def limit_handshake(self, seconds: float) -> None:
-        """Replace the deadline for ``admit`` that ``opened`` has set."""
+        """Replace the deadline for ``admit`` that ``start`` has set."""
         self._stop_timer()
         self._timer = self.loop.call_later(seconds, self.close, 1000)
 
@@ -166,7 +166,7 @@ class Connection(SendingConnection):
         self._spared = not self.paused  # it cannot read the answers while we read its questions
         try:
             if self._foreign:
-                self._hand_over(data)
+                self._delegate(data)
             elif self._tail:
                 self._continue(data)
             else:
@@ -208,7 +208,7 @@ class Connection(SendingConnection):
                 stop = start + length
             if stop > end:
                 break
-            if _FIN_TEXT <= first <= _FIN_BINARY and self._plain:
+            if FIN_TEXT <= first <= _FIN_BINARY and self._plain:
                 payload = apply_mask(data[start:stop], data[start - 4 : start])
                 if payload.isascii():
                     self.receive(payload)
@@ -217,22 +217,22 @@ class Connection(SendingConnection):
                 if len(self._out) >= MAX_UNWRITTEN and not self.paused:
                     self.write_out()
             else:
-                self._hand_over(data[position:stop])
+                self._delegate(data[position:stop])
             position = stop
         if position < end:
-            self._keep(data, position)
+            self._store_partial(data, position)
 
     def _refuse(self, data: bytes, length: int) -> None:
         """Close with 1009, or 1002 for a frame without mask; the rest is read and dropped."""
         self._foreign = True
         self.write_out()
-        self._pump(all=True)
+        self._flush_held(all=True)
         if length > self.max_bytes:
             self.protocol.fail(1009)
-        self._hand_over(data)
+        self._delegate(data)
 
-    def _keep(self, data: bytes, position: int) -> None:
-        """Keep the beginning of a frame, and the number of bytes needed to continue."""
+    def _store_partial(self, data: bytes, position: int) -> None:
+        """Store the beginning of a frame, and the number of bytes needed to continue."""
         self._tail = bytearray(data[position:])
         self._needed = 2
         if len(self._tail) < 2:
@@ -247,7 +247,7 @@ class Connection(SendingConnection):
         self._needed = header + length
 
     def _deliver(self, first: int, payload: bytes) -> None:
-        if first == _FIN_TEXT and not payload.isascii():
+        if first == FIN_TEXT and not payload.isascii():
             try:
                 str(payload, "utf-8")
             except UnicodeDecodeError:
@@ -255,27 +255,28 @@ class Connection(SendingConnection):
                 return
         self.receive(payload)
 
-    def _keep_early(self, payload: bytes) -> None:
+    def _add_early(self, payload: bytes) -> None:
         self._early.append(payload)
         if len(self._early) > MAX_EARLY:
             self.abort()
 
-    def _hand_over(self, data: bytes) -> None:
+    def _delegate(self, data: bytes) -> None:
         """Pass whole frames that are not the common case to the library.
 
         What it may write, a close frame say, must come after what has been answered so far.
         """
         self.write_out()
         if data[0] & 0x0F == _CLOSE:
-            self._pump(all=True)
+            self._flush_held(all=True)
         super(DemuxConnection, self).data_received(data)
-        self._look_at_state()
+        self._refresh_state()
         if self.paused and not self.close_if_slow():
-            self.owner.unread.grew(len(data))  # it may have sent as many pings, and reads no pong
+            # It may have sent as many pings, and reads no pong.
+            self.owner.unread.on_growth(len(data))
         if self.protocol.close_expected():
             self._expect_end()
 
-    def _look_at_state(self) -> None:
+    def _refresh_state(self) -> None:
         self._plain = self._fragments is None and self.protocol.state is OPEN
 
     def process_event(self, event: Event) -> None:
@@ -305,5 +306,5 @@ class Connection(SendingConnection):
         if self._deadline is not None:
             self._deadline.cancel()
         self.drop_output()
-        self.owner.caught_up(self)
+        self.owner.on_caught_up(self)
         super().connection_lost(exc)

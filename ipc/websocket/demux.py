@@ -51,7 +51,7 @@ class Limits(msgspec.Struct, frozen=True):
     unproven: int | None = None  # sockets of all addresses that have proved nothing
     files: int | None = None  # descriptors from this number on are kept free
     buffered_bytes: int = 4 * 1024 * 1024  # unread by one client; then close 1008
-    buffered_total_bytes: int = 20 * 1024 * 1024  # unread by all: who is behind most goes
+    buffered_total_bytes: int = 20 * 1024 * 1024  # unread by all clients together
     ping: float = 25.0  # between pings; without any answer until the next, the socket ends
     backlog: int = 4096
 
@@ -63,10 +63,10 @@ class SocketOwner(Protocol):
     http: Callable[[], asyncio.Protocol] | None  # makes the handler of an HTTP connection
     unread: UnreadOutput
 
-    def count_socket(self, connection: DemuxConnection, /) -> bool:
+    def admit_socket(self, connection: DemuxConnection, /) -> bool:
         """Count a new socket; return false when it must be closed at once."""
 
-    def head_received(self, connection: DemuxConnection, /) -> None:
+    def on_head(self, connection: DemuxConnection, /) -> None:
         """Record that the socket has sent a whole request head."""
 
     def refuse_head(self, head: bytes, upgrade: bool, /) -> bytes | None:
@@ -78,10 +78,10 @@ class SocketOwner(Protocol):
     def release_socket(self, connection: DemuxConnection, /) -> None:
         """Stop counting the socket: it is authenticated, or closed, or speaks HTTP."""
 
-    def count_http(self, connection: HttpSocket, address: str, loopback: bool, /) -> bool:
+    def admit_http(self, connection: HttpSocket, address: str, loopback: bool, /) -> bool:
         """Count a socket that speaks HTTP; return false when its address has too many."""
 
-    def http_used(self, connection: HttpSocket, /) -> None:
+    def on_http_data(self, connection: HttpSocket, /) -> None:
         """Record that an HTTP connection has sent something."""
 
     def release_http(self, connection: HttpSocket, /) -> None:
@@ -130,8 +130,8 @@ class DemuxConnection(ServerConnection):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Count the socket and wait for its request head until the deadline."""
         self._raw = cast(asyncio.Transport, transport)
-        self._look_at(transport.get_extra_info("socket"))
-        if not self.owner.count_socket(self):
+        self._inspect_socket(transport.get_extra_info("socket"))
+        if not self.owner.admit_socket(self):
             self._raw.abort()
             return
         age = 0.0 if (young := self.young) is None else young.age
@@ -146,7 +146,7 @@ class DemuxConnection(ServerConnection):
             return
         head, self._head = self._head, None
         self._stop_timer()
-        self.owner.head_received(self)
+        self.owner.on_head(self)
         upgrade = end >= 0 and wants_websocket(head[:end])
         refusal = self.owner.refuse_head(head[:end], upgrade) if end >= 0 else _TOO_LARGE
         if refusal is None and upgrade and self.owner.is_crowded(self):
@@ -155,7 +155,7 @@ class DemuxConnection(ServerConnection):
             self._raw.write(refusal)
             self._raw.close()
         elif not upgrade:
-            self._become_http(head)
+            self._switch_to_http(head)
         else:
             super().connection_made(self._raw)
             super().data_received(head[: end + 4])
@@ -191,7 +191,7 @@ class DemuxConnection(ServerConnection):
         if not self._undecided:
             self.transport = transport
 
-    def give_way(self) -> bool:
+    def close_if_idle(self) -> bool:
         """Close the unauthenticated socket to make room for another one."""
         self._raw.abort()
         return True
@@ -224,16 +224,16 @@ class DemuxConnection(ServerConnection):
     def _undecided(self) -> bool:
         return not hasattr(self, "transport")
 
-    def _become_http(self, head: bytes) -> None:
+    def _switch_to_http(self, head: bytes) -> None:
         if (young := self.young) is not None:
-            young.settle()
+            young.release()
         owner = self.owner
         owner.release_socket(self)
         if owner.http is None:
             self._raw.abort()
             return
-        protocol = HttpSocket(owner.http(), owner.http_used, owner.release_http, owner.unread)
-        if not owner.count_http(protocol, self.remote, self.loopback):
+        protocol = HttpSocket(owner.http(), owner.on_http_data, owner.release_http, owner.unread)
+        if not owner.admit_http(protocol, self.remote, self.loopback):
             self._raw.write(_TOO_MANY_HTTP)
             self._raw.close()
             return
@@ -241,7 +241,7 @@ class DemuxConnection(ServerConnection):
         protocol.connection_made(self._raw)
         protocol.data_received(head)
 
-    def _look_at(self, sock: socket.socket) -> None:
+    def _inspect_socket(self, sock: socket.socket) -> None:
         self.fd = sock.fileno()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         if sock.family == socket.AF_UNIX:

@@ -1,8 +1,8 @@
 """Keeps what a connection sends to a client that does not read. Pure.
 
 The transport keeps what it cannot write at once, each piece with some 700 bytes of its own, and
-with TLS it encrypts it first, in memory that no figure of it shows. What waits here costs its
-size, and is let go of at once when the client is cut off.
+with TLS it encrypts it first, in memory that none of its figures shows. What waits here costs only
+its size, and is dropped at once when the client is cut off.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class HeldOutput:
         return bool(self._pieces)
 
     def add(self, data: bytes) -> int:
-        """Keep ``data``; return how many bytes it costs."""
+        """Add ``data``; return how many bytes of memory it costs."""
         self._pieces.append(data)
         size = len(data) + PIECE_BYTES
         self.size_bytes += size
         return size
 
-    def take(self, most: int) -> bytes:
+    def pop(self, most: int) -> bytes:
         """Return the next bytes, ``most`` at most."""
         taken, left, count = [], most, 0
         for piece in self._pieces:

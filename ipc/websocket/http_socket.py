@@ -57,11 +57,11 @@ class HttpSocket(asyncio.Protocol):
         if change > 0:
             self._asked = None
 
-    async def answered(self, *, refused: bool) -> None:
+    async def on_answer(self, *, refused: bool) -> None:
         """Record whether a request was refused; delay a connection whose requests are all refused.
 
-        Who floods the port with wrong secrets, or asks for what is not there, on however many
-        connections, takes next to nothing of the loop then. Meanwhile the connection gives way.
+        So a flood of requests with wrong secrets or unknown paths takes hardly any time of the
+        loop, on however many connections it comes. Meanwhile the connection gives way.
         """
         self._refused = self._refused + 1 if refused else 0
         if self._refused > REFUSALS:
@@ -69,7 +69,7 @@ class HttpSocket(asyncio.Protocol):
             await asyncio.sleep(LATE_SECONDS)
             self._late = False
 
-    def give_way(self) -> bool:
+    def close_if_idle(self) -> bool:
         """Close an idle connection; return false if a request is being answered or has arrived.
 
         What its client has written and nothing has read yet would be lost without an answer.
@@ -113,20 +113,20 @@ class HttpSocket(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop counting the connection."""
         self._transport = None
-        self._unread.caught_up(self)
+        self._unread.on_caught_up(self)
         self._on_end(self)
         if self.on_lost is not None:
             self.on_lost()
         self._handler.connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Hand on that the client does not read."""
+        """Pass on that the client does not read."""
         self._paused = True
-        self._unread.fell_behind(self)
+        self._unread.on_behind(self)
         self._handler.pause_writing()
 
     def resume_writing(self) -> None:
-        """Hand on that the client reads again."""
+        """Pass on that the client reads again."""
         self._paused = False
         self._note_reading()
         self._handler.resume_writing()
@@ -138,26 +138,26 @@ class HttpSocket(asyncio.Protocol):
         return self._held + (0 if transport is None else transport.get_write_buffer_size())
 
     def hold(self, size: int) -> None:
-        """Note how much memory an answer keeps for the client beside the transport."""
+        """Set how much memory an answer keeps for the client beside the transport."""
         more, self._held = size - self._held, size
         if self not in self._unread:
             if size and self._transport is not None:
-                self._unread.fell_behind(self)
+                self._unread.on_behind(self)
         elif size:
-            self._unread.grew(max(more, 0))
+            self._unread.on_growth(max(more, 0))
         else:
             self._note_reading()
 
     def cut_off(self) -> None:
         """End the connection, because its client does not read."""
-        self._unread.closes(self)
+        self._unread.on_cut_off(self)
         self.was_cut = True
         if self._transport is not None:
             self._transport.abort()
 
     def _note_reading(self) -> None:
         if not self._held and not self._paused:
-            self._unread.caught_up(self)
+            self._unread.on_caught_up(self)
 
 
 class _Answering:

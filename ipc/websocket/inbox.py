@@ -40,7 +40,7 @@ class Inbox:
             )
 
     def end(self) -> None:
-        """Let ``events`` end after the queued events."""
+        """End ``events`` after the queued events."""
         self._ended = True
         self._news.set()
 

@@ -72,7 +72,7 @@ class ReconnectLoop(Generic[C]):
                 session = await self._connect()
                 opened = loop.time()
                 reason = await self._serve(session)
-            except Exception as error:  # noqa: BLE001 - ``on_failure`` raises what it cannot judge
+            except Exception as error:  # noqa: BLE001 - ``on_failure`` raises unknown errors
                 _raise_cancellation()
                 earlier, wait = self._backoff.failures, self._backoff.wait(error)
                 if not self._on_failure(Failure(error, earlier, loop.time() - since, wait)):

@@ -26,7 +26,7 @@ from ipc.errors import CallTimeout, ConnectionFailed, FrameError, IpcError, Peer
 from ipc.frames.cursors import Cursors
 from ipc.frames.websocket import Event
 from ipc.frames.words import CHANNEL_EVENTS
-from ipc.websocket.backoff import asked, starting
+from ipc.websocket.backoff import asked_wait, is_starting
 from ipc.websocket.client import Client
 from ipc.websocket.connect import ConnectOptions
 from ipc.websocket.inbox import Inbox, OnEvent
@@ -90,7 +90,7 @@ class ReconnectingClient:
         self._cursors = Cursors()
         self._inbox = Inbox(self.place, on_event)
         self._sessions = Sessions(
-            self.place, self._connect, self._welcome, self._lost, self._end, patience
+            self.place, self._connect, self._on_hello, self._on_lost, self._end, patience
         )
 
     async def open(self) -> None:
@@ -168,10 +168,10 @@ class ReconnectingClient:
                             raise
                         self.repeated += gone.maybe_executed
                     except RemoteError as error:
-                        if not starting(error):
+                        if not is_starting(error):
                             raise
                         if client.usable:
-                            await asyncio.sleep(asked(error))
+                            await asyncio.sleep(asked_wait(error))
         except TimeoutError:
             if self.connected:
                 raise CallTimeout(method, timeout) from None
@@ -184,16 +184,16 @@ class ReconnectingClient:
 
     async def _connect(self) -> Client:
         self._tried += 1
-        take = partial(self._take, self._tried)
+        on_event = partial(self._on_event, self._tried)
         client = await Client.connect(
-            self._url, on_event=take, on_gap=self._missed, **self._options
+            self._url, on_event=on_event, on_gap=self._on_missed, **self._options
         )
         self._newest = self._tried
         self.hello = client.hello
-        self._tell(OPENED, self.hello)
+        self._publish(OPENED, self.hello)
         return client
 
-    async def _welcome(self, client: Client) -> None:
+    async def _on_hello(self, client: Client) -> None:
         """Read the repeatable methods of the hello, and subscribe to new and missed events."""
         features = client.hello.get("features") or {}
         repeatable = features.get("repeatable") or {}
@@ -202,7 +202,7 @@ class ReconnectingClient:
         wanted = self._subscription
         if wanted is None or "events.subscribe" not in features.get("methods", ()):
             return
-        asked = self._cursors.resume()
+        asked = self._cursors.params()
         params: dict[str, Any] = {"cursors": asked}
         if wanted.accounts is not None:
             params["accounts"] = list(wanted.accounts)
@@ -214,16 +214,16 @@ class ReconnectingClient:
                 params["events"] = sorted({*wanted.events, *known})
         answer = await client.call("events.subscribe", params)
         if isinstance(answer, dict):
-            self._cursors.begin(answer.get("cursors"), asked)
+            self._cursors.on_subscribed(answer.get("cursors"), asked)
 
-    def _lost(self, reason: str) -> None:
-        self._tell(LOST, {"reason": reason})
+    def _on_lost(self, reason: str) -> None:
+        self._publish(LOST, {"reason": reason})
 
     def _end(self) -> None:
         self._closed.set_result(None)
         self._inbox.end()
 
-    def _take(self, session: int, event: Event) -> None:
+    def _on_event(self, session: int, event: Event) -> None:
         numbered = event.event in _NUMBERED
         if not isinstance(event.payload, msgspec.Raw):
             self._inbox.put(event)
@@ -231,7 +231,7 @@ class ReconnectingClient:
             pass  # the next session's subscription brings it, in its order
         elif not numbered or self._is_new(event.payload):
             if event.event == "channel.gap":
-                self._cursors.gap_told(event.payload)
+                self._cursors.on_gap(event.payload)
             wanted = None if self._subscription is None else self._subscription.events
             if not numbered or wanted is None or event.event in wanted:
                 self._inbox.put(event)
@@ -239,17 +239,17 @@ class ReconnectingClient:
     def _is_new(self, payload: msgspec.Raw) -> bool:
         """Record the cursor of a message; report a gap before it. Return false for a duplicate."""
         try:
-            fresh, gap = self._cursors.take(payload)
+            fresh, gap = self._cursors.apply(payload)
         except FrameError:
             return True  # a stranger's event of the same name
         if gap is not None:
-            self._tell(GAP, gap)
+            self._publish(GAP, gap)
         self.duplicates += not fresh
         return fresh
 
-    def _missed(self, missing: int) -> None:
+    def _on_missed(self, missing: int) -> None:
         if self.protocol >= 4:  # Protocol 3 counts over all clients
-            self._tell(GAP, {"missing": missing})
+            self._publish(GAP, {"missing": missing})
 
-    def _tell(self, name: str, payload: dict[str, Any]) -> None:
+    def _publish(self, name: str, payload: dict[str, Any]) -> None:
         self._inbox.put(Event(name, msgspec.Raw(msgspec.json.encode(payload))))

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import msgspec
 
+from ipc.hidden_fields import hide_fields
+
 MAX_SECONDS = 60.0  # since it was accepted: then its client has given up, or is not a short one
 MAX_TAKEN = 3  # times: what it asks may be what the process died of
 
@@ -34,6 +36,7 @@ class SocketFacts(msgspec.Struct, frozen=True):
     written: int
 
 
+@hide_fields("received", "sent")
 class Notes(msgspec.Struct, frozen=True):
     """The notes about a connection: ``age`` in seconds, ``taken`` over so many times."""
 
@@ -49,12 +52,14 @@ class Drop(msgspec.Struct, frozen=True):
     reason: str
 
 
+@hide_fields("rest")
 class Finish(msgspec.Struct, frozen=True):
     """Send the ``rest``, then close the connection: everything was answered."""
 
     rest: bytes
 
 
+@hide_fields("rest", "received", "said")
 class Resume(msgspec.Struct, frozen=True):
     """Send the ``rest`` and process ``received`` again, without sending anything twice.
 
@@ -72,6 +77,7 @@ class Resume(msgspec.Struct, frozen=True):
 Resumption = Drop | Finish | Resume
 
 
+@hide_fields("payload")
 class _WireFrame(msgspec.Struct, frozen=True):
     final: bool
     opcode: int

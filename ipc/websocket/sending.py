@@ -7,6 +7,7 @@ is kept here, counted, and dropped once it is too much.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any, Protocol
 
@@ -19,9 +20,10 @@ PIECE = 1024 * 1024  # bytes that a transport is given at once: what it cannot w
 TLS_PIECE = 128 * 1024  # the same with TLS, which encrypts it at once
 # What TLS has given to the socket's transport, which shows no figure.
 TLS_BYTES = 64 * 1024 + TLS_PIECE
-_FIN_TEXT = 0x81
+LONG_BYTES = 65536  # from here on the header of a frame has the length in eight bytes
+FIN_TEXT = 0x81  # first byte of a text frame
 
-_SHORT_HEADERS = [bytes((_FIN_TEXT, length)) for length in range(126)]
+_SHORT_HEADERS = [bytes((FIN_TEXT, length)) for length in range(126)]
 
 _log = logging.getLogger(__name__)
 
@@ -31,9 +33,13 @@ def frame(payload: bytes) -> bytes:
     length = len(payload)
     if length < 126:
         return _SHORT_HEADERS[length] + payload
-    if length < 65536:
+    if length < LONG_BYTES:
         return b"\x81\x7e" + length.to_bytes(2, "big") + payload
-    return b"\x81\x7f" + length.to_bytes(8, "big") + payload
+    return _long_header(length) + payload
+
+
+def _long_header(length: int) -> bytes:
+    return b"\x81\x7f" + length.to_bytes(8, "big")
 
 
 class Owner(SocketOwner, Protocol):
@@ -42,20 +48,20 @@ class Owner(SocketOwner, Protocol):
     sent_bytes: int
     received_bytes: int
 
-    def output_queued(self, connection: SendingConnection, /) -> None:
+    def on_output(self, connection: SendingConnection, /) -> None:
         """Write what the connection has queued at the end of this turn of the loop."""
 
-    def fell_behind(self, connection: SendingConnection, /) -> None:
-        """Note that the client has not read what fills its buffers."""
+    def on_behind(self, connection: SendingConnection, /) -> None:
+        """Handle that the client has not read what fills its buffers."""
 
-    def caught_up(self, connection: SendingConnection, /) -> None:
-        """Note that the client has read most of it, or is gone."""
+    def on_caught_up(self, connection: SendingConnection, /) -> None:
+        """Handle that the client has read most of it, or is gone."""
 
 
 class SendingConnection(DemuxConnection):
     """The sending half of a WebSocket connection."""
 
-    __slots__ = ("_held", "_out", "_reading", "_spared")
+    __slots__ = ("_held", "_in_pieces", "_out", "_reading", "_spared", "_tls")
 
     owner: Owner
 
@@ -63,22 +69,38 @@ class SendingConnection(DemuxConnection):
         super().__init__(*args, **kwargs)
         self._out: list[bytes] = []
         self._held = HeldOutput()
+        self._in_pieces = False  # what is queued is not to be joined
         self._spared = False  # not to be closed for what it has not read
         self._reading = False  # what is sent meanwhile is written when all has been read
+        self._tls = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Record whether what is written will be encrypted."""
+        self._tls = transport.get_extra_info("ssl_object") is not None
+        super().connection_made(transport)
 
     def send(self, payload: bytes) -> None:  # type: ignore[override]  # queues, never waits
         """Queue one text message; it is written at the end of this turn of the loop."""
         # ``send_framed(frame(payload))`` without the two calls: every answer comes through here.
         out, length = self._out, len(payload)
         if not out and not self._reading:
-            self.owner.output_queued(self)
+            self.owner.on_output(self)
         out.append(_SHORT_HEADERS[length] + payload if length < 126 else frame(payload))
 
     def send_framed(self, framed: bytes) -> None:
         """Queue frames that are ready, one or many of them joined."""
         if not self._out and not self._reading:
-            self.owner.output_queued(self)
+            self.owner.on_output(self)
         self._out.append(framed)
+
+    def send_long(self, *pieces: bytes) -> None:
+        """Queue one text message of at least ``LONG_BYTES``, in pieces that are not copied.
+
+        So what is sent to many clients takes the memory of one while they do not read it.
+        """
+        self.send_framed(_long_header(sum(map(len, pieces))))
+        self._out += pieces
+        self._in_pieces = True
 
     def write_out(self) -> None:
         """Write what is queued, with one system call; close the client that does not read."""
@@ -89,9 +111,17 @@ class SendingConnection(DemuxConnection):
         if self.paused and not self._spared and self.close_if_slow():
             return
         self._out = []
-        data = out[0] if len(out) == 1 else b"".join(out)
+        if len(out) == 1:
+            data = out[0]
+        elif self._in_pieces:
+            self._in_pieces = False
+            self.owner.sent_bytes += sum(map(len, out))
+            self._hold(*out)
+            return
+        else:
+            data = b"".join(out)
         self.owner.sent_bytes += len(data)
-        if self.paused or len(data) > TLS_PIECE:
+        if self.paused or (self._tls and len(data) > TLS_PIECE):
             self._hold(data)
         else:
             self._write(data)
@@ -103,22 +133,23 @@ class SendingConnection(DemuxConnection):
             _log.exception("a connection could not be written")
             self.abort()
 
-    def _hold(self, data: bytes) -> None:
-        """Keep what the transport cannot write yet."""
-        size = self._held.add(data)
-        self._pump()
+    def _hold(self, *pieces: bytes) -> None:
+        """Hold pieces until the transport can write them."""
+        size = sum(map(self._held.add, pieces))
+        self._flush_held()
         if self.paused:
-            self.owner.unread.grew(size)
+            self.owner.unread.on_growth(size)
 
-    def _pump(self, *, all: bool = False) -> None:
-        """Give the transport what was kept until it has enough, or ``all``."""
-        piece = PIECE if self.transport.get_extra_info("ssl_object") is None else TLS_PIECE
+    def _flush_held(self, *, all: bool = False) -> None:
+        """Write held pieces until the transport has enough, or ``all``."""
+        piece = TLS_PIECE if self._tls else PIECE
         while self._held and (all or not self.paused) and not self.transport.is_closing():
-            self._write(self._held.take(piece))
+            self._write(self._held.pop(piece))
 
     def drop_output(self) -> None:
-        """Forget what is queued and not written yet."""
+        """Drop what is queued and not written yet."""
         self._out.clear()
+        self._in_pieces = False
         self._held.clear()
 
     def close_if_slow(self) -> bool:
@@ -136,16 +167,16 @@ class SendingConnection(DemuxConnection):
         raise NotImplementedError
 
     def pause_writing(self) -> None:
-        """Note that the client has not read what fills the kernel's buffer and ours."""
+        """Handle that the client has not read what fills the kernel's buffer and ours."""
         super().pause_writing()
-        self.owner.fell_behind(self)
+        self.owner.on_behind(self)
 
     def resume_writing(self) -> None:
-        """Note that the client has read most of it, and go on with what was kept."""
+        """Handle that the client has read most of it: write held pieces."""
         super().resume_writing()
-        self._pump()
+        self._flush_held()
         if not self.paused:
-            self.owner.caught_up(self)
+            self.owner.on_caught_up(self)
 
     @property
     def buffered_bytes(self) -> int:
@@ -153,7 +184,7 @@ class SendingConnection(DemuxConnection):
         if self._undecided:
             return 0
         size = self.transport.get_write_buffer_size() + self._held.size_bytes
-        if self.paused and self.transport.get_extra_info("ssl_object") is not None:
+        if self.paused and self._tls:
             size += TLS_BYTES
         return size + sum(map(len, self._out))
 

@@ -22,6 +22,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.server import ServerProtocol
 
 from ipc.memory import FreedMemory
+from ipc.socket_files import SocketIdentity, identity
 from ipc.websocket.connection import CLOSE_SECONDS, Connection
 from ipc.websocket.demux import DemuxConnection, Limits
 from ipc.websocket.http_socket import HttpSocket
@@ -31,7 +32,7 @@ from ipc.websocket.sockets import UnprovenSockets
 from ipc.websocket.unread import UnreadOutput
 from ipc.websocket.young_sockets import SlotSource, YoungSockets
 
-PATIENCE = 0.25  # seconds between two looks at clients that are behind
+PATIENCE = 0.25  # seconds between two checks of clients that are behind
 # What the library does itself with a connection: one sweep pings all, instead of a task for each.
 _OF_LIBRARY: dict[str, Any] = {"ping_interval": None, "max_queue": None}
 FREED_BYTES = 8 * 1024 * 1024  # of clients that were cut off, after which memory is given back
@@ -49,7 +50,7 @@ class TurnEnd(Protocol):
         """Queue the events of the turn for the clients."""
 
     def after_write(self) -> None:
-        """Do the work that clients need not wait for."""
+        """Run the work that clients need not wait for."""
 
 
 class Server:
@@ -92,12 +93,12 @@ class Server:
         self.undecided: set[DemuxConnection] = set()
         self._closing: tuple[int, str] | None = None
         self._waiting: list[SendingConnection] = []
-        self._behind: dict[SendingConnection, int] = {}  # what each had unread at the last look
+        self._behind: dict[SendingConnection, int] = {}  # what each had unread at the last check
         self._patience: asyncio.TimerHandle | None = None
-        self._flushing = False
+        self._due: asyncio.Handle | None = None  # the write at the end of this turn
         self._uids: frozenset[int] | None = None
         self._unix: Path | None = None
-        self._inode: int | None = None  # of the socket file that is ours
+        self._file: SocketIdentity | None = None  # the socket file that is ours
         self._ping_timer = self._loop.call_later(limits.ping, self._ping)
         self._library: LibraryServer
         self._young: YoungSockets | None = None
@@ -179,34 +180,39 @@ class Server:
         return became
 
     def _admit_owner_only(self, unix: Path) -> None:
-        self._unix, self._inode = unix, _inode(unix)
+        self._unix, self._file = unix, identity(unix)
         self._uids = frozenset({0, os.geteuid()})
 
-    def output_queued(self, connection: SendingConnection) -> None:
+    def on_output(self, connection: SendingConnection) -> None:
         """Write what ``connection`` has queued at the end of this turn of the loop."""
         self._waiting.append(connection)
         self.flush_soon()
 
-    def surround_writes(self, turn_end: TurnEnd) -> None:
+    def set_turn_end(self, turn_end: TurnEnd) -> None:
         """Call ``turn_end`` before and after the write of each turn."""
         self._turn_end = turn_end
 
     def flush_soon(self) -> None:
-        """Write everything at the end of this turn of the loop (see ``surround_writes``)."""
-        if not self._flushing:
-            self._flushing = True
-            self._loop.call_soon(self._flush)
+        """Write everything at the end of this turn of the loop (see ``set_turn_end``)."""
+        if self._due is None:
+            self._due = self._loop.call_soon(self._flush)
 
-    def fell_behind(self, connection: SendingConnection) -> None:
-        """Have producers hold back for a client that has not read what fills its buffers."""
-        self.unread.fell_behind(connection)
+    def flush_now(self) -> None:
+        """Write at once what would be written at the end of this turn of the loop."""
+        if self._due is not None:
+            self._due.cancel()
+            self._flush()
+
+    def on_behind(self, connection: SendingConnection) -> None:
+        """Hold producers back for a client that has not read what fills its buffers."""
+        self.unread.on_behind(connection)
         self._behind[connection] = connection.buffered_bytes
         if self._patience is None:
-            self._patience = self._loop.call_later(PATIENCE, self._look_again)
+            self._patience = self._loop.call_later(PATIENCE, self._refresh_behind)
 
-    def caught_up(self, connection: SendingConnection) -> None:
-        """Note that a client has read; when no other is behind, producers may go on."""
-        self.unread.caught_up(connection)
+    def on_caught_up(self, connection: SendingConnection) -> None:
+        """Handle that a client has read; when no other is behind, producers may go on."""
+        self.unread.on_caught_up(connection)
         if self._behind.pop(connection, None) is not None and not self._behind:
             self._end_patience()
 
@@ -220,7 +226,7 @@ class Server:
         """True while producers should hold back."""
         return bool(self._behind)
 
-    def _look_again(self) -> None:
+    def _refresh_behind(self) -> None:
         """Hold producers back while most clients are behind and reading.
 
         Then more comes than can be read here at all; for a few slow ones among others no
@@ -232,7 +238,7 @@ class Server:
             if (left := each.buffered_bytes) < before
         }
         if self._behind and 2 * len(self._behind) >= len(self.connections):
-            self._patience = self._loop.call_later(PATIENCE, self._look_again)
+            self._patience = self._loop.call_later(PATIENCE, self._refresh_behind)
         else:
             self._end_patience()
 
@@ -243,7 +249,7 @@ class Server:
         self._behind.clear()
         self.flush_soon()
 
-    def count_socket(self, connection: DemuxConnection) -> bool:
+    def admit_socket(self, connection: DemuxConnection) -> bool:
         """Count a new socket; return false when it must be closed at once."""
         if self._uids is not None and connection.peer_uid not in self._uids:
             return False
@@ -257,8 +263,8 @@ class Server:
         self.undecided.add(connection)
         return True
 
-    def head_received(self, connection: DemuxConnection) -> None:
-        """Note that the socket has sent a whole request head."""
+    def on_head(self, connection: DemuxConnection) -> None:
+        """Record that the socket has sent a whole request head."""
         self.undecided.discard(connection)
 
     def is_crowded(self, connection: DemuxConnection) -> bool:
@@ -270,13 +276,13 @@ class Server:
         self.undecided.discard(connection)
         self.unproven.remove(connection)
 
-    def count_http(self, connection: HttpSocket, address: str, loopback: bool) -> bool:
+    def admit_http(self, connection: HttpSocket, address: str, loopback: bool) -> bool:
         """Count a socket that speaks HTTP; return false when its address has too many."""
         return self.unproven.add_http(connection, address, exempt=loopback)
 
-    def http_used(self, connection: HttpSocket) -> None:
-        """Note that an HTTP connection has sent something."""
-        self.unproven.used(connection)
+    def on_http_data(self, connection: HttpSocket) -> None:
+        """Record that an HTTP connection has sent something."""
+        self.unproven.mark_used(connection)
 
     def release_http(self, connection: HttpSocket) -> None:
         """Count an HTTP connection no longer: it has ended."""
@@ -291,10 +297,10 @@ class Server:
     async def close(self, code: int = 1012, reason: str = "service restart") -> None:
         """Stop accepting, close every connection and wait until the last socket is gone.
 
-        A handshake that is under way is finished first, so that its client gets a close code
-        too. Sockets end within ``CLOSE_SECONDS`` whatever their clients do. Who has not been
-        admitted yet gets 1000 without a reason: OpenClaw's command line (2026.9.6) tries once
-        more after that, and gives up after any other code.
+        A handshake that is under way is finished first, so that its client gets a close code too.
+        Sockets end within ``CLOSE_SECONDS`` whatever their clients do. Clients that have not been
+        admitted yet get 1000 without a reason: OpenClaw's command line (2026.9.6) tries once more
+        after that, and gives up after any other code.
         """
         self.stop_accepting()
         self._ping_timer.cancel()
@@ -312,13 +318,13 @@ class Server:
             left.abort()
         if self._library.handler_tasks:
             await asyncio.wait(self._library.handler_tasks)
-        if self._unix is not None and _inode(self._unix) == self._inode:
+        if self._unix is not None and identity(self._unix) == self._file:
             self._unix.unlink(missing_ok=True)  # unless another server has replaced it
 
     async def _serve(self, opened: ServerConnection) -> None:
         connection = cast(Connection, opened)
         self.connections.add(connection)
-        connection.opened(partial(self._on_text, connection), self.limits.handshake)
+        connection.start(partial(self._on_text, connection), self.limits.handshake)
         try:
             self._on_connect(connection)
             connection.replay()
@@ -344,7 +350,7 @@ class Server:
             if turn_end is not None:
                 turn_end.before_write()
         finally:
-            self._flushing = False
+            self._due = None
             waiting, self._waiting = self._waiting, []
             for connection in waiting:
                 connection.write_out()
@@ -356,13 +362,6 @@ class Server:
         for connection in self.connections:
             if connection.authenticated:
                 connection.check_alive()
-
-
-def _inode(path: Path) -> int | None:
-    try:
-        return os.lstat(path).st_ino
-    except OSError:
-        return None
 
 
 def _for_another(listen: socket.socket) -> dict[str, Any]:

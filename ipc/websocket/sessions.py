@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from ipc.errors import ConnectionFailed, IpcError, PeerGone, RemoteError
-from ipc.websocket.backoff import CLIENT_POLICY, final, passing, starting
+from ipc.websocket.backoff import CLIENT_POLICY, is_final, is_starting, is_transient
 from ipc.websocket.client import Client
 from ipc.websocket.reconnect_loop import Failure, ReconnectLoop
 
@@ -46,7 +46,7 @@ class Sessions:
         self._current: Client | None = None
         self._ready = False  # the first one has been welcomed
         self._living: set[Client] = set()  # the current one, and those that still owe answers
-        self._trouble: IpcError | None = None  # why there is none; not for ever
+        self._failure: IpcError | None = None  # why there is none; not for ever
         self._news = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
 
@@ -86,8 +86,8 @@ class Sessions:
                 raise self.ended
             if self._current is not None and self._current.usable:
                 return self._current
-            if self._trouble is not None:
-                raise self._trouble
+            if self._failure is not None:
+                raise self._failure
             await self._news.wait()
 
     async def next(self) -> None:
@@ -102,8 +102,8 @@ class Sessions:
             self._connect,
             self._hold,
             policy=CLIENT_POLICY,
-            on_lost=self._lost,
-            on_failure=self._failed,
+            on_lost=self._report_lost,
+            on_failure=self._on_failed,
             proven=PROVEN,
         )
         try:
@@ -114,26 +114,26 @@ class Sessions:
             self._end(IpcError(f"{self._place}: {type(error).__name__}: {error}"))
             raise
 
-    def _lost(self, reason: str) -> bool:
+    def _report_lost(self, reason: str) -> bool:
         self._on_lost(reason)
         return True
 
-    def _failed(self, failure: Failure) -> bool:
+    def _on_failed(self, failure: Failure) -> bool:
         """Record the reason why there is no session; raise the error if it is final."""
         error = failure.error
-        if not isinstance(error, ConnectionFailed | RemoteError) or final(error):
+        if not isinstance(error, ConnectionFailed | RemoteError) or is_final(error):
             raise error
         if self._patience is not None and failure.without + failure.wait > self._patience:
             raise error
-        worn = failure.earlier >= len(CLIENT_POLICY.steps) and not starting(error)
-        if worn or not passing(error):
-            self._trouble = error
+        worn = failure.earlier >= len(CLIENT_POLICY.steps) and not is_starting(error)
+        if worn or not is_transient(error):
+            self._failure = error
             self._wake()
         return True
 
     async def _hold(self, client: Client) -> str:
         """Keep a session usable until it ends or announces its end; return the reason."""
-        self._current, self._trouble = client, None
+        self._current, self._failure = client, None
         self._living.add(client)
         client.closed.add_done_callback(lambda _: self._living.discard(client))
         self.opened += 1
@@ -141,7 +141,7 @@ class Sessions:
         try:
             await self._on_open(client)
         except IpcError as error:
-            if final(error):
+            if is_final(error):
                 raise
             client.abort()
             return str(error)

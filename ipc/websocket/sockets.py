@@ -14,9 +14,9 @@ from typing import Protocol
 
 
 class UnprovenSocket(Protocol):
-    """An unauthenticated socket; ``give_way`` closes it unless a request is being answered."""
+    """An unauthenticated socket; ``close_if_idle`` closes it unless a request is being answered."""
 
-    def give_way(self) -> bool:
+    def close_if_idle(self) -> bool:
         """Close the socket; return false if a request on it is being answered."""
 
 
@@ -73,7 +73,7 @@ class UnprovenSockets:
         self._make_room()
         return True
 
-    def used(self, socket: UnprovenSocket) -> None:
+    def mark_used(self, socket: UnprovenSocket) -> None:
         """Record that an HTTP connection has sent something: it is the last to be closed."""
         if socket in self._http:
             self._http[socket] = self._http.pop(socket)
@@ -92,8 +92,8 @@ class UnprovenSockets:
         if self._evict(None, None):
             return True
         for socket in self._waiting:
-            if socket.give_way():
-                self._gone(socket)
+            if socket.close_if_idle():
+                self._remove_evicted(socket)
                 return True
         return False
 
@@ -104,12 +104,12 @@ class UnprovenSockets:
     def _evict(self, address: str | None, but: UnprovenSocket | None) -> bool:
         """Close the HTTP connection that was idle for longest, of any or one address."""
         for socket, owner in self._http.items():
-            if socket is not but and address in (None, owner) and socket.give_way():
-                self._gone(socket)
+            if socket is not but and address in (None, owner) and socket.close_if_idle():
+                self._remove_evicted(socket)
                 return True
         return False
 
-    def _gone(self, socket: UnprovenSocket) -> None:
+    def _remove_evicted(self, socket: UnprovenSocket) -> None:
         self.evicted += 1
         self.remove(socket)
 

@@ -2,7 +2,7 @@
 
 A client that does not read is not waited for: what is sent to it waits in memory. Each has a bound
 of its own; this is the one of all. Beyond it the client that has kept most for longest is cut off.
-What waits is summed up only where it may have become too much, never for each message.
+What waits is summed up only when it may exceed the bound, never for each message.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-ROOM = 8  # of the bound, one part in so many is free once clients were cut off
-YOUNG_SECONDS = 0.25  # added to the time for which a client has been behind
+ROOM = 8  # cutting clients off frees at least 1/8 of the bound
+GRACE_SECONDS = 0.25  # added to the time for which a client has been behind
 
 
 class SlowReader(Protocol):
@@ -22,7 +22,7 @@ class SlowReader(Protocol):
         """Bytes that wait in this process for the client to read."""
 
     def cut_off(self) -> None:
-        """Close the connection, after ``UnreadOutput.closes``, and let go of what waits."""
+        """Close the connection and drop its output, after ``UnreadOutput.on_cut_off``."""
 
 
 class UnreadOutput:
@@ -53,38 +53,38 @@ class UnreadOutput:
         """How many bytes wait for the clients that are behind."""
         return sum(reader.buffered_bytes for reader in self._since)
 
-    def fell_behind(self, reader: SlowReader) -> None:
-        """Count what a client has not read from now on."""
+    def on_behind(self, reader: SlowReader) -> None:
+        """Count what a client has not read, from now on."""
         if reader not in self._since:
             self._since[reader] = self._clock()
-            self.grew(reader.buffered_bytes)
+            self.on_growth(reader.buffered_bytes)
 
-    def caught_up(self, reader: SlowReader) -> None:
-        """Note that a client has read what waited, or is gone."""
+    def on_caught_up(self, reader: SlowReader) -> None:
+        """Stop counting a client that has read what waited, or is gone."""
         self._since.pop(reader, None)
 
-    def closes(self, reader: SlowReader) -> None:
+    def on_cut_off(self, reader: SlowReader) -> None:
         """Count a client that is about to be closed because it does not read."""
         self.slow += 1
-        self.caught_up(reader)
+        self.on_caught_up(reader)
         self._on_close(reader.buffered_bytes)
 
-    def grew(self, size: int) -> None:
-        """Note that more waits for a client that is behind; cut clients off where it is too much.
+    def on_growth(self, size: int) -> None:
+        """Count more bytes for a client that is behind; cut clients off above the bound.
 
         They are those with the largest product of what waits and how long they have been behind:
         of many that get the same, those that read nothing go first.
         """
         self._highest += size
         if self._highest > self._most:
-            self._look()
+            self._enforce_limit()
 
-    def _look(self) -> None:
+    def _enforce_limit(self) -> None:
         sizes = {reader: reader.buffered_bytes for reader in self._since}
         self._highest = sum(sizes.values())
         if self._highest <= self._most:
             return
-        now = self._clock() + YOUNG_SECONDS
+        now = self._clock() + GRACE_SECONDS
         order = sorted(sizes, key=lambda each: sizes[each] * (now - self._since[each]))
         while order and self._highest > self._most - self._most // ROOM:
             worst = order.pop()

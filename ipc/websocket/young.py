@@ -17,7 +17,7 @@ from ipc.websocket.young_shares import YoungStage
 
 MAX_SLOTS = 64
 SLOT_BYTES = 256 * 1024  # of address space: a page that is not written takes no memory
-WRITTEN_SECONDS = 0.05  # until it is looked whether an answer has left
+WRITTEN_SECONDS = 0.05  # until it is checked whether an answer has left
 
 
 class YoungSlot(Protocol):
@@ -31,10 +31,10 @@ class YoungSlot(Protocol):
     def silent(self) -> bool:
         """True while nothing has come."""
 
-    def received(self, data: bytes, /) -> bool:
+    def record_received(self, data: bytes, /) -> bool:
         """Record received data; return false if it is too much."""
 
-    def sent(self, data: bytes, /) -> bool:
+    def record_sent(self, data: bytes, /) -> bool:
         """Record data that is about to be sent; return false if it is too much."""
 
     def facts(self, sock: socket.socket, /) -> SocketFacts:
@@ -54,10 +54,10 @@ class YoungRegistry(Protocol):
     """What keeps account of the young connections of a server (``young_sockets``)."""
 
     def add(self, young: YoungSocket, /) -> None:
-        """Note a connection that is young."""
+        """Add a connection that is young."""
 
     def discard(self, young: YoungSocket, /) -> None:
-        """Forget a connection that is young no longer, or gone."""
+        """Remove a connection that is no longer young, or has ended."""
 
 
 class YoungOwner(Protocol):
@@ -76,19 +76,19 @@ class YoungOwner(Protocol):
         """Begin on a new socket."""
 
     def data_received(self, data: bytes, /) -> None:
-        """Take what has come."""
+        """Handle received data."""
 
     def eof_received(self) -> None:
-        """Note that no more comes."""
+        """Handle the end of the client's sending."""
 
     def connection_lost(self, exc: Exception | None, /) -> None:
-        """Note the end of the socket."""
+        """Handle the end of the socket."""
 
     def pause_writing(self) -> None:
-        """Note that the client does not read."""
+        """Handle that the client does not read."""
 
     def resume_writing(self) -> None:
-        """Note that the client reads again."""
+        """Handle that the client reads again."""
 
 
 class YoungSocket(asyncio.Protocol, asyncio.Transport):
@@ -133,12 +133,12 @@ class YoungSocket(asyncio.Protocol, asyncio.Transport):
         self._raw: asyncio.Transport
         self._owner: YoungOwner
 
-    def until(self, is_over: Callable[[], bool]) -> None:
-        """Settle once ``is_over()`` is true after something was sent, and that has left."""
+    def settle_when(self, is_over: Callable[[], bool]) -> None:
+        """Free the slot once ``is_over()`` is true after a write, and the kernel has that."""
         self._is_over = is_over
 
-    def settle(self) -> None:
-        """Let go of the socket, which ends with this process from now on; step out of the way."""
+    def release(self) -> None:
+        """Free the slot and connect the socket directly; a kill ends the socket from now on."""
         if self._held is not None:
             self._settles = True  # once it is known what it has got of another process
             return
@@ -151,12 +151,12 @@ class YoungSocket(asyncio.Protocol, asyncio.Transport):
             self._owner.continue_on(self._raw)
 
     def catch_up(self) -> None:
-        """Hand on what was held: what was said before is known now."""
+        """Pass the held bytes to the connection, which now knows its earlier messages."""
         held, self._held = self._held, None
         if held and not self._raw.is_closing():
             self._owner.data_received(bytes(held))
         if self._settles:
-            self.settle()
+            self.release()
 
     @property
     def age(self) -> float:
@@ -172,7 +172,7 @@ class YoungSocket(asyncio.Protocol, asyncio.Transport):
 
     @property
     def caught_up(self) -> bool:
-        """Whether what came before is handed on, so that it can be settled at once."""
+        """Whether the connection has the earlier data, so that the slot can be freed at once."""
         return self._held is None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -192,16 +192,16 @@ class YoungSocket(asyncio.Protocol, asyncio.Transport):
             self._owner.data_received(received[:head] if head else received)
 
     def data_received(self, data: bytes) -> None:
-        """Note what has come before anything is done with it."""
-        if self._slot is not None and not self._slot.received(data):
-            self.settle()
+        """Record received data, then pass it to the connection."""
+        if self._slot is not None and not self._slot.record_received(data):
+            self.release()
         if self._held is None:
             self._owner.data_received(data)
         else:
             self._held += data
 
     def eof_received(self) -> None:
-        """Hand on that the client sends no more."""
+        """Pass on that the client sends no more."""
         self._owner.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -213,35 +213,35 @@ class YoungSocket(asyncio.Protocol, asyncio.Transport):
         self._owner.connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Hand on that the client does not read."""
+        """Pass on that the client does not read."""
         self._owner.pause_writing()
 
     def resume_writing(self) -> None:
-        """Hand on that the client reads again."""
+        """Pass on that the client reads again."""
         self._owner.resume_writing()
 
     def write(self, data: Any) -> None:
-        """Note what is sent, and send it; what the client has got of another process is not."""
+        """Record data and send it; drop the upgrade response that an earlier process has sent."""
         if self._upgraded:
             self._upgraded = False
             if not data.startswith(b"HTTP/1.1 101 "):
                 self._raw.abort()  # another answer than it has got
             return
-        if self._slot is not None and not self._slot.sent(data):
-            self.settle()
+        if self._slot is not None and not self._slot.record_sent(data):
+            self.release()
         self._raw.write(data)
         if self._is_over is not None and self._is_over():
             self._is_over = None
             self._owner.loop.call_later(WRITTEN_SECONDS, self._settle_if_written)
 
     def _settle_if_written(self) -> None:
-        """Settle once the kernel has all that was sent: until then it could be lost."""
+        """Free the slot once the kernel has all that was sent: until then it could be lost."""
         if self._slot is None:
             return
         if self._owner.buffered_bytes:
             self._owner.loop.call_later(WRITTEN_SECONDS, self._settle_if_written)
         else:
-            self.settle()
+            self.release()
 
     def close(self) -> None:
         """Close the socket after what was sent."""

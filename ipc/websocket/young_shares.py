@@ -1,7 +1,8 @@
 """Decides which young connection gives its slot up where all are taken. Pure.
 
-There are few slots, and whoever connects gets one. Without this rule as many idle strangers would
-have all of them, and a client that comes then would not outlive a kill of the process.
+There are few slots, and each new connection gets one. Without this rule idle connections that prove
+nothing could fill them all, and a client that connects then would not outlive a kill of the
+process.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ GRACE_SECONDS = 1.0  # since it was accepted: a client that means to ask has ask
 
 
 class YoungStage(IntEnum):
-    """How far a connection has come. Who has a hello is no stranger, and gives way to none."""
+    """How far a connection has come. One with a hello is authenticated, and gives way to none."""
 
     SILENT = 0
     SPOKE = 1
@@ -36,7 +37,7 @@ class SlotHolder(Protocol):
 Holder = TypeVar("Holder", bound=SlotHolder)
 
 
-def first_to_give_way(holders: Iterable[Holder]) -> Holder | None:
+def find_evictable(holders: Iterable[Holder]) -> Holder | None:
     """Return the oldest of those that have come least far; ``None``: none has to give way.
 
     A connection is let alone for ``GRACE_SECONDS``: so many that come at once and are served at

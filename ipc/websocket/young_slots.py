@@ -53,7 +53,7 @@ class Slot:
         self._received = self._sent = 0
 
     def fill(self, fd: int) -> bool:
-        """Put a socket that was just accepted into the slot; return false if that fails.
+        """Store a socket that was just accepted in the slot; return false if that fails.
 
         Never blocks. Linux bounds how many descriptors one user may have on their way.
         """
@@ -65,7 +65,7 @@ class Slot:
             return False
         return True
 
-    def look(self) -> socket.socket | None:
+    def peek(self) -> socket.socket | None:
         """Return a copy of the socket in the slot, which keeps it; ``None`` if there is none."""
         try:
             fds = _received_with(self._socket, 1, socket.MSG_PEEK)
@@ -104,7 +104,7 @@ class Slot:
         """True while the client has sent nothing."""
         return not self._received
 
-    def received(self, data: bytes) -> bool:
+    def record_received(self, data: bytes) -> bool:
         """Record data from the client; return false if it is too much."""
         end = self._received + len(data)
         if end > RECEIVED_BYTES:
@@ -115,7 +115,7 @@ class Slot:
         _COUNT.pack_into(self._memory, self._base + _RECEIVED_AT, end)
         return True
 
-    def sent(self, data: bytes) -> bool:
+    def record_sent(self, data: bytes) -> bool:
         """Record data that is about to be sent to the client; return false if it is too much."""
         end = self._sent + len(data)
         if end > SLOT_BYTES - _SENT_DATA_AT:
@@ -197,13 +197,13 @@ class YoungSlots:
         """Return the slots that another process has left filled, with their sockets."""
         found = []
         for slot in list(self._free):
-            if (sock := slot.look()) is not None:
+            if (sock := slot.peek()) is not None:
                 self._free.remove(slot)
                 found.append((slot, sock))
         return found
 
-    def take(self, fd: int) -> Slot | None:
-        """Put a socket into a free slot and return that; ``None`` if the socket is not kept."""
+    def reserve(self, fd: int) -> Slot | None:
+        """Reserve a free slot for a socket and return it; ``None`` if the socket is not kept."""
         if not self._free:
             return None
         slot = self._free.pop()

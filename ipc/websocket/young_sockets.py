@@ -23,10 +23,10 @@ from ipc.websocket.resumption import (
     decide,
 )
 from ipc.websocket.young import YoungOwner, YoungSlot, YoungSocket
-from ipc.websocket.young_shares import first_to_give_way
+from ipc.websocket.young_shares import find_evictable
 
-LOOK_SECONDS = 5.0  # between two looks for connections that have been young for too long
-FULL_SECONDS = 0.05  # until it is looked again whether one gives way, when none has
+CHECK_SECONDS = 5.0  # between two checks for connections that have been young for too long
+FULL_SECONDS = 0.05  # until it is checked again whether one gives way, when none has
 
 _log = logging.getLogger(__name__)
 
@@ -37,8 +37,8 @@ class SlotSource(Protocol):
     def filled(self) -> Sequence[tuple[YoungSlot, socket.socket]]:
         """Return those that another process has left filled, with their sockets."""
 
-    def take(self, fd: int, /) -> YoungSlot | None:
-        """Return a slot with this socket in it; ``None``: it is not kept."""
+    def reserve(self, fd: int, /) -> YoungSlot | None:
+        """Reserve a slot for this socket and return it; ``None``: it is not kept."""
 
 
 class YoungSockets:
@@ -60,38 +60,38 @@ class YoungSockets:
 
     def accept_on(self, listen: socket.socket, backlog: int) -> None:
         """Accept the connections of a listening socket."""
-        self._acceptor = Acceptor(listen, backlog, self._accepted)
+        self._acceptor = Acceptor(listen, backlog, self._on_accepted)
 
     def stop_accepting(self) -> None:
-        """Accept no more: who comes waits in the backlog."""
+        """Accept no more: new connections wait in the backlog."""
         if self._acceptor is not None:
             self._acceptor.close()
 
     def add(self, young: YoungSocket) -> None:
-        """Note a connection that is young."""
+        """Add a connection that is young."""
         self._young.add(young)
         if self._timer is None:
-            self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
+            self._timer = self._loop.call_later(CHECK_SECONDS, self._settle_old)
 
     def discard(self, young: YoungSocket) -> None:
-        """Forget a connection that is young no longer, or gone."""
+        """Remove a connection that is no longer young, or has ended."""
         self._young.discard(young)
 
     def close(self) -> None:
-        """Look for old ones no longer; each still leaves its slot when it ends."""
+        """Stop the timer that settles old connections; each still frees its slot when it ends."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     async def take_over(self) -> dict[str, int]:
-        """Take over the connections of a process that was killed; return how many, by what became.
+        """Take over the connections of a killed process; return their number by outcome.
 
         What is read of one, it reads again.
         """
         became: dict[str, int] = {}
         left, self._left = self._left, ()
         for slot, sock in left:
-            word = await self._become(slot, sock)
+            word = await self._recover(slot, sock)
             became[word] = became.get(word, 0) + 1
         return became
 
@@ -102,30 +102,30 @@ class YoungSockets:
             sock.close()
             slot.release()
 
-    def _accepted(self, sock: socket.socket) -> None:
-        """Put a new socket into a slot, first of all: until then a kill cuts it off."""
-        slot = self._slots.take(sock.fileno())
+    def _on_accepted(self, sock: socket.socket) -> None:
+        """Reserve a slot for a new socket first: until then a kill ends it."""
+        slot = self._slots.reserve(sock.fileno())
         if slot is None and self._make_room():
-            slot = self._slots.take(sock.fileno())
+            slot = self._slots.reserve(sock.fileno())
         sock.setblocking(False)
         task = self._loop.create_task(self._open(slot, sock, None))
         self._opening.add(task)
         task.add_done_callback(self._opening.discard)
 
     def _make_room(self) -> bool:
-        """Have a connection give its slot up to a new one; return whether one has.
+        """Free the slot of a young connection for a new one; return whether one was freed.
 
         It costs little however many come: each that gives way has had its slot for a while, and
-        where none does the next look waits.
+        where none does the next check waits.
         """
         now = monotonic()
         if now < self._full_until:
             return False
-        young = first_to_give_way(each for each in self._young if each.caught_up)
+        young = find_evictable(each for each in self._young if each.caught_up)
         if young is None:
             self._full_until = now + FULL_SECONDS
             return False
-        young.settle()
+        young.release()
         return True
 
     async def _open(
@@ -139,7 +139,7 @@ class YoungSockets:
         )
         await self._loop.connect_accepted_socket(lambda: protocol, sock)
 
-    async def _become(self, slot: YoungSlot, sock: socket.socket) -> str:
+    async def _recover(self, slot: YoungSlot, sock: socket.socket) -> str:
         verdict = _verdict_on(slot, sock)
         if isinstance(verdict, Resume):
             slot.take_over()
@@ -151,14 +151,14 @@ class YoungSockets:
         slot.release()
         return verdict.reason if isinstance(verdict, Drop) else FINISHED
 
-    def _look(self) -> None:
-        """Settle those that have been young for too long."""
+    def _settle_old(self) -> None:
+        """Free the slots of connections that have been young for too long."""
         self._timer = None
         for young in list(self._young):
             if young.age > MAX_SECONDS:
-                young.settle()
+                young.release()
         if self._young:
-            self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
+            self._timer = self._loop.call_later(CHECK_SECONDS, self._settle_old)
 
 
 def _verdict_on(slot: YoungSlot, sock: socket.socket) -> Resumption:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import msgspec
 
+CROWD_SHARE = 4  # this part of the unauthenticated connections that may stay is a crowd
+
 
 class OpenConnection(msgspec.Struct):
     """One connection: the peer process, and the time it was opened."""
@@ -44,14 +46,19 @@ class ConnectionTable:
         """The number of unauthenticated connections."""
         return len(self._unproven)
 
-    def opened(self, fd: int, pid: int, now: float) -> None:
-        """Note a new connection."""
-        self.closed(fd)
+    @property
+    def crowded(self) -> bool:
+        """Whether so many connections are unauthenticated that no more should come for a moment."""
+        return len(self._unproven) > self._most_unproven // CROWD_SHARE
+
+    def on_opened(self, fd: int, pid: int, now: float) -> None:
+        """Add a new connection."""
+        self.on_closed(fd)
         self._open[fd] = self._unproven[fd] = OpenConnection(pid, now)
         self._by_pid.setdefault(pid, {})[fd] = None
 
-    def closed(self, fd: int) -> int | None:
-        """Forget a connection; return its peer process."""
+    def on_closed(self, fd: int) -> int | None:
+        """Remove a connection; return its peer process."""
         known = self._open.pop(fd, None)
         if known is None:
             return None
@@ -87,8 +94,8 @@ class ConnectionTable:
             if fd != last and self._names.get(self._open[fd].pid) == {name}
         ]
 
-    def proved(self, name: str, pid: int) -> None:
-        """Note that a process is authenticated, and with it all of its connections."""
+    def on_proved(self, name: str, pid: int) -> None:
+        """Mark a process as authenticated, and with it all of its connections."""
         for fd in self._by_pid.get(pid, ()):
             if self._unproven.pop(fd, None) is not None:
                 self._open[fd].name = name

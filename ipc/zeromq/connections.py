@@ -22,7 +22,7 @@ from ipc.zeromq.socket import BYTE_BUDGET, Socket
 
 UNPROVEN_SECONDS = 5.0  # a worker takes milliseconds; ZeroMQ itself waits for 30 s
 MOST_UNPROVEN = 1024  # and at most a quarter of the files that there may be
-LOOK = 1.0  # seconds between two looks while there are unproven ones
+CHECK_SECONDS = 1.0  # between two checks while there are unproven ones
 COST = 64  # of one event, against the budget of a turn
 
 _ACCEPTED = int(zmq.EVENT_ACCEPTED)
@@ -38,7 +38,8 @@ class Connections(Socket):
     """The connections of one bound socket, monitored from ``follow`` on.
 
     ``on_closed(fd)`` is called when one has ended, ``on_malformed(pid)`` if it ended because its
-    process does not speak ZMTP or offers another mechanism.
+    process does not speak ZMTP or offers another mechanism, ``on_crowd()`` while many
+    connections are unauthenticated.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Connections(Socket):
         context: zmq.Context[zmq.Socket[bytes]],
         on_closed: Callable[[int], None],
         on_malformed: Callable[[int], None],
+        on_crowd: Callable[[], None] = lambda: None,
     ) -> None:
         # Unbounded: ZeroMQ's thread waits where it cannot report.
         super().__init__(
@@ -53,6 +55,7 @@ class Connections(Socket):
         )
         self._on_closed = on_closed
         self._on_malformed = on_malformed
+        self._on_crowd = on_crowd
         self._malformed = False  # the connection that is reported next as gone
         self._path = ""
         self._timer: asyncio.TimerHandle | None = None
@@ -96,33 +99,35 @@ class Connections(Socket):
             try:
                 event, _ = self._socket.recv_multipart(_NOBLOCK)
             except zmq.Again:
-                self._look()
+                self._end_overdue()
                 return True
             budget_bytes -= COST
-            self._take(*_EVENT.unpack(event))
+            self._on_event(*_EVENT.unpack(event))
         return False
 
-    def _take(self, event: int, fd: int) -> None:
+    def _on_event(self, event: int, fd: int) -> None:
         if event == _ACCEPTED:
             with contextlib.suppress(OSError), _connection(fd) as connection:
-                self.table.opened(fd, _pid(connection), self._loop.time())
+                self.table.on_opened(fd, _pid(connection), self._loop.time())
+            if self.table.crowded:
+                self._on_crowd()
         elif event == _MALFORMED:
             self._malformed = True
         elif event == _DISCONNECTED:
             malformed, self._malformed = self._malformed, False
-            pid = self.table.closed(fd)
+            pid = self.table.on_closed(fd)
             if malformed:
                 self._on_malformed(pid or 0)
             self._on_closed(fd)
 
-    def _look(self) -> None:
+    def _end_overdue(self) -> None:
         """End unauthenticated connections that are too old or too many."""
         if self.table.unproven:
             self.end(self.table.overdue(self._loop.time()))
             if self._timer is None:
-                self._timer = self._loop.call_later(LOOK, self._look_again_later)
+                self._timer = self._loop.call_later(CHECK_SECONDS, self._on_timer)
 
-    def _look_again_later(self) -> None:
+    def _on_timer(self) -> None:
         self._timer = None
         self.catch_up()
 

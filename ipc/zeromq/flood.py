@@ -8,16 +8,16 @@ this process beyond what it has read is visible.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 
-from ipc.memory import give_back
+from ipc.memory import trim_heap
+from ipc.procfs import rss_bytes
 from ipc.zeromq.link import Router
 
 LIMIT_BYTES = 64 * 1024 * 1024
-PEER_BYTES = 256 * 1024  # a worker's credit: what it may have sent and we not read yet
-LOOK = 0.5  # seconds between two looks: one read of a small file
-_PAGE = os.sysconf("SC_PAGE_SIZE")
+PEER_BYTES = 256 * 1024  # a worker's credit: it may have sent so much that is not read yet
+CHECK_SECONDS = 0.5  # between two checks: one read of a small file
+REFUSALS = 256  # of handshakes, after which their memory is returned; each took 32 KiB for a moment
 
 
 class Growth:
@@ -27,8 +27,8 @@ class Growth:
         self._rss = self._explained = 0
         self.bytes = 0
 
-    def look(self, rss: int, explained: int) -> int:
-        """Note the resident memory and the explained bytes so far; return the excess in bytes.
+    def record(self, rss: int, explained: int) -> int:
+        """Record the resident memory and the explained bytes so far; return the excess in bytes.
 
         ``explained`` only grows; the memory that it explains may be kept or freed.
         """
@@ -68,27 +68,33 @@ class FloodGuard:
         self._most_held = 0
         self._rss = rss or rss_bytes
         self._growth = Growth()
+        self._refused = router.refused
         self._loop = asyncio.get_running_loop()
         self.floods = 0
-        self._timer = self._loop.call_later(LOOK, self._look)
+        self._timer = self._loop.call_later(CHECK_SECONDS, self._check_again)
 
     def close(self) -> None:
         """Stop checking."""
         self._timer.cancel()
 
-    def _look(self) -> None:
-        self._timer = self._loop.call_later(LOOK, self._look)
+    def _check_again(self) -> None:
+        self._timer = self._loop.call_later(CHECK_SECONDS, self._check_again)
+        if self._router.closed:
+            return
+        if self._router.refused - self._refused >= REFUSALS:
+            self._refused = self._router.refused
+            trim_heap()
         rss = self._rss()
-        if rss is None or self._router.closed:
+        if rss is None:
             return
         self._most_held = max(self._most_held, self._held())
-        excess = self._growth.look(rss, self._router.bytes_read + self._most_held)
+        excess = self._growth.record(rss, self._router.bytes_read + self._most_held)
         if excess > LIMIT_BYTES + PEER_BYTES * self._router.known:
             self._end(rss, excess)
 
     def _end(self, before: int, excess: int) -> None:
         self._router.rebind()
-        give_back()
+        trim_heap()
         after = self._rss() or before
         self._growth.restart(after)
         if before - after > excess // 2:
@@ -98,12 +104,3 @@ class FloodGuard:
                 f"link flooded: unfinished messages filled {freed} MiB; every worker connects anew"
             )
         self._on_rebound()
-
-
-def rss_bytes() -> int | None:
-    """Return the resident memory of this process in bytes; ``None`` if unknown."""
-    try:
-        with open("/proc/self/statm", "rb", buffering=0) as statm:
-            return int(statm.read(128).split()[1]) * _PAGE
-    except OSError:
-        return None

@@ -6,17 +6,15 @@ Both ends may start and restart in any order. A message is one body; its meaning
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import errno
-import os
 from collections.abc import Callable
 
 import zmq
 
 from ipc.endpoints import check_path, socket_path
-from ipc.errors import EndpointError, FrameError, PeerGone
+from ipc.errors import FrameError, PeerGone
 from ipc.identity.peer import PeerCredentials, PeerProof
+from ipc.zeromq.binding import Binding
 from ipc.zeromq.handshakes import DOMAIN, Handshakes
 from ipc.zeromq.routing_ids import RoutingIds
 from ipc.zeromq.socket import (
@@ -29,11 +27,8 @@ from ipc.zeromq.socket import (
     SILENCE_MS,
     OnError,
     Socket,
-    bind,
 )
 
-GONE = -1  # the inode of a file that is not there
-LOOK = 1.0  # seconds between two looks at the socket file
 OVERHEAD_BYTES = 64  # a message costs the budget this much more, or empty ones were free
 
 _NOBLOCK = int(zmq.NOBLOCK)
@@ -79,17 +74,14 @@ class Router(Socket):
         self._handshakes: Handshakes | None = None
         self._refused = 0  # by handlers that are closed
         self.bytes_read = 0
-        self._path = socket_path(address)
-        self._inode = GONE
-        self._timer: asyncio.TimerHandle | None = None
+        self._binding = Binding(socket_path(address))
         self._open()
         try:
-            self._inode = bind(self._socket, self._path)
+            self._binding.open(self._socket)
         except BaseException:
             self.close()
             raise
         self._watch()
-        self._look_later()
 
     @property
     def refused(self) -> int:
@@ -104,18 +96,15 @@ class Router(Socket):
     def rebind(self) -> None:
         """Drop every connection and all unfinished messages, and bind again."""
         self._shut()
-        self._path.unlink(missing_ok=True)
-        self._inode = GONE
         self._open()
-        with contextlib.suppress(EndpointError, OSError):  # else ``_ensure`` tries again
-            self._inode = bind(self._socket, self._path)
+        self._binding.replace(self._socket)
         self._watch()
 
     def _open(self) -> None:
         # A context of its own: in each there is one place at which ZeroMQ looks for the handler.
         self._context = zmq.Context()
         self._handshakes = Handshakes(
-            self._context, self._proof, self._peers.learn, self._on_warning
+            self._context, self._proof, self._peers.add, self._on_warning, self._binding.hide
         )
         super()._open()
         self._socket.setsockopt(zmq.PLAIN_SERVER, 1)
@@ -126,7 +115,7 @@ class Router(Socket):
         # ignored for ever (tried: link lost, or this process stopped, under load).
         self._socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
         self._socket.setsockopt(zmq.PROBE_ROUTER, 1)
-        self._handshakes.connections.follow(self._socket, str(self._path))
+        self._handshakes.connections.follow(self._socket, str(self._binding.path))
 
     def _shut(self) -> None:
         if self._handshakes is not None:
@@ -141,7 +130,7 @@ class Router(Socket):
             self._context = None
 
     def forget(self, key: str, last: int) -> None:
-        """Forget the incarnations of a key up to ``last``, because its account was removed."""
+        """Drop the incarnations of a key up to ``last``, because its account was removed."""
         self._peers.forget(key, last)
 
     def send(self, peer: bytes, body: bytes) -> bool:
@@ -151,12 +140,12 @@ class Router(Socket):
         ZeroMQ may report "full" until the peer's data is read.
         """
         if self.closed:
-            raise PeerGone(peer.decode(errors="replace"), maybe_executed=False)
+            raise _gone(peer)
         if len(body) > self.max_bytes:
-            raise FrameError(f"message of {len(body)} bytes, at most {self.max_bytes} go")
+            raise _too_large(body, self.max_bytes)
         routing_id = self._peers.ids.get(peer)
         if routing_id is None:
-            raise PeerGone(peer.decode(errors="replace"), maybe_executed=False)
+            raise _gone(peer)
         try:
             self._send(routing_id, _SNDMORE)
             self._send(body, _NOBLOCK)
@@ -164,10 +153,10 @@ class Router(Socket):
             return False
         except zmq.ZMQError as error:
             if error.errno == errno.EHOSTUNREACH:
-                raise PeerGone(peer.decode(errors="replace"), maybe_executed=False) from None
+                raise _gone(peer) from None
             raise
         finally:
-            self._look_again()
+            self._schedule_read()
         return True
 
     def drain_now(self, budget_bytes: int = 8 * 1024 * 1024) -> bool:
@@ -184,39 +173,15 @@ class Router(Socket):
         finally:
             self._draining = False
         if not dry:
-            self._look_again()
+            self._schedule_read()
         return dry
 
     def close(self) -> None:
         """Close at once and remove the socket file, unless another binder has replaced it."""
         if self.closed:
             return
-        if self._timer is not None:
-            self._timer.cancel()
         super().close()
-        if self._inode != GONE and self._inode_now() == self._inode:
-            self._path.unlink(missing_ok=True)
-
-    def _inode_now(self) -> int | None:
-        try:
-            return os.lstat(self._path).st_ino
-        except OSError:
-            return GONE
-
-    def _look_later(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(LOOK, self._ensure)
-
-    def _ensure(self) -> None:
-        """Bind again if the socket file is gone: cleaners of /tmp and logouts remove it.
-
-        Connected peers are not affected, but new ones would not find the socket. A file of another
-        binder is left alone. A failure is retried.
-        """
-        self._look_later()  # first: whatever goes wrong below, it is looked at again
-        if self._inode_now() == GONE:
-            with contextlib.suppress(EndpointError, OSError):
-                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._inode = bind(self._socket, self._path)
+        self._binding.close()
 
     def _read(self, budget_bytes: int) -> bool:
         recv, on_frame, names, before = self._recv, self._on_frame, self._peers.names, budget_bytes
@@ -233,10 +198,10 @@ class Router(Socket):
                     continue
                 try:
                     # Two calls, not recv_multipart, which asks RCVMORE from Python: 3 times the
-                    # cost. Asking it here takes 0.8 µs; only who sends nonsense needs it.
+                    # cost. Asking it here takes 0.8 µs, and only malformed messages need it.
                     body = recv(_NOBLOCK)
                 except zmq.Again:
-                    return True  # no id: the last part of an odd message, which was ours to read
+                    return True  # the id was the last part of a malformed message
                 budget_bytes -= len(body)
                 try:
                     on_frame(peer, body)
@@ -244,7 +209,7 @@ class Router(Socket):
                     self._refuse(error, peer)
                     budget_bytes -= self._realign(body)
                 except Exception as error:  # noqa: BLE001 - to on_error; the drain must go on
-                    self._fault(error)
+                    self._report_error(error)
                 if self.closed:
                     return True
             return False
@@ -253,9 +218,9 @@ class Router(Socket):
 
     def _refuse(self, error: FrameError, peer: bytes) -> None:
         error.peer = peer.decode(errors="replace")
-        self._fault(error)
+        self._report_error(error)
 
-    def _rest(self) -> list[bytes]:
+    def _read_rest(self) -> list[bytes]:
         """Read the remaining parts of the current message."""
         parts = []
         while not self.closed and self._socket.getsockopt(_RCVMORE):
@@ -268,8 +233,8 @@ class Router(Socket):
         The id is a wrong guess of a peer, ZeroMQ's own name for a replaced connection, or the
         second part of a message with too many parts.
         """
-        size = sum(map(len, self._rest()))
-        self._fault(FrameError("a message that is no peer's, or has too many parts"))
+        size = sum(map(len, self._read_rest()))
+        self._report_error(FrameError("a message that is no peer's, or has too many parts"))
         return size
 
     def _realign(self, body: bytes) -> int:
@@ -278,7 +243,7 @@ class Router(Socket):
         If the parts got out of step, the malformed body was perhaps the id of the next peer, whose
         valid message follows.
         """
-        rest = self._rest()
+        rest = self._read_rest()
         peer = self._peers.names.get(body)
         if peer is not None and len(rest) == 1:
             try:
@@ -286,7 +251,7 @@ class Router(Socket):
             except FrameError as error:
                 self._refuse(error, peer)
             except Exception as error:  # noqa: BLE001 - as for every other message
-                self._fault(error)
+                self._report_error(error)
         return sum(map(len, rest))
 
 
@@ -324,16 +289,7 @@ class Dealer(Socket):
         self._on_writable = on_writable
         self._full = False
         self._open()
-        self._socket.setsockopt(zmq.PLAIN_USERNAME, credentials.name.encode())
-        self._socket.setsockopt(zmq.PLAIN_PASSWORD, credentials.token.encode())
-        self._socket.setsockopt(zmq.ROUTING_ID, credentials.routing_id)
-        self._socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
-        self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
-        if not address.startswith("ipc:"):
-            # The kernel tells at once when the process behind a unix socket is gone. One that
-            # is only stopped loses nothing as long as nobody gives up the connection.
-            self._socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
-            self._socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, SILENCE_MS)
+        self._set_options(credentials, heartbeats=not address.startswith("ipc:"))
         try:
             check_path(socket_path(address))
             self._socket.connect(address)
@@ -342,19 +298,35 @@ class Dealer(Socket):
             raise
         self._watch()
 
+    def _set_options(self, credentials: PeerCredentials, *, heartbeats: bool) -> None:
+        """Set credentials and pace of reconnecting.
+
+        A unix socket needs no heartbeats: the kernel reports at once that the process behind it has
+        ended. A process that is only stopped loses nothing as long as the connection is kept.
+        """
+        socket = self._socket
+        socket.setsockopt(zmq.PLAIN_USERNAME, credentials.name.encode())
+        socket.setsockopt(zmq.PLAIN_PASSWORD, credentials.token.encode())
+        socket.setsockopt(zmq.ROUTING_ID, credentials.routing_id)
+        socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
+        socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
+        if heartbeats:
+            socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
+            socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, SILENCE_MS)
+
     def send(self, body: bytes) -> bool:
         """Queue ``body``; return ``False`` when the queue is full: ``on_writable`` follows once."""
         if self.closed:
             return False
         if len(body) > self.max_bytes:
-            raise FrameError(f"message of {len(body)} bytes, at most {self.max_bytes} go")
+            raise _too_large(body, self.max_bytes)
         try:
             self._send(body, _NOBLOCK)
         except zmq.Again:
             self._full = True
             return False
         finally:
-            self._look_again()
+            self._schedule_read()
         return True
 
     def _read(self, budget_bytes: int) -> bool:
@@ -368,14 +340,14 @@ class Dealer(Socket):
             try:
                 on_frame(body)
             except Exception as error:  # noqa: BLE001 - handed to on_error; the drain must go on
-                self._fault(error)
+                self._report_error(error)
             if self.closed:
                 return True
-        if self._full and self._tell_writable():
+        if self._full and self._notify_writable():
             return self.closed
         return self.closed or budget_bytes > 0
 
-    def _tell_writable(self) -> bool:
+    def _notify_writable(self) -> bool:
         """Report room in the queue, if there is any; return whether to check the socket again.
 
         Querying or sending may consume the edge of messages that arrived meanwhile.
@@ -388,5 +360,13 @@ class Dealer(Socket):
             try:
                 self._on_writable()
             except Exception as error:  # noqa: BLE001 - as for on_frame
-                self._fault(error)
+                self._report_error(error)
         return True
+
+
+def _gone(peer: bytes) -> PeerGone:
+    return PeerGone(peer.decode(errors="replace"), maybe_executed=False)
+
+
+def _too_large(body: bytes, most: int) -> FrameError:
+    return FrameError(f"message of {len(body)} bytes, at most {most} go")

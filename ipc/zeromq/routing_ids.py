@@ -27,7 +27,7 @@ class RoutingIds:
     def __len__(self) -> int:
         return len(self._of_key)
 
-    def learn(self, peer: PeerCredentials) -> None:
+    def add(self, peer: PeerCredentials) -> None:
         """Add the routing id of an authenticated peer."""
         name, routing_id = peer.name.encode(), peer.routing_id
         if name in self.ids:
@@ -39,7 +39,7 @@ class RoutingIds:
             del self.names[self.ids.pop(of_key.popleft())]
 
     def forget(self, key: str, last: int) -> None:
-        """Forget the incarnations of a key up to ``last``, because its account was removed.
+        """Drop the incarnations of a key up to ``last``, because its account was removed.
 
         An account that was added again has higher numbers, which stay.
         """

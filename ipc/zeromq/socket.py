@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,13 +18,17 @@ import zmq
 
 from ipc.endpoints import BINDING_SUFFIX_BYTES, check_path
 from ipc.errors import EndpointError
+from ipc.socket_files import SocketIdentity, identity
 
 HWM = 1000  # messages per peer and direction
 BYTE_BUDGET = 128 * 1024  # read per loop turn, so that a flood leaves others their turn
 MAX_BYTES = 2 * 1024 * 1024  # of one message; a peer that sends a larger one is disconnected
-BACKLOG = 4096  # every worker connects at once when the gateway comes back
-RECONNECT_MS = 10  # at first; doubling, because 200 peers of a stopped gateway, each trying
-RECONNECT_MAX_MS = 160  # every 10 ms, took 0.4 of a core
+BACKLOG = 512  # connections that wait; a worker that finds no room tries again soon
+BACKLOG_SHARE = 16  # at most this part of the open files, because ZeroMQ takes all of them at once
+# The pause between two tries to connect doubles: 200 peers of a stopped gateway that tried every
+# 10 ms took 0.4 of a core.
+RECONNECT_MS = 10
+RECONNECT_MAX_MS = 160
 HEARTBEAT_MS = 1000
 SILENCE_MS = 3000
 
@@ -31,7 +36,7 @@ OnError = Callable[[Exception], None]
 
 _context: zmq.Context[zmq.Socket[bytes]] | None = None
 _bindings = itertools.count()
-_sockets = 0  # in the context; it ends with the last of them, so nothing can hang at exit
+_sockets = 0  # in the shared context, which ends with the last of them: nothing hangs at exit
 
 
 class Socket:
@@ -73,7 +78,7 @@ class Socket:
             (zmq.SNDHWM, self._hwm),
             (zmq.RCVHWM, self._hwm),
             (zmq.MAXMSGSIZE, self.max_bytes),
-            (zmq.BACKLOG, BACKLOG),
+            (zmq.BACKLOG, backlog()),
         ):
             self._socket.setsockopt(option, value)
         self._recv = self._socket.recv
@@ -94,9 +99,9 @@ class Socket:
     def _watch(self) -> None:
         """Watch the socket; the first read is unconditional, because a first edge may be lost."""
         self._loop.add_reader(self._fd, self._drain)
-        self._look_again()
+        self._schedule_read()
 
-    def _look_again(self) -> None:
+    def _schedule_read(self) -> None:
         """Schedule a read in the next loop iteration, once per iteration."""
         if not self._scheduled and not self._draining:
             self._scheduled = True
@@ -113,13 +118,13 @@ class Socket:
         finally:
             self._draining = False
         if not dry:
-            self._look_again()
+            self._schedule_read()
 
     def _read(self, budget_bytes: int) -> bool:
         """Deliver queued messages; return ``True`` if none is left or the socket is closed."""
         raise NotImplementedError
 
-    def _fault(self, error: Exception) -> None:
+    def _report_error(self, error: Exception) -> None:
         self.errors += 1
         if self._on_error is not None:
             self._on_error(error)
@@ -129,7 +134,7 @@ class Socket:
             )
 
 
-def bind(socket: zmq.Socket[bytes], path: Path) -> int:
+def bind(socket: zmq.Socket[bytes], path: Path) -> SocketIdentity | None:
     """Bind beside ``path``, then rename, so that a leftover file is replaced atomically.
 
     An old binder that closes late unlinks the name that it bound, never the new socket; and there
@@ -146,7 +151,13 @@ def bind(socket: zmq.Socket[bytes], path: Path) -> int:
     except (OSError, zmq.ZMQError) as error:
         beside.unlink(missing_ok=True)
         raise EndpointError(f"{path}: {error.strerror}") from None
-    return os.lstat(path).st_ino
+    return identity(path)
+
+
+def backlog() -> int:
+    """Return how many connections may wait to be accepted."""
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return BACKLOG if files < 0 else min(BACKLOG, max(4, files // BACKLOG_SHARE))
 
 
 def _open(kind: int, context: zmq.Context[zmq.Socket[bytes]] | None = None) -> zmq.Socket[bytes]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ops.actions.wait import Goal, PhaseWaiter
 from ops.connect.account_api import Verb, connected_account_api
+from ops.connect.selection import describe_command
 from ops.connect.target import RuntimeTarget
 from ops.exits import ExitCode, OperatorError
 from ops.output.progress import ProgressLine
@@ -79,12 +80,12 @@ async def _carry_out(target: RuntimeTarget, order: Order) -> list[Row]:
 async def _carry_out_with(target: RuntimeTarget, order: Order, progress: ProgressLine) -> list[Row]:
     waiter = PhaseWaiter(order.goal, progress.show)
     async with connected_account_api(target, on_event=waiter.on_event) as api:
-        margin = 0.0 if order.verb == "drain" else MARGIN  # it is told how long it may take
+        margin = 0.0 if order.verb == "drain" else MARGIN  # the request has its own time limit
         within = order.timeout + margin
         if order.targets is None:
             rows = await api.start_unknown(within)
         else:
-            rows = await api.act(order.verb, order.targets, order.reason, within)
+            rows = await api.control(order.verb, order.targets, order.reason, within)
         done = [row["account"] for row in rows if row["ok"]]
         if order.wait and done:
             # a restart counts only when another process than the one before runs
@@ -116,7 +117,7 @@ def _outcome(order: Order, row: Row) -> str:
 
 def _complaint(row: Row) -> str:
     if row.get("stopped") is False:
-        return f"{row['account']}: still stopping"
+        return f"{row['account']}: still stopping; `{describe_command(row['account'])}` shows it"
     why = row.get("error") or row.get("reason") or row.get("outcome") or "refused"
     if row.get("persisted") is False and row["ok"]:
         why = row.get("error") or "done, but it could not be saved to disk"

@@ -11,18 +11,20 @@ import msgspec
 
 from ipc.errors import RemoteError
 from ipc.frames.websocket import Event
-from ipc.frames.words import UNAVAILABLE
+from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from ipc.nesting import decode_json
 from ipc.websocket.reconnecting import ReconnectingClient
+from ops.actions.unknown_names import unknown_name
 from ops.connect.gateway import address_of, connected_gateway
 from ops.connect.target import RuntimeTarget
 from ops.exits import ExitCode, OperatorError
 from ops.output.show import show_json
 from ops.output.text import clean
 
+CONVERSATION = "`trunkline sessions list` shows its conversation"
 CONNECT_SECONDS = 10.0
 WAIT_SECONDS = 30.0  # of one ``agent.wait``; others follow
-SPARE_SECONDS = 5.0  # for a run that ends at its deadline to be told
+SPARE_SECONDS = 5.0  # for the outcome of a run that ends at its deadline to arrive
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,12 @@ async def _ask(target: RuntimeTarget, params: dict[str, Any], asking: Asking) ->
     on_event = None if printer is None else printer.on_event
     address = await address_of(target)
     async with connected_gateway(address, timeout=CONNECT_SECONDS, on_event=on_event) as client:
-        answer = await client.call("agent", params)
+        try:
+            answer = await client.call("agent", params)
+        except RemoteError as error:
+            if error.code == INVALID_REQUEST:
+                raise await unknown_name(params, client) or error from None
+            raise
         if answer.get("status") in ("accepted", "in_flight"):
             if not asking.wait:
                 _show_accepted(answer, asking)
@@ -101,8 +108,10 @@ async def _wait(client: ReconnectingClient, run: str, seconds: float) -> None:
         if "endedAt" in ended:
             return
         if ended.get("known") is False:
-            raise OperatorError(f"the gateway no longer knows the run {run}")
-    raise OperatorError(f"no answer within {seconds:g} s; the run {run} goes on", ExitCode.TIMEOUT)
+            text = f"the gateway no longer knows the run {run}: it has ended; {CONVERSATION}"
+            raise OperatorError(text)
+    text = f"no answer within {seconds:g} s; the run {run} goes on: {CONVERSATION}"
+    raise OperatorError(f"{text}, --timeout waits longer", ExitCode.TIMEOUT)
 
 
 def _show_accepted(answer: dict[str, Any], asking: Asking) -> None:

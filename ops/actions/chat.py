@@ -15,21 +15,22 @@ from ipc.endpoints import find_local_socket
 from ipc.frames.words import Phase
 from ops.actions.wait import Goal, PhaseWaiter
 from ops.connect.account_api import AccountApi
+from ops.connect.no_answer import why_no_answer
 from ops.connect.places import places_of
-from ops.connect.selection import split
+from ops.connect.selection import describe_command, split
 from ops.connect.supervisor import connected_supervisor
 from ops.connect.target import RuntimeTarget
-from ops.connect.trouble import trouble_of
 from ops.exits import ExitCode, OperatorError
 from ops.output.show import show_json_line
 from ops.output.text import clean
 from runtime.config.places import Places
 
 CHANNEL = "local"
+NICK = "/nick "
 RESETS = ("new", "reset")  # commands that may have a message for the agent behind them
 MAX_LINE = 1024 * 1024  # bytes of one answer
 BACK_WITHIN = 24 * 3600.0  # seconds; a person at a terminal ends it with Ctrl-C
-TROUBLE_AFTER = 1.0  # seconds without an answer, then why is looked at
+REASON_AFTER = 1.0  # seconds without an answer, then the reason is sought
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class LocalChat:
         self._places = places
         self._key = key
         self._options = options
+        self._nick = options.nick  # kept over reconnects: conversations are kept by name
         self._typed: asyncio.Queue[str | None] = asyncio.Queue()
         self._live = options.message is None and sys.stdin.isatty()
         self._owed = 0  # answers that are still to come
@@ -75,10 +77,10 @@ class LocalChat:
         incarnation = await self._find()
         self._read_input()
         while True:
-            if await self._talk():
+            if await self._chat():
                 return
             self._print(f"({self._key} hung up; waiting until it is back, Ctrl-C ends)")
-            incarnation = await self._back(incarnation)
+            incarnation = await self._wait_for_next(incarnation)
 
     async def _find(self) -> int:
         """Return the incarnation to chat with; raises ``OperatorError`` if there is none."""
@@ -96,7 +98,7 @@ class LocalChat:
             )
         return int(status["incarnation"])
 
-    async def _back(self, incarnation: int) -> int:
+    async def _wait_for_next(self, incarnation: int) -> int:
         """Wait until a later incarnation runs; return it."""
         waiter = PhaseWaiter(Goal.RUNNING)
         waiter.beyond[self._key] = incarnation
@@ -105,7 +107,7 @@ class LocalChat:
             rows = await waiter.wait(api, [self._key], BACK_WITHIN)
         return int(rows[0]["incarnation"])
 
-    async def _talk(self) -> bool:
+    async def _chat(self) -> bool:
         """Chat over one connection; return true if the input ended, false if it broke."""
         path = find_local_socket(self._places.run_dir, self._key)
         try:
@@ -124,7 +126,7 @@ class LocalChat:
             receiving.result()
             if self._live:
                 return False
-            raise OperatorError(f"{self._key} hung up")
+            raise OperatorError(f"{self._key} hung up; `{describe_command(self._key)}` says why")
         finally:
             for task in (receiving, sending):
                 task.cancel()
@@ -135,33 +137,41 @@ class LocalChat:
         from workers.channels.local.plugin import MARK_ENDS
 
         writer.write(MARK_ENDS.encode() + b"\n")
-        if self._options.nick:
-            await self._send(writer, f"/nick {self._options.nick}")
+        if self._nick:
+            await self._send(writer, f"{NICK}{self._nick}")
         while (line := await self._typed.get()) is not None:
             if line:
                 await self._send(writer, line)
         if self._live:
             return
         # Where nothing can be stored there will be no answer: that is looked at early.
-        for seconds in (min(TROUBLE_AFTER, self._options.timeout), self._options.timeout):
+        for seconds in (min(REASON_AFTER, self._options.timeout), self._options.timeout):
             try:
                 async with timeouts.timeout(seconds), self._answered:
                     await self._answered.wait_for(lambda: self._owed <= 0)
                     return
             except TimeoutError:
-                if trouble := await trouble_of(self._places):
-                    text = f"no answer from {self._key} within {seconds:g} s; {trouble}"
+                if why := await why_no_answer(self._places):
+                    text = f"no answer from {self._key} within {seconds:g} s; {why}"
                     raise OperatorError(text, ExitCode.TIMEOUT) from None
-        text = f"no answer from {self._key} within {self._options.timeout:g} s"
+        text = (
+            f"no answer from {self._key} within {self._options.timeout:g} s:"
+            f" `{describe_command(self._key)}` shows how it is, --timeout waits longer"
+        )
         raise OperatorError(text, ExitCode.TIMEOUT) from None
 
     async def _send(self, writer: asyncio.StreamWriter, line: str) -> None:
+        if line.startswith(NICK):
+            self._nick = line.removeprefix(NICK).strip()
         self._owed += answers_to(line)
         writer.write(line.encode("utf-8", "surrogateescape") + b"\n")
         await writer.drain()
 
     async def _receive(self, reader: asyncio.StreamReader) -> None:
-        """Print each message, which may have several lines; the first is the greeting."""
+        """Print each message, which may have several lines; the first is the greeting.
+
+        Behind the greeting stands the name under which the account knows the person.
+        """
         from workers.channels.local.plugin import END
 
         lines: list[str] = []
@@ -174,6 +184,8 @@ class LocalChat:
                 continue
             if greeted or not ended:
                 self._show("\n".join(lines))
+            elif self._nick is None:
+                self._nick = lines[-1]
             lines.clear()
             if ended and greeted:
                 async with self._answered:
@@ -218,7 +230,7 @@ class LocalChat:
 
 
 def answers_to(line: str) -> int:
-    """Return how many answers a line gets: a new session is confirmed, and what it begins with is
+    """Return how many answers a line gets. A new session is confirmed, and its first message is
     answered by the agent.
     """
     if not line.startswith("/"):

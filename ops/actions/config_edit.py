@@ -21,7 +21,6 @@ from runtime.config.accounts import AccountSpec
 from runtime.config.places import Places
 from runtime.config.worker_spec import WorkerSpec
 from runtime.supervisor.surroundings import write_error
-from workers.secrets import field_at
 
 SECRETS = "secrets"  # beside the configuration: where a setup writes what was typed
 CHANGES = ("added", "changed", "removed")  # the lists of accounts in the answer of a reload
@@ -34,7 +33,7 @@ def add_account(target: RuntimeTarget, key: str, fields: list[str], *, as_json: 
     split(key)
     places = places_of(target)
     loaded = accounts.add_account(places.config_path, key, _pairs(fields))
-    _report(places, key, "added", _take_over(places), "", as_json)
+    _report(places, key, "added", _reload_if_running(places), "", as_json)
     spec = loaded.accounts[key]
     _hint(key, _unconfigured_hint(spec), _secret_hint(spec), _ingress_hint(spec))
 
@@ -57,7 +56,7 @@ def add_agent(
     name = key.partition(":")[2]
     loaded = agents.add_agent(places.config_path, name, _pairs(fields), default=default)
     more = ", and answers by default" if default else ""
-    _report(places, key, "added", _take_over(places), more, as_json)
+    _report(places, key, "added", _reload_if_running(places), more, as_json)
     _hint(key, _unconfigured_hint(loaded.agents[key]))
 
 
@@ -76,15 +75,19 @@ def _remove(
     *,
     as_json: bool,
 ) -> None:
-    """Call ``remove`` to remove ``name`` from the file, and forget the hold of ``key``."""
-    from runtime.supervisor.accounts.holds import HOLDS, Holds
+    """Call ``remove`` to remove ``name`` from the file, and forget hold and failures of ``key``."""
+    from runtime.supervisor.accounts.history import HISTORY, delete_from_file
+    from runtime.supervisor.accounts.holds import HOLDS, Holds, read_holds
 
     places = places_of(target)
-    holds = Holds(places.state_dir / HOLDS)
-    held = holds.get(key) is not None
+    path = places.state_dir / HOLDS
+    held = key in read_holds(path)
     remove(places.config_path, name)
-    reloaded = _take_over(places)
-    if held and reloaded is None:  # a daemon does it itself
+    reloaded = _reload_if_running(places)
+    if reloaded is None:  # a daemon does it itself
+        delete_from_file(places.state_dir / HISTORY, key)
+    if held and reloaded is None:
+        holds = Holds(path)
         holds.release_all([key])
         holds.write()
     _report(places, key, "removed", reloaded, " and its hold forgotten" if held else "", as_json)
@@ -106,7 +109,7 @@ def _left(places: Places, key: str) -> list[Path]:
 
 
 def show_reload(target: RuntimeTarget, *, as_json: bool) -> None:
-    """Make the daemon read the file again, and print what changed; exit 78 for an invalid file."""
+    """Reload the file in the daemon, and print what changed; exit 78 for an invalid file."""
     places = places_of(target)
     done = asyncio.run(_reload(places))
     if as_json:
@@ -143,12 +146,7 @@ def _unconfigured_hint(spec: WorkerSpec) -> str | None:
 
 def _secret_hint(spec: AccountSpec) -> str | None:
     """Return what is wrong with the format of a secret that was typed; ``None`` if nothing."""
-    for name in sorted(spec.manifest.secrets):
-        value = field_at(spec.config, name)
-        wrong = spec.manifest.wrong_secret(name, value) if isinstance(value, str) else None
-        if wrong:
-            return f"{name} {wrong}"
-    return None
+    return "; ".join(f"{name} {wrong}" for name, wrong in spec.secret_doubts.items()) or None
 
 
 def _ingress_hint(spec: AccountSpec) -> str | None:
@@ -174,8 +172,8 @@ def _pairs(fields: list[str]) -> dict[str, str]:
     return pairs
 
 
-def _take_over(places: Places) -> Any:
-    """Make a running daemon reload the file; return ``None`` without a daemon."""
+def _reload_if_running(places: Places) -> Any:
+    """Reload the file in a running daemon; return ``None`` without a daemon."""
     try:
         return asyncio.run(_reload(places))
     except OperatorError as error:

@@ -22,7 +22,8 @@ from ops.connect.places import places_of
 from ops.connect.supervisor import connected_supervisor
 from ops.connect.target import RuntimeTarget
 from ops.exits import ExitCode, OperatorError, UsageFailure
-from runtime.config.text.parse import json5_problem
+from runtime.config.check import not_finite
+from runtime.config.text.parse_errors import json5_problem
 
 CHANGED = "config changed since last load"
 INVALID = "invalid config"
@@ -46,6 +47,8 @@ def change_of(text: str) -> Row:
         change = pyjson5.decode(text)
     except pyjson5.Json5DecoderException as error:
         raise UsageFailure(f"the change {json5_problem(text, error).text}"[:300]) from None
+    if problem := next(not_finite(change), None):
+        raise UsageFailure(f"the change cannot be made: {problem}")
     if not isinstance(change, dict):
         raise UsageFailure("the change must be an object, like '{agents: {default: \"none\"}}'")
     return change
@@ -54,7 +57,7 @@ def change_of(text: str) -> Row:
 def patch_config(
     target: RuntimeTarget, change: Change, timeout: float, *, through_gateway: bool = False
 ) -> Row:
-    """Make a change; return the answer, with ``confirmed`` true if the original one was lost.
+    """Apply a patch; return the answer, with ``confirmed`` true if the original one was lost.
 
     ``change`` may be a function that makes the patch from the current values of the file.
     The supervisor makes it, unless ``target`` has a URL or ``through_gateway`` is true. Raises
@@ -97,7 +100,10 @@ async def _patch(owner: ConfigOwner, asked: Change, timeout: float) -> Row:
                     "the answer was lost, and somebody else changed the configuration:"
                     " check it before you try again"
                 ) from None
-    raise OperatorError("the answer was lost twice, and the configuration is unchanged")
+    raise OperatorError(
+        "the answer was lost twice, and the configuration is unchanged: try again once"
+        " `trunkline gateway status` shows that it answers"
+    )
 
 
 async def _read(owner: ConfigOwner, timeout: float) -> Row:

@@ -1,8 +1,8 @@
-"""Sends requests about a scheduled job, by its id or its unique name."""
+"""Sends requests about scheduled jobs: about all, or one by its id or its unique name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -27,7 +27,7 @@ def ask_about_job(target: RuntimeTarget, method: str, params: Mapping[str, Any])
         if not (isinstance(error.details, dict) and error.details.get("code") == NO_JOB):
             raise
     # Only now: an id, which is the usual case, takes one question.
-    found = job_id(str(params["id"]), _jobs(target))
+    found = job_id(str(params["id"]), list_jobs(target, disabled=True)["jobs"])
     return ask_gateway(target, method, {**params, "id": found})
 
 
@@ -50,32 +50,14 @@ def _listed(jobs: Sequence[Mapping[str, Any]]) -> str:
     return f"known: {', '.join(str(job['name']) for job in jobs) or 'none'}"
 
 
-def _jobs(target: RuntimeTarget) -> list[Mapping[str, Any]]:
-    """Return all jobs, including disabled ones."""
+def list_jobs(target: RuntimeTarget, *, disabled: bool) -> dict[str, Any]:
+    """Return all jobs, those that are ``disabled`` if requested, as one answer of ``cron.list``."""
     jobs: list[Mapping[str, Any]] = []
+    previews: dict[str, Any] = {}
     while True:
-        params = {"includeDisabled": True, "limit": PAGE, "offset": len(jobs)}
-        page: Iterable[Mapping[str, Any]] = ask_gateway(target, "cron.list", params)["jobs"]
-        before = len(jobs)
-        jobs += page
-        if len(jobs) - before < PAGE:
-            return jobs
-
-
-def no_account(target: RuntimeTarget, channel: str, account: str | None) -> str | None:
-    """Return a warning if no account can send the answer; ``None`` if one can.
-
-    Also ``None`` if the gateway does not permit this question.
-    """
-    try:
-        found = ask_gateway(target, "channels.status", {})["channelAccounts"]
-    except (RemoteError, KeyError):
-        return None
-    names = [str(row["accountId"]) for row in found.get(channel, ())]
-    if account in names if account else names:
-        return None
-    wanted = f"{channel}:{account}" if account else channel
-    known = [f"{each}:{row['accountId']}" for each, rows in found.items() for row in rows]
-    from runtime.config.wording import known_names  # late: only what is wrong needs it
-
-    return f"the answer goes nowhere: there is no account {wanted}{known_names(wanted, known)}"
+        params = {"includeDisabled": disabled, "limit": PAGE, "offset": len(jobs)}
+        answer: dict[str, Any] = ask_gateway(target, "cron.list", params)
+        jobs += answer["jobs"]
+        previews |= answer.get("deliveryPreviews", {})
+        if not (answer["jobs"] and answer.get("hasMore")):
+            return answer | {"jobs": jobs, "deliveryPreviews": previews, "offset": 0}

@@ -28,7 +28,7 @@ from ops.exits import ExitCode, OperatorError
 from runtime.config.owner import resolve_as_owner
 from runtime.config.places import Places
 from runtime.supervisor.options import Options
-from runtime.supervisor.surroundings import drop_unwritten, settle, write_error
+from runtime.supervisor.surroundings import drop_unwritten, set_up, write_error
 
 TICK = 0.05  # seconds between tries: a socket that does not exist yet cannot be waited for
 
@@ -51,7 +51,7 @@ def start_detached(options: Options, timeout: float) -> int:
     Raises ``OperatorError`` if its gateway cannot start (exit 78 or 1; the daemon keeps running),
     and if it is not up after ``timeout`` seconds (exit 4).
     """
-    settle()  # the directories that are made here are ours alone, too
+    set_up()  # the directories that are made here are ours alone, too
     places = resolve_as_owner(os.environ, options.flags)
     places.log_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     output = places.output
@@ -63,7 +63,7 @@ def start_detached(options: Options, timeout: float) -> int:
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
         pid = os.fork()
         if pid == 0:
-            _become_daemon(options._replace(detached=True), log.fileno(), spare)
+            _run_daemon(options._replace(detached=True), log.fileno(), spare)
         os.close(spare)
         return _up_or_code(places, pid, begin, timeout, errors)
 
@@ -80,7 +80,7 @@ def _up_or_code(places: Places, pid: int, begin: int, timeout: float, errors: io
             f"{text}not up within {timeout:g} s; it goes on trying as pid {pid}, see {output}",
             ExitCode.TIMEOUT,
         ) from None
-    except KeyboardInterrupt:  # who gives up waiting wants no daemon
+    except KeyboardInterrupt:  # an interrupted wait ends the daemon, too
         signal.pidfd_send_signal(watch, signal.SIGTERM)
         raise
     finally:
@@ -118,7 +118,7 @@ def _private(path: str, mode: int) -> int:
     return os.open(path, mode, 0o600)
 
 
-def _become_daemon(options: Options, log: int, spare: int) -> NoReturn:
+def _run_daemon(options: Options, log: int, spare: int) -> NoReturn:
     code = int(ExitCode.ERROR)
     try:
         os.setsid()

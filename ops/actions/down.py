@@ -24,7 +24,9 @@ def stop_daemon(target: RuntimeTarget, timeout: float) -> int:
         # readable when the process has ended, which is after everything of its own has
         if not select.select([fd], [], [], timeout)[0]:
             raise OperatorError(
-                f"the supervisor (pid {pid}) is still ending after {timeout:g} s", ExitCode.TIMEOUT
+                f"the supervisor (pid {pid}) is still ending after {timeout:g} s:"
+                f" `trunkline down --timeout 60` waits longer, kill -9 {pid} ends all of it",
+                ExitCode.TIMEOUT,
             )
     finally:
         os.close(fd)

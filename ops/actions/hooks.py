@@ -8,6 +8,7 @@ import msgspec
 
 from ops.exits import OperatorError
 from runtime.config.load import Loaded
+from runtime.gateway.conversations.session_keys import MAIN
 from runtime.gateway.hooks.mappings import HookRequest, ReadyHook, find, read_mappings
 from runtime.gateway.hooks.requests import (
     BadHook,
@@ -24,8 +25,9 @@ def hooks_of(found: Loaded) -> tuple[list[ReadyHook], HookRules]:
     """Return the mapped hooks of a configuration, and the rules for them."""
     config = found.config.hooks
     agents = [spec.account_id for spec in found.agents.values()]
-    channels = list(dict.fromkeys(spec.channel for spec in found.accounts.values()))
-    rules = rules_of(config, agents, channels)
+    named = [MAIN, found.config.agents.default, *agents]
+    main = next((each for each in named if each in agents), MAIN)
+    rules = rules_of(config, agents, found.accounts, main)
     return read_mappings(config.mappings, rules), rules
 
 
@@ -45,7 +47,9 @@ def made_of(
         else:
             hook = find(hooks, request)
             if hook is None:
-                raise OperatorError(f"no mapping in hooks.mappings matches {name}: 404")
+                known = ", ".join(sorted({each.path for each in hooks if each.path})) or "none"
+                text = f"no mapping in hooks.mappings matches {name}: 404; their paths: {known}"
+                raise OperatorError(text)
             if hook.problem is not None:
                 raise OperatorError(hook.problem)
             made = hook.action(request, rules)

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ops.exits import ExitCode, OperatorError, UsageFailure
-from ops.openclaw.draft import plain
+from ops.openclaw.draft import Note, plain
 from ops.openclaw.imported import Imported
 from ops.openclaw.reading import dotenv_beside, read_original
-from ops.openclaw.translation import inline_variables, translate
+from ops.openclaw.translation import STRANGE, inline_variables, translate
 from ops.openclaw.validation import prune
 from ops.openclaw.variables import Variables
 from ops.output.commands import for_runtime
@@ -61,16 +61,18 @@ def import_openclaw(source: Path, places: Places, environ: Mapping[str, str]) ->
         notes=draft.notes,
         text=text,
         shown=redacted(config, known),
-        advice=list(_advice(config, environ)),
+        advice=[*_corrections(draft.notes, source), *_advice(config, environ)],
     )
 
 
 def write_imported(imported: Imported, *, force: bool) -> None:
     """Write our file, readable by its owner only; raises ``UsageFailure`` if it exists.
 
-    With ``force`` it is replaced, and the old one is kept beside it as ``.bak``.
+    With ``force`` it is replaced, and the old one is kept beside it as ``.bak``; never a file of
+    the original, nor what is not a file.
     """
     path = Path(imported.target)
+    _must_be_replaceable(path, imported.files)
     make_private(path.parent)
     try:
         if force and path.exists():
@@ -82,6 +84,33 @@ def write_imported(imported: Imported, *, force: bool) -> None:
         raise UsageFailure(
             f"{path} exists already; --force replaces it, and keeps it as {path.name}.bak"
         ) from None
+
+
+def _must_be_replaceable(path: Path, original: Iterable[str]) -> None:
+    """Raise ``UsageFailure`` if no import may write to ``path``, by whatever name it is called."""
+    if os.path.realpath(path) in map(os.path.realpath, original):
+        raise UsageFailure(
+            f"{path} is a file of OpenClaw, which an import never changes; name another one with"
+            " --config FILE.json5"
+        )
+    if path.is_symlink() and not path.exists():
+        raise UsageFailure(f"{path} is a link to nothing; remove it, or make what it leads to")
+    if path.exists() and not path.is_file():
+        raise UsageFailure(f"{path} is not a file")
+
+
+def _corrections(notes: Iterable[Note], source: Path) -> Iterator[str]:
+    """Yield what the operator should correct in the original before importing it."""
+    strange = [
+        f"{note.path}{note.reason.removeprefix(STRANGE)}"
+        for note in notes
+        if note.group == "left" and note.reason.startswith(STRANGE)
+    ]
+    if strange:
+        yield (
+            f"{source} has settings that OpenClaw is not known to have: {', '.join(strange)};"
+            " if one is misspelt, correct it and run the import again"
+        )
 
 
 def _advice(config: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[str]:

@@ -10,7 +10,13 @@ from pathlib import Path
 from ops.connect.places import places_of
 from ops.connect.target import RuntimeTarget
 from ops.exits import OperatorError, UsageFailure
-from runtime.gateway.journal.copies import UnusableCopy, copy, name_of_copy, put_back
+from runtime.gateway.journal.copies import (
+    UnusableCopy,
+    copy,
+    name_of_copy,
+    remove_abandoned,
+    restore,
+)
 from runtime.gateway.journal.interface import COPIES, FILE
 from runtime.supervisor.instance import Instance, InstanceHeld
 
@@ -38,6 +44,7 @@ def copy_journal(target: RuntimeTarget, to: Path | None) -> Copied:
         if to is None:
             to = state / COPIES / name_of_copy(time.time())
             to.parent.mkdir(mode=0o700, exist_ok=True)
+            remove_abandoned(to.parent, time.time())
         elif to.exists():
             raise UsageFailure(f"{to} exists already; name another file")
         return Copied(to, copy(state / FILE, to.absolute()))
@@ -53,7 +60,7 @@ def restore_journal(target: RuntimeTarget, source: Path) -> Path | None:
     state = places_of(target).state_dir
     try:
         with Instance(state):
-            return put_back(source.absolute(), state / FILE)
+            return restore(source.absolute(), state / FILE)
     except InstanceHeld as error:
         raise OperatorError(f"{error}, and a journal in use cannot be replaced") from None
     except UnusableCopy as error:

@@ -41,12 +41,12 @@ class Keyboard:
         loop = asyncio.get_running_loop()
         ready = loop.create_future()
 
-        def come() -> None:
+        def on_ready() -> None:
             if not ready.done():
                 ready.set_result(None)
 
         try:
-            loop.add_reader(self._fd, come)
+            loop.add_reader(self._fd, on_ready)
         except PermissionError:  # a file: it is always readable
             return
         try:

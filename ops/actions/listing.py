@@ -8,7 +8,7 @@ from typing import Any
 from ops.actions.accounts import read_status
 from ops.connect.target import RuntimeTarget
 from ops.exits import UsageFailure
-from ops.output.listing import Row, check_order, condition, ordered
+from ops.output.listing import Row, check_names, check_order, condition, ordered, terms
 from ops.output.refresh import show_repeatedly
 from ops.output.show import show_json, show_yaml
 from ops.output.text import clean
@@ -21,11 +21,18 @@ _LISTS = ("accounts", "agents")
 class Listing:
     """The filters, order and output form of a listing; by default the worst rows come first.
 
-    Raises ``UsageFailure`` for an unknown form, order or filter.
+    ``whole``: every row is listed, however many. Raises ``UsageFailure`` for an unknown form, order
+    or filter.
     """
 
     def __init__(
-        self, form: str | None, order: str | None, filters: Sequence[str], *, as_json: bool
+        self,
+        form: str | None,
+        order: str | None,
+        filters: Sequence[str],
+        *,
+        as_json: bool,
+        whole: bool = False,
     ) -> None:
         self.form = form or ("json" if as_json else "table")
         if self.form not in FORMS:
@@ -33,7 +40,9 @@ class Listing:
         if as_json and self.form != "json":
             raise UsageFailure(f"--json and -o {form} exclude each other")
         self._order = order or ("worst" if self.form in ("table", "wide") else None)
-        self._is_shown = condition(filters)
+        self._terms = terms(filters)
+        self._is_shown = condition(self._terms)
+        self._whole = whole or order is not None or bool(filters)
         if order is not None:
             check_order(order)
 
@@ -41,6 +50,15 @@ class Listing:
     def wide(self) -> bool:
         """Whether a table keeps all columns on a narrow terminal."""
         return self.form == "wide"
+
+    @property
+    def fits(self) -> bool:
+        """Whether a table is cut to the terminal's height: nobody has asked for certain rows."""
+        return self.form == "table" and not self._whole
+
+    def check(self, found: Mapping[str, Any]) -> None:
+        """Raise ``OperatorError`` for a filter by a name that a whole status does not have."""
+        check_names(self._terms, [row for name in _LISTS for row in found.get(name, ())])
 
     def of(self, found: Mapping[str, Any]) -> Found:
         """Return ``found`` with its lists filtered and ordered."""
@@ -78,11 +96,13 @@ def show_status(
     """Print the status of a runtime once, or until Ctrl-C.
 
     ``choose`` selects what the command line names. Raises ``UsageFailure`` for ``watch`` with a
-    form other than a table.
+    form other than a table, ``OperatorError`` for a filter by an unknown name.
     """
 
     def show() -> None:
-        listing.show(listing.of(choose(read_status(target))), show_tables)
+        found = read_status(target)
+        listing.check(found)
+        listing.show(listing.of(choose(found)), show_tables)
 
     if watch and listing.form not in ("table", "wide"):
         raise UsageFailure(f"--watch shows a table; it cannot be {listing.form}")

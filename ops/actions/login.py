@@ -56,7 +56,9 @@ async def follow_login(api: AccountApi, key: str, screen: LoginScreen) -> None:
         await login.follow()
     except asyncio.CancelledError:
         if login.waits:
-            screen.say(for_runtime(f"{key} still waits; `trunkline channels stop {key}` ends that"))
+            screen.show_note(
+                for_runtime(f"{key} still waits; `trunkline channels stop {key}` ends that")
+            )
         raise
 
 
@@ -75,7 +77,7 @@ class _FollowedLogin:
 
     async def follow(self) -> None:
         """Follow the login to its end."""
-        view = await self._look("", start=True)
+        view = await self._poll("", start=True)
         try:
             while True:
                 self._screen.show(view)
@@ -89,7 +91,7 @@ class _FollowedLogin:
         finally:
             await self._stop_typing()
 
-    async def _look(self, seen: str, *, start: bool = False) -> View:
+    async def _poll(self, seen: str, *, start: bool = False) -> View:
         wait = STEP_SECONDS if seen else 0.0
         params = {"account": self._key, "seen": seen, "timeoutMs": int(wait * 1000)}
         params["start"] = start
@@ -109,7 +111,7 @@ class _FollowedLogin:
 
     async def _next(self, view: View) -> View:
         """Return the next view, after a change or after the outcome of an answer."""
-        looking = asyncio.create_task(self._look(view["mark"]))
+        looking = asyncio.create_task(self._poll(view["mark"]))
         tasks: set[asyncio.Task[Any]] = {looking}
         if self._typing is not None:
             tasks.add(self._typing)
@@ -121,7 +123,7 @@ class _FollowedLogin:
             typed, self._typing = self._typing.result(), None
             taken = await self._answer(typed)
             # Once it is taken the next line belongs to what is asked then.
-            return await self._look(view["mark"] if taken else "")
+            return await self._poll(view["mark"] if taken else "")
         finally:
             looking.cancel()
             await asyncio.wait({looking})
@@ -130,10 +132,12 @@ class _FollowedLogin:
         """Send an answer to the account; return whether it was accepted."""
         if typed is None:
             self._ended = True
-            self._screen.say(f"standard input has ended; {self._key} waits for another answer")
+            self._screen.show_note(
+                f"standard input has ended; {self._key} waits for another answer"
+            )
             return False
         if not 0 < len(typed) <= LONGEST_ANSWER:
-            self._screen.say(f"an answer has 1 to {LONGEST_ANSWER} characters; try again:")
+            self._screen.show_note(f"an answer has 1 to {LONGEST_ANSWER} characters; try again:")
             return False
         params = {"account": self._key, "prompt": self._asked, "text": typed}
         try:
@@ -141,7 +145,7 @@ class _FollowedLogin:
         except RemoteError as error:
             if error.code != INVALID_REQUEST and not error.retryable:
                 raise
-            self._screen.say(f"not accepted: {error.message}")
+            self._screen.show_note(f"not accepted: {error.message}")
             return False
         return True
 

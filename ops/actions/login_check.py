@@ -12,9 +12,10 @@ from typing import Any, Literal
 import msgspec
 
 from ipc import timeouts
+from ipc.secret_patterns import without_secrets
 from workers.errors import ChannelError, Misconfigured, NeedsLogin
 from workers.plugin import Manifest, fields_of
-from workers.secrets import resolve, without_secrets
+from workers.secrets import resolve
 
 SECONDS = 10.0  # for the platform; a person waits
 

@@ -20,7 +20,7 @@ from ops.connect.account_api import payload_of
 from ops.connect.gateway import GatewayAddress, address_at, connected_gateway
 from ops.connect.places import places_of
 from ops.connect.selection import matches
-from ops.connect.supervisor import connected_supervisor
+from ops.connect.supervisor import GONE, connected_supervisor
 from ops.connect.target import RuntimeTarget
 from ops.exits import ExitCode, OperatorError
 from ops.output.line_filter import LineFilter
@@ -35,8 +35,8 @@ MAX_LINES = 5000  # in one answer
 
 @dataclass(frozen=True, slots=True)
 class LinesWanted:
-    """Which lines are printed: the last ``count`` of ``names`` (none: of everything) that
-    ``chosen`` shows, and with ``follow`` those that come.
+    """Which lines are printed. They are the last ``count`` of ``names`` (none: of everything) that
+    ``chosen`` accepts, and with ``follow`` all further ones.
     """
 
     names: Sequence[str]
@@ -75,7 +75,7 @@ async def _print_local(places: Places, wanted: LinesWanted, *, as_json: bool) ->
             return
         await asyncio.shield(client.closed)
     if not stream.ended:
-        raise OperatorError("the supervisor is gone", ExitCode.NOT_RUNNING)
+        raise OperatorError(GONE, ExitCode.NOT_RUNNING)
 
 
 class _LineStream:

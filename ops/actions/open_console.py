@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ipc.files import write_atomically
+from ipc.hidden_fields import hide_fields
 from ops.actions.ask import ask_supervisor
 from ops.connect.places import places_of
 from ops.connect.target import RuntimeTarget
@@ -33,6 +34,7 @@ LEADS = """<!doctype html>
 """
 
 
+@hide_fields("address")
 @dataclass(frozen=True)
 class ConsoleAddress:
     """The console's address, which signs one browser in until ``expires_at`` (epoch ms)."""

@@ -19,6 +19,7 @@ from ops.connect.places import flags_of
 from ops.connect.supervisor import call_supervisor
 from ops.connect.target import RuntimeTarget
 from ops.exits import ExitCode, OperatorError, UsageFailure
+from ops.service.installed import service_command
 from ops.service.systemd import Systemd
 from ops.service.unit import (
     MARKED,
@@ -31,7 +32,11 @@ from ops.service.unit import (
     unit_name,
     unit_text,
 )
+from ops.service.variables import missing_variables, used_variables
+from runtime.config.errors import ConfigError
+from runtime.config.files import read_text
 from runtime.config.places import Places, resolve, run_dir_name
+from runtime.config.text.parse import parse
 
 OPEN_FILES = 65536  # 500 accounts need about 10,000
 PROPERTIES = ("LoadState", "ActiveState", "SubState", "MainPID", "UnitFileState", "Result")
@@ -124,6 +129,8 @@ def install(
             raise OperatorError(f"{error}\nsee `trunkline service logs`", error.exit) from None
     if service.scope == "user":
         done["lingers"] = service.systemd.lingers(service.user)
+    given = {*environment_of(text), *_variables(service)}
+    done["notPassed"] = missing_variables(os.environ, _used_variables(service.places), given)
     return done
 
 
@@ -161,6 +168,7 @@ def service_status(service: Service) -> dict[str, Any]:
         "enabled": state.get("UnitFileState") == "enabled",
         "pid": int(state.get("MainPID") or 0) or None,
         "result": state.get("Result"),
+        "variables": sorted(_variables(service)),
     }
     if service.scope == "user":
         found["lingers"] = service.systemd.lingers(service.user)
@@ -190,10 +198,14 @@ def doubts(service: Service, text: str) -> list[str]:
 def control(service: Service, verb: str) -> None:
     """Start, stop or restart the service by systemd; raises ``OperatorError`` if not installed."""
     if read_unit(service.file) is None:
-        raise OperatorError(
-            f"{service.file} does not exist; `trunkline service install` writes it",
-            ExitCode.NOT_RUNNING,
+        other: Scope = "user" if service.scope == "system" else "system"
+        there = (Systemd(other).units / service.name).exists()
+        todo = (
+            f"that of the {other} does: `{service_command(verb, other)}`"
+            if there
+            else "`trunkline service install` writes it"
         )
+        raise OperatorError(f"{service.file} does not exist; {todo}", ExitCode.NOT_RUNNING)
     service.systemd.control(verb, service.name)
 
 
@@ -220,6 +232,22 @@ def facts_of(service: Service, credentials: tuple[tuple[str, Path], ...] = ()) -
     )
 
 
+def _variables(service: Service) -> set[str]:
+    """Return the names of the variables that the service gets; none where systemd is absent."""
+    try:
+        return service.systemd.variables(service.name)
+    except OperatorError:
+        return set()
+
+
+def _used_variables(places: Places) -> frozenset[str]:
+    """Return the variables that the configuration names; none where it cannot be read."""
+    try:
+        return used_variables(parse(places.config_path, read_text(places.config_path))[0])
+    except ConfigError:  # reported by the daemon
+        return frozenset()
+
+
 def read_unit(path: Path) -> str | None:
     """Read a unit file; ``None`` if there is none."""
     try:
@@ -232,6 +260,8 @@ def _credential(text: str) -> tuple[str, Path]:
     name, equals, path = text.partition("=")
     if not (equals and _CREDENTIAL.match(name) and os.path.isabs(path)):
         raise UsageFailure(f"--credential takes NAME=/path/of/a/file, not {text!r}")
+    if not os.path.exists(path):  # systemd starts no service whose credential is missing
+        raise UsageFailure(f"--credential {name}: {path} does not exist")
     return name, Path(path)
 
 

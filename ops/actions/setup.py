@@ -28,6 +28,7 @@ from ops.actions.setup_plan import (
     Plan,
     SetupQuestion,
     WrongSecret,
+    describe_refusal,
     existing_agents,
     form_check,
     is_restart,
@@ -35,7 +36,6 @@ from ops.actions.setup_plan import (
     plan_replacement,
     questions_of,
     read_choice,
-    said_of,
     secrets_again,
     section_of,
     shown_command,
@@ -60,15 +60,22 @@ def set_up(places: Places, run: Run, *, probe: bool = True) -> None:
     """Ask the questions, show what will be done, and do it.
 
     With ``probe`` the platform checks the login before anything is written. Raises
-    ``UsageFailure`` without a terminal, ``OperatorError`` if a command fails.
+    ``UsageFailure`` without a terminal, ``OperatorError`` if a command fails, and after Ctrl-C.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageFailure(
             "setup asks questions, and this is no terminal; a script takes `trunkline up --detach`,"
             " `trunkline agents add` and `trunkline channels add`"
         )
+    try:
+        _ask_and_do(places, run, probe=probe)
+    except KeyboardInterrupt:
+        raise OperatorError("interrupted: nothing was done", ExitCode.INTERRUPTED) from None
+
+
+def _ask_and_do(places: Places, run: Run, *, probe: bool) -> None:
     known = manifests()
-    accounts, raw = _configured(places, known)
+    accounts, raw = _configured(places)
     agents = existing_agents(raw)
     asked = _Dialog(Keyboard(), probe=probe)
     manifest = known[_channel(asked, known)].manifest
@@ -97,7 +104,7 @@ def set_up(places: Places, run: Run, *, probe: bool = True) -> None:
         agents=agents,
     )
     if _agree_and_do(asked, made, run):
-        _say_what_next(manifest, key)
+        _print_next_steps(manifest, key)
 
 
 def _replacing(
@@ -145,31 +152,20 @@ def carry_out(made: Plan, run: Run) -> None:
     last = [command for command in made.commands if command[0] == "wait" or is_restart(command)]
     for command in first:
         run(command)
-    done: list[Sequence[str]] = []
-    written: dict[Path, Path | None] = {}  # and where what was in them before is kept
-    with _uninterrupted() as noted:
-        try:
-            for path, secret in made.secrets.items():
-                written[path] = _write(path, secret)
-            for command in made.commands:
-                if undoing(command):
-                    run(command)
-                    done.append(command)
-        except BaseException:
-            _take_back(done, written, run)
-            raise
-        for kept in filter(None, written.values()):
-            kept.unlink(missing_ok=True)
-    if noted:
-        raise _stands(last)
+    configured = False
     try:
+        with _uninterrupted() as noted:
+            _configure(made, run)
+            configured = True
+        if noted:
+            raise KeyboardInterrupt
         for command in last:
             run(command)
-    except KeyboardInterrupt:
-        raise _stands(last) from None
-    except OperatorError as error:
-        if error.exit == ExitCode.INTERRUPTED:
-            raise _stands(last) from None
+    except (KeyboardInterrupt, OperatorError) as error:
+        if not configured:
+            raise
+        if isinstance(error, KeyboardInterrupt) or error.exit == ExitCode.INTERRUPTED:
+            raise _interruption(last) from None
         if not made.secrets:
             raise
         raise OperatorError(
@@ -179,7 +175,25 @@ def carry_out(made: Plan, run: Run) -> None:
         ) from None
 
 
-def _stands(last: Sequence[Sequence[str]]) -> OperatorError:
+def _configure(made: Plan, run: Run) -> None:
+    """Write the secrets, and run the commands that can be undone; undo all if one fails."""
+    done: list[Sequence[str]] = []
+    written: dict[Path, Path | None] = {}  # and where what was in them before is kept
+    try:
+        for path, secret in made.secrets.items():
+            written[path] = _write(path, secret)
+        for command in made.commands:
+            if undoing(command):
+                run(command)
+                done.append(command)
+    except BaseException:
+        _undo(done, written, run)
+        raise
+    for kept in filter(None, written.values()):
+        kept.unlink(missing_ok=True)
+
+
+def _interruption(last: Sequence[Sequence[str]]) -> OperatorError:
     """Return the error of a setup that was interrupted when all was configured."""
     looks = "; ".join(
         f"`trunkline channels describe {command[1]}` shows how it is"
@@ -210,9 +224,7 @@ def _write(path: Path, secret: str) -> Path | None:
     return kept if kept.exists() else None
 
 
-def _take_back(
-    done: Sequence[Sequence[str]], written: Mapping[Path, Path | None], run: Run
-) -> None:
+def _undo(done: Sequence[Sequence[str]], written: Mapping[Path, Path | None], run: Run) -> None:
     for path, kept in written.items():  # first: a removal names the files that stay
         if kept is None:
             path.unlink(missing_ok=True)
@@ -249,10 +261,11 @@ class _Dialog:
 
     def ask(self, question: SetupQuestion, check: Callable[[str], str | None]) -> str:
         """Ask until the answer is valid; return it."""
+        if question.about:
+            hidden = " It is not shown while you type." if question.secret else ""
+            print(clean(f"  {question.about}{hidden}"))
         for _ in range(TRIES):
-            hint = f" [{question.default}]" if question.default and not question.secret else ""
-            prompt = clean(f"{question.text}{hint}: ")
-            typed = asyncio.run(self._keyboard.line(secret=question.secret, prompt=prompt))
+            typed = self._line(question)
             if typed is None:
                 raise OperatorError("the input has ended: nothing was done")
             answer = typed.strip() or question.default or ""
@@ -262,6 +275,18 @@ class _Dialog:
             what = "The answer" if question.name == CHOICE else question.text.partition(" (")[0]
             print(clean(f"  {what} {wrong}"))
         raise OperatorError(f"no valid answer to {question.text!r}: nothing was done")
+
+    def _line(self, question: SetupQuestion) -> str | None:
+        """Return what is typed, ``None`` at the end of the input; the line of the prompt ends."""
+        hint = f" [{question.default}]" if question.default and not question.secret else ""
+        prompt = clean(f"{question.text}{hint}: ")
+        typed = None
+        try:
+            typed = asyncio.run(self._keyboard.line(secret=question.secret, prompt=prompt))
+        finally:
+            if typed is None and not question.secret:
+                print()
+        return typed
 
     def choose(self, text: str, choices: Mapping[str, str], default: str) -> str:
         """Ask for one of several names: typed whole, shortened, or as a number."""
@@ -311,7 +336,7 @@ class _Dialog:
             if answer is None or answer.outcome == "right":
                 print(clean(f"  It is {answer.words}." if answer else "  It cannot be asked."))
                 return seen, hidden
-            print(clean(f"  {said_of(manifest.label, answer)}"))
+            print(clean(f"  {describe_refusal(manifest.label, answer)}"))
             if (
                 self.choose("What now?", NEXT[answer.outcome], next(iter(NEXT[answer.outcome])))
                 == ON
@@ -328,25 +353,28 @@ def _channel(asked: _Dialog, known: Manifests) -> str:
     return asked.choose("Which channel?", choices, names[0])
 
 
-def _configured(places: Places, known: Manifests) -> tuple[dict[str, Any], Mapping[str, Any]]:
-    """Return the fields of the existing accounts by key, and the whole configuration."""
-    from runtime.config.load import load
+def _configured(places: Places) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """Return the fields of the existing accounts by key, and the whole configuration.
+
+    Raises ``ConfigError`` if the daemon could not start with it, before anything is asked.
+    """
+    from runtime.config.load import load_effective
 
     if not places.config_path.exists():
         return {}, {}
-    found = load(places.config_path, known, default_port=places.default_port)
+    found = load_effective(places, os.environ)
     return {key: spec.config for key, spec in found.accounts.items()}, found.raw
 
 
 def _is_running(places: Places) -> bool:
     from ops.connect.supervisor import connected_supervisor
 
-    async def look() -> None:
+    async def connect() -> None:
         async with connected_supervisor(places):
             pass
 
     try:
-        asyncio.run(look())
+        asyncio.run(connect())
     except OperatorError:
         return False
     return True
@@ -364,7 +392,7 @@ def _wrong_account(name: str) -> str | None:
     return None if ID.match(name) else f"is not a valid name; allowed: {ID_RULE}"
 
 
-def _say_what_next(manifest: Manifest, key: str) -> None:
+def _print_next_steps(manifest: Manifest, key: str) -> None:
     if manifest.dm_policy == "pairing":
         print("Write to it, and it answers with a code. Then:")
         print(commands.for_runtime(f"trunkline pairing approve {manifest.id} CODE"))

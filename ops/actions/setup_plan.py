@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from ipc.hidden_fields import hide_fields
+from ops.actions.config_example import descriptions_of
 from ops.actions.login_check import LoginVerdict
 from ops.exits import OperatorError
 from workers.plugin import Manifest
@@ -26,15 +28,19 @@ AGENT = "main"
 
 
 class SetupQuestion(msgspec.Struct, frozen=True):
-    """One question. An empty answer means ``default``; without one it is asked again."""
+    """One question, and what is asked for. An empty answer means ``default``; without one it is
+    asked again.
+    """
 
     name: str
     text: str
     default: str | None = None
     secret: bool = False
     allowed: Sequence[str] = ()
+    about: str = ""
 
 
+@hide_fields("secrets")
 class Plan(msgspec.Struct, frozen=True):
     """The steps of a setup: the secrets that it writes into files, and its commands."""
 
@@ -76,7 +82,7 @@ NEXT: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def said_of(label: str, answer: LoginVerdict) -> str:
+def describe_refusal(label: str, answer: LoginVerdict) -> str:
     """Return in words that a platform has refused a login, or could not be asked."""
     if answer.outcome == "refused":
         return f"{label} refuses it: {answer.words}."
@@ -92,12 +98,14 @@ def section_of(raw: Mapping[str, Any], manifest: Manifest) -> Mapping[str, Any]:
 
 def questions_of(manifest: Manifest) -> Iterator[SetupQuestion]:
     """Yield the questions for an account of a channel: its required fields."""
+    about = descriptions_of(manifest.config)
     for field in msgspec.structs.fields(manifest.config):
         if field.required:
             name = field.encode_name
             example = manifest.example.get(name)
             default = example if isinstance(example, str) else None
-            yield SetupQuestion(name, name, default, secret=name in manifest.secrets)
+            secret = name in manifest.secrets
+            yield SetupQuestion(name, name, default, secret, about=about.get(name, ""))
 
 
 def plan(

@@ -27,7 +27,7 @@ from ops.output.tables import cut_to
 from ops.output.text import clean
 from ops.output.top_screen import View, draw, heads, room, scrolled
 
-EVERY = 2.0  # seconds between two looks at figures; changes of phases come at once
+EVERY = 2.0  # seconds between two reads of figures; changes of phases come at once
 TOGETHER = 0.2  # for other accounts that change at the same moment
 AGAIN = 1.0  # until a supervisor that is gone is looked for again
 ACT_SECONDS = 30.0
@@ -54,6 +54,7 @@ class _Top:
     def __init__(self, target: RuntimeTarget) -> None:
         self._target = target
         self._rows: list[dict[str, Any]] = []
+        self._known = False  # whether there was an answer
         self._key: str | None = None  # of the chosen account, which stays chosen where it moves to
         self._first = 0
         self._message = ""
@@ -93,7 +94,7 @@ class _Top:
         await self._changed.wait()
         self._changed.clear()
         while not self._keys.empty():
-            if not self._press(self._keys.get_nowait()):
+            if not self._on_key(self._keys.get_nowait()):
                 return False
         return True
 
@@ -105,7 +106,7 @@ class _Top:
                     self._api = api
                     while True:
                         status = await api.status()
-                        self._take([*status["accounts"], *status["agents"]])
+                        self._apply([*status["accounts"], *status["agents"]])
                         await self._pause(EVERY)
             except (OperatorError, IpcError) as error:
                 self._message = clean(str(error))
@@ -126,9 +127,10 @@ class _Top:
                 await asyncio.sleep(TOGETHER)
         self._news.clear()
 
-    def _take(self, rows: list[dict[str, Any]]) -> None:
+    def _apply(self, rows: list[dict[str, Any]]) -> None:
         worst = map(dict, ordered(rows, "worst"))
         self._rows = sorted(worst, key=lambda row: is_agent(row["account"]))  # a stable order
+        self._known = True
         self._changed.set()
 
     @property
@@ -154,12 +156,13 @@ class _Top:
                 time.time(),
                 self._message,
                 colours=not os.environ.get("NO_COLOR"),
+                known=self._known,
             )
             text = draw(view)
         sys.stdout.write("\x1b[H" + "\r\n".join(f"{line}\x1b[K" for line in text) + "\x1b[J")
         sys.stdout.flush()
 
-    def _press(self, key: str) -> bool:
+    def _on_key(self, key: str) -> bool:
         """Handle a key; return whether to go on."""
         if self._lines is not None:
             self._lines = None
@@ -167,7 +170,7 @@ class _Top:
         asked, self._asked, self._message = self._asked, None, ""
         if asked is not None:
             if key in ("y", "\r", "\n"):
-                self._do(self._act(asked))
+                self._spawn(self._run_verb(asked))
             return key != "\x03"
         if key in _ENDS:
             return False
@@ -179,9 +182,9 @@ class _Top:
         elif key in ("g", "G"):
             self._move(len(self._rows) if key == "G" else -len(self._rows))
         elif key in _VERBS and self._rows:
-            self._ask(_VERBS[key])
+            self._confirm(_VERBS[key])
         elif key == "l" and self._rows:
-            self._do(self._read_log())
+            self._spawn(self._read_log())
         return True
 
     def _move(self, by: int) -> None:
@@ -189,30 +192,30 @@ class _Top:
             wanted = min(max(self._chosen + by, 0), len(self._rows) - 1)
             self._key = self._rows[wanted]["account"]
 
-    def _ask(self, verb: Verb) -> None:
+    def _confirm(self, verb: Verb) -> None:
         self._key = self._rows[self._chosen]["account"]
         if verb in _ASKED:
             self._asked, self._message = verb, clean(f"{verb} {self._key}? y/n")
         else:
-            self._do(self._act(verb))
+            self._spawn(self._run_verb(verb))
 
-    def _do(self, work: Any) -> None:
+    def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)
         self._doing.add(task)
         task.add_done_callback(self._doing.discard)
 
-    async def _act(self, verb: Verb) -> None:
+    async def _run_verb(self, verb: Verb) -> None:
         key = str(self._key)
-        self._say(f"{verb} {key} …")
+        self._show_message(f"{verb} {key} …")
         if self._api is None:
             return
         try:
-            (row,) = await self._api.act(verb, [key], None, ACT_SECONDS)
+            (row,) = await self._api.control(verb, [key], None, ACT_SECONDS)
         except (OperatorError, IpcError) as error:
-            self._say(f"{key}: {error}")
+            self._show_message(f"{key}: {error}")
         else:
             why = row.get("error") or row.get("reason") or "done"
-            self._say(f"{verb} {key}: {why if not row['ok'] else 'done'}")
+            self._show_message(f"{verb} {key}: {why if not row['ok'] else 'done'}")
 
     async def _read_log(self) -> None:
         key = self._rows[self._chosen]["account"]
@@ -222,12 +225,12 @@ class _Top:
         try:
             found = await self._api.client.call("channels.logs", params)
         except IpcError as error:
-            self._say(f"{key}: {error}")
+            self._show_message(f"{key}: {error}")
         else:
             self._lines = [log_line(line) for line in found["lines"]] or [f"no lines of {key}"]
             self._changed.set()
 
-    def _say(self, text: str) -> None:
+    def _show_message(self, text: str) -> None:
         self._message = clean(text)
         self._changed.set()
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from ipc import timeouts
 from ipc.frames.websocket import Event
-from ipc.frames.words import Phase, is_agent
+from ipc.frames.words import Phase
 from ipc.websocket.reconnecting import OPENED
 from ops.connect.account_api import AccountApi, connected_account_api, payload_of
-from ops.connect.selection import chosen
+from ops.connect.selection import chosen, describe_command
 from ops.connect.target import RuntimeTarget
 from ops.exits import ExitCode, OperatorError
 from ops.output.progress import ProgressLine
@@ -99,7 +99,8 @@ class PhaseWaiter:
         try:
             await asyncio.wait({changed, closed}, return_when=asyncio.FIRST_COMPLETED)
             if closed.done() and not self._changed.is_set():
-                raise OperatorError("the connection ended meanwhile", ExitCode.NOT_RUNNING)
+                text = "the connection ended before that; `trunkline status` shows how it is now"
+                raise OperatorError(text, ExitCode.NOT_RUNNING)
         finally:
             changed.cancel()
             closed.cancel()
@@ -148,11 +149,11 @@ async def _wait_for(
 
 def _why_never(key: str, row: Row) -> str | None:
     """Return why an account will not run unless a person acts; ``None`` if it may."""
-    group = "agents" if is_agent(key) else "channels"
     phase, cause = row["phase"], row.get("cause")
     if phase == Phase.FAILED:
-        why = row.get("lastError") or cause or f"see `trunkline {group} describe`"
-        return f"{key} failed and needs a person: {why}"
+        why = row.get("lastError") or cause
+        act = row.get("todo") or f"see `{describe_command(key)}`"
+        return f"{key} failed and needs a person: {f'{why}; ' if why else ''}{act}"
     if phase == Phase.STARTING and cause == LINKING:
         return f"{key} waits for a login and needs a person: {row.get('todo') or cause}"
     if phase == Phase.STOPPED and cause in KEPT_DOWN:

@@ -23,7 +23,7 @@ from ops.connect.account_api import AccountApi, payload_of
 from ops.connect.gateway import GatewayAddress, address_at, connected_gateway, own_address
 from ops.connect.places import places_of
 from ops.connect.selection import chosen, matches
-from ops.connect.supervisor import connected_supervisor
+from ops.connect.supervisor import GONE, connected_supervisor
 from ops.connect.target import RuntimeTarget
 from ops.exits import ExitCode, OperatorError
 from ops.output.narration import Narrator, message_line
@@ -63,9 +63,9 @@ class Watcher:
             status = {"agents": []} | await client.call("supervisor.status", {})
             count = len(chosen([*status["accounts"], *status["agents"]], self._keys))
             for row in [*status["accounts"], *status["agents"]]:
-                self._narrator.know(row["account"], row)
+                self._narrator.set(row["account"], row)
             self._note_gateway(status["gateway"])
-            self._narrator.know("gateway", status["gateway"])
+            self._narrator.set("gateway", status["gateway"])
             self._print(f"watching {count} account{'' if count == 1 else 's'}; Ctrl-C ends")
             await self._until_closed(client)
 
@@ -80,7 +80,7 @@ class Watcher:
             messages.cancel()
             await asyncio.wait({messages})
         if self._ending is None:
-            raise OperatorError("the supervisor is gone", ExitCode.NOT_RUNNING)
+            raise OperatorError(GONE, ExitCode.NOT_RUNNING)
 
     async def _follow_messages(self) -> None:
         """Print the messages of our own gateway whenever it runs."""
@@ -102,7 +102,7 @@ class Watcher:
             api = AccountApi(client, through_gateway=True)
             status = await api.status()
             for row in chosen([*status["accounts"], *status["agents"]], self._keys):
-                self._narrator.know(row["account"], row)
+                self._narrator.set(row["account"], row)
             self._print(f"watching {address.url}; Ctrl-C ends")
             client.closed.add_done_callback(lambda _: self._news.set())
             while self._is_going_on(client):
@@ -162,7 +162,7 @@ class Watcher:
         name = row["account"]
         if self._keys and name != "gateway" and not matches(name, self._keys):
             return
-        self._show(event, row, self._narrator.tell(name, row, time.time()))
+        self._show(event, row, self._narrator.narrate(name, row, time.time()))
 
     def _print_removal(self, row: dict[str, Any], event: str) -> None:
         self._show(event, row, f"{clean(row['account'])}  removed")

@@ -1,4 +1,4 @@
-"""The command ``trunkline completion SHELL``: prints the completion script of a shell.
+"""Implements ``trunkline completion SHELL``: prints the completion script of a shell.
 
 Commands, options and the fixed values of options are part of the script, so that Tab starts no
 program for them. Keys, ids and profiles are looked up as quickly as possible
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Iterator
+from pathlib import PurePath
 from typing import Annotated
 
 import typer
@@ -46,7 +47,7 @@ _trunkline_takes() {{
 
 _BASH = (
     """\
-# bash completion of trunkline. To install: trunkline completion bash > {place}
+# bash completion of trunkline. To install: {install}
 _trunkline() {{
     local cur line path="" prev="" before="" word words=() skip="" found="" breaks
     # A key has a colon, which bash takes for the end of a word.
@@ -76,7 +77,7 @@ _trunkline() {{
         @*) found="$(trunkline {verb} "$found" "$cur" "${{words[@]:1}}" 2> /dev/null)" ;;
         "") [[ -n $before ]] || found="$(_trunkline_words "$path")" ;;
     esac
-    # Nothing of it is expanded, and it is quoted: who writes to an account names a session.
+    # Nothing of it is expanded, and it is quoted: people who write to accounts choose such names.
     while IFS= read -r word; do
         [[ -n $word ]] || continue  # %q would make two quotes of nothing
         printf -v word %q "$word"
@@ -99,7 +100,7 @@ complete -F _trunkline trunkline
 _ZSH = (
     """\
 #compdef trunkline
-# zsh completion of trunkline. To install: trunkline completion zsh > {place}
+# zsh completion of trunkline. To install: {install}
 _trunkline() {{
     local path_="" word skip="" cur="${{words[CURRENT]}}" prev="" before="" what=""
     local -a found ending
@@ -143,7 +144,7 @@ fi
 )
 
 _FISH = """\
-# fish completion of trunkline. To install: trunkline completion fish > {place}
+# fish completion of trunkline. To install: {install}
 function __trunkline_complete
     set -l line (commandline -opc)
     set -l cur (commandline -ct)
@@ -267,7 +268,7 @@ def completion(
 def script(shell: str) -> str:
     """Return the completion script of a shell."""
     form, case = {"bash": (_BASH, _case), "zsh": (_ZSH, _case), "fish": (_FISH, _fish_case)}[shell]
-    found = list(commands())
+    found, place = list(commands()), PLACES[shell]
 
     def cases(rows: Iterable[tuple[str, str]]) -> str:
         return "\n".join(
@@ -275,7 +276,7 @@ def script(shell: str) -> str:
         )
 
     text: str = form.format(
-        place=PLACES[shell],
+        install=f"mkdir -p {PurePath(place).parent} && trunkline completion {shell} > {place}",
         verb=KEYS,
         words=cases(_words(found)),
         ids=cases((" ".join(command.path), _ids(command)) for command in found),

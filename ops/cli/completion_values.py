@@ -34,7 +34,7 @@ def main(args: Sequence[str]) -> None:
         for value in values(args):
             if value.isprintable():  # a line of its own would be another value
                 sys.stdout.write(f"{value}\n")
-    except Exception:  # noqa: BLE001, S110 - a completion has nobody to tell
+    except Exception:  # noqa: BLE001, S110 - a completion must print no errors
         pass
 
 

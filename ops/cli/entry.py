@@ -20,7 +20,7 @@ def main() -> None:
     interrupted = signal.getsignal(signal.SIGINT)
     if interrupted is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from runtime.supervisor.surroundings import TOLD_TO_END, drop_unwritten, open_streams
+    from runtime.supervisor.surroundings import ENDING_SIGNALS, drop_unwritten, open_streams
 
     open_streams()
     if sys.argv[1:2] == [KEYS]:
@@ -36,7 +36,7 @@ def main() -> None:
     try:
         run()
     finally:
-        for number in TOLD_TO_END:  # all is done: an end that comes now changes nothing
+        for number in ENDING_SIGNALS:  # all is done: an end that comes now changes nothing
             signal.signal(number, signal.SIG_IGN)
         drop_unwritten()
 

@@ -36,7 +36,7 @@ def sentence(error: BaseException) -> tuple[str, ExitCode]:
         case CallTimeout() | TimeoutError():
             return str(error) or "no answer in time", ExitCode.TIMEOUT
         case RemoteError(code=code):
-            # A refusal is a sentence for people; other codes say who has failed.
+            # A refusal is a sentence for people; other codes name the process that failed.
             text = error.message if code == INVALID_REQUEST else str(error)
             return text, ExitCode.TIMEOUT if code in _TIMEOUT_CODES else ExitCode.ERROR
         case ConnectionFailed(retryable=True):

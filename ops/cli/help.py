@@ -1,4 +1,4 @@
-"""The command ``trunkline help TOPIC``: prints the help of a command or of a topic."""
+"""Implements ``trunkline help TOPIC``: prints the help of a command or of a topic."""
 
 from __future__ import annotations
 
@@ -18,46 +18,71 @@ TOPICS = {
     "keys": """\
 An account is named by its key, CHANNEL:NAME, like irc:libera. A channel alone (irc) means all of
 its accounts, --all means every account. An agent is named by its id (main), or by agent:main where
-accounts may stand too.""",
+a command accepts accounts, too.""",
     "exit-codes": f"Exit codes are stable, for scripts:\n\n{_EXITS}",
+    "access": """\
+An agent answers a message only if the account admits its sender. Fields of a channel or account:
+
+  dmPolicy        pairing (a stranger gets a code), allowlist, open or disabled
+  allowFrom       ids of people who are answered in direct chats, or * for all
+  groupPolicy     allowlist, open or disabled
+  groups          which groups are answered: {"ID": {}}, or {"*": {}} for all of them
+                  (Discord: guilds, Slack: channels)
+  groupAllowFrom  ids of people who are answered in groups; without it everybody in them
+
+  trunkline channels why irc:libera SENDER  explains whether a person is answered, and why
+  trunkline pairing list                    shows who waits; pairing approve CODE admits
+  trunkline config patch '{channels: {irc: {groups: {"#room": {}}}}}'""",
+    "agents": """\
+An agent answers the messages of the accounts that name it (agent: "main"), and of those that name
+none if it is agents.default. What it is, is its kind: a model (openai), a command, a server (http),
+another gateway (openclaw), a program of yours (client), or echo.
+
+  trunkline config example agent:openai               prints all fields of a kind
+  trunkline agents add main kind=openai model=gpt-5   adds one; --default for every account
+
+An agent of the kind client has no process here. Your program connects to the gateway with the scope
+operator.write and calls agents.attach {agentId}. Each turn arrives as the event agent.turn; it is
+answered by agents.turn.events {turn, first, events} and agents.turn.end {turn, seq, final}.""",
     "filters": """\
---filter FIELD=VALUE[,…] shows only rows of which it is true. Values of one field are alternatives,
-different fields must all hold, != takes out, * stands for anything:
+--filter FIELD=VALUE[,…] shows only matching rows. Values of one field are alternatives, different
+fields must all match, != excludes, * stands for any text:
 
   trunkline status --filter phase=backoff,phase=failed,channel=irc
 
 Fields: account, channel, phase, cause, health, agent, name, enabled, held.""",
     "phases": """\
-  stopped   not wanted, or not able to run: the cause says which
-  starting  its process is there and not ready yet
-  running   ready; `degraded` beside it: it runs and is not well
-  stopping  it logs out
-  backoff   it failed and is tried again; the next try is shown
-  failed    a person is needed; `trunkline channels describe KEY` says what for""",
+  stopped   it does not run, and is not to run or cannot: the cause says why
+  starting  its process runs, and is not ready yet
+  running   ready; `degraded` beside it: not connected, silent, or the like
+  stopping  it logs out, and its process ends
+  backoff   it failed, and is tried again at the time shown as the next try
+  failed    a person is needed: `trunkline channels describe KEY` says what to do""",
     "environment": """\
-A flag counts first, then the environment, then the file, then the default.
+An option counts first, then the environment, then the file, then the default.
 
   TRUNKLINE_STATE_DIR      the state directory (--state-dir)
   TRUNKLINE_CONFIG_PATH    the configuration (--config)
-  TRUNKLINE_PROFILE        a world of its own beside the others (--profile)
-  TRUNKLINE_RUNTIME_DIR    where the sockets lie
+  TRUNKLINE_PROFILE        a separate installation (--profile)
+  TRUNKLINE_RUNTIME_DIR    the directory of the sockets
   TRUNKLINE_GATEWAY_PORT   the gateway's port
   TRUNKLINE_GATEWAY_TOKEN  the gateway's token
-  OPENCLAW_GATEWAY_URL     where --url is not given; OPENCLAW_GATEWAY_TOKEN for --token
+  OPENCLAW_GATEWAY_URL     the value of --url if it is not given
+  OPENCLAW_GATEWAY_TOKEN   the value of --token if it is not given
   NO_COLOR                 no colours""",
     "secrets": """\
-A secret stands in the file, which is then for its owner only, or the file refers to where it is:
+A secret is written in the file, which then must have the mode 0600, or is a reference:
 
   {source: "env", id: "NAME"}         a variable of the daemon
   {source: "file", id: "/path"}       the text of a file
-  {source: "credential", id: "NAME"}  what systemd hands over (LoadCredential=)
-  {source: "exec", id: "pass show x"} what a command prints""",
+  {source: "credential", id: "NAME"}  a file that systemd provides (LoadCredential=)
+  {source: "exec", id: "pass show x"} the output of a command""",
     "start": """\
   trunkline setup               asks for a channel, its token and an agent
   trunkline up --detach         starts the daemon
-  trunkline status              how everything is, the worst first
+  trunkline status              shows all accounts, the worst first
   trunkline chat local:demo     talks to the first account
-  trunkline doctor              looks for what is wrong
+  trunkline doctor              finds problems, and says how to fix each
   trunkline service install     starts the daemon at each boot""",
 }
 

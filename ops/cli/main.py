@@ -23,7 +23,7 @@ class Commands(LazyGroup):
 
     table: ClassVar[Table] = {
         "up": ("ops.commands.up", "Run the daemon in the foreground."),
-        "down": ("ops.commands.daemon:down", "Stop the daemon and wait until it is gone."),
+        "down": ("ops.commands.daemon:down", "Stop the daemon and wait until it has ended."),
         "open": ("ops.commands.console:open", "Open the console in a browser, signed in."),
         "status": (
             "ops.commands.daemon:status",
@@ -44,23 +44,26 @@ class Commands(LazyGroup):
         "wait": ("ops.commands.follow:wait", "Wait until accounts are running or stopped."),
         "messages": ("ops.commands.messages", "Erase what is stored of a person."),
         "message": ("ops.commands.message", "Send a message through an account."),
-        "gateway": ("ops.commands.gateway", "Ask or control the gateway."),
-        "doctor": ("ops.commands.doctor", "Look for what is wrong, and say what cures it."),
+        "gateway": ("ops.commands.gateway", "Query and control the gateway."),
+        "doctor": ("ops.commands.doctor", "Find problems, and name their cures."),
         "service": ("ops.commands.service", "Run the daemon as a service of systemd."),
-        "metrics": ("ops.commands.daemon:metrics", "Print the figures, with or without a gateway."),
+        "metrics": ("ops.commands.daemon:metrics", "Print the metrics, with or without a gateway."),
         "nodes": ("ops.commands.nodes", "List, approve and use nodes."),
-        "deadletters": ("ops.commands.deadletters", "Messages that were given up."),
+        "deadletters": (
+            "ops.commands.deadletters",
+            "List, retry or discard messages that were given up.",
+        ),
         "pairing": ("ops.commands.pairing", "Decide who may talk to the accounts."),
         "devices": ("ops.commands.devices", "Decide which devices may connect."),
         "cron": ("ops.commands.cron", "List, add, run and remove scheduled jobs."),
-        "hooks": ("ops.commands.hooks", "See what a request to a hook would do."),
+        "hooks": ("ops.commands.hooks", "Show what a request to a hook would do."),
         "backup": ("ops.commands.journal:backup", "Copy the journal, while it is in use."),
         "restore": ("ops.commands.journal:restore", "Put a copy in the journal's place."),
         "config": ("ops.commands.config", "Find, check and show the configuration."),
         "setup": ("ops.commands.setup:setup", "Ask for a channel and an agent, and add them."),
         "upgrade": ("ops.commands.upgrade:upgrade", "Show what an upgrade has changed."),
-        "import": ("ops.commands.importing", "Take over the configuration of OpenClaw."),
-        "completion": ("ops.cli.completion", "Print the script by which a shell completes."),
+        "import": ("ops.commands.importing", "Translate the configuration of OpenClaw."),
+        "completion": ("ops.cli.completion", "Print the completion script of a shell."),
         "help": ("ops.cli.help", "Explain a command or a topic."),
         "version": ("ops.commands.daemon:version", "Show the version."),
     }
@@ -130,11 +133,22 @@ def run(args: list[str]) -> int:
             return _discard_output()
         raise
     except Exception as error:  # noqa: BLE001 - the last resort: a sentence, never a traceback
+        if isinstance(error, ConnectionResetError) and not _has_reader(1):
+            return _discard_output()  # a broken pipe that is a socket, as Node makes them
         from ops.cli.failures import report
 
         return report(error)
     finally:
         remember({})
+
+
+def _has_reader(fd: int) -> bool:
+    """Return whether what is written to a pipe, socket or file can still be read."""
+    import select
+
+    poll = select.poll()
+    poll.register(fd, 0)  # errors and the end are reported whatever is asked for
+    return not poll.poll(0)
 
 
 def _discard_output() -> ExitCode:

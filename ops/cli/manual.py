@@ -29,7 +29,10 @@ VARIABLES = (
     ("TRUNKLINE_PROFILE", "the profile, instead of --profile"),
     ("TRUNKLINE_GATEWAY_PORT", "the gateway's port"),
     ("TRUNKLINE_GATEWAY_TOKEN", "the gateway's token"),
-    ("OPENCLAW_GATEWAY_URL, OPENCLAW_GATEWAY_TOKEN", "where --url and --token are not given"),
+    (
+        "OPENCLAW_GATEWAY_URL, OPENCLAW_GATEWAY_TOKEN",
+        "the values of --url and --token if those are not given",
+    ),
     ("NO_COLOR", "no colours"),
 )
 

@@ -1,4 +1,4 @@
-"""The command ``trunkline agent``, which asks an agent and prints its answer."""
+"""Defines the command ``trunkline agent``, which asks an agent and prints its answer."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ app = command_app("Ask an agent.")
 class Question:
     """What is asked: whom, in which session, and where the answer goes too."""
 
-    message: Annotated[str, typer.Option("--message", "-m", help="What to ask.")]
+    message: Annotated[str, typer.Option("--message", "-m", help="The question.")]
     agent: Annotated[str | None, typer.Option(help="Agent, like main.")] = None
     session: Annotated[
-        str | None, typer.Option("--session", help="Session: a key, or a name of yours.")
+        str | None, typer.Option("--session", help="Key of a session, or a name that you choose.")
     ] = None
-    to: Annotated[str | None, typer.Option(help="The chat that is meant, with --channel.")] = None
+    to: Annotated[str | None, typer.Option(help="Chat whose session is asked, with --channel.")] = (
+        None
+    )
     channel: Annotated[str | None, typer.Option(help="Channel of --to.")] = None
     deliver: Annotated[
         bool, typer.Option("--deliver", help="Send the answer to the chat, too.")
@@ -35,7 +37,8 @@ class Question:
     reply_account: Annotated[str | None, typer.Option(help="Account of that channel.")] = None
     reply_to: Annotated[str | None, typer.Option(help="Chat that --deliver sends to.")] = None
     key: Annotated[
-        str | None, typer.Option("--idempotency-key", help="The same key is asked only once.")
+        str | None,
+        typer.Option("--idempotency-key", help="A question with the same key is asked only once."),
     ] = None
 
     def params(self, timeout: float) -> dict[str, Any]:
@@ -71,7 +74,7 @@ def agent(
     *,
     question: Question,
     stream: Annotated[
-        bool, typer.Option("--stream", help="Print the answer as it is made.")
+        bool, typer.Option("--stream", help="Print the answer while it is written.")
     ] = False,
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="Print the id of the run, and end.")

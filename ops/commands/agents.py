@@ -1,4 +1,4 @@
-"""The commands ``trunkline agents …``: list, control and configure agents."""
+"""Defines the commands ``trunkline agents …``: list, control and configure agents."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def list_agents(*, options: LocalOptions) -> None:
 
 @command(app)
 def describe(*, name: Id, options: LocalOptions) -> None:
-    """Show why an agent is as it is, what happens next, its last events and log lines."""
+    """Show why an agent is in its state, what happens next, its last events and log lines."""
     from ops.actions.ask import ask_supervisor
     from ops.output.description import show_description
 
@@ -76,8 +76,8 @@ def describe(*, name: Id, options: LocalOptions) -> None:
 def start(
     *, names: Ids = None, everything: All = False, waiting: WaitOptions, options: RuntimeOptions
 ) -> None:
-    """Start agents at once, whatever their backoff, and forget their holds."""
-    _act("start", names, everything, options, waiting)
+    """Start agents at once, also in a backoff, and release their holds."""
+    _control("start", names, everything, options, waiting)
 
 
 @command(app)
@@ -90,7 +90,7 @@ def stop(
     options: RuntimeOptions,
 ) -> None:
     """Stop agents, and keep them stopped over restarts of the daemon."""
-    _act("stop", names, everything, options, waiting, reason)
+    _control("stop", names, everything, options, waiting, reason)
 
 
 @command(app)
@@ -98,12 +98,12 @@ def restart(
     *, names: Ids = None, everything: All = False, waiting: WaitOptions, options: RuntimeOptions
 ) -> None:
     """Replace the processes of agents; a stopped agent is started."""
-    _act("restart", names, everything, options, waiting)
+    _control("restart", names, everything, options, waiting)
 
 
 @command(app)
 def logs(*, name: Id, selection: LineSelection, options: LocalOptions) -> None:
-    """Print what an agent wrote."""
+    """Print the log lines of an agent."""
     from ops.actions.logs import print_logs
 
     print_logs(options.target, selection.wanted([agent_key(name)]), as_json=options.json)
@@ -115,14 +115,17 @@ def add(
     name: Id,
     fields: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FIELD=VALUE…]", help="Its configuration: kind=…, and its kind's."),
+        typer.Argument(
+            metavar="[FIELD=VALUE…]",
+            help="kind=…, and the fields that `config example agent:KIND` lists.",
+        ),
     ] = None,
     default: Annotated[
-        bool, typer.Option("--default", help="It answers for the accounts that name no agent.")
+        bool, typer.Option("--default", help="Let it answer for the accounts that name no agent.")
     ] = False,
     options: LocalOptions,
 ) -> None:
-    """Add an agent: write the configuration, check it, have the daemon take it over."""
+    """Add an agent: check the new configuration, write it, have the daemon apply it."""
     from ops.actions.config_edit import add_agent
 
     key = agent_key(name)
@@ -137,7 +140,7 @@ def remove(*, name: Id, options: LocalOptions) -> None:
     remove_agent(options.target, agent_key(name), as_json=options.json)
 
 
-def _act(
+def _control(
     verb: Any,
     names: list[str] | None,
     everything: bool,

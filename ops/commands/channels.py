@@ -1,4 +1,4 @@
-"""The commands ``trunkline channels …``: list, control and configure accounts."""
+"""Defines the commands ``trunkline channels …``: list, control and configure accounts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ops.commands.option_groups import (
     WaitOptions,
     command,
 )
-from ops.commands.options import Keys, Names, Reason, Since, WaitTimeout, command_app
+from ops.commands.options import Keys, Names, Reason, Since, command_app
 from ops.exits import UsageFailure
 from ops.output.show import show_json, show_table
 
@@ -24,10 +24,14 @@ AllUnknown = Annotated[
     bool,
     typer.Option(
         "--all-unknown",
-        help="All accounts of which it is not known whether a person had stopped them.",
+        help="Every account whose manual stop is unknown (cause hold_unknown).",
     ),
 ]
 Key = Annotated[str, typer.Argument(metavar="KEY", help="Account, like irc:libera.")]
+DrainTimeout = Annotated[
+    float,
+    typer.Option("--timeout", min=0.001, help="Seconds after which it is stopped in any case."),
+]
 
 
 @command(app, "list")
@@ -64,9 +68,9 @@ def status(*, keys: Keys = None, listing: ListingOptions, options: RuntimeOption
     """Show the state of accounts, the worst first."""
     from ops.actions.listing import Found, Listing, show_status
     from ops.connect.selection import chosen
-    from ops.output.account_table import show_accounts
+    from ops.output.account_table import rows_that_fit, show_accounts
 
-    shown = Listing(listing.output, listing.sort, listing.filter or (), as_json=options.json)
+    shown: Listing = listing.wanted(as_json=options.json, named=bool(keys))
     known = 0
 
     def choose(found: Found) -> Found:
@@ -75,14 +79,15 @@ def status(*, keys: Keys = None, listing: ListingOptions, options: RuntimeOption
         return {"accounts": chosen([*found["accounts"], *found["agents"]], keys or [])}
 
     def show(found: Found) -> None:
-        show_accounts(found["accounts"], wide=shown.wide, known=known)
+        room = rows_that_fit() if shown.fits else None
+        show_accounts(found["accounts"], wide=shown.wide, known=known, room=room)
 
     show_status(options.target, shown, choose, show, watch=listing.watch)
 
 
 @command(app)
 def describe(*, key: Key, options: LocalOptions) -> None:
-    """Show why an account is as it is, what happens next, its last events and log lines."""
+    """Show why an account is in its state, what happens next, its last events and log lines."""
     from ops.output.description import show_description
 
     found = _ask(options, "channels.describe", {"account": key})
@@ -96,17 +101,23 @@ def describe(*, key: Key, options: LocalOptions) -> None:
 def why(
     *,
     key: Key,
-    sender: Annotated[str, typer.Argument(metavar="SENDER", help="A person's id there.")],
+    sender: Annotated[
+        str, typer.Argument(metavar="SENDER", help="A person's id there, as the channel names it.")
+    ],
     chat: Annotated[str | None, typer.Option(help="In this group, by its id.")] = None,
-    guild: Annotated[str | None, typer.Option(help="Of this Discord server.")] = None,
-    role: Annotated[list[str] | None, typer.Option(help="With this role there.")] = None,
+    thread: Annotated[str | None, typer.Option(help="In this thread or topic, by its id.")] = None,
+    guild: Annotated[str | None, typer.Option(help="In this Discord server, by its id.")] = None,
+    role: Annotated[
+        list[str] | None, typer.Option(help="With this role there, by its id; repeatable.")
+    ] = None,
     options: RuntimeOptions,
 ) -> None:
     """Show whether a person's message is answered, and which line of the configuration decides."""
-    from ops.actions.why import ask_why
+    from ops.actions.why import SenderPlace, ask_why
     from ops.output.admission import show_why
 
-    found = ask_why(options.target, key, sender, chat, guild, role or [])
+    place = SenderPlace(chat, thread, guild, role or ())
+    found = ask_why(options.target, key, sender, place)
     if options.json:
         show_json(found)
     else:
@@ -121,9 +132,9 @@ def start(
     waiting: WaitOptions,
     options: RuntimeOptions,
 ) -> None:
-    """Start accounts at once, whatever their backoff, and forget their holds."""
+    """Start accounts at once, also in a backoff, and release their holds."""
     if not all_unknown:
-        _act("start", selection, options, waiting)
+        _control("start", selection, options, waiting)
         return
     if selection.keys or selection.everything:
         raise UsageFailure("--all-unknown goes with no KEY and without --all")
@@ -139,19 +150,19 @@ def stop(
     options: RuntimeOptions,
 ) -> None:
     """Stop accounts, and keep them stopped over restarts of the daemon."""
-    _act("stop", selection, options, waiting, reason)
+    _control("stop", selection, options, waiting, reason)
 
 
 @command(app)
 def restart(*, selection: AccountSelection, waiting: WaitOptions, options: RuntimeOptions) -> None:
     """Replace the processes of accounts; a stopped account is started."""
-    _act("restart", selection, options, waiting)
+    _control("restart", selection, options, waiting)
 
 
 @command(app)
 def reset(*, selection: AccountSelection, options: LocalOptions) -> None:
-    """Forget the failures of accounts; the wait of one in backoff goes on."""
-    _act("reset", selection, options, WaitOptions())
+    """Forgive the failures of accounts; a running backoff continues."""
+    _control("reset", selection, options, WaitOptions())
 
 
 @command(app)
@@ -159,16 +170,16 @@ def drain(
     *,
     selection: AccountSelection,
     reason: Reason = None,
-    timeout: WaitTimeout = 30.0,
+    timeout: DrainTimeout = 30.0,
     options: LocalOptions,
 ) -> None:
     """Stop accounts once their messages in flight are done, and keep them stopped."""
-    _act("drain", selection, options, WaitOptions(timeout=timeout), reason)
+    _control("drain", selection, options, WaitOptions(timeout=timeout), reason)
 
 
 @command(app)
 def login(*, key: Key, options: RuntimeOptions) -> None:
-    """Log an account in whose channel asks a person: by QR code, code, question or web page."""
+    """Log in an account whose channel asks a person: by QR code, code, question or web page."""
     from ops.actions.login import log_in
 
     log_in(options.target, key, as_json=options.json)
@@ -205,7 +216,7 @@ def events(*, key: Key, since: Since = None, options: LocalOptions) -> None:
 
 @command(app)
 def logs(*, names: Names = None, selection: LineSelection, options: LocalOptions) -> None:
-    """Print what accounts wrote."""
+    """Print the log lines of accounts."""
     from ops.actions.logs import print_logs
 
     print_logs(options.target, selection.wanted(names or []), as_json=options.json)
@@ -244,11 +255,14 @@ def add(
     *,
     key: Key,
     fields: Annotated[
-        list[str] | None, typer.Argument(metavar="[FIELD=VALUE…]", help="Its configuration.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[FIELD=VALUE…]", help="Fields that `config example CHANNEL` lists."
+        ),
     ] = None,
     options: LocalOptions,
 ) -> None:
-    """Add an account: write the configuration, check it, have the daemon take it over."""
+    """Add an account: check the new configuration, write it, have the daemon apply it."""
     from ops.actions.config_edit import add_account
 
     add_account(options.target, key, fields or [], as_json=options.json)
@@ -262,7 +276,7 @@ def remove(*, key: Key, options: LocalOptions) -> None:
     remove_account(options.target, key, as_json=options.json)
 
 
-def _act(
+def _control(
     verb: Any,
     selection: AccountSelection,
     options: LocalOptions,

@@ -1,4 +1,4 @@
-"""The commands ``trunkline config …``: find, check, show and change the configuration.
+"""Defines the commands ``trunkline config …``: find, check, show and change the configuration.
 
 Only ``reload`` and ``patch`` need a daemon.
 """
@@ -19,7 +19,7 @@ app = command_app("Find, check and show the configuration.")
 
 @command(app)
 def path(*, options: LocalOptions) -> None:
-    """Print where the configuration lies, and with --json everything else."""
+    """Print the path of the configuration, with --json also those of state, sockets and logs."""
     from ops.connect.places import places_of
 
     places = places_of(options.target)
@@ -42,10 +42,10 @@ def validate(*, options: LocalOptions) -> None:
     """Check the configuration as `up` does; exits 78 and prints each mistake with its place."""
     from ops.connect.configuration import load_as_up_does
     from ops.output.text import clean
-    from runtime.config.load import config_warnings
+    from runtime.config.load import doubts
 
     found = load_as_up_does(options.target)
-    warnings = config_warnings(found)
+    warnings = [str(each) for each in doubts(found)]
     if options.json:
         show_json(
             {
@@ -65,7 +65,7 @@ def validate(*, options: LocalOptions) -> None:
 
 @command(app, "reload")
 def reload_(*, options: LocalOptions) -> None:
-    """Have the daemon take the file over now; exits 78, with nothing changed, if it is wrong."""
+    """Apply the file in the daemon now; exits 78, with nothing changed, if it is wrong."""
     from ops.actions.config_edit import show_reload
 
     show_reload(options.target, as_json=options.json)
@@ -85,11 +85,15 @@ def show(*, options: LocalOptions) -> None:
 @app.command()
 def example(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="Channel, like irc, or section, like gateway.")
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="Channel (irc), kind of agent (agent:openai), or section (gateway).",
+        ),
     ],
     json: Json = False,
 ) -> None:
-    """Print an example of a channel or section of the configuration, with every field it knows."""
+    """Print an example of a channel, agent or section of the configuration, with all its fields."""
     from ops.actions.config_example import show_example
 
     show_example(name, as_json=json)
@@ -102,7 +106,8 @@ def patch(
         str, typer.Argument(metavar="CHANGE", help="A merge patch in JSON5; - reads it from stdin.")
     ],
     gateway: Annotated[
-        bool, typer.Option("--gateway", help="Change that of the gateway, where it is not ours.")
+        bool,
+        typer.Option("--gateway", help="Change that of a gateway that Trunkline did not start."),
     ] = False,
     timeout: Timeout = 30.0,
     options: RuntimeOptions,

@@ -1,4 +1,4 @@
-"""The command ``trunkline open``: opens the console in a browser that is signed in."""
+"""Defines the command ``trunkline open``: opens the console in a browser that is signed in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands ``trunkline cron …``: manage the scheduled jobs of agents."""
+"""Defines the commands ``trunkline cron …``: manage the scheduled jobs of agents."""
 
 from __future__ import annotations
 
@@ -12,43 +12,57 @@ from ops.commands.gateway_calls import call_gateway
 from ops.commands.option_groups import RuntimeOptions, command
 from ops.commands.options import command_app
 from ops.exits import UsageFailure
-from ops.output.commands import for_runtime
-from ops.output.show import show_fields, show_json
-from ops.output.text import clean
+from ops.output.show import show_fields, show_json, show_rest
+from ops.output.text import moment
 
 app = command_app("List, add, run and remove scheduled jobs.")
 
 JobId = Annotated[
     str,
     typer.Argument(
-        metavar="ID", help="Id, as `cron list` shows it, or a name that one job alone has."
+        metavar="ID", help="Id, as `cron list` shows it, or a name that no other job has."
     ),
 ]
-Name = Annotated[str, typer.Option(help="What it is called.")]
+Name = Annotated[str, typer.Option(help="Name of the job.")]
 At = Annotated[str | None, typer.Option(help="Once: 2026-12-24T18:00:00Z, or 20m from now.")]
-Every = Annotated[str | None, typer.Option(help="Again and again: 30s, 15m, 2h, 1d.")]
-Expression = Annotated[str | None, typer.Option("--cron", help='By the clock: "0 9 * * 1".')]
+Every = Annotated[str | None, typer.Option(help="In equal intervals: 30s, 15m, 2h, 1d.")]
+Expression = Annotated[
+    str | None, typer.Option("--cron", help='By a cron expression: "0 9 * * 1".')
+]
 Zone = Annotated[str | None, typer.Option("--tz", help="Time zone of --cron (Europe/Berlin).")]
 Message = Annotated[str | None, typer.Option(help="Give an agent a turn with this text.")]
 Event = Annotated[
     str | None,
-    typer.Option("--system-event", help="Say this to the main session of an agent instead."),
+    typer.Option("--system-event", help="Tell an agent this in its main session instead."),
 ]
-AgentId = Annotated[str | None, typer.Option("--agent", help="Which agent.")]
-Channel = Annotated[str | None, typer.Option(help="Say the answer here (irc); with --to.")]
+AgentId = Annotated[
+    str | None, typer.Option("--agent", help="Agent, like main; else the default one.")
+]
+Channel = Annotated[
+    str | None, typer.Option(help="Channel to which the answer is sent; with --to.")
+]
 To = Annotated[str | None, typer.Option(help="Chat or person, as the channel names it.")]
-AccountId = Annotated[str | None, typer.Option("--account", help="By this account of the channel.")]
+AccountId = Annotated[
+    str | None, typer.Option("--account", help="Account of that channel that sends it.")
+]
 Webhook = Annotated[str | None, typer.Option(help="Post the answer to this address instead.")]
-NoDeliver = Annotated[bool, typer.Option("--no-deliver", help="Say the answer nowhere.")]
+NoDeliver = Annotated[bool, typer.Option("--no-deliver", help="Send the answer nowhere.")]
+BestEffort = Annotated[
+    bool,
+    typer.Option(
+        "--best-effort",
+        help="An answer that cannot be sent is no failure; the account may come later.",
+    ),
+]
 NextBeat = Annotated[
     bool, typer.Option("--next-heartbeat", help="An event waits for the agent's next turn.")
 ]
 CatchUp = Annotated[
-    str | None, typer.Option(help="A time that was missed: one (run once, the default) or none.")
+    str | None, typer.Option(help="Missed times: one (run once, the default) or none.")
 ]
-Model = Annotated[str | None, typer.Option(help="With this model.")]
-Limit = Annotated[int, typer.Option(help="At most so many.", min=1, max=200)]
-All = Annotated[bool, typer.Option("--all", help="Disabled ones too.")]
+Model = Annotated[str | None, typer.Option(help="Model that the agent uses.")]
+Limit = Annotated[int, typer.Option(help="Maximal number of runs.", min=1, max=200)]
+All = Annotated[bool, typer.Option("--all", help="Disabled jobs, too.")]
 IfDue = Annotated[bool, typer.Option("--due", help="Only if it is due.")]
 UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 COLUMNS = {
@@ -62,7 +76,7 @@ COLUMNS = {
 }
 RUN_COLUMNS = {
     "started": "started",
-    "status": "status",
+    "outcome": "status",
     "took": "took",
     "delivery": "deliveryStatus",
     "summary": "said",
@@ -72,7 +86,9 @@ RUN_COLUMNS = {
 @command(app, "list")
 def list_(*, everything: All = False, options: RuntimeOptions) -> None:
     """Show the scheduled jobs, those that are due first."""
-    answer = call_gateway(options, "cron.list", {"includeDisabled": everything, "limit": 200})
+    from ops.actions.cron import list_jobs
+
+    answer = list_jobs(options.target, disabled=everything)
     if options.json:
         show_json(answer)
         return
@@ -106,6 +122,7 @@ def add(
     account: AccountId = None,
     webhook: Webhook = None,
     no_deliver: NoDeliver = False,
+    best_effort: BestEffort = False,
     next_heartbeat: NextBeat = False,
     catch_up: CatchUp = None,
     model: Model = None,
@@ -114,6 +131,10 @@ def add(
     """Add a job: when (--at, --every or --cron), and what (--message or --system-event)."""
     what = _what(message, event, model)
     delivery = _delivery(channel, to, account, webhook, no_deliver=no_deliver)
+    if best_effort:
+        if delivery is None or delivery["mode"] == "none":
+            raise UsageFailure("--best-effort is about --to or --webhook")
+        delivery["bestEffort"] = True
     if event is not None and delivery is not None:
         raise UsageFailure("--system-event has no delivery: the agent's heartbeat says where")
     params: dict[str, Any] = {
@@ -125,12 +146,6 @@ def add(
     beside = {"agentId": agent, "delivery": delivery, "catchUp": catch_up}
     params |= {key: value for key, value in beside.items() if value is not None}
     answer = call_gateway(options, "cron.add", params)
-    if channel is not None:
-        from ops.actions.cron import no_account
-        from runtime.supervisor.surroundings import write_error
-
-        if (warning := no_account(options.target, channel, account)) is not None:
-            write_error(for_runtime(clean(f"trunkline: {warning}")))
     if options.json:
         show_json(answer)
     else:
@@ -149,7 +164,7 @@ def run(*, job: JobId, due: IfDue = False, options: RuntimeOptions) -> None:
 
 @command(app)
 def runs(*, job: JobId, limit: Limit = 20, options: RuntimeOptions) -> None:
-    """Show what became of the last runs of a job, the newest first."""
+    """Show the outcomes of the last runs of a job, the newest first."""
     answer = _ask_about(options, "cron.runs", {"id": job, "limit": limit})
     if options.json:
         show_json(answer)
@@ -159,16 +174,17 @@ def runs(*, job: JobId, limit: Limit = 20, options: RuntimeOptions) -> None:
             **row,
             "started": _time(row["runAtMs"]),
             "took": f"{row.get('durationMs', 0) / 1000:.1f} s",
-            "said": " ".join((row.get("error") or row.get("summary") or "").split())[:80],
+            "said": " ".join((row.get("error") or row.get("summary") or "").split()),
         }
         for row in answer["entries"]
     ]
     show_fields(rows, RUN_COLUMNS)
+    show_rest(answer.get("total", 0), len(rows))  # OpenClaw's gateway need not count them
 
 
 @command(app)
 def rm(*, job: JobId, options: RuntimeOptions) -> None:
-    """Remove a job; a run of it that is under way ends."""
+    """Remove a job; its current run ends."""
     answer = _ask_about(options, "cron.remove", {"id": job})
     if options.json:
         show_json(answer)
@@ -195,8 +211,8 @@ def _when(
         return {"kind": "every", "everyMs": _milliseconds("--every", every)}
     assert at is not None
     if at[-1:] in UNITS and at[:-1].isdecimal():
-        moment = time.time() + _milliseconds("--at", at) / 1000
-        at = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+        due = time.time() + _milliseconds("--at", at) / 1000
+        at = datetime.fromtimestamp(due, UTC).isoformat(timespec="milliseconds")
     return {"kind": "at", "at": at}
 
 
@@ -249,4 +265,4 @@ def _schedule(schedule: dict[str, Any]) -> str:
 def _time(at: int | None) -> str:
     if at is None:
         return "never"
-    return datetime.fromtimestamp(at / 1000).astimezone().isoformat(" ", "seconds")
+    return moment(at)

@@ -1,4 +1,4 @@
-"""The commands about the daemon as a whole, such as ``down``, ``status`` and ``history``."""
+"""Defines the commands about the whole daemon, such as ``down``, ``status`` and ``history``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def down(
     context: typer.Context,
     timeout: Annotated[float, typer.Option(min=0.001, help="Seconds to wait.")] = 15.0,
 ) -> None:
-    """Stop the daemon and wait until it is gone."""
+    """Stop the daemon and wait until it has ended."""
     from ops.actions.down import stop_daemon
 
     pid = stop_daemon(RuntimeTarget(context.find_root().params), timeout)
@@ -34,10 +34,10 @@ def status(*, keys: Keys = None, listing: ListingOptions, options: RuntimeOption
     """Show the supervisor, the gateway, all accounts and all agents, the worst first."""
     from ops.actions.listing import Found, Listing, show_status
     from ops.connect.selection import chosen
-    from ops.output.account_table import show_accounts, show_agents
+    from ops.output.account_table import rows_that_fit, show_accounts, show_agents
     from ops.output.daemon import show_daemon
 
-    shown = Listing(listing.output, listing.sort, listing.filter or (), as_json=options.json)
+    shown: Listing = listing.wanted(as_json=options.json, named=bool(keys))
     known = 0
 
     def choose(found: Found) -> Found:
@@ -50,9 +50,10 @@ def status(*, keys: Keys = None, listing: ListingOptions, options: RuntimeOption
         return found
 
     def show(found: Found) -> None:
-        show_daemon(found)
+        above = show_daemon(found)
         if found["accounts"] or not keys:
-            show_accounts(found["accounts"], wide=shown.wide, known=known)
+            room = rows_that_fit(above, found["agents"]) if shown.fits else None
+            show_accounts(found["accounts"], wide=shown.wide, known=known, room=room)
         if found["agents"]:
             print()
             show_agents(found["agents"], wide=shown.wide)
@@ -80,7 +81,7 @@ def history(*, since: Since = None, options: LocalOptions) -> None:
 
 @command(app)
 def metrics(*, options: LocalOptions) -> None:
-    """Print all figures as text for Prometheus; without a gateway those of the supervisor.
+    """Print all metrics as text for Prometheus; while the gateway is down, the supervisor's.
 
     With --json a list of samples: name, labels, value.
     """

@@ -1,4 +1,4 @@
-"""The commands ``trunkline deadletters …``: manage messages that were given up."""
+"""Defines the commands ``trunkline deadletters …``: manage messages that were given up."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import typer
 from ops.commands.gateway_calls import call_and_show, call_gateway
 from ops.commands.option_groups import RuntimeOptions, command
 from ops.commands.options import command_app
-from ops.output.show import show_fields, show_json
+from ops.output.show import show_fields, show_json, show_rest
 
 app = command_app("List messages that were given up; try them again, or discard them.")
 
 Letter = Annotated[str, typer.Argument(metavar="ID", help="Id, as `deadletters list` shows it.")]
-Limit = Annotated[int, typer.Option(help="At most so many.", min=1, max=10_000)]
-Account = Annotated[str | None, typer.Option(help="Of this account alone: KEY (irc:libera).")]
+Limit = Annotated[int, typer.Option(help="Maximal number of messages.", min=1, max=10_000)]
+Account = Annotated[str | None, typer.Option(help="Only those of this account (irc:libera).")]
 COLUMNS = {
     "id": "id",
     "account": "account",
@@ -24,7 +24,7 @@ COLUMNS = {
     "state": "state",
     "attempts": "attempts",
     "age": "age",
-    "text": "text",
+    "message": "text",
     "why": "error",
 }
 
@@ -35,7 +35,7 @@ def list_(*, account: Account = None, limit: Limit = 100, options: RuntimeOption
     from ops.output.text import age
 
     params = {"limit": limit} | ({"account": account} if account else {})
-    answer = call_gateway(options, "deadletters.list", params)
+    answer = call_gateway(options, "deadletters.list", params, rows="letters")
     if options.json:
         show_json(answer)
         return
@@ -45,6 +45,7 @@ def list_(*, account: Account = None, limit: Limit = 100, options: RuntimeOption
         for row in answer["letters"]
     ]
     show_fields(rows, COLUMNS)
+    show_rest(answer.get("count", 0), len(rows))
 
 
 @command(app)
@@ -55,11 +56,11 @@ def show(*, letter: Letter, options: RuntimeOptions) -> None:
 
 @command(app)
 def retry(*, letter: Letter, options: RuntimeOptions) -> None:
-    """Send a message after all; one that is `unknown` may then arrive twice."""
+    """Try a message again; one that is `unknown` may arrive twice."""
     call_and_show(options, "deadletters.retry", {"id": letter}, "queued")
 
 
 @command(app)
 def discard(*, letter: Letter, options: RuntimeOptions) -> None:
-    """Discard a message that was given up, for good."""
+    """Discard a message that was given up, permanently."""
     call_and_show(options, "deadletters.discard", {"id": letter}, "discarded")

@@ -1,4 +1,4 @@
-"""The commands ``trunkline devices …``: manage devices that may connect, and their tokens."""
+"""Defines the commands ``trunkline devices …``: manage devices and their tokens."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from ops.output.show import show_fields, show_json
 
 app = command_app("List and approve devices, rotate and revoke their tokens.")
 
-Device = Annotated[str, typer.Argument(metavar="DEVICE", help="Id of the device.")]
-Request = Annotated[str, typer.Argument(metavar="REQUEST", help="Id of the request.")]
+Device = Annotated[str, typer.Argument(metavar="DEVICE", help="Id, as `devices list` shows it.")]
+Request = Annotated[
+    str, typer.Argument(metavar="REQUEST", help="Id of it, as `devices list` shows it.")
+]
 Role = Annotated[str, typer.Option(help="Role of the token.")]
 COLUMNS = {
     "state": "state",
@@ -42,34 +44,38 @@ def list_(*, options: RuntimeOptions) -> None:
 @command(app)
 def approve(*, request: Request, options: RuntimeOptions) -> None:
     """Approve a device that waits, with the role and scopes it asked for."""
-    call_and_show(options, "device.pair.approve", {"requestId": request}, "approved")
+    _decide(options, "device.pair.approve", {"requestId": request}, "approved")
 
 
 @command(app)
 def reject(*, request: Request, options: RuntimeOptions) -> None:
     """Reject the request of a device."""
-    call_and_show(options, "device.pair.reject", {"requestId": request}, "rejected")
+    _decide(options, "device.pair.reject", {"requestId": request}, "rejected")
 
 
 @command(app)
 def remove(*, device: Device, options: RuntimeOptions) -> None:
-    """Forget a device and its tokens."""
-    call_and_show(options, "device.pair.remove", {"deviceId": device}, "removed")
+    """Remove a device and its tokens."""
+    _decide(options, "device.pair.remove", {"deviceId": device}, "removed")
 
 
 @command(app)
 def rename(*, device: Device, name: str, options: RuntimeOptions) -> None:
-    """Give a paired device a name."""
-    call_and_show(options, "device.pair.rename", {"deviceId": device, "label": name}, "renamed")
+    """Set the name of a paired device."""
+    _decide(options, "device.pair.rename", {"deviceId": device, "label": name}, "renamed")
 
 
 @command(app)
 def rotate(*, device: Device, role: Role = "operator", options: RuntimeOptions) -> None:
     """Replace a device's token."""
-    call_and_show(options, "device.token.rotate", {"deviceId": device, "role": role}, "rotated")
+    _decide(options, "device.token.rotate", {"deviceId": device, "role": role}, "rotated")
 
 
 @command(app)
 def revoke(*, device: Device, role: Role = "operator", options: RuntimeOptions) -> None:
     """Revoke a device's token."""
-    call_and_show(options, "device.token.revoke", {"deviceId": device, "role": role}, "revoked")
+    _decide(options, "device.token.revoke", {"deviceId": device, "role": role}, "revoked")
+
+
+def _decide(options: RuntimeOptions, method: str, params: dict[str, str], done: str) -> None:
+    call_and_show(options, method, params, done, listed_by="devices list")

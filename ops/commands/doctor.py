@@ -1,4 +1,4 @@
-"""The command ``trunkline doctor``."""
+"""Defines the command ``trunkline doctor``, which finds and fixes problems."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def doctor(
     ] = False,
     options: LocalOptions,
 ) -> None:
-    """Look for present and coming problems, with the daemon up, down or broken, and name cures.
+    """Find present and coming problems, with the daemon up, down or broken, and name cures.
 
     Exits 1 if there is an error that was not repaired.
     """

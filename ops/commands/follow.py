@@ -1,4 +1,4 @@
-"""The commands that follow accounts as they change: ``watch``, ``logs``, ``chat``, ``wait``."""
+"""Defines the commands that follow accounts: ``watch``, ``logs``, ``chat``, ``wait``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ops.commands.option_groups import (
     command,
 )
 from ops.commands.options import All, Keys, Names, command_app
+from ops.connect.target import RuntimeTarget
 from ops.output.show import show_json
 
 app = command_app()
@@ -29,15 +30,15 @@ def watch(*, keys: Keys = None, options: RuntimeOptions) -> None:
     watch_accounts(options.target, keys or [], as_json=options.json)
 
 
-@command(app)
-def top(*, options: LocalOptions) -> None:
+@app.command()
+def top(context: typer.Context) -> None:
     """Show all accounts on the whole terminal, the worst first; keys start, stop and restart them.
 
     j and k choose, s starts, x stops, r restarts, l shows the log, q ends.
     """
     from ops.actions.top import show_top
 
-    show_top(options.target)
+    show_top(RuntimeTarget(context.find_root().params))
 
 
 @command(app)
@@ -53,7 +54,8 @@ def chat(
     *,
     key: Annotated[str, typer.Argument(metavar="KEY", help="Account, like local:demo.")],
     message: Annotated[
-        str | None, typer.Option("-m", "--message", help="Say this, print the answer, end.")
+        str | None,
+        typer.Option("-m", "--message", help="Send this message, print the answer, and end."),
     ] = None,
     nick: Annotated[str | None, typer.Option(help="Your name in the chat.")] = None,
     timeout: Annotated[

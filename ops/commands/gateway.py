@@ -1,4 +1,4 @@
-"""The commands ``trunkline gateway …``: query a gateway, or control it through the supervisor."""
+"""Defines the commands ``trunkline gateway …``: query and control a gateway."""
 
 from __future__ import annotations
 
@@ -14,9 +14,21 @@ from ops.commands.options import Timeout, command_app, json_object
 from ops.commands.service import Credential, Force, ServiceOptions
 from ops.exits import ExitCode, OperatorError
 from ops.output.commands import for_runtime
-from ops.output.show import show_json
+from ops.output.show import show_fields, show_json
 
-app = command_app("Ask or control the gateway.")
+app = command_app("Query and control the gateway.")
+
+CLIENT_COLUMNS = {
+    "name": "name",
+    "role": "role",
+    "address": "address",
+    "proved by": "provedBy",
+    "connected": "age",
+    "requests": "requests",
+    "errors": "errors",
+    "unread bytes": "unread",
+    "client": "id",
+}
 
 
 @command(app)
@@ -47,7 +59,9 @@ def health(*, timeout: Timeout = 10.0, options: RuntimeOptions) -> None:
 @command(app)
 def status(
     *,
-    deep: Annotated[bool, typer.Option("--deep", help="Probe other gateways found too.")] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Probe other gateways on this host, too.")
+    ] = False,
     no_probe: Annotated[bool, typer.Option("--no-probe", help="Do not connect to it.")] = False,
     require_rpc: Annotated[
         bool, typer.Option("--require-rpc", help="Fail unless it answers a call.")
@@ -73,9 +87,7 @@ def status(
 
 @command(app)
 def probe(*, timeout: Timeout = 10.0, options: RuntimeOptions) -> None:
-    """Connect and ask for health, status, presence and configuration at once; exits 0 when it
-    answers.
-    """
+    """Request health, status, presence and configuration. Exits 0 when the gateway answers."""
     from ops.actions.gateway_status import timed_answers
 
     address, answers = timed_answers(options.target, timeout)
@@ -89,9 +101,24 @@ def probe(*, timeout: Timeout = 10.0, options: RuntimeOptions) -> None:
 
 
 @command(app)
+def clients(*, options: RuntimeOptions) -> None:
+    """Show the connected clients, those that have left the most unread first."""
+    from ops.output.text import age
+
+    answer = call_gateway(options, "gateway.clients", {})
+    if options.json:
+        show_json(answer)
+        return
+    rows = [{**row, "age": age(row["ageMs"] / 1000)} for row in answer["clients"]]
+    show_fields(sorted(rows, key=lambda row: -row["unread"]), CLIENT_COLUMNS)
+
+
+@command(app)
 def start(
     *,
-    force: Annotated[bool, typer.Option(help="End a stranger that holds the port.")] = False,
+    force: Annotated[
+        bool, typer.Option(help="End a program that holds the port, except another Trunkline.")
+    ] = False,
     timeout: Timeout = 30.0,
     options: LocalOptions,
 ) -> None:
@@ -106,7 +133,7 @@ def stop(
         bool,
         typer.Option(
             "--shutdown",
-            help="Ask a gateway that is not ours to end, too; of ours it changes nothing.",
+            help="Ask a gateway that Trunkline did not start to end; no effect on its own.",
         ),
     ] = False,
     timeout: Timeout = 30.0,
@@ -127,18 +154,18 @@ def install(
     *, credential: Credential = None, force: Force = False, options: ServiceOptions
 ) -> None:
     """Install the service; the same as `trunkline service install`."""
-    _say_service("install")
+    _print_service_hint("install")
     service.install(credential=credential, force=force, options=options)
 
 
 @command(app)
 def uninstall(*, options: ServiceOptions) -> None:
     """Remove the service; the same as `trunkline service uninstall`."""
-    _say_service("uninstall")
+    _print_service_hint("uninstall")
     service.uninstall(options=options)
 
 
-def _say_service(verb: str) -> None:
+def _print_service_hint(verb: str) -> None:
     same = for_runtime(f"the same as `trunkline service {verb}`: gateway and accounts are one")
     print(same, file=sys.stderr)
 
@@ -159,4 +186,5 @@ def _control(verb: str, params: dict[str, Any], timeout: float, options: LocalOp
             print(f"shutdown: {answer['shutdown']}")
     if not answer["ok"]:
         why = f": {row['lastError']}" if row.get("lastError") else ""
-        raise OperatorError(f"the gateway is {row['phase']}{why}", ExitCode.TIMEOUT)
+        more = "`trunkline logs gateway` says more"
+        raise OperatorError(f"the gateway is {row['phase']}{why}; {more}", ExitCode.TIMEOUT)

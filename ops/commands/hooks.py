@@ -1,4 +1,4 @@
-"""The commands ``trunkline hooks …``: show what hooks would do. No daemon is needed."""
+"""Defines the commands ``trunkline hooks …``: show what hooks would do. No daemon is needed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ops.commands.options import command_app
 from ops.exits import OperatorError, UsageFailure
 from ops.output.show import show_json
 
-app = command_app("See what a request to a hook would do.")
+app = command_app("Show what a request to a hook would do.")
 
 HookName = Annotated[
-    str, typer.Argument(metavar="NAME", help="What stands behind /hooks/: wake, agent, github.")
+    str, typer.Argument(metavar="NAME", help="Path below /hooks/: wake, agent, github.")
 ]
 BodyFile = Annotated[str, typer.Option("--body", help="File with the body of the request.")]
 Header = Annotated[list[str] | None, typer.Option("--header", help="NAME: VALUE; repeatable.")]
@@ -24,7 +24,7 @@ Query = Annotated[list[str] | None, typer.Option("--query", help="NAME=VALUE; re
 
 @app.callback()
 def hooks() -> None:
-    """See what a request to a hook would do."""
+    """Show what a request to a hook would do."""
 
 
 @command(app, "test")
@@ -36,7 +36,7 @@ def try_(
     query: Query = None,
     options: LocalOptions,
 ) -> None:
-    """Print what a request with this body makes of a hook: the event or the turn. Nothing runs."""
+    """Print the event or the turn that a request to a hook would cause. Nothing is executed."""
     import msgspec
 
     from ops.actions.hooks import made_of

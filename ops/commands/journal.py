@@ -1,4 +1,4 @@
-"""The commands ``trunkline backup`` and ``trunkline restore``: copy and restore the journal."""
+"""Defines ``trunkline backup`` and ``trunkline restore``: copy and restore the journal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command ``trunkline message send``, which sends one message through an account."""
+"""Defines the command ``trunkline message send``, which sends one message through an account."""
 
 from __future__ import annotations
 
@@ -32,10 +32,12 @@ class MessageOptions:
     """The message to send: its account, its destination and its content."""
 
     target: Annotated[str, typer.Option("--target", "-t", help="Chat, as the channel names it.")]
-    text: Annotated[str, typer.Option("--message", "-m", help="What to say.")] = ""
+    text: Annotated[str, typer.Option("--message", "-m", help="Text of the message.")] = ""
     media: Annotated[
         list[str] | None,
-        typer.Option("--media", help="Address of a file, or its path there; may be repeated."),
+        typer.Option(
+            "--media", help="Address of a file, or its path on the daemon's host; repeatable."
+        ),
     ] = None
     account: Annotated[
         str, typer.Option(help="KEY (irc:libera), or with --channel the account's name.")
@@ -47,7 +49,8 @@ class MessageOptions:
         bool, typer.Option("--markdown", help="The message is Markdown: render it.")
     ] = False
     key: Annotated[
-        str | None, typer.Option("--idempotency-key", help="The same key is sent only once.")
+        str | None,
+        typer.Option("--idempotency-key", help="A message with the same key is sent only once."),
     ] = None
     queue: Annotated[
         bool,
@@ -96,7 +99,7 @@ def address_of(media: str) -> str:
 
 @command(app)
 def send(*, message: MessageOptions, timeout: Timeout = 30.0, options: RuntimeOptions) -> None:
-    """Send a message; exits 0 once the platform has taken it, with --queue once it is stored."""
+    """Send a message; exits 0 once the platform has accepted it, with --queue once it is stored."""
     sent = call_gateway(options, "send", message.params(), timeout)
     if options.json:
         show_json(sent)

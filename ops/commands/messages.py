@@ -1,4 +1,4 @@
-"""The command ``trunkline messages forget``, which erases what is stored of a person."""
+"""Defines the command ``trunkline messages forget``, which erases what is stored of a person."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ops.output.show import show_json
 app = command_app("Erase what is stored of a person.")
 
 Sender = Annotated[str, typer.Option("--sender", help="Id of the person at the platform.")]
-Account = Annotated[str | None, typer.Option(help="In this account alone: KEY (irc:libera).")]
+Account = Annotated[str | None, typer.Option(help="Only in this account (irc:libera).")]
 
 
 @app.callback()
@@ -25,29 +25,29 @@ def messages() -> None:
 
 @command(app)
 def forget(*, sender: Sender, account: Account = None, options: RuntimeOptions) -> None:
-    """Erase a person's messages, direct chats, files and approval from the journal, for good."""
+    """Erase a person's messages, direct chats, files and approval from the journal, permanently."""
     params = {"sender": sender} | ({"account": account} if account else {})
     answer = call_gateway(options, "messages.forget", params)
     if options.json:
         show_json(answer)
     else:
-        print(_told(answer))
+        print(_describe(answer))
     if answer["underWay"] or not answer["cleaned"]:
         raise OperatorError(_left(answer))
 
 
-def _told(answer: dict[str, Any]) -> str:
+def _describe(answer: dict[str, Any]) -> str:
     """Describe what was erased, and what still contains it."""
-    told = (
+    text = (
         f"erased: {answer['messages']} messages, {answer['sends']} sends, {answer['files']} files,"
         f" {answer['people']} approvals, {answer['sessions']} sessions, {answer['entries']} entries"
         f" of transcripts"
     )
     if answer["givenUp"]:
-        told += f"; {answer['givenUp']} messages that waited will not be sent"
+        text += f"; {answer['givenUp']} messages that waited will not be sent"
     if answer["copies"]:
-        told += f"\n{answer['copies']} copies of the journal hold it still: remove them, or wait"
-    return told
+        text += f"\n{answer['copies']} copies of the journal hold it still: remove them, or wait"
+    return text
 
 
 def _left(answer: dict[str, Any]) -> str:

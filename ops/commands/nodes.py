@@ -1,4 +1,4 @@
-"""The commands ``trunkline nodes …``: manage nodes, machines that run commands for clients."""
+"""Defines the commands ``trunkline nodes …``: manage nodes, which run commands for clients."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from ops.output.show import show_fields, show_json
 
 app = command_app("List, approve and use nodes.")
 
-Node = Annotated[str, typer.Argument(metavar="NODE", help="Id of the node.")]
-Request = Annotated[str, typer.Argument(metavar="REQUEST", help="Id of the request.")]
+Node = Annotated[str, typer.Argument(metavar="NODE", help="Id, as `nodes status` shows it.")]
+Request = Annotated[
+    str, typer.Argument(metavar="REQUEST", help="Id of it, as `nodes list` shows it.")
+]
+NODES = "nodes status"  # the command that lists them
 COLUMNS = {
     "node": "nodeId",
     "name": "displayName",
@@ -59,31 +62,32 @@ def list_(*, options: RuntimeOptions) -> None:
 @command(app)
 def describe(*, node: Node, options: RuntimeOptions) -> None:
     """Show one node."""
-    show_json(call_gateway(options, "node.describe", {"nodeId": node}))
+    answer = call_gateway(options, "node.describe", {"nodeId": node}, listed_by=NODES)
+    show_json(answer)
 
 
 @command(app)
 def approve(*, request: Request, options: RuntimeOptions) -> None:
-    """Approve what a node offers."""
-    call_and_show(options, "node.pair.approve", {"requestId": request}, "approved")
+    """Approve the commands that a node offers."""
+    _decide(options, "node.pair.approve", {"requestId": request}, "approved", "nodes list")
 
 
 @command(app)
 def reject(*, request: Request, options: RuntimeOptions) -> None:
-    """Reject what a node offers."""
-    call_and_show(options, "node.pair.reject", {"requestId": request}, "rejected")
+    """Reject the commands that a node offers."""
+    _decide(options, "node.pair.reject", {"requestId": request}, "rejected", "nodes list")
 
 
 @command(app)
 def remove(*, node: Node, options: RuntimeOptions) -> None:
-    """Forget a node."""
-    call_and_show(options, "node.pair.remove", {"nodeId": node}, "removed")
+    """Remove a node."""
+    _decide(options, "node.pair.remove", {"nodeId": node}, "removed")
 
 
 @command(app)
 def rename(*, node: Node, name: str, options: RuntimeOptions) -> None:
-    """Give a node a name."""
-    call_and_show(options, "node.rename", {"nodeId": node, "displayName": name}, "renamed")
+    """Set the name of a node."""
+    _decide(options, "node.rename", {"nodeId": node, "displayName": name}, "renamed")
 
 
 @command(app)
@@ -95,7 +99,13 @@ def invoke(
     timeout: Timeout = 30.0,
     options: RuntimeOptions,
 ) -> None:
-    """Have a node carry out a command, and print its result."""
+    """Execute a command on a node, and print its result."""
     given: dict[str, Any] = {"nodeId": node, "command": command, "params": json_object(params)}
     given |= {"idempotencyKey": str(uuid.uuid4()), "timeoutMs": int(timeout * 1000)}
-    show_json(call_gateway(options, "node.invoke", given, timeout + 5.0))
+    show_json(call_gateway(options, "node.invoke", given, timeout + 5.0, listed_by=NODES))
+
+
+def _decide(
+    options: RuntimeOptions, method: str, params: dict[str, str], done: str, listed_by: str = NODES
+) -> None:
+    call_and_show(options, method, params, done, listed_by=listed_by)

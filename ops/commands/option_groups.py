@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import typer
 
+from ipc.hidden_fields import hide_fields
 from ops.commands.options import (
     All,
     Filter,
@@ -35,6 +36,7 @@ from ops.commands.options import (
     Url,
     Wait,
     WaitTimeout,
+    Whole,
 )
 from ops.connect.selection import targets
 from ops.connect.target import RuntimeTarget
@@ -55,6 +57,7 @@ class LocalOptions:
         return RuntimeTarget(self.context.find_root().params)
 
 
+@hide_fields("token")
 @dataclass(frozen=True)
 class RuntimeOptions(LocalOptions):
     """The options of a command that can also go through a gateway."""
@@ -114,7 +117,15 @@ class ListingOptions:
     output: Output = None
     sort: Sort = None
     filter: Filter = None
+    all: Whole = False
     watch: Refresh = False
+
+    def wanted(self, *, as_json: bool, named: bool) -> Any:
+        """Return which rows are wanted, and how (``Listing``); ``named``: KEYs were typed."""
+        from ops.actions.listing import Listing
+
+        whole = self.all or named
+        return Listing(self.output, self.sort, self.filter or (), as_json=as_json, whole=whole)
 
 
 def command(app: typer.Typer, name: str | None = None) -> Callable[[F], F]:

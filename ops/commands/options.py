@@ -29,11 +29,13 @@ Names = Annotated[
     list[str] | None,
     typer.Argument(metavar="[NAME…]", help="Accounts, channels, supervisor or gateway."),
 ]
-Lines = Annotated[int, typer.Option("-n", "--lines", min=0, help="Lines from the end.")]
-Follow = Annotated[bool, typer.Option("-f", "--follow", help="Go on as lines come.")]
+Lines = Annotated[int, typer.Option("-n", "--lines", min=0, help="Number of last lines.")]
+Follow = Annotated[
+    bool, typer.Option("-f", "--follow", help="Keep printing new lines until Ctrl-C.")
+]
 Output = Annotated[
     str | None,
-    typer.Option("-o", "--output", metavar="wide|json|yaml|name", help="How it is printed."),
+    typer.Option("-o", "--output", metavar="wide|json|yaml|name", help="Form of the output."),
 ]
 Sort = Annotated[
     str | None,
@@ -42,18 +44,21 @@ Sort = Annotated[
 Filter = Annotated[
     list[str] | None,
     typer.Option(
-        "--filter", metavar="FIELD=VALUE", help="Only those, like phase=backoff,channel=irc."
+        "--filter", metavar="FIELD=VALUE", help="Only matching rows: phase=backoff,channel=irc."
     ),
 ]
-Refresh = Annotated[bool, typer.Option("--watch", help="Show it anew every two seconds.")]
+Whole = Annotated[
+    bool,
+    typer.Option("--all", help="Show every row, also those that do not fit the terminal."),
+]
+Refresh = Annotated[bool, typer.Option("--watch", help="Repeat the table every two seconds.")]
 Since = Annotated[
-    str | None, typer.Option(metavar="AGE|TIME", help="Since then: 5m, 2h, 3d, or a time.")
+    str | None,
+    typer.Option(metavar="AGE|TIME", help="Only what is newer than 5m, 2h, 3d or a time."),
 ]
-Grep = Annotated[
-    str | None, typer.Option(metavar="REGEX", help="Only lines in which this is found.")
-]
-Reason = Annotated[str | None, typer.Option(help="Kept with the hold, shown in describe.")]
-Wait = Annotated[bool, typer.Option("--wait", help="Return only when it is so.")]
+Grep = Annotated[str | None, typer.Option(metavar="REGEX", help="Only lines that match.")]
+Reason = Annotated[str | None, typer.Option(help="Reason, stored with the hold.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Return when the state is reached.")]
 WaitTimeout = Annotated[
     float, typer.Option("--timeout", min=0.001, help="Seconds to wait with --wait.")
 ]

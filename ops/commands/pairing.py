@@ -1,4 +1,4 @@
-"""The commands ``trunkline pairing …``: decide who may talk to the accounts."""
+"""Defines the commands ``trunkline pairing …``: decide who may talk to the accounts."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from ops.commands.options import command_app
 from ops.connect.selection import split
 from ops.exits import OperatorError, UsageFailure
 from ops.output.show import show_fields, show_json
+from ops.output.text import moment
 
 app = command_app("Approve people who write to an account for the first time, or block them.")
 
 Words = Annotated[
     list[str],
-    typer.Argument(metavar="[CHANNEL] CODE", help="The code that the person has got."),
+    typer.Argument(metavar="[CHANNEL] CODE", help="The code that the person received."),
 ]
-Channel = Annotated[str | None, typer.Option(help="Of this channel alone (telegram).")]
+Channel = Annotated[str | None, typer.Option(help="Only those of this channel (telegram).")]
 Key = Annotated[str, typer.Argument(metavar="KEY", help="Account, like irc:libera.")]
-SenderId = Annotated[str, typer.Argument(metavar="SENDER", help="The person's id there.")]
-Notify = Annotated[bool, typer.Option("--notify", help="Write to the person that it is so.")]
+SenderId = Annotated[
+    str, typer.Argument(metavar="SENDER", help="The person's id, as `pairing list` shows it.")
+]
+Notify = Annotated[bool, typer.Option("--notify", help="Inform the person.")]
 Unverified = Annotated[
     bool,
     typer.Option("--unverified", help="Admit a name that the platform does not vouch for."),
@@ -39,6 +42,7 @@ REQUESTS = {
     "asked": "createdAt",
     "valid until": "expiresAt",
 }
+TIMES = ("createdAt", "expiresAt")
 PEOPLE = {"account": "account", "sender": "senderId", "name": "name", "state": "state"}
 
 
@@ -56,11 +60,14 @@ def list_(*, channel: Channel = None, options: RuntimeOptions) -> None:
             "account": f"{row['channel']}:{row['accountId']}",
             "name": row["metadata"].get("name"),
             "verified": "yes" if row["verified"] else "no",
+            **{name: moment(row[name])[:19] for name in TIMES if name in row},
         }
         for row in answer["requests"]
     ]
     if waiting or not answer["people"]:
         show_fields(waiting, REQUESTS)
+    if waiting and answer["people"]:
+        print()
     if answer["people"]:
         show_fields(answer["people"], PEOPLE)
 
@@ -121,7 +128,7 @@ def block(*, key: Key, sender: SenderId, options: RuntimeOptions) -> None:
 
 @command(app)
 def unblock(*, key: Key, sender: SenderId, options: RuntimeOptions) -> None:
-    """Forget that a person was blocked or approved; that person may ask again."""
+    """Remove the decision about a person, blocked or approved; that person may ask again."""
     answer = call_gateway(options, "channels.pairing.unblock", _account(key) | {"senderId": sender})
     show_done(options, answer, "forgotten")
 

@@ -1,4 +1,4 @@
-"""The commands ``trunkline service …``: run the daemon as a service of systemd."""
+"""Defines the commands ``trunkline service …``: run the daemon as a service of systemd."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ from ops.service.unit import Scope
 app = command_app("Run the daemon as a service of systemd.")
 System = Annotated[bool, typer.Option("--system", help="A service of the system; root's default.")]
 User = Annotated[bool, typer.Option("--user", help="A service of this user; its default.")]
-RunAs = Annotated[
-    str | None, typer.Option(metavar="USER", help="Who runs a service of the system.")
-]
+RunAs = Annotated[str | None, typer.Option(metavar="USER", help="User of a service of the system.")]
 Credential = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=FILE", help='A secret for {source: "credential", id: "NAME"}.'),
@@ -72,6 +70,8 @@ def install(
     if done.get("lingers") is False:
         who = clean(service.user)
         print(f"it ends when you log out; `loginctl enable-linger {who}` keeps it running")
+    if done["notPassed"]:
+        _show_not_passed(done["notPassed"], service)
 
 
 @command(app)
@@ -89,7 +89,7 @@ def uninstall(*, options: ServiceOptions) -> None:
 
 @command(app)
 def status(*, options: ServiceOptions) -> None:
-    """Show whether the service is installed, runs, and is what would be installed now.
+    """Show whether the service is installed, runs, and has an up-to-date unit.
 
     Exits 3 when it does not run.
     """
@@ -126,7 +126,7 @@ def restart(*, options: ServiceOptions) -> None:
 def logs(*, lines: Lines = 100, follow: Follow = False, options: ServiceOptions) -> None:
     """Print what the daemon wrote to the journal of systemd; `trunkline logs` has its accounts."""
     service = options.service
-    journal = service.systemd.journal(service.name, lines, follow=follow)
+    journal = service.systemd.journal(service.name, lines, follow=follow, json=options.json)
     try:
         os.execvp(journal[0], journal)  # noqa: S606 - the pager and Ctrl-C are its own
     except FileNotFoundError:
@@ -143,6 +143,15 @@ def _control(verb: str, options: ServiceOptions) -> None:
     else:
         words = {"start": "is started", "stop": "is stopped", "restart": "is started anew"}
         print(clean(f"{service.name} {words[verb]}"))
+
+
+def _show_not_passed(names: list[str], service: Any) -> None:
+    """Print which variables of this shell the service does not get, and how it gets them."""
+    user = " --user" if service.scope == "user" else ""
+    again = for_runtime(f"`trunkline service restart --{service.scope}`")
+    print(clean(f"warning: it does not get what this shell has in {', '.join(names)}"))
+    print(clean(f"  `systemctl{user} edit {service.name}`: Environment=NAME=VALUE; then {again}"))
+    print('  a secret: --credential NAME=FILE, and {source: "credential", id: "NAME"} refers to it')
 
 
 def _show(found: dict[str, Any]) -> None:

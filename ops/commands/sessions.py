@@ -1,4 +1,4 @@
-"""The commands ``trunkline sessions …``: the conversations of people and programs with agents."""
+"""Defines the commands ``trunkline sessions …``: manage conversations with agents."""
 
 from __future__ import annotations
 
@@ -13,17 +13,21 @@ from ops.commands.gateway_calls import call_gateway, show_done
 from ops.commands.option_groups import RuntimeOptions, command
 from ops.commands.options import command_app
 from ops.exits import OperatorError, UsageFailure
-from ops.output.show import show_fields, show_json
+from ops.output.show import show_fields, show_json, show_rest
 
 app = command_app("List conversations with agents; read, export, reset or delete them.")
 
 SessionKey = Annotated[str, typer.Argument(metavar="KEY", help="As `sessions list` shows it.")]
-AgentId = Annotated[str | None, typer.Option("--agent", help="Of this agent alone.")]
-Search = Annotated[str | None, typer.Option(help="With this in the key or the label.")]
-Active = Annotated[int | None, typer.Option(help="Active in the last so many minutes.", min=1)]
-Limit = Annotated[int, typer.Option(help="At most so many.", min=1, max=1000)]
-Entries = Annotated[int, typer.Option("-n", "--entries", help="At most so many entries.", min=1)]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+AgentId = Annotated[str | None, typer.Option("--agent", help="Only those of this agent.")]
+Search = Annotated[
+    str | None, typer.Option(help="Only those with this text in the key or the label.")
+]
+Active = Annotated[
+    int | None, typer.Option(help="Only those that changed in the last N minutes.", min=1)
+]
+Limit = Annotated[int, typer.Option(help="Maximal number of conversations.", min=1, max=1000)]
+Entries = Annotated[int, typer.Option("-n", "--entries", help="Maximal number of entries.", min=1)]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for a confirmation.")]
 Format = Annotated[
     str,
     typer.Option(
@@ -31,7 +35,8 @@ Format = Annotated[
     ),
 ]
 FORMATS = ("markdown", "jsonl")
-To = Annotated[str | None, typer.Option("--to", metavar="FILE", help="Instead of the terminal.")]
+LIST = "sessions list"  # the command that lists them
+To = Annotated[str | None, typer.Option("--to", metavar="FILE", help="Write to this file.")]
 COLUMNS = {
     "key": "key",
     "kind": "classification",
@@ -52,21 +57,19 @@ def list_(
     limit: Limit = 100,
     options: RuntimeOptions,
 ) -> None:
-    """Show conversations, those that changed last first."""
+    """Show conversations, the most recently changed first."""
     from ops.output.text import age
 
     given = {"agentId": agent, "search": search, "activeMinutes": active}
     params = {"limit": limit} | {name: value for name, value in given.items() if value}
-    answer = call_gateway(options, "sessions.list", params)
+    answer = call_gateway(options, "sessions.list", params, rows="sessions")
     if options.json:
         show_json(answer)
         return
     now = time.time()
     rows = [{**row, "last": age(now - row["updatedAt"] / 1000)} for row in answer["sessions"]]
     show_fields(rows, COLUMNS)
-    if answer["hasMore"]:
-        left = answer["totalCount"] - len(rows)
-        print(f"{left} more; --limit shows more of them", file=sys.stderr)
+    show_rest(answer["totalCount"], len(rows))
 
 
 @command(app)
@@ -114,15 +117,15 @@ def export(
 @command(app)
 def reset(*, key: SessionKey, options: RuntimeOptions) -> None:
     """Reset a conversation, as /new does: the agent forgets what was said before."""
-    found = call_gateway(options, "sessions.resolve", {"key": key})
+    found = call_gateway(options, "sessions.resolve", {"key": key}, listed_by=LIST)
     answer = call_gateway(options, "sessions.reset", {"key": found["key"]})
     show_done(options, answer, f"{found['key']} was reset")
 
 
 @command(app)
 def delete(*, key: SessionKey, yes: Yes = False, options: RuntimeOptions) -> None:
-    """Delete a conversation with its transcript, for good."""
-    found = call_gateway(options, "sessions.resolve", {"key": key})
+    """Delete a conversation with its transcript, permanently."""
+    found = call_gateway(options, "sessions.resolve", {"key": key}, listed_by=LIST)
     if not yes:
         if not sys.stdin.isatty():
             raise UsageFailure(f"{found['key']} would be gone for good; --yes deletes it")

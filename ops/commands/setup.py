@@ -1,4 +1,4 @@
-"""The command ``trunkline setup``, which asks for what a first account needs."""
+"""Defines the command ``trunkline setup``, which asks for what a first account needs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ops.commands.option_groups import LocalOptions, command
 from ops.commands.options import command_app
+from ops.connect.target import RuntimeTarget
 from ops.exits import ExitCode, OperatorError
 
 app = command_app()
@@ -18,8 +18,8 @@ NoProbe = Annotated[
 ]
 
 
-@command(app)
-def setup(*, no_probe: NoProbe = False, options: LocalOptions) -> None:
+@app.command()
+def setup(context: typer.Context, no_probe: NoProbe = False) -> None:
     """Ask for a channel, its token and an agent, and run the commands that add them.
 
     The platform is asked about the token before anything is written.
@@ -28,12 +28,12 @@ def setup(*, no_probe: NoProbe = False, options: LocalOptions) -> None:
     from ops.connect.places import places_of
     from ops.output.commands import options as given
 
-    root = options.context.find_root().command
+    root = context.find_root()
 
     def run(args: Sequence[str]) -> None:
-        code = root(args=list(args), prog_name="trunkline", standalone_mode=False)
+        code = root.command(args=list(args), prog_name="trunkline", standalone_mode=False)
         if code:
             name = " ".join(args[len(given()) :][:2])
             raise OperatorError(f"`trunkline {name}` failed", ExitCode(code))
 
-    set_up(places_of(options.target), run, probe=not no_probe)
+    set_up(places_of(RuntimeTarget(root.params)), run, probe=not no_probe)

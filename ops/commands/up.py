@@ -1,4 +1,4 @@
-"""The command ``trunkline up``, which runs the daemon.
+"""Defines the command ``trunkline up``, which runs the daemon.
 
 Imports nothing of the daemon before the command line is understood: the supervisor starts
 its zygote first and imports the rest beside it.
@@ -28,10 +28,16 @@ def up(
     ] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing.")] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="End a stranger that holds the port.")
+        bool,
+        typer.Option(
+            "--force", help="End a program that holds the port, except another Trunkline."
+        ),
     ] = False,
     detach: Annotated[
-        bool, typer.Option("-d", "--detach", help="Run in the background; return when it is up.")
+        bool,
+        typer.Option(
+            "-d", "--detach", help="Run in the background; return when the gateway answers."
+        ),
     ] = False,
     timeout: Annotated[
         float, typer.Option(min=0.001, help="Seconds to wait with --detach.")
@@ -56,7 +62,7 @@ def up(
     )
     if not detach:
         code = run(options, os.environ)
-        drop_unwritten()  # nobody has read that it is up: that is no failure of the daemon
+        drop_unwritten()  # "up" could not be printed: no failure of the daemon
         return code
     from ops.actions.detach import start_detached
 

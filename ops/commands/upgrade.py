@@ -1,4 +1,4 @@
-"""The command ``trunkline upgrade``: shows what an upgrade changed and what it still needs."""
+"""Defines the command ``trunkline upgrade``: shows what an upgrade changed and still needs."""
 
 from __future__ import annotations
 

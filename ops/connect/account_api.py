@@ -88,7 +88,7 @@ class AccountApi:
             if "phase" in agent
         ]
 
-    async def act(
+    async def control(
         self, verb: Verb, targets: Sequence[str], reason: str | None, timeout: float
     ) -> list[Row]:
         """Apply ``verb`` to each account of ``targets``; return a row for each.
@@ -104,7 +104,7 @@ class AccountApi:
             timeout += DRAIN_MARGIN
         if self._through_gateway:
             keys = await self._keys(targets)
-            act = self._act_on_one if len(keys) == 1 else self._act_on_one_of_many
+            act = self._control_one if len(keys) == 1 else self._try_control_one
             # side by side: accounts of other channels do not wait
             requests = [act(verb, key, extras, timeout) for key in keys]
             return list(await asyncio.gather(*requests))
@@ -114,7 +114,7 @@ class AccountApi:
         return rows
 
     async def start_unknown(self, timeout: float) -> list[Row]:
-        """Start every account whose hold is unknown; return a row for each, as ``act`` does."""
+        """Start every account whose hold is unknown; return a row for each, as ``control`` does."""
         answer = await self.client.call("channels.start.unknown", {}, timeout=timeout)
         rows: list[Row] = answer["results"]
         return rows
@@ -124,7 +124,7 @@ class AccountApi:
         features = self.client.hello.get("features") or {}
         return not self._through_gateway or KEEPS_REASONS in features.get("methods", ())
 
-    async def _act_on_one(self, verb: Verb, key: str, extras: Row, timeout: float) -> Row:
+    async def _control_one(self, verb: Verb, key: str, extras: Row, timeout: float) -> Row:
         """Call ``verb`` of the gateway for one account; return a row in the supervisor's form."""
         channel, _, account = key.partition(":")
         params = {"channel": channel, "accountId": account} | extras
@@ -139,10 +139,10 @@ class AccountApi:
         }
         return row | {name: answer[name] for name in KEPT if name in answer}
 
-    async def _act_on_one_of_many(self, verb: Verb, key: str, extras: Row, timeout: float) -> Row:
-        """Call ``_act_on_one``, and return a row for a refusal, too, so that others go on."""
+    async def _try_control_one(self, verb: Verb, key: str, extras: Row, timeout: float) -> Row:
+        """Call ``_control_one``, and return a row for a refusal, too, so that others go on."""
         try:
-            return await self._act_on_one(verb, key, extras, timeout)
+            return await self._control_one(verb, key, extras, timeout)
         except RemoteError as error:
             return {"account": key, "ok": False, "outcome": "refused", "error": error.message}
 
@@ -158,7 +158,10 @@ class AccountApi:
             if target in (EVERY, key, key.partition(":")[0])
         ]
         if not chosen:
-            raise OperatorError(f"no account of {', '.join(targets)}; known: {', '.join(known)}")
+            from runtime.config.wording import known_names  # late: only what is wrong needs it
+
+            text = f"no account of {', '.join(targets)}{known_names(targets[0], known)}"
+            raise OperatorError(text)
         return list(dict.fromkeys(chosen))
 
 

@@ -17,6 +17,7 @@ import msgspec
 
 from ipc import timeouts
 from ipc.errors import ConnectionFailed
+from ipc.hidden_fields import hide_fields
 from ipc.hosts import is_address, wrong_name
 from ipc.identity.trust import trusting
 from ipc.websocket.inbox import OnEvent
@@ -46,17 +47,20 @@ READ_ONLY = (
 PATIENCE = 60.0  # seconds; OpenClaw's gateway is away for 16 when it restarts
 
 
+@hide_fields("token", "password")
 @dataclass(frozen=True, slots=True)
 class GatewayAddress:
     """The URL and the secret of a gateway.
 
-    ``certificate`` is the certificate file of our own gateway, if its port is encrypted.
+    ``certificate`` is the certificate file of our own gateway, if its port is encrypted. ``own``:
+    the supervisor of this host runs it, or is attached to it.
     """
 
     url: str
     token: str | None = None
     password: str | None = None
     certificate: str | None = None
+    own: bool = False
 
 
 def address_at(url: str, token: str | None) -> GatewayAddress:
@@ -89,7 +93,7 @@ async def own_address(places: Places, token: str | None = None) -> GatewayAddres
     secret = token or os.environ.get(TOKEN_VARIABLES[0]) or _reveal(found["token"])
     password = None if secret else _reveal(found["password"])
     return GatewayAddress(
-        found["url"], secret or _token_from_environment(), password, found["certificate"]
+        found["url"], secret or _token_from_environment(), password, found["certificate"], own=True
     )
 
 
@@ -115,18 +119,20 @@ async def connected_gateway(
     answers there, 4 if that takes longer than ``timeout`` seconds.
     """
     client = _client_of(address, timeout, on_event, patience)
+    advice = "; `trunkline gateway status` says more" if address.own else ""
     try:
         async with timeouts.timeout(timeout):
             await client.open()
     except TimeoutError:
         raise OperatorError(
-            f"the gateway at {address.url} does not answer within {timeout:g} s", ExitCode.TIMEOUT
+            f"the gateway at {address.url} does not answer within {timeout:g} s{advice}",
+            ExitCode.TIMEOUT,
         ) from None
     except ConnectionFailed as error:
         if not error.retryable:
             raise
         raise OperatorError(
-            f"no gateway answers at {address.url}: {error.reason}", ExitCode.NOT_RUNNING
+            f"no gateway answers at {address.url}: {error.reason}{advice}", ExitCode.NOT_RUNNING
         ) from error
     try:
         yield client

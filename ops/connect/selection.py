@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ipc.frames.words import AGENT, ID, is_agent
-from ops.exits import OperatorError, UsageFailure
+from ops.exits import UnknownName, UsageFailure
 
 EVERY = "*"
 
@@ -35,10 +35,7 @@ def chosen(rows: Iterable[dict[str, Any]], wanted: Sequence[str]) -> list[dict[s
     if unknown:
         agent = is_agent(unknown[0])
         keys = [row["account"] for row in rows if is_agent(row["account"]) is agent]
-        what = "agent" if agent else "account or channel"
-        from runtime.config.wording import known_names  # late: only what is wrong needs it
-
-        raise OperatorError(f"unknown {what} {unknown[0]!r}{known_names(unknown[0], keys)}")
+        raise UnknownName("agent" if agent else "account or channel", unknown[0], keys)
     return [row for row in rows if matches(row["account"], names)]
 
 
@@ -66,3 +63,10 @@ def split(key: str) -> tuple[str, str]:
     if not (channel and colon and account):
         raise UsageFailure(f"{key!r} is not an account; write CHANNEL:NAME, like irc:libera")
     return channel, account
+
+
+def describe_command(key: str) -> str:
+    """Return the command that shows why an account or agent is as it is."""
+    if is_agent(key):
+        return f"trunkline agents describe {key.removeprefix(f'{AGENT}:')}"
+    return f"trunkline channels describe {key}"

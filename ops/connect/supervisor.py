@@ -21,6 +21,8 @@ from ops.connect.identity import client_description
 from ops.exits import ExitCode, OperatorError
 from runtime.config.places import Places
 
+GONE = "the supervisor is gone; `trunkline doctor` finds out why"
+ADVICE = "; `trunkline doctor` says what to do"
 CONNECT_WITHIN = 5.0  # seconds; a supervisor that hangs must not hang the operator
 
 
@@ -47,7 +49,8 @@ async def connected_supervisor(
             )
     except TimeoutError:
         raise OperatorError(
-            f"the supervisor does not answer on {path} within {within:g} s", ExitCode.TIMEOUT
+            f"the supervisor does not answer on {path} within {within:g} s{ADVICE}",
+            ExitCode.TIMEOUT,
         ) from None
     except ConnectionFailed as error:
         raise _why_unreachable(places, path, error) from error
@@ -74,8 +77,12 @@ def not_running(places: Places) -> OperatorError:
     """Return the error of a command that needs a supervisor."""
     user = os.environ.get("SUDO_USER", "root") if os.geteuid() == 0 else "root"
     hint = "" if user == "root" else f" (under sudo this is root's; that of {user} without sudo)"
+    # Late: most commands find a supervisor.
+    from ops.service.installed import start_command
+
+    start = start_command(places)
     return OperatorError(
-        f"no supervisor is running for {places.state_dir}{hint}; start it with `trunkline up`",
+        f"no supervisor is running for {places.state_dir}{hint}; start it with `{start}`",
         ExitCode.NOT_RUNNING,
     )
 

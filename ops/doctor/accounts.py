@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from ipc.frames.words import Phase, is_agent
+from ipc.frames.words import Phase, agent_key, is_agent
 from ops.doctor.facts import Facts
 from ops.doctor.finding import Finding, Severity
 from ops.output.text import age
+from runtime.config.worker_spec import WorkerSpec
 from runtime.supervisor.lifecycle import LINKING, NEEDS_LOGIN
 from workers.agents.command.config import words_of
 
@@ -91,10 +92,13 @@ def unconfigured(facts: Facts) -> Iterator[Finding]:
                 Severity.WARNING,
                 f"{key} is not configured, and does not start: {spec.reason}",
                 spec.place,
-                f"add it to {spec.place}; docs/agents.md has the fields of each kind"
-                if spec.is_agent
-                else f"add it to {spec.place}: trunkline config example {spec.channel}",
+                f"add it to {spec.place}: trunkline config example {_example_of(spec)}",
             )
+
+
+def _example_of(spec: WorkerSpec) -> str:
+    """Return the name under which ``config example`` shows the fields of an account or agent."""
+    return agent_key(spec.manifest.id) if spec.is_agent else spec.channel
 
 
 def outdated(facts: Facts) -> Iterator[Finding]:

@@ -37,6 +37,7 @@ CHECKS: tuple[Check, ...] = (
     configuration.everybody,
     configuration.certificate,
     configuration.twice,
+    files.state_directory,
     files.modes,
     files.owners,
     files.socket_paths,

@@ -15,7 +15,8 @@ from ops.doctor.facts import Facts
 from ops.doctor.finding import Finding, Severity
 from ops.service.unit import MARKED, MARKER, credentials_of, environment_of
 from runtime.config.errors import ConfigError
-from runtime.config.load import closed_accounts, config_warnings
+from runtime.config.load import closed_accounts
+from runtime.config.load import doubts as config_doubts
 from workers.secrets import SecretRef, field_at
 
 _WEAK = 16  # characters of a shared secret
@@ -51,8 +52,9 @@ def valid(facts: Facts) -> Iterator[Finding]:
 def doubts(facts: Facts) -> Iterator[Finding]:
     """Find settings that are valid but rarely intended, and broken packages."""
     if facts.loaded is not None:
-        for warning in config_warnings(facts.loaded):
-            yield Finding("config.doubts", Severity.WARNING, warning, str(facts.loaded.path))
+        for doubt in config_doubts(facts.loaded):
+            place = doubt.path or str(facts.loaded.path)
+            yield Finding("config.doubts", Severity.WARNING, str(doubt), place)
 
 
 def closed_doors(facts: Facts) -> Iterator[Finding]:
@@ -64,7 +66,7 @@ def closed_doors(facts: Facts) -> Iterator[Finding]:
                 Severity.WARNING,
                 text,
                 str(facts.loaded.path),
-                "docs/people.md; `trunkline channels why KEY SENDER`",
+                "`trunkline help access`; `trunkline channels why KEY SENDER`",
             )
 
 
@@ -84,7 +86,7 @@ def secrets(facts: Facts) -> Iterator[Finding]:
             )
         elif not problem and reference.source == "env" and facts.units:
             for unit, text in facts.units.items():
-                if reference.id not in environment_of(text):
+                if reference.id not in _variables_of(unit, text, facts):
                     yield Finding(
                         "secrets.service",
                         Severity.WARNING,
@@ -277,12 +279,20 @@ def _missing(reference: SecretRef, environ: Mapping[str, str]) -> str | None:
 
 def _in_units(reference: SecretRef, facts: Facts) -> bool:
     """Return whether an installed service provides a secret to the daemon."""
-    for text in facts.units.values():
-        environment = environment_of(text)
-        if environment.get(MARKER) != MARKED:
+    for unit, text in facts.units.items():
+        if environment_of(text).get(MARKER) != MARKED:
             continue
-        if reference.source == "env" and reference.id in environment:
+        if reference.source == "env" and reference.id in _variables_of(unit, text, facts):
             return True
         if reference.source == "credential" and reference.id in dict(credentials_of(text)):
             return True
     return False
+
+
+def _variables_of(unit: str, text: str, facts: Facts) -> set[str]:
+    """Return the names of the variables that a service gets, from its unit or otherwise."""
+    found = set(environment_of(text))
+    for row in facts.services:
+        if row["unit"] == unit:
+            found |= set(row["variables"])
+    return found

@@ -8,6 +8,8 @@ from typing import Any
 from ipc.frames.words import Phase
 from ops.doctor.facts import Facts
 from ops.doctor.finding import Finding, Severity
+from ops.service.installed import service_command
+from ops.service.unit import Scope
 from runtime.supervisor.gateways.port import PortUnusable, address, listen
 
 
@@ -21,11 +23,28 @@ def running(facts: Facts) -> Iterator[Finding]:
         Severity.WARNING if absent else Severity.ERROR,
         facts.silent or "the supervisor does not answer",
         str(facts.places.state_dir),
-        "trunkline up --detach, or trunkline service install"
-        if absent
-        else "trunkline service"
-        " restart, or kill -9 the supervisor: accounts are started anew, and nothing is lost",
+        _start_or_end(facts, absent=absent),
     )
+
+
+def _scopes(facts: Facts) -> list[Scope]:
+    """Return the scopes of the installed services."""
+    return [row["scope"] for row in facts.services]
+
+
+def _start_or_end(facts: Facts, *, absent: bool) -> str:
+    """Return the cure for a daemon that is absent, or hangs: by its service, if it has one."""
+    scopes = _scopes(facts)
+    if not absent:
+        restart = f"{service_command('restart', scopes[0])}, or " if scopes else ""
+        return f"{restart}kill -9 the supervisor: accounts are started anew, and nothing is lost"
+    if not scopes:
+        return "trunkline up --detach, or trunkline service install"
+    return _start_and_logs(scopes[0])
+
+
+def _start_and_logs(scope: Scope) -> str:
+    return "; ".join(service_command(verb, scope) for verb in ("start", "logs"))
 
 
 def version(facts: Facts) -> Iterator[Finding]:
@@ -37,7 +56,9 @@ def version(facts: Facts) -> Iterator[Finding]:
             Severity.WARNING,
             f"the daemon is version {there}, but {facts.version} is installed",
             None,
-            "trunkline service restart, or trunkline down and up",
+            service_command("restart", scopes[0])
+            if (scopes := _scopes(facts))
+            else "trunkline down; trunkline up --detach",
         )
 
 
@@ -109,18 +130,18 @@ def service(facts: Facts) -> Iterator[Finding]:
 
 def _problems_of_unit(row: dict[str, Any]) -> Iterator[Finding]:
     """Find what is wrong with one unit; ``row`` is one of ``trunkline service status``."""
-    unit = row["unit"]
+    unit, scope = row["unit"], row["scope"]
+    install = service_command("install", scope)
     for doubt in row["doubts"]:
-        cure = "trunkline service install --force"
+        cure = f"{install} --force"
         yield Finding("service.stale", Severity.WARNING, f"{unit}: {doubt}", unit, cure)
     if row["active"] != "active":
         why = f" ({row['result']})" if row["result"] else ""
         text = f"the service is {row['active']}{why}"
-        cure = "trunkline service start; trunkline service logs"
-        yield Finding("service.active", Severity.ERROR, text, unit, cure)
+        yield Finding("service.active", Severity.ERROR, text, unit, _start_and_logs(scope))
     if not row["enabled"]:
-        text, cure = "the service does not start at boot", "trunkline service install"
-        yield Finding("service.enabled", Severity.WARNING, text, unit, cure)
+        text = "the service does not start at boot"
+        yield Finding("service.enabled", Severity.WARNING, text, unit, install)
     if row.get("lingers") is False:
         text = f"the service ends when {row['user']} logs out"
         cure = f"loginctl enable-linger {row['user']}"

@@ -20,11 +20,12 @@ from typing import Any
 import psutil
 
 from ipc.errors import IpcError
+from ipc.hidden_fields import hide_fields
 from ops.actions.service import Service, read_unit, service_of, service_status
 from ops.connect.gateway import connected_gateway, own_address
 from ops.connect.identity import own_version
 from ops.connect.places import flags_of
-from ops.connect.supervisor import connected_supervisor
+from ops.connect.supervisor import ADVICE, connected_supervisor
 from ops.connect.target import RuntimeTarget
 from ops.exits import OperatorError
 from runtime.config.errors import ConfigError, config_error
@@ -46,6 +47,7 @@ class HostLimits:
     disk_total: int
 
 
+@hide_fields("environ")
 @dataclass(frozen=True, slots=True)
 class Facts:
     """The facts about one runtime; ``None`` for what is missing or could not be found out.
@@ -119,7 +121,7 @@ async def _ask(places: Places) -> tuple[Row | None, str | None, dict[str, int]]:
         async with connected_supervisor(places, within=ANSWER_SECONDS) as client:
             status: Row = await client.call("supervisor.status", {}, timeout=ANSWER_SECONDS)
     except (OperatorError, IpcError) as error:
-        return None, str(error), {}
+        return None, str(error).removesuffix(ADVICE), {}
     return status, None, await _waiting(places, status)
 
 

@@ -18,6 +18,25 @@ _CLEANERS = (Path("/etc/tmpfiles.d/tmp.conf"), Path("/usr/lib/tmpfiles.d/tmp.con
 _FUTURE_SECONDS = 60.0
 
 
+def state_directory(facts: Facts) -> Iterator[Finding]:
+    """Find a state directory that is none, or in which the daemon cannot write."""
+    state = path = facts.places.state_dir
+    while not os.path.lexists(path) and path != path.parent:
+        path = path.parent  # the daemon makes the directories below it
+    if not path.is_dir():
+        message, cure = f"{path} is not a directory", "remove it, or choose another --state-dir"
+    elif os.statvfs(path).f_flag & os.ST_RDONLY:
+        message = f"{path} lies on a file system that is mounted read-only"
+        cure = f"findmnt -T {path} names it: mount it for writing, or choose another --state-dir"
+    elif not os.access(path, os.W_OK | os.X_OK, effective_ids=True):
+        message = f"you may not write to {path}"
+        cure = f"chmod 700 {path} by its owner, or choose another --state-dir"
+    else:
+        return
+    message += ": the daemon keeps nothing there, and does not start"
+    yield Finding("files.state", Severity.ERROR, message, str(state), cure)
+
+
 def modes(facts: Facts) -> Iterator[Finding]:
     """Find directories and files of the runtime that others may read."""
     places = facts.places

@@ -62,12 +62,14 @@ def disk(facts: Facts) -> Iterator[Finding]:
     """Find a disk that is full or nearly full."""
     free = facts.limits.disk_free
     if free < _DISK_LOW:
-        full = free < _DISK_FULL
+        place = f"on the disk of {facts.places.state_dir}"
+        waits = "messages of journaled accounts wait"
         yield Finding(
             "disk.free",
-            Severity.ERROR if full else Severity.WARNING,
-            f"{free // MEBIBYTE} MiB are free: "
-            + ("messages of journaled accounts wait" if full else "they wait when none is left"),
+            Severity.ERROR if free < _DISK_FULL else Severity.WARNING,
+            f"no room is left {place}: {waits}, and changes are not kept"
+            if free < MEBIBYTE
+            else f"{free // MEBIBYTE} MiB are free {place}; when none is left, {waits}",
             str(facts.places.state_dir),
             "make room; journal.keep.days and journal.keep.bytes say what is kept",
         )

@@ -14,13 +14,14 @@ from typing import Any
 
 import msgspec
 
-from ipc.hosts import is_address
+from ipc.hosts import is_address, wrong_name
 from ops.doctor.facts import Facts
 from ops.doctor.finding import Finding, Severity
 from runtime.config.load import Loaded
-from runtime.gateway.journal.copies import BESIDE, copies_in
+from runtime.gateway.journal.copies import copies_in
 from runtime.gateway.journal.damage import is_damage
 from runtime.gateway.journal.interface import COPIES, FILE
+from runtime.gateway.journal.replacing import BESIDE
 from workers.web.addresses import host_of
 
 WITHIN = 1.0  # seconds for all names together
@@ -93,14 +94,16 @@ def unresolved(hosts: Iterable[str]) -> dict[str, str]:
     """
     answers: dict[str, str | None] = {}
 
-    def look(host: str) -> None:
+    def resolve(host: str) -> None:
         try:
             socket.getaddrinfo(host, None)
             answers[host] = None
         except OSError as error:
             answers[host] = error.strerror or str(error)
+        except ValueError:  # UnicodeError is one
+            answers[host] = wrong_name(host) or "is not a host name"
 
-    threads = {host: threading.Thread(target=look, args=[host], daemon=True) for host in hosts}
+    threads = {host: threading.Thread(target=resolve, args=[host], daemon=True) for host in hosts}
     for thread in threads.values():
         thread.start()
     deadline = time.monotonic() + WITHIN

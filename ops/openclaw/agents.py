@@ -12,9 +12,10 @@ from typing import Any
 
 import msgspec
 
+from ipc.hidden_fields import hide_fields
 from ops.openclaw.draft import Draft, FieldPlace, Target, mapping_of, member_of
-from ops.openclaw.rules import Rule, carry, left, same, so_anyway
-from ops.openclaw.secret_values import take_secret
+from ops.openclaw.rules import Rule, carry, fixed, omitted, same
+from ops.openclaw.secret_values import copy_secret
 from runtime.config.check import join
 
 STAYS = "stays with the agent in OpenClaw"
@@ -24,6 +25,7 @@ APART = 20  # OpenClaw's advice for the ports of two gateways on one host
 COMPATIBLE = ("openai-completions", None)
 
 
+@hide_fields("fields")
 class OriginalAgent(msgspec.Struct, frozen=True):
     """An agent of the original and its place. ``listed``: in the older ``agents.list``."""
 
@@ -42,7 +44,7 @@ def carry_agents(draft: Draft, values: Mapping[str, Any]) -> None:
     if isinstance(section, Mapping):
         _carry_rest(draft, section, found)
     elif section is not None:
-        draft.leave("agents", "is not an object")
+        draft.omit("agents", "is not an object")
     for agent in found or [OriginalAgent(MAIN, "", {})]:
         target = ("agents", "entries", agent.id)
         if agent.id in direct:
@@ -71,9 +73,9 @@ def _agents(section: Any) -> Iterator[OriginalAgent]:
 
 
 def _carry_rest(draft: Draft, section: Mapping[str, Any], found: list[OriginalAgent]) -> None:
-    """Note the fields of ``agents`` other than the agents themselves."""
+    """Report the fields of ``agents`` other than the agents themselves."""
     if not section:
-        draft.leave("agents", "is empty")
+        draft.omit("agents", "is empty")
     known = {agent.path for agent in found}
     for name, value in section.items():
         path = join("agents", name)
@@ -82,11 +84,11 @@ def _carry_rest(draft: Draft, section: Mapping[str, Any], found: list[OriginalAg
         if name == "list" and isinstance(value, list) and value:
             for number in range(len(value)):
                 if (place := f"{path}[{number}]") not in known:
-                    draft.leave(place, "has no id, or stands beside agents.entries")
+                    draft.omit(place, "has no id, or stands beside agents.entries")
         elif name == "defaults":
             rules: dict[str, Rule] = {"maxConcurrent": same("maxConcurrent")}
             if not isinstance(value, Mapping) or not value:
-                draft.leave(path, STAYS)
+                draft.omit(path, STAYS)
             else:
                 carry(draft, path, ("agents",), value, rules, STAYS)
         else:
@@ -94,37 +96,37 @@ def _carry_rest(draft: Draft, section: Mapping[str, Any], found: list[OriginalAg
             kind, reason = wrong.get(name, (object, ""))
             if isinstance(value, kind):
                 reason = "is empty" if value in ({}, []) else STAYS
-            draft.leave(path, reason)
+            draft.omit(path, reason)
 
 
 def _carry_fields(draft: Draft, agent: OriginalAgent, target: Target) -> None:
-    """Note each field of an agent; only its name is carried over."""
+    """Report each field of an agent; only its name is carried over."""
 
     def name(draft: Draft, place: FieldPlace, value: Any) -> None:
         if draft.has((*target, "name")):
-            draft.leave(place.path, "its name counts first")
+            draft.omit(place.path, "its name counts first")
         else:
-            draft.take(place.path, (*target, "name"), value)
+            draft.copy(place.path, (*target, "name"), value)
 
     def identity(draft: Draft, place: FieldPlace, value: Any) -> None:
         if isinstance(value, Mapping) and value:
             carry(draft, place.path, target, value, {"name": name}, STAYS)
         else:
-            draft.leave(place.path, STAYS)
+            draft.omit(place.path, STAYS)
 
     rules: dict[str, Rule] = {
         "name": name,
         "identity": identity,
-        "default": so_anyway(lambda value: True, "as agents.default", ""),
+        "default": fixed(lambda value: True, "as agents.default", ""),
         "timeoutSeconds": same(),
-        "heartbeat": left("OpenClaw keeps it running: two heartbeats would ask twice"),
+        "heartbeat": omitted("OpenClaw keeps it running: two heartbeats would ask twice"),
     }
     if agent.listed:
-        rules["id"] = so_anyway(lambda value: True, "its name in agents.entries", "")
+        rules["id"] = fixed(lambda value: True, "its name in agents.entries", "")
     if draft.value((*target, "kind")) == "openai":
-        rules["model"] = so_anyway(lambda value: True, "as model and baseUrl", "")
+        rules["model"] = fixed(lambda value: True, "as model and baseUrl", "")
     if not agent.fields:
-        draft.agree(agent.path, "has no settings")
+        draft.note_fixed(agent.path, "has no settings")
         return
     first = sorted(agent.fields, key=lambda each: each != "name")  # counts before identity.name
     ordered = {each: agent.fields[each] for each in first}
@@ -152,7 +154,7 @@ def _carry_stay(
     names = ("password", "token") if secrets.get("mode") == "password" else ("token", "password")
     for name in names:
         if name in secrets:
-            take_secret(scratch, FieldPlace("", (), name), (name,), secrets[name])
+            copy_secret(scratch, FieldPlace("", (), name), (name,), secrets[name])
             break
     else:
         for name in names:
@@ -185,26 +187,26 @@ def _carry_models(
     if models is None:
         return
     if not direct:
-        draft.leave("models", STAYS)
+        draft.omit("models", STAYS)
         return
     for name in mapping_of(models):
         if name != "providers":
-            draft.leave(join("models", name), STAYS)
+            draft.omit(join("models", name), STAYS)
     for provider, fields in providers.items():
         path = join("models.providers", provider)
         askers = [agent.id for agent in found if direct.get(agent.id) == provider]
         if not askers or not isinstance(fields, Mapping):
-            draft.leave(path, STAYS)
+            draft.omit(path, STAYS)
             continue
         first = ("agents", "entries", askers[0])
         for name, value in fields.items():
             place = FieldPlace(join(path, name), first, name)
             if name == "baseUrl":
-                draft.take(place.path, (*first, name), value)
+                draft.copy(place.path, (*first, name), value)
             elif name == "apiKey":
-                take_secret(draft, place, (*first, name), value)
+                copy_secret(draft, place, (*first, name), value)
             else:
-                draft.leave(place.path, STAYS)
+                draft.omit(place.path, STAYS)
         for other in askers[1:]:
             for name in ("baseUrl", "apiKey"):
                 if draft.has((*first, name)):
@@ -225,7 +227,7 @@ def _carry_default(draft: Draft, found: list[OriginalAgent]) -> None:
 
 
 def _move_port(draft: Draft, values: Mapping[str, Any]) -> None:
-    """Leave the port to OpenClaw, which keeps running its agents."""
+    """Set another port than that of OpenClaw, which keeps running its agents."""
     theirs = _port(values.get("gateway"))
     ours = theirs + APART if theirs + APART < 65_536 else theirs - APART
     target = ("gateway", "port")

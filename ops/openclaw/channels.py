@@ -15,13 +15,14 @@ from ops.openclaw.rules import (
     Rule,
     Rules,
     carry,
+    fixed,
     flattened,
-    left,
     nested,
+    omitted,
     same,
     secret,
     secret_file,
-    so_anyway,
+    suggestion,
     words,
 )
 from runtime.config.check import join
@@ -40,20 +41,20 @@ NAME_MATCHING = "dangerouslyAllowNameMatching"
 def carry_channels(draft: Draft, section: Any) -> None:
     """Translate the section ``channels``."""
     if not isinstance(section, Mapping):
-        draft.leave("channels", "is not an object")
+        draft.omit("channels", "is not an object")
         return
     if not section:
-        draft.leave("channels", "is empty")
+        draft.omit("channels", "is empty")
     for name, fields in section.items():
         path = join("channels", name)
         if name == "defaults":
             continue  # what channels have themselves counts first
         if name == "modelByChannel":
-            draft.leave(path, "models are chosen by the agent")
+            draft.omit(path, "models are chosen by the agent")
         elif name not in FIELDS:
-            draft.leave(path, STAYS)
+            draft.omit(path, f"{STAYS}{suggestion(name, FIELDS)}")
         elif not isinstance(fields, Mapping):
-            draft.leave(path, "is not an object")
+            draft.omit(path, "is not an object")
         else:
             _carry_channel(draft, name, fields, section.get("defaults"))
     if "defaults" in section:
@@ -66,6 +67,7 @@ def carried_channels(draft: Draft) -> list[str]:
 
 
 def _carry_channel(draft: Draft, channel: str, fields: Mapping[str, Any], defaults: Any) -> None:
+    """Translate one channel; ``defaults`` are the fields that all channels share."""
     path, base = join("channels", channel), ("channels", channel)
     accounts = fields.get("accounts")
     listed = dict(accounts) if isinstance(accounts, Mapping) else {}
@@ -76,38 +78,54 @@ def _carry_channel(draft: Draft, channel: str, fields: Mapping[str, Any], defaul
         place = FieldPlace(join(path, name), base, name)
         if name == "accounts":
             if not listed:
-                draft.leave(place.path, "is empty" if accounts == {} else "is not an object")
+                draft.omit(place.path, "is empty" if accounts == {} else "is not an object")
         elif name == "defaultAccount":
-            draft.take(place.path, (*base, name), value)
+            draft.copy(place.path, (*base, name), value)
         elif named and _of_one(channel, name):
             # In OpenClaw it is the default account's alone; here it would be every account's.
             inner = FieldPlace(place.path, (*base, "accounts", "default"), name)
             if name in mapping_of(listed.get("default")):
-                draft.leave(place.path, "accounts.default has its own")
+                draft.omit(place.path, "accounts.default has its own")
             else:
                 rules[name](draft, inner, value)
         else:
-            rules.get(name, left(BEHAVIOUR))(draft, place, value)
+            reason = f"{BEHAVIOUR}{suggestion(name, [*rules, 'accounts', 'defaultAccount'])}"
+            rules.get(name, omitted(reason))(draft, place, value)
     if not fields:
-        draft.leave(path, "is empty")
+        draft.omit(path, "is empty")
     _limit_groups(draft, channel, path, base, fields, {})
     for account_id, account in listed.items():
-        inside = join(join(path, "accounts"), account_id)
-        target = (*base, "accounts", account_id)
-        if account != {}:
-            own = _effective(channel, account, fields, alone=len(listed) == 1)
-            own_rules = _account_rules(channel, mapping_of(own), fields, opens=opens)
-            carry(draft, inside, target, own, own_rules, BEHAVIOUR)
-            _note_inherited(draft, inside, account, own)
-            _limit_groups(draft, channel, inside, target, mapping_of(account), fields)
-        elif draft.has(target):
-            draft.agree(inside, "has what stands in the channel")
-        else:
-            draft.take(inside, target, {})
+        alone = len(listed) == 1
+        _carry_account(draft, channel, account_id, account, fields, alone=alone, opens=opens)
     narrow_open(draft, path, base, listed)
     default = (*base, "accounts", "default") if listed else base
     if not listed or "default" in listed:
         _tokens_of_environment(draft, path, default, TOKENS.get(channel, {}))
+
+
+def _carry_account(
+    draft: Draft,
+    channel: str,
+    id: str,
+    account: Any,
+    around: Mapping[str, Any],
+    *,
+    alone: bool,
+    opens: bool,
+) -> None:
+    """Translate one account of a channel; ``around`` are the fields of the channel."""
+    path = join(join(join("channels", channel), "accounts"), id)
+    target = ("channels", channel, "accounts", id)
+    if account != {}:
+        own = _effective(channel, account, around, alone=alone)
+        rules = _account_rules(channel, mapping_of(own), around, opens=opens)
+        carry(draft, path, target, own, rules, BEHAVIOUR)
+        _note_inherited(draft, path, account, own)
+        _limit_groups(draft, channel, path, target, mapping_of(account), around)
+    elif draft.has(target):
+        draft.note_fixed(path, "has what stands in the channel")
+    else:
+        draft.copy(path, target, {})
 
 
 def _effective(channel: str, account: Any, around: Mapping[str, Any], *, alone: bool) -> Any:
@@ -139,7 +157,7 @@ def _note_inherited(draft: Draft, path: str, account: Any, own: Any) -> None:
         reason = "CLOSED: the channel's allowFrom restricts the * of an account"
         draft.change(place, earlier.target, draft.value(earlier.target), reason)
     if "groups" in account and "groups" not in own:
-        draft.agree(join(path, "groups"), "has those of the channel")
+        draft.note_fixed(join(path, "groups"), "has those of the channel")
 
 
 def _of_one(channel: str, field: str) -> bool:
@@ -163,19 +181,19 @@ def _tokens_of_environment(
 def _carry_defaults(draft: Draft, fields: Any, channels: list[str]) -> None:
     path = "channels.defaults"
     if not isinstance(fields, Mapping) or not fields:
-        draft.leave(path, "is empty" if fields == {} else "is not an object")
+        draft.omit(path, "is empty" if fields == {} else "is not an object")
         return
     for name, value in fields.items():
         place = join(path, name)
         if name != "groupPolicy":
-            draft.leave(place, BEHAVIOUR)
+            draft.omit(place, BEHAVIOUR)
             continue
         free = [each for each in channels if not draft.has(("channels", each, name))]
         targets = [("channels", each, name) for each in free]
         if targets:
             draft.spread(place, targets, value, "written into each channel that has none")
         else:
-            draft.leave(place, "each channel that comes along has its own")
+            draft.omit(place, "each channel that comes along has its own")
 
 
 def _limit_groups(
@@ -232,14 +250,14 @@ def _account_rules(
     direct: Rules = {
         "enabled": words({False: "disabled"}, "as dmPolicy", "dmPolicy")
         if off
-        else so_anyway(lambda value: value is True, "is so", "is neither true nor false"),
-        "policy": left(first) if has_policy or off else _to("dmPolicy", direct_policy),
-        "allowFrom": left(first) if has_list else _to("allowFrom", listed),
+        else fixed(lambda value: value is True, "is so", "is neither true nor false"),
+        "policy": omitted(first) if has_policy or off else _to("dmPolicy", direct_policy),
+        "allowFrom": omitted(first) if has_list else _to("allowFrom", listed),
     }
     common: dict[str, Rule] = {
         "enabled": same(),
         "name": same(),
-        "dmPolicy": left("dm.enabled is false, which counts first") if off else direct_policy,
+        "dmPolicy": omitted("dm.enabled is false, which counts first") if off else direct_policy,
         "allowFrom": listed,
         "groupPolicy": policy("open", "allowlist", "disabled"),
         "groupAllowFrom": listed,
@@ -247,12 +265,12 @@ def _account_rules(
         "healthMonitor": nested({"enabled": same()}),
         "streaming": _streaming,
         "dm": flattened(direct, "Trunkline treats group chats without a server as groups"),
-        "configWrites": so_anyway(
+        "configWrites": fixed(
             lambda value: value is False,
             "no chat can change the configuration",
             "no chat can change the configuration here",
         ),
-        NAME_MATCHING: left(
+        NAME_MATCHING: omitted(
             "in effect in the lists, as unverified:NICK"
             if forgeable and channel == "irc"
             else "people are known by ids alone"
@@ -266,10 +284,10 @@ def _telegram(listed: Rule, opens: bool) -> dict[str, Rule]:
         "enabled": switch,
         "requireMention": same(),
         "allowFrom": listed,
-        "topics": left(TOPICS),
+        "topics": omitted(TOPICS),
         "groupPolicy": words({"disabled": False}, "as enabled", "enabled"),
     }
-    webhook = so_anyway(lambda value: not value, "it asks for updates", "updates are asked for")
+    webhook = fixed(lambda value: not value, "it asks for updates", "updates are asked for")
     return {
         "botToken": secret(),
         "tokenFile": secret_file("botToken"),
@@ -307,7 +325,7 @@ def _slack(listed: Rule, opens: bool) -> dict[str, Rule]:
         "botToken": secret(),
         "appToken": secret(),
         "channels": groups("slack", room, opens=opens),
-        "mode": so_anyway(
+        "mode": fixed(
             lambda value: value == "socket",
             "Trunkline connects by Socket Mode alone",
             "Trunkline connects by Socket Mode alone: it needs an appToken",
@@ -318,11 +336,11 @@ def _slack(listed: Rule, opens: bool) -> dict[str, Rule]:
 def _irc(listed: Rule, opens: bool) -> dict[str, Rule]:
     group: Rules = {"enabled": switch, "requireMention": same(), "allowFrom": listed}
     nickserv: Rules = {
-        "enabled": so_anyway(lambda value: value is True, "is so", "delete nickserv by hand"),
+        "enabled": fixed(lambda value: value is True, "is so", "delete nickserv by hand"),
         "service": same(),
         "password": secret(),
         "passwordFile": secret_file("password"),
-        "register": so_anyway(
+        "register": fixed(
             lambda value: not value, "it never registers", "Trunkline registers no nick"
         ),
     }
@@ -352,7 +370,7 @@ SECRETS = {  # fields that are the default account's alone
 def _nickserv(rules: Rules) -> Rule:
     def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
         if isinstance(value, Mapping) and value.get("enabled") is False:
-            draft.leave(place.path, "is turned off")
+            draft.omit(place.path, "is turned off")
         else:
             nested(rules, "Trunkline has no such setting of NickServ")(draft, place, value)
 

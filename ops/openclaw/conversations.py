@@ -13,12 +13,12 @@ from ops.openclaw.rules import (
     Rules,
     at,
     carry,
+    fixed,
     flattened,
-    left,
     nested,
+    omitted,
     same,
     secret,
-    so_anyway,
 )
 
 DM_SCOPE = "main"  # OpenClaw's defaults, where ours are others
@@ -34,7 +34,7 @@ _TOPIC = re.compile(r"(.+?):topic:(\d+)\Z")
 def carry_session(draft: Draft, fields: Any, channels: Collection[str]) -> None:
     """Translate ``session``; ``channels`` are those that were carried over."""
     reset: Rules = {
-        "mode": so_anyway(
+        "mode": fixed(
             lambda value: value in ("daily", "idle", "none"), "as the fields of reset", "is unknown"
         ),
         "atHour": _hour(fields),
@@ -43,7 +43,7 @@ def carry_session(draft: Draft, fields: Any, channels: Collection[str]) -> None:
     rules: dict[str, Rule] = {
         "dmScope": same(),
         "groupScope": _group_scope,
-        "scope": so_anyway(
+        "scope": fixed(
             lambda value: value == "per-sender",
             "it is so",
             "one conversation for all of a channel is not offered",
@@ -51,15 +51,20 @@ def carry_session(draft: Draft, fields: Any, channels: Collection[str]) -> None:
         "identityLinks": _links(channels),
         "reset": nested(reset),
         "idleMinutes": at("session", "reset", "idleMinutes"),
-        "resetByType": left(ONE_RESET),
-        "resetByChannel": left(ONE_RESET),
-        "mainKey": so_anyway(lambda value: value == "main", "it is so", "it is always main"),
-        "resetTriggers": so_anyway(
+        "resetByType": omitted(ONE_RESET),
+        "resetByChannel": omitted(ONE_RESET),
+        "mainKey": fixed(lambda value: value == "main", "it is so", "it is always main"),
+        "resetTriggers": fixed(
             lambda value: value == ["/new", "/reset"], "it is so", "it is always /new and /reset"
         ),
     }
     if fields is not None:
         carry(draft, "session", ("session",), fields, rules, KEPT)
+    _write_defaults(draft, fields)
+
+
+def _write_defaults(draft: Draft, fields: Any) -> None:
+    """Write OpenClaw's defaults of ``session`` where Trunkline has others."""
     mode = member_of(member_of(fields, "reset"), "mode")
     if mode == "daily" and "atHour" not in mapping_of(member_of(fields, "reset")):
         draft.change(
@@ -86,12 +91,12 @@ def carry_messages(draft: Draft, fields: Any) -> None:
         "debounceMs": at("queue", "debounceMs"),
         "byChannel": _queue_of_channels(known, "mode"),
         "debounceMsByChannel": _queue_of_channels(known, "debounceMs"),
-        "drop": left("the newest is refused here, and the chat is told"),
+        "drop": omitted("the newest is refused here, and the chat is told"),
     }
     rules: Rules = {
         "queue": flattened(queue),
         "groupChat": flattened({"mentionPatterns": _mention_patterns(known)}, KEPT),
-        "inbound": left("queue.debounceMs waits for what comes together"),
+        "inbound": omitted("queue.debounceMs waits for what comes together"),
     }
     if fields is not None:
         carry(draft, "messages", (), fields, rules, KEPT)
@@ -107,7 +112,7 @@ def carry_messages(draft: Draft, fields: Any) -> None:
 def carry_bindings(draft: Draft, bindings: Any) -> None:
     """Translate ``bindings``."""
     if not isinstance(bindings, list) or not bindings:
-        draft.leave("bindings", "is empty" if bindings == [] else "is not a list")
+        draft.omit("bindings", "is empty" if bindings == [] else "is not a list")
         return
     kept: list[Any] = []
     for number, binding in enumerate(bindings):
@@ -115,16 +120,16 @@ def carry_bindings(draft: Draft, bindings: Any) -> None:
         match = mapping_of(member_of(binding, "match"))
         channel = match.get("channel")
         if member_of(binding, "type") not in (None, "route"):
-            draft.leave(path, "binds a coding agent to one conversation: that stays with OpenClaw")
+            draft.omit(path, "binds a coding agent to one conversation: that stays with OpenClaw")
         elif not isinstance(channel, str) or channel not in carried_channels(draft):
-            draft.leave(path, f"its channel, {channel}, does not come along")
+            draft.omit(path, f"its channel, {channel}, does not come along")
         else:
             ours, lost = _binding(binding, match)
             # The place in our list stands in the name, so that the check can find the note.
             place = f"[{len(kept)}]"
             kept.append(ours)
             if ours == binding:
-                draft.take(path, ("bindings", place), ours)
+                draft.copy(path, ("bindings", place), ours)
             else:
                 without = f"without {', '.join(lost)}" if lost else "as Trunkline writes it"
                 draft.change(path, ("bindings", place), ours, without)
@@ -200,15 +205,15 @@ def carry_canvas(draft: Draft, fields: Any) -> None:
 
 def _mappings(draft: Draft, place: FieldPlace, value: Any) -> None:
     if not isinstance(value, list) or not value:
-        draft.leave(place.path, "is empty" if value == [] else "is not a list")
+        draft.omit(place.path, "is empty" if value == [] else "is not a list")
         return
     kept = 0
     for number, each in enumerate(value):
         path = f"{place.path}[{number}]"
         if not isinstance(each, Mapping) or "transform" in each:
-            draft.leave(path, "its transform is a program of OpenClaw's")
+            draft.omit(path, "its transform is a program of OpenClaw's")
         else:
-            draft.take(path, (*place.base, "mappings", f"[{kept}]"), dict(each))
+            draft.copy(path, (*place.base, "mappings", f"[{kept}]"), dict(each))
             kept += 1
 
 
@@ -217,25 +222,25 @@ def _group_scope(draft: Draft, place: FieldPlace, value: Any) -> None:
     if value == "per-group":
         draft.change(place.path, target, GROUP_SCOPE, "the same in Trunkline's words")
     else:
-        draft.leave(place.path, "groups have conversations of their own here")
+        draft.omit(place.path, "groups have conversations of their own here")
 
 
 def _hour(fields: Any) -> Rule:
     if member_of(member_of(fields, "reset"), "mode") == "daily":
         return same("dailyHour")
-    return left("counts with mode daily alone")
+    return omitted("counts with mode daily alone")
 
 
 def _idle(fields: Any) -> Rule:
     if member_of(member_of(fields, "reset"), "mode") in ("daily", "idle", None):
         return same()
-    return left("counts with mode daily or idle alone")
+    return omitted("counts with mode daily or idle alone")
 
 
 def _links(channels: Collection[str]) -> Rule:
     def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
         if not isinstance(value, Mapping) or not value:
-            draft.leave(place.path, "is empty" if value == {} else "is not an object")
+            draft.omit(place.path, "is empty" if value == {} else "is not an object")
             return
         for name, ids in value.items():
             inside = place.inside(name)
@@ -245,11 +250,11 @@ def _links(channels: Collection[str]) -> Rule:
             )
             kept = [each for each in listed if each.partition(":")[0] in channels]
             if kept == ids:
-                draft.take(inside.path, target, kept)
+                draft.copy(inside.path, target, kept)
             elif kept:
                 draft.change(inside.path, target, kept, "without channels that do not come along")
             else:
-                draft.leave(inside.path, "all of it is of channels that do not come along")
+                draft.omit(inside.path, "all of it is of channels that do not come along")
 
     return rule
 
@@ -261,7 +266,7 @@ def _queue_mode(target: tuple[str, ...]) -> Rule:
                 place.path, target, OLD_MODES[value], "the newer word; it works as followup"
             )
         else:
-            draft.take(place.path, target, value)
+            draft.copy(place.path, target, value)
 
     return rule
 
@@ -283,6 +288,6 @@ def _mention_patterns(channels: Collection[str]) -> Rule:
         if targets and value:
             draft.spread(place.path, targets, value, "written into each channel")
         else:
-            draft.leave(place.path, "no channel comes along" if value else "is empty")
+            draft.omit(place.path, "no channel comes along" if value else "is empty")
 
     return rule

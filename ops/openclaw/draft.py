@@ -58,23 +58,23 @@ class Draft:
         self.used_variables: set[str] = set()  # those of ``env.vars`` that stand in our file now
         self.used_providers: set[str] = set()
 
-    def take(self, path: str, target: Target, value: Any) -> None:
+    def copy(self, path: str, target: Target, value: Any) -> None:
         """Copy a value into our file; variables in it are replaced, which counts as a change."""
         found = fill(value, self.variables)
         self.used_variables.update(found.inline)
         if found.missing:
             names = ", ".join(found.missing)
-            self.leave(path, f"the variable {names} is not set: set it and run the import again")
+            self.omit(path, f"the variable {names} is not set: set it and run the import again")
         elif found.used:
             reason = f"with the value of {', '.join(found.used)} written out"
             self.change(path, target, found.value, reason)
         else:
-            self._put(target, found.value)
+            self._set(target, found.value)
             self.notes.append(Note("taken", path, target))
 
     def change(self, path: str, target: Target, value: Any, reason: str) -> None:
-        """Put a changed value into our file, or one that the original does not have."""
-        self._put(target, value)
+        """Set a changed value in our file, or one that the original does not have."""
+        self._set(target, value)
         self.notes.append(Note("changed", path, target, reason))
 
     def spread(self, path: str, targets: Sequence[Target], value: Any, reason: str) -> None:
@@ -83,12 +83,12 @@ class Draft:
             where = path_of(target)
             self.change(f"{where} (not set)" if number else path, target, value, reason)
 
-    def agree(self, path: str, reason: str) -> None:
-        """Note a value that is always true of Trunkline, so that it need not be set."""
+    def note_fixed(self, path: str, reason: str) -> None:
+        """Report a value that is always true of Trunkline, so that it need not be set."""
         self.notes.append(Note("taken", path, (), reason))
 
-    def leave(self, path: str, reason: str) -> None:
-        """Note a value that is left out."""
+    def omit(self, path: str, reason: str) -> None:
+        """Report a value that is left out."""
         self.notes.append(Note("left", path, (), reason))
 
     def withdraw(self, note: Note, reason: str) -> None:
@@ -116,7 +116,7 @@ class Draft:
             found = found.get(name) if isinstance(found, Mapping) else None
         return found
 
-    def _put(self, target: Target, value: Any) -> None:
+    def _set(self, target: Target, value: Any) -> None:
         *outer, name = target
         around = self.config
         for each in outer:

@@ -11,11 +11,11 @@ from ops.openclaw.rules import (
     Rules,
     at,
     carry,
-    left,
+    fixed,
     nested,
+    omitted,
     same,
     secret,
-    so_anyway,
     words,
 )
 
@@ -38,7 +38,7 @@ _AUTH: Rules = {
     "rateLimit": nested(
         {"maxAttempts": same(), "windowMs": same(), "lockoutMs": same(), "exemptLoopback": same()}
     ),
-    "allowTailscale": left(NO_TAILSCALE),
+    "allowTailscale": omitted(NO_TAILSCALE),
 }
 
 
@@ -63,16 +63,14 @@ def _auth(fields: Any) -> Mapping[str, Any]:
 def _rules(address: Any) -> dict[str, Rule]:
     commands: Rules = {"allow": same(), "deny": same()}
     return {
-        "mode": so_anyway(
+        "mode": fixed(
             lambda value: value == "local",
             "it runs here",
             "its gateway is asked by the agents of kind openclaw",
         ),
         "port": same(),
         "bind": _bind(address),
-        "customBindHost": so_anyway(
-            lambda value: False, "", "as gateway.bind, where that is custom"
-        ),
+        "customBindHost": fixed(lambda value: False, "", "as gateway.bind, where that is custom"),
         "publicOrigin": same("publicUrl"),
         "auth": nested(_AUTH, "only tokens, passwords and proxies let clients in"),
         "trustedProxies": same(),
@@ -110,8 +108,8 @@ def _rules(address: Any) -> dict[str, Rule]:
         "handshakeTimeoutMs": same(),
         "channelStaleEventThresholdMinutes": _minutes(*HEALTH, "staleAfterSeconds"),
         "channelMaxRestartsPerHour": at(*HEALTH, "restartsPerHour"),
-        "tailscale": left(NO_TAILSCALE),
-        "remote": left("it is where OpenClaw's clients and agents connect to"),
+        "tailscale": omitted(NO_TAILSCALE),
+        "remote": omitted("it is where OpenClaw's clients and agents connect to"),
     }
 
 
@@ -121,7 +119,7 @@ def _bind(address: Any) -> Rule:
         if value == "custom" and isinstance(address, str):
             draft.change(place.path, target, address, "the address of customBindHost")
         elif value == "tailnet":
-            draft.leave(place.path, NO_TAILSCALE)
+            draft.omit(place.path, NO_TAILSCALE)
         else:
             named = {each: each for each in ("loopback", "lan", "auto")}
             words(named, "")(draft, place, value)
@@ -133,7 +131,7 @@ def _path(draft: Draft, place: FieldPlace, value: Any) -> None:
     """Copy the absolute path of a file; the base of a relative one is unknown here."""
     target = (*place.base, place.name)
     if isinstance(value, str) and value.startswith(("/", "${")):
-        draft.take(place.path, target, value)
+        draft.copy(place.path, target, value)
     elif (
         isinstance(value, str)
         and value.startswith("~/")
@@ -141,7 +139,7 @@ def _path(draft: Draft, place: FieldPlace, value: Any) -> None:
     ):
         draft.change(place.path, target, f"{home}/{value[2:]}", "with the home directory")
     else:
-        draft.leave(place.path, "is not an absolute path")
+        draft.omit(place.path, "is not an absolute path")
 
 
 def _flat_commands(rules: Rules) -> Rule:
@@ -159,6 +157,6 @@ def _minutes(*target: str) -> Rule:
         if isinstance(value, int) and not isinstance(value, bool) and value > 0:
             draft.change(place.path, target, value * 60, "in seconds")
         else:
-            draft.leave(place.path, "is not a number of minutes")
+            draft.omit(place.path, "is not a number of minutes")
 
     return rule

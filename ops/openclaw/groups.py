@@ -37,7 +37,7 @@ def groups(channel: str, rules: Rules, *, opens: bool, rooms: bool = False) -> R
             draft.change(place.path, target, {EVERYONE: _closed(target)}, reason)
             return
         if not value:
-            draft.take(place.path, target, {})
+            draft.copy(place.path, target, {})
         for group, fields in value.items():
             _carry_group(draft, channel, place.inside(group), fields, rules)
         if value and not draft.has(target) and target[2:3] == ("accounts",):
@@ -45,7 +45,7 @@ def groups(channel: str, rules: Rules, *, opens: bool, rooms: bool = False) -> R
             draft.change(f"{place.path} (listed)", target, {}, reason)
         if isinstance(value.get(EVERYONE), Mapping):
             _inherit(draft, channel, place, value)
-        if reason := _opened(channel, value, opens=opens, rooms=rooms):
+        if reason := _closing_reason(channel, value, opens=opens, rooms=rooms):
             _close_others(draft, join(place.path, EVERYONE), (*target, EVERYONE), reason)
         for group, fields in value.items():
             if draft.has((*target, group)) and (reason := _unrestricted(fields, opens=opens)):
@@ -58,9 +58,9 @@ def switch(draft: Draft, place: FieldPlace, value: Any) -> None:
     """Translate ``enabled`` of a group, or its older name ``allow``; off stays off."""
     target = (*place.base, "enabled")
     if draft.value(target) is False:
-        draft.leave(place.path, "the group is off by its other settings")
+        draft.omit(place.path, "the group is off by its other settings")
     elif isinstance(value, bool):
-        draft.take(place.path, target, value)
+        draft.copy(place.path, target, value)
     else:
         draft.change(place.path, target, False, "CLOSED: is neither true nor false")
 
@@ -70,7 +70,7 @@ def policy(*known: str) -> Rule:
 
     def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
         if fill(value, draft.variables).value in known:
-            draft.take(place.path, (*place.base, place.name), value)
+            draft.copy(place.path, (*place.base, place.name), value)
         else:
             reason = f"CLOSED: is none of {', '.join(known)}, or has a variable that is not set"
             draft.change(place.path, (*place.base, place.name), "allowlist", reason)
@@ -92,7 +92,7 @@ def people_list(channel: str, *, forgeable: bool) -> Rule:
         draft.used_variables.update(found.inline)
         kept, lost = people(channel, found.value, forgeable=forgeable)
         if not lost and kept == value:
-            draft.take(place.path, target, kept)
+            draft.copy(place.path, target, kept)
             return
         said = [f"without {', '.join(lost)}: no id of {channel}"] if lost else []
         if lost and channel == "irc":
@@ -115,9 +115,9 @@ def may_open(*layers: Any) -> bool:
 def _carry_group(draft: Draft, channel: str, inside: FieldPlace, fields: Any, rules: Rules) -> None:
     target = (*inside.base, inside.name)
     if not is_group(channel, inside.name):
-        draft.leave(inside.path, BY_NAME)
+        draft.omit(inside.path, BY_NAME)
     elif fields == {}:
-        draft.take(inside.path, target, {})
+        draft.copy(inside.path, target, {})
     elif not isinstance(fields, Mapping):
         draft.change(inside.path, target, _closed(inside.base), "CLOSED: is not an object")
     else:
@@ -126,7 +126,7 @@ def _carry_group(draft: Draft, channel: str, inside: FieldPlace, fields: Any, ru
             draft.change(f"{inside.path} (listed)", target, {}, "without its settings")
 
 
-def _opened(channel: str, value: Mapping[str, Any], *, opens: bool, rooms: bool) -> str:
+def _closing_reason(channel: str, value: Mapping[str, Any], *, opens: bool, rooms: bool) -> str:
     """Return why groups that are not listed by id must be closed; empty if they need not."""
     named = [each for each in value if not is_group(channel, each)]
     beside = value.get(EVERYONE)

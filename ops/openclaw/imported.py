@@ -6,10 +6,12 @@ from typing import Any
 
 import msgspec
 
+from ipc.hidden_fields import hide_fields
 from ops.openclaw.draft import Note
 from runtime.config.text.json5_edit import render
 
 
+@hide_fields("text")
 class Imported(msgspec.Struct, frozen=True):
     """The result of an import. ``text`` is our file, ``shown`` the same without secrets."""
 

@@ -6,12 +6,14 @@ of ``OPENCLAW_INCLUDE_ROOTS``, as in OpenClaw.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from ipc.hidden_fields import hide_fields
 from ops.exits import ExitCode, OperatorError
 from ops.openclaw.variables import read_dotenv
 from runtime.config.errors import ConfigError, Problem
@@ -24,6 +26,7 @@ MAX_INCLUDED_BYTES = 2 << 20
 MAX_FILES = 1000
 
 
+@hide_fields("values")
 class Original(msgspec.Struct, frozen=True):
     """The values of OpenClaw's configuration, and the files that they come from."""
 
@@ -37,7 +40,7 @@ def read_original(path: Path, roots: Sequence[Path] = ()) -> Original:
 
     Raises ``OperatorError`` (exit 78) if it, or a file that it includes, cannot be used.
     """
-    reading = _Inclusion([path.resolve().parent, *(root.resolve() for root in roots)])
+    reading = _Inclusion([_real(path).parent, *map(_real, roots)])
     values = reading.file(path, MAX_BYTES, ())
     if not isinstance(values, dict):
         raise _refused(path, "must be one object, { ... }, at the top")
@@ -60,7 +63,7 @@ class _Inclusion:
         self.files: list[Path] = []
 
     def file(self, path: Path, limit: int, outer: tuple[Path, ...]) -> Any:
-        real = path.resolve()
+        real = _real(path)
         if real in outer:
             raise _refused(path, f"includes itself, through {outer[-1]}")
         if len(outer) > MAX_INCLUDES:
@@ -106,7 +109,7 @@ class _Inclusion:
         if "\0" in name or len(name) >= 4096:
             raise _refused(path, f"{INCLUDE} names no path")
         found = path.parent / name
-        if not any(found.resolve().is_relative_to(root) for root in self.roots):
+        if not any(_real(found).is_relative_to(root) for root in self.roots):
             more = "OPENCLAW_INCLUDE_ROOTS allows further directories"
             raise _refused(found, f"lies outside of {self.roots[0]}; {more}")
         return found
@@ -122,6 +125,11 @@ def merged(below: Any, above: Any) -> Any:
     if isinstance(below, list) and isinstance(above, list):
         return [*below, *above]
     return above
+
+
+def _real(path: Path) -> Path:
+    """Return a path without links; unlike ``resolve``, also for a link that leads to itself."""
+    return Path(os.path.realpath(path))
 
 
 def _parsed(path: Path, limit: int) -> Any:

@@ -5,17 +5,19 @@ A table has a rule for each field of an object; ``carry`` applies it to an objec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import difflib
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from ops.openclaw.draft import Draft, FieldPlace, Target
-from ops.openclaw.secret_values import take_secret, take_secret_file
+from ops.openclaw.secret_values import copy_secret, copy_secret_file
 from runtime.config.check import join
 
 Rule = Callable[[Draft, FieldPlace, Any], None]
 Rules = Mapping[str, Rule]
 
 UNKNOWN = "Trunkline has no such setting"
+ALIKE = 0.85  # of 1: another field of OpenClaw's is less like one that is translated
 
 
 def carry(
@@ -28,17 +30,23 @@ def carry(
 ) -> None:
     """Apply the rules to the fields of an object; others are left out (``otherwise``)."""
     if not isinstance(fields, Mapping):
-        draft.leave(path, "is not an object")
+        draft.omit(path, "is not an object")
         return
     if not fields:
-        draft.leave(path, "is empty")
+        draft.omit(path, "is empty")
     for name, value in fields.items():
         rule = rules.get(name)
         place = FieldPlace(join(path, name), base, name)
         if rule is None:
-            draft.leave(place.path, otherwise)
+            draft.omit(place.path, f"{otherwise}{suggestion(name, rules)}")
         else:
             rule(draft, place, value)
+
+
+def suggestion(name: str, known: Collection[str]) -> str:
+    """Return the end of a reason that suggests a known name for a misspelt one, or ``""``."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=ALIKE)
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def same(*target: str) -> Rule:
@@ -48,29 +56,29 @@ def same(*target: str) -> Rule:
     """
 
     def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
-        draft.take(place.path, (*place.base, *(target or (place.name,))), value)
+        draft.copy(place.path, (*place.base, *(target or (place.name,))), value)
 
     return rule
 
 
 def at(*target: str) -> Rule:
     """Return the rule for a field at another place of our file; ``target`` begins at the top."""
-    return lambda draft, place, value: draft.take(place.path, target, value)
+    return lambda draft, place, value: draft.copy(place.path, target, value)
 
 
-def left(reason: str) -> Rule:
+def omitted(reason: str) -> Rule:
     """Return the rule for a field that is left out."""
-    return lambda draft, place, value: draft.leave(place.path, reason)
+    return lambda draft, place, value: draft.omit(place.path, reason)
 
 
-def so_anyway(is_so: Callable[[Any], bool], reason: str, otherwise: str) -> Rule:
+def fixed(is_so: Callable[[Any], bool], reason: str, otherwise: str) -> Rule:
     """Return the rule for a field of which one value is how Trunkline always behaves."""
 
     def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
         if is_so(value):
-            draft.agree(place.path, reason)
+            draft.note_fixed(place.path, reason)
         else:
-            draft.leave(place.path, otherwise)
+            draft.omit(place.path, otherwise)
 
     return rule
 
@@ -82,12 +90,12 @@ def words(table: Mapping[Any, Any], reason: str, *target: str) -> Rule:
         to = (*place.base, *(target or (place.name,)))
         if isinstance(value, str | bool) and value in table:
             if table[value] == value:
-                draft.take(place.path, to, value)
+                draft.copy(place.path, to, value)
             else:
                 draft.change(place.path, to, table[value], reason)
         else:
             known = ", ".join(map(str, table))
-            draft.leave(place.path, f"has no counterpart; those of {known} have one")
+            draft.omit(place.path, f"has no counterpart; those of {known} have one")
 
     return rule
 
@@ -114,7 +122,7 @@ def secret(*target: str) -> Rule:
     """Return the rule for a secret."""
 
     def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
-        take_secret(draft, place, (*place.base, *(target or (place.name,))), value)
+        copy_secret(draft, place, (*place.base, *(target or (place.name,))), value)
 
     return rule
 
@@ -123,6 +131,6 @@ def secret_file(*target: str) -> Rule:
     """Return the rule for the path of a file that contains a secret."""
 
     def rule(draft: Draft, place: FieldPlace, value: Any) -> None:
-        take_secret_file(draft, place, (*place.base, *target), value)
+        copy_secret_file(draft, place, (*place.base, *target), value)
 
     return rule

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from ipc.hidden_fields import hide_fields
 from ops.openclaw.draft import Draft, FieldPlace, Target
 from ops.openclaw.variables import fill, variable_alone
 
@@ -20,6 +21,7 @@ POINTED = "is one value inside a JSON file: write it to a file of its own and re
 ASKED = "comes from a program that speaks OpenClaw's protocol: refer to a command that prints it"
 
 
+@hide_fields("value")
 class _KeptSecret(msgspec.Struct, frozen=True):
     """The secret for our file; without a reason it is that of the original."""
 
@@ -31,12 +33,12 @@ class _Lost(Exception):
     """A secret that cannot be carried over, and why."""
 
 
-def take_secret(draft: Draft, place: FieldPlace, target: Target, value: Any) -> None:
-    """Put a secret, or a reference to it, into our file."""
+def copy_secret(draft: Draft, place: FieldPlace, target: Target, value: Any) -> None:
+    """Copy a secret, or a reference to it, into our file."""
     try:
         kept = _kept(draft, value)
     except _Lost as lost:
-        draft.leave(place.path, str(lost))
+        draft.omit(place.path, str(lost))
         return
     if kept.reason:
         draft.change(place.path, target, kept.value, kept.reason)
@@ -45,13 +47,13 @@ def take_secret(draft: Draft, place: FieldPlace, target: Target, value: Any) -> 
         draft.notes[-1] = msgspec.structs.replace(draft.notes[-1], group="taken")
 
 
-def take_secret_file(draft: Draft, place: FieldPlace, target: Target, value: Any) -> None:
-    """Put a reference to a file that contains only a secret into our file."""
+def copy_secret_file(draft: Draft, place: FieldPlace, target: Target, value: Any) -> None:
+    """Copy a reference to a file that contains only a secret into our file."""
     found = fill(value, draft.variables)
     if not isinstance(found.value, str) or found.missing or not found.value.startswith(("/", "~/")):
-        draft.leave(place.path, "is not an absolute path")
+        draft.omit(place.path, "is not an absolute path")
     elif draft.has(target):
-        draft.leave(place.path, f"stands beside {target[-1]}, which counts first")
+        draft.omit(place.path, f"stands beside {target[-1]}, which counts first")
     else:
         reference = {"source": "file", "id": found.value}
         draft.change(place.path, target, reference, "a reference to the same file")

@@ -24,6 +24,7 @@ from ops.openclaw.conversations import (
 from ops.openclaw.diagnostics import carry_diagnostics
 from ops.openclaw.draft import Draft, mapping_of
 from ops.openclaw.gateway import carry_gateway
+from ops.openclaw.rules import suggestion
 from ops.openclaw.variables import Variables
 from runtime.config.check import join
 
@@ -37,14 +38,24 @@ _SECTIONS: Mapping[str, Callable[[Draft, Any], None]] = {
     "diagnostics": carry_diagnostics,
 }
 _ELSEWHERE = ("gateway", "channels", "agents", "bindings", "session", "messages", "models")
+OWN = "is OpenClaw's own"
+# The other sections of OpenClaw 2026.9, and of earlier versions.
 _OF_OPENCLAW = {
     "$schema": "is about the file itself",
     "meta": "is about the file itself",
-    "wizard": "is OpenClaw's own",
     "update": "Trunkline is brought up to date by its package manager",
     "plugins": "plugins of OpenClaw run in it alone",
     "ui": "is about OpenClaw's page",
+    "accessGroups": "Trunkline has no groups of people: allowFrom lists each of them",
+    **dict.fromkeys(("wizard", "auth", "telemetry", "audit", "discovery", "nodeHost"), OWN),
+    **dict.fromkeys(("desktop", "web", "cloudWorkers", "proxy", "surfaces"), OWN),
+    **dict.fromkeys(("acp", "agent", "approvals", "attachments", "audio", "broadcast"), AGENTS),
+    **dict.fromkeys(("browser", "identity", "mcp", "media", "memory", "routing"), AGENTS),
+    **dict.fromkeys(("security", "skills", "talk", "tools", "transcripts", "tts"), AGENTS),
+    **dict.fromkeys(("worktreeAcceleration", "worktreeRoot"), AGENTS),
 }
+STRANGE = "OpenClaw is not known to have such a setting"
+_KNOWN = (*_SECTIONS, *_ELSEWHERE, *_OF_OPENCLAW, "env", "secrets")
 
 
 def translate(
@@ -77,13 +88,14 @@ def translate(
         elif name == "secrets":
             _note_secrets(draft, value)
         elif name not in _ELSEWHERE:
-            draft.leave(join("", name), _OF_OPENCLAW.get(name, AGENTS))
+            strange = f"{STRANGE}{suggestion(name, _KNOWN)}"
+            draft.omit(join("", name), _OF_OPENCLAW.get(name, strange))
     _protect(draft, new_token)
     return draft
 
 
 def _protect(draft: Draft, new_token: str) -> None:
-    """Give the gateway a secret if it has none."""
+    """Set a secret for the gateway if it has none."""
     auth = draft.value(("gateway", "auth")) or {}
     if auth.get("mode") in ("none", "trusted-proxy") or "token" in auth or "password" in auth:
         return
@@ -98,9 +110,9 @@ def _protect(draft: Draft, new_token: str) -> None:
 
 
 def _note_variables(draft: Draft, fields: Any) -> None:
-    """Note ``env``: a variable that a value needs is written into that value."""
+    """Report ``env``: a variable that a value needs is written into that value."""
     if not isinstance(fields, Mapping) or not fields:
-        draft.leave("env", "is empty" if fields == {} else "is not an object")
+        draft.omit("env", "is empty" if fields == {} else "is not an object")
         return
     for name, value in fields.items():
         path = join("env", name)
@@ -110,30 +122,30 @@ def _note_variables(draft: Draft, fields: Any) -> None:
         elif name in draft.variables.inline:
             _note_variable(draft, path, name)
         else:
-            draft.leave(path, AGENTS)
+            draft.omit(path, AGENTS)
 
 
 def _note_variable(draft: Draft, path: str, name: str) -> None:
     if name in draft.used_variables:
-        draft.agree(path, "stands where it was used")
+        draft.note_fixed(path, "stands where it was used")
     else:
-        draft.leave(path, AGENTS)
+        draft.omit(path, AGENTS)
 
 
 def _note_secrets(draft: Draft, fields: Any) -> None:
     if not isinstance(fields, Mapping) or not fields:
-        draft.leave("secrets", "is empty" if fields == {} else "is not an object")
+        draft.omit("secrets", "is empty" if fields == {} else "is not an object")
         return
     for name, value in fields.items():
         path = join("secrets", name)
         if name != "providers" or not isinstance(value, Mapping) or not value:
-            draft.leave(path, "references stand where their secrets are used")
+            draft.omit(path, "references stand where their secrets are used")
             continue
         for each in value:
             if each in draft.used_providers:
-                draft.agree(join(path, each), "stands in the references to it")
+                draft.note_fixed(join(path, each), "stands in the references to it")
             else:
-                draft.leave(join(path, each), "no reference that comes along needs it")
+                draft.omit(join(path, each), "no reference that comes along needs it")
 
 
 def inline_variables(values: Mapping[str, Any]) -> dict[str, str]:

@@ -9,12 +9,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ipc.secret_patterns import without_secrets
 from ops.openclaw.draft import Draft, Note, Target, path_of, plain
 from runtime.config.errors import ConfigError, Problem
 from runtime.config.load import NO_FLAGS, load_effective
 from runtime.config.places import Places
 from runtime.config.text.json5_edit import render
-from workers.secrets import without_secrets
 
 CLOSED = {  # of channels: without a list all may talk, without the others more than before
     **{name: [] for name in ("allowFrom", "groupAllowFrom", "users", "roles")},

@@ -8,11 +8,14 @@ from typing import Any
 
 import msgspec
 
+from ipc.hidden_fields import hide_fields
+
 _VARIABLE = re.compile(r"(\$?)\$\{([A-Z_][A-Z0-9_]*)\}")  # $${NAME} is no variable, but ${NAME}
 _ALONE = re.compile(r"\$(?:\{([A-Z_][A-Z0-9_]*)\}|([A-Z][A-Z0-9_]*))\Z")
 _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*\Z")
 
 
+@hide_fields("environ", "dotenv", "inline")
 class Variables(msgspec.Struct, frozen=True):
     """The sources of variables: the environment, OpenClaw's ``.env``, ``env.vars``.
 
@@ -32,6 +35,7 @@ class Variables(msgspec.Struct, frozen=True):
         return not self.environ.get(name) and not self.dotenv.get(name) and name in self.inline
 
 
+@hide_fields("value")
 class Filled(msgspec.Struct, frozen=True):
     """A value after substitution, and the variables that were in it."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from ipc.frames.words import Phase
 from ops.output.commands import for_runtime
 from ops.output.listing import is_degraded, summary
 from ops.output.show import show_columns
-from ops.output.tables import Column
+from ops.output.tables import Column, cut_to
 from ops.output.text import age, clean, mebibytes
 
 Row = Mapping[str, Any]
@@ -35,13 +36,34 @@ ACCOUNT_COLUMNS = (
 )
 _MESSAGES = ("in", "out", "dropped")  # an agent has turns, and no messages of its own
 _WIDE_ONLY = ("incarnation", "failures", "dropped")
+_A_PERSON_IS_NEEDED = ("needs login", "misconfigured")
+_AROUND = 4  # lines beside the rows: the summary, the titles, and the prompt or what stands for it
+_LEAST_ROWS = 8
 _WHY = ("cause", "last error")  # one column on a terminal: the last, which is cut to what is left
 
 
-def show_accounts(accounts: Sequence[Row], *, wide: bool = False, known: int | None = None) -> None:
+def rows_that_fit(above: int = 0, agents: Sequence[Row] = ()) -> int | None:
+    """Return how many lines a terminal has for the rows of accounts; ``None`` if it is none.
+
+    ``above`` lines are printed before the table, a table of ``agents`` after it.
+    """
+    if not sys.stdout.isatty():
+        return None
+    below = len(agents) + 2 if agents else 0
+    return max(_LEAST_ROWS, shutil.get_terminal_size().lines - above - below - _AROUND)
+
+
+def show_accounts(
+    accounts: Sequence[Row],
+    *,
+    wide: bool = False,
+    known: int | None = None,
+    room: int | None = None,
+) -> None:
     """Print a table of accounts below a summary line.
 
-    ``known`` is the number of all accounts if only some were requested.
+    ``known`` is the number of all accounts if only some were requested. Of more than ``room`` rows
+    the last ones, which are best, are summed up in one line: what is wrong stays in sight.
     """
     if not accounts:
         if known:
@@ -52,7 +74,13 @@ def show_accounts(accounts: Sequence[Row], *, wide: bool = False, known: int | N
         return
     if sys.stdout.isatty():
         print(summary(accounts))
-    _show(accounts, ACCOUNT_COLUMNS, wide=wide)
+    if room is None or len(accounts) <= room:
+        _show(accounts, ACCOUNT_COLUMNS, wide=wide)
+        return
+    _show(accounts[: room - 1], ACCOUNT_COLUMNS, wide=wide)
+    rest = accounts[room - 1 :]
+    text = f"… {len(rest)} more (--all lists them): {summary(rest).partition(': ')[2]}"
+    print(cut_to(text, shutil.get_terminal_size().columns))
 
 
 def show_agents(agents: Sequence[Row], *, wide: bool = False) -> None:
@@ -72,10 +100,27 @@ def _show(rows: Sequence[Row], columns: Sequence[Column], *, wide: bool) -> None
     for row in rows:
         found = account_cells(row, now)
         found["agent"] = found["account"].partition(":")[2]
-        found["why"] = ": ".join(found[name] for name in _WHY if found[name])
+        found["why"] = why(row, found)
         cells.append([found[each.title] for each in columns])
     styles = [phase_style(row) for row in rows]
     show_columns(columns, cells, styles=styles, cut=not wide)
+
+
+def why(row: Row, cells: Mapping[str, str]) -> str:
+    """Return why an account is as it is, for a narrow column; ``cells`` are those of the row.
+
+    An error says by itself that it is one; that a person is needed, and who has stopped an account
+    for which reason, it does not, nor that it is over and the account is well.
+    """
+    cause, error = cells["cause"].replace("_", " "), cells["last error"]
+    hold = row.get("hold") or {}
+    if row.get("phase") == Phase.RUNNING and error and not (is_degraded(row) or row.get("login")):
+        return f"earlier: {error}"
+    if cause == "held" and hold.get("reason"):
+        return clean(f"held: {hold['reason']}")
+    if error and row.get("cause") and cause not in _A_PERSON_IS_NEEDED:
+        return error
+    return ": ".join(filter(None, (cause, error)))
 
 
 def phase_style(row: Row) -> str:

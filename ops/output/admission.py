@@ -13,6 +13,8 @@ _OUTCOMES = {"run": "answered", "context": "read, not answered", "pair": "asked 
 def why_lines(found: dict[str, Any]) -> list[str]:
     """Return the lines for the answer of ``channels.why``; only one if all cases are alike."""
     place = f"in {found['chat']}" if found.get("chat") else "in a direct chat"
+    if found.get("thread"):
+        place = f"in thread {found['thread']} {place}"
     lines = [clean(f"{found['senderId']} {place} of {found['account']}:")]
     shown: list[tuple[str, str]] = []
     for case in found["cases"]:

@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from ipc.frames.words import Phase
 from ops.output.commands import for_runtime
+from ops.output.tables import lines_of
 from ops.output.text import clean, duration, mebibytes
 
 Row = Mapping[str, Any]
 
 
-def show_daemon(status: Row) -> None:
-    """Print the lines of ``trunkline status`` above the table of accounts."""
+def show_daemon(status: Row) -> int:
+    """Print the lines of ``trunkline status`` above the table of accounts; return their number."""
     supervisor, gateway = status.get("supervisor"), status["gateway"]
+    lines = []
     if supervisor:
-        print(
+        lines.append(
             f"supervisor  pid {supervisor['pid']}  up "
             f"{duration(time.time() - supervisor['startedAt'] / 1000)}"
             f"  {mebibytes(supervisor.get('rssBytes'))}  {clean(supervisor['stateDir'])}"
         )
     details = [f"pid {gateway['pid']}" if gateway.get("pid") else "", gateway.get("url") or ""]
     if gateway.get("outages"):
-        details.append(f"{gateway['outages']} outages")
+        details.append(_outages(gateway))
     if gateway.get("phase") != Phase.RUNNING and gateway.get("lastError"):
         details.append(gateway["lastError"])
-    print(f"gateway     {gateway['phase']}  {clean('  '.join(filter(None, details)))}".rstrip())
-    for warning in (supervisor or {}).get("warnings", []):
-        print(f"warning     {for_runtime(clean(warning))}")
-    print()
+    told = clean("  ".join(filter(None, details)))
+    lines.append(f"gateway     {gateway['phase']}  {told}".rstrip())
+    warnings = (supervisor or {}).get("warnings", [])
+    lines += [f"warning     {for_runtime(clean(each))}" for each in warnings]
+    print("\n".join([*lines, ""]))
+    columns = shutil.get_terminal_size().columns
+    return sum(lines_of(line, columns) for line in lines) + 1
 
 
 def show_gateway(row: Row) -> None:
@@ -40,10 +46,14 @@ def show_gateway(row: Row) -> None:
         + ("" if row.get("connected") or row["phase"] != Phase.RUNNING else ", no session"),
         f"pid {row['pid']}" if row.get("pid") else "",
         row.get("url") or "",
-        f"{row['outages']} outages" if row.get("outages") else "",
+        _outages(row) if row.get("outages") else "",
         row.get("lastError") or "",
     ]
     print(clean("  ".join(filter(None, details))))
+
+
+def _outages(gateway: Row) -> str:
+    return f"{gateway['outages']} outage{'' if gateway['outages'] == 1 else 's'}"
 
 
 def gateway_report_lines(report: Row) -> list[str]:

@@ -53,6 +53,8 @@ def show_description(found: dict[str, Any]) -> None:
     print("\nlast log lines")
     for line in found.get("lines", []):
         print(log_line(line))
+    if not found.get("lines"):
+        print("none")
 
 
 def _journal(status: dict[str, Any]) -> str | None:
@@ -99,7 +101,7 @@ def _size(size_bytes: int | None) -> str:
     return mebibytes(size_bytes) or "no"
 
 
-def _told(event: dict[str, Any]) -> str | None:
+def _event_text(event: dict[str, Any]) -> str | None:
     """Return the text of an event, and who requested it."""
     text, by = event.get("text"), event.get("by")
     return f"{text or 'asked for'} (by {by})" if by else text
@@ -114,6 +116,7 @@ def show_changes(changes: Sequence[dict[str, Any]]) -> None:
 def show_events(events: Sequence[dict[str, Any]]) -> None:
     """Print the history of an account, the oldest first."""
     rows = [
-        (moment(e["at"]), e["incarnation"], e["phase"], e.get("cause"), _told(e)) for e in events
+        (moment(e["at"]), e["incarnation"], e["phase"], e.get("cause"), _event_text(e))
+        for e in events
     ]
     show_table(("time", "incarnation", "phase", "cause", "text"), rows)

@@ -9,10 +9,10 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple
 
-from ipc.frames.words import Phase
-from ops.exits import UsageFailure
+from ipc.frames.words import AGENT, Phase
+from ops.exits import UnknownName, UsageFailure
 
 Row = Mapping[str, Any]
 _DIGITS = re.compile("([0-9]+)")
@@ -93,6 +93,18 @@ FILTERS: dict[str, Callable[[Row], str]] = {
     "enabled": lambda row: "yes" if row.get("enabled", True) else "no",
     "held": lambda row: "yes" if row.get("hold") else "no",
 }
+# Fields with few values, all of which are known here; NAMES are fields with those of the rows.
+VALUES = {"phase": tuple(Phase), "enabled": ("yes", "no"), "held": ("yes", "no")}
+NAMES = ("account", "channel", "agent")
+_PATTERN = re.compile(r"[*?\[]")
+
+
+class Term(NamedTuple):
+    """One part of a filter: rows whose ``field`` is ``value``, or is not if ``negated``."""
+
+    field: str
+    value: str
+    negated: bool
 
 
 def check_order(order: str) -> None:
@@ -111,14 +123,12 @@ def _natural(row: Row) -> list[str | int]:
     return [int(part) if index % 2 else part for index, part in enumerate(parts)]
 
 
-def condition(texts: Sequence[str]) -> Callable[[Row], bool]:
-    """Return a predicate for rows from texts ``FIELD=VALUE[,FIELD=VALUE…]``.
+def terms(texts: Sequence[str]) -> list[Term]:
+    """Read texts ``FIELD=VALUE[,FIELD!=VALUE…]``.
 
-    Values of one field are alternatives, different fields must all match; ``!=`` excludes, ``*``
-    matches anything. Raises ``UsageFailure`` for a text of another form.
+    Raises ``UsageFailure`` for a text of another form, and for a value that its field never has.
     """
-    wanted: dict[str, list[str]] = {}
-    unwanted: list[tuple[str, str]] = []
+    found = []
     for text in (part.strip() for whole in texts for part in whole.split(",")):
         field, equals, value = text.partition("=")
         negated = field.endswith("!")
@@ -126,6 +136,41 @@ def condition(texts: Sequence[str]) -> Callable[[Row], bool]:
         if not equals or field not in FILTERS:
             known = ", ".join(FILTERS)
             raise UsageFailure(f"--filter takes FIELD=VALUE with {known}; not {text!r}")
+        values = VALUES.get(field)
+        if values and value not in values and not _PATTERN.search(value):
+            raise UsageFailure(f"--filter {field}= takes {', '.join(values)}; not {value!r}")
+        found.append(Term(field, value, negated))
+    return found
+
+
+def check_names(found: Sequence[Term], rows: Sequence[Row]) -> None:
+    """Raise ``OperatorError`` for an account, channel or agent that ``rows`` do not name.
+
+    ``rows`` are those of all accounts and agents.
+    """
+    for field, value, _ in found:
+        if field not in NAMES or not value or _PATTERN.search(value):
+            continue
+        known = {FILTERS[field](row) for row in rows}
+        if field == "agent":
+            known |= {str(row["account"]).partition(":")[2] for row in rows if _is_agent(row)}
+        if value not in known:
+            raise UnknownName(field, value, sorted(known))
+
+
+def _is_agent(row: Row) -> bool:
+    return row.get("channel") == AGENT
+
+
+def condition(found: Sequence[Term]) -> Callable[[Row], bool]:
+    """Return a predicate for rows.
+
+    Values of one field are alternatives, different fields must all match; ``!=`` excludes, ``*``
+    matches anything.
+    """
+    wanted: dict[str, list[str]] = {}
+    unwanted: list[tuple[str, str]] = []
+    for field, value, negated in found:
         if negated:
             unwanted.append((field, value))
         else:

@@ -39,7 +39,7 @@ class LoginScreen:
         else:
             self._print(*_words(self._key, prompt))
 
-    def say(self, text: str) -> None:
+    def show_note(self, text: str) -> None:
         """Print a sentence in between."""
         print(clean(text), file=sys.stderr)
         self._drawn = 0

@@ -18,11 +18,11 @@ class Narrator:
     def __init__(self) -> None:
         self._last: dict[str, tuple[Any, ...]] = {}
 
-    def know(self, name: str, row: Row) -> None:
-        """Remember ``row`` as the previous status, unless a newer one is known."""
+    def set(self, name: str, row: Row) -> None:
+        """Set ``row`` as the previous status, unless a newer one is known."""
         self._last.setdefault(name, _gist(row))
 
-    def tell(self, name: str, row: Row, now: float) -> str | None:
+    def narrate(self, name: str, row: Row, now: float) -> str | None:
         """Return the line about a change of ``name`` at ``now`` (epoch seconds); it may be none."""
         gist = _gist(row)
         before = self._last.get(name)

@@ -18,7 +18,8 @@ _WHOLE = frozenset(
     {"id", "key", "account", "agent", "sender", "request", "device", "node", "next", "valid until"}
 )
 _LEAST_FIRST = (
-    "asked", "tokens", "version", "status", "platform", "delivery", "agent", "verified", "kind",
+    "client", "errors", "proved by", "requests", "attempts", "message", "channel", "asked",
+    "tokens", "version", "status", "platform", "delivery", "agent", "verified", "kind",
     "incarnation", "schedule", "messages", "commands", "roles", "request",
 )  # fmt: skip
 _EXPENDABLE = {title: 2 + rank for rank, title in enumerate(reversed(_LEAST_FIRST))}
@@ -50,7 +51,11 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None
     """Print ``rows`` under ``columns``, with control characters made visible."""
     cells = [[clean("" if value is None else str(value)) for value in row] for row in rows]
     show_columns(
-        [Column(name, _EXPENDABLE.get(name, 0), whole=name in _WHOLE) for name in columns], cells
+        [
+            Column(name, _EXPENDABLE.get(name, 0) if number else 0, whole=name in _WHOLE)
+            for number, name in enumerate(columns)
+        ],
+        cells,
     )
 
 
@@ -106,6 +111,12 @@ def show_fields(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -
         print("none")
         return
     show_table(list(columns), [[_cell(row.get(key)) for key in columns.values()] for row in rows])
+
+
+def show_rest(known: int, shown: int) -> None:
+    """Print on standard error how many of the ``known`` rows are not ``shown``, if any."""
+    if known > shown:
+        print(f"{known - shown} more; --limit shows more of them", file=sys.stderr)
 
 
 def _cell(value: Any) -> object:

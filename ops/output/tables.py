@@ -12,6 +12,8 @@ from typing import NamedTuple
 GAP = "  "
 CUT = "…"
 _LEAST_TEXT = 34  # cells that the last column keeps before others are left out for it
+_LEAST_NAME = 24  # cells to which the first column is cut for one that is hardly expendable
+_DEAR = 2  # the ``expendable`` up to which a column is such a one
 _LEAST_CUT = 8  # cells below which no column is cut
 
 
@@ -53,7 +55,12 @@ def fitted(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int)
         expendable = [i for i in kept if columns[i].expendable > (1 if i == last else 0)]
         if not expendable:
             break
-        kept.remove(max(expendable, key=lambda index: (columns[index].expendable, index)))
+        least = max(expendable, key=lambda index: (columns[index].expendable, index))
+        if columns[least].expendable <= _DEAR:
+            begin = min(widest[kept[0]], _LEAST_NAME)
+            if _sum([begin, *_with_least(widest, kept[1:], last)]) <= width:
+                break
+        kept.remove(least)
     whole = [columns[index].whole for index in kept]
     widths = _narrowed([widest[index] for index in kept], whole, width)
     cut = [[cut_to(row[i], w) for i, w in zip(kept, widths, strict=True)] for row in rows]
@@ -76,6 +83,11 @@ def cells_of(text: str) -> int:
     from rich.cells import cell_len
 
     return cell_len(text)
+
+
+def lines_of(text: str, columns: int) -> int:
+    """Return how many lines a text takes on a terminal of so many columns."""
+    return max(1, -(-cells_of(text) // columns))
 
 
 def cut_to(text: str, width: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ipc.frames.words import is_agent
-from ops.output.account_table import ACCOUNT_COLUMNS, account_cells, phase_style
+from ops.output.account_table import ACCOUNT_COLUMNS, account_cells, phase_style, why
 from ops.output.commands import for_runtime
 from ops.output.listing import summary
 from ops.output.tables import Column, aligned, cut_to, fitted
@@ -21,7 +21,10 @@ _SHOWN = ("account", "phase", "pid", "uptime", "next try", "rss", "cpu", "in", "
 
 
 class View(NamedTuple):
-    """The content of the screen; ``message`` is the last outcome or question."""
+    """The content of the screen; ``message`` is the last outcome or question.
+
+    Until the first answer nothing is ``known``.
+    """
 
     rows: Sequence[Row]
     chosen: int
@@ -31,6 +34,7 @@ class View(NamedTuple):
     now: float
     message: str = ""
     colours: bool = True
+    known: bool = True
 
 
 def room(lines: int) -> int:
@@ -53,9 +57,9 @@ def scrolled(first: int, chosen: int, count: int, lines: int) -> int:
 def draw(view: View) -> list[str]:
     """Return the lines of the screen, cut to its width."""
     shown = view.rows[view.first : view.first + room(view.lines - heads(view.rows))]
-    lines = [cut_to(_sum(view.rows), view.columns)]
+    lines = [cut_to(_sum(view.rows), view.columns)] if view.known else []
     none = cut_to(for_runtime("no accounts; trunkline setup adds one"), view.columns)
-    lines += _table(view, shown) if shown else ["", none]
+    lines += _table(view, shown) if shown else ["", none] if view.known else []
     lines += [""] * (view.lines - 2 - len(lines))
     hidden = len(view.rows) - len(shown)
     more = f"  ({hidden} more)" if hidden > 0 else ""
@@ -77,7 +81,7 @@ def _table(view: View, shown: Sequence[Row]) -> list[str]:
     cells = []
     for row in shown:
         found = account_cells(row, view.now)
-        found["why"] = ": ".join(found[name] for name in ("cause", "last error") if found[name])
+        found["why"] = why(row, found)
         cells.append([found[each.title] for each in columns])
     margin = "" if view.colours else _MARGIN  # room for a mark, which the colours do without
     table = fitted(columns, cells, view.columns - len(margin))

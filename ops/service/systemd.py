@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +14,8 @@ from ops.service.unit import Scope
 
 SECONDS = 60.0  # for one answer; a start waits until the daemon is ready
 _SYSTEM_UNITS = Path("/etc/systemd/system")
+_OF_UNIT = ("Environment", "EnvironmentFiles")  # properties
+_ASSIGNED = re.compile(r"^[ \t]*([A-Za-z_]\w*)=", re.MULTILINE)
 _ABSENT = "systemd does not manage {what} here; `trunkline up --detach` runs the daemon without it"
 
 
@@ -41,6 +45,21 @@ class Systemd:
         text = self.control("show", unit, f"--property={','.join(names)}")
         return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
 
+    def variables(self, unit: str) -> set[str]:
+        """Return the names of the variables that a unit gets beside those of its own file.
+
+        They are of its drop-ins, of their files as far as these can be read, and of the manager.
+        """
+        found: set[str] = set()
+        for line in self.control("show", unit, f"--property={','.join(_OF_UNIT)}").splitlines():
+            name, _, value = line.partition("=")
+            if name == _OF_UNIT[0]:
+                found |= {each.partition("=")[0] for each in _words(value)}
+            elif name == _OF_UNIT[1]:
+                found |= _names_in(value.partition(" (ignore_errors")[0])
+        lines = self.control("show-environment").splitlines()
+        return found | {each.partition("=")[0] for each in lines if "=" in each}
+
     def lingers(self, user: str) -> bool | None:
         """Return whether a user's services run without a login (lingering); ``None`` if unknown."""
         try:
@@ -49,13 +68,29 @@ class Systemd:
             return None
         return text.strip() == "yes"
 
-    def journal(self, unit: str, lines: int, *, follow: bool) -> list[str]:
-        """Return the command that prints what a unit wrote."""
+    def journal(self, unit: str, lines: int, *, follow: bool, json: bool = False) -> list[str]:
+        """Return the command that prints what a unit wrote; ``json``: an object for each line."""
         which = ["--user-unit", unit] if self.scope == "user" else ["--unit", unit]
-        return ["journalctl", *which, f"--lines={lines}", *(["--follow"] if follow else [])]
+        options = [*(["--follow"] if follow else []), *(["--output=json"] if json else [])]
+        return ["journalctl", *which, f"--lines={lines}", *options]
 
     def _scope(self) -> list[str]:
         return ["--user"] if self.scope == "user" else []
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return text.split()
+
+
+def _names_in(path: str) -> set[str]:
+    """Return the names of the variables in a file of a unit (``EnvironmentFile=``)."""
+    try:
+        return set(_ASSIGNED.findall(Path(path).read_text(errors="replace")))
+    except OSError:
+        return set()
 
 
 def _run(command: list[str], scope: Scope) -> str:

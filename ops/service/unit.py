@@ -144,7 +144,7 @@ def _service(facts: UnitFacts) -> str:
 
 
 def _system_lines(facts: UnitFacts) -> Iterable[str]:
-    places = _line(sorted({str(facts.state_dir), str(facts.config_dir)}))
+    places = _line(sorted({f"-{facts.state_dir}", f"-{facts.config_dir}"}))
     return [
         f"User={_escaped(facts.user or 'root')}",
         "# Sockets lie in /run, which no cleaner of temporary files empties.",
@@ -152,9 +152,10 @@ def _system_lines(facts: UnitFacts) -> Iterable[str]:
         "RuntimeDirectoryMode=0700",
         f"Environment=TRUNKLINE_RUNTIME_DIR=/run/{facts.run_name}",
         "# The system is read-only, but for the state and the configuration, which",
-        "# `trunkline channels add` changes. ProtectHome= would hide interpreters in a home",
-        "# directory, PrivateTmp= checkouts in /tmp, ProtectControlGroups= our own cgroups; and",
-        "# agents bring sandboxes of their own, which RestrictNamespaces= would forbid.",
+        "# `trunkline channels add` changes. The - permits that they do not exist: the first",
+        "# start makes them. ProtectHome= would hide interpreters in a home directory,",
+        "# PrivateTmp= checkouts in /tmp, ProtectControlGroups= our own cgroups; and agents bring",
+        "# sandboxes of their own, which RestrictNamespaces= would forbid.",
         "ProtectSystem=full",
         f"ReadWritePaths={places}",
         "ProtectClock=yes",

@@ -20,6 +20,7 @@ GroupPolicy = Literal["open", "allowlist", "disabled"]
 
 EVERYONE = "*"
 UNVERIFIED = "unverified:"  # before an id that the platform does not vouch for
+DOORS = 2  # of a policy: direct chats, and groups
 
 
 class GroupConfig(
@@ -212,6 +213,13 @@ def closed_doors(policy: AccessPolicy) -> list[str]:
     return found
 
 
+def admits_nobody(policy: AccessPolicy) -> bool:
+    """Return whether a policy admits nobody at all, and not because all of it is disabled."""
+    doors = closed_doors(policy)
+    shut = len(doors) + (policy.dm == "disabled") + (policy.group == "disabled")
+    return bool(doors) and shut == DOORS
+
+
 def describe_access(policy: AccessPolicy) -> list[str]:
     """Return a description in a few lines of who may talk to an account."""
     listed = f", {_count(policy.allow_from, 'id')} listed" if policy.allow_from is not None else ""
@@ -230,21 +238,21 @@ def _admits_in_groups(policy: AccessPolicy) -> bool:
     around = policy.group_allow_from != []
     if around and policy.group == "open" and EVERYONE not in policy.groups:
         return True
-    return any(_opens(each, somebody=around) for each in policy.groups.values())
+    return any(_opens(each, admits=around) for each in policy.groups.values())
 
 
-def _opens(rule: GroupRule, *, somebody: bool | None = None) -> bool:
-    """Return whether a group is heard, and with ``somebody`` whether anybody in it may talk.
+def _opens(rule: GroupRule, *, admits: bool | None = None) -> bool:
+    """Return whether a group is answered, and with ``admits`` whether any member of it may talk.
 
-    ``somebody`` says so of what is around it, which counts where it has no list of its own.
+    ``admits`` is whether the enclosing list admits members; a list of the group's own replaces it.
     """
-    if somebody is not None and (rule.users is not None or rule.roles is not None):
-        somebody = bool(rule.users or rule.roles)
+    if admits is not None and (rule.users is not None or rule.roles is not None):
+        admits = bool(rule.users or rule.roles)
     if not rule.enabled:
         return False
     if rule.rooms:
-        return any(_opens(each, somebody=somebody) for each in rule.rooms.values())
-    return somebody is not False
+        return any(_opens(each, admits=admits) for each in rule.rooms.values())
+    return admits is not False
 
 
 def _needs_no_mention(rule: GroupRule) -> bool:

@@ -51,6 +51,7 @@ from runtime.config.wording import unknown
 from runtime.config.worker_spec import WorkerSpec
 from workers.plugin import Manifest, Media
 from workers.registry import Manifests
+from workers.secrets import field_at
 
 P = TypeVar("P", bound=Section)
 
@@ -77,6 +78,17 @@ class AccountSpec(WorkerSpec, frozen=True, kw_only=True):
     def place(self) -> str:
         """The path in the configuration at which it stands, for people."""
         return f"channels.{self.channel}" if self.implicit else super().place
+
+    @property
+    def secret_doubts(self) -> dict[str, str]:
+        """What is wrong with the format of secrets that stand in the file, by field."""
+        typed = {name: field_at(self.config, name) for name in sorted(self.manifest.secrets)}
+        found = {
+            name: self.manifest.wrong_secret(name, value)
+            for name, value in typed.items()
+            if isinstance(value, str)
+        }
+        return {name: wrong for name, wrong in found.items() if wrong}
 
 
 def accounts(config: Config, manifests: Manifests, source: str = "") -> dict[str, AccountSpec]:
@@ -133,20 +145,14 @@ def _spec(
 ) -> AccountSpec:
     """Assemble an account from checked fields."""
     own, given = split_fields(fields, OF_ACCOUNT)
-    over = msgspec.convert({**own, **UNLAYERED}, AccountConfig)
-    common, _ = split_fields(channel.own, OF_ACCOUNT)
-    under = msgspec.convert({**common, **UNLAYERED}, AccountConfig)
-    merged = {**channel.inherited, **given}
-    for_worker = {name: merged[name] for name in merged if name != channel.manifest.groups}
-    python = over.python if "python" in own else under.python
-    launcher = over.launcher if "launcher" in own else under.launcher
-    launcher = "exec" if python else launcher
-    confine = over.confine if "confine" in own else under.confine
-    proxy = over.proxy if "proxy" in own else under.proxy
-    ingress = over.ingress if "ingress" in own else under.ingress
-    ingress_url = _ingress_url(config, channel, id) if ingress else None
-    off = _disabled(channel, id, under, over)
-    missing = channel.unusable.get(python or "") or _reason(channel, merged)
+    above, _ = split_fields(channel.own, OF_ACCOUNT)
+    of_channel, common = _common(above), _common({**above, **own})
+    of_plugin = {**channel.inherited, **given}
+    for_worker = {name: of_plugin[name] for name in of_plugin if name != channel.manifest.groups}
+    launcher = "exec" if common.python else common.launcher
+    ingress_url = _ingress_url(config, channel, id) if common.ingress else None
+    off = _disabled(channel, id, of_channel, common)
+    missing = channel.unusable.get(common.python or "") or _reason(channel, of_plugin)
     return AccountSpec(
         key=f"{channel.id}:{id}",
         channel=channel.id,
@@ -155,44 +161,52 @@ def _spec(
         configured=missing is None,
         reason=off or missing,
         config=for_worker,
-        name=over.name or under.name,
+        name=common.name or of_channel.name,
         restart=_part(channel, own, "restart", RestartConfig),
         health=_part(channel, own, "healthMonitor", HealthMonitorConfig),
         limits=_part(channel, own, "limits", AccountLimitsConfig),
         login=_part(channel, own, "login", LoginConfig),
         launcher=launcher,
-        python=python,
-        confine=confine,
-        agent=over.agent or under.agent or config.agents.default,
-        agent_line=_agent_line(channel, id, under, over),
-        proxy=proxy,
-        ingress=ingress,
+        python=common.python,
+        confine=common.confine,
+        agent=common.agent or of_channel.agent or config.agents.default,
+        agent_line=_agent_line(channel, id, of_channel, own),
+        proxy=common.proxy,
+        ingress=common.ingress,
         ingress_url=ingress_url,
-        access=policy_of(
-            channel.manifest,
-            [(channel.path, {**channel.inherited, **channel.own}), (place_of(channel, id), fields)],
-        ),
+        access=_access(channel, id, fields),
         journal=journal_of(channel, {**channel.own, **own}),
-        ambiguous=over.ambiguous or under.ambiguous or "ask",
-        outbox=over.outbox or under.outbox or OutboxConfig(),
-        streaming=over.streaming or under.streaming or "off",
+        ambiguous=common.ambiguous or of_channel.ambiguous or "ask",
+        outbox=common.outbox or of_channel.outbox or OutboxConfig(),
+        streaming=common.streaming or of_channel.streaming or "off",
         implicit=channel.implicit,
         manifest=channel.manifest,
         manifest_ref=channel.ref,
-        label=safely(lambda: channel.manifest.describe(merged)) or "",
+        label=safely(lambda: channel.manifest.describe(of_plugin)) or "",
         fingerprint=fingerprint(
             channel.id,
             id,
             channel.ref,
             launcher,
-            python,
-            confine,
-            proxy,
+            common.python,
+            common.confine,
+            common.proxy,
             ingress_url,
             for_worker,
             *_media(config, channel),
         ),
     )
+
+
+def _common(fields: Mapping[str, Any]) -> AccountConfig:
+    """Return the fields that every account has, but for those that ``_part`` merges."""
+    return msgspec.convert({**fields, **UNLAYERED}, AccountConfig)
+
+
+def _access(channel: ChannelSection, id: str, fields: Mapping[str, Any]) -> AccessPolicy:
+    """Return the admission policy of an account, on top of its channel's."""
+    of_channel = channel.path, {**channel.inherited, **channel.own}
+    return policy_of(channel.manifest, [of_channel, (place_of(channel, id), fields)])
 
 
 def _media(config: Config, channel: ChannelSection) -> list[MediaConfig]:
@@ -212,24 +226,26 @@ def _ingress_url(config: Config, channel: ChannelSection, id: str) -> str | None
 
 
 def _part(channel: ChannelSection, own: Mapping[str, Any], name: str, struct: type[P]) -> P:
+    """Return a part (``restart``, say): the account's fields, its channel's, the supervisor's."""
     return msgspec.convert(layered(channel.base, name, [channel.own, own]), struct)
 
 
 def _agent_line(
-    channel: ChannelSection, id: str, under: AccountConfig, over: AccountConfig
+    channel: ChannelSection, id: str, of_channel: AccountConfig, own: Mapping[str, Any]
 ) -> str | None:
     """Return where it is set which agent answers for the account, or ``None``."""
-    if over.agent is not None:
+    if own.get("agent") is not None:
         return f"{place_of(channel, id)}.agent"
-    return None if under.agent is None else f"{channel.path}.agent"
+    return None if of_channel.agent is None else f"{channel.path}.agent"
 
 
 def _disabled(
-    channel: ChannelSection, id: str, under: AccountConfig, over: AccountConfig
+    channel: ChannelSection, id: str, of_channel: AccountConfig, common: AccountConfig
 ) -> str | None:
-    if not under.enabled:
+    """Return which line disables the account, or ``None``."""
+    if not of_channel.enabled:
         return f"disabled: {channel.path}.enabled is false"
-    return None if over.enabled else f"disabled: {place_of(channel, id)}.enabled is false"
+    return None if common.enabled else f"disabled: {place_of(channel, id)}.enabled is false"
 
 
 def _reason(channel: ChannelSection, merged: Mapping[str, Any]) -> str | None:

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from ipc.hidden_fields import hide_fields
 from runtime.config.fields import Count, Millis, Section, Text
 from workers.plugin import REMOTE
 from workers.secrets import SecretRef
@@ -63,6 +64,7 @@ class TrustedProxyConfig(Section, frozen=True):
     ] = False
 
 
+@hide_fields("token", "password")
 class AuthConfig(Section, frozen=True):
     """How a client proves that it may connect."""
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from ipc.hidden_fields import hide_fields
 from runtime.config.account_model import AccountConfig, ChannelConfig, JournalMode
 from runtime.config.agent_model import NOBODY, entries_of
 from runtime.config.fields import Section
@@ -46,6 +47,7 @@ class NoFields(msgspec.Struct):
     """The configuration of a channel, or a kind of agent, whose manifest cannot be loaded."""
 
 
+@hide_fields("inherited", "accounts")
 class ChannelSection(msgspec.Struct, frozen=True):
     """A parsed section of the file. ``broken`` is the reason why its manifest cannot be loaded."""
 

@@ -19,6 +19,8 @@ from runtime.config.wording import REFERENCE, allowed, shown, unknown
 from workers.plugin import fields_of
 from workers.secrets import SecretRef
 
+MAX_BITS = 1024  # of an integer, as of the exponent of a float
+
 
 def problems(value: object, type: Any, path: str = "") -> list[Problem]:
     """Return all errors of ``value`` as a ``type``; an empty list if it converts."""
@@ -36,10 +38,34 @@ def account_problems(
     return list(_fields(fields, struct, path, secrets, partial=True))
 
 
+def unknown_fields(value: object, form: Any, path: str = "") -> Iterator[Problem]:
+    """Yield the fields inside ``value`` that its type does not have; values are not checked."""
+    if isinstance(value, Mapping):
+        for struct in _only(members(form), is_struct):
+            known = {field.encode_name: field.type for field in fields_of(struct)}
+            for name, each in value.items():
+                if name in known:
+                    yield from unknown_fields(each, known[name], join(path, name))
+                elif struct.__struct_config__.forbid_unknown_fields:
+                    yield Problem(join(path, name), unknown(str(name), known))
+        for member in _only(members(form), _is_dict):
+            for name, each in value.items():
+                yield from unknown_fields(each, get_args(member)[1], join(path, name))
+    elif isinstance(value, list):
+        for member in _only(members(form), is_list):
+            for index, each in enumerate(value):
+                yield from unknown_fields(each, get_args(member)[0], f"{path}[{index}]")
+
+
 def not_finite(value: object, path: str = "") -> Iterator[Problem]:
-    """Yield a problem for each infinite or NaN number, which JSON5 and TOML permit."""
+    """Yield a problem for each infinite or NaN number, which JSON5 and TOML permit.
+
+    So are hexadecimal numbers of any length, which could not be printed.
+    """
     if isinstance(value, float) and not math.isfinite(value):
         yield Problem(path, f"is {value}; allowed: a finite number")
+    elif isinstance(value, int) and value.bit_length() > MAX_BITS:
+        yield Problem(path, "is a very large number; allowed: a number of at most 1.8e308")
     elif isinstance(value, Mapping):
         for name, each in value.items():
             yield from not_finite(each, join(path, name))

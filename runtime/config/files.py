@@ -9,13 +9,12 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from ipc.files import lock_directory, sync_directory
+from ipc.files import create_atomically, lock_directory, naming, sync_directory, write_beside
 from runtime.config.errors import ConfigError, Problem, config_error
 
 MAX_BYTES = 4 * 1024 * 1024  # 10,000 accounts are about 2 MB; a wrong path may be a huge file
 SUFFIXES = (".json5", ".json", ".toml")
 MOUNTED = "the file is mounted by itself (a bind mount)"
-PRIVATE_FILE = 0o600  # the file may hold tokens
 PRIVATE_DIR = 0o700
 
 
@@ -53,12 +52,7 @@ def make_private(directory: Path) -> None:
 
 def create(path: Path, text: str) -> None:
     """Write a new file; raises ``FileExistsError`` if there is one, which stays unchanged."""
-    fresh = _write_beside(path, text.encode(), PRIVATE_FILE)
-    try:
-        os.link(fresh, path)  # unlike a rename, a link never replaces
-    finally:
-        fresh.unlink()
-    sync_directory(path.parent)
+    create_atomically(path, text.encode())
 
 
 def replace(path: Path, text: str) -> None:
@@ -73,9 +67,10 @@ def replace(path: Path, text: str) -> None:
     owner = found.st_uid, found.st_gid
     old = path.read_bytes()
     for target, data in ((path.with_name(f"{path.name}.bak"), old), (path, text.encode())):
-        fresh = _write_beside(path, data, mode, owner)
+        fresh = write_beside(path, data, mode=mode, owner=owner)
         try:
-            fresh.replace(target)
+            with naming(target):
+                fresh.replace(target)
         except OSError as error:
             fresh.unlink()
             if target != path or error.errno not in (errno.EBUSY, errno.EXDEV):
@@ -87,10 +82,12 @@ def replace(path: Path, text: str) -> None:
 
 def is_mounted(path: Path) -> bool:
     """Return whether the file itself is a mount point (proc_pid_mountinfo(5))."""
-    name = str(path.resolve()).encode("unicode_escape").replace(b" ", rb"\040")
+    name = os.fsencode(path.resolve())
+    for special in b"\\ \t\n":  # the backslash first, which the others bring
+        name = name.replace(bytes([special]), b"\\%03o" % special)
     try:
         with open("/proc/self/mountinfo", "rb") as mounts:
-            return any(line.split()[4] == name for line in mounts)
+            return any(line.split(b" ")[4] == name for line in mounts)
     except OSError:
         return False
 
@@ -131,24 +128,3 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
-
-
-def _write_beside(path: Path, data: bytes, mode: int, owner: tuple[int, int] | None = None) -> Path:
-    """Write ``data`` to a temporary file in the same directory, with fsync."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-    fresh.unlink(missing_ok=True)
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
-    try:
-        with open(fd, "wb") as file:
-            file.write(data)
-            file.flush()
-            if owner and owner != (os.geteuid(), os.getegid()):
-                os.fchown(fd, *owner)
-            os.fchmod(fd, mode)
-            os.fsync(fd)
-    except BaseException as error:
-        fresh.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            error.filename = error.filename or str(path)  # a failed write(2) names no file
-        raise
-    return fresh

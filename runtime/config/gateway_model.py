@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from ipc.hidden_fields import hide_fields
 from ipc.hosts import HTTP, wrong_address
 from runtime.config.auth_model import AuthConfig
 from runtime.config.fields import Count, Millis, Port, Seconds, Section, Text
@@ -137,6 +138,7 @@ class LimitsConfig(Section, frozen=True):
     ] = 1024 * 1024
 
 
+@hide_fields("headers")
 class TelemetryConfig(Section, frozen=True):
     """Traces of messages for OpenTelemetry; needs the extra ``otel``."""
 

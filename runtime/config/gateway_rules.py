@@ -13,11 +13,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ipc.hosts import is_address, wrong_address, wrong_name
+from ipc.secret_patterns import without_secrets
 from runtime.config.errors import Problem
 from runtime.config.gateway_model import GatewayConfig
 from runtime.config.model import Config
 from runtime.config.worker_spec import WorkerSpec
-from workers.secrets import without_secrets
 
 BINDS = ("loopback", "lan", "auto")  # beside an IP address
 LOOPBACK = frozenset({"loopback", "auto"})

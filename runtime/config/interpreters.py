@@ -76,7 +76,7 @@ class _Interpreter:
         """Return whether the answer is still valid: none of its files has changed."""
         return self.lasting and self.stamp == _stamp(self.files)
 
-    def take(self, output: bytes | None, code: int | None) -> None:
+    def on_output(self, output: bytes | None, code: int | None) -> None:
         """Handle the query's output; ``None`` if it did not end in time."""
         if output is None:
             self.fault = f"{self.python} did not answer within {WITHIN:g} s"
@@ -114,7 +114,7 @@ def with_interpreters(known: Manifests, sections: Mapping[str, Any]) -> Manifest
     asked = {python for pythons in named.values() for python in pythons if python}
     if not asked:
         return base
-    answers = ask(sorted(asked))
+    answers = query(sorted(asked))
     found = Manifests()
     found.base = base
     found.update(base)
@@ -131,7 +131,7 @@ def with_interpreters(known: Manifests, sections: Mapping[str, Any]) -> Manifest
     return found
 
 
-def ask(pythons: Iterable[str]) -> dict[str, _Interpreter]:
+def query(pythons: Iterable[str]) -> dict[str, _Interpreter]:
     """Return what is installed for each interpreter, asking all in parallel. Blocks."""
     found = {python: _known.get(python) for python in pythons}
     old = [python for python, each in found.items() if each is None or not each.is_current()]
@@ -144,7 +144,7 @@ def ask(pythons: Iterable[str]) -> dict[str, _Interpreter]:
             if output is None or len(output) > MAX_BYTES:
                 end_helper(process)
                 output = None
-        each.take(output, process.returncode)
+        each.on_output(output, process.returncode)
     _known.update({each.python: each for each in fresh})
     return {python: _known[python] for python in found}
 
@@ -233,10 +233,10 @@ def _fault(python: str, answer: _Answer) -> str | None:
 
 def _stamp(files: Iterable[str]) -> list[int]:
     """Return the time of the last change of each file; 0 for a missing one."""
-    return [_changed(path) for path in files]
+    return [_mtime(path) for path in files]
 
 
-def _changed(path: str) -> int:
+def _mtime(path: str) -> int:
     try:
         return os.stat(path).st_mtime_ns
     except OSError:

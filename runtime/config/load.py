@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
 from ipc.frames.words import agent_key
+from ipc.hidden_fields import hide_fields
 from runtime.config.access_policy import closed_doors
 from runtime.config.accounts import AccountSpec, accounts
 from runtime.config.agent_model import NOBODY
@@ -49,6 +50,7 @@ _SWITCH = {"1": True, "true": True, "yes": True, "on": True}
 _SWITCH |= {"": False, "0": False, "false": False, "no": False, "off": False}
 
 
+@hide_fields("raw")
 class Loaded(msgspec.Struct, frozen=True):
     """A valid configuration. ``raw`` are the values as in the file.
 
@@ -232,6 +234,25 @@ def config_warnings(loaded: Loaded) -> list[str]:
     if canvas.enabled and not Path(canvas.root).is_dir():
         found.append(f"canvasHost.root {canvas.root} is no directory: nothing is served from it")
     return found
+
+
+def doubts(loaded: Loaded) -> list[Problem]:
+    """Return what is valid in a configuration and rarely intended, with its place.
+
+    It has the warnings about the file, and secrets whose format is not that of their platform.
+    """
+    found = [Problem("", text) for text in config_warnings(loaded)]
+    return found + doubtful_secrets(loaded, loaded.accounts)
+
+
+def doubtful_secrets(loaded: Loaded, keys: Iterable[str]) -> list[Problem]:
+    """Return the secrets of these accounts that stand in the file with a wrong format."""
+    specs = [loaded.accounts[key] for key in keys if key in loaded.accounts]
+    return [
+        Problem(f"{spec.place}.{name}", wrong)
+        for spec in specs
+        for name, wrong in spec.secret_doubts.items()
+    ]
 
 
 def without_journal(loaded: Loaded) -> str | None:

@@ -63,7 +63,7 @@ def is_local(field: Field) -> bool:
 def looks_local(name: str, form: Any = Any) -> bool:
     """Return whether a field without a mark is local by the words in its name.
 
-    Not a struct: of that its fields are looked at.
+    A struct is not: its fields are checked instead.
     """
     words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
     words |= {re.sub("ies$", "y", word) for word in words}  # of plurals the singulars

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from ipc.hidden_fields import hide_fields
 from runtime.config.fields import Section
 from runtime.config.gateway_model import GatewayConfig
 from runtime.config.http_model import CanvasHostConfig, IngressConfig
@@ -21,6 +22,7 @@ from runtime.config.timers import CronConfig, HooksConfig
 AgentName = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
+@hide_fields("entries")
 class AgentsConfig(Section, frozen=True):
     """Which agents there are, and which one answers: ``default`` is for accounts that name none.
 
@@ -48,6 +50,7 @@ class AgentsConfig(Section, frozen=True):
     ] = None
 
 
+@hide_fields("channels")
 class Config(Section, frozen=True):
     """The whole file. The fields of a channel are its manifest's; see ``accounts``."""
 

@@ -1,9 +1,10 @@
 """Resolves the paths of a runtime as the user who owns its state directory.
 
 A command of root in the state of a service user would leave files there that this user cannot
-read; so root becomes that user before it opens anything. Nothing is ever given to another user
+read; so root becomes that user before it opens anything, and likewise where there is no state yet
+in a user's directory (sudo may keep ``HOME``). Nothing is ever given to another user
 by its path: a link in that directory could lead anywhere. A user who is not root and does not
-own the directory is told who does.
+own the directory gets an error with the name of its owner.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ _SOURCE = Path(__file__)  # of our code, which the user must be able to read
 def resolve_as_owner(environ: MutableMapping[str, str], flags: Flags) -> Places:
     """Switch this process to the owner of the state directory, and return the paths.
 
-    ``HOME``, ``USER`` and ``LOGNAME`` of ``environ`` follow. Raises ``ConfigError`` as
+    ``HOME``, ``USER`` and ``LOGNAME`` of ``environ`` follow; a ``HOME`` that is the owner's stays,
+    because the default places depend on it. Raises ``ConfigError`` as
     ``resolve``, and ``PermissionError`` with one sentence where this process is not the owner
     and cannot become it.
     """
@@ -33,9 +35,11 @@ def resolve_as_owner(environ: MutableMapping[str, str], flags: Flags) -> Places:
         places = resolve(environ, flags)
         found = places.state_dir.stat()
     except FileNotFoundError:
-        return places  # there is nothing yet, so it will be ours
+        if os.geteuid() != 0:
+            return places  # there is nothing yet: it will be ours, or cannot be made
+        found = _nearest(places.state_dir)
     except NotADirectoryError:
-        return places  # said by whoever makes the directory
+        return places  # reported where the directory is made
     if found.st_uid == os.geteuid() or not stat.S_ISDIR(found.st_mode):
         return places  # of a file that lies there, too
     name, home = _account(found.st_uid)
@@ -44,12 +48,30 @@ def resolve_as_owner(environ: MutableMapping[str, str], flags: Flags) -> Places:
             errno.EPERM,
             f"{places.state_dir} belongs to {name}, not to you; use {_sudo(name)}",
         )
-    _become(found.st_uid, found.st_gid, name, places.state_dir)
-    environ.update({"HOME": home or str(places.state_dir), "USER": name, "LOGNAME": name})
+    _drop_root(found.st_uid, found.st_gid, name, places.state_dir)
+    kept = environ.get("HOME", "")
+    if not _belongs(kept, found.st_uid):
+        kept = home or str(places.state_dir)
+    environ.update({"HOME": kept, "USER": name, "LOGNAME": name})
     # The same places as root has found, but the sockets of this user.
     return resolve(
         environ, replace(flags, state_dir=places.state_dir, config_path=places.config_path)
     )
+
+
+def _nearest(path: Path) -> os.stat_result:
+    """Return the facts of the nearest directory above ``path`` that exists."""
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path.stat()
+
+
+def _belongs(path: str, uid: int) -> bool:
+    """Return whether a directory belongs to a user."""
+    try:
+        return os.stat(path).st_uid == uid
+    except OSError:
+        return False
 
 
 def _account(uid: int) -> tuple[str, str | None]:
@@ -65,8 +87,8 @@ def _sudo(name: str) -> str:
     return "`sudo trunkline …`" if name == "root" else f"`sudo -u {name} trunkline …`"
 
 
-def _become(uid: int, gid: int, name: str, state_dir: Path) -> None:
-    """Give up root permanently; change nothing if that is not possible."""
+def _drop_root(uid: int, gid: int, name: str, state_dir: Path) -> None:
+    """Drop root privileges permanently; change nothing if that is not possible."""
     try:
         gid = pwd.getpwuid(uid).pw_gid
         groups = os.getgrouplist(pwd.getpwuid(uid).pw_name, gid)

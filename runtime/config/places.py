@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ipc.hidden_fields import hide_fields
 from runtime.config.errors import config_error
 
 DEFAULT_PORT = 18789  # OpenClaw's: its clients find this gateway without a word
@@ -33,6 +34,7 @@ _HOMELESS = (
 _PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}\Z")
 
 
+@hide_fields("token")
 @dataclass(frozen=True, slots=True)
 class Flags:
     """The values of command-line options; ``None`` if not given."""
@@ -72,12 +74,20 @@ class Places:
         link where the sockets' directory itself lies, or has lain. Raises ``OSError``.
         """
         link = self.state_dir / RUN
-        if link.is_dir() and not link.is_symlink():
+        if link.is_symlink():
+            if link.readlink() == self.run_dir:
+                return
+        elif link.is_dir():
             return
         fresh = self.state_dir / f".run.{os.getpid()}"
         fresh.unlink(missing_ok=True)
         fresh.symlink_to(self.run_dir)
         fresh.replace(link)
+
+    def relink_run_dir(self) -> None:
+        """Create the link again if it was removed. Raises ``OSError``."""
+        if not os.path.lexists(self.state_dir / RUN):
+            self.link_run_dir()
 
     def unlink_run_dir(self) -> None:
         """Remove the link if ``run_dir`` itself belongs at its path."""
@@ -150,7 +160,8 @@ def _path(environ: Mapping[str, str], name: str) -> Path | None:
 
 def _existing(home: Path) -> Path:
     """Return the configuration file in ``home``, or the path for a new one."""
-    there = [home / name for name in NAMES if (home / name).exists()]
+    # Not Path.exists, which raises where this user may not look: `owner` names who may.
+    there = [home / name for name in NAMES if os.path.exists(home / name)]
     if len(there) > 1:
         names = ", ".join(each.name for each in there)
         text = f"has several configuration files ({names}); allowed: one"
@@ -170,7 +181,7 @@ def _run_dir(environ: Mapping[str, str], state: Path) -> Path:
         return _expanded(chosen)
     name = run_dir_name(state)
     recorded = state / RUN
-    if recorded.is_symlink():
+    if os.path.islink(recorded):  # which raises as little as exists
         target = recorded.readlink()
         if target.name.endswith(name.removeprefix("trunkline-")) and _is_ours(target):
             return target

@@ -71,7 +71,7 @@ def hints(manifests: Manifests) -> dict[str, Any]:
     return found
 
 
-def look_up(schema: Shape, hints: Mapping[str, Any], path: str) -> dict[str, Any] | None:
+def find_at(schema: Shape, hints: Mapping[str, Any], path: str) -> dict[str, Any] | None:
     """Return the answer of ``config.schema.lookup``, or ``None`` if nothing is at ``path``."""
     keys = re.findall(r"[^.\[\]]+", path.replace("/", "."))
     shape: Shape | None = schema

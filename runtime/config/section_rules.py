@@ -105,7 +105,7 @@ def layer_problems(
     found: list[Problem] = []
     for name, (_, struct) in parts.items():
         where, last = join(path, name), layers[-1].get(name, {})
-        if isinstance(last, Mapping) and last:  # else: reported as a field, or nothing to judge
+        if isinstance(last, Mapping) and last:  # else: reported as a field, or empty
             found += account_problems(last, struct, (), where) or problems(
                 layered(base, name, layers), struct, where
             )

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from ipc.hidden_fields import hide_fields
 from runtime.config.errors import Problem
 from runtime.config.fields import Section, Text
 from workers.plugin import LOCAL, REMOTE
@@ -40,6 +41,7 @@ class CronConfig(Section, frozen=True):
     ] = False
 
 
+@hide_fields("token")
 class HooksConfig(Section, frozen=True):
     """HTTP requests that wake an agent or give it a turn, below ``path`` on the gateway's port."""
 
@@ -69,7 +71,8 @@ class HooksConfig(Section, frozen=True):
         Meta(description="Beginnings of the keys that a request may name; without it `hook:`."),
     ] = None
     allowed_agent_ids: Annotated[
-        list[Text] | None, Meta(description="Agents that hooks may ask; without it all.")
+        list[Text] | None,
+        Meta(description="Agents that hooks may name; without it, or with `*`, all."),
     ] = None
     mappings: Annotated[
         list[dict[str, Any]],

@@ -10,6 +10,7 @@ from msgspec import inspect
 from workers.secrets import SOURCES, SecretRef
 
 LISTED = 20  # names in one sentence
+COMPARED = 200  # characters of an unknown name: no known one is longer, and a peer may send more
 _SOURCES = " | ".join(f'"{source}"' for source in SOURCES)
 REFERENCE = f'a reference {{source: {_SOURCES}, id: "..."}}'
 
@@ -29,11 +30,11 @@ def unknown(name: str, known: Collection[str], what: str = "field") -> str:
 
 
 def known_names(name: str, keys: Sequence[str]) -> str:
-    """Return the end of an error about an unknown account: similar names, or all names.
+    """Return the end of an error about an unknown account or other name: the nearest, and all.
 
     Of many only how many there are, for nobody reads a list of 500.
     """
-    near = _nearest(name, keys)
+    near = _nearest(name[:COMPARED], keys)
     hint = f" (did you mean {near}?)" if near else ""
     if len(keys) > LISTED:
         return f"{hint}; there are {len(keys)}, see `trunkline channels list`"
@@ -47,7 +48,7 @@ def _nearest(name: str, keys: Sequence[str]) -> str | None:
     channel, colon, account = name.partition(":")
     if not colon:
         known = {key.partition(":")[0]: key.partition(":")[0] for key in keys}
-        known |= {key.partition(":")[2]: key for key in keys}
+        known |= {key.partition(":")[2]: key for key in keys if ":" in key}
         account = name
     else:
         known = {key.partition(":")[2]: key for key in keys if key.startswith(f"{channel}:")}

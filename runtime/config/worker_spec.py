@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from ipc.frames.words import AGENT
+from ipc.hidden_fields import hide_fields
 from runtime.config.account_model import Launcher
 from runtime.config.supervisor_model import (
     AccountLimitsConfig,
@@ -20,6 +21,7 @@ from workers.plugin import Manifest
 _LOGIN = LoginConfig()
 
 
+@hide_fields("config")
 class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One worker with all fields, and the reason why it cannot run, if any.
 

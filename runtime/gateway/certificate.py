@@ -29,7 +29,7 @@ class Certificate:
         self._files = (certificate or "", key or "")
         self._stamp: Stamp | None = None
         try:
-            self._stamp = self._look()
+            self._stamp = self._read_stamp()
             self._current = self._load()
         except OSError as error:  # ssl.SSLError is one
             names = " and ".join(self._files)
@@ -44,17 +44,17 @@ class Certificate:
 
     def _refresh(self) -> None:
         try:
-            stamp = self._look()
+            stamp = self._read_stamp()
             if stamp == self._stamp:
                 return
             self._stamp = stamp
             self._current = self._load()
         except OSError as error:
-            log.error("certificate not taken over", error=str(error))
+            log.error("certificate not reloaded", error=str(error))
         else:
-            log.info("certificate taken over", path=self._files[0])
+            log.info("certificate reloaded", path=self._files[0])
 
-    def _look(self) -> Stamp:
+    def _read_stamp(self) -> Stamp:
         found = [os.stat(path) for path in self._files]
         return tuple((each.st_mtime_ns, each.st_ino, each.st_size) for each in found)
 

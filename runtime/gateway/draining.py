@@ -41,7 +41,7 @@ async def drain(gateway: Gateway) -> None:
         await asyncio.sleep(QUIET_SECONDS)  # what clients sent before the event is answered
     await parts.http_calls.finish(HTTP_SECONDS)
     await parts.jobs.finish(FINISH_SECONDS)
-    readiness.leave()
+    readiness.stop_serving()
     await _until_none_is_refused(hub)
     readiness.turn_away_waiting()
     await gateway.close()
@@ -62,15 +62,15 @@ async def _until_quiet(parts: GatewayParts) -> None:
     loop = asyncio.get_running_loop()
     end = loop.time() + DRAIN_SECONDS
     while loop.time() < end or _about_to_ask(hub):
-        before = _asked_by_guests(hub)
+        before = _guest_requests(hub)
         await asyncio.sleep(QUIET_SECONDS)
-        asked = any(n > before.get(client, 0) for client, n in _asked_by_guests(hub).items())
+        asked = any(n > before.get(client, 0) for client, n in _guest_requests(hub).items())
         busy = asked or server.undecided or jobs or parts.http_calls
         if not busy and not _about_to_ask(hub):
             return
 
 
-def _asked_by_guests(hub: Hub) -> dict[ClientView, int]:
+def _guest_requests(hub: Hub) -> dict[ClientView, int]:
     """Return how many requests each new client has made: a command line is soon done.
 
     A client that has been connected for longer may go on asking for ever. ``shutdown`` sends it

@@ -1,10 +1,9 @@
 """Shares the files that the process may open, and reports when none are left.
 
-Each socket is a file. Without a rule whoever opens sockets first has them all, and the event
-loop then accepts and closes every other client without a word (libuv does). So sockets that
-prove nothing have a share, clients have another, and what is left is the gateway's own. Where
-files run out in spite of that it is logged, counted, and reported to the supervisor, whose
-status shows it.
+Each socket is a file. Without shares the first peers to open sockets could take them all, and the
+event loop would then accept and close every other client silently (libuv does). So sockets that
+prove nothing have one share, clients have another, and the gateway keeps the rest. If files run out
+all the same, that is logged, counted, and reported to the supervisor, whose status shows it.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ OWN = 64  # files of the gateway itself: links, pipes, its state
 KEPT_FREE = 8  # descriptors of the limit that sockets do not take
 LEAST = 16  # sockets that prove nothing, however few files there are
 LEAST_CLIENTS = 8  # the supervisor's session among them; its own files are about 30 then, not 64
-LOOK_SECONDS = 2.0
+CHECK_SECONDS = 2.0
 QUIET_SECONDS = 60.0  # without want of files, until the report is taken back
 
 log = structlog.get_logger("gateway.files")
@@ -49,11 +48,11 @@ def open_file_limit() -> int:
 
 
 class FileWatch:
-    """Looks every two seconds whether files are left.
+    """Checks every two seconds whether files are left.
 
     ``starved()`` returns how many sockets came when there were none; ``report(warnings)`` is
-    called when there is something to say, and with nothing when it is over. The kernel gives the
-    lowest descriptor that is free: to open one is to know, whoever has the others.
+    called with a warning when none are left, and with nothing when that is over. The kernel
+    returns the lowest free descriptor: opening one shows it, whoever has the others.
     """
 
     def __init__(
@@ -65,7 +64,7 @@ class FileWatch:
         self._seen = 0
         self._want: float | None = None  # the loop's time when files were last wanted
         self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_later(LOOK_SECONDS, self._look_on)
+        self._timer = self._loop.call_later(CHECK_SECONDS, self._check_again)
 
     @property
     def short(self) -> bool:
@@ -73,11 +72,11 @@ class FileWatch:
         return self._want is not None
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop checking."""
         self._timer.cancel()
 
-    def look(self) -> None:
-        """Look now."""
+    def check(self) -> None:
+        """Check now whether files are left."""
         now, seen = self._loop.time(), self._starved()
         if seen > self._seen or not _files_left(self._limit):
             if self._want is None:
@@ -90,9 +89,9 @@ class FileWatch:
             self._report([])
         self._seen = seen
 
-    def _look_on(self) -> None:
-        self._timer = self._loop.call_later(LOOK_SECONDS, self._look_on)
-        self.look()
+    def _check_again(self) -> None:
+        self._timer = self._loop.call_later(CHECK_SECONDS, self._check_again)
+        self.check()
 
 
 def _files_left(limit: int) -> bool:

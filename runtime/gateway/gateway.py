@@ -28,7 +28,7 @@ from runtime.gateway.access.guard import AccessGuard
 from runtime.gateway.accounts.data_link import DataRouter
 from runtime.gateway.accounts.fanout import Fanout
 from runtime.gateway.accounts.intake import Intake
-from runtime.gateway.assembly import assemble
+from runtime.gateway.assembly import Assembly
 from runtime.gateway.certificate import Certificate
 from runtime.gateway.clients.admission import Admission
 from runtime.gateway.clients.client import ConnectedClient
@@ -40,7 +40,7 @@ from runtime.gateway.request_times import RequestTimes
 
 # On the canvas host's own port.
 NO_WEBSOCKET = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-WARN_SECONDS = 2.0  # until the supervisor is told again what it was not there for
+WARN_SECONDS = 2.0  # until a warning is sent again that the supervisor was not there for
 log = structlog.get_logger("gateway")
 
 ANSWER_SECONDS = 0.5  # at the end, for the answers to calls that fail with it
@@ -75,7 +75,7 @@ class GatewayTurn:
         """Acknowledge what the workers have sent, and count the requests that were answered."""
         self._data_link.acknowledge()
         if self._times.leaving:
-            self._times.left(perf_counter())
+            self._times.on_sent(perf_counter())
 
 
 class Gateway:
@@ -123,11 +123,11 @@ class Gateway:
         """
         server = await self._serve(listen, slots)
         # The loop accepts the first client after this turn, when the parts are there.
-        self.parts = parts = assemble(
+        self.parts = parts = Assembly(
             self._boot, self._config, self._jobs, self._guard, server, self._on_failure
-        )
+        ).parts()
         times = parts.hub.times
-        server.surround_writes(GatewayTurn(parts.fanout, parts.data_link, parts.intake, times))
+        server.set_turn_end(GatewayTurn(parts.fanout, parts.data_link, parts.intake, times))
         self._files = FileWatch(self._file_limit, self._starved, self._warner("files"))
         parts.telemetry.start(self._warner("telemetry"))
         if self._config.http.enabled:
@@ -135,7 +135,7 @@ class Gateway:
             if canvas is not None:
                 self._canvas_server = await self._serve_canvas(canvas, self._endpoints, server)
         if taken := await server.take_over():
-            log.info("connections of the gateway before taken over", **taken)
+            log.info("connections of the previous gateway taken over", **taken)
 
     def stop_accepting(self) -> None:
         """Accept no more clients: they wait in the backlogs for the next gateway."""
@@ -163,7 +163,7 @@ class Gateway:
         parts.local_people.close()
         for calls in (parts.calls, parts.http_calls, parts.supervisor, parts.nodes):
             calls.fail_all()
-        await parts.registry.saved()
+        await parts.registry.wait_saved()
         await self._jobs.finish(ANSWER_SECONDS)
         await parts.server.close(1012, "service restart")
         if self._canvas_server is not None:
@@ -173,7 +173,7 @@ class Gateway:
         parts.data_link.close()
         await parts.intake.close()
         await parts.telemetry.close()
-        await parts.registry.saved()
+        await parts.registry.wait_saved()
         self._jobs.cancel()
 
     async def _serve(self, listen: socket.socket, slots: SlotSource | None) -> Server:
@@ -212,7 +212,7 @@ class Gateway:
         """Return the answer to a request head that is refused, and count it."""
         refusal = self._guard.hosts.refuse_head(head, upgrade)
         if refusal is not None:
-            self.parts.api.answered(int(refusal[9:12]))  # the status, behind ``HTTP/1.1``
+            self.parts.api.record_answer(int(refusal[9:12]))  # the status, behind ``HTTP/1.1``
         return refusal
 
     def _limits(self) -> Limits:
@@ -265,7 +265,7 @@ class Gateway:
         if isinstance(connection.data, ConnectedClient):
             _remove(self.parts, connection.data)
         elif isinstance(connection.data, Admission):
-            connection.data.gone()
+            connection.data.on_close()
 
 
 def _remove(parts: GatewayParts, client: ConnectedClient) -> None:
@@ -276,4 +276,4 @@ def _remove(parts: GatewayParts, client: ConnectedClient) -> None:
     parts.figures.unsubscribe(client)
     parts.attached.forget(client)
     parts.supervisor.close(client)
-    parts.nodes.leave(client, now_ms())
+    parts.nodes.on_disconnect(client, now_ms())

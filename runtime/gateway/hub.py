@@ -14,6 +14,7 @@ import msgspec
 
 from ipc.epoch import now_ms
 from ipc.frames.websocket import StateVersion, encode
+from ipc.websocket.sending import LONG_BYTES
 from runtime.gateway.access.client_view import ClientView
 from runtime.gateway.access.refusals import KINDS
 from runtime.gateway.access.scopes import READ, SUPERVISOR
@@ -70,10 +71,10 @@ class Hub:
         return self._clients
 
     def add(self, client: ClientView) -> None:
-        """Enter a client that is about to get its hello."""
+        """Add a client that is about to get its hello."""
         self._clients.add(client)
         if self._presence.add(client):
-            self.presence_changed()
+            self.on_presence_changed()
 
     def remove(self, client: ClientView) -> None:
         """Remove a client whose connection has ended; its counters stay in the sums."""
@@ -82,7 +83,7 @@ class Hub:
         self._requests_of_gone += client.asked
         self._failures_of_gone += client.failed
         if self._presence.remove(client):
-            self.presence_changed()
+            self.on_presence_changed()
 
     @property
     def has_clients(self) -> bool:
@@ -109,7 +110,7 @@ class Hub:
         """How many handshakes were refused, by kind."""
         return self._refused
 
-    def received_malformed(self) -> None:
+    def count_malformed(self) -> None:
         """Count a frame of a client that is not JSON."""
         self._malformed += 1
 
@@ -132,14 +133,23 @@ class Hub:
         """
         self.seq += 1
         version = self.state_version() if name in ("presence", "health") else None
-        encoded: dict[int, msgspec.Raw] = {}
+        encoded: dict[int, bytes] = {}
         for client in self._clients:
-            if client.role != SUPERVISOR and client.covers(scope) and wanted(client):
-                protocol = client.protocol if callable(payload) else 0
-                if protocol not in encoded:
-                    shown = payload(protocol) if callable(payload) else payload
-                    encoded[protocol] = msgspec.Raw(encode(shown))
-                client.send_event(name, encoded[protocol], version)
+            if client.role == SUPERVISOR or not client.covers(scope) or not wanted(client):
+                continue
+            connection = client.connection
+            if not connection.open:
+                continue  # it was closed just now
+            protocol = client.protocol if callable(payload) else 0
+            if protocol not in encoded:
+                shown = payload(protocol) if callable(payload) else payload
+                encoded[protocol] = encode(shown)
+            if len(encoded[protocol]) < LONG_BYTES:
+                client.send_event(name, msgspec.Raw(encoded[protocol]), version)
+                continue
+            client.send_long_event(name, encoded[protocol], version)
+            if connection.paused:  # by the end of the turn there may be dozens, all of them unread
+                connection.write_out()
 
     def send_health(self, client: ClientView) -> None:
         """Send the event ``health`` to one client: it follows the hello."""
@@ -150,7 +160,7 @@ class Hub:
         """Return how often presence and health have changed."""
         return StateVersion(self._presence.version, self._accounts.version)
 
-    def presence_changed(self) -> None:
+    def on_presence_changed(self) -> None:
         """Broadcast the presence soon: once for all that changes meanwhile."""
         if self._presence_timer is None and not self._readiness.draining:
             self._presence_timer = self._loop.call_later(PRESENCE_SECONDS, self._broadcast_presence)
@@ -162,7 +172,7 @@ class Hub:
         else:
             self._without_health.add(client)
 
-    def health_changed(self, *, at_once: bool) -> None:
+    def on_health_changed(self, *, at_once: bool) -> None:
         """Broadcast the health of the accounts: once for all that changes meanwhile.
 
         ``at_once``: a phase has changed, which clients must not learn late.

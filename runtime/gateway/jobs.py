@@ -29,7 +29,7 @@ class Jobs:
         """Run ``job`` in a task."""
         task = self._group.create_task(job)
         self._running.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(self._on_done)
 
     def begin(self) -> None:
         """Count a job that has no task; ``end`` must follow."""
@@ -58,7 +58,7 @@ class Jobs:
         for task in self._running:
             task.cancel()
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def _on_done(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         self._notice_idle()
 

@@ -13,6 +13,12 @@ from runtime.gateway.hub import Hub
 from runtime.gateway.parts import GatewayParts
 
 INVALIDATED = 4001  # close code: the connection's permission has ended
+DEVICE_DIGITS = 8
+
+
+def device_named(device: str) -> str:
+    """Return the description of a device, or a node, for the history."""
+    return f"device {device[:DEVICE_DIGITS]}"
 
 
 def announce_device_request(hub: Hub, request: PairRequest) -> None:
@@ -48,9 +54,9 @@ def invalidate(hub: Hub, device: str, why: str, role: str | None = None) -> None
             call_soon(client.connection.close, INVALIDATED, f"client invalidated: {why}")
 
 
-def enter_node(parts: GatewayParts, client: ClientView) -> None:
-    """Enter a node that has connected, and announce what it asks for."""
-    request, older = parts.nodes.enter(client, now_ms())
+def on_node_connected(parts: GatewayParts, client: ClientView) -> None:
+    """Add a node that has connected, and announce its request."""
+    request, older = parts.nodes.on_connect(client, now_ms())
     if older is not None:
         older.connection.close(INVALIDATED, "client invalidated: node connected anew")
     if request is not None:

@@ -23,6 +23,7 @@ from runtime.gateway.accounts.http_calls import HttpCalls
 from runtime.gateway.accounts.intake import Intake
 from runtime.gateway.accounts.local_people import LocalPeople
 from runtime.gateway.accounts.peers import Peers
+from runtime.gateway.accounts.replay import Replays
 from runtime.gateway.accounts.ring import Rings
 from runtime.gateway.accounts.rows import Accounts
 from runtime.gateway.cron.timers import Timers
@@ -96,6 +97,7 @@ class GatewayParts(msgspec.Struct, frozen=True):
     rings: Rings
     positions: EventPositions
     fanout: Fanout
+    replays: Replays
     peers: Peers
     calls: AccountCalls
     http_calls: HttpCalls

@@ -47,7 +47,7 @@ class Presence:
         self._others: dict[str, tuple[bool, dict[str, Any]]] = {}  # does 4 hide it?, row
 
     def add(self, client: ClientView) -> bool:
-        """Enter a client; return whether clients see a difference."""
+        """Add a client; return whether clients see a difference."""
         self._rows[client] = _row(client)
         self._others.pop(_key(client), None)
         self.version += 1
@@ -58,12 +58,14 @@ class Presence:
         row = self._rows.pop(client, None)
         if row is None:
             return False
-        self._keep(_key(client), _hidden(client), row | {"reason": "disconnect", "ts": now_ms()})
+        self._store_row(
+            _key(client), _hidden(client), row | {"reason": "disconnect", "ts": now_ms()}
+        )
         self.version += 1
         return not _hidden(client)
 
     def announce(self, fields: dict[str, Any]) -> None:
-        """Enter what a program announces about itself; it is added to what is known of it."""
+        """Add what a program announces about itself to what is known of it."""
         names = ("deviceId", "instanceId", "host", "ip", "text")
         key = str(next(fields[name] for name in names if name in fields))
         for client, row in self._rows.items():
@@ -72,7 +74,7 @@ class Presence:
                 break
         else:
             before = self._others.get(key, (False, {}))[1]
-            self._keep(key, False, before | fields | {"ts": now_ms()})
+            self._store_row(key, False, before | fields | {"ts": now_ms()})
         self.version += 1
 
     def rows(self, protocol: int) -> list[dict[str, Any]]:
@@ -90,7 +92,7 @@ class Presence:
         """Return ``rows`` as JSON text, made anew after a change or when it is too old."""
         return self._cached.of(protocol)
 
-    def _keep(self, key: str, hidden: bool, row: dict[str, Any]) -> None:
+    def _store_row(self, key: str, hidden: bool, row: dict[str, Any]) -> None:
         self._others.pop(key, None)
         self._others[key] = hidden, row
         if len(self._others) > MAX_ROWS:

@@ -6,8 +6,11 @@ clients wait for it here. Draining and leaving are two steps of the end (``drain
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable
 
+from ipc import timeouts
 from runtime.gateway.access.client_view import WaitingAdmission
 
 
@@ -25,6 +28,7 @@ class Readiness:
         self._now = now
         self._began = now()
         self._waiting: set[WaitingAdmission] = set()
+        self._reported = asyncio.Event()
 
     def uptime_ms(self) -> int:
         """Return for how many milliseconds the gateway has been up."""
@@ -35,32 +39,40 @@ class Readiness:
         """How many admissions wait for the first report."""
         return len(self._waiting)
 
-    def wait_for_report(self, admission: WaitingAdmission) -> None:
-        """Have ``admission`` proceed after the first whole report of the supervisor."""
+    def add_waiting(self, admission: WaitingAdmission) -> None:
+        """Add an admission that proceeds after the first whole report of the supervisor."""
         self._waiting.add(admission)
 
-    def wait_no_more(self, admission: WaitingAdmission) -> None:
-        """Forget an admission that has been refused."""
+    def remove_waiting(self, admission: WaitingAdmission) -> None:
+        """Remove an admission that has been refused."""
         self._waiting.discard(admission)
 
-    def report_arrived(self) -> None:
+    async def wait_until_informed(self, seconds: float) -> bool:
+        """Wait at most ``seconds`` for the first whole report; return whether it is there."""
+        with contextlib.suppress(TimeoutError):
+            async with timeouts.timeout(seconds):
+                await self._reported.wait()
+        return self.informed
+
+    def on_report(self) -> None:
         """Admit the clients that wait, at the first whole report; later ones change nothing."""
         if not self.informed:
             self.informed = True
+            self._reported.set()
             waiting, self._waiting = self._waiting, set()
             for admission in waiting:
                 admission.proceed()
 
-    def expect_end(self, *, restarting: bool) -> None:
-        """Note whether the end that the supervisor announces is followed by a new start."""
+    def set_restarting(self, *, restarting: bool) -> None:
+        """Set whether the announced end is followed by a new start."""
         self.restarting = restarting
 
     def start_draining(self) -> None:
         """Admit no more clients, and broadcast no more changes."""
         self.draining = True
 
-    def leave(self) -> None:
-        """Carry out no more requests."""
+    def stop_serving(self) -> None:
+        """Refuse all requests from now on."""
         self.leaving = True
 
     def turn_away_waiting(self) -> None:

@@ -23,21 +23,21 @@ class RequestTimes:
         """True while answers leave with the end of this turn of the loop."""
         return bool(self._leaving)
 
-    def answered(self, method: str, began: float) -> None:
-        """Note a request that began then: its answer leaves with the end of this turn."""
+    def on_answered(self, method: str, began: float) -> None:
+        """Add the start time of a request whose answer is written at the end of this turn."""
         self._leaving[method].append(began)
 
-    def left(self, now: float) -> None:
-        """Count the requests whose answers have left: one look at the clock for all of them."""
+    def on_sent(self, now: float) -> None:
+        """Count the requests whose answers have left: one read of the clock for all of them."""
         for method, began in self._leaving.items():
             if bisect_left(BOUNDS, now - min(began)) == bisect_left(BOUNDS, now - max(began)):
-                self.note(method, now - sum(began) / len(began), len(began))
+                self.record(method, now - sum(began) / len(began), len(began))
             else:
                 for each in began:
-                    self.note(method, now - each)
+                    self.record(method, now - each)
         self._leaving.clear()
 
-    def note(self, method: str, seconds: float, count: int = 1) -> None:
+    def record(self, method: str, seconds: float, count: int = 1) -> None:
         """Count a request that has been answered, or so many that took the same time together."""
         row = self.by_method.get(method)
         if row is None:

@@ -108,7 +108,7 @@ def _params(row: Method) -> str:
 
 
 def _tidy(shape: dict[str, Any]) -> dict[str, Any]:
-    """Take the indentation of the source out of a description, and a title that is the name."""
+    """Remove a description's indentation, and a title that repeats the name."""
     found = {key: value for key, value in shape.items() if key != "title"}
     if "description" in found:
         found["description"] = inspect.cleandoc(found["description"])

@@ -28,7 +28,7 @@ class Stability:
         self._events: deque[bytes] = deque(maxlen=CAPACITY)
         self._newest: dict[str, Any] = {}
 
-    def note(self, type: str, **fields: Any) -> None:
+    def record(self, type: str, **fields: Any) -> None:
         """Record an event; a field of ``None`` does not apply and is left out."""
         self.seq += 1
         event = {"seq": self.seq, "ts": now_ms(), "type": type}
@@ -36,7 +36,7 @@ class Stability:
         self._newest = event
         self._events.append(msgspec.json.encode(event))
 
-    def note_again(self, type: str, **fields: Any) -> None:
+    def record_repeated(self, type: str, **fields: Any) -> None:
         """Record an event that may come many times a second.
 
         While it is the newest one it is one record, with ``times`` and the time of the ``first``,
@@ -49,12 +49,12 @@ class Stability:
             newest |= {"ts": now_ms(), "first": first, "times": times}
             self._events[-1] = msgspec.json.encode(newest)
         else:
-            self.note(type, **fields)
+            self.record(type, **fields)
 
-    def note_unsent(self, account: str, error: Exception) -> None:
-        """Record that a message was not, or perhaps not, sent, of which only its caller is told."""
+    def record_unsent(self, account: str, error: Exception) -> None:
+        """Record that a message was not, or perhaps not, sent: only its caller gets the error."""
         text = error.message if isinstance(error, RemoteError) else str(error)
-        self.note_again("message.unsent", account=account, reason=text[:REASON_LENGTH])
+        self.record_repeated("message.unsent", account=account, reason=text[:REASON_LENGTH])
 
     def snapshot(self, limit: int, type: str | None, since: int) -> dict[str, Any]:
         """Return the newest ``limit`` events of a type after number ``since``, oldest first."""

@@ -35,7 +35,7 @@ class SupervisorLink:
         self.client = client
 
     def close(self, client: ClientView) -> None:
-        """Forget a connection that has ended; other clients are ignored."""
+        """Drop the session if its connection has ended; other clients are ignored."""
         if client is self.client:
             self.client = None
             self._calls.fail_all()
@@ -71,16 +71,28 @@ class SupervisorLink:
     def settle(self, id: int, ok: bool, payload: msgspec.Raw, error: ErrorShape | None) -> None:
         """Settle the call with this id; one that is not waited for any more is ignored."""
         if ok:
-            self._calls.settle(id, payload)
+            self._calls.resolve(id, payload)
             return
         shape = error or ErrorShape(UNAVAILABLE, "the supervisor failed without saying why")
         self._calls.fail(id, error_of(shape))
 
 
-async def tell_attached(link: SupervisorLink, agents: Sequence[str]) -> None:
-    """Have the supervisor know which agents have a program that is attached.
+async def send_note(
+    link: SupervisorLink, text: str, *, by: str, account: str | None = None
+) -> None:
+    """Add a change in the gateway to the history, of an ``account`` or of none.
 
-    Where that fails, the answer to its next report says it again.
+    ``by`` describes who made it. If the supervisor cannot be reached, only the log has it.
+    """
+    about = {} if account is None else {"account": account}
+    with contextlib.suppress(IpcError):
+        await link.ask("channels.note", {**about, "text": text}, by=by)
+
+
+async def send_attached(link: SupervisorLink, agents: Sequence[str]) -> None:
+    """Send the supervisor the keys of the agents that have an attached program.
+
+    Where that fails, the answer to its next report has them, too.
     """
     with contextlib.suppress(IpcError):
         await link.ask("agents.attached", {"agents": list(agents)})

@@ -18,7 +18,7 @@ async def run_optional(name: str, work: Awaitable[object]) -> None:
     try:
         await work
     except Exception:
-        log.exception("given up", what=name)
+        log.exception("optional work failed", what=name)
 
 
 class Background:
@@ -32,15 +32,15 @@ class Background:
         self._tasks: set[asyncio.Task[None]] = set()
         self._open = False
 
-    def keep(self, name: str, work: Coroutine[Any, Any, object]) -> None:
+    def start_permanent(self, name: str, work: Coroutine[Any, Any, object]) -> None:
         """Run ``work``, which should last as long as the supervisor; its end is a warning."""
-        self.start(name, self.for_life(name, work))
+        self.start(name, self.run_permanent(name, work))
 
-    async def for_life(self, name: str, work: Awaitable[object]) -> None:
-        """Await ``work`` like ``keep``, but in the caller's own task."""
-        await lifelong(name, work, self._ended)
+    async def run_permanent(self, name: str, work: Awaitable[object]) -> None:
+        """Await ``work`` like ``start_permanent``, but in the caller's own task."""
+        await lifelong(name, work, self._on_ended)
 
-    def _ended(self, why: str, error: BaseException | None) -> None:
+    def _on_ended(self, why: str, error: BaseException | None) -> None:
         if self._open:
             self.warnings.append(f"{why}; a restart of the daemon begins it again")
             log.error("a helper task has ended", why=why, exc_info=error)

@@ -34,7 +34,7 @@ class Changes:
         try:
             self._on_change()
         except Exception:
-            log.exception("change not told", child=self._name)
+            log.exception("callback of a change failed", child=self._name)
 
     async def until(self, condition: Callable[[], bool], timeout: float | None) -> bool:
         """Wait until ``condition()`` is true; return whether it became so within ``timeout``.

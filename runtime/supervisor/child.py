@@ -54,6 +54,36 @@ class Process(Protocol):
         """Wait until the process and its group have ended; return how. Does not raise."""
 
 
+class StandInProcess:
+    """The process of a child that has none. It ends by ``end``, or as soon as it is asked to.
+
+    ``text`` is the reason of its exit in the latter case.
+    """
+
+    pid = 0
+
+    def __init__(self, text: str | None = None) -> None:
+        self._text = text
+        self._ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
+
+    def end(self, how: Exit) -> None:
+        """End it; the first exit counts."""
+        if not self._ended.done():
+            self._ended.set_result(how)
+
+    def terminate(self) -> None:
+        """End it in an orderly way."""
+        self.end(Exit(code=0, text=self._text))
+
+    def kill(self) -> None:
+        """End it: there is nothing to kill."""
+        self.terminate()
+
+    async def wait(self) -> Exit:
+        """Return how it ended."""
+        return await asyncio.shield(self._ended)
+
+
 def _symmetric() -> float:
     return random.uniform(-1.0, 1.0)
 
@@ -98,7 +128,7 @@ class Child:
         self._timer: asyncio.TimerHandle | None = None
         self._overdue: Terminate | Kill | None = None  # asked for before the process was there
         if due is not None:
-            self._wake(due)
+            self._set_timer(due)
 
     @property
     def deadline(self) -> float | None:
@@ -109,7 +139,7 @@ class Child:
         return self._timer.when() if self._timer else None
 
     def post(self, event: Event) -> None:
-        """Put an event into the mailbox; never blocks. Call it only on the loop's thread."""
+        """Queue an event in the mailbox; never blocks. Call it only on the loop's thread."""
         self._inbox.put_nowait(event)
 
     async def run(self) -> None:
@@ -143,9 +173,9 @@ class Child:
             case Terminate() | Kill():
                 self._signal(action)
             case Wake(after):
-                self._wake(after)
+                self._set_timer(after)
 
-    def _wake(self, after: float) -> None:
+    def _set_timer(self, after: float) -> None:
         self._disarm()
         due = Deadline(self.state.incarnation, self.state.phase)
         self._timer = asyncio.get_running_loop().call_later(after, self.post, due)
@@ -167,11 +197,11 @@ class Child:
         else:
             born = Spawned(incarnation)
             self.post(born)
-            how = await self._outlive(process, born)
+            how = await self._wait_for_exit(process, born)
         self.last_exit = how
         self.post(Exited(incarnation, how, _now()))
 
-    async def _outlive(self, process: Process, born: Spawned) -> Exit:
+    async def _wait_for_exit(self, process: Process, born: Spawned) -> Exit:
         self.process = process
         # A worker may be ready before the spawner's thread has handed over its process: the
         # change to RUNNING is reported again, now with a pid.

@@ -19,9 +19,9 @@ import structlog
 
 from runtime.supervisor.inotify import DirectoryWatch
 
-LOOK_EVERY = 3.0  # also without an event: a bind mount of one file has none, a watcher may die
-AGAIN = 30.0  # seconds until a watch that failed is tried again
-AT_MOST = 10.0  # seconds that one burst lasts, however often the file is saved
+CHECK_SECONDS = 3.0  # also without an event: a bind mount of one file has none, a watcher may die
+RETRY_SECONDS = 30.0  # until a watch that failed is tried again
+BURST_SECONDS = 10.0  # for so long one burst lasts, however often the file is saved
 
 log = structlog.get_logger("configuration")
 
@@ -35,14 +35,14 @@ class Burst:
     ``quiet`` may be changed at any time. Reads no clock; times are seconds.
     """
 
-    def __init__(self, quiet: float, at_most: float = AT_MOST) -> None:
+    def __init__(self, quiet: float, at_most: float = BURST_SECONDS) -> None:
         self.quiet = quiet
         self._at_most = at_most
         self._first: float | None = None
         self._last = 0.0
 
     def touch(self, now: float) -> None:
-        """Note a change."""
+        """Record a change."""
         if self._first is None:
             self._first = now
         self._last = now
@@ -54,7 +54,7 @@ class Burst:
         return min(self._last + self.quiet, self._first + self._at_most)
 
     def clear(self) -> None:
-        """Forget the burst."""
+        """Drop the burst."""
         self._first = None
 
 
@@ -78,25 +78,25 @@ class ConfigWatch:
     async def run(self) -> None:
         """Watch until cancelled. ``failed`` says why inotify fails, so that changes come late."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._look_now_and_then())
-            await self._watch_again_and_again()
+            tasks.create_task(self._poll())
+            await self._keep_watching()
 
-    async def _look_now_and_then(self) -> None:
+    async def _poll(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_EVERY)
-            self.look()
+            await asyncio.sleep(CHECK_SECONDS)
+            self.check()
 
-    async def _watch_again_and_again(self) -> None:
+    async def _keep_watching(self) -> None:
         try:
             while True:
                 try:
                     await self._watch()
                 except (OSError, RuntimeError, ValueError) as error:
-                    late = f"changes are noticed {LOOK_EVERY:g} s late"
+                    late = f"changes are noticed {CHECK_SECONDS:g} s late"
                     self.failed = f"{self._path}: {late}: {error}"
                     log.warning("configuration not watched", error=str(error))
-                await asyncio.sleep(AGAIN)
-                self.look()
+                await asyncio.sleep(RETRY_SECONDS)
+                self.check()
         finally:
             if self._timer is not None:
                 self._timer.cancel()
@@ -105,15 +105,15 @@ class ConfigWatch:
         directories = self._directories()
         moved = asyncio.Event()
 
-        def look() -> None:
-            self.look()
+        def check() -> None:
+            self.check()
             if self._directories() != directories:
                 moved.set()  # a link was swapped, say: another watch is needed
 
-        watch = DirectoryWatch(directories, look)
+        watch = DirectoryWatch(directories, check)
         try:
             self.failed = None
-            self.look()
+            self.check()
             await moved.wait()
         finally:
             watch.close()
@@ -128,7 +128,7 @@ class ConfigWatch:
                 found[directory] = None
         return found
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Check whether the file has changed; a change begins or prolongs a burst."""
         found = signature(self._path)
         if found == self._seen:
@@ -144,9 +144,9 @@ class ConfigWatch:
         assert due is not None
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = loop.call_at(due, self._over)
+        self._timer = loop.call_at(due, self._on_burst_end)
 
-    def _over(self) -> None:
+    def _on_burst_end(self) -> None:
         self._timer = None
         self._burst.clear()
         self._on_change()

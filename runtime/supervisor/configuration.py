@@ -62,14 +62,14 @@ class Configuration:
         for closed in closed_accounts(self._loaded):
             log.info(closed)
 
-    def take_over(self, loaded: Loaded) -> None:
+    def apply(self, loaded: Loaded) -> None:
         """Activate another configuration."""
         self._loaded = loaded
         self._warnings = config_warnings(loaded)
 
     def refuse(self, error: Exception) -> None:
         """Log and remember why a configuration was not applied."""
-        log.error("configuration not taken over", error=str(error))
+        log.error("configuration not applied", error=str(error))
         self.invalid = f"the configuration was not taken over: {error}"
 
     def accept(self) -> None:

@@ -1,8 +1,8 @@
 """Runs the supervisor's event loop: handles signals, prints problems, returns the exit code.
 
-The service manager gets a sign of life and one line of status; a person at the terminal is told
-that the daemon is up, and why there is no gateway where it does not start: the accounts run
-meanwhile and messages wait, so nothing else would show it.
+The service manager gets a sign of life and one line of status. On the terminal it prints that the
+daemon is up, and why the gateway does not start: the accounts run meanwhile and messages wait, so
+nothing else would show it.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ from runtime.supervisor.supervisor import Setting, Supervisor
 from runtime.supervisor.surroundings import EarlySignals, hangup_ends
 from runtime.supervisor.systemd import Notifier
 
-PACE = 1.0  # seconds: what changes faster is told to the service manager once
-STUBBORN = 2  # failures in a row: one alone is over before it is read
+PACE = 1.0  # seconds: faster changes are reported to the service manager once
+REPORTED_FAILURES = 2  # in a row: one alone is over before it is read
 
 log = structlog.get_logger("supervisor")
 
@@ -64,7 +64,8 @@ def serve(
     gc.enable()  # from here on: see ``runtime.supervisor.main``
 
     async def run() -> int:
-        places.link_run_dir()
+        with contextlib.suppress(OSError):  # a full disk: ``OwnFiles`` makes it once there is room
+            places.link_run_dir()
         logs = LogStore(places.log_dir, loaded.config.logging)
         configure(logs.add, level=loaded.config.logging.level, to_stderr=options.verbose)
         enable_groups(launcher)
@@ -80,13 +81,10 @@ def serve(
             notifier=notifier,
         )
         try:
-            return await _run(
-                options,
-                Supervisor(
-                    loaded, places, setting, instance=instance, launcher=launcher, logs=logs
-                ),
-                early,
+            supervisor = Supervisor(
+                loaded, places, setting, instance=instance, launcher=launcher, logs=logs
             )
+            return await _run(options, supervisor, early)
         finally:
             early.end()
             logs.close()
@@ -99,22 +97,22 @@ async def _run(options: Options, supervisor: Supervisor, early: EarlySignals) ->
     parts = supervisor.parts
     ending = hangup_ends(detached=options.detached, ignored=early.hangup_ignored)
     _on_signals(parts, hangup_ends=ending)
-    early.hand_over()
+    early.replay()
 
-    def complain(text: str) -> None:
-        _complain(for_runtime(text, options.flags))
+    def write_error(text: str) -> None:
+        _write_error(for_runtime(text, options.flags))
 
-    helpers = {"reporting trouble": partial(report_trouble, parts.gateway, complain)}
+    helpers = {"reporting a failed start": partial(report_failed_start, parts.gateway, write_error)}
     if parts.notifier.wanted:
         helpers["reporting to the service manager"] = partial(report_to_service_manager, parts)
     beside = [asyncio.create_task(_help(parts, name, work)) for name, work in helpers.items()]
     try:
         return await supervisor.run(lambda: _announce(options, parts))
     except ConfigError as error:
-        complain(str(error))
+        write_error(str(error))
         return EXIT_CONFIG
     except (PortUnusable, EndpointError) as error:
-        complain(str(error))
+        write_error(str(error))
         return EXIT_ERROR
     finally:
         for task in beside:
@@ -123,7 +121,7 @@ async def _run(options: Options, supervisor: Supervisor, early: EarlySignals) ->
 
 async def _help(parts: Parts, name: str, work: Callable[[], Awaitable[object]]) -> None:
     """Call ``work`` once this task runs: a task that is cancelled before has made no coroutine."""
-    await run_optional(name, parts.background.for_life(name, work()))
+    await run_optional(name, parts.background.run_permanent(name, work()))
 
 
 def _on_signals(parts: Parts, *, hangup_ends: bool) -> None:
@@ -144,7 +142,7 @@ def _log_stray(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None
 
 def _reload(parts: Parts) -> None:
     parts.files.reopen()  # as programs that rotate logs expect of this signal
-    reread_soon(parts, refused=_complain)
+    reread_soon(parts, refused=_write_error)
 
 
 def _restart_gateway(parts: Parts) -> None:
@@ -152,7 +150,7 @@ def _restart_gateway(parts: Parts) -> None:
         if not parts.shutdown.begun:
             parts.gateway.restart()
     except PortUnusable as error:
-        _complain(str(error))
+        _write_error(str(error))
 
 
 async def report_to_service_manager(parts: Parts) -> None:
@@ -165,18 +163,18 @@ async def report_to_service_manager(parts: Parts) -> None:
         return
     pace = min(PACE, notifier.watchdog or PACE)
     while True:
-        notifier.alive()
+        notifier.ping()
         if not parts.shutdown.begun:
-            notifier.status(summary(parts))
+            notifier.send_status(summary(parts))
         await asyncio.sleep(pace)
 
 
-async def report_trouble(gateway: ManagedGateway, say: Callable[[str], None]) -> None:
+async def report_failed_start(gateway: ManagedGateway, say: Callable[[str], None]) -> None:
     """Print the reasons why the gateway does not start, each once, until cancelled."""
     said: str | None = None
     while True:
         await gateway.until(partial(_is_new, gateway, said), None)
-        said = None if gateway.connected else _trouble(gateway)
+        said = None if gateway.connected else _why_not_started(gateway)
         if said is not None:
             say(said)
 
@@ -185,10 +183,10 @@ def _is_new(gateway: ManagedGateway, said: str | None) -> bool:
     """Return whether there is a problem not printed yet, or the printed one is over."""
     if gateway.connected:
         return said is not None
-    return _trouble(gateway) not in (None, said)
+    return _why_not_started(gateway) not in (None, said)
 
 
-def _trouble(gateway: ManagedGateway) -> str | None:
+def _why_not_started(gateway: ManagedGateway) -> str | None:
     state = gateway.child.state
     why = gateway.status().last_error or state.cause
     if state.phase is Phase.FAILED:
@@ -197,14 +195,14 @@ def _trouble(gateway: ManagedGateway) -> str | None:
             "It is not tried again by itself: correct the configuration (it is then started),"
             " or `trunkline gateway start`. The accounts run without it."
         )
-    if state.phase is Phase.BACKOFF and state.failures >= STUBBORN:
+    if state.phase is Phase.BACKOFF and state.failures >= REPORTED_FAILURES:
         return f"the gateway does not start: {why}\nIt is tried again. The accounts run without it."
     return None
 
 
 def _announce(options: Options, parts: Parts) -> None:
     log.info("up", pid=os.getpid(), url=parts.gateway.url)
-    parts.notifier.ready(summary(parts))
+    parts.notifier.send_ready(summary(parts))
     if options.quiet:
         return
     first = next(iter(parts.accounts), None)
@@ -221,15 +219,15 @@ Try, in another terminal:
   trunkline status
 {"`trunkline down`" if options.detached else "Ctrl-C"} ends it.
 """
-    _say(sys.stdout, for_runtime(text, options.flags))
+    _write(sys.stdout, for_runtime(text, options.flags))
 
 
-def _complain(text: str) -> None:
+def _write_error(text: str) -> None:
     """Write to standard error."""
-    _say(sys.stderr, "".join(f"trunkline: {line}\n" for line in text.splitlines()))
+    _write(sys.stderr, "".join(f"trunkline: {line}\n" for line in text.splitlines()))
 
 
-def _say(stream: TextIO, text: str) -> None:
+def _write(stream: TextIO, text: str) -> None:
     """Write text for a person; a closed terminal is ignored."""
     with contextlib.suppress(OSError, ValueError):
         stream.write(text)

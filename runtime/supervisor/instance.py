@@ -20,7 +20,7 @@ import msgspec
 
 from ipc.endpoints import SocketPaths
 from ipc.errors import EndpointError
-from ipc.files import is_named, lock, write_atomically
+from ipc.files import is_named, lock, read_regular, write_atomically
 from ipc.nesting import MALFORMED, decode_json
 from runtime.config.places import Places
 from runtime.supervisor.run_id import new_run_id, runs_of
@@ -47,14 +47,14 @@ class LockHeld(Exception):
 
 
 class OwnedLock:
-    """A lock file at ``path``, held from ``take`` to ``release``, that names its holder."""
+    """A lock file at ``path``, held from ``acquire`` to ``release``, that names its holder."""
 
     def __init__(self, path: Path, state_dir: Path) -> None:
         self._path = path
         self._state_dir = state_dir
         self._file: int | None = None
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         """Lock the file and write the holder into it.
 
         Raises ``LockHeld`` if another process holds it, ``OSError`` if it cannot be created. On a
@@ -69,7 +69,7 @@ class OwnedLock:
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, owner, 0)
 
-    def keep(self) -> str | None:
+    def ensure(self) -> str | None:
         """Lock the file again if it was removed or replaced; return what prevents that.
 
         A lock on an unlinked file does not exclude anybody: another supervisor would create the
@@ -80,7 +80,7 @@ class OwnedLock:
             return None
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.take()
+            self.acquire()
         except LockHeld as error:
             self._file = old
             return (
@@ -131,20 +131,20 @@ class Instance:
         """The number before this boot's first incarnation of every child."""
         return self.boot << INCARNATIONS_BITS
 
-    def keep_locks(self) -> list[str]:
-        """Lock removed lock files again (see ``OwnedLock.keep``); return the warnings.
+    def ensure_locks(self) -> list[str]:
+        """Lock removed lock files again (see ``OwnedLock.ensure``); return the warnings.
 
         A boot number that did not fit on a full disk is written as soon as there is room.
         """
         if self._unwritten is not None and _write_boot(self.state_dir / "boot", self._unwritten):
             self._unwritten = None
-        return [trouble for lock in self._locks if (trouble := lock.keep()) is not None]
+        return [warning for lock in self._locks if (warning := lock.ensure()) is not None]
 
-    def keep_too(self, lock: OwnedLock) -> None:
-        """Add another lock of this supervisor to those that ``keep_locks`` checks."""
+    def add_lock(self, lock: OwnedLock) -> None:
+        """Add another lock of this supervisor to those that ``ensure_locks`` checks."""
         self._locks.append(lock)
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Raise ``InstanceHeld`` if another supervisor has the directory; creates nothing."""
         path = self.state_dir / LOCK
         if path.exists():
@@ -157,7 +157,7 @@ class Instance:
         self.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.chmod(self.state_dir, 0o700)
         try:
-            self._lock.take()
+            self._lock.acquire()
         except LockHeld as error:
             raise InstanceHeld(self.state_dir, error.owner) from None
         try:
@@ -196,7 +196,7 @@ def claim_sockets(places: Places, instance: Instance | None = None) -> Iterator[
     SocketPaths(places.run_dir).prepare()
     lock = OwnedLock(places.run_dir / SOCKETS_LOCK, places.state_dir)
     try:
-        lock.take()
+        lock.acquire()
     except LockHeld as error:
         of = f" of {error.owner.state_dir}" if error.owner and error.owner.state_dir else ""
         raise EndpointError(
@@ -204,7 +204,7 @@ def claim_sockets(places: Places, instance: Instance | None = None) -> Iterator[
             " set TRUNKLINE_RUNTIME_DIR to another directory, or to none"
         ) from None
     if instance is not None:
-        instance.keep_too(lock)
+        instance.add_lock(lock)
     try:
         yield
     finally:
@@ -219,7 +219,7 @@ def describe(owner: LockOwner | None) -> str:
     return f"the supervisor with pid {owner.pid}, up since {since},"
 
 
-def state_of(pid: int) -> Path | None:
+def state_dir_of(pid: int) -> Path | None:
     """Return the state directory of the supervisor with the process id ``pid``.
 
     ``None`` if it is not a supervisor, or this user may not inspect it (proc_pid_fd(5)).
@@ -237,7 +237,7 @@ def state_of(pid: int) -> Path | None:
 
 def _read_owner(path: Path) -> LockOwner | None:
     try:
-        return decode_json(path.read_bytes(), LockOwner)
+        return decode_json(read_regular(path), LockOwner)
     except (OSError, *MALFORMED):
         return None
 
@@ -245,9 +245,11 @@ def _read_owner(path: Path) -> LockOwner | None:
 def _last_boot(path: Path) -> int:
     """Return the number of the last boot; if it is lost, one larger than it can have been."""
     try:
-        text = path.read_bytes()
+        text = read_regular(path)
     except FileNotFoundError:
         return 0
+    except PermissionError:  # another user's, as root may have left it: the next write replaces it
+        return _boot_by_clock()
     # Counting from 0 again would make late news of this boot look like news of an earlier one.
     return int(text) if text.strip().isdigit() else _boot_by_clock()
 

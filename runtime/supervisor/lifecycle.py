@@ -341,7 +341,7 @@ def _exited(policy: Policy, state: State, how: Exit, at: float, jitter: float) -
     cause, reason = how.cause, how.text or str(how)
     if cause in ENDS:
         return _stopped(state, cause, reason), []
-    if state.phase is Phase.STOPPING and state.cause == LINKING:  # nobody came: it did not fail
+    if state.phase is Phase.STOPPING and state.cause == LINKING:  # no person came: it did not fail
         return replace(state, phase=Phase.FAILED, cause=NEEDS_LOGIN), []
     after = replace(state, failures=state.failures + 1, cause=cause, reason=reason)
     if cause in NEEDS_A_PERSON:
@@ -368,7 +368,7 @@ def _refused(policy: Policy, state: State, how: Exit, at: float, jitter: float) 
     return replace(state, phase=Phase.BACKOFF), [Wake(verdict.wait)]
 
 
-def blame(before: State, how: Exit) -> str:
+def cause_of_exit(before: State, how: Exit) -> str:
     """Return the cause of an exit for the history; ``before`` is the state it happened in.
 
     A process that we ended has the cause of our reason: an operator's stop or restart, or

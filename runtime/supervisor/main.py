@@ -16,13 +16,13 @@ from runtime.config.errors import ConfigError
 from runtime.config.owner import resolve_as_owner
 from runtime.config.places import PLACES, Flags, Places
 from runtime.config.variables import GATEWAY_VARIABLES
-from runtime.supervisor.options import Options, refuse, words
+from runtime.supervisor.options import Options, describe_error, refuse
 from runtime.supervisor.run_id import new_run_id
 from runtime.supervisor.surroundings import (
     EarlySignals,
     absolute_places,
-    move_to,
-    settle,
+    change_directory,
+    set_up,
 )
 from runtime.supervisor.systemd import Notifier
 from runtime.zygote.client import Zygote
@@ -35,7 +35,7 @@ def up(options: Options, environ: MutableMapping[str, str]) -> int:
     0 after a stop, 1 if it cannot run (another daemon runs, the port is taken), 78 if the
     configuration is invalid. Every refusal is one sentence on standard error.
     """
-    notifier = Notifier.taken(os.environ)  # first: it is not for our children
+    notifier = Notifier.from_environ(os.environ)  # first: it is not for our children
     gc.disable()  # until it serves: imports make hardly any garbage, and to look for it takes long
     try:
         with EarlySignals() as early:
@@ -44,7 +44,7 @@ def up(options: Options, environ: MutableMapping[str, str]) -> int:
         gc.enable()
 
 
-def _found(flags: Flags, places: Places) -> Flags:
+def _with_absolute_paths(flags: Flags, places: Places) -> Flags:
     """Return the flags with absolute paths, because this process changes its directory."""
     return replace(
         flags,
@@ -57,18 +57,18 @@ def _start(
     options: Options, environ: MutableMapping[str, str], notifier: Notifier, early: EarlySignals
 ) -> int:
     try:
-        settle()
+        set_up()
         forbid_inspection()
         places = resolve_as_owner(environ, options.flags)
         absolute_places(os.environ, PLACES)
-        options = options._replace(flags=_found(options.flags, places))
-        move_to(places.state_dir)
+        options = options._replace(flags=_with_absolute_paths(options.flags, places))
+        change_directory(places.state_dir)
         run_id = new_run_id(places.state_dir)
         zygote = Zygote(run_id, GATEWAY_VARIABLES)
     except ConfigError as error:
         return refuse(str(error), EXIT_CONFIG)
     except OSError as error:
-        return refuse(words(error), EXIT_ERROR)
+        return refuse(describe_error(error), EXIT_ERROR)
     try:
         from runtime.supervisor.startup import start
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -24,10 +25,23 @@ class Options(NamedTuple):
     detached: bool = False  # no terminal is left whose Ctrl-C could end it
 
 
-def words(error: OSError) -> str:
+def describe_error(error: OSError) -> str:
     """Return the text of a system error, with its file if it has one."""
     text = error.strerror or str(error)
-    return f"{error.filename}: {text}" if error.filename else text
+    if not error.filename:
+        return text
+    return f"{error.filename}: {text}{_of_another(error)}"
+
+
+def _of_another(error: OSError) -> str:
+    """Return a phrase for a file that belongs to another user, as root may have left it."""
+    try:
+        owner = os.lstat(error.filename).st_uid
+    except (OSError, TypeError):
+        return ""
+    if not isinstance(error, PermissionError) or owner == os.geteuid():
+        return ""
+    return f" (it belongs to user {owner}: `trunkline doctor` finds such files, and their cure)"
 
 
 def refuse(text: str, code: int) -> int:

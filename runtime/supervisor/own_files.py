@@ -14,6 +14,7 @@ from pathlib import Path
 import structlog
 
 from ipc.files import is_named
+from runtime.config.places import Places
 from runtime.supervisor.instance import Instance
 from runtime.supervisor.logs.store import LogStore
 
@@ -26,23 +27,36 @@ log = structlog.get_logger("supervisor")
 class OwnFiles:
     """The locks, the logs and, with ``output``, the output file of a detached supervisor.
 
+    With ``places`` also the link to the directory of its sockets: without it a command in another
+    environment finds no supervisor, while ``up`` finds its lock.
     ``warnings`` are about locks that could not be taken again.
     """
 
-    def __init__(self, instance: Instance, logs: LogStore, output: Path | None = None) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        logs: LogStore,
+        output: Path | None = None,
+        places: Places | None = None,
+    ) -> None:
         self.warnings: list[str] = []
         self._instance = instance
         self._logs = logs
         self._output = output
+        self._places = places
 
-    def look(self) -> None:
-        """Lock and reopen files that were renamed or removed."""
-        before, self.warnings = self.warnings, self._instance.keep_locks()
+    def check(self) -> None:
+        """Lock, link and reopen files that were renamed or removed."""
+        before, self.warnings = self.warnings, self._instance.ensure_locks()
         for warning in self.warnings:
             if warning not in before:
                 log.error(warning)
+        self._logs.retry()
+        if self._places is not None:
+            with contextlib.suppress(OSError):  # a full disk: the next check tries again
+                self._places.relink_run_dir()
         if self._output is not None:
-            with contextlib.suppress(OSError):  # a full disk: the next look tries again
+            with contextlib.suppress(OSError):  # likewise
                 if not is_named(self._output, OUTPUT[-1]):
                     self._open_output(self._output)
                 _shorten(self._output, self._logs.config.max_bytes)
@@ -50,7 +64,7 @@ class OwnFiles:
     def reopen(self) -> None:
         """Reopen every file by its name, after SIGHUP of a log-rotating program."""
         self._logs.reopen()
-        self.look()
+        self.check()
 
     def _open_output(self, output: Path) -> None:
         output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

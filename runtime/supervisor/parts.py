@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from ipc.endpoints import SocketPaths
+from ipc.hidden_fields import hide_fields
 from runtime.config.places import Places
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.channel_zygotes import ChannelZygotes
@@ -65,6 +66,7 @@ class SupervisorProcess:
         return vitals.share_percent(used - before, now - then)
 
 
+@hide_fields("secret")
 class Parts(msgspec.Struct, frozen=True):
     """The parts of one supervisor.
 

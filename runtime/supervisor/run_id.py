@@ -1,4 +1,4 @@
-"""Makes the ids of a supervisor's runs, by which a run finds what an earlier one has left behind.
+"""Creates the ids of a supervisor's runs, by which a run finds the leftovers of an earlier one.
 
 Imports very little: the zygote is started with the id of its run before anything else.
 """

@@ -19,14 +19,14 @@ from runtime.config.places import Places
 from runtime.config.variables import referenced
 from runtime.supervisor.gateways.preflight import GatewayPreflight
 from runtime.supervisor.instance import Instance, InstanceHeld, claim_sockets
-from runtime.supervisor.options import Options, refuse, words
+from runtime.supervisor.options import Options, describe_error, refuse
 from runtime.supervisor.processes import leftovers
 from runtime.supervisor.processes.launcher import Launcher
 from runtime.supervisor.processes.preloading import plan
-from runtime.supervisor.surroundings import EarlySignals, move_to
+from runtime.supervisor.surroundings import EarlySignals, change_directory
 from runtime.supervisor.systemd import Notifier
 from runtime.zygote.client import Zygote
-from runtime.zygote.prctl import become_subreaper
+from runtime.zygote.prctl import set_subreaper
 
 
 def start(
@@ -43,9 +43,9 @@ def start(
     try:
         instance = Instance(places.state_dir, run_id)
         if not places.config_path.exists():
-            instance.look()  # it would be a stray file beside the one that a daemon has read
+            instance.check()  # it would be a stray file beside the one that a daemon has read
             write_first(places)
-            _say(options, f"Wrote a first configuration: {places.config_path}")
+            _print(options, f"Wrote a first configuration: {places.config_path}")
 
         preflight = GatewayPreflight()
 
@@ -58,14 +58,14 @@ def start(
         if early.ending:
             return EXIT_OK
         with instance, claim_sockets(places, instance):
-            move_to(places.state_dir)  # a first start has just made it
+            change_directory(places.state_dir)  # a first start has just made it
             return _supervise(options, places, loaded, read, instance, zygote, notifier, early)
     except ConfigError as error:
         return refuse(str(error), error.exit_code)
     except (InstanceHeld, EndpointError) as error:
         return refuse(for_runtime(str(error), options.flags), EXIT_ERROR)
     except OSError as error:
-        return refuse(words(error), EXIT_ERROR)
+        return refuse(describe_error(error), EXIT_ERROR)
 
 
 def _supervise(
@@ -78,9 +78,9 @@ def _supervise(
     notifier: Notifier,
     early: EarlySignals,
 ) -> int:
-    become_subreaper()
+    set_subreaper()
     for left in leftovers.sweep(f"{instance.runs}-", but=instance.run_id):
-        _say(options, f"Ended what an earlier run had left: pid {left.pid} ({left.command})")
+        _print(options, f"Ended what an earlier run had left: pid {left.pid} ({left.command})")
     launcher = Launcher(run_id=instance.run_id, zygote=zygote)
     launcher.withhold(referenced(loaded.raw))
     launcher.preload(plan(loaded.workers.values()).base)
@@ -102,7 +102,7 @@ def _supervise(
         launcher.close()
 
 
-def _say(options: Options, text: str) -> None:
+def _print(options: Options, text: str) -> None:
     if not options.quiet:
         with contextlib.suppress(OSError):  # a closed terminal is no reason not to start
             sys.stdout.write(f"{text}\n")

@@ -12,12 +12,12 @@ from ipc.frames.bootstrap import GatewayBoot
 from ipc.frames.status import AccountStatus, Status, SupervisorStatus
 from ipc.frames.words import Phase
 from ipc.metrics import Series, counter, gauge
+from ipc.procfs import rss_bytes
 from runtime.config.accounts import AccountSpec
 from runtime.config.agents import AgentSpec
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.link_reports import LinkReports
 from runtime.supervisor.parts import Parts
-from runtime.supervisor.processes import vitals
 
 # The order in which ``summary`` names phases.
 ORDER = (
@@ -41,10 +41,10 @@ def status(parts: Parts) -> Status:
         state_dir=str(places.state_dir),
         config_path=str(places.config_path),
         config_revision=parts.configuration.revision,
-        rss_bytes=vitals.rss_bytes(about.pid),
+        rss_bytes=rss_bytes(about.pid),
         cpu_percent=about.cpu_percent(),
         stale_events=stale_events(parts),
-        handshakes_refused=_noted_links(parts).refused_by_link(),
+        handshakes_refused=_update_links(parts).refused_by_link(),
         limits_by=parts.launcher.limits_by,
         warnings=warnings(parts),
     )
@@ -102,7 +102,7 @@ def metrics(parts: Parts) -> list[Series]:
         counter(
             "stale_events", "Dropped late reports of earlier incarnations.", stale_events(parts)
         ),
-        *_noted_links(parts).series(),
+        *_update_links(parts).series(),
         counter("swept", "Ended processes that children had left behind.", parts.launcher.swept),
         *_of_processes(parts),
         *parts.channel_zygotes.series(),
@@ -114,7 +114,7 @@ def _of_processes(parts: Parts) -> list[Series]:
     pid, launcher = parts.about.pid, parts.launcher
     zygote = launcher.zygote_pid
     used, began = parts.about.cpu_seconds, parts.about.started_at / 1000
-    own, others = vitals.rss_bytes(pid) or 0, vitals.rss_bytes(zygote) if zygote else 0
+    own, others = rss_bytes(pid) or 0, rss_bytes(zygote) if zygote else 0
     return [
         gauge("supervisor_start_time_seconds", "Start time, in seconds since the epoch.", began),
         gauge("supervisor_rss_bytes", "Resident memory of the supervisor.", own),
@@ -122,7 +122,7 @@ def _of_processes(parts: Parts) -> list[Series]:
         gauge("supervisor_warnings", "Warnings in the status.", len(warnings(parts))),
         gauge("zygote_up", "1 while the zygote runs.", zygote is not None),
         gauge("zygote_rss_bytes", "Resident memory of the zygote.", others or 0),
-        counter("zygote_starts", "Zygotes so far.", launcher.zygotes),
+        counter("zygote_starts", "Starts of the zygote.", launcher.zygotes),
     ]
 
 
@@ -231,9 +231,9 @@ def _access(parts: Parts) -> dict[str, Any]:
     return {spec.key: msgspec.to_builtins(spec.access) for spec in _account_specs(parts)}
 
 
-def _noted_links(parts: Parts) -> LinkReports:
+def _update_links(parts: Parts) -> LinkReports:
     """Return the state of both links, after updating that of the control link."""
-    parts.links.note("control", parts.link.handshakes_refused, parts.link.floods)
+    parts.links.record("control", parts.link.handshakes_refused, parts.link.floods)
     return parts.links
 
 
@@ -247,11 +247,12 @@ def warnings(parts: Parts) -> list[str]:
         *parts.gateway.warnings,
         *parts.background.warnings,
         *parts.files.warnings,
+        *parts.logs.warnings,
         *parts.holds.warnings,
         *parts.history.warnings,
         *parts.watch.warnings,
         *parts.storm.warnings(),
         *parts.zygote.warnings,
         *parts.channel_zygotes.warnings,
-        *_noted_links(parts).warnings(),
+        *_update_links(parts).warnings(),
     ]

@@ -30,8 +30,8 @@ from runtime.supervisor.accounts.channel_zygotes import ChannelZygotes
 from runtime.supervisor.accounts.control_link import ControlLink
 from runtime.supervisor.accounts.crash_storm import CrashStorm
 from runtime.supervisor.accounts.heartbeat import Silence
-from runtime.supervisor.accounts.history import History
-from runtime.supervisor.accounts.holds import Holds
+from runtime.supervisor.accounts.history import HISTORY, History
+from runtime.supervisor.accounts.holds import HOLDS, Holds
 from runtime.supervisor.accounts.launch import WorkerLauncher
 from runtime.supervisor.accounts.link_reports import LinkReports
 from runtime.supervisor.accounts.roster import Roster, is_down
@@ -59,16 +59,16 @@ from runtime.supervisor.processes.launcher import Launcher
 from runtime.supervisor.processes.preloading import plan
 from runtime.supervisor.processes.zygote_check import ZygoteCheck
 from runtime.supervisor.reactions import (
-    account_changed,
-    account_met,
-    account_removed,
-    gateway_changed,
+    on_account_changed,
+    on_account_hello,
+    on_account_removed,
+    on_gateway_changed,
 )
 from runtime.supervisor.reload import reread_soon
 from runtime.supervisor.shutdown import Shutdown
 from runtime.supervisor.systemd import Notifier
 
-WATCH = 1.0  # seconds between looks at silent workers
+WATCH = 1.0  # seconds between checks of silent workers
 FIGURES = 5.0  # seconds between reports of mere figures
 STOP_ACCOUNTS = 6.0  # everything is stopped after 7 s, at worst
 STOP_ALL = 7.0
@@ -110,7 +110,7 @@ class Supervisor:
         configuration = Configuration(loaded, setting.read)
         self.parts = self._assemble(configuration, places, launcher, logs)
         self.local = LocalServer(self.parts)
-        logs.subscribe(self.parts.recent_log.keep)
+        logs.subscribe(self.parts.recent_log.add_line)
         logs.subscribe(self.local.log_line)
 
     # Parts that call another one reach it through ``self.parts`` when they do: none of them is
@@ -120,8 +120,8 @@ class Supervisor:
         self, configuration: Configuration, places: Places, launcher: Launcher, logs: LogStore
     ) -> Parts:
         endpoints, secret = SocketPaths(places.run_dir), secrets.token_bytes(32)
-        history = History(places.state_dir / "history.jsonl")
-        holds = Holds(places.state_dir / "holds.json")
+        history, holds = History(places.state_dir / HISTORY), Holds(places.state_dir / HOLDS)
+        # Holds of what is not configured stay: this configuration may be a wrong one.
         holds.recover(configuration.loaded.workers, history.of)
         starts = StartQueue(configuration.config.supervisor.start_concurrency)
         zygote = ZygoteCheck(launcher)
@@ -138,14 +138,14 @@ class Supervisor:
             endpoints=endpoints,
             secret=secret,
             configuration=configuration,
-            config_watch=ConfigWatch(places.config_path, self._quiet, self._file_changed),
+            config_watch=ConfigWatch(places.config_path, self._quiet, self._on_file_changed),
             roster=self._roster(holds),
             holds=holds,
             history=history,
             starts=starts,
             storm=self._storm(starts, zygote),
             link=self._control_link(endpoints, secret),
-            links=LinkReports(lambda: self.parts.roster.workers, self._account_changed),
+            links=LinkReports(lambda: self.parts.roster.workers, self._on_account_changed),
             watch=self._account_watch(),
             workers=WorkerLauncher(
                 starts,
@@ -165,12 +165,12 @@ class Supervisor:
             launcher=launcher,
             zygote=zygote,
             logs=logs,
-            files=OwnFiles(self._instance, logs, self._setting.output),
+            files=OwnFiles(self._instance, logs, self._setting.output, places),
             recent_log=RecentLog(timestamp()),
             offload=Offload(),
             notifier=self._setting.notifier,
             background=background,
-            shutdown=Shutdown(self._ending_begun),
+            shutdown=Shutdown(self._on_ending),
             broadcast=lambda event, payload: self.local.broadcast(event, payload),
         )
 
@@ -179,7 +179,7 @@ class Supervisor:
             holds,
             first_incarnation=self._instance.first_incarnation,
             make=self._account,
-            on_removed=lambda key, last: account_removed(self.parts, key, last),
+            on_removed=lambda key, last: on_account_removed(self.parts, key, last),
         )
 
     def _account(self, spec: WorkerSpec, first_incarnation: int, hold: Hold | None) -> Account:
@@ -189,14 +189,14 @@ class Supervisor:
             silence=Silence(own.suspect_after_seconds, own.silent_after_seconds),
             first_incarnation=first_incarnation,
             launcher=self.parts.workers,
-            on_change=self._account_changed,
+            on_change=self._on_account_changed,
             hold=hold,
             past=self.parts.history.of(spec.key),
             on_event=self.parts.history.add,
         )
 
-    def _account_changed(self, account: Account) -> None:
-        account_changed(self.parts, account)
+    def _on_account_changed(self, account: Account) -> None:
+        on_account_changed(self.parts, account)
 
     def _storm(self, starts: StartQueue, zygote: ZygoteCheck) -> CrashStorm:
         def gateway_up() -> bool:
@@ -215,9 +215,9 @@ class Supervisor:
             endpoints.control,
             secret,
             find=lambda key: self.parts.roster.get(key),
-            on_hello=lambda account: account_met(self.parts, account),
-            on_change=lambda account: self.parts.watch.patched(account),
-            on_figures=lambda account: self.parts.reports.figures(account.key),
+            on_hello=lambda account: on_account_hello(self.parts, account),
+            on_change=lambda account: self.parts.watch.on_patch(account),
+            on_figures=lambda account: self.parts.reports.mark_figures(account.key),
         )
 
     def _account_watch(self) -> AccountWatch:
@@ -225,7 +225,7 @@ class Supervisor:
             lambda: self.parts.roster.workers,
             beat=lambda: self.parts.configuration.config.supervisor.beat_seconds,
             gateway_up=lambda: self.parts.gateway.connected,
-            on_change=self._account_changed,
+            on_change=self._on_account_changed,
         )
 
     def _reports(self) -> Reports:
@@ -237,10 +237,10 @@ class Supervisor:
             keys=lambda: self.parts.roster.workers,
             row=lambda key: status.account_row(self.parts, key),
             common=lambda: status.beside_accounts(self.parts),
-            wake=lambda: self.parts.gateway.changed(),
+            wake=lambda: self.parts.gateway.send_changes(),
             metrics=lambda: status.metrics(self.parts),
             seal=seal,
-            on_answer=lambda answer: self.parts.links.take(answer),
+            on_answer=lambda answer: self.parts.links.apply(answer),
         )
 
     def _gateway_factory(
@@ -265,7 +265,7 @@ class Supervisor:
             factory.make(configuration.config.gateway, setting.host, setting.port),
             first_incarnation=self._instance.first_incarnation,
             loaded=lambda: configuration.loaded,
-            on_change=lambda: gateway_changed(self.parts),
+            on_change=lambda: on_gateway_changed(self.parts),
         )
 
     def _quiet(self) -> float | None:
@@ -273,11 +273,11 @@ class Supervisor:
         reload = self.parts.configuration.config.gateway.reload
         return None if reload.mode == "off" else reload.debounce_ms / 1000
 
-    def _file_changed(self) -> None:
+    def _on_file_changed(self) -> None:
         reread_soon(self.parts, asked=False)
 
-    def _ending_begun(self) -> None:
-        self.parts.notifier.stopping()
+    def _on_ending(self) -> None:
+        self.parts.notifier.send_stopping()
         self.parts.roster.close_entry()  # from this very moment nothing is started
 
     async def run(self, on_up: Callable[[], None]) -> int:
@@ -288,12 +288,12 @@ class Supervisor:
         parts = self.parts
         parts.endpoints.prepare()
         parts.configuration.log_warnings()
-        await self._settle_port()
+        await self._open_port()
         try:
             parts.link.open()
             await self.local.start()
             async with parts.background:
-                await self._live(on_up)
+                await self._serve(on_up)
         finally:
             parts.offload.close()
             await parts.roster.close()
@@ -305,7 +305,7 @@ class Supervisor:
             parts.gateway.close_socket()
         return 0
 
-    async def _settle_port(self) -> None:
+    async def _open_port(self) -> None:
         """Open the port or, if configured, attach to the gateway that has it."""
         gateway, configuration = self.parts.gateway, self.parts.configuration
         try:
@@ -321,7 +321,7 @@ class Supervisor:
             log.info("attaching", url=gateway.url)
             self.parts.reconfiguration.attach(gateway.url)
 
-    async def _live(self, on_up: Callable[[], None]) -> None:
+    async def _serve(self, on_up: Callable[[], None]) -> None:
         parts = self.parts
         async with asyncio.TaskGroup() as tasks:
             helpers = [
@@ -329,13 +329,13 @@ class Supervisor:
                 tasks.create_task(self._watch()),
                 tasks.create_task(self._announce(on_up)),
             ]
-            parts.background.keep("watching the configuration", self._watch_file())
-            parts.background.keep("watching for storms", parts.storm.run())
+            parts.background.start_permanent("watching the configuration", self._watch_file())
+            parts.background.start_permanent("watching for storms", parts.storm.run())
             parts.gateway.start()
             for spec in parts.configuration.loaded.workers.values():
                 parts.roster.add(spec)
             await parts.shutdown.wait()
-            await self._wind_down()
+            await self._stop_all()
             for task in helpers:
                 task.cancel()
 
@@ -364,22 +364,22 @@ class Supervisor:
             beat = parts.configuration.config.supervisor.beat_seconds
             await asyncio.sleep(min(WATCH, beat / 2))
             try:
-                parts.watch.look(parts.link)
-                parts.files.look()
+                parts.watch.check(parts.link)
+                parts.files.check()
                 await self.local.ensure()
             except Exception:  # one odd account must not leave the others unwatched
                 log.exception("watching failed")
             if loop.time() - reported >= FIGURES:
                 reported = loop.time()
-                parts.reports.hurry()
+                parts.reports.flush()
 
-    async def _wind_down(self) -> None:
+    async def _stop_all(self) -> None:
         """Stop the accounts and agents, then the gateway, which still takes their last messages."""
         parts, loop = self.parts, asyncio.get_running_loop()
         ends = loop.time() + STOP_ALL
         self.local.broadcast("shutdown", {"reason": "supervisor stopping"})
         parts.roster.stop_all()
-        await parts.shutdown.unless_hurried(parts.roster.down(STOP_ACCOUNTS))
+        await parts.shutdown.unless_hurried(parts.roster.wait_down(STOP_ACCOUNTS))
         for account in parts.roster.workers.values():
             if account.child.process is not None and not is_down(account.child.state):
                 log.warning("killed at the end", account=account.key)

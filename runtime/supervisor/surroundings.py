@@ -22,7 +22,7 @@ from typing import Any
 OURS_ALONE = 0o077  # files that we and our children make are 0600, directories 0700
 MIN_FILES = 64  # open files that a supervisor with a gateway and one account needs, with room
 FILES_PER_ACCOUNT = 8  # pipes, pidfd and log of one account; the limit should have room for all
-TOLD_TO_END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Signals whose inherited disposition would change what our own code or a child means by them.
 # SIGHUP is not among them: nohup(1) ignores it for a reason.
 _RESET = (signal.SIGTERM, signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2)
@@ -74,7 +74,7 @@ def drop_unwritten() -> None:
             os.close(null)
 
 
-def settle() -> None:
+def set_up() -> None:
     """Correct umask, signal mask, inherited signal dispositions and the limit of open files.
 
     Raises ``OSError`` if the limit of open files is too low to work.
@@ -103,14 +103,14 @@ def raise_file_limit() -> None:
 
 
 def absolute_places(environ: MutableMapping[str, str], names: tuple[str, ...]) -> None:
-    """Make relative paths in variables absolute, because children have another directory."""
+    """Replace relative paths in variables by absolute ones: children have another directory."""
     for name in names:
         if value := environ.get(name):
             environ[name] = os.path.abspath(os.path.expanduser(value))
 
 
-def move_to(directory: Path) -> None:
-    """Make ``directory`` the current one, or the root where it does not exist yet.
+def change_directory(directory: Path) -> None:
+    """Change to ``directory``, or to the root where it does not exist yet.
 
     The directory in which the daemon was started may be deleted or unmounted later, and may
     contain files that are named like modules.
@@ -144,9 +144,9 @@ class EarlySignals:
         self._over = False
 
     def __enter__(self) -> EarlySignals:
-        for number in TOLD_TO_END:
+        for number in ENDING_SIGNALS:
             if number != signal.SIGHUP or not self.hangup_ignored:
-                self._before[number] = signal.signal(number, self._keep)
+                self._before[number] = signal.signal(number, self._on_signal)
         return self
 
     def __exit__(
@@ -158,11 +158,11 @@ class EarlySignals:
         if self._over:
             for number in self._before:
                 signal.signal(number, signal.SIG_IGN)  # forgets what has come meanwhile
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, TOLD_TO_END)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
         for number, before in self._before.items():
             signal.signal(number, before)
 
-    def _keep(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if number != signal.SIGHUP and self.ending:
             os._exit(128 + number)
         self._came.append(number)
@@ -172,7 +172,7 @@ class EarlySignals:
         """Whether a terminating signal has come."""
         return any(number != signal.SIGHUP or os.isatty(0) for number in self._came)
 
-    def hand_over(self) -> None:
+    def replay(self) -> None:
         """Raise the kept signals again, now that the loop handles them."""
         came, self._came = self._came, []
         for number in came:
@@ -181,4 +181,4 @@ class EarlySignals:
     def end(self) -> None:
         """Ignore signals from now on, because the loop that handled them ends."""
         self._over = True
-        signal.pthread_sigmask(signal.SIG_BLOCK, TOLD_TO_END)
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)

@@ -27,7 +27,7 @@ class Notifier:
         self._status = ""
 
     @classmethod
-    def taken(cls, environ: MutableMapping[str, str]) -> Self:
+    def from_environ(cls, environ: MutableMapping[str, str]) -> Self:
         """Create one from ``environ`` and remove its variables, which children must not inherit."""
         notifier = cls(environ)
         for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
@@ -39,26 +39,26 @@ class Notifier:
         """Whether there is a service manager to report to."""
         return bool(self._address)
 
-    def ready(self, status: str) -> None:
+    def send_ready(self, status: str) -> None:
         """Report that the service works."""
         self._status = status
         self._send(f"READY=1\nMAINPID={os.getpid()}\nSTATUS={status}")
 
-    def status(self, text: str) -> None:
+    def send_status(self, text: str) -> None:
         """Send a status line for people, if it has changed."""
         if text != self._status:
             self._status = text
             self._send(f"STATUS={text}")
 
-    def alive(self) -> None:
+    def ping(self) -> None:
         """Send a watchdog message, which shows that the event loop runs."""
         self._send("WATCHDOG=1")
 
-    def reloading(self) -> None:
+    def send_reloading(self) -> None:
         """Report that the configuration was read again; ``ready`` must follow."""
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
-    def stopping(self) -> None:
+    def send_stopping(self) -> None:
         """Report that the shutdown has begun."""
         self._send("STOPPING=1\nSTATUS=stopping")
 

@@ -1,1 +1,1 @@
-"""The zygote process, which forks workers, and its client in the supervisor."""
+"""Implements the zygote process, which forks workers, and its client in the supervisor."""

@@ -11,13 +11,13 @@ import gc
 import importlib
 import json
 import os
-import resource
 import socket
 import sys
 import time
 import traceback
 from typing import Any
 
+from ipc.procfs import rss_bytes
 from runtime.zygote.child import run_pickled
 from runtime.zygote.environment import forget
 from runtime.zygote.forking import answer_fork, forks_survive, receive
@@ -37,7 +37,7 @@ def serve_channel(request: dict[str, Any], fds: dict[str, int], supervisor: int)
     with ``fresh`` or, when a file of what was imported has changed, ``stale``. Returns the exit
     code.
     """
-    for each in ("boot", "words"):  # it is told nothing more, and has no last words
+    for each in ("boot", "words"):  # it gets no further input, and has no last report
         os.close(fds.pop(each))
     requests = socket.socket(fileno=fds["requests"])
     modules: list[str] = request["modules"]
@@ -59,14 +59,14 @@ def serve_channel(request: dict[str, Any], fds: dict[str, int], supervisor: int)
         if asked["kind"] == "forget":
             forget(asked["names"])
         elif asked["kind"] == "check":
-            requests.send(b"stale" if files.changed() else b"fresh")
+            requests.send(b"stale" if files.has_changed() else b"fresh")
         else:
             answer_fork(requests, asked, passed, supervisor, run_pickled)
 
 
 def _import(modules: list[str]) -> dict[str, Any]:
     """Import modules; return the fields of the report."""
-    began, had = time.monotonic(), _memory_bytes()
+    began, had = time.monotonic(), rss_bytes() or 0
     report: dict[str, Any] = {}
     importlib.invalidate_caches()  # the base zygote may have looked there long ago
     gc.disable()  # imports make hardly any garbage, and to look for it takes a tenth of the time
@@ -78,7 +78,7 @@ def _import(modules: list[str]) -> dict[str, Any]:
         report["error"] = _words(error)
     gc.enable()
     report["seconds"] = time.monotonic() - began
-    report["bytes"] = max(0, _memory_bytes() - had)
+    report["bytes"] = max(0, (rss_bytes() or 0) - had)
     return report
 
 
@@ -89,12 +89,6 @@ def _words(error: BaseException) -> str:
     except Exception:  # noqa: BLE001 - another package's exception
         text = type(error).__name__
     return text[:ERROR_CHARACTERS]
-
-
-def _memory_bytes() -> int:
-    """Return the resident memory of this process in bytes (proc_pid_statm(5))."""
-    with open("/proc/self/statm", "rb") as statm:
-        return int(statm.read().split()[1]) * resource.getpagesize()
 
 
 def _threads() -> int:

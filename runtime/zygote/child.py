@@ -1,6 +1,6 @@
 """Turns a new process into a child of the supervisor, and runs its target.
 
-Three ways lead here: a fork of the zygote (``become``), an interpreter of its own
+Three ways lead here: a fork of the zygote (``run_child``), an interpreter of its own
 (``exec_main``, ``launcher: "exec"``), and a program that is not ours (``exec_command``).
 
 The zygote imports this before it is ready, and an exec child before anything else, so imports
@@ -19,7 +19,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TextIO
 
-from runtime.zygote.prctl import become_subreaper, die_with, forbid_inspection, set_name
+from runtime.zygote.prctl import die_with, forbid_inspection, set_name, set_subreaper
 
 MAX_REQUEST_BYTES = 64 * 1024  # of a request to fork, with the variables of the child's secrets
 STREAMS = ("boot", "words", "stdout", "stderr")  # the descriptors that every child gets
@@ -35,7 +35,7 @@ class Say(Protocol):
     def __call__(
         self, cause: str, text: str, final: bool = False, retry_after: float | None = None
     ) -> None:
-        """Write them."""
+        """Write the last words; a pipe that cannot take them is ignored."""
 
 
 Main = Callable[[bytes, dict[str, int], Say], Awaitable[int]]
@@ -45,15 +45,15 @@ ForkMain = Callable[[dict[str, Any], dict[str, int], int], int]
 _fds: dict[str, int] = {}  # the inherited descriptors by name
 
 
-def become(
+def run_child(
     request: dict[str, Any], fds: list[int], middle: int, supervisor: int, run: ForkMain
 ) -> None:
-    """Turn a fork of a zygote into the child that ``request`` describes; never returns."""
+    """Run a fork of a zygote as the child that ``request`` describes; never returns."""
     code = 1
     try:
         await_adoption(middle, supervisor)
         names = [*STREAMS, *request["fds"]]
-        settle(dict(zip(names, fds, strict=True)), request["name"], request["env"])
+        set_up(dict(zip(names, fds, strict=True)), request["name"], request["env"])
         code = run(request, _fds, supervisor)
     except BaseException:  # noqa: BLE001 - the last frame before the end of the process
         traceback.print_exc()
@@ -72,8 +72,8 @@ def await_adoption(middle: int, supervisor: int) -> None:
     die_with(supervisor)
 
 
-def settle(fds: dict[str, int], name: str, env: dict[str, str]) -> None:
-    """Give a fork its own session, signals, streams, name and environment."""
+def set_up(fds: dict[str, int], name: str, env: dict[str, str]) -> None:
+    """Set up a fork's own session, signals, streams, name and environment."""
     os.setsid()
     set_name(name.encode())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -106,7 +106,7 @@ def run_pickled(request: dict[str, Any], fds: dict[str, int], supervisor: int) -
     """Run the pickled ``multiprocessing`` process object that the pipe ``boot`` delivers."""
     from multiprocessing import spawn
 
-    become_subreaper()  # what it starts is found when it ends: see ``Sweep``
+    set_subreaper()  # what it starts is found when it ends: see ``Sweep``
     fd = fds["boot"]
     code: int = spawn._main(fd, os.dup(fd))
     return code
@@ -130,17 +130,19 @@ async def run(target: str, payload: bytes) -> None:
     words = _fds["words"]
     fds = {name: fd for name, fd in _fds.items() if name not in STREAMS}
 
-    def say(cause: str, text: str, final: bool = False, retry_after: float | None = None) -> None:
+    def report(
+        cause: str, text: str, final: bool = False, retry_after: float | None = None
+    ) -> None:
         with contextlib.suppress(OSError):
             _write_last_words(words, cause, text, final, retry_after)
 
     try:
         module, _, name = target.partition(":")
         coroutine: Main = getattr(importlib.import_module(module), name)
-        code = await coroutine(payload, fds, say)
+        code = await coroutine(payload, fds, report)
     except BaseException as error:  # noqa: BLE001 - reported in full, then the process ends
         traceback.print_exc()
-        say("failed", f"{type(error).__name__}: {error}")
+        report("failed", f"{type(error).__name__}: {error}")
     finally:
         exit_now(code)
 
@@ -177,11 +179,11 @@ def exec_main(supervisor: int, names: str, env: str, name: str, target: str) -> 
 
     import ipc.plainlog  # noqa: F401 - before anything imports structlog
 
-    become_subreaper()
+    set_subreaper()
     set_name(name.encode())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(json.loads(env))
-    del sys.argv[1:]  # the mark of the run is for those who look from outside
+    del sys.argv[1:]  # the mark of the run is for other processes
     _inherit(_named(names))
     with open(_fds["boot"], "rb") as boot:
         payload = boot.read()
@@ -196,7 +198,7 @@ def exec_command(supervisor: int, names: str) -> None:
     its environment come through the ``boot`` pipe; it inherits none of our descriptors.
     """
     die_with(supervisor)
-    become_subreaper()
+    set_subreaper()
     _inherit(_named(names))
     with open(_fds["boot"], "rb") as boot:
         wanted = json.loads(boot.read())

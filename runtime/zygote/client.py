@@ -16,9 +16,11 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from ipc.procfs import stat_fields
+
 ANSWER_WITHIN = 15.0  # for a zygote that is still importing; then it is replaced
-LOOK_EVERY = 0.5  # while it does not answer
-LOOKS_STOPPED = 2  # in a row: a debugger may stop it for a moment
+CHECK_SECONDS = 0.5  # while it does not answer
+STOPPED_CHECKS = 2  # in a row: a debugger may stop it for a moment
 
 
 class ZygoteStopped(OSError):
@@ -49,16 +51,11 @@ class Zygote:
 
     def __init__(self, run_id: str, withheld: Collection[str] = ()) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._socket.settimeout(LOOK_EVERY)
+        self._socket.settimeout(CHECK_SECONDS)
         call = f"from runtime.zygote.server import main; main({theirs.fileno()}, {os.getpid()})"
+        # -P: nothing is imported from the current directory.
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter, with our own code
-            [
-                sys.executable,
-                "-P",
-                "-c",
-                call,
-                mark(run_id),
-            ],  # -P: nothing is imported from the cwd
+            [sys.executable, "-P", "-c", call, mark(run_id)],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             env=environment(run_id, withheld),
@@ -93,7 +90,7 @@ class Zygote:
         """Send a request to fork; return the zygote's answer, empty if the zygote has ended.
 
         Blocks for at most ``ANSWER_WITHIN`` seconds. Raises ``OSError``, or ``ZygoteStopped`` if
-        the zygote was found stopped ``LOOKS_STOPPED`` times in a row.
+        the zygote was found stopped ``STOPPED_CHECKS`` times in a row.
         """
         socket.send_fds(self._socket, [message], fds)
         ends, stopped = time.monotonic() + ANSWER_WITHIN, 0
@@ -102,7 +99,7 @@ class Zygote:
                 return self._socket.recv(4096)
             except TimeoutError:
                 stopped = stopped + 1 if is_stopped(self.pid) else 0
-                if stopped >= LOOKS_STOPPED:
+                if stopped >= STOPPED_CHECKS:
                     raise ZygoteStopped("it is stopped by a signal") from None
                 if time.monotonic() >= ends:
                     raise
@@ -117,7 +114,6 @@ class Zygote:
 def is_stopped(pid: int) -> bool:
     """Return whether a process is stopped by a signal or a tracer (proc_pid_stat(5))."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as stat:
-            return stat.read().rpartition(b")")[2].split()[0] in (b"T", b"t")
+        return stat_fields(pid)[0] in (b"T", b"t")
     except (OSError, IndexError):
         return False

@@ -9,6 +9,8 @@ import ctypes
 import os
 from collections.abc import Sequence
 
+from ipc.procfs import stat_fields
+
 
 def forget(names: Sequence[str]) -> None:
     """Remove variables from the environment of this process, and so of its later forks.
@@ -29,6 +31,5 @@ def forget(names: Sequence[str]) -> None:
 
 def _environment_block() -> tuple[int, int]:
     """Return the memory range of this process's initial environment (proc_pid_stat(5))."""
-    with open("/proc/self/stat", "rb") as stat:
-        fields = stat.read().rpartition(b")")[2].split()  # from the third field on
+    fields = stat_fields()
     return int(fields[47]), int(fields[48])  # env_start, env_end

@@ -14,7 +14,7 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from runtime.zygote.child import MAX_REQUEST_BYTES, ForkMain, become
+from runtime.zygote.child import MAX_REQUEST_BYTES, ForkMain, run_child
 
 MAX_FDS = 16
 
@@ -62,7 +62,7 @@ def _fork_twice(
 
     def in_child(middle: int) -> None:
         requests.close()
-        become(request, fds, middle, supervisor, run)
+        run_child(request, fds, middle, supervisor, run)
 
     reader, writer = os.pipe()
     try:

@@ -13,9 +13,8 @@ from collections.abc import Collection, Iterable
 CODE = (".py", ".pyc", ".so")
 MOST_FILES = 10_000  # of the packages that are looked through
 
-FileStamp = tuple[
-    int, int, int
-]  # modification time in ns, size, inode: a file put in place has another
+# Modification time in ns, size and inode: a file that was put in place of another has another one.
+FileStamp = tuple[int, int, int]
 
 
 class ImportedFiles:
@@ -28,13 +27,13 @@ class ImportedFiles:
     def __init__(self, before: Collection[str], modules: Iterable[str]) -> None:
         self._files = _files_of(name for name in list(sys.modules) if name not in before)
         self._directories = _directories_of(modules)
-        self._stamps = self._look()
+        self._stamps = self._read_stamps()
 
-    def changed(self) -> bool:
+    def has_changed(self) -> bool:
         """Return whether a file has changed, disappeared or appeared since."""
-        return self._look() != self._stamps
+        return self._read_stamps() != self._stamps
 
-    def _look(self) -> dict[str, FileStamp | None]:
+    def _read_stamps(self) -> dict[str, FileStamp | None]:
         found = set(self._files)
         for directory in self._directories:
             found |= _code_below(directory)

@@ -32,13 +32,13 @@ def set_name(name: bytes) -> None:
     prctl(PR_SET_NAME, name[:NAME_BYTES])
 
 
-def become_subreaper() -> None:
+def set_subreaper() -> None:
     """Adopt every orphan below this process (PR_SET_CHILD_SUBREAPER); kept over execve(2)."""
     prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def forbid_inspection() -> None:
-    """Keep other processes of this user from reading, tracing or dumping this one.
+    """Forbid other processes of this user to read, trace or dump this one.
 
     Without this, code of one account could read the secrets of all others out of their memory,
     their environment or the descriptors they hold (PR_SET_DUMPABLE, ptrace(2)). Forks inherit it;
@@ -59,6 +59,6 @@ def die_with(parent: int) -> None:
         os._exit(1)
 
 
-def live_on() -> None:
+def survive_parent() -> None:
     """Undo ``die_with``: the end of the parent no longer kills this process."""
     prctl(PR_SET_PDEATHSIG, 0)

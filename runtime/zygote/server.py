@@ -27,7 +27,7 @@ from runtime.zygote.channel import serve_channel
 from runtime.zygote.child import run_pickled
 from runtime.zygote.environment import forget
 from runtime.zygote.forking import answer_fork, receive
-from runtime.zygote.prctl import die_with, forbid_inspection, live_on, set_name
+from runtime.zygote.prctl import die_with, forbid_inspection, set_name, survive_parent
 from runtime.zygote.sharing import share
 
 # What workers and the gateway share. Each module is preloaded on its own: one that cannot be
@@ -61,7 +61,7 @@ def main(fd: int, supervisor: int) -> None:
     shared = False
     while True:
         # Here it cannot hang, and learns of the supervisor's death by the end of its socket.
-        live_on()
+        survive_parent()
         message, fds = receive(requests)
         if not message:
             _end_run()

@@ -1,10 +1,10 @@
 """Arranges the zygote's memory so that its children copy few of the pages that they share.
 
 A page that a child writes to is copied. Three properties of CPython make children write more than
-they need. The collector marks every object that it looks at. The cache
-of attribute lookups holds the name of each, so a new entry writes to the name of the old one. And
-a small object goes into the first hole that imports have left: every one into another page.
-Together they cost each worker 0.7 MiB.
+they need. The collector marks every object that it looks at. The cache of attribute lookups holds
+the name of each, so a new entry writes to the name of the old one. And a small object goes into the
+first hole that imports have left: every one into another page. Together they cost each worker
+0.7 MiB.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What siblings have shown is judged by the targets, and every fault reaches the bad account."""
+"""The figures of siblings are compared with targets, and each fault reaches the bad account."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from bench.measuring.processes import may_measure
 from bench.siblings.__main__ import measure
-from bench.siblings.report import judge, report
+from bench.siblings.report import check, report
 from bench.siblings.rig import SIBLINGS, TALKERS, Seen
 from bench.siblings.trial import FAULTS, Trial
 
@@ -33,7 +33,7 @@ def seen(late: float = 0.002, start: float = 0.05, pss: float = 8.0) -> Seen:
     ],
 )
 def test_the_targets_are_those_of_the_promise(bad: Seen, wrong: list[str]) -> None:
-    same, others, agents = judge([Trial("blocked", "source", seen(), bad, 0, 0)])
+    same, others, agents = check([Trial("blocked", "source", seen(), bad, 0, 0)])
     names = (same.siblings, others.siblings, agents.siblings)
     assert names == ("same channel", "other channels", "agents")
     assert same.wrong == others.wrong == agents.wrong == wrong
@@ -42,20 +42,20 @@ def test_the_targets_are_those_of_the_promise(bad: Seen, wrong: list[str]) -> No
 
 def test_a_lost_message_or_a_restart_is_wrong_in_any_round() -> None:
     fine = Trial("importing", "slow_sdk", seen(), seen(), 0, 0)
-    found = judge([fine, dataclasses.replace(fine, restarts=1, missing=2)])
+    found = check([fine, dataclasses.replace(fine, restarts=1, missing=2)])
     assert [each.siblings for each in found] == ["other channels", "agents"]
     assert [each.wrong for each in found] == [["restarts", "lost"]] * 2
 
 
 def test_beside_an_agent_that_goes_wrong_agents_are_the_siblings() -> None:
-    found = judge([Trial("agent dies", "agent", seen(), seen(), 0, 0)])
+    found = check([Trial("agent dies", "agent", seen(), seen(), 0, 0)])
     assert [each.siblings for each in found] == ["other channels", "other agents"]
 
 
 def test_one_bad_round_of_three_does_not_decide() -> None:
     fine = Trial("flooding", "telegram", seen(), seen(), 0, 0)
     rounds = [fine, dataclasses.replace(fine, bad=seen(late=0.5)), fine]
-    assert [each.wrong for each in judge(rounds)] == [[], [], []]
+    assert [each.wrong for each in check(rounds)] == [[], [], []]
 
 
 @pytest.mark.e2e

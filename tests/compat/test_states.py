@@ -94,7 +94,7 @@ async def test_a_paired_device_comes_in_with_its_token_alone(state: Path) -> Non
         identity = Identity.load(state / "client" / "identity.json")
         recorded = identity.token(f"ws://127.0.0.1:{PORT}", "operator")
         assert recorded is not None
-        identity.keep(url, "operator", recorded, list(OPERATOR), at_ms=0)
+        identity.store_token(url, "operator", recorded, list(OPERATOR), at_ms=0)
         async with await Client.connect(url, identity=identity) as client:
             listed = await client.call("device.pair.list")
         assert [each["deviceId"] for each in listed["paired"]] == [identity.id]

@@ -1,12 +1,12 @@
 """Takes pictures of every page of the console, for people to look at with ``checklist.md``.
 
     python -m tests.console.pictures --to pictures [--count 3 --count 500] [--only fleet]
-                                     [--running 60]
+                                     [--running 60] [--size 1024x800] [--theme light]
 
 Each fleet runs for real, with something to see on every page: an account that tries again, one that
 a person has stopped, an empty list that costs messages, a stranger who waits, messages that were
-given up. Pictures are taken in both themes, wide and as on a phone; what axe-core and the window's
-edge have to say of each is printed.
+given up. Pictures are taken in both themes, wide and as on a phone, or as the options say; what
+axe-core and the window's edge have to say of each is printed.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import asyncio
 import contextlib
 import itertools
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from playwright.async_api import Browser, Error, expect
 
@@ -100,6 +101,20 @@ async def focused(console: Console) -> None:
     await console.page.keyboard.press("Tab")
 
 
+async def sign_in(console: Console) -> None:
+    """Open the page as a browser that is not known."""
+    await console.page.goto(console.url)
+    await expect(console.heading("Sign in")).to_be_visible()
+
+
+async def wrong_token(console: Console) -> None:
+    """Type a token that is not the gateway's."""
+    await sign_in(console)
+    await console.type_token("not-the-token")
+    await expect(console.text("That is not this gateway's token.")).to_be_visible()
+
+
+BEFORE: dict[str, Scene] = {"sign-in": sign_in, "sign-in-refused": wrong_token}
 SCENES: dict[str, Scene] = {
     "fleet": page("fleet", "Fleet", "local:birch-001", "irc:harbour"),
     "fleet-empty": page("fleet?q=nothing-like-it", "Fleet", "No account matches"),
@@ -128,6 +143,18 @@ SCENES: dict[str, Scene] = {
 }
 
 
+class Views(NamedTuple):
+    """What is looked at: the scenes whose names begin so, in which themes and sizes."""
+
+    only: str
+    themes: Sequence[Theme]
+    sizes: Sequence[tuple[int, int]]
+
+    def scenes(self, all_of_them: dict[str, Scene]) -> dict[str, Scene]:
+        """Return those that are looked at."""
+        return {name: each for name, each in all_of_them.items() if name.startswith(self.only)}
+
+
 @asynccontextmanager
 async def talking(daemon: Daemon) -> AsyncIterator[None]:
     """Have people write, a message given up, an account stopped."""
@@ -151,37 +178,48 @@ async def talking(daemon: Daemon) -> AsyncIterator[None]:
         writer.close()
 
 
-async def take(browser: Browser, daemon: Daemon, to: Path, scenes: dict[str, Scene]) -> None:
-    """Take each picture in both themes and sizes."""
-    for theme, size in itertools.product(THEMES, (WIDE, PHONE)):
+async def take(browser: Browser, daemon: Daemon, to: Path, views: Views) -> None:
+    """Take each picture in each theme and size."""
+    for theme, size in itertools.product(views.themes, views.sizes):
         async with tab(browser, daemon, theme=theme, size=size) as console:
+            ending = f"{theme}-{size[0]}.png"
+            for name, scene in views.scenes(BEFORE).items():
+                await keep(console, to / f"{name}-{ending}", scene)
+            await console.page.goto("about:blank")  # another fragment alone loads nothing anew
             await console.sign_in()
-            for name, scene in scenes.items():
-                path = to / f"{name}-{theme}-{size[0]}.png"
-                with contextlib.suppress(
-                    AssertionError, Error
-                ):  # the picture shows what is missing
-                    await scene(console)
-                await console.page.screenshot(path=path)
-                for found in [*await console.violations(), *await console.clipped()]:
-                    print(f"{path.name}: {found}")
-                await console.page.keyboard.press("Escape")
-                await console.page.keyboard.press("Escape")
+            for name, scene in views.scenes(SCENES).items():
+                await keep(console, to / f"{name}-{ending}", scene)
 
 
-async def run(count: int, running: int, to: Path, only: str) -> None:
+async def keep(console: Console, path: Path, scene: Scene) -> None:
+    """Take one picture, and print what is wrong with what it shows."""
+    with contextlib.suppress(AssertionError, Error):  # the picture shows what is missing
+        await scene(console)
+    await console.page.screenshot(path=path)
+    for found in [*await console.violations(), *await console.clipped()]:
+        print(f"{path.name}: {found}")
+    await console.page.keyboard.press("Escape")
+    await console.page.keyboard.press("Escape")
+
+
+async def run(count: int, running: int, to: Path, views: Views) -> None:
     """Have a fleet of so many accounts, of which so many run, and take its pictures."""
     config = fleet(count)
     for fields in list(config["channels"]["local"]["accounts"].values())[running:]:
         fields["enabled"] = False
-    scenes = {name: scene for name, scene in SCENES.items() if name.startswith(only)}
     with ShortDirectory() as place:
         async with (
             Daemon(place, config) as daemon,
             chromium() as browser,
             talking(daemon),
         ):
-            await take(browser, daemon, to, scenes)
+            await take(browser, daemon, to, views)
+
+
+def size_of(text: str) -> tuple[int, int]:
+    """Return the width and the height of a window."""
+    width, _, height = text.partition("x")
+    return int(width), int(height)
 
 
 def main() -> None:
@@ -191,11 +229,14 @@ def main() -> None:
     parser.add_argument("--count", type=int, action="append", help="accounts; may be repeated")
     parser.add_argument("--running", type=int, default=60, help="of them, at most")
     parser.add_argument("--only", default="", help="scenes whose name begins so")
+    parser.add_argument("--theme", choices=THEMES, action="append", help="one theme, not both")
+    parser.add_argument("--size", type=size_of, action="append", help="window, like 1024x800")
     args = parser.parse_args()
+    views = Views(args.only, args.theme or THEMES, args.size or (WIDE, PHONE))
     for count in args.count or [3, 500]:
         to = args.to / str(count)
         to.mkdir(parents=True, exist_ok=True)
-        asyncio.run(run(count, args.running, to, args.only))
+        asyncio.run(run(count, args.running, to, views))
 
 
 if __name__ == "__main__":

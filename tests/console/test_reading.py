@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
@@ -152,6 +153,29 @@ async def test_a_busy_stream_uses_the_elements_of_its_rows_again() -> None:
         await expect(page.get_by_role("dialog")).to_have_count(0)
 
 
+async def test_many_messages_are_read_in_batches_and_none_is_missing() -> None:
+    async with console_of(town(), (CLOSED, "eve", "let me in")) as (daemon, console):
+        page = console.page
+        await console.open("messages", "Messages")
+        status = page.get_by_role("status").filter(has_text="message")
+        writer = await say(daemon, CLOSED, "ada", "the first", answered=False)
+        await expect(page.get_by_text("the first", exact=True)).to_be_visible()
+        before = int((await status.inner_text()).split()[0].replace(",", ""))
+        written = 0
+        batched = status.filter(has_text="read every 2 s")
+        while not await batched.count():
+            writer.write(b"".join(b"more %d\n" % (written + number) for number in range(20)))
+            written += 20
+            await asyncio.sleep(0.1)  # so many a second: this is what is tried
+        await expect(batched).to_have_count(0)  # they have come to an end
+        await expect(status).to_contain_text(f"{before + written:,} messages")
+        await expect(page.get_by_text(f"more {written - 1}", exact=True)).to_be_visible()
+        writer.write(b"the last\n")
+        await expect(page.get_by_text("the last", exact=True)).to_be_visible()
+        await expect(page.get_by_text("Messages are missing")).to_have_count(0)
+        writer.close()
+
+
 async def test_what_was_given_up_is_read() -> None:
     async with console_of(town()) as (daemon, console):
         await daemon.wait_phase(f"local:{TALKING}", "running")
@@ -196,6 +220,15 @@ async def test_an_account_is_removed_at_the_end_of_its_form() -> None:
         first = page.locator(".account-editor > *").first
         await expect(first).to_contain_text("irc is added by a command on the gateway's host")
         await expect(console.text("what is typed replaces it")).to_have_count(0)
+        await console.open("add?channel=telegram", "Add an account")
+        await expect(first).to_contain_text('Leave the fields that are marked "host only" empty')
+        await page.get_by_label("Account it becomes").fill("mybot")
+        await page.get_by_label("botToken").fill("12345")
+        await expect(
+            console.text("It may be added, but botToken is not a bot token")
+        ).to_be_visible()
+        await page.get_by_label("botToken").fill("110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1")
+        await expect(console.text("It is valid. Nothing else restarts.")).to_be_visible()
 
 
 async def test_a_file_of_one_line_is_laid_out() -> None:

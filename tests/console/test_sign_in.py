@@ -68,6 +68,7 @@ async def test_a_typed_token_signs_in_and_is_kept_nowhere() -> None:
             await console.page.goto(console.url)
             await console.type_token("not-the-token")
             await expect(console.text("That is not this gateway's token.")).to_be_visible()
+            await expect(console.page.get_by_label("Or the gateway's token")).to_be_focused()
             await console.type_token()
             await expect(console.heading("Fleet")).to_be_visible()
             assert TOKEN not in await console.page.evaluate(KEPT)

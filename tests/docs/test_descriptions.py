@@ -13,7 +13,7 @@ from msgspec import inspect
 from runtime.config.account_model import ChannelConfig
 from runtime.config.agent_model import AgentConfig
 from runtime.config.model import Config
-from runtime.config.schema import look_up, schema
+from runtime.config.schema import find_at, schema
 from workers.agents.registry import BUILT_IN as KINDS
 from workers.channels.manifest_data import data_of, manifest_of_data
 from workers.registry import BUILT_IN as CHANNELS
@@ -86,7 +86,7 @@ def test_a_field_that_has_none_is_found() -> None:
     ],
 )
 def test_the_schema_that_the_console_reads_has_it_for_secrets_and_structs_too(path: str) -> None:
-    found: Any = look_up(schema(KNOWN), {}, path)
+    found: Any = find_at(schema(KNOWN), {}, path)
     assert found["schema"]["description"].endswith(".")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
@@ -62,6 +63,20 @@ async def test_accounts_come_and_go_by_command(tmp_path: Path) -> None:
         known = (await client.call("channels.status"))["channelAccounts"]["local"]
         assert sorted(row["accountId"] for row in known) == ["one", "three"]
         await client.close()
+
+
+async def test_a_start_with_another_configuration_forgets_no_manual_stop(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path, with_accounts(one={}))
+    state = daemon.directory / "state"
+    state.mkdir(exist_ok=True)
+    held = json.dumps({"local:two": {"at": 1, "reason": "night"}})
+    (state / "holds.json").write_text(held)
+    async with daemon:
+        await pids(daemon, "one")
+    daemon.write(with_accounts(one={}, two={}))
+    async with daemon:
+        row = (await daemon.status())["accounts"]["local:two"]
+        assert (row["phase"], row["cause"], row["hold"]["reason"]) == ("stopped", "held", "night")
 
 
 async def test_limits_of_every_level_reach_the_running_workers(tmp_path: Path) -> None:
@@ -125,7 +140,7 @@ async def test_a_wrong_file_changes_nothing(tmp_path: Path) -> None:
         reload = Result(*await daemon.command("gateway", "call", "health"))
         assert reload.code in (0, 78)  # the secret is in a file that cannot be read now
         log = daemon.directory / "state" / "logs" / "supervisor.log"
-        await daemon.wait(lambda s: "not taken over" in log.read_text())
+        await daemon.wait(lambda s: "configuration not applied" in log.read_text())
         assert str(daemon.config_path) in daemon.output.read_text()
         assert await pids(daemon, "one", "two") == before
         assert (await daemon.status())["supervisor"]["configRevision"] == revision

@@ -140,7 +140,7 @@ class Bench:
 
         await self.daemon.wait(runs)
 
-    async def judge(self, number: int) -> str:
+    async def check(self, number: int) -> str:
         """Have a person ask the bad agent of a row; return what is wrong about what is read."""
         row = self.rows[number]
         allowed = {TEXTS[key].text if key in TEXTS else key for key in row.told}
@@ -204,7 +204,7 @@ async def play(directory: Path, rows: list[Row]) -> None:
             ):
                 for start in range(0, len(rows), AT_ONCE):
                     some = range(len(rows))[start : start + AT_ONCE]
-                    wrong = await asyncio.gather(*map(bench.judge, some))
+                    wrong = await asyncio.gather(*map(bench.check, some))
                     assert "\n".join(filter(None, wrong)) == ""
                 assert min(len(first), len(second)) > 0
                 assert max(first + second) < LATER

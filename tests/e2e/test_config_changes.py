@@ -15,8 +15,9 @@ import psutil
 import pytest
 
 from ipc.helpers import RUN_ID
-from tests.support.daemon import Daemon, free_port
+from tests.support.daemon import Daemon
 from tests.support.ordinary_user import may_look_into
+from workers.testing.ports import free_port
 
 pytestmark = pytest.mark.e2e
 
@@ -229,7 +230,7 @@ async def test_systemd_is_notified_of_each_state(tmp_path: Path) -> None:
 
 async def test_processes_of_a_killed_supervisor_are_ended_by_the_next_one(tmp_path: Path) -> None:
     async with Daemon(tmp_path, config("one")) as daemon:
-        worker = psutil.Process((await daemon.status())["accounts"]["local:one"]["pid"])
+        worker = psutil.Process((await daemon.wait_phase("local:one", "running"))["pid"])
         run_id = worker.cmdline()[-1].removeprefix(f"{RUN_ID}=")
         daemon.kill()
         # What a worker had started and what does not end with it: a grandchild of its own session.

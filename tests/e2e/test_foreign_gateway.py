@@ -17,7 +17,8 @@ import pytest
 
 from ipc.errors import IpcError
 from ipc.websocket.probe import challenges
-from tests.support.daemon import TOKEN, Daemon, free_port
+from tests.support.daemon import TOKEN, Daemon
+from workers.testing.ports import free_port
 
 pytestmark = pytest.mark.e2e
 

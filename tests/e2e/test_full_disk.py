@@ -84,14 +84,13 @@ async def test_a_disk_that_fills_up_stops_nothing(tmp_path: Path) -> None:
             filler = fill(disk)
             await stops_without_remembering(daemon, "local:one")
             await starts_again(daemon, "local:one", persisted=False)
-            (line,) = (
-                await daemon.call("channels.logs", {"accounts": ["supervisor"], "lines": 1})
-            )["lines"]  # kept in memory meanwhile
+            wanted = {"accounts": ["supervisor"], "lines": 1}  # kept in memory meanwhile
+            (line,) = (await daemon.call("channels.logs", wanted))["lines"]
             assert line["account"] == "supervisor"
             assert not list(disk.glob(".holds*"))
             async with talking(daemon, "two") as person:
                 # An answer is stored before it is sent, so it waits for room: the second one, too,
-                # which finds the journal in trouble.
+                # which finds the fault of the journal.
                 answered = asyncio.create_task(person.is_answered("still there"))
                 await says(daemon, "gateway", "the journal stores nothing")
                 async with talking(daemon, "one") as other:
@@ -296,9 +295,8 @@ async def test_a_full_journal_holds_messages_back_and_loses_none(tmp_path: Path)
         journal = sqlite3.connect(disk / "journal.db")
         (ids,) = journal.execute("SELECT sum(count) FROM ids").fetchone()
         journal.close()
-        assert (
-            ids == 2 + said + 9 + 3 + 1
-        )  # what was not confirmed at the stop is stored all the same
+        # What was not confirmed at the stop is stored all the same.
+        assert ids == 2 + said + 9 + 3 + 1
 
 
 def _row(status: dict[str, Any], account: str) -> dict[str, Any]:

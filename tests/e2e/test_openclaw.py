@@ -23,7 +23,8 @@ import pytest
 from ipc.errors import IpcError
 from ipc.websocket.probe import challenges
 from tests.support import daemon as support
-from tests.support.daemon import TOKEN, Daemon, free_port
+from tests.support.daemon import TOKEN, Daemon
+from workers.testing.ports import free_port
 
 FOLDER = os.environ.get("TRUNKLINE_OPENCLAW", "")
 PATIENCE = 600.0  # seconds; some twenty times what it takes on a calm host

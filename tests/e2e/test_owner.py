@@ -14,7 +14,8 @@ import psutil
 import pytest
 
 from runtime.config.places import run_dir_name
-from tests.support.daemon import CLI, TOKEN, free_port
+from tests.support.daemon import CLI, TOKEN
+from workers.testing.ports import free_port
 
 pytestmark = [
     pytest.mark.e2e,

@@ -87,7 +87,7 @@ async def test_a_configuration_is_read_patched_and_taken_over(tmp_path: Path) ->
 
 
 async def test_what_the_next_start_would_refuse_is_not_written(tmp_path: Path) -> None:
-    """The file is judged as `trunkline up` does it, before it is replaced."""
+    """The file is checked as `trunkline up` does it, before it is replaced."""
     refused = {
         "{gateway: {auth: {token: null}}}": "gateway.auth.token: is missing",
         "{gateway: {bind: 'lan', auth: {mode: 'none'}}}": "gateway.bind: is 'lan'",

@@ -87,7 +87,7 @@ async def test_a_cheap_call_stays_cheap_beside_slow_ones(tmp_path: Path) -> None
     )
     assert took > SLOW_CALL - 1.5
     assert reads >= 2
-    # Where the machine itself is that slow, only what the slow calls add can be judged.
+    # Where the machine itself is that slow, only what the slow calls add can be measured.
     assert percentile(found, 0.99) <= max(LIMIT_MS, 2 * quiet)
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.daemon import CLI, TOKEN, free_port
+from tests.support.daemon import CLI, TOKEN
 from tests.support.until import PATIENCE, until
+from workers.testing.ports import free_port
 
 pytestmark = pytest.mark.e2e
 

@@ -16,11 +16,12 @@ import pytest
 
 from ipc.errors import RemoteError
 from tests.support.collector import Collector, collecting
-from tests.support.daemon import TOKEN, Daemon, free_port
+from tests.support.daemon import TOKEN, Daemon
 from tests.support.person import talking
 from tests.support.restarts import kill_gateway
 from tests.support.until import PATIENCE
 from tests.workers.channels.webhook.peer import SECRET, message, signed
+from workers.testing.ports import free_port
 
 pytestmark = pytest.mark.e2e
 

@@ -8,24 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 
 from ipc.identity import trust
 from ipc.websocket.client import Client
 from tests.support.daemon import TOKEN, Daemon
+from tests.support.encryption import encryption
 
 pytestmark = pytest.mark.e2e
 
 LOCAL: dict[str, Any] = {"channels": {"local": {"accounts": {"one": {}}}}}
-
-
-def encryption(directory: Path) -> tuple[Path, dict[str, Any]]:
-    """Return a new certificate, and the section of the configuration that has it used."""
-    issued = trustme.CA().issue_cert("gateway.example")
-    cert, key = directory / "cert.pem", directory / "key.pem"
-    cert.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
-    key.write_bytes(issued.private_key_pem.bytes())
-    return cert, {"enabled": True, "certPath": str(cert), "keyPath": str(key)}
 
 
 async def test_the_supervisor_and_the_command_line_speak_through_encryption(

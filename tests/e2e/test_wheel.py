@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import free_port
 from workers.registry import BUILT_IN
+from workers.testing.ports import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

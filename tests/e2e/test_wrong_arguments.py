@@ -212,7 +212,11 @@ def rows(url: str) -> list[Row]:
         ([*cron, "--every", "soon"], ExitCode.USAGE, "not a duration"),
         ([*cron, "--every", "5m", "--at", "5m"], ExitCode.USAGE, "one of --at"),
         ([*cron, "--cron", "nonsense"], ExitCode.ERROR, "five, six, or seven"),
-        ([*cron, "--every", "5m", "--agent", "none"], ExitCode.ERROR, "unavailable: none"),
+        (
+            [*cron, "--every", "5m", "--agent", "none"],
+            ExitCode.ERROR,
+            "unknown agent 'none'; known: echo",
+        ),
         ([*cron, "--at", "2001-01-01T00:00:00Z"], ExitCode.ERROR, "in the past"),
         (["hooks", "test", "none", "--body", "/dev/null"], ExitCode.ERROR, "no mapping"),
         (["hooks", "test", "wake", "--body", "/none"], ExitCode.ERROR, "No such file"),
@@ -229,6 +233,21 @@ def rows(url: str) -> list[Row]:
         (["import", "openclaw", "/dev/null", "--write"], ExitCode.CONFIGURATION, "not a file"),
         (["import", "openclaw", "--force"], ExitCode.USAGE, "--write"),
         (["import", "openclaw", LONG], ExitCode.CONFIGURATION, "too long"),
+        *(
+            (
+                ["deadletters", "list", "--account", each],
+                ExitCode.ERROR,
+                f"unknown account '{each}'",
+            )
+            for each in ("local", "local:nobody", "agent:nobody")
+        ),
+        (["sessions", "list", "--agent", "nobody"], ExitCode.ERROR, "'nobody'; known: echo"),
+        *(
+            ([*verb, "--filter", f"{field}=nobody"], ExitCode.ERROR, f"unknown {field} 'nobody'")
+            for verb in (["status"], ["channels", "status"])
+            for field in ("account", "channel", "agent")
+        ),
+        (["status", "--filter", "phase=up"], ExitCode.USAGE, "running"),
         (["deadletters", "list", "--limit", "0"], ExitCode.USAGE, "limit"),
         (["sessions", "list", "--limit", "0"], ExitCode.USAGE, "limit"),
         (["sessions", "list", "--active", "0"], ExitCode.USAGE, "active"),
@@ -287,7 +306,7 @@ def rows(url: str) -> list[Row]:
         (["agent", "-m", "", "--agent", "echo"], ExitCode.USAGE, "it is empty"),
         (["agent", "-m", "x", "--session", ""], ExitCode.USAGE, "it is empty"),
         (["agent", "-m", "x", "--agent", "echo", "--channel", "local"], ExitCode.USAGE, "--to"),
-        (["agent", "-m", "x", "--agent", "nobody"], ExitCode.ERROR, "unknown agent id"),
+        (["agent", "-m", "x", "--agent", "nobody"], ExitCode.ERROR, "'nobody'; known: echo"),
         (["agent", "-m", "x", "--agent", "echo", "--deliver"], ExitCode.USAGE, "--reply-to"),
         (["agent", "-m", "x", "--session", "s", "--reply-to", "y"], ExitCode.USAGE, "--deliver"),
         (
@@ -299,7 +318,7 @@ def rows(url: str) -> list[Row]:
         (
             [*ask, "--deliver", "--reply-to", "y", "--reply-channel", "none"],
             ExitCode.ERROR,
-            "unknown channel",
+            "unknown account or channel 'none'",
         ),
         ([*send, "-m", "x"], ExitCode.USAGE, "--target"),
         ([*send, "-t", "x"], ExitCode.USAGE, "--message or --media"),
@@ -322,6 +341,7 @@ def rows(url: str) -> list[Row]:
         ([*call, "health", "--params", "[" * 50_000], ExitCode.USAGE, "JSON object"),
         ([*call, "send", "--params", '{"to": 5}'], ExitCode.ERROR, "send params"),
         ([*call, "channels.stop", "--params", '{"channel": "nowhere"}'], ExitCode.ERROR, "channel"),
+        (["gateway", "clients", "--url", "http://x"], ExitCode.USAGE, "ws://"),
         (["gateway", "health", "--url", "http://x"], ExitCode.USAGE, "ws://"),
         (["gateway", "health", "--url", "ws://"], ExitCode.USAGE, "--url"),
         (["gateway", "health", "--url", "ws://127.0.0.1:1"], ExitCode.NOT_RUNNING, "127.0.0.1:1"),

@@ -140,7 +140,7 @@ async def test_a_victim_on_the_data_link_notices_nothing(
     what: str, who: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(flood, "LIMIT_BYTES", 32 << 20)  # so that the test is quick
-    monkeypatch.setattr(flood, "LOOK", 0.05)
+    monkeypatch.setattr(flood, "CHECK_SECONDS", 0.05)
     async with gateway_rig(row(KEY), row(OTHER)) as rig:
         watcher, client = await rig.watcher(), await rig.client()
         path = rig.parts.boot.data
@@ -173,7 +173,7 @@ async def test_a_victim_on_the_control_link_notices_nothing(
     what: str, who: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(flood, "LIMIT_BYTES", 32 << 20)
-    monkeypatch.setattr(flood, "LOOK", 0.05)
+    monkeypatch.setattr(flood, "CHECK_SECONDS", 0.05)
     account = account_of(Stage(), spec_of(KEY), first_incarnation=0)
     with ShortDirectory() as directory:
         address = f"ipc://{directory / 'control.ipc'}"
@@ -205,7 +205,7 @@ async def test_a_victim_on_the_control_link_notices_nothing(
                 row = account.status()
                 assert (row.last_error, row.plugin.get("connected")) != ("forged", False)
                 heard = account.heartbeat.pulse.heard
-                link.ask(account)
+                link.ping(account)
                 await until(lambda: account.heartbeat.pulse.heard > heard)
             finally:
                 victim.close()

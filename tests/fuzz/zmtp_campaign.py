@@ -24,8 +24,8 @@ from ipc.frames.bootstrap import WorkerBoot
 from ipc.frames.data import INBOUND, Call, HttpCall
 from ipc.frames.words import Phase
 from ipc.identity.peer import PeerCredentials
+from ipc.procfs import rss_bytes
 from ipc.websocket.client import Client
-from ipc.zeromq.flood import rss_bytes
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.control_link import ControlLink
 from runtime.supervisor.lifecycle import Start
@@ -220,7 +220,7 @@ async def run_control(frames: int, start: int) -> ZmtpReport:
             await attack
             await until(lambda: len(report.heard) >= report.said, PATIENCE)
             for _ in range(CALLS):
-                report.answered += await link.drained(accounts[KEY], PATIENCE)
+                report.answered += await link.request_drain(accounts[KEY], PATIENCE)
             assert accounts[KEY].phase is Phase.RUNNING
             report.refused = link.handshakes_refused
         finally:

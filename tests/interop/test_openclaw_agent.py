@@ -15,9 +15,10 @@ import pytest
 
 from ipc.websocket.probe import challenges
 from tests.interop.openclaw import Openclaw
-from tests.support.daemon import Daemon, free_port
+from tests.support.daemon import Daemon
 from tests.support.irc_server import IrcServer, visitor
 from workers.testing.fakes.model import MODEL, FakeModel, fake_model
+from workers.testing.ports import free_port
 
 PATIENCE = 600.0  # seconds; OpenClaw starts in 10 to 40 on a calm host
 SECRET = "other-token-0123456789"
@@ -112,27 +113,27 @@ async def test_irc_is_answered_by_openclaw_whatever_happens_to_it(
         async with Daemon(tmp_path, config) as daemon:
             await daemon.wait_phase("irc:libera", "running")
             async with visitor(irc_server, "ann") as ann:
-                model.will(pieces=("It is ", "noon."))
+                model.queue(pieces=("It is ", "noon."))
                 ann.say("clawbot", "what is the time?")
                 said = await ann.expect("PRIVMSG ann", PATIENCE)
                 assert said.endswith(":It is noon.")
                 (first,) = model.requests
                 assert "what is the time?" in json.dumps(first)
 
-                model.will(pieces=["word "] * 400, delay=0.25)
+                model.queue(pieces=["word "] * 400, delay=0.25)
                 ann.say("clawbot", "and now?")
                 async with asyncio.timeout(PATIENCE):
                     while len(model.requests) < 2:  # noqa: ASYNC110 - a busy loop would slow it
                         await asyncio.sleep(0.05)
                 openclaw.kill()
                 model.script.clear()
-                model.will(pieces=("Half past ", "noon."))
+                model.queue(pieces=("Half past ", "noon."))
                 await openclaw.start()
                 said = await ann.expect("PRIVMSG ann", PATIENCE)
                 assert said.endswith(":Half past noon.")
                 assert len(model.requests) == 3, "it was asked once more, by OpenClaw itself"
 
-                model.will(pieces=("Goodbye.",))
+                model.queue(pieces=("Goodbye.",))
                 ann.say("clawbot", "bye")
                 assert (await ann.expect("PRIVMSG ann", PATIENCE)).endswith(":Goodbye.")
                 answers = [line for line in ann.lines if "PRIVMSG ann" in line]

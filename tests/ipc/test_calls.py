@@ -16,8 +16,8 @@ async def test_answers_find_their_calls_in_any_order() -> None:
     calls: Calls[str] = Calls()
     (first, one), (second, two) = calls.start("a", 30, "send"), calls.start("a", 30, "send")
     assert second > first
-    assert calls.settle(second, "two")
-    assert calls.settle(first, "one")
+    assert calls.resolve(second, "two")
+    assert calls.resolve(first, "one")
     assert (await one, await two) == ("one", "two")
     assert len(calls) == 0
 
@@ -30,7 +30,7 @@ async def test_a_dead_peer_fails_its_own_calls_at_once() -> None:
         await gone
     assert caught.value.maybe_executed
     assert not alive.done()
-    calls.settle(other, "fine")
+    calls.resolve(other, "fine")
     assert calls.fail_peer("a#1") == 0
 
 
@@ -59,7 +59,7 @@ async def test_a_call_without_an_answer_times_out() -> None:
         await calls.answer(number, future)
     assert asyncio.get_running_loop().time() == pytest.approx(30, abs=0.01)
     assert len(calls) == 0
-    assert not calls.settle(number, "late")
+    assert not calls.resolve(number, "late")
     assert calls.late == 1
 
 
@@ -79,13 +79,13 @@ async def test_a_future_that_was_cancelled_takes_no_answer() -> None:
     calls: Calls[str] = Calls()
     number, future = calls.start("a", 30, "send")
     future.cancel()
-    assert not calls.settle(number, "late")
+    assert not calls.resolve(number, "late")
     assert calls.late == 1
 
 
 async def test_unknown_ids_are_counted_or_refused() -> None:
     calls: Calls[str] = Calls()
-    assert not calls.settle(99, "x")
+    assert not calls.resolve(99, "x")
     assert not calls.fail(99, ValueError())
     assert calls.late == 2
     assert calls.peer_of(99) is None
@@ -117,7 +117,7 @@ async def test_each_call_ends_at_its_own_time() -> None:
     for seconds in (30, 2, 300, 10, 2.5):
         Waiter(seconds)
     number, _ = calls.start("a", 20, "answered")
-    calls.settle(number, "in time")
+    calls.resolve(number, "in time")
     await asyncio.sleep(400)
     assert list(ended) == [2, 2.5, 10, 30, 300]
     assert all(when - began == pytest.approx(after, abs=0.01) for after, when in ended.items())
@@ -128,7 +128,7 @@ async def test_many_that_are_due_one_after_the_other_are_looked_at_seldom(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calls: Calls[str] = Calls()
-    looks, expire = 0, Calls._expire
+    looks, expire = 0, Calls._expire  # how often the timer runs shows nowhere else
 
     def counted(self: Calls[str]) -> None:
         nonlocal looks

@@ -20,7 +20,7 @@ from ipc.connection_errors import (
     is_connection_failure,
 )
 from ipc.dial import dial
-from tests.support.daemon import free_port
+from workers.testing.ports import free_port
 
 AT = "irc.example.org:6697"
 REFUSED = ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 57945)")

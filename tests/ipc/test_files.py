@@ -10,7 +10,33 @@ from pathlib import Path
 
 import pytest
 
-from ipc.files import lock, lock_directory, move_aside, set_aside, write_atomically
+from ipc.files import (
+    lock,
+    lock_directory,
+    move_aside,
+    read_regular,
+    set_aside,
+    write_atomically,
+)
+
+
+@pytest.mark.parametrize("place", ["pipe", "directory", "zero", "large"])
+def test_only_a_file_of_a_moderate_size_is_read(tmp_path: Path, place: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    (tmp_path / "large").write_bytes(b"x" * 11)
+    with pytest.raises(OSError, match=r"it is not a file|it is too large") as caught:
+        read_regular(tmp_path / place, 10)
+    assert caught.value.filename == str(tmp_path / place)
+
+
+def test_a_file_is_read_through_a_link_and_a_missing_one_is_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x" * 10)
+    (tmp_path / "link").symlink_to("file")
+    assert read_regular(tmp_path / "link", 10) == b"x" * 10
+    with pytest.raises(FileNotFoundError):
+        read_regular(tmp_path / "none")
 
 
 def test_a_file_is_replaced_with_its_mode_and_nothing_stays_beside_it(tmp_path: Path) -> None:
@@ -31,6 +57,15 @@ def test_a_failed_write_leaves_the_old_file_and_names_it(tmp_path: Path) -> None
     with pytest.raises(FileNotFoundError) as raised:
         write_atomically(tmp_path / "absent" / "note", b"new")
     assert "absent" in str(raised.value)
+
+
+def test_a_failure_names_the_file_and_no_temporary_one(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "note").mkdir()
+    for path in (tmp_path / "file" / "note", tmp_path / "absent" / "note", tmp_path / "note"):
+        with pytest.raises(OSError, match="note") as raised:
+            write_atomically(path, b"new")
+        assert (raised.value.filename, raised.value.filename2) == (str(path), None)
 
 
 def test_a_damaged_file_is_renamed_and_one_that_cannot_be_renamed_stays(tmp_path: Path) -> None:

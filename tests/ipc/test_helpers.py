@@ -17,10 +17,10 @@ from ipc.helpers import (
     end_helper,
     helpers_spared,
     read_output,
-    remember,
     start_helper,
+    start_tracked,
 )
-from runtime.zygote.prctl import become_subreaper
+from runtime.zygote.prctl import set_subreaper
 
 STARTER = """
 import sys
@@ -34,7 +34,7 @@ if sys.argv[1] == "waits":
 
 @pytest.mark.parametrize("how", ["waits", "returns"])
 def test_a_helper_ends_with_its_starter(how: str) -> None:
-    become_subreaper()
+    set_subreaper()
     starter = subprocess.Popen([sys.executable, "-c", STARTER, how], stdout=subprocess.PIPE)
     assert starter.stdout is not None
     with starter, starter.stdout:
@@ -75,7 +75,7 @@ def test_a_program_that_is_not_there_is_an_error() -> None:
 
 
 def test_a_helper_is_known_until_it_was_waited_for() -> None:
-    process = remember(lambda: subprocess.Popen(["cat"], stdin=subprocess.PIPE))
+    process = start_tracked(lambda: subprocess.Popen(["cat"], stdin=subprocess.PIPE))
     with process, helpers_spared() as helpers:
         assert process.pid in helpers
     with helpers_spared() as helpers:
@@ -88,7 +88,7 @@ def test_none_is_started_while_orphans_are_reaped() -> None:
 
     def start() -> None:
         began.set()
-        with remember(lambda: subprocess.Popen(["true"])) as process:
+        with start_tracked(lambda: subprocess.Popen(["true"])) as process:
             pids.append(process.pid)
 
     thread = threading.Thread(target=start)

@@ -13,16 +13,16 @@ from ipc.memory import FreedMemory
 
 # Many texts, and between them what stays: without giving back the heap keeps all of it.
 PROGRAM = """
-from ipc.memory import give_back
-from ipc.zeromq.flood import rss_bytes
+from ipc.memory import trim_heap
+from ipc.procfs import rss_bytes
 texts, kept = [], []
-for number in range(20_000):
-    texts.append(bytes(4000))
-    kept.append(bytes(100))
+for number in range(2_000):
+    texts.append(bytes(40_000))
+    kept.append(bytes(600))  # more than 512: of the heap, not of an arena of Python
 before = rss_bytes()
 del texts
 left = rss_bytes()
-give_back()
+trim_heap()
 print(before - left, left - rss_bytes())
 """
 
@@ -38,7 +38,7 @@ def test_freed_memory_between_what_is_in_use_is_given_back() -> None:
 async def test_it_is_given_back_once_much_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     given = asyncio.Event()
     monkeypatch.setattr(memory, "PAUSE", 0)
-    monkeypatch.setattr(memory, "give_back", given.set)
+    monkeypatch.setattr(memory, "trim_heap", given.set)
     freed = FreedMemory(1000)
     freed.add(999)
     await asyncio.sleep(0.01)

@@ -19,7 +19,13 @@ from hypothesis import strategies as st
 from ipc import nesting
 from ipc.errors import FrameError, RemoteError
 from ipc.frames import control, data, jsonrpc, websocket
-from ipc.nesting import MAX_DEPTH, TooDeep, shallow, shallow_value
+from ipc.nesting import (
+    MAX_DEPTH,
+    TooDeep,
+    is_shallow,
+    is_shallow_value,
+    opens_more_than,
+)
 from ipc.state_file import StateFile
 from ops.actions.config_patch import change_of
 from ops.commands.options import json_object
@@ -221,14 +227,14 @@ def test_values_are_measured_exactly(value: Any, limit: int) -> None:
         )
         return 0 if inner is None else 1 + max(map(depth, inner), default=0)
 
-    assert shallow_value(value, limit) is (depth(value) <= limit)
+    assert is_shallow_value(value, limit) is (depth(value) <= limit)
 
 
 def test_values_are_measured_without_recursing() -> None:
     value: Any = 1
     for _ in range(100_000):
         value = [value]
-    assert not shallow_value(value)
+    assert not is_shallow_value(value)
     while isinstance(value, list):  # to free it at once would recurse
         value = value.pop()
 
@@ -245,6 +251,26 @@ def test_a_long_text_is_bounded_alike(made: Callable[[int], bytes], many: int) -
     """Of one its few brackets are looked for, and not counted."""
     words = b'"%b"' % (b"x" * nesting.LONG_BYTES + b"[{" * many)
     for depth, taken in ((MAX_DEPTH - 1, True), (MAX_DEPTH, False)):
-        assert shallow(b"[%b,%b]" % (words, made(depth))) is taken
-        assert shallow(b"[%b,%b]" % (made(depth), words)) is taken
-    assert shallow(b"[%b]" % words)
+        assert is_shallow(b"[%b,%b]" % (words, made(depth))) is taken
+        assert is_shallow(b"[%b,%b]" % (made(depth), words)) is taken
+    assert is_shallow(b"[%b]" % words)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        (b"1", 0),
+        (b"[]", 1),
+        (b'{"a":[{},{}]}', 4),
+        (b'["[[[[","{{{{"]', 1),
+        (rb'["\\\"[[[[","\"{{"]', 1),
+        (rb'["\\",[],{}]', 3),
+        (b"[" + b"[]," * 5000 + b"{}]", 5002),
+        (b"[" + b'["[{"],' * 30_000 + b"{}]", 30_002),
+        (b"[" + b'["[{\\""],' * 30_000 + b"{}]", 30_002),
+    ],
+)
+def test_arrays_and_objects_are_counted_without_decoding(text: bytes, count: int) -> None:
+    json.loads(text)
+    assert not opens_more_than(text, count)
+    assert opens_more_than(text, count - 1)

@@ -11,7 +11,7 @@ from ipc.record_limit import BURST, KINDS, PER_SECOND, RecordLimit, limiter
 
 def written(records: list[tuple[float, str]]) -> list[tuple[float, str]]:
     limit = RecordLimit(burst=2, per_second=1)
-    return [(now, event) for now, event in records if limit.take((event,), now)]
+    return [(now, event) for now, event in records if limit.allows((event,), now)]
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_each_kind_of_record_has_a_limit_of_its_own(
 
 def test_kinds_without_end_share_one_allowance() -> None:
     limit = RecordLimit(burst=1, per_second=0.001)
-    taken = [limit.take((f"text {number}",), 0.0) for number in range(10 * KINDS)]
+    taken = [limit.allows((f"text {number}",), 0.0) for number in range(10 * KINDS)]
     assert sum(taken) == KINDS + 1
     assert limit.pop_hidden() == {"other records": 9 * KINDS - 1}
     assert limit.pop_hidden() == {}
@@ -43,7 +43,7 @@ def test_kinds_without_end_share_one_allowance() -> None:
 
 def test_a_day_of_a_flood_fits_into_one_file() -> None:
     limit, line = RecordLimit(), 300
-    lines = sum(limit.take(("flood",), second / 10) for second in range(24 * 3600 * 10))
+    lines = sum(limit.allows(("flood",), second / 10) for second in range(24 * 3600 * 10))
     assert lines * line < 10_000_000
     assert lines == pytest.approx(BURST + 24 * 3600 * PER_SECOND, abs=2)
 

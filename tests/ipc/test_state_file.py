@@ -45,6 +45,24 @@ def test_a_file_that_others_may_read_becomes_private(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_a_file_of_another_user_that_can_be_read_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that root has written: its mode cannot be changed, but it can be replaced."""
+    path = tmp_path / "notes.json"
+    path.write_text('{"notes": {"a": 1}}')
+    path.chmod(0o644)
+
+    def refuse(self: Path, mode: int) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    file = state(path)
+    assert (file.load(), file.damage) == (Notes({"a": 1}), None)
+    file.write(Notes({"b": 2}))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
 @pytest.mark.parametrize("data", [b"{", b'{"notes": 1}', b'{"notes": {"\xff": 1}}', b"[" * 5000])
 def test_a_damaged_file_is_set_aside(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "notes.json"
@@ -108,7 +126,7 @@ async def test_a_value_may_be_changed_while_an_earlier_state_is_written(tmp_path
     file.save_soon(notes)
     notes.notes["b"] = 2
     file.save_soon(notes)
-    assert await file.saved()
+    assert await file.wait_saved()
     assert state(file.path).load() == Notes({"a": 1, "b": 2})
 
 
@@ -131,7 +149,7 @@ async def test_a_waiter_that_gives_up_stops_no_write(tmp_path: Path) -> None:
     waiter = asyncio.create_task(file.save(Notes({"a": 1})))
     await asyncio.sleep(0)
     waiter.cancel()
-    assert await file.saved()
+    assert await file.wait_saved()
     assert file.on_disk == Notes({"a": 1})
 
 

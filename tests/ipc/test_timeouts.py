@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -124,3 +125,24 @@ async def test_a_timeout_may_be_a_time_of_the_loop() -> None:
         async with timeouts.timeout_at(loop.time() + 5):
             await asyncio.sleep(3600)
     assert loop.time() == pytest.approx(5)
+
+
+@pytest.mark.virtual_time
+async def test_tasks_that_ignore_their_cancellation_are_waited_for_until_the_deadline() -> None:
+    async def sleeps() -> None:
+        await asyncio.sleep(3600)
+
+    async def deaf() -> None:
+        while True:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(10)
+                return
+
+    loop = asyncio.get_running_loop()
+    tasks = [asyncio.create_task(sleeps()), asyncio.create_task(deaf())]
+    await asyncio.sleep(0)
+    await timeouts.cancel_all(tasks, loop.time() + 5)
+    assert [task.done() for task in tasks] == [True, False]
+    assert loop.time() == pytest.approx(5)
+    await timeouts.cancel_all([], None)
+    await asyncio.wait(tasks)

@@ -40,6 +40,7 @@ SLOW = {"health": "degraded: journal full"}
 # The commands; those that go on are looked at while they do.
 COMMANDS = {
     "status": "status",
+    "status-all": "status --all",
     "status-watch": "status --watch",
     "top": "top",
     "channels-status": "channels status",
@@ -49,11 +50,15 @@ COMMANDS = {
     "channels-holds": "channels holds",
     "agents-list": "agents list",
     "sessions-list": "sessions list",
+    "sessions-show": "sessions show agent:main:irc:libera:direct:ann",
     "deadletters-list": "deadletters list",
     "cron-list": "cron list --all",
+    "cron-runs": "cron runs standup",
     "pairing-list": "pairing list",
     "devices-list": "devices list",
     "nodes-status": "nodes status",
+    "gateway-clients": "gateway clients",
+    "history": "history",
     "logs": "logs",
     "watch": "watch",
     "doctor": "doctor",
@@ -122,9 +127,12 @@ def answers(size: int) -> dict[str, Any]:
                     "state": "unknown",
                     "at": now - n * 3_600_000,
                     "error": WHY[n % 3],
+                    "attempts": n + 1,
+                    "text": f"Your order {n} has been sent, and arrives the day after tomorrow.",
                 }
                 for n in some
-            ]
+            ],
+            "count": size,
         },
         "cron__list": {
             "jobs": [
@@ -134,10 +142,46 @@ def answers(size: int) -> dict[str, Any]:
                     "enabled": bool(n % 5),
                     "schedule": {"kind": "cron", "expr": "0 9 * * 1-5", "tz": "Europe/Berlin"},
                     "state": {"nextRunAtMs": now + n * 60_000, "lastRunStatus": "ok"},
+                    "effectiveAgentId": "main",
                 }
                 for n in some
             ],
-            "deliveryPreviews": {},
+            "deliveryPreviews": {
+                f"a6a92994-1008-4a0c-93af-{n:012}": {"label": "announce -> telegram:-1001234567"}
+                for n in some
+            },
+        },
+        "cron__runs": {
+            "entries": [
+                {
+                    "runAtMs": now - n * 86_400_000,
+                    "status": "error" if n % 4 == 1 else "ok",
+                    "durationMs": 1500 + n,
+                    "deliveryStatus": "not-delivered" if n % 4 == 1 else "delivered",
+                    "summary": "Nothing is planned today; tomorrow there are two meetings.",
+                    "error": WHY[2] if n % 4 == 1 else None,
+                }
+                for n in some
+            ],
+            "total": size,
+        },
+        "sessions__resolve": {"ok": True, "key": "agent:main:irc:libera:direct:ann"},
+        "chat__history": {"messages": list(transcript(now, len(some)))},
+        "gateway__clients": {
+            "clients": [
+                {
+                    "id": f"client-{n}",
+                    "name": "openclaw-control-ui" if n % 2 else "cli",
+                    "role": "operator",
+                    "address": f"192.168.17.{n}",
+                    "provedBy": "device",
+                    "ageMs": n * 700_000,
+                    "requests": n * 13,
+                    "errors": n % 3,
+                    "unread": n * 1024,
+                }
+                for n in some
+            ]
         },
         "channels__pairing__list": {
             "requests": [
@@ -163,6 +207,32 @@ def answers(size: int) -> dict[str, Any]:
         },
         "node__list": {"nodes": []},
     }
+
+
+def transcript(now: int, size: int) -> Iterator[dict[str, Any]]:
+    """Yield the entries of a conversation."""
+    for n in range(size):
+        role = "assistant" if n % 2 else "user"
+        words = "A sentence of a conversation that is longer than some terminals are wide. " * 2
+        yield {
+            "role": role,
+            "content": words + "\nAnd a second line.",
+            "timestamp": now - (size - n) * 60_000,
+            "__openclaw": {"id": str(n), "sender": {"id": "ann"} if role == "user" else None},
+        }
+
+
+def changes(size: int) -> list[dict[str, Any]]:
+    """Return what operators have changed."""
+    by = "the console on laptop (192.168.17.20)"
+    return [
+        {
+            "at": (time.time() - (size - n) * 600) * 1000,
+            "by": by if n % 3 else None,
+            "text": f"irc:account-{n} was stopped: it moves to another host on Monday",
+        }
+        for n in range(min(size, 60))
+    ]
 
 
 def history(size: int) -> Iterator[dict[str, Any]]:
@@ -239,6 +309,7 @@ async def pictures(to: Path, columns: list[int], size: int, chosen: list[str]) -
                     "holds": {row["account"]: row["hold"] for row in rows if row.get("hold")}
                 },
                 channels__logs={"lines": []},
+                changes__list={"changes": changes(size)},
             ):
                 for width in columns:
                     for name in chosen:

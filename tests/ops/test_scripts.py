@@ -122,7 +122,7 @@ def tools(made: Path) -> Path:
     for name in ("ruff", "mypy"):
         _program(made / "bin" / name, f'echo "{name} $*"')
     _program(made / "bin" / "python", 'echo "== 3 passed in 0.1s =="; echo "$*" >&2')
-    for name in ("ngircd", "strace"):
+    for name in ("ngircd", "inspircd", "strace"):
         _program(made / "bin" / name, "")
     return made
 

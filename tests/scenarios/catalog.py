@@ -147,6 +147,7 @@ WHAT = """
 129 the worker, the gateway or the supervisor is killed while it waits for a login
 """
 
+# Real processes too.
 STARRED = {
     1,
     18,
@@ -166,7 +167,7 @@ STARRED = {
     123,
     127,
     129,
-}  # real processes too
+}
 
 SESSION = "tests/runtime/supervisor/gateways/test_own_session.py::"
 CLIENT = "tests/ipc/websocket/test_client.py::"

@@ -206,7 +206,7 @@ async def test_s108_a_stop_for_recovery_comes_back_and_a_manual_one_does_not(
         await rig.restart(A)
         await rig.restart(B)
         await rig.ready()
-        rig.account(A).unhealthy("silent for 30 s")
+        rig.account(A).mark_unhealthy("silent for 30 s")
         await rig.stop(B)
         await rig.wait(5.1)
         assert rig.account(A).history[-1]["exitCause"] == "unhealthy"
@@ -290,7 +290,7 @@ async def test_s113_one_that_was_logged_out_is_down_until_a_person_starts_it(
 ) -> None:
     async with fleet(tmp_path) as rig:
         await rig.ready()
-        rig.account(A).patch({"connected": True, "linked": True})
+        rig.account(A).apply_patch({"connected": True, "linked": True})
         await rig.crash(A, how=Exit(code=0, said="logged_out", text="session ended elsewhere"))
         row = rig.row(A)
         assert (row.phase, row.cause, row.pid) == ("stopped", "logged_out", None)
@@ -323,7 +323,7 @@ async def test_s117_one_whose_plugin_says_nothing_of_its_connection_is_left_alon
     async with fleet(tmp_path, spec_of(A, status={}), spec_of(B)) as rig:
         await rig.ready()
         for _ in range(600):
-            rig.account(A).heard(now())
+            rig.account(A).on_frame(now())
             rig.account(A).check(now())
             await rig.wait(5.0)
         assert (rig.row(A).health, len(rig.spawns(A))) == ("ok", 1)
@@ -334,7 +334,7 @@ async def test_s119_nothing_starts_once_the_supervisor_is_stopping(tmp_path: Pat
         rig.deaf.add(A)
         await rig.restart(A)
         await rig.ready()
-        rig.account(A).unhealthy("stuck")
+        rig.account(A).mark_unhealthy("stuck")
         await settle()
         assert rig.phase(A) is Phase.STOPPING  # its recovery has begun
         rig.roster.stop_all()
@@ -421,7 +421,7 @@ async def test_s117_being_without_figures_is_not_being_unhealthy(tmp_path: Path)
     async with fleet(tmp_path) as rig:
         await rig.ready()
         beat = Beat(0.0, 1, 0.0, 1, 0, 0, 0, 0, 0, 0, {})
-        rig.account(A).beat(beat, now())
+        rig.account(A).on_beat(beat, now())
         assert rig.row(A).health in ("ok", "degraded: not connected")
         await rig.wait(3600)
         assert rig.phase(A) is Phase.RUNNING

@@ -28,10 +28,10 @@ from runtime.supervisor.gateways.operator_session import Access
 from runtime.supervisor.logs.store import LogStore
 from runtime.supervisor.policy import Policy
 from runtime.supervisor.processes.launcher import Launcher
-from runtime.zygote.prctl import become_subreaper
-from tests.support.daemon import free_port
+from runtime.zygote.prctl import set_subreaper
 from tests.support.players import PlayedGateway
 from tests.support.until import PATIENCE, until
+from workers.testing.ports import free_port
 
 DAMAGE = "Config invalid: run openclaw doctor --fix"
 # A backoff that nobody here waits for: what follows at once shows that it was none.
@@ -43,7 +43,7 @@ class GatewayRig:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        become_subreaper()
+        set_subreaper()
         self.launcher = Launcher(run_id="foreign-scenarios")
         self.launcher.start()
         self.logs = LogStore(directory / "logs", LoggingConfig())

@@ -26,11 +26,11 @@ async def heard(rig: Fleet) -> None:
     await rig.ready()
     for account in rig.accounts.values():
         account.heartbeat.met = True
-        account.heard(now())
-        account.patch({"connected": True})
+        account.on_frame(now())
+        account.apply_patch({"connected": True})
 
 
-def judge(rig: Fleet, key: str = A) -> Verdict:
+def verdict_of(rig: Fleet, key: str = A) -> Verdict:
     return rig.account(key).check(now())
 
 
@@ -39,12 +39,12 @@ async def test_s070_beats_that_are_missed_are_no_verdict(tmp_path: Path) -> None
         await heard(rig)
         for _ in range(14):
             await rig.wait(1.0)
-            assert judge(rig) is Verdict.ALIVE
+            assert verdict_of(rig) is Verdict.ALIVE
         await rig.wait(1.5)
-        assert judge(rig) is Verdict.ASK
+        assert verdict_of(rig) is Verdict.ASK
         assert rig.row(A).health == "degraded: silent"
         await rig.wait(10.0)
-        assert (judge(rig), rig.phase(A)) == (Verdict.SUSPECT, Phase.RUNNING)
+        assert (verdict_of(rig), rig.phase(A)) == (Verdict.SUSPECT, Phase.RUNNING)
 
 
 async def test_s071_s075_any_sign_of_life_clears_the_suspicion_and_all_that_was_asked(
@@ -53,11 +53,11 @@ async def test_s071_s075_any_sign_of_life_clears_the_suspicion_and_all_that_was_
     async with fleet(tmp_path) as rig:
         await heard(rig)
         await rig.wait(16.0)
-        assert judge(rig) is Verdict.ASK
+        assert verdict_of(rig) is Verdict.ASK
         await rig.wait(14.0)
-        assert rig.account(A).heard(now())  # just before the verdict
+        assert rig.account(A).on_frame(now())  # just before the verdict
         await rig.wait(14.0)  # the old question would have been over long ago
-        assert judge(rig) is Verdict.ALIVE
+        assert verdict_of(rig) is Verdict.ALIVE
         assert rig.row(A).health == "ok"
 
 
@@ -66,8 +66,8 @@ async def test_s072_an_answer_to_the_question_means_healthy_and_no_restart(tmp_p
         await heard(rig)
         for _ in range(20):
             await rig.wait(16.0)
-            assert judge(rig) is Verdict.ASK
-            rig.account(A).heard(now())
+            assert verdict_of(rig) is Verdict.ASK
+            rig.account(A).on_frame(now())
         assert (rig.phase(A), rig.row(A).restarts, rig.row(A).health) == (Phase.RUNNING, 0, "ok")
 
 
@@ -75,10 +75,10 @@ async def test_s073_no_answer_means_exactly_one_restart(tmp_path: Path) -> None:
     async with fleet(tmp_path) as rig:
         await heard(rig)
         await rig.wait(16.0)
-        judge(rig)
+        verdict_of(rig)
         await rig.wait(15.0)
         for _ in range(3):
-            judge(rig)  # said again, it is still one
+            verdict_of(rig)  # said again, it is still one
         await rig.wait(0)
         assert (rig.row(A).failures, rig.row(A).cause) == (1, "unhealthy")
         await rig.wait(5.1)
@@ -90,10 +90,10 @@ async def test_s077_a_worker_that_ended_meanwhile_is_judged_no_more(tmp_path: Pa
     async with fleet(tmp_path) as rig:
         await heard(rig)
         await rig.wait(16.0)
-        assert judge(rig) is Verdict.ASK
+        assert verdict_of(rig) is Verdict.ASK
         await rig.crash(A)
         await rig.wait(15.0)
-        assert judge(rig) is Verdict.ALIVE  # that question was of another incarnation
+        assert verdict_of(rig) is Verdict.ALIVE  # that question was of another incarnation
         await rig.ready(A)
         assert (rig.phase(A), rig.row(A).failures) == (Phase.RUNNING, 1)
 
@@ -109,7 +109,7 @@ async def test_s079_a_jump_of_the_wall_clock_changes_nothing(
         real = time.time
         monkeypatch.setattr(time, "time", lambda: real() + jump)
         await rig.wait(1.0)
-        assert judge(rig) is Verdict.ALIVE
+        assert verdict_of(rig) is Verdict.ALIVE
         assert rig.account(B).child.deadline == due
         await rig.wait(4.1)
         assert rig.spawns(B)[-1] == due
@@ -122,10 +122,10 @@ async def test_s080_after_a_suspend_everybody_gets_one_question_and_its_time(
     async with fleet(tmp_path) as rig:
         await heard(rig)
         await rig.wait(8 * 3600.0)  # the host slept
-        assert [judge(rig, key) for key in (A, B)] == [Verdict.ASK] * 2
+        assert [verdict_of(rig, key) for key in (A, B)] == [Verdict.ASK] * 2
         await rig.wait(14.0)
-        rig.account(A).heard(now())
-        assert [judge(rig, key) for key in (A, B)] == [Verdict.ALIVE, Verdict.SUSPECT]
+        rig.account(A).on_frame(now())
+        assert [verdict_of(rig, key) for key in (A, B)] == [Verdict.ALIVE, Verdict.SUSPECT]
         assert rig.phase(B) is Phase.RUNNING
 
 

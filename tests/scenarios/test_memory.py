@@ -40,19 +40,19 @@ async def _crash(account: Account, stage: Stage, chance: random.Random, recent: 
     loop = asyncio.get_running_loop()
     account.child.post(Start())
     while True:
-        await account.settled(lambda state: state.phase is Phase.STARTING, None)
+        await account.wait_until(lambda state: state.phase is Phase.STARTING, None)
         await until(lambda: account.child.process is not None)
         account.child.post(Ready(account.child.state.incarnation))
         for number in range(chance.randrange(1, 9)):
             await asyncio.sleep(chance.uniform(1.0, 60.0))
-            account.beat(beat(number), loop.time())
-            account.heard(loop.time())
+            account.on_beat(beat(number), loop.time())
+            account.on_frame(loop.time())
         for _ in range(100):
             recent.add(f"line {chance.random()} of {account.key}")
         account.status()
         stage.turns.clear()
         stage.puppets.pop().die(Exit(signal=9, text=f"died {chance.random()}"))
-        await account.settled(lambda state: state.phase is Phase.BACKOFF, None)
+        await account.wait_until(lambda state: state.phase is Phase.BACKOFF, None)
 
 
 def traced() -> int:

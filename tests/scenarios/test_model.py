@@ -185,7 +185,7 @@ class Accounts(RuleBasedStateMachine):
     @rule(key=keys)
     def hang(self, key: str) -> None:
         if key in self.fleet.accounts:
-            self.fleet.account(key).unhealthy("silent for 30 s")
+            self.fleet.account(key).mark_unhealthy("silent for 30 s")
             self.do(self.fleet.wait(0))
 
     @rule(key=keys, deaf=st.booleans())
@@ -247,7 +247,7 @@ class Accounts(RuleBasedStateMachine):
         failures = {k: a.child.state.failures for k, a in self.fleet.accounts.items()}
         if graceful:
             self.fleet.roster.stop_all()
-            await self.fleet.roster.down(60.0)
+            await self.fleet.roster.wait_down(60.0)
         await self.stack.aclose()
         self.stack = AsyncExitStack()
         await self._begin()

@@ -37,7 +37,7 @@ BEAT = {"beatSeconds": 0.2, "suspectAfterSeconds": 2.0, "silentAfterSeconds": 4.
 
 
 class World:
-    """The daemon, the people and the troubles. ``held`` is what people were promised."""
+    """The daemon, the people and the faults. ``held`` is what people were promised."""
 
     def __init__(self, daemon: Daemon, chance: random.Random) -> None:
         self.daemon = daemon
@@ -186,9 +186,9 @@ class World:
         )
 
 
-Trouble = Callable[[World, str], Awaitable[None]]
+Fault = Callable[[World, str], Awaitable[None]]
 # How often each, of a hundred or so.
-TROUBLES: dict[Trouble, int] = {
+FAULTS: dict[Fault, int] = {
     World.start: 16,
     World.stop: 10,
     World.drain: 3,
@@ -227,11 +227,11 @@ async def play(directory: Path, steps: int, seed: int) -> None:
     daemon.write(world.config())
     async with daemon:
         for step in range(1, steps + 1):
-            trouble = chance.choices(list(TROUBLES), list(TROUBLES.values()))[0]
+            fault = chance.choices(list(FAULTS), list(FAULTS.values()))[0]
             key = chance.choice(KEYS)
-            world.done.append(f"{step} {trouble.__name__} {key}")
+            world.done.append(f"{step} {fault.__name__} {key}")
             try:
-                await trouble(world, key)
+                await fault(world, key)
                 await world.check()
                 if step % 25 == 0 or step == steps:
                     await world.converge()

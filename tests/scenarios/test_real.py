@@ -266,7 +266,7 @@ async def test_s081_a_port_of_another_program_is_named_and_taken_only_by_force(
         assert await asyncio.wait_for(stranger.wait(), 10) != 0
     finally:
         await asyncio.to_thread(daemon.end)
-        daemon._run_dir.cleanup()
+        daemon.sockets.cleanup()
         if stranger.returncode is None:
             stranger.kill()
             await stranger.wait()

@@ -23,7 +23,7 @@ class Silent:
     def changes(self) -> dict[str, Any] | None:
         return None
 
-    def answered(self, answer: Any) -> None:
+    def on_answer(self, answer: Any) -> None:
         pass
 
 

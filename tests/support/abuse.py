@@ -10,6 +10,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ ESCAPES = (
 HOSTILE = '<svg xmlns="http://www.w3.org/2000/svg"><script>fetch("/metrics")</script></svg>'
 Abuse = Callable[[], Awaitable[None]]
 Kind = Callable[[Daemon, float], Awaitable[Counter[int]]]
+UnreadKind = Callable[..., Awaitable[Counter[int]]]  # a kind that also takes ``enough``
 
 
 def configuration(place: Path, **gateway: Any) -> dict[str, Any]:
@@ -138,10 +140,14 @@ async def wrong_hooks(daemon: Daemon, seconds: float) -> Counter[int]:
 
 async def large_prompts(daemon: Daemon, seconds: float) -> Counter[int]:
     """Ask agents with prompts of a megabyte, and with bodies that are too large altogether."""
-    said = [{"role": "user", "content": "x" * MIB}]
-    data = request(daemon, COMPLETIONS, TOKEN, {"model": "openclaw", "messages": said})
-    deep = request(daemon, COMPLETIONS, TOKEN, b"[" * MIB)
-    return await asked_again_and_again(daemon, [data, data, deep], 4, seconds)
+    long = {"role": "user", "content": "x" * MIB}
+    small, strange = {"role": "user", "content": "x"}, {"role": list[str](), "content": {}}
+    requests = [
+        request(daemon, COMPLETIONS, TOKEN, {"model": "openclaw", "messages": each})
+        for each in ([long], [long], [small] * 20_000, [strange])
+    ]
+    requests.append(request(daemon, COMPLETIONS, TOKEN, b"[" * MIB))
+    return await asked_again_and_again(daemon, requests, 4, seconds)
 
 
 async def injected_templates(daemon: Daemon, seconds: float) -> Counter[int]:
@@ -268,6 +274,14 @@ async def unread_events(
         return await unread_streams(daemon, seconds, enough=enough)
 
 
+# Clients that do not read, and how many of them are closed at least. Streams of twenty longest
+# answers stay within what all clients may leave unread.
+UNREAD: dict[str, tuple[UnreadKind, int]] = {
+    "unread streams": (unread_streams, 0),
+    "unread pieces": (partial(unread_streams, agent="flood"), 0),
+    "unread faces": (partial(unread_streams, agent="faces"), 0),
+    "unread events": (unread_events, DEAF),
+}
 KINDS: dict[str, Kind] = {
     "wrong hooks": wrong_hooks,
     "large prompts": large_prompts,
@@ -276,6 +290,5 @@ KINDS: dict[str, Kind] = {
     "sessions of others": sessions_of_others,
     "hostile pages": hostile_pages,
     "cron storm": cron_storm,
-    "unread streams": unread_streams,
-    "unread events": unread_events,
+    **{name: carry_out for name, (carry_out, _) in UNREAD.items()},
 }

@@ -121,7 +121,7 @@ class Stage:
         self.turns: list[tuple[str, bool]] = []  # which account waited for its turn, how urgently
         self.limits: ProcessLimits | None = None
 
-    async def turn(self, key: str, *, urgent: bool) -> None:
+    async def wait_turn(self, key: str, *, urgent: bool) -> None:
         self.turns.append((key, urgent))
         await asyncio.sleep(0)
 
@@ -190,4 +190,4 @@ async def start(account: Account) -> None:
 
 async def phase(account: Account, wanted: Phase) -> None:
     """Wait until the account is in a phase."""
-    assert await account.settled(lambda state: state.phase is wanted, 1000.0)
+    assert await account.wait_until(lambda state: state.phase is wanted, 1000.0)

@@ -205,7 +205,7 @@ class BadAgent:
             data.encode([data.Messages(1, b"\x03", [message])]),
             data.encode([data.TurnEnded(name, 801, b'{"state": "final", "final": 5}')]),
         ):
-            link._dealer.send(body)
+            link._dealer.send(body)  # frames that the link itself would not send
             await asyncio.sleep(0.02)
         yield Final("fine")
 

@@ -22,7 +22,7 @@ from runtime.supervisor.logs.store import LogStore
 from runtime.supervisor.processes.launcher import Launcher
 from runtime.supervisor.processes.preloading import plan
 from runtime.supervisor.processes.process import Spec
-from runtime.zygote.prctl import become_subreaper
+from runtime.zygote.prctl import set_subreaper
 from tests.support.accounts import spec_of
 from tests.support.spawned import line
 from tests.support.until import PATIENCE
@@ -48,7 +48,7 @@ class Site:
 
     def configure(self, **channels: int) -> None:
         """Configure so many accounts of each channel."""
-        self.zygotes.take_over(
+        self.zygotes.apply(
             plan(
                 spec_of(
                     f"{name}:{number}",
@@ -80,7 +80,7 @@ class Site:
 
     def pid(self, name: str = NAME) -> int:
         """Return the pid of the zygote of a channel."""
-        zygote = self.zygotes._channels[name]._zygote
+        zygote = self.zygotes._channels[name]._zygote  # its pid is no part of a status
         assert zygote is not None
         return zygote.pid
 
@@ -98,7 +98,7 @@ class Site:
 @asynccontextmanager
 async def site_in(directory: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
     monkeypatch.setattr(sys, "path", [str(directory), *sys.path])
-    become_subreaper()
+    set_subreaper()
     launcher = Launcher(run_id="run-of-the-test")
     launcher.start()
     site = Site(directory, launcher)

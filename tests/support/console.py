@@ -15,8 +15,9 @@ import pytest
 from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 
 from tests.support.browser import BROWSER, OPTIONS
-from tests.support.daemon import ECHO, TOKEN, Daemon, free_port
+from tests.support.daemon import ECHO, TOKEN, Daemon
 from tests.support.until import PATIENCE
+from workers.testing.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "tests/console/axe/axe.min.js"

@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from ipc.websocket.reconnecting import ReconnectingClient
 from tests.support.ordinary_user import ORDINARY, give, need_ordinary_user
 from tests.support.short_directory import ShortDirectory
 from tests.support.until import PATIENCE
+from workers.testing.ports import free_port
 
 TOKEN = "test-token-0123456789"
 CLI = [sys.executable, "-P", "-c", "from ops.cli.entry import main; main()"]
@@ -37,13 +37,6 @@ FAST = {
 }
 
 ECHO: dict[str, Any] = {"agents": {"default": "echo"}}  # of a daemon whose accounts are answered
-
-
-def free_port() -> int:
-    """Return a port on which no process listens."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def _open(section: Any) -> Any:
@@ -65,8 +58,8 @@ class Daemon:
         self.directory = directory
         self.port = free_port()
         self.config_path = directory / "trunkline.json5"
-        self._run_dir = ShortDirectory()  # pytest's are long
-        self.run_dir = self._run_dir.path / "run"
+        self.sockets = ShortDirectory()  # pytest's are long
+        self.run_dir = self.sockets.path / "run"
         self.write(config)
         self.env = {
             **os.environ,
@@ -101,9 +94,9 @@ class Daemon:
         try:
             need_ordinary_user()
         except BaseException:  # the test is skipped
-            self._run_dir.cleanup()
+            self.sockets.cleanup()
             raise
-        give(self.directory, self._run_dir.path)
+        give(self.directory, self.sockets.path)
         self.env["HOME"] = str(self.directory)
         self.prefix = ORDINARY
 
@@ -117,7 +110,7 @@ class Daemon:
 
     async def __aexit__(self, *exc: object) -> None:
         await asyncio.to_thread(self.end)
-        self._run_dir.cleanup()
+        self.sockets.cleanup()
 
     async def start(self, *args: str) -> None:
         """Start it and wait until its gateway answers."""

@@ -51,6 +51,7 @@ def healthy(directory: Path, config: dict[str, Any] = CONFIG, **changes: Any) ->
     """Return the facts of an installation without problems, with ``changes``."""
     status = status_of()
     unit = {"unit": "/u", "doubts": [], "active": "active", "enabled": True, "lingers": True}
+    unit |= {"scope": "user", "variables": []}
     facts = Facts(
         places=places(directory),
         environ={"HOME": "/"},

@@ -21,7 +21,7 @@ from runtime.supervisor.accounts.roster import Roster
 from runtime.supervisor.instance import INCARNATIONS_BITS
 from runtime.supervisor.lifecycle import Exit, Ready
 from runtime.supervisor.processes.process import Spec
-from runtime.supervisor.reactions import account_met
+from runtime.supervisor.reactions import on_account_hello
 from tests.support.accounts import Puppet, spec_of
 from tests.support.child_rig import CRASH, pass_time, settle
 from tests.support.parts_rig import Outside, PartsRig
@@ -44,7 +44,7 @@ class PuppetLauncher(PlayedLauncher):
         puppet = Puppet(key, int(incarnation), 999_999_999, deaf=key in fleet.deaf)
         fleet.puppets.append(puppet)
         assert len(fleet.alive(key)) == 1
-        account_met(fleet.rig.parts, fleet.account(key))
+        on_account_hello(fleet.rig.parts, fleet.account(key))
         if fleet.ready_by_itself:
             fleet.account(key).child.post(Ready(int(incarnation)))
         return puppet
@@ -63,7 +63,7 @@ class Fleet:
         self.broken: dict[str, Exception] = {}  # by key: raised instead of a spawn
         self.spawn_seconds = 0.0
         self.ready_by_itself = False
-        self.zygote_trouble: str | None = None
+        self.zygote_failure: str | None = None
         self.repaired = 0
         self.outside = Outside(gateway_up=True, repair=self._repair)
         self.rig = PartsRig(
@@ -78,7 +78,7 @@ class Fleet:
 
     async def _repair(self) -> str | None:
         self.repaired += 1
-        return self.zygote_trouble
+        return self.zygote_failure
 
     @property
     def roster(self) -> Roster:
@@ -180,7 +180,7 @@ async def fleet(
         yield made
         if graceful:
             made.roster.stop_all()
-            await made.roster.down(60.0)
+            await made.roster.wait_down(60.0)
     finally:
         watch.cancel()
         await asyncio.wait([watch])

@@ -25,6 +25,7 @@ from pathlib import Path
 import trustme
 
 from tests.support.short_directory import ShortDirectory
+from workers.testing.ports import free_port
 
 HOST = "127.0.0.1"
 START_SECONDS = 30.0  # a busy machine has taken more than ten
@@ -69,13 +70,6 @@ def program(name: str) -> str | None:
         ]
     )
     return shutil.which(name, path=places)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager

@@ -30,11 +30,11 @@ class HeldJournal(MemoryJournal):
 
     def __init__(self, before: HeldJournal | None = None) -> None:
         super().__init__()
-        if before is not None:
+        if before is not None:  # what its file would hold
             self._places, self._seen = before._places, before._seen
             self._frames, self._outgoing = before._frames, before._outgoing
             self._conversations = before._conversations
-            self._items = before._items
+            self._items = before._items  # as above
 
     def flush(self) -> None:
         """Keep the appended records for ``store``."""

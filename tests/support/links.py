@@ -30,9 +30,9 @@ class CountingProof(PeerProof):
         super().__init__(SECRET)
         self.asked = 0
 
-    def admits(self, name: bytes, token: bytes) -> PeerCredentials | None:
+    def verify(self, name: bytes, token: bytes) -> PeerCredentials | None:
         self.asked += 1
-        return super().admits(name, token)
+        return super().verify(name, token)
 
 
 class FrameList:

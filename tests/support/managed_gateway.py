@@ -35,7 +35,7 @@ class PlayedLink:
         self.ended = False
         self.broken = False
 
-    def changed(self) -> None:
+    def send_changes(self) -> None:
         self.changes += 1
 
     async def run(self) -> None:
@@ -46,7 +46,7 @@ class PlayedLink:
         finally:
             self.ended = True
 
-    async def tell(self, method: str, params: dict[str, Any]) -> str | None:
+    async def try_call(self, method: str, params: dict[str, Any]) -> str | None:
         self.told.append((method, params))
         return self.wrong
 

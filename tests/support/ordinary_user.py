@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 UID = 47110  # in no passwd file
+# Put before a command.
 ORDINARY: tuple[str, ...] = (
     ("setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups") if os.geteuid() == 0 else ()
-)  # put before a command
+)
 
 
 @functools.cache

@@ -147,21 +147,21 @@ class OutboxLife:
         """Report the account as the supervisor does; one that runs is welcomed by ``welcome``."""
         fields: dict[str, Any] = {"journal": "on", "wanted": True} | self.row | more
         row = AccountStatus(KEY, "irc", "libera", phase=phase, incarnation=incarnation, **fields)
-        self.accounts.learn(KEY, row)
+        self.accounts.apply(KEY, row)
         self.intake.configure(KEY)
         for peer in self.peers.of_account(KEY):
             if self.peers.has_ended(peer):
                 self.peers.forget(peer)
-        self.outbox.reported(KEY)
+        self.outbox.on_report(KEY)
 
     def welcome(self, incarnation: int = 1) -> None:
         """Send the hello of the account's worker."""
         self.report(incarnation)
-        peer = self.peers.enter(f"{KEY}#{incarnation}".encode(), KEY, incarnation)
+        peer = self.peers.ensure(f"{KEY}#{incarnation}".encode(), KEY, incarnation)
         self.peers.welcome(peer)
-        self.outbox.welcomed(KEY)
-        self.answering.welcomed(KEY)
-        self.recovery.reported()
+        self.outbox.on_welcome(KEY)
+        self.answering.on_welcome(KEY)
+        self.recovery.on_report()
 
     def ask(
         self, key: str, method: str, params: bytes, seconds: float, waiter: Waiter[bytes]
@@ -188,7 +188,7 @@ class OutboxLife:
         peer = self.peers.by_key[KEY]
         encode = msgspec.json.encode
         made = encode(texts) if texts else b""
-        self.outbox.progress(peer, SendProgress(key, attempt, made, encode(sent)))
+        self.outbox.on_progress(peer, SendProgress(key, attempt, made, encode(sent)))
 
     async def send(
         self, key: str, text: str = "hi", to: str = "ada", seconds: float = 30.0, **more: Any

@@ -48,12 +48,12 @@ from runtime.supervisor.parts import Parts, SupervisorProcess
 from runtime.supervisor.processes.preloading import plan
 from runtime.supervisor.processes.zygote_check import ZygoteCheck
 from runtime.supervisor.reactions import (
-    account_changed,
-    account_met,
-    account_removed,
-    gateway_changed,
+    on_account_changed,
+    on_account_hello,
+    on_account_removed,
+    on_gateway_changed,
 )
-from runtime.supervisor.reload import take_over
+from runtime.supervisor.reload import apply_config
 from runtime.supervisor.shutdown import Shutdown
 from runtime.supervisor.systemd import Notifier
 from tests.support.players import PlayedLauncher, PlayedLogs
@@ -127,7 +127,7 @@ class PartsRig:
     def take_over(self, accounts: Mapping[str, AccountSpec]) -> dict[str, Any]:
         """Apply a configuration with other accounts."""
         loaded = msgspec.structs.replace(self.configuration.loaded, accounts=dict(accounts))
-        return take_over(self.parts, loaded)
+        return apply_config(self.parts, loaded)
 
     def close(self) -> None:
         """Close all parts except the roster."""
@@ -146,7 +146,7 @@ class PartsRig:
             factory.make(self.configuration.config.gateway, "127.0.0.1", 0),
             first_incarnation=self.first_incarnation,
             loaded=lambda: self.configuration.loaded,
-            on_change=lambda: gateway_changed(self.parts),
+            on_change=lambda: on_gateway_changed(self.parts),
         )
         channels = ChannelZygotes(
             plan(self.configuration.loaded.workers.values()),
@@ -221,11 +221,11 @@ class PartsRig:
     def _changed(self, account: Account) -> None:
         if account.key in self.failing:
             raise RuntimeError("a follower of changes that fails")
-        account_changed(self.parts, account)
+        on_account_changed(self.parts, account)
         self.told.append(account.status())
 
     def _removed(self, key: str, last: int) -> None:
-        account_removed(self.parts, key, last)
+        on_account_removed(self.parts, key, last)
         self.removed.append(key)
 
     def _ending(self) -> None:
@@ -255,9 +255,9 @@ class PartsRig:
             SocketPaths(places.run_dir).control,
             SECRET,
             find=lambda key: self.parts.roster.get(key),
-            on_hello=lambda account: account_met(self.parts, account),
-            on_change=lambda account: self.parts.watch.patched(account),
-            on_figures=lambda account: self.parts.reports.figures(account.key),
+            on_hello=lambda account: on_account_hello(self.parts, account),
+            on_change=lambda account: self.parts.watch.on_patch(account),
+            on_figures=lambda account: self.parts.reports.mark_figures(account.key),
         )
 
     def _reports(self) -> Reports:
@@ -266,7 +266,7 @@ class PartsRig:
             keys=lambda: self.parts.roster.workers,
             row=lambda key: status.account_row(self.parts, key),
             common=lambda: status.beside_accounts(self.parts),
-            wake=lambda: self.parts.gateway.changed(),
+            wake=lambda: self.parts.gateway.send_changes(),
         )
 
     def _factory(self, places: Places, reports: Reports) -> GatewayFactory:

@@ -26,6 +26,10 @@ class Person:
         """Send lines without waiting."""
         self._writer.write("".join(f"{line}\n" for line in lines).encode())
 
+    async def drain(self) -> None:
+        """Wait until the account has taken most of what was sent."""
+        await self._writer.drain()
+
     async def hears(self, count: int) -> list[str]:
         """Return the next lines that the account sends."""
         async with asyncio.timeout(PATIENCE):

@@ -222,6 +222,10 @@ class PlayedLogs:
         self.lines: list[dict[str, Any]] = []
         self.asked: list[tuple[Any, int]] = []
         self.forgotten: list[str] = []
+        self.warnings: list[str] = []
+
+    def retry(self) -> None:
+        """Do nothing: each line was taken."""
 
     def forget(self, name: str) -> None:
         self.forgotten.append(name)

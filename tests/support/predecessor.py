@@ -43,10 +43,10 @@ async def leave(rig: SlotsRig, received: bytes, sent: bytes, kept_back: int = 0)
         while left:
             left -= len(server.recv(left))
         server.sendall(sent[: len(sent) - kept_back])
-        slot = rig.inherit().take(server.fileno())
+        slot = rig.inherit().reserve(server.fileno())
         assert slot is not None
-        assert slot.received(received)
-        assert slot.sent(sent)
+        assert slot.record_received(received)
+        assert slot.record_sent(sent)
     reader, writer = await asyncio.open_connection(sock=client)
     opened = YoungClient(reader, writer)
     if len(sent) - kept_back >= len(SWITCHED):

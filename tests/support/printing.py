@@ -61,5 +61,5 @@ async def printing(store: LogStore) -> AsyncIterator[Printer]:
 
 def on_disk(store: LogStore, name: str = KEY) -> list[Line]:
     store.flush()
-    text = (store._directory / f"{name}.log").read_text()
+    text = (store._directory / f"{name}.log").read_text()  # the file itself
     return [json.loads(line) for line in text.splitlines()]

@@ -81,7 +81,7 @@ class ScriptedAgent:
         attempt: int = 1,
     ) -> None:
         if self.here and incarnation != self.here:
-            listener.died(seen)
+            listener.on_death(seen)
         else:
             name = f"{attempt}:{run}"
             self._seq[name] = after
@@ -90,7 +90,7 @@ class ScriptedAgent:
             )
             self._follow(name, held, listener)
 
-    def resumed_all(self, awaited: Iterable[str] = ()) -> None:
+    def on_all_resumed(self, awaited: Iterable[str] = ()) -> None:
         self.named = True
         self.awaited = set(awaited)
 
@@ -106,18 +106,18 @@ class ScriptedAgent:
     def yields(self, turn: str, *events: TurnEvent) -> None:
         """Deliver events of a turn."""
         last = self._seq[turn] = self._seq.get(turn, 0) + len(events)
-        self._listeners[turn].took(list(events), last)
+        self._listeners[turn].on_events(list(events), last)
 
     def ends(self, turn: str, outcome: TurnOutcome) -> None:
         """End a turn."""
-        self._listeners[turn].ended(outcome, self._seq.get(turn, 0) + 1)
+        self._listeners[turn].on_end(outcome, self._seq.get(turn, 0) + 1)
 
     def report(self, incarnation: int, phase: str, *, wanted: bool = True) -> None:
         """Report the agent's row as the supervisor does."""
         assert self.runs is not None
         row = AccountStatus(KEY, "agent", AGENT, phase, incarnation=incarnation, wanted=wanted)
-        self.accounts.learn(KEY, row)
-        self.runs.reported(KEY)
+        self.accounts.apply(KEY, row)
+        self.runs.on_report(KEY)
 
     def dies(self) -> None:
         """End this incarnation; ``comes`` starts the next one."""
@@ -129,7 +129,7 @@ class ScriptedAgent:
         assert self.runs is not None
         self.here = incarnation
         self.report(incarnation, "running")
-        self.runs.agent_ready(KEY, incarnation)
+        self.runs.on_agent_ready(KEY, incarnation)
 
     @property
     def names(self) -> list[str]:

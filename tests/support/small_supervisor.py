@@ -6,11 +6,11 @@ import asyncio
 
 from runtime.supervisor.processes.launcher import Launcher
 from runtime.supervisor.processes.process import Spec
-from runtime.zygote.prctl import become_subreaper
+from runtime.zygote.prctl import set_subreaper
 
 
 async def main() -> None:
-    become_subreaper()
+    set_subreaper()
     launcher = Launcher(run_id="small")
     launcher.start()
     target = "tests.support.targets"

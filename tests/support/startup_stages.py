@@ -57,11 +57,11 @@ def replace_stages(monkeypatch: pytest.MonkeyPatch) -> Stages:
     found = Stages()
     monkeypatch.setattr(main, "Zygote", found.zygote)
     monkeypatch.setattr(startup, "Launcher", found.launcher)
-    monkeypatch.setattr(startup, "become_subreaper", lambda: found.did.append("subreaper"))
-    monkeypatch.setattr(main, "settle", lambda: None)
+    monkeypatch.setattr(startup, "set_subreaper", lambda: found.did.append("subreaper"))
+    monkeypatch.setattr(main, "set_up", lambda: None)
     monkeypatch.setattr(main, "absolute_places", lambda environ, names: None)
     for module in (main, startup):
-        monkeypatch.setattr(module, "move_to", found.moves.append)
+        monkeypatch.setattr(module, "change_directory", found.moves.append)
     monkeypatch.setattr(leftovers, "sweep", lambda prefix, but: [])
     monkeypatch.setattr(daemon, "serve", found.served)
     return found

@@ -18,7 +18,7 @@ from runtime.config.places import Places
 from runtime.supervisor import status
 from runtime.supervisor.api.table import dispatch
 from runtime.supervisor.parts import Parts
-from runtime.supervisor.reload import take_over
+from runtime.supervisor.reload import apply_config
 from runtime.supervisor.supervisor import Setting, Supervisor
 from tests.support.players import PlayedLauncher, PlayedLogs
 from tests.support.short_directory import ShortDirectory
@@ -67,7 +67,9 @@ class SupervisorRig:
     def make(self, *, force: bool = False) -> Supervisor:
         """Return another supervisor for the same place."""
         setting = Setting("1.2", "127.0.0.1", self.port, self.load, force=force)
-        instance: Any = SimpleNamespace(first_incarnation=100, boot=7, run_id="r", keep_locks=list)
+        instance: Any = SimpleNamespace(
+            first_incarnation=100, boot=7, run_id="r", ensure_locks=list
+        )
         return Supervisor(
             self.load(),
             self.places,
@@ -86,7 +88,7 @@ class SupervisorRig:
 
     def reload(self) -> dict[str, Any]:
         """Apply the current configuration."""
-        return take_over(self.parts, self.load())
+        return apply_config(self.parts, self.load())
 
     def phase(self, key: str) -> Phase:
         return self.parts.accounts[key].phase

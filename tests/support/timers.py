@@ -38,7 +38,7 @@ class TimerRig:
         made = Timers(links)
         self.made.append(made)
         self.rig.parts.intake.open()
-        await self.rig.parts.intake.opened(10)
+        await self.rig.parts.intake.wait_until_open(10)
         await made.ready()
         return made
 
@@ -54,7 +54,7 @@ class TimerRig:
         } | fields
         new = msgspec.convert({k: v for k, v in given.items() if v is not None}, NewJob)
         made = create(f"job-{len(timers.scheduler.jobs)}", new, now=self.now, agents={"echo"})
-        await timers.scheduler.keep(made, "added")
+        await timers.scheduler.save(made, "added")
         return made
 
 

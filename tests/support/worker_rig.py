@@ -121,7 +121,7 @@ class FakeGateway(Watched):
         self.acked = 0  # the newest that it has acknowledged
         self.bodies = 0
         self._ids = iter(range(1, 1_000_000))
-        self._met: set[bytes] = set()  # welcomed
+        self.welcomed: set[bytes] = set()
         self._known: set[bytes] = set()
         self._early: list[data.Call] = []  # made before the worker has said hello
         self.lose = 0  # how many of the next messages are lost
@@ -140,7 +140,7 @@ class FakeGateway(Watched):
                     self._greeted(peer, frame)
                 case data.HttpAnswer():
                     self.http_answers.append(frame)
-                case _ if peer not in self._met:
+                case _ if peer not in self.welcomed:
                     self.send(data.Refused("hello first"), peer)
                 case data.Mark():
                     if frame not in self.marks[-1:]:  # sent again after a second welcome
@@ -155,7 +155,7 @@ class FakeGateway(Watched):
                         self._heard(peer, each)
                 case data.Answer():
                     self.answers[frame.id] = frame
-        if self.acking and self._met:
+        if self.acking and self.welcomed:
             self.acknowledge()
         self.changed()
 
@@ -179,7 +179,7 @@ class FakeGateway(Watched):
             self.last = message.seq
             self.accepted.append(message)
         elif message.seq > self.last:  # a gap: as the gateway does, wait for a new hello
-            self._met.discard(peer)
+            self.welcomed.discard(peer)
             self.send(data.Refused("hello first"), peer)
 
     def welcome_all(self) -> None:
@@ -200,7 +200,7 @@ class FakeGateway(Watched):
         )
         if early:
             return
-        self._met.add(peer)
+        self.welcomed.add(peer)
         if self.stores is not None:
             self.acknowledge()
         for call in self._early:
@@ -208,7 +208,7 @@ class FakeGateway(Watched):
         self._early.clear()
 
     def forget(self) -> None:
-        self._met.clear()
+        self.welcomed.clear()
 
     def acknowledge(self) -> None:
         mark = self.marks[-1].id if self.marks else 0
@@ -220,7 +220,7 @@ class FakeGateway(Watched):
         return self.last if self.stores is None else min(self.last, self.stores)
 
     def send(self, frame: data.FromGateway, peer: bytes | None = None) -> None:
-        for each in [peer] if peer else self._met:
+        for each in [peer] if peer else self.welcomed:
             self._router.send(each, data.encode([frame]))
 
     @property
@@ -228,11 +228,12 @@ class FakeGateway(Watched):
         return self._router.refused
 
     def send_raw(self, body: bytes) -> None:
-        for peer in self._met:
+        for peer in self.welcomed:
             self._router.send(peer, body)
 
     async def call(self, method: str, params: object) -> data.Answer:
-        await self.until(lambda: self._met or not self.welcoming)  # a worker may be ready before
+        # A worker may be ready before it is welcomed.
+        await self.until(lambda: self.welcomed or not self.welcoming)
         asked = self.ask(method, params)
         await self.until(lambda: asked in self.answers)
         return self.answers[asked]
@@ -240,7 +241,7 @@ class FakeGateway(Watched):
     def ask(self, method: str, params: object) -> int:
         """Call a method; at once, or when the worker has been welcomed."""
         call = data.Call(next(self._ids), method, json.dumps(params).encode())
-        if self._met:
+        if self.welcomed:
             self.send(call)
         else:
             self._early.append(call)
@@ -254,7 +255,7 @@ class FakeGateway(Watched):
 
     async def http(self, call: data.HttpCall) -> data.HttpAnswer:
         """Return the answer to an HTTP request."""
-        await self.until(lambda: self._met)
+        await self.until(lambda: self.welcomed)
         self.send(call)
         found = await self.until(lambda: [each for each in self.http_answers if each.id == call.id])
         return found[0]

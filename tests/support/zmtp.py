@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import struct
 from pathlib import Path
 from types import TracebackType
@@ -58,7 +59,13 @@ class RawPeer:
         self._path = str(path).removeprefix("ipc://")
 
     async def __aenter__(self) -> RawPeer:
-        self.reader, self.writer = await asyncio.open_unix_connection(self._path)
+        async with asyncio.timeout(PATIENCE):
+            while True:  # a socket hides for a moment while many connect
+                with contextlib.suppress(FileNotFoundError, BlockingIOError):
+                    found = await asyncio.open_unix_connection(self._path)
+                    break
+                await asyncio.sleep(0.005)
+        self.reader, self.writer = found
         return self
 
     async def __aexit__(

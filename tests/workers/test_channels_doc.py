@@ -19,6 +19,7 @@ from tests.support import faulty
 from tests.support.until import PATIENCE
 from tests.support.worker_rig import worker_rig
 from workers.registry import manifests
+from workers.testing.ports import free_port
 
 DOC = Path(__file__).parents[2] / "docs" / "channels.md"
 AGENTS_DOC = DOC.with_name("agents.md")
@@ -55,17 +56,11 @@ def install_example(directory: Path) -> None:
     importlib.invalidate_caches()
 
 
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 async def test_the_documented_channel_works_when_installed(packages: Path, run_dir: Path) -> None:
     install_example(packages)
     found = manifests()["udp"]
     assert found.package == "trunkline-udp"
-    port = free_port()
+    port = free_port(socket.SOCK_DGRAM)
     async with worker_rig(run_dir) as rig:
         config = {"port": port, "password": "sesame"}
         rig.start(found.ref, key="udp:first", config=config)

@@ -161,6 +161,12 @@ def test_every_folder_of_a_channel_is_in_the_list_and_nothing_else() -> None:
     assert {path.parent.name for path in folders} == set(BUILT_IN)
 
 
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_every_built_in_channel_has_conformance_tests(name: str) -> None:
+    text = (Path(__file__).parent / "channels" / name / "test_conformance.py").read_text()
+    assert "(ChannelConformance):" in text
+
+
 def test_a_built_in_channel_cannot_be_replaced_even_when_it_is_broken(
     packages: Packages, monkeypatch: pytest.MonkeyPatch
 ) -> None:

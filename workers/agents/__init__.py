@@ -1,1 +1,1 @@
-"""The built-in kinds of agents, each a manifest that imports no SDK, and a class."""
+"""Contains the built-in kinds of agents, each a manifest that imports no SDK, and a class."""

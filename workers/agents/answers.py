@@ -24,7 +24,7 @@ from workers.errors import (
 )
 
 MAX_EVENT = 1024 * 1024  # bytes of one line, or of the data of one event
-MAX_SHOWN = 300  # characters of somebody else's words in an error
+MAX_SHOWN = 300  # characters of foreign text in an error
 EVENTS = {"delta": Delta, "toolCall": ToolCall, "toolResult": ToolResult, "notice": Notice}
 
 AnswerBytes = Annotated[
@@ -97,7 +97,7 @@ class AnswerBound:
         self._most = most
         self._left = most
 
-    def take(self, size: int) -> None:
+    def count(self, size: int) -> None:
         """Count ``size`` more bytes."""
         self._left -= size
         if self._left < 0:

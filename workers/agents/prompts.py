@@ -33,7 +33,7 @@ def window(
     for item in reversed(history):
         if item.role == "notice" or not (item.text or (calls and (item.calls or item.call))):
             continue
-        left -= tokens_of(said_before(item))
+        left -= tokens_of(entry_text(item))
         left -= sum(tokens_of(f"{each.name}{each.arguments}") for each in item.calls)
         if left < 0 or len(kept) == entries:
             break
@@ -43,14 +43,14 @@ def window(
     return kept[first:]
 
 
-def said_before(item: HistoryItem) -> str:
+def entry_text(item: HistoryItem) -> str:
     """Return an entry of the history as text for a model, with the sender's name if it has one."""
     if item.role == "tool":
         return f"[result of {item.name or 'a tool'}] {item.text}"
     return f"{item.name}: {item.text}" if item.name and item.role == "user" else item.text
 
 
-def said_now(turn: Turn, files: Sequence[Attachment] | None = None) -> str:
+def turn_text(turn: Turn, files: Sequence[Attachment] | None = None) -> str:
     """Return the text of a turn; in a group the sender's name precedes it. Files are named.
 
     ``files``: the files to name, if not all; the model gets the content of the others.

@@ -1,1 +1,1 @@
-"""The built-in channels, one folder each: a manifest that imports no SDK, and the plugin."""
+"""Contains the built-in channels: each a manifest that imports no SDK, and a plugin."""

@@ -29,28 +29,28 @@ class AgentDataLink(WorkerDataLink):
 
     def send_turn(self, log: TurnLog) -> None:
         """Send the pending frames of a turn at the end of this loop iteration."""
-        self.queue.ready(log)
+        self.queue.schedule(log)
         self._schedule()
 
-    def turn_over(self, log: TurnLog) -> None:
-        """Forget a turn whose end is acknowledged."""
+    def forget_turn(self, log: TurnLog) -> None:
+        """Drop a turn whose end is acknowledged."""
         self.queue.forget(log)
-        self._notice_quiet()
+        self._notify_quiet()
 
     def close(self) -> None:
-        """Close at once; await ``settled`` before to leave nothing unsent."""
+        """Close at once; await ``wait_settled`` before to leave nothing unsent."""
         super().close()
         if self._empty is not None:
             self._empty.cancel()
 
-    async def ends_acknowledged(self) -> None:
+    async def wait_ends_acknowledged(self) -> None:
         """Wait until the end of every turn that has ended is acknowledged."""
         while any(log.ended for log in self.queue.logs.values()):
             self._empty = self._loop.create_future()
             await self._empty
 
-    def _notice_quiet(self) -> None:
-        super()._notice_quiet()
+    def _notify_quiet(self) -> None:
+        super()._notify_quiet()
         if self._empty is not None and not self._empty.done():
             self._empty.set_result(None)
 
@@ -59,16 +59,16 @@ class AgentDataLink(WorkerDataLink):
         if not self._welcome or self._dealer is None or self._dealer.closed:
             return
         for _ in range(PACKS):
-            pack = self.queue.take()
+            pack = self.queue.next_pack()
             if not pack:
                 return
             if not self._dealer.send(encode(pack)):
-                self.queue.put_back(pack)  # ``_flush`` is called when there is room
+                self.queue.requeue(pack)  # ``_flush`` is called when there is room
                 return
         if self.queue:
             self._schedule()
 
-    def _welcomed(self, frame: Welcome) -> None:
+    def _on_welcome(self, frame: Welcome) -> None:
         if not frame.early and not (self._welcome and frame.gateway == self._gateway):
             self.queue.resend()
-        super()._welcomed(frame)
+        super()._on_welcome(frame)

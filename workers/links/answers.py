@@ -50,7 +50,7 @@ class AnswerQueue:
         """Whether everything fits in half a pack, so that the rest is free for messages."""
         return self._bytes <= PACK_BYTES // 2 and len(self._frames) <= PACK_FRAMES
 
-    def take(self) -> list[Frame]:
+    def next_pack(self) -> list[Frame]:
         """Return the first frames as a pack of limited size, at least one."""
         if self._bytes <= PACK_BYTES and len(self._frames) <= PACK_FRAMES:  # as nearly always
             pack = list(self._frames)
@@ -74,17 +74,17 @@ class AnswerQueue:
         """
         while self._frames:
             roomy = self.leaves_room
-            pack = self.take()
-            along = backlog.take() if backlog is not None and roomy else None
+            pack = self.next_pack()
+            along = backlog.next_pack() if backlog is not None and roomy else None
             if not send(encode([*pack, along] if along else pack)):
                 if backlog is not None and along:
-                    backlog.putback()
-                self.put_back(pack)
+                    backlog.requeue()
+                self.requeue(pack)
                 return False
         return True
 
-    def put_back(self, pack: list[Frame]) -> None:
-        """Put back a pack that could not be sent."""
+    def requeue(self, pack: list[Frame]) -> None:
+        """Requeue, in front, a pack that could not be sent."""
         self._frames.extendleft(reversed(pack))
         self._bytes += sum(map(size_of, pack))
 

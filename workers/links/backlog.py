@@ -5,7 +5,7 @@ tested over random histories.
 
 Rules. Sequence numbers start at 1 and have no gap. ``append`` gathers messages in packs, of
 at most 64 and 64 KiB; from then on a pack is moved as a whole, so that a message costs one
-step here instead of four. ``take`` hands packs out oldest first while at most ``window`` bytes
+step here instead of four. ``next_pack`` hands packs out oldest first while at most ``window`` bytes
 are in flight. ``ack`` is cumulative; one for what was never sent is clamped. ``resend`` puts
 everything in flight back to the front; for a gateway whose predecessor may have handed it on
 already it is marked ``REDELIVERED``. What is acknowledged is kept for a while, up to ``keep``
@@ -91,7 +91,7 @@ class Backlog:
     has come in this turn of the loop (attributes: one is read for every message). Bounds,
     ``window`` and ``keep`` count messages or bytes. ``cursor`` is the newest that was acknowledged,
     of the message ``cursor_at``; 0: none was. ``on_pack`` is called when there is a new pack to
-    take.
+    send.
     """
 
     __slots__ = (
@@ -138,12 +138,12 @@ class Backlog:
         self.cursor = b""
         self.cursor_at = 0
         self._on_pack = on_pack
-        self._marked = 0  # up to here, what is taken again is marked as redelivered
+        self._marked = 0  # up to here, what is sent again is marked as redelivered
         self._flight: deque[Pack] = deque()
         self._flight_bytes = 0
         self._waiting: deque[Pack] = deque()
-        self._open = _NO_PACK  # the last of those that wait, while it may grow,
-        self._open_end = -1  # and up to which message
+        self._open = _NO_PACK  # the last waiting one, while it may grow
+        self._open_end = -1  # the last message that may go into it
         self._closed_bytes = 0  # of all packs but that one
         self._pack_bytes = min(PACK_BYTES, window)
         self._keep_bytes = keep
@@ -181,7 +181,7 @@ class Backlog:
 
     @property
     def unsent(self) -> bool:
-        """True while a message waits to be taken."""
+        """True while a message waits for ``next_pack``."""
         return bool(self._waiting)
 
     def append(self, payload: bytes, flags: int, cursor: bytes = b"") -> int:
@@ -202,15 +202,15 @@ class Backlog:
             pack.cursor = cursor
         pack.size_bytes = size
         if seq >= self._pause_at or size >= self._full_bytes:
-            self._look_at_bounds()
+            self._refresh_bounds()
         return seq
 
     def begin_turn(self) -> None:
-        """Note that the loop has turned: callers may go on."""
+        """Begin a new turn of the loop: callers may append again."""
         self._turn_end = self.last + TURN_MESSAGES
-        self._look_at_bounds()
+        self._refresh_bounds()
 
-    def _look_at_bounds(self) -> None:
+    def _refresh_bounds(self) -> None:
         full_at = self.acked + self.max_messages
         self.full = self.last >= full_at or self.size_bytes >= self.max_bytes
         self.crowded = self.full or self.last >= self._turn_end
@@ -230,7 +230,7 @@ class Backlog:
         self._full_bytes = self.max_bytes - self._closed_bytes
         self._open, self._open_end = _NO_PACK, -1
 
-    def take(self) -> Messages | None:
+    def next_pack(self) -> Messages | None:
         """Return the next pack to send; ``None`` when none waits or the window is used up.
 
         A pack that is larger than the window is sent alone.
@@ -249,8 +249,8 @@ class Backlog:
             self.sent = pack.last
         return pack.messages(redelivered=pack.first <= self._marked)
 
-    def putback(self) -> None:
-        """Undo the last ``take``: the link did not accept the pack."""
+    def requeue(self) -> None:
+        """Undo the last ``next_pack``: the link did not accept the pack."""
         pack = self._flight.pop()
         self._flight_bytes -= pack.size_bytes
         self._waiting.appendleft(pack)
@@ -266,7 +266,7 @@ class Backlog:
         self._closed_bytes -= flown + self._pop(self._waiting, seq)
         self.acked = seq
         self._trim()
-        self._look_at_bounds()
+        self._refresh_bounds()
         return seq - before
 
     def resend(self, *, marked: bool) -> int:

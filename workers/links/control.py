@@ -88,7 +88,7 @@ class WorkerControlLink:
         self._login: LoginAsked | None = None  # what a person is asked
         self._login_end = 0.0  # on the loop's clock, where it expires
         self._met = False  # connected once
-        self._owing = False  # a frame was not sent: send the whole state again
+        self._incomplete = False  # the supervisor lacks a frame: it is sent the whole state again
         self._pace = boot.beat  # seconds between two beats
         self._paced = asyncio.Event()  # the pace has changed
 
@@ -99,7 +99,7 @@ class WorkerControlLink:
             PeerCredentials(peer_name(self._boot.key, self._boot.incarnation), self._boot.token),
             self._on_body,
             on_error=lambda error: None,  # the link counts it; a malformed order changes nothing
-            on_writable=self._repeat,
+            on_writable=self._resend_state,
             linger_ms=LAST_BEAT_MS,
         )
         self._send(self._hello())
@@ -151,7 +151,7 @@ class WorkerControlLink:
         """Send one beat now. ``lag`` is how late it is, in seconds."""
         self._send(self._figures(lag))
 
-    async def beating(self, each: Callable[[], None]) -> None:
+    async def send_beats(self, each: Callable[[], None]) -> None:
         """Send beats until cancelled; call ``each`` before every one."""
         due = self._loop.time()
         while True:
@@ -159,9 +159,9 @@ class WorkerControlLink:
             each()
             self.beat(max(0.0, now - due))
             due = now + self._pace
-            await self._rest()
+            await self._wait_for_beat()
 
-    async def _rest(self) -> None:
+    async def _wait_for_beat(self) -> None:
         """Wait until the next beat is due, or until the pace changes."""
         self._paced.clear()
         with contextlib.suppress(TimeoutError):
@@ -177,10 +177,10 @@ class WorkerControlLink:
             changes, self._changes = self._changes, {}
             self._send(StatusPatch(changes))
 
-    def _repeat(self) -> None:
+    def _resend_state(self) -> None:
         """Send the whole state again when part of it may be lost."""
-        if self._owing:
-            self._owing = False
+        if self._incomplete:
+            self._incomplete = False
             frames: list[FromWorker] = [self._hello(), StatusPatch(dict(self._status))]
             if self._waits:
                 frames.append(WorkerWaits(self._waits))
@@ -202,13 +202,13 @@ class WorkerControlLink:
         if dealer is None or dealer.closed:
             return
         if not dealer.send(encode(frames)):
-            self._owing = True
+            self._incomplete = True
 
     def _on_body(self, body: bytes) -> None:
         if not body:  # the router's greeting: what an earlier connection carried may be lost
-            self._owing = self._met
+            self._incomplete = self._met
             self._met = True
-            self._repeat()
+            self._resend_state()
             return
         for frame in decode_from_supervisor(body):
             if isinstance(frame, Ping):

@@ -6,8 +6,8 @@ new, when the gateway refuses a frame (because it does not know the worker, or l
 when acknowledgements do not come; the ``Welcome`` names the message from which everything is
 sent again. Cost per message: one append; one flush per loop iteration.
 
-A plugin that keeps a cursor waits for the last stored one (``recall``), which comes in an ``early``
-``Welcome``. After one, HTTP requests may come to an account that a person logs in.
+A plugin that keeps a cursor waits for the last stored one (``wait_for_cursor``), which comes in an
+``early`` ``Welcome``. After one, HTTP requests may come to an account that a person logs in.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class WorkerDataLink:
         self._asked = False  # a hello is unanswered
         self._unanswered = 0  # beats in a row for which both have been so
         self._patience = RENEW_BEATS
-        self._mark: int | None = None  # newest message sent before the hello that is unanswered
+        self._sent_at_hello: int | None = None  # newest message before the unanswered hello
         self._seen = 0  # acknowledged when the timer was set
         self._scheduled = False
         self._answers = AnswerQueue()
@@ -88,8 +88,8 @@ class WorkerDataLink:
         self._halted = False  # the gateway can store nothing at the moment
         self._emitters = WaitingEmitters(self.backlog)
         self._quiet: asyncio.Future[None] | None = None
-        self._goals = Goals()  # messages that are to be acknowledged
-        self._marks = Goals()  # and marks
+        self._goals = Goals()  # for acknowledged messages
+        self._marks = Goals()  # for acknowledged marks
         self._recalled: asyncio.Future[None] | None = None  # the cursor is to come
         self._identified = True  # the present gateway knows the identity, if there is one
 
@@ -108,7 +108,7 @@ class WorkerDataLink:
         )
 
     def close(self) -> None:
-        """Close at once; await ``settled`` before to leave nothing unsent."""
+        """Close at once; await ``wait_settled`` before to leave nothing unsent."""
         if self._timer:
             self._timer.cancel()
         self._emitters.cancel()
@@ -134,10 +134,10 @@ class WorkerDataLink:
         self._schedule()
         return other
 
-    async def recall(self) -> None:
+    async def wait_for_cursor(self) -> None:
         """Wait until the gateway has sent the last stored cursor."""
         self._recalled = self._loop.create_future()
-        self._say_hello()
+        self._send_hello()
         try:
             await self._recalled
         finally:
@@ -176,10 +176,10 @@ class WorkerDataLink:
                 self._renew()
                 return
         if self._welcome and not self.backlog.flying:
-            self._say_hello()
+            self._send_hello()
 
-    def gateway_reported(self, up: bool) -> None:
-        """Note the supervisor's report whether the gateway runs and should answer."""
+    def on_gateway_report(self, up: bool) -> None:
+        """Apply the supervisor's report whether the gateway runs and should answer."""
         self._reported = up
         self._unanswered = 0
 
@@ -195,18 +195,18 @@ class WorkerDataLink:
             self._dealer.close()
         self._met = False  # the greeting of the new connection is none of a second one
         self._connect()
-        self._lost()
+        self._on_lost()
 
-    async def settled(self) -> None:
+    async def wait_settled(self) -> None:
         """Wait until all answers have arrived and all messages that can be are acknowledged."""
         self._flush()
         if self._unconfirmed:
-            self._say_hello()  # its Welcome comes after all that was sent before it
-        if not self._settled():
+            self._send_hello()  # its Welcome comes after all that was sent before it
+        if not self._is_settled():
             self._quiet = self._loop.create_future()
             await self._quiet
 
-    async def reached(self, seq: int, mark: int = 0) -> None:
+    async def wait_acknowledged(self, seq: int, mark: int = 0) -> None:
         """Wait until every message up to ``seq``, and every mark up to ``mark``, is acknowledged.
 
         Raises ``CancelledError`` when the link is closed first.
@@ -220,7 +220,7 @@ class WorkerDataLink:
         """Return whether the message ``seq`` is acknowledged, by a gateway that has stored it."""
         return seq <= self.backlog.acked and self.positions.is_durable(seq)
 
-    def _settled(self) -> bool:
+    def _is_settled(self) -> bool:
         idle = self._halted or (self.backlog.idle and self.positions.idle)
         return idle and not self._answers and not self._unconfirmed
 
@@ -250,28 +250,28 @@ class WorkerDataLink:
             self._unconfirmed = True
             if not self._answers.send(send, backlog):
                 return
-        while messages := backlog.take():
+        while messages := backlog.next_pack():
             if not send(encode([messages])):
-                backlog.putback()
+                backlog.requeue()
                 break
-        if (mark := self.positions.take()) and not send(encode([mark])):
+        if (mark := self.positions.next_mark()) and not send(encode([mark])):
             self.positions.resend()
         if backlog.flying and self._timer is None:
             self._watch()
 
     def _greet(self) -> None:
         """Send ``DataHello`` until welcomed, with growing delays."""
-        self._say_hello()
+        self._send_hello()
         self._set_timer(self._pause, self._greet)
         self._pause = min(self._pause * 2, GREET_LAST)
 
-    def _say_hello(self) -> None:
+    def _send_hello(self) -> None:
         boot, backlog = self._boot, self.backlog
         named, waits = (boot.key, boot.incarnation, boot.token), self._recalled is not None
         hello = DataHello(*named, backlog.oldest, backlog.kept, waits)
         self._asked = True
-        if self._dealer and self._dealer.send(encode([hello])) and self._mark is None:
-            self._mark = backlog.sent
+        if self._dealer and self._dealer.send(encode([hello])) and self._sent_at_hello is None:
+            self._sent_at_hello = backlog.sent
 
     def _watch(self) -> None:
         """Check after ``SILENCE`` whether acknowledgements have come."""
@@ -282,7 +282,7 @@ class WorkerDataLink:
         self._timer = None
         if self.backlog.flying:
             if self.backlog.acked == self._seen:
-                self._say_hello()
+                self._send_hello()
             self._watch()
 
     def _set_timer(self, after: float, then: Callable[[], None]) -> None:
@@ -292,7 +292,7 @@ class WorkerDataLink:
 
     def _on_body(self, body: bytes) -> None:
         if not body:
-            self._connected()
+            self._on_connected()
             return
         asked, self._asked = self._asked, False
         self._unanswered, self._patience = 0, RENEW_BEATS
@@ -303,57 +303,57 @@ class WorkerDataLink:
                 case Ack():
                     self._halted = frame.halted
                     self._unconfirmed &= not (asked and frame.halted)  # no Welcome need follow
-                    self._acked(frame.seq, frame.mark)
+                    self._on_ack(frame.seq, frame.mark)
                 case Welcome():
-                    self._welcomed(frame)
+                    self._on_welcome(frame)
                 case Refused():
-                    self._refused(frame)
+                    self._on_refused(frame)
                 case _:
                     self._on_call(frame, self._early or self._gateway or "")
 
-    def _acked(self, seq: int, mark: int = 0) -> None:
+    def _on_ack(self, seq: int, mark: int = 0) -> None:
         if (backlog := self.backlog).ack(seq):
             self._emitters.wake()
-            self.positions.store(backlog.cursor, backlog.cursor_at)
+            self.positions.on_message_ack(backlog.cursor, backlog.cursor_at)
             if backlog.unsent:
                 self._schedule()
         if mark and self.positions.ack(mark):
             self._schedule()  # a newer one may wait
-        self._notice_quiet()
+        self._notify_quiet()
 
-    def _connected(self) -> None:
+    def _on_connected(self) -> None:
         """Handle the router's greeting; on the first connection the hello has already been sent."""
         if self._met:
-            self._lost()
+            self._on_lost()
         self._met = True
 
-    def _lost(self) -> None:
+    def _on_lost(self) -> None:
         """Stop sending until welcomed, because the last frames may be lost."""
         self._welcome, self._early = False, ""
         self._unconfirmed = False  # those calls have failed at the gateway
-        self._mark = None
+        self._sent_at_hello = None
         self._pause = GREET_FIRST
         self._greet()
 
-    def _welcomed(self, frame: Welcome) -> None:
-        self.positions.follow(frame.durable, self.backlog.oldest)
+    def _on_welcome(self, frame: Welcome) -> None:
+        self.positions.on_welcome(frame.durable, self.backlog.oldest)
         if self._recalled is not None and not self._recalled.done():
-            self.positions.recall(frame.cursor, frame.identity)
+            self.positions.restore(frame.cursor, frame.identity)
             self._recalled.set_result(None)
         if frame.gateway not in (self._early, self._gateway):
             self._answers.clear()
         if frame.early:
             self._early = frame.gateway
             return
-        mark, self._mark = self._mark, None
+        before, self._sent_at_hello = self._sent_at_hello, None
         if frame.wanted:
-            self._recall(frame.wanted, self.backlog.oldest)
-        self._acked(frame.acked)
+            self._send_history(frame.wanted, self.backlog.oldest)
+        self._on_ack(frame.acked)
         if frame.gateway != self._gateway:
             self._gateway = frame.gateway
             again = self.backlog.resend(marked=True)
             self._log.info("welcomed by the gateway", gateway=frame.gateway, resent=again)
-        elif not self._welcome or (mark is not None and self.backlog.acked < mark):
+        elif not self._welcome or (before is not None and self.backlog.acked < before):
             # It has read the hello, and so everything it will ever see of what came before.
             self.backlog.resend(marked=False)
         if not self._welcome and self._timer:
@@ -364,27 +364,27 @@ class WorkerDataLink:
         self.positions.resend()
         self._refusal = ""
         self._flush()
-        self._notice_quiet()
+        self._notify_quiet()
 
-    def _recall(self, first: int, before: int) -> None:
+    def _send_history(self, first: int, before: int) -> None:
         """Send a new gateway what an earlier one acknowledged, before anything else."""
         assert self._dealer is not None
         for pack in self.backlog.history(first, before):
             if not self._dealer.send(encode([pack])):
                 break  # no room: it asks again with its next welcome, or does without
 
-    def _refused(self, frame: Refused) -> None:
+    def _on_refused(self, frame: Refused) -> None:
         if self._refusal != frame.reason:
             self._refusal = frame.reason
             self._log.info("the gateway does not welcome us yet", reason=frame.reason)
         if self._welcome:
-            self._lost()
+            self._on_lost()
 
-    def _notice_quiet(self) -> None:
+    def _notify_quiet(self) -> None:
         """Wake those that wait for acknowledgements."""
         self._goals.reach(self.backlog.acked)
         self._marks.reach(self.positions.acked)
-        if self._quiet and not self._quiet.done() and self._settled():
+        if self._quiet and not self._quiet.done() and self._is_settled():
             self._quiet.set_result(None)
 
     def _on_error(self, error: Exception) -> None:

@@ -54,7 +54,7 @@ class Positions:
         self._due = Mark(self.marked, after, cursor)
         return self.marked
 
-    def take(self) -> Mark | None:
+    def next_mark(self) -> Mark | None:
         """Return the mark to send now; ``None`` if none waits or one is in flight."""
         if self._flying is not None or self._due is None:
             return None
@@ -76,13 +76,13 @@ class Positions:
             self.stored, self._after = flying.cursor, flying.after
         return True
 
-    def store(self, cursor: bytes, seq: int) -> None:
+    def on_message_ack(self, cursor: bytes, seq: int) -> None:
         """Handle the acknowledgement of the message ``seq`` with its cursor."""
         if self.durable and seq > self._after:
             self.stored, self._after = cursor, seq
 
-    def follow(self, durable: bool, oldest: int) -> None:
-        """Note whether the present gateway stores what it acknowledges, from ``oldest`` on."""
+    def on_welcome(self, durable: bool, oldest: int) -> None:
+        """Record whether the present gateway stores what it acknowledges, from ``oldest`` on."""
         if durable and not self.durable:
             self._durable_from = oldest
         self.durable = durable
@@ -91,7 +91,7 @@ class Positions:
         """Return whether the acknowledged message ``seq`` is stored."""
         return self.durable and self._durable_from <= seq
 
-    def recall(self, cursor: bytes, identity: str) -> None:
+    def restore(self, cursor: bytes, identity: str) -> None:
         """Set the cursor stored by an earlier process, with the identity that it belongs to."""
         self.stored, self._identity = cursor, identity
         if self.named:

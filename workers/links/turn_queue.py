@@ -89,15 +89,15 @@ class TurnLog:
         if self.ended:
             raise ValueError("the turn has ended")
         self._number_text()
-        self._keep(payload)
+        self._append(payload)
 
     def _number_text(self) -> None:
         if self._text:
-            self._keep(_encode(Delta("".join(self._text))))
+            self._append(_encode(Delta("".join(self._text))))
             self._text.clear()
             self._text_length = 0
 
-    def _keep(self, payload: bytes) -> None:
+    def _append(self, payload: bytes) -> None:
         self._kept.append(payload)
         self.last += 1
         self.unacked_bytes += len(payload)
@@ -108,7 +108,7 @@ class TurnLog:
         self.ended = True
 
     def ack(self, seq: int) -> bool:
-        """Forget everything up to ``seq``; return whether there was anything."""
+        """Drop everything up to ``seq``; return whether there was anything."""
         count = min(seq, self.last) - self.acked
         if count <= 0:
             return False
@@ -122,7 +122,7 @@ class TurnLog:
         """Mark everything after ``after`` that is still kept as unsent."""
         self.sent = min(self.sent, max(after, self.acked))
 
-    def take(self, max_bytes: int) -> tuple[list[TurnFrame], int]:
+    def next_frames(self, max_bytes: int) -> tuple[list[TurnFrame], int]:
         """Return the next frames, with payloads of at most ``max_bytes``, and their size.
 
         The first payload is taken whatever its size.
@@ -175,7 +175,7 @@ class TurnQueue:
         self.logs.pop(log.name, None)
         self._waiting.pop(log.name, None)
 
-    def ready(self, log: TurnLog) -> None:
+    def schedule(self, log: TurnLog) -> None:
         """Schedule a log that has something to send."""
         if log.waiting:
             self._waiting.setdefault(log.name, log)
@@ -184,27 +184,27 @@ class TurnQueue:
         """Mark all unacknowledged events as unsent, because they may be lost."""
         for log in self.logs.values():
             log.rewind(log.acked)
-            self.ready(log)
+            self.schedule(log)
 
-    def take(self) -> list[TurnFrame]:
+    def next_pack(self) -> list[TurnFrame]:
         """Return the next pack, in which each waiting turn has a share; empty if none waits."""
         pack: list[TurnFrame] = []
         left = PACK_BYTES
         while self._waiting and left > 0 and len(pack) < PACK_FRAMES:
             name = next(iter(self._waiting))
             log = self._waiting.pop(name)
-            frames, size = log.take(min(SHARE_BYTES, left))
+            frames, size = log.next_frames(min(SHARE_BYTES, left))
             if pack and size > left:  # a large payload begins the next pack
-                self.put_back(frames)
+                self.requeue(frames)
                 self._waiting = {name: log} | self._waiting
                 break
             pack += frames
             left -= size
-            self.ready(log)  # behind the others
+            self.schedule(log)  # behind the others
         return pack
 
-    def put_back(self, frames: Iterable[TurnFrame]) -> None:
-        """Put back frames that could not be sent."""
+    def requeue(self, frames: Iterable[TurnFrame]) -> None:
+        """Requeue frames that could not be sent."""
         for frame in frames:
             log = self.logs.get(frame.turn)
             if log is None:
@@ -213,4 +213,4 @@ class TurnQueue:
                 log.taken = True
             else:
                 log.rewind((frame.first if isinstance(frame, TurnEvents) else frame.seq) - 1)
-            self.ready(log)
+            self.schedule(log)

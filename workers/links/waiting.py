@@ -1,4 +1,4 @@
-"""Lets tasks wait for room on the data link, and for acknowledgements.
+"""Waits, for tasks, for room on the data link and for acknowledgements.
 
 Each waiter has its own future, and only those that can continue are woken: a shared event would
 wake thousands of tasks at every acknowledgement.

@@ -116,7 +116,7 @@ class MediaDirectory:
             self.used += size
 
     def release(self, size: int) -> None:
-        """Give back ``size`` reserved bytes, of a file that was not finished."""
+        """Release ``size`` reserved bytes, of a file that was not finished."""
         with self._lock:
             self.used -= size
 
@@ -153,7 +153,7 @@ class MediaDirectory:
         """Remove a partial file."""
         self._partial(id).unlink(missing_ok=True)
 
-    def keep(self, id: str, seconds: float) -> None:
+    def retain(self, id: str, seconds: float) -> None:
         """Keep a file for at least ``seconds`` more; one that is gone is ignored."""
         until = time.time() + seconds - PROTECTED_SECONDS
         with suppress(OSError), self._lock:

@@ -7,8 +7,6 @@ does every redirect. Behind the account's proxy it is the same: the proxy is giv
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -18,6 +16,7 @@ from yarl import URL
 
 from ipc import timeouts
 from ipc.connection_errors import failure_text, host_and_port, is_connection_failure
+from ipc.dial import resolve
 from ipc.media import clean_name
 from workers.errors import MediaFailed
 from workers.media.addresses import is_public
@@ -87,11 +86,10 @@ def shown(url: str | URL) -> str:
 async def addresses_of(url: URL, policy: MediaPolicy) -> list[str]:
     """Resolve the host of a URL. Raises ``MediaFailed`` when one of its addresses is private."""
     host, port = url.raw_host or "", url.port or 443
-    loop = asyncio.get_running_loop()
     try:
         async with timeouts.timeout(RESOLVE_SECONDS):
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError, TimeoutError):
+            found = await resolve(host, port)
+    except (OSError, TimeoutError):
         raise MediaFailed(
             f"{shown(url)}: the name {host} could not be resolved", reason="unavailable"
         ) from None

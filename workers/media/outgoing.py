@@ -62,7 +62,7 @@ class OutgoingFiles:
         if scheme != SCHEME.rstrip(":"):
             attachment = await self._copied(store, scheme, attachment)
             copied.append(attachment.url)
-        await store.keep(attachment.url, KEPT_SECONDS)
+        await store.retain(attachment.url, KEPT_SECONDS)
         async with store.open(attachment.url) as file:
             refuse_unfit(self._channel, self._media, file.type, file.size)
             return Attachment(attachment.url, file.type, attachment.name or file.name, file.size)

@@ -186,10 +186,10 @@ class MediaStore:
         finally:
             os.close(fd)
 
-    async def keep(self, url: str, seconds: float) -> None:
+    async def retain(self, url: str, seconds: float) -> None:
         """Keep a file of this store for at least ``seconds`` more, whatever else is stored."""
         if found := media_id(url):
-            await asyncio.to_thread(self.directory.keep, found, seconds)
+            await asyncio.to_thread(self.directory.retain, found, seconds)
 
     async def remove(self, url: str) -> None:
         """Remove a file of this store, if it exists."""

@@ -86,23 +86,23 @@ class HostedAccount:
         return True
 
     async def finish(self) -> None:
-        """Refuse new calls and wait for running ones."""
+        """Accept no new calls, and wait for running ones."""
         await self._calls.finish()
 
     async def drain(self) -> None:
         """Finish what is in flight: calls are answered, messages acknowledged."""
         await self._calls.finish()
-        await self.link.reached(self.link.backlog.last)
+        await self.link.wait_acknowledged(self.link.backlog.last)
 
-    async def settle(self) -> None:
+    async def wait_settled(self) -> None:
         """Wait until everything sent to the gateway has arrived there."""
-        await self.link.settled()
+        await self.link.wait_settled()
 
-    def login_answered(self, answer: LoginAnswer) -> LoginTaken:
+    def on_login_answer(self, answer: LoginAnswer) -> LoginTaken:
         """Handle a person's answer to a login prompt; return whether it was accepted."""
         if self.context is None:  # a prompt of this process is yet to come
             return LoginTaken(answer.id, GONE)
-        return self.context.logins.answered(answer)
+        return self.context.logins.on_answer(answer)
 
     def forget_credentials(self) -> None:
         """Remove the saved credentials of a login; raises ``OSError``."""
@@ -127,7 +127,7 @@ class HostedAccount:
         config = self.config = await config_of(boot, manifest, self._redact)
         make_directory(Path(boot.storage))
         if manifest.cursor:
-            await self._recall_cursor()
+            await self._wait_for_cursor()
         context = self.context = AccountContext(
             boot,
             config,
@@ -148,7 +148,7 @@ class HostedAccount:
     def _accept_calls(
         self, plugin: Any, manifest: Manifest, context: AccountContext, *, translates: bool
     ) -> None:
-        """Let calls reach the plugin; with ``translates`` its exceptions go through ``explain``."""
+        """Accept calls to the plugin; with ``translates`` its exceptions go through ``explain``."""
         send = explaining(plugin.send, self.explain) if translates else plugin.send
         edit = function_for(plugin, "edit", manifest.can) if "edit" in manifest.can else None
         if edit is not None and translates:
@@ -168,14 +168,14 @@ class HostedAccount:
             None if edit is None else sender.show,
         )
 
-    async def _recall_cursor(self) -> None:
+    async def _wait_for_cursor(self) -> None:
         """Wait for the cursor from the gateway; report the wait if it takes long."""
-        told = self._loop.call_later(WAIT_TOLD, self._control.send_waits, WAITS_FOR_GATEWAY)
+        report = self._loop.call_later(WAIT_TOLD, self._control.send_waits, WAITS_FOR_GATEWAY)
         try:
-            await self.link.recall()
+            await self.link.wait_for_cursor()
         finally:
-            told.cancel()
-        if told.when() <= self._loop.time():
+            report.cancel()
+        if report.when() <= self._loop.time():
             self._control.send_waits("")
 
     def _on_call(self, call: Any, gateway: str) -> None:

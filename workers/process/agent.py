@@ -37,7 +37,7 @@ from workers.process.process_context import ProcessContext
 from workers.process.turns import AgentTurns
 
 NO_LOGIN = "an agent asks for no login"
-A_PERSON = frozenset({"misconfigured", "needs_login"})
+NEEDS_A_PERSON = frozenset({"misconfigured", "needs_login"})
 
 
 def agent_class(manifest: AgentManifest) -> Any:
@@ -96,7 +96,7 @@ class HostedAgent:
         self._redact = redact
         self._turns = AgentTurns(self.link, log, redact=redact, on_outcome=self._note_outcome)
         self._counted = (0, 0)  # turns begun and ended at the last report of activity
-        self._complaint = False  # the status has the error of a turn
+        self._shows_error = False  # the status has the error of a turn
 
     @property
     def messages_in(self) -> int:
@@ -140,18 +140,18 @@ class HostedAgent:
         return await self._turns.cancel(deadline)
 
     async def finish(self) -> None:
-        """Take no new turn."""
+        """Accept no new turns; there is nothing to wait for: ``cancel`` has decided."""
         self._turns.close()
 
     async def drain(self) -> None:
         """Wait until running turns have ended and their ends are acknowledged."""
         await self._turns.finish()
 
-    async def settle(self) -> None:
+    async def wait_settled(self) -> None:
         """Wait until the turns that have ended are acknowledged."""
-        await self.link.ends_acknowledged()
+        await self.link.wait_ends_acknowledged()
 
-    def login_answered(self, answer: LoginAnswer) -> LoginTaken:
+    def on_login_answer(self, answer: LoginAnswer) -> LoginTaken:
         """Refuse a login answer, because agents have no login."""
         return LoginTaken(answer.id, NO_LOGIN)
 
@@ -192,11 +192,11 @@ class HostedAgent:
 
     def _note_outcome(self, outcome: TurnOutcome) -> None:
         """Show a failure that needs a person in the status, until a turn succeeds again."""
-        if outcome.kind in A_PERSON:
-            self._complaint = True
+        if outcome.kind in NEEDS_A_PERSON:
+            self._shows_error = True
             self._control.patch({"lastError": outcome.error})
-        elif self._complaint and outcome.state == "final":
-            self._complaint = False
+        elif self._shows_error and outcome.state == "final":
+            self._shows_error = False
             self._control.patch({"lastError": None})
 
     def _on_call(self, frame: Any, gateway: str) -> None:

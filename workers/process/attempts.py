@@ -109,14 +109,16 @@ class SendAttempts:
         try:
             if not delivery.begin:
                 raise NotBegun("it was not begun", retryable=True)
-            done = await send(delivery, lambda texts, sent: self._came(name, known, texts, sent))
+            done = await send(
+                delivery, lambda texts, sent: self._on_progress(name, known, texts, sent)
+            )
         except BaseException as error:
             self._fail(known, error)
             raise
         known.result.set_result(done)
         return done
 
-    def _came(
+    def _on_progress(
         self, name: tuple[str, int], known: _Known, texts: list[str], sent: list[Sent]
     ) -> None:
         new = texts if not known.texts else []
@@ -127,10 +129,10 @@ class SendAttempts:
         if isinstance(error, asyncio.CancelledError):
             error = MaybeSent("the account is stopping; it may have been executed")
         known.result.set_exception(error)
-        known.result.exception()  # seen, even when nobody asks again
+        known.result.exception()  # retrieved, even when no caller asks again
 
     def _forget(self) -> None:
-        """Forget the oldest results, but no running attempts."""
+        """Drop the oldest results, but no running attempts."""
         for name, known in list(self._known.items())[: len(self._known) - self._max_known]:
             if known.result.done():
                 del self._known[name]

@@ -19,6 +19,7 @@ from ipc.frames.websocket import ErrorShape
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from ipc.idempotency import Once
 from ipc.nesting import MALFORMED, SHORT_TEXT, require_shallow
+from ipc.timeouts import cancel_all
 from workers.errors import LoggedOut, MaybeSent, SendFailed
 from workers.media.abilities import METHODS
 from workers.messages import Action, Outbound, Sent, merged
@@ -90,7 +91,7 @@ class PluginCalls:
         self._files: ReadyFiles | None = None
         self._render_edit: RenderEdit | None = None
         self._show: EditPart | None = None
-        self._typing = TypingRepeater(0.0, self._typing_failed)
+        self._typing = TypingRepeater(0.0, self._on_typing_failed)
         self._send_all: SendAll | None = None
         self._attempts = SendAttempts(progress)
         self._can: frozenset[str] = frozenset()
@@ -122,7 +123,7 @@ class PluginCalls:
         bodies: Path | None = None,
         show: EditPart | None = None,
     ) -> None:
-        """Accept calls for ``plugin`` from now on; messages go through ``send``, if it is given,
+        """Accept calls for ``plugin`` from now on. Messages go through ``send``, if it is given,
         and those that the gateway keeps through ``send_all``.
 
         ``can`` is what its manifest promises, ``files`` makes the files of a message ready,
@@ -138,7 +139,7 @@ class PluginCalls:
         self._files = files
         self._render_edit = render_edit
         self._show = show
-        self._typing = TypingRepeater(typing, self._typing_failed)
+        self._typing = TypingRepeater(typing, self._on_typing_failed)
         if "http" in can:
             self._http.begin(plugin, bodies)
 
@@ -158,7 +159,7 @@ class PluginCalls:
         else:
             task = self._loop.create_task(self._run(call, gateway))
             self._running[task] = self._loop.time() + TIME_LIMIT
-            task.add_done_callback(self._ended)
+            task.add_done_callback(self._on_ended)
             if self._timer is None:
                 self._timer = self._loop.call_later(TIME_LIMIT, self._give_up)
 
@@ -177,12 +178,7 @@ class PluginCalls:
         """
         if self._timer is not None:
             self._timer.cancel()
-        running = set(self._running)
-        for task in running:
-            task.cancel()
-        if running:
-            left = None if deadline is None else deadline - self._loop.time()
-            await asyncio.wait(running, timeout=left)
+        await cancel_all(self._running, deadline)
         await self._http.cancel(deadline)
 
     def _give_up(self) -> None:
@@ -196,7 +192,7 @@ class PluginCalls:
                 self._overdue.add(task)
                 task.cancel()
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _on_ended(self, task: asyncio.Task[None]) -> None:
         del self._running[task]
         self._overdue.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -223,11 +219,11 @@ class PluginCalls:
             self._refuse(call, gateway, last_line(error))
             self._fail(error)
         except Exception as error:  # noqa: BLE001 - a plugin's fault ends its call, not the account
-            self._failed(call, gateway, error)
+            self._on_failed(call, gateway, error)
         else:
             self._reply(call.id, gateway, True, payload)
 
-    def _failed(self, call: Call, gateway: str, error: Exception) -> None:
+    def _on_failed(self, call: Call, gateway: str, error: Exception) -> None:
         """Answer a call that has raised; end the account if the error requires that."""
         leaves = members(error, self._explain)
         ending = [leaf for leaf in leaves if ends_the_account(leaf)]
@@ -237,14 +233,14 @@ class PluginCalls:
             self._refuse(call, gateway, str(ending[0]) or type(ending[0]).__name__)
             self._fail(error)
         elif failed:
-            told = min(failed, key=lambda leaf: not leaf.maybe_sent)
-            self._refuse(call, gateway, str(told) or "not sent", failed=told)
+            cause = min(failed, key=lambda leaf: not leaf.maybe_sent)
+            self._refuse(call, gateway, str(cause) or "not sent", failed=cause)
         elif all(network):
-            told = min(filter(None, network), key=lambda leaf: not leaf.maybe_sent)
+            cause = min(filter(None, network), key=lambda leaf: not leaf.maybe_sent)
             if call.method == "probe":  # which may be repeated
-                told = SendFailed(str(told), reason="unavailable")
-            self._log.warning("a call failed", method=call.method, error=str(told))
-            self._refuse(call, gateway, str(told), failed=told)
+                cause = SendFailed(str(cause), reason="unavailable")
+            self._log.warning("a call failed", method=call.method, error=str(cause))
+            self._refuse(call, gateway, str(cause), failed=cause)
         else:
             self._log.error("a call failed", method=call.method, exc_info=error)
             self._refuse(call, gateway, last_line(error))
@@ -260,12 +256,12 @@ class PluginCalls:
             case "action":
                 action = _decoded(_action, "action", call.params)
                 # prefixed: the same key may have been used for a send
-                return await self._results.once(f"action:{action.key}", lambda: self._act(action))
+                return await self._results.once(f"action:{action.key}", lambda: self._call(action))
             case "preview" if self._show is not None:
                 await self._show(_decoded(_action, "preview", call.params))
                 return {}
             case "probe" | "logout":
-                return await self._ask(call.method)
+                return await self._call_plugin(call.method)
         raise InvalidCall(f"unknown method: {call.method}")
 
     def _deliver(self, message: Outbound) -> Awaitable[Sent]:
@@ -280,11 +276,11 @@ class PluginCalls:
 
     async def _deliver_ready(self, message: Outbound) -> Sent:
         sent = self._completed(await (self._send or self._plugin.send)(message))
-        await self._tell_sent(message, sent)
+        await self._notify_sent(message, sent)
         return sent
 
     async def _attempt(self, attempt: SendAttempt, progress: Progress) -> list[Sent]:
-        if not attempt.preview:  # who writes on still types
+        if not attempt.preview:  # an agent that still writes is still typing
             self._typing.end(attempt.message.to)
         if not attempt.message.attachments or self._files is None:
             return await self._attempt_ready(attempt, progress)
@@ -300,7 +296,7 @@ class PluginCalls:
             parts = await self._send_all(attempt, progress)
         sent = [self._completed(part) for part in parts]
         if not attempt.preview:
-            await self._tell_sent(attempt.message, merged(sent))
+            await self._notify_sent(attempt.message, merged(sent))
         return sent
 
     def _completed(self, sent: Sent) -> Sent:
@@ -313,13 +309,13 @@ class PluginCalls:
         now = now_ms()
         return msgspec.structs.replace(sent, id=sent.id or f"{now}-{self._made}", ts=sent.ts or now)
 
-    async def _tell_sent(self, message: Outbound, sent: Sent) -> None:
+    async def _notify_sent(self, message: Outbound, sent: Sent) -> None:
         try:
             await self._report_sent(message, sent)
         except Exception:  # noqa: BLE001 - the message was sent all the same
             self._log.exception("the event of a sent message was not posted")
 
-    async def _act(self, action: Action) -> dict[str, Any]:
+    async def _call(self, action: Action) -> dict[str, Any]:
         name = action.name
         function = function_for(self._plugin, name, self._can)
         if function is None:
@@ -327,21 +323,21 @@ class PluginCalls:
         if name == "edit" and self._render_edit is not None:
             action = await self._render_edit(action)
         if name == "typing":
-            result = await self._typing.act(function, action)
+            result = await self._typing.show(function, action)
         else:
             result = await function(action)
         if isinstance(result, dict):
             return result
         return {RESULTS[name]: result} if result is not None and name in RESULTS else {}
 
-    def _typing_failed(self, error: Exception) -> None:
+    def _on_typing_failed(self, error: Exception) -> None:
         """Handle a failed repetition of typing: end the account if the error requires that."""
         if any(ends_the_account(leaf) for leaf in members(error, self._explain)):
             self._fail(error)
         else:
             self._log.debug("typing is not shown any more", error=last_line(error))
 
-    async def _ask(self, method: str) -> Any:
+    async def _call_plugin(self, method: str) -> Any:
         function = getattr(self._plugin, method, None)
         if function is None:
             raise InvalidCall(f"the channel has no {method}")

@@ -173,9 +173,7 @@ def _must_stay_out(places: Iterable[tuple[Path, int]], hidden: Iterable[Path]) -
 def _restrict(version: int, places: Iterable[tuple[Path, int]]) -> None:
     """Restrict this process to these paths from now on. Raises ``OSError``."""
     ends = time.monotonic() + THREADS_END
-    while (
-        len(os.listdir("/proc/self/task")) > 1
-    ):  # one that was joined may be a moment from its end
+    while len(os.listdir("/proc/self/task")) > 1:  # a joined one may be a moment from its end
         if time.monotonic() > ends:
             raise RuntimeError("a process that has threads already cannot be confined")
         time.sleep(0.001)

@@ -51,10 +51,10 @@ class AccountContext(ProcessContext):
         self.account_id = boot.key.partition(":")[2]
         self._others = 0  # events that are not those of received messages
         self._events = EventEncoder(boot.key, boot.incarnation)
-        self.logins = AccountLogin(control, redact.learn)
+        self.logins = AccountLogin(control, redact.add)
         self._link = link
         self._manifest = manifest
-        self._credentials = KeptCredentials(self.storage, self._secrets, redact.learn)
+        self._credentials = KeptCredentials(self.storage, self._secrets, redact.add)
         self._ingress_url = boot.ingress_url
 
     @property
@@ -101,7 +101,7 @@ class AccountContext(ProcessContext):
 
     async def safe(self) -> None:
         """Wait until everything emitted and marked so far is acknowledged."""
-        await self._link.reached(self._link.backlog.last, self._link.positions.marked)
+        await self._link.wait_acknowledged(self._link.backlog.last, self._link.positions.marked)
 
     def identity(self, id: str) -> None:
         """Set the account's identity at the platform; a cursor of another identity is dropped.

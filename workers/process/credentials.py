@@ -17,16 +17,16 @@ MAX_BYTES = 1024 * 1024
 class KeptCredentials:
     """The saved credentials of one account. ``secrets()`` returns the configured secrets.
 
-    The file is read only when needed, because most channels have none. ``learn`` registers every
-    string of a value as a secret, which is redacted in logs.
+    The file is read only when needed, because most channels have none. ``add_secret`` registers
+    every string of a value as a secret, which is redacted in logs.
     """
 
     def __init__(
-        self, directory: Path, secrets: Callable[[], Any], learn: Callable[[Any], None]
+        self, directory: Path, secrets: Callable[[], Any], add_secret: Callable[[Any], None]
     ) -> None:
         self._path = directory / FILE
         self._secrets = secrets
-        self._learn = learn
+        self._add_secret = add_secret
         self._read: dict[str, Any] | None = None
 
     @property
@@ -56,7 +56,7 @@ class KeptCredentials:
             sync_directory(self._path.parent)
             self._read = {}
             return
-        self._learn(value)
+        self._add_secret(value)
         salt = secrets.token_hex(16)
         kept = {"credentials": value, "salt": salt, "secrets": self._fingerprint(salt)}
         text = encode(kept)
@@ -71,7 +71,7 @@ class KeptCredentials:
 
             # One that is damaged is set aside: a person must log in again.
             self._read = StateFile(self._path, dict[str, Any]).read() or {}
-            self._learn(self._read.get("credentials"))
+            self._add_secret(self._read.get("credentials"))
         return self._read
 
     def _fingerprint(self, salt: str) -> str:

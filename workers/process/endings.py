@@ -83,9 +83,9 @@ def _of_network(error: BaseException) -> str:
 
 def last_line(error: BaseException) -> str:
     """Return the last line of the traceback, such as ``ValueError: no such room``."""
-    told = traceback.TracebackException(type(error), error, None)
-    told.__notes__ = []  # they would come last
-    *_, last = told.format_exception_only()
+    summary = traceback.TracebackException(type(error), error, None)
+    summary.__notes__ = []  # they would come last
+    *_, last = summary.format_exception_only()
     return _on_one_line(last)
 
 

@@ -16,6 +16,7 @@ from ipc.frames.data import (
     http_head_bytes,
 )
 from ipc.media import is_body_name
+from ipc.timeouts import cancel_all
 from workers.errors import SendFailed
 from workers.messages import HttpRequest, HttpResponse
 from workers.process.explanations import (
@@ -79,7 +80,7 @@ class HttpRequests:
             task = self._loop.create_task(self._run(call, gateway))
             timer = self._loop.call_later(call.seconds, self._give_up, task, call, gateway)
             self._running[task] = timer
-            task.add_done_callback(self._ended)
+            task.add_done_callback(self._on_ended)
 
     async def finish(self) -> None:
         """Refuse new requests, and wait for running ones."""
@@ -92,12 +93,7 @@ class HttpRequests:
 
         Returns at ``deadline`` (loop time) at the latest.
         """
-        running = set(self._running)
-        for task in running:
-            task.cancel()
-        if running:
-            left = None if deadline is None else deadline - self._loop.time()
-            await asyncio.wait(running, timeout=left)
+        await cancel_all(self._running, deadline)
 
     def _give_up(self, task: asyncio.Task[None], call: HttpCall, gateway: str) -> None:
         """Answer in place of a plugin that is too slow, and cancel its task."""
@@ -106,7 +102,7 @@ class HttpRequests:
         self._refuse(call, gateway, 504, f"no answer within {call.seconds:g} s")
         task.cancel()
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _on_ended(self, task: asyncio.Task[None]) -> None:
         self._running.pop(task).cancel()
         self._overdue.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -132,12 +128,12 @@ class HttpRequests:
             self._fail(error)
         except Exception as error:  # noqa: BLE001 - a plugin's fault ends its request, no more
             if task not in late:
-                self._failed(call, gateway, error)
+                self._on_failed(call, gateway, error)
         else:
             if task not in late:
                 self._answer(answer, gateway)
 
-    def _failed(self, call: HttpCall, gateway: str, error: Exception) -> None:
+    def _on_failed(self, call: HttpCall, gateway: str, error: Exception) -> None:
         """Answer a request whose plugin has raised; end the account if the error requires that.
 
         The reason is not sent to the client, only to the account's log.

@@ -68,11 +68,11 @@ async def config_of(boot: WorkerBoot, manifest: Configurable, redact: Redaction)
     else:
         config = dict(boot.config)
     for name in manifest.secrets:
-        redact.learn(field_at(config, name))
+        redact.add(field_at(config, name))
     for name, split in manifest.secret_parts.items():
         found = field_at(config, name)
         texts = found if isinstance(found, list) else [found]
-        redact.learn([secret_part(split, text) for text in texts if isinstance(text, str)])
+        redact.add([secret_part(split, text) for text in texts if isinstance(text, str)])
     try:
         return msgspec.convert(config, manifest.config)
     except msgspec.ValidationError as error:

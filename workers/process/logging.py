@@ -27,7 +27,7 @@ class Redaction:
     def __init__(self) -> None:
         self._values: list[str] = []
 
-    def learn(self, config: Any) -> None:
+    def add(self, config: Any) -> None:
         """Register every string in ``config`` (a value, list or mapping) as a secret."""
         match config:
             case str() if len(config) >= SHORTEST and config not in self._values:
@@ -35,10 +35,10 @@ class Redaction:
                 self._values.sort(key=len, reverse=True)  # one may contain another
             case dict():
                 for value in config.values():
-                    self.learn(value)
+                    self.add(value)
             case list():
                 for value in config:
-                    self.learn(value)
+                    self.add(value)
 
     def __call__(self, text: str) -> str:
         """Return ``text`` with every secret replaced by ``***``."""

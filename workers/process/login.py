@@ -21,11 +21,11 @@ GONE = "this is no longer asked"
 
 
 class AccountLogin:
-    """The login of one account. ``learn`` registers a text as a secret, redacted in logs."""
+    """The login of one account. ``add_secret`` registers a text as a secret, redacted in logs."""
 
-    def __init__(self, control: WorkerControlLink, learn: Callable[[str], None]) -> None:
+    def __init__(self, control: WorkerControlLink, add_secret: Callable[[str], None]) -> None:
         self._control = control
-        self._learn = learn
+        self._add_secret = add_secret
         self._number = 0
         self._prompt: LoginPrompt | None = None
         self._answer: asyncio.Future[Any] | None = None
@@ -44,7 +44,7 @@ class AccountLogin:
         shown = _frame(self._number + 1, prompt, expires)
         self._drop("another prompt has replaced it")
         self._number, self._prompt = shown.id, prompt
-        self._learn(shown.text)
+        self._add_secret(shown.text)
         self._control.send_login(shown)
         if isinstance(prompt, Qr | Code):
             return None
@@ -64,11 +64,11 @@ class AccountLogin:
         self._drop("the login is over")
         self._control.send_login(None)
 
-    def answered(self, frame: LoginAnswer) -> LoginTaken:
+    def on_answer(self, frame: LoginAnswer) -> LoginTaken:
         """Handle a person's answer; return that it was accepted, or why not."""
         if self._taken is not None and self._taken.id == frame.id and not self._taken.problem:
             return self._taken
-        self._taken = LoginTaken(frame.id, self._take(frame))
+        self._taken = LoginTaken(frame.id, self._apply_answer(frame))
         return self._taken
 
     def opened(self, state: str, query: Mapping[str, str]) -> bool:
@@ -78,13 +78,13 @@ class AccountLogin:
             return False
         return self._settle({str(name): str(value) for name, value in query.items()})
 
-    def _take(self, frame: LoginAnswer) -> str:
+    def _apply_answer(self, frame: LoginAnswer) -> str:
         if frame.id != self._number or self._answer is None or self._answer.done():
             return GONE
         if isinstance(self._prompt, Ask):
             if not frame.text:
                 return "the answer is empty"
-            self._learn(frame.text)
+            self._add_secret(frame.text)
             self._settle(frame.text)
             return ""
         query = _query_of(frame.text)
@@ -97,7 +97,7 @@ class AccountLogin:
             return False
         if isinstance(value, dict):
             for name in value.keys() - {"state"}:
-                self._learn(value[name])
+                self._add_secret(value[name])
         self._answer.set_result(value)
         return True
 

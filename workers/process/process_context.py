@@ -132,7 +132,7 @@ class ProcessContext:
         """The space that files take in bytes; 0 until this process has used files."""
         return 0 if self._media is None else self._media.directory.used
 
-    def tend_media(self) -> None:
+    def start_media_sweep(self) -> None:
         """Start removing expired files, once an hour; called before each beat."""
         now = self._loop.time()
         if now < self._tend_at:

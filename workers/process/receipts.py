@@ -1,4 +1,4 @@
-"""Lets a plugin wait until the messages that it emitted are durable."""
+"""Waits, for a plugin, until the messages that it emitted are durable."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class EmitReceipt(msgspec.Struct, gc=False):
 
     def __await__(self) -> Generator[Any, None, None]:
         """Wait for the acknowledgement; raises ``CancelledError`` if the worker ends first."""
-        return self.link.reached(self.seq, self.mark).__await__()
+        return self.link.wait_acknowledged(self.seq, self.mark).__await__()
 
     @property
     def durable(self) -> bool:

@@ -11,6 +11,7 @@ import os
 import resource
 import time
 
+from ipc import procfs
 from ipc.frames.bootstrap import WorkerBoot
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -37,24 +38,13 @@ def apply_limits(boot: WorkerBoot) -> None:
 
 def rss_bytes() -> int:
     """Return the resident memory of this process; the peak value if no file can be opened."""
-    try:
-        with open("/proc/self/statm", "rb", buffering=0) as statm:
-            return int(statm.read(128).split()[1]) * _PAGE
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    known = procfs.rss_bytes()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 if known is None else known
 
 
 def pss_bytes() -> int:
-    """Return this process's proportional share of memory in bytes; 0 if it cannot be read.
-
-    The kernel walks all pages for it (proc_pid_smaps_rollup(5)), too slow for every beat.
-    """
-    try:
-        with open("/proc/self/smaps_rollup", "rb", buffering=0) as rollup:
-            line = next(each for each in rollup.read(4096).splitlines() if each[:4] == b"Pss:")
-            return int(line.split()[1]) * 1024
-    except (OSError, StopIteration, ValueError, IndexError):
-        return 0
+    """Return this process's proportional share of memory in bytes; 0 if it cannot be read."""
+    return procfs.pss_bytes() or 0
 
 
 def cpu_seconds() -> float:

@@ -23,10 +23,10 @@ from workers.text.limits import Pace, Text
 from workers.text.pacing import Pacer
 from workers.text.rendering import PLAIN_DIALECTS, Markup, render
 
-WAIT_HERE = 20.0  # seconds; whom the pace holds longer is told when to come again
-# For a message that the gateway keeps meanwhile. What waits here when this process is killed is
-# told as perhaps sent; but each answer "not yet" costs the gateway two commits, and the tokens of
-# an account's pace come some 30 a second.
+WAIT_HERE = 20.0  # seconds; a longer wait is reported with the time of the next try
+# For a message that the gateway keeps meanwhile. What waits here when this process is killed counts
+# as perhaps sent; but each answer "not yet" costs the gateway two commits, and the tokens of an
+# account's pace come some 30 a second.
 WAIT_KEPT = 0.1
 MOST_WAITING = 16  # messages to one chat; more would take the places of other chats' calls
 MOST_UNFINISHED = 1_000  # messages of which some parts were sent, remembered at once
@@ -121,7 +121,7 @@ class PartSender:
         now, group = self._loop.time(), self._is_group(chat)
         busy = chat in self._turns or self._paced
         until = self._pacer.not_yet_until(now, chat, group=group)
-        if busy or until is not None or not self._pacer.take(now, chat, group=group):
+        if busy or until is not None or not self._pacer.reserve(now, chat, group=group):
             wait = PAUSE_SECONDS if until is None else until - now
             raise NotYet("other messages go first", reason="rate_limited", retry_after=wait)
         async with self._turn(chat):
@@ -173,7 +173,7 @@ class PartSender:
         return msgspec.structs.replace(first, parts=sum(each.parts for each in begun.sent))
 
     async def _send_one(self, part: Outbound, patience: float = WAIT_HERE) -> Sent:
-        await self._wait_for_turn(part.to, patience)
+        await self._wait_for_pace(part.to, patience)
         try:
             sent = await self._send(part)
         except SendFailed as error:
@@ -185,7 +185,7 @@ class PartSender:
 
     async def _replace(self, edited: str, part: Outbound) -> Sent:
         """Replace the text of a message; send a new one if it can no longer be edited."""
-        await self._wait_for_turn(part.to, WAIT_KEPT)
+        await self._wait_for_pace(part.to, WAIT_KEPT)
         name, chat, thread = f"{part.key}/edit", part.to, part.thread
         action = Action("edit", name, chat, edited, part.text, markup=part.markup, thread=thread)
         try:
@@ -207,15 +207,15 @@ class PartSender:
             raise
 
     def _hold(self, error: SendFailed, chat: str) -> None:
-        """Note the time until which a platform asked to wait."""
+        """Pause sends until the time for which a platform asked to wait."""
         if error.retry_after is not None:
             until = self._loop.time() + error.retry_after
             self._pacer.hold(until, chat if error.scope == "chat" else None)
 
-    async def _wait_for_turn(self, chat: str, patience: float) -> None:
+    async def _wait_for_pace(self, chat: str, patience: float) -> None:
         group = self._is_group(chat)
         last = self._loop.time() + patience
-        while not self._pacer.take(now := self._loop.time(), chat, group=group):
+        while not self._pacer.reserve(now := self._loop.time(), chat, group=group):
             until = self._pacer.not_yet_until(now, chat, group=group)
             if until is None:
                 continue

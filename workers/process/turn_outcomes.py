@@ -62,11 +62,11 @@ def outcome_of(error: BaseException, explain: Explain = unexplained) -> TurnOutc
                 return _failed(kind, text, getattr(leaf, "retry_after", None))
     for leaf in leaves:
         if not is_network_error(leaf) and not (isinstance(leaf, SendFailed) and leaf.retryable):
-            return _failed("failed", _told(leaf))
-    return _failed("transient", _told(leaves[0]), getattr(leaves[0], "retry_after", None))
+            return _failed("failed", _describe(leaf))
+    return _failed("transient", _describe(leaves[0]), getattr(leaves[0], "retry_after", None))
 
 
-def _told(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     known = isinstance(error, ChannelError | OutOfBounds)
     return str(error) if known and str(error) else last_line(error)
 

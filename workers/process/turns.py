@@ -17,6 +17,7 @@ import msgspec
 
 from ipc.frames.data import TurnAck, TurnBegin, TurnCancel
 from ipc.nesting import MALFORMED, require_shallow
+from ipc.timeouts import cancel_all
 from workers.agent import Final, Turn, TurnOutcome
 from workers.links.agent_data import AgentDataLink
 from workers.links.turn_queue import TurnLog
@@ -94,22 +95,22 @@ class AgentTurns:
         match frame:
             case TurnAck():
                 if held is not None:
-                    self._acknowledged(held, frame.seq)
+                    self._on_ack(held, frame.seq)
             case TurnCancel():
                 if held is not None:
                     self._stop(held, TurnOutcome("aborted"))
             case TurnBegin():
                 if held is not None:
-                    self._answer_again(held, frame.after)
+                    self._resend(held, frame.after)
                 elif self._agent is not None and not self._closing:
-                    self._take(frame)
+                    self._begin_turn(frame)
 
     async def finish(self) -> None:
         """Accept no new turns, and wait until running ones have ended and are acknowledged."""
         self.close()
         while self._tasks:
             await asyncio.wait(set(self._tasks))
-        await self._link.ends_acknowledged()
+        await self._link.wait_ends_acknowledged()
 
     async def cancel(self, deadline: float | None) -> bool:
         """Cancel running turns, and wait until they end or until ``deadline`` (loop time).
@@ -124,20 +125,16 @@ class AgentTurns:
                 held.timer.cancel()
             if held.turn is not None:
                 held.turn.cancel()
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            left = None if deadline is None else deadline - self._loop.time()
-            await asyncio.wait(set(self._tasks), timeout=left)
+        await cancel_all(self._tasks, deadline)
         return not self._tasks
 
-    def _answer_again(self, held: HeldTurn, after: int) -> None:
+    def _resend(self, held: HeldTurn, after: int) -> None:
         """Send the events after ``after`` again, which a perhaps new gateway does not have."""
         held.log.rewind(after)
         held.log.taken = True
         self._link.send_turn(held.log)
 
-    def _take(self, frame: TurnBegin) -> None:
+    def _begin_turn(self, frame: TurnBegin) -> None:
         log = self._link.queue.open(frame.turn, frame.after)
         log.taken = True
         held = self._held[frame.turn] = HeldTurn(log)
@@ -267,7 +264,7 @@ class AgentTurns:
         self._link.send_turn(held.log)
         self._on_outcome(outcome)
 
-    def _acknowledged(self, held: HeldTurn, seq: int) -> None:
+    def _on_ack(self, held: HeldTurn, seq: int) -> None:
         log = held.log
         if not log.ack(seq):
             return
@@ -277,7 +274,7 @@ class AgentTurns:
         if log.over:
             del self._held[log.name]
             self._remember(log.name)
-            self._link.turn_over(log)
+            self._link.forget_turn(log)
 
     def _remember(self, name: str) -> None:
         now = self._loop.time()

@@ -37,7 +37,7 @@ class TypingRepeater:
         self._shown: OrderedDict[Place, asyncio.Task[None] | None] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def act(self, show: Show, action: Action) -> Any:
+    async def show(self, show: Show, action: Action) -> Any:
         """Call ``show`` and repeat it; return the result of the first call.
 
         With ``remove`` repeating ends. Raises what ``show`` raises.

@@ -99,21 +99,21 @@ class Hosted(Protocol):
         """Return the configuration with its secrets read again; raises ``Misconfigured``."""
 
     def close(self) -> None:
-        """Accept nothing new from now on."""
+        """Accept no new work from now on; running work continues."""
 
     async def cancel(self, deadline: float | None) -> bool:
         """Cancel running work, waiting until ``deadline`` at most; return whether it stopped."""
 
     async def finish(self) -> None:
-        """Wait for work that has ignored its cancellation and can still end."""
+        """Accept no new work, and wait for running work that can still have an outcome."""
 
     async def drain(self) -> None:
         """Finish what is in flight."""
 
-    async def settle(self) -> None:
+    async def wait_settled(self) -> None:
         """Wait until everything sent to the gateway has arrived there."""
 
-    def login_answered(self, answer: LoginAnswer) -> LoginTaken:
+    def on_login_answer(self, answer: LoginAnswer) -> LoginTaken:
         """Handle a person's answer to a login prompt; return whether it was accepted."""
 
     def forget_credentials(self) -> None:
@@ -152,9 +152,9 @@ class Worker:
             self._beat,
             self._begin_drain,
             self._begin_recheck,
-            lambda up: self._link.gateway_reported(up),
+            lambda up: self._link.on_gateway_report(up),
             resources.pss_bytes,
-            lambda answer: self._hosted.login_answered(answer),
+            lambda answer: self._hosted.on_login_answer(answer),
         )
         self._hosted = hosted_of(boot, self._control, log, redact, self._fail)
         self._link = self._hosted.link
@@ -175,7 +175,7 @@ class Worker:
             self._link.open()
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                beats = self._control.beating(self._report_activity)
+                beats = self._control.send_beats(self._report_activity)
                 beating = group.create_task(lifelong("sending beats", beats, self._on_helper_end))
                 life = group.create_task(self._run_plugin())
                 ending = await self._ended
@@ -253,7 +253,7 @@ class Worker:
         if self._control.ready:  # the gateway accepts nothing of an account that never was
             with contextlib.suppress(TimeoutError):
                 async with timeouts.timeout_at(deadline):
-                    await self._hosted.settle()
+                    await self._hosted.wait_settled()
             if self._link.backlog:
                 self._log.warning("ended without all acknowledged", count=len(self._link.backlog))
         try:
@@ -341,7 +341,7 @@ class Worker:
         if self._boot.confine is not None:
             self._check_confinement()
         if self._hosted.context is not None:
-            self._hosted.context.tend_media()
+            self._hosted.context.start_media_sweep()
         if patch := self._hosted.activity():
             self._control.patch(patch)
 

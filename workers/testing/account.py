@@ -1,4 +1,4 @@
-"""Drives one account of a channel in a real worker: the object behind the fixture ``it``."""
+"""Drives one account of a channel in a real worker: the object behind the fixture ``account``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,15 @@ from workers.secrets import field_at
 from workers.testing.daemon import TestDaemon
 from workers.testing.fake import ChannelUnderTest, Fake, FakePlace
 from workers.testing.faults import Fault, FaultKind
-from workers.testing.kill_points import SUFFIX, KillOrder, Point, give, install, pending, withdraw
+from workers.testing.kill_points import (
+    SUFFIX,
+    KillOrder,
+    Point,
+    install,
+    pending,
+    remove_order,
+    save_order,
+)
 from workers.testing.kit_client import KitClient, SendOutcome
 from workers.testing.loop_thread import PATIENCE, LoopThread, wait_until
 
@@ -80,7 +88,7 @@ class RunningAccount:
         self._doomed = -1  # the last incarnation that is to be killed
 
     def say(self, text: str) -> None:
-        """Let somebody on the platform write to the account."""
+        """Write to the account as a person on the platform."""
         self._loop.run(self.fake.say(text))
 
     def send(self, text: str, to: str | None = None, **params: Any) -> SendOutcome:
@@ -91,7 +99,7 @@ class RunningAccount:
         return self.act("send", to=to or self.fake.to, message=text, **params)
 
     def act(self, action: str, **params: Any) -> SendOutcome:
-        """Have the account carry out a word of its ``can``, as ``edit``, and return the outcome."""
+        """Execute an action of the account's ``can``, such as ``edit``, and return the outcome."""
         key = params.pop("key", None) or f"kit-{next(self._numbers)}"
         request = {
             "channel": self.manifest.id + SUFFIX,
@@ -100,19 +108,19 @@ class RunningAccount:
             "params": params,
             "idempotencyKey": key,
         }
-        return self._loop.run(self._client.act(request), 2 * PATIENCE)
+        return self._loop.run(self._client.call_action(request), 2 * PATIENCE)
 
     def on_platform(self, work: Coroutine[Any, Any, T]) -> T:
-        """Return what a coroutine of the fake returns: ``it.on_platform(it.fake.edit("…"))``."""
+        """Return what a coroutine of the fake returns, for example ``fake.edit("…")``."""
         return self._loop.run(work)
 
     def fail(self, kind: FaultKind, *, times: int = 0, seconds: float = 0.0) -> None:
-        """Let something go wrong on the platform from now on: see ``workers.testing.faults``."""
+        """Begin a fault of the platform: see ``workers.testing.faults``."""
         assert kind in self.fake.faults, f"the fake cannot do this wrong: {kind}"
         self._loop.run(self.fake.fail(Fault(kind, times, seconds)))
 
     def heal(self) -> None:
-        """Let nothing go wrong any more."""
+        """End all faults of the platform."""
         self._loop.run(self.fake.heal())
 
     def kill(self) -> None:
@@ -122,9 +130,9 @@ class RunningAccount:
         self.up(after=row["incarnation"])
 
     def kill_at(self, point: Point, times: int = 1) -> None:
-        """Have the worker killed ``before``, ``after`` or ``durable``: the next emits end so."""
+        """Order the worker killed at its next emits: ``before``, ``after`` or ``durable``."""
         self._doomed = self.row["incarnation"] + times - 1
-        give(self._daemon.storage, KillOrder(point, times))
+        save_order(self._daemon.storage, KillOrder(point, times))
 
     def killed(self, *, up: bool = True) -> None:
         """Wait until the worker has been killed as ordered, and the next one is ``up``."""
@@ -165,12 +173,12 @@ class RunningAccount:
         self._loop.run(self._daemon.kill())
         left: list[str] = []
 
-        def gone() -> bool:
+        def is_gone() -> bool:
             left[:] = [" ".join(each.cmdline()) for each in family if _lives(each)]
             return not left
 
         try:
-            wait_until(gone, "the supervisor's children have ended", OUTLIVING)
+            wait_until(is_gone, "the supervisor's children have ended", OUTLIVING)
         except AssertionError:
             for each in family:
                 if _lives(each):
@@ -185,11 +193,11 @@ class RunningAccount:
         def seen() -> list[Inbound]:
             return [each for each in self._client.events if isinstance(each, Inbound)]
 
-        def told() -> str:
+        def describe() -> str:
             texts = [_short(text) for text in _texts(seen())]
             return f"{count} messages reach the gateway; there are {texts}"
 
-        wait_until(lambda: len(seen()) >= count, told, within)
+        wait_until(lambda: len(seen()) >= count, describe, within)
         return seen()
 
     def texts(self, count: int = 0, within: float = PATIENCE) -> list[str]:
@@ -237,11 +245,11 @@ class RunningAccount:
 
     @property
     def gaps(self) -> list[str]:
-        """The gaps of which the client was told that hears for the test: messages are missing."""
+        """The gaps that the gateway has reported to the test's client: messages are missing."""
         return self._loop.call(self._client.gaps.copy)
 
     def forget(self) -> None:
-        """Forget what was heard and shown so far."""
+        """Drop the events received and the messages shown so far."""
         self._loop.call(self._client.events.clear)
         self._seen = len(self._loop.call(self.fake.heard))
 
@@ -267,10 +275,10 @@ class RunningAccount:
 
     def everything_shown(self) -> str:
         """Return all that people could read of the account: logs, status, what was printed."""
-        told = [self._daemon.printed(), repr(self._loop.run(self._daemon.status()))]
+        shown = [self._daemon.printed(), repr(self._loop.run(self._daemon.status()))]
         files = [*self._daemon.state_dir.rglob("*.log*"), *self._daemon.state_dir.rglob("*.jsonl")]
-        told += [path.read_text(errors="replace") for path in files if path.is_file()]
-        return "\n".join(told)
+        shown += [path.read_text(errors="replace") for path in files if path.is_file()]
+        return "\n".join(shown)
 
     @property
     def secrets(self) -> list[str]:
@@ -297,9 +305,9 @@ class RunningAccount:
         self._loop.run(self.fake.meet())
 
     def reset(self) -> None:
-        """Bring it to where every test begins: nothing goes wrong, it is up, nothing was heard."""
+        """Reset it to the start of every test: no fault, running, nothing received."""
         self.heal()
-        withdraw(self._daemon.storage)
+        remove_order(self._daemon.storage)
         if not self._loop.run(self._daemon.status())["gateway"]["connected"]:
             self.gateway.up()
         if self.row["phase"] != "running":

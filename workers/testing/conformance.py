@@ -76,232 +76,240 @@ class ChannelConformance:
         missing = without_method(plugin, self.manifest.can)
         assert not missing, f"{self.manifest.plugin} has no method for {missing}"
 
-    def test_messages_go_in_and_out(self, it: RunningAccount) -> None:
+    def test_messages_go_in_and_out(self, account: RunningAccount) -> None:
         """What somebody says is heard once, and what is sent is seen once."""
-        it.say("good morning")
-        assert it.settled() == ["good morning"]
-        sent = it.send("good evening")
+        account.say("good morning")
+        assert account.settled() == ["good morning"]
+        sent = account.send("good evening")
         assert sent.ok, sent.error
-        assert it.shown(1) == ["good evening"]
-        ids = [message.id for message in it.heard()]
+        assert account.shown(1) == ["good evening"]
+        ids = [message.id for message in account.heard()]
         assert len(ids) == len(set(ids)), f"ids of messages are not unique: {ids}"
 
-    def test_every_word_of_can_is_carried_out(self, it: RunningAccount) -> None:
+    def test_every_word_of_can_is_carried_out(self, account: RunningAccount) -> None:
         """Each action succeeds, or is refused with a word that says why."""
-        before = set(it.log)  # an earlier test of the module may have a traceback of its own
-        sent = it.send("to be changed")
+        before = set(account.log)  # an earlier test of the module may have a traceback of its own
+        sent = account.send("to be changed")
         assert sent.ok, sent.error
-        message: dict[str, Any] = {"to": it.fake.to, "messageId": sent.id}
+        message: dict[str, Any] = {"to": account.fake.to, "messageId": sent.id}
         actions: dict[str, dict[str, Any]] = {
             "edit": {**message, "message": "changed"},
             "react": {**message, "emoji": "\N{THUMBS UP SIGN}"},
             "read": message,
-            "typing": {"to": it.fake.to},
-            "history": {"to": it.fake.to, "limit": 10},
-            "members": {"to": it.fake.to, "limit": 10},
-            "chat": {"to": it.fake.to},
+            "typing": {"to": account.fake.to},
+            "history": {"to": account.fake.to, "limit": 10},
+            "members": {"to": account.fake.to, "limit": 10},
+            "chat": {"to": account.fake.to},
             "delete": message,
         }
         for word in [name for name in actions if name in self.manifest.can & METHODS]:
-            done = it.act(word, **actions[word])
+            done = account.act(word, **actions[word])
             assert done.ok or done.reason, f"{word}: refused without a reason: {done.error}"
         extra: dict[str, dict[str, Any]] = {
             "buttons": {"buttons": [[{"text": "Yes", "data": "y"}]]},
             "poll": {"poll": {"question": "Tea?", "options": ["Yes", "No"]}},
         }
         for word in [name for name in extra if name in self.manifest.can & PARTS]:
-            done = it.send("choose", **extra[word])
+            done = account.send("choose", **extra[word])
             assert done.ok or done.reason, f"{word}: refused without a reason: {done.error}"
-        told = [line for line in it.log if line not in before]
-        assert not _tracebacks(told), "a traceback is logged:\n" + "\n".join(told)
+        lines = [line for line in account.log if line not in before]
+        assert not _tracebacks(lines), "a traceback is logged:\n" + "\n".join(lines)
 
     @pytest.mark.parametrize("point", ["before", "after", "durable"])
     def test_a_kill_around_an_emit_loses_and_doubles_nothing(
-        self, it: RunningAccount, point: Any
+        self, account: RunningAccount, point: Any
     ) -> None:
         """The worker is killed at three emits, before, after, and when it was durable."""
         said = [f"{point} {number}" for number in range(3)]
         for text in said:
-            it.kill_at(point)
-            it.say(text)
-            it.killed()
-        self.expect(it.settled(), said, certain=said if point == "durable" else ())
+            account.kill_at(point)
+            account.say(text)
+            account.killed()
+        self.expect(account.settled(), said, certain=said if point == "durable" else ())
 
     def test_a_kill_while_the_gateway_is_down_loses_and_doubles_nothing(
-        self, it: RunningAccount
+        self, account: RunningAccount
     ) -> None:
         """The worker has emitted what no gateway has stored, and is killed."""
         self.needs("offline")
         said = [f"unstored {number}" for number in range(3)]
-        it.gateway.down()
-        it.kill_at("after")
+        account.gateway.down()
+        account.kill_at("after")
         for text in said:
-            it.say(text)
-        it.killed(up=False)
-        it.gateway.up()
-        it.up()
-        self.expect(it.settled(), said)
+            account.say(text)
+        account.killed(up=False)
+        account.gateway.up()
+        account.up()
+        self.expect(account.settled(), said)
 
-    def test_a_restart_of_the_gateway_loses_and_doubles_nothing(self, it: RunningAccount) -> None:
+    def test_a_restart_of_the_gateway_loses_and_doubles_nothing(
+        self, account: RunningAccount
+    ) -> None:
         """The gateway is stopped and started, then killed, while people speak."""
         said = [f"between gateways {number}" for number in range(6)]
-        it.gateway.down()
+        account.gateway.down()
         for text in said[:3]:
-            it.say(text)
-        it.gateway.up()
-        it.heard(3)
+            account.say(text)
+        account.gateway.up()
+        account.heard(3)
         for text in said[3:]:
-            it.say(text)
-        it.gateway.kill()
-        heard = it.settled()
-        assert heard == said, f"said: {said}; heard: {heard}; told of gaps: {it.gaps}"
+            account.say(text)
+        account.gateway.kill()
+        heard = account.settled()
+        assert heard == said, f"said: {said}; heard: {heard}; told of gaps: {account.gaps}"
 
-    def test_what_is_delivered_twice_is_heard_once(self, it: RunningAccount) -> None:
+    def test_what_is_delivered_twice_is_heard_once(self, account: RunningAccount) -> None:
         """The platform delivers a message again, under the same id."""
         self.needs("duplicate")
-        it.fail("duplicate", times=1)
-        it.say("twice")
-        assert it.settled() == ["twice"]
+        account.fail("duplicate", times=1)
+        account.say("twice")
+        assert account.settled() == ["twice"]
 
-    def test_wrong_credentials_need_a_login(self, it: RunningAccount) -> None:
+    def test_wrong_credentials_need_a_login(self, account: RunningAccount) -> None:
         """Refused credentials are the cause ``needs_login``, not a crash."""
         self.needs("login")
         self.needs("unauthorized")
-        it.fail("unauthorized")
-        it.restart()
-        it.until(_needs_login, "the account needs a login after its credentials were refused")
-        self.expect_no_secret(it)
-        it.heal()
-        it.start()
-        it.say("back")
-        assert it.settled() == ["back"]
+        account.fail("unauthorized")
+        account.restart()
+        account.until(_needs_login, "the account needs a login after its credentials were refused")
+        self.expect_no_secret(account)
+        account.heal()
+        account.start()
+        account.say("back")
+        assert account.settled() == ["back"]
 
-    def test_an_outage_is_survived_quietly(self, it: RunningAccount) -> None:
+    def test_an_outage_is_survived_quietly(self, account: RunningAccount) -> None:
         """After an outage that has met two tries the account works, in under 20 lines of log."""
         self.needs("outage")
-        before, failures = len(it.log), it.row["failures"]
-        it.fail("outage")
+        before, failures = len(account.log), account.row["failures"]
+        account.fail("outage")
         wait_until(
-            lambda: it.fake.turned_away >= 2 or it.row["failures"] >= failures + 2,
+            lambda: account.fake.turned_away >= 2 or account.row["failures"] >= failures + 2,
             "the account tries twice to reach the platform again",
         )
-        it.heal()
-        it.up()
-        it.say("after the outage")
-        assert it.settled() == ["after the outage"]
-        told = it.log[before:]
-        assert len(told) < MAX_OUTAGE_LINES, f"{len(told)} lines of log: {told}"
-        assert not _tracebacks(told), f"a traceback for an outage: {told}"
-        self.expect_no_secret(it)
+        account.heal()
+        account.up()
+        account.say("after the outage")
+        assert account.settled() == ["after the outage"]
+        lines = account.log[before:]
+        assert len(lines) < MAX_OUTAGE_LINES, f"{len(lines)} lines of log: {lines}"
+        assert not _tracebacks(lines), f"a traceback for an outage: {lines}"
+        self.expect_no_secret(account)
 
-    def test_a_limit_of_the_platform_is_kept_to(self, it: RunningAccount) -> None:
+    def test_a_limit_of_the_platform_is_kept_to(self, account: RunningAccount) -> None:
         """A message that met a rate limit is seen once, at once or when it is sent again."""
         self.needs("rate_limited")
-        it.fail("rate_limited", times=1, seconds=1)
-        first = it.send("patience", key="limited")
+        account.fail("rate_limited", times=1, seconds=1)
+        first = account.send("patience", key="limited")
         if not first.ok:
             assert first.reason == "rate_limited", f"not refused as rate_limited: {first}"
             assert first.retryable, f"it may be tried again, but is not retryable: {first}"
             assert first.retry_after, f"the platform said when; the outcome does not: {first}"
-            wait_until(lambda: it.send("patience", key="limited").ok, "the message is sent again")
-        assert it.shown(1) == ["patience"]
-        self.expect_no_secret(it)
+            wait_until(
+                lambda: account.send("patience", key="limited").ok, "the message is sent again"
+            )
+        assert account.shown(1) == ["patience"]
+        self.expect_no_secret(account)
 
-    def test_what_was_taken_without_an_answer_is_not_sent_twice(self, it: RunningAccount) -> None:
+    def test_what_was_taken_without_an_answer_is_not_sent_twice(
+        self, account: RunningAccount
+    ) -> None:
         """The platform took the message and did not answer: it is seen once."""
         self.needs("unanswered")
-        it.fail("unanswered", times=1)
-        sent = it.send("perhaps")
+        account.fail("unanswered", times=1)
+        sent = account.send("perhaps")
         assert sent.ok or sent.maybe_sent, f"it may have arrived, and the outcome is {sent}"
-        assert it.send("certainly").ok, "the next message is sent"
-        assert it.shown(2) == ["perhaps", "certainly"]
+        assert account.send("certainly").ok, "the next message is sent"
+        assert account.shown(2) == ["perhaps", "certainly"]
 
-    def test_a_slow_platform_is_waited_for(self, it: RunningAccount) -> None:
+    def test_a_slow_platform_is_waited_for(self, account: RunningAccount) -> None:
         """Answers that take a second are no failures."""
         self.needs("slow")
-        restarts = it.row["restarts"]
-        it.fail("slow", times=3, seconds=1)
-        sent = it.send("slowly")
+        restarts = account.row["restarts"]
+        account.fail("slow", times=3, seconds=1)
+        sent = account.send("slowly")
         assert sent.ok, sent.error
-        assert it.shown(1) == ["slowly"]
-        assert it.row["restarts"] == restarts, f"slowness restarts the account: {it.log[-5:]}"
+        assert account.shown(1) == ["slowly"]
+        assert account.row["restarts"] == restarts, (
+            f"slowness restarts the account: {account.log[-5:]}"
+        )
 
-    def test_another_user_of_the_login_is_named_and_outlived(self, it: RunningAccount) -> None:
+    def test_another_user_of_the_login_is_named_and_outlived(self, account: RunningAccount) -> None:
         """A conflict is no reason to give up, and is shown."""
         self.needs("conflict")
-        it.fail("conflict")
-        it.until(
+        account.fail("conflict")
+        account.until(
             lambda row: row["plugin"].get("lastError") or row["lastError"],
             "the status says that something else uses the login",
         )
-        assert it.row["phase"] != "failed", f"a conflict ends the account: {it.row}"
-        it.heal()
-        it.up()
-        it.say("alone again")
-        assert it.settled() == ["alone again"]
+        assert account.row["phase"] != "failed", f"a conflict ends the account: {account.row}"
+        account.heal()
+        account.up()
+        account.say("alone again")
+        assert account.settled() == ["alone again"]
 
     @pytest.mark.slow
-    def test_a_half_open_connection_is_noticed(self, it: RunningAccount) -> None:
+    def test_a_half_open_connection_is_noticed(self, account: RunningAccount) -> None:
         """A connection on which nothing moves is given up within ``half_open_within``."""
         self.needs("half_open")
-        restarts = it.row["restarts"]
-        it.fail("half_open")
-        it.until(
+        restarts = account.row["restarts"]
+        account.fail("half_open")
+        account.until(
             lambda row: row["restarts"] > restarts or row["plugin"].get("connected") is False,
             "the account notices that its connection is dead",
             self.half_open_within,
         )
-        it.heal()
-        it.up()
-        it.say("alive")
-        assert it.settled() == ["alive"]
+        account.heal()
+        account.up()
+        account.say("alive")
+        assert account.settled() == ["alive"]
 
     @pytest.mark.parametrize("kind", ["ascii", "astral", "rtl"])
-    def test_texts_around_the_limit_arrive_whole(self, it: RunningAccount, kind: str) -> None:
+    def test_texts_around_the_limit_arrive_whole(self, account: RunningAccount, kind: str) -> None:
         """One unit below the limit, at it and one above: nothing is cut, no part is too long."""
         text, unit = self.manifest.text, self.manifest.text.unit
         around = [text.limit - 1, text.limit, text.limit + 1] if text.limit else [LONG]
         for size in around if kind == "ascii" else around[-1:]:
-            self.expect_whole(it, _filled(kind, size, unit))
+            self.expect_whole(account, _filled(kind, size, unit))
 
-    def test_the_parts_of_a_long_text_come_in_order(self, it: RunningAccount) -> None:
+    def test_the_parts_of_a_long_text_come_in_order(self, account: RunningAccount) -> None:
         """A text of three times the limit is read as it was written."""
         count = 3 * (self.manifest.text.limit or LONG // 3) // 7
         words = [f"w{number:05}" for number in range(count)]
-        sent = it.send(" ".join(words))
+        sent = account.send(" ".join(words))
         assert sent.ok, sent.error
         wait_until(
-            lambda: " ".join(it.shown()).split() == words,
-            lambda: f"the words come in order; shown are {[part[:20] for part in it.shown()]}",
+            lambda: " ".join(account.shown()).split() == words,
+            lambda: f"the words come in order; shown are {[part[:20] for part in account.shown()]}",
         )
 
-    def test_no_secret_is_shown(self, it: RunningAccount) -> None:
+    def test_no_secret_is_shown(self, account: RunningAccount) -> None:
         """Logs, status and errors hold none, also when something was refused."""
-        told = repr([it.send("to nobody", to="nobody-at-all"), it.act("probe")])
-        self.expect_no_secret(it, told)
+        text = repr([account.send("to nobody", to="nobody-at-all"), account.act("probe")])
+        self.expect_no_secret(account, text)
 
-    def test_a_stop_is_obeyed_within_the_grace(self, it: RunningAccount) -> None:
+    def test_a_stop_is_obeyed_within_the_grace(self, account: RunningAccount) -> None:
         """A stopped account ends by itself, and is killed by nobody."""
-        seconds = it.stop()
-        row = it.row
+        seconds = account.stop()
+        row = account.row
         assert row["phase"] == "stopped", f"it is {row['phase']}"
         assert seconds < GRACE, f"it took {seconds:.1f} s to stop"
         assert "SIGKILL" not in (row["lastExit"] or ""), f"it was killed: {row['lastExit']}"
-        it.start()
+        account.start()
 
-    def test_a_blocked_loop_costs_a_restart_and_no_message(self, it: RunningAccount) -> None:
+    def test_a_blocked_loop_costs_a_restart_and_no_message(self, account: RunningAccount) -> None:
         """A worker whose loop stands still is killed, and the next one goes on."""
-        it.kill_at("block")
-        it.say("blocking")
-        it.killed()
-        self.expect(it.settled(), ["blocking"])
+        account.kill_at("block")
+        account.say("blocking")
+        account.killed()
+        self.expect(account.settled(), ["blocking"])
 
-    def test_nothing_outlives_the_supervisor(self, it: RunningAccount) -> None:
+    def test_nothing_outlives_the_supervisor(self, account: RunningAccount) -> None:
         """A killed supervisor takes all processes of the account with it."""
-        left = it.kill_supervisor()
+        left = account.kill_supervisor()
         assert not left, f"these outlive the supervisor: {left}"
-        it.say("under another supervisor")
-        assert it.settled() == ["under another supervisor"]
+        account.say("under another supervisor")
+        assert account.settled() == ["under another supervisor"]
 
     def expect(self, heard: list[str], said: list[str], certain: Any = ()) -> None:
         """Check that all was heard once and in order; without replay, that nothing came twice.
@@ -315,27 +323,27 @@ class ChannelConformance:
         assert [text for text in said if text in heard] == heard, f"out of order: {heard}"
         assert set(certain) <= set(heard), f"it was durable, and is lost: {heard}"
 
-    def expect_whole(self, it: RunningAccount, said: str) -> None:
+    def expect_whole(self, account: RunningAccount, said: str) -> None:
         """Send a text, and check that people see all of it, in parts that the platform takes."""
         text = self.manifest.text
-        it.forget()
-        sent = it.send(said)
+        account.forget()
+        sent = account.send(said)
         assert sent.ok, f"{length(said, text.unit)} {text.unit}: {sent.error}"
         wait_until(
-            lambda: _letters(it.shown()) == _letters([said]),
+            lambda: _letters(account.shown()) == _letters([said]),
             lambda: (
                 f"a text of {length(said, text.unit)} {text.unit} is shown whole; shown are"
-                f" {[length(part, text.unit) for part in it.shown()]}"
+                f" {[length(part, text.unit) for part in account.shown()]}"
             ),
         )
-        longest = max(length(part, text.unit) for part in it.shown())
+        longest = max(length(part, text.unit) for part in account.shown())
         assert not text.limit or longest <= text.limit, f"a part of {longest} {text.unit} is sent"
 
-    def expect_no_secret(self, it: RunningAccount, told: str = "") -> None:
+    def expect_no_secret(self, account: RunningAccount, text: str = "") -> None:
         """Check that no secret of the account stands in anything that people can read."""
-        told += it.everything_shown()
-        shown = [secret for secret in it.secrets if secret in told]
-        assert not shown, f"{len(shown)} secrets stand in logs, status or errors: see {told[:2000]}"
+        text += account.everything_shown()
+        shown = [secret for secret in account.secrets if secret in text]
+        assert not shown, f"{len(shown)} secrets stand in logs, status or errors: see {text[:2000]}"
 
 
 def _needs_login(row: dict[str, Any]) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ import psutil
 from ipc.errors import IpcError
 from ipc.websocket.client import Client
 from workers.testing.loop_thread import PATIENCE, PAUSE
+from workers.testing.ports import free_port
 
 _OPEN = {"dmPolicy": "open", "groupPolicy": "open"}  # who may talk is not the channel's matter
 TOKEN = "token-of-the-testing-kit"  # noqa: S105 - of a gateway on this host, for a test
@@ -55,7 +55,7 @@ class TestDaemon:
         self.modules.mkdir()
         self.state_dir, self.run_dir = self.directory / "state", self.directory / "run"
         self.output = self.directory / "output.txt"
-        self.port = _free_port()
+        self.port = free_port()
         self.key = f"{channel}:{account_id}"
         self.storage = self.state_dir / "accounts" / self.key
         self._config = self.directory / "trunkline.json5"
@@ -157,7 +157,8 @@ class TestDaemon:
                     return status
             await asyncio.sleep(PAUSE)
         raise AssertionError(
-            f"not so after {within:g} s: {sentence}. {_told(status, self.key)}\n{self.printed()}"
+            f"not so after {within:g} s: {sentence}. "
+            f"{_describe_row(status, self.key)}\n{self.printed()}"
         )
 
     def _reap(self, process: subprocess.Popen[bytes]) -> None:
@@ -178,15 +179,9 @@ class TestDaemon:
             await client.close()
 
 
-def _told(status: Mapping[str, Any], key: str) -> str:
+def _describe_row(status: Mapping[str, Any], key: str) -> str:
     for row in status.get("accounts", ()):
         if row["account"] == key:
             seen = ("phase", "cause", "failures", "lastError", "lastExit", "plugin")
             return ", ".join(f"{name}: {row.get(name)}" for name in seen)
     return "there is no status"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

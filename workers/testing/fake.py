@@ -44,7 +44,7 @@ class Fake(Protocol):
         raise NotImplementedError
 
     async def say(self, text: str) -> None:
-        """Let somebody write ``text`` to the account. It waits where the platform would wait."""
+        """Write ``text`` to the account as a person. It waits where the platform would wait."""
         raise NotImplementedError
 
     def heard(self) -> Sequence[str]:
@@ -52,17 +52,17 @@ class Fake(Protocol):
         raise NotImplementedError
 
     async def meet(self) -> None:
-        """Be there for the account that has just come up: connect to it, join its room."""
+        """Connect the person to the account that has just started: for example join its room."""
         return  # most platforms have nothing to do
 
     async def fail(self, fault: Fault) -> None:
-        """Let this go wrong from now on. Asked only for what ``faults`` names."""
+        """Begin a fault. Called only for what ``faults`` names."""
         # Two statements: a body that only raises makes a method of a protocol abstract.
         text = f"{type(self).__name__} cannot do this wrong: {fault.kind}"
         raise NotImplementedError(text)
 
     async def heal(self) -> None:
-        """Let nothing go wrong any more."""
+        """End all faults."""
         return  # as nothing does
 
 

@@ -59,7 +59,7 @@ class HttpFake(Fake):
 
     async def start(self, place: FakePlace) -> Mapping[str, Any]:
         """Serve on a free port."""
-        app = web.Application(middlewares=[self._meet_fault], client_max_size=64 << 20)
+        app = web.Application(middlewares=[self._inject_fault], client_max_size=64 << 20)
         app.add_routes(self.routes())
         self._runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1
@@ -77,7 +77,7 @@ class HttpFake(Fake):
             await self._runner.cleanup()
 
     async def fail(self, fault: Fault) -> None:
-        """Let a fault meet the requests from now on; an outage also what is under way."""
+        """Begin a fault of the requests from now on; an outage also ends those under way."""
         self._fault, self._left = fault, fault.times
         self._healed.clear()
         if fault.kind == "outage":
@@ -108,7 +108,7 @@ class HttpFake(Fake):
         return 2
 
     @web.middleware
-    async def _meet_fault(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _inject_fault(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         self._open[id(request)] = request
         try:
             fault = self._fault

@@ -1,4 +1,4 @@
-"""Lets a test kill or block a worker at the moment when its plugin emits.
+"""Kills or blocks a worker, for a test, at the moment when its plugin emits.
 
 The kit does not start the channel itself but one derived from it, which is this: the same
 manifest under another name, and the same plugin with a context that looks for an order of the
@@ -41,16 +41,16 @@ class KillOrder(msgspec.Struct):
             raise ValueError(f"{self.point!r} is none of {', '.join(get_args(Point))}")
 
 
-def give(storage: Path, order: KillOrder) -> None:
-    """Leave an order for the account with this storage, in place of any other."""
+def save_order(storage: Path, order: KillOrder) -> None:
+    """Save an order for the account with this storage, in place of any other."""
     storage.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = storage / f"{ORDER}.new"
     fresh.write_bytes(msgspec.json.encode(order))
     fresh.replace(storage / ORDER)
 
 
-def withdraw(storage: Path) -> None:
-    """Take an order back, if there is one."""
+def remove_order(storage: Path) -> None:
+    """Remove the order, if there is one."""
     (storage / ORDER).unlink(missing_ok=True)
 
 
@@ -111,9 +111,9 @@ class HaltingContext:
         if order is None or order.point != point:
             return
         if order.times > 1:
-            give(self._storage, KillOrder(point, order.times - 1))
+            save_order(self._storage, KillOrder(point, order.times - 1))
         else:
-            withdraw(self._storage)
+            remove_order(self._storage)
         if point == "block":
             time.sleep(FOR_EVER)
         os.kill(os.getpid(), signal.SIGKILL)

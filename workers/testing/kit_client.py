@@ -33,7 +33,7 @@ class SendOutcome:
 class KitClient:
     """One client, over all restarts of the gateway.
 
-    ``events`` is what came in, in its order; ``gaps`` is where it was told that some is missing.
+    ``events`` are those received, in order; ``gaps`` are the gateway's reports of missing events.
     """
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class KitClient:
         self._client = ReconnectingClient(
             f"ws://127.0.0.1:{port}",
             token=TOKEN,
-            on_event=self.take,
+            on_event=self.on_event,
             subscribe=Subscription(accounts=[key]),
         )
         await self._client.open()
@@ -56,7 +56,7 @@ class KitClient:
         if self._client is not None:
             await self._client.close()
 
-    async def act(self, request: dict[str, Any]) -> SendOutcome:
+    async def call_action(self, request: dict[str, Any]) -> SendOutcome:
         """Call ``message.action``, and return what became of it."""
         assert self._client is not None, "it is not open"
         try:
@@ -65,8 +65,8 @@ class KitClient:
             return outcome_of(error)
         return SendOutcome(ok=True, id=str(payload.get("messageId") or ""), payload=payload)
 
-    def take(self, event: Event) -> None:
-        """Keep what an event says that came in."""
+    def on_event(self, event: Event) -> None:
+        """Store the inbound message, happening or gap of an event."""
         if not isinstance(event.payload, msgspec.Raw):
             return
         if event.event == "channel.message":
@@ -76,8 +76,8 @@ class KitClient:
         elif event.event in ("channel.gap", GAP):
             self.gaps.append(bytes(event.payload).decode())
         elif event.event == "channel.event":
-            told = decode_json(event.payload, dict[str, msgspec.Raw])
-            self.events.append(decode_json(told["happened"], Happened))
+            payload = decode_json(event.payload, dict[str, msgspec.Raw])
+            self.events.append(decode_json(payload["happened"], Happened))
 
 
 def outcome_of(error: IpcError) -> SendOutcome:

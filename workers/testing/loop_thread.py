@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 # Seconds; ten times and more of what anything here takes. A busy host may need more.
 PATIENCE = float(os.environ.get("TRUNKLINE_KIT_PATIENCE") or 30.0)
-PAUSE = 0.02  # seconds between two looks at a condition
+PAUSE = 0.02  # seconds between two checks of a condition
 
 
 class LoopThread:
@@ -74,7 +74,7 @@ def wait_until(
     deadline = time.monotonic() + within
     while not (value := seen()):
         if time.monotonic() >= deadline:
-            told = sentence if isinstance(sentence, str) else sentence()
-            raise AssertionError(f"after {within:g} s: {told}")
+            text = sentence if isinstance(sentence, str) else sentence()
+            raise AssertionError(f"after {within:g} s: {text}")
         time.sleep(PAUSE)
     return value

@@ -1,4 +1,4 @@
-"""Gives pytest the fixture ``it``: the plugin ``trunkline``.
+"""Adds the fixture ``account`` to pytest: the plugin ``trunkline``.
 
 It is loaded by every run of pytest beside which Trunkline is installed, so it imports nothing until
 a test asks for the fixture.
@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 
 MISSING = (
-    "a test with the fixture `it` needs to know its channel: write a fixture `channel` that returns"
-    " a workers.testing.fake.ChannelUnderTest, or set `channel` in the test's class"
+    "a test with the fixture `account` needs to know its channel: write a fixture `channel` that"
+    " returns a workers.testing.fake.ChannelUnderTest, or set `channel` in the test's class"
 )
 
 pytest.register_assert_rewrite("workers.testing.conformance")  # imports nothing either
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the mark known that the tests of conformance have."""
+    """Register the mark of the conformance tests."""
     config.addinivalue_line("markers", "slow: takes long, as it waits for a timeout")
 
 
@@ -63,7 +63,7 @@ def trunkline_accounts() -> Iterator[_Accounts]:
 
 
 @pytest.fixture
-def it(request: pytest.FixtureRequest, trunkline_accounts: _Accounts) -> Any:
+def account(request: pytest.FixtureRequest, trunkline_accounts: _Accounts) -> Any:
     """An account of the channel in a real worker: a ``workers.testing.account.RunningAccount``."""
     channel = getattr(request.cls, "channel", None)
     if channel is None:

@@ -35,14 +35,14 @@ _RUN = re.compile("`+")
 
 
 def escape_discord(text: str, inside: Kind, line_start: bool) -> str:
-    """Put a backslash before each character that Discord would read as a mark, but not in URLs."""
+    """Escape each character that Discord would read as a mark, except in URLs."""
     if inside in _RAW:
         return text
     return _escape_discord_lines(_escape_marks(_DISCORD_SPECIAL, text), line_start)
 
 
 def escape_discord_plain(text: str, inside: Kind, line_start: bool) -> str:
-    """Put a backslash before everything that Discord would not show literally.
+    """Escape everything that Discord would not show literally.
 
     Beside marks that is whatever stands in ``<…>`` (people, channels, times), ``@everyone``, and
     the names of emoji.

@@ -36,16 +36,16 @@ class Pacer:
 
         It may go out at that time, unless other messages or a hold come first.
         """
-        waits = [bucket.wait(now) for bucket in self._buckets(now, chat, group)]
+        waits = [bucket.delay(now) for bucket in self._buckets(now, chat, group)]
         at = max(now + max(waits, default=0.0), self._held, self._held_chats.get(chat, now))
         return at if at > now else None
 
-    def take(self, now: float, chat: str, *, group: bool = False) -> bool:
+    def reserve(self, now: float, chat: str, *, group: bool = False) -> bool:
         """Count a message to ``chat`` if it may go out now; return whether it may."""
         if self.not_yet_until(now, chat, group=group) is not None:
             return False
         for bucket in self._buckets(now, chat, group):
-            bucket.owe(now)  # there is a token, but for what adding small parts of one may miss
+            bucket.overdraw(now)  # it has one, but for what adding small parts may miss
         return True
 
     def _buckets(self, now: float, chat: str, group: bool) -> list[TokenBucket]:
@@ -62,7 +62,7 @@ class Pacer:
         return account + buckets
 
     def _forget(self, now: float) -> None:
-        """Forget chats whose limits are no longer reached, and at least the oldest tenth."""
+        """Drop chats whose limits are no longer reached, and at least the oldest tenth."""
         idle = {chat for chat, buckets in self._chats.items() if all(b.full(now) for b in buckets)}
         for chat in idle.union(itertools.islice(self._chats, MOST_CHATS // 10)):
             del self._chats[chat]

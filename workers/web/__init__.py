@@ -1,1 +1,1 @@
-"""Helpers for channels and agents that speak HTTP: addresses, signatures, failures."""
+"""Helps channels and agents that speak HTTP: addresses, signatures, failures."""

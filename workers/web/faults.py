@@ -9,6 +9,8 @@ import aiohttp
 
 from ipc.connection_errors import failure_text
 
+TOO_LARGE = 413  # of a body, which no repetition makes smaller
+
 
 class Unreachable(Exception):
     """The server was not reached, so the call was certainly not carried out."""
@@ -26,6 +28,15 @@ def fault_of(call: str, error: BaseException) -> Unreachable | NoAnswer:
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return Unreachable(why(error))
     return NoAnswer(f"{call}: {why(error)}")
+
+
+def is_proxy_refusal(status: int) -> bool:
+    """Return whether a response that is not from the platform says that nothing was carried out.
+
+    A page of a proxy with such a status, a redirect that is not followed: the call has not reached
+    the platform. One with 200 or 502 leaves open whether it has.
+    """
+    return 300 <= status < 500
 
 
 def why(error: BaseException) -> str:

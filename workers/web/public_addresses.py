@@ -7,7 +7,6 @@ name that resolves differently a moment later changes nothing (DNS rebinding).
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from ipc.dial import resolve
 from workers.media.addresses import is_public
 
 USER_AGENT = "Trunkline"
@@ -82,6 +82,4 @@ def public_session(
 
 
 async def _ask_system(host: str, port: int, family: int) -> Any:
-    return await asyncio.get_running_loop().getaddrinfo(
-        host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
-    )
+    return await resolve(host, port, family=family, flags=socket.AI_ADDRCONFIG)

@@ -17,9 +17,9 @@ from runtime.config.edit.typed import typed
 from runtime.config.errors import config_error
 from runtime.config.files import locked, read_text
 from runtime.config.load import Loaded
-from runtime.config.text.json5_edit import cut, put
+from runtime.config.text.json5_edit import add_member, remove_member
 from runtime.config.text.parse import parse
-from runtime.config.text.toml_edit import UNCHANGEABLE, cut_toml, put_toml
+from runtime.config.text.toml_edit import UNCHANGEABLE, add_toml, remove_toml
 from runtime.config.wording import unknown
 from workers.registry import ID, ID_RULE, Manifests
 from workers.registry import manifests as find_manifests
@@ -52,9 +52,11 @@ def add_account(
             if account == IMPLICIT:
                 raise config_error(path, "is this account already", f"channels.{channel}")
             implicit = [*place[:-1], IMPLICIT]
-            after, values = _with(path, after, implicit, {}), _put(values, implicit, {})
+            after, values = _with(path, after, implicit, {}), _with_value(values, implicit, {})
         after = _with(path, after, place, value)
-        return write_checked(path, text, after, _put(values, place, value), checker(path, known))
+        return write_checked(
+            path, text, after, _with_value(values, place, value), checker(path, known)
+        )
 
 
 def remove_account(path: Path, key: str, manifests: Manifests | None = None) -> Loaded:
@@ -78,28 +80,28 @@ def remove_account(path: Path, key: str, manifests: Manifests | None = None) -> 
             reason = f"there is no such account; there are: {listed}"
             raise config_error(path, reason, ".".join(place))
         after = _without(path, text, place)
-        return write_checked(path, text, after, _cut(values, place), checker(path, known))
+        return write_checked(path, text, after, _without_value(values, place), checker(path, known))
 
 
 def _with(path: Path, text: str, place: list[str], value: dict[str, Any]) -> str:
     if path.suffix != ".toml":
-        return put(text, place, value, json5=path.suffix == ".json5")
+        return add_member(text, place, value, json5=path.suffix == ".json5")
     try:
-        return put_toml(text, place, value)
+        return add_toml(text, place, value)
     except UNCHANGEABLE:
         raise config_error(path, BY_HAND) from None
 
 
 def _without(path: Path, text: str, place: list[str]) -> str:
     if path.suffix != ".toml":
-        return cut(text, place)
+        return remove_member(text, place)
     try:
-        return cut_toml(text, place)
+        return remove_toml(text, place)
     except UNCHANGEABLE:
         raise config_error(path, BY_HAND) from None
 
 
-def _put(values: dict[str, Any], place: list[str], value: Any) -> dict[str, Any]:
+def _with_value(values: dict[str, Any], place: list[str], value: Any) -> dict[str, Any]:
     result = copy.deepcopy(values)
     inner = result
     for name in place[:-1]:
@@ -108,7 +110,7 @@ def _put(values: dict[str, Any], place: list[str], value: Any) -> dict[str, Any]
     return result
 
 
-def _cut(values: dict[str, Any], place: list[str]) -> dict[str, Any]:
+def _without_value(values: dict[str, Any], place: list[str]) -> dict[str, Any]:
     result = copy.deepcopy(values)
     inner = result
     for name in place[:-1]:

@@ -94,7 +94,10 @@ def write_first(places: Places) -> Path:
     try:
         create(path, text)
     except FileExistsError:
-        raise config_error(path, "exists already and is left as it is") from None
+        text = "exists already and is left as it is"
+        if path.is_symlink() and not path.exists():
+            text = f"is a link to {path.readlink()}, which does not exist: correct or remove it"
+        raise config_error(path, text) from None
     except OSError as error:
         raise _unwritten(path, error) from None
     return path

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from ipc.hidden_fields import hide_fields
 from runtime.config.channel_section import OURS
 from runtime.config.local_fields import (
     account_values,
@@ -105,6 +106,7 @@ def _uncovered(was: _Section, now: _Section, account: str) -> Iterator[ValuePath
             yield (*now.path, "accounts", account, name)
 
 
+@hide_fields("fields")
 class _Section(msgspec.Struct, frozen=True):
     """One channel's section of a file."""
 

@@ -13,7 +13,7 @@ import msgspec
 import pyjson5
 
 from runtime.config.account_model import AccountConfig
-from runtime.config.check import is_list, is_struct, members
+from runtime.config.check import is_list, is_struct, members, not_finite
 from runtime.config.supervisor_model import RestartConfig
 from workers.agent import AgentManifest
 from workers.plugin import Manifest
@@ -70,9 +70,10 @@ def _value(text: str, form: Any, secret: bool) -> Any:
 
 def _json5(text: str) -> Any:
     try:
-        return pyjson5.decode(text)
+        value = pyjson5.decode(text)
     except pyjson5.Json5DecoderException:
         return text
+    return text if any(not_finite(value)) else value  # a number that no file could hold
 
 
 def _simple(text: str, form: Any, choices: Collection[Any]) -> Any:

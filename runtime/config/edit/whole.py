@@ -13,8 +13,10 @@ from typing import Any
 
 import msgspec
 
+from ipc.hidden_fields import hide_fields
 from runtime.config.edit.checked import check, checker, write_checked
 from runtime.config.edit.masking import masked, restored, restored_comments
+from runtime.config.edit.unknown_names import check_names
 from runtime.config.errors import ConfigError, Problem, config_error
 from runtime.config.files import locked, read_text
 from runtime.config.load import Loaded, Reader, revision_of
@@ -64,6 +66,7 @@ def snapshot(path: Path, manifests: Manifests, read: Reader | None = None) -> Sn
     return Snapshot(True, raw, values, revision, problems)
 
 
+@hide_fields("last")
 class Guard(msgspec.Struct, frozen=True):
     """A check that may refuse a write before anything in the new text is evaluated.
 
@@ -113,7 +116,7 @@ def _whole(path: Path, raw: str, manifests: Manifests) -> Change:
             old, _ = parse(path, text)
         except ConfigError:
             old, text = {}, ""  # broken by hand: this is how it gets repaired
-        return restored(path, restored_comments(path, raw, text), old, manifests)
+        return _restored(path, restored_comments(path, raw, text), old, manifests)
 
     return change
 
@@ -129,9 +132,18 @@ def _patched(path: Path, patch: Mapping[str, Any], manifests: Manifests) -> Chan
         after = merged_text(path, text, patch)
         if parse(path, after)[0] != merged(old, patch):
             raise config_error(path, "is written in a way that cannot be patched; edit it by hand")
-        return restored(path, after, old, manifests)
+        return _restored(path, after, old, manifests)
 
     return change
+
+
+def _restored(path: Path, text: str, old: Mapping[str, Any], manifests: Manifests) -> str:
+    """Return the text with its secrets; a misspelt name is reported before the mark that it has."""
+    try:
+        return restored(path, text, old, manifests)
+    except ConfigError:
+        check_names(path, parse(path, text)[0], manifests)
+        raise
 
 
 def _write(path: Path, guard: Guard, manifests: Manifests, change: Change) -> Loaded:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 import msgspec
 
+from ipc.hidden_fields import hide_fields
+
 _JSON5 = re.compile(
     r"""(?P<sign>//)(?P<rest>[^\n\r\u2028\u2029]*)
       | /\*(?P<inner>.*?)\*/
@@ -24,6 +26,7 @@ _TOML = re.compile(
 )
 
 
+@hide_fields("text")
 class Comment(msgspec.Struct, frozen=True):
     """The text of a comment from ``start`` to ``end``, without surrounding white space.
 

@@ -15,7 +15,7 @@ _STEP = "  "
 _LINE = 76  # characters: a longer object is written on several lines
 
 
-def put(text: str, path: Sequence[str], value: Any, *, json5: bool = True) -> str:
+def add_member(text: str, path: Sequence[str], value: Any, *, json5: bool = True) -> str:
     """Return ``text`` with ``value`` added at ``path``, which must not exist yet.
 
     Objects on the way that do not exist are made. ``json5`` false: quote every key.
@@ -39,7 +39,7 @@ def put(text: str, path: Sequence[str], value: Any, *, json5: bool = True) -> st
     return text
 
 
-def cut(text: str, path: Sequence[str]) -> str:
+def remove_member(text: str, path: Sequence[str]) -> str:
     """Return ``text`` without the member at ``path``, which must exist.
 
     A comment behind it on its line goes with it; one above it stays.

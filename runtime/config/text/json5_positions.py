@@ -14,6 +14,8 @@ from collections.abc import Iterator
 import msgspec
 import pyjson5
 
+from ipc.hidden_fields import hide_fields
+
 ValuePath = tuple[str | int, ...]  # of a value: the names and indexes that lead to it
 
 _TOKEN = re.compile(
@@ -51,6 +53,7 @@ class Member(msgspec.Struct, frozen=True):
     value: Node
 
 
+@hide_fields("text")
 class _Token(msgspec.Struct, frozen=True):
     kind: str
     text: str

@@ -12,7 +12,7 @@ from typing import Any
 
 import tomlkit
 
-from runtime.config.text.json5_edit import cut, put, replace_at
+from runtime.config.text.json5_edit import add_member, remove_member, replace_at
 from runtime.config.text.json5_positions import scan
 
 
@@ -67,9 +67,9 @@ def _merge(text: str, place: list[str], patch: Mapping[str, Any], *, json5: bool
         here = [*place, name]
         node = scan(text).get(*here)
         if each is None:
-            text = text if node is None else cut(text, here)
+            text = text if node is None else remove_member(text, here)
         elif node is None:
-            text = put(text, here, merged(None, each), json5=json5)
+            text = add_member(text, here, merged(None, each), json5=json5)
         elif isinstance(each, Mapping) and text[node.start] == "{":
             text = _merge(text, here, each, json5=json5)
         else:

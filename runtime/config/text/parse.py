@@ -1,7 +1,4 @@
-"""Parses a configuration's text, JSON5 or TOML, into plain values. Pure.
-
-The libraries' errors are put into an operator's words here.
-"""
+"""Parses a configuration's text, JSON5 or TOML, into plain values. Pure."""
 
 from __future__ import annotations
 
@@ -13,12 +10,12 @@ from typing import Any
 
 import pyjson5
 
-from ipc.nesting import shallow_value
+from ipc.nesting import is_shallow_value
 from runtime.config.errors import ConfigError, Problem, config_error
 from runtime.config.text.json5_positions import duplicates, line, lines, scan
-from runtime.config.text.toml_positions import MAX_NAMES, toml_lines
+from runtime.config.text.parse_errors import MAX_DEPTH, TOO_LARGE, json5_problem, toml_problem
+from runtime.config.text.toml_positions import toml_lines
 
-MAX_DEPTH = MAX_NAMES  # of a configuration: what pyjson5 allows by itself
 # What may hold dots, and no names: strings and comments. None of it begins after a backslash.
 _QUOTED = re.compile(
     r"""(?<!\\)(?:\"{3}(?:[^\\]|\\.)*?\"{3}|'{3}.*?'{3}|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+'|\#[^\n]*+)""",
@@ -47,15 +44,11 @@ def _toml(path: Path, text: str) -> dict[str, Any]:
         raise ConfigError(str(path), [Problem("", TOML_TOO_DEEP, at)])
     try:
         values = tomllib.loads(text)
-    except ValueError as error:  # a TOMLDecodeError, or that of int() for 5,000 digits
-        place = re.search(r" \(at line (\d+), column \d+\)$", str(error))
-        said = str(error)[: place.start()] if place else str(error)
-        twice = ": each key and table may be given once" if "overwrite" in said else ""
-        problem = Problem("", f"is not TOML: {said}{twice}", int(place[1]) if place else None)
-        raise ConfigError(str(path), [problem]) from None
+    except ValueError as error:
+        raise ConfigError(str(path), [toml_problem(text, error)]) from None
     except RecursionError:
         raise config_error(path, TOML_TOO_DEEP) from None
-    if not shallow_value(values, MAX_DEPTH):  # dotted names nest as well, in tables too
+    if not is_shallow_value(values, MAX_DEPTH):  # dotted names nest as well, in tables too
         raise config_error(path, TOML_TOO_DEEP)
     return values
 
@@ -71,8 +64,8 @@ def _json5(path: Path, text: str) -> tuple[dict[str, Any], dict[str, int]]:
         values = pyjson5.decode(text)
     except pyjson5.Json5DecoderException as error:
         raise ConfigError(str(path), [json5_problem(text, error)]) from None
-    except ValueError as error:  # of int(), for 5,000 digits
-        raise config_error(path, f"is not JSON5: {error}") from None
+    except ValueError:  # of int(), for 5,000 digits
+        raise config_error(path, f"is not JSON5: {TOO_LARGE}") from None
     root = scan(text)
     if not isinstance(values, Mapping):
         raise config_error(path, "must be one object, { ... }, at the top")
@@ -88,28 +81,3 @@ def _json5(path: Path, text: str) -> tuple[dict[str, Any], dict[str, int]]:
     if twice:
         raise ConfigError(str(path), twice)
     return dict(values), dict(lines(text, root))
-
-
-def json5_problem(text: str, error: pyjson5.Json5DecoderException) -> Problem:
-    """Return why a text is not JSON5, with its line."""
-    said = str(error.args[0])
-    near = re.search(r"near (\d+)", said)
-    at = line(text, int(near[1]) - 1) if near else None
-    named = [repr(chr(int(each, 16))) for each in re.findall(r"U\+([0-9a-fA-F]+)", said)]
-    character = f" {named[-1]}" if named else ""
-    wanted = re.search(r"Expected b'(\w+)'", said)
-    if "No JSON data" in said:
-        reason = "the file is empty; the least that is allowed is {}"
-    elif "nesting" in said:
-        reason = f"nested deeper than {MAX_DEPTH} levels"
-    elif isinstance(error, pyjson5.Json5ExtraData):
-        reason = f"unexpected text{character} after the end"
-    elif len(named) == 2 and said.startswith("Expected U+"):
-        reason = f"expected {named[0]}, found{character}"
-    elif wanted:
-        what = {"JSON5Value": "a value", "IdentifierStart": "a key"}.get(wanted[1], wanted[1])
-        reason = f"expected {what}, found{character}"
-    else:
-        reason = said.replace("b'", "'").split(" near ")[0].removesuffix(" starting")
-        reason = re.sub(r"U\+([0-9a-fA-F]+)", lambda code: repr(chr(int(code[1], 16))), reason)
-    return Problem("", f"is not JSON5: {reason}", at)

@@ -18,7 +18,7 @@ from runtime.config.text.json5_positions import ValuePath
 UNCHANGEABLE = (TOMLKitError, TypeError, ValueError)  # what tomlkit raises for such a text
 
 
-def put_toml(text: str, path: Sequence[str], value: Mapping[str, Any]) -> str:
+def add_toml(text: str, path: Sequence[str], value: Mapping[str, Any]) -> str:
     """Return ``text`` with ``value`` added as a table at ``path``, which must not exist yet.
 
     Raises one of ``UNCHANGEABLE``.
@@ -36,7 +36,7 @@ def put_toml(text: str, path: Sequence[str], value: Mapping[str, Any]) -> str:
     return tomlkit.dumps(document)
 
 
-def cut_toml(text: str, path: Sequence[str]) -> str:
+def remove_toml(text: str, path: Sequence[str]) -> str:
     """Return ``text`` without the table at ``path``, which must exist.
 
     Raises one of ``UNCHANGEABLE``.

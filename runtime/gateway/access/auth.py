@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from ipc.hidden_fields import hide_fields
 from runtime.config.auth_model import TrustedProxyConfig
 from runtime.gateway.access.client_address import ClientAddress
 from runtime.gateway.access.scopes import ALL, OPERATOR
@@ -20,6 +21,7 @@ SUPERVISOR_LINK = "session"  # ``hello.auth`` of our own supervisor; no other cl
 TRUSTED_CLIENTS = frozenset({("gateway-client", "backend"), ("cli", "cli")})
 
 
+@hide_fields("supervisor", "token", "password")
 class Secrets(msgspec.Struct, frozen=True):
     """The secrets that open this gateway.
 
@@ -32,6 +34,7 @@ class Secrets(msgspec.Struct, frozen=True):
     mode: str = "token"
 
 
+@hide_fields("token", "password", "device_token", "bootstrap_token")
 class ConnectClaim(msgspec.Struct, frozen=True):
     """The part of a ``connect`` that decides about permission."""
 
@@ -72,6 +75,7 @@ class SecretCheck(msgspec.Struct, frozen=True):
         return self.reason in ("token_missing", "password_missing")
 
 
+@hide_fields("device_token")
 class Grant(msgspec.Struct, frozen=True):
     """The rights of an admitted client.
 
@@ -145,4 +149,6 @@ def same(given: str, expected: str | None) -> bool:
     """Compare two secrets in constant time; ``False`` where none is expected."""
     if expected is None:
         return False
-    return hmac.compare_digest(given.encode(errors="surrogatepass"), expected.encode())
+    # A variable whose bytes are no UTF-8 is no text that can be encoded otherwise.
+    one, other = (each.encode(errors="surrogatepass") for each in (given, expected))
+    return hmac.compare_digest(one, other)

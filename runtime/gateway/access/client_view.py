@@ -68,10 +68,18 @@ class ClientView(Protocol):
     def covers(self, scope: str | None) -> bool:
         """Return whether the client has ``scope``."""
 
+    def end_young(self) -> None:
+        """Exempt the connection from resumption: a kill of this gateway closes it."""
+
     def send_event(
         self, name: str, payload: Any, state_version: StateVersion | None = None
     ) -> None:
         """Send it a numbered event."""
+
+    def send_long_event(
+        self, name: str, payload: bytes, state_version: StateVersion | None = None
+    ) -> None:
+        """Send it a numbered event; it keeps no copy of its own of ``payload``, a JSON text."""
 
     def send_unnumbered(self, name: str, payload: Any) -> None:
         """Send it an event without a number."""

@@ -53,10 +53,10 @@ class AccessGuard:
         address = key(kind, origin.address)
         return self._throttle.locked(address, origin.loopback, self._now())
 
-    def failed(self, kind: str, origin: ClientAddress) -> float:
+    def record_failure(self, kind: str, origin: ClientAddress) -> float:
         """Count a wrong secret; return the seconds to wait before it is answered."""
         address = key(kind, origin.address)
-        return self._throttle.failed(address, origin.loopback, self._now())
+        return self._throttle.record_failure(address, origin.loopback, self._now())
 
     def success_delay(self, origin: ClientAddress) -> float:
         """Return the seconds to wait before the right shared secret is answered."""
@@ -66,7 +66,7 @@ class AccessGuard:
         """Return a turn for this address, which calls ``begin`` when it starts."""
         return SignInTurn(self, origin.address, begin)
 
-    def take_turn(self, turn: SignInTurn) -> None:
+    def request_turn(self, turn: SignInTurn) -> None:
         """Begin a turn now, or when another one of its address ends."""
         if self._attempts.begin(turn.address, turn):
             self._begin(turn)
@@ -74,8 +74,8 @@ class AccessGuard:
     def end_turn(self, turn: SignInTurn) -> None:
         """End a turn, and begin the next one of its address soon.
 
-        Not at once: who gives up many attempts together is gone with all of them by then, and no
-        secret is looked at for nobody.
+        It does not begin at once: when a client gives up many attempts together, all of them are
+        gone by then, and no secret is checked for a client that is gone.
         """
         turn.over = True
         following = self._attempts.end(turn.address, turn)
@@ -98,21 +98,21 @@ class AccessGuard:
             turn.begun = self._now()
             turn.begin()
 
-    def judge(self, given: str, origin: ClientAddress) -> tuple[bool, float]:
+    def check_secret(self, given: str, origin: ClientAddress) -> tuple[bool, float]:
         """Return whether ``given`` is the configured secret, and the seconds to delay the answer.
 
-        A wrong one is counted.
+        A wrong secret is counted as a failure of the address.
         """
         secrets = self.secrets
         if same(given, secrets.token) or same(given, secrets.password):
             return True, self.success_delay(origin)
-        return False, self.failed(SHARED, origin)
+        return False, self.record_failure(SHARED, origin)
 
 
 class SignInTurn:
     """The turn of one attempt to sign in with the shared secret.
 
-    ``take`` it, and ``end`` it when the attempt is answered or nobody waits for that any more.
+    ``request`` it, and ``end`` it when the attempt is answered or its client has gone.
     """
 
     def __init__(self, guard: AccessGuard, address: str, begin: Callable[[], None]) -> None:
@@ -122,9 +122,9 @@ class SignInTurn:
         self.over = False
         self._guard = guard
 
-    def take(self) -> None:
+    def request(self) -> None:
         """Call ``begin`` when a secret of this address may be checked, perhaps at once."""
-        self._guard.take_turn(self)
+        self._guard.request_turn(self)
 
     def give_up(self) -> None:
         """End it, or its waiting, because the client is gone."""

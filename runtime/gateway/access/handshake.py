@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from ipc.frames.websocket import ErrorShape, Request, explain
 from ipc.frames.words import INVALID_REQUEST
+from ipc.hidden_fields import hide_fields
 from runtime.gateway.access.auth import ConnectClaim
 from runtime.gateway.access.refusals import Refusal, invalid
 from runtime.gateway.access.scopes import NODE, OPERATOR
@@ -50,6 +51,14 @@ class ClientInfo(_Strict):
     instance_id: str | UnsetType = UNSET
 
 
+@hide_fields(
+    "token",
+    "bootstrap_token",
+    "device_token",
+    "password",
+    "approval_runtime_token",
+    "agent_runtime_identity_token",
+)
 class AuthParams(_Strict):
     """The secrets of a ``connect``.
 

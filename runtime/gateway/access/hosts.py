@@ -106,10 +106,10 @@ class HostRules:
         read = read_head(head, upgrade=upgrade)
         if read is None:
             return HeadRefusal(400, "the request is no HTTP").response()
-        refusal = self.refuse(read)
+        refusal = self.refusal(read)
         return None if refusal is None else refusal.response()
 
-    def refuse(self, head: RequestHead) -> HeadRefusal | None:
+    def refusal(self, head: RequestHead) -> HeadRefusal | None:
         """Return why a request is refused; ``None`` if it is accepted.
 
         The Origin of an upgrade that is well-formed is left to ``connect``, whose answer clients

@@ -30,7 +30,7 @@ def check(
     if len(raw) != signature.KEY_BYTES:
         raise bad_device("device-public-key")
     try:
-        holds = signature.signs(raw, device.signature, _statement(device, connect, claim))
+        holds = signature.verify(raw, device.signature, _statement(device, connect, claim))
     except ValueError:
         raise bad_device("device-public-key") from None
     if not holds:

@@ -12,6 +12,7 @@ from ipc.frames.words import INVALID_REQUEST, NOT_PAIRED, UNAVAILABLE
 RETRY_MS = 500  # the real CLI accepts 100 to 2000
 
 
+# Of refusals that have no reason in the tables below.
 OTHER_KINDS = (
     "CONTROL_UI_ORIGIN_NOT_ALLOWED",
     "DEVICE_IDENTITY_REQUIRED",
@@ -19,7 +20,7 @@ OTHER_KINDS = (
     "PROTOCOL_MISMATCH",
     INVALID_REQUEST,
     UNAVAILABLE,
-)  # of refusals that have no reason in the tables below
+)
 
 
 class Refusal(Exception):
@@ -152,13 +153,14 @@ _DEVICE = {
     "device-signature": ("DEVICE_AUTH_SIGNATURE_INVALID", "device signature invalid"),
     "device-public-key": ("DEVICE_AUTH_PUBLIC_KEY_INVALID", "device public key invalid"),
 }
+# Under which refused handshakes are counted.
 KINDS = tuple(
     sorted(
         {*OTHER_KINDS, "AUTH_UNAUTHORIZED"}
         | {code for code, _ in _UNAUTHORIZED.values()}
         | {code for code, _ in _DEVICE.values()}
     )
-)  # under which refused handshakes are counted
+)
 
 
 def bad_device(reason: str) -> Refusal:

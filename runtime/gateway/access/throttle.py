@@ -1,14 +1,13 @@
 """Limits guesses of secrets per address. Pure: the caller has the clock.
 
-Ten failures within a minute lock a remote address for five minutes. Loopback is never locked
-out; there each failure delays its answer twice as long as the one before. A right secret does not
-forget the wrong ones before: else a program that signs in every second would cover for another
-that guesses.
+Ten failures within a minute lock a remote address for five minutes. Loopback is never locked out;
+there each failure delays its answer twice as long as the one before. A right secret does not reset
+the failures before it: else a program that signs in every second would hide another one that
+guesses.
 
-A late answer alone slows nobody who guesses on many connections and waits for none of them. So
-of one address only a few attempts are in flight, and while it has failed lately the right secret
-is answered late too: what is silent for a moment may still be right, and each guess costs that
-moment.
+Delayed answers do not slow an attacker who guesses on many connections and waits for no answer. So
+only a few attempts of one address are in flight, and while it has failed lately the right secret is
+answered late, too: silence does not yet prove a guess wrong, so each guess costs that delay.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ class Throttle:
             return 0.0
         return max(0.0, record.locked_until - now)
 
-    def failed(self, address: str, loopback: bool, now: float) -> float:
+    def record_failure(self, address: str, loopback: bool, now: float) -> float:
         """Count a failure; return the seconds by which to delay its answer."""
         if address not in self._records and len(self._records) >= MAX_ADDRESSES:
             self._prune(now)
@@ -83,7 +82,7 @@ class Throttle:
         return SUCCESS_DELAY
 
     def forget(self, address: str) -> None:
-        """Forget the failures of an address, and that it is locked out."""
+        """Reset the failures of an address, and end its lockout."""
         self._records.pop(address, None)
 
     def _prune(self, now: float) -> None:

@@ -167,7 +167,7 @@ def _refused_sender(
 
     ``""`` is the place of the rules. The innermost list that is set decides alone.
     """
-    given = message.meta.get("roles")  # whatever a plugin, or who writes to one, has put there
+    given = message.meta.get("roles")  # of any type: a plugin, or its user, sets it
     roles = {str(each) for each in given} if isinstance(given, list) else set()
     for rule in rules:
         if rule.users is None and rule.roles is None:

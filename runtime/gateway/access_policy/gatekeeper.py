@@ -21,14 +21,14 @@ from runtime.gateway.access_policy.admit import REASONS, AdmissionOutcome, Decis
 from runtime.gateway.access_policy.pairing import (
     CODE_LENGTH,
     CODE_LETTERS,
-    ask,
     forgotten,
     invitation,
+    new_request,
 )
 from runtime.gateway.access_policy.recent_counts import RecentCounts, RecentReasons
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.people import PeopleChanged, Person
-from runtime.gateway.journal.waiting import stored
+from runtime.gateway.journal.waiting import store_record
 from workers.messages import Inbound, Outbound
 
 NOBODY = AccessPolicy()  # of an account of which nothing has been reported yet
@@ -84,11 +84,11 @@ class Gatekeeper:
         """Return the policy of an account; an unknown account admits nobody."""
         return self._policies.get(key, NOBODY)
 
-    def knows(self, key: str) -> bool:
+    def has_policy(self, key: str) -> bool:
         """Return whether the policy of an account has been reported."""
         return key in self._policies
 
-    async def opened(self, key: str) -> dict[str, Person]:
+    async def people_of(self, key: str) -> dict[str, Person]:
         """Return the stored people of an account, loaded from the journal if needed.
 
         They are by their ids, all spellings of one being the same: ``person`` finds one.
@@ -105,13 +105,13 @@ class Gatekeeper:
             known = self._people.setdefault(key, found)
         return known
 
-    def decide(self, key: str, message: Inbound) -> Ruling:
-        """Decide about a message, and count it. ``opened`` has been awaited for the account."""
-        decision = self.decision(key, message)
+    def rule(self, key: str, message: Inbound) -> Ruling:
+        """Decide about a message, and count it. ``people_of`` has been awaited for the account."""
+        decision = self.decide(key, message)
         ruling = Ruling(decision)
         if decision.outcome is AdmissionOutcome.PAIR:
             person = self.person(key, message.sender.id)
-            ruling = self._asked(key, person, message, decision)
+            ruling = self._decide_request(key, person, message, decision)
         self._count(key, ruling.decision, message)
         return ruling
 
@@ -120,7 +120,7 @@ class Gatekeeper:
         self.counts[key][counted.outcome, counted.reason] -= 1
         self._count(key, now, message)
 
-    def decision(self, key: str, message: Inbound) -> Decision:
+    def decide(self, key: str, message: Inbound) -> Decision:
         """Return the decision about a message without counting it."""
         person = self.person(key, message.sender.id)
         matcher = self._matchers.get(key)
@@ -132,7 +132,7 @@ class Gatekeeper:
         """Return the record of a sender, in any spelling of the id."""
         return self._people.get(key, {}).get(self.policy_of(key).same_for(sender))
 
-    def still_so(self, key: str, people: Iterable[Person]) -> list[Person]:
+    def unchanged(self, key: str, people: Iterable[Person]) -> list[Person]:
         """Return those of ``people`` whose records have not changed meanwhile.
 
         What was is in the journal already, and must not be followed there by what was before.
@@ -145,15 +145,15 @@ class Gatekeeper:
                 found.append(each)
         return found
 
-    def note(self, key: str, person: Person) -> None:
-        """Update the record of a person in memory."""
+    def append_person(self, key: str, person: Person) -> None:
+        """Change a person's record in memory, and append it to the journal."""
         self._remember(key, person)
         journal = self._journal()
         if journal is not None:
             journal.append(PeopleChanged(key, [person]))
             self._flush_soon()
 
-    async def keep(self, key: str, person: Person) -> None:
+    async def store_person(self, key: str, person: Person) -> None:
         """Store what an operator has decided about a person; return once that is done.
 
         It counts at once. Raises ``RemoteError`` while nothing can be stored: a restart before
@@ -162,7 +162,7 @@ class Gatekeeper:
         self._remember(key, person)
         journal = self._journal()
         if journal is not None:
-            await stored(journal, PeopleChanged(key, [person]), self._flush_soon)
+            await store_record(journal, PeopleChanged(key, [person]), self._flush_soon)
 
     def figures(self, key: str) -> dict[str, dict[str, int]]:
         """Return the counts of reasons by outcome."""
@@ -173,7 +173,7 @@ class Gatekeeper:
         return found
 
     def forget(self, key: str) -> None:
-        """Forget a removed account; the journal keeps the people whom it admitted."""
+        """Drop a removed account from memory; the journal keeps the people whom it admitted."""
         self._forgotten += 1
         self._policies.pop(key, None)
         self._matchers.pop(key, None)
@@ -181,13 +181,13 @@ class Gatekeeper:
         self.counts.pop(key, None)
         self.dropped.forget(key)
 
-    def _asked(
+    def _decide_request(
         self, key: str, before: Person | None, message: Inbound, decision: Decision
     ) -> Ruling:
         people = self._people.get(key, {})
         now = now_ms()
         code = "".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_LENGTH))
-        found = ask(before, people.values(), message, now, secrets.token_hex(16), code)
+        found = new_request(before, people.values(), message, now, secrets.token_hex(16), code)
         if isinstance(found, Person):
             late = [
                 forgotten(each)
@@ -206,7 +206,7 @@ class Gatekeeper:
             )
             return Ruling(decision, outbound, [*late, found])
         if found == "waits" and before is not None and now - before.seen >= SEEN_MS:
-            self.note(key, msgspec.structs.replace(before, seen=now))
+            self.append_person(key, msgspec.structs.replace(before, seen=now))
         return Ruling(Decision(AdmissionOutcome.DROP, found, decision.source))
 
     def _remember(self, key: str, person: Person) -> None:

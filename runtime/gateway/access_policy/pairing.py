@@ -22,7 +22,7 @@ MAX_UNVERIFIED = 2  # of these: names cost nothing, and must not keep everybody 
 MAX_NAME = 200  # characters that are kept of what a stranger is called
 
 
-def ask(
+def new_request(
     before: Person | None, people: Iterable[Person], message: Inbound, now: int, id: str, code: str
 ) -> Person | Literal["waits", "full"]:
     """Return the new request of a stranger, or why there is none.

@@ -33,7 +33,7 @@ class RecentCounts:
         return dict(found.most_common())
 
     def forget(self, key: str) -> None:
-        """Forget an account that is no more."""
+        """Drop the counts of a removed account."""
         self._buckets.pop(key, None)
 
 

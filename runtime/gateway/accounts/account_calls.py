@@ -60,7 +60,7 @@ class AccountCalls:
         Raises ``RemoteError`` for its refusal, or at once when it is not running or ``params``
         are too large; ``PeerGone`` when it dies meanwhile; ``CallTimeout`` after ``seconds``.
         """
-        peer = self._by_key.get(key) or await self._peers.meet(key)
+        peer = self._by_key.get(key) or await self._peers.wait_for(key)
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         number = self._open(peer, method, params, seconds, future)
         return await self._pending.answer(number, future)
@@ -81,12 +81,12 @@ class AccountCalls:
             waiter.set_exception(error)
         return True
 
-    def answered(self, peer: Peer | None, answer: Answer) -> bool:
+    def on_answer(self, peer: Peer | None, answer: Answer) -> bool:
         """Resolve the call that a peer answers; return whether it was a call to that peer."""
         if peer is None:
             return False
         if answer.ok:
-            return self._pending.settle(answer.id, answer.payload, peer.name)
+            return self._pending.resolve(answer.id, answer.payload, peer.name)
         if self._pending.peer_of(answer.id) != peer.name:
             return False
         return self._pending.fail(answer.id, _refusal(peer.key, answer.payload))

@@ -53,15 +53,15 @@ class AgentEntries(msgspec.Struct, frozen=True, rename="camel"):
 
     @property
     def share(self) -> int:
-        """How many turns an agent may run that does not say so: one that hangs must not keep the
-        others from all of theirs.
+        """How many turns an agent without a limit of its own may run at once. It is part of all
+        turns, so that an agent that hangs leaves some to the others.
         """
         asked = sum(each.process or each.attached for each in self.entries.values())
         return self.max_concurrent - (self.max_concurrent // 4 if asked > 1 else 0)
 
     @property
     def limits(self) -> dict[str, int]:
-        """How many turns each agent may run that says so, by its id."""
+        """How many turns each agent with a limit of its own may run, by its id."""
         return {
             agent: each.max_concurrent
             for agent, each in self.entries.items()

@@ -17,8 +17,8 @@ from ipc.frames.words import Phase, agent_key
 from ipc.nesting import require_shallow
 from runtime.gateway.access_policy.gatekeeper import Gatekeeper
 from runtime.gateway.accounts.agent_entries import entries_in
-from runtime.gateway.accounts.health import AGENT as MAIN
 from runtime.gateway.accounts.rows import Accounts
+from runtime.gateway.conversations.session_keys import MAIN, BadSessionKey, agent_of, client_key
 from runtime.gateway.journal.outgoing import OutgoingRow
 from runtime.gateway.runs.lifecycle import Repeat
 from workers.messages import Inbound
@@ -69,6 +69,38 @@ class Agents:
         """The id of the agent that is meant where a client names none."""
         return self.listed.agent_of("") or next(iter(self.listed.entries), MAIN)
 
+    def named(self, given: object) -> str:
+        """Return the id of the agent that a client has named, or of the default one.
+
+        Clients of OpenClaw call the default agent ``main`` whatever its id; one of that id wins.
+        """
+        if not isinstance(given, str) or not given:
+            return self.default_id
+        return self.default_id if given == MAIN and MAIN not in self.listed.entries else given
+
+    def filtered(self, given: str | None) -> str | None:
+        """Return the id of the agent that a filter names; ``None`` if it names none."""
+        return self.named(given) if given else None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names by which clients can mean an agent that there is."""
+        entries = self.listed.entries
+        return frozenset(entries) | ({MAIN} if self.named(MAIN) in entries else set())
+
+    def session_key(self, given: str, agent: str | None = None) -> str:
+        """Return the full session key for a key from a client; raises ``BadSessionKey``.
+
+        A bare key is one of ``agent``, without that of the default agent. A whole key names its
+        agent itself, and is refused where ``agent`` is another one.
+        """
+        wanted = self.named(agent)
+        key = client_key(given, wanted, main=self.named(MAIN))
+        if agent and agent_of(key) != wanted:
+            text = f'The agent-scoped session key belongs to "{agent_of(key)}", not "{wanted}".'
+            raise BadSessionKey(text)
+        return key
+
     def may_answer(self, key: str, flags: int) -> bool:
         """Return whether an agent may have to answer a message with these flags."""
         if flags & MEANT == MEANT:
@@ -81,7 +113,7 @@ class Agents:
             require_shallow(payload)
             return _decode(payload)
         except msgspec.DecodeError as error:
-            self.fails("malformed", key, error)
+            self.record_failure("malformed", key, error)
             return None
 
     def timeout_ms(self, agent: str) -> int:
@@ -102,7 +134,7 @@ class Agents:
         """Return the kind of an agent; an empty text for an unknown one."""
         return self.listed.kind_of(agent) or ""
 
-    def without_effect(
+    def ignored_fields(
         self, agent: str, fields: Collection[str], names: Mapping[str, str] = NO_NAMES
     ) -> list[str]:
         """Return which fields of a turn an agent takes no notice of, as ``names`` calls them."""
@@ -139,9 +171,9 @@ class Agents:
             self.answered += 1
         else:
             reason = "send" if row.state == "failed" else row.state
-            self.fails(reason, key, row.error)
+            self.record_failure(reason, key, row.error)
 
-    def fails(self, reason: str, key: str, error: Exception | str) -> None:
+    def record_failure(self, reason: str, key: str, error: Exception | str) -> None:
         """Count an answer that is not sent by its reason, and log the error."""
         self.failed[reason] += 1
         log.warning("no answer", account=key, reason=reason, error=str(error))

@@ -17,6 +17,9 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
 
 from ipc.epoch import now_ms
 from ipc.errors import FrameError, IpcError
@@ -38,6 +41,7 @@ from runtime.gateway.outbox.outbox import Outbox
 from runtime.gateway.runs.overheard import KEPT_MS, Overheard
 from runtime.gateway.runs.reception import Reception
 from runtime.gateway.runs.runs import Runs
+from workers.messages import Outbound
 
 MAX_QUEUED = 256  # parts of one account; what comes beyond is read from the journal later
 MAX_UNSTORED = 1000  # messages of one without a journal; more are dropped and counted
@@ -50,6 +54,24 @@ NO_MENTION, OLD = "no-mention", ("history", "edit")
 Stored = tuple[int, int, Part]  # incarnation, time of arrival, frames
 
 
+class _Undecided(NamedTuple):
+    """A message that needs a decision, and when it arrived; ``stored``: the journal has it."""
+
+    cursor: Cursor
+    at: int
+    flags: int
+    event: Received
+    stored: bool
+
+
+class _Decided(msgspec.Struct):
+    """The decisions about some messages of an account that become one record."""
+
+    answers: list[OutgoingMessage] = []
+    people: list[Person] = []
+    runs: list[Run] = []
+
+
 class _Reading:
     """How far the messages of one account have been read.
 
@@ -57,18 +79,6 @@ class _Reading:
     says that something more has come. Up to ``settled`` an earlier gateway has decided. What is
     ``withheld`` is redacted by the next record, and its ``files`` go afterwards.
     """
-
-    __slots__ = (
-        "behind",
-        "busy",
-        "files",
-        "missed",
-        "parts",
-        "read",
-        "settled",
-        "timer",
-        "withheld",
-    )
 
     def __init__(self, place: Place | None, *, behind: bool) -> None:
         settled = None if place is None else place.settled
@@ -119,7 +129,7 @@ class Answering:
         self._readings: dict[str, _Reading] = {}
         self._closed = False
 
-    def welcomed(self, key: str) -> None:
+    def on_welcome(self, key: str) -> None:
         """Begin or resume reading the account's messages: it can be called now."""
         journal = self._intake.journal
         if journal is None or self._closed or not self._intake.is_on(key):
@@ -127,7 +137,7 @@ class Answering:
         reading = self._readings.get(key)
         if reading is None:
             reading = self._readings[key] = _Reading(journal.place(key), behind=True)
-        self._pump(key, reading)
+        self._start_reading(key, reading)
 
     def forget(self, key: str) -> None:
         """Drop the state of an account that was removed or has no journal any more."""
@@ -148,7 +158,7 @@ class Answering:
             reading.behind = reading.missed = True
         else:
             reading.parts.append((incarnation, at, part))
-        self._pump(key, reading)
+        self._start_reading(key, reading)
 
     def on_message(self, key: str, flags: int, payload: bytes) -> None:
         """Handle a message of an account without a journal."""
@@ -164,22 +174,22 @@ class Answering:
             return
         self._intake.open()
         reading.parts.append((0, now_ms(), Part(0, bytes([flags]), [payload])))
-        self._pump(key, reading)
+        self._start_reading(key, reading)
 
     def resume(self) -> None:
         """Resume with the messages that came while nothing could be stored."""
         for key, reading in self._readings.items():
             if (reading.parts or reading.behind) and not self._closed:
-                self._pump(key, reading)
+                self._start_reading(key, reading)
 
     def close(self) -> None:
         """Stop: the next gateway decides about the remaining messages."""
         self._closed = True
         for key, reading in self._readings.items():
             if reading.withheld:
-                self._settle(key, reading)
+                self._store_decisions(key, reading)
 
-    def _pump(self, key: str, reading: _Reading) -> None:
+    def _start_reading(self, key: str, reading: _Reading) -> None:
         if not reading.busy:
             reading.busy = True
             self._jobs.start(self._read_all(key, reading))
@@ -190,12 +200,12 @@ class Answering:
             while not self._closed and self._readings.get(key) is reading:
                 if not reading.parts and not reading.behind:
                     return
-                account, journal = await self._outbox.opened(key)
-                await self._outbox.room(account)
-                await self._runs.room()
+                account, journal = await self._outbox.open(key)
+                await self._outbox.wait_for_room(account)
+                await self._runs.wait_for_room()
                 if self._readings.get(key) is not reading:
                     return  # the account was removed meanwhile
-                await self._gatekeeper.opened(key)
+                await self._gatekeeper.people_of(key)
                 parts = list(reading.parts)
                 reading.parts.clear()
                 if not parts and reading.behind:
@@ -211,73 +221,48 @@ class Answering:
                     await self._decide(account, reading, batch)
                     await asyncio.sleep(0)  # other accounts have something, too
         except IpcError as error:
-            if self._intake.trouble is not None:
+            if self._intake.fault is not None:
                 return  # ``resume`` goes on: what came is kept, in memory or in the journal
-            self._agents.fails("error", key, error)
+            self._agents.record_failure("error", key, error)
             if not reading.behind and not self._intake.is_on(key):
                 reading.parts.clear()
         finally:
             reading.busy = False
 
     async def _decide(self, account: AccountOutbox, reading: _Reading, parts: list[Stored]) -> None:
-        key = account.key
-        answers: list[OutgoingMessage] = []
-        people: list[Person] = []
-        runs: list[Run] = []
-        asked = self._reception.is_answered(key)
+        """Decide about the messages of some parts; store the decisions now or soon."""
+        key, decided = account.key, _Decided()
+        is_answered = self._reception.is_answered(key)
         for incarnation, at, part in parts:
             position = incarnation, part.last
-            for number, flags in enumerate(part.flags if asked else b"", part.first):
-                event = self._next(key, incarnation, flags, part.payloads[number - part.first])
-                if event is None:
-                    continue
-                try:
-                    cursor = (incarnation, number) if incarnation else parse_cursor(event.cursor)
-                    position = max(position, cursor)
-                    if incarnation and cursor <= reading.settled:
-                        await self._look_again(key, reading, cursor, at, flags, event)
-                        continue
-                    ruling = self._gatekeeper.decide(key, event.message)
-                    people += ruling.people
-                    answer, reason = ruling.invitation, ruling.decision.reason
-                    match ruling.decision.outcome:
-                        case AdmissionOutcome.CONTEXT:
-                            stored = incarnation and reason not in OLD
-                            await self._overhear(
-                                key, reading, cursor if stored else None, at, event
-                            )
-                        case AdmissionOutcome.RUN if not self._agents.may_answer(key, flags):
-                            pass  # its worker says that it names nobody, whatever stands in it
-                        case AdmissionOutcome.RUN:
-                            taken = await self._reception.take(key, event, at)
-                            answer = taken.answer
-                            if taken.run is not None:
-                                runs.append(taken.run)
-                            if taken.nobody:
-                                nobody = Decision(AdmissionOutcome.DROP, "no-agent", taken.nobody)
-                                self._gatekeeper.recount(
-                                    key, ruling.decision, nobody, event.message
-                                )
-                        case _ if incarnation and self._gatekeeper.knows(key):
-                            reading.withhold(cursor, reason, event)
-                except FrameError as error:
-                    self._agents.fails("malformed", key, error)
-                    continue
-                except Exception as error:  # noqa: BLE001 - one message must not hold up all others
-                    self._agents.fails("error", key, error)
-                    continue
-                if answer is not None:
-                    answers.append(self._outbox.prepare_answer(account, answer))
+            if is_answered:
+                for message in self._messages(key, incarnation, at, part):
+                    position = max(position, message.cursor)
+                    await self._decide_about(account, reading, message, decided)
             reading.read = max(reading.read, position)
-        people = self._gatekeeper.still_so(key, people)  # agents have taken their time
-        many = len(reading.withheld) >= MANY_WITHHELD
+        people = self._gatekeeper.unchanged(key, decided.people)  # agents have taken their time
+        answers, runs, many = decided.answers, decided.runs, len(reading.withheld) >= MANY_WITHHELD
         if answers or runs or many or self._reception.overheard.are_many_due(key):
-            self._settle(key, reading, account, answers, people, runs)
+            self._store_decisions(key, reading, account, answers, people, runs)
         elif reading.withheld and reading.timer is None:
             loop = asyncio.get_running_loop()
-            reading.timer = loop.call_later(WITHHELD_SECONDS, self._settle, key, reading)
+            reading.timer = loop.call_later(WITHHELD_SECONDS, self._store_decisions, key, reading)
 
-    def _next(self, key: str, incarnation: int, flags: int, payload: bytes) -> Received | None:
+    def _messages(self, key: str, incarnation: int, at: int, part: Part) -> Iterator[_Undecided]:
+        """Yield the messages of a part that need a decision; what is malformed is counted."""
+        for number, flags in enumerate(part.flags, part.first):
+            payload = part.payloads[number - part.first]
+            event = self._decode(key, incarnation, flags, payload)
+            if event is None:
+                continue
+            try:
+                cursor = (incarnation, number) if incarnation else parse_cursor(event.cursor)
+            except FrameError as error:
+                self._agents.record_failure("malformed", key, error)
+            else:
+                yield _Undecided(cursor, at, flags, event, incarnation > 0)
+
+    def _decode(self, key: str, incarnation: int, flags: int, payload: bytes) -> Received | None:
         """Decode a frame if it is a message that needs a decision, else return ``None``."""
         if incarnation:  # stored: whatever is not admitted is redacted
             asked = flags & INBOUND and not flags & REDACTED
@@ -285,29 +270,77 @@ class Answering:
             asked = self._agents.may_answer(key, flags)
         return self._agents.read(key, payload) if asked else None
 
-    async def _overhear(
-        self, key: str, reading: _Reading, cursor: Cursor | None, at: int, event: Received
+    async def _decide_about(
+        self, account: AccountOutbox, reading: _Reading, message: _Undecided, decided: _Decided
     ) -> None:
-        """Keep a message as context; ``cursor`` is given if it is stored only for that."""
-        heard = None if cursor is None else Overheard(cursor, at, stored_files(event.message))
-        if not await self._reception.overhear(key, event, at, heard) and cursor is not None:
+        """Decide about one message. A failure is counted, and holds up no other message."""
+        key = account.key
+        try:
+            answer = await self._answer_to(key, reading, message, decided)
+        except FrameError as error:
+            self._agents.record_failure("malformed", key, error)
+        except Exception as error:  # noqa: BLE001 - one message must not hold up all others
+            self._agents.record_failure("error", key, error)
+        else:
+            if answer is not None:
+                decided.answers.append(self._outbox.prepare_answer(account, answer))
+
+    async def _answer_to(
+        self, key: str, reading: _Reading, message: _Undecided, decided: _Decided
+    ) -> Outbound | None:
+        """Admit a message, keep it as context or withhold it; return the gateway's own answer."""
+        if message.stored and message.cursor <= reading.settled:
+            await self._reprocess(key, reading, message)
+            return None
+        ruling = self._gatekeeper.rule(key, message.event.message)
+        decided.people += ruling.people
+        reason = ruling.decision.reason
+        match ruling.decision.outcome:
+            case AdmissionOutcome.CONTEXT:
+                for_that = message.stored and reason not in OLD
+                await self._add_context(key, reading, message, stored_for_that=for_that)
+            case AdmissionOutcome.RUN if not self._agents.may_answer(key, message.flags):
+                pass  # its worker marks it as naming no recipient
+            case AdmissionOutcome.RUN:
+                return await self._receive(key, message, ruling.decision, decided)
+            case _ if message.stored and self._gatekeeper.has_policy(key):
+                reading.withhold(message.cursor, reason, message.event)
+        return ruling.invitation
+
+    async def _receive(
+        self, key: str, message: _Undecided, admitted: Decision, decided: _Decided
+    ) -> Outbound | None:
+        """Begin the run of an admitted message, if any; return the gateway's own answer."""
+        taken = await self._reception.receive(key, message.event, message.at)
+        if taken.run is not None:
+            decided.runs.append(taken.run)
+        if taken.nobody:
+            nobody = Decision(AdmissionOutcome.DROP, "no-agent", taken.nobody)
+            self._gatekeeper.recount(key, admitted, nobody, message.event.message)
+        return taken.answer
+
+    async def _add_context(
+        self, key: str, reading: _Reading, message: _Undecided, *, stored_for_that: bool
+    ) -> None:
+        """Add a message to the context; one that is stored only for that is withheld in the end."""
+        cursor, at, event = message.cursor, message.at, message.event
+        heard = Overheard(cursor, at, stored_files(event.message)) if stored_for_that else None
+        if not await self._reception.add_context(key, event, at, heard) and stored_for_that:
             reading.withhold(cursor, NO_MENTION, event)
 
-    async def _look_again(
-        self, key: str, reading: _Reading, cursor: Cursor, at: int, flags: int, event: Received
-    ) -> None:
-        """Keep as context, or redact, a message that an earlier gateway has decided about."""
-        if flags & ADDRESSED:
+    async def _reprocess(self, key: str, reading: _Reading, message: _Undecided) -> None:
+        """Add to the context, or redact, a message that an earlier gateway has decided about."""
+        if message.flags & ADDRESSED:
             return
-        decision = self._gatekeeper.decision(key, event.message)
+        decision = self._gatekeeper.decide(key, message.event.message)
         if decision.outcome is AdmissionOutcome.RUN or decision.reason in OLD:
             return
-        if decision.outcome is AdmissionOutcome.CONTEXT and at > now_ms() - KEPT_MS:
-            await self._overhear(key, reading, cursor, at, event)
+        if decision.outcome is AdmissionOutcome.CONTEXT and message.at > now_ms() - KEPT_MS:
+            await self._add_context(key, reading, message, stored_for_that=True)
         else:
-            reading.withhold(cursor, decision.reason, event)
+            reading.withhold(message.cursor, decision.reason, message.event)
 
-    def _settle(
+    def _store_decisions(
         self,
         key: str,
         reading: _Reading,
@@ -325,21 +358,21 @@ class Answering:
             return
         redactions, files = reading.withheld, reading.files
         reading.withheld, reading.files = [], []
-        for each in overheard.due(key, now_ms()):
+        for each in overheard.pop_due(key, now_ms()):
             redactions.append(Withheld(each.cursor, NO_MENTION))
             files += each.files
-        heard = overheard.heard(key, reading.read)
+        heard = overheard.released_cursor(key, reading.read)
         keys = [answer.row.key for answer in answers]
 
-        def stored(outcome: Outcome) -> None:
+        def on_stored(outcome: Outcome) -> None:
             if account is not None:
-                account.stored(keys, outcome)
-            self._runs.enter(key, [*runs], outcome)
+                account.on_stored(keys, outcome)
+            self._runs.add(key, [*runs], outcome)
             if files and self._state_dir is not None:
                 self._jobs.start(self._remove(self._state_dir, key, files))
 
         record = Answered(key, reading.read, [*answers], [*people], [*runs], redactions, heard)
-        journal.append(record, stored)
+        journal.append(record, on_stored)
         self._flush_soon()
 
     async def _remove(self, state: Path, key: str, files: list[str]) -> None:

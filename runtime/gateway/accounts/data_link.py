@@ -131,7 +131,7 @@ class DataRouter:
         self._signs = LinkSigns(peers.accounts, peers, self._clock)
         self._guard = FloodGuard(
             self._router,
-            self._rebound,
+            self._on_rebound,
             _warn,
             held=lambda: output.held_bytes + http_calls.memory_bytes,
         )
@@ -141,7 +141,7 @@ class DataRouter:
         http_calls.attach(self._router.send, self._greetings.before_call)
         turns.attach(self._router.send)
         intake.attach(
-            self._acknowledge_soon, self._greetings.invite, self._greetings.journal_changed
+            self._acknowledge_soon, self._greetings.invite, self._greetings.on_journal_change
         )
 
     @property
@@ -154,16 +154,16 @@ class DataRouter:
         for each in decode_from_worker(body):
             if type(each) is Messages:
                 if peer is not None and peer.welcome and each.first == peer.seen + 1:
-                    self._hand_on(peer, each)
+                    self._receive(peer, each)
                 else:
-                    self._out_of_order(id, peer, each)
+                    self._receive_out_of_order(id, peer, each)
             elif type(each) is Answer:
-                if not self._calls.answered(peer, each):
+                if not self._calls.on_answer(peer, each):
                     self.dropped["late answer"] += 1
             elif type(each) is HttpAnswer:
-                self.dropped["late answer"] += not self._http_calls.answered(peer, each)
+                self.dropped["late answer"] += not self._http_calls.on_answer(peer, each)
             elif type(each) is DataHello:
-                peer = self._greetings.hello(id, each) or peer
+                peer = self._greetings.on_hello(id, each) or peer
             elif isinstance(each, TurnEvents | TurnEnded | TurnTaken):
                 if peer is not None and peer.welcome:
                     self._turns.on_frame(peer, each)
@@ -171,45 +171,45 @@ class DataRouter:
                     self._greetings.ask_for_hello(id)
             elif isinstance(each, AccountIdentity):
                 if peer is not None and self._intake.is_on(peer.key) and self._intake.ready:
-                    self._intake.identify(peer, each)
+                    self._intake.store_identity(peer, each)
                     self._flush_soon()
             elif type(each) is SendProgress:
                 if peer is not None:
                     self._on_progress(peer, each)
             elif type(each) is Mark and peer is not None and peer.welcome:
-                self._mark(peer, each)
+                self._on_mark(peer, each)
 
-    def _hand_on(self, peer: Peer, pack: Messages) -> None:
-        """Hand a pack on, after storing it if the account has a journal."""
+    def _receive(self, peer: Peer, pack: Messages) -> None:
+        """Receive a pack of messages and publish it, stored first if the account has a journal."""
         if self._intake.is_on(peer.key):
             self._store(peer, self._own_parts(peer, pack), pack)
             return
         if peer.check.heads_fit(pack):
             parts = [pack]
         else:
-            parts = [part for part, _ in self._valid_parts(peer, pack, peer.check.id_unread)]
+            parts = [part for part, _ in self._valid_parts(peer, pack, peer.check.check_head)]
         peer.seen = peer.done = pack.last
         if peer not in self._unacked:
             self._acknowledge_soon(peer)
         for each in parts:
             payloads = each.payloads
-            self._handover.hand_on(peer.key, peer.incarnation, each.first, each.flags, payloads)
+            self._handover.publish(peer.key, peer.incarnation, each.first, each.flags, payloads)
             if 1 in each.flags.translate(_IS_ADDRESSED):
                 for flags, payload in zip(each.flags, payloads, strict=True):
                     if flags & ADDRESSED:
                         self._on_message(peer.key, flags, payload)
 
     def _store(self, peer: Peer, parts: list[ValidPart], pack: Messages) -> None:
-        if self._intake.take(peer, parts, pack):
+        if self._intake.store(peer, parts, pack):
             self._intake.flush()  # now: where the loop is busy its next turn is far away
         else:
             peer.welcome = False
             self.dropped["journal full"] += len(pack.payloads)
 
-    def _mark(self, peer: Peer, mark: Mark) -> None:
+    def _on_mark(self, peer: Peer, mark: Mark) -> None:
         """Handle a plugin's position at its platform that comes without a message."""
         if self._intake.is_on(peer.key):
-            self._intake.mark(peer, mark)
+            self._intake.store_mark(peer, mark)
             self._flush_soon()
         else:
             peer.mark = max(peer.mark, mark.id)
@@ -252,8 +252,8 @@ class DataRouter:
         return [*found, ValidPart(pack.part(first, pack.last), ids)] if ids else found
 
     def send_calls(self) -> None:
-        """Send each worker the calls of this turn, with the acknowledgement of its messages:
-        together, because a message costs ZeroMQ more than all that is in it.
+        """Send each worker the calls of this turn, with the acknowledgement of its messages. They
+        go together, because a message costs ZeroMQ more than all that is in it.
         """
         if not self._queued:
             return
@@ -295,10 +295,10 @@ class DataRouter:
             if self._router.drain_now():
                 return
 
-    def reported(self, key: str) -> None:
+    def on_report(self, key: str) -> None:
         """Handle a new report about ``key``: welcome ready peers, drop ended ones."""
-        self._peers.changed()
-        self._greetings.follow_journal(key)
+        self._peers.on_change()
+        self._greetings.apply_journal(key)
         for peer in self._peers.of_account(key):
             if self._peers.has_ended(peer):
                 self._peers.forget(peer)
@@ -329,20 +329,20 @@ class DataRouter:
             silent=self._signs.silent(),
             duplicates=dict(self._duplicates),
             repeated=dict(self._intake.repeated),
-            journal=(journal and journal.trouble) or "",
+            journal=(journal and journal.fault) or "",
             lost=sorted(journal.lost) if journal else [],
             repaired=(journal and journal.repaired) or "",
             handshakes_refused=self._router.refused,
             floods=self._guard.floods,
         )
 
-    def _rebound(self) -> None:
+    def _on_rebound(self) -> None:
         """Fail the calls whose answers the closed connections may have held."""
         for peer in list(self._peers.by_id.values()):
             self._calls.forget(peer)
             self._http_calls.forget(peer)
 
-    def _out_of_order(self, id: bytes, peer: Peer | None, pack: Messages) -> None:
+    def _receive_out_of_order(self, id: bytes, peer: Peer | None, pack: Messages) -> None:
         """Drop repeated messages, and those after a gap or from an unknown peer."""
         count = len(pack.payloads)
         if peer is None:
@@ -350,7 +350,7 @@ class DataRouter:
             self.dropped["stale" if stale else "stranger"] += count
             self._greetings.ask_for_hello(id)
         elif pack.flags[0] & HISTORY and pack.last <= peer.seen:
-            self._recall(peer, pack)
+            self._receive_history(peer, pack)
         elif pack.first <= peer.seen:
             known = min(pack.last, peer.seen) - pack.first + 1
             self.dropped["duplicate"] += known
@@ -358,7 +358,7 @@ class DataRouter:
             self._acknowledge_soon(peer)
             if known < count:
                 rest = pack.part(peer.seen + 1, pack.last)
-                (self._hand_on if peer.welcome else self._refuse)(peer, rest)
+                (self._receive if peer.welcome else self._refuse)(peer, rest)
         else:
             self._refuse(peer, pack)
 
@@ -371,20 +371,20 @@ class DataRouter:
         peer.welcome = False
         self._greetings.ask_for_hello(peer.id)
 
-    def _recall(self, peer: Peer, pack: Messages) -> None:
-        """Add messages that an earlier gateway has handed on to the ring only."""
+    def _receive_history(self, peer: Peer, pack: Messages) -> None:
+        """Add messages that an earlier gateway has published to the ring only."""
         recalled, floor = peer.recalled, self._rings.of(peer.key).floor
         in_order = not recalled or pack.first == recalled[-1][0] + 1
         valid = [part for part, _ in self._own_parts(peer, pack)] == [pack]
         if not peer.wanted or not in_order or not valid:
             peer.wanted, peer.recalled = 0, []
-            self._peers.changed()
+            self._peers.on_change()
             return
         recalled += enumerate(pack.payloads, pack.first)
         if floor == (peer.incarnation, pack.last):
             self._rings.fill(peer.key, peer.incarnation, recalled)
             peer.wanted, peer.recalled = 0, []
-            self._peers.changed()
+            self._peers.on_change()
 
     def _send(self, id: bytes, message: FromGateway) -> bool:
         try:

@@ -1,8 +1,8 @@
 """Finds the newest cursor of each account, after which a subscription begins.
 
-A client that is told can ask for what came after it, even where it has not had an event of the
-account yet. The journal knows of its accounts; of the others the rings, and where an account
-has not been heard since this gateway began, its row.
+A client that has this cursor can request what came after it, even if it has had no event of the
+account yet. For accounts with a journal the cursor comes from there, for others from their rings,
+and for an account without messages since this gateway began from its row.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class EventPositions:
         """True when every account with messages in the journal is known."""
         return self._intake.ready
 
-    def known(self) -> Iterable[str]:
+    def keys(self) -> Iterable[str]:
         """Return the keys of configured accounts and of accounts with stored messages."""
         return dict.fromkeys([*self._rows, *self._intake.stored_accounts()])
 
@@ -50,8 +50,8 @@ class EventPositions:
         return row.incarnation + (row.phase != Phase.STARTING), 0
 
     def is_beyond(self, key: str, cursor: Cursor) -> bool:
-        """Return whether a cursor is newer than everything stored: the journal was replaced by an
-        older copy.
+        """Return whether a cursor is newer than everything stored. Then the journal was replaced by
+        an older copy.
         """
         place = self._intake.stored_place(key)
         if place is None or place.floor is None or not place.whole:

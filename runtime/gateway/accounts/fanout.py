@@ -2,7 +2,7 @@
 
 Our own events are the same bytes for everyone: each is made once, those of one turn of the
 event loop are joined once per group of equal subscriptions, and every client gets one write
-(a write per frame costs 8 to 20 times as much, PERFORMANCE 1c). The events of the OpenClaw
+(a write per frame costs 8 to 20 times as much). The events of the OpenClaw
 protocol are rare and numbered, so they are made per client.
 """
 
@@ -21,7 +21,7 @@ REMOVED = "channel.removed"
 LOGIN = "channel.login"  # a person is asked to log an account in, or is asked no more
 AGENT_STATUS = "agent.status"
 AGENT_REMOVED = "agent.removed"
-FIGURES = "channel.figures"  # to who asks for it, at a pace of its own
+FIGURES = "channel.figures"  # to clients that request it, at their own pace
 GAP = "channel.gap"  # to one client: more is missing than can be replayed
 OWN_EVENTS = frozenset({STATUS, MESSAGE, EVENT, LOGIN, REMOVED, AGENT_STATUS, AGENT_REMOVED, GAP})
 
@@ -144,8 +144,8 @@ def event_of(payload: bytes) -> str:
 
 
 class _Heads(dict[int, bytes]):
-    """What goes before a payload of so many bytes: the header of the WebSocket frame (RFC 6455
-    section 5.2) and the beginning of the event.
+    """What goes before a payload of so many bytes. It is the header of the WebSocket frame (RFC
+    6455 section 5.2) and the beginning of the event.
     """
 
     def __missing__(self, length: int) -> bytes:

@@ -52,7 +52,7 @@ class Greetings:
         self._on_welcome = on_welcome
         self._asked: dict[bytes, float] = {}  # when to say hello first
 
-    def hello(self, id: bytes, hello: DataHello) -> Peer | None:
+    def on_hello(self, id: bytes, hello: DataHello) -> Peer | None:
         """Handle a hello; return its peer if it proves its identity, else ``None``."""
         if not self._peers.accepts(id, hello):
             self._dropped["refused"] += 1
@@ -63,7 +63,7 @@ class Greetings:
             self._dropped["stale"] += 1
             self._send(id, Refused("this incarnation has ended"))
             return None
-        peer = self._peers.enter(id, hello.key, hello.incarnation)
+        peer = self._peers.ensure(id, hello.key, hello.incarnation)
         peer.hellos += 1
         peer.oldest, peer.kept, peer.waits = hello.oldest, hello.kept, hello.waits
         if peer.held:
@@ -81,15 +81,15 @@ class Greetings:
         if self._peers.accounts.row(peer.key) is None:
             return  # the row says whether there is a journal, and it will be greeted with it
         if intake.is_on(peer.key) and not intake.ready:
-            self._note_halt(peer)
+            self._notify_halt(peer)
             return
-        self._begin(peer)
+        self._set_position(peer)
         if self._peers.may_talk(peer):
-            intake.in_order(peer.key, lambda: self._welcome(peer))
+            intake.run_in_order(peer.key, lambda: self._welcome(peer))
         elif peer.waits:
-            intake.in_order(peer.key, lambda: self._welcome(peer, early=True))
+            intake.run_in_order(peer.key, lambda: self._welcome(peer, early=True))
 
-    def _begin(self, peer: Peer) -> None:
+    def _set_position(self, peer: Peer) -> None:
         """Set the peer's position to what an earlier gateway has acknowledged or stored."""
         place = self._intake.place(peer.key)
         before = peer.oldest - 1
@@ -99,7 +99,7 @@ class Greetings:
         ring.begin(peer.incarnation, before, anew=before > peer.seen)
         peer.seen, peer.done = max(peer.seen, before), max(peer.done, before)
         peer.recalled = []
-        peer.wanted = 0 if place is not None else ring.lacks(peer.incarnation, peer.kept)
+        peer.wanted = 0 if place is not None else ring.first_missing(peer.incarnation, peer.kept)
 
     def _welcome(self, peer: Peer, *, early: bool = False) -> None:
         """Send a welcome. A peer that was welcome stays so where it cannot be sent: one that has
@@ -114,12 +114,12 @@ class Greetings:
             new, peer.welcome = not peer.welcome, True
             self._asked.pop(peer.id, None)
             self._peers.welcome(peer)
-            self._note_halt(peer)
+            self._notify_halt(peer)
             if new:
                 self._on_welcome(peer.key)
 
-    def _note_halt(self, peer: Peer) -> None:
-        """Tell a peer, if it is so, that its messages cannot be stored at the moment."""
+    def _notify_halt(self, peer: Peer) -> None:
+        """Notify a peer if its messages cannot be stored at the moment."""
         ack = self._intake.ack(peer)
         if ack.halted:
             self._send(peer.id, ack)
@@ -134,13 +134,13 @@ class Greetings:
         durable = self._intake.is_on(peer.key)
         return Welcome(self._gateway, peer.done, peer.wanted, durable, cursor, identity, early)
 
-    def journal_changed(self) -> None:
+    def on_journal_change(self) -> None:
         """Greet the peers whose hello came before the journal was ready."""
         for peer in list(self._peers.by_id.values()):
             if not peer.welcome and not peer.held:
                 self.greet(peer)
 
-    def follow_journal(self, key: str) -> None:
+    def apply_journal(self, key: str) -> None:
         """Apply the journal setting of an account's row; start its answers if it is switched on.
 
         Its worker may have been welcomed without one, and is not greeted again.
@@ -149,16 +149,16 @@ class Greetings:
         self._intake.configure(key)
         switched_on = self._intake.is_on(key) and not had
         if switched_on and any(peer.welcome for peer in self._peers.of_account(key)):
-            self._intake.in_order(key, lambda: self._on_welcome(key))
+            self._intake.run_in_order(key, lambda: self._on_welcome(key))
 
     def invite(self, peer: Peer) -> None:
-        """Ask a refused peer for a new hello."""
+        """Request a new hello from a refused peer."""
         if self._peers.by_id.get(peer.id) is peer:
             self._asked.pop(peer.id, None)
             self.ask_for_hello(peer.id)
 
     def ask_for_hello(self, id: bytes) -> None:
-        """Ask for a hello, at a limited rate: a flood must not cause one."""
+        """Request a hello, at a limited rate: a flood must not cause one."""
         now = self._clock()
         if now - self._asked.get(id, 0.0) < ASK_AGAIN:
             return

@@ -1,4 +1,4 @@
-"""Hands messages on to the ring and to subscribed clients."""
+"""Passes messages to the ring and to subscribed clients."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class Handover:
         self._rings = rings
         self._fanout = fanout
 
-    def hand_on(
+    def publish(
         self, key: str, incarnation: int, first: int, flags: bytes, payloads: list[bytes]
     ) -> None:
-        """Hand on consecutive payloads, numbered from ``first`` on.
+        """Pass consecutive payloads to the ring and the fan-out, numbered from ``first`` on.
 
         As a whole, because most of the cost is per step, not per byte.
         """

@@ -15,17 +15,18 @@ import msgspec
 
 from ipc.epoch import now_ms
 from ipc.frames.status import AccountStatus, GatewayStatus
+from ipc.frames.words import Phase
 from runtime.gateway.accounts.cached_answer import CachedAnswer
 from runtime.gateway.accounts.rows import Accounts
 
 AGENT = "main"
-LIFECYCLE = {
-    "starting": "starting",
-    "running": "ready",
-    "backoff": "recovering",
-    "failed": "blocked",
-    "stopping": "stopped",
-    "stopped": "stopped",
+LIFECYCLE: dict[str, str] = {
+    Phase.STARTING: "starting",
+    Phase.RUNNING: "ready",
+    Phase.BACKOFF: "recovering",
+    Phase.FAILED: "blocked",
+    Phase.STOPPING: "stopped",
+    Phase.STOPPED: "stopped",
 }
 
 
@@ -144,7 +145,7 @@ def _link_of(shot: dict[str, Any]) -> dict[str, Any]:
 
 def snapshot(row: AccountStatus, protocol: int, probe: Any = None) -> dict[str, Any]:
     """Return one account as ``channels.status`` has it."""
-    running = row.phase == "running"
+    running = row.phase == Phase.RUNNING
     plugin = row.plugin
     shot: dict[str, Any] = {
         "accountId": row.account_id,
@@ -152,7 +153,7 @@ def snapshot(row: AccountStatus, protocol: int, probe: Any = None) -> dict[str, 
         "configured": row.configured,
         "running": running,
         "connected": bool(plugin.get("connected", running)) and running,
-        "restartPending": row.phase == "backoff",
+        "restartPending": row.phase == Phase.BACKOFF,
         "reconnectAttempts": row.failures,
         "lastStartAt": row.started_at,
         "lastStopAt": row.stopped_at,
@@ -199,7 +200,7 @@ def _summary_line(row: AccountStatus) -> str:
 def _issues(row: AccountStatus) -> list[dict[str, str]]:
     waits = row.todo if row.login is not None else None
     if (
-        row.phase not in ("backoff", "failed")
+        row.phase not in (Phase.BACKOFF, Phase.FAILED)
         and row.health in (None, "ok", "healthy")
         and not waits
     ):

@@ -52,7 +52,7 @@ class SharedRoom:
         if count and self._of[key] + count > self.total - self.held:
             raise Crowded(self._reason, self._text, 1.0)
 
-    def take(self, key: str, count: int) -> None:
+    def reserve(self, key: str, count: int) -> None:
         """Reserve bytes, or release them if negative. Raises ``Crowded``, as ``check``."""
         if count > 0:
             self.check(key, count)
@@ -65,8 +65,8 @@ class SharedRoom:
 class HttpPlace:
     """The place of one admitted request, and the memory of its body.
 
-    Each ``hold`` needs a ``release`` of its own; the last one frees the place. ``lost``: it went to
-    another request, because the body did not come.
+    Each ``retain`` needs a ``release`` of its own; the last one frees the place. ``lost``: it went
+    to another request, because the body did not come.
     """
 
     def __init__(self, bounds: HttpBounds, key: str) -> None:
@@ -78,15 +78,15 @@ class HttpPlace:
         self._on_loss: Callable[[], None] | None = None
         self.lost = False
 
-    def await_body(self, now: float, on_loss: Callable[[], None]) -> None:
+    def begin_body(self, now: float, on_loss: Callable[[], None]) -> None:
         """Allow another request to take the place after a while; ``on_loss`` is called then."""
         self._since, self._on_loss = now, on_loss
-        self._bounds.await_body(self._key, self)
+        self._bounds.begin_body(self._key, self)
 
-    def body_came(self) -> None:
+    def on_body_end(self) -> None:
         """Record that the body has arrived, or will not: the place is kept."""
         if self._on_loss is not None and not self.lost:
-            self._bounds.body_came(self._key, self)
+            self._bounds.on_body_end(self._key, self)
             self._on_loss = None
 
     def is_slow(self, now: float) -> bool:
@@ -96,33 +96,33 @@ class HttpPlace:
     def lose(self) -> None:
         """Free the place and its memory for another request, and call ``on_loss``."""
         on_loss = self._on_loss
-        self.body_came()
+        self.on_body_end()
         self.lost = True
         self._free()
         if on_loss is not None:
             on_loss()
 
-    def grow(self, count: int) -> None:
+    def reserve(self, count: int) -> None:
         """Reserve so many more bytes of memory; raises ``Crowded``."""
         if self.lost:
             raise too_slow()
-        self._bounds.memory.take(self._key, count)
+        self._bounds.memory.reserve(self._key, count)
         self._bytes += count
 
-    def grow_on_disk(self, count: int) -> None:
+    def reserve_disk(self, count: int) -> None:
         """Reserve so many more bytes of disk; raises ``Crowded``."""
         if self.lost:
             raise too_slow()
-        self._bounds.disk.take(self._key, count)
+        self._bounds.disk.reserve(self._key, count)
         self._disk_bytes += count
 
     def move_to_disk(self) -> None:
         """Replace the reserved memory by disk; raises ``Crowded``."""
-        self.grow_on_disk(self._bytes)
-        self._bounds.memory.take(self._key, -self._bytes)
+        self.reserve_disk(self._bytes)
+        self._bounds.memory.reserve(self._key, -self._bytes)
         self._bytes = 0
 
-    def hold(self) -> None:
+    def retain(self) -> None:
         """Add a holder of the place."""
         self._holders += 1
 
@@ -130,13 +130,13 @@ class HttpPlace:
         """Remove a holder; the last one frees the place."""
         self._holders -= 1
         if self._holders == 0 and not self.lost:
-            self.body_came()
+            self.on_body_end()
             self._free()
 
     def _free(self) -> None:
-        self._bounds.leave(self._key)
-        self._bounds.memory.take(self._key, -self._bytes)
-        self._bounds.disk.take(self._key, -self._disk_bytes)
+        self._bounds.release(self._key)
+        self._bounds.memory.reserve(self._key, -self._bytes)
+        self._bounds.disk.reserve(self._key, -self._disk_bytes)
 
 
 class HttpBounds:
@@ -169,7 +169,7 @@ class HttpBounds:
             self._set_totals()
             self._buckets.clear()
 
-    def enter(self, key: str, size: int, now: float) -> HttpPlace:
+    def admit(self, key: str, size: int, now: float) -> HttpPlace:
         """Admit a request with a body of ``size`` bytes (0: not known) to the account ``key``.
 
         Raises ``Crowded``. ``now`` is in seconds and never goes back.
@@ -184,26 +184,26 @@ class HttpBounds:
         if bucket is None:
             rate = self.config.per_second
             bucket = self._buckets[key] = TokenBucket(max(rate, 1.0), rate, now)
-        if not bucket.take(now):
+        if not bucket.reserve(now):
             text = f"this account takes {self.config.per_second:g} requests a second"
-            raise Crowded("rate", text, bucket.wait(now))
+            raise Crowded("rate", text, bucket.delay(now))
         if full and slow is not None:
             slow.lose()
         self.requests += 1
         self._places[key] += 1
         return HttpPlace(self, key)
 
-    def await_body(self, key: str, place: HttpPlace) -> None:
+    def begin_body(self, key: str, place: HttpPlace) -> None:
         """Record that the body of this place's request is still missing."""
         self._awaited.setdefault(key, []).append(place)
 
-    def body_came(self, key: str, place: HttpPlace) -> None:
+    def on_body_end(self, key: str, place: HttpPlace) -> None:
         """Record that the body of this place's request has arrived, or will not."""
         self._awaited[key].remove(place)
         if not self._awaited[key]:
             del self._awaited[key]
 
-    def leave(self, key: str) -> None:
+    def release(self, key: str) -> None:
         """Remove a place of an account."""
         self._places[key] -= 1
         if not self._places[key]:

@@ -17,6 +17,7 @@ from ipc.calls import Calls
 from ipc.errors import CallTimeout, PeerGone, RemoteError
 from ipc.frames.data import FromGateway, HttpAnswer, HttpCall, encode
 from ipc.frames.words import UNAVAILABLE
+from ipc.hidden_fields import hide_fields
 from runtime.gateway.accounts.account_calls import not_connected
 from runtime.gateway.accounts.http_bounds import HttpBounds, HttpPlace
 from runtime.gateway.accounts.peers import Peer, Peers
@@ -29,6 +30,7 @@ SendBody = Callable[[bytes, bytes], bool]
 BeforeCall = Callable[[Peer], Sequence[FromGateway]]
 
 
+@hide_fields("query", "headers")
 class IngressRequest(msgspec.Struct, frozen=True):
     """One HTTP request to an account; the fields are those of ``ipc.frames.data.HttpCall``."""
 
@@ -81,9 +83,9 @@ class HttpCalls:
         """
         self._send, self._before = send, before
 
-    async def meet(self, key: str) -> Peer:
+    async def wait_for_peer(self, key: str) -> Peer:
         """Wait for the peer of an account that takes HTTP requests; raises ``RemoteError``."""
-        return await self._peers.meet_for_http(key)
+        return await self._peers.wait_for_http(key)
 
     async def call(
         self, peer: Peer, request: IngressRequest, body: IngressBody, place: HttpPlace
@@ -108,12 +110,12 @@ class HttpCalls:
             if not self._pending:
                 self._idle.set()
 
-    def answered(self, peer: Peer | None, answer: HttpAnswer) -> bool:
+    def on_answer(self, peer: Peer | None, answer: HttpAnswer) -> bool:
         """Resolve the request that a peer answers; return whether it was still pending."""
         if peer is None:
             return False
         if self._pending.peer_of(answer.id) == peer.name:
-            return self._pending.settle(answer.id, answer)
+            return self._pending.resolve(answer.id, answer)
         late = self._overdue.get(answer.id)
         if late is not None and late.peer is peer:
             self._release(answer.id)
@@ -163,7 +165,7 @@ class HttpCalls:
             raise RemoteError(UNAVAILABLE, "the account is busy", retryable=True)
 
     def _keep(self, number: int, peer: Peer, place: HttpPlace) -> None:
-        place.hold()
+        place.retain()
         timer = asyncio.get_running_loop().call_later(LATEST, self._release, number)
         self._overdue[number] = _Overdue(peer, place, timer)
 

@@ -61,12 +61,12 @@ class Intake:
 
     ``open_journal(on_change)`` opens the journal when the first account, or agent, needs it.
     ``on_stored(key, incarnation, at, part)`` is called with what was stored and handed on,
-    ``on_left(key)`` when an account has no journal any more.
-    ``repeated`` counts by key the messages that a platform had sent before.
+    ``on_left(key)`` when an account has no journal any more. ``repeated`` counts by key the
+    messages that a platform had sent before.
 
-    Until ``attach``, nothing is told to the data link: ``acknowledge(peer)`` makes it acknowledge
-    what ``Peer.done`` and ``Peer.mark`` say, ``invite(peer)`` asks a peer to begin again, and
-    ``changed()`` is called when the journal has become ready, or is in trouble, or out of it.
+    Until ``attach``, the data link is not called: ``acknowledge(peer)`` makes it acknowledge what
+    ``Peer.done`` and ``Peer.mark`` hold, ``invite(peer)`` asks a peer to begin again, and
+    ``changed()`` is called when the journal has become ready, or its fault has changed.
     """
 
     def __init__(
@@ -107,21 +107,21 @@ class Intake:
         self._acknowledge, self._invite, self._changed = acknowledge, invite, changed
 
     @property
-    def trouble(self) -> str | None:
+    def fault(self) -> str | None:
         """The reason why nothing can be stored at the moment, or ``None``."""
-        return None if self.journal is None else self.journal.trouble
+        return None if self.journal is None else self.journal.fault
 
     @property
     def ready(self) -> bool:
         """Whether journaled accounts may be welcomed."""
         return self.journal is not None and self.journal.ready
 
-    async def opened(self, seconds: float) -> None:
+    async def wait_until_open(self, seconds: float) -> None:
         """Wait at most ``seconds`` until the journal can be read, if there is one.
 
         One that cannot be opened now, because the disk is full say, is not waited for.
         """
-        if self.journal is not None and not self.journal.ready and self.trouble is None:
+        if self.journal is not None and not self.journal.ready and self.fault is None:
             with contextlib.suppress(TimeoutError):
                 async with timeouts.timeout(seconds):
                     await self._opened.wait()
@@ -132,15 +132,15 @@ class Intake:
 
     def ack(self, peer: Peer) -> Ack:
         """Return the acknowledgement for a peer, with whether storing is halted."""
-        return Ack(peer.done, peer.mark, self.trouble is not None and peer.key in self._on)
+        return Ack(peer.done, peer.mark, self.fault is not None and peer.key in self._on)
 
     def place(self, key: str) -> Place | None:
         """Return the stored position of a journaled account, or ``None``."""
         return self.journal.place(key) if self.journal is not None and key in self._on else None
 
     def is_stored(self, key: str) -> bool:
-        """Return whether the journal has what an account sent: also one that is configured no
-        more, but not one that goes on without it.
+        """Return whether the journal has what an account sent. It has that of an account that was
+        removed from the configuration, and not of one that continues without the journal.
         """
         return key in self._on or key not in self._rows
 
@@ -182,7 +182,7 @@ class Intake:
             self.repeated.pop(key, None)
             self._forget_counts(key)
 
-    def take(self, peer: Peer, parts: list[ValidPart], pack: Messages) -> bool:
+    def store(self, peer: Peer, parts: list[ValidPart], pack: Messages) -> bool:
         """Store the valid ``parts`` of a pack; return false if there is no room."""
         journal = self.journal
         assert journal is not None
@@ -207,31 +207,31 @@ class Intake:
         if not parts or parts[-1].pack.last != pack.last:  # what ended it was not valid
             if pack.cursor:
                 self._append(peer.key, Marked(peer.key, pack.cursor), None)
-            self._after(peer.key, lambda: self._done(peer, pack.last))
+            self._run_in_order(peer.key, lambda: self._on_messages_stored(peer, pack.last))
         return True
 
-    def mark(self, peer: Peer, mark: Mark) -> None:
+    def store_mark(self, peer: Peer, mark: Mark) -> None:
         """Store a position without a message, after the messages before it."""
         if mark.after > peer.seen:
             return  # it comes again, after the messages that are missing
         self._append(peer.key, Marked(peer.key, mark.cursor), None)
-        self._after(peer.key, lambda: self._marked(peer, mark.id))
+        self._run_in_order(peer.key, lambda: self._on_mark_stored(peer, mark.id))
 
-    def identify(self, peer: Peer, identity: AccountIdentity) -> None:
+    def store_identity(self, peer: Peer, identity: AccountIdentity) -> None:
         """Store the account's identity if it has changed."""
         place = self.place(peer.key)
         if place is None or place.identity != identity.id or self._is_waiting(peer.key):
             self._append(peer.key, Identified(peer.key, identity.id), None)
 
-    def in_order(self, key: str, action: Callable[[], None]) -> None:
+    def run_in_order(self, key: str, action: Callable[[], None]) -> None:
         """Run an action once everything is stored that came from an account before.
 
         While nothing can be stored, it is done at once: an end must not wait for ever.
         """
-        if self.trouble is not None:
+        if self.fault is not None:
             action()
         else:
-            self._after(key, action, hasty=True)
+            self._run_in_order(key, action, hasty=True)
 
     def forget(self, peer: Peer) -> None:
         """Drop a peer whose incarnation has ended."""
@@ -253,14 +253,12 @@ class Intake:
         return self._appended[key] != self._stored[key]
 
     def _forget_counts(self, key: str) -> None:
-        """Forget the counts of an account that is no more, once all that it sent is stored and
-        all that waited for that is done.
-        """
+        """Drop the counts of a removed account once all that it sent is stored and handled."""
         if not self._is_waiting(key) and key not in self._in_order:
             self._appended.pop(key, None)
             self._stored.pop(key, None)
 
-    def _after(self, key: str, action: Callable[[], None], *, hasty: bool = False) -> None:
+    def _run_in_order(self, key: str, action: Callable[[], None], *, hasty: bool = False) -> None:
         if self._is_waiting(key):
             self._in_order[key].append(_Later(self._appended[key], action, hasty))
         else:
@@ -275,14 +273,14 @@ class Intake:
         self._stored[key] += 1
         if isinstance(record, Arrived) and isinstance(kept, Kept) and key in self._rows:
             for part in kept.parts:
-                self._handover.hand_on(
+                self._handover.publish(
                     key, record.incarnation, part.first, part.flags, part.payloads
                 )
                 self._on_stored(key, record.incarnation, record.at, part)
             if kept.repeated:
                 self.repeated[key] += kept.repeated
             if peer is not None:
-                self._done(peer, record.first + len(record.payloads) - 1)
+                self._on_messages_stored(peer, record.first + len(record.payloads) - 1)
         waiting = self._in_order.get(key)
         while waiting and waiting[0].number <= self._stored[key]:
             waiting.popleft().action()
@@ -290,17 +288,17 @@ class Intake:
             self._in_order.pop(key, None)
         if key not in self._rows:
             self._forget_counts(key)
-        self._release()
+        self._invite_held()
 
-    def _done(self, peer: Peer, seq: int) -> None:
+    def _on_messages_stored(self, peer: Peer, seq: int) -> None:
         peer.done = max(peer.done, seq)
         self._acknowledge(peer)
 
-    def _marked(self, peer: Peer, mark: int) -> None:
+    def _on_mark_stored(self, peer: Peer, mark: int) -> None:
         peer.mark = max(peer.mark, mark)
         self._acknowledge(peer)
 
-    def _release(self) -> None:
+    def _invite_held(self) -> None:
         """Invite refused peers to send again, once there is room."""
         if self._held and self.journal is not None and self.journal.waiting_bytes < ROOM_BYTES:
             held, self._held = self._held, set()
@@ -311,16 +309,16 @@ class Intake:
     def _on_change(self) -> None:
         if self.ready:
             self._opened.set()
-        elif self.trouble is not None:
-            self._opened.set()  # who waits now goes on without it
+        elif self.fault is not None:
+            self._opened.set()  # waiting callers continue without it
             self._opened.clear()
-        if self.trouble is not None:
+        if self.fault is not None:
             for key, waiting in list(self._in_order.items()):
                 self._in_order[key] = deque(each for each in waiting if not each.hasty)
                 for each in waiting:
                     if each.hasty:
                         each.action()
-        halted, self._halted = self._halted, self.trouble is not None
+        halted, self._halted = self._halted, self.fault is not None
         if halted != self._halted:
             for peer in self._peers.by_id.values():  # one that ends now waits, or does not
                 if peer.key in self._on:

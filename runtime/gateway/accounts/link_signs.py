@@ -1,7 +1,7 @@
 """Measures for how long a running account has been silent on the data link.
 
-A worker that has nothing to send says hello with every beat. So one whose connection was lost
-in a way that nobody was told of is found by what does not come.
+A worker that has nothing to send sends a hello with every beat. So a connection that was lost
+without an error is detected by missing hellos.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from ipc.frames.words import Phase
 from runtime.gateway.accounts.peers import Peers
 from runtime.gateway.accounts.rows import Accounts
 
-LOOK_SECONDS = 1.0  # between two looks: reports may come often
+CHECK_SECONDS = 1.0  # between two checks: reports may come often
 SILENT_SECONDS = 3.0  # less is no silence, whatever the beat
 
 Sign = tuple[int, int, int]  # incarnation, hellos, newest message
@@ -32,12 +32,12 @@ class LinkSigns:
     def silent(self) -> dict[str, float]:
         """Return the seconds for which running accounts have been silent at least, by key."""
         now = self._clock()
-        if self._looked is None or now - self._looked >= LOOK_SECONDS:
+        if self._looked is None or now - self._looked >= CHECK_SECONDS:
             self._looked = now
-            self._silent = self._look(now)
+            self._silent = self._silent_for(now)
         return self._silent
 
-    def _look(self, now: float) -> dict[str, float]:
+    def _silent_for(self, now: float) -> dict[str, float]:
         signs: dict[str, tuple[Sign, float]] = {}
         accounts = self._accounts
         for key, row in {**accounts.rows, **accounts.agents}.items():

@@ -27,7 +27,7 @@ class LocalPeople:
     def __init__(self) -> None:
         self._talks: dict[tuple[str, str], _Talk] = {}
 
-    async def say(self, key: str, path: Path, name: str, lines: list[str]) -> bool:
+    async def send(self, key: str, path: Path, name: str, lines: list[str]) -> bool:
         """Send lines to the account ``key`` at the socket ``path``; return whether it connected.
 
         Raises ``RemoteError`` where the account does not take the name, or cannot be reached.
@@ -39,21 +39,21 @@ class LocalPeople:
                 text = f"{MOST} people talk here already; they leave when nothing was said for long"
                 raise RemoteError(UNAVAILABLE, text, retryable=True)
             talk = self._talks[key, name] = _Talk(name, lambda: self._talks.pop((key, name), None))
-            talk.begin(path)
+            talk.start(path)
         try:
             async with timeouts.timeout(NAMED_WITHIN):
                 await asyncio.shield(talk.named)
         except (OSError, TimeoutError) as error:
-            talk.leave()
+            talk.close()
             why = str(error) or f"it took no name within {NAMED_WITHIN:g} s"
             raise RemoteError(UNAVAILABLE, f"{key}: {why}", retryable=True) from None
-        talk.say(lines)
+        talk.send(lines)
         return fresh
 
     def close(self) -> None:
         """Close all connections."""
         for talk in list(self._talks.values()):
-            talk.leave()
+            talk.close()
 
 
 class _Talk(asyncio.Protocol):
@@ -68,7 +68,7 @@ class _Talk(asyncio.Protocol):
         self._idle: asyncio.TimerHandle | None = None
         self.named: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def begin(self, path: Path) -> None:
+    def start(self, path: Path) -> None:
         """Connect; ``named`` is set once the account has taken the name."""
         loop = asyncio.get_running_loop()
         self._connecting = loop.create_task(self._connect(path))
@@ -79,15 +79,15 @@ class _Talk(asyncio.Protocol):
         except OSError as error:
             self._end(error)
 
-    def say(self, lines: list[str]) -> None:
+    def send(self, lines: list[str]) -> None:
         """Send lines, each of which is a message."""
         if self._idle is not None:
             self._idle.cancel()
-        self._idle = asyncio.get_running_loop().call_later(IDLE_SECONDS, self.leave)
+        self._idle = asyncio.get_running_loop().call_later(IDLE_SECONDS, self.close)
         if self._transport is not None:
             self._transport.write("".join(f"{line}\n" for line in lines).encode())
 
-    def leave(self) -> None:
+    def close(self) -> None:
         """Close the connection after what was sent."""
         if self._connecting is not None:
             self._connecting.cancel()
@@ -104,9 +104,9 @@ class _Talk(asyncio.Protocol):
             return
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:  # a greeting may come before
-            self._take(line.decode(errors="replace"))
+            self._receive_line(line.decode(errors="replace"))
 
-    def _take(self, line: str) -> None:
+    def _receive_line(self, line: str) -> None:
         if self.named.done():
             return
         if line == f"you are {self._name}":
@@ -114,7 +114,7 @@ class _Talk(asyncio.Protocol):
         elif line == f"{self._name} cannot be your name":
             text = f"{self._name} cannot be a name there, or another person has it"
             self.named.set_exception(RemoteError(INVALID_REQUEST, text))
-            self.leave()
+            self.close()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._end(error)
@@ -124,9 +124,9 @@ class _Talk(asyncio.Protocol):
             self._idle.cancel()
         if not self.named.done():
             self.named.set_exception(error or ConnectionResetError("the account hung up"))
-            self.named.exception()  # it may be that nobody waits for it any more
+            self.named.exception()  # mark it as retrieved: no caller may be waiting
         self._on_end()
-        self._on_end = _nothing  # whoever comes under this name later is another one
+        self._on_end = _nothing  # a later person of this name is another one
 
 
 def _nothing() -> None:

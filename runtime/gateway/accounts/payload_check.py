@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 
 from ipc.errors import FrameError
 from ipc.frames.data import HAPPENED, INBOUND, Messages, check_text, flag_table
-from ipc.nesting import MALFORMED, MAX_DEPTH, SHORT_BYTES, TooDeep, shallow
+from ipc.nesting import MALFORMED, MAX_DEPTH, SHORT_BYTES, TooDeep, is_shallow
 
 # Of a number, flags and payload: what identifies the message at its platform, or ``FrameError``.
 IdOf = Callable[[int, int, bytes], str | None]
@@ -95,7 +95,7 @@ class PayloadCheck:
             and all(map(bytes.isascii, payloads))
         )
 
-    def id_unread(self, number: int, flags: int, payload: bytes) -> str | None:
+    def check_head(self, number: int, flags: int, payload: bytes) -> str | None:
         """Check that a payload is text and begins with the account's names; return ``None``.
 
         Raises ``FrameError`` for another.
@@ -148,7 +148,7 @@ class PayloadCheck:
         if not payload.isascii():
             check_text(payload)
         try:
-            if len(payload) > SHORT_BYTES and not shallow(payload, _DEPTH):
+            if len(payload) > SHORT_BYTES and not is_shallow(payload, _DEPTH):
                 raise TooDeep(_DEPTH)
             read = _decode(payload)
         except MALFORMED as error:

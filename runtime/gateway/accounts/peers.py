@@ -106,7 +106,7 @@ class Peers:
         """Return whether a peer is reported ready, so that its messages count."""
         return self.accounts.may_talk(peer.key, peer.incarnation)
 
-    def enter(self, id: bytes, key: str, incarnation: int) -> Peer:
+    def ensure(self, id: bytes, key: str, incarnation: int) -> Peer:
         """Return the peer with this name; add it if it is new."""
         peer = self.by_id.get(id)
         if peer is None:
@@ -133,11 +133,11 @@ class Peers:
         """Return the peers of an account: more than one while it is replaced."""
         return [peer for peer in self.by_id.values() if peer.key == key]
 
-    def changed(self) -> None:
+    def on_change(self) -> None:
         """Wake the waiting calls: a report has come, or history is complete."""
         self._changed.set()
 
-    async def meet(self, key: str) -> Peer:
+    async def wait_for(self, key: str) -> Peer:
         """Wait at most ``MEET_SECONDS`` until the peer of a running account is welcome; return it.
 
         A gateway that has just begun admits clients before it has met all accounts. Raises
@@ -154,8 +154,8 @@ class Peers:
             raise RemoteError(UNAVAILABLE, self.why_absent(key), retryable=True)
         return peer
 
-    async def meet_for_http(self, key: str) -> Peer:
-        """Wait for the peer of an account that takes HTTP requests; raises as ``meet``.
+    async def wait_for_http(self, key: str) -> Peer:
+        """Wait for the peer of an account that takes HTTP requests; raises as ``wait_for``.
 
         One that a person logs in has said hello, and is not welcome yet.
         """
@@ -163,7 +163,9 @@ class Peers:
             return found
         with contextlib.suppress(TimeoutError):
             async with timeouts.timeout(MEET_SECONDS):
-                while (peer := self._peer_for_http(key)) is None and self.accounts.takes_http(key):
+                while (peer := self._peer_for_http(key)) is None and self.accounts.accepts_http(
+                    key
+                ):
                     self._changed.clear()
                     await self._changed.wait()
         if peer is None:
@@ -183,16 +185,16 @@ class Peers:
             None,
         )
 
-    async def remembered(self, keys: Iterable[str], seconds: float) -> None:
+    async def wait_for_history(self, keys: Iterable[str], seconds: float) -> None:
         """Wait at most ``seconds`` until the accounts have sent their remaining history."""
         keys = list(keys)
         with contextlib.suppress(TimeoutError):
             async with timeouts.timeout(seconds):
-                while not all(map(self._has_told_all, keys)):
+                while not all(map(self._has_all_history, keys)):
                     self._changed.clear()
                     await self._changed.wait()
 
-    def _has_told_all(self, key: str) -> bool:
+    def _has_all_history(self, key: str) -> bool:
         """Return whether no more of an account's history is expected."""
         if not self._is_running(key):
             return True

@@ -7,16 +7,20 @@ time before it: workers give it the last of what its predecessor acknowledged (`
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
+from itertools import islice
 
-from ipc.frames.cursors import Cursor, has_all_after
+from ipc.frames.cursors import Cursor
 from ipc.frames.data import PACK_FRAMES
 
-# As frames, a replay of all of it is less than what a client may leave unread
-# (``gateway.limits.bufferedTotalBytes``): it is sent at once, and must not close who asked for it.
-TOTAL_BYTES = 12 * 1024 * 1024
+TOTAL_BYTES = 32 * 1024 * 1024
 
 Run = tuple[int, int, list[bytes], int]  # incarnation, first number, payloads, their bytes
+
+
+def _begin(run: Run) -> Cursor:
+    return run[:2]
 
 
 class Ring:
@@ -41,8 +45,10 @@ class Ring:
     def extend(
         self, incarnation: int, first: int, payloads: list[bytes], limit: int, limit_bytes: int
     ) -> None:
-        """Keep ``payloads``, numbered from ``first`` on. Beyond the limits the oldest packs go,
-        and where one pack is too much alone, the oldest of it.
+        """Add ``payloads``, numbered from ``first`` on.
+
+        Beyond the limits the oldest packs are dropped, and where one pack exceeds them alone, its
+        oldest payloads.
         """
         if self.floor is None:
             self.floor = incarnation, first - 1
@@ -65,8 +71,9 @@ class Ring:
         self.dropped = True
 
     def begin(self, incarnation: int, seq: int, *, anew: bool) -> None:
-        """Note that the next payload follows ``seq``. ``anew``: something in between has
-        never been here, so what came before it is of no use any more.
+        """Set the number ``seq`` that the next payload follows.
+
+        ``anew``: something in between is missing here, so the payloads before it are dropped.
         """
         if anew:
             self._runs.clear()
@@ -75,7 +82,7 @@ class Ring:
         if anew or self.floor is None:
             self.floor = incarnation, seq
 
-    def lacks(self, incarnation: int, kept: int) -> int:
+    def first_missing(self, incarnation: int, kept: int) -> int:
         """Return the first number that this incarnation should resend to fill the ring; 0: none."""
         floor = self.floor
         if floor is None or self.dropped or floor[0] != incarnation:
@@ -107,15 +114,19 @@ class Ring:
             if self.dropped:
                 return
 
-    def after(self, cursor: Cursor) -> tuple[list[bytes], bool]:
-        """Return the payloads after ``cursor``, and whether none is missing."""
-        found: list[bytes] = []
-        for incarnation, first, payloads, _ in self._runs:
-            if incarnation == cursor[0]:
-                found += payloads[max(0, cursor[1] + 1 - first) :]
-            elif incarnation > cursor[0]:
-                found += payloads
-        return found, has_all_after(self.floor, cursor)
+    def following(self, cursor: Cursor, most_bytes: int) -> list[tuple[Cursor, bytes]]:
+        """Return the first payloads after ``cursor``, with their own: so many bytes, or one."""
+        found: list[tuple[Cursor, bytes]] = []
+        begin = max(bisect_right(self._runs, cursor, key=_begin) - 1, 0)
+        for incarnation, first, payloads, _ in islice(self._runs, begin, None):
+            for seq, payload in enumerate(payloads, first):
+                if (incarnation, seq) <= cursor:
+                    continue
+                most_bytes -= len(payload)
+                if found and most_bytes < 0:
+                    return found
+                found.append(((incarnation, seq), payload))
+        return found
 
     def last(self, count: int) -> list[bytes]:
         """Return the last ``count`` payloads, the newest one last."""
@@ -123,8 +134,8 @@ class Ring:
         for _, _, payloads, _ in reversed(self._runs):
             if len(found) >= count:
                 break
-            found = payloads + found
-        return found[-count:]
+            found.extend(reversed(payloads))
+        return found[:count][::-1]
 
     @property
     def oldest(self) -> Cursor | None:
@@ -151,7 +162,7 @@ class Rings:
         self._share = limit_bytes
 
     def extend(self, key: str, incarnation: int, first: int, payloads: list[bytes]) -> None:
-        """Keep payloads of the account ``key``, numbered from ``first`` on."""
+        """Add payloads of the account ``key``, numbered from ``first`` on."""
         ring = self._rings.get(key) or self.of(key)
         ring.extend(incarnation, first, payloads, self._limit, self._share)
 
@@ -167,10 +178,10 @@ class Rings:
         """Fill in what came before the payloads of an account, as ``Ring.fill``."""
         self.of(key).fill(incarnation, found, self._limit, self._share)
 
-    def after(self, key: str, cursor: Cursor) -> tuple[list[bytes], bool]:
-        """Return an account's payloads after ``cursor``, and whether none is missing."""
+    def following(self, key: str, cursor: Cursor, most_bytes: int) -> list[tuple[Cursor, bytes]]:
+        """Return an account's first payloads after ``cursor``, as ``Ring.following``."""
         ring = self._rings.get(key)
-        return ([], has_all_after(None, cursor)) if ring is None else ring.after(cursor)
+        return [] if ring is None else ring.following(cursor, most_bytes)
 
     def last(self, key: str, count: int) -> list[bytes]:
         """Return the last ``count`` payloads of an account, the newest one last."""
@@ -179,13 +190,18 @@ class Rings:
 
     def reaches(self, key: str, cursor: Cursor) -> bool:
         """Return whether the ring has every payload after ``cursor``."""
-        ring = self._rings.get(key)
-        return ring is not None and ring.floor is not None and ring.floor <= cursor
+        floor = self.floor(key)
+        return floor is not None and floor <= cursor
 
     def newest(self, key: str) -> Cursor | None:
         """Return the cursor of an account's newest payload, or ``None``."""
         ring = self._rings.get(key)
         return None if ring is None else ring.newest
+
+    def floor(self, key: str) -> Cursor | None:
+        """Return the cursor after which the ring has every payload; ``None``: none has come."""
+        ring = self._rings.get(key)
+        return None if ring is None else ring.floor
 
     def oldest(self, key: str) -> Cursor | None:
         """Return the cursor of the oldest payload of an account."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ipc.errors import RemoteError
@@ -11,8 +11,8 @@ from ipc.frames.status import AccountStatus, is_same_status
 from ipc.frames.words import AGENT, ALIVE, INVALID_REQUEST, NOT_LINKED, Phase, agent_key, is_agent
 from ipc.metrics import Series
 
-LINKING = ("starting", "linking")  # phase and cause
-WAITS_FOR_LOGIN = {LINKING, ("failed", "needs_login")}
+LINKING = (Phase.STARTING, "linking")  # phase and cause
+WAITS_FOR_LOGIN = {LINKING, (Phase.FAILED, "needs_login")}
 TALKING = frozenset({Phase.RUNNING, Phase.STOPPING})  # may hand messages in
 
 
@@ -54,7 +54,7 @@ class Accounts:
 
     def row(self, key: str) -> AccountStatus | None:
         """Return the row of an account or an agent."""
-        return self._those_of(key).get(key)
+        return self._rows_of(key).get(key)
 
     def every_row(self) -> dict[str, AccountStatus]:
         """Return the rows of all accounts and agents by key."""
@@ -64,26 +64,26 @@ class Accounts:
         """Return the keys of all accounts and agents."""
         return [*self.rows, *self.agents]
 
-    def _those_of(self, key: str) -> dict[str, AccountStatus]:
+    def _rows_of(self, key: str) -> dict[str, AccountStatus]:
         return self.agents if is_agent(key) else self.rows
 
-    def learn(self, key: str, row: AccountStatus) -> bool:
+    def apply(self, key: str, row: AccountStatus) -> bool:
         """Set the row of an account or agent; return whether more than figures has changed."""
-        rows = self._those_of(key)
+        rows = self._rows_of(key)
         before, rows[key] = rows.get(key), row
         if before is not None and is_same_status(before, row):
             return False
         self.version += rows is self.rows
         return True
 
-    def learn_figures(self, rows: Mapping[str, AccountStatus]) -> None:
+    def apply_figures(self, rows: Mapping[str, AccountStatus]) -> None:
         """Set rows in which only figures have changed, without a new version."""
         for key, row in rows.items():
-            self._those_of(key)[key] = row
+            self._rows_of(key)[key] = row
 
     def remove(self, key: str) -> bool:
         """Remove an account or an agent; return whether it existed."""
-        rows = self._those_of(key)
+        rows = self._rows_of(key)
         if rows.pop(key, None) is None:
             return False
         self.version += rows is self.rows
@@ -101,7 +101,7 @@ class Accounts:
         row = self.row(key)
         return row is not None and row.incarnation == incarnation and row.phase in TALKING
 
-    def takes_http(self, key: str) -> bool:
+    def accepts_http(self, key: str) -> bool:
         """Return whether an account takes HTTP requests: it is running or waits for a login."""
         row = self.rows.get(key)
         return row is not None and row.ingress and (row.phase == Phase.RUNNING or is_linking(row))
@@ -128,8 +128,8 @@ class Accounts:
             return self.resolve(verb, channel, account)
         key = agent_key(account)
         if key not in self.agents:
-            known = ", ".join(row.account_id for row in self.agents.values()) or "none"
-            raise RemoteError(INVALID_REQUEST, f"unknown agent {account!r}; known: {known}"[:500])
+            known = [row.account_id for row in self.agents.values()]
+            raise _unknown(f"unknown agent {account!r}", account, known)
         return key
 
     def abilities(self, key: str) -> dict[str, Any]:
@@ -154,17 +154,27 @@ class Accounts:
             raise RemoteError(INVALID_REQUEST, f"channel is required; configured: {known}")
         return next(iter(self.channels))
 
+    def unknown_channel(self, text: str, channel: str) -> RemoteError:
+        """Return the error ``text`` about a channel that does not exist; it names those that do."""
+        return _unknown(text, channel, list(self.channels))
+
     def resolve(self, verb: str, channel: str, account: str | None) -> str:
         """Return the account key for ``channel`` and ``account``; ``None``: the default one."""
         info = self.channels.get(channel)
         if info is None:
-            raise RemoteError(INVALID_REQUEST, f"invalid {verb} channel")
+            raise self.unknown_channel(f"invalid {verb} channel {channel[:128]!r}", channel)
         account = account or info.default_account
         if not account:
             account = next((row.account_id for row in self.of_channel(channel)), "")
         key = f"{channel}:{account}"
         if key not in self.rows:
-            known = ", ".join(row.account_id for row in self.of_channel(channel)) or "none"
-            text = f"unknown {channel} account {account!r}; known: {known}"
-            raise RemoteError(INVALID_REQUEST, text[:500])
+            known = [row.account_id for row in self.of_channel(channel)]
+            raise _unknown(f"unknown {channel} account {account!r}", account, known)
         return key
+
+
+def _unknown(text: str, name: str, known: Sequence[str]) -> RemoteError:
+    """Return the error ``text`` about an unknown name, with the nearest and all ``known`` ones."""
+    from runtime.config.wording import known_names  # late: only what is wrong needs it
+
+    return RemoteError(INVALID_REQUEST, f"{text}{known_names(name, known)}"[:500])

@@ -39,7 +39,7 @@ from runtime.gateway.clients.decision import ConnectDecision
 from runtime.gateway.clients.earlier import EarlierTalk, read_earlier
 from runtime.gateway.clients.hello import hello
 from runtime.gateway.clients.repeated import RepeatedRequests
-from runtime.gateway.pairing import enter_node
+from runtime.gateway.pairing import on_node_connected
 from runtime.gateway.parts import GatewayParts
 
 MAX_QUEUED = 15  # frames behind a ``connect`` that is being decided
@@ -102,7 +102,7 @@ class Admission:
         try:
             connect = read_connect(request)
             claim = claim_of(connect, negotiate(connect))
-            self._consider(request, connect, claim)
+            self._start_decision(request, connect, claim)
         except Refusal as refusal:
             self._refuse(request, refusal)
 
@@ -111,12 +111,12 @@ class Admission:
         """Whether an earlier gateway has sent the client its hello."""
         return self._earlier is not None and self._earlier.connection_id is not None
 
-    def gone(self) -> None:
-        """Give up the turn of a pending sign-in, because the connection has ended."""
+    def on_close(self) -> None:
+        """Cancel the pending sign-in, because the connection has ended."""
         if self._turn is not None:
             self._turn.give_up()
 
-    def _consider(self, request: Request, connect: Connect, claim: ConnectClaim) -> None:
+    def _start_decision(self, request: Request, connect: Connect, claim: ConnectClaim) -> None:
         """Decide at once, or in a task if a device's signature must be checked."""
         decision = ConnectDecision(self._parts, self.connection, connect, claim, self.nonce)
         decision.check_page()
@@ -132,7 +132,7 @@ class Admission:
             decide()
         elif self.connection.open:
             self._turn = self._parts.guard.turn(decision.origin, decide)
-            self._turn.take()
+            self._turn.request()
 
     def _decide(self, request: Request, decision: ConnectDecision) -> None:
         grant_soon = partial(self._grant, request, decision)
@@ -189,7 +189,7 @@ class Admission:
             self._admit(request, admitted)
         else:
             self._pending = request, admitted
-            readiness.wait_for_report(self)
+            readiness.add_waiting(self)
             wait = GREETED_WAIT_SECONDS if self._is_greeted else WAIT_SECONDS
             asyncio.get_running_loop().call_later(wait, self._give_up)
 
@@ -215,7 +215,7 @@ class Admission:
     def _give_up(self, reason: str = "gateway starting") -> None:
         if self._pending is not None:
             request, self._pending = self._pending[0], None
-            self._parts.readiness.wait_no_more(self)
+            self._parts.readiness.remove_waiting(self)
             self._refuse(request, not_now(reason))
 
     def _admit(self, request: Request, admitted: Admitted) -> None:
@@ -255,7 +255,7 @@ class Admission:
 
     def _refuse(self, request: Request, refusal: Refusal) -> None:
         self._parts.hub.refuse(refusal.kind)
-        self._parts.stability.note("client.refused", reason=refusal.kind)
+        self._parts.stability.record("client.refused", reason=refusal.kind)
         log.info("client refused", reason=refusal.reason, remote=self.connection.remote)
         if refusal.delay:
             asyncio.get_running_loop().call_later(refusal.delay, self._answer, request, refusal)
@@ -293,7 +293,7 @@ def _stays(client: Admitted | ConnectedClient) -> bool:
 def _keep_until_answered(client: ConnectedClient) -> None:
     """End the young phase of a connection after its first answer, or the hello if it stays."""
     if (young := client.connection.young) is not None:
-        young.until((lambda: True) if _stays(client) else client.is_answered)
+        young.settle_when((lambda: True) if _stays(client) else client.is_answered)
 
 
 def _welcome(parts: GatewayParts, client: ConnectedClient) -> None:
@@ -303,6 +303,6 @@ def _welcome(parts: GatewayParts, client: ConnectedClient) -> None:
         return
     parts.hub.send_health(client)
     if client.role == NODE:
-        enter_node(parts, client)
+        on_node_connected(parts, client)
     if CHANNEL_EVENTS in client.connect.caps and client.covers(READ):
         parts.fanout.subscribe(client, None, OWN_EVENTS)

@@ -27,6 +27,7 @@ from ipc.frames.websocket import (
     encode,
     error_response,
     event,
+    event_pieces,
     response,
     shape_of,
 )
@@ -114,7 +115,7 @@ class ConnectedClient:
         if method is None:
             return
         if self._readiness.leaving and self.role != SUPERVISOR:
-            self._fail(request.id, _not_any_more(request.method))
+            self._fail(request.id, _restart_error(request.method))
             return
         self.asked += 1
         try:
@@ -122,21 +123,21 @@ class ConnectedClient:
             if params is UNSET or request.params is not UNSET:
                 params = method.params(request.params)
             if method.waits:
-                if self._may_wait(request.id):
+                if self._reserve_slot(request.id):
                     result = method.function(self._parts, self, params)
                     self._start(request.id, method, result)
                 return
             result = method.function(self._parts, self, params)
         except Exception as error:  # noqa: BLE001 - as in ``_wait``
-            self._failed(request.id, method.name, error)
+            self._answer_error(request.id, method.name, error)
         else:
             kind = type(result)
             if kind is AccountCall:
-                if self._may_wait(request.id):
+                if self._reserve_slot(request.id):
                     self._ask(request.id, method, result)
                 return
             if kind is CoroutineType:
-                if self._may_wait(request.id):
+                if self._reserve_slot(request.id):
                     self._start(request.id, method, result)
                 else:
                     result.close()
@@ -147,16 +148,16 @@ class ConnectedClient:
     def after_read(self, seconds: float) -> None:
         """Record the times of the requests answered within one read: they left together.
 
-        One look at the clock for all: two for each request cost a tenth of a cheap one.
+        One read of the clock for all: two for each request cost a tenth of a cheap one.
         """
         names = self._answered
         if names:
             count = names.count(names[0])
             if count == len(names):  # as nearly always: to find the methods takes as long again
-                self._times.note(names[0], seconds, count)
+                self._times.record(names[0], seconds, count)
             else:
                 for name in set(names):
-                    self._times.note(name, seconds, names.count(name))
+                    self._times.record(name, seconds, names.count(name))
             names.clear()
 
     def _find(self, request: Request) -> Method | None:
@@ -184,7 +185,7 @@ class ConnectedClient:
             jobs.end()
             self._start(id, method, ask.answer(self._parts))  # it is not connected yet
 
-    def _may_wait(self, id: str) -> bool:
+    def _reserve_slot(self, id: str) -> bool:
         """Count a request as waiting; refuse it and return false if too many are."""
         if self._waiting >= MAX_WAITING:
             self.connection.send(error_response(id, _BUSY))
@@ -200,10 +201,10 @@ class ConnectedClient:
             else:
                 self._answer(id, answer)
         except Exception as error:  # noqa: BLE001 - a fault in one method is that request's alone
-            self._failed(id, method.name, error)
+            self._answer_error(id, method.name, error)
         finally:
             self._waiting -= 1
-            self._times.note(method.name, perf_counter() - began)
+            self._times.record(method.name, perf_counter() - began)
 
     def _answer(self, id: str, answer: Any) -> None:
         if type(answer) is FailedAnswer:
@@ -213,48 +214,48 @@ class ConnectedClient:
 
     def _answer_twice(self, id: str, method: Method, answer: TwoAnswers) -> None:
         """Send the first answer of a request, and the second one once it is available."""
-        self._settle()  # nothing of a request that has one of its answers can be repeated
+        self.end_young()  # nothing of a request that has one of its answers can be repeated
         self.connection.send(response(id, answer.first))
         self._waiting += 1
 
-        def done(later: asyncio.Future[Any]) -> None:
+        def on_done(later: asyncio.Future[Any]) -> None:
             self._waiting -= 1
             if later.cancelled():
                 return  # the gateway ends
             try:
                 self._answer(id, answer.then(later.result()))
             except Exception as error:  # noqa: BLE001 - as in ``_wait``
-                self._failed(id, method.name, error)
+                self._answer_error(id, method.name, error)
 
-        answer.later.add_done_callback(done)
+        answer.later.add_done_callback(on_done)
 
-    def answered(self, id: str, method: str, ask: AccountCall, answer: bytes, began: float) -> None:
+    def on_answer(
+        self, id: str, method: str, ask: AccountCall, answer: bytes, began: float
+    ) -> None:
         """Send an account's answer to a request that arrived at ``began``."""
         try:
             self.connection.send(response(id, ask.result(answer)))
         except Exception as error:  # noqa: BLE001 - as in ``_wait``
-            ask.failed(self._parts, error)
-            self._failed(id, method, error)
+            self._answer_error(id, method, ask.failure(self._parts, error))
         finally:
             self._waiting -= 1
             self._jobs.end()
-            self._times.answered(method, began)
+            self._times.on_answered(method, began)
 
-    def unanswered(
+    def on_failure(
         self, id: str, method: str, ask: AccountCall, error: Exception, began: float
     ) -> None:
         """Send the error of a call to an account, as the answer to a request."""
         try:
-            ask.failed(self._parts, error)
-            self._failed(id, method, error)
+            self._answer_error(id, method, ask.failure(self._parts, error))
         finally:
             self._waiting -= 1
             self._jobs.end()
-            self._times.note(method, perf_counter() - began)
+            self._times.record(method, perf_counter() - began)
 
-    def _failed(self, id: str, method: str, error: Exception) -> None:
-        if isinstance(error, (PeerGone, CallTimeout)):
-            error = RemoteError(UNAVAILABLE, str(error), retryable=True)
+    def _answer_error(self, id: str, method: str, error: Exception) -> None:
+        if isinstance(error, PeerGone | CallTimeout) and (called := find(method)) is not None:
+            error = called.unanswered(error)
         elif not isinstance(error, RemoteError):
             log.error("method failed", method=method, exc_info=error)
             error = RemoteError(UNAVAILABLE, f"{method}: internal error")
@@ -282,9 +283,10 @@ class ConnectedClient:
         """Answer a request with an error."""
         self._fail(id, error)
 
-    def _settle(self) -> None:
+    def end_young(self) -> None:
+        """Exempt the connection from resumption: a kill of this gateway closes it."""
         if (young := self.connection.young) is not None:
-            young.settle()
+            young.release()
 
     def covers(self, scope: str | None) -> bool:
         """Return whether the client has ``scope``."""
@@ -297,9 +299,18 @@ class ConnectedClient:
 
         Numbers count per client in Protocol 4, over all clients in Protocol 3.
         """
+        self.connection.send(event(name, payload, self._next_seq(), state_version))
+
+    def send_long_event(
+        self, name: str, payload: bytes, state_version: StateVersion | None = None
+    ) -> None:
+        """Send a numbered event without a copy of its payload, a JSON text."""
+        pieces = event_pieces(name, payload, self._next_seq(), state_version)
+        self.connection.send_long(*pieces)
+
+    def _next_seq(self) -> int:
         self.seq += 1
-        seq = self.seq if self.protocol >= 4 else self._hub.seq
-        self.connection.send(event(name, payload, seq, state_version))
+        return self.seq if self.protocol >= 4 else self._hub.seq
 
     def send_unnumbered(self, name: str, payload: Any) -> None:
         """Send an event without a number, which only this client gets."""
@@ -314,7 +325,7 @@ class ConnectedClient:
         self._fail("invalid" if error.id is None else error.id, RemoteError(INVALID_REQUEST, text))
         if isinstance(error, MalformedJson):
             self._malformed += 1
-            self._hub.received_malformed()
+            self._hub.count_malformed()
             if self._malformed > MAX_ABUSE:
                 self.connection.close(1008, "repeated malformed frames")
 
@@ -347,13 +358,13 @@ class _Asked(msgspec.Struct, gc=False):
         return False
 
     def set_result(self, result: bytes) -> None:
-        self.client.answered(self.id, self.method, self.ask, result, self.began)
+        self.client.on_answer(self.id, self.method, self.ask, result, self.began)
 
     def set_exception(self, exception: Exception) -> None:
-        self.client.unanswered(self.id, self.method, self.ask, exception, self.began)
+        self.client.on_failure(self.id, self.method, self.ask, exception, self.began)
 
 
-def _not_any_more(method: str) -> RemoteError:
+def _restart_error(method: str) -> RemoteError:
     """Return the error for a request after ``shutdown``: it was not executed."""
     return RemoteError(
         UNAVAILABLE,

@@ -1,8 +1,8 @@
 """Decides about a ``connect``: from secret, signature and pairing to a grant.
 
-Without a device at once. With one in a task: the library for signatures is loaded at the first
-use, and a new token is on disk before the device gets it. Who brings the shared secret has to
-wait for its turn first; the token of this boot and a device's own token never wait.
+Without a device this happens at once. With one it happens in a task: the library for signatures is
+loaded at the first use, and a new token is on disk before the device gets it. A client with the
+shared secret waits for its turn first; the token of this boot and a device's own token never wait.
 """
 
 from __future__ import annotations
@@ -37,8 +37,13 @@ from runtime.gateway.access.refusals import (
 from runtime.gateway.access.scopes import ALL, OPERATOR, SUPERVISOR, covers
 from runtime.gateway.access.throttle import DEVICE, SHARED
 from runtime.gateway.devices.devices import Issued
-from runtime.gateway.pairing import announce_device_decision, announce_device_request
+from runtime.gateway.pairing import (
+    announce_device_decision,
+    announce_device_request,
+    device_named,
+)
 from runtime.gateway.parts import GatewayParts
+from runtime.gateway.supervisor_link import send_note
 
 log = structlog.get_logger("gateway.admission")
 
@@ -63,7 +68,8 @@ class ConnectDecision:
         self._config = parts.config
         self._devices = parts.devices
         self._registry = parts.registry
-        self._stability = parts.stability
+        self._jobs = parts.jobs
+        self._supervisor = parts.supervisor
         self.connect = connect
         self.claim = claim
         self._nonce = nonce
@@ -117,7 +123,7 @@ class ConnectDecision:
         if check.method is None:
             if check.missing:
                 raise no_identity()
-            raise self._failed(SHARED, check.reason)
+            raise self._record_failure(SHARED, check.reason)
         if claim.role != OPERATOR:
             raise no_identity()  # a node is a device
         scopes = scopes_without_device(claim, check.method, self.origin)
@@ -148,8 +154,8 @@ class ConnectDecision:
         else:
             await asyncio.sleep(self.success_delay)
             method, issued = shared, self._pair(device.id, scopes)
-        await self._registry.saved()
-        self._devices.seen(device.id, "connect", now_ms())
+        await self._registry.wait_saved()
+        self._devices.record_seen(device.id, "connect", now_ms())
         return Grant(
             claim.role, scopes, method, device.id, issued.token, issued.issued_at, self._user
         )
@@ -168,7 +174,7 @@ class ConnectDecision:
         if token is None:
             self._check_lock(SHARED)
             if guessed:
-                raise self._failed(SHARED, reason)
+                raise self._record_failure(SHARED, reason)
             raise unauthorized(reason, cli=claim.cli, protocol=claim.protocol)
         self._check_lock(DEVICE)
         why = devices.proves(device, claim.role, scopes, token, now_ms())
@@ -177,10 +183,10 @@ class ConnectDecision:
         if why is not None:
             if claim.device_token is None:
                 self._check_lock(SHARED)
-                raise self._failed(SHARED, reason, device=True)
+                raise self._record_failure(SHARED, reason, device=True)
             if guessed:
-                self._failed(SHARED, reason)
-            raise self._failed(DEVICE, why)
+                self._record_failure(SHARED, reason)
+            raise self._record_failure(DEVICE, why)
         return devices.used(device, claim.role, token)
 
     def _redeem(self, token: str, scopes: tuple[str, ...]) -> Issued:
@@ -193,13 +199,15 @@ class ConnectDecision:
         if claim.role == OPERATOR:
             granted = devices.bootstrap.redeem(token, device, now)
         if granted is None:
-            raise self._failed(DEVICE, "bootstrap_token_invalid")
+            raise self._record_failure(DEVICE, "bootstrap_token_invalid")
         if not all(covers(granted, scope) for scope in scopes):
             raise unauthorized("scope_mismatch", cli=claim.cli, protocol=claim.protocol)
         if devices.missing(device, claim.role, scopes) is not None:
             request, _ = devices.request(self.connect, scopes, self.origin.address, now)
             devices.approve(request, now)
-            self._stability.note("device.approved", device=device, reason="one-time token")
+            text = f"{device_named(device)} was approved by a one-time token"
+            by = f"the device itself, at {self.origin.address}"
+            self._jobs.start(send_note(self._supervisor, text, by=by))
             log.info("device approved by a one-time token", device=device, scopes=list(scopes))
             announce_device_decision(self._hub, request.request_id, device, "approved")
         return devices.token(device, claim.role, scopes, now)
@@ -245,9 +253,9 @@ class ConnectDecision:
             claim = self.claim
             raise unauthorized("rate_limited", cli=claim.cli, protocol=claim.protocol, wait=seconds)
 
-    def _failed(self, kind: str, reason: str, *, device: bool = False) -> Refusal:
+    def _record_failure(self, kind: str, reason: str, *, device: bool = False) -> Refusal:
         """Count a wrong secret and return the refusal."""
-        claim, delay = self.claim, self._guard.failed(kind, self.origin)
+        claim, delay = self.claim, self._guard.record_failure(kind, self.origin)
         refusal = unauthorized(reason, cli=claim.cli, protocol=claim.protocol, device=device)
         refusal.delay = min(delay, self._config.handshake_timeout_ms / 2000)  # or it never comes
         return refusal

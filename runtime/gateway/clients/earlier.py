@@ -1,6 +1,7 @@
-"""Reads the messages that a killed gateway exchanged with a client whose connection goes on. Pure.
+"""Reads the messages that a killed gateway exchanged with a client whose connection continues.
+Pure.
 
-The next gateway carries on with the same nonce, connection id and numbers of events, says nothing
+The next gateway continues with the same nonce, connection id and numbers of events, sends nothing
 again that the client has, and carries out nothing twice that must not be.
 """
 

@@ -9,8 +9,8 @@
 
 A function returns plain JSON data (or ``msgspec.Raw``) and raises ``RemoteError``. A
 coroutine function may wait; a plain one is answered within the same read of the socket, or
-returns an ``AccountCall``: then it is answered when an account has answered. Where that depends,
-it may also return a coroutine, which then waits as well. One that waits may return ``TwoAnswers``
+returns an ``AccountCall``: then it is answered when an account has answered. If only some
+requests wait, a plain function may return a coroutine. One that waits may return ``TwoAnswers``
 or a ``FailedAnswer``.
 """
 
@@ -26,10 +26,10 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from ipc.errors import RemoteError
+from ipc.errors import CallTimeout, PeerGone, RemoteError
 from ipc.frames.requests import NoParams
 from ipc.frames.websocket import explain
-from ipc.frames.words import FORBIDDEN, INVALID_REQUEST
+from ipc.frames.words import FORBIDDEN, INVALID_REQUEST, UNAVAILABLE
 from runtime.gateway.access.scopes import ADMIN, NODE, OPERATOR, READ, SUPERVISOR, covers
 from runtime.gateway.accounts.account_calls import read_answer
 
@@ -62,13 +62,31 @@ class AccountCall(msgspec.Struct, frozen=True, gc=False):
             answer = await parts.calls.call(self.key, self.method, self.params, self.seconds)
             return self.result(answer)
         except Exception as error:
-            self.failed(parts, error)
-            raise
+            failed = self.failure(parts, error)
+            if failed is error:
+                raise
+            raise failed from error
 
-    def failed(self, parts: Any, error: Exception) -> None:
-        """Record a message that was not sent: nothing stores it, and only its caller is told."""
+    def failure(self, parts: Any, error: Exception) -> Exception:
+        """Record a message that was not sent, and return the error for its caller.
+
+        Nothing is stored, and the process that knew the key may have died: a repeated call could be
+        a second one.
+        """
         if self.method == "send":
-            parts.stability.note_unsent(self.key, error)
+            parts.stability.record_unsent(self.key, error)
+        return in_doubt(error)
+
+
+def in_doubt(error: Exception) -> Exception:
+    """Return the error for a caller whose call may have been executed; any other as it is."""
+    if isinstance(error, CallTimeout):
+        text = f"{error}; the request may have been executed"
+    elif isinstance(error, PeerGone) and error.maybe_executed:
+        text = str(error)
+    else:
+        return error
+    return RemoteError(UNAVAILABLE, text, details={"maybeExecuted": True})
 
 
 class FailedAnswer(msgspec.Struct, frozen=True):
@@ -133,6 +151,16 @@ class Method(msgspec.Struct, frozen=True):
             text = "at root: must be object"
         raise RemoteError(INVALID_REQUEST, f"invalid {self.name} params: {text}")
 
+    def unanswered(self, error: PeerGone | CallTimeout) -> RemoteError:
+        """Return the error for a call that got no answer.
+
+        It is ``retryable`` unless a repeated call could be a second one.
+        """
+        found = in_doubt(error) if self.repeat is Repeat.NEVER else error
+        if isinstance(found, RemoteError):
+            return found
+        return RemoteError(UNAVAILABLE, str(error), retryable=True)
+
 
 METHODS: dict[str, Method] = {}  # of the families that are imported
 
@@ -141,7 +169,7 @@ ImportFamily = Callable[[str], object]
 _late: dict[str, tuple[str, ImportFamily]] = {}  # the other methods, with what imports them
 
 
-def enter_late(family: str, names: Iterable[str], import_family: ImportFamily) -> None:
+def register_late(family: str, names: Iterable[str], import_family: ImportFamily) -> None:
     """Register the names of methods whose ``family`` is imported at the first request for one.
 
     Both protocols have all of them.
@@ -178,11 +206,11 @@ def method(
     """Register a function in the table. ``params`` of ``None``: all params are ignored.
 
     ``ours`` marks an addition to OpenClaw's protocol. ``repeat`` tells clients what they may ask
-    again after a lost connection; without it, what needs no more than reading. The first
+    again after a lost connection; by default methods of scope READ. The first
     paragraph of the function's docstring is what the page ``docs/protocol.md`` says of it.
     """
 
-    def enter(function: Function) -> Function:
+    def register(function: Function) -> Function:
         decoder = None if params is None else msgspec.json.Decoder(params)
         waits = inspect.iscoroutinefunction(function)
         again = repeat or (Repeat.ALWAYS if scope == READ else Repeat.NEVER)
@@ -192,7 +220,7 @@ def method(
         )
         return function
 
-    return enter
+    return register
 
 
 @lru_cache(maxsize=256)

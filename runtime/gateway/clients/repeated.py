@@ -1,8 +1,9 @@
 """Carries out again the requests that another gateway has read and not answered.
 
-It was killed meanwhile, and may have carried them out. What must not be done twice is answered
-with an error that says so: its client knows then what it cannot know of a connection that was cut.
-So is one of several requests with the same id, of which some are answered: which, is not known.
+That gateway was killed, and may have carried them out. A request that must not be carried out twice
+is answered with an error that says so: on a connection that was cut, its client would not know even
+that. The same goes for several requests with one id of which some are answered, because it is
+unknown which.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ FOLLOWS = ".subscribe"
 
 
 class RepeatedRequests:
-    """Takes the requests of a client that came before this gateway had its connection.
+    """Handles the requests of a client that came before this gateway had its connection.
 
-    After the last of them each is answered that has no answer, and the client takes its requests
+    After the last of them each is answered that has no answer, and the client handles later ones
     itself. One that was following events is closed with 1012.
     """
 
@@ -32,7 +33,7 @@ class RepeatedRequests:
         self._came: list[bytes] = []
 
     def receive(self, data: bytes) -> None:
-        """Take one request; with the last one carry out again what may be."""
+        """Receive one request; with the last one, execute again those that may be repeated."""
         self._came.append(data)
         if len(self._came) < self._earlier.requests:
             return

@@ -148,7 +148,7 @@ def answer(
             text = "A new session begins. What was said before is forgotten."
             return CommandAnswer(text, "reset", message=command.argument or None)
         case "stop":
-            return CommandAnswer(_stopped(facts), "stop")
+            return CommandAnswer(_stop(facts), "stop")
         case "status":
             return CommandAnswer(_status(facts))
         case "help":
@@ -178,7 +178,7 @@ def read_queue_words(text: str, current: QueueConfig) -> QueueConfig | str:
     return QueueConfig(mode=mode, debounce_ms=debounce, cap=cap)
 
 
-def _stopped(facts: ChatFacts) -> str:
+def _stop(facts: ChatFacts) -> str:
     waited = f"{facts.waiting} waiting {'message' if facts.waiting == 1 else 'messages'}"
     if facts.running:
         return f"Stopped, and {waited} dropped." if facts.waiting else "Stopped."

@@ -1,7 +1,7 @@
 """Builds the views of a transcript for clients, in OpenClaw's shapes. Pure.
 
-A row is cut at ``maxChars`` of text, and a page at so many characters in all: then it has fewer
-rows, and ``hasMore`` and ``nextOffset`` say so.
+A row is cut at ``maxChars`` of text, and a page at so many characters in all, those of calls of
+tools too: then it has fewer rows, and ``hasMore`` and ``nextOffset`` say so.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from runtime.gateway.journal.conversations import TranscriptEntry
 
 CUT = "\n...(truncated)..."
 MAX_CHARS = 500_000  # of one row, as OpenClaw's schema allows
-MAX_PAGE = 4_000_000  # characters of text on one page: a frame has 25 MiB, a letter 6 bytes of JSON
+MAX_PAGE = 4_000_000  # characters on one page: a frame has 25 MiB, a letter 6 bytes of JSON
 NOTICE = "trunkline-notice"
 MIRROR = "delivery-mirror"  # the model of what clients sent into the chat: no agent has said it
 _USAGE = ("input", "output", "cacheRead", "cacheWrite", "totalTokens")
@@ -53,7 +53,7 @@ def history_page(
     rows: list[Row] = []
     size = 0
     for back, entry in enumerate(reversed(entries)):
-        size += min(len(entry.text), max_chars)
+        size += shown_size(entry, max_chars)
         if rows and size > MAX_PAGE:
             break
         rows.append(history_row(entry, total - offset - back, max_chars))
@@ -68,6 +68,11 @@ def history_page(
     if reached < total:
         page["nextOffset"] = reached
     return page
+
+
+def shown_size(entry: TranscriptEntry, max_chars: int = MAX_CHARS) -> int:
+    """Return about how many characters the row of an entry has, with its calls of tools."""
+    return min(len(entry.text), max_chars) + sum(len(str(each)) for each in entry.calls)
 
 
 def preview_items(entries: Sequence[TranscriptEntry], *, limit: int, max_chars: int) -> list[Row]:

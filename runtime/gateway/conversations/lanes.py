@@ -1,6 +1,6 @@
 """Decides which sessions may begin a turn: one turn each, fairly, within the limits. Pure.
 
-A session that has something to do is ``queued``; ``take`` grants turns in the order in which
+A session that has something to do is ``queued``; ``begin_due`` grants turns in the order in which
 sessions asked. Once its turn has ``ended``, a session that was queued meanwhile goes to the end of
 the line, so that a busy one delays the others by one turn at most. An agent that runs as many
 turns as it may keeps nobody waiting but its own sessions. The order inside a session is that of
@@ -40,10 +40,9 @@ class Lanes:
         self._lanes: dict[str, _Lane] = {}
         self._running: Counter[str] = Counter()
         self._numbers = itertools.count(1)
-        self._later: list[tuple[int, int, str]] = []  # by time
-        self._lines: dict[
-            str, list[tuple[int, str]]
-        ] = {}  # by agent, in order; both lazily cleaned
+        # Both are cleaned lazily: by time, and by agent in order.
+        self._later: list[tuple[int, int, str]] = []
+        self._lines: dict[str, list[tuple[int, str]]] = {}
         self.configure(limit, per_agent, of_agents)
 
     def configure(
@@ -64,7 +63,7 @@ class Lanes:
         """How many sessions request a turn."""
         return sum(lane.at is not None for lane in self._lanes.values())
 
-    def queued(self, session: str, agent: str, at: int = 0) -> None:
+    def request(self, session: str, agent: str, at: int = 0) -> None:
         """Record that a session requests a turn, not before ``at``.
 
         Asked again it keeps its place in the line, and ``at`` is the new one.
@@ -77,21 +76,29 @@ class Lanes:
             lane.agent = agent
             self._push(session, lane)
 
-    def resumed(self, session: str, agent: str) -> None:
+    def forget_times(self) -> None:
+        """Make every requested turn due at once, because the clock was set."""
+        for session, lane in self._lanes.items():
+            if lane.at is not None:
+                lane.at = 0
+                if not lane.running:
+                    self._push(session, lane)
+
+    def restore(self, session: str, agent: str) -> None:
         """Record that a session has a turn that began before a restart."""
         lane = self._lanes.setdefault(session, _Lane(agent))
         if not lane.running:
             lane.agent, lane.running = agent, True
             self._running[agent] += 1
 
-    def withdrawn(self, session: str) -> None:
+    def withdraw(self, session: str) -> None:
         """Record that a session requests no turn any more: its waiting messages were aborted."""
         lane = self._lanes.get(session)
         if lane is not None:
             lane.at = None
             self._forget(session, lane)
 
-    def ended(self, session: str) -> None:
+    def end(self, session: str) -> None:
         """Record that the turn of a session has ended, in whatever way."""
         lane = self._lanes.get(session)
         if lane is None or not lane.running:
@@ -103,7 +110,7 @@ class Lanes:
             self._push(session, lane)
         self._forget(session, lane)
 
-    def take(self, now: int) -> list[str]:
+    def begin_due(self, now: int) -> list[str]:
         """Return the sessions that begin a turn now; their turns count as running."""
         while self._later and self._later[0][0] <= now:
             at, number, session = heapq.heappop(self._later)
@@ -111,15 +118,15 @@ class Lanes:
             if lane is not None and lane.at == at:
                 heapq.heappush(self._lines.setdefault(lane.agent, []), (number, session))
         taken: list[str] = []
-        while self.running < self._limit and (first := self._first(now)) is not None:
+        while self.running < self._limit and (first := self._pop_first(now)) is not None:
             lane = self._lanes[first]
             lane.running, lane.at = True, None
             self._running[lane.agent] += 1
             taken.append(first)
         return taken
 
-    def wake(self) -> int | None:
-        """Return when to call ``take`` again if nothing else happens; ``None``: not needed."""
+    def next_due(self) -> int | None:
+        """Return when to call ``begin_due`` again if nothing else happens; ``None``: not needed."""
         while self._later:
             at, number, session = self._later[0]
             lane = self._current(session, number)
@@ -158,7 +165,7 @@ class Lanes:
             return f"as many turns run as agents.maxConcurrent allows: {self._limit}"
         return "it begins once nothing more comes"
 
-    def _first(self, now: int) -> str | None:
+    def _pop_first(self, now: int) -> str | None:
         """Remove and return the session that requested first among those that may begin."""
         best: tuple[int, str] | None = None
         for agent in list(self._lines):

@@ -33,7 +33,7 @@ class PresentedButton(msgspec.Struct, rename="camel"):
     value: str | None = None
     url: str | None = None
 
-    def made(self) -> dict[str, Any]:
+    def to_button(self) -> dict[str, Any]:
         """Return it as a button of a Trunkline message."""
         action = self.action
         if action is not None and action.url:
@@ -76,7 +76,7 @@ def presented(value: Any, *, buttons: bool) -> tuple[str, list[list[dict[str, An
             case "divider":
                 texts.append("---")
             case kind:
-                made = [each.made() for each in (block.buttons or block.options)]
+                made = [each.to_button() for each in (block.buttons or block.options)]
                 texts.append(block.placeholder)
                 if buttons:
                     rows += list(_rows(made, 1 if kind == "select" else BUTTONS_IN_A_ROW))

@@ -1,19 +1,19 @@
 """Decides what to do with messages that arrive while their session has a turn. Pure.
 
-Each message keeps its own run id, and each run is told what became of it (``RunOutcome``):
+Each message keeps its own run id, and each run gets its outcome (``RunOutcome``):
 
     collect     all that wait when the turn begins are one turn: the first one's run leads it
     followup    each message is a turn of its own, in order
     interrupt   the running turn is ended and what waits is superseded: the newest message counts.
-                What a session has from another chat stays: nobody there would hear of it
-    steer       OpenClaw's default; here it is followup, and a client is told so (``STEER_NOTE``)
+                Messages from another chat stay: that chat would get no notice of it
+    steer       OpenClaw's default; here it is followup, and answers have a note (``STEER_NOTE``)
 
 How it is used, for one session, with the ``Lanes`` of all:
 
-    arrival = queue.arrived(message, settings)    → store the run; end runs that it names
-    lanes.queued(session, agent, queue.due())
-    session in lanes.take(now): batch = queue.take(now)    → begin the turn of ``batch.lead``
-    queue.ended(), lanes.ended(session)                    → tell every run what became of it
+    arrival = queue.add(message, settings)    → store the run; end runs that it names
+    lanes.request(session, agent, queue.next_due())
+    session in lanes.begin_due(now): batch = queue.begin_next(now)   → begin ``batch.lead``'s turn
+    queue.end(), lanes.end(session)           → give every run its outcome
 
 Times are epoch milliseconds.
 """
@@ -129,7 +129,7 @@ class SessionQueue:
         self._interrupted: str | None = None  # the run by which the running turn is ended
         self._missed = 0
         self._beginnings: deque[str] = deque(maxlen=MAX_BEGINNINGS)
-        self._told: set[str] = set()  # chats that know of it
+        self._notified: set[str] = set()  # chats that know of it
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -144,7 +144,7 @@ class SessionQueue:
         """The waiting runs, in order."""
         return [message.run for message, _, _ in self._waiting]
 
-    def arrived(self, message: QueuedMessage, settings: QueueConfig) -> Arrival:
+    def add(self, message: QueuedMessage, settings: QueueConfig) -> Arrival:
         """Add an arrived message; ``settings`` are those of its channel or session."""
         asked = message.mode or settings.mode
         mode: QueueMode = "followup" if asked == "steer" else asked
@@ -160,13 +160,13 @@ class SessionQueue:
             self._waiting = [each for each in self._waiting if each[0] not in past]
         most = MAX_LATE if message.late else settings.cap
         if sum(each.late == message.late for each, _, _ in self._waiting) >= most:
-            return self._refused(message, mode, most)
+            return self._refuse(message, mode, most)
         ahead = len(self._waiting)
         debounce = (settings.debounce_ms or 0) if mode == "collect" else 0
         self._waiting.append((message, mode, debounce))
         return Arrival(True, mode, ahead=ahead, interrupts=interrupts, outcomes=outcomes)
 
-    def restored(
+    def restore(
         self,
         messages: Iterable[QueuedMessage],
         settings: QueueConfig,
@@ -184,7 +184,11 @@ class SessionQueue:
             mode: QueueMode = "collect" if collected else "followup"
             self._waiting.append((replace(message, at=0), mode, 0))
 
-    def due(self) -> int | None:
+    def forget_times(self) -> None:
+        """Make what waits due at once: the clock was set, so its times do not count any more."""
+        self._waiting = [(replace(each, at=0), mode, 0) for each, mode, _ in self._waiting]
+
+    def next_due(self) -> int | None:
         """Return when the next turn may begin; ``None``: nothing waits."""
         if not self._waiting:
             return None
@@ -192,9 +196,9 @@ class SessionQueue:
         joined = self._joined()
         return min(joined[-1].at + debounce, first.at + MAX_WINDOWS * debounce)
 
-    def take(self, now: int) -> Batch | None:
+    def begin_next(self, now: int) -> Batch | None:
         """Begin the next turn and return its messages; ``None`` if none is due or one runs."""
-        due = self.due()
+        due = self.next_due()
         if due is None or due > now or self._running:
             return None
         messages = self._joined()
@@ -205,14 +209,14 @@ class SessionQueue:
         missed, beginnings = self._missed, list(self._beginnings)
         self._missed = 0
         self._beginnings.clear()
-        self._told.clear()
+        self._notified.clear()
         return Batch(messages[0].run, messages, text_of(messages), missed, beginnings)
 
-    def lead(self, run: str) -> None:
-        """Have the turn that runs led by another one of its messages."""
+    def set_lead(self, run: str) -> None:
+        """Set which message leads the running turn."""
         self._running = [run, *(each for each in self._running if each != run)]
 
-    def ended(self, *, aborted: bool = False) -> list[RunOutcome]:
+    def end(self, *, aborted: bool = False) -> list[RunOutcome]:
         """End the running turn; return the outcome of each of its runs.
 
         ``aborted``: it was ended from outside, perhaps by the message that interrupts it.
@@ -240,13 +244,13 @@ class SessionQueue:
         self._waiting.clear()
         return outcomes
 
-    def _refused(self, message: QueuedMessage, mode: QueueMode, cap: int) -> Arrival:
+    def _refuse(self, message: QueuedMessage, mode: QueueMode, cap: int) -> Arrival:
         """Return the refusal of a message; each chat is notified of its first one only."""
         self._missed += 1
         name = _one_line(message.name) or _one_line(message.sender) or "?"
         self._beginnings.append(f"{name}: {_one_line(message.text, MAX_BEGINNING)}")
-        new = message.chat not in self._told
-        self._told.add(message.chat)
+        new = message.chat not in self._notified
+        self._notified.add(message.chat)
         text = (
             f"{cap} messages wait already, so this one was not taken. Please send it again later."
         )

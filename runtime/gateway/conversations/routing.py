@@ -81,15 +81,15 @@ def route(bindings: Sequence[BindingConfig], origin: Origin, fallback: Fallback)
     if best is not None:
         tier, number = best
         agent = bindings[number].agent_id
-        return Route(agent, f"bindings[{number}]", _said(agent, TIERS[tier]), tier)
+        return Route(agent, f"bindings[{number}]", _reason(agent, TIERS[tier]), tier)
     if fallback.account_agent is not None:
         return Route(
             fallback.account_agent,
             fallback.account_line,
-            _said(fallback.account_agent, "by its account's own field"),
+            _reason(fallback.account_agent, "by its account's own field"),
         )
     agent = fallback.default_agent
-    return Route(agent, "agents.default", _said(agent, "by default"))
+    return Route(agent, "agents.default", _reason(agent, "by default"))
 
 
 def explain(bindings: Sequence[BindingConfig], origin: Origin, fallback: Fallback) -> list[str]:
@@ -111,7 +111,7 @@ def explain(bindings: Sequence[BindingConfig], origin: Origin, fallback: Fallbac
     return lines
 
 
-def _said(agent: str, how: str) -> str:
+def _reason(agent: str, how: str) -> str:
     return f"the message goes to {agent} {how}" if agent != NOBODY else f"no agent answers {how}"
 
 

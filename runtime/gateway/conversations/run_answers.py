@@ -31,7 +31,7 @@ def digest_of(session: str, text: str, attachments: Sequence[Attachment]) -> str
     return hashlib.sha256(whole).hexdigest()[:32]
 
 
-def accepted(run: Run, *, named: bool, ignored: Sequence[str] = ()) -> Payload:
+def accepted_answer(run: Run, *, named: bool, ignored: Sequence[str] = ()) -> Payload:
     """Return the first answer of ``agent``.
 
     ``named``: the client has named an agent or a session. ``ignored`` are params without effect.
@@ -43,7 +43,7 @@ def accepted(run: Run, *, named: bool, ignored: Sequence[str] = ()) -> Payload:
     return answer | ({"ignored": list(ignored)} if ignored else {})
 
 
-def in_flight(run: Run) -> Payload:
+def in_flight_answer(run: Run) -> Payload:
     """Return the answer of ``agent`` for a run that is already in progress."""
     return {
         "runId": run.id,
@@ -60,7 +60,7 @@ def failure_of(run: Run) -> ErrorText | None:
     return end_text(run.state, run.error) or error_text(run.error)
 
 
-def ended(run: Run) -> Payload:
+def final_answer(run: Run) -> Payload:
     """Return the payload of the final answer of ``agent``; its error is that of ``failure_of``."""
     failure = failure_of(run)
     if run.state in ("timeout", "expired"):
@@ -80,7 +80,7 @@ def ended(run: Run) -> Payload:
     return answer | {"result": _result(run, _texts(run))} | _merged(run)
 
 
-def waited(id: str, run: Run | None) -> Payload:
+def wait_answer(id: str, run: Run | None) -> Payload:
     """Return the answer of ``agent.wait``; ``known`` and ``mergedInto`` are ours."""
     if run is None:
         return {"runId": id, "status": "timeout", "known": False}

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from runtime.gateway.conversations.error_texts import ErrorText
+from runtime.gateway.conversations.growing_text import GrowingText
 from runtime.gateway.conversations.reply_tags import shown_answer, shown_so_far
 
 JOIN_MS = 150
@@ -34,7 +35,9 @@ class RunEvent(msgspec.Struct, frozen=True):
 class RunEvents:
     """The events of one run.
 
-    After a restart of the gateway ``seq`` and ``text`` are how far it had come before.
+    ``partial`` is its answer so far, which others add to: ``on_growth`` is called after that.
+    After a restart of the gateway, or where no client was there, ``seq`` and ``sent`` (characters)
+    are how far it had come before.
     """
 
     def __init__(
@@ -43,18 +46,18 @@ class RunEvents:
         session: str,
         agent: str,
         *,
+        partial: GrowingText,
+        sent: int = 0,
         session_id: str | None = None,
         heartbeat: bool = False,
         seq: int = 0,
-        text: str = "",
     ) -> None:
         self._who: Payload = {"runId": run, "sessionKey": session, "agentId": agent}
         self._session_id = session_id
         self._heartbeat = heartbeat
-        self._pieces = [text]  # joined when it is looked at: a long answer has many deltas
-        self._length = len(text)
-        self._taken = len(text)  # characters of it that were looked at
-        self._shown = shown_so_far(text)  # what has gone out
+        self._partial = partial
+        self._read = sent  # characters of it
+        self._shown = shown_so_far(partial.text[:sent])  # what has gone out
         self._item = 1  # number of the assistant's message; another begins after a tool
         self._item_at = 0  # where it begins in what has gone out
         self._last: int | None = None  # when text has gone out last
@@ -63,43 +66,33 @@ class RunEvents:
         self.seq = seq
         self.ended = False
 
-    @property
-    def text(self) -> str:
-        """All text so far."""
-        if len(self._pieces) > 1:
-            self._pieces = ["".join(self._pieces)]
-        return self._pieces[0]
-
-    def begun(self, now: int) -> list[RunEvent]:
+    def on_begin(self, now: int) -> list[RunEvent]:
         """Return the event of the run's start, once."""
         if self.ended or self._started is not None:
             return []
         self._started = now
         return [self._agent("lifecycle", {"phase": "start", "startedAt": now}, now)]
 
-    def delta(self, text: str, now: int) -> list[RunEvent]:
-        """Add a piece of text; return the events to send now, possibly none yet (``due``)."""
-        if self.ended or not text:
-            return []
-        self._pieces.append(text)
-        self._length += len(text)
-        due = self.due()
+    def on_growth(self, now: int) -> list[RunEvent]:
+        """Return the events to send now that text has come, possibly none yet (``next_due``)."""
+        due = self.next_due()
         return self.flush(now) if due is None or due <= now else []
 
-    def due(self) -> int | None:
+    def next_due(self) -> int | None:
         """Return when to call ``flush``; ``None`` if nothing waits or it may be sent at once."""
-        if self.ended or self._last is None or self._taken == self._length:
+        length = self._partial.length
+        if self.ended or self._last is None or self._read == length:
             return None
-        return self._last + max(JOIN_MS, JOIN_MS * self._length // LONG_TEXT)
+        return self._last + max(JOIN_MS, JOIN_MS * length // LONG_TEXT)
 
     def flush(self, now: int) -> list[RunEvent]:
         """Return the events for all unsent text."""
-        if self.ended or self._taken == self._length:
+        if self.ended or self._read == self._partial.length:
             return []
-        self._taken = self._length
-        return self._show(shown_so_far(self.text), now)
+        self._read = self._partial.length
+        return self._show(shown_so_far(self._partial.text), now)
 
-    def tool_called(self, call: str, name: str, arguments: Any, now: int) -> list[RunEvent]:
+    def on_tool_call(self, call: str, name: str, arguments: Any, now: int) -> list[RunEvent]:
         """Return the events of a tool call, after those of the text before it."""
         if self.ended:
             return []
@@ -112,7 +105,7 @@ class RunEvents:
         self._item, self._item_at = self._item + 1, len(self._shown)
         return events
 
-    def tool_ended(
+    def on_tool_result(
         self, call: str, output: str, now: int, *, failed: bool = False
     ) -> list[RunEvent]:
         """Return the events of a finished tool call."""
@@ -133,13 +126,13 @@ class RunEvents:
         events.append(self._agent("item", item | times, now))
         return events
 
-    def noticed(self, text: str, now: int) -> list[RunEvent]:
+    def on_notice(self, text: str, now: int) -> list[RunEvent]:
         """Return the event of a notice that is not part of the answer."""
         if self.ended:
             return []
         return [self._agent("run_status", {"phase": "notice", "message": text}, now)]
 
-    def final(
+    def on_final(
         self,
         text: str | None,
         now: int,
@@ -157,14 +150,14 @@ class RunEvents:
         data = {"aborted": False, "stopReason": stop_reason, "terminalReply": reply}
         return self._end(events, "end", data, "final", more | {"stopReason": stop_reason}, now)
 
-    def aborted(self, now: int, *, stop_reason: str) -> list[RunEvent]:
+    def on_abort(self, now: int, *, stop_reason: str) -> list[RunEvent]:
         """Return the events of an aborted run, with the text shown so far."""
         events = self.flush(now)
         more = {"message": _message(self._shown, now)} if self._shown else {}
         data = {"aborted": True, "stopReason": stop_reason}
         return self._end(events, "end", data, "aborted", more | {"stopReason": stop_reason}, now)
 
-    def failed(self, error: ErrorText, now: int) -> list[RunEvent]:
+    def on_failure(self, error: ErrorText, now: int) -> list[RunEvent]:
         """Return the events of a run without an answer."""
         events = self.flush(now)
         more = {"errorMessage": error.text, "errorKind": error.kind}
@@ -172,7 +165,7 @@ class RunEvents:
 
     def _rest_of(self, text: str | None, now: int) -> list[RunEvent]:
         """Return the events of unsent text, unless the final answer differs from it."""
-        written = shown_answer(self.text)
+        written = shown_answer(self._partial.text)
         if self.ended or text is None or not written or not text.startswith(written):
             return []
         return self._show(text, now)

@@ -45,6 +45,7 @@ SessionKind = Literal["main", "custom"] | PeerKind | NamedKind
 MAX_KEY = 512  # characters, as in OpenClaw's schema of chat.send
 MAX_TOKEN = 90
 DEFAULT_ACCOUNT = "default"
+MAIN = "main"  # an agent's main session, and OpenClaw's name of the default agent
 KINDS: dict[str, NamedKind] = {kind: kind for kind in get_args(NamedKind)}
 # Sessions of the gateway's own: requests over HTTP may not name them.
 RESERVED = frozenset({"cron", "subagent", "acp", "acp-bridge"})
@@ -79,7 +80,7 @@ class SessionParts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionKeys:
-    """Makes the keys of conversations by ``session`` of the configuration."""
+    """Builds the keys of conversations by ``session`` of the configuration."""
 
     def __init__(self, config: SessionConfig) -> None:
         self._dm = config.dm_scope
@@ -143,10 +144,11 @@ def named_key(agent: str, kind: NamedKind, id: str, *, run: str | None = None) -
     return _key(agent, [kind, _token(id), *more])
 
 
-def client_key(given: str, default_agent: str) -> str:
+def client_key(given: str, default_agent: str, *, main: str = MAIN) -> str:
     """Return the full key for one from a client: a bare key belongs to the default agent.
 
-    Raises ``BadSessionKey``, also for a key that names an impossible agent.
+    ``main`` is the agent whose main session clients of OpenClaw call ``agent:main:main``. Raises
+    ``BadSessionKey``, also for a key that names an impossible agent.
     """
     text = given.strip()
     if not text:
@@ -163,7 +165,7 @@ def client_key(given: str, default_agent: str) -> str:
     key = f"agent:{agent}:{rest}"
     if len(key) > MAX_KEY:
         raise BadSessionKey(f"the session key is too long; allowed: {MAX_KEY} characters")
-    return key
+    return main_key(main) if key == main_key(MAIN) else key
 
 
 def is_reserved(key: str) -> bool:
@@ -176,6 +178,14 @@ def is_reserved(key: str) -> bool:
 def agent_of(key: str) -> str:
     """Return the agent to which a key belongs. Raises ``BadSessionKey``."""
     return parts_of(key).agent
+
+
+def kind_of(key: str) -> str:
+    """Return what a session key is of; ``custom`` for one that does not begin with an agent."""
+    try:
+        return parts_of(key).kind
+    except BadSessionKey:
+        return "custom"
 
 
 def parts_of(key: str) -> SessionParts:

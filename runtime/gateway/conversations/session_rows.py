@@ -1,4 +1,4 @@
-"""Makes the rows of sessions that clients see, in OpenClaw's shape. Pure."""
+"""Builds the rows of sessions that clients see, in OpenClaw's shape. Pure."""
 
 from __future__ import annotations
 

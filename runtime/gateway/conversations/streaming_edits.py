@@ -52,7 +52,7 @@ class EditDecision(msgspec.Struct, frozen=True):
 
 
 class PreviewEdits:
-    """The preview of one answer, which began at ``begun``; ``shown``: an earlier gateway has shown
+    """The preview of one answer, which began at ``begun``. ``shown``: an earlier gateway has shown
     some of it.
     """
 
@@ -65,12 +65,12 @@ class PreviewEdits:
         self._since = begun  # when that was shown
         self._failures = 0
 
-    def grown(self, text: str) -> None:
+    def set_text(self, text: str) -> None:
         """Set the full text written so far."""
         self._text = text
 
-    def take(self, now: int, *, idle: bool) -> EditDecision:
-        """Decide whether to edit the preview now; if so, call ``done`` or ``failed`` afterwards.
+    def next_edit(self, now: int, *, idle: bool) -> EditDecision:
+        """Begin an edit of the preview if one is due; ``on_success`` or ``on_failure`` must follow.
 
         ``idle``: nothing else of the account waits to be sent.
         """
@@ -83,22 +83,24 @@ class PreviewEdits:
             return EditDecision(None, "nothing new")
         if now < self._after:
             return EditDecision(None, "too soon", self._after)
-        why = self._why(wanted, now)
+        why = self._edit_reason(wanted, now)
         if why is None:
-            return EditDecision(None, self._why_not(wanted), self._patient_until())
+            return EditDecision(None, self._wait_reason(wanted), self._patient_until())
         if not idle:
             return EditDecision(None, "others wait", now + self._rules.every_ms)
         self._sending = wanted
         return EditDecision(wanted, why, new=self._shown is None)
 
-    def done(self, now: int) -> None:
-        """Record that the platform shows the edit last taken."""
+    def on_success(self, now: int) -> None:
+        """Record that the platform shows the edit that ``next_edit`` returned last."""
         self._shown, self._sending = self._sending, None
         self._since = now
         self._after = max(self._after, now + self._rules.every_ms)
         self._failures = 0
 
-    def failed(self, now: int, retry_after_ms: int | None = None, *, counts: bool = True) -> None:
+    def on_failure(
+        self, now: int, retry_after_ms: int | None = None, *, counts: bool = True
+    ) -> None:
         """Record that the edit failed; it is not retried before ``retry_after_ms``.
 
         What does not count passes by itself: others went first, say.
@@ -120,7 +122,7 @@ class PreviewEdits:
         there = self._shown is not None or self._sending is not None
         return EditDecision(text, "final", new=not there, final=True)
 
-    def _why(self, wanted: str, now: int) -> Why | None:
+    def _edit_reason(self, wanted: str, now: int) -> Why | None:
         """Return the reason for an edit."""
         if now >= self._patient_until():
             return "slow"
@@ -132,7 +134,7 @@ class PreviewEdits:
             return "first" if _SENTENCE.search(wanted) else None
         return "grown"
 
-    def _why_not(self, wanted: str) -> WhyNot:
+    def _wait_reason(self, wanted: str) -> WhyNot:
         long = len(wanted) >= self._rules.growth
         return "no sentence" if self._shown is None and long else "too little"
 

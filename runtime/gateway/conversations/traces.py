@@ -19,7 +19,7 @@ NO_RUN = (
 )
 
 
-def arrived(at: int, event: Mapping[str, Any]) -> Row:
+def arrival(at: int, event: Mapping[str, Any]) -> Row:
     """Return the entry of a message's arrival; the text of a dropped message is not kept."""
     return {"receivedAt": at, **event.get("message", {})}
 

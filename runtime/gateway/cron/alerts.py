@@ -38,9 +38,9 @@ class Alerts:
         delivery = job.delivery if isinstance(job.delivery, JobDelivery) else JobDelivery()
         to = alert.to or _text(delivery.to)
         if alert.mode == "webhook":
-            told = {"jobId": job.id, "jobName": job.name, "text": alert.text}
-            return await post(to or "", told, key, allow_private=allow_private)
-        agent = self._links.agent(job.agent_id)
+            payload = {"jobId": job.id, "jobName": job.name, "text": alert.text}
+            return await post(to or "", payload, key, allow_private=allow_private)
+        agent = self._links.agent_of(job)
         target = await self._links.target(
             agent,
             main_key(agent),

@@ -1,4 +1,4 @@
-"""Makes the runs of scheduled jobs, and delivers their answers: to a chat or to a URL."""
+"""Builds the runs of scheduled jobs, and delivers their answers: to a chat or to a URL."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ from msgspec import UNSET
 from ipc import timeouts
 from runtime.gateway.conversations.session_keys import main_key
 from runtime.gateway.cron import run_log
-from runtime.gateway.cron.job_types import AgentTurnPayload, JobDelivery, ScheduledJob
-from runtime.gateway.cron.links import NoRoute, TimerLinks, own_run, with_fields
+from runtime.gateway.cron.job_types import (
+    AgentTurnPayload,
+    JobDelivery,
+    JobFailureAlert,
+    ScheduledJob,
+)
+from runtime.gateway.cron.links import NoRoute, TimerLinks, is_last, own_run, with_fields
 from runtime.gateway.cron.outcomes import CronOutcome
 from runtime.gateway.cron.posting import post
 from runtime.gateway.cron.run_log import JobRun
@@ -39,6 +44,26 @@ class AnswerDelivery:
         except NoRoute as error:
             return None, None if delivery.best_effort is True else str(error)
 
+    def require_targets(self, job: ScheduledJob) -> None:
+        """Raise ``NoRoute`` if a job names a chat, for answers or alerts, that no account reaches.
+
+        With ``bestEffort`` its answer may be one for an account that comes later.
+        """
+        delivery = job.delivery if isinstance(job.delivery, JobDelivery) else JobDelivery()
+        if delivery.mode == "announce" and delivery.best_effort is not True:
+            self._require(delivery.channel, delivery.to, delivery.account_id)
+        alert = job.failure_alert
+        if not isinstance(alert, JobFailureAlert) or alert.mode == "webhook":
+            return
+        if alert.channel or alert.to or alert.account_id:
+            channel, to = alert.channel or delivery.channel, alert.to or delivery.to
+            self._require(channel, to, alert.account_id)
+
+    def _require(self, channel: object, to: object, account: object) -> None:
+        names = _text(channel), _text(to)
+        if not is_last(*names) or account:
+            self._links.named_target(*names, _text(account))
+
     async def route(self, agent: str, delivery: JobDelivery) -> ReplyTarget:
         """Return the chat for an answer; raises ``NoRoute``."""
         thread = delivery.thread_id
@@ -51,7 +76,7 @@ class AnswerDelivery:
             None if thread in (None, UNSET) else str(thread),
         )
 
-    async def of(
+    async def deliver(
         self, job: ScheduledJob, entry: JobRun, run: Run, allow_private: bool
     ) -> tuple[bool, str, str | None]:
         """Deliver the answer of a run; return whether that succeeded, the outcome, and why not."""
@@ -61,20 +86,23 @@ class AnswerDelivery:
             return sent, "delivered" if sent else "not-delivered", problem
         if isinstance(delivery, JobDelivery) and delivery.mode == "webhook" and delivery.to:
             outcome = CronOutcome("ok" if run.state == "final" else "error", entry.run_at_ms, 0)
-            told = msgspec.to_builtins(run_log.over(entry, outcome, UNSET, run))
-            told |= {"ts": self._links.now(), "durationMs": max(0, run.ended - entry.run_at_ms)}
-            problem = await post(str(delivery.to), told, run.id, allow_private=allow_private)
+            payload = msgspec.to_builtins(run_log.end_entry(entry, outcome, UNSET, run))
+            payload |= {"ts": self._links.now(), "durationMs": max(0, run.ended - entry.run_at_ms)}
+            problem = await post(str(delivery.to), payload, run.id, allow_private=allow_private)
             return problem is None, "not-delivered" if problem else "delivered", problem
         return False, "not-requested", None
 
     async def _sent(self, run: Run) -> tuple[bool, str | None]:
         """Wait until it is known whether a run's answer was sent to its chat; return that."""
         assert run.reply is not None
-        key, account = answer_key(run.id), await self._links.outbox.of_answers(run.reply.account)
+        key, account = (
+            answer_key(run.id),
+            await self._links.outbox.open_for_answer(run.reply.account),
+        )
         if account is not None and key in account.entries:
             try:
                 async with timeouts.timeout(SENDING_SECONDS):
-                    await account.ended(key)
+                    await account.wait_for_row(key)
             except TimeoutError:
                 return False, "the answer waits to be sent"
         # What the outbox has forgotten may still be on its way into the journal: this is behind it.
@@ -88,7 +116,7 @@ class AnswerDelivery:
         return False, f"the answer was not sent: {found.row.error or found.row.state}"
 
 
-def asked_of(
+def run_for(
     payload: AgentTurnPayload,
     run: str,
     session: str,
@@ -117,4 +145,4 @@ def asked_of(
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    return value if isinstance(value, str) and value else None

@@ -1,4 +1,4 @@
-"""Gives agents turns without a message: heartbeats, and events that wake them."""
+"""Begins turns of agents without a message: heartbeats, and events that wake them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from runtime.gateway.conversations.heartbeat_rules import (
     next_beat,
     without_token,
 )
-from runtime.gateway.conversations.session_keys import client_key, main_key
+from runtime.gateway.conversations.session_keys import agent_of, main_key
 from runtime.gateway.cron.links import (
     LAST,
     NoRoute,
@@ -36,7 +36,7 @@ from runtime.gateway.journal.runs import ReplyTarget, Run
 
 KIND = "heartbeat"  # of the journal's documents
 SWITCH = "enabled"  # the document that says whether there are heartbeats; no agent is called so
-LOOK_SECONDS = 60.0
+CHECK_SECONDS = 60.0
 PREVIEW = 200  # characters of an answer
 WakeMode = Literal["now", "next-heartbeat"]
 WakeOutcome = Literal["queued", "coalesced"]
@@ -86,44 +86,43 @@ class Heartbeats:
                 log.warning("a heartbeat cannot be read", agent=each.id)
         self._began = self._links.now()
         self._loaded = True
-        self.look()
+        self.start_due()
 
-    async def switch(self, enabled: bool) -> None:
+    async def set_enabled(self, enabled: bool) -> None:
         """Switch heartbeats on or off, across restarts."""
         item = KeptItem(KIND, SWITCH, msgspec.json.encode(enabled))
-        await self._links.store(f"{AGENT}:{self._links.agent()}", [item])
+        await self._links.store(f"{AGENT}:{self._links.agents.default_id}", [item])
         self.enabled = enabled
-        self.look()
+        self.start_due()
 
     async def wake(
         self,
         text: str,
         mode: WakeMode,
-        agent: str,
-        session: str | None = None,
+        session: str,
         *,
         items: Collection[KeptItem] = (),
         removed: Collection[tuple[str, str]] = (),
     ) -> Woken:
-        """Tell an agent of an event, at once or with the next turn of its session.
+        """Send the agent of a session an event, at once or with the next turn of the session.
 
         ``items`` are stored in the same record.
         """
-        key = main_key(agent) if session is None else client_key(session, agent)
+        agent = agent_of(session)
         waits = any(
             each.run.request.fields.get("heartbeat") and not each.run.started
-            for each in self._links.runs.of_session(key)
+            for each in self._links.runs.of_session(session)
         )
         if mode == "now" and self.enabled and not waits:
             now = self._links.now()
             prompt = self._config(agent).prompt or PROMPT
-            run = await self._asked(agent, key, f"{stamped(text, now)}\n\n{prompt}", now)
+            run = await self._new_run(agent, session, f"{stamped(text, now)}\n\n{prompt}", now)
             await self._begin(run, items, removed)
             return Woken("queued", run.id)
-        await self._links.store_notice(key, agent, text, items, removed)
+        await self._links.store_notice(session, agent, text, items, removed)
         return Woken("coalesced" if waits and mode == "now" else "queued")
 
-    def look(self) -> None:
+    def start_due(self) -> None:
         """Begin due heartbeats, and set the timer for the next."""
         if self._timer is not None:
             self._timer.cancel()
@@ -131,7 +130,7 @@ class Heartbeats:
         if self._closed or not self._loaded:
             return
         now, zone = self._links.now(), self._links.zone()
-        wakes = [now + round(LOOK_SECONDS * 1000)]
+        wakes = [now + round(CHECK_SECONDS * 1000)]
         beating = False
         for agent, entry in self._links.agents.listed.entries.items():
             if entry.heartbeat is None or not self.enabled:
@@ -144,12 +143,12 @@ class Heartbeats:
             beating = True
             if at <= now and is_active(entry.heartbeat, now, zone):
                 self._beats[agent] = now
-                self._links.jobs.start(self._beat(agent, now))
+                self._links.jobs.start(self._start_beat(agent, now))
                 at = next_beat(entry.heartbeat, now, now + 1, zone)
             wakes.append(at or wakes[0])
         if beating:
             seconds = max(min(wakes) - now, 1) / 1000
-            self._timer = self._loop.call_later(seconds, self.look)
+            self._timer = self._loop.call_later(seconds, self.start_due)
 
     def close(self) -> None:
         """Stop: begin no more heartbeats."""
@@ -157,12 +156,12 @@ class Heartbeats:
         if self._timer is not None:
             self._timer.cancel()
 
-    async def _beat(self, agent: str, now: int) -> None:
+    async def _start_beat(self, agent: str, now: int) -> None:
         key = main_key(agent)
         if self._links.runs.of_session(key):
             return  # it is being asked already; the next one is after the usual time
         try:
-            run = await self._asked(agent, key, self._config(agent).prompt or PROMPT, now)
+            run = await self._new_run(agent, key, self._config(agent).prompt or PROMPT, now)
             await self._begin(run, [KeptItem(KIND, agent, msgspec.json.encode(now))])
         except Exception:  # the next one may go better
             log.exception("a heartbeat did not begin", agent=agent)
@@ -171,7 +170,7 @@ class Heartbeats:
         entry = self._links.agents.listed.entries.get(agent)
         return (None if entry is None else entry.heartbeat) or HeartbeatConfig()
 
-    async def _asked(self, agent: str, session: str, text: str, now: int) -> Run:
+    async def _new_run(self, agent: str, session: str, text: str, now: int) -> Run:
         reply: ReplyTarget | None = None
         if self._config(agent).target == LAST:
             try:
@@ -191,27 +190,27 @@ class Heartbeats:
         await self._links.store(key_of(run), [*items], removed=removed, run=run)
         future = self._links.runs.ending(run.id)
         if future is not None:
-            future.add_done_callback(self._over)
+            future.add_done_callback(self._on_run_ended)
 
-    def _over(self, done: asyncio.Future[Run]) -> None:
+    def _on_run_ended(self, done: asyncio.Future[Run]) -> None:
         if done.cancelled() or self._closed:
             return
-        self.last = told_of(done.result())
+        self.last = outcome_of(done.result())
         self._links.hub.broadcast("heartbeat", self.last, scope=READ)
 
 
-def told_of(run: Run) -> dict[str, Any]:
+def outcome_of(run: Run) -> dict[str, Any]:
     """Return the outcome of a heartbeat in the form of ``last-heartbeat``."""
     said = without_token(run.answer) if run.state == "final" else None
-    told: dict[str, Any] = {"ts": run.ended, "agentId": run.agent, "sessionKey": run.session}
-    told["durationMs"] = max(0, run.ended - run.at)
+    event: dict[str, Any] = {"ts": run.ended, "agentId": run.agent, "sessionKey": run.session}
+    event["durationMs"] = max(0, run.ended - run.at)
     if run.state != "final":
-        return told | {"status": "failed", "indicatorType": "error", "reason": run.error}
+        return event | {"status": "failed", "indicatorType": "error", "reason": run.error}
     if said is None:
         status = "ok-token" if run.answer.strip() else "ok-empty"
-        return told | {"status": status, "indicatorType": "ok"}
-    told |= {"preview": said[:PREVIEW], "indicatorType": "alert", "hasMedia": False}
+        return event | {"status": status, "indicatorType": "ok"}
+    event |= {"preview": said[:PREVIEW], "indicatorType": "alert", "hasMedia": False}
     if run.reply is None:
-        return told | {"status": "skipped", "reason": "no-target"}
+        return event | {"status": "skipped", "reason": "no-target"}
     channel, to = run.reply.account.partition(":")[0], run.reply.to
-    return told | {"status": "sent", "channel": channel, "to": to}
+    return event | {"status": "sent", "channel": channel, "to": to}

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 Word = Annotated[str, Meta(min_length=1, max_length=512)]
+Words = Annotated[list[Word], Meta(max_length=1024)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Text = Annotated[str, Meta(min_length=1, max_length=256 * 1024)]
 Millis = Annotated[int, Meta(ge=0, le=253_402_300_799_000)]
@@ -63,7 +64,7 @@ class AgentTurnPayload(JobPart, frozen=True, tag_field="kind", tag="agentTurn"):
     model: Word | UnsetType | None = UNSET
     thinking: Word | UnsetType | None = UNSET
     timeout_seconds: Annotated[float, Meta(ge=0, le=86_400)] | UnsetType = UNSET
-    tools_allow: list[Word] | UnsetType | None = UNSET
+    tools_allow: Words | UnsetType | None = UNSET
     light_context: bool | UnsetType = UNSET
 
 
@@ -120,7 +121,7 @@ class PayloadPatch(JobPart, frozen=True):
     model: Word | UnsetType | None = UNSET
     thinking: Word | UnsetType | None = UNSET
     timeout_seconds: Annotated[float, Meta(ge=0, le=86_400)] | UnsetType = UNSET
-    tools_allow: list[Word] | UnsetType | None = UNSET
+    tools_allow: Words | UnsetType | None = UNSET
     light_context: bool | UnsetType = UNSET
 
 

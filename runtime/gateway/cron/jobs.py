@@ -115,7 +115,7 @@ def create(
         failure_alert=given.failure_alert,
         catch_up=given.catch_up,
     )
-    _check_past(schedule, now)
+    _check_past(job, now, local)
     _check_agent(job, agents)
     return _planned(job, now, local)
 
@@ -147,10 +147,18 @@ def update(
     if patch.agent_id is not UNSET:
         _check_agent(changed, agents)
     if patch.schedule is not UNSET:
-        _check_past(changed.schedule, now)
+        _check_past(changed, now, local)
     if patch.schedule is UNSET and changed.enabled == job.enabled:
         return changed
     return _planned(with_state(changed, schedule_activated_at_ms=now), now, local)
+
+
+def named_session(job: ScheduledJob) -> str | None:
+    """Return the session key that a job names for its turns or events, as it was given."""
+    target = job.session_target
+    if target.startswith(SESSION):
+        return target.removeprefix(SESSION)
+    return job.session_key if target in (MAIN, CURRENT) and job.session_key is not UNSET else None
 
 
 def due(job: ScheduledJob, *, now: int, awake_since: int, local: tzinfo = UTC) -> Due:
@@ -224,8 +232,12 @@ def _check_times(schedule: JobSchedule, local: tzinfo) -> None:
         check_expression(schedule.expr, zone)
 
 
-def _check_past(schedule: JobSchedule, now: int) -> None:
-    """Refuse a past time, with a tolerance of a minute for a slow clock."""
+def _check_past(job: ScheduledJob, now: int, local: tzinfo) -> None:
+    """Refuse a past time, with a tolerance of a minute for a slow clock, and past years."""
+    schedule = job.schedule
+    if isinstance(schedule, CronSchedule) and next_time(schedule_of(job, local), now) is None:
+        text = f"schedule.expr is in the past: {schedule.expr} has no time any more."
+        raise BadJob(f"{text} Current time: {iso(now)}")
     if isinstance(schedule, AtSchedule) and (at := time_of(schedule.at)) < now - LATE_MS:
         minutes = (now - at) // 60_000
         text = f"schedule.at is in the past: {schedule.at} ({minutes} minutes ago)."

@@ -7,6 +7,7 @@ from datetime import tzinfo
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from ipc.epoch import now_ms
@@ -15,6 +16,9 @@ from ipc.frames.words import AGENT
 from runtime.gateway.accounts.agents import Agents
 from runtime.gateway.accounts.rows import Accounts
 from runtime.gateway.conversations.origins import chat_in
+from runtime.gateway.conversations.session_keys import BadSessionKey, agent_of
+from runtime.gateway.cron.job_types import ScheduledJob
+from runtime.gateway.cron.jobs import named_session
 from runtime.gateway.cron.schedule import iso
 from runtime.gateway.host_zone import host_zone
 from runtime.gateway.hub import Hub
@@ -24,7 +28,7 @@ from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.items import ItemsChanged, KeptItem
 from runtime.gateway.journal.records import Outcome
 from runtime.gateway.journal.runs import Recorded, ReplyTarget, Run, RunOrigin, RunRequest
-from runtime.gateway.journal.waiting import stored
+from runtime.gateway.journal.waiting import store_record
 from runtime.gateway.outbox.outbox import Outbox
 from runtime.gateway.runs.runs import Runs
 from runtime.gateway.runs.sessions import SessionCache
@@ -52,9 +56,25 @@ class TimerLinks(msgspec.Struct, frozen=True):
     now: Callable[[], int] = now_ms
     zone: Callable[[], tzinfo] = host_zone
 
-    def agent(self, given: object = None) -> str:
-        """Return the id of the named agent, or of the default one."""
-        return given if isinstance(given, str) and given else self.agents.default_id
+    def agent_of(self, job: ScheduledJob) -> str:
+        """Return the id of the agent of a job: the named one, that of its session, or the default.
+
+        A session of an impossible key is one of the default agent; its runs end with an error.
+        """
+        session = named_session(job)
+        if session is None or job.agent_id is not UNSET:
+            return self.agents.named(job.agent_id)
+        try:
+            return agent_of(self.agents.session_key(session))
+        except BadSessionKey:
+            return self.agents.default_id
+
+    def session_of(self, job: ScheduledJob) -> str | None:
+        """Return the key of the session that a job names, if any; raises ``BadSessionKey``."""
+        session, agent = named_session(job), job.agent_id
+        if session is None:
+            return None
+        return self.agents.session_key(session, None if agent is UNSET else agent)
 
     async def store(
         self,
@@ -66,8 +86,8 @@ class TimerLinks(msgspec.Struct, frozen=True):
     ) -> Outcome:
         """Store documents together with the beginning of a run; return once they are stored."""
         runs = [] if run is None else [run]
-        outcome = await self._stored(ItemsChanged(key, items, list(removed), runs))
-        self.runs.enter(key, runs, outcome)
+        outcome = await self._append(ItemsChanged(key, items, list(removed), runs))
+        self.runs.add(key, runs, outcome)
         return outcome
 
     async def store_notice(
@@ -80,7 +100,7 @@ class TimerLinks(msgspec.Struct, frozen=True):
     ) -> None:
         """Store a notice for the next turn of a session, together with documents."""
         now = self.now()
-        conversation = await self.sessions.opened(session, agent, now)
+        conversation = await self.sessions.open(session, agent, now)
         entry = TranscriptEntry("notice", stamped(text, now), at=now)
         before = conversation.session
         after = replace(
@@ -88,7 +108,7 @@ class TimerLinks(msgspec.Struct, frozen=True):
         )
         conversation.session = after
         record = ItemsChanged(f"{AGENT}:{agent}", [*items], [*removed], [], session, [entry], after)
-        outcome = await self._stored(record)
+        outcome = await self._append(record)
         first = outcome.first if isinstance(outcome, Recorded) else 0
         conversation.extend([replace(entry, number=first)])
 
@@ -102,27 +122,41 @@ class TimerLinks(msgspec.Struct, frozen=True):
         thread: str | None = None,
     ) -> ReplyTarget:
         """Return the chat in which an answer is said; raises ``NoRoute``."""
-        if channel in (None, LAST) and to is None:
-            said = (await self.sessions.opened(session, agent, self.now())).session
+        if is_last(channel, to):
+            said = (await self.sessions.open(session, agent, self.now())).session
             if not said.account or not said.to or said.account not in self.accounts.rows:
                 raise NoRoute(f"last: nobody has written to {session} in a chat yet")
             return ReplyTarget(said.account, said.to, said.thread)
-        known = self.accounts.channels
-        name = channel if channel not in (None, LAST) else next(iter(known), "")
-        if name not in known or (channel in (None, LAST) and len(known) != 1):
-            raise NoRoute(f"unknown channel: {name}" if channel else "the channel is missing")
-        if not to:
-            raise NoRoute(f"Delivering to {known[name].label} requires target <chatId>")
+        return self.named_target(channel, to, account, thread)
+
+    def named_target(
+        self, channel: str | None, to: str | None, account: str | None, thread: str | None = None
+    ) -> ReplyTarget:
+        """Return the chat that a delivery names; raises ``NoRoute`` if there is none."""
+        if is_last(channel, to):
+            raise NoRoute("accountId needs channel and to: last is a chat already")
+        accounts = self.accounts
         try:
-            resolved = self.accounts.resolve("delivery", name, account)
+            name = channel if channel not in (None, LAST) else accounts.only_channel()
+            if name not in accounts.channels:
+                raise accounts.unknown_channel(f"unknown channel: {name[:128]}", name)
+            if not to:
+                text = f"Delivering to {accounts.channels[name].label} requires target <chatId>"
+                raise NoRoute(text)
+            resolved = accounts.resolve("delivery", name, account)
             return ReplyTarget(resolved, chat_in(name, to), thread)
         except RemoteError as error:
             raise NoRoute(error.message) from None
 
-    async def _stored(self, record: ItemsChanged) -> Outcome:
+    async def _append(self, record: ItemsChanged) -> Outcome:
         journal = self.journal()
         assert journal is not None
-        return await stored(journal, record, self.flush_soon)
+        return await store_record(journal, record, self.flush_soon)
+
+
+def is_last(channel: str | None, to: str | None) -> bool:
+    """Return whether a delivery is one to the chat in which the main session was used last."""
+    return channel in (None, LAST) and to is None
 
 
 def own_run(

@@ -1,7 +1,7 @@
 """Decides the effect of a run on its job: state, next time, alert, removal. Pure.
 
-A job that fails again and again is tried less often, and a person is told once. A job for one
-time is over when it has run; after a passing failure it is tried three times more.
+A job that fails again and again is tried less often, and one alert is sent to a person. A job for
+one time is over when it has run; after a passing failure it is tried three times more.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class AfterRun(msgspec.Struct, frozen=True):
     alert: CronAlert | None = None
 
 
-def begun(job: ScheduledJob, decision: Due, now: int) -> ScheduledJob:
+def begin_run(job: ScheduledJob, decision: Due, now: int) -> ScheduledJob:
     """Return a job after its planned run has begun; store it in one record with the run.
 
     A run that a new gateway does not find any more ``ended`` with an error, or the job would wait
@@ -61,12 +61,12 @@ def begun(job: ScheduledJob, decision: Due, now: int) -> ScheduledJob:
     return with_state(job, next_run_at_ms=following, running_at_ms=now)
 
 
-def begun_by_hand(job: ScheduledJob, now: int) -> ScheduledJob:
+def begin_by_hand(job: ScheduledJob, now: int) -> ScheduledJob:
     """Return a job that runs on request; its planned time stays."""
     return with_state(job, running_at_ms=now)
 
 
-def skipped(job: ScheduledJob, decision: Due) -> ScheduledJob:
+def skip_run(job: ScheduledJob, decision: Due) -> ScheduledJob:
     """Return a job whose missed time is skipped; a one-time job is then over."""
     if decision.next is None:
         job = msgspec.structs.replace(job, enabled=False)
@@ -78,7 +78,7 @@ def skipped(job: ScheduledJob, decision: Due) -> ScheduledJob:
     )
 
 
-def ended(
+def end_run(
     job: ScheduledJob,
     outcome: CronOutcome,
     *,
@@ -87,7 +87,7 @@ def ended(
 ) -> AfterRun:
     """Return the job after a run has ended, and the alert to send.
 
-    ``default_alert`` is for jobs that do not say when a person is told.
+    ``default_alert`` is for jobs without a rule for alerts of their own.
     """
     state = job.state
     errors = _count(state.consecutive_errors) + 1 if outcome.status == "error" else 0

@@ -47,12 +47,12 @@ class JobRun(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
         """Whether it has ended."""
         return self.status is not UNSET
 
-    def kept(self) -> KeptItem:
+    def to_item(self) -> KeptItem:
         """Return the entry as a document of the journal."""
         return KeptItem(KIND, self.run_id, msgspec.json.encode(self))
 
 
-def begun(job: ScheduledJob, run: str, now: int, session: str | None = None) -> JobRun:
+def begin_entry(job: ScheduledJob, run: str, now: int, session: str | None = None) -> JobRun:
     """Return the entry of a run that begins."""
     key = UNSET if session is None else session
     return JobRun(
@@ -60,7 +60,7 @@ def begun(job: ScheduledJob, run: str, now: int, session: str | None = None) -> 
     )
 
 
-def over(
+def end_entry(
     entry: JobRun, outcome: CronOutcome, next: int | UnsetType, run: Run | None = None
 ) -> JobRun:
     """Return the entry of a run that has ended; ``run`` is its turn, where it had one."""
@@ -113,9 +113,9 @@ class RunLog:
             except MALFORMED:
                 continue
         for entry in sorted(found, key=lambda entry: entry.run_at_ms):
-            self.put(entry)
+            self.add(entry)
 
-    def put(self, entry: JobRun) -> list[tuple[str, str]]:
+    def add(self, entry: JobRun) -> list[tuple[str, str]]:
         """Add or replace an entry; return the documents to delete for it."""
         known = entry.run_id in self._entries
         self._entries[entry.run_id] = entry

@@ -99,13 +99,13 @@ def decide(
         return Due()
     if now < planned:
         return Due(wait=planned)
-    following = next_time(schedule, max(now, planned))
-    if planned >= awake_since - GRACE_MS:
-        return Due(run=planned, next=following)
-    if catch_up == "none":
+    missed = planned < awake_since - GRACE_MS
+    if missed and catch_up == "one" and now < (begin := awake_since + offset(job, SPREAD_MS)):
+        return Due(wait=begin)
+    following = next_time(schedule, now)
+    if missed and catch_up == "none":
         return Due(skipped=planned, next=following)
-    begin = awake_since + offset(job, SPREAD_MS)
-    return Due(wait=begin) if now < begin else Due(run=planned, next=following)
+    return Due(run=planned, next=following)
 
 
 def next_time(schedule: Schedule, after: int) -> int | None:
@@ -159,7 +159,7 @@ def time_of(text: str) -> int:
     text = text.strip()
     try:
         if text.isascii() and text.isdecimal() and len(text) > 8:
-            found = int(text[:20])
+            found = int(text)  # refuses thousands of digits itself
         else:
             moment = datetime.fromisoformat(text)
             moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -1,6 +1,6 @@
 """Runs scheduled jobs when they are due, and stores the outcomes.
 
-``schedule``, ``jobs`` and ``outcomes`` decide. Here the clock is looked at, and each step is
+``schedule``, ``jobs`` and ``outcomes`` decide. Here the clock is read, and each step is
 stored: a planned time and the run that it begins are one record, and nothing begins before that
 is stored. What was under way when a gateway died is taken up by the next one.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -20,19 +21,19 @@ from ipc.nesting import MALFORMED, decode_json
 from runtime.config.timers import CronConfig
 from runtime.gateway.access.scopes import READ
 from runtime.gateway.conversations.run_answers import failure_of
-from runtime.gateway.conversations.session_keys import client_key, named_key
+from runtime.gateway.conversations.session_keys import main_key, named_key
 from runtime.gateway.cron import run_log
 from runtime.gateway.cron.alerts import Alerts
-from runtime.gateway.cron.delivering import AnswerDelivery, asked_of
+from runtime.gateway.cron.delivering import AnswerDelivery, run_for
 from runtime.gateway.cron.heartbeats import Heartbeats
 from runtime.gateway.cron.job_types import (
     JobDelivery,
     ScheduledJob,
     SystemEventPayload,
 )
-from runtime.gateway.cron.jobs import CURRENT, SESSION, due, shown
+from runtime.gateway.cron.jobs import due, shown
 from runtime.gateway.cron.links import TimerLinks, key_of
-from runtime.gateway.cron.outcomes import CronOutcome, begun, begun_by_hand, ended, skipped
+from runtime.gateway.cron.outcomes import CronOutcome, begin_by_hand, begin_run, end_run, skip_run
 from runtime.gateway.cron.run_log import JobRun, RunLog
 from runtime.gateway.cron.schedule import Due
 from runtime.gateway.journal.interface import Journal
@@ -41,7 +42,7 @@ from runtime.gateway.journal.runs import Run
 from runtime.gateway.runs.lifecycle import PASSING
 
 KIND = "cron.job"  # of the journal's documents
-LOOK_SECONDS = 60.0  # at most, until the clock is looked at again: it may have been set
+CHECK_SECONDS = 60.0  # at most, until the clock is read again: it may have been set
 JUMP_MS = 60_000  # the clock went so much further than time did: the host slept, or it was set
 GAP_MS = 1_000  # between the beginnings of two runs of one job
 INTERRUPTED = "the run was interrupted, and nothing is known of it any more"
@@ -77,7 +78,7 @@ class Scheduler:
     def configure(self, config: CronConfig) -> None:
         """Apply another configuration."""
         self.config = config
-        self.look()
+        self.start_due()
 
     async def load(self, journal: Journal) -> None:
         """Load the jobs, continue unfinished runs, then begin."""
@@ -91,8 +92,8 @@ class Scheduler:
         self.loaded.set()
         for job in [each for each in self.jobs.values() if each.state.running_at_ms is not UNSET]:
             self._busy.add(job.id)
-            self._links.jobs.start(self._take_up(journal, job))
-        self.look()
+            self._links.jobs.start(self._resume(journal, job))
+        self.start_due()
 
     @property
     def next_wake(self) -> int | None:
@@ -114,12 +115,12 @@ class Scheduler:
         """Return why a job cannot run now: it is already running."""
         return "already-running" if job.id in self._busy else None
 
-    async def keep(self, job: ScheduledJob, action: str) -> None:
+    async def save(self, job: ScheduledJob, action: str) -> None:
         """Store a new or changed job, and announce it."""
         self.jobs[job.id] = job
         await self._store(self._key(job), [self._item(job)])
         self._announce(job, action)
-        self.look()
+        self.start_due()
 
     async def _store(self, key: str, items: list[KeptItem], **more: Any) -> None:
         """Store steps one after the other, because records of several keys are not ordered."""
@@ -135,9 +136,9 @@ class Scheduler:
         if entry is not None:
             now = self._links.now()
             outcome = CronOutcome("error", entry.run_at_ms, now, REMOVED)
-            entry = run_log.over(entry, outcome, UNSET)
-            self.log.put(entry)
-            items.append(entry.kept())
+            entry = run_log.end_entry(entry, outcome, UNSET)
+            self.log.add(entry)
+            items.append(entry.to_item())
         await self._store(self._key(job), items, removed=[(KIND, job.id)])
         self._announce(job, "removed")
         if entry is not None:
@@ -152,11 +153,11 @@ class Scheduler:
         except Exception as error:  # its time is over all the same, or it would be tried for ever
             log.exception("a job did not begin", job=job.id)
             now = self._links.now()
-            changed = begun_by_hand(job, now) if decision is None else begun(job, decision, now)
+            changed = begin_by_hand(job, now) if decision is None else begin_run(job, decision, now)
             outcome = CronOutcome("error", now, now, f"it did not begin: {error}")
-            await self._end(changed, run_log.begun(job, run, now), outcome)
+            await self._end(changed, run_log.begin_entry(job, run, now), outcome)
 
-    def look(self) -> None:
+    def start_due(self) -> None:
         """Begin due jobs, and set the timer for the next."""
         if self._timer is not None:
             self._timer.cancel()
@@ -164,18 +165,20 @@ class Scheduler:
         if self._closed or not self.loaded.is_set():
             return
         now = self._now()
-        wakes = [now + round(LOOK_SECONDS * 1000)]
-        for job in [*self.jobs.values()] if self.config.enabled else ():
-            planned = job.state.next_run_at_ms
-            if not isinstance(planned, int) or not job.enabled or job.id in self._busy:
-                continue
-            if planned > now:
-                wakes.append(planned)
-                continue
-            if (at := self._decide(job, now)) is not None:
-                wakes.append(at)
+        planned = [
+            (job.state.next_run_at_ms, job)
+            for job in (self.jobs.values() if self.config.enabled else ())
+            if job.state.next_run_at_ms is not UNSET and job.enabled and job.id not in self._busy
+        ]
+        wakes = [now + round(CHECK_SECONDS * 1000), *(at for at, _ in planned if at > now)]
+        # The oldest first: else frequent jobs would leave no place to the others.
+        for _, job in sorted((each for each in planned if each[0] <= now), key=itemgetter(0)):
+            if self.is_full:
+                break  # the end of a run calls this again
+            if (again := self._begin_if_due(job, now)) is not None:
+                wakes.append(again)
         seconds = max(min(wakes) - now, 1) / 1000
-        self._timer = self._loop.call_later(seconds, self.look)
+        self._timer = self._loop.call_later(seconds, self.start_due)
 
     def close(self) -> None:
         """Stop: the next gateway continues unfinished runs."""
@@ -191,7 +194,7 @@ class Scheduler:
         self._last, self._moment = now, moment
         return now
 
-    def _decide(self, job: ScheduledJob, now: int) -> int | None:
+    def _begin_if_due(self, job: ScheduledJob, now: int) -> int | None:
         """Begin a due job; return when to check again if it cannot begin yet."""
         began = job.state.last_run_at_ms
         if isinstance(began, int) and began <= now < began + GAP_MS:
@@ -206,7 +209,7 @@ class Scheduler:
         if decision.skipped is not None:
             self._busy.add(job.id)
             self._links.jobs.start(self._skip(job, decision))
-        elif decision.run is not None and not self.is_full:
+        elif decision.run is not None:
             run = f"cron:{job.id}:{decision.run}"
             self._busy.add(job.id)
             self._links.jobs.start(self.begin(job, run, decision))
@@ -214,34 +217,34 @@ class Scheduler:
 
     async def _skip(self, job: ScheduledJob, decision: Due) -> None:
         if self.jobs.get(job.id) is job:
-            await self.keep(skipped(job, decision), "updated")
-        self._free(job.id)
+            await self.save(skip_run(job, decision), "updated")
+        self._release(job.id)
 
     async def _begin(self, job: ScheduledJob, run: str, decision: Due | None) -> None:
         now = self._links.now()
-        agent = self._links.agent(job.agent_id)
+        agent = self._links.agent_of(job)
         if isinstance(job.payload, SystemEventPayload):
-            await self._wake(job, job.payload, run, decision, now)
+            await self._send_event(job, job.payload, run, decision, now)
             return
         session = self._session(job, agent, now)
         reply, problem = await self.delivery.target(job, agent)
         if self.jobs.get(job.id) is not job:  # changed or removed meanwhile: it is decided anew
-            self._free(job.id)
+            self._release(job.id)
             return
-        changed = begun_by_hand(job, now) if decision is None else begun(job, decision, now)
-        entry = run_log.begun(job, run, now, session)
+        changed = begin_by_hand(job, now) if decision is None else begin_run(job, decision, now)
+        entry = run_log.begin_entry(job, run, now, session)
         if problem is not None:
             await self._end(changed, entry, CronOutcome("error", now, now, problem, passing=False))
             return
         self.jobs[job.id] = changed
-        asked = asked_of(job.payload, run, session, agent, now, reply)
-        gone = self.log.put(entry)
-        items = [self._item(changed), entry.kept()]
+        asked = run_for(job.payload, run, session, agent, now, reply)
+        gone = self.log.add(entry)
+        items = [self._item(changed), entry.to_item()]
         await self._store(key_of(asked), items, removed=gone, run=asked)
         self._announce(changed, "started", runAtMs=now)
         self._follow(job.id, entry, asked)
 
-    async def _wake(
+    async def _send_event(
         self,
         job: ScheduledJob,
         payload: SystemEventPayload,
@@ -250,65 +253,62 @@ class Scheduler:
         now: int,
     ) -> None:
         """Carry out a job that only sends an event to the main session of an agent."""
-        changed = begun_by_hand(job, now) if decision is None else begun(job, decision, now)
-        entry = run_log.begun(job, run, now)
+        changed = begin_by_hand(job, now) if decision is None else begin_run(job, decision, now)
+        entry = run_log.begin_entry(job, run, now)
         outcome = CronOutcome("ok", now, now)
-        kept, items, removed, entry = self._after(changed, entry, outcome)
+        kept, items, removed, entry = self._apply_end(changed, entry, outcome)
         async with self._order:
             await self._heartbeats.wake(
                 payload.text,
                 job.wake_mode,
-                self._links.agent(job.agent_id),
-                job.session_key if isinstance(job.session_key, str) else None,
+                self._links.session_of(job) or main_key(self._links.agent_of(job)),
                 items=items,
                 removed=removed,
             )
         self._announce(changed, "started", runAtMs=now)
-        self._finished(job, kept, entry)
+        self._on_finished(job, kept, entry)
 
     def _session(self, job: ScheduledJob, agent: str, now: int) -> str:
         """Return the key of the session in which a job runs."""
-        target = job.session_target
-        if target.startswith(SESSION):
-            return client_key(target.removeprefix(SESSION), agent)
-        if target == CURRENT and isinstance(job.session_key, str):
-            return client_key(job.session_key, agent)
-        return named_key(agent, "cron", job.id, run=f"{now:x}")
+        named = self._links.session_of(job)
+        return named or named_key(agent, "cron", job.id, run=f"{now:x}")
 
     def _follow(self, job: str, entry: JobRun, run: Run) -> None:
         """Watch for the end of a run, without a task, which would delay a drain."""
         future = self._links.runs.ending(run.id)
         if future is None:  # it has ended already
-            self._links.jobs.start(self._over(job, entry, run.id))
+            self._links.jobs.start(self._on_run_ended(job, entry, run.id))
             return
 
-        def over(done: asyncio.Future[Run]) -> None:
+        def on_run_ended(done: asyncio.Future[Run]) -> None:
             if not done.cancelled() and not self._closed:
-                self._links.jobs.start(self._over(job, entry, run.id, done.result()))
+                self._links.jobs.start(self._on_run_ended(job, entry, run.id, done.result()))
 
-        future.add_done_callback(over)
+        future.add_done_callback(on_run_ended)
 
-    async def _take_up(self, journal: Journal, job: ScheduledJob) -> None:
+    async def _resume(self, journal: Journal, job: ScheduledJob) -> None:
         """Continue a run that an earlier gateway began."""
         entry = self.log.unfinished(job.id)
         run = None if entry is None else await journal.run_of(entry.run_id)
         if entry is None or run is None:
             now = self._links.now()
-            entry = entry or run_log.begun(job, f"cron:{job.id}:{now}", now)
+            entry = entry or run_log.begin_entry(job, f"cron:{job.id}:{now}", now)
             await self._end(job, entry, CronOutcome("error", entry.run_at_ms, now, INTERRUPTED))
         else:
             self._follow(job.id, entry, run)
 
-    async def _over(self, id: str, entry: JobRun, run_id: str, run: Run | None = None) -> None:
+    async def _on_run_ended(
+        self, id: str, entry: JobRun, run_id: str, run: Run | None = None
+    ) -> None:
         """Handle the end of a run: wait for the delivery of its answer, then store the outcome."""
         journal = self._links.journal()
         if run is None and journal is not None:
             run = await journal.run_of(run_id)
         job = self.jobs.get(id)
         if run is None or job is None or run.is_open:
-            self._free(id)
+            self._release(id)
             return
-        delivered, delivery, problem = await self.delivery.of(
+        delivered, delivery, problem = await self.delivery.deliver(
             job, entry, run, self.config.allow_private
         )
         error = problem or _error_of(run)
@@ -325,26 +325,26 @@ class Scheduler:
         )
         job = self.jobs.get(id)  # which may be another one now
         if job is None:
-            self._free(id)
+            self._release(id)
         else:
             await self._end(job, entry, outcome, run)
 
     async def _end(
         self, job: ScheduledJob, entry: JobRun, outcome: CronOutcome, run: Run | None = None
     ) -> None:
-        kept, items, removed, entry = self._after(job, entry, outcome, run)
+        kept, items, removed, entry = self._apply_end(job, entry, outcome, run)
         await self._store(self._key(job), items, removed=removed)
-        self._finished(job, kept, entry)
+        self._on_finished(job, kept, entry)
 
-    def _after(
+    def _apply_end(
         self, job: ScheduledJob, entry: JobRun, outcome: CronOutcome, run: Run | None = None
     ) -> tuple[ScheduledJob | None, list[KeptItem], list[tuple[str, str]], JobRun]:
         """Return the effects of a run's end: the job, the documents to store and to delete."""
         self._ended[outcome.status] += 1
-        after = ended(job, outcome, local=self._links.zone())
+        after = end_run(job, outcome, local=self._links.zone())
         kept = after.job
-        entry = run_log.over(entry, outcome, (kept or job).state.next_run_at_ms, run)
-        removed = self.log.put(entry)
+        entry = run_log.end_entry(entry, outcome, (kept or job).state.next_run_at_ms, run)
+        removed = self.log.add(entry)
         if kept is None:
             self.jobs.pop(job.id, None)
             removed.append((KIND, job.id))
@@ -354,33 +354,33 @@ class Scheduler:
             self._links.jobs.start(
                 self._alerts.send(job, after.alert, entry.run_id, self.config.allow_private)
             )
-        items = [entry.kept()] + ([] if kept is None else [self._item(kept)])
+        items = [entry.to_item()] + ([] if kept is None else [self._item(kept)])
         return kept, items, removed, entry
 
-    def _finished(self, job: ScheduledJob, kept: ScheduledJob | None, entry: JobRun) -> None:
+    def _on_finished(self, job: ScheduledJob, kept: ScheduledJob | None, entry: JobRun) -> None:
         self._announce(kept or job, "finished", **msgspec.to_builtins(entry))
         if kept is None:
             self._announce(job, "removed")
-        self._free(job.id)
+        self._release(job.id)
 
-    def _free(self, job: str) -> None:
+    def _release(self, job: str) -> None:
         self._busy.discard(job)
         if not self._closed:
-            self.look()
+            self.start_due()
 
     def _announce(self, job: ScheduledJob, action: str, /, **more: Any) -> None:
         row = shown(job)
         row.pop("configRevision")
-        told = {"job": row} | more | {"jobId": job.id, "action": action}
+        event = {"job": row} | more | {"jobId": job.id, "action": action}
         for name in ("ts", "jobName"):  # of a row of the log alone
-            told.pop(name, None)
+            event.pop(name, None)
         planned = job.state.next_run_at_ms
         if planned is not UNSET and action not in ("started", "removed"):
-            told["nextRunAtMs"] = planned
-        self._links.hub.broadcast("cron", told, scope=READ)
+            event["nextRunAtMs"] = planned
+        self._links.hub.broadcast("cron", event, scope=READ)
 
     def _key(self, job: ScheduledJob) -> str:
-        return f"{AGENT}:{self._links.agent(job.agent_id)}"
+        return f"{AGENT}:{self._links.agent_of(job)}"
 
     @staticmethod
     def _item(job: ScheduledJob) -> KeptItem:

@@ -14,7 +14,7 @@ from ipc.frames.words import UNAVAILABLE
 from runtime.config.timers import CronConfig
 from runtime.gateway.cron.heartbeats import Heartbeats
 from runtime.gateway.cron.links import TimerLinks
-from runtime.gateway.journal.waiting import LOOK_SECONDS, unstored
+from runtime.gateway.journal.waiting import CHECK_SECONDS, unstored
 
 READ_SECONDS = 10.0
 
@@ -55,14 +55,14 @@ class Timers:
         """
         self.links.open_journal()
         self.begin()
-        for _ in range(round(READ_SECONDS / LOOK_SECONDS)):
+        for _ in range(round(READ_SECONDS / CHECK_SECONDS)):
             journal = self.links.journal()
             if self.scheduler.loaded.is_set():
                 return
-            if journal is not None and not journal.ready and journal.trouble is not None:
-                raise RemoteError(UNAVAILABLE, unstored(journal.trouble), retryable=True)
+            if journal is not None and not journal.ready and journal.fault is not None:
+                raise RemoteError(UNAVAILABLE, unstored(journal.fault), retryable=True)
             with contextlib.suppress(TimeoutError):
-                async with timeouts.timeout(LOOK_SECONDS):
+                async with timeouts.timeout(CHECK_SECONDS):
                     await self.scheduler.loaded.wait()
         raise RemoteError(UNAVAILABLE, "the scheduled jobs are being read", retryable=True)
 

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
+from ipc.hidden_fields import hide_fields
 from runtime.gateway.access.handshake import Connect
 from runtime.gateway.access.scopes import OPERATOR, covers
 from runtime.gateway.devices.bootstrap import BootstrapTokens
@@ -51,6 +52,7 @@ class TokenRow(Record, kw_only=True):
     last_used_at_ms: int | None = None
 
 
+@hide_fields("token")
 class Issued(msgspec.Struct, frozen=True):
     """A token as its device receives it; ``issued_at`` in milliseconds of the epoch."""
 
@@ -69,9 +71,8 @@ class Devices:
         self._registry = registry
         self.bootstrap = BootstrapTokens()
         self._requests: dict[str, PairRequest] = {}
-        self._known: dict[
-            tuple[str, str], str
-        ] = {}  # tokens issued or proved since this boot, by device and role
+        # Tokens issued or proved since this boot, by device and role.
+        self._known: dict[tuple[str, str], str] = {}
 
     def proves(
         self, device: str, role: str, scopes: Iterable[str], token: str, now: int
@@ -156,10 +157,10 @@ class Devices:
         known.roles = _union(known.roles, request.roles)
         known.scopes = _union(known.scopes, request.scopes)
         known.approved_at_ms = now
-        self._registry.changed()
+        self._registry.save_soon()
         return known
 
-    def seen(self, device: str, reason: str, now: int) -> None:
+    def record_seen(self, device: str, reason: str, now: int) -> None:
         """Record when a device was last seen; the next change writes it to disk."""
         known = self._registry.devices.get(device)
         if known is not None:
@@ -175,11 +176,11 @@ class Devices:
             entry.scopes = _union(entry.scopes, scopes)
             if text is None or _hash(text) not in entry.hashes:
                 text = self._add(known, role, entry, now)
-            self._registry.changed()
+            self._registry.save_soon()
         return Issued(text, entry.scopes, entry.issued_at_ms)
 
     def used(self, device: str, role: str, token: str) -> Issued:
-        """Note and return a token that was just proved."""
+        """Record and return a token that was just proved."""
         entry = self._registry.devices[device].tokens[role]
         self._known.setdefault((device, role), token)
         return Issued(token, entry.scopes, entry.issued_at_ms)
@@ -202,7 +203,7 @@ class Devices:
         entry.scopes = list(wanted)
         entry.rotated_at_ms = now
         text = self._add(known, role, entry, now)
-        self._registry.changed()
+        self._registry.save_soon()
         return entry, text
 
     def revoke(self, device: str, role: str, now: int) -> Token | None:
@@ -214,13 +215,13 @@ class Devices:
         entry.hashes.clear()
         entry.revoked_at_ms = now
         self._known.pop((device, role), None)
-        self._registry.changed()
+        self._registry.save_soon()
         return entry
 
     def rename(self, device: str, label: str) -> None:
         """Set the display name of a paired device."""
         self._registry.devices[device].operator_label = label
-        self._registry.changed()
+        self._registry.save_soon()
 
     def find(self, device: str) -> Device | None:
         """Return a paired device, or ``None``."""
@@ -235,7 +236,7 @@ class Devices:
         self._expire(now)
         return sorted(self._requests.values(), key=lambda each: -each.ts)
 
-    def waiting(self, request: str, now: int) -> PairRequest | None:
+    def find_request(self, request: str, now: int) -> PairRequest | None:
         """Return one waiting request, or ``None``."""
         self._expire(now)
         return self._requests.get(request)
@@ -256,7 +257,7 @@ class Devices:
         known.roles = [each for each in known.roles if each not in roles]
         if not known.roles:
             del self._registry.devices[device]
-        self._registry.changed()
+        self._registry.save_soon()
         return True
 
     def _add(self, known: Device, role: str, entry: Token, now: int) -> str:

@@ -37,11 +37,8 @@ SENSITIVE = frozenset(
         "sms.search",
     }
 )
-POWERFUL = (
-    "system.run",
-    "system.execApprovals",
-    "terminal.",
-)  # approving these takes ``operator.admin``
+# Approving these takes ``operator.admin``.
+POWERFUL = ("system.run", "system.execApprovals", "terminal.")
 
 
 class NodeRequest(Surface, kw_only=True):
@@ -72,8 +69,10 @@ class Nodes:
         self.calls: Calls[Any] = Calls()
         self.invoked = Once(asyncio.get_running_loop().time, _interrupted)
 
-    def enter(self, client: ClientView, now: int) -> tuple[NodeRequest | None, ClientView | None]:
-        """Enter a node that has connected.
+    def on_connect(
+        self, client: ClientView, now: int
+    ) -> tuple[NodeRequest | None, ClientView | None]:
+        """Add a node that has connected.
 
         Returns the request for its approval when that is new, and the older connection that
         this one replaces.
@@ -83,15 +82,15 @@ class Nodes:
         older = self.connected.get(node)
         self.connected[node] = client
         self.since[node] = now
-        self.seen(node, "connect", now)
+        self.record_seen(node, "connect", now)
         known = self._registry.nodes.get(node)
         offered = surface(client)
         if known is not None and set(offered.commands) <= set(known.commands):
             known.version, known.caps = offered.version, offered.caps
             return None, older
-        return self._ask(offered, now), older
+        return self._add_request(offered, now), older
 
-    def leave(self, client: ClientView, now: int) -> None:
+    def on_disconnect(self, client: ClientView, now: int) -> None:
         """Remove a node whose connection has ended, and fail its invocations.
 
         An older connection of the same node changes nothing.
@@ -101,7 +100,7 @@ class Nodes:
             del self.connected[node]
             del self.since[node]
             self.calls.fail_peer(node)
-            self.seen(node, "disconnect", now)
+            self.record_seen(node, "disconnect", now)
             if node not in self._registry.nodes:
                 self._drop_requests(node)
 
@@ -109,12 +108,12 @@ class Nodes:
         """Fail every invocation that waits for an answer, because the gateway ends."""
         self.calls.fail_all()
 
-    def alive(self, id: str, reason: str, now: int) -> None:
+    def record_alive(self, id: str, reason: str, now: int) -> None:
         """Record that a node has reported itself alive, and save that soon."""
-        self.seen(id, reason, now)
-        self._registry.changed()
+        self.record_seen(id, reason, now)
+        self._registry.save_soon()
 
-    def seen(self, id: str, reason: str, now: int) -> None:
+    def record_seen(self, id: str, reason: str, now: int) -> None:
         """Record when an approved node was last seen; the next change saves it."""
         known = self._registry.nodes.get(id)
         if known is not None:
@@ -132,14 +131,14 @@ class Nodes:
         """Return an approved node, or ``None``."""
         return self._registry.nodes.get(id)
 
-    def waiting(self, request: str) -> NodeRequest | None:
+    def find_request(self, request: str) -> NodeRequest | None:
         """Return a request for approval, or ``None``."""
         return self._requests.get(request)
 
-    def ask(self, offered: Surface, now: int) -> tuple[NodeRequest, bool]:
+    def request_approval(self, offered: Surface, now: int) -> tuple[NodeRequest, bool]:
         """Return the approval request for a node's commands, and whether it is new (Protocol 3)."""
         known = {id(each) for each in self._requests.values()}
-        request = self._ask(offered, now) or next(
+        request = self._add_request(offered, now) or next(
             each for each in self._requests.values() if each.node_id == offered.node_id
         )
         return request, id(request) not in known
@@ -157,7 +156,7 @@ class Nodes:
         if known is not None:
             node.display_name = known.display_name or node.display_name
         self._registry.nodes[node.node_id] = node
-        self._registry.changed()
+        self._registry.save_soon()
         return node
 
     def reject(self, request: NodeRequest) -> None:
@@ -169,7 +168,7 @@ class Nodes:
         self._drop_requests(id)
         if self._registry.nodes.pop(id, None) is None:
             return False
-        self._registry.changed()
+        self._registry.save_soon()
         return True
 
     def rename(self, id: str, name: str) -> bool:
@@ -178,7 +177,7 @@ class Nodes:
         if known is None:
             return False
         known.display_name = name
-        self._registry.changed()
+        self._registry.save_soon()
         return True
 
     def rows(self) -> list[dict[str, Any]]:
@@ -213,7 +212,7 @@ class Nodes:
             else None
         )
 
-    def _ask(self, offered: Surface, now: int) -> NodeRequest | None:
+    def _add_request(self, offered: Surface, now: int) -> NodeRequest | None:
         for request in self._requests.values():
             if request.node_id == offered.node_id:
                 if request.commands == offered.commands:

@@ -88,10 +88,10 @@ class _Pairings(msgspec.Struct, rename="camel"):
 
 
 class Registry:
-    """The contents of the file. Change ``devices`` or ``nodes``, then call ``changed``."""
+    """The contents of the file. Change ``devices`` or ``nodes``, then call ``save_soon``."""
 
     def __init__(self, path: Path) -> None:
-        self._file = StateFile(path, _Pairings, on_error=self._not_written)
+        self._file = StateFile(path, _Pairings, on_error=self._on_write_error)
         self._pairings = self._file.load() or _Pairings()
         damage = self._file.damage
         if damage is not None:
@@ -111,13 +111,13 @@ class Registry:
         """The approved nodes by id."""
         return self._pairings.nodes
 
-    def changed(self) -> None:
-        """Write the file soon; see ``saved``."""
+    def save_soon(self) -> None:
+        """Write the file soon; see ``wait_saved``."""
         self._file.save_soon(self._pairings)
 
-    async def saved(self) -> None:
+    async def wait_saved(self) -> None:
         """Wait until every change so far is on disk, or its write has failed."""
-        await self._file.saved()
+        await self._file.wait_saved()
 
-    def _not_written(self, error: OSError) -> None:
+    def _on_write_error(self, error: OSError) -> None:
         log.error("pairings not written", path=str(self._file.path), error=str(error))

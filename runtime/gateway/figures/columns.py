@@ -1,4 +1,4 @@
-"""Makes the event ``channel.figures``: the figures of all accounts as columns. Pure.
+"""Builds the event ``channel.figures``: the figures of all accounts as columns. Pure.
 
 Columns instead of an object for each account, and only of the rows that have changed: of 500 busy
 accounts that is a fiftieth of their rows.
@@ -17,7 +17,7 @@ KIB = 1024
 class Figures(NamedTuple):
     """The figures of one account; the last three are counters of the supervisor's lifetime.
 
-    Those are told as the difference to the frame before.
+    Those are sent as the difference to the frame before.
     """
 
     rss: int | None  # KiB

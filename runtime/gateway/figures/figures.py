@@ -15,7 +15,7 @@ from runtime.gateway.access.client_view import ClientView
 from runtime.gateway.accounts.rows import Accounts
 from runtime.gateway.jobs import Jobs
 
-BEGIN_SECONDS = 5.0  # between two looks whether there is something to follow
+BEGIN_SECONDS = 5.0  # between two checks whether there is something to follow
 
 
 class AccountFigures:

@@ -103,7 +103,7 @@ class FigureHistory:
         """Stop recording."""
         self._timer.cancel()
 
-    async def look(self, now: int) -> None:
+    async def add_slot(self, now: int) -> None:
         """Add the slot that ends at about ``now`` (epoch milliseconds)."""
         rows = self._accounts.every_row()
         before, self._before = self._before, {key: counted(row) for key, row in rows.items()}
@@ -133,17 +133,17 @@ class FigureHistory:
     def _next(self) -> asyncio.TimerHandle:
         now = now_ms()
         due = _boundary(now) + FINE_MS - now
-        return asyncio.get_running_loop().call_later(due / 1000, self._come)
+        return asyncio.get_running_loop().call_later(due / 1000, self._on_timer)
 
-    def _come(self) -> None:
+    def _on_timer(self) -> None:
         self._timer = self._next()
-        self._jobs.start(self._look())
+        self._jobs.start(self._add_slot())
 
-    async def _look(self) -> None:
+    async def _add_slot(self) -> None:
         try:
-            await self.look(now_ms())
+            await self.add_slot(now_ms())
         except Exception:  # the gateway goes on without a history
-            log.exception("the figures could not be kept")
+            log.exception("the figures could not be recorded")
 
 
 class _Kept:
@@ -182,7 +182,7 @@ def _answer(
         name: [_points(values, name, step) for values in ring.series(name, keys, first, count)]
         for name in names
     }
-    told = {
+    frame = {
         "ts": now,
         "range": span,
         "stepMs": ring.step_ms * step,
@@ -190,7 +190,7 @@ def _answer(
         "keys": list(keys),
         "series": series,
     }
-    return msgspec.Raw(msgspec.json.encode(told))
+    return msgspec.Raw(msgspec.json.encode(frame))
 
 
 def _points(values: list[float | None], name: Name, step: int) -> list[float | None]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from ipc.files import PRIVATE
+from ipc.files import PRIVATE, read_regular
 from runtime.gateway.figures.history_records import (
     Segment,
     places_record,
@@ -85,7 +85,7 @@ class HistoryFile:
 
     def _read(self, path: Path) -> Segment:
         try:
-            return read_segment(path.read_bytes())
+            return read_segment(read_regular(path))
         except FileNotFoundError:
             return Segment()
         except OSError as error:

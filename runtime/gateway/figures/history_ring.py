@@ -49,7 +49,8 @@ class AccountPlace(NamedTuple):
 class HistoryRing:
     """The newest ``slots`` slots of ``step_ms`` each, numbered by epoch milliseconds / step.
 
-    ``places`` has where each account stands, those that are gone too.
+    ``places`` has where each account stands, those that are gone too. One that was gone and comes
+    back is another account.
     """
 
     def __init__(self, step_ms: int, slots: int) -> None:
@@ -126,16 +127,16 @@ class HistoryRing:
     def _place(self, number: int, keys: Iterable[str]) -> None:
         """Assign each account a fixed place: a new one, or that of an account long gone."""
         present = keys if isinstance(keys, Mapping) else set(keys)
-        for key in self.places:
-            if key in present:
-                self._gone.pop(key, None)
-            else:
+        for key, place in self.places.items():
+            if key not in present:
                 self._gone.setdefault(key, number)
+            elif self._gone.pop(key, None) is not None:
+                self.places[key] = AccountPlace(place.at, number)
         for key in present:
             if key not in self.places:
-                self.places[key] = AccountPlace(self._free(number, len(present)), number)
+                self.places[key] = AccountPlace(self._reusable_place(number, len(present)), number)
 
-    def _free(self, number: int, present: int) -> int:
+    def _reusable_place(self, number: int, present: int) -> int:
         """Return a reusable place for a new account, so that rows do not grow for ever."""
         oldest = min(self._gone, key=self._gone.__getitem__, default=None)
         if oldest is not None and (

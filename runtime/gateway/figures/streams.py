@@ -57,7 +57,7 @@ class _Stream:
         self._seconds = seconds
         self._columns = FigureColumns()
         self._clients: set[ClientView] = set()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._come)
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._on_timer)
         self._columns.next(accounts.every_row(), now_ms())
 
     def add(self, client: ClientView) -> None:
@@ -71,8 +71,8 @@ class _Stream:
             self._timer.cancel()
         return not self._clients
 
-    def _come(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._come)
+    def _on_timer(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._on_timer)
         _send(self._clients, self._columns.next(self._accounts.every_row(), now_ms()))
 
 

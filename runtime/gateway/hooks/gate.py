@@ -69,7 +69,7 @@ class HookGate:
             return
         left = self._throttle.locked(counted, False, now)
         if not left:
-            self._throttle.failed(counted, False, now)
+            self._throttle.record_failure(counted, False, now)
             left = self._throttle.locked(counted, False, now)
         if left:
             wait = {"Retry-After": str(max(1, math.ceil(left)))}

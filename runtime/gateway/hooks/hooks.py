@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import uuid
 from collections import Counter
 
 import structlog
 
 from ipc.errors import RemoteError
+from ipc.frames.words import AGENT
 from runtime.config.timers import HooksConfig
 from runtime.gateway.conversations.run_answers import digest_of
-from runtime.gateway.conversations.session_keys import BadSessionKey, client_key, main_key
+from runtime.gateway.conversations.session_keys import (
+    MAIN,
+    BadSessionKey,
+    agent_of,
+    main_key,
+    named_key,
+)
 from runtime.gateway.cron.links import NoRoute, own_run, with_fields
 from runtime.gateway.cron.timers import Timers
 from runtime.gateway.hooks.gate import HookGate
@@ -28,16 +34,16 @@ from runtime.gateway.hooks.requests import (
     HookWake,
     agent_turn_of,
     rules_of,
+    unknown_agent,
     wake_of,
 )
 from runtime.gateway.journal.runs import ReplyTarget, Run
-from runtime.gateway.runs.asking import RunAsking
+from runtime.gateway.runs.asking import RunAsking, run_id
 from workers.errors import Misconfigured
 from workers.secrets import reveal
 
 CONFLICT = "this Idempotency-Key was already used for different input"
 OUTCOMES = ("accepted", "refused", "unauthorized", "throttled", "failed")
-NAMESPACE = uuid.UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")  # of names like OIDs, RFC 9562
 
 log = structlog.get_logger("gateway.hooks")
 
@@ -64,8 +70,9 @@ class Hooks:
             self.config = config
         if not self.config.enabled:
             return
-        listed, channels = self._links.agents.listed.entries, self._links.accounts.channels
-        self._rules = rules_of(self.config, listed, channels)
+        agents, channels = self._links.agents, self._links.accounts.channels
+        known = [f"{each.id}:{account}" for each in channels.values() for account in each.accounts]
+        self._rules = rules_of(self.config, agents.listed.entries, known, agents.named(MAIN))
         self._mappings = read_mappings(self.config.mappings, self._rules)
         problems = problems_of(self._mappings)
         if problems != self._problems:
@@ -73,14 +80,14 @@ class Hooks:
                 log.warning("a hook cannot be used", problem=each)
         self._problems = problems
 
-    def place(self, path: str) -> str | None:
+    def hook_path(self, path: str) -> str | None:
         """Return the hook that the path of a request names; ``None`` if there is none."""
         base = f"{self.config.path}/"
         if not self.config.enabled or self.gate is None or not path.startswith(base):
             return None
         return path.removeprefix(base).strip("/")
 
-    def asked(
+    def action_of(
         self, request: HookRequest, idempotency_key: str | None = None
     ) -> HookWake | HookAgent | None:
         """Return the action of a request; ``None`` if there is no such hook. Raises ``BadHook``."""
@@ -97,27 +104,36 @@ class Hooks:
 
     async def wake(self, wake: HookWake) -> str:
         """Wake an agent; return the outcome of the event. Raises ``BadHook``."""
-        agent = self._links.agent(wake.agent)
-        try:
-            woken = await self._timers.heartbeats.wake(wake.text, wake.mode, agent, wake.session)
-        except BadSessionKey as error:
-            raise BadHook(400, str(error)) from None
+        session = self._session(wake.session, wake.agent) or main_key(
+            self._links.agents.named(wake.agent)
+        )
+        woken = await self._timers.heartbeats.wake(wake.text, wake.mode, session)
         return woken.outcome
 
+    def _session(self, given: str | None, agent: str | None) -> str | None:
+        """Return the full key of the session that a request names, if any; raises ``BadHook``."""
+        if given is None:
+            return None
+        try:
+            key = self._links.agents.session_key(given, agent)
+        except BadSessionKey as error:
+            raise BadHook(400, str(error)) from None
+        owner = agent_of(key)
+        if given.startswith(f"{AGENT}:") and owner not in self._rules.agents:
+            raise BadHook(400, unknown_agent(owner))
+        return key
+
     async def begin(self, asked: HookAgent, path: str, key: str | None, trace: str = "") -> Run:
-        """Give an agent a turn, once per idempotency key; return its run. Raises ``BadHook``.
+        """Begin a turn of an agent, once per idempotency key; return its run. Raises ``BadHook``.
 
         ``trace`` is the trace context of the request.
         """
         links, now = self._links, self._links.now()
-        agent = links.agent(asked.agent)
-        name = str(uuid.uuid4() if key is None else uuid.uuid5(NAMESPACE, f"{path}\n{key}"))
-        session = f"agent:{agent}:hook:{name}"
-        if asked.session is not None:
-            try:
-                session = client_key(asked.session, agent)
-            except BadSessionKey as error:
-                raise BadHook(400, str(error)) from None
+        name = run_id(path, key)
+        session = self._session(asked.session, asked.agent) or named_key(
+            links.agents.named(asked.agent), "hook", name
+        )
+        agent = agent_of(session)
         run = own_run(
             name,
             session,

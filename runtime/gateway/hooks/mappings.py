@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from ipc.hidden_fields import hide_fields
 from runtime.gateway.hooks.requests import (
     BadHook,
     HookAgent,
@@ -79,6 +80,7 @@ class HookMapping(
     timeout_seconds: Annotated[float, Meta(gt=0, le=86_400)] | None = None
 
 
+@hide_fields("headers", "query")
 class HookRequest(msgspec.Struct, frozen=True):
     """The parts of a request for templates; ``path`` is the part after ``/hooks/``.
 
@@ -117,7 +119,9 @@ class ReadyHook(msgspec.Struct, frozen=True):
         if mapping.action == "wake":
             text = self._required("text", "text_template", request)
             return HookWake(text, mapping.wake_mode, agent, session)
-        channel, to = delivery_of(mapping.channel, self._render("to", request), rules)
+        channel, to = delivery_of(
+            mapping.channel, self._render("to", request), mapping.account_id, rules
+        )
         return HookAgent(
             message=self._required("message", "message_template", request),
             name=self._render("name", request) or "Hook",
@@ -200,7 +204,7 @@ def _read(index: int, given: object, rules: HookRules) -> ReadyHook:
         _check_left_out(given)
         mapping = msgspec.convert(given, HookMapping)
         templates = {
-            field: _taken_apart(text)
+            field: _parse_template(text)
             for field in TEMPLATES
             if (text := getattr(mapping, field)) is not None
         }
@@ -237,22 +241,20 @@ def _check(
     """Raise for errors of a mapping itself: a missing path, agent or template."""
     if mapping.match.path.strip("/") in ("", *RESERVED):
         raise ValueError("match.path is one of the gateway's own; allowed: another one")
-    agent_of(mapping.agent_id, rules)
+    agent = agent_of(mapping.agent_id, rules)
     wanted = "text_template" if mapping.action == "wake" else "message_template"
     if wanted not in templates:
         name = "textTemplate" if mapping.action == "wake" else "messageTemplate"
         raise ValueError(f"{name} is missing; action {mapping.action} needs it")
-    known = ("last", *rules.channels)
-    if mapping.channel is not None and mapping.channel not in known:
-        raise ValueError(f"channel must be {'|'.join(known)}")
+    delivery_of(mapping.channel, "?" if "to" in templates else None, mapping.account_id, rules)
     key = templates.get("session_key")
     if key is not None:
         first = key[0] if key and isinstance(key[0], str) else ""
         # Whatever a request brings in, it can only follow what stands before it.
-        session_of(first or "?", mapping.agent_id, rules)
+        session_of(first or "?", agent, rules)
 
 
-def _taken_apart(template: str) -> tuple[str | _TemplatePlace, ...]:
+def _parse_template(template: str) -> tuple[str | _TemplatePlace, ...]:
     """Parse a template into texts and placeholders, in order; raises ``ValueError``."""
     parts: list[str | _TemplatePlace] = []
     end = 0

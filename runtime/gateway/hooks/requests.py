@@ -13,11 +13,13 @@ import msgspec
 
 from ipc.nesting import MALFORMED, decode_json
 from runtime.config.timers import HooksConfig
+from runtime.gateway.conversations.session_keys import MAIN
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_KEY = 512  # characters of a session key or an idempotency key
 MODES = ("now", "next-heartbeat")
 PREFIX = "hook:"  # of the sessions that requests may name; OpenClaw's
+ANY = "*"
 LAST = "last"  # the chat that the session was last used from
 WakeMode = Literal["now", "next-heartbeat"]
 
@@ -39,13 +41,16 @@ class HookRules(msgspec.Struct, frozen=True):
     """The permissions of hooks.
 
     ``agents`` are those that exist, ``channels`` those that can deliver; ``prefixes`` are how a
-    session key must begin; ``request_keys``: whether a request may name one.
+    session key must begin; ``request_keys``: whether a request may name one. ``main`` is the
+    agent that is meant by that name. ``accounts`` are the keys of those that exist.
     """
 
     agents: frozenset[str]
     channels: tuple[str, ...] = ()
     prefixes: tuple[str, ...] = ("hook:",)
     request_keys: bool = True
+    main: str = MAIN
+    accounts: tuple[str, ...] = ()
 
 
 class HookWake(msgspec.Struct, frozen=True):
@@ -79,12 +84,20 @@ class HookAgent(msgspec.Struct, frozen=True):
     key: str | None = None
 
 
-def rules_of(config: HooksConfig, agents: Iterable[str], channels: Iterable[str]) -> HookRules:
-    """Return the permissions of hooks by the configuration, with these agents and channels."""
-    allowed = config.allowed_agent_ids
+def rules_of(
+    config: HooksConfig, agents: Iterable[str], accounts: Iterable[str], main: str = MAIN
+) -> HookRules:
+    """Return the permissions of hooks by the configuration, with these agents and accounts.
+
+    ``main`` is the agent that is meant by that name.
+    """
+    listed, known = config.allowed_agent_ids, tuple(accounts)
+    allowed = None if listed is None or ANY in listed else {_meant(each, main) for each in listed}
     return HookRules(
         agents=frozenset(each for each in agents if allowed is None or each in allowed),
-        channels=tuple(channels),
+        main=main,
+        channels=tuple(dict.fromkeys(each.partition(":")[0] for each in known)),
+        accounts=known,
         prefixes=tuple(config.allowed_session_key_prefixes or (PREFIX,)),
         request_keys=config.allow_request_session_key,
     )
@@ -123,7 +136,8 @@ def agent_turn_of(
     ``idempotency_key`` is the header, before which that of the body counts.
     """
     message = _required(body, "message")
-    channel, to = delivery_of(_text(body, "channel"), _text(body, "to"), rules)
+    account = _text(body, "accountId")
+    channel, to = delivery_of(_text(body, "channel"), _text(body, "to"), account, rules)
     agent = agent_of(body.get("agentId"), rules)
     if "model" in body and _text(body, "model") is None:
         raise BadHook(400, "model required")
@@ -138,7 +152,7 @@ def agent_turn_of(
         deliver=_flag(body, "deliver", default=True),
         channel=channel,
         to=to,
-        account=_text(body, "accountId"),
+        account=account,
         model=_text(body, "model"),
         thinking=_text(body, "thinking"),
         timeout=_seconds(body),
@@ -153,18 +167,37 @@ def agent_of(given: object, rules: HookRules) -> str | None:
         return None
     if not isinstance(given, str) or not given.strip():
         raise BadHook(400, "agentId must be a string")
-    if given.strip() not in rules.agents:
-        raise BadHook(400, f'unknown agentId "{given.strip()[:MAX_KEY]}"')
-    return given.strip()
+    agent = _meant(given.strip(), rules.main)
+    if agent not in rules.agents:
+        raise BadHook(400, unknown_agent(agent))
+    return agent
 
 
-def delivery_of(channel: str | None, to: str | None, rules: HookRules) -> tuple[str, str | None]:
-    """Return the target of an answer: both fields, neither, or ``last``; raises ``BadHook``."""
+def unknown_agent(id: str) -> str:
+    """Return the error for an agent that does not exist, or that hooks may not name."""
+    return f'unknown agentId "{id[:MAX_KEY]}"'
+
+
+def delivery_of(
+    channel: str | None, to: str | None, account: str | None, rules: HookRules
+) -> tuple[str, str | None]:
+    """Return the target of an answer: both fields, neither, or ``last``; raises ``BadHook``.
+
+    ``account`` is the account of the channel that is named, if any.
+    """
     known = (LAST, *rules.channels)
     if channel is not None and channel not in known:
         raise BadHook(400, f"channel must be {'|'.join(known)}")
     if (channel is not None and channel != LAST) != (to is not None):
         raise BadHook(400, "channel and to must be set together for hook delivery")
+    if account is not None and to is None:
+        raise BadHook(400, "accountId needs channel and to for hook delivery")
+    if account is not None and f"{channel}:{account}" not in rules.accounts:
+        from runtime.config.wording import known_names  # late: only what is wrong needs it
+
+        ids = [key.partition(":")[2] for key in rules.accounts if key.startswith(f"{channel}:")]
+        text = f"unknown {channel} account {account[:128]!r}{known_names(account, ids)}"
+        raise BadHook(400, text[:500])
     return channel or LAST, to
 
 
@@ -177,6 +210,10 @@ def session_of(key: str, agent: str | None, rules: HookRules) -> str:
     if len(key) > MAX_KEY or not key.isprintable():
         raise BadHook(400, f"sessionKey must be printable, of at most {MAX_KEY} characters")
     return key
+
+
+def _meant(agent: str, main: str) -> str:
+    return main if agent == MAIN else agent
 
 
 def _requested_session(body: Mapping[str, Any], agent: str | None, rules: HookRules) -> str | None:

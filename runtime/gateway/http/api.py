@@ -83,11 +83,11 @@ class HttpApi:
             headers = HEADERS | {"Content-Type": "text/plain; charset=utf-8"}
             text = web.Response(status=405, text="Method Not Allowed")
             text.headers.update(headers | {"Allow": route.method})
-            return _ended(request, text)
+            return _close_unread(request, text)
         self._figures.in_flight += 1
         failed = False
         try:
-            response = await self._answered(request, route)
+            response = await self._call_route(request, route)
         except HttpRefusal as refusal:
             response = json_response(refusal.status, route.refused(refusal), refusal.headers)
             failed = refusal.type == RATE
@@ -100,9 +100,9 @@ class HttpApi:
             word = outcome_of(response.status, failed)
             self._figures.outcomes["disconnected" if request.transport is None else word] += 1
             response.headers.update(shared)
-        return _ended(request, response)
+        return _close_unread(request, response)
 
-    async def _answered(self, request: web.BaseRequest, route: ApiRoute) -> web.StreamResponse:
+    async def _call_route(self, request: web.BaseRequest, route: ApiRoute) -> web.StreamResponse:
         if wait := self._permission.locked(request):
             after = {"Retry-After": str(math.ceil(wait))}
             raise HttpRefusal(429, THROTTLED, "rate_limited", after)
@@ -159,7 +159,7 @@ def _missing(scope: str) -> object:
     return {"ok": False, "error": error}
 
 
-def _ended(request: web.BaseRequest, response: web.StreamResponse) -> web.StreamResponse:
+def _close_unread(request: web.BaseRequest, response: web.StreamResponse) -> web.StreamResponse:
     """Close the connection if a body may still follow."""
     if not response.prepared and request.can_read_body and not request.content.is_eof():
         response.force_close()

@@ -44,8 +44,8 @@ class ApiFigures(msgspec.Struct):
             "ended": dict(self.outcomes),
         }
 
-    def answered(self, status: int) -> bool:
-        """Note the status of an answer; return whether it is a refusal."""
+    def record_answer(self, status: int) -> bool:
+        """Count an answer if its status is a refusal; return whether it is one."""
         if not 400 <= status < 500:
             return False
         self.refused[status] += 1

@@ -7,6 +7,7 @@ work may be done already, says ``x-should-retry: false``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,7 +36,7 @@ FAILED = (502, API, False)  # misconfigured, not logged in, died, failed
 
 
 class HttpRefusal(Exception):
-    """An error answer of the API: its status, text, type and headers."""
+    """An error answer of the API: its status, text, type, headers and ``details``, if any."""
 
     def __init__(
         self,
@@ -43,12 +44,14 @@ class HttpRefusal(Exception):
         message: str,
         type: str = INVALID,
         headers: Mapping[str, str] | None = None,
+        details: Any = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.type = type
         self.headers = dict(headers or {})
+        self.details = details
 
     @property
     def body(self) -> dict[str, Any]:
@@ -66,9 +69,9 @@ def too_large(text: str) -> HttpRefusal:
     return HttpRefusal(413, f"Payload too large: {text}")
 
 
-def busy(text: str) -> HttpRefusal:
-    """Return the refusal of a request that may be retried soon."""
-    return HttpRefusal(503, text, API, {"Retry-After": str(RETRY_SECONDS)})
+def busy(text: str, seconds: int = RETRY_SECONDS) -> HttpRefusal:
+    """Return the refusal of a request that may be retried after some seconds."""
+    return HttpRefusal(503, text, API, {"Retry-After": str(seconds)})
 
 
 def refusal_of(error: RemoteError) -> HttpRefusal:
@@ -76,19 +79,23 @@ def refusal_of(error: RemoteError) -> HttpRefusal:
     if error.code == INVALID_REQUEST:
         return HttpRefusal(400, error.message)
     if error.retryable:
-        return busy(error.message)
-    return HttpRefusal(503, error.message, API, NO_RETRY)
+        seconds = math.ceil((error.retry_after_ms or 0) / 1000)
+        return busy(error.message, max(RETRY_SECONDS, seconds))
+    details = error.details if isinstance(error.details, Mapping) else {}
+    # What may have been carried out already fails as a turn does whose agent has died.
+    status = 502 if details.get("maybeExecuted") else 503
+    return HttpRefusal(status, error.message, API, NO_RETRY)
 
 
 def failure_of(run: Run) -> HttpRefusal | None:
     """Return the refusal for a run without an answer; ``None`` if it has one."""
     if run.state == "aborted":
         return HttpRefusal(400, ABORTED, API)
-    if (told := run_answers.failure_of(run)) is None:
+    if (failure := run_answers.failure_of(run)) is None:
         return None
     kind = run.state if run.state in ("timeout", "expired") else run.error
     status, word, again = FAILURES.get(kind, FAILED)
-    text = told.text
+    text = failure.text
     if status == 429:
         return HttpRefusal(status, text, word, {"Retry-After": str(RATE_SECONDS)})
     if status < 500:

@@ -72,9 +72,9 @@ class CanvasEndpoint:
         ticket, path = split_ticket(request.rel_url.raw_path)
         if not await self._admitted(request, ticket):
             body = orjson.dumps({"error": {"message": "Unauthorized", "type": "unauthorized"}})
-            return self._ended("unauthorized", 401, body, "application/json; charset=utf-8")
+            return self._respond("unauthorized", 401, body, "application/json; charset=utf-8")
         if _is_part_of_another_page(request):
-            return self._ended("refused", 403, b"nothing here is part of the gateway's own pages")
+            return self._respond("refused", 403, b"nothing here is part of the gateway's own pages")
         rest = path.removeprefix(CANVAS)
         if rest == "":
             return self._redirected(request, "canvas")
@@ -82,9 +82,9 @@ class CanvasEndpoint:
             wanted = decoded_path(rest.removeprefix("/"))
             file = await asyncio.to_thread(open_file, self._host.root, wanted)
         except BadHead as error:
-            return self._ended("refused", error.status, str(error).encode())
+            return self._respond("refused", error.status, str(error).encode())
         except NotThere:
-            return self._ended("not found", 404, b"not found")
+            return self._respond("not found", 404, b"not found")
         if isinstance(file, Directory):
             return self._redirected(request, wanted.rpartition("/")[2])
         self._host.counts["served"] += 1
@@ -99,11 +99,11 @@ class CanvasEndpoint:
         """Redirect to the path with a slash, so that a page's relative addresses work."""
         query = request.rel_url.raw_query_string
         place = f"./{quote(name, safe='')}/" + (f"?{query}" if query else "")
-        redirected = self._ended("redirected", 302, b"")
+        redirected = self._respond("redirected", 302, b"")
         redirected.headers["Location"] = place
         return redirected
 
-    def _ended(
+    def _respond(
         self, outcome: str, status: int, body: bytes, type: str = "text/plain; charset=utf-8"
     ) -> web.Response:
         self._host.counts[outcome] += 1

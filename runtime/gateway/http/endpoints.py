@@ -35,6 +35,7 @@ HEADERS = {
 METHODS = ("GET", "HEAD")
 # An idle connection; the library's 3630 s would let a stranger keep what costs a file each.
 KEEP_ALIVE_SECONDS = 15.0
+WAIT_SECONDS = 2.0  # for which a request waits for the first report
 LINGER_SECONDS = 2.0  # in which a refused body is read and dropped, so that its answer is read
 
 Endpoint = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -65,7 +66,7 @@ class HttpEndpoints:
             self._paths["/metrics"] = self._metrics
         answer: Endpoint = self._answer
         self._page = PageEndpoint(parts.config.control_ui)
-        self._canvas = CanvasEndpoint(parts.canvas, self._permission.proved)
+        self._canvas = CanvasEndpoint(parts.canvas, self._permission.has_secret)
         self._server = _server(answer)
         self._canvas_server = _server(self._answer_on_canvas_port)
 
@@ -88,17 +89,17 @@ class HttpEndpoints:
         return await self._guarded(request, self._answer_canvas)
 
     async def _guarded(self, request: web.BaseRequest, answer: Endpoint) -> web.StreamResponse:
-        if refusal := self._guard.hosts.refuse(_head_of(request)):
+        if refusal := self._guard.hosts.refusal(_head_of(request)):
             refused = _text(refusal.status, refusal.text)
             refused.force_close()
-            self._figures_of_api.answered(refused.status)
+            self._figures_of_api.record_answer(refused.status)
             return refused
         connection = socket_of(request)
         if connection is None:
             return await answer(request)
         with connection.answering():
             response = await answer(request)
-        await connection.answered(refused=self._figures_of_api.answered(response.status))
+        await connection.on_answer(refused=self._figures_of_api.record_answer(response.status))
         return response
 
     async def _answer_at(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -106,6 +107,9 @@ class HttpEndpoints:
             return await self._ingress.answer(request, self._permission.origin_of(request).address)
         if request.rel_url.raw_path.startswith(canvas_host.PLACE):
             return await self._answer_canvas(request)
+        # Which hooks there are is in the first report: 404 would end the tries of their callers.
+        if request.method == "POST" and not await self._readiness.wait_until_informed(WAIT_SECONDS):
+            return _text(503, "The gateway is starting.", **{"Retry-After": "1"})
         if self._hooks.serves(request.path):
             return await self._hooks.answer(request, self._permission.origin_of(request).address)
         endpoint = self._paths.get(request.path)
@@ -147,12 +151,12 @@ class HttpEndpoints:
             if fails
         ]
         answer: dict[str, object] = {"ready": not failing}
-        if self._permission.is_local(request) or await self._permission.proved(request):
+        if self._permission.is_local(request) or await self._permission.has_secret(request):
             answer |= {"failing": failing, "uptimeMs": readiness.uptime_ms()}
         return _json(503 if failing else 200, answer)
 
     async def _metrics(self, request: web.BaseRequest) -> web.Response:
-        if not (self._permission.is_local(request) or await self._permission.proved(request)):
+        if not (self._permission.is_local(request) or await self._permission.has_secret(request)):
             return _text(401, "Unauthorized")
         headers = {**HEADERS, "Content-Type": CONTENT_TYPE}
         return web.Response(body=await self._figures.text(), headers=headers)

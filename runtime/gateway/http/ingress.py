@@ -50,7 +50,7 @@ class Ingress:
         """Answer a request of the client with the address ``remote``."""
         try:
             target = read_target(request.rel_url.raw_path)
-            made = self._made(request, target, remote)
+            made = self._build_request(request, target, remote)
             return await self._admitted(request, made)
         except BadHead as error:
             return _refused(error.status, str(error), request)
@@ -58,7 +58,9 @@ class Ingress:
             self._bounds.count_refusal(error.reason)
             return _refused(503, str(error), request, retry_after=error.retry_after)
 
-    def _made(self, request: web.BaseRequest, target: Target, remote: str) -> IngressRequest:
+    def _build_request(
+        self, request: web.BaseRequest, target: Target, remote: str
+    ) -> IngressRequest:
         """Return the request for the plugin without its body; raises ``BadHead``, ``Crowded``."""
         row = self._accounts.rows.get(target.key)
         if row is None and not self._readiness.informed:  # 404 would end a platform's tries
@@ -72,7 +74,7 @@ class Ingress:
         query = readable(request.rel_url.raw_query_string)
         headers = request_headers(request.headers.items(), target.path, query)
         self._bodies.check_length(request.content_length or 0, self._most(target.key))
-        if not self._accounts.takes_http(target.key):
+        if not self._accounts.accepts_http(target.key):
             raise Crowded("not running", "the account does not run now", RETRY_SECONDS)
         return IngressRequest(target.key, request.method, target.path, query, headers, remote)
 
@@ -84,14 +86,14 @@ class Ingress:
         return most if large else min(most, MAX_PAYLOAD_BYTES)
 
     async def _admitted(self, request: web.BaseRequest, made: IngressRequest) -> web.Response:
-        place = self._bounds.enter(made.key, request.content_length or 0, self._clock())
+        place = self._bounds.admit(made.key, request.content_length or 0, self._clock())
         most = self._most(made.key)
         try:
-            peer = await self._calls.meet(made.key)
-            if (whole := self._bodies.arrived(request, place, most)) is not None:
+            peer = await self._calls.wait_for_peer(made.key)
+            if (whole := self._bodies.complete_body(request, place, most)) is not None:
                 answer = await self._calls.call(peer, made, whole, place)
             else:
-                async with self._bodies.received(request, place, made.key, most) as body:
+                async with self._bodies.receive(request, place, made.key, most) as body:
                     answer = await self._calls.call(peer, made, body, place)
         except CallTimeout:
             self._bounds.count_refusal("timeout")

@@ -71,7 +71,9 @@ class IngressBodies:
             self._bounds.count_refusal("too large")
             raise BadHead(413, f"a body has at most {most} bytes here")
 
-    def arrived(self, request: web.BaseRequest, place: HttpPlace, most: int) -> IngressBody | None:
+    def complete_body(
+        self, request: web.BaseRequest, place: HttpPlace, most: int
+    ) -> IngressBody | None:
         """Return a body that has arrived completely, as most do; ``None`` if it has not.
 
         Raises ``BadHead`` when it is too large, and ``Crowded``.
@@ -88,11 +90,11 @@ class IngressBodies:
             return None
         data = content.read_nowait()
         self.check_length(len(data), most)
-        place.grow(len(data))
+        place.reserve(len(data))
         return IngressBody(data)
 
     @asynccontextmanager
-    async def received(
+    async def receive(
         self, request: web.BaseRequest, place: HttpPlace, key: str, most: int
     ) -> AsyncIterator[IngressBody]:
         """Read a body of at most ``most`` bytes; its file, if any, is removed at the end.
@@ -116,16 +118,16 @@ class IngressBodies:
         try:
             async with timeouts.timeout(BODY_SECONDS) as limit:
                 if not request.content.is_eof():
-                    place.await_body(self._clock(), lambda: limit.reschedule(self._clock()))
+                    place.begin_body(self._clock(), lambda: limit.reschedule(self._clock()))
                 began, size = self._clock(), 0
                 while part := await request.content.readany():
                     size += len(part)
                     self.check_length(size, most)
                     if size > MAX_PAYLOAD_BYTES:
                         limit.reschedule(began + BODY_SECONDS + size / BYTES_PER_SECOND)
-                    await reading.take(part, size, place)
+                    await reading.add(part, size, place)
                 await reading.end()
-            place.body_came()
+            place.on_body_end()
         except TimeoutError:
             if place.lost:
                 raise too_slow() from None
@@ -146,12 +148,12 @@ class _ReceivedBody:
         self._pending = 0
         self._file: BodyFile | None = None
 
-    async def take(self, part: bytes, size: int, place: HttpPlace) -> None:
+    async def add(self, part: bytes, size: int, place: HttpPlace) -> None:
         """Add the next part, with which ``size`` bytes have arrived in total."""
         if self._file is not None:
-            place.grow_on_disk(len(part))
+            place.reserve_disk(len(part))
         else:
-            place.grow(len(part))
+            place.reserve(len(part))
         self._parts.append(part)
         self._pending += len(part)
         if self._file is None and size > MAX_PAYLOAD_BYTES:

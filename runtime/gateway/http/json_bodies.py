@@ -7,7 +7,13 @@ import asyncio
 from aiohttp import web
 
 from ipc import timeouts
-from ipc.nesting import MALFORMED, decode_json, decode_shallow, require_shallow
+from ipc.nesting import (
+    MALFORMED,
+    decode_json,
+    decode_shallow,
+    opens_more_than,
+    require_shallow,
+)
 from runtime.gateway.http.api_refusals import HttpRefusal, busy, too_large
 from runtime.gateway.http.ingress_bodies import send_continue
 from runtime.gateway.http.ingress_heads import BadHead
@@ -15,6 +21,7 @@ from runtime.gateway.http.ingress_heads import BadHead
 BODY_SECONDS = 10.0  # in which a body has to arrive,
 BYTES_PER_SECOND = 256 * 1024  # and for each of so many bytes a second more
 MAX_HELD_BYTES = 32 * 1024 * 1024  # of all bodies that are being read
+MAX_INNER = 100_000  # arrays and objects of a body: decoded, 20 MiB
 LARGE_BYTES = 64 * 1024  # of larger ones the loop decodes one in a turn: 1 MiB takes a millisecond
 
 
@@ -74,6 +81,9 @@ class JsonBodies:
                 parts.clear()
                 await asyncio.sleep(0)
                 require_shallow(body)
+                await asyncio.sleep(0)
+                if opens_more_than(body, MAX_INNER):
+                    raise too_large(f"a body has at most {MAX_INNER} arrays and objects")
                 await asyncio.sleep(0)
                 return decode_shallow(body)
             finally:

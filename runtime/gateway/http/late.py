@@ -42,11 +42,11 @@ class LateEndpoints:
 
     def protocol(self) -> asyncio.Protocol:
         """Return the protocol of one HTTP connection."""
-        return self._made().protocol()
+        return self._ensure().protocol()
 
     def canvas_protocol(self) -> asyncio.Protocol:
         """Return the protocol of one connection to the canvas host's own port."""
-        return self._made().canvas_protocol()
+        return self._ensure().canvas_protocol()
 
     async def close(self) -> None:
         """End the connections that are left."""
@@ -54,7 +54,7 @@ class LateEndpoints:
         if self._endpoints is not None:
             await self._endpoints.close()
 
-    def _made(self) -> HttpServer:
+    def _ensure(self) -> HttpServer:
         if self._endpoints is None:
             endpoints: HttpServer = _import().HttpEndpoints(self._parts)
             self._endpoints = endpoints

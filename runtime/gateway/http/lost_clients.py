@@ -1,7 +1,7 @@
 """Detects that the client of an HTTP request has disconnected before the answer.
 
-The library goes on with such a request, and what waits for its turn or for an agent would go on
-waiting for nobody.
+The library would continue such a request, which would go on waiting for its turn or for an agent
+although no client waits for the answer.
 """
 
 from __future__ import annotations

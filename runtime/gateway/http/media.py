@@ -75,9 +75,9 @@ def _open(place: Path, name: str) -> tuple[int, MediaAbout]:
     A confined worker can write what it wants into its directory: links are not followed, and
     nothing but regular files is read.
     """
-    fd = _opened(place / name)
+    fd = _open_file(place / name)
     try:
-        described = _opened(place / (name + ABOUT))
+        described = _open_file(place / (name + ABOUT))
     except OSError:
         return fd, MediaAbout()
     try:
@@ -88,7 +88,7 @@ def _open(place: Path, name: str) -> tuple[int, MediaAbout]:
         os.close(described)
 
 
-def _opened(path: Path) -> int:
+def _open_file(path: Path) -> int:
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY)
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)

@@ -10,7 +10,6 @@ import msgspec
 from ipc.errors import CallTimeout, PeerGone
 from runtime.gateway.access.scopes import ALL, OPERATOR
 from runtime.gateway.clients.method_table import AccountCall, find
-from runtime.gateway.http.api_refusals import API, HttpRefusal, busy
 from runtime.gateway.parts import GatewayParts
 
 _encode = msgspec.json.Encoder().encode
@@ -30,7 +29,7 @@ CALLER = HttpCaller()
 
 
 async def call_method(parts: GatewayParts, name: str, params: dict[str, Any]) -> Any:
-    """Return the result of a method. Raises ``RemoteError`` and ``HttpRefusal``."""
+    """Return the result of a method. Raises ``RemoteError``."""
     method = find(name)
     assert method is not None, name
     checked = method.params(msgspec.Raw(_encode(params)))
@@ -40,8 +39,6 @@ async def call_method(parts: GatewayParts, name: str, params: dict[str, Any]) ->
             result = await result
         if isinstance(result, AccountCall):
             result = await result.answer(parts)
-    except CallTimeout as error:
-        raise HttpRefusal(504, str(error), API) from None
-    except PeerGone as error:
-        raise busy(str(error)) from None
+    except (CallTimeout, PeerGone) as error:
+        raise method.unanswered(error) from None
     return result

@@ -58,7 +58,7 @@ class Metrics:
 
     @cached_property
     def _of_process(self) -> Callable[[], bytes]:
-        # Late, in the thread: 0.9 MiB, with servers of its own, for who asks for metrics.
+        # Late, in the thread: 0.9 MiB, with servers of its own, needed only for metrics.
         from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
         registry = CollectorRegistry()
@@ -81,23 +81,27 @@ def _of_gateway(parts: GatewayParts) -> Iterator[Series]:
     names = {*public(3), *public(4), *hub.times.by_method}
     none = [0] * (len(BOUNDS) + 2)
     rows = {name: hub.times.by_method.get(name, none) for name in sorted(names)}
-    told = "Seconds from a request to its answer."
-    yield histogram("request_seconds", told, "method", BOUNDS, rows)
-    yield counter("client_sent_bytes", "Bytes to WebSocket clients.", server.sent_bytes)
-    yield counter("client_received_bytes", "Bytes of WebSocket clients.", server.received_bytes)
+    text = "Seconds from a request to its answer."
+    yield histogram("request_seconds", text, "method", BOUNDS, rows)
+    yield counter("client_sent_bytes", "Bytes sent to WebSocket clients.", server.sent_bytes)
+    yield counter(
+        "client_received_bytes", "Bytes received from WebSocket clients.", server.received_bytes
+    )
     unread = server.unread
     yield gauge("client_unread_bytes", "Bytes that clients have not read.", unread.size_bytes)
     yield counter("malformed_frames", "Frames of clients that are not JSON.", hub.malformed)
     yield counter("slow_clients", "Clients closed because they do not read.", unread.slow)
     unproven = server.unproven
     yield gauge("unproven_sockets", "Sockets that have not authenticated yet.", len(unproven))
-    yield counter("crowded", "Sockets refused: too many of one address.", unproven.crowded)
+    yield counter(
+        "crowded", "Sockets refused, because their address had too many.", unproven.crowded
+    )
     yield counter("evicted", "Idle sockets closed to make room.", unproven.evicted)
     yield counter(
         "starved", "Connections that came when the limit of open files was reached.", server.starved
     )
-    told = "Young connections of a gateway that was killed."
-    yield counters("taken_over", told, "outcome", server.taken_over)
+    text = "Young connections of a gateway that was killed."
+    yield counters("taken_over", text, "outcome", server.taken_over)
     yield counters("refused", "Handshakes refused.", "reason", hub.refused)
     yield counter("messages", "Messages of accounts that were passed on.", data_link.messages)
     yield counter("events", "Trunkline's own events, each counted once.", fanout.published)
@@ -138,16 +142,26 @@ def _of_agents(parts: GatewayParts) -> Iterator[Series]:
 def _of_http(parts: GatewayParts) -> Iterator[Series]:
     """Yield the series of HTTP requests by result."""
     bounds, api = parts.http_calls.bounds, parts.api
-    yield counter("ingress_requests", "HTTP requests to accounts admitted.", bounds.requests)
-    yield gauge("ingress_in_flight", "HTTP requests being answered.", bounds.in_flight)
-    yield gauge("ingress_bytes", "Bodies of HTTP requests in memory.", bounds.memory.held)
-    yield gauge("ingress_disk_bytes", "Bodies of HTTP requests on disk.", bounds.disk.held)
-    yield counters("ingress_refused", "HTTP requests refused.", "reason", bounds.refused)
+    yield counter("ingress_requests", "Admitted HTTP requests to accounts.", bounds.requests)
+    yield gauge("ingress_in_flight", "HTTP requests to accounts being answered.", bounds.in_flight)
+    yield gauge(
+        "ingress_bytes",
+        "Bytes in memory of bodies of HTTP requests to accounts.",
+        bounds.memory.held,
+    )
+    yield gauge(
+        "ingress_disk_bytes",
+        "Bytes on disk of bodies of HTTP requests to accounts.",
+        bounds.disk.held,
+    )
+    yield counters(
+        "ingress_refused", "Refused HTTP requests to accounts.", "reason", bounds.refused
+    )
     yield counters("api_requests", "Requests to the HTTP API.", "outcome", api.outcomes)
     refused = {str(status): count for status, count in api.refused.items()}
     yield counters("http_refused", "Refused HTTP requests of all paths.", "status", refused)
     yield gauge("api_in_flight", "Requests to the HTTP API being answered.", api.in_flight)
-    yield gauge("api_streams", "Part of these requests that stream events.", api.streams)
+    yield gauge("api_streams", "Requests to the HTTP API being answered by a stream.", api.streams)
     counts = parts.canvas.counts
     yield counters("canvas_requests", "Requests to the canvas host.", "outcome", counts)
     yield counters("hook_requests", "Requests to hooks.", "outcome", parts.hooks.counts)
@@ -156,14 +170,14 @@ def _of_http(parts: GatewayParts) -> Iterator[Series]:
 def _of_journal(parts: GatewayParts) -> Iterator[Series]:
     """Yield the series of the journal's size and whether it can store more."""
     journal = parts.intake.journal
-    is_open, trouble, commits, waiting = False, False, 0, 0
+    is_open, halted, commits, waiting = False, False, 0, 0
     if journal is not None:
-        is_open, trouble = journal.ready, journal.trouble is not None
+        is_open, halted = journal.ready, journal.fault is not None
         commits, waiting = journal.commits, journal.waiting_bytes
     yield gauge("journal_open", "1 while a journal is in use.", is_open)
-    yield gauge("journal_full", "1 while nothing can be stored.", trouble)
+    yield gauge("journal_full", "1 while nothing can be stored.", halted)
     yield counter("journal_commits", "Writes to the journal.", commits)
-    yield gauge("journal_waiting_bytes", "Records that wait to be stored.", waiting)
+    yield gauge("journal_waiting_bytes", "Bytes of records that wait to be stored.", waiting)
     yield gauge(
         "journal_bytes",
         "Bytes of the journal's file with its log.",
@@ -177,8 +191,10 @@ def _of_outboxes(parts: GatewayParts) -> Iterator[Series]:
     """Yield the series of unsent messages, in total and by account."""
     outbox = parts.outbox.figures()
     yield gauge("outbox_depth", "Messages that wait to be sent.", outbox["depth"])
-    yield gauge("outbox_bytes", "Size of the texts that wait to be sent.", outbox["bytes"])
-    yield gauge("outbox_held_bytes", "Part of these texts that is in memory.", outbox["heldBytes"])
+    yield gauge("outbox_bytes", "Bytes of texts that wait to be sent.", outbox["bytes"])
+    yield gauge(
+        "outbox_held_bytes", "Bytes in memory of texts that wait to be sent.", outbox["heldBytes"]
+    )
     yield counter("outbox_refused", "Messages refused for lack of room.", outbox["refused"])
     oldest = outbox["oldestMs"] / 1000
     yield gauge("outbox_oldest_seconds", "Seconds for which the oldest message has waited.", oldest)
@@ -190,10 +206,10 @@ def _of_outboxes(parts: GatewayParts) -> Iterator[Series]:
         if account.entries:
             at = min(entry.row.at for entry in account.entries.values()) / 1000
             depths[key], ages[key] = len(account.entries), max(0.0, time.time() - at)
-    told = "Messages of the account that wait to be sent."
-    yield gauges("account_outbox_depth", told, "account", depths)
-    told = "Seconds for which the oldest message of the account has waited."
-    yield gauges("account_outbox_oldest_seconds", told, "account", ages)
+    text = "Messages of the account that wait to be sent."
+    yield gauges("account_outbox_depth", text, "account", depths)
+    text = "Seconds for which the oldest message of the account has waited."
+    yield gauges("account_outbox_oldest_seconds", text, "account", ages)
 
 
 def _admission(parts: GatewayParts) -> Series:
@@ -202,8 +218,8 @@ def _admission(parts: GatewayParts) -> Series:
         for key, counts in parts.gatekeeper.counts.items()
         for (outcome, reason), count in counts.items()
     ]
-    told = "Messages for which was decided whether they are answered."
-    return Series(f"{PREFIX}admission", "counter", told, samples)
+    text = "Decisions whether a message is answered, by outcome and reason."
+    return Series(f"{PREFIX}admission", "counter", text, samples)
 
 
 def _size(path: Path) -> int:

@@ -93,7 +93,7 @@ class PageEndpoint:
             if self._files is None:
                 self._files = await asyncio.to_thread(read_files, DIRECTORY)
         file = self._files.get(request.path.removeprefix(f"{self._base}/") or INDEX)
-        return None if file is None else _answered(request, file)
+        return None if file is None else _respond(request, file)
 
 
 def read_files(directory: Path) -> dict[str, PageFile]:
@@ -113,7 +113,7 @@ def _read(path: Path) -> PageFile:
     return PageFile(TYPES[path.suffix], plain, gzip.compress(plain, 9, mtime=0), tag)
 
 
-def _answered(request: web.BaseRequest, file: PageFile) -> web.Response:
+def _respond(request: web.BaseRequest, file: PageFile) -> web.Response:
     headers = HEADERS | {"ETag": file.tag}
     if file.type.startswith(DOCUMENTS):
         headers |= OF_DOCUMENTS

@@ -18,7 +18,7 @@ from runtime.gateway.access.scopes import ALL
 from runtime.gateway.access.throttle import SHARED
 from runtime.gateway.http.lost_clients import when_lost
 
-SCOPES = "x-openclaw-scopes"  # fewer of them, by whoever brings no secret of the gateway
+SCOPES = "x-openclaw-scopes"  # reduces the scopes of a request without a secret
 
 
 class HttpPermission:
@@ -44,7 +44,7 @@ class HttpPermission:
             return 0.0
         return self._guard.locked(SHARED, self.origin_of(request))
 
-    async def proved(self, request: web.BaseRequest) -> bool:
+    async def has_secret(self, request: web.BaseRequest) -> bool:
         """Return whether a request carries the secret; a wrong one is throttled as at ``connect``.
 
         It waits for its turn and for its answer as there too.
@@ -62,12 +62,12 @@ class HttpPermission:
             turn.give_up()
 
         with when_lost(request, give_up):
-            turn.take()
+            turn.request()
             try:
                 await ready.wait()
                 if gone.is_set() or guard.locked(SHARED, origin):  # meanwhile
                     return False
-                right, delay = guard.judge(given.strip(), origin)
+                right, delay = guard.check_secret(given.strip(), origin)
                 with contextlib.suppress(TimeoutError):
                     async with timeouts.timeout(delay):
                         await gone.wait()
@@ -83,7 +83,7 @@ class HttpPermission:
         configuration says so, the request itself may say that it wants less.
         """
         if "Authorization" in request.headers and self._auth.mode != "none":
-            return ALL if await self.proved(request) else None
+            return ALL if await self.has_secret(request) else None
         if not self._is_known(request):
             return None
         return _wanted(request.headers)

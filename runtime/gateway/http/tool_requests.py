@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from runtime.gateway.conversations.session_keys import (
+    MAIN,
     BadSessionKey,
     agent_of,
     client_key,
@@ -35,7 +36,9 @@ DENIED = frozenset(
         "nodes",
     }
 )
-MAIN = "main"
+# Each line of an indented text begins with two spaces for each level: of a long text that is nested
+# deep a hundred times as much would be made.
+INDENTED_BYTES = 16 * 1024
 Json = dict[str, Any]
 
 _encode = msgspec.json.Encoder().encode
@@ -69,10 +72,10 @@ class ToolPolicy:
             raise HttpRefusal(404, f"Tool not available: {name[:128]}", NOT_FOUND)
 
 
-def read_tool_request(body: object, owner: str | None) -> ToolRequest:
+def read_tool_request(body: object, owner: str | None, main: str = MAIN) -> ToolRequest:
     """Parse a body. ``owner`` is the agent of a bare session key, if any.
 
-    Raises ``HttpRefusal``.
+    ``main`` is the agent that is meant by that name. Raises ``HttpRefusal``.
     """
     given: Mapping[str, Any] = body if isinstance(body, Mapping) else {}
     name = given.get("name") or given.get("tool")
@@ -83,28 +86,32 @@ def read_tool_request(body: object, owner: str | None) -> ToolRequest:
     action = given.get("action")
     if isinstance(action, str) and action:
         args.setdefault("action", action)
-    session, agent = _place(given, owner)
+    session, agent = _place(given, owner, main)
     dry = given.get("dryRun") is True or args.pop("dryRun", None) is True
     return ToolRequest(name.strip(), session, agent, args, dry)
 
 
 def tool_result(details: Any, **more: Any) -> Json:
-    """Return the body of an answer: the details, and the same as text."""
-    text = msgspec.json.format(_encode(details), indent=2).decode()
-    result = {"content": [{"type": "text", "text": text}], "details": details}
+    """Return the body of an answer: the details, and the same as text, indented if it is short."""
+    text = _encode(details)
+    if len(text) <= INDENTED_BYTES:
+        text = msgspec.json.format(text, indent=2)
+    result = {"content": [{"type": "text", "text": text.decode()}], "details": details}
     return {"ok": True, **more, "result": result}
 
 
 def tool_refusal(refusal: HttpRefusal) -> Json:
     """Return the body of a refusal."""
-    return {"ok": False, "error": {"type": refusal.type, "message": refusal.message}}
+    error: Json = {"type": refusal.type, "message": refusal.message}
+    return {"ok": False, "error": error | ({"details": refusal.details} if refusal.details else {})}
 
 
-def _place(given: Mapping[str, Any], owner: str | None) -> tuple[str, str]:
+def _place(given: Mapping[str, Any], owner: str | None, main: str) -> tuple[str, str]:
     """Return the session and the agent of a request."""
     key, wanted = given.get("sessionKey"), given.get("agentId")
     key = key.strip() if isinstance(key, str) else ""
     wanted = wanted.strip() if isinstance(wanted, str) else ""
+    wanted = main if wanted == MAIN else wanted
     if not key.startswith("agent:") and not wanted and owner is None:
         text = (
             f'Multiple agents are configured, but session key "{key or MAIN}" has no explicit '
@@ -113,7 +120,7 @@ def _place(given: Mapping[str, Any], owner: str | None) -> tuple[str, str]:
         raise HttpRefusal(400, text, INVALID)
     meant = wanted or owner or MAIN
     try:
-        session = client_key(key, meant) if key else main_key(meant)
+        session = client_key(key, meant, main=main) if key else main_key(meant)
     except BadSessionKey as error:
         raise HttpRefusal(400, str(error), INVALID) from None
     agent = agent_of(session)

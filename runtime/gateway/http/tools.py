@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from ipc.errors import RemoteError
+from runtime.gateway.conversations.session_keys import MAIN
 from runtime.gateway.http.api import json_response
 from runtime.gateway.http.api_refusals import HttpRefusal, refusal_of
 from runtime.gateway.http.json_bodies import JsonBodies
@@ -50,7 +51,7 @@ class ToolsEndpoint:
     async def invoke(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request; with ``dryRun`` nothing is carried out, unlike in OpenClaw."""
         body = await self._bodies.read(request, self._most, "nothing")
-        asked = read_tool_request(body, self._owner())
+        asked = read_tool_request(body, self._owner(), self._parts.agents.named(MAIN))
         self._policy.require(asked.name)
         if asked.dry:
             details = {"dryRun": True, "tool": asked.name, "args": asked.args}
@@ -62,7 +63,9 @@ class ToolsEndpoint:
             return json_response(200, tool_result(await self._tools[asked.name](asked)))
         except RemoteError as error:
             refusal = refusal_of(error)
-            raise HttpRefusal(refusal.status, refusal.message, TOOL, refusal.headers) from None
+            raise HttpRefusal(
+                refusal.status, refusal.message, TOOL, refusal.headers, error.details
+            ) from None
 
     def _owner(self) -> str | None:
         """Return the agent that is used if none is named."""

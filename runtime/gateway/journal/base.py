@@ -13,7 +13,7 @@ class JournalBase:
 
     def __init__(self) -> None:
         self.ready = False
-        self.trouble: str | None = None
+        self.fault: str | None = None
         self.repaired: str | None = None
         self.lost: set[str] = set()
         self.waiting_bytes = 0

@@ -80,8 +80,8 @@ class Checkpoints:
         self._redacted = False  # the log may still hold what was redacted
         self._emptied = -EMPTY_SECONDS
 
-    def committed(self, pages: int) -> None:
-        """Do the due action after a transaction that wrote about ``pages`` pages."""
+    def on_commit(self, pages: int) -> None:
+        """Begin or finish a due checkpoint after a transaction that wrote about ``pages`` pages."""
         if self._quiet and not self._since and self._found == self._moved:
             self._found = self._moved = 0  # the log has begun anew, unless a reader needs it
         self._since += pages
@@ -98,24 +98,24 @@ class Checkpoints:
                 self.finish()
             case Step.WAIT:
                 self._wait_for_readers(total)
-        self._look()
+        self._collect_result()
 
-    def wrote(self) -> None:
-        """Note that something may have been written outside of commits."""
+    def on_write(self) -> None:
+        """Count writes that may have been made outside of commits."""
         self._since += STEP_PAGES
 
-    def redacted(self) -> None:
-        """Note that the log still holds data that must not be kept."""
+    def on_redaction(self) -> None:
+        """Mark the log as holding data that must be removed."""
         self._redacted = True
 
     @property
     def empties_in(self) -> float | None:
-        """The seconds until ``rest`` empties the log if nothing else happens."""
+        """The seconds until ``on_idle`` empties the log if nothing else happens."""
         if not self._redacted:
             return None
         return max(0.0, self._emptied + EMPTY_SECONDS - time.monotonic())
 
-    def rest(self) -> bool:
+    def on_idle(self) -> bool:
         """Checkpoint everything, on the other thread if possible, while there is nothing to store.
 
         What was redacted is removed from the log, too. Return whether there is more to do.
@@ -125,7 +125,7 @@ class Checkpoints:
                 self._begin()
             else:
                 self.finish()
-        self._look()
+        self._collect_result()
         if self._quiet and self.empties_in == 0.0:
             self._emptied = time.monotonic()
             self._redacted = not self._empty()
@@ -133,14 +133,14 @@ class Checkpoints:
 
     def finish(self) -> None:
         """Checkpoint everything that no reader needs, on the calling thread."""
-        self.settle()
-        self._move("PASSIVE")
+        self.wait_idle()
+        self._run_checkpoint("PASSIVE")
 
-    def settle(self) -> None:
+    def wait_idle(self) -> None:
         """Wait until no checkpoint is running."""
         with self._changed:
             self._changed.wait_for(lambda: not self._under_way)
-        self._look()
+        self._collect_result()
 
     def stop(self) -> None:
         """End the other thread, after a running checkpoint."""
@@ -150,7 +150,7 @@ class Checkpoints:
         if self._thread is not None:
             self._thread.join()
 
-    def _look(self) -> None:
+    def _collect_result(self) -> None:
         """Handle the results of the other thread."""
         with self._changed:
             self._quiet = not self._under_way
@@ -169,19 +169,19 @@ class Checkpoints:
             self._under_way = True
             self._changed.notify_all()
 
-    def _move(self, mode: str) -> None:
+    def _run_checkpoint(self, mode: str) -> None:
         self._since, self._fresh, self._passed = 0, False, False
         self._found, self._moved = _checkpoint(self._writer, mode)
 
     def _wait_for_readers(self, pages: int) -> None:
         """Wait for readers so that the log restarts, unless one has been reading for long."""
-        self.settle()
+        self.wait_idle()
         if pages < self._waits_from:
-            self._move("PASSIVE")
+            self._run_checkpoint("PASSIVE")
             return
         self._writer.execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
         try:
-            self._move("RESTART")
+            self._run_checkpoint("RESTART")
         finally:
             self._writer.execute(f"PRAGMA busy_timeout={BUSY_MS}")
         self._waits_from = max(CEILING_PAGES, self._found + LIMIT_PAGES)

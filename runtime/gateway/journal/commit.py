@@ -37,7 +37,7 @@ from runtime.gateway.journal.records import (
     Outcome,
     Place,
     Record,
-    arrive,
+    add_frames,
     change,
 )
 from runtime.gateway.journal.runs import (
@@ -51,10 +51,10 @@ from runtime.gateway.journal.runs import (
     RunRecord,
     RunSeen,
     RunStarted,
-    born,
     changed_run,
     outcome_of,
     run_patch,
+    stored_run,
 )
 from runtime.gateway.journal.schema import Change
 
@@ -93,7 +93,7 @@ class Commit:
         self._bodies: list[bytes] = []
         self._at = 1  # substr counts from 1
 
-    def take(self, record: Record, ids: list[str | None], repeated: dict[str, set[str]]) -> Outcome:
+    def add(self, record: Record, ids: list[str | None], repeated: dict[str, set[str]]) -> Outcome:
         """Add the statements for a record."""
         place = self._place(record.key)
         account = place.number
@@ -102,8 +102,10 @@ class Commit:
             case Arrived():
                 known = repeated.setdefault(record.key, set())
                 some = dict.fromkeys(each for each in ids if each is not None)
-                place, kept = arrive(place, record, ids, known.intersection(some))
-                self._arrived(account, record, kept, [each for each in some if each not in known])
+                place, kept = add_frames(place, record, ids, known.intersection(some))
+                self._add_frames(
+                    account, record, kept, [each for each in some if each not in known]
+                )
                 known.update(some)
                 outcome = kept
             case Marked() | Identified() | Left():
@@ -111,19 +113,19 @@ class Commit:
             case Answered():
                 place = change(place, record)
                 rows = self._queue(account, record.key, record.answers)
-                outcome = outcome_of(rows, self._ask(account, record.key, record.runs))
-                self._know(account, record.people)
+                outcome = outcome_of(rows, self._add_runs(account, record.key, record.runs))
+                self._add_people(account, record.people)
             case Queued():
                 outcome = outcome_of(self._queue(account, record.key, [record.outgoing]), {})
             case PeopleChanged():
-                self._know(account, record.people)
+                self._add_people(account, record.people)
             case RunQueued():
-                outcome = outcome_of({}, self._ask(account, record.key, [record.run]))
+                outcome = outcome_of({}, self._add_runs(account, record.key, [record.run]))
             case ItemsChanged():
-                self._keep(account, record)
-                outcome = self._converse(account, record)
+                self._change_items(account, record)
+                outcome = self._add_entries(account, record)
             case RunEnded() | EntriesAdded():
-                outcome = self._converse(account, record)
+                outcome = self._add_entries(account, record)
             case RunStarted() | RunPostponed() | RunSeen() | RunMerged():
                 self._change_run(account, record)
             case SessionChanged():
@@ -156,16 +158,16 @@ class Commit:
             self.next += 1
         return place
 
-    def _arrived(self, account: int, record: Arrived, kept: Kept, ids: list[str]) -> None:
+    def _add_frames(self, account: int, record: Arrived, kept: Kept, ids: list[str]) -> None:
         incarnation, at = record.incarnation, record.at
         for part in kept.parts:
             frames = self._frames.get(account)
-            if frames is None or not frames.take(incarnation, at, part):
+            if frames is None or not frames.add(incarnation, at, part):
                 self._store_frames(account)
                 self._frames[account] = JoinedFrames(incarnation, at, part)
         if ids:
             joined = self._ids.get(account)
-            if joined is None or not joined.take(at, ids):
+            if joined is None or not joined.add(at, ids):
                 self._store_ids(account)
                 self._ids[account] = JoinedIds(at, ids)
 
@@ -207,11 +209,11 @@ class Commit:
         numbers = (0, int(drops_message(record)), 0)
         self._step(schema.CHANGED, account, 0, numbers, text=text, body=body)
 
-    def _know(self, account: int, people: list[Person]) -> None:
+    def _add_people(self, account: int, people: list[Person]) -> None:
         for each in people:
             self._step(schema.PERSON, account, text=_json(each).decode())
 
-    def _ask(self, account: int, key: str, runs: list[Run]) -> dict[str, Run]:
+    def _add_runs(self, account: int, key: str, runs: list[Run]) -> dict[str, Run]:
         """Add runs, except those with known ids; return the latter."""
         before = self._runs.setdefault(key, {})
         known = {}
@@ -219,7 +221,7 @@ class Commit:
             if each.id in before:
                 known[each.id] = before[each.id]
                 continue
-            before[each.id] = born(each)
+            before[each.id] = stored_run(each)
             row = msgspec.structs.replace(each, request=NO_REQUEST, answer="")
             text = _json(row).decode()
             body = _json(each.request) if each.is_open else each.answer.encode()
@@ -228,7 +230,7 @@ class Commit:
             )
         return known
 
-    def _keep(self, account: int, record: ItemsChanged) -> None:
+    def _change_items(self, account: int, record: ItemsChanged) -> None:
         for name in record.removed:
             self._step(schema.ITEM_GONE, account, text=_json(name).decode())
         for each in record.items:
@@ -246,14 +248,14 @@ class Commit:
         numbers = (int(request), int(answer), int(ends))
         self._step(schema.RUN_CHANGED, account, at, numbers, text=text, body=body)
 
-    def _converse(
+    def _add_entries(
         self, account: int, record: RunEnded | EntriesAdded | ItemsChanged
     ) -> Recorded | Known | None:
         """Add entries of a session with what is to be sent and how the session is afterwards."""
         known: dict[str, OutgoingRow] = {}
         asked: dict[str, Run] = {}
         if isinstance(record, ItemsChanged):
-            asked = self._ask(account, record.key, record.runs)
+            asked = self._add_runs(account, record.key, record.runs)
         if isinstance(record, RunEnded):
             self._change_run(account, record)
             known = self._queue(account, record.key, record.answers)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
+from runtime.config.sessions import PeerKind
+from runtime.gateway.conversations.session_keys import kind_of
 from workers.agent import ToolCall
 from workers.messages import Attachment
 
@@ -52,11 +54,20 @@ class Session(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     summary: str = ""
 
 
+_OF_CHATS = frozenset(get_args(PeerKind))
+
+
+def is_of_chat(key: str) -> bool:
+    """Return whether a session key is one of a chat."""
+    return kind_of(key) in _OF_CHATS
+
+
 class SessionFilter(msgspec.Struct, frozen=True):
     """A filter of sessions, which must match all fields that are set.
 
     ``text`` stands somewhere in the key or the label, whatever its case. ``since``: changed then
-    or later, epoch milliseconds.
+    or later, epoch milliseconds. ``to`` is a chat of ``account`` that the session belongs to: not
+    one of a client or a job that has only answered there.
     """
 
     agent: str | None = None
@@ -65,6 +76,8 @@ class SessionFilter(msgspec.Struct, frozen=True):
     text: str = ""
     archived: bool | None = None
     since: int = 0
+    account: str | None = None
+    to: str | None = None
 
     def matches(self, session: Session) -> bool:
         """Return whether a session matches the filter."""
@@ -76,6 +89,8 @@ class SessionFilter(msgspec.Struct, frozen=True):
             and (text in lowered(session.key) or text in lowered(session.label))
             and (self.archived is None or self.archived == session.archived)
             and session.updated >= self.since
+            and (self.account is None or self.account == session.account)
+            and (self.to is None or (self.to == session.to and is_of_chat(session.key)))
         )
 
 

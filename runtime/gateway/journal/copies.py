@@ -14,16 +14,23 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ipc.files import move_aside, sync_directory
+from ipc.files import sync_directory
 from runtime.gateway.journal import schema
 from runtime.gateway.journal.database import version_of
 from runtime.gateway.journal.reader import connect
-from runtime.gateway.journal.search_file import remove_index
+from runtime.gateway.journal.replacing import (
+    RESTORED,
+    UNFINISHED,
+    beside,
+    finish_replacement,
+    remove_unfinished,
+    replace_journal,
+)
 
 PATTERN = "journal-*.db"
-BESIDE = ("-wal", "-shm")
 STEP_PAGES = 2048  # 8 MiB
 ROOM_BYTES = 64 * 1024 * 1024  # must be left on the disk beside a copy
+ABANDONED_SECONDS = 3600.0  # whoever makes a copy writes to it all the time
 
 
 class UnusableCopy(Exception):
@@ -40,6 +47,14 @@ def copies_in(directory: Path) -> list[Path]:
     return sorted(directory.glob(PATTERN))
 
 
+def remove_abandoned(directory: Path, now: float) -> None:
+    """Remove the beginnings of copies whose making was killed; ``now`` is epoch seconds."""
+    for left in directory.glob(f"{PATTERN}{UNFINISHED}*"):
+        with contextlib.suppress(FileNotFoundError):
+            if now - left.stat().st_mtime > ABANDONED_SECONDS:
+                left.unlink()
+
+
 def copy(path: Path, target: Path, go_on: Callable[[], None] = lambda: None) -> int:
     """Copy the journal at ``path`` to ``target``, atomically; return its size in bytes.
 
@@ -48,11 +63,10 @@ def copy(path: Path, target: Path, go_on: Callable[[], None] = lambda: None) -> 
     is left.
     """
     size = path.stat().st_size
-    disk = os.statvfs(target.parent)
-    if disk.f_bavail * disk.f_frsize < size + ROOM_BYTES:
+    if free_bytes(target.parent) < size + ROOM_BYTES:
         raise OSError(f"{target.parent} has no room for {size} bytes")
-    unfinished = target.with_name(f"{target.name}.unfinished")
-    unfinished.unlink(missing_ok=True)
+    unfinished = beside(target, UNFINISHED)
+    remove_unfinished(target)
     os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
         with (
@@ -64,28 +78,31 @@ def copy(path: Path, target: Path, go_on: Callable[[], None] = lambda: None) -> 
             source.backup(copied, pages=STEP_PAGES, progress=lambda *_: go_on())
             # Else each reader of the copy would leave two more files beside it.
             copied.execute("PRAGMA journal_mode=DELETE").fetchall()
-        _synchronize(unfinished)
+        synchronize(unfinished)
         unfinished.rename(target)
     finally:
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            unfinished.with_name(unfinished.name + suffix).unlink(missing_ok=True)
+        remove_unfinished(target)
     sync_directory(target.parent)
     return target.stat().st_size
 
 
-def put_back(source: Path, path: Path) -> Path | None:
+def restore(source: Path, path: Path) -> Path | None:
     """Replace the journal at ``path`` by a copy; return where the replaced one is now.
 
-    Nothing may have the journal open. Raises ``UnusableCopy``, and as ``copy`` does.
+    Nothing may have the journal open. Raises ``UnusableCopy``, and as ``copy`` does. After a kill
+    the journal is the former one or the copy, as soon as it is opened.
     """
     check(source)
-    fresh = path.with_name(f"{path.name}.restored")
+    finish_replacement(path)
+    fresh, existed = beside(path, RESTORED), path.exists()
     copy(source, fresh)
-    aside = move_aside(path, "replaced", BESIDE) if path.exists() else None
-    remove_index(path)
-    fresh.rename(path)
-    sync_directory(path.parent)
-    return aside
+    try:
+        aside = replace_journal(path, RESTORED)
+    except OSError:
+        if existed and path.exists():  # nothing has moved, and nothing is to move later
+            fresh.unlink(missing_ok=True)
+        raise
+    return aside if existed else None
 
 
 def check(source: Path) -> None:
@@ -110,7 +127,14 @@ def check(source: Path) -> None:
         raise UnusableCopy(f"{source} is damaged: {sound}")
 
 
-def _synchronize(path: Path) -> None:
+def free_bytes(directory: Path) -> int:
+    """Return how many bytes the disk of a directory has room for."""
+    disk = os.statvfs(directory)
+    return disk.f_bavail * disk.f_frsize
+
+
+def synchronize(path: Path) -> None:
+    """Wait until the content of a file is on the disk."""
     fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)

@@ -5,6 +5,7 @@ All of it blocks, and belongs on the writer's thread.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -43,6 +44,8 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.touch(mode=PRIVATE)
+        if not os.access(path, os.W_OK):  # SQLite would open it, and no commit would succeed
+            raise PermissionError("it is read-only")
         self.connection = connect(path)
         try:
             for pragma in schema.PRAGMAS:
@@ -79,9 +82,7 @@ class Database:
         runs: KnownRuns,
     ) -> list[Outcome]:
         work = Commit(self.places, self._next, self._entry, rows, runs)
-        outcomes = [
-            work.take(each, some, repeated) for each, some in zip(records, ids, strict=True)
-        ]
+        outcomes = [work.add(each, some, repeated) for each, some in zip(records, ids, strict=True)]
         rewrites = redactions_in(self.connection, records, self.places)
         if rewrites.bodies:
             for place in list(work.places.values()):
@@ -103,8 +104,8 @@ class Database:
         )
         return (pages - free) * size
 
-    def forget_ids(self, rows: list[tuple[int, int, str]], places: list[Place]) -> None:
-        """Forget ids: ``rows`` are the position, the account and the ids of each row."""
+    def delete_ids(self, rows: list[tuple[int, int, str]], places: list[Place]) -> None:
+        """Delete ids: ``rows`` are the position, the account and the ids of each row."""
         forgotten: dict[int, list[str]] = {}
         for _, account, ids in rows:
             forgotten.setdefault(account, []).extend(decode_json(ids))
@@ -115,12 +116,12 @@ class Database:
             (schema.FORGET_IDS, (numbers,)),
         )
 
-    def forget_packs(self, rows: list[int], places: list[Place]) -> None:
-        """Forget frames by the positions of their rows."""
+    def delete_packs(self, rows: list[int], places: list[Place]) -> None:
+        """Delete frames by the positions of their rows."""
         self._change(places, (schema.FORGET_PACKS, (_json(rows).decode(),)))
 
-    def forget_rows(self, statement: str, rows: list[int]) -> None:
-        """Forget rows of a table by their numbers."""
+    def delete_rows(self, statement: str, rows: list[int]) -> None:
+        """Delete rows of a table by their numbers."""
         self.connection.execute(statement, (_json(rows).decode(),))
 
     def rewrite(self, rewrites: Rewrites, place: Place) -> None:
@@ -167,7 +168,7 @@ class Database:
     def _known(self, records: list[Record]) -> KnownRows:
         """Return the stored rows of known send keys, by account."""
         found: KnownRows = {}
-        for key, text in self._ask_for(schema.KNOWN, records, _queued_by):
+        for key, text in self._query(schema.KNOWN, records, _queued_by):
             row = _read_row(text)
             found.setdefault(key, {})[row.key] = row
         return found
@@ -175,12 +176,12 @@ class Database:
     def _known_runs(self, records: list[Record]) -> KnownRuns:
         """Return the stored runs of known ids, by account."""
         found: KnownRuns = {}
-        for key, *columns in self._ask_for(schema.KNOWN_RUNS, records, _asked_by):
+        for key, *columns in self._query(schema.KNOWN_RUNS, records, _runs_of):
             run = read_run(*columns)
             found.setdefault(key, {})[run.id] = run
         return found
 
-    def _ask_for(
+    def _query(
         self, query: str, records: list[Record], names: Callable[[Record], list[str]]
     ) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of what records bring, and their account has had before, with its key."""
@@ -204,7 +205,7 @@ def _queued_by(record: Record) -> list[str]:
     return [each.row.key for each in messages]
 
 
-def _asked_by(record: Record) -> list[str]:
+def _runs_of(record: Record) -> list[str]:
     """Return the ids of the runs that a record adds."""
     runs: list[Run] = []
     if isinstance(record, Answered | ItemsChanged):
@@ -222,10 +223,7 @@ def version_of(connection: sqlite3.Connection) -> int:
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     version = version_of(connection)
     if version > schema.VERSION:
-        raise TooNew(
-            f"{path} has version {version}, and this Trunkline knows {schema.VERSION}: "
-            "start the newer Trunkline again, or move the file away and lose what is in it"
-        )
+        raise TooNew(schema.describe_newer(path, version))
     if version == schema.VERSION:
         return
     if version:
@@ -240,5 +238,7 @@ def _places(connection: sqlite3.Connection) -> dict[str, Place]:
     found = {}
     for key, text, cursor in connection.execute("SELECT key, place, cursor FROM account"):
         place = decode_json(text, Place)
+        if place.key != key:
+            raise msgspec.ValidationError(f"the place of {place.key} stands under {key}")
         found[key] = msgspec.structs.replace(place, cursor=cursor)
     return found

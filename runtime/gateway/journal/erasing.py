@@ -8,7 +8,7 @@ their ids stay, and nothing of transcripts.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -23,13 +23,19 @@ from runtime.gateway.journal.runs import Run
 FORGOTTEN = "forgotten"  # stands for ids that are no more
 KEPT = ("account", "channel", "accountId", "direction", "cursor", "skips", "redelivered")
 
+RemoveFiles = Callable[[Mapping[str, Collection[str]]], object]  # by the ids of each account
+
 _encode = msgspec.json.Encoder().encode
 
 
+def keep_files(files: Mapping[str, Collection[str]]) -> None:
+    """Remove no files: the default ``RemoveFiles``."""
+
+
 class Forgotten(msgspec.Struct):
-    """What was erased of a person: frames, sends, runs that have ended, entries of transcripts and
-    whole sessions. ``files`` are the ids of stored files by account. ``cleaned``: the journal's
-    file does not keep it in its unused parts either.
+    """What was erased of a person. It counts frames, sends, runs that have ended, entries of
+    transcripts and whole sessions. ``files`` are the ids of stored files by account. ``cleaned``:
+    the journal's file does not keep it in its unused parts either.
     """
 
     messages: int = 0
@@ -97,15 +103,13 @@ def is_routed_to(session: Session, key: str, chats: Collection[str]) -> bool:
 
 
 def unrouted(session: Session) -> Session:
-    """Return a session that goes on without knowing where it was last spoken, nor what of that an
-    agent was told in its place.
-    """
+    """Return a session without the chat of its last message, and without its summary."""
     return replace(session, channel="", account="", to="", thread=None, summary="")
 
 
 def unsummarised(session: Session) -> Session:
-    """Return a session whose agent is told nothing in place of what was said: in a summary nobody
-    can tell whose words are whose.
+    """Return a session without its summary. In a summary the words of one person cannot be
+    separated from those of others.
     """
     return replace(session, summary="")
 

@@ -12,13 +12,16 @@ from typing import Any
 import msgspec
 
 from ipc.nesting import decode_json
+from runtime.gateway.conversations.session_keys import kind_of
 from runtime.gateway.journal.conversations import Session
 from runtime.gateway.journal.erasing import (
     Forgotten,
+    RemoveFiles,
     direct_chat,
     erased,
     erased_run,
     files_of,
+    keep_files,
     unrouted,
     unsummarised,
 )
@@ -77,16 +80,24 @@ def chats_of(database: Any, sender: str, keys: Collection[str]) -> dict[str, set
     return found
 
 
-def forget(database: Any, sender: str, chats: Mapping[str, Collection[str]]) -> Forgotten:
+def erase(
+    database: Any,
+    sender: str,
+    chats: Mapping[str, Collection[str]],
+    remove: RemoveFiles = keep_files,
+) -> Forgotten:
     """Erase a person from the accounts in ``chats``, which has the direct chats of each.
 
-    Sends that are not over stay. ``sqlite3.Error`` as it comes; then nothing was erased.
+    Sends that are not over stay. ``remove(files)`` is called before the transaction ends: after a
+    kill between the two the files are found again. ``sqlite3.Error`` and what ``remove`` raises as
+    it comes; then nothing was erased from the journal.
     """
     done, connection = Forgotten(), database.connection
     connection.execute("BEGIN IMMEDIATE")
     try:
         for key, known in chats.items():
             _erase(database, key, sender, known, done)
+        remove(done.files)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -122,7 +133,7 @@ def _erase(database: Any, key: str, sender: str, chats: Collection[str], done: F
     _erase_runs(database, RUNS, (place.number, sender, query[1]), done)
     hers = (place.number, sender, query[1])
     for (row,) in database.connection.execute(SUMMARISED, hers).fetchall():
-        _keep_session(database, unsummarised(_read_session(row)))
+        _store_session(database, unsummarised(_read_session(row)))
     files += _erase_entries(database, ENTRIES, hers, done)
     for (row,) in database.connection.execute(SESSIONS, (key, query[1])).fetchall():
         files += _erase_session(database, _read_session(row), done)
@@ -151,19 +162,20 @@ def _erase_session(database: Any, session: Session, done: Forgotten) -> list[str
     One that accounts share may have a part in another one's chats: that stays.
     """
     files: list[str] = []
-    if session.kind == "direct":
+    direct = kind_of(session.key) == "direct"
+    if direct:
         _erase_runs(database, RUNS_IN, (session.key,), done)
         files += _erase_entries(database, ENTRIES_IN, (session.key,), done)
     shared = database.connection.execute(HAS_ENTRIES, (session.key,)).fetchone()
-    if session.kind == "direct" and shared is None:
+    if direct and shared is None:
         database.connection.execute("DELETE FROM session WHERE key = ?", (session.key,))
         done.sessions += 1
     else:
-        _keep_session(database, unrouted(session))
+        _store_session(database, unrouted(session))
     return files
 
 
-def _keep_session(database: Any, session: Session) -> None:
+def _store_session(database: Any, session: Session) -> None:
     database.connection.execute(CHANGE_SESSION, (_text(session).decode(), session.key))
 
 

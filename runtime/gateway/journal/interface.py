@@ -18,7 +18,7 @@ from runtime.gateway.journal.conversations import (
     SessionFilter,
     TranscriptEntry,
 )
-from runtime.gateway.journal.erasing import Forgotten
+from runtime.gateway.journal.erasing import Forgotten, RemoveFiles, keep_files
 from runtime.gateway.journal.items import KeptItem
 from runtime.gateway.journal.outgoing import OpenRow, OutgoingMessage, OutgoingRow
 from runtime.gateway.journal.people import Person
@@ -53,15 +53,14 @@ class Keep(msgspec.Struct, frozen=True):
 class Journal(Protocol):
     """The durable store of messages, sends, runs and sessions.
 
-    ``ready`` is true once it can be used. ``trouble`` says why it cannot store anything at the
-    moment, ``None`` while it can: what has been appended waits meanwhile, ``waiting_bytes`` of
-    it. ``commits`` counts writes.
-    ``repaired`` says what became of a damaged journal, ``lost`` names the accounts whose position
-    was lost with it.
+    ``ready`` is true once it can be used. ``fault`` is the reason why it cannot store anything at
+    the moment, ``None`` while it can: what has been appended waits meanwhile, ``waiting_bytes`` of
+    it. ``commits`` counts writes. ``repaired`` says what became of a damaged journal, ``lost``
+    names the accounts whose position was lost with it.
     """
 
     ready: bool
-    trouble: str | None
+    fault: str | None
     repaired: str | None
     lost: set[str]
     waiting_bytes: int
@@ -143,8 +142,14 @@ class Journal(Protocol):
     async def chats_of(self, sender: str, keys: Collection[str]) -> dict[str, set[str]]:
         """Return the direct chats with a person in each account, as far as frames show them."""
 
-    async def forget(self, sender: str, chats: Mapping[str, Collection[str]]) -> Forgotten:
-        """Erase a person from the accounts in ``chats``, which has the direct chats of each."""
+    async def erase(
+        self, sender: str, chats: Mapping[str, Collection[str]], remove: RemoveFiles = keep_files
+    ) -> Forgotten:
+        """Erase a person from the accounts in ``chats``, which has the direct chats of each.
+
+        ``remove(files)`` removes the stored files, on any thread, before it is forgotten which
+        they are: after a kill they are found again.
+        """
 
     def set_keep(self, keep: Keep) -> None:
         """Set how long and how much is kept."""

@@ -25,7 +25,7 @@ class JoinedFrames:
         self._parts = [part]
         self._bytes = sum(map(len, part.payloads))
 
-    def take(self, incarnation: int, at: int, part: Part) -> bool:
+    def add(self, incarnation: int, at: int, part: Part) -> bool:
         """Add the next frames; return false if they need a row of their own."""
         size = self._bytes + sum(map(len, part.payloads))
         if (
@@ -57,7 +57,7 @@ class JoinedIds:
         self.ids = list(ids)
         self._size = sum(map(len, ids))
 
-    def take(self, at: int, ids: list[str]) -> bool:
+    def add(self, at: int, ids: list[str]) -> bool:
         """Add further ids; return false if they need a row of their own."""
         size = self._size + sum(map(len, ids))
         if (

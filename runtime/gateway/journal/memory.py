@@ -23,9 +23,11 @@ from runtime.gateway.journal.conversations import (
 from runtime.gateway.journal.erasing import (
     FORGOTTEN,
     Forgotten,
+    RemoveFiles,
     direct_chat,
     erased,
     files_of,
+    keep_files,
 )
 from runtime.gateway.journal.interface import PAGE_BYTES, Done, Keep, Page
 from runtime.gateway.journal.items import ItemsChanged, KeptItem
@@ -34,7 +36,7 @@ from runtime.gateway.journal.outgoing import (
     OutgoingMessage,
     OutgoingRow,
     Queued,
-    changed,
+    changed_message,
 )
 from runtime.gateway.journal.people import PeopleChanged, Person
 from runtime.gateway.journal.records import (
@@ -48,7 +50,7 @@ from runtime.gateway.journal.records import (
     Place,
     Record,
     Withheld,
-    arrive,
+    add_frames,
     change,
     from_cursor,
     is_complete,
@@ -190,8 +192,13 @@ class MemoryJournal(JournalBase):
                 chats |= {chat for each in part.payloads if (chat := direct_chat(each, sender))}
         return found
 
-    async def forget(self, sender: str, chats: Mapping[str, Collection[str]]) -> Forgotten:
-        """Erase a person from the accounts in ``chats``, which has the direct chats of each."""
+    async def erase(
+        self, sender: str, chats: Mapping[str, Collection[str]], remove: RemoveFiles = keep_files
+    ) -> Forgotten:
+        """Erase a person from the accounts in ``chats``, which has the direct chats of each.
+
+        ``remove(files)`` removes the stored files.
+        """
         done = Forgotten()
         for key, known in chats.items():
             files = done.files.setdefault(key, [])
@@ -214,7 +221,8 @@ class MemoryJournal(JournalBase):
                     row = replace(each.row, chat=FORGOTTEN, error="", sent=[], letter=False)
                     self._outgoing[key][name] = OutgoingMessage(row, b"")
                     done.sends += 1
-            self._conversations.forget(key, sender, known, done)
+            self._conversations.erase(key, sender, known, done)
+        remove(done.files)
         return done
 
     def set_keep(self, keep: Keep) -> None:
@@ -229,57 +237,57 @@ class MemoryJournal(JournalBase):
 
     def _commit(self) -> None:
         queue, self._queue = self._queue, []
-        outcomes = [self._take(record) for record, _ in queue]
+        outcomes = [self._apply(record) for record, _ in queue]
         self.commits += bool(queue)
         for (_, done), outcome in zip(queue, outcomes, strict=True):
             if done is not None:
                 done(outcome)
 
-    def _take(self, record: Record) -> Outcome:
+    def _apply(self, record: Record) -> Outcome:
         key = record.key
         place = self._places.get(key) or Place(key, len(self._places) + 1)
         outcome: Outcome = None
         match record:
             case Arrived():
                 some = {each for each in record.ids if each is not None}
-                place, kept = arrive(place, record, record.ids, some & self._seen[key])
+                place, kept = add_frames(place, record, record.ids, some & self._seen[key])
                 self._seen[key] |= some
                 self._frames[key] += [(record.incarnation, record.at, part) for part in kept.parts]
                 outcome = kept
             case Answered():
                 place = change(place, record)
                 rows = self._queue_all(key, record.answers)
-                outcome = outcome_of(rows, self._conversations.ask(key, record.runs))
-                self._know(key, record.people)
+                outcome = outcome_of(rows, self._conversations.add_runs(key, record.runs))
+                self._add_people(key, record.people)
                 place = self._redact(place, record.redactions)
             case PeopleChanged():
-                self._know(key, record.people)
+                self._add_people(key, record.people)
             case Queued():
                 outcome = outcome_of(self._queue_all(key, [record.outgoing]), {})
             case Marked() | Identified() | Left():
                 place = change(place, record)
             case RunQueued():
-                outcome = outcome_of({}, self._conversations.ask(key, [record.run]))
+                outcome = outcome_of({}, self._conversations.add_runs(key, [record.run]))
             case ItemsChanged():
-                known = self._conversations.ask(key, record.runs)
+                known = self._conversations.add_runs(key, record.runs)
                 outcome = outcome_of({}, known, self._conversations.add(key, record))
                 place = replace(place, entries=self._conversations.newest)
                 for gone in record.removed:
                     self._items.pop(gone, None)
                 self._items |= {(each.kind, each.id): each for each in record.items}
             case RunEnded() | EntriesAdded():
-                outcome = self._converse(record)
+                outcome = self._add_entries(record)
                 place = replace(place, entries=self._conversations.newest)
             case RunStarted() | RunPostponed() | RunSeen() | RunMerged():
                 self._conversations.change(key, record)
             case SessionChanged():
-                self._conversations.keep(record.session)
+                self._conversations.set_session(record.session)
             case SessionDeleted():
                 self._conversations.delete(record.session)
             case _:
                 waiting = self._outgoing[key]
                 if record.row in waiting:
-                    waiting[record.row] = changed(waiting[record.row], record)
+                    waiting[record.row] = changed_message(waiting[record.row], record)
         self._places[key] = place
         return outcome
 
@@ -296,14 +304,14 @@ class MemoryJournal(JournalBase):
                 grown += found.grown
         return replace(place, withheld=place.withheld + grown)
 
-    def _converse(self, record: RunEnded | EntriesAdded) -> Outcome:
+    def _add_entries(self, record: RunEnded | EntriesAdded) -> Outcome:
         rows: dict[str, OutgoingRow] = {}
         if isinstance(record, RunEnded):
             self._conversations.change(record.key, record)
             rows = self._queue_all(record.key, record.answers)
         return outcome_of(rows, {}, self._conversations.add(record.key, record))
 
-    def _know(self, key: str, people: list[Person]) -> None:
+    def _add_people(self, key: str, people: list[Person]) -> None:
         for each in people:
             self._people[key].pop(each.sender, None)
             if each.state != "forgotten":

@@ -15,7 +15,7 @@ NIGHT = (3, 5)  # the hours of local time within which it begins
 REST = timedelta(hours=20)  # between two copies
 OVERDUE = timedelta(hours=36)  # the host was off at night: it is not waited for any longer
 FIRST = timedelta(minutes=10)  # of a run, before any copy
-LOOK_SECONDS = 3600.0  # clocks are set, and hosts sleep
+CHECK_SECONDS = 3600.0  # clocks are set, and hosts sleep
 
 log = structlog.get_logger("gateway.journal")
 
@@ -56,7 +56,7 @@ class NightlyCopies(threading.Thread):
         self.join()
 
     def run(self) -> None:
-        """Make a copy whenever one is due, until ``stop``."""
+        """Copy the journal whenever that is due, until ``stop``."""
         rest = 0.0
         while not self._stopping.wait(rest):
             try:
@@ -66,20 +66,22 @@ class NightlyCopies(threading.Thread):
             except _Stopped:
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
-                rest = LOOK_SECONDS
+                rest = CHECK_SECONDS
                 log.warning(
                     "the journal was not copied", place=str(self._directory), why=str(error)
                 )
 
     def copy_now(self) -> Path:
-        """Make a copy, remove surplus ones, and return its path.
+        """Copy the journal, remove surplus copies, and return the path.
 
         Raises ``OSError`` and ``sqlite3.Error``.
         """
         copies = self._copies()
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        made: Path = self._directory / copies.name_of_copy(time.time())
-        copies.copy(self._path, made, self._go_on)
+        now = time.time()
+        copies.remove_abandoned(self._directory, now)
+        made: Path = self._directory / copies.name_of_copy(now)
+        copies.copy(self._path, made, self._check_stopping)
         for old in copies.copies_in(self._directory)[: -max(self.keep, 1)]:
             old.unlink(missing_ok=True)
         return made
@@ -87,14 +89,14 @@ class NightlyCopies(threading.Thread):
     def _seconds(self) -> float:
         """Return the seconds until the next copy or check."""
         if not self.keep:
-            return LOOK_SECONDS
+            return CHECK_SECONDS
         now = time.time()
         found = self._copies().copies_in(self._directory)
         newest = _local(found[-1].stat().st_mtime) if found else None
         due = due_at(_local(now), newest, self._begun)
-        return min(max(due.timestamp() - now, 0.0), LOOK_SECONDS)
+        return min(max(due.timestamp() - now, 0.0), CHECK_SECONDS)
 
-    def _go_on(self) -> None:
+    def _check_stopping(self) -> None:
         if self._stopping.is_set():
             raise _Stopped
 

@@ -64,7 +64,7 @@ class OutgoingRow(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
 
     @property
     def asks_nobody(self) -> bool:
-        """Whether no person must decide about it: its caller is told, or it was a preview."""
+        """Whether no person must decide about it: its caller decides, or it was a preview."""
         return self.origin in ("send", "preview")
 
     @property
@@ -255,7 +255,7 @@ def drops_message(record: RowRecord) -> bool:
     return False
 
 
-def changed(outgoing: OutgoingMessage, record: RowRecord) -> OutgoingMessage:
+def changed_message(outgoing: OutgoingMessage, record: RowRecord) -> OutgoingMessage:
     """Return a row and its message after a record."""
     row = msgspec.structs.replace(outgoing.row, **changes_of(record))
     if drops_message(record):

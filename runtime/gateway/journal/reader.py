@@ -15,7 +15,13 @@ from msgspec.structs import asdict, replace
 
 from ipc.frames.cursors import Cursor
 from runtime.gateway.journal import schema
-from runtime.gateway.journal.conversations import Session, SessionFilter, TranscriptEntry, lowered
+from runtime.gateway.journal.conversations import (
+    Session,
+    SessionFilter,
+    TranscriptEntry,
+    is_of_chat,
+    lowered,
+)
 from runtime.gateway.journal.interface import Page
 from runtime.gateway.journal.items import KeptItem
 from runtime.gateway.journal.outgoing import OpenRow, OutgoingMessage, OutgoingRow
@@ -41,6 +47,7 @@ class JournalReader:
     def __init__(self, path: Path) -> None:
         self._connection = connect(path)
         self._connection.execute("PRAGMA query_only=1")
+        self._connection.create_function("is_of_chat", 1, is_of_chat, deterministic=True)
 
     def after(self, key: str, cursor: Cursor, limit_bytes: int, place: Place | None) -> Page:
         """Return the first stored frames of an account after ``cursor``.

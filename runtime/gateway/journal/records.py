@@ -75,9 +75,9 @@ class Withheld(NamedTuple):
 class Answered(msgspec.Struct, frozen=True):
     """Answers to send, and the position up to which a consumer has answered everything.
 
-    ``people`` are those who are told how to be admitted, ``runs`` those that will answer. What
-    ``redactions`` name is without a text once the record is stored; up to ``heard`` every message
-    has been looked at for the last time.
+    ``people`` are those who get the instructions for being admitted, ``runs`` those that will
+    answer. The messages in ``redactions`` have no text once the record is stored; the messages up
+    to ``heard`` will not be read again.
     """
 
     key: str
@@ -162,10 +162,10 @@ class Place(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.incarnation, self.seq
 
 
-def arrive(
+def add_frames(
     place: Place, record: Arrived, ids: list[str | None], repeated: Collection[str]
 ) -> tuple[Place, Kept]:
-    """Return the account's place after new frames, and the frames to keep.
+    """Return the account's place after new frames, and the frames to keep, without repeated ones.
 
     ``repeated`` are those of ``ids`` that the account has had before; an id that comes twice in
     the record itself is found here.

@@ -52,8 +52,8 @@ def remains_of(payload: bytes, reason: str) -> bytes:
 
 
 def redacted(first: int, flags: bytes, payloads: list[bytes], drops: dict[int, str]) -> Rewritten:
-    """Return frames numbered from ``first`` on without the contents of ``drops``: reasons by
-    number. What was redacted before stays as it is.
+    """Return frames, numbered from ``first`` on, without the contents of those in ``drops``.
+    ``drops`` has the reasons by number. What was redacted before stays as it is.
     """
     marks, left, grown = bytearray(flags), list(payloads), 0
     for number, reason in drops.items():

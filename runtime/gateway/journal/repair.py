@@ -1,53 +1,122 @@
 """Salvages the readable part of a damaged journal.
 
-The damaged file is set aside, and what is readable goes into a new one: each table is read from
-its beginning and from its end, as far as that goes.
+What is readable goes into a new file, which then takes the place of the damaged one: each table is
+read from its beginning and from its end, as far as that goes, without the rows that nothing could
+read later. The damaged file is set aside.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from ipc.files import move_aside
-from runtime.gateway.journal.copies import BESIDE
+import msgspec
+
+from ipc.frames.words import agent_key, is_agent
+from ipc.nesting import MALFORMED, decode_json
+from runtime.gateway.journal.conversations import Session, TranscriptEntry
+from runtime.gateway.journal.copies import free_bytes, synchronize
 from runtime.gateway.journal.database import Database
-from runtime.gateway.journal.reader import connect
-from runtime.gateway.journal.search_file import remove_index
+from runtime.gateway.journal.outgoing import OutgoingRow
+from runtime.gateway.journal.people import Person
+from runtime.gateway.journal.reader import connect, read_run
+from runtime.gateway.journal.records import Place, read_body
+from runtime.gateway.journal.replacing import (
+    REPAIRED,
+    UNFINISHED,
+    beside,
+    remove_unfinished,
+    replace_journal,
+)
+from runtime.gateway.journal.runs import Run
 
-# And the key of their rows.
+Row = tuple[Any, ...]
+
+
+class _Table(NamedTuple):
+    """A table: the key of its rows, and a function that raises for a row that cannot be read."""
+
+    key: str
+    read: Callable[[Row], object] = id
+
+
+def _read_pack(row: Row) -> None:
+    flags, payloads = read_body(row[6])
+    _require_same(row[4] - row[3] + 1, len(flags), len(payloads))
+
+
+def _require_same(*values: object) -> None:
+    """Raise ``DecodeError`` if a value differs from what stands elsewhere in its row."""
+    if any(each != values[0] for each in values):
+        raise msgspec.DecodeError
+
+
 TABLES = {
-    "account": "n",
-    "pack": "pos",
-    "ids": "pos",
-    "outgoing": "n",
-    "person": "account",
-    "run": "n",
-    "session": "n",
-    "entry": "n",
-    "gone": "session",
-    "item": "kind",
+    "account": _Table("n", lambda row: _require_same(row[1], decode_json(row[2], Place).key)),
+    "pack": _Table("pos", _read_pack),
+    "ids": _Table("pos", lambda row: _require_same(row[3], len(decode_json(row[4], list[str])))),
+    "outgoing": _Table(
+        "n", lambda row: _require_same(row[2], decode_json(row[6], OutgoingRow).key)
+    ),
+    "person": _Table(
+        "account", lambda row: _require_same(row[1], decode_json(row[2], Person).sender)
+    ),
+    "run": _Table("n", lambda row: _require_same(row[2], read_run(*row[5:]).id)),
+    "session": _Table("n", lambda row: _require_same(row[1], decode_json(row[4], Session).key)),
+    "entry": _Table("n", lambda row: decode_json(row[6], TranscriptEntry)),
+    "gone": _Table("session"),
+    "item": _Table("kind", lambda row: decode_json(row[2])),
 }
+OF_ACCOUNTS = ("pack", "ids", "outgoing", "person", "run")
+
+# A number that no account has would be given to the next one, with all that stands under it.
+UNKNOWN = " UNION ".join(
+    f"SELECT account FROM {table} WHERE account NOT IN (SELECT n FROM account)"  # noqa: S608 - our own names
+    for table in OF_ACCOUNTS
+)
+NEWEST_PACK = """
+SELECT incarnation, last, body FROM pack WHERE account = ?
+ORDER BY incarnation DESC, last DESC LIMIT 1
+"""
 
 
-def repair(path: Path) -> str:
-    """Replace a damaged journal by a new one; return one sentence about the outcome."""
-    aside = move_aside(path, "damaged", BESIDE)
-    remove_index(path)
-    fresh = Database(path)
-    counts = {}
+class Salvaged(NamedTuple):
+    """One sentence about the outcome, and the accounts whose positions were lost."""
+
+    text: str
+    lost: set[str]
+
+
+def repair(path: Path) -> Salvaged:
+    """Replace a damaged journal by a new one that has what could be read of it.
+
+    Until that is complete the damaged one stays where it is: a kill changes nothing. Raises
+    ``OSError``, with ENOSPC for a disk without room, and ``sqlite3.Error`` if it cannot be written.
+    """
+    if free_bytes(path.parent) < path.stat().st_size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    repaired = beside(path, REPAIRED)
+    unfinished = beside(repaired, UNFINISHED)
+    remove_unfinished(repaired)
+    fresh = Database(unfinished)
     try:
-        for table, key in TABLES.items():
-            counts[table] = _carry_over(aside, fresh.connection, table, key)
+        counts = {table: _carry_over(path, fresh.connection, table) for table in TABLES}
+        lost = _restore_accounts(path, fresh.connection)
         fresh.connection.execute(
             "INSERT OR IGNORE INTO seen SELECT account, value FROM ids, json_each(ids.ids)"
         )
+        fresh.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     finally:
         fresh.close()
-    return (
+    synchronize(unfinished)
+    unfinished.rename(repaired)
+    aside = replace_journal(path, REPAIRED)
+    text = (
         f"the journal was damaged: {counts['account']} accounts with their positions, "
         f"{counts['pack']} packs of messages, {counts['ids']} of their ids, "
         f"{counts['outgoing']} sends, {counts['person']} people, {counts['run']} runs and "
@@ -55,26 +124,98 @@ def repair(path: Path) -> str:
         f"{counts['item']} scheduled jobs and other documents were carried over; "
         f"what could not be read lies in {aside}"
     )
+    return Salvaged(text, lost)
 
 
-def _carry_over(source: Path, target: sqlite3.Connection, table: str, key: str) -> int:
+def _carry_over(source: Path, target: sqlite3.Connection, table: str) -> int:
+    columns = target.execute(f"SELECT * FROM {table} LIMIT 0").description  # noqa: S608 - our own names
+    insert = f"INSERT OR IGNORE INTO {table} VALUES({','.join('?' * len(columns))})"
     count = 0
     target.execute("BEGIN")
-    with contextlib.closing(connect(source)) as damaged:
-        for row in _readable(damaged, table, key):
-            marks = ",".join("?" * len(row))
-            insert = f"INSERT OR IGNORE INTO {table} VALUES({marks})"
-            with contextlib.suppress(sqlite3.IntegrityError):  # a row that is none
+    with contextlib.closing(_open(source)) as damaged:
+        for row in _readable(damaged, table):
+            if len(row) != len(columns):
+                break  # what the columns are cannot be read
+            with contextlib.suppress(sqlite3.IntegrityError, TypeError, *MALFORMED):  # no such row
+                TABLES[table].read(row)
                 count += target.execute(insert, row).rowcount
     target.execute("COMMIT")
     return count
 
 
-def _readable(damaged: sqlite3.Connection, table: str, key: str) -> Iterator[tuple[Any, ...]]:
+def _open(source: Path) -> sqlite3.Connection:
+    """Open a damaged file, in whose texts what is no letter is replaced."""
+    damaged = connect(source)
+    damaged.text_factory = lambda text: text.decode(errors="replace")
+    return damaged
+
+
+def _readable(damaged: sqlite3.Connection, table: str) -> Iterator[Row]:
     """Yield the readable rows of a table, from both ends."""
     for order in ("ASC", "DESC"):
+        query = f"SELECT * FROM {table} ORDER BY {TABLES[table].key} {order}"  # noqa: S608 - our own names
         try:
-            yield from damaged.execute(f"SELECT * FROM {table} ORDER BY {key} {order}")  # noqa: S608 - our own names
-        except sqlite3.DatabaseError:
+            yield from damaged.execute(query)
+        except (sqlite3.DatabaseError, UnicodeDecodeError):  # a column's name may be no text
             continue
         return
+
+
+def _restore_accounts(source: Path, fresh: sqlite3.Connection) -> set[str]:
+    """Restore accounts whose positions could not be read; return their keys.
+
+    Their names stand beside the position, in their messages and in their runs. Rows of accounts
+    without a name are dropped.
+    """
+    lost: set[str] = set()
+    names = _names(source)
+    fresh.execute("BEGIN")
+    for (number,) in fresh.execute(UNKNOWN).fetchall():
+        newest = fresh.execute(NEWEST_PACK, (number,)).fetchone()
+        key = _named_by_rows(fresh, number, newest) or names.get(number)
+        if key and not fresh.execute("SELECT 1 FROM account WHERE key = ?", (key,)).fetchone():
+            lost.add(key)
+            place = _place_after(key, number, newest, _known(fresh, number))
+            text = msgspec.json.encode(place).decode()
+            fresh.execute("INSERT INTO account VALUES(?, ?, ?, x'')", (number, key, text))
+        else:
+            for table in OF_ACCOUNTS:
+                fresh.execute(f"DELETE FROM {table} WHERE account = ?", (number,))  # noqa: S608
+    fresh.execute("UPDATE entry SET account = 0 WHERE account NOT IN (SELECT n FROM account)")
+    fresh.execute("COMMIT")
+    positioned = {key for (key,) in fresh.execute("SELECT key FROM account")}
+    lost |= {key for key in names.values() if key not in positioned}
+    return {key for key in lost if not is_agent(key)}
+
+
+def _names(source: Path) -> Mapping[int, str]:
+    """Return the keys of all accounts whose row can be read, whatever their position is."""
+    with contextlib.closing(_open(source)) as damaged:
+        rows = list(_readable(damaged, "account"))
+    return {row[0]: row[1] for row in rows if isinstance(row[1], str) and "\ufffd" not in row[1]}
+
+
+def _named_by_rows(fresh: sqlite3.Connection, number: int, newest: Row | None) -> str | None:
+    """Return the key of an account or agent that its newest frames or a run of it name."""
+    for payload in read_body(newest[2])[1] if newest else ():
+        with contextlib.suppress(*MALFORMED, LookupError, TypeError):
+            key = decode_json(payload)["account"] if payload else None
+            if isinstance(key, str):
+                return key
+    found = fresh.execute("SELECT row FROM run WHERE account = ? LIMIT 1", (number,)).fetchone()
+    if found is None:
+        return None
+    run = decode_json(found[0], Run)
+    return run.origin.account or agent_key(run.agent)
+
+
+def _place_after(key: str, number: int, newest: Row | None, known: int) -> Place:
+    """Return the place of an account of which only messages are left, perhaps not the last ones."""
+    at = (newest[0], newest[1]) if newest else None
+    incarnation, seq = at or (0, 0)
+    return Place(key, number, incarnation, seq, floor=at, whole=at is None, known=known)
+
+
+def _known(fresh: sqlite3.Connection, number: int) -> int:
+    query = "SELECT ifnull(sum(count), 0) FROM ids WHERE account = ?"
+    return int(fresh.execute(query, (number,)).fetchone()[0])

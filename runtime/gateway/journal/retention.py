@@ -27,7 +27,7 @@ STEP_IDS = 2000  # 2 µs each; a row holds up to 64
 ID_SECONDS = 7 * 86400.0
 IDS = 100_000  # of one account
 UNSETTLED_SECONDS = 3600.0  # what is older is not answered any more
-LOOK_SECONDS = 60.0  # between two looks when there was nothing to forget
+CHECK_SECONDS = 60.0  # between checks when there was nothing to delete
 
 OLDEST_IDS = "SELECT pos, account, at, count, ids FROM ids ORDER BY pos LIMIT ?"
 OLDEST_IDS_OF = (
@@ -45,28 +45,28 @@ class Retention:
         self._keep = keep or Keep()
         self._clock = clock
         self._looked = 0.0
-        self._after = 0  # the last row that was looked at and stays
+        self._after = 0  # the last row that was checked and stays
         self._emptied: dict[str, tuple[int, int]] = {}  # up to where nothing remains to be emptied
 
     def set_keep(self, keep: Keep) -> None:
-        """Take over other limits; safe to call from another thread."""
+        """Set other limits; safe to call from another thread."""
         self._keep = keep
         self._looked = 0.0
 
     def step(self, database: Any) -> bool:
         """Delete a little; return whether there is more. Raises ``sqlite3.Error``.
 
-        It looks seldom while there is nothing.
+        It checks seldom while there is nothing to delete.
         """
         now = self._clock()
-        if 0 <= now - self._looked < LOOK_SECONDS:
+        if 0 <= now - self._looked < CHECK_SECONDS:
             return False
         if (
-            self._forget_ids(database, now)
+            self._delete_ids(database, now)
             or self._empty_remains(database)
-            or self._forget_entries(database, now)
-            or self._forget_packs(database, now)
-            or self._forget_rows(database, now)
+            or self._delete_entries(database, now)
+            or self._delete_packs(database, now)
+            or self._delete_rows(database, now)
         ):
             return True
         self._looked, self._after = now, 0
@@ -74,7 +74,7 @@ class Retention:
         remove_unused_index(database.path, now)
         return False
 
-    def _forget_ids(self, database: Any, now: float) -> bool:
+    def _delete_ids(self, database: Any, now: float) -> bool:
         places = {place.number: place for place in database.places.values()}
         too_many = next((each for each in places.values() if each.known > IDS), None)
         rows = database.connection.execute(OLDEST_IDS, (STEP_ROWS,)).fetchall()
@@ -91,7 +91,7 @@ class Retention:
             if place is not None:
                 left = max(0, place.known - count)
                 changed[account] = msgspec.structs.replace(place, known=left)
-        database.forget_ids([(row[0], row[1], row[4]) for row in old], list(changed.values()))
+        database.delete_ids([(row[0], row[1], row[4]) for row in old], list(changed.values()))
         return True
 
     def _empty_remains(self, database: Any) -> bool:
@@ -111,7 +111,7 @@ class Retention:
             database.rewrite(rewrites, withholding(place, grown))
         return True
 
-    def _forget_packs(self, database: Any, now: float) -> bool:
+    def _delete_packs(self, database: Any, now: float) -> bool:
         keep, places = self._keep, {each.number: each for each in database.places.values()}
         too_large = database.size_bytes > keep.size_bytes
         old: list[int] = []
@@ -133,13 +133,14 @@ class Retention:
                 for account, size in withheld_in(database.connection, old).items():
                     if account in changed:
                         changed[account] = withholding(changed[account], -size)
-            database.forget_packs(old, list(changed.values()))
+            database.delete_packs(old, list(changed.values()))
             self._after = 0 if len(old) == len(rows) else self._after
         return bool(old) or (len(rows) == STEP_ROWS and self._after == rows[-1][0])
 
-    def _forget_entries(self, database: Any, now: float) -> bool:
-        """Forget entries of transcripts: of deleted ones, old ones, and when the journal is too
-        large those that are older than the oldest messages.
+    def _delete_entries(self, database: Any, now: float) -> bool:
+        """Delete old entries of transcripts, and all entries of deleted ones.
+
+        When the journal is too large, also those that are older than the oldest messages.
         """
         ask, keep = database.connection.execute, self._keep
         old = [n for (n,) in ask(schema.GONE_ENTRIES, (STEP_ROWS,))]
@@ -152,13 +153,11 @@ class Retention:
             rows = ask(schema.OLDEST_ENTRIES, (STEP_ROWS,)).fetchall()
             old = [n for n, at in takewhile(lambda row: row[1] < limit, rows)]
         if old:
-            database.forget_rows(schema.FORGET_ENTRIES, old)
+            database.delete_rows(schema.FORGET_ENTRIES, old)
         return bool(old)
 
-    def _forget_rows(self, database: Any, now: float) -> bool:
-        """Forget sends and runs whose keys may be used again, dead letters as old as messages may
-        be, and sessions of which nothing is left.
-        """
+    def _delete_rows(self, database: Any, now: float) -> bool:
+        """Delete sends and runs with reusable keys, old dead letters, and empty sessions."""
         keep = self._keep.seconds
         kinds = (
             (schema.OLD_SENDS, KEY_SECONDS, schema.FORGET_OUTGOING),
@@ -171,7 +170,7 @@ class Retention:
             limits = ((now - seconds) * 1000, STEP_ROWS)
             old = [n for (n,) in database.connection.execute(query, limits)]
             if old:
-                database.forget_rows(forget, old)
+                database.delete_rows(forget, old)
                 more = True
         return more
 

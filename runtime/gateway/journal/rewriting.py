@@ -89,9 +89,9 @@ def withheld_in(connection: Any, rows: list[int]) -> dict[int, int]:
 def oldest_remains(
     connection: Any, place: Place, after: tuple[int, int]
 ) -> tuple[Rewrites, tuple[int, int] | None]:
-    """Return what is left of an account's next rows when what remains in them is emptied.
+    """Return an account's next rows without what remained in them.
 
-    The other result is where the next step goes on, ``None`` at the end.
+    The other result is the position of the next step, ``None`` at the end.
     """
     found = Rewrites({}, {})
     query = (place.number, *after, STEP_ROWS)

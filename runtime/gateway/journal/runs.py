@@ -142,8 +142,8 @@ class RunQueued(msgspec.Struct, frozen=True):
 
 
 class RunStarted(msgspec.Struct, frozen=True):
-    """A turn of a run begins: stored before anything goes to the agent, but for a first turn that
-    may be repeated, whose agent may have it some moments earlier.
+    """A turn of a run begins. It is stored before anything goes to the agent, but for a first turn
+    that may be repeated, whose agent may have it some moments earlier.
 
     ``request`` takes the place of the run's where ``collected`` runs are asked together with it.
     """
@@ -171,7 +171,7 @@ class RunPostponed(msgspec.Struct, frozen=True):
 
 
 class RunSeen(msgspec.Struct, frozen=True):
-    """Events of a running turn came, up to the number ``events``: stored before they are
+    """Events of a running turn came, up to the number ``events``. It is stored before they are
     acknowledged. ``more`` is what they add to the answer, ``at`` when the first one of the answer
     came, where they hold that.
     """
@@ -237,7 +237,7 @@ def outcome_of(
     return Known(rows) if rows else None
 
 
-def born(run: Run) -> Run:
+def stored_run(run: Run) -> Run:
     """Return what is kept of a new run: while it is open its request, else its answer."""
     return replace(run, answer="") if run.is_open else replace(run, request=NO_REQUEST)
 

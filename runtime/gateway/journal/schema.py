@@ -290,12 +290,15 @@ WHERE account = (SELECT n FROM account WHERE key = ?) AND open = 1 ORDER BY n
 RUN_BY_ID = "SELECT row, request, answer FROM run WHERE id = ? ORDER BY n DESC LIMIT 1"
 ITEMS = "SELECT id, value FROM item WHERE kind = ? ORDER BY id"
 SESSION_BY_KEY = "SELECT row FROM session WHERE key = ?"
+# ``is_of_chat`` is our own function (``conversations.py``), which ``reader.py`` gives to SQLite.
 _SESSIONS = """
 FROM session WHERE updated >= :since AND (:agent IS NULL OR agent = :agent)
   AND (:id IS NULL OR ifnull(row->>'id', '') = :id)
   AND (:label IS NULL OR ifnull(row->>'label', '') = :label)
   AND (:text = '' OR instr(lower(key), :text) OR instr(lower(ifnull(row->>'label', '')), :text))
   AND (:archived IS NULL OR ifnull(row->>'archived', 0) = :archived)
+  AND (:account IS NULL OR ifnull(row->>'account', '') = :account)
+  AND (:to IS NULL OR (ifnull(row->>'to', '') = :to AND is_of_chat(key)))
 """
 COUNT_SESSIONS = f"SELECT count(*) {_SESSIONS}"
 SESSIONS = f"SELECT row {_SESSIONS} ORDER BY updated DESC, key LIMIT :limit OFFSET :offset"
@@ -306,7 +309,11 @@ SELECT n, row, text FROM entry WHERE session = ? AND n > ? AND {PRESENT} ORDER B
 ENTRIES_BEFORE = f"""
 SELECT n, row, text FROM entry WHERE session = ? AND n < ? AND {PRESENT} ORDER BY n DESC LIMIT ?
 """  # noqa: S608 - our own texts
-OLD_SENDS = "SELECT n FROM outgoing WHERE letter = 0 AND at < ? ORDER BY at LIMIT ?"
+# A clock that was set forward makes nothing old that is still to be sent.
+OLD_SENDS = """
+SELECT n FROM outgoing WHERE letter = 0 AND at < ? AND state NOT IN ('queued', 'attempting')
+ORDER BY at LIMIT ?
+"""
 OLD_LETTERS = "SELECT n FROM outgoing WHERE letter = 1 AND at < ? ORDER BY at LIMIT ?"
 NEWEST_ENTRY = """
 SELECT max(ifnull((SELECT max(n) FROM entry), 0), ifnull((SELECT max(upto) FROM gone), 0))
@@ -332,3 +339,11 @@ FORGET_OUTGOING = "DELETE FROM outgoing WHERE n IN (SELECT value FROM json_each(
 FORGET_RUNS = "DELETE FROM run WHERE n IN (SELECT value FROM json_each(?))"
 FORGET_SESSIONS = "DELETE FROM session WHERE n IN (SELECT value FROM json_each(?))"
 FORGET_ENTRIES = "DELETE FROM entry WHERE n IN (SELECT value FROM json_each(?))"
+
+
+def describe_newer(path: object, version: int) -> str:
+    """Return in words that a newer Trunkline has written a journal, and what to do."""
+    return (
+        f"{path} has version {version}, and this Trunkline knows {VERSION}: "
+        "start the newer Trunkline again, or move the file away and lose what is in it"
+    )

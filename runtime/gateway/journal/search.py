@@ -65,10 +65,8 @@ class SearchIndex:
         self._sweep_at = 0.0
 
     def step(self) -> bool:
-        """Take in the next entries; return whether there is more to do. ``sqlite3.Error`` as it
-        comes.
-        """
-        return self._use(self._step)
+        """Index the next entries; return whether there are more. Raises ``sqlite3.Error``."""
+        return self._with_connection(self._step)
 
     def find(self, text: str, limit: int) -> list[FoundEntry]:
         """Return the newest entries that have a word for each of a text, which begins with it."""
@@ -83,7 +81,7 @@ class SearchIndex:
                 for n, session, row, said in rows
             ]
 
-        return self._use(find)
+        return self._with_connection(find)
 
     def close(self) -> None:
         """Close the file."""
@@ -91,18 +89,18 @@ class SearchIndex:
             self._connection.close()
             self._connection = None
 
-    def _use(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do something with the file as it is now; a damaged one is made again."""
+    def _with_connection(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Call ``work`` with a connection to the present file; a damaged one is created anew."""
         try:
-            return work(self._opened())
+            return work(self._open())
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
             self.close()
             remove_index(self._journal)
-            return work(self._opened())
+            return work(self._open())
 
-    def _opened(self) -> sqlite3.Connection:
+    def _open(self) -> sqlite3.Connection:
         if self._connection is not None and self._file == _inode(self._path):
             return self._connection
         self.close()
@@ -152,7 +150,7 @@ class SearchIndex:
 
 @contextlib.contextmanager
 def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Do something in one transaction, which locks the index alone: IMMEDIATE would lock both."""
+    """Run the block in one transaction, which locks the index alone: IMMEDIATE would lock both."""
     connection.execute("BEGIN")
     try:
         yield

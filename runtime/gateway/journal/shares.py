@@ -28,8 +28,8 @@ BROUGHT = (Arrived, Marked, Identified, Left)  # what a worker hands in, in its 
 
 
 class Share:
-    """The records of one commit with their ``numbers``, ``size_bytes`` in all; ``later`` is what of
-    ``waiting`` is left for the next one.
+    """The records of one commit with their ``numbers``, ``size_bytes`` in all. ``later`` is the
+    rest of ``waiting``, for the next commit.
     """
 
     def __init__(self, waiting: Sequence[tuple[int, Record]] = ()) -> None:
@@ -64,7 +64,7 @@ class Share:
             self.size_bytes += size
 
     def forget(self) -> None:
-        """Keep nothing of what was stored: the next commit may be hours away."""
+        """Drop the stored records from memory: the next commit may be hours away."""
         self.numbers, self.records = [], []
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 RESERVE_BYTES = 8 * 1024 * 1024
 FLOOR_BYTES = 16 * 1024 * 1024
 SHARE = 20  # of a small disk, at most so much of it is kept free
-LOOK_SECONDS = 1.0
+CHECK_SECONDS = 1.0
 
 
 class Space:
@@ -31,27 +31,31 @@ class Space:
     def require(self) -> None:
         """Raise ``OSError`` (ENOSPC) if free space is below the floor."""
         now = time.monotonic()
-        if now - self._looked < LOOK_SECONDS:
+        if now - self._looked < CHECK_SECONDS:
             return
-        free, total = self._free()
+        free, total = self._free_bytes()
         if free < min(self._floor, total // SHARE):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._looked = now
 
-    def give_away(self) -> None:
+    def release(self) -> None:
         """Remove the reserve, and check again before the next commit."""
         self._looked = float("-inf")
         with contextlib.suppress(OSError):
             self._reserve.unlink(missing_ok=True)
 
-    def keep(self) -> None:
-        """Create the reserve if it is missing and the disk has ample space."""
+    def reserve(self) -> None:
+        """Create the reserve if it is missing or incomplete and the disk has ample space."""
         with contextlib.suppress(OSError):
-            if self._reserve.exists() or self._free()[0] < 4 * (RESERVE_BYTES + self._floor):
+            if self._is_reserved or self._free_bytes()[0] < 4 * (RESERVE_BYTES + self._floor):
                 return
             with self._reserve.open("wb") as file:
                 os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
 
-    def _free(self) -> tuple[int, int]:
+    @property
+    def _is_reserved(self) -> bool:
+        return self._reserve.exists() and self._reserve.stat().st_size >= RESERVE_BYTES
+
+    def _free_bytes(self) -> tuple[int, int]:
         found = os.statvfs(self._directory)
         return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize

@@ -18,7 +18,8 @@ from runtime.gateway.journal.conversations import (
     SessionFilter,
     TranscriptEntry,
 )
-from runtime.gateway.journal.erasing import Forgotten
+from runtime.gateway.journal.damage import is_damage, is_malformed
+from runtime.gateway.journal.erasing import Forgotten, RemoveFiles, keep_files
 from runtime.gateway.journal.interface import PAGE_BYTES, Done, Keep, Page
 from runtime.gateway.journal.items import KeptItem
 from runtime.gateway.journal.nightly import NightlyCopies
@@ -32,11 +33,11 @@ from runtime.gateway.journal.writer import (
     Ended,
     Event,
     Failed,
+    FaultChanged,
     JobDone,
     Opened,
     Repaired,
     Stored,
-    Trouble,
     Writer,
 )
 
@@ -50,10 +51,11 @@ def _nothing() -> None:
 class StoredJournal(JournalBase):
     """A journal in the file ``path``, which a separate thread opens and writes.
 
-    ``on_change()`` is called when ``ready`` or ``trouble`` has changed, ``on_failure(why, final)``
-    when nothing will be stored any more (see ``Failed``). ``repaired`` says what became of a
-    damaged file, ``lost`` names the accounts whose position was lost with it. Each night it is
-    copied into the directory ``copies``, where there is one.
+    ``on_change()`` is called when ``ready`` or ``fault`` has changed, ``on_commit()`` when the
+    results of a commit have been handed on, ``on_failure(why, final)`` when nothing will be stored
+    any more (see ``Failed``). ``repaired`` says what became of a damaged file, ``lost`` names the
+    accounts whose position was lost with it. Each night it is copied into the directory ``copies``,
+    where there is one.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class StoredJournal(JournalBase):
         path: Path,
         *,
         on_change: Callable[[], None] = _nothing,
+        on_commit: Callable[[], None] = _nothing,
         on_failure: Callable[[str, bool], None] = lambda why, final: None,
         keep: Keep | None = None,
         copies: Path | None = None,
@@ -68,6 +71,7 @@ class StoredJournal(JournalBase):
         super().__init__()
         self.path = path
         self._on_change = on_change
+        self._on_commit = on_commit
         self._on_failure = on_failure
         self._turn: list[Record] = []
         self._waiting: dict[int, tuple[int, Done | None]] = {}  # by number, as ``Stored`` has it
@@ -78,6 +82,9 @@ class StoredJournal(JournalBase):
         self._ended = self._loop.create_future()
         self._reads = ThreadPoolExecutor(1, thread_name_prefix="journal-reads")
         self._reader: Any = None
+        self._opened = 0  # how often the writer has opened the file
+        self._repairing = asyncio.Lock()
+        self._unrepairable = False  # a repair has not made the file readable
         self._searches: ThreadPoolExecutor | None = None
         self._index: Any = None
         self._retention = Retention(keep)
@@ -177,27 +184,34 @@ class StoredJournal(JournalBase):
         """Return the direct chats with a person in each account, as far as frames show them."""
         return await self.run(lambda database: forgetting.chats_of(database, sender, keys))
 
-    async def forget(self, sender: str, chats: Mapping[str, Collection[str]]) -> Forgotten:
+    async def erase(
+        self, sender: str, chats: Mapping[str, Collection[str]], remove: RemoveFiles = keep_files
+    ) -> Forgotten:
         """Erase a person from the accounts in ``chats``, which has the direct chats of each.
 
-        Nothing is stored meanwhile.
+        ``remove(files)`` removes the stored files, on the writer's thread. Nothing is stored
+        meanwhile.
         """
-        return await self.run(lambda database: forgetting.forget(database, sender, chats))
+        return await self.run(lambda database: forgetting.erase(database, sender, chats, remove))
 
     def set_keep(self, keep: Keep) -> None:
         """Set how long and how much is kept."""
         self._retention.set_keep(keep)
         if self._nightly is not None:
             self._nightly.keep = keep.copies
+        self._begin(lambda database: None)  # the writer wakes, and deletes what is too old now
 
     async def run(self, job: Callable[[Any], T]) -> T:
         """Call ``job(database)`` on the writer's thread, after what is queued."""
+        return await self._begin(job)
+
+    def _begin(self, job: Callable[[Any], T]) -> asyncio.Future[T]:
         self.flush()
         self._job += 1
         future: asyncio.Future[T] = self._loop.create_future()
         self._jobs[self._job] = future
         self._writer.put((self._job, job))
-        return await future
+        return future
 
     async def close(self) -> None:
         """Store what has been appended if that is possible, and end."""
@@ -214,7 +228,36 @@ class StoredJournal(JournalBase):
             self._searches.shutdown()
 
     async def _read(self, read: Callable[[Any], T]) -> T:
-        return await self._loop.run_in_executor(self._reads, self._with_reader, read)
+        """Read from the file; one that shows to be damaged is repaired, and read again."""
+        opened = self._opened
+        try:
+            return await self._loop.run_in_executor(self._reads, self._with_reader, read)
+        except Exception as error:
+            if not self._is_repairable(error):
+                raise
+            await self._repair(error, opened)
+        try:
+            return await self._loop.run_in_executor(self._reads, self._with_reader, read)
+        except Exception as error:
+            self._unrepairable = self._is_repairable(error)
+            raise
+
+    def _is_repairable(self, error: Exception) -> bool:
+        """Return whether an error of a read is of the file, and a repair is possible now."""
+        of_file = is_damage(error) or is_malformed(error)
+        return of_file and self.fault is None and not self._unrepairable
+
+    async def _repair(self, error: Exception, opened: int) -> None:
+        """Have the writer repair the file, unless it was opened anew since a read has failed."""
+        errors = [error]
+
+        def raise_once(database: Any) -> None:
+            if errors:
+                raise errors.pop()
+
+        async with self._repairing:
+            if self._opened == opened:
+                await self.run(raise_once)
 
     def _with_reader(self, read: Callable[[Any], T]) -> T:
         if self._reader is None:
@@ -230,29 +273,32 @@ class StoredJournal(JournalBase):
     def _on_event(self, event: Event) -> None:
         match event:
             case Stored():
-                self._stored(event)
+                self._on_stored(event)
             case Opened():
                 self.lost |= {key for key in self._places if key not in event.places}
                 self._places = event.places
+                self._opened += 1
+                self._reads.submit(self._close_reader)  # it may have the file that was replaced
                 if self._nightly is not None and not self.ready:
                     self._nightly.start()
                 self.ready = True
                 self._on_change()
             case Repaired():
                 self.repaired = event.what
-            case Trouble():
-                self.trouble = event.why
+                self.lost |= event.lost
+            case FaultChanged():
+                self.fault = event.why
                 self._on_change()
             case Failed():
                 self._on_failure(event.why, event.final)
             case JobDone():
-                self._job_done(event)
+                self._on_job_done(event)
             case Ended():
                 self._ended.set_result(None)
                 for future in self._jobs.values():
                     future.cancel()
 
-    def _stored(self, event: Stored) -> None:
+    def _on_stored(self, event: Stored) -> None:
         self._places |= event.places
         self.commits += 1
         for number, outcome in zip(event.numbers, event.outcomes, strict=True):
@@ -260,8 +306,9 @@ class StoredJournal(JournalBase):
             self.waiting_bytes -= size
             if done is not None:
                 done(outcome)
+        self._on_commit()
 
-    def _job_done(self, event: JobDone) -> None:
+    def _on_job_done(self, event: JobDone) -> None:
         future = self._jobs.pop(event.number)
         if future.done():
             return

@@ -41,10 +41,11 @@ def policy_of_thread() -> ThreadPolicy | None:
     return found
 
 
-def take_short_slices() -> bool:
+def set_short_slices() -> bool:
     """Set short slices for the calling thread; return whether the kernel accepted that.
 
-    Its niceness stays, and so does another policy than the usual one: somebody chose it.
+    Its niceness stays, and so does a policy other than the default one, because it was set on
+    purpose.
     """
     policy = policy_of_thread()
     if policy is None or policy.policy not in (os.SCHED_OTHER, os.SCHED_BATCH):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from msgspec import to_builtins
 from msgspec.structs import replace
 
+from runtime.gateway.conversations.session_keys import kind_of
 from runtime.gateway.journal.conversations import (
     EntriesAdded,
     FoundEntry,
@@ -27,7 +28,7 @@ from runtime.gateway.journal.erasing import (
     unsummarised,
 )
 from runtime.gateway.journal.items import ItemsChanged
-from runtime.gateway.journal.runs import Run, RunEnded, RunRecord, born, changed_run
+from runtime.gateway.journal.runs import Run, RunEnded, RunRecord, changed_run, stored_run
 
 
 class Conversations:
@@ -40,14 +41,14 @@ class Conversations:
         self._sessions: dict[str, Session] = {}
         self._entries: defaultdict[str, list[tuple[str, TranscriptEntry]]] = defaultdict(list)
 
-    def ask(self, key: str, runs: list[Run]) -> dict[str, Run]:
+    def add_runs(self, key: str, runs: list[Run]) -> dict[str, Run]:
         """Add runs, except those with known ids; return the latter."""
         kept, known = self._runs[key], {}
         for each in runs:
             if each.id in kept:
                 known[each.id] = kept[each.id]
             else:
-                kept[each.id] = born(each)
+                kept[each.id] = stored_run(each)
                 self._ids[each.id] = key
         return known
 
@@ -64,11 +65,11 @@ class Conversations:
             self.newest += 1
             self._entries[record.session].append((key, replace(each, number=self.newest)))
         if record.changed is not None:
-            self.keep(record.changed)
+            self.set_session(record.changed)
         return first if record.entries else 0
 
-    def keep(self, session: Session) -> None:
-        """Take over how a session is now."""
+    def set_session(self, session: Session) -> None:
+        """Set the current state of a session."""
         self._sessions[session.key] = session
 
     def delete(self, session: str) -> None:
@@ -114,7 +115,7 @@ class Conversations:
         ]
         return sorted(found, key=lambda each: -each.entry.number)[:limit]
 
-    def forget(self, key: str, sender: str, chats: Collection[str], done: Forgotten) -> None:
+    def erase(self, key: str, sender: str, chats: Collection[str], done: Forgotten) -> None:
         """Erase a person from an account, whose direct chats with the person are ``chats``."""
         for run in self._runs[key].values():
             if is_run_of(run, sender, chats):
@@ -126,23 +127,24 @@ class Conversations:
                 lambda owner, each: owner == key and (each.sender == sender or each.chat in chats),
             )
             if erased and session in self._sessions:
-                self.keep(unsummarised(self._sessions[session]))
+                self.set_session(unsummarised(self._sessions[session]))
         for row in [*self._sessions.values()]:
             if is_routed_to(row, key, chats):
                 self._erase_session(row, done)
 
     def _erase_session(self, session: Session, done: Forgotten) -> None:
-        if session.kind == "direct":
+        direct = kind_of(session.key) == "direct"
+        if direct:
             for key, runs in self._runs.items():
                 for run in runs.values():
                     if run.session == session.key and not run.is_open:
                         self._erase_run(key, run, done)
             self._erase(session.key, done, lambda _, each: not each.chat)
-        if session.kind == "direct" and not self._entries.get(session.key):
+        if direct and not self._entries.get(session.key):
             del self._sessions[session.key]
             done.sessions += 1
         else:
-            self.keep(unrouted(session))
+            self.set_session(unrouted(session))
 
     def _erase_run(self, key: str, run: Run, done: Forgotten) -> None:
         self._runs[key][run.id] = erased_run(run)

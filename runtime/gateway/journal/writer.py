@@ -21,17 +21,20 @@ import msgspec
 import structlog
 
 from ipc.frames.words import JOURNAL_FULL
-from runtime.gateway.journal.damage import is_damage
+from ipc.nesting import MALFORMED
+from runtime.gateway.journal.damage import is_damage, is_malformed
 from runtime.gateway.journal.records import Answered, Outcome, Place, Record
+from runtime.gateway.journal.replacing import finish_replacement
 from runtime.gateway.journal.shares import BATCH_BYTES, Share, size_of
 from runtime.gateway.journal.space import Space
-from runtime.gateway.journal.thread_slice import take_short_slices
+from runtime.gateway.journal.thread_slice import set_short_slices
 
 # At least so long lies between the beginnings of two commits: one for each wake-up would cost
 # the event loop, which has to take each result, more than the messages themselves.
 FLOOR_SECONDS = 0.0015
 RETRY_SECONDS = 1.0  # between two tries while nothing can be stored
 IDLE_SECONDS = 0.1  # without work, then there is time for the file itself
+LOOK_SECONDS = 3600.0  # without work, then there may be something that is too old
 TEND_SECONDS = 0.05  # between two small steps of tending it while there is work
 
 
@@ -57,16 +60,20 @@ class Stored(msgspec.Struct):
     places: dict[str, Place]
 
 
-class Trouble(msgspec.Struct):
-    """Nothing can be stored, for this reason; ``None``: storing works again."""
+class FaultChanged(msgspec.Struct):
+    """The fault has changed: ``why`` nothing can be stored; ``None``: storing works again."""
 
     why: str | None
 
 
 class Repaired(msgspec.Struct):
-    """The file was damaged, with one sentence about the salvaged data; ``Opened`` follows."""
+    """The file was damaged, with one sentence about the salvaged data; ``Opened`` follows.
+
+    ``lost`` are the keys of accounts whose positions were lost.
+    """
 
     what: str
+    lost: set[str]
 
 
 class Failed(msgspec.Struct):
@@ -88,7 +95,7 @@ class Ended(msgspec.Struct):
     """The thread has ended."""
 
 
-Event = Opened | Stored | Trouble | Repaired | Failed | JobDone | Ended
+Event = Opened | Stored | FaultChanged | Repaired | Failed | JobDone | Ended
 
 
 class Writer(threading.Thread):
@@ -115,8 +122,9 @@ class Writer(threading.Thread):
         self._stopping = threading.Event()
         self._space = Space(path)
         self._began = self._tended = 0.0
-        self._trouble: str | None = None
+        self._fault: str | None = None
         self._sqlite: Any = None
+        self._mended = False  # and nothing was stored since
         self._database: Any = None
         self._checkpoints: Any = None
         self._taken = 0  # records from the queue
@@ -129,12 +137,12 @@ class Writer(threading.Thread):
 
     def run(self) -> None:
         """Open the file and store records until ``stop``; repair a damaged file."""
-        take_short_slices()
+        set_short_slices()
         try:
             self._database = self._open()
             if self._database is not None:
                 try:
-                    self._work()
+                    self._process_queue()
                 finally:
                     self._close()
         except Exception as error:
@@ -143,31 +151,37 @@ class Writer(threading.Thread):
         finally:
             self._report(Ended())
 
-    def _open(self) -> Any:
+    def _open(self, *, damaged: bool = False) -> Any:
+        """Open the file, after a repair if it is ``damaged``; return ``None`` if stopped first."""
         module = importlib.import_module("runtime.gateway.journal.database")
         self._sqlite = importlib.import_module("sqlite3")
         while True:
             try:
+                if finish_replacement(self._path):
+                    damaged = False
+                if damaged:
+                    self._repair()
+                    damaged = False
                 try:
                     database = module.Database(self._path)
-                except self._sqlite.DatabaseError as error:
-                    if not is_damage(error):
+                except (self._sqlite.DatabaseError, *MALFORMED) as error:
+                    if not self._is_repairable(error):
                         raise
-                    self._repair()
+                    damaged = True
                     continue
             except module.TooNew as error:
                 self._report(Failed(str(error), final=True))
                 return None
             except (self._sqlite.OperationalError, OSError) as error:
                 full = _reason(error) == JOURNAL_FULL
-                self._in_trouble(
+                self._begin_fault(
                     JOURNAL_FULL if full else f"{self._path} cannot be opened: {error}"
                 )
                 if self._stopping.wait(RETRY_SECONDS):
                     return None
             else:
-                self._out_of_trouble()
-                self._space.keep()
+                self._end_fault()
+                self._space.reserve()
                 checkpoints = importlib.import_module("runtime.gateway.journal.checkpoints")
                 self._checkpoints = checkpoints.Checkpoints(self._path, database.connection)
                 self._report(Opened(dict(database.places)))
@@ -179,28 +193,30 @@ class Writer(threading.Thread):
             self._database.close()
             self._database = None
 
-    def _work(self) -> None:
+    def _process_queue(self) -> None:
         dirty = True
-        while True:
+        while self._database is not None:
             try:
                 item: Any = []
                 if not self._share.later:
-                    wait = IDLE_SECONDS if dirty else self._checkpoints.empties_in
+                    empties_in = self._checkpoints.empties_in
+                    rest = LOOK_SECONDS if empties_in is None else empties_in
+                    wait = IDLE_SECONDS if dirty else rest
                     item = self._queue.get(timeout=wait)
             except queue.Empty:
-                dirty = self._rest()
+                dirty = self._on_idle()
                 continue
             if item is None:
                 return
             dirty = True
             if isinstance(item, tuple):
-                self._do(*item)
+                self._run_job(*item)
                 continue
             share, after = self._gather(item)
             if not self._store(share):
                 return
             if time.monotonic() - self._tended > TEND_SECONDS:
-                self._tend_now()
+                self._maintain()
             if after is None:
                 continue
             while self._share.later:
@@ -208,11 +224,11 @@ class Writer(threading.Thread):
                     return
             if after == ():
                 return
-            self._do(*after)
+            self._run_job(*after)
 
     def _gather(self, records: list[Record]) -> tuple[Share, Any]:
-        """Return what belongs into one commit, and what stood in the queue behind it: a job, ``()``
-        for the end, ``None`` for nothing.
+        """Return what belongs into one commit, and what follows it in the queue. That is a job,
+        ``()`` for the end, ``None`` for nothing.
         """
         wait = self._began + FLOOR_SECONDS - time.monotonic()
         if wait > 0:
@@ -244,105 +260,119 @@ class Writer(threading.Thread):
             try:
                 self._space.require()
                 outcomes = database.store(records)
-            except (self._sqlite.DatabaseError, OSError) as error:
-                if is_damage(error):
+            except (self._sqlite.DatabaseError, OSError, *MALFORMED) as error:
+                if self._is_repairable(error):
                     self._replace()
+                    if self._database is None:
+                        return False
                     continue
-                self._in_trouble(_reason(error))
+                if isinstance(error, MALFORMED):
+                    raise
+                self._begin_fault(_reason(error))
                 if self._stopping.wait(RETRY_SECONDS):
                     return False
                 self._make_room()
             else:
-                self._out_of_trouble()
+                self._end_fault()
+                self._mended = False
                 keys = {record.key for record in records}
                 places = {key: database.places[key] for key in keys}
                 self._report(Stored(share.numbers, outcomes, places))
-                self._committed(len(keys))
+                self._on_commit(len(keys))
                 if any(isinstance(each, Answered) and each.redactions for each in records):
-                    self._checkpoints.redacted()
+                    self._checkpoints.on_redaction()
                 share.forget()
                 return True
 
-    def _committed(self, accounts: int) -> None:
-        pages = (
-            8 * accounts + self._share.size_bytes // 2048
-        )  # a row that spills over fills pages of 4096
-        self._checkpoint(lambda checkpoints: checkpoints.committed(pages))
+    def _on_commit(self, accounts: int) -> None:
+        # A row that spills over fills whole pages of 4096 bytes.
+        pages = 8 * accounts + self._share.size_bytes // 2048
+        self._checkpoint(lambda checkpoints: checkpoints.on_commit(pages))
 
     def _checkpoint(self, step: Callable[[Any], Any]) -> Any:
         """Call ``step(checkpoints)``; return ``None`` if the checkpoint failed."""
         try:
             return step(self._checkpoints)
         except (self._sqlite.DatabaseError, OSError) as error:
-            self._not_tended(error)
+            self._on_maintenance_error(error)
             return None
 
-    def _do(self, number: int, job: Job) -> None:
-        self._checkpoint(lambda checkpoints: checkpoints.settle())
+    def _run_job(self, number: int, job: Job) -> None:
+        self._checkpoint(lambda checkpoints: checkpoints.wait_idle())
         try:
-            done = JobDone(number, job(self._database))
+            try:
+                done = JobDone(number, job(self._database))
+            except (self._sqlite.DatabaseError, *MALFORMED) as error:
+                if not self._is_repairable(error):
+                    raise
+                self._replace()
+                done = JobDone(number, job(self._database))
         except Exception as error:  # noqa: BLE001 - it is raised where the job was asked for
             done = JobDone(number, error=error)
-        self._checkpoints.wrote()
+        self._checkpoints.on_write()
         self._report(done)
 
-    def _rest(self) -> bool:
-        """Do maintenance while idle; return whether there is more to do."""
-        more = self._checkpoint(lambda checkpoints: checkpoints.rest())
-        return more is not None and (self._tend_now() or more)
+    def _on_idle(self) -> bool:
+        """Maintain the file while idle; return whether there is more to do."""
+        more = self._checkpoint(lambda checkpoints: checkpoints.on_idle())
+        return more is not None and (self._maintain() or more)
 
-    def _tend_now(self) -> bool:
-        """Do a small step of maintenance; return whether there is more to do."""
+    def _maintain(self) -> bool:
+        """Run a small step of maintenance; return whether there is more to do."""
         database = self._database
         self._tended = time.monotonic()
         try:
             more = self._tend(database)
-        except (self._sqlite.DatabaseError, OSError) as error:
-            self._not_tended(error)
+        except (self._sqlite.DatabaseError, OSError, *MALFORMED) as error:
+            self._on_maintenance_error(error)
             return False
         if more:
-            self._checkpoints.wrote()
+            self._checkpoints.on_write()
         if database.changed:
             places = {key: database.places[key] for key in database.changed}
             self._report(Stored([], [], places))
             database.changed.clear()
         return more
 
-    def _not_tended(self, error: Exception) -> None:
-        log.warning("the journal could not be tended", error=str(error))
-        if is_damage(error):
+    def _on_maintenance_error(self, error: Exception) -> None:
+        log.warning("maintenance of the journal failed", error=str(error))
+        if self._is_repairable(error):
             self._replace()
 
     def _make_room(self) -> None:
         """Remove the reserve, so that old messages can be deleted on a full disk."""
-        if self._trouble == JOURNAL_FULL:
-            self._space.give_away()
+        if self._fault == JOURNAL_FULL:
+            self._space.release()
             self._checkpoint(lambda checkpoints: checkpoints.finish())
-            self._tend_now()
+            self._maintain()
 
     def _replace(self) -> None:
         """Replace a damaged file by its salvaged data, and continue."""
         self._close()
-        self._repair()
-        self._database = self._open()
+        self._database = self._open(damaged=True)
+
+    def _is_repairable(self, error: Exception) -> bool:
+        """Return whether an error is of the file, and not one that a repair has just not ended."""
+        return is_damage(error) or (is_malformed(error) and not self._mended)
 
     def _repair(self) -> None:
-        what = importlib.import_module("runtime.gateway.journal.repair").repair(self._path)
+        self._mended = True
+        what, lost = importlib.import_module("runtime.gateway.journal.repair").repair(self._path)
         log.error(what)
-        self._report(Repaired(what))
+        self._report(Repaired(what, lost))
 
-    def _in_trouble(self, why: str) -> None:
-        if self._trouble != why:
-            self._trouble = why
+    def _begin_fault(self, why: str) -> None:
+        if self._fault != why:
+            self._fault = why
             log.error("the journal stores nothing", reason=why)
-            self._report(Trouble(why))
+            self._report(FaultChanged(why))
 
-    def _out_of_trouble(self) -> None:
-        if self._trouble is not None:
-            self._trouble = None
-            log.info("the journal goes on")
-            self._space.keep()
-            self._report(Trouble(None))
+    def _end_fault(self) -> None:
+        if self._fault is not None:
+            self._fault = None
+            log.info("the journal stores again")
+            self._space.reserve()
+            self._report(FaultChanged(None))
 
     def _report(self, event: Event) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed

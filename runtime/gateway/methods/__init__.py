@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 
-from runtime.gateway.clients.method_table import enter_late
+from runtime.gateway.clients.method_table import register_late
 from runtime.gateway.methods import node_pairs, status, supervisor
 
 __all__ = ["LATE", "node_pairs", "status", "supervisor"]
@@ -80,4 +80,4 @@ def _import(family: str) -> None:
 
 
 for _family, _names in LATE.items():
-    enter_late(_family, _names.split(), _import)
+    register_late(_family, _names.split(), _import)

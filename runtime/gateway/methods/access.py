@@ -27,7 +27,7 @@ class AccessParams(Params):
 
 @method("channels.access", READ, AccessParams, ours=True)
 def channels_access(parts: GatewayParts, client: ConnectedClient, params: AccessParams) -> Any:
-    """Answer with the access policy of each account: its lists, where they are configured
+    """Answer with the access policy of each account. It has the lists, where they are configured
     (`sources`), which of them admit nobody (`closed`), and how many messages were not answered in
     the last 24 hours, by reason (`dropped`), or since the start of this gateway.
     """

@@ -13,29 +13,32 @@ from runtime.gateway.access.scopes import WRITE
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import FailedAnswer, Repeat, TwoAnswers, method
 from runtime.gateway.conversations.run_answers import (
-    accepted,
+    accepted_answer,
     command_answer,
-    ended,
     failure_of,
-    in_flight,
-    waited,
+    final_answer,
+    in_flight_answer,
+    wait_answer,
 )
 from runtime.gateway.conversations.session_keys import agent_of, main_key, named_key
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.runs import ReplyTarget, Run, RunRequest
 from runtime.gateway.methods.request_parts import (
-    FileParams,
+    Files,
+    Free,
     Word,
     require_sending,
+    resolve_files,
     session_of_chat,
-    taken_files,
     target_of,
+    unknown_channel,
 )
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.runs.asking import made_run
 from workers.messages import MAX_TEXT, Id
 
 WAIT_MS, MAX_WAIT_MS = 30_000, 3_600_000
+NO_CHANNEL = ("last", "webchat")  # OpenClaw's clients name them where nothing is delivered
 RESETS = frozenset({"/new", "/reset"})
 FIELDS = {"instructions": "extraSystemPrompt"}  # of a turn, and what the param is called
 RESET_DONE = "✅ New session started."
@@ -61,7 +64,7 @@ class AgentParams(Params):
     extra_system_prompt: str | None = None
     model: Word | None = None
     thinking: Word | None = None
-    attachments: list[FileParams] = []
+    attachments: Files = []
     provider: Word | None = None
     best_effort_deliver: bool | None = None
     group_id: Word | None = None
@@ -71,7 +74,7 @@ class AgentParams(Params):
     cwd: str | None = None
     label: Word | None = None
     prompt_mode: Literal["full", "minimal", "none"] | None = None
-    input_provenance: dict[str, Any] | None = None
+    input_provenance: Free | None = None
     voice_wake_trigger: str | None = None
 
     def ignored(self) -> list[str]:
@@ -116,6 +119,7 @@ async def agent(parts: GatewayParts, client: ConnectedClient, params: AgentParam
     the answer is also sent to the named chat. `ignored` (ours) names params without effect.
     """
     _check_agent(parts, params)
+    _check_channels(parts, params)
     journal = await parts.asking.journal()
     target = _target(parts, params)
     session = await _session(parts, journal, params, target)
@@ -136,13 +140,13 @@ async def agent(parts: GatewayParts, client: ConnectedClient, params: AgentParam
     )
     run = asked.run
     if asked.known:
-        return in_flight(run) if run.is_open else last_answer(run, client.protocol)
+        return in_flight_answer(run) if run.is_open else last_answer(run, client.protocol)
     named = params.agent_id or params.session_key or params.session_id or target
-    idle = parts.agents.without_effect(agent_of(session), run.request.fields, FIELDS)
-    first = accepted(run, named=bool(named), ignored=[*params.ignored(), *idle])
+    idle = parts.agents.ignored_fields(agent_of(session), run.request.fields, FIELDS)
+    first = accepted_answer(run, named=bool(named), ignored=[*params.ignored(), *idle])
     later = asked.ending()
     if later is None:
-        return last_answer(await asked.end(), client.protocol)
+        return last_answer(await asked.wait(), client.protocol)
     return TwoAnswers(first, later, lambda ended: last_answer(ended, client.protocol))
 
 
@@ -154,12 +158,12 @@ async def agent_wait(parts: GatewayParts, client: ConnectedClient, params: Agent
     """
     await parts.asking.journal()
     run = await parts.runs.wait(params.run_id, params.timeout_ms / 1000)
-    return waited(params.run_id, run)
+    return wait_answer(params.run_id, run)
 
 
 def last_answer(run: Run, protocol: int) -> Any:
     """Return the last answer to ``agent``; an error has its payload beside it."""
-    payload, failure = ended(run), failure_of(run)
+    payload, failure = final_answer(run), failure_of(run)
     late = run.state in ("timeout", "expired")
     if failure is None or (late and protocol >= 4):
         return payload
@@ -175,16 +179,23 @@ async def request_of(parts: GatewayParts, params: AgentParams, agent: str) -> Ru
         "thinking": params.thinking,
     }
     given = {name: value for name, value in fields.items() if value}
-    files = await taken_files(parts, agent, params.attachments)
+    files = await resolve_files(parts, agent, params.attachments)
     return RunRequest(params.message, files, fields=given)
 
 
 def _check_agent(parts: GatewayParts, params: AgentParams) -> None:
     """Raise ``RemoteError`` for an unknown agent."""
-    wanted = parts.asking.agent_in(params.agent_id) if params.agent_id else None
+    wanted = parts.agents.named(params.agent_id) if params.agent_id else None
     if wanted and wanted not in parts.agents.listed.entries:
         text = f'invalid agent params: unknown agent id "{wanted}"'
         raise RemoteError(INVALID_REQUEST, text)
+
+
+def _check_channels(parts: GatewayParts, params: AgentParams) -> None:
+    """Raise ``RemoteError`` for an unknown channel, also where nothing is delivered."""
+    for channel in filter(None, (params.channel, params.reply_channel)):
+        if channel not in parts.accounts.channels and (params.deliver or channel not in NO_CHANNEL):
+            raise unknown_channel(parts, "agent", channel)
 
 
 def _target(parts: GatewayParts, params: AgentParams) -> ReplyTarget | None:
@@ -201,9 +212,10 @@ async def _session(
     """Return the session key of the params."""
     if params.session_key:
         return parts.asking.answered_key(params.session_key, params.agent_id)
-    owner = parts.asking.agent_in(params.agent_id)
+    owner = parts.agents.named(params.agent_id)
     if params.session_id:
-        return await parts.asking.session_with_id(params.session_id, owner)
+        found = await parts.asking.session_with_id(params.session_id, owner)
+        return parts.asking.answered_key(found, params.agent_id)
     if target is not None:
         return await session_of_chat(parts, journal, owner, target)
     if params.agent_id or params.to:

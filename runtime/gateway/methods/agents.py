@@ -44,14 +44,14 @@ def agents_list(parts: GatewayParts, client: ConnectedClient, params: NoParams) 
 def agent_identity_get(
     parts: GatewayParts, client: ConnectedClient, params: AgentIdentityParams
 ) -> Any:
-    """Answer with the name and the avatar of an agent, which is named by its id or the key of one
-    of its sessions. An unknown one has OpenClaw's default names.
+    """Answer with the name and the avatar of an agent. The agent is named by its id or the key of
+    one of its sessions. An unknown one has OpenClaw's default names.
     """
     listed = parts.agents.listed
     named = params.agent_id if params.agent_id is not UNSET else None
     if named is None and params.session_key is not UNSET:
         named = _agent_in(params.session_key)
-    agent = parts.asking.agent_in(named)
+    agent = parts.agents.named(named)
     entry = listed.entries.get(agent)
     name = entry.name if entry is not None else None
     return {

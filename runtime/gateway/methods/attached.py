@@ -108,7 +108,7 @@ async def agents_turn_events(
     turn may be unanswered. `over`: the turn has ended, send nothing more of it.
     """
     payloads = [encode(each) for each in params.events]
-    return await _stored(parts.attached.events(client, params.turn, params.first, payloads))
+    return await _stored(parts.attached.receive_events(client, params.turn, params.first, payloads))
 
 
 @method("agents.turn.end", WRITE, TurnEndParams)
@@ -128,7 +128,7 @@ async def agents_turn_end(
         if final.text is None:
             raise RemoteError(INVALID_REQUEST, "final.text is the whole answer: it is missing")
         outcome = TurnOutcome("final", final)
-    return await _stored(parts.attached.ended(client, params.turn, params.seq, outcome))
+    return await _stored(parts.attached.receive_end(client, params.turn, params.seq, outcome))
 
 
 async def _stored(number: asyncio.Future[int]) -> Any:

@@ -62,7 +62,7 @@ def commands_list(parts: GatewayParts, client: ConnectedClient, params: Commands
 @method("tools.catalog", READ, ToolsCatalogParams)
 def tools_catalog(parts: GatewayParts, client: ConnectedClient, params: ToolsCatalogParams) -> Any:
     """Answer with the tools that the gateway gives an agent: none; agents bring their own."""
-    agent = parts.asking.agent_in(params.agent_id)
+    agent = parts.agents.named(params.agent_id)
     if agent not in parts.agents.listed.entries:
         raise RemoteError(INVALID_REQUEST, f'unknown agent id "{agent}"')
     return {"agentId": agent, "profiles": [], "groups": []}
@@ -78,6 +78,6 @@ def _models(parts: GatewayParts, agent: str | None) -> list[dict[str, Any]]:
     agents = parts.agents
     entries, default = agents.listed.entries, agents.default_id
     if agent is not None:
-        default = parts.asking.agent_in(agent)
+        default = parts.agents.named(agent)
         entries = {each: entry for each, entry in entries.items() if each == default}
     return models_of(entries, default, lambda each: not agents.is_gone(each), agents.needs_login)

@@ -13,13 +13,14 @@ from msgspec import Meta
 
 from ipc.errors import IpcError, RemoteError
 from ipc.frames.requests import Params
-from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
+from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE, Phase
+from ipc.nesting import decode_json
 from runtime.config.access_policy import closed_doors
 from runtime.gateway.access.scopes import ADMIN, READ
 from runtime.gateway.accounts.account_calls import AN_OBJECT, ANYTHING, AccountCalls, read_answer
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, method
-from runtime.gateway.methods.asking import note, record
+from runtime.gateway.methods.asking import add_note, ask_for
 from runtime.gateway.parts import GatewayParts
 
 LOGOUT_SECONDS = 30.0
@@ -65,7 +66,7 @@ async def channels_start(
 ) -> Any:
     """Start an account at once, even in a backoff, and release its hold."""
     row, answer = await _ask(parts, client, "channels.start", params)
-    return answer | {"started": _runs(row), "outcome": _outcome(row)}
+    return answer | {"started": _was_started(row), "outcome": _outcome(row)}
 
 
 @method("channels.stop", ADMIN, ChannelTargetParams, repeat=Repeat.ALWAYS)
@@ -90,7 +91,7 @@ async def channels_restart(
     row, answer = await _ask(parts, client, "channels.restart", params)
     if "incarnation" in row:
         answer["incarnation"] = row["incarnation"]
-    return answer | {"restarted": _runs(row), "outcome": _outcome(row)}
+    return answer | {"restarted": _was_started(row), "outcome": _outcome(row)}
 
 
 @method("channels.logout", ADMIN, ChannelTargetParams)
@@ -109,7 +110,7 @@ async def channels_logout(
         raise RemoteError(INVALID_REQUEST, text) from None
     done = bool(read_answer(key, raw, AN_OBJECT).get("loggedOut"))
     if done:
-        note(parts, client, key, "it was logged out")
+        add_note(parts, client, key, "it was logged out")
     return {
         "channel": params.channel,
         "accountId": key.partition(":")[2],
@@ -146,7 +147,7 @@ async def _probe_all(parts: GatewayParts, query: ChannelsStatusParams) -> dict[s
     keys = [
         key
         for key, row in parts.accounts.rows.items()
-        if row.phase == "running" and query.channel in (None, row.channel)
+        if row.phase == Phase.RUNNING and query.channel in (None, row.channel)
     ]
     probes = (_probe(parts.calls, key, query.timeout_ms / 1000) for key in keys)
     return dict(zip(keys, await asyncio.gather(*probes), strict=True))
@@ -171,8 +172,7 @@ async def _ask(
     request: dict[str, Any] = {"accounts": [key]}
     if params.reason is not None:
         request["reason"] = params.reason
-    by = record(parts, client, verb, **request)
-    result = await parts.supervisor.ask(verb, request, by=by)
+    result = decode_json(await ask_for(parts, client, verb, request))
     rows = result.get("results") if isinstance(result, dict) else None
     if not rows:
         raise RemoteError(UNAVAILABLE, f"{verb}: the supervisor gave no result")
@@ -182,7 +182,7 @@ async def _ask(
     return row, {"channel": params.channel, "accountId": key.partition(":")[2]}
 
 
-def _runs(row: dict[str, Any]) -> bool:
+def _was_started(row: dict[str, Any]) -> bool:
     return row.get("outcome") == "handed-off" or row.get("reason") == "task-owned"
 
 

@@ -23,11 +23,11 @@ from runtime.gateway.journal.conversations import TranscriptEntry
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.runs import ReplyTarget, Run, RunRequest
 from runtime.gateway.methods.request_parts import (
-    FileParams,
+    Files,
     Key,
     Word,
     require_sending,
-    taken_files,
+    resolve_files,
     target_of,
 )
 from runtime.gateway.parts import GatewayParts
@@ -55,7 +55,7 @@ class ChatSendParams(Params):
     originating_account_id: Word | None = None
     originating_thread_id: Word | None = None
     reply_to_id: Word | None = None
-    attachments: list[FileParams] = []
+    attachments: Files = []
     timeout_ms: Annotated[int, Meta(ge=0, le=604_800_000)] | None = None
     expected_leaf_entry_id: Word | None = None
     suppress_command_interpretation: bool = False
@@ -97,7 +97,7 @@ async def chat_send(parts: GatewayParts, client: ConnectedClient, params: ChatSe
     and the key of its `account`.
     """
     key = parts.asking.answered_key(params.session_key, params.agent_id)
-    files = await taken_files(parts, agent_of(key), params.attachments)
+    files = await resolve_files(parts, agent_of(key), params.attachments)
     if not params.message.strip() and not files:
         raise RemoteError(INVALID_REQUEST, "message or attachment required")
     journal = await parts.asking.journal()
@@ -129,7 +129,7 @@ async def chat_send(parts: GatewayParts, client: ConnectedClient, params: ChatSe
     if (params.queue_mode or parts.reception.queue_of(made).mode) == "steer":
         answer["note"] = STEER_NOTE
     idle = [name for name, given in params.idle() if given]
-    if idle := [*idle, *parts.agents.without_effect(agent_of(key), fields)]:
+    if idle := [*idle, *parts.agents.ignored_fields(agent_of(key), fields)]:
         answer["ignored"] = idle
     return answer
 
@@ -154,7 +154,7 @@ async def chat_inject(
     text = f"[{params.label}]\n\n{params.message}" if params.label else params.message
     entry = TranscriptEntry("assistant", text, at=now_ms(), model=INJECTED)
     number = await parts.asking.add_entry(key, entry)
-    parts.broadcast.said(f"inject-{number}", key, agent_of(key), _message(text, entry.at))
+    parts.broadcast.send_message(f"inject-{number}", key, agent_of(key), _message(text, entry.at))
     return {"ok": True, "messageId": str(number)}
 
 
@@ -186,7 +186,7 @@ async def _command(
         return done.message
     more = {"provider": "openclaw", "model": INJECTED, "stopReason": "stop"}
     message = _message(done.text, now_ms()) | more
-    parts.broadcast.said(params.idempotency_key, key, agent_of(key), message)
+    parts.broadcast.send_message(params.idempotency_key, key, agent_of(key), message)
     return {"runId": params.idempotency_key, "status": "started"}
 
 

@@ -16,6 +16,7 @@ from runtime.gateway.access.scopes import ADMIN, READ
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, method
 from runtime.gateway.methods.asking import ask_for
+from runtime.gateway.methods.request_parts import Free
 from runtime.gateway.parts import GatewayParts
 
 CONFIG_SECONDS = 60.0  # checking thousands of accounts takes some
@@ -27,7 +28,7 @@ class ApplyParams(WriteParams):
     """The params of ``config.apply``; those about agents and delays are accepted and ignored."""
 
     session_key: str | UnsetType = UNSET
-    delivery_context: dict[str, Any] | UnsetType = UNSET
+    delivery_context: Free | UnsetType = UNSET
     note: str | UnsetType = UNSET
     restart_delay_ms: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
 
@@ -43,8 +44,8 @@ class PatchParams(ApplyParams):
 
 @method("config.get", READ, NoParams)
 async def config_get(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
-    """Answer with the file's text and its values, with comments and secrets replaced by
-    `__OPENCLAW_REDACTED__`, and the `hash` that a write must name.
+    """Answer with the text and the values of the configuration file. Comments and secrets are
+    replaced by `__OPENCLAW_REDACTED__`; `hash` is what a write must name.
     """
     raw = await parts.supervisor.ask_raw("config.get", {}, CONFIG_SECONDS)
     answer = msgspec.json.decode(raw, type=dict[str, Raw])
@@ -76,9 +77,10 @@ async def config_patch(parts: GatewayParts, client: ConnectedClient, params: Pat
 async def config_validate(
     parts: GatewayParts, client: ConnectedClient, params: ValidateParams
 ) -> Any:
-    """Answer with what `config.set` would change, or with `patch` what `config.patch` would: the
-    accounts and agents `added`, `removed` and `changed`, and whether the `gateway` does `nothing`,
-    would `restart` or `move`. A text that those would refuse is refused; nothing is written.
+    """Answer with what `config.set` would change, or with `patch` what `config.patch` would. It
+    names the accounts and agents `added`, `removed` and `changed`, and whether the `gateway` does
+    `nothing`, would `restart` or `move`. `doubts` are secrets of these accounts whose format is
+    wrong (`path`, `message`). A text that those would refuse is refused; nothing is written.
     """
     given = _given(params) | {"patch": params.patch}
     return await parts.supervisor.ask_raw("config.validate", given, CONFIG_SECONDS)

@@ -16,6 +16,7 @@ from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from runtime.gateway.access.scopes import ADMIN, READ
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
+from runtime.gateway.conversations.history_views import MAX_PAGE
 from runtime.gateway.cron.job_types import (
     JobDelivery,
     JobPatch,
@@ -23,7 +24,15 @@ from runtime.gateway.cron.job_types import (
     ScheduledJob,
     SystemEventPayload,
 )
-from runtime.gateway.cron.jobs import BadJob, create, not_found, run_refusal, shown, update
+from runtime.gateway.cron.jobs import (
+    BadJob,
+    create,
+    named_session,
+    not_found,
+    run_refusal,
+    shown,
+    update,
+)
 from runtime.gateway.cron.links import LAST, NoRoute
 from runtime.gateway.cron.scheduler import Scheduler
 from runtime.gateway.journal.interface import FILE
@@ -34,6 +43,7 @@ Word = Annotated[str, Meta(min_length=1, max_length=512)]
 # Fields of a turn's payload that an agent may take no notice of, and those that nothing does.
 PAYLOAD = {"model": "model", "thinking": "thinking"}
 IDLE = {"toolsAllow": "tools_allow", "lightContext": "light_context"}
+MAX_TEXTS = 16 * 1024 * 1024  # characters of the texts of all jobs, which are in memory
 NOT_REQUESTED = {"label": "not requested", "detail": "not requested"}
 SORTED: dict[str, Any] = {
     "name": lambda job: job.name.lower(),
@@ -120,7 +130,7 @@ async def cron_list(parts: GatewayParts, client: ConnectedClient, params: CronLi
     scheduler = await _ready(parts)
     found = [each for each in scheduler.jobs.values() if _wanted(parts, each, params)]
     found.sort(key=SORTED[params.sort_by], reverse=params.sort_dir == "desc")
-    page = found[params.offset : params.offset + params.limit]
+    page = _fitting(found[params.offset : params.offset + params.limit])
     rows = [shown(each) | {"effectiveAgentId": _agent(parts, each)} for each in page]
     answer = _paged("jobs", rows, len(found), params.offset, params.limit)
     digest = hashlib.sha256(msgspec.json.encode(rows)).hexdigest()
@@ -154,12 +164,15 @@ async def cron_add(parts: GatewayParts, client: ConnectedClient, params: NewJob)
             str(uuid.uuid4()),
             params,
             now=links.now(),
-            agents=parts.agents.listed.entries,
+            agents=parts.agents.names,
             local=links.zone(),
         )
     except BadJob as error:
         raise _refusal(error) from None
-    await scheduler.keep(job, "added")
+    _require_room(scheduler, job)
+    _check_session(parts, job)
+    _check_targets(parts, job)
+    await scheduler.save(job, "added")
     return shown(job) | {"deliveryPreview": await _preview(parts, job)} | _ignored(parts, job)
 
 
@@ -176,12 +189,19 @@ async def cron_update(
             before,
             params.patch,
             now=links.now(),
-            agents=parts.agents.listed.entries,
+            agents=parts.agents.names,
             local=links.zone(),
         )
     except BadJob as error:
         raise _refusal(error) from None
-    await scheduler.keep(job, "updated")
+    given = params.patch
+    if given.payload is not UNSET:
+        _require_room(scheduler, job)
+    if any(each is not UNSET for each in (given.agent_id, given.session_key, given.session_target)):
+        _check_session(parts, job)
+    if any(each is not UNSET for each in (given.delivery, given.failure_alert)):
+        _check_targets(parts, job)
+    await scheduler.save(job, "updated")
     return shown(job) | _ignored(parts, job)
 
 
@@ -264,17 +284,58 @@ def _refusal(error: BadJob) -> RemoteError:
 
 
 def _agent(parts: GatewayParts, job: ScheduledJob) -> str:
-    return parts.timers.links.agent(job.agent_id)
+    return parts.timers.links.agent_of(job)
+
+
+def _check_session(parts: GatewayParts, job: ScheduledJob) -> None:
+    """Raise ``RemoteError`` unless the session that a job names is one of its agent, if any."""
+    session = named_session(job)
+    if session is not None:
+        parts.asking.answered_key(session, None if job.agent_id is UNSET else job.agent_id)
+
+
+def _check_targets(parts: GatewayParts, job: ScheduledJob) -> None:
+    try:
+        parts.timers.scheduler.delivery.require_targets(job)
+    except NoRoute as error:
+        raise RemoteError(INVALID_REQUEST, f"invalid delivery: {error}") from None
 
 
 def _wanted(parts: GatewayParts, job: ScheduledJob, params: CronListParams) -> bool:
     which = params.enabled or ("all" if params.include_disabled else "enabled")
     if which != "all" and job.enabled != (which == "enabled"):
         return False
-    if params.agent_id is not None and params.agent_id != _agent(parts, job):
+    if params.agent_id and parts.agents.named(params.agent_id) != _agent(parts, job):
         return False
     about = "" if job.description is UNSET else job.description
     return params.query.lower() in f"{job.id} {job.name} {about}".lower()
+
+
+def _fitting(jobs: list[ScheduledJob]) -> list[ScheduledJob]:
+    """Return the first jobs that fit on a page; at least one, if there is any."""
+    size = 0
+    for number, job in enumerate(jobs):
+        size += _length(job)
+        if number and size > MAX_PAGE:
+            return jobs[:number]
+    return jobs
+
+
+def _length(job: ScheduledJob) -> int:
+    payload = job.payload
+    return len(payload.text if isinstance(payload, SystemEventPayload) else payload.message)
+
+
+def _require_room(scheduler: Scheduler, job: ScheduledJob) -> None:
+    """Raise ``RemoteError`` if the texts of all jobs with this one would be too long."""
+    length = _length(job) + sum(
+        _length(each) for each in scheduler.jobs.values() if each.id != job.id
+    )
+    if length > MAX_TEXTS:
+        text = (
+            f"the texts of all scheduled jobs would have {length} characters; allowed: {MAX_TEXTS}"
+        )
+        raise RemoteError(INVALID_REQUEST, text)
 
 
 async def _preview(parts: GatewayParts, job: ScheduledJob) -> dict[str, str]:
@@ -321,6 +382,6 @@ def _ignored(parts: GatewayParts, job: ScheduledJob) -> dict[str, Any]:
     def given(names: dict[str, str]) -> list[str]:
         return [wire for wire, name in names.items() if getattr(payload, name) not in (UNSET, None)]
 
-    agent = parts.timers.links.agent(job.agent_id)
-    idle = [*given(IDLE), *parts.agents.without_effect(agent, given(PAYLOAD))]
+    agent = _agent(parts, job)
+    idle = [*given(IDLE), *parts.agents.ignored_fields(agent, given(PAYLOAD))]
     return {"ignored": idle} if idle else {}

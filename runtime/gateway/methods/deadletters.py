@@ -14,7 +14,7 @@ from runtime.gateway.access.scopes import READ, WRITE
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
 from runtime.gateway.journal.outgoing import OutgoingMessage, OutgoingRow
-from runtime.gateway.methods.asking import note
+from runtime.gateway.methods.asking import add_note
 from runtime.gateway.outbox.outbox import MAX_LETTERS
 from runtime.gateway.parts import GatewayParts
 
@@ -38,7 +38,7 @@ class LetterParams(Params):
 async def deadletters_list(
     parts: GatewayParts, client: ConnectedClient, params: LettersParams
 ) -> Any:
-    """Answer with the dead letters and the outcome of their last attempt; `text` is the beginning
+    """Answer with the dead letters and the outcome of their last attempt. `text` is the beginning
     of each, at most 200 characters.
     """
     found = await parts.outbox.letters()
@@ -62,11 +62,11 @@ async def deadletters_show(
 async def deadletters_retry(
     parts: GatewayParts, client: ConnectedClient, params: LetterParams
 ) -> Any:
-    """Send a dead letter, from its first part that was not sent; it waits for its account for a
+    """Send a dead letter, from its first part that was not sent. It waits for its account for a
     day. One that may have been sent may be sent twice.
     """
     key, row = await parts.outbox.retry(params.id)
-    note(parts, client, key, "a message that was given up is sent after all")
+    add_note(parts, client, key, "a message that was given up is sent after all")
     return {"ok": True, "outboxId": row.id}
 
 
@@ -76,7 +76,7 @@ async def deadletters_discard(
 ) -> Any:
     """Discard a dead letter."""
     key, row = await parts.outbox.discard(params.id)
-    note(parts, client, key, "a message that was given up was discarded")
+    add_note(parts, client, key, "a message that was given up was discarded")
     return {"ok": True, "outboxId": row.id}
 
 

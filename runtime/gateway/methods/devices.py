@@ -20,8 +20,8 @@ from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, method
 from runtime.gateway.devices.devices import Devices, PairRequest, is_operator, rows_of
 from runtime.gateway.devices.registry import Device
-from runtime.gateway.methods.asking import changes, claimed, device_named, person_behind
-from runtime.gateway.pairing import announce_device_decision, invalidate
+from runtime.gateway.methods.asking import changes, claimed, person_behind
+from runtime.gateway.pairing import announce_device_decision, device_named, invalidate
 from runtime.gateway.parts import GatewayParts
 
 log = structlog.get_logger("gateway.devices")
@@ -84,11 +84,11 @@ def device_pair_list(parts: GatewayParts, client: ConnectedClient, params: NoPar
 async def device_pair_approve(
     parts: GatewayParts, client: ConnectedClient, params: DeviceRequestParams
 ) -> Any:
-    """Approve a device with the role and scopes that it requested, which the approver must have,
+    """Approve a device with the role and scopes that it requested. The approver must have them,
     too.
     """
     devices = parts.devices
-    request = devices.waiting(params.request_id, now_ms())
+    request = devices.find_request(params.request_id, now_ms())
     if not client.covers(ADMIN):
         own = request is not None and _manages(client, request.device_id)
         if request is None or not own or not is_operator(request.roles):
@@ -99,7 +99,7 @@ async def device_pair_approve(
         if not client.covers(scope):
             raise RemoteError(INVALID_REQUEST, f"missing scope: {scope}")
     device = devices.approve(request, now_ms())
-    await parts.registry.saved()
+    await parts.registry.wait_saved()
     by = person_behind(parts, client)
     log.info("device approved", device=device.device_id, roles=device.roles, by=by)
     announce_device_decision(parts.hub, request.request_id, device.device_id, "approved")
@@ -134,7 +134,7 @@ async def device_pair_remove(
     if not devices.remove(params.device_id):
         raise RemoteError(INVALID_REQUEST, "unknown deviceId")
     nodes.remove(params.device_id)
-    await parts.registry.saved()
+    await parts.registry.wait_saved()
     log.info("device removed", device=params.device_id, by=person_behind(parts, client))
     invalidate(parts.hub, params.device_id, "device-pair-removed")
     return {"deviceId": params.device_id}
@@ -158,7 +158,7 @@ async def device_pair_rename(
     if known is None:
         raise RemoteError(INVALID_REQUEST, "unknown deviceId")
     devices.rename(params.device_id, label)
-    await parts.registry.saved()
+    await parts.registry.wait_saved()
     log.info("device renamed", device=params.device_id, label=label)
     return {"deviceId": params.device_id, "label": label}
 
@@ -186,7 +186,7 @@ async def device_token_rotate(
     if found is None:
         raise denied
     entry, text = found
-    await parts.registry.saved()
+    await parts.registry.wait_saved()
     log.info("device token rotated", device=params.device_id, role=params.role)
     invalidate(parts.hub, params.device_id, "device-token-rotated", params.role)
     own = client.device == params.device_id
@@ -219,7 +219,7 @@ async def device_token_revoke(
         raise denied
     entry = devices.revoke(params.device_id, params.role, now_ms())
     assert entry is not None
-    await parts.registry.saved()
+    await parts.registry.wait_saved()
     log.info("device token revoked", device=params.device_id, role=params.role)
     invalidate(parts.hub, params.device_id, "device-token-revoked", params.role)
     return {
@@ -238,7 +238,7 @@ def _manages_role(client: ConnectedClient, device: str, role: str) -> bool:
 
 
 def _own_request(devices: Devices, client: ConnectedClient, id: str) -> PairRequest:
-    request = devices.waiting(id, now_ms())
+    request = devices.find_request(id, now_ms())
     own = request is not None and _manages(client, request.device_id)
     if client.device is not None and not client.covers(ADMIN) and not own:
         raise RemoteError(INVALID_REQUEST, "device pairing rejection denied")

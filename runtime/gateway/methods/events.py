@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
-import msgspec
 from msgspec import Meta
 
-from ipc.errors import FrameError, PeerGone, RemoteError
+from ipc.errors import FrameError, RemoteError
 from ipc.frames.cursors import BEGINNING, NEW_ACCOUNTS, Cursor, cursor_text, parse_cursor
-from ipc.frames.requests import Params
+from ipc.frames.requests import MAX_KEYS, Params
+from ipc.frames.status import AccountStatus
 from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import READ
-from runtime.gateway.accounts.fanout import EVENT, GAP, MESSAGE, OWN_EVENTS, event_frame, event_of
+from runtime.gateway.accounts.fanout import EVENT, MESSAGE, OWN_EVENTS
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
-from runtime.gateway.journal.interface import PAGE_BYTES
 from runtime.gateway.parts import GatewayParts
+from runtime.gateway.reports import changes
 
-READ_SECONDS = 30.0  # in which a client reads some of what is sent to it from the journal
-READ_PAUSE = 0.005
 OPEN_SECONDS = 10.0  # in which a gateway that has just begun opens its journal
 REMEMBER_SECONDS = 2.0  # in which accounts send a new gateway the history they have
+MOST_EVENTS = 64
 Key = Annotated[str, Meta(min_length=1, max_length=129)]
 SessionKey = Annotated[str, Meta(min_length=1, max_length=512)]
 Chosen = frozenset[str] | None  # the accounts of a subscription; ``None``: all
@@ -46,10 +44,12 @@ class SubscribeParams(Params):
     changes of the health are (before any choice: yes).
     """
 
-    accounts: list[Key] | None = None
-    events: list[str] | None = None
-    cursors: dict[Key, Annotated[str, Meta(max_length=41)]] = {}
-    runs: bool | list[SessionKey] | None = None
+    accounts: Annotated[list[Key], Meta(max_length=MAX_KEYS)] | None = None
+    events: Annotated[list[str], Meta(max_length=MOST_EVENTS)] | None = None
+    cursors: Annotated[
+        dict[Key, Annotated[str, Meta(max_length=41)]], Meta(max_length=MAX_KEYS)
+    ] = {}
+    runs: bool | Annotated[list[SessionKey], Meta(max_length=MAX_KEYS)] | None = None
     figures: bool | FigureParams | None = None
     health: bool | None = None
 
@@ -58,7 +58,7 @@ class SubscribeParams(Params):
 async def events_subscribe(
     parts: GatewayParts, client: ConnectedClient, params: SubscribeParams
 ) -> Any:
-    """Subscribe to our events, replacing earlier subscriptions; events after `cursors` are sent
+    """Subscribe to our events, replacing earlier subscriptions. Events after `cursors` are sent
     first. `gaps` names the accounts of which more is missing, as does the event `channel.gap`. The
     answer's `cursors` are where the following events begin: send them with the next subscription if
     nothing newer was received. With `runs` the events `agent` and `chat` are sent for those
@@ -80,26 +80,26 @@ async def events_subscribe(
     chosen = None if params.accounts is None else frozenset(params.accounts)
     if not events & {MESSAGE, EVENT}:
         chosen = frozenset()
-    began = _pause(parts, client, chosen) if cursors else {}
-    await _accounts_known(parts, chosen)
-    if client not in parts.hub.clients:
-        raise PeerGone("the client", maybe_executed=False)
-    asked = began | _asked(parts, chosen, cursors)
-    reached = [_Reached(key, events, cursor, cursor) for key, cursor in asked.items()]
-    for each in reached:
-        if parts.positions.is_beyond(each.key, each.cursor):
-            each.lacks(client, None)
-    await _replay_stored(parts, client, reached)
-    parts.fanout.subscribe(client, params.accounts, events)
-    for each in reached:
-        _replay(parts, client, each)
-    return {
-        "ok": True,
-        "events": sorted(events),
-        "replayed": sum(each.sent for each in reached),
-        "gaps": [each.key for each in reached if not each.complete],
-        "cursors": _positions(parts, chosen, asked),
-    }
+    async with parts.replays.in_order(client):
+        rows = parts.accounts.every_row() if cursors else {}
+        began = _pause(parts, client, chosen) if cursors else {}
+        await _accounts_known(parts, chosen)
+        asked = began | _asked(parts, chosen, cursors)
+        replay = parts.replays.of(client, events, asked)
+
+        def subscribe() -> None:
+            if cursors:
+                _send_changes(parts, client, rows, params.accounts, events)
+            parts.fanout.subscribe(client, params.accounts, events)
+
+        await replay.run(subscribe)
+        return {
+            "ok": True,
+            "events": sorted(events),
+            "replayed": replay.sent,
+            "gaps": replay.gaps,
+            "cursors": _positions(parts, chosen, asked),
+        }
 
 
 def _choose_runs(
@@ -137,17 +137,30 @@ def _pause(parts: GatewayParts, client: ConnectedClient, chosen: Chosen) -> dict
     return {key: cursor for key in keys if (cursor := parts.positions.of(key)) is not None}
 
 
+def _send_changes(
+    parts: GatewayParts,
+    client: ConnectedClient,
+    before: Mapping[str, AccountStatus],
+    accounts: list[str] | None,
+    events: frozenset[str],
+) -> None:
+    """Send what has become of accounts while the subscription of a client was paused."""
+    for key, event, payload in changes(before, parts.accounts.every_row()):
+        if event in events and (accounts is None or key in accounts):
+            client.send_unnumbered(event, payload)
+
+
 async def _accounts_known(parts: GatewayParts, chosen: Chosen) -> None:
     """Wait until the positions of the chosen accounts are known, as far as possible.
 
     A gateway that has just begun may not have met the accounts yet, nor opened its journal.
     """
     keys = [key for key in parts.accounts.rows if chosen is None or key in chosen]
-    await parts.peers.remembered(
+    await parts.peers.wait_for_history(
         [key for key in keys if not parts.intake.is_on(key)], REMEMBER_SECONDS
     )
     if any(map(parts.intake.is_on, keys)):
-        await parts.intake.opened(OPEN_SECONDS)
+        await parts.intake.wait_until_open(OPEN_SECONDS)
 
 
 def _asked(parts: GatewayParts, chosen: Chosen, cursors: dict[str, Cursor]) -> dict[str, Cursor]:
@@ -163,94 +176,8 @@ def _asked(parts: GatewayParts, chosen: Chosen, cursors: dict[str, Cursor]) -> d
 def _positions(parts: GatewayParts, chosen: Chosen, asked: Iterable[str]) -> dict[str, str]:
     """Return the cursors at which the subscription begins, by account; ``*``: future accounts."""
     positions = parts.positions
-    keys = {*positions.known(), *asked} if chosen is None else chosen
+    keys = {*positions.keys(), *asked} if chosen is None else chosen
     found = {key: cursor for key in keys if (cursor := positions.of(key)) is not None}
     if chosen is None and positions.complete:
         found[NEW_ACCOUNTS] = BEGINNING
     return {key: cursor_text(cursor) for key, cursor in found.items()}
-
-
-class _Reached(msgspec.Struct):
-    """The progress of a replay of one account to a client, from the requested cursor ``after``.
-
-    ``read``: some of it came from the journal. ``complete``: nothing was missing.
-    """
-
-    key: str
-    events: frozenset[str]
-    after: Cursor
-    cursor: Cursor
-    read: bool = False
-    complete: bool = True
-    sent: int = 0
-
-    def send(self, client: ConnectedClient, payloads: list[bytes]) -> None:
-        """Send the subscribed ones of some payloads to the client."""
-        told = [
-            (event, payload) for payload in payloads if (event := event_of(payload)) in self.events
-        ]
-        if told:
-            client.connection.send_framed(b"".join(event_frame(*each) for each in told))
-            self.sent += len(told)
-
-    def lacks(self, client: ConnectedClient, oldest: Cursor | None) -> None:
-        """Send the client a gap: events before ``oldest`` are missing."""
-        self.complete = False
-        gap = {"account": self.key, "after": cursor_text(self.after)}
-        if oldest is not None:
-            gap["oldest"] = cursor_text(oldest)
-        client.send_unnumbered(GAP, gap)
-
-
-async def _replay_stored(
-    parts: GatewayParts, client: ConnectedClient, wanted: list[_Reached]
-) -> None:
-    """Send stored events that are no longer in the rings, as fast as the client reads."""
-    while behind := [each for each in wanted if _is_behind(parts, each)]:
-        for each in behind:
-            await _send_page(parts, client, each)
-            await _read_by(client)
-        if client not in parts.hub.clients:
-            raise PeerGone("the client", maybe_executed=False)
-
-
-def _is_behind(parts: GatewayParts, reached: _Reached) -> bool:
-    """Return whether the journal has events that precede those in the ring."""
-    place = parts.intake.stored_place(reached.key)
-    if place is None or parts.rings.reaches(reached.key, reached.cursor):
-        return False
-    return not reached.read or place.newest > reached.cursor
-
-
-async def _send_page(parts: GatewayParts, client: ConnectedClient, reached: _Reached) -> None:
-    journal, place = parts.intake.journal, parts.intake.stored_place(reached.key)
-    if journal is None or place is None:
-        return
-    page = await journal.after(reached.key, reached.cursor)
-    if not reached.read:
-        reached.read = True
-        if reached.complete and not page.complete:
-            first = page.parts[0] if page.parts else None
-            reached.lacks(client, None if first is None else (first[0], first[2].first))
-    for incarnation, _, part in page.parts:
-        reached.send(client, part.payloads)
-        reached.cursor = incarnation, part.last
-    if not page.more:
-        reached.cursor = max(reached.cursor, place.newest)  # what ends it may be repeated messages
-
-
-async def _read_by(client: ConnectedClient) -> None:
-    """Wait at most ``READ_SECONDS`` until a client has read most of what was sent to it."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + READ_SECONDS
-    while client.connection.buffered_bytes > PAGE_BYTES and loop.time() < end:  # noqa: ASYNC110 - a connection reports no such change
-        await asyncio.sleep(READ_PAUSE)
-
-
-def _replay(parts: GatewayParts, client: ConnectedClient, reached: _Reached) -> None:
-    """Send the following events from the ring."""
-    payloads, complete = parts.rings.after(reached.key, reached.cursor)
-    complete = complete or parts.positions.of(reached.key) == reached.cursor
-    if not complete and not reached.read and reached.complete:
-        reached.lacks(client, parts.rings.oldest(reached.key))
-    reached.send(client, payloads)

@@ -12,6 +12,7 @@ from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import ADMIN, READ, WRITE
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
+from runtime.gateway.conversations.session_keys import main_key
 from runtime.gateway.methods.asking import changes
 from runtime.gateway.parts import GatewayParts
 
@@ -19,7 +20,7 @@ Word = Annotated[str, Meta(min_length=1, max_length=512)]
 
 
 class WakeParams(Params):
-    """The params of ``wake``: what an agent is told, at once or with its next turn."""
+    """The params of ``wake``: a text for an agent, at once or with its next turn."""
 
     mode: Literal["now", "next-heartbeat"]
     text: Annotated[str, Meta(min_length=1, max_length=256 * 1024)]
@@ -40,13 +41,15 @@ async def wake(parts: GatewayParts, client: ConnectedClient, params: WakeParams)
     """
     await parts.timers.ready()
     await parts.asking.journal()
-    agent = params.agent_id or parts.agents.default_id
+    agent = parts.agents.named(params.agent_id)
     if agent not in parts.agents.listed.entries:
         raise RemoteError(INVALID_REQUEST, f'unknown agentId "{agent}"')
-    session = None if params.session_key is None else parts.asking.answered_key(params.session_key)
+    session = main_key(agent)
+    if params.session_key is not None:
+        session = parts.asking.answered_key(params.session_key, params.agent_id)
     if not params.text.strip():
         raise RemoteError(INVALID_REQUEST, "text required")
-    await parts.timers.heartbeats.wake(params.text, params.mode, agent, session)
+    await parts.timers.heartbeats.wake(params.text, params.mode, session)
     return {"ok": True}
 
 
@@ -55,12 +58,12 @@ async def wake(parts: GatewayParts, client: ConnectedClient, params: WakeParams)
 async def set_heartbeats(
     parts: GatewayParts, client: ConnectedClient, params: SetHeartbeatsParams
 ) -> Any:
-    """Switch heartbeats on or off, also over restarts; while they are off an event waits for the
+    """Switch heartbeats on or off, also over restarts. While they are off an event waits for the
     next turn.
     """
     await parts.timers.ready()
     await parts.asking.journal()
-    await parts.timers.heartbeats.switch(params.enabled)
+    await parts.timers.heartbeats.set_enabled(params.enabled)
     return {"ok": True, "enabled": params.enabled}
 
 

@@ -119,6 +119,6 @@ def _in_flight(parts: GatewayParts, key: str) -> dict[str, Any]:
     """Return the running run of a session, with its answer so far."""
     for each in parts.runs.of_session(key):
         if each.life.phase is RunPhase.RUNNING:
-            shown = {"runId": each.run.id, "text": shown_so_far(each.text)}
+            shown = {"runId": each.run.id, "text": shown_so_far(each.partial.text)}
             return {"inFlightRun": shown | {"startedAt": each.run.started}}
     return {}

@@ -9,11 +9,11 @@ from msgspec import Meta
 from ipc.endpoints import find_local_socket, socket_path
 from ipc.errors import RemoteError
 from ipc.frames.requests import Params
-from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
+from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE, Phase
 from runtime.gateway.access.scopes import ADMIN
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
-from runtime.gateway.methods.asking import record
+from runtime.gateway.methods.asking import log_change
 from runtime.gateway.methods.channels import Name
 from runtime.gateway.parts import GatewayParts
 
@@ -32,9 +32,9 @@ class LocalSayParams(Params):
 
 @method("local.say", ADMIN, LocalSayParams, ours=True)
 async def local_say(parts: GatewayParts, client: ConnectedClient, params: LocalSayParams) -> Any:
-    """Send a message to an account of the channel `local` as a person of that name, as `trunkline
-    chat` does on the host. The person stays until an hour after the last message; messages and
-    answers come as the event `channel.message`.
+    """Send a message to an account of the channel `local` as a person of that name. It is as if the
+    person used `trunkline chat` on the host, and stays until an hour after the last message;
+    messages and answers come as the event `channel.message`.
     """
     key = parts.accounts.resolve("local.say", CHANNEL, params.account_id)
     lines = [line for line in params.text.splitlines() if line.strip()]
@@ -44,9 +44,9 @@ async def local_say(parts: GatewayParts, client: ConnectedClient, params: LocalS
     if not params.name.isprintable() or any(map(str.isspace, params.name)):
         raise RemoteError(INVALID_REQUEST, f"{params.name!r} cannot be a name: it is one word")
     row = parts.accounts.rows[key]
-    if row.phase != "running":
+    if row.phase != Phase.RUNNING:
         raise RemoteError(UNAVAILABLE, f"{key} is {row.phase}", retryable=True)
     path = find_local_socket(socket_path(parts.boot.data).parent, key)
-    if await parts.local_people.say(key, path, params.name, lines):
-        record(parts, client, "talks as a person", account=key, name=params.name)
+    if await parts.local_people.send(key, path, params.name, lines):
+        log_change(parts, client, "talks as a person", account=key, name=params.name)
     return {"account": key, "chat": params.name, "lines": len(lines)}

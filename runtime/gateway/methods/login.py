@@ -14,7 +14,8 @@ from msgspec import Meta
 
 from ipc.errors import RemoteError
 from ipc.frames.requests import LoginAnswerParams, LoginParams, Params
-from ipc.frames.words import INVALID_REQUEST
+from ipc.frames.words import INVALID_REQUEST, Phase
+from ipc.hidden_fields import hide_fields
 from runtime.gateway.access.scopes import ADMIN
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, method
@@ -41,6 +42,7 @@ class WebLoginStartParams(Params):
     account_id: Name | None = None
 
 
+@hide_fields("current_qr_data_url")
 class WebLoginWaitParams(Params):
     """OpenClaw's params: with another QR code than ``current_qr_data_url`` it is answered."""
 
@@ -75,7 +77,7 @@ async def web_login_start(
     """Begin the login of an account, and answer with its QR code once it exists."""
     key = _account(parts, "web.login.start", params.channel, params.account_id)
     row = parts.accounts.rows[key]
-    if row.phase == "running":
+    if row.phase == Phase.RUNNING:
         if not params.force:
             return {"message": f"{key} is logged in already", "connected": True}
         await parts.calls.call(key, "logout", b"{}", LOGOUT_SECONDS)
@@ -100,7 +102,7 @@ class _Goal(msgspec.Struct, frozen=True):
     """The goal of a wait: any prompt, or another QR code than the one ``shown``."""
 
     start: bool = False
-    by: str | None = None  # who starts it
+    by: str | None = None  # the person who starts it
     shown: str | None = None
     until_linked: bool = False
 
@@ -157,14 +159,14 @@ def _login_of(key: str, view: dict[str, Any]) -> _WebLogin:
     hint = f" {prompt['hint']}" if prompt["hint"] else ""
     match prompt["kind"]:
         case "qr":
-            told = f"Scan this QR code with the phone.{hint}"
-            return _WebLogin({"message": told, "qrDataUrl": _png_url(prompt["text"])}, over=False)
+            text = f"Scan this QR code with the phone.{hint}"
+            return _WebLogin({"message": text, "qrDataUrl": _png_url(prompt["text"])}, over=False)
         case "code":
             return _WebLogin({"message": f"Enter this code: {prompt['text']}.{hint}"}, over=False)
         case "open":
             return _WebLogin({"message": f"Open {prompt['text']} and log in.{hint}"}, over=False)
-    told = f"{prompt['text']} Answer with `trunkline channels login {key}`."
-    return _WebLogin({"message": told}, over=False)
+    text = f"{prompt['text']} Answer with `trunkline channels login {key}`."
+    return _WebLogin({"message": text}, over=False)
 
 
 def _png_url(text: str) -> str:

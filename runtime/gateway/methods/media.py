@@ -1,4 +1,4 @@
-"""Hands out the addresses by which clients fetch the files of messages: ``media.ticket``."""
+"""Issues the addresses from which clients fetch the files of messages: ``media.ticket``."""
 
 from __future__ import annotations
 

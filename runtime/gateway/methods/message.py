@@ -18,7 +18,7 @@ from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import AccountCall, Repeat, method
 from runtime.gateway.conversations.origins import chat_in
 from runtime.gateway.conversations.presentations import presented
-from runtime.gateway.methods.request_parts import file_named
+from runtime.gateway.methods.request_parts import MOST_FILES, Free, file_named
 from runtime.gateway.methods.send import SEND_SECONDS, delivery, mirrored_in
 from runtime.gateway.parts import GatewayParts
 from workers.messages import Action, Id, Outbound, Sent
@@ -57,10 +57,10 @@ class MessageActionParams(Params):
 
     channel: Name
     action: Name
-    params: dict[str, Any]
+    params: Free
     idempotency_key: Id
     account_id: str | UnsetType = UNSET
-    reply: dict[str, Any] | UnsetType = UNSET
+    reply: Free | UnsetType = UNSET
     requester_account_id: str | UnsetType = UNSET
     requester_sender_id: str | UnsetType = UNSET
     sender_is_owner: bool | UnsetType = UNSET
@@ -68,7 +68,7 @@ class MessageActionParams(Params):
     session_id: str | UnsetType = UNSET
     inbound_turn_kind: str | UnsetType = UNSET
     agent_id: str | UnsetType = UNSET
-    tool_context: dict[str, Any] | UnsetType = UNSET
+    tool_context: Free | UnsetType = UNSET
     conversation_read_origin: str | UnsetType = UNSET
 
 
@@ -76,10 +76,10 @@ class MessageActionParams(Params):
 def message_action(
     parts: GatewayParts, client: ConnectedClient, params: MessageActionParams
 ) -> Any:
-    """Send, edit, delete, react, read, type, or request history, chat or members, if the channel
-    can (`can` in `channels.status`); once per key. Unknown params are refused. With `sessionKey` a
-    sent message is added to that session's transcript. `read` without a message is `history`;
-    `poll` takes `pollQuestion`, `pollOption` and `pollMulti`.
+    """Carry out an action of the channel (`can` in `channels.status`), once per key. The actions
+    send, edit, delete, react, read, type, or request history, chat or members. Unknown params are
+    refused. With `sessionKey` a sent message is added to that session's transcript. `read` without
+    a message is `history`; `poll` takes `pollQuestion`, `pollOption` and `pollMulti`.
     """
     accounts = parts.accounts
     account = None if params.account_id is UNSET else params.account_id
@@ -99,7 +99,7 @@ def message_action(
         _refuse_unsupported(message, accounts.channels[params.channel])
         named = None if params.session_key is UNSET else params.session_key
         return delivery(parts, key, message, _receipt, session=mirrored_in(parts, named))
-    return _act(key, params)
+    return _action_call(key, params)
 
 
 def _refuse_unknown(action: str, inner: dict[str, Any]) -> None:
@@ -129,7 +129,7 @@ def _receipt(sent: Sent) -> dict[str, Any]:
     return {"ok": True, "messageId": sent.id, "chatId": sent.chat, "receipt": {}}
 
 
-def _act(key: str, params: MessageActionParams) -> AccountCall:
+def _action_call(key: str, params: MessageActionParams) -> AccountCall:
     inner = params.params
     chat, message = _chat(params), _text(inner, MESSAGE)
     action = {
@@ -157,6 +157,9 @@ def _outbound(params: MessageActionParams, channel: ChannelInfo) -> Outbound:
     urls = [url for name in MEDIA if (url := _text(inner, (name,)))]
     listed = inner.get("mediaUrls")
     urls += [url for url in listed if isinstance(url, str)] if isinstance(listed, list) else []
+    if len(urls) > MOST_FILES:
+        text = f"invalid message.action params: {len(urls)} files; allowed: {MOST_FILES}"
+        raise RemoteError(INVALID_REQUEST, text)
     text = _text(inner, TEXT) or ""
     to = _required_chat(params)
     if not text and not urls and not inner.get("poll"):

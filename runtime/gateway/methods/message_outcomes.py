@@ -33,8 +33,9 @@ from runtime.gateway.parts import GatewayParts
 
 
 class NamedMessage(Struct, forbid_unknown_fields=True):
-    """One message: its account, and the ``cursor`` of its event, or the idempotency ``key`` under
-    which it was sent. ``id`` is the platform's, by which a message without a journal is known.
+    """One message: its account, and a ``cursor`` or an idempotency ``key``. ``cursor`` is that of
+    its event, ``key`` that under which it was sent. ``id`` is the platform's, by which a message
+    without a journal is known.
     """
 
     account: Annotated[str, Meta(min_length=1, max_length=129)]
@@ -53,13 +54,13 @@ class OutcomesParams(Params):
 async def messages_outcomes(
     parts: GatewayParts, client: ConnectedClient, params: OutcomesParams
 ) -> Any:
-    """Answer with what has happened so far to messages that a client shows, in order: `outcome`,
-    `text` (why), `runId` and `agentId` of the run. Of messages in: `waiting` (for the agent),
-    `running`, `sending` (the answer), `answered`, `silent` (no answer), `dropped`, `aborted`,
-    `none` (no run is known). Of messages out: `sending`, `sent`. Of both: `failed`, `unknown`
-    (perhaps sent).
+    """Answer with the outcomes so far of messages that a client shows, in order. Each has
+    `outcome`, `text` (why), `runId` and `agentId` of the run. Of messages in: `waiting` (for the
+    agent), `running`, `sending` (the answer), `answered`, `silent` (no answer), `dropped`,
+    `aborted`, `none` (no run is known). Of messages out: `sending`, `sent`. Of both: `failed`,
+    `unknown` (perhaps sent).
     """
-    await parts.intake.opened(OPEN_SECONDS)
+    await parts.intake.wait_until_open(OPEN_SECONDS)
     journal = parts.intake.journal if parts.intake.ready else None
     return {"outcomes": [await _shown(parts, journal, each) for each in params.messages]}
 
@@ -69,9 +70,9 @@ async def _shown(
 ) -> dict[str, Any]:
     if named.cursor is not UNSET:
         cursor = cursor_in("messages.outcomes", named.cursor)
-        found, run = await _came_in(parts, journal, named, cursor)
+        found, run = await _incoming(parts, journal, named, cursor)
     elif named.key is not UNSET:
-        found, run = await _went_out(parts, journal, named.account, named.key)
+        found, run = await _outgoing(parts, journal, named.account, named.key)
     else:
         text = "invalid messages.outcomes params: one of cursor and key is required"
         raise RemoteError(INVALID_REQUEST, text)
@@ -83,7 +84,7 @@ async def _shown(
     return answer if run is None else answer | {"runId": run.id, "agentId": run.agent}
 
 
-async def _came_in(
+async def _incoming(
     parts: GatewayParts, journal: Journal | None, named: NamedMessage, cursor: Cursor
 ) -> tuple[MessageOutcome, Run | None]:
     run = await find_run(parts, journal, f"{named.account}/{named.cursor}")
@@ -101,7 +102,7 @@ async def _came_in(
     return incoming_outcome(None, last, row), last
 
 
-async def _went_out(
+async def _outgoing(
     parts: GatewayParts, journal: Journal | None, account: str, key: str
 ) -> tuple[MessageOutcome, Run | None]:
     answered = answered_run(key)

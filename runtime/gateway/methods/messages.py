@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,28 +37,32 @@ class ForgetParams(Params):
 async def messages_forget(
     parts: GatewayParts, client: ConnectedClient, params: ForgetParams
 ) -> Any:
-    """Erase a person from the journal: the person's messages, the direct chats, messages to be sent
-    there, the transcripts of both with their runs, stored files and the approval. Answers in
-    numbers; `underWay` counts sends that are left to end, and `copies` those of the journal that
-    still contain everything. Ids by which messages and runs are recognized stay.
+    """Erase a person from the journal. Erased are the person's messages, the direct chats, messages
+    to be sent there, the transcripts of both with their runs, stored files and the approval.
+    Answers in numbers; `underWay` counts sends that are left to end, and `copies` those of the
+    journal that still contain everything. Ids by which messages and runs are recognized stay.
     """
     rows = parts.accounts.rows
     if params.account is not None and params.account not in rows:
         raise RemoteError(INVALID_REQUEST, f"{params.account} is not known")
-    await parts.intake.opened(OPEN_SECONDS)
+    await parts.intake.wait_until_open(OPEN_SECONDS)
     journal = parts.intake.journal
-    if journal is None or not journal.ready or journal.trouble is not None:
-        why = (journal and journal.trouble) or "no account has a journal"
+    if journal is None or not journal.ready or journal.fault is not None:
+        why = (journal and journal.fault) or "no account has a journal"
         raise RemoteError(UNAVAILABLE, f"nothing can be erased: {why}")
     keys = [params.account] if params.account else list(rows)
     people = await _forget_people(parts, keys, params.sender)
     chats = await journal.chats_of(params.sender, keys)
     given_up, under_way = parts.outbox.give_up(chats)
     parts.sessions.erase(params.sender, chats)
-    done = await journal.forget(params.sender, chats)
+    state, removed = Path(parts.boot.state_dir), 0
+
+    def remove(files: Mapping[str, Collection[str]]) -> None:
+        nonlocal removed
+        removed = sum(remove_files(state, key, ids) for key, ids in files.items())
+
+    done = await journal.erase(params.sender, chats, remove)
     parts.sessions.erase(params.sender, chats)  # what was read or had ended meanwhile
-    state = Path(parts.boot.state_dir)
-    files = await asyncio.to_thread(_remove_all, state, done.files)
     return {
         "messages": done.messages,
         "sends": done.sends,
@@ -66,7 +71,7 @@ async def messages_forget(
         "sessions": done.sessions,
         "givenUp": given_up,
         "underWay": under_way,
-        "files": files,
+        "files": removed,
         "people": people,
         "cleaned": done.cleaned,
         "copies": await asyncio.to_thread(_copies, state),
@@ -74,26 +79,21 @@ async def messages_forget(
 
 
 async def _forget_people(parts: GatewayParts, keys: list[str], sender: str) -> int:
-    """Forget that a person was approved or waits; one who is blocked stays so, without a name."""
+    """Remove the approval or request of a person; a blocked one stays blocked, without a name."""
     count = 0
     for key in keys:
         if parts.intake.is_on(key):
-            await parts.gatekeeper.opened(key)
+            await parts.gatekeeper.people_of(key)
             person = parts.gatekeeper.person(key, sender)
             if person is not None:
                 nameless = msgspec.structs.replace(person, name="", chat="", code="")
                 stays = person.state == "blocked"
-                parts.gatekeeper.note(key, nameless if stays else forgotten(person))
+                parts.gatekeeper.append_person(key, nameless if stays else forgotten(person))
                 count += 1
     return count
-
-
-def _remove_all(state: Path, files: dict[str, list[str]]) -> int:
-    """Remove stored files of accounts; return how many there were."""
-    return sum(remove_files(state, key, ids) for key, ids in files.items())
 
 
 def _copies(state: Path) -> int:
     """Return how many copies of the journal there are, and files that were set aside."""
     beside = [each for each in state.glob(f"{FILE}.*") if each.is_file()]
-    return len([*(state / COPIES).glob("*.db"), *beside])
+    return len([*(state / COPIES).glob("*.db*"), *beside])

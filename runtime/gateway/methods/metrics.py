@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from ipc.frames.requests import Params
+from ipc.frames.requests import MAX_KEYS, Params
 from runtime.gateway.access.scopes import READ
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
@@ -24,7 +24,7 @@ class HistoryParams(Params):
     ``points`` neighbouring steps are joined until there are no more than so many.
     """
 
-    keys: Annotated[list[Key], Meta(max_length=10_000)] | None = None
+    keys: Annotated[list[Key], Meta(max_length=MAX_KEYS)] | None = None
     series: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=len(NAMES))] = NAMES
     range: Range = "1h"
     points: Annotated[int, Meta(ge=1, le=max(FINE_SLOTS, COARSE_SLOTS))] | None = None
@@ -34,7 +34,7 @@ class HistoryParams(Params):
 async def metrics_history(
     parts: GatewayParts, client: ConnectedClient, params: HistoryParams
 ) -> Any:
-    """Answer with past metrics of the accounts: `series` has for each name lists of values, in the
+    """Answer with past metrics of the accounts. `series` has for each name lists of values, in the
     order of `keys`, the first for the `stepMs` milliseconds after `from`, `null` if unknown. `in`,
     `out`, `errors` (dropped, without repetitions) and `restarts` count what happened within a step;
     `rss` (KiB) and `cpu` (percent of a core) are averages.

@@ -11,15 +11,17 @@ from ipc.epoch import now_ms
 from ipc.errors import RemoteError
 from ipc.frames.requests import NoParams, Params
 from ipc.frames.words import INVALID_REQUEST
+from ipc.hidden_fields import hide_fields
 from runtime.gateway.access.scopes import NODE, PAIRING
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, method
 from runtime.gateway.devices.nodes import NodeRequest, Nodes, lacks
 from runtime.gateway.devices.registry import Surface
-from runtime.gateway.methods.asking import changes, device_named
+from runtime.gateway.methods.asking import changes
 from runtime.gateway.pairing import (
     announce_node_decision,
     announce_node_request,
+    device_named,
     invalidate,
 )
 from runtime.gateway.parts import GatewayParts
@@ -56,11 +58,12 @@ class NodePairParams(Params):
     model_identifier: Word | None = None
     caps: Words = []
     commands: Words = []
-    permissions: dict[str, bool] = {}
+    permissions: Annotated[dict[str, bool], Meta(max_length=256)] = {}
     remote_ip: Word | None = None
     silent: bool = False
 
 
+@hide_fields("token")
 class VerifyParams(Params):
     """The params of ``node.pair.verify``: a node's token from before devices had identities."""
 
@@ -87,7 +90,7 @@ async def node_pair_approve(
     if missing is not None:
         raise RemoteError(INVALID_REQUEST, f"missing scope: {missing}")
     node = nodes.approve(request, now_ms())
-    await parts.registry.saved()
+    await parts.registry.wait_saved()
     log.info("node approved", node=node.node_id, commands=node.commands)
     announce_node_decision(parts, request.request_id, node.node_id, "approved")
     return {"requestId": request.request_id, "node": node}
@@ -120,7 +123,7 @@ async def node_pair_remove(
         raise RemoteError(INVALID_REQUEST, "unknown nodeId")
     if is_device:
         devices.remove(params.node_id, NODE)
-    await parts.registry.saved()
+    await parts.registry.wait_saved()
     log.info("node removed", node=params.node_id)
     announce_node_decision(parts, "", params.node_id, "removed")
     invalidate(parts.hub, params.node_id, "node-pair-removed", NODE)
@@ -143,7 +146,7 @@ def node_pair_request(parts: GatewayParts, client: ConnectedClient, params: Node
         commands=params.commands,
         permissions=params.permissions,
     )
-    request, created = parts.nodes.ask(offered, now_ms())
+    request, created = parts.nodes.request_approval(offered, now_ms())
     if created:
         announce_node_request(parts.hub, request)
     return {"status": "pending", "request": request, "created": created}
@@ -156,7 +159,7 @@ def node_pair_verify(parts: GatewayParts, client: ConnectedClient, params: Verif
 
 
 def _request(nodes: Nodes, id: str) -> NodeRequest:
-    request = nodes.waiting(id)
+    request = nodes.find_request(id)
     if request is None:
         raise RemoteError(INVALID_REQUEST, "unknown requestId")
     return request

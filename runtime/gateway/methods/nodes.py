@@ -19,7 +19,8 @@ from runtime.gateway.clients.hello import surface_urls
 from runtime.gateway.clients.method_table import method
 from runtime.gateway.devices.nodes import Nodes
 from runtime.gateway.http.canvas_host import TICKET_SECONDS
-from runtime.gateway.methods.asking import changes, claimed, device_named
+from runtime.gateway.methods.asking import changes, claimed
+from runtime.gateway.pairing import device_named
 from runtime.gateway.parts import GatewayParts
 
 INVOKE_MS = 30_000
@@ -118,13 +119,13 @@ async def node_rename(parts: GatewayParts, client: ConnectedClient, params: Rena
         raise RemoteError(INVALID_REQUEST, "displayName required")
     if not parts.nodes.rename(params.node_id, name):
         raise RemoteError(INVALID_REQUEST, "unknown nodeId")
-    await parts.registry.saved()
+    await parts.registry.wait_saved()
     return {"nodeId": params.node_id, "displayName": name}
 
 
 @method("node.invoke", WRITE, InvokeParams)
 async def node_invoke(parts: GatewayParts, client: ConnectedClient, params: InvokeParams) -> Any:
-    """Have a node execute a command once per key (300 s), and pass on its answer."""
+    """Execute a command on a node, once per key (300 s), and return its answer."""
     key, invoked = _key(params), parts.nodes.invoked
     answer = await invoked.once(key, lambda: _invoke(parts.nodes, client, params))
     if _size(answer) > KEPT_BYTES:
@@ -169,9 +170,9 @@ async def _invoke(nodes: Nodes, client: ConnectedClient, params: InvokeParams) -
     except CallTimeout:
         cancel = {"invokeId": request["id"], "nodeId": params.node_id}
         node.send_unnumbered("node.invoke.cancel", cancel)
-        raise _failed("TIMEOUT", "node invoke timed out") from None
+        raise _failure("TIMEOUT", "node invoke timed out") from None
     except PeerGone:
-        raise _failed(NOT_CONNECTED, "node disconnected", retryable=True) from None
+        raise _failure(NOT_CONNECTED, "node disconnected", retryable=True) from None
     return _answer(params, result)
 
 
@@ -184,7 +185,7 @@ def node_invoke_result(
         raise RemoteError(INVALID_REQUEST, "nodeId mismatch")
     nodes = parts.nodes
     number = nodes.parse(params.id)
-    if number is None or not nodes.calls.settle(number, params):
+    if number is None or not nodes.calls.resolve(number, params):
         return {"ok": True, "ignored": True}
     return {"ok": True}
 
@@ -206,7 +207,7 @@ def node_event(parts: GatewayParts, client: ConnectedClient, params: NodeEventPa
     """Accept an event of a node: it records a sign of life; other events have no meaning yet."""
     alive = params.event == "node.presence.alive"
     if alive and client.device is not None:
-        parts.nodes.alive(client.device, _trigger(params), now_ms())
+        parts.nodes.record_alive(client.device, _trigger(params), now_ms())
     if client.protocol < 4:
         return {"ok": True}
     reason = "persisted" if alive else "unsupported"
@@ -216,7 +217,7 @@ def node_event(parts: GatewayParts, client: ConnectedClient, params: NodeEventPa
 def _answer(params: InvokeParams, result: InvokeResultParams) -> dict[str, Any]:
     if not result.ok:
         error = NodeError() if result.error is UNSET else result.error
-        raise _failed(error.code, error.message)
+        raise _failure(error.code, error.message)
     answer: dict[str, Any] = {"ok": True, "nodeId": params.node_id, "command": params.command}
     if result.payload_json is not UNSET:
         try:
@@ -230,7 +231,7 @@ def _answer(params: InvokeParams, result: InvokeResultParams) -> dict[str, Any]:
     return answer
 
 
-def _failed(code: str, message: str, *, retryable: bool = False) -> RemoteError:
+def _failure(code: str, message: str, *, retryable: bool = False) -> RemoteError:
     details = {"nodeError": {"code": code, "message": message}, "nodeCommandDispatched": True}
     return RemoteError(UNAVAILABLE, f"{code}: {message}", details=details, retryable=retryable)
 

@@ -22,16 +22,16 @@ from runtime.gateway.access_policy.admit import REASONS, AdmissionOutcome, Decis
 from runtime.gateway.access_policy.pairing import (
     MAX_PENDING,
     approved,
-    ask,
     blocked,
     forgotten,
+    new_request,
     with_code,
     with_id,
 )
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method, missing_scope
 from runtime.gateway.journal.people import PENDING_MS, Person
-from runtime.gateway.methods.asking import ask_for, note
+from runtime.gateway.methods.asking import add_note, ask_for
 from runtime.gateway.methods.channels import Name
 from runtime.gateway.parts import GatewayParts
 from workers.messages import Chat, Inbound, Outbound, Sender
@@ -56,9 +56,9 @@ class PairingListParams(Params):
 class PairingApproveParams(Params):
     """The params of ``channels.pairing.approve``: a request by its id, or (ours) by its code.
 
-    ``notify``: the person is told. ``bootstrap_command_owner``: the person is an owner, too, where
-    there is none yet. ``unverified`` (ours) admits a sender for whom the platform does not vouch:
-    whoever uses that name is admitted with it.
+    ``notify``: the person gets a message. ``bootstrap_command_owner``: the person becomes an owner,
+    too, if there is none yet. ``unverified`` (ours) admits a sender for whom the platform does not
+    vouch: every sender who uses that name is admitted with it.
     """
 
     channel: Name | None = None
@@ -89,12 +89,14 @@ class PersonParams(Params):
 class WhyParams(PersonParams):
     """The params of ``channels.why``: a sender, in a direct chat or in the group ``chat``.
 
-    ``guild`` is the server to which a Discord channel belongs, ``roles`` are the sender's.
+    ``thread`` is one of the chat's threads or topics, ``guild`` the server to which a Discord
+    channel belongs; ``roles`` are the sender's.
     """
 
     chat: SenderId | None = None
+    thread: SenderId | None = None
     guild: SenderId | None = None
-    roles: list[SenderId] = []
+    roles: Annotated[list[SenderId], Meta(max_length=1024)] = []
 
 
 @method("channels.pairing.list", PAIRING, PairingListParams)
@@ -110,7 +112,7 @@ async def pairing_list(
     for key in keys:
         if parts.gatekeeper.policy_of(key).dm == "pairing":
             accounts.append(_account(parts, key) | {"notifySupported": True})
-        for person in (await parts.gatekeeper.opened(key)).values():
+        for person in (await parts.gatekeeper.people_of(key)).values():
             if person.waits(now):
                 requests.append(_request(parts, key, person))
             elif person.state != "pending":
@@ -135,26 +137,26 @@ async def pairing_approve(
         raise missing_scope(ADMIN, client.protocol)
     if (params.request_id is None) == (params.code is None):
         raise RemoteError(INVALID_REQUEST, "give one of requestId and code")
-    key, person = await _found(parts, client, params)
+    key, person = await _find_request(parts, client, params)
     if not person.verified and not params.unverified:
         raise RemoteError(
             INVALID_REQUEST,
             f"{key.partition(':')[0]} does not vouch for {person.sender}: whoever uses that name "
             "would be admitted; to do so all the same, set unverified (`--unverified`)",
         )
-    await parts.gatekeeper.keep(key, approved(person, now_ms()))
-    note(parts, client, key, "a person who waited was let in")
-    told = owner = "not-requested"
+    await parts.gatekeeper.store_person(key, approved(person, now_ms()))
+    add_note(parts, client, key, "a person who waited was let in")
+    notification = owner = "not-requested"
     if params.bootstrap_command_owner:
         owner = await _first_owner(parts, client, key, person)
     if params.notify:
         message = Outbound(to=person.chat, text=WELCOME, key=f"paired:{person.id}")
         await parts.outbox.send(key, message, queue=True)
-        told = "queued"
+        notification = "queued"
     return {
         "requestId": person.id,
         "senderId": person.sender,
-        "notification": told,
+        "notification": notification,
         "commandOwnerBootstrap": owner,
         "account": key,
     }
@@ -163,14 +165,14 @@ async def pairing_approve(
 async def _first_owner(
     parts: GatewayParts, client: ConnectedClient, key: str, person: Person
 ) -> str:
-    """Make an approved person an owner where there is none; return what came of it.
+    """Add an approved person as the owner where there is none; return the outcome.
 
     The words are OpenClaw's. What fails does not take the approval back.
     """
     if parts.reception.has_owner:
         return "already-configured"
     if not person.verified:
-        return "unavailable"  # whoever uses that name would be an owner
+        return "unavailable"  # any user of that name would be an owner
     owners = [f"{key.partition(':')[0]}:{person.sender}"]
     patch = msgspec.json.encode({"commands": {"ownerAllowFrom": owners}}).decode()
     try:
@@ -178,7 +180,7 @@ async def _first_owner(
         given = {"raw": patch, "baseHash": before["hash"]}
         await ask_for(parts, client, "config.patch", given, OWNER_SECONDS)
     except IpcError as error:
-        log.warning("an approved person is no owner", account=key, error=str(error))
+        log.warning("an approved person was not made an owner", account=key, error=str(error))
         return "unavailable"
     return "configured"
 
@@ -188,22 +190,22 @@ async def pairing_dismiss(
     parts: GatewayParts, client: ConnectedClient, params: PairingDismissParams
 ) -> Any:
     """Drop a request; the person may ask again."""
-    key, people = await _opened(parts, "channels.pairing.dismiss", params)
+    key, people = await _resolve_people(parts, "channels.pairing.dismiss", params)
     person = with_id(people.values(), params.request_id, now_ms())
     if person is None:
         raise RemoteError(INVALID_REQUEST, "pending DM access request no longer exists")
-    await parts.gatekeeper.keep(key, forgotten(person))
-    note(parts, client, key, "the request of a person who waited was dropped")
+    await parts.gatekeeper.store_person(key, forgotten(person))
+    add_note(parts, client, key, "the request of a person who waited was dropped")
     return {"requestId": person.id, "senderId": person.sender}
 
 
 @method("channels.pairing.block", PAIRING, PersonParams, ours=True)
 async def pairing_block(parts: GatewayParts, client: ConnectedClient, params: PersonParams) -> Any:
     """Never answer a person again, in direct chats and in groups, whoever else is admitted."""
-    key, _ = await _opened(parts, "channels.pairing.block", params)
+    key, _ = await _resolve_people(parts, "channels.pairing.block", params)
     before = parts.gatekeeper.person(key, params.sender_id)
-    await parts.gatekeeper.keep(key, blocked(params.sender_id, before, now_ms()))
-    note(parts, client, key, "a person was blocked")
+    await parts.gatekeeper.store_person(key, blocked(params.sender_id, before, now_ms()))
+    add_note(parts, client, key, "a person was blocked")
     return {"account": key, "senderId": params.sender_id, "state": "blocked"}
 
 
@@ -211,15 +213,13 @@ async def pairing_block(parts: GatewayParts, client: ConnectedClient, params: Pe
 async def pairing_unblock(
     parts: GatewayParts, client: ConnectedClient, params: PersonParams
 ) -> Any:
-    """Forget the decision about a person, whether blocked or approved: the person may request
-    again.
-    """
-    key, _ = await _opened(parts, "channels.pairing.unblock", params)
+    """Remove the decision about a person, blocked or approved: the person may request again."""
+    key, _ = await _resolve_people(parts, "channels.pairing.unblock", params)
     person = parts.gatekeeper.person(key, params.sender_id)
     if person is None:
         raise RemoteError(INVALID_REQUEST, f"nothing was decided about {params.sender_id}")
-    await parts.gatekeeper.keep(key, forgotten(person))
-    note(parts, client, key, "what was decided about a person was forgotten")
+    await parts.gatekeeper.store_person(key, forgotten(person))
+    add_note(parts, client, key, "what was decided about a person was forgotten")
     return {"account": key, "senderId": params.sender_id, "state": "unknown"}
 
 
@@ -233,7 +233,7 @@ async def channels_why(parts: GatewayParts, client: ConnectedClient, params: Why
     """
     key = parts.accounts.resolve("channels.why", params.channel, params.account_id)
     await _journal_open(parts)
-    people = await parts.gatekeeper.opened(key)
+    people = await parts.gatekeeper.people_of(key)
     person = parts.gatekeeper.person(key, params.sender_id)
     kind: Literal["direct", "group"] = "direct" if params.chat is None else "group"
     meta = {"guild": params.guild, "roles": params.roles}
@@ -247,36 +247,38 @@ async def channels_why(parts: GatewayParts, client: ConnectedClient, params: Why
                 text="",
                 ts=now_ms(),
                 addressed=named,
+                thread=params.thread,
                 meta=meta,
             )
             decision = admit(parts.gatekeeper.policy_of(key), person, message)
             case: dict[str, Any] = {"verified": verified, "addressed": named}
             asked: dict[str, Any] = {}
             if decision.outcome is AdmissionOutcome.RUN:
-                decision, asked = _asked(parts, key, message, decision)
+                decision, asked = _route(parts, key, message, decision)
             elif decision.outcome is AdmissionOutcome.PAIR:
                 decision = _invited(decision, person, people.values(), message)
             case |= {"outcome": decision.outcome, "reason": decision.reason}
             words = {"text": REASONS[decision.reason], "configured": decision.source}
             cases.append(case | words | asked)
-    return {"account": key, "senderId": params.sender_id, "chat": params.chat, "cases": cases}
+    place = {"chat": params.chat, "thread": params.thread}
+    return {"account": key, "senderId": params.sender_id, **place, "cases": cases}
 
 
 def _invited(
     decision: Decision, person: Person | None, people: Iterable[Person], message: Inbound
 ) -> Decision:
     """Return what becomes of a stranger's message: a code, or nothing where others wait."""
-    found = ask(person, people, message, message.ts, "", "")
+    found = new_request(person, people, message, message.ts, "", "")
     if isinstance(found, Person):
         return decision
     return Decision(AdmissionOutcome.DROP, found, decision.source)
 
 
-def _asked(
+def _route(
     parts: GatewayParts, key: str, message: Inbound, decision: Decision
 ) -> tuple[Decision, dict[str, Any]]:
     """Return the decision about an admitted message, with the agent that answers it."""
-    route, bindings = parts.reception.routed(key, message)
+    route, bindings = parts.reception.explain_route(key, message)
     if not route.answered:
         return Decision(AdmissionOutcome.DROP, "no-agent", route.source), {"bindings": bindings}
     away = parts.agents.is_gone(route.agent)
@@ -289,9 +291,9 @@ async def _journal_open(parts: GatewayParts) -> None:
 
     Raises ``RemoteError`` when that takes long: an approved person would seem to be a stranger.
     """
-    await parts.intake.opened(OPEN_SECONDS)
+    await parts.intake.wait_until_open(OPEN_SECONDS)
     if parts.intake.journal is not None and not parts.intake.ready:
-        why = f": {parts.intake.trouble}" if parts.intake.trouble else ""
+        why = f": {parts.intake.fault}" if parts.intake.fault else ""
         text = f"the journal, which knows who was approved, is not open yet{why}"
         raise RemoteError(UNAVAILABLE, text, retryable=True)
 
@@ -305,7 +307,7 @@ async def _keys(parts: GatewayParts, channel: str | None) -> list[str]:
     return [row.account for row in rows if channel in (None, row.channel)]
 
 
-async def _found(
+async def _find_request(
     parts: GatewayParts, client: ConnectedClient, params: PairingApproveParams
 ) -> tuple[str, Person]:
     """Find a request by id or code; a client that guesses codes is slowed down."""
@@ -316,10 +318,10 @@ async def _found(
         keys = [parts.accounts.resolve("pairing", params.channel, params.account_id)]
     now, seconds = now_ms(), asyncio.get_running_loop().time()
     bucket = _guesses.setdefault(client, TokenBucket(GUESSES, GUESSES / 60, seconds))
-    if params.code is not None and not bucket.take(seconds):
+    if params.code is not None and not bucket.reserve(seconds):
         raise RemoteError(UNAVAILABLE, "too many wrong codes; wait a minute", retryable=True)
     for key in keys:
-        people = (await parts.gatekeeper.opened(key)).values()
+        people = (await parts.gatekeeper.people_of(key)).values()
         if params.code is not None:
             person = with_code(people, params.code, now)
         else:
@@ -337,7 +339,7 @@ async def _found(
     )
 
 
-async def _opened(
+async def _resolve_people(
     parts: GatewayParts, verb: str, params: PairingDismissParams | PersonParams
 ) -> tuple[str, dict[str, Person]]:
     """Return the key of the named account, and its known people.
@@ -348,7 +350,7 @@ async def _opened(
     await _journal_open(parts)
     if not parts.intake.is_on(key):
         raise RemoteError(UNAVAILABLE, f"{key} has no journal, in which people are remembered")
-    return key, await parts.gatekeeper.opened(key)
+    return key, await parts.gatekeeper.people_of(key)
 
 
 def _account(parts: GatewayParts, key: str) -> dict[str, Any]:

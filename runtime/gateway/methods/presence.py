@@ -47,8 +47,8 @@ def system_presence(parts: GatewayParts, client: ConnectedClient, params: NoPara
 
 @method("gateway.clients", READ, ours=True)
 def gateway_clients(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
-    """Answer with the connected clients, including command lines: how long ago they connected
-    (`ageMs`), their requests, and how many bytes they have not read yet (`unread`).
+    """Answer with the connected clients, including command lines. Each has the time since it
+    connected (`ageMs`), its requests, and how many bytes it has not read yet (`unread`).
     """
     now = asyncio.get_running_loop().time()
     return {
@@ -81,5 +81,5 @@ def gateway_clients(parts: GatewayParts, client: ConnectedClient, params: NoPara
 def system_event(parts: GatewayParts, client: ConnectedClient, params: SystemEventParams) -> Any:
     """Add or renew a row of the presence, which is broadcast within a second."""
     parts.presence.announce(msgspec.to_builtins(params))
-    parts.hub.presence_changed()
+    parts.hub.on_presence_changed()
     return {"ok": True}

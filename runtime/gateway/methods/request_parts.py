@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -24,9 +24,13 @@ from runtime.gateway.parts import GatewayParts
 from workers.messages import Attachment
 
 SEND_POLICY = "sendPolicy"  # a session's setting: ``deny`` refuses deliveries
-FOUND_SESSIONS = 50  # of a chat: it has one, or few where agents were chosen in it
+MOST_FILES = 100  # of one message
+FOUND_SESSIONS = 500  # of a chat: one, or one for each of its threads
 Word = Annotated[str, Meta(max_length=512)]
 Key = Annotated[str, Meta(min_length=1, max_length=512)]  # of a session
+
+
+Free = Annotated[dict[str, Any], Meta(max_length=256)]  # fields of the client's choice
 
 
 class FileParams(msgspec.Struct, rename="camel"):
@@ -46,6 +50,9 @@ class FileParams(msgspec.Struct, rename="camel"):
     def is_stored(self) -> bool:
         """Whether it is a stored file."""
         return bool(self.url) and not self.content
+
+
+Files = Annotated[list[FileParams], Meta(max_length=MOST_FILES)]
 
 
 def cursor_in(method: str, text: str) -> Cursor:
@@ -71,10 +78,10 @@ async def session_of_chat(
 
     A chat in which nothing was said yet is taken for a direct one: its id does not show more.
     """
-    found, _ = await journal.sessions(SessionFilter(agent=agent), FOUND_SESSIONS)
-    where = (target.account, target.to, target.thread)
+    which = SessionFilter(agent=agent, account=target.account, to=target.to)
+    found, _ = await journal.sessions(which, FOUND_SESSIONS)
     for each in found:
-        if (each.account, each.to, each.thread) == where:
+        if each.thread == target.thread:
             return each.key
     return parts.reception.direct_key(agent, target)
 
@@ -91,8 +98,7 @@ def target_of(
     accounts = parts.accounts
     channel = channel or accounts.only_channel()
     if channel not in accounts.channels:
-        text = f"invalid {method} params: unknown channel: {channel[:128]}"
-        raise RemoteError(INVALID_REQUEST, text)
+        raise unknown_channel(parts, method, channel)
     key = accounts.resolve(method, channel, account)
     if not to:
         text = f"Delivering to {accounts.label(key)} requires target <chatId>"
@@ -100,7 +106,13 @@ def target_of(
     return ReplyTarget(key, chat_in(channel, to), thread)
 
 
-async def taken_files(
+def unknown_channel(parts: GatewayParts, method: str, channel: str) -> RemoteError:
+    """Return the error for a channel that does not exist, which names those that do."""
+    text = f"invalid {method} params: unknown channel: {channel[:128]}"
+    return parts.accounts.unknown_channel(text, channel)
+
+
+async def resolve_files(
     parts: GatewayParts, agent: str, given: Sequence[FileParams]
 ) -> list[Attachment]:
     """Return the files of a request as an agent can open them; raises ``RemoteError``."""
@@ -115,7 +127,7 @@ async def taken_files(
             text = "attachment: url must be media:<id>, and account the key of its account"
             raise RemoteError(INVALID_REQUEST, text)
         stored = Attachment(each.url, each.mime_type, each.file_name)
-        (lent,) = await lending.lent(each.account, agent_key(agent), [stored])
+        (lent,) = await lending.link(each.account, agent_key(agent), [stored])
         if not lent.url:
             raise RemoteError(INVALID_REQUEST, f"attachment {each.url}: {GONE}")
         taken.append(lent)

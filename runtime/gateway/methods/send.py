@@ -21,7 +21,7 @@ from runtime.gateway.conversations.history_views import MIRROR
 from runtime.gateway.conversations.origins import chat_in
 from runtime.gateway.conversations.session_keys import agent_of
 from runtime.gateway.journal.conversations import TranscriptEntry
-from runtime.gateway.methods.request_parts import file_named
+from runtime.gateway.methods.request_parts import MOST_FILES, file_named
 from runtime.gateway.outbox.results import sent_of
 from runtime.gateway.parts import GatewayParts
 from workers.messages import MAX_TEXT, Attachment, Id, Outbound, Sent
@@ -41,7 +41,7 @@ class SendParams(Params):
     idempotency_key: Id
     message: Annotated[str, Meta(max_length=MAX_TEXT)] = ""
     media_url: Url | None = None
-    media_urls: list[Url] = []
+    media_urls: Annotated[list[Url], Meta(max_length=MOST_FILES)] = []
     channel: str | None = None
     account_id: str | None = None
     reply_to_id: str | None = None
@@ -84,7 +84,7 @@ def delivery(
             row = await parts.outbox.send(key, message, seconds)
             result = then(sent_of(key, row, now_ms()))
         except RemoteError as error:
-            parts.stability.note_unsent(key, error)
+            parts.stability.record_unsent(key, error)
             raise
         if session is not None:
             await mirror(parts, session, message)
@@ -96,11 +96,11 @@ def delivery(
 def _mirroring(
     parts: GatewayParts, session: str, message: Outbound, then: Callable[[Sent], Any]
 ) -> Callable[[Sent], Any]:
-    def done(sent: Sent) -> Any:
+    def on_sent(sent: Sent) -> Any:
         parts.jobs.start(mirror(parts, session, message))
         return then(sent)
 
-    return done
+    return on_sent
 
 
 async def mirror(parts: GatewayParts, session: str, message: Outbound) -> None:
@@ -127,7 +127,7 @@ async def _queue(
     try:
         row = await parts.outbox.send(key, message, seconds, queue=True)
     except RemoteError as error:
-        parts.stability.note_unsent(key, error)
+        parts.stability.record_unsent(key, error)
         raise
     if session is not None:
         await mirror(parts, session, message)

@@ -19,7 +19,7 @@ from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
 from runtime.gateway.conversations.session_keys import named_key
 from runtime.gateway.journal.runs import RunRequest
-from runtime.gateway.methods.asking import changes, session_was
+from runtime.gateway.methods.asking import changes, describe_session
 from runtime.gateway.methods.request_parts import Key, Word
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.runs.asking import made_run
@@ -47,12 +47,12 @@ class SessionsCompactParams(Params):
 
 
 @method("sessions.compact", ADMIN, SessionsCompactParams)
-@changes(session_was("compacted", "compacted"))
+@changes(describe_session("compacted", "compacted"))
 async def sessions_compact(
     parts: GatewayParts, client: ConnectedClient, params: SessionsCompactParams
 ) -> Any:
-    """Shorten what the agent is given of a session: only the newest `maxLines` entries, or its own
-    summary instead of the older ones. The transcript stays complete.
+    """Shorten what the agent is given of a session. It gets only the newest `maxLines` entries, or
+    its own summary instead of the older ones. The transcript stays complete.
     """
     key = parts.asking.answered_key(params.key, params.agent_id)
     journal = await parts.asking.journal()
@@ -125,16 +125,16 @@ async def _shorten(
 ) -> None:
     conversation.shorten(upto, summary)
     await parts.asking.store_session(conversation.session)
-    parts.broadcast.sessions.changed(conversation.session, reason="compact", compacted=True)
+    parts.broadcast.sessions.publish_change(conversation.session, reason="compact", compacted=True)
 
 
-async def _summary(parts: GatewayParts, agent: str, told: list[HistoryItem]) -> str:
+async def _summary(parts: GatewayParts, agent: str, history: list[HistoryItem]) -> str:
     """Ask the agent, outside the conversation, for a summary; return it."""
     name = f"{COMPACT}_{uuid.uuid4()}"
     own = named_key(agent, "explicit", name)
-    request = RunRequest(ASK, fields={"history": [to_builtins(each) for each in told]})
+    request = RunRequest(ASK, fields={"history": [to_builtins(each) for each in history]})
     asked = await parts.asking.ask(made_run(name, own, request, client=COMPACT))
-    run = await asked.end()
+    run = await asked.wait()
     parts.sessions.forget(own)
     if run.state != "final" or not run.answer.strip():
         raise RemoteError(UNAVAILABLE, "the agent has made no summary; nothing was changed")

@@ -55,16 +55,16 @@ DAYS = ("start_date", "end_date", "mode", "utc_offset", "range", "group_by", "in
 async def sessions_search(
     parts: GatewayParts, client: ConnectedClient, params: SessionsSearchParams
 ) -> Any:
-    """Answer with the newest messages in which, for each word of `query`, a word begins with it;
-    case and accents do not matter. `resultMode: "sessions"` lists each session once.
+    """Answer with the newest messages that contain a word beginning with each word of `query`. Case
+    and accents do not matter. `resultMode: "sessions"` lists each session once.
     """
     journal = await parts.asking.journal()
     keys = params.session_keys and {parts.asking.key_in(each) for each in params.session_keys}
+    agent = parts.agents.filtered(params.agent_id)
     found = [
         each
         for each in await journal.search(params.query, FOUND)
-        if (not keys or each.session in keys)
-        and (params.agent_id is None or agent_of(each.session) == params.agent_id)
+        if (not keys or each.session in keys) and (agent is None or agent_of(each.session) == agent)
     ]
     sessions: dict[str, Session] = {}
     for key in dict.fromkeys(each.session for each in found):
@@ -86,7 +86,8 @@ async def sessions_usage(
         one = await journal.session(parts.asking.key_in(params.key))
         found = [] if one is None else [one]
     else:
-        found, _ = await journal.sessions(SessionFilter(agent=params.agent_id), params.limit)
+        agent = parts.agents.filtered(params.agent_id)
+        found, _ = await journal.sessions(SessionFilter(agent=agent), params.limit)
     names = dict(zip(params.__struct_fields__, params.__struct_encode_fields__, strict=True))
     idle = [names[each] for each in DAYS if getattr(params, each) is not None]
     return usage_report(found, now_ms()) | ({"ignored": idle} if idle else {})

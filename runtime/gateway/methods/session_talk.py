@@ -17,7 +17,7 @@ from runtime.gateway.conversations.catalogs import model_in
 from runtime.gateway.conversations.session_keys import named_key
 from runtime.gateway.journal.conversations import SessionFilter
 from runtime.gateway.methods.chat import ChatSendParams, chat_send
-from runtime.gateway.methods.request_parts import FileParams, Word
+from runtime.gateway.methods.request_parts import Files, Word
 from runtime.gateway.methods.sessions import SessionKeyParams, changed_session
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.runs.asking import changed
@@ -46,7 +46,7 @@ class SessionsSendParams(SessionKeyParams, kw_only=True):
     message: Annotated[str, Meta(max_length=MAX_TEXT)]
     idempotency_key: Id | None = None
     thinking: Word | None = None
-    attachments: list[FileParams] = []
+    attachments: Files = []
     timeout_ms: Annotated[int, Meta(ge=0, le=604_800_000)] | None = None
 
 
@@ -54,10 +54,10 @@ class SessionsSendParams(SessionKeyParams, kw_only=True):
 async def sessions_create(
     parts: GatewayParts, client: ConnectedClient, params: SessionsCreateParams
 ) -> Any:
-    """Create a session, or answer with the existing one under the key; `message` is sent to it,
+    """Create a session, or answer with the existing one under the key. `message` is sent to it,
     once, under a key of the session's own.
     """
-    owner = parts.asking.agent_in(params.agent_id)
+    owner = parts.agents.named(params.agent_id)
     given = params.key or named_key(owner, "dashboard", str(uuid.uuid4()))
     key = parts.asking.answered_key(given, params.agent_id)
     journal = await parts.asking.journal()
@@ -70,7 +70,7 @@ async def sessions_create(
         session = changed(conversation.session, label=params.label or "", settings=settings)
         conversation.session = session
         await parts.asking.store_session(session)
-        parts.broadcast.sessions.changed(session, reason="create")
+        parts.broadcast.sessions.publish_change(session, reason="create")
     answer = {"ok": True, "sessionId": session.id, **changed_session(parts, session)}
     if not params.message:
         return answer | {"runStarted": False}

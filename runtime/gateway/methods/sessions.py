@@ -24,7 +24,7 @@ from runtime.gateway.journal.conversations import (
     TranscriptEntry,
 )
 from runtime.gateway.journal.interface import Journal
-from runtime.gateway.methods.asking import changes, session_was
+from runtime.gateway.methods.asking import changes, describe_session
 from runtime.gateway.methods.request_parts import Key, Word
 from runtime.gateway.methods.transcript_pages import newest_entries
 from runtime.gateway.parts import GatewayParts
@@ -158,7 +158,7 @@ async def sessions_list(
     journal, now = await parts.asking.journal(), now_ms()
     since = now - params.active_minutes * 60_000 if params.active_minutes else 0
     which = SessionFilter(
-        agent=params.agent_id,
+        agent=parts.agents.filtered(params.agent_id),
         label=params.label,
         text=params.search,
         archived=None if params.archived == "all" else params.archived,
@@ -166,7 +166,7 @@ async def sessions_list(
     )
     found, total = await journal.sessions(which, params.limit, params.offset)
     reached = params.offset + len(found)
-    entry = parts.agents.listed.entries.get(params.agent_id or parts.agents.default_id)
+    entry = parts.agents.listed.entries.get(parts.agents.named(params.agent_id))
     return {
         "ts": now,
         "path": str(parts.boot.state_dir),
@@ -243,7 +243,7 @@ async def sessions_preview(
 
 
 @method("sessions.patch", WRITE, SessionsPatchParams)
-@changes(session_was("changed"))
+@changes(describe_session("changed"))
 async def sessions_patch(
     parts: GatewayParts, client: ConnectedClient, params: SessionsPatchParams
 ) -> Any:
@@ -270,29 +270,29 @@ async def sessions_patch(
     session = _patched(conversation.session, params)
     conversation.session = session
     await parts.asking.store_session(session)
-    parts.broadcast.sessions.changed(session, reason="patch")
+    parts.broadcast.sessions.publish_change(session, reason="patch")
     idle = [wire for _, wire in names if wire in IDLE & given]
     asked = [("model", params.model), ("thinking", params.thinking_level)]
     fields = [name for name, value in asked if value not in (UNSET, None)]
-    idle += parts.agents.without_effect(session.agent, fields, {"thinking": "thinkingLevel"})
+    idle += parts.agents.ignored_fields(session.agent, fields, {"thinking": "thinkingLevel"})
     answer = {"ok": True, "path": str(parts.boot.state_dir), **changed_session(parts, session)}
     return answer | ({"ignored": idle} if idle else {})
 
 
 @method("sessions.reset", ADMIN, SessionsResetParams)
-@changes(session_was("begun anew"))
+@changes(describe_session("begun anew"))
 async def sessions_reset(
     parts: GatewayParts, client: ConnectedClient, params: SessionsResetParams
 ) -> Any:
     """Start a session anew: label and settings stay, its runs are ended."""
     key = parts.asking.answered_key(params.key, params.agent_id)
     session = await parts.asking.reset(key, params.reason)
-    parts.broadcast.sessions.changed(session, reason=params.reason)
+    parts.broadcast.sessions.publish_change(session, reason=params.reason)
     return {"ok": True, **changed_session(parts, session)}
 
 
 @method("sessions.delete", WRITE, SessionsDeleteParams)
-@changes(session_was("deleted", "deleted"))
+@changes(describe_session("deleted", "deleted"))
 async def sessions_delete(
     parts: GatewayParts, client: ConnectedClient, params: SessionsDeleteParams
 ) -> Any:
@@ -319,7 +319,7 @@ async def sessions_delete(
     await parts.asking.abort(key, None)
     await parts.asking.store(SessionDeleted(agent_key(session.agent), key))
     parts.sessions.forget(key)
-    parts.broadcast.sessions.changed(session, reason="delete")
+    parts.broadcast.sessions.publish_change(session, reason="delete")
     return {"ok": True, "key": key, "deleted": True, "archived": []}
 
 
@@ -339,7 +339,8 @@ async def _named(
 ) -> Session | None:
     if params.key:
         return await journal.session(parts.asking.key_in(params.key, params.agent_id))
-    which = SessionFilter(agent=params.agent_id, id=params.session_id, label=params.label)
+    agent = parts.agents.filtered(params.agent_id)
+    which = SessionFilter(agent=agent, id=params.session_id, label=params.label)
     found, _ = await journal.sessions(which, 1)
     return found[0] if found else None
 

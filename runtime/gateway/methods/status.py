@@ -36,10 +36,11 @@ def health(parts: GatewayParts, client: ConnectedClient, params: None) -> Any:
 
 @method("status", READ, params=None)
 def status(parts: GatewayParts, client: ConnectedClient, params: None) -> Any:
-    """Answer with the version, a line per account, and (ours) every row of the accounts, what the
-    gateway itself has dropped, by reason, how much waits in the outbox, what agents do, how
-    requests to the HTTP API, to hooks and to the canvas host have ended, and what was refused:
-    HTTP requests by status, those to accounts by reason, handshakes by kind, requests of clients.
+    """Answer with the version and a line per account, and (ours) with all rows and counts. Those
+    are every row of the accounts, what the gateway itself has dropped, by reason, how much waits in
+    the outbox, what agents do, how requests to the HTTP API, to hooks and to the canvas host have
+    ended, and what was refused: HTTP requests by status, those to accounts by reason, handshakes by
+    kind, requests of clients.
     """
     dropped = dict(parts.data_link.dropped) | {"slow client": parts.server.unread.slow}
     own = {"dropped": dropped, "outbox": parts.outbox.figures(), "runs": parts.runs.figures()}

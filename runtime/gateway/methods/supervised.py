@@ -59,7 +59,7 @@ async def channels_events(
 async def supervisor_warnings(
     parts: GatewayParts, client: ConnectedClient, params: NoParams
 ) -> Any:
-    """Answer with the warnings that `trunkline status` shows: a full disk, an invalid
+    """Answer with the warnings that `trunkline status` shows. Examples are a full disk, an invalid
     configuration, many accounts that crashed together.
     """
     return await _ask(parts, "supervisor.warnings", params)
@@ -79,8 +79,8 @@ async def channels_holds(parts: GatewayParts, client: ConnectedClient, params: N
 
 @method("changes.list", READ, ChangesParams, ours=True)
 async def changes_list(parts: GatewayParts, client: ConnectedClient, params: ChangesParams) -> Any:
-    """Answer with what operators have changed, the newest last: `at`, `text` and `by`, the author
-    and the place. `by` is null for an edit of the configuration's file.
+    """Answer with what operators have changed, the newest last. Each has `at`, `text` and `by`, the
+    author and the place; `by` is null for an edit of the configuration's file.
     """
     return await _ask(parts, "changes.list", params)
 
@@ -89,8 +89,8 @@ async def changes_list(parts: GatewayParts, client: ConnectedClient, params: Cha
 async def channels_start_unknown(
     parts: GatewayParts, client: ConnectedClient, params: NoParams
 ) -> Any:
-    """Start every account for which it is unknown whether a person had stopped it, because the
-    holds were damaged (cause `hold_unknown`).
+    """Start every account of which it is unknown whether a person had stopped it. The holds were
+    damaged (cause `hold_unknown`).
     """
     return await _change(parts, client, "channels.start.unknown", params)
 
@@ -105,8 +105,8 @@ async def channels_reset(
 
 @method("channels.drain", ADMIN, DrainParams, ours=True)
 async def channels_drain(parts: GatewayParts, client: ConnectedClient, params: DrainParams) -> Any:
-    """Stop accounts once their messages in flight are done, inbound acknowledged and outbound sent;
-    `drained` says for each whether that was in time.
+    """Stop accounts once their messages in flight are done. Inbound ones are acknowledged then, and
+    outbound ones sent; `drained` shows for each account whether that was in time.
     """
     return await _change(
         parts, client, "channels.drain", params, params.timeout_ms / 1000 + DRAIN_MARGIN

@@ -17,7 +17,7 @@ from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
 from runtime.gateway.devices.bootstrap import SCOPES
 from runtime.gateway.parts import GatewayParts
-from runtime.gateway.reports import SupervisorReport, take
+from runtime.gateway.reports import SupervisorReport, apply_report
 
 _ONLY = frozenset({SUPERVISOR})
 
@@ -40,7 +40,7 @@ class ClosingParams(msgspec.Struct, rename="camel"):
 @method("channels.report", None, SupervisorReport, _ONLY)
 def channels_report(parts: GatewayParts, client: ConnectedClient, params: SupervisorReport) -> Any:
     """Apply a report; the events about it leave first. The answer describes the data link."""
-    take(parts, params)
+    apply_report(parts, params)
     return msgspec.structs.replace(parts.data_link.report(), attached=parts.attached.agents)
 
 
@@ -58,7 +58,7 @@ def supervisor_result(
 def device_bootstrap_create(
     parts: GatewayParts, client: ConnectedClient, params: BootstrapParams
 ) -> Any:
-    """Make a one-time token that signs one device in; the supervisor's operator hands it on."""
+    """Create a one-time token that signs one device in; the supervisor's operator passes it on."""
     scopes = SCOPES if params.scopes is None else tuple(params.scopes)
     if unknown := set(scopes) - ALL:
         raise RemoteError(INVALID_REQUEST, f"unknown scope: {min(unknown)[:64]}")
@@ -69,5 +69,5 @@ def device_bootstrap_create(
 @method("gateway.closing", None, ClosingParams, _ONLY)
 def gateway_closing(parts: GatewayParts, client: ConnectedClient, params: ClosingParams) -> Any:
     """Record whether a successor follows this gateway; clients are sent that at the end."""
-    parts.readiness.expect_end(restarting=params.restarting)
+    parts.readiness.set_restarting(restarting=params.restarting)
     return {}

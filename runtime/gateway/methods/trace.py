@@ -17,7 +17,7 @@ from runtime.gateway.access.scopes import READ
 from runtime.gateway.access_policy.admit import REASONS
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
-from runtime.gateway.conversations.traces import admission, arrived, outbox_row, run_row
+from runtime.gateway.conversations.traces import admission, arrival, outbox_row, run_row
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.records import Part
 from runtime.gateway.journal.runs import Run
@@ -56,10 +56,10 @@ class StoredFrame(NamedTuple):
 
 @method("messages.trace", READ, TraceParams, ours=True)
 async def messages_trace(parts: GatewayParts, client: ConnectedClient, params: TraceParams) -> Any:
-    """Answer with what has happened to a message: `message` as it arrived, `admission`, `run`, the
-    run `askedIn` if it was combined with others, and `outbox`, the delivery of the answer.
-    `traceId` is the id of its trace, if traces are exported. It is named by its event's `cursor`,
-    its platform's `messageId`, or its `runId`.
+    """Answer with what has happened to a message. `message` is as it arrived; `admission`, `run`,
+    the run `askedIn` if it was combined with others, and `outbox`, the delivery of the answer,
+    follow. `traceId` is the id of its trace, if traces are exported. The message is named by its
+    event's `cursor`, its platform's `messageId`, or its `runId`.
     """
     journal = await parts.asking.journal()
     if params.run_id is not None:
@@ -71,28 +71,28 @@ async def messages_trace(parts: GatewayParts, client: ConnectedClient, params: T
             frame = await frame_at(
                 journal, key, cursor_in("messages.trace", run.id[len(key) + 1 :])
             )
-        return await _way(parts, journal, key, frame, run)
+        return await _trace(parts, journal, key, frame, run)
     channel = params.channel or parts.accounts.only_channel()
     key = parts.accounts.resolve("messages.trace", channel, params.account_id)
     if params.cursor is not None:
         frame = await frame_at(journal, key, cursor_in("messages.trace", params.cursor))
     elif params.message_id is not None:
-        frame = await _found(journal, key, params.message_id)
+        frame = await _find_frame(journal, key, params.message_id)
     else:
         text = "invalid messages.trace params: one of cursor, messageId and runId is required"
         raise RemoteError(INVALID_REQUEST, text)
     if frame is None:
         raise RemoteError(INVALID_REQUEST, f"{key} has no such message in the journal")
     run = await find_run(parts, journal, f"{key}/{cursor_text(frame.cursor)}")
-    return await _way(parts, journal, key, frame, run)
+    return await _trace(parts, journal, key, frame, run)
 
 
-async def _way(
+async def _trace(
     parts: GatewayParts, journal: Journal, key: str, frame: StoredFrame | None, run: Run | None
 ) -> dict[str, Any]:
     answer: dict[str, Any] = {"account": key} if key else {}
     if frame is not None:
-        answer |= {"cursor": cursor_text(frame.cursor), "message": arrived(frame.at, frame.event)}
+        answer |= {"cursor": cursor_text(frame.cursor), "message": arrival(frame.at, frame.event)}
     answer["admission"] = decided = admission(None if frame is None else frame.event, run)
     if "reason" in decided:
         decided["text"] = REASONS.get(decided["reason"], decided["reason"])
@@ -139,7 +139,7 @@ async def frame_at(journal: Journal, key: str, cursor: Cursor) -> StoredFrame | 
     return None
 
 
-async def _found(journal: Journal, key: str, message: str) -> StoredFrame | None:
+async def _find_frame(journal: Journal, key: str, message: str) -> StoredFrame | None:
     """Return the newest frame of an account with a message id of its platform."""
     cursor, newest, more = BEGINNING, None, True
     wanted = msgspec.json.encode(message)

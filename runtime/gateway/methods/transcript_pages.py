@@ -1,14 +1,14 @@
-"""Reads as many entries of transcripts as go on a page, for few requests at the same time.
+"""Reads the entries of transcripts that fit on a page, for few requests at the same time.
 
-A page may be of megabytes, and takes a multiple of that until it is written. Those who ask for many
-at once get one after the other, and those who are gone none.
+A page may have megabytes, and takes a multiple of that until it is written. Of several requests of
+one client each begins after the one before, and none begins once the client is gone.
 """
 
 from __future__ import annotations
 
 from ipc.errors import PeerGone
 from runtime.gateway.clients.client import ConnectedClient
-from runtime.gateway.conversations.history_views import MAX_PAGE
+from runtime.gateway.conversations.history_views import MAX_PAGE, shown_size
 from runtime.gateway.journal.conversations import Session, TranscriptEntry
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.parts import GatewayParts
@@ -21,8 +21,8 @@ async def newest_entries(
 ) -> list[TranscriptEntry]:
     """Return entries since the session's last reset that end ``offset`` before the newest.
 
-    They are ``limit`` at most, and not many more than go on a page. Make the page at once: the next
-    one is read then. Raises ``PeerGone``.
+    They are ``limit`` at most, and not many more than fit on a page. Make the page at once: the
+    next one is read then. Raises ``PeerGone``.
     """
     journal = await parts.asking.journal()
     async with parts.pages:
@@ -45,7 +45,7 @@ async def _page(
             kept = left[: max(len(left) - offset, 0)]
             offset -= len(left) - len(kept)
             found = kept + found
-            size += sum(len(each.text) for each in kept)
+            size += sum(map(shown_size, kept))
         if len(left) < SLICE:
             break
     return found[-limit:]

@@ -1,8 +1,9 @@
 """Sends the messages of one account, storing each step before the next.
 
-An attempt is in the journal before its call goes out. Who lives on is asked by the key of the
-attempt: a worker that has it under way or done answers with its result, one that has not begun
-does not begin. Only what a dead worker had is in doubt.
+An attempt is in the journal before its call goes out. After a restart of the gateway a worker that
+still lives is asked by the key of the attempt: if it has the attempt under way or done it answers
+with the result, and if it has not begun it does not begin. Only the attempts of a dead worker are
+in doubt.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from runtime.gateway.journal.outgoing import (
     Postponed,
     Released,
     RowRecord,
-    changed,
+    changed_message,
 )
 from runtime.gateway.journal.records import Outcome
 from runtime.gateway.outbox.account_rows import AccountRows
@@ -44,11 +45,12 @@ from runtime.gateway.outbox.entries import (
 )
 from runtime.gateway.outbox.outcomes import AttemptFailure, decide, in_doubt
 from runtime.gateway.outbox.previews import ShownPreviews
+from runtime.gateway.outbox.row_times import loaded
 from workers.messages import Sent
 
 CALL_SECONDS = 150.0  # the worker itself ends a call after 120 s, and says that it may be done
 ASK_AGAIN_SECONDS = 1.0  # until a worker is asked again that could not be reached
-TROUBLE_MS = 1_000  # until it is tried again to begin, while the journal stores nothing
+FAULT_MS = 1_000  # until it is tried again to begin, while the journal stores nothing
 
 
 class AccountOutbox:
@@ -87,40 +89,42 @@ class AccountOutbox:
             loading.set_exception(error)
             loading.exception()
             raise
+        now = self._rows.now()
         for each in found:
-            row, under_way = OutgoingMessage(each.row, b""), each.row.state == "attempting"
-            self._rows.enter(row, stored=True, under_way=under_way, size=each.size)
+            row, under_way = loaded(each.row, now), each.row.state == "attempting"
+            left = OutgoingMessage(row, b"")
+            self._rows.add(left, stored=True, under_way=under_way, size=each.size)
         self.loaded = True
         self._loading.set_result(None)
-        self.look()
+        self.poll()
 
-    async def room(self) -> None:
+    async def wait_for_room(self) -> None:
         """Wait until few enough messages are unsent to answer more."""
         await self._rows.room.wait()
 
     def accept(self, outgoing: OutgoingMessage) -> OutgoingMessage:
         """Accept a message and return its row for the journal; its attempt may begin at once.
 
-        ``stored`` must follow.
+        ``on_stored`` must follow.
         """
-        row, now = outgoing.row, now_ms()
+        row, now = outgoing.row, self._rows.now()
         peer = self._links.peers.by_key.get(self.key)
         at_once = peer is not None and not self._closed and self._lineup.may_begin(row.chat, now)
         if peer is not None and at_once:
             born = Attempt(self.key, row.key, 1, peer.incarnation, now, now)
-            outgoing = changed(outgoing, born)
-        self._rows.enter(outgoing, stored=False, under_way=at_once)
+            outgoing = changed_message(outgoing, born)
+        self._rows.add(outgoing, stored=False, under_way=at_once)
         return outgoing
 
-    def release(self, outgoing: OutgoingMessage, record: Released) -> None:
+    def requeue(self, outgoing: OutgoingMessage, record: Released) -> None:
         """Queue a message again that was given up."""
         journal = self._links.journal()
         assert journal is not None
-        self._rows.enter(changed(outgoing, record), stored=False, under_way=False)
-        journal.append(record, lambda outcome: self.stored([record.row], outcome))
+        self._rows.add(changed_message(outgoing, record), stored=False, under_way=False)
+        journal.append(record, lambda outcome: self.on_stored([record.row], outcome))
         self._links.flush_soon()
 
-    def stored(self, keys: Iterable[str], outcome: Outcome) -> None:
+    def on_stored(self, keys: Iterable[str], outcome: Outcome) -> None:
         """Begin to send messages that are stored now; finish those whose key was known before."""
         known = outcome.rows if isinstance(outcome, Known) else {}
         for key in keys:
@@ -128,42 +132,42 @@ class AccountOutbox:
             if entry is None:
                 continue
             if key in known:
-                self._rows.leave(key)
+                self._rows.remove(key)
                 resolve([*entry.taken, *entry.ended], (known[key], True))
                 continue
             resolve(entry.taken, (entry.row, False))
             entry.taken, entry.storing, entry.stored = [], False, True
-            self._lineup.stored(key)
+            self._lineup.on_stored(key)
             if entry.row.state == "attempting":
                 self._call(entry, begin=True)
             else:
-                self._rows.let_wait(entry)
-        self.pump()
+                self._rows.drop_content(entry)
+        self.start_due()
 
-    async def ended(self, key: str) -> tuple[OutgoingRow, bool]:
+    async def wait_for_row(self, key: str) -> tuple[OutgoingRow, bool]:
         """Wait until a row is over; return it, and whether its key was known before."""
         future: asyncio.Future[tuple[OutgoingRow, bool]] = self._loop.create_future()
         self.entries[key].ended.append(future)
         return await future
 
     def withdraw(self, key: str) -> None:
-        """Give up a preview that has not been tried yet."""
+        """Drop a preview that has not been tried yet."""
         entry = self.entries.get(key)
         if entry is not None and entry.row.state == "queued" and not entry.storing:
-            told = "its answer is there"
-            self._over(entry, GivenUp(self.key, key, "expired", "", told, at=now_ms()))
+            reason = "its answer is there"
+            self._finish(entry, GivenUp(self.key, key, "expired", "", reason, at=now_ms()))
 
     def give_up(self, chats: Collection[str]) -> tuple[int, int]:
         """Give up waiting messages for some chats; return their number and those in progress."""
         entries = [each for each in self.entries.values() if each.row.chat in chats]
         waiting = [each for each in entries if each.row.state == "queued" and not each.storing]
         for each in waiting:
-            told = "its chat was erased"
-            record = GivenUp(self.key, each.row.key, "failed", "", told, at=now_ms())
-            self._over(each, record)
+            reason = "its chat was erased"
+            record = GivenUp(self.key, each.row.key, "failed", "", reason, at=now_ms())
+            self._finish(each, record)
         return len(waiting), len(entries) - len(waiting)
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Ask about unresolved attempts, and begin those that are due."""
         self._asking = None
         peers = self._links.peers
@@ -173,35 +177,35 @@ class AccountOutbox:
             if row.state != "attempting" or entry.calling or entry.storing:
                 continue
             if peers.is_past(self.key, row.incarnation):
-                self._died(entry)
+                self._on_death(entry)
             else:
                 unreached |= not self._call(entry, begin=False)
         if unreached and self._asking is None and not self._closed:
-            self._asking = self._loop.call_later(ASK_AGAIN_SECONDS, self.look)
-        self.pump()
+            self._asking = self._loop.call_later(ASK_AGAIN_SECONDS, self.poll)
+        self.start_due()
 
-    def pump(self) -> None:
+    def start_due(self) -> None:
         """Give up messages that have waited too long, and begin attempts that are due."""
-        journal, now = self._links.journal(), now_ms()
+        journal, now = self._links.journal(), self._rows.now()
         if self._closed or not self.loaded or journal is None:
             return
-        if journal.trouble is not None:  # nothing can begin that cannot be stored
-            self._set_timer(now + TROUBLE_MS)
+        if journal.fault is not None:  # nothing can begin that cannot be stored
+            self._set_timer(now + FAULT_MS)
             return
-        for key in self._lineup.expired(now):
+        for key in self._lineup.pop_expired(now):
             entry = self.entries[key]
             row = entry.row
             error = row.error or "the account could not take it in time"
             self._links.count("expired")
             letter = not row.asks_nobody
-            self._over(entry, GivenUp(self.key, key, "expired", row.reason, error, letter, now))
+            self._finish(entry, GivenUp(self.key, key, "expired", row.reason, error, letter, now))
         peer = self._links.peers.by_key.get(self.key)
         if peer is not None:
-            for key in self._lineup.take(now):
+            for key in self._lineup.begin_due(now):
                 self._attempt(self.entries[key], peer.incarnation, now)
-        self._set_timer(self._lineup.wake(beginning=peer is not None))
+        self._set_timer(self._lineup.next_due(beginning=peer is not None))
 
-    def progress(self, frame: SendProgress) -> None:
+    def on_progress(self, frame: SendProgress) -> None:
         """Store the worker's progress with a message of several parts."""
         entry = self.entries.get(frame.key)
         if entry is None or entry.row.attempts != frame.attempt or not entry.calling:
@@ -213,11 +217,11 @@ class AccountOutbox:
         except MALFORMED:
             return  # a worker's frame that is none: its answer decides
         if frame.texts:
-            self._record(entry, PartsRendered(self.key, frame.key, frame.texts))
+            self._store(entry, PartsRendered(self.key, frame.key, frame.texts))
         if sent:
-            self._record(entry, PartsSent(self.key, frame.key, sent))
+            self._store(entry, PartsSent(self.key, frame.key, sent))
 
-    def answered(self, key: str, attempt: int, result: bytes | Exception, begin: bool) -> None:
+    def on_answer(self, key: str, attempt: int, result: bytes | Exception, begin: bool) -> None:
         """Handle the result of a call about a message: the account's answer or an error.
 
         ``begin``: the call was to begin the attempt, and did not only ask about it.
@@ -230,13 +234,13 @@ class AccountOutbox:
         died = self._links.peers.is_past(self.key, entry.row.incarnation)
         found = result_of(result, begin=begin, died=died)
         if isinstance(found, AttemptFailure):
-            self._failed(entry, found)
+            self._on_failure(entry, found)
         elif found is not None:
             self._links.count("sent")
-            self._over(entry, Delivered(self.key, key, found, now_ms()))
+            self._finish(entry, Delivered(self.key, key, found, now_ms()))
         elif self._asking is None:
-            self._asking = self._loop.call_later(ASK_AGAIN_SECONDS, self.look)
-        self.pump()
+            self._asking = self._loop.call_later(ASK_AGAIN_SECONDS, self.poll)
+        self.start_due()
 
     def forget(self, why: str) -> None:
         """Drop all state of an account that was removed or has no journal any more."""
@@ -255,7 +259,10 @@ class AccountOutbox:
                 error = row.error or "the gateway is restarting"
                 record = GivenUp(self.key, row.key, "expired", row.reason, error, at=now_ms())
                 journal.append(record)
-                resolve([*entry.taken, *entry.ended], (changed(entry.outgoing, record).row, False))
+                resolve(
+                    [*entry.taken, *entry.ended],
+                    (changed_message(entry.outgoing, record).row, False),
+                )
             else:
                 gone = PeerGone("the gateway", maybe_executed=True)
                 fail([*entry.taken, *entry.ended], gone)
@@ -268,32 +275,32 @@ class AccountOutbox:
             if timer is not None:
                 timer.cancel()
 
-    async def _learn(self, row: OutgoingRow) -> None:
+    async def _load_preview(self, row: OutgoingRow) -> None:
         """Read from the journal which message a row replaces."""
         journal, found = self._links.journal(), None
         if journal is not None and self._shown.is_unknown(row):
             with contextlib.suppress(Exception):
                 found = await journal.sent_by(self.key, row.edits)
-            self._shown.learn(row.edits, found)
+            self._shown.record(row.edits, found)
 
     async def _fetch(self, entry: Entry, *, begin: bool) -> None:
         """Read a message's content from the journal, then call the worker about it."""
         journal, row = self._links.journal(), entry.row
-        await self._learn(row)
+        await self._load_preview(row)
         found = entry.outgoing if entry.held else None
         if journal is not None and found is None:
             with contextlib.suppress(Exception):  # the file cannot be read: it is tried again
                 found = await journal.sent_by(self.key, row.key)
         entry.calling = False
-        if self._closed or self.entries.get(row.key) is not entry or entry.row != row:
+        if self._closed or self.entries.get(row.key) is not entry:
             return
         if found is None or not found.message:
             error = AttemptFailure("its text could not be read", "busy", passes=True)
-            self._failed(entry, error if begin else in_doubt(error.text))
+            self._on_failure(entry, error if begin else in_doubt(error.text))
             return
-        self._rows.take_back(entry, found)
+        self._rows.restore_content(entry, found)
         if not self._call(entry, begin=begin):
-            self.look()
+            self.poll()
 
     def _attempt(self, entry: Entry, incarnation: int, now: int) -> None:
         row = entry.row
@@ -301,11 +308,11 @@ class AccountOutbox:
         number = row.attempts + 1
         entry.storing = True
 
-        def go(outcome: Outcome) -> None:
+        def on_stored(outcome: Outcome) -> None:
             entry.storing = False
             self._call(entry, begin=True)
 
-        self._record(entry, Attempt(self.key, row.key, number, incarnation, now, first), go)
+        self._store(entry, Attempt(self.key, row.key, number, incarnation, now, first), on_stored)
 
     def _call(self, entry: Entry, *, begin: bool) -> bool:
         """Call the worker for an attempt if it is still running; return whether it was called."""
@@ -319,7 +326,7 @@ class AccountOutbox:
                 self._links.jobs.start(self._fetch(entry, begin=begin))
                 return True
             params = entry.params(begin=begin, edit=self._shown.edited_by(row))
-            waiter = AttemptWaiter(self.answered, row.key, row.attempts, begin=begin)
+            waiter = AttemptWaiter(self.on_answer, row.key, row.attempts, begin=begin)
             self._links.jobs.begin()
             entry.calling = True
             if self._links.ask(self.key, "deliver", params, CALL_SECONDS, waiter):
@@ -327,57 +334,59 @@ class AccountOutbox:
             self._links.jobs.end()
             entry.calling = False
         if begin:  # nothing has gone out
-            self._failed(entry, AttemptFailure(f"{self.key} is not connected", "busy", passes=True))
+            self._on_failure(
+                entry, AttemptFailure(f"{self.key} is not connected", "busy", passes=True)
+            )
         return False
 
-    def _died(self, entry: Entry) -> None:
+    def _on_death(self, entry: Entry) -> None:
         """Decide about an attempt whose worker has died."""
         if not self._shown.is_unknown(entry.row):
-            self._failed(entry, in_doubt(DIED))
+            self._on_failure(entry, in_doubt(DIED))
             return
 
         async def later() -> None:
-            await self._learn(entry.row)
+            await self._load_preview(entry.row)
             entry.calling = False
-            self.look()
+            self.poll()
 
         entry.calling = True
         self._links.jobs.start(later())
 
-    def _failed(self, entry: Entry, failure: AttemptFailure) -> None:
+    def _on_failure(self, entry: Entry, failure: AttemptFailure) -> None:
         self._links.count(failure.reason)
-        now, row = now_ms(), entry.row
+        now, row = self._rows.now(), entry.row
         edits = bool(self._shown.edited_by(row)) and not row.sent
         policy = self._links.policy(self.key)
         record = decide(self.key, row, failure, policy, now, edits=edits)
         if isinstance(record, Postponed):
             if failure.account and failure.after:
-                self._lineup.hold(record.next)
-            self._record(entry, record)
+                self._lineup.pause(record.next)
+            self._store(entry, record)
             self._lineup.postpone(row.key, record.next)
-            self._rows.let_wait(entry)
+            self._rows.drop_content(entry)
         else:
-            self._over(entry, record)
+            self._finish(entry, record)
 
-    def _over(self, entry: Entry, record: Delivered | GivenUp) -> None:
+    def _finish(self, entry: Entry, record: Delivered | GivenUp) -> None:
         """Store that a message is finished; waiting callers get the result once it is stored."""
-        self._rows.leave(record.row)
+        self._rows.remove(record.row)
 
-        def told(outcome: Outcome) -> None:
+        def on_stored(outcome: Outcome) -> None:
             row = entry.row
             resolve([*entry.taken, *entry.ended], (row, False))
             self._links.on_end(self.key, row)
 
-        self._record(entry, record, told)
+        self._store(entry, record, on_stored)
         if entry.row.origin == "preview":  # its answer may go out before this is stored
-            self._shown.learn(entry.row.key, entry.row)
+            self._shown.record(entry.row.key, entry.row)
 
-    def _record(
+    def _store(
         self, entry: Entry, record: RowRecord, done: Callable[[Outcome], None] | None = None
     ) -> None:
         journal = self._links.journal()
         assert journal is not None
-        entry.outgoing = changed(entry.outgoing, record)
+        entry.outgoing = changed_message(entry.outgoing, record)
         journal.append(record, done)
         self._links.flush_soon()
 
@@ -386,5 +395,5 @@ class AccountOutbox:
             self._timer.cancel()
             self._timer = None
         if at is not None and self.entries:
-            after = max(at - now_ms(), 1) / 1000
-            self._timer = self._loop.call_later(after, self.pump)
+            after = max(at - self._rows.now(), 1) / 1000
+            self._timer = self._loop.call_later(after, self.start_due)

@@ -12,6 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from ipc.media import ABOUT, account_directory, media_id
+from ipc.nesting import decode_json
+from runtime.gateway.journal.outgoing import OutgoingMessage
 from workers.messages import Inbound, Outbound
 
 
@@ -19,6 +21,11 @@ def stored_files(message: Inbound | Outbound) -> list[str]:
     """Return the ids of a message's files in its account's store."""
     found = (media_id(each.url) for each in message.attachments)
     return [each for each in found if each is not None]
+
+
+def files_of(outgoing: OutgoingMessage) -> list[str]:
+    """Return the ids of the stored files of a row whose content is in memory."""
+    return stored_files(decode_json(outgoing.message, Outbound))
 
 
 def protect(state_dir: Path, account: str, ids: Iterable[str], until: float) -> None:

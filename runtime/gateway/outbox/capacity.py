@@ -26,13 +26,13 @@ class OutboxCapacity:
         self.rows = self.size_bytes = self.held_bytes = 0
         self.refused = 0
 
-    def enter(self, size: int, *, held: bool) -> None:
+    def add(self, size: int, *, held: bool) -> None:
         """Count a message; ``held``: its content is in memory."""
         self.rows += 1
         self.size_bytes += size
         self.held_bytes += size * held
 
-    def leave(self, size: int, *, held: bool) -> None:
+    def remove(self, size: int, *, held: bool) -> None:
         """Stop counting a message."""
         self.rows -= 1
         self.size_bytes -= size

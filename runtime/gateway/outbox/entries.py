@@ -18,9 +18,10 @@ from runtime.gateway.accounts.peers import Peers
 from runtime.gateway.jobs import Jobs
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.outgoing import OutgoingMessage, OutgoingRow
-from runtime.gateway.journal.waiting import unless_in_trouble
+from runtime.gateway.journal.waiting import wait_stored
 from runtime.gateway.outbox.capacity import OutboxCapacity
 from runtime.gateway.outbox.outcomes import AttemptFailure, SendPolicy, failure_of, in_doubt
+from runtime.gateway.outbox.row_times import moved
 from workers.messages import Sent
 
 DIED = "the account's process has died while it was sending; it may have been sent"
@@ -108,6 +109,12 @@ class Entry:
         self.outgoing = OutgoingMessage(self.row, b"")
         self.held = False
 
+    def move(self, ms: int) -> None:
+        """Move the times of the row by so many milliseconds, because the clock was set."""
+        outgoing = self.outgoing
+        row = moved(outgoing.row, ms)
+        self.outgoing = OutgoingMessage(row, outgoing.message, outgoing.texts)
+
     def params(self, *, begin: bool, edit: str = "") -> bytes:
         """Return the params of the call about the present attempt.
 
@@ -120,7 +127,7 @@ class Entry:
         return _encode(AttemptParams(message, row.attempts, texts, row.sent, begin, edit, preview))
 
 
-async def told(entry: Entry, journal: Journal, *, queue: bool) -> tuple[OutgoingRow, bool]:
+async def wait_for_row(entry: Entry, journal: Journal, *, queue: bool) -> tuple[OutgoingRow, bool]:
     """Wait until a row is over (``queue``: stored); return it, and whether its key was known.
 
     Raises ``RemoteError`` as soon as nothing can be stored: the message waits for room.
@@ -134,7 +141,7 @@ async def told(entry: Entry, journal: Journal, *, queue: bool) -> tuple[Outgoing
         entry.taken.append(taken)
         left = max(entry.row.expires - now_ms(), 0) / 1000
         later = f"it is sent if there is room again within {left:.0f} s"
-        found = await unless_in_trouble(journal, taken, later)
+        found = await wait_stored(journal, taken, later)
         if queue or found[1]:
             return found
     return (entry.row, False) if queue else await ended

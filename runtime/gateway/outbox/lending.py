@@ -33,7 +33,7 @@ class FileLending:
     def __init__(self, state_dir: Path | None = None) -> None:
         self._state_dir = state_dir
 
-    async def lent(
+    async def link(
         self, owner: str, reader: str, attachments: Sequence[Attachment]
     ) -> list[Attachment]:
         """Link files of ``owner`` into the store of ``reader`` (both keys); return the attachments.
@@ -44,7 +44,9 @@ class FileLending:
         ids = [found for each in given if (found := media_id(each.url)) is not None]
         if not ids or self._state_dir is None:
             return given
-        there = await asyncio.to_thread(lend, self._state_dir, owner, reader, ids[:MOST_FILES])
+        there = await asyncio.to_thread(
+            link_files, self._state_dir, owner, reader, ids[:MOST_FILES]
+        )
         return [
             each
             if (found := media_id(each.url)) is None or found in there
@@ -52,19 +54,19 @@ class FileLending:
             for each in given
         ]
 
-    async def answer(self, agent: str, account: str, outcome: TurnOutcome) -> TurnOutcome:
+    async def link_answer(self, agent: str, account: str, outcome: TurnOutcome) -> TurnOutcome:
         """Link the files of a turn's answer into the account's store; omit missing ones."""
         final = outcome.final
         if final is None or not final.attachments:
             return outcome
-        lent = await self.lent(agent, account, final.attachments)
+        lent = await self.link(agent, account, final.attachments)
         files = [each for each in lent if each.url]
         if len(files) < len(lent):
             log.warning("files of an answer are gone", agent=agent, account=account)
         return replace(outcome, final=replace(final, attachments=files))
 
 
-def lend(state_dir: Path, owner: str, reader: str, ids: Iterable[str]) -> set[str]:
+def link_files(state_dir: Path, owner: str, reader: str, ids: Iterable[str]) -> set[str]:
     """Link files of one store into another; return the ids of those that exist.
 
     It blocks. Links and whatever else is no file are left: the owner may be confined, and hostile.
@@ -73,11 +75,11 @@ def lend(state_dir: Path, owner: str, reader: str, ids: Iterable[str]) -> set[st
     there: set[str] = set()
     with suppress(OSError):
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
-        there = {each for each in ids if _lend_one(source, target, each)}
+        there = {each for each in ids if _link_file(source, target, each)}
     return there
 
 
-def _lend_one(source: Path, target: Path, id: str) -> bool:
+def _link_file(source: Path, target: Path, id: str) -> bool:
     try:
         for name in (id + ABOUT, id):
             with suppress(FileExistsError):

@@ -66,7 +66,7 @@ class Lineup:
         """Return whether a new message to ``chat`` could be sent at once."""
         return chat not in self._chats and self._under_way < self._width and now >= self._held
 
-    def stored(self, key: str) -> None:
+    def on_stored(self, key: str) -> None:
         """Allow attempts of a message: it is in the journal now."""
         line = self._lines[key]
         line.stored = True
@@ -92,15 +92,26 @@ class Lineup:
         self._push_end(key, line)
         self._push_head(line.chat)
 
-    def hold(self, until: int) -> None:
+    def pause(self, until: int) -> None:
         """Pause all attempts until ``until``; an earlier time changes nothing."""
         self._held = max(self._held, until)
 
-    def take(self, now: int) -> list[str]:
+    def move(self, ms: int) -> None:
+        """Move all times by so many milliseconds, because the clock was set."""
+        self._held += ms if self._held else 0
+        self._heads, self._ends = [], []
+        for key, line in self._lines.items():
+            line.expires += ms
+            line.next += ms if line.next else 0
+            self._push_end(key, line)
+        for chat in self._chats:
+            self._push_head(chat)
+
+    def begin_due(self, now: int) -> list[str]:
         """Begin the attempts that are due: return their messages, which count as in progress."""
         taken = []
         while self._under_way < self._width and now >= self._held:
-            key = self._head_due(now)
+            key = self._pop_due(now)
             if key is None:
                 break
             self._lines[key].under_way = True
@@ -108,7 +119,7 @@ class Lineup:
             taken.append(key)
         return taken
 
-    def expired(self, now: int) -> list[str]:
+    def pop_expired(self, now: int) -> list[str]:
         """Return the messages that have waited too long; the caller removes them."""
         found: dict[str, None] = {}
         while self._ends and self._ends[0][0] <= now:
@@ -118,7 +129,7 @@ class Lineup:
                 found[key] = None  # any other is looked at again when it waits
         return list(found)
 
-    def wake(self, *, beginning: bool = True) -> int | None:
+    def next_due(self, *, beginning: bool = True) -> int | None:
         """Return when to check again; ``None``: not before another event.
 
         Without ``beginning`` nothing can be tried at the moment: only what expires counts.
@@ -128,21 +139,21 @@ class Lineup:
             times.append(max(self._heads[0][0], self._held))
         return min(times, default=None)
 
-    def _head_due(self, now: int) -> str | None:
+    def _pop_due(self, now: int) -> str | None:
         while self._heads and self._heads[0][0] <= now:
             due, _, key = heapq.heappop(self._heads)
             line = self._lines.get(key)
-            if line is not None and line.next == due and self._may_go(key, line):
+            if line is not None and line.next == due and self._is_ready(key, line):
                 return key
         return None
 
-    def _may_go(self, key: str, line: _Line) -> bool:
+    def _is_ready(self, key: str, line: _Line) -> bool:
         return line.stored and not line.under_way and self._chats[line.chat][0] == key
 
     def _push_head(self, chat: str) -> None:
         key = self._chats[chat][0]
         line = self._lines[key]
-        if self._may_go(key, line):
+        if self._is_ready(key, line):
             heapq.heappush(self._heads, (line.next, next(self._numbers), key))
 
     def _push_end(self, key: str, line: _Line) -> None:

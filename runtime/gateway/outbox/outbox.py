@@ -20,7 +20,6 @@ from ipc.epoch import now_ms
 from ipc.errors import RemoteError
 from ipc.frames.data import MAX_PAYLOAD_BYTES, SendProgress
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE, Phase
-from ipc.nesting import decode_json
 from runtime.gateway.accounts.intake import Intake
 from runtime.gateway.accounts.peers import Peer, Peers
 from runtime.gateway.jobs import Jobs
@@ -34,11 +33,11 @@ from runtime.gateway.journal.outgoing import (
     Released,
 )
 from runtime.gateway.journal.records import Outcome
-from runtime.gateway.journal.waiting import stored, unstored
+from runtime.gateway.journal.waiting import store_record, unstored
 from runtime.gateway.outbox.account import AccountOutbox
-from runtime.gateway.outbox.attachments import protect, stored_files
+from runtime.gateway.outbox.attachments import files_of, protect, stored_files
 from runtime.gateway.outbox.capacity import OutboxCapacity
-from runtime.gateway.outbox.entries import AskAccount, OutboxLinks, told
+from runtime.gateway.outbox.entries import AskAccount, OutboxLinks, wait_for_row
 from runtime.gateway.outbox.outcomes import REASONS, SendPolicy
 from runtime.gateway.outbox.results import digest_of, outgoing_of, require_same
 from workers.messages import Outbound
@@ -144,64 +143,64 @@ class Outbox:
         It waits for its account at most ``seconds`` and is given up then. Raises ``RemoteError``
         when it cannot be accepted: then there is no row.
         """
-        self._require_waited_for(key)
+        self._require_available(key)
         payload = _encode(message)
         if len(payload) > MAX_MESSAGE_BYTES:
             text = f"send: {len(payload)} bytes, at most {MAX_MESSAGE_BYTES} go to an account"
             raise RemoteError(INVALID_REQUEST, text)
-        account, journal = await self.opened(key)
+        account, journal = await self.open(key)
         digest, now = digest_of(payload), now_ms()
         entry = account.entries.get(message.key)
         if entry is not None:
             require_same(entry.row, digest)
-            return (await self._told(account, message.key, queue=queue))[0]
+            return (await self._wait_for_row(account, message.key, queue=queue))[0]
         self._require_room(account, len(payload))
         origin: Origin = "queue" if queue else "send"
         wait = seconds or (QUEUE_SECONDS if queue else SEND_SECONDS)
         expires = now + round(wait * 1000)
         if files := stored_files(message):
-            await self._protect(key, files, expires)
+            await self._protect_for(account, files, expires)
             if message.key in account.entries:  # it has come twice meanwhile
                 return await self.send(key, message, seconds, queue=queue)
         made = outgoing_of(key, message, payload, origin, now, expires)
         self.accept(account, journal, made)
-        row, known = await self._told(account, message.key, queue=queue)
+        row, known = await self._wait_for_row(account, message.key, queue=queue)
         if not known:
             return row
         require_same(row, digest)
         if row.state not in ("failed", "expired"):
             return row
         released = Released(key, row.key, now, expires, origin)
-        return await self._again(account, journal, row, released)
+        return await self._resend(account, journal, row, released)
 
-    async def opened(self, key: str) -> tuple[AccountOutbox, Journal]:
+    async def open(self, key: str) -> tuple[AccountOutbox, Journal]:
         """Return the outbox of a journaled account, loaded with rows of an earlier gateway.
 
         Raises ``RemoteError`` while there is no journal to keep it in.
         """
-        await self._intake.opened(OPEN_SECONDS)
-        if self._intake.trouble is not None:
-            text = f"{key}: {unstored(self._intake.trouble)}"
+        await self._intake.wait_until_open(OPEN_SECONDS)
+        if self._intake.fault is not None:
+            text = f"{key}: {unstored(self._intake.fault)}"
             raise RemoteError(UNAVAILABLE, text, retryable=True)
         journal = self._journal()
         if journal is None or self._closed or not self._keeps(key):
             text = f"{key}: the journal is not open yet"
             raise RemoteError(UNAVAILABLE, text, retryable=True)
-        return await self._loaded(key, journal), journal
+        return await self._load(key, journal), journal
 
-    def loaded(self, key: str) -> AccountOutbox | None:
+    def find_loaded(self, key: str) -> AccountOutbox | None:
         """Return the outbox of an account if it can accept an answer at once."""
         account = self.accounts.get(key)
         return account if account is not None and account.loaded else None
 
-    async def of_answers(self, key: str) -> AccountOutbox | None:
+    async def open_for_answer(self, key: str) -> AccountOutbox | None:
         """Return the outbox for an answer; ``None`` if the account was removed."""
         journal = self._journal()
         if journal is None or self._closed or key not in self._rows.rows:
             return None
-        return await self._loaded(key, journal)
+        return await self._load(key, journal)
 
-    async def _loaded(self, key: str, journal: Journal) -> AccountOutbox:
+    async def _load(self, key: str, journal: Journal) -> AccountOutbox:
         account = self.accounts.get(key)
         if account is None:
             account = self.accounts[key] = AccountOutbox(key, self._links)
@@ -224,7 +223,7 @@ class Outbox:
             self._jobs.start(self._protect(account.key, files, expires))
         return made if made.row.key in account.entries else account.accept(made)
 
-    def reported(self, key: str) -> None:
+    def on_report(self, key: str) -> None:
         """Handle a report about an account: whether it runs and whether it has a journal."""
         account = self.accounts.get(key)
         if not self._keeps(key):
@@ -233,29 +232,29 @@ class Outbox:
                 gone = key not in self._rows.rows
                 account.forget("is not known any more" if gone else "has no journal any more")
         elif account is not None and account.loaded:
-            account.look()
+            account.poll()
         elif self._intake.ready and not self._closed:
-            self._jobs.start(self._open(key))
+            self._jobs.start(self._try_open(key))
 
-    def welcomed(self, key: str) -> None:
+    def on_welcome(self, key: str) -> None:
         """Resume sending: the account can be called."""
-        self.reported(key)
+        self.on_report(key)
 
-    def progress(self, peer: Peer, frame: SendProgress) -> None:
+    def on_progress(self, peer: Peer, frame: SendProgress) -> None:
         """Handle a worker's progress with a message of several parts."""
         account = self.accounts.get(peer.key)
         if account is not None:
-            account.progress(frame)
+            account.on_progress(frame)
 
     async def letters(self, limit: int = MAX_LETTERS) -> list[tuple[str, OutgoingRow]]:
         """Return the dead letters with the keys of their accounts, oldest first."""
-        await self._intake.opened(OPEN_SECONDS)
+        await self._intake.wait_until_open(OPEN_SECONDS)
         journal = self._journal()
         return [] if journal is None else await journal.letters(limit)
 
     async def letter(self, id: str) -> tuple[str, OutgoingMessage]:
         """Return a dead letter and the key of its account; raises ``RemoteError`` for none."""
-        await self._intake.opened(OPEN_SECONDS)
+        await self._intake.wait_until_open(OPEN_SECONDS)
         journal = self._journal()
         found = None if journal is None else await journal.letter(id)
         if found is None:
@@ -268,18 +267,18 @@ class Outbox:
         key, found = await self.letter(id)
         if not self._intake.is_on(key):
             raise RemoteError(UNAVAILABLE, f"{key} has no journal, or is not known any more")
-        account, journal = await self.opened(key)
+        account, journal = await self.open(key)
         if found.row.key not in account.entries:
             now = now_ms()
             expires = now + round(QUEUE_SECONDS * 1000)
-            await self._protect(key, stored_files(_message(found)), expires)
+            await self._protect_for(account, files_of(found), expires)
         if found.row.key not in account.entries:
-            account.release(found, Released(key, found.row.key, now, expires, "queue"))
-        return key, (await told(account.entries[found.row.key], journal, queue=True))[0]
+            account.requeue(found, Released(key, found.row.key, now, expires, "queue"))
+        return key, (await wait_for_row(account.entries[found.row.key], journal, queue=True))[0]
 
     def give_up(self, chats: Mapping[str, Collection[str]]) -> tuple[int, int]:
-        """Give up waiting messages for some chats of accounts; return how many, and how many others
-        are under way and not given up.
+        """Give up waiting messages for some chats of accounts. Returns how many, and how many
+        others are under way and not given up.
         """
         counts = [
             account.give_up(chats[key]) for key, account in self.accounts.items() if key in chats
@@ -291,12 +290,12 @@ class Outbox:
         key, found = await self.letter(id)
         journal = self._journal()
         assert journal is not None
-        await stored(journal, Discarded(key, found.row.key), self._links.flush_soon)
+        await store_record(journal, Discarded(key, found.row.key), self._links.flush_soon)
         return key, found.row
 
-    async def room(self, account: AccountOutbox) -> None:
+    async def wait_for_room(self, account: AccountOutbox) -> None:
         """Wait until few enough messages are unsent to answer more."""
-        await account.room()
+        await account.wait_for_room()
         while self.capacity.is_full and not self._closed:
             self._left.clear()
             await self._left.wait()
@@ -312,10 +311,10 @@ class Outbox:
         for account in self.accounts.values():
             account.close()
 
-    async def _open(self, key: str) -> None:
+    async def _try_open(self, key: str) -> None:
         try:
-            account, _ = await self.opened(key)
-            account.look()
+            account, _ = await self.open(key)
+            account.poll()
         except RemoteError:
             pass  # it is tried again with the next report
 
@@ -323,13 +322,13 @@ class Outbox:
         """Accept a message to be sent, and store it."""
         outgoing, key = account.accept(made), made.row.key
 
-        def stored(outcome: Outcome) -> None:
-            account.stored([key], outcome)
+        def on_stored(outcome: Outcome) -> None:
+            account.on_stored([key], outcome)
 
-        journal.append(Queued(account.key, outgoing), stored)
+        journal.append(Queued(account.key, outgoing), on_stored)
         self._links.flush_soon()
 
-    async def _again(
+    async def _resend(
         self, account: AccountOutbox, journal: Journal, row: OutgoingRow, record: Released
     ) -> OutgoingRow:
         """Send again a message that was certainly not sent, under its reused key."""
@@ -337,21 +336,21 @@ class Outbox:
         if row.key not in account.entries:
             if found is None or not found.message:
                 return row
-            await self._protect(account.key, stored_files(_message(found)), record.expires)
+            await self._protect_for(account, files_of(found), record.expires)
         if row.key not in account.entries and found is not None:
-            account.release(found, record)
-        return (await self._told(account, row.key, queue=record.origin == "queue"))[0]
+            account.requeue(found, record)
+        return (await self._wait_for_row(account, row.key, queue=record.origin == "queue"))[0]
 
-    async def _told(
+    async def _wait_for_row(
         self, account: AccountOutbox, key: str, *, queue: bool
     ) -> tuple[OutgoingRow, bool]:
         journal = self._intake.journal
         assert journal is not None
-        return await told(account.entries[key], journal, queue=queue)
+        return await wait_for_row(account.entries[key], journal, queue=queue)
 
-    def _require_waited_for(self, key: str) -> None:
-        """Raise ``RemoteError`` where nothing is to be expected: the gateway ends, or the account
-        is being drained, or does not come by itself.
+    def _require_available(self, key: str) -> None:
+        """Raise ``RemoteError`` if a message for the account could not be sent. That is so when the
+        gateway ends, and when the account is drained or does not start by itself.
         """
         if self._draining:
             text = f"{key}: the gateway is ending; try again"
@@ -365,6 +364,13 @@ class Outbox:
             if row.phase in WAITED_FOR or (leaving and row.wanted and row.hold is None):
                 return
         raise RemoteError(UNAVAILABLE, self._peers.why_absent(key), retryable=True)
+
+    async def _protect_for(self, account: AccountOutbox, files: list[str], expires: int) -> None:
+        """Protect files; raises ``RemoteError`` if the account has gone meanwhile."""
+        await self._protect(account.key, files, expires)
+        if self.accounts.get(account.key) is not account:
+            text = f"{account.key} is not known, or has no journal any more"
+            raise RemoteError(UNAVAILABLE, text)
 
     async def _protect(self, key: str, files: list[str], expires: int) -> None:
         """Protect stored files as long as a message that needs them may be sent."""
@@ -391,8 +397,3 @@ class Outbox:
     def _on_end(self, key: str, row: OutgoingRow) -> None:
         if row.origin == "agent":
             self._on_answer(key, row)
-
-
-def _message(outgoing: OutgoingMessage) -> Outbound:
-    """Return the message of a row whose content is in memory."""
-    return decode_json(outgoing.message, Outbound)

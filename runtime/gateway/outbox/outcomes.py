@@ -16,6 +16,7 @@ from runtime.gateway.journal.outgoing import GivenUp, OutgoingRow, Postponed, pa
 
 FIRST_BACKOFF_SECONDS = 1.0  # doubles with each attempt
 LAST_BACKOFF_SECONDS = 60.0
+# Under which the ends of attempts are counted.
 REASONS = (
     "blocked",
     "busy",
@@ -32,7 +33,7 @@ REASONS = (
     "unavailable",
     "unknown",
     "unsupported",
-)  # under which the ends of attempts are counted
+)
 
 
 class AttemptFailure(msgspec.Struct, frozen=True):
@@ -51,8 +52,8 @@ class AttemptFailure(msgspec.Struct, frozen=True):
 
 
 class SendPolicy(msgspec.Struct, frozen=True):
-    """What is done about messages in doubt: the account's choice, and how long the platform knows
-    a key (``idempotent`` seconds; 0: it does not).
+    """The rules for messages of which it is unknown whether they were sent. They are the account's
+    choice, and how long the platform knows a key (``idempotent`` seconds; 0: it does not).
     """
 
     ambiguous: str = "ask"
@@ -102,7 +103,7 @@ def decide(
     """
     wait = backoff(row.attempts) if failure.after is None else failure.after
     again = now + round(wait * 1000)
-    told, past = row.asks_nobody, past_of(row, now, failure.reason)
+    asks_nobody, past = row.asks_nobody, past_of(row, now, failure.reason)
     if failure.maybe:
         known = 0 < policy.idempotent * 1000 >= again - row.first_attempt
         twice = policy.ambiguous == "retry" and row.origin != "preview"
@@ -111,10 +112,10 @@ def decide(
         letter = policy.ambiguous != "drop" and row.origin != "preview"
         return GivenUp(key, row.key, "unknown", failure.reason, failure.text, letter, now)
     if not failure.passes:
-        return GivenUp(key, row.key, "failed", failure.reason, failure.text, not told, now)
+        return GivenUp(key, row.key, "failed", failure.reason, failure.text, not asks_nobody, now)
     if again < row.expires:
         return Postponed(key, row.key, again, failure.reason, failure.text, past)
-    return GivenUp(key, row.key, "expired", failure.reason, failure.text, not told, now)
+    return GivenUp(key, row.key, "expired", failure.reason, failure.text, not asks_nobody, now)
 
 
 def backoff(attempts: int) -> float:

@@ -1,9 +1,9 @@
 """Sends previews of answers, and records the platform's message that shows each.
 
-A preview is a row, so that no crash leaves one in a chat that the answer does not take the place
-of. It waits for a moment only, is nobody's dead letter, and whoever follows an account sees the
-answer alone. The row of the answer names it (``edits``): in a chat rows go in their order, so it is
-over when the answer is tried.
+A preview is a row, so that no crash leaves one in a chat that the answer does not replace. It waits
+for a moment only, never becomes a dead letter, and clients that follow the account see only the
+answer. The row of the answer names it (``edits``): in a chat rows go in their order, so the preview
+is over when the answer is tried.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class ShownPreviews:
     def __init__(self) -> None:
         self._ids: OrderedDict[str, str] = OrderedDict()
 
-    def learn(self, key: str, found: OutgoingMessage | OutgoingRow | None) -> None:
+    def record(self, key: str, found: OutgoingMessage | OutgoingRow | None) -> None:
         """Record the result of a preview; ``None``: there was none."""
         row = found.row if isinstance(found, OutgoingMessage) else found
         self._ids[key] = row.sent[0].id if row is not None and row.sent else ""

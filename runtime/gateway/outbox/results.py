@@ -13,10 +13,11 @@ from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from runtime.gateway.journal.outgoing import Origin, OutgoingMessage, OutgoingRow
 from workers.messages import Outbound, Sent, merged
 
+# As OpenClaw words it for ``chat.send``.
 CONFLICT = (
     "This message ID was already used for different input. Check the conversation history and use"
     " a new message ID to send again."
-)  # as OpenClaw words it for ``chat.send``
+)
 
 
 def outgoing_of(

@@ -10,9 +10,10 @@ import { Help, MEANINGS } from "./help.js";
 import { html } from "./html.js";
 import { useEffect, useMemo, useState } from "./libraries/hooks.js";
 import { Login } from "./login.js";
+import { WithPaths } from "./paths.js";
 import { href } from "./route.js";
 import { client, may } from "./session.js";
-import { accountOf, keys, loaded } from "./store.js";
+import { accountOf, failure, keys, loaded, reload } from "./store.js";
 import { Plot } from "./plot.js";
 import { downSince, groupsOf, saidOf } from "./tries.js";
 import { Ago, Button, Commands, Countdown, Failure, Phase, Time, Unread, ask, toast, useRequest } from "./ui.js";
@@ -26,7 +27,7 @@ export function Page({ parts }) {
   useFigures();
   const [key, tab = ""] = parts;
   const row = accountOf(key).value;
-  if (!row) return loaded.value ? html`<${Absent} name=${key} />` : html`<${Unread} title=${key} what="the accounts" />`;
+  if (!row) return loaded.value ? html`<${Absent} name=${key} />` : html`<${Unread} title=${key} what="the accounts" error=${failure.value} onRetry=${reload} />`;
   return html`<${Account} key=${key} row=${row} tab=${tab} />`;
 }
 
@@ -90,7 +91,7 @@ function Now({ row, events = [] }) {
 function Closed({ entry }) {
   if (!entry?.agent || !entry.closed.length) return null;
   return html`<div class=${entry.dropped.length ? "doors" : "now"} role="group" aria-label="Lists that let nobody in">
-    ${entry.closed.map((text) => html`<p key=${text}>${capital(text)}.</p>`)}
+    ${entry.closed.map((text) => html`<p key=${text}><${WithPaths} text=${capital(text)} />.</p>`)}
     <a class="button" href=${href("people", entry.account)}>Open its lists</a>
   </div>`;
 }
@@ -240,6 +241,6 @@ function Happened({ event }) {
   return html`<li>
     <${Time} at=${event.at} />
     ${event.note ? html`<span class="faint">changed</span>` : html`<${Phase} row=${{ phase: event.phase, cause: event.cause }} />`}
-    <span>${saidOf(event)}${event.by && html` <span class="by">by ${event.by}</span>`}${!event.note && event.failures > 1 ? html` <span class="faint">(${event.failures} failures in a row)</span>` : null}</span>
+    <span><${Commands} text=${saidOf(event)} />${event.by && html` <span class="by">by ${event.by}</span>`}${!event.note && event.failures > 1 ? html` <span class="faint">(${event.failures} failures in a row)</span>` : null}</span>
   </li>`;
 }

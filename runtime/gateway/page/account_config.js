@@ -92,7 +92,7 @@ function Editor({ row, file, described, values, onSaved }) {
       : html`<label class="field">The account as JSON; secrets stand as marks, which keep them<textarea rows="18" spellcheck="false" value=${raw} onInput=${(event) => setRaw(event.currentTarget.value)}></textarea></label>
           ${found.errors.json && html`<p class="said" role="alert">${found.errors.json}</p>`}`}
     <footer class="save">
-      <span role="status" class=${check.error ? "bad" : "faint"}>${sayCheck(number, wrong, check)}</span>
+      <span role="status" class=${check.error ? "bad" : doubtOf(check) ? "warn" : "faint"}>${sayCheck(number, wrong, check)}</span>
       ${number > 0 && html`<${Button} onClick=${() => (setEdits({}), setRaw(null))}>Undo<//>`}
       <${Button} tone="primary" disabled=${!admin || !number || wrong || Boolean(check.error)} onClick=${() => setReview(true)}>Review and save<//>
     </footer>
@@ -117,7 +117,7 @@ function fromJson(values, raw) {
   }
 }
 
-/** Ask the gateway what a change would do, a moment after the last key: `{answer}` or `{error, issues}`. */
+/** Ask the gateway what a change would do, a moment after the last key: `{answer, issues}` or `{error, issues}`. */
 export function useCheck(change, baseHash) {
   const [found, setFound] = useState({});
   const text = change ? JSON.stringify(change) : "";
@@ -128,7 +128,7 @@ export function useCheck(change, baseHash) {
     const timer = setTimeout(async () => {
       try {
         const answer = await client.request("config.validate", { raw: text, baseHash, patch: true });
-        if (shown) setFound({ answer });
+        if (shown) setFound({ answer, issues: answer.doubts });
       } catch (error) {
         if (shown) setFound({ error, issues: error.details?.issues });
       }
@@ -146,11 +146,17 @@ export function issueOf(check, key) {
   return (check.issues ?? []).find((issue) => issue.path.split(".").includes(key))?.message;
 }
 
+/** Return what is doubtful of a valid change, if anything: `botToken is not a bot token: …`. */
+export function doubtOf({ answer }) {
+  return (answer?.doubts ?? []).map(({ path, message }) => `${path.split(".").pop()} ${message}`).join("; ");
+}
+
 function sayCheck(number, wrong, { answer, error }) {
   if (wrong) return "Something cannot be read; it is said at its field.";
   if (!number) return "Nothing has been changed.";
   if (error) return error.message;
   if (!answer) return "Checking";
+  if (doubtOf({ answer })) return `It may be saved, but ${doubtOf({ answer })}.`;
   const restarts = [...(answer.changed ?? []), ...(answer.added ?? [])];
   return restarts.length ? `It is valid. ${restarts.join(", ")} restarts, nothing else.` : "It is valid. Nothing restarts.";
 }

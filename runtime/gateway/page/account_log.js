@@ -18,9 +18,9 @@ const AGAIN_MS = 1500;
 function useAccountLog(account) {
   const [lines, setLines] = useState(null);
   const [error, setError] = useState(null);
-  const place = useRef({ cursor: undefined, number: 0 });
+  const place = useRef({ cursor: undefined, number: 0, streams: new Map() });
   const take = (found) => {
-    const made = found.map((text) => lineOf(text, ++place.current.number));
+    const made = found.map((text) => lineOf(text, ++place.current.number, place.current.streams));
     if (made.length) setLines((before) => [...(before ?? []), ...made].slice(-MOST));
     else setLines((before) => before ?? []);
   };

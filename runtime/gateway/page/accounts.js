@@ -1,9 +1,9 @@
-// Judges the rows of accounts: which is worst, why it is so, what comes next, which are meant. Pure.
+// Compares and describes the rows of accounts: which is worst, why, what comes next, which match. Pure.
 
 import { count, grouped } from "./words.js";
 
 /** The phases as they are shown and counted, the worst first. */
-export const PHASES = ["failed", "backoff", "login", "starting", "stopping", "running", "held", "stopped"];
+export const PHASES = ["failed", "login", "backoff", "starting", "stopping", "running", "held", "stopped"];
 
 const DEGRADED = "degraded: ";
 const FULL = "journal full";
@@ -48,10 +48,10 @@ export function toneOf(row) {
   return phase === "starting" || phase === "stopping" ? "busy" : "idle";
 }
 
-/** Return how bad an account is: 0 is worst. `lost` is how many messages an empty list has cost. */
-export function rank(row, lost = 0) {
+/** Return how bad an account is: 0 is worst. `lost` is how many messages an empty list has cost, if it has one. */
+export function rank(row, lost) {
   const own = rankOfPhase(row);
-  return lost && row.phase !== "stopped" ? Math.min(own, 2.5) : own;
+  return lost !== undefined && row.phase !== "stopped" ? Math.min(own, 2.5) : own;
 }
 
 function rankOfPhase(row) {

@@ -1,6 +1,6 @@
 // Adds an account: its channel, its name and its fields, checked while they are typed.
 
-import { All, Field, Review, issueOf, shapeOf, useCheck } from "./account_config.js";
+import { All, Field, Review, doubtOf, issueOf, shapeOf, useCheck } from "./account_config.js";
 import { keptFor, missingIn, nameOf, patchOf, resolve } from "./form.js";
 import { html } from "./html.js";
 import { useMemo, useState } from "./libraries/hooks.js";
@@ -48,18 +48,20 @@ function Form({ channel, file, described }) {
   const check = useCheck(ready ? change : null, file.hash);
   const shown = fields.filter((field, at) => all || at < FIRST || field.kind === "secret" || field.needed || field.key in edits);
   const missing = missingIn(fields, file.config?.channels?.[channel], found.patch);
-  const valid = missing.length ? `It may be added, but does not start without ${missing.join(", ")}.` : "It is valid. Nothing else restarts.";
+  const doubt = missing.length ? `does not start without ${missing.join(", ")}` : doubtOf(check);
+  const valid = doubt ? `It may be added, but ${doubt}.` : "It is valid. Nothing else restarts.";
   const said = !name ? "It needs a name." : (check.error?.message ?? (check.answer ? valid : ready ? "Checking" : ""));
   const hostly = shown.some((field) => field.local) && file.config?.gateway?.remoteExec !== true;
+  const byCommand = shown.some((field) => field.local && field.needed);
   return html`<form class="account-editor" onSubmit=${(event) => event.preventDefault()}>
-    ${hostly && html`<p class="note">${channel} is added by a command on the gateway's host, if a field that is marked "host only" is filled in. Fill in what you know: the command appears below.</p>`}
+    ${hostly && html`<p class="note">${byCommand ? `${channel} is added by a command on the gateway's host: it needs fields that are marked "host only". Fill in what you know: the command appears below.` : 'Leave the fields that are marked "host only" empty to add the account here: with one of them it is added by a command on the gateway\'s host, which appears below.'}</p>`}
     <div class="form">
       <label class="field"><span><b>Account</b> it becomes ${channel}:ACCOUNT</span><input value=${name} autocomplete="off" spellcheck="false" onInput=${(event) => setName(event.currentTarget.value.trim())} />${wrongName && html`<span class="said" role="alert">${wrongName}</span>`}</label>
       ${shown.map((field) => html`<${Field} key=${field.key} field=${field} text=${edits[field.key]} error=${found.errors[field.key] ?? issueOf(check, field.key)} onText=${(text) => setTyped((before) => ({ ...before, [nameOf(channel, field)]: text }))} />`)}
     </div>
     ${check.error?.details?.command && html`<pre class="command" tabindex="0">${check.error.details.command}</pre>`}
     <footer class="save">
-      <span role="status" class=${check.error ? "bad" : ready && missing.length ? "warn" : "faint"}>${said}</span>
+      <span role="status" class=${check.error ? "bad" : ready && doubt ? "warn" : "faint"}>${said}</span>
       <${All} on=${all} onAll=${setAll} />
       <${Button} tone="primary" disabled=${!ready || Boolean(check.error)} onClick=${() => setReview(true)}>Review and add<//>
     </footer>

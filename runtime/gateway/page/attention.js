@@ -3,7 +3,7 @@
 import { signal } from "./libraries/signals.js";
 import { client } from "./session.js";
 
-const AGAIN_MS = 20_000; // none of it comes as an event
+const AGAIN_MS = 20_000; // of it only the configuration comes as an event
 
 /** What the gateway answered last: `{deadLetters, pairing, closed}`, or `null`. */
 export const attention = signal(null);
@@ -41,7 +41,8 @@ export function waitingAt(page, found = attention.value) {
   }
   if (page === "people") {
     const number = found.pairing + found.closed.length;
-    const parts = [[found.pairing, "waiting to be let in"], [found.closed.length, "with an empty list that has cost messages"]];
+    const costly = found.closed.filter(({ messages }) => messages).length;
+    const parts = [[found.pairing, "waiting to be let in"], [costly, "with an empty list that has cost messages"], [found.closed.length - costly, "that answer nobody: a list is empty"]];
     return number ? { number, title: said(parts) } : null;
   }
   return null;
@@ -52,6 +53,8 @@ function said(parts) {
 }
 
 client.on("client.opened", lookAgain);
+// Twice, as what is new in the configuration is reported a little later.
+client.on("config.changed", () => (lookAgain(), setTimeout(lookAgain, 1000)));
 if (client.connection.peek().state === "open") lookAgain();
 setInterval(() => !document.hidden && client.connection.peek().state === "open" && lookAgain(), AGAIN_MS);
 document.addEventListener("visibilitychange", () => !document.hidden && client.connection.peek().state === "open" && lookAgain());

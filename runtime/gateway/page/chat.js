@@ -70,7 +70,7 @@ function Sessions({ list, chosen, text, narrow }) {
 function Session({ session, text }) {
   const title = session.label || session.derivedTitle || session.key;
   return html`
-    <span role="cell" class="what"><a href=${href("chat", session.key, { q: text })} title=${session.key}>${title}</a></span>
+    <span role="cell" class="what"><a dir="auto" href=${href("chat", session.key, { q: text })} title=${session.key}>${title}</a></span>
     <span role="cell" class="when faint">${session.hasActiveRun ? html`<b class="busy">answering</b>` : html`<${Ago} at=${session.updatedAt} />`}</span>
     <span role="cell" class="where faint">${session.agentId} · ${session.lastAccountId ? `${session.channel}:${session.lastAccountId} ${session.lastTo}` : session.key}</span>
   `;

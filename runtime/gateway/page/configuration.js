@@ -56,7 +56,7 @@ export function Page() {
     <//>
     ${elsewhere && html`<p class="said" role="alert">The file has been changed elsewhere meanwhile: what you have typed was made from an older one. Copy it if you need it, then take the file's text.</p>`}
     ${!loaded.valid && html`<${Issues} title="The file as it is cannot be used; what is in force is older:" issues=${loaded.issues} />`}
-    ${loaded.warnings?.length > 0 && html`<${Issues} title="Works, but look at it:" tone="warn" issues=${loaded.warnings} />`}
+    <${Doubts} found=${loaded.warnings} />
     ${!able && html`<p class="faint">This browser may look, but not change it: it lacks operator.admin.</p>`}
     <div class="two">
       <div class="editor">
@@ -124,10 +124,15 @@ function Issues({ title, issues, tone = "bad" }) {
   </div>`;
 }
 
+/** What is valid and rarely intended. */
+function Doubts({ found }) {
+  return found?.length ? html`<${Issues} title="Works, but look at it:" tone="warn" issues=${found} />` : null;
+}
+
 function Verdict({ edited, check }) {
   if (!edited) return html`<p class="verdict faint" role="status">As it is in the file. Secrets are shown as <code>__OPENCLAW_REDACTED__</code>; a mark that stays keeps its secret.</p>`;
   if (check.state === "waits") return html`<p class="verdict faint" role="status">Being checked</p>`;
-  if (check.state === "good") return html`<p class="verdict ok" role="status">It can be used. ${effects(check.answer)}</p>`;
+  if (check.state === "good") return html`<div class="verdict" role="status"><p class="ok">It can be used. ${effects(check.answer)}</p><${Doubts} found=${check.answer.doubts} /></div>`;
   if (check.state === "bad") {
     const issues = check.error.details.issues ?? [];
     if (check.error.details.command) {
@@ -164,6 +169,7 @@ function Saving({ before, after, hash, verdict, onClose, onSaved }) {
   };
   return html`<${Dialog} title="What changes" wide onClose=${onClose}>
     <p>${effects(verdict ?? {})}</p>
+    <${Doubts} found=${verdict?.doubts} />
     <${Diff} before=${before} after=${after} />
     ${state.error && html`<p class="said" role="alert">${state.error.message}</p>`}
     <footer><${Button} onClick=${onClose}>Go on editing<//><${Button} tone=${verdict?.gateway === "move" || verdict?.removed?.length ? "danger" : "primary"} busy=${state.busy} onClick=${save}>Save<//></footer>

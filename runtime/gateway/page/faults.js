@@ -20,7 +20,7 @@ export function folded(events) {
 }
 
 /** Return the sentence; the name of the account, where there is one, stands before it. */
-export function faultOf({ seq, ts, first, times, type, account, agent, reason, failures, device, ...rest }) {
+export function faultOf({ seq, ts, first, times, type, account, agent, reason, failures, ...rest }) {
   const why = reason ? `: ${reason.replaceAll("_", " ").replaceAll("-", " ")}` : "";
   const who = agent ? `${agent} ` : "";
   const often = failures > 1 ? `, ${count(failures, "failure")} in a row` : "";
@@ -28,7 +28,6 @@ export function faultOf({ seq, ts, first, times, type, account, agent, reason, f
   if (/^(account|agent)\.failed$/.test(type)) return `${who}failed${why}${often}`;
   if (type === "message.unsent") return `did not send a message: ${reason}`;
   if (type === "client.refused") return `A client was refused${why}`;
-  if (type === "device.approved") return `The device ${String(device).slice(0, 16)} was let in${why}`;
-  const more = Object.entries({ agent, reason, failures, device, ...rest }).filter((each) => each[1] !== undefined);
+  const more = Object.entries({ agent, reason, failures, ...rest }).filter((each) => each[1] !== undefined);
   return `${type} ${more.map(([name, value]) => `${name}: ${typeof value === "object" ? JSON.stringify(value) : value}`).join(", ")}`.trim();
 }

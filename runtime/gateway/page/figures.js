@@ -82,6 +82,8 @@ client.on("channel.figures", (frame) => {
   });
 });
 
+client.on("channel.removed", ({ account }) => [figures, flows, restarts].forEach((each) => each.delete(account)));
+
 function flow(key) {
   if (!flows.has(key)) flows.set(key, new Flow(STEP_MS));
   return flows.get(key);

@@ -1,6 +1,6 @@
 // The fleet: all accounts, the worst first, with why and what comes next; and what is done to many.
 
-import { PHASES, STARTING, folded, matches, named, next, pastOf, phaseOf, tally, upSince, why, whyInFull, wordsOf, worstFirst } from "./accounts.js";
+import { PHASES, STARTING, folded, isUnwell, matches, named, next, pastOf, phaseOf, tally, upSince, why, whyInFull, wordsOf, worstFirst } from "./accounts.js";
 import { attention } from "./attention.js";
 import { now } from "./clock.js";
 import { beat, figuresOf, flowOf, restartsOf, useFigures } from "./figures.js";
@@ -34,7 +34,7 @@ export function Page({ query }) {
   const meant = useMemo(() => {
     const words = wordsOf(text);
     return rows
-      .filter((row) => (!phase || (phase === CLOSED ? closed.has(row.account) : phaseOf(row) === phase)) && (!channel || row.channel === channel) && matches(row, words))
+      .filter((row) => (!phase || (phase === CLOSED ? closed.has(row.account) : phase === UNWELL ? isUnwell(row) : phaseOf(row) === phase)) && (!channel || row.channel === channel) && matches(row, words))
       .sort(worstFirst(closed));
   }, [rows, text, phase, channel, closed]);
   const all = useMemo(() => meant.map((row) => row.account), [meant]);
@@ -95,13 +95,16 @@ function summary(rows, closed) {
   if (failed) parts.push(`${failed} failed`);
   if (login) parts.push(`${login} ${login === 1 ? "needs" : "need"} a login`);
   if (backoff) parts.push(`${backoff} in backoff`);
-  if (closed.size) parts.push(`${count(closed.size, "has", "have")} an empty list that costs messages`);
+  if (closed.size) parts.push(`${count(closed.size, "has", "have")} an empty list`);
   if (unwell) parts.push(`${unwell} degraded`);
   if (held) parts.push(`${held} held`);
   return `${count(rows.length, "account")}, ${parts.join(", ") || "none is in trouble"}`;
 }
 
-/** The accounts whose empty list has cost messages within 24 hours, which no phase shows, and how many: by key. */
+/**
+ * The accounts whose empty list has cost messages within 24 hours, or lets nobody at all in, which no
+ * phase shows, and how many it has cost: by key.
+ */
 function useClosed() {
   const found = attention.value?.closed;
   return useMemo(() => new Map(found?.map(({ account, messages }) => [account, messages])), [found]);
@@ -113,26 +116,30 @@ function Closed({ closed }) {
   if (!closed.size) return null;
   const number = [...closed.values()].reduce((sum, each) => sum + each, 0);
   const what = closed.size === 1 ? "A list that lets nobody in has" : "Lists that let nobody in have";
+  const said = number ? `${what} cost ${count(number, "message")} in 24 h` : `${count(closed.size, "account answers", "accounts answer")} nobody, as a list is empty`;
   const first = [...closed].sort((a, b) => b[1] - a[1]).slice(0, FEW);
-  return html`<p class="closed"><b class="bad">${what} cost ${count(number, "message")} in 24 h:</b>${first.map(
-    ([key, lost]) => html` <a key=${key} href=${href("people", key)}>${key}</a>${closed.size > 1 && ` (${lost})`}`,
+  return html`<p class="closed"><b class="bad">${said}:</b>${first.map(
+    ([key, lost]) => html` <a key=${key} href=${href("people", key)}>${key}</a>${closed.size > 1 && number > 0 && ` (${lost})`}`,
   )}${closed.size > FEW && html` <a href=${href("people")}>and ${closed.size - FEW} more</a>`}</p>`;
 }
 
-const CLOSED = "closed"; // stands among the phases for those whose empty list costs messages
-
-const TONES = { failed: "bad", backoff: "warn", login: "bad", running: "ok" };
+// Stand among the phases, in the order of the rows: those with an empty list, and those
+// that run and are degraded.
+const CLOSED = "closed";
+const UNWELL = "degraded";
+const CHIPS = PHASES.toSpliced(PHASES.indexOf("starting"), 0, CLOSED, UNWELL);
+const TONES = { failed: "bad", backoff: "warn", login: "bad", closed: "bad", degraded: "warn", running: "ok" };
 
 function Chips({ rows, closed, phase, channel, onSet }) {
-  const found = tally(rows);
+  const found = { ...tally(rows), closed };
+  found.degraded = found.unwell;
   const channels = new Map();
   for (const row of rows) channels.set(row.channel, (channels.get(row.channel) ?? 0) + 1);
   return html`<div class="chips" role="group" aria-label="Show only">
     <${Chip} on=${!phase && !channel} count=${rows.length} onClick=${() => onSet({ phase: "", channel: "" })}>all<//>
-    ${PHASES.filter((each) => found[each] || each === phase).map(
-      (each) => html`<${Chip} key=${each} on=${each === phase} tone=${TONES[each]} count=${found[each] ?? 0} onClick=${() => onSet({ phase: each === phase ? "" : each })}>${named(each)}<//>`,
+    ${CHIPS.filter((each) => found[each] || each === phase).map(
+      (each) => html`<${Chip} key=${each} on=${each === phase} tone=${TONES[each]} count=${found[each] ?? 0} onClick=${() => onSet({ phase: each === phase ? "" : each })}>${each === CLOSED ? "empty list" : named(each)}<//>`,
     )}
-    ${(closed > 0 || phase === CLOSED) && html`<${Chip} on=${phase === CLOSED} tone="bad" count=${closed} onClick=${() => onSet({ phase: phase === CLOSED ? "" : CLOSED })}>empty list<//>`}
     ${channels.size > 1 && html`<span class="gap"></span>`}
     ${channels.size > 1 &&
     [...channels].sort().map(
@@ -164,7 +171,7 @@ function Row({ name, chosen, lost, onChoose }) {
   const reason = whyInFull(row) || emptied(lost) || pastOf(row);
   return html`
     <span role="cell" class="pick"><input type="checkbox" aria-label=${`Select ${name}`} checked=${chosen} onChange=${onChoose} /></span>
-    <span role="cell" class="who"><a href=${href("account", name)} title=${row.name || name}>${name}</a></span>
+    <span role="cell" class="who"><a href=${href("account", name)} title=${row.name ? `${name}: ${row.name}` : name}>${name}</a></span>
     <span role="cell" class="is"><${Is} row=${row} lost=${lost} /></span>
     <${Restarts} row=${row} />
     <${Next} row=${row} lost=${lost} as="span" />
@@ -175,27 +182,28 @@ function Row({ name, chosen, lost, onChoose }) {
   `;
 }
 
-/** The phase, or the mark of one that runs and whose empty list costs messages. */
+/** The phase, or the mark of one that runs and has an empty list. */
 function Is({ row, lost }) {
-  if (!lost || row.phase !== "running") return html`<${Phase} row=${row} />`;
+  if (lost === undefined || row.phase !== "running") return html`<${Phase} row=${row} />`;
   return html`<span class="phase bad" title="It runs, and a list of it lets nobody in">empty list</span>`;
 }
 
 /** What comes next; what a person does in the account's configuration, or its lists, leads there. */
 function Next({ row, lost, as }) {
   const { text, at, there } = next(row);
-  if (!text && lost) return html`<${as} role="cell" class="next"><a href=${href("people", row.account)}>fill its lists</a><//>`;
+  if (!text && lost !== undefined) return html`<${as} role="cell" class="next"><a href=${href("people", row.account)}>fill its lists</a><//>`;
   const said = there ? html`<a href=${href("account", row.account, "configuration")} title=${text}>${text}</a>` : text;
   return html`<${as} role="cell" class="next">${said} ${at ? html`<${Countdown} at=${at} />` : null}<//>`;
 }
 
 function emptied(lost) {
-  return lost ? `${count(lost, "message")} not answered in 24 h` : "";
+  if (lost === undefined) return "";
+  return lost ? `${count(lost, "message")} not answered in 24 h` : "answers nobody: a list is empty";
 }
 
 /** Draw why an account is as it is; what its lists do leads to them, what is past to its page. */
 function told(row, reason, lost) {
-  return why(row) || !reason ? reason : html`<a href=${href(lost ? "people" : "account", row.account)} style=${{ textDecoration: "underline" }}>${reason}</a>`;
+  return why(row) || !reason ? reason : html`<a href=${href(lost === undefined ? "account" : "people", row.account)} style=${{ textDecoration: "underline" }}>${reason}</a>`;
 }
 
 function Restarts({ row }) {
@@ -214,7 +222,7 @@ function NarrowRow({ name, chosen, lost, onChoose }) {
     <span role="cell" class="pick"><input type="checkbox" aria-label=${`Select ${name}`} checked=${chosen} onChange=${onChoose} /></span>
     <span role="cell" class="who"><a href=${href("account", name)}>${name}</a></span>
     <span role="cell" class="is"><${Is} row=${row} lost=${lost} /></span>
-    ${(coming.text || lost) && html`<${Next} row=${row} lost=${lost} as="b" />`}
+    ${(coming.text || lost !== undefined) && html`<${Next} row=${row} lost=${lost} as="b" />`}
     <span role="cell" class="why">${told(row, reason, lost)}${row.phase === "running" && !reason && html`<${Up} row=${row} /><${Short} row=${row} />`}</span>
     ${coming.at && html`<span role="cell" class="again"><${TryNow} row=${row} /></span>`}
   `;

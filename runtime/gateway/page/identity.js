@@ -13,7 +13,7 @@ export function obstacle() {
     return (
       "This address is not secure (http beyond this host), so the browser gives the page no keys " +
       "to sign in with. Open it by https (gateway.tls), or through a tunnel from the computer " +
-      `that you sit at: ssh -L 18789:127.0.0.1:${location.port || "18789"} HOST, then http://127.0.0.1:18789.`
+      `that you sit at: ssh -L 18789:127.0.0.1:${location.port || "18789"} HOST, then http://127.0.0.1:18789${location.pathname}`
     );
   }
   return globalThis.indexedDB ? "" : "This browser has no database for its key (private mode?).";

@@ -62,7 +62,7 @@ function Step({ row, view, image }) {
     ${prompt.kind === "open" && html`<p>Open <a href=${safe(prompt.text)} target="_blank" rel="noreferrer noopener">${prompt.text}</a> and log in there.</p>`}
     ${prompt.kind === "ask" && html`<${Ask} key=${prompt.id} account=${row.account} prompt=${prompt} />`}
     ${prompt.hint && html`<p class="faint">${prompt.hint}</p>`}
-    ${until !== null && until !== undefined && html`<p class="faint">It is good until <${Countdown} at=${view.at + until} />.</p>`}
+    ${until !== null && until !== undefined && html`<p class="faint">It expires <${Countdown} at=${view.at + until} />.</p>`}
   </div>`;
 }
 

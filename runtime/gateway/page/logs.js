@@ -17,17 +17,17 @@ const MOST = 5000;
 /** Follow the stream: `{lines, error, gap, again}`; nothing is asked for while the page is hidden. */
 function useLog() {
   const [state, setState] = useState({ lines: null, error: null, file: "" });
-  const at = useRef({ cursor: undefined, number: 0, lines: [] });
+  const at = useRef({ cursor: undefined, number: 0, lines: [], streams: new Map() });
   const ask = async () => {
     const place = at.current;
     try {
       const params = place.cursor === undefined ? { limit: 1000 } : { cursor: place.cursor, limit: 1000 };
       const answer = await client.request("logs.tail", params);
       const before = place.cursor !== undefined && !answer.reset ? place.lines : [];
-      const found = answer.lines.map((text) => lineOf(text, ++place.number));
+      const found = answer.lines.map((text) => lineOf(text, ++place.number, place.streams));
       if (answer.skippedBytes && before.length) found.unshift(lineOf(`${answer.skippedBytes} bytes of log came faster than they could be read here; the files have them.`, ++place.number));
       const lines = found.length || answer.reset ? [...before, ...found].slice(-MOST) : before;
-      at.current = { cursor: answer.cursor, number: place.number, lines };
+      at.current = { ...place, cursor: answer.cursor, lines };
       setState({ lines, error: null, file: answer.file });
     } catch (error) {
       setState((old) => ({ ...old, error }));

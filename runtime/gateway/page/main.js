@@ -109,14 +109,17 @@ function Banner() {
   return html`<div class="banner" role="status"><p><${Commands} text=${text} /></p><${Button} onClick=${() => client.open()}>Try now<//></div>`;
 }
 
-/** Shows what an operator is warned of, on every page: the first, the others behind a button. */
+const LONG = 120; // characters; a longer warning is cut after two lines
+
+/** Shows what an operator is warned of, on every page: two lines of the first, the rest behind a button. */
 function Warnings() {
   const [all, setAll] = useState(false);
   const found = warnings.value;
   if (!found.length) return null;
-  return html`<div class="banner warnings" role="status">
+  const more = found.length > 1 ? `${found.length - 1} more` : "Show all";
+  return html`<div class=${`banner warnings ${all ? "" : "short"}`} role="status">
     <div>${(all ? found : found.slice(0, 1)).map((text) => html`<p key=${text}><b>Warning:</b> <${Commands} text=${text} /></p>`)}</div>
-    ${found.length > 1 && html`<${Button} class="quiet" aria-expanded=${all ? "true" : "false"} onClick=${() => setAll(!all)}>${all ? "Show one" : `${found.length - 1} more`}<//>`}
+    ${(found.length > 1 || found[0].length > LONG) && html`<${Button} class="quiet" aria-expanded=${all ? "true" : "false"} onClick=${() => setAll(!all)}>${all ? "Show less" : more}<//>`}
   </div>`;
 }
 
@@ -133,7 +136,7 @@ function Loaded({ page }) {
   useEffect(focusPage, [found.Page]);
   useEffect(() => (found.error ? client.on("client.opened", load) : undefined), [found.error]);
   if (found.error) return html`<${Failure} error=${found.error} onRetry=${load} />`;
-  if (!found.Page) return null;
+  if (!found.Page) return html`<p class="faint late" role="status">Reading the page</p>`;
   const { parts, query } = route.value;
   return html`<${found.Page} parts=${parts} query=${query} />`;
 }
@@ -146,7 +149,7 @@ function Help({ onClose }) {
   return html`<${Dialog} title="Keys" onClose=${onClose}>
     <dl class="keys">
       ${shortcuts.value.map(([key, what]) => html`<div key=${key}><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}
-      <div><dt><kbd>Esc</kbd></dt><dd>close a dialog, leave a field</dd></div>
+      <div><dt><kbd>Escape</kbd></dt><dd>close a dialog, leave a field</dd></div>
     </dl>
   <//>`;
 }

@@ -10,15 +10,12 @@ import { VirtualRows, useMark, useReading } from "./rows.js";
 import { client } from "./session.js";
 import { accountOf } from "./store.js";
 import { canBeRead, isOpen, nameOf, saidOf } from "./outcomes.js";
-import { Stream, isMeant } from "./stream.js";
+import { BATCH_MS, useNewest } from "./newest.js";
+import { isMeant } from "./stream.js";
 import { Button, Chip, Empty, Failure, Head, Search, Time, useMedia, useRequest } from "./ui.js";
 import { Way } from "./way.js";
 import { count } from "./words.js";
 
-const DRAW_MS = 250; // a busy fleet draws four times a second, not a hundred
-const BUSY_MS = 1000; // and what fills the window each time, slower: nobody reads it in between
-const MANY = 40;
-const RECENT = 300;
 const AGAIN_MS = 1000; // what has become of the messages in sight is asked for no more often
 const ASKED = 100; // of them at once
 const KNOWN = 3000; // answers that are kept
@@ -43,51 +40,6 @@ export function Page({ parts, query }) {
       ? html`<${GivenUp} onChange=${letters.again} />`
       : html`<${Live} query=${query} onSet=${set} open=${parts.length === 2 ? parts : null} />`}
   </section>`;
-}
-
-/** Follow the messages; of accounts that are `named` more of what came before is read. */
-function useStream(named) {
-  const stream = useRef(null);
-  stream.current ??= new Stream();
-  const [version, setVersion] = useState(0);
-  const recent = useRequest("messages.recent", { limit: RECENT, ...(named.length ? { accounts: named } : {}) });
-  useEffect(() => {
-    let timer = 0;
-    let came = 0;
-    let wait = DRAW_MS;
-    const plan = () => {
-      if (came && !document.hidden) timer ||= setTimeout(draw, wait);
-    };
-    const draw = () => {
-      timer = 0;
-      wait = came > MANY ? BUSY_MS : DRAW_MS;
-      came = 0;
-      setVersion((before) => before + 1);
-    };
-    const soon = () => {
-      came += 1;
-      plan();
-    };
-    document.addEventListener("visibilitychange", plan);
-    const ends = [
-      client.need({ events: ["channel.message"] }),
-      client.on("channel.message", (event) => stream.current.take(event) && soon()),
-      client.on("channel.gap", ({ account }) => {
-        stream.current.gap(account, Date.now());
-        soon();
-      }),
-    ];
-    return () => {
-      clearTimeout(timer);
-      document.removeEventListener("visibilitychange", plan);
-      for (const end of ends) end();
-    };
-  }, []);
-  useEffect(() => {
-    for (const event of recent.data?.messages.toReversed() ?? []) stream.current.take(event);
-    setVersion((before) => before + 1);
-  }, [recent.data]);
-  return { stream: stream.current, version, recent };
 }
 
 /** What has become of messages, by key of their rows: of those that `see` has named as in sight. */
@@ -130,7 +82,7 @@ function useOutcomes() {
 
 function Live({ query, onSet, open }) {
   const text = query.get("q") ?? "";
-  const { stream, version, recent } = useStream(wordsOf(text).filter((word) => accountOf(word).peek()));
+  const { stream, version, recent, batched } = useNewest(wordsOf(text).filter((word) => accountOf(word).peek()));
   const outcomes = useOutcomes();
   const reading = useReading(() => stream);
   const narrow = useMedia("(max-width: 760px)");
@@ -157,7 +109,7 @@ function Live({ query, onSet, open }) {
       )}
       <span class="gap"></span>
       <${Button} onClick=${reading.pause} aria-pressed=${reading.paused ? "true" : "false"}>${reading.paused ? `Go on (${count(reading.behind, "new message")})` : "Pause"}<//>
-      <span class="faint" role="status">${reading.paused ? "Paused: nothing is lost, it goes on from here." : `${count(items.length, "message")}${narrow ? "" : ", the newest first"}`}</span>
+      <span class="faint" role="status">${reading.paused ? "Paused: nothing is lost, it goes on from here." : numberOf(items, { loaded: Boolean(recent.data), narrow, batched })}</span>
     </div>
     ${items.length === 0
       ? html`<${Nothing} loaded=${Boolean(recent.data)} any=${stream.rows.length > 0} onClear=${() => onSet({ q: "", direction: "" })} />`
@@ -185,6 +137,13 @@ function Live({ query, onSet, open }) {
   `;
 }
 
+/** Return how many messages are listed and how: nothing while the first are read. */
+function numberOf(items, { loaded, narrow, batched }) {
+  if (!loaded && !items.length) return "";
+  const order = narrow || items.length < 2 ? "" : ", the newest first";
+  return `${count(items.length, "message")}${order}${batched ? `, read every ${BATCH_MS / 1000} s` : ""}`;
+}
+
 const DIRECTIONS = { "": "in and out", in: "in", out: "out" };
 
 function Columns() {
@@ -199,7 +158,7 @@ function Row({ row, found }) {
   const who = sender && sender !== chat ? `${chat} · ${sender}` : chat;
   return html`
     <span role="cell" class="when"><${Time} at=${at} /></span>
-    <span role="cell" class="who"><a href=${href("account", account)}>${account}</a></span>
+    <span role="cell" class="who">${account && html`<a href=${href("account", account)}>${account}</a>`}</span>
     <span role="cell" class="way-mark" title=${MARKS[direction][1]}>${MARKS[direction][0]}</span>
     <span role="cell" class="chat" title=${who}>${who}</span>
     <span role="cell" class=${direction === "gap" ? "text warn" : "text"}>${text}</span>

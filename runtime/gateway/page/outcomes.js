@@ -1,7 +1,7 @@
 // Says what has become of a message so far, and whether that may still change. Pure.
 
 const YOUNG_MS = 60_000;
-const STILL_MS = 1500; // longer than between two drawings of a busy stream
+const STILL_MS = 2500; // longer than between two batches of a busy stream
 const OPEN = new Set(["waiting", "running", "sending"]);
 const EARLY = new Set(["none", "silent"]); // also what is answered before it is decided, or stored
 

@@ -52,12 +52,12 @@ export function Page({ parts, query }) {
     <${Head} title="People" note=${summary(accounts, pairing.data)}>
       <${Button} onClick=${() => setAsking(true)}>Why was there no answer?<//>
     <//>
+    ${parts[0] && !chosen && html`<${Failure} error=${new Error(`There is no account ${parts[0]}.`)} />`}
     <${Closed} accounts=${accounts} />
     <${Waiting} pairing=${pairing} onDone=${decided} />
     <${Decided} people=${pairing.data?.people ?? []} onDone=${decided} />
     <${Accounts} accounts=${accounts} text=${text} only=${query.get("only") ?? ""} onSet=${set} />
     ${chosen && html`<${Lists} entry=${chosen} onClose=${() => go(href("people", { q: text }))} onSaved=${saved} />`}
-    ${parts[0] && !chosen && html`<${Failure} error=${new Error(`There is no account ${parts[0]}.`)} />`}
     ${asking && html`<${Why} accounts=${accounts.map((each) => each.account)} onClose=${() => setAsking(false)} />`}
   </section>`;
 }
@@ -130,7 +130,7 @@ function Requests({ requests, onDone }) {
     <h2 id="waiting">Waiting to be let in</h2>
     ${requests.length === 0
       ? html`<p class="faint">Nobody. A stranger who writes to an account that pairs gets a code, and stands here for an hour.</p>`
-      : html`<ul class="cards">${requests.map((each) => html`<li key=${each.requestId}><${Request} request=${each} said=${saidBy(recent.data?.messages ?? [], each)} onDone=${onDone} /></li>`)}</ul>`}
+      : html`<p class="faint">Dismiss: the request goes away, and the person may ask again. Block: that account never answers the person again, in groups too.</p><ul class="cards">${requests.map((each) => html`<li key=${each.requestId}><${Request} request=${each} said=${saidBy(recent.data?.messages ?? [], each)} onDone=${onDone} /></li>`)}</ul>`}
   </section>`;
 }
 
@@ -173,7 +173,6 @@ function Request({ request, said, onDone }) {
       <${Button} disabled=${Boolean(busy)} onClick=${() => perform("Dismissing", "channels.pairing.dismiss", { requestId }, `${who} may ask again`)}>Dismiss<//>
       <${Button} tone="danger" disabled=${Boolean(busy)} onClick=${block}>Block<//>
     </p>
-    <p class="faint">Dismiss: the request goes away, and the person may ask again. Block: this account never answers the person again, in groups too.</p>
   `;
 }
 

@@ -7,6 +7,7 @@ import { theme } from "./theme.js";
 import { loadStyle, useMedia } from "./ui.js";
 import { exactly, ticksOf } from "./words.js";
 
+const LEGEND = 26; // pixels below a plot: nothing moves when the library is there
 let plotting = null; // the library
 
 /**
@@ -52,7 +53,7 @@ function Drawn({ label, data, series, span, value = String, height = 136 }) {
   }, [data]);
   return html`<figure class="plot">
     <figcaption>${label}</figcaption>
-    <div ref=${place} role="img" aria-label=${label}></div>
+    <div ref=${place} role="img" aria-label=${label} style=${{ minHeight: `${height + LEGEND}px` }}></div>
     ${failed && html`<p class="faint">The plot could not be loaded.</p>`}
   </figure>`;
 }

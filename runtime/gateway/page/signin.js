@@ -40,8 +40,8 @@ function Frame({ title, children }) {
 function Form({ said }) {
   const field = useRef(null);
   const [empty, setEmpty] = useState(false);
-  useEffect(() => field.current.focus(), []);
   const { state, error } = client.connection.value;
+  useEffect(() => field.current.focus(), [state]); // the button loses it while it is busy
   const submit = (event) => {
     event.preventDefault();
     const secret = field.current.value.trim();

@@ -1,6 +1,8 @@
 // Keeps the newest messages of all accounts, in order, and counts what was added. Pure.
 
 const MOST = 2000;
+const MANY = 100; // messages a second
+const FEW = 40;
 
 /** The newest messages, the oldest first. Each comes once, however often it is told. */
 export class Stream {
@@ -12,9 +14,10 @@ export class Stream {
 
   /** Take an event `channel.message`; returns whether it is new. */
   take(event) {
+    const key = keyOf(event);
+    if (this.known.has(key)) return false;
     const row = rowOf(event);
-    if (this.known.has(row.key)) return false;
-    this.known.add(row.key);
+    this.known.add(key);
     this.added += 1;
     let at = this.rows.length;
     while (at > 0 && this.rows[at - 1].at > row.at) at -= 1;
@@ -25,10 +28,38 @@ export class Stream {
     return true;
   }
 
+  /** Take messages as `messages.recent` answers them, the newest first; returns how many are new. */
+  takeAll(messages) {
+    return messages.toReversed().filter((event) => this.take(event)).length;
+  }
+
+  /**
+   * Take an answer of `messages.recent`; returns how many messages are new. If all are, and there
+   * are older ones in the gateway, a gap is noted before them.
+   */
+  takeBatch({ messages, more }) {
+    const any = this.rows.length > 0;
+    const came = this.takeAll(messages);
+    if (any && more && came === messages.length) {
+      const { cursor, message } = messages.at(-1);
+      this._gap("", (message.ts ?? 0) - 1, cursor, "more came than are read at once");
+    }
+    return came;
+  }
+
   /** Note that messages of an account are missing at a time. */
   gap(account, at) {
-    this.take({ account, cursor: `gap:${at}`, direction: "gap", message: { ts: at, text: "Messages are missing here: more came than the gateway still has." } });
+    this._gap(account, at, at, "more came than the gateway still has");
   }
+
+  _gap(account, at, name, why) {
+    this.take({ account, cursor: `gap:${name}`, direction: "gap", message: { ts: at, text: `Messages are missing here: ${why}.` } });
+  }
+}
+
+/** Return whether messages are many: from 100 a second on, until there are fewer than 40. */
+export function areMany(before, perSecond) {
+  return perSecond >= (before ? FEW : MANY);
 }
 
 /** Return what is shown of an event `channel.message`. */
@@ -37,7 +68,7 @@ export function rowOf(event) {
   const chat = message.chat?.id ?? message.to ?? "";
   const sender = direction === "in" ? (message.sender?.name ?? message.sender?.id ?? "") : "";
   return {
-    key: `${account}/${cursor}`,
+    key: keyOf(event),
     at: message.ts ?? 0,
     account,
     cursor,
@@ -47,6 +78,10 @@ export function rowOf(event) {
     text: message.text || filesOf(message),
     event,
   };
+}
+
+function keyOf({ account, cursor }) {
+  return `${account}/${cursor}`;
 }
 
 function filesOf(message) {

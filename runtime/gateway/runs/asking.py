@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -13,16 +14,9 @@ from ipc.epoch import now_ms
 from ipc.errors import RemoteError
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE, agent_key
 from runtime.gateway.accounts.agents import Agents
-from runtime.gateway.accounts.health import AGENT as MAIN
 from runtime.gateway.accounts.intake import Intake
 from runtime.gateway.conversations.run_answers import digest_of
-from runtime.gateway.conversations.session_keys import (
-    BadSessionKey,
-    agent_of,
-    client_key,
-    main_key,
-    named_key,
-)
+from runtime.gateway.conversations.session_keys import BadSessionKey, agent_of, named_key
 from runtime.gateway.journal.conversations import (
     EntriesAdded,
     Session,
@@ -33,7 +27,7 @@ from runtime.gateway.journal.conversations import (
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.records import Outcome, Record
 from runtime.gateway.journal.runs import Recorded, ReplyTarget, Run, RunOrigin, RunRequest
-from runtime.gateway.journal.waiting import stored, unstored
+from runtime.gateway.journal.waiting import store_record, unstored
 from runtime.gateway.runs.broadcast import RunBroadcast
 from runtime.gateway.runs.replies import UNASKED
 from runtime.gateway.runs.runs import Runs, Watcher
@@ -41,6 +35,7 @@ from runtime.gateway.runs.sessions import OpenConversation, SessionCache
 
 OPEN_SECONDS = 10.0  # in which a gateway that has just begun opens its journal
 ABORT_SECONDS = 2.0  # until the end of an aborted run is stored, and its events are sent
+NAMESPACE = uuid.UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")  # of names like OIDs, RFC 9562
 CONFLICT = (
     "This message ID was already used for different input. Check the conversation history and "
     "use a new message ID to send again."
@@ -69,7 +64,7 @@ class AskedRun:
         """
         return self._asking.runs.ending(self.run.id)
 
-    async def end(self) -> Run:
+    async def wait(self) -> Run:
         """Wait until the run has ended; return it as it is then."""
         ending = self.ending()
         if ending is not None:
@@ -109,38 +104,27 @@ class RunAsking:
     async def journal(self) -> Journal:
         """Return the open journal; raises ``RemoteError`` if no run can begin."""
         self._intake.open()
-        await self._intake.opened(OPEN_SECONDS)
+        await self._intake.wait_until_open(OPEN_SECONDS)
         journal = self._intake.journal
-        if journal is not None and journal.trouble is not None:
-            raise RemoteError(UNAVAILABLE, unstored(journal.trouble), retryable=True)
-        if journal is None or not journal.ready or not self.runs.whole:
+        if journal is not None and journal.fault is not None:
+            raise RemoteError(UNAVAILABLE, unstored(journal.fault), retryable=True)
+        if (
+            journal is None
+            or not journal.ready
+            or not await self.runs.wait_until_whole(OPEN_SECONDS)
+        ):
             raise RemoteError(UNAVAILABLE, "the gateway is starting", retryable=True)
         return journal
 
     def key_in(self, given: str, agent: str | None = None) -> str:
-        """Return the full session key for a key from a client; raises ``RemoteError``.
+        """Return the full session key for a key from a client, as ``Agents.session_key`` does.
 
-        A bare key is one of ``agent``, without that of the default agent. A whole key names its
-        agent itself, and is refused where ``agent`` is another one.
+        Raises ``RemoteError``.
         """
-        wanted = self.agent_in(agent)
         try:
-            key = client_key(given, wanted)
+            return self._agents.session_key(given, agent)
         except BadSessionKey as error:
             raise RemoteError(INVALID_REQUEST, str(error)) from None
-        key = main_key(self.agent_in(MAIN)) if key == main_key(MAIN) else key
-        if agent is not None and agent_of(key) != wanted:
-            text = f'The agent-scoped session key belongs to "{agent_of(key)}", not "{wanted}".'
-            raise RemoteError(INVALID_REQUEST, text)
-        return key
-
-    def agent_in(self, given: str | None) -> str:
-        """Return the id of the agent that a client has named, or of the default one.
-
-        Clients of OpenClaw call the default agent ``main`` whatever its id; one of that id wins.
-        """
-        alias = given == MAIN and MAIN not in self._agents.listed.entries
-        return self._agents.default_id if given is None or alias else given
 
     def answered_key(self, given: str, agent: str | None = None) -> str:
         """Return the full session key for a key from a client, whose agent exists."""
@@ -161,34 +145,34 @@ class RunAsking:
         ``watcher`` is called with all that happens to it; of a run that is known and open, with
         what happens from now on. Raises ``RemoteError`` where the id is that of another request.
         """
-        known = await self.known(run)
+        known = await self.find_run(run)
         if known is None:
-            await self._renew(run)
+            await self._reset_if_due(run)
             key = agent_key(run.agent) if run.reply is None else run.reply.account
             found, was_known = await self.runs.begin(key, run, watcher)
             if not was_known:
                 return AskedRun(self, found, False)
-            known = _same(found, run)
+            known = _require_same(found, run)
         if watcher is not None:
             self.runs.watch(watcher, run.id)
         return AskedRun(self, known, True)
 
-    async def known(self, run: Run) -> Run | None:
+    async def find_run(self, run: Run) -> Run | None:
         """Return the known run with the id of ``run``; raises ``RemoteError`` if they differ."""
         live = self.runs.live(run.id)
         known = live.run if live is not None else await (await self.journal()).run_of(run.id)
-        return None if known is None else _same(known, run)
+        return None if known is None else _require_same(known, run)
 
-    async def _renew(self, run: Run) -> None:
+    async def _reset_if_due(self, run: Run) -> None:
         """Reset a conversation that has been idle for as long as is configured."""
         if run.origin.client in UNASKED or not self._sessions.resets:
             return
         now = now_ms()
         conversation = await self.conversation(run.session)
-        if not self._sessions.has_rested(conversation, now):
+        if not self._sessions.is_reset_due(conversation, now):
             return
         if not self.runs.of_session(run.session):
-            self._sessions.begun_anew(conversation, now)
+            self._sessions.reset_conversation(conversation, now)
             await self.store_session(conversation.session)
 
     def abort_run(self, run: str, reason: str) -> bool:
@@ -204,18 +188,18 @@ class RunAsking:
             async with timeouts.timeout(ABORT_SECONDS):
                 await asyncio.gather(*ends)
         except TimeoutError:
-            pass  # the journal is in trouble: the events follow
+            pass  # the journal has a fault: the events follow
         return aborted
 
     async def conversation(self, key: str) -> OpenConversation:
         """Return the conversation of a session; a new one if the session does not exist."""
-        return await self._sessions.opened(key, agent_of(key), now_ms())
+        return await self._sessions.open(key, agent_of(key), now_ms())
 
     async def reset(self, key: str, reason: str = "reset") -> Session:
         """Abort the runs of a session and reset it; return the new session."""
         self.runs.abort_session(key, reason)
         conversation = await self.conversation(key)
-        self._sessions.begun_anew(conversation, now_ms())
+        self._sessions.reset_conversation(conversation, now_ms())
         session = conversation.session
         await self.store_session(session)
         return session
@@ -229,7 +213,7 @@ class RunAsking:
         number = outcome.first if isinstance(outcome, Recorded) else 0
         added = [replace(entry, number=number)]
         conversation.extend(added)
-        self._broadcast.sessions.added(session, added)
+        self._broadcast.sessions.publish_entries(session, added)
         return number
 
     async def add_once(self, key: str, entry: TranscriptEntry) -> None:
@@ -251,7 +235,12 @@ class RunAsking:
 
     async def store(self, record: Record) -> Outcome:
         """Store a record; return its outcome."""
-        return await stored(await self.journal(), record, self._flush_soon)
+        return await store_record(await self.journal(), record, self._flush_soon)
+
+
+def run_id(place: str, key: str | None) -> str:
+    """Return a new id of a run, or for an idempotency key the one of its ``place``."""
+    return str(uuid.uuid4() if key is None else uuid.uuid5(NAMESPACE, f"{place}\n{key}"))
 
 
 def made_run(
@@ -264,10 +253,12 @@ def made_run(
     mode: str = "followup",
     timeout_ms: int | None = None,
     trace: str = "",
+    digest: str = "",
 ) -> Run:
     """Return a new run for a request of a client; without ``timeout_ms`` the agent's limit counts.
 
-    ``trace`` is the trace context of the client's request.
+    ``trace`` is the trace context of the client's request, ``digest`` that of its content where
+    that is more than the text and the files.
     """
     now = now_ms()
     return Run(
@@ -276,7 +267,7 @@ def made_run(
         agent=agent_of(session),
         origin=RunOrigin(client=client),
         reply=reply,
-        digest=digest_of(session, request.text, request.attachments),
+        digest=digest or digest_of(session, request.text, request.attachments),
         mode=mode,
         at=now,
         deadline=now + timeout_ms if timeout_ms else 0,
@@ -290,7 +281,7 @@ def changed(session: Session, **fields: Any) -> Session:
     return replace(session, updated=now_ms(), **fields)
 
 
-def _same(known: Run, run: Run) -> Run:
+def _require_same(known: Run, run: Run) -> Run:
     """Return ``known``; raises ``RemoteError`` if ``run`` has its id and another request."""
     if known.digest != run.digest:
         details = {"reason": "chat-request-conflict"}

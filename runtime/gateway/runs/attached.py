@@ -63,7 +63,7 @@ class AttachedTurns(TurnCarrier):
         on_change: Callable[[], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(self._down, clock=clock)
+        super().__init__(self._send_frame, clock=clock)
         self._link = link
         self._is_attached = is_attached
         self._on_ready = on_ready
@@ -115,14 +115,14 @@ class AttachedTurns(TurnCarrier):
             attempt=attempt,
         )
 
-    def resumed_all(self, awaited: Iterable[str] = ()) -> None:
-        """Let agents drop turns without a ``resume``, except the first ones of runs ``awaited``."""
+    def on_all_resumed(self, awaited: Iterable[str] = ()) -> None:
+        """Allow agents to drop turns without ``resume``, except first ones of ``awaited`` runs."""
         runs = list(awaited)
-        super().resumed_all(runs)
-        self._link.resumed_all(runs)
+        super().on_all_resumed(runs)
+        self._link.on_all_resumed(runs)
 
     def release(self, run: str) -> None:
-        """Let agents drop the first turn of a run that was among the awaited ones."""
+        """Allow agents to drop the first turn of an awaited run."""
         super().release(run)
         self._link.release(run)
 
@@ -158,15 +158,15 @@ class AttachedTurns(TurnCarrier):
             if not takeover:
                 text = f"another program is attached for {agent}: takeover replaces it"
                 raise RemoteError(UNAVAILABLE, text, details={"reason": "attached"})
-            self._tell(present, "takeover")
+            self._notify(present, "takeover")
         if present is not None:
             self._drop(present)
         self._last += 1
         program = self._programs[agent] = AttachedProgram(client, agent, self._last)
         kept = self._table.adopt(agent, program.number, held)
         for name in kept:  # an earlier gateway may have stored more than it has said
-            self._do(self._table.take(agent, program.number, TurnTaken(name, held[name])))
-        self._loop.call_soon(self._meet, program)  # the answer goes first
+            self._execute(self._table.receive(agent, program.number, TurnTaken(name, held[name])))
+        self._loop.call_soon(self._start_turns, program)  # the answer goes first
         self._on_change()
         return {name: max(stored, held[name]) for name, stored in kept.items()}
 
@@ -176,7 +176,7 @@ class AttachedTurns(TurnCarrier):
         if program is None or program.client is not client:
             return False
         self._drop(program)
-        self._do(self._table.left(agent, program.number))
+        self._execute(self._table.on_agent_end(agent, program.number))
         self._on_change()
         return True
 
@@ -188,14 +188,14 @@ class AttachedTurns(TurnCarrier):
         if gone:
             self._on_change()
 
-    def stopped(self, agent: str) -> None:
+    def on_stopped(self, agent: str) -> None:
         """Detach the program of an agent that is stopped."""
         program = self._programs.get(agent)
         if program is not None:
-            self._tell(program, "stopped")
+            self._notify(program, "stopped")
             self.detach(program.client, agent)
 
-    def events(
+    def receive_events(
         self, client: ClientView, turn: str, first: int, payloads: Sequence[bytes]
     ) -> asyncio.Future[int]:
         """Receive events of a turn, numbered from ``first`` on.
@@ -206,28 +206,28 @@ class AttachedTurns(TurnCarrier):
         last, size = first + len(payloads) - 1, sum(map(len, payloads))
         program, got = self._of_turn(client, turn)
         if program is None:
-            return self._over()
+            return self._done_future()
         if first > got + 1:
             raise _gap(f"event {first} of {turn} comes after {got}: {got + 1} is the next", got)
         if program.unstored(turn) + size > CREDIT:
             text = f"more than {CREDIT} bytes of {turn} are not stored yet: wait for answers"
             raise RemoteError(INVALID_REQUEST, text, details={"reason": "credit"})
-        return self._take(program, TurnEvents(turn, first, list(payloads)), last, size)
+        return self._receive(program, TurnEvents(turn, first, list(payloads)), last, size)
 
-    def ended(
+    def receive_end(
         self, client: ClientView, turn: str, seq: int, outcome: TurnOutcome
     ) -> asyncio.Future[int]:
-        """Receive the end of a turn, which has the number ``seq``; as ``events``."""
+        """Receive the end of a turn, which has the number ``seq``; as ``receive_events``."""
         program, got = self._of_turn(client, turn)
         if program is None:
-            return self._over()
+            return self._done_future()
         if seq > got + 1:
             raise _gap(f"the end of {turn} has the number {got + 1}, not {seq}", got)
-        return self._take(program, TurnEnded(turn, seq, msgspec.json.encode(outcome)), seq, 0)
+        return self._receive(program, TurnEnded(turn, seq, msgspec.json.encode(outcome)), seq, 0)
 
     def _of_turn(self, client: ClientView, turn: str) -> tuple[AttachedProgram | None, int]:
         """Return the program that has a turn, and its newest number; ``None`` if it is over."""
-        open_turn = self._table.named(turn)
+        open_turn = self._table.find(turn)
         if open_turn is None:
             return None, 0
         program = self._programs.get(open_turn.agent)
@@ -238,37 +238,37 @@ class AttachedTurns(TurnCarrier):
             return None, 0
         return program, open_turn.got
 
-    def _take(
+    def _receive(
         self, program: AttachedProgram, frame: TurnEvents | TurnEnded, last: int, size: int
     ) -> asyncio.Future[int]:
         future: asyncio.Future[int] = self._loop.create_future()
-        open_turn = self._table.named(frame.turn)
+        open_turn = self._table.find(frame.turn)
         if open_turn is not None and last <= open_turn.stored:  # it has come before
             future.set_result(open_turn.stored)
             return future
         program.waiting.setdefault(frame.turn, []).append((last, size, future))
-        self._do(self._table.take(program.agent, program.number, frame))
+        self._execute(self._table.receive(program.agent, program.number, frame))
         return future
 
-    def _over(self) -> asyncio.Future[int]:
+    def _done_future(self) -> asyncio.Future[int]:
         future: asyncio.Future[int] = self._loop.create_future()
         future.set_result(0)
         return future
 
-    def _meet(self, program: AttachedProgram) -> None:
+    def _start_turns(self, program: AttachedProgram) -> None:
         if self._programs.get(program.agent) is program:
-            self._do(self._table.met(program.agent, program.number))
+            self._execute(self._table.on_welcome(program.agent, program.number))
             self._on_ready(program.agent, PRESENT)  # for those whose last program has died
 
-    def _do(self, actions: list[TurnAction]) -> None:
-        super()._do(actions)
+    def _execute(self, actions: list[TurnAction]) -> None:
+        super()._execute(actions)
         for program in self._programs.values():  # requests for what is over are answered, too
-            for turn in [each for each in program.waiting if self._table.named(each) is None]:
+            for turn in [each for each in program.waiting if self._table.find(each) is None]:
                 for _, _, future in program.waiting.pop(turn):
                     if not future.done():
                         future.set_result(0)
 
-    def _down(self, action: SendDown) -> None:
+    def _send_frame(self, action: SendDown) -> None:
         program = self._programs.get(action.agent)
         if program is None or program.number != action.incarnation:
             return  # it is sent again to the next one
@@ -287,14 +287,14 @@ class AttachedTurns(TurnCarrier):
                         future.set_result(seq)
                 waiting[:] = [each for each in waiting if not each[2].done()]
 
-    def _tell(self, program: AttachedProgram, reason: str) -> None:
+    def _notify(self, program: AttachedProgram, reason: str) -> None:
         about = {"agentId": _id_of(program.agent), "reason": reason}
         program.client.send_unnumbered(DETACHED, about)
 
     def _drop(self, program: AttachedProgram) -> None:
         """Remove a program; its turns go on."""
         del self._programs[program.agent]
-        self._table.away(program.agent)
+        self._table.on_disconnect(program.agent)
         for waiting in program.waiting.values():
             for _, _, future in waiting:
                 future.cancel()

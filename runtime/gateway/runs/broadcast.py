@@ -50,11 +50,11 @@ class RunBroadcast:
             self._chosen[client] = frozenset(sessions)
 
     def forget(self, client: ClientView) -> None:
-        """Forget a client whose connection has ended."""
+        """Remove a client whose connection has ended."""
         self._chosen.pop(client, None)
         self.sessions.forget(client)
 
-    def said(self, run: str, session: str, agent: str, message: dict[str, Any]) -> None:
+    def send_message(self, run: str, session: str, agent: str, message: dict[str, Any]) -> None:
         """Send a message without a run of an agent, as the only event ``chat`` of ``run``."""
         payload = {"runId": run, "sessionKey": session, "agentId": agent, "seq": 0}
         event = RunEvent("chat", payload | {"state": "final", "message": message})
@@ -66,27 +66,27 @@ class RunBroadcast:
         if update.step == "queued" or is_aside(run):
             return
         if not self._hub.has_clients:
-            self._rest(run)
+            self._drop_events(run)
             return
         events = self._events.get(run.id)
         if events is None:
-            events = self._events[run.id] = self._begun(update)
+            events = self._events[run.id] = self._new_events(update)
         if update.step in ("ended", "merged"):
             self._stop_timer(run.id)
             del self._events[run.id]
             self._send(run.session, ended_events(events, run, now))
             return
-        self._send(run.session, events.begun(run.started or now))
+        self._send(run.session, events.on_begin(run.started or now))
         if update.event is not None:
-            self._send(run.session, made_of(events, update.event, now))
-        self._wake(run.id, run.session, events, now)
+            self._send(run.session, events_of(events, update.event, now))
+        self._schedule(run.id, run.session, events, now)
 
     def close(self) -> None:
         """Stop sending."""
         for run in list(self._timers):
             self._stop_timer(run)
 
-    def _rest(self, run: Run) -> None:
+    def _drop_events(self, run: Run) -> None:
         """Drop the event state of a run while no client follows it, as that holds all its text.
 
         A client that comes later is sent what there is by then, with numbers that go on.
@@ -97,33 +97,34 @@ class RunBroadcast:
         if not run.is_open:
             self._numbers.pop(run.id, None)
 
-    def _begun(self, update: RunUpdate) -> RunEvents:
-        """Return the new event state of a run, with the text that an earlier gateway has sent."""
-        run, text = update.run, update.text
+    def _new_events(self, update: RunUpdate) -> RunEvents:
+        """Return the new event state of a run; what there was before this update was sent."""
+        run, sent = update.run, update.partial.length
         if isinstance(update.event, Delta):
-            text = text.removesuffix(update.event.text)
+            sent -= len(update.event.text)
         return RunEvents(
             run.id,
             run.session,
             run.agent,
+            partial=update.partial,
+            sent=sent,
             session_id=self._session_id(run.session),
             seq=self._numbers.pop(run.id, 0),
-            text=text,
             heartbeat=is_heartbeat(run.request),
         )
 
-    def _wake(self, run: str, session: str, events: RunEvents, now: int) -> None:
+    def _schedule(self, run: str, session: str, events: RunEvents, now: int) -> None:
         """Send the waiting text if it is due; else set the timer."""
-        due = events.due()
+        due = events.next_due()
         if due is None:
             self._stop_timer(run)
         elif run not in self._timers:
 
-            def come() -> None:
+            def on_timer() -> None:
                 self._timers.pop(run, None)
                 self._send(session, events.flush(now_ms()))
 
-            self._timers[run] = self._loop.call_later(max(due - now, 1) / 1000, come)
+            self._timers[run] = self._loop.call_later(max(due - now, 1) / 1000, on_timer)
 
     def _stop_timer(self, run: str) -> None:
         timer = self._timers.pop(run, None)
@@ -143,31 +144,31 @@ class RunBroadcast:
             self._hub.broadcast(each.event, each.payload, scope=READ, wanted=wanted)
 
 
-def made_of(events: RunEvents, event: TurnEvent, now: int) -> list[RunEvent]:
+def events_of(events: RunEvents, event: TurnEvent, now: int) -> list[RunEvent]:
     """Return the events for an event of the agent."""
     match event:
         case Delta():
-            return events.delta(event.text, now)
+            return events.on_growth(now)
         case ToolCall():
-            return events.tool_called(event.id, event.name, event.arguments, now)
+            return events.on_tool_call(event.id, event.name, event.arguments, now)
         case ToolResult():
-            return events.tool_ended(event.id, event.output, now, failed=event.failed)
+            return events.on_tool_result(event.id, event.output, now, failed=event.failed)
         case Notice():
-            return events.noticed(event.text, now)
+            return events.on_notice(event.text, now)
     return []
 
 
 def ended_events(events: RunEvents, run: Run, now: int) -> list[RunEvent]:
     """Return the last events of a run, according to its end state."""
-    began = events.begun(run.started or now)
+    began = events.on_begin(run.started or now)
     match run.state:
         case "final":
             result = run.result
             stop = (result and result.stop_reason) or "stop"
             usage = None if result is None else result.usage
-            return began + events.final(run.answer, now, stop_reason=stop, usage=usage)
+            return began + events.on_final(run.answer, now, stop_reason=stop, usage=usage)
         case "aborted":
-            return began + events.aborted(now, stop_reason=run.detail or STOP_REASON)
+            return began + events.on_abort(now, stop_reason=run.detail or STOP_REASON)
         case "merged":  # its words are in another run, which has the answer
-            return began + events.final(None, now, stop_reason=COLLECTED)
-    return began + events.failed(failure_of(run) or UNKNOWN, now)
+            return began + events.on_final(None, now, stop_reason=COLLECTED)
+    return began + events.on_failure(failure_of(run) or UNKNOWN, now)

@@ -69,19 +69,19 @@ class TurnFollower:
     def __init__(self, execution: RunExecution, live: LiveRun, attempt: int) -> None:
         self._execution, self._live, self._attempt = execution, live, attempt
 
-    def sent(self, incarnation: int) -> None:
+    def on_sent(self, incarnation: int) -> None:
         """Do nothing: the start of the turn is stored already, or its record follows."""
 
-    def took(self, events: list[TurnEvent], last: int) -> None:
-        """Hand the events of the turn to the run."""
+    def on_events(self, events: list[TurnEvent], last: int) -> None:
+        """Pass the events of the turn to the run."""
         if self._live.attempt == self._attempt:
-            self._execution.came(self._live, events, last)
+            self._execution.on_events(self._live, events, last)
 
-    def ended(self, outcome: TurnOutcome, seq: int) -> None:
-        """Hand the end of the turn to the run."""
-        self._execution.turn_ended(self._live, outcome, seq, self._attempt)
+    def on_end(self, outcome: TurnOutcome, seq: int) -> None:
+        """Pass the end of the turn to the run."""
+        self._execution.on_turn_end(self._live, outcome, seq, self._attempt)
 
-    def died(self, seen: bool) -> None:
+    def on_death(self, seen: bool) -> None:
         """Apply the death of the agent to the state of the run."""
         if self._live.attempt == self._attempt:
             self._execution.step(self._live, AgentDied(self._live.life.incarnation))
@@ -90,21 +90,21 @@ class TurnFollower:
 class RunExecution:
     """Carries out the actions that the lifecycle decides, for all runs that have not ended.
 
-    ``tell(live, step, event)`` is called with what happens to one, ``on_over(live, step)`` once
+    ``on_event(live, step, event)`` is called with what happens to one, ``on_over(live, step)`` once
     one is over.
     """
 
     def __init__(
         self,
         links: RunLinks,
-        tell: Callable[[LiveRun, RunStep, TurnEvent | None], None],
+        on_event: Callable[[LiveRun, RunStep, TurnEvent | None], None],
         on_over: Callable[[LiveRun, RunStep], None],
     ) -> None:
         self._links = links
-        self._tell = tell
+        self._on_event = on_event
         self._on_over = on_over
         self._loop = asyncio.get_running_loop()
-        self._previews = RunPreviews(links, lambda live, record: self.record(live, record, None))
+        self._previews = RunPreviews(links, lambda live, record: self.store(live, record, None))
         self._records = RunRecords(links.journal, links.flush_soon)
         self.closed = False
 
@@ -120,13 +120,13 @@ class RunExecution:
                     self._send(live, action)
                 case StoreSeen():
                     record = RunSeen(live.key, live.run.id, live.came, seen=True, at=now_ms())
-                    self.record(live, record, lambda outcome: self._seen(live))
+                    self.store(live, record, lambda outcome: self._on_seen_stored(live))
                 case Acknowledge():
                     self._acknowledge(live, live.came)
                 case CancelTurn():
                     self._links.turns.cancel(live.run.id)
                 case WakeAt():
-                    self.wake(live, action.at)
+                    self.set_timer(live, action.at)
                 case End():
                     self._end(live, action)
                 case Settle():
@@ -135,7 +135,7 @@ class RunExecution:
                     self._on_over(live, "ended")
         return live.life.phase
 
-    def came(self, live: LiveRun, events: list[TurnEvent], last: int) -> None:
+    def on_events(self, live: LiveRun, events: list[TurnEvent], last: int) -> None:
         """Handle events of the current turn of a run."""
         if live.life.phase is not RunPhase.RUNNING:
             return
@@ -143,19 +143,19 @@ class RunExecution:
         live.came = last
         for event in events:
             if isinstance(event, Delta):
-                live.add_text(event.text)
+                live.partial.append(event.text)
             elif isinstance(event, ToolCall | ToolResult) and len(live.tools) < MAX_TOOLS:
                 live.tools.append(event)
             shown |= isinstance(event, Delta | ToolCall)
-            self._tell(live, "event", event)
+            self._on_event(live, "event", event)
         if shown:
-            self._previews.grew(live)
+            self._previews.on_growth(live)
         if shown or live.life.seen is not lifecycle.Seen.NO:
             self.step(live, Progress())
         else:
             self._acknowledge(live, last)
 
-    def turn_ended(self, live: LiveRun, outcome: TurnOutcome, seq: int, attempt: int) -> None:
+    def on_turn_end(self, live: LiveRun, outcome: TurnOutcome, seq: int, attempt: int) -> None:
         """Handle the end of a turn of a run."""
         if live.attempt != attempt or live.life.phase is RunPhase.ENDED:
             self._links.turns.acknowledge(live.run.id, seq, attempt=attempt)
@@ -187,7 +187,7 @@ class RunExecution:
         """End a run that is answered together with ``lead``."""
         member.life = lifecycle.RunLife(RunPhase.ENDED)
         record = RunMerged(member.key, member.run.id, lead.run.id, now_ms())
-        self.record(member, record, None)
+        self.store(member, record, None)
         self._on_over(member, "merged")
 
     def resume(self, live: LiveRun) -> None:
@@ -215,22 +215,23 @@ class RunExecution:
                 attempt=live.attempt,
             )
         if live.life.phase in (RunPhase.RUNNING, RunPhase.WAITING) and live.timer is None:
-            self.wake(live, run.next)
+            self.set_timer(live, run.next)
 
-    def wake(self, live: LiveRun, at: int) -> None:
+    def set_timer(self, live: LiveRun, at: int) -> None:
         """Send the event ``Timer`` to a run at ``at`` (epoch milliseconds)."""
         live.stop_timer()
         if live.life.phase in lifecycle.OVER or self.closed:
             return
 
-        def come() -> None:
+        def on_timer() -> None:
             live.timer = None
-            self.step(live, Timer(now_ms(), self._links.turns.incarnation_of(agent_key(agent))))
+            now = max(now_ms(), at)  # it is due, also where the clock was set back meanwhile
+            self.step(live, Timer(now, self._links.turns.incarnation_of(agent_key(agent))))
 
         agent = live.run.agent
-        live.timer = self._loop.call_later(max(at - now_ms(), 0) / 1000 + 0.001, come)
+        live.timer = self._loop.call_later(max(at - now_ms(), 0) / 1000 + 0.001, on_timer)
 
-    def record(
+    def store(
         self, live: LiveRun, record: RunRecord, done: Callable[[Outcome], None] | None
     ) -> None:
         """Store a step of a run; ``done`` is called once it is stored."""
@@ -243,37 +244,37 @@ class RunExecution:
         if not self.closed:
             self._links.turns.acknowledge(live.run.id, seq, attempt=live.attempt)
 
-    def _seen(self, live: LiveRun) -> None:
+    def _on_seen_stored(self, live: LiveRun) -> None:
         self.step(live, SeenStored())
 
     def _send(self, live: LiveRun, action: SendTurn) -> None:
         """Send a turn to the agent, and store its start. The record of a first turn may follow it,
-        because whoever begins it again gets the same one. One that may never be repeated waits.
+        because beginning it again makes the same turn. Others wait for it.
         """
         if not action.anew:
             return  # the turn link goes on by itself
         first, life = not live.attempt, live.life
         started = live.run.started if first else now_ms()
         live.came = 0
-        live.pieces.clear()
+        live.partial.clear()
         live.tools.clear()
         members = [each for each in live.members if each.life.phase is RunPhase.QUEUED]
         live.members = []
         if members:
             live.request = joined([live, *members])
             live.collected = [each.run.id for each in members]
-        # The first turn of a message alone has a known number, whoever begins it.
+        # The first turn of a message alone has a known number.
         attempt = live.attempt = 1 if first and not live.collected else started
         if attempt != 1:
             self._links.turns.release(live.run.id)
 
-        def go(outcome: Outcome = None) -> None:
+        def start(outcome: Outcome = None) -> None:
             if live.attempt == attempt and live.life.phase is RunPhase.RUNNING:
-                self._give(live)
+                self._start_turn(live)
 
         waits = not first or live.collected or self._links.agents.is_asked_once(live.run.agent)
         if not waits:
-            go()
+            start()
         record = RunStarted(
             live.key,
             live.run.id,
@@ -286,25 +287,25 @@ class RunExecution:
             live.request if live.collected else None,
         )
         live.run = changed_run(live.run, record)
-        self._records.begin(record, go if waits else None)
+        self._records.append_start(record, start if waits else None)
         for member in members:
             self.merge(member, live)
-        self._tell(live, "started", None)
+        self._on_event(live, "started", None)
 
-    def _give(self, live: LiveRun) -> None:
-        conversation = self._links.sessions.known(live.run.session)
+    def _start_turn(self, live: LiveRun) -> None:
+        conversation = self._links.sessions.find(live.run.session)
         if conversation is None or self._needs_files(live):
-            self._links.jobs.start(self._give_later(live, live.attempt))
+            self._links.jobs.start(self._start_turn_later(live, live.attempt))
         else:
             self._begin_turn(live, conversation)
 
-    async def _give_later(self, live: LiveRun, attempt: int) -> None:
+    async def _start_turn_later(self, live: LiveRun, attempt: int) -> None:
         """Send a turn whose conversation is not in memory, or that has files to link."""
         run, request = live.run, live.request
-        conversation = await self._links.sessions.opened(run.session, run.agent, now_ms())
+        conversation = await self._links.sessions.open(run.session, run.agent, now_ms())
         if self._needs_files(live):
             owner, agent = run.origin.account, agent_key(run.agent)
-            files = await self._links.files.lent(owner, agent, request.attachments)
+            files = await self._links.files.link(owner, agent, request.attachments)
             if live.request is request:
                 live.request = replace(request, attachments=files)
         if live.attempt == attempt and live.life.phase is RunPhase.RUNNING:
@@ -341,14 +342,14 @@ class RunExecution:
         life, outcome = live.life, live.outcome
         kind = "died" if outcome is None else outcome.kind or ""
         record = RunPostponed(live.key, live.run.id, life.after, life.retried, life.deaths, kind)
-        self.record(live, record, None)
+        self.store(live, record, None)
 
     def _end(self, live: LiveRun, end: End) -> None:
         """Store the end of a run with its answer, once the outbox of its chat is loaded."""
         live.stop_timer()
         run, outbox = live.run, self._links.outbox
-        conversation = self._links.sessions.known(run.session)
-        account = None if run.reply is None else outbox.loaded(run.reply.account)
+        conversation = self._links.sessions.find(run.session)
+        account = None if run.reply is None else outbox.find_loaded(run.reply.account)
         final = None if live.outcome is None else live.outcome.final
         files = run.reply is not None and final is not None and final.attachments
         if conversation is None or files or (run.reply is not None and account is None):
@@ -358,13 +359,13 @@ class RunExecution:
 
     async def _end_later(self, live: LiveRun, end: End) -> None:
         run = live.run
-        conversation = await self._links.sessions.opened(run.session, run.agent, now_ms())
+        conversation = await self._links.sessions.open(run.session, run.agent, now_ms())
         account = None
         if run.reply is not None:
-            account = await self._links.outbox.of_answers(run.reply.account)
+            account = await self._links.outbox.open_for_answer(run.reply.account)
             if live.outcome is not None and account is not None:
                 agent = agent_key(run.agent)
-                live.outcome = await self._links.files.answer(agent, account.key, live.outcome)
+                live.outcome = await self._links.files.link_answer(agent, account.key, live.outcome)
         self._store_end(live, end, conversation, account)
 
     def _store_end(
@@ -376,24 +377,24 @@ class RunExecution:
         if ended.changed is not None:
             conversation.session = ended.changed
         silent = message is None and end.state == "final"
-        edits = self._previews.ended(live, answered=not silent)
+        edits = self._previews.end(live, answered=not silent)
         answers: list[OutgoingMessage] = []
         if message is not None and account is not None:
             answers = [self._links.outbox.prepare_answer(account, message, edits)]
 
         live.answered, begun = bool(answers), conversation.session.id
 
-        def stored(done: Outcome) -> None:
+        def on_stored(done: Outcome) -> None:
             self._links.sessions.extend(live.key, conversation, begun, ended.entries, done)
             self.step(live, EndStored())
             if account is not None and answers and not self.closed:
-                account.stored([each.row.key for each in answers], done)
+                account.on_stored([each.row.key for each in answers], done)
 
         if end.state == "expired":
             agents.failed["expired"] += 1
         elif end.state in ("error", "timeout"):
-            agents.fails(end.state, run.origin.account, end.kind or end.state)
-        self.record(live, replace(ended, answers=answers), stored)
+            agents.record_failure(end.state, run.origin.account, end.kind or end.state)
+        self.store(live, replace(ended, answers=answers), on_stored)
         for member in live.members:  # that were to be asked with it
             if member.life.phase is RunPhase.QUEUED:
                 self.merge(member, live)

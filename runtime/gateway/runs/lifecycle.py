@@ -88,7 +88,7 @@ class AgentDied(msgspec.Struct, frozen=True):
 
 
 class AgentGone(msgspec.Struct, frozen=True):
-    """The agent will not come by itself: it is held, disabled, misconfigured, or no more."""
+    """The agent will not start by itself: it is held, disabled, misconfigured, or removed."""
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -158,7 +158,7 @@ class Acknowledge(msgspec.Struct, frozen=True):
 
 
 class CancelTurn(msgspec.Struct, frozen=True):
-    """Have an incarnation of the agent cancel the turn."""
+    """Request an incarnation of the agent to cancel the turn."""
 
     incarnation: int
 
@@ -203,20 +203,20 @@ def step(state: RunLife, event: RunEvent, repeat: Repeat = "unseen") -> Step:
         case AgentGone() if state.phase is not RunPhase.QUEUED:
             return _end(state, End("error", UNAVAILABLE))
         case AgentReady() if state.phase is RunPhase.WAITING:
-            return _try(state, event.incarnation, event.now)
+            return _try_turn(state, event.incarnation, event.now)
         case AgentReady() if state.phase is RunPhase.RUNNING:
-            return _met_again(state, event, repeat)
+            return _on_agent_ready(state, event, repeat)
         case AgentDied() if _has_turn(state, event.incarnation):
-            return _died(state, repeat)
+            return _on_agent_death(state, repeat)
         case Progress() if state.phase is RunPhase.RUNNING:
-            return _progress(state)
+            return _on_progress(state)
         case SeenStored() if state.seen is Seen.STORING:
             running = state.phase is RunPhase.RUNNING
             return replace(state, seen=Seen.YES), [Acknowledge()] if running else []
         case TurnOver() if state.phase is RunPhase.RUNNING:
-            return _ended(state, event, repeat)
+            return _on_turn_over(state, event, repeat)
         case Timer() if state.phase is not RunPhase.QUEUED:
-            return _timer(state, event)
+            return _on_timer(state, event)
     return state, []
 
 
@@ -236,11 +236,11 @@ def _begin(state: RunLife, event: Begin) -> Step:
         return state, []
     state = replace(state, phase=RunPhase.WAITING, deadline=event.deadline)
     if event.incarnation:
-        return _try(state, event.incarnation, event.now)
+        return _try_turn(state, event.incarnation, event.now)
     return state, [WakeAt(state.deadline)]
 
 
-def _try(state: RunLife, incarnation: int, now: int) -> Step:
+def _try_turn(state: RunLife, incarnation: int, now: int) -> Step:
     """Send the turn, unless its time has not come yet, or is over."""
     if now >= state.deadline:
         return _end(state, End("timeout"))
@@ -250,18 +250,18 @@ def _try(state: RunLife, incarnation: int, now: int) -> Step:
     return state, [SendTurn(incarnation), WakeAt(state.deadline + GRACE_MS)]
 
 
-def _met_again(state: RunLife, event: AgentReady, repeat: Repeat) -> Step:
-    """Go on with the incarnation that has the turn; another one means that this has died."""
+def _on_agent_ready(state: RunLife, event: AgentReady, repeat: Repeat) -> Step:
+    """Resume the turn if this incarnation has it; another one means that the former has died."""
     if event.incarnation == state.incarnation:
         wake = WakeAt(state.deadline + GRACE_MS)
         return state, [SendTurn(event.incarnation, anew=False), wake]
-    state, actions = _died(state, repeat)
+    state, actions = _on_agent_death(state, repeat)
     if state.phase is not RunPhase.WAITING:
         return state, actions
-    return _try(state, event.incarnation, event.now)
+    return _try_turn(state, event.incarnation, event.now)
 
 
-def _died(state: RunLife, repeat: Repeat) -> Step:
+def _on_agent_death(state: RunLife, repeat: Repeat) -> Step:
     state = replace(state, phase=RunPhase.WAITING, deaths=state.deaths + 1)
     if state.deaths >= MAX_DEATHS or not _may_repeat(state, repeat):
         return _end(state, End("error", DIED))
@@ -272,13 +272,13 @@ def _may_repeat(state: RunLife, repeat: Repeat) -> bool:
     return repeat == "always" or (repeat == "unseen" and state.seen is Seen.NO)
 
 
-def _progress(state: RunLife) -> Step:
+def _on_progress(state: RunLife) -> Step:
     if state.seen is Seen.NO:
         return replace(state, seen=Seen.STORING), [StoreSeen()]
     return state, [Acknowledge()] if state.seen is Seen.YES else []
 
 
-def _ended(state: RunLife, event: TurnOver, repeat: Repeat) -> Step:
+def _on_turn_over(state: RunLife, event: TurnOver, repeat: Repeat) -> Step:
     state = replace(state, phase=RunPhase.WAITING)  # the agent has the turn no more
     if event.state in ("final", "timeout"):
         return _end(state, End(event.state))
@@ -297,7 +297,7 @@ def _ended(state: RunLife, event: TurnOver, repeat: Repeat) -> Step:
     return replace(state, after=after), [WakeAt(after)]
 
 
-def _timer(state: RunLife, event: Timer) -> Step:
+def _on_timer(state: RunLife, event: Timer) -> Step:
     if state.phase is RunPhase.RUNNING:
         if event.now >= state.deadline + GRACE_MS:
             return _end(state, End("timeout"))
@@ -305,5 +305,5 @@ def _timer(state: RunLife, event: Timer) -> Step:
     if event.now >= state.deadline:
         return _end(state, End("error", UNAVAILABLE))
     if event.now >= state.after and event.incarnation:
-        return _try(state, event.incarnation, event.now)
+        return _try_turn(state, event.incarnation, event.now)
     return state, [WakeAt(state.after if event.now < state.after else state.deadline)]

@@ -41,11 +41,11 @@ class TurnTaking(Protocol):
     ) -> None:
         """Resume a turn that an earlier gateway has sent."""
 
-    def resumed_all(self, awaited: Iterable[str] = ()) -> None:
-        """Let agents drop turns without a ``resume``, except the first ones of runs ``awaited``."""
+    def on_all_resumed(self, awaited: Iterable[str] = ()) -> None:
+        """Allow agents to drop turns without ``resume``, except first ones of ``awaited`` runs."""
 
     def release(self, run: str) -> None:
-        """Let agents drop the first turn of a run that was among the awaited ones."""
+        """Allow agents to drop the first turn of an awaited run."""
 
     def acknowledge(self, run: str, seq: int, *, attempt: int | None = None) -> None:
         """Acknowledge the stored events of a run."""

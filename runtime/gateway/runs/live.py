@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from msgspec.structs import replace
 
+from runtime.gateway.conversations.growing_text import GrowingText
 from runtime.gateway.conversations.queue_modes import text_of
 from runtime.gateway.journal.runs import Run, RunRequest
 from runtime.gateway.runs.lifecycle import RunLife
 from runtime.gateway.runs.queues import message_of
 from workers.agent import ToolCall, ToolResult, TurnEvent, TurnOutcome
 
-MANY_PIECES = 1024  # are joined: each takes 58 bytes, however short it is
+NOTHING = GrowingText()
 
 RunStep = Literal["queued", "started", "event", "ended", "merged"]
 
@@ -23,8 +24,8 @@ class RunUpdate(NamedTuple):
     """One update of a run, as its watchers get it.
 
     ``run`` is as it is now. ``seq`` counts the updates of one run in this gateway, from 1 on.
-    ``event`` is what an agent has yielded. ``pieces`` are those of the answer that have come; more
-    may be added to them later. ``answered``: it has ended, and its chat gets a message.
+    ``event`` is what an agent has yielded. ``partial`` is the answer so far, to which more may be
+    added later. ``answered``: it has ended, and its chat gets a message.
     """
 
     step: RunStep
@@ -32,13 +33,8 @@ class RunUpdate(NamedTuple):
     run: Run
     seq: int
     event: TurnEvent | None = None
-    pieces: Sequence[str] = ()
+    partial: GrowingText = NOTHING
     answered: bool = False
-
-    @property
-    def text(self) -> str:
-        """The answer so far; joined anew each time."""
-        return "".join(self.pieces)
 
 
 class LiveRun:
@@ -46,9 +42,9 @@ class LiveRun:
 
     ``attempt`` tells its turns apart, ``request`` is what the present one asks. ``members`` are to
     be asked together with it, ``collected`` have been. ``came`` is the number of the last event of
-    the turn that has come, ``end`` that of its end. ``notice`` is what the person reads where it
-    was not taken, ``reason`` why it is aborted. ``answered``: its chat gets a message at its end.
-    ``resumed``: an earlier gateway has begun it.
+    the turn that has come, ``end`` that of its end. ``partial`` is the answer so far. ``notice`` is
+    what the person reads where it was not taken, ``reason`` why it is aborted. ``answered``: its
+    chat gets a message at its end. ``resumed``: an earlier gateway has begun it.
     ``tools`` are the calls of the turn, and what came of them.
     """
 
@@ -58,18 +54,18 @@ class LiveRun:
         "came",
         "collected",
         "end",
+        "event_count",
         "key",
         "life",
         "members",
         "notice",
         "outcome",
-        "pieces",
+        "partial",
         "reason",
         "request",
         "resumed",
         "run",
         "timer",
-        "told",
         "tools",
         "waiting",
         "watchers",
@@ -83,28 +79,15 @@ class LiveRun:
         self.request: RunRequest = run.request
         self.members: list[LiveRun] = []
         self.collected: list[str] = list(run.collected)
-        self.pieces: list[str] = []
+        self.partial = GrowingText()
         self.tools: list[ToolCall | ToolResult] = []
         self.notice = self.reason = ""
         self.resumed = self.answered = False
-        self.came = self.end = self.told = 0
+        self.came = self.end = self.event_count = 0
         self.outcome: TurnOutcome | None = None
         self.timer: asyncio.TimerHandle | None = None
         self.waiting: list[asyncio.Future[Run]] = []
         self.watchers: list[Callable[[RunUpdate], None]] = []
-
-    @property
-    def text(self) -> str:
-        """The answer so far; it is held in one piece from then on."""
-        if len(self.pieces) > 1:
-            self.pieces[:] = ["".join(self.pieces)]
-        return self.pieces[0] if self.pieces else ""
-
-    def add_text(self, text: str) -> None:
-        """Add the next piece of the answer."""
-        self.pieces.append(text)
-        if len(self.pieces) > MANY_PIECES:
-            _ = self.text
 
     def stop_timer(self) -> None:
         """Cancel the timer, if one is set."""
@@ -141,7 +124,7 @@ def joined(runs: list[LiveRun]) -> RunRequest:
     )
 
 
-def told(request: RunRequest, notice: str) -> RunRequest:
+def with_notice(request: RunRequest, notice: str) -> RunRequest:
     """Return a request with a notice added to the agent's instructions."""
     before = request.fields.get("instructions")
     text = notice if before is None else f"{before}\n{notice}"

@@ -39,7 +39,7 @@ class OverheardFrames:
         self._kept: dict[str, dict[Cursor, Overheard]] = {}
         self._due: dict[str, list[Overheard]] = {}
 
-    def hold(self, key: str, heard: Overheard) -> None:
+    def add(self, key: str, heard: Overheard) -> None:
         """Add a message of an account; it is kept until it is released or too old."""
         self._kept.setdefault(key, {})[heard.cursor] = heard
 
@@ -54,13 +54,13 @@ class OverheardFrames:
         """Return whether enough texts of an account are due for removal to justify a record."""
         return len(self._due.get(key, ())) >= MANY
 
-    def due(self, key: str, now: int) -> list[Overheard]:
+    def pop_due(self, key: str, now: int) -> list[Overheard]:
         """Remove and return the messages of an account whose text is to be removed now."""
         kept = self._kept.get(key, {})
         self.release([Frame(key, each.cursor) for each in kept.values() if each.at < now - KEPT_MS])
         return self._due.pop(key, [])
 
-    def heard(self, key: str, read: Cursor) -> Cursor:
+    def released_cursor(self, key: str, read: Cursor) -> Cursor:
         """Return the cursor up to which no message of an account is kept, at most ``read``."""
         waiting = [*self._kept.get(key, ()), *(each.cursor for each in self._due.get(key, ()))]
         if not waiting:
@@ -69,6 +69,6 @@ class OverheardFrames:
         return min(read, (incarnation, number - 1))
 
     def forget(self, key: str) -> None:
-        """Forget an account that is no more."""
+        """Drop a removed account."""
         self._kept.pop(key, None)
         self._due.pop(key, None)

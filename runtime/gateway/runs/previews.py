@@ -26,7 +26,7 @@ from runtime.gateway.runs.live import LiveRun
 from runtime.gateway.runs.replies import UNASKED, markup_of, preview_of
 from workers.messages import Action, Outbound
 
-LOOK_SECONDS = 0.05  # what comes in so short a time is looked at together
+GATHER_SECONDS = 0.05  # what comes in so short a time is handled together
 CALL_SECONDS = 15.0  # the worker gives an edit up after 10 s
 
 _encode = msgspec.json.Encoder().encode
@@ -61,13 +61,13 @@ class RunPreviews:
         self._loop = asyncio.get_running_loop()
         self._closed = False
 
-    def grew(self, live: LiveRun) -> None:
+    def on_growth(self, live: LiveRun) -> None:
         """Plan an update of the preview, because the answer of a run has grown."""
         found = self._found.get(live.run.id)
         if found is None:
             target = live.run.reply
             if target is None or live.run.origin.client in UNASKED:
-                return  # it may yet come to nothing, of which its chat is not told
+                return  # it may end without an answer, and then its chat gets no text
             if not self._links.outbox.streams(target.account):
                 return
             limit = self._links.abilities(target.account).get("text", {}).get("limit", 0)
@@ -75,9 +75,9 @@ class RunPreviews:
             edits = PreviewEdits(rules, now_ms(), shown=bool(live.run.preview))
             found = self._found[live.run.id] = _Preview(live, target, edits)
         if found.timer is None:
-            self._look_in(found, LOOK_SECONDS)
+            self._schedule(found, GATHER_SECONDS)
 
-    def ended(self, live: LiveRun, *, answered: bool) -> str:
+    def end(self, live: LiveRun, *, answered: bool) -> str:
         """End the preview of a run; return the key of the row that the answer replaces, or "".
 
         Without an answer (the agent keeps silent) the preview is deleted.
@@ -93,7 +93,7 @@ class RunPreviews:
             found.timer.cancel()
         if not found.begun:
             return ""
-        account = self._links.outbox.loaded(found.target.account)
+        account = self._links.outbox.find_loaded(found.target.account)
         if account is not None:
             account.withdraw(preview_key(run.id))
         if not answered and found.id:
@@ -107,26 +107,26 @@ class RunPreviews:
             if each.timer is not None:
                 each.timer.cancel()
 
-    def _look_in(self, found: _Preview, seconds: float) -> None:
+    def _schedule(self, found: _Preview, seconds: float) -> None:
         if found.timer is not None:
             found.timer.cancel()
         found.timer = None
         if not (found.over or self._closed):
-            found.timer = self._loop.call_later(seconds, self._look, found)
+            found.timer = self._loop.call_later(seconds, self._refresh, found)
 
-    def _look(self, found: _Preview) -> None:
+    def _refresh(self, found: _Preview) -> None:
         found.timer = None
-        text = shown_so_far(found.live.text)
+        text = shown_so_far(found.live.partial.text)
         if not text or found.live.life.phase is not RunPhase.RUNNING:
             return
-        found.edits.grown(text)
-        account = self._links.outbox.loaded(found.target.account)
+        found.edits.set_text(text)
+        account = self._links.outbox.find_loaded(found.target.account)
         idle = account is None or not account.entries
         now = now_ms()
-        decision = found.edits.take(now, idle=idle)
+        decision = found.edits.next_edit(now, idle=idle)
         if decision.text is None:
             if decision.at is not None:
-                self._look_in(found, max(decision.at - now, 1) / 1000)
+                self._schedule(found, max(decision.at - now, 1) / 1000)
         elif decision.new:
             found.begun = True
             self._links.jobs.start(self._begin(found, decision.text))
@@ -137,36 +137,36 @@ class RunPreviews:
             markup = markup_of(self._links.agents.kind(run.agent))
             edit = Action("edit", name, text=decision.text, markup=markup)
             if not self._ask(found, edit, "preview"):
-                self.failed(found, None)
+                self.on_failure(found, None)
 
     async def _begin(self, found: _Preview, text: str) -> None:
         """Send the first preview, the message that later updates edit."""
         run = found.live.run
-        message = preview_of(run, text, found.live.text, self._links.agents.kind(run.agent))
+        message = preview_of(run, text, found.live.partial.text, self._links.agents.kind(run.agent))
         try:
             row = await self._send(found.target.account, message)
         except IpcError:
             row = None  # the gateway ends, or the account is no more
         if row is not None and row.sent:
             found.id = row.sent[0].id
-            found.edits.done(now_ms())
+            found.edits.on_success(now_ms())
             if not found.over and found.live.run.is_open:
                 seen = RunSeen(found.live.key, run.id, found.live.run.events, preview=found.id)
                 self._record(found.live, seen)
-            self._look_in(found, LOOK_SECONDS)
+            self._schedule(found, GATHER_SECONDS)
         else:
             found.edits.give_up()
 
     async def _send(self, key: str, message: Outbound) -> OutgoingRow | None:
         """Send a preview and return its row once it is over; ``None`` if it cannot be sent."""
         outbox, journal = self._links.outbox, self._links.journal()
-        account = await outbox.of_answers(key)
+        account = await outbox.open_for_answer(key)
         if account is None or journal is None or message.key in account.entries:
             return None
         now, payload = now_ms(), _encode(message)
         made = outgoing_of(key, message, payload, "preview", now, now + PREVIEW_MS)
         outbox.accept(account, journal, made)
-        return (await account.ended(message.key))[0]
+        return (await account.wait_for_row(message.key))[0]
 
     def _ask(self, found: _Preview, action: Action, method: str = "action") -> bool:
         """Call the account to edit or delete the message; return whether it is connected."""
@@ -177,19 +177,19 @@ class RunPreviews:
         waiter = _EditWaiter(self, found)
         return self._links.outbox.ask(target.account, method, _encode(placed), CALL_SECONDS, waiter)
 
-    def shown(self, found: _Preview) -> None:
+    def on_success(self, found: _Preview) -> None:
         """Handle the success of an edit."""
-        found.edits.done(now_ms())
-        self._look_in(found, LOOK_SECONDS)
+        found.edits.on_success(now_ms())
+        self._schedule(found, GATHER_SECONDS)
 
-    def failed(self, found: _Preview, error: Exception | None) -> None:
+    def on_failure(self, found: _Preview, error: Exception | None) -> None:
         """Handle the failure of an edit; ``error`` is ``None`` if the account is not connected."""
         after, passes = None, False
         if isinstance(error, RemoteError):
             after = error.retry_after_ms
             passes = error.retryable
-        found.edits.failed(now_ms(), after, counts=not passes)
-        self._look_in(found, LOOK_SECONDS)
+        found.edits.on_failure(now_ms(), after, counts=not passes)
+        self._schedule(found, GATHER_SECONDS)
 
 
 class _EditWaiter:
@@ -206,8 +206,8 @@ class _EditWaiter:
 
     def set_result(self, result: bytes) -> None:
         """Report the success of the edit."""
-        self._previews.shown(self._found)
+        self._previews.on_success(self._found)
 
     def set_exception(self, exception: Exception) -> None:
         """Report the error of the edit."""
-        self._previews.failed(self._found, exception)
+        self._previews.on_failure(self._found, exception)

@@ -46,14 +46,14 @@ class RunQueues:
         queue = self._queues.get(session)
         return 0 if queue is None else len(queue)
 
-    def arrive(self, run: Run, settings: QueueConfig) -> Arrival:
-        """Add a new run; return whether it is taken, and its effect on others."""
+    def add(self, run: Run, settings: QueueConfig) -> Arrival:
+        """Add a new run; return whether it is accepted, and its effect on others."""
         queue = self._queues.setdefault(run.session, SessionQueue())
         before = self._last.get(run.session) if len(queue) else None
-        arrival = queue.arrived(_behind(before, run, settings), settings)
+        arrival = queue.add(_behind(before, run, settings), settings)
         if arrival.taken:
             self._last[run.session] = _place(run)
-        self._ask(run.session, run.agent)
+        self._request_turn(run.session, run.agent)
         return arrival
 
     def restore(self, runs: list[Run], settings: QueueConfig) -> None:
@@ -68,26 +68,32 @@ class RunQueues:
         for each in waiting:
             messages.append(_behind(before, each, settings))
             before = self._last[session] = _place(each)
-        queue.restored(messages, settings, running, _chat(begun[0]) if begun else "")
+        queue.restore(messages, settings, running, _chat(begun[0]) if begun else "")
         if running:
-            self._lanes.resumed(session, agent)
-        self._ask(session, agent)
+            self._lanes.restore(session, agent)
+        self._request_turn(session, agent)
 
-    def take(self, now: int) -> list[Batch]:
+    def begin_due(self, now: int) -> list[Batch]:
         """Begin the turns that are due, and return them."""
         batches = []
-        for session in self._lanes.take(now):
+        for session in self._lanes.begin_due(now):
             queue = self._queues.get(session)
-            batch = None if queue is None else queue.take(now)
+            batch = None if queue is None else queue.begin_next(now)
             if batch is not None:
                 batches.append(batch)
             else:
-                self._lanes.ended(session)
+                self._lanes.end(session)
         return batches
 
-    def lead(self, run: Run) -> None:
+    def forget_times(self) -> None:
+        """Make all waiting runs due at once, because the clock was set."""
+        for queue in self._queues.values():
+            queue.forget_times()
+        self._lanes.forget_times()
+
+    def set_lead(self, run: Run) -> None:
         """Set which run leads a turn that has just begun."""
-        self._queues[run.session].lead(run.id)
+        self._queues[run.session].set_lead(run.id)
 
     def withdraw(self, run: Run) -> None:
         """Remove a waiting run."""
@@ -96,31 +102,31 @@ class RunQueues:
             return
         queue.remove(run.id)
         if not len(queue):
-            self._lanes.withdrawn(run.session)
+            self._lanes.withdraw(run.session)
         self._forget(run.session)
 
-    def ended(self, run: Run) -> None:
+    def end(self, run: Run) -> None:
         """End the turn that ``run`` leads, so that the next one of its session can begin."""
         queue = self._queues.get(run.session)
         if queue is None or queue.running != run.id:
             return
-        queue.ended()
-        self._lanes.ended(run.session)
-        self._ask(run.session, run.agent)
+        queue.end()
+        self._lanes.end(run.session)
+        self._request_turn(run.session, run.agent)
         self._forget(run.session)
 
-    def wake(self) -> int | None:
-        """Return when ``take`` must be called again; ``None``: after the next change."""
-        return self._lanes.wake()
+    def next_due(self) -> int | None:
+        """Return when ``begin_due`` must be called again; ``None``: after the next change."""
+        return self._lanes.next_due()
 
     def why_waiting(self, session: str) -> str | None:
         """Return a sentence about what a session waits for; ``None`` if it requests no turn."""
         return self._lanes.why_waiting(session)
 
-    def _ask(self, session: str, agent: str) -> None:
-        due = self._queues[session].due()
+    def _request_turn(self, session: str, agent: str) -> None:
+        due = self._queues[session].next_due()
         if due is not None:
-            self._lanes.queued(session, agent, due)
+            self._lanes.request(session, agent, due)
 
     def _forget(self, session: str) -> None:
         queue = self._queues.get(session)

@@ -80,7 +80,7 @@ class _Belonging(NamedTuple):
 
 
 class Reception:
-    """Takes messages that were admitted.
+    """Receives messages that were admitted.
 
     ``journal()`` is the open journal, ``version`` that of the gateway.
     """
@@ -134,7 +134,7 @@ class Reception:
     def queue_of(self, run: Run) -> QueueConfig:
         """Return how a run waits while its session is busy."""
         channel = run.origin.account.partition(":")[0]
-        return self._queue(channel, self._sessions.known(run.session))
+        return self._queue(channel, self._sessions.find(run.session))
 
     def direct_key(self, agent: str, target: ReplyTarget) -> str:
         """Return the key of an agent's conversation in a direct chat."""
@@ -149,7 +149,7 @@ class Reception:
         )
         return self._keys.key_of(agent, origin)
 
-    async def take(self, key: str, event: Received, at: int) -> Taken:
+    async def receive(self, key: str, event: Received, at: int) -> Taken:
         """Return what becomes of a message of the account ``key``, which came at ``at``."""
         place = await self._place(key, event.message)
         if isinstance(place, Route):
@@ -160,7 +160,7 @@ class Reception:
         if command is None:
             return Taken(run=self._run(key, event.cursor, message, place, at, message.text))
         done = answer(command, self._facts(place), place.origin, self._config.commands)
-        self._carry_out(key, done, place)
+        self._apply_effect(key, done, place)
         run, files = None, done.effect == "reset" and message.attachments
         if done.message is not None or files:  # /new below a photo: that is asked about
             run = self._run(key, event.cursor, message, place, at, done.message or "")
@@ -185,10 +185,10 @@ class Reception:
         """What the journal keeps because it may be context."""
         return self._sessions.overheard
 
-    async def overhear(
+    async def add_context(
         self, key: str, event: Received, at: int, heard: Overheard | None = None
     ) -> bool:
-        """Keep what was not meant for the account, for the next run of its conversation.
+        """Add a message that is not meant for the account to the context of the next run.
 
         ``heard`` is what the journal keeps only for that. Return whether it is kept.
         """
@@ -200,12 +200,12 @@ class Reception:
         entry = TranscriptEntry("user", message.text, at=at, sender=who.id, name=who.name or "")
         frame = None
         if heard is not None:
-            self.overheard.hold(key, heard)
+            self.overheard.add(key, heard)
             frame = Frame(key, heard.cursor)
         self.overheard.release(place.conversation.context.add(entry, frame))
         return True
 
-    def routed(self, key: str, message: Inbound) -> tuple[Route, list[str]]:
+    def explain_route(self, key: str, message: Inbound) -> tuple[Route, list[str]]:
         """Return which agent the configuration has for a message, and what each binding says."""
         origin = origin_of(key, message, self._gatekeeper.policy_of(key))
         lines = explain(self._config.bindings, origin, self._fallback(key, origin))
@@ -241,16 +241,16 @@ class Reception:
     async def _conversation(self, key: str, agent: str, origin: Origin) -> OpenConversation:
         """Return the conversation with an agent, begun anew where that is due."""
         now = now_ms()
-        found = await self._sessions.opened(self._keys.key_of(agent, origin), agent, now)
-        self._renew(key, found, now)
+        found = await self._sessions.open(self._keys.key_of(agent, origin), agent, now)
+        self._reset_if_due(key, found, now)
         return found
 
-    def _renew(self, key: str, conversation: OpenConversation, now: int) -> None:
+    def _reset_if_due(self, key: str, conversation: OpenConversation, now: int) -> None:
         """Begin a conversation anew that has rested for as long as is configured."""
-        if not self._sessions.has_rested(conversation, now):
+        if not self._sessions.is_reset_due(conversation, now):
             return
         if not self._runs.of_session(conversation.session.key):
-            self._store(key, self._sessions.begun_anew(conversation, now))
+            self._store(key, self._sessions.reset_conversation(conversation, now))
 
     def _run(
         self, key: str, cursor: str, message: Inbound, place: _Belonging, at: int, text: str
@@ -269,7 +269,7 @@ class Reception:
             reply=ReplyTarget(key, message.chat.id, message.thread),
             at=at,
             decided=now,
-            late=_is_late(message.ts, at, now, self._back(key)),
+            late=_is_late(message.ts, at, now, self._available_since(key)),
             trace=kept(message.trace),
             request=RunRequest(
                 text,
@@ -282,7 +282,7 @@ class Reception:
         self._runs.expect(key, run)  # what comes next may be /stop
         return run
 
-    def _back(self, key: str) -> int:
+    def _available_since(self, key: str) -> int:
         """Return since when messages of an account are taken as they are written, epoch ms."""
         row = self._accounts.row(key)
         if row is None:
@@ -311,11 +311,11 @@ class Reception:
             uptime_seconds=time.monotonic() - self._began,
         )
 
-    def _carry_out(self, key: str, done: CommandAnswer, place: _Belonging) -> None:
+    def _apply_effect(self, key: str, done: CommandAnswer, place: _Belonging) -> None:
         match done.effect:
             case "reset":
                 self._runs.abort_session(place.key, "reset")
-                self._store(key, self._sessions.begun_anew(place.conversation, now_ms()))
+                self._store(key, self._sessions.reset_conversation(place.conversation, now_ms()))
             case "stop":
                 self._runs.abort_session(place.key, "stop")
             case "queue":
@@ -324,7 +324,7 @@ class Reception:
             case "agent":
                 routed = self._route(key, place.origin).agent
                 first = self._keys.key_of(routed, place.origin)
-                conversation = self._sessions.known(first) or place.conversation
+                conversation = self._sessions.find(first) or place.conversation
                 self._set(key, conversation, CHOSEN, done.agent)
 
     def _set(self, key: str, conversation: OpenConversation, name: str, value: Any) -> None:

@@ -37,23 +37,23 @@ class Recovery:
         self._on_whole = on_whole
         self._informed = self._begun = False
 
-    def reported(self) -> None:
+    def on_report(self) -> None:
         """Handle the first whole report of the supervisor."""
         self._informed = True
         if self._file().exists():
             self._intake.open()
-        self.look()
+        self.try_resume()
 
     def after(self, on_change: Callable[[], None]) -> Callable[[], None]:
         """Return a callback for changes of the journal that calls ``on_change``, then this one."""
 
-        def changed() -> None:
+        def on_journal_change() -> None:
             on_change()
-            self.look()
+            self.try_resume()
 
-        return changed
+        return on_journal_change
 
-    def look(self) -> None:
+    def try_resume(self) -> None:
         """Resume the runs if report and journal are there; afterwards only call ``on_whole``."""
         if self._begun:
             self._on_whole()
@@ -61,7 +61,7 @@ class Recovery:
             return
         elif self._intake.journal is None:
             self._begun = True  # nothing was ever stored
-            self._runs.resumed()
+            self._runs.resume_all()
             self._on_whole()
         elif self._intake.ready:
             self._begun = True
@@ -72,8 +72,8 @@ class Recovery:
         assert journal is not None
         for key in list(journal.keys()):  # of agents, too: clients' runs are theirs
             try:
-                self._runs.resume(key, await journal.open_runs(key))
+                self._runs.restore(key, await journal.open_runs(key))
             except Exception:  # one account's rows must not hold up the others
                 log.exception("the runs of an account could not be read", account=key)
-        self._runs.resumed()
+        self._runs.resume_all()
         self._on_whole()

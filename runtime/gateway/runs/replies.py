@@ -1,4 +1,4 @@
-"""Makes what a run leaves behind: the message to its chat, the entries of its transcript. Pure."""
+"""Builds the results of a run: the message to its chat, the entries of its transcript. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from workers.messages import MAX_TEXT, Outbound
 
 MAX_TOOLS = 64  # calls of tools and their results, of one turn, that are kept
 MAX_TOOL_TEXT = 8 * 1024  # characters of what a tool was given, or has returned
-# What asks by itself. Where it fails, a chat is not told: nobody there has asked.
+# Runs that no person has asked for. If they fail, the chat gets no error text.
 UNASKED = frozenset({"cron", "heartbeat", "hook"})
 # What the gateway asks an agent for itself, beside a conversation: nothing of it is kept, and no
 # client hears of it.
@@ -91,8 +91,8 @@ def preview_of(run: Run, shown: str, text: str, kind: str) -> Outbound:
 
 
 class Speaking(NamedTuple):
-    """How answers are to be read: the ``kind`` of the agent, and whether it may keep silent in
-    groups.
+    """How answers are to be read. ``kind`` is that of the agent; ``silent`` is whether it may keep
+    silent in groups.
     """
 
     kind: str = ""
@@ -105,7 +105,7 @@ def ended_of(
     """Return the record of a run's end but for its answers, and the message that its chat gets."""
     run, outcome = live.run, live.outcome
     final = outcome.final if outcome is not None and end.state == "final" else None
-    text = live.text
+    text = live.partial.text
     if final is not None and final.text is not None:
         text = final.text
     message = _message_of(live, end, final, text, speaking)
@@ -139,17 +139,28 @@ def _message_of(
     target = run.reply
     if target is None:
         return None
-    unasked = run.origin.client in UNASKED
-    if unasked and (live.notice or final is None):
-        return None
-    if live.notice:
-        return _notice(run, target, live.notice)
-    if final is None:
-        told = end_text(
-            end.state, end.kind, None if live.outcome is None else live.outcome.retry_after
-        )
-        # What has waited for too long is not answered any more, in whichever way.
-        return None if told is None or end.state == "expired" else _notice(run, target, told.text)
+    if live.notice or final is None:
+        notice = live.notice or _why_unanswered(live, end)
+        asked = run.origin.client not in UNASKED
+        return _notice(run, target, notice) if notice and asked else None
+    return _answer_of(live, target, final, text, speaking)
+
+
+def _why_unanswered(live: LiveRun, end: End) -> str:
+    """Return the notice about a run that has ended without an answer; "" where there is none."""
+    if end.state == "expired":
+        return ""  # what has waited for too long is not answered any more, in whichever way
+    shown = end_text(
+        end.state, end.kind, None if live.outcome is None else live.outcome.retry_after
+    )
+    return "" if shown is None else shown.text
+
+
+def _answer_of(
+    live: LiveRun, target: ReplyTarget, final: Final, text: str, speaking: Speaking
+) -> Outbound | None:
+    """Return the agent's answer as a message; ``None`` for an allowed silence."""
+    run = live.run
     silent = bool(live.tools) or speaking.kind not in MODEL_KINDS
     if not text and not final.attachments and silent:
         return None
@@ -168,10 +179,9 @@ def _message_of(
     )
     if reply.kind == "silent":
         return None
-    if reply.kind == "empty" and unasked:
-        return None
     if reply.kind == "empty":
-        return _notice(run, target, error_text("empty").text)
+        asked = run.origin.client not in UNASKED
+        return _notice(run, target, error_text("empty").text) if asked else None
     return Outbound(
         to=target.to,
         text=reply.text[:MAX_TEXT],
@@ -207,11 +217,10 @@ def result_of(final: Final) -> RunResult:
     )
 
 
-def entries_of(run: Run, live: LiveRun, end: End, told: str, now: int) -> list[TranscriptEntry]:
-    """Return what a run adds to its transcript: the question, the tools that were called, and the
-    answer or what came of it.
+def entries_of(run: Run, live: LiveRun, end: End, text: str, now: int) -> list[TranscriptEntry]:
+    """Return the entries that a run adds to its transcript: question, tool calls, and answer.
 
-    ``told`` is the answer as far as it came, or what the person was told instead.
+    ``text`` is the answer as far as it came, or the notice that the person got instead.
     """
     request, outcome = live.request, live.outcome
     expired = end.state == "expired"
@@ -219,7 +228,7 @@ def entries_of(run: Run, live: LiveRun, end: End, told: str, now: int) -> list[T
         return []
     if end.state == "aborted" and live.reason in ANEW:
         return []  # the conversation has begun anew, and knows nothing of it
-    if is_heartbeat(request) and end.state == "final" and without_token(told) is None:
+    if is_heartbeat(request) and end.state == "final" and without_token(text) is None:
         return []  # nothing was to be said
     asked = TranscriptEntry(
         "user",
@@ -234,12 +243,12 @@ def entries_of(run: Run, live: LiveRun, end: End, told: str, now: int) -> list[T
     if expired:
         return [asked]  # nobody answers it, but the agent knows of it with the next turn
     used, open_calls = tools_of(live.tools, run.id, now)
-    if not told and (outcome is None or outcome.final is None):
+    if not text and (outcome is None or outcome.final is None):
         return [asked, *used]
     final = outcome.final if outcome is not None and end.state == "final" else None
     answered = TranscriptEntry(
         "notice" if end.state in ("error", "timeout") else "assistant",
-        told,
+        text,
         at=now,
         run=run.id,
         model=(final and final.model) or "",

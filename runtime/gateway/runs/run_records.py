@@ -40,10 +40,10 @@ class RunRecords:
         journal.append(record, done)
         self._flush_soon()
 
-    def begin(self, record: RunStarted, then: Callable[[Outcome], None] | None) -> None:
+    def append_start(self, record: RunStarted, then: Callable[[Outcome], None] | None) -> None:
         """Append the start of a turn, at once if ``then`` waits for that.
 
-        Else it is stored with the next record of its run, or soon by itself.
+        Otherwise it is stored with the next record of its run, or soon on its own.
         """
         if then is not None:
             self.append(record, then)

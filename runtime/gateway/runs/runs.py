@@ -11,14 +11,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from ipc import timeouts
-from ipc.epoch import now_ms
+from ipc.epoch import SetClock, now_ms
 from ipc.errors import RemoteError
 from ipc.frames.words import UNAVAILABLE, agent_key
 from ipc.memory import FreedMemory
 from runtime.gateway.conversations.run_answers import STOP_REASON
 from runtime.gateway.journal.records import Outcome
 from runtime.gateway.journal.runs import ENDED_STATES, Recorded, Run, RunQueued
-from runtime.gateway.journal.waiting import unless_in_trouble
+from runtime.gateway.journal.waiting import wait_stored
 from runtime.gateway.runs import lifecycle
 from runtime.gateway.runs.execution import RunExecution
 from runtime.gateway.runs.lifecycle import (
@@ -31,7 +31,7 @@ from runtime.gateway.runs.lifecycle import (
     RunPhase,
 )
 from runtime.gateway.runs.links import RunLinks
-from runtime.gateway.runs.live import LiveRun, RunStep, RunUpdate, told
+from runtime.gateway.runs.live import LiveRun, RunStep, RunUpdate, with_notice
 from runtime.gateway.runs.queues import RunQueues
 from runtime.gateway.runs.replies import is_aside
 from workers.agent import TurnEvent
@@ -51,8 +51,9 @@ class Runs:
     def __init__(self, links: RunLinks) -> None:
         self.ended: Counter[str] = Counter(dict.fromkeys(ENDED_STATES, 0))
         self._links = links
-        self._execution = RunExecution(links, self._tell, self._over)
+        self._execution = RunExecution(links, self._notify, self._on_over)
         listed = links.agents.listed
+        self._clock = SetClock()
         self._queues = RunQueues(listed.max_concurrent, listed.share, listed.limits)
         self._live: dict[str, LiveRun] = {}
         self._coming: dict[str, LiveRun] = {}  # while they are being stored
@@ -62,6 +63,7 @@ class Runs:
         self._room.set()
         self._pumping: asyncio.TimerHandle | None = None
         self._whole = False  # what earlier gateways have left is here
+        self._begun = asyncio.Event()  # that, or the end of this gateway
         self._left: dict[str, LiveRun] = {}  # that, while it is being read
         self._early: list[LiveRun] = []  # what has come meanwhile
         self._closed = False
@@ -90,46 +92,47 @@ class Runs:
             raise RemoteError(UNAVAILABLE, "the journal is not open yet", retryable=True)
         begun: asyncio.Future[tuple[Run, bool]] = self._loop.create_future()
 
-        def stored(outcome: Outcome) -> None:
+        def on_stored(outcome: Outcome) -> None:
             known = outcome.runs.get(run.id) if isinstance(outcome, Recorded) else None
             if known is None and run.id not in self._live:
-                self._enter(key, run, watcher)
-                self._pump()
+                self._add(key, run, watcher)
+                self._start_due()
             else:
                 self._coming.pop(run.id, None)
             if not begun.done():
                 begun.set_result((known or run, known is not None))
 
         self.expect(key, run)
-        journal.append(RunQueued(key, run), stored)
+        journal.append(RunQueued(key, run), on_stored)
         self._links.flush_soon()
-        return await unless_in_trouble(journal, begun)
+        return await wait_stored(journal, begun)
 
     def expect(self, key: str, run: Run) -> None:
         """Register a run that is being stored, so that it can be aborted already.
 
-        ``begin`` or ``enter`` takes it once it is stored.
+        ``begin`` or ``add`` takes it once it is stored.
         """
         if run.id not in self._live:
             self._coming.setdefault(run.id, LiveRun(key, run))
 
-    def enter(self, key: str, runs: Iterable[Run], outcome: Outcome = None) -> None:
+    def add(self, key: str, runs: Iterable[Run], outcome: Outcome = None) -> None:
         """Add runs that are stored now, except those with an id known before (by ``outcome``)."""
         known = outcome.runs if isinstance(outcome, Recorded) else {}
         for run in runs:
             if run.id in known or run.id in self._live or not run.is_open:
                 self._coming.pop(run.id, None)
             else:
-                self._enter(key, run)
-        self._pump()
+                self._add(key, run)
+        self._start_due()
 
-    def resume(self, key: str, runs: Iterable[Run]) -> None:
-        """Add open runs of ``key`` that an earlier gateway left; ``resumed`` resumes them."""
+    def restore(self, key: str, runs: Iterable[Run]) -> None:
+        """Add open runs of ``key`` that an earlier gateway left; ``resume_all`` resumes them."""
         self._left |= {run.id: LiveRun(key, run) for run in runs}
 
-    def resumed(self) -> None:
+    def resume_all(self) -> None:
         """Resume all loaded runs of earlier gateways; new ones may begin from then on."""
         self._whole = True
+        self._begun.set()
         left, self._left = self._left, {}
         for live in list(left.values()):
             for member in [left.pop(each) for each in live.run.collected if each in left]:
@@ -142,20 +145,20 @@ class Runs:
             settings = self._links.queue(found[0].run)
             self._queues.restore([each.run for each in found], settings)
         for live in left.values():
-            self._tell(live, "queued")
+            self._notify(live, "queued")
             if live.run.started:
                 self._execution.resume(live)
-                self._look_at_agent(live)
+                self._apply_agent_state(live)
         asides = [run for run, live in left.items() if is_aside(live.run)]
-        for run in asides:  # whoever wanted to know is gone
+        for run in asides:  # the clients that asked are gone
             self.abort(run, RESTARTED)
             left.pop(run)
         early, self._early = self._early, []
         for live in early:
             if live.run.id not in self._live:
-                self._take(live)
-        self._pump()  # what an agent may have of it is named by that
-        self._links.turns.resumed_all(each.run.id for each in left.values() if each.attempt <= 1)
+                self._queue_run(live)
+        self._start_due()  # what an agent may have of it is named by that
+        self._links.turns.on_all_resumed(each.run.id for each in left.values() if each.attempt <= 1)
 
     def live(self, run: str) -> LiveRun | None:
         """Return a run that has not ended, or ``None``."""
@@ -205,6 +208,13 @@ class Runs:
         """Whether the runs of earlier gateways are resumed, so that new ones may begin."""
         return self._whole and not self._closed
 
+    async def wait_until_whole(self, seconds: float) -> bool:
+        """Wait at most ``seconds`` until new runs may begin; return whether they may."""
+        with contextlib.suppress(TimeoutError):
+            async with timeouts.timeout(seconds):
+                await self._begun.wait()
+        return self.whole
+
     def ending(self, run: str) -> asyncio.Future[Run] | None:
         """Return a future of an open run at its end, or ``None``; the gateway's end cancels it."""
         live = self._live.get(run)
@@ -227,24 +237,24 @@ class Runs:
                 return await future
         return live.run
 
-    async def room(self) -> None:
+    async def wait_for_room(self) -> None:
         """Wait until fewer than ``MAX_OPEN`` runs are open."""
         await self._room.wait()
 
-    def configured(self) -> None:
+    def reconfigure(self) -> None:
         """Apply a changed configuration of agents."""
         listed = self._links.agents.listed
         self._queues.configure(listed.max_concurrent, listed.share, listed.limits)
         for live in list(self._live.values()):
-            self._look_at_agent(live)
-        self._pump()
+            self._apply_agent_state(live)
+        self._start_due()
 
-    def reported(self, key: str) -> None:
+    def on_report(self, key: str) -> None:
         """Handle a report about the agent with the key ``agent:<id>``."""
         for live in self._of_agent(key):
-            self._look_at_agent(live)
+            self._apply_agent_state(live)
 
-    def agent_ready(self, key: str, incarnation: int) -> None:
+    def on_agent_ready(self, key: str, incarnation: int) -> None:
         """Begin the turns that wait for the agent with this key, which is connected now."""
         for live in self._of_agent(key):
             self._execution.step(live, AgentReady(incarnation, now_ms()))
@@ -252,6 +262,7 @@ class Runs:
     def close(self) -> None:
         """Stop all runs: the next gateway resumes those that have not ended."""
         self._closed = True
+        self._begun.set()
         self._freed.close()
         self._execution.close()
         for live in self._live.values():
@@ -262,22 +273,22 @@ class Runs:
             self._pumping.cancel()
         self._room.set()
 
-    def _enter(self, key: str, run: Run, watcher: Watcher | None = None) -> None:
+    def _add(self, key: str, run: Run, watcher: Watcher | None = None) -> None:
         live = self._coming.setdefault(run.id, LiveRun(key, run))
         if watcher is not None:
             live.watchers.append(watcher)
         if not self._whole:
             self._early.append(live)
         elif live.run.id not in self._live:
-            self._take(live)
+            self._queue_run(live)
 
-    def _take(self, live: LiveRun) -> None:
+    def _queue_run(self, live: LiveRun) -> None:
         self._live[live.run.id] = live
         self._coming.pop(live.run.id, None)
         if len(self._live) >= MAX_OPEN:
             self._room.clear()
-        self._tell(live, "queued")
-        arrival = self._queues.arrive(live.run, self._links.queue(live.run))
+        self._notify(live, "queued")
+        arrival = self._queues.add(live.run, self._links.queue(live.run))
         if not arrival.taken:
             live.notice = arrival.notice or ""
         for outcome in arrival.outcomes:
@@ -287,31 +298,34 @@ class Runs:
         if live.reason:
             self.abort(live.run.id, live.reason)
 
-    def _pump(self) -> None:
+    def _start_due(self) -> None:
         if self._closed or not self._whole:
             return
-        while batches := self._queues.take(now_ms()):
+        now, step = self._clock.read()
+        if step:
+            self._queues.forget_times()
+        while batches := self._queues.begin_due(now):
             for batch in batches:
-                left = self._not_late([self._live[each.run] for each in batch.messages])
+                left = self._expire_late([self._live[each.run] for each in batch.messages])
                 if not left:
                     continue
                 lead, *lead.members = left
                 if batch.notice is not None:
-                    lead.request = told(lead.request, batch.notice)
+                    lead.request = with_notice(lead.request, batch.notice)
                 self._begin(lead)
         if self._pumping is not None:
             self._pumping.cancel()
             self._pumping = None
-        if (at := self._queues.wake()) is not None:
-            self._pumping = self._loop.call_later(max(at - now_ms(), 1) / 1000, self._pump)
+        if (at := self._queues.next_due()) is not None:
+            self._pumping = self._loop.call_later(max(at - now, 1) / 1000, self._start_due)
 
-    def _not_late(self, turn: list[LiveRun]) -> list[LiveRun]:
+    def _expire_late(self, turn: list[LiveRun]) -> list[LiveRun]:
         """Expire the runs of a turn that are too late to answer; return the others."""
         now = now_ms()
         late = [each for each in turn if self._is_late(each.run, now)]
         left = [each for each in turn if each not in late]
         if late and left:
-            self._queues.lead(left[0].run)
+            self._queues.set_lead(left[0].run)
         for each in late:
             self._execution.step(each, Expire())
         return left
@@ -322,17 +336,17 @@ class Runs:
         live.run = replace(run, started=now, deadline=deadline)
         incarnation = self._links.turns.incarnation_of(agent_key(run.agent))
         self._execution.step(live, Begin(now, deadline, incarnation))
-        self._look_at_agent(live)
+        self._apply_agent_state(live)
 
-    def _look_at_agent(self, live: LiveRun) -> None:
+    def _apply_agent_state(self, live: LiveRun) -> None:
         agents, run, life = self._links.agents, live.run, live.life
         if life.incarnation and agents.is_past(run.agent, life.incarnation):
             self._execution.step(live, AgentDied(life.incarnation))
-            self._ask_who_is_there(live)
+            self._apply_connected_agent(live)
         if agents.is_gone(run.agent):
             self._execution.step(live, AgentGone())
 
-    def _ask_who_is_there(self, live: LiveRun) -> None:
+    def _apply_connected_agent(self, live: LiveRun) -> None:
         """Handle an agent that was connected before the run was known: it is not reported again."""
         agent = live.run.agent
         there = self._links.turns.incarnation_of(agent_key(agent))
@@ -344,7 +358,7 @@ class Runs:
             return False
         return run.at < now - self._links.outbox.answer_seconds(run.reply.account) * 1000
 
-    def _over(self, live: LiveRun, step: RunStep) -> None:
+    def _on_over(self, live: LiveRun, step: RunStep) -> None:
         """Remove a run that is over, notify its watchers, and begin what is due."""
         self.ended[live.run.state] += 1
         self._freed.add(len(live.run.answer))
@@ -353,21 +367,23 @@ class Runs:
         if len(self._live) < MAX_OPEN:
             self._room.set()
         self._links.turns.release(live.run.id)
-        self._tell(live, step)
+        self._notify(live, step)
         for future in live.waiting:
             if not future.done():
                 future.set_result(live.run)
         if step == "ended":
-            self._queues.ended(live.run)
-            self._pump()
+            self._queues.end(live.run)
+            self._start_due()
 
-    def _tell(self, live: LiveRun, step: RunStep, event: TurnEvent | None = None) -> None:
+    def _notify(self, live: LiveRun, step: RunStep, event: TurnEvent | None = None) -> None:
         watchers = [*self._watchers, *live.watchers]
         if not watchers:
             return
-        live.told += 1
+        live.event_count += 1
         answered = live.answered and step == "ended"
-        update = RunUpdate(step, live.key, live.run, live.told, event, live.pieces, answered)
+        update = RunUpdate(
+            step, live.key, live.run, live.event_count, event, live.partial, answered
+        )
         for each in watchers:
             each(update)
 

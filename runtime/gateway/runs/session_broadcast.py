@@ -56,34 +56,34 @@ class SessionBroadcast:
         self._all.discard(client)
         self._some.pop(client, None)
 
-    def changed(self, session: Session, **what: Any) -> None:
+    def publish_change(self, session: Session, **what: Any) -> None:
         """Send ``sessions.changed``; ``what`` is a ``reason``, or a ``phase`` of a run."""
         if self._all:
-            payload = self._told(session, what | {"ts": now_ms()})
+            payload = self._payload_of(session, what | {"ts": now_ms()})
             self._hub.broadcast(CHANGED, payload, scope=READ, wanted=self._all.__contains__)
 
     @contextlib.contextmanager
     def operation(self, session: Session, name: str) -> Iterator[None]:
         """Send ``session.operation`` at the start and the end of a block, with its outcome."""
-        told = {"operationId": str(uuid.uuid4()), "operation": name}
-        self._operates(session, told | {"phase": "start"})
-        told["phase"] = "end"
+        event = {"operationId": str(uuid.uuid4()), "operation": name}
+        self._publish_operation(session, event | {"phase": "start"})
+        event["phase"] = "end"
         try:
             yield
         except BaseException as error:
             reason = error.message if isinstance(error, RemoteError) else str(error)
-            self._operates(session, told | {"completed": False, "reason": reason})
+            self._publish_operation(session, event | {"completed": False, "reason": reason})
             raise
-        self._operates(session, told | {"completed": True})
+        self._publish_operation(session, event | {"completed": True})
 
-    def added(self, session: Session, entries: list[TranscriptEntry]) -> None:
+    def publish_entries(self, session: Session, entries: list[TranscriptEntry]) -> None:
         """Send ``session.message`` for new entries of a session's transcript."""
         if not (self._all or self._some):
             return
         first = session.messages - len(entries) + 1
         for seq, entry in enumerate(entries, first):
             message = {"message": history_row(entry, seq), "messageId": str(entry.number)}
-            payload = self._told(session, message | {"messageSeq": seq})
+            payload = self._payload_of(session, message | {"messageSeq": seq})
             self._hub.broadcast(
                 MESSAGE, payload, scope=READ, wanted=lambda each: self._follows(each, session.key)
             )
@@ -93,19 +93,19 @@ class SessionBroadcast:
         if update.step == "event" or not (self._all or self._some) or is_aside(update.run):
             return
         run = update.run
-        known = self._sessions.known(run.session)
+        known = self._sessions.find(run.session)
         session = Session(run.session, run.agent) if known is None else known.session
         if update.step == "queued":
-            self.changed(session, reason="send", runId=run.id)
+            self.publish_change(session, reason="send", runId=run.id)
         elif update.step == "started":
-            self.changed(session, phase="start", runId=run.id)
+            self.publish_change(session, phase="start", runId=run.id)
         else:
             failed = run.state in ("error", "timeout", "expired")
-            self.changed(session, phase="error" if failed else "end", runId=run.id)
+            self.publish_change(session, phase="error" if failed else "end", runId=run.id)
             entries = [] if known is None else [e for e in known.entries if e.run == run.id]
-            self.added(session, entries)
+            self.publish_entries(session, entries)
 
-    def _operates(self, session: Session, what: dict[str, Any]) -> None:
+    def _publish_operation(self, session: Session, what: dict[str, Any]) -> None:
         if self._all:
             place = {"sessionKey": session.key, "agentId": session.agent, "ts": now_ms()}
             self._hub.broadcast(OPERATION, what | place, scope=READ, wanted=self._all.__contains__)
@@ -113,7 +113,7 @@ class SessionBroadcast:
     def _follows(self, client: ClientView, key: str) -> bool:
         return client in self._all or key in self._some.get(client, ())
 
-    def _told(self, session: Session, what: dict[str, Any]) -> dict[str, Any]:
+    def _payload_of(self, session: Session, what: dict[str, Any]) -> dict[str, Any]:
         """Return the payload of an event: the session's row, and its fields once more at the top.
 
         OpenClaw's terminal reads ``sessionId`` and ``updatedAt`` from the payload itself.

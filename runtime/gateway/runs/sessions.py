@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from runtime.config.sessions import ResetConfig
 from runtime.gateway.conversations.resets import reset_due
+from runtime.gateway.conversations.session_keys import kind_of
 from runtime.gateway.host_zone import host_zone
 from runtime.gateway.journal.conversations import (
     Session,
@@ -140,8 +141,8 @@ class ContextWindow:
 
 
 class OpenConversation:
-    """One session: ``entries`` are the last of its transcript, ``context`` what people said to
-    each other since the agent was last asked.
+    """One session in memory. ``entries`` are the last of its transcript, ``context`` what people
+    wrote to each other since the agent was last asked.
     """
 
     def __init__(self, session: Session) -> None:
@@ -152,7 +153,7 @@ class OpenConversation:
     def history(self, upto: int | None = None) -> list[HistoryItem]:
         """Return the history that an agent is given, up to the entry ``upto``."""
         said = [each for each in self.entries if upto is None or each.number <= upto]
-        told = [
+        history = [
             HistoryItem(
                 each.role, each.text, each.at, each.name or None, each.calls, each.call or None
             )
@@ -160,8 +161,8 @@ class OpenConversation:
         ]
         if summary := self.session.summary:
             at = said[0].at if said else self.session.updated
-            told.insert(0, HistoryItem("user", f"{SUMMARY}\n{summary}", at))
-        return told
+            history.insert(0, HistoryItem("user", f"{SUMMARY}\n{summary}", at))
+        return history
 
     def shorten(self, upto: int, summary: str | None) -> None:
         """Limit the agent's history to entries after ``upto``; the caller stores the session.
@@ -194,7 +195,7 @@ class SessionCache:
         self._known: OrderedDict[str, OpenConversation] = OrderedDict()
         self._held = HeldBytes()  # their transcripts
 
-    def known(self, key: str) -> OpenConversation | None:
+    def find(self, key: str) -> OpenConversation | None:
         """Return a conversation if it is in memory, else ``None``."""
         found = self._known.get(key)
         if found is not None:
@@ -206,9 +207,9 @@ class SessionCache:
         found = self._known.get(key)
         return None if found is None else found.session.id or None
 
-    async def opened(self, key: str, agent: str, now: int) -> OpenConversation:
+    async def open(self, key: str, agent: str, now: int) -> OpenConversation:
         """Return the conversation of a session, loaded from the journal or new."""
-        found = self.known(key)
+        found = self.find(key)
         if found is not None:
             return found
         journal = self._journal()
@@ -217,11 +218,12 @@ class SessionCache:
         if session is not None and journal is not None:
             entries = await journal.entries(key, HISTORY_ENTRIES)
         if session is None:
-            session = Session(key, agent, secrets.token_hex(8), created=now, updated=now)
+            made_id = secrets.token_hex(8)
+            session = Session(key, agent, made_id, kind_of(key), created=now, updated=now)
         made = OpenConversation(session)
         told_since = max(session.since, session.told_since)
         made.extend(each for each in entries if each.number > told_since)
-        return self._enter(key, made)
+        return self._add(key, made)
 
     def extend(
         self,
@@ -250,7 +252,7 @@ class SessionCache:
         """Drop a conversation that was reset or deleted: it is loaded anew."""
         conversation = self._known.pop(key, None)
         if conversation is not None:
-            self._leave(conversation)
+            self._release(conversation)
 
     def erase(self, sender: str, chats: Mapping[str, Collection[str]]) -> None:
         """Erase a person, whose direct chats with each account are ``chats``, as the journal does.
@@ -260,33 +262,33 @@ class SessionCache:
         self.erasures += 1
         direct = {chat for known in chats.values() for chat in known}
 
-        def is_hers(entry: TranscriptEntry) -> bool:
+        def is_of_person(entry: TranscriptEntry) -> bool:
             return entry.sender == sender or entry.chat in direct
 
         for key, each in [*self._known.items()]:
             routed = each.session.to in chats.get(each.session.account, ())
-            if routed and each.session.kind == "direct":
+            if routed and kind_of(key) == "direct":
                 self.forget(key)
                 continue
-            if each.entries.discard(is_hers) or routed:
+            if each.entries.discard(is_of_person) or routed:
                 each.session = replace(each.session, summary="")
             if routed:
                 each.session = unrouted(each.session)
-            self.overheard.release(each.context.discard(is_hers))
+            self.overheard.release(each.context.discard(is_of_person))
 
     @property
     def resets(self) -> bool:
         """Whether conversations are reset after idle time or at an hour of the day."""
         return self.reset != ResetConfig()
 
-    def has_rested(self, conversation: OpenConversation, now: int) -> bool:
+    def is_reset_due(self, conversation: OpenConversation, now: int) -> bool:
         """Return whether a conversation is to be reset before a message at ``now``."""
         session = conversation.session
         if not (session.runs and self.resets):
             return False
         return reset_due(self.reset, session.updated, now, host_zone()) is not None
 
-    def begun_anew(self, conversation: OpenConversation, now: int) -> OpenConversation:
+    def reset_conversation(self, conversation: OpenConversation, now: int) -> OpenConversation:
         """Reset a conversation and return the new one; the caller stores its session."""
         session = conversation.session
         entries = [each.number for each in conversation.entries]
@@ -306,7 +308,7 @@ class SessionCache:
         self.overheard.release(conversation.context.clear())
         return conversation
 
-    def _enter(self, key: str, made: OpenConversation) -> OpenConversation:
+    def _add(self, key: str, made: OpenConversation) -> OpenConversation:
         found = self._known.setdefault(key, made)  # another one may have read it meanwhile
         if found is made:
             made.entries.count_in(self._held)
@@ -320,13 +322,13 @@ class SessionCache:
         """
         known = self._known
         while len(known) > MAX_CONVERSATIONS:
-            self._leave(known.popitem(last=False)[1])
+            self._release(known.popitem(last=False)[1])
         while len(known) > 1 and self._held.total > MAX_HELD_BYTES:
             oldest = next(iter(known))
             spare = next((key for key, each in known.items() if not each.context), oldest)
-            self._leave(known.pop(spare))
+            self._release(known.pop(spare))
 
-    def _leave(self, conversation: OpenConversation) -> None:
+    def _release(self, conversation: OpenConversation) -> None:
         """Stop counting a conversation, and release its overheard messages."""
         conversation.entries.count_in(HeldBytes())
         self.overheard.release(conversation.context.clear())

@@ -1,7 +1,7 @@
 """Carries out the actions of the turn table; subclasses send the frames to agents.
 
-Whoever begins a turn is handed its events and its end, stores them, and acknowledges. Nothing here
-is stored: a new gateway goes on with a turn by ``resume``.
+The caller that begins a turn receives its events and its end, stores them, and acknowledges them.
+Nothing is stored here: a new gateway continues a turn by ``resume``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
+from ipc.epoch import SetClock
 from ipc.frames.data import MAX_TURN_BYTES
 from runtime.gateway.runs.turn_table import (
     HandDeath,
@@ -39,16 +40,16 @@ class OversizedTurn(ValueError):
 class TurnListener(Protocol):
     """Interface of the caller that begins a turn. Its exceptions are logged and affect no other."""
 
-    def sent(self, incarnation: int) -> None:
+    def on_sent(self, incarnation: int) -> None:
         """Handle that the turn is sent to this incarnation of the agent: keep it for ``resume``."""
 
-    def took(self, events: list[TurnEvent], last: int) -> None:
+    def on_events(self, events: list[TurnEvent], last: int) -> None:
         """Handle events; call ``acknowledge(run, last)`` once they are stored."""
 
-    def ended(self, outcome: TurnOutcome, seq: int) -> None:
+    def on_end(self, outcome: TurnOutcome, seq: int) -> None:
         """Handle the end; call ``acknowledge(run, seq)`` once it is stored, unless ``seq`` is 0."""
 
-    def died(self, seen: bool) -> None:
+    def on_death(self, seen: bool) -> None:
         """Handle the death of the agent, which ends the turn.
 
         ``seen``: a delta or the call of a tool was acknowledged.
@@ -68,6 +69,7 @@ class TurnCarrier:
         self._table = TurnTable()
         self._send_down = send
         self._clock = clock
+        self._set_clock = SetClock()
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.Handle | None = None
         self._timer_at = 0.0  # the loop's time; uvloop's handle of a time that has come has none
@@ -87,7 +89,8 @@ class TurnCarrier:
         ``attempt`` counts the turns of the same run. Raises ``OversizedTurn``, and ``ValueError``
         where the run has a turn that is not over.
         """
-        self._do(self._table.add(_opened(agent, turn, listener, attempt)))
+        self._follow_clock()
+        self._execute(self._table.add(_new_turn(agent, turn, listener, attempt)))
 
     def resume(
         self,
@@ -104,16 +107,17 @@ class TurnCarrier:
         """Resume a turn that an earlier gateway has sent to an incarnation of the agent.
 
         ``after`` is the newest number that is stored, ``seen`` whether a delta or the call of a
-        tool is among that. Where the agent has never got the turn it ends as aborted: who begins it
-        anew can give it what was said before. Raises ``ValueError`` as ``begin``.
+        tool is among that. If the agent has never received the turn, it ends as aborted, and the
+        caller may begin it again with its history. Raises ``ValueError`` as ``begin``.
         """
         name = name_of(run, attempt)
         opened = OpenTurn(name, run, agent, b"", deadline, listener, attempt)
         opened = replace(opened, incarnation=incarnation, got=after, stored=after, seen=seen)
-        self._do(self._table.add(opened))
+        self._follow_clock()
+        self._execute(self._table.add(opened))
 
-    def resumed_all(self, awaited: Iterable[str] = ()) -> None:
-        """Let agents drop, from now on, turns without a ``resume``: their runs are over.
+    def on_all_resumed(self, awaited: Iterable[str] = ()) -> None:
+        """Allow agents to drop turns without a ``resume`` from now on: their runs are over.
 
         The first turns of the runs ``awaited`` are kept until they are begun, or released: an
         earlier gateway may have begun them and not stored it.
@@ -121,49 +125,57 @@ class TurnCarrier:
         self._table.complete_with(name_of(run, 1) for run in awaited)
 
     def release(self, run: str) -> None:
-        """Let agents drop the first turn of a run that was among the awaited ones: it is over."""
-        self._do(self._table.release(name_of(run, 1)))
+        """Allow agents to drop the first turn of an awaited run: it is over."""
+        self._execute(self._table.release(name_of(run, 1)))
 
     def acknowledge(self, run: str, seq: int, *, attempt: int | None = None) -> None:
         """Acknowledge the events of a run that are stored up to ``seq``; its end closes the turn.
 
         With ``attempt`` nothing of another one is acknowledged.
         """
-        self._do(self._table.acknowledge(run, seq, attempt))
+        self._execute(self._table.acknowledge(run, seq, attempt))
 
     def cancel(self, run: str) -> None:
         """Cancel the turn of a run; its end follows, from the agent or after ``CANCEL_MS``."""
-        self._do(self._table.cancel(run, self._now()))
+        self._follow_clock()
+        self._execute(self._table.cancel(run, self._now()))
 
     def close(self) -> None:
         """Stop the timer: the turns go on, and the next gateway resumes them."""
         if self._timer is not None:
             self._timer.cancel()
 
-    def _do(self, actions: list[TurnAction]) -> None:
+    def _execute(self, actions: list[TurnAction]) -> None:
         for action in actions:
             if isinstance(action, SendDown):
                 self._send_down(action)
             else:
-                self._hand(action)
+                self._notify_listener(action)
         self._set_timer()
 
-    def _hand(self, action: HandSent | HandEvents | HandEnd | HandDeath) -> None:
+    def _notify_listener(self, action: HandSent | HandEvents | HandEnd | HandDeath) -> None:
         listener: TurnListener = action.turn.listener
         try:
             match action:
                 case HandSent():
-                    listener.sent(action.incarnation)
+                    listener.on_sent(action.incarnation)
                 case HandEvents():
-                    listener.took(action.events, action.last)
+                    listener.on_events(action.events, action.last)
                 case HandEnd():
-                    listener.ended(action.outcome, action.seq)
+                    listener.on_end(action.outcome, action.seq)
                 case HandDeath():
-                    listener.died(action.seen)
+                    listener.on_death(action.seen)
         except Exception:
-            log.exception("a turn was not followed", run=action.turn.run, agent=action.turn.agent)
+            log.exception("listener of a turn failed", run=action.turn.run, agent=action.turn.agent)
+
+    def _follow_clock(self) -> None:
+        """Move the deadlines along with the host's clock if that was set."""
+        _, step = self._set_clock.read()
+        if step:
+            self._table.move(step)
 
     def _set_timer(self) -> None:
+        self._follow_clock()
         due = self._table.next_due()
         if due is None:
             return
@@ -172,11 +184,12 @@ class TurnCarrier:
             if self._timer_at <= at:
                 return
             self._timer.cancel()
-        self._timer, self._timer_at = self._loop.call_at(at, self._wake), at
+        self._timer, self._timer_at = self._loop.call_at(at, self._on_timer), at
 
-    def _wake(self) -> None:
+    def _on_timer(self) -> None:
         self._timer = None
-        self._do(self._table.wake(self._now()))
+        self._follow_clock()
+        self._execute(self._table.expire(self._now()))
 
     def _now(self) -> int:
         return int(self._clock() * 1000)
@@ -187,7 +200,7 @@ def name_of(run: str, attempt: int) -> str:
     return f"{attempt}:{run}"
 
 
-def _opened(agent: str, turn: Turn, listener: TurnListener, attempt: int) -> OpenTurn:
+def _new_turn(agent: str, turn: Turn, listener: TurnListener, attempt: int) -> OpenTurn:
     name, payload = name_of(turn.run, attempt), payload_of(turn)
     return OpenTurn(name, turn.run, agent, payload, turn.deadline, listener, attempt)
 

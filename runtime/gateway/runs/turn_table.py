@@ -1,9 +1,9 @@
 """Decides what to send, hand on and give up of the turns that agents have. Pure.
 
-A turn is one attempt of an agent at a run. Each method takes what has happened and returns what
-to do. Numbers decide: an event is handed on once, in order, whatever comes twice. A turn belongs
-to one incarnation of its agent; when that has ended the turn has died with it, and whoever began
-it decides whether there is another.
+A turn is one attempt of an agent at a run. Each method takes an event and returns the actions.
+Numbers decide: an event is handed on once, in order, even if it comes twice. A turn belongs to one
+incarnation of its agent, and ends with it; the caller that began it decides whether there is
+another.
 
 Times are epoch milliseconds.
 """
@@ -80,7 +80,7 @@ class HandSent(msgspec.Struct, frozen=True):
 
 
 class HandEvents(msgspec.Struct, frozen=True):
-    """Hand on events; ``last`` is the number up to which that is acknowledged once stored."""
+    """Report events to the listener; up to ``last`` they are acknowledged once stored."""
 
     turn: OpenTurn
     events: list[TurnEvent]
@@ -88,7 +88,7 @@ class HandEvents(msgspec.Struct, frozen=True):
 
 
 class HandEnd(msgspec.Struct, frozen=True):
-    """Hand on the end; ``seq`` is acknowledged once it is stored, 0: there is nothing to."""
+    """Report the end to the listener; ``seq`` is acknowledged once it is stored, unless 0."""
 
     turn: OpenTurn
     outcome: TurnOutcome
@@ -96,7 +96,7 @@ class HandEnd(msgspec.Struct, frozen=True):
 
 
 class HandDeath(msgspec.Struct, frozen=True):
-    """Hand on that the turn has died with its agent."""
+    """Report to the listener that the turn has died with its agent."""
 
     turn: OpenTurn
     seen: bool
@@ -106,7 +106,7 @@ TurnAction = SendDown | HandSent | HandEvents | HandEnd | HandDeath
 
 
 class TurnTable(msgspec.Struct):
-    """All open turns. ``dropped`` counts by reason what was not handed on."""
+    """All open turns. ``dropped`` counts by reason what was not passed on."""
 
     by_run: dict[str, OpenTurn] = msgspec.field(default_factory=dict)
     dropped: Counter[str] = msgspec.field(default_factory=lambda: _none_of(REASONS))
@@ -122,10 +122,17 @@ class TurnTable(msgspec.Struct):
         return self._present.get(agent, 0)
 
     def next_due(self) -> int | None:
-        """Return when to call ``wake``; ``None``: after the next turn is added."""
+        """Return when to call ``expire``; ``None``: after the next turn is added."""
         while self._due and self._due[0][1] not in self._by_name:
             heapq.heappop(self._due)
         return self._due[0][0] if self._due else None
+
+    def move(self, ms: int) -> None:
+        """Move all deadlines by so many milliseconds, because the clock was set."""
+        self._due = [(at + ms, name) for at, name in self._due]
+        for turn in self._by_name.values():
+            turn.deadline += ms
+            turn.cancel_at += ms if turn.cancel_at else 0
 
     def add(self, turn: OpenTurn) -> list[TurnAction]:
         """Add a turn, new or resumed; raises ``ValueError`` if its run has one already."""
@@ -135,7 +142,7 @@ class TurnTable(msgspec.Struct):
         self.by_run[turn.run] = self._by_name[turn.name] = turn
         heapq.heappush(self._due, (turn.deadline, turn.name))
         present = self._present.get(turn.agent)
-        return [] if present is None else self._meet(turn, present)
+        return [] if present is None else self._send_to(turn, present)
 
     def complete_with(self, awaited: Iterable[str]) -> None:
         """Declare the table complete: all turns of earlier gateways are in it or over.
@@ -150,7 +157,7 @@ class TurnTable(msgspec.Struct):
         end = self._awaited.pop(name, None)
         return [] if end is None else [end]
 
-    def met(self, agent: str, incarnation: int) -> list[TurnAction]:
+    def on_welcome(self, agent: str, incarnation: int) -> list[TurnAction]:
         """Handle the welcome of an incarnation: frames sent to it before may be lost."""
         if incarnation < self._present.get(agent, 0):
             return []
@@ -159,10 +166,10 @@ class TurnTable(msgspec.Struct):
             action
             for turn in list(self.by_run.values())
             if turn.agent == agent
-            for action in self._meet(turn, incarnation)
+            for action in self._send_to(turn, incarnation)
         ]
 
-    def left(self, agent: str, incarnation: int) -> list[TurnAction]:
+    def on_agent_end(self, agent: str, incarnation: int) -> list[TurnAction]:
         """Handle the end of an incarnation: its turns have died with it."""
         if self._present.get(agent) == incarnation:
             del self._present[agent]
@@ -170,10 +177,10 @@ class TurnTable(msgspec.Struct):
             action
             for turn in list(self.by_run.values())
             if turn.agent == agent and turn.incarnation == incarnation
-            for action in self._die(turn)
+            for action in self._on_death(turn)
         ]
 
-    def away(self, agent: str) -> None:
+    def on_disconnect(self, agent: str) -> None:
         """Handle that an agent cannot be reached for now; it still has its turns."""
         self._present.pop(agent, None)
 
@@ -189,15 +196,15 @@ class TurnTable(msgspec.Struct):
                 found[turn.name] = turn.stored
         return found
 
-    def named(self, name: str) -> OpenTurn | None:
+    def find(self, name: str) -> OpenTurn | None:
         """Return the open turn with this name, or ``None``."""
         return self._by_name.get(name)
 
-    def take(self, agent: str, incarnation: int, frame: TurnFrameUp) -> list[TurnAction]:
+    def receive(self, agent: str, incarnation: int, frame: TurnFrameUp) -> list[TurnAction]:
         """Handle a frame of an agent."""
         turn = self._by_name.get(frame.turn)
         if turn is None or turn.agent != agent:
-            return self._strange(agent, incarnation, frame)
+            return self._receive_unknown(agent, incarnation, frame)
         if turn.incarnation != incarnation:
             self.dropped["stale"] += 1
             return []
@@ -212,9 +219,9 @@ class TurnTable(msgspec.Struct):
             case TurnTaken():
                 return []
             case TurnEvents():
-                return self._events(turn, frame)
+                return self._on_events(turn, frame)
             case TurnEnded():
-                return self._end(turn, frame)
+                return self._on_turn_end(turn, frame)
 
     def acknowledge(self, run: str, seq: int, attempt: int | None = None) -> list[TurnAction]:
         """Acknowledge what is stored up to ``seq``; the end of a turn closes it.
@@ -241,8 +248,8 @@ class TurnTable(msgspec.Struct):
         heapq.heappush(self._due, (turn.cancel_at, turn.name))
         return [self._down(turn, TurnCancel(turn.name))]
 
-    def wake(self, now: int) -> list[TurnAction]:
-        """Give up the turns whose deadline or cancellation is overdue at ``now``."""
+    def expire(self, now: int) -> list[TurnAction]:
+        """End the turns whose deadline or cancellation is overdue at ``now``."""
         actions: list[TurnAction] = []
         while self._due and self._due[0][0] <= now:
             _, name = heapq.heappop(self._due)
@@ -257,7 +264,7 @@ class TurnTable(msgspec.Struct):
                 heapq.heappush(self._due, (turn.deadline + GRACE_MS, name))
         return actions
 
-    def _meet(self, turn: OpenTurn, incarnation: int) -> list[TurnAction]:
+    def _send_to(self, turn: OpenTurn, incarnation: int) -> list[TurnAction]:
         if turn.ended or incarnation < turn.incarnation:
             return []
         actions: list[TurnAction] = []
@@ -265,7 +272,7 @@ class TurnTable(msgspec.Struct):
             turn.incarnation = incarnation
             actions.append(HandSent(turn, incarnation))
         elif turn.incarnation != incarnation:
-            return self._die(turn)
+            return self._on_death(turn)
         if not turn.taken:
             actions.append(self._down(turn, TurnBegin(turn.name, turn.payload, turn.got)))
         if turn.stored:  # that was perhaps lost
@@ -274,7 +281,7 @@ class TurnTable(msgspec.Struct):
             actions.append(self._down(turn, TurnCancel(turn.name)))
         return actions
 
-    def _die(self, turn: OpenTurn) -> list[TurnAction]:
+    def _on_death(self, turn: OpenTurn) -> list[TurnAction]:
         self._close(turn)
         if turn.ended:
             return []  # handed on already: all that is missing is that it is stored
@@ -300,7 +307,7 @@ class TurnTable(msgspec.Struct):
             self._due = [each for each in self._due if each[1] in self._by_name]
             heapq.heapify(self._due)
 
-    def _events(self, turn: OpenTurn, frame: TurnEvents) -> list[TurnAction]:
+    def _on_events(self, turn: OpenTurn, frame: TurnEvents) -> list[TurnAction]:
         known = turn.got + 1 - frame.first
         self.dropped["repeated"] += min(known, len(frame.payloads))
         if turn.ended or known >= len(frame.payloads):
@@ -309,7 +316,7 @@ class TurnTable(msgspec.Struct):
         events: list[TurnEvent] = []
         for payload in frame.payloads[known:]:
             turn.got += 1
-            event = self._decoded(payload)
+            event = self._decode(payload)
             if event is None:
                 continue
             events.append(event)
@@ -317,7 +324,7 @@ class TurnTable(msgspec.Struct):
                 turn.shown = turn.got
         return [HandEvents(turn, events, turn.got)]
 
-    def _decoded(self, payload: bytes) -> TurnEvent | None:
+    def _decode(self, payload: bytes) -> TurnEvent | None:
         try:
             require_shallow(payload)
             event: TurnEvent = _event(payload)
@@ -326,7 +333,7 @@ class TurnTable(msgspec.Struct):
             return None
         return event
 
-    def _end(self, turn: OpenTurn, frame: TurnEnded) -> list[TurnAction]:
+    def _on_turn_end(self, turn: OpenTurn, frame: TurnEnded) -> list[TurnAction]:
         if turn.ended or frame.seq <= turn.got:
             self.dropped["repeated"] += 1
             return []
@@ -339,8 +346,10 @@ class TurnTable(msgspec.Struct):
             outcome = TurnOutcome("error", kind="failed", error=f"a malformed end: {error}")
         return [HandEnd(turn, outcome, frame.seq)]
 
-    def _strange(self, agent: str, incarnation: int, frame: TurnFrameUp) -> list[TurnAction]:
-        """Let an agent drop a turn that is over, unless it may still be resumed."""
+    def _receive_unknown(
+        self, agent: str, incarnation: int, frame: TurnFrameUp
+    ) -> list[TurnAction]:
+        """Allow an agent to drop a turn that is over, unless it may still be resumed."""
         self.dropped["unknown"] += 1
         if not self.complete and frame.turn not in self._past:
             return []

@@ -50,7 +50,7 @@ class TurnLink(TurnCarrier):
         self._waiting: deque[tuple[Peer, TurnFrameUp]] = deque()  # frames, for another turn
         self._left = EVENTS_A_TURN  # in this turn of the loop
         self._renewing = False
-        peers.follow(self._welcomed, self._forgotten)
+        peers.follow(self._on_welcome, self._on_forgotten)
 
     def attach(self, send: Send) -> None:
         """Set the function that sends bodies to peers, with the interface of ``Router.send``."""
@@ -64,7 +64,7 @@ class TurnLink(TurnCarrier):
         """Handle a frame of a welcome peer; of many, some in a later turn of the loop."""
         self._waiting.append((peer, frame))
         if len(self._waiting) == 1:
-            self._take_some()
+            self._process_some()
 
     def close(self) -> None:
         """Stop: the turns go on, and the next gateway resumes them."""
@@ -72,46 +72,46 @@ class TurnLink(TurnCarrier):
         self._queued.clear()
         self._waiting.clear()
 
-    def _take_some(self) -> None:
+    def _process_some(self) -> None:
         if not self._renewing:
             self._renewing = True
-            self._loop.call_soon(self._renew)
+            self._loop.call_soon(self._process_more)
         while self._waiting and self._left > 0:
-            self._take_next()
+            self._process_next()
 
-    def _take_next(self) -> None:
+    def _process_next(self) -> None:
         peer, frame = self._waiting.popleft()
         self._left -= len(frame.payloads) if isinstance(frame, TurnEvents) else 1
-        self._do(self._table.take(peer.key, peer.incarnation, frame))
+        self._execute(self._table.receive(peer.key, peer.incarnation, frame))
 
-    def _renew(self) -> None:
+    def _process_more(self) -> None:
         """Handle the next share of the waiting frames, in a new turn of the loop."""
         self._renewing = False
         self._left = EVENTS_A_TURN
         if self._waiting:
-            self._take_some()
+            self._process_some()
 
-    def _take_all(self) -> None:
+    def _process_all(self) -> None:
         """Handle all waiting frames, before a change of their agents is handled."""
         while self._waiting:
-            self._take_next()
+            self._process_next()
 
-    def _welcomed(self, peer: Peer) -> None:
+    def _on_welcome(self, peer: Peer) -> None:
         if not is_agent(peer.key):
             return
-        self._take_all()
+        self._process_all()
         before = self._table.incarnation_of(peer.key)
         if self._queued.get(peer) and not self._flush_to(peer):
             return  # it does not read: no more of the same
-        self._do(self._table.met(peer.key, peer.incarnation))
+        self._execute(self._table.on_welcome(peer.key, peer.incarnation))
         if before != peer.incarnation:
             self._on_ready(peer.key, peer.incarnation)
 
-    def _forgotten(self, peer: Peer) -> None:
+    def _on_forgotten(self, peer: Peer) -> None:
         if is_agent(peer.key):
-            self._take_all()
+            self._process_all()
             self._queued.pop(peer, None)
-            self._do(self._table.left(peer.key, peer.incarnation))
+            self._execute(self._table.on_agent_end(peer.key, peer.incarnation))
 
     def _queue(self, action: SendDown) -> None:
         peer = self._peers.by_key.get(action.agent)

@@ -17,7 +17,7 @@ from runtime.gateway.runs.replies import UNASKED
 from workers.messages import Action
 
 PATIENCE_SECONDS = 0.4  # an answer that is there by then is not announced
-NEXT_SECONDS = 2.0  # from an answer until it is shown for whoever waits still
+NEXT_SECONDS = 2.0  # from an answer until it is shown for the next waiting run
 AGAIN_SECONDS = 60.0  # the worker goes on for 120 s after it was asked for last
 CALL_SECONDS = 10.0
 TYPING = "typing"
@@ -52,7 +52,7 @@ class TypingSigns:
         """Show or remove the sign according to an update of a run."""
         target = update.run.reply
         if target is None or update.run.origin.client in UNASKED:
-            return  # nobody waits for it
+            return  # no person waits for it
         if update.step not in ("queued", "ended", "merged"):
             return
         place = target.account, target.to, target.thread
@@ -91,14 +91,14 @@ class TypingSigns:
             sign.timer.cancel()
         del self._signs[place]
         if sign.shown and silent:
-            self._act(place, remove=True)
+            self._send_action(place, remove=True)
 
     def _show(self, place: Place, sign: _Sign) -> None:
         sign.shown = True
         sign.timer = self._loop.call_later(AGAIN_SECONDS, self._show, place, sign)
-        self._act(place)
+        self._send_action(place)
 
-    def _act(self, place: Place, *, remove: bool = False) -> None:
+    def _send_action(self, place: Place, *, remove: bool = False) -> None:
         key, chat, thread = place
         name = f"typing:{next(self._numbers)}"
         action = Action(TYPING, name, chat=chat, thread=thread, remove=remove)

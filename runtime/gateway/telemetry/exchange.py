@@ -6,9 +6,12 @@ from typing import Literal
 
 import msgspec
 
+from ipc.hidden_fields import hide_fields
+
 DropReason = Literal["queue_full", "unreachable", "unreadable"]
 
 
+@hide_fields("headers")
 class ExportSettings(msgspec.Struct, frozen=True):
     """The configured destination of traces; ``headers`` include secrets."""
 

@@ -1,7 +1,8 @@
 """Exports traces: the program beside the gateway, which reads the journal and runs the SDK.
 
-It is told where by one line on its standard input, reports by lines on its standard output, and
-ends with either. Whatever the SDK does here, hang, leak or crash, is no business of the gateway's.
+It reads its settings from one line on its standard input, writes reports as lines on its standard
+output, and ends when either is closed. If the SDK hangs, leaks or crashes, only this program is
+affected.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Protocol
 import msgspec
 
 from ipc.epoch import now_ms
-from ipc.files import write_atomically
+from ipc.files import read_regular, write_atomically
 from ipc.frames.words import EXIT_CONFIG
 from ipc.nesting import MALFORMED, decode_json
 from runtime.gateway.telemetry.exchange import Counts, ExporterOrder
@@ -27,24 +28,24 @@ from runtime.gateway.telemetry.journal_source import (
     EndedRow,
     JournalSource,
     JournalUnreadable,
-    Look,
     RunSource,
+    Scan,
     SendSource,
 )
 from runtime.gateway.telemetry.progress import (
     ExportProgress,
     ExportState,
-    bounded,
+    apply_scan,
+    drop_excess,
     fresh,
-    put_back,
-    taken,
+    requeue,
     wait_after,
 )
 from runtime.gateway.telemetry.spans import Trace
 
-POLL_SECONDS = 1.0  # between two looks at the journal
+POLL_SECONDS = 1.0  # between two scans of the journal
 REPORT_SECONDS = 10.0  # between two reports when there is nothing to say
-UNREAD = 3  # looks in a row that fail before it is reported: a new file has no tables at first
+UNREAD = 3  # scans in a row that fail before it is reported: a new file has no tables at first
 NICENESS = 10  # what is chatted goes first
 MEMORY_BYTES = 512 << 20  # of data; a leak ends here
 
@@ -88,26 +89,26 @@ class Exporter:
         """Read the tables once and export ended traces; return the seconds until the next step."""
         tables, counts = self._tables, self._counts
         try:
-            looks = [self._look(*each) for each in tables]
+            scans = [self._poll(*each) for each in tables]
         except JournalUnreadable as error:
             self._unread += 1
             if self._unread >= UNREAD:
                 counts.problem = f"the journal cannot be read: {error}"
-            self._tell()
+            self._report_counts()
             return wait_after(self._unread)
         if self._unread:
             self._unread, counts.problem = 0, ""
         ended = []
-        for (_, progress), look in zip(tables, looks, strict=True):
-            taken(progress, look, counts)
-            ended.append(fresh(look.ended, now_ms(), counts, failing=self._failures > 0))
-        wait = 0.0 if any(look.more for look in looks) else POLL_SECONDS
+        for (_, progress), scan in zip(tables, scans, strict=True):
+            apply_scan(progress, scan, counts)
+            ended.append(fresh(scan.ended, now_ms(), counts, failing=self._failures > 0))
+        wait = 0.0 if any(scan.more for scan in scans) else POLL_SECONDS
         if any(ended):
             wait = self._send(ended) or wait
         for _, progress in tables:
-            bounded(progress, counts)
+            drop_excess(progress, counts)
         self._save()
-        self._tell()
+        self._report_counts()
         return wait
 
     @property
@@ -115,12 +116,12 @@ class Exporter:
         """The tables to read, each with its progress."""
         return [*zip(self._sources, (self.progress.runs, self.progress.sends), strict=True)]
 
-    def _look(self, source: JournalSource, progress: ExportProgress) -> Look:
+    def _poll(self, source: JournalSource, progress: ExportProgress) -> Scan:
         """Read new rows of a table. Raises ``JournalUnreadable``, without any change then."""
         if progress.position is None:
             progress.position = source.position_before(self._since)
             self._save()  # whatever becomes of this exporter, the next one begins here
-        return source.look(progress.position, progress.some())
+        return source.poll(progress.position, progress.some())
 
     def _send(self, ended: Sequence[list[EndedRow]]) -> float:
         """Export ended traces, by table; return the seconds to wait after a failure, else 0."""
@@ -129,7 +130,7 @@ class Exporter:
         self._counts.problem = problem
         if problem:
             for (_, progress), table in zip(self._tables, ended, strict=True):
-                put_back(progress, table)
+                requeue(progress, table)
             self._failures += 1
             return wait_after(self._failures)
         self._failures = 0
@@ -137,7 +138,7 @@ class Exporter:
         self._counts.exported += len(traces) - unsampled
         return 0.0
 
-    def _tell(self) -> None:
+    def _report_counts(self) -> None:
         counts, now = self._counts, time.monotonic()
         counts.waiting = self.progress.waiting
         news = counts.exported or counts.unsampled or counts.dropped
@@ -158,7 +159,7 @@ class Exporter:
 
 def _loaded(state: Path) -> ExportState:
     try:
-        return decode_json(state.read_bytes(), ExportState)
+        return decode_json(read_regular(state), ExportState)
     except (OSError, *MALFORMED):
         return ExportState()
 

@@ -1,6 +1,6 @@
 """Reads ended runs and sent messages from the journal's file, for traces. It blocks.
 
-It runs in a process of its own, beside the gateway that writes the file. Each look opens the file
+It runs in a process of its own, beside the gateway that writes the file. Each scan opens the file
 and closes it, within milliseconds: so it holds up no checkpoint, and finds a file that was repaired
 or put back.
 """
@@ -21,7 +21,7 @@ from runtime.gateway.journal.runs import Run
 from runtime.gateway.outbox.previews import answer_key, preview_key
 from runtime.gateway.telemetry.spans import Trace, trace_of, trace_of_send
 
-LOOK_ROWS = 200  # new ones that one look takes
+SCAN_ROWS = 200  # new ones that one scan reads
 
 # ``n`` counts rows in the order of their acceptance. A row that is none of these is NULL.
 _RUNS = "SELECT n, open, '', row FROM run"
@@ -96,7 +96,7 @@ class EndedSend(NamedTuple):
         return trace_of_send(self.account, self.row)
 
 
-class Look(NamedTuple):
+class Scan(NamedTuple):
     """The result of one scan.
 
     ``waiting`` are the numbers of rows that are not over yet, ``position`` is that of the newest
@@ -123,7 +123,7 @@ class JournalSource(ABC):
         self._path = path
 
     @abstractmethod
-    def ended(
+    def read_ended(
         self, connection: sqlite3.Connection, number: int, account: str, row: str
     ) -> EndedRow | None:
         """Return the content of a row, ``None`` until it and everything of it have ended.
@@ -136,19 +136,19 @@ class JournalSource(ABC):
         if not self._path.exists():
             return 0
         last = f"SELECT ifnull(max(n), 0) FROM {self.table} WHERE at < ?"  # noqa: S608 - ours
-        with self._opened() as connection:
+        with self._open() as connection:
             return int(connection.execute(last, (at,)).fetchone()[0])
 
-    def look(self, position: int, waiting: Collection[int]) -> Look:
+    def poll(self, position: int, waiting: Collection[int]) -> Scan:
         """Read the rows after ``position``, and again those that are ``waiting``."""
         if not self._path.exists():
-            return Look([], [*waiting], position, 0, more=False)
-        with self._opened() as connection:
+            return Scan([], [*waiting], position, 0, more=False)
+        with self._open() as connection:
             newest = f"SELECT ifnull(max(n), 0) FROM {self.table}"  # noqa: S608 - ours
             # The file may be a new one, or nothing is left in it.
             after = min(position, int(connection.execute(newest).fetchone()[0]))
             behind = f"{self.rows} WHERE n > ? ORDER BY n LIMIT ?"
-            new = connection.execute(behind, (after, LOOK_ROWS)).fetchall()
+            new = connection.execute(behind, (after, SCAN_ROWS)).fetchall()
             asked = _encode([*waiting]).decode()
             named = f"{self.rows} WHERE n IN (SELECT value FROM json_each(?)) ORDER BY n"  # noqa: S608
             again = connection.execute(named, (asked,)).fetchall() if waiting else []
@@ -159,7 +159,7 @@ class JournalSource(ABC):
                 if row is None:
                     continue
                 try:
-                    found = None if is_open else self.ended(connection, number, account, row)
+                    found = None if is_open else self.read_ended(connection, number, account, row)
                 except msgspec.DecodeError:
                     unreadable += 1
                     continue
@@ -168,10 +168,10 @@ class JournalSource(ABC):
                 else:
                     ended.append(found)
         reached = new[-1][0] if new else after
-        return Look(ended, waits, reached, unreadable, more=len(new) == LOOK_ROWS)
+        return Scan(ended, waits, reached, unreadable, more=len(new) == SCAN_ROWS)
 
     @contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
+    def _open(self) -> Iterator[sqlite3.Connection]:
         place = f"{self._path.absolute().as_uri()}?mode=ro"
         try:
             opened = sqlite3.connect(place, uri=True, isolation_level=None, timeout=5.0)
@@ -186,7 +186,7 @@ class RunSource(JournalSource):
 
     table, rows = "run", _RUNS
 
-    def ended(
+    def read_ended(
         self, connection: sqlite3.Connection, number: int, account: str, row: str
     ) -> EndedRun | None:
         """Return a run with the rows of its answer, ``None`` until all have ended."""
@@ -202,7 +202,7 @@ class SendSource(JournalSource):
 
     table, rows = "outgoing", _SENDS
 
-    def ended(
+    def read_ended(
         self, connection: sqlite3.Connection, number: int, account: str, row: str
     ) -> EndedSend | None:
         """Return a sent message, whose row has ended."""

@@ -26,9 +26,9 @@ from opentelemetry.sdk.trace.sampling import ParentBased, Sampler, TraceIdRatioB
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.trace import TraceFlags as Flags
 
+from ipc.secret_patterns import without_secrets
 from runtime.gateway.telemetry.exchange import ExportSettings
 from runtime.gateway.telemetry.spans import SEND, Span, Trace
-from workers.secrets import without_secrets
 
 TRACES = "/v1/traces"  # of an endpoint that names no path
 NANOS = 1_000_000  # in a millisecond
@@ -61,7 +61,7 @@ class _Ended(SpanProcessor):
         self.spans: list[ReadableSpan] = []
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Keep a span."""
+        """Add a span."""
         self.spans.append(span)
 
 
@@ -74,7 +74,7 @@ class _Words(logging.Handler):
         self._hidden = hidden
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep the first line of a record."""
+        """Add the first line of a record."""
         self.lines.append(record.getMessage().partition("\n")[0])
 
     def why(self) -> str:
@@ -95,11 +95,11 @@ def _session() -> requests.Session:
     status alone.
     """
     session = requests.Session()
-    session.hooks["response"].append(_leave_long_body)
+    session.hooks["response"].append(_close_long_body)
     return session
 
 
-def _leave_long_body(answer: Any, **_: Any) -> None:
+def _close_long_body(answer: Any, **_: Any) -> None:
     """Close the connection of an answer whose body is long or has no length, without reading it.
 
     That of a short one is read by the session, and its connection used again.

@@ -79,7 +79,7 @@ class ExporterProcess(threading.Thread):
         while not self._stopping.wait(wait):
             began = time.monotonic()
             try:
-                code = self._live(self._order())
+                code = self._run_exporter(self._order())
             except Misconfigured as error:
                 self._report(Counts(problem=str(error)))
                 code = EXIT_CONFIG
@@ -110,7 +110,7 @@ class ExporterProcess(threading.Thread):
         order = ExporterOrder(str(state / FILE), str(state / STATE), self._since, settings)
         return msgspec.json.encode(order) + b"\n"
 
-    def _live(self, order: bytes) -> int | None:
+    def _run_exporter(self, order: bytes) -> int | None:
         """Run one exporter to its end; return its exit code, ``None`` if it was killed."""
         answered = True
         with self._lock:
@@ -137,7 +137,7 @@ class ExporterProcess(threading.Thread):
         return code if answered else None
 
     def _read(self, process: Helper) -> bool:
-        """Hand on the reports of an exporter until it ends; return false if it falls silent."""
+        """Handle the reports of an exporter until it ends; return false if it falls silent."""
         assert process.stdout is not None
         out = process.stdout.fileno()
         data = b""
@@ -150,7 +150,7 @@ class ExporterProcess(threading.Thread):
                 try:
                     self._report(decode_json(line, Counts))
                 except MALFORMED:
-                    log.warning("the exporter of traces has reported nonsense")
+                    log.warning("invalid report of the exporter of traces")
         self._report(Counts(problem="the exporter did not answer, and is started anew"))
         return False
 

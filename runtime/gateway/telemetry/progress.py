@@ -11,18 +11,18 @@ from collections.abc import Sequence
 import msgspec
 
 from runtime.gateway.telemetry.exchange import Counts
-from runtime.gateway.telemetry.journal_source import EndedRow, Look
+from runtime.gateway.telemetry.journal_source import EndedRow, Scan
 
 MAX_WAITING = 10_000  # rows of a table that are not over, or not exported; the oldest are given up
 KEPT_MS = 600_000  # for so long what has ended is kept for a collector that does not take it
-AT_ONCE = 200  # of the waiting ones that are looked at together
+AT_ONCE = 200  # waiting ones that are read in one scan
 FIRST_SECONDS, LAST_SECONDS = 1.0, 30.0  # between two tries while the collector takes nothing
 
 
 class ExportProgress(msgspec.Struct):
     """How far one table of the journal has been exported.
 
-    ``position`` is the number of the newest row that was looked at, ``waiting`` holds the numbers
+    ``position`` is the number of the newest row that was read, ``waiting`` holds the numbers
     of those before it that are still to be exported. ``position`` is ``None`` before the first.
     """
 
@@ -46,11 +46,11 @@ class ExportState(msgspec.Struct):
         return len(self.runs.waiting) + len(self.sends.waiting)
 
 
-def taken(progress: ExportProgress, look: Look, counts: Counts) -> None:
-    """Take what a look has found into the progress, but for what is over."""
-    progress.position = look.position
-    progress.waiting = progress.waiting[AT_ONCE:] + look.waiting
-    counts.drop("unreadable", look.unreadable)
+def apply_scan(progress: ExportProgress, scan: Scan, counts: Counts) -> None:
+    """Record what a scan has read: its position, and the rows that have not ended."""
+    progress.position = scan.position
+    progress.waiting = progress.waiting[AT_ONCE:] + scan.waiting
+    counts.drop("unreadable", scan.unreadable)
 
 
 def fresh(ended: Sequence[EndedRow], now: int, counts: Counts, *, failing: bool) -> list[EndedRow]:
@@ -62,12 +62,12 @@ def fresh(ended: Sequence[EndedRow], now: int, counts: Counts, *, failing: bool)
     return kept
 
 
-def put_back(progress: ExportProgress, ended: Sequence[EndedRow]) -> None:
+def requeue(progress: ExportProgress, ended: Sequence[EndedRow]) -> None:
     """Mark rows that could not be exported as waiting again."""
     progress.waiting += [each.number for each in ended]
 
 
-def bounded(progress: ExportProgress, counts: Counts) -> None:
+def drop_excess(progress: ExportProgress, counts: Counts) -> None:
     """Drop the oldest waiting rows above the limit."""
     excess = len(progress.waiting) - MAX_WAITING
     if excess > 0:

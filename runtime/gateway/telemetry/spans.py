@@ -1,8 +1,8 @@
-"""Makes the spans of the trace of one run, or one sent message, out of the journal. Pure.
+"""Builds the spans of the trace of one run, or one sent message, from the journal. Pure.
 
 Nothing that a person wrote, no id of a chat, a sender or a message, and no key that a client chose
-is in a span. Ids of
-traces and spans come from the id of the run, so whoever makes them makes the same ones.
+is in a span. Ids of traces and spans are derived from the id of the run, so they are the same each
+time they are made.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SEND = "send"  # the first span of a message that a client has sent
 FIRST_PIECE = "first delta"  # an event of the turn
 # Ids of runs that say nothing: those that are made here, and of clients those that are random.
 _RANDOM = re.compile(r"([a-z]{1,16}[-_])?[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}")
-GOOD_ENDS = ("final", "merged")  # of runs; also ``aborted``, which somebody has asked for
+GOOD_ENDS = ("final", "merged")  # of runs; also ``aborted``, which a person has requested
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -108,7 +108,7 @@ def _spans(run: Run, rows: Sequence[OutgoingRow]) -> Iterator[Span]:
         outcome: Named = {"trunkline.admission": "run"}
         yield Span(ADMISSION, _id(run.id, ADMISSION), root, run.at, taken, outcome)
     agent = _id(run.id, AGENT)
-    yield Span(AGENT, agent, root, taken, ended, _answered(run), failed)
+    yield Span(AGENT, agent, root, taken, ended, _answer_fields(run), failed)
     begun = run.started or ended
     yield Span(QUEUE, _id(run.id, QUEUE), agent, min(taken, begun), begun)
     if run.started:
@@ -176,7 +176,7 @@ def _named(run: Run) -> Named:
     return named
 
 
-def _answered(run: Run) -> Named:
+def _answer_fields(run: Run) -> Named:
     named: Named = {"gen_ai.agent.name": run.agent, "trunkline.state": run.state}
     if run.mode:
         named["trunkline.queue.mode"] = run.mode

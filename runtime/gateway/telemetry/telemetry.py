@@ -60,7 +60,7 @@ class Telemetry:
 
         def report(counts: Any) -> None:
             with contextlib.suppress(RuntimeError):  # the loop is closed
-                loop.call_soon_threadsafe(self._take, counts, warn)
+                loop.call_soon_threadsafe(self._on_report, counts, warn)
 
         self._process = ExporterProcess(self._config, self._state_dir, self._version, report)
         self._process.start()
@@ -71,7 +71,7 @@ class Telemetry:
             self._process.stop()
             await asyncio.to_thread(self._process.join)
 
-    def _take(self, counts: Any, warn: Callable[[list[str]], None]) -> None:
+    def _on_report(self, counts: Any, warn: Callable[[list[str]], None]) -> None:
         """Handle a report of the exporter."""
         self.counts["exported"] += counts.exported
         self.counts["unsampled"] += counts.unsampled

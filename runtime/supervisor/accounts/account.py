@@ -25,7 +25,7 @@ from runtime.supervisor.accounts.heartbeat import DataLinkView, Heartbeat, Silen
 from runtime.supervisor.accounts.history import EVENTS, HistoryEntry, entry_of, note_of, shown
 from runtime.supervisor.accounts.launch import AccountLauncher
 from runtime.supervisor.accounts.login import PendingLogin
-from runtime.supervisor.accounts.recollection import asked_wait, recollect
+from runtime.supervisor.accounts.recollection import recollect, remaining_wait
 from runtime.supervisor.accounts.restart_reasons import RestartReasons
 from runtime.supervisor.changes import Changes, next_try_at
 from runtime.supervisor.child import Child, Process
@@ -103,8 +103,8 @@ class Account:
             policy_of(spec),
             self._spawn,
             state=recollect(self.history, first_incarnation, time.time(), _now()),
-            due=asked_wait(self.history, time.time()),
-            on_change=self._child_changed,
+            due=remaining_wait(self.history, time.time()),
+            on_change=self._on_child_changed,
         )
         self._before = self.child.state
 
@@ -152,8 +152,8 @@ class Account:
         self._draining = draining
         self._changes.notify()
 
-    def hurry(self) -> None:
-        """Put the next start before automatic ones in the start queue, for a waiting operator."""
+    def prioritize(self) -> None:
+        """Queue the next start before automatic ones, for a waiting operator."""
         self._urgent = True
 
     async def _spawn(self, incarnation: int) -> Process:
@@ -163,7 +163,7 @@ class Account:
         self.heartbeat = Heartbeat(self._silence)
         self._revision, self._limits = "", None
         urgent, self._urgent = self._urgent, False
-        await self._launcher.turn(self.key, urgent=urgent)
+        await self._launcher.wait_turn(self.key, urgent=urgent)
         boot = self._launcher.prepare(self.spec, incarnation)
         self._revision = boot.revision
         self.heartbeat.set_pace(boot.beat)
@@ -171,11 +171,11 @@ class Account:
         self._limits, self._log_dropped = launched.limits, launched.log_dropped
         return launched.process
 
-    def allow(self, silence: Silence) -> None:
+    def set_silence(self, silence: Silence) -> None:
         """Set the seconds of silence until the worker is suspected, and until it is ended."""
         if silence != self._silence:
             self._silence = silence
-            self.heartbeat.allow(silence, asyncio.get_running_loop().time())
+            self.heartbeat.set_silence(silence, asyncio.get_running_loop().time())
 
     def bind(self) -> None:
         """Apply the configured resource limits to a running worker.
@@ -190,33 +190,33 @@ class Account:
         """The limits that could not be applied to its running process."""
         return self._limits.unmet if self._limits is not None and self.phase in ALIVE else []
 
-    def heard(self, now: float) -> bool:
-        """Take a frame as a sign of life; return whether the worker had been suspected."""
-        return self.heartbeat.heard(now)
+    def on_frame(self, now: float) -> bool:
+        """Record a sign of life; return whether the worker had been suspected."""
+        return self.heartbeat.on_frame(now)
 
-    def beat(self, beat: Beat, now: float) -> None:
-        """Keep the figures of a beat."""
-        self.heartbeat.take(beat, now)
+    def on_beat(self, beat: Beat, now: float) -> None:
+        """Store the figures of a beat."""
+        self.heartbeat.on_beat(beat, now)
 
-    def patch(self, fields: dict[str, Any]) -> bool:
+    def apply_patch(self, fields: dict[str, Any]) -> bool:
         """Store a status patch of the plugin; return whether anything but figures changed."""
         if "lastError" in fields:
             said = fields["lastError"]
             self._last_error = None if said is None else str(said)
-        return self.heartbeat.patch(fields)
+        return self.heartbeat.apply_patch(fields)
 
-    def seen_on_link(
-        self, silent: float, duplicates: int, repeated: int, trouble: str | None = None
+    def on_link_report(
+        self, silent: float, duplicates: int, repeated: int, journal_fault: str | None = None
     ) -> bool:
         """Store the gateway's view of the data link; return whether the account's health changed.
 
         ``silent`` is the seconds without a sign of the worker. ``duplicates`` counts the messages
         that the present gateway got twice, and dropped, ``repeated`` those that the platform had
-        sent before. ``trouble``: why its messages are not stored, or what it has lost.
+        sent before. ``journal_fault``: why its messages are not stored, or what it has lost.
         """
         counts = {"duplicate": duplicates, "repeated": repeated}
-        absent = self._link.take(silent, counts, ABSENT_BEATS * self.heartbeat.pace)
-        absent |= self._link.set_trouble(trouble if _has_journal(self.spec) else None)
+        absent = self._link.apply(silent, counts, ABSENT_BEATS * self.heartbeat.pace)
+        absent |= self._link.set_journal_fault(journal_fault if _has_journal(self.spec) else None)
         return absent and self.phase is Phase.RUNNING
 
     def check(self, now: float) -> Verdict:
@@ -229,32 +229,32 @@ class Account:
             return Verdict.ALIVE
         verdict = self.heartbeat.check(now, self.child.process)
         if verdict is Verdict.GONE:
-            self.unhealthy(self.heartbeat.why_silent(now, self.child.process))
+            self.mark_unhealthy(self.heartbeat.why_silent(now, self.child.process))
         return verdict
 
-    def ask_login(self, asked: LoginAsked | None, now: float) -> None:
+    def on_login_asked(self, asked: LoginAsked | None, now: float) -> None:
         """Store the login prompt of its worker; ``None``: the prompt is over."""
         incarnation = self.child.state.incarnation
         if asked is None:
             self.login.end()
             self.child.post(Linking(incarnation, ""))
             return
-        self.login.take(asked, incarnation, now)
+        self.login.set_prompt(asked, incarnation, now)
         self.child.post(Linking(incarnation, f"log in: `trunkline channels login {self.key}`"))
         if self.child.state.cause == LINKING:  # else the change of the state is reported
             self._changes.notify()
 
-    def _child_changed(self, name: str, state: State, event: Event) -> None:
+    def _on_child_changed(self, name: str, state: State, event: Event) -> None:
         try:
-            self._note(state, event)
+            self._record_change(state, event)
         except Exception:  # one account's row must never cost the supervisor
-            log.exception("account not noted", account=self.key)
+            log.exception("change of an account not recorded", account=self.key)
         self._before = state
         self._changes.notify()
 
-    def _note(self, state: State, event: Event) -> None:
+    def _record_change(self, state: State, event: Event) -> None:
         now = int(time.time() * 1000)
-        self._reasons.note(self._before, state, event)
+        self._reasons.count(self._before, state, event)
         match state.phase:
             case Phase.STARTING:
                 self._stamp("started", now, state)
@@ -263,10 +263,10 @@ class Account:
             case Phase.STOPPING if state.cause == UNHEALTHY:
                 self._last_error = state.reason
             case Phase.STOPPED | Phase.BACKOFF | Phase.FAILED:
-                self._ended(state, event, now)
-        self._enter(state, event, now)
+                self._on_ended(state, event, now)
+        self._add_entry(state, event, now)
 
-    def _enter(self, state: State, event: Event, now: int) -> None:
+    def _add_entry(self, state: State, event: Event, now: int) -> None:
         """Add an entry to the history if the change matters to an operator."""
         due, lost = next_try_at(self.child) if state.retry == ASKED else None, self._totals.lost
         entry = entry_of(self._before, state, event, at=now, lost=lost, asked_until=due)
@@ -277,7 +277,7 @@ class Account:
         self._entries.append(entry)
         self._on_event(self.key, entry)
 
-    def note(self, text: str, by: str | None) -> None:
+    def add_note(self, text: str, by: str | None) -> None:
         """Add a note to the history, without a change of phase; ``by``: who caused it."""
         self._add(note_of(self.child.state, text, at=int(time.time() * 1000), by=by))
 
@@ -289,13 +289,13 @@ class Account:
     def _when(self, name: str) -> int | None:
         return self._at[name][0] if name in self._at else None
 
-    def _ended(self, state: State, event: Event, now: int) -> None:
+    def _on_ended(self, state: State, event: Event, now: int) -> None:
         beat = self.heartbeat.beat
         unclean = state.phase is not Phase.STOPPED
         if isinstance(event, Exited) and beat is not None:  # one that was stopped sent a last one
             self._totals.lost = max(0, beat.emitted - beat.acked)
         elif unclean and isinstance(event, Exited) and event.exit.spawned:
-            self._totals.lost = None  # it has told nothing of itself: not known is not none
+            self._totals.lost = None  # it has reported nothing: unknown is not none
         if "started" in self._at:
             self._stamp("stopped", now, state)
         if (last := self.heartbeat.pop_beat()) is not None:
@@ -305,14 +305,14 @@ class Account:
             self._last_error = state.reason
         self.heartbeat.end()
 
-    async def settled(self, until: Callable[[State], bool], timeout: float | None) -> bool:
+    async def wait_until(self, until: Callable[[State], bool], timeout: float | None) -> bool:
         """Wait until the state satisfies ``until``; return whether it did within ``timeout``.
 
         Events that were posted before are included.
         """
         return await self._changes.until(lambda: until(self.child.state), timeout)
 
-    def unhealthy(self, reason: str) -> None:
+    def mark_unhealthy(self, reason: str) -> None:
         """End the present incarnation as unhealthy; the lifecycle starts another."""
         self.child.post(Unhealthy(self.child.state.incarnation, reason))
 
@@ -372,8 +372,8 @@ class Account:
             return "degraded: silent"
         if self._link.absent:
             return "degraded: not on the data link"
-        if self._link.trouble is not None:
-            return f"degraded: {self._link.trouble}"
+        if self._link.journal_fault is not None:
+            return f"degraded: {self._link.journal_fault}"
         if plugin.get("connected") is False:
             return "degraded: not connected"
         if self.spec.is_agent and plugin.get("lastError"):  # whose words are no client's

@@ -13,7 +13,7 @@ from runtime.supervisor.lifecycle import NOBODY_ATTACHED, Ready, Waiting
 REASON = "nobody attached"
 
 
-def attend(account: Account, attached: bool) -> None:
+def post_attachment(account: Account, attached: bool) -> None:
     """Post the attachment of a program to an agent without a process; ignore other agents."""
     state = account.child.state
     if not account.spec.is_attached or state.phase not in (Phase.STARTING, Phase.RUNNING):

@@ -15,9 +15,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from ipc.nesting import load_json
+from ipc.procfs import rss_bytes
 from runtime.supervisor.lifecycle import Exit
 from runtime.supervisor.logs.store import LogStore
-from runtime.supervisor.processes import vitals
 from runtime.supervisor.processes.launcher import Launcher
 from runtime.supervisor.processes.preloading import (
     IMPORT_SECONDS,
@@ -26,7 +26,7 @@ from runtime.supervisor.processes.preloading import (
     report_of,
 )
 from runtime.supervisor.processes.process import SpawnedProcess, SpawnError, Spec
-from runtime.zygote.client import ANSWER_WITHIN, LOOK_EVERY, LOOKS_STOPPED, is_stopped
+from runtime.zygote.client import ANSWER_WITHIN, CHECK_SECONDS, STOPPED_CHECKS, is_stopped
 
 
 class ImportFailed(Exception):
@@ -89,7 +89,7 @@ class ChannelZygote:
         reading = asyncio.ensure_future(loop.sock_recv(self._socket, 4096))
         try:
             while not reading.done():
-                await asyncio.wait({reading}, timeout=LOOK_EVERY)
+                await asyncio.wait({reading}, timeout=CHECK_SECONDS)
                 if reading.done():
                     break
                 if loop.time() >= deadline:
@@ -108,13 +108,13 @@ class ChannelZygote:
 
     def _check_memory(self, memory: int | None) -> None:
         """Raise ``ImportFailed`` if the process has more than ``memory`` bytes."""
-        if memory is not None and (vitals.rss_bytes(self.pid) or 0) > memory:
+        if memory is not None and (rss_bytes(self.pid) or 0) > memory:
             bound = f"{memory >> 20} MiB, which is all that an account may have"
             raise ImportFailed(f"it takes more than {bound}")
 
     async def _end_of(self) -> Exit:
         """Return how the process ended after its socket closed; kill it if it still runs."""
-        await asyncio.wait({self._ended}, timeout=LOOK_EVERY)
+        await asyncio.wait({self._ended}, timeout=CHECK_SECONDS)
         if not self._ended.done():
             self._process.kill()
         return await asyncio.shield(self._ended)
@@ -156,10 +156,10 @@ class ChannelZygote:
             reading = asyncio.ensure_future(loop.sock_recv(self._socket, 4096))
             deadline, stopped = loop.time() + ANSWER_WITHIN, 0
             while not reading.done():
-                await asyncio.wait({reading}, timeout=LOOK_EVERY)
+                await asyncio.wait({reading}, timeout=CHECK_SECONDS)
                 stopped = stopped + 1 if is_stopped(self.pid) else 0
                 late = loop.time() >= deadline
-                if not reading.done() and (late or stopped >= LOOKS_STOPPED):
+                if not reading.done() and (late or stopped >= STOPPED_CHECKS):
                     reading.cancel()
                     self._process.kill()  # a late answer would be taken for that to another request
                     raise OSError("it was stopped by a signal" if stopped else "it does not answer")

@@ -121,7 +121,7 @@ class _PreloadedChannel:
             log.info("imported for a channel", channel=self._name, seconds=round(report.seconds, 3))
 
     async def _fail(self, why: str) -> None:
-        """Let the accounts import the plugin themselves, and try again later."""
+        """Record why the import failed, and schedule another try; accounts import it themselves."""
         self.failures += 1
         self._why, self._seen_after = why, _now() - self._began
         self._again_at = _now() + retry_after(self.failures)
@@ -167,7 +167,7 @@ class _PreloadedChannel:
             await each.end()
             self._ending.discard(each)
 
-    async def leave(self) -> None:
+    async def close(self) -> None:
         """End the zygote for good, even while it is being started."""
         self._left = True
         await self.end()
@@ -200,16 +200,16 @@ class ChannelZygotes:
         self._channels: dict[str, _PreloadedChannel] = {}
         self._leaving: set[_PreloadedChannel] = set()  # configured no more
         self._waiting: dict[str, asyncio.Future[None]] = {}
-        self.take_over(plan)
+        self.apply(plan)
 
-    def take_over(self, plan: PreloadPlan) -> None:
+    def apply(self, plan: PreloadPlan) -> None:
         """Adopt a new plan: end zygotes that it lacks; those it adds are started when needed."""
         for name, channel in list(self._channels.items()):
             wanted = plan.channels.get(name)
             if wanted is None or wanted.modules != channel.plan.modules:
                 del self._channels[name]
                 self._leaving.add(channel)
-                self._start(f"ending the zygote of {name}", self._leave(channel))
+                self._start(f"ending the zygote of {name}", self._close_channel(channel))
             else:
                 channel.plan = wanted
         for name, wanted in plan.channels.items():
@@ -218,8 +218,8 @@ class ChannelZygotes:
                     name, wanted, self._launcher, self._logs, self._start
                 )
 
-    async def _leave(self, channel: _PreloadedChannel) -> None:
-        await channel.leave()
+    async def _close_channel(self, channel: _PreloadedChannel) -> None:
+        await channel.close()
         self._leaving.discard(channel)
 
     async def prepare(self, key: str) -> None:

@@ -97,68 +97,63 @@ class ControlLink:
         if self._router is not None:
             self._router.drain_now()
 
-    def ask(self, account: Account) -> None:
+    def ping(self, account: Account) -> None:
         """Send a ping; the answer, like any frame, is a sign of life."""
         self._ping += 1
-        peer = peer_name(account.key, account.child.state.incarnation)
-        try:
-            self._send(peer.encode(), control.Ping(self._ping))
-        except IpcError as error:
-            log.debug("ping not sent", account=account.key, error=str(error))
+        self._try_send(account, control.Ping(self._ping), "ping")
 
-    def pace(self, account: Account, beat: float) -> None:
+    def send_interval(self, account: Account, beat: float) -> None:
         """Send a worker its interval between beats, unless it already has it."""
         heartbeat = account.heartbeat
         if not heartbeat.met or heartbeat.pace == beat:
             return
-        if self._sent(account, control.BeatInterval(beat), "pace"):
+        if self._try_send(account, control.BeatInterval(beat), "pace"):
             heartbeat.set_pace(beat)
 
-    def tell_gateway_up(self, account: Account, up: bool) -> None:
+    def send_gateway_up(self, account: Account, up: bool) -> None:
         """Send a ready worker whether the gateway runs, unless it already knows."""
         heartbeat = account.heartbeat
         up = up and account.phase is Phase.RUNNING  # before that the gateway answers nothing
         if not heartbeat.met or heartbeat.gateway_up == up:
             return
-        if self._sent(account, control.GatewayUp(up), "gateway's state"):
+        if self._try_send(account, control.GatewayUp(up), "gateway's state"):
             heartbeat.set_gateway_up(up)
 
-    def weigh(self, account: Account) -> None:
+    def request_share(self, account: Account) -> None:
         """Ask a worker for its share of memory; the answer is stored in its heartbeat."""
-        self._sent(account, control.Weigh(), "question for its memory")
+        self._try_send(account, control.Weigh(), "question for its memory")
 
-    def _sent(self, account: Account, frame: control.FromSupervisor, what: str) -> bool:
+    def _try_send(self, account: Account, frame: control.FromSupervisor, what: str) -> bool:
         """Send ``frame`` to the account's worker; return whether it was sent; a check retries."""
-        peer = peer_name(account.key, account.child.state.incarnation)
         try:
-            self._send(peer.encode(), frame)
+            self._send(_peer_of(account), frame)
         except IpcError as error:
             log.debug(f"{what} not sent", account=account.key, error=str(error))
             return False
         return True
 
-    async def drained(self, account: Account, seconds: float) -> bool:
+    async def request_drain(self, account: Account, seconds: float) -> bool:
         """Ask the worker to finish what is in flight; return whether it did within ``seconds``."""
-        return await self._answer(account, control.Drain(), control.Drained, seconds) is not None
+        return await self._request(account, control.Drain(), control.Drained, seconds) is not None
 
-    async def rechecked(self, account: Account, seconds: float) -> control.Rechecked | None:
+    async def request_recheck(self, account: Account, seconds: float) -> control.Rechecked | None:
         """Ask the worker to read its secrets again and compare; ``None``: it did not answer."""
-        return await self._answer(account, control.Recheck(), control.Rechecked, seconds)
+        return await self._request(account, control.Recheck(), control.Rechecked, seconds)
 
-    async def login_taken(
+    async def send_login_answer(
         self, account: Account, answer: control.LoginAnswer, seconds: float
     ) -> control.LoginTaken | None:
         """Send a person's answer to the worker; return its reply, ``None`` if there is none."""
-        return await self._answer(account, answer, control.LoginTaken, seconds)
+        return await self._request(account, answer, control.LoginTaken, seconds)
 
-    async def _answer(
+    async def _request(
         self, account: Account, question: control.FromSupervisor, kind: type[T], seconds: float
     ) -> T | None:
         """Send a request and return the answering frame; callers with the same request share it.
 
         It is sent again when the worker reconnects: the request or its answer may be lost.
         """
-        peer = peer_name(account.key, account.child.state.incarnation).encode()
+        peer = _peer_of(account)
         asked = self._asked.get((peer, kind))
         if asked is None or asked.answer.done():
             future = asyncio.get_running_loop().create_future()
@@ -179,10 +174,10 @@ class ControlLink:
             if not asked.waiting and self._asked.get((peer, kind)) is asked:
                 del self._asked[peer, kind]
 
-    def _ask_again(self, account: Account, peer: bytes) -> None:
+    def _resend_requests(self, account: Account, peer: bytes) -> None:
         for (asked, _), question in self._asked.items():
             if asked == peer and not question.answer.done():
-                self._sent(account, question.frame, type(question.frame).__name__)
+                self._try_send(account, question.frame, type(question.frame).__name__)
 
     def _send(self, peer: bytes, frame: control.FromSupervisor) -> None:
         """Send a frame; raises ``IpcError`` when the peer is not there."""
@@ -191,7 +186,7 @@ class ControlLink:
         self._router.send(peer, control.encode([frame]))
 
     def forget(self, key: str, last: int) -> None:
-        """Forget an account that has been removed; ``last`` was its last incarnation."""
+        """Drop a removed account; ``last`` was its last incarnation."""
         self._proved.pop(key, None)
         if self._router is not None:
             self._router.forget(key, last)
@@ -217,11 +212,11 @@ class ControlLink:
         frames = control.decode_from_worker(body)
         for frame in frames:
             if isinstance(frame, control.ControlHello):
-                self._hello(peer, frame)
+                self._authenticate(peer, frame)
             elif (account := self._sender(peer)) is None:
                 self.stale += 1
             else:
-                self._take(account, frame)
+                self._apply_frame(account, frame)
 
     def _sender(self, peer: bytes) -> Account | None:
         """Return the account of an authenticated peer if the peer is its current incarnation."""
@@ -229,10 +224,9 @@ class ControlLink:
         return account if account and proved == peer and self._is_current(account, peer) else None
 
     def _is_current(self, account: Account, peer: bytes) -> bool:
-        state = account.child.state
-        return state.phase in ALIVE and peer == peer_name(account.key, state.incarnation).encode()
+        return account.phase in ALIVE and peer == _peer_of(account)
 
-    def _hello(self, peer: bytes, hello: control.ControlHello) -> None:
+    def _authenticate(self, peer: bytes, hello: control.ControlHello) -> None:
         account = self._find(hello.key)
         proved = self._proof.accepts(peer, hello.key, hello.incarnation, hello.token)
         if account is None or not proved:
@@ -242,33 +236,37 @@ class ControlLink:
             self.stale += 1
         else:
             self._proved[account.key] = peer, account
-            account.heartbeat.meet(asyncio.get_running_loop().time())
-            self._ask_again(account, peer)
+            account.heartbeat.on_hello(asyncio.get_running_loop().time())
+            self._resend_requests(account, peer)
             self._on_hello(account)
 
-    def _take(self, account: Account, frame: control.FromWorker) -> None:
+    def _apply_frame(self, account: Account, frame: control.FromWorker) -> None:
         now = asyncio.get_running_loop().time()
-        relieved = account.heard(now)
+        changed = account.on_frame(now)
         match frame:
             case control.WorkerReady():
                 account.child.post(Ready(account.child.state.incarnation))
             case control.WorkerWaits(reason=reason):
                 account.child.post(Waiting(account.child.state.incarnation, reason))
             case control.Beat():
-                account.beat(frame, now)
+                account.on_beat(frame, now)
                 self._on_figures(account)
             case control.Weighed(pss_bytes=share):
-                account.heartbeat.weighed(share)
+                account.heartbeat.set_share(share)
             case control.StatusPatch(patch=patch):
-                relieved |= account.patch(patch)
+                changed |= account.apply_patch(patch)
             case control.LoginAsked():
-                account.ask_login(frame, now)
+                account.on_login_asked(frame, now)
             case control.LoginOver():
-                account.ask_login(None, now)
+                account.on_login_asked(None, now)
             case control.Drained() | control.Rechecked() | control.LoginTaken():
-                peer = peer_name(account.key, account.child.state.incarnation).encode()
-                asked = self._asked.get((peer, type(frame)))
+                asked = self._asked.get((_peer_of(account), type(frame)))
                 if asked is not None and not asked.answer.done():
                     asked.answer.set_result(frame)
-        if relieved:
+        if changed:
             self._on_change(account)
+
+
+def _peer_of(account: Account) -> bytes:
+    """Return the public name of the account's present process."""
+    return peer_name(account.key, account.child.state.incarnation).encode()

@@ -50,42 +50,42 @@ class CrashStorm:
         self._repair = repair
         self._broken: str | None = None  # what ``repair`` has found in the present storm
         self._memory = memory or free_memory
-        self._network = network(self._network_returned)
+        self._network = network(self._on_network_returned)
         self._storm = StormDetector()
         self._began: float | None = None  # of the present storm, on the loop's clock
-        self._stirred = asyncio.Event()
+        self._wake = asyncio.Event()
         self.storms = 0
 
     async def run(self) -> None:
         """Watch until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._network.run())
-            tasks.create_task(self._calm())
+            tasks.create_task(self._resolve_storms())
 
-    def doubt(self) -> None:
+    def check_soon(self) -> None:
         """Check soon whether processes can be started."""
-        self._stirred.set()
+        self._wake.set()
 
-    def changed(self, account: Account) -> None:
+    def on_account_changed(self, account: Account) -> None:
         """Count the change of an account if it is a crash."""
         if account.phase is not Phase.BACKOFF:
             return
         if account.child.state.cause == NOT_SPAWNED:
-            self.doubt()
+            self.check_soon()
         if account.spec.is_agent:
             return
-        self._storm.crashed(account.key, _now())
+        self._storm.record_crash(account.key, _now())
         if self._began is None and self._is_storm():
             self._began = _now()
             self.storms += 1
             self._queue.interval = 1 / STARTS_PER_SECOND
-            self._stirred.set()
+            self._wake.set()
 
     def warnings(self) -> list[str]:
         """Return warnings for the operator, one sentence each."""
         if self._began is None:
             return []
-        crashed, total = self._storm.crashed_lately(_now()), self._count_accounts()
+        crashed, total = self._storm.count_crashed(_now()), self._count_accounts()
         cause = "; ".join(self.shared_causes()) or "none found: check the accounts' logs"
         pace = f"at most {STARTS_PER_SECOND:g} starts per second"
         return [
@@ -110,11 +110,11 @@ class CrashStorm:
     def _count_accounts(self) -> int:
         return sum(not worker.spec.is_agent for worker in self._workers())
 
-    async def _calm(self) -> None:
+    async def _resolve_storms(self) -> None:
         """Find the cause of each storm, and end the storm once crashes are back to normal."""
         while True:
-            await self._stirred.wait()
-            self._stirred.clear()
+            await self._wake.wait()
+            self._wake.clear()
             self._broken = await self._repair()
             if self._began is not None:
                 log.error("many accounts have crashed together", what=self.warnings()[0])
@@ -128,7 +128,7 @@ class CrashStorm:
             self._queue.interval = 0.0
             log.info("the storm is over")
 
-    def _network_returned(self) -> None:
+    def _on_network_returned(self) -> None:
         waiting = [
             account
             for account in self._workers()

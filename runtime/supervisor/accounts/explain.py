@@ -30,14 +30,13 @@ def todo(key: str, state: State, *, place: str, can_login: bool = False) -> str 
         return None
     if state.cause == NEEDS_LOGIN and can_login:
         return f"log it in: `trunkline channels login {key}`"
-    then = f"then `{_command(key, 'start')}`"
-    match state.cause:
-        case str() as cause if cause == NEEDS_LOGIN:
-            return f"log in again or renew its secret ({place}), {then}"
-        case str() as cause if cause == MISCONFIGURED:
-            return f"correct {place} in the configuration (it is then started), or {then[5:]}"
-        case _:
-            return f"see `{_command(key, 'describe')}`, {then}"
+    start = f"`{_command(key, 'start')}`"
+    then = f"then {start}"
+    if state.cause == NEEDS_LOGIN:
+        return f"log in again or renew its secret ({place}), {then}"
+    if state.cause == MISCONFIGURED:
+        return f"correct {place} in the configuration (it is then started), or {start}"
+    return f"see `{_command(key, 'describe')}`, {then}"
 
 
 def why(state: State, obstacle: str | None, hold: Hold | None, *, health: str | None = None) -> str:
@@ -97,7 +96,7 @@ def what_next(
         case Phase.STARTING if state.cause == WAITING:
             return "it continues automatically when what it waits for is there"
         case Phase.STARTING if state.cause == NOBODY_ATTACHED:
-            return "it runs as soon as a program attaches: docs/agents.md, client"
+            return "it runs as soon as a program attaches: `trunkline help agents` shows how"
         case Phase.STARTING if state.cause == LINKING:
             return f"it waits for a person: `trunkline channels login {key}`"
         case Phase.STARTING:

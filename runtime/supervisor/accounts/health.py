@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from ipc import procfs
 from ipc.frames.words import Phase
 from runtime.config.supervisor_model import HealthMonitorConfig
 from runtime.supervisor.accounts.account import Account
@@ -18,7 +19,7 @@ from runtime.supervisor.accounts.health_rules import HealthFacts, HealthRules, c
 from runtime.supervisor.lifecycle import MEMORY, Restart
 from runtime.supervisor.processes import vitals
 
-ASKED = 64  # restarts remembered; more than any sensible cap per hour
+REMEMBERED = 64  # restarts; more than any sensible cap per hour
 UNANSWERED = 3  # questions for the memory in a row: a worker whose loop is blocked is silent too
 MIB = 1 << 20
 
@@ -37,7 +38,7 @@ class HealthCheck:
         account: Account,
         *,
         rand: Callable[[], float] = random.random,
-        pss: Callable[[int], int | None] = vitals.pss_bytes,
+        pss: Callable[[int], int | None] = procfs.pss_bytes,
         anonymous: Callable[[int], int | None] = vitals.anonymous_bytes,
         ask: Callable[[Account], None] = lambda account: None,
         wall: Callable[[], float] = time.time,
@@ -48,41 +49,41 @@ class HealthCheck:
         self._anonymous = anonymous
         self._ask = ask
         self._wall = wall
-        self._asked: deque[float] = deque(maxlen=ASKED)
-        self._rested: float | None = None  # when it was seen last that nothing can be stored
+        self._asked: deque[float] = deque(maxlen=REMEMBERED)
+        self._halted_at: float | None = None  # when it was seen last that nothing can be stored
         self._beat_seen: object = None
         self._recycle: tuple[int, float, str] | None = None
         self._unanswered = 0
         self.unweighed = False
 
-    def look(self, now: float) -> None:
+    def check(self, now: float) -> None:
         """Check the account; ``now`` is in seconds of the loop's clock.
 
         While the journal cannot store, messages wait in the worker, which is not its fault, and a
         replacement would lose them. So only the hard memory limit applies then.
         """
         if self._account.phase is not Phase.RUNNING:
-            self._rested = None
+            self._halted_at = None
             self._recycle, self._unanswered, self.unweighed = None, 0, False
             return
         if self._account.halted:
-            self._rested, self._recycle = self._wall(), None
-        self._look_at_health()
-        self._look_at_memory(now)
+            self._halted_at, self._recycle = self._wall(), None
+        self._check_health()
+        self._check_memory(now)
 
-    def _look_at_health(self) -> None:
+    def _check_health(self) -> None:
         account, now = self._account, self._wall()
         ready_at = account.ready_at
         if ready_at is None or account.halted:
             return
-        since = max(ready_at / 1000, self._rested or 0.0)  # what has waited gets time to go on
+        since = max(ready_at / 1000, self._halted_at or 0.0)  # what has waited gets time to go on
         facts = HealthFacts(True, since, account.heartbeat.plugin, tuple(self._asked))
         reason = check(rules_of(account.spec.health), facts, now)
         if reason is not None:
             self._asked.append(now)
-            account.unhealthy(reason)
+            account.mark_unhealthy(reason)
 
-    def _look_at_memory(self, now: float) -> None:
+    def _check_memory(self, now: float) -> None:
         if self._recycle is not None:
             incarnation, at, reason = self._recycle
             if incarnation != self._account.child.state.incarnation:
@@ -98,14 +99,14 @@ class HealthCheck:
             self._compare(share, now)
         if beat is not None and beat is not self._beat_seen:
             self._beat_seen = beat
-            self._weigh(beat.rss_bytes, now)
+            self._measure(beat.rss_bytes, now)
 
     @property
     def _apart(self) -> bool:
         """Whether the process shares no memory: its anonymous memory is then nearly all."""
         return self._account.spec.launcher == "exec"
 
-    def _weigh(self, rss: int, now: float) -> None:
+    def _measure(self, rss: int, now: float) -> None:
         """Measure the share of memory if it may be above a limit.
 
         Measuring makes the kernel walk all pages, so it is done only if the resident size, which is
@@ -134,7 +135,7 @@ class HealthCheck:
         if process is None:
             return
         if limits.memory_hard_bytes is not None and share > limits.memory_hard_bytes:
-            self._account.unhealthy(_too_much(share, "hard", limits.memory_hard_bytes))
+            self._account.mark_unhealthy(_too_much(share, "hard", limits.memory_hard_bytes))
             process.kill()
         elif self._account.halted:
             return

@@ -53,13 +53,14 @@ def check(rules: HealthRules, facts: HealthFacts, now: float) -> str | None:
         return None
     if now - facts.ready_at < rules.startup_grace:
         return None
-    reason = _ill(rules, facts, now)
+    reason = _problem(rules, facts, now)
     if reason is None or not _may_ask(rules, facts, now):
         return None
     return reason
 
 
-def _ill(rules: HealthRules, facts: HealthFacts, now: float) -> str | None:
+def _problem(rules: HealthRules, facts: HealthFacts, now: float) -> str | None:
+    """Return what is wrong with the account now: stuck, disconnected or stale."""
     plugin = facts.plugin
     if plugin.get("activeRuns") or plugin.get("busy"):
         return _stuck(rules, plugin, now)

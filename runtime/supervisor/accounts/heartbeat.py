@@ -18,6 +18,7 @@ from runtime.supervisor.child import Process
 from runtime.supervisor.processes import vitals
 
 BUSY = "using CPU (a busy loop, or code that holds the GIL)"
+POSITION_LOST = "position lost"  # the fault for an account whose cursor was lost
 
 
 class Silence(msgspec.Struct, frozen=True):
@@ -52,27 +53,27 @@ class Heartbeat:
         self._share: int | None = None  # of memory, as it has weighed itself
         self._cpu_when_asked = 0.0
 
-    def allow(self, silence: Silence, now: float) -> None:
+    def set_silence(self, silence: Silence, now: float) -> None:
         """Set other limits and restart the silence: the worker still has its old beat interval."""
         self.pulse.silence, self.pulse.grace = silence.suspect_after, silence.grace
         if self.pulse.asked is None:
             self.pulse.heard = now
 
-    def meet(self, now: float) -> None:
-        """Note that the worker is authenticated."""
+    def on_hello(self, now: float) -> None:
+        """Record that the worker is authenticated."""
         self.met = True
-        self.gateway_up = False  # what it was told on an earlier connection may be lost
-        self.heard(now)
+        self.gateway_up = False  # what it was sent on an earlier connection may be lost
+        self.on_frame(now)
 
     def set_pace(self, seconds: float) -> None:
-        """Note the beat interval in seconds that the worker was sent."""
+        """Set the beat interval, in seconds, that the worker was sent."""
         self.pace = seconds
 
     def set_gateway_up(self, up: bool) -> None:
-        """Note the state of the gateway that the worker was sent."""
+        """Set the state of the gateway that the worker was sent."""
         self.gateway_up = up
 
-    def weighed(self, share: int) -> None:
+    def set_share(self, share: int) -> None:
         """Store the share of memory in bytes that the worker measured; 0: it could not."""
         self._share = share
 
@@ -82,7 +83,7 @@ class Heartbeat:
         return share
 
     def end(self) -> None:
-        """Note that the worker has ended, so its plugin is no longer connected."""
+        """Record that the worker has ended, so its plugin is no longer connected."""
         if self.plugin:
             self.plugin["connected"] = False
 
@@ -91,21 +92,21 @@ class Heartbeat:
         beat, self.beat = self.beat, None
         return beat
 
-    def heard(self, now: float) -> bool:
-        """Take a frame as a sign of life; return whether the worker had been suspected."""
+    def on_frame(self, now: float) -> bool:
+        """Record a sign of life; return whether the worker had been suspected."""
         suspected = self.pulse.asked is not None
-        self.pulse.seen(now)
+        self.pulse.on_frame(now)
         return suspected
 
-    def take(self, beat: Beat, now: float) -> None:
-        """Keep the figures of a beat."""
+    def on_beat(self, beat: Beat, now: float) -> None:
+        """Store the figures of a beat."""
         if self.beat is not None and now > self.beat_at:
             used = beat.cpu - self.beat.cpu
             self.cpu_percent = vitals.share_percent(used, now - self.beat_at)
         self.beat, self.beat_at = beat, now
 
-    def patch(self, fields: dict[str, Any]) -> bool:
-        """Keep the fields that a plugin may set; return whether more than figures changed."""
+    def apply_patch(self, fields: dict[str, Any]) -> bool:
+        """Apply the fields that a plugin may set; return whether more than figures changed."""
         allowed = {name: value for name, value in fields.items() if name in PLUGIN_FIELDS}
         changed = any(
             self.plugin.get(name) != value
@@ -172,23 +173,20 @@ class Totals(msgspec.Struct):
         return dropped
 
 
-POSITION_LOST = "position lost"  # the trouble of an account whose cursor was lost
-
-
 class DataLinkView:
     """The gateway's view of one account's data link.
 
-    ``absent``: it is not connected there. ``trouble``: why its messages are not stored, or
+    ``absent``: it is not connected there. ``journal_fault``: why its messages are not stored, or
     ``POSITION_LOST``.
     """
 
     def __init__(self) -> None:
         self.absent = False
-        self.trouble: str | None = None
+        self.journal_fault: str | None = None
         self._dropped: Counter[str] = Counter()  # by the present gateway
         self._before: Counter[str] = Counter()  # by earlier ones
 
-    def take(self, silent: float, dropped: Mapping[str, int], bound: float) -> bool:
+    def apply(self, silent: float, dropped: Mapping[str, int], bound: float) -> bool:
         """Store the seconds of silence and counts by reason; return whether ``absent`` changed.
 
         ``bound`` is the longest acceptable silence in seconds.
@@ -203,12 +201,12 @@ class DataLinkView:
     @property
     def halted(self) -> bool:
         """Whether none of its messages can be stored at the moment."""
-        return self.trouble not in (None, POSITION_LOST)
+        return self.journal_fault not in (None, POSITION_LOST)
 
-    def set_trouble(self, trouble: str | None) -> bool:
-        """Store the problem of the journal; return whether it changed."""
-        before, self.trouble = self.trouble, trouble
-        return before != trouble
+    def set_journal_fault(self, fault: str | None) -> bool:
+        """Store the fault of the journal; return whether it changed."""
+        before, self.journal_fault = self.journal_fault, fault
+        return before != fault
 
     def added_to(self, dropped: dict[str, int]) -> dict[str, int]:
         """Return ``dropped`` with the gateway's own nonzero counts added."""

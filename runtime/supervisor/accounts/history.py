@@ -9,6 +9,7 @@ set aside.
 from __future__ import annotations
 
 import contextlib
+import errno
 import queue
 import threading
 from collections import deque
@@ -20,17 +21,26 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
-from ipc.files import set_aside, write_atomically
+from ipc.files import READ_BYTES, read_regular, set_aside, write_atomically
 from ipc.frames.words import Phase
 from ipc.nesting import MALFORMED, decode_json
 from runtime.supervisor.accounts.explain import unconfirmed
-from runtime.supervisor.lifecycle import Event, Exited, Reset, Restart, Start, State, Stop, blame
+from runtime.supervisor.lifecycle import (
+    Event,
+    Exited,
+    Reset,
+    Restart,
+    Start,
+    State,
+    Stop,
+    cause_of_exit,
+)
 
+HISTORY = "history.jsonl"  # in the state directory
 EVENTS = 50  # kept of each account
 CHANGES = "changes"  # the key of what operators have changed: no account is called so
 KEPT = {CHANGES: 500}  # where it is not ``EVENTS``
 FILE_BYTES = 4 * 1024 * 1024  # then it is written anew; 200 accounts fill about 2 MiB
-READ_BYTES = 64 * 1024 * 1024  # a larger file is not ours
 WAITING = 10_000  # entries that a slow disk may have before it; more are dropped and counted
 EMPTY = {"cause": None, "text": None, "failures": 0}  # what is shown even where it is not said
 END_WITHIN = 1.0  # seconds for what is still unwritten when the supervisor ends
@@ -42,10 +52,10 @@ class HistoryEntry(msgspec.Struct, rename="camel", omit_defaults=True):
     """One event of one account. ``at`` is epoch milliseconds, for display only.
 
     ``text`` is the reason of the phase, ``exit`` how the process ended, ``exit_cause`` whom the
-    exit is blamed on (see ``runtime.supervisor.lifecycle.blame``), ``proven`` that the account has
-    been running once, ``asked_until`` the time before which the platform has asked not to be tried
-    again, in epoch milliseconds. ``by`` is the person who caused it: device and client. A ``note``
-    records something that changed no phase; it repeats the current one.
+    exit is blamed on (see ``runtime.supervisor.lifecycle.cause_of_exit``), ``proven`` that the
+    account has been running once, ``asked_until`` the time before which the platform has asked not
+    to be tried again, in epoch milliseconds. ``by`` is the person who caused it: device and
+    client. A ``note`` records something that changed no phase; it repeats the current one.
     """
 
     at: int
@@ -95,7 +105,7 @@ def entry_of(
     return replace(
         _entry_in(state, text, at=at, by=by),
         exit=str(how) if how else None,
-        exit_cause=blame(before, how) if how else None,
+        exit_cause=cause_of_exit(before, how) if how else None,
         asked_until=asked_until,
     )
 
@@ -124,6 +134,25 @@ def _entry_in(state: State, text: str | None, *, at: int, by: str | None) -> His
     )
 
 
+def delete_from_file(path: Path, account: str) -> None:
+    """Delete the events of an account from a history that no daemon uses. Blocks.
+
+    All other lines stay as they are, damaged ones too. What cannot be written stays.
+    """
+    with contextlib.suppress(OSError):
+        lines = read_regular(path, READ_BYTES).splitlines(keepends=True)
+        kept = [line for line in lines if not _is_of(account, line)]
+        if kept != lines:
+            write_atomically(path, b"".join(kept))
+
+
+def _is_of(account: str, line: bytes) -> bool:
+    try:
+        return decode_json(line, _HistoryLine).account == account
+    except MALFORMED:
+        return False
+
+
 class _Change(NamedTuple):
     """One change for the writer thread: a new line, or a removed account.
 
@@ -140,18 +169,25 @@ class History:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.warnings: list[str] = []
         self.dropped = 0
+        self._damage: list[str] = []
         self._events: dict[str, deque[HistoryEntry]] = {}
         self._size = 0
         self._changes: queue.Queue[_Change | None] = queue.Queue(WAITING)
         self._number = 0  # of the last change made
         self._renewed = 0  # of the last change that the file had when it was written anew
         self._lock = threading.Lock()
-        self._failing = False
+        self._fault: str | None = None  # why nothing can be written
         self._load()
         self._thread = threading.Thread(target=self._write, name="history", daemon=True)
         self._thread.start()
+
+    @property
+    def warnings(self) -> list[str]:
+        """A damaged file, and why events are not on disk at the moment."""
+        fault = self._fault
+        now = [f"{self.path} is not written: {fault}; the last events end with this daemon"]
+        return [*self._damage, *(now if fault else [])]
 
     def of(self, account: str) -> list[HistoryEntry]:
         """Return the events of an account, the oldest first."""
@@ -165,14 +201,14 @@ class History:
     def add(self, account: str, entry: HistoryEntry) -> None:
         """Add an event; never blocks and never raises."""
         with self._lock:
-            self._room(account).append(entry)
-            self._hand_on(_HistoryLine(account, entry))
+            self._events_of(account).append(entry)
+            self._enqueue(_HistoryLine(account, entry))
 
-    def forget(self, account: str) -> None:
-        """Drop the events of a removed account, in memory and in the file."""
+    def delete(self, account: str) -> None:
+        """Delete the events of a removed account, in memory and in the file."""
         with self._lock:
             if self._events.pop(account, None) is not None:
-                self._hand_on(None)
+                self._enqueue(None)
 
     def close(self) -> None:
         """Write what is pending, for at most a second: a hanging disk must not delay the end."""
@@ -180,11 +216,11 @@ class History:
             self._changes.put_nowait(None)
         self._thread.join(END_WITHIN)
 
-    def _room(self, account: str) -> deque[HistoryEntry]:
+    def _events_of(self, account: str) -> deque[HistoryEntry]:
         most = KEPT.get(account, EVENTS)
         return self._events.setdefault(account, deque(maxlen=most))
 
-    def _hand_on(self, line: _HistoryLine | None) -> None:
+    def _enqueue(self, line: _HistoryLine | None) -> None:
         self._number += 1
         try:
             self._changes.put_nowait(_Change(self._number, line))
@@ -209,7 +245,7 @@ class History:
         try:
             if (
                 None in lines
-                or self._failing
+                or self._fault
                 or self._size + len(data) > FILE_BYTES
                 or not self.path.exists()
             ):
@@ -220,11 +256,11 @@ class History:
                 with self.path.open("ab") as file:
                     file.write(data)
                 self._size += len(data)
-            self._failing = False
+            self._fault = None
         except OSError as error:
-            if not self._failing:
+            if self._fault is None:
                 log.error("history not written", path=str(self.path), error=str(error))
-            self._failing = True
+            self._fault = error.strerror or str(error)
 
     def _renew(self) -> None:
         with self._lock:
@@ -237,22 +273,22 @@ class History:
 
     def _load(self) -> None:
         try:
-            if self.path.stat().st_size > READ_BYTES:
-                self._quarantine("it is too large")
-                return
-            data = self.path.read_bytes()
+            data = read_regular(self.path, READ_BYTES)
         except FileNotFoundError:
             return
         except OSError as error:
-            self.warnings.append(f"{self.path} cannot be read: {error.strerror}")
+            if error.errno == errno.EFBIG:
+                self._quarantine("it is too large")
+                return
+            self._damage.append(f"{self.path} cannot be read: {error.strerror}")
             return
-        damage = self._take(data)
+        damage = self._load_lines(data)
         if damage is not None:
             self._quarantine(damage)
         with contextlib.suppress(OSError):  # the next write says so
             self._renew()
 
-    def _take(self, data: bytes) -> str | None:
+    def _load_lines(self, data: bytes) -> str | None:
         """Load every valid line; return what is wrong with the others."""
         damage = None
         lines = data.split(b"\n")
@@ -262,10 +298,10 @@ class History:
             except MALFORMED as error:
                 damage = damage or f"line {number}: {error}"
                 continue
-            self._room(line.account).append(line.entry)
+            self._events_of(line.account).append(line.entry)
         return damage
 
     def _quarantine(self, damage: str) -> None:
         aside = set_aside(self.path)
-        self.warnings.append(f"{self.path} was damaged ({damage}); kept as {aside}")
+        self._damage.append(f"{self.path} was damaged ({damage}); kept as {aside}")
         log.error("history damaged", path=str(self.path), kept=str(aside), error=damage)

@@ -1,22 +1,24 @@
 """Keeps holds on disk: accounts that an operator stopped stay stopped across restarts.
 
 Separate from the lifecycle, which does not deal with files: a hold is on disk before the stop
-command is acknowledged, and is read once at the start. A damaged file must not start an account
-that a person had stopped: there is a second copy, then the history, and an account that is in
-neither waits for a person.
+command is acknowledged, and is read once at the start. A damaged or missing file must not start an
+account that a person had stopped: there is a second copy, then the history, and after damage an
+account that is in neither waits for a person.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 import structlog
 
+from ipc.files import read_regular
 from ipc.frames.status import Hold
 from ipc.frames.words import Phase
+from ipc.nesting import MALFORMED, decode_json
 from ipc.state_file import StateFile
 from runtime.supervisor.accounts.history import HistoryEntry
 from runtime.supervisor.lifecycle import HELD, HOLD_UNKNOWN
@@ -35,10 +37,11 @@ class Holds:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._warnings: list[str] = []
-        self._file = StateFile(path, dict[str, Hold], on_error=self._failed)
+        self._file = StateFile(path, dict[str, Hold], on_error=self._on_write_error)
         self._copy = StateFile(path.with_name(path.name + COPY), dict[str, Hold])
         self._damaged = False
         self._copied = True  # whether a damaged file could be replaced by its copy
+        self._missing = False  # whether there is neither file: a first start, or both were removed
         self._held = self._load()
 
     @property
@@ -92,19 +95,23 @@ class Holds:
             self._held[key] = Hold(at, kept, by=by or (old.by if old is not None else None))
 
     def release_all(self, keys: Iterable[str]) -> None:
-        """Forget holds, in memory. See ``save_soon``."""
+        """Remove holds in memory; see ``save_soon``."""
         for key in keys:
             self._held.pop(key, None)
 
     def recover(
-        self, keys: Iterable[str], entries: Callable[[str], Sequence[HistoryEntry]]
+        self, keys: Collection[str], entries: Callable[[str], Sequence[HistoryEntry]]
     ) -> None:
-        """Restore the holds of the accounts ``keys`` if the file was damaged. Blocks.
+        """Restore the holds of the accounts ``keys`` if the file was damaged or removed. Blocks.
 
         ``entries(key)`` are the events of an account, the oldest first. Holds found in them are
-        added to the copy; without a copy, an account whose events do not show it is held as
-        unknown.
+        added to the copy; without a usable copy, an account whose events do not show it is held as
+        unknown. If both files are missing, which is so at a first start, only the events count.
         """
+        if self._missing:
+            self._damaged = any(hold_in(entries(key)) is not None for key in keys)
+            if self._damaged:
+                self._on_damage(f"{self.path} was removed")
         if not self._damaged:
             if self._held and not self._copy.path.exists():
                 self._write_copy()
@@ -114,22 +121,24 @@ class Holds:
         held = {key: hold for key, hold in found.items() if hold is not None}
         if not self._copied:
             now = int(time.time() * 1000)
-            held |= {key: Hold(now, UNKNOWN, unknown=True) for key in _unsaid(found, entries)}
+            held |= {
+                key: Hold(now, UNKNOWN, unknown=True) for key in _without_evidence(found, entries)
+            }
         self._held = held | self._held
         named = ", ".join(key for key, hold in self._held.items() if not hold.unknown)
-        self._warnings.append(f"holds found again: {named or 'none'}")
-        log.warning("holds found again", accounts=list(self._held))
+        self._warnings.append(f"holds recovered: {named or 'none'}")
+        log.warning("holds recovered", accounts=list(self._held))
         self.write()
 
     def save_soon(self) -> None:
-        """Write the holds in a thread; ``saved`` returns whether they are on disk."""
+        """Write the holds in a thread; ``wait_saved`` returns whether they are on disk."""
         self._file.save_soon(dict(self._held))
         self._copy.save_soon(dict(self._held))
 
-    async def saved(self) -> bool:
-        """Wait until all changes so far are on disk, twice; return ``False`` if they are not."""
-        saved = await self._file.saved()
-        await self._copy.saved()
+    async def wait_saved(self) -> bool:
+        """Wait until all changes so far are in both files; return ``False`` if they are not."""
+        saved = await self._file.wait_saved()
+        await self._copy.wait_saved()
         return saved
 
     def write(self) -> bool:
@@ -137,7 +146,7 @@ class Holds:
         try:
             self._file.write(dict(self._held))
         except OSError as error:
-            self._failed(error)
+            self._on_write_error(error)
             return False
         self._write_copy()
         return True
@@ -146,7 +155,7 @@ class Holds:
         with contextlib.suppress(OSError):  # the first one is there: the next change tries again
             self._copy.write(dict(self._held))
 
-    def _failed(self, error: OSError) -> None:
+    def _on_write_error(self, error: OSError) -> None:
         log.error("holds not written", path=str(self.path), error=str(error))
 
     def _load(self) -> dict[str, Hold]:
@@ -154,28 +163,43 @@ class Holds:
         if held is not None:
             return dict(held)
         damage, copy = self._file.damage, self._copy.load()
-        if damage is None and not copy:
-            return {}  # there was none, and nothing says otherwise
+        unusable = self._copy.damage is not None
+        if damage is None and not copy and not unusable:
+            self._missing = copy is None
+            return {}  # neither of the files says otherwise
         self._damaged, self._copied = True, copy is not None
-        text = (
+        self._on_damage(
             f"{self.path} is damaged ({damage.reason}); kept as {damage.kept}"
             if damage
-            else (f"{self.path} was removed")
+            else f"{self.path} was removed"
         )
-        self._warnings.append(text)
-        log.error("holds damaged", path=str(self.path), error=text, copy=copy is not None)
         return dict(copy or {})
+
+    def _on_damage(self, text: str) -> None:
+        self._warnings.append(text)
+        log.error("holds damaged", path=str(self.path), error=text, copy=self._copied)
+
+
+def read_holds(path: Path) -> dict[str, Hold]:
+    """Return the holds of a file, none for one that is missing or damaged; it stays as it is.
+
+    For commands: what is damaged is evidence for the next start of the daemon.
+    """
+    try:
+        return decode_json(read_regular(path), dict[str, Hold])
+    except (OSError, *MALFORMED):
+        return {}
 
 
 def hold_in(entries: Sequence[HistoryEntry]) -> Hold | None:
     """Return the hold that an account's events show, if any; the oldest event comes first."""
-    entry = _telling(entries)
+    entry = _last_evidence(entries)
     if entry is None or entry.cause not in (HELD, HOLD_UNKNOWN):
         return None
     return Hold(entry.at, entry.text, unknown=entry.cause == HOLD_UNKNOWN, by=entry.by)
 
 
-def _telling(entries: Sequence[HistoryEntry]) -> HistoryEntry | None:
+def _last_evidence(entries: Sequence[HistoryEntry]) -> HistoryEntry | None:
     """Return the last event that shows whether the account was held.
 
     A stop for another reason, such as the end of the daemon, does not show it.
@@ -189,7 +213,9 @@ def _telling(entries: Sequence[HistoryEntry]) -> HistoryEntry | None:
     return None
 
 
-def _unsaid(
+def _without_evidence(
     found: dict[str, Hold | None], entries: Callable[[str], Sequence[HistoryEntry]]
 ) -> list[str]:
-    return [key for key, hold in found.items() if hold is None and _telling(entries(key)) is None]
+    return [
+        key for key, hold in found.items() if hold is None and _last_evidence(entries(key)) is None
+    ]

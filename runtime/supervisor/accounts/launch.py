@@ -5,7 +5,6 @@ The parameters of a started incarnation are returned as a value, which ``Account
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -21,7 +20,7 @@ from runtime.config.variables import referenced
 from runtime.config.worker_spec import WorkerSpec
 from runtime.supervisor.accounts.channel_zygotes import ChannelZygotes
 from runtime.supervisor.accounts.start_queue import StartQueue
-from runtime.supervisor.child import Process
+from runtime.supervisor.child import Process, StandInProcess
 from runtime.supervisor.configuration import Configuration
 from runtime.supervisor.lifecycle import Exit
 from runtime.supervisor.logs.store import LogStore
@@ -43,7 +42,7 @@ class Launched(msgspec.Struct, frozen=True):
 class AccountLauncher(Protocol):
     """Starts incarnations of accounts, in three steps."""
 
-    async def turn(self, key: str, *, urgent: bool) -> None:
+    async def wait_turn(self, key: str, *, urgent: bool) -> None:
         """Wait for a place in the start queue; raises ``Withdrawn`` if the account is stopped."""
 
     def prepare(self, spec: WorkerSpec, incarnation: int) -> WorkerBoot:
@@ -76,14 +75,14 @@ class WorkerLauncher:
         self._proof = proof
         self._drain = drain
 
-    async def turn(self, key: str, *, urgent: bool) -> None:
+    async def wait_turn(self, key: str, *, urgent: bool) -> None:
         """Wait for the imports of its channel, then for a place; raises ``Withdrawn``."""
         await self._zygotes.prepare(key)
-        await self._starts.enter(key, urgent=urgent)
+        await self._starts.acquire(key, urgent=urgent)
 
     def prepare(self, spec: WorkerSpec, incarnation: int) -> WorkerBoot:
         """Create the worker's storage directory and return its bootstrap object."""
-        with self._giving_up(spec.key):
+        with self._release_on_error(spec.key):
             storage = self._places.state_dir / "accounts" / spec.key
             storage.mkdir(parents=True, exist_ok=True, mode=0o700)
             return WorkerBoot(
@@ -115,19 +114,19 @@ class WorkerLauncher:
             quota=config.quota_bytes,
             ttl=config.ttl_days * 86_400,
             allow=config.allow,
-            hidden=[str(places.state_dir), str(places.config_path)],
+            hidden=self._out_of_reach(),
         )
 
     def _out_of_reach(self) -> list[str]:
-        """Return the paths that no confined account may read."""
+        """Return the paths of the daemon that no account may send, and no confined one read."""
         return [str(self._places.state_dir), str(self._places.config_path)]
 
     async def spawn(self, spec: WorkerSpec, boot: WorkerBoot) -> Launched:
         """Start the process and capture its output."""
         if spec.is_attached:
-            self._starts.leave(spec.key)
-            return Launched(NoProcess())
-        with self._giving_up(spec.key):
+            self._starts.release(spec.key)
+            return Launched(StandInProcess())
+        with self._release_on_error(spec.key):
             process = await self._zygotes.spawn(
                 spec.key,
                 Spec(
@@ -145,11 +144,11 @@ class WorkerLauncher:
         return Launched(DrainedProcess(process, self._drain), limits, lambda: capture.dropped)
 
     @contextmanager
-    def _giving_up(self, key: str) -> Iterator[None]:
+    def _release_on_error(self, key: str) -> Iterator[None]:
         try:
             yield
         except BaseException:
-            self._starts.leave(key)
+            self._starts.release(key)
             raise
 
 
@@ -173,23 +172,3 @@ class DrainedProcess:
         how = await self._process.wait()
         self._drain()
         return how
-
-
-class NoProcess:
-    """Stands for the process of an agent that has none; it ends when asked to."""
-
-    pid = 0
-
-    def __init__(self) -> None:
-        self._ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
-
-    def terminate(self) -> None:
-        """End it."""
-        if not self._ended.done():
-            self._ended.set_result(Exit(code=0))
-
-    kill = terminate
-
-    async def wait(self) -> Exit:
-        """Return how it ended."""
-        return await asyncio.shield(self._ended)

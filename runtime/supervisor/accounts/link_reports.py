@@ -19,7 +19,7 @@ from ipc.frames.words import JOURNAL_FULL
 from ipc.metrics import Series, counter
 from ipc.nesting import MALFORMED
 from runtime.supervisor.accounts.account import Account
-from runtime.supervisor.accounts.attendance import attend
+from runtime.supervisor.accounts.attendance import post_attachment
 from runtime.supervisor.accounts.heartbeat import POSITION_LOST
 
 SHOWN_SECONDS = 600.0  # for so long a flood or a refused connection is a warning in the status
@@ -53,7 +53,7 @@ class LinkReports:
         self.refused: Counter[str] = Counter(dict.fromkeys(OWNERS, 0))
         self.floods: Counter[str] = Counter(dict.fromkeys(OWNERS, 0))
 
-    def note(self, link: str, refused: int, floods: int) -> None:
+    def record(self, link: str, refused: int, floods: int) -> None:
         """Store the counters of a link, as its current owner reports them."""
         for name, totals, count in (
             ("refused", self.refused, refused),
@@ -66,15 +66,15 @@ class LinkReports:
                 totals[link] += grown
                 self._noted[link, name] = self._clock()
 
-    def take(self, answer: Any) -> None:
+    def apply(self, answer: Any) -> None:
         """Store the gateway's answer to a report."""
         try:
             report = msgspec.convert(answer, LinkReport)
         except MALFORMED as error:
             log.warning("the gateway's answer to a report could not be parsed", error=str(error))
             return
-        self.attend(report.attached)
-        self.note("data", report.handshakes_refused, report.floods)
+        self.set_attached(report.attached)
+        self.record("data", report.handshakes_refused, report.floods)
         self._journal = [
             *([_unstored(report.journal)] if report.journal else []),
             *([report.repaired] if report.repaired else []),
@@ -82,22 +82,22 @@ class LinkReports:
         for key, account in self._accounts().items():
             silent = report.silent.get(key, 0.0)
             duplicates, repeated = report.duplicates.get(key, 0), report.repeated.get(key, 0)
-            trouble = report.journal or (POSITION_LOST if key in report.lost else None)
-            if account.seen_on_link(silent, duplicates, repeated, trouble):
+            fault = report.journal or (POSITION_LOST if key in report.lost else None)
+            if account.on_link_report(silent, duplicates, repeated, fault):
                 self._on_change(account)
 
-    def attend(self, keys: Iterable[str]) -> None:
+    def set_attached(self, keys: Iterable[str]) -> None:
         """Store the keys of all agents that have an attached program."""
         self.attached = frozenset(keys)
         for key, account in self._accounts().items():
-            attend(account, key in self.attached)
+            post_attachment(account, key in self.attached)
 
-    def gateway_lost(self) -> None:
+    def on_gateway_lost(self) -> None:
         """Clear the absence of all accounts: there is no gateway to connect to."""
         self._journal = []
-        self.attend(())
+        self.set_attached(())
         for account in self._accounts().values():
-            if account.seen_on_link(0.0, 0, 0):
+            if account.on_link_report(0.0, 0, 0):
                 self._on_change(account)
 
     def refused_by_link(self) -> dict[str, int]:
@@ -133,7 +133,7 @@ class LinkReports:
         return found
 
 
-def _unstored(trouble: str) -> str:
+def _unstored(fault: str) -> str:
     """Return the warning that nothing is stored, and what would end that."""
-    cure = "; it goes on once there is room on the disk" if trouble == JOURNAL_FULL else ""
-    return f"the gateway stores no messages: {trouble}{cure}"
+    cure = "; it goes on once there is room on the disk" if fault == JOURNAL_FULL else ""
+    return f"the gateway stores no messages: {fault}{cure}"

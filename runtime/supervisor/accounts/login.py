@@ -36,13 +36,13 @@ class PendingLogin:
         self.answering = False
         self._shown: PromptShown | None = None
 
-    def take(self, asked: LoginAsked, incarnation: int, now: float) -> None:
+    def set_prompt(self, asked: LoginAsked, incarnation: int, now: float) -> None:
         """Store a prompt in place of the previous one."""
         until = now + asked.expires if asked.expires else None
         self._shown = PromptShown(incarnation, asked, until)
 
     def end(self) -> None:
-        """Forget the prompt, because it was answered or withdrawn."""
+        """Drop the prompt, because it was answered or withdrawn."""
         self._shown = None
 
     def prompt(self, state: State) -> PromptShown | None:

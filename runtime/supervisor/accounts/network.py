@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 GROUPS = 0x1 | 0x40 | 0x400  # RTMGRP_LINK, RTMGRP_IPV4_ROUTE, RTMGRP_IPV6_ROUTE
-SETTLE = 0.5  # seconds: a link that comes up brings a dozen messages
-LOOK_EVERY = 5.0  # without netlink
-BETWEEN = 10.0  # seconds between two returns that are told: a flapping link is told less often
+SETTLE_SECONDS = 0.5  # a link that comes up brings a dozen messages
+CHECK_SECONDS = 5.0  # without netlink
+RETURN_SECONDS = 10.0  # between two reported returns: a flapping link is reported less often
 RTF_UP, RTF_REJECT = 0x1, 0x200  # route(8)
 
 
@@ -79,32 +79,32 @@ class Network:
         loop = asyncio.get_running_loop()
         notices = self._notices()
         if notices is not None:
-            loop.add_reader(notices.fileno(), self._noticed, notices)
-        told = -BETWEEN
+            loop.add_reader(notices.fileno(), self._on_notice, notices)
+        reported = -RETURN_SECONDS
         try:
             while True:
                 await self._wait(notices is not None)
                 was, self.up = self.up, self._has_route()
                 if self.up and not was:
-                    await asyncio.sleep(max(0.0, told + BETWEEN - loop.time()))
+                    await asyncio.sleep(max(0.0, reported + RETURN_SECONDS - loop.time()))
                     self.up = self._has_route()
                     if self.up:
-                        told = loop.time()
+                        reported = loop.time()
                         self._on_return()
         finally:
             if notices is not None:
                 loop.remove_reader(notices.fileno())
                 notices.close()
 
-    async def _wait(self, told: bool) -> None:
-        if not told:
-            await asyncio.sleep(LOOK_EVERY)
+    async def _wait(self, reported: bool) -> None:
+        if not reported:
+            await asyncio.sleep(CHECK_SECONDS)
             return
         await self._changed.wait()
-        await asyncio.sleep(SETTLE)
+        await asyncio.sleep(SETTLE_SECONDS)
         self._changed.clear()
 
-    def _noticed(self, notices: socket.socket) -> None:
+    def _on_notice(self, notices: socket.socket) -> None:
         """Read and discard all messages: only their arrival matters."""
         with contextlib.suppress(OSError):  # overrun: there were more messages than fit
             while notices.recv(65536):

@@ -20,7 +20,7 @@ def recollect(
     ``epoch`` and ``clock`` are the present time, since 1970 and on the clock of the lifecycle.
     Restored are unforgiven failures, whether it ever ran, when its password was refused in the
     last hour (so that a restart of the supervisor adds no attempts), and a wait that the platform
-    has asked for (``asked_wait``).
+    has asked for (``remaining_wait``).
     """
     rules = RefusalPolicy()
     logins = [
@@ -34,8 +34,8 @@ def recollect(
         proven=any(event.get("proven") or event["phase"] == Phase.RUNNING for event in history),
         refusals=Refusals(logins=tuple(logins[-rules.logins :])),
     )
-    asked = _asked(history)
-    if asked is None or asked_wait(history, epoch) is None:
+    asked = _wait_request(history)
+    if asked is None or remaining_wait(history, epoch) is None:
         return state
     return replace(
         state,
@@ -47,20 +47,20 @@ def recollect(
     )
 
 
-def asked_wait(history: Sequence[Mapping[str, Any]], epoch: float) -> float | None:
+def remaining_wait(history: Sequence[Mapping[str, Any]], epoch: float) -> float | None:
     """Return the remaining seconds that the platform asked to wait; ``None`` if it did not.
 
     The request holds until the account was started again. A clock that was set back never makes the
     wait longer than requested.
     """
-    asked = _asked(history)
+    asked = _wait_request(history)
     if asked is None:
         return None
     whole, left = asked["askedUntil"] - asked["at"], asked["askedUntil"] - epoch * 1000
     return min(left, whole) / 1000 if left > 0 else None
 
 
-def _asked(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+def _wait_request(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """Return the event since the last start in which the platform asked for a wait."""
     event: Mapping[str, Any]
     for event in reversed(history):

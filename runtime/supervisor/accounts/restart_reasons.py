@@ -27,7 +27,7 @@ class RestartReasons:
         self.counts: dict[str, int] = {}
         self._asked = OPERATOR  # by whom the restart that is under way was asked for
 
-    def note(self, before: State, state: State, event: Event) -> None:
+    def count(self, before: State, state: State, event: Event) -> None:
         """Count the restart in a change from ``before`` to ``state``, if there is one."""
         if isinstance(event, Restart):
             self._asked = event.why

@@ -25,6 +25,7 @@ from runtime.supervisor.lifecycle import (
     CONFIGURATION,
     HELD,
     HOLD_UNKNOWN,
+    Reset,
     Restart,
     Start,
     State,
@@ -83,18 +84,18 @@ class Roster:
 
     def get(self, key: str) -> Account | None:
         """Return the account or agent with this key; ``None`` if there is none."""
-        return self._those_of(key).get(key)
+        return self._table_of(key).get(key)
 
-    def _those_of(self, key: str) -> dict[str, Account]:
+    def _table_of(self, key: str) -> dict[str, Account]:
         return self.agents if is_agent(key) else self.accounts
 
     def add(self, spec: WorkerSpec) -> None:
         """Add a worker and start it, unless something prevents that (see ``obstacle``)."""
         first = self._last.get(spec.key, self._first_incarnation)
         account = self._make(spec, first, self._holds.get(spec.key))
-        self._those_of(spec.key)[spec.key] = account
+        self._table_of(spec.key)[spec.key] = account
         self._lives[spec.key] = asyncio.create_task(supervise(account.child), name=spec.key)
-        self._as_wanted(account)
+        self._apply_wanted(account)
 
     def difference(self, specs: Mapping[str, WorkerSpec]) -> Difference:
         """Return what a new configuration changes."""
@@ -105,10 +106,11 @@ class Roster:
             changed=[key for key in specs if key in old and old[key] != specs[key]],
         )
 
-    def replace(self, specs: Mapping[str, WorkerSpec], by: str | None = None) -> Difference:
+    def apply_specs(self, specs: Mapping[str, WorkerSpec], by: str | None = None) -> Difference:
         """Apply a new configuration; unchanged accounts keep running.
 
-        The hold of a removed account is forgotten: one that is added later is another account.
+        The hold and the failures of a removed account are forgotten: one that is added later is
+        another account, even while the process of the first has not ended.
         ``by`` is who made the change, for the history.
         """
         present, difference = self.workers, self.difference(specs)
@@ -156,14 +158,14 @@ class Roster:
         for account in chosen:
             account.set_hold(self._holds.get(account.key))
         self._holds.save_soon()
-        return self._holds.saved()
+        return self._holds.wait_saved()
 
     def release(self, accounts: Iterable[Account]) -> Coroutine[Any, Any, bool]:
-        """Forget manual stops at once; await the result to know whether that is on disk."""
-        return self._holds.saved() if self._release(accounts) else _nothing_to_save()
+        """Release manual stops at once; await the result to wait until that is on disk."""
+        return self._holds.wait_saved() if self._release(accounts) else _nothing_to_save()
 
     def _release(self, accounts: Iterable[Account]) -> bool:
-        """Forget manual stops; return whether there were any."""
+        """Release manual stops; return whether there were any."""
         held = [account for account in accounts if account.hold is not None]
         for account in held:
             account.set_hold(None)
@@ -204,9 +206,9 @@ class Roster:
         for account in self.workers.values():
             account.child.post(Stop("shutdown"))
 
-    async def down(self, timeout: float) -> None:
+    async def wait_down(self, timeout: float) -> None:
         """Wait until every account and agent is down, for at most ``timeout`` seconds."""
-        waits = [account.settled(is_down, timeout) for account in self.workers.values()]
+        waits = [account.wait_until(is_down, timeout) for account in self.workers.values()]
         await asyncio.gather(*waits)
 
     async def close(self) -> None:
@@ -218,9 +220,9 @@ class Roster:
             await asyncio.wait(tasks)
         self._lives.clear()
         self._leaving.clear()
-        await self._holds.saved()
+        await self._holds.wait_saved()
 
-    def _as_wanted(self, account: Account) -> None:
+    def _apply_wanted(self, account: Account) -> None:
         """Start an account automatically, or post why it may not run."""
         obstacle = self.obstacle(account)
         if obstacle is not None:
@@ -237,21 +239,22 @@ class Roster:
         returned = self._leaving.pop(account.key, None)
         if returned is not None:
             returned.cancel()
+            account.child.post(Reset(by=by))
         idle = account.phase is Phase.STOPPED or account.hold is not None
         if returned is not None or (changed and (idle or self.obstacle(account) is not None)):
-            self._as_wanted(account)
+            self._apply_wanted(account)
             if other:
-                account.note("its configuration changed", by)
+                account.add_note("its configuration changed", by)
         elif changed:
             reason = "its configuration changed"
             account.child.post(Restart(automatic=True, reason=reason, why=CONFIGURATION, by=by))
         elif other:
-            account.note("its configuration changed, and nothing had to be restarted", by)
+            account.add_note("its configuration changed, and nothing had to be restarted", by)
 
     async def _forget(self, account: Account) -> None:
         key = account.key
-        await account.settled(is_down, None)
-        del self._leaving[key], self._those_of(key)[key]
+        await account.wait_until(is_down, None)
+        del self._leaving[key], self._table_of(key)[key]
         last = self._last[key] = account.child.state.incarnation
         self._lives.pop(key).cancel()
         self._on_removed(key, last)

@@ -24,11 +24,11 @@ class Withdrawn(Exception):
 class _Turn(msgspec.Struct, eq=False):
     name: str
     urgent: bool
-    come: asyncio.Future[bool]  # false: withdrawn
+    admitted: asyncio.Future[bool]  # false: withdrawn
 
 
 class StartQueue:
-    """Lets a few accounts start at a time: each holds a place, by name, while it starts.
+    """Limits how many accounts start at a time: each holds a place, by name, while it starts.
 
     Places are given back in callbacks (of a hello or an exit), so it is not a context manager.
     ``patience`` is the longest time in seconds that a place is held. ``interval``, which may be set
@@ -44,25 +44,25 @@ class StartQueue:
         self._inside: dict[str, asyncio.TimerHandle] = {}
         self._waiting: list[_Turn] = []
 
-    def allow(self, limit: int) -> None:
+    def set_limit(self, limit: int) -> None:
         """Set how many places there are, from the next start on."""
         self._limit = limit
 
-    async def enter(self, name: str, *, urgent: bool = False) -> None:
+    async def acquire(self, name: str, *, urgent: bool = False) -> None:
         """Wait for a place; raises ``Withdrawn``. An ``urgent`` one passes those that are not."""
-        if not self._waiting and self._may_enter(urgent):
+        if not self._waiting and self._may_admit(urgent):
             self._admit(name, urgent)
             return
         turn = _Turn(name, urgent, asyncio.get_running_loop().create_future())
         self._queue(turn)
-        self._call()
+        self._admit_due()
         try:
-            admitted = await turn.come
+            admitted = await turn.admitted
         except asyncio.CancelledError:
             if turn in self._waiting:
                 self._waiting.remove(turn)
-            elif not turn.come.cancelled():
-                self.leave(name)  # its turn had come in the same moment
+            elif not turn.admitted.cancelled():
+                self.release(name)  # its turn had come in the same moment
             raise
         if not admitted:
             raise Withdrawn
@@ -73,22 +73,22 @@ class StartQueue:
             self._waiting.remove(turn)
             turn.urgent = True
             self._queue(turn)
-        self._call()
+        self._admit_due()
 
     def withdraw(self, name: str) -> None:
-        """Remove ``name`` from the queue: its ``enter`` raises ``Withdrawn``."""
+        """Remove ``name`` from the queue: its ``acquire`` raises ``Withdrawn``."""
         for turn in [turn for turn in self._waiting if turn.name == name]:
             self._waiting.remove(turn)
-            if not turn.come.done():
-                turn.come.set_result(False)
+            if not turn.admitted.done():
+                turn.admitted.set_result(False)
 
-    def leave(self, name: str) -> None:
-        """Give the place back; does nothing when ``name`` holds none."""
+    def release(self, name: str) -> None:
+        """Release the place of ``name``; does nothing when it holds none."""
         timer = self._inside.pop(name, None)
         if timer is None:
             return
         timer.cancel()
-        self._call()
+        self._admit_due()
 
     @property
     def interval(self) -> float:
@@ -101,7 +101,7 @@ class StartQueue:
             return
         self._interval = seconds
         self._next = asyncio.get_running_loop().time() + seconds
-        self._call()
+        self._admit_due()
 
     def close(self) -> None:
         """Cancel all timers and forget who holds a place."""
@@ -111,20 +111,20 @@ class StartQueue:
             timer.cancel()
         self._inside.clear()
 
-    def _call(self) -> None:
+    def _admit_due(self) -> None:
         """Admit all that may enter now; set a timer for the next one that must wait."""
-        while self._waiting and self._may_enter(self._waiting[0].urgent):
+        while self._waiting and self._may_admit(self._waiting[0].urgent):
             turn = self._waiting.pop(0)
-            if not turn.come.done():  # done: its task is being cancelled
+            if not turn.admitted.done():  # done: its task is being cancelled
                 self._admit(turn.name, turn.urgent)
-                turn.come.set_result(True)
+                turn.admitted.set_result(True)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if self._waiting and len(self._inside) < self._limit:
-            self._timer = asyncio.get_running_loop().call_at(self._next, self._call)
+            self._timer = asyncio.get_running_loop().call_at(self._next, self._admit_due)
 
-    def _may_enter(self, urgent: bool) -> bool:
+    def _may_admit(self, urgent: bool) -> bool:
         if len(self._inside) >= self._limit:
             return False
         soon = asyncio.get_running_loop().time() + RESOLUTION
@@ -143,4 +143,4 @@ class StartQueue:
         loop = asyncio.get_running_loop()
         if not urgent:
             self._next = loop.time() + self._interval
-        self._inside[name] = loop.call_later(self._patience, self.leave, name)
+        self._inside[name] = loop.call_later(self._patience, self.release, name)

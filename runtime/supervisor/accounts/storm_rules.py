@@ -21,15 +21,15 @@ class StormDetector:
     def __init__(self) -> None:
         self._crashes: deque[tuple[float, str]] = deque()
 
-    def crashed(self, account: str, now: float) -> None:
-        """Note a crash: an end that was not asked for."""
+    def record_crash(self, account: str, now: float) -> None:
+        """Record a crash: an end that was not requested."""
         self._crashes.append((now, account))
 
     def clear(self) -> None:
-        """Forget all crashes: their cause is gone."""
+        """Drop all recorded crashes: their cause is gone."""
         self._crashes.clear()
 
-    def crashed_lately(self, now: float) -> int:
+    def count_crashed(self, now: float) -> int:
         """Return how many different accounts have crashed within the window."""
         while self._crashes and now - self._crashes[0][0] >= WINDOW:
             self._crashes.popleft()
@@ -37,4 +37,4 @@ class StormDetector:
 
     def is_storm(self, accounts: int, now: float) -> bool:
         """Return whether so many of ``accounts`` have crashed that they must share a cause."""
-        return self.crashed_lately(now) >= max(LEAST, math.ceil(SHARE * accounts))
+        return self.count_crashed(now) >= max(LEAST, math.ceil(SHARE * accounts))

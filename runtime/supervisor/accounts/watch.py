@@ -13,7 +13,7 @@ from runtime.supervisor.accounts.health import HealthCheck
 
 
 class AccountWatch:
-    """Checks every account with each ``look``.
+    """Checks every account with each ``check``.
 
     ``accounts()`` returns all accounts by key, ``beat()`` the beat interval in seconds,
     ``gateway_up()`` whether the gateway is connected. ``on_change(account)`` is called when a row
@@ -33,34 +33,34 @@ class AccountWatch:
         self._gateway_up = gateway_up
         self._on_change = on_change
         self._health: WeakKeyDictionary[Account, HealthCheck] = WeakKeyDictionary()
-        self._talked: set[str] = set()  # accounts whose plugin has spoken since the last look
-        self._patched: set[str] = set()  # and those that have spoken again
+        self._reported: set[str] = set()  # accounts whose patch was reported since the last check
+        self._patched: set[str] = set()  # those of which another one waits for the next check
 
-    def look(self, link: ControlLink) -> None:
+    def check(self, link: ControlLink) -> None:
         """Check every account; read pending frames first, so that our own delay does not count."""
         link.drain_now()
         now = asyncio.get_running_loop().time()
         for account in list(self._accounts().values()):
-            link.pace(account, self._beat())
-            link.tell_gateway_up(account, self._gateway_up())
+            link.send_interval(account, self._beat())
+            link.send_gateway_up(account, self._gateway_up())
             if account.check(now) is Verdict.ASK:
-                link.ask(account)
+                link.ping(account)
                 self._on_change(account)
-            self._health_of(account, link).look(now)
-        patched, self._patched, self._talked = self._patched, set(), set()
+            self._health_of(account, link).check(now)
+        patched, self._patched, self._reported = self._patched, set(), set()
         for key in patched:
             if key in self._accounts():
                 self._on_change(self._accounts()[key])
 
-    def patched(self, account: Account) -> None:
+    def on_patch(self, account: Account) -> None:
         """Report a plugin's status patch at once, and further ones together at the next check.
 
         So a plugin that reports without end does not occupy the supervisor.
         """
-        if account.key in self._talked:
+        if account.key in self._reported:
             self._patched.add(account.key)
         else:
-            self._talked.add(account.key)
+            self._reported.add(account.key)
             self._on_change(account)
 
     @property
@@ -74,5 +74,5 @@ class AccountWatch:
 
     def _health_of(self, account: Account, link: ControlLink) -> HealthCheck:
         if account not in self._health:
-            self._health[account] = HealthCheck(account, ask=link.weigh)
+            self._health[account] = HealthCheck(account, ask=link.request_share)
         return self._health[account]

@@ -25,12 +25,12 @@ from runtime.config.agents import AgentSpec
 from runtime.config.worker_spec import WorkerSpec
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.explain import unconfirmed, what_next, why
-from runtime.supervisor.api.table import HERE, Caller, find, keep_change, method, select
+from runtime.supervisor.api.table import HERE, Caller, add_change, find, method, select
 from runtime.supervisor.lifecycle import Reset, Restart, Start, Stop
 from runtime.supervisor.parts import Parts
 
 STOP_MARGIN = 3.0  # seconds beyond the stop grace for the kill and the reaping
-RECHECK_SECONDS = 15.0  # a password store may take its time; who asks waits 20
+RECHECK_SECONDS = 15.0  # a password store may be slow; the caller waits 20
 DESCRIBED_LINES = 20
 HANDED_OFF = {"outcome": "handed-off"}
 
@@ -39,7 +39,10 @@ Rows = list[tuple[Account, Row]]
 
 
 class TargetParams(AccountsParams):
-    """Keys, bare channel names, or ``*``; ``wait``: answer once they have stopped."""
+    """The accounts of a request: keys, bare channel names, or ``*``.
+
+    ``wait``: the answer comes once they have stopped.
+    """
 
     reason: Reason | None = None
     wait: bool = True
@@ -53,7 +56,7 @@ async def start(parts: Parts, params: TargetParams, *, caller: Caller = HERE) ->
         if row["ok"]:
             runs = account.phase in (Phase.STARTING, Phase.RUNNING)
             row |= {"outcome": "skipped", "reason": "task-owned"} if runs else HANDED_OFF
-            _hurry(parts, account)
+            _prioritize(parts, account)
             account.child.post(Start(by=caller.by))  # even if it runs: a stop may be on its way
     return await _once_saved(rows, saving)
 
@@ -65,7 +68,7 @@ async def restart(parts: Parts, params: TargetParams, *, caller: Caller = HERE) 
     for account, row in rows:
         if row["ok"]:
             row |= {"incarnation": account.child.state.incarnation} | HANDED_OFF
-            _hurry(parts, account)
+            _prioritize(parts, account)
             account.child.post(Restart(reason="asked for by an operator", by=caller.by))
     return await _once_saved(rows, saving)
 
@@ -105,9 +108,9 @@ def _release(parts: Parts, params: TargetParams) -> tuple[Rows, Awaitable[bool]]
     return rows, saving
 
 
-def _hurry(parts: Parts, account: Account) -> None:
-    """Put an account first in the start queue, now or when it starts, for a waiting person."""
-    account.hurry()
+def _prioritize(parts: Parts, account: Account) -> None:
+    """Move an account's start, present or next, to the front of the queue, for a waiting person."""
+    account.prioritize()
     parts.starts.to_front(account.key)
 
 
@@ -152,7 +155,7 @@ async def _stopped(account: Account, *, wait: bool) -> Row:
     if not wait:
         return row
     within = account.spec.restart.stop_within_seconds + STOP_MARGIN
-    row["stopped"] = row["ok"] = await account.settled(
+    row["stopped"] = row["ok"] = await account.wait_until(
         lambda state: state.phase is Phase.STOPPED, within
     )
     if not row["ok"]:
@@ -168,7 +171,7 @@ async def drain(parts: Parts, params: DrainParams, *, caller: Caller = HERE) -> 
     for account in chosen:
         account.set_draining(True)
     try:
-        drained = await asyncio.gather(*(_drained(parts, account, seconds) for account in chosen))
+        drained = await asyncio.gather(*(_drain(parts, account, seconds) for account in chosen))
         keys = [account.key for account in chosen]  # one may have been removed meanwhile
         rows = await _stop(parts, select(parts.roster.workers, keys), params, caller)
     finally:
@@ -179,10 +182,10 @@ async def drain(parts: Parts, params: DrainParams, *, caller: Caller = HERE) -> 
     return {"results": rows}
 
 
-async def _drained(parts: Parts, account: Account, seconds: float) -> bool:
+async def _drain(parts: Parts, account: Account, seconds: float) -> bool:
     if account.phase is not Phase.RUNNING:
         return True
-    return await parts.link.drained(account, seconds)
+    return await parts.link.request_drain(account, seconds)
 
 
 @method("channels.reset", TargetParams, asks_caller=True, changes=True)
@@ -242,9 +245,9 @@ async def note(parts: Parts, params: NoteParams, *, caller: Caller = HERE) -> An
     """Add a note about an action of the gateway to the histories."""
     text = params.text
     if params.account is not None:
-        find(parts.roster.workers, params.account).note(text, caller.by)
+        find(parts.roster.workers, params.account).add_note(text, caller.by)
         text = f"{params.account}: {text}"
-    keep_change(parts.history, text, caller.by)
+    add_change(parts.history, text, caller.by)
     return {"ok": True}
 
 
@@ -293,7 +296,7 @@ async def _recheck(parts: Parts, account: Account) -> Rechecked | None:
     """Ask a worker whether its secrets have changed; ``None`` if it does not answer."""
     if account.phase is not Phase.RUNNING:
         return None
-    return await parts.link.rechecked(account, RECHECK_SECONDS)
+    return await parts.link.request_recheck(account, RECHECK_SECONDS)
 
 
 def _refers(value: Any) -> bool:

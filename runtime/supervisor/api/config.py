@@ -20,12 +20,13 @@ from msgspec import UNSET
 from ipc.errors import RemoteError
 from ipc.frames.requests import NoParams, PlaceParams, ValidateParams, WriteParams
 from ipc.frames.words import INVALID_REQUEST
+from runtime.config.check import not_finite
 from runtime.config.errors import ConfigError, ConfigUnwritten, Problem
-from runtime.config.load import Loaded
-from runtime.config.schema import hints, look_up, schema
+from runtime.config.load import Loaded, doubts
+from runtime.config.schema import find_at, hints, schema
 from runtime.supervisor.api.table import Caller, method
 from runtime.supervisor.parts import Parts
-from runtime.supervisor.reload import foresee, take_over
+from runtime.supervisor.reload import apply_config, preview_config
 
 SHOWN_PROBLEMS = 3
 REQUIRED = "config base hash required; re-run config.get and retry"
@@ -46,7 +47,7 @@ async def set_text(parts: Parts, params: WriteParams, *, caller: Caller) -> Any:
 
 @method("config.apply", WriteParams, asks_caller=True, changes=True)
 async def apply(parts: Parts, params: WriteParams, *, caller: Caller) -> Any:
-    """Do the same as ``config.set``: every write is applied at once."""
+    """Write the whole text and apply it, as ``config.set``: every write is applied at once."""
     return await _write(parts, params, _writing().set_text, params.raw, caller=caller)
 
 
@@ -67,7 +68,7 @@ async def validate(parts: Parts, params: ValidateParams, *, caller: Caller) -> A
         loaded = await parts.offload.run(lambda: check(path, change, guard, manifests))
     except ConfigError as error:
         raise refusal(error) from None
-    return {"ok": True, **foresee(parts, loaded)}
+    return {"ok": True, **preview_config(parts, loaded)}
 
 
 @method("config.schema", NoParams)
@@ -93,7 +94,7 @@ async def lookup(parts: Parts, params: PlaceParams) -> Any:
     manifests = parts.configuration.loaded.manifests
 
     def find() -> msgspec.Raw | None:
-        found = look_up(schema(manifests), hints(manifests), params.path)
+        found = find_at(schema(manifests), hints(manifests), params.path)
         return None if found is None else msgspec.Raw(msgspec.json.encode(found))
 
     answer = await parts.offload.run(find)
@@ -112,6 +113,8 @@ def _patch_in(params: WriteParams) -> dict[str, Any]:
         ) from None
     if not isinstance(patch, dict):
         raise RemoteError(INVALID_REQUEST, "config.patch raw must be an object")
+    if problem := next(not_finite(patch), None):
+        raise RemoteError(INVALID_REQUEST, f"config.patch raw: {problem}"[:500])
     return patch
 
 
@@ -133,7 +136,7 @@ def _shown(parts: Parts) -> msgspec.Raw:
         "config": found.values,
         "valid": not found.problems,
         "issues": [_issue(problem) for problem in found.problems],
-        "warnings": [{"path": "", "message": text} for text in parts.configuration.warnings],
+        "warnings": [_issue(each) for each in doubts(loaded)],
         "legacyIssues": [],
         "includedPaths": [],
         "appliedConfigHash": seal(loaded.revision),
@@ -172,16 +175,16 @@ async def _write(
     before, seal = parts.configuration.loaded, parts.configuration.seal
     guard = _guard(parts, params, caller=caller)
 
-    def do() -> tuple[Loaded, msgspec.Raw]:
+    def write_change() -> tuple[Loaded, msgspec.Raw]:
         loaded = write(before.path, change, guard, before.manifests)
         found = _writing().snapshot(before.path, before.manifests)
         return loaded, msgspec.Raw(msgspec.json.encode(found.values))
 
     try:
-        loaded, values = await parts.offload.run(do)
+        loaded, values = await parts.offload.run(write_change)
     except ConfigError as error:
         raise refusal(error) from None
-    taken = take_over(parts, loaded, by=caller.by)
+    taken = apply_config(parts, loaded, by=caller.by)
     answer = {"ok": True, "path": str(before.path), "hash": seal(loaded.revision)}
     answer |= {"config": values, "restart": _restart(taken["gateway"])}
     return answer | {name: taken[name] for name in ("added", "removed", "changed") if name in taken}

@@ -23,7 +23,7 @@ UP_WITHIN, DOWN_WITHIN = 15.0, 10.0  # seconds that a gateway of ours is waited 
 
 
 class ForceParams(Params):
-    """``force`` ends other programs that hold the port."""
+    """The params of ``gateway.start``: ``force`` ends other programs that hold the port."""
 
     force: bool = False
 
@@ -41,7 +41,10 @@ class AttachedParams(Params):
 
 
 class ShutdownParams(Params):
-    """``shutdown`` asks a gateway that is not ours to end, before we disconnect from it."""
+    """The params of ``gateway.stop``.
+
+    ``shutdown`` asks a gateway that is not ours to end, before we disconnect from it.
+    """
 
     shutdown: bool = False
 
@@ -49,14 +52,14 @@ class ShutdownParams(Params):
 @method("gateway.start", ForceParams, changes=True)
 async def start(parts: Parts, params: ForceParams) -> Any:
     """Start the gateway; return its row once it is up, or after a timeout."""
-    gateway = _unless_ending(parts)
+    gateway = _require_running(parts)
     try:
         if params.force:
             await gateway.open(force=True)
-        _unless_ending(parts).start()  # asked again: the end may have begun meanwhile
+        _require_running(parts).start()  # asked again: the end may have begun meanwhile
     except PortUnusable as error:
         raise RemoteError(UNAVAILABLE, str(error)) from None
-    up = await gateway.until(lambda: gateway.connected, _up_within(gateway))
+    up = await gateway.until(lambda: gateway.connected, _start_timeout(gateway))
     return {"ok": up, "gateway": msgspec.to_builtins(gateway.status())}
 
 
@@ -99,7 +102,7 @@ async def warnings(parts: Parts, params: WarningsParams) -> Any:
 @method("agents.attached", AttachedParams)
 async def attached(parts: Parts, params: AttachedParams) -> Any:
     """Update agents without a process by whether programs are attached in their place."""
-    parts.links.attend(params.agents)
+    parts.links.set_attached(params.agents)
     return {"ok": True}
 
 
@@ -109,14 +112,14 @@ async def restart(parts: Parts, params: NoParams) -> Any:
 
     Only such a process has read the current configuration.
     """
-    gateway = _unless_ending(parts)
+    gateway = _require_running(parts)
     before = gateway.spawned
     try:
         answer = gateway.restart()
     except PortUnusable as error:
         raise RemoteError(UNAVAILABLE, str(error)) from None
     up = await gateway.until(
-        lambda: gateway.connected and gateway.spawned > before, _up_within(gateway)
+        lambda: gateway.connected and gateway.spawned > before, _start_timeout(gateway)
     )
     row: dict[str, Any] = {"ok": up, "outcome": answer.outcome.value}
     if answer.after:
@@ -136,17 +139,17 @@ async def request_restart(parts: Parts, params: RestartParams) -> Any:
 def _restart_unless_ending(parts: Parts) -> None:
     """Restart the gateway, for a request that has been answered: a failure goes to the log."""
     try:
-        _unless_ending(parts).restart()
+        _require_running(parts).restart()
     except (RemoteError, PortUnusable) as error:
         log.warning("requested restart of the gateway not carried out", reason=str(error))
 
 
-def _up_within(gateway: ManagedGateway) -> float:
+def _start_timeout(gateway: ManagedGateway) -> float:
     """Return the seconds to wait for a start; a foreign gateway is slow."""
     return UP_WITHIN if gateway.kind.name == "own" else gateway.child.policy.ready_within
 
 
-def _unless_ending(parts: Parts) -> ManagedGateway:
+def _require_running(parts: Parts) -> ManagedGateway:
     """Return the gateway; raises ``RemoteError`` when the end has begun."""
     if parts.shutdown.begun:
         raise RemoteError(UNAVAILABLE, "the supervisor is stopping")

@@ -16,6 +16,7 @@ import msgspec
 from ipc.errors import RemoteError
 from ipc.frames.words import FORBIDDEN
 from runtime.config.edit.local_changes import local_changes
+from runtime.config.edit.unknown_names import check_names
 from runtime.config.errors import ConfigError
 from runtime.config.load import Loaded
 from runtime.config.places import Places, resolve
@@ -24,17 +25,21 @@ from runtime.config.text.merge_patch import difference
 from workers.registry import Manifests
 
 CODE = "LOCAL_FIELDS"  # in the details of the refusal
-LONGEST = 1000  # characters of a command that anybody would copy
+LONGEST = 1000  # characters of a command: a longer one is not copied
 SHOWN = 5  # fields in the sentence; the details have all
 
 
 def refuse_local_changes(
     places: Places, loaded: Loaded, before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> None:
-    """Raise ``RemoteError`` when a remote change of ``before`` to ``after`` needs the host."""
+    """Raise ``RemoteError`` when a remote change of ``before`` to ``after`` needs the host.
+
+    Raises ``ConfigError`` instead when there are unknown names in it: the host refuses it, too.
+    """
     fields = local_changes(before, after, loaded.manifests)
     if not fields:
         return
+    check_names(places.config_path, after, loaded.manifests)
     command = _command(places, before, after, loaded.manifests)
     named = ", ".join(fields[:SHOWN])
     if len(fields) > SHOWN:

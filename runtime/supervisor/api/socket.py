@@ -8,6 +8,7 @@ descend from one of our children are refused. Each request is a task, so a slow 
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import pwd
 import secrets
@@ -25,6 +26,7 @@ from ipc.frames.requests import Key, Params
 from ipc.frames.websocket import ErrorShape
 from ipc.frames.words import FORBIDDEN, INVALID_REQUEST, UNAVAILABLE
 from ipc.nesting import MALFORMED, decode_json
+from ipc.socket_files import SocketIdentity, identity
 from ipc.websocket.connection import Connection
 from ipc.websocket.server import Server
 from runtime.config.gateway_model import GatewayConfig
@@ -43,6 +45,7 @@ async def dispatch_here(parts: Parts, name: str, raw: Any, by: str) -> Any:
 
 PROTOCOL = 4
 GONE = "the connecting process has ended or cannot be inspected: connect again"
+NO_FILES = "the supervisor has no files left to inspect the connecting process: raise its limit"
 STARTED = "this process was started by {} of this daemon, which may not operate it"
 EVENTS = (
     "channel.status",
@@ -58,7 +61,7 @@ log = structlog.get_logger("local")
 
 
 class FollowParams(Params):
-    """``accounts`` as in ``LinesParams``."""
+    """The params of ``logs.follow``; ``accounts`` as in ``LinesParams``."""
 
     accounts: list[Key] = []
 
@@ -84,7 +87,7 @@ class LocalServer:
         self._parts = parts
         self._carry_out = carry_out
         self._servers: list[Server] = []  # the last one has the socket file
-        self._inode: int | None = None
+        self._file: SocketIdentity | None = None  # of the last server
         self._tasks: set[asyncio.Task[None]] = set()
         self.unsent = 0  # events that are no JSON
 
@@ -98,14 +101,14 @@ class LocalServer:
                 on_close=lambda connection: None,
             )
         )
-        self._inode = self._inode_now()
+        self._file = identity(self._path)
 
     async def ensure(self) -> None:
         """Recreate the socket file if it is gone: cleaners of /tmp and logouts remove it.
 
         Open connections stay. If the socket cannot be created, the next call tries again.
         """
-        if not self._servers or self._inode_now() == self._inode:
+        if not self._servers or identity(self._path) == self._file:
             return
         log.warning("the socket was removed from outside", path=str(self._path))
         try:
@@ -122,7 +125,7 @@ class LocalServer:
                 await unused.close(1001, "supervisor stopped")
 
     async def close(self) -> None:
-        """Give running requests a second, close every connection, and remove the socket."""
+        """Wait a second for running requests, close every connection, and remove the socket."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=1.0)
         for task in self._tasks:
@@ -155,12 +158,6 @@ class LocalServer:
             return
         for connection in chosen:
             connection.send(frame)
-
-    def _inode_now(self) -> int | None:
-        try:
-            return os.lstat(self._path).st_ino
-        except OSError:
-            return None
 
     def _on_connect(self, connection: Connection) -> None:
         connection.data = Follower()
@@ -198,8 +195,8 @@ class LocalServer:
                     return GONE
             finally:
                 os.close(peer)
-        except OSError:
-            return GONE
+        except OSError as error:
+            return NO_FILES if error.errno in (errno.EMFILE, errno.ENFILE) else GONE
         return None if starter is None else STARTED.format(self._name_of(starter))
 
     def _name_of(self, pid: int) -> str:

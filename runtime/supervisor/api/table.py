@@ -57,11 +57,11 @@ def method(
     ``changes``: requests that were carried out are added to the history of changes.
     """
 
-    def enter(function: Function) -> Function:
+    def register(function: Function) -> Function:
         METHODS[name] = SupervisorMethod(params, function, asks_caller, changes)
         return function
 
-    return enter
+    return register
 
 
 async def dispatch(
@@ -83,11 +83,11 @@ async def dispatch(
     else:
         answer = await row.function(parts, params)
     if row.changes:
-        keep_change(parts.history, told(name, params, answer), caller.by)
+        add_change(parts.history, describe_request(name, params, answer), caller.by)
     return answer
 
 
-def told(name: str, params: Params, answer: Any = None) -> str:
+def describe_request(name: str, params: Params, answer: Any = None) -> str:
     """Describe a request for the history: its name, accounts and reason, and no more.
 
     The accounts are those of the params, or those that the ``answer`` says it has changed. A
@@ -112,8 +112,8 @@ def _some(keys: list[str]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def keep_change(history: History, text: str, by: str | None) -> None:
-    """Enter into the history what an operator has changed."""
+def add_change(history: History, text: str, by: str | None) -> None:
+    """Add to the history what an operator has changed."""
     history.add(CHANGES, change_of(text, at=now_ms(), by=by))
 
 

@@ -14,7 +14,7 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
-from runtime.supervisor.child import Process
+from runtime.supervisor.child import Process, StandInProcess
 from runtime.supervisor.gateways.diagnosis import Kind, diagnose
 from runtime.supervisor.gateways.interface import (
     NAME,
@@ -119,7 +119,9 @@ class ForeignGateway:
         if self._damage is not None:
             damage, self._damage = self._damage, None
             if not await self._repair(incarnation, token, stopping):
-                return UnstartedProcess(Exit(said=MISCONFIGURED, text=damage))
+                unstarted = StandInProcess()
+                unstarted.end(Exit(said=MISCONFIGURED, text=damage))
+                return unstarted
         assert self.listener is not None
         await asyncio.to_thread(self.listener.open)
         process = await self._spawn(NAME, self.program.command, incarnation, token)
@@ -131,17 +133,17 @@ class ForeignGateway:
     def session(self, incarnation: int, events: SessionEvents) -> GatewaySession:
         """Return an operator's session to it."""
 
-        def up() -> None:
+        def on_up() -> None:
             self._repaired = False  # another damage later may be repaired again
             events.up()
 
-        def refused(reason: str) -> None:
+        def on_refused(reason: str) -> None:
             self._refused = reason  # its exit needs a person then
             events.refused(reason)
 
         return OperatorSession(
             self._access,
-            replace(events, up=up, refused=refused),
+            replace(events, up=on_up, refused=on_refused),
             silence=self.program.silence,
             lost_within=self.policy.ready_within,
         )
@@ -157,6 +159,7 @@ class ForeignGateway:
                 payload=b"",
                 command=command,
                 env=env | ({"OPENCLAW_GATEWAY_TOKEN": token} if token else {}),
+                last_files=True,
             )
         )
 
@@ -198,22 +201,3 @@ class ForeignGateway:
             how = await asyncio.shield(ended)
         log.warning("repair ended", how=str(how))
         return how.code == 0
-
-
-class UnstartedProcess:
-    """Stands for a process that was not started because its repair failed."""
-
-    pid = 0
-
-    def __init__(self, how: Exit) -> None:
-        self._how = how
-
-    def terminate(self) -> None:
-        """Do nothing."""
-
-    def kill(self) -> None:
-        """Do nothing."""
-
-    async def wait(self) -> Exit:
-        """Return the exit with the reason why it was not started."""
-        return self._how

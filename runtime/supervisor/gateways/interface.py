@@ -42,13 +42,13 @@ class GatewaySession(Protocol):
     def attempts(self) -> int:
         """How many times opening the session was tried."""
 
-    def changed(self) -> None:
+    def send_changes(self) -> None:
         """Send the reporter's pending changes soon."""
 
     async def run(self) -> None:
-        """Hold the session until cancelled."""
+        """Run the session until cancelled."""
 
-    async def tell(self, method: str, params: dict[str, Any]) -> str | None:
+    async def try_call(self, method: str, params: dict[str, Any]) -> str | None:
         """Call the gateway if that is possible; return what went wrong, or ``None``."""
 
     async def ask(self, method: str, params: dict[str, Any]) -> Any:
@@ -62,7 +62,7 @@ class Listener(Protocol):
         """Open the port, or check that it is free; raises ``PortUnusable``."""
 
     async def open_by_force(self) -> None:
-        """Do as ``open``, after ending the programs that hold the port; raises ``PortUnusable``."""
+        """Open the port after ending the programs that hold it; raises ``PortUnusable``."""
 
     def close(self) -> None:
         """Close what ``open`` opened."""
@@ -110,7 +110,7 @@ class Reporter(Protocol):
     def changes(self) -> dict[str, Any] | None:
         """Return the params of a report of the pending changes; ``None`` if there are none."""
 
-    def answered(self, answer: Any) -> None:
+    def on_answer(self, answer: Any) -> None:
         """Handle the gateway's answer to a report."""
 
 

@@ -15,6 +15,7 @@ import structlog
 from ipc.errors import IpcError, RemoteError
 from ipc.frames.status import GatewayStatus
 from ipc.frames.words import ALIVE, INVALID_REQUEST, UNAVAILABLE, Phase
+from ipc.procfs import rss_bytes
 from runtime.config.load import Loaded
 from runtime.supervisor.background import run_optional
 from runtime.supervisor.changes import Changes, next_try_at
@@ -32,7 +33,6 @@ from runtime.supervisor.lifecycle import (
     Stop,
     Unhealthy,
 )
-from runtime.supervisor.processes import vitals
 
 SHUTDOWN = "shutdown"  # the method that ends a gateway which is not ours
 log = structlog.get_logger("gateway")
@@ -82,7 +82,7 @@ class ManagedGateway:
             kind.policy,
             self._spawn,
             state=State(incarnation=first_incarnation),
-            on_change=self._child_changed,
+            on_change=self._on_child_changed,
         )
 
     @property
@@ -90,7 +90,7 @@ class ManagedGateway:
         """The present kind of gateway."""
         return self._kind
 
-    def become(self, kind: GatewayKind) -> None:
+    def set_kind(self, kind: GatewayKind) -> None:
         """Switch to another kind of gateway, from the next start on."""
         self._kind = kind
         self.child.policy = kind.policy
@@ -101,12 +101,10 @@ class ManagedGateway:
         With ``force`` the programs that hold the port are ended first.
         """
         listener = self._kind.listener
-        if listener is None or self.child.state.phase in ALIVE:
-            return
-        if force:
+        if force and listener is not None and self.child.state.phase not in ALIVE:
             await listener.open_by_force()
         else:
-            listener.open()
+            self._open_if_down()
 
     def close_socket(self) -> None:
         """Stop queueing clients: from now on they are refused."""
@@ -136,7 +134,7 @@ class ManagedGateway:
     @property
     def renewing(self) -> bool:
         """Whether a process is being started that has not read the configuration yet."""
-        return self.restarts.coming(self.child.state)
+        return self.restarts.is_starting(self.child.state)
 
     @property
     def attempts(self) -> int:
@@ -150,7 +148,7 @@ class ManagedGateway:
 
     def stop(self) -> None:
         """Stop the gateway: it drains, then its socket closes. An attached one keeps running."""
-        self._tell_gateway(restarting=False)
+        self._notify_gateway(restarting=False)
         self.child.post(Stop())
 
     def restart(self) -> RestartAnswer:
@@ -161,7 +159,7 @@ class ManagedGateway:
         """
         state = self.child.state
         self._open_if_down()
-        answer = self.restarts.ask(state, _now())
+        answer = self.restarts.request(state, _now())
         if answer.outcome is Outcome.NOW:
             self._restart()
         elif answer.outcome is Outcome.DEFERRED and answer.after is not None:
@@ -187,7 +185,7 @@ class ManagedGateway:
             return "it does not know the method shutdown"
         if self._session is None:
             return "not connected"
-        wrong = await self._session.tell(SHUTDOWN, {})
+        wrong = await self._session.try_call(SHUTDOWN, {})
         self._no_shutdown = wrong is not None and "unknown method" in wrong
         return wrong
 
@@ -210,7 +208,7 @@ class ManagedGateway:
             self._kind.listener.open()
 
     def _restart(self) -> None:
-        self._tell_gateway(restarting=True)
+        self._notify_gateway(restarting=True)
         self.child.post(Restart())
 
     def _restart_in(self, seconds: float) -> None:
@@ -220,13 +218,13 @@ class ManagedGateway:
     def _restart_due(self) -> None:
         self._due = None
         if self.restarts.pending:
-            self.restarts.begun()
+            self.restarts.on_restart()
             self._restart()
 
-    def changed(self) -> None:
+    def send_changes(self) -> None:
         """Send the reporter's pending changes to the gateway."""
         if self._session is not None:
-            self._session.changed()
+            self._session.send_changes()
 
     async def run(self) -> None:
         """Run the gateway's lifecycle until cancelled."""
@@ -248,23 +246,23 @@ class ManagedGateway:
         self._reported = warnings
         self._changes.notify()
 
-    def _tell_gateway(self, *, restarting: bool) -> None:
+    def _notify_gateway(self, *, restarting: bool) -> None:
         """Announce the end to the gateway, and whether another process follows, for its clients."""
         if self._kind.name == "own" and self._session is not None and self._tasks is not None:
             self._tasks.create_task(
-                self._session.tell("gateway.closing", {"restarting": restarting})
+                self._session.try_call("gateway.closing", {"restarting": restarting})
             )
 
     async def _spawn(self, incarnation: int) -> Process:
-        self.restarts.spawned()
+        self.restarts.on_spawned()
         self.spawned += 1
         loaded = self._loaded()  # from here on: what changes later needs another process
         self.revision, self.spawned_with = loaded.revision, part_of(loaded.config)
         return await self._kind.spawn(incarnation, self._stopping)
 
-    def _child_changed(self, name: str, state: State, event: Event) -> None:
+    def _on_child_changed(self, name: str, state: State, event: Event) -> None:
         if state.phase is Phase.STARTING:
-            self.restarts.starting()
+            self.restarts.on_starting()
             self._stopping = asyncio.Event()
             self._reported = []
             self._open_session(state.incarnation)
@@ -279,7 +277,7 @@ class ManagedGateway:
             self.close_socket()
         if state.reason:
             self._last_error = state.reason
-        self._settle_restarts(state)
+        self._update_restarts(state)
         note = log.info if state.phase in ALIVE or state.phase is Phase.STOPPED else log.error
         note(
             "gateway",
@@ -290,8 +288,8 @@ class ManagedGateway:
         )
         self._changes.notify()
 
-    def _settle_restarts(self, state: State) -> None:
-        due = self.restarts.settled(state.phase, _now())
+    def _update_restarts(self, state: State) -> None:
+        due = self.restarts.on_phase(state.phase, _now())
         if due is not None:
             self._restart_in(due)
         elif self._due is not None and not self.restarts.pending:
@@ -303,23 +301,25 @@ class ManagedGateway:
         assert self._tasks is not None
         child = self.child
 
-        def fault(reason: str) -> None:
+        def on_fault(reason: str) -> None:
             child.post(Unhealthy(incarnation, reason))
 
-        def up() -> None:
+        def on_up() -> None:
             child.post(Ready(incarnation))
             self._up = True
             self.sessions += 1
             self._ready_at = int(time.time() * 1000)
             self._changes.notify()
 
-        def lost(reason: str) -> None:
+        def on_lost(reason: str) -> None:
             self._count_outage(child.state)
             log.warning("session lost", reason=reason)
             self._changes.notify()
 
-        self._session = self._kind.session(incarnation, SessionEvents(up, lost, fault, fault))
-        self._session_task = self._tasks.create_task(self._hold(self._session, fault))
+        self._session = self._kind.session(
+            incarnation, SessionEvents(on_up, on_lost, on_fault, on_fault)
+        )
+        self._session_task = self._tasks.create_task(self._hold(self._session, on_fault))
 
     async def _hold(self, session: GatewaySession, fault: Callable[[str], None]) -> None:
         try:
@@ -362,7 +362,7 @@ class ManagedGateway:
             kind=self._kind.name,
             revision=self.revision,
             complaint=self._kind.last_error,
-            rss_bytes=vitals.rss_bytes(pid) if pid is not None else None,
+            rss_bytes=rss_bytes(pid) if pid is not None else None,
         )
 
 

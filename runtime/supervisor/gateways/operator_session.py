@@ -18,7 +18,7 @@ from ipc.errors import CallTimeout, IpcError, PeerGone, RemoteError
 from ipc.frames.websocket import Event
 from ipc.heartbeat import Pulse, Verdict
 from ipc.identity.device import Identity
-from ipc.websocket.backoff import RetryPolicy
+from ipc.websocket.backoff import CLIENT_POLICY, RetryPolicy
 from ipc.websocket.client import Client
 from ipc.websocket.connect import OPERATOR
 from ipc.websocket.reconnect_loop import Failure, ReconnectLoop
@@ -26,14 +26,9 @@ from runtime.supervisor.gateways.interface import SessionEvents
 
 VERIFY_WITHIN = 5.0
 CONNECT_WITHIN = 20.0  # challenge and answer: ClawX's number
-RETRY: tuple[float, ...] = (0.15, 0.35, 0.75, 1.5)  # seconds; the last one repeats
-STARTING: tuple[float, ...] = (
-    0.5,
-    1.0,
-    2.0,
-    4.0,
-    8.0,
-)  # likewise, while it says that it is starting
+RETRY = CLIENT_POLICY.steps  # the last one repeats
+# Likewise, in seconds, while it says that it is starting.
+STARTING: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0)
 FEWER_SCOPES = ("operator.read",)  # what is asked for without an identity
 
 log = structlog.get_logger("session")
@@ -77,11 +72,11 @@ class OperatorSession:
             self._connect,
             self._serve,
             policy=RetryPolicy(RETRY, RETRY[-1], jitter=0.0, starting=STARTING),
-            on_lost=self._lost,
-            on_failure=self._failed,
+            on_lost=self._on_lost,
+            on_failure=self._on_failed,
         )
 
-    def changed(self) -> None:
+    def send_changes(self) -> None:
         """Do nothing, because a foreign gateway gets no reports."""
 
     async def run(self) -> None:
@@ -93,11 +88,11 @@ class OperatorSession:
         """How many times opening the session was tried."""
         return self._loop.attempts
 
-    def _lost(self, reason: str) -> bool:
+    def _on_lost(self, reason: str) -> bool:
         self._events.lost(reason)
         return not self._once
 
-    def _failed(self, failure: Failure) -> bool:
+    def _on_failed(self, failure: Failure) -> bool:
         """Report a failure; return whether retrying can help."""
         error = failure.error
         if not isinstance(error, (IpcError, OSError)):
@@ -115,7 +110,7 @@ class OperatorSession:
         log.debug("session not open", error=reason, tries=failure.earlier)
         return True
 
-    async def tell(self, method: str, params: dict[str, Any]) -> str | None:
+    async def try_call(self, method: str, params: dict[str, Any]) -> str | None:
         """Call the gateway where that is possible; return what went wrong, if anything did."""
         if self._client is None:
             return "not connected"
@@ -137,13 +132,7 @@ class OperatorSession:
         return await Client.connect(
             self._access.url,
             token=self._token,
-            client={
-                "id": "gateway-client",
-                "version": self._access.version,
-                "platform": "linux",
-                "mode": "backend",
-                "displayName": "trunkline",
-            },
+            client={"version": self._access.version, "displayName": "trunkline"},
             scopes=OPERATOR if identity is not None else FEWER_SCOPES,
             identity=identity,
             on_event=self._on_event,
@@ -169,9 +158,9 @@ class OperatorSession:
         loop = asyncio.get_running_loop()
         pulse = Pulse(self._silence, now=client.heard)
         while True:
-            await asyncio.sleep(max(0.0, pulse.next() - loop.time()))
+            await asyncio.sleep(max(0.0, pulse.next_due() - loop.time()))
             if client.heard > pulse.heard:
-                pulse.seen(client.heard)
+                pulse.on_frame(client.heard)
             if pulse.due(loop.time()) is not Verdict.ASK:
                 continue
             asked = loop.time()
@@ -186,7 +175,7 @@ class OperatorSession:
                 # It is slow with this one call, and talks meanwhile: it lives.
             except IpcError:
                 return  # it has closed, which ``_serve`` reports
-            pulse.seen(loop.time())
+            pulse.on_frame(loop.time())
 
     def _on_event(self, event: Event) -> None:
         if event.event == "shutdown":

@@ -58,14 +58,14 @@ class ListeningSocket:
     def open(self) -> None:
         """Open the socket unless it is open; raises ``PortUnusable``."""
         if self._socket is None:
-            self._take(listen(self.host, self.port))
+            self._set_socket(listen(self.host, self.port))
 
     async def open_by_force(self) -> None:
         """Open the socket, and end the programs that hold the port; raises ``PortUnusable``."""
         if self._socket is None:
             taken = await asyncio.to_thread(listen, self.host, self.port, force=True)
             if self._socket is None:
-                self._take(taken)
+                self._set_socket(taken)
             else:  # another request was faster
                 taken.close()
 
@@ -75,7 +75,7 @@ class ListeningSocket:
             self._socket.close()
             self._socket = None
 
-    def _take(self, opened: socket.socket) -> None:
+    def _set_socket(self, opened: socket.socket) -> None:
         self._socket = opened
         self.port = opened.getsockname()[1]
 
@@ -92,7 +92,7 @@ class CanvasSocket:
         self._port: int | None = None
         self._socket: socket.socket | None = None
 
-    def follow(self, host: str, section: Mapping[str, Any]) -> int | None:
+    def open(self, host: str, section: Mapping[str, Any]) -> int | None:
         """Listen as the section ``canvasHost`` says; return the descriptor, if there is one."""
         port: int | None = section.get("port") if section.get("enabled") else None
         if port != self._port:
@@ -128,7 +128,7 @@ class GatewaySockets:
         self._clients.open()
 
     async def open_by_force(self) -> None:
-        """Do as ``open``, after ending the programs that hold the port."""
+        """Open the port after ending the programs that hold it."""
         await self._clients.open_by_force()
 
     def close(self) -> None:
@@ -194,7 +194,7 @@ class OwnGateway:
         boot = self._context.boot(incarnation, self._token)
         self._certificate = certificate_of(boot.gateway)  # the configuration may have changed
         fds = {"listen": self._socket.fileno()}
-        if (canvas := self._canvas.follow(self._socket.host, boot.canvas)) is not None:
+        if (canvas := self._canvas.open(self._socket.host, boot.canvas)) is not None:
             fds["canvas"] = canvas
         with self._young.carrier() as young:
             if young is not None:
@@ -206,6 +206,7 @@ class OwnGateway:
                     payload=msgspec.msgpack.encode(boot),
                     fds=fds,
                     variables=referenced(boot.gateway),
+                    last_files=True,
                 )
             )
         self._stderr = StderrRing()

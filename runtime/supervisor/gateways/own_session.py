@@ -19,6 +19,7 @@ from ipc.errors import CallTimeout, IpcError, PeerGone, RemoteError
 from ipc.frames.websocket import ErrorShape, Event, shape_of
 from ipc.frames.words import UNAVAILABLE
 from ipc.heartbeat import Pulse, Verdict
+from ipc.hidden_fields import hide_fields
 from ipc.nesting import MALFORMED, decode_json
 from ipc.websocket.backoff import RetryPolicy
 from ipc.websocket.client import Client
@@ -27,13 +28,14 @@ from runtime.supervisor.gateways.interface import Reporter, SessionEvents
 
 BEAT = 10.0  # seconds between calls that only show that the gateway answers
 VERIFY_WITHIN = 5.0
-REPORT_WITHIN = 120.0  # generous: the beats judge whether the gateway lives
-RETRY = (0.05, 0.15, 0.35, 0.75, 1.5)  # seconds; about the last one again and again
+REPORT_WITHIN = 120.0  # generous: the pulse decides whether the gateway lives
+RETRY = (0.05, 0.15, 0.35, 0.75, 1.5)  # seconds between two tries; the last one repeats
 LOST_WITHIN = 10.0  # a gateway that lives but cannot be reached for so long is unhealthy
 
 log = structlog.get_logger("session")
 
 
+@hide_fields("params")
 class GatewayRequest(msgspec.Struct):
     """A request of the gateway (the payload of ``supervisor.request``); ``by``: on whose behalf."""
 
@@ -46,8 +48,8 @@ class GatewayRequest(msgspec.Struct):
 class OwnSession:
     """Keeps one session open until cancelled.
 
-    It calls ``events.up()`` after each successful handshake and report, ``lost(reason)`` when an
-    open session ends, and ``fault(reason)`` when the gateway counts as unhealthy.
+    It calls ``events.on_up()`` after each successful handshake and report, ``on_lost(reason)`` when
+    an open session ends, and ``on_fault(reason)`` when the gateway counts as unhealthy.
     """
 
     def __init__(
@@ -79,11 +81,11 @@ class OwnSession:
             self._connect,
             self._serve,
             policy=RetryPolicy(RETRY, RETRY[-1]),
-            on_lost=self._lost,
-            on_failure=self._failed,
+            on_lost=self._on_lost,
+            on_failure=self._on_failed,
         )
 
-    def changed(self) -> None:
+    def send_changes(self) -> None:
         """Send the changes of the reporter as soon as the last report is answered."""
         self._changed.set()
 
@@ -96,11 +98,11 @@ class OwnSession:
         """How many times opening the session was tried."""
         return self._loop.attempts
 
-    def _lost(self, reason: str) -> bool:
+    def _on_lost(self, reason: str) -> bool:
         self._events.lost(reason)
         return True
 
-    def _failed(self, failure: Failure) -> bool:
+    def _on_failed(self, failure: Failure) -> bool:
         """Report a gateway that refuses us or is unreachable for too long; retry in any case."""
         error = failure.error
         reason = str(error)
@@ -113,14 +115,14 @@ class OwnSession:
         log.debug("session not open", error=reason, tries=failure.earlier)
         return True
 
-    async def tell(self, method: str, params: dict[str, Any]) -> str | None:
+    async def try_call(self, method: str, params: dict[str, Any]) -> str | None:
         """Call the gateway where that is possible; return what went wrong, if anything did."""
         if self._client is None:
             return "not connected"
         try:
             await self._client.call(method, params, timeout=VERIFY_WITHIN)
         except IpcError as error:
-            log.debug("not told", method=method, error=str(error))
+            log.debug("not sent", method=method, error=str(error))
             return str(error)
         return None
 
@@ -134,13 +136,7 @@ class OwnSession:
         return await Client.connect(
             self._url,
             token=self._token,
-            client={
-                "id": "gateway-client",
-                "version": self._version,
-                "platform": "linux",
-                "mode": "backend",
-                "displayName": "supervisor",
-            },
+            client={"version": self._version, "displayName": "supervisor"},
             on_event=self._on_event,
             timeout=self._silence,
             tls=None if self._tls is None else self._tls(),
@@ -151,13 +147,13 @@ class OwnSession:
 
         Raises ``IpcError`` if the gateway did not accept the first report.
         """
-        self._pulse.seen(asyncio.get_running_loop().time())
+        self._pulse.on_frame(asyncio.get_running_loop().time())
         self._client = client
         worked = False
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                tasks.create_task(self._beat(client))
+                tasks.create_task(self._poll(client))
                 await self._send(client, self._reporter.whole())
                 worked = self.connected = True
                 self._events.up()
@@ -182,25 +178,27 @@ class OwnSession:
             changes = self._reporter.changes()
             if changes is not None:
                 await self._send(client, changes)
-                self._pulse.seen(asyncio.get_running_loop().time())
+                self._pulse.on_frame(asyncio.get_running_loop().time())
 
     async def _send(self, client: Client, report: dict[str, Any]) -> None:
-        self._reporter.answered(await client.call("channels.report", report, timeout=REPORT_WITHIN))
+        self._reporter.on_answer(
+            await client.call("channels.report", report, timeout=REPORT_WITHIN)
+        )
 
-    async def _beat(self, client: Client) -> None:
+    async def _poll(self, client: Client) -> None:
         """Call the gateway regularly; after a silence verify once, then report a fault."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(min(BEAT, self._silence / 3))
-            if await self._lives(client, "last-heartbeat", self._pulse.next() - loop.time()):
+            if await self._is_alive(client, "last-heartbeat", self._pulse.next_due() - loop.time()):
                 continue
             if self._pulse.due(loop.time()) is not Verdict.ASK:
                 continue  # it said something else meanwhile
-            if not await self._lives(client, "system-presence", VERIFY_WITHIN):
+            if not await self._is_alive(client, "system-presence", VERIFY_WITHIN):
                 self._events.fault(f"no answer for {self._silence + VERIFY_WITHIN:g} s")
                 return
 
-    async def _lives(self, client: Client, method: str, timeout: float) -> bool:
+    async def _is_alive(self, client: Client, method: str, timeout: float) -> bool:
         """Return whether the gateway answers; a refusal is an answer."""
         try:
             await client.call(method, timeout=max(timeout, 0.0))
@@ -208,11 +206,11 @@ class OwnSession:
             return False
         except RemoteError as error:
             log.warning("beat refused", error=str(error))
-        self._pulse.seen(asyncio.get_running_loop().time())
+        self._pulse.on_frame(asyncio.get_running_loop().time())
         return True
 
     def _on_event(self, event: Event) -> None:
-        self._pulse.seen(asyncio.get_running_loop().time())
+        self._pulse.on_frame(asyncio.get_running_loop().time())
         if event.event == "supervisor.request" and self._tasks is not None:
             self._tasks.create_task(self._answer_one(event))
 
@@ -230,7 +228,7 @@ class OwnSession:
         except Exception:  # whatever one request does, the session and the accounts go on
             log.exception("request failed", method=asked.method)
             result |= _refusal(UNAVAILABLE, f"{asked.method} failed; see the supervisor's log")
-        await self.tell("supervisor.result", result)
+        await self.try_call("supervisor.result", result)
 
 
 class _Closed(IpcError):

@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from runtime.supervisor.instance import state_of
+from runtime.supervisor.instance import state_dir_of
 from runtime.supervisor.processes.termination import end_all
 
 BACKLOG = 2048  # clients of one outage wait here; the kernel caps it at net.core.somaxconn
@@ -153,7 +153,7 @@ def _supervised(process: Any) -> str | None:
     for each in (process, *process.parents()):
         if each.pid == os.getpid():
             return None
-        if (state := state_of(each.pid)) is not None:
+        if (state := state_dir_of(each.pid)) is not None:
             return str(state)
     return None
 

@@ -50,7 +50,7 @@ class Reconfiguration:
 
     def attach(self, url: str) -> None:
         """Attach to the gateway that already runs at ``url``; only before the first start."""
-        self._gateway.become(self._factory.attach(self._loaded().config.gateway, url))
+        self._gateway.set_kind(self._factory.attach(self._loaded().config.gateway, url))
 
     def apply(self, *, asked: bool, changed: bool) -> str:
         """Apply the configuration; return in one word what is done.
@@ -70,17 +70,17 @@ class Reconfiguration:
             return "signalled"
         phase = self._gateway.child.state.phase
         if done is Need.RESTART and phase is Phase.FAILED:  # a person was needed, and was there
-            return self._started()
+            return self._try_start()
         if done is Need.RESTART and phase in ALIVE:
             return str(self._gateway.restart().outcome)
         return "unchanged" if self._need() is Need.NOTHING else "waits"
 
-    def expect(self, loaded: Loaded, *, changed: bool) -> Need:
+    def preview(self, loaded: Loaded, *, changed: bool) -> Need:
         """Return what ``apply`` would do for this configuration."""
         mode = loaded.config.gateway.reload.mode
         return decide(mode, self._need_of(loaded.config), asked=True, changed=changed)
 
-    def _started(self) -> str:
+    def _try_start(self) -> str:
         try:
             self._gateway.start()
         except PortUnusable as error:
@@ -128,7 +128,7 @@ class Reconfiguration:
                         kind.listener.close()
                     self._obstacle = "the gateway stays where it is: it does not end"
                     return
-                gateway.become(kind)
+                gateway.set_kind(kind)
                 self._place = place
                 log.info("gateway moved", url=kind.url, kind=kind.name)
                 if wanted:

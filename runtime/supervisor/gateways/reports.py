@@ -24,11 +24,11 @@ Rows = dict[str, AccountStatus | None]  # by key; ``None``: removed
 class Reports:
     """Collects changed rows; the session sends what ``whole`` and ``changes`` return.
 
-    ``keys()`` returns the keys of all accounts, ``row(key)`` one of them as it is now, ``None``
-    when it is gone. ``common()`` returns what goes beside them (the gateway's own row, channels,
-    agents), ``wake()`` is called when there is something new, ``metrics()`` returns the
-    supervisor's own figures: they go with whatever else goes, and ``seal(revision)`` the form
-    in which clients get a revision.
+    ``keys()`` returns the keys of all accounts, ``row(key)`` the present row of one, ``None`` when
+    it is gone. ``common()`` returns the fields beside them (the gateway's own row, channels,
+    agents), ``metrics()`` the supervisor's own figures, which are sent with these or with those of
+    accounts, and ``seal(revision)`` the form in which clients get a revision. ``wake()`` is called
+    when there is something new.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Reports:
         self._figures: set[str] = set()
         self._common_changed = False
 
-    def changed(self, key: str, row: AccountStatus | None) -> None:
+    def queue_row(self, key: str, row: AccountStatus | None) -> None:
         """Queue a row for the clients; ``None`` means that the account was removed."""
         batches = self._batches
         if not batches or (key in batches[-1] and len(batches) < MAX_BATCHES):
@@ -64,21 +64,21 @@ class Reports:
         batches[-1][key] = row
         self._wake()
 
-    def figures(self, key: str) -> None:
-        """Note that only figures of an account changed; ``hurry`` or any report sends them."""
+    def mark_figures(self, key: str) -> None:
+        """Mark an account of which only figures changed; ``flush`` or any report sends them."""
         self._figures.add(key)
 
-    def hurry(self) -> None:
-        """Request a report now if figures have changed (see ``figures``)."""
+    def flush(self) -> None:
+        """Request a report now if figures have changed (see ``mark_figures``)."""
         if self._figures:
             self._wake()
 
-    def common(self) -> None:
-        """Note that the gateway's own row, the channels or the agents changed."""
+    def mark_common(self) -> None:
+        """Mark the gateway's own row, the channels or the agents as changed."""
         self._common_changed = True
         self._wake()
 
-    def answered(self, answer: Any) -> None:
+    def on_answer(self, answer: Any) -> None:
         """Pass on the gateway's answer to a report."""
         self._on_answer(answer)
 

@@ -51,10 +51,10 @@ class Restarts:
         """Whether a deferred restart waits."""
         return self._pending
 
-    def ask(self, state: State, now: float) -> RestartAnswer:
+    def request(self, state: State, now: float) -> RestartAnswer:
         """Handle a request; on ``NOW`` the caller restarts the child."""
         self.asked += 1
-        if self.coming(state):
+        if self.is_starting(state):
             self.coalesced += 1
             return RestartAnswer(Outcome.JOINED)
         if state.phase is Phase.STARTING:
@@ -62,26 +62,26 @@ class Restarts:
         wait = self._wait(now)
         if state.phase is Phase.RUNNING and wait > 0:
             return self._defer(wait)
-        self.begun()
+        self.on_restart()
         return RestartAnswer(Outcome.NOW)
 
-    def coming(self, state: State) -> bool:
+    def is_starting(self, state: State) -> bool:
         """Return whether a process is being started that has not read the configuration yet."""
         returning = state.phase is Phase.STOPPING and state.wanted and state.cause == RESTART
         # Or it has been begun in this very turn, and the child does not know yet.
         begun = state.phase is Phase.RUNNING and self._running
         return returning or begun or (state.phase is Phase.STARTING and not self._spawned)
 
-    def starting(self) -> None:
-        """Note that a process is about to be spawned."""
+    def on_starting(self) -> None:
+        """Record that a process is about to be spawned."""
         self._spawned = False
 
-    def spawned(self) -> None:
-        """Note that the process being spawned has its configuration."""
+    def on_spawned(self) -> None:
+        """Record that the process being spawned has its configuration."""
         self._spawned = True
 
-    def settled(self, phase: Phase, now: float) -> float | None:
-        """Note a phase; return the seconds until a deferred restart is due, if there is one.
+    def on_phase(self, phase: Phase, now: float) -> float | None:
+        """Apply a phase; return the seconds until a deferred restart is due, if there is one.
 
         A stop cancels it: what a person stopped stays stopped.
         """
@@ -94,8 +94,8 @@ class Restarts:
             return None
         return self._wait(now) if phase is Phase.RUNNING else 0.0
 
-    def begun(self) -> None:
-        """Note that the child is restarted now, which satisfies all requests so far."""
+    def on_restart(self) -> None:
+        """Record that the child is restarted now, which satisfies all requests so far."""
         self._pending = False
         self._running = True
         self.executed += 1

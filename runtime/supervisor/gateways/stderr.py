@@ -90,7 +90,7 @@ class StderrRing:
             text = text.replace(secret, "***")
         return text
 
-    def take(self, text: str) -> tuple[Level, str, int]:
+    def add(self, text: str) -> tuple[Level, str, int]:
         """Add a line; return its level, its text, and how often it has occurred.
 
         A repeated line has the level ``DROP``, except every ``EVERY``-th, which is logged for
@@ -124,7 +124,7 @@ class StderrFilter:
             return line
         if line.get("stream") != "stderr":
             return line | {"text": self._ring.hide(text)}
-        level, text, count = self._ring.take(text)
+        level, text, count = self._ring.add(text)
         if level is Level.DROP:
             return None
         more = {"repeats": count} if count > 1 else {}

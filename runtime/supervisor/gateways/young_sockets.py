@@ -1,6 +1,6 @@
 """Holds the slots in which the sockets of young connections outlive the gateway's process.
 
-The supervisor makes them and hands them to each gateway. It reads nothing of what is in them: see
+The supervisor makes them and passes them to each gateway. It reads nothing of their contents: see
 ``ipc.websocket.young_slots``.
 """
 
@@ -32,7 +32,7 @@ class YoungHolders:
 
     @contextmanager
     def carrier(self) -> Iterator[int | None]:
-        """Give a socket through which a process that is started now gets the slots.
+        """Yield a descriptor of a socket through which a process started now gets the slots.
 
         ``None`` where there are none: then a kill of the gateway costs its young connections.
         """
@@ -68,7 +68,7 @@ class YoungHolders:
             raise
 
     def close(self) -> None:
-        """Let go of all slots: the connections in them end, unless a gateway has them."""
+        """Close all slots: the connections in them end, unless a gateway has them."""
         for fd in self._fds:
             os.close(fd)
         self._fds.clear()

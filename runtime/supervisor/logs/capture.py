@@ -16,8 +16,8 @@ from runtime.supervisor.logs.folding import Folding
 from runtime.supervisor.logs.line import LINE_BYTES, Line, read_line, timestamp
 
 READ_BYTES = 64 * 1024  # as much as a pipe holds, pipe(7)
-# Lines that are looked at for each that may be kept: the rest is the same again, or too much.
-LOOKS_PER_LINE = 20
+# Lines that are checked for each that may be kept: the rest is the same again, or too much.
+CHECKS_PER_LINE = 20
 # What is dropped is read no faster than this, of each child: a bomb without any limit of its own
 # then waits for milliseconds, instead of taking a whole core of ours.
 DROP_BYTES_PER_SECOND = 150e6
@@ -68,8 +68,8 @@ class LineCapture:
         """Set how many lines and bytes per second are kept."""
         self._lines = TokenBucket(config.burst_lines, config.lines_per_second)
         self._bytes = TokenBucket(2 * config.bytes_per_second, config.bytes_per_second)
-        looks = LOOKS_PER_LINE
-        self._looks = TokenBucket(looks * config.burst_lines, looks * config.lines_per_second)
+        checks = CHECKS_PER_LINE
+        self._checks = TokenBucket(checks * config.burst_lines, checks * config.lines_per_second)
 
     def close(self) -> None:
         """Read the remaining content of the pipes, then close both."""
@@ -95,12 +95,12 @@ class LineCapture:
         loop = asyncio.get_running_loop()
         if count == 0:
             self._close(fd)
-        elif self._bytes.take(loop.time(), count):
+        elif self._bytes.reserve(loop.time(), count):
             self._split(fd, bytes(memoryview(_scrap)[:count]))
         else:
             # A log bomb: only counted. The allowance fills again while it is dropped.
             self._drop(fd, _scrap.count(b"\n", 0, count), _scrap[count - 1] != _LINE_END)
-            if not self._drops.take(loop.time(), count):
+            if not self._drops.reserve(loop.time(), count):
                 self._pause(fd)
 
     def _drop(self, fd: int, line_ends: int, inside: bool) -> None:
@@ -121,44 +121,44 @@ class LineCapture:
     def _split(self, fd: int, data: bytes) -> None:
         part = self._parts[fd]
         lines = data.count(b"\n")
-        looks = self._looks.take_up_to(asyncio.get_running_loop().time(), lines)
-        *whole, rest = data.split(b"\n", looks)
+        checks = self._checks.reserve_up_to(asyncio.get_running_loop().time(), lines)
+        *whole, rest = data.split(b"\n", checks)
         for piece in whole:
             if fd in self._skipping:
                 self._skipping.discard(fd)
             else:
-                self._take(fd, bytes(part) + piece)
+                self._on_line(fd, bytes(part) + piece)
             part.clear()
-        if looks < lines:
-            self._drop(fd, lines - looks, not rest.endswith(b"\n"))
+        if checks < lines:
+            self._drop(fd, lines - checks, not rest.endswith(b"\n"))
         elif fd not in self._skipping:
             part += rest
             if len(part) > LINE_BYTES:
-                self._take(fd, bytes(part))
+                self._on_line(fd, bytes(part))
                 part.clear()
                 self._skipping.add(fd)
 
-    def _take(self, fd: int, raw: bytes) -> None:
+    def _on_line(self, fd: int, raw: bytes) -> None:
         now = asyncio.get_running_loop().time()
-        repeats, news = self._folds[fd].take(raw, now)
+        repeats, news = self._folds[fd].fold(raw, now)
         if repeats:
-            self._keep_repeats(fd, repeats)
+            self._add_repeats(fd, repeats)
         if not news:
             return
-        if not self._lines.take(now, 1):
+        if not self._lines.reserve(now, 1):
             self.dropped += 1
             return
         line = read_line(raw[:LINE_BYTES])
         if len(raw) > LINE_BYTES:
             line["cut"] = True
             self.dropped += 1
-        self._keep(fd, line)
+        self._add_line(fd, line)
 
-    def _keep_repeats(self, fd: int, repeats: int) -> None:
+    def _add_repeats(self, fd: int, repeats: int) -> None:
         times = "once more" if repeats == 1 else f"{repeats} times more"
-        self._keep(fd, {"ts": timestamp(), "text": f"(the same {times})", "repeated": repeats})
+        self._add_line(fd, {"ts": timestamp(), "text": f"(the same {times})", "repeated": repeats})
 
-    def _keep(self, fd: int, line: Line) -> None:
+    def _add_line(self, fd: int, line: Line) -> None:
         line |= {"account": self.name, "incarnation": self._incarnation}
         line["stream"] = self._streams[fd]
         kept = line if self._filter_line is None else self._filter_line(line)
@@ -170,9 +170,9 @@ class LineCapture:
             return
         asyncio.get_running_loop().remove_reader(fd)
         if self._parts[fd]:
-            self._take(fd, bytes(self._parts.pop(fd)))
+            self._on_line(fd, bytes(self._parts.pop(fd)))
         if repeats := self._folds[fd].repeats:
-            self._keep_repeats(fd, repeats)
+            self._add_repeats(fd, repeats)
         os.close(fd)
         del self._streams[fd]
         if not self._streams:

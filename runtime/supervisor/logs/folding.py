@@ -19,7 +19,7 @@ class Folding:
         self._reported_at = 0.0
         self.repeats = 0
 
-    def take(self, line: bytes, now: float) -> tuple[int, bool]:
+    def fold(self, line: bytes, now: float) -> tuple[int, bool]:
         """Return how many repetitions to report first, and whether to keep this line.
 
         ``now`` is in seconds of a monotonic clock.

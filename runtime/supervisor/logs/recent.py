@@ -45,7 +45,7 @@ class RecentLog:
         # Byte n of the stream is at n modulo its length.
         self._data = mmap.mmap(-1, keep_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
-    def keep(self, name: str, line: dict[str, Any]) -> None:
+    def add_line(self, name: str, line: dict[str, Any]) -> None:
         """Append a line of the log ``name`` as JSON text."""
         self._append(msgspec.json.encode(line, enc_hook=str))
 

@@ -1,6 +1,7 @@
 """Stores the logs of all processes on disk: one rotated file each, within a total size.
 
-A full disk does not affect accounts: the last lines stay in memory until they can be written.
+A full disk does not affect accounts: the last lines stay in memory until they can be written, which
+is a warning meanwhile. What is lost is counted, and the log says so where it is missing.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from pathlib import Path
 from ipc.nesting import load_json
 from runtime.config.storage_model import LoggingConfig
 from runtime.supervisor.logs.capture import LineCapture, LineFilter
-from runtime.supervisor.logs.line import Line, encode_line
+from runtime.supervisor.logs.line import Line, encode_line, timestamp
 from runtime.supervisor.logs.structured import set_level
 from runtime.supervisor.processes.process import SpawnedProcess
 
 RING = 500  # lines kept in memory while the disk fails
 RETRY_DISK = 5.0  # seconds
 TAIL_BYTES = 512 * 1024  # of a file, read from its end
+SHOWN = 3  # logs that a warning names
 
 Subscriber = Callable[[str, Line], None]
 
@@ -31,7 +33,8 @@ Subscriber = Callable[[str, Line], None]
 class LogFile:
     """One log on disk with rotation: ``name.log``, ``name.log.1``, …
 
-    A file that another program has rotated or removed is reopened by the next write.
+    A file that another program has rotated or removed is reopened by the next write. ``fault`` is
+    why nothing can be written; meanwhile ``ring`` has the last lines, and ``lost`` counts others.
     """
 
     def __init__(
@@ -41,6 +44,8 @@ class LogFile:
         self._on_rotate = on_rotate
         self.ring: deque[Line] = deque(maxlen=RING)
         self.failures = 0
+        self.lost = 0
+        self.fault: str | None = None
         self._max_bytes = max_bytes
         self._files = files
         self._fd: int | None = None
@@ -55,11 +60,13 @@ class LogFile:
     def write(self, lines: list[Line], now: float) -> None:
         """Append lines, after those in ``ring`` that could not be written before."""
         if now < self._retry_at:
-            self.ring.extend(lines)
+            self._keep(lines)
             return
+        waiting = [*self.ring, *lines]
+        self.ring.clear()
+        gap: list[Line] = [_gap(self.lost, self.fault)] if self.lost else []
         try:
-            lines = [*self.ring, *lines]
-            data = b"".join(map(encode_line, lines))
+            data = b"".join(map(encode_line, [*gap, *waiting]))
             self._follow_name()
             full = (
                 self._fd is not None and self._size > 0 and self._size + len(data) > self._max_bytes
@@ -67,15 +74,24 @@ class LogFile:
             if self._fd is None or full:
                 self._open(full=full)
             assert self._fd is not None
-            self.ring.clear()
-            lines = lines[self._append(self._fd, data) :]
-            if lines:
+            written = self._append(self._fd, data)
+            if gap and written:
+                self.lost = 0
+            waiting = waiting[max(0, written - len(gap)) :]
+            if waiting:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        except OSError:
+            self.fault = None
+        except OSError as error:
             self.failures += 1
+            self.fault = error.strerror or str(error)
             self._retry_at = now + RETRY_DISK
-            self.ring.extend(lines)
+            self._keep(waiting)
             self.close()
+
+    def _keep(self, lines: list[Line]) -> None:
+        """Keep the last lines in memory; count the others."""
+        self.lost += max(0, len(self.ring) + len(lines) - RING)
+        self.ring.extend(lines)
 
     def _append(self, fd: int, data: bytes) -> int:
         """Append lines; return how many. A partially written line is removed again."""
@@ -89,7 +105,7 @@ class LogFile:
     def tail(self, count: int) -> list[Line]:
         """Return the last lines, oldest first."""
         found: deque[Line] = deque(maxlen=count)
-        for path in (self._numbered(1), self.path):
+        for path in filter(os.path.isfile, (self._numbered(1), self.path)):  # not a named pipe, say
             with contextlib.suppress(OSError), path.open("rb") as file:
                 file.seek(max(0, path.stat().st_size - TAIL_BYTES))
                 for raw in file:
@@ -122,10 +138,12 @@ class LogFile:
 
     def _open(self, *, full: bool) -> None:
         self.close()
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        # O_NONBLOCK: where a named pipe lies in its place, opening it must not wait for a reader.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
         if _size(self.path) >= self._max_bytes or full:
             self._rotate()
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with contextlib.suppress(FileExistsError):  # it is no directory: opening the file says so
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._fd = os.open(self.path, flags, 0o600)
         found = os.fstat(self._fd)
         self._inode, self._size = (found.st_dev, found.st_ino), found.st_size
@@ -142,6 +160,11 @@ class LogFile:
 
     def _numbered(self, number: int) -> Path:
         return self.path.with_name(f"{self.path.name}.{number}")
+
+
+def _gap(lost: int, why: str | None) -> Line:
+    """Return the line that stands for lost ones."""
+    return {"ts": timestamp(), "text": f"({lost} lines were lost here: {why})", "lost": lost}
 
 
 def _size(path: Path) -> int:
@@ -196,7 +219,7 @@ class LogStore:
             (process.stdout, process.stderr),
             self.config,
             add=self.add,
-            on_end=self._ended,
+            on_end=self._on_capture_ended,
             filter_line=filter_line,
         )
         self._captures.add(capture)
@@ -245,8 +268,29 @@ class LogStore:
         for name, lines in pending.items():
             self._file(name).write(lines, now)
 
+    @property
+    def warnings(self) -> list[str]:
+        """A sentence about the logs that cannot be written."""
+        failing = {name: file for name, file in self._files.items() if file.fault}
+        if not failing:
+            return []
+        more = f" and {len(failing) - SHOWN} more" if len(failing) > SHOWN else ""
+        why = ", ".join(dict.fromkeys(file.fault or "" for file in failing.values()))
+        lost = sum(file.lost for file in failing.values())
+        return [
+            f"{self._directory}: not written: {why}; of {', '.join(list(failing)[:SHOWN])}{more}"
+            f" the last {RING} lines are in memory, {lost} are lost"
+        ]
+
+    def retry(self) -> None:
+        """Write the lines of logs that could not be written, where that is due again."""
+        now = time.monotonic()
+        for file in self._files.values():
+            if file.fault is not None:
+                file.write([], now)
+
     def forget(self, name: str) -> None:
-        """Forget the log of a removed account. Its files stay readable."""
+        """Drop the log of a removed account from memory. Its files stay readable."""
         self.flush()
         file = self._files.pop(name, None)
         if file is not None:
@@ -268,8 +312,8 @@ class LogStore:
         lines.sort(key=lambda line: str(line.get("ts", "")))
         return lines[-count:] if count else []
 
-    def _ended(self, capture: LineCapture) -> None:
-        """Forget a capture that has ended, and close its log until the next write."""
+    def _on_capture_ended(self, capture: LineCapture) -> None:
+        """Remove a capture that has ended, and close its log until the next write."""
         self._captures.discard(capture)
         name = capture.name
         if name in self._files and not any(each.name == name for each in self._captures):

@@ -25,7 +25,7 @@ def configure(add: Callable[[str, Line], None], *, level: str, to_stderr: bool) 
     beyond a rate (see ``ipc.record_limit``); values of fields named like secrets are redacted.
     """
 
-    def keep(logger: Any, method: str, event: Any) -> Any:
+    def store_line(logger: Any, method: str, event: Any) -> Any:
         # A record may hold any object; what is stored must be JSON.
         with contextlib.suppress(Exception):
             line = json.loads(encode_line({"ts": timestamp(), "account": SUPERVISOR, **event}))
@@ -40,7 +40,7 @@ def configure(add: Callable[[str, Line], None], *, level: str, to_stderr: bool) 
             structlog.stdlib.add_log_level,
             structlog.processors.format_exc_info,
             redact,
-            keep,
+            store_line,
             structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
             _rendered(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())),
         ],

@@ -22,8 +22,8 @@ from runtime.supervisor.processes.vitals import parent_of
 
 CONTROLLERS = ("memory", "pids", "cpu")
 NEEDED = ("memory",)
-OURS = "trunkline-"  # begins the names of all groups that we make
-OURSELVES = f"{OURS}supervisor"
+PREFIX = "trunkline-"  # begins the names of all groups that we make
+LEAF = f"{PREFIX}supervisor"
 DELEGATED = ("user.delegate", "trusted.delegate")  # xattrs of systemd, systemd.resource-control(5)
 WEIGHT = 100  # the default cpu.weight, of 1 to 10,000
 STEP = 1.25  # how much less a step of niceness(2) gets: what the kernel gives to processes
@@ -45,7 +45,7 @@ class GroupLimits(msgspec.Struct, frozen=True):
         """Yield the names of the group's files with the contents to write."""
         yield "memory.high", _or_max(self.memory_soft_bytes)
         yield "memory.max", _or_max(self.memory_hard_bytes)
-        yield "memory.oom.group", "1"  # half a worker is no use to anybody
+        yield "memory.oom.group", "1"  # a worker without some of its processes is useless
         yield "pids.max", _or_max(self.processes)
         yield "cpu.weight", str(max(1, round(WEIGHT / STEP**self.niceness)))
 
@@ -69,7 +69,7 @@ class ControlGroup:
                 _write(self.path / name, value)
                 self._written[name] = value
 
-    def take(self, pid: int) -> None:
+    def add(self, pid: int) -> None:
         """Move one of our processes into the group; raises ``OSError``."""
         _write(self.path / "cgroup.procs", str(pid))
 
@@ -95,44 +95,44 @@ class ControlGroups:
         controllers: Collection[str] = CONTROLLERS,
         needed: Collection[str] = NEEDED,
     ) -> None:
-        """Take ``root`` over; raises ``Unusable``, and then nothing has changed."""
+        """Prepare ``root`` for groups of its own; raises ``Unusable`` with everything unchanged."""
         self.root = root
-        self._place = root / f"{OURS}{os.getpid()}"
-        self._living: dict[str, ControlGroup] = {}
-        self._doomed: set[Path] = set()
+        self._place = root / f"{PREFIX}{os.getpid()}"
+        self._by_name: dict[str, ControlGroup] = {}
+        self._to_remove: set[Path] = set()
         there = frozenset(_read(root / "cgroup.controllers").split())
         self.controllers = tuple(each for each in controllers if each in there)
         if missing := set(needed) - there:
             raise Unusable(f"{root}: no controller for {', '.join(missing)}")
         try:
-            self._take_over()
+            self._set_up()
         except OSError as error:
-            self._give_back()
+            self._restore()
             raise Unusable(f"{root}: {error.strerror}") from None
 
-    def enter(self, name: str, pid: int, limits: GroupLimits) -> ControlGroup:
+    def create(self, name: str, pid: int, limits: GroupLimits) -> ControlGroup:
         """Create a group and move one of our processes into it; raises ``OSError``."""
         group = ControlGroup(self, self._place / name, limits)
         try:
-            group.take(pid)
+            group.add(pid)
         except OSError:
             group.remove()
             raise
-        self._living[name] = group
+        self._by_name[name] = group
         return group
 
     def limit(self, name: str, limits: GroupLimits) -> None:
         """Change the limits of a group; does nothing if there is no such group."""
-        if name in self._living:
-            self._living[name].limit(limits)
+        if name in self._by_name:
+            self._by_name[name].limit(limits)
 
     def remove(self, path: Path) -> None:
         """Remove a group once its processes have ended; also retry earlier ones."""
-        self._living.pop(path.name, None)
-        self._doomed.add(path)
-        for each in list(self._doomed):
+        self._by_name.pop(path.name, None)
+        self._to_remove.add(path)
+        for each in list(self._to_remove):
             if _removed(each):
-                self._doomed.discard(each)
+                self._to_remove.discard(each)
 
     def close(self) -> None:
         """Remove all removable groups. We stay in our leaf: only an empty group could take us."""
@@ -140,12 +140,12 @@ class ControlGroups:
             _removed(child)
         _removed(self._place)
 
-    def _take_over(self) -> None:
+    def _set_up(self) -> None:
         for left in _children(self.root):
-            if left.name.startswith(OURS) and left != self.root / OURSELVES:
+            if left.name.startswith(PREFIX) and left != self.root / LEAF:
                 self._sweep(left)
         if (self.root / "cgroup.type").exists():  # every group but the machine's root has one
-            leaf = self.root / OURSELVES
+            leaf = self.root / LEAF
             leaf.mkdir(exist_ok=True)
             for pid in _read(self.root / "cgroup.procs").split():
                 if int(pid) == os.getpid() or parent_of(int(pid)) == os.getpid():
@@ -155,10 +155,10 @@ class ControlGroups:
         self._place.mkdir(exist_ok=True)
         _write(self._place / "cgroup.subtree_control", wanted)
 
-    def _give_back(self) -> None:
+    def _restore(self) -> None:
         """Undo all changes, so that other processes in our group are not restricted."""
         _removed(self._place)
-        leaf = self.root / OURSELVES
+        leaf = self.root / LEAF
         with suppress(OSError):
             for pid in _read(leaf / "cgroup.procs").split():
                 _write(self.root / "cgroup.procs", pid)
@@ -166,7 +166,7 @@ class ControlGroups:
 
     def _sweep(self, left: Path) -> None:
         """Remove groups of earlier supervisors that no longer run."""
-        pid = left.name.removeprefix(OURS)
+        pid = left.name.removeprefix(PREFIX)
         if pid.isdigit() and int(pid) != os.getpid() and Path(f"/proc/{pid}").exists():
             return
         for child in _children(left):

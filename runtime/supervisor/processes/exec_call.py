@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 import msgspec
 
 from ipc.frames.words import EXIT_CONFIG, WIRE
+from ipc.hidden_fields import hide_fields
 from runtime.config.interpreter_wording import missing, other_wire
 from runtime.supervisor.processes.process import Spec
 from runtime.zygote.client import environment, mark
@@ -41,6 +42,7 @@ if WIRE != {wire!r}:
 """
 
 
+@hide_fields("env", "payload")
 class ExecCall(msgspec.Struct, frozen=True):
     """The arguments and environment of a child; ``payload`` is written to its pipe ``boot``."""
 
@@ -62,8 +64,8 @@ def exec_call(
     if spec.command:  # its environment has secrets, and an argument list is for all to see
         path = os.environ.get("PYTHONPATH")  # the user's, not the one that leads to us
         payload = json.dumps({"command": spec.command, "env": env, "path": path}).encode()
-        told = (os.getpid(), names)
-        call = f"from runtime.zygote.child import exec_command; exec_command(*{told!r})"
+        context = (os.getpid(), names)
+        call = f"from runtime.zygote.child import exec_command; exec_command(*{context!r})"
     else:
         payload = spec.payload
         arguments = (os.getpid(), names, json.dumps(env), spec.name, spec.target)

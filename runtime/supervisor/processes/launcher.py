@@ -32,6 +32,7 @@ from runtime.supervisor.processes.process import (
     SpawnError,
     SpawnShortage,
     Spec,
+    kept_free,
 )
 from runtime.supervisor.processes.sweeping import Sweep
 from runtime.supervisor.processes.termination import kill_and_reap
@@ -74,7 +75,7 @@ class Launcher:
         self._thread = ThreadPoolExecutor(1, "spawner")
         self._sweep = Sweep(mark(run_id), self._thread.submit, strangers=strangers)
         self._zygote: Zygote | None = None
-        self._take(zygote)
+        self._set_zygote(zygote)
         self._memory = vitals.MemoryKills()
         self._groups: ControlGroups | None = None
         self._limits_by = "polling"
@@ -84,7 +85,7 @@ class Launcher:
         if self._zygote is None:
             withheld = self._withheld
             zygote = Zygote(self._run_id, withheld)
-            self._take(zygote)
+            self._set_zygote(zygote)
             if self._withheld is not withheld:  # more was withheld meanwhile, by another thread
                 zygote.forget(self._withheld)
         self._send_preload()
@@ -109,7 +110,7 @@ class Launcher:
         if zygote is not None:
             zygote.forget(new)
 
-    def _take(self, zygote: Zygote | None) -> None:
+    def _set_zygote(self, zygote: Zygote | None) -> None:
         """Use this zygote from now on, and exempt it from sweeps."""
         if self._zygote is not None:
             self._sweep.ours.discard(self._zygote.pid)
@@ -144,7 +145,7 @@ class Launcher:
         return self._limits_by
 
     def use_groups(self, groups: ControlGroups | None, limits_by: str) -> None:
-        """Put every child that is spawned from now on into its own one of ``groups``, if available.
+        """Set the control groups for children spawned from now on, one each, if available.
 
         ``limits_by`` is the phrase for an operator.
         """
@@ -216,12 +217,12 @@ class Launcher:
 
     def _spawn(self, spec: Spec) -> SpawnedProcess:
         launch = self._exec if spec.command or spec.launcher == "exec" else self._fork
-        with _pipes() as pipes:
+        with _pipes(spec) as pipes:
             pid = launch(spec, self._environment(spec), pipes)
             return self._watched(spec, pid, pipes)
 
     async def _spawn_by(self, forker: Forker, spec: Spec) -> SpawnedProcess:
-        with _pipes() as pipes:
+        with _pipes(spec) as pipes:
             message, fds = _request(spec, self._environment(spec), pipes)
             with self._sweep.postponed():
                 pid = await forker.request_fork(message, fds)
@@ -245,7 +246,7 @@ class Launcher:
             pidfd,
             pipes,
             memory=self._memory,
-            on_reaped=self._sweep.reaped,
+            on_reaped=self._sweep.on_reaped,
             group=self._group(spec, pid),
         )
 
@@ -265,7 +266,7 @@ class Launcher:
         if self._groups is None or spec.limits is None:
             return None
         try:
-            return self._groups.enter(spec.name, pid, spec.limits)
+            return self._groups.create(spec.name, pid, spec.limits)
         except OSError:  # it has died, or its group was taken away: its memory is polled then
             return None
 
@@ -273,7 +274,7 @@ class Launcher:
         message, fds = _request(spec, env, pipes)
 
         def ask() -> int:
-            pid = self._ask(message, fds)
+            pid = self._request_fork(message, fds)
             pipes.close_theirs()
             return pid
 
@@ -284,9 +285,9 @@ class Launcher:
     def _exec(self, spec: Spec, env: dict[str, str], pipes: Pipes) -> int:
         boot, words, stdout, stderr = pipes.child_ends()
         passed = {"boot": boot, "words": words, **spec.fds}
-        call = exec_call(spec, env, passed, self._run_id, self._kept_from(spec))
+        call = exec_call(spec, env, passed, self._run_id, self._withheld_from(spec))
         try:
-            started = subprocess.Popen(  # noqa: S603 — likewise
+            started = subprocess.Popen(  # noqa: S603 - an interpreter that the operator has chosen
                 call.argv,
                 pass_fds=list(passed.values()),
                 stdin=subprocess.DEVNULL,
@@ -304,11 +305,11 @@ class Launcher:
         write_bootstrap(pipes.boot_writer, call.payload)
         return started.pid
 
-    def _kept_from(self, spec: Spec) -> frozenset[str]:
+    def _withheld_from(self, spec: Spec) -> frozenset[str]:
         """Return the environment variables that a child must not get."""
         return frozenset() if spec.command else self._withheld - spec.variables
 
-    def _ask(self, message: bytes, fds: list[int]) -> int:
+    def _request_fork(self, message: bytes, fds: list[int]) -> int:
         """Send the zygote a request to fork; replace it once if it is dead or does not answer."""
         for last in (False, True):
             if self._zygote is None or self._zygote.dead:
@@ -341,7 +342,7 @@ class Launcher:
         zygote = self._zygote
         if zygote is not None:
             zygote.end()
-            self._take(None)
+            self._set_zygote(None)
 
     def _send_preload(self) -> None:
         zygote = self._zygote  # the spawner thread may be replacing it
@@ -350,10 +351,10 @@ class Launcher:
 
 
 @contextlib.contextmanager
-def _pipes() -> Iterator[Pipes]:
+def _pipes(spec: Spec) -> Iterator[Pipes]:
     """Create the pipes of a child; close them if it is not started. Raises ``SpawnError``."""
     try:
-        pipes = Pipes()
+        pipes = Pipes(0 if spec.last_files else kept_free())
     except OSError as error:
         raise _why(error) from None
     try:

@@ -40,7 +40,7 @@ def find(runs: str, *, but: str = "") -> list[Leftover]:
     found = []
     for name in os.listdir(PROC):
         if name.isdigit() and int(name) not in own:
-            leftover = _look(int(name), runs, but)
+            leftover = _inspect(int(name), runs, but)
             if leftover is not None:
                 found.append(leftover)
     return found
@@ -67,17 +67,11 @@ def end_run(run_id: str) -> None:
     """
     assert run_id  # or it would mean every run of every daemon
     for _ in range(PASSES):
-        found = find(run_id)
-        if not found:
+        if not sweep(run_id, 0.0):
             return
-        try:
-            end_all([leftover.pidfd for leftover in found], 0.0)
-        finally:
-            for leftover in found:
-                os.close(leftover.pidfd)
 
 
-def _look(pid: int, runs: str, but: str) -> Leftover | None:
+def _inspect(pid: int, runs: str, but: str) -> Leftover | None:
     """Return the process if it is a leftover; a pidfd is opened first, against reuse of the pid."""
     directory = PROC / str(pid)
     try:

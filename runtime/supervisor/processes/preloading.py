@@ -22,7 +22,7 @@ FILES = "workers.media.outgoing"  # with the store, as far as it needs no aiohtt
 BUILT_IN = ("workers.channels.", "workers.agents.")
 
 IMPORT_SECONDS = 60.0  # then an import counts as hanging, and accounts wait for it no longer
-LONG_SECONDS = 5.0  # an operator is told of an import that takes longer
+LONG_SECONDS = 5.0  # an import that takes longer is reported to operators
 LARGE_BYTES = 256 << 20  # and of one that takes more memory
 # A single account shares with nobody: its zygote is kept only where to import again takes longer.
 WORTH_KEEPING_SECONDS = 1.0

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
+import resource
 import signal
 from collections.abc import Callable
 from typing import Any, Literal
@@ -16,6 +18,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec.structs import replace
 
+from ipc.hidden_fields import hide_fields
 from ipc.nesting import load_json
 from runtime.supervisor.lifecycle import SIGKILL, Exit
 from runtime.supervisor.processes.cgroups import ControlGroup, GroupLimits
@@ -25,7 +28,7 @@ LAST_WORDS_BYTES = 16 * 1024
 MAX_RETRY_AFTER = 1e9  # seconds; the loop's timers take no more than some decades
 
 TRACED_SECONDS = 5.0  # for a debugger to take the end of what it traces, before it is left to it
-TRACED_LOOK_SECONDS = 0.05
+TRACED_CHECK_SECONDS = 0.05
 
 
 class SpawnError(Exception):
@@ -36,6 +39,7 @@ class SpawnShortage(SpawnError):
     """A process could not be started because the supervisor lacks files, memory or processes."""
 
 
+@hide_fields("payload", "env")
 class Spec(msgspec.Struct, frozen=True):
     """What to start: ``target`` is ``package.module:coroutine``, called with ``payload``.
 
@@ -45,7 +49,8 @@ class Spec(msgspec.Struct, frozen=True):
     there are control groups (``Launcher.use_groups``). ``variables`` are the environment
     variables that its own references name: of those that the launcher withholds it gets these.
     With ``modules`` it is the zygote of a channel, which imports them. ``python`` is another
-    interpreter, in which Trunkline is installed: it runs there, by exec.
+    interpreter, in which Trunkline is installed: it runs there, by exec. ``last_files``: it may be
+    started with the files that are kept free for operators and for what runs already.
     """
 
     name: str
@@ -59,6 +64,7 @@ class Spec(msgspec.Struct, frozen=True):
     variables: frozenset[str] = frozenset()
     modules: tuple[str, ...] = ()
     python: str | None = None
+    last_files: bool = False
 
 
 class SpawnedProcess:
@@ -81,7 +87,7 @@ class SpawnedProcess:
     ) -> None:
         self.pid = pid
         self.group = group
-        self.stdout, self.stderr, self._words = pipes.keep()
+        self.stdout, self.stderr, self._words = pipes.detach()
         self._memory = memory
         self._on_reaped = on_reaped
         self._pidfd = pidfd
@@ -124,7 +130,7 @@ class SpawnedProcess:
         self._reaped = True
         os.close(self._pidfd)
         words = self._last_words()
-        kills = self._leave_group()
+        kills = self._remove_group()
         self._on_reaped(self.pid)
         if status is None:
             return replace(words, text=words.text or "ended under a debugger, which keeps how")
@@ -158,9 +164,9 @@ class SpawnedProcess:
             status = os.waitid(os.P_PIDFD, self._pidfd, how)  # noqa: ASYNC222 — it returns at once
             if status is not None or loop.time() >= deadline:
                 return status
-            await asyncio.sleep(TRACED_LOOK_SECONDS)
+            await asyncio.sleep(TRACED_CHECK_SECONDS)
 
-    def _leave_group(self) -> int | None:
+    def _remove_group(self) -> int | None:
         """Remove its control group; return how many of its processes were killed for memory."""
         if self.group is None:
             return None
@@ -198,15 +204,19 @@ def _seconds(value: Any) -> float | None:
 
 
 class Pipes:
-    """The four pipes of a child: bootstrap in; last words, stdout and stderr out."""
+    """The four pipes of a child: bootstrap in; last words, stdout and stderr out.
 
-    def __init__(self) -> None:
+    Raises ``OSError`` if fewer than ``keep_free`` files would be left.
+    """
+
+    def __init__(self, keep_free: int = 0) -> None:
         self._fds: list[int] = []
         try:
             boot_reader, self.boot_writer = self._pipe()
             self._words, words = self._pipe()
             self._stdout, stdout = self._pipe()
             self._stderr, stderr = self._pipe()
+            _require_free(keep_free, self._fds)
         except OSError:  # EMFILE at the third of them must not keep the first two
             self.close()
             raise
@@ -228,7 +238,7 @@ class Pipes:
             self._fds.remove(fd)
         self._theirs = []
 
-    def keep(self) -> tuple[int, int, int]:
+    def detach(self) -> tuple[int, int, int]:
         """Return the read ends of stdout, stderr and last words, non-blocking; close all others."""
         kept = (self._stdout, self._stderr, self._words)
         for fd in self._fds:
@@ -244,3 +254,27 @@ class Pipes:
             with contextlib.suppress(OSError):
                 os.close(fd)
         self._fds.clear()
+
+
+def kept_free() -> int:
+    """Return how many files accounts and agents leave free.
+
+    Operators need some to connect, and workers for their links: without one ZeroMQ aborts us.
+    """
+    return min(32, max(8, _file_limit() // 8))
+
+
+def _file_limit() -> int:
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return 1 << 30 if soft == resource.RLIM_INFINITY else soft
+
+
+def _require_free(count: int, fds: list[int]) -> None:
+    """Raise ``OSError`` if fewer files are free: the kernel has returned the lowest numbers."""
+    limit = _file_limit()
+    if max(fds) + count >= limit:
+        raise OSError(
+            errno.EMFILE,
+            f"{os.strerror(errno.EMFILE)}: the supervisor may open {limit}, and {count} are kept"
+            " free; raise its limit (ulimit -n, LimitNOFILE=)",
+        )

@@ -56,8 +56,8 @@ class Sweep:
             with self._lock:
                 self._being_forked -= 1
 
-    def reaped(self, pid: int) -> None:
-        """Forget a child, and sweep its leftovers soon; call it on the running loop."""
+    def on_reaped(self, pid: int) -> None:
+        """Remove a child, and sweep its leftovers soon; call it on the running loop."""
         self.ours.discard(pid)
         self.later()
 

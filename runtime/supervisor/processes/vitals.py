@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+from ipc.procfs import stat_fields
 
 if TYPE_CHECKING:
     import psutil
@@ -18,18 +21,9 @@ if TYPE_CHECKING:
 STOPPED = "stopped"  # psutil.STATUS_STOPPED
 VMSTAT = Path("/proc/vmstat")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+EXEC_SECONDS = 0.1  # waited at most for a program to have its arguments; typically below 5 ms
 
 T = TypeVar("T")
-
-
-def rss_bytes(pid: int) -> int | None:
-    """Return the resident memory in bytes."""
-
-    def read() -> int:
-        with open(f"/proc/{pid}/statm", "rb") as statm:
-            return int(statm.read().split()[1]) * _PAGE
-
-    return _or_none(read)
 
 
 def anonymous_bytes(pid: int) -> int | None:
@@ -42,20 +36,6 @@ def anonymous_bytes(pid: int) -> int | None:
         with open(f"/proc/{pid}/statm", "rb") as statm:
             resident, shared = map(int, statm.read().split()[1:3])
         return (resident - shared) * _PAGE
-
-    return _or_none(read)
-
-
-def pss_bytes(pid: int) -> int | None:
-    """Return the proportional share of memory in bytes: shared pages are divided by their users.
-
-    It walks the whole page table (proc_pid_smaps_rollup(5)), too slow for every beat.
-    """
-
-    def read() -> int:
-        with open(f"/proc/{pid}/smaps_rollup", "rb") as rollup:
-            line = next(line for line in rollup if line.startswith(b"Pss:"))
-        return int(line.split()[1]) * 1024
 
     return _or_none(read)
 
@@ -80,13 +60,7 @@ def state(pid: int) -> str | None:
 
 def parent_of(pid: int) -> int | None:
     """Return the pid of the parent (proc_pid_stat(5)), also of a zombie."""
-
-    def read() -> int:
-        with open(f"/proc/{pid}/stat", "rb") as stat:
-            # The command may contain anything; what follows its last parenthesis does not.
-            return int(stat.read().rpartition(b")")[2].split()[1])
-
-    return _or_none(read)
+    return _or_none(lambda: int(stat_fields(pid)[1]))
 
 
 def children_of(parent: int) -> list[int]:
@@ -108,14 +82,34 @@ def marks(pid: int) -> list[bytes]:
     """Return each ``NAME=value`` of a process's initial environment.
 
     Forks of our own processes do not show theirs (see ``prctl.forbid_inspection``), but their
-    arguments, among which the same mark stands. Raises ``OSError``.
+    arguments, among which the same mark stands. A process in the middle of execve(2) shows neither
+    for some milliseconds on a busy host, and is waited for: it would pass for a stranger. Raises
+    ``OSError``.
     """
     directory = Path(f"/proc/{pid}")
+    deadline = time.monotonic() + EXEC_SECONDS
     try:
         found = (directory / "environ").read_bytes()
+        while not found and time.monotonic() < deadline:
+            executing = _in_execve(pid)  # before the environment: it may end in between
+            found = (directory / "environ").read_bytes()
+            if not executing:
+                break
+            time.sleep(0.001)
     except PermissionError:
         found = (directory / "cmdline").read_bytes()
     return found.split(b"\0")
+
+
+def _in_execve(pid: int) -> bool:
+    """Return whether a process has a program (no thread of the kernel) without an environment yet.
+
+    The 51st field of stat is where the environment ends, 0 until there is one (proc_pid_stat(5)).
+    """
+    with contextlib.suppress(FileNotFoundError):
+        Path(f"/proc/{pid}/exe").readlink()
+        return stat_fields(pid)[51 - 3] == b"0"
+    return False
 
 
 def is_marked(pid: int, variable: str) -> bool:

@@ -59,28 +59,28 @@ class ZygoteCheck:
             return f"no process can be started: {error}"
 
     async def _repair(self, modules: list[str]) -> str | None:
-        trouble = await self._probe()
-        if trouble is None:
+        failure = await self._probe()
+        if failure is None:
             return None
-        log.error("children of the zygote do not survive", why=trouble)
+        log.error("children of the zygote do not survive", why=failure)
         await self._launcher.replace([])
         if again := await self._probe():
             await self._launcher.replace(modules)  # they are not what is wrong
             return f"no process can be started: {again}"
-        await self._try(modules)
+        await self._find_harmful(modules)
         if self.harmful & set(modules):
             named = ", ".join(sorted(self.harmful & set(modules)))
-            return f"the zygote was broken by {named} ({trouble}); it was replaced without"
-        return f"the zygote was broken ({trouble}); it was replaced"
+            return f"the zygote was broken by {named} ({failure}); it was replaced without"
+        return f"the zygote was broken ({failure}); it was replaced"
 
-    async def _try(self, modules: list[str]) -> None:
+    async def _find_harmful(self, modules: list[str]) -> None:
         """Try the modules one by one; keep those whose zygote forks working children."""
         good: list[str] = []
         for module in modules:
             await self._launcher.replace([*good, module])
-            trouble = await self._probe()
+            failure = await self._probe()
             # A launcher whose zygote died or hung has given up its modules by itself.
-            if trouble is None and self._launcher.modules == [*good, module]:
+            if failure is None and self._launcher.modules == [*good, module]:
                 good.append(module)
             else:
                 self.harmful.add(module)

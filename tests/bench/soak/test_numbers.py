@@ -49,7 +49,7 @@ def test_what_must_not_be_is_counted(steps: list[object], kind: str, count: int)
     "steps",
     [
         [(1, 7, 7), (1, 8, 8)],  # what came before we listened is no loss
-        [(1, 1, 1), (2, 1, 5)],  # judged by the ledger
+        [(1, 1, 1), (2, 1, 5)],  # counted by the ledger
         [(1, 1, 1), "gap", (1, 9, 9)],
         [(1, 1, 1), "gap", (3, 4, 9)],
         [(1, 1, 1), (1, 2, 2), (1, 1, 1, "redelivered"), (1, 3, 3)],
@@ -96,6 +96,6 @@ def test_what_was_written_and_never_came_must_have_been_told(
     found: dict[str, int],
 ) -> None:
     ledger = Ledger(lost, {(KEY, 1)} if killed else set())
-    ledger.judge(numbers_of(*steps), {(KEY, "in"): range(1, written + 1)})
+    ledger.check(numbers_of(*steps), {(KEY, "in"): range(1, written + 1)})
     assert dict(+ledger.counts) == found
     assert bool(ledger.wrong) == ("untold" in found)

@@ -26,40 +26,40 @@ def test_a_cursor_is_parsed() -> None:
 def test_messages_in_order_are_new_and_complete() -> None:
     cursors = Cursors()
     for cursor in ("5:7", "5:8", "9:1", "9:2"):
-        assert cursors.take(at(cursor)) == (True, None)
-    assert cursors.resume() == {"irc:a": "9:2"}
+        assert cursors.apply(at(cursor)) == (True, None)
+    assert cursors.params() == {"irc:a": "9:2"}
 
 
 def test_a_message_that_comes_again_is_not_new() -> None:
     cursors = Cursors()
-    cursors.take(at("5:8"))
-    assert cursors.take(at("5:8")) == (False, None)
-    assert cursors.take(at("5:7")) == (False, None)
-    assert cursors.take(at("5:7", "irc:b")) == (True, None)
+    cursors.apply(at("5:8"))
+    assert cursors.apply(at("5:8")) == (False, None)
+    assert cursors.apply(at("5:7")) == (False, None)
+    assert cursors.apply(at("5:7", "irc:b")) == (True, None)
 
 
 def test_a_jump_within_an_incarnation_is_a_gap() -> None:
     cursors = Cursors()
-    cursors.take(at("5:8"))
+    cursors.apply(at("5:8"))
     gap = {"account": "irc:a", "after": "5:8", "next": "5:11"}
-    assert cursors.take(at("5:11")) == (True, gap)
+    assert cursors.apply(at("5:11")) == (True, gap)
 
 
 def test_what_the_gateway_has_told_is_no_gap_of_ours() -> None:
     cursors = Cursors()
-    cursors.take(at("5:8"))
-    cursors.gap_told(at("5:8"))
-    cursors.gap_told(msgspec.Raw(b"[]"))
-    assert cursors.resume() == {"irc:a": "5:8"}, "the connection may be lost before the next event"
-    assert cursors.take(at("5:11")) == (True, None)
-    assert cursors.take(at("5:11")) == (False, None)
+    cursors.apply(at("5:8"))
+    cursors.on_gap(at("5:8"))
+    cursors.on_gap(msgspec.Raw(b"[]"))
+    assert cursors.params() == {"irc:a": "5:8"}, "the connection may be lost before the next event"
+    assert cursors.apply(at("5:11")) == (True, None)
+    assert cursors.apply(at("5:11")) == (False, None)
 
 
 def test_after_a_gap_that_was_told_a_lower_number_may_follow() -> None:
     cursors = Cursors()
-    cursors.take(at("5:8"))
-    cursors.gap_told(at("5:8"))
-    assert cursors.take(at("5:2")) == (True, None)
+    cursors.apply(at("5:8"))
+    cursors.on_gap(at("5:8"))
+    assert cursors.apply(at("5:2")) == (True, None)
 
 
 @pytest.mark.parametrize(
@@ -81,20 +81,20 @@ def test_where_a_subscription_begins(
 ) -> None:
     cursors = Cursors()
     if seen is not None:
-        cursors.take(at(seen))
+        cursors.apply(at(seen))
     if gap:
-        cursors.gap_told(at("0:0"))
-    asked = cursors.resume()
+        cursors.on_gap(at("0:0"))
+    asked = cursors.params()
     if came is not None:
-        cursors.take(at(came))
-    cursors.begin({"irc:a": position}, asked)
-    assert cursors.resume() == {"irc:a": resumes}
+        cursors.apply(at(came))
+    cursors.on_subscribed({"irc:a": position}, asked)
+    assert cursors.params() == {"irc:a": resumes}
 
 
 def test_a_gateway_that_names_no_positions_changes_nothing() -> None:
     cursors = Cursors()
-    cursors.begin(None, {})
-    assert cursors.resume() == {}
+    cursors.on_subscribed(None, {})
+    assert cursors.params() == {}
 
 
 @pytest.mark.parametrize(
@@ -118,15 +118,15 @@ def test_what_is_complete_after_a_cursor(
 
 def test_a_house_that_counts_anew_is_followed() -> None:
     cursors = Cursors()
-    cursors.take(at("1048577:8"))
-    assert cursors.take(at("7:1")) == (True, None)
-    assert cursors.resume() == {"irc:a": "7:1"}
+    cursors.apply(at("1048577:8"))
+    assert cursors.apply(at("7:1")) == (True, None)
+    assert cursors.params() == {"irc:a": "7:1"}
 
 
 @pytest.mark.parametrize("payload", [b"[]", b"{}", b'{"account":1}', b'{"cursor":"x"}'])
 def test_an_event_without_a_cursor_is_refused(payload: bytes) -> None:
     with pytest.raises(FrameError):
-        Cursors().take(msgspec.Raw(payload))
+        Cursors().apply(msgspec.Raw(payload))
 
 
 @pytest.mark.parametrize(
@@ -145,8 +145,8 @@ def test_numbers_that_an_event_skips_are_not_missing(
     cursor: str, skips: list[object], gap: bool
 ) -> None:
     cursors = Cursors()
-    cursors.take(at("5:8"))
+    cursors.apply(at("5:8"))
     event = {"account": "irc:a", "cursor": cursor, "skips": skips}
-    new, missing = cursors.take(msgspec.Raw(msgspec.json.encode(event)))
+    new, missing = cursors.apply(msgspec.Raw(msgspec.json.encode(event)))
     assert new
     assert (missing is not None) == gap

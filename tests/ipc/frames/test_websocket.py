@@ -23,7 +23,7 @@ from ipc.frames.websocket import (
     error_of,
     shape_of,
 )
-from ipc.nesting import MAX_DEPTH, shallow
+from ipc.nesting import MAX_DEPTH, is_shallow
 
 scalars = (
     st.none()
@@ -76,6 +76,17 @@ def test_an_event_survives_encoding_and_decoding(name: str, payload: Any, seq: i
     assert (got.event, got.seq) == (name, UNSET if seq is None else seq)
     assert isinstance(got.payload, Raw)
     assert msgspec.json.decode(got.payload) == payload
+
+
+@given(st.text(), trees, st.integers(1, 2**53), st.sampled_from([None, StateVersion(1, 2)]))
+@example('":null', None, 1, None)
+def test_an_event_in_pieces_is_the_same_text(
+    name: str, payload: Any, seq: int, version: StateVersion | None
+) -> None:
+    body = websocket.encode(payload)
+    pieces = websocket.event_pieces(name, body, seq, version)
+    assert pieces[1] is body
+    assert b"".join(pieces) == websocket.event(name, payload, seq, version)
 
 
 def test_keys_have_the_order_of_the_protocol_and_absent_ones_are_left_out() -> None:
@@ -229,7 +240,7 @@ def test_depth_is_measured_exactly(tree: Any, wraps: int) -> None:
     for wrap in range(wraps):
         tree = [tree, ']]}\\"'] if wrap % 2 else {"[{\\": tree}
     text = json.dumps(tree).encode()
-    assert shallow(text) is (depth(tree) <= MAX_DEPTH)
+    assert is_shallow(text) is (depth(tree) <= MAX_DEPTH)
     allowed = depth(tree) < MAX_DEPTH  # the request is one level itself
     if allowed:
         websocket.decode_request(request(text))
@@ -241,7 +252,7 @@ def test_depth_is_measured_exactly(tree: Any, wraps: int) -> None:
 def test_the_shortest_request_that_is_too_deep_is_measured() -> None:
     for nested, good in ((63, True), (64, False)):
         data = request(b"[" * nested + b"]" * nested)
-        assert shallow(data) is good
+        assert is_shallow(data) is good
         if good:
             websocket.decode_request(data)
         else:

@@ -50,39 +50,39 @@ def test_the_device_signs_what_it_sends(path: Path) -> None:
     }
     key = signature.decode(sent["device"]["publicKey"])
     assert key is not None
-    assert signature.signs(key, sent["device"]["signature"], statement(connect))
+    assert signature.verify(key, sent["device"]["signature"], statement(connect))
 
 
 async def test_a_kept_token_serves_when_there_is_no_secret(path: Path) -> None:
     own = credentials(path)
-    own.granted({"deviceToken": "t-1", "role": "operator", "scopes": [], "issuedAtMs": 1})
+    own.on_granted({"deviceToken": "t-1", "role": "operator", "scopes": [], "issuedAtMs": 1})
     await own.save()
     assert Identity.load(path).token(HERE, "operator") == "t-1"
     assert own.params(CLAIM, CHALLENGE)["auth"] == {"deviceToken": "t-1"}
-    assert not own.other_way(refused("AUTH_DEVICE_TOKEN_MISMATCH"), "operator")
+    assert not own.on_refused(refused("AUTH_DEVICE_TOKEN_MISMATCH"), "operator")
     await own.save()
     assert Identity.load(path).token(HERE, "operator") is None
 
 
 def test_a_refused_secret_is_replaced_by_the_kept_token_once(path: Path) -> None:
     own = credentials(path, token="wrong")
-    own.granted({"deviceToken": "t-1", "role": "operator"})
+    own.on_granted({"deviceToken": "t-1", "role": "operator"})
     own.params(CLAIM, CHALLENGE)
-    assert own.other_way(refused("AUTH_TOKEN_MISMATCH"), "operator")
+    assert own.on_refused(refused("AUTH_TOKEN_MISMATCH"), "operator")
     assert own.params(CLAIM, CHALLENGE)["auth"] == {"deviceToken": "t-1"}
-    assert not own.other_way(refused("AUTH_TOKEN_MISMATCH"), "operator")
+    assert not own.on_refused(refused("AUTH_TOKEN_MISMATCH"), "operator")
 
 
 def test_the_kept_token_is_not_shown_on_an_open_road(path: Path) -> None:
     own = credentials(path, FAR, token="wrong")
-    own.granted({"deviceToken": "t-1", "role": "operator"})
+    own.on_granted({"deviceToken": "t-1", "role": "operator"})
     own.params(CLAIM, CHALLENGE)
-    assert not own.other_way(refused("AUTH_TOKEN_MISMATCH"), "operator")
+    assert not own.on_refused(refused("AUTH_TOKEN_MISMATCH"), "operator")
 
 
 def test_the_older_signature_is_tried_once(path: Path) -> None:
     own = credentials(path, token="secret")
     first = own.params(CLAIM, CHALLENGE)["device"]["signature"]
-    assert own.other_way(refused("DEVICE_AUTH_SIGNATURE_INVALID"), "operator")
+    assert own.on_refused(refused("DEVICE_AUTH_SIGNATURE_INVALID"), "operator")
     assert own.params(CLAIM, CHALLENGE)["device"]["signature"] != first
-    assert not own.other_way(refused("DEVICE_AUTH_SIGNATURE_INVALID"), "operator")
+    assert not own.on_refused(refused("DEVICE_AUTH_SIGNATURE_INVALID"), "operator")

@@ -70,8 +70,8 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 async def test_tokens_are_kept_by_gateway_and_role(path: Path) -> None:
     identity = Identity.load(path)
-    identity.keep(HERE, "operator", "t-1", ["operator.read"], 5)
-    identity.keep(FAR, "operator", "t-2", [], 6)
+    identity.store_token(HERE, "operator", "t-1", ["operator.read"], 5)
+    identity.store_token(FAR, "operator", "t-2", [], 6)
     await identity.save()
     again = Identity.load(path)
     assert again.token(HERE, "operator") == "t-1"
@@ -85,7 +85,7 @@ async def test_tokens_are_kept_by_gateway_and_role(path: Path) -> None:
 async def test_a_token_that_cannot_be_written_serves_as_long_as_we_live(path: Path) -> None:
     identity = Identity.load(path)
     path.parent.rename(path.parent.with_name("gone"))
-    identity.keep(HERE, "operator", "t-1", [], 5)
+    identity.store_token(HERE, "operator", "t-1", [], 5)
     await identity.save()
     assert identity.token(HERE, "operator") == "t-1"
 

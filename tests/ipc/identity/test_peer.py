@@ -89,11 +89,11 @@ def test_credentials_hold_a_routing_id_that_nothing_public_tells() -> None:
     ],
 )
 def test_what_does_not_prove_a_peer_is_no_error(name: bytes, token: bytes) -> None:
-    assert PROOF.admits(name, token) is None
+    assert PROOF.verify(name, token) is None
 
 
 def test_a_peer_is_admitted_with_its_credentials() -> None:
-    known = PROOF.admits(b"irc:libera#3", TOKEN.encode())
+    known = PROOF.verify(b"irc:libera#3", TOKEN.encode())
     assert known == PROOF.credentials("irc:libera", 3)
 
 

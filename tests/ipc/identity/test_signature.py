@@ -38,7 +38,7 @@ def test_recorded_signatures_are_those_of_their_connects(recorded: dict[str, Any
     key = signature.decode(device["publicKey"])
     assert key is not None
     assert signature.device_id(key) == device["id"]
-    assert signature.signs(key, device["signature"], statement(connect))
+    assert signature.verify(key, device["signature"], statement(connect))
 
 
 @pytest.mark.parametrize(
@@ -61,8 +61,8 @@ def test_every_part_of_the_statement_is_signed(change: dict[str, Any], version: 
     public = signature.public_key(private)
     said = statement(RECORDED[0]["connect"])
     signed = signature.sign(private, said.text(version))
-    assert signature.signs(public, signed, said)
-    assert not signature.signs(public, signed, replace(said, **change))
+    assert signature.verify(public, signed, said)
+    assert not signature.verify(public, signed, replace(said, **change))
 
 
 def test_version_3_alone_says_what_the_device_runs_on() -> None:
@@ -71,7 +71,7 @@ def test_version_3_alone_says_what_the_device_runs_on() -> None:
     other = replace(said, platform="darwin")
     for version, holds in ((V2, True), (V3, False)):
         signed = signature.sign(private, said.text(version))
-        assert signature.signs(signature.public_key(private), signed, other) is holds
+        assert signature.verify(signature.public_key(private), signed, other) is holds
 
 
 def test_platform_and_family_are_trimmed_and_lowered_in_ascii_only() -> None:
@@ -82,7 +82,7 @@ def test_platform_and_family_are_trimmed_and_lowered_in_ascii_only() -> None:
 @pytest.mark.parametrize("text", ["", "???", "ä", "AAAA", "A" * 86, "A" * 4000])
 def test_what_is_no_signature_signs_nothing(text: str) -> None:
     public = signature.public_key(signature.new_key())
-    assert not signature.signs(public, text, statement(RECORDED[0]["connect"]))
+    assert not signature.verify(public, text, statement(RECORDED[0]["connect"]))
 
 
 def test_half_a_surrogate_is_a_wrong_statement_and_no_fault() -> None:
@@ -90,4 +90,4 @@ def test_half_a_surrogate_is_a_wrong_statement_and_no_fault() -> None:
     said = statement(RECORDED[0]["connect"])
     signed = signature.sign(private, said.text())
     broken = replace(said, nonce="\ud800")
-    assert not signature.signs(signature.public_key(private), signed, broken)
+    assert not signature.verify(signature.public_key(private), signed, broken)

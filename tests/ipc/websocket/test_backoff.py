@@ -9,10 +9,10 @@ from ipc.websocket.backoff import (
     CLIENT_POLICY,
     Backoff,
     RetryPolicy,
-    asked,
-    final,
-    passing,
-    starting,
+    asked_wait,
+    is_final,
+    is_starting,
+    is_transient,
 )
 
 REFUSED = ConnectionFailed("ws://x", "Connection refused", retryable=True)
@@ -74,10 +74,10 @@ def test_what_the_server_asks_for_counts(error: RemoteError, wait: float) -> Non
 
 
 def test_only_a_starting_gateway_may_ask_for_less() -> None:
-    assert asked(REFUSED) == 0
-    assert starting(unavailable("startup-sidecars"))
-    assert not starting(unavailable())
-    assert not starting(RemoteError("UNAVAILABLE", "x", details={"reason": "startup-sidecars"}))
+    assert asked_wait(REFUSED) == 0
+    assert is_starting(unavailable("startup-sidecars"))
+    assert not is_starting(unavailable())
+    assert not is_starting(RemoteError("UNAVAILABLE", "x", details={"reason": "startup-sidecars"}))
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_only_a_starting_gateway_may_ask_for_less() -> None:
     ],
 )
 def test_what_a_failure_means(error: Exception, explained: bool, vain: bool) -> None:
-    assert (passing(error), final(error)) == (explained, vain)
+    assert (is_transient(error), is_final(error)) == (explained, vain)
 
 
 def test_a_policy_may_have_waits_of_its_own_while_the_gateway_starts() -> None:

@@ -129,6 +129,7 @@ async def test_what_is_called_after_the_close_frame_was_not_sent() -> None:
 
     async with scripted(script) as there:
         client = await Client.connect(there.url)
+        # Before the client has seen it.
         await until(lambda: client._connection.state is not State.OPEN)
         with pytest.raises(PeerGone) as caught:
             await client.call("health")

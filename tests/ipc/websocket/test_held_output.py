@@ -18,7 +18,7 @@ def test_what_is_taken_is_what_was_kept(lengths: tuple[int, ...], most: int) -> 
     assert made.size_bytes == cost == sum(lengths) + PIECE_BYTES * len(lengths)
     taken = []
     while made:
-        taken.append(made.take(most))
+        taken.append(made.pop(most))
         assert len(taken[-1]) <= most
     assert b"".join(taken) == b"".join(pieces)
     assert all(len(each) == most for each in taken[:-1] if sum(lengths) > most)
@@ -28,9 +28,9 @@ def test_what_is_taken_is_what_was_kept(lengths: tuple[int, ...], most: int) -> 
 def test_a_piece_costs_its_size_until_the_last_of_it_is_taken() -> None:
     made = HeldOutput()
     made.add(b"x" * 100)
-    made.take(99)
+    made.pop(99)
     assert made.size_bytes == 100 + PIECE_BYTES
     made.clear()
     assert (made.size_bytes, bool(made)) == (0, False)
     made.add(b"new")
-    assert made.take(9) == b"new"
+    assert made.pop(9) == b"new"

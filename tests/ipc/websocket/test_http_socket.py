@@ -136,18 +136,18 @@ def test_half_a_request_keeps_its_socket_for_some_seconds(monkeypatch: pytest.Mo
         made.data_received(b"GET /pa")
         clock.now += ASKED_SECONDS / 2
         made.data_received(b"ge")  # a piece now and then does not keep it
-        assert not made.give_way()
+        assert not made.close_if_idle()
         clock.now += ASKED_SECONDS / 2
-        assert made.give_way()
+        assert made.close_if_idle()
         with made.answering():
             made.data_received(b"the next one")
-        assert not made.give_way(), "that came while the first was being answered"
+        assert not made.close_if_idle(), "that came while the first was being answered"
         with made.answering():
             pass
         theirs.send(b"GET")
-        assert not made.give_way(), "nothing has read it yet"
+        assert not made.close_if_idle(), "nothing has read it yet"
         ours.recv(3)
-        assert made.give_way()
+        assert made.close_if_idle()
 
 
 @pytest.mark.parametrize(
@@ -156,17 +156,17 @@ def test_half_a_request_keeps_its_socket_for_some_seconds(monkeypatch: pytest.Mo
 )
 def test_how_one_gives_way(unread: int, answering: bool, ended: str) -> None:
     made = HttpSocket(asyncio.Protocol(), lambda each: None, lambda each: None, budget())
-    assert not made.give_way(), "it has not begun"
+    assert not made.close_if_idle(), "it has not begun"
     with socket.socket() as sock:
         transport = PlayedTransport(sock, unread)
         made.connection_made(transport)
         timeout = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
         assert timeout == UNREAD_MS, "the kernel ends one whose client does not read"
         with made.answering() if answering else contextlib.nullcontext():
-            assert made.give_way() is bool(ended)
+            assert made.close_if_idle() is bool(ended)
         assert transport.ended == ended
         made.connection_lost(None)
-        assert not made.give_way()
+        assert not made.close_if_idle()
 
 
 @pytest.mark.virtual_time
@@ -179,7 +179,7 @@ async def test_who_is_refused_again_and_again_is_answered_late_and_gives_way_mea
 
         async def seconds(*, refused: bool) -> float:
             began = loop.time()
-            await made.answered(refused=refused)
+            await made.on_answer(refused=refused)
             return loop.time() - began
 
         for _ in range(2):
@@ -188,12 +188,12 @@ async def test_who_is_refused_again_and_again_is_answered_late_and_gives_way_mea
             assert await seconds(refused=True) == pytest.approx(LATE_SECONDS)
             assert await seconds(refused=False) == 0.0
         made.data_received(b"the next one")
-        assert not made.give_way()
+        assert not made.close_if_idle()
         for _ in range(REFUSALS):
-            await made.answered(refused=True)
-        late = asyncio.create_task(made.answered(refused=True))
+            await made.on_answer(refused=True)
+        late = asyncio.create_task(made.on_answer(refused=True))
         await asyncio.sleep(0)
-        assert made.give_way()
+        assert made.close_if_idle()
         assert transport.ended == "closed"
         await late
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -13,7 +14,7 @@ import trustme
 
 from ipc.websocket.connection import Connection
 from ipc.websocket.demux import Limits
-from ipc.websocket.sending import PIECE, frame
+from ipc.websocket.sending import LONG_BYTES, PIECE, frame
 from tests.support.echo_server import UPGRADE, EchoServer, echo, plain, text_frame, upgraded
 from tests.support.until import PATIENCE, until
 
@@ -64,12 +65,33 @@ async def test_a_client_that_reads_late_gets_everything_in_order() -> None:
                 connection.write_out()
         large = bytes(range(256)) * 8 * 1024
         connection.send(large)
-        expected += frame(large)
+        connection.send_long(b"one", large[:LONG_BYTES], b"two")
+        expected += frame(large) + frame(b"one" + large[:LONG_BYTES] + b"two")
         await asyncio.sleep(0)
         connection.send(b"the last")
         connection.close(1000)  # behind all that was sent
         expected += frame(b"the last") + b"\x88\x02\x03\xe8"
         assert await reader.readexactly(len(expected)) == expected
+
+
+async def test_a_long_text_for_many_clients_waits_in_one_copy() -> None:
+    text = bytes(4 * MIB)
+    async with echo(buffered_bytes=16 * MIB) as made, plain(made) as (reader, writer):
+        writer.write(UPGRADE)
+        await reader.readuntil(b"\r\n\r\n")
+        await until(lambda: bool(made.connections))
+        (connection,) = made.connections
+        fill(connection)
+        waited = connection.buffered_bytes
+        tracemalloc.start()
+        for number in range(3):
+            connection.send_long(b"%d" % number, text)
+            connection.write_out()
+        used, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert connection.buffered_bytes - waited > 3 * len(text), "each counts, read or not"
+        assert used < len(text)
+        writer.transport.abort()
 
 
 async def test_what_waits_is_not_given_to_the_transport_and_dropped_at_once() -> None:

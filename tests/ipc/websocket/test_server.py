@@ -80,6 +80,35 @@ async def test_a_connection_that_cannot_be_written_keeps_nothing_from_those_behi
         assert (await ended(broken))[0] == 1006
 
 
+class Turn:
+    """Counts the writes of a server."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+
+    def before_write(self) -> None:
+        self.steps.append("before")
+
+    def after_write(self) -> None:
+        self.steps.append("after")
+
+
+async def test_what_is_due_at_the_end_of_a_turn_is_written_at_once_where_asked_for() -> None:
+    async with echo() as made:
+        turn = Turn()
+        made.server.set_turn_end(turn)
+        made.server.flush_now()
+        assert turn.steps == []  # nothing is due
+        made.server.flush_soon()
+        made.server.flush_now()
+        assert turn.steps == ["before", "after"]
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert turn.steps == ["before", "after"]  # and not once more
+        made.server.flush_soon()
+        await until(lambda: len(turn.steps) == 4)
+
+
 async def test_a_client_that_answers_no_ping_is_ended() -> None:
     async with echo(ping=0.05) as made, plain(made) as (reader, writer):
         writer.write(UPGRADE)

@@ -16,7 +16,7 @@ class PlayedSocket:
         self.name = name
         self.busy = False
 
-    def give_way(self) -> bool:
+    def close_if_idle(self) -> bool:
         return not self.busy
 
 
@@ -47,7 +47,7 @@ class Play:
                     accepted = self.sockets.add_http(socket, address, exempt=exempt)
                     socket.busy = False
                 case "u":
-                    self.sockets.used(socket)
+                    self.sockets.mark_used(socket)
                 case "b":
                     socket.busy = True
                 case _:
@@ -97,9 +97,10 @@ def test_the_one_that_was_idle_for_longest_goes_first() -> None:
     play.run("w9 h1 h2 h3 u1 h4 b2")
     order = []
     for _ in range(4):
+        # Which one was closed shows nowhere else.
         before = set(play.sockets._http) | set(play.sockets._waiting)
         assert play.sockets.evict()
-        gone = before - set(play.sockets._http) - set(play.sockets._waiting)
+        gone = before - set(play.sockets._http) - set(play.sockets._waiting)  # as above
         order += [each.name for each in gone if isinstance(each, PlayedSocket)]
     assert order == ["3", "1", "4", "9"]
     assert not play.sockets.evict()
@@ -112,4 +113,4 @@ def test_a_crowded_address_is_counted() -> None:
     assert not play.sockets.is_crowded(HERE)
     assert play.sockets.crowded == 1
     play.run("r51 r52")
-    assert not play.sockets._by_address
+    assert not play.sockets._by_address  # a leak shows nowhere else

@@ -22,7 +22,7 @@ class Played:
         return 0 if self.cut else self.size
 
     def cut_off(self) -> None:
-        self.unread.closes(self)
+        self.unread.on_cut_off(self)
         self.cut = True
 
 
@@ -55,10 +55,10 @@ def test_who_is_cut_off(clients: dict[str, tuple[float, int]], cut: str) -> None
     for each in played:
         whole, each.size = each.size, 0
         playing.now, each.unread = each.behind, playing.unread
-        playing.unread.fell_behind(each)
+        playing.unread.on_behind(each)
         each.size = whole
     playing.now = 0.0
-    playing.unread.grew(MOST + 1)
+    playing.unread.on_growth(MOST + 1)
     assert "".join(sorted(each.name for each in played if each.cut)) == cut
     assert sorted(playing.freed) == sorted(each.size for each in played if each.cut)
     assert playing.unread.slow == len(cut)
@@ -78,27 +78,27 @@ def test_what_waits_is_summed_up_only_where_it_may_be_too_much() -> None:
             return super().buffered_bytes
 
     client = Counted("a", 0, 10)
-    playing.unread.fell_behind(client)
+    playing.unread.on_behind(client)
     for _ in range(98):
-        playing.unread.grew(10)
+        playing.unread.on_growth(10)
     assert client.asked == 1
-    playing.unread.grew(11)
+    playing.unread.on_growth(11)
     assert (client.asked, client.cut) == (2, False), "it reads: 10 bytes wait"
-    playing.unread.grew(MOST - 10)
+    playing.unread.on_growth(MOST - 10)
     assert client.asked == 2
     client.size, client.unread = MOST + 1, playing.unread
-    playing.unread.grew(1)
+    playing.unread.on_growth(1)
     assert client.cut
 
 
 def test_who_has_read_or_is_gone_is_counted_no_more() -> None:
     playing = Playing()
     client, other = Played("a", 0, 900), Played("b", 0, 90)
-    playing.unread.fell_behind(client)
-    playing.unread.fell_behind(client)
+    playing.unread.on_behind(client)
+    playing.unread.on_behind(client)
     assert playing.unread.size_bytes == 900
-    playing.unread.caught_up(client)
-    playing.unread.caught_up(client)
-    playing.unread.fell_behind(other)
-    playing.unread.grew(900)
+    playing.unread.on_caught_up(client)
+    playing.unread.on_caught_up(client)
+    playing.unread.on_behind(other)
+    playing.unread.on_growth(900)
     assert not other.cut

@@ -35,7 +35,7 @@ async def test_a_head_may_come_in_pieces_to_two_servers(rig: SlotsRig, sent: int
         await until(lambda: bool(first.server.undecided or first.connections))
         if sent == HALF:
             (connection,) = first.server.undecided
-            await until(lambda: connection._head == UPGRADE[:HALF])
+            await until(lambda: connection._head == UPGRADE[:HALF])  # half a head has arrived
         await both.next()
         assert both.taken == {"resumed": 1}
         writer.write(UPGRADE[sent:] + text_frame(b"one"))
@@ -52,7 +52,7 @@ async def test_a_head_has_no_more_time_with_another_server(rig: SlotsRig) -> Non
         accepted = asyncio.get_running_loop().time()
         second = await both.next()
         (connection,) = second.server.undecided
-        assert connection._timer is not None
+        assert connection._timer is not None  # its time shows nowhere else
         assert connection._timer.when() <= accepted + HEAD_SECONDS + 0.001  # a sum of floats
         writer.close()
 
@@ -68,7 +68,7 @@ async def test_what_was_read_is_read_again_and_what_was_sent_is_not_sent_again(
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
         assert await reader.readexactly(5) == frame(b"one")
         connection = await the_only(first)
-        await until(lambda: bool(connection._tail))
+        await until(lambda: bool(connection._tail))  # half a frame has arrived
         second = await both.next()
         young = (await the_only(second)).young
         assert young is not None
@@ -120,11 +120,11 @@ async def test_a_settled_connection_is_kept_no_longer_and_works_on(rig: SlotsRig
         connection = await the_only(made)
         young = connection.young
         assert young is not None
-        young.until(lambda: bool(made.received))
+        young.settle_when(lambda: bool(made.received))
         writer.write(text_frame(b"one"))
         assert await reader.readexactly(5) == frame(b"one")
         await until(lambda: connection.young is None)
-        young.settle()  # a second time is nothing
+        young.release()  # a second time is nothing
         writer.write(text_frame(b"two"))
         assert await reader.readexactly(5) == frame(b"two")
         assert not rig.inherit().filled()
@@ -157,7 +157,7 @@ async def test_http_is_kept_until_its_head_has_come(rig: SlotsRig) -> None:
         writer.write(b"GET / HT")
         await until(lambda: bool(made.server.undecided))
         (connection,) = made.server.undecided
-        await until(lambda: connection._head == b"GET / HT")
+        await until(lambda: connection._head == b"GET / HT")  # half a head has arrived
         second = await both.next()
         assert both.taken == {"resumed": 1}
         writer.write(b"TP/1.1\r\n\r\n")
@@ -199,7 +199,7 @@ async def test_what_a_dead_server_had_not_sent_comes_from_the_next_and_then_the_
         ((slot, sock),) = rig.inherit().filled()
         notes = slot.notes()
         slot.take_over()
-        assert slot.sent(frame(b"bye") + b"\x88\x00")  # noted, and the process died
+        assert slot.record_sent(frame(b"bye") + b"\x88\x00")  # noted, and the process died
         sock.close()
         assert notes.sent.startswith(b"HTTP/1.1 101 ")
         await both.next()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from ipc.websocket.young_shares import GRACE_SECONDS, YoungStage, first_to_give_way
+from ipc.websocket.young_shares import GRACE_SECONDS, YoungStage, find_evictable
 
 SILENT, SPOKE, GREETED = YoungStage
 NEW, OLD, OLDER = GRACE_SECONDS / 2, GRACE_SECONDS * 2, GRACE_SECONDS * 3
@@ -36,4 +36,4 @@ def test_the_oldest_of_those_that_have_come_least_far_gives_way(
     holders: list[tuple[YoungStage, float]], expected: int | None
 ) -> None:
     made = [Holder(*each) for each in holders]
-    assert first_to_give_way(made) is (None if expected is None else made[expected])
+    assert find_evictable(made) is (None if expected is None else made[expected])

@@ -35,11 +35,11 @@ def rig() -> Iterator[SlotsRig]:
 def test_a_socket_in_a_slot_stays_open_and_is_found_with_its_notes(rig: SlotsRig) -> None:
     with accepted() as (client, server):
         slots = rig.inherit()
-        slot = slots.take(server.fileno())
+        slot = slots.reserve(server.fileno())
         assert slot is not None
-        assert slot.received(b"GET ")
-        assert slot.received(b"/")
-        assert slot.sent(b"HTTP")
+        assert slot.record_received(b"GET ")
+        assert slot.record_received(b"/")
+        assert slot.record_sent(b"HTTP")
         server.close()
         # From here on as if its process had died.
         ((found, sock),) = rig.inherit().filled()
@@ -47,7 +47,7 @@ def test_a_socket_in_a_slot_stays_open_and_is_found_with_its_notes(rig: SlotsRig
         assert (found.notes().received, found.notes().sent) == (b"GET /", b"HTTP")
         assert found.notes().taken == 0
         found.take_over()
-        assert found.received(b" HTTP/1.1")
+        assert found.record_received(b" HTTP/1.1")
         sock.sendall(b"still there")
         assert client.recv(64) == b"still there"
         sock.close()
@@ -64,10 +64,10 @@ def test_a_slot_that_was_left_may_be_taken_again_and_knows_nothing(rig: SlotsRig
     slots = rig.inherit()
     for word in (b"one", b"two"):
         with accepted() as (client, server):
-            slot = slots.take(server.fileno())
+            slot = slots.reserve(server.fileno())
             assert slot is not None
             assert slot.notes().received == b""
-            assert slot.received(word * 20_000)
+            assert slot.record_received(word * 20_000)
             server.close()
             slot.release()
             assert client.recv(64) == b""
@@ -78,11 +78,11 @@ def test_without_a_free_slot_nothing_is_kept(rig: SlotsRig) -> None:
     slots = rig.inherit()
     with accepted() as (_, server):
         taken = []
-        while (slot := slots.take(server.fileno())) is not None:
+        while (slot := slots.reserve(server.fileno())) is not None:
             taken.append(slot)
         assert len(taken) == 64
         taken[0].release()
-        assert slots.take(server.fileno()) is taken[0]
+        assert slots.reserve(server.fileno()) is taken[0]
         for slot in taken[1:]:
             slot.release()
 
@@ -92,15 +92,15 @@ def test_what_cannot_be_sent_to_a_slot_is_not_kept(rig: SlotsRig) -> None:
     with accepted() as (_, server):
         number = server.detach()
         socket.socket(fileno=number).close()
-        assert slots.take(number) is None
+        assert slots.reserve(number) is None
 
 
 def test_what_is_no_tcp_socket_is_not_taken_for_one(rig: SlotsRig) -> None:
     slots = rig.inherit()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-        assert slots.take(other.fileno()) is not None
+        assert slots.reserve(other.fileno()) is not None
         with open(os.devnull, "rb") as file:
-            assert slots.take(file.fileno()) is not None
+            assert slots.reserve(file.fileno()) is not None
         ((slot, sock),) = rig.inherit().filled()
         with sock, pytest.raises(OSError, match="not supported"):
             slot.facts(sock)
@@ -111,13 +111,13 @@ def test_what_is_no_tcp_socket_is_not_taken_for_one(rig: SlotsRig) -> None:
 def test_notes_are_bounded(rig: SlotsRig) -> None:
     slots = rig.inherit()
     with accepted() as (_, server):
-        slot = slots.take(server.fileno())
+        slot = slots.reserve(server.fileno())
         assert slot is not None
-        assert slot.received(b"a" * RECEIVED_BYTES)
-        assert not slot.received(b"b")
+        assert slot.record_received(b"a" * RECEIVED_BYTES)
+        assert not slot.record_received(b"b")
         room = SLOT_BYTES - RECEIVED_BYTES - 64
-        assert slot.sent(b"c" * room)
-        assert not slot.sent(b"d")
+        assert slot.record_sent(b"c" * room)
+        assert not slot.record_sent(b"d")
         notes = slot.notes()
         assert notes.received == b"a" * RECEIVED_BYTES
         assert notes.sent == b"c" * room

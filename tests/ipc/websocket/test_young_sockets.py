@@ -65,11 +65,11 @@ class CountingSlots:
     def filled(self) -> Sequence[tuple[YoungSlot, socket.socket]]:
         return self._slots.filled()
 
-    def take(self, fd: int) -> YoungSlot | None:
+    def reserve(self, fd: int) -> YoungSlot | None:
         open_now = psutil.Process().net_connections("tcp4")
         ours = [each for each in open_now if each.laddr.port == self._port and each.raddr]
         self.accepted.append(len(ours))
-        return self._slots.take(fd)
+        return self._slots.reserve(fd)
 
 
 async def test_each_is_in_its_slot_before_the_next_is_accepted(rig: SlotsRig) -> None:
@@ -100,7 +100,7 @@ async def test_what_is_left_and_cannot_be_read_keeps_no_server_from_starting(
     rig: SlotsRig,
 ) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-        assert rig.inherit().take(other.fileno()) is not None
+        assert rig.inherit().reserve(other.fileno()) is not None
     async with servers(rig) as both:
         await both.next()
         assert both.taken == {"unnoted": 1}
@@ -144,7 +144,7 @@ async def test_one_that_has_been_young_for_too_long_is_settled(
     rig: SlotsRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ipc.websocket.young_sockets.MAX_SECONDS", -1.0)
-    monkeypatch.setattr("ipc.websocket.young_sockets.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("ipc.websocket.young_sockets.CHECK_SECONDS", 0.01)
     async with servers(rig) as both:
         made = await both.next()
         reader, writer = await both.connect()

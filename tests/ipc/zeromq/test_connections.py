@@ -11,8 +11,8 @@ from functools import partial
 import pytest
 import zmq
 
-from ipc.zeromq import connections, handshakes
-from ipc.zeromq.flood import rss_bytes
+from ipc.procfs import rss_bytes
+from ipc.zeromq import binding, connection_table, connections, handshakes
 from ipc.zeromq.link import Router
 from tests.support.links import PEER, CountingProof, FrameList, LinkRig, closing, credentials
 from tests.support.until import PATIENCE, until
@@ -23,8 +23,8 @@ OWN = credentials()
 
 
 def open_connections(router: Router) -> int:
-    assert router._handshakes is not None
-    return len(router._handshakes.connections.table)
+    assert router._handshakes is not None  # no frame counts connections
+    return len(router._handshakes.connections.table)  # no frame counts connections
 
 
 def files() -> int:
@@ -73,15 +73,15 @@ async def unread(rig: LinkRig, router: Router) -> AsyncIterator[RawPeer]:
     """Be a worker whose messages are not read, so that its connection cannot end."""
     async with RawPeer(rig.address) as peer:
         await peer.prove(OWN)
-        asyncio.get_running_loop().remove_reader(router._fd)
+        asyncio.get_running_loop().remove_reader(router._fd)  # a router that is too busy to read
         await peer.send(b"".join(map(message, EARLIER)))
         yield peer
         assert await peer.closed()
 
 
 def read_again(router: Router) -> None:
-    asyncio.get_running_loop().add_reader(router._fd, router._drain)
-    router._look_again()
+    asyncio.get_running_loop().add_reader(router._fd, router._drain)  # it reads again
+    router._schedule_read()  # it reads again
 
 
 @pytest.mark.parametrize("waiting", [2, 3, 8])
@@ -118,7 +118,7 @@ async def test_a_worker_gets_in_once_its_earlier_connection_is_read_however_late
     """Until then its socket asks again and again."""
     monkeypatch.setattr(handshakes, "WAIT_SECONDS", 0.2)
     monkeypatch.setattr(connections, "UNPROVEN_SECONDS", 0.5)
-    monkeypatch.setattr(connections, "LOOK", 0.05)
+    monkeypatch.setattr(connections, "CHECK_SECONDS", 0.05)
     with closing(rig):
         seen, greeted, proof = FrameList(), FrameList(), CountingProof()
         router = rig.router(seen, proof=proof, hwm=10)
@@ -161,7 +161,7 @@ async def test_a_handshake_that_is_never_finished_ends(
     rig: LinkRig, monkeypatch: pytest.MonkeyPatch, beginning: bytes
 ) -> None:
     monkeypatch.setattr(connections, "UNPROVEN_SECONDS", 0.2)
-    monkeypatch.setattr(connections, "LOOK", 0.05)
+    monkeypatch.setattr(connections, "CHECK_SECONDS", 0.05)
     with closing(rig):
         router = rig.router(lambda peer, body: None)
         async with RawPeer(rig.address) as peer:
@@ -187,6 +187,8 @@ async def test_ten_thousand_unfinished_handshakes_take_few_files_and_hold_no_wor
     rig: LinkRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "MOST_UNPROVEN", 50)
+    monkeypatch.setattr(connection_table, "CROWD_SHARE", 1)
+    monkeypatch.setattr(binding, "HIDDEN_SECONDS", 0.005)
     with closing(rig):
         seen = FrameList()
         router = rig.router(seen)
@@ -266,11 +268,11 @@ async def test_what_is_another_file_by_now_is_left_alone(rig: LinkRig) -> None:
     """ZeroMQ closes a connection before it reports that, and its number is free then."""
     with closing(rig):
         router = rig.router(lambda peer, body: None)
-        assert router._handshakes is not None
-        found, before = router._handshakes.connections, files()
+        assert router._handshakes is not None  # no frame counts connections
+        found, before = router._handshakes.connections, files()  # as above
         fd = os.eventfd(0)
-        found._take(zmq.EVENT_ACCEPTED, fd)
-        found.table.opened(fd, os.getpid(), 0.0)
+        found._on_event(zmq.EVENT_ACCEPTED, fd)  # an event that libzmq sends rarely
+        found.table.on_opened(fd, os.getpid(), 0.0)
         found.end([fd])
         os.eventfd_write(fd, 1)
         os.close(fd)

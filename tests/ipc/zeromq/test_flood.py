@@ -7,11 +7,12 @@ import asyncio
 import pytest
 
 from ipc.errors import PeerGone
+from ipc.procfs import rss_bytes
 from ipc.zeromq import flood
-from ipc.zeromq.flood import FloodGuard, Growth, rss_bytes
+from ipc.zeromq.flood import FloodGuard, Growth
 from tests.support.links import PEER, FrameList, LinkRig, closing, credentials
 from tests.support.until import until
-from tests.support.zmtp import MORE, RawPeer, frame
+from tests.support.zmtp import MORE, RawPeer, frame, greeting, hello
 
 MIB = 1 << 20
 
@@ -31,17 +32,17 @@ MIB = 1 << 20
 def test_growth_is_what_reading_does_not_explain(looks: list[tuple[int, int]], excess: int) -> None:
     growth = Growth()
     for rss, explained in looks:
-        found = growth.look(rss, explained)
+        found = growth.record(rss, explained)
     assert found == excess
     growth.restart(10)
-    assert growth.look(10, looks[-1][1]) == 0
+    assert growth.record(10, looks[-1][1]) == 0
 
 
 @pytest.mark.parametrize("size", [900_000, 30_000], ids=["large parts", "small parts"])
 async def test_a_message_without_end_is_ended_and_its_memory_given_back(
     rig: LinkRig, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    monkeypatch.setattr(flood, "LOOK", 0.05)
+    monkeypatch.setattr(flood, "CHECK_SECONDS", 0.05)
     with closing(rig):
         seen, back, warned, rebound = FrameList(), FrameList(), FrameList(), FrameList()
         router = rig.router(seen)
@@ -69,7 +70,7 @@ async def test_a_message_without_end_is_ended_and_its_memory_given_back(
 async def test_growth_of_another_cause_is_no_flood_and_noticed_once(
     rig: LinkRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(flood, "LOOK", 0.01)
+    monkeypatch.setattr(flood, "CHECK_SECONDS", 0.01)
     with closing(rig):
         rss, rebound, warned = [50 * MIB], FrameList(), FrameList()
         guard = FloodGuard(
@@ -89,7 +90,7 @@ async def test_growth_of_another_cause_is_no_flood_and_noticed_once(
 async def test_what_others_hold_is_not_held_against_the_link(
     rig: LinkRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(flood, "LOOK", 0.01)
+    monkeypatch.setattr(flood, "CHECK_SECONDS", 0.01)
     with closing(rig):
         rss, held, rebound = [50 * MIB], [0], FrameList()
         guard = FloodGuard(
@@ -109,7 +110,7 @@ async def test_what_others_hold_is_not_held_against_the_link(
 
 
 async def test_a_closed_router_is_left_alone(rig: LinkRig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flood, "LOOK", 0.01)
+    monkeypatch.setattr(flood, "CHECK_SECONDS", 0.01)
     with closing(rig):
         rss = [50 * MIB]
         router = rig.router(lambda peer, body: None)
@@ -120,4 +121,23 @@ async def test_a_closed_router_is_left_alone(rig: LinkRig, monkeypatch: pytest.M
         await asyncio.sleep(0.05)
         with pytest.raises(PeerGone):
             router.send(PEER.encode(), b"x")
+        guard.close()
+
+
+async def test_the_memory_of_refused_handshakes_is_returned(
+    rig: LinkRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flood, "CHECK_SECONDS", 0.02)
+    monkeypatch.setattr(flood, "REFUSALS", 3)
+    trimmed = FrameList()
+    monkeypatch.setattr(flood, "trim_heap", lambda: trimmed("trimmed"))
+    with closing(rig):
+        router = rig.router(lambda peer, body: None)
+        guard = FloodGuard(router, lambda: None, lambda text: None)
+        for count in (1, 2, 3, 4):
+            async with RawPeer(rig.address) as stranger:
+                await stranger.send(greeting() + hello(b"x#1", b"y"))
+                await until(lambda count=count: router.refused == count)  # type: ignore[misc]
+            await asyncio.sleep(0.1)
+            assert len(trimmed.frames) == count // 3
         guard.close()

@@ -94,23 +94,23 @@ async def test_an_answer_that_comes_late_is_in_time(rig: LinkRig) -> None:
     with closing(rig):
         seen = FrameList()
         router = rig.router(seen)
-        assert router._handshakes is not None
+        assert router._handshakes is not None  # what waits shows nowhere else
         loop, asked = asyncio.get_running_loop(), router._handshakes
         await asyncio.sleep(0)  # it has looked once
         loop.remove_reader(asked._fd)
         rig.dealer(lambda body: None).send(b"mine")
         await asyncio.sleep(0.3)
         assert seen.frames == []
-        loop.add_reader(asked._fd, asked._drain)
-        asked._look_again()
+        loop.add_reader(asked._fd, asked._drain)  # it reads again
+        asked._schedule_read()  # it reads again
         await seen.until(lambda frames: frames == [(PEER.encode(), b"mine")])
 
 
 async def test_a_router_closes_with_a_handshake_unanswered(rig: LinkRig) -> None:
     with closing(rig):
         router = rig.router(lambda peer, body: None)
-        assert router._handshakes is not None
-        asyncio.get_running_loop().remove_reader(router._handshakes._fd)
+        assert router._handshakes is not None  # what waits shows nowhere else
+        asyncio.get_running_loop().remove_reader(router._handshakes._fd)  # it is too busy to read
         rig.dealer(lambda body: None).send(b"x")
         await asyncio.sleep(0.1)
         router.close()
@@ -135,6 +135,36 @@ async def test_a_peer_that_has_waited_too_long_is_put_off_and_forgotten(
         assert router.refused == 0, "it may ask again"
 
 
+async def test_few_peers_of_one_name_wait_and_the_latest_is_admitted(
+    rig: LinkRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them is looked at whenever a connection ends."""
+    end = Connections.end
+    monkeypatch.setattr(Connections, "end", lambda connections, fds: None)
+    with closing(rig):
+        seen, proof = FrameList(), CountingProof()
+        router = rig.router(seen, proof=proof)
+        assert router._handshakes is not None  # what waits shows nowhere else
+        first = stranger(rig, (PEER.encode(), TOKEN))
+        first.send(b"earlier")
+        await seen.until(lambda frames: len(frames) == 1)
+        for number in range(2, 32):
+            last = stranger(rig, (PEER.encode(), TOKEN))
+            await until(partial(has_asked, proof, number))
+        last.send(b"latest")
+        # What waits shows nowhere else.
+        assert len(router._handshakes._waiting) == handshakes.MOST_WAITING
+        monkeypatch.setattr(Connections, "end", end)
+        for raw in rig.raws[:-1]:
+            raw.close()
+        await seen.until(lambda frames: frames[-1] == (PEER.encode(), b"latest"))
+        assert router.refused == 0
+
+
+def has_asked(proof: CountingProof, count: int) -> bool:
+    return proof.asked == count
+
+
 def has_put_off(router: Router, proof: CountingProof, count: int) -> bool:
-    assert router._handshakes is not None
-    return proof.asked == count and not router._handshakes._waiting
+    assert router._handshakes is not None  # what waits shows nowhere else
+    return proof.asked == count and not router._handshakes._waiting  # as above

@@ -472,8 +472,8 @@ async def test_a_peer_that_comes_back_early_takes_its_name_over(rig: LinkRig) ->
         await asyncio.sleep(0)
         dealer = rig.dealer(back)
         dealer.send(b"mine")
-        loop.add_reader(router._fd, router._drain)
-        router._look_again()
+        loop.add_reader(router._fd, router._drain)  # it reads again
+        router._schedule_read()  # it reads again
         await seen.until(lambda frames: (PEER.encode(), b"mine") in frames)
         assert router.send(PEER.encode(), b"answer")
         await back.until(lambda frames: b"answer" in frames)

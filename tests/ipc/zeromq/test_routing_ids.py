@@ -14,7 +14,7 @@ KEY = "irc:libera"
 def learnt(*peers: tuple[str, int]) -> RoutingIds:
     found = RoutingIds()
     for key, incarnation in peers:
-        found.learn(PROOF.credentials(key, incarnation))
+        found.add(PROOF.credentials(key, incarnation))
     return found
 
 
@@ -58,5 +58,5 @@ def test_one_that_has_come_back_is_limited_as_before() -> None:
     ids = learnt((KEY, 1), (KEY, 2))
     ids.forget(KEY, 1)
     for number in range(3, 30):
-        ids.learn(PROOF.credentials(KEY, number))
+        ids.add(PROOF.credentials(KEY, number))
     assert known(ids) == [f"{KEY}#{number}" for number in range(30 - INCARNATIONS, 30)]

@@ -72,7 +72,7 @@ async def test_a_stop_that_takes_too_long_is_a_timeout(state: Path) -> None:
     row = {"account": "irc:a", "ok": False, "outcome": "stopped", "stopped": False}
     async with fake_supervisor(state, channels__stop=results(row)):
         result = await trunkline(state, "channels", "stop", "irc:a")
-    result.complains(ExitCode.TIMEOUT, "irc:a: still stopping")
+    result.complains(ExitCode.TIMEOUT, "irc:a: still stopping", "channels describe irc:a")
 
 
 async def test_start_with_wait_returns_when_it_runs(state: Path) -> None:

@@ -37,7 +37,7 @@ class FakeAccount:
         self.writer = writer
         writer.write(self.greeting.encode())
         assert await reader.readline() == f"{MARK_ENDS}\n".encode()
-        writer.write(f"{END}\n".encode())
+        writer.write(f"person-1{END}\n".encode())
         self.met.set()
         while line := await reader.readline():
             async with self.heard:
@@ -178,6 +178,7 @@ async def test_at_a_terminal_a_restart_of_the_account_is_waited_for(state: Path)
             await fake.asked_for("supervisor.status")
             await fake.tell("channel.status", account("local:demo", incarnation=4))
             await _speak(master, person, "second")
+            assert person.lines == ["first", "/nick person-1", "second"], "the same person"
             os.write(master, b"\x04")  # Ctrl-D
             async with asyncio.timeout(20):
                 assert await process.wait() == 0

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ops.exits import ExitCode
+from runtime.supervisor.accounts.history import HISTORY, History, HistoryEntry
 from runtime.supervisor.accounts.holds import HOLDS, Holds
 from tests.ops.conftest import CommandLine
 from tests.support.commandline import trunkline
@@ -133,14 +135,34 @@ def test_a_change_that_would_be_wrong_leaves_the_file_alone(
     assert file.read_text() == CONFIGURATION
 
 
-async def test_a_hold_is_forgotten_with_its_account_without_a_daemon_too(state: Path) -> None:
+def test_damaged_holds_are_left_to_the_next_start(cli: CommandLine, state: Path) -> None:
+    """It would take them for none: a command must not set the evidence aside."""
+    (state / "trunkline.json5").write_text(CONFIGURATION)
+    copy = state / f"{HOLDS}.1"
+    for path in (state / HOLDS, copy):
+        path.write_bytes(b"{")
+    assert cli("channels remove local:demo").code == 0
+    assert sorted(path.name for path in state.glob("holds*")) == [HOLDS, copy.name]
+    assert Holds(state / HOLDS).warnings
+
+
+async def test_holds_and_failures_are_forgotten_with_an_account_without_a_daemon_too(
+    state: Path,
+) -> None:
     text = "{channels: {local: {accounts: {demo: {}, two: {}}}}}"
     (state / "trunkline.json5").write_text(text)
     holds = Holds(state / HOLDS)
     holds.hold_all(["local:demo", "local:two"])
     assert holds.write()
+    entry = HistoryEntry(at=1, phase="backoff", incarnation=1, failures=7)
+    history = History(state / HISTORY)
+    history.add("local:demo", entry)
+    history.add("local:two", entry)
+    history.close()
     removed = await trunkline(state, "channels", "remove", "local:two")
     assert "removed" in removed.out
+    lines = (state / HISTORY).read_text().splitlines()
+    assert [json.loads(each)["account"] for each in lines] == ["local:demo"]
     assert "its hold forgotten; it counts from the next `trunkline up`" in removed.out
     assert list(Holds(state / HOLDS).all()) == ["local:demo"]
 
@@ -174,6 +196,7 @@ async def test_a_wrong_file_is_not_taken_over(tmp_path: Path) -> None:
     config: dict[str, Any] = {"channels": {"local": {"accounts": {"demo": {}}}}}
     unwatched = {"gateway": {"reload": {"mode": "off"}}}  # the command alone takes it over
     async with Daemon(tmp_path, config | unwatched) as daemon:
+        pid = (await daemon.wait_phase("local:demo", "running"))["pid"]
         before = await daemon.status()
         text = daemon.config_path.read_text()
         daemon.config_path.write_text(text.replace('"demo": {}', '"demo": {"echoo": 1}'))
@@ -183,7 +206,7 @@ async def test_a_wrong_file_is_not_taken_over(tmp_path: Path) -> None:
         assert await daemon.command("gateway", "health") == (ExitCode.OK, "ok\n", "")
         after = await daemon.status()
         assert after["supervisor"]["configRevision"] == before["supervisor"]["configRevision"]
-        assert after["accounts"]["local:demo"]["pid"] == before["accounts"]["local:demo"]["pid"]
+        assert after["accounts"]["local:demo"]["pid"] == pid
         daemon.config_path.write_text(text.replace('"demo": {}', '"demo": {}, "two": {}'))
         code, out, err = await daemon.command("config", "reload")
         assert (code, err) == (ExitCode.OK, "")

@@ -10,6 +10,7 @@ import pytest
 
 from ops.exits import ExitCode
 from tests.ops.conftest import CommandLine
+from workers.agents.registry import BUILT_IN
 
 
 def test_an_example_is_a_configuration_that_validates(cli: CommandLine, state: Path) -> None:
@@ -20,6 +21,17 @@ def test_an_example_is_a_configuration_that_validates(cli: CommandLine, state: P
             text.replace("{\n", '{\n  gateway: {auth: {token: "t"}},\n', 1)
         )
         assert cli("config validate").code == ExitCode.OK
+
+
+@pytest.mark.parametrize("kind", BUILT_IN)
+def test_an_example_of_an_agent_is_a_configuration_that_validates(
+    cli: CommandLine, state: Path, kind: str
+) -> None:
+    text = cli(f"config example agent:{kind}").out
+    assert pyjson5.decode(text) == cli(f"config example agent:{kind} --json").json
+    token = 'gateway: {auth: {token: "t"}},'
+    (state / "trunkline.json5").write_text(text.replace("{\n", f"{{\n  {token}\n", 1))
+    assert cli("config validate").code == ExitCode.OK
 
 
 def test_an_example_shows_every_other_field_with_its_default(cli: CommandLine) -> None:
@@ -54,5 +66,5 @@ def test_an_example_of_a_section_is_what_counts_without_it(
 
 def test_an_unknown_channel_names_those_that_exist(cli: CommandLine) -> None:
     cli("config example ircc").complains(
-        ExitCode.ERROR, "unknown channel or section 'ircc'", "irc", "local", "gateway"
+        ExitCode.ERROR, "kind of agent or section 'ircc'", "irc", "local", "gateway", "agent:openai"
     )

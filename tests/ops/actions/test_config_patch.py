@@ -21,7 +21,7 @@ CHANGE = '{agents: {default: "none"}}'
 
 
 class Owner:
-    """Whoever owns a configuration. ``trouble`` is done at each write, before it or after."""
+    """The owner of a configuration, which others change ``before`` or ``after`` a write."""
 
     def __init__(self) -> None:
         self.server = FakeServer({"config.get": self._get, "config.patch": self._patch})
@@ -38,16 +38,16 @@ class Owner:
         return {"config": self.values, "hash": self.hash, "valid": True}
 
     def _patch(self, params: Any) -> dict[str, Any]:
-        for trouble in self.before[:1]:
+        for change in self.before[:1]:
             self.before.pop(0)
-            trouble()
+            change()
         if params["baseHash"] != self.hash:
             raise Refusal("INVALID_REQUEST", CHANGED)
         self.writes += 1
         self.values = self.values | json.loads(params["raw"])
-        for trouble in self.after[:1]:
+        for change in self.after[:1]:
             self.after.pop(0)
-            trouble()
+            change()
         return {"ok": True, "hash": self.hash}
 
     def vanish(self) -> None:
@@ -195,8 +195,10 @@ def test_whether_a_change_is_in_a_configuration(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("not json", "expected 'u', found 'o'"),
-        ("@file", "expected a value, found '@'"),
+        ("not json", "must be one object, { ... }, found 'o'"),
+        ("@file", "must be one object, { ... }, found '@'"),
+        ("{a: none}", "a text stands in quotes"),
+        (f"{{a: {{b: 0x{'f' * 5000}}}}}", "a.b: is a very large number; allowed: a number of at"),
         ("", "the file is empty"),
         ("{a: 1} b", "unexpected text 'b' after the end"),
         ("[]", "must be an object"),

@@ -58,28 +58,14 @@ async def test_each_command_takes_a_name(state: Path, method: str, name: str) ->
         result.complains(ExitCode.ERROR, "unknown job 'stadnup'", "did you mean standup?")
 
 
-@pytest.mark.parametrize(
-    ("given", "warned"),
-    [
-        (["--channel", "irc"], "no account irc"),
-        (["--channel", "local", "--account", "x"], "no account local:x"),
-        (["--channel", "local"], ""),
-        ([], ""),
-    ],
-)
-async def test_an_answer_that_has_nowhere_to_go_is_warned_of(
-    state: Path, given: list[str], warned: str
-) -> None:
+async def test_a_delivery_may_be_to_an_account_that_comes_later(state: Path) -> None:
     job = {"id": "j1", "name": "x", "state": {}}
-    accounts = {"channelAccounts": {"local": [{"accountId": "demo"}]}}
-    answers: dict[str, Any] = {"cron.add": job, "channels.status": accounts}
+    answers: dict[str, Any] = {"cron.add": job}
+    words = ["cron", "add", "--name", "x", "--every", "1h", "--message", "go", "--best-effort"]
     async with fake_gateway(**answers) as fake:
-        every = ["--name", "x", "--every", "1h", "--message", "go", *given]
-        if given:
-            every += ["--to", "a"]
-        result = await trunkline(
-            state, "cron", "add", *every, "--url", fake.url, "--token", "secret"
-        )
-    assert result.code == ExitCode.OK, result
-    assert warned in result.err
-    assert bool(result.err) == bool(warned)
+        there = ["--url", fake.url, "--token", "secret"]
+        refused = await trunkline(state, *words, *there)
+        refused.complains(ExitCode.USAGE, "--best-effort is about --to or --webhook")
+        assert (await trunkline(state, *words, "--to", "a", *there)).code == ExitCode.OK
+        delivery = {"mode": "announce", "to": "a", "bestEffort": True}
+        assert fake.asked[-1][1]["delivery"] == delivery

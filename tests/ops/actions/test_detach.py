@@ -12,7 +12,7 @@ import pytest
 from ops.exits import ExitCode
 from tests.support import commandline
 from tests.support.commandline import trunkline
-from tests.support.daemon import free_port
+from workers.testing.ports import free_port
 
 pytestmark = pytest.mark.e2e
 

@@ -41,4 +41,6 @@ async def test_a_process_that_does_not_end_is_a_timeout(
 ) -> None:
     async with fake_supervisor(state, version={"pid": process.pid}, shutdown={"ok": True}):
         down = await trunkline(state, "down", "--timeout", "0.2")
-    down.complains(ExitCode.TIMEOUT, f"pid {process.pid}", "still ending after 0.2 s")
+    down.complains(
+        ExitCode.TIMEOUT, f"pid {process.pid}", "still ending after 0.2 s", "--timeout 60"
+    )

@@ -28,3 +28,6 @@ def test_a_request_makes_what_the_gateway_would_make_of_it() -> None:
         made_of(loaded(), "wake", b'{"text":"x","sessionKey":"hook:a"}', {}, {})
     with pytest.raises(OperatorError, match="the body is no JSON"):
         made_of(loaded(), "wake", b"{", {}, {})
+    mapped = loaded(mappings=[{"match": {"path": "github"}, "action": "wake"}])
+    with pytest.raises(OperatorError, match="matches gihub: 404; their paths: github"):
+        made_of(mapped, "gihub", b"{}", {}, {})

@@ -66,6 +66,36 @@ def test_a_file_that_is_there_is_replaced_by_force_alone(source: Path, places: P
     assert places.config_path.with_name("trunkline.json5.bak").read_text() == "{}"
 
 
+@pytest.mark.parametrize("how", ["itself", "link", "included"])
+def test_no_file_of_the_original_is_replaced(source: Path, places: Places, how: str) -> None:
+    target = source if how == "itself" else source.with_name("ours.json5")
+    if how == "link":
+        target.symlink_to(source)
+    elif how == "included":
+        target.write_text(FILE)
+        source.write_text('{ $include: "ours.json5" }')
+    before = target.read_text()
+    made = import_openclaw(source, replace(places, config_path=target), {})
+    for force in (False, True):
+        with pytest.raises(UsageFailure, match="never changes"):
+            write_imported(made, force=force)
+    assert target.read_text() == before
+    assert not target.with_name(f"{target.name}.bak").exists()
+
+
+def test_what_is_no_file_stays_as_it_is(source: Path, places: Places) -> None:
+    directory = source.with_name("directory.json5")
+    directory.mkdir(mode=0o755)
+    dangling = source.with_name("dangling.json5")
+    dangling.symlink_to("nothing")
+    for target, words in ((directory, "is not a file"), (dangling, "a link to nothing")):
+        made = import_openclaw(source, replace(places, config_path=target), {})
+        with pytest.raises(UsageFailure, match=words):
+            write_imported(made, force=True)
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o755
+    assert not dangling.exists()
+
+
 def test_the_next_steps_are_printed(source: Path, places: Places) -> None:
     made = import_openclaw(source, places, {})
     said = "\n".join(made.advice)
@@ -75,6 +105,14 @@ def test_the_next_steps_are_printed(source: Path, places: Places) -> None:
     assert "in this shell" not in said
     found = import_openclaw(source, places, {"GATEWAY": "x"}).advice
     assert any("variables: GATEWAY (a service does not have" in each for each in found)
+
+
+def test_what_is_misspelt_in_the_original_is_the_first_advice(source: Path, places: Places) -> None:
+    source.write_text('{chanels: {}, tools: {}, channels: {irc: {nick: "n"}}}')
+    first, *_ = import_openclaw(source, places, {}).advice
+    assert first.startswith(f"{source} has settings that OpenClaw is not known to have: chanels")
+    assert "(did you mean channels?);" in first
+    assert "tools" not in first
 
 
 def test_an_import_writes_json5_only(source: Path, places: Places) -> None:

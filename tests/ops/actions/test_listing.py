@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ops.actions.listing import Listing
-from ops.exits import UsageFailure
+from ops.exits import ExitCode, UsageFailure
 from tests.support.commandline import trunkline
 from tests.support.fakeserver import BACKOFF, account, fake_supervisor, status
 
@@ -46,3 +46,8 @@ async def test_names_and_yaml_of_what_a_filter_leaves(state: Path) -> None:
         ]
         none = await trunkline(state, "status", "--filter", "phase=failed")
         assert "none of 2 accounts" in none.out
+        other = await trunkline(state, "status", "irc", "--filter", "channel=local")
+        assert other.code == 0, "an account is known that is not asked about"
+        for command in ("status", "channels status"):
+            wrong = await trunkline(state, *command.split(), "--filter", "channel=telegram")
+            wrong.complains(ExitCode.ERROR, "unknown channel 'telegram'; known: irc, local")

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from ops.actions.login_check import LoginVerdict, ask_platform
-from tests.support.daemon import free_port
 from workers.plugin import Manifest
 from workers.registry import manifests
 from workers.testing.fakes.discord import fake_discord
 from workers.testing.fakes.discord_bots import token_of
 from workers.testing.fakes.slack import fake_slack
 from workers.testing.fakes.telegram import ApiFault, fake_telegram
+from workers.testing.ports import free_port
 
 TOKEN = "123456:AAF2-abc"
 

@@ -55,7 +55,7 @@ def test_it_is_written_enabled_and_started_once(programs: RecordedPrograms, tmp_
     assert ours.file == tmp_path / "config/systemd/user/trunkline.service"
     assert ours.file.stat().st_mode & 0o777 == 0o644
     order = [call[3:] for call in programs.calls if call[0] == "systemctl"]
-    assert order[1:] == [["daemon-reload"], ["enable", "--now", "trunkline.service"]]
+    assert order[1:3] == [["daemon-reload"], ["enable", "--now", "trunkline.service"]]
     assert str(tmp_path / "state") in ours.file.read_text()
 
     programs.answer("systemctl", ACTIVE, "show")
@@ -64,11 +64,31 @@ def test_it_is_written_enabled_and_started_once(programs: RecordedPrograms, tmp_
     assert not any("enable" in call for call in programs.calls[count:])
 
 
+def test_variables_that_it_does_not_get_are_named_without_their_values(
+    programs: RecordedPrograms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = service(tmp_path)
+    ours.places.config_path.parent.mkdir(parents=True, exist_ok=True)
+    token = '{source: "env", id: "BOT"}'
+    ours.places.config_path.write_text(f"{{channels: {{telegram: {{botToken: {token}}}}}}}")
+    for name in ("BOT", "TRUNKLINE_GATEWAY_PORT"):
+        monkeypatch.setenv(name, "hush")
+    done = install(ours)
+    assert {"BOT", "TRUNKLINE_GATEWAY_PORT"} <= set(done["notPassed"])
+    assert "TRUNKLINE_SERVICE_MARKER" not in done["notPassed"]
+    assert "hush" not in str(done)
+    programs.answer("systemctl", "BOT=hush\n", "show-environment")
+    assert "BOT" not in install(ours, force=True)["notPassed"]
+    assert "BOT" in service_status(ours)["variables"]
+
+
 def test_another_unit_is_replaced_only_by_force_and_kept(
     programs: RecordedPrograms, tmp_path: Path
 ) -> None:
     ours = service(tmp_path)
-    install(ours, ["token=/etc/token"])
+    token = tmp_path / "token"
+    token.touch()
+    install(ours, [f"token={token}"])
     programs.answer("systemctl", ACTIVE, "show")
     changed = ours.file.read_text().replace("RestartSec=2", "RestartSec=60")
     ours.file.write_text(changed)
@@ -79,7 +99,7 @@ def test_another_unit_is_replaced_only_by_force_and_kept(
     assert Path(done["backup"]).read_text() == changed
     assert done["restartNeeded"]
     assert "RestartSec=2\n" in ours.file.read_text()
-    assert credentials_of(ours.file.read_text()) == (("token", Path("/etc/token")),)
+    assert credentials_of(ours.file.read_text()) == (("token", token),)
 
 
 async def test_a_daemon_outside_the_service_is_named(
@@ -124,6 +144,10 @@ def test_a_service_of_the_other_scope_is_named(programs: RecordedPrograms, tmp_p
     install(ours)
     assert service_status(of_the_system)["otherScope"] == "user"
     assert "otherScope" not in service_status(ours)
+    with pytest.raises(
+        OperatorError, match="that of the user does: `trunkline service stop --user`"
+    ):
+        control(of_the_system, "stop")
 
 
 def test_what_is_not_as_it_would_be_is_named(programs: RecordedPrograms, tmp_path: Path) -> None:
@@ -171,6 +195,16 @@ def test_what_is_no_credential_is_refused(
 ) -> None:
     with pytest.raises(UsageFailure, match="NAME=/path/of/a/file"):
         install(service(tmp_path), [text])
+
+
+def test_a_credential_that_does_not_exist_is_refused(
+    programs: RecordedPrograms, tmp_path: Path
+) -> None:
+    """systemd would start the service again and again, and fail each time."""
+    ours = service(tmp_path)
+    with pytest.raises(UsageFailure, match=r"--credential token: /.*/gone does not exist"):
+        install(ours, [f"token={tmp_path}/gone"])
+    assert not ours.file.exists()
 
 
 def test_the_user_of_a_system_service_exists_and_owns_the_state(

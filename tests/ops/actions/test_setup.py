@@ -8,6 +8,7 @@ import signal
 import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,9 +19,9 @@ from runtime.config.load import load
 from tests.ops.conftest import CommandLine
 from tests.support import terminal
 from tests.support.commandline import ON_A_FULL_DISK, trunkline
-from tests.support.daemon import free_port
 from tests.support.terminal import on_terminal
 from workers.testing.fakes.telegram import fake_telegram
+from workers.testing.ports import free_port
 
 SECRET = "whsec_aHVzaC1odXNoLWh1c2gtaHVzaC1odXNoLWh1c2g="
 OTHER = "whsec_b3RoZXItb3RoZXItb3RoZXItb3RoZXItb3RoZXItb3RoZXI="
@@ -55,9 +56,37 @@ async def test_ctrl_c_leaves_nothing(state: Path) -> None:
         screen.types("\n")
         await screen.shows("Do it? [yes]: ")
         screen.types("\x03")
+        await screen.shows("\r\ntrunkline: interrupted: nothing was done\r\n")
         assert await screen.ends() == ExitCode.INTERRUPTED
+    assert "  The bot's token, from @BotFather. It is not shown while you type.\r\n" in screen.text
     assert SECRET not in screen.text
     assert os.listdir(state) == []
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize(("key", "code"), [("\x03", ExitCode.INTERRUPTED), ("\x04", 1)])
+async def test_whoever_gives_up_is_told_that_nothing_was_done(
+    state: Path, key: str, code: int
+) -> None:
+    async with on_terminal(state, "setup", "--no-probe") as screen:
+        for shown, typed in (("Choose [telegram]: ", "\n"), ("Name of the account [main]: ", key)):
+            await screen.shows(shown)
+            screen.types(typed)
+        await screen.shows("\r\ntrunkline: ")
+        await screen.shows("nothing was done\r\n")
+        assert await screen.ends() == code
+    assert os.listdir(state) == []
+
+
+@pytest.mark.e2e
+async def test_what_keeps_the_daemon_from_starting_is_said_before_anything_is_asked(
+    state: Path,
+) -> None:
+    (state / "trunkline.json5").write_text("{channels: {}}")
+    async with on_terminal(state, "setup") as screen:
+        await screen.shows("gateway.auth.token: is missing")
+        assert await screen.ends() == ExitCode.CONFIGURATION
+    assert "Which channel" not in screen.text
 
 
 def with_fake(state: Path, root: str) -> Path:
@@ -227,7 +256,7 @@ def test_what_is_refused_takes_back_what_was_done(tmp_path: Path, fails: list[st
 
 def ctrl_c(command: Sequence[str], at: list[str]) -> None:
     if command == at:
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)  # a signal of the process another thread may take late
 
 
 def refused_with_130(command: Sequence[str], at: list[str]) -> None:
@@ -256,6 +285,24 @@ def test_ctrl_c_lets_it_finish_and_says_what_stands(
     assert found.value.exit == ExitCode.INTERRUPTED
     assert ran == [AGENT, ACCOUNT, WAIT][: 3 if at == WAIT else 2]
     assert hidden.exists()
+
+
+def test_ctrl_c_just_after_the_changes_does_not_say_that_nothing_was_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[Sequence[str]] = []
+    put_back = signal.signal
+
+    def interrupted(number: int, handler: Any) -> Any:
+        before = put_back(number, handler)
+        if number == signal.SIGINT and ran:  # not before the changes
+            raise KeyboardInterrupt
+        return before
+
+    monkeypatch.setattr(signal, "signal", interrupted)
+    with pytest.raises(OperatorError, match=r"configuration is kept.*channels describe irc:a"):
+        carry_out(Plan({tmp_path / "secrets" / "a": "x"}, [ACCOUNT, WAIT]), ran.append)
+    assert ran == [ACCOUNT]
 
 
 def test_setup_waits_for_the_account_at_the_end(tmp_path: Path) -> None:

@@ -24,7 +24,9 @@ async def test_waiting_ends_when_an_account_needs_a_person(state: Path) -> None:
     failed = account("irc:libera", phase="failed", pid=None, lastError="bad password")
     async with fake_supervisor(state, supervisor__status=status(failed)):
         result = await trunkline(state, "wait", "irc:libera")
-    result.complains(ExitCode.ERROR, "bad password", "needs a person")
+    result.complains(
+        ExitCode.ERROR, "bad password", "needs a person", "channels describe irc:libera"
+    )
 
 
 async def test_waiting_for_what_is_so_already(state: Path) -> None:

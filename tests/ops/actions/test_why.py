@@ -26,6 +26,8 @@ WHO = {"channel": "irc", "accountId": "libera", "senderId": "ada"}
     ("options", "more"),
     [
         ([], {}),
+        (["--thread", "5"], {"thread": "5"}),
+        (["--chat", "-1001", "--thread", "5"], {"chat": "-1001", "thread": "5"}),
         (["--chat", "#a"], {"chat": "#a"}),
         (
             ["--chat", "9", "--guild", "7", "--role", "1", "--role", "2"],

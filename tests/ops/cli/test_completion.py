@@ -163,6 +163,20 @@ TABLE = [
 ]
 
 
+@pytest.mark.parametrize("shell", PLACES)
+def test_the_installation_that_it_names_works_on_a_fresh_account(
+    tmp_path: Path, shell: str
+) -> None:
+    lines = script(shell).splitlines()
+    command = next(line for line in lines if "To install: " in line).partition("To install: ")[2]
+    (tmp_path / "trunkline").write_text('#!/bin/sh\necho "$@"\n')
+    (tmp_path / "trunkline").chmod(0o755)
+    environment = {"HOME": str(tmp_path), "PATH": f"{tmp_path}:/usr/bin:/bin"}
+    subprocess.run(["sh", "-e", "-c", command], env=environment, check=True)
+    installed = tmp_path / PLACES[shell].removeprefix("~/")
+    assert installed.read_text() == f"completion {shell}\n"
+
+
 @pytest.mark.parametrize("shell", LINES_OF)
 def test_each_shell_completes(tmp_path: Path, shell: str) -> None:
     found = completed(tmp_path, shell, [line for line, _ in TABLE])

@@ -27,6 +27,14 @@ def test_every_command_explains_itself_and_is_in_the_guide(cli: CommandLine, nam
     assert f"| `{name}" in guide
 
 
+def test_every_module_with_a_command_is_in_the_table() -> None:
+    listed = {place.partition(":")[0].rpartition(".")[2] for place, _ in Commands.table.values()}
+    modules = (ROOT / "ops/commands").glob("*.py")
+    apps = {path.stem for path in modules if "\napp = command_app(" in path.read_text()}
+    assert len(apps) > 10, "they are not found any more"
+    assert apps <= listed
+
+
 def test_the_profile_may_stand_before_or_after_the_command(cli: CommandLine) -> None:
     before, after = cli("--state-dir /a config path"), cli("config path --state-dir /a")
     assert before.out == after.out == "/a/trunkline.json5\n"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
+import socket
 import subprocess
 import sys
+from asyncio.subprocess import PIPE
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ops.exits import ExitCode
@@ -17,6 +21,7 @@ from tests.support.fakeserver import (
     fake_supervisor,
     status,
 )
+from tests.support.until import until
 
 HEAVY = ("pydantic", "rich", "msgspec", "websockets", "aiohttp", "uvloop", "zmq", "structlog")
 
@@ -86,3 +91,21 @@ async def test_a_reader_that_has_enough_is_no_error(state: Path) -> None:
         assert process.stderr is not None
         assert await process.stderr.read() == b""
         assert await process.wait() == ExitCode.OK
+
+
+async def test_a_reader_that_closes_a_socket_is_no_error(state: Path) -> None:
+    """The write that waits for room is reset then; that to a pipe finds it broken."""
+    many = status(*(account(f"local:{number}") for number in range(5000)))
+    ours, theirs = socket.socketpair()
+    async with fake_supervisor(state, supervisor__status=many):
+        with ours:
+            ours.setblocking(False)
+            with theirs:
+                process = await asyncio.create_subprocess_exec(
+                    *PROGRAM, "status", stdout=theirs.fileno(), stderr=PIPE, env=environment(state)
+                )
+            await asyncio.get_running_loop().sock_recv(ours, 1)
+            writer = psutil.Process(process.pid)
+            await until(lambda: writer.status() == psutil.STATUS_SLEEPING)
+        _, errors = await process.communicate()
+        assert (process.returncode, errors) == (ExitCode.OK, b"")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
+
 from ops.cli.main import Commands
 from ops.cli.tree import commands, root_options
 
 FOUND = {" ".join(command.path): command for command in commands()}
+NAMED = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 
 
 def test_every_command_is_in_the_tree_with_its_help() -> None:
@@ -19,7 +24,7 @@ def test_a_command_has_its_arguments_and_options() -> None:
     assert start.usage == "trunkline channels start [OPTION…] [KEY…]"
     options = {option.names[0]: option for option in start.options}
     assert options["--timeout"].takes == "TIMEOUT"
-    assert options["--wait"] == (("--wait",), "", "Return only when it is so.")
+    assert options["--wait"] == (("--wait",), "", "Return when the state is reached.")
     assert not {"--profile", "--state-dir"} & set(options)  # they stand before a command
     assert "--profile" in {name for option in root_options() for name in option.names}
 
@@ -30,3 +35,11 @@ def test_it_is_known_what_takes_accounts_and_agents() -> None:
     assert FOUND["agents stop"].takes_agents
     assert not FOUND["sessions show"].takes_accounts  # a key of another kind
     assert not FOUND["config show"].takes_accounts
+
+
+@pytest.mark.parametrize("path", [path for path in FOUND if not FOUND[path].children])
+def test_a_help_names_only_options_that_there_are(path: str) -> None:
+    command = FOUND[path]
+    known = {name for option in (*command.options, *root_options()) for name in option.names}
+    texts = [command.help, *(option.help for option in command.options)]
+    assert {name for text in texts for name in NAMED.findall(text)} <= known

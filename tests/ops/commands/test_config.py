@@ -36,6 +36,18 @@ def test_secrets_that_others_may_read_are_warned_of(cli: CommandLine, state: Pat
     assert "warning" not in cli("config validate").out
 
 
+def test_a_secret_of_another_format_is_warned_of(cli: CommandLine, state: Path) -> None:
+    file = state / "trunkline.json5"
+    token = '{gateway: {auth: {token: "t"}}, channels: {telegram: {botToken: "hunter2"}}}'
+    file.write_text(token)
+    file.chmod(0o600)
+    found = cli("config validate")
+    assert found.out.startswith("warning: channels.telegram.botToken: ")
+    assert "hunter2" not in found.out
+    (warning,) = cli("config validate --json").json["warnings"]
+    assert warning.startswith("channels.telegram.botToken: ")
+
+
 def test_no_secret_is_shown(cli: CommandLine, state: Path) -> None:
     (state / "trunkline.json5").write_text(CONFIGURATION)
     shown = cli("config show")

@@ -19,7 +19,7 @@ JOB: dict[str, Any] = {
     "effectiveAgentId": "main",
 }
 LISTED = {"jobs": [JOB], "deliveryPreviews": {"j1": {"label": "announce -> irc:ada"}}}
-RUN = {"runAtMs": 1, "status": "error", "durationMs": 1500, "error": "it\nbroke"}
+RUN = {"runAtMs": 1, "status": "error", "durationMs": 1500, "error": f"it\nbroke {'and ' * 50}so"}
 ANSWERS: dict[str, Any] = {
     "cron.list": LISTED,
     "cron.add": JOB,
@@ -96,7 +96,7 @@ async def test_add_asks_for_the_job(state: Path, args: list[str], params: dict[s
     [
         (["list"], "cron.list", ["j1", "standup", "Europe/Berlin", "announce -> irc:ada", "main"]),
         (["run", "j1", "--due"], "cron.run", ["not run: not-due"]),
-        (["runs", "j1"], "cron.runs", ["error", "1.5 s", "it broke"]),
+        (["runs", "j1"], "cron.runs", ["error", "1.5 s", f"it broke {'and ' * 50}so"]),
         (["rm", "j1"], "cron.remove", ["removed"]),
     ],
 )
@@ -125,3 +125,24 @@ async def test_what_makes_no_job_is_said_without_asking(
     request, out, code = await asked(state, "add", "--name", "x", *args)
     assert (request, code) == (None, 2)
     assert text in out
+
+
+async def test_the_list_has_all_jobs_of_a_gateway_that_answers_in_pages(state: Path) -> None:
+    jobs = [JOB | {"id": f"j{number}"} for number in range(250)]
+
+    def page(params: dict[str, Any]) -> dict[str, Any]:
+        first = params["offset"]
+        shown = jobs[first : first + min(params["limit"], 100)]  # long texts end a page early
+        previews = {job["id"]: {"label": f"announce -> {job['id']}"} for job in shown}
+        more = first + len(shown) < len(jobs)
+        return {"jobs": shown, "deliveryPreviews": previews, "hasMore": more}
+
+    answers: dict[str, Any] = {"cron.list": page}
+    async with fake_gateway(**answers) as fake:
+        where = ["--url", fake.url, "--token", "secret"]
+        table = await trunkline(state, "cron", "list", *where)
+        document = await trunkline(state, "cron", "list", "--all", "--json", *where)
+    assert len(table.out.splitlines()) == 1 + len(jobs)
+    assert table.out.splitlines()[-1].endswith("announce -> j249")
+    assert [job["id"] for job in document.json["jobs"]] == [job["id"] for job in jobs]
+    assert fake.asked[-1][1] == {"includeDisabled": True, "limit": 200, "offset": 200}

@@ -31,6 +31,24 @@ async def test_a_gateway_that_is_not_well_fails_the_command(state: Path) -> None
     assert (result.code, result.out) == (ExitCode.ERROR, "not ok\n")
 
 
+async def test_the_client_that_reads_the_slowest_comes_first(state: Path) -> None:
+    client = {"role": "operator", "address": "127.0.0.1", "provedBy": "token", "ageMs": 65_000}
+    client |= {"requests": 3, "errors": 0}
+    rows = [
+        client | {"id": "one", "name": "quick", "unread": 0},
+        client | {"id": "two", "name": "slow", "unread": 70_000},
+    ]
+    async with fake_gateway(gateway__clients={"clients": rows}) as fake:
+        args = ["gateway", "clients", "--url", fake.url, "--token", "secret"]
+        shown = await trunkline(state, *args)
+        document = await trunkline(state, *args, "--json")
+    lines = [line.split() for line in shown.out.splitlines()]
+    assert [line[0] for line in lines] == ["NAME", "slow", "quick"]
+    assert "1m5s" in lines[1]
+    assert "70000" in lines[1]
+    assert [row["id"] for row in document.json["clients"]] == ["one", "two"]
+
+
 async def test_the_supervisor_controls_the_gateway(state: Path) -> None:
     row = status()["gateway"]
     methods = {f"gateway__{verb}": {"ok": True, "gateway": row} for verb in ("start", "restart")}
@@ -52,4 +70,5 @@ async def test_a_gateway_that_does_not_come_up_is_a_timeout_with_its_reason(stat
     async with fake_supervisor(state, gateway__restart={"ok": False, "gateway": row}):
         result = await trunkline(state, "gateway", "restart")
     assert result.code == ExitCode.TIMEOUT
-    assert result.err == "trunkline: the gateway is backoff: port is taken\n"
+    said = "the gateway is backoff: port is taken; `trunkline logs gateway` says more"
+    assert result.err == f"trunkline: {said}\n"

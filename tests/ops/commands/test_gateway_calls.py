@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ops.exits import ExitCode
 from tests.support.commandline import trunkline
 from tests.support.fakeserver import Refusal, fake_gateway
 
@@ -53,3 +54,53 @@ async def test_a_refusal_is_one_sentence_and_an_exit_code(
     assert "there is no such thing" in result.err
     assert "Traceback" not in result.err
     assert result.out == ""
+
+
+LETTER = {"id": "a1", "account": "irc:libera", "chat": "#room", "state": "failed", "at": 1}
+SESSION = {"key": "agent:main:main", "updatedAt": 1}
+RUN = {"runAtMs": 1, "status": "ok", "durationMs": 1500, "summary": "word " * 40 + "end"}
+# A list that has a limit, and the answer with one of three rows.
+CUT: list[tuple[list[str], str, dict[str, Any]]] = [
+    (["sessions", "list"], "sessions.list", {"sessions": [SESSION], "totalCount": 3}),
+    (["deadletters", "list"], "deadletters.list", {"letters": [LETTER], "count": 3}),
+    (["cron", "runs", "j1"], "cron.runs", {"entries": [RUN], "total": 3}),
+]
+
+
+@pytest.mark.parametrize(("words", "method", "answer"), CUT)
+async def test_a_list_that_is_cut_says_so(
+    words: list[str], method: str, answer: dict[str, Any], state: Path
+) -> None:
+    answers: dict[str, Any] = {method: answer}
+    async with fake_gateway(**answers) as fake:
+        where = ["--limit", "1", "--url", fake.url, "--token", "secret"]
+        result = await trunkline(state, *words, *where)
+    assert (result.code, result.err) == (0, "2 more; --limit shows more of them\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "method", "refusal", "listed_by"),
+    [
+        ("devices approve r1", "device.pair.approve", "unknown requestId", "devices list"),
+        ("devices rotate d1", "device.token.rotate", "token rotation denied", "devices list"),
+        ("nodes reject r1", "node.pair.reject", "unknown requestId", "nodes list"),
+        ("nodes describe n1", "node.describe", "unknown nodeId", "nodes status"),
+        ("nodes invoke n1 x", "node.invoke", "node not connected", "nodes status"),
+        ("sessions reset k", "sessions.resolve", "session not found", "sessions list"),
+    ],
+)
+async def test_what_is_not_there_is_listed_by_a_command(
+    words: str, method: str, refusal: str, listed_by: str, state: Path
+) -> None:
+    answers: dict[str, Any] = {method.replace(".", "__"): Refusal("INVALID_REQUEST", refusal)}
+    async with fake_gateway(**answers) as fake:
+        result = await trunkline(state, *words.split(), "--url", fake.url, "--token", "secret")
+    result.complains(ExitCode.ERROR, f"{refusal}; `trunkline {listed_by}` shows them")
+
+
+async def test_another_refusal_is_left_as_it_is(state: Path) -> None:
+    async with fake_gateway(node__rename=Refusal("INVALID_REQUEST", "name required")) as fake:
+        where = ("--url", fake.url, "--token", "secret")
+        result = await trunkline(state, "nodes", "rename", "n1", "x", *where)
+    result.complains(ExitCode.ERROR, "name required")
+    assert "shows them" not in result.err

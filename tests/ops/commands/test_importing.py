@@ -40,6 +40,9 @@ def test_what_it_writes_validates(cli: CommandLine, state: Path, theirs: Path) -
 
 def test_what_is_wrong_is_one_sentence(cli: CommandLine, state: Path, theirs: Path) -> None:
     cli("import openclaw /none.json").complains(ExitCode.CONFIGURATION, "/none.json", "No such")
+    cli("import openclaw").complains(ExitCode.CONFIGURATION, "there is no", "openclaw PATH")
     cli(f"import openclaw {theirs} --force").complains(ExitCode.USAGE, "--write")
+    (state / "loop.json").symlink_to("loop.json")
+    cli(f"import openclaw {state}/loop.json").complains(ExitCode.CONFIGURATION, "symbolic links")
     (state / "openclaw.json").write_text('{$include: "openclaw.json"}')
     cli(f"import openclaw {state}/openclaw.json").complains(ExitCode.CONFIGURATION, "itself")

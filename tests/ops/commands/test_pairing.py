@@ -37,6 +37,7 @@ async def test_the_list_shows_requests_and_decisions(state: Path) -> None:
         result = await trunkline(state, "pairing", "list", "--channel", "irc", *where)
     assert result.code == 0
     assert fake.asked[-1] == ("channels.pairing.list", {"channel": "irc"})
+    assert len(result.out.split("\n\n")) == 2, "two tables"
     for word in ("irc:libera", "ada", "Ada L.", "no", "bob", "blocked"):
         assert word in result.out
 

@@ -18,8 +18,12 @@ async def test_a_service_is_installed_shown_and_removed(state: Path) -> None:
     programs.answer("systemctl", "ActiveState=inactive\n", "show")
     programs.answer("loginctl", "no\n")
     path = f"{programs.directory}:{Path(sys.executable).parent}"
-    done = await trunkline(state, "service", "install", "--user", PATH=path)
+    done = await trunkline(state, "service", "install", "--user", PATH=path, OPENAI_API_KEY="hush")
     assert done.code == 0
+    assert "warning: it does not get what this shell has in " in done.out
+    assert "OPENAI_API_KEY" in done.out
+    assert "`systemctl --user edit trunkline.service`" in done.out
+    assert "hush" not in done.out
     assert done.out.startswith("trunkline.service runs (")
     assert "loginctl enable-linger" in done.out
     absent = await trunkline(state, "service", "status", "--user", PATH=path)

@@ -8,7 +8,7 @@ import pytest
 
 from ops.exits import ExitCode
 from tests.support.commandline import ended, line, started, trunkline
-from tests.support.daemon import free_port
+from workers.testing.ports import free_port
 
 pytestmark = pytest.mark.e2e
 

@@ -45,7 +45,7 @@ async def test_the_reason_of_a_stop_is_kept_with_the_hold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     async with real_api(tmp_path, way, monkeypatch) as (daemon, api):
-        rows = await api.act("stop", ["local"], "moving house", 10.0)
+        rows = await api.control("stop", ["local"], "moving house", 10.0)
         assert [(row["account"], row["ok"], row["outcome"]) for row in rows] == [
             ("local:a", True, "stopped"),
             ("local:b", True, "stopped"),
@@ -62,7 +62,7 @@ async def test_a_restart_names_the_incarnation_that_it_replaces(
     """What waits for the new process would else take the old one, which still runs, for it."""
     async with real_api(tmp_path, way, monkeypatch) as (daemon, api):
         before = (await daemon.status())["accounts"]
-        rows = await api.act("restart", ["local:a", "local:b"], None, 10.0)
+        rows = await api.control("restart", ["local:a", "local:b"], None, 10.0)
         assert {row["account"]: row["incarnation"] for row in rows} == {
             key: row["incarnation"] for key, row in before.items()
         }
@@ -95,7 +95,7 @@ async def test_targets_become_requests_for_single_accounts_of_a_gateway(
     targets: list[str], asked: list[str]
 ) -> None:
     async with fake_gateway(**_snapshots(), channels__start={}) as fake, _api(fake) as api:
-        rows = await api.act("start", targets, None, 5.0)
+        rows = await api.control("start", targets, None, 5.0)
         starts = [params["accountId"] for name, params in fake.asked if name == "channels.start"]
     assert starts == asked
     assert [row["account"] for row in rows] == [f"irc:{name}" for name in asked]
@@ -104,7 +104,7 @@ async def test_targets_become_requests_for_single_accounts_of_a_gateway(
 async def test_a_channel_without_accounts_is_an_error_that_names_those_that_exist() -> None:
     async with fake_gateway(**_snapshots()) as fake, _api(fake) as api:
         with pytest.raises(OperatorError, match="no account of matrix; known: irc:a, irc:b"):
-            await api.act("stop", ["matrix"], None, 5.0)
+            await api.control("stop", ["matrix"], None, 5.0)
 
 
 async def test_a_gateway_that_ends_is_named() -> None:
@@ -115,7 +115,7 @@ async def test_a_gateway_that_ends_is_named() -> None:
     async with fake_gateway(channels__start=vanish) as fake:
         with pytest.raises(OperatorError, match=f"the gateway at {fake.url} ended") as caught:
             async with _api(fake) as api:
-                await api.act("start", ["irc:a"], None, 5.0)
+                await api.control("start", ["irc:a"], None, 5.0)
     assert caught.value.exit is ExitCode.ERROR
 
 

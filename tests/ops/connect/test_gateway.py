@@ -29,6 +29,14 @@ async def test_a_gateway_that_is_not_there_is_not_running(state: Path) -> None:
     result.complains(ExitCode.NOT_RUNNING, "ws://127.0.0.1:1")
 
 
+async def test_of_our_own_gateway_the_command_that_says_more_is_named(state: Path) -> None:
+    (state / "trunkline.json5").write_text("{gateway: {auth: {token: 't0ken'}}}")
+    rows = status(account("local:demo"), url="ws://127.0.0.1:1")
+    async with fake_supervisor(state, supervisor__status=rows):
+        result = await trunkline(state, "gateway", "health")
+    result.complains(ExitCode.NOT_RUNNING, "ws://127.0.0.1:1", "`trunkline gateway status` says")
+
+
 async def test_a_wrong_token_is_an_error(state: Path) -> None:
     async with fake_gateway("right", health={"ok": True}) as fake:
         result = await trunkline(state, "gateway", "health", "--url", fake.url, "--token", "wrong")

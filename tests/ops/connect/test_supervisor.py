@@ -10,10 +10,10 @@ import pytest
 from ops.exits import ExitCode
 from tests.ops.conftest import CommandLine
 from tests.support.commandline import trunkline
-from tests.support.daemon import free_port
 from tests.support.fakeserver import (
     fake_supervisor,
 )
+from workers.testing.ports import free_port
 
 NEEDS_A_SUPERVISOR = [
     "status",
@@ -58,7 +58,7 @@ async def test_a_supervisor_that_hangs_is_a_timeout(state: Path) -> None:
     async with fake_supervisor(state) as fake:
         fake.hangs = True
         (await trunkline(state, "status")).complains(
-            ExitCode.TIMEOUT, "does not answer", "cli.sock"
+            ExitCode.TIMEOUT, "does not answer", "cli.sock", "`trunkline doctor` says what to do"
         )
 
 

@@ -78,6 +78,8 @@ def test_agents_that_cannot_answer_are_found_before_they_are_asked(
     found = [*accounts.unconfigured(facts), *accounts.programs(facts)]
     assert [(each.check, str(each.severity)) for each in found] == checks
     assert all("agents.entries.a" in str(each.cure) for each in found)
+    shown = [each.cure for each in found if each.check == "accounts.unconfigured"]
+    assert all(str(each).endswith("trunkline config example agent:command") for each in shown)
 
 
 @pytest.mark.parametrize(

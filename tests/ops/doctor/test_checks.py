@@ -97,6 +97,12 @@ def large_journal(place: Path) -> Facts:
     return facts
 
 
+def in_place_of_the_state_directory(place: Path) -> Facts:
+    facts = healthy(place)
+    (place / "file").write_text("")
+    return replace(facts, places=replace(facts.places, state_dir=place / "file"))
+
+
 def left_socket(place: Path) -> Facts:
     facts = healthy(place, status=None, silent="no supervisor is running")
     (place / "run/cli.sock").touch()
@@ -144,6 +150,7 @@ CASES: list[tuple[str, Case]] = [
     ("tls.expiry", expired),
     ("accounts.same-secret", accounts(
         a=IRC | {"password": "same"}, b=IRC | {"password": "same"})),
+    ("files.state", in_place_of_the_state_directory),
     ("files.modes", touched("state", 0o755)),
     ("sockets.path", a_long_way_to_the_sockets),
     ("sockets.stale", left_socket),

@@ -42,6 +42,17 @@ def test_a_credential_of_the_service_is_no_fault(place: Path) -> None:
     assert found.message == "gateway.auth.token: the credential gateway was not provided by systemd"
 
 
+def test_a_variable_of_a_drop_in_is_one_of_the_service(place: Path) -> None:
+    token = {"source": "env", "id": "GATEWAY_TOKEN"}
+    facts = healthy(place, CONFIG | {"gateway": {"port": 1, "auth": {"token": token}}})
+    here = replace(facts, environ={"GATEWAY_TOKEN": "x"})
+    assert [each.check for each in configuration.secrets(here)] == ["secrets.service"]
+    assert [each.check for each in configuration.secrets(facts)] == ["secrets.resolve"]
+    rows = [facts.services[0] | {"variables": ["GATEWAY_TOKEN"]}]
+    for each in (here, facts):
+        assert list(configuration.secrets(replace(each, services=rows))) == []
+
+
 @pytest.mark.parametrize(
     ("days", "severity"), [(-1, Severity.ERROR), (5, Severity.WARNING), (90, None)]
 )

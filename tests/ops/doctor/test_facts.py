@@ -21,6 +21,7 @@ async def test_nothing_is_there_and_nothing_is_raised(
     facts = await asyncio.to_thread(gather, target, places_of(target))
     assert (facts.loaded, facts.refused, facts.status, facts.units) == (None, None, None, {})
     assert "no supervisor is running" in str(facts.silent)
+    assert "doctor" not in str(facts.silent)
     assert facts.limits.disk_total > 0
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -29,6 +30,32 @@ def test_what_belongs_to_another_user_is_named(place: Path) -> None:
         os.chown(place / "state" / name, 1, 1)
     (found,) = files.owners(facts)
     assert "and 1 more belong to another user" in found.message
+
+
+@pytest.mark.parametrize(
+    ("flag", "allowed", "words"),
+    [
+        (0, True, ""),
+        (os.ST_RDONLY, False, "read-only"),
+        (0, False, "you may not write"),
+    ],
+)
+@pytest.mark.parametrize("there", [True, False])
+def test_a_state_directory_that_cannot_be_written(
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    flag: int,
+    allowed: bool,
+    words: str,
+    there: bool,
+) -> None:
+    facts = healthy(place)
+    state = place / "state" if there else place / "state" / "new" / "deep"
+    facts = replace(facts, places=replace(facts.places, state_dir=state))
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_flag=flag))
+    monkeypatch.setattr(os, "access", lambda path, mode, **more: allowed)
+    found = [each.message for each in files.state_directory(facts)]
+    assert [words in each and f"{place}/state" in each for each in found] == [True] * bool(words)
 
 
 @pytest.mark.parametrize(

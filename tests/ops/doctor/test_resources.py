@@ -46,3 +46,15 @@ def test_a_disk_is_low_before_it_is_full(
 ) -> None:
     found = list(resources.disk(with_limits(healthy(tmp_path), disk_free=free)))
     assert [each.severity for each in found] == ([] if severity is None else [severity])
+
+
+@pytest.mark.parametrize(
+    ("free", "words"),
+    [(0, "no room is left on"), ((1 << 20) - 1, "no room"), (5 << 20, "5 MiB are free on")],
+)
+def test_it_names_the_disk_and_says_whether_messages_wait_already(
+    tmp_path: Path, free: int, words: str
+) -> None:
+    (found,) = resources.disk(with_limits(healthy(tmp_path), disk_free=free))
+    assert words in found.message
+    assert f"the disk of {tmp_path}/state" in found.message

@@ -53,6 +53,12 @@ def test_a_platform_without_an_address_is_named_once(tmp_path: Path, names: list
     assert list(surroundings.names(facts)) == []
 
 
+def test_a_name_that_is_none_is_a_finding() -> None:
+    """The resolver raises another exception for it, which no thread must print."""
+    found = surroundings.unresolved(["a..example"])
+    assert found == {"a..example": "is not a host name: its parts must have 1 to 63 characters"}
+
+
 @pytest.mark.parametrize(
     "fields",
     [{"server": "127.0.0.1"}, {"server": "localhost"}, {"enabled": False}, {"proxy": "http://p"}],

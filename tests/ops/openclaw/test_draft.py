@@ -10,10 +10,10 @@ DRAFT_VARIABLES = Variables(inline={"NAME": "bot"})
 
 def test_each_value_is_put_in_and_noted() -> None:
     draft = Draft(DRAFT_VARIABLES)
-    draft.take("a", ("x", "a"), 1)
-    draft.take("b", ("x", "b"), "${NAME}!")
-    draft.take("c", ("x", "c"), "${NONE}")
-    draft.agree("d", "is so")
+    draft.copy("a", ("x", "a"), 1)
+    draft.copy("b", ("x", "b"), "${NAME}!")
+    draft.copy("c", ("x", "c"), "${NONE}")
+    draft.note_fixed("d", "is so")
     draft.spread("e", [("y", "e"), ("z", "e")], 2, "each")
     assert draft.config == {"x": {"a": 1, "b": "bot!"}, "y": {"e": 2}, "z": {"e": 2}}
     assert [(note.group, note.path) for note in draft.notes] == [
@@ -29,7 +29,7 @@ def test_each_value_is_put_in_and_noted() -> None:
 
 def test_a_value_that_is_withdrawn_is_left() -> None:
     draft = Draft(DRAFT_VARIABLES)
-    draft.take("a", ("x", "a"), 1)
+    draft.copy("a", ("x", "a"), 1)
     draft.withdraw(draft.notes[0], "refused")
     assert draft.config == {"x": {}}
     assert draft.notes == [Note("left", "a", (), "refused")]
@@ -38,7 +38,7 @@ def test_a_value_that_is_withdrawn_is_left() -> None:
 
 def test_what_is_not_there_is_none() -> None:
     draft = Draft(DRAFT_VARIABLES)
-    draft.take("a", ("x",), [1])
+    draft.copy("a", ("x",), [1])
     assert draft.value(("x",)) == [1]
     assert draft.value(("x", "y")) is None
     assert not draft.has(("y",))

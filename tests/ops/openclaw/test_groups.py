@@ -64,7 +64,7 @@ def admitted(channel: str, section: dict[str, Any], account: str) -> list[Words]
     return [
         words
         for words, message in messages(channel)
-        if gatekeeper.decision("key", message).outcome is AdmissionOutcome.RUN
+        if gatekeeper.decide("key", message).outcome is AdmissionOutcome.RUN
     ]
 
 

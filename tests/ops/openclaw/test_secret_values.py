@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ops.openclaw.draft import Draft, FieldPlace
-from ops.openclaw.secret_values import take_secret, take_secret_file
+from ops.openclaw.secret_values import copy_secret, copy_secret_file
 from ops.openclaw.variables import Variables
 
 PROVIDERS = {
@@ -21,7 +21,7 @@ ENV = {"source": "env", "id": "SET"}
 
 def made(value: Any) -> tuple[Any, Draft]:
     draft = Draft(VARIABLES, PROVIDERS)
-    take_secret(draft, FieldPlace("here", (), "token"), ("token",), value)
+    copy_secret(draft, FieldPlace("here", (), "token"), ("token",), value)
     return draft.value(("token",)), draft
 
 
@@ -82,8 +82,8 @@ def test_a_variable_of_the_dotenv_file_is_named() -> None:
 def test_a_file_of_a_secret_is_referred_to() -> None:
     draft = Draft(VARIABLES)
     place = FieldPlace("here", (), "tokenFile")
-    take_secret_file(draft, place, ("token",), "/run/token")
+    copy_secret_file(draft, place, ("token",), "/run/token")
     assert draft.config == {"token": {"source": "file", "id": "/run/token"}}
-    take_secret_file(draft, place, ("token",), "/run/other")
-    take_secret_file(draft, place, ("other",), "relative")
+    copy_secret_file(draft, place, ("token",), "/run/other")
+    copy_secret_file(draft, place, ("other",), "relative")
     assert [note.group for note in draft.notes] == ["changed", "left", "left"]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops.openclaw.draft import Draft
-from ops.openclaw.translation import inline_variables, translate
+from ops.openclaw.translation import AGENTS, OWN, STRANGE, inline_variables, translate
 from ops.openclaw.variables import Variables
 from tests.support.translated import CHANNELS, leaves, notes_of, translated
 
@@ -95,6 +96,42 @@ def test_every_value_of_any_file_is_named_once(values: dict[str, Any]) -> None:
     draft = draft_of(values)
     named = {leaf: notes_of(draft, leaf) for leaf in leaves(values)}
     assert {leaf: notes for leaf, notes in named.items() if len(notes) != 1} == {}
+
+
+def test_a_section_that_openclaw_does_not_have_is_named_as_that() -> None:
+    values = {"chanels": {}, "tools": {}, "nodeHost": {}, "hoks": 1, "my-own": {"a": 1}}
+    left = translated(values).left
+    assert left["chanels"] == f"{STRANGE} (did you mean channels?)"
+    assert left["hoks"] == f"{STRANGE} (did you mean hooks?)"
+    assert left["my-own"] == STRANGE
+    assert (left["tools"], left["nodeHost"]) == (AGENTS, OWN)
+
+
+@pytest.mark.parametrize(
+    ("values", "path", "near"),
+    [
+        ({"gateway": {"prt": 1, "bindd": "lan"}}, "gateway.bindd", "bind"),
+        ({"channels": {"telegrm": {"botToken": "x"}}}, "channels.telegrm", "telegram"),
+        ({"channels": {"telegram": {"botTokn": "x"}}}, "channels.telegram.botTokn", "botToken"),
+        ({"channels": {"irc": {"acounts": {}}}}, "channels.irc.acounts", "accounts"),
+        (
+            {"channels": {"irc": {"accounts": {"a": {"alowFrom": []}}}}},
+            "channels.irc.accounts.a.alowFrom",
+            "allowFrom",
+        ),
+        ({"session": {"dmScop": "main"}}, "session.dmScop", "dmScope"),
+    ],
+)
+def test_a_misspelt_field_is_named_with_the_one_that_it_is_like(
+    values: dict[str, Any], path: str, near: str
+) -> None:
+    assert translated(values).left[path].endswith(f" (did you mean {near}?)")
+
+
+def test_fields_of_openclaw_that_are_only_somewhat_alike_are_not_taken_for_misspelt() -> None:
+    fields = ["mediaMaxMb", "linkPreview", "groupChat", "textChunkLimit", "replyToMode", "network"]
+    found = translated({"channels": {"telegram": {"botToken": "x", **dict.fromkeys(fields, 1)}}})
+    assert [path for path, reason in found.left.items() if "did you mean" in reason] == []
 
 
 def test_no_secret_is_in_a_note() -> None:

@@ -10,9 +10,15 @@ from typing import Any
 
 import pytest
 
-from ops.output.account_table import ACCOUNT_COLUMNS, account_cells, phase_style, show_accounts
+from ops.output.account_table import (
+    ACCOUNT_COLUMNS,
+    account_cells,
+    phase_style,
+    show_accounts,
+    why,
+)
 from tests.support.commandline import PROGRAM, environment, trunkline
-from tests.support.fakeserver import BACKOFF, account, fake_supervisor, status
+from tests.support.fakeserver import BACKOFF, HELD, account, fake_supervisor, status
 
 EVIL = "kaboom \x1b[31m[red]"
 ERROR = "127.0.0.1:6999: Connection refused: " + EVIL
@@ -48,7 +54,7 @@ async def on_a_terminal(state: Path, columns: int, *args: str, **variables: str)
 async def test_every_account_has_one_line_and_the_worst_is_the_first(
     state: Path, columns: int
 ) -> None:
-    shown = await on_a_terminal(state, columns, "channels", "status", NO_COLOR="1")
+    shown = await on_a_terminal(state, columns, "channels", "status", "--all", NO_COLOR="1")
     lines = shown.splitlines()
     assert lines[0] == "\x1b[1m41 accounts".removeprefix("\x1b[1m") + ": 1 in backoff, 40 running"
     titles, first = lines[1].replace("\x1b[1m", "").replace("\x1b[0m", ""), lines[2]
@@ -58,6 +64,39 @@ async def test_every_account_has_one_line_and_the_worst_is_the_first(
     assert first.endswith("…")
     assert len(lines) == 43
     assert all(len(line) <= columns for line in (titles, *lines[2:]))
+
+
+@pytest.mark.parametrize("command", [["status"], ["channels", "status"]])
+async def test_what_is_wrong_is_in_sight_whatever_the_size_of_the_fleet(
+    state: Path, command: list[str]
+) -> None:
+    size = {"LINES": "24", "NO_COLOR": "1"}
+    shown = (await on_a_terminal(state, 80, *command, **size)).splitlines()
+    assert len(shown) == 22  # two are left for the prompt, and for what `--watch` adds
+    assert any(line.startswith("irc:libera") for line in shown)
+    more = 41 - sum(line.startswith(("irc:", "local:")) for line in shown)
+    assert shown[-1] == f"… {more} more (--all lists them): {more} running"
+    for each in (["--all"], ["--sort", "rss"], ["--filter", "phase=running,phase=backoff"]):
+        whole = (await on_a_terminal(state, 80, *command, *each, **size)).splitlines()
+        assert sum(line.startswith(("irc:", "local:")) for line in whole) == 41
+    only = (await on_a_terminal(state, 80, *command, "local", **size)).splitlines()
+    assert sum(line.startswith("local:") for line in only) == 40
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (HELD, "held: moving house"),
+        (BACKOFF | {"cause": "transient", "lastError": "refused"}, "refused"),
+        (BACKOFF | {"cause": "needs_login", "lastError": "revoked"}, "needs login: revoked"),
+        (BACKOFF | {"cause": "crash_loop", "lastError": None}, "crash loop"),
+        ({"health": "degraded: journal full", "lastError": None}, "degraded: journal full"),
+        ({"cause": None, "lastError": None}, ""),
+    ],
+)
+def test_why_says_what_a_person_has_to_know(more: dict[str, Any], said: str) -> None:
+    row = account("irc:libera", **more)
+    assert why(row, account_cells(row, 0)) == said
 
 
 async def test_wide_shows_every_column_whole_and_no_foreign_escape(state: Path) -> None:
@@ -99,6 +138,22 @@ def test_an_account_without_a_cause_shows_its_health() -> None:
     cells = account_cells(sick, 0.0)
     assert (cells["cause"], cells["next try"]) == ("degraded: silent", "in 5s")
     assert phase_style(sick) == "yellow"
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({}, ""),
+        ({"lastError": "refused"}, "earlier: refused"),
+        ({"lastError": "refused", "health": "degraded: silent"}, "degraded: silent: refused"),
+        (BACKOFF | {"lastError": "refused", "cause": "transient"}, "refused"),
+    ],
+)
+def test_an_old_error_is_not_shown_as_the_reason_of_an_account_that_runs(
+    fields: dict[str, Any], reason: str
+) -> None:
+    row = account("a:b", **fields)
+    assert why(row, account_cells(row, 0.0)) == reason
 
 
 def test_a_row_that_says_nothing_has_empty_cells() -> None:

@@ -50,6 +50,7 @@ def test_cases_that_differ_say_when() -> None:
     found = {"account": "irc:libera", "senderId": "ada", "chat": "#a", "cases": cases}
     head, *rest = why_lines(found)
     assert head == "ada in #a of irc:libera:"
+    assert why_lines(found | {"thread": "5"})[0] == "ada in thread 5 in #a of irc:libera:"
     assert rest == [
         "  if the platform vouches for it and it names the account: "
         "answered: admitted [channels.irc.groups]",

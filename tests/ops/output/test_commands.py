@@ -11,8 +11,8 @@ import pytest
 from ops.exits import ExitCode
 from tests.ops.conftest import CommandLine
 from tests.support.commandline import ROOT, trunkline
-from tests.support.daemon import free_port
 from tests.support.fakeserver import account, fake_supervisor, status
+from workers.testing.ports import free_port
 
 NAKED = re.compile(r"(?<![\w/.-])trunkline [a-z]")
 # The help and files that are written are not for one runtime.

@@ -6,8 +6,17 @@ from typing import Any
 
 import pytest
 
-from ops.exits import UsageFailure
-from ops.output.listing import FILTERS, ORDERS, check_order, condition, ordered, summary
+from ops.exits import OperatorError, UsageFailure
+from ops.output.listing import (
+    FILTERS,
+    ORDERS,
+    check_names,
+    check_order,
+    condition,
+    ordered,
+    summary,
+    terms,
+)
 
 LOGIN = {"prompt": "1", "kind": "qr"}
 
@@ -79,13 +88,50 @@ def test_every_order_takes_rows_that_lack_its_field() -> None:
     ],
 )
 def test_filters_choose_rows(texts: list[str], found: list[str]) -> None:
-    assert keys(filter(condition(texts), ROWS)) == found
+    assert keys(filter(condition(terms(texts)), ROWS)) == found
 
 
 @pytest.mark.parametrize("text", ["phase", "colour=red", "", "=x", "phase!backoff", ","])
 def test_what_is_no_filter_is_refused_with_the_fields_that_there_are(text: str) -> None:
     with pytest.raises(UsageFailure, match=f"FIELD=VALUE with {', '.join(FILTERS)}"):
-        condition([text])
+        terms([text])
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "phase=runing",
+            "--filter phase= takes stopped, starting, running, stopping, backoff, fai",
+        ),
+        ("phase!=up", "--filter phase= takes stopped, "),
+        ("enabled=true", "--filter enabled= takes yes, no; not 'true'"),
+        ("held=", "--filter held= takes yes, no; not ''"),
+    ],
+)
+def test_a_value_that_its_field_never_has_is_refused(text: str, sentence: str) -> None:
+    with pytest.raises(UsageFailure, match=sentence):
+        terms([f"cause=x,{text}"])
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("channel=d", "unknown channel 'd'; known: a, agent, b, c"),
+        ("channel!=d", "unknown channel 'd'"),
+        ("account=a:fin", "unknown account 'a:fin' .did you mean a:fine.*; known: a:fine, a:off"),
+        ("agent=echo", "unknown agent 'echo'; known: main, none"),
+        *((known, None) for known in ("channel=a", "channel=d*", "account=a:?", "agent=main")),
+        *((free, None) for free in ("name=d", "cause=d", "health=d", "channel=")),
+    ],
+)
+def test_a_name_that_no_row_has_is_an_error(text: str, sentence: str | None) -> None:
+    rows = [{"agent": "none"} | each for each in (*ROWS, row("agent:main"))]
+    if sentence is None:
+        check_names(terms([text]), rows)
+    else:
+        with pytest.raises(OperatorError, match=sentence):
+            check_names(terms([text]), rows)
 
 
 @pytest.mark.parametrize(

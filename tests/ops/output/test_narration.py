@@ -14,8 +14,8 @@ NOW_S = NOW / 1000
 
 def told(before: dict[str, Any], after: dict[str, Any]) -> str | None:
     narrator = Narrator()
-    narrator.know("irc:libera", before)
-    return narrator.tell("irc:libera", after, NOW_S)
+    narrator.set("irc:libera", before)
+    return narrator.narrate("irc:libera", after, NOW_S)
 
 
 def test_a_killed_worker_and_its_next_try() -> None:
@@ -77,7 +77,7 @@ def test_mere_figures_are_no_news(figures: dict[str, Any]) -> None:
 
 
 def test_something_new_has_no_step() -> None:
-    line = Narrator().tell("gateway", {"phase": "running", "pid": 7}, NOW_S)
+    line = Narrator().narrate("gateway", {"phase": "running", "pid": 7}, NOW_S)
     assert line == "gateway  running  ready, pid 7"
 
 
@@ -134,11 +134,11 @@ def test_a_strange_log_line_is_shown_all_the_same(strange: dict[str, Any]) -> No
 def test_a_gateway_tells_its_session_only_while_it_runs() -> None:
     row = {"phase": "running", "pid": 7, "connected": True}
     narrator = Narrator()
-    narrator.know("gateway", row)
-    lost = narrator.tell("gateway", row | {"connected": False}, NOW_S)
+    narrator.set("gateway", row)
+    lost = narrator.narrate("gateway", row | {"connected": False}, NOW_S)
     assert lost == "gateway  running  no session with the supervisor"
     down = {"phase": "backoff", "connected": False, "lastError": "gone"}
-    assert narrator.tell("gateway", down, NOW_S) == "gateway  running → backoff  gone"
+    assert narrator.narrate("gateway", down, NOW_S) == "gateway  running → backoff  gone"
     starting = {"phase": "starting", "incarnation": 2, "connected": False}
-    assert narrator.tell("gateway", starting, NOW_S) is not None
-    assert narrator.tell("gateway", starting | {"connected": True}, NOW_S) is None
+    assert narrator.narrate("gateway", starting, NOW_S) is not None
+    assert narrator.narrate("gateway", starting | {"connected": True}, NOW_S) is None

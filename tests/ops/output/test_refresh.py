@@ -22,6 +22,7 @@ async def test_it_is_drawn_over_the_last_one_and_ctrl_c_ends_it(state: Path) -> 
             *PROGRAM,
             "status",
             "--watch",
+            "--all",
             stdout=slave,
             env=environment(state, TERM="xterm", COLUMNS="90", LINES="24"),
         )

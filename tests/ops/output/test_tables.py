@@ -36,6 +36,16 @@ def test_the_most_expendable_columns_are_left_out_first(width: int, titles: list
     assert [column.title for column in fitted(COLUMNS, ROWS, width).columns] == titles
 
 
+def test_a_long_name_is_cut_for_a_column_that_matters() -> None:
+    columns = [Column("account"), Column("phase"), Column("rss", 4), Column("next try", 2)]
+    columns.append(Column("why", 1))
+    row = ["telegram:" + "x" * 40, "backoff", "24.0 MiB", "in 13m", "refused " * 9]
+    table = fitted(columns, [row], 80)
+    assert [column.title for column in table.columns] == ["account", "phase", "next try", "why"]
+    assert min(table.widths[0], table.widths[3]) >= 24
+    assert [each.title for each in fitted(columns, [row], 60).columns][2:] == ["why"]
+
+
 def test_a_column_without_content_is_left_out_where_it_may() -> None:
     table = fitted(COLUMNS, [["a:b", "stopped", "", "", ""]], 200)
     assert [column.title for column in table.columns] == ["account", "phase"]

@@ -39,6 +39,13 @@ def test_the_chosen_one_is_marked_with_and_without_colours() -> None:
     assert "\x1b" not in "".join(plain)
 
 
+def test_before_the_first_answer_it_does_not_say_that_there_are_no_accounts() -> None:
+    lines = draw(view(0, known=False, message="no supervisor is running"))
+    assert len(lines) == 30
+    assert set(lines[:-2]) == {""}
+    assert lines[-2] == "no supervisor is running"
+
+
 @pytest.mark.parametrize(("lines", "first", "kinds"), [(30, 0, "AG"), (30, 3, "G"), (6, 0, "A")])
 def test_agents_are_counted_apart_and_have_their_own_head(
     lines: int, first: int, kinds: str

@@ -50,6 +50,16 @@ def test_without_systemd_the_other_way_is_named(programs: RecordedPrograms) -> N
         Systemd("system").control("show", "a")
 
 
+def test_only_names_of_variables_are_read(programs: RecordedPrograms, tmp_path: Path) -> None:
+    file = tmp_path / "secrets.env"
+    file.write_text("# A=1\nTOKEN=hush\n  OTHER='x'\nnot one\n")
+    shown = f'Environment=MARKER=1 "WORDS=a b"\nEnvironmentFiles={file} (ignore_errors=yes)\n'
+    programs.answer("systemctl", f"{shown}EnvironmentFiles=/gone (ignore_errors=no)\n", "show")
+    programs.answer("systemctl", "LANG=C\nPATH=/bin\n", "show-environment")
+    found = Systemd("user").variables("a.service")
+    assert found == {"MARKER", "WORDS", "TOKEN", "OTHER", "LANG", "PATH"}
+
+
 def test_linger_is_yes_no_or_not_known(programs: RecordedPrograms) -> None:
     assert Systemd("user").lingers("ada") is None
     for text, lingers in (("yes\n", True), ("no\n", False)):
@@ -65,4 +75,6 @@ def test_units_of_a_user_lie_in_its_configuration(
     assert Systemd("system").units == Path("/etc/systemd/system")
     command = Systemd("user").journal("a.service", 5, follow=True)
     assert command == ["journalctl", "--user-unit", "a.service", "--lines=5", "--follow"]
+    command = Systemd("system").journal("a.service", 5, follow=False, json=True)
+    assert command == ["journalctl", "--unit", "a.service", "--lines=5", "--output=json"]
     assert shutil.which("sh")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -48,6 +49,12 @@ FORBIDDEN = (
     "RestrictNamespaces",
     "DynamicUser",
 )
+
+
+def test_places_that_the_first_start_makes_may_be_missing() -> None:
+    """systemd.exec(5): without the - a service whose path is missing never starts."""
+    paths = shlex.split(directives(unit_text(SYSTEM))["ReadWritePaths"])
+    assert paths == ["-/tmp/a b"]
 
 
 def directives(text: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from runtime.config.access_policy import (
     AccessPolicy,
     GroupRule,
+    admits_nobody,
     closed_doors,
     describe_access,
     policy_of,
@@ -41,6 +42,23 @@ def spec(channel: str, section: dict[str, Any], account: dict[str, Any]) -> Acco
 
 def policy(channel: str, section: dict[str, Any] | None = None, **account: Any) -> AccessPolicy:
     return spec(channel, section or {}, account).access
+
+
+@pytest.mark.parametrize(
+    ("fields", "nobody"),
+    [
+        ({}, False),
+        ({"dmPolicy": "allowlist"}, True),
+        ({"dmPolicy": "allowlist", "allowFrom": []}, True),
+        ({"dmPolicy": "allowlist", "allowFrom": ["1"]}, False),
+        ({"dmPolicy": "allowlist", "groups": {"*": {}}}, False),
+        ({"dmPolicy": "disabled"}, True),
+        ({"dmPolicy": "allowlist", "groupPolicy": "disabled"}, True),
+        ({"dmPolicy": "disabled", "groupPolicy": "disabled"}, False),
+    ],
+)
+def test_who_admits_nobody_at_all_and_did_not_mean_it(fields: dict[str, Any], nobody: bool) -> None:
+    assert admits_nobody(policy("telegram", **fields)) is nobody
 
 
 @pytest.mark.parametrize(
@@ -246,7 +264,7 @@ def test_whatever_stands_in_the_file_nothing_is_dropped_without_a_reason_that_st
     gate.configure({"k": found})
     direct = grouped = False
     for message in MESSAGES:
-        decision = gate.decide("k", message).decision
+        decision = gate.rule("k", message).decision
         assert decision.reason in REASONS
         assert is_a_line(decision.source, channel, layers), decision
         open_to = decision.outcome in (AdmissionOutcome.RUN, AdmissionOutcome.PAIR)

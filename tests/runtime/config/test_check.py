@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from msgspec import Meta
 
-from runtime.config.check import account_problems, members, not_finite, problems
+from runtime.config.check import account_problems, members, not_finite, problems, unknown_fields
 from tests.runtime.config.example import Fields, Login
 from workers.secrets import SecretRef
 
@@ -80,9 +80,26 @@ def test_only_a_secret_may_be_a_reference(fields: dict[str, Any], path: str, wor
     assert words in problem.text
 
 
+def test_unknown_fields_are_found_at_any_depth_without_a_look_at_values() -> None:
+    value = {
+        "logins": {"a": {"user": 1, "pasword": 2}},
+        "rows": [{}, {"usr": math.nan}, "no login"],
+        "either": {"user": {"not": "checked"}},
+        "rovs": [],
+    }
+    found = list(unknown_fields(value, Deep, "top"))
+    assert paths(found) == ["top.logins.a.pasword", "top.rows[1].usr", "top.rovs"]
+    assert found[0].text == "unknown field (did you mean password?); allowed: password, user"
+
+
 def test_numbers_that_are_none_are_found_at_any_depth() -> None:
     value = {"a": [1.5, {"b": math.nan}], "c": -math.inf, "d": "nan"}
     assert paths(list(not_finite(value))) == ["a[1].b", "c"]
+
+
+def test_integers_that_could_not_be_printed_are_found_at_any_depth() -> None:
+    value = {"a": [2**1023, -(16**5000)], "b": 16**5000, "c": True}
+    assert paths(list(not_finite(value))) == ["a[1]", "b"]
 
 
 def test_the_members_of_a_union_have_no_annotations() -> None:

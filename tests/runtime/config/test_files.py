@@ -108,7 +108,20 @@ def test_a_full_disk_leaves_the_file_untouched(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert path.read_text() == "old"
-    assert ".new" not in str(list(tmp_path.iterdir()))
+    assert {each.name for each in tmp_path.iterdir()} <= {path.name, f"{path.name}.bak"}
+
+
+def test_a_failure_names_the_file_and_no_temporary_one(tmp_path: Path) -> None:
+    path = write(tmp_path, "old")
+    for wrong, error in ((path / "x.json5", NotADirectoryError), (path, FileExistsError)):
+        with pytest.raises(error) as raised:
+            create(wrong, "new")
+        assert (raised.value.filename, raised.value.filename2) == (str(wrong), None)
+    backup = tmp_path / "trunkline.json5.bak"
+    backup.mkdir()
+    with pytest.raises(IsADirectoryError) as failed:
+        replace(path, "new")
+    assert (failed.value.filename, failed.value.filename2) == (str(backup), None)
 
 
 def test_a_directory_that_exists_keeps_its_mode(tmp_path: Path) -> None:
@@ -147,11 +160,19 @@ def mounted_alone(path: Path) -> Iterator[None]:
         subprocess.run(["umount", "-l", str(path)], check=True)
 
 
-@pytest.mark.parametrize("after", ["x", "a text that is longer than the one before"])
+@pytest.mark.parametrize(
+    ("name", "after"),
+    [
+        ("a name.json5", "x"),
+        ("a name.json5", "a text that is longer than the one before"),
+        ("ä → \\040.json5", "x"),
+        ("a\tname\nof two lines.json5", "x"),
+    ],
+)
 def test_a_file_that_is_mounted_alone_is_written_in_place_beside_a_copy(
-    tmp_path: Path, after: str
+    tmp_path: Path, name: str, after: str
 ) -> None:
-    path = tmp_path / "a name.json5"
+    path = tmp_path / name
     path.write_text("the old text")
     assert not is_mounted(path)
     with mounted_alone(path):
@@ -160,8 +181,8 @@ def test_a_file_that_is_mounted_alone_is_written_in_place_beside_a_copy(
         assert path.read_text() == after
     assert path.read_text() == after  # it is the file below the mount
     assert {each.name: each.read_text() for each in tmp_path.iterdir()} == {
-        "a name.json5": after,
-        "a name.json5.bak": "the old text",
+        name: after,
+        f"{name}.bak": "the old text",
     }
 
 

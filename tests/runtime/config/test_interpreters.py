@@ -14,7 +14,7 @@ import pytest
 
 from ipc.frames.words import WIRE
 from runtime.config import interpreters
-from runtime.config.interpreters import MARK, ask
+from runtime.config.interpreters import MARK, query
 from runtime.config.load import Loaded, load_text
 from tests.support.channel_packages import install
 from tests.support.virtualenvs import fake_interpreter, make_virtualenv
@@ -104,10 +104,10 @@ def test_one_that_does_not_answer_is_given_up(
 ) -> None:
     monkeypatch.setattr(interpreters, "WITHIN", 0.2)
     python = fake_interpreter(tmp_path / "python", "exec sleep 600")
-    (found,) = ask([str(python)]).values()
+    (found,) = query([str(python)]).values()
     assert found.fault == f"{python} did not answer within 0.2 s"
     answering(python)  # it is asked again, though no file that counts may have changed
-    assert ask([str(python)])[str(python)].fault is None
+    assert query([str(python)])[str(python)].fault is None
 
 
 def test_a_channel_that_is_only_there_is_known(tmp_path: Path) -> None:
@@ -167,10 +167,10 @@ def test_it_is_asked_again_when_something_was_installed(tmp_path: Path) -> None:
     site.mkdir()
     python = answering(tmp_path / "python", files=[str(site)])
     for _ in range(3):
-        ask([str(python)])
+        query([str(python)])
     assert asked(python) == 1
     os.utime(site, (1, 1))
-    ask([str(python)])
+    query([str(python)])
     assert asked(python) == 2
 
 
@@ -180,7 +180,7 @@ def test_an_interpreter_gets_none_of_the_daemons_secrets(
     monkeypatch.setenv("A_SECRET", "x")
     monkeypatch.setenv("PYTHONPATH", "/somewhere")
     python = fake_interpreter(tmp_path / "python", f"env > {tmp_path}/env")
-    ask([str(python)])
+    query([str(python)])
     names = {line.partition("=")[0] for line in (tmp_path / "env").read_text().splitlines()}
     assert "PATH" in names
     assert not names & {"A_SECRET", "PYTHONPATH"}
@@ -203,7 +203,7 @@ def test_a_field_that_cannot_be_meant_is_refused(fields: dict[str, Any], words: 
 
 def test_a_real_interpreter_without_trunkline(tmp_path: Path) -> None:
     python, _ = make_virtualenv(tmp_path / "venv", trunkline=False)
-    (found,) = ask([str(python)]).values()
+    (found,) = query([str(python)]).values()
     assert found.fault is not None
     assert found.fault.startswith(f"Trunkline is not installed for {python} (No module named 'wor")
 
@@ -211,10 +211,10 @@ def test_a_real_interpreter_without_trunkline(tmp_path: Path) -> None:
 def test_a_real_interpreter_with_a_channel_of_its_own(tmp_path: Path) -> None:
     python, site = make_virtualenv(tmp_path / "venv")
     install(site, "made_up")
-    found = ask([str(python)])[str(python)]
+    found = query([str(python)])[str(python)]
     assert found.fault is None
     assert found.channels["made_up"].package == "made_up"
     assert found.channels["irc"].manifest.label == "IRC"
     assert "made_up" not in sys.modules
     install(site, "another")
-    assert "another" in ask([str(python)])[str(python)].channels
+    assert "another" in query([str(python)])[str(python)].channels

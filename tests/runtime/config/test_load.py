@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from runtime.config.errors import ConfigError
 from runtime.config.http_model import CanvasHostConfig
-from runtime.config.load import config_warnings, effective, load, load_effective, load_text
+from runtime.config.load import (
+    config_warnings,
+    doubtful_secrets,
+    doubts,
+    effective,
+    load,
+    load_effective,
+    load_text,
+)
 from runtime.config.model import Config
 from runtime.config.places import Flags, Places, resolve
 from tests.runtime.config.example import known, read, refused, write
@@ -118,6 +126,10 @@ def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
             "agents.default: is 'gpt': unknown agent; allowed: echo, none",
         ),
         ("{supervisor: {beatSeconds: Infinity}}", "supervisor.beatSeconds: is inf; allowed: a fin"),
+        (
+            f"{{channels: {{talk: {{allowFrom: [0x{'f' * 5000}]}}}}}}",
+            "channels.talk.allowFrom[0]: is a very large number; allowed: a number of at most",
+        ),
         ("{supervisor: {beatSeconds: NaN}}", "supervisor.beatSeconds: is nan; allowed: a finite"),
         ("{gateway: {allowedOrigins: [NaN]}}", "gateway.allowedOrigins[0]: is nan; allowed: a fin"),
         ("{supervisor: {beatSeconds: true}}", "supervisor.beatSeconds: is true; allowed: a number"),
@@ -330,6 +342,19 @@ def test_a_file_with_secrets_that_others_may_read_is_doubtful(tmp_path: Path) ->
     assert config_warnings(harmless) == []
     loaded.path.unlink()
     assert config_warnings(loaded) == []
+
+
+def test_doubts_have_the_place_of_each_secret_of_another_format(tmp_path: Path) -> None:
+    path = tmp_path / "trunkline.json5"
+    path.write_text("{channels: {telegram: {accounts: {a: {botToken: 'x'}, b: {botToken: 'y'}}}}}")
+    path.chmod(0o644)
+    loaded = load(path)
+    file, *secrets = doubts(loaded)
+    assert (file.path, file.text) == ("", config_warnings(loaded)[0])
+    assert [each.path for each in secrets] == [
+        f"channels.telegram.accounts.{name}.botToken" for name in "ab"
+    ]
+    assert doubtful_secrets(loaded, ["telegram:b", "agent:x"]) == secrets[1:]
 
 
 def test_relative_paths_of_the_gateway_count_from_the_directory_of_the_file(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runtime.config.schema import hints, look_up, schema
+from runtime.config.schema import find_at, hints, schema
 from tests.runtime.config.example import known as with_agents
 from workers.registry import manifests
 
@@ -15,7 +15,7 @@ SCHEMA, HINTS = schema(MANIFESTS), hints(MANIFESTS)
 
 
 def at(path: str) -> dict[str, Any]:
-    found = look_up(SCHEMA, HINTS, path)
+    found = find_at(SCHEMA, HINTS, path)
     assert found is not None
     assert found["path"] == path
     return found
@@ -75,7 +75,7 @@ def test_a_list_is_entered_by_a_place() -> None:
 
 @pytest.mark.parametrize("path", ["nothing", "gateway.nothing", "gateway.port.deeper"])
 def test_an_unknown_path_has_no_schema(path: str) -> None:
-    assert look_up(SCHEMA, HINTS, path) is None
+    assert find_at(SCHEMA, HINTS, path) is None
 
 
 def test_an_agent_has_the_fields_of_its_kind_and_those_that_all_have() -> None:
@@ -83,7 +83,7 @@ def test_an_agent_has_the_fields_of_its_kind_and_those_that_all_have() -> None:
     whole, marks = schema(manifests), hints(manifests)
 
     def found(path: str) -> Any:
-        return look_up(whole, marks, path)
+        return find_at(whole, marks, path)
 
     entry = found("agents.entries.main")
     assert entry is not None

@@ -90,5 +90,7 @@ def test_what_is_near_an_unknown_account_is_suggested() -> None:
     assert known_names("icr:libera", few).startswith(" (did you mean irc:libera?)")
     assert known_names("irc:x", few) == "; known: irc:libera, irc:oftc"
     assert known_names("xyz", []) == "; known: none"
+    assert known_names("", ["libera", "oftc"]) == "; known: libera, oftc"
+    assert known_names("irc:libera" * 1_000_000, few) == "; known: irc:libera, irc:oftc"
     many = [f"irc:{number}" for number in range(500)]
     assert known_names("xyz", many) == "; there are 500, see `trunkline channels list`"

@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from ipc.errors import IpcError, PeerGone, RemoteError
 from ipc.frames.data import Answer, Call
 from ipc.frames.websocket import Event
-from ipc.websocket.backoff import starting
+from ipc.websocket.backoff import is_starting
 from ipc.websocket.client import Client
 from ipc.websocket.reconnecting import REPEATABLE
 from runtime.gateway import draining
@@ -233,7 +233,7 @@ async def fate(client: Client) -> str:
     try:
         await client.call("system-presence")
     except RemoteError as error:
-        if not starting(error):
+        if not is_starting(error):
             raise
         return "refused"
     return "answered"

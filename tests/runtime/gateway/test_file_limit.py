@@ -7,7 +7,7 @@ import asyncio
 import pytest
 import structlog
 
-from runtime.gateway.file_limit import LOOK_SECONDS, QUIET_SECONDS, FileShares, FileWatch, shares
+from runtime.gateway.file_limit import CHECK_SECONDS, QUIET_SECONDS, FileShares, FileWatch, shares
 
 
 @pytest.mark.parametrize(
@@ -31,15 +31,15 @@ async def test_want_of_files_is_told_once_and_taken_back_after_a_minute() -> Non
     starved, told = 0, list[list[str]]()
     with structlog.testing.capture_logs() as logs:
         watch = FileWatch(1 << 20, lambda: starved, told.append)
-        await asyncio.sleep(LOOK_SECONDS + 1)
+        await asyncio.sleep(CHECK_SECONDS + 1)
         assert not told
         for _ in range(3):
             starved += 10
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(CHECK_SECONDS)
         assert len(told) == 1
         assert "no files left" in told[0][0]
         assert watch.short
-        await asyncio.sleep(QUIET_SECONDS + 2 * LOOK_SECONDS)
+        await asyncio.sleep(QUIET_SECONDS + 2 * CHECK_SECONDS)
         assert told[1:] == [[]]
         assert not watch.short
         watch.close()
@@ -50,6 +50,6 @@ async def test_want_of_files_is_told_once_and_taken_back_after_a_minute() -> Non
 async def test_it_is_seen_whoever_has_the_files() -> None:
     told = list[list[str]]()
     watch = FileWatch(1, lambda: 0, told.append)  # as if descriptor 0 were the last one
-    watch.look()
+    watch.check()
     assert len(told) == 1
     watch.close()

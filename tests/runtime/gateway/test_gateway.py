@@ -97,7 +97,7 @@ def test_a_turn_stores_publishes_then_calls_and_acknowledges_after_the_write() -
     parts, times = Parts(), RequestTimes()
     journal = cast(Intake, Journal())
     turn = GatewayTurn(cast(Fanout, parts), cast(DataRouter, parts), journal, times)
-    times.answered("send", perf_counter() - 0.01)
+    times.on_answered("send", perf_counter() - 0.01)
     turn.before_write()
     order.append("write")
     assert not times.by_method

@@ -7,10 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from ipc.websocket.sending import LONG_BYTES
 from runtime.gateway import hub as module
+from runtime.gateway.access.scopes import OPERATOR
 from tests.support.gateway_rig import GatewayRig, gateway_rig
 from tests.support.handshakes import greeted
 
+MIB = 1 << 20
 UI = {"id": "openclaw-control-ui", "version": "1", "platform": "linux", "mode": "ui"}
 
 
@@ -32,6 +35,26 @@ async def test_numbers_count_per_client_in_protocol_4_and_over_all_in_protocol_3
         assert numbers[0] > 1
         late = await greeted(rig)
         assert [(await late.next())["seq"] for _ in range(3)] == [1, 2, 3]
+
+
+async def test_a_client_that_is_behind_is_closed_before_more_long_events_are_made_for_it() -> None:
+    async with gateway_rig() as rig:
+        hub, limit = rig.parts.hub, rig.parts.server.limits.buffered_bytes
+        deaf, reader = await greeted(rig), await greeted(rig, 3)
+        told = {each.protocol: each.connection for each in hub.clients if each.role == OPERATOR}
+        deaf.socket.transport.pause_reading()
+        while told[4].buffered_bytes < limit - LONG_BYTES:
+            hub.broadcast("chat", {"text": "x" * LONG_BYTES})
+            await reader.event("chat")
+        assert told[4].open
+        most = 0
+        for _ in range(3):  # in one turn of the loop
+            hub.broadcast("chat", {"text": "x" * MIB})
+            most = max(most, told[4].buffered_bytes)
+        assert most < limit + 2 * MIB
+        assert not told[4].open
+        assert [len((await reader.event("chat"))["payload"]["text"]) for _ in range(3)] == [MIB] * 3
+        deaf.socket.transport.abort()
 
 
 async def test_presence_is_broadcast_once_for_many_who_come() -> None:
@@ -57,7 +80,7 @@ async def test_a_change_of_an_account_is_told_to_everybody_once() -> None:
     async with gateway_rig() as rig:
         client = await greeted(rig)
         first = await client.event("health")
-        rig.parts.hub.health_changed(at_once=True)
+        rig.parts.hub.on_health_changed(at_once=True)
         await client.event("health")  # the next one is a second away
         for phase in ("stopping", "stopped"):
             await reported(rig, phase=phase)
@@ -83,8 +106,8 @@ async def test_a_phase_is_told_at_once_and_what_is_less_no_more_than_every_5_sec
             health = (await client.event("health"))["payload"]
             shown = health["channels"]["irc"]["accounts"]["libera"]
             seen.append((shown["phase"], shown["lastError"]))
-        rig.parts.hub.health_changed(at_once=False)
-        rig.parts.hub.health_changed(at_once=True)
+        rig.parts.hub.on_health_changed(at_once=False)
+        rig.parts.hub.on_health_changed(at_once=True)
         await client.event("health")
 
 
@@ -110,7 +133,7 @@ async def test_a_client_may_go_without_the_health() -> None:
         )
         while (frame := await client.next())["type"] != "res":
             assert frame["event"] != "health"
-        rig.parts.hub.health_changed(at_once=True)
+        rig.parts.hub.on_health_changed(at_once=True)
         seen = await client.event("health")
         assert seen["payload"]["channels"]["irc"]["accounts"]["libera"]["phase"] == "stopping"
 

@@ -10,6 +10,7 @@ import socket
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from ipc.errors import IpcError
 from ipc.frames.words import EXIT_OK
@@ -55,12 +56,15 @@ async def test_a_termination_ends_it_well_and_says_nothing(short_path: Path) -> 
     assert (code, reported) == (EXIT_OK, [])
 
 
+@pytest.mark.parametrize("killed", [False, True])
 async def test_a_journal_of_a_newer_version_ends_it_as_misconfigured(
-    tmp_path: Path, short_path: Path
+    tmp_path: Path, short_path: Path, killed: bool
 ) -> None:
+    """At once, or when the first account needs it: one that was killed has it in its log alone."""
     database = Database(tmp_path / "journal.db")
     database.connection.execute("PRAGMA user_version=99")
-    database.close()
+    if not killed:
+        database.close()
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"ws://127.0.0.1:{listener.getsockname()[1]}"
     fds = {"listen": os.dup(listener.fileno())}
@@ -75,10 +79,12 @@ async def test_a_journal_of_a_newer_version_ends_it_as_misconfigured(
             await client.call("channels.report", {"accounts": accounts})
         await client.close()
 
-    reporting = asyncio.ensure_future(report_an_account())
+    reporting = asyncio.ensure_future(report_an_account()) if killed else None
     said = reported.append
     code = await main(msgspec.msgpack.encode(boot), fds, lambda cause, text: said((cause, text)))
-    await reporting
+    if reporting is not None:
+        await reporting
+        database.close()
     assert code == 78
     assert reported[0][0] == "misconfigured"
     assert "has version 99, and this Trunkline knows" in reported[0][1]

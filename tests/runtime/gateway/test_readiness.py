@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from runtime.gateway.readiness import Readiness
 
 
@@ -11,22 +13,22 @@ class Waiting:
     def __init__(self, readiness: Readiness) -> None:
         self.readiness = readiness
         self.noted: list[str] = []
-        readiness.wait_for_report(self)
+        readiness.add_waiting(self)
 
     def proceed(self) -> None:
         self.noted.append("admitted")
 
     def turn_away(self) -> None:
         self.noted.append("refused")
-        self.readiness.wait_no_more(self)
+        self.readiness.remove_waiting(self)
 
 
 def test_the_first_report_admits_all_who_wait_and_no_later_one_does_again() -> None:
     readiness = Readiness(lambda: 0.0)
     waiting = [Waiting(readiness), Waiting(readiness)]
     assert (readiness.informed, readiness.waiting) == (False, 2)
-    readiness.report_arrived()
-    readiness.report_arrived()
+    readiness.on_report()
+    readiness.on_report()
     assert [each.noted for each in waiting] == [["admitted"], ["admitted"]]
     assert (readiness.informed, readiness.waiting) == (True, 0)
 
@@ -34,8 +36,8 @@ def test_the_first_report_admits_all_who_wait_and_no_later_one_does_again() -> N
 def test_one_that_gave_up_is_not_admitted() -> None:
     readiness = Readiness(lambda: 0.0)
     one = Waiting(readiness)
-    readiness.wait_no_more(one)
-    readiness.report_arrived()
+    readiness.remove_waiting(one)
+    readiness.on_report()
     assert one.noted == []
 
 
@@ -53,12 +55,21 @@ def test_draining_and_leaving_are_two_steps_and_a_successor_is_expected_unless_d
     assert (readiness.draining, readiness.leaving, readiness.restarting) == (False, False, True)
     readiness.start_draining()
     assert (readiness.draining, readiness.leaving) == (True, False)
-    readiness.leave()
+    readiness.stop_serving()
     assert readiness.leaving
-    readiness.expect_end(restarting=False)
+    readiness.set_restarting(restarting=False)
     assert not readiness.restarting
 
 
 def test_the_uptime_counts_milliseconds_from_the_start() -> None:
     times = iter([100.0, 102.5])
     assert Readiness(lambda: next(times)).uptime_ms() == 2500
+
+
+async def test_who_waits_for_the_first_report_learns_whether_it_came() -> None:
+    readiness = Readiness(lambda: 0.0)
+    assert not await readiness.wait_until_informed(0.001)
+    waiting = asyncio.ensure_future(readiness.wait_until_informed(5.0))
+    await asyncio.sleep(0)
+    readiness.on_report()
+    assert await waiting

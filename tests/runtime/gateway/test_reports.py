@@ -50,6 +50,22 @@ async def test_statuses_arrive_in_the_order_of_the_reports() -> None:
         assert [body["phase"] for _, body in found] == phases
 
 
+async def test_each_failure_is_one_recent_fault_whatever_else_changes_meanwhile() -> None:
+    agent = row("agent:echo", "backoff", 1, cause="exited")
+    async with gateway_rig(row(KEY, "backoff", 1, cause="killed")) as rig:
+        await rig.report(row(KEY, "backoff", 1, cause="killed", failures=0), agent)
+        await rig.report(row(KEY, "backoff", 1, cause="killed", next_try_at=5), agent)
+        await rig.report(row(KEY, "starting", 2), row("agent:echo", "stopped", 1, cause="held"))
+        await rig.report(row(KEY, "failed", 2, cause="needs_login"))
+        client = await rig.client()
+        found = (await client.call("diagnostics.stability", {}))["events"]
+        assert [(each["type"], each["reason"]) for each in found] == [
+            ("account.backoff", "killed"),
+            ("agent.backoff", "exited"),
+            ("account.failed", "needs_login"),
+        ]
+
+
 async def test_figures_alone_are_known_but_told_to_nobody() -> None:
     async with gateway_rig() as rig:
         watcher = await rig.watcher()
@@ -195,11 +211,11 @@ async def test_what_is_stored_late_of_an_account_that_is_no_more_is_kept_by_the_
         await acked(worker, 1)
         full.set()
         worker.say(2)
-        await until(lambda: rig.parts.intake.trouble)
+        await until(lambda: rig.parts.intake.fault)
         worker.close()
         await rig.report(removed=[key])
         full.clear()
-        await until(lambda: not rig.parts.intake.trouble)
+        await until(lambda: not rig.parts.intake.fault)
         journal = rig.parts.intake.journal
         assert journal is not None
         await until(lambda: journal.waiting_bytes == 0)

@@ -26,11 +26,11 @@ async def test_what_went_wrong_lately_is_told() -> None:
 
 def test_an_event_that_comes_again_and_again_is_one_record_with_a_count() -> None:
     stability = Stability()
-    stability.note("client.refused", reason="no token")
+    stability.record("client.refused", reason="no token")
     for _ in range(2 * CAPACITY):
-        stability.note_unsent("irc:libera", RemoteError("UNAVAILABLE", "no such nick"))
-    stability.note_unsent("irc:libera", RemoteError("UNAVAILABLE", "banned " + "x" * 999))
-    stability.note_unsent("irc:oftc", RemoteError("UNAVAILABLE", "no such nick"))
+        stability.record_unsent("irc:libera", RemoteError("UNAVAILABLE", "no such nick"))
+    stability.record_unsent("irc:libera", RemoteError("UNAVAILABLE", "banned " + "x" * 999))
+    stability.record_unsent("irc:oftc", RemoteError("UNAVAILABLE", "no such nick"))
     answer = stability.snapshot(9, None, 0)
     refused, unsent, *others = answer["events"]
     assert (refused["type"], unsent["type"]) == ("client.refused", "message.unsent")
@@ -48,7 +48,7 @@ def test_a_thousand_records_take_a_quarter_of_a_megabyte() -> None:
         stability, before = Stability(), tracemalloc.get_traced_memory()[0]
         for number in range(2 * CAPACITY):
             key, reason = f"irc:libera{number}", f"ended by signal {number}"
-            stability.note("account.backoff", account=key, reason=reason, failures=number)
+            stability.record("account.backoff", account=key, reason=reason, failures=number)
         kept = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()

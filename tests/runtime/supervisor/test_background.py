@@ -21,7 +21,9 @@ async def fail() -> None:
 async def test_an_exception_of_optional_work_is_logged_and_not_raised() -> None:
     with structlog.testing.capture_logs() as logs:
         await run_optional("watching", fail())
-    assert [(line["event"], line["what"]) for line in logs] == [("given up", "watching")]
+    assert [(line["event"], line["what"]) for line in logs] == [
+        ("optional work failed", "watching")
+    ]
 
 
 async def test_optional_work_can_be_cancelled() -> None:
@@ -94,8 +96,8 @@ async def test_the_end_of_a_helper_is_a_warning(
     helper: Callable[[], Coroutine[Any, Any, None]], why: str
 ) -> None:
     async with Background() as background:
-        background.keep("watching", helper())
-        background.keep("others", asyncio.Event().wait())
+        background.start_permanent("watching", helper())
+        background.start_permanent("others", asyncio.Event().wait())
         await asyncio.sleep(0.5)
         assert background.warnings == []
         await asyncio.sleep(1.0)

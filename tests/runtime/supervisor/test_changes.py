@@ -56,7 +56,8 @@ async def test_a_callback_that_fails_is_logged_and_wakes_the_callers_all_the_sam
     ready.append(True)
     with structlog.testing.capture_logs() as logs:
         changes.notify()
-    assert [(line["event"], line["child"]) for line in logs] == [("change not told", "irc:a")]
+    found = [(line["event"], line["child"]) for line in logs]
+    assert found == [("callback of a change failed", "irc:a")]
     assert await waiting
 
 

@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from ipc.frames.words import Phase
-from runtime.supervisor.child import Child, supervise
+from runtime.supervisor.child import Child, StandInProcess, supervise
 from runtime.supervisor.lifecycle import (
     Event,
     Exit,
@@ -418,3 +418,14 @@ async def test_a_cancellation_ends_it_and_the_process() -> None:
     await asyncio.wait([task])
     assert task.cancelled()
     assert ward.puppets[0].signals == ["kill"]
+
+
+async def test_a_process_that_is_none_ends_once() -> None:
+    process = StandInProcess()
+    process.end(CRASH)
+    process.terminate()
+    process.kill()
+    assert await process.wait() == CRASH
+    asked = StandInProcess("let go")
+    asked.kill()
+    assert await asked.wait() == Exit(code=0, text="let go")

@@ -13,7 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.supervisor.config_watch import AT_MOST, LOOK_EVERY, Burst, ConfigWatch, signature
+from runtime.supervisor.config_watch import (
+    BURST_SECONDS,
+    CHECK_SECONDS,
+    Burst,
+    ConfigWatch,
+    signature,
+)
 from tests.support.until import until
 
 
@@ -28,7 +34,7 @@ def test_a_burst_without_end_is_over_at_the_limit() -> None:
     burst = Burst(2.0)
     for number in range(1000):
         burst.touch(100.0 + number)
-    assert burst.due() == 100.0 + AT_MOST
+    assert burst.due() == 100.0 + BURST_SECONDS
 
 
 def test_without_a_change_nothing_is_due() -> None:
@@ -49,8 +55,8 @@ def test_it_is_never_due_before_the_last_change_but_for_the_limit(
         burst.touch(now)
     due = burst.due()
     assert due is not None
-    assert due >= min(now, first + AT_MOST)
-    assert due <= first + AT_MOST
+    assert due >= min(now, first + BURST_SECONDS)
+    assert due <= first + BURST_SECONDS
 
 
 class WatchedFile:
@@ -108,7 +114,7 @@ async def test_a_link_that_is_swapped_is_followed(tmp_path: Path) -> None:
     async with watched(link / "c.json5") as file:
         (tmp_path / "swap").symlink_to("new")
         os.replace(tmp_path / "swap", link)
-        file.watch.look()
+        file.watch.check()
         await file.report(1)
 
 
@@ -118,7 +124,7 @@ async def test_a_burst_is_reported_once(tmp_path: Path) -> None:
     file.quiet = 2.0
     for count in range(5):
         file.rename_over("{}" + " " * count)
-        file.watch.look()
+        file.watch.check()
         await asyncio.sleep(1.0)
     assert file.reported == 0
     await asyncio.sleep(1.5)
@@ -130,9 +136,9 @@ async def test_an_ignored_change_is_not_reported_later(tmp_path: Path) -> None:
     file = WatchedFile(tmp_path / "c.json5")
     file.quiet = None
     file.rename_over("{ }")
-    file.watch.look()
+    file.watch.check()
     file.quiet = 0.1
-    file.watch.look()
+    file.watch.check()
     await asyncio.sleep(5.0)
     assert file.reported == 0
 
@@ -170,7 +176,7 @@ async def test_a_change_without_an_event_is_noticed_within_seconds(
     await asyncio.sleep(10.0)
     assert file.reported == 0
     file.path.write_text("{  }")
-    await asyncio.sleep(LOOK_EVERY + 2 * file.quiet)  # type: ignore[operator]
+    await asyncio.sleep(CHECK_SECONDS + 2 * file.quiet)  # type: ignore[operator]
     assert file.reported == 1
     task.cancel()
     await asyncio.wait([task])

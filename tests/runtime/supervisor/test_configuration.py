@@ -21,7 +21,7 @@ def test_another_configuration_replaces_values_and_revision(tmp_path: Path) -> N
     first = loaded(tmp_path)
     configuration = Configuration(first, lambda text=None: first)
     second = loaded(tmp_path, supervisor={"startConcurrency": 3})
-    configuration.take_over(second)
+    configuration.apply(second)
     assert configuration.loaded is second
     assert configuration.config.supervisor.start_concurrency == 3
     assert configuration.revision == second.revision != first.revision
@@ -31,7 +31,7 @@ def test_what_is_wrong_with_a_file_is_said_until_it_is_valid(tmp_path: Path) -> 
     configuration = Configuration(loaded(tmp_path), lambda text=None: loaded(tmp_path))
     with structlog.testing.capture_logs() as logs:
         configuration.refuse(OSError("gone"))
-    assert logs[0]["event"] == "configuration not taken over"
+    assert logs[0]["event"] == "configuration not applied"
     assert configuration.invalid == "the configuration was not taken over: gone"
     configuration.accept()
     assert configuration.invalid is None

@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from ipc.frames.words import Phase
-from runtime.supervisor.daemon import report_to_service_manager, report_trouble
+from runtime.supervisor.daemon import report_failed_start, report_to_service_manager
 from runtime.supervisor.lifecycle import Exit
 from runtime.supervisor.systemd import Notifier
 from tests.support.managed_gateway import GatewayRig, gateway_rig
@@ -33,7 +33,7 @@ async def crash(rig: GatewayRig) -> None:
 async def test_a_gateway_that_does_not_start_is_said_once_and_again_after_it_was_up() -> None:
     said: list[str] = []
     async with gateway_rig() as rig:
-        task = asyncio.create_task(report_trouble(rig.gateway, said.append))
+        task = asyncio.create_task(report_failed_start(rig.gateway, said.append))
         rig.gateway.start()
         await crash(rig)
         assert said == []  # one failure alone is over before it is read
@@ -54,7 +54,7 @@ async def test_a_gateway_that_does_not_start_is_said_once_and_again_after_it_was
 async def test_one_that_needs_a_person_says_what_to_do() -> None:
     said: list[str] = []
     async with gateway_rig() as rig:
-        task = asyncio.create_task(report_trouble(rig.gateway, said.append))
+        task = asyncio.create_task(report_failed_start(rig.gateway, said.append))
         rig.gateway.start()
         await rig.is_in(Phase.STARTING)
         await asyncio.sleep(0.1)

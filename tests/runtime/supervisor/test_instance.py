@@ -13,7 +13,7 @@ import pytest
 
 from ipc.errors import EndpointError
 from runtime.config.places import Places
-from runtime.supervisor.instance import Instance, InstanceHeld, claim_sockets, state_of
+from runtime.supervisor.instance import Instance, InstanceHeld, claim_sockets, state_dir_of
 from runtime.supervisor.run_id import new_run_id, runs_of
 
 HOLDER = """
@@ -125,10 +125,10 @@ def test_a_disk_that_takes_nothing_gives_way_to_the_clock_until_there_is_room(
         instance = Instance(tmp_path)
         with instance:
             assert instance.boot > 1_000_000
-            assert instance.keep_locks() == []
+            assert instance.ensure_locks() == []
             assert not (tmp_path / "boot").exists()
             patch.undo()
-            instance.keep_locks()  # there is room
+            instance.ensure_locks()  # there is room
             assert int((tmp_path / "boot").read_text()) == instance.boot
     with Instance(tmp_path) as later:
         assert later.boot == instance.boot + 1
@@ -168,8 +168,8 @@ def test_sockets_that_were_let_go_are_free(short_path: Path) -> None:
 
 
 def test_a_supervisor_is_known_by_the_state_that_it_holds(tmp_path: Path) -> None:
-    assert state_of(os.getpid()) is None
+    assert state_dir_of(os.getpid()) is None
     with Instance(tmp_path):
-        assert state_of(os.getpid()) == tmp_path
-    assert state_of(os.getpid()) is None
-    assert state_of(2**22 + 1) is None  # no process has such an id
+        assert state_dir_of(os.getpid()) == tmp_path
+    assert state_dir_of(os.getpid()) is None
+    assert state_dir_of(2**22 + 1) is None  # no process has such an id

@@ -28,7 +28,7 @@ from runtime.supervisor.lifecycle import (
     Unhealthy,
     Waiting,
     Wake,
-    blame,
+    cause_of_exit,
     step,
 )
 from runtime.supervisor.policy import GATEWAY_POLICY, Policy
@@ -89,8 +89,8 @@ def test_that_it_exists_matters_only_while_it_starts(state: State) -> None:
 
 
 def test_ready_clears_the_cause_and_arms_forgiveness() -> None:
-    troubled = msgspec.structs.replace(STARTING, failures=2, cause="x", reason="y")
-    state, actions = step(POLICY, troubled, Ready(3))
+    failing = msgspec.structs.replace(STARTING, failures=2, cause="x", reason="y")
+    state, actions = step(POLICY, failing, Ready(3))
     assert state == msgspec.structs.replace(RUNNING, failures=2, proven=True)
     assert actions == [Wake(POLICY.healthy_after)]
 
@@ -431,7 +431,7 @@ def ending(*events: Event, state: State = RUNNING) -> State:
     ],
 )
 def test_an_exit_is_attributed_to_its_cause(before: State, how: Exit, cause: str) -> None:
-    assert blame(before, how) == cause
+    assert cause_of_exit(before, how) == cause
 
 
 @pytest.mark.parametrize("event", [Start(reason="why"), Restart(reason="why")])

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.config.places import resolve
 from runtime.config.storage_model import LoggingConfig
 from runtime.supervisor.instance import Instance, InstanceHeld
 from runtime.supervisor.logs.store import LogStore
@@ -51,10 +52,24 @@ def test_a_lock_whose_file_lost_its_name_still_keeps_a_second_out(
     with Instance(state) as instance:
         files = OwnFiles(instance, LogStore(tmp_path / "logs", LoggingConfig()))
         lose(state / "supervisor.lock")
-        files.look()
+        files.check()
         with pytest.raises(InstanceHeld, match=f"pid {os.getpid()}"), Instance(state):
             pass
         assert files.warnings == []
+
+
+@pytest.mark.parametrize("lose", [remove, remove_directory])
+def test_the_link_to_the_sockets_is_made_again(
+    tmp_path: Path, lose: Callable[[Path], None]
+) -> None:
+    places = resolve({"TRUNKLINE_STATE_DIR": str(tmp_path / "state"), "XDG_RUNTIME_DIR": "/run/x"})
+    with Instance(places.state_dir) as instance:
+        logs = LogStore(tmp_path / "logs", LoggingConfig())
+        files = OwnFiles(instance, logs, places=places)
+        places.link_run_dir()
+        lose(places.state_dir / "run")
+        files.check()
+        assert (places.state_dir / "run").readlink() == places.run_dir
 
 
 def test_a_lock_that_another_has_taken_meanwhile_is_a_warning(tmp_path: Path) -> None:
@@ -62,11 +77,11 @@ def test_a_lock_that_another_has_taken_meanwhile_is_a_warning(tmp_path: Path) ->
         files = OwnFiles(instance, LogStore(tmp_path / "logs", LoggingConfig()))
         (tmp_path / "supervisor.lock").unlink()
         with Instance(tmp_path):
-            files.look()
+            files.check()
             (warning,) = files.warnings
             assert "two supervisors run on the same directory" in warning
-            files.look()
-        files.look()  # the other has ended
+            files.check()
+        files.check()  # the other has ended
         assert files.warnings == []
         with pytest.raises(InstanceHeld), Instance(tmp_path):
             pass
@@ -116,6 +131,7 @@ def run_detached(program: str, directory: Path) -> Path:
 DETACHED = """
 import sys
 from pathlib import Path
+from runtime.config.places import resolve
 from runtime.config.storage_model import LoggingConfig
 from runtime.supervisor.instance import Instance
 from runtime.supervisor.logs.store import LogStore
@@ -125,9 +141,9 @@ with Instance(root) as instance:
     files = OwnFiles(instance, LogStore(root / "logs", LoggingConfig()), output)
     print("before", flush=True)
     output.rename(root / "rotated")
-    files.look()
+    files.check()
     print("after", flush=True)
-    files.look()
+    files.check()
     print("error", file=sys.stderr, flush=True)
 """
 
@@ -141,6 +157,7 @@ def test_the_output_of_a_detached_supervisor_goes_where_its_name_is(tmp_path: Pa
 VERBOSE = """
 import sys
 from pathlib import Path
+from runtime.config.places import resolve
 from runtime.config.storage_model import LoggingConfig
 from runtime.supervisor.instance import Instance
 from runtime.supervisor.logs.store import LogStore
@@ -150,7 +167,7 @@ with Instance(root) as instance:
     files = OwnFiles(instance, LogStore(root / "logs", LoggingConfig(max_bytes=4096)), output)
     for number in range(1000):
         print(f"{number:99}", flush=True)
-        files.look()
+        files.check()
 """
 
 

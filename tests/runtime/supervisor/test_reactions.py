@@ -11,7 +11,7 @@ import pytest
 
 from ipc.frames.words import Phase
 from runtime.supervisor.lifecycle import Exit
-from runtime.supervisor.reactions import account_met, gateway_changed
+from runtime.supervisor.reactions import on_account_hello, on_gateway_changed
 from tests.support.accounts import Stage, agent_of, phase, spec_of
 from tests.support.parts_rig import PartsRig
 from tests.support.until import until
@@ -47,19 +47,19 @@ async def test_the_place_in_the_start_queue_is_given_back(tmp_path: Path) -> Non
     """At the hello, and when the account has ended without one."""
     async with rig_with_account(tmp_path) as rig:
         starts = rig.parts.starts
-        starts.allow(1)
+        starts.set_limit(1)
         loop = asyncio.get_running_loop()
         for give_back in ("hello", "crash"):
-            await starts.enter(A)
+            await starts.acquire(A)
             if give_back == "hello":
-                account_met(rig.parts, rig.parts.accounts[A])
+                on_account_hello(rig.parts, rig.parts.accounts[A])
             else:
                 rig.parts.accounts[A].child.process.die(Exit(code=1))  # type: ignore[union-attr]
                 await phase(rig.parts.accounts[A], Phase.BACKOFF)
             began = loop.time()
-            await starts.enter("local:other")
+            await starts.acquire("local:other")
             assert loop.time() == began  # it did not wait until the place was taken away
-            starts.leave("local:other")
+            starts.release("local:other")
 
 
 async def test_an_account_that_is_removed_is_forgotten_everywhere(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ async def test_an_account_that_is_removed_is_forgotten_everywhere(tmp_path: Path
 
 async def test_a_change_of_the_gateway_is_broadcast(tmp_path: Path) -> None:
     async with rig_with_account(tmp_path) as rig:
-        gateway_changed(rig.parts)
+        on_gateway_changed(rig.parts)
         assert rig.events[-1][0] == "gateway.status"
         assert rig.events[-1][1]["phase"] == "stopped"
 

@@ -11,7 +11,7 @@ from ipc.errors import RemoteError
 from ipc.frames import control
 from ipc.frames.words import Phase
 from runtime.config.load import Loaded
-from runtime.supervisor.reload import reread, reread_soon, take_over
+from runtime.supervisor.reload import apply_config, reread, reread_soon
 from tests.support.supervisor_rig import SupervisorRig, running
 from tests.support.until import PATIENCE, until
 
@@ -138,7 +138,7 @@ async def test_s052_the_file_is_read_only_on_request_or_after_a_change() -> None
         assert rig.read == 0
         await reread(rig.parts)
         assert rig.read == 1
-        take_over(rig.parts, rig.parts.configuration.loaded)  # its writer has read it
+        apply_config(rig.parts, rig.parts.configuration.loaded)  # its writer has read it
         assert rig.read == 1
 
 

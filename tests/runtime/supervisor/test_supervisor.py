@@ -98,14 +98,14 @@ async def test_a_stop_does_not_wait_for_the_start_of_others() -> None:
         rig.launcher.mute |= {A, B, C}
         rig.accounts = {"a": {}, "b": {}, "c": {}}
         gate = rig.parts.starts
-        await gate.enter("somebody who hangs")
+        await gate.acquire("somebody who hangs")
         rig.reload()
         await rig.is_in(Phase.STARTING, A, B, C)
         rows = (await rig.ask("channels.stop", accounts=[B]))["results"]
         assert rows[0]["stopped"]
         assert rig.launcher.of(B) == []
         await rig.ask("channels.start", accounts=[C])
-        gate.leave("somebody who hangs")
+        gate.release("somebody who hangs")
         await until(lambda: rig.launcher.of(C), PATIENCE)
         assert rig.launcher.of(A) == []  # an operator's start went ahead
 
@@ -145,17 +145,17 @@ async def test_figures_are_reported_but_are_no_event(monkeypatch: pytest.MonkeyP
         assert gateway.rows(A)[-1]["messagesIn"] == 0
 
 
-async def test_odd_trouble_while_watching_is_logged_and_the_watch_goes_on(
+async def test_an_odd_error_while_watching_is_logged_and_the_watch_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "WATCH", 0.01)
     async with running(A) as rig:
         await rig.is_in(Phase.RUNNING, A)
-        judge = rig.parts.accounts[A].check
+        check = rig.parts.accounts[A].check
         with structlog.testing.capture_logs() as logs:
             rig.parts.accounts[A].check = None  # type: ignore[assignment, method-assign]
             await until(lambda: logs)
-            rig.parts.accounts[A].check = judge  # type: ignore[method-assign]
+            rig.parts.accounts[A].check = check  # type: ignore[method-assign]
         assert logs[0]["event"] == "watching failed"
         (rig.places.run_dir / "cli.sock").unlink()
         await until((rig.places.run_dir / "cli.sock").exists, PATIENCE)

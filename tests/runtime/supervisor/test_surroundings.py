@@ -15,8 +15,8 @@ from runtime.supervisor.surroundings import (
     MIN_FILES,
     EarlySignals,
     absolute_places,
+    change_directory,
     hangup_ends,
-    move_to,
     raise_file_limit,
 )
 
@@ -52,7 +52,7 @@ def test_signals_umask_and_mask_are_set_right_and_nohup_is_respected() -> None:
     code = (
         "for n in (1, 15, 17, 10): signal.signal(n, signal.SIG_IGN)\n"
         "signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals()); os.umask(0o777)\n"
-        "settle()\n"
+        "set_up()\n"
         "assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())\n"
         "assert os.umask(0) == 0o77\n"
         "assert [signal.getsignal(n) for n in (1, 15, 17, 10)] == [1, 0, 0, 0]\n"
@@ -90,10 +90,10 @@ def test_relative_places_are_made_absolute_before_we_move(
     environ = {"A": "state", "B": "/b", "C": "", "D": "left"}
     absolute_places(environ, ("A", "B", "C", "E"))
     assert environ == {"A": str(tmp_path / "state"), "B": "/b", "C": "", "D": "left"}
-    move_to(tmp_path / "state")
+    change_directory(tmp_path / "state")
     assert Path.cwd() == Path("/")
     (tmp_path / "state").mkdir()
-    move_to(tmp_path / "state")
+    change_directory(tmp_path / "state")
     assert Path.cwd() == tmp_path / "state"
 
 
@@ -124,7 +124,7 @@ def test_early_signals_are_kept_and_handed_over(monkeypatch: pytest.MonkeyPatch)
         assert early.ending
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda n, frame: came.append(n))
-        early.hand_over()
+        early.replay()
         assert came == [signal.SIGHUP, signal.SIGTERM]
         early.end()
         signal.raise_signal(signal.SIGINT)  # too late to change anything

@@ -27,7 +27,7 @@ def heard(manager: socket.socket) -> list[str]:
 
 
 def test_ready_names_the_main_process_and_the_status(manager: socket.socket) -> None:
-    Notifier({"NOTIFY_SOCKET": manager.getsockname()}).ready("2 of 2 accounts running")
+    Notifier({"NOTIFY_SOCKET": manager.getsockname()}).send_ready("2 of 2 accounts running")
     assert heard(manager) == [
         "READY=1",
         f"MAINPID={os.getpid()}",
@@ -37,18 +37,18 @@ def test_ready_names_the_main_process_and_the_status(manager: socket.socket) -> 
 
 def test_the_same_status_is_said_once(manager: socket.socket) -> None:
     notifier = Notifier({"NOTIFY_SOCKET": manager.getsockname()})
-    notifier.status("1 of 2")
-    notifier.status("1 of 2")
-    notifier.status("2 of 2")
+    notifier.send_status("1 of 2")
+    notifier.send_status("1 of 2")
+    notifier.send_status("2 of 2")
     assert heard(manager) == ["STATUS=1 of 2"]
     assert heard(manager) == ["STATUS=2 of 2"]
 
 
 def test_signs_of_life_reload_and_the_end(manager: socket.socket) -> None:
     notifier = Notifier({"NOTIFY_SOCKET": manager.getsockname()})
-    notifier.alive()
-    notifier.reloading()
-    notifier.stopping()
+    notifier.ping()
+    notifier.send_reloading()
+    notifier.send_stopping()
     assert heard(manager) == ["WATCHDOG=1"]
     assert heard(manager)[0] == "RELOADING=1"
     assert heard(manager) == ["STOPPING=1", "STATUS=stopping"]
@@ -59,13 +59,13 @@ def test_an_abstract_socket_is_reached_too() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(f"\0{name}")
         sock.setblocking(False)
-        Notifier({"NOTIFY_SOCKET": f"@{name}"}).alive()
+        Notifier({"NOTIFY_SOCKET": f"@{name}"}).ping()
         assert heard(sock) == ["WATCHDOG=1"]
 
 
 def test_without_a_service_manager_nothing_happens(tmp_path: Path) -> None:
-    Notifier({}).ready("fine")
-    Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}).ready("fine")
+    Notifier({}).send_ready("fine")
+    Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}).send_ready("fine")
 
 
 @pytest.mark.parametrize(

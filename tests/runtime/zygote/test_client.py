@@ -17,13 +17,13 @@ from pathlib import Path
 import pytest
 
 from runtime.zygote.client import Zygote, ZygoteStopped, environment
-from runtime.zygote.prctl import become_subreaper
+from runtime.zygote.prctl import set_subreaper
 from tests.support.until import PATIENCE
 
 
 @contextmanager
 def running() -> Iterator[Zygote]:
-    become_subreaper()
+    set_subreaper()
     zygote = Zygote("run-of-the-test")
     try:
         yield zygote
@@ -122,9 +122,9 @@ def test_it_forks_while_it_lives_and_answers_nothing_afterwards() -> None:
 SUPERVISOR = """
 import os, struct, subprocess, sys, time
 from runtime.zygote.client import Zygote
-from runtime.zygote.prctl import become_subreaper
+from runtime.zygote.prctl import set_subreaper
 from tests.runtime.zygote.test_client import reap, request
-become_subreaper()
+set_subreaper()
 zygote = Zygote(sys.argv[1])
 reap(request(zygote))  # it has imported what it needs, and waits
 left = subprocess.Popen(
@@ -140,7 +140,7 @@ time.sleep(3600)
 
 @pytest.mark.parametrize("ours", [True, False])
 def test_what_a_run_leaves_behind_ends_when_its_supervisor_is_killed(ours: bool) -> None:
-    become_subreaper()
+    set_subreaper()
     run = f"run-{os.getpid()}-a"
     supervisor = subprocess.Popen(
         [sys.executable, "-c", SUPERVISOR, run, run if ours else f"run-{os.getpid()}-b"],

@@ -44,9 +44,9 @@ def test_what_breaks_a_fork_is_found_before_it_matters(handler: str) -> None:
 HELD_FORK = """
 import os, signal, socket, struct
 from runtime.zygote.forking import answer_fork
-from runtime.zygote.prctl import become_subreaper
+from runtime.zygote.prctl import set_subreaper
 
-become_subreaper()
+set_subreaper()
 held, _ = os.pipe()
 os.register_at_fork(after_in_child=lambda: os.read(held, 1))  # it does nothing by itself
 ours, theirs = socket.socketpair()

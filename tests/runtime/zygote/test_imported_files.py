@@ -73,9 +73,9 @@ def test_a_change_of_the_code_and_of_nothing_else_is_seen(place: Path, change: s
     before = set(sys.modules)
     importlib.import_module(f"{PACKAGE}.plugin")
     files = ImportedFiles(before, [PACKAGE, f"{PACKAGE}.plugin"])
-    assert not files.changed()
+    assert not files.has_changed()
     change_it(place)
-    assert files.changed() is expected
+    assert files.has_changed() is expected
 
 
 def test_a_plugin_of_one_file_is_looked_at_alone(place: Path) -> None:
@@ -83,13 +83,13 @@ def test_a_plugin_of_one_file_is_looked_at_alone(place: Path) -> None:
     importlib.import_module(HELPER)
     files = ImportedFiles(before, [HELPER])
     (place / "stranger.py").write_text("a = 1")
-    assert not files.changed()
+    assert not files.has_changed()
     (place / f"{HELPER}.py").write_text("a = 1")
-    assert files.changed()
+    assert files.has_changed()
 
 
 def test_odd_objects_among_the_modules_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     before = set(sys.modules)
     monkeypatch.setitem(sys.modules, "odd_one", object())
     monkeypatch.setitem(sys.modules, "no_module", None)
-    assert not ImportedFiles(before, ["odd_one", "no_module", "not_there"]).changed()
+    assert not ImportedFiles(before, ["odd_one", "no_module", "not_there"]).has_changed()

@@ -36,8 +36,8 @@ def test_a_name_is_cut_to_what_the_kernel_keeps() -> None:
 def test_a_subreaper_adopts_the_orphans_below_it() -> None:
     code = """
 import os
-from runtime.zygote.prctl import become_subreaper
-become_subreaper()
+from runtime.zygote.prctl import set_subreaper
+set_subreaper()
 me = os.getpid()
 reader, writer = os.pipe()
 if os.fork() == 0:

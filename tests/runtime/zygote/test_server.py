@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from runtime.zygote.prctl import become_subreaper
+from runtime.zygote.prctl import set_subreaper
 
 LIVE = "from runtime.zygote.server import main; main({fd}, {supervisor})"
 
@@ -23,7 +23,7 @@ def zygote(
     supervisor: int | None = None, path: Path = Path(), first: str = ""
 ) -> Iterator[tuple[socket.socket, int]]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    become_subreaper()
+    set_subreaper()
     call = first + LIVE.format(fd=theirs.fileno(), supervisor=supervisor or os.getpid())
     process = subprocess.Popen(
         [sys.executable, "-c", call],

@@ -91,9 +91,9 @@ def test_an_error_is_raised_by_its_class(kind: str, raised: type[Exception]) -> 
 
 def test_an_answer_is_bounded() -> None:
     bound = AnswerBound(10)
-    bound.take(10)
+    bound.count(10)
     with pytest.raises(BrokenAnswer, match="longer than 10 bytes"):
-        bound.take(1)
+        bound.count(1)
 
 
 def test_other_people_s_words_are_one_short_line() -> None:

@@ -7,11 +7,11 @@ import pytest
 from tests.support.agents import asked
 from workers.agent import HistoryItem
 from workers.agents.prompts import (
+    entry_text,
     instructions_of,
     name_of,
-    said_before,
-    said_now,
     tokens_of,
+    turn_text,
     window,
 )
 from workers.messages import Attachment, Chat, Sender
@@ -50,25 +50,25 @@ def test_tokens_are_estimated_by_bytes(text: str, tokens: int) -> None:
 
 
 def test_an_entry_has_the_name_of_its_author() -> None:
-    assert said_before(HistoryItem("user", "hi", 1, "Ann")) == "Ann: hi"
-    assert said_before(HistoryItem("user", "hi", 1)) == "hi"
-    assert said_before(HistoryItem("assistant", "hi", 1, "Bot")) == "hi"
-    assert said_before(HistoryItem("tool", "12", 1, "sum")) == "[result of sum] 12"
+    assert entry_text(HistoryItem("user", "hi", 1, "Ann")) == "Ann: hi"
+    assert entry_text(HistoryItem("user", "hi", 1)) == "hi"
+    assert entry_text(HistoryItem("assistant", "hi", 1, "Bot")) == "hi"
+    assert entry_text(HistoryItem("tool", "12", 1, "sum")) == "[result of sum] 12"
 
 
 def test_only_in_a_group_a_name_stands_before_the_words() -> None:
     ann = Sender("1", "Ann")
-    assert said_now(asked("hi", sender=ann, chat=Chat("c", "group"))) == "Ann: hi"
-    assert said_now(asked("hi", sender=ann, chat=Chat("c", "direct"))) == "hi"
-    assert said_now(asked("hi", sender=Sender("1"), chat=Chat("c", "group"))) == "hi"
-    assert said_now(asked("hi", sender=ann)) == "hi"
+    assert turn_text(asked("hi", sender=ann, chat=Chat("c", "group"))) == "Ann: hi"
+    assert turn_text(asked("hi", sender=ann, chat=Chat("c", "direct"))) == "hi"
+    assert turn_text(asked("hi", sender=Sender("1"), chat=Chat("c", "group"))) == "hi"
+    assert turn_text(asked("hi", sender=ann)) == "hi"
 
 
 def test_files_are_named() -> None:
     file = Attachment("media:1", "text/csv", "a.csv")
-    assert said_now(asked("look", attachments=[file])) == "look\n[file: a.csv, text/csv]"
-    assert said_now(asked("", attachments=[file])) == "[file: a.csv, text/csv]"
-    assert said_now(asked("look", attachments=[file]), []) == "look"
+    assert turn_text(asked("look", attachments=[file])) == "look\n[file: a.csv, text/csv]"
+    assert turn_text(asked("", attachments=[file])) == "[file: a.csv, text/csv]"
+    assert turn_text(asked("look", attachments=[file]), []) == "look"
     assert name_of(Attachment("", missing="gone")) == "[file that did not arrive: without a name]"
 
 

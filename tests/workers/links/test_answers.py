@@ -25,18 +25,18 @@ def answers(*sizes: int) -> AnswerQueue:
 
 def test_a_pack_has_so_many_answers_and_so_many_bytes() -> None:
     many = answers(*[1] * (PACK_FRAMES + 5))
-    assert (len(many.take()), len(many)) == (PACK_FRAMES, 5)
+    assert (len(many.next_pack()), len(many)) == (PACK_FRAMES, 5)
     large = answers(PACK_BYTES, 1, PACK_BYTES * 2)
-    assert [len(large.take()) for _ in range(3)] == [1, 1, 1]
+    assert [len(large.next_pack()) for _ in range(3)] == [1, 1, 1]
     assert not large
 
 
 def test_a_pack_that_could_not_be_sent_comes_again_in_order() -> None:
     queue = answers(1, 1, 1)
-    pack = queue.take()
+    pack = queue.next_pack()
     queue.append(Answer(9, True, b""))
-    queue.put_back(pack)
-    assert [each.id for each in queue.take() if isinstance(each, Answer)] == [0, 1, 2, 9]
+    queue.requeue(pack)
+    assert [each.id for each in queue.next_pack() if isinstance(each, Answer)] == [0, 1, 2, 9]
 
 
 def test_an_end_of_the_gateway_drops_everything() -> None:
@@ -56,7 +56,7 @@ def test_a_pack_leaves_room_for_messages_up_to_half_of_its_bytes() -> None:
         for frame in frames:
             queue.append(frame)
         before = queue.leaves_room
-        queue.put_back(queue.take())  # all is counted as before
+        queue.requeue(queue.next_pack())  # all is counted as before
         assert queue.leaves_room is before
         return before
 
@@ -71,9 +71,9 @@ def test_a_pack_leaves_room_for_messages_up_to_half_of_its_bytes() -> None:
 def test_the_last_of_several_packs_leaves_room_again() -> None:
     queue = answers(PACK_BYTES, PACK_BYTES, 1)
     assert not queue.leaves_room
-    queue.take()
+    queue.next_pack()
     assert not queue.leaves_room
-    queue.take()
+    queue.next_pack()
     assert queue.leaves_room
     queue.clear()
     assert queue.leaves_room
@@ -86,7 +86,7 @@ def test_headers_count_so_that_every_pack_can_be_sent() -> None:
         queue.append(answer)
     packs = []
     while queue:
-        packs.append(queue.take())
+        packs.append(queue.next_pack())
     assert [each for pack in packs for each in pack] == heavy
     assert all(len(encode(pack)) <= MAX_BODY_BYTES for pack in packs)
     assert len(packs) == PACK_FRAMES // 2

@@ -41,64 +41,64 @@ def test_numbers_start_at_one_and_have_no_gap() -> None:
 
 def test_a_pack_holds_no_more_than_it_may() -> None:
     backlog = filled(PACK_FRAMES + 1)
-    assert seqs(backlog.take()) == list(range(1, PACK_FRAMES + 1))
-    assert seqs(backlog.take()) == [PACK_FRAMES + 1]
-    assert backlog.take() is None
+    assert seqs(backlog.next_pack()) == list(range(1, PACK_FRAMES + 1))
+    assert seqs(backlog.next_pack()) == [PACK_FRAMES + 1]
+    assert backlog.next_pack() is None
 
 
 def test_a_pack_grows_until_it_is_taken() -> None:
     backlog = filled(2)
-    assert seqs(backlog.take()) == [1, 2]
+    assert seqs(backlog.next_pack()) == [1, 2]
     backlog.append(b"{}", 0)
     backlog.append(b"{}", 0)
-    assert seqs(backlog.take()) == [3, 4]
+    assert seqs(backlog.next_pack()) == [3, 4]
 
 
 def test_a_pack_holds_at_most_64_kib() -> None:
     backlog = filled(4, size=30_000)
-    assert seqs(backlog.take()) == [1, 2]
-    assert seqs(backlog.take()) == [3, 4]
+    assert seqs(backlog.next_pack()) == [1, 2]
+    assert seqs(backlog.next_pack()) == [3, 4]
 
 
 def test_a_message_larger_than_a_pack_goes_alone_while_others_fly() -> None:
     backlog = filled(1)
-    assert seqs(backlog.take()) == [1]
+    assert seqs(backlog.next_pack()) == [1]
     backlog.append(payload("x" * 2 * PACK_BYTES), 0)
     backlog.append(payload("y"), 0)
-    assert seqs(backlog.take()) == [2]
-    assert seqs(backlog.take()) == [3]
+    assert seqs(backlog.next_pack()) == [2]
+    assert seqs(backlog.next_pack()) == [3]
 
 
 def test_a_message_larger_than_the_window_goes_when_nothing_flies() -> None:
     backlog = Backlog(window=100)
     backlog.append(payload("small"), 0)
     backlog.append(payload("x" * 500), 0)
-    assert seqs(backlog.take()) == [1]
-    assert backlog.take() is None
+    assert seqs(backlog.next_pack()) == [1]
+    assert backlog.next_pack() is None
     backlog.ack(1)
-    assert seqs(backlog.take()) == [2]
+    assert seqs(backlog.next_pack()) == [2]
 
 
 def test_the_window_bounds_what_flies() -> None:
     each = len(payload("x" * 10)) + FRAME_BYTES
     backlog = filled(10, window=3 * each)
-    assert seqs(backlog.take()) == [1, 2, 3]
-    assert backlog.take() is None
+    assert seqs(backlog.next_pack()) == [1, 2, 3]
+    assert backlog.next_pack() is None
     assert backlog.unsent
     backlog.ack(2)
-    assert backlog.take() is None
+    assert backlog.next_pack() is None
     backlog.ack(3)
-    assert seqs(backlog.take()) == [4, 5, 6]
+    assert seqs(backlog.next_pack()) == [4, 5, 6]
 
 
-@pytest.mark.parametrize("again", [Backlog.putback, partial(Backlog.resend, marked=False)])
+@pytest.mark.parametrize("again", [Backlog.requeue, partial(Backlog.resend, marked=False)])
 def test_what_goes_back_to_wait_frees_the_window(again: Callable[[Backlog], object]) -> None:
     backlog = filled(1, window=2 * (len(payload("x" * 10)) + FRAME_BYTES))
-    backlog.take()
+    backlog.next_pack()
     again(backlog)
-    assert seqs(backlog.take()) == [1]
+    assert seqs(backlog.next_pack()) == [1]
     backlog.append(payload("x" * 10), 0)
-    assert seqs(backlog.take()) == [2]
+    assert seqs(backlog.next_pack()) == [2]
 
 
 def test_a_backlog_is_full_by_count_and_by_bytes() -> None:
@@ -118,7 +118,7 @@ def test_it_is_crowded_when_it_is_full_and_after_many_messages_of_one_turn() -> 
         assert not backlog.crowded
         backlog.append(b"{}", 0)
     assert backlog.crowded
-    backlog.take()
+    backlog.next_pack()
     backlog.ack(1)
     assert backlog.crowded  # an acknowledgement is no turn of the loop
 
@@ -129,15 +129,15 @@ def test_each_pack_is_announced_when_it_begins() -> None:
     for _ in range(PACK_FRAMES + 1):
         backlog.append(b"{}", 0)
     assert begun == [1, PACK_FRAMES + 1]
-    backlog.take()
-    backlog.take()  # it may not grow any more
+    backlog.next_pack()
+    backlog.next_pack()  # it may not grow any more
     backlog.append(b"{}", 0)
     assert begun == [1, PACK_FRAMES + 1, PACK_FRAMES + 2]
 
 
 def test_room_comes_back_with_acknowledgements() -> None:
     backlog = filled(3, max_messages=3)
-    backlog.take()
+    backlog.next_pack()
     assert backlog.ack(1) == 1
     assert not backlog.full
     backlog.ack(3)
@@ -147,12 +147,12 @@ def test_room_comes_back_with_acknowledgements() -> None:
 def test_an_acknowledgement_of_what_was_never_sent_loses_nothing() -> None:
     backlog = filled(3)
     assert backlog.ack(99) == 0
-    assert seqs(backlog.take()) == [1, 2, 3]
+    assert seqs(backlog.next_pack()) == [1, 2, 3]
 
 
 def test_an_old_acknowledgement_changes_nothing() -> None:
     backlog = filled(3)
-    backlog.take()
+    backlog.next_pack()
     backlog.ack(2)
     assert backlog.ack(1) == 0
     assert backlog.oldest == 3
@@ -160,10 +160,10 @@ def test_an_old_acknowledgement_changes_nothing() -> None:
 
 def test_what_could_not_be_carried_is_taken_again_unmarked() -> None:
     backlog = filled(2)
-    backlog.take()
-    backlog.putback()
+    backlog.next_pack()
+    backlog.requeue()
     assert not backlog.flying
-    again = backlog.take()
+    again = backlog.next_pack()
     assert again is not None
     assert seqs(again) == [1, 2]
     assert again.flags == bytes([INBOUND] * 2)
@@ -171,10 +171,10 @@ def test_what_could_not_be_carried_is_taken_again_unmarked() -> None:
 
 def test_another_gateway_gets_the_mark_in_flags_and_payload() -> None:
     backlog = filled(1)
-    backlog.take()
+    backlog.next_pack()
     backlog.append(payload("new"), INBOUND)
     assert backlog.resend(marked=True) == 1
-    first, second = backlog.take(), backlog.take()
+    first, second = backlog.next_pack(), backlog.next_pack()
     assert first is not None
     assert second is not None
     assert first.flags == bytes([INBOUND | REDELIVERED])
@@ -185,20 +185,20 @@ def test_another_gateway_gets_the_mark_in_flags_and_payload() -> None:
 
 def test_the_same_gateway_gets_no_mark() -> None:
     backlog = filled(1)
-    backlog.take()
+    backlog.next_pack()
     backlog.resend(marked=False)
-    again = backlog.take()
+    again = backlog.next_pack()
     assert again is not None
     assert again.flags == bytes([INBOUND])
 
 
 def test_the_mark_stays_when_the_second_gateway_loses_it_too() -> None:
     backlog = filled(1)
-    backlog.take()
+    backlog.next_pack()
     backlog.resend(marked=True)
-    backlog.take()
+    backlog.next_pack()
     backlog.resend(marked=False)
-    again = backlog.take()
+    again = backlog.next_pack()
     assert again is not None
     assert again.flags[0] & REDELIVERED
     assert again.payloads[0].count(b"redelivered") == 1
@@ -206,18 +206,18 @@ def test_the_mark_stays_when_the_second_gateway_loses_it_too() -> None:
 
 def test_an_acknowledgement_that_comes_after_the_resend_still_counts() -> None:
     backlog = filled(3)
-    backlog.take()
+    backlog.next_pack()
     backlog.resend(marked=False)
     backlog.ack(2)
     assert backlog.size_bytes == len(payload("x" * 10)) + FRAME_BYTES
-    assert seqs(backlog.take()) == [3]
+    assert seqs(backlog.next_pack()) == [3]
 
 
 def test_a_message_without_a_cursor_begins_a_new_pack_after_one_that_has_one() -> None:
     backlog = Backlog()
     for cursor in (b"", b"1", b"2", b"", b"", b"3"):
         backlog.append(payload("x"), 0, cursor)
-    packs = [backlog.take(), backlog.take()]
+    packs = [backlog.next_pack(), backlog.next_pack()]
     assert [(seqs(pack), pack and pack.cursor) for pack in packs] == [
         ([1, 2, 3], b"2"),
         ([4, 5, 6], b"3"),
@@ -229,12 +229,12 @@ def test_an_acknowledged_cursor_is_that_of_the_last_message_that_is() -> None:
     backlog.append(payload("a"), 0, b"1")
     backlog.append(payload("b"), 0)
     backlog.append(payload("c"), 0, b"2")
-    backlog.take()
-    backlog.take()
+    backlog.next_pack()
+    backlog.next_pack()
     backlog.ack(2)  # in the middle of a pack, whose cursor belongs to its last message
     assert (backlog.cursor, backlog.cursor_at) == (b"1", 1)
     backlog.resend(marked=True)
-    pack = backlog.take()
+    pack = backlog.next_pack()
     assert (seqs(pack), pack and pack.cursor) == ([3], b"2")
     backlog.ack(3)
     assert (backlog.cursor, backlog.cursor_at) == (b"2", 3)
@@ -250,8 +250,8 @@ def test_cursors_count_as_bytes_and_are_let_go_with_their_acknowledgement() -> N
     backlog.append(payload("x"), 0)
     backlog.append(payload("x"), 0, b"c" * 2_000)
     assert backlog.full
-    backlog.take()
-    backlog.take()
+    backlog.next_pack()
+    backlog.next_pack()
     backlog.ack(4)
     assert (backlog.size_bytes, backlog.full) == (0, False)
 
@@ -267,11 +267,11 @@ def test_a_pack_with_a_cursor_ends_with_the_message_that_brought_it(
     for size, cursor in messages:
         backlog.append(payload("x" * size), 0, cursor)
     for ack in [*acks, len(messages)]:
-        while pack := backlog.take():
+        while pack := backlog.next_pack():
             cursors = [messages[seq - 1][1] for seq in seqs(pack)]
             assert pack.cursor == cursors[-1]
         backlog.ack(ack)
-    while backlog.take():
+    while backlog.next_pack():
         backlog.ack(backlog.sent)
     assert backlog.size_bytes == 0
 
@@ -301,7 +301,7 @@ class Traffic(RuleBasedStateMachine):
 
     @rule()
     def send(self) -> None:
-        pack = self.backlog.take()
+        pack = self.backlog.next_pack()
         if pack is not None:
             self.flight.append(range(pack.first, pack.last + 1))
             self.wire += zip(seqs(pack), pack.flags, pack.payloads, strict=True)
@@ -313,8 +313,8 @@ class Traffic(RuleBasedStateMachine):
 
     @rule()
     def link_is_full(self) -> None:
-        if self.backlog.take() is not None:
-            self.backlog.putback()
+        if self.backlog.next_pack() is not None:
+            self.backlog.requeue()
 
     @rule(count=st.integers(1, 30))
     def deliver(self, count: int) -> None:

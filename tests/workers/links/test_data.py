@@ -402,7 +402,7 @@ async def test_answers_that_are_late_for_a_beat_now_and_then_do_not_add_up(run_d
             link = WorkerDataLink(rig.boot(), lambda call, gateway: behind.append(call), log)
             with closing(link):
                 link.open()
-                link.gateway_reported(up=True)
+                link.on_gateway_report(up=True)
                 for number in range(2 * RENEW_BEATS):
                     rig.gateway.ask("anything", {})
                     await until(lambda: len(behind) > number)  # noqa: B023 - waited for at once

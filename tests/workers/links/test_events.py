@@ -63,9 +63,9 @@ def test_an_outbound_payload_equals_the_encoded_event() -> None:
 def test_the_redelivered_payload_equals_the_encoded_event_too() -> None:
     backlog = Backlog()
     backlog.append(EventEncoder("a:b", 1).inbound(1, body_of(inbound())), INBOUND)
-    backlog.take()
+    backlog.next_pack()
     backlog.resend(marked=True)
-    again = backlog.take()
+    again = backlog.next_pack()
     assert again is not None
     event = decode(again.payloads[0], type=MessageEvent)
     assert event.redelivered

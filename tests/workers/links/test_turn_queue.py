@@ -27,16 +27,16 @@ def filled(*payloads: bytes, ended: bool = False) -> TurnLog:
 def test_events_are_numbered_and_the_end_follows_the_last() -> None:
     log = filled(b"a", b"b", ended=True)
     log.taken = True
-    assert log.take(100) == (
+    assert log.next_frames(100) == (
         [TurnTaken("r", 0), TurnEvents("r", 1, [b"a", b"b"]), TurnEnded("r", 3, b"end")],
         5,
     )
     assert not log.waiting
-    assert log.take(100) == ([], 0)
+    assert log.next_frames(100) == ([], 0)
 
 
 def test_an_end_alone_has_the_number_one() -> None:
-    assert filled(ended=True).take(100) == ([TurnEnded("r", 1, b"end")], 3)
+    assert filled(ended=True).next_frames(100) == ([TurnEnded("r", 1, b"end")], 3)
 
 
 def test_nothing_can_be_added_after_the_end() -> None:
@@ -53,10 +53,10 @@ def test_what_is_not_acknowledged_is_sent_again_from_where_it_is_missing(
     after: int, again: list[bytes]
 ) -> None:
     log = filled(b"a", b"b", b"c")
-    log.take(100)
+    log.next_frames(100)
     assert log.ack(1)
     log.rewind(after)
-    frames, _ = log.take(100)
+    frames, _ = log.next_frames(100)
     assert [p for f in frames if isinstance(f, TurnEvents) for p in f.payloads] == again
 
 
@@ -77,17 +77,17 @@ def test_an_acknowledgement_frees_room_and_one_of_the_end_ends_it() -> None:
 def test_what_was_acknowledged_before_it_was_sent_is_not_sent() -> None:
     log = filled(b"a", b"b")
     log.ack(1)
-    assert log.take(100) == ([TurnEvents("r", 2, [b"b"])], 1)
+    assert log.next_frames(100) == ([TurnEvents("r", 2, [b"b"])], 1)
 
 
 def test_a_log_may_begin_after_what_an_earlier_process_has_sent() -> None:
     log = TurnLog("r", 4)
     log.end(b"end")
-    assert log.take(9) == ([TurnEnded("r", 5, b"end")], 3)
+    assert log.next_frames(9) == ([TurnEnded("r", 5, b"end")], 3)
 
 
 def sent_by(log: TurnLog) -> list[Any]:
-    frames, _ = log.take(10**6)
+    frames, _ = log.next_frames(10**6)
     return [e for f in frames if isinstance(f, TurnEvents) for e in events_of(f.payloads)]
 
 
@@ -118,7 +118,7 @@ def test_text_does_not_wait_where_it_is_long_or_something_follows() -> None:
     assert (text, getattr(notice, "text", "")) == (Delta("x" * (JOINED_CHARS // 2)), "n")
     log.add_text("last")
     log.end(b"end")
-    frames, _ = log.take(100)
+    frames, _ = log.next_frames(100)
     assert [type(frame) for frame in frames] == [TurnEvents, TurnEnded]
     with pytest.raises(ValueError, match="has ended"):
         log.add_text("more")
@@ -139,14 +139,14 @@ def queue_of(**logs: list[bytes]) -> TurnQueue:
         log = queue.open(name)
         for payload in payloads:
             log.append(payload)
-        queue.ready(log)
+        queue.schedule(log)
     return queue
 
 
 def test_a_flood_takes_its_share_of_a_pack_and_no_more() -> None:
     flood = [bytes(1000)] * 60
     queue = queue_of(flood=flood, calm=[b"hello"])
-    first, second, *rest = queue.take()
+    first, second, *rest = queue.next_pack()
     assert isinstance(first, TurnEvents)
     assert first.turn == "flood"
     assert sum(map(len, first.payloads)) <= SHARE_BYTES
@@ -156,29 +156,29 @@ def test_a_flood_takes_its_share_of_a_pack_and_no_more() -> None:
 
 def test_a_pack_is_bounded_and_a_large_payload_begins_the_next() -> None:
     queue = queue_of(small=[b"x"], large=[bytes(PACK_BYTES)], other=[b"y"])
-    assert [frame.turn for frame in queue.take()] == ["small"]
-    assert [frame.turn for frame in queue.take()] == ["large"]
-    assert [frame.turn for frame in queue.take()] == ["other"]
-    assert queue.take() == []
+    assert [frame.turn for frame in queue.next_pack()] == ["small"]
+    assert [frame.turn for frame in queue.next_pack()] == ["large"]
+    assert [frame.turn for frame in queue.next_pack()] == ["other"]
+    assert queue.next_pack() == []
 
 
 def test_what_could_not_be_sent_goes_out_later() -> None:
     queue = queue_of(a=[b"1", b"2"], b=[b"3"])
     queue.logs["a"].taken = True
-    pack = queue.take()
+    pack = queue.next_pack()
     assert len(queue) == 0
-    queue.put_back(pack)
-    again = queue.take()
+    queue.requeue(pack)
+    again = queue.next_pack()
     assert sorted(map(repr, again)) == sorted(map(repr, pack))
 
 
 def test_after_a_lost_connection_everything_goes_out_again_but_what_was_acknowledged() -> None:
     queue = queue_of(a=[b"1", b"2"], b=[b"3"])
-    queue.take()
+    queue.next_pack()
     queue.logs["a"].ack(1)
     queue.forget(queue.logs["b"])
     queue.resend()
-    assert queue.take() == [TurnEvents("a", 2, [b"2"])]
+    assert queue.next_pack() == [TurnEvents("a", 2, [b"2"])]
     assert queue.unacked == (1, 1)
 
 
@@ -205,7 +205,7 @@ def test_whatever_happens_a_receiver_gets_everything_once_in_order(
     got: list[bytes] = []
 
     def receive(*, lost: bool) -> None:
-        for frame in queue.take():
+        for frame in queue.next_pack():
             assert isinstance(frame, TurnEvents)
             if lost or frame.first > len(got) + 1:
                 continue
@@ -215,24 +215,24 @@ def test_whatever_happens_a_receiver_gets_everything_once_in_order(
         if kind == "text":
             posted.append(Delta(value))
             log.add_text(value)
-            queue.ready(log)
+            queue.schedule(log)
         elif kind == "notice":
             posted.append(Notice("n" * value))
             log.append(msgspec.json.encode(posted[-1]))
-            queue.ready(log)
+            queue.schedule(log)
         elif kind == "ack":
             log.ack(min(value, len(got)))
-            queue.ready(log)
+            queue.schedule(log)
         elif kind == "rewind":
             log.rewind(value)
-            queue.ready(log)
+            queue.schedule(log)
         else:
             receive(lost=kind == "lose")
     queue.resend()
     while queue:
         receive(lost=False)
         log.ack(len(got))
-        queue.ready(log)
+        queue.schedule(log)
     assert said(events_of(got)) == said(posted)
 
 

@@ -62,7 +62,7 @@ async def test_only_as_many_emitters_are_woken_as_find_room() -> None:
         backlog.append(b"{}", 0)
     tasks = [asyncio.create_task(emitters.wait()) for _ in range(3)]
     await turn()
-    backlog.take()
+    backlog.next_pack()
     backlog.ack(1)
     emitters.wake()
     await turn()

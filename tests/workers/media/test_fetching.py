@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from ipc.frames.bootstrap import MediaBoot
+from tests.support.web_server import serving
 from workers.errors import MediaFailed
 from workers.media.fetching import addresses_of, parsed
 from workers.media.policy import MediaPolicy
@@ -79,13 +80,8 @@ async def server() -> AsyncIterator[str]:
     app = web.Application()
     for path, handler in HANDLERS.items():
         app.router.add_get(path, handler)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with serving(app) as address:
+        yield f"http://{address}"
 
 
 def store(tmp_path: Path, *allow: str, max_down: int = 1000) -> MediaStore:

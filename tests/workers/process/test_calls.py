@@ -406,7 +406,7 @@ async def test_a_call_is_answered_when_a_fault_of_ours_ends_the_worker(
         await broken.wait()
         raise OSError("a fault of ours")
 
-    monkeypatch.setattr("workers.process.worker.WorkerControlLink.beating", beating)
+    monkeypatch.setattr("workers.process.worker.WorkerControlLink.send_beats", beating)
     async with worker_rig(run_dir) as rig:
         rig.start()
         plugin = await rig.up()

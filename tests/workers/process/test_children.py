@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from runtime.zygote.prctl import become_subreaper
+from runtime.zygote.prctl import set_subreaper
 from tests.support.worker_rig import worker_rig
 from workers.process.children import MAX_LINE, PluginChild
 
@@ -98,7 +98,7 @@ async def test_its_stderr_is_in_the_account_s_log_without_secrets(
 
 
 def test_it_ends_with_its_worker_however_that_dies() -> None:
-    become_subreaper()
+    set_subreaper()
     command = [sys.executable, "-c", WORKER, *LASTING]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as worker:
         assert worker.stdout is not None

@@ -199,7 +199,7 @@ async def test_too_many_at_once_are_refused(run_dir: Path) -> None:
         rig.start(SERVING)
         plugin = await rig.up()
         plugin.on_http = wait
-        await rig.gateway.until(lambda: rig.gateway._met)
+        await rig.gateway.until(lambda: rig.gateway.welcomed)
         for number in range(1, MAX_RUNNING + 1):
             rig.gateway.send(call(number))
         got = await rig.gateway.http(call(MAX_RUNNING + 1))

@@ -12,7 +12,7 @@ from workers.process.logging import Redaction, log_to_stderr
 def redaction(*secrets: object) -> Redaction:
     redact = Redaction()
     for secret in secrets:
-        redact.learn(secret)
+        redact.add(secret)
     return redact
 
 

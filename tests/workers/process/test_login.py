@@ -30,7 +30,7 @@ class LoginRig:
         self.learned: list[str] = []
         self.login: AccountLogin
         self.link = WorkerControlLink(
-            rig.boot(), lambda lag: BEAT, on_login=lambda answer: self.login.answered(answer)
+            rig.boot(), lambda lag: BEAT, on_login=lambda answer: self.login.on_answer(answer)
         )
         self.login = AccountLogin(self.link, self.learned.append)
 

@@ -146,12 +146,12 @@ async def test_parts_of_two_messages_to_one_chat_are_not_mixed() -> None:
     platform.gate.set()
     await asyncio.gather(first, second)
     assert platform.texts == [A, B, C, A]
-    assert sender._turns == {}
+    assert sender._turns == {}  # a leak shows nowhere else
 
 
 async def test_one_chat_does_not_wait_for_another() -> None:
     platform, sender = made()
-    async with sender._turn("7"):
+    async with sender._turn("7"):  # another send that takes its turn
         await sender.send(message("x", to="8"))
     assert platform.texts == ["x"]
 

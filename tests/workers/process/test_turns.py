@@ -49,7 +49,7 @@ class Life:
 
     def pull(self) -> Received:
         """Take what the link would send."""
-        while pack := self.link.queue.take():
+        while pack := self.link.queue.next_pack():
             for frame in pack:
                 self.received.take(frame)
         return self.received

@@ -56,7 +56,7 @@ async def repeater(
 @pytest.mark.virtual_time
 async def test_it_is_repeated_before_the_platform_ends_it() -> None:
     async with repeater() as (repeats, platform):
-        assert await repeats.act(platform.show, typing()) == {"shown": True}
+        assert await repeats.show(platform.show, typing()) == {"shown": True}
         await asyncio.sleep(13)
         assert platform.times() == [0, 4, 8, 12]
 
@@ -64,9 +64,9 @@ async def test_it_is_repeated_before_the_platform_ends_it() -> None:
 @pytest.mark.virtual_time
 async def test_a_message_to_that_chat_ends_it() -> None:
     async with repeater() as (repeats, platform):
-        await repeats.act(platform.show, typing())
-        await repeats.act(platform.show, typing(thread="3"))
-        await repeats.act(platform.show, typing("8"))
+        await repeats.show(platform.show, typing())
+        await repeats.show(platform.show, typing(thread="3"))
+        await repeats.show(platform.show, typing("8"))
         await asyncio.sleep(5)
         repeats.end("7")
         await asyncio.sleep(5)
@@ -77,7 +77,7 @@ async def test_a_message_to_that_chat_ends_it() -> None:
 async def test_a_message_that_goes_while_it_is_first_shown_ends_it_too() -> None:
     async with repeater() as (repeats, platform):
         platform.takes = 1.0
-        asked = asyncio.create_task(repeats.act(platform.show, typing()))
+        asked = asyncio.create_task(repeats.show(platform.show, typing()))
         await asyncio.sleep(0.5)
         repeats.end("7")
         await asked
@@ -88,8 +88,8 @@ async def test_a_message_that_goes_while_it_is_first_shown_ends_it_too() -> None
 @pytest.mark.virtual_time
 async def test_typing_ends_on_request() -> None:
     async with repeater() as (repeats, platform):
-        await repeats.act(platform.show, typing())
-        await repeats.act(platform.show, typing(remove=True))
+        await repeats.show(platform.show, typing())
+        await repeats.show(platform.show, typing(remove=True))
         await asyncio.sleep(20)
         assert platform.times() == [0, 0], "the platform is told too"
 
@@ -97,9 +97,9 @@ async def test_typing_ends_on_request() -> None:
 @pytest.mark.virtual_time
 async def test_it_ends_after_a_bound_which_asking_again_renews() -> None:
     async with repeater() as (repeats, platform):
-        await repeats.act(platform.show, typing())
+        await repeats.show(platform.show, typing())
         await asyncio.sleep(BOUND - 10)
-        await repeats.act(platform.show, typing())
+        await repeats.show(platform.show, typing())
         await asyncio.sleep(10 * BOUND)
         times = platform.times()
         assert 2 * BOUND - 10 - SHOWN <= max(times) <= 2 * BOUND - 10
@@ -109,7 +109,7 @@ async def test_it_ends_after_a_bound_which_asking_again_renews() -> None:
 @pytest.mark.virtual_time
 async def test_a_platform_that_does_not_answer_holds_nothing_beyond_the_bound() -> None:
     async with repeater() as (repeats, platform):
-        await repeats.act(platform.show, typing())
+        await repeats.show(platform.show, typing())
         platform.takes = 100 * BOUND
         await asyncio.sleep(BOUND + 1)
         assert len(asyncio.all_tasks()) == 1
@@ -119,12 +119,12 @@ async def test_a_platform_that_does_not_answer_holds_nothing_beyond_the_bound() 
 async def test_a_failure_ends_typing_and_is_reported() -> None:
     failures: list[Exception] = []
     async with repeater(failures=failures) as (repeats, platform):
-        await repeats.act(platform.show, typing())
+        await repeats.show(platform.show, typing())
         platform.error = SendFailed("blocked", reason="blocked")
         await asyncio.sleep(20)
         assert (platform.times(), failures) == ([0, 4], [platform.error])
         with pytest.raises(SendFailed):
-            await repeats.act(platform.show, typing())
+            await repeats.show(platform.show, typing())
         await asyncio.sleep(20)
         assert platform.times() == [0, 4, 20], "what fails at first is the caller's"
         assert len(failures) == 1
@@ -133,7 +133,7 @@ async def test_a_failure_ends_typing_and_is_reported() -> None:
 @pytest.mark.virtual_time
 async def test_without_an_interval_it_is_shown_once() -> None:
     async with repeater(0.0) as (repeats, platform):
-        await repeats.act(platform.show, typing())
+        await repeats.show(platform.show, typing())
         await asyncio.sleep(20)
         assert platform.times() == [0]
 
@@ -142,7 +142,7 @@ async def test_without_an_interval_it_is_shown_once() -> None:
 async def test_the_first_of_too_many_chats_is_shown_no_more() -> None:
     async with repeater() as (repeats, platform):
         for number in range(MOST + 1):
-            await repeats.act(platform.show, typing(f"c{number}"))
+            await repeats.show(platform.show, typing(f"c{number}"))
         await asyncio.sleep(5)
         assert platform.times("c0") == [0]
         assert platform.times(f"c{MOST}") == platform.times("c1") == [0, 4]
@@ -151,9 +151,9 @@ async def test_the_first_of_too_many_chats_is_shown_no_more() -> None:
 @pytest.mark.virtual_time
 async def test_nothing_begins_after_the_end() -> None:
     async with repeater() as (repeats, platform):
-        await repeats.act(platform.show, typing())
+        await repeats.show(platform.show, typing())
         await repeats.finish()
-        await repeats.act(platform.show, typing())
+        await repeats.show(platform.show, typing())
         await asyncio.sleep(20)
         assert platform.times() == [0, 0]
 

@@ -32,18 +32,20 @@ def channel() -> ChannelUnderTest:
 @pytest.mark.parametrize(
     ("test", "told"),
     [
-        (lambda our, it: our.test_a_kill_around_an_emit_loses_and_doubles_nothing(it, "before"),
+        (lambda our, account: our.test_a_kill_around_an_emit_loses_and_doubles_nothing(
+            account, "before"),
          "said: .*; heard: "),
         (Lossy.test_what_is_delivered_twice_is_heard_once, "twice"),
-        (lambda our, it: our.test_texts_around_the_limit_arrive_whole(it, "ascii"), "shown whole"),
+        (lambda our, account: our.test_texts_around_the_limit_arrive_whole(account, "ascii"),
+         "shown whole"),
     ],
 )  # fmt: skip
 def test_a_channel_with_a_fault_does_not_pass(
-    it: RunningAccount, monkeypatch: pytest.MonkeyPatch, test: Test, told: str
+    account: RunningAccount, monkeypatch: pytest.MonkeyPatch, test: Test, told: str
 ) -> None:
     monkeypatch.setattr("workers.testing.loop_thread.PATIENCE", 3.0)
     with pytest.raises(AssertionError, match=told):
-        test(Lossy(), it)
+        test(Lossy(), account)
 
 
 class LoggingAccount:

@@ -14,7 +14,14 @@ from workers.channels.local import LocalConfig
 from workers.messages import Chat, Inbound, Sender
 from workers.registry import manifests
 from workers.testing import kill_points
-from workers.testing.kill_points import HaltingContext, KillOrder, Point, give, install, pending
+from workers.testing.kill_points import (
+    HaltingContext,
+    KillOrder,
+    Point,
+    install,
+    pending,
+    save_order,
+)
 
 
 def inbound(text: str) -> Inbound:
@@ -38,7 +45,7 @@ def ctx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HaltingContext:
 async def test_an_order_ends_the_worker_at_its_point_so_many_times(
     ctx: HaltingContext, point: Point, emitted: int
 ) -> None:
-    give(ctx.storage, KillOrder(point, 2))
+    save_order(ctx.storage, KillOrder(point, 2))
     for left in (KillOrder(point, 1), None):
         ctx.emitted.clear()
         with pytest.raises(Ended):

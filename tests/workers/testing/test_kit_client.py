@@ -55,6 +55,6 @@ def test_what_came_in_is_kept_in_its_order_and_nothing_else() -> None:
         ("channel.status", b"{}"),
         ("channel.gap", b'{"account":"a:b"}'),
     ]:
-        client.take(Event(name, msgspec.Raw(payload)))
+        client.on_event(Event(name, msgspec.Raw(payload)))
     assert [type(each).__name__ for each in client.events] == ["Inbound", "Happened"]
     assert client.gaps == ['{"account":"a:b"}']

@@ -30,6 +30,6 @@ def test_a_run_of_pytest_that_does_not_use_it_imports_nothing_for_it(tmp_path: P
 
 
 def test_the_installed_plugin_says_what_the_fixture_lacks(tmp_path: Path) -> None:
-    (tmp_path / "test_mine.py").write_text("def test_mine(it): pass\n")
+    (tmp_path / "test_mine.py").write_text("def test_mine(account): pass\n")
     told = run("-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=tmp_path)
     assert MISSING[:60] in told.replace("\n", " ")

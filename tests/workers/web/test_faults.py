@@ -5,7 +5,7 @@ import asyncio
 import aiohttp
 import pytest
 
-from tests.support.daemon import free_port
+from workers.testing.ports import free_port
 from workers.web.faults import NoAnswer, Unreachable, fault_of
 
 

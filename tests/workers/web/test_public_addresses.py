@@ -29,6 +29,12 @@ async def test_a_name_of_this_host_is_refused_unless_that_is_allowed() -> None:
     assert (found["host"], found["port"], found["hostname"]) == ("127.0.0.1", 80, "localhost")
 
 
+@pytest.mark.parametrize("name", ["a..example", "a" * 64])
+async def test_an_odd_name_is_an_error_of_the_system(name: str) -> None:
+    with pytest.raises(OSError, match=r"host name|known|resolution"):
+        await PublicResolver().resolve(name, 80)
+
+
 async def test_only_the_public_ones_of_several_addresses_are_left() -> None:
     look_up = leading_to("10.0.0.1", "1.1.1.1", "169.254.169.254")
     found = await PublicResolver(look_up=look_up).resolve("mixed.example", 443)

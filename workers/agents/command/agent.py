@@ -73,7 +73,7 @@ async def _text_of(program: TurnProgram, bound: AnswerBound) -> Printed:
     held, begun = "", False
     async with aclosing(program.pieces()) as pieces:
         async for piece in pieces:
-            bound.take(len(piece))
+            bound.count(len(piece))
             text = held + without_nul(decoder.decode(piece))
             shown = text.rstrip()
             held = text[len(shown) :]
@@ -87,7 +87,7 @@ async def _events_of(program: TurnProgram, bound: AnswerBound) -> Printed:
     lines = LineSplitter()
     async with aclosing(program.pieces()) as pieces:
         async for piece in pieces:
-            bound.take(len(piece))
+            bound.count(len(piece))
             for line in lines.feed(piece):
                 if line.strip():
                     yield read_event(line, LINKS)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from ipc.hidden_fields import hide_fields
 from workers.agent import LOCAL
 from workers.agents.answers import (
     DEFAULT_ANSWER_BYTES,
@@ -33,6 +34,7 @@ USUAL_ENV = [
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
+@hide_fields("command", "env")
 class CommandConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """One program. No shell reads ``command``, and no text of a message becomes part of it."""
 
@@ -98,7 +100,8 @@ class CommandConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
             raise ValueError("command, cwd and env must not contain a NUL character")
         for field, names in (("env", self.env), ("inheritEnv", self.inherit_env)):
             if wrong := [name for name in names if not _NAME.match(name)]:
-                raise ValueError(f"{field} has {wrong[0]!r}, which is not the name of a variable")
+                shown = wrong[0].partition("=")[0] + ("=…" if "=" in wrong[0] else "")
+                raise ValueError(f"{field} has {shown!r}, which is not the name of a variable")
         if self.cwd is not None and not self.cwd.startswith(("/", "~/")):
             raise ValueError("cwd must be an absolute path (/… or ~/…)")
 

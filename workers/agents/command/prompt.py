@@ -7,7 +7,7 @@ import msgspec
 from workers.agent import HistoryItem, Turn
 from workers.agents.answers import BrokenAnswer, shown
 from workers.agents.command.config import CommandConfig
-from workers.agents.prompts import instructions_of, said_before, said_now, window
+from workers.agents.prompts import entry_text, instructions_of, turn_text, window
 from workers.errors import (
     EXIT_CONFIG,
     EXIT_NEEDS_LOGIN,
@@ -46,14 +46,14 @@ def prompt_of(config: CommandConfig, turn: Turn) -> bytes:
     if history:
         lines = "\n".join(map(_line, history))
         parts.append(f"What was said before:\n{lines}\n\nAnswer this:")
-    parts.append(said_now(turn))
+    parts.append(turn_text(turn))
     return "\n\n".join(parts).encode(errors="replace") + b"\n"
 
 
 def _line(item: HistoryItem) -> str:
     if item.role == "assistant":
         return f"Assistant: {item.text}"
-    return said_before(item) if item.name or item.role == "tool" else f"User: {item.text}"
+    return entry_text(item) if item.name or item.role == "tool" else f"User: {item.text}"
 
 
 def variables_of(turn: Turn) -> dict[str, str]:

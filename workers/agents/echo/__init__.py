@@ -1,4 +1,4 @@
-"""The agent kind ``echo``: answers each message with its own text."""
+"""Defines the agent kind ``echo``, which answers each message with its own text."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ class HttpAgent:
         bound = AnswerBound(self.config.max_answer_bytes)
         events, whole = EventSplitter(), bytearray()
         async for piece in response.content.iter_any():
-            bound.take(len(piece))
+            bound.count(len(piece))
             if kind == "application/json":
                 whole += piece
                 continue

@@ -50,7 +50,7 @@ class OpenAIAgent:
 
     async def turn(self, turn: Turn) -> AsyncIterator[TurnEvent | Final]:
         """Yield the model's text as it comes, its tool calls, and the final event."""
-        endpoint = await self._opened()
+        endpoint = await self._endpoint()
         images: list[Json] = []
         files = turn.attachments
         if self.config.images:
@@ -59,12 +59,12 @@ class OpenAIAgent:
         asked = request_of(self.config, turn, images, files)
         async with aclosing(endpoint.values(asked)) as values:
             async for value in values:
-                for delta in reader.take(value):
+                for delta in reader.read(value):
                     yield delta
         for event in reader.end():
             yield event
 
-    async def _opened(self) -> ModelEndpoint:
+    async def _endpoint(self) -> ModelEndpoint:
         """Return the endpoint; opening it goes on for other turns if this one is cancelled."""
         if self._opening is None:
             self._opening = asyncio.create_task(self.ctx.thread(_open, self.config, self.ctx.proxy))
@@ -77,6 +77,6 @@ class OpenAIAgent:
 
 def _open(config: OpenAIConfig, proxy: str | None) -> ModelEndpoint:
     """Open the endpoint; runs on a thread, so that the SDK's import delays no heartbeat."""
-    from workers.agents.openai.endpoint import SdkEndpoint  # late: 32 MiB that idle agents spare
+    from workers.agents.openai.endpoint import SdkEndpoint  # late: it saves idle agents 32 MiB
 
     return SdkEndpoint(config, proxy)

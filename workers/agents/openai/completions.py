@@ -95,7 +95,7 @@ class _Call(msgspec.Struct):
 
 
 class CompletionReader:
-    """Assembles one completion: call ``take`` with each chunk, then ``end``."""
+    """Assembles one completion: call ``read`` with each chunk, then ``end``."""
 
     def __init__(self, bound: AnswerBound) -> None:
         self._bound = bound
@@ -105,7 +105,7 @@ class CompletionReader:
         self._usage: Usage | None = None
         self._model: str | None = None
 
-    def take(self, value: object) -> list[Delta]:
+    def read(self, value: object) -> list[Delta]:
         """Return the text that a chunk, or a whole completion, adds."""
         try:
             chunk = msgspec.convert(value, Completion)
@@ -121,7 +121,7 @@ class CompletionReader:
             self._reason = choice.finish_reason or self._reason
             said = choice.delta or choice.message
             if said is not None:
-                found += self._said(said)
+                found += self._deltas_of(said)
         return found
 
     def end(self) -> list[ToolCall | Final]:
@@ -135,7 +135,7 @@ class CompletionReader:
             raise BrokenAnswer("a tool call has no name")
         return [*calls, Final(usage=self._usage, stop_reason=self._reason, model=self._model)]
 
-    def _said(self, said: CompletionText) -> list[Delta]:
+    def _deltas_of(self, said: CompletionText) -> list[Delta]:
         content = said.content
         if isinstance(content, list):
             content = "".join(part.text or "" for part in content)
@@ -144,7 +144,7 @@ class CompletionReader:
             self._add(call)
         if not text:
             return []
-        self._bound.take(len(text.encode(errors="replace")))
+        self._bound.count(len(text.encode(errors="replace")))
         return [Delta(text)]
 
     def _add(self, piece: CompletionCall) -> None:
@@ -152,7 +152,7 @@ class CompletionReader:
         given = function.arguments or ""
         if isinstance(given, dict):
             given = msgspec.json.encode(given).decode()
-        self._bound.take(len(given.encode(errors="replace")))
+        self._bound.count(len(given.encode(errors="replace")))
         call = self._call(piece)
         call.name += function.name or ""
         call.arguments += given

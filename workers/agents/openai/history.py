@@ -12,20 +12,20 @@ from typing import Any
 import msgspec
 
 from workers.agent import HistoryItem, ToolCall
-from workers.agents.prompts import said_before
+from workers.agents.prompts import entry_text
 
 Json = dict[str, Any]
 
 
 def messages_of(history: Sequence[HistoryItem]) -> list[Json]:
     """Return the messages for a history, in order."""
-    answered = _answered(history)
+    answered = _answered_calls(history)
     return [each for at, item in enumerate(history) for each in _messages(item, at in answered)]
 
 
 def is_answered(history: Sequence[HistoryItem], results: Sequence[HistoryItem]) -> bool:
     """Return whether ``results`` answer exactly the tool calls at the end of a history."""
-    answered = _answered([*history, *results])
+    answered = _answered_calls([*history, *results])
     return bool(results) and answered.issuperset(range(len(history), len(history) + len(results)))
 
 
@@ -33,7 +33,7 @@ def _messages(item: HistoryItem, answered: bool) -> Iterator[Json]:
     if item.role == "tool" and answered:
         yield {"role": "tool", "tool_call_id": item.call, "content": item.text}
     elif item.role != "assistant":
-        yield {"role": "user", "content": said_before(item)}
+        yield {"role": "user", "content": entry_text(item)}
     elif item.calls and answered:
         calls = [_call(each) for each in item.calls]
         yield {"role": "assistant", "content": item.text or None, "tool_calls": calls}
@@ -41,7 +41,7 @@ def _messages(item: HistoryItem, answered: bool) -> Iterator[Json]:
         yield {"role": "assistant", "content": item.text}
 
 
-def _answered(history: Sequence[HistoryItem]) -> set[int]:
+def _answered_calls(history: Sequence[HistoryItem]) -> set[int]:
     """Return the indexes of calls whose results all directly follow them, and of those results.
 
     Endpoints require this order, and that each id occurs once.

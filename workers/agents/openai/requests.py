@@ -8,7 +8,7 @@ from typing import Any
 from workers.agent import Turn
 from workers.agents.openai.config import OpenAIConfig
 from workers.agents.openai.history import is_answered, messages_of
-from workers.agents.prompts import instructions_of, said_now, window
+from workers.agents.prompts import instructions_of, turn_text, window
 from workers.messages import Attachment
 
 Json = dict[str, Any]
@@ -33,7 +33,7 @@ def request_of(
         messages += messages_of([*history, *turn.results])
     else:
         messages += messages_of(history)
-        messages.append({"role": "user", "content": _content(said_now(turn, files), images)})
+        messages.append({"role": "user", "content": _content(turn_text(turn, files), images)})
     if config.stream:
         body["stream"] = True
         if config.stream_usage:

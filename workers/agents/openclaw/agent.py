@@ -35,10 +35,10 @@ class FollowedTurn:
         self.items: asyncio.Queue[Item] = asyncio.Queue()
         self.broken: Exception | None = None
 
-    def take(self, event: str, payload: Mapping[str, Any]) -> None:
+    def on_event(self, event: str, payload: Mapping[str, Any]) -> None:
         """Read an event of the run."""
         try:
-            for item in self.reader.take(event, payload):
+            for item in self.reader.read(event, payload):
                 self.items.put_nowait(item)
         except Exception as error:  # noqa: BLE001 - it is this turn's end, and no other's
             self.broken = error
@@ -92,7 +92,7 @@ class OpenClawAgent:
         run = payload.get("runId")
         followed = self._turns.get(run) if isinstance(run, str) else None
         if followed is not None and followed.broken is None:
-            followed.take(event, payload)
+            followed.on_event(event, payload)
 
     def _abort_soon(self, turn: Turn) -> None:
         """Ask the other gateway to end the run, in a task that the caller does not await."""

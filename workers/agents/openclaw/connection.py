@@ -54,7 +54,7 @@ class OtherGateway:
         self._identity: Identity | None = None
         self._client: ReconnectingClient | None = None
         self._session: OtherSession | None = None
-        self._trouble: Exception | None = None
+        self._failure: Exception | None = None
         self._news = asyncio.Event()
 
     async def run(self) -> None:
@@ -68,10 +68,10 @@ class OtherGateway:
                 error = await self._keep(identity)
                 if self.sessions > before:
                     backoff.reset()
-                self._trouble = failure_of_session(error, identity.id)
-                self._ctx.log.warning("no session to the other gateway", error=str(self._trouble))
-                self._ctx.status(connected=False, last_error=str(self._trouble))
-                self._tell()
+                self._failure = failure_of_session(error, identity.id)
+                self._ctx.log.warning("no session to the other gateway", error=str(self._failure))
+                self._ctx.status(connected=False, last_error=str(self._failure))
+                self._wake()
                 await asyncio.sleep(backoff.wait(error))
         finally:
             self.closing = True
@@ -88,12 +88,12 @@ class OtherGateway:
                     found = self._session
                     if found is not None and found.number > newer:
                         return found
-                    if isinstance(self._trouble, NeedsLogin | Misconfigured):
-                        raise self._trouble
+                    if isinstance(self._failure, NeedsLogin | Misconfigured):
+                        raise self._failure
                     await self._news.wait()
         except TimeoutError:
-            if isinstance(self._trouble, Transient):
-                raise self._trouble from None
+            if isinstance(self._failure, Transient):
+                raise self._failure from None
             away = f"no session to the other gateway within {self._config.away_seconds:g} s"
             raise Transient(away) from None
 
@@ -123,7 +123,7 @@ class OtherGateway:
         config = self._config
         client = self._client = ReconnectingClient(
             config.url,
-            on_event=self._take,
+            on_event=self._receive,
             token=config.token,
             password=config.password,
             identity=identity,
@@ -141,22 +141,22 @@ class OtherGateway:
             await client.close()
         return client.ended or PeerGone(client.place, maybe_executed=False)
 
-    def _take(self, event: Event) -> None:
+    def _receive(self, event: Event) -> None:
         match event.event:
             case "client.opened":
-                self._opened(_object(event))
+                self._on_opened(_object(event))
             case "client.lost":
                 self._session = None
                 self._ctx.status(connected=False)
             case name if name in EVENTS:
                 self._on_event(name, _object(event))
 
-    def _opened(self, hello: Mapping[str, Any]) -> None:
+    def _on_opened(self, hello: Mapping[str, Any]) -> None:
         assert self._client is not None
         self.sessions += 1
         server, policy = hello.get("server"), hello.get("policy")
         process = server.get("bootId") if isinstance(server, Mapping) else None
-        self._trouble = None
+        self._failure = None
         self._session = OtherSession(
             self.sessions,
             process if isinstance(process, str) else f"session {self.sessions}",
@@ -164,9 +164,9 @@ class OtherGateway:
             self._client,
         )
         self._ctx.status(connected=True, last_error=None)
-        self._tell()
+        self._wake()
 
-    def _tell(self) -> None:
+    def _wake(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
 

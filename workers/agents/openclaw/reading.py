@@ -33,13 +33,13 @@ class RunReader:
         self._bound = bound
         self._open: set[str] = set()  # calls of tools that have no result
 
-    def take(self, event: str, payload: Json) -> list[TurnEvent]:
+    def read(self, event: str, payload: Json) -> list[TurnEvent]:
         """Read an event of the run; return the events that the turn yields for it."""
-        found = self._chat(payload) if event == "chat" else self._agent(payload)
+        found = self._read_chat(payload) if event == "chat" else self._read_agent(payload)
         self.seen |= any(isinstance(each, Delta | ToolCall) for each in found)
         return found
 
-    def _chat(self, payload: Json) -> list[TurnEvent]:
+    def _read_chat(self, payload: Json) -> list[TurnEvent]:
         match payload.get("state"):
             case "delta":
                 return self._delta(payload)
@@ -66,23 +66,23 @@ class RunReader:
             return []  # what was shown is taken back; the last answer has it all
         else:
             more = f"\n\n{whole}"  # another message of the same run, after a tool say
-        self._bound.take(len(more.encode(errors="replace")))
+        self._bound.count(len(more.encode(errors="replace")))
         return [Delta(more)]
 
-    def _agent(self, payload: Json) -> list[TurnEvent]:
+    def _read_agent(self, payload: Json) -> list[TurnEvent]:
         data = payload.get("data")
         if not isinstance(data, Mapping):
             return []
         match payload.get("stream"):
             case "tool":
-                return self._tool(data)
+                return self._read_tool(data)
             case "run_status" if data.get("phase") in ("retrying", "notice"):
                 return [Notice(shown(data.get("message") or data["phase"]))]
             case "lifecycle" if data.get("phase") == "model" and isinstance(data.get("model"), str):
                 self.model = data["model"]
         return []
 
-    def _tool(self, data: Json) -> list[TurnEvent]:
+    def _read_tool(self, data: Json) -> list[TurnEvent]:
         call, name = data.get("toolCallId"), data.get("name")
         if not isinstance(call, str) or not isinstance(name, str):
             return []

@@ -11,7 +11,7 @@ from typing import Any
 from ipc.frames.words import AGENT
 from workers.agent import Turn
 from workers.agents.openclaw.config import OpenClawConfig
-from workers.agents.prompts import instructions_of, said_now
+from workers.agents.prompts import instructions_of, turn_text
 from workers.messages import Attachment
 
 NO_WORDS = "(no text)"  # a gateway takes no empty message
@@ -46,7 +46,7 @@ def agent_params(
     in epoch seconds, gives the time that is left of the turn's deadline.
     """
     params: Json = {
-        "message": said_now(turn, named) or NO_WORDS,
+        "message": turn_text(turn, named) or NO_WORDS,
         "sessionKey": key_there(turn.session, config.agent_id),
         "agentId": config.agent_id,
         "deliver": False,

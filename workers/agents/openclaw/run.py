@@ -51,17 +51,17 @@ class RemoteRun:
         while True:
             session = await self._gateway.session(number)
             try:
-                return await self._in(session)
+                return await self._run_in(session)
             except PeerGone:  # the session has ended: the next one goes on
                 number = session.number
             except IpcError as error:
                 more = bool(self._turn.model or self._turn.thinking)
                 raise failure_of_call(error, asked_more=more) from None
 
-    async def _in(self, session: OtherSession) -> Final:
+    async def _run_in(self, session: OtherSession) -> Final:
         """Begin the run in a session, or continue it where the last session ended."""
         if self.begun and session.process != self._process:
-            found = await self._recovered(session)
+            found = await self._recover(session)
             if isinstance(found, Final):
                 return found
             self.begun = found
@@ -69,7 +69,7 @@ class RemoteRun:
             await self._gateway.reset(self._key)
         answer = await self._ask(session)
         while answer.get("status") in ("accepted", "in_flight"):
-            await self._ended(session)
+            await self._wait_until_ended(session)
             answer = await self._ask(session)
             if answer.get("status") == "in_flight":
                 await asyncio.sleep(PAUSE)  # it has ended, and its answer is not there yet
@@ -103,7 +103,7 @@ class RemoteRun:
             self._files = sent, named
         return self._files
 
-    async def _ended(self, session: OtherSession) -> None:
+    async def _wait_until_ended(self, session: OtherSession) -> None:
         """Wait until the run has ended at the other gateway."""
         params = {"runId": self._turn.run, "timeoutMs": WAIT_MS}
         while True:
@@ -116,7 +116,7 @@ class RemoteRun:
                 await asyncio.sleep(PAUSE)
                 return
 
-    async def _recovered(self, session: OtherSession) -> Final | bool:
+    async def _recover(self, session: OtherSession) -> Final | bool:
         """Ask a restarted gateway for the run: return its final event, or whether it has the run.
 
         Trunkline keeps its runs. OpenClaw continues what was running by itself, under another name;

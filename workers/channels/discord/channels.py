@@ -16,8 +16,8 @@ class KnownChannels:
     def __init__(self) -> None:
         self._known: OrderedDict[str, DiscordChannel] = OrderedDict()
 
-    def learn(self, channel: DiscordChannel) -> DiscordChannel | None:
-        """Remember a channel as it is now; return it as it was known before."""
+    def set(self, channel: DiscordChannel) -> DiscordChannel | None:
+        """Set the present state of a channel; return the one that was known before."""
         before = self._known.pop(channel.id, None)
         self._known[channel.id] = channel
         while len(self._known) > MOST_CHANNELS:
@@ -25,7 +25,7 @@ class KnownChannels:
         return before
 
     def forget(self, channel: str) -> None:
-        """Forget a channel that is gone."""
+        """Remove a channel that is gone."""
         self._known.pop(channel, None)
 
     def get(self, channel: str) -> DiscordChannel | None:

@@ -67,7 +67,7 @@ class DiscordApi:
         result: type[T] = object,  # type: ignore[assignment]
         uploads: Sequence[DiscordUpload] = (),
     ) -> T:
-        """Make a request to ``route``, with ``parts`` in its placeholders; return the result.
+        """Request ``route``, with ``parts`` in its placeholders; return the result.
 
         A route is a method and a path, ``GET /channels/{}``; the first part is what Discord
         divides its limits by. Raises ``DiscordRefusal``, ``Unreachable`` or ``NoAnswer``.
@@ -75,7 +75,7 @@ class DiscordApi:
         major = parts[0] if parts else ""
         await self._wait(route, major)
         status, headers, content = await self._request(route, parts, body, query, uploads)
-        self._limits.learn(route, major, headers, self._now())
+        self._limits.on_response(route, major, headers, self._now())
         if status >= 300:
             raise self._refused(route, major, status, headers, content)
         if not content:
@@ -88,7 +88,7 @@ class DiscordApi:
     async def _wait(self, route: str, major: str) -> None:
         """Wait until the rate limits allow the request; raise ``DiscordRefusal`` if too long."""
         last = self._now() + WAIT_HERE
-        while wait := self._limits.wait(route, major, self._now()):
+        while wait := self._limits.delay(route, major, self._now()):
             if self._now() + wait > last:
                 text = "its rate limit is used up"
                 raise DiscordRefusal(route, 429, text=text, retry_after=wait)
@@ -142,7 +142,7 @@ class DiscordApi:
         after = error.retry_after if error.retry_after is not None else header
         after = DEFAULT_RETRY if after is None else after
         everywhere = error.everywhere or headers.get("X-RateLimit-Scope") == "global"
-        self._limits.refused(route, major, after, self._now(), everywhere=everywhere)
+        self._limits.on_refused(route, major, after, self._now(), everywhere=everywhere)
         return DiscordRefusal(
             route, 429, error.code, error.message, retry_after=after, everywhere=everywhere
         )

@@ -54,7 +54,7 @@ class GatewayLoop:
         self._since = 0.0  # ... since this time of the loop
         self._worked = False  # some connection had one
         self._failures = 0
-        self._trouble = ""  # what was logged last
+        self._last_error = ""  # what was logged last
 
     async def run(self) -> None:
         """Stay connected until cancelled; raises the ``ChannelError`` that ends the account."""
@@ -63,11 +63,11 @@ class GatewayLoop:
             try:
                 url = await self._address()
                 connection = GatewayConnection(
-                    self._session, self._token, self._take, self._receiver.alive
+                    self._session, self._token, self._on_event, self._receiver.on_alive
                 )
                 ended = await connection.run(self._ctx.http, url)
             except API_FAILURES as error:
-                ended = self._unreached(error)
+                ended = self._end_of(error)
             if (ending := ending_of_close(ended.code)) is not None:
                 raise ending
             await self._pause(ended)
@@ -85,24 +85,24 @@ class GatewayLoop:
             )
         return found.url
 
-    async def _take(self, name: str, data: msgspec.Raw) -> None:
+    async def _on_event(self, name: str, data: msgspec.Raw) -> None:
         if not self._works:
             self._begin()
-        await self._receiver.take(name, data)
+        await self._receiver.on_event(name, data)
 
     def _begin(self) -> None:
         """Report that there is a session, whose events may be handed on from now on."""
-        if self._trouble:
+        if self._last_error:
             self._ctx.log.info("connected again", after=self._failures)
         self._works = self._worked = True
-        self._since, self._trouble = asyncio.get_running_loop().time(), ""
+        self._since, self._last_error = asyncio.get_running_loop().time(), ""
         now = now_ms()
         self._ctx.status(
             connected=True, last_error=None, last_connected_at=now, last_transport_activity_at=now
         )
         self._ctx.ready()
 
-    def _unreached(self, error: Exception) -> ConnectionEnd:
+    def _end_of(self, error: Exception) -> ConnectionEnd:
         if isinstance(error, DiscordRefusal):
             if error.status == 401:
                 raise ending_of(error) from None
@@ -117,8 +117,8 @@ class GatewayLoop:
                 self._failures = 0
         if not self._worked and self._failures >= FIRST_TRIES:
             raise Transient(ended.text, retry_after=ended.wait or None)
-        if not ended.routine and ended.text != self._trouble:
-            self._trouble = ended.text
+        if not ended.routine and ended.text != self._last_error:
+            self._last_error = ended.text
             self._ctx.log.warning("the connection has ended", why=ended.text)
             self._ctx.status(last_error=ended.text)
         wait = max(ended.wait, pause_after(self._failures))

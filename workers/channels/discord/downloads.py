@@ -43,7 +43,7 @@ class AttachedFiles:
         self._schemes = ("https://",) if encrypted else ("https://", "http://")
         self._downloads = FileDownloads(media, manifest.media.max_down, sleep=sleep)
 
-    async def bring(self, message: Inbound) -> Inbound:
+    async def download(self, message: Inbound) -> Inbound:
         """Return the message with its files stored; a file that could not be says why."""
         if not message.attachments:
             return message

@@ -30,7 +30,7 @@ LEAST_INTERVAL = 1.0  # s between heartbeats, whatever a server asks for
 
 _encode = msgspec.json.Encoder().encode
 
-Take = Callable[[str, msgspec.Raw], Awaitable[None]]
+OnEvent = Callable[[str, msgspec.Raw], Awaitable[None]]
 
 
 class ConnectionEnd(msgspec.Struct, frozen=True):
@@ -46,18 +46,18 @@ class ConnectionEnd(msgspec.Struct, frozen=True):
 
 
 class GatewayConnection:
-    """One connection; ``take`` gets each event, ``alive`` is called at each heartbeat's answer."""
+    """One connection; ``on_event`` gets each event, ``alive`` each heartbeat's answer."""
 
     def __init__(
-        self, session: BotSession, token: str, take: Take, alive: Callable[[], None]
+        self, session: BotSession, token: str, on_event: OnEvent, alive: Callable[[], None]
     ) -> None:
         self._session = session
         self._token = token
-        self._take = take
+        self._on_event = on_event
         self._alive = alive
         self._loop = asyncio.get_running_loop()
         self._answered = True  # the last heartbeat was
-        self._reading = False  # waiting for a frame, not handing one on
+        self._reading = False  # waiting for a frame, not passing one on
         self._greeted = False
         self._dead = ""
 
@@ -79,7 +79,7 @@ class GatewayConnection:
         try:
             seconds = await self._hello(ws)
             if seconds is None:
-                return self._ended(ws)
+                return self._end_of(ws)
             beating = asyncio.create_task(self._beat(ws, seconds))
             await self._send(ws, self._session.greeting(self._token))
             return await self._serve(ws)
@@ -118,16 +118,16 @@ class GatewayConnection:
                     return ConnectionEnd("Discord asks to connect again", routine=True)
                 case 9:
                     return self._invalid(frame)
-        return self._ended(ws)
+        return self._end_of(ws)
 
     async def _dispatch(self, frame: GatewayFrame) -> None:
-        """Hand an event on, and note its sequence number in the session."""
+        """Pass an event on, and record its sequence number in the session."""
         if frame.t == "READY":
             self._session.begin(decode_json(frame.d, DiscordReady))
         self._greeted = True
         if frame.s is not None:
             self._session.seq = frame.s
-        await self._take(frame.t or "", frame.d)
+        await self._on_event(frame.t or "", frame.d)
 
     def _invalid(self, frame: GatewayFrame) -> ConnectionEnd:
         """Return the end of a connection with an invalid session, and the wait Discord asks for."""
@@ -136,7 +136,7 @@ class GatewayConnection:
         wait = random.uniform(1.0, 5.0)
         return ConnectionEnd("the session is not valid any more", wait=wait, routine=True)
 
-    def _ended(self, ws: aiohttp.ClientWebSocketResponse[bool]) -> ConnectionEnd:
+    def _end_of(self, ws: aiohttp.ClientWebSocketResponse[bool]) -> ConnectionEnd:
         code = ws.close_code
         if code in NEW_SESSION_CODES:
             self._session.forget()

@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from ipc.hidden_fields import hide_fields
+
 Json = dict[str, Any]
 
 DIRECT = 1  # the type of a channel: a direct message; 3 is one of several people
@@ -196,6 +198,7 @@ class InteractingMember(DiscordObject, frozen=True):
     nick: str | None = None
 
 
+@hide_fields("token")
 class Interaction(DiscordObject, frozen=True):
     """The use of a component (type 3). ``token`` answers it, for some minutes."""
 

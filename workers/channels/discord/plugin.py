@@ -88,7 +88,7 @@ class Discord:
         out, receiver = self._out(), self._receiver
         assert receiver is not None
         found = await out.channel(action.chat or "")
-        receiver.channels.learn(found)
+        receiver.channels.set(found)
         return receiver.channels.place(found.id, found.guild_id)[0]
 
     async def history(self, action: Action) -> list[Inbound]:
@@ -99,7 +99,7 @@ class Discord:
         channel = receiver.channels.get(place)
         if channel is None:
             channel = await out.channel(place)
-            receiver.channels.learn(channel)
+            receiver.channels.set(channel)
         before = id_in_chat(action.before, place)
         found = await out.history(place, before, action.limit or HISTORY)
         # Messages that are read do not name their server.

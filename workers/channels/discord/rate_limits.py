@@ -21,7 +21,7 @@ class RateLimits:
         self._full: OrderedDict[str, float] = OrderedDict()  # until when a bucket has no place
         self._everywhere = 0.0
 
-    def wait(self, route: str, major: str, now: float) -> float:
+    def delay(self, route: str, major: str, now: float) -> float:
         """Return the seconds until a request may be made; 0: now.
 
         ``major`` is the channel or server by which Discord divides the bucket of a ``route``.
@@ -29,8 +29,8 @@ class RateLimits:
         until = self._full.get(self._bucket(route, major), 0.0)
         return max(until, self._everywhere, now) - now
 
-    def learn(self, route: str, major: str, headers: Mapping[str, str], now: float) -> None:
-        """Note what the headers of a response say about its bucket."""
+    def on_response(self, route: str, major: str, headers: Mapping[str, str], now: float) -> None:
+        """Apply the headers of a response to its bucket."""
         if (name := headers.get("X-RateLimit-Bucket")) is not None:
             self._names[route] = name
             _trim(self._names)
@@ -40,10 +40,10 @@ class RateLimits:
         if after is not None:
             self._hold(self._bucket(route, major), now + after)
 
-    def refused(
+    def on_refused(
         self, route: str, major: str, retry_after: float, now: float, *, everywhere: bool
     ) -> None:
-        """Note that a request was refused: no further one for ``retry_after`` seconds."""
+        """Block requests for ``retry_after`` seconds, because one was refused."""
         if everywhere:
             self._everywhere = max(self._everywhere, now + retry_after)
         else:

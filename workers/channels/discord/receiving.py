@@ -97,15 +97,15 @@ class EventReceiver:
         self._told_empty = False
         self._answers: set[asyncio.Task[None]] = set()
 
-    async def take(self, name: str, data: msgspec.Raw) -> None:
+    async def on_event(self, name: str, data: msgspec.Raw) -> None:
         """Handle one event; log and skip one that cannot be parsed."""
         try:
-            await self._take(name, data)
+            await self._dispatch(name, data)
         except MALFORMED as error:
             self._ctx.log.warning("an event is not understood", name=name, error=str(error))
 
-    def alive(self) -> None:
-        """Note that the connection works; store the position after events without messages."""
+    def on_alive(self) -> None:
+        """Record that the connection works; store the position after events without messages."""
         self._ctx.status(last_transport_activity_at=now_ms())
         if self._session.seq != self._marked:
             self._mark()
@@ -117,35 +117,35 @@ class EventReceiver:
         if self._answers:
             await asyncio.wait(self._answers)
 
-    async def _take(self, name: str, data: msgspec.Raw) -> None:
+    async def _dispatch(self, name: str, data: msgspec.Raw) -> None:
         match name:
             case "MESSAGE_CREATE":
-                await self._message(decode_json(data, DiscordMessage))
+                await self._on_message(decode_json(data, DiscordMessage))
             case "MESSAGE_UPDATE":
-                await self._edit(decode_json(data, DiscordMessage))
+                await self._on_edit(decode_json(data, DiscordMessage))
             case "MESSAGE_DELETE" | "MESSAGE_DELETE_BULK":
                 gone = decode_json(data, DeletedMessages)
-                await self._know(gone.channel_id, gone.guild_id)
-                await self._hand_on(*deleted_of(gone, self.channels, now_ms()))
+                await self._ensure_known(gone.channel_id, gone.guild_id)
+                await self._emit_new(*deleted_of(gone, self.channels, now_ms()))
             case "READY":
-                await self._begin(decode_json(data, DiscordReady))
+                await self._on_ready(decode_json(data, DiscordReady))
             case "GUILD_CREATE":
-                await self._guild(decode_json(data, Guild))
+                await self._on_guild(decode_json(data, Guild))
             case "INTERACTION_CREATE":
-                await self._interaction(decode_json(data, Interaction))
+                await self._on_interaction(decode_json(data, Interaction))
             case "TYPING_START":
-                await self._hand_on(typing_of(decode_json(data, TypingStart), self.channels))
+                await self._emit_new(typing_of(decode_json(data, TypingStart), self.channels))
             case _ if name.startswith("MESSAGE_REACTION_"):
-                await self._reaction(name, decode_json(data, ReactionChange))
+                await self._on_reaction(name, decode_json(data, ReactionChange))
             case _ if name.startswith("MESSAGE_POLL_VOTE_"):
-                await self._vote(name, decode_json(data, PollVote))
+                await self._on_vote(name, decode_json(data, PollVote))
             case _ if name.startswith(("CHANNEL_", "THREAD_")):
-                await self._channel(name, data)
+                await self._on_channel(name, data)
 
-    async def _message(self, message: DiscordMessage) -> None:
-        await self._know(message.channel_id, message.guild_id)
+    async def _on_message(self, message: DiscordMessage) -> None:
+        await self._ensure_known(message.channel_id, message.guild_id)
         if message.guild_id is None:
-            self._meet_directly(message.channel_id)
+            self._add_direct(message.channel_id)
         self._last = max(self._last, int(message.id))
         if message.author is not None and message.author.id == self._me:
             return
@@ -153,36 +153,36 @@ class EventReceiver:
             self._told_empty = True
             self._ctx.log.warning(NO_CONTENT)
             self._ctx.status(last_error=NO_CONTENT)
-        await self._hand_on_message(inbound_of(message, self._me, self.channels))
+        await self._emit_message(inbound_of(message, self._me, self.channels))
 
-    async def _edit(self, message: DiscordMessage) -> None:
+    async def _on_edit(self, message: DiscordMessage) -> None:
         if message.author is None or message.author.id == self._me:
             return
-        await self._know(message.channel_id, message.guild_id)
-        await self._hand_on_message(edit_of(message, self._me, self.channels))
+        await self._ensure_known(message.channel_id, message.guild_id)
+        await self._emit_message(edit_of(message, self._me, self.channels))
 
-    async def _reaction(self, name: str, change: ReactionChange) -> None:
+    async def _on_reaction(self, name: str, change: ReactionChange) -> None:
         if change.user_id == self._me:
             return
-        await self._know(change.channel_id, change.guild_id)
+        await self._ensure_known(change.channel_id, change.guild_id)
         removed = name != "MESSAGE_REACTION_ADD"
         event = reaction_of(change, self.channels, now_ms(), self._event_id(), removed=removed)
-        await self._hand_on(event)
+        await self._emit_new(event)
 
-    async def _vote(self, name: str, vote: PollVote) -> None:
-        await self._know(vote.channel_id, vote.guild_id)
+    async def _on_vote(self, name: str, vote: PollVote) -> None:
+        await self._ensure_known(vote.channel_id, vote.guild_id)
         removed = name == "MESSAGE_POLL_VOTE_REMOVE"
         event = vote_of(vote, self.channels, now_ms(), self._event_id(), removed=removed)
-        await self._hand_on(event)
+        await self._emit_new(event)
 
-    async def _interaction(self, interaction: Interaction) -> None:
+    async def _on_interaction(self, interaction: Interaction) -> None:
         """Emit that a button was pressed; answer it once that is stored."""
         if interaction.channel_id is not None:
-            await self._know(interaction.channel_id, interaction.guild_id)
+            await self._ensure_known(interaction.channel_id, interaction.guild_id)
         event = pressed_of(interaction, self.channels)
         if event is None:
             return
-        receipt = await self._hand_on(event)
+        receipt = await self._emit_new(event)
         if receipt is not None:
             task = asyncio.create_task(self._answer(receipt, interaction))
             self._answers.add(task)
@@ -200,7 +200,7 @@ class EventReceiver:
         except (DiscordRefusal, Unreachable, NoAnswer) as error:
             self._ctx.log.debug("a button goes on to wait", error=str(error))
 
-    async def _channel(self, name: str, data: msgspec.Raw) -> None:
+    async def _on_channel(self, name: str, data: msgspec.Raw) -> None:
         """Remember a channel or thread; emit that it is new, renamed or deleted."""
         if name not in _CHANGES:
             return
@@ -208,18 +208,18 @@ class EventReceiver:
         gone = name.endswith("_DELETE")
         if channel.name is None and (known := self.channels.get(channel.id)) is not None:
             channel = known  # of a thread that is deleted only the numbers are told
-        before = self.channels.learn(channel)
+        before = self.channels.set(channel)
         if channel.guild_id is None:
             return
         if gone or before is None or before.name != channel.name:
             chat, thread = self.channels.place(channel.id, channel.guild_id)
             if thread is not None:
                 chat = msgspec.structs.replace(chat, id=thread, title=channel.name)
-            await self._hand_on(changed_chat(chat, now_ms(), self._event_id(), removed=gone))
+            await self._emit_new(changed_chat(chat, now_ms(), self._event_id(), removed=gone))
         if gone:
             self.channels.forget(channel.id)
 
-    async def _begin(self, ready: DiscordReady) -> None:
+    async def _on_ready(self, ready: DiscordReady) -> None:
         """Begin a new session; messages since the last one are read from the channels."""
         since = self._missed.since if self._missed is not None else self._last
         if not since:
@@ -232,11 +232,11 @@ class EventReceiver:
         self._ctx.log.info("a new session: reading what was said since the last one")
         await self._catch_up(self._missed, list(self._direct), DIRECT_MESSAGES)
 
-    async def _guild(self, guild: Guild) -> None:
+    async def _on_guild(self, guild: Guild) -> None:
         for each in guild.channels:
-            self.channels.learn(msgspec.structs.replace(each, guild_id=guild.id))
+            self.channels.set(msgspec.structs.replace(each, guild_id=guild.id))
         for each in guild.threads:
-            self.channels.learn(msgspec.structs.replace(each, guild_id=guild.id))
+            self.channels.set(msgspec.structs.replace(each, guild_id=guild.id))
         missed = self._missed
         if missed is None or guild.id not in missed.guilds or guild.unavailable:
             return
@@ -244,13 +244,13 @@ class EventReceiver:
 
     async def _catch_up(self, missed: MissedMessages, channels: Iterable[str], guild: str) -> None:
         missed.reading = True
-        told = len(missed.gaps)
+        known_gaps = len(missed.gaps)
         for channel in channels:
             found = await missed.read(channel)
             for message in found.messages:
                 # Messages that are read do not name their server.
-                await self._message(msgspec.structs.replace(message, guild_id=guild or None))
-        if new := missed.gaps[told:]:
+                await self._on_message(msgspec.structs.replace(message, guild_id=guild or None))
+        if new := missed.gaps[known_gaps:]:
             self._ctx.log.warning(NOT_ALL, chats=new[:10], more=max(len(new) - 10, 0))
             self._ctx.status(last_error=f"{NOT_ALL}, in {len(missed.gaps)} channels")
         missed.guilds.discard(guild)
@@ -277,12 +277,12 @@ class EventReceiver:
             self._marked = self._session.seq
             self._ctx.mark(msgspec.to_builtins(cursor))
 
-    async def _hand_on_message(self, message: Inbound | None) -> None:
+    async def _emit_message(self, message: Inbound | None) -> None:
         """Emit a message, once its files are stored."""
         if message is not None and message.id not in self._seen:
-            await self._hand_on(await self._files.bring(message))
+            await self._emit_new(await self._files.download(message))
 
-    async def _hand_on(self, *what: Inbound | Happened) -> Receipt | None:
+    async def _emit_new(self, *what: Inbound | Happened) -> Receipt | None:
         """Emit what was not emitted before, with the position after it; return its receipt."""
         new = [each for each in what if self._is_new(each.id)]
         if not new:
@@ -314,13 +314,13 @@ class EventReceiver:
         """Return an id for the current event, the same if Discord repeats the event."""
         return f"event/{self._session.id[:16]}/{self._session.seq}"
 
-    def _meet_directly(self, channel: str) -> None:
+    def _add_direct(self, channel: str) -> None:
         self._direct[channel] = None
         self._direct.move_to_end(channel)
         while len(self._direct) > MOST_DIRECT:
             self._direct.popitem(last=False)
 
-    async def _know(self, channel: str, guild: str | None) -> None:
+    async def _ensure_known(self, channel: str, guild: str | None) -> None:
         """Look up an unknown channel of a server, as after a restart: it may be a thread."""
         if guild is None or self.channels.get(channel) is not None:
             return
@@ -328,13 +328,13 @@ class EventReceiver:
             found = await self._api.call("GET /channels/{}", channel, result=DiscordChannel)
         except DiscordRefusal as error:
             if error.status in (403, 404):
-                self.channels.learn(DiscordChannel(channel, guild_id=guild))
+                self.channels.set(DiscordChannel(channel, guild_id=guild))
             return
         except (Unreachable, NoAnswer):
             return
-        self.channels.learn(found)
+        self.channels.set(found)
         if found.parent_id:
-            await self._know(found.parent_id, guild)
+            await self._ensure_known(found.parent_id, guild)
 
     def _now_on_loop(self) -> float:
         return asyncio.get_running_loop().time()

@@ -189,7 +189,7 @@ def reaction_of(
         kind="reaction",
         chat=chat,
         ts=at,
-        sender=_known_by_id(change.user_id, change.member),
+        sender=_sender_by_id(change.user_id, change.member),
         message=message_id(change.channel_id, change.message_id),
         id=id,
         emoji=_emoji(change.emoji),
@@ -206,7 +206,7 @@ def vote_of(
         kind="voted",
         chat=chat,
         ts=at,
-        sender=_known_by_id(vote.user_id, None),
+        sender=_sender_by_id(vote.user_id, None),
         message=message_id(vote.channel_id, vote.message_id),
         id=id,
         choices=[str(vote.answer_id)],
@@ -221,7 +221,7 @@ def typing_of(typing: TypingStart, channels: KnownChannels) -> Happened:
         kind="typing",
         chat=chat,
         ts=typing.timestamp * 1000,
-        sender=_known_by_id(typing.user_id, None),
+        sender=_sender_by_id(typing.user_id, None),
     )
 
 
@@ -257,7 +257,7 @@ def time_of(text: str | None) -> int | None:
         return None
 
 
-def _known_by_id(user: str | None, member: GuildMember | None) -> Sender | None:
+def _sender_by_id(user: str | None, member: GuildMember | None) -> Sender | None:
     return None if user is None else sender_of(DiscordUser(user), member)
 
 

@@ -40,7 +40,7 @@ class Capabilities:
         self._ended = False
 
     def receive(self, got: Line) -> list[str]:
-        """Take a CAP line; return the names to request, one string for each request."""
+        """Receive a CAP line; return the names to request, one string for each request."""
         names = got.text.split()
         match got.param(1).upper():
             case "LS" if not self.listed:

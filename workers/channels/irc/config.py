@@ -15,7 +15,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from ipc.hidden_fields import hide_fields
 from ipc.hosts import wrong_host
+from ipc.secret_patterns import masked_command
 from workers.channels.irc.names import CHANNEL_TYPES, valid_channel, valid_nick
 from workers.plugin import LOCAL
 
@@ -26,6 +28,7 @@ Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 
 
+@hide_fields("password")
 class Sasl(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """Login by SASL PLAIN, before the server shows the account to others."""
 
@@ -46,6 +49,7 @@ class Sasl(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=Tr
         )
 
 
+@hide_fields("password")
 class Nickserv(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """Login by a message to NickServ, for networks without SASL.
 
@@ -213,9 +217,7 @@ class IrcConfig(
 
     def _wrong_fields(self) -> Iterator[str]:
         if (wrong := wrong_host(self.server)) is not None:
-            yield f"server {self.server!r} {wrong}"
-        else:
-            yield from _no_word("server", self.server)
+            yield f"server {masked_command(self.server, '…')!r} {wrong}"  # it may have a login
         if not valid_nick(self.nick):
             yield (
                 f"nick {self.nick!r} must start with a letter or one of []\\`_^{{|}} and hold only"

@@ -40,7 +40,7 @@ class AddressMemory:
             if known.get("host") == host:
                 self.worked, self.failed = str(known["worked"]), str(known["failed"])
 
-    def note(self, *, worked: bool) -> None:
+    def save(self, *, worked: bool) -> None:
         """Store whether the address that was tried last accepted the account."""
         good = self.tried if worked else (self.worked if self.worked != self.tried else "")
         bad = self.tried if not worked else (self.failed if self.failed != self.tried else "")

@@ -78,7 +78,7 @@ class Conversation:
 
     @property
     def due(self) -> float | None:
-        """The time of the next ``wake``, in monotonic seconds; ``None``: none is needed."""
+        """The time of the next ``on_timer``, in monotonic seconds; ``None``: none is needed."""
         times = [self._register_by, self._settle_at, self._ready_by, self._ping_at, self._dead_at]
         times += [self.identity.due, self.rooms.due]
         return min((at for at in times if at is not None), default=None)
@@ -115,16 +115,16 @@ class Conversation:
             pong = echo("PONG", *got.params)
             return [] if pong is None else [SendLine(pong, urgent=True)]
         if got.command == "BATCH":
-            self._playback.batch(got)
+            self._playback.on_batch(got)
             return []
         if got.command in _SAID_NOW:
-            self._playback.learn(got)
+            self._playback.sync_clock(got)
         if not self.registered:
             out = self._registration.receive(got)
-            return [*out, *self._let_in(now)] if self.registered else out
+            return [*out, *self._on_welcome(now)] if self.registered else out
         return [*self._receive_registered(got, now), *self._readiness(now)]
 
-    def wake(self, now: float) -> list[Output]:
+    def on_timer(self, now: float) -> list[Output]:
         """Return the outputs that are due. Raises ``Transient`` when an answer is overdue."""
         if self._register_by is not None and self._register_by <= now:
             raise Transient(f"not let in within {self._config.connect_seconds:g} s")
@@ -132,37 +132,37 @@ class Conversation:
             raise Transient(f"no answer to a ping for {self._config.ping_timeout_seconds:g} s")
         out: list[Output] = []
         if self._settle_at is not None and self._settle_at <= now:
-            out += self._settle(now)
-        out += [*self.identity.wake(now), *self.rooms.wake(now), *self._readiness(now)]
+            out += self._on_motd_end(now)
+        out += [*self.identity.on_timer(now), *self.rooms.on_timer(now), *self._readiness(now)]
         if self._ping_at is not None and self._ping_at <= now:
             out += self._ping(now)
         return out
 
-    def resumed(self, now: float) -> None:
+    def on_resumed(self, now: float) -> None:
         """Restart the wait for a ping's answer, which may be among lines not read yet."""
         if self._pinged_at is not None:
             self._dead_at = now + self._config.ping_timeout_seconds
 
-    def _let_in(self, now: float) -> list[Output]:
+    def _on_welcome(self, now: float) -> list[Output]:
         self._register_by = None
         self._settle_at = now + MOTD_SECONDS
         self._ready_by = now + READY_SECONDS
-        self.identity.let_in(self._registration.nick)
+        self.identity.on_welcome(self._registration.nick)
         return [Registered(), *self._ping(now)]
 
     def _receive_registered(self, got: Line, now: float) -> list[Output]:
         match got.command:
             case "PRIVMSG" | "NOTICE":
-                return self._hear(got, now)
+                return self._receive_message(got, now)
             case "TAGMSG":
                 typing = read_typing(got, self.identity.nick, self.features)
                 return [] if typing is None else [typing]
-            case _ if self._playback.marks(got):
-                return []  # who came and went then is not who comes and goes now
+            case _ if self._playback.is_batched(got):
+                return []  # past joins and parts do not change the present members
             case "PONG":
                 return self._pong(got, now)
             case "005":
-                self._announced(got)
+                self._on_features(got)
                 return []
             case "CAP":
                 return self._registration.receive_later(got)
@@ -172,7 +172,7 @@ class Conversation:
             case "WARN" | "NOTE":
                 return [Warned(f"the server: {' '.join(got.params)}")]
             case command if command in _MOTD_END and self._settle_at is not None:
-                return self._settle(now)
+                return self._on_motd_end(now)
             case "ERROR":
                 raise Transient(f"the server closed the connection: {got.text}")
             case "465":
@@ -181,23 +181,23 @@ class Conversation:
                 raise Transient(f"killed by {got.nick}: {got.text}")
         if got.command == "JOIN" and self._is_me(got.nick):
             for name in got.param(0).split(","):
-                self._playback.entered(self.features.fold(name), got)
+                self._playback.on_entered(self.features.fold(name), got)
         out = self.identity.receive(got, now)
         out += self.rooms.receive(got, self.identity.nick, now)
         return out or self._refusal(got)
 
-    def _hear(self, got: Line, now: float) -> list[Output]:
-        history = self._playback.holds(got, self.features)
+    def _receive_message(self, got: Line, now: float) -> list[Output]:
+        history = self._playback.is_history(got, self.features)
         said = read_speech(got, self.identity.nick, self.features, history=history)
         out: list[Output] = [] if said is None else [said]
         return out if history else [*out, *self.identity.receive(got, now)]
 
-    def _announced(self, got: Line) -> None:
-        """Take one line of features: there may be several, and more at any time."""
+    def _on_features(self, got: Line) -> None:
+        """Apply one line of features: there may be several, and more at any time."""
         text = bool(got.params) and " " in got.text  # "are supported by this server"
         self.features = self.features.updated(got.params[1 : -1 if text else None])
-        self.identity.adopt(self.features)
-        self.rooms.adopt(self.features)
+        self.identity.set_features(self.features)
+        self.rooms.set_features(self.features)
 
     def _is_me(self, nick: str) -> bool:
         return self.features.fold(nick) == self.features.fold(self.identity.nick)
@@ -210,7 +210,7 @@ class Conversation:
             return []
         return [Undelivered((self.features.fold(got.param(1)),), f"{got.command} {got.text}")]
 
-    def _settle(self, now: float) -> list[Output]:
+    def _on_motd_end(self, now: float) -> list[Output]:
         """Return the outputs after the message of the day: login, nick and bot mode."""
         self._settle_at = None
         out = self.identity.start(now, self.features)

@@ -46,12 +46,12 @@ class Delivery(msgspec.Struct, eq=False):
         """Count one more line as written."""
         self.written += 1
 
-    def settle(self) -> None:
+    def confirm(self) -> None:
         """End the message as delivered: it was not refused."""
         if not self.outcome.done():
             self.outcome.set_result(None)
 
-    def lose(self) -> None:
+    def on_lost(self) -> None:
         """Fail the message because the connection is lost; written parts may have arrived."""
         if self.outcome.done():
             return
@@ -90,14 +90,14 @@ class Deliveries:
             delivery.fence = self._fences
         return f"{_FENCE}{self._fences}"
 
-    def answered(self, token: str) -> None:
+    def on_pong(self, token: str) -> None:
         """Settle what was written before the PING with this token."""
         number = token.removeprefix(_FENCE)
         if not token.startswith(_FENCE) or not number.isdecimal() or len(number) > 18:
             return
         for delivery in self._open:
             if delivery.fence is not None and delivery.fence <= int(number):
-                delivery.settle()
+                delivery.confirm()
 
     def refuse(self, targets: Collection[str], text: str) -> bool:
         """Fail the oldest written message to one of ``targets``; return whether there was one.
@@ -112,7 +112,7 @@ class Deliveries:
                 return True
         return False
 
-    def lose(self) -> None:
+    def on_lost(self) -> None:
         """End every message because the connection is gone."""
         for delivery in self._open:
-            delivery.lose()
+            delivery.on_lost()

@@ -34,7 +34,7 @@ class IrcIdentity:
         self._take_at: float | None = None
         self._settled_at: float | None = None
 
-    def let_in(self, nick: str) -> None:
+    def on_welcome(self, nick: str) -> None:
         """Adopt the nick with which the server accepted the registration."""
         self.nick = nick
 
@@ -50,8 +50,8 @@ class IrcIdentity:
             self._regain_at = self._regain_at or now + self._config.regain_seconds
         return out
 
-    def adopt(self, features: Features) -> None:
-        """Compare nicks by the server's announced case mapping."""
+    def set_features(self, features: Features) -> None:
+        """Set the features of the server, by whose case mapping nicks are compared."""
         self._features = features
 
     @property
@@ -61,7 +61,7 @@ class IrcIdentity:
 
     @property
     def due(self) -> float | None:
-        """The time of the next ``wake``, in monotonic seconds; ``None``: none is needed."""
+        """The time of the next ``on_timer``, in monotonic seconds; ``None``: none is needed."""
         times = (self._regain_at, self._take_at, self._settled_at)
         return min((at for at in times if at is not None), default=None)
 
@@ -74,14 +74,14 @@ class IrcIdentity:
         host = len(self.host.encode()) or host_bytes
         return len(self.nick.encode()) + 1 + user + 1 + host
 
-    def wake(self, now: float) -> list[Output]:
+    def on_timer(self, now: float) -> list[Output]:
         """Return the lines that are due."""
         out: list[Output] = []
         if self._settled_at is not None and self._settled_at <= now:
             self._settled_at = None
         if self._take_at is not None and self._take_at <= now:
             self._take_at = None
-            out += self._take()
+            out += self._claim_nick()
         if self._regain_at is not None and self._regain_at <= now:
             out += self._regain(now)
         return out
@@ -92,11 +92,11 @@ class IrcIdentity:
         mine = fold(got.nick) == fold(self.nick)
         match got.command:
             case "JOIN" if mine:
-                self._see(got.source)
+                self._update_mask(got.source)
             case "NICK" if mine and one_word(got.param(0)):
-                return self._renamed(got.param(0), now)
+                return self._on_renamed(got.param(0), now)
             case "NICK" | "QUIT" if fold(got.nick) == fold(self._config.nick) and not mine:
-                return self._take()
+                return self._claim_nick()
             case "CHGHOST" if mine:
                 self.user, self.host = got.param(0), got.param(1)
             case "396":
@@ -108,7 +108,7 @@ class IrcIdentity:
             case "MODE" if fold(got.param(0)) == fold(self.nick) and _sets(got.param(1), "r"):
                 return self._login(True)
             case "NOTICE" if self._from_service(got):
-                return self._serviced(got.text)
+                return self._on_service(got.text)
             case command if command in _NOT_YET and fold(got.param(1)) == fold(self._config.nick):
                 self._regain_at = self._regain_at or now + self._config.regain_seconds
         return []
@@ -123,12 +123,12 @@ class IrcIdentity:
         nickserv = self._config.nickserv
         return nickserv is not None and nickserv.on_collision != "none"
 
-    def _see(self, mask: str) -> None:
+    def _update_mask(self, mask: str) -> None:
         user_host = mask.partition("!")[2]
         if user_host:
             self.user, _, self.host = user_host.partition("@")
 
-    def _renamed(self, nick: str, now: float) -> list[Output]:
+    def _on_renamed(self, nick: str, now: float) -> list[Output]:
         self.nick = nick
         if not self._wanted:
             self._regain_at = now + self._config.regain_seconds
@@ -137,26 +137,26 @@ class IrcIdentity:
         login = [] if self.logged_in else self._identify()
         return [*login, StatusChanged()]
 
-    def _take(self) -> list[Output]:
+    def _claim_nick(self) -> list[Output]:
         return [] if self._wanted else [SendLine(line("NICK", self._config.nick), urgent=True)]
 
     def _regain(self, now: float) -> list[Output]:
         self._regain_at = now + self._config.regain_seconds
         nickserv = self._config.nickserv
         if nickserv is None or nickserv.on_collision == "none":
-            return self._take()
+            return self._claim_nick()
         self._take_at = now + GHOST_SECONDS
         command = nickserv.on_collision.upper()
-        return [self._tell(f"{command} {self._config.nick} {nickserv.password}")]
+        return [self._service_line(f"{command} {self._config.nick} {nickserv.password}")]
 
     def _identify(self) -> list[Output]:
         nickserv = self._config.nickserv
         if nickserv is None:
             return []
         words = [word for word in (nickserv.account, nickserv.password) if word]
-        return [self._tell(f"IDENTIFY {' '.join(words)}")]
+        return [self._service_line(f"IDENTIFY {' '.join(words)}")]
 
-    def _tell(self, text: str) -> SendLine:
+    def _service_line(self, text: str) -> SendLine:
         assert self._config.nickserv is not None
         return SendLine(line("PRIVMSG", self._config.nickserv.service, text), urgent=True)
 
@@ -166,11 +166,11 @@ class IrcIdentity:
         service = nickserv.service.partition("@")[0] if nickserv else ""
         return bool(service) and fold(got.nick) == fold(service)
 
-    def _serviced(self, text: str) -> list[Output]:
+    def _on_service(self, text: str) -> list[Output]:
         self.nickserv_text = text
         if self._take_at is not None:  # the answer to GHOST or REGAIN: the nick may be free
             self._take_at = None
-            return [*self._take(), StatusChanged()]
+            return [*self._claim_nick(), StatusChanged()]
         words = text.lower()
         if any(welcome in words for welcome in _WELCOMES) and " not " not in f" {words} ":
             return self._login(True)

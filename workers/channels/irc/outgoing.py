@@ -28,7 +28,7 @@ class Outgoing(Generic[Ticket]):
     def __len__(self) -> int:
         return len(self._messages)
 
-    def pace(self, bucket: TokenBucket) -> None:
+    def set_bucket(self, bucket: TokenBucket) -> None:
         """Use another token bucket from now on."""
         self._bucket = bucket
 
@@ -44,19 +44,19 @@ class Outgoing(Generic[Ticket]):
         """Remove the lines of a message that are not written yet."""
         self._messages = deque(entry for entry in self._messages if entry[1] is not ticket)
 
-    def take(self, now: float) -> Iterator[tuple[str, Ticket | None]]:
+    def pop(self, now: float) -> Iterator[tuple[str, Ticket | None]]:
         """Yield the lines that may be written now, those of messages with their ticket."""
         while self._urgent:
-            self._bucket.owe(now)
+            self._bucket.overdraw(now)
             yield self._urgent.popleft(), None
-        while (self._own or self._messages) and self._bucket.take(now):
+        while (self._own or self._messages) and self._bucket.reserve(now):
             if self._own:
                 yield self._own.popleft(), None
             else:
                 yield self._messages.popleft()
 
-    def wait(self, now: float) -> float | None:
-        """Return the seconds until ``take`` yields a line; ``None`` when none waits."""
+    def delay(self, now: float) -> float | None:
+        """Return the seconds until ``pop`` yields a line; ``None`` when none waits."""
         if self._urgent:
             return 0.0
-        return self._bucket.wait(now) if self._own or self._messages else None
+        return self._bucket.delay(now) if self._own or self._messages else None

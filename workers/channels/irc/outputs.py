@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import msgspec
 
+from ipc.hidden_fields import hide_fields
 
+
+@hide_fields("line")
 class SendLine(msgspec.Struct, frozen=True):
     """Write ``line``; an ``urgent`` one does not wait for its turn."""
 

@@ -30,7 +30,7 @@ class Playback:
         self._entered_ms: dict[str, int] = {}  # by channel, folded
         self._batches: OrderedDict[str, bool] = OrderedDict()  # the open ones: is it history?
 
-    def batch(self, got: Line) -> None:
+    def on_batch(self, got: Line) -> None:
         """Handle a BATCH line: ``+reference type …`` begins a batch, ``-reference`` ends it."""
         sign, reference = got.param(0)[:1], got.param(0)[1:]
         if sign == "+":
@@ -41,25 +41,25 @@ class Playback:
         elif sign == "-":
             self._batches.pop(reference, None)
 
-    def learn(self, got: Line) -> None:
-        """Learn the server's clock from the first line that is certainly live."""
+    def sync_clock(self, got: Line) -> None:
+        """Set the server's clock by the first line that is certainly live."""
         at = server_time(got)
         if at is not None and not self._learnt:
             self._began_ms, self._learnt = at, True
 
-    def entered(self, room: str, got: Line) -> None:
-        """Note that we have entered ``room`` (folded) by the JOIN ``got``."""
+    def on_entered(self, room: str, got: Line) -> None:
+        """Record that we have entered ``room`` (folded) by the JOIN ``got``."""
         at = server_time(got)
         if at is not None:
             self._entered_ms[room] = at
 
-    def marks(self, got: Line) -> bool:
+    def is_batched(self, got: Line) -> bool:
         """Return whether a line is part of a batch of history."""
         return self._batches.get(got.tags.get("batch", ""), False)
 
-    def holds(self, got: Line, features: Features) -> bool:
+    def is_history(self, got: Line, features: Features) -> bool:
         """Return whether a message is from before our connection or entry into its channel."""
-        if self.marks(got):
+        if self.is_batched(got):
             return True
         at = server_time(got)
         if at is None:

@@ -49,7 +49,7 @@ MAX_HEARD = 1000  # messages that wait for the worker before the socket is left 
 MAX_WAITING_LINES = 500  # some minutes at the usual rate
 FENCE_SECONDS = 10.0  # after so long a message is asked for though others wait behind it
 QUIT_SECONDS = 1.0
-HANDOVER_SECONDS = 2.0  # to hand in what was heard before the end
+HANDOVER_SECONDS = 2.0  # to emit what was received before the end
 
 _LAST = (Heard, PongReceived, Undelivered)  # what still counts after QUIT
 
@@ -65,9 +65,8 @@ class Irc:
         self._conversation = Conversation(self._config, self._loop.time())
         self._received = LineBuffer()
         self._addresses = AddressMemory(ctx.storage / "address.json", self._config.server)
-        self._heard: asyncio.Queue[Inbound | Happened | None] = (
-            asyncio.Queue()
-        )  # None ends the emitting
+        # ``None`` ends the emitting.
+        self._heard: asyncio.Queue[Inbound | Happened | None] = asyncio.Queue()
         self._emitted = asyncio.Event()  # the worker has taken a message
         self._stirred = asyncio.Event()  # there is something new to write or to wait for
         self._reading = True
@@ -82,7 +81,7 @@ class Irc:
         try:
             await self._run_once()
         finally:
-            self._addresses.note(worked=self._conversation.registered)
+            self._addresses.save(worked=self._conversation.registered)
 
     async def _run_once(self) -> None:
         reader, self._writer = await connect(self._config, self._addresses)
@@ -94,9 +93,9 @@ class Irc:
             await self._quit(reader)
             raise
         finally:
-            self._deliveries.lose()
+            self._deliveries.on_lost()
             try:
-                await self._hand_over(emitting)
+                await self._emit_waiting(emitting)
             finally:  # a second cancellation may come at any await
                 emitting.cancel()
                 await self._hang_up()
@@ -137,7 +136,7 @@ class Irc:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._read(reader))
-                tasks.create_task(self._keep_time())
+                tasks.create_task(self._run_timers())
                 tasks.create_task(_failure_of(emitting))
         except BaseExceptionGroup as group:
             # The first failure is the reason; it caused the others.
@@ -148,7 +147,7 @@ class Irc:
         while data := await self._next(reader):
             for got in self._lines(data):
                 self._perform(self._conversation.receive(got, self._loop.time()))
-                await self._until_taken()
+                await self._wait_for_room()
         raise Transient("the server closed the connection")
 
     def _lines(self, data: bytes) -> Iterator[Line]:
@@ -164,8 +163,8 @@ class Irc:
             where = host_and_port(*self._config.address)
             raise Transient(f"connection lost: {failure_text(error, where)}") from error
 
-    async def _until_taken(self) -> None:
-        """Leave the socket unread while too many messages wait for the worker."""
+    async def _wait_for_room(self) -> None:
+        """Wait, with the socket unread, while too many messages wait for the worker."""
         if self._heard.qsize() < MAX_HEARD:
             return
         self._reading = False
@@ -173,7 +172,7 @@ class Irc:
             self._emitted.clear()
             await self._emitted.wait()
         self._reading = True
-        self._conversation.resumed(self._loop.time())
+        self._conversation.on_resumed(self._loop.time())
         self._stirred.set()
 
     async def _emit_heard(self) -> None:
@@ -181,11 +180,11 @@ class Irc:
             await self._ctx.emit(message)
             self._emitted.set()
 
-    async def _keep_time(self) -> None:
+    async def _run_timers(self) -> None:
         while True:
             now = self._loop.time()
             if self._reading:  # else an answer may lie unread
-                self._perform(self._conversation.wake(now))
+                self._perform(self._conversation.on_timer(now))
             else:
                 self._flush()
             self._stirred.clear()
@@ -195,7 +194,7 @@ class Irc:
 
     def _next_deadline(self) -> float | None:
         now = self._loop.time()
-        wait = self._outgoing.wait(now)
+        wait = self._outgoing.delay(now)
         deadlines = [] if wait is None else [now + wait]
         if self._reading and self._conversation.due is not None:
             deadlines.append(self._conversation.due)
@@ -214,7 +213,7 @@ class Irc:
                     self._heard.put_nowait(to_happened(output, _now_ms()))
                 case Registered():
                     # Servers count the lines of a registered client, not those of its registration.
-                    self._outgoing.pace(self._full_bucket())
+                    self._outgoing.set_bucket(self._full_bucket())
                     self._ctx.status(connected=True, last_connected_at=_now_ms())
                     if self._config.sasl is not None:
                         self._report_linked(True)  # the server refuses the registration otherwise
@@ -223,7 +222,7 @@ class Irc:
                 case StatusChanged():
                     self._report_state()
                 case PongReceived():
-                    self._deliveries.answered(output.token)
+                    self._deliveries.on_pong(output.token)
                 case Undelivered():
                     self._refuse(output)
                 case Warned():
@@ -267,7 +266,7 @@ class Irc:
     def _write_due(self) -> None:
         if self._writer is None:
             return
-        for text, delivery in self._outgoing.take(self._loop.time()):
+        for text, delivery in self._outgoing.pop(self._loop.time()):
             self._writer.write(text.encode() + b"\r\n")
             if delivery is not None:
                 delivery.count_line()
@@ -282,16 +281,16 @@ class Irc:
             async with timeouts.timeout(QUIT_SECONDS):
                 self._writer.write(line("QUIT", self._config.quit_message).encode() + b"\r\n")
                 while data := await reader.read(READ_BYTES):
-                    self._take_last(data)
+                    self._receive_last(data)
 
-    def _take_last(self, data: bytes) -> None:
+    def _receive_last(self, data: bytes) -> None:
         """Handle messages, and answers to ours, that come after QUIT; ignore everything else."""
         for got in self._lines(data):
             with contextlib.suppress(ChannelError):  # the goodbye is an ERROR
                 outputs = self._conversation.receive(got, self._loop.time())
                 self._perform(one for one in outputs if isinstance(one, _LAST))
 
-    async def _hand_over(self, emitting: asyncio.Task[None]) -> None:
+    async def _emit_waiting(self, emitting: asyncio.Task[None]) -> None:
         """Emit the waiting messages; log how many the worker does not accept in time."""
         with contextlib.suppress(TimeoutError):
             async with timeouts.timeout(HANDOVER_SECONDS):
@@ -303,9 +302,9 @@ class Irc:
             await asyncio.wait({emitting})
             waiting = [self._heard.get_nowait() for _ in range(self._heard.qsize())]
             lost = 1 + sum(message is not None for message in waiting)
-            self._ctx.log.warning("heard but not handed in", messages=lost)
+            self._ctx.log.warning("messages not emitted", messages=lost)
         elif (error := emitting.exception()) is not None:
-            self._ctx.log.warning("heard but not handed in", error=repr(error))
+            self._ctx.log.warning("messages not emitted", error=repr(error))
 
     async def _hang_up(self) -> None:
         writer, self._writer = self._writer, None

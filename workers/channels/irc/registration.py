@@ -61,7 +61,7 @@ class Registration:
                 self._mechanisms = got.param(1)
                 return []
             case "001":
-                return self._let_in(got)
+                return self._on_welcome(got)
             case command if command in _NICK_TAKEN:
                 self._only_invalid = False
                 return [self._another_nick(got)]
@@ -120,7 +120,7 @@ class Registration:
         self._answered = True
         return list(_credentials(sasl))
 
-    def _let_in(self, got: Line) -> list[Output]:
+    def _on_welcome(self, got: Line) -> list[Output]:
         if self._config.sasl is not None and not self._logged_in:
             raise Transient("the server let us in without SASL")
         self.nick = got.param(0) if one_word(got.param(0)) else self.nick

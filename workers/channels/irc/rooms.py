@@ -14,6 +14,7 @@ from typing import Literal
 
 import msgspec
 
+from ipc.hidden_fields import hide_fields
 from workers.channels.irc.config import IrcConfig, room_and_key
 from workers.channels.irc.features import Features
 from workers.channels.irc.lines import Line, line
@@ -40,14 +41,18 @@ _REASONS = {
 }
 
 
+@hide_fields("key")
 class Room(msgspec.Struct):
-    """One IRC channel. ``due`` is the time of the next JOIN, in monotonic seconds."""
+    """One IRC channel. ``due`` is the time of the next JOIN, in monotonic seconds.
+
+    ``reason`` is why it is out, and how often it is tried again.
+    """
 
     name: str
     key: str | None = None
     configured: bool = True
     state: Literal["joining", "joined", "out"] = "out"
-    trouble: str = ""
+    reason: str = ""
     due: float | None = None
     since: float = 0.0  # when it was joined
     setbacks: int = 0  # kicks and the like in a row
@@ -55,7 +60,7 @@ class Room(msgspec.Struct):
     def __str__(self) -> str:
         if self.state == "joined":
             return "joined" if self.configured else "joined (not configured)"
-        return self.trouble or self.state
+        return self.reason or self.state
 
 
 class Rooms:
@@ -75,8 +80,8 @@ class Rooms:
             self._rooms[features.fold(name)] = Room(name, key)
         return self._join(self._rooms.values(), now)
 
-    def adopt(self, features: Features) -> None:
-        """Compare names by the server's announced case mapping."""
+    def set_features(self, features: Features) -> None:
+        """Set the features of the server, by whose case mapping names are compared."""
         self._features = features
         self._rooms = {features.fold(room.name): room for room in self._rooms.values()}
 
@@ -87,7 +92,7 @@ class Rooms:
 
     @property
     def due(self) -> float | None:
-        """The time of the next ``wake``, in monotonic seconds; ``None``: none is needed."""
+        """The time of the next ``on_timer``, in monotonic seconds; ``None``: none is needed."""
         return min((r.due for r in self._rooms.values() if r.due is not None), default=None)
 
     def detail(self) -> dict[str, str]:
@@ -99,7 +104,7 @@ class Rooms:
         room = self._rooms.get(self._features.fold(name))
         return None if room is None or room.state == "joined" else str(room)
 
-    def wake(self, now: float) -> list[Output]:
+    def on_timer(self, now: float) -> list[Output]:
         """Return the JOINs that are due."""
         due = [r for r in self._rooms.values() if r.due is not None and r.due <= now]
         return self._join(due, now)
@@ -110,28 +115,28 @@ class Rooms:
         mine = fold(got.nick) == fold(me)
         match got.command:
             case "JOIN" if mine:
-                return [out for name in _listed(got) for out in self._joined(name, now)]
+                return [out for name in _listed(got) for out in self._on_joined(name, now)]
             case "KICK" if fold(got.param(1)) == fold(me):
                 reason = f"kicked by {got.nick}: {got.param(2)}".rstrip(": ")
-                return self._left(got.param(0), reason, now)
+                return self._on_left(got.param(0), reason, now)
             case "PART" if mine:
                 reason = f"parted: {got.param(1)}".rstrip(": ")
-                return [out for name in _listed(got) for out in self._left(name, reason, now)]
+                return [out for name in _listed(got) for out in self._on_left(name, reason, now)]
             case "FAIL" if got.param(0).upper() == "JOIN":
-                return self._failed(got, now)
+                return self._on_failed(got, now)
             case "INVITE":
                 room = self._rooms.get(fold(got.text))
                 return self._join([room], now) if room and room.state != "joined" else []
             case numeric if numeric.isdigit():
-                return self._refused(got, now)
+                return self._on_refused(got, now)
         return []
 
-    def _joined(self, name: str, now: float) -> list[Output]:
+    def _on_joined(self, name: str, now: float) -> list[Output]:
         room = self._rooms.setdefault(self._features.fold(name), Room(name, configured=False))
-        room.state, room.trouble, room.due, room.since = "joined", "", None, now
+        room.state, room.reason, room.due, room.since = "joined", "", None, now
         return [StatusChanged()]
 
-    def _left(self, name: str, reason: str, now: float) -> list[Output]:
+    def _on_left(self, name: str, reason: str, now: float) -> list[Output]:
         key = self._features.fold(name)
         room = self._rooms.get(key)
         if room is None:
@@ -141,27 +146,27 @@ class Rooms:
             return [StatusChanged()]
         if room.state == "joined" and now - room.since > self._config.retry_seconds:
             room.setbacks = 0
-        return self._out(room, reason, self._soon(room), now)
+        return self._mark_out(room, reason, self._retry_delay(room), now)
 
-    def _refused(self, got: Line, now: float) -> list[Output]:
+    def _on_refused(self, got: Line, now: float) -> list[Output]:
         room = self._rooms.get(self._features.fold(got.param(1)))
         # 4xx and 5xx are errors (RFC 2812 5.2); while a JOIN is open they are its answer.
         if room is None or room.state != "joining" or got.command[0] not in "45":
             return []
         reason = f"{_REASONS.get(got.command, 'refused')} ({got.command} {got.text})"
-        after = self._soon(room) if got.command in _SHORT else self._config.retry_seconds
-        return self._out(room, reason, after, now)
+        after = self._retry_delay(room) if got.command in _SHORT else self._config.retry_seconds
+        return self._mark_out(room, reason, after, now)
 
-    def _failed(self, got: Line, now: float) -> list[Output]:
+    def _on_failed(self, got: Line, now: float) -> list[Output]:
         """Handle a standard reply to a JOIN: ``FAIL JOIN code context… :text``."""
         for name in got.params[2:-1]:
             room = self._rooms.get(self._features.fold(name))
             if room is not None and room.state == "joining":
                 reason = f"refused ({got.param(1)} {got.text})"
-                return self._out(room, reason, self._config.retry_seconds, now)
+                return self._mark_out(room, reason, self._config.retry_seconds, now)
         return []
 
-    def _soon(self, room: Room) -> float:
+    def _retry_delay(self, room: Room) -> float:
         """Return the seconds until the next try after a setback; doubles up to the slow pace."""
         config = self._config
         # 2.0**20 s is beyond every ``retry_seconds``; more would overflow at last.
@@ -169,9 +174,9 @@ class Rooms:
         room.setbacks += 1
         return min(after, max(config.retry_seconds, config.rejoin_seconds))
 
-    def _out(self, room: Room, reason: str, after: float, now: float) -> list[Output]:
+    def _mark_out(self, room: Room, reason: str, after: float, now: float) -> list[Output]:
         room.state, room.due = "out", now + after
-        room.trouble = f"{reason}; tried again every {after:g} s"
+        room.reason = f"{reason}; tried again every {after:g} s"
         return [Warned(f"{room.name}: {reason}; next try in {after:g} s"), StatusChanged()]
 
     def _join(self, rooms: Iterable[Room], now: float) -> list[Output]:

@@ -67,5 +67,5 @@ manifest = LocalManifest(
     plugin="workers.channels.local.plugin:Local",
     example={"greeting": "Hello! Type something; /nick NAME to be called by a name."},
     status={"connected": False, "mode": "socket"},
-    dm_policy="open",  # the kernel says who it is
+    dm_policy="open",  # the kernel reports the user of the peer
 )

@@ -26,7 +26,7 @@ MAX_PEOPLE = 100
 MAX_UNREAD = 1024 * 1024  # bytes that a person has not read before it is hung up on
 MAX_SOCKET_PATH = 107  # sun_path, unix(7)
 EVERYBODY = "*"
-# A program that types this gets END behind the last line of each message, and at once.
+# A program that types this gets END behind the last line of each message; its name, at once.
 MARK_ENDS, END = "/ends", "\x1e"
 NAME = re.compile(r"[^\s*\x00-\x1f/][^\s\x00-\x1f]{0,31}\Z")
 
@@ -56,6 +56,14 @@ def _bound(path: Path) -> socket.socket:
     return bound
 
 
+def new_name() -> str:
+    """Return a name for a person who has not chosen one, like ``person-3fa9c02b1d``.
+
+    No later person gets it again, also after a restart: conversations are kept by name.
+    """
+    return f"person-{os.urandom(5).hex()}"
+
+
 class Local:
     """The plugin of one ``local`` account."""
 
@@ -65,7 +73,6 @@ class Local:
         self._people: dict[str, asyncio.StreamWriter] = {}
         self._marked: set[asyncio.StreamWriter] = set()
         self._talks: set[asyncio.Task[None]] = set()
-        self._arrivals = itertools.count(1)
         self._ids = itertools.count(1)
         self._born = now_ms()  # ids must differ from an earlier incarnation's
 
@@ -98,22 +105,22 @@ class Local:
 
     async def edit(self, action: Action) -> dict[str, object]:
         """Print the new text of a message."""
-        return self._tell(action, f"(edited {action.message}) {action.text}")
+        return self._print_action(action, f"(edited {action.message}) {action.text}")
 
     async def delete(self, action: Action) -> dict[str, object]:
         """Print that a message is deleted."""
-        return self._tell(action, f"(deleted {action.message})")
+        return self._print_action(action, f"(deleted {action.message})")
 
     async def react(self, action: Action) -> dict[str, object]:
         """Print a reaction, or that it was taken back."""
         verb = "took back" if action.remove else "reacted"
-        return self._tell(action, f"({verb} {action.emoji} to {action.message})")
+        return self._print_action(action, f"({verb} {action.emoji} to {action.message})")
 
     async def read(self, action: Action) -> dict[str, object]:
         """Do nothing: a local chat does not show that messages were read."""
         return {"messageId": action.message} if action.message else {}
 
-    def _tell(self, action: Action, text: str) -> dict[str, object]:
+    def _print_action(self, action: Action, text: str) -> dict[str, object]:
         self._print(action.chat or EVERYBODY, text)
         return {"messageId": action.message} if action.message else {}
 
@@ -144,7 +151,7 @@ class Local:
         task = asyncio.current_task()
         assert task is not None
         self._talks.add(task)
-        name = f"person-{next(self._arrivals)}"
+        name = new_name()
         if len(self._people) >= MAX_PEOPLE:
             writer.write(b"too many people are connected\n")
             writer.close()
@@ -181,13 +188,13 @@ class Local:
             text = line.decode("utf-8", "replace").rstrip("\r\n")
             if text == MARK_ENDS:
                 self._marked.add(writer)
-                self._write(writer, "")
+                self._write(writer, name)
             elif text.startswith("/nick "):
-                name = self._renamed(name, text[6:].strip(), writer)
+                name = self._rename(name, text[6:].strip(), writer)
             elif text:
                 await self.ctx.emit(self._inbound(name, text))
 
-    def _renamed(self, old: str, new: str, writer: asyncio.StreamWriter) -> str:
+    def _rename(self, old: str, new: str, writer: asyncio.StreamWriter) -> str:
         if not NAME.match(new) or (new in self._people and new != old):
             self._write(writer, f"{new} cannot be your name")
             return old

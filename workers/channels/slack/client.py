@@ -17,7 +17,7 @@ from ipc.nesting import MALFORMED, decode_json, require_shallow
 from workers.channels.slack.objects import Json, SlackReply
 from workers.channels.slack.refusals import SlackRefusal
 from workers.web.bodies import read_at_most
-from workers.web.faults import NoAnswer, fault_of
+from workers.web.faults import TOO_LARGE, NoAnswer, Unreachable, fault_of, is_proxy_refusal
 
 T = TypeVar("T")
 
@@ -62,7 +62,10 @@ class WebApi:
             require_shallow(content)
             reply = _reply.decode(content)
         except MALFORMED:
-            raise NoAnswer(f"{method}: an answer that is not Slack's (HTTP {status})") from None
+            text = f"{method}: an answer that is not Slack's (HTTP {status})"
+            if status == TOO_LARGE:
+                raise SlackRefusal(method, "msg_too_long") from None
+            raise Unreachable(text) if is_proxy_refusal(status) else NoAnswer(text) from None
         if not reply.ok:
             raise SlackRefusal(
                 method, reply.error or f"HTTP {status}", reply.needed or "", reply.provided or ""

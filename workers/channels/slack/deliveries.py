@@ -32,17 +32,17 @@ MAX_FILES = 10  # in one message
 
 
 class SlackDeliveries:
-    """Sends the messages of one app; calls ``doubt_login`` if Slack refuses the token."""
+    """Sends the messages of one app; calls ``on_refused`` if Slack refuses the token."""
 
     def __init__(
         self,
         api: WebApi,
         uploads: SlackUploads,
-        doubt_login: Callable[[], None] = lambda: None,
+        on_refused: Callable[[], None] = lambda: None,
     ) -> None:
         self._api = api
         self._uploads = uploads
-        self._doubt_login = doubt_login
+        self._on_refused = on_refused
         self._opened: dict[str, str] = {}  # direct conversations, by the person
         self._no_status: set[str] = set()  # chats that show no typing
 
@@ -79,8 +79,8 @@ class SlackDeliveries:
             except SendFailed as error:
                 if first is None:
                     raise
-                told = f"{number} of {len(groups)} messages with files were sent; {error}"
-                raise MaybeSent(told) from None
+                problem = f"{number} of {len(groups)} messages with files were sent; {error}"
+                raise MaybeSent(problem) from None
             first = first or made
         assert first is not None
         ts = await self._uploads.message_of(first, channel)
@@ -170,7 +170,7 @@ class SlackDeliveries:
 
     def _failure(self, error: Exception) -> SendFailed:
         if ends_account(error):
-            self._doubt_login()
+            self._on_refused()
         return failure_of(error)
 
 

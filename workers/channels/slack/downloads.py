@@ -52,7 +52,7 @@ class SlackDownloads:
         self._root = URL(root)
         self._downloads = FileDownloads(media, manifest.media.max_down, sleep=sleep)
 
-    async def bring(self, files: Sequence[SlackFile]) -> list[Attachment]:
+    async def download(self, files: Sequence[SlackFile]) -> list[Attachment]:
         """Return the stored files of a message; one that could not be downloaded says why."""
         return list(await asyncio.gather(*map(self._stored, files)))
 
@@ -63,7 +63,7 @@ class SlackDownloads:
     async def _fetched(self, file: SlackFile, facts: FileFacts) -> Attachment:
         """Download and store a file. Raises ``FileNotGiven``."""
         if file.file_access == LOOK_UP:
-            file = await self._looked_up(file)
+            file = await self._resolve(file)
             facts.name, facts.type, facts.size = file.name, file.mimetype, file.size
         address = slack_address(file.url_private_download or file.url_private or "", self._root)
         if address is None:
@@ -79,7 +79,7 @@ class SlackDownloads:
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise cut_off(error) from None
 
-    async def _looked_up(self, file: SlackFile) -> SlackFile:
+    async def _resolve(self, file: SlackFile) -> SlackFile:
         try:
             found = await self._api.call("files.info", {"file": file.id}, result=FileReply)
         except (SlackRefusal, Unreachable, NoAnswer) as error:

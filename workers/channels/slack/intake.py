@@ -86,7 +86,7 @@ class EnvelopeIntake:
         """Envelopes that are not emitted yet."""
         return self._queue.qsize()
 
-    def take(self, connection: SlackConnection, envelope: Envelope) -> None:
+    def put(self, connection: SlackConnection, envelope: Envelope) -> None:
         """Queue an envelope for emission; if the queue is full, leave it to be resent."""
         full = self.waiting >= MAX_WAITING or self._bytes >= MAX_BYTES
         if full and not self._full:
@@ -112,9 +112,9 @@ class EnvelopeIntake:
             else:
                 self._unacknowledged.put_nowait((waiting, receipt))
 
-    async def look_up_names(self) -> None:
+    async def resolve_names(self) -> None:
         """Look up names that messages lack, until cancelled."""
-        await self._names.look_up_all()
+        await self._names.resolve_all()
 
     async def acknowledge_all(self) -> None:
         """Acknowledge envelopes once they are stored, until cancelled; a late one does no harm."""
@@ -155,7 +155,7 @@ class EnvelopeIntake:
     async def _with_files(self, news: SlackNews) -> Inbound | Happened:
         if not news.files or not isinstance(news.what, Inbound):
             return news.what
-        attachments = await self._downloads.bring(news.files)
+        attachments = await self._downloads.download(news.files)
         return msgspec.structs.replace(news.what, attachments=attachments)
 
     def _read(self, envelope: Envelope) -> Sequence[SlackNews]:

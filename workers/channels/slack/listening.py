@@ -54,7 +54,7 @@ class SocketModeListener:
         self._intake = intake
         self._sleep = sleep
         self._failures = 0
-        self._trouble = ""  # what was logged last
+        self._last_error = ""  # what was logged last
         self._signed = 0.0
         self._doubted = asyncio.Event()
 
@@ -63,17 +63,17 @@ class SocketModeListener:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._intake.emit_all())
             tasks.create_task(self._intake.acknowledge_all())
-            tasks.create_task(self._intake.look_up_names())
+            tasks.create_task(self._intake.resolve_names())
             tasks.create_task(self._check_on_demand())
             connection = await self._connect_first()
             while True:
                 tasks.create_task(self._read(connection))
                 await connection.leaving.wait()
                 if connection.ended:
-                    await self._lost(connection)
+                    await self._on_lost(connection)
                 connection = await self._connect_again()
 
-    def doubt_login(self) -> None:
+    def request_login_check(self) -> None:
         """Request a check of the bot's login, because a call was refused."""
         self._doubted.set()
 
@@ -92,7 +92,7 @@ class SocketModeListener:
             connection = await self._open()
         except (SlackRefusal, Unreachable, NoAnswer) as error:
             raise ending_of(error, "appToken") from None
-        self._works(connection)
+        self._on_connected(connection)
         return connection
 
     async def _connect_again(self) -> SlackConnection:
@@ -107,12 +107,14 @@ class SocketModeListener:
             except (SlackRefusal, Unreachable, NoAnswer) as error:
                 await self._pause(str(error), getattr(error, "retry_after", None))
             else:
-                self._works(connection)
+                self._on_connected(connection)
                 return connection
 
     async def _open(self) -> SlackConnection:
         opened = await _ask(self._app, "apps.connections.open", "appToken", OpenedConnection)
-        connection, frame = await SlackConnection.open(self._ctx.http, opened.url, self._sign)
+        connection, frame = await SlackConnection.open(
+            self._ctx.http, opened.url, self._on_activity
+        )
         if frame.type == "hello":
             return connection
         await connection.close()
@@ -129,10 +131,10 @@ class SocketModeListener:
             async with timeouts.timeout(None) as limit:
                 async for frame in connection.frames():
                     if frame.type == "disconnect":
-                        self._leave(connection, frame.reason or "")
+                        self._on_disconnect(connection, frame.reason or "")
                         limit.reschedule(loop.time() + LINGER_SECONDS)
                     elif frame.envelope_id:
-                        self._intake.take(connection, frame)
+                        self._intake.put(connection, frame)
                     elif frame.type == NOT_UNDERSTOOD:
                         self._ctx.log.warning("a frame is not understood", error=frame.reason)
         except TimeoutError:
@@ -140,46 +142,46 @@ class SocketModeListener:
         finally:
             await connection.close()
 
-    def _leave(self, connection: SlackConnection, reason: str) -> None:
+    def _on_disconnect(self, connection: SlackConnection, reason: str) -> None:
         """Replace a connection that Slack is about to close."""
         if reason == "link_disabled":
             raise Misconfigured(SWITCHED_OFF)
         self._ctx.log.debug("Slack is about to close a connection", reason=reason)
         connection.leaving.set()
 
-    async def _lost(self, connection: SlackConnection) -> None:
+    async def _on_lost(self, connection: SlackConnection) -> None:
         """Wait after a connection that ended unannounced, unless it had lasted long enough."""
         if time.monotonic() - connection.opened >= LASTED_SECONDS:
             self._failures = 0
         await self._pause(connection.ended, None)
 
-    async def _pause(self, trouble: str, asked: float | None) -> None:
+    async def _pause(self, reason: str, asked: float | None) -> None:
         """Wait after a failed attempt: as long as Slack asks, otherwise longer each time."""
         if self._intake.current is None or self._intake.current.ended:
             self._ctx.status(connected=False)
-            if not self._trouble:
+            if not self._last_error:
                 self._ctx.status(last_disconnect_at=now_ms())
-        if trouble != self._trouble:
-            self._trouble = trouble
-            self._ctx.log.warning("not connected", error=trouble)
-            self._ctx.status(last_error=trouble)
+        if reason != self._last_error:
+            self._last_error = reason
+            self._ctx.log.warning("not connected", error=reason)
+            self._ctx.status(last_error=reason)
         wait = pause_after(self._failures)
         self._failures += 1
         await self._sleep(max(wait * random.uniform(0.5, 1.0), asked or 0.0))
 
-    def _works(self, connection: SlackConnection) -> None:
+    def _on_connected(self, connection: SlackConnection) -> None:
         """Report that the account is connected."""
-        if self._trouble:
+        if self._last_error:
             self._ctx.log.info("connected again", after=self._failures)
-        self._trouble = ""
+        self._last_error = ""
         self._intake.current = connection
         now = now_ms()
         self._ctx.status(connected=True, last_error=None, last_connected_at=now)
         self._ctx.status(last_transport_activity_at=now)
         self._ctx.ready()
 
-    def _sign(self) -> None:
-        """Note a sign of life."""
+    def _on_activity(self) -> None:
+        """Record a sign of life."""
         now = time.monotonic()
         if now - self._signed >= SIGN_SECONDS:
             self._signed = now

@@ -19,18 +19,18 @@ from workers.channels.slack.refusals import SlackRefusal
 from workers.messages import Chat, Happened, Inbound
 from workers.web.faults import NoAnswer, Unreachable
 
-PAUSE = 1.2  # seconds between two questions
+PAUSE = 1.2  # seconds between two lookups
 PAUSE_OFFLINE = 30.0  # after one that was not answered
 FRESH_SECONDS = 6 * 3600.0  # then a name is asked for again, and used meanwhile
 MOST_KNOWN = 2_000
-MOST_WANTED = 200  # names that wait for their question; more are asked for when they come again
+MOST_WANTED = 200  # names that wait for a lookup; more are queued when they occur again
 
 Sleep = Callable[[float], Awaitable[Any]]
 News = TypeVar("News", bound=Inbound | Happened)
 
 
 class KnownName(msgspec.Struct, frozen=True):
-    """A name and when it was learned, in the loop's time; ``None``: there is none."""
+    """A name and when it was looked up, in the loop's time; ``None``: there is none."""
 
     name: str | None
     at: float
@@ -39,7 +39,7 @@ class KnownName(msgspec.Struct, frozen=True):
 class SlackNames:
     """The names known to one bot; ``warn`` is called if a scope is missing.
 
-    ``sleep`` waits between questions.
+    ``sleep`` waits between lookups.
     """
 
     def __init__(
@@ -65,17 +65,17 @@ class SlackNames:
             return news
         return msgspec.structs.replace(news, sender=sender, chat=chat)
 
-    async def look_up_all(self) -> None:
+    async def resolve_all(self) -> None:
         """Look up wanted names one after the other until cancelled."""
         while True:
             await self._asked.wait()
             while self._wanted:
-                await self._sleep(await self._look_up(next(iter(self._wanted))))
+                await self._sleep(await self._resolve(next(iter(self._wanted))))
             self._asked.clear()
 
     def _titled(self, chat: Chat) -> Chat:
         if chat.title is not None:  # it was renamed
-            self._learn(chat.id, chat.title)
+            self._set(chat.id, chat.title)
             return chat
         title = self._name(chat.id)
         return msgspec.structs.replace(chat, title=title) if title else chat
@@ -84,33 +84,33 @@ class SlackNames:
         """Return a known name; queue a lookup if it is unknown or old."""
         known = self._known.get(id)
         if known is None or self._now() - known.at > FRESH_SECONDS:
-            self._want(id)
+            self._queue_lookup(id)
         return known.name if known is not None else None
 
-    def _want(self, id: str) -> None:
+    def _queue_lookup(self, id: str) -> None:
         method = _method_for(id)
         if method and method not in self._refused and len(self._wanted) < MOST_WANTED:
             self._wanted[id] = None
             self._asked.set()
 
-    def _learn(self, id: str, name: str | None) -> None:
+    def _set(self, id: str, name: str | None) -> None:
         self._known[id] = KnownName(name, self._now())
         self._known.move_to_end(id)
         while len(self._known) > MOST_KNOWN:
             self._known.popitem(last=False)
 
-    async def _look_up(self, id: str) -> float:
+    async def _resolve(self, id: str) -> float:
         """Look up one name; return the seconds until the next lookup."""
         method = _method_for(id)
         try:
-            self._learn(id, await self._ask(method, id))
+            self._set(id, await self._ask(method, id))
         except SlackRefusal as error:
             if error.retry_after is not None:
                 return max(error.retry_after, PAUSE)  # it stays wanted
             if error.error == "missing_scope":
                 self._refuse(method, error)
             else:
-                self._learn(id, None)
+                self._set(id, None)
         except (Unreachable, NoAnswer):
             self._wanted.pop(id, None)
             return PAUSE_OFFLINE

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from ipc.hidden_fields import hide_fields
+
 Json = dict[str, Any]
 NOTHING = msgspec.Raw(b"null")
 
@@ -38,6 +40,7 @@ class BotIdentity(SlackObject, frozen=True):
     url: str = ""
 
 
+@hide_fields("url")
 class OpenedConnection(SlackObject, frozen=True):
     """The URL for one Socket Mode connection, valid for half a minute."""
 
@@ -280,6 +283,7 @@ class Envelope(SlackObject, frozen=True):
     retry_attempt: int | None = None
 
 
+@hide_fields("upload_url")
 class UploadPlace(SlackObject, frozen=True):
     """The upload URL of a new file: the response of ``files.getUploadURLExternal``."""
 

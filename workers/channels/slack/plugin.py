@@ -53,7 +53,7 @@ class Slack:
         listener = SocketModeListener(self.ctx, bot, app, intake)
         uploads = SlackUploads(http, bot, self.ctx.media)
         self._api = bot
-        self._deliveries = SlackDeliveries(bot, uploads, listener.doubt_login)
+        self._deliveries = SlackDeliveries(bot, uploads, listener.request_login_check)
         self._lookups = SlackLookups(self._deliveries, me)
         await listener.run()
 

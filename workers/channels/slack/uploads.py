@@ -24,7 +24,7 @@ from workers.plugin import MediaFiles, MediaReader
 from workers.web.faults import NoAnswer, Unreachable, why
 
 UPLOAD_SECONDS = 80.0  # for all files of a message: a call has 120 s, with what follows
-LOOKS = (0.0, 0.5, 1.0)  # seconds before each look for the message of a file
+CHECK_PAUSES = (0.0, 0.5, 1.0)  # seconds before each lookup of a file's message
 
 Sleep = Callable[[float], Awaitable[Any]]
 
@@ -99,7 +99,7 @@ class SlackUploads:
 
         Slack creates that message a moment after it has answered; ``None``: not within the waits.
         """
-        for pause in LOOKS:
+        for pause in CHECK_PAUSES:
             if ts := file.shared_in(channel):
                 return ts
             await self._sleep(pause)

@@ -39,7 +39,7 @@ manifest = TelegramManifest(
         send=frozenset({"image", "video", "audio", "file"}),
         receive=True,
         max_up=50_000_000,
-        max_down=20_000_000,  # bytes: more the Bot API gives nobody
+        max_down=20_000_000,  # bytes: the Bot API delivers no more
     ),
     example={"botToken": {"source": "env", "id": "TELEGRAM_BOT_TOKEN"}},
     status={"connected": False, "mode": "polling"},

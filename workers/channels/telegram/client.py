@@ -21,7 +21,7 @@ from workers.channels.telegram.objects import ApiReply, Json
 from workers.channels.telegram.refusals import ApiRefusal
 from workers.web.bodies import read_at_most
 from workers.web.downloads import download_times
-from workers.web.faults import NoAnswer, fault_of
+from workers.web.faults import TOO_LARGE, NoAnswer, Unreachable, fault_of, is_proxy_refusal
 
 T = TypeVar("T")
 
@@ -75,7 +75,10 @@ class BotApi:
             reply = _reply.decode(content)
         except MALFORMED:
             text = f"a response that is not from the Bot API (HTTP {status})"
-            raise ApiRefusal(method, max(status, 500), text) from None
+            if is_proxy_refusal(status) and status != TOO_LARGE:
+                raise Unreachable(f"{method}: {text}") from None
+            code = status if status == TOO_LARGE else max(status, 500)
+            raise ApiRefusal(method, code, text) from None
         if not reply.ok:
             code = reply.error_code or status
             raise ApiRefusal(method, code, reply.description, reply.parameters)

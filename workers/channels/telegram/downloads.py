@@ -32,11 +32,11 @@ class TelegramDownloads:
             media, manifest.media.max_down, too_large=TOO_LARGE, sleep=sleep
         )
 
-    async def bring(self, found: list[Inbound | Happened]) -> list[Inbound | Happened]:
+    async def download(self, found: list[Inbound | Happened]) -> list[Inbound | Happened]:
         """Return the messages with their files stored; a file that could not be says why."""
-        return list(await asyncio.gather(*(self._bring(each) for each in found)))
+        return list(await asyncio.gather(*(self._download(each) for each in found)))
 
-    async def _bring(self, message: Inbound | Happened) -> Inbound | Happened:
+    async def _download(self, message: Inbound | Happened) -> Inbound | Happened:
         files = message.meta.get("media") if isinstance(message, Inbound) else None
         if not files:
             return message

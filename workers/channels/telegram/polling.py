@@ -60,7 +60,7 @@ class Poller:
         self._files = TelegramDownloads(api, ctx.media)
         self._offset = offset_of(ctx.cursor, now_ms())
         self._failures = 0
-        self._trouble = ""  # what was logged last
+        self._last_error = ""  # what was logged last
 
     async def run(self) -> None:
         """Poll until cancelled. Raises ``NeedsLogin`` when the token is refused."""
@@ -70,9 +70,9 @@ class Poller:
             except (ApiRefusal, Unreachable, NoAnswer) as error:
                 await self._pause(error)
                 continue
-            self._works()
+            self._on_polled()
             if updates:
-                await self._take(updates)
+                await self._process(updates)
 
     async def _poll(self) -> list[msgspec.Raw]:
         params: Json = {
@@ -89,7 +89,7 @@ class Poller:
             seconds=self._seconds + ANSWER_SECONDS,
         )
 
-    async def _take(self, updates: list[msgspec.Raw]) -> None:
+    async def _process(self, updates: list[msgspec.Raw]) -> None:
         """Emit the messages of these updates; return once they may be confirmed."""
         found: list[Inbound | Happened] = []
         pressed: list[str] = []
@@ -107,7 +107,7 @@ class Poller:
             if update.callback_query is not None:
                 pressed.append(update.callback_query.id)
         cursor = {"offset": self._offset, "at": now_ms()}
-        messages = await self._files.bring(found)
+        messages = await self._files.download(found)
         receipt = (
             await self._ctx.emit(*messages, cursor=cursor) if messages else self._ctx.mark(cursor)
         )
@@ -122,28 +122,28 @@ class Poller:
         except (ApiRefusal, Unreachable, NoAnswer) as error:
             self._ctx.log.debug("a pressed button could not be answered", error=str(error))
 
-    def _works(self) -> None:
+    def _on_polled(self) -> None:
         """Report that a poll has succeeded."""
         now = now_ms()
-        if self._failures or self._trouble:
+        if self._failures or self._last_error:
             self._ctx.log.info("polling again", after=self._failures)
             self._ctx.status(connected=True, last_error=None, last_connected_at=now)
-        self._failures, self._trouble = 0, ""
+        self._failures, self._last_error = 0, ""
         self._ctx.status(last_transport_activity_at=now)
 
     async def _pause(self, error: Exception) -> None:
         """Wait after a failed poll: as long as Telegram asks, otherwise longer each time."""
         if isinstance(error, ApiRefusal) and is_unauthorized(error):
             raise ending_of(error) from None
-        trouble = str(error)
+        text = str(error)
         if isinstance(error, ApiRefusal) and error.code == 409:
-            trouble = await self._why_conflict()
+            text = await self._why_conflict()
         if not self._failures:
             self._ctx.status(connected=False, last_disconnect_at=now_ms())
-        if trouble != self._trouble:
-            self._trouble = trouble
-            self._ctx.log.warning("cannot poll", error=trouble)
-            self._ctx.status(last_error=trouble)
+        if text != self._last_error:
+            self._last_error = text
+            self._ctx.log.warning("cannot poll", error=text)
+            self._ctx.status(last_error=text)
         wait = pause_after(error, self._failures)
         self._failures += 1
         await self._sleep(wait * random.uniform(1.0, 1.2))

@@ -48,5 +48,5 @@ manifest = WebhookManifest(
     status={"connected": False, "mode": "webhook"},
     # Receivers of Standard Webhooks drop a webhook-id that they have had; this long is our claim.
     idempotent=300.0,
-    dm_policy="open",  # who has the secret is admitted
+    dm_policy="open",  # every sender with the secret is admitted
 )

@@ -57,10 +57,10 @@ class Webhook:
             return HttpResponse.text(404, f"messages are accepted at …/{PATH}\n")
         if request.method != "POST":
             return HttpResponse.text(405, "messages must be sent by POST\n", ("Allow", "POST"))
-        with opened(request) as body:
-            return await self._take(request, body)
+        with open_body(request) as body:
+            return await self._receive(request, body)
 
-    async def _take(self, request: HttpRequest, body: Body) -> HttpResponse:
+    async def _receive(self, request: HttpRequest, body: Body) -> HttpResponse:
         given = (
             request.header("webhook-id"),
             request.header("webhook-timestamp"),
@@ -108,7 +108,7 @@ class Webhook:
 
 
 @contextmanager
-def opened(request: HttpRequest) -> Iterator[Body]:
+def open_body(request: HttpRequest) -> Iterator[Body]:
     """Open the body of a request; a large one is its file, mapped into memory."""
     if request.body_file is None:
         yield request.body

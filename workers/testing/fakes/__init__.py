@@ -1,1 +1,1 @@
-"""Servers that behave as platforms do, with faults on demand, for tests without a network."""
+"""Contains fake servers of platforms, with faults on demand, for tests without a network."""

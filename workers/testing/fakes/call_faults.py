@@ -34,10 +34,10 @@ class CallFault:
         """Return the platform's own refusal, if this fault is one."""
         return None
 
-    async def meet(
+    async def inject(
         self, request: web.Request, refused: Callable[[], Exception | None] = lambda: None
     ) -> web.StreamResponse | None:
-        """Meet a request before it is carried out; return the answer, if there is one by now.
+        """Apply a due fault to a request before it is executed; return the fault's answer, if any.
 
         Raises what ``refused`` returns, by which all requests are, or the refusal of this fault.
         """
@@ -52,7 +52,7 @@ class CallFault:
 F = TypeVar("F", bound=CallFault)
 
 
-def take_fault(faults: Iterable[F], concerns: Callable[[F], bool]) -> F | None:
+def next_fault(faults: Iterable[F], concerns: Callable[[F], bool]) -> F | None:
     """Return the first fault that is left and concerns a call, and count it."""
     for fault in faults:
         if fault.times and concerns(fault):

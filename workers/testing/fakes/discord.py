@@ -82,7 +82,7 @@ class FakeDiscord:
     async def say(
         self, token: str, text: str = "", channel: str | None = None, **fields: Any
     ) -> Json:
-        """Let Ada write to a bot, directly or in a channel of its server; return the message.
+        """Write to a bot as Ada, directly or in a channel of its server; return the message.
 
         ``fields`` are those of the API.
         """
@@ -115,8 +115,8 @@ class FakeDiscord:
         content = self.files.get(request.match_info["name"])
         return web.Response(status=404) if content is None else web.Response(body=content)
 
-    async def tell(self, token: str, name: str, data: Json) -> None:
-        """Let an event of any kind happen."""
+    async def dispatch(self, token: str, name: str, data: Json) -> None:
+        """Dispatch an event of any kind to a bot."""
         await self.gateway.dispatch([self.bot(token)], name, data)
 
     async def until(self, seen: Callable[[], Any], seconds: float = 10.0) -> None:
@@ -179,7 +179,7 @@ class FakeDiscord:
         called = f"{request.method} {path}"
         bot.calls[called] += 1
         fault = bot.fault_for(called) or RestFault()
-        if (answer := await fault.meet(request)) is not None:
+        if (answer := await fault.inject(request)) is not None:
             return answer
         result = await self._run(bot, request, path, body)
         if fault.drop == "after":

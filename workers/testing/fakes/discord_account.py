@@ -42,7 +42,7 @@ class DiscordFake(ServedFake):
         return {"token": TOKEN, "apiRoot": self.server.root}
 
     async def say(self, text: str) -> None:
-        """Let somebody write to the bot."""
+        """Write to the bot as a person."""
         self.bot.twice = self.twice > 0
         self.twice = max(self.twice - 1, 0)
         await self.server.say(TOKEN, text)
@@ -53,7 +53,7 @@ class DiscordFake(ServedFake):
         return [shown_text(each) for each in self.bot.texts]
 
     async def fail(self, fault: Fault) -> None:
-        """Let this go wrong with the requests that it concerns."""
+        """Begin a fault of the requests that it concerns."""
         faults, times = self.bot.faults, fault.times or FOR_EVER
         match fault.kind:
             case "outage":

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from workers.testing.fakes.call_faults import CallFault, take_fault
+from workers.testing.fakes.call_faults import CallFault, next_fault
 from workers.testing.fakes.discord_gateway import GatewayBot
 from workers.testing.fakes.discord_objects import Json
 
@@ -99,7 +99,7 @@ class FakeDiscordBot(GatewayBot):
 
     def fault_for(self, request: str) -> RestFault | None:
         """Return the fault that this request meets, and count it."""
-        return take_fault(self.faults, lambda each: each.route in request)
+        return next_fault(self.faults, lambda each: each.route in request)
 
 
 def number_in(token: str) -> str | None:

@@ -1,7 +1,7 @@
 """Serves the gateway of a fake Discord: sessions that begin, resume, break and expire.
 
-A session keeps what it has told, and what happens while it has no connection; one that resumes it
-is told what came after the number that it names.
+A session keeps what it has sent, and what happens while it has no connection; one that resumes it
+is sent what came after the number that it names.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class GatewayBot:
     """What the gateway knows of a bot, and counts of it.
 
     ``heard`` holds the frames that came. ``remaining``: how many sessions may still be begun.
-    ``content_off``: the privileged intent is switched off. ``twice``: each event is told twice.
+    ``content_off``: the privileged intent is switched off. ``twice``: each event is sent twice.
     """
 
     id: str
@@ -50,14 +50,14 @@ class FakeSession:
 
     def __init__(self) -> None:
         self.id = f"session{next(_sessions)}"
-        self.told: list[Json] = []
+        self.sent: list[Json] = []
         self.valid = True
         self.connection: ClientConnection | None = None
 
-    def tell(self, name: str, data: Json) -> Json:
+    def append(self, name: str, data: Json) -> Json:
         """Add an event; return its frame."""
-        self.told.append({"op": DISPATCH, "t": name, "s": len(self.told) + 1, "d": data})
-        return self.told[-1]
+        self.sent.append({"op": DISPATCH, "t": name, "s": len(self.sent) + 1, "d": data})
+        return self.sent[-1]
 
 
 class ClientConnection:
@@ -143,7 +143,7 @@ class FakeGateway:
                 if message.type is not WSMsgType.TEXT:
                     continue
                 frame = decode_json(message.data)
-                bot = await self._take(connection, bot, frame) or bot
+                bot = await self._on_frame(connection, bot, frame) or bot
                 if bot is not None:
                     bot.heard.append(frame)
                 self._changed()
@@ -156,7 +156,7 @@ class FakeGateway:
             self._changed()
         return ws
 
-    async def _take(
+    async def _on_frame(
         self, connection: ClientConnection, bot: GatewayBot | None, frame: Json
     ) -> GatewayBot | None:
         match frame["op"]:
@@ -196,9 +196,9 @@ class FakeGateway:
             "shard": [0, 1],
             "application": {"id": bot.id, "flags": 0},
         }
-        await connection.send(session.tell("READY", ready))
+        await connection.send(session.append("READY", ready))
         for each in guilds:
-            await connection.send(session.tell("GUILD_CREATE", each))
+            await connection.send(session.append("GUILD_CREATE", each))
 
     async def _resume(self, connection: ClientConnection, bot: GatewayBot, data: Json) -> None:
         session = bot.session
@@ -207,17 +207,17 @@ class FakeGateway:
             return
         bot.resumed += 1
         session.connection = connection
-        for frame in session.told[int(data["seq"]) :]:
+        for frame in session.sent[int(data["seq"]) :]:
             await connection.send(frame)
-        await connection.send(session.tell("RESUMED", {}))
+        await connection.send(session.append("RESUMED", {}))
 
     async def dispatch(self, bots: Iterable[GatewayBot], name: str, data: Json) -> None:
-        """Tell bots of an event; those without a connection hear of it when they resume."""
+        """Send bots an event; those without a connection get it when they resume."""
         for bot in bots:
             session = bot.session
             if session is None or not session.valid:
                 continue
-            frame = session.tell(name, data)
+            frame = session.append(name, data)
             for _ in range(2 if bot.twice else 1):
                 if session.connection is not None:
                     await session.connection.send(frame)
@@ -229,27 +229,27 @@ class FakeGateway:
             await bot.session.connection.close(code)
 
     async def ask_to_reconnect(self, bot: GatewayBot) -> None:
-        """Tell a bot to connect again (op 7)."""
+        """Send a bot the request to connect again (op 7)."""
         await self._send(bot, {"op": RECONNECT, "d": None, "s": None, "t": None})
 
     async def invalidate(self, bot: GatewayBot, *, resumable: bool = False) -> None:
-        """Tell a bot that its session is invalid (op 9)."""
+        """Send a bot that its session is invalid (op 9)."""
         if bot.session is not None and not resumable:
             bot.session.valid = False
         await self._send(bot, {"op": INVALID, "d": resumable, "s": None, "t": None})
 
     def forget(self, bot: GatewayBot) -> None:
-        """Forget the session, as Discord does some minutes after the connection was lost."""
+        """Drop the session, as Discord does some minutes after the connection was lost."""
         if bot.session is not None:
             bot.session.valid = False
 
     def silence(self, bot: GatewayBot, *, silent: bool = True) -> None:
-        """Leave the connection of a bot open, without anything that moves on it; or end that."""
+        """Stop all traffic on a bot's open connection; or, if not ``silent``, allow it again."""
         if bot.session is not None and bot.session.connection is not None:
             bot.session.connection.silent = silent
 
     def freeze(self) -> None:
-        """Let nothing move on any connection, also on new ones."""
+        """Stop all traffic on every connection, also on new ones."""
         self._frozen = True
         for each in self._open:
             each.silent = True

@@ -82,7 +82,7 @@ class FakeModel:
         self.over = asyncio.Event()
         self._numbers = itertools.count(1)
 
-    def will(self, **answer: Any) -> None:
+    def queue(self, **answer: Any) -> None:
         """Queue an answer, by the fields of ``ModelAnswer``."""
         self.script.append(ModelAnswer(**answer))
 

@@ -89,7 +89,7 @@ class FakeSlack:
         return self._apps.setdefault(number, FakeApp(number))
 
     async def say(self, token: str, text: str = "", channel: str = "D1", **fields: Any) -> Json:
-        """Let somebody write; return the event. ``fields`` are those of the Events API.
+        """Write as a person; return the event. ``fields`` are those of the Events API.
 
         In a channel, a text that names the bot comes as ``app_mention`` too.
         """
@@ -130,7 +130,7 @@ class FakeSlack:
         return name
 
     async def press(self, token: str, channel: str, ts: str, value: str) -> str:
-        """Let somebody press a button of a message; Slack sends that once."""
+        """Press a button of a message as a person; Slack sends that once."""
         app, name = self.app(token), f"Press{next(self._numbers)}"
         payload = {
             "type": "block_actions",
@@ -180,7 +180,7 @@ class FakeSlack:
             await self._changed.wait_for(seen)
 
     async def notify(self) -> None:
-        """Have everybody look again who waits."""
+        """Wake all waiters, which then check their conditions."""
         async with self._changed:
             self._changed.notify_all()
 
@@ -208,7 +208,7 @@ class FakeSlack:
         def refused() -> RefusedMethod | None:
             return RefusedMethod(app.error) if app.error else None
 
-        if (answer := await fault.meet(request, refused)) is not None:
+        if (answer := await fault.inject(request, refused)) is not None:
             return answer
         if method == "apps.connections.open":
             if not token.startswith("xapp-"):
@@ -256,13 +256,13 @@ class FakeSlack:
         await self.notify()
         try:
             async for message in socket:
-                await self._heard(connection, message.type, message.data)
+                await self._on_frame(connection, message.type, message.data)
         finally:
             self.connections.remove(connection)
             await self.notify()
         return socket
 
-    async def _heard(self, connection: FakeConnection, kind: WSMsgType, data: Any) -> None:
+    async def _on_frame(self, connection: FakeConnection, kind: WSMsgType, data: Any) -> None:
         if connection.frozen:
             return
         if kind == WSMsgType.PING:

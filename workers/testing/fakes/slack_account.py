@@ -38,7 +38,7 @@ class SlackFake(ServedFake):
         return {"botToken": BOT_TOKEN, "appToken": APP_TOKEN, "apiRoot": self.server.root}
 
     async def say(self, text: str) -> None:
-        """Let somebody write to the app."""
+        """Write to the app as a person."""
         event = await self.server.say(BOT_TOKEN, text, CHAT)
         if self.twice:
             self.twice -= 1
@@ -49,7 +49,7 @@ class SlackFake(ServedFake):
         return self.server.app(BOT_TOKEN).texts
 
     async def fail(self, fault: Fault) -> None:
-        """Let this go wrong with the calls that it concerns."""
+        """Begin a fault of the calls that it concerns."""
         app, times = self.server.app(BOT_TOKEN), fault.times or FOR_EVER
         match fault.kind:
             case "outage":

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from workers.testing.fakes.call_faults import CallFault, take_fault
+from workers.testing.fakes.call_faults import CallFault, next_fault
 
 Json = dict[str, Any]
 
@@ -104,7 +104,7 @@ class FakeApp:
 
     def fault_for(self, method: str) -> MethodFault | None:
         """Return the fault that this call meets, and count it."""
-        return take_fault(self.faults, lambda each: each.method in ("", method))
+        return next_fault(self.faults, lambda each: each.method in ("", method))
 
 
 @dataclass(slots=True)
@@ -135,7 +135,7 @@ class Channel:
 
 
 class Clock:
-    """Makes the ``ts`` of messages: a time, unique and growing."""
+    """Returns the ``ts`` of messages: a time, unique and growing."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)

@@ -79,14 +79,14 @@ class FakeFiles:
             case "completeUploadExternal":
                 return self._complete(app, params, channel)
             case "info":
-                found = self._known(str(params.get("file", "")))
+                found = self._require(str(params.get("file", "")))
                 shown = self.described(found)
                 found.hidden = max(0, found.hidden - 1)
                 return {"file": shown}
         raise RefusedMethod("unknown_method")
 
     async def upload(self, request: web.Request) -> web.StreamResponse:
-        """Take the content of a file, as it is or in a form."""
+        """Receive the content of a file, as it is or in a form."""
         file = self.files.get(request.match_info["ticket"].removeprefix("ticket"))
         if file is None or file.content is not None or "Authorization" in request.headers:
             return web.Response(status=404)
@@ -102,7 +102,7 @@ class FakeFiles:
         return web.Response(text=f"OK - {len(content)}")
 
     async def download(self, request: web.Request) -> web.StreamResponse:
-        """Give a bearer of a bot's token a file; lead all others to the login."""
+        """Return a file to the bearer of a bot's token; redirect all others to the login."""
         file = self.files.get(request.match_info["file"].removeprefix("T1-"))
         bearer = request.headers.get("Authorization", "")
         if not bearer.startswith("Bearer xoxb-") or (file is not None and file.locked):
@@ -117,7 +117,7 @@ class FakeFiles:
         self.files[file.id] = file
         return file
 
-    def _known(self, id: str) -> FakeFile:
+    def _require(self, id: str) -> FakeFile:
         if id not in self.files:
             raise RefusedMethod("file_not_found")
         return self.files[id]
@@ -131,7 +131,7 @@ class FakeFiles:
 
     def _complete(self, app: FakeApp, params: Json, channel: Channel | None) -> Json:
         named: list[dict[str, Any]] = decode_json(str(params.get("files") or "[]"))
-        found = [self._known(str(each["id"])) for each in named]
+        found = [self._require(str(each["id"])) for each in named]
         if not found or any(each.content is None for each in found):
             raise RefusedMethod("file_not_found")
         if channel is not None:

@@ -41,7 +41,7 @@ class SlackMethods:
             case "conversations" if verb == "open":
                 return {"channel": self._open_channel(str(params.get("users", ""))).info}
             case "conversations":
-                return self._look_up(verb, params)
+                return self._read_conversation(verb, params)
             case "files":
                 to = params.get("channel_id")
                 channel = self._file_channel(str(to)) if to else None
@@ -146,7 +146,7 @@ class SlackMethods:
         app.sent.append({"method": method, **params})
         return {}
 
-    def _look_up(self, verb: str, params: Json) -> Json:
+    def _read_conversation(self, verb: str, params: Json) -> Json:
         name = str(params.get("channel", ""))
         if not name.startswith(("C", "D", "G")):
             raise RefusedMethod("channel_not_found")

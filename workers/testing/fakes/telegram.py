@@ -23,7 +23,7 @@ from aiohttp import web
 
 from ipc import timeouts
 from ipc.nesting import decode_json
-from workers.testing.fakes.call_faults import CallFault, take_fault
+from workers.testing.fakes.call_faults import CallFault, next_fault
 from workers.testing.fakes.telegram_text import WrongMarkup, shown_text, utf16_length
 from workers.testing.http_fake import abort, answered_in_vain
 
@@ -119,7 +119,7 @@ class FakeBot:
 
     def fault_for(self, method: str) -> ApiFault | None:
         """Return the fault that this call meets, and count it."""
-        return take_fault(self.faults, lambda each: each.method.lower() in ("", method))
+        return next_fault(self.faults, lambda each: each.method.lower() in ("", method))
 
 
 class FakeTelegram:
@@ -161,7 +161,7 @@ class FakeTelegram:
         return web.Response(body=content)
 
     async def say(self, token: str, text: str = "", chat: int = 7, **fields: Any) -> Json:
-        """Let somebody write to a bot; return the message. A negative ``chat`` is a group.
+        """Write to a bot as a person; return the message. A negative ``chat`` is a group.
 
         ``fields`` are those of the Bot API; with ``edit=N`` it is an edit of that message.
         """
@@ -216,7 +216,7 @@ class FakeTelegram:
         def refused() -> RefusedCall | None:
             return RefusedCall(401, "Unauthorized") if bot.revoked else None
 
-        if (early := await fault.meet(request, refused)) is not None:
+        if (early := await fault.inject(request, refused)) is not None:
             return early
         result = await self._run(bot, method, params)
         if fault.drop == "after":

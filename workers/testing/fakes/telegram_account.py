@@ -42,7 +42,7 @@ class TelegramFake(ServedFake):
         return {"botToken": TOKEN, "apiRoot": self.server.root, "pollSeconds": 1}
 
     async def say(self, text: str) -> None:
-        """Let somebody write to the bot."""
+        """Write to the bot as a person."""
         message = await self.server.say(TOKEN, text, CHAT)
         if self.twice:
             self.twice -= 1
@@ -53,7 +53,7 @@ class TelegramFake(ServedFake):
         return self.server.bot(TOKEN).texts
 
     async def fail(self, fault: Fault) -> None:
-        """Let this go wrong with the calls that it concerns."""
+        """Begin a fault of the calls that it concerns."""
         bot, times = self.server.bot(TOKEN), fault.times or FOR_EVER
         match fault.kind:
             case "outage":

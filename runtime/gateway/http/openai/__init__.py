@@ -1,1 +1,1 @@
-"""The OpenAI API of the gateway: chat completions, responses and models, answered by agents."""
+"""Serves the OpenAI API of the gateway: chat completions, responses and models, by agents."""

@@ -53,7 +53,7 @@ class RunReply:
 
 
 class ReplyReader:
-    """Collects the answer of one run: ``take`` for each event, then ``end``.
+    """Collects the answer of one run: ``read`` for each event, then ``end``.
 
     Calls are the caller's where it has given a tool of that name and the agent has no result.
     """
@@ -63,14 +63,23 @@ class ReplyReader:
         self._calls: dict[str, CallOfTool] = {}
         self._shown = 0  # characters that were streamed
         self._known = hashlib.blake2b(digest_size=16)  # which: they are not held a second time
-        self._again = False
+        self._again = self._skips = False
 
     def begin(self) -> None:
         """Begin the answer, anew if the agent starts again."""
-        self._again = self._shown > 0  # then the end shows what is different
+        self._again = self._shown > 0 or self._skips  # then the end shows what is different
         self._calls.clear()
 
-    def take(self, event: TurnEvent) -> str:
+    @property
+    def has_tools(self) -> bool:
+        """Whether the caller has given tools."""
+        return bool(self._selection.names)
+
+    def skip_text(self) -> None:
+        """Stream no text: the end has all of it."""
+        self._again = self._skips = True
+
+    def read(self, event: TurnEvent) -> str:
         """Read an event of the turn; return the text that it adds to the answer."""
         match event:
             case Delta():
@@ -96,14 +105,14 @@ class ReplyReader:
         _require_called(self._selection, calls)
         result = run.result
         more = run.answer
-        if self._was_shown(more[: self._shown]):
+        if self._is_shown(more[: self._shown]):
             more = more[self._shown :]
         elif more:
             more = f"\n\n{more}"  # not what was streamed: it follows whole
         cut = result is not None and result.stop_reason == "length"
         return RunReply(run.answer, more, calls, cut, _counts(run))
 
-    def _was_shown(self, text: str) -> bool:
+    def _is_shown(self, text: str) -> bool:
         shown = hashlib.blake2b(_bytes(text), digest_size=16)
         return len(text) == self._shown and shown.digest() == self._known.digest()
 

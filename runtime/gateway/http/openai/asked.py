@@ -21,6 +21,10 @@ from workers.messages import MAX_TEXT, Attachment
 
 MAX_ASKED_BYTES = 640 * 1024  # of the request as JSON, so that the turn fits with its own fields
 MAX_IGNORED = 32  # names that are listed
+# The newest of so many messages fill a turn; to look at more would only keep the others waiting.
+MAX_ITEMS = 10_000  # messages, their parts and calls
+MAX_FIELDS = 256  # of a body
+MAX_TOOLS = 1024
 WRONG_IMAGE = "Invalid image_url content in `messages`."
 NO_USER_MESSAGE = "Missing user message in `messages`."
 WRONG_TOOLS = "Invalid tools/tool_choice: "
@@ -230,6 +234,46 @@ def selection_of(tools: object, choice: object) -> ToolSelection:
     if name not in selection.names:
         raise HttpRefusal(400, f"{WRONG_TOOLS}tool_choice requested unknown tool: {name[:128]}")
     return ToolSelection(tools, name)
+
+
+def check_counts(body: Mapping[str, Any], field: str) -> None:
+    """Raise ``HttpRefusal`` for a body with too many fields, tools, or items in ``field``."""
+    if len(body) > MAX_FIELDS:
+        raise too_large(f"the body has {len(body)} fields; allowed: {MAX_FIELDS}")
+    tools, items = body.get("tools"), body.get(field)
+    if isinstance(tools, list) and len(tools) > MAX_TOOLS:
+        raise too_large(f"there are {len(tools)} tools; allowed: {MAX_TOOLS}")
+    if not isinstance(items, list):
+        return
+    count = len(items)
+    if count <= MAX_ITEMS:
+        inner = [each for item in items if isinstance(item, Mapping) for each in item.values()]
+        count += sum(len(each) for each in inner if isinstance(each, list))
+    if count > MAX_ITEMS:
+        raise too_large(
+            f"{field} has {count} messages, parts and calls together; allowed: {MAX_ITEMS}"
+        )
+
+
+def plain_text(value: object, path: str) -> str:
+    """Return an optional text of a message. Raises ``HttpRefusal``."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise HttpRefusal(400, expected(path, "string", value))
+    return value
+
+
+def call_id(value: object) -> str:
+    """Return the id of a call of a tool, ``""`` where it is none."""
+    return str(value) if isinstance(value, str) or type(value) is int else ""
+
+
+def call_arguments(value: object) -> str:
+    """Return the arguments of a call as JSON text, also those that a client has not encoded."""
+    if isinstance(value, str):
+        return value or "{}"
+    return "{}" if value is None else msgspec.json.encode(value).decode()
 
 
 def text_in(body: Mapping[str, Any], name: str) -> str | None:

@@ -14,12 +14,16 @@ from runtime.gateway.http.openai.asked import (
     WRONG_IMAGE,
     Asked,
     SaidItem,
+    call_arguments,
+    call_id,
+    check_counts,
     check_sampling,
     expected,
     file_of,
     flag_in,
     ignored_in,
     last_asked,
+    plain_text,
     selection_of,
     text_in,
 )
@@ -40,7 +44,8 @@ HONOURED = frozenset(
     }
 )
 SYSTEM = ("system", "developer")
-ROLES = frozenset({*SYSTEM, "user", "assistant", "tool", "function"})
+# No set: a request may have a list where a role is expected.
+ROLES = (*SYSTEM, "user", "assistant", "tool", "function")
 
 
 def read_chat_request(body: object) -> Asked:
@@ -48,6 +53,7 @@ def read_chat_request(body: object) -> Asked:
     if not isinstance(body, Mapping):
         raise HttpRefusal(400, expected("body", "object", body))
     check_sampling(body, LIMITS)
+    check_counts(body, "messages")
     stops = body.get("stop")
     if isinstance(stops, list) and len(stops) > MAX_STOPS:
         raise HttpRefusal(400, f"Invalid stop: stop supports at most {MAX_STOPS} sequences")
@@ -93,7 +99,7 @@ def _messages(given: object) -> tuple[list[str], list[SaidItem]]:
             item.calls = _calls(message, path, names)
             item.name = None
         elif role == "tool":
-            item.call = str(message.get("tool_call_id") or "") or None
+            item.call = call_id(message.get("tool_call_id")) or None
             item.name = names.get(item.call or "") or item.name
         said.append(item)
     return system, said
@@ -113,7 +119,7 @@ def _content(given: object, path: str) -> tuple[str, list[Attachment]]:
         kind = part.get("type") if isinstance(part, Mapping) else None
         match kind:
             case "text" | "refusal":
-                words.append(str(part.get("text") or part.get("refusal") or ""))
+                words.append(plain_text(part.get(kind), f"{path}.{at}.{kind}"))
             case "image_url":
                 image = part.get("image_url")
                 url = image.get("url") if isinstance(image, Mapping) else image
@@ -146,9 +152,9 @@ def _calls(message: Mapping[str, Any], path: str, names: dict[str, str]) -> list
         name = function.get("name") if isinstance(function, Mapping) else None
         if not isinstance(function, Mapping) or not isinstance(name, str):
             raise HttpRefusal(400, f"{path}.tool_calls: a call has a function with a name")
-        call = str(each.get("id") or "")
+        call, arguments = call_id(each.get("id")), call_arguments(function.get("arguments"))
         names[call] = name
-        made.append({"id": call, "name": name, "arguments": str(function.get("arguments") or "{}")})
+        made.append({"id": call, "name": name, "arguments": arguments})
     return made
 
 

@@ -12,7 +12,15 @@ from typing import Protocol
 
 from aiohttp import web
 
-from runtime.gateway.http.api_refusals import API, NO_RETRY, HttpRefusal, failure_of
+from ipc.errors import RemoteError
+from runtime.gateway.http.api_refusals import (
+    API,
+    INVALID,
+    NO_RETRY,
+    HttpRefusal,
+    busy,
+    failure_of,
+)
 from runtime.gateway.http.lost_clients import when_lost
 from runtime.gateway.http.openai.answers import ReplyReader
 from runtime.gateway.http.openai.streams import EventWriter
@@ -20,7 +28,10 @@ from runtime.gateway.journal.runs import Run
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.runs.asking import AskedRun
 from runtime.gateway.runs.live import RunUpdate
+from workers.agent import ToolResult
 
+CALLS_ENTRIES = 200  # the newest of a session, among which are those of its last runs
+CONFLICTING = {"reason": "chat-request-conflict"}
 GONE = "disconnected"  # why such a run was aborted, for those who watch it
 
 
@@ -45,7 +56,8 @@ class AnswerWriter(Protocol):
 class FollowedRun:
     """A run of an agent, and the request that it answers. ``begin`` it first.
 
-    With ``stream`` the answer is ``streamed``.
+    With ``stream`` the answer is sent as it grows. ``keyed``: the request has an idempotency key,
+    so its client may ask again for the answer: the run goes on without it.
     """
 
     def __init__(
@@ -56,29 +68,41 @@ class FollowedRun:
         writer: AnswerWriter,
         *,
         stream: bool = False,
+        keyed: bool = False,
     ) -> None:
         self._parts = parts
         self._request = request
         self._run = run
         self._writer = writer
+        self._keyed = keyed
         # From the beginning: text may come before ``begin`` has returned.
         self._events = EventWriter(request) if stream else None
         self._asked: AskedRun | None = None
         self._over = self._slow = False
 
     async def begin(self) -> None:
-        """Begin the run. Raises ``RemoteError``."""
-        self._asked = await self._parts.asking.ask(self._run, self._on_update)
+        """Begin the run, or find the one of an earlier request with the same key.
 
-    async def answered(self) -> Run:
+        Raises ``RemoteError``, and ``HttpRefusal`` if that was another request.
+        """
+        try:
+            self._asked = await self._parts.asking.ask(self._run, self._on_update)
+        except RemoteError as error:
+            if error.details == CONFLICTING:
+                raise HttpRefusal(409, error.message, INVALID, NO_RETRY) from None
+            raise
+        if self._asked.known:
+            self._writer.reader.skip_text()  # its beginning is over: the end has the whole text
+
+    async def wait_answer(self) -> Run:
         """Wait for the run's answer and return the run. Raises ``HttpRefusal`` if it has none."""
-        with when_lost(self._request, self._lost):
-            run, refusal = await self._ended()
+        with when_lost(self._request, self._on_lost):
+            run, refusal = await self._wait_end()
         if refusal is not None:
             raise refusal
         return run
 
-    async def streamed(self) -> web.StreamResponse:
+    async def stream(self) -> web.StreamResponse:
         """Stream the answer to the client; return the response."""
         events = self._events
         assert events is not None
@@ -86,8 +110,8 @@ class FollowedRun:
         figures.streams += 1
         outcome = "failed"
         try:
-            with when_lost(self._request, self._lost):
-                refusal = await self._sent(events)
+            with when_lost(self._request, self._on_lost):
+                refusal = await self._send(events)
             outcome = "answered" if refusal is None else outcome
             await events.end()
         except ConnectionError:
@@ -99,10 +123,10 @@ class FollowedRun:
             figures.outcomes[outcome] += 1
         return events.response
 
-    async def _sent(self, events: EventWriter) -> HttpRefusal | None:
+    async def _send(self, events: EventWriter) -> HttpRefusal | None:
         """Send the answer; return the refusal if one was sent instead."""
         writer = self._writer
-        ending = asyncio.ensure_future(self._ended())
+        ending = asyncio.ensure_future(self._wait_end())
         ending.add_done_callback(lambda _: events.close())
         try:
             await events.begin(writer.begin())
@@ -116,19 +140,37 @@ class FollowedRun:
         finally:
             ending.cancel()
 
-    async def _ended(self) -> tuple[Run, HttpRefusal | None]:
+    async def _wait_end(self) -> tuple[Run, HttpRefusal | None]:
         """Wait for the end of the run; return it, and the refusal if it has no answer."""
         assert self._asked is not None
         ending = self._asked.ending()
         if ending is None:
-            run = await self._asked.end()
-            return run, failure_of(run)
-        await asyncio.wait([ending])
-        if ending.cancelled():
-            text = f"the gateway is restarting; the run {self._run.id} goes on without this answer"
-            return self._run, HttpRefusal(503, text, API, NO_RETRY)
-        run = ending.result()
+            run = await self._asked.wait()
+        else:
+            await asyncio.wait([ending])
+            if ending.cancelled():
+                return self._run, self._restarting()
+            run = ending.result()
+        if self._asked.known and self._writer.reader.has_tools:
+            await self._read_calls(run)
         return run, failure_of(run)
+
+    def _restarting(self) -> HttpRefusal:
+        """Return the answer of a gateway that ends before the run does."""
+        text = f"the gateway is restarting; the run {self._run.id} goes on without this answer"
+        if self._keyed:
+            return busy(f"{text}: ask again with the same Idempotency-Key")
+        return HttpRefusal(503, text, API, NO_RETRY)
+
+    async def _read_calls(self, run: Run) -> None:
+        """Read the calls of tools of a run whose events have partly gone to an earlier request."""
+        reader, journal = self._writer.reader, await self._parts.asking.journal()
+        for entry in await journal.entries(run.session, CALLS_ENTRIES):
+            if entry.run == run.id and entry.role == "assistant":
+                for call in entry.calls:
+                    reader.read(call)
+            elif entry.run == run.id and entry.role == "tool":
+                reader.read(ToolResult(entry.call, entry.text))
 
     def _on_update(self, update: RunUpdate) -> None:
         if self._over:
@@ -136,18 +178,20 @@ class FollowedRun:
         if update.step == "started":
             self._writer.reader.begin()
         elif update.event is not None:
-            text = self._writer.reader.take(update.event)
+            text = self._writer.reader.read(update.event)
             if self._events is not None:
                 self._events.add(text)
 
-    def _lost(self) -> None:
+    def _on_lost(self) -> None:
         """Abort the run, because its client has disconnected."""
         events = self._events
         self._over = True
         if events is not None:
             self._slow = events.slow or events.stuck
-            events.lose()
+            events.mark_lost()
         if self._slow:
             return  # its client does not read: that is not the run's fault
+        if self._keyed:
+            return
         if self._asked is not None and self._parts.runs.whole:
             self._asked.abort(GONE)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from runtime.gateway.conversations.session_keys import MAIN
 from runtime.gateway.http.api_refusals import HttpRefusal
 
 MODELS = "/v1/models"
@@ -37,6 +38,12 @@ class AgentNames:
             return self.ids[0]
         raise HttpRefusal(400, NO_OWNER if self.ids else NO_AGENT)
 
+    def named(self, agent: str) -> str:
+        """Return the id of the agent that a request names. ``main`` is the default one, as in the
+        methods of the gateway. Raises ``HttpRefusal`` if there is none.
+        """
+        return self.owner if agent == MAIN and MAIN not in self.ids else agent
+
 
 def agent_of(names: AgentNames, model: object, header: str | None) -> str:
     """Return the agent of a request: named by the header, else by the model.
@@ -48,9 +55,10 @@ def agent_of(names: AgentNames, model: object, header: str | None) -> str:
         named = header
     if named is None:
         return names.owner
-    if named not in names.ids:
-        raise HttpRefusal(400, unknown_agent(named))
-    return named
+    agent = names.named(named)
+    if agent not in names.ids:
+        raise HttpRefusal(400, unknown_agent(agent))
+    return agent
 
 
 def unknown_agent(id: str) -> str:
@@ -68,7 +76,7 @@ def model_row(names: AgentNames, id: str) -> dict[str, Any]:
     """Return the body of ``GET /v1/models/<id>``. Raises ``HttpRefusal``."""
     if id != OWNER and not id.startswith(f"{OWNER}/"):
         raise HttpRefusal(400, "Invalid model id.")
-    if id not in (OWNER, DEFAULT) and id.removeprefix(f"{OWNER}/") not in names.ids:
+    if id not in (OWNER, DEFAULT) and names.named(id.removeprefix(f"{OWNER}/")) not in names.ids:
         raise HttpRefusal(404, f"Model '{id[:MAX_SHOWN]}' not found.")
     return _row(id)
 

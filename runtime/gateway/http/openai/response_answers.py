@@ -50,7 +50,7 @@ class ResponseWriter:
         output = [] if reply.calls and not reply.text else [self._message(reply)]
         return self._response(_status(reply), [*output, *map(_item, reply.calls)], reply)
 
-    def failed(self, refusal: HttpRefusal) -> Json:
+    def failure(self, refusal: HttpRefusal) -> Json:
         """Return the response for a run without an answer."""
         error = {"code": refusal.type, "message": refusal.message}
         return self._response("failed", []) | {"error": error}
@@ -101,7 +101,7 @@ class ResponseWriter:
 
     def fail(self, refusal: HttpRefusal) -> Iterator[bytes]:
         """Yield the last events of a run without an answer."""
-        yield self._event("response.failed", {"response": self.failed(refusal)})
+        yield self._event("response.failed", {"response": self.failure(refusal)})
         yield DONE
 
     def _called(self, index: int, item: Json) -> Iterator[bytes]:

@@ -13,12 +13,16 @@ from runtime.gateway.http.api_refusals import HttpRefusal
 from runtime.gateway.http.openai.asked import (
     Asked,
     SaidItem,
+    call_arguments,
+    call_id,
+    check_counts,
     check_sampling,
     expected,
     file_of,
     flag_in,
     ignored_in,
     last_asked,
+    plain_text,
     selection_of,
     text_in,
 )
@@ -72,6 +76,7 @@ def read_response_request(body: object) -> Asked:
     if not isinstance(body.get("model"), str):
         raise HttpRefusal(400, expected("model", "string", body.get("model")))
     check_sampling(body, LIMITS)
+    check_counts(body, "input")
     system, said = _items(body.get("input"))
     last_asked(said)
     effort = body.get("reasoning")
@@ -115,9 +120,9 @@ def _items(given: object) -> tuple[list[str], list[SaidItem]]:
                 said.append(SaidItem("assistant", calls=[call]))
             case "function_call_output":
                 text, files = _content(item.get("output"))
-                call_id = str(item.get("call_id") or "")
-                name = names.get(call_id)
-                said.append(SaidItem("tool", text, name, files=files, call=call_id or None))
+                call_of = call_id(item.get("call_id"))
+                name = names.get(call_of)
+                said.append(SaidItem("tool", text, name, files=files, call=call_of or None))
             case kind if kind not in UNSAID:
                 raise HttpRefusal(400, WRONG_INPUT)
     return system, said
@@ -135,9 +140,9 @@ def _content(given: object) -> tuple[str, list[Attachment]]:
             raise HttpRefusal(400, WRONG_INPUT)
         match part.get("type"):
             case "input_text" | "output_text" | "text":
-                words.append(str(part.get("text") or ""))
+                words.append(plain_text(part.get("text"), "input.content.text"))
             case "refusal":
-                words.append(str(part.get("refusal") or ""))
+                words.append(plain_text(part.get("refusal"), "input.content.refusal"))
             case "input_image":
                 url = _source(part) or part.get("image_url")
                 files.append(file_of(url, "Invalid image in `input`.", kind="image/"))
@@ -163,8 +168,8 @@ def _call(item: Mapping[str, Any]) -> dict[str, Any]:
     name = item.get("name")
     if not isinstance(name, str) or not name:
         raise HttpRefusal(400, WRONG_INPUT)
-    call = str(item.get("call_id") or item.get("id") or "")
-    return {"id": call, "name": name, "arguments": str(item.get("arguments") or "{}")}
+    call = call_id(item.get("call_id")) or call_id(item.get("id"))
+    return {"id": call, "name": name, "arguments": call_arguments(item.get("arguments"))}
 
 
 def _tools(given: object) -> object:

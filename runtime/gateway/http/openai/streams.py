@@ -83,7 +83,7 @@ class EventWriter:
         self._length = 0
         self._hold(0)
 
-    def lose(self) -> None:
+    def mark_lost(self) -> None:
         """Mark the connection as ended, so that waiting writers stop."""
         self._lost = True
         self._wake.set()

@@ -64,6 +64,15 @@ def test_a_configuration_that_exists_is_never_replaced(tmp_path: Path) -> None:
     assert sorted(each.name for each in tmp_path.iterdir()) == ["logs", "trunkline.json5"]
 
 
+@pytest.mark.parametrize("target", ["gone", "trunkline.json5"])
+def test_a_link_that_leads_nowhere_is_named(tmp_path: Path, target: str) -> None:
+    places = resolve({"TRUNKLINE_STATE_DIR": str(tmp_path)})
+    places.config_path.symlink_to(target)
+    with pytest.raises(ConfigError, match=f"is a link to {target}, which does not exist: correct"):
+        write_first(places)
+    assert places.config_path.is_symlink()
+
+
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     places = resolve({"TRUNKLINE_STATE_DIR": str(tmp_path / "file/state")})

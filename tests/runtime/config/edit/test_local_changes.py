@@ -112,6 +112,8 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     (irc("plain", nick={**EXEC, "more": 1}), ["channels.irc.accounts.plain.nick"]),
     ({"logging": {"level": [EXEC]}}, ["logging.level[0]"]),
     (channel("other", options={"deep": [EXEC]}), ["channels.other.options.deep[0]"]),
+    # What no field of ours is, by its name.
+    ({"agents": {"command": ["id"]}}, ["agents.command"]),
     # Accounts: another server, another way to it, another process.
     (irc("plain", server="evil.example"), ["channels.irc.accounts.plain.server"]),
     (irc("plain", tlsVerify=False), ["channels.irc.accounts.plain.tlsVerify"]),
@@ -127,6 +129,14 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     # What all accounts inherit, for some of them.
     (channel("irc", server="evil.example"), ["channels.irc.server"]),
     (channel("irc", launcher="exec"), ["channels.irc.launcher"]),
+    (
+        channel("irc", server="evil.example", accounts={"new": {"nick": "n"}}),
+        ["channels.irc.server"],
+    ),
+    (
+        channel("irc", server="evil.example", accounts={"plain": {"nick": "other"}}),
+        ["channels.irc.server"],
+    ),
     # A new account with a local field, and an old one under another name.
     (irc("new", nick="n", server="evil.example"), ["channels.irc.accounts.new.server"]),
     (
@@ -227,6 +237,29 @@ def test_an_account_that_inherits_everything_may_use_what_it_had_covered() -> No
     assert local_changes(before, BEFORE, KNOWN) == []
 
 
+def test_a_reference_of_the_channel_is_a_secret_that_an_account_has_covered() -> None:
+    before = after(channel("irc", password=EXEC))
+    found = local_changes(before, merged(before, irc("own", password=None)), KNOWN)
+    assert found == ["channels.irc.accounts.own.password"]
+
+
+@pytest.mark.parametrize(
+    ("command", "changed"),
+    [
+        (["a", "b"], False),
+        (["a", "c"], True),
+        (["b", "a"], True),
+        (["a"], True),
+        (["a", "b", "c"], True),
+        (["a", ["b"]], True),
+        (None, True),
+    ],
+)
+def test_a_list_is_the_same_if_each_of_its_items_is(command: Any, changed: bool) -> None:
+    before, now = gateway(command=["a", "b"]), gateway(command=command)
+    assert local_changes(before, now, KNOWN) == (["gateway.command"] if changed else [])
+
+
 def test_a_channel_with_one_account_of_its_own_is_judged_as_one_with_many() -> None:
     before: dict[str, Any] = {
         "channels": {"irc": {"server": "irc.example", "nick": "n", "password": "p"}}
@@ -321,6 +354,10 @@ AGENT = {"kind": "think", "baseUrl": "http://m", "apiKey": "t0p", "motto": "m"}
         ({"a": AGENT, "b": {"kind": "rot", "anything": 1}}, ["b.anything"]),
         ({"a": {"kind": "echo", "apiKey": "t0p"}}, ["a.baseUrl", "a.command", "a.apiKey"]),
         ({"a": {"kind": "echo"}}, ["a.baseUrl", "a.command"]),
+        (
+            {"a": {"kind": "echo", "apiKey": "t0p", "motto": "m"}},
+            ["a.baseUrl", "a.command", "a.apiKey"],
+        ),
         ({}, []),
     ],
 )
@@ -328,3 +365,11 @@ def test_of_an_agent_only_what_its_kind_marks_is_local(after: Any, fields: list[
     before = {"agents": {"default": "a", "entries": {"a": AGENT}}}
     found = local_changes(before, {"agents": {"entries": after}}, AGENTS)
     assert found == [f"agents.entries.{field}" for field in fields]
+
+
+def test_changes_of_agents_are_found_beside_all_others() -> None:
+    other = {"kind": "think", "baseUrl": "http://n"}
+    agents = {"a": AGENT | {"baseUrl": "http://evil"}, "b": other, "c": AGENT}
+    before = {"agents": {"entries": {"a": AGENT, "b": other, "c": AGENT}}}
+    found = local_changes(before, gateway(port=1) | {"agents": {"entries": agents}}, AGENTS)
+    assert found == ["gateway.port", "agents.entries.a.baseUrl"]

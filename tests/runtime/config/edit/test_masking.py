@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -96,13 +97,20 @@ def test_comments_may_be_moved_removed_doubled_and_added() -> None:
         (JSON5, f"// {REDACTED}:{'9' * 5000}"),
         (JSON5, f"/* {REDACTED}:1 */"),  # it was to the end of its line: the rest would vanish
         (JSON5, f"// {REDACTED}:2"),  # it may have several lines
+        (TOML, f"# {REDACTED}"),
+        (TOML, f"# {REDACTED}:0"),
         (TOML, f"# {REDACTED}:2"),
     ],
 )
 def test_the_mark_of_no_comment_is_refused(path: Path, comment: str) -> None:
     old = "# one" if path == TOML else "// one\n{} /* two\nlines */"
     new = comment if path == TOML else f"{comment}\n{{}}"
-    with pytest.raises(ConfigError, match=r"in a comment stands for no .* comment of the file"):
+    sign = comment.partition(" ")[0]
+    text = (
+        rf'^{path}: "{REDACTED}(:\d+)?" in a comment stands for no {re.escape(sign)} comment of the'
+        r" file: leave the marks of comments as they were read, or delete them$"
+    )
+    with pytest.raises(ConfigError, match=text):
         restored_comments(path, new, old)
 
 
@@ -169,6 +177,13 @@ def test_a_secret_does_not_pass_to_its_neighbour_in_a_list(
         assert [each["token"] for each in found] == tokens
 
 
+@pytest.mark.parametrize("names", ["xa", "bx", "x", "abx"])
+def test_a_new_item_gets_no_secret_of_one_that_was_moved_or_removed(names: str) -> None:
+    shown = [{"n": name, "token": REDACTED} for name in names]
+    with pytest.raises(ConfigError, match="is not valid as real data"):
+        restored(JSON5, f"{{other: {shown}}}", {"other": BOTS[:2]}, known())
+
+
 def test_a_number_as_secret_is_hidden_and_comes_back() -> None:
     for path, text in ((JSON5, section("12345678")), (TOML, "[channels.talk]\npassword = 12345\n")):
         shown, _ = masked(path, text, known())
@@ -194,7 +209,37 @@ def test_a_broken_text_with_marks_is_refused() -> None:
         restored_comments(JSON5, f"{{ '{REDACTED}", "")
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"token": "t0p"}, {"token": f"not {REDACTED}"}),
+        ({"token": "t0p"}, [REDACTED]),
+        ({"a": {"token": "t0p"}}, {"b": {"token": REDACTED}}),
+        (["t0p"], {"token": REDACTED}),
+        ("a token", {"token": REDACTED}),
+        (5, {"token": REDACTED}),
+        (5, [REDACTED]),
+        (None, REDACTED),
+    ],
+)
+def test_a_mark_in_another_shape_than_the_secret_is_refused(old: Any, new: Any) -> None:
+    with pytest.raises(ConfigError, match=r"in key other.* is not valid as real data$"):
+        restored(JSON5, f"{{other: {new!r}}}", {"other": old}, known())
+
+
+def test_two_items_that_are_the_same_may_be_moved() -> None:
+    old = {"other": [{"n": "a", "token": "red"}, *({"n": "b", "token": "blue"},) * 2]}
+    shown = [{"n": name, "token": REDACTED} for name in "bba"]
+    text = restored(JSON5, f"{{other: {shown}}}", old, known())
+    assert [each["token"] for each in values(JSON5, text)["other"]] == ["blue", "blue", "red"]
+
+
 @pytest.mark.parametrize("mark", [REDACTED, f"not {REDACTED}"])
 def test_a_mark_where_no_secret_was_is_refused(mark: str) -> None:
-    with pytest.raises(ConfigError, match=r"in key channels\.talk\.password is not valid"):
+    with pytest.raises(ConfigError) as refused:
         restored(JSON5, section(f'"{mark}"'), {"channels": {"talk": {}}}, known())
+    (problem,) = refused.value.problems
+    assert (refused.value.source, problem.path) == (str(JSON5), "channels.talk.password")
+    assert problem.text == (
+        f'Sentinel value "{REDACTED}" in key channels.talk.password is not valid as real data'
+    )

@@ -32,6 +32,7 @@ REFERENCE = {"source": "env", "id": "P"}
         ("rooms", "", []),
         ("rooms", "['#a,b']", ["#a,b"]),
         ("rooms", "[#a", "[#a"),
+        ("rooms", f"[0x{'f' * 5000}]", f"[0x{'f' * 5000}]"),  # no file could hold it
         ("labels", "{a: 1}", {"a": 1}),
         ("password", "hunter2", "hunter2"),
         ("password", "{source: 'env', id: 'P'}", REFERENCE),

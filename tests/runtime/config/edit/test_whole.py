@@ -105,6 +105,19 @@ def test_a_mark_where_no_secret_was_is_refused_and_nothing_is_written(tmp_path: 
     assert path.read_text() == TEXT
 
 
+def test_a_mark_at_a_misspelt_name_is_refused_as_that_name(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    raw = snapshot(path, known()).raw
+    assert raw is not None
+    misspelt = r"accounts\.a\.pasword: unknown field \(did you mean password\?\)"
+    with pytest.raises(ConfigError, match=misspelt):
+        set_text(path, raw.replace("password:", "pasword:", 1), at(TEXT), known())
+    change = {"channels": {"talk": {"accounts": {"a": {"pasword": REDACTED}}}}}
+    with pytest.raises(ConfigError, match=misspelt):
+        patch_text(path, change, at(TEXT), known())
+    assert path.read_text() == TEXT
+
+
 def test_an_invalid_text_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     path = write(tmp_path)
     with pytest.raises(ConfigError, match="port: is"):

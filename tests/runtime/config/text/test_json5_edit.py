@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.config.text.json5_edit import cut, put, render, replace_strings
+from runtime.config.text.json5_edit import add_member, remove_member, render, replace_strings
 
 NAMES = st.text("ab c$\"'\\/{}:,ü\u2028", min_size=1, max_size=4)
 VALUES = st.recursive(
@@ -53,7 +53,7 @@ def test_put_adds_exactly_one_value(
     text, before = written
     assert pyjson5.decode(text) == before
     after = copy.deepcopy(before) | {"new": {"deep": value}}
-    assert pyjson5.decode(put(text, ["new", "deep"], value, json5=json5)) == after
+    assert pyjson5.decode(add_member(text, ["new", "deep"], value, json5=json5)) == after
 
 
 @given(texts(), st.data())
@@ -69,19 +69,19 @@ def test_cut_removes_exactly_one_member(
     after = copy.deepcopy(before)
     place = after if len(path) == 1 else after[path[0]]
     del place[path[-1]]
-    assert pyjson5.decode(cut(text, path)) == after
+    assert pyjson5.decode(remove_member(text, path)) == after
 
 
 def test_what_stands_between_two_comments_behind_a_member_stays() -> None:
     text = '{"a": {\n"b": 1 /* one */ } /* two */\n}'
-    assert pyjson5.decode(cut(text, ["a", "b"])) == {"a": {}}
-    assert pyjson5.decode(put(text, ["a", "c"], 2)) == {"a": {"b": 1, "c": 2}}
+    assert pyjson5.decode(remove_member(text, ["a", "b"])) == {"a": {}}
+    assert pyjson5.decode(add_member(text, ["a", "c"], 2)) == {"a": {"b": 1, "c": 2}}
 
 
 @given(texts())
 def test_what_was_put_is_cut_again(written: tuple[str, dict[str, Any]]) -> None:
     text, before = written
-    assert pyjson5.decode(cut(put(text, ["new"], 1), ["new"])) == before
+    assert pyjson5.decode(remove_member(add_member(text, ["new"], 1), ["new"])) == before
 
 
 @given(VALUES, st.booleans())
@@ -100,7 +100,7 @@ def test_what_is_rendered_is_read_as_the_same(value: Any, json5: bool) -> None:
     ],
 )
 def test_what_is_put_looks_as_if_a_person_had_written_it(text: str, after: str) -> None:
-    assert put(text, ["k"], 1) == after
+    assert add_member(text, ["k"], 1) == after
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_what_is_put_looks_as_if_a_person_had_written_it(text: str, after: str) 
     ],
 )
 def test_what_is_left_looks_as_before(text: str, after: str) -> None:
-    assert cut(text, ["k"]) == after
+    assert remove_member(text, ["k"]) == after
 
 
 def test_a_long_object_is_written_on_several_lines() -> None:

@@ -59,7 +59,7 @@ def test_malformed_json5_is_refused(written: str, said: str) -> None:
     [
         ("a = \n", ":1: is not TOML: "),
         ("[gateway]\nport = 1\nport = 2\n", ":3: is not TOML: Cannot overwrite a value"),
-        ("[gateway]\n[gateway]\n", ":2: is not TOML: Cannot declare ('gateway',) twice"),
+        ("[gateway]\n[gateway]\n", ":2: is not TOML: table gateway is declared twice"),
         (".".join("a" * 33) + " = 1", ": is not TOML: nested deeper than 32 levels"),
         ("a = " + "[" * 5000, ": is not TOML: nested deeper than 32 levels"),
         ("a = '", "is not TOML: "),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runtime.config.text.toml_edit import UNCHANGEABLE, cut_toml, put_toml, replace_strings_toml
+from runtime.config.text.toml_edit import UNCHANGEABLE, add_toml, remove_toml, replace_strings_toml
 
 TEXT = """\
 # mine
@@ -21,16 +21,16 @@ d = 1
 
 
 def test_a_table_is_put_without_touching_the_rest() -> None:
-    after = put_toml(TEXT, ["n", "m"], {"k": 1, "ref": {"source": "env"}, "l": []})
+    after = add_toml(TEXT, ["n", "m"], {"k": 1, "ref": {"source": "env"}, "l": []})
     assert after == TEXT + '\n[n.m]\nk = 1\nref = {source = "env"}\nl = []\n'
 
 
 def test_a_table_is_cut_with_its_fields() -> None:
-    assert cut_toml(TEXT, ["a", "inner"]).rstrip() == TEXT[: TEXT.index("[a.inner]")].rstrip()
+    assert remove_toml(TEXT, ["a", "inner"]).rstrip() == TEXT[: TEXT.index("[a.inner]")].rstrip()
 
 
 def test_the_last_table_leaves_the_one_around_it() -> None:
-    after = cut_toml("[a.b.c]\nd = 1\n", ["a", "b", "c"])
+    after = remove_toml("[a.b.c]\nd = 1\n", ["a", "b", "c"])
     assert tomllib.loads(after) == {"a": {"b": {}}}
 
 
@@ -45,4 +45,4 @@ def test_strings_are_replaced_in_tables_and_lists() -> None:
 @pytest.mark.parametrize("text", ["broken", "a = 5\n"])
 def test_what_cannot_be_changed_raises_one_of_the_known_errors(text: str) -> None:
     with pytest.raises(UNCHANGEABLE):
-        put_toml(text, ["a", "b"], {})
+        add_toml(text, ["a", "b"], {})

@@ -60,7 +60,15 @@ def test_a_shared_secret_is_right_or_the_reason_is_named(
 
 @pytest.mark.parametrize(
     ("given", "expected", "equal"),
-    [("a", "a", True), ("a", "b", False), ("a", None, False), ("", "", True), ("ä", "ä", True)],
+    [
+        ("a", "a", True),
+        ("a", "b", False),
+        ("a", None, False),
+        ("", "", True),
+        ("ä", "ä", True),
+        ("a", "\udce4", False),
+        ("\udce4", "\udce4", True),
+    ],
 )
 def test_secrets_are_compared_as_bytes(given: str, expected: str | None, equal: bool) -> None:
     assert same(given, expected) is equal
@@ -85,6 +93,14 @@ USER = {"x-forwarded-user": " ann "}
             PROXIED,
             False,
             USER,
+            None,
+            "trusted_proxy_missing_header_x-secure",
+        ),
+        (
+            {"required_headers": ["X-Secure"]},
+            PROXIED,
+            False,
+            USER | {"X-Secure": " "},
             None,
             "trusted_proxy_missing_header_x-secure",
         ),
@@ -115,7 +131,9 @@ READ = ("operator.read",)
         ({"client": "cli", "mode": "ui"}, "token", HERE, False),
         ({}, "token", HERE, False),
         ({}, "trusted-proxy", PROXIED, True),
+        ({"client": "gateway-client", "mode": "backend"}, "password", PROXIED, False),
         ({"role": "node"}, "trusted-proxy", PROXIED, False),
+        ({"role": "node", "client": "cli", "mode": "cli"}, "token", HERE, False),
     ],
 )
 def test_only_trusted_programs_keep_their_scopes_without_a_device(

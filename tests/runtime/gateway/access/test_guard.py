@@ -41,7 +41,7 @@ def test_three_wrong_secrets_lock_an_address_for_the_configured_time() -> None:
     made = guard(clock)
     for _ in range(3):
         assert made.locked(SHARED, FAR) == 0
-        assert made.judge("wrong", FAR) == (False, 0.0)
+        assert made.check_secret("wrong", FAR) == (False, 0.0)
     assert made.locked(SHARED, FAR) == 30
     assert made.locked(SHARED, OTHER) == 0
     assert made.locked(DEVICE, FAR) == 0, "tokens of devices are counted apart"
@@ -54,10 +54,13 @@ def test_a_right_secret_covers_for_no_wrong_ones() -> None:
     clock = Clock()
     made = guard(clock)
     for given in ("wrong", "right", "wrong", "right"):
-        assert made.judge(given, FAR) == (given == "right", 0.25 if given == "right" else 0.0)
+        assert made.check_secret(given, FAR) == (
+            given == "right",
+            0.25 if given == "right" else 0.0,
+        )
     clock.now += 10
-    assert made.judge("right", FAR) == (True, 0.0)
-    made.judge("wrong", FAR)
+    assert made.check_secret("right", FAR) == (True, 0.0)
+    made.check_secret("wrong", FAR)
     assert made.locked(SHARED, FAR) == 30
 
 
@@ -72,7 +75,7 @@ async def test_turns_follow_one_another_and_none_is_taken_for_who_is_gone() -> N
 
     for number in range(40):
         turns.append(made.turn(FAR, partial(attempt, number)))
-        turns[number].take()
+        turns[number].request()
     assert began == list(range(8))
     for number in range(20):  # given up together, those in flight first
         turns[number].end()
@@ -80,7 +83,7 @@ async def test_turns_follow_one_another_and_none_is_taken_for_who_is_gone() -> N
     assert sorted(began) == [*range(8), *range(20, 40)]
     turns[0].end()  # twice is once
     late = made.turn(FAR, partial(attempt, 0))
-    late.take()
+    late.request()
     assert began[-1] == 0
 
 
@@ -96,7 +99,7 @@ async def test_who_waits_for_no_answer_has_no_more_tries_than_who_does() -> None
 
     turns = [made.turn(FAR, attempt) for _ in range(200)]
     for turn in turns:
-        turn.take()
+        turn.request()
     await asyncio.sleep(1.0)
     assert 24 <= len(began) <= 40, "eight in a quarter of a second"
 
@@ -107,7 +110,7 @@ async def test_who_waits_for_no_answer_has_no_more_tries_than_who_does() -> None
 def test_token_and_password_are_accepted_and_the_supervisors_secret_is_not(
     given: str, accepted: bool
 ) -> None:
-    assert guard(Clock(), password="pass").judge(given, FAR)[0] is accepted
+    assert guard(Clock(), password="pass").check_secret(given, FAR)[0] is accepted
 
 
 def test_a_trusted_proxy_is_looked_through() -> None:

@@ -8,10 +8,11 @@ import os
 
 import aiohttp
 import pytest
+from msgspec.structs import replace
 
 from ipc.errors import ConnectionFailed
 from ipc.websocket.client import Client
-from runtime.gateway.access.hosts import HostRules, RequestHead, read_head
+from runtime.gateway.access.hosts import HeadRefusal, HostRules, RequestHead, read_head
 from tests.support.gateway_rig import TOKEN, gateway_rig
 from tests.support.until import PATIENCE
 
@@ -24,7 +25,7 @@ EVIL = "http://evil.example:18789"
 
 def refused(rules: HostRules, host: str, origin: str | None, path: str, upgrade: bool) -> int:
     origins = () if origin is None else (origin,)
-    found = rules.refuse(RequestHead(path, (host,), origins, upgrade))
+    found = rules.refusal(RequestHead(path, (host,), origins, upgrade))
     return 0 if found is None else found.status
 
 
@@ -114,6 +115,9 @@ def test_each_host_and_each_malformed_origin(
         (LAN, EVIL, "192.168.1.5:1", False),
         (LAN, "http://[::1", "localhost", False),
         (LAN, "http://localhost", None, False),
+        (NAMED, "https://chat.example", None, False),
+        (LOOPBACK, "http://[::1]", "localhost:80", True),
+        (LAN, "HTTP://BOX", "box.:80", True),
     ],
 )
 def test_each_page(rules: HostRules, origin: str | None, host: str | None, allowed: bool) -> None:
@@ -121,15 +125,86 @@ def test_each_page(rules: HostRules, origin: str | None, host: str | None, allow
 
 
 @pytest.mark.parametrize(
+    ("public_url", "origin"),
+    [
+        ("http://chat.example", "http://chat.example"),
+        ("https://chat.example:8443/gateway", "https://chat.example:8443"),
+        ("ws://chat.example", "http://chat.example"),
+        ("wss://chat.example", "https://chat.example"),
+    ],
+)
+def test_pages_at_the_public_address_are_the_gateway_s_own(public_url: str, origin: str) -> None:
+    rules = HostRules("loopback", public_url=public_url)
+    assert rules.allows(origin, "127.0.0.1:18789")
+    assert rules.is_named(origin)
+    assert rules.is_own("chat.example")
+
+
+@pytest.mark.parametrize(
+    ("rules", "origin", "named"),
+    [
+        (LOOPBACK, "http://localhost", False),  # allowed, but not by the configuration
+        (NAMED, "https://panel.example:8443", True),
+        (NAMED, "https://panel.example", False),
+        (ALL, EVIL, True),
+        (ALL, "null", True),
+        (LOOPBACK, "null", False),
+        (HostRules("loopback", ["Null"]), "null", True),
+        (HostRules("loopback", ["null"]), "file://", False),
+        (LOOPBACK, "http://[::1", False),
+    ],
+)
+def test_which_pages_the_configuration_names(rules: HostRules, origin: str, named: bool) -> None:
+    assert rules.is_named(origin) is named
+
+
+@pytest.mark.parametrize(
+    ("rules", "host", "own"),
+    [
+        (LAN, "localhost:1", True),
+        (LAN, "evil.example", False),
+        (LAN, "[::1", False),
+        (LAN, "", False),
+        (LAN, None, False),
+        (HostRules("FD00:0::1"), "[fd00::1]:1", True),
+    ],
+)
+def test_which_names_are_the_gateway_s_own(rules: HostRules, host: str | None, own: bool) -> None:
+    assert rules.is_own(host) is own
+
+
+@pytest.mark.parametrize(
+    ("rules", "origin", "status"),
+    [
+        (LOOPBACK, "http://localhost", 0),
+        (LOOPBACK, "http://localhost:3000", 403),
+        (LOOPBACK, "null", 403),
+        (HostRules("loopback", ["null"]), "null", 0),
+        (LAN, EVIL, 403),
+    ],
+)
+def test_a_page_of_another_origin_is_refused_unless_it_asks_for_an_upgrade(
+    rules: HostRules, origin: str, status: int
+) -> None:
+    assert refused(rules, "localhost", origin, "/", False) == status
+    assert refused(rules, "localhost", origin, "/", True) == 0, "``connect`` answers"
+
+
+@pytest.mark.parametrize(
     ("head", "expected"),
     [
-        (b"GET /a?b HTTP/1.1\r\nHost: x", RequestHead("/a", ("x",), ())),
-        (b"\r\nGET / HTTP/1.1\r\nhOST:\t x \r\nOrigin: y", RequestHead("/", ("x",), ("y",))),
+        (b"GET /a?b?c HTTP/1.1\r\nHost: x:80", RequestHead("/a", ("x:80",), ())),
+        (b"\r\nGET / HTTP/1.1\r\nhOST:\t X \r\nOrigin: y", RequestHead("/", ("X",), ("y",))),
+        (b"GET / HTTP/1.1\r\nHost: x\xa0", RequestHead("/", ("x\xa0",), ())),
         (b"GET / HTTP/1.1\r\nHost: x\r\nHost: y", RequestHead("/", ("x", "y"), ())),
         (b"GET / HTTP/1.1", RequestHead("/", (), ())),
         (b"GET / HTTP/1.1\r\nHost : x", None),
         (b"GET / HTTP/1.1\r\nHost: x\r\n folded", None),
         (b"GET / HTTP/1.1\r\nX: a\nHost: y\r\nHost: x", None),
+        (b"GET / HTTP/1.1\r\nX: a\rHost: y\r\nHost: x", None),
+        (b"GET / HTTP/1.1\r\nHost", None),
+        (b" GET / HTTP/1.1\r\nHost: x", None),
+        (b"GET / RTSP/1.0\r\nHost: x", None),
         (b"GET /  HTTP/1.1\r\nHost: x", None),
         (b"\x16\x03\x01 garbage", None),
         (b"", None),
@@ -137,6 +212,58 @@ def test_each_page(rules: HostRules, origin: str | None, host: str | None, allow
 )
 def test_what_a_head_says(head: bytes, expected: RequestHead | None) -> None:
     assert read_head(head, upgrade=False) == expected
+    upgraded = None if expected is None else replace(expected, upgrade=True)
+    assert read_head(head, upgrade=True) == upgraded
+
+
+@pytest.mark.parametrize(("status", "word"), [(400, "Bad Request"), (403, "Forbidden")])
+def test_a_refusal_is_the_last_answer_of_its_connection(status: int, word: str) -> None:
+    head, body = HeadRefusal(status, "nö").response().split(b"\r\n\r\n")
+    first, *headers = head.decode().split("\r\n")
+    assert first == f"HTTP/1.1 {status} {word}"
+    assert body.decode() == "nö"
+    assert dict(each.split(": ") for each in headers) == {
+        "Content-Type": "text/plain; charset=utf-8",
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",
+        "Content-Length": "3",
+        "Connection": "close",
+    }
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "text"),
+    [
+        ("", 400, "a request names one Host, this one 0"),
+        ("Host: a\r\nHost: b", 400, "a request names one Host, this one 2"),
+        ("Host: a b", 400, "the header Host is malformed"),
+        ("Host : a", 400, "the request is no HTTP"),
+        (
+            "Host: localhost\r\nOrigin: null\r\nOrigin: null",
+            400,
+            "a request names one Origin, this one 2",
+        ),
+        ("Host: localhost\r\nOrigin: here", 400, "the header Origin is malformed"),
+        (
+            "Host: localhost\r\nOrigin: http://a",
+            403,
+            "origin 'http://a' not allowed; where the page is yours, add it to"
+            " gateway.allowedOrigins on the gateway's host",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_head_is_answered(headers: str, status: int, text: str) -> None:
+    head = "\r\n".join(["GET / HTTP/1.1", *([headers] if headers else [])])
+    assert LOOPBACK.refuse_head(head.encode(), False) == HeadRefusal(status, text).response()
+
+
+def test_a_head_is_judged_by_whether_it_asks_for_an_upgrade() -> None:
+    head = b"GET /hooks/wake HTTP/1.1\r\nHost: bot.example"
+    assert LOOPBACK.refuse_head(head, False) is None
+    answer = LOOPBACK.refuse_head(head, True)
+    assert answer is not None
+    assert answer.startswith(b"HTTP/1.1 403 Forbidden\r\n")
+    assert b"Host 'bot.example' is no address of this gateway" in answer
 
 
 def upgrade(*headers: str) -> bytes:
@@ -224,7 +351,7 @@ async def test_the_public_address_is_let_in() -> None:
 
 def test_the_refusal_of_a_foreign_name_names_what_helps() -> None:
     rules = HostRules("loopback", port=4711)
-    refusal = rules.refuse(RequestHead("/", ("bot.example:4711",), ()))
+    refusal = rules.refusal(RequestHead("/", ("bot.example:4711",), ()))
     assert refusal is not None
     for cure in (
         "ssh -L 4711:127.0.0.1:4711 HOST",
@@ -233,3 +360,12 @@ def test_the_refusal_of_a_foreign_name_names_what_helps() -> None:
         "gateway.allowedOrigins",
     ):
         assert cure in refusal.text
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"), [("a" * 80, repr("a" * 80)), ("a" * 81, repr("a" * 80 + "…"))]
+)
+def test_of_a_long_host_only_the_beginning_is_shown(host: str, shown: str) -> None:
+    refusal = LOOPBACK.refusal(RequestHead("/", (host,), ()))
+    assert refusal is not None
+    assert refusal.text.startswith(f"Host {shown} is no address")

@@ -9,7 +9,7 @@ HERE, THERE = "127.0.0.1", "203.0.113.7"
 
 def test_each_failure_from_loopback_is_answered_twice_as_late() -> None:
     throttle = Throttle()
-    delays = [throttle.failed(HERE, True, float(n)) for n in range(7)]
+    delays = [throttle.record_failure(HERE, True, float(n)) for n in range(7)]
     assert delays == [0.25, 0.5, 1.0, 2.0, 4.0, 5.0, 5.0]
     assert throttle.locked(HERE, True, 7.0) == 0.0
 
@@ -17,9 +17,9 @@ def test_each_failure_from_loopback_is_answered_twice_as_late() -> None:
 def test_ten_failures_in_a_minute_lock_an_address_for_five() -> None:
     throttle = Throttle()
     for number in range(9):
-        throttle.failed(THERE, False, float(number))
+        throttle.record_failure(THERE, False, float(number))
     assert throttle.locked(THERE, False, 9.0) == 0.0
-    throttle.failed(THERE, False, 9.0)
+    throttle.record_failure(THERE, False, 9.0)
     assert throttle.locked(THERE, False, 10.0) == 299.0
     assert throttle.locked("203.0.113.8", False, 10.0) == 0.0
     assert throttle.locked(THERE, False, 309.0) == 0.0
@@ -27,8 +27,8 @@ def test_ten_failures_in_a_minute_lock_an_address_for_five() -> None:
 
 def test_failures_that_are_older_than_the_window_do_not_count() -> None:
     throttle = Throttle(attempts=2, window=60.0)
-    throttle.failed(THERE, False, 0.0)
-    throttle.failed(THERE, False, 61.0)
+    throttle.record_failure(THERE, False, 0.0)
+    throttle.record_failure(THERE, False, 61.0)
     assert throttle.locked(THERE, False, 61.0) == 0.0
 
 
@@ -49,7 +49,7 @@ def test_a_right_secret_is_late_while_the_address_has_failed_lately(
 ) -> None:
     throttle = Throttle(attempts=1000)
     for at in failures:
-        throttle.failed(HERE, loopback, at)
+        throttle.record_failure(HERE, loopback, at)
     assert throttle.success_delay(HERE, now) == delay
     assert throttle.success_delay(THERE, now) == 0.0
 
@@ -89,29 +89,29 @@ def test_addresses_without_attempts_are_forgotten() -> None:
     for number in range(100):
         attempts.begin(f"address {number}", 1)
         attempts.end(f"address {number}", 1)
-    assert not attempts._queues
+    assert not attempts._queues  # a leak shows nowhere else
 
 
 def test_loopback_can_be_locked_too() -> None:
     throttle = Throttle(attempts=1, exempt_loopback=False)
-    assert throttle.failed(HERE, True, 0.0) == 0.0
+    assert throttle.record_failure(HERE, True, 0.0) == 0.0
     assert throttle.locked(HERE, True, 0.0) == 300.0
 
 
 def test_many_addresses_do_not_take_all_memory() -> None:
     throttle = Throttle(attempts=1)
     for number in range(MAX_ADDRESSES + 10):
-        throttle.failed(f"address {number}", False, 0.0)
-    assert len(throttle._records) <= MAX_ADDRESSES
+        throttle.record_failure(f"address {number}", False, 0.0)
+    assert len(throttle._records) <= MAX_ADDRESSES  # a leak shows nowhere else
 
 
 def test_an_address_that_is_forgotten_is_a_new_one() -> None:
     throttle = Throttle(attempts=2)
-    throttle.failed("a", False, 0.0)
-    throttle.failed("a", False, 0.0)
+    throttle.record_failure("a", False, 0.0)
+    throttle.record_failure("a", False, 0.0)
     assert throttle.locked("a", False, 1.0) > 0
     throttle.forget("a")
     throttle.forget("nobody")
     assert throttle.locked("a", False, 1.0) == 0
-    throttle.failed("a", False, 1.0)
+    throttle.record_failure("a", False, 1.0)
     assert throttle.locked("a", False, 1.0) == 0

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from runtime.config.access_policy import AccessPolicy, GroupRule, closed_doors
 from runtime.gateway.access_policy.admit import REASONS, AdmissionOutcome, admit
@@ -211,6 +212,22 @@ GROUPS = [
         "sender-not-listed",
     ),
     (
+        "sender of all groups, listed",
+        groups(groups=G1, group_allow_from=LISTED),
+        None,
+        group(ADA),
+        "run",
+        "group",
+    ),
+    (
+        "sender of all groups, forged",
+        groups(groups=G1, group_allow_from=LISTED),
+        None,
+        group(ADA, verified=False),
+        "drop",
+        "unverified",
+    ),
+    (
         "the group's list alone counts",
         groups(groups={"g1": GroupRule(users=[BOB])}, group_allow_from=LISTED),
         None,
@@ -254,6 +271,14 @@ SERVERS = [
     ("a server", guilds({"7": GroupRule()}), None, group(guild="7"), "run", "group"),
     ("another", guilds({"7": GroupRule()}), None, group(guild="8"), "drop", "group-not-listed"),
     ("of none", guilds({"7": GroupRule()}), None, group(), "drop", "group-not-listed"),
+    (
+        "of none, where one has an odd name",
+        guilds({"None": GroupRule()}),
+        None,
+        group(),
+        "drop",
+        "group-not-listed",
+    ),
     ("none listed", guilds({}), None, group(guild="7"), "drop", "group-not-listed"),
     ("its room", guilds(ROOMS), None, group(guild="7"), "run", "group"),
     ("another room", guilds(ROOMS), None, group(guild="7", chat="g2"), "drop", "group-not-listed"),
@@ -302,20 +327,55 @@ def test_what_a_message_says_of_roles_may_be_anything(roles: Any) -> None:
     assert admit(groups("open"), None, group(roles=roles)).reason == "group"
 
 
-def test_a_decision_names_the_line_that_it_follows_from() -> None:
-    sources = {
-        "allowFrom": "channels.irc.allowFrom",
-        "groups": "channels.irc.accounts.libera.groups",
-        "dmPolicy": "channels.irc.dmPolicy",
-    }
-    policy = AccessPolicy(
-        dm="pairing", allow_from=LISTED, group="allowlist", groups=G1, sources=sources
-    )
-    assert admit(policy, None, direct(ADA)).source == "channels.irc.allowFrom"
-    assert admit(policy, None, direct()).source == "channels.irc.dmPolicy"
-    assert admit(policy, None, group()).source == "channels.irc.accounts.libera.groups.g1"
-    missed = admit(policy, None, group(chat="g2"))
-    assert missed.source == "channels.irc.accounts.libera.groups"
+OFF = {"g1": GroupRule(False)}
+FIELDS = ("dmPolicy", "allowFrom", "groupPolicy", "groupAllowFrom", "groups", "guilds")
+PLACES = {field: f"channels.irc.{field}" for field in FIELDS}
+FORGED = direct(ADA, verified=False)
+HISTORY = direct(meta={"history": True})
+
+
+@pytest.mark.parametrize(
+    ("policy", "known", "message", "source"),
+    [
+        (dm("open"), None, direct(bot=True), "always so"),
+        (dm("open"), None, HISTORY, "always so"),
+        (dm("pairing"), None, HISTORY, "always so"),
+        (dm("open"), person("blocked"), direct(), "channels.pairing.block"),
+        (dm("pairing"), person("allowed"), direct(), "channels.pairing.approve"),
+        (dm("pairing"), person("allowed"), direct(verified=False), "channels.pairing.approve"),
+        (dm("disabled", ["*"]), None, direct(), "channels.irc.dmPolicy"),
+        (dm("open"), None, direct(), "channels.irc.dmPolicy"),
+        (dm("pairing", LISTED), None, direct(), "channels.irc.dmPolicy"),
+        (dm("allowlist"), None, direct(), "channels.irc.dmPolicy"),
+        (dm("allowlist", LISTED), None, direct(), "channels.irc.allowFrom"),
+        (dm("pairing", LISTED), None, direct(ADA), "channels.irc.allowFrom"),
+        (dm("pairing", LISTED), None, FORGED, "channels.irc.allowFrom"),
+        (groups("disabled", groups=G1), None, group(), "channels.irc.groupPolicy"),
+        (groups("open"), None, group(), "channels.irc.groupPolicy"),
+        (groups(), None, group(), "channels.irc.groupPolicy"),
+        (groups(groups=G1), None, group(chat="g2"), "channels.irc.groups"),
+        (groups(groups=G1), None, group(), "channels.irc.groups.g1"),
+        (groups(groups={"*": GroupRule()}), None, group(), "channels.irc.groups.*"),
+        (groups("open", groups=OFF), None, group(), "channels.irc.groups.g1"),
+        (groups(groups=G1), None, group(named=False), "channels.irc.groups.g1: requireMention"),
+        (
+            groups(groups={"g1": GroupRule(users=LISTED)}),
+            None,
+            group(),
+            "channels.irc.groups.g1",
+        ),
+        (groups("open", group_allow_from=[]), None, group(), "channels.irc.groupAllowFrom"),
+        (guilds(ROOMS), None, group(guild="7", chat="g2"), "channels.irc.guilds.7.channels"),
+        (guilds(ROOMS), None, group(guild="7"), "channels.irc.guilds.7.channels.g1"),
+    ],
+)
+def test_a_decision_names_the_line_that_it_follows_from(
+    policy: AccessPolicy, known: Person | None, message: Inbound, source: str
+) -> None:
+    assert admit(replace(policy, sources=PLACES), known, message).source == source
+
+
+def test_a_field_that_is_not_set_is_named_as_the_channel_s_default() -> None:
     assert admit(AccessPolicy(), None, direct()).source == "dmPolicy (the channel's default)"
 
 

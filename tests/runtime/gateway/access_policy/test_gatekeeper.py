@@ -33,50 +33,50 @@ def gate(journal: Journal) -> Gatekeeper:
 async def test_a_stranger_is_invited_once_and_remembered(tmp_path: Path) -> None:
     async with journal_of("memory", tmp_path) as journal:
         first = gate(journal)
-        await first.opened(KEY)
-        ruling = first.decide(KEY, says("ada"))
+        await first.people_of(KEY)
+        ruling = first.rule(KEY, says("ada"))
         assert ruling.decision.outcome == "pair"
         assert ruling.invitation is not None
         (person,) = ruling.people
         assert person.code in ruling.invitation.text
         assert ruling.invitation.to == "ada"
-        again = first.decide(KEY, says("ada"))
+        again = first.rule(KEY, says("ada"))
         assert (again.invitation, again.people, again.decision.reason) == (None, (), "waits")
         assert first.figures(KEY) == {"drop": {"waits": 1}, "pair": {"unknown-sender": 1}}
         await store(journal, PeopleChanged(KEY, [person]))
         second = gate(journal)  # the next gateway
-        assert await second.opened(KEY) == {"ada": person}
-        assert second.decide(KEY, says("ada")).decision.reason == "waits"
+        assert await second.people_of(KEY) == {"ada": person}
+        assert second.rule(KEY, says("ada")).decision.reason == "waits"
 
 
 async def test_what_is_decided_counts_at_once_and_for_the_next_gateway(tmp_path: Path) -> None:
     async with journal_of("stored", tmp_path) as journal:
         first = gate(journal)
-        await first.opened(KEY)
-        first.note(KEY, Person("ada", "allowed", verified=True))
-        first.note(KEY, Person("bob", "blocked"))
-        assert first.decide(KEY, says("ada")).decision.reason == "paired"
-        assert first.decide(KEY, says("bob")).decision.reason == "blocked"
+        await first.people_of(KEY)
+        first.append_person(KEY, Person("ada", "allowed", verified=True))
+        first.append_person(KEY, Person("bob", "blocked"))
+        assert first.rule(KEY, says("ada")).decision.reason == "paired"
+        assert first.rule(KEY, says("bob")).decision.reason == "blocked"
         await store(journal, PeopleChanged("irc:oftc", []))  # behind them
         second = gate(journal)
-        assert set(await second.opened(KEY)) == {"ada", "bob"}
-        second.note(KEY, Person("bob", "forgotten"))
-        assert second.decide(KEY, says("bob")).decision.outcome == "pair"
+        assert set(await second.people_of(KEY)) == {"ada", "bob"}
+        second.append_person(KEY, Person("bob", "forgotten"))
+        assert second.rule(KEY, says("bob")).decision.outcome == "pair"
 
 
 async def test_when_one_who_waits_has_written_is_stored_once_a_minute(tmp_path: Path) -> None:
     async with journal_of("memory", tmp_path) as journal:
         known = gate(journal)
-        await known.opened(KEY)
+        await known.people_of(KEY)
         then = now_ms() - 100
         asked = Person("ada", id="1", code="X", verified=True, created=then, seen=then)
-        known.note(KEY, asked)
-        known.decide(KEY, says("ada"))
-        assert (await known.opened(KEY))["ada"] == asked
+        known.append_person(KEY, asked)
+        known.rule(KEY, says("ada"))
+        assert (await known.people_of(KEY))["ada"] == asked
         old = msgspec.structs.replace(asked, seen=now_ms() - SEEN_MS)
-        known.note(KEY, old)
-        known.decide(KEY, says("ada"))
-        assert (await known.opened(KEY))["ada"].seen > old.seen
+        known.append_person(KEY, old)
+        known.rule(KEY, says("ada"))
+        assert (await known.people_of(KEY))["ada"].seen > old.seen
 
 
 NO_CASE = msgspec.structs.replace(PAIRING, ignore_case=True)
@@ -86,14 +86,15 @@ async def test_a_request_under_anothers_name_gives_way_in_every_spelling(tmp_pat
     async with journal_of("stored", tmp_path) as journal:
         first = gate(journal)
         first.configure({KEY: NO_CASE})
-        await first.opened(KEY)
-        first.note(KEY, Person("bob", id="1", code="X", created=now_ms()))  # a nick that is free
-        ruling = first.decide(KEY, says("Bob"))
+        await first.people_of(KEY)
+        free_nick = Person("bob", id="1", code="X", created=now_ms())
+        first.append_person(KEY, free_nick)
+        ruling = first.rule(KEY, says("Bob"))
         assert ruling.invitation is not None
         await store(journal, Answered(KEY, (1, 1), [], list(ruling.people)))
         second = gate(journal)
         second.configure({KEY: NO_CASE})
-        (person,) = (await second.opened(KEY)).values()
+        (person,) = (await second.people_of(KEY)).values()
         assert (person.sender, person.verified) == ("Bob", True)
 
 
@@ -105,25 +106,25 @@ async def test_where_case_says_nothing_all_spellings_are_one_person(
     async with journal_of("stored", tmp_path) as journal:
         first = gate(journal)
         first.configure({KEY: NO_CASE})
-        await first.opened(KEY)
-        first.note(KEY, Person("Bob", state, verified=True, created=now_ms()))
-        assert first.decide(KEY, says("bOB")).decision.reason == reason
+        await first.people_of(KEY)
+        first.append_person(KEY, Person("Bob", state, verified=True, created=now_ms()))
+        assert first.rule(KEY, says("bOB")).decision.reason == reason
         await store(journal, PeopleChanged("irc:oftc", []))  # behind it
         second = gate(journal)
-        await second.opened(KEY)  # before its configuration has come
-        assert second.decide(KEY, says("bob")).decision.outcome == "pair"  # another one there
+        await second.people_of(KEY)  # before its configuration has come
+        assert second.rule(KEY, says("bob")).decision.outcome == "pair"  # another one there
         second.configure({KEY: NO_CASE})
-        assert second.decide(KEY, says("BOB")).decision.reason == reason
+        assert second.rule(KEY, says("BOB")).decision.reason == reason
 
 
 async def test_one_person_takes_one_place_of_those_who_may_wait(tmp_path: Path) -> None:
     async with journal_of("memory", tmp_path) as journal:
         known = gate(journal)
         known.configure({KEY: NO_CASE})
-        await known.opened(KEY)
+        await known.people_of(KEY)
         for spelling in ("bob", "Bob", "BOB", "bOb"):
-            known.decide(KEY, says(spelling))
-        assert known.decide(KEY, says("ada")).decision.outcome == "pair"
+            known.rule(KEY, says(spelling))
+        assert known.rule(KEY, says("ada")).decision.outcome == "pair"
 
 
 @pytest.mark.parametrize("state", ["allowed", "blocked", "forgotten"])
@@ -132,20 +133,20 @@ async def test_what_was_decided_meanwhile_is_not_taken_back(
 ) -> None:
     async with journal_of("memory", tmp_path) as journal:
         known = gate(journal)
-        await known.opened(KEY)
-        people = [*known.decide(KEY, says("ada")).people, *known.decide(KEY, says("bob")).people]
-        assert known.still_so(KEY, people) == people
-        known.note(KEY, Person("ada", state))
-        assert [each.sender for each in known.still_so(KEY, people)] == ["bob"]
+        await known.people_of(KEY)
+        people = [*known.rule(KEY, says("ada")).people, *known.rule(KEY, says("bob")).people]
+        assert known.unchanged(KEY, people) == people
+        known.append_person(KEY, Person("ada", state))
+        assert [each.sender for each in known.unchanged(KEY, people)] == ["bob"]
 
 
 async def test_a_late_request_goes_in_the_spelling_in_which_it_is_stored(tmp_path: Path) -> None:
     async with journal_of("memory", tmp_path) as journal:
         known = gate(journal)
         known.configure({KEY: NO_CASE})
-        await known.opened(KEY)
-        known.note(KEY, Person("Bob", created=now_ms() - PENDING_MS - 1))
-        people = known.still_so(KEY, known.decide(KEY, says("bob")).people)
+        await known.people_of(KEY)
+        known.append_person(KEY, Person("Bob", created=now_ms() - PENDING_MS - 1))
+        people = known.unchanged(KEY, known.rule(KEY, says("bob")).people)
         assert [(each.sender, each.state) for each in people] == [
             ("Bob", "forgotten"),
             ("bob", "pending"),
@@ -154,16 +155,16 @@ async def test_a_late_request_goes_in_the_spelling_in_which_it_is_stored(tmp_pat
 
 def test_the_next_message_is_decided_by_the_new_policy() -> None:
     known = open_gate(KEY)
-    assert known.decide(KEY, says("ada")).decision.outcome == "run"
+    assert known.rule(KEY, says("ada")).decision.outcome == "run"
     known.configure({KEY: AccessPolicy(dm="disabled")})
-    assert known.decide(KEY, says("ada")).decision.reason == "dm-disabled"
+    assert known.rule(KEY, says("ada")).decision.reason == "dm-disabled"
     known.configure({})
-    assert known.decide(KEY, says("ada")).decision.outcome == "drop"
+    assert known.rule(KEY, says("ada")).decision.outcome == "drop"
 
 
 def test_an_account_that_is_no_more_leaves_nothing() -> None:
     known = open_gate(KEY)
-    known.decide(KEY, says("ada"))
+    known.rule(KEY, says("ada"))
     known.forget(KEY)
     assert (known.figures(KEY), known.policy_of(KEY) == OPEN) == ({}, False)
     assert dict(known.counts) == {}
@@ -172,25 +173,25 @@ def test_an_account_that_is_no_more_leaves_nothing() -> None:
 async def test_while_no_journal_is_open_nothing_is_taken_for_known(tmp_path: Path) -> None:
     opened: list[Journal] = []
     known = open_gate(KEY, journal=lambda: opened[0] if opened else None, policy=PAIRING)
-    assert await known.opened(KEY) == {}
+    assert await known.people_of(KEY) == {}
     async with journal_of("memory", tmp_path) as journal:
         await store(journal, PeopleChanged(KEY, [Person("ada", "allowed")]))
         opened.append(journal)
-        assert set(await known.opened(KEY)) == {"ada"}
+        assert set(await known.people_of(KEY)) == {"ada"}
 
 
 async def test_requests_that_nobody_has_decided_about_do_not_pile_up(tmp_path: Path) -> None:
     async with journal_of("memory", tmp_path) as journal:
         known = gate(journal)
-        await known.opened(KEY)
-        known.note(KEY, Person("eve", created=now_ms() - PENDING_MS))
-        known.note(KEY, Person("bob", "blocked"))
-        ruling = known.decide(KEY, says("ada"))
+        await known.people_of(KEY)
+        known.append_person(KEY, Person("eve", created=now_ms() - PENDING_MS))
+        known.append_person(KEY, Person("bob", "blocked"))
+        ruling = known.rule(KEY, says("ada"))
         assert [(each.sender, each.state) for each in ruling.people] == [
             ("eve", "forgotten"),
             ("ada", "pending"),
         ]
-        assert set(await known.opened(KEY)) == {"ada", "bob"}
+        assert set(await known.people_of(KEY)) == {"ada", "bob"}
 
 
 def test_a_pattern_names_the_account_too() -> None:
@@ -202,10 +203,10 @@ def test_a_pattern_names_the_account_too() -> None:
         who = Sender("ada", verified=True)
         return Inbound("1", Chat("#room", "group"), who, text, 1)
 
-    assert known.decide(KEY, said("Hey  BOT, are you there?")).decision.outcome == "run"
-    assert known.decide(KEY, said("heybot")).decision.reason == "no-mention"
+    assert known.rule(KEY, said("Hey  BOT, are you there?")).decision.outcome == "run"
+    assert known.rule(KEY, said("heybot")).decision.reason == "no-mention"
     known.configure({KEY: AccessPolicy(group="open")})
-    assert known.decide(KEY, said("hey bot")).decision.reason == "no-mention"
+    assert known.rule(KEY, said("hey bot")).decision.reason == "no-mention"
 
 
 async def test_an_account_that_is_removed_while_its_people_are_read_leaves_nothing(
@@ -213,7 +214,7 @@ async def test_an_account_that_is_removed_while_its_people_are_read_leaves_nothi
 ) -> None:
     async with journal_of("stored", tmp_path) as journal:
         found = gate(journal)
-        reading = asyncio.ensure_future(found.opened(KEY))
+        reading = asyncio.ensure_future(found.people_of(KEY))
         await asyncio.sleep(0)  # it waits for the journal
         found.forget(KEY)
         assert await reading == {}

@@ -13,10 +13,10 @@ from runtime.gateway.access_policy.pairing import (
     CODE_LETTERS,
     MAX_PENDING,
     approved,
-    ask,
     blocked,
     forgotten,
     invitation,
+    new_request,
     with_code,
     with_id,
 )
@@ -47,7 +47,7 @@ def people(*several: Person) -> dict[str, Person]:
 
 
 def test_a_stranger_gets_one_code() -> None:
-    found = ask(None, [], says("ada"), NOW, "id", CODE)
+    found = new_request(None, [], says("ada"), NOW, "id", CODE)
     assert found == Person(
         "ada",
         "pending",
@@ -59,7 +59,7 @@ def test_a_stranger_gets_one_code() -> None:
         created=NOW,
         seen=NOW,
     )
-    assert ask(found, [found], says("ada"), NOW + 1, "id2", "EFGH2345") == "waits"
+    assert new_request(found, [found], says("ada"), NOW + 1, "id2", "EFGH2345") == "waits"
 
 
 FULL = [waiting(f"p{number}") for number in range(MAX_PENDING)]
@@ -80,7 +80,7 @@ FULL = [waiting(f"p{number}") for number in range(MAX_PENDING)]
     ],
 )
 def test_a_few_wait_at_once_and_for_an_hour(known: list[Person], later: int, result: str) -> None:
-    found = ask(people(*known).get("ada"), known, says("ada"), NOW + later, "id", CODE)
+    found = new_request(people(*known).get("ada"), known, says("ada"), NOW + later, "id", CODE)
     assert (found if isinstance(found, str) else "code") == result
 
 
@@ -106,7 +106,7 @@ def test_names_that_anybody_may_use_leave_a_place_for_others(
     known: list[Person], verified: bool, result: str
 ) -> None:
     message = says("ada", verified=verified)
-    found = ask(people(*known).get("ada"), known, message, NOW, "id", CODE)
+    found = new_request(people(*known).get("ada"), known, message, NOW, "id", CODE)
     assert (found if isinstance(found, str) else "code") == result
     if isinstance(found, Person):
         assert (found.code, found.verified) == (CODE, verified)
@@ -157,7 +157,9 @@ def test_however_many_come_no_more_than_a_few_wait(visits: list[tuple[str, int]]
     codes: dict[str, Any] = {}
     for number, (sender, later) in enumerate(visits):
         now += later
-        found = ask(known.get(sender), known.values(), says(sender), now, str(number), str(number))
+        found = new_request(
+            known.get(sender), known.values(), says(sender), now, str(number), str(number)
+        )
         if isinstance(found, Person):
             assert codes.get(sender, -PENDING_MS) + PENDING_MS <= now, "one code an hour each"
             codes[sender] = now

@@ -53,7 +53,7 @@ async def test_a_worker_that_dies_fails_its_calls_at_once() -> None:
         await rig.report(row(KEY, "backoff"))
         with pytest.raises(RemoteError, match="may have been executed") as failure:
             await sending
-        assert failure.value.retryable
+        assert (failure.value.retryable, failure.value.details) == (False, {"maybeExecuted": True})
 
 
 async def test_a_sibling_cannot_answer_anothers_call() -> None:

@@ -110,7 +110,7 @@ def test_an_agent_is_gone_that_does_not_come_by_itself(row: dict[str, Any], gone
     accounts = Accounts([])
     some = agents(accounts, default="main", entries={"main": {"kind": "echo"}})
     assert not some.is_gone("main")  # nothing is known of its process yet
-    accounts.learn(AGENT, AccountStatus(AGENT, "agent", "main", incarnation=3, **row))
+    accounts.apply(AGENT, AccountStatus(AGENT, "agent", "main", incarnation=3, **row))
     assert some.is_gone("main") is gone
     assert some.is_gone("nobody")
     unasked = {"echo": {"kind": "echo", "process": False}}

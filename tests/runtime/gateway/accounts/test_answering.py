@@ -140,9 +140,9 @@ async def test_what_is_older_than_the_accounts_limit_is_not_answered_any_more() 
         await first.hears(3, at=time.time() - 100)
         third = OutboxLife(tasks, journal, agent="echo")
         third.report(outbox_ttl=60.0)
-        third.outbox.welcomed(KEY)
-        third.answering.welcomed(KEY)
-        third.recovery.reported()
+        third.outbox.on_welcome(KEY)
+        third.answering.on_welcome(KEY)
+        third.recovery.on_report()
         await until(lambda: third.failed == {"expired": 1})
 
 
@@ -167,13 +167,13 @@ async def test_what_an_owner_decides_while_a_message_is_read_is_kept(
     async with TaskGroup() as tasks:
         life = OutboxLife(tasks, journal, agent="echo")
         life.gatekeeper.configure({KEY: AccessPolicy(dm="pairing", allow_from=["unverified:ada"])})
-        opened = life.sessions.opened
+        opened = life.sessions.open
 
         async def slowly(key: str, agent: str, now: int) -> OpenConversation:
-            life.gatekeeper.note(KEY, Person("bob", "blocked"))
+            life.gatekeeper.append_person(KEY, Person("bob", "blocked"))
             return await opened(key, agent, now)
 
-        monkeypatch.setattr(life.sessions, "opened", slowly)
+        monkeypatch.setattr(life.sessions, "open", slowly)
         await life.hears(1, sender={"id": "bob"})
         await life.hears(2, sender={"id": "ada"})
         life.welcome()
@@ -189,14 +189,14 @@ async def test_a_message_that_cannot_be_decided_about_holds_up_no_other(
     journal = MemoryJournal()
     async with TaskGroup() as tasks:
         life = OutboxLife(tasks, journal, agent="echo")
-        decide = life.gatekeeper.decide
+        decide = life.gatekeeper.rule
 
         def fails_once(key: str, message: Inbound) -> Ruling:
             if message.text == "text 2":
                 raise TypeError("roles are a number")
             return decide(key, message)
 
-        monkeypatch.setattr(life.gatekeeper, "decide", fails_once)
+        monkeypatch.setattr(life.gatekeeper, "rule", fails_once)
         life.welcome()
         await life.hears(1, 3)
         await until(lambda: life.agents.answered == 2)
@@ -206,7 +206,7 @@ async def test_a_message_that_cannot_be_decided_about_holds_up_no_other(
 
 @pytest.mark.parametrize("kept", ["on", "off"])
 async def test_what_comes_while_nothing_can_be_stored_is_answered_afterwards(kept: str) -> None:
-    """With a journal and without: the trouble may have been there before the message."""
+    """With a journal and without: the fault may have been there before the message."""
     journal = MemoryJournal()
     async with TaskGroup() as tasks:
         life = OutboxLife(tasks, journal, agent="echo")
@@ -214,14 +214,14 @@ async def test_what_comes_while_nothing_can_be_stored_is_answered_afterwards(kep
         life.welcome()
         life.intake.open()
         await life.rests()
-        journal.trouble = "journal full"
+        journal.fault = "journal full"
         if kept == "on":
             await life.hears(1)
         else:
             life.answering.on_message(KEY, INBOUND | ADDRESSED, payload(KEY, 1))
         await life.rests()
         assert life.sent == []
-        journal.trouble = None
+        journal.fault = None
         life.answering.resume()
         await until(lambda: life.agents.answered == 1)
     assert len(life.sent) == 1

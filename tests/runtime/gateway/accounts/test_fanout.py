@@ -63,9 +63,8 @@ async def test_a_client_that_does_not_read_is_closed_and_the_others_notice_nothi
         async with asyncio.timeout(20):
             for seq in range(1, count + 1):
                 worker.say(seq, text=text)
-                if (
-                    seq % 100 == 0
-                ):  # as a worker's window does; more than its queue would be refused
+                # As a worker's window does; more than its queue would be refused.
+                if seq % 100 == 0:
                     while (await worker.next(Ack)).seq < seq:
                         pass
             seen = 0

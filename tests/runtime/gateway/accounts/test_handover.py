@@ -11,7 +11,7 @@ from tests.support.messages import KEY
 def test_messages_go_to_the_ring_and_are_published_and_counted() -> None:
     rings, fanout = Rings(10, 1000), Fanout(lambda: None)
     handover = Handover(rings, fanout)
-    handover.hand_on(KEY, 3, 7, b"\1\1", [b"seven", b"eight"])
-    handover.hand_on(KEY, 3, 12, b"\1", [b"twelve"])
-    assert rings.after(KEY, (3, 7)) == ([b"eight", b"twelve"], True)
+    handover.publish(KEY, 3, 7, b"\1\1", [b"seven", b"eight"])
+    handover.publish(KEY, 3, 12, b"\1", [b"twelve"])
+    assert rings.following(KEY, (3, 7), 99) == [((3, 8), b"eight"), ((3, 12), b"twelve")]
     assert (handover.messages, fanout.published) == (3, 3)

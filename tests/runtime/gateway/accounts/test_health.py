@@ -23,7 +23,7 @@ def status(account: str, phase: str = "running", **more: Any) -> AccountStatus:
 def health(*rows: AccountStatus) -> Health:
     accounts = Accounts([IRC, EMPTY])
     for row in rows:
-        accounts.learn(row.account, row)
+        accounts.apply(row.account, row)
     return Health(accounts, "1.2.3", lambda: "ops")
 
 
@@ -112,11 +112,11 @@ def test_status_has_a_line_and_a_row_for_each_account() -> None:
 
 def test_the_event_health_is_encoded_once_until_an_account_changes() -> None:
     accounts = Accounts([IRC])
-    accounts.learn("irc:libera", status("libera"))
+    accounts.apply("irc:libera", status("libera"))
     made = Health(accounts, "1.2.3", lambda: "ops")
     first = made.payload(4)
     assert made.payload(4) is first
     assert made.size == len(bytes(first))
-    accounts.learn("irc:libera", status("libera", "stopping"))
+    accounts.apply("irc:libera", status("libera", "stopping"))
     shown = msgspec.json.decode(bytes(made.payload(4)))
     assert shown["channels"]["irc"]["accounts"]["libera"]["running"] is False

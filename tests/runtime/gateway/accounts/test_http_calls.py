@@ -42,17 +42,17 @@ def made(seconds: float = 10.0) -> tuple[HttpCalls, Sender, Peer]:
     calls, sender = HttpCalls(peers), Sender()
     calls.attach(sender, lambda peer: sender.before)
     calls.bounds.configure(IngressConfig(within_seconds=seconds))
-    peer = peers.enter(b"webhook:ci#1", KEY, 1)
+    peer = peers.ensure(b"webhook:ci#1", KEY, 1)
     peers.welcome(peer)
     return calls, sender, peer
 
 
 def asked(calls: HttpCalls, peer: Peer) -> asyncio.Task[HttpAnswer]:
-    place = calls.bounds.enter(KEY, 0, 0.0)
+    place = calls.bounds.admit(KEY, 0, 0.0)
 
     async def ask() -> HttpAnswer:
         try:
-            place.grow(4)
+            place.reserve(4)
             return await calls.call(peer, REQUEST, IngressBody(b"body"), place)
         finally:
             place.release()
@@ -65,13 +65,13 @@ async def test_what_goes_before_a_request_goes_with_it() -> None:
     sender.before = [Welcome("boot-1", 0, early=True)]
     asking = asked(calls, peer)
     await asyncio.sleep(0)
-    assert calls.answered(peer, HttpAnswer(sender.sent[0].id, 200, [], b""))
+    assert calls.on_answer(peer, HttpAnswer(sender.sent[0].id, 200, [], b""))
     assert (await asking).status == 200
 
 
 async def test_an_answer_settles_its_request() -> None:
     calls, sender, peer = made()
-    assert await calls.meet(KEY) is peer
+    assert await calls.wait_for_peer(KEY) is peer
     asking = asked(calls, peer)
     await asyncio.sleep(0)
     (call,) = sender.sent
@@ -79,9 +79,9 @@ async def test_an_answer_settles_its_request() -> None:
     assert calls.memory_bytes == 4 * 4
     assert len(calls) == 1
     answer = HttpAnswer(call.id, 200, [], b"ok")
-    assert not calls.answered(None, answer)
-    assert not calls.answered(Peer(b"webhook:ci#2", KEY, 2), answer)
-    assert calls.answered(peer, answer)
+    assert not calls.on_answer(None, answer)
+    assert not calls.on_answer(Peer(b"webhook:ci#2", KEY, 2), answer)
+    assert calls.on_answer(peer, answer)
     assert await asking == answer
     assert (len(calls), calls.bounds.in_flight) == (0, 0)
     await calls.finish(0)
@@ -114,7 +114,7 @@ async def test_the_place_of_an_overdue_request_is_held_until_its_worker_is_done(
     assert (calls.bounds.in_flight, calls.bounds.memory.held) == (1, 4)
     match how:
         case "late answer":
-            assert not calls.answered(peer, HttpAnswer(sender.sent[0].id, 200, [], b""))
+            assert not calls.on_answer(peer, HttpAnswer(sender.sent[0].id, 200, [], b""))
         case "peer gone":
             calls.forget(peer)
         case "gateway ends":
@@ -133,7 +133,7 @@ async def test_the_end_waits_for_requests_but_not_for_ever() -> None:
     begun = loop.time()
     await calls.finish(1.5)
     assert loop.time() - begun == pytest.approx(1.5, abs=0.1)
-    loop.call_later(0.5, calls.answered, peer, HttpAnswer(sender.sent[0].id, 200, [], b""))
+    loop.call_later(0.5, calls.on_answer, peer, HttpAnswer(sender.sent[0].id, 200, [], b""))
     await calls.finish(1.5)
     assert (await asking).status == 200
     assert loop.time() - begun == pytest.approx(2.0, abs=0.1)

@@ -24,12 +24,12 @@ class SignsRig:
         self.row(phase, incarnation)
 
     def row(self, phase: str, incarnation: int = 1) -> None:
-        self.accounts.learn(
+        self.accounts.apply(
             KEY, AccountStatus(KEY, "irc", "libera", phase=phase, incarnation=incarnation)
         )
 
     def peer(self, incarnation: int = 1) -> Peer:
-        peer = self.peers.enter(f"{KEY}#{incarnation}".encode(), KEY, incarnation)
+        peer = self.peers.ensure(f"{KEY}#{incarnation}".encode(), KEY, incarnation)
         self.peers.welcome(peer)
         return peer
 

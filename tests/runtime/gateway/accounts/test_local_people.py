@@ -49,12 +49,12 @@ async def site(path: Path) -> AsyncIterator[Site]:
 async def test_one_connection_is_one_person_until_it_leaves(short_path: Path) -> None:
     people, path = LocalPeople(), short_path / "a.sock"
     async with site(path) as account:
-        assert await people.say(KEY, path, "ada", ["one", "two"])
-        assert not await people.say(KEY, path, "ada", ["three"])
+        assert await people.send(KEY, path, "ada", ["one", "two"])
+        assert not await people.send(KEY, path, "ada", ["three"])
         await until(lambda: account.heard == ["one", "two", "three"])
         people.close()
         await until(lambda: account.left == 1)
-        assert await people.say(KEY, path, "ada", ["again"]), "she comes anew"
+        assert await people.send(KEY, path, "ada", ["again"]), "she comes anew"
         people.close()
         await until(lambda: account.left == 2)
 
@@ -62,7 +62,7 @@ async def test_one_connection_is_one_person_until_it_leaves(short_path: Path) ->
 async def test_two_at_once_come_once(short_path: Path) -> None:
     people, path = LocalPeople(), short_path / "a.sock"
     async with site(path) as account:
-        fresh = await asyncio.gather(*(people.say(KEY, path, "ada", [each]) for each in "ab"))
+        fresh = await asyncio.gather(*(people.send(KEY, path, "ada", [each]) for each in "ab"))
         assert sorted(fresh) == [False, True]
         await until(lambda: sorted(account.heard) == ["a", "b"])
         people.close()
@@ -75,14 +75,14 @@ async def test_a_name_that_is_taken_and_an_account_that_is_away(
     people, path = LocalPeople(), short_path / "a.sock"
     async with site(path) as account:
         with pytest.raises(RemoteError, match="another person has it"):
-            await people.say(KEY, path, "eve", ["one"])
+            await people.send(KEY, path, "eve", ["one"])
         account.taken.clear()
-        assert await people.say(KEY, path, "eve", ["one"])
+        assert await people.send(KEY, path, "eve", ["one"])
         monkeypatch.setattr(local_people, "MOST", 1)
         with pytest.raises(RemoteError, match="1 people talk here already"):
-            await people.say(KEY, path, "ada", ["one"])
+            await people.send(KEY, path, "ada", ["one"])
         people.close()
         await until(lambda: account.left == 2)
     with pytest.raises(RemoteError, match=r"local:home: .*No such file|refused") as caught:
-        await people.say(KEY, short_path / "none.sock", "ada", ["one"])
+        await people.send(KEY, short_path / "none.sock", "ada", ["one"])
     assert caught.value.retryable

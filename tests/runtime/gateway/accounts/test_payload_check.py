@@ -85,10 +85,10 @@ def test_without_a_journal_text_and_the_account_s_names_are_asked_for(
     pack = Messages(6, bytes(3), [payload(KEY, 6), body, payload(KEY, 8)])
     assert check.heads_fit(pack) is (fits and body.isascii())
     if fits:
-        assert check.id_unread(7, INBOUND, body) is None
+        assert check.check_head(7, INBOUND, body) is None
     else:
         with pytest.raises(FrameError):
-            check.id_unread(7, INBOUND, body)
+            check.check_head(7, INBOUND, body)
 
 
 @pytest.mark.parametrize("key", ["irc:libera", "local:one", "telegram:shop", 'odd:a"ü\\'])
@@ -112,11 +112,11 @@ def test_what_our_workers_write_passes(key: str) -> None:
     happened = Happened(kind="deleted", chat=Chat("#room", "group"), message="1", ts=5)
     backlog.append(events.happened(3, happened_body(happened)), HAPPENED)
     check = PayloadCheck(key, 3)
-    first = backlog.take()
+    first = backlog.next_pack()
     assert first is not None
     assert ids(check, first) == ["1", None, None]
     backlog.resend(marked=True)
-    again = backlog.take()
+    again = backlog.next_pack()
     assert again is not None
     assert json.loads(again.payloads[2])["redelivered"] is True
     assert ids(check, again) == ["1", None, None]

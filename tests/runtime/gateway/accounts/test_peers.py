@@ -45,7 +45,7 @@ LIBERA = ChannelInfo("irc", "IRC", "IRC", "number", "libera", ["libera"])
 def peers_of(*rows: AccountStatus) -> tuple[Accounts, Peers]:
     accounts = Accounts([LIBERA])
     for each in rows:
-        accounts.learn(each.account, each)
+        accounts.apply(each.account, each)
     return accounts, Peers(accounts, PROOF)
 
 
@@ -54,7 +54,7 @@ def status(phase: str, incarnation: int = 1, **more: Any) -> AccountStatus:
 
 
 def enter(peers: Peers, incarnation: int = 1) -> Peer:
-    return peers.enter(f"{KEY}#{incarnation}".encode(), KEY, incarnation)
+    return peers.ensure(f"{KEY}#{incarnation}".encode(), KEY, incarnation)
 
 
 async def test_a_peer_is_entered_once_and_welcome_by_its_key() -> None:
@@ -63,7 +63,7 @@ async def test_a_peer_is_entered_once_and_welcome_by_its_key() -> None:
     assert enter(peers) is peer
     assert peers.by_key == {}
     peers.welcome(peer)
-    assert await peers.meet(KEY) is peer
+    assert await peers.wait_for(KEY) is peer
 
 
 async def test_while_an_account_is_replaced_the_newer_peer_keeps_the_key() -> None:
@@ -83,7 +83,7 @@ async def test_a_peer_has_ended_with_its_incarnation_or_its_account() -> None:
     peer = enter(peers)
     assert peers.may_talk(peer)
     assert not peers.has_ended(peer)
-    accounts.learn(KEY, status("starting", 2))
+    accounts.apply(KEY, status("starting", 2))
     assert peers.has_ended(peer)
     assert not peers.may_talk(peer)
     accounts.remove(KEY)
@@ -112,7 +112,7 @@ async def test_an_account_that_is_not_there_is_named_with_the_reason(
 ) -> None:
     _, peers = peers_of(*([] if known is None else [known]))
     with pytest.raises(RemoteError) as absent:
-        await peers.meet(KEY)
+        await peers.wait_for(KEY)
     assert (absent.value.message, absent.value.retryable) == (why, True)
 
 
@@ -122,7 +122,7 @@ async def test_a_running_account_is_waited_for_and_not_for_ever(
     monkeypatch.setattr("runtime.gateway.accounts.peers.MEET_SECONDS", 0.01)
     _, peers = peers_of(status("running"))
     with pytest.raises(RemoteError, match="is not connected yet"):
-        await peers.meet(KEY)
+        await peers.wait_for(KEY)
 
 
 async def test_history_is_waited_for_until_the_peer_owes_none() -> None:
@@ -130,12 +130,12 @@ async def test_history_is_waited_for_until_the_peer_owes_none() -> None:
     peer = enter(peers)
     peer.wanted = 3
     peers.welcome(peer)
-    waiting = asyncio.ensure_future(peers.remembered([KEY], 5))
+    waiting = asyncio.ensure_future(peers.wait_for_history([KEY], 5))
     await asyncio.sleep(0)
     assert not waiting.done()
     peer.wanted = 0
-    peers.changed()
+    peers.on_change()
     await waiting
     peer.wanted = 3
-    accounts.learn(KEY, status("stopped"))
-    await peers.remembered([KEY], 5)  # what is not running owes nothing
+    accounts.apply(KEY, status("stopped"))
+    await peers.wait_for_history([KEY], 5)  # what is not running owes nothing

@@ -21,22 +21,22 @@ def status(key: str, phase: str = "running", incarnation: int = 5, **more: objec
 def accounts(*rows: AccountStatus, channels: tuple[ChannelInfo, ...] = (IRC,)) -> Accounts:
     made = Accounts(channels)
     for row in rows:
-        made.learn(row.account, row)
+        made.apply(row.account, row)
     return made
 
 
 def test_only_a_row_that_differs_is_a_new_version() -> None:
     known = accounts(status("irc:libera"))
     assert known.version == 1
-    assert not known.learn("irc:libera", status("irc:libera"))
+    assert not known.apply("irc:libera", status("irc:libera"))
     assert known.version == 1
-    assert known.learn("irc:libera", status("irc:libera", "stopping"))
+    assert known.apply("irc:libera", status("irc:libera", "stopping"))
     assert known.version == 2
 
 
 def test_figures_are_no_new_version() -> None:
     known = accounts(status("irc:libera"))
-    known.learn_figures({"irc:libera": status("irc:libera", pid=7)})
+    known.apply_figures({"irc:libera": status("irc:libera", pid=7)})
     assert known.rows["irc:libera"].pid == 7
     assert known.version == 1
 
@@ -89,8 +89,10 @@ def test_an_account_is_found_by_its_name_the_default_or_as_the_only_one() -> Non
 @pytest.mark.parametrize(
     ("channel", "account", "message"),
     [
-        ("telegram", None, "invalid send channel"),
+        ("telegram", None, "invalid send channel 'telegram'; known: irc, bare"),
         ("irc", "nope", "unknown irc account 'nope'; known: libera"),
+        ("icr", None, "invalid send channel 'icr' (did you mean irc?); known: irc, bare"),
+        ("irc", "libra", "unknown irc account 'libra' (did you mean libera?); known: libera"),
         ("bare", None, "unknown bare account ''; known: none"),
     ],
 )
@@ -122,7 +124,7 @@ def test_agents_are_known_beside_the_accounts_and_are_no_new_version_of_them() -
     assert known.version == 1
     assert known.may_talk("agent:main", 5)
     assert known.is_past("agent:main", 4)
-    known.learn_figures({"agent:main": status("agent:main", pid=7)})
+    known.apply_figures({"agent:main": status("agent:main", pid=7)})
     row = known.row("agent:main")
     assert row is not None
     assert row.pid == 7
@@ -133,7 +135,11 @@ def test_agents_are_known_beside_the_accounts_and_are_no_new_version_of_them() -
 
 @pytest.mark.parametrize(
     ("channel", "account", "said"),
-    [("agent", "x", "unknown agent 'x'; known: main"), ("agent", None, "invalid v channel")],
+    [
+        ("agent", "x", "unknown agent 'x'; known: main"),
+        ("agent", "mian", r"unknown agent 'mian' \(did you mean main\?\); known: main"),
+        ("agent", None, "invalid v channel"),
+    ],
 )
 def test_an_agent_is_meant_only_where_it_is_named(
     channel: str, account: str | None, said: str

@@ -216,6 +216,7 @@ async def test_who_proves_nothing_is_not_guessing() -> None:
 async def test_a_one_time_token_approves_the_device_that_brings_it() -> None:
     page, other = Key(), Key()
     async with gateway_rig() as rig:
+        rig.answers["channels.note"] = {"ok": True}
         assert rig.supervisor is not None
         made = await rig.supervisor.call("device.bootstrap.create", {})
         assert made["scopes"] == SCOPES_OF_THE_CONSOLE
@@ -229,8 +230,13 @@ async def test_a_one_time_token_approves_the_device_that_brings_it() -> None:
         _, answer = await offer(rig, other, auth=auth, client=UI, scopes=SCOPES_OF_THE_CONSOLE)
         assert answer["error"]["details"]["code"] == "AUTH_BOOTSTRAP_TOKEN_INVALID"
         assert "run `trunkline open` again" in answer["error"]["message"]
-        approved = rig.parts.stability.snapshot(50, "device.approved", 0)["events"]
-        assert [each["device"] for each in approved] == [page.id]
+        noted = await rig.asked.get()
+        text = f"device {page.id[:8]} was approved by a one-time token"
+        assert noted["params"] == {"text": text}
+        assert noted["by"] == "the device itself, at 127.0.0.1"
+        assert rig.asked.empty()
+        events = rig.parts.stability.snapshot(50, None, 0)["events"]
+        assert [each["type"] for each in events] == ["client.refused"]
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,8 @@ FOR_IT_ALONE = event("node.invoke.request", {})
         ([CHALLENGE], 3, EarlierTalk("n", requests=2)),
         ([CHALLENGE, REFUSED], 1, EarlierTalk("n", refused=True)),
         ([CHALLENGE, HELLO], 1, EarlierTalk("n", "id")),
+        ([CHALLENGE, response("c")], 1, EarlierTalk("n")),
+        ([event("connect.challenge"), CHALLENGE], 0, EarlierTalk("n")),
         ([CHALLENGE, HELLO, HEALTH, TICK, FOR_IT_ALONE], 2, EarlierTalk("n", "id", False, 2, 1)),
         (
             [CHALLENGE, HELLO, HEALTH, response("c", {}), REFUSED],

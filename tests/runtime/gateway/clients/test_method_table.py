@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import inspect
 
+from ipc.errors import CallTimeout, PeerGone
 from runtime.gateway import methods
 from runtime.gateway.access.scopes import ADMIN, ALL, OPERATOR, READ, SUPERVISOR
 from runtime.gateway.clients.method_table import (
     METHODS,
     allowed,
-    enter_late,
     import_all,
     method,
     public,
     refusal,
+    register_late,
 )
 from tests.support.gateway_rig import gateway_rig
 from tests.support.handshakes import greeted
@@ -31,6 +35,16 @@ from tests.support.handshakes import greeted
         ("send", {"to": "x", "idempotencyKey": "k"}, "text or media is required"),
         ("system-presence", [], "at root: must be object"),
         ("events.subscribe", {"cursors": {"irc:x": "soon"}}, "not a cursor: 'soon'"),
+        (
+            "events.subscribe",
+            {"cursors": {f"irc:{n}": "1:0" for n in range(10_001)}},
+            "at /cursors: must NOT have more than 10000 properties",
+        ),
+        (
+            "events.subscribe",
+            {"accounts": ["irc:x"] * 10_001},
+            "at /accounts: must NOT have more than 10000 items",
+        ),
     ],
 )
 async def test_params_are_strict(method: str, params: Any, message: str) -> None:
@@ -40,6 +54,63 @@ async def test_params_are_strict(method: str, params: Any, message: str) -> None
             "code": "INVALID_REQUEST",
             "message": f"invalid {method} params: {message}",
         }
+
+
+IN_DOUBT = {"maybeExecuted": True}
+
+
+@pytest.mark.parametrize(
+    ("error", "name", "retryable", "details"),
+    [
+        (PeerGone("the gateway", maybe_executed=True), "send", True, None),  # with its key
+        (PeerGone("irc:x", maybe_executed=True), "channels.logout", False, IN_DOUBT),
+        (PeerGone("irc:x", maybe_executed=True), "channels.stop", True, None),
+        (PeerGone("irc:x", maybe_executed=True), "channels.status", True, None),
+        (PeerGone("irc:x", maybe_executed=False), "send", True, None),
+        (CallTimeout("channels.logout", 20), "channels.logout", False, IN_DOUBT),
+        (CallTimeout("logs.tail", 20), "logs.tail", True, None),
+    ],
+)
+def test_a_call_without_an_answer_is_repeated_where_that_does_no_harm(
+    error: PeerGone | CallTimeout, name: str, retryable: bool, details: Any
+) -> None:
+    found = import_all()[name].unanswered(error)
+    assert (found.code, found.retryable, found.details) == ("UNAVAILABLE", retryable, details)
+    assert found.message.startswith(str(error))
+    assert ("may have been executed" in found.message) or not found.details
+
+
+def unbounded(kind: inspect.Type, path: str) -> Iterator[str]:
+    """Yield the places in a type where a request may have as much as it likes."""
+    match kind:
+        case inspect.Metadata():
+            yield from unbounded(kind.type, path)
+        case inspect.UnionType():
+            for each in kind.types:
+                yield from unbounded(each, path)
+        case inspect.ListType() | inspect.SetType() | inspect.FrozenSetType():
+            if kind.max_length is None:
+                yield path
+            yield from unbounded(kind.item_type, f"{path}[]")
+        case inspect.DictType():
+            if kind.max_length is None:
+                yield path
+            yield from unbounded(kind.value_type, f"{path}.*")
+        case inspect.StructType():
+            for field in kind.fields:
+                yield from unbounded(field.type, f"{path}.{field.encode_name}")
+
+
+def test_what_a_request_may_list_has_a_limit() -> None:
+    methods = import_all()
+    found = {
+        place
+        for name in {*public(3), *public(4)}
+        if (struct := methods[name].struct) is not None
+        for place in unbounded(inspect.type_info(struct), name)
+    }
+    # What an agent has said: its frame is the limit, as it is for agents in processes of ours.
+    assert found == {"agents.turn.events.events[].arguments", "agents.turn.end.final.attachments"}
 
 
 ONLY_3 = {"node.pair.request", "node.pair.verify"}
@@ -76,6 +147,12 @@ def test_the_names_of_what_is_imported_late_are_those_that_it_enters() -> None:
         assert METHODS[name].protocols == {3, 4}, f"{name}: {package} is to import it at once"
 
 
+def test_every_file_with_a_method_is_a_family_that_is_imported() -> None:
+    files = Path(methods.__file__).parent.glob("*.py")
+    families = {path.stem for path in files if "\n@method(" in path.read_text()}
+    assert families == {*methods.LATE, *methods.__all__} - {"LATE"}
+
+
 @pytest.fixture
 def late(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Enter two methods late; the list has the families that have been imported."""
@@ -89,8 +166,8 @@ def late(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr("runtime.gateway.clients.method_table._late", {})
     monkeypatch.setattr("runtime.gateway.clients.method_table.METHODS", {**METHODS})
-    enter_late("family", ["late.read"], import_family)
-    enter_late("broken", ["late.broken"], import_family)
+    register_late("family", ["late.read"], import_family)
+    register_late("broken", ["late.broken"], import_family)
     allowed.cache_clear()
     return found
 

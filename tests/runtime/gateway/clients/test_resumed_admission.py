@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import pytest
 
 from ipc.epoch import now_ms
+from ipc.websocket import young
 from runtime.gateway.access.scopes import OPERATOR, READ
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import METHODS, Method, TwoAnswers, allowed
@@ -16,6 +18,7 @@ from runtime.gateway.parts import GatewayParts
 from tests.support.devices import Key
 from tests.support.echo_server import text_frame
 from tests.support.gateway_rig import TOKEN, gateway_rig, row
+from tests.support.messages import KEY, acked
 from tests.support.predecessor import (
     CHALLENGE,
     CONNECTION,
@@ -28,7 +31,7 @@ from tests.support.predecessor import (
     refused,
 )
 from tests.support.rawclient import connect_params
-from tests.support.until import until
+from tests.support.until import PATIENCE, until
 from tests.support.young_client import YoungClient, request
 from tests.support.young_slots import SlotsRig, slots_rig
 
@@ -158,6 +161,34 @@ async def test_one_that_waits_for_a_second_answer_is_kept_no_longer(
             await client.close()
     finally:
         allowed.cache_clear()
+
+
+async def test_one_that_has_got_some_of_a_replay_is_kept_no_longer(
+    slots: SlotsRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with gateway_rig(slots=slots.inherit()) as rig:
+        worker = await rig.worker(KEY)
+        worker.say(1)
+        await acked(worker, 1)
+        await until(lambda: not young_of(slots))  # the supervisor's stays: see ``Admission``
+        monkeypatch.setattr(young, "WRITTEN_SECONDS", PATIENCE)  # no answer ends the client's
+        async with closing(await YoungClient.open(rig.port)) as client:
+            assert (await client.hello(TOKEN))["ok"]
+            await client.send(request("n", "events.subscribe", {"cursors": {KEY: "1:1"}}))
+            assert (await client.answer("n"))["payload"]["replayed"] == 0
+            assert len(young_of(slots)) == 1
+            await client.send(request("r", "events.subscribe", {"cursors": {KEY: "1:0"}}))
+            while (await client.next()).get("event") != "channel.message":
+                pass
+            assert not young_of(slots)  # the next gateway would send what it has once more
+
+
+@asynccontextmanager
+async def closing(client: YoungClient) -> AsyncIterator[YoungClient]:
+    try:
+        yield client
+    finally:
+        await client.close()
 
 
 def young_of(slots: SlotsRig) -> list[int]:

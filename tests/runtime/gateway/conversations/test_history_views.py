@@ -14,9 +14,11 @@ from runtime.gateway.conversations.history_views import (
     history_page,
     history_row,
     preview_items,
+    shown_size,
     usage_of,
 )
 from runtime.gateway.journal.conversations import TranscriptEntry
+from workers.agent import ToolCall
 from workers.messages import Attachment
 
 FREE = {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0, "total": 0}
@@ -154,6 +156,16 @@ def test_a_page_is_never_too_large_and_never_empty() -> None:
     (row,) = history_page(some(1, "xyz"), 1, max_chars=2)["messages"]
     assert row["content"] == "xy" + CUT
     assert places(history_page(some(1, "x" * (MAX_PAGE + 1)), 1, max_chars=MAX_PAGE + 2)) == [1]
+
+
+def test_calls_of_tools_take_room_on_a_page_as_texts_do() -> None:
+    calls = [ToolCall(str(number), "look", {"x": "y" * 8000}) for number in range(64)]
+    entries = [entry("assistant", "", number, calls=calls) for number in range(1, 21)]
+    page = history_page(entries, 20)
+    assert places(page) == [*range(14, 21)]
+    assert page["nextOffset"] == 7
+    assert shown_size(entries[0], 1) > 64 * 8000
+    assert (shown_size(entry(text="hello")), shown_size(entry(text="hello"), 2)) == (5, 2)
 
 
 @given(st.lists(st.integers(0, MAX_PAGE // 2), max_size=6), st.integers(1, 6))

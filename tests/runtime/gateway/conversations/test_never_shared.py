@@ -193,9 +193,9 @@ def test_whatever_comes_is_decided_with_a_reason(
     queue = SessionQueue()
     if read_command(message.text, busy=False) is None:
         queued = QueuedMessage(run="r1", text=message.text, at=1, sender=message.sender.id)
-        arrival = queue.arrived(queued, QueueConfig(mode=mode, debounce_ms=0))
+        arrival = queue.add(queued, QueueConfig(mode=mode, debounce_ms=0))
         assert arrival.taken
-        batch = queue.take(1)
+        batch = queue.begin_next(1)
         assert batch is not None
         assert batch.text == message.text
-        assert [each.reason for each in queue.ended()] == ["its own turn has ended"]
+        assert [each.reason for each in queue.end()] == ["its own turn has ended"]

@@ -10,13 +10,13 @@ from msgspec.structs import replace
 from runtime.gateway.conversations.error_texts import TEXTS
 from runtime.gateway.conversations.run_answers import (
     TRUNCATED,
-    accepted,
+    accepted_answer,
     command_answer,
     digest_of,
-    ended,
     failure_of,
-    in_flight,
-    waited,
+    final_answer,
+    in_flight_answer,
+    wait_answer,
 )
 from runtime.gateway.journal.runs import Run, RunResult
 from workers.messages import Attachment
@@ -77,31 +77,31 @@ def end(state: Any, **more: Any) -> Run:
     ],
 )
 def test_each_end_has_its_answer(run: Run, answer: Any, status: str, known: Any) -> None:
-    whole = ended(run)
+    whole = final_answer(run)
     assert whole | answer | {"runId": "r"} == whole
-    told = waited("r", run)
+    told = wait_answer("r", run)
     assert told | known | {"status": status, "known": True, "endedAt": 150} == told
     assert (failure_of(run) is None) is (run.state in ("final", "merged", "aborted"))
 
 
 def test_what_has_not_ended_waits_in_its_queue_or_runs() -> None:
     queued, running = end("queued", started=0), end("running")
-    assert waited("r", queued)["status"] == "pending"
-    assert waited("r", running)["status"] == "timeout"
-    assert waited("x", None) == {"runId": "x", "status": "timeout", "known": False}
-    assert in_flight(running)["status"] == "in_flight"
+    assert wait_answer("r", queued)["status"] == "pending"
+    assert wait_answer("r", running)["status"] == "timeout"
+    assert wait_answer("x", None) == {"runId": "x", "status": "timeout", "known": False}
+    assert in_flight_answer(running)["status"] == "in_flight"
     assert failure_of(running) is None
 
 
 def test_the_first_answer_names_a_session_only_where_the_client_did() -> None:
-    assert accepted(RUN, named=True)["sessionKey"] == RUN.session
-    assert "sessionKey" not in accepted(RUN, named=False)
-    assert accepted(RUN, named=False, ignored=["cwd"])["ignored"] == ["cwd"]
+    assert accepted_answer(RUN, named=True)["sessionKey"] == RUN.session
+    assert "sessionKey" not in accepted_answer(RUN, named=False)
+    assert accepted_answer(RUN, named=False, ignored=["cwd"])["ignored"] == ["cwd"]
 
 
 def test_files_and_a_cut_answer_are_parts_of_their_own() -> None:
     result = RunResult({"input": 3, "output": 4}, "length", "m", [Attachment("media:1")])
-    whole = ended(end("final", result=result))["result"]
+    whole = final_answer(end("final", result=result))["result"]
     assert [each["text"] for each in whole["payloads"]] == ["hi", "", TRUNCATED]
     assert whole["payloads"][1]["mediaUrl"] == "media:1"
     assert whole["meta"]["durationMs"] == 50
@@ -110,7 +110,7 @@ def test_files_and_a_cut_answer_are_parts_of_their_own() -> None:
 
 def test_what_an_agent_writes_to_the_gateway_is_no_part_of_the_answer() -> None:
     for answer, shown in (("NO_REPLY", []), ("[[reply_to_current]] hi", ["hi"])):
-        whole = ended(end("final", answer=answer))["result"]
+        whole = final_answer(end("final", answer=answer))["result"]
         assert [each["text"] for each in whole["payloads"]] == shown
 
 

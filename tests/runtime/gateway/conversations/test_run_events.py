@@ -9,13 +9,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.gateway.conversations.error_texts import error_text
+from runtime.gateway.conversations.growing_text import GrowingText
 from runtime.gateway.conversations.run_events import RunEvent, RunEvents
 
 WHO = {"runId": "r1", "sessionKey": "agent:main:web1", "agentId": "main"}
 
 
-def run(**more: Any) -> RunEvents:
-    return RunEvents("r1", "agent:main:web1", "main", **more)
+class Run(RunEvents):
+    """The events of a run, beside the text that they read."""
+
+    def __init__(self, text: str = "", **more: Any) -> None:
+        self.text = GrowingText(text)
+        super().__init__("r1", "agent:main:web1", "main", partial=self.text, sent=len(text), **more)
+
+    def on_delta(self, text: str, now: int) -> list[RunEvent]:
+        self.text.append(text)
+        return self.on_growth(now)
+
+
+def run(**more: Any) -> Run:
+    return Run(**more)
 
 
 def agent(stream: str, data: dict[str, Any], seq: int, ts: int) -> RunEvent:
@@ -37,15 +50,15 @@ def texts(events: list[RunEvent]) -> list[str]:
 
 def test_a_run_from_its_beginning_to_its_answer() -> None:
     found = run()
-    assert found.begun(100) == [agent("lifecycle", {"phase": "start", "startedAt": 100}, 1, 100)]
-    assert found.begun(101) == []
-    assert found.delta("Hello", 110) == [
+    assert found.on_begin(100) == [agent("lifecycle", {"phase": "start", "startedAt": 100}, 1, 100)]
+    assert found.on_begin(101) == []
+    assert found.on_delta("Hello", 110) == [
         agent("assistant", {"text": "Hello", "delta": "Hello", "itemId": "r1:1"}, 2, 110),
         chat("delta", 3, deltaText="Hello", message=message("Hello", 110)),
     ]
-    assert found.delta(" web.", 120) == []
-    assert found.due() == 260
-    assert found.final("Hello web.", 200, usage={"input": 5}) == [
+    assert found.on_delta(" web.", 120) == []
+    assert found.next_due() == 260
+    assert found.on_final("Hello web.", 200, usage={"input": 5}) == [
         agent("assistant", {"text": "Hello web.", "delta": " web.", "itemId": "r1:1"}, 4, 200),
         chat("delta", 5, deltaText=" web.", message=message("Hello web.", 200)),
         agent(
@@ -65,24 +78,24 @@ def test_a_run_from_its_beginning_to_its_answer() -> None:
         chat("final", 7, message=message("Hello web.", 200), usage={"input": 5}, stopReason="stop"),
     ]
     assert found.ended
-    assert found.due() is None
+    assert found.next_due() is None
 
 
 def test_text_is_joined_after_the_first_piece() -> None:
     found = run()
     sent = []
     for now in range(0, 500, 50):
-        sent += texts(found.delta(str(now // 50), now))
+        sent += texts(found.on_delta(str(now // 50), now))
     assert sent == ["0", "123", "456", "789"]
-    found.delta("x", 451)
-    assert found.due() == 600
+    found.on_delta("x", 451)
+    assert found.next_due() == 600
     assert texts(found.flush(600)) == ["x"]
-    assert found.due() is None
+    assert found.next_due() is None
     assert found.flush(601) == []
-    assert texts(found.delta("y", 749)) == []
-    assert texts(found.delta("z", 750)) == ["yz"]
-    assert found.delta("", 9999) == []
-    assert found.text == "0123456789xyz"
+    assert texts(found.on_delta("y", 749)) == []
+    assert texts(found.on_delta("z", 750)) == ["yz"]
+    assert found.on_delta("", 9999) == []
+    assert found.text.text == "0123456789xyz"
 
 
 @pytest.mark.parametrize(
@@ -90,16 +103,16 @@ def test_text_is_joined_after_the_first_piece() -> None:
 )
 def test_long_text_is_joined_for_longer(size: int, wait: int) -> None:
     found = run()
-    found.delta("a", 0)
-    found.delta("b" * (size - 1), 1)
-    assert found.due() == wait
+    found.on_delta("a", 0)
+    found.on_delta("b" * (size - 1), 1)
+    assert found.next_due() == wait
 
 
 def test_a_tool_comes_after_the_text_before_it() -> None:
     found = run()
-    found.delta("Let me", 0)
-    assert found.delta(" see", 10) == []
-    events = found.tool_called("c1", "exec", {"command": "ls"}, 20)
+    found.on_delta("Let me", 0)
+    assert found.on_delta(" see", 10) == []
+    events = found.on_tool_call("c1", "exec", {"command": "ls"}, 20)
     assert texts(events) == [" see"]
     assert events[0].payload["ts"] == 20
     item = {
@@ -113,7 +126,7 @@ def test_a_tool_comes_after_the_text_before_it() -> None:
     tool = {"phase": "start", "name": "exec", "toolCallId": "c1", "args": {"command": "ls"}}
     assert events[2] == agent("item", start, 5, 20)
     assert events[3] == RunEvent("agent", agent("tool", tool, 6, 20).payload, True)
-    result, end = found.tool_ended("c1", "a.txt", 90)
+    result, end = found.on_tool_result("c1", "a.txt", 90)
     assert result.tools_only
     assert result.payload["data"] == {
         "phase": "result",
@@ -125,16 +138,16 @@ def test_a_tool_comes_after_the_text_before_it() -> None:
     times = {"startedAt": 20, "endedAt": 90}
     assert (result.payload["stream"], result.payload["ts"]) == ("tool", 90)
     assert end == agent("item", item | {"phase": "end", "status": "completed"} | times, 8, 90)
-    after = found.delta("One file.", 300)
+    after = found.on_delta("One file.", 300)
     assert after[0].payload["data"] == {"text": "One file.", "delta": "One file.", "itemId": "r1:2"}
     assert after[1].payload["message"] == message("Let me seeOne file.", 300)
 
 
 def test_a_tool_that_fails_or_was_never_begun() -> None:
     found = run()
-    found.delta("a", 0)
-    found.delta("b", 1)
-    text, _, result, end = found.tool_ended("c9", "no", 7, failed=True)
+    found.on_delta("a", 0)
+    found.on_delta("b", 1)
+    text, _, result, end = found.on_tool_result("c9", "no", 7, failed=True)
     assert (text.payload["data"]["delta"], text.payload["ts"]) == ("b", 7)
     assert result.payload["data"]["isError"]
     assert result.payload["data"]["name"] == ""
@@ -143,7 +156,7 @@ def test_a_tool_that_fails_or_was_never_begun() -> None:
 
 def test_a_notice_is_no_part_of_the_answer() -> None:
     found = run(session_id="s1", heartbeat=True)
-    (event,) = found.noticed("thinking", 5)
+    (event,) = found.on_notice("thinking", 5)
     assert event.payload == WHO | {
         "sessionId": "s1",
         "stream": "run_status",
@@ -152,7 +165,6 @@ def test_a_notice_is_no_part_of_the_answer() -> None:
         "ts": 5,
         "isHeartbeat": True,
     }
-    assert found.text == ""
 
 
 @pytest.mark.parametrize(
@@ -160,7 +172,7 @@ def test_a_notice_is_no_part_of_the_answer() -> None:
 )
 def test_an_answer_may_be_silence(text: str | None, disposition: str) -> None:
     found = run()
-    end, last = found.final(text, 9, stop_reason="length")
+    end, last = found.on_final(text, 9, stop_reason="length")
     assert end.payload["data"]["terminalReply"]["disposition"] == disposition
     assert "startedAt" not in end.payload["data"]
     assert last.payload.get("message") == (None if text is None else message(text, 9))
@@ -183,8 +195,10 @@ def test_an_answer_may_be_silence(text: str | None, disposition: str) -> None:
 )
 def test_tags_and_the_word_for_silence_are_never_shown(answer: str, shown: str | None) -> None:
     found = run()
-    pieces = [piece for n, each in enumerate(answer) for piece in texts(found.delta(each, n * 999))]
-    ends = found.final(answer, 99_999)
+    pieces = [
+        piece for n, each in enumerate(answer) for piece in texts(found.on_delta(each, n * 999))
+    ]
+    ends = found.on_final(answer, 99_999)
     pieces += texts(ends)
     assert "".join(pieces) == (shown or "")
     data = ends[-2].payload["data"]["terminalReply"]
@@ -196,39 +210,39 @@ def test_tags_and_the_word_for_silence_are_never_shown(answer: str, shown: str |
 
 def test_what_an_aborted_run_leaves_is_what_was_shown() -> None:
     found = run(text="[[reply_to_current]] so f")
-    found.delta("ar\nNO_RE", 1)
-    (*_, last) = found.aborted(2, stop_reason="stop")
+    found.on_delta("ar\nNO_RE", 1)
+    (*_, last) = found.on_abort(2, stop_reason="stop")
     assert last.payload["message"]["content"][0]["text"] == "so far"
 
 
 @pytest.mark.parametrize("text", ["another", None])
 def test_an_answer_that_is_not_what_was_written_is_not_preceded_by_it(text: str | None) -> None:
     found = run()
-    found.delta("a", 0)
-    found.delta("b", 1)
-    assert texts(found.final(text, 2)) == []
+    found.on_delta("a", 0)
+    found.on_delta("b", 1)
+    assert texts(found.on_final(text, 2)) == []
 
 
 def test_what_was_shown_of_an_aborted_run_is_in_its_end() -> None:
     found = run()
-    found.delta("word0", 0)
-    found.delta(" word1", 1)
-    *text, end, last = found.aborted(5, stop_reason="rpc")
+    found.on_delta("word0", 0)
+    found.on_delta(" word1", 1)
+    *text, end, last = found.on_abort(5, stop_reason="rpc")
     assert texts(text) == [" word1"]
     assert text[0].payload["ts"] == 5
     data = {"phase": "end", "aborted": True, "stopReason": "rpc", "endedAt": 5}
     assert end == agent("lifecycle", data | {"executionSettled": True}, 5, 5)
     assert last == chat("aborted", 6, message=message("word0 word1", 5), stopReason="rpc")
-    nothing = run().aborted(5, stop_reason="stop")
+    nothing = run().on_abort(5, stop_reason="stop")
     assert nothing[-1] == chat("aborted", 2, stopReason="stop")
 
 
 def test_a_run_that_fails_says_one_sentence() -> None:
     found, error = run(), error_text("rate_limited", 120)
-    found.begun(1)
-    found.delta("a", 1)
-    found.delta("b", 2)
-    *text, end, last = found.failed(error, 3)
+    found.on_begin(1)
+    found.on_delta("a", 1)
+    found.on_delta("b", 2)
+    *text, end, last = found.on_failure(error, 3)
     assert texts(text) == ["b"]
     assert text[0].payload["ts"] == 3
     data = {"phase": "error", "error": error.text, "endedAt": 3, "executionSettled": True}
@@ -238,11 +252,23 @@ def test_a_run_that_fails_says_one_sentence() -> None:
 
 def test_a_run_goes_on_after_a_restart() -> None:
     found = run(seq=40, text="Hello")
-    assert found.due() is None
-    first, second = found.delta(" web", 9)
+    assert found.next_due() is None
+    first, second = found.on_delta(" web", 9)
     assert (first.payload["seq"], second.payload["seq"]) == (41, 42)
     assert first.payload["data"]["text"] == "Hello web"
     assert second.payload["deltaText"] == " web"
+
+
+def test_a_turn_that_begins_again_goes_on_where_it_says_the_same() -> None:
+    found = run()
+    found.on_delta("Hello the", 0)
+    found.text.clear()
+    assert found.on_delta("Hello", 200) == []  # this has been shown
+    assert texts(found.on_delta(" there", 400)) == ["re"]
+    found.text.clear()
+    assert texts(found.on_delta("Good day", 600)) == []
+    (*_, last) = found.on_final("Good day", 700)
+    assert last.payload["message"] == message("Good day", 700)
 
 
 STEP = st.tuples(st.sampled_from("bddddftTnFAEs"), st.integers(0, 200), st.text("ab", max_size=3))
@@ -259,24 +285,24 @@ def test_every_run_is_numbered_without_gaps_and_ends_once(
         written += text if name == "d" and not found.ended else ""
         match name:
             case "b":
-                events += found.begun(now)
+                events += found.on_begin(now)
             case "d":
-                events += found.delta(text, now)
+                events += found.on_delta(text, now)
             case "f":
                 events += found.flush(now)
             case "t":
-                events += found.tool_called(text, "exec", {}, now)
+                events += found.on_tool_call(text, "exec", {}, now)
             case "T":
-                events += found.tool_ended(text, "", now)
+                events += found.on_tool_result(text, "", now)
             case "n":
-                events += found.noticed(text, now)
+                events += found.on_notice(text, now)
             case "F" | "s":
-                events += found.final(written if name == "F" else None, now)
+                events += found.on_final(written if name == "F" else None, now)
             case "A":
-                events += found.aborted(now, stop_reason="rpc")
+                events += found.on_abort(now, stop_reason="rpc")
             case _:
-                events += found.failed(error_text("died"), now)
-        due = found.due()
+                events += found.on_failure(error_text("died"), now)
+        due = found.next_due()
         assert due is None or due > now or name not in "df"
     assert [each.payload["seq"] for each in events] == list(range(1, len(events) + 1))
     states = [each.payload["state"] for each in events if each.event == "chat"]
@@ -286,8 +312,7 @@ def test_every_run_is_numbered_without_gaps_and_ends_once(
     assert [phase for phase in phases if phase != "start"] == phases[-1:]
     assert all(isinstance(each["ts"], int) for each in streams)
     assert found.ended
-    assert found.delta("late", now) == []
-    assert found.text == written
+    assert found.on_delta("late", now) == []
     shown = "".join(texts(events))
     assert written.startswith(shown)
     if states[-1] != "final" or "message" in events[-1].payload:

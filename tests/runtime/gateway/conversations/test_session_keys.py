@@ -28,6 +28,7 @@ from runtime.gateway.conversations.session_keys import (
     classification,
     client_key,
     is_reserved,
+    kind_of,
     main_key,
     named_key,
     parts_of,
@@ -286,6 +287,7 @@ OTHERS = [
 @pytest.mark.parametrize(("key", "parts", "word"), PARTS)
 def test_a_key_is_taken_apart(key: str, parts: SessionParts, word: str) -> None:
     assert parts_of(key) == parts
+    assert kind_of(key) == parts.kind
     assert classification(parts) == word
 
 
@@ -301,6 +303,7 @@ def test_what_has_none_of_our_forms_is_a_client_s_own(name: str) -> None:
 def test_what_names_no_agent_is_no_key(key: str) -> None:
     with pytest.raises(BadSessionKey, match=r"^the session key is not agent:<agent>:<name>$"):
         parts_of(key)
+    assert kind_of(key) == "custom"
 
 
 def test_a_key_that_a_client_has_made_up_is_taken_apart_all_the_same() -> None:
@@ -322,6 +325,19 @@ def test_a_key_that_a_client_has_made_up_is_taken_apart_all_the_same() -> None:
 )
 def test_a_client_s_key_is_bare_or_whole(given: str, key: str) -> None:
     assert client_key(given, "ops") == key
+
+
+@pytest.mark.parametrize(
+    ("given", "key"),
+    [
+        ("agent:main:main", "agent:boss:main"),
+        ("agent:main:web", "agent:main:web"),
+        ("agent:ops:main", "agent:ops:main"),
+        ("main", "agent:ops:main"),
+    ],
+)
+def test_openclaw_s_main_session_is_that_of_an_agent(given: str, key: str) -> None:
+    assert client_key(given, "ops", main="boss") == key
 
 
 @pytest.mark.parametrize("agent", ["", "a:b", "a b", "a" * 65])

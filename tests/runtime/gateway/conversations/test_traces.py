@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runtime.gateway.conversations.error_texts import TEXTS
-from runtime.gateway.conversations.traces import admission, arrived, outbox_row, run_row
+from runtime.gateway.conversations.traces import admission, arrival, outbox_row, run_row
 from runtime.gateway.journal.outgoing import OutgoingRow
 from runtime.gateway.journal.runs import Run
 
@@ -44,7 +44,7 @@ def test_a_run_has_what_is_known_of_it() -> None:
 
 
 def test_a_message_and_its_answer() -> None:
-    assert arrived(9, {"message": {"id": "m", "text": "hi"}, "dropped": "x"}) == {
+    assert arrival(9, {"message": {"id": "m", "text": "hi"}, "dropped": "x"}) == {
         "receivedAt": 9,
         "id": "m",
         "text": "hi",

@@ -9,7 +9,7 @@ from aiohttp import web
 from msgspec import UNSET
 
 from runtime.config.timers import CronConfig
-from runtime.gateway.cron.delivering import INSTRUCTIONS, asked_of
+from runtime.gateway.cron.delivering import INSTRUCTIONS, run_for
 from runtime.gateway.cron.job_types import AgentTurnPayload
 from tests.support.timers import timer_rig
 from tests.support.until import until
@@ -17,10 +17,10 @@ from tests.support.until import until
 
 def test_a_turn_has_what_its_job_says_and_is_told_that_nobody_is_there() -> None:
     payload = AgentTurnPayload(message="look", model="m", thinking=None, timeout_seconds=2)
-    run = asked_of(payload, "r", "agent:a:cron:j", "a", 1000, None)
+    run = run_for(payload, "r", "agent:a:cron:j", "a", 1000, None)
     assert (run.request.text, run.deadline, run.agent) == ("look", 3000, "a")
     assert run.request.fields == {"instructions": INSTRUCTIONS, "model": "m"}
-    plain = asked_of(AgentTurnPayload(message="look", model=UNSET), "r", "s", "a", 1, None)
+    plain = run_for(AgentTurnPayload(message="look", model=UNSET), "r", "s", "a", 1, None)
     assert (plain.deadline, "model" in plain.request.fields) == (0, False)
 
 

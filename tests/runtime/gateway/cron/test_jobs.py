@@ -18,7 +18,7 @@ from runtime.gateway.cron.jobs import (
     shown,
     update,
 )
-from runtime.gateway.cron.outcomes import CronOutcome, begun, begun_by_hand, ended
+from runtime.gateway.cron.outcomes import CronOutcome, begin_by_hand, begin_run, end_run
 from runtime.gateway.cron.schedule import CronTimes, Due
 
 AGENTS = {"main", "ops"}
@@ -95,6 +95,11 @@ def test_jobs_are_made_as_recorded() -> None:
             "schedule.at is in the past: 2001-01-01T00:00:00.000Z (13626343 minutes ago). Current "
             "time: 2026-11-28T17:43:37.035Z",
         ),
+        (
+            {"schedule": {"kind": "cron", "expr": "0 0 0 1 1 * 2020"}},
+            "schedule.expr is in the past: 0 0 0 1 1 * 2020 has no time any more. Current time: "
+            "2026-11-28T17:43:37.035Z",
+        ),
         ({"schedule": {"kind": "at", "at": "soon"}}, "schedule.at is no time: soon"),
         ({"schedule": {"kind": "cron", "expr": "* * * * *", "tz": "Mars"}}, "unknown time zone"),
         ({"sessionTarget": "elsewhere"}, "at /sessionTarget: must be main, isolated, current or"),
@@ -110,7 +115,7 @@ def test_a_bad_job_is_refused(more: dict[str, Any], text: str) -> None:
         made(**more)
     said = str(refused.value)
     assert said.startswith((text, f"invalid cron.add params: {text}"))
-    assert said.startswith("invalid") is not said.startswith("schedule.at is in the past")
+    assert said.startswith("invalid") is not (" is in the past: " in said)
     assert refused.value.code == "INVALID_REQUEST"
 
 
@@ -232,6 +237,10 @@ def test_another_kind_of_payload_replaces_it() -> None:
         ({"payload": {"kind": "agentTurn", "message": None}}, None),
         ({"schedule": {"kind": "cron", "expr": "x"}}, "invalid cron.update params: CronPattern"),
         ({"schedule": {"kind": "at", "at": "2001-01-01"}}, "schedule.at is in the past"),
+        (
+            {"schedule": {"kind": "cron", "expr": "0 0 0 1 1 * 2020"}},
+            "schedule.expr is in the past",
+        ),
         ({"delivery": {"mode": "webhook"}}, "valid http(s) URL"),
     ],
 )
@@ -268,7 +277,7 @@ def test_what_is_due_is_decided_by_the_kept_time() -> None:
     assert due(job, now=NOW, awake_since=NOW) == Due(wait=planned)
     decision = due(job, now=planned, awake_since=NOW)
     assert decision == Due(run=planned, next=planned + HOUR)
-    running = begun(job, decision, planned)
+    running = begin_run(job, decision, planned)
     assert due(running, now=planned + 5 * HOUR, awake_since=NOW) == Due()
     assert running.state.next_run_at_ms == planned + HOUR
     off = msgspec.structs.replace(job, enabled=False)
@@ -305,7 +314,7 @@ def test_times_of_one_expression_are_spread_by_the_stagger() -> None:
 def test_a_run_that_is_asked_for(mode: str, enabled: bool, now: int, reason: str | None) -> None:
     job = made(enabled=enabled)
     assert run_refusal(job, mode, now) == reason
-    assert run_refusal(begun_by_hand(job, now), mode, now) == "already-running"
+    assert run_refusal(begin_by_hand(job, now), mode, now) == "already-running"
 
 
 def test_a_job_is_shown_with_its_revision_and_its_next_run() -> None:
@@ -314,9 +323,9 @@ def test_a_job_is_shown_with_its_revision_and_its_next_run() -> None:
     assert row["nextRunAtMs"] == NOW + HOUR
     assert row["configRevision"].startswith("sha256:")
     assert len(row["configRevision"]) == len("sha256:CVe4UuEhj--EZBNYuNcdavU1QwMvxuMJtgHyUeGTkRI")
-    running = begun_by_hand(job, NOW)
+    running = begin_by_hand(job, NOW)
     assert shown(running)["configRevision"] == row["configRevision"]
-    done = ended(running, CronOutcome("ok", NOW, NOW + 5, delivery="delivered")).job
+    done = end_run(running, CronOutcome("ok", NOW, NOW + 5, delivery="delivered")).job
     assert done is not None
     assert shown(done) == row | shown(done) | {
         "lastRunAtMs": NOW,

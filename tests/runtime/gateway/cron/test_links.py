@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from ipc.frames.bootstrap import ChannelInfo
 from runtime.gateway.cron.links import NoRoute, key_of, own_run, stamped, with_fields
 from runtime.gateway.journal.runs import ReplyTarget
 from tests.support.timers import timer_rig
@@ -27,9 +28,19 @@ async def test_an_answer_goes_to_the_chat_that_is_named_or_to_the_last_one() -> 
         ):
             with pytest.raises(NoRoute, match=text):
                 await links.target("echo", MAIN, channel, to, account)
-        conversation = await links.sessions.opened(MAIN, "echo", 1)
+        conversation = await links.sessions.open(MAIN, "echo", 1)
         conversation.session = replace(conversation.session, account="irc:libera", to="bob")
         assert await links.target("echo", MAIN, "last", None) == ReplyTarget("irc:libera", "bob")
+
+
+async def test_the_channel_of_a_delivery_is_required_where_there_are_several() -> None:
+    async with timer_rig() as rig:
+        links = (await rig.timers()).links
+        bare = ChannelInfo("bare", "Bare", "Bare", "circle", "one", ["one"])
+        links.accounts.set_channels([*links.accounts.channels.values(), bare])
+        for channel in (None, "last"):
+            with pytest.raises(NoRoute, match="channel is required; configured: irc, bare"):
+                links.named_target(channel, "ada", None)
 
 
 def test_a_run_that_nobody_asked_for_belongs_to_its_chat_or_its_agent() -> None:

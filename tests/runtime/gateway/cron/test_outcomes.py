@@ -14,10 +14,10 @@ from runtime.gateway.cron.outcomes import (
     BACKOFF_MS,
     CronAlert,
     CronOutcome,
-    begun,
-    begun_by_hand,
-    ended,
-    skipped,
+    begin_by_hand,
+    begin_run,
+    end_run,
+    skip_run,
 )
 from runtime.gateway.cron.schedule import Due
 
@@ -46,7 +46,7 @@ def outcome(status: str, at: int = NOW, **more: Any) -> CronOutcome:
 def after(job: ScheduledJob, *outcomes: CronOutcome, **more: Any) -> ScheduledJob:
     """Return a job after runs, which must not remove it."""
     for each in outcomes:
-        found = ended(begun_by_hand(job, each.started), each, **more).job
+        found = end_run(begin_by_hand(job, each.started), each, **more).job
         assert found is not None
         job = found
     return job
@@ -118,10 +118,10 @@ def test_a_backoff_moves_nothing_that_is_later_anyway() -> None:
 
 def test_a_job_for_one_time_goes_or_stays_when_it_has_run() -> None:
     decision = Due(run=made(AT).state.next_run_at_ms)  # type: ignore[arg-type]
-    job = begun(made(AT), decision, NOW)
-    assert ended(job, outcome("ok")).job is None
-    kept = begun(made(AT, deleteAfterRun=False), decision, NOW)
-    found = ended(kept, outcome("ok")).job
+    job = begin_run(made(AT), decision, NOW)
+    assert end_run(job, outcome("ok")).job is None
+    kept = begin_run(made(AT, deleteAfterRun=False), decision, NOW)
+    found = end_run(kept, outcome("ok")).job
     assert found is not None
     assert (found.enabled, found.state.next_run_at_ms) == (False, msgspec.UNSET)
 
@@ -142,22 +142,22 @@ def test_a_job_for_one_time_is_tried_three_times_more() -> None:
 
 def test_a_repeated_job_that_is_to_go_goes_after_it_went_well() -> None:
     job = made(deleteAfterRun=True)
-    assert ended(job, outcome("error")).job is not None
-    assert ended(job, outcome("ok")).job is None
+    assert end_run(job, outcome("error")).job is not None
+    assert end_run(job, outcome("ok")).job is None
 
 
 def test_a_missed_time_is_noted_and_one_time_is_over_by_it() -> None:
-    job = skipped(made(), Due(skipped=NOW, next=NOW + HOUR))
+    job = skip_run(made(), Due(skipped=NOW, next=NOW + HOUR))
     assert (job.enabled, job.state.next_run_at_ms) == (True, NOW + HOUR)
     assert (job.state.last_status, job.state.consecutive_skipped) == ("skipped", 1)
-    over = skipped(made(AT), Due(skipped=NOW))
+    over = skip_run(made(AT), Due(skipped=NOW))
     assert (over.enabled, over.state.next_run_at_ms) == (False, msgspec.UNSET)
 
 
 def alerts(job: ScheduledJob, *outcomes: CronOutcome, **more: Any) -> list[CronAlert | None]:
     found = []
     for each in outcomes:
-        done = ended(begun_by_hand(job, each.started), each, **more)
+        done = end_run(begin_by_hand(job, each.started), each, **more)
         assert done.job is not None
         job = done.job
         found.append(done.alert)
@@ -223,7 +223,7 @@ def test_a_job_s_life_has_no_run_twice_and_always_a_next_time(seed: int) -> None
         decision = due(job, now=now, awake_since=NOW)
         if decision.run is not None:
             ran.append(decision.run)
-            job = begun(job, decision, now)
+            job = begin_run(job, decision, now)
             assert due(job, now=now, awake_since=NOW) == Due()
             now += chance.randrange(3 * MINUTE)
             status = chance.choice(["ok", "error", "error", "skipped"])

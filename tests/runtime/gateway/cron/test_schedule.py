@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import time
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -137,11 +138,14 @@ def test_years_are_chosen_by_the_seventh_field() -> None:
         ("2020/4", 2028),
         ("2030", 2030),
         ("1970-2099/129", 2099),
+        ("2027,2032", 2027),
     ):
         found_at = next_time(CronTimes(f"0 0 0 1 1 * {years}"), start)
         assert found_at is not None
         assert iso(found_at)[:10] == f"{first}-01-01"
     assert next_time(CronTimes("0 0 0 1 1 * 1970"), start) is None
+    leap = next_time(CronTimes("0 0 0 29 2 * 2027,2032"), start)
+    assert leap == ms("2032-02-29T00:00+00:00"), "2028 is not among them"
 
 
 @pytest.mark.parametrize(
@@ -169,6 +173,9 @@ def test_years_are_chosen_by_the_seventh_field() -> None:
         ("0 * * * ? * 2030", "Bad month"),
         ("0 0 */31 2 1#5", "it has no time"),
         ("0 0 0 1 1 * 1969", "Bad year"),
+        ("0 0 0 1 1 * 2100", "Bad year"),
+        ("0 0 0 1 1 * 2030-2029", "Bad year"),
+        ("0 0 0 29 2 * 2027", "it has no time"),
         ("0 0 0 1 1 * x", "Invalid expression"),
         ("0 0 0 1 1 * 2030/0", "Invalid expression"),
         ("@reboot", "exactly five, six, or seven"),
@@ -183,10 +190,19 @@ def test_what_is_no_expression_is_refused(expression: str, text: str) -> None:
     with pytest.raises(BadSchedule) as refused:
         check_expression(expression, BERLIN)
     said = str(refused.value)
-    assert text in said
+    whole = text.startswith(("Bad", "it has"))
+    assert said.endswith(f": {text}") if whole else text in said
     shown = f"('{expression[:256]}')"
     forms = ("Invalid expression", "invalid configuration format")
     assert said.startswith(tuple(f"CronPattern: {form} {shown}" for form in forms))
+
+
+@pytest.mark.parametrize("expression", ["0" * 248 + " * * * *", "0 0 0 1 1 * 1970-2099"])
+def test_the_longest_expression_and_all_years_are_taken(expression: str) -> None:
+    check_expression(expression, BERLIN)
+    if expression.endswith("*"):
+        with pytest.raises(BadSchedule, match="exactly five, six, or seven"):
+            check_expression(f"0{expression}", BERLIN)
 
 
 WORDS = st.sampled_from(
@@ -269,6 +285,9 @@ def test_a_job_for_one_time_is_made_up_for_or_over() -> None:
     late: dict[str, Any] = {"now": NOON + DAY + SPREAD_MS, "awake_since": NOON + DAY}
     assert decide(at, NOON, **late) == Due(run=NOON)
     assert decide(at, NOON, **late, catch_up="none") == Due(skipped=NOON)
+    # Without a name it has a place within the minute all the same.
+    begin = NOON + DAY + offset("", SPREAD_MS)
+    assert decide(at, NOON, now=NOON + DAY, awake_since=NOON + DAY) == Due(wait=begin)
     # A new try after a failure is planned later than its time.
     assert decide(at, NOON + 30_000, now=NOON + 30_000, awake_since=0) == Due(run=NOON + 30_000)
 
@@ -336,6 +355,9 @@ def test_no_planned_time_runs_twice_whatever_dies_and_however_clocks_are_set(see
         ("2026-11-28T18:43:43+01:00", "2026-11-28T17:43:43.000Z"),
         ("2026-11-28T17:43", "2026-11-28T17:43:00.000Z"),
         ("2026-11-28", "2026-11-28T00:00:00.000Z"),
+        ("20261128", "2026-11-28T00:00:00.000Z"),
+        (" 2026-11-28\n", "2026-11-28T00:00:00.000Z"),
+        ("0" * 20 + "1795887823436", "2026-11-28T17:43:43.436Z"),
         ("1795887823436", "2026-11-28T17:43:43.436Z"),
         ("1970-01-01T00:00:00Z", "1970-01-01T00:00:00.000Z"),
         ("123456789", "1970-01-02T10:17:36.789Z"),
@@ -348,13 +370,27 @@ def test_a_time_is_read_and_written(text: str, at: str) -> None:
     assert iso(time_of(at)) == at
 
 
+def test_a_time_is_written_in_utc_wherever_the_host_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert iso(1_500) == "1970-01-01T00:00:01.500Z"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 @pytest.mark.parametrize(
-    "text", ["", "soon", "12", "12345678", "2026-13-01", "9" * 19, "1969-12-31"]
+    "text",
+    [
+        *("", "soon", "12", "12345678", "2026-13-01", "1969-12-31", "9999-12-31T23:59:59.001Z"),
+        *("9" * 19, "9" * 5000, "x" * 100),
+    ],
 )
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(BadSchedule) as refused:
         time_of(text)
-    assert str(refused.value) == f"schedule.at is no time: {text}; allowed: ISO 8601"
+    assert str(refused.value) == f"schedule.at is no time: {text[:80]}; allowed: ISO 8601"
 
 
 @pytest.mark.parametrize("name", ["Mars/Olympus", "", "../etc/passwd", "/etc", "a\0b", "x" * 300])

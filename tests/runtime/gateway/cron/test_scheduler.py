@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 
 from runtime.config.timers import CronConfig
-from runtime.gateway.cron.outcomes import begun_by_hand
-from runtime.gateway.cron.schedule import GRACE_MS, SPREAD_MS, iso
+from runtime.gateway.cron.job_types import ScheduledJob
+from runtime.gateway.cron.jobs import due
+from runtime.gateway.cron.outcomes import begin_by_hand
+from runtime.gateway.cron.schedule import GRACE_MS, SPREAD_MS, Due, iso
 from runtime.gateway.cron.scheduler import INTERRUPTED
+from tests.support.rig_agent import turn_of
 from tests.support.timers import HOUR, TURN, timer_rig
 from tests.support.until import until
 
@@ -21,9 +24,9 @@ async def test_a_planned_time_begins_one_run_however_often_it_is_looked_at() -> 
         scheduler = timers.scheduler
         rig.now += HOUR
         for _ in range(3):
-            scheduler.look()
+            scheduler.start_due()
         await until(lambda: rig.agent.asked)
-        scheduler.look()
+        scheduler.start_due()
         (asked,) = rig.agent.asked
         assert asked["run"] == f"cron:{job.id}:{job.state.next_run_at_ms}"
         kept = scheduler.jobs[job.id]
@@ -39,10 +42,10 @@ async def test_the_next_gateway_goes_on_with_a_run_and_begins_no_second_one() ->
         first = await rig.timers()
         job = await rig.add(first)
         rig.now += HOUR
-        first.scheduler.look()
+        first.scheduler.start_due()
         await until(lambda: rig.agent.asked)
         second = await rig.timers()
-        second.scheduler.look()
+        second.scheduler.start_due()
         assert second.scheduler.in_flight == 1
         rig.agent.answers("late")
         await until(lambda: second.scheduler.log.of(job.id))
@@ -54,7 +57,7 @@ async def test_a_run_that_is_not_found_any_more_has_failed() -> None:
     async with timer_rig() as rig:
         first = await rig.timers()
         job = await rig.add(first)
-        await first.scheduler.keep(begun_by_hand(job, rig.now), "updated")
+        await first.scheduler.save(begin_by_hand(job, rig.now), "updated")
         second = await rig.timers()
         await until(lambda: second.scheduler.log.of(job.id))
         assert second.scheduler.log.of(job.id)[0].error == INTERRUPTED
@@ -70,13 +73,13 @@ async def test_what_was_missed_runs_once_or_not_at_all(catch_up: str) -> None:
         rig.now += 5 * HOUR + GRACE_MS + 1  # five times are over
         second = await rig.timers()
         rig.now += SPREAD_MS
-        second.scheduler.look()
+        second.scheduler.start_due()
         if catch_up == "none":
             await until(lambda: second.scheduler.jobs[job.id].state.last_status == "skipped")
             assert rig.agent.asked == []
         else:
             await until(lambda: rig.agent.asked)
-            second.scheduler.look()
+            second.scheduler.start_due()
             assert len(rig.agent.asked) == 1
         assert second.scheduler.jobs[job.id].state.next_run_at_ms == job.created_at_ms + 6 * HOUR
 
@@ -86,13 +89,13 @@ async def test_a_clock_that_jumps_on_lets_what_was_missed_run_spread() -> None:
         timers = await rig.timers()
         await rig.add(timers)
         rig.now += 9 * HOUR  # the host slept
-        timers.scheduler.look()
+        timers.scheduler.start_due()
         rig.now += SPREAD_MS
-        timers.scheduler.look()
+        timers.scheduler.start_due()
         await until(lambda: rig.agent.asked)
         assert len(rig.agent.asked) == 1
         rig.now -= 4 * HOUR  # and it is set back: nothing begins anew
-        timers.scheduler.look()
+        timers.scheduler.start_due()
         assert timers.scheduler.in_flight == 1
 
 
@@ -103,12 +106,51 @@ async def test_as_many_runs_at_the_same_time_as_configured() -> None:
         for _ in range(4):
             await rig.add(timers)
         rig.now += HOUR
-        timers.scheduler.look()
+        timers.scheduler.start_due()
         await until(lambda: len(rig.agent.asked) == 2)
-        timers.scheduler.look()
+        timers.scheduler.start_due()
         assert (timers.scheduler.in_flight, timers.scheduler.is_full) == (2, True)
         rig.agent.answers("done")
         await until(lambda: len(rig.agent.asked) == 3)
+
+
+async def test_jobs_run_in_the_order_of_their_times_so_that_none_waits_for_ever() -> None:
+    async with timer_rig() as rig:
+        timers = await rig.timers()
+        timers.configure(CronConfig(max_concurrent_runs=1))
+        often = {"kind": "every", "everyMs": 10_000}
+        jobs = [await rig.add(timers, schedule=often) for _ in range(3)]
+        rig.now += 10_000
+        timers.scheduler.start_due()
+        order = []
+        for number in range(1, 7):
+            order.append((await turn_of(rig.agent, number))["run"].split(":")[1])
+            rig.now += 10_000  # the job is due again when its run ends
+            rig.agent.answers("done")
+        assert order == [job.id for job in jobs] * 2
+
+
+async def test_nothing_is_computed_of_jobs_for_which_there_is_no_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with timer_rig() as rig:
+        timers = await rig.timers()
+        timers.configure(CronConfig(max_concurrent_runs=2))
+        for _ in range(20):
+            await rig.add(timers, schedule={"kind": "cron", "expr": "* * * * *"})
+        asked: list[str] = []
+
+        def counted(job: ScheduledJob, **more: Any) -> Due:
+            asked.append(job.id)
+            return due(job, **more)
+
+        monkeypatch.setattr("runtime.gateway.cron.scheduler.due", counted)
+        rig.now += 60_000
+        timers.scheduler.start_due()
+        await until(lambda: len(rig.agent.asked) == 2)
+        for _ in range(5):
+            timers.scheduler.start_due()
+        assert len(asked) == 2
 
 
 async def test_a_job_that_cannot_begin_fails_once_and_is_not_tried_for_ever() -> None:
@@ -116,7 +158,7 @@ async def test_a_job_that_cannot_begin_fails_once_and_is_not_tried_for_ever() ->
         timers = await rig.timers()
         job = await rig.add(timers, sessionTarget="session:bad key")
         rig.now += HOUR
-        timers.scheduler.look()
+        timers.scheduler.start_due()
         await until(lambda: timers.scheduler.log.of(job.id))
         (entry,) = timers.scheduler.log.of(job.id)
         assert (entry.status, "white space" in str(entry.error)) == ("error", True)
@@ -131,11 +173,11 @@ async def test_an_event_for_the_main_session_waits_or_wakes() -> None:
         once = {"kind": "at", "at": iso(rig.now + HOUR)}
         now = await rig.add(timers, **main, schedule=once)
         rig.now += HOUR
-        timers.scheduler.look()
+        timers.scheduler.start_due()
         await until(lambda: rig.agent.asked)
         await until(lambda: timers.scheduler.in_flight == 0)
         assert "tea" in rig.agent.asked[0]["text"]
-        session = await rig.rig.parts.sessions.opened("agent:echo:main", "echo", 1)
+        session = await rig.rig.parts.sessions.open("agent:echo:main", "echo", 1)
         assert [each.role for each in session.entries] == ["notice"]
         assert [now.id in timers.scheduler.jobs, later.id in timers.scheduler.jobs] == [False, True]
         assert timers.scheduler.log.of(now.id)[0].status == "ok"
@@ -147,7 +189,7 @@ async def test_nothing_begins_where_jobs_are_switched_off() -> None:
         await rig.add(timers, payload=TURN)
         timers.configure(CronConfig(enabled=False))
         rig.now += HOUR
-        timers.scheduler.look()
+        timers.scheduler.start_due()
         assert timers.scheduler.in_flight == 0
         timers.configure(CronConfig())
         await until(lambda: rig.agent.asked)

@@ -22,7 +22,7 @@ async def test_the_history_begins_with_the_first_account(tmp_path: Path) -> None
         figures = AccountFigures(accounts, Jobs(tasks), tmp_path)
         await asyncio.sleep(3 * BEGIN_SECONDS)
         assert not {"history", "streams"} & vars(figures).keys()
-        accounts.learn(KEY, AccountStatus(KEY, "irc", "libera"))
+        accounts.apply(KEY, AccountStatus(KEY, "irc", "libera"))
         await asyncio.sleep(2 * BEGIN_SECONDS)
         assert "history" in vars(figures)
         figures.close()

@@ -56,10 +56,10 @@ def test_errors_are_what_was_dropped_but_no_repetitions() -> None:
 async def test_a_slot_has_what_was_counted_within_it(tmp_path: Path) -> None:
     async with followed(tmp_path) as (accounts, history):
         for slot, count in enumerate([3, 5, 5, 9], 1):
-            accounts.learn_figures(
+            accounts.apply_figures(
                 {KEY: status(messages_in=count, rss_bytes=slot * 2048, cpu_percent=1.25)}
             )
-            await history.look(HOUR + slot * FINE_MS + 3)
+            await history.add_slot(HOUR + slot * FINE_MS + 3)
         found = await asked(history, HOUR + 4 * FINE_MS + 9)
         assert (found["range"], found["stepMs"], found["from"]) == ("1h", FINE_MS, HOUR)
         assert found["keys"] == [KEY]
@@ -79,23 +79,23 @@ async def test_five_minutes_are_joined_and_both_are_there_for_the_next_gateway(
 ) -> None:
     async with followed(tmp_path) as (accounts, history):
         for slot in range(1, 62):
-            accounts.learn_figures({KEY: status(messages_in=slot)})
-            await history.look(HOUR + slot * FINE_MS)
+            accounts.apply_figures({KEY: status(messages_in=slot)})
+            await history.add_slot(HOUR + slot * FINE_MS)
     async with followed(tmp_path) as (accounts, history):
-        accounts.learn_figures({KEY: status()})
+        accounts.apply_figures({KEY: status()})
         day = await asked(history, HOUR + 62 * FINE_MS, span="24h", names=["in", "cpu"])
         assert (day["stepMs"], day["from"]) == (300_000, HOUR)
         assert day["series"] == {"in": [[29, 30]], "cpu": [[None, None]]}
-        await history.look(HOUR + 62 * FINE_MS)
+        await history.add_slot(HOUR + 62 * FINE_MS)
         hour = await asked(history, HOUR + 62 * FINE_MS, names=["in"])
         assert hour["series"]["in"] == [[None, *[1] * 60, None]]
 
 
 async def test_a_timer_that_comes_a_little_early_or_late_ends_the_same_slot(tmp_path: Path) -> None:
     async with followed(tmp_path) as (accounts, history):
-        accounts.learn_figures({KEY: status()})
+        accounts.apply_figures({KEY: status()})
         for slot, off in enumerate((-900, 900, 5000), 1):
-            await history.look(HOUR + slot * FINE_MS + off)
+            await history.add_slot(HOUR + slot * FINE_MS + off)
         assert [number * FINE_MS - HOUR for number, _ in history.fine.ring.rows] == [
             0,
             10_000,
@@ -105,7 +105,7 @@ async def test_a_timer_that_comes_a_little_early_or_late_ends_the_same_slot(tmp_
 
 async def test_nothing_is_kept_where_there_are_no_accounts(tmp_path: Path) -> None:
     async with followed(tmp_path) as (_, history):
-        await history.look(HOUR)
+        await history.add_slot(HOUR)
         found = await asked(history, HOUR)
         assert (found["keys"], found["series"]["in"], found["from"]) == ([], [], HOUR)
         assert history.fine.ring.newest is None
@@ -117,5 +117,5 @@ async def test_the_loop_s_clock_adds_the_slots(
     monkeypatch.setattr(module, "FINE_MS", 20)
     monkeypatch.setattr(module, "EARLY_MS", 5)
     async with followed(tmp_path) as (accounts, history):
-        accounts.learn_figures({KEY: status()})
+        accounts.apply_figures({KEY: status()})
         await until(lambda: len(history.fine.ring.rows) >= 2)

@@ -65,6 +65,14 @@ def test_a_place_is_given_away_late_and_never_with_the_past_of_another() -> None
     assert ring.series("in", ["irc:d"], 0, 6) == [[None, None, None, None, None, 4]]
 
 
+def test_one_that_was_gone_has_no_past_when_it_comes_back() -> None:
+    ring = HistoryRing(1, 9)
+    ring.add(0, {A: Sample(restarts=7), B: Sample(restarts=1)})
+    ring.add(1, {B: Sample(restarts=1)})
+    ring.add(2, {A: Sample(restarts=2), B: Sample(restarts=1)})
+    assert ring.series("restarts", [A, B], 0, 3) == [[None, None, 2], [1, 1, 1]]
+
+
 def test_rows_do_not_grow_with_all_accounts_that_there_ever_were() -> None:
     ring = HistoryRing(1, 1000)
     for number in range(500):
@@ -96,6 +104,12 @@ def test_slots_are_joined_as_their_series_mean_it() -> None:
     assert all(value != value for value in found[B])  # nothing is known
 
 
+def is_back(slots: list[list[int]], account: int) -> bool:
+    """Return whether an account is in the first slots, missing in others, and in later ones."""
+    there = [account < len(each) for each in slots]
+    return False in there and True in there[there.index(False) :]
+
+
 @given(st.lists(st.lists(st.integers(0, 2000), min_size=1, max_size=5), min_size=1, max_size=20))
 def test_a_ring_is_the_end_of_what_was_added(slots: list[list[int]]) -> None:
     ring = HistoryRing(1, 7)
@@ -106,8 +120,13 @@ def test_a_ring_is_the_end_of_what_was_added(slots: list[list[int]]) -> None:
     first = max(0, len(slots) - 7)
     for name in ("in", "errors"):
         found = ring.series(name, [f"irc:{n}" for n in range(5)], first, len(slots) - first)
-        for number, values in enumerate(slots[first:]):
-            assert [each[number] for each in found] == [*values, *[None] * (5 - len(values))]
+        for number, values in enumerate(slots[first:], first):
+            # Of an account that was gone since then, and is back, nothing is left.
+            expected = [
+                values[n] if n < len(values) and not is_back(slots[number:], n) else None
+                for n in range(5)
+            ]
+            assert [each[number - first] for each in found] == expected
 
 
 def test_a_day_of_1000_accounts_takes_less_than_12_mib() -> None:

@@ -25,24 +25,26 @@ def request(path: str, **body: Any) -> HookRequest:
 async def test_hooks_are_where_and_as_they_are_configured() -> None:
     async with gateway_rig(agents="echo") as rig:
         hooks = Hooks(rig.parts.timers, rig.parts.asking)
-        assert hooks.place("/hooks/wake") is None
+        assert hooks.hook_path("/hooks/wake") is None
         hooks.configure(config(path="/in"))
-        assert [hooks.place(each) for each in ("/in/wake", "/in/a/b/", "/in", "/hooks/wake")] == [
+        assert [
+            hooks.hook_path(each) for each in ("/in/wake", "/in/a/b/", "/in", "/hooks/wake")
+        ] == [
             "wake",
             "a/b",
             None,
             None,
         ]
-        assert isinstance(hooks.asked(request("wake", text="x")), HookWake)
-        assert isinstance(hooks.asked(request("agent", message="x")), HookAgent)
-        assert hooks.asked(request("a/b")) is None
+        assert isinstance(hooks.action_of(request("wake", text="x")), HookWake)
+        assert isinstance(hooks.action_of(request("agent", message="x")), HookAgent)
+        assert hooks.action_of(request("a/b")) is None
         with pytest.raises(BadHook, match="sessionKey is disabled"):
-            hooks.asked(request("wake", text="x", sessionKey="hook:x"))
+            hooks.action_of(request("wake", text="x", sessionKey="hook:x"))
         hooks.configure(config(allowRequestSessionKey=True, allowedAgentIds=["other"]))
         with pytest.raises(BadHook, match="unknown agentId"):
-            hooks.asked(request("wake", text="x", agentId="echo"))
+            hooks.action_of(request("wake", text="x", agentId="echo"))
         hooks.configure(None)  # other agents or channels
-        wake = hooks.asked(request("wake", text="x", sessionKey="hook:x"))
+        wake = hooks.action_of(request("wake", text="x", sessionKey="hook:x"))
         assert isinstance(wake, HookWake)
         assert wake.session == "hook:x"
 
@@ -51,7 +53,7 @@ async def test_a_token_that_cannot_be_read_closes_the_hooks_alone() -> None:
     async with gateway_rig(agents="echo") as rig:
         hooks = Hooks(rig.parts.timers, rig.parts.asking)
         hooks.configure(config(token={"source": "env", "id": "NO_SUCH_VARIABLE"}))
-        assert (hooks.gate, hooks.place("/hooks/wake")) == (None, None)
+        assert (hooks.gate, hooks.hook_path("/hooks/wake")) == (None, None)
 
 
 async def test_a_chat_that_is_named_and_not_there_is_refused() -> None:

@@ -18,12 +18,13 @@ from runtime.gateway.hooks.mappings import (
 )
 from runtime.gateway.hooks.requests import BadHook, HookAgent, HookRules, HookWake
 
-RULES = HookRules(frozenset({"main", "ops"}), channels=("telegram",))
+RULES = HookRules(frozenset({"main", "ops"}), channels=("telegram",), accounts=("telegram:b",))
 BODY = {
     "ref": "refs/heads/main",
     "sender": {"login": "bob"},
     "commits": [{"id": "c0"}, {"id": "c1", "files": ["a", "b"]}],
     "n": 5,
+    "level": "low",
     "x": 1.5,
     "yes": True,
     "none": None,
@@ -65,6 +66,8 @@ def rendered(template: str, **query: str) -> str:
         ("{{headers.x-github-event}}", "push"),
         ("{{headers.X-GitHub-Event}}", "push"),
         ("{{query.k}}", "v"),
+        ("{{query.Kind}}", "capital"),
+        ("{{payload}}{{headers}}{{query}}", ""),  # of the body
         ("{{path}}", "gh"),
         # What is not there is nothing.
         ("{{nothing}}{{sender.nothing.at.all}}{{commits[2].id}}{{ref.x}}{{n[0]}}", ""),
@@ -83,7 +86,8 @@ def rendered(template: str, **query: str) -> str:
     ],
 )
 def test_a_template_is_gone_through_once(template: str, text: str) -> None:
-    assert rendered(template, k="v", t="{{headers.secret}}", open="{{") == text
+    query = {"k": "v", "t": "{{headers.secret}}", "open": "{{", "Kind": "capital"}
+    assert rendered(template, **query) == text
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
@@ -108,7 +112,7 @@ def test_a_whole_mapping() -> None:
         to="{{n}}",
         accountId="b",
         model="m/{{n}}",
-        thinking="low",
+        thinking="{{level}}",
         timeoutSeconds=30,
     )
     assert found.action(request(), RULES) == HookAgent(
@@ -127,6 +131,28 @@ def test_a_whole_mapping() -> None:
     assert not found.fits(request())
     assert found.fits(request(body={"source": "hub"}))
     assert not found.fits(request("other", {"source": "hub"}))
+
+
+def test_a_whole_mapping_that_wakes() -> None:
+    found = hook(
+        action="wake",
+        wakeMode="next-heartbeat",
+        agentId="ops",
+        sessionKey="agent:ops:hook:{{n}}",
+        textTemplate="{{ref}}",
+    )
+    expected = HookWake("refs/heads/main", "next-heartbeat", "ops", "agent:ops:hook:5")
+    assert found.action(request(), RULES) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"), [("gh", "gh"), ("/gh/", "gh"), ("a/b/", "a/b"), ("X", "X")]
+)
+def test_a_path_is_the_same_with_slashes_around_it(path: str, asked: str) -> None:
+    found = hook(match={"path": path}, messageTemplate="m")
+    assert found.problem is None
+    assert found.fits(request(asked))
+    assert not found.fits(request(f"{asked}/"))
 
 
 def test_the_first_that_fits_is_taken() -> None:
@@ -161,8 +187,16 @@ def test_the_first_that_fits_is_taken() -> None:
         ({"messageTemplate": "{{headers.}}"}, "{{headers.}} names nothing of the headers"),
         ({"messageTemplate": "m", "agentId": "nobody"}, 'unknown agentId "nobody"'),
         ({"messageTemplate": "m", "channel": "nochan"}, "channel must be last|telegram"),
+        ({"messageTemplate": "m", "channel": "telegram"}, "channel and to must be set together"),
+        ({"messageTemplate": "m", "to": "{{n}}"}, "channel and to must be set together"),
+        ({"messageTemplate": "m", "accountId": "b"}, "accountId needs channel and to"),
+        (
+            {"messageTemplate": "m", "channel": "telegram", "to": "1", "accountId": "c"},
+            "unknown telegram account 'c'; known: b",
+        ),
         ({"messageTemplate": "m", "sessionKey": "agent:main:main"}, "sessionKey must start with"),
         ({"messageTemplate": "m", "sessionKey": "{{ref}}"}, "sessionKey must start with"),
+        ({"messageTemplate": "m", "sessionKey": ""}, "sessionKey must start with"),
         ({"messageTemplate": "m", "sessionKey": "ho{{ref}}"}, "sessionKey must start with"),
         (
             {"messageTemplate": "m", "transform": {"module": "a.mjs"}},
@@ -197,9 +231,26 @@ def test_what_is_wrong_with_a_mapping_spoils_its_hook_alone(
     assert other.action(request("good"), RULES) == HookAgent("m")
 
 
-@pytest.mark.parametrize("given", [None, {}, "x", [None], [5], [{}], [{"match": "gh"}], [[]]])
+@pytest.mark.parametrize(
+    "given",
+    [None, {}, "x", [None], [5], [{}], [{"match": "gh"}], [{"match": {"path": 5}}], [[]]],
+)
 def test_mappings_without_a_path_take_nothing(given: Any) -> None:
-    assert find(read_mappings(given, RULES), request()) is None
+    hooks = read_mappings(given, RULES)
+    assert find(hooks, request()) is None
+    problems = problems_of(hooks)
+    assert len(problems) == (len(given) if isinstance(given, list) else 0)
+    assert all(each.startswith("hooks.mappings[0]: ") for each in problems)
+
+
+@pytest.mark.parametrize(
+    ("source", "others"), [("hub", False), (None, True), (5, True), (["hub"], True)]
+)
+def test_a_spoilt_mapping_takes_the_requests_of_its_source(source: Any, others: bool) -> None:
+    found = hook(match={"path": "gh", "source": source})
+    assert found.problem is not None
+    assert found.fits(request(body={"source": "hub"}))
+    assert found.fits(request(body={"source": "another"})) is others
 
 
 @pytest.mark.parametrize(
@@ -207,8 +258,6 @@ def test_mappings_without_a_path_take_nothing(given: Any) -> None:
     [
         ({"messageTemplate": "{{nothing}}"}, 400, "hook mapping requires message"),
         ({"action": "wake", "textTemplate": " {{none}} "}, 400, "hook mapping requires text"),
-        ({"messageTemplate": "m", "channel": "telegram"}, 400, "channel and to must be set"),
-        ({"messageTemplate": "m", "to": "{{n}}"}, 400, "channel and to must be set"),
         (
             {"messageTemplate": "m", "sessionKey": "hook:{{long}}"},
             400,
@@ -238,7 +287,17 @@ def test_what_is_made_of_a_small_body_is_bounded() -> None:
         found.action(request(body={"x": half + "x"}), RULES)
 
 
-def test_an_agent_that_is_gone_is_said_at_the_request() -> None:
-    found = hook(messageTemplate="m", agentId="ops")
-    with pytest.raises(BadHook, match='unknown agentId "ops"'):
-        found.action(request(), HookRules(frozenset({"main"})))
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"agentId": "ops"}, 'unknown agentId "ops"'),
+        ({"channel": "telegram", "to": "1", "accountId": "b"}, "unknown telegram account 'b'"),
+    ],
+)
+def test_an_agent_or_account_that_is_gone_is_said_at_the_request(
+    fields: dict[str, Any], error: str
+) -> None:
+    found = hook(messageTemplate="m", **fields)
+    assert found.problem is None
+    with pytest.raises(BadHook, match=error):
+        found.action(request(), HookRules(frozenset({"main"}), channels=("telegram",)))

@@ -20,7 +20,7 @@ from runtime.gateway.hooks.requests import (
     wake_of,
 )
 
-RULES = HookRules(frozenset({"main", "ops"}), channels=("telegram",))
+RULES = HookRules(frozenset({"main", "ops"}), channels=("telegram",), accounts=("telegram:b",))
 
 
 def refusal(function: Any, *args: Any) -> tuple[int, str]:
@@ -123,6 +123,15 @@ def test_a_turn_is_read(body: dict[str, Any], turn: HookAgent) -> None:
         ),
         ({"message": "x", "channel": "nochan", "to": "1"}, "channel must be last|telegram"),
         ({"message": "x", "channel": "nochan"}, "channel must be last|telegram"),
+        ({"message": "x", "accountId": "b"}, "accountId needs channel and to for hook delivery"),
+        (
+            {"message": "x", "channel": "telegram", "to": "1", "accountId": "c"},
+            "unknown telegram account 'c'; known: b",
+        ),
+        (
+            {"message": "x", "channel": "telegram", "to": "1", "accountId": "bb"},
+            "unknown telegram account 'bb' (did you mean b?); known: b",
+        ),
         (
             {"message": "x", "agentId": "main", "sessionKey": "agent:main:main"},
             "sessionKey must start with one of: hook:, agent:main:hook:",

@@ -38,7 +38,7 @@ def test_all_outcomes_are_there_from_the_beginning() -> None:
 
 def test_refusals_are_counted_by_status() -> None:
     figures = ApiFigures()
-    assert [figures.answered(each) for each in (200, 304, 404, 502, 403, 404)] == [
+    assert [figures.record_answer(each) for each in (200, 304, 404, 502, 403, 404)] == [
         False,
         False,
         True,

@@ -47,5 +47,34 @@ def test_what_a_method_refuses() -> None:
         400,
         {"error": {"message": "no", "type": "invalid_request_error"}},
     )
-    assert refusal_of(RemoteError(UNAVAILABLE, "x", retryable=True)).headers["Retry-After"] == "1"
     assert refusal_of(RemoteError(UNAVAILABLE, "x")).headers["x-should-retry"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "headers"),
+    [
+        (RemoteError(UNAVAILABLE, "x", retryable=True), 503, {"Retry-After": "1"}),
+        (
+            RemoteError(UNAVAILABLE, "x", retryable=True, retry_after_ms=300),
+            503,
+            {"Retry-After": "1"},
+        ),
+        (
+            RemoteError(UNAVAILABLE, "x", retryable=True, retry_after_ms=60_001),
+            503,
+            {"Retry-After": "61"},
+        ),
+        (RemoteError(UNAVAILABLE, "x"), 503, {"x-should-retry": "false"}),
+        (
+            RemoteError(UNAVAILABLE, "x", details={"maybeExecuted": True}),
+            502,
+            {"x-should-retry": "false"},
+        ),
+        (RemoteError(UNAVAILABLE, "x", details="strange"), 503, {"x-should-retry": "false"}),
+    ],
+)
+def test_whether_and_when_to_ask_again(
+    error: RemoteError, status: int, headers: dict[str, str]
+) -> None:
+    refusal = refusal_of(error)
+    assert (refusal.status, refusal.headers) == (status, headers)

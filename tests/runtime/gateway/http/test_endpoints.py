@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 from yarl import URL
 
 from tests.support.gateway_rig import TOKEN, GatewayRig, gateway_rig
@@ -51,6 +52,21 @@ async def test_readiness_follows_the_supervisor_and_the_drain() -> None:
         assert '"ready":true' in text
         rig.parts.readiness.start_draining()
         assert '"failing":["gateway-draining"]' in (await get(rig, "/ready"))[1]
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    ["GET / HTTP/1.1", "GET /health HTTP/1.1", "GET /nope HTTP/1.1", "GET /\x01 HTTP/1.1"],
+)
+async def test_no_answer_tells_the_versions_of_python_and_of_libraries(request_line: str) -> None:
+    async with gateway_rig() as rig:
+        reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
+        writer.write(f"{request_line}\r\nHost: 127.0.0.1:{rig.port}\r\n\r\n".encode())
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        writer.close()
+        assert "\r\nserver: trunkline\r\n" in head
+        assert "python" not in head
+        assert "aiohttp" not in head
 
 
 async def test_metrics_can_be_switched_off() -> None:

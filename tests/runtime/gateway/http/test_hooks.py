@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
+import pytest
 
+from ipc.websocket.client import Client
+from runtime.gateway.http import endpoints
 from runtime.gateway.http.hooks import completion_of
 from runtime.gateway.journal.runs import ReplyTarget
 from tests.support.conversations import asked
-from tests.support.gateway_rig import TOKEN, GatewayRig, gateway_rig
+from tests.support.gateway_rig import SESSION, TOKEN, GatewayRig, gateway_rig
 from tests.support.rig_agent import HeldAgent, held_agent
 from tests.support.until import until
 
@@ -115,6 +119,45 @@ async def test_who_has_no_right_token_is_refused_before_the_body_is_read() -> No
         assert hooks.rig.parts.hooks.counts["throttled"] >= 1
 
 
+async def test_a_body_whose_sender_goes_is_refused() -> None:
+    async with hook_rig() as hooks:
+        _, writer = await asyncio.open_connection("127.0.0.1", hooks.rig.port)
+        lines = ["POST /hooks/wake HTTP/1.1", "Host: localhost", "Content-Length: 12"]
+        writer.write("\r\n".join([*lines, "Authorization: Bearer hook-secret", "", "{"]).encode())
+        await hooks.post("/hooks/none", {})  # meanwhile the first part is read
+        refused = hooks.rig.parts.hooks.counts["refused"]
+        writer.transport.abort()
+        await until(lambda: hooks.rig.parts.hooks.counts["refused"] == refused + 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "first", "rest", "status"),
+    [
+        ("Content-Length: 12", b"{", b'"text":"x"}', b"HTTP/1.1 200 "),
+        (
+            "Content-Length: 12\r\nExpect: 100-continue",
+            b"",
+            b'{"text":"x"}',
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ",
+        ),
+        ("Content-Length: 12\r\nExpect: tea", b"", b"", b"HTTP/1.1 417 "),
+    ],
+)
+async def test_a_body_may_come_in_pieces_and_when_it_is_asked_for(
+    line: str, first: bytes, rest: bytes, status: bytes
+) -> None:
+    async with hook_rig() as hooks:
+        reader, writer = await asyncio.open_connection("127.0.0.1", hooks.rig.port)
+        lines = ["POST /hooks/wake HTTP/1.1", "Host: localhost", "Connection: close"]
+        lines += ["Authorization: Bearer hook-secret", line, "", ""]
+        writer.write("\r\n".join(lines).encode() + first)
+        await hooks.post("/hooks/none", {})  # meanwhile the first part is read
+        writer.write(rest)
+        answer = await reader.read()
+        writer.close()
+        assert answer.startswith(status)
+
+
 async def test_hooks_that_are_off_are_not_there() -> None:
     async with hook_rig(enabled=False) as hooks:
         assert await hooks.post("/hooks/wake", {"text": "x"}) == (404, "Not Found")
@@ -130,3 +173,37 @@ async def test_a_request_may_wait_for_the_end_of_its_turn() -> None:
     }
     failed = asked("r", reply=ReplyTarget("irc:one", "ada"), state="error", answer="")
     assert (completion_of(failed)["status"], completion_of(failed)["delivered"]) == ("error", False)
+
+
+@pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "k"}])
+async def test_who_waits_for_a_turn_is_answered_when_the_gateway_ends(key: dict[str, str]) -> None:
+    async with hook_rig() as hooks:
+        body = {"message": "look", "deliver": False, "waitForCompletion": True}
+        asking = asyncio.ensure_future(hooks.post("/hooks/agent", body, RIGHT | key))
+        await until(lambda: hooks.agent.asked)
+        await hooks.post("/hooks/none", {})  # meanwhile it begins to wait
+        hooks.rig.parts.runs.close()
+        status, text = await asking
+        if key:
+            assert (status, "with the same Idempotency-Key" in text) == (503, True)
+        else:
+            assert (status, text) == (200, f'{{"ok":true,"runId":"{hooks.agent.asked[0]["run"]}"}}')
+
+
+async def test_a_hook_that_comes_before_the_first_report_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with (
+        gateway_rig(supervisor=False, agents="echo", http={"enabled": True}) as rig,
+        aiohttp.ClientSession(f"http://127.0.0.1:{rig.port}", headers=RIGHT) as session,
+    ):
+        wake: Any = {"json": {"text": "x", "mode": "next-heartbeat"}}
+        monkeypatch.setattr(endpoints, "WAIT_SECONDS", 0.01)
+        async with session.post("/hooks/wake", **wake) as early:
+            assert (early.status, early.headers["Retry-After"]) == (503, "1")
+        monkeypatch.undo()
+        waiting = asyncio.ensure_future(session.post("/hooks/wake", **wake))
+        rig.supervisor = await Client.connect(rig.url, token=SESSION, on_event=rig.on_event)
+        await rig.report(whole=True, hooks=HOOKS)
+        async with await waiting as answer:
+            assert answer.status == 200

@@ -272,7 +272,7 @@ async def test_bodies_that_stay_away_do_not_keep_the_next_request_out(
         asking = asyncio.create_task(request(rig, data=b"whole"))
         assert (await asking)[:2] == (200, b"ok")
         assert bounds.memory.held == 2  # one of them has given way
-        places = [bounds.enter(KEY, 0, 1e9) for _ in range(2)]
+        places = [bounds.admit(KEY, 0, 1e9) for _ in range(2)]
         for answer in await asyncio.gather(*hanging):
             assert answer.startswith(b"HTTP/1.1 503 ")
             assert b"too slowly" in answer
@@ -371,7 +371,7 @@ async def test_an_account_that_a_person_logs_in_takes_requests_before_it_runs() 
 async def test_one_whose_plugin_waits_for_its_position_gets_no_request() -> None:
     """What stands before a request would pass for the position."""
     async with gateway_rig(row(KEY, phase="starting", cause="linking", ingress=True)) as rig:
-        rig.parts.peers.enter(f"{KEY}#1".encode(), KEY, 1).waits = True
+        rig.parts.peers.ensure(f"{KEY}#1".encode(), KEY, 1).waits = True
         asking = asyncio.create_task(request(rig))
         await until(lambda: rig.parts.http_calls.bounds.in_flight == 1)
         await rig.report(row(KEY, phase="backoff", incarnation=2, ingress=True))

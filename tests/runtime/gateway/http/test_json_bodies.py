@@ -74,6 +74,20 @@ async def test_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
         assert reader.held == 0
 
 
+async def test_a_large_body_has_a_limit_of_arrays_and_objects(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(json_bodies, "LARGE_BYTES", 1)
+    monkeypatch.setattr(json_bodies, "MAX_INNER", 3)
+    async with bodies() as (_, port):
+        for body, words in (
+            (b"[[],{}]", "[[], {}]"),
+            (b'["[[[[",""]', "['[[[[', '']"),
+            (b"[[],[],[]]", "413 Payload too large: a body has at most 3 arrays and objects"),
+        ):
+            assert await post(port, f"Content-Length: {len(body)}", body=body) == words
+
+
 @pytest.mark.parametrize("ok", [True, False])
 async def test_of_large_bodies_the_loop_takes_one_step_in_a_turn(
     ok: bool, monkeypatch: pytest.MonkeyPatch

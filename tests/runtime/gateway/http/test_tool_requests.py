@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
+from ipc.nesting import MAX_DEPTH
 from runtime.gateway.http.api_refusals import HttpRefusal
 from runtime.gateway.http.tool_requests import (
     DENIED,
@@ -100,6 +102,22 @@ def test_the_tools_that_there_are(
 
 def test_what_is_denied_without_any_configuration_is_what_the_real_one_denies() -> None:
     assert {"exec", "gateway", "cron", "nodes", "sessions_send"} < DENIED
+
+
+def test_a_refusal_has_the_details_of_its_error() -> None:
+    refusal = HttpRefusal(502, "gone", "tool_error", details={"maybeExecuted": True})
+    error = {"type": "tool_error", "message": "gone", "details": {"maybeExecuted": True}}
+    assert tool_refusal(refusal) == {"ok": False, "error": error}
+
+
+@pytest.mark.parametrize("depth", [1, MAX_DEPTH - 2])
+def test_a_result_is_little_longer_than_its_details_however_deep_they_are(depth: int) -> None:
+    details: Any = [1] * 500_000
+    for _ in range(depth - 1):
+        details = [details]
+    text = tool_result(details)["result"]["content"][0]["text"]
+    assert msgspec.json.decode(text) == details
+    assert len(text) < 1.1 * len(msgspec.json.encode(details))
 
 
 def test_a_result_is_the_details_and_the_same_as_text() -> None:

@@ -22,8 +22,8 @@ def test_agents_are_no_accounts_but_have_records() -> None:
     assert journal.place("irc:oftc") is None
 
 
-def test_a_journal_that_begins_is_not_ready_and_has_no_trouble() -> None:
+def test_a_journal_that_begins_is_not_ready_and_has_no_fault() -> None:
     journal = JournalBase()
     assert not journal.ready
-    assert (journal.trouble, journal.repaired, journal.lost) == (None, None, set())
+    assert (journal.fault, journal.repaired, journal.lost) == (None, None, set())
     assert (journal.waiting_bytes, journal.commits) == (0, 0)

@@ -70,7 +70,7 @@ class Flooded:
         """Store 50 messages of 5 KiB."""
         numbers = [next(self._number) for _ in range(50)]
         self.database.store([arrived(each, f"{each:05000}") for each in numbers])
-        self.checkpoints.committed(COMMIT_PAGES)
+        self.checkpoints.on_commit(COMMIT_PAGES)
 
     @property
     def log_pages(self) -> int:
@@ -150,18 +150,18 @@ def test_a_long_reader_lets_the_log_grow_and_is_not_waited_for_each_time(
 
 def test_all_is_moved_when_there_is_time(flooded: Flooded) -> None:
     flooded.commit()
-    while flooded.checkpoints.rest():
-        flooded.checkpoints.settle()
+    while flooded.checkpoints.on_idle():
+        flooded.checkpoints.wait_idle()
     assert flooded.moved()
-    flooded.checkpoints.wrote()  # whether it has is not known
-    assert not flooded.checkpoints.rest()
+    flooded.checkpoints.on_write()  # whether it has is not known
+    assert not flooded.checkpoints.on_idle()
 
 
 def test_what_goes_wrong_on_the_thread_is_raised_where_records_are_stored(tmp_path: Path) -> None:
     with closing(connect(tmp_path / "journal.db")) as writer:
         checkpoints = Checkpoints(tmp_path / "nowhere" / "journal.db", writer)
-        checkpoints.committed(STEP_PAGES)
+        checkpoints.on_commit(STEP_PAGES)
         with pytest.raises(sqlite3.OperationalError, match="unable to open"):
-            checkpoints.settle()
-        checkpoints.settle()  # once
+            checkpoints.wait_idle()
+        checkpoints.wait_idle()  # once
         checkpoints.stop()

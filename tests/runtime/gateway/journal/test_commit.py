@@ -32,7 +32,7 @@ def steps(*records: Record) -> list[tuple[int, int]]:
     work = Commit({}, 1, 0)
     repeated: dict[str, set[str]] = {}
     for record in records:
-        work.take(record, record.ids if isinstance(record, Arrived) else [], repeated)
+        work.add(record, record.ids if isinstance(record, Arrived) else [], repeated)
     bodies, text = work.arguments()
     rows: list[list[Any]] = json.loads(text)
     assert sum(row[8] for row in rows) == len(bodies)

@@ -70,7 +70,7 @@ def test_without_room_no_copy_is_begun(
 def test_a_copy_takes_the_journals_place_which_is_kept(path: Path, tmp_path: Path) -> None:
     copies.copy(path, tmp_path / "copy.db")
     _write(path, 4, 5)
-    aside = copies.put_back(tmp_path / "copy.db", path)
+    aside = copies.restore(tmp_path / "copy.db", path)
     assert _ids(path) == ["m1", "m2", "m3"]
     assert aside is not None
     assert aside.name.startswith("journal.db.replaced-")
@@ -85,7 +85,7 @@ def test_what_the_log_of_the_replaced_journal_held_goes_with_it(path: Path, tmp_
         os._exit(0)
     os.waitpid(left, 0)
     assert path.with_name("journal.db-wal").stat().st_size
-    aside = copies.put_back(tmp_path / "copy.db", path)
+    aside = copies.restore(tmp_path / "copy.db", path)
     assert aside is not None
     assert _ids(path) == ["m1", "m2", "m3"]
     assert _ids(aside) == ["m1", "m2", "m3", "m4"]
@@ -94,7 +94,7 @@ def test_what_the_log_of_the_replaced_journal_held_goes_with_it(path: Path, tmp_
 def test_a_copy_is_put_where_no_journal_was(path: Path, tmp_path: Path) -> None:
     copies.copy(path, tmp_path / "copy.db")
     (tmp_path / "new").mkdir()
-    assert copies.put_back(tmp_path / "copy.db", tmp_path / "new" / "journal.db") is None
+    assert copies.restore(tmp_path / "copy.db", tmp_path / "new" / "journal.db") is None
     assert _ids(tmp_path / "new" / "journal.db") == ["m1", "m2", "m3"]
 
 
@@ -140,7 +140,7 @@ def test_what_is_no_whole_journal_is_refused_and_changes_nothing(
     assert callable(make)
     make(given)
     with pytest.raises(copies.UnusableCopy, match=why):
-        copies.put_back(given, path)
+        copies.restore(given, path)
     assert _ids(path) == ["m1", "m2", "m3"]
     assert not list(tmp_path.glob("*.re*"))
 
@@ -152,6 +152,25 @@ def test_copies_sort_by_age(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     (tmp_path / f"{names[0]}.unfinished").touch()
     assert [each.name for each in copies.copies_in(tmp_path)] == names
+
+
+def test_the_beginning_of_a_copy_that_was_killed_goes_and_one_that_is_being_made_stays(
+    tmp_path: Path,
+) -> None:
+    names = [copies.name_of_copy(seconds) for seconds in (1e9, 1.7e9)]
+    for name in names:
+        for end in (".unfinished", ".unfinished-journal"):
+            (tmp_path / f"{name}{end}").touch()
+    (tmp_path / "mine.db.unfinished").touch()
+    for each in tmp_path.iterdir():
+        at = 3000.0 if names[1] in each.name else 0.0
+        os.utime(each, (at, at))
+    copies.remove_abandoned(tmp_path, copies.ABANDONED_SECONDS + 1)
+    assert sorted(each.name for each in tmp_path.iterdir()) == [
+        f"{names[1]}.unfinished",
+        f"{names[1]}.unfinished-journal",
+        "mine.db.unfinished",
+    ]
 
 
 def test_a_copy_is_made_while_another_thread_writes(path: Path, tmp_path: Path) -> None:

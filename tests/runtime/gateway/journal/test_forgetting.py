@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ async def test_a_person_is_erased_and_known_again(kind: str, tmp_path: Path) -> 
         await fill(journal, 50)
         chats = await journal.chats_of("ada", [KEY, "irc:none"])
         assert chats == {KEY: {"ada", "dm-1"}}
-        done = await journal.forget("ada", chats)
+        done = await journal.erase("ada", chats)
         assert (done.messages, done.sends, done.cleaned) == (50, 2, True)
         page = await journal.after(KEY, (1, 0), 1 << 20)
         told = [each for _, _, part in page.parts for each in part.payloads]
@@ -82,7 +83,7 @@ async def test_a_person_is_erased_and_known_again(kind: str, tmp_path: Path) -> 
         (kept,) = await store(journal, again)
         assert isinstance(kept, Kept)
         assert kept.repeated == 1  # its id is known, without a text
-        assert (await journal.forget("ada", chats)).messages == 0
+        assert (await journal.erase("ada", chats)).messages == 0
 
 
 async def test_no_byte_of_the_files_keeps_the_person(tmp_path: Path) -> None:
@@ -90,7 +91,7 @@ async def test_no_byte_of_the_files_keeps_the_person(tmp_path: Path) -> None:
         await fill(journal, 300)
         assert found_in(tmp_path, SECRET)
         await journal.after(KEY, (1, 0))  # another connection has read
-        done = await journal.forget("ada", await journal.chats_of("ada", [KEY]))
+        done = await journal.erase("ada", await journal.chats_of("ada", [KEY]))
         assert done.cleaned
         assert found_in(tmp_path, SECRET) == []  # while it is in use
         assert found_in(tmp_path, OTHER)
@@ -103,7 +104,7 @@ async def test_without_cleaning_the_files_would_keep_the_person(
     monkeypatch.setattr(forgetting, "_clean", lambda database: False)
     async with journal_of("stored", tmp_path) as journal:
         await fill(journal, 300)
-        done = await journal.forget("ada", await journal.chats_of("ada", [KEY]))
+        done = await journal.erase("ada", await journal.chats_of("ada", [KEY]))
         assert not done.cleaned
         assert found_in(tmp_path, SECRET)
 
@@ -114,7 +115,7 @@ async def talked(journal: Journal) -> None:
     there = RunOrigin(KEY, "room", sender="bob")
     files = [Attachment("media:" + "a" * 32)]
     ada, bob = {"chat": "dm-1", "sender": "ada"}, {"chat": "room", "sender": "bob"}
-    direct = talk(kind="direct", account=KEY, to="dm-1")
+    direct = talk(account=KEY, to="dm-1")
     main = talk("main", kind="main", account=KEY, to="dm-1", channel="irc")
     room = talk("room", kind="group", account=KEY, to="room", summary=SECRET)
     hall = talk("hall", kind="group", account=KEY, to="hall", summary=OTHER)
@@ -141,9 +142,10 @@ async def test_of_conversations_the_ids_of_runs_stay_and_what_is_of_others(
 ) -> None:
     async with journal_of(kind, tmp_path) as journal:
         await talked(journal)
-        done = await journal.forget("ada", {KEY: {"ada", "dm-1"}})
+        removed: list[Mapping[str, Collection[str]]] = []
+        done = await journal.erase("ada", {KEY: {"ada", "dm-1"}}, removed.append)
         assert (done.runs, done.entries, done.sessions) == (2, 6, 1)
-        assert done.files[KEY] == ["a" * 32]
+        assert [each[KEY] for each in removed] == [["a" * 32]]
         for each in ("r1", "r3"):
             left = Run(each, "forgotten", "echo", state="final", ended=NOW)
             assert await journal.run_of(each) == left
@@ -162,5 +164,22 @@ async def test_of_conversations_the_ids_of_runs_stay_and_what_is_of_others(
         assert (main.to, main.account, main.channel) == ("", "", "")
         rooms = [await journal.session(each) for each in ("room", "hall")]
         assert [each and each.summary for each in rooms] == ["", OTHER]  # she was in one of them
-        again_done = await journal.forget("ada", {KEY: {"ada", "dm-1"}})
+        again_done = await journal.erase("ada", {KEY: {"ada", "dm-1"}})
         assert (again_done.runs, again_done.entries, again_done.sessions) == (0, 0, 0)
+
+
+async def test_files_that_are_not_removed_are_found_again(tmp_path: Path) -> None:
+    chats = {KEY: {"ada", "dm-1"}}
+    asked_for: list[Collection[str]] = []
+
+    def refuse(files: Mapping[str, Collection[str]]) -> None:
+        asked_for.append(files[KEY])
+        raise PermissionError("not allowed")
+
+    async with journal_of("stored", tmp_path) as journal:
+        await talked(journal)
+        for _ in range(2):
+            with pytest.raises(PermissionError):
+                await journal.erase("ada", chats, refuse)
+        assert asked_for == [["a" * 32]] * 2
+        assert (await journal.erase("ada", chats)).entries == 6

@@ -109,7 +109,7 @@ def test_a_copy_that_cannot_be_made_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(nightly, "FIRST", timedelta())
-    monkeypatch.setattr(nightly, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(nightly, "CHECK_SECONDS", 0.01)
     Database(tmp_path / "journal.db").close()
     (tmp_path / "backup").write_text("a file where the directory belongs")
     warned = threading.Event()
@@ -142,14 +142,14 @@ def test_the_end_waits_for_no_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         database.store([arrived(1, *[f"m{each}" for each in range(2000)])])
     stopping = threading.Event()
     thread = NightlyCopies(path, tmp_path / "backup", 3)
-    go_on = thread._go_on  # the moment between two steps shows nowhere else
+    go_on = thread._check_stopping  # the moment between two steps shows nowhere else
 
     def wait() -> None:
         stopping.set()
-        assert thread._stopping.wait(20)
+        assert thread._stopping.wait(20)  # the moment between two steps
         go_on()
 
-    monkeypatch.setattr(thread, "_go_on", wait)
+    monkeypatch.setattr(thread, "_check_stopping", wait)
     thread.start()
     assert stopping.wait(20)
     thread.stop()

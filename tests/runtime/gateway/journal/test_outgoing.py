@@ -18,7 +18,7 @@ from runtime.gateway.journal.outgoing import (
     Postponed,
     Released,
     RowRecord,
-    changed,
+    changed_message,
     past_of,
     patch_of,
 )
@@ -46,7 +46,7 @@ BEFORE = OutgoingMessage(OutgoingRow("k", "id", "ada", attempts=1, letter=True),
     ],
 )
 def test_what_a_record_makes_of_a_row(record: RowRecord, state: str, keeps: bool) -> None:
-    after = changed(BEFORE, record)
+    after = changed_message(BEFORE, record)
     assert (after.row.state, bool(after.message)) == (state, keeps)
     if isinstance(record, PartsRendered):
         assert after.texts == b'["b"]'
@@ -57,13 +57,13 @@ def test_what_a_record_makes_of_a_row(record: RowRecord, state: str, keeps: bool
 def test_a_row_remembers_its_last_attempts_and_when_it_was_over() -> None:
     outgoing = BEFORE
     for number in range(1, PAST + 3):
-        outgoing = changed(outgoing, Attempt(KEY, "k", number, 7, 10 * number, 10))
+        outgoing = changed_message(outgoing, Attempt(KEY, "k", number, 7, 10 * number, 10))
         past = past_of(outgoing.row, 10 * number + 5, "busy")
-        outgoing = changed(outgoing, Postponed(KEY, "k", 0, "busy", "", past))
-    row = changed(outgoing, Delivered(KEY, "k", SENT, 999)).row
+        outgoing = changed_message(outgoing, Postponed(KEY, "k", 0, "busy", "", past))
+    row = changed_message(outgoing, Delivered(KEY, "k", SENT, 999)).row
     assert [(each.at, each.ended) for each in row.past][:1] == [(30, 35)]
     assert len(row.past) == PAST
     assert (row.first_attempt, row.last_attempt, row.ended) == (10, 10 * (PAST + 2), 999)
-    letter = changed(outgoing, GivenUp(KEY, "k", "expired", letter=True, at=7))
+    letter = changed_message(outgoing, GivenUp(KEY, "k", "expired", letter=True, at=7))
     assert letter.row.ended == 7
-    assert changed(letter, Released(KEY, "k", 8, 9, "queue")).row.ended == 0
+    assert changed_message(letter, Released(KEY, "k", 8, 9, "queue")).row.ended == 0

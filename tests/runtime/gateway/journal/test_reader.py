@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from runtime.gateway.journal import schema
+from runtime.gateway.journal.conversations import is_of_chat
 from runtime.gateway.journal.database import Database
 from runtime.gateway.journal.reader import JournalReader, read_run
 from runtime.gateway.journal.runs import RunEnded, RunQueued
@@ -31,6 +32,7 @@ INDEXES = {
 def test_a_read_finds_its_rows_by_an_index(name: str, index: str, tmp_path: Path) -> None:
     database = Database(tmp_path / "journal.db")
     try:
+        database.connection.create_function("is_of_chat", 1, is_of_chat)
         statement = getattr(schema, name)
         named = dict.fromkeys(re.findall(r":(\w+)", statement), 1)
         values: Any = named or (1,) * statement.count("?")

@@ -12,7 +12,7 @@ from runtime.gateway.journal.records import (
     Marked,
     Part,
     Place,
-    arrive,
+    add_frames,
     change,
     from_cursor,
     is_complete,
@@ -27,9 +27,9 @@ PART = Part(5, b"\1\2\3", [b"five", b"six", b"seven"])
 def test_however_many_are_repeated_the_next_message_names_them_shortly() -> None:
     place = Place(KEY, 1, 1, 3, (1, 0))
     for number in range(4, 5000):
-        place, kept = arrive(place, arrived(number, "old"), ["old"], {"old"})
+        place, kept = add_frames(place, arrived(number, "old"), ["old"], {"old"})
         assert (kept.parts, kept.repeated) == ([], 1)
-    place, kept = arrive(place, arrived(5000, "new"), ["new"], {"old"})
+    place, kept = add_frames(place, arrived(5000, "new"), ["new"], {"old"})
     assert shown(kept.parts[0].payloads[0]) == "1:5000 new skips [[4, 4999]]"
     assert place.skips is None
 
@@ -49,7 +49,7 @@ def test_however_many_are_repeated_the_next_message_names_them_shortly() -> None
 def test_the_floor_rises_where_something_is_missing(
     place: Place, record: Arrived, floor: tuple[int, int]
 ) -> None:
-    after, _ = arrive(place, record, ["a"], set())
+    after, _ = add_frames(place, record, ["a"], set())
     assert after.floor == floor
     assert after.whole
 
@@ -62,7 +62,7 @@ def test_a_message_names_one_number_or_several_in_a_row() -> None:
 def test_a_pack_is_split_around_what_is_repeated_and_keeps_its_flags() -> None:
     payloads = [payload(KEY, n) for n in range(4, 8)]
     record = Arrived(KEY, 1, 4, b"\1\3\1\0", payloads, ["a", "b", "c", None])
-    _, kept = arrive(Place(KEY, 1, 1, 3, (1, 0)), record, record.ids, {"b"})
+    _, kept = add_frames(Place(KEY, 1, 1, 3, (1, 0)), record, record.ids, {"b"})
     assert [(part.first, part.last, part.flags) for part in kept.parts] == [
         (4, 4, b"\1"),
         (6, 7, b"\1\0"),

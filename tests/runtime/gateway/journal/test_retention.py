@@ -14,13 +14,14 @@ from runtime.gateway.journal import retention
 from runtime.gateway.journal.conversations import EntriesAdded, SessionChanged, SessionDeleted
 from runtime.gateway.journal.database import Database
 from runtime.gateway.journal.interface import Keep
+from runtime.gateway.journal.outgoing import Attempt, Delivered, Queued
 from runtime.gateway.journal.reader import JournalReader
 from runtime.gateway.journal.records import Answered, Arrived, Kept
 from runtime.gateway.journal.retention import Retention
 from runtime.gateway.journal.runs import Recorded, RunEnded, RunMerged
 from tests.support.conversations import asked, said, talk
 from tests.support.gateway_rig import payload
-from tests.support.journals import KEY, arrived, shown
+from tests.support.journals import KEY, arrived, outgoing, shown
 
 DAY = 86400.0
 NOW = time.time()
@@ -202,3 +203,12 @@ def test_what_is_oldest_goes_first_when_the_journal_is_too_large(database: Datab
     assert (len(talks(database)[1]), left(database)) == (50, [])
     forget(database, Keep(size_bytes=0))
     assert talks(database)[1] == []
+
+
+def test_what_is_still_to_be_sent_stays_however_old_it_seems(database: Database) -> None:
+    keys = ["queued", "attempting", "sent"]  # the clock was set forward since
+    database.store([Queued(KEY, outgoing(each, at=days_ago(40))) for each in keys])
+    database.store([Attempt(KEY, "attempting", 1, 1, 1, 1), Delivered(KEY, "sent", [])])
+    forget(database)
+    rows = database.connection.execute("SELECT key FROM outgoing ORDER BY n").fetchall()
+    assert [each for (each,) in rows] == ["queued", "attempting"]

@@ -59,12 +59,12 @@ def test_nothing_of_a_redacted_message_stays_on_the_disk(database: Database) -> 
     checkpoints.finish()  # into the file itself
     assert on_disk(database.path) > 1000
     database.store([dropped(1, 2, 3)])
-    checkpoints.committed(10)
-    checkpoints.redacted()
+    checkpoints.on_commit(10)
+    checkpoints.on_redaction()
     assert checkpoints.empties_in == 0.0
     while checkpoints.empties_in is not None:
-        checkpoints.rest()
-        checkpoints.settle()
+        checkpoints.on_idle()
+        checkpoints.wait_idle()
     checkpoints.stop()
     assert on_disk(database.path) == 0
 
@@ -75,12 +75,13 @@ def test_the_log_is_not_emptied_again_and_again_nor_while_something_reads(
     checkpoints = Checkpoints(database.path, database.connection)
     database.store([arrived(1, "a")])
     reader = JournalReader(database.path)
+    # A read that lasts.
     reading = reader._connection.execute("SELECT pos FROM pack UNION ALL SELECT 1")
     assert reading.fetchone()
     database.store([dropped(1)])
-    checkpoints.redacted()
+    checkpoints.on_redaction()
     checkpoints.finish()
-    checkpoints.rest()
+    checkpoints.on_idle()
     assert checkpoints.empties_in is not None
     assert checkpoints.empties_in > 1
     reading.close()

@@ -157,10 +157,10 @@ def test_what_the_journal_has_forgotten_leaves_the_index(
 
     add(database, *["gate"] * 6)
     assert len(found(index)) == 6
-    database.forget_rows(schema.FORGET_ENTRIES, [1, 2, 3])
+    database.delete_rows(schema.FORGET_ENTRIES, [1, 2, 3])
     fill(index)
     assert indexed() == [4, 5, 6]
-    database.forget_rows(schema.FORGET_ENTRIES, [5])
+    database.delete_rows(schema.FORGET_ENTRIES, [5])
     assert found(index) == [6, 4]  # never found again, whatever the index holds
     index.close()
     fill(index)
@@ -173,7 +173,7 @@ def test_a_person_who_is_erased_is_not_in_the_index_either(
     database.store([EntriesAdded(KEY, TALK, said("a-secret-word", "gate", sender="ada"))])
     add(database, "gate")
     assert found(index, "secret") == [1]
-    forgetting.forget(database, "ada", {KEY: ["ada"]})
+    forgetting.erase(database, "ada", {KEY: ["ada"]})
     assert not index_of(database.path).exists()
     assert (found(index, "secret"), found(index)) == ([], [3])
     index.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.gateway.journal.copies import copy, put_back
+from runtime.gateway.journal.copies import copy, restore
 from runtime.gateway.journal.database import Database
 from runtime.gateway.journal.repair import repair
 from runtime.gateway.journal.retention import Retention
@@ -57,7 +57,7 @@ def test_one_that_is_not_used_for_a_day_goes(journal: Path, age: float, stays: b
 def test_a_journal_that_is_another_one_now_has_none(journal: Path) -> None:
     copied = journal.with_name("copied.db")
     copy(journal, copied)
-    put_back(copied, journal)
+    restore(copied, journal)
     assert beside(journal) == set()
     index_of(journal).touch()
     repair(journal)

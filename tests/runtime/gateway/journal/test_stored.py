@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from runtime.gateway.journal import writer
 from runtime.gateway.journal.database import Database
+from runtime.gateway.journal.interface import Keep
 from runtime.gateway.journal.records import Outcome, Record
 from runtime.gateway.journal.runs import RunQueued
 from runtime.gateway.journal.stored import StoredJournal
@@ -53,6 +55,46 @@ async def test_results_come_in_the_order_of_the_records(tmp_path: Path) -> None:
     assert order == list(range(1, 50))
 
 
+async def test_a_commit_is_reported_after_its_results(tmp_path: Path) -> None:
+    seen: list[str] = []
+    journal = StoredJournal(tmp_path / "journal.db", on_commit=lambda: seen.append("commit"))
+    await until(lambda: journal.ready)
+    for number, name in enumerate(("a", "b"), 1):
+        journal.append(arrived(number, name), lambda _, name=name: seen.append(name))  # type: ignore[misc]
+    journal.flush()
+    await until(lambda: "commit" in seen)
+    assert seen == ["a", "b", "commit"]
+    await journal.close()
+
+
+async def test_other_limits_apply_at_once_although_nothing_is_stored(tmp_path: Path) -> None:
+    days = 86400.0
+    journal = StoredJournal(tmp_path / "journal.db")
+    await store(journal, arrived(1, "a", at=int((time.time() - 10 * days) * 1000)))
+    await asyncio.sleep(3 * writer.IDLE_SECONDS)  # it has nothing to do any more
+    assert await everything(journal) == ["1:1 a"]
+    journal.set_keep(Keep(seconds=days))
+
+    def is_deleted() -> bool:
+        place = journal.place(KEY)
+        return place is not None and place.floor == (1, 1)
+
+    await until(is_deleted)
+    assert await everything(journal) == []
+    await journal.close()
+
+
+async def test_what_becomes_too_old_is_deleted_although_nothing_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("runtime.gateway.journal.retention.CHECK_SECONDS", 0.01)
+    journal = StoredJournal(tmp_path / "journal.db", keep=Keep(seconds=1.0))
+    await store(journal, arrived(1, "a"))
+    await until(lambda: (place := journal.place(KEY)) and place.floor)
+    await journal.close()
+
+
 async def test_a_job_s_error_is_raised_where_it_was_asked_for(tmp_path: Path) -> None:
     journal = StoredJournal(tmp_path / "journal.db")
     assert await journal.run(lambda database: database.path) == tmp_path / "journal.db"
@@ -84,7 +126,7 @@ async def test_a_full_disk_holds_everything_until_there_is_room(
     monkeypatch.setattr(writer, "RETRY_SECONDS", 0.01)
     changes: list[str | None] = []
     journal = StoredJournal(
-        tmp_path / "journal.db", on_change=lambda: changes.append(journal.trouble)
+        tmp_path / "journal.db", on_change=lambda: changes.append(journal.fault)
     )
     await until(lambda: journal.ready)
     await store(journal, arrived(1, "a"))
@@ -93,8 +135,8 @@ async def test_a_full_disk_holds_everything_until_there_is_room(
     for number in range(2, 40):
         journal.append(arrived(number, f"m{number}" + "x" * 400), done.append)
     journal.flush()
-    await until(lambda: journal.trouble)
-    assert (done, journal.trouble) == ([], "journal full")
+    await until(lambda: journal.fault)
+    assert (done, journal.fault) == ([], "journal full")
     assert journal.waiting_bytes > 10_000
     assert await everything(journal) == ["1:1 a"]
     store_one = Database.store
@@ -120,7 +162,7 @@ async def test_a_stop_does_not_wait_for_room(tmp_path: Path) -> None:
     await journal.run(partial(_limit, 1))
     journal.append(arrived(2, "x" * 20_000))
     journal.flush()
-    await until(lambda: journal.trouble)
+    await until(lambda: journal.fault)
     await journal.close()
     async with journal_of("stored", tmp_path) as again:
         assert await everything(again) == ["1:1 a"]

@@ -13,7 +13,7 @@ from runtime.gateway.journal.thread_slice import (
     SLICE_NS,
     ThreadPolicy,
     policy_of_thread,
-    take_short_slices,
+    set_short_slices,
 )
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ def in_a_thread(what: Callable[[], T]) -> T:
 
 
 def taken() -> tuple[ThreadPolicy | None, bool, ThreadPolicy | None]:
-    return policy_of_thread(), take_short_slices(), policy_of_thread()
+    return policy_of_thread(), set_short_slices(), policy_of_thread()
 
 
 @pytest.mark.skipif(KERNEL < (6, 12), reason="slices of a thread's own came with Linux 6.12")
@@ -60,4 +60,4 @@ def test_a_machine_whose_calls_are_not_known_goes_without(monkeypatch: pytest.Mo
     other = os.uname_result(("Linux", "host", "6.18", "1", "other"))
     monkeypatch.setattr(os, "uname", lambda: other)
     assert policy_of_thread() is None
-    assert not take_short_slices()
+    assert not set_short_slices()

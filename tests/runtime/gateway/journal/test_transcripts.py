@@ -19,7 +19,7 @@ def test_entries_are_numbered_over_all_sessions() -> None:
 
 def test_a_step_of_an_unknown_run_changes_nothing() -> None:
     kept = Conversations()
-    kept.ask(KEY, [asked("r")])
+    kept.add_runs(KEY, [asked("r")])
     kept.change("irc:oftc", RunSeen("irc:oftc", "r", 5))
     assert kept.open_runs(KEY) == [asked("r")]
     assert kept.open_runs("irc:oftc") == []

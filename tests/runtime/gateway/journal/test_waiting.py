@@ -11,7 +11,7 @@ from ipc.errors import RemoteError
 from ipc.frames.words import JOURNAL_FULL, UNAVAILABLE
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.items import ItemsChanged
-from runtime.gateway.journal.waiting import LATER, stored, unless_in_trouble, unstored
+from runtime.gateway.journal.waiting import LATER, store_record, unstored, wait_stored
 
 RECORD = ItemsChanged("agent:main", [], [])
 
@@ -19,22 +19,22 @@ RECORD = ItemsChanged("agent:main", [], [])
 class OneRecord:
     """A journal that takes a record and stores it when it is told to."""
 
-    def __init__(self, trouble: str | None) -> None:
-        self.trouble = trouble
+    def __init__(self, fault: str | None) -> None:
+        self.fault = fault
         self.done: Any = None
 
     def append(self, record: Any, done: Any) -> None:
         self.done = done
 
 
-def journal(trouble: str | None = None) -> tuple[OneRecord, Journal]:
-    one = OneRecord(trouble)
+def journal(fault: str | None = None) -> tuple[OneRecord, Journal]:
+    one = OneRecord(fault)
     return one, cast(Journal, one)
 
 
 async def test_what_is_stored_returns_its_outcome() -> None:
     one, plain = journal()
-    waiting = asyncio.create_task(stored(plain, RECORD, lambda: one.done(None)))
+    waiting = asyncio.create_task(store_record(plain, RECORD, lambda: one.done(None)))
     assert await waiting is None
 
 
@@ -43,9 +43,9 @@ async def test_on_a_full_disk_it_is_said_within_two_seconds_and_the_record_stays
     one, plain = journal()
     loop = asyncio.get_running_loop()
     begin = loop.time()
-    waiting = asyncio.create_task(stored(plain, RECORD, lambda: None))
+    waiting = asyncio.create_task(store_record(plain, RECORD, lambda: None))
     await asyncio.sleep(0.1)
-    one.trouble = JOURNAL_FULL
+    one.fault = JOURNAL_FULL
     with pytest.raises(RemoteError, match="disk full") as found:
         await waiting
     assert loop.time() - begin <= 2.0
@@ -55,23 +55,23 @@ async def test_on_a_full_disk_it_is_said_within_two_seconds_and_the_record_stays
 
 
 @pytest.mark.virtual_time
-async def test_a_trouble_of_a_moment_is_waited_for() -> None:
+async def test_a_fault_of_a_moment_is_waited_for() -> None:
     one, plain = journal("journal: database is locked")
     done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    waiting = asyncio.create_task(unless_in_trouble(plain, done))
+    waiting = asyncio.create_task(wait_stored(plain, done))
     await asyncio.sleep(0.4)
-    one.trouble = None
+    one.fault = None
     await asyncio.sleep(5)
     done.set_result("kept")
     assert await waiting == "kept"
 
 
 @pytest.mark.parametrize(
-    ("trouble", "said"),
+    ("fault", "said"),
     [
         (JOURNAL_FULL, "nothing can be stored: disk full (journal full)"),
         ("journal: disk I/O error", "nothing can be stored: journal: disk I/O error"),
     ],
 )
-def test_the_sentence_names_the_disk(trouble: str, said: str) -> None:
-    assert unstored(trouble) == said
+def test_the_sentence_names_the_disk(fault: str, said: str) -> None:
+    assert unstored(fault) == said

@@ -1,18 +1,20 @@
-"""The writer's thread: groups, order, trouble, its end."""
+"""The writer's thread: groups, order, faults, its end."""
 
 from __future__ import annotations
 
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from runtime.gateway.journal.writer import (
     Ended,
     Event,
     Failed,
+    FaultChanged,
     JobDone,
     Opened,
     Stored,
-    Trouble,
     Writer,
 )
 from tests.support.journals import KEY, arrived
@@ -92,13 +94,29 @@ async def test_a_file_that_cannot_be_opened_is_tried_again(tmp_path: Path) -> No
     place = tmp_path / "later"
     watched = Watched(place / "journal.db")
     watched.writer.start()
-    await until(lambda: watched.of(Trouble))
-    (trouble,) = watched.of(Trouble)
-    assert isinstance(trouble, Trouble)
-    assert "cannot be opened" in str(trouble.why)
+    await until(lambda: watched.of(FaultChanged))
+    (fault,) = watched.of(FaultChanged)
+    assert isinstance(fault, FaultChanged)
+    assert "cannot be opened" in str(fault.why)
     place.mkdir()
     await until(lambda: watched.of(Opened))
-    assert [event.why for event in watched.of(Trouble) if isinstance(event, Trouble)][-1] is None
+    assert watched.of(FaultChanged)[-1] == FaultChanged(None)
+    await watched.end()
+
+
+async def test_a_read_only_file_is_opened_again_until_it_may_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, writable = tmp_path / "journal.db", False
+    monkeypatch.setattr("runtime.gateway.journal.writer.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("os.access", lambda *asked: writable)
+    watched = Watched(path)
+    watched.writer.put([arrived(1, "a")])
+    watched.writer.start()
+    await until(lambda: watched.of(FaultChanged))
+    assert watched.events == [FaultChanged(f"{path} cannot be opened: it is read-only")]
+    writable = True
+    await until(lambda: watched.outcomes == 1)
     await watched.end()
 
 

@@ -162,8 +162,10 @@ async def test_an_abort_and_a_late_answer_are_both_a_timeout() -> None:
         ({"deliver": True, "channel": "irc"}, "Delivering to IRC requires target <chatId>"),
         (
             {"deliver": True, "channel": "nochan", "to": "1"},
-            "invalid agent params: unknown channel: nochan",
+            "invalid agent params: unknown channel: nochan; known: irc",
         ),
+        ({"replyChannel": "nochan"}, "unknown channel: nochan; known: irc"),
+        ({"deliver": True, "channel": "last", "to": "1"}, "unknown channel: last; known: irc"),
         ({"message": ""}, "at /message: must NOT have fewer than 1 characters"),
         ({"bogus": 1}, "at root: unexpected property 'bogus'"),
         ({"attachments": [{"content": "%%%", "fileName": "a.png"}]}, "attachment a.png"),

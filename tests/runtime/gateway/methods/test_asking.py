@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from ipc.errors import RemoteError
 from runtime.gateway.clients.method_table import import_all
 from runtime.gateway.http.method_calls import CALLER
-from runtime.gateway.methods.asking import BY_HTTP, claimed, note, person_behind, session_named
+from runtime.gateway.methods.asking import BY_HTTP, add_note, claimed, person_behind, session_named
 from runtime.gateway.presence import shown_name
 from tests.support.devices import Key, paired
 from tests.support.gateway_rig import gateway_rig, row
@@ -26,7 +26,7 @@ async def test_a_stop_is_asked_for_in_the_name_of_whoever_wants_it() -> None:
             await client.call("channels.stop", {"channel": "irc", "reason": "night"})
         asked = await rig.asked.get()
         assert asked["by"].startswith('"gateway-client" (at 127.0.0.1')
-        (line,) = [each for each in lines if each["event"] == "asked for by a person"]
+        (line,) = [each for each in lines if each["event"] == "change requested by a person"]
         assert (line["change"], line["by"]) == ("channels.stop", asked["by"])
         assert (line["accounts"], line["reason"]) == ([KEY], "night")
 
@@ -39,7 +39,7 @@ async def test_what_only_reads_is_asked_for_in_nobodys_name() -> None:
         with capture_logs() as lines:
             await client.call("channels.events", {"account": KEY})
         assert "by" not in await rig.asked.get()
-        assert not [each for each in lines if each["event"] == "asked for by a person"]
+        assert not [each for each in lines if each["event"] == "change requested by a person"]
 
 
 async def test_what_the_gateway_changes_itself_is_noted_at_the_supervisor() -> None:
@@ -47,7 +47,7 @@ async def test_what_the_gateway_changes_itself_is_noted_at_the_supervisor() -> N
         rig.answers["channels.note"] = {"ok": True}
         client = await rig.client()
         (connected,) = [each for each in rig.parts.hub.clients if each.role == "operator"]
-        note(rig.parts, connected, KEY, "a person was blocked")
+        add_note(rig.parts, connected, KEY, "a person was blocked")
         asked = await rig.asked.get()
         assert asked["params"] == {"account": KEY, "text": "a person was blocked"}
         assert asked["by"] == person_behind(rig.parts, connected)

@@ -16,6 +16,24 @@ NOTHING: dict[str, Any] = {
 }
 
 
+async def test_who_answers_nobody_at_all_is_there_before_a_message_has_come() -> None:
+    shut = {"dm": "allowlist", "group": "allowlist"}
+    half = {"dm": "pairing", "group": "allowlist"}
+    meant = {"dm": "disabled", "group": "disabled"}
+    keys = ("irc:shut", "irc:half", "irc:meant", "irc:groups", "irc:held")
+    async with gateway_rig() as rig:
+        rig.parts.agents.configure({"default": "echo"})
+        await echo_agent(rig)
+        rows = [row(key, wanted=key != "irc:held") for key in keys]
+        groups = shut | {"dm": "disabled"}
+        access = dict(zip(keys, (shut, half, meant, groups, shut), strict=True))
+        await rig.report(*rows, access=access)
+        client = await rig.client()
+        found = (await client.call("attention", {}))["closed"]
+        assert [each["account"] for each in found] == ["irc:shut", "irc:groups"]
+        assert {each["messages"] for each in found} == {0}
+
+
 async def test_a_list_that_admits_nobody_counts_once_it_has_cost_messages() -> None:
     closed = {"dm": "allowlist", "group": "allowlist"}
     async with gateway_rig() as rig:

@@ -123,6 +123,45 @@ async def test_an_answer_is_said_in_the_chat_and_a_missing_one_fails_the_run() -
         ]
 
 
+TARGETS: list[tuple[dict[str, Any], str]] = [
+    ({"channel": "nochan", "to": "ada"}, "unknown channel: nochan; known: irc"),
+    ({"channel": "irc", "to": "ada", "accountId": "none"}, "account 'none'; known: libera"),
+    ({"channel": "irc"}, "requires target"),
+    ({"accountId": "libera"}, "accountId needs channel and to"),
+    ({"channel": "last", "accountId": "none"}, "accountId needs channel and to"),
+    ({"channel": "irc", "to": "ada"}, ""),
+    ({"channel": "last"}, ""),
+    ({}, ""),
+]
+
+
+@pytest.mark.parametrize(("target", "refused"), TARGETS)
+async def test_a_chat_that_no_account_reaches_is_refused(
+    target: dict[str, Any], refused: str
+) -> None:
+    async with gateway_rig(agents="echo") as rig:
+        await rig.worker("irc:libera")
+        client = await greeted(rig)
+        announce = {"mode": "announce"} | target
+        job = await added(client)
+        calls: list[tuple[str, dict[str, Any]]] = [
+            ("cron.add", JOB | {"delivery": announce}),
+            ("cron.add", JOB | {"failureAlert": target}),
+            ("cron.update", {"id": job["id"], "patch": {"delivery": announce}}),
+            ("cron.update", {"id": job["id"], "patch": {"failureAlert": target}}),
+        ]
+        for method, params in calls:
+            answer = await client.call(method, params)
+            assert answer["ok"] is not bool(refused), answer
+            assert refused in answer.get("error", {}).get("message", "")
+        later = {"delivery": announce | {"bestEffort": True}}
+        assert (await client.call("cron.add", JOB | later))["ok"]
+        # What concerns something else can be changed although its account has gone.
+        await rig.report(removed=["irc:libera"])
+        patch = {"id": job["id"], "patch": {"enabled": False}}
+        assert (await client.call("cron.update", patch))["ok"]
+
+
 async def test_a_job_that_is_removed_while_it_runs_ends() -> None:
     async with gateway_rig(agents="echo") as rig:
         agent = await held_agent(rig)
@@ -153,6 +192,39 @@ async def test_what_is_no_job_is_refused_in_openclaws_words(
     async with gateway_rig(agents="echo") as rig:
         answer = await (await greeted(rig)).call("cron.add", JOB | params)
         assert text in answer["error"]["message"]
+
+
+async def test_long_texts_make_short_pages_and_have_a_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with gateway_rig(agents="echo") as rig:
+        client = await greeted(rig)
+        turn, event = (
+            {"payload": {"kind": "agentTurn", "message": "x" * 60}},
+            {"payload": {"kind": "systemEvent", "text": "x" * 60}, "sessionTarget": "main"},
+        )
+        monkeypatch.setattr("runtime.gateway.methods.cron.MAX_PAGE", 120)
+        monkeypatch.setattr("runtime.gateway.methods.cron.MAX_TEXTS", 180)
+        ids = [(await added(client, name=str(n), **turn))["id"] for n in range(2)]
+        ids.append((await added(client, name="2", **event))["id"])
+        refused = await client.call("cron.add", JOB)
+        assert "would have 186 characters; allowed: 180" in refused["error"]["message"]
+        longer = {"id": ids[0], "patch": {"payload": {"kind": "agentTurn", "message": "x" * 61}}}
+        assert "would have 181" in (await client.call("cron.update", longer))["error"]["message"]
+        named = {"id": ids[0], "patch": {"name": "00"}}
+        assert (await client.call("cron.update", named))["ok"]
+        found: list[str] = []
+        offset: int | None = 0
+        while offset is not None:
+            params = {"sortBy": "name", "offset": offset}
+            page = (await client.call("cron.list", params))["payload"]
+            found += [each["id"] for each in page["jobs"]]
+            assert len(page["jobs"]) <= 2
+            offset = page["nextOffset"]
+        assert found == ids
+        monkeypatch.setattr("runtime.gateway.methods.cron.MAX_PAGE", 1)
+        page = (await client.call("cron.list", {}))["payload"]
+        assert (len(page["jobs"]), page["hasMore"]) == (1, True)
 
 
 async def test_no_more_jobs_are_kept_than_configured() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,15 @@ from ipc.frames.data import HAPPENED
 from ipc.frames.websocket import Event
 from ipc.websocket.connect import ConnectOptions
 from ipc.websocket.reconnecting import GAP, ReconnectingClient, Subscription
+from runtime.gateway.access.scopes import OPERATOR
+from runtime.gateway.accounts.fanout import MESSAGE
+from runtime.gateway.accounts.replay import UNREAD_BYTES
 from tests.support.gateway_rig import TOKEN, gateway_rig, row, single
 from tests.support.messages import KEY, acked, cursors, recall, take, with_past
+from tests.support.rawclient import RawClient
 from tests.support.until import PATIENCE, until
+
+COUNT = 800  # messages of a kilobyte, which a ring keeps
 
 
 async def test_our_own_events_have_no_number_and_go_only_to_those_who_ask() -> None:
@@ -261,6 +268,93 @@ async def test_nothing_new_comes_before_what_was_missed_and_nothing_falls_betwee
         found = [(body["account"], body["cursor"]) for _, body in await take(client, 4)]
         assert [at for key, at in found if key == KEY] == ["1:2", "1:3"]
         assert [at for key, at in found if key != KEY] == ["1:1", "1:2"]
+
+
+@pytest.mark.parametrize("journal", ["on", "off"])
+async def test_a_replay_closes_no_client_that_reads_late_however_little_may_be_unread(
+    journal: str,
+) -> None:
+    # Beside the replay the client gets events that are not paced, like presence.
+    most = UNREAD_BYTES + 4096
+    limits = {"bufferedBytes": most, "bufferedTotalBytes": most}
+    if journal == "on":
+        limits["ringMessages"] = 100
+    async with gateway_rig(row(KEY, journal=journal), limits=limits) as rig:
+        worker = await rig.worker(KEY, journal=journal)
+        for seq in range(1, COUNT + 1):
+            worker.say(seq, text="x" * 1000)
+            if seq % 100 == 0:
+                await acked(worker, seq)
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.connect(("127.0.0.1", rig.port))
+        slow = await RawClient.open(rig.url, sock=sock)
+        rig.opened.append(slow)
+        await slow.hello(TOKEN)
+        clients = rig.parts.hub.clients
+        (connection,) = (each.connection for each in clients if each.role == OPERATOR)
+        slow.socket.transport.pause_reading()
+        wanted = {"cursors": {KEY: "1:0"}, "events": ["channel.message"]}
+        await slow.send({"type": "req", "id": "r", "method": "events.subscribe", "params": wanted})
+        other = await rig.client()
+        await until(lambda: connection.buffered_bytes > UNREAD_BYTES // 2)
+        assert connection.buffered_bytes <= UNREAD_BYTES <= connection.write_limit_high
+        answer = await other.call("events.subscribe", wanted)
+        assert (answer["replayed"], answer["gaps"]) == (COUNT, [])
+        worker.say(COUNT + 1)
+        await acked(worker, COUNT + 1)
+        assert not rig.parts.server.patient
+        slow.socket.transport.resume_reading()
+        found = [await slow.next()]
+        while found[-1]["type"] != "res":
+            found.append(await slow.next())
+        assert found[-1]["payload"]["replayed"] == COUNT + 1
+        assert rig.parts.server.unread.slow == 0
+        told = [each["payload"]["cursor"] for each in found if each.get("event") == MESSAGE]
+        assert told == [f"1:{seq}" for seq in range(1, COUNT + 2)]
+
+
+async def test_what_becomes_of_accounts_during_a_replay_is_sent_after_it() -> None:
+    async with gateway_rig(row(KEY), row("irc:oftc"), row("irc:third", "stopped")) as rig:
+        client = await rig.watcher()
+        await rig.worker("irc:oftc")
+        assert rig.tasks is not None
+        asked = client.call("events.subscribe", {"cursors": {KEY: "1:1"}})
+        answered = rig.tasks.create_task(asked)
+        await (await rig.client()).call("health")
+        await rig.report(row("irc:oftc", "stopping"), removed=["irc:third"])
+        worker, _ = await with_past(rig, oldest=3, kept=2)
+        recall(worker, 2)
+        await answered
+        await rig.report(row("irc:oftc", "stopped"))
+        found = await take(client, 5)
+        assert [(name, body["account"], body.get("phase")) for name, body in found] == [
+            ("channel.gap", "irc:third", None),
+            ("channel.message", KEY, None),
+            ("channel.status", "irc:oftc", "stopping"),
+            ("channel.removed", "irc:third", None),
+            ("channel.status", "irc:oftc", "stopped"),
+        ]
+
+
+async def test_a_later_subscription_waits_for_the_replay_of_an_earlier_one() -> None:
+    async with gateway_rig(row(KEY), row("irc:oftc")) as rig:
+        worker = await rig.worker(KEY)
+        for seq in range(1, 4):
+            worker.say(seq)
+        await acked(worker, 3)
+        client = await rig.client()
+        assert rig.tasks is not None
+        asked = client.call("events.subscribe", {"cursors": {KEY: "1:1"}})
+        first = rig.tasks.create_task(asked)  # waits for the other account's history
+        await (await rig.client()).call("health")
+        second = rig.tasks.create_task(client.call("events.subscribe", {"accounts": [KEY]}))
+        await (await rig.client()).call("health")
+        assert not second.done()
+        await rig.worker("irc:oftc")
+        assert ((await first)["replayed"], (await second)["replayed"]) == (2, 0)
+        worker.say(4)
+        assert cursors(await take(client, 3)) == ["1:2", "1:3", "1:4"]
 
 
 async def test_our_client_takes_no_repeated_message_for_a_gap(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ async def test_a_client_that_begins_sees_what_was_said_and_what_runs() -> None:
         agent.yields(Delta("[[reply_to_current]] hello"))
         live = rig.parts.runs.live("c1")
         assert live is not None
-        await until(lambda: live.text)
+        await until(lambda: live.partial.text)
         begun = await client.call("chat.startup", {"sessionKey": KEY, "limit": 1})
         assert begun["inFlightRun"]["runId"] == "c1"
         assert begun["inFlightRun"]["text"] == "hello"

@@ -64,7 +64,7 @@ async def test_what_is_sent_is_added_to_the_session_that_is_named() -> None:
         client = await rig.client()
         params = action("send", to="#room", text="hi") | {"sessionKey": "main"}
         await client.call("message.action", params)
-        await until(lambda: (found := rig.parts.sessions.known(MAIN)) and len(found.entries))
+        await until(lambda: (found := rig.parts.sessions.find(MAIN)) and len(found.entries))
 
 
 async def test_what_a_channel_can_take_beside_text_leaves_with_the_message() -> None:
@@ -235,7 +235,7 @@ async def test_an_action_reaches_the_account_whose_channel_can_do_it() -> None:
             "invalid message.action params: presentation: Invalid enum value 'chart' - at"
             " `$.blocks[0].type`",
         ),
-        (action("send") | {"channel": "fax"}, "invalid message.action channel"),
+        (action("send") | {"channel": "fax"}, "invalid message.action channel 'fax'; known: irc"),
         ({"channel": "irc"}, "invalid message.action params: must have required property 'action'"),
     ],
 )

@@ -27,7 +27,7 @@ async def test_everything_of_a_person_goes_and_the_answer_is_in_numbers(tmp_path
         worker.say(1, attachments=[{"url": "media:" + "a" * 32}])
         worker.say(2, sender={"id": "person-2"}, chat={"id": "person-2", "kind": "direct"})
         await acked(worker, 2)
-        rig.parts.gatekeeper.note(KEY, Person("person-1", "allowed", name="Ada"))
+        rig.parts.gatekeeper.append_person(KEY, Person("person-1", "allowed", name="Ada"))
         await rig.report(row(KEY, "backoff", **ON))
         client = await rig.client()
         await client.call("send", SEND | {"idempotencyKey": "k"})
@@ -49,7 +49,7 @@ async def test_everything_of_a_person_goes_and_the_answer_is_in_numbers(tmp_path
         }
         assert list(place.iterdir()) == []
         assert rig.parts.outbox.depth == 0
-        assert await rig.parts.gatekeeper.opened(KEY) == {}
+        assert await rig.parts.gatekeeper.people_of(KEY) == {}
         assert b"for later" not in (tmp_path / "journal.db").read_bytes()
         again = await client.call("messages.forget", {"sender": "person-1", "account": KEY})
         assert (again["messages"], again["sends"], again["files"], again["people"]) == (0, 0, 0, 0)

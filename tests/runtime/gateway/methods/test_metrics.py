@@ -17,7 +17,7 @@ async def test_the_past_of_the_figures_is_answered() -> None:
     async with gateway_rig(row(KEY, rss_bytes=4096)) as rig:
         client = await rig.client()
         now = now_ms()
-        await rig.parts.figures.history.look(now - now % 10_000)  # the last whole slot
+        await rig.parts.figures.history.add_slot(now - now % 10_000)  # the last whole slot
         found = await client.call("metrics.history", {"series": ["rss", "in"]})
         assert (found["keys"], list(found["series"])) == ([KEY], ["rss", "in"])
         assert [points[0][0] for points in found["series"].values()] == [4, None]

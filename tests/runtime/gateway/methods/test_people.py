@@ -12,7 +12,7 @@ import pytest
 from ipc.errors import RemoteError
 from ipc.frames.data import Answer, Call
 from ipc.websocket.client import Client
-from runtime.config.sessions import BindingConfig, BindingMatch, CommandsConfig
+from runtime.config.sessions import BindingConfig, BindingMatch, CommandsConfig, PeerMatch
 from runtime.gateway.methods.people import GUESSES
 from runtime.gateway.runs.reception import ConversationsConfig
 from tests.support.gateway_rig import (
@@ -221,7 +221,7 @@ async def test_nobody_is_called_unknown_before_the_journal_is_open(tmp_path: Pat
             assert refused.value.retryable
         journal.rmdir()
         (tmp_path / "kept").rename(journal)
-        await until(lambda: rig.parts.intake.trouble is None)  # what was refused may be asked again
+        await until(lambda: rig.parts.intake.fault is None)  # what was refused may be asked again
         answer = await client.call("channels.why", who)
         assert {case["reason"] for case in answer["cases"]} == {"paired", "unverified"}
 
@@ -317,6 +317,22 @@ async def test_it_is_said_which_agent_is_asked_or_that_none_is(tmp_path: Path) -
             "bindings[0]",
         )
         assert case["bindings"] == ["bindings[0] (none) counts: no agent answers by its channel"]
+
+
+async def test_a_thread_or_topic_may_have_an_agent_of_its_own(tmp_path: Path) -> None:
+    async with gateway_rig(state_dir=tmp_path, agents="echo") as rig:
+        await outside(rig)
+        client = await rig.client()
+        await rig.report(row(KEY, journal="on", wanted=True), access={KEY: {"group": "open"}})
+        match = BindingMatch("irc", account_id="*", peer=PeerMatch("group", "#room"), thread="5")
+        rig.parts.reception.configure(ConversationsConfig(bindings=[BindingConfig("none", match)]))
+        why = {"channel": "irc", "accountId": "libera", "senderId": "ada", "chat": "#room"}
+        found = await client.call("channels.why", why | {"thread": "5"})
+        assert (found["chat"], found["thread"]) == ("#room", "5")
+        assert found["cases"][0]["configured"] == "bindings[0]"
+        for more in ({}, {"thread": "6"}):
+            (said,) = (await client.call("channels.why", why | more))["cases"][0]["bindings"][:1]
+            assert "does not match: thread is 5, the message is in" in said
 
 
 async def test_in_a_group_it_is_said_whether_it_takes_a_mention(tmp_path: Path) -> None:

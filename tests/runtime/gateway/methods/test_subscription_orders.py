@@ -205,7 +205,7 @@ async def world(
     """Run a world whose client connects again without a pause."""
     made = World(random.Random(seed), subscription)
     monkeypatch.setattr("ipc.websocket.sessions.PROVEN", 0.0)
-    monkeypatch.setattr("runtime.gateway.assembly._open_journal", lambda *_: made.journal)
+    monkeypatch.setattr("runtime.gateway.assembly.Assembly._open_journal", lambda *_: made.journal)
     try:
         yield made
     finally:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from asyncio import TaskGroup
+import time
+from asyncio import TaskGroup, timeout
 from pathlib import Path
 from typing import Any
 
@@ -101,9 +102,9 @@ async def test_only_what_a_dead_worker_had_is_in_doubt(
         second = OutboxLife(tasks, journal, ambiguous=ambiguous)
         second.report(2, ambiguous=ambiguous)
         await until(lambda: KEY in second.outbox.accounts)
-        peer = second.peers.enter(f"{KEY}#2".encode(), KEY, 2)
+        peer = second.peers.ensure(f"{KEY}#2".encode(), KEY, 2)
         second.peers.welcome(peer)
-        second.outbox.welcomed(KEY)
+        second.outbox.on_welcome(KEY)
         row = await second.send("k")
         assert (row.state, len(await second.outbox.letters())) == (state, letters)
         assert len(first.calls) + len(second.calls) == calls
@@ -230,3 +231,46 @@ async def test_an_end_without_haste_gives_up_what_waits_for_a_caller() -> None:
         assert (await waiting).state == "expired"
         assert queued.state == "queued"
         assert [row.key for row in await life.pending()] == ["q"]
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_a_clock_that_is_set_keeps_no_message_waiting_and_lets_none_expire(
+    hours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outcomes, "FIRST_BACKOFF_SECONDS", 0.3)
+    steady, ahead = time.time, 0.0
+    monkeypatch.setattr(time, "time", lambda: steady() + ahead)
+
+    def worker(call: dict[str, Any]) -> Any:
+        return refusal() if len(life.calls) == 1 else done()
+
+    async with TaskGroup() as tasks:
+        life = OutboxLife(tasks, MemoryJournal(), worker)
+        life.welcome()
+        rows = [tasks.create_task(life.send(key)) for key in ("k1", "k2")]
+        await until(lambda: life.outbox.attempts["busy"])
+        ahead = hours * 3600.0  # k1 waits for its second attempt, and k2 behind it
+        async with timeout(5):
+            assert [(await row).state for row in rows] == ["sent", "sent"]
+    assert life.sent == ["k1", "k1", "k2"]
+
+
+async def test_what_waits_is_sent_by_the_next_gateway_when_the_clock_was_set_back_between(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(outcomes, "FIRST_BACKOFF_SECONDS", 0.5)
+    journal = MemoryJournal()
+    async with TaskGroup() as tasks:
+        first = OutboxLife(tasks, journal, lambda call: refusal())
+        first.welcome()
+        await first.send("k", queue=True)
+        await until(lambda: first.outbox.attempts["busy"])
+        (row,) = await first.pending()
+        assert (row.state, row.attempts) == ("queued", 1)
+        first.end()
+        steady = time.time
+        monkeypatch.setattr(time, "time", lambda: steady() - 3600)
+        second = OutboxLife(tasks, journal)
+        second.welcome()
+        async with timeout(5):
+            assert (await second.send("k")).state == "sent"

@@ -17,7 +17,7 @@ async def test_rows_are_counted_while_they_are_there(monkeypatch: pytest.MonkeyP
     rows = AccountRows(capacity)
     for key in ("a", "b", "c"):
         assert not rows.is_full
-        rows.enter(outgoing(key), stored=True, under_way=False)
+        rows.add(outgoing(key), stored=True, under_way=False)
     assert (rows.is_full, rows.room.is_set(), capacity.rows, len(rows.lineup)) == (
         True,
         False,
@@ -25,7 +25,7 @@ async def test_rows_are_counted_while_they_are_there(monkeypatch: pytest.MonkeyP
         3,
     )
     for key in ("a", "b"):
-        rows.leave(key)
+        rows.remove(key)
     assert (rows.is_full, rows.room.is_set(), capacity.rows) == (False, True, 1)
     rows.clear()
     assert (list(rows.entries), capacity.rows, capacity.size_bytes) == ([], 0, 0)
@@ -34,13 +34,13 @@ async def test_rows_are_counted_while_they_are_there(monkeypatch: pytest.MonkeyP
 async def test_content_that_was_left_to_the_journal_is_held_again() -> None:
     capacity = OutboxCapacity(lambda: None)
     rows = AccountRows(capacity)
-    rows.enter(outgoing("a"), stored=True, under_way=False)
+    rows.add(outgoing("a"), stored=True, under_way=False)
     entry, held = rows.entries["a"], capacity.held_bytes
-    rows.let_wait(entry)
+    rows.drop_content(entry)
     assert entry.held  # there is room
     capacity.held_bytes -= entry.size
     entry.drop()
-    rows.take_back(entry, outgoing("a"))
+    rows.restore_content(entry, outgoing("a"))
     assert (entry.held, capacity.held_bytes) == (True, held)
-    rows.take_back(entry, outgoing("a"))
+    rows.restore_content(entry, outgoing("a"))
     assert capacity.held_bytes == held

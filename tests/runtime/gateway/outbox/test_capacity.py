@@ -23,20 +23,20 @@ def test_rows_and_bytes_are_bounded(
     monkeypatch.setattr(capacity, "MAX_ROWS", 2)
     made = OutboxCapacity()
     for _ in range(rows):
-        made.enter(size, held=False)
+        made.add(size, held=False)
     assert (made.refusal(next) is not None) is refused
     assert made.refused == refused
-    made.leave(size, held=False)
+    made.remove(size, held=False)
     assert made.refusal(next) is None
 
 
 def test_what_leaves_takes_nothing() -> None:
     made = OutboxCapacity()
-    made.enter(capacity.HELD_BYTES, held=True)
+    made.add(capacity.HELD_BYTES, held=True)
     assert not made.is_crowded
-    made.enter(1, held=True)
-    made.enter(1, held=False)
+    made.add(1, held=True)
+    made.add(1, held=False)
     assert (made.is_crowded, made.is_full) == (True, False)
     for size, held in ((capacity.HELD_BYTES, True), (1, True), (1, False)):
-        made.leave(size, held=held)
+        made.remove(size, held=held)
     assert (made.rows, made.size_bytes, made.held_bytes) == (0, 0, 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ipc.media import ABOUT, account_directory
-from runtime.gateway.outbox.lending import GONE, FileLending, lend
+from runtime.gateway.outbox.lending import GONE, FileLending, link_files
 from workers.messages import Attachment
 
 ACCOUNT, AGENT = "local:a", "agent:main"
@@ -32,7 +32,7 @@ async def test_a_file_can_be_opened_by_whom_it_is_lent_to(
     link = Attachment("https://example.org/a")
     given = [Attachment(f"media:{ONE}", name="a.txt"), Attachment(f"media:{TWO}", name="b"), link]
     for _ in range(2):  # a turn may be repeated
-        found = await files.lent(ACCOUNT, AGENT, given)
+        found = await files.link(ACCOUNT, AGENT, given)
         assert found == [given[0], Attachment("", name="b", missing=GONE), link]
     assert (reader / ONE).read_bytes() == b"hello"
     assert (reader / (ONE + ABOUT)).exists()
@@ -43,7 +43,7 @@ async def test_a_file_that_its_owner_has_removed_stays_with_the_reader(
     tmp_path: Path, stores: tuple[Path, Path]
 ) -> None:
     owner, reader = stores
-    assert lend(tmp_path, ACCOUNT, AGENT, [ONE]) == {ONE}
+    assert link_files(tmp_path, ACCOUNT, AGENT, [ONE]) == {ONE}
     (owner / ONE).unlink()
     assert (reader / ONE).read_bytes() == b"hello"
 
@@ -59,10 +59,10 @@ def test_what_is_no_file_is_not_lent(tmp_path: Path, stores: tuple[Path, Path], 
         os.mkfifo(place)
     else:
         place.mkdir()
-    assert lend(tmp_path, ACCOUNT, AGENT, [TWO, ONE]) == {ONE}
+    assert link_files(tmp_path, ACCOUNT, AGENT, [TWO, ONE]) == {ONE}
     assert not os.path.lexists(reader / TWO)
 
 
 async def test_without_a_state_directory_nothing_is_lent() -> None:
     given = [Attachment(f"media:{ONE}")]
-    assert await FileLending().lent(ACCOUNT, AGENT, given) == given
+    assert await FileLending().link(ACCOUNT, AGENT, given) == given

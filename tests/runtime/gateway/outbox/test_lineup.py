@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,11 +15,11 @@ def test_a_chat_has_one_message_under_way_and_others_do_not_wait_for_it() -> Non
     lineup = Lineup()
     for key, chat in (("a1", "a"), ("a2", "a"), ("b1", "b")):
         lineup.add(key, chat, LATE)
-    assert lineup.take(0) == ["a1", "b1"]
-    assert lineup.take(0) == []
+    assert lineup.begin_due(0) == ["a1", "b1"]
+    assert lineup.begin_due(0) == []
     assert not lineup.may_begin("a", 0)
     lineup.remove("a1")
-    assert lineup.take(0) == ["a2"]
+    assert lineup.begin_due(0) == ["a2"]
     lineup.remove("a2")
     assert lineup.may_begin("a", 0)
 
@@ -27,55 +28,91 @@ def test_what_waits_for_its_time_keeps_its_chat_waiting() -> None:
     lineup = Lineup()
     lineup.add("a1", "a", LATE)
     lineup.add("a2", "a", LATE)
-    assert lineup.take(0) == ["a1"]
+    assert lineup.begin_due(0) == ["a1"]
     lineup.postpone("a1", 50)
-    assert lineup.take(49) == []
-    assert lineup.wake() == 50
-    assert lineup.take(50) == ["a1"]
+    assert lineup.begin_due(49) == []
+    assert lineup.next_due() == 50
+    assert lineup.begin_due(50) == ["a1"]
 
 
 def test_the_account_may_be_held_as_a_whole() -> None:
     lineup = Lineup()
     lineup.add("a1", "a", LATE)
-    lineup.hold(70)
-    lineup.hold(30)
-    assert (lineup.take(69), lineup.may_begin("b", 69), lineup.wake()) == ([], False, 70)
-    assert lineup.take(70) == ["a1"]
+    lineup.pause(70)
+    lineup.pause(30)
+    assert (lineup.begin_due(69), lineup.may_begin("b", 69), lineup.next_due()) == ([], False, 70)
+    assert lineup.begin_due(70) == ["a1"]
 
 
 def test_so_many_are_under_way_and_no_more() -> None:
     lineup = Lineup(width=2)
     for chat in "abc":
         lineup.add(f"{chat}1", chat, LATE)
-    assert lineup.take(0) == ["a1", "b1"]
+    assert lineup.begin_due(0) == ["a1", "b1"]
     assert not lineup.may_begin("d", 0)
-    assert lineup.wake() == LATE  # the end of one is told, not waited for
+    assert lineup.next_due() == LATE  # the end of one is told, not waited for
     lineup.remove("b1")
-    assert lineup.take(0) == ["c1"]
+    assert lineup.begin_due(0) == ["c1"]
+
+
+def test_what_is_under_way_from_before_counts_too() -> None:
+    lineup = Lineup(width=4)
+    for chat in "abcx":
+        lineup.add(f"{chat}1", chat, LATE, under_way=True)
+    lineup.add("d1", "d", LATE)
+    assert lineup.begin_due(0) == []
+    lineup.remove("d1")
+    lineup.remove("a1")
+    lineup.postpone("b1", 20)
+    assert lineup.may_begin("d", 0)
+    for chat in "def":
+        lineup.add(f"{chat}2", chat, LATE)
+    assert lineup.begin_due(19) == ["d2", "e2"]
+
+
+def test_a_message_may_begin_when_the_pause_ends() -> None:
+    lineup = Lineup()
+    lineup.pause(70)
+    assert [lineup.may_begin("a", now) for now in (69, 70)] == [False, True]
 
 
 def test_nothing_begins_before_it_is_stored() -> None:
     lineup = Lineup()
     lineup.add("a1", "a", 10, stored=False)
-    assert (lineup.take(0), lineup.expired(20)) == ([], [])
-    lineup.stored("a1")
-    assert lineup.expired(20) == ["a1"]
+    assert (lineup.begin_due(0), lineup.pop_expired(20)) == ([], [])
+    lineup.on_stored("a1")
+    assert lineup.pop_expired(20) == ["a1"]
 
 
 def test_what_is_under_way_does_not_expire_but_once_it_waits_again_it_does() -> None:
     lineup = Lineup()
     lineup.add("a1", "a", 10, under_way=True)
-    assert lineup.expired(20) == []
+    assert lineup.pop_expired(20) == []
     lineup.postpone("a1", 15)
-    assert lineup.expired(9) == []
-    assert lineup.expired(20) == ["a1"]
+    assert lineup.pop_expired(9) == []
+    assert lineup.pop_expired(20) == ["a1"]
+
+
+@pytest.mark.parametrize("moved", [0, 50, -50])
+def test_what_waits_for_its_chat_expires_in_time(moved: int) -> None:
+    lineup = Lineup()
+    for key in ("a1", "a2", "a3"):
+        lineup.add(key, "a", 100)
+    assert lineup.begin_due(0) == ["a1"]
+    lineup.postpone("a1", 90)
+    if moved:
+        lineup.move(moved)
+    assert lineup.next_due() == 90 + moved
+    assert lineup.pop_expired(99 + moved) == []
+    assert lineup.begin_due(99 + moved) == ["a1"]
+    assert lineup.pop_expired(100 + moved) == ["a2", "a3"]
 
 
 def test_while_nothing_can_begin_only_expiry_counts() -> None:
     lineup = Lineup()
-    assert lineup.wake() is None
+    assert lineup.next_due() is None
     lineup.add("a1", "a", 10)
-    assert (lineup.wake(), lineup.wake(beginning=False)) == (0, 10)
+    assert (lineup.next_due(), lineup.next_due(beginning=False)) == (0, 10)
 
 
 STEPS = st.lists(
@@ -113,13 +150,13 @@ def test_whatever_happens_chats_keep_their_order_and_nothing_is_forgotten(
             case "pass", int(steps_on):
                 now += steps_on
             case "hold", int(steps_on):
-                lineup.hold(now + steps_on)
-        for key in lineup.expired(now):
+                lineup.pause(now + steps_on)
+        for key in lineup.pop_expired(now):
             lineup.remove(key)
             chat = next(chat for chat, keys in open_.items() if int(key) in keys)
             assert (chat, int(key)) not in under_way
             open_[chat].remove(int(key))
-        for key in lineup.take(now):
+        for key in lineup.begin_due(now):
             chat = next(chat for chat, keys in open_.items() if int(key) in keys)
             assert open_[chat][0] == int(key)
             under_way.append((chat, int(key)))
@@ -127,7 +164,35 @@ def test_whatever_happens_chats_keep_their_order_and_nothing_is_forgotten(
         assert len(under_way) <= 2
         assert len({chat for chat, _ in under_way}) == len(under_way)
         assert len(lineup) == sum(map(len, open_.values()))
-        wake = lineup.wake()
+        wake = lineup.next_due()
         if len(lineup) > len(under_way):
             assert wake is not None
             assert wake > now or len(under_way) == 2
+
+
+def test_what_has_no_time_gets_none_from_a_clock_that_is_set() -> None:
+    lineup = Lineup()
+    lineup.add("a", "a", 2_000)
+    lineup.move(900)
+    assert lineup.next_due() == 0
+    assert lineup.may_begin("b", 0)
+    assert lineup.begin_due(0) == ["a"]
+    lineup.postpone("a", 10)
+    assert lineup.pop_expired(2_899) == []
+    assert lineup.pop_expired(2_900) == ["a"]
+
+
+def test_all_times_move_with_a_clock_that_is_set() -> None:
+    lineup = Lineup()
+    for key in ("a", "b", "c"):
+        lineup.add(key, key, 2_000)
+    assert lineup.begin_due(1_000) == ["a", "b", "c"]
+    lineup.postpone("a", 1_500)
+    lineup.pause(1_600)
+    lineup.move(-900)
+    assert lineup.next_due() == 700
+    assert lineup.begin_due(699) == []
+    assert lineup.pop_expired(1_099) == []
+    assert lineup.begin_due(700) == ["a"]
+    lineup.postpone("b", 5_000)
+    assert lineup.pop_expired(1_100) == ["b"]

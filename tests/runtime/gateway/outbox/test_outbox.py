@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from asyncio import TaskGroup
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,11 @@ import pytest
 from ipc.errors import RemoteError
 from ipc.frames.status import Hold
 from runtime.gateway.journal.memory import MemoryJournal
-from runtime.gateway.outbox import account_rows, capacity
+from runtime.gateway.outbox import account_rows, capacity, outbox
 from tests.support.journals import KEY, KINDS, journal_of
 from tests.support.outbox_life import OutboxLife, done
-from tests.support.until import until
-from workers.messages import Outbound
+from tests.support.until import PATIENCE, until
+from workers.messages import Attachment, Outbound
 
 REFUSED = RemoteError("UNAVAILABLE", "she has left", details={"reason": "blocked"})
 
@@ -170,7 +172,7 @@ async def test_nothing_is_accepted_that_cannot_be_stored(monkeypatch: pytest.Mon
             await life.send("c", queue=True)
         with pytest.raises(RemoteError, match="at most"):
             await life.send("d", text="x" * 600_000)
-        life.journal.trouble = "journal full"
+        life.journal.fault = "journal full"
         with pytest.raises(RemoteError, match="journal full") as found:
             await life.send("e")
         assert found.value.retryable
@@ -221,6 +223,30 @@ async def test_an_account_that_leaves_takes_its_callers_with_it() -> None:
         life.report(1, "starting", journal="off")
         assert "no journal any more" in await waiting
         assert life.outbox.depth == 0
+
+
+async def test_one_that_leaves_while_files_are_protected_takes_their_sender_with_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    begun, gone = threading.Event(), threading.Event()
+
+    def protect(*about: object) -> None:
+        begun.set()
+        assert gone.wait(PATIENCE)
+
+    monkeypatch.setattr(outbox, "protect", protect)
+    async with TaskGroup() as tasks:
+        life = OutboxLife(tasks, MemoryJournal(), state_dir=tmp_path)
+        life.report(1, "starting")
+        files = [Attachment(f"media:{'a' * 32}")]
+        waiting = life.outbox.send(KEY, Outbound("ada", "look", "k", attachments=files))
+        sending = asyncio.create_task(waiting)
+        await until(begun.is_set)
+        life.report(1, "starting", journal="off")
+        gone.set()
+        async with asyncio.timeout(PATIENCE):
+            with pytest.raises(RemoteError, match="no journal any more"):
+                await sending
 
 
 async def _refused(life: OutboxLife) -> str:

@@ -20,7 +20,7 @@ def test_a_row_takes_the_place_of_the_message_that_its_preview_has_become() -> N
     answer = replace(outgoing("run:r1").row, edits=key)
     assert key == "run:r1/preview"
     assert (shown.is_unknown(answer), shown.edited_by(answer)) == (True, "")
-    shown.learn(key, replace(outgoing(key).row, sent=[Sent("p1", "ada", 5)]))
+    shown.record(key, replace(outgoing(key).row, sent=[Sent("p1", "ada", 5)]))
     assert (shown.is_unknown(answer), shown.edited_by(answer)) == (False, "p1")
 
 
@@ -34,7 +34,7 @@ def test_a_preview_that_was_not_sent_has_no_place() -> None:
     shown = ShownPreviews()
     answer = replace(outgoing("a").row, edits="p")
     for found in (outgoing("p"), None):
-        shown.learn("p", found)
+        shown.record("p", found)
         assert (shown.is_unknown(answer), shown.edited_by(answer)) == (False, "")
     assert not shown.is_unknown(outgoing("b").row)
 
@@ -42,7 +42,7 @@ def test_a_preview_that_was_not_sent_has_no_place() -> None:
 def test_what_was_long_ago_is_asked_of_the_journal_again() -> None:
     shown = ShownPreviews()
     for number in range(MAX_KNOWN + 1):
-        shown.learn(str(number), None)
+        shown.record(str(number), None)
     assert [shown.is_unknown(replace(outgoing("a").row, edits=key)) for key in ("0", "1")] == [
         True,
         False,

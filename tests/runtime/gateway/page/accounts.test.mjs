@@ -42,6 +42,12 @@ test("one whose empty list costs messages stands behind those that try again", (
   );
 });
 
+test("one that answers nobody stands there before it has cost a message", () => {
+  const rows = [row({ account: "irc:well" }), row({ account: "irc:closed" })];
+  const order = rows.sort(worstFirst(new Map([["irc:closed", 0]])));
+  assert.equal(order[0].account, "irc:closed");
+});
+
 test("an account that makes its next try is in trouble as before, and is shown as starting", () => {
   const waits = row({ phase: "backoff", failures: 9, lastError: "Connection refused", nextTryAt: 7 });
   const again = { ...waits, phase: "starting", nextTryAt: null };

@@ -13,7 +13,6 @@ test("each fault is a sentence; what is not known is shown as it came", () => {
   assert.equal(event("agent.backoff", { agent: "agent:echo" }), "agent:echo failed, and is tried again");
   assert.equal(event("message.unsent", { account, reason: "no such-nick", times: 3, first: 1 }), "did not send a message: no such-nick");
   assert.equal(event("client.refused", { reason: "token-mismatch" }), "A client was refused: token mismatch");
-  assert.equal(event("device.approved", { device: "0123456789abcdef0123", reason: "one-time token" }), "The device 0123456789abcdef was let in: one time token");
   assert.equal(event("new.kind", { reason: "why", place: { a: 1 } }), 'new.kind reason: why, place: {"a":1}');
 });
 

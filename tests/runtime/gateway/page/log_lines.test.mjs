@@ -17,7 +17,8 @@ const spoken = [
   ["2026-11-29 14:35:51 [info     ] client refused", "info", "client refused"],
   ["[error    ] broken", "error", "broken"],
   ["informed by nobody", "info", "informed by nobody"],
-  ["Traceback (most recent call last):", "info", "Traceback (most recent call last):"],
+  ["Traceback (most recent call last):", "error", "Traceback (most recent call last):"],
+  ["  indented by itself", "info", "  indented by itself"],
 ];
 for (const [text, level, event] of spoken) {
   test(text, () => {
@@ -25,6 +26,42 @@ for (const [text, level, event] of spoken) {
     assert.deepEqual([line.level, line.event, line.rest], [level, event, ""]);
   });
 }
+
+const TROUBLE = `
+info: starting
+  with two lines
+ERROR could not connect
+  to irc.example
+Traceback (most recent call last):
+  File "plugin.py", line 1, in run
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "plugin.py", line 2, in run
+    connect()
+OSError: [Errno 111] refused
+connected at last
+  + Exception Group Traceback (most recent call last):
+  | ExceptionGroup: two (2 sub-exceptions)
+  +-+---------------- 1 ----------------
+    +------------------------------------
+connected again`;
+
+test("what continues an error is one: its indented lines, and a traceback to its end", () => {
+  const streams = new Map();
+  const levelOf = (fields) => lineOf(JSON.stringify({ ts: "", account: "irc:a", stream: "stderr", ...fields }), 1, streams).level;
+  const found = TROUBLE.slice(1).split("\n").map((text) => [text, levelOf({ text })]);
+  const good = found.filter(([, level]) => level !== "error").map(([text]) => text);
+  assert.deepEqual(good, ["info: starting", "  with two lines", "connected at last", "connected again"]);
+  levelOf({ text: "warning: slow" });
+  assert.equal(levelOf({ text: "  elsewhere", account: "irc:b" }), "info");
+  assert.equal(levelOf({ text: "  elsewhere", stream: "stdout" }), "info");
+  assert.equal(levelOf({ text: "(the same once more)", repeated: 1 }), "warning");
+  assert.equal(levelOf({ text: "  here" }), "warning");
+  levelOf({ event: "ours", level: "error" });
+  assert.equal(levelOf({ text: "words of another" }), "info");
+});
 
 test("what is no JSON is shown as it is", () => assert.equal(lineOf("junk {", 1).event, "junk {"));
 

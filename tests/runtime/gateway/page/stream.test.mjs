@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Stream, isMeant, rowOf } from "../../../../runtime/gateway/page/stream.js";
+import { Stream, areMany, isMeant, rowOf } from "../../../../runtime/gateway/page/stream.js";
 
 const event = (number, at, more = {}) => ({
   account: "irc:libera", cursor: `1:${number}`, direction: "in",
@@ -37,4 +37,25 @@ test("words and a direction choose; a gap is always shown", () => {
   const stream = new Stream();
   stream.gap("irc:libera", 5);
   assert.equal(isMeant(stream.rows[0], [], "out"), true);
+});
+
+test("a batch says how many are new, and notes a gap only where what came before is not reached", () => {
+  const stream = new Stream();
+  const batch = (first, last, more) => {
+    const messages = [];
+    for (let number = last; number >= first; number -= 1) messages.push(event(number, number * 10));
+    return { messages, more };
+  };
+  assert.equal(stream.takeBatch(batch(1, 3, true)), 3); // the first: nothing came before
+  assert.equal(stream.takeBatch(batch(2, 5, true)), 2);
+  assert.equal(stream.takeBatch(batch(6, 8, false)), 3); // all that the gateway has
+  assert.equal(stream.takeBatch(batch(11, 12, true)), 2);
+  assert.equal(stream.takeBatch(batch(11, 12, true)), 0);
+  assert.equal(stream.takeBatch({ messages: [], more: false }), 0);
+  assert.deepEqual(stream.rows.map((row) => (row.direction === "gap" ? "gap" : row.at)), [10, 20, 30, 40, 50, 60, 70, 80, "gap", 110, 120]);
+});
+
+test("messages are many from 100 a second on, and until there are fewer than 40", () => {
+  assert.deepEqual([99, 100].map((each) => areMany(false, each)), [false, true]);
+  assert.deepEqual([39, 40].map((each) => areMany(true, each)), [false, true]);
 });

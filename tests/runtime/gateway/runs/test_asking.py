@@ -42,10 +42,10 @@ async def test_whoever_asks_sees_all_of_a_run_and_may_end_it() -> None:
             await asking.ask(made_run("r", KEY, RunRequest("y"), client="hook"))
         assert [asked.abort("stop"), asked.abort("stop")] == [True, False]
         async with asyncio.timeout(PATIENCE):
-            assert (await again.end()).state == "aborted"
-            assert (await asked.end()).state == "aborted"
+            assert (await again.wait()).state == "aborted"
+            assert (await asked.wait()).state == "aborted"
         assert [each.step for each in seen] == ["queued", "started", "event", "ended", "ended"]
-        assert seen[2].text == "one"
+        assert seen[2].partial.text == "one"
 
 
 async def test_a_session_begins_anew_and_its_runs_are_ended() -> None:
@@ -55,7 +55,7 @@ async def test_a_session_begins_anew_and_its_runs_are_ended() -> None:
         await until(lambda: agent.turns)
         before = (await asking.conversation(KEY)).session
         after = await asking.reset(KEY)
-        assert (await asked.end()).state == "aborted"
+        assert (await asked.wait()).state == "aborted"
         assert (after.key == before.key, after.id == before.id) == (True, False)
         assert await asking.session_with_id(after.id, "echo") == KEY
         assert await asking.session_with_id("other", "echo") == "agent:echo:explicit:other"
@@ -86,14 +86,27 @@ async def test_what_cannot_be_asked_is_refused_with_the_reason() -> None:
 
 async def test_main_is_the_default_agent_where_none_has_that_id() -> None:
     async with gateway_rig(agents="echo") as rig:
-        asking = rig.parts.asking
+        asking, agents = rig.parts.asking, rig.parts.agents
         assert asking.key_in("agent:main:main") == "agent:echo:main"
         assert asking.key_in("agent:main:other") == "agent:main:other"
-        assert [asking.agent_in(each) for each in (None, "main", "x")] == ["echo", "echo", "x"]
+        assert [agents.named(each) for each in (None, "", "main", "x")] == ["echo"] * 3 + ["x"]
+        assert agents.names == {"echo", "main"}
         rig.parts.agents.listed.entries["main"] = AgentEntry("echo")
         assert asking.key_in("agent:main:main") == "agent:main:main"
-        assert asking.agent_in("main") == "main"
+        assert agents.named("main") == "main"
         assert asking.key_in("x", "main") == "agent:main:x"
         assert asking.key_in("agent:main:x", "main") == "agent:main:x"
         with pytest.raises(RemoteError, match='belongs to "echo", not "main"'):
             asking.key_in("agent:echo:x", "main")
+
+
+async def test_a_request_waits_until_the_runs_of_earlier_gateways_are_there() -> None:
+    async with gateway_rig(agents="echo", supervisor=False) as rig:
+        waiting = asyncio.ensure_future(rig.parts.asking.journal())
+        await until(lambda: rig.parts.intake.ready)
+        assert not waiting.done()
+        await rig.connect_supervisor()
+        assert (await waiting).ready
+        rig.parts.runs.close()
+        with pytest.raises(RemoteError, match="the gateway is starting"):
+            await rig.parts.asking.journal()

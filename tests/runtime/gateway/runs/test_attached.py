@@ -55,19 +55,19 @@ class Listener:
         self.outcomes: list[TurnOutcome] = []
         self.deaths: list[bool] = []
 
-    def sent(self, incarnation: int) -> None:
+    def on_sent(self, incarnation: int) -> None:
         pass
 
-    def took(self, events: list[TurnEvent], last: int) -> None:
+    def on_events(self, events: list[TurnEvent], last: int) -> None:
         self.events += events
         if self.stores:
             self.turns.acknowledge("run-1", last)
 
-    def ended(self, outcome: TurnOutcome, seq: int) -> None:
+    def on_end(self, outcome: TurnOutcome, seq: int) -> None:
         self.outcomes.append(outcome)
         self.turns.acknowledge("run-1", seq)
 
-    def died(self, seen: bool) -> None:
+    def on_death(self, seen: bool) -> None:
         self.deaths.append(seen)
 
 
@@ -100,7 +100,7 @@ class Rig:
 
     def events(self, program: Any, first: int, *events: TurnEvent) -> asyncio.Future[int]:
         payloads = [msgspec.json.encode(each) for each in events]
-        return self.turns.events(program, NAME, first, payloads)
+        return self.turns.receive_events(program, NAME, first, payloads)
 
 
 async def test_a_turn_waits_for_a_program_and_is_answered_by_it() -> None:
@@ -114,7 +114,7 @@ async def test_a_turn_waits_for_a_program_and_is_answered_by_it() -> None:
     assert msgspec.json.decode(sent["request"])["text"] == "hello"
     assert await rig.events(program, 1, Delta("we"), Delta("ll")) == 2
     assert await rig.events(program, 1, Delta("we"), Delta("ll")) == 2, "again: it is stored"
-    assert await rig.turns.ended(program, NAME, 3, FINAL) == 3  # type: ignore[arg-type]
+    assert await rig.turns.receive_end(program, NAME, 3, FINAL) == 3  # type: ignore[arg-type]
     assert (listener.events, listener.outcomes) == ([Delta("we"), Delta("ll")], [FINAL])
     assert await rig.events(program, 4, Delta("more")) == 0, "it is over"
 
@@ -127,9 +127,17 @@ async def test_other_agents_are_asked_elsewhere() -> None:
     rig.turns.resume(other, "run-1", 1, None, incarnation=3, after=1, seen=False)
     rig.turns.acknowledge("run-1", 1)
     rig.turns.cancel("run-1")
-    rig.turns.resumed_all()
+    rig.turns.on_all_resumed()
     rig.turns.release("run-1")
-    asked = ["incarnation_of", "begin", "resume", "acknowledge", "cancel", "resumed_all", "release"]
+    asked = [
+        "incarnation_of",
+        "begin",
+        "resume",
+        "acknowledge",
+        "cancel",
+        "on_all_resumed",
+        "release",
+    ]
     assert rig.rest.asked == asked
     with pytest.raises(RemoteError, match="takes no program"):
         rig.turns.attach(Program(), other, {})  # type: ignore[arg-type]
@@ -194,7 +202,7 @@ async def test_a_new_gateway_goes_on_with_what_a_program_has() -> None:
     rig.turns.resume(KEY, "run-1", late, listener, incarnation=PRESENT, after=2, seen=True)
     program: Any = Program()
     assert rig.turns.attach(program, KEY, {NAME: 3}) == {NAME: 3}, "more was stored than is known"
-    assert await rig.turns.ended(program, NAME, 4, FINAL) == 4
+    assert await rig.turns.receive_end(program, NAME, 4, FINAL) == 4
     assert listener.outcomes == [FINAL]
     assert LEFT < 2
 
@@ -207,7 +215,7 @@ async def test_gaps_and_too_much_at_once_are_refused() -> None:
         rig.events(program, 2, Delta("x"))
     assert refused.value.details == {"reason": "gap", "next": 1}
     with pytest.raises(RemoteError) as refused:
-        rig.turns.ended(program, NAME, 2, FINAL)
+        rig.turns.receive_end(program, NAME, 2, FINAL)
     assert refused.value.details == {"reason": "gap", "next": 1}
     waits = rig.events(program, 1, Delta("x" * (CREDIT - 100)))
     with pytest.raises(RemoteError) as refused:
@@ -225,7 +233,7 @@ async def test_a_turn_that_is_cancelled_or_late_is_over_for_its_program() -> Non
     program: Any = await rig.attached()
     rig.turns.cancel("run-1")
     assert program.named("agent.turn.cancel") == [{"agentId": "prog", "turn": NAME}]
-    await rig.turns.ended(program, NAME, 1, TurnOutcome("aborted"))
+    await rig.turns.receive_end(program, NAME, 1, TurnOutcome("aborted"))
     late = Listener(rig.turns)
     rig.turns.begin(KEY, turn_of("x", "run-2", seconds=0.01), late)
     rig.turns.forget(program)
@@ -238,8 +246,8 @@ async def test_an_agent_that_is_stopped_sends_its_program_away() -> None:
     rig = Rig()
     listener = rig.begin()
     program: Any = await rig.attached()
-    rig.turns.stopped(KEY)
+    rig.turns.on_stopped(KEY)
     assert program.named("agent.detached") == [{"agentId": "prog", "reason": "stopped"}]
     assert (rig.turns.agents, listener.deaths) == ([], [False])
     assert not rig.turns.detach(program, KEY)
-    rig.turns.stopped(KEY)
+    rig.turns.on_stopped(KEY)

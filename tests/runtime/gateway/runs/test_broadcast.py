@@ -10,9 +10,10 @@ from msgspec.structs import replace
 
 from ipc.frames.websocket import Event
 from ipc.websocket.client import Client
+from runtime.gateway.conversations.growing_text import GrowingText
 from runtime.gateway.conversations.run_events import RunEvents
 from runtime.gateway.journal.runs import Run, RunResult
-from runtime.gateway.runs.broadcast import ended_events, made_of
+from runtime.gateway.runs.broadcast import ended_events, events_of
 from tests.support.gateway_rig import GatewayRig, gateway_rig
 from tests.support.rig_agent import held_agent, turn_of
 from tests.support.until import until
@@ -21,8 +22,8 @@ from workers.agent import Delta, Notice, ToolCall, ToolResult
 RUN = Run("r", "agent:echo:main", "echo", state="final", started=5, answer="hi")
 
 
-def events() -> RunEvents:
-    return RunEvents("r", RUN.session, "echo")
+def events(answer: str = "") -> RunEvents:
+    return RunEvents("r", RUN.session, "echo", partial=GrowingText(answer))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,7 @@ def test_a_merged_run_has_no_message() -> None:
     ],
 )
 def test_what_an_agent_yields_is_shown(event: Any, streams: list[str | None]) -> None:
-    made = made_of(events(), event, 10)
+    made = events_of(events("x" if isinstance(event, Delta) else ""), event, 10)
     assert [each.payload.get("stream") for each in made] == streams
 
 
@@ -96,7 +97,7 @@ async def test_without_a_client_there_are_no_events_and_their_numbers_go_on() ->
         live = rig.parts.runs.live("r")
         assert live is not None
         agent.yields(Delta("two "))
-        await until(lambda: live.text == "one two ")
+        await until(lambda: live.partial.text == "one two ")
         second, after = await chat_events(rig)
         agent.answers("one two three")
         await second.call("agent.wait", {"runId": "r"})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from asyncio import TaskGroup
+import time
+from asyncio import TaskGroup, timeout
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,24 @@ async def test_an_agent_that_is_held_is_no_reason_to_wait() -> None:
         await life.hears(1)
         await until(lambda: life.agents.answered)
         assert texts(life) == ["The agent is not running at the moment. Please try again later."]
+
+
+async def test_a_clock_that_is_set_back_does_not_prolong_a_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lifecycle, "GRACE_MS", 1)
+    steady, ahead = time.time, 0.0
+    monkeypatch.setattr(time, "time", lambda: steady() + ahead)
+    async with TaskGroup() as tasks:
+        life = OutboxLife(tasks, MemoryJournal(), agent="echo")
+        entries = {"echo": {"kind": "echo", "timeoutSeconds": 0.1}}
+        life.agents.configure({"default": "echo", "entries": entries})
+        await asked(life)
+        ahead = -3600.0
+        async with timeout(5):
+            await until(lambda: life.agents.answered)
+        assert texts(life) == ["The answer took too long and was given up. Please try again."]
+        await life.rests()
 
 
 async def test_the_gateway_ends_a_turn_that_does_not_end_by_itself(

@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from runtime.gateway.runs import lifecycle
 from runtime.gateway.runs.lifecycle import (
@@ -57,7 +58,22 @@ ROWS: list[tuple[RunLife, RunEvent, Repeat, RunPhase, list[Any]]] = [
     (RunLife(), Abort(), "unseen", RunPhase.ENDING, [End("aborted")]),
     (RunLife(), AgentGone(), "unseen", RunPhase.QUEUED, []),
     (WAITING, AgentReady(8, 5), "unseen", RunPhase.RUNNING, [SendTurn(8), WakeAt(LATE)]),
+    (RunLife(), AgentReady(7, 5), "unseen", RunPhase.QUEUED, []),
+    (RunLife(), Timer(LATE), "unseen", RunPhase.QUEUED, []),
+    (WAITING, Begin(0, DEADLINE, 7), "unseen", RunPhase.WAITING, []),
+    (
+        WAITING,
+        AgentReady(8, DEADLINE - 1),
+        "unseen",
+        RunPhase.RUNNING,
+        [SendTurn(8), WakeAt(LATE)],
+    ),
+    (WAITING, AgentReady(8, DEADLINE), "unseen", RunPhase.ENDING, [End("timeout")]),
+    (WAITING, Progress(), "unseen", RunPhase.WAITING, []),
+    (WAITING, TurnOver("final", 9), "unseen", RunPhase.WAITING, []),
+    (WAITING, AgentDied(0), "unseen", RunPhase.WAITING, []),
     (WAITING, AgentGone(), "unseen", RunPhase.ENDING, [End("error", "unavailable")]),
+    (RUNNING, AgentGone(), "unseen", RunPhase.ENDING, [CancelTurn(7), End("error", "unavailable")]),
     (WAITING, Timer(DEADLINE), "unseen", RunPhase.ENDING, [End("error", "unavailable")]),
     (RUNNING, Progress(), "unseen", RunPhase.RUNNING, [StoreSeen()]),
     (SHOWN, Progress(), "unseen", RunPhase.RUNNING, [Acknowledge()]),
@@ -77,6 +93,11 @@ ROWS: list[tuple[RunLife, RunEvent, Repeat, RunPhase, list[Any]]] = [
     (SHOWN, AgentDied(7), "unseen", RunPhase.ENDING, [End("error", "died")]),
     (SHOWN, AgentDied(7), "always", RunPhase.WAITING, [WakeAt(DEADLINE)]),
     (TIRED, AgentDied(7), "always", RunPhase.ENDING, [End("error", "died")]),
+    (TIRED, AgentReady(8, 5), "always", RunPhase.ENDING, [End("error", "died")]),
+    (TIRED, TurnOver("aborted", 9), "always", RunPhase.ENDING, [End("error", "died")]),
+    # It was stored too late that something had come: the worker is not there any more.
+    (replace(WAITING, seen=Seen.STORING), SeenStored(), "always", RunPhase.WAITING, []),
+    (WAITING, SeenStored(), "always", RunPhase.WAITING, []),
     # Its errors.
     (RUNNING, failed("refused"), "unseen", RunPhase.ENDING, [End("error", "refused")]),
     (RUNNING, failed(""), "unseen", RunPhase.ENDING, [End("error", "failed")]),
@@ -86,6 +107,16 @@ ROWS: list[tuple[RunLife, RunEvent, Repeat, RunPhase, list[Any]]] = [
     (SHOWN, failed("transient"), "unseen", RunPhase.ENDING, [End("error", "transient")]),
     (RUNNING, failed("rate_limited", 3), "unseen", RunPhase.WAITING, [WakeAt(4000)]),
     (RETRIED, failed("rate_limited", 3), "unseen", RunPhase.WAITING, [WakeAt(4000)]),
+    (RUNNING, failed("rate_limited", 58.999), "unseen", RunPhase.WAITING, [WakeAt(59_999)]),
+    (
+        RUNNING,
+        failed("rate_limited", 59),
+        "unseen",
+        RunPhase.ENDING,
+        [End("error", "rate_limited")],
+    ),
+    (RUNNING, failed("refused", 3), "unseen", RunPhase.ENDING, [End("error", "refused")]),
+    (RETRIED, failed("transient", 3), "unseen", RunPhase.ENDING, [End("error", "transient")]),
     (RETRIED, failed("rate_limited"), "unseen", RunPhase.ENDING, [End("error", "rate_limited")]),
     (
         RUNNING,
@@ -105,6 +136,60 @@ def test_a_run_follows_the_table(
 ) -> None:
     after, done = step(state, event, repeat)
     assert (after.phase, done) == (phase, actions)
+
+
+@pytest.mark.parametrize(
+    ("state", "event", "changes"),
+    [
+        (
+            RunLife(),
+            Begin(0, DEADLINE, 7),
+            {"phase": RunPhase.RUNNING, "incarnation": 7, "deadline": DEADLINE},
+        ),
+        (RunLife(), Begin(0, DEADLINE), {"phase": RunPhase.WAITING, "deadline": DEADLINE}),
+        (WAITING, AgentReady(8, 5), {"phase": RunPhase.RUNNING, "incarnation": 8}),
+        (WAITING, Timer(5, 8), {"phase": RunPhase.RUNNING, "incarnation": 8}),
+        (RUNNING, AgentReady(7, 5), {}),
+        (RUNNING, AgentReady(8, 5), {"incarnation": 8, "deaths": 1}),
+        (RUNNING, AgentDied(7), {"phase": RunPhase.WAITING, "deaths": 1}),
+        (RUNNING, Progress(), {"seen": Seen.STORING}),
+        (
+            RUNNING,
+            failed("transient"),
+            {"phase": RunPhase.WAITING, "retried": True, "after": 2000},
+        ),
+        (
+            RUNNING,
+            failed("rate_limited", 3),
+            {"phase": RunPhase.WAITING, "retried": True, "after": 4000},
+        ),
+        (
+            RUNNING,
+            TurnOver("aborted", 1000),
+            {"phase": RunPhase.WAITING, "deaths": 1, "after": 2000},
+        ),
+    ],
+)
+def test_a_run_remembers_what_later_decisions_need(
+    state: RunLife, event: RunEvent, changes: dict[str, Any]
+) -> None:
+    assert step(state, event)[0] == replace(state, **changes)
+
+
+@pytest.mark.parametrize(
+    ("phase", "event", "after", "actions"),
+    [
+        (RunPhase.ENDING, EndStored(), RunPhase.ENDED, [Settle()]),
+        (RunPhase.ENDING, Abort(), RunPhase.ENDING, []),
+        (RunPhase.ENDED, EndStored(), RunPhase.ENDED, []),
+        (RunPhase.ENDED, Timer(LATE), RunPhase.ENDED, []),
+    ],
+)
+def test_a_run_that_ends_waits_for_its_record_alone(
+    phase: RunPhase, event: RunEvent, after: RunPhase, actions: list[RunAction]
+) -> None:
+    state = replace(RUNNING, phase=phase)
+    assert step(state, event) == (replace(state, phase=after), actions)
 
 
 def test_nothing_is_acknowledged_before_it_is_stored_that_it_came() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runtime.gateway.journal.runs import Run, RunOrigin, RunRequest
-from runtime.gateway.runs.live import MANY_PIECES, LiveRun, attempt_of, joined, told
+from runtime.gateway.runs.live import LiveRun, attempt_of, joined, with_notice
 from workers.messages import Attachment, Sender
 
 
@@ -50,17 +50,6 @@ def test_what_was_said_before_each_of_them_goes_along() -> None:
 
 
 def test_a_notice_follows_the_instructions_of_the_caller() -> None:
-    request = told(RunRequest("hi"), "one more")
+    request = with_notice(RunRequest("hi"), "one more")
     assert request.fields == {"instructions": "one more"}
-    assert told(request, "and another").fields == {"instructions": "one more\nand another"}
-
-
-def test_an_answer_in_very_many_pieces_is_kept_in_few() -> None:
-    run = live("one")
-    seen = run.pieces
-    words = [f"{number} " for number in range(3 * MANY_PIECES)]
-    for word in words:
-        run.add_text(word)
-        assert len(run.pieces) <= MANY_PIECES
-    assert run.text == "".join(words)
-    assert seen is run.pieces  # who watches the run has them too
+    assert with_notice(request, "and another").fields == {"instructions": "one more\nand another"}

@@ -157,7 +157,7 @@ class Lives:
 
     def _link_of(self, life: OutboxLife) -> TurnTaking:
         link = self.turn_link = TurnLink(
-            life.peers, on_ready=lambda agent, number: life.runs.agent_ready(agent, number)
+            life.peers, on_ready=lambda agent, number: life.runs.on_agent_ready(agent, number)
         )
 
         def send(peer: bytes, body: bytes) -> bool:
@@ -171,7 +171,7 @@ class Lives:
 
     def _report_agent(self) -> None:
         row = AccountStatus(AGENT_KEY, "agent", AGENT, "running", incarnation=self.deaths + 1)
-        self.life.accounts.learn(AGENT_KEY, row)
+        self.life.accounts.apply(AGENT_KEY, row)
 
     def _deliver(self, call: dict[str, Any]) -> Any:
         key, text = call["message"]["key"], call["message"]["text"]
@@ -217,7 +217,7 @@ class Lives:
             if isinstance(frame, data.DataHello):
                 if peers.is_past(frame.key, frame.incarnation):
                     continue
-                peer = peers.enter(b"agent", frame.key, frame.incarnation)
+                peer = peers.ensure(b"agent", frame.key, frame.incarnation)
                 welcome = data.Welcome(f"boot-{self._boots}", 0)
                 self.wire.down.append(data.encode([welcome]))
                 peer.welcome = True
@@ -263,7 +263,7 @@ class Lives:
         self._report_agent()
         if (peer := peers.by_id.get(b"agent")) is not None:
             peers.forget(peer)
-        self.life.runs.reported(AGENT_KEY)
+        self.life.runs.on_report(AGENT_KEY)
         self._agent_lives()
 
     async def live(self, *, with_deaths: bool) -> None:

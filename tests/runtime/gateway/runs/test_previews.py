@@ -31,7 +31,7 @@ def later(turn: dict[str, Any]) -> TurnOutcome | None:
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(previews, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(previews, "GATHER_SECONDS", 0.001)
 
 
 async def life_of(tasks: TaskGroup, journal: MemoryJournal, **row: Any) -> OutboxLife:

@@ -28,7 +28,7 @@ from tests.support.outbox_life import OutboxLife
 from tests.support.runs_life import final
 from tests.support.until import until
 from workers.agent import Delta, Turn
-from workers.agents.prompts import said_before
+from workers.agents.prompts import entry_text
 from workers.messages import Inbound
 
 ADA = {"id": "person-1", "verified": True}
@@ -181,7 +181,7 @@ async def test_in_a_group_an_agent_knows_who_has_said_what() -> None:
         await chat.asks("I like tea", sender={"id": "1", "name": "Ada"}, **named)
         await chat.asks("what do I like?", sender={"id": "2", "name": "Bob"}, **named)
         turn = msgspec.convert(chat.life.agent.turns[-1][1], Turn)
-        assert [said_before(each) for each in turn.history] == [
+        assert [entry_text(each) for each in turn.history] == [
             "Ada: I like tea",
             "echo: I like tea",
         ]
@@ -257,7 +257,7 @@ async def test_the_line_that_chooses_an_agent_is_there() -> None:
         chat.life.agents.configure(known | said)
         fields = {"id": "m", "chat": {"id": "ada", "kind": "direct"}, "sender": ADA}
         message = msgspec.convert(fields | {"text": "hello", "ts": 1}, Inbound)
-        found, lines = chat.life.reception.routed(KEY, message)
+        found, lines = chat.life.reception.explain_route(KEY, message)
         assert (found.agent, found.source) == ("echo", "channels.irc.agent")
         assert lines == [f"channels.irc.agent counts: {found.reason}"]
 

@@ -28,12 +28,12 @@ async def test_nothing_begins_before_the_report_and_the_journal_are_there() -> N
     journal = SlowJournal()
     async with TaskGroup() as tasks:
         life = OutboxLife(tasks, journal, agent="echo")
-        life.recovery.look()
-        life.recovery.reported()
-        life.runs.enter("agent:echo", [Run("early", "agent:echo:main", "echo", at=1)])
+        life.recovery.try_resume()
+        life.recovery.on_report()
+        life.runs.add("agent:echo", [Run("early", "agent:echo:main", "echo", at=1)])
         assert (life.agent.turns, life.agent.named) == ([], False)
         journal.ready = True
-        life.recovery.look()
+        life.recovery.try_resume()
         await until(lambda: life.agent.turns)
         await until(lambda: life.agent.named)
 
@@ -80,7 +80,7 @@ async def test_the_journal_is_opened_at_the_start_where_there_is_one(
         if exists:
             file.touch()
         recovery = Recovery(life.runs, cast(Any, intake), life.jobs, lambda: file)
-        recovery.reported()
+        recovery.on_report()
         assert (intake.opened, life.agent.named) == (int(exists), True)
 
 
@@ -94,12 +94,12 @@ async def test_a_client_s_run_goes_on_in_the_next_gateway_though_no_account_asks
         first = OutboxLife(tasks, journal)
         first.agent.script = lambda turn: None
         first.intake.open()
-        first.recovery.reported()
+        first.recovery.on_report()
         await first.runs.begin("agent:echo", run)
         await until(lambda: first.agent.turns)
         await first.rests()
         first.end()
         second = OutboxLife(tasks, journal)
-        Recovery(second.runs, second.intake, second.jobs, lambda: file).reported()
+        Recovery(second.runs, second.intake, second.jobs, lambda: file).on_report()
         await until(lambda: second.agent.named)
         assert second.runs.live("r") is not None

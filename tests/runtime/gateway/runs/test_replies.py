@@ -73,7 +73,7 @@ def test_a_conversation_that_begins_anew_knows_nothing_of_what_that_has_ended(
     reason: str, kept: bool
 ) -> None:
     run = live()
-    run.pieces.append("half an ans")
+    run.partial.append("half an ans")
     run.reason = reason
     ended = ended_of(run, End("aborted"), Speaking(), SESSION, 9)[0]
     assert (bool(ended.entries), ended.changed is not None) == (kept, kept)
@@ -165,7 +165,8 @@ def test_without_a_chat_the_record_alone_has_the_answer() -> None:
 
 def test_the_pieces_are_the_answer_where_the_end_has_none() -> None:
     run = live(said(None))
-    run.pieces += ["one ", "two"]
+    for piece in ("one ", "two"):
+        run.partial.append(piece)
     assert told(run, End("final")) == "one two"
 
 

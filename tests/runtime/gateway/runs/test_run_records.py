@@ -30,14 +30,14 @@ async def test_a_start_is_stored_with_its_run_s_next_record_or_by_itself(
     journal, stored = MemoryJournal(), list[Any]()
     monkeypatch.setattr(journal, "append", lambda record, done=None: stored.append(record))
     records = RunRecords(lambda: journal, lambda: None)
-    records.begin(start("a"), None)
-    records.begin(start("b"), None)
+    records.append_start(start("a"), None)
+    records.append_start(start("b"), None)
     seen = RunSeen(KEY, "b", 1)
     records.append(seen)
     assert stored == [start("b"), seen]
     await until(lambda: stored[2:] == [start("a")])
     monkeypatch.setattr(run_records, "HOLD_SECONDS", 0)
-    records.begin(start("c"), None)
+    records.append_start(start("c"), None)
     records.close()
     await asyncio.sleep(0.01)
     assert len(stored) == 3

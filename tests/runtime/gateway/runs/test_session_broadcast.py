@@ -15,8 +15,8 @@ async def test_entries_are_counted_to_the_sessions_own_number() -> None:
         await client.call("sessions.messages.subscribe", {"key": "main"})
         broadcast = rig.parts.broadcast.sessions
         entries = [TranscriptEntry("user", "a", number=8), TranscriptEntry("notice", "b", number=9)]
-        broadcast.changed(SESSION, reason="patch")  # only for those who follow all of them
-        broadcast.added(SESSION, entries)
+        broadcast.publish_change(SESSION, reason="patch")  # only for those who follow all of them
+        broadcast.publish_entries(SESSION, entries)
         told = [await client.event("session.message") for _ in entries]
         assert [each["payload"]["messageSeq"] for each in told] == [4, 5]
         assert [each["payload"]["messageId"] for each in told] == ["8", "9"]
@@ -33,9 +33,9 @@ async def test_a_client_that_is_forgotten_gets_nothing_more() -> None:
         client = await greeted(rig)
         await client.call("sessions.subscribe")
         broadcast = rig.parts.broadcast.sessions
-        broadcast.changed(SESSION, reason="patch")
+        broadcast.publish_change(SESSION, reason="patch")
         assert (await client.next())["payload"]["reason"] == "patch"
         (view,) = [each for each in rig.parts.hub.clients if each.role == "operator"]
         broadcast.forget(view)
-        broadcast.changed(SESSION, reason="patch")
+        broadcast.publish_change(SESSION, reason="patch")
         assert (await client.call("health"))["ok"]

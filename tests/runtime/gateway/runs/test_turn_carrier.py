@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ class Faulty:
     def __getattr__(self, name: str) -> Any:
         raise RuntimeError(name)
 
-    def ended(self, outcome: TurnOutcome, seq: int) -> None:
+    def on_end(self, outcome: TurnOutcome, seq: int) -> None:
         self.outcomes.append(outcome)
         raise RuntimeError("it does not follow")
 
@@ -47,6 +48,23 @@ async def test_a_turn_ends_at_its_deadline_and_a_fault_of_who_began_it_is_his_ow
     await until(lambda: caller.outcomes)
     assert caller.outcomes == [TurnOutcome("timeout")]
     assert (len(carrier), sent) == (0, [])
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_a_clock_that_is_set_changes_no_deadline(
+    hours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steady, ahead = time.time, 0.0
+    monkeypatch.setattr(time, "time", lambda: steady() + ahead)
+    carrier = TurnCarrier(lambda action: None, clock=lambda: time.time())
+    soon, later = Faulty(), Faulty()
+    carrier.begin(KEY, turn_of("x", "run-1", seconds=0.05), soon)
+    carrier.begin(KEY, turn_of("x", "run-2", seconds=600), later)
+    ahead = hours * 3600.0
+    await until(lambda: soon.outcomes)
+    carrier.acknowledge("run-1", 0)
+    assert (soon.outcomes, later.outcomes) == ([TurnOutcome("timeout")], [])
+    carrier.close()
 
 
 async def test_two_attempts_have_two_names() -> None:

@@ -51,22 +51,22 @@ class Caller:
         self.outcomes: list[TurnOutcome] = []
         self.deaths: list[bool] = []
 
-    def sent(self, incarnation: int) -> None:
+    def on_sent(self, incarnation: int) -> None:
         self.incarnations.append(incarnation)
 
-    def took(self, events: list[TurnEvent], last: int) -> None:
+    def on_events(self, events: list[TurnEvent], last: int) -> None:
         self.events += events
         self.last = last
         if self.acknowledges:
             self.turns.acknowledge(self.run, last)
 
-    def ended(self, outcome: TurnOutcome, seq: int) -> None:
+    def on_end(self, outcome: TurnOutcome, seq: int) -> None:
         self.outcomes.append(outcome)
         self.last = seq
         if self.acknowledges:
             self.turns.acknowledge(self.run, seq)
 
-    def died(self, seen: bool) -> None:
+    def on_death(self, seen: bool) -> None:
         self.deaths.append(seen)
 
     @property
@@ -244,7 +244,7 @@ async def test_an_agent_that_takes_us_for_another_gateway_is_asked_for_a_hello()
 
 async def test_a_caller_that_fails_hurts_no_other(short_path: Path) -> None:
     class Broken(Caller):
-        def ended(self, outcome: TurnOutcome, seq: int) -> None:
+        def on_end(self, outcome: TurnOutcome, seq: int) -> None:
             raise ValueError("broken")
 
     async with gateway_rig() as rig:

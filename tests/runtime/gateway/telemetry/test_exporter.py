@@ -13,7 +13,7 @@ from runtime.gateway.journal.outgoing import Delivered, Queued
 from runtime.gateway.journal.runs import RunQueued
 from runtime.gateway.telemetry.exchange import Counts
 from runtime.gateway.telemetry.exporter import POLL_SECONDS, Exporter
-from runtime.gateway.telemetry.journal_source import LOOK_ROWS
+from runtime.gateway.telemetry.journal_source import SCAN_ROWS
 from runtime.gateway.telemetry.progress import KEPT_MS, ExportState
 from runtime.gateway.telemetry.spans import Trace, trace_id
 from tests.support.conversations import NOW, asked
@@ -147,9 +147,9 @@ async def test_what_is_behind_is_made_up_without_a_pause(tmp_path: Path) -> None
     sink = Sink()
     async with journal_of("stored", tmp_path) as journal:
         rig = Rig(tmp_path, sink)
-        await over(journal, *(f"r{number}" for number in range(LOOK_ROWS + 1)))
+        await over(journal, *(f"r{number}" for number in range(SCAN_ROWS + 1)))
         assert [await rig.step(), await rig.step()] == [0.0, POLL_SECONDS]
-    assert len(sink.traces) == LOOK_ROWS + 1
+    assert len(sink.traces) == SCAN_ROWS + 1
 
 
 async def test_a_damaged_state_begins_anew(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from runtime.gateway.telemetry.exchange import ExportSettings
 from runtime.gateway.telemetry.otlp import TraceExporter, address
 from runtime.gateway.telemetry.spans import Span, Trace
 from tests.support.collector import Collector, collecting
-from tests.support.daemon import free_port
+from workers.testing.ports import free_port
 from workers.web.trace_context import TraceContext
 
 ROOT = Span("message", 7, 0, 1_000, 2_000, {"a": "b", "n": 1}, links=[(9, 8)])

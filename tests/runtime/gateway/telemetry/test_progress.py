@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from runtime.gateway.journal.runs import Run
 from runtime.gateway.telemetry.exchange import Counts
-from runtime.gateway.telemetry.journal_source import EndedRun, Look
+from runtime.gateway.telemetry.journal_source import EndedRun, Scan
 from runtime.gateway.telemetry.progress import (
     AT_ONCE,
     KEPT_MS,
     LAST_SECONDS,
     MAX_WAITING,
     ExportProgress,
-    bounded,
+    apply_scan,
+    drop_excess,
     fresh,
-    put_back,
-    taken,
+    requeue,
     wait_after,
 )
 
@@ -26,7 +26,7 @@ def ended(number: int, at: int) -> EndedRun:
 def test_what_waits_is_looked_at_in_turn() -> None:
     progress = ExportProgress(0, [*range(AT_ONCE + 5)])
     assert progress.some() == [*range(AT_ONCE)]
-    taken(progress, Look([], [1, 2], 300, 1, more=False), counts := Counts())
+    apply_scan(progress, Scan([], [1, 2], 300, 1, more=False), counts := Counts())
     assert progress == ExportProgress(300, [*range(AT_ONCE, AT_ONCE + 5), 1, 2])
     assert counts.dropped == {"unreadable": 1}
 
@@ -42,8 +42,8 @@ def test_what_a_failing_collector_did_not_take_in_time_is_given_up_and_counted()
 
 def test_no_more_waits_than_there_is_room_for_the_oldest_go() -> None:
     progress, counts = ExportProgress(0, [*range(5, MAX_WAITING + 5)]), Counts()
-    put_back(progress, [ended(2, 1), ended(1, 1)])
-    bounded(progress, counts)
+    requeue(progress, [ended(2, 1), ended(1, 1)])
+    drop_excess(progress, counts)
     assert len(progress.waiting) == MAX_WAITING
     assert min(progress.waiting) == 5
     assert counts.dropped == {"queue_full": 2}

@@ -40,7 +40,7 @@ async def test_reports_add_up_and_a_problem_is_a_warning_until_it_is_over(tmp_pa
         Counts(problem="Connection refused"),
         Counts(exported=1, unsampled=1),
     ):
-        telemetry._take(counts, told.append)
+        telemetry._on_report(counts, told.append)  # as its thread calls it
     assert telemetry.counts["exported"] == 3
     assert telemetry.counts["unreachable"] == 3
     assert telemetry.counts["unsampled"] == 1

@@ -100,7 +100,7 @@ async def test_a_new_cause_in_the_same_phase_is_news() -> None:
     async with living(account_of(stage)) as account:
         account.child.post(Stop("disabled"))
         account.child.post(Stop("held"))
-        assert await account.settled(lambda state: state.cause == "held", 1.0)
+        assert await account.wait_until(lambda state: state.cause == "held", 1.0)
     assert texts(account) == [("stopped", "disabled"), ("stopped", "held")]
 
 
@@ -138,7 +138,9 @@ async def test_a_refusal_is_told_with_its_slow_tries_and_outlives_the_supervisor
         for _ in range(3):
             await until(lambda: account.child.process is not None)
             stage.last.die(Exit(code=77, said="needs_login", text="services are away"))
-            await account.settled(lambda state: state.phase in (Phase.BACKOFF, Phase.FAILED), 9.0)
+            await account.wait_until(
+                lambda state: state.phase in (Phase.BACKOFF, Phase.FAILED), 9.0
+            )
             row = account.status()
             if row.phase == "backoff":
                 account.child.post(Deadline(account.child.state.incarnation, Phase.BACKOFF))
@@ -215,7 +217,7 @@ async def test_times_do_not_move_while_a_phase_lasts(clock: Clock) -> None:
         began = account.status().started_at
         clock.seconds += 1
         account.child.post(Reset())  # failures change, nothing else does
-        assert await account.settled(lambda state: state.failures == 0, 1.0)
+        assert await account.wait_until(lambda state: state.failures == 0, 1.0)
         assert account.status().started_at == began == clock.ms - 1000
 
 
@@ -234,7 +236,7 @@ async def test_an_account_that_never_ran_has_no_times() -> None:
     stage = Stage()
     async with living(account_of(stage)) as account:
         account.child.post(Stop("disabled"))
-        assert await account.settled(lambda state: state.cause == "disabled", 1.0)
+        assert await account.wait_until(lambda state: state.cause == "disabled", 1.0)
         row = account.status()
     assert (row.started_at, row.ready_at, row.stopped_at) == (None, None, None)
 
@@ -243,11 +245,11 @@ async def test_figures_are_added_up_over_incarnations() -> None:
     stage = Stage()
     async with living(account_of(stage)) as account:
         await start(account)
-        account.beat(beat(messages_in=3, messages_out=2, dropped={"late": 1}), now())
+        account.on_beat(beat(messages_in=3, messages_out=2, dropped={"late": 1}), now())
         stage.last.die(Exit(signal=9))
         await phase(account, Phase.BACKOFF)
         await start(account)
-        account.beat(beat(messages_in=4, messages_out=1, dropped={"late": 2, "big": 5}), now())
+        account.on_beat(beat(messages_in=4, messages_out=1, dropped={"late": 2, "big": 5}), now())
         row = account.status()
         assert (row.messages_in, row.messages_out) == (7, 3)
         assert row.dropped == {"late": 3, "big": 5}
@@ -261,7 +263,7 @@ async def test_a_killed_account_may_have_lost_what_was_not_acknowledged() -> Non
     stage = Stage()
     async with living(account_of(stage)) as account:
         await start(account)
-        account.beat(beat(emitted=10, acked=7), now())
+        account.on_beat(beat(emitted=10, acked=7), now())
         stage.last.die(Exit(signal=9))
         await phase(account, Phase.BACKOFF)
         assert account.status().possibly_lost == 3
@@ -275,7 +277,7 @@ async def test_what_one_has_lost_that_never_beat_is_unknown() -> None:
         stage.last.die(Exit(signal=9))
         await phase(account, Phase.BACKOFF)
         assert account.status().possibly_lost is None
-        account.beat(beat(emitted=5, acked=5), now())
+        account.on_beat(beat(emitted=5, acked=5), now())
         account.child.post(Reset())  # nothing has ended: nothing is learnt
         await asyncio.sleep(0)
         assert account.status().possibly_lost is None
@@ -292,7 +294,7 @@ async def test_a_stopped_account_has_lost_what_it_could_not_hand_over(
         await phase(account, Phase.BACKOFF)
         assert account.status().possibly_lost is None
         await start(account)
-        account.beat(beat(emitted=10, acked=acked), now())
+        account.on_beat(beat(emitted=10, acked=acked), now())
         account.child.post(Stop("held"))
         await phase(account, Phase.STOPPED)
         assert account.status().possibly_lost == lost
@@ -313,10 +315,10 @@ async def test_cpu_is_a_share_of_the_time_between_two_beats() -> None:
     stage = Stage()
     async with living(account_of(stage)) as account:
         await start(account)
-        account.beat(beat(cpu=1.0), 10.0)
+        account.on_beat(beat(cpu=1.0), 10.0)
         assert account.status().cpu_percent is None
-        account.beat(beat(cpu=1.5, lag=0.0123, queued=4), 15.0)
-        account.beat(beat(cpu=9.9, lag=0.0123, queued=4), 15.0)  # no time has passed
+        account.on_beat(beat(cpu=1.5, lag=0.0123, queued=4), 15.0)
+        account.on_beat(beat(cpu=9.9, lag=0.0123, queued=4), 15.0)  # no time has passed
         row = account.status()
         assert (row.cpu_percent, row.loop_lag_ms, row.queued) == (10.0, 12.3, 4)
         assert (row.rss_bytes, row.fds) == (7_000_000, 12)
@@ -328,8 +330,8 @@ async def test_cpu_is_a_share_of_the_time_between_two_beats() -> None:
 
 async def test_a_plugin_may_set_only_its_own_fields() -> None:
     account = account_of(Stage(), spec_of(status={"linked": False}))
-    assert account.patch({"connected": True, "pid": 1, "phase": "running"})
-    assert not account.patch({"connected": True})
+    assert account.apply_patch({"connected": True, "pid": 1, "phase": "running"})
+    assert not account.apply_patch({"connected": True})
     row = account.status()
     assert row.plugin == {"linked": False, "connected": True}
     assert (row.pid, row.phase) == (None, "stopped")
@@ -338,8 +340,8 @@ async def test_a_plugin_may_set_only_its_own_fields() -> None:
 @pytest.mark.parametrize(("said", "shown"), [("oh", "oh"), (None, None), (5, "5"), ({}, "{}")])
 async def test_what_a_plugin_calls_its_error_is_shown_as_text(said: Any, shown: str | None) -> None:
     account = account_of(Stage())
-    account.patch({"lastError": "before"})
-    account.patch({"lastError": said})
+    account.apply_patch({"lastError": "before"})
+    account.apply_patch({"lastError": said})
     assert account.status().last_error == shown
 
 
@@ -347,11 +349,11 @@ async def test_a_crashed_account_is_not_connected() -> None:
     stage = Stage()
     async with living(account_of(stage, spec_of(status={}))) as account:
         await start(account)
-        account.patch({"connected": True})
+        account.apply_patch({"connected": True})
         assert account.status().health == "ok"
-        account.patch({"connected": False})
+        account.apply_patch({"connected": False})
         assert account.status().health == "degraded: not connected"
-        account.patch({"connected": True})
+        account.apply_patch({"connected": True})
         stage.last.die(Exit(code=1))
         await phase(account, Phase.BACKOFF)
         assert account.status().plugin["connected"] is False
@@ -363,10 +365,10 @@ async def test_files_that_cannot_be_stored_are_shown_until_they_can() -> None:
     stage = Stage()
     async with living(account_of(stage, spec_of(status={}))) as account:
         await start(account)
-        account.beat(beat(media_bytes=8192, media_refusal="no room"), now())
+        account.on_beat(beat(media_bytes=8192, media_refusal="no room"), now())
         row = account.status()
         assert (row.media_bytes, row.health) == (8192, "degraded: no room")
-        account.beat(beat(media_bytes=4096), now())
+        account.on_beat(beat(media_bytes=4096), now())
         assert (account.status().media_bytes, account.status().health) == (4096, "ok")
 
 
@@ -410,10 +412,10 @@ async def test_one_that_waits_before_it_is_ready_is_judged_too() -> None:
         await phase(account, Phase.STARTING)
         await until(lambda: account.child.process is not None)
         account.child.post(Waiting(account.child.state.incarnation, "it waits for the gateway"))
-        await account.settled(lambda state: state.cause == "waiting", 5)
+        await account.wait_until(lambda state: state.cause == "waiting", 5)
         account.heartbeat.met = True
         began = now()
-        account.heard(began)
+        account.on_frame(began)
         assert account.check(began + 15.0) is Verdict.ASK
         assert account.check(began + 30.0) is Verdict.GONE
         await phase(account, Phase.BACKOFF)
@@ -429,7 +431,7 @@ async def test_a_silent_worker_is_asked_then_ended() -> None:
     async with living(account_of(stage, on_change=told)) as account:
         await start(account)
         account.heartbeat.met = True
-        assert not account.heard(now())
+        assert not account.on_frame(now())
         began = now()
         assert account.check(began + 14.9) is Verdict.ALIVE
         assert account.check(began + 15.0) is Verdict.ASK
@@ -448,15 +450,15 @@ async def test_other_thresholds_count_at_once_and_for_the_next_worker_too() -> N
     async with living(account_of(stage)) as account:
         await start(account)
         account.heartbeat.met = True
-        account.heartbeat.pulse.seen(now())
+        account.heartbeat.pulse.on_frame(now())
         await asyncio.sleep(14.0)
-        account.allow(Silence(2.0, 5.0))
+        account.set_silence(Silence(2.0, 5.0))
         began = now()  # the silence begins anew
         assert account.check(began + 1.9) is Verdict.ALIVE
         assert account.check(began + 2.0) is Verdict.ASK
-        account.allow(Silence(2.0, 9.0))
+        account.set_silence(Silence(2.0, 9.0))
         assert account.check(began + 8.9) is Verdict.SUSPECT
-        account.allow(Silence(2.0, 5.0))
+        account.set_silence(Silence(2.0, 5.0))
         assert account.check(began + 5.0) is Verdict.GONE
         stage.last.die(Exit(signal=9))
         await phase(account, Phase.BACKOFF)
@@ -469,9 +471,9 @@ async def test_an_answer_relieves_a_suspect() -> None:
     async with living(account_of(stage)) as account:
         await start(account)
         account.heartbeat.met = True
-        account.heard(0.0)
+        account.on_frame(0.0)
         account.check(20.0)
-        assert account.heard(21.0)
+        assert account.on_frame(21.0)
         assert account.check(31.0) is Verdict.ALIVE
 
 
@@ -489,7 +491,7 @@ async def why_silent(pid: int) -> str | None:
     async with living(account_of(stage)) as account:
         await start(account)
         account.heartbeat.met = True
-        account.heard(0.0)
+        account.on_frame(0.0)
         account.check(15.0)
         account.check(30.0)
         await phase(account, Phase.BACKOFF)
@@ -517,7 +519,7 @@ async def test_a_worker_that_ended_meanwhile_is_judged_without_a_process() -> No
     async with living(account_of(stage)) as account:
         await start(account)
         account.heartbeat.met = True
-        account.heard(0.0)
+        account.on_frame(0.0)
         account.child.process = None  # it is gone, and the news is still in the mailbox
         assert account.check(15.0) is Verdict.ASK
         assert account.check(30.0) is Verdict.GONE
@@ -532,7 +534,7 @@ async def test_settled_looks_after_what_was_posted_before() -> None:
         account.child.post(Start())
         account.child.post(Stop("held"))
         began = now()
-        assert await account.settled(lambda state: state.phase is Phase.STOPPED, 10.0)
+        assert await account.wait_until(lambda state: state.phase is Phase.STOPPED, 10.0)
         assert [puppet.signals for puppet in stage.puppets] == [["terminate"]]
         assert now() == began
 
@@ -543,8 +545,8 @@ async def test_settled_gives_up_in_time() -> None:
     async with living(account_of(stage)) as account:
         await start(account)
         account.child.post(Stop("held"))
-        assert not await account.settled(lambda state: state.phase is Phase.STOPPED, 1.0)
-        assert await account.settled(lambda state: state.phase is Phase.STOPPED, None)
+        assert not await account.wait_until(lambda state: state.phase is Phase.STOPPED, 1.0)
+        assert await account.wait_until(lambda state: state.phase is Phase.STOPPED, None)
         assert stage.last.signals == ["terminate", "kill"]
 
 
@@ -570,7 +572,7 @@ async def test_an_exception_of_the_change_callback_is_logged_and_has_no_effect()
     with structlog.testing.capture_logs() as logs:
         async with living(account_of(stage, on_change=broken)) as account:
             await start(account)
-    assert {line["event"] for line in logs} == {"change not told"}
+    assert {line["event"] for line in logs} == {"callback of a change failed"}
     assert {line["child"] for line in logs} == {"local:demo"}
 
 
@@ -585,7 +587,7 @@ async def test_a_fault_in_the_row_is_logged_and_costs_nothing(
             account_of(stage, on_change=lambda account: told.append(account.phase))
         ) as account:
             await start(account)
-    assert {line["event"] for line in logs} == {"account not noted"}
+    assert {line["event"] for line in logs} == {"change of an account not recorded"}
     assert told == ["starting", "running"]
 
 
@@ -593,5 +595,5 @@ async def test_an_agent_whose_turns_fail_is_degraded_until_one_is_answered() -> 
     async with living(account_of(Stage(), agent_of())) as agent:
         await start(agent)
         for said, health in (("no such file", "degraded: its turns fail"), (None, "ok")):
-            agent.patch({"lastError": said})
+            agent.apply_patch({"lastError": said})
             assert agent.status().health == health

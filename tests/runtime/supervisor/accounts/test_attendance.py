@@ -12,9 +12,10 @@ from ipc.frames.words import Phase
 from ipc.heartbeat import Verdict
 from runtime.config.worker_spec import WorkerSpec
 from runtime.supervisor.accounts.account import Account
-from runtime.supervisor.accounts.attendance import attend
-from runtime.supervisor.accounts.launch import Launched, NoProcess
+from runtime.supervisor.accounts.attendance import post_attachment
+from runtime.supervisor.accounts.launch import Launched
 from runtime.supervisor.accounts.link_reports import LinkReports
+from runtime.supervisor.child import StandInProcess
 from runtime.supervisor.lifecycle import Start, Stop
 from tests.support.accounts import Stage, account_of, agent_of, living, spec_of, start
 from tests.support.until import until
@@ -28,7 +29,7 @@ class Empty(Stage):
     """Launches nothing."""
 
     async def spawn(self, spec: WorkerSpec, boot: WorkerBoot) -> Launched:
-        return Launched(NoProcess())
+        return Launched(StandInProcess())
 
 
 class AttachedAgentRig:
@@ -41,7 +42,7 @@ class AttachedAgentRig:
         self.links = LinkReports(lambda: {KEY: self.account}, lambda account: None)
 
     def _changed(self, account: Account) -> None:
-        attend(account, account.key in self.links.attached)
+        post_attachment(account, account.key in self.links.attached)
 
     async def has(self, phase: Phase, cause: str | None) -> None:
         await until(lambda: (self.account.phase, self.account.child.state.cause) == (phase, cause))
@@ -61,27 +62,27 @@ async def test_it_runs_while_a_program_is_attached_and_starts_else() -> None:
         row = rig.account.status()
         assert (row.phase, row.cause, row.pid) == ("starting", "nobody_attached", None)
         for _ in range(2):
-            rig.links.take({"attached": [KEY]})
+            rig.links.apply({"attached": [KEY]})
             await rig.has(Phase.RUNNING, None)
             row = rig.account.status()
             assert (row.pid, row.health, row.restarts) == (None, "ok", 0)
             assert rig.account.check(1e9) is Verdict.ALIVE, "there is nothing to beat"
-            rig.links.attend([])
+            rig.links.set_attached([])
             await rig.has(Phase.STARTING, "nobody_attached")
         assert rig.account.child.state.reason == "nobody attached"
 
 
 async def test_without_a_gateway_no_program_counts_as_attached() -> None:
     async with attended() as rig:
-        rig.links.attend([KEY])
+        rig.links.set_attached([KEY])
         await rig.has(Phase.RUNNING, None)
-        rig.links.gateway_lost()
+        rig.links.on_gateway_lost()
         await rig.has(Phase.STARTING, "nobody_attached")
 
 
 async def test_it_is_stopped_and_started_as_any_other() -> None:
     async with attended() as rig:
-        rig.links.attend([KEY])
+        rig.links.set_attached([KEY])
         await rig.has(Phase.RUNNING, None)
         rig.account.child.post(Stop())
         await rig.has(Phase.STOPPED, "held")
@@ -92,6 +93,6 @@ async def test_it_is_stopped_and_started_as_any_other() -> None:
 async def test_an_account_with_a_process_does_not_care() -> None:
     async with living(account_of(Stage(), spec_of("local:a"))) as account:
         await start(account)
-        attend(account, False)
+        post_attachment(account, False)
         await until(lambda: account.phase is Phase.RUNNING)
         assert account.child.state.cause is None

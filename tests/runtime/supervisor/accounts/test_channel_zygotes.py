@@ -120,7 +120,7 @@ async def test_a_single_account_keeps_no_zygote_but_shares_its_checks(
         site.configure(made_up=1)
         assert await site.has_imported() == "1"
         await asyncio.gather(*site.tasks)
-        assert site.zygotes._channels[NAME]._zygote is None
+        assert site.zygotes._channels[NAME]._zygote is None  # it has ended, and is not kept
         assert site.figures()["zygote_up"] == 0.0
         install(tmp_path, NAME, versioned(22))
         assert await site.has_imported() == "22"
@@ -226,6 +226,7 @@ async def test_a_slow_import_is_waited_for_by_its_own_accounts_and_shown(
         assert said is not None
         assert said.startswith(f"the import of {NAME}.plugin has taken ")
         stopped = asyncio.create_task(site.zygotes.prepare(f"{NAME}:1"))
+        # A spawn that waits shows nowhere else.
         await until(lambda: f"{NAME}:1" in site.zygotes._waiting, PATIENCE)
         site.zygotes.withdraw(f"{NAME}:1")
         with pytest.raises(Withdrawn):

@@ -143,7 +143,7 @@ async def test_any_frame_relieves_a_suspect_and_that_is_a_change() -> None:
         worker = rig.worker(ready=True)
         await phase(rig.account, Phase.RUNNING)
         rig.account.check(rig.account.heartbeat.pulse.heard + 16)
-        rig.link.ask(rig.account)
+        rig.link.ping(rig.account)
         await until(lambda: [body for body in worker.heard if body])
         (ping,) = control.decode_from_supervisor(worker.heard[-1])
         assert isinstance(ping, control.Ping)
@@ -155,13 +155,13 @@ async def test_any_frame_relieves_a_suspect_and_that_is_a_change() -> None:
 
 async def test_a_worker_is_told_once_to_beat_at_another_pace() -> None:
     async with table() as rig:
-        rig.link.pace(rig.account, 2.0)  # it has not said hello: its boot tells it
+        rig.link.send_interval(rig.account, 2.0)  # it has not said hello: its boot tells it
         rig.account.heartbeat.pace = 5.0
         worker = rig.worker(ready=True)
         await phase(rig.account, Phase.RUNNING)
         for beat_seconds in (5.0, 2.0, 2.0):
-            rig.link.pace(rig.account, beat_seconds)
-        rig.link.ask(rig.account)
+            rig.link.send_interval(rig.account, beat_seconds)
+        rig.link.ping(rig.account)
         await until(lambda: len([body for body in worker.heard if body]) == 2)
         told = [control.decode_from_supervisor(body)[0] for body in worker.heard if body]
         assert told == [control.BeatInterval(2.0), control.Ping(1)]
@@ -171,12 +171,12 @@ async def test_a_ready_worker_is_told_once_whether_the_gateway_runs() -> None:
     async with table() as rig:
         worker = rig.worker()
         await until(lambda: rig.account.heartbeat.met)
-        rig.link.tell_gateway_up(rig.account, True)  # it is not ready: the gateway expects it not
+        rig.link.send_gateway_up(rig.account, True)  # it is not ready: the gateway expects it not
         worker.say(control.WorkerReady())
         await phase(rig.account, Phase.RUNNING)
         for up in (True, True, False, True):
-            rig.link.tell_gateway_up(rig.account, up)
-        rig.link.ask(rig.account)
+            rig.link.send_gateway_up(rig.account, up)
+        rig.link.ping(rig.account)
         await until(lambda: len([body for body in worker.heard if body]) == 4)
         told = [control.decode_from_supervisor(body)[0] for body in worker.heard if body]
         assert told == [*map(control.GatewayUp, (True, False, True)), control.Ping(1)]
@@ -196,13 +196,13 @@ async def test_a_pace_that_cannot_be_told_is_told_later() -> None:
 def _gone(rig: Table) -> bool:
     """Say whether the router has noticed that the worker is not there."""
     rig.account.heartbeat.pace = 0.0
-    rig.link.pace(rig.account, 2.0)
+    rig.link.send_interval(rig.account, 2.0)
     return rig.account.heartbeat.pace == 0.0
 
 
 QUESTIONS: list[tuple[str, control.FromSupervisor, control.FromWorker, Any]] = [
-    ("drained", control.Drain(), control.Drained(), True),
-    ("rechecked", control.Recheck(), control.Rechecked(True), control.Rechecked(True)),
+    ("request_drain", control.Drain(), control.Drained(), True),
+    ("request_recheck", control.Recheck(), control.Rechecked(True), control.Rechecked(True)),
 ]
 
 
@@ -222,7 +222,7 @@ async def test_what_is_asked_is_asked_again_when_the_worker_connects_anew(
         assert await asking == found
         worker.say(control.ControlHello(KEY, 101, PROOF.token(KEY, 101), 1), beat())
         await until(lambda: rig.figures)
-        rig.link.ask(rig.account)
+        rig.link.ping(rig.account)
         await until(lambda: isinstance(worker.told()[-1], control.Ping))
         assert worker.told().count(question) == 2  # what is answered is not asked again
 
@@ -231,9 +231,9 @@ async def test_one_that_waits_no_longer_takes_no_answer_from_another() -> None:
     async with table() as rig:
         worker = rig.worker(ready=True)
         await phase(rig.account, Phase.RUNNING)
-        asking = asyncio.create_task(rig.link.drained(rig.account, 10.0))
+        asking = asyncio.create_task(rig.link.request_drain(rig.account, 10.0))
         await until(lambda: control.Drain() in worker.told())
-        assert not await rig.link.drained(rig.account, 0.01)
+        assert not await rig.link.request_drain(rig.account, 0.01)
         worker.say(control.Drained())
         assert await asking
 
@@ -252,7 +252,7 @@ async def test_a_suspect_is_relieved_by_old_news_too() -> None:
 
 async def test_asking_one_that_is_gone_is_no_error() -> None:
     async with table() as rig:
-        rig.link.ask(rig.account)
+        rig.link.ping(rig.account)
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ async def test_a_new_incarnation_takes_the_place_of_the_old_proof() -> None:
             await phase(rig.account, Phase.STARTING)
             rig.worker(incarnation, ready=True)
             await phase(rig.account, Phase.RUNNING)
-        assert len(rig.link._proved) == 1
+        assert len(rig.link._proved) == 1  # a leak shows nowhere else
 
 
 async def test_the_proof_of_one_incarnation_is_none_for_the_next() -> None:
@@ -371,7 +371,7 @@ async def test_an_exception_of_a_callback_affects_only_that_frame() -> None:
         def broken(account: Account) -> None:
             raise RuntimeError("no room")
 
-        rig.link._on_figures = broken
+        rig.link._on_figures = broken  # what raises in the midst of a frame
         with structlog.testing.capture_logs() as logs:
             worker.say(beat())
             await until(lambda: logs)
@@ -384,7 +384,7 @@ async def test_what_has_come_is_read_when_that_is_asked_for() -> None:
     async with table() as rig:
         worker = rig.worker(ready=True)
         await phase(rig.account, Phase.RUNNING)
-        assert rig.link._router is not None
+        assert rig.link._router is not None  # a busy router
         asyncio.get_running_loop().remove_reader(rig.link._router._fd)  # it is not read by chance
         worker.say(beat(messages_in=3))
         await asyncio.sleep(0.1)  # the frame travels in threads of ZeroMQ
@@ -397,7 +397,7 @@ async def test_a_worker_that_is_to_weigh_itself_is_asked_and_its_answer_kept() -
     async with table() as rig:
         worker = rig.worker(ready=True)
         await phase(rig.account, Phase.RUNNING)
-        rig.link.weigh(rig.account)
+        rig.link.request_share(rig.account)
         await until(lambda: control.Weigh() in worker.told())
         worker.say(control.Weighed(123 << 20))
         await until(lambda: rig.account.heartbeat.pop_share() == 123 << 20)

@@ -108,13 +108,13 @@ async def test_what_starts_all_processes_is_looked_at_first_and_named_first(
     async with fleet(tmp_path, *SPECS) as rig:
         await rig.wait(1.0)
         await rig.ready()
-        rig.zygote_trouble, rig.outside.gateway_up = "the zygote was broken by some_sdk", False
+        rig.zygote_failure, rig.outside.gateway_up = "the zygote was broken by some_sdk", False
         with structlog.testing.capture_logs() as logs:
             await rig.crash(*rig.accounts)
         (warning,) = rig.parts.storm.warnings()
         assert "cause: the zygote was broken by some_sdk; the gateway does not" in warning
         assert [line["what"] for line in logs if "many accounts" in line["event"]] == [warning]
-        rig.zygote_trouble = None
+        rig.zygote_failure = None
         await rig.wait(31.0)
         await rig.crash(*rig.accounts)
         assert "some_sdk" not in rig.parts.storm.warnings()[0]

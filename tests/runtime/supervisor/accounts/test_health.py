@@ -77,7 +77,7 @@ class FakeAccount:
     def post(self, event: Any) -> None:
         self.posted.append(event)
 
-    def unhealthy(self, reason: str) -> None:
+    def mark_unhealthy(self, reason: str) -> None:
         self.ill.append(reason)
 
 
@@ -103,22 +103,22 @@ def health_check(
 def test_an_unwell_account_is_restarted_once_in_a_while() -> None:
     account = FakeAccount(connected=False)
     watch = health_check(account)
-    watch.look(0.0)
-    watch.look(1.0)
+    watch.check(0.0)
+    watch.check(1.0)
     assert account.ill == ["disconnected for 3600 s"]
 
 
 def test_the_thresholds_are_the_accounts_own() -> None:
     account = FakeAccount(connected=False)
     account.health = msgspec.structs.replace(account.health, enabled=False)
-    health_check(account).look(0.0)
+    health_check(account).check(0.0)
     assert not account.ill
 
 
 def test_an_account_that_never_was_ready_is_not_judged() -> None:
     account = FakeAccount(connected=False)
     account.ready_at = None
-    health_check(account).look(0.0)
+    health_check(account).check(0.0)
     assert not account.ill
 
 
@@ -126,10 +126,10 @@ def test_above_the_soft_limit_it_is_recycled_in_order_after_its_share_of_the_jit
     account = FakeAccount()
     account.rss = 150 * MIB
     watch = health_check(account, 120 * MIB)
-    watch.look(0.0)
-    watch.look(4.9)
+    watch.check(0.0)
+    watch.check(4.9)
     assert not account.posted
-    watch.look(5.0)
+    watch.check(5.0)
     reason = "memory: 120 MiB, over the soft limit of 100 MiB"
     assert account.posted == [Restart(automatic=True, reason=reason, why=MEMORY)]
     assert (account.process.killed, account.ill) == (0, [])
@@ -139,16 +139,16 @@ def test_a_recycling_is_forgotten_when_the_process_was_replaced_meanwhile() -> N
     account = FakeAccount()
     account.rss = 150 * MIB
     watch = health_check(account, 120 * MIB)
-    watch.look(0.0)
+    watch.check(0.0)
     account.incarnation, account.rss = 8, 10 * MIB
-    watch.look(60.0)
+    watch.check(60.0)
     assert not account.posted
 
 
 def test_above_the_hard_limit_it_is_killed_at_once() -> None:
     account = FakeAccount()
     account.rss = 300 * MIB
-    health_check(account, 201 * MIB).look(0.0)
+    health_check(account, 201 * MIB).check(0.0)
     assert account.ill == ["memory: 201 MiB, over the hard limit of 200 MiB"]
     assert account.process.killed == 1
 
@@ -160,8 +160,8 @@ def test_what_is_shared_with_others_does_not_count(rss: int, share: int | None) 
     account = FakeAccount()
     account.rss = rss
     watch = health_check(account, share)
-    watch.look(0.0)
-    watch.look(100.0)
+    watch.check(0.0)
+    watch.check(100.0)
     assert (account.posted, account.ill) == ([], [])
 
 
@@ -169,7 +169,7 @@ def test_without_limits_nothing_is_weighed() -> None:
     account = FakeAccount()
     account.rss = 5000 * MIB
     account.limits = AccountLimitsConfig(memory_soft_bytes=None, memory_hard_bytes=None)
-    health_check(account, 5000 * MIB).look(0.0)
+    health_check(account, 5000 * MIB).check(0.0)
     assert not account.ill
 
 
@@ -186,13 +186,13 @@ def test_what_waits_for_the_journal_is_not_unwell(plugin: dict[str, Any]) -> Non
     account.halted = True
     now = [NOW]
     watch = health_check(account, wall=lambda: now[0])
-    watch.look(0.0)
+    watch.check(0.0)
     account.halted = False
     now[0] += account.health.startup_grace_seconds - 1
-    watch.look(1.0)
+    watch.check(1.0)
     assert not account.ill
     now[0] += 1
-    watch.look(2.0)
+    watch.check(2.0)
     assert len(account.ill) == 1
 
 
@@ -200,22 +200,22 @@ def test_what_waits_for_the_journal_may_take_memory_up_to_the_hard_limit() -> No
     account = FakeAccount()
     account.rss, account.halted = 150 * MIB, True
     watch = health_check(account, 120 * MIB)
-    watch.look(0.0)
-    watch.look(60.0)
+    watch.check(0.0)
+    watch.check(60.0)
     assert not account.posted
     account.halted = False
-    watch.look(61.0)  # as it grows, or shrinks, its next beat decides
+    watch.check(61.0)  # as it grows, or shrinks, its next beat decides
     account.halted = True
-    watch.look(80.0)
+    watch.check(80.0)
     assert not account.posted
-    health_check(account, 201 * MIB).look(81.0)
+    health_check(account, 201 * MIB).check(81.0)
     assert account.process.killed == 1
 
 
 def test_an_account_that_does_not_run_is_left_alone() -> None:
     account = FakeAccount(connected=False)
     account.phase, account.rss = Phase.STOPPING, 300 * MIB
-    health_check(account, 300 * MIB).look(0.0)
+    health_check(account, 300 * MIB).check(0.0)
     assert (account.posted, account.ill) == ([], [])
 
 
@@ -223,11 +223,11 @@ def test_a_process_that_hides_its_memory_weighs_itself() -> None:
     account = FakeAccount()
     account.rss = 150 * MIB
     watch = health_check(account, None)
-    watch.look(0.0)
+    watch.check(0.0)
     assert (account.asked, account.posted) == (1, [])
     account.share = 120 * MIB
-    watch.look(1.0)
-    watch.look(6.0)
+    watch.check(1.0)
+    watch.check(6.0)
     reason = "memory: 120 MiB, over the soft limit of 100 MiB"
     assert account.posted == [Restart(automatic=True, reason=reason, why=MEMORY)]
     assert not watch.unweighed
@@ -236,7 +236,7 @@ def test_a_process_that_hides_its_memory_weighs_itself() -> None:
 def test_below_its_limits_it_is_not_asked() -> None:
     account = FakeAccount()
     account.rss = 90 * MIB
-    health_check(account, None).look(0.0)
+    health_check(account, None).check(0.0)
     assert account.asked == 0
 
 
@@ -253,13 +253,13 @@ def test_an_account_that_cannot_be_weighed_is_known_until_it_can(
     watch = health_check(account, None)
     for look in range(looks):
         assert not watch.unweighed
-        watch.look(float(look))
+        watch.check(float(look))
         account.share = answer
-    watch.look(float(looks))
+    watch.check(float(looks))
     assert watch.unweighed
     assert (account.posted, account.ill) == ([], [])
     account.rss = 80 * MIB
-    watch.look(100.0)
+    watch.check(100.0)
     assert not watch.unweighed
 
 
@@ -271,7 +271,7 @@ def test_code_that_is_not_trusted_cannot_weigh_less_than_the_kernel_shows(
     account = FakeAccount()
     account.launcher, account.rss, account.share = "exec", rss, claimed
     watch = health_check(account, None, 250 * MIB)
-    watch.look(0.0)
+    watch.check(0.0)
     assert account.ill == ["memory: 250 MiB, over the hard limit of 200 MiB"]
     assert account.process.killed == 1
     assert not watch.unweighed

@@ -53,9 +53,9 @@ def met(silence: Silence = Silence(15.0, 30.0)) -> Heartbeat:  # noqa: B008 - it
 
 def test_the_share_of_cpu_is_that_between_two_beats() -> None:
     heartbeat = met()
-    heartbeat.take(beat(cpu=1.0), 10.0)
+    heartbeat.on_beat(beat(cpu=1.0), 10.0)
     assert heartbeat.cpu_percent is None
-    heartbeat.take(beat(cpu=2.0), 14.0)
+    heartbeat.on_beat(beat(cpu=2.0), 14.0)
     assert heartbeat.cpu_percent == 25.0
 
 
@@ -65,9 +65,9 @@ def test_a_worker_that_has_not_met_us_is_not_checked() -> None:
 
 def test_silence_is_suspected_then_final_and_any_frame_relieves() -> None:
     heartbeat = met()
-    assert not heartbeat.heard(0.0)
+    assert not heartbeat.on_frame(0.0)
     assert heartbeat.check(15.0, None) is Verdict.ASK
-    assert heartbeat.heard(16.0)
+    assert heartbeat.on_frame(16.0)
     assert heartbeat.check(31.0, None) is Verdict.ASK
     assert heartbeat.check(45.9, None) is Verdict.SUSPECT
     assert heartbeat.check(46.0, None) is Verdict.GONE
@@ -75,8 +75,8 @@ def test_silence_is_suspected_then_final_and_any_frame_relieves() -> None:
 
 def test_other_bounds_count_at_once_and_the_silence_begins_anew() -> None:
     heartbeat = met()
-    heartbeat.heard(0.0)
-    heartbeat.allow(Silence(2.0, 5.0), 14.0)
+    heartbeat.on_frame(0.0)
+    heartbeat.set_silence(Silence(2.0, 5.0), 14.0)
     assert heartbeat.check(15.9, None) is Verdict.ALIVE
     assert heartbeat.check(16.0, None) is Verdict.ASK
 
@@ -96,24 +96,24 @@ def test_what_a_silent_worker_does_is_told_by_the_kernel(
     monkeypatch.setattr(vitals, "state", lambda pid: state)
     monkeypatch.setattr(vitals, "cpu_seconds", lambda pid: cpu.pop(0))
     heartbeat, process = met(), FakeProcess()
-    heartbeat.heard(0.0)
+    heartbeat.on_frame(0.0)
     assert heartbeat.check(15.0, process) is Verdict.ASK
     assert heartbeat.why_silent(30.0, process) == f"silent for 30 s: {text}"
 
 
 def test_a_plugin_sets_its_own_fields_only() -> None:
     heartbeat = met()
-    assert heartbeat.patch({"connected": True, "pid": 1})
-    assert not heartbeat.patch({"connected": True})
+    assert heartbeat.apply_patch({"connected": True, "pid": 1})
+    assert not heartbeat.apply_patch({"connected": True})
     assert heartbeat.plugin == {"connected": True}
 
 
 def test_what_changes_with_every_message_is_a_figure_and_no_change() -> None:
     heartbeat = met()
-    assert not heartbeat.patch(dict.fromkeys(PLUGIN_FIGURES, 1))
+    assert not heartbeat.apply_patch(dict.fromkeys(PLUGIN_FIGURES, 1))
     assert heartbeat.plugin == dict.fromkeys(PLUGIN_FIGURES, 1)
     for name in PLUGIN_FIELDS - PLUGIN_FIGURES:
-        assert heartbeat.patch({name: 1, "lastEventAt": 2}), name
+        assert heartbeat.apply_patch({name: 1, "lastEventAt": 2}), name
 
 
 def test_totals_add_up_over_incarnations_and_include_the_running_one() -> None:

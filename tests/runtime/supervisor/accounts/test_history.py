@@ -15,6 +15,7 @@ from runtime.supervisor.accounts.history import (
     EVENTS,
     History,
     HistoryEntry,
+    delete_from_file,
     entry_of,
     note_of,
     shown,
@@ -49,6 +50,25 @@ def test_the_history_is_kept_over_a_restart(tmp_path: Path) -> None:
         assert history.last(OTHER) == entry(2)
         assert history.last("irc:none") is None
         assert history.warnings == []
+
+
+def test_one_account_is_deleted_from_a_file_and_its_damage_stays(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    delete_from_file(path, KEY)  # there is none
+    with opened(path) as history:
+        history.add(KEY, entry(1))
+        history.add(OTHER, entry(2))
+    path.write_bytes(b"{damaged\n" + path.read_bytes())
+    delete_from_file(path, KEY)
+    damage, line = path.read_bytes().splitlines()
+    assert (damage, OTHER.encode() in line) == (b"{damaged", True)
+
+
+def test_a_named_pipe_in_the_place_of_the_file_holds_no_command_up(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    os.mkfifo(path)
+    delete_from_file(path, KEY)
+    assert path.is_fifo()
 
 
 def test_the_last_fifty_of_each_account_are_kept(tmp_path: Path) -> None:
@@ -129,8 +149,12 @@ def test_what_could_not_be_written_is_written_when_the_disk_is_back(tmp_path: Pa
     with opened(place / "history.jsonl") as history:
         history.add(KEY, entry(1))
         _drained(history)
+        (warning,) = history.warnings
+        assert "history.jsonl is not written: No such file or directory" in warning
         place.mkdir()
         history.add(KEY, entry(2))
+        _drained(history)
+        assert history.warnings == []
     with opened(place / "history.jsonl") as history:
         assert [one.at for one in history.of(KEY)] == [1, 2]
 
@@ -138,7 +162,7 @@ def test_what_could_not_be_written_is_written_when_the_disk_is_back(tmp_path: Pa
 def _drained(history: History) -> None:
     """Wait until the thread has tried to write what was there."""
     seen = threading.Event()
-    append = history._append
+    append = history._append  # to know when it was tried
 
     def then(lines: object) -> None:
         append(lines)  # type: ignore[arg-type]  # passed on as it is
@@ -194,7 +218,7 @@ def test_an_account_that_is_gone_is_forgotten_at_the_next_start(tmp_path: Path) 
         history.add(OTHER, entry(2))
         _drained(history)  # the file is there, so that the next line is appended
         history.add(KEY, entry(1))
-        history.forget(KEY)
+        history.delete(KEY)
         assert history.of(KEY) == []
     with opened(path) as history:
         assert history.of(KEY) == []

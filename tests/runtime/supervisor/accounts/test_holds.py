@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 from collections.abc import Callable
@@ -117,8 +118,9 @@ def test_a_full_disk_leaves_the_old_file_whole(path: Path, monkeypatch: pytest.M
     assert list(holds.all()) == ["irc:a", "irc:b"]
 
 
-def test_a_file_that_cannot_be_read_is_warned_of(path: Path) -> None:
-    path.mkdir()
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["directory", "named pipe"])
+def test_a_file_that_cannot_be_read_is_warned_of(path: Path, make: Callable[[Path], None]) -> None:
+    make(path)
     holds = Holds(path)
     assert holds.all() == {}
     assert "cannot be read" in holds.warnings[0]
@@ -139,11 +141,11 @@ async def test_a_hold_is_on_disk_when_it_is_reported_as_saved(path: Path) -> Non
     holds = Holds(path)
     holds.hold_all(["irc:a"], "night")
     holds.save_soon()
-    assert await holds.saved()
+    assert await holds.wait_saved()
     assert list(Holds(path).all()) == ["irc:a"]
     holds.release_all(["irc:a"])
     holds.save_soon()
-    assert await holds.saved()
+    assert await holds.wait_saved()
     assert Holds(path).all() == {}
 
 
@@ -151,7 +153,7 @@ async def test_a_write_in_a_thread_that_fails_is_reported(tmp_path: Path) -> Non
     holds = Holds(tmp_path / "gone" / "holds.json")
     holds.hold_all(["irc:a"])
     holds.save_soon()
-    assert not await holds.saved()
+    assert not await holds.wait_saved()
     assert holds.unsaved == ["irc:a"]
 
 
@@ -226,6 +228,29 @@ def test_without_both_copies_the_history_says_and_what_it_does_not_say_is_unknow
     hold(holds, "irc:new")
     (kept,) = [each for key, each in holds.all().items() if key == "irc:new"]
     assert (kept.unknown, kept.reason) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "spoil_copy", "unknown"),
+    [(remove, remove, False), (remove, damage, True), (damage, remove, True)],
+)
+def test_without_the_files_the_history_says_who_was_held(
+    path: Path,
+    spoil: Callable[[Path], None],
+    spoil_copy: Callable[[Path], None],
+    unknown: bool,
+) -> None:
+    """Of removed files it is not certain that there were any: nobody else waits for a person."""
+    past = {"irc:held": HELD_AT_THE_END, "irc:ran": RAN_AT_THE_END, "irc:silent": SILENT}
+    hold(Holds(path), "irc:held")
+    spoil(path)
+    spoil_copy(path.with_name("holds.json.1"))
+    holds = Holds(path)
+    holds.recover(list(past), lambda key: past[key])
+    found = {key: each.unknown for key, each in holds.all().items()}
+    assert found == {"irc:held": False} | ({"irc:silent": True} if unknown else {})
+    assert holds.warnings
+    assert Holds(path).all() == holds.all()  # on disk again
 
 
 def test_a_first_start_and_an_earlier_version_need_no_recovery(path: Path) -> None:

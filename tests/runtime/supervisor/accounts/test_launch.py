@@ -54,7 +54,7 @@ async def launching(directory: Path) -> AsyncIterator[tuple[PartsRig, NotedLaunc
 async def test_a_worker_is_started_with_its_configuration_and_proof(tmp_path: Path) -> None:
     async with launching(tmp_path) as (rig, launcher):
         workers = rig.parts.workers
-        await workers.turn(KEY, urgent=False)
+        await workers.wait_turn(KEY, urgent=False)
         boot = workers.prepare(SPEC, 7)
         launched = await workers.spawn(SPEC, boot)
         (spec,) = launcher.specs
@@ -71,9 +71,9 @@ async def test_a_confined_worker_is_told_what_must_stay_out_of_its_reach(tmp_pat
     async with launching(tmp_path) as (rig, _):
         workers, places = rig.parts.workers, rig.parts.places
         for confine in (False, True):
-            await workers.turn(KEY, urgent=False)
+            await workers.wait_turn(KEY, urgent=False)
             boot = workers.prepare(spec_of(KEY, launcher="exec", confine=confine), 7)
-            rig.parts.starts.leave(KEY)
+            rig.parts.starts.release(KEY)
             hidden = [str(places.state_dir), str(places.config_path)]
             assert boot.confine == (hidden if confine else None)
 
@@ -82,7 +82,7 @@ async def is_free(rig: PartsRig) -> None:
     """Take the only place: it must be free at once, not after a while."""
     loop = asyncio.get_running_loop()
     began = loop.time()
-    await rig.parts.starts.enter("local:next", urgent=True)
+    await rig.parts.starts.acquire("local:next", urgent=True)
     assert loop.time() == began
 
 
@@ -91,20 +91,20 @@ async def test_a_worker_is_told_where_its_files_lie_and_what_may_be_read(tmp_pat
         workers, places = rig.parts.workers, rig.parts.places
         given = {"quotaBytes": 1 << 20, "ttlDays": 0.5, "allow": ["/srv/out"]}
         rig.config = {**rig.config, "media": given}
-        rig.configuration.take_over(rig.read())
-        await workers.turn(KEY, urgent=False)
+        rig.configuration.apply(rig.read())
+        await workers.wait_turn(KEY, urgent=False)
         media = workers.prepare(SPEC, 7).media
         assert media is not None
         assert media.directory == str(places.state_dir / "media" / KEY)
         assert (media.quota, media.ttl, media.allow) == (1 << 20, 43_200.0, ["/srv/out"])
         assert media.hidden == [str(places.state_dir), str(places.config_path)]
-        rig.parts.starts.leave(KEY)
+        rig.parts.starts.release(KEY)
 
 
 async def test_a_storage_that_cannot_be_made_gives_the_place_back(tmp_path: Path) -> None:
     (tmp_path / "accounts").touch()
     async with launching(tmp_path) as (rig, _):
-        await rig.parts.workers.turn(KEY, urgent=False)
+        await rig.parts.workers.wait_turn(KEY, urgent=False)
         with pytest.raises(OSError, match="accounts"):
             rig.parts.workers.prepare(SPEC, 7)
         await is_free(rig)
@@ -113,7 +113,7 @@ async def test_a_storage_that_cannot_be_made_gives_the_place_back(tmp_path: Path
 async def test_a_spawn_that_fails_gives_the_place_back(tmp_path: Path) -> None:
     async with launching(tmp_path) as (rig, launcher):
         launcher.error = OSError(11, "no processes left")
-        await rig.parts.workers.turn(KEY, urgent=False)
+        await rig.parts.workers.wait_turn(KEY, urgent=False)
         boot = rig.parts.workers.prepare(SPEC, 7)
         with pytest.raises(OSError, match="no processes left"):
             await rig.parts.workers.spawn(SPEC, boot)

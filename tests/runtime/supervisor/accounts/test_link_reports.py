@@ -29,21 +29,21 @@ class ReportsRig:
         )
 
     def silent(self, seconds: float, **more: Any) -> None:
-        self.reports.take({"silent": {KEY: seconds}, **more})
+        self.reports.apply({"silent": {KEY: seconds}, **more})
 
 
 async def test_an_account_without_a_sign_for_three_beats_is_degraded_until_it_is_back() -> None:
     async with living(account_of(Stage(), spec_of(KEY))) as account:
         await start(account)
         account.heartbeat.set_pace(5.0)
-        account.patch({"connected": True})
+        account.apply_patch({"connected": True})
         rig = ReportsRig(account)
         for seconds, health in ((15.0, "ok"), (15.1, "degraded: not on the data link")):
             rig.silent(seconds)
             assert account.status().health == health
         rig.silent(20.0)
         assert rig.changed == [KEY]
-        rig.reports.take({})
+        rig.reports.apply({})
         assert account.status().health == "ok"
         assert rig.changed == [KEY, KEY]
 
@@ -52,10 +52,10 @@ async def test_without_a_gateway_nothing_is_held_against_an_account() -> None:
     async with living(account_of(Stage(), spec_of(KEY))) as account:
         await start(account)
         account.heartbeat.set_pace(1.0)
-        account.patch({"connected": True})
+        account.apply_patch({"connected": True})
         rig = ReportsRig(account)
         rig.silent(60.0)
-        rig.reports.gateway_lost()
+        rig.reports.on_gateway_lost()
         assert account.status().health == "ok"
         assert rig.changed == [KEY, KEY]
 
@@ -65,7 +65,7 @@ async def test_duplicates_are_added_up_over_gateways() -> None:
     rig = ReportsRig(account)
     shown = []
     for count in (0, 3, 5, 2, 2):  # the fourth is of another gateway
-        rig.reports.take({"duplicates": {KEY: count}} if count else {})
+        rig.reports.apply({"duplicates": {KEY: count}} if count else {})
         shown.append(account.status().dropped.get("duplicate", 0))
     assert shown == [0, 3, 5, 7, 7]
     assert account.phase is Phase.STOPPED
@@ -74,11 +74,11 @@ async def test_duplicates_are_added_up_over_gateways() -> None:
 
 async def test_refusals_and_floods_are_warnings_for_a_while_and_counted_for_ever() -> None:
     rig = ReportsRig(account_of(Stage(), spec_of(KEY)))
-    rig.reports.note("control", 0, 0)
+    rig.reports.record("control", 0, 0)
     assert rig.reports.warnings() == []
-    rig.reports.note("control", 2, 1)
-    rig.reports.take({"handshakesRefused": 3, "floods": 0})
-    rig.reports.take({"handshakesRefused": 1, "floods": 0})  # of another gateway
+    rig.reports.record("control", 2, 1)
+    rig.reports.apply({"handshakesRefused": 3, "floods": 0})
+    rig.reports.apply({"handshakesRefused": 1, "floods": 0})  # of another gateway
     flooded, *refused = rig.reports.warnings()
     assert flooded.startswith("degraded: link flooded: ")
     assert "the supervisor" in flooded
@@ -87,7 +87,7 @@ async def test_refusals_and_floods_are_warnings_for_a_while_and_counted_for_ever
         "4 connections to the data link",
     ]
     rig.now += 601
-    rig.reports.note("control", 2, 1)
+    rig.reports.record("control", 2, 1)
     assert rig.reports.warnings() == []
     assert rig.reports.refused_by_link() == {"control": 2, "data": 4}
     assert [(each.name, each.samples) for each in rig.reports.series()] != []
@@ -97,7 +97,7 @@ async def test_an_answer_that_is_none_changes_nothing() -> None:
     rig = ReportsRig(account_of(Stage(), spec_of(KEY)))
     answers: list[Any] = [None, [], {"silent": 5}, {"floods": "many"}]
     for answer in answers:
-        rig.reports.take(answer)
+        rig.reports.apply(answer)
     assert rig.reports.refused_by_link() == {"control": 0, "data": 0}
 
 
@@ -124,12 +124,12 @@ async def test_what_is_wrong_with_the_journal_is_shown_for_accounts_that_have_on
         async with living(account_of(Stage(), spec_of(KEY, journal=journal))) as account:
             await start(account)
             account.heartbeat.set_pace(5.0)
-            account.patch({"connected": True})
+            account.apply_patch({"connected": True})
             rig = ReportsRig(account)
-            rig.reports.take(answer)
+            rig.reports.apply(answer)
             assert account.status().health == (health if journal == "on" else "ok")
             assert any(warning in each for each in rig.reports.warnings()) if warning else True
-            rig.reports.take({})
+            rig.reports.apply({})
             assert account.status().health == "ok"
             assert rig.reports.warnings() == []
 
@@ -138,7 +138,7 @@ async def test_repeated_messages_are_added_up_over_gateways() -> None:
     account = account_of(Stage(), spec_of(KEY, journal="on"))
     rig = ReportsRig(account)
     for count in (4, 1):
-        rig.reports.take({"repeated": {KEY: count}})
+        rig.reports.apply({"repeated": {KEY: count}})
     assert account.status().dropped == {"repeated": 5}
 
 
@@ -158,7 +158,7 @@ async def test_an_account_is_halted_while_its_journal_stores_nothing(
     async with living(account_of(Stage(), spec)) as account:
         await start(account)
         rig = ReportsRig(account)
-        rig.reports.take(report)
+        rig.reports.apply(report)
         assert account.halted is halted
-        rig.reports.gateway_lost()
+        rig.reports.on_gateway_lost()
         assert account.halted is False

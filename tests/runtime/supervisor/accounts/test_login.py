@@ -14,7 +14,7 @@ ASKED = LoginAsked(2, "ask", "Password?", "that of the web page", secret=True, e
 
 def asked(incarnation: int = 7) -> PendingLogin:
     login = PendingLogin()
-    login.take(ASKED, incarnation, now=100.0)
+    login.set_prompt(ASKED, incarnation, now=100.0)
     return login
 
 
@@ -61,7 +61,7 @@ def test_a_prompt_stands_only_while_its_own_process_waits(state: State, word: st
 def test_the_mark_changes_with_the_prompt_and_with_its_end() -> None:
     login, marks = asked(), []
     marks.append(login.view(LINKING, 0.0, None)["mark"])
-    login.take(LoginAsked(3, "code", "AB-12"), 7, 100.0)
+    login.set_prompt(LoginAsked(3, "code", "AB-12"), 7, 100.0)
     assert login.view(LINKING, 0.0, None)["prompt"]["expiresInMs"] is None
     marks.append(login.view(LINKING, 0.0, None)["mark"])
     login.end()

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from runtime.supervisor.accounts.network import (
-    BETWEEN,
-    LOOK_EVERY,
-    SETTLE,
+    CHECK_SECONDS,
+    RETURN_SECONDS,
+    SETTLE_SECONDS,
     Network,
     has_route,
     netlink,
@@ -118,15 +118,15 @@ async def test_a_flapping_network_is_told_at_most_every_ten_seconds() -> None:
             await wire.turn(True)
             await wire.turn(False)
         gaps = [b - a for a, b in zip(wire.returns, wire.returns[1:], strict=False)]
-        assert all(gap >= BETWEEN for gap in gaps)
-        assert len(wire.returns) <= 120 / BETWEEN + 1
+        assert all(gap >= RETURN_SECONDS for gap in gaps)
+        assert len(wire.returns) <= 120 / RETURN_SECONDS + 1
 
 
 @pytest.mark.virtual_time
 async def test_without_netlink_it_looks_every_few_seconds() -> None:
     async with wired(up=False, told=False) as wire:
         wire.up = True
-        await asyncio.sleep(LOOK_EVERY + SETTLE)
+        await asyncio.sleep(CHECK_SECONDS + SETTLE_SECONDS)
         assert len(wire.returns) == 1
 
 

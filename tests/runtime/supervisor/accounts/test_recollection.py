@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ipc.frames.words import Phase
-from runtime.supervisor.accounts.recollection import asked_wait, recollect
+from runtime.supervisor.accounts.recollection import recollect, remaining_wait
 from runtime.supervisor.lifecycle import ASKED, State
 from runtime.supervisor.refusals import Refusals
 
@@ -67,7 +67,7 @@ def asked(ago: float, seconds: float) -> dict[str, Any]:
 def test_the_wait_that_the_platform_asked_for_goes_on(
     history: list[dict[str, Any]], wait: float | None
 ) -> None:
-    assert asked_wait(history, NOW) == (None if wait is None else pytest.approx(wait))
+    assert remaining_wait(history, NOW) == (None if wait is None else pytest.approx(wait))
     found = recollect(history, 7, NOW, 100.0)
     state = (found.phase, found.wanted, found.retry, found.cause, found.reason)
     if wait is None:

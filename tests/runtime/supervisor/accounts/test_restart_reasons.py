@@ -37,7 +37,7 @@ def counted(*events: Event) -> dict[str, int]:
         before = state
         state, _ = step(POLICY, before, event)
         if state != before:
-            reasons.note(before, state, event)
+            reasons.count(before, state, event)
     assert sum(reasons.counts.values()) == state.restarts
     return reasons.counts
 

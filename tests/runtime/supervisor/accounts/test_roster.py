@@ -16,7 +16,7 @@ from runtime.config.worker_spec import WorkerSpec
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.holds import Holds
 from runtime.supervisor.accounts.roster import Difference, Roster
-from runtime.supervisor.lifecycle import Exit, Ready, Stop
+from runtime.supervisor.lifecycle import Exit, Ready, Start, Stop
 from runtime.supervisor.processes.cgroups import GroupLimits
 from runtime.supervisor.processes.limits import ProcessLimits, group_limits
 from tests.support.accounts import Stage, account_of, agent_of, phase, spec_of
@@ -62,7 +62,7 @@ class RosterRig:
             self.roster.add(spec)
 
     def replace(self, *specs: WorkerSpec) -> Difference:
-        return self.roster.replace({spec.key: spec for spec in specs})
+        return self.roster.apply_specs({spec.key: spec for spec in specs})
 
     async def run(self, key: str) -> Account:
         """Have an account that is starting become ready."""
@@ -105,7 +105,7 @@ async def test_an_account_that_may_not_run_says_why(
 ) -> None:
     async with living(tmp_path) as rig:
         rig.add(spec)
-        assert await rig[A].settled(lambda state: state.cause == cause, 1.0)
+        assert await rig[A].wait_until(lambda state: state.cause == cause, 1.0)
         assert rig.roster.obstacle(rig[A]) == (cause, text)
         assert rig.stage.puppets == []
 
@@ -116,7 +116,7 @@ async def test_a_held_account_stays_down_over_a_new_beginning(tmp_path: Path) ->
         assert await rig.roster.hold([rig[A], rig[B]], "night")
     async with living(tmp_path) as rig:
         rig.add(spec_of(A))
-        assert await rig[A].settled(lambda state: state.cause == "held", 1.0)
+        assert await rig[A].wait_until(lambda state: state.cause == "held", 1.0)
         hold = rig[A].hold
         assert hold is not None
         assert hold.reason == rig[A].child.state.reason == "night"
@@ -130,10 +130,10 @@ async def test_a_removed_account_is_forgotten_with_its_hold(tmp_path: Path) -> N
         rig.add(spec_of(A), spec_of(B))
         await rig.roster.hold([rig[A], rig[B]], "night")
         rig.replace(spec_of(B))
-        assert await rig.holds.saved()
+        assert await rig.holds.wait_saved()
         assert set(Holds(tmp_path / "holds.json").all()) == {B}
         rig.replace(spec_of(A), spec_of(B))
-        assert await rig[A].settled(lambda state: state.wanted, 1.0)
+        assert await rig[A].wait_until(lambda state: state.wanted, 1.0)
 
 
 async def test_holds_that_cannot_be_written_are_kept_and_confessed(tmp_path: Path) -> None:
@@ -203,6 +203,21 @@ async def test_one_that_comes_back_before_it_is_gone_never_has_two_processes(
         assert rig.roster.obstacle(account) is None
 
 
+async def test_one_that_comes_back_before_it_is_gone_has_no_failures(tmp_path: Path) -> None:
+    async with living(tmp_path) as rig:
+        rig.add(spec_of(A))
+        account = await rig.run(A)
+        rig.stage.last.die(Exit(code=1))
+        await until(lambda: account.child.state.failures == 1)
+        account.child.post(Start(automatic=True))
+        await rig.run(A)
+        assert account.child.state.failures == 1
+        rig.replace()
+        rig.replace(spec_of(A))
+        await until(lambda: rig.stage.alive(A) == [103])
+        assert (rig.removed, account.child.state.failures) == ([], 0)
+
+
 async def test_one_that_comes_back_as_it_goes_stays(tmp_path: Path) -> None:
     async with living(tmp_path) as rig:
         rig.add(spec_of(A))
@@ -270,7 +285,7 @@ async def test_at_the_end_nothing_starts_any_more(tmp_path: Path) -> None:
         account = await rig.run(A)
         await rig.run(B)
         rig.roster.stop_all()
-        await rig.roster.down(10.0)
+        await rig.roster.wait_down(10.0)
         assert {each.child.state.cause for each in rig.roster.accounts.values()} == {"shutdown"}
         assert rig.roster.obstacle(account) == ("shutdown", "the supervisor is stopping")
         rig.replace(spec_of(A, fingerprint="2"), spec_of("local:new"))
@@ -285,7 +300,7 @@ async def test_waiting_for_the_end_has_an_end(tmp_path: Path) -> None:
         await rig.run(A)
         rig.roster.stop_all()
         began = asyncio.get_running_loop().time()
-        await rig.roster.down(2.0)
+        await rig.roster.wait_down(2.0)
         assert asyncio.get_running_loop().time() == began + 2.0
 
 
@@ -340,7 +355,9 @@ async def test_an_agent_is_a_row_of_the_same_roster_and_no_account(tmp_path: Pat
         await phase(started, Phase.STOPPED)
         assert rig.holds.get("agent:main") is not None
         changed = replace(agent, fingerprint="2")
-        assert rig.roster.replace({A: spec_of(A), "agent:main": changed}).changed == ["agent:main"]
+        assert rig.roster.apply_specs({A: spec_of(A), "agent:main": changed}).changed == [
+            "agent:main"
+        ]
         assert started.phase is Phase.STOPPED  # it is held
         assert rig.replace(spec_of(A)).removed == ["agent:main"]
         await until(lambda: rig.removed == ["agent:main"])

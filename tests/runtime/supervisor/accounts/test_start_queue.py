@@ -23,12 +23,12 @@ class Queue:
         await turn()
 
     async def _enter(self, name: str, urgent: bool) -> None:
-        await self.gate.enter(name, urgent=urgent)
+        await self.gate.acquire(name, urgent=urgent)
         self.entered.append(name)
 
     async def leave(self, *names: str) -> None:
         for name in names:
-            self.gate.leave(name)
+            self.gate.release(name)
         await turn()
 
 
@@ -116,7 +116,7 @@ async def test_a_cancelled_one_leaves_the_queue() -> None:
 async def test_a_place_that_comes_together_with_the_cancellation_is_given_back() -> None:
     queue = Queue(1)
     await queue.send("a", "b", "c")
-    queue.gate.leave("a")  # b's turn has come …
+    queue.gate.release("a")  # b's turn has come …
     queue.tasks["b"].cancel()  # … and it is cancelled before it knows
     await turn()
     assert queue.entered == ["a", "c"]
@@ -129,7 +129,7 @@ async def test_a_free_place_skips_cancelled_starts() -> None:
     queue.tasks["b"].cancel()
     queue.tasks["c"].cancel()
     queue.gate.withdraw("c")
-    queue.gate.leave("a")
+    queue.gate.release("a")
     await turn()
     assert queue.entered == ["a", "d"]
     assert queue.tasks["b"].cancelled()

@@ -10,7 +10,6 @@ import pytest
 from ipc.frames.words import Phase
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.watch import AccountWatch
-from runtime.supervisor.processes import vitals
 from tests.support.accounts import Stage, account_of, living, phase, spec_of, start
 from tests.support.players import beat
 
@@ -28,16 +27,16 @@ class NotedLink:
     def drain_now(self) -> None:
         self.drained += 1
 
-    def pace(self, account: Account, beat: float) -> None:
+    def send_interval(self, account: Account, beat: float) -> None:
         self.did.append(("pace", f"{account.key} {beat:g}"))
 
-    def tell_gateway_up(self, account: Account, up: bool) -> None:
+    def send_gateway_up(self, account: Account, up: bool) -> None:
         self.told.append((account.key, up))
 
-    def ask(self, account: Account) -> None:
+    def ping(self, account: Account) -> None:
         self.did.append(("ask", account.key))
 
-    def weigh(self, account: Account) -> None:
+    def request_share(self, account: Account) -> None:
         self.did.append(("weigh", account.key))
 
 
@@ -63,17 +62,17 @@ async def test_a_silent_worker_is_asked_after_everything_that_came_was_read() ->
     async with living(account_of(Stage(), spec_of("local:a"))) as account:
         await start(account)
         account.heartbeat.met = True
-        account.heard(asyncio.get_running_loop().time())
+        account.on_frame(asyncio.get_running_loop().time())
         rig = WatchRig(account)
-        rig.watch.look(rig.link)
+        rig.watch.check(rig.link)
         assert (rig.link.did, rig.changed) == ([("pace", "local:a 5")], [])
         assert rig.link.told == [("local:a", True)]
         await asyncio.sleep(15.0)
-        rig.watch.look(rig.link)
+        rig.watch.check(rig.link)
         assert rig.link.did[-1] == ("ask", "local:a")
         assert (rig.changed, rig.link.drained) == (["local:a"], 2)
         await asyncio.sleep(15.0)
-        rig.watch.look(rig.link)
+        rig.watch.check(rig.link)
         await phase(account, Phase.BACKOFF)
 
 
@@ -81,37 +80,34 @@ async def test_a_plugin_that_talks_without_end_is_told_once_between_two_looks() 
     rig = WatchRig(*(account_of(Stage(), spec_of(key)) for key in ("local:a", "local:b")))
     talkative, quiet = rig.accounts.values()
     for _ in range(100):
-        rig.watch.patched(talkative)
-    rig.watch.patched(quiet)
+        rig.watch.on_patch(talkative)
+    rig.watch.on_patch(quiet)
     assert rig.changed == ["local:a", "local:b"]
-    rig.watch.look(rig.link)
+    rig.watch.check(rig.link)
     assert rig.changed == ["local:a", "local:b", "local:a"]
-    rig.watch.look(rig.link)
+    rig.watch.check(rig.link)
     assert len(rig.changed) == 3
 
 
 async def test_what_an_account_said_that_is_gone_is_told_no_more() -> None:
     rig = WatchRig(account_of(Stage(), spec_of("local:a")))
     (account,) = rig.accounts.values()
-    rig.watch.patched(account)
-    rig.watch.patched(account)
+    rig.watch.on_patch(account)
+    rig.watch.on_patch(account)
     rig.accounts.clear()
-    rig.watch.look(rig.link)
+    rig.watch.check(rig.link)
     assert rig.changed == ["local:a"]
 
 
-async def test_an_account_whose_memory_cannot_be_measured_is_a_warning(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(vitals, "pss_bytes", lambda pid: None)  # as it is for an ordinary user
+async def test_an_account_whose_memory_cannot_be_measured_is_a_warning() -> None:
     async with living(account_of(Stage(), spec_of("local:a"))) as account:
         await start(account)
         rig = WatchRig(account)
-        rig.watch.look(rig.link)
-        account.beat(beat(rss_bytes=1 << 40), 1.0)
-        rig.watch.look(rig.link)
+        rig.watch.check(rig.link)
+        account.on_beat(beat(rss_bytes=1 << 40), 1.0)
+        rig.watch.check(rig.link)
         assert ("weigh", "local:a") in rig.link.did
         assert rig.watch.warnings == []
-        account.heartbeat.weighed(0)
-        rig.watch.look(rig.link)
+        account.heartbeat.set_share(0)
+        rig.watch.check(rig.link)
         assert [text for text in rig.watch.warnings if "memory of local:a" in text]

@@ -145,13 +145,13 @@ async def test_accounts_whose_hold_is_unknown_wait_for_a_person(tmp_path: Path) 
     unknown = {"at": 1, "reason": "not known", "unknown": True}
     (tmp_path / "holds.json").write_text(json.dumps(dict.fromkeys((B, OFF), unknown)))
     async with accounts_rig(tmp_path, A) as rig:
-        assert await rig.accounts[B].settled(lambda s: s.cause == "hold_unknown", 5.0)
+        assert await rig.accounts[B].wait_until(lambda s: s.cause == "hold_unknown", 5.0)
         assert (await rig.why(B))[0] == "not known"
         rig.accounts[B].child.post(Start(automatic=True))
         answer = await rig.rig.ask("channels.start.unknown")
         rows = {row["account"]: row for row in answer["results"]}
         assert (list(rows), rows[B]["ok"], rows[OFF]["ok"]) == ([B, OFF], True, False)
-        assert await rig.accounts[B].settled(lambda state: state.wanted, 5.0)
+        assert await rig.accounts[B].wait_until(lambda state: state.wanted, 5.0)
         assert list(rig.parts.holds.all()) == [OFF]  # it may not run: it was not released
 
 
@@ -163,8 +163,8 @@ async def test_a_stop_of_one_that_is_disabled_anyway_is_kept_and_says_so(tmp_pat
         account = rig.accounts[OFF]
         assert account.child.state.cause == "disabled"
         assert account.hold is not None
-        rig.parts.roster.replace({OFF: spec_of(OFF)})
-        assert await account.settled(lambda state: state.cause == "held", 10.0)
+        rig.parts.roster.apply_specs({OFF: spec_of(OFF)})
+        assert await account.wait_until(lambda state: state.cause == "held", 10.0)
         assert "note" not in (await rig.rows("channels.stop", OFF))[OFF]
 
 
@@ -278,7 +278,7 @@ async def test_a_reset_forgives_the_failures(tmp_path: Path) -> None:
         rig.stage.puppets[0].die(Exit(code=1))
         await phase(rig.accounts[A], Phase.BACKOFF)
         assert (await rig.rows("channels.reset", A))[A]["outcome"] == "reset"
-        assert await rig.accounts[A].settled(lambda state: state.failures == 0, 1.0)
+        assert await rig.accounts[A].wait_until(lambda state: state.failures == 0, 1.0)
 
 
 async def test_describe_tells_everything_about_one_account(tmp_path: Path) -> None:
@@ -320,7 +320,7 @@ async def test_each_cause_of_a_stop_is_explained(tmp_path: Path) -> None:
         assert (await rig.why(B))[0] == "token expired"
         assert "nothing until a person acts: " in (await rig.why(B))[1]
         rig.accounts[A].child.post(Stop("removed"))
-        assert await rig.accounts[A].settled(lambda state: state.cause == "removed", 1.0)
+        assert await rig.accounts[A].wait_until(lambda state: state.cause == "removed", 1.0)
         assert (await rig.why(A))[0] == "removed"
 
 

@@ -67,6 +67,15 @@ async def test_the_file_is_shown_without_secrets_and_with_its_hash(rig: FileRig)
     assert shown["hash"].startswith("hmac-sha256:")
 
 
+async def test_what_is_doubtful_in_force_is_shown_with_its_place(tmp_path: Path) -> None:
+    text = TEXT | {"channels": {"telegram": {"accounts": {"a": {"botToken": "x"}}}}}
+    (tmp_path / "trunkline.json5").write_text(json.dumps(text))
+    rig = FileRig(tmp_path)
+    found = (await rig.json("config.get"))["warnings"]
+    assert "channels.telegram.accounts.a.botToken" in [each["path"] for each in found]
+    rig.close()
+
+
 async def test_a_patch_is_written_and_taken_over(rig: FileRig) -> None:
     base = (await rig.json("config.get"))["hash"]
     patch = {"supervisor": {"startConcurrency": 3}}
@@ -83,6 +92,7 @@ async def test_a_patch_is_written_and_taken_over(rig: FileRig) -> None:
         ({"raw": "{}", "baseHash": "old"}, "config changed since last load"),
         ({"raw": "{", "baseHash": "old"}, "config.patch raw is not JSON5"),
         ({"raw": "[]", "baseHash": "old"}, "config.patch raw must be an object"),
+        ({"raw": f"{{a: 0x{'f' * 5000}}}", "baseHash": "old"}, "raw: a: is a very large number"),
     ],
 )
 async def test_a_patch_that_cannot_be_made_changes_nothing(
@@ -193,6 +203,13 @@ async def test_the_schema_can_be_looked_up_by_place(rig: FileRig) -> None:
         await rig.ask("config.schema.lookup", path="gateway.nothing")
 
 
+SHORT = {"channels": {"telegram": {"accounts": {"a": {"botToken": "1"}}}}}
+DOUBTS = [
+    {
+        "path": "channels.telegram.accounts.a.botToken",
+        "message": "is not a bot token: @BotFather gives one like 110201543:AAHd…",
+    }
+]
 ACCOUNT: dict[str, Any] = {"channels": {"local": {"accounts": {"new": {}}}}}
 
 
@@ -201,7 +218,8 @@ ACCOUNT: dict[str, Any] = {"channels": {"local": {"accounts": {"new": {}}}}}
     [
         ({"raw": json.dumps(TEXT)}, {"added": [], "gateway": "nothing"}),
         ({"raw": json.dumps(ACCOUNT), "patch": True}, {"added": ["local:new", "agent:echo"]}),
-        ({"raw": '{"gateway": {"port": 1}}', "patch": True}, {"gateway": "move"}),
+        ({"raw": '{"gateway": {"port": 1}}', "patch": True}, {"gateway": "move", "doubts": []}),
+        ({"raw": json.dumps(SHORT), "patch": True}, {"gateway": "nothing", "doubts": DOUBTS}),
     ],
 )
 async def test_a_check_answers_with_what_a_write_would_change_and_writes_nothing(

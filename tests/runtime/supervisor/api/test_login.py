@@ -31,7 +31,7 @@ async def two(place: Path) -> AsyncIterator[Fleet]:
 def ask(account: Account, number: int, text: str = "Name?") -> None:
     """Ask as the account's worker does."""
     now = asyncio.get_running_loop().time()
-    account.ask_login(LoginAsked(number, "ask", text, expires=9.0), now)
+    account.on_login_asked(LoginAsked(number, "ask", text, expires=9.0), now)
 
 
 @pytest.mark.virtual_time
@@ -66,6 +66,21 @@ async def test_a_login_starts_an_account_that_was_stopped(tmp_path: Path) -> Non
 
 
 @pytest.mark.virtual_time
+async def test_a_change_is_the_begin_of_a_login_and_not_each_question_after_it(
+    tmp_path: Path,
+) -> None:
+    async with two(tmp_path) as rig:
+        await rig.stop(KEY)
+        before = len((await rig.rig.ask("changes.list"))["changes"])
+        view = await rig.rig.ask("channels.login", account=KEY, start=True)
+        for _ in range(3):  # a browser follows it
+            await rig.rig.ask("channels.login", account=KEY, start=True, seen=view["mark"])
+            await rig.rig.ask("channels.login", account=KEY)
+        changes = (await rig.rig.ask("changes.list"))["changes"]
+        assert [each["text"] for each in changes[before:]] == [f"channels.login {KEY}"]
+
+
+@pytest.mark.virtual_time
 async def test_a_channel_without_a_login_is_told_apart(tmp_path: Path) -> None:
     async with two(tmp_path) as rig:
         with pytest.raises(
@@ -82,9 +97,8 @@ async def test_an_answer_goes_to_the_prompt_that_stands_and_to_no_other(tmp_path
         ask(rig.account(KEY), 1)
         await rig.wait(0)
         name = (await rig.rig.ask("channels.login", account=KEY))["prompt"]["id"]
-        with pytest.raises(
-            RemoteError, match="has not accepted"
-        ) as late:  # played workers take none
+        # Played workers take none.
+        with pytest.raises(RemoteError, match="has not accepted") as late:
             await rig.rig.ask("channels.login.answer", account=KEY, prompt=name, text="ann")
         assert late.value.retryable
         rig.account(KEY).login.answering = True

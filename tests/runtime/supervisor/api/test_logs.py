@@ -55,10 +55,10 @@ async def test_an_answer_fits_into_a_frame_and_ends_with_the_newest_line(rig: Pa
 
 
 async def test_a_tail_goes_on_from_its_cursor(rig: PartsRig) -> None:
-    rig.parts.recent_log.keep("gateway", {"text": "one"})
+    rig.parts.recent_log.add_line("gateway", {"text": "one"})
     first = await rig.ask("logs.tail")
     assert [json.loads(line)["text"] for line in first["lines"]] == ["one"]
-    rig.parts.recent_log.keep("gateway", {"text": "two"})
+    rig.parts.recent_log.add_line("gateway", {"text": "two"})
     second = await rig.ask("logs.tail", cursor=first["cursor"])
     assert [json.loads(line)["text"] for line in second["lines"]] == ["two"]
     assert (second["reset"], second["file"]) == (
@@ -74,7 +74,7 @@ async def test_a_first_tail_begins_in_the_files(rig: PartsRig) -> None:
     (directory / "a.log").write_text(json.dumps({"ts": "", "text": "no time"}) + "\n")
     rig.parts.recent_log.since = "2"
     (directory / "b.log").write_text(json.dumps({"ts": "1", "text": "old"}) + "\n")
-    rig.parts.recent_log.keep("gateway", {"text": "new"})
+    rig.parts.recent_log.add_line("gateway", {"text": "new"})
     lines = (await rig.ask("logs.tail", limit=2))["lines"]
     assert [json.loads(line)["text"] for line in lines] == ["old", "new"]
 

@@ -11,6 +11,7 @@ import pytest
 
 from ipc.errors import RemoteError
 from ops.cli.main import run
+from runtime.config.errors import ConfigError
 from runtime.config.load import load_text
 from runtime.config.places import Places
 from runtime.config.text.merge_patch import merged
@@ -111,3 +112,26 @@ def test_of_many_fields_some_are_named_and_all_are_in_the_details() -> None:
 def test_a_change_of_nothing_local_is_not_refused() -> None:
     after = merged(BEFORE, {"agents": {"default": "none"}})
     refuse_local_changes(places(), LOADED, BEFORE, after)
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        {
+            "channels": {
+                "telegram": {"accounts": {"main": {"botTokn": {"source": "env", "id": "T"}}}}
+            }
+        },
+        {
+            "channels": {
+                "telegram": {"apiRoot": "http://a", "accounts": {"main": {"botTokn": "1:x"}}}
+            }
+        },
+    ],
+)
+def test_a_misspelt_name_is_refused_as_that_and_not_as_a_local_field(patch: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        refuse_local_changes(places(), LOADED, BEFORE, merged(BEFORE, patch))
+    (problem,) = caught.value.problems
+    assert problem.path == "channels.telegram.accounts.main.botTokn"
+    assert problem.text.startswith("unknown field (did you mean botToken?); allowed: ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 import stat
@@ -19,6 +20,7 @@ from websockets.exceptions import ConnectionClosed
 
 from ipc.errors import ConnectionFailed, RemoteError
 from ipc.websocket.client import Client
+from ipc.websocket.connection import Connection
 from runtime.supervisor.api.socket import LocalServer, access
 from runtime.supervisor.parts import Parts
 from tests.support.parts_rig import PartsRig
@@ -236,7 +238,7 @@ async def test_a_socket_that_was_cleaned_away_comes_back() -> None:
         for client in (old, new):
             assert (await anext(aiter(client.events()))).event == "shutdown"
         await old.close()
-        first = rig.server._servers[0]
+        first = rig.server._servers[0]  # which server it was shows nowhere else
         os.unlink(rig.path)
         await rig.server.ensure()  # the first server has nobody left: it is let go
         await new.close()
@@ -274,7 +276,7 @@ async def test_at_the_end_pending_requests_are_answered_and_all_clients_are_noti
         rig.answer = lambda name, params: asyncio.sleep(0.05, "done")
         client = await rig.client()
         late = asyncio.create_task(client.call("late"))
-        await until(lambda: rig.server._tasks)
+        await until(lambda: rig.server._tasks)  # the request has begun
         await rig.server.close()
         assert await late == "done"
         assert await client.closed == (1001, "supervisor stopped")
@@ -288,7 +290,7 @@ async def test_a_request_that_does_not_end_is_cut_off() -> None:
         rig.answer = lambda name, params: asyncio.sleep(3600)
         client = await rig.client()
         late = asyncio.create_task(client.call("late"))
-        await until(lambda: rig.server._tasks)
+        await until(lambda: rig.server._tasks)  # the request has begun
         await rig.server.close()
         await asyncio.wait([late])
         assert late.exception() is not None
@@ -319,6 +321,26 @@ async def test_what_a_child_of_ours_started_is_refused_with_a_reason() -> None:
         assert not rig.asked
         rig.rig.launcher.starter = None
         await (await rig.client()).close()
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (errno.EMFILE, "no files left to inspect"),
+        (errno.ENFILE, "no files left to inspect"),
+        (errno.ESRCH, "has ended or cannot be inspected"),
+    ],
+)
+async def test_a_peer_that_cannot_be_inspected_is_told_whose_fault_that_is(
+    monkeypatch: pytest.MonkeyPatch, number: int, text: str
+) -> None:
+    def fail(connection: Connection) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Connection, "open_peer", fail)
+    async with serving() as rig:
+        with pytest.raises(RemoteError, match=text):
+            await rig.client()
 
 
 def connect_in_a_child(sock: socket.socket, path: Path) -> None:

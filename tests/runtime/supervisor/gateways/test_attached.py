@@ -5,29 +5,23 @@ from __future__ import annotations
 import asyncio
 
 from ipc.frames.words import EXIT_TEMPORARY
-from runtime.supervisor.gateways.attached import AttachedGateway, AttachedProcess
+from runtime.supervisor.gateways.attached import AttachedGateway
 from runtime.supervisor.gateways.interface import SessionEvents
 from runtime.supervisor.gateways.operator_session import Access
 from runtime.supervisor.lifecycle import TRANSIENT, Exit
-from tests.support.daemon import free_port
+from workers.testing.ports import free_port
 
 
 async def nothing() -> None:
     return None
 
 
-async def test_the_first_reason_of_an_end_counts() -> None:
-    process = AttachedProcess()
-    process.end(Exit(code=1))
+async def test_a_stop_only_disconnects() -> None:
+    access = Access("ws://127.0.0.1:1", "1", nothing, nothing)
+    process = await AttachedGateway(access, 1).spawn(1, asyncio.Event())
     process.terminate()
     process.kill()
-    assert await process.wait() == Exit(code=1)
-
-
-async def test_a_stop_only_disconnects() -> None:
-    process = AttachedProcess()
-    process.terminate()
-    assert (await process.wait()).code == 0
+    assert await process.wait() == Exit(code=0, text="let go")
 
 
 async def test_the_failure_of_its_session_is_the_exit_of_its_process() -> None:

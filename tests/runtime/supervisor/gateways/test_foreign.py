@@ -15,9 +15,9 @@ from runtime.supervisor.gateways.interface import SessionEvents
 from runtime.supervisor.gateways.operator_session import Access
 from runtime.supervisor.gateways.port import PortTaken, listen
 from runtime.supervisor.lifecycle import MISCONFIGURED, Exit
-from tests.support.daemon import free_port
 from tests.support.gateway_context import GatewayContextRig, gateway_context
 from tests.support.until import until
+from workers.testing.ports import free_port
 
 DAMAGE = "Config invalid: run openclaw doctor --fix"
 

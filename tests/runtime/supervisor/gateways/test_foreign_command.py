@@ -15,7 +15,7 @@ import pytest
 from runtime.supervisor.lifecycle import MISCONFIGURED
 from runtime.supervisor.processes.launcher import Launcher
 from runtime.supervisor.processes.process import SpawnedProcess, Spec
-from runtime.zygote.prctl import become_subreaper
+from runtime.zygote.prctl import set_subreaper
 
 SECRET = "the-secret-of-the-test"
 SHOW = """
@@ -35,7 +35,7 @@ print(json.dumps({
 
 @pytest.fixture
 def launcher() -> Iterator[Launcher]:
-    become_subreaper()
+    set_subreaper()
     launcher = Launcher(run_id="run-of-the-test")
     launcher.start()
     yield launcher

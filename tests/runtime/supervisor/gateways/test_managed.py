@@ -18,7 +18,7 @@ pytestmark = pytest.mark.virtual_time
 
 async def test_it_is_ready_when_its_session_is_open() -> None:
     async with gateway_rig() as rig:
-        rig.gateway.changed()  # to nobody yet
+        rig.gateway.send_changes()  # to nobody yet
         rig.gateway.start()
         await rig.is_in(Phase.STARTING)
         assert not rig.gateway.connected
@@ -33,7 +33,7 @@ async def test_it_is_ready_when_its_session_is_open() -> None:
         assert row.rss_bytes is None
         assert row.ready_at is not None
         assert (rig.gateway.spawned, rig.gateway.sessions, rig.gateway.attempts) == (1, 1, 1)
-        rig.gateway.changed()
+        rig.gateway.send_changes()
         assert rig.link.changes == 1
         assert (rig.gateway.url, rig.gateway.port) == (rig.kind.url, 18789)
 
@@ -241,7 +241,7 @@ async def test_another_kind_is_kept_from_its_next_start_on() -> None:
         await rig.up()
         other = PlayedKind()
         other.policy = msgspec.structs.replace(other.policy, initial=7.0)
-        rig.gateway.become(other)
+        rig.gateway.set_kind(other)
         rig.kind.puppets[-1].die(Exit(signal=9))
         await rig.is_in(Phase.BACKOFF)
         assert rig.gateway.kind is other
@@ -282,7 +282,7 @@ async def test_an_exception_of_the_change_callback_has_no_effect() -> None:
         rig.error = RuntimeError("no room")
         with structlog.testing.capture_logs() as logs:
             await rig.up()
-        assert "change not told" in {line["event"] for line in logs}
+        assert "callback of a change failed" in {line["event"] for line in logs}
         assert rig.phase is Phase.RUNNING
 
 
@@ -294,7 +294,7 @@ async def test_only_a_gateway_that_is_not_ours_is_asked_to_shut_down() -> None:
         rig.kind.name = "attached"
         rig.gateway._session = None
         assert await rig.gateway.shut_down() == "not connected"
-        rig.gateway._session = rig.link
+        rig.gateway._session = rig.link  # as it was
         assert await rig.gateway.shut_down() is None
         rig.link.wrong = "INVALID_REQUEST: unknown method: shutdown"
         assert await rig.gateway.shut_down() == rig.link.wrong

@@ -85,14 +85,14 @@ async def test_s090_an_error_that_the_gateway_declares_is_an_answer() -> None:
     refusal = Refusal("UNAVAILABLE", "not now")
     async with open_session(system_presence=refusal, slow=refusal) as rig:
         await rig.server.asked_for(PRESENCE, times=3)
-        assert await rig.session.tell("slow", {}) == "UNAVAILABLE: not now"
+        assert await rig.session.try_call("slow", {}) == "UNAVAILABLE: not now"
         assert rig.told == ["up"]
 
 
 async def test_s091_a_call_that_is_slow_is_no_failure_of_a_gateway_that_talks() -> None:
     async with open_session() as rig:
         talking = asyncio.create_task(talk(rig.server))
-        said = await rig.session.tell("health", {})
+        said = await rig.session.try_call("health", {})
         assert said == "health: no answer within 0.3 s"
         await asyncio.sleep(3 * SILENCE)
         assert rig.told == ["up"]
@@ -172,10 +172,14 @@ async def test_s020_a_client_waits_for_the_challenge_and_names_a_server_of_anoth
 async def test_s086_a_call_while_not_connected_fails_at_once() -> None:
     async with open_session(system_presence=[]) as rig:
         unopened = OperatorSession(
-            rig.session._access, rig.session._events, silence=60.0, lost_within=60.0
+            # As the first one was made.
+            rig.session._access,
+            rig.session._events,
+            silence=60.0,
+            lost_within=60.0,
         )
-        assert await unopened.tell("system-presence", {}) == "not connected"
+        assert await unopened.try_call("system-presence", {}) == "not connected"
         await rig.server.close()
         await until(lambda: not rig.session.connected)
-        assert await rig.session.tell("system-presence", {}) == "not connected"
+        assert await rig.session.try_call("system-presence", {}) == "not connected"
         await rig.server.on_tcp()

@@ -35,7 +35,7 @@ class Reporter:
     def changes(self) -> dict[str, Any] | None:
         return self.news.pop(0) if self.news else None
 
-    def answered(self, answer: Any) -> None:
+    def on_answer(self, answer: Any) -> None:
         self.answers.append(answer)
 
 
@@ -74,7 +74,7 @@ class OwnSessionRig:
 
     def news(self, **report: Any) -> None:
         self.reporter.news.append(report)
-        self.session.changed()
+        self.session.send_changes()
 
     async def until(self, *words: str) -> None:
         await until(lambda: len(self.told) >= len(words))
@@ -128,7 +128,7 @@ async def test_changes_follow_one_report_at_a_time() -> None:
         await here.until("up")
         here.news(number=1)
         await there.until(lambda: len(there.reports) == 2)
-        here.session.changed()  # nothing new: nothing is sent
+        here.session.send_changes()  # nothing new: nothing is sent
         here.news(number=2)
         await there.until(lambda: len(there.reports) == 3)
         assert [report.get("number") for report in there.reports] == [None, 1, 2]
@@ -303,8 +303,8 @@ async def test_a_cancellation_that_meets_an_error_is_not_lost(turns: int) -> Non
         rig = OwnSessionRig(there.url, 30.0)
         task = asyncio.create_task(rig.session.run())
         await rig.until("up")
-        assert rig.session._tasks is not None
-        rig.session._tasks.create_task(gone())
+        assert rig.session._tasks is not None  # only its own tasks end with it
+        rig.session._tasks.create_task(gone())  # as above
         for _ in range(turns):
             await asyncio.sleep(0)
         task.cancel()
@@ -367,7 +367,7 @@ async def test_a_gateway_that_talks_nonsense_ends_nothing() -> None:
 async def test_telling_without_a_session_does_nothing() -> None:
     async with gateway() as there:
         rig = OwnSessionRig(there.url, 30.0)
-        assert await rig.session.tell("gateway.closing", {}) == "not connected"
+        assert await rig.session.try_call("gateway.closing", {}) == "not connected"
         assert there.asked == []
 
 
@@ -375,7 +375,7 @@ async def test_a_gateway_that_does_not_listen_may_be_told_in_vain() -> None:
     refusal = Refusal("INVALID_REQUEST", "what?")
     async with gateway(gateway_closing=refusal) as there, open_session(there.url) as here:
         await here.until("up")
-        said = await here.session.tell("gateway.closing", {"restarting": True})
+        said = await here.session.try_call("gateway.closing", {"restarting": True})
         assert said == "INVALID_REQUEST: what?"
         assert ("gateway.closing", {"restarting": True}) in there.asked
         assert here.session.connected

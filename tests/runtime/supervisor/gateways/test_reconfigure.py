@@ -62,7 +62,7 @@ async def test_what_a_change_would_do_is_known_before_it_is_made() -> None:
         def expected(**fields: Any) -> str:
             loaded = copy.deepcopy(rig.loaded)
             loaded.config.gateway = msgspec.structs.replace(present, **fields)
-            return change.expect(loaded, changed=bool(fields)).name
+            return change.preview(loaded, changed=bool(fields)).name
 
         assert expected() == "NOTHING"
         assert expected(stop_within_seconds=9.0) == "NOTHING"

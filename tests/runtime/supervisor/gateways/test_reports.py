@@ -36,11 +36,11 @@ class ReportsRig:
 
     def change(self, key: str, phase: str) -> None:
         self.rows[key] = row(key, phase)
-        self.reports.changed(key, self.rows[key])
+        self.reports.queue_row(key, self.rows[key])
 
     def remove(self, key: str) -> None:
         del self.rows[key]
-        self.reports.changed(key, None)
+        self.reports.queue_row(key, None)
 
     def sent(self) -> list[dict[str, Any]]:
         """Return all reports that are due now."""
@@ -67,8 +67,8 @@ def rig() -> ReportsRig:
 
 def test_the_whole_is_everything_and_forgets_what_had_changed(rig: ReportsRig) -> None:
     rig.change("irc:a", "running")
-    rig.reports.figures("irc:b")
-    rig.reports.common()
+    rig.reports.mark_figures("irc:b")
+    rig.reports.mark_common()
     whole = rig.reports.whole()
     assert whole["whole"] is True
     assert whole["revision"] == "r1"
@@ -79,7 +79,7 @@ def test_the_whole_is_everything_and_forgets_what_had_changed(rig: ReportsRig) -
 
 def test_nothing_new_is_no_report(rig: ReportsRig) -> None:
     assert rig.sent() == []
-    rig.reports.hurry()
+    rig.reports.flush()
     assert rig.woken == 0
 
 
@@ -132,9 +132,9 @@ def test_a_gateway_that_is_far_behind_gets_the_newest_of_what_does_not_fit(rig: 
 
 
 def test_figures_wait_until_they_are_hurried_and_are_told_apart(rig: ReportsRig) -> None:
-    rig.reports.figures("irc:a")
+    rig.reports.mark_figures("irc:a")
     assert rig.woken == 0
-    rig.reports.hurry()
+    rig.reports.flush()
     assert rig.woken == 1
     (report,) = rig.sent()
     assert report["accounts"] == {}
@@ -144,8 +144,8 @@ def test_figures_wait_until_they_are_hurried_and_are_told_apart(rig: ReportsRig)
 def test_figures_never_overtake_a_change_that_waits(rig: ReportsRig) -> None:
     rig.change("irc:b", "starting")
     rig.change("irc:b", "running")
-    rig.reports.figures("irc:a")
-    rig.reports.figures("irc:b")  # its row would say "running" before that is told
+    rig.reports.mark_figures("irc:a")
+    rig.reports.mark_figures("irc:b")  # its row would say "running" before that is told
     first, second, third = rig.sent()
     assert phases([first, second]) == [[("irc:b", "starting")], [("irc:b", "running")]]
     told = phases([first, second, third], "figures")
@@ -155,19 +155,19 @@ def test_figures_never_overtake_a_change_that_waits(rig: ReportsRig) -> None:
 def test_only_the_rows_that_are_told_are_made(rig: ReportsRig) -> None:
     """With 200 accounts that start, all rows for each report were half the supervisor's work."""
     rig.change("irc:a", "running")
-    rig.reports.figures("irc:b")
+    rig.reports.mark_figures("irc:b")
     rig.sent()
     assert rig.made == ["irc:b"]
 
 
 def test_figures_of_an_account_that_is_gone_are_left_out(rig: ReportsRig) -> None:
-    rig.reports.figures("irc:gone")
+    rig.reports.mark_figures("irc:gone")
     (report,) = rig.sent()
     assert report["figures"] == {}
 
 
 def test_what_is_beside_the_accounts_is_told_once(rig: ReportsRig) -> None:
-    rig.reports.common()
+    rig.reports.mark_common()
     assert rig.woken == 1
     (report,) = rig.sent()
     assert report["channels"] == []
@@ -177,8 +177,8 @@ def test_what_is_beside_the_accounts_is_told_once(rig: ReportsRig) -> None:
 def test_no_revision_is_told_that_passwords_could_be_tried_on(rig: ReportsRig) -> None:
     """It is a hash of the whole file, secrets included."""
     rig.rows["irc:a"] = msgspec.structs.replace(row("irc:a", "running"), revision="r1")
-    rig.reports.changed("irc:a", rig.rows["irc:a"])
-    rig.reports.figures("irc:b")
+    rig.reports.queue_row("irc:a", rig.rows["irc:a"])
+    rig.reports.mark_figures("irc:b")
     told = [*rig.sent(), rig.reports.whole()]
     revisions = {
         key: each["revision"]

@@ -18,54 +18,54 @@ NOW = RestartAnswer(Outcome.NOW)
 
 def done(restarts: Restarts, at: float) -> None:
     """Let a restart that has begun come to its end."""
-    restarts.settled(Phase.STOPPING, at)
-    restarts.starting()
-    restarts.settled(Phase.STARTING, at)
-    restarts.spawned()
-    restarts.settled(Phase.RUNNING, at)
+    restarts.on_phase(Phase.STOPPING, at)
+    restarts.on_starting()
+    restarts.on_phase(Phase.STARTING, at)
+    restarts.on_spawned()
+    restarts.on_phase(Phase.RUNNING, at)
 
 
 def test_36_requests_during_a_start_become_one_restart_after_it() -> None:
     restarts = Restarts()
-    restarts.starting()
-    restarts.spawned()
-    assert [restarts.ask(STARTING, 1.0) for _ in range(3)] == [
+    restarts.on_starting()
+    restarts.on_spawned()
+    assert [restarts.request(STARTING, 1.0) for _ in range(3)] == [
         RestartAnswer(Outcome.DEFERRED, None)
     ] * 3
     assert (restarts.deferred, restarts.coalesced) == (1, 2)
-    assert restarts.settled(Phase.RUNNING, 2.0) == 0.0
+    assert restarts.on_phase(Phase.RUNNING, 2.0) == 0.0
 
 
 def test_37_a_deferred_restart_is_dropped_by_a_stop() -> None:
     restarts = Restarts()
-    restarts.ask(STARTING, 1.0)
+    restarts.request(STARTING, 1.0)
     assert restarts.pending
-    assert restarts.settled(Phase.STOPPED, 2.0) is None
+    assert restarts.on_phase(Phase.STOPPED, 2.0) is None
     assert not restarts.pending
-    assert restarts.settled(Phase.RUNNING, 3.0) is None
+    assert restarts.on_phase(Phase.RUNNING, 3.0) is None
 
 
 def test_39_a_request_after_the_spawn_gets_a_restart_of_its_own() -> None:
     restarts = Restarts()
-    assert restarts.ask(RUNNING, 0.0) == NOW
-    restarts.settled(Phase.STOPPING, 0.1)
-    restarts.starting()
-    restarts.settled(Phase.STARTING, 0.2)
-    restarts.spawned()
-    assert restarts.ask(STARTING, 0.3).outcome is Outcome.DEFERRED
-    assert restarts.settled(Phase.RUNNING, 0.5) == GAP
+    assert restarts.request(RUNNING, 0.0) == NOW
+    restarts.on_phase(Phase.STOPPING, 0.1)
+    restarts.on_starting()
+    restarts.on_phase(Phase.STARTING, 0.2)
+    restarts.on_spawned()
+    assert restarts.request(STARTING, 0.3).outcome is Outcome.DEFERRED
+    assert restarts.on_phase(Phase.RUNNING, 0.5) == GAP
 
 
 def test_40_a_request_before_the_spawn_joins() -> None:
     restarts = Restarts()
-    assert restarts.ask(RUNNING, 0.0) == NOW
-    assert restarts.ask(RUNNING, 0.0).outcome is Outcome.JOINED, "the child has not moved yet"
-    restarts.settled(Phase.STOPPING, 0.1)
-    assert restarts.ask(RETURNING, 0.2).outcome is Outcome.JOINED
-    restarts.starting()
-    assert restarts.ask(STARTING, 0.3).outcome is Outcome.JOINED
-    restarts.spawned()
-    assert restarts.settled(Phase.RUNNING, 0.5) is None
+    assert restarts.request(RUNNING, 0.0) == NOW
+    assert restarts.request(RUNNING, 0.0).outcome is Outcome.JOINED, "the child has not moved yet"
+    restarts.on_phase(Phase.STOPPING, 0.1)
+    assert restarts.request(RETURNING, 0.2).outcome is Outcome.JOINED
+    restarts.on_starting()
+    assert restarts.request(STARTING, 0.3).outcome is Outcome.JOINED
+    restarts.on_spawned()
+    assert restarts.on_phase(Phase.RUNNING, 0.5) is None
     assert (restarts.executed, restarts.coalesced) == (1, 3)
 
 
@@ -80,54 +80,54 @@ def test_40_a_request_before_the_spawn_joins() -> None:
 )
 def test_only_a_restart_that_is_on_its_way_is_joined(state: State) -> None:
     restarts = Restarts()
-    assert not restarts.coming(state)
-    assert restarts.coming(RETURNING)
-    assert restarts.ask(state, 0.0) == NOW
+    assert not restarts.is_starting(state)
+    assert restarts.is_starting(RETURNING)
+    assert restarts.request(state, 0.0) == NOW
 
 
 def test_41_within_the_gap_it_follows_and_the_caller_is_told_when() -> None:
     restarts = Restarts()
-    restarts.ask(RUNNING, 0.0)
+    restarts.request(RUNNING, 0.0)
     done(restarts, 1.0)
-    answer = restarts.ask(RUNNING, 2.0)
+    answer = restarts.request(RUNNING, 2.0)
     assert answer == RestartAnswer(Outcome.DEFERRED, GAP - 1.0)
-    assert restarts.ask(RUNNING, 2.5).outcome is Outcome.DEFERRED
-    restarts.begun()
+    assert restarts.request(RUNNING, 2.5).outcome is Outcome.DEFERRED
+    restarts.on_restart()
     done(restarts, 4.0)
     assert (restarts.executed, restarts.deferred, restarts.coalesced) == (2, 1, 1)
-    assert restarts.ask(RUNNING, 5.0).outcome is Outcome.DEFERRED
+    assert restarts.request(RUNNING, 5.0).outcome is Outcome.DEFERRED
     assert restarts.deferred == 2
 
 
 def test_42_unlimited_restarts_are_allowed_when_the_gap_is_over() -> None:
     restarts = Restarts()
     for number in range(100):
-        assert restarts.ask(RUNNING, number * 10.0) == NOW
+        assert restarts.request(RUNNING, number * 10.0) == NOW
         done(restarts, number * 10.0 + 1.0)
 
 
 def test_49_a_crash_looping_child_is_restarted_at_once() -> None:
     restarts = Restarts()
     for phase in (Phase.BACKOFF, Phase.FAILED, Phase.STOPPED):
-        assert restarts.ask(State(phase=phase, wanted=True, failures=7), 0.0) == NOW
+        assert restarts.request(State(phase=phase, wanted=True, failures=7), 0.0) == NOW
         done(restarts, 0.0)
 
 
 def test_a_deferred_restart_of_a_child_that_fails_meanwhile_is_done_at_once() -> None:
     restarts = Restarts()
-    restarts.starting()
-    restarts.spawned()
-    restarts.ask(STARTING, 0.0)
-    assert restarts.settled(Phase.BACKOFF, 1.0) == 0.0
+    restarts.on_starting()
+    restarts.on_spawned()
+    restarts.request(STARTING, 0.0)
+    assert restarts.on_phase(Phase.BACKOFF, 1.0) == 0.0
 
 
 def test_the_gap_is_between_restarts_of_what_runs() -> None:
     restarts = Restarts()
-    restarts.ask(RUNNING, 0.0)
+    restarts.request(RUNNING, 0.0)
     done(restarts, 1.0)
-    assert restarts.ask(RUNNING, 2.0).outcome is Outcome.DEFERRED
-    assert restarts.settled(Phase.RUNNING, 2.5) == GAP - 1.5
-    assert restarts.settled(Phase.BACKOFF, 2.5) == 0.0
+    assert restarts.request(RUNNING, 2.0).outcome is Outcome.DEFERRED
+    assert restarts.on_phase(Phase.RUNNING, 2.5) == GAP - 1.5
+    assert restarts.on_phase(Phase.BACKOFF, 2.5) == 0.0
 
 
 @given(st.lists(st.floats(0, 5), max_size=30))
@@ -140,12 +140,12 @@ def test_48_whatever_is_asked_when_the_last_request_is_followed_by_a_spawn(
         now += gap
         if due is not None and due <= now:
             spawned_at, due = due, None
-            restarts.begun()
+            restarts.on_restart()
             done(restarts, spawned_at)
         if gap == 100.0:
             break
         asked_at = now
-        answer = restarts.ask(RUNNING, now)
+        answer = restarts.request(RUNNING, now)
         if answer.outcome is Outcome.NOW:
             spawned_at = now
             done(restarts, now)

@@ -36,7 +36,7 @@ def test_colours_are_no_part_of_a_line() -> None:
 
 def test_a_repeat_is_told_only_now_and_then() -> None:
     ring = StderrRing()
-    kinds = [ring.take("2026-11-21T03:04:11.262+00:00 broken")[0] for _ in range(EVERY * 2)]
+    kinds = [ring.add("2026-11-21T03:04:11.262+00:00 broken")[0] for _ in range(EVERY * 2)]
     assert kinds[0] is Level.WARN
     assert [number for number, kind in enumerate(kinds, 1) if kind is Level.DEBUG] == [50, 100]
     assert kinds.count(Level.DROP) == 2 * EVERY - 3
@@ -44,28 +44,28 @@ def test_a_repeat_is_told_only_now_and_then() -> None:
 
 def test_the_time_at_its_beginning_does_not_make_a_line_another() -> None:
     ring = StderrRing()
-    assert ring.take("2026-11-21T03:04:11.262+00:00 broken")[0] is Level.WARN
-    assert ring.take("2026-11-21T03:04:12.001+00:00 broken")[0] is Level.DROP
+    assert ring.add("2026-11-21T03:04:11.262+00:00 broken")[0] is Level.WARN
+    assert ring.add("2026-11-21T03:04:12.001+00:00 broken")[0] is Level.DROP
 
 
 def test_the_ring_keeps_the_last_lines() -> None:
     ring = StderrRing()
     for number in range(LINES + 30):
-        ring.take(f"line {number}")
+        ring.add(f"line {number}")
     assert len(ring.lines) == LINES
     assert ring.lines[-1] == ring.last_error == f"line {LINES + 29}"
 
 
 def test_the_last_error_is_not_mere_noise() -> None:
     ring = StderrRing()
-    ring.take("broken")
-    ring.take("Debugger attached.")
+    ring.add("broken")
+    ring.add("Debugger attached.")
     assert ring.last_error == "broken"
 
 
 def test_a_secret_is_neither_kept_nor_returned() -> None:
     ring = StderrRing(["s3cret", ""])
-    _, text, _ = ring.take("started with --token s3cret")
+    _, text, _ = ring.add("started with --token s3cret")
     assert text == "started with --token ***"
     assert "s3cret" not in "".join(ring.lines)
 
@@ -73,5 +73,5 @@ def test_a_secret_is_neither_kept_nor_returned() -> None:
 def test_endless_different_lines_cost_bounded_memory() -> None:
     ring = StderrRing()
     for number in range(10_000):
-        ring.take(f"line {number}")
-    assert len(ring._seen) <= 2000
+        ring.add(f"line {number}")
+    assert len(ring._seen) <= 2000  # a leak shows nowhere else

@@ -20,7 +20,7 @@ def test_each_process_gets_the_same_slots_until_they_are_closed() -> None:
         client = socket.create_connection(listener.getsockname())
         server, _ = listener.accept()
         with client, server:
-            assert rig.inherit().take(server.fileno()) is not None
+            assert rig.inherit().reserve(server.fileno()) is not None
         ((_, sock),) = rig.inherit().filled()
         sock.close()
         rig.holders.close()

@@ -68,7 +68,7 @@ async def test_a_log_bomb_without_a_line_end_is_seen_as_dropped(tmp_path: Path) 
 
     async with printing(store) as child:
         await asyncio.wait_for(asyncio.to_thread(explode, child.out), 30)
-        await child.until(lambda: len(child.capture._streams) == 1)
+        await child.until(lambda: len(child.capture._streams) == 1)  # one of two has ended
         assert len(child.lines) + child.capture.dropped == 3
         assert child.capture.dropped >= 1
     store.close()
@@ -85,11 +85,11 @@ async def test_a_flood_of_output_is_dropped_and_counted_and_blocks_nothing(store
 
     async with printing(store) as child:
         await asyncio.wait_for(asyncio.to_thread(explode, child.out), 30)
-        await child.until(lambda: len(child.capture._streams) == 1)
+        await child.until(lambda: len(child.capture._streams) == 1)  # one of two has ended
         kept = len(child.lines)
         assert kept + child.capture.dropped == pytest.approx(total // len(bomb), abs=300)
         assert child.capture.dropped > 20_000
-    size = (store._directory / f"{KEY}.log").stat().st_size
+    size = (store._directory / f"{KEY}.log").stat().st_size  # the file itself
     assert size < store.config.max_bytes
 
 
@@ -99,10 +99,10 @@ async def test_of_many_short_lines_only_some_are_looked_at(
     looked = 0
 
     class Counting(Folding):
-        def take(self, line: bytes, now: float) -> tuple[int, bool]:
+        def fold(self, line: bytes, now: float) -> tuple[int, bool]:
             nonlocal looked
             looked += 1
-            return super().take(line, now)
+            return super().fold(line, now)
 
     monkeypatch.setattr(capture_module, "Folding", Counting)
     store = LogStore(tmp_path, LoggingConfig(lines_per_second=1, burst_lines=10))

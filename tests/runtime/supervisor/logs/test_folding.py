@@ -11,7 +11,7 @@ from runtime.supervisor.logs.folding import Folding
 
 def test_a_repetition_is_told_when_another_line_comes() -> None:
     folding = Folding()
-    assert [folding.take(line, 0.0) for line in (b"a", b"a", b"a", b"b", b"b")] == [
+    assert [folding.fold(line, 0.0) for line in (b"a", b"a", b"a", b"b", b"b")] == [
         (0, True),
         (0, False),
         (0, False),
@@ -24,17 +24,17 @@ def test_a_repetition_is_told_when_another_line_comes() -> None:
 @pytest.mark.parametrize(("now", "told"), [(9.9, (0, False)), (10.0, (2, False))])
 def test_a_repetition_that_lasts_is_told_now_and_then(now: float, told: tuple[int, bool]) -> None:
     folding, began = Folding(), 1000.0
-    folding.take(b"a", began)
-    assert folding.take(b"a", began + 5.0) == (0, False)
-    assert folding.take(b"a", began + now) == told
+    folding.fold(b"a", began)
+    assert folding.fold(b"a", began + 5.0) == (0, False)
+    assert folding.fold(b"a", began + now) == told
 
 
 @pytest.mark.parametrize(("now", "told"), [(64.9, (2, False)), (65.0, (1, True))])
 def test_a_line_that_comes_back_after_a_while_is_news(now: float, told: tuple[int, bool]) -> None:
     folding = Folding()
-    folding.take(b"a", 0.0)
-    folding.take(b"a", 5.0)
-    assert folding.take(b"a", now) == told
+    folding.fold(b"a", 0.0)
+    folding.fold(b"a", 5.0)
+    assert folding.fold(b"a", now) == told
 
 
 @given(st.lists(st.tuples(st.sampled_from([b"a", b"b"]), st.floats(0, 30)), max_size=50))
@@ -42,6 +42,6 @@ def test_kept_and_told_lines_are_all_lines(history: list[tuple[bytes, float]]) -
     folding, now, seen = Folding(), 0.0, 0
     for line, gap in history:
         now += gap
-        told, kept = folding.take(line, now)
+        told, kept = folding.fold(line, now)
         seen += told + kept
     assert seen + folding.repeats == len(history)

@@ -88,7 +88,7 @@ def test_short_lines_take_no_more_memory_than_long_ones() -> None:
         recent = RecentLog(keep_bytes=256 * 1024)
         empty = tracemalloc.get_traced_memory()[0]
         for number in range(20_000):
-            recent.keep("irc:libera", {"n": number, "text": "a short line"})
+            recent.add_line("irc:libera", {"n": number, "text": "a short line"})
         grown = tracemalloc.get_traced_memory()[0] - empty
     finally:
         tracemalloc.stop()

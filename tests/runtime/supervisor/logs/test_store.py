@@ -8,6 +8,8 @@ import resource
 import stat
 from pathlib import Path
 
+import pytest
+
 from runtime.config.storage_model import LoggingConfig
 from runtime.supervisor.logs.store import RETRY_DISK, RING, LogFile, LogStore
 from tests.support.printing import KEY, on_disk, printing
@@ -16,7 +18,7 @@ from tests.support.printing import KEY, on_disk, printing
 async def test_only_its_owner_may_read_a_log(store: LogStore) -> None:
     store.add(KEY, {"text": "x"})
     store.flush()
-    path = store._directory / f"{KEY}.log"
+    path = store._directory / f"{KEY}.log"  # the file itself
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
@@ -41,7 +43,7 @@ async def test_the_log_of_an_account_that_is_no_more_stays_on_disk_alone(store: 
     store.add(KEY, {"text": "last"})
     store.forget(KEY)
     store.forget("local:never")
-    assert not store._files
+    assert not store._files  # an open file shows nowhere else
     assert len(os.listdir("/proc/self/fd")) == files
     assert on_disk(store)[-1]["text"] == "last"
     store.add(KEY, {"text": "it has come back"})
@@ -146,8 +148,52 @@ def test_a_full_disk_costs_the_file_not_the_last_lines(tmp_path: Path) -> None:
     assert len(file.ring) == 0
     assert [line["n"] for line in file.tail(3)] == [RING + 98, RING + 99, -1]
     file.close()
-    numbers = [json.loads(line)["n"] for line in file.path.read_text().splitlines()]
-    assert numbers == [*range(100, RING + 100), -1]
+    gap, *lines = map(json.loads, file.path.read_text().splitlines())
+    assert (gap["lost"], gap["text"]) == (100, "(100 lines were lost here: Not a directory)")
+    assert [line["n"] for line in lines] == [*range(100, RING + 100), -1]
+
+
+def test_lines_that_cannot_be_written_again_and_again_come_once(tmp_path: Path) -> None:
+    (tmp_path / "logs").touch()
+    file = LogFile(tmp_path / "logs" / "a.log", 10_000, 2)
+    for number in range(4):
+        file.write([{"n": number}], number * RETRY_DISK)
+    assert (file.failures, file.lost) == (4, 0)
+    (tmp_path / "logs").unlink()
+    file.write([], 60.0)
+    file.close()
+    lines = [json.loads(line)["n"] for line in file.path.read_text().splitlines()]
+    assert lines == [0, 1, 2, 3]
+
+
+async def test_logs_that_cannot_be_written_are_a_warning_until_they_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.supervisor.logs.store.RETRY_DISK", 0.0)
+    (tmp_path / "logs").touch()
+    store = LogStore(tmp_path / "logs", LoggingConfig())
+    for name in ("irc:a", "irc:b", "irc:c", "irc:d"):
+        store.add(name, {"n": 1})
+    store.flush()
+    (warning,) = store.warnings
+    assert "logs: not written: Not a directory; of irc:a, irc:b, irc:c and 1 more" in warning
+    (tmp_path / "logs").unlink()
+    store.retry()
+    assert store.warnings == []
+    assert len(store.tail(None, 9)) == 4
+    store.close()
+
+
+def test_a_named_pipe_in_the_place_of_a_log_costs_the_file_not_the_lines(tmp_path: Path) -> None:
+    """Opening it would wait for its other end, and all accounts with it."""
+    file = LogFile(tmp_path / "a.log", 1000, 2)
+    os.mkfifo(file.path)
+    file.write([{"text": "one"}], 0.0)
+    assert (file.failures, file.tail(5)) == (1, [{"text": "one"}])
+    file.path.unlink()
+    file.write([{"text": "two"}], 10.0)
+    assert [line["text"] for line in file.tail(5)] == ["one", "two"]
+    file.close()
 
 
 async def test_the_tail_is_in_the_order_of_time_over_all_logs(store: LogStore) -> None:

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from runtime.supervisor.processes.launcher import Launcher
-from runtime.zygote.prctl import become_subreaper
+from runtime.zygote.prctl import set_subreaper
 
 
 @pytest.fixture
 def launcher() -> Iterator[Launcher]:
     """A launcher with a zygote that has begun to import."""
-    become_subreaper()
+    set_subreaper()
     launcher = Launcher(run_id="run-of-the-test")
     launcher.start()
     yield launcher

@@ -21,8 +21,8 @@ import pytest
 from runtime.supervisor.lifecycle import OUT_OF_MEMORY
 from runtime.supervisor.processes.cgroups import (
     CONTROLLERS,
-    OURS,
-    OURSELVES,
+    LEAF,
+    PREFIX,
     ControlGroups,
     GroupLimits,
     Unusable,
@@ -30,7 +30,7 @@ from runtime.supervisor.processes.cgroups import (
 )
 from runtime.supervisor.processes.launcher import Launcher
 from runtime.supervisor.processes.process import Spec
-from runtime.zygote.prctl import become_subreaper
+from runtime.zygote.prctl import set_subreaper
 from tests.support.until import until
 
 MIB = 2**20
@@ -119,7 +119,7 @@ def groups(tree: Path) -> Iterator[ControlGroups]:
 def test_we_move_into_a_leaf_so_that_our_group_can_be_divided(
     tree: Path, groups: ControlGroups
 ) -> None:
-    assert own_group().endswith(f"/{OURSELVES}")
+    assert own_group().endswith(f"/{LEAF}")
     assert (tree / "cgroup.procs").read_text() == ""
     assert (tree / "cgroup.subtree_control").read_text().split() == list(available(tree))
 
@@ -128,8 +128,8 @@ async def test_each_process_has_a_group_that_goes_with_it(
     tree: Path, groups: ControlGroups
 ) -> None:
     child = sleeper()
-    group = groups.enter("irc:libera#3", child.pid, GroupLimits())
-    assert group.path == tree / f"{OURS}{os.getpid()}" / "irc:libera#3"
+    group = groups.create("irc:libera#3", child.pid, GroupLimits())
+    assert group.path == tree / f"{PREFIX}{os.getpid()}" / "irc:libera#3"
     assert (group.path / "cgroup.procs").read_text().split() == [str(child.pid)]
     assert group.memory_kills == 0
     child.kill()
@@ -140,8 +140,8 @@ async def test_each_process_has_a_group_that_goes_with_it(
 
 async def test_what_a_process_leaves_in_its_group_is_ended(groups: ControlGroups) -> None:
     children = [sleeper(), sleeper()]
-    group = groups.enter("irc:libera#3", children[0].pid, GroupLimits())
-    group.take(children[1].pid)
+    group = groups.create("irc:libera#3", children[0].pid, GroupLimits())
+    group.add(children[1].pid)
     group.remove()
     assert [child.wait(20) for child in children] == [-signal.SIGKILL] * 2
     await until(lambda: gone(groups, group.path))
@@ -149,7 +149,7 @@ async def test_what_a_process_leaves_in_its_group_is_ended(groups: ControlGroups
 
 def test_limits_may_change_while_it_runs(groups: ControlGroups) -> None:
     child = sleeper()
-    group = groups.enter("irc:libera#3", child.pid, GroupLimits(processes=7))
+    group = groups.create("irc:libera#3", child.pid, GroupLimits(processes=7))
     groups.limit("irc:libera#3", GroupLimits(processes=9))
     groups.limit("irc:libera#2", GroupLimits(processes=9))  # one that is gone
     if "pids" in groups.controllers:
@@ -158,7 +158,7 @@ def test_limits_may_change_while_it_runs(groups: ControlGroups) -> None:
     child.wait()
     group.remove()
     groups.limit("irc:libera#3", GroupLimits(processes=11))
-    assert "irc:libera#3" not in groups._living
+    assert "irc:libera#3" not in groups._by_name
 
 
 def test_a_process_that_is_gone_leaves_no_group(tree: Path, groups: ControlGroups) -> None:
@@ -166,8 +166,8 @@ def test_a_process_that_is_gone_leaves_no_group(tree: Path, groups: ControlGroup
     child.kill()
     child.wait()
     with pytest.raises(OSError, match="No such process"):
-        groups.enter("irc:libera#3", child.pid, GroupLimits())
-    assert not list((tree / f"{OURS}{os.getpid()}").glob("irc*"))
+        groups.create("irc:libera#3", child.pid, GroupLimits())
+    assert not list((tree / f"{PREFIX}{os.getpid()}").glob("irc*"))
 
 
 def test_the_groups_of_an_earlier_run_are_removed(tree: Path) -> None:
@@ -175,7 +175,7 @@ def test_the_groups_of_an_earlier_run_are_removed(tree: Path) -> None:
         pytest.skip("no controller in the tree of version 2")
     ended = subprocess.Popen(["true"])
     ended.wait()
-    old, alive = tree / f"{OURS}{ended.pid}", tree / f"{OURS}1"
+    old, alive = tree / f"{PREFIX}{ended.pid}", tree / f"{PREFIX}1"
     for path in (old, old / "irc:libera#1", alive):
         path.mkdir()
     groups = ControlGroups(tree, controllers=there, needed=())
@@ -269,7 +269,7 @@ async def test_a_worker_beyond_its_memory_is_ended_by_the_kernel_and_that_is_kno
     except Unusable as error:
         pytest.skip(f"the kernel cannot hold memory here: {error}")
     assert set(groups.controllers) == set(CONTROLLERS)
-    become_subreaper()
+    set_subreaper()
     launcher = Launcher(run_id="run-of-the-test")
     launcher.use_groups(groups, "control groups")
     launcher.start()

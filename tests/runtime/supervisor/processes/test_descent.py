@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from runtime.supervisor.processes.descent import child_above, has_ended
-from runtime.zygote.prctl import become_subreaper
+from runtime.zygote.prctl import set_subreaper
 
 ORPHAN = """
 import os, sys, time
@@ -48,9 +48,9 @@ def test_what_is_not_below_us_leads_nowhere() -> None:
 
 
 def test_an_orphan_leads_to_the_nearest_subreaper_above_it() -> None:
-    become_subreaper()
+    set_subreaper()
     for first, after, expected in (
-        ("from runtime.zygote.prctl import become_subreaper; become_subreaper()", "", "child"),
+        ("from runtime.zygote.prctl import set_subreaper; set_subreaper()", "", "child"),
         ("", "os._exit(0)", "orphan"),
     ):
         with run(first + ORPHAN.format(after=after or "sys.stdin.read()")) as child:

@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
+from msgspec import structs
 
 from ipc.helpers import end_helper, start_helper
 from runtime.supervisor.lifecycle import Exit
@@ -24,7 +25,7 @@ from runtime.supervisor.processes import vitals
 from runtime.supervisor.processes.launcher import Launcher
 from runtime.supervisor.processes.process import SpawnedProcess, SpawnError, SpawnShortage, Spec
 from runtime.supervisor.processes.sweeping import SWEEP_AFTER
-from runtime.zygote.prctl import become_subreaper
+from runtime.zygote.prctl import set_subreaper
 from tests.support.spawned import (
     LAUNCHERS,
     TARGETS,
@@ -64,6 +65,7 @@ async def test_a_child_is_alone_in_its_session_and_has_only_its_own_descriptors(
     os.close(held)
     assert found["pid"] == found["session"] == found["group"] == process.pid
     assert found["parent"] == os.getpid()
+    found["env"].pop("TRUNKLINE_OPENCLAW", None)  # of whoever runs the tests beside OpenClaw
     assert found["env"] == {
         "TRUNKLINE_RUN_ID": "run-of-the-test",
         "TRUNKLINE_PEER": "irc:libera#12",
@@ -105,7 +107,7 @@ async def test_a_child_has_no_secret_of_another_in_its_environment(
 ) -> None:
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
-    become_subreaper()
+    set_subreaper()
     launcher = Launcher(run_id="run-of-the-test")
     launcher.start()
     withholding(launcher, replaced=replaced)
@@ -337,6 +339,25 @@ async def test_a_child_that_cannot_be_watched_does_not_run(
     assert vitals.own_children() == before
 
 
+@pytest.mark.parametrize("how", LAUNCHERS)
+async def test_the_last_files_are_not_for_accounts(
+    launcher: Launcher, monkeypatch: pytest.MonkeyPatch, how: Any
+) -> None:
+    """Operators could not connect any more, and ZeroMQ aborts a process without a file."""
+    async with spawned(launcher, spec("leave", b"0")) as process:  # the zygote is there
+        await process.wait()
+    free = os.dup(0)
+    os.close(free)
+    before = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (free + 12, free + 12))
+    with pytest.raises(SpawnShortage, match=f"may open {free + 12}, and 8 are kept free; raise"):
+        await launcher.spawn(spec("stay", launcher=how))
+    assert len(os.listdir("/proc/self/fd")) == before
+    last = structs.replace(spec("leave", b"0", launcher=how), last_files=True)
+    async with spawned(launcher, last) as process:
+        assert (await process.wait()).code == 0
+
+
 async def test_fifty_processes_leak_no_descriptor_and_no_zombie(launcher: Launcher) -> None:
     async def one(number: int) -> None:
         async with spawned(launcher, spec("leave", b"7", name=f"irc:a#{number}")) as process:
@@ -351,7 +372,7 @@ async def test_fifty_processes_leak_no_descriptor_and_no_zombie(launcher: Launch
 
 
 def test_a_killed_supervisor_takes_everything_with_it() -> None:
-    become_subreaper()  # its children become ours, so that we can see and reap them
+    set_subreaper()  # its children become ours, so that we can see and reap them
     supervisor = subprocess.Popen(
         [sys.executable, "-m", "tests.support.small_supervisor"],
         stdout=subprocess.PIPE,

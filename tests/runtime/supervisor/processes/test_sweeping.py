@@ -57,7 +57,7 @@ async def test_a_child_whose_pid_is_not_known_yet_is_spared(sweep: Sweep) -> Non
     with children(1) as (young,):
         with sweep.postponed():
             sweep.now()
-            sweep.reaped(0)
+            sweep.on_reaped(0)
             assert exists(young)
             sweep.ours.add(young)
         sweep.now()

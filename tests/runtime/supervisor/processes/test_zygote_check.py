@@ -15,7 +15,7 @@ import structlog
 from runtime.supervisor.processes.launcher import Launcher
 from runtime.supervisor.processes.process import SpawnError, SpawnShortage, Spec
 from runtime.supervisor.processes.zygote_check import TARGET, ZygoteCheck
-from runtime.zygote.prctl import become_subreaper
+from runtime.zygote.prctl import set_subreaper
 
 HARMLESS = "colorsys"
 # An SDK that does something in every process that is forked after its import.
@@ -35,7 +35,7 @@ def launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Launch
     for name, text in BREAKS.items():
         (tmp_path / f"{name}.py").write_text(text)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    become_subreaper()
+    set_subreaper()
     launcher = Launcher(run_id="run-of-the-test", preload=[HARMLESS])
     launcher.start()
     yield launcher

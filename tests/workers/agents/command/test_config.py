@@ -20,7 +20,7 @@ from workers.agents.command.config import USUAL_ENV, CommandConfig, words_of
         ({"command": ["a\0b"]}, "NUL"),
         ({"command": "a", "env": {"A B": "x"}}, "env has 'A B'"),
         ({"command": "a", "env": {"A": "x\0"}}, "NUL"),
-        ({"command": "a", "inheritEnv": ["A=B"]}, "inheritEnv has 'A=B'"),
+        ({"command": "a", "inheritEnv": ["API_KEY=orca"]}, "inheritEnv has 'API_KEY=…'"),
         ({"command": "a", "cwd": "here"}, "cwd must be an absolute path"),
         ({"command": "a", "input": "xml"}, "Invalid enum"),
         ({"command": "a", "output": "xml"}, "Invalid enum"),

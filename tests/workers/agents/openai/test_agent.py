@@ -44,7 +44,7 @@ async def rig(tmp_path: Path, **config: Any) -> AsyncIterator[tuple[Any, FakeMod
 
 async def test_a_stream_is_yielded_as_it_comes(tmp_path: Path) -> None:
     async with rig(tmp_path, apiKey="sk-1") as (agent, fake):
-        fake.will(pieces=["one ", "two\0"])
+        fake.queue(pieces=["one ", "two\0"])
         assert await events_of(agent, asked()) == [
             Delta("one "),
             Delta("two"),
@@ -62,7 +62,7 @@ async def test_without_a_stream_the_answer_comes_at_once_and_without_a_key_none_
     for name in ("OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
         monkeypatch.setenv(name, "of-the-environment")
     async with rig(tmp_path, stream=False) as (agent, fake):
-        fake.will(pieces=["one ", "two"])
+        fake.queue(pieces=["one ", "two"])
         events = await events_of(agent, asked())
         assert events[:-1] == [Delta("one two")]
         assert "of-the-environment" not in str(fake.headers)
@@ -79,7 +79,7 @@ async def test_an_sdk_that_cannot_be_imported_fails_the_turn_until_it_can(
             error = await failure_of_turn(agent, asked())
             assert isinstance(error, Misconfigured)
             assert "the openai SDK cannot be imported" in str(error)
-        fake.will(pieces=["hi"])
+        fake.queue(pieces=["hi"])
         assert text_of(await events_of(agent, asked())) == "hi"
 
 
@@ -89,7 +89,7 @@ async def test_a_turn_that_is_cancelled_leaves_the_opening_to_the_others(tmp_pat
         await asyncio.sleep(0)
         first.cancel()
         await asyncio.wait([first])
-        fake.will(pieces=["hi"])
+        fake.queue(pieces=["hi"])
         assert text_of(await events_of(agent, asked())) == "hi"
         assert len(fake.requests) == 1
 
@@ -97,7 +97,7 @@ async def test_a_turn_that_is_cancelled_leaves_the_opening_to_the_others(tmp_pat
 async def test_a_server_that_knows_no_streams_is_understood(tmp_path: Path) -> None:
     async with rig(tmp_path) as (agent, fake):
         whole = b'{"choices":[{"message":{"content":"whole"},"finish_reason":"stop"}]}'
-        fake.will(raw=whole, content_type="application/json")
+        fake.queue(raw=whole, content_type="application/json")
         assert text_of(await events_of(agent, asked())) == "whole"
 
 
@@ -105,7 +105,7 @@ async def test_a_server_that_knows_no_streams_is_understood(tmp_path: Path) -> N
 async def test_tools_go_as_they_came_and_calls_are_yielded(tmp_path: Path, stream: bool) -> None:
     tools = [{"type": "function", "function": {"name": "f", "strange": {"x": [1]}}}]
     async with rig(tmp_path, stream=stream) as (agent, fake):
-        fake.will(
+        fake.queue(
             pieces=(), tools=[("f", '{"city":"Rome"}'), ("g", "{broken")], finish="tool_calls"
         )
         events = await events_of(agent, asked(tools=tools, tool_choice="required"))
@@ -198,7 +198,7 @@ async def test_a_fault_ends_the_turn_with_its_class_and_without_a_second_try(
     tmp_path: Path, answer: dict[str, Any], kind: type[Exception], words: str
 ) -> None:
     async with rig(tmp_path, silentSeconds=0.3, maxAnswerBytes=2000) as (agent, fake):
-        fake.will(**answer)
+        fake.queue(**answer)
         error = await failure_of_turn(agent, asked())
         assert type(error) is kind, repr(error)
         assert words in str(error)
@@ -206,7 +206,7 @@ async def test_a_fault_ends_the_turn_with_its_class_and_without_a_second_try(
         if "Retry-After" in answer.get("headers", {}):
             assert isinstance(error, Transient)
             assert error.retry_after == 7
-        fake.will(pieces=["well again"])
+        fake.queue(pieces=["well again"])
         assert text_of(await events_of(agent, asked())) == "well again"
 
 
@@ -220,7 +220,7 @@ async def test_an_endpoint_that_is_not_there_is_transient(tmp_path: Path) -> Non
 
 async def test_a_turn_that_is_cancelled_closes_its_connection(tmp_path: Path) -> None:
     async with rig(tmp_path) as (agent, fake):
-        fake.will(pieces=["one "], then="hang")
+        fake.queue(pieces=["one "], then="hang")
         begun = asyncio.Event()
 
         async def answer() -> None:

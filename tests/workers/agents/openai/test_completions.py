@@ -16,7 +16,7 @@ def chunk(finish: str | None = None, **delta: Any) -> dict[str, Any]:
 
 def read(*chunks: Any) -> list[Any]:
     reader = CompletionReader(AnswerBound(1000))
-    found: list[Any] = [delta for each in chunks for delta in reader.take(each)]
+    found: list[Any] = [delta for each in chunks for delta in reader.read(each)]
     return found + list(reader.end())
 
 

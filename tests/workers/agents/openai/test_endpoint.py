@@ -24,16 +24,16 @@ async def answered(fake: FakeModel) -> list[object]:
 
 async def test_the_chunks_come_as_the_endpoint_has_sent_them() -> None:
     async with fake_model() as fake:
-        fake.will(raw=b'data: {"a": 1}\n\ndata: {"b": 2}\n\ndata: [DONE]\n\ndata: {"c": 3}\n\n')
+        fake.queue(raw=b'data: {"a": 1}\n\ndata: {"b": 2}\n\ndata: [DONE]\n\ndata: {"c": 3}\n\n')
         assert await answered(fake) == [{"a": 1}, {"b": 2}]
 
 
 async def test_an_error_has_its_class() -> None:
     async with fake_model() as fake:
-        fake.will(status=429, headers={"Retry-After": "7"})
+        fake.queue(status=429, headers={"Retry-After": "7"})
         with pytest.raises(RateLimited) as refused:
             await answered(fake)
         assert refused.value.retry_after == 7
-        fake.will(raw=b'data: {"error": {"message": "overloaded"}}\n\n')
+        fake.queue(raw=b'data: {"error": {"message": "overloaded"}}\n\n')
         with pytest.raises(Transient):
             await answered(fake)

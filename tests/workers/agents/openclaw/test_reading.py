@@ -42,7 +42,7 @@ def test_the_text_of_events_comes_once(
     events: list[dict[str, Any]], yields: list[TurnEvent]
 ) -> None:
     made = reader()
-    assert [each for event in events for each in made.take("chat", event)] == yields
+    assert [each for event in events for each in made.read("chat", event)] == yields
     assert made.seen == bool(yields)
 
 
@@ -62,7 +62,7 @@ def test_tools_and_notices_become_events() -> None:
         {"stream": "tool", "data": {"toolCallId": 5}},
         {"stream": "tool"},
     ]
-    assert [each for event in events for each in made.take("agent", event)] == [
+    assert [each for event in events for each in made.read("agent", event)] == [
         ToolCall("c", "exec", {"command": "date"}),
         ToolResult("c", "out", True),
         Notice("in 2s"),
@@ -72,8 +72,8 @@ def test_tools_and_notices_become_events() -> None:
 
 def test_the_first_error_counts() -> None:
     made = reader()
-    made.take("chat", {"state": "error", "errorKind": "rate_limit", "errorMessage": "slowly"})
-    made.take("chat", {"state": "error", "errorMessage": "again"})
+    made.read("chat", {"state": "error", "errorKind": "rate_limit", "errorMessage": "slowly"})
+    made.read("chat", {"state": "error", "errorMessage": "again"})
     assert made.ended
     with pytest.raises(RateLimited, match="slowly"):
         final_of({"status": "error", "summary": "failed"}, made)
@@ -81,7 +81,7 @@ def test_the_first_error_counts() -> None:
 
 def test_a_text_that_is_too_long_is_refused() -> None:
     with pytest.raises(BrokenAnswer, match="maxAnswerBytes"):
-        reader(3).take("chat", chat("four"))
+        reader(3).read("chat", chat("four"))
 
 
 def test_the_last_answer_is_the_end() -> None:
@@ -93,7 +93,7 @@ def test_the_last_answer_is_the_end() -> None:
     usage = {"input": 5, "output": 2, "cacheRead": 1, "cacheWrite": -1, "cost": {}}
     result = {"payloads": payloads, "meta": {"agentMeta": {"model": "m", "usage": usage}}}
     made = reader()
-    made.take("chat", chat("one", "final", stopReason="length"))
+    made.read("chat", chat("one", "final", stopReason="length"))
     assert final_of({"status": "ok", "result": result}, made) == Final(
         "one\n\ntwo", Usage(5, 2, 1), "length", "m", [Attachment(url="https://a/b")]
     )

@@ -33,17 +33,17 @@ def test_a_channel_is_a_chat_and_a_thread_stands_in_one(
 ) -> None:
     channels = KnownChannels()
     for each in KNOWN:
-        channels.learn(each)
+        channels.set(each)
     assert channels.place(channel, guild) == (chat, thread)
 
 
 def test_few_channels_are_remembered_the_newest() -> None:
     channels = KnownChannels()
     for number in range(MOST_CHANNELS + 2):
-        channels.learn(DiscordChannel(str(number), name=f"n{number}"))
-        channels.learn(DiscordChannel("0", name="kept"))
+        channels.set(DiscordChannel(str(number), name=f"n{number}"))
+        channels.set(DiscordChannel("0", name="kept"))
     assert channels.name("0") == "kept"
     assert channels.get("1") is None
-    assert channels.learn(DiscordChannel("0", name="x")) == DiscordChannel("0", name="kept")
+    assert channels.set(DiscordChannel("0", name="x")) == DiscordChannel("0", name="kept")
     channels.forget("0")
     assert channels.name("0") is None

@@ -108,6 +108,7 @@ async def test_where_nothing_is_heard_it_is_told_what_is_known() -> None:
         assert bot.texts == ["x"]
         address = fake.root
     async with fake_discord() as fake, discord_api(fake) as api:
+        # An address with nothing behind it.
         api._base = address.replace("127.0.0.1", "127.0.0.2") + "/api/v10"
         with pytest.raises(Unreachable, match=r"Connection refused by 127\.0\.0\.2:"):
             await api.call("GET /users/@me")

@@ -92,7 +92,7 @@ async def test_a_person_is_written_to_by_number() -> None:
 
 async def test_files_are_sent_ten_at_a_time() -> None:
     async with deliveries() as (out, bot, _):
-        stored = await out._media.save(b"12345", type="text/plain")
+        stored = await out._media.save(b"12345", type="text/plain")  # the store that it has
         files = [Attachment(stored.url, name=f'"\n{n}.txt') for n in range(11)]
         sent = await out.send(message("see", bot.direct, attachments=files))
         assert sent.parts == 2

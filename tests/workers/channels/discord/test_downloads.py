@@ -39,7 +39,7 @@ async def downloads(
 async def test_a_file_is_stored_and_named_there(tmp_path: Path) -> None:
     async with downloads(tmp_path) as (files, media, fake):
         url = fake.attach("a.txt", b"12345")["url"]
-        (found,) = (await files.bring(with_file(url, 5))).attachments
+        (found,) = (await files.download(with_file(url, 5))).attachments
         assert found.url.startswith("media:")
         assert (found.name, found.missing) == ("a.txt", None)
         async with media.open(found.url) as file:
@@ -57,7 +57,7 @@ async def test_a_file_that_cannot_be_had_says_why(
     tmp_path: Path, path: str, size: int, words: str
 ) -> None:
     async with downloads(tmp_path) as (files, _, fake):
-        (found,) = (await files.bring(with_file(fake.root + path, size))).attachments
+        (found,) = (await files.download(with_file(fake.root + path, size))).attachments
         assert found.url == ""
         assert words in (found.missing or "")
 
@@ -66,7 +66,7 @@ async def test_a_server_that_is_down_is_tried_again(tmp_path: Path) -> None:
     async with downloads(tmp_path) as (files, _, fake):
         url = fake.attach("a.txt", b"12345")["url"]
         fake.down = True
-        (found,) = (await files.bring(with_file(url))).attachments
+        (found,) = (await files.download(with_file(url))).attachments
         assert "could not be downloaded" in (found.missing or "")
         assert fake.root not in (found.missing or "")
 
@@ -74,7 +74,7 @@ async def test_a_server_that_is_down_is_tried_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize("url", ["http://a.example/x", "file:///etc/passwd", "ftp://a/b"])
 async def test_another_address_is_not_asked(tmp_path: Path, url: str) -> None:
     async with downloads(tmp_path, encrypted=True) as (files, _, _fake):
-        (found,) = (await files.bring(with_file(url))).attachments
+        (found,) = (await files.download(with_file(url))).attachments
         assert "not one of Discord's" in (found.missing or "")
 
 

@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from ipc.nesting import decode_json
+from tests.support.web_server import serving
 from workers.channels.discord import gateway
 from workers.channels.discord.gateway import ConnectionEnd, GatewayConnection
 from workers.channels.discord.session import BotSession, DiscordCursor
@@ -32,13 +33,8 @@ async def gateway_that(serve: Serve) -> AsyncIterator[str]:
 
     app = web.Application()
     app.router.add_get("/", handle)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"ws://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with serving(app) as address:
+        yield f"ws://{address}"
 
 
 class OneConnection:
@@ -51,15 +47,15 @@ class OneConnection:
         self.taking = asyncio.Event()
         self.taking.set()
 
-    async def take(self, name: str, data: msgspec.Raw) -> None:
+    async def on_event(self, name: str, data: msgspec.Raw) -> None:
         self.taken.append(name)
         await self.taking.wait()
 
-    def alive(self) -> None:
+    def on_alive(self) -> None:
         self.answers += 1
 
     async def run(self, url: str) -> ConnectionEnd:
-        connection = GatewayConnection(self.session, "token", self.take, self.alive)
+        connection = GatewayConnection(self.session, "token", self.on_event, self.on_alive)
         async with aiohttp.ClientSession() as http:
             return await connection.run(http, url)
 

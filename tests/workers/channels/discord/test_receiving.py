@@ -33,21 +33,21 @@ async def test_edits_deletions_reactions_and_presses(tmp_path: Path) -> None:
         said = await bot.say("frist")
         await bot.ctx.message("frist")
         unfurled = said | {"embeds": [{"title": "a page"}]}
-        await bot.fake.tell(TOKEN, "MESSAGE_UPDATE", unfurled)
+        await bot.fake.dispatch(TOKEN, "MESSAGE_UPDATE", unfurled)
         edited = said | {"content": "first", "edited_timestamp": made.timestamp()}
-        await bot.fake.tell(TOKEN, "MESSAGE_UPDATE", edited)
+        await bot.fake.dispatch(TOKEN, "MESSAGE_UPDATE", edited)
         found = await bot.ctx.message("first")
         assert found.edits == f"{bot.bot.direct}/{said['id']}"
         assert found.id.startswith(f"{found.edits}/edit/")
         assert not found.addressed
         place = {"channel_id": bot.bot.direct, "message_id": said["id"], "user_id": "7"}
         emoji = {"emoji": {"id": None, "name": "👍"}}
-        await bot.fake.tell(TOKEN, "MESSAGE_REACTION_ADD", place | emoji)
-        await bot.fake.tell(TOKEN, "MESSAGE_REACTION_REMOVE", place | emoji)
-        await bot.fake.tell(TOKEN, "MESSAGE_REACTION_ADD", place | emoji | {"user_id": "110"})
-        await bot.fake.tell(TOKEN, "MESSAGE_POLL_VOTE_ADD", place | {"answer_id": 2})
+        await bot.fake.dispatch(TOKEN, "MESSAGE_REACTION_ADD", place | emoji)
+        await bot.fake.dispatch(TOKEN, "MESSAGE_REACTION_REMOVE", place | emoji)
+        await bot.fake.dispatch(TOKEN, "MESSAGE_REACTION_ADD", place | emoji | {"user_id": "110"})
+        await bot.fake.dispatch(TOKEN, "MESSAGE_POLL_VOTE_ADD", place | {"answer_id": 2})
         gone = {"id": said["id"], "channel_id": bot.bot.direct}
-        await bot.fake.tell(TOKEN, "MESSAGE_DELETE", gone)
+        await bot.fake.dispatch(TOKEN, "MESSAGE_DELETE", gone)
         await bot.ctx.until(lambda ctx: len(ctx.happened) >= 4)
         kinds = [(each.kind, each.emoji, each.removed) for each in bot.ctx.happened]
         assert kinds == [
@@ -73,7 +73,7 @@ async def test_a_button_is_answered_when_its_press_is_stored(tmp_path: Path) -> 
             "data": {"custom_id": "yes", "component_type": 2},
         }
         bot.ctx.taking.clear()
-        await bot.fake.tell(TOKEN, "INTERACTION_CREATE", press)
+        await bot.fake.dispatch(TOKEN, "INTERACTION_CREATE", press)
         await bot.say("behind it")
         assert bot.bot.sent == []
         bot.ctx.taking.set()
@@ -92,11 +92,12 @@ async def test_channels_and_threads_that_change_are_told_of(tmp_path: Path) -> N
     async with running_alone(tmp_path) as bot:
         guild, general = bot.bot.guild, bot.bot.general
         renamed = made.text_channel(general, guild, "lounge")
-        await bot.fake.tell(TOKEN, "CHANNEL_UPDATE", renamed)
-        await bot.fake.tell(TOKEN, "CHANNEL_UPDATE", renamed)  # nothing that is shown has changed
-        await bot.fake.tell(TOKEN, "THREAD_CREATE", made.thread("77", guild, general, "new"))
+        await bot.fake.dispatch(TOKEN, "CHANNEL_UPDATE", renamed)
+        # Nothing that is shown has changed.
+        await bot.fake.dispatch(TOKEN, "CHANNEL_UPDATE", renamed)
+        await bot.fake.dispatch(TOKEN, "THREAD_CREATE", made.thread("77", guild, general, "new"))
         gone = {"id": "77", "guild_id": guild, "parent_id": general, "type": 11}
-        await bot.fake.tell(TOKEN, "THREAD_DELETE", gone)
+        await bot.fake.dispatch(TOKEN, "THREAD_DELETE", gone)
         await bot.ctx.until(lambda ctx: len(ctx.happened) >= 3)
         told = [(each.chat.id, each.chat.title, each.removed) for each in bot.ctx.happened]
         assert told == [(general, "lounge", False), ("77", "new", False), ("77", "new", True)]
@@ -106,7 +107,7 @@ async def test_channels_and_threads_that_change_are_told_of(tmp_path: Path) -> N
 async def test_typing_is_told_of_direct_messages(tmp_path: Path) -> None:
     async with running_alone(tmp_path) as bot:
         typing = {"channel_id": bot.bot.direct, "user_id": "7", "timestamp": 1_800_000_000}
-        await bot.fake.tell(TOKEN, "TYPING_START", typing)
+        await bot.fake.dispatch(TOKEN, "TYPING_START", typing)
         await bot.ctx.until(lambda ctx: bool(ctx.happened))
         (event,) = bot.ctx.happened
         assert (event.kind, event.chat.kind, event.ts) == ("typing", "direct", 1_800_000_000_000)
@@ -124,8 +125,8 @@ async def test_text_that_the_bot_may_not_read_is_said_once(tmp_path: Path) -> No
 
 async def test_what_is_not_understood_is_passed_over(tmp_path: Path) -> None:
     async with running_alone(tmp_path) as bot:
-        await bot.fake.tell(TOKEN, "MESSAGE_CREATE", {"id": 5})
-        await bot.fake.tell(TOKEN, "SOMETHING_NEW", {"x": [1]})
+        await bot.fake.dispatch(TOKEN, "MESSAGE_CREATE", {"id": 5})
+        await bot.fake.dispatch(TOKEN, "SOMETHING_NEW", {"x": [1]})
         await bot.say("after")
         await bot.ctx.message("after")
         assert bot.events() == ["an event is not understood"]
@@ -144,7 +145,7 @@ async def test_an_event_that_comes_twice_is_handed_on_once(tmp_path: Path) -> No
 async def test_its_own_messages_are_not_handed_on(tmp_path: Path) -> None:
     async with running_alone(tmp_path) as bot:
         own = made.message(bot.bot.direct, made.bot_user("110"), "mine")
-        await bot.fake.tell(TOKEN, "MESSAGE_CREATE", own)
+        await bot.fake.dispatch(TOKEN, "MESSAGE_CREATE", own)
         await bot.say("yours")
         await bot.ctx.message("yours")
         assert [each.text for each in bot.ctx.emitted] == ["are you there", "yours"]
@@ -240,7 +241,7 @@ async def test_only_messages_are_read_again_as_they_are_now(tmp_path: Path) -> N
         bot.fake.messages[bot.bot.general].remove(gone)
         event = {"user_id": "7", "channel_id": bot.bot.general, "message_id": old["id"]}
         emoji = {"emoji": {"id": None, "name": "x"}}
-        await bot.fake.tell(TOKEN, "MESSAGE_REACTION_ADD", event | emoji)
+        await bot.fake.dispatch(TOKEN, "MESSAGE_REACTION_ADD", event | emoji)
 
     texts, _, ctx = await interrupted(tmp_path, said)
     assert texts == ["before", "old", "edited", "after"]
@@ -287,7 +288,7 @@ async def test_no_newer_position_is_stored_before_what_was_missed_is_read(
             await second.say("one")
             await second.ctx.message("one")
             assert second.ctx.cursor == old, "of one server nothing is known yet"
-            await fake.tell(TOKEN, "GUILD_CREATE", made.guild("999", [], []))
+            await fake.dispatch(TOKEN, "GUILD_CREATE", made.guild("999", [], []))
             await second.say("two")
             await second.ctx.message("two")
             assert bot.session is not None

@@ -37,7 +37,7 @@ def made(**fields: Any) -> DiscordMessage:
 
 def channels() -> KnownChannels:
     known = KnownChannels()
-    known.learn(DiscordChannel("1", 0, "g", "general"))
+    known.set(DiscordChannel("1", 0, "g", "general"))
     return known
 
 

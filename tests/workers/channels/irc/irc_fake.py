@@ -8,9 +8,10 @@ from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 from tests.support import irc_server
-from tests.support.irc_server import HOST, IrcServer, RawClient, free_port
+from tests.support.irc_server import HOST, IrcServer, RawClient
 from workers.testing.fake import Fake, FakePlace
 from workers.testing.faults import Fault, FaultKind
+from workers.testing.ports import free_port
 
 NICK, ROOM, PASSWORD = "tester", "#room", "sesame-of-the-server"
 Start = Callable[..., AbstractContextManager[IrcServer]]

@@ -99,7 +99,7 @@ class Client:
                 case Heard():
                     self.check(to_inbound(output, lambda: next(self.ids), 1))
                 case PongReceived():
-                    self.deliveries.answered(output.token)
+                    self.deliveries.on_pong(output.token)
                 case Undelivered():
                     self.deliveries.refuse(output.targets, output.text)
         assert self.conversation.summary()
@@ -126,12 +126,12 @@ async def _hear(start: str, fields: dict[str, object], lines: list[bytes], cut: 
         for piece in (data[:cut], data[cut:]):
             now += 1.0
             client.feed(piece, now)
-            client.perform(client.conversation.wake(now))
+            client.perform(client.conversation.on_timer(now))
             client.say("#a")
             client.say("al")
         for _ in range(5):
             now += 40.0
-            client.perform(client.conversation.wake(now))
+            client.perform(client.conversation.on_timer(now))
 
 
 @pytest.mark.parametrize("start", STARTS)

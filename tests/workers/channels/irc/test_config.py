@@ -30,7 +30,11 @@ def test_the_example_is_valid() -> None:
     [
         ({"nick": "1bot"}, "nick '1bot' must start with"),
         ({"nick": "a b"}, "nick 'a b'"),
-        ({"server": "irc.example.org 6667"}, "server must be one word"),
+        (
+            {"server": "irc.example.org 6667"},
+            'write "irc.example.org", and 6667 into the field port',
+        ),
+        ({"server": "irc example org"}, "is not a host name: it has a space in it"),
         ({"server": "irc..example.org"}, "server 'irc..example.org' is not a host name"),
         ({"server": "irc://host"}, 'write only the host ("host")'),
         ({"server": "127.0.0.1:6667"}, 'write "127.0.0.1", and 6667 into the field port'),
@@ -66,6 +70,14 @@ def test_a_wrong_field_is_refused_with_the_reason(fields: dict[str, Any], words:
     with pytest.raises(msgspec.ValidationError) as failure:
         config(**fields)
     assert words in str(failure.value)
+
+
+@pytest.mark.parametrize("server", ["irc://bot:orca@host", "bot:orca@host", "host?pass=orca"])
+def test_a_refused_server_is_shown_without_a_password(server: str) -> None:
+    with pytest.raises(msgspec.ValidationError) as failure:
+        config(server=server)
+    assert "host" in str(failure.value)
+    assert "orca" not in str(failure.value)
 
 
 def test_a_key_stands_behind_a_space() -> None:
@@ -111,5 +123,5 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     wrong = {"server": "two words", "nick": "9lives", "channels": ["nohash", "#a", "#a"]}
     with pytest.raises(msgspec.ValidationError) as caught:
         msgspec.convert(wrong, IrcConfig)
-    for word in ("server must be", "'9lives'", "'nohash'", "#a is listed twice"):
+    for word in ("server 'two words' is", "'9lives'", "'nohash'", "#a is listed twice"):
         assert word in str(caught.value)

@@ -13,10 +13,11 @@ import pytest
 import trustme
 
 from tests.support.addresses import two_addresses
-from tests.support.irc_server import HOST, free_port
+from tests.support.irc_server import HOST
 from tests.workers.channels.irc.running_account import config
 from workers.channels.irc.connecting import AddressMemory, connect
 from workers.errors import Misconfigured, Transient
+from workers.testing.ports import free_port
 
 
 @asynccontextmanager
@@ -120,7 +121,7 @@ async def test_an_unreadable_ca_file_needs_a_person(tmp_path: Path) -> None:
 def test_what_worked_is_remembered_and_what_failed_comes_last(tmp_path: Path) -> None:
     path = tmp_path / "address.json"
     memory = AddressMemory(path, "irc.example.org")
-    memory.note(worked=False)  # nothing was reached
+    memory.save(worked=False)  # nothing was reached
     assert not path.exists()
     for tried, worked, known in (
         ("::1", False, ("", "::1")),
@@ -129,7 +130,7 @@ def test_what_worked_is_remembered_and_what_failed_comes_last(tmp_path: Path) ->
         ("10.0.0.1", True, ("10.0.0.1", "")),
     ):
         memory.tried = tried
-        memory.note(worked=worked)
+        memory.save(worked=worked)
         memory = AddressMemory(path, "irc.example.org")
         assert (memory.worked, memory.failed) == known
     assert AddressMemory(path, "other.example.org").worked == ""

@@ -41,9 +41,9 @@ def test_an_account_without_channels_is_ready_at_once() -> None:
 def test_a_silent_channel_delays_ready_by_ten_seconds() -> None:
     conversation, out = registered(channels=["#a"])
     assert AccountReady() not in out
-    assert AccountReady() not in conversation.wake(9.9)
+    assert AccountReady() not in conversation.on_timer(9.9)
     assert conversation.due == 10.0
-    assert AccountReady() in conversation.wake(10.0)
+    assert AccountReady() in conversation.on_timer(10.0)
     assert AccountReady() not in play(conversation, ":tester!u@h JOIN #a", now=11.0)
 
 
@@ -51,7 +51,7 @@ def test_a_missing_motd_is_not_waited_for() -> None:
     conversation = Conversation(config(channels=["#a"]), 0.0)
     play(conversation, ":s 001 tester :Welcome")
     assert conversation.due == 5.0
-    assert "JOIN #a" in sent(conversation.wake(5.0))
+    assert "JOIN #a" in sent(conversation.on_timer(5.0))
     assert sent(play(conversation, ":s 376 tester :End")) == []
 
 
@@ -82,31 +82,31 @@ def test_the_lag_is_measured() -> None:
     assert StatusChanged() in play(conversation, ":s PONG s :lag-1", now=0.25)
     assert conversation.detail()["lagMs"] == 250
     assert conversation.due == 60.25
-    assert sent(conversation.wake(60.25)) == ["PING lag-2"]
+    assert sent(conversation.on_timer(60.25)) == ["PING lag-2"]
     assert "lag 250 ms" in conversation.summary()
 
 
 def test_a_dead_connection_is_noticed() -> None:
     conversation, _ = registered(pingTimeoutSeconds=45)
-    assert conversation.wake(44.9) == []
+    assert conversation.on_timer(44.9) == []
     with pytest.raises(Transient, match="no answer to a ping for 45 s"):
-        conversation.wake(45.0)
+        conversation.on_timer(45.0)
 
 
 def test_an_unread_answer_is_no_dead_connection() -> None:
     conversation, _ = registered(pingTimeoutSeconds=45)
-    conversation.resumed(100.0)
-    assert conversation.wake(100.0) == []
+    conversation.on_resumed(100.0)
+    assert conversation.on_timer(100.0) == []
     play(conversation, ":s PONG s :lag-1", now=100.1)
-    conversation.resumed(101.0)
+    conversation.on_resumed(101.0)
     assert conversation.due == 160.1
 
 
 def test_a_server_that_does_not_let_us_in_is_left() -> None:
     conversation = Conversation(config(connectSeconds=18), 0.0)
-    assert conversation.wake(17.9) == []
+    assert conversation.on_timer(17.9) == []
     with pytest.raises(Transient, match="not let in within 18 s"):
-        conversation.wake(18.0)
+        conversation.on_timer(18.0)
 
 
 @pytest.mark.parametrize(
@@ -181,6 +181,6 @@ def test_nothing_a_server_says_breaks_the_client(
         for text, wait in history:
             now += wait
             conversation.receive(line(text), now)
-            conversation.wake(now)
+            conversation.on_timer(now)
             assert conversation.due is None or conversation.due > now
             assert conversation.summary()

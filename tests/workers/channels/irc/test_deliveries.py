@@ -23,14 +23,14 @@ async def test_the_answer_to_a_fence_settles_what_was_before_it() -> None:
     assert deliveries.fence() is None
     third, half = said(deliveries, "#c"), said(deliveries, "#d", 2, written=1)
     assert deliveries.fence() == "said-2"
-    deliveries.answered("said-1")
+    deliveries.on_pong("said-1")
     assert [one.outcome.done() for one in (first, second, third, half)] == [
         True,
         True,
         False,
         False,
     ]
-    deliveries.answered("said-2")
+    deliveries.on_pong("said-2")
     assert third.outcome.done()
     assert not half.outcome.done()
 
@@ -40,7 +40,7 @@ async def test_other_answers_settle_nothing() -> None:
     delivery = said(deliveries, "#a")
     deliveries.fence()
     for token in ("", "lag-1", "said-", "said-x", "1", "said-" + "9" * 9000):
-        deliveries.answered(token)
+        deliveries.on_pong(token)
     assert not delivery.outcome.done()
 
 
@@ -56,17 +56,17 @@ async def test_a_refusal_is_for_the_oldest_message_to_the_target() -> None:
     with pytest.raises(SendFailed, match="no such nick"):
         await first.outcome
     deliveries.fence()
-    deliveries.answered("said-1")
+    deliveries.on_pong("said-1")
     await second.outcome
-    first.settle()
+    first.confirm()
     assert not waiting.outcome.done()
 
 
 async def test_a_lost_connection_tells_how_far_it_came() -> None:
     deliveries = Deliveries()
     whole, part, none = (said(deliveries, "#a", 2, written=written) for written in (2, 1, 0))
-    deliveries.lose()
-    deliveries.lose()
+    deliveries.on_lost()
+    deliveries.on_lost()
     for delivery, text in ((whole, "after 2 of 2 parts"), (part, "after 1 of 2 parts")):
         with pytest.raises(SendFailed, match=f"{text}.* may have been delivered") as failure:
             await delivery.outcome

@@ -15,7 +15,7 @@ SERVICE = ":NickServ!s@services"
 
 def started(nick: str = "tester", **fields: object) -> tuple[IrcIdentity, list[str]]:
     identity = IrcIdentity(config(**{"regainSeconds": 60, **fields}))
-    identity.let_in(nick)
+    identity.on_welcome(nick)
     return identity, sent(identity.start(0.0, Features()))
 
 
@@ -27,12 +27,12 @@ def test_with_the_wanted_nick_there_is_nothing_to_do() -> None:
 def test_a_free_nick_is_taken_at_the_slow_pace() -> None:
     identity, out = started("tester_")
     assert (out, identity.due) == ([], 60.0)
-    assert sent(identity.wake(60.0)) == ["NICK tester"]
+    assert sent(identity.on_timer(60.0)) == ["NICK tester"]
     assert identity.receive(line(":s 433 tester_ tester :in use"), 60.1) == []
     assert identity.due == 120.0
     identity.receive(line(":tester_!u@h NICK :tester"), 121.0)
     assert identity.nick == "tester"
-    assert sent(identity.wake(1000.0)) == []
+    assert sent(identity.on_timer(1000.0)) == []
 
 
 @pytest.mark.parametrize("text", [":Tester!u@h QUIT :a.net b.net", ":tester!u@h NICK other"])
@@ -87,7 +87,7 @@ def test_without_an_answer_the_wait_ends() -> None:
     identity, _ = started(nickserv=NICKSERV)
     identity.receive(line(f"{SERVICE} NOTICE tester :You are not identified."), 1.0)
     assert not identity.settled
-    assert identity.wake(5.0) == []
+    assert identity.on_timer(5.0) == []
     assert identity.settled
     assert identity.nickserv_text == "You are not identified."
 
@@ -110,8 +110,8 @@ def test_ghost_frees_the_nick_and_we_take_it() -> None:
 def test_a_silent_nickserv_does_not_stop_us() -> None:
     identity, _ = started("tester_", nickserv=NICKSERV)
     assert identity.due == 2.0
-    assert sent(identity.wake(2.0)) == ["NICK tester"]
-    assert sent(identity.wake(60.0)) == ["PRIVMSG NickServ :GHOST tester secret"]
+    assert sent(identity.on_timer(2.0)) == ["NICK tester"]
+    assert sent(identity.on_timer(60.0)) == ["PRIVMSG NickServ :GHOST tester secret"]
 
 
 def test_regain_renames_us_by_itself() -> None:
@@ -128,7 +128,7 @@ def test_an_account_logs_in_under_any_nick() -> None:
     identity.receive(line(":Q!q@cserve NOTICE tester_ :You are now logged in as me."), 1.0)
     assert identity.logged_in
     identity.receive(line(":tester_!u@h NICK tester"), 2.0)
-    assert sent(identity.wake(60.0)) == []
+    assert sent(identity.on_timer(60.0)) == []
 
 
 def test_our_mask_is_learnt_and_else_assumed_long() -> None:

@@ -28,11 +28,11 @@ def history(*said: str) -> Playback:
     for text in said:
         got = line(text)
         if got.command == "BATCH":
-            found.batch(got)
+            found.on_batch(got)
         elif got.command == "JOIN":
-            found.entered(got.param(0).lower(), got)
+            found.on_entered(got.param(0).lower(), got)
         else:
-            found.learn(got)
+            found.sync_clock(got)
     return found
 
 
@@ -90,13 +90,13 @@ def spoken(tags: str = "", to: str = "#c") -> str:
 def test_messages_from_before_the_connection_are_history(
     before: list[str], message: str, old: bool
 ) -> None:
-    assert history(*before).holds(line(message), Features()) is old
+    assert history(*before).is_history(line(message), Features()) is old
 
 
 def test_batches_that_never_end_cost_no_memory() -> None:
     found = history(*(f":s BATCH +{n} chathistory #c" for n in range(MAX_OPEN_BATCHES + 1)))
-    assert not found.holds(line(spoken("batch=0")), Features())
-    assert found.holds(line(spoken("batch=1")), Features())
+    assert not found.is_history(line(spoken("batch=0")), Features())
+    assert found.is_history(line(spoken("batch=1")), Features())
 
 
 @pytest.mark.parametrize("text", ["", "x", "0001-01-01T00:00:00", "9999-12-31T23:59:59Z", "24"])

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests.support.irc_server import HOST, free_port
+from tests.support.irc_server import HOST
 from tests.workers.channels.irc.running_account import RunningAccount, account
 from tests.workers.channels.irc.scripted_server import scripted_server
 from workers.channels.irc.plugin import MAX_HEARD, MAX_WAITING_LINES
 from workers.errors import ChannelError, NeedsLogin, SendFailed, Transient
 from workers.messages import Action
+from workers.testing.ports import free_port
 
 
 async def ending(bot: RunningAccount, timeout: float = 10) -> BaseException:
@@ -296,7 +297,7 @@ async def test_a_worker_that_takes_nothing_does_not_hold_the_end(tmp_path: Path)
         server.say(*(f":al!u@h PRIVMSG #a :number {n}" for n in range(5)), "ERROR :bye")
         assert isinstance(await ending(bot), Transient)
         assert {
-            "event": "heard but not handed in",
+            "event": "messages not emitted",
             "messages": 5,
             "level": "warning",
         } in bot.ctx.logged

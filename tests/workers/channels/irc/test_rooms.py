@@ -65,8 +65,8 @@ def test_a_decision_of_others_is_asked_again_slowly(numeric: str) -> None:
     out = rooms.receive(line(f":s {numeric} tester #a :no"), ME, 1.0)
     assert any(isinstance(one, Warned) for one in out)
     assert rooms.due == 301.0
-    assert rooms.wake(300.0) == []
-    assert sent(rooms.wake(301.0)) == ["JOIN #a"]
+    assert rooms.on_timer(300.0) == []
+    assert sent(rooms.on_timer(301.0)) == ["JOIN #a"]
     assert not rooms.settled
 
 
@@ -84,7 +84,7 @@ def test_a_kick_is_answered_after_a_while_that_grows() -> None:
         assert rooms.due is not None
         waits.append(rooms.due - now)
         now = rooms.due
-        assert sent(rooms.wake(now)) == ["JOIN #a key"]
+        assert sent(rooms.on_timer(now)) == ["JOIN #a key"]
         rooms.receive(line(":tester!u@h JOIN #a"), ME, now)
     assert waits == [5, 10, 20, 40, 80, 160, 300, 300]
     now += 301
@@ -136,7 +136,7 @@ def test_a_forward_shows_where_we_are() -> None:
 def test_a_join_without_an_answer_is_repeated() -> None:
     rooms, _ = started("#a")
     assert rooms.due == 60.0
-    assert sent(rooms.wake(60.0)) == ["JOIN #a"]
+    assert sent(rooms.on_timer(60.0)) == ["JOIN #a"]
 
 
 def test_the_obstacle_to_sending_is_named() -> None:

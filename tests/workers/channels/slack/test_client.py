@@ -6,13 +6,14 @@ import aiohttp
 import pytest
 
 from ipc.nesting import MAX_DEPTH
-from tests.support.daemon import free_port
+from tests.support.web_server import answering
 from tests.workers.channels.slack.running_app import BOT_TOKEN, web_api
 from workers.channels.slack.client import WebApi, form_of
 from workers.channels.slack.objects import BotIdentity
-from workers.channels.slack.refusals import SlackRefusal
+from workers.channels.slack.refusals import SlackRefusal, failure_of
 from workers.testing.fakes.slack import fake_slack
 from workers.testing.fakes.slack_apps import MethodFault
+from workers.testing.ports import free_port
 from workers.web.faults import NoAnswer, Unreachable
 
 
@@ -83,23 +84,41 @@ async def test_what_was_not_reached_is_told_apart_from_what_did_not_answer() -> 
             await api.call("auth.test")
 
 
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (302, "unavailable"),
+        (403, "unavailable"),
+        (404, "unavailable"),
+        (407, "unavailable"),
+        (413, "too_long"),
+        (429, "rate_limited"),
+        (200, None),
+        (502, None),
+    ],
+)
+async def test_the_page_of_a_proxy_says_by_its_status_whether_something_was_sent(
+    status: int, reason: str | None
+) -> None:
+    async def answer(request: aiohttp.web.Request) -> aiohttp.web.Response:
+        return aiohttp.web.Response(status=status, text="<html>", content_type="text/html")
+
+    async with answering(answer) as address, web_api(f"http://{address}") as api:
+        with pytest.raises((SlackRefusal, Unreachable, NoAnswer)) as found:
+            await api.call("chat.postMessage")
+    failure = failure_of(found.value)
+    assert (failure.maybe_sent, failure.reason) == (reason is None, reason or failure.reason)
+
+
 async def test_a_redirect_does_not_carry_the_token_elsewhere() -> None:
     async def redirect(request: aiohttp.web.Request) -> aiohttp.web.Response:
         seen.append(request.path)
         return aiohttp.web.Response(status=307, headers={"Location": "/elsewhere"})
 
     seen: list[str] = []
-    app = aiohttp.web.Application()
-    app.router.add_route("*", "/{path:.*}", redirect)
-    runner = aiohttp.web.AppRunner(app)
-    await runner.setup()
-    await aiohttp.web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        async with web_api(f"http://127.0.0.1:{runner.addresses[0][1]}") as api:
-            with pytest.raises(NoAnswer, match="HTTP 307"):
-                await api.call("auth.test")
-    finally:
-        await runner.cleanup()
+    async with answering(redirect) as address, web_api(f"http://{address}") as api:
+        with pytest.raises(Unreachable, match="HTTP 307"):
+            await api.call("auth.test")
     assert seen == ["/api/auth.test"]
 
 

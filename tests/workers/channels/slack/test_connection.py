@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
-from tests.support.daemon import free_port
 from tests.workers.channels.slack.running_app import BOT_TOKEN
 from workers.channels.slack.connection import NOT_UNDERSTOOD, SlackConnection
 from workers.channels.slack.objects import Envelope
 from workers.testing.fakes.slack import FakeSlack, fake_slack
+from workers.testing.ports import free_port
 from workers.web.faults import Unreachable
 
 

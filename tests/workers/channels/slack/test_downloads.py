@@ -82,16 +82,16 @@ async def test_it_is_tried_again_where_that_may_help(tmp_path: Path) -> None:
             paused.append(seconds)
             app.fake.down = len(paused) < 2
 
-        api = app.plugin._api
+        api = app.plugin._api  # the client with its tokens
         assert api is not None
         bringer = SlackDownloads(app.ctx.http, api, app.ctx.media, app.fake.root, sleep=heal)
         file = app.fake.files.add(b"123", "a.txt")
         app.fake.down = True
         known = SlackFile(file["id"], url_private=file["url_private_download"])
-        (found,) = await bringer.bring([known])
+        (found,) = await bringer.download([known])
         assert (found.size_bytes, paused) == (3, [1.0, 2.0])
         paused.clear()
-        (found,) = await bringer.bring([SlackFile("F999", file_access="check_file_info")])
+        (found,) = await bringer.download([SlackFile("F999", file_access="check_file_info")])
         assert "file_not_found" in str(found.missing)
         assert paused == [], "a refusal stays one"
 

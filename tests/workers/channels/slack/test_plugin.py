@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import free_port
 from tests.workers.channels.slack.running_app import (
     APP_TOKEN,
     BOT_TOKEN,
@@ -16,6 +15,7 @@ from workers.channels.slack.plugin import Slack
 from workers.errors import ChannelError, Misconfigured, NeedsLogin, SendFailed, Transient
 from workers.testing.fakes.slack import fake_slack
 from workers.testing.fakes.slack_apps import MethodFault
+from workers.testing.ports import free_port
 
 
 async def test_it_is_ready_when_slack_has_said_hello(tmp_path: Path) -> None:

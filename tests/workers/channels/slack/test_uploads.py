@@ -13,7 +13,7 @@ from workers.testing.fakes.slack_apps import MethodFault
 
 
 def uploads_of(app: RunningApp, paused: list[float]) -> SlackUploads:
-    api = app.plugin._api
+    api = app.plugin._api  # the client with its tokens
     assert api is not None
 
     async def sleep(seconds: float) -> None:

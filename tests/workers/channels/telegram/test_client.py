@@ -7,12 +7,13 @@ import aiohttp
 import pytest
 
 from ipc.nesting import MAX_DEPTH
-from tests.support.daemon import free_port
+from tests.support.web_server import answering
 from tests.workers.channels.telegram.running_bot import TOKEN, bot_api
 from workers.channels.telegram.client import BotApi, Upload
 from workers.channels.telegram.objects import User
-from workers.channels.telegram.refusals import ApiRefusal
+from workers.channels.telegram.refusals import ApiRefusal, failure_of
 from workers.testing.fakes.telegram import ApiFault, fake_telegram
+from workers.testing.ports import free_port
 from workers.web.faults import NoAnswer, Unreachable
 
 
@@ -87,22 +88,41 @@ async def test_what_was_not_reached_is_told_apart_from_what_did_not_answer() -> 
         assert TOKEN not in str(found.value)
 
 
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (302, "unavailable"),
+        (403, "unavailable"),
+        (404, "unavailable"),
+        (407, "unavailable"),
+        (413, "too_long"),
+        (429, "unavailable"),
+        (200, None),
+        (502, None),
+    ],
+)
+async def test_the_page_of_a_proxy_says_by_its_status_whether_something_was_sent(
+    status: int, reason: str | None
+) -> None:
+    async def answer(request: aiohttp.web.Request) -> aiohttp.web.Response:
+        return aiohttp.web.Response(status=status, text="<html>", content_type="text/html")
+
+    async with answering(answer) as address, bot_api(f"http://{address}", TOKEN) as api:
+        with pytest.raises((ApiRefusal, Unreachable, NoAnswer)) as found:
+            await api.call("sendMessage")
+    failure = failure_of(found.value)
+    assert (failure.maybe_sent, failure.reason) == (reason is None, reason or failure.reason)
+
+
 async def test_a_redirect_does_not_carry_the_token_elsewhere() -> None:
     async def redirect(request: aiohttp.web.Request) -> aiohttp.web.Response:
         seen.append(request.path)
         return aiohttp.web.Response(status=307, headers={"Location": "/elsewhere"})
 
     seen: list[str] = []
-    app = aiohttp.web.Application()
-    app.router.add_route("*", "/{path:.*}", redirect)
-    runner = aiohttp.web.AppRunner(app)
-    await runner.setup()
-    await aiohttp.web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        async with bot_api(f"http://127.0.0.1:{runner.addresses[0][1]}", TOKEN) as api:
-            assert (await refused(api)).code == 500
-    finally:
-        await runner.cleanup()
+    async with answering(redirect) as address, bot_api(f"http://{address}", TOKEN) as api:
+        with pytest.raises(Unreachable, match="HTTP 307"):
+            await api.call("getMe")
     assert len(seen) == 1
 
 

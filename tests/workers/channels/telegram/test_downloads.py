@@ -34,8 +34,8 @@ class DownloadRig:
         self.downloads = downloads
         self.store = store
 
-    async def bring(self, *files: dict[str, Any]) -> Inbound:
-        (found,) = await self.downloads.bring([message(*files)])
+    async def download(self, *files: dict[str, Any]) -> Inbound:
+        (found,) = await self.downloads.download([message(*files)])
         assert isinstance(found, Inbound)
         return found
 
@@ -67,7 +67,7 @@ async def test_a_photo_arrives_in_the_store(tmp_path: Path) -> None:
 async def test_several_files_keep_their_order_and_names(tmp_path: Path) -> None:
     async with rig(tmp_path) as given:
         first, second = given.fake.file(b"one"), given.fake.file(b"two")
-        found = await given.bring(meta(first, name="1.txt"), meta(second, name="2.txt"))
+        found = await given.download(meta(first, name="1.txt"), meta(second, name="2.txt"))
         assert [each.name for each in found.attachments] == ["1.txt", "2.txt"]
         assert [each.mime_type for each in found.attachments] == ["text/plain"] * 2
 
@@ -76,7 +76,7 @@ async def test_several_files_keep_their_order_and_names(tmp_path: Path) -> None:
 async def test_a_fault_that_passes_is_tried_again(code: int, tmp_path: Path) -> None:
     async with rig(tmp_path) as given:
         given.fake.bot(TOKEN).faults += [ApiFault("getfile", code), ApiFault("download", code)]
-        found = await given.bring(meta(given.fake.file(PNG)))
+        found = await given.download(meta(given.fake.file(PNG)))
         assert found.attachments[0].url.startswith("media:")
         assert given.fake.bot(TOKEN).calls["getfile"] == 3
 
@@ -95,7 +95,7 @@ async def test_a_message_comes_without_a_file_that_cannot_be_had(
 ) -> None:
     async with rig(tmp_path) as given:
         given.fake.bot(TOKEN).faults.append(fault)
-        (attachment,) = (await given.bring(meta(given.fake.file(PNG), name="a"))).attachments
+        (attachment,) = (await given.download(meta(given.fake.file(PNG), name="a"))).attachments
         assert (attachment.url, attachment.name, attachment.size_bytes) == ("", "a", len(PNG))
         assert attachment.missing is not None
         assert text in attachment.missing
@@ -105,18 +105,18 @@ async def test_a_message_comes_without_a_file_that_cannot_be_had(
 async def test_a_file_beyond_telegrams_limit_is_not_requested(tmp_path: Path) -> None:
     async with rig(tmp_path) as given:
         large = meta(given.fake.file(b"x", size=MAX_DOWN + 1))
-        (attachment,) = (await given.bring(large)).attachments
+        (attachment,) = (await given.download(large)).attachments
         assert attachment.missing == f"Telegram gives bots no file of more than {MAX_DOWN} bytes"
         assert given.fake.bot(TOKEN).calls["getfile"] == 0
 
 
 async def test_a_full_store_costs_the_file_and_not_the_message(tmp_path: Path) -> None:
     async with rig(tmp_path, quota=1000) as given:
-        (attachment,) = (await given.bring(meta(given.fake.file(PNG)))).attachments
+        (attachment,) = (await given.download(meta(given.fake.file(PNG)))).attachments
         assert attachment.missing is not None
         assert "at most" in attachment.missing or "quota" in attachment.missing
 
 
 async def test_a_message_without_files_stays_as_it_is(tmp_path: Path) -> None:
     async with rig(tmp_path) as given:
-        assert await given.bring() == message()
+        assert await given.download() == message()

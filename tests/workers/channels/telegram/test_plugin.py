@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import free_port
 from tests.workers.channels.telegram.running_bot import TOKEN, message, running, starting
 from workers.channels.telegram.plugin import Telegram
 from workers.errors import ChannelError, Misconfigured, NeedsLogin, SendFailed, Transient
 from workers.testing.fakes.telegram import ApiFault, fake_telegram
+from workers.testing.ports import free_port
 
 
 async def test_it_is_ready_when_telegram_knows_the_bot(tmp_path: Path) -> None:

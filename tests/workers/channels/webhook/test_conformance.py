@@ -26,9 +26,9 @@ class TestWebhook(ChannelConformance):
 
     # What these wait for is the same for every channel, and is seen with the others each time.
     @pytest.mark.slow
-    def test_a_blocked_loop_costs_a_restart_and_no_message(self, it: RunningAccount) -> None:
-        super().test_a_blocked_loop_costs_a_restart_and_no_message(it)
+    def test_a_blocked_loop_costs_a_restart_and_no_message(self, account: RunningAccount) -> None:
+        super().test_a_blocked_loop_costs_a_restart_and_no_message(account)
 
     @pytest.mark.slow
-    def test_nothing_outlives_the_supervisor(self, it: RunningAccount) -> None:
-        super().test_nothing_outlives_the_supervisor(it)
+    def test_nothing_outlives_the_supervisor(self, account: RunningAccount) -> None:
+        super().test_nothing_outlives_the_supervisor(account)

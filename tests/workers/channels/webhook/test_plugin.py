@@ -73,7 +73,7 @@ async def test_it_is_answered_only_when_it_is_safe(run_dir: Path) -> None:
     async with worker_rig(run_dir) as rig:
         await up(rig)
         rig.gateway.acking = False
-        await rig.gateway.until(lambda: rig.gateway._met)
+        await rig.gateway.until(lambda: rig.gateway.welcomed)
         rig.gateway.send(call(1, body, signed(body)))
         await rig.gateway.heard(1)
         assert (await rig.gateway.http(call(2, b"", {}))).status == 401

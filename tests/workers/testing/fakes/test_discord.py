@@ -212,7 +212,7 @@ async def test_a_silent_connection_tells_nothing_and_resumes_whole(
         fake.gateway.silence(bot)
         await fake.say(TOKEN, "into nothing")
         assert bot.session is not None
-        assert bot.session.told[-1]["op"] == DISPATCH
+        assert bot.session.sent[-1]["op"] == DISPATCH
         await fake.gateway.close(bot, 4000)
         assert (await client.read.get()).content == "into nothing"
 

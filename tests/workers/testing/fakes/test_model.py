@@ -84,6 +84,6 @@ def test_words_ask_for_an_answer(text: str, answer: ModelAnswer) -> None:
 
 async def test_a_queued_answer_comes_first() -> None:
     async with fake_model() as fake, client_of(fake) as client:
-        fake.will(pieces=["queued"])
+        fake.queue(pieces=["queued"])
         assert (await told(client, "!say:other")).choices[0].message.content == "queued"
         assert (await told(client, "!say:other")).choices[0].message.content == "other"

@@ -19,7 +19,7 @@ def ended(text: str, stop: str = "stop", **usage: int) -> Run:
 
 def test_what_was_streamed_is_not_in_what_is_left() -> None:
     reader = ReplyReader(ToolSelection())
-    assert [reader.take(Delta(each)) for each in ("one ", "two")] == ["one ", "two"]
+    assert [reader.read(Delta(each)) for each in ("one ", "two")] == ["one ", "two"]
     reply = reader.end(ended("one two!", "length", input=5, cacheRead=2, output=3))
     assert (reply.text, reply.more, reply.cut) == ("one two!", "!", True)
     assert reply.usage == TokenCounts(input=7, cached=2, output=3)
@@ -34,19 +34,19 @@ def test_a_turn_that_is_made_again_shows_its_answer_whole_if_it_is_another(
 ) -> None:
     reader = ReplyReader(ToolSelection())
     reader.begin()
-    assert reader.take(Delta("one ")) == "one "
+    assert reader.read(Delta("one ")) == "one "
     reader.begin()
-    assert reader.take(Delta(answer)) == ""
+    assert reader.read(Delta(answer)) == ""
     assert reader.end(ended(answer)).more == more
 
 
 def test_only_calls_of_the_callers_tools_without_a_result_are_its_to_make() -> None:
     reader = ReplyReader(TOOLS)
-    reader.take(ToolCall("1", "look", {"x": 1}))
-    reader.take(ToolCall("2", "look", '{"broken'))
-    reader.take(ToolCall("3", "look", {}))
-    reader.take(ToolResult("3", "seen"))
-    reader.take(ToolCall("4", "own", {}))
+    reader.read(ToolCall("1", "look", {"x": 1}))
+    reader.read(ToolCall("2", "look", '{"broken'))
+    reader.read(ToolCall("3", "look", {}))
+    reader.read(ToolResult("3", "seen"))
+    reader.read(ToolCall("4", "own", {}))
     assert reader.end(ended("")).calls == [
         CallOfTool("1", "look", '{"x":1}'),
         CallOfTool("2", "look", '{"broken'),
@@ -60,7 +60,7 @@ def test_a_tool_that_had_to_be_called(choice: str) -> None:
         ReplyReader(selection).end(ended("no"))
     assert (refused.value.status, choice in refused.value.message) == (502, True)
     reader = ReplyReader(selection)
-    reader.take(ToolCall("1", "look", {}))
+    reader.read(ToolCall("1", "look", {}))
     assert reader.end(ended("")).calls
 
 

@@ -34,8 +34,8 @@ def ended(text: str, stop: str = "stop") -> Run:
 
 def test_a_stream_is_a_role_pieces_an_end_the_usage_and_done() -> None:
     made = writer(usage=True)
-    data = made.begin() + made.text(made.reader.take(Delta("Hi ")))
-    made.reader.take(ToolCall("c1", "look", {}))
+    data = made.begin() + made.text(made.reader.read(Delta("Hi ")))
+    made.reader.read(ToolCall("c1", "look", {}))
     found = chunks((data + b"".join(made.end(ended("Hi there.", "length")))).decode())
     call = {"index": 0, "id": "c1", "type": "function"}
     function = {"name": "look", "arguments": "{}"}

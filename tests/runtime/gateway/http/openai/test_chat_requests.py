@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from runtime.gateway.http.api_refusals import HttpRefusal
+from runtime.gateway.http.openai.asked import MAX_FIELDS, MAX_ITEMS, MAX_TOOLS
 from runtime.gateway.http.openai.chat_requests import read_chat_request
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
@@ -66,7 +67,28 @@ def test_roles_parts_and_calls_are_read() -> None:
         ({"messages": {}}, "messages: Invalid input: expected array, received object"),
         ({"messages": ["hi"]}, "messages.0: Invalid input: expected object, received string"),
         ({"messages": [{"role": "god", "content": "x"}]}, "messages.0.role: Invalid option"),
+        ({"messages": [{"role": [], "content": "x"}]}, "messages.0.role: Invalid option"),
+        ({"messages": [{"role": {}, "content": "x"}]}, "messages.0.role: Invalid option"),
+        ({"messages": [{"role": None, "content": "x"}]}, "messages.0.role: Invalid option"),
         ({"messages": [{"role": "user", "content": 7}]}, "messages.0.content: Invalid input"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": ["x"]}]}]},
+            "messages.0.content.0.text: Invalid input: expected string, received array",
+        ),
+        (
+            {"messages": [{"role": "assistant", "content": [{"type": "refusal", "refusal": 7}]}]},
+            "messages.0.content.0.refusal: Invalid input: expected string, received number",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": {}}]}]},
+            "messages.0.content.0: a part is of type text, image_url or file",
+        ),
+        (
+            {"messages": HELLO, "tools": [{"type": "function", "function": {"name": {}}}]},
+            "Invalid tools/tool_choice: a function has no name",
+        ),
+        ({"messages": HELLO, "tool_choice": {"function": {"name": []}}}, "Invalid tools"),
+        ({"messages": HELLO, "temperature": []}, "`temperature` must be between 0 and 2."),
         (
             {"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]},
             "messages.0.content.0: a part is of type text, image_url or file",
@@ -97,3 +119,59 @@ def test_what_is_wrong_is_said(body: Any, words: str) -> None:
         read_chat_request(body)
     assert refused.value.status == 400
     assert refused.value.message.startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ("{}", "{}"),
+        ('{"x":1}', '{"x":1}'),
+        ("no JSON", "no JSON"),  # the model's own, and the agent's to judge
+        ("", "{}"),
+        (None, "{}"),
+        ({"x": 1, "y": "é"}, '{"x":1,"y":"é"}'),
+        ([1], "[1]"),
+    ],
+)
+def test_the_arguments_of_a_call_are_json_whoever_has_written_them(given: Any, text: str) -> None:
+    call = {"id": 7, "function": {"name": "look", "arguments": given}}
+    asked = read_chat_request(
+        {
+            "messages": [
+                {"role": "assistant", "tool_calls": [call]},
+                {"role": "tool", "tool_call_id": 7, "content": "found"},
+            ]
+        }
+    )
+    assert asked.said[0].calls == [{"id": "7", "name": "look", "arguments": text}]
+    assert (asked.said[1].call, asked.said[1].name) == ("7", "look")
+
+
+PART = {"type": "text", "text": "x"}
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"messages": HELLO * (MAX_ITEMS + 1)}, "messages has 10001 messages"),
+        ({"messages": [{"role": "user", "content": [PART] * MAX_ITEMS}]}, "messages has 10001"),
+        ({"messages": [{"role": "user", "content": [PART] * 5000}] * 2}, "messages has 10002"),
+        ({"messages": HELLO, "tools": [{}] * (MAX_TOOLS + 1)}, "there are 1025 tools"),
+        ({"messages": HELLO} | {f"x{n}": 1 for n in range(MAX_FIELDS)}, "the body has 257 fields"),
+    ],
+)
+def test_what_is_too_much_is_not_looked_at(body: Any, words: str) -> None:
+    with pytest.raises(HttpRefusal) as refused:
+        read_chat_request(body)
+    assert refused.value.status == 413
+    assert refused.value.message.startswith(f"Payload too large: {words}")
+
+
+def test_as_much_as_is_allowed_is_read() -> None:
+    parts = [{"role": "user", "content": [PART] * (MAX_ITEMS - 1)}]
+    for body in (
+        {"messages": HELLO * MAX_ITEMS},
+        {"messages": parts},
+        {"messages": HELLO} | {f"x{n}": 1 for n in range(MAX_FIELDS - 1)},
+    ):
+        assert read_chat_request(body).said

@@ -8,6 +8,8 @@ from typing import Any, get_args
 import pytest
 
 from runtime.gateway.conversations.error_texts import TEXTS
+from runtime.gateway.http.openai.asked import Asked
+from runtime.gateway.http.openai.chat_requests import read_chat_request
 from tests.support.http_api import CHAT, RESPONSES, RIGHT, HttpClient, chunks, head, http_rig, said
 from tests.support.rig_agent import echo_agent, failing_agent, held_agent, turn_of
 from workers.agent import Delta, Final, Kind, ToolCall, TurnOutcome, Usage
@@ -69,6 +71,25 @@ async def test_what_is_asked_reaches_the_agent_and_its_answer_comes_back_in_piec
         assert [each["text"] for each in turn["history"]] == ["now?", "it is"]
         agent.answers("done")
         await asking
+
+
+async def test_what_does_not_go_to_the_agent_is_not_kept_while_it_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found: list[Asked] = []
+
+    def read(body: object) -> Asked:
+        found.append(read_chat_request(body))
+        return found[-1]
+
+    monkeypatch.setattr("runtime.gateway.http.openai.endpoint.read_chat_request", read)
+    async with http_rig() as client:
+        agent = await held_agent(client.rig)
+        asking = asyncio.ensure_future(client.ask(CHAT, said("hi")))
+        assert (await turn_of(agent))["text"] == "hi"
+        assert found[0].said == []
+        agent.answers("done")
+        assert (await asking)[0] == 200
 
 
 async def test_a_run_that_fails_is_an_error_of_the_api() -> None:

@@ -37,8 +37,8 @@ def types(found: list[Any]) -> list[str]:
 
 def test_a_stream_is_a_message_piece_by_piece_then_the_calls_then_the_whole() -> None:
     made = writer()
-    data = made.begin() + made.text(made.reader.take(Delta("Hi ")))
-    made.reader.take(ToolCall("c1", "look", {"x": 1}))
+    data = made.begin() + made.text(made.reader.read(Delta("Hi ")))
+    made.reader.read(ToolCall("c1", "look", {"x": 1}))
     found = chunks((data + b"".join(made.end(ended("Hi there.")))).decode())
     assert types(found) == [
         "created",
@@ -90,13 +90,13 @@ def test_a_whole_one_that_was_cut_is_incomplete() -> None:
 
 def test_one_that_only_calls_tools_says_nothing() -> None:
     made = writer()
-    made.reader.take(ToolCall("c1", "look", {}))
+    made.reader.read(ToolCall("c1", "look", {}))
     assert [each["type"] for each in made.whole(ended(""))["output"]] == ["function_call"]
 
 
 def test_a_failure_is_a_response_too() -> None:
     refusal = HttpRefusal(400, "no")
-    made = writer().failed(refusal)
+    made = writer().failure(refusal)
     assert (made["status"], made["error"]) == (
         "failed",
         {"code": "invalid_request_error", "message": "no"},

@@ -73,6 +73,12 @@ def test_items_are_messages_calls_and_results() -> None:
         ({"model": "m", "input": {}}, "input: Invalid input"),
         ({"model": "m", "input": [{"type": "strange"}]}, "input: Invalid input"),
         ({"model": "m", "input": [{"role": "god", "content": "x"}]}, "input: Invalid input"),
+        ({"model": "m", "input": [{"role": [], "content": "x"}]}, "input: Invalid input"),
+        ({"model": "m", "input": [{"type": {}, "content": "x"}]}, "input: Invalid input"),
+        (
+            {"model": "m", "input": [{"role": "user", "content": [{"type": "text", "text": {}}]}]},
+            "input.content.text: Invalid input: expected string, received object",
+        ),
         ({"model": "m", "input": [{"role": "user", "content": [{}]}]}, "input: Invalid input"),
         ({"model": "m", "input": ""}, "Missing user message"),
         ({"model": "m", "input": "x", "max_output_tokens": 0}, "max_output_tokens: Too small"),

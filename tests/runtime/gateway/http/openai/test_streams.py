@@ -70,7 +70,7 @@ async def test_a_client_that_is_too_far_behind_is_slow_and_nothing_is_kept_for_i
     assert not events.slow
     events.add("x")
     assert events.slow
-    events.lose()
+    events.mark_lost()
     with pytest.raises(ConnectionResetError):
         await events.next()
 

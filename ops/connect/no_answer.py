@@ -16,7 +16,7 @@ _FULL_BYTES = 1 << 20
 _STORING = "degraded: journal"  # how the health of a row begins that cannot be stored
 
 
-async def trouble_of(places: Places) -> str | None:
+async def why_no_answer(places: Places) -> str | None:
     """Return why there may be no answer, as the end of a sentence; ``None`` if nothing is known."""
     try:
         status = await call_supervisor(places, "supervisor.status", {}, timeout=_WITHIN)
@@ -35,8 +35,8 @@ async def trouble_of(places: Places) -> str | None:
 
 async def explained(error: IpcError, target: RuntimeTarget) -> str:
     """Return the text for a call without an answer, with the likely reason for our own gateway."""
-    trouble = None if target.url else await trouble_of(places_of(target))
-    return f"{error}; {trouble}" if trouble else str(error)
+    why = None if target.url else await why_no_answer(places_of(target))
+    return f"{error}; {why}" if why else str(error)
 
 
 def _room(places: Places) -> str:

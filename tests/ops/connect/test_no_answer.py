@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from ipc.errors import CallTimeout
-from ops.connect import trouble
+from ops.connect import no_answer
 from ops.connect.places import places_of
 from ops.connect.target import RuntimeTarget
 from tests.support.fakeserver import account, fake_supervisor, status
@@ -39,8 +39,8 @@ async def test_what_keeps_a_gateway_from_answering(
     target = RuntimeTarget({"state_dir": str(state)})
     error = CallTimeout("cron.add", 30.0)
     async with fake_supervisor(state, supervisor__status=found):
-        answer = await trouble.trouble_of(places_of(target))
-        text = await trouble.explained(error, target)
+        answer = await no_answer.why_no_answer(places_of(target))
+        text = await no_answer.explained(error, target)
     if said is None:
         assert (answer, text) == (None, "cron.add: no answer within 30 s")
     else:
@@ -50,7 +50,7 @@ async def test_what_keeps_a_gateway_from_answering(
 
 async def test_of_another_gateway_nothing_is_known(state: Path) -> None:
     target = RuntimeTarget({"state_dir": str(state)}, url="ws://gateway.example:1")
-    text = await trouble.explained(CallTimeout("cron.add", 30.0), target)
+    text = await no_answer.explained(CallTimeout("cron.add", 30.0), target)
     assert text == "cron.add: no answer within 30 s"
 
 
@@ -58,5 +58,5 @@ async def test_without_a_supervisor_the_disk_is_looked_at(
     state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(GIB, GIB, 0))
-    found = await trouble.trouble_of(places_of(RuntimeTarget({"state_dir": str(state)})))
+    found = await no_answer.why_no_answer(places_of(RuntimeTarget({"state_dir": str(state)})))
     assert str(found).startswith("the disk is full")

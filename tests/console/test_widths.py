@@ -1,0 +1,138 @@
+"""What the console shows of long names and of other scripts, at every width of the window."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from playwright.async_api import WebSocketRoute, expect
+
+from tests.support.console import CLOSED, TALKING, Console, chromium, fleet, needs_browser, tab
+from tests.support.daemon import Daemon
+from tests.support.local_people import say
+from tests.support.short_directory import ShortDirectory
+
+pytestmark = [needs_browser, pytest.mark.e2e, pytest.mark.slow]
+
+LONG = "a-name-of-forty-characters-is-this-one-x"
+ARABIC = "مرحبا، لدي مشكلة في الطلب رقم 12345 (عاجل جدا)! متى يصل؟"
+# On both sides of the widths at which the layout changes.
+WIDTHS = (390, 761, 1024, 1181)
+ROUTES = (
+    ("fleet", "Fleet"),
+    (f"account/local:{LONG}", f"local:{LONG}"),
+    ("messages", "Messages"),
+    ("messages?view=given-up", "Messages"),
+    ("people", "People"),
+    ("chat", "Chat"),
+    ("gateway", "Gateway"),
+    ("logs", "Logs"),
+)
+LINES_OF = """(cell, text) => {
+  cell.textContent = text;
+  const range = document.createRange();
+  range.selectNodeContents(cell);
+  return range.getClientRects().length;
+}"""
+TOO_WIDE = """() => [...document.querySelectorAll(".table")]
+  .filter((each) => each.scrollWidth > each.clientWidth + 1)
+  .map((each) => `${each.ariaLabel}: ${each.scrollWidth} in ${each.clientWidth}`)"""
+
+
+@asynccontextmanager
+async def long_names() -> AsyncIterator[Console]:
+    """Run a daemon with an account whose name is long, to which people have talked."""
+    config = fleet(3)
+    local, irc = (config["channels"][each]["accounts"] for each in ("local", "irc"))
+    local[LONG] = {"journal": "on"}
+    irc[LONG] = irc["harbour"]
+    with ShortDirectory() as place:
+        async with Daemon(place, config) as daemon, chromium() as browser:
+            writers = []
+            for account, name, text in (
+                (TALKING, "ada", ARABIC),
+                (LONG, "grace", "w" * 500),
+                (CLOSED, "eve", "let me in"),
+            ):
+                await daemon.wait_phase(f"local:{account}", "running")
+                writers.append(await say(daemon, account, name, text, answered=account != CLOSED))
+            client = await daemon.client()
+            letter = {"channel": "local", "accountId": LONG, "to": "n" * 40, "message": "w" * 500}
+            await client.call("send", letter | {"idempotencyKey": "k", "queue": True})
+            await client.close()
+            async with tab(browser, daemon) as console:
+                await console.sign_in()
+                yield console
+            for writer in writers:
+                writer.close()
+
+
+@pytest.mark.timeout(300)  # a browser lays out each page at each width
+async def test_nothing_needs_to_be_scrolled_sideways_at_any_width() -> None:
+    async with long_names() as console:
+        page = console.page
+        for route, title in ROUTES:
+            await console.open(route, title)
+            await expect(page.get_by_text("Reading", exact=False)).to_have_count(0)
+            for width in WIDTHS:
+                await page.set_viewport_size({"width": width, "height": 800})
+                found = [*await page.evaluate(TOO_WIDE), *await console.clipped()]
+                assert found == [], f"{route} at {width}"
+
+
+async def test_a_name_that_is_long_is_whole_in_the_fleet() -> None:
+    async with long_names() as console:
+        name = console.page.get_by_role("link", name=f"irc:{LONG}")
+        await console.page.set_viewport_size({"width": 1440, "height": 800})
+        cell = console.page.locator(".who", has=name)
+        assert await cell.evaluate("each => each.scrollHeight <= each.clientHeight + 1")
+
+
+async def test_the_time_until_the_next_try_is_one_line() -> None:
+    async with long_names() as console:
+        await console.open("fleet", "Fleet")
+        cell = console.page.locator(".row", has_text="irc:harbour").locator(".next")
+        for width in (1024, 1440):
+            await console.page.set_viewport_size({"width": width, "height": 800})
+            assert await cell.evaluate(LINES_OF, "tries again in 28 min 58 s") == 1, width
+
+
+async def test_a_title_stays_in_its_row_and_begins_where_its_script_does() -> None:
+    async with long_names() as console:
+        page = console.page
+        await console.open("chat", "Chat")
+        for text, direction in (("wwww", "ltr"), (ARABIC[:6], "rtl")):
+            title = page.get_by_role("link", name=re.compile(text))
+            await title.focus()  # a browser would scroll to what is wider than its place
+            cell = page.locator(".what", has=title)
+            assert await cell.evaluate("each => each.scrollLeft") == 0
+            assert await title.evaluate("each => getComputedStyle(each).direction") == direction
+
+
+async def test_an_account_whose_row_cannot_be_read_says_why() -> None:
+    async with long_names() as console:
+        page = console.page
+        await page.route_web_socket(re.compile(r"^ws://"), refuse_status)
+        await page.goto(f"{console.url}#/account/local:{TALKING}")
+        await page.reload()
+        await expect(console.heading(f"local:{TALKING}")).to_be_visible()
+        await expect(page.get_by_role("alert")).to_contain_text("the supervisor is busy")
+        await expect(page.get_by_role("button", name="Ask again")).to_be_visible()
+
+
+def refuse_status(socket: WebSocketRoute) -> None:
+    """Answer each ``status`` as a gateway does whose supervisor is busy."""
+    server = socket.connect_to_server()
+
+    def pass_on(text: str | bytes) -> None:
+        frame = json.loads(text)
+        if frame.get("method") != "status":
+            server.send(text)
+            return
+        error = {"code": "UNAVAILABLE", "message": "the supervisor is busy", "retryable": False}
+        socket.send(json.dumps({"type": "res", "id": frame["id"], "ok": False, "error": error}))
+
+    socket.on_message(pass_on)
