@@ -145,7 +145,7 @@ class Retention:
         ask, keep = database.connection.execute, self._keep
         old = [n for (n,) in ask(schema.GONE_ENTRIES, (STEP_ROWS,))]
         if not old:
-            ask("DELETE FROM gone")
+            ask("DELETE FROM gone WHERE true")  # without WHERE a page is written for nothing, too
             limit = (now - keep.seconds) * 1000
             if database.size_bytes > keep.size_bytes:
                 (oldest,) = ask(schema.OLDEST_PACK).fetchone() or (now * 1000 + 1,)

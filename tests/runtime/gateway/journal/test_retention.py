@@ -63,6 +63,14 @@ def test_messages_go_by_age_and_the_floor_rises(database: Database) -> None:
     assert database.changed == {KEY}
 
 
+def test_a_check_that_finds_nothing_writes_nothing(database: Database) -> None:
+    database.store([arrived(1, "a")])
+    log = database.path.with_name("journal.db-wal")
+    before = log.stat().st_size
+    forget(database)
+    assert log.stat().st_size == before
+
+
 def test_ids_are_remembered_for_a_week_longer_than_their_messages_if_need_be(
     database: Database,
 ) -> None:
