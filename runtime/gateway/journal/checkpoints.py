@@ -84,6 +84,7 @@ class Checkpoints:
         """Begin or finish a due checkpoint after a transaction that wrote about ``pages`` pages."""
         if self._quiet and not self._since and self._found == self._moved:
             self._found = self._moved = 0  # the log has begun anew, unless a reader needs it
+            self._waits_from = CEILING_PAGES
         self._since += pages
         self._fresh = self._fresh or self._quiet
         under_way = self._under_way

@@ -148,6 +148,22 @@ def test_a_long_reader_lets_the_log_grow_and_is_not_waited_for_each_time(
     assert flooded.log_pages == before  # and is used again
 
 
+def test_readers_are_waited_for_at_the_ceiling_again_once_the_log_was_free(
+    flooded: Flooded, tmp_path: Path
+) -> None:
+    waited = []
+    for commits in (20, 10):
+        with closing(connect(tmp_path / "journal.db")) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM pack").fetchone()
+            for _ in range(commits):
+                flooded.commit()
+        waited.append(flooded.waited)
+        for _ in range(4):  # it begins anew
+            flooded.commit()
+    assert 0 < waited[0] < waited[1]
+
+
 def test_all_is_moved_when_there_is_time(flooded: Flooded) -> None:
     flooded.commit()
     while flooded.checkpoints.on_idle():
