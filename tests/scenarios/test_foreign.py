@@ -19,12 +19,12 @@ from ipc.frames.words import Phase
 from runtime.config.gateway_model import GatewayConfig
 from runtime.config.http_model import CanvasHostConfig
 from runtime.config.storage_model import LoggingConfig
-from runtime.supervisor.gateways import foreign, operator_session
+from runtime.supervisor.gateways import foreign
 from runtime.supervisor.gateways.attached import AttachedGateway
 from runtime.supervisor.gateways.foreign import ForeignGateway, Program
 from runtime.supervisor.gateways.interface import GatewayContext, GatewayKind
 from runtime.supervisor.gateways.managed import ManagedGateway
-from runtime.supervisor.gateways.operator_session import Access
+from runtime.supervisor.gateways.operator_session import Access, OperatorSession
 from runtime.supervisor.logs.store import LogStore
 from runtime.supervisor.policy import Policy
 from runtime.supervisor.processes.launcher import Launcher
@@ -227,7 +227,7 @@ async def test_s007_a_gateway_that_is_there_is_connected_to_and_nothing_is_start
 async def test_s074_silence_of_a_gateway_that_is_not_ours_costs_it_only_the_connection(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operator_session, "VERIFY_WITHIN", 0.3)
+    monkeypatch.setattr(OperatorSession, "VERIFY_WITHIN", 0.3)
     async with attached(tmp_path, silence=0.3) as (rig, gateway):
         gateway.leaves_unanswered("system-presence")
         await until(lambda: rig.gateway.outages == 1, PATIENCE)

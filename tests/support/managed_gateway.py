@@ -46,11 +46,11 @@ class PlayedLink:
         finally:
             self.ended = True
 
-    async def try_call(self, method: str, params: dict[str, Any]) -> str | None:
+    async def try_call(self, method: str, params: dict[str, Any] | None) -> str | None:
         self.told.append((method, params))
         return self.wrong
 
-    async def ask(self, method: str, params: dict[str, Any]) -> Any:
+    async def ask(self, method: str, params: dict[str, Any] | None) -> Any:
         self.told.append((method, params))
         if self.wrong is not None:
             raise PeerGone("the gateway", maybe_executed=False)

@@ -48,10 +48,10 @@ class GatewaySession(Protocol):
     async def run(self) -> None:
         """Run the session until cancelled."""
 
-    async def try_call(self, method: str, params: dict[str, Any]) -> str | None:
+    async def try_call(self, method: str, params: dict[str, Any] | None) -> str | None:
         """Call the gateway if that is possible; return what went wrong, or ``None``."""
 
-    async def ask(self, method: str, params: dict[str, Any]) -> Any:
+    async def ask(self, method: str, params: dict[str, Any] | None) -> Any:
         """Return the gateway's answer; raises ``IpcError``, at once while there is no session."""
 
 

@@ -185,7 +185,7 @@ class ManagedGateway:
             return "it does not know the method shutdown"
         if self._session is None:
             return "not connected"
-        wrong = await self._session.try_call(SHUTDOWN, {})
+        wrong = await self._session.try_call(SHUTDOWN, None)
         self._no_shutdown = wrong is not None and "unknown method" in wrong
         return wrong
 

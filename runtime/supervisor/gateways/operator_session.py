@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import msgspec
 import structlog
 
-from ipc.errors import CallTimeout, IpcError, PeerGone, RemoteError
+from ipc.errors import CallTimeout, IpcError, RemoteError
 from ipc.frames.websocket import Event
 from ipc.heartbeat import Pulse, Verdict
 from ipc.identity.device import Identity
 from ipc.websocket.backoff import CLIENT_POLICY, RetryPolicy
 from ipc.websocket.client import Client
 from ipc.websocket.connect import OPERATOR
-from ipc.websocket.reconnect_loop import Failure, ReconnectLoop
+from ipc.websocket.reconnect_loop import Failure
 from runtime.supervisor.gateways.interface import SessionEvents
+from runtime.supervisor.gateways.session_base import SessionBase
 
-VERIFY_WITHIN = 5.0
 CONNECT_WITHIN = 20.0  # challenge and answer: ClawX's number
 RETRY = CLIENT_POLICY.steps  # the last one repeats
 # Likewise, in seconds, while it says that it is starting.
@@ -43,7 +42,7 @@ class Access(msgspec.Struct, frozen=True):
     identity: Callable[[], Awaitable[Identity | None]]
 
 
-class OperatorSession:
+class OperatorSession(SessionBase):
     """Holds a session until cancelled.
 
     ``once``: it ends at the first loss or failure instead of retrying, and its owner decides about
@@ -60,33 +59,15 @@ class OperatorSession:
         lost_within: float,
         once: bool = False,
     ) -> None:
-        self.connected = False
+        super().__init__(events, RetryPolicy(RETRY, RETRY[-1], jitter=0.0, starting=STARTING))
         self._access = access
-        self._events = events
         self._silence = silence
         self._lost_within = lost_within
         self._once = once
-        self._client: Client | None = None
         self._token: str | None = None
-        self._loop = ReconnectLoop(
-            self._connect,
-            self._serve,
-            policy=RetryPolicy(RETRY, RETRY[-1], jitter=0.0, starting=STARTING),
-            on_lost=self._on_lost,
-            on_failure=self._on_failed,
-        )
 
     def send_changes(self) -> None:
         """Do nothing, because a foreign gateway gets no reports."""
-
-    async def run(self) -> None:
-        """Connect and watch the session until cancelled."""
-        await self._loop.run()
-
-    @property
-    def attempts(self) -> int:
-        """How many times opening the session was tried."""
-        return self._loop.attempts
 
     def _on_lost(self, reason: str) -> bool:
         self._events.lost(reason)
@@ -109,22 +90,6 @@ class OperatorSession:
             self._events.fault(f"not reached for {self._lost_within:g} s: {reason}")
         log.debug("session not open", error=reason, tries=failure.earlier)
         return True
-
-    async def try_call(self, method: str, params: dict[str, Any]) -> str | None:
-        """Call the gateway where that is possible; return what went wrong, if anything did."""
-        if self._client is None:
-            return "not connected"
-        try:
-            await self._client.call(method, params or None, timeout=VERIFY_WITHIN)
-        except IpcError as error:
-            return self._hide(str(error))
-        return None
-
-    async def ask(self, method: str, params: dict[str, Any]) -> Any:
-        """Return the gateway's answer; raises ``IpcError``, at once while there is no session."""
-        if self._client is None:
-            raise PeerGone("the gateway", maybe_executed=False)
-        return await self._client.call(method, params or None, timeout=VERIFY_WITHIN)
 
     async def _connect(self) -> Client:
         self._token = await self._access.token()
@@ -165,12 +130,12 @@ class OperatorSession:
                 continue
             asked = loop.time()
             try:
-                await client.call("system-presence", timeout=VERIFY_WITHIN)
+                await client.call("system-presence", timeout=self.VERIFY_WITHIN)
             except RemoteError:
                 pass  # a refusal is an answer
             except CallTimeout:
                 if client.heard < asked:
-                    self._events.fault(f"no answer for {self._silence + VERIFY_WITHIN:g} s")
+                    self._events.fault(f"no answer for {self._silence + self.VERIFY_WITHIN:g} s")
                     return
                 # It is slow with this one call, and talks meanwhile: it lives.
             except IpcError:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from ipc.errors import CallTimeout, IpcError, PeerGone, RemoteError
+from ipc.errors import CallTimeout, IpcError, RemoteError
 from ipc.frames.websocket import ErrorShape, Event, shape_of
 from ipc.frames.words import UNAVAILABLE
 from ipc.heartbeat import Pulse, Verdict
@@ -23,11 +23,11 @@ from ipc.hidden_fields import hide_fields
 from ipc.nesting import MALFORMED, decode_json
 from ipc.websocket.backoff import RetryPolicy
 from ipc.websocket.client import Client
-from ipc.websocket.reconnect_loop import Failure, ReconnectLoop
+from ipc.websocket.reconnect_loop import Failure
 from runtime.supervisor.gateways.interface import Reporter, SessionEvents
+from runtime.supervisor.gateways.session_base import SessionBase
 
 BEAT = 10.0  # seconds between calls that only show that the gateway answers
-VERIFY_WITHIN = 5.0
 REPORT_WITHIN = 120.0  # generous: the pulse decides whether the gateway lives
 RETRY = (0.05, 0.15, 0.35, 0.75, 1.5)  # seconds between two tries; the last one repeats
 LOST_WITHIN = 10.0  # a gateway that lives but cannot be reached for so long is unhealthy
@@ -45,11 +45,12 @@ class GatewayRequest(msgspec.Struct):
     by: str | None = None
 
 
-class OwnSession:
+class OwnSession(SessionBase):
     """Keeps one session open until cancelled.
 
-    It calls ``events.on_up()`` after each successful handshake and report, ``on_lost(reason)`` when
-    an open session ends, and ``on_fault(reason)`` when the gateway counts as unhealthy.
+    It calls ``events.up()`` after each successful handshake and report, ``lost(reason)`` when an
+    open session ends, and ``fault(reason)`` when the gateway counts as unhealthy. ``connected``
+    means that the session is open and the gateway has all accounts.
     """
 
     def __init__(
@@ -64,39 +65,21 @@ class OwnSession:
         silence: float = 30.0,
         tls: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
+        super().__init__(events, RetryPolicy(RETRY, RETRY[-1]))
         self._url = url
         self._tls = tls
         self._token = token
         self._version = version
         self._reporter = reporter
         self._answer = answer
-        self._events = events
         self._silence = silence
         self._changed = asyncio.Event()
-        self._client: Client | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._pulse = Pulse(silence)
-        self.connected = False  # open, and the gateway knows all accounts
-        self._loop = ReconnectLoop(
-            self._connect,
-            self._serve,
-            policy=RetryPolicy(RETRY, RETRY[-1]),
-            on_lost=self._on_lost,
-            on_failure=self._on_failed,
-        )
 
     def send_changes(self) -> None:
         """Send the changes of the reporter as soon as the last report is answered."""
         self._changed.set()
-
-    async def run(self) -> None:
-        """Connect, report and answer until cancelled."""
-        await self._loop.run()
-
-    @property
-    def attempts(self) -> int:
-        """How many times opening the session was tried."""
-        return self._loop.attempts
 
     def _on_lost(self, reason: str) -> bool:
         self._events.lost(reason)
@@ -114,23 +97,6 @@ class OwnSession:
             self._events.fault(f"session refused: {reason}")
         log.debug("session not open", error=reason, tries=failure.earlier)
         return True
-
-    async def try_call(self, method: str, params: dict[str, Any]) -> str | None:
-        """Call the gateway where that is possible; return what went wrong, if anything did."""
-        if self._client is None:
-            return "not connected"
-        try:
-            await self._client.call(method, params, timeout=VERIFY_WITHIN)
-        except IpcError as error:
-            log.debug("not sent", method=method, error=str(error))
-            return str(error)
-        return None
-
-    async def ask(self, method: str, params: dict[str, Any]) -> Any:
-        """Return the gateway's answer; raises ``IpcError``, at once while there is no session."""
-        if self._client is None:
-            raise PeerGone("the gateway", maybe_executed=False)
-        return await self._client.call(method, params, timeout=VERIFY_WITHIN)
 
     async def _connect(self) -> Client:
         return await Client.connect(
@@ -194,8 +160,8 @@ class OwnSession:
                 continue
             if self._pulse.due(loop.time()) is not Verdict.ASK:
                 continue  # it said something else meanwhile
-            if not await self._is_alive(client, "system-presence", VERIFY_WITHIN):
-                self._events.fault(f"no answer for {self._silence + VERIFY_WITHIN:g} s")
+            if not await self._is_alive(client, "system-presence", self.VERIFY_WITHIN):
+                self._events.fault(f"no answer for {self._silence + self.VERIFY_WITHIN:g} s")
                 return
 
     async def _is_alive(self, client: Client, method: str, timeout: float) -> bool:

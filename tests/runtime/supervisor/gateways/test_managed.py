@@ -299,7 +299,7 @@ async def test_only_a_gateway_that_is_not_ours_is_asked_to_shut_down() -> None:
         rig.link.wrong = "INVALID_REQUEST: unknown method: shutdown"
         assert await rig.gateway.shut_down() == rig.link.wrong
         assert await rig.gateway.shut_down() == "it does not know the method shutdown"
-        assert rig.link.told == [("shutdown", {})] * 2
+        assert rig.link.told == [("shutdown", None)] * 2
         rig.gateway.stop()
         await rig.is_in(Phase.STOPPED)
         assert len(rig.link.told) == 2  # gateway.closing is for ours alone

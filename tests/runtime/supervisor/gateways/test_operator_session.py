@@ -16,7 +16,6 @@ from websockets.exceptions import ConnectionClosed
 from ipc.errors import ConnectionFailed
 from ipc.websocket.client import Client
 from ipc.websocket.probe import challenges
-from runtime.supervisor.gateways import operator_session
 from runtime.supervisor.gateways.interface import SessionEvents
 from runtime.supervisor.gateways.operator_session import Access, OperatorSession
 from tests.support.fakeserver import Refusal
@@ -66,7 +65,7 @@ async def open_session(**methods: Any) -> AsyncIterator[OperatorSessionRig]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operator_session, "VERIFY_WITHIN", 0.3)
+    monkeypatch.setattr(OperatorSession, "VERIFY_WITHIN", 0.3)
 
 
 async def test_s072_silence_and_an_answer_to_the_question_means_healthy() -> None:
@@ -115,7 +114,7 @@ async def test_s075_no_answer_in_time_is_no_verdict_when_it_has_talked_since_the
         await rig.server.tell("tick", {})
         await until(lambda: len(rig.told) == 2)  # the next silence is judged again
         assert rig.told[1].startswith("fault: no answer")
-        assert asyncio.get_running_loop().time() - began > 2 * operator_session.VERIFY_WITHIN
+        assert asyncio.get_running_loop().time() - began > 2 * OperatorSession.VERIFY_WITHIN
         over.set()
 
 

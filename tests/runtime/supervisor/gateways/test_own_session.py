@@ -108,7 +108,7 @@ async def gateway(**methods: Any) -> AsyncIterator[PlayedGateway]:
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RETRY", (0.01, 0.02))
     monkeypatch.setattr(module, "LOST_WITHIN", 0.1)
-    monkeypatch.setattr(module, "VERIFY_WITHIN", 0.1)
+    monkeypatch.setattr(OwnSession, "VERIFY_WITHIN", 0.1)
     monkeypatch.setattr(module, "BEAT", 0.05)
 
 
@@ -274,7 +274,7 @@ async def test_a_refused_beat_is_a_sign_of_life() -> None:
 async def test_an_answer_to_the_last_question_saves_the_gateway(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "VERIFY_WITHIN", 5.0)
+    monkeypatch.setattr(OwnSession, "VERIFY_WITHIN", 5.0)
     async with gateway() as there:
         there.methods["last-heartbeat"] = lambda params: asyncio.sleep(0.2, {})
         async with open_session(there.url, silence=0.15) as here:
