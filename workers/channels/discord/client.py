@@ -21,15 +21,12 @@ from ipc.nesting import MALFORMED, decode_json
 from workers.channels.discord.objects import ApiError, Json
 from workers.channels.discord.rate_limits import RateLimits, seconds_of
 from workers.channels.discord.refusals import DiscordRefusal
-from workers.web.bodies import read_at_most
+from workers.web.api_calls import CALL_SECONDS, send_request
 from workers.web.faults import NoAnswer, fault_of
 
 T = TypeVar("T")
 
 VERSION = "/api/v10"
-MAX_BODY = 16 * 1024 * 1024  # bytes; an answer with 100 messages has less than one of them
-CONNECT_SECONDS = 10.0
-CALL_SECONDS = 30.0
 UPLOAD_SECONDS = 120.0
 # So long a request waits here for its turn, the reset of a usual bucket; beyond, it is refused.
 WAIT_HERE = 5.0
@@ -105,24 +102,21 @@ class DiscordApi:
         method, _, path = route.partition(" ")
         address = self._base + path.format(*(quote(part, safe="") for part in parts))
         seconds = UPLOAD_SECONDS if uploads else CALL_SECONDS
-        opened = ExitStack()
-        try:
-            files = [opened.enter_context(each.open()) for each in uploads]
-            async with self._session.request(
+        with ExitStack() as opened:
+            try:
+                files = [opened.enter_context(each.open()) for each in uploads]
+            except OSError as error:
+                raise fault_of(route, error) from None
+            return await send_request(
+                self._session,
+                route,
                 method,
                 URL(address, encoded=True),
-                params=query,
                 data=_body(body, uploads, files),
+                seconds=seconds,
+                query=query,
                 headers=self._headers,
-                timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS),
-                allow_redirects=False,
-            ) as response:
-                content = await read_at_most(response.content, MAX_BODY)
-                return response.status, response.headers, content
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise fault_of(route, error) from None
-        finally:
-            opened.close()
+            )
 
     def _refused(
         self,

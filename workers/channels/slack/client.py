@@ -16,14 +16,11 @@ import msgspec
 from ipc.nesting import MALFORMED, decode_json, require_shallow
 from workers.channels.slack.objects import Json, SlackReply
 from workers.channels.slack.refusals import SlackRefusal
-from workers.web.bodies import read_at_most
-from workers.web.faults import TOO_LARGE, NoAnswer, Unreachable, fault_of, is_proxy_refusal
+from workers.web.api_calls import CALL_SECONDS, send_request
+from workers.web.faults import TOO_LARGE, NoAnswer, Unreachable, is_proxy_refusal
 
 T = TypeVar("T")
 
-MAX_BODY = 16 * 1024 * 1024  # bytes; a page of 200 messages has less than one of them
-CONNECT_SECONDS = 10.0
-CALL_SECONDS = 30.0
 RETRY_SECONDS = 30.0  # where a refusal for the rate does not say how long
 
 # Made in the zygote: a type costs its first use 0.5 MiB, in each worker.
@@ -55,7 +52,15 @@ class WebApi:
 
         Raises ``SlackRefusal``, ``Unreachable`` or ``NoAnswer``.
         """
-        status, headers, content = await self._post(method, params or {}, seconds)
+        status, headers, content = await send_request(
+            self._session,
+            method,
+            "POST",
+            self._base + method,
+            data=aiohttp.FormData(form_of(params or {})),
+            seconds=seconds,
+            headers=self.bearer,
+        )
         if status == 429:
             raise SlackRefusal(method, "ratelimited", retry_after=_seconds(headers))
         try:
@@ -75,23 +80,6 @@ class WebApi:
             return decode_json(content, result)
         except MALFORMED as error:
             raise NoAnswer(f"{method}: the response cannot be parsed: {error}") from None
-
-    async def _post(
-        self, method: str, params: Json, seconds: float
-    ) -> tuple[int, Mapping[str, str], bytes]:
-        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
-        try:
-            async with self._session.post(
-                self._base + method,
-                data=aiohttp.FormData(form_of(params)),
-                headers=self.bearer,
-                timeout=timeout,
-                allow_redirects=False,
-            ) as response:
-                content = await read_at_most(response.content, MAX_BODY)
-                return response.status, response.headers, content
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise fault_of(method, error) from None
 
 
 def form_of(params: Json) -> dict[str, str]:

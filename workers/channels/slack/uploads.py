@@ -15,12 +15,13 @@ import aiohttp
 from yarl import URL
 
 from ipc import timeouts
-from workers.channels.slack.client import CONNECT_SECONDS, WebApi
+from workers.channels.slack.client import WebApi
 from workers.channels.slack.objects import FileReply, Json, SlackFile, UploadPlace
 from workers.channels.slack.refusals import SlackRefusal
 from workers.errors import SendFailed
 from workers.messages import Attachment
 from workers.plugin import MediaFiles, MediaReader
+from workers.web.api_calls import CONNECT_SECONDS
 from workers.web.faults import NoAnswer, Unreachable, why
 
 UPLOAD_SECONDS = 80.0  # for all files of a message: a call has 120 s, with what follows

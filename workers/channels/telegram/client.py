@@ -19,15 +19,11 @@ from yarl import URL
 from ipc.nesting import MALFORMED, decode_json, require_shallow
 from workers.channels.telegram.objects import ApiReply, Json
 from workers.channels.telegram.refusals import ApiRefusal
-from workers.web.bodies import read_at_most
+from workers.web.api_calls import CALL_SECONDS, send_request
 from workers.web.downloads import download_times
 from workers.web.faults import TOO_LARGE, NoAnswer, Unreachable, fault_of, is_proxy_refusal
 
 T = TypeVar("T")
-
-MAX_BODY = 16 * 1024 * 1024  # bytes; an answer with 100 updates has less than one of them
-CONNECT_SECONDS = 10.0
-CALL_SECONDS = 30.0
 
 # Made in the zygote: a type costs its first use 0.5 MiB, in each worker.
 _reply = msgspec.json.Decoder(ApiReply)
@@ -69,7 +65,9 @@ class BotApi:
             data: aiohttp.Payload | aiohttp.FormData = _json(params or {})
             if upload is not None and file is not None:
                 data = _form(params or {}, upload, file)
-            status, content = await self._post(method, seconds, data)
+            status, _, content = await send_request(
+                self._session, method, "POST", self._base + method, data=data, seconds=seconds
+            )
         try:
             require_shallow(content)
             reply = _reply.decode(content)
@@ -106,22 +104,6 @@ class BotApi:
                 yield response.content
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise fault_of("download", error) from None
-
-    async def _post(
-        self, method: str, seconds: float, data: aiohttp.Payload | aiohttp.FormData
-    ) -> tuple[int, bytes]:
-        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
-        try:
-            async with self._session.post(
-                self._base + method,
-                data=data,
-                timeout=timeout,
-                allow_redirects=False,
-            ) as response:
-                content = await read_at_most(response.content, MAX_BODY)
-                return response.status, content
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise fault_of(method, error) from None
 
 
 def _json(params: Json) -> aiohttp.Payload:
