@@ -37,6 +37,7 @@ SilentSeconds = Annotated[
     Meta(ge=0.1, le=3600),
     Meta(description="Seconds without a byte of the answer after which the turn fails."),
 ]
+Instructions = Annotated[str, Meta(max_length=65_536)]
 HistoryMessages = Annotated[
     int,
     Meta(ge=0, le=1000),

@@ -27,10 +27,9 @@ from workers.media.abilities import Media
 from workers.process.explanations import Explain, guarded, unexplained
 from workers.process.loading import (
     config_of,
-    import_object,
+    import_class,
     make_directory,
     manifest_of,
-    not_installed,
 )
 from workers.process.logging import Redaction
 from workers.process.process_context import ProcessContext
@@ -45,13 +44,7 @@ def agent_class(manifest: AgentManifest) -> Any:
 
     Raises ``Misconfigured`` if its extra is not installed, or if it has no method ``turn``.
     """
-    try:
-        found = import_object(manifest.agent)
-    except ModuleNotFoundError as error:
-        name = f"agent kind {manifest.id}"
-        if (lacking := not_installed(name, manifest.agent, manifest.extra, error)) is None:
-            raise
-        raise lacking from None
+    found = import_class(f"agent kind {manifest.id}", manifest.agent, manifest.extra)
     if not callable(getattr(found, "turn", None)):
         raise Misconfigured(f"{manifest.agent} has no method `turn`: write it", final=True)
     return found

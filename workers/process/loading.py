@@ -94,13 +94,7 @@ def plugin_class(manifest: Manifest) -> Any:
     Raises ``Misconfigured`` if its extra is not installed (for a built-in channel, an extra of
     Trunkline), or if a method is missing that the manifest declares.
     """
-    try:
-        found = import_object(manifest.plugin)
-    except ModuleNotFoundError as error:
-        name = f"channel {manifest.id}"
-        if (lacking := not_installed(name, manifest.plugin, manifest.extra, error)) is None:
-            raise
-        raise lacking from None
+    found = import_class(f"channel {manifest.id}", manifest.plugin, manifest.extra)
     if missing := without_method(found, manifest.can):
         raise Misconfigured(
             f"{manifest.plugin} has no method for {', '.join(missing)}: write it, or leave the"
@@ -110,7 +104,20 @@ def plugin_class(manifest: Manifest) -> Any:
     return found
 
 
-def not_installed(
+def import_class(name: str, reference: str, extra: Sequence[str]) -> Any:
+    """Import the class of a channel or a kind of agent, called ``name`` in errors.
+
+    Raises ``Misconfigured`` if a package is missing that ``extra`` names.
+    """
+    try:
+        return import_object(reference)
+    except ModuleNotFoundError as error:
+        if (lacking := _not_installed(name, reference, extra, error)) is None:
+            raise
+        raise lacking from None
+
+
+def _not_installed(
     name: str, reference: str, extra: Sequence[str], error: ModuleNotFoundError
 ) -> Misconfigured | None:
     """Return the error for a failed import if a package of ``extra`` is missing.

@@ -16,6 +16,7 @@ from workers.agents.answers import (
     AnswerBytes,
     HistoryMessages,
     HistoryTokens,
+    Instructions,
 )
 
 # What most programs need, and no secret is in. HOME is where they keep their login.
@@ -75,9 +76,7 @@ class CommandConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
         Meta(description="What it prints: the text of the answer, or events as lines of JSON."),
     ] = "text"
     instructions: Annotated[
-        str,
-        Meta(max_length=65_536),
-        Meta(description="Text before each prompt; empty: none."),
+        Instructions, Meta(description="Text before each prompt; empty: none.")
     ] = ""
     history_messages: HistoryMessages = 40
     history_tokens: HistoryTokens = 8000

@@ -13,6 +13,7 @@ from workers.agents.answers import (
     AnswerBytes,
     HistoryMessages,
     HistoryTokens,
+    Instructions,
     SilentSeconds,
 )
 from workers.web.addresses import wrong_url
@@ -39,9 +40,7 @@ class HttpAgentConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknow
         bool, LOCAL, Meta(description="Whether `url` may lead to this host or its own networks.")
     ] = False
     instructions: Annotated[
-        str,
-        Meta(max_length=65_536),
-        Meta(description="Instructions that are sent with each turn; empty: none."),
+        Instructions, Meta(description="Instructions that are sent with each turn; empty: none.")
     ] = ""
     history_messages: HistoryMessages = 40
     history_tokens: HistoryTokens = 8000

@@ -13,6 +13,7 @@ from workers.agents.answers import (
     AnswerBytes,
     HistoryMessages,
     HistoryTokens,
+    Instructions,
     SilentSeconds,
 )
 from workers.web.addresses import wrong_root
@@ -37,11 +38,7 @@ class OpenAIConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
         Annotated[str, Meta(min_length=1, max_length=4096)] | None,
         Meta(description="The key of the endpoint; without it none is sent, for local servers."),
     ] = None
-    instructions: Annotated[
-        str,
-        Meta(max_length=65_536),
-        Meta(description="The system message; empty: none."),
-    ] = ""
+    instructions: Annotated[Instructions, Meta(description="The system message; empty: none.")] = ""
     history_messages: HistoryMessages = 40
     history_tokens: HistoryTokens = 8000
     temperature: Annotated[
