@@ -17,7 +17,8 @@ from workers.channels.discord.objects import (
 )
 from workers.channels.discord.refusals import API_FAILURES, DiscordRefusal, failure_of
 from workers.channels.discord.translation import message_id, split_id
-from workers.errors import MaybeSent, SendFailed
+from workers.errors import SendFailed
+from workers.media.grouped_files import groups_of, send_groups
 from workers.messages import Attachment, Button, Outbound, Poll, Sent, id_in_chat
 from workers.plugin import MediaFiles
 
@@ -62,21 +63,14 @@ class DiscordDeliveries:
         self, channel: str, message: Outbound, uploads: Sequence[DiscordUpload]
     ) -> tuple[DiscordMessage, int]:
         """Send the message, in several if its files need them; return the first and the number."""
-        groups = [uploads[at : at + MAX_FILES] for at in range(0, len(uploads), MAX_FILES)] or [()]
-        first: DiscordMessage | None = None
-        for number, group in enumerate(groups):
+        groups = groups_of(uploads, MAX_FILES) or [()]
+
+        async def send(number: int, group: Sequence[DiscordUpload]) -> DiscordMessage:
             body = _body(message) if number == 0 else {}
             body |= {"nonce": nonce_of(message.key, number), "enforce_nonce": True}
-            try:
-                made = await self._post(channel, body, group)
-            except SendFailed as error:
-                if first is None:
-                    raise
-                text = f"{number} of {len(groups)} messages with files were sent; {error}"
-                raise MaybeSent(text) from None
-            first = first or made
-        assert first is not None
-        return first, len(groups)
+            return await self._post(channel, body, group)
+
+        return await send_groups(groups, send, "messages with files"), len(groups)
 
     async def _upload(self, opened: AsyncExitStack, attachment: Attachment) -> DiscordUpload:
         file = await opened.enter_async_context(self._media.open(attachment.url))

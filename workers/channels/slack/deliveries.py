@@ -22,7 +22,8 @@ from workers.channels.slack.objects import (
 from workers.channels.slack.refusals import SlackRefusal, ends_account, failure_of, is_done
 from workers.channels.slack.translation import is_ts, message_id, milliseconds, split_id
 from workers.channels.slack.uploads import SlackUploads
-from workers.errors import MaybeSent, SendFailed
+from workers.errors import SendFailed
+from workers.media.grouped_files import groups_of, send_groups
 from workers.messages import Attachment, Outbound, Sent, id_in_chat
 from workers.web.faults import NoAnswer, Unreachable
 
@@ -66,23 +67,14 @@ class SlackDeliveries:
     ) -> Sent:
         """Send the files of a message, ten at a time; the text is sent with the first group."""
         channel = await self._channel(message.to)
-        groups = [
-            message.attachments[at : at + MAX_FILES]
-            for at in range(0, len(message.attachments), MAX_FILES)
-        ]
-        first: SlackFile | None = None
-        for number, group in enumerate(groups):
-            comment: Json = {"blocks": blocks} if blocks else {"initial_comment": text or None}
-            params: Json = {"channel_id": channel, "thread_ts": thread}
-            try:
-                made = await self._send_group(group, params | ({} if number else comment))
-            except SendFailed as error:
-                if first is None:
-                    raise
-                problem = f"{number} of {len(groups)} messages with files were sent; {error}"
-                raise MaybeSent(problem) from None
-            first = first or made
-        assert first is not None
+        groups = groups_of(message.attachments, MAX_FILES)
+        comment: Json = {"blocks": blocks} if blocks else {"initial_comment": text or None}
+        params: Json = {"channel_id": channel, "thread_ts": thread}
+
+        async def send(number: int, group: Sequence[Attachment]) -> SlackFile:
+            return await self._send_group(group, params | ({} if number else comment))
+
+        first = await send_groups(groups, send, "messages with files")
         ts = await self._uploads.message_of(first, channel)
         # Without its message the file is named: that is no message which can be edited.
         made_id = message_id(channel, ts) if ts else f"{channel}/{first.id}"

@@ -11,7 +11,8 @@ from workers.channels.telegram.client import BotApi, Upload
 from workers.channels.telegram.objects import Json, TelegramChat, TelegramMessage
 from workers.channels.telegram.refusals import ApiRefusal, failure_of, is_markup, is_unchanged
 from workers.channels.telegram.translation import chat_of, message_id, split_id
-from workers.errors import MaybeSent, SendFailed
+from workers.errors import SendFailed
+from workers.media.grouped_files import send_groups
 from workers.messages import Attachment, Button, Chat, Outbound, Poll, Sent, id_in_chat
 from workers.plugin import MediaFiles
 from workers.web.faults import NoAnswer, Unreachable
@@ -41,21 +42,13 @@ class BotDeliveries:
         if not message.attachments:
             params = common | {"text": message.text}
             return _sent(await self._deliver("sendMessage", params, "text", html=html), 1)
-        sent: Sent | None = None
-        files = len(message.attachments)
-        for number, attachment in enumerate(message.attachments):
+
+        async def send(number: int, attachment: Attachment) -> TelegramMessage:
             params = common | ({"caption": message.text} if message.text and not number else {})
-            try:
-                made = await self._send_file(params, attachment, html=html)
-            except SendFailed as error:
-                if sent is None:
-                    raise
-                raise MaybeSent(
-                    f"{number} of {len(message.attachments)} files were sent; {error}"
-                ) from None
-            sent = sent or _sent(made, files)
-        assert sent is not None
-        return sent
+            return await self._send_file(params, attachment, html=html)
+
+        first = await send_groups(message.attachments, send, "files")
+        return _sent(first, len(message.attachments))
 
     async def _send_file(
         self, params: Json, attachment: Attachment, *, html: bool
