@@ -13,9 +13,15 @@ from runtime.config.fields import Section, Text
 from runtime.config.model import AgentName
 from workers.plugin import LOCAL
 
-ProxyUrl = Annotated[str, Meta(pattern=r"^https?://[^@/\s]+/?$", max_length=300)]
 Interpreter = Annotated[str, Meta(pattern=r"^/[^\x00]*$", max_length=4096)]
 # What accounts and agents have alike.
+Proxy = Annotated[
+    Annotated[str, Meta(pattern=r"^https?://[^@/\s]+/?$", max_length=300), LOCAL] | None,
+    Meta(
+        description="The HTTP proxy through which it connects, an address without a password, "
+        "because it is shown; without it none."
+    ),
+]
 Launcher = Annotated[
     Literal["zygote", "exec"],
     LOCAL,
@@ -128,13 +134,7 @@ class AccountConfig(Section, AccessFields, frozen=True):
             "message; without it off."
         ),
     ] = None
-    proxy: Annotated[
-        Annotated[ProxyUrl, LOCAL] | None,
-        Meta(
-            description="The HTTP proxy through which it connects, an address without a "
-            "password, because it is shown; without it none."
-        ),
-    ] = None
+    proxy: Proxy = None
     ingress: Annotated[
         bool,
         Meta(

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from runtime.config.account_model import Launcher, LimitFields, ProxyUrl, RestartFields
+from runtime.config.account_model import Launcher, LimitFields, Proxy, RestartFields
 from runtime.config.fields import Seconds, Section, Text
 from runtime.config.model import AgentsConfig
 from runtime.config.timers import HeartbeatConfig
@@ -72,13 +72,7 @@ class AgentConfig(Section, frozen=True):
             "kernel has it."
         ),
     ] = False
-    proxy: Annotated[
-        Annotated[ProxyUrl, LOCAL] | None,
-        Meta(
-            description="The HTTP proxy through which it connects, an address without a "
-            "password, because it is shown; without it none."
-        ),
-    ] = None
+    proxy: Proxy = None
 
 
 def entries_of(agents: AgentsConfig) -> Mapping[str, Mapping[str, Any]]:

@@ -36,13 +36,13 @@ async def test_every_group_is_sent_and_the_first_result_is_that_of_the_message()
 
 
 async def test_a_failure_before_anything_was_sent_is_that_of_the_message() -> None:
-    with pytest.raises(SendFailed, match="^it is full$") as failed:
+    with pytest.raises(SendFailed, match=r"^it is full$") as failed:
         await send_groups(["a", "b"], Platform(0).send, "files")
     assert not failed.value.maybe_sent
 
 
 async def test_a_later_failure_says_how_many_were_sent_and_ends_the_message() -> None:
     platform = Platform(2)
-    with pytest.raises(MaybeSent, match="^2 of 4 files were sent; it is full$"):
+    with pytest.raises(MaybeSent, match=r"^2 of 4 files were sent; it is full$"):
         await send_groups(["a", "b", "c", "d"], platform.send, "files")
     assert len(platform.sent) == 2
