@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -83,6 +84,81 @@ RUN_COLUMNS = {
 }
 
 
+@dataclass(frozen=True)
+class JobTimes:
+    """The options that say when a job runs."""
+
+    at: At = None
+    every: Every = None
+    expression: Expression = None
+    zone: Zone = None
+
+    def schedule(self) -> dict[str, Any]:
+        """Return the schedule for the gateway; raises ``UsageFailure``."""
+        if sum(each is not None for each in (self.at, self.every, self.expression)) != 1:
+            raise UsageFailure("one of --at, --every and --cron is needed")
+        if self.zone is not None and self.expression is None:
+            raise UsageFailure("--tz is the zone of --cron")
+        if self.expression is not None:
+            zone = {"tz": self.zone} if self.zone else {}
+            return {"kind": "cron", "expr": self.expression} | zone
+        if self.every is not None:
+            return {"kind": "every", "everyMs": _milliseconds("--every", self.every)}
+        assert self.at is not None
+        at = self.at
+        if at[-1:] in UNITS and at[:-1].isdecimal():
+            due = time.time() + _milliseconds("--at", at) / 1000
+            at = datetime.fromtimestamp(due, UTC).isoformat(timespec="milliseconds")
+        return {"kind": "at", "at": at}
+
+
+@dataclass(frozen=True)
+class JobWork:
+    """The options that say what a job does: give an agent a turn, or inform it of an event."""
+
+    message: Message = None
+    event: Event = None
+    agent: AgentId = None
+
+    def params(self, model: str | None) -> dict[str, Any]:
+        """Return the params about it for the gateway; raises ``UsageFailure``."""
+        if (self.message is None) == (self.event is None):
+            raise UsageFailure("one of --message and --system-event is needed")
+        agent = {} if self.agent is None else {"agentId": self.agent}
+        if self.event is not None:
+            event = {"kind": "systemEvent", "text": self.event}
+            return {"sessionTarget": "main", "payload": event} | agent
+        turn = {"kind": "agentTurn", "message": self.message} | ({"model": model} if model else {})
+        return {"sessionTarget": "isolated", "payload": turn} | agent
+
+
+@dataclass(frozen=True)
+class AnswerTarget:
+    """The options that say where the answer of a job goes."""
+
+    channel: Channel = None
+    to: To = None
+    account: AccountId = None
+    webhook: Webhook = None
+    no_deliver: NoDeliver = False
+    best_effort: BestEffort = False
+
+    def delivery(self) -> dict[str, Any] | None:
+        """Return the delivery, ``None`` if none was chosen; raises ``UsageFailure``."""
+        chat = {"channel": self.channel, "to": self.to, "accountId": self.account}
+        given = {name: value for name, value in chat.items() if value is not None}
+        if sum((bool(given), self.webhook is not None, self.no_deliver)) > 1:
+            raise UsageFailure("one of --to, --webhook and --no-deliver is enough")
+        if self.best_effort and not (given or self.webhook is not None):
+            raise UsageFailure("--best-effort is about --to or --webhook")
+        beside = {"bestEffort": True} if self.best_effort else {}
+        if self.no_deliver:
+            return {"mode": "none"}
+        if self.webhook is not None:
+            return {"mode": "webhook", "to": self.webhook} | beside
+        return {"mode": "announce", **given} | beside if given else None
+
+
 @command(app, "list")
 def list_(*, everything: All = False, options: RuntimeOptions) -> None:
     """Show the scheduled jobs, those that are due first."""
@@ -110,40 +186,26 @@ def list_(*, everything: All = False, options: RuntimeOptions) -> None:
 def add(
     *,
     name: Name,
-    at: At = None,
-    every: Every = None,
-    expression: Expression = None,
-    zone: Zone = None,
-    message: Message = None,
-    event: Event = None,
-    agent: AgentId = None,
-    channel: Channel = None,
-    to: To = None,
-    account: AccountId = None,
-    webhook: Webhook = None,
-    no_deliver: NoDeliver = False,
-    best_effort: BestEffort = False,
+    times: JobTimes,
+    work: JobWork,
+    target: AnswerTarget,
     next_heartbeat: NextBeat = False,
     catch_up: CatchUp = None,
     model: Model = None,
     options: RuntimeOptions,
 ) -> None:
     """Add a job: when (--at, --every or --cron), and what (--message or --system-event)."""
-    what = _what(message, event, model)
-    delivery = _delivery(channel, to, account, webhook, no_deliver=no_deliver)
-    if best_effort:
-        if delivery is None or delivery["mode"] == "none":
-            raise UsageFailure("--best-effort is about --to or --webhook")
-        delivery["bestEffort"] = True
-    if event is not None and delivery is not None:
+    what = work.params(model)
+    delivery = target.delivery()
+    if work.event is not None and delivery is not None:
         raise UsageFailure("--system-event has no delivery: the agent's heartbeat says where")
     params: dict[str, Any] = {
         "name": name,
-        "schedule": _when(at, every, expression, zone),
+        "schedule": times.schedule(),
         "wakeMode": "next-heartbeat" if next_heartbeat else "now",
         **what,
     }
-    beside = {"agentId": agent, "delivery": delivery, "catchUp": catch_up}
+    beside = {"delivery": delivery, "catchUp": catch_up}
     params |= {key: value for key, value in beside.items() if value is not None}
     answer = call_gateway(options, "cron.add", params)
     if options.json:
@@ -198,58 +260,11 @@ def _ask_about(options: RuntimeOptions, method: str, params: dict[str, Any]) -> 
     return ask_about_job(options.target, method, params)
 
 
-def _when(
-    at: str | None, every: str | None, expression: str | None, zone: str | None
-) -> dict[str, Any]:
-    if sum(each is not None for each in (at, every, expression)) != 1:
-        raise UsageFailure("one of --at, --every and --cron is needed")
-    if zone is not None and expression is None:
-        raise UsageFailure("--tz is the zone of --cron")
-    if expression is not None:
-        return {"kind": "cron", "expr": expression} | ({"tz": zone} if zone else {})
-    if every is not None:
-        return {"kind": "every", "everyMs": _milliseconds("--every", every)}
-    assert at is not None
-    if at[-1:] in UNITS and at[:-1].isdecimal():
-        due = time.time() + _milliseconds("--at", at) / 1000
-        at = datetime.fromtimestamp(due, UTC).isoformat(timespec="milliseconds")
-    return {"kind": "at", "at": at}
-
-
 def _milliseconds(option: str, text: str) -> int:
     number = text[:-1]
     if text[-1:] not in UNITS or not (number.isascii() and number.isdecimal()) or not int(number):
         raise UsageFailure(f"{option} {text}: not a duration; allowed: 30s, 15m, 2h, 1d")
     return int(number) * UNITS[text[-1]]
-
-
-def _what(message: str | None, event: str | None, model: str | None) -> dict[str, Any]:
-    """Return what a job does: give an agent a turn, or inform it of an event."""
-    if (message is None) == (event is None):
-        raise UsageFailure("one of --message and --system-event is needed")
-    if event is not None:
-        return {"sessionTarget": "main", "payload": {"kind": "systemEvent", "text": event}}
-    payload = {"kind": "agentTurn", "message": message} | ({"model": model} if model else {})
-    return {"sessionTarget": "isolated", "payload": payload}
-
-
-def _delivery(
-    channel: str | None,
-    to: str | None,
-    account: str | None,
-    webhook: str | None,
-    *,
-    no_deliver: bool,
-) -> dict[str, Any] | None:
-    chat = {"channel": channel, "to": to, "accountId": account}
-    given = {name: value for name, value in chat.items() if value is not None}
-    if sum((bool(given), webhook is not None, no_deliver)) > 1:
-        raise UsageFailure("one of --to, --webhook and --no-deliver is enough")
-    if no_deliver:
-        return {"mode": "none"}
-    if webhook is not None:
-        return {"mode": "webhook", "to": webhook}
-    return {"mode": "announce", **given} if given else None
 
 
 def _schedule(schedule: dict[str, Any]) -> str:

@@ -66,19 +66,7 @@ class AgentProcess:
             str(directory),
             beat=1.0,
         )
-        payload = msgspec.msgpack.encode(boot)
-        paths = [os.getcwd(), *filter(None, sys.path)]
-        with self._output.open("wb") as out:
-            self._process = subprocess.Popen(  # noqa: S603 - this interpreter, and ours
-                [sys.executable, "-m", MODULE],
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
-                stdin=subprocess.PIPE,
-                stdout=out,
-                stderr=out,
-            )
-        assert self._process.stdin is not None
-        self._process.stdin.write(LENGTH.pack(len(payload)) + payload)
-        self._process.stdin.flush()
+        self._process = _started(msgspec.msgpack.encode(boot), self._output)
 
     @property
     def pid(self) -> int:
@@ -128,6 +116,23 @@ class AgentProcess:
                     self.status |= frame.patch
                 case Beat():
                     self.beats.append(frame)
+
+
+def _started(boot: bytes, output: Path) -> subprocess.Popen[bytes]:
+    """Start a process that runs the worker of a boot object, and prints to a file."""
+    paths = [os.getcwd(), *filter(None, sys.path)]
+    with output.open("wb") as out:
+        process = subprocess.Popen(  # noqa: S603 - this interpreter, and ours
+            [sys.executable, "-m", MODULE],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=out,
+        )
+    assert process.stdin is not None
+    process.stdin.write(LENGTH.pack(len(boot)) + boot)
+    process.stdin.flush()
+    return process
 
 
 def _live_on_input() -> None:

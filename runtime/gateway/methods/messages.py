@@ -17,7 +17,7 @@ from runtime.gateway.access.scopes import ADMIN
 from runtime.gateway.access_policy.pairing import forgotten
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
-from runtime.gateway.journal.interface import COPIES, FILE
+from runtime.gateway.journal.interface import COPIES, FILE, Journal
 from runtime.gateway.methods.asking import changes
 from runtime.gateway.outbox.attachments import remove_files
 from runtime.gateway.parts import GatewayParts
@@ -45,11 +45,7 @@ async def messages_forget(
     rows = parts.accounts.rows
     if params.account is not None and params.account not in rows:
         raise RemoteError(INVALID_REQUEST, f"{params.account} is not known")
-    await parts.intake.wait_until_open(OPEN_SECONDS)
-    journal = parts.intake.journal
-    if journal is None or not journal.ready or journal.fault is not None:
-        why = (journal and journal.fault) or "no account has a journal"
-        raise RemoteError(UNAVAILABLE, f"nothing can be erased: {why}")
+    journal = await _open_journal(parts)
     keys = [params.account] if params.account else list(rows)
     people = await _forget_people(parts, keys, params.sender)
     chats = await journal.chats_of(params.sender, keys)
@@ -76,6 +72,16 @@ async def messages_forget(
         "cleaned": done.cleaned,
         "copies": await asyncio.to_thread(_copies, state),
     }
+
+
+async def _open_journal(parts: GatewayParts) -> Journal:
+    """Return the journal; raises ``RemoteError`` if it cannot store that something is erased."""
+    await parts.intake.wait_until_open(OPEN_SECONDS)
+    journal = parts.intake.journal
+    if journal is None or not journal.ready or journal.fault is not None:
+        why = (journal and journal.fault) or "no account has a journal"
+        raise RemoteError(UNAVAILABLE, f"nothing can be erased: {why}")
+    return journal
 
 
 async def _forget_people(parts: GatewayParts, keys: list[str], sender: str) -> int:

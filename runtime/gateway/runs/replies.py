@@ -222,25 +222,11 @@ def entries_of(run: Run, live: LiveRun, end: End, text: str, now: int) -> list[T
 
     ``text`` is the answer as far as it came, or the notice that the person got instead.
     """
-    request, outcome = live.request, live.outcome
-    expired = end.state == "expired"
-    if is_aside(run) or not (run.started or expired) or (expired and run.origin.client):
+    outcome = live.outcome
+    if not _leaves_entries(run, live, end, text):
         return []
-    if end.state == "aborted" and live.reason in ANEW:
-        return []  # the conversation has begun anew, and knows nothing of it
-    if is_heartbeat(request) and end.state == "final" and without_token(text) is None:
-        return []  # nothing was to be said
-    asked = TranscriptEntry(
-        "user",
-        request.text,
-        at=run.at,
-        run=run.id,
-        attachments=request.attachments,
-        chat=run.origin.chat,
-        sender=run.origin.sender,
-        name=_name_in_group(request),
-    )
-    if expired:
+    asked = _question_entry(run, live.request)
+    if end.state == "expired":
         return [asked]  # nobody answers it, but the agent knows of it with the next turn
     used, open_calls = tools_of(live.tools, run.id, now)
     if not text and (outcome is None or outcome.final is None):
@@ -258,6 +244,30 @@ def entries_of(run: Run, live: LiveRun, end: End, text: str, now: int) -> list[T
         calls=[] if final is None else open_calls,
     )
     return [asked, *used, answered]
+
+
+def _leaves_entries(run: Run, live: LiveRun, end: End, text: str) -> bool:
+    """Return whether a run becomes part of its transcript."""
+    expired = end.state == "expired"
+    if is_aside(run) or not (run.started or expired) or (expired and run.origin.client):
+        return False
+    if end.state == "aborted" and live.reason in ANEW:
+        return False  # the conversation has begun anew, and knows nothing of it
+    found_nothing = is_heartbeat(live.request) and without_token(text) is None
+    return not (end.state == "final" and found_nothing)
+
+
+def _question_entry(run: Run, request: RunRequest) -> TranscriptEntry:
+    return TranscriptEntry(
+        "user",
+        request.text,
+        at=run.at,
+        run=run.id,
+        attachments=request.attachments,
+        chat=run.origin.chat,
+        sender=run.origin.sender,
+        name=_name_in_group(request),
+    )
 
 
 def _name_in_group(request: RunRequest) -> str:
