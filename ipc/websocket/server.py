@@ -138,14 +138,10 @@ class Server:
         if isinstance(listen, Path):
             kwargs = {"sock": _bound(listen), "unix": True}  # before anything else: it may fail
         server = cls(on_connect, on_text, on_close, http, limits or Limits(), refuse_head, beside)
-        young = None if slots is None else YoungSockets(slots, server._connection)
-        if young is not None and tls is None and isinstance(listen, socket.socket):
-            server._young = young
-            kwargs = _for_another(listen)
-        elif young is not None:
-            young.drop_left()  # of a process that did not encrypt: they would hang
         if isinstance(listen, Path):
             server._admit_owner_only(listen)
+        if slots is not None:
+            kwargs = server._keep_young(slots, listen, tls) or kwargs
         if tls is not None:
             kwargs |= {"ssl": tls, "ssl_handshake_timeout": server.limits.handshake}
         server._library = await serve(
@@ -163,6 +159,20 @@ class Server:
         if server._young is not None and isinstance(listen, socket.socket):
             server._young.accept_on(listen, server.limits.backlog)
         return server
+
+    def _keep_young(
+        self, slots: SlotSource, listen: socket.socket | Path, tls: ssl.SSLContext | None
+    ) -> dict[str, Any]:
+        """Keep young connections in slots; return the library's options for that.
+
+        Return none if they cannot be kept: encrypted ones, or those of a unix socket.
+        """
+        young = YoungSockets(slots, self._connection)
+        if tls is None and isinstance(listen, socket.socket):
+            self._young = young
+            return _for_another(listen)
+        young.drop_left()  # of a process that did not encrypt: they would hang
+        return {}
 
     def _connection(self) -> Connection:
         """Return a new connection for a socket that the library has not accepted."""

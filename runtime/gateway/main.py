@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from ipc.frames.bootstrap import gateway_boot
+from ipc.frames.bootstrap import GatewayBoot, gateway_boot
 from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR, EXIT_OK
 from ipc.record_limit import limiter
 from ipc.websocket.young_slots import YoungSlots
@@ -52,28 +52,10 @@ async def main(payload: bytes, fds: dict[str, int], report_cause: ReportCause) -
     listen = _listening(fds["listen"])
     canvas = _listening(fds["canvas"]) if "canvas" in fds else None
     ended = asyncio.Event()
-    failures: list[tuple[str, bool]] = []
-
-    def fail(why: str, final: bool) -> None:
-        failures.append((why, final))
-        ended.set()
-
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, ended.set)
     try:
-        async with asyncio.TaskGroup() as tasks:
-            try:
-                _check_journal(Path(boot.state_dir) / FILE)
-                gateway = Gateway(boot, tasks, fail)
-                await gateway.start(listen, canvas, slots)
-            except (msgspec.ValidationError, Misconfigured) as error:
-                report_cause("misconfigured", str(error))
-                return EXIT_CONFIG
-            gc.collect()
-            gc.freeze()  # what is alive now stays so: the collector never needs to look at it again
-            log.info("gateway up", incarnation=boot.incarnation, port=listen.getsockname()[1])
-            await ended.wait()
-            return await _end(gateway, failures, report_cause)
+        return await _serve(boot, listen, canvas, slots, ended, report_cause)
     finally:
         loop.remove_signal_handler(signal.SIGTERM)
         listen.close()
@@ -81,6 +63,36 @@ async def main(payload: bytes, fds: dict[str, int], report_cause: ReportCause) -
             canvas.close()
         if slots is not None:
             slots.close()
+
+
+async def _serve(
+    boot: GatewayBoot,
+    listen: socket.socket,
+    canvas: socket.socket | None,
+    slots: YoungSlots | None,
+    ended: asyncio.Event,
+    report_cause: ReportCause,
+) -> int:
+    """Run a gateway until ``ended`` is set or it fails; return the exit code."""
+    failures: list[tuple[str, bool]] = []
+
+    def fail(why: str, final: bool) -> None:
+        failures.append((why, final))
+        ended.set()
+
+    async with asyncio.TaskGroup() as tasks:
+        try:
+            _check_journal(Path(boot.state_dir) / FILE)
+            gateway = Gateway(boot, tasks, fail)
+            await gateway.start(listen, canvas, slots)
+        except (msgspec.ValidationError, Misconfigured) as error:
+            report_cause("misconfigured", str(error))
+            return EXIT_CONFIG
+        gc.collect()
+        gc.freeze()  # what is alive now stays so: the collector never needs to look at it again
+        log.info("gateway up", incarnation=boot.incarnation, port=listen.getsockname()[1])
+        await ended.wait()
+        return await _end(gateway, failures, report_cause)
 
 
 async def _end(

@@ -62,6 +62,27 @@ class SupervisorReport(msgspec.Struct, rename="camel"):
 
 def apply_report(parts: GatewayParts, report: SupervisorReport) -> None:
     """Apply a report, and send what has changed to the clients that subscribe to it."""
+    _configure(parts, report)
+    accounts = parts.accounts
+    removed = list(report.removed)
+    if report.whole:
+        removed += [key for key in accounts.all_keys() if key not in report.accounts]
+    if report.accounts or removed:
+        parts.data_link.drain_now()
+    in_order = parts.intake.run_in_order
+    for key, row in report.accounts.items():
+        in_order(key, partial(_change, parts, key, row))
+    for key in removed:
+        in_order(key, partial(_remove, parts, key))
+    for key, row in report.figures.items():
+        in_order(key, partial(accounts.apply_figures, {key: row}))
+    if report.whole:
+        parts.readiness.on_report()
+        parts.recovery.on_report()
+
+
+def _configure(parts: GatewayParts, report: SupervisorReport) -> None:
+    """Apply what a report has beside the rows of accounts: the configuration, and figures."""
     accounts = parts.accounts
     if report.revision and accounts.set_revision(report.revision):
         event = {"path": parts.boot.config_path, "hash": report.revision, "ts": now_ms()}
@@ -89,21 +110,6 @@ def apply_report(parts: GatewayParts, report: SupervisorReport) -> None:
         parts.timers.configure(report.cron)
     if report.hooks is not None or report.agents is not None or report.channels is not None:
         parts.hooks.configure(report.hooks)
-    removed = list(report.removed)
-    if report.whole:
-        removed += [key for key in accounts.all_keys() if key not in report.accounts]
-    if report.accounts or removed:
-        parts.data_link.drain_now()
-    in_order = parts.intake.run_in_order
-    for key, row in report.accounts.items():
-        in_order(key, partial(_change, parts, key, row))
-    for key in removed:
-        in_order(key, partial(_remove, parts, key))
-    for key, row in report.figures.items():
-        in_order(key, partial(accounts.apply_figures, {key: row}))
-    if report.whole:
-        parts.readiness.on_report()
-        parts.recovery.on_report()
 
 
 def _change(parts: GatewayParts, key: str, row: AccountStatus) -> None:

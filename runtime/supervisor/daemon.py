@@ -70,16 +70,7 @@ def serve(
         configure(logs.add, level=loaded.config.logging.level, to_stderr=options.verbose)
         enable_groups(launcher)
         launcher.reap_strangers()
-        gateway = loaded.config.gateway
-        setting = Setting(
-            version=options.version(),
-            host=address(gateway.bind),
-            port=gateway.port,
-            read=read,
-            force=options.force,
-            output=places.output if options.detached else None,
-            notifier=notifier,
-        )
+        setting = _setting(options, places, loaded, read, notifier)
         try:
             supervisor = Supervisor(
                 loaded, places, setting, instance=instance, launcher=launcher, logs=logs
@@ -91,6 +82,21 @@ def serve(
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(run())
+
+
+def _setting(
+    options: Options, places: Places, loaded: Loaded, read: Reader, notifier: Notifier
+) -> Setting:
+    gateway = loaded.config.gateway
+    return Setting(
+        version=options.version(),
+        host=address(gateway.bind),
+        port=gateway.port,
+        read=read,
+        force=options.force,
+        output=places.output if options.detached else None,
+        notifier=notifier,
+    )
 
 
 async def _run(options: Options, supervisor: Supervisor, early: EarlySignals) -> int:

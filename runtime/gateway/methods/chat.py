@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
-from msgspec.structs import replace
 
 from ipc.epoch import now_ms
 from ipc.errors import RemoteError
@@ -60,6 +59,10 @@ class ChatSendParams(Params):
     expected_leaf_entry_id: Word | None = None
     suppress_command_interpretation: bool = False
 
+    def turn_fields(self) -> dict[str, Any]:
+        """Return the further fields of the turn."""
+        return {"thinking": self.thinking} if self.thinking else {}
+
     def idle(self) -> list[tuple[str, object]]:
         """Return the names of the given params without effect."""
         return [
@@ -107,31 +110,36 @@ async def chat_send(parts: GatewayParts, client: ConnectedClient, params: ChatSe
         if isinstance(done, dict):
             return done
         text = done
-    fields = {"thinking": params.thinking} if params.thinking else {}
-    busy = [each.run.id for each in parts.runs.of_session(key)]
+    busy = bool(parts.runs.of_session(key))
     made = made_run(
         params.idempotency_key,
         key,
-        RunRequest(text, files, fields=fields),
+        RunRequest(text, files, fields=params.turn_fields()),
         client=client.connect.client.id,
         reply=await _target(parts, key, params) if params.deliver else None,
         mode=params.queue_mode or "",
         timeout_ms=params.timeout_ms,
+        digest=digest_of(key, params.message, files),  # with its command
     )
-    made = replace(made, digest=digest_of(key, params.message, files))  # with its command
     asked = await parts.asking.ask(made)
-    run = asked.run
     if asked.known:
-        return {"runId": run.id, "status": "in_flight" if run.is_open else _status(run)}
-    answer: dict[str, Any] = {"runId": run.id, "status": "started"}
+        status = "in_flight" if asked.run.is_open else _status(asked.run)
+        return {"runId": asked.run.id, "status": status}
+    answer = {"runId": asked.run.id, "status": "started"}
+    return answer | _notes(parts, params, made, busy=busy)
+
+
+def _notes(parts: GatewayParts, params: ChatSendParams, made: Run, *, busy: bool) -> dict[str, Any]:
+    """Return what the answer notes of a new run; ``busy``: its session had another one."""
+    notes: dict[str, Any] = {}
     if params.queue_mode == "interrupt" and busy:
-        answer["interruptedActiveRun"] = True
+        notes["interruptedActiveRun"] = True
     if (params.queue_mode or parts.reception.queue_of(made).mode) == "steer":
-        answer["note"] = STEER_NOTE
+        notes["note"] = STEER_NOTE
     idle = [name for name, given in params.idle() if given]
-    if idle := [*idle, *parts.agents.ignored_fields(agent_of(key), fields)]:
-        answer["ignored"] = idle
-    return answer
+    if idle := [*idle, *parts.agents.ignored_fields(agent_of(made.session), params.turn_fields())]:
+        notes["ignored"] = idle
+    return notes
 
 
 @method("chat.abort", WRITE, ChatAbortParams, repeat=Repeat.ALWAYS)

@@ -53,6 +53,22 @@ class SubscribeParams(Params):
     figures: bool | FigureParams | None = None
     health: bool | None = None
 
+    def chosen_events(self) -> frozenset[str]:
+        """Return the names of the events; raises ``RemoteError`` for an unknown one."""
+        events = OWN_EVENTS if self.events is None else frozenset(self.events)
+        if unknown := events - OWN_EVENTS:
+            text = f"invalid events.subscribe event: {min(unknown)[:128]}"
+            raise RemoteError(INVALID_REQUEST, text)
+        return events
+
+    def parsed_cursors(self) -> dict[str, Cursor]:
+        """Return the cursors by account; raises ``RemoteError`` for a malformed one."""
+        try:
+            return {key: parse_cursor(text) for key, text in self.cursors.items()}
+        except FrameError as error:
+            text = f"invalid events.subscribe params: {error}"
+            raise RemoteError(INVALID_REQUEST, text) from None
+
 
 @method("events.subscribe", READ, SubscribeParams, ours=True)
 async def events_subscribe(
@@ -70,13 +86,7 @@ async def events_subscribe(
     _choose_figures(parts, client, params.figures)
     if params.health is not None:
         parts.hub.choose_health(client, params.health)
-    events = OWN_EVENTS if params.events is None else frozenset(params.events)
-    if unknown := events - OWN_EVENTS:
-        raise RemoteError(INVALID_REQUEST, f"invalid events.subscribe event: {min(unknown)[:128]}")
-    try:
-        cursors = {key: parse_cursor(text) for key, text in params.cursors.items()}
-    except FrameError as error:
-        raise RemoteError(INVALID_REQUEST, f"invalid events.subscribe params: {error}") from None
+    events, cursors = params.chosen_events(), params.parsed_cursors()
     chosen = None if params.accounts is None else frozenset(params.accounts)
     if not events & {MESSAGE, EVENT}:
         chosen = frozenset()

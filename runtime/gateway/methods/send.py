@@ -150,6 +150,19 @@ def _files(params: SendParams) -> list[Attachment]:
     return files
 
 
+def _outbound(params: SendParams, channel: str, files: list[Attachment]) -> Outbound:
+    return Outbound(
+        to=chat_in(channel, params.to),
+        text=params.message,
+        key=params.idempotency_key,
+        thread=params.thread_id,
+        reply_to=params.reply_to_id,
+        attachments=files,
+        silent=params.silent,
+        markup=params.markup,
+    )
+
+
 @method("send", WRITE, SendParams, repeat=Repeat.WITH_KEY)
 def send(parts: GatewayParts, client: ConnectedClient, params: SendParams) -> Any:
     """Send a message once per key. With a journal (`docs/journal.md`) a key is known for seven
@@ -166,16 +179,7 @@ def send(parts: GatewayParts, client: ConnectedClient, params: SendParams) -> An
     channel = params.channel or accounts.only_channel()
     key = accounts.resolve("send", channel, params.account_id)
     session = mirrored_in(parts, params.session_key) if params.session_key else None
-    message = Outbound(
-        to=chat_in(channel, params.to),
-        text=params.message,
-        key=params.idempotency_key,
-        thread=params.thread_id,
-        reply_to=params.reply_to_id,
-        attachments=files,
-        silent=params.silent,
-        markup=params.markup,
-    )
+    message = _outbound(params, channel, files)
 
     def result(sent: Sent) -> dict[str, Any]:
         answer: dict[str, Any] = {

@@ -21,7 +21,6 @@ from runtime.gateway.journal.runs import (
     RunPostponed,
     RunRecord,
     RunSeen,
-    RunStarted,
     changed_run,
 )
 from runtime.gateway.outbox.account import AccountOutbox
@@ -44,7 +43,7 @@ from runtime.gateway.runs.lifecycle import (
     WakeAt,
 )
 from runtime.gateway.runs.links import RunLinks
-from runtime.gateway.runs.live import LiveRun, RunStep, attempt_of, joined
+from runtime.gateway.runs.live import LiveRun, RunStep, attempt_of
 from runtime.gateway.runs.previews import RunPreviews
 from runtime.gateway.runs.replies import (
     MAX_TOOLS,
@@ -253,16 +252,9 @@ class RunExecution:
         """
         if not action.anew:
             return  # the turn link goes on by itself
-        first, life = not live.attempt, live.life
+        first = not live.attempt
         started = live.run.started if first else now_ms()
-        live.came = 0
-        live.partial.clear()
-        live.tools.clear()
-        members = [each for each in live.members if each.life.phase is RunPhase.QUEUED]
-        live.members = []
-        if members:
-            live.request = joined([live, *members])
-            live.collected = [each.run.id for each in members]
+        members = live.reset_turn()
         # The first turn of a message alone has a known number.
         attempt = live.attempt = 1 if first and not live.collected else started
         if attempt != 1:
@@ -272,20 +264,10 @@ class RunExecution:
             if live.attempt == attempt and live.life.phase is RunPhase.RUNNING:
                 self._start_turn(live)
 
+        record = live.start_record(action.incarnation, started)  # before the turn may have an end
         waits = not first or live.collected or self._links.agents.is_asked_once(live.run.agent)
         if not waits:
             start()
-        record = RunStarted(
-            live.key,
-            live.run.id,
-            action.incarnation,
-            started,
-            life.deadline,
-            life.retried,
-            life.deaths,
-            live.collected,
-            live.request if live.collected else None,
-        )
         live.run = changed_run(live.run, record)
         self._records.append_start(record, start if waits else None)
         for member in members:

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from runtime.gateway.conversations.growing_text import GrowingText
 from runtime.gateway.conversations.queue_modes import text_of
-from runtime.gateway.journal.runs import Run, RunRequest
-from runtime.gateway.runs.lifecycle import RunLife
+from runtime.gateway.journal.runs import Run, RunRequest, RunStarted
+from runtime.gateway.runs.lifecycle import RunLife, RunPhase
 from runtime.gateway.runs.queues import message_of
 from workers.agent import ToolCall, ToolResult, TurnEvent, TurnOutcome
 
@@ -88,6 +88,33 @@ class LiveRun:
         self.timer: asyncio.TimerHandle | None = None
         self.waiting: list[asyncio.Future[Run]] = []
         self.watchers: list[Callable[[RunUpdate], None]] = []
+
+    def reset_turn(self) -> list[LiveRun]:
+        """Prepare for another turn; return the queued runs that are asked together with it."""
+        self.came = 0
+        self.partial.clear()
+        self.tools.clear()
+        members = [each for each in self.members if each.life.phase is RunPhase.QUEUED]
+        self.members = []
+        if members:
+            self.request = joined([self, *members])
+            self.collected = [each.run.id for each in members]
+        return members
+
+    def start_record(self, incarnation: int, started: int) -> RunStarted:
+        """Return the record of the start of its turn."""
+        life = self.life
+        return RunStarted(
+            self.key,
+            self.run.id,
+            incarnation,
+            started,
+            life.deadline,
+            life.retried,
+            life.deaths,
+            self.collected,
+            self.request if self.collected else None,
+        )
 
     def stop_timer(self) -> None:
         """Cancel the timer, if one is set."""

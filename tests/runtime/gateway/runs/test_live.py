@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from runtime.gateway.journal.runs import Run, RunOrigin, RunRequest
+from runtime.gateway.runs.lifecycle import RunLife, RunPhase
 from runtime.gateway.runs.live import LiveRun, attempt_of, joined, with_notice
+from workers.agent import ToolCall
 from workers.messages import Attachment, Sender
 
 
@@ -39,6 +41,25 @@ def test_several_runs_ask_in_their_order_with_the_files_of_all() -> None:
     assert request.sender == Sender("ada", "Ada")
     several = joined([one, live("two", "bob")])
     assert (several.text, several.sender) == ("Ada: one\nBob: two", None)
+
+
+def test_another_turn_asks_the_queued_members_and_begins_with_nothing_of_the_last() -> None:
+    one, two, three = live("one"), live("two"), live("three")
+    three.life = RunLife(phase=RunPhase.RUNNING)
+    one.members, one.came, one.tools = [two, three], 7, [ToolCall("1", "look")]
+    one.partial.append("so far")
+    assert one.reset_turn() == [two]
+    assert (one.came, one.tools, one.partial.text, one.members) == (0, [], "", [])
+    record = one.start_record(3, 9)
+    assert (record.incarnation, record.started, record.collected) == (3, 9, ["two"])
+    assert record.request is not None
+    assert record.request.text == "one\ntwo"
+
+
+def test_the_record_of_a_turn_that_asks_one_message_has_no_request() -> None:
+    one = live("one")
+    assert one.reset_turn() == []
+    assert one.start_record(3, 9).request is None
 
 
 def test_what_was_said_before_each_of_them_goes_along() -> None:
