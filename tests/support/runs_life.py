@@ -11,6 +11,7 @@ import msgspec
 from ipc.frames.status import AccountStatus
 from runtime.gateway.accounts.rows import Accounts
 from runtime.gateway.runs.runs import Runs
+from runtime.gateway.runs.turn_table import ResumedTurn
 from workers.agent import Final, Turn, TurnEvent, TurnOutcome
 
 AGENT = "echo"
@@ -68,26 +69,14 @@ class ScriptedAgent:
         if outcome is not None:
             asyncio.get_running_loop().call_soon(self.ends, name, outcome)
 
-    def resume(
-        self,
-        agent: str,
-        run: str,
-        deadline: int,
-        listener: Any,
-        *,
-        incarnation: int,
-        after: int,
-        seen: bool,
-        attempt: int = 1,
-    ) -> None:
-        if self.here and incarnation != self.here:
-            listener.on_death(seen)
+    def resume(self, turn: ResumedTurn, listener: Any) -> None:
+        if self.here and turn.incarnation != self.here:
+            listener.on_death(turn.seen)
         else:
-            name = f"{attempt}:{run}"
-            self._seq[name] = after
-            held = next(
-                (turn for known, turn in self.turns if known == name), {"run": run, "text": ""}
-            )
+            name = f"{turn.attempt}:{turn.run}"
+            self._seq[name] = turn.after
+            unknown = {"run": turn.run, "text": ""}
+            held = next((each for known, each in self.turns if known == name), unknown)
             self._follow(name, held, listener)
 
     def on_all_resumed(self, awaited: Iterable[str] = ()) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from ipc.errors import RemoteError
 from ipc.frames.data import TurnAck, TurnBegin, TurnCancel, TurnEnded, TurnEvents, TurnTaken
@@ -21,7 +22,7 @@ from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from runtime.gateway.access.client_view import ClientView
 from runtime.gateway.runs.links import TurnTaking
 from runtime.gateway.runs.turn_carrier import TurnCarrier
-from runtime.gateway.runs.turn_table import SendDown, TurnAction
+from runtime.gateway.runs.turn_table import ResumedTurn, SendDown, TurnAction
 from workers.agent import Turn, TurnOutcome
 
 # The incarnation of an agent without a process, to its runs: it waits for a program by itself, and
@@ -87,33 +88,12 @@ class AttachedTurns(TurnCarrier):
         else:
             self._link.begin(agent, turn, listener, attempt=attempt)
 
-    def resume(
-        self,
-        agent: str,
-        run: str,
-        deadline: int,
-        listener: Any,
-        *,
-        incarnation: int,
-        after: int,
-        seen: bool,
-        attempt: int = 1,
-    ) -> None:
+    def resume(self, turn: ResumedTurn, listener: Any) -> None:
         """Resume a turn that an earlier gateway has sent."""
-        if self._is_attached(agent):
-            resume, incarnation = super().resume, LEFT
+        if self._is_attached(turn.agent):
+            super().resume(replace(turn, incarnation=LEFT), listener)
         else:
-            resume = self._link.resume
-        resume(
-            agent,
-            run,
-            deadline,
-            listener,
-            incarnation=incarnation,
-            after=after,
-            seen=seen,
-            attempt=attempt,
-        )
+            self._link.resume(turn, listener)
 
     def on_all_resumed(self, awaited: Iterable[str] = ()) -> None:
         """Allow agents to drop turns without ``resume``, except first ones of ``awaited`` runs."""

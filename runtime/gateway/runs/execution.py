@@ -55,6 +55,7 @@ from runtime.gateway.runs.replies import (
 )
 from runtime.gateway.runs.run_records import RunRecords, stored_of
 from runtime.gateway.runs.sessions import OpenConversation
+from runtime.gateway.runs.turn_table import ResumedTurn
 from workers.agent import Delta, ToolCall, ToolResult, TurnEvent, TurnOutcome
 
 log = structlog.get_logger("gateway.runs")
@@ -203,16 +204,16 @@ class RunExecution:
             after=run.next,
         )
         if run.state == "running":
-            self._links.turns.resume(
+            turn = ResumedTurn(
                 agent_key(run.agent),
                 run.id,
                 run.deadline,
-                TurnFollower(self, live, live.attempt),
-                incarnation=run.incarnation,
+                run.incarnation,
                 after=run.events,
                 seen=run.seen,
                 attempt=live.attempt,
             )
+            self._links.turns.resume(turn, TurnFollower(self, live, live.attempt))
         if live.life.phase in (RunPhase.RUNNING, RunPhase.WAITING) and live.timer is None:
             self.set_timer(live, run.next)
 

@@ -15,6 +15,7 @@ from runtime.gateway.journal.runs import Run
 from runtime.gateway.outbox.lending import FileLending
 from runtime.gateway.outbox.outbox import Outbox
 from runtime.gateway.runs.sessions import SessionCache
+from runtime.gateway.runs.turn_table import ResumedTurn
 from workers.agent import Turn
 
 
@@ -27,18 +28,7 @@ class TurnTaking(Protocol):
     def begin(self, agent: str, turn: Turn, listener: Any, *, attempt: int = 1) -> None:
         """Send a turn to an agent; raises ``ValueError`` if it is too large."""
 
-    def resume(
-        self,
-        agent: str,
-        run: str,
-        deadline: int,
-        listener: Any,
-        *,
-        incarnation: int,
-        after: int,
-        seen: bool,
-        attempt: int = 1,
-    ) -> None:
+    def resume(self, turn: ResumedTurn, listener: Any) -> None:
         """Resume a turn that an earlier gateway has sent."""
 
     def on_all_resumed(self, awaited: Iterable[str] = ()) -> None:

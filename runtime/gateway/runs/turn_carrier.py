@@ -24,6 +24,7 @@ from runtime.gateway.runs.turn_table import (
     HandEvents,
     HandSent,
     OpenTurn,
+    ResumedTurn,
     SendDown,
     TurnAction,
     TurnTable,
@@ -92,27 +93,17 @@ class TurnCarrier:
         self._follow_clock()
         self._execute(self._table.add(_new_turn(agent, turn, listener, attempt)))
 
-    def resume(
-        self,
-        agent: str,
-        run: str,
-        deadline: int,
-        listener: TurnListener,
-        *,
-        incarnation: int,
-        after: int,
-        seen: bool,
-        attempt: int = 1,
-    ) -> None:
+    def resume(self, turn: ResumedTurn, listener: TurnListener) -> None:
         """Resume a turn that an earlier gateway has sent to an incarnation of the agent.
 
-        ``after`` is the newest number that is stored, ``seen`` whether a delta or the call of a
-        tool is among that. If the agent has never received the turn, it ends as aborted, and the
-        caller may begin it again with its history. Raises ``ValueError`` as ``begin``.
+        If the agent has never received it, it ends as aborted, and the caller may begin it again
+        with its history. Raises ``ValueError`` as ``begin``.
         """
-        name = name_of(run, attempt)
-        opened = OpenTurn(name, run, agent, b"", deadline, listener, attempt)
-        opened = replace(opened, incarnation=incarnation, got=after, stored=after, seen=seen)
+        name, after = name_of(turn.run, turn.attempt), turn.after
+        opened = OpenTurn(name, turn.run, turn.agent, b"", turn.deadline, listener, turn.attempt)
+        opened = replace(
+            opened, incarnation=turn.incarnation, got=after, stored=after, seen=turn.seen
+        )
         self._follow_clock()
         self._execute(self._table.add(opened))
 

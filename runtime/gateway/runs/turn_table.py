@@ -64,6 +64,22 @@ class OpenTurn(msgspec.Struct):
     ended: bool = False
 
 
+class ResumedTurn(msgspec.Struct, frozen=True):
+    """A turn of a run that an earlier gateway has sent to an incarnation of the agent.
+
+    ``after`` is the newest number that is stored, ``seen`` whether a delta or the call of a tool is
+    among that. ``attempt`` counts the turns of the same run.
+    """
+
+    agent: str
+    run: str
+    deadline: int
+    incarnation: int
+    after: int
+    seen: bool
+    attempt: int = 1
+
+
 class SendDown(msgspec.Struct, frozen=True):
     """Send a frame to an incarnation of an agent."""
 

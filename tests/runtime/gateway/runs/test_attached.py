@@ -10,6 +10,7 @@ import pytest
 
 from ipc.errors import RemoteError
 from runtime.gateway.runs.attached import CREDIT, LEFT, PRESENT, AttachedTurns
+from runtime.gateway.runs.turn_table import ResumedTurn
 from tests.support.turns import in_ms, turn_of
 from tests.support.until import until
 from workers.agent import Delta, Final, ToolCall, TurnEvent, TurnOutcome
@@ -124,7 +125,7 @@ async def test_other_agents_are_asked_elsewhere() -> None:
     other = "agent:other"
     assert rig.turns.incarnation_of(other) == 7
     rig.turns.begin(other, turn_of("x"), None)
-    rig.turns.resume(other, "run-1", 1, None, incarnation=3, after=1, seen=False)
+    rig.turns.resume(ResumedTurn(other, "run-1", 1, 3, 1, seen=False), None)
     rig.turns.acknowledge("run-1", 1)
     rig.turns.cancel("run-1")
     rig.turns.on_all_resumed()
@@ -199,7 +200,7 @@ async def test_a_new_gateway_goes_on_with_what_a_program_has() -> None:
     rig = Rig()
     listener = Listener(rig.turns)
     late = in_ms(60)
-    rig.turns.resume(KEY, "run-1", late, listener, incarnation=PRESENT, after=2, seen=True)
+    rig.turns.resume(ResumedTurn(KEY, "run-1", late, PRESENT, 2, seen=True), listener)
     program: Any = Program()
     assert rig.turns.attach(program, KEY, {NAME: 3}) == {NAME: 3}, "more was stored than is known"
     assert await rig.turns.receive_end(program, NAME, 4, FINAL) == 4

@@ -24,6 +24,7 @@ from ipc.frames.data import (
 )
 from ipc.identity.peer import PeerProof
 from runtime.gateway.runs.turn_carrier import name_of
+from runtime.gateway.runs.turn_table import ResumedTurn
 from runtime.gateway.runs.turns import (
     EVENTS_A_TURN,
     TurnLink,
@@ -158,11 +159,11 @@ async def test_a_new_gateway_goes_on_and_nothing_is_begun_twice(short_path: Path
             turns = other.parts.turns
             again = Caller(turns)
             after, late = first.last, in_ms(60)
-            turns.resume(KEY, "run-1", late, again, incarnation=1, after=after, seen=True)
+            turns.resume(ResumedTurn(KEY, "run-1", late, 1, after, seen=True), again)
             lost_again = Caller(turns, "lost")
-            turns.resume(KEY, "lost", late, lost_again, incarnation=1, after=0, seen=False)
+            turns.resume(ResumedTurn(KEY, "lost", late, 1, 0, seen=False), lost_again)
             never = Caller(turns, "never")
-            turns.resume(KEY, "never", late, never, incarnation=1, after=0, seen=False)
+            turns.resume(ResumedTurn(KEY, "never", late, 1, 0, seen=False), never)
             await other.connect_supervisor(row(KEY))
             await lost_again.until("events")
             assert lost_again.text == "never acknowledged"
