@@ -18,7 +18,7 @@ def uptime_ms() -> int:
 
 
 class SetClock:
-    """A reader of the host's time that detects when somebody has set it.
+    """Reads the host's time, and detects that its clock was set.
 
     What waits for a time would otherwise wait as much longer as the clock was set back, or be over
     where it was set forward.

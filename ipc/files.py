@@ -33,7 +33,7 @@ def naming(path: Path) -> Iterator[None]:
 def read_regular(path: Path, most: int = READ_BYTES) -> bytes:
     """Return the content of a file; raises ``OSError`` at once for what is no file, or too large.
 
-    A named pipe would have no end before somebody writes into it, a device none at all.
+    A named pipe would have no end before another process writes into it, a device none at all.
     """
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:

@@ -1,4 +1,4 @@
-"""Identifies a socket file among those that have its name one after the other."""
+"""Identifies a socket file, which a later one of the same name may have replaced."""
 
 from __future__ import annotations
 

@@ -172,7 +172,7 @@ class LoginAsked(LinkFrame, tag=10, frozen=True):
 
 
 class LoginOver(LinkFrame, tag=11, frozen=True):
-    """The worker asks for no login any more: it has got one, or continues without one."""
+    """The worker no longer asks for a login: it has one, or continues without."""
 
 
 @hide_fields("text")

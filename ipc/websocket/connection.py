@@ -42,7 +42,7 @@ _log = logging.getLogger(__name__)
 
 
 class Connection(SendingConnection):
-    """The server's end of a WebSocket. Not the library's ``state`` but ``open`` is to be asked.
+    """The server's end of a WebSocket. Test ``open``, not the library's ``state``.
 
     ``receive`` is called with the bytes of each message; ``max_bytes`` limits one message;
     ``data`` is the application's to use. ``after_read`` is called once all that one read of the

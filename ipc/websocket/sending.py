@@ -43,7 +43,7 @@ def _long_header(length: int) -> bytes:
 
 
 class Owner(SocketOwner, Protocol):
-    """What a WebSocket connection needs of its server, and what it counts there."""
+    """Interface of the server of a WebSocket connection, which counts its bytes there."""
 
     sent_bytes: int
     received_bytes: int

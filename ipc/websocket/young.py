@@ -51,7 +51,7 @@ class YoungSlot(Protocol):
 
 
 class YoungRegistry(Protocol):
-    """What keeps account of the young connections of a server (``young_sockets``)."""
+    """Interface of the registry of a server's young connections (``young_sockets``)."""
 
     def add(self, young: YoungSocket, /) -> None:
         """Add a connection that is young."""
@@ -92,7 +92,7 @@ class YoungOwner(Protocol):
 
 
 class YoungSocket(asyncio.Protocol, asyncio.Transport):
-    """The protocol of the socket and the transport of the connection, one in the other's way.
+    """Stands between a socket and its connection: protocol of the one, transport of the other.
 
     ``make()`` returns the connection. The socket is in ``slot``. ``resumed`` is what was there
     before, where another process had it. What follows the head of a WebSocket is held until

@@ -1,4 +1,4 @@
-"""Decides which young connection gives its slot up where all are taken. Pure.
+"""Decides which young connection gives up its slot when all are taken. Pure.
 
 There are few slots, and each new connection gets one. Without this rule idle connections that prove
 nothing could fill them all, and a client that connects then would not outlive a kill of the

@@ -21,7 +21,7 @@ SECONDS = 10.0  # for the platform; a person waits
 
 
 class LoginVerdict(msgspec.Struct, frozen=True):
-    """What a platform says of a login.
+    """The platform's verdict about a login.
 
     ``unknown``: it could not be asked. ``words``: who it is, or why.
     """

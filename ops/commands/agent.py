@@ -17,7 +17,7 @@ app = command_app("Ask an agent.")
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked: whom, in which session, and where the answer goes too."""
+    """The options of a question: its agent, its session, and where the answer is also sent."""
 
     message: Annotated[str, typer.Option("--message", "-m", help="The question.")]
     agent: Annotated[str | None, typer.Option(help="Agent, like main.")] = None

@@ -13,7 +13,7 @@ EVERY = 0.1  # seconds between two lines, so that 500 events cost no 500 writes
 
 
 class ProgressLine:
-    """``37/200 running, 4.1 s``. Writes nothing unless the stream is a terminal.
+    """Shows ``37/200 running, 4.1 s``. Writes nothing unless the stream is a terminal.
 
     ``word`` is the state that accounts should reach. Leaving the block erases the line; if all
     have reached it a summary line stays.

@@ -1,4 +1,4 @@
-"""Adds the options of a runtime to commands in sentences about it. Pure.
+"""Adds the options that select a runtime to the commands in a text about it. Pure.
 
 A command that is printed without the options of the one that prints it would be carried out at
 another runtime: that of the default profile.

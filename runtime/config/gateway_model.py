@@ -1,4 +1,4 @@
-"""Defines the fields of the gateway: its port, its limits, its traces, or which other one it is.
+"""Defines the fields of the gateway: its port, its limits, its traces, or the one in its place.
 
 What it serves over HTTP is in ``http_model``, who may connect in ``auth_model``.
 """

@@ -52,7 +52,7 @@ class FileWatch:
 
     ``starved()`` returns how many sockets came when there were none; ``report(warnings)`` is
     called with a warning when none are left, and with nothing when that is over. The kernel
-    returns the lowest free descriptor: opening one shows it, whoever has the others.
+    returns the lowest free descriptor: opening one shows it, whichever process has the others.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Finds the time zone of the host, with the days on which its clocks are set."""
+"""Finds the time zone of the host, with its changes to and from summer time."""
 
 from __future__ import annotations
 

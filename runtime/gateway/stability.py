@@ -1,4 +1,4 @@
-"""Records what went wrong lately, for ``diagnostics.stability``.
+"""Records recent failures, for ``diagnostics.stability``.
 
 A bounded ring of small records without any content of messages, lost with the process. Each is
 kept as JSON text: as an object it would take four times as much.

@@ -72,7 +72,7 @@ class OwnedLock:
     def ensure(self) -> str | None:
         """Lock the file again if it was removed or replaced; return what prevents that.
 
-        A lock on an unlinked file does not exclude anybody: another supervisor would create the
+        A lock on an unlinked file excludes no process: another supervisor would create the
         file again and run beside this one.
         """
         old = self._file

@@ -1,6 +1,6 @@
 """Copies the files of an outgoing message into the store before the plugin gets the message.
 
-So a plugin never opens a path or an address that somebody has put into a message, and never gets a
+So a plugin never opens a path or an address that a person has put into a message, and never gets a
 file that its platform does not take.
 """
 

@@ -50,7 +50,7 @@ EVENT: Any = TurnEvent
 
 @dataclass(slots=True)
 class TurnAnswer:
-    """What has come of a turn so far; ``outcome`` is there once it has ended."""
+    """The output of a turn so far; ``outcome`` is set once it has ended."""
 
     run: str
     events: list[TurnEvent] = field(default_factory=list)

@@ -77,7 +77,7 @@ class ChannelConformance:
         assert not missing, f"{self.manifest.plugin} has no method for {missing}"
 
     def test_messages_go_in_and_out(self, account: RunningAccount) -> None:
-        """What somebody says is heard once, and what is sent is seen once."""
+        """A person's message is heard once, and a sent one is seen once."""
         account.say("good morning")
         assert account.settled() == ["good morning"]
         sent = account.send("good evening")

@@ -68,7 +68,7 @@ class Fake(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ChannelUnderTest:
-    """A channel, the fake that stands for its platform, and what it is no match for.
+    """A channel, the fake of its platform, and what they do not have.
 
     ``manifest`` is its import string. ``fake`` makes a fake: a class without arguments will do.
     ``config`` holds further fields of the account. ``cannot`` names, each with its reason, what

@@ -18,7 +18,7 @@ from workers.testing.loop_thread import PATIENCE
 
 @dataclass(frozen=True, slots=True)
 class SendOutcome:
-    """What became of something that was sent. ``reason`` is the word of ``SendFailed``."""
+    """The outcome of a send. ``reason`` is the word of ``SendFailed``."""
 
     ok: bool
     id: str = ""

@@ -36,7 +36,7 @@ class FileNotGiven(Exception):
 
 
 class FileFacts(msgspec.Struct):
-    """What the platform says about a file. A download may correct it."""
+    """The platform's description of a file. A download may correct it."""
 
     name: str | None
     type: str | None

@@ -32,7 +32,7 @@ log = structlog.get_logger("gateway.answers")
 
 
 class NotAsked(RemoteError):
-    """A call that has not gone out: nothing has begun, and nothing was found out either."""
+    """A call that was not sent: nothing has begun, and the account's state stays unknown."""
 
     def __init__(self, text: str) -> None:
         super().__init__(UNAVAILABLE, text, retryable=True)

@@ -1,4 +1,4 @@
-"""Holds a text that comes in pieces, once for all who read it. Pure."""
+"""Holds a text that comes in pieces, as one copy for all of its readers. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ MANY_PIECES = 1024  # are joined to one: each takes 58 bytes, however short it i
 
 
 class GrowingText:
-    """A text that grows.
+    """A text to which pieces are added.
 
     It is joined when it is read, and held as one piece from then on: the answer of an agent may
     have megabytes, and its run, the run's events and previews all read it. ``length`` is that of

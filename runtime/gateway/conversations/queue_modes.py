@@ -30,7 +30,7 @@ from msgspec.structs import replace
 from runtime.config.sessions import QueueConfig, QueueMode
 from workers.messages import MAX_TEXT
 
-MAX_WINDOWS = 5  # of quiet that somebody who never stops writing can be waited for
+MAX_WINDOWS = 5  # of quiet that a person who never stops writing can be waited for
 MAX_NAME = 64
 MAX_BEGINNINGS, MAX_BEGINNING = 20, 160  # of messages that were not taken, and their characters
 MAX_LATE = 1000  # messages of a session from before an outage

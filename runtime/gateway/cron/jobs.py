@@ -107,7 +107,7 @@ def create(
         agent_id=given.agent_id or UNSET,
         session_key=given.session_key or UNSET,
         description=given.description,
-        # What is over is only in the way, unless somebody wants to keep it.
+        # What is over is only in the way, unless a client wants to keep it.
         delete_after_run=True
         if once and given.delete_after_run is UNSET
         else given.delete_after_run,

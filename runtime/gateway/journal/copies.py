@@ -30,7 +30,7 @@ from runtime.gateway.journal.replacing import (
 PATTERN = "journal-*.db"
 STEP_PAGES = 2048  # 8 MiB
 ROOM_BYTES = 64 * 1024 * 1024  # must be left on the disk beside a copy
-ABANDONED_SECONDS = 3600.0  # whoever makes a copy writes to it all the time
+ABANDONED_SECONDS = 3600.0  # a process that makes a copy writes to it all the time
 
 
 class UnusableCopy(Exception):

@@ -135,7 +135,7 @@ class Run(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class RunQueued(msgspec.Struct, frozen=True):
-    """A run was accepted; it may be born as one that has ended already."""
+    """A run was accepted; it may have ended already."""
 
     key: str
     run: Run
@@ -219,7 +219,7 @@ RunRecord = RunStarted | RunPostponed | RunSeen | RunEnded | RunMerged
 
 
 class Recorded(Known, frozen=True):
-    """What became of runs whose ids their account has had before: those runs, by id.
+    """The known runs, by id, in place of new ones with the same ids.
 
     ``first`` is the number of the first entry that was added; the others count on from it.
     """

@@ -192,7 +192,7 @@ RUN, RUN_CHANGED, ENTRY, SESSION, SESSION_GONE, ITEM, ITEM_GONE = 7, 8, 9, 10, 1
 
 
 class Change(IntEnum):
-    """What becomes of a text that stands beside the JSON of a run."""
+    """The change of a text that is stored beside the JSON of a run."""
 
     KEEP = 0
     SET = 1

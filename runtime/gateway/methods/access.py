@@ -1,4 +1,4 @@
-"""Shows who may talk to accounts, and what of it lets nobody in: ``channels.access``. Ours."""
+"""Shows who may talk to accounts, and which rules admit nobody: ``channels.access``. Ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sends what happens to runs to the gateway's clients: the events ``agent`` and ``chat``.
+"""Sends the events of runs, ``agent`` and ``chat``, to the gateway's clients.
 
 As in OpenClaw every operator who may read gets those of every session; a client may choose fewer
 (``events.subscribe``).

@@ -70,7 +70,7 @@ class ConversationsConfig(msgspec.Struct, frozen=True):
 
 
 class _Belonging(NamedTuple):
-    """Where a message belongs, and why."""
+    """The session and the agent of a message, and why."""
 
     origin: Origin
     route: Route

@@ -46,7 +46,7 @@ Watcher = Callable[[RunUpdate], None]
 
 
 class Runs:
-    """All runs that have not ended. ``ended`` counts by state how those before have."""
+    """All runs that have not ended. ``ended`` counts earlier ones by how they ended."""
 
     def __init__(self, links: RunLinks) -> None:
         self.ended: Counter[str] = Counter(dict.fromkeys(ENDED_STATES, 0))

@@ -1,7 +1,7 @@
 """Keeps active conversations in memory: their sessions, and their last entries.
 
 Everything of it comes from the journal and goes there; what is not under way is read when
-somebody writes again.
+a person writes again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MAX_HELD_BYTES = 16 * 1024 * 1024  # of all their transcripts there
 ENTRY_BYTES = 448  # about what an entry takes beside its text
 HISTORY_ENTRIES = 100  # that an agent is given at most
 HISTORY_BYTES = 64 * 1024
-CONTEXT_ENTRIES = 50  # words that were not meant for the account, until somebody asks it
+CONTEXT_ENTRIES = 50  # words that were not meant for the account, until a person asks it
 CONTEXT_BYTES = 32 * 1024
 SUMMARY = "[summary of what was said before]"
 
@@ -104,7 +104,7 @@ class BoundedEntries:
 
 
 class ContextWindow:
-    """The last of what people said to each other, and where in the journal that is."""
+    """The last messages between people, and their positions in the journal."""
 
     def __init__(self) -> None:
         self._entries = BoundedEntries(CONTEXT_ENTRIES, CONTEXT_BYTES)

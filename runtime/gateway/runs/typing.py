@@ -106,7 +106,7 @@ class TypingSigns:
 
 
 class _Unheard:
-    """Receives, in the place of a future, an answer on which nothing depends."""
+    """Receives, in the place of a future, an answer that nothing depends on."""
 
     def done(self) -> bool:
         """Return false: the result is still wanted."""

@@ -69,7 +69,7 @@ class FakeDiscordBot(GatewayBot):
         return f"{self.id}9{person:02}" if person else self.direct
 
     def is_direct(self, channel: str) -> bool:
-        """Return whether a channel is that of somebody's direct messages with it."""
+        """Return whether a channel is that of direct messages with a person."""
         return channel == self.direct or channel[:-2] == f"{self.id}9"
 
     @property

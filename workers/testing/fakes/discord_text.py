@@ -1,4 +1,4 @@
-"""Parses text as Discord's clients show it, taking any possible mark for one. Pure."""
+"""Parses text as Discord's clients show it, with every possible mark as markup. Pure."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ NAME = "ada"
 
 
 class LocalFake(Fake):
-    """One person, who connects again whenever the account is there again."""
+    """One person, who reconnects whenever the account is up again."""
 
     to = NAME
 

@@ -50,7 +50,7 @@ class FakeFiles:
     def add(
         self, content: bytes, name: str, mimetype: str = "text/plain", *, locked: bool = False
     ) -> Json:
-        """Add a file that somebody has uploaded; return it as an event names it."""
+        """Add a file that a person has uploaded; return it as an event names it."""
         made = self._create(name, mimetype, len(content))
         made.content, made.locked = content, locked
         return self.described(made)
