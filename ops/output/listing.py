@@ -99,7 +99,7 @@ NAMES = ("account", "channel", "agent")
 _PATTERN = re.compile(r"[*?\[]")
 
 
-class Term(NamedTuple):
+class FilterTerm(NamedTuple):
     """One part of a filter: rows whose ``field`` is ``value``, or is not if ``negated``."""
 
     field: str
@@ -123,7 +123,7 @@ def _natural(row: Row) -> list[str | int]:
     return [int(part) if index % 2 else part for index, part in enumerate(parts)]
 
 
-def terms(texts: Sequence[str]) -> list[Term]:
+def terms(texts: Sequence[str]) -> list[FilterTerm]:
     """Read texts ``FIELD=VALUE[,FIELD!=VALUE…]``.
 
     Raises ``UsageFailure`` for a text of another form, and for a value that its field never has.
@@ -139,11 +139,11 @@ def terms(texts: Sequence[str]) -> list[Term]:
         values = VALUES.get(field)
         if values and value not in values and not _PATTERN.search(value):
             raise UsageFailure(f"--filter {field}= takes {', '.join(values)}; not {value!r}")
-        found.append(Term(field, value, negated))
+        found.append(FilterTerm(field, value, negated))
     return found
 
 
-def check_names(found: Sequence[Term], rows: Sequence[Row]) -> None:
+def check_names(found: Sequence[FilterTerm], rows: Sequence[Row]) -> None:
     """Raise ``OperatorError`` for an account, channel or agent that ``rows`` do not name.
 
     ``rows`` are those of all accounts and agents.
@@ -162,7 +162,7 @@ def _is_agent(row: Row) -> bool:
     return row.get("channel") == AGENT
 
 
-def condition(found: Sequence[Term]) -> Callable[[Row], bool]:
+def condition(found: Sequence[FilterTerm]) -> Callable[[Row], bool]:
     """Return a predicate for rows.
 
     Values of one field are alternatives, different fields must all match; ``!=`` excludes, ``*``

@@ -22,20 +22,20 @@ from workers.messages import Sent
 
 _encode = msgspec.json.Encoder().encode
 
-Frame = Answer | HttpAnswer | SendProgress
+AnswerFrame = Answer | HttpAnswer | SendProgress
 
 
 class AnswerQueue:
     """A queue of answers for the gateway that has sent the calls."""
 
     def __init__(self) -> None:
-        self._frames: deque[Frame] = deque()
+        self._frames: deque[AnswerFrame] = deque()
         self._bytes = 0  # of all of them
 
     def __len__(self) -> int:
         return len(self._frames)
 
-    def append(self, frame: Frame) -> None:
+    def append(self, frame: AnswerFrame) -> None:
         """Queue a frame."""
         self._frames.append(frame)
         self._bytes += size_of(frame)
@@ -50,7 +50,7 @@ class AnswerQueue:
         """Whether everything fits in half a pack, so that the rest is free for messages."""
         return self._bytes <= PACK_BYTES // 2 and len(self._frames) <= PACK_FRAMES
 
-    def next_pack(self) -> list[Frame]:
+    def next_pack(self) -> list[AnswerFrame]:
         """Return the first frames as a pack of limited size, at least one."""
         if self._bytes <= PACK_BYTES and len(self._frames) <= PACK_FRAMES:  # as nearly always
             pack = list(self._frames)
@@ -83,13 +83,13 @@ class AnswerQueue:
                 return False
         return True
 
-    def requeue(self, pack: list[Frame]) -> None:
+    def requeue(self, pack: list[AnswerFrame]) -> None:
         """Requeue, in front, a pack that could not be sent."""
         self._frames.extendleft(reversed(pack))
         self._bytes += sum(map(size_of, pack))
 
 
-def size_of(frame: Frame) -> int:
+def size_of(frame: AnswerFrame) -> int:
     """Return the approximate size of a frame in bytes."""
     if isinstance(frame, Answer):
         return len(frame.payload)

@@ -36,7 +36,7 @@ from ipc.frames.data import (
 )
 from ipc.identity.peer import PeerCredentials, peer_name
 from ipc.zeromq.link import Dealer
-from workers.links.answers import AnswerQueue, Frame, progress_of
+from workers.links.answers import AnswerFrame, AnswerQueue, progress_of
 from workers.links.backlog import Backlog
 from workers.links.positions import Positions
 from workers.links.waiting import Goals, WaitingEmitters
@@ -147,7 +147,7 @@ class WorkerDataLink:
         """Answer the call ``id`` of ``gateway`` (see ``send_answer``)."""
         self.send_answer(Answer(id, ok, payload), gateway)
 
-    def send_answer(self, answer: Frame, gateway: str) -> None:
+    def send_answer(self, answer: AnswerFrame, gateway: str) -> None:
         """Answer a call or HTTP request of ``gateway``; drop the answer if that is gone.
 
         The next gateway would take it for the answer to its own call with this id.

@@ -31,7 +31,7 @@ PAGE_BYTES = 512 * 1024  # of payloads that one read returns, about
 Done = Callable[[Outcome], None]
 
 
-class Page(msgspec.Struct, frozen=True):
+class FramePage(msgspec.Struct, frozen=True):
     """Some frames of one account in order: incarnation, time of arrival (epoch ms), and part.
 
     ``more``: others follow. ``complete``: nothing between the asked cursor and them is missing.
@@ -81,7 +81,7 @@ class Journal(Protocol):
     def flush(self) -> None:
         """Begin to store the records appended in this loop iteration."""
 
-    async def after(self, key: str, cursor: Cursor, limit_bytes: int = PAGE_BYTES) -> Page:
+    async def after(self, key: str, cursor: Cursor, limit_bytes: int = PAGE_BYTES) -> FramePage:
         """Return the first stored frames of an account after ``cursor``."""
 
     async def outgoing(self, key: str) -> list[OpenRow]:

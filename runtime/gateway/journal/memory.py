@@ -29,7 +29,7 @@ from runtime.gateway.journal.erasing import (
     files_of,
     keep_files,
 )
-from runtime.gateway.journal.interface import PAGE_BYTES, Done, Keep, Page
+from runtime.gateway.journal.interface import PAGE_BYTES, Done, FramePage, Keep
 from runtime.gateway.journal.items import ItemsChanged, KeptItem
 from runtime.gateway.journal.outgoing import (
     OpenRow,
@@ -93,7 +93,7 @@ class MemoryJournal(JournalBase):
         if self._queue:
             asyncio.get_running_loop().call_soon(self._commit)
 
-    async def after(self, key: str, cursor: Cursor, limit_bytes: int = PAGE_BYTES) -> Page:
+    async def after(self, key: str, cursor: Cursor, limit_bytes: int = PAGE_BYTES) -> FramePage:
         """Return the first stored frames of an account after ``cursor``."""
         found: list[tuple[int, int, Part]] = []
         size = 0
@@ -107,7 +107,7 @@ class MemoryJournal(JournalBase):
                 break
             found.append((incarnation, at, rest))
             size += sum(map(len, rest.payloads))
-        return Page(found, more, is_complete(self._places.get(key), cursor))
+        return FramePage(found, more, is_complete(self._places.get(key), cursor))
 
     async def outgoing(self, key: str) -> list[OpenRow]:
         """Return the unsent messages of an account, oldest first, without contents."""

@@ -22,7 +22,7 @@ from runtime.gateway.journal.conversations import (
     is_of_chat,
     lowered,
 )
-from runtime.gateway.journal.interface import Page
+from runtime.gateway.journal.interface import FramePage
 from runtime.gateway.journal.items import KeptItem
 from runtime.gateway.journal.outgoing import OpenRow, OutgoingMessage, OutgoingRow
 from runtime.gateway.journal.people import Person
@@ -49,7 +49,7 @@ class JournalReader:
         self._connection.execute("PRAGMA query_only=1")
         self._connection.create_function("is_of_chat", 1, is_of_chat, deterministic=True)
 
-    def after(self, key: str, cursor: Cursor, limit_bytes: int, place: Place | None) -> Page:
+    def after(self, key: str, cursor: Cursor, limit_bytes: int, place: Place | None) -> FramePage:
         """Return the first stored frames of an account after ``cursor``.
 
         ``place`` is the stored position of the account.
@@ -64,7 +64,7 @@ class JournalReader:
                     found.append((incarnation, at, part))
             shown = readable(found, cursor)
             if shown or not found or not more:
-                return Page(shown, more, is_complete(place, cursor))
+                return FramePage(shown, more, is_complete(place, cursor))
             position = found[-1][0], found[-1][2].last  # all of them were emptied
 
     def _packs_after(

@@ -20,7 +20,7 @@ from runtime.gateway.journal.conversations import (
 )
 from runtime.gateway.journal.damage import is_damage, is_malformed
 from runtime.gateway.journal.erasing import Forgotten, RemoveFiles, keep_files
-from runtime.gateway.journal.interface import PAGE_BYTES, Done, Keep, Page
+from runtime.gateway.journal.interface import PAGE_BYTES, Done, FramePage, Keep
 from runtime.gateway.journal.items import KeptItem
 from runtime.gateway.journal.nightly import NightlyCopies
 from runtime.gateway.journal.outgoing import OpenRow, OutgoingMessage, OutgoingRow
@@ -107,7 +107,7 @@ class StoredJournal(JournalBase):
             self._writer.put(self._turn)
             self._turn = []
 
-    async def after(self, key: str, cursor: Cursor, limit_bytes: int = PAGE_BYTES) -> Page:
+    async def after(self, key: str, cursor: Cursor, limit_bytes: int = PAGE_BYTES) -> FramePage:
         """Return the first stored frames of an account after ``cursor``."""
         place = self._places.get(key)
         return await self._read(lambda reader: reader.after(key, cursor, limit_bytes, place))

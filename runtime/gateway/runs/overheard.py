@@ -16,7 +16,7 @@ KEPT_MS = 3_600_000  # also among the last ones: a new gateway reads again what 
 MANY = 32
 
 
-class Frame(NamedTuple):
+class FramePosition(NamedTuple):
     """Where a message is in the journal: the account's key and the cursor."""
 
     key: str
@@ -43,7 +43,7 @@ class OverheardFrames:
         """Add a message of an account; it is kept until it is released or too old."""
         self._kept.setdefault(key, {})[heard.cursor] = heard
 
-    def release(self, frames: Iterable[Frame]) -> None:
+    def release(self, frames: Iterable[FramePosition]) -> None:
         """Mark messages as no longer needed; unknown ones are ignored."""
         for key, cursor in frames:
             found = self._kept.get(key, {}).pop(cursor, None)
@@ -57,7 +57,9 @@ class OverheardFrames:
     def pop_due(self, key: str, now: int) -> list[Overheard]:
         """Remove and return the messages of an account whose text is to be removed now."""
         kept = self._kept.get(key, {})
-        self.release([Frame(key, each.cursor) for each in kept.values() if each.at < now - KEPT_MS])
+        self.release(
+            [FramePosition(key, each.cursor) for each in kept.values() if each.at < now - KEPT_MS]
+        )
         return self._due.pop(key, [])
 
     def released_cursor(self, key: str, read: Cursor) -> Cursor:

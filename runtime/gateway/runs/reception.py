@@ -37,7 +37,7 @@ from runtime.gateway.journal.conversations import SessionChanged, TranscriptEntr
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.runs import ReplyTarget, Run, RunOrigin, RunRequest
 from runtime.gateway.runs.lifecycle import RunPhase
-from runtime.gateway.runs.overheard import Frame, Overheard, OverheardFrames
+from runtime.gateway.runs.overheard import FramePosition, Overheard, OverheardFrames
 from runtime.gateway.runs.runs import Runs
 from runtime.gateway.runs.sessions import OpenConversation, SessionCache
 from workers.agent import HistoryItem
@@ -201,7 +201,7 @@ class Reception:
         frame = None
         if heard is not None:
             self.overheard.add(key, heard)
-            frame = Frame(key, heard.cursor)
+            frame = FramePosition(key, heard.cursor)
         self.overheard.release(place.conversation.context.add(entry, frame))
         return True
 

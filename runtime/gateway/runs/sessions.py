@@ -27,7 +27,7 @@ from runtime.gateway.journal.erasing import unrouted
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.records import Outcome
 from runtime.gateway.journal.runs import Recorded
-from runtime.gateway.runs.overheard import Frame, OverheardFrames
+from runtime.gateway.runs.overheard import FramePosition, OverheardFrames
 from workers.agent import HistoryItem
 
 MAX_CONVERSATIONS = 2_000  # in memory
@@ -108,7 +108,7 @@ class ContextWindow:
 
     def __init__(self) -> None:
         self._entries = BoundedEntries(CONTEXT_ENTRIES, CONTEXT_BYTES)
-        self._frames: deque[Frame | None] = deque()
+        self._frames: deque[FramePosition | None] = deque()
 
     def __iter__(self) -> Iterator[TranscriptEntry]:
         return iter(self._entries)
@@ -116,14 +116,16 @@ class ContextWindow:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def add(self, entry: TranscriptEntry, frame: Frame | None = None) -> list[Frame]:
+    def add(
+        self, entry: TranscriptEntry, frame: FramePosition | None = None
+    ) -> list[FramePosition]:
         """Add a message; return the frames of the messages that are dropped for it."""
         self._entries.add(entry)
         self._frames.append(frame)
         gone = [self._frames.popleft() for _ in range(len(self._frames) - len(self._entries))]
         return [each for each in gone if each is not None]
 
-    def discard(self, which: Callable[[TranscriptEntry], bool]) -> list[Frame]:
+    def discard(self, which: Callable[[TranscriptEntry], bool]) -> list[FramePosition]:
         """Remove the messages for which ``which`` holds; return their frames."""
         gone = []
         for place in reversed(self._entries.discard(which)):
@@ -132,7 +134,7 @@ class ContextWindow:
             gone += [] if frame is None else [frame]
         return gone
 
-    def clear(self) -> list[Frame]:
+    def clear(self) -> list[FramePosition]:
         """Remove all messages; return their frames."""
         self._entries.clear()
         frames = [each for each in self._frames if each is not None]

@@ -12,7 +12,7 @@ from ipc.frames.data import (
     SendProgress,
     encode,
 )
-from workers.links.answers import AnswerQueue, Frame, progress_of, size_of
+from workers.links.answers import AnswerFrame, AnswerQueue, progress_of, size_of
 from workers.messages import Sent
 
 
@@ -51,7 +51,7 @@ def test_an_answer_counts_with_its_headers() -> None:
 
 
 def test_a_pack_leaves_room_for_messages_up_to_half_of_its_bytes() -> None:
-    def leave_room(*frames: Frame) -> bool:
+    def leave_room(*frames: AnswerFrame) -> bool:
         queue = AnswerQueue()
         for frame in frames:
             queue.append(frame)

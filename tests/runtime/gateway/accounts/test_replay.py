@@ -27,7 +27,7 @@ from runtime.gateway.accounts.replay import (
     Replays,
 )
 from runtime.gateway.accounts.ring import Rings
-from runtime.gateway.journal.interface import PAGE_BYTES, Page
+from runtime.gateway.journal.interface import PAGE_BYTES, FramePage
 from runtime.gateway.journal.memory import MemoryJournal
 from runtime.gateway.journal.records import Left
 from tests.support.gateway_rig import payload
@@ -124,7 +124,7 @@ class ReadJournal(MemoryJournal):
         self.reads: list[tuple[Cursor, int]] = []
         self.pruned: dict[str, Cursor] = {}
 
-    async def after(self, key: str, cursor: Cursor, limit_bytes: int = PAGE_BYTES) -> Page:
+    async def after(self, key: str, cursor: Cursor, limit_bytes: int = PAGE_BYTES) -> FramePage:
         self.reads.append((cursor, limit_bytes))
         page = await super().after(key, cursor, limit_bytes)
         if key in self.pruned:

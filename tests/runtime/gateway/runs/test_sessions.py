@@ -14,7 +14,7 @@ from runtime.gateway.journal.memory import MemoryJournal
 from runtime.gateway.journal.records import Marked
 from runtime.gateway.journal.runs import Recorded
 from runtime.gateway.runs import sessions
-from runtime.gateway.runs.overheard import Frame, Overheard
+from runtime.gateway.runs.overheard import FramePosition, Overheard
 from runtime.gateway.runs.sessions import BoundedEntries, SessionCache
 from tests.support.journals import store
 
@@ -141,7 +141,7 @@ async def test_a_person_is_erased_from_memory_and_nobody_else() -> None:
         heard = Overheard((1, number), now_ms())
         known.overheard.add("irc:libera", heard)
         said = replace(entry(f"heard {number}"), sender=sender)
-        hall.context.add(said, Frame("irc:libera", heard.cursor))
+        hall.context.add(said, FramePosition("irc:libera", heard.cursor))
     known.erase("ada", {"irc:libera": {"ada"}})
     assert known.find(direct.session.key) is None
     assert (main.session.to, main.session.summary, main.session.id) == ("", "", "2")
