@@ -17,7 +17,7 @@ from workers.links.control import WorkerControlLink
 from workers.links.data import WorkerDataLink
 from workers.messages import Outbound, Sent
 from workers.plugin import Manifest
-from workers.process.calls import PluginCalls, function_for
+from workers.process.calls import PluginCalls, PluginHooks, function_for
 from workers.process.context import AccountContext
 from workers.process.explanations import Explain, explaining, guarded, unexplained
 from workers.process.loading import config_of, make_directory, manifest_of, plugin_class
@@ -156,17 +156,17 @@ class HostedAccount:
         group = getattr(plugin, "is_group", None)
         sender = PartSender(send, manifest.text, manifest.pace, edit=edit, is_group=group)
         media = self._boot.media
-        self._calls.begin(
+        hooks = PluginHooks(
             plugin,
-            sender.send,
             manifest.can,
-            partial(context.ready_files, manifest),
+            sender.send,
             sender.deliver,
+            partial(context.ready_files, manifest),
             sender.rendered_edit,
-            manifest.typing,
-            None if media is None else Path(media.directory),
             None if edit is None else sender.show,
         )
+        bodies = None if media is None else Path(media.directory)
+        self._calls.begin(hooks, typing=manifest.typing, bodies=bodies)
 
     async def _wait_for_cursor(self) -> None:
         """Wait for the cursor from the gateway; report the wait if it takes long."""

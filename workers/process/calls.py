@@ -7,7 +7,7 @@ import math
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import UNSET
@@ -64,6 +64,23 @@ class InvalidCall(Exception):
     """The call is invalid; the text is the reason."""
 
 
+class PluginHooks(NamedTuple):
+    """How calls to one plugin are carried out; without a hook the plugin gets them as they are.
+
+    Messages go through ``send``, those that the gateway keeps through ``send_all``. ``can`` is what
+    the manifest promises, ``files`` makes the files of a message ready, ``render_edit`` renders the
+    text of an edit, ``show`` edits previews.
+    """
+
+    plugin: Any
+    can: frozenset[str] = frozenset()
+    send: SendPart | None = None
+    send_all: SendAll | None = None
+    files: ReadyFiles | None = None
+    render_edit: RenderEdit | None = None
+    show: EditPart | None = None
+
+
 class PluginCalls:
     """The calls to one account. Before ``begin`` and after ``close`` new ones are refused.
 
@@ -86,15 +103,9 @@ class PluginCalls:
         explain: Explain = unexplained,
         progress: ReportProgress = lambda key, attempt, texts, sent: None,
     ) -> None:
-        self._plugin: Any = None
-        self._send: SendPart | None = None
-        self._files: ReadyFiles | None = None
-        self._render_edit: RenderEdit | None = None
-        self._show: EditPart | None = None
+        self._hooks = PluginHooks(None)
         self._typing = TypingRepeater(0.0, self._on_typing_failed)
-        self._send_all: SendAll | None = None
         self._attempts = SendAttempts(progress)
-        self._can: frozenset[str] = frozenset()
         self._refusal = STARTING  # why no call can begin; empty: one can
         self._reply = reply
         self._report_sent = sent
@@ -111,37 +122,18 @@ class PluginCalls:
         self._http = HttpRequests(answer=answer_http, fail=fail, log=log, explain=explain)
         self._made = 0  # ids made here, for platforms that give none
 
-    def begin(
-        self,
-        plugin: Any,
-        send: SendPart | None = None,
-        can: frozenset[str] = frozenset(),
-        files: ReadyFiles | None = None,
-        send_all: SendAll | None = None,
-        render_edit: RenderEdit | None = None,
-        typing: float = 0.0,
-        bodies: Path | None = None,
-        show: EditPart | None = None,
-    ) -> None:
-        """Accept calls for ``plugin`` from now on. Messages go through ``send``, if it is given,
-        and those that the gateway keeps through ``send_all``.
+    def begin(self, hooks: PluginHooks, *, typing: float = 0.0, bodies: Path | None = None) -> None:
+        """Accept calls for a plugin from now on.
 
-        ``can`` is what its manifest promises, ``files`` makes the files of a message ready,
-        ``render_edit`` renders the text of an edit, ``typing`` seconds the platform shows that the
-        account types, ``bodies`` has large bodies of HTTP requests, ``show`` edits previews.
+        For ``typing`` seconds the platform shows that the account types, ``bodies`` has large
+        bodies of HTTP requests.
         """
-        self._plugin = plugin
+        self._hooks = hooks
         if self._refusal == STARTING:  # else it was closed before
             self._refusal = ""
-        self._send = send
-        self._send_all = send_all
-        self._can = can
-        self._files = files
-        self._render_edit = render_edit
-        self._show = show
         self._typing = TypingRepeater(typing, self._on_typing_failed)
-        if "http" in can:
-            self._http.begin(plugin, bodies)
+        if "http" in hooks.can:
+            self._http.begin(hooks.plugin, bodies)
 
     def close(self) -> None:
         """Refuse new calls from now on; running ones continue."""
@@ -257,8 +249,8 @@ class PluginCalls:
                 action = _decoded(_action, "action", call.params)
                 # prefixed: the same key may have been used for a send
                 return await self._results.once(f"action:{action.key}", lambda: self._call(action))
-            case "preview" if self._show is not None:
-                await self._show(_decoded(_action, "preview", call.params))
+            case "preview" if self._hooks.show is not None:
+                await self._hooks.show(_decoded(_action, "preview", call.params))
                 return {}
             case "probe" | "logout":
                 return await self._call_plugin(call.method)
@@ -266,8 +258,8 @@ class PluginCalls:
 
     def _deliver(self, message: Outbound) -> Awaitable[Sent]:
         self._typing.end(message.to)
-        if message.attachments and self._files is not None:
-            return self._deliver_with_files(message, self._files)
+        if message.attachments and self._hooks.files is not None:
+            return self._deliver_with_files(message, self._hooks.files)
         return self._deliver_ready(message)
 
     async def _deliver_with_files(self, message: Outbound, files: ReadyFiles) -> Sent:
@@ -275,25 +267,27 @@ class PluginCalls:
             return await self._deliver_ready(ready)
 
     async def _deliver_ready(self, message: Outbound) -> Sent:
-        sent = self._completed(await (self._send or self._plugin.send)(message))
+        sent = self._completed(await (self._hooks.send or self._hooks.plugin.send)(message))
         await self._notify_sent(message, sent)
         return sent
 
     async def _attempt(self, attempt: SendAttempt, progress: Progress) -> list[Sent]:
         if not attempt.preview:  # an agent that still writes is still typing
             self._typing.end(attempt.message.to)
-        if not attempt.message.attachments or self._files is None:
+        files = self._hooks.files
+        if not attempt.message.attachments or files is None:
             return await self._attempt_ready(attempt, progress)
-        async with self._files(attempt.message) as ready:
+        async with files(attempt.message) as ready:
             return await self._attempt_ready(
                 msgspec.structs.replace(attempt, message=ready), progress
             )
 
     async def _attempt_ready(self, attempt: SendAttempt, progress: Progress) -> list[Sent]:
-        if self._send_all is None:
-            parts = [await self._plugin.send(attempt.message)]
+        hooks = self._hooks
+        if hooks.send_all is None:
+            parts = [await hooks.plugin.send(attempt.message)]
         else:
-            parts = await self._send_all(attempt, progress)
+            parts = await hooks.send_all(attempt, progress)
         sent = [self._completed(part) for part in parts]
         if not attempt.preview:
             await self._notify_sent(attempt.message, merged(sent))
@@ -316,12 +310,12 @@ class PluginCalls:
             self._log.exception("the event of a sent message was not posted")
 
     async def _call(self, action: Action) -> dict[str, Any]:
-        name = action.name
-        function = function_for(self._plugin, name, self._can)
+        name, hooks = action.name, self._hooks
+        function = function_for(hooks.plugin, name, hooks.can)
         if function is None:
             raise InvalidCall(f"the channel has no {name}")
-        if name == "edit" and self._render_edit is not None:
-            action = await self._render_edit(action)
+        if name == "edit" and hooks.render_edit is not None:
+            action = await hooks.render_edit(action)
         if name == "typing":
             result = await self._typing.show(function, action)
         else:
@@ -338,7 +332,7 @@ class PluginCalls:
             self._log.debug("typing is not shown any more", error=last_line(error))
 
     async def _call_plugin(self, method: str) -> Any:
-        function = getattr(self._plugin, method, None)
+        function = getattr(self._hooks.plugin, method, None)
         if function is None:
             raise InvalidCall(f"the channel has no {method}")
         result = await function()

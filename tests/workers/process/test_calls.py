@@ -18,7 +18,7 @@ from tests.support.controllable_channel import ControllablePlugin, said
 from tests.support.worker_rig import CONTROLLABLE, worker_rig
 from workers.errors import ChannelError, LoggedOut, MaybeSent, NeedsLogin, SendFailed, Transient
 from workers.messages import Action, Outbound, Sent
-from workers.process.calls import PluginCalls
+from workers.process.calls import PluginCalls, PluginHooks
 
 HI = {"to": "room", "text": "hi", "key": "k1"}
 MESSAGE = Outbound(to="room", text="hi", key="k1")
@@ -444,7 +444,7 @@ async def test_an_answer_that_cannot_be_given_ends_the_account() -> None:
         answer_http=lambda answer, gateway: None,
         log=structlog.get_logger(),
     )
-    calls.begin(object())
+    calls.begin(PluginHooks(object()))
     calls.on_call(Call(1, "probe", b"{}"), "gateway")
     assert str(await failed) == "a fault of ours"
     await calls.finish()
