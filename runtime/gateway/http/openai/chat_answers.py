@@ -10,7 +10,6 @@ import msgspec
 from runtime.gateway.http.api_refusals import HttpRefusal
 from runtime.gateway.http.openai.answers import CallOfTool, ReplyReader, RunReply, TokenCounts
 from runtime.gateway.http.openai.asked import Asked
-from runtime.gateway.journal.runs import Run
 
 DONE = b"data: [DONE]\n\n"
 Json = dict[str, Any]
@@ -63,9 +62,9 @@ class CompletionWriter:
         }
         self.reader = ReplyReader(asked.selection)
 
-    def whole(self, run: Run) -> Json:
-        """Return the completion for an ended run. Raises ``HttpRefusal``."""
-        return completion(self._head, self._asked, self.reader.end(run))
+    def whole(self, reply: RunReply) -> Json:
+        """Return the completion for the answer of a run."""
+        return completion(self._head, self._asked, reply)
 
     def begin(self) -> bytes:
         """Return the first chunk."""
@@ -76,13 +75,8 @@ class CompletionWriter:
         """Return the chunk for a piece of text."""
         return self._chunk({"content": text})
 
-    def end(self, run: Run) -> Iterator[bytes]:
+    def end(self, reply: RunReply) -> Iterator[bytes]:
         """Yield the last chunks of a run that has an answer."""
-        try:
-            reply = self.reader.end(run)
-        except HttpRefusal as refusal:
-            yield from self.fail(refusal)
-            return
         if reply.more:
             yield self.text(reply.more)
         for index, each in enumerate(reply.calls):

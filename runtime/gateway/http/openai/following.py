@@ -22,7 +22,7 @@ from runtime.gateway.http.api_refusals import (
     failure_of,
 )
 from runtime.gateway.http.lost_clients import when_lost
-from runtime.gateway.http.openai.answers import ReplyReader
+from runtime.gateway.http.openai.answers import ReplyReader, RunReply
 from runtime.gateway.http.openai.streams import EventWriter
 from runtime.gateway.journal.runs import Run
 from runtime.gateway.parts import GatewayParts
@@ -46,7 +46,7 @@ class AnswerWriter(Protocol):
     def text(self, text: str) -> bytes:
         """Return the event for a piece of text."""
 
-    def end(self, run: Run) -> Iterator[bytes]:
+    def end(self, reply: RunReply) -> Iterator[bytes]:
         """Yield the last events of a run that has an answer."""
 
     def fail(self, refusal: HttpRefusal) -> Iterator[bytes]:
@@ -94,13 +94,13 @@ class FollowedRun:
         if self._asked.known:
             self._writer.reader.skip_text()  # its beginning is over: the end has the whole text
 
-    async def wait_answer(self) -> Run:
-        """Wait for the run's answer and return the run. Raises ``HttpRefusal`` if it has none."""
+    async def wait_answer(self) -> RunReply:
+        """Wait for the run's answer and return it. Raises ``HttpRefusal`` if there is none."""
         with when_lost(self._request, self._on_lost):
-            run, refusal = await self._wait_end()
-        if refusal is not None:
-            raise refusal
-        return run
+            reply = await self._wait_end()
+        if isinstance(reply, HttpRefusal):
+            raise reply
+        return reply
 
     async def stream(self) -> web.StreamResponse:
         """Stream the answer to the client; return the response."""
@@ -133,15 +133,17 @@ class FollowedRun:
             while (text := await events.next()) is not None:
                 if text:
                     await events.write(writer.text(text))
-            run, refusal = await ending
-            for data in writer.end(run) if refusal is None else writer.fail(refusal):
+            reply = await ending
+            refusal = reply if isinstance(reply, HttpRefusal) else None
+            last = writer.fail(reply) if isinstance(reply, HttpRefusal) else writer.end(reply)
+            for data in last:
                 await events.write(data)
             return refusal
         finally:
             ending.cancel()
 
-    async def _wait_end(self) -> tuple[Run, HttpRefusal | None]:
-        """Wait for the end of the run; return it, and the refusal if it has no answer."""
+    async def _wait_end(self) -> RunReply | HttpRefusal:
+        """Wait for the end of the run; return its answer, or the refusal if it has none."""
         assert self._asked is not None
         ending = self._asked.ending()
         if ending is None:
@@ -149,11 +151,17 @@ class FollowedRun:
         else:
             await asyncio.wait([ending])
             if ending.cancelled():
-                return self._run, self._restarting()
+                return self._restarting()
             run = ending.result()
-        if self._asked.known and self._writer.reader.has_tools:
+        reader = self._writer.reader
+        if self._asked.known and reader.has_tools:
             await self._read_calls(run)
-        return run, failure_of(run)
+        if (refusal := failure_of(run)) is not None:
+            return refusal
+        try:
+            return reader.end(run)
+        except HttpRefusal as lacking:
+            return lacking
 
     def _restarting(self) -> HttpRefusal:
         """Return the answer of a gateway that ends before the run does."""

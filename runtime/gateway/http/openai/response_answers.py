@@ -10,7 +10,6 @@ import msgspec
 from runtime.gateway.http.api_refusals import HttpRefusal
 from runtime.gateway.http.openai.answers import CallOfTool, ReplyReader, RunReply, TokenCounts
 from runtime.gateway.http.openai.asked import Asked
-from runtime.gateway.journal.runs import Run
 
 DONE = b"data: [DONE]\n\n"
 Json = dict[str, Any]
@@ -44,9 +43,8 @@ class ResponseWriter:
         self._number = 0
         self.reader = ReplyReader(asked.selection)
 
-    def whole(self, run: Run) -> Json:
-        """Return the response for an ended run. Raises ``HttpRefusal``."""
-        reply = self.reader.end(run)
+    def whole(self, reply: RunReply) -> Json:
+        """Return the response for the answer of a run."""
         output = [] if reply.calls and not reply.text else [self._message(reply)]
         return self._response(_status(reply), [*output, *map(_item, reply.calls)], reply)
 
@@ -77,13 +75,8 @@ class ResponseWriter:
         self._text += text
         return self._event("response.output_text.delta", self._place() | {"delta": text})
 
-    def end(self, run: Run) -> Iterator[bytes]:
+    def end(self, reply: RunReply) -> Iterator[bytes]:
         """Yield the last events of a run that has an answer."""
-        try:
-            reply = self.reader.end(run)
-        except HttpRefusal as refusal:
-            yield from self.fail(refusal)
-            return
         if reply.more:
             yield self.text(reply.more)
         part = {"type": "output_text", "text": self._text}

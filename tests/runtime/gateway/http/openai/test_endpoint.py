@@ -157,6 +157,9 @@ async def test_the_agent_that_is_always_there_answers_and_calls_no_tool() -> Non
                 }
             },
         )
+        _, body, _ = await client.ask(CHAT, asked | {"stream": True})
+        assert [*chunks(body)[-2]] == ["error"]
+        assert client.rig.parts.api.outcomes["answered"] == 1
 
 
 async def keys(client: HttpClient, **more: Any) -> str:

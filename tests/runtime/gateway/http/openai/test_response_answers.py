@@ -39,7 +39,8 @@ def test_a_stream_is_a_message_piece_by_piece_then_the_calls_then_the_whole() ->
     made = writer()
     data = made.begin() + made.text(made.reader.read(Delta("Hi ")))
     made.reader.read(ToolCall("c1", "look", {"x": 1}))
-    found = chunks((data + b"".join(made.end(ended("Hi there.")))).decode())
+    reply = made.reader.end(ended("Hi there."))
+    found = chunks((data + b"".join(made.end(reply))).decode())
     assert types(found) == [
         "created",
         "in_progress",
@@ -80,7 +81,8 @@ def test_a_stream_is_a_message_piece_by_piece_then_the_calls_then_the_whole() ->
 
 
 def test_a_whole_one_that_was_cut_is_incomplete() -> None:
-    made = writer().whole(ended("cut", "length"))
+    maker = writer()
+    made = maker.whole(maker.reader.end(ended("cut", "length")))
     assert (made["status"], made["incomplete_details"]) == (
         "incomplete",
         {"reason": "max_output_tokens"},
@@ -91,7 +93,9 @@ def test_a_whole_one_that_was_cut_is_incomplete() -> None:
 def test_one_that_only_calls_tools_says_nothing() -> None:
     made = writer()
     made.reader.read(ToolCall("c1", "look", {}))
-    assert [each["type"] for each in made.whole(ended(""))["output"]] == ["function_call"]
+    assert [each["type"] for each in made.whole(made.reader.end(ended("")))["output"]] == [
+        "function_call"
+    ]
 
 
 def test_a_failure_is_a_response_too() -> None:
