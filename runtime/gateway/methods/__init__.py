@@ -58,10 +58,8 @@ LATE = {
     "recent_messages": "messages.recent",
     "session_compact": "sessions.compact",
     "session_reports": "sessions.search sessions.usage",
-    "sessions": (
-        "sessions.list sessions.resolve sessions.describe sessions.get sessions.preview "
-        "sessions.patch sessions.reset sessions.delete sessions.abort"
-    ),
+    "sessions": ("sessions.list sessions.resolve sessions.describe sessions.get sessions.preview"),
+    "session_changes": "sessions.patch sessions.reset sessions.delete sessions.abort",
     "session_talk": (
         "sessions.create sessions.send sessions.subscribe sessions.messages.subscribe "
         "sessions.messages.unsubscribe"

@@ -18,7 +18,8 @@ from runtime.gateway.conversations.session_keys import named_key
 from runtime.gateway.journal.conversations import SessionFilter
 from runtime.gateway.methods.chat import ChatSendParams, chat_send
 from runtime.gateway.methods.request_parts import Files, Word
-from runtime.gateway.methods.sessions import SessionKeyParams, changed_session
+from runtime.gateway.methods.session_changes import changed_session
+from runtime.gateway.methods.sessions import SessionKeyParams
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.runs.asking import changed
 from workers.messages import MAX_TEXT, Id
