@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import urlsafe_b64encode
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from datetime import UTC, tzinfo
 from typing import Any
 from urllib.parse import urlsplit
@@ -216,6 +216,19 @@ def shown(job: ScheduledJob) -> dict[str, Any]:
     row["configRevision"] = f"sha256:{digest}"
     beside = ("nextRunAtMs", "lastRunAtMs", "lastRunStatus", "lastDelivered", "lastDeliveryStatus")
     return row | {name: state[name] for name in beside if name in state}
+
+
+def event_of(job: ScheduledJob, action: str, more: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the event ``cron`` of a change of a job; ``more`` is of the run that it concerns."""
+    row = shown(job)
+    row.pop("configRevision")
+    event = {"job": row} | more | {"jobId": job.id, "action": action}
+    for name in ("ts", "jobName"):  # of a row of the log alone
+        event.pop(name, None)
+    planned = job.state.next_run_at_ms
+    if planned is not UNSET and action not in ("started", "removed"):
+        event["nextRunAtMs"] = planned
+    return event
 
 
 def _normal(schedule: JobSchedule, now: int) -> JobSchedule:

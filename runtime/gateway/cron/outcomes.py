@@ -12,13 +12,23 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from runtime.gateway.cron.job_types import AtSchedule, JobFailureAlert, RunStatus, ScheduledJob
+from runtime.gateway.conversations.run_answers import failure_of
+from runtime.gateway.cron.job_types import (
+    AtSchedule,
+    JobDelivery,
+    JobFailureAlert,
+    RunStatus,
+    ScheduledJob,
+)
 from runtime.gateway.cron.jobs import schedule_of, with_state
 from runtime.gateway.cron.schedule import Due, next_time
+from runtime.gateway.journal.runs import Run
+from runtime.gateway.runs.lifecycle import DIED, PASSING, UNAVAILABLE
 
 # After as many failures in a row; the last one counts from then on. OpenClaw's numbers.
 BACKOFF_MS = (30_000, 60_000, 300_000, 900_000, 3_600_000)
 TRIES_OF_ONE_TIME = 3
+PASSES = PASSING | {DIED, UNAVAILABLE}  # errors of a run after which a retry may succeed
 MAX_ERROR = 2000  # characters that are kept of an error
 
 
@@ -49,6 +59,26 @@ class AfterRun(msgspec.Struct, frozen=True):
 
     job: ScheduledJob | None
     alert: CronAlert | None = None
+
+
+def outcome_of(job: ScheduledJob, run: Run, problem: str | None) -> CronOutcome:
+    """Return how a run ended, without times; ``problem``: why its answer could not be delivered."""
+    best_effort = isinstance(job.delivery, JobDelivery) and job.delivery.best_effort is True
+    bad = run.state != "final" or (problem is not None and not best_effort)
+    return CronOutcome(
+        "error" if bad else "ok",
+        started=0,
+        ended=0,
+        error=problem or _error_of(run),
+        passing=run.state == "timeout" or run.error in PASSES,
+    )
+
+
+def _error_of(run: Run) -> str | None:
+    if run.state == "final":
+        return None
+    failure = failure_of(run)
+    return failure.text if failure is not None else run.detail or run.state
 
 
 def begin_run(job: ScheduledJob, decision: Due, now: int) -> ScheduledJob:

@@ -20,26 +20,27 @@ from ipc.frames.words import AGENT
 from ipc.nesting import MALFORMED, decode_json
 from runtime.config.timers import CronConfig
 from runtime.gateway.access.scopes import READ
-from runtime.gateway.conversations.run_answers import failure_of
 from runtime.gateway.conversations.session_keys import main_key, named_key
 from runtime.gateway.cron import run_log
 from runtime.gateway.cron.alerts import Alerts
 from runtime.gateway.cron.delivering import AnswerDelivery, run_for
 from runtime.gateway.cron.heartbeats import Heartbeats
-from runtime.gateway.cron.job_types import (
-    JobDelivery,
-    ScheduledJob,
-    SystemEventPayload,
-)
-from runtime.gateway.cron.jobs import due, shown
+from runtime.gateway.cron.job_types import ScheduledJob, SystemEventPayload
+from runtime.gateway.cron.jobs import due, event_of
 from runtime.gateway.cron.links import TimerLinks, key_of
-from runtime.gateway.cron.outcomes import CronOutcome, begin_by_hand, begin_run, end_run, skip_run
+from runtime.gateway.cron.outcomes import (
+    CronOutcome,
+    begin_by_hand,
+    begin_run,
+    end_run,
+    outcome_of,
+    skip_run,
+)
 from runtime.gateway.cron.run_log import JobRun, RunLog
 from runtime.gateway.cron.schedule import Due
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.items import KeptItem
 from runtime.gateway.journal.runs import Run
-from runtime.gateway.runs.lifecycle import PASSING
 
 KIND = "cron.job"  # of the journal's documents
 CHECK_SECONDS = 60.0  # at most, until the clock is read again: it may have been set
@@ -311,17 +312,12 @@ class Scheduler:
         delivered, delivery, problem = await self.delivery.deliver(
             job, entry, run, self.config.allow_private
         )
-        error = problem or _error_of(run)
-        bad = run.state != "final" or (problem is not None and not _is_best_effort(job))
-        passing = run.state == "timeout" or run.error in {*PASSING, "died", "unavailable"}
-        outcome = CronOutcome(
-            "error" if bad else "ok",
-            entry.run_at_ms,
-            self._links.now(),
-            error,
-            passing,
-            delivered,
-            delivery,
+        outcome = msgspec.structs.replace(
+            outcome_of(job, run, problem),
+            started=entry.run_at_ms,
+            ended=self._links.now(),
+            delivered=delivered,
+            delivery=delivery,
         )
         job = self.jobs.get(id)  # which may be another one now
         if job is None:
@@ -369,15 +365,7 @@ class Scheduler:
             self.start_due()
 
     def _announce(self, job: ScheduledJob, action: str, /, **more: Any) -> None:
-        row = shown(job)
-        row.pop("configRevision")
-        event = {"job": row} | more | {"jobId": job.id, "action": action}
-        for name in ("ts", "jobName"):  # of a row of the log alone
-            event.pop(name, None)
-        planned = job.state.next_run_at_ms
-        if planned is not UNSET and action not in ("started", "removed"):
-            event["nextRunAtMs"] = planned
-        self._links.hub.broadcast("cron", event, scope=READ)
+        self._links.hub.broadcast("cron", event_of(job, action, more), scope=READ)
 
     def _key(self, job: ScheduledJob) -> str:
         return f"{AGENT}:{self._links.agent_of(job)}"
@@ -385,14 +373,3 @@ class Scheduler:
     @staticmethod
     def _item(job: ScheduledJob) -> KeptItem:
         return KeptItem(KIND, job.id, msgspec.json.encode(job))
-
-
-def _error_of(run: Run) -> str | None:
-    if run.state == "final":
-        return None
-    failure = failure_of(run)
-    return failure.text if failure is not None else run.detail or run.state
-
-
-def _is_best_effort(job: ScheduledJob) -> bool:
-    return isinstance(job.delivery, JobDelivery) and job.delivery.best_effort is True

@@ -12,6 +12,7 @@ from runtime.gateway.cron.jobs import (
     BadJob,
     create,
     due,
+    event_of,
     not_found,
     run_refusal,
     schedule_of,
@@ -334,3 +335,15 @@ def test_a_job_is_shown_with_its_revision_and_its_next_run() -> None:
         "lastDeliveryStatus": "delivered",
     }
     assert shown(changed(job, name="other"))["configRevision"] != row["configRevision"]
+
+
+def test_an_event_names_the_job_the_change_and_when_it_is_due() -> None:
+    job = made()
+    event = event_of(job, "finished", {"ts": 1, "jobName": job.name, "status": "ok"})
+    assert event["job"] == {
+        name: value for name, value in shown(job).items() if name != "configRevision"
+    }
+    assert (event["jobId"], event["action"], event["status"]) == (job.id, "finished", "ok")
+    assert event["nextRunAtMs"] == job.state.next_run_at_ms
+    assert not {"ts", "jobName"} & set(event)
+    assert "nextRunAtMs" not in event_of(job, "removed", {})

@@ -17,9 +17,11 @@ from runtime.gateway.cron.outcomes import (
     begin_by_hand,
     begin_run,
     end_run,
+    outcome_of,
     skip_run,
 )
 from runtime.gateway.cron.schedule import Due
+from runtime.gateway.journal.runs import Run
 
 NOW = 1_795_887_817_035
 MINUTE, HOUR = 60_000, 3_600_000
@@ -233,3 +235,25 @@ def test_a_job_s_life_has_no_run_twice_and_always_a_next_time(seed: int) -> None
             now = decision.wait + chance.randrange(MINUTE)
     assert ran == sorted(set(ran))
     assert len(ran) > 20
+
+
+@pytest.mark.parametrize(
+    ("run", "problem", "delivery", "status", "passing"),
+    [
+        ({"state": "final"}, None, {}, "ok", False),
+        ({"state": "final"}, "the chat is gone", {}, "error", False),
+        ({"state": "final"}, "the chat is gone", {"bestEffort": True}, "ok", False),
+        ({"state": "timeout"}, None, {}, "error", True),
+        ({"state": "error", "error": "transient"}, None, {}, "error", True),
+        ({"state": "error", "error": "died"}, None, {}, "error", True),
+        ({"state": "error", "error": "refused"}, None, {}, "error", False),
+        ({"state": "aborted", "detail": "stopped"}, None, {"bestEffort": True}, "error", False),
+    ],
+)
+def test_a_run_and_its_delivery_are_one_outcome(
+    run: dict[str, Any], problem: str | None, delivery: Any, status: str, passing: bool
+) -> None:
+    job = made(delivery={"mode": "announce", "channel": "irc", "to": "#a"} | delivery)
+    found = outcome_of(job, Run("r", "s", "a", **run), problem)
+    assert (found.status, found.passing) == (status, passing)
+    assert (found.error is None) == (run["state"] == "final" and problem is None)
