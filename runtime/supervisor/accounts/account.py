@@ -18,7 +18,6 @@ from ipc.frames.control import Beat, LoginAsked
 from ipc.frames.status import AccountStatus, Hold
 from ipc.frames.words import ALIVE, Phase
 from ipc.heartbeat import Verdict
-from runtime.config.accounts import AccountSpec
 from runtime.config.worker_spec import WorkerSpec
 from runtime.supervisor.accounts.explain import todo
 from runtime.supervisor.accounts.heartbeat import DataLinkView, Heartbeat, Silence, Totals
@@ -27,6 +26,12 @@ from runtime.supervisor.accounts.launch import AccountLauncher
 from runtime.supervisor.accounts.login import PendingLogin
 from runtime.supervisor.accounts.recollection import recollect, remaining_wait
 from runtime.supervisor.accounts.restart_reasons import RestartReasons
+from runtime.supervisor.accounts.status_row import (
+    fields_of_account,
+    figures_of,
+    has_journal,
+    health_of,
+)
 from runtime.supervisor.changes import Changes, next_try_at
 from runtime.supervisor.child import Child, Process
 from runtime.supervisor.lifecycle import (
@@ -216,7 +221,7 @@ class Account:
         """
         counts = {"duplicate": duplicates, "repeated": repeated}
         absent = self._link.apply(silent, counts, ABSENT_BEATS * self.heartbeat.pace)
-        absent |= self._link.set_journal_fault(journal_fault if _has_journal(self.spec) else None)
+        absent |= self._link.set_journal_fault(journal_fault if has_journal(self.spec) else None)
         return absent and self.phase is Phase.RUNNING
 
     def check(self, now: float) -> Verdict:
@@ -332,7 +337,8 @@ class Account:
             enabled=spec.enabled,
             configured=spec.configured,
             name=spec.name,
-            **_of_account(spec),
+            **fields_of_account(spec),
+            **figures_of(beat, totals, alive=alive),
             pid=process.pid or None if alive and process is not None else None,
             incarnation=state.incarnation,
             revision=self._revision,
@@ -348,53 +354,19 @@ class Account:
             last_exit=self._last_exit,
             hold=self.hold,
             draining=self._draining,
-            health=self._health(state, plugin),
+            health=health_of(
+                state.phase,
+                plugin,
+                self._link,
+                beat,
+                suspected=self.heartbeat.pulse.asked is not None,
+                is_agent=spec.is_agent,
+            ),
             todo=todo(self.key, state, place=spec.place, can_login=spec.can_login),
             login=self.login.status(state, _now(), int(time.time() * 1000)),
-            rss_bytes=beat.rss_bytes if beat and alive else None,
             cpu_percent=self.heartbeat.cpu_percent if alive else None,
-            fds=beat.fds if beat and alive else None,
-            loop_lag_ms=round(beat.lag * 1000, 1) if beat and alive else None,
-            queued=beat.queued if beat and alive else 0,
-            messages_in=totals.messages_in + (beat.messages_in if beat else 0),
-            messages_out=totals.messages_out + (beat.messages_out if beat else 0),
             dropped=self._link.added_to(totals.dropped_with(beat)),
             possibly_lost=totals.lost,
             log_dropped=self._log_dropped(),
-            media_bytes=beat.media_bytes if beat else 0,
             plugin=plugin,
         )
-
-    def _health(self, state: State, plugin: dict[str, Any]) -> str | None:
-        if state.phase is not Phase.RUNNING:
-            return None
-        if self.heartbeat.pulse.asked is not None:
-            return "degraded: silent"
-        if self._link.absent:
-            return "degraded: not on the data link"
-        if self._link.journal_fault is not None:
-            return f"degraded: {self._link.journal_fault}"
-        if plugin.get("connected") is False:
-            return "degraded: not connected"
-        if self.spec.is_agent and plugin.get("lastError"):  # whose words are no client's
-            return "degraded: its turns fail"
-        beat = self.heartbeat.beat
-        return f"degraded: {beat.media_refusal}" if beat and beat.media_refusal else "ok"
-
-
-def _has_journal(spec: WorkerSpec) -> bool:
-    return isinstance(spec, AccountSpec) and spec.journal == "on"
-
-
-def _of_account(spec: WorkerSpec) -> dict[str, Any]:
-    """Return the fields of a status row that only accounts have."""
-    if not isinstance(spec, AccountSpec):
-        return {}
-    return {
-        "agent": spec.agent,
-        "journal": spec.journal,
-        "ambiguous": spec.ambiguous,
-        "outbox_ttl": spec.outbox.ttl,
-        "streaming": spec.streaming,
-        "ingress": spec.ingress,
-    }
