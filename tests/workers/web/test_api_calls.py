@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.streams import StreamReader
-from aiohttp.test_utils import TestServer
 
+from tests.support.web_server import answering
 from workers.testing.ports import free_port
 from workers.web import api_calls
 from workers.web.api_calls import read_at_most, send_request
@@ -48,27 +48,22 @@ async def test_reading_ends_soon_after_the_bound(limit: int, found: bytes) -> No
     assert await read_at_most(await body(), limit) == found
 
 
+async def answer(request: web.Request) -> web.Response:
+    """Answer with what was sent, redirect, or answer nothing, by the path."""
+    match request.path:
+        case "/redirect":
+            raise web.HTTPFound("/answer")
+        case "/hang":
+            await asyncio.Event().wait()
+    token = request.headers.get("Authorization", "none")
+    return web.Response(text=f"{request.query_string} {await request.text()} {token}")
+
+
 @asynccontextmanager
 async def platform() -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
-    """Run a server that answers, redirects, or does neither; yield a session and its address."""
-
-    async def answer(request: web.Request) -> web.Response:
-        token = request.headers.get("Authorization", "none")
-        return web.Response(text=f"{request.query_string} {await request.text()} {token}")
-
-    async def redirect(request: web.Request) -> web.Response:
-        raise web.HTTPFound("/answer")
-
-    async def hang(request: web.Request) -> web.Response:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    app = web.Application()
-    app.router.add_post("/answer", answer)
-    app.router.add_post("/redirect", redirect)
-    app.router.add_post("/hang", hang)
-    async with TestServer(app) as server, aiohttp.ClientSession() as session:
-        yield session, str(server.make_url("/"))
+    """Run a server; yield a session and its address."""
+    async with answering(answer) as address, aiohttp.ClientSession() as session:
+        yield session, f"http://{address}/"
 
 
 async def test_a_request_is_sent_with_everything_that_it_is_given() -> None:
