@@ -61,7 +61,7 @@ class Runs:
         self._loop = asyncio.get_running_loop()
         self._room = asyncio.Event()
         self._room.set()
-        self._pumping: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._whole = False  # what earlier gateways have left is here
         self._begun = asyncio.Event()  # that, or the end of this gateway
         self._left: dict[str, LiveRun] = {}  # that, while it is being read
@@ -269,8 +269,8 @@ class Runs:
             live.stop_timer()
             for future in live.waiting:
                 future.cancel()
-        if self._pumping is not None:
-            self._pumping.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         self._room.set()
 
     def _add(self, key: str, run: Run, watcher: Watcher | None = None) -> None:
@@ -313,11 +313,11 @@ class Runs:
                 if batch.notice is not None:
                     lead.request = with_notice(lead.request, batch.notice)
                 self._begin(lead)
-        if self._pumping is not None:
-            self._pumping.cancel()
-            self._pumping = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if (at := self._queues.next_due()) is not None:
-            self._pumping = self._loop.call_later(max(at - now, 1) / 1000, self._start_due)
+            self._timer = self._loop.call_later(max(at - now, 1) / 1000, self._start_due)
 
     def _expire_late(self, turn: list[LiveRun]) -> list[LiveRun]:
         """Expire the runs of a turn that are too late to answer; return the others."""
