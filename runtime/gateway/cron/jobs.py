@@ -222,7 +222,7 @@ def event_of(job: ScheduledJob, action: str, more: Mapping[str, Any]) -> dict[st
     """Return the event ``cron`` of a change of a job; ``more`` is of the run that it concerns."""
     row = shown(job)
     row.pop("configRevision")
-    event = {"job": row} | more | {"jobId": job.id, "action": action}
+    event: dict[str, Any] = {"job": row, **more, "jobId": job.id, "action": action}
     for name in ("ts", "jobName"):  # of a row of the log alone
         event.pop(name, None)
     planned = job.state.next_run_at_ms

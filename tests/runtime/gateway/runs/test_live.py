@@ -51,7 +51,7 @@ def test_another_turn_asks_the_queued_members_and_begins_with_nothing_of_the_las
     assert one.reset_turn() == [two]
     assert (one.came, one.tools, one.partial.text, one.members) == (0, [], "", [])
     record = one.start_record(3, 9)
-    assert (record.incarnation, record.started, record.collected) == (3, 9, ["two"])
+    assert (record.incarnation, record.at, record.collected) == (3, 9, ["two"])
     assert record.request is not None
     assert record.request.text == "one\ntwo"
 
