@@ -238,9 +238,13 @@ def _update_links(parts: Parts) -> LinkReports:
 
 
 def warnings(parts: Parts) -> list[str]:
-    """Return what an operator is warned of, one sentence each."""
+    """Return what an operator is warned of, one sentence each.
+
+    What stops messages stands first: the console shows only the first until it is asked for more.
+    """
     configuration = parts.configuration
     return [
+        *_update_links(parts).warnings(),
         *filter(None, [configuration.invalid, parts.config_watch.failed]),
         *configuration.warnings,
         *pending(parts),
@@ -254,5 +258,4 @@ def warnings(parts: Parts) -> list[str]:
         *parts.storm.warnings(),
         *parts.zygote.warnings,
         *parts.channel_zygotes.warnings,
-        *_update_links(parts).warnings(),
     ]

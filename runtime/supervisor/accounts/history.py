@@ -43,6 +43,7 @@ KEPT = {CHANGES: 500}  # where it is not ``EVENTS``
 FILE_BYTES = 4 * 1024 * 1024  # then it is written anew; 200 accounts fill about 2 MiB
 WAITING = 10_000  # entries that a slow disk may have before it; more are dropped and counted
 EMPTY = {"cause": None, "text": None, "failures": 0}  # what is shown even where it is not said
+RETRY_SECONDS = 5.0  # between two tries while nothing can be written
 END_WITHIN = 1.0  # seconds for what is still unwritten when the supervisor ends
 
 log = structlog.get_logger("history")
@@ -230,14 +231,20 @@ class History:
     def _write(self) -> None:
         ended = False
         while not ended:
-            batch = [self._changes.get()]
-            with contextlib.suppress(queue.Empty):
-                while len(batch) < WAITING:
-                    batch.append(self._changes.get_nowait())
+            batch = self._next_changes()
             ended = None in batch
             changes = [each for each in batch if each is not None and each.number > self._renewed]
-            if changes:
+            if changes or not batch:
                 self._append(changes)
+
+    def _next_changes(self) -> list[_Change | None]:
+        """Wait for changes; return none when it is time to retry a write that has failed."""
+        batch: list[_Change | None] = []
+        with contextlib.suppress(queue.Empty):
+            batch.append(self._changes.get(timeout=RETRY_SECONDS if self._fault else None))
+            while len(batch) < WAITING:
+                batch.append(self._changes.get_nowait())
+        return batch
 
     def _append(self, changes: Iterable[_Change]) -> None:
         lines = [change.line for change in changes]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ipc.frames.words import Phase
+from ipc.frames.words import JOURNAL_FULL, Phase
 from runtime.supervisor import status
 from tests.support.accounts import Stage, agent_of, phase, spec_of
 from tests.support.parts_rig import SECRET, PartsRig
@@ -49,6 +49,14 @@ async def test_the_status_names_what_a_person_should_know(tmp_path: Path) -> Non
         assert [row.account for row in whole.accounts] == [A, B]
         assert (whole.supervisor.boot, whole.supervisor.version) == (7, "1.2")
         assert whole.supervisor.warnings[0] == "the configuration was not taken over: gone"
+
+
+async def test_what_stops_messages_is_warned_of_first(tmp_path: Path) -> None:
+    async with rig_with_accounts(tmp_path) as rig:
+        rig.configuration.refuse(OSError("gone"))
+        rig.parts.links.apply({"attached": [], "journal": JOURNAL_FULL})
+        assert len(status.warnings(rig.parts)) > 1
+        assert "stores no messages" in status.warnings(rig.parts)[0]
 
 
 async def test_every_series_exists_from_the_start(tmp_path: Path) -> None:

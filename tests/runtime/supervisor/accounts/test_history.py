@@ -21,7 +21,7 @@ from runtime.supervisor.accounts.history import (
     shown,
 )
 from runtime.supervisor.lifecycle import Event, Exit, Exited, Reset, Start, State, Stop
-from tests.support.until import PATIENCE
+from tests.support.until import PATIENCE, until
 
 KEY = "irc:libera"
 OTHER = "irc:oftc"
@@ -157,6 +157,20 @@ def test_what_could_not_be_written_is_written_when_the_disk_is_back(tmp_path: Pa
         assert history.warnings == []
     with opened(place / "history.jsonl") as history:
         assert [one.at for one in history.of(KEY)] == [1, 2]
+
+
+async def test_what_could_not_be_written_is_written_without_another_event(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.supervisor.accounts.history.RETRY_SECONDS", 0.05)
+    place = tmp_path / "state"
+    with opened(place / "history.jsonl") as history:
+        history.add(KEY, entry(1))
+        await until(lambda: history.warnings != [])
+        place.mkdir()
+        await until(lambda: history.warnings == [])
+    with opened(place / "history.jsonl") as history:
+        assert [one.at for one in history.of(KEY)] == [1]
 
 
 def _drained(history: History) -> None:
