@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,10 +13,10 @@ import msgspec
 import pytest
 
 from tests.support.context import RecordingContext
-from tests.support.until import until
+from tests.support.until import PATIENCE, until
 from tests.workers.agents.openclaw.other import TOKEN, Other, Run, other_gateway
 from workers.agents.openclaw.config import OpenClawConfig
-from workers.agents.openclaw.connection import OtherGateway
+from workers.agents.openclaw.connection import OtherGateway, OtherSession
 from workers.errors import Transient
 
 
@@ -41,6 +42,14 @@ async def connected(
             assert gateway.closing
 
 
+async def opened(gateway: OtherGateway) -> OtherSession:
+    """Return the first session, however long that takes; ``awaySeconds`` may be less."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            with contextlib.suppress(Transient):
+                return await gateway.session()
+
+
 async def test_a_session_follows_another_and_names_the_process(tmp_path: Path) -> None:
     async with connected(tmp_path) as (gateway, other, told):
         first = await gateway.session()
@@ -58,7 +67,7 @@ async def test_a_session_follows_another_and_names_the_process(tmp_path: Path) -
 
 async def test_a_gateway_that_goes_away_is_waited_for_and_no_longer(tmp_path: Path) -> None:
     async with connected(tmp_path, awaySeconds=0.1) as (gateway, other, _):
-        first = await gateway.session()
+        first = await opened(gateway)
         other.away = True
         other.cut()
         with pytest.raises(Transient):
