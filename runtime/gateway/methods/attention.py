@@ -58,7 +58,7 @@ async def _waiting(parts: GatewayParts) -> int:
 def _count_dropped(parts: GatewayParts, row: AccountStatus) -> int | None:
     """Return the number of messages dropped because an account's list admits nobody.
 
-    ``None`` if that is no trouble: nothing was dropped, and somebody is admitted.
+    ``None`` if there is no fault: nothing was dropped, and the account admits a sender.
     """
     key = row.account
     dropped = parts.gatekeeper.dropped.of(key, now_ms())

@@ -98,7 +98,7 @@ function summary(rows, closed) {
   if (closed.size) parts.push(`${count(closed.size, "has", "have")} an empty list`);
   if (unwell) parts.push(`${unwell} degraded`);
   if (held) parts.push(`${held} held`);
-  return `${count(rows.length, "account")}, ${parts.join(", ") || "none is in trouble"}`;
+  return `${count(rows.length, "account")}, ${parts.join(", ") || "none has a fault"}`;
 }
 
 /**

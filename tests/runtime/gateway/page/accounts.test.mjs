@@ -48,7 +48,7 @@ test("one that answers nobody stands there before it has cost a message", () => 
   assert.equal(order[0].account, "irc:closed");
 });
 
-test("an account that makes its next try is in trouble as before, and is shown as starting", () => {
+test("an account that makes its next try is counted as before, and is shown as starting", () => {
   const waits = row({ phase: "backoff", failures: 9, lastError: "Connection refused", nextTryAt: 7 });
   const again = { ...waits, phase: "starting", nextTryAt: null };
   assert.deepEqual(tally([again]), tally([waits]));

@@ -27,7 +27,7 @@ for (const [text, level, event] of spoken) {
   });
 }
 
-const TROUBLE = `
+const FAULTS = `
 info: starting
   with two lines
 ERROR could not connect
@@ -51,7 +51,7 @@ connected again`;
 test("what continues an error is one: its indented lines, and a traceback to its end", () => {
   const streams = new Map();
   const levelOf = (fields) => lineOf(JSON.stringify({ ts: "", account: "irc:a", stream: "stderr", ...fields }), 1, streams).level;
-  const found = TROUBLE.slice(1).split("\n").map((text) => [text, levelOf({ text })]);
+  const found = FAULTS.slice(1).split("\n").map((text) => [text, levelOf({ text })]);
   const good = found.filter(([, level]) => level !== "error").map(([text]) => text);
   assert.deepEqual(good, ["info: starting", "  with two lines", "connected at last", "connected again"]);
   levelOf({ text: "warning: slow" });

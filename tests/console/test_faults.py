@@ -1,4 +1,4 @@
-"""What the console shows of trouble at once: what, why, what comes next and what to do."""
+"""What the console shows of a fault at once: what, why, what comes next and what to do."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def seen(place: Locator, *texts: str | re.Pattern[str]) -> None:
 
 
 @pytest.mark.parametrize("size", [WIDE, PHONE])
-async def test_each_account_in_trouble_says_what_why_and_what_to_do(size: tuple[int, int]) -> None:
+async def test_each_account_with_a_fault_says_what_why_and_what_to_do(size: tuple[int, int]) -> None:
     with ShortDirectory() as place:
         path = faulty.install(place / "faulty")
         async with fake_telegram() as telegram, chromium() as browser:
