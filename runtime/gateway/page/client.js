@@ -161,8 +161,7 @@ export class Client {
     try {
       given = await this.credentials(challenge);
     } catch (error) {
-      this._drop();
-      this._set({ state: "refused", error: new GatewayError({ code: "LOCAL", message: error.message }) });
+      if (socket === this.socket) this._refused(new GatewayError({ code: "LOCAL", message: error.message }));
       return;
     }
     if (socket !== this.socket) return;
@@ -204,7 +203,7 @@ export class Client {
       if (Date.now() - this.heard > 2 * tick + 5_000) this._silent("the gateway has sent nothing for a while");
     }, LOOK_MS);
     this._subscribe();
-    for (const request of this.requests.values()) this._send(request);
+    for (const request of this.requests.values()) request.sent || this._send(request);
     this._happened("client.opened", hello);
   }
 

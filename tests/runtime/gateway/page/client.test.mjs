@@ -36,18 +36,28 @@ test("a device is named after the browser and the system that it is", () => {
   for (const [agent, expected] of Object.entries(cases)) assert.equal(browserOf(agent), expected, agent);
 });
 
-test("a gateway that takes the connection and says nothing is left after a while, and tried again", () => {
+/** Replace the clock and the browser's sockets; return the sockets that are opened, with what they `sent`. */
+function fakeSockets() {
   mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"] });
   const sockets = [];
   globalThis.addEventListener = () => {};
   globalThis.WebSocket = class {
     constructor() {
+      this.sent = [];
       sockets.push(this);
+    }
+    send(text) {
+      this.sent.push(JSON.parse(text));
     }
     close() {
       this.closed = true;
     }
   };
+  return sockets;
+}
+
+test("a gateway that takes the connection and says nothing is left after a while, and tried again", () => {
+  const sockets = fakeSockets();
   const client = new Client("ws://127.0.0.1/", async () => ({}));
   client.open();
   mock.timers.tick(19_999);
@@ -60,5 +70,38 @@ test("a gateway that takes the connection and says nothing is left after a while
   client.close();
   mock.timers.tick(60_000);
   assert.deepEqual([client.connection.value.state, sockets.length], ["closed", 2]);
+  mock.timers.reset();
+});
+
+test("a session sends each request once that was made before or while it opened", () => {
+  const sockets = fakeSockets();
+  const client = new Client("ws://127.0.0.1/", async () => ({}), () => client.request("attention"));
+  client.need({ events: ["channel.status"] });
+  client.request("status");
+  client.open();
+  sockets[0].onmessage({ data: JSON.stringify({ type: "res", id: "connect", ok: true, payload: {} }) });
+  const methods = sockets[0].sent.map(({ method }) => method);
+  assert.deepEqual(methods.sort(), ["attention", "events.subscribe", "status"]);
+  client.close();
+  mock.timers.reset();
+});
+
+test("credentials that fail end the connection that asked for them, and no later one", async () => {
+  const sockets = fakeSockets();
+  const failures = [];
+  const client = new Client("ws://127.0.0.1/", () => new Promise((_, reject) => failures.push(reject)));
+  const challenge = { data: JSON.stringify({ type: "event", event: "connect.challenge", payload: {} }) };
+  client.open();
+  sockets[0].onmessage(challenge);
+  mock.timers.tick(20_000); // it is left
+  mock.timers.tick(1000); // and the next one is open
+  assert.equal(sockets.length, 2);
+  failures[0](new Error("the key is gone"));
+  await new Promise((turned) => setImmediate(turned));
+  assert.deepEqual([client.connection.value.state, sockets[1].closed], ["connecting", undefined]);
+  sockets[1].onmessage(challenge);
+  failures[1](new Error("the key is gone"));
+  await new Promise((turned) => setImmediate(turned));
+  assert.deepEqual([client.connection.value.state, client.connection.value.error.message], ["refused", "the key is gone"]);
   mock.timers.reset();
 });
