@@ -1,8 +1,9 @@
 """Serves the console page: compressed files from memory, under a strict content policy.
 
 They are read and packed at the first request, in a thread: most gateways are never looked at. Of
-our scripts the comments stay here: packed, they would be a sixth of what is loaded. The page gets
-at nothing that another client would not get: it speaks the WebSocket protocol.
+our scripts and style sheets the comments and the indentation stay here: packed, they would be a
+sixth of what is loaded. The page gets at nothing that another client would not get: it speaks the
+WebSocket protocol.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from runtime.config.http_model import ControlUiConfig
 DIRECTORY = Path(__file__).parent.parent / "page"
 INDEX = "index.html"
 LIBRARIES = "libraries"
-# Comments that have lines of their own, in modules that have no such lines in their texts.
-COMMENTS = re.compile(rb"^[ \t]*(?://.*|/\*(?:[^*]|\*(?!/))*\*/[ \t]*)\n", re.MULTILINE)
+# Comments that have lines of their own, in modules that have no such lines in their texts, and the
+# indentation of all lines: of texts only templates of HTML span several, where it means nothing.
+LEFT_OUT = re.compile(rb"^[ \t]*(?:(?://.*|/\*(?:[^*]|\*(?!/))*\*/[ \t]*)\n)?", re.MULTILINE)
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -107,8 +109,8 @@ def read_files(directory: Path) -> dict[str, PageFile]:
 
 def _read(path: Path) -> PageFile:
     plain = path.read_bytes()
-    if path.suffix == ".js" and path.parent.name != LIBRARIES:
-        plain = COMMENTS.sub(b"", plain)
+    if path.suffix in (".js", ".css") and path.parent.name != LIBRARIES:
+        plain = LEFT_OUT.sub(b"", plain)
     tag = f'"{hashlib.sha256(plain).hexdigest()[:24]}"'
     return PageFile(TYPES[path.suffix], plain, gzip.compress(plain, 9, mtime=0), tag)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from runtime.gateway.http.page import COMMENTS, DIRECTORY, TYPES, read_files
+from runtime.gateway.http.page import DIRECTORY, LEFT_OUT, TYPES, read_files
 from tests.support.gateway_rig import gateway_rig
 
 COLD_BYTES = 60_000
@@ -46,7 +46,7 @@ async def test_the_page_is_served_packed_and_under_its_policy() -> None:
         assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
         status, plain, headers = await get(rig.port, "/main.js", **{"Accept-Encoding": "identity"})
         assert (status, headers["Content-Type"]) == (200, "text/javascript; charset=utf-8")
-        assert plain == COMMENTS.sub(b"", (DIRECTORY / "main.js").read_bytes())
+        assert plain == LEFT_OUT.sub(b"", (DIRECTORY / "main.js").read_bytes())
         assert plain.startswith(b"\nimport ")
         assert "Content-Security-Policy" not in headers  # it is no document
         assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
@@ -54,16 +54,19 @@ async def test_the_page_is_served_packed_and_under_its_policy() -> None:
         assert "Content-Security-Policy" in icon
 
 
-def test_what_is_left_out_of_a_script_are_comments(tmp_path: Path) -> None:
+def test_what_is_left_out_of_a_script_are_comments_and_indentation(tmp_path: Path) -> None:
     scripts = sorted(DIRECTORY.glob("*.js"))
     assert len(scripts) > 50
     for path in scripts:
         source = path.read_bytes()
-        for each in COMMENTS.findall(source):
+        for each in LEFT_OUT.findall(source):
             assert b"${" not in each, (path.name, each)  # a piece of a text that is made
-        (tmp_path / path.name).with_suffix(".mjs").write_bytes(COMMENTS.sub(b"", source))
+        (tmp_path / path.name).with_suffix(".mjs").write_bytes(LEFT_OUT.sub(b"", source))
+    script = b"a // b\n  // c\n/** d\n * e */\n  f /* g */\n\th\n"
+    assert LEFT_OUT.sub(b"", script) == b"a // b\nf /* g */\nh\n"
     assert (
-        COMMENTS.sub(b"", b"a // b\n  // c\n/** d\n * e */\nf /* g */\n") == b"a // b\nf /* g */\n"
+        LEFT_OUT.sub(b"", b"/* a */\n@media b {\n  c { d: e }\n}\n")
+        == b"@media b {\nc { d: e }\n}\n"
     )
     if shutil.which("node") is not None:
         files = [str(path) for path in tmp_path.glob("*.mjs")]
