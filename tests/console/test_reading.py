@@ -89,6 +89,7 @@ async def test_who_waits_is_quoted() -> None:
         await expect(waiting.locator("blockquote")).to_have_text("may I come in?")
         await expect(waiting.get_by_role("button", name="Approve and tell them")).to_be_visible()
         await expect(waiting).to_contain_text("The code expires in ")
+        await expect(waiting.locator("bdi")).to_have_text("grace")  # reorders nothing beside it
 
 
 async def test_a_fleet_s_figures_are_not_cut() -> None:

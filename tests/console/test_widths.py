@@ -18,12 +18,14 @@ from tests.support.short_directory import ShortDirectory
 pytestmark = [needs_browser, pytest.mark.e2e, pytest.mark.slow]
 
 LONG = "a-name-of-forty-characters-is-this-one-x"
+UNBROKEN = "n" * 64  # the longest, without a place to break it
 ARABIC = "مرحبا، لدي مشكلة في الطلب رقم 12345 (عاجل جدا)! متى يصل؟"
 # On both sides of the widths at which the layout changes.
-WIDTHS = (390, 761, 1024, 1181)
+WIDTHS = (320, 390, 761, 1024, 1181)
 ROUTES = (
     ("fleet", "Fleet"),
     (f"account/local:{LONG}", f"local:{LONG}"),
+    (f"account/local:{UNBROKEN}", f"local:{UNBROKEN}"),
     ("messages", "Messages"),
     ("messages?view=given-up", "Messages"),
     ("people", "People"),
@@ -37,6 +39,7 @@ LINES_OF = """(cell, text) => {
   range.selectNodeContents(cell);
   return range.getClientRects().length;
 }"""
+FITS = "each => each.scrollWidth <= each.clientWidth"
 TOO_WIDE = """() => [...document.querySelectorAll(".table")]
   .filter((each) => each.scrollWidth > each.clientWidth + 1)
   .map((each) => `${each.ariaLabel}: ${each.scrollWidth} in ${each.clientWidth}`)"""
@@ -48,6 +51,7 @@ async def long_names() -> AsyncIterator[Console]:
     config = fleet(3)
     local, irc = (config["channels"][each]["accounts"] for each in ("local", "irc"))
     local[LONG] = {"journal": "on"}
+    local[UNBROKEN] = {"dmPolicy": "allowlist", "allowFrom": [], "groupPolicy": "allowlist"}
     irc[LONG] = irc["harbour"]
     with ShortDirectory() as place:
         async with Daemon(place, config) as daemon, chromium() as browser:
@@ -91,6 +95,24 @@ async def test_a_name_that_is_long_is_whole_in_the_fleet() -> None:
         assert await cell.evaluate("each => each.scrollHeight <= each.clientHeight + 1")
 
 
+async def test_a_dialog_about_a_name_that_is_long_stays_in_the_window() -> None:
+    async with long_names() as console:
+        page = console.page
+        await page.set_viewport_size({"width": 390, "height": 800})
+        dialog = page.get_by_role("dialog")
+        key = f"local:{UNBROKEN}"
+        await console.open(f"people/{key}", "People")
+        await expect(dialog).to_be_visible()
+        assert await dialog.evaluate(FITS)
+        await console.open(f"account/{key}", key)
+        await page.get_by_role("button", name="Stop", exact=True).click()
+        await expect(dialog).to_be_visible()
+        assert await dialog.evaluate(FITS)
+        cancel = await dialog.get_by_role("button", name="Cancel").bounding_box()
+        assert cancel is not None
+        assert cancel["height"] < 40  # its word is not broken
+
+
 async def test_the_time_until_the_next_try_is_one_line() -> None:
     async with long_names() as console:
         await console.open("fleet", "Fleet")
@@ -110,6 +132,9 @@ async def test_a_title_stays_in_its_row_and_begins_where_its_script_does() -> No
             cell = page.locator(".what", has=title)
             assert await cell.evaluate("each => each.scrollLeft") == 0
             assert await title.evaluate("each => getComputedStyle(each).direction") == direction
+            await title.click()
+            said = page.locator(".entry.user .words").first
+            await expect(said).to_have_css("unicode-bidi", "plaintext")
 
 
 async def test_an_account_whose_row_cannot_be_read_says_why() -> None:

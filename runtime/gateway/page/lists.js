@@ -98,7 +98,7 @@ function Refused({ account, able, onLetIn }) {
       const door = doorOf(writer, found);
       return html`<li key=${writer.id + writer.chat}>
         <span class="faint"><${Time} at=${writer.at} /></span>
-        <span><b>${writer.name || writer.id}</b>${writer.name && ` (${writer.id})`}${writer.chat && ` in ${writer.chat}`}: ${found.text}</span>
+        <span><b><bdi>${writer.name || writer.id}</bdi></b>${writer.name && ` (${writer.id})`}${writer.chat && ` in ${writer.chat}`}: ${found.text}</span>
         ${able && door && html`<${Button} onClick=${() => onLetIn(door)}>${door.list === "groups" ? "Let the group in" : "Let in"}<//>`}
       </li>`;
     })}

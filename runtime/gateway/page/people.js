@@ -164,7 +164,7 @@ function Request({ request, said, onDone }) {
     }
   };
   return html`
-    <p><b>${who}</b> at <a href=${href("account", `${channel}:${accountId}`)}>${channel}:${accountId}</a>${verified ? "" : html` <span class="warn">not vouched for</span>`}</p>
+    <p><b><${Named} name=${name} id=${senderId} /></b> at <a href=${href("account", `${channel}:${accountId}`)}>${channel}:${accountId}</a>${verified ? "" : html` <span class="warn">not vouched for</span>`}</p>
     <p class="faint">Wrote first <${Ago} at=${Date.parse(request.createdAt)} />, last <${Ago} at=${Date.parse(request.lastSeenAt)} />. The code expires <${Countdown} at=${Date.parse(request.expiresAt)} />.</p>
     ${said && html`<blockquote class="said-text">${said}</blockquote>`}
     <p class="decide">
@@ -179,6 +179,11 @@ function Request({ request, said, onDone }) {
 function named(name, id) {
   return name && name !== id ? `${name} (${id})` : id;
 }
+/** The same drawn: what is written from right to left does not reorder what stands beside it. */
+function Named({ name, id }) {
+  return name && name !== id ? html`<bdi>${name}</bdi> (${id})` : html`<bdi>${id}</bdi>`;
+}
+
 
 function Decided({ people, onDone }) {
   if (!people.length) return null;
@@ -202,7 +207,7 @@ function Decided({ people, onDone }) {
       ${sorted.map(
         (person) => html`<li key=${person.account + person.senderId}>
           <span class=${person.state === "blocked" ? "bad" : "ok"}>${person.state === "allowed" ? "approved" : person.state}</span>
-          <span>${named(person.name, person.senderId)} at ${person.account}</span>
+          <span><${Named} name=${person.name} id=${person.senderId} /> at ${person.account}</span>
           <${Button} class="quiet" onClick=${() => undo(person)}>Forget<//>
         </li>`,
       )}
