@@ -33,7 +33,7 @@ export function Page({ parts, query }) {
     return () => clearInterval(timer);
   }, [text]);
   return html`<section class="fill talk">
-    <${Head} title="Chat" note=${list.data ? `${count(list.data.totalCount, "conversation")}, the last one first` : ""}>
+    <${Head} title="Chat" note=${list.data ? `${count(list.data.totalCount, "conversation")}, ${list.data.hasMore ? `the last ${SESSIONS} are shown: a search finds the others` : "the last one first"}` : ""}>
       ${narrow && key ? html`<a class="button" href=${href("chat", { q: text })}>All conversations</a>` : html`<${Search} text=${text} onText=${(q) => go(href("chat", ...parts, { q }), { replace: true })} label="Search conversations" />`}
       ${may("admin") && local.length > 0 && html`<${Button} onClick=${() => setMeeting(true)}>Talk as a person<//>`}
       ${may("write") && html`<${Button} tone="primary" onClick=${() => setBeginning(true)}>New conversation<//>`}

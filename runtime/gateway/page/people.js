@@ -18,6 +18,7 @@ import { capital, count } from "./words.js";
 const AGAIN_MS = 15_000; // strangers come without an event
 const DOORS_SHOWN = 5;
 
+const REQUESTS_SHOWN = 12;
 /** The page: #/people, #/people/ACCOUNT for the lists of one account. */
 export function Page({ parts, query }) {
   const access = useRequest("channels.access");
@@ -50,13 +51,14 @@ export function Page({ parts, query }) {
   const chosen = parts[0] && accounts.find((each) => each.account === parts[0]);
   return html`<section class="people">
     <${Head} title="People" note=${summary(accounts, pairing.data)}>
-      <${Button} onClick=${() => setAsking(true)}>Why was there no answer?<//>
+      ${accounts.length > 0 && html`<${Button} onClick=${() => setAsking(true)}>Why was there no answer?<//>`}
     <//>
     ${parts[0] && !chosen && html`<${Failure} error=${new Error(`There is no account ${parts[0]}.`)} />`}
     <${Closed} accounts=${accounts} />
     <${Waiting} pairing=${pairing} onDone=${decided} />
     <${Decided} people=${pairing.data?.people ?? []} onDone=${decided} />
     <${Accounts} accounts=${accounts} text=${text} only=${query.get("only") ?? ""} onSet=${set} />
+  if (!accounts.length) return "";
     ${chosen && html`<${Lists} entry=${chosen} onClose=${() => go(href("people", { q: text }))} onSaved=${saved} />`}
     ${asking && html`<${Why} accounts=${accounts.map((each) => each.account)} onClose=${() => setAsking(false)} />`}
   </section>`;
@@ -124,13 +126,16 @@ function Waiting({ pairing, onDone }) {
 }
 
 function Requests({ requests, onDone }) {
-  const keys = accountsOf(requests);
+  const [all, setAll] = useState(false);
+  const shown = all ? requests : requests.slice(0, REQUESTS_SHOWN);
+  const keys = accountsOf(shown);
   const recent = useRequest("messages.recent", keys.length ? { accounts: keys, limit: 200 } : null);
   return html`<section aria-labelledby="waiting">
     <h2 id="waiting">Waiting to be let in</h2>
     ${requests.length === 0
       ? html`<p class="faint">Nobody. A stranger who writes to an account that pairs gets a code, and stands here for an hour.</p>`
-      : html`<p class="faint">Dismiss: the request goes away, and the person may ask again. Block: that account never answers the person again, in groups too.</p><ul class="cards">${requests.map((each) => html`<li key=${each.requestId}><${Request} request=${each} said=${saidBy(recent.data?.messages ?? [], each)} onDone=${onDone} /></li>`)}</ul>`}
+      : html`<p class="faint">Dismiss: the request goes away, and the person may ask again. Block: that account never answers the person again, in groups too.</p><ul class="cards">${shown.map((each) => html`<li key=${each.requestId}><${Request} request=${each} said=${saidBy(recent.data?.messages ?? [], each)} onDone=${onDone} /></li>`)}</ul>`}
+    ${requests.length > REQUESTS_SHOWN && html`<${Button} class="quiet" onClick=${() => setAll(!all)}>${all ? "Show fewer" : `Show all ${requests.length}`}<//>`}
   </section>`;
 }
 
@@ -235,8 +240,8 @@ function Accounts({ accounts, text, only, onSet }) {
       </div>
     </div>
     ${items.length === 0
-      ? html`<${Empty} title=${accounts.length ? "No account is meant by this" : "There are no accounts yet"}>
-          ${accounts.length ? html`<${Button} onClick=${() => onSet({ q: "", only: "" })}>Show all<//>` : "Add one to the configuration."}
+      ? html`<${Empty} title=${accounts.length ? "No account matches" : "There are no accounts yet"}>
+          ${accounts.length ? html`<${Button} onClick=${() => onSet({ q: "", only: "" })}>Show all<//>` : html`<a href=${href("add")}>Add one</a>; its lists appear here.`}
         <//>`
       : html`<${VirtualRows}
           items=${items}
