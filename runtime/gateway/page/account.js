@@ -8,7 +8,8 @@ import { AccountLog } from "./account_log.js";
 import { figuresOf, useFigures } from "./figures.js";
 import { Help, MEANINGS } from "./help.js";
 import { html } from "./html.js";
-import { useEffect, useMemo, useState } from "./libraries/hooks.js";
+import { useInterval } from "./interval.js";
+import { useEffect, useMemo, useRef, useState } from "./libraries/hooks.js";
 import { Login } from "./login.js";
 import { WithPaths } from "./paths.js";
 import { href } from "./route.js";
@@ -182,15 +183,13 @@ const SERIES = ["in", "out", "rss", "cpu"];
 function Plots({ account }) {
   const [range, setRange] = useState("1h");
   const { data, error, again } = useRequest("metrics.history", { keys: [account], series: SERIES, range });
-  useEffect(() => {
-    const timer = setInterval(() => !document.hidden && again(), range === "1h" ? 10_000 : 300_000);
-    return () => clearInterval(timer);
-  }, [range]);
+  useInterval(range === "1h" ? 10_000 : 300_000, again);
   const plots = useMemo(() => data && dataOf(data), [data]);
-  if (error) return html`<${Failure} error=${error} onRetry=${again} />`;
-  if (!plots) return html`<p class="faint" role="status">Reading the past</p>`;
+  const failure = error && html`<${Failure} error=${error} onRetry=${again} />`;
+  if (!plots) return failure || html`<p class="faint" role="status">Reading the past</p>`;
   const ran = plots.rss[1].some((each) => each !== null);
   return html`<div class="plots">
+    ${failure}
     <div class="chips" role="group" aria-label="How far back">
       ${["1h", "24h"].map((each) => html`<button type="button" key=${each} class="chip" aria-pressed=${each === range ? "true" : "false"} onClick=${() => setRange(each)}>${each === "1h" ? "an hour" : "a day"}</button>`)}
     </div>
@@ -214,10 +213,10 @@ function dataOf({ series, from, stepMs }) {
 
 function Timeline({ past: { data, error, again } }) {
   const [open, setOpen] = useState(new Set());
-  if (error) return html`<${Failure} error=${error} onRetry=${again} />`;
-  if (!data) return html`<p class="faint" role="status">Reading its history</p>`;
-  if (!data.events.length) return html`<p class="faint">Nothing yet.</p>`;
-  return html`<ol class="timeline" tabindex="0" aria-label="History">
+  const failure = error && html`<${Failure} error=${error} onRetry=${again} />`;
+  if (!data) return failure || html`<p class="faint" role="status">Reading its history</p>`;
+  if (!data.events.length) return failure || html`<p class="faint">Nothing yet.</p>`;
+  return html`${failure}<ol class="timeline" tabindex="0" aria-label="History">
     ${groupsOf(data.events).map(({ events, tries }) => {
       const first = `${events[0].at}-${events[0].incarnation}`; // stays while more of the same come
       const toggle = () => setOpen((before) => new Set(before.delete(first) ? before : before.add(first)));

@@ -19,8 +19,8 @@ export function AccountConfiguration({ row }) {
   const file = useRequest("config.get");
   const described = useRequest("config.schema");
   const error = file.error ?? described.error;
-  if (error) return html`<${Failure} error=${error} onRetry=${() => [file, described].forEach((each) => each.again())} />`;
-  if (!file.data || !described.data) return html`<p class="faint" role="status">Reading the configuration</p>`;
+  const failure = error && html`<${Failure} error=${error} onRetry=${() => [file, described].forEach((each) => each.again())} />`;
+  if (!file.data || !described.data) return failure || html`<p class="faint" role="status">Reading the configuration</p>`;
   const section = file.data.config?.channels?.[row.channel];
   const values = section?.accounts?.[row.accountId];
   if (!values) {
@@ -28,7 +28,7 @@ export function AccountConfiguration({ row }) {
       What it is configured with stands at <code>channels.${row.channel}</code> itself: see <a href=${href("configuration")}>the whole file</a>.
     <//>`;
   }
-  return html`<${Editor} key=${file.data.hash} row=${row} file=${file.data} described=${described.data} values=${values} onSaved=${file.again} />`;
+  return html`${failure}<${Editor} key=${file.data.hash} row=${row} file=${file.data} described=${described.data} values=${values} onSaved=${file.again} />`;
 }
 
 /** Return the fields of the accounts of a channel. */

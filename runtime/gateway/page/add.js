@@ -6,7 +6,7 @@ import { html } from "./html.js";
 import { useMemo, useState } from "./libraries/hooks.js";
 import { go, href } from "./route.js";
 import { may } from "./session.js";
-import { Button, Chip, Empty, Head, Unread, useRequest, useStay } from "./ui.js";
+import { Button, Chip, Empty, Failure, Head, Unread, useRequest, useStay } from "./ui.js";
 
 const FIRST = 8; // the fields of the channel itself come first
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
@@ -17,14 +17,16 @@ export function Page({ query }) {
   const described = useRequest("config.schema");
   const error = file.error ?? described.error;
   if (!may("admin")) return html`<${Empty} title="This browser may not add accounts">It lacks operator.admin.<//>`;
-  if (error || !file.data || !described.data) {
-    return html`<${Unread} title="Add an account" what="what channels there are" error=${error} onRetry=${() => [file, described].forEach((each) => each.again())} />`;
+  const again = () => [file, described].forEach((each) => each.again());
+  if (!file.data || !described.data) {
+    return html`<${Unread} title="Add an account" what="what channels there are" error=${error} onRetry=${again} />`;
   }
   const { schema } = described.data;
   const channels = Object.keys(resolve(schema, schema.properties.channels).properties ?? {}).sort();
   const channel = channels.includes(query.get("channel")) ? query.get("channel") : channels[0];
   return html`<section class="account">
     <${Head} title="Add an account" />
+    ${error && html`<${Failure} error=${error} onRetry=${again} />`}
     <div class="chips" role="group" aria-label="Channel">
       ${channels.map((each) => html`<${Chip} key=${each} on=${each === channel} onClick=${() => go(href("add", { channel: each }), { replace: true })}>${each}<//>`)}
     </div>

@@ -2,6 +2,7 @@
 
 import { readerOf, titleOf } from "./conversations.js";
 import { html } from "./html.js";
+import { useInterval } from "./interval.js";
 import { useKeys } from "./keys.js";
 import { useEffect, useRef, useState } from "./libraries/hooks.js";
 import { Meeting, PersonTalk, localAccounts } from "./person.js";
@@ -28,10 +29,7 @@ export function Page({ parts, query }) {
   const local = localAccounts();
   const known = useRef(new Map()); // over a search in which the open one is not found
   for (const each of list.data?.sessions ?? []) known.current.set(each.key, each);
-  useEffect(() => {
-    const timer = setInterval(() => document.hidden || list.again(), AGAIN_MS);
-    return () => clearInterval(timer);
-  }, [text]);
+  useInterval(AGAIN_MS, list.again);
   return html`<section class="fill talk">
     <${Head} title="Chat" note=${list.data ? `${count(list.data.totalCount, "conversation")}, ${list.data.hasMore ? `the last ${SESSIONS} are shown: a search finds the others` : "the last one first"}` : ""}>
       ${narrow && key ? html`<a class="button" href=${href("chat", { q: text })}>All conversations</a>` : html`<${Search} text=${text} onText=${(q) => go(href("chat", ...parts, { q }), { replace: true })} label="Search conversations" />`}

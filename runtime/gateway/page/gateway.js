@@ -5,6 +5,7 @@ import { Devices } from "./devices.js";
 import { Help, MEANINGS } from "./help.js";
 import { faultOf, folded } from "./faults.js";
 import { html } from "./html.js";
+import { useInterval } from "./interval.js";
 import { useEffect, useState } from "./libraries/hooks.js";
 import { Nodes } from "./nodes.js";
 import { href } from "./route.js";
@@ -19,18 +20,11 @@ const FAULTS = 6; // are shown at once
 export function Page() {
   const status = useRequest("status");
   const clients = useRequest("gateway.clients");
-  useEffect(() => {
-    const timer = setInterval(() => {
-      if (document.hidden) return;
-      status.again();
-      clients.again();
-    }, AGAIN_MS);
-    const end = client.on("presence", () => clients.again());
-    return () => {
-      clearInterval(timer);
-      end();
-    };
-  }, []);
+  useInterval(AGAIN_MS, () => {
+    status.again();
+    clients.again();
+  });
+  useEffect(() => client.on("presence", clients.again), []);
   if (status.error && !status.data) return html`<${Unread} title="Gateway" error=${status.error} onRetry=${status.again} />`;
   return html`<section class="gateway">
     <${Head} title="Gateway" note=${status.data ? `version ${status.data.runtimeVersion}` : ""}>

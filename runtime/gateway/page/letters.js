@@ -16,8 +16,8 @@ export function GivenUp({ onChange }) {
   const { data, error, again } = useRequest("deadletters.list", { limit: MOST });
   const [shown, setShown] = useState(null);
   const narrow = useMedia("(max-width: 760px)");
-  if (error) return html`<${Failure} error=${error} onRetry=${again} />`;
-  if (!data) return html`<p class="faint" role="status">Reading what was given up</p>`;
+  const failure = error && html`<${Failure} error=${error} onRetry=${again} />`;
+  if (!data) return failure || html`<p class="faint" role="status">Reading what was given up</p>`;
   const done = () => {
     setShown(null);
     again();
@@ -25,12 +25,13 @@ export function GivenUp({ onChange }) {
     lookAgain();
   };
   if (!data.letters.length) {
-    return html`<${Empty} title="Nothing was given up">
+    return html`${failure}<${Empty} title="Nothing was given up">
       What the gateway cannot deliver, or of which it cannot know whether it was delivered, waits here for a person.
     <//>`;
   }
   const byId = new Map(data.letters.map((letter) => [letter.id, letter]));
   return html`
+    ${failure}
     <p class="note">The oldest first. If its account is down, one that is retried waits up to 24 h.${data.count > data.letters.length ? ` ${data.count - data.letters.length} newer ones follow once these are decided.` : ""}</p>
     <${VirtualRows}
       items=${[...byId.keys()]}

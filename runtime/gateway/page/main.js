@@ -27,11 +27,11 @@ function App() {
 
 function Arriving() {
   const { state, error, retryAt } = client.connection.value;
-  const text =
-    state === "waiting"
-      ? `${error.message}. The next try is ${countdown(retryAt, now.value)}.`
-      : `Connecting to ${location.host}`;
-  return html`<main class="signin"><div class="card"><p class="brand">Trunkline</p><p role="status">${text}</p></div></main>`;
+  const waits = state === "waiting";
+  return html`<main class="signin"><div class="card"><p class="brand">Trunkline</p>
+    <p role="status">${waits ? `No connection to ${location.host}: ${error.message}.` : `Connecting to ${location.host}`}</p>
+    ${waits && html`<p>The next try is ${countdown(retryAt, now.value)}.</p>`}
+  </div></main>`;
 }
 
 function Shell() {
@@ -98,15 +98,19 @@ function Badge({ of }) {
   return of ? html`<b class="badge" title=${of.title}><span aria-hidden="true">${of.number}</span><span class="unseen">: ${of.title}</span></b>` : null;
 }
 
-/** Says that there is no connection, and when the next try is. */
+/**
+ * Shows that there is no connection, and counts down to the next try. That stands beside the status:
+ * a reader of the screen would read all of it each second.
+ */
 function Banner() {
   const { state, error, retryAt } = client.connection.value;
   if (state === "open") return null;
-  const text =
-    state === "connecting"
-      ? `Connecting to the gateway again${error ? ` (${error.message})` : ""}; the accounts go on meanwhile. What stands below is as it was.`
-      : `No connection to the gateway: ${error?.message ?? "closed"}. The next try is ${retryAt ? countdown(retryAt, now.value) : "up to you"}. If it stays so, run \`trunkline status\` on its host. What stands below is as it was.`;
-  return html`<div class="banner" role="status"><p><${Commands} text=${text} /></p><${Button} onClick=${() => client.open()}>Try now<//></div>`;
+  const begun = state === "connecting";
+  const text = begun ? `Connecting to the gateway again${error ? ` (${error.message})` : ""}` : `No connection to the gateway: ${error?.message ?? "closed"}`;
+  return html`<div class="banner"><p>
+    <span role="status">${text}; the accounts go on meanwhile. What stands below is as it was.</span>
+    ${!begun && html` The next try is ${retryAt ? countdown(retryAt, now.value) : "up to you"}. If it stays so, run <code>trunkline status</code> on its host.`}
+  </p><${Button} onClick=${() => client.open()}>Try now<//></div>`;
 }
 
 const LONG = 120; // characters; a longer warning is cut after two lines

@@ -109,7 +109,9 @@ function Live({ query, onSet, open }) {
       )}
       <span class="gap"></span>
       <${Button} onClick=${reading.pause} aria-pressed=${reading.paused ? "true" : "false"}>${reading.paused ? `Go on (${count(reading.behind, "new message")})` : "Pause"}<//>
-      <span class="faint" role="status">${reading.paused ? "Paused: nothing is lost, it goes on from here." : numberOf(items, { loaded: Boolean(recent.data), narrow, batched })}</span>
+      ${reading.paused
+        ? html`<span key="paused" class="faint" role="status">Paused: nothing is lost, it goes on from here.</span>`
+        : html`<span class="faint">${numberOf(items, { loaded: Boolean(recent.data), narrow, batched })}</span>`}
     </div>
     ${items.length === 0
       ? html`<${Nothing} loaded=${Boolean(recent.data)} any=${stream.rows.length > 0} onClear=${() => onSet({ q: "", direction: "" })} />`

@@ -15,10 +15,11 @@ export function Nodes() {
   };
   useNews(["node.pair.requested", "node.pair.resolved"], again);
   const error = pairs.error ?? nodes.error;
-  if (error) return html`<${Failure} error=${error} onRetry=${again} />`;
-  if (!pairs.data || !nodes.data) return null;
+  const failure = error && html`<${Failure} error=${error} onRetry=${again} />`;
+  if (!pairs.data || !nodes.data) return failure;
   const approved = new Set(pairs.data.paired.map((each) => each.nodeId));
   return html`<section class="panel" aria-labelledby="nodes">
+    ${failure}
     <h2 id="nodes">${count(nodes.data.nodes.length, "node")}</h2>
     ${pairs.data.pending.map((each) => html`<${Pending} key=${each.requestId} request=${each} onDone=${again} />`)}
     <ul class="lines">${nodes.data.nodes.map((each) => html`<li key=${each.nodeId}><${Node} node=${each} approved=${approved.has(each.nodeId)} onDone=${again} /></li>`)}</ul>

@@ -14,6 +14,7 @@
 //   accounts.js  words and order of accounts: phaseOf, why, next, worstFirst (pure)
 //   words.js     span, ago, countdown, bytes, short, clock, exactly (pure)
 //   clock.js     now: a signal that ticks each second
+//   interval.js  useInterval: what is asked again and again while a page is seen and connected
 //   diff.js      what is different between two texts (pure); difference.js draws it: Diff
 //   rows.js      VirtualRows, useMark: tables of any length, and the row that the keyboard has chosen
 //   focus.js     what has the keyboard after a page, or where what had it is gone

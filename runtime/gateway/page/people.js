@@ -4,6 +4,7 @@ import { wordsOf } from "./accounts.js";
 import { lookAgain } from "./attention.js";
 import { Help, MEANINGS } from "./help.js";
 import { html } from "./html.js";
+import { useInterval } from "./interval.js";
 import { useEffect, useMemo, useState } from "./libraries/hooks.js";
 import { Lists } from "./lists.js";
 import { WithPaths } from "./paths.js";
@@ -32,18 +33,11 @@ export function Page({ parts, query }) {
     access.again();
     lookAgain();
   };
-  useEffect(() => {
-    const timer = setInterval(() => {
-      if (document.hidden) return;
-      access.again();
-      pairing.again();
-    }, AGAIN_MS);
-    const end = client.on("config.changed", () => access.again());
-    return () => {
-      clearInterval(timer);
-      end();
-    };
-  }, []);
+  useInterval(AGAIN_MS, () => {
+    access.again();
+    pairing.again();
+  });
+  useEffect(() => client.on("config.changed", access.again), []);
   const text = query.get("q") ?? "";
   const set = (changes) => go(href("people", { q: text, only: query.get("only") ?? "", ...changes }), { replace: true });
   if (!access.data) return html`<${Unread} title="People" what="who may talk to whom" error=${access.error} onRetry=${access.again} />`;
