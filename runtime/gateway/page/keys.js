@@ -2,6 +2,7 @@
 
 import { useLayoutEffect } from "./libraries/hooks.js";
 import { signal } from "./libraries/signals.js";
+import { singleKeys } from "./preferences.js";
 
 const layers = [];
 
@@ -40,7 +41,7 @@ addEventListener("keydown", (event) => {
     if (event.key === "Escape") at.blur();
     return;
   }
-  if (document.querySelector("dialog[open]")) return;
+  if (document.querySelector("dialog[open]") || (event.key.length === 1 && singleKeys.value === "off")) return;
   if (event.key === "Enter" && at instanceof HTMLElement && at.closest("a, button, summary")) return;
   for (const layer of layers.toReversed()) {
     const found = layer.keys[event.key];

@@ -11,12 +11,12 @@ import { now } from "./clock.js";
 import { focusPage, keepFocus } from "./focus.js";
 import { shortcuts, useKeys } from "./keys.js";
 import { PAGES, loadPage } from "./pages.js";
+import { nextTheme, singleKeys, theme } from "./preferences.js";
 import { go, href, route } from "./route.js";
 import { client, hello, hindrance, refusal, signOut } from "./session.js";
 import { SignIn } from "./signin.js";
 import { allRows, ranked } from "./store.js";
-import { nextTheme, theme } from "./theme.js";
-import { Button, Commands, Dialog, Failure, Question, Toasts, ask } from "./ui.js";
+import { Button, Chip, Commands, Dialog, Failure, Question, Toasts, ask } from "./ui.js";
 import { count, countdown } from "./words.js";
 
 function App() {
@@ -36,12 +36,14 @@ function Arriving() {
 
 function Shell() {
   const [help, setHelp] = useState(false);
-  const page = PAGES.find((each) => each.route === route.value.name);
+  const { name, parts } = route.value;
+  const page = PAGES.find((each) => each.route === name);
+  const title = (page?.hidden && parts[0]) || page?.title; // of an account it is the account's
   useKeys({ "?": ["this help", () => setHelp(true)] });
   useEffect(() => {
-    document.title = page ? `${page.title} – Trunkline` : "Trunkline";
+    document.title = page ? `${title} – Trunkline` : "Trunkline";
     document.querySelector('.rail [aria-current="page"]')?.scrollIntoView({ block: "nearest", inline: "nearest" });
-  }, [page]);
+  }, [page, title]);
   return html`<div class="shell">
     <a class="skip" href="#content" onClick=${skip}>Skip to the content</a>
     <${Navigation} page=${page} onHelp=${() => setHelp(true)} />
@@ -155,6 +157,7 @@ function Help({ onClose }) {
       ${shortcuts.value.map(([key, what]) => html`<div key=${key}><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}
       <div><dt><kbd>Escape</kbd></dt><dd>close a dialog, leave a field</dd></div>
     </dl>
+    <footer><${Chip} on=${singleKeys.value === "on"} onClick=${() => (singleKeys.value = singleKeys.value === "on" ? "off" : "on")}>Single keys do something<//></footer>
   <//>`;
 }
 

@@ -2,8 +2,8 @@
 
 import { html } from "./html.js";
 import { useEffect, useRef, useState } from "./libraries/hooks.js";
+import { theme } from "./preferences.js";
 import { roundAbove, timeRange } from "./scales.js";
-import { theme } from "./theme.js";
 import { loadStyle, useMedia } from "./ui.js";
 import { exactly, ticksOf } from "./words.js";
 
