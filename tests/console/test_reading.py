@@ -245,3 +245,11 @@ async def test_a_file_of_one_line_is_laid_out() -> None:
         await expect(page.get_by_role("button", name="Undo all")).to_be_disabled()
         await expect(page.locator(".head .note code")).to_have_css("font-family", MONO)
         assert await console.violations() == []
+
+
+async def test_a_plot_says_its_newest_values_to_a_reader_of_the_screen() -> None:
+    async with console_of(town()) as (daemon, console):
+        await daemon.wait_phase(f"local:{TALKING}", "running")
+        await console.open(f"account/local:{TALKING}", f"local:{TALKING}")
+        memory = re.compile(r"^Memory, memory \d.* MiB$")
+        await expect(console.page.get_by_role("img", name=memory)).to_be_visible()

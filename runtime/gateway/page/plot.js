@@ -53,9 +53,17 @@ function Drawn({ label, data, series, span, value = String, height = 136 }) {
   }, [data]);
   return html`<figure class="plot">
     <figcaption>${label}</figcaption>
-    <div ref=${place} role="img" aria-label=${label} style=${{ minHeight: `${height + LEGEND}px` }}></div>
+    <div ref=${place} role="img" aria-label=${[label, ...newestOf(data, series, value)].join(", ")} style=${{ minHeight: `${height + LEGEND}px` }}></div>
     ${failed && html`<p class="faint">The plot could not be loaded.</p>`}
   </figure>`;
+}
+
+/** Return the newest values with their names: what a plot says to whoever does not see it. */
+function newestOf(data, series, value) {
+  return series.flatMap(({ label }, at) => {
+    const newest = data[at + 1].findLast((each) => each !== null && each !== undefined);
+    return newest === undefined ? [] : [`${label} ${value(newest)}`];
+  });
 }
 
 function showNewest(plot) {
