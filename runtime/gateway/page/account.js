@@ -45,7 +45,12 @@ function Absent({ name }) {
 function Account({ row, tab }) {
   const key = row.account;
   const history = useRequest("channels.events", { account: key });
-  useEffect(() => history.again(), [row.phase, row.incarnation]);
+  const state = `${row.phase} ${row.incarnation}`;
+  const asked = useRef(state); // the history is, as it begins
+  useEffect(() => {
+    if (asked.current !== state) history.again();
+    asked.current = state;
+  }, [state]);
   useEffect(() => client.on("config.changed", history.again), []); // which may restart nothing
   const { data } = useRequest("channels.access", { channel: row.channel });
   const access = data?.accounts.find((each) => each.account === key);
