@@ -24,7 +24,7 @@ async def test_an_account_that_waits_is_tried_now_and_its_history_says_by_whom()
         before = (await daemon.wait_phase("irc:harbour", "backoff"))["incarnation"]
         row = page.get_by_role("row").filter(has_text="irc:harbour")
         await row.get_by_role("button", name="Try now: irc:harbour").click()
-        await expect(console.text("Start: irc:harbour, asked for and taken")).to_be_visible()
+        await expect(console.text("Start accepted: irc:harbour")).to_be_visible()
         await daemon.wait(lambda now: now["accounts"]["irc:harbour"]["incarnation"] > before)
         await console.open("account/irc:harbour", "irc:harbour")
         history = page.get_by_role("list", name="History")

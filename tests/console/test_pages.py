@@ -90,7 +90,7 @@ async def test_a_message_is_followed_from_its_arrival_to_its_delivery() -> None:
         await page.keyboard.press("Escape")
         await expect(dialog).to_have_count(0)
         await page.get_by_label("Search messages").fill("nothing like it")
-        await expect(console.text("None of the newest messages is meant by this")).to_be_visible()
+        await expect(console.text("None of the newest messages matches")).to_be_visible()
         writer.close()
 
 
@@ -388,7 +388,7 @@ async def test_a_dialog_begins_at_what_it_asks_and_keeps_what_is_typed() -> None
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("button", name=f"Restart local:{TALKING}")).to_be_focused()
         await page.keyboard.press("Enter")
-        await expect(console.text("asked for and taken")).to_be_visible()
+        await expect(console.text("Restart accepted")).to_be_visible()
 
 
 async def test_the_row_that_the_keyboard_has_chosen_stays_the_same_one() -> None:

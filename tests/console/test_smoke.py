@@ -33,6 +33,7 @@ async def test_a_person_signs_in_and_opens_every_page() -> None:
         ):
             await console.sign_in()
             await expect(console.text("local:birch-001")).to_be_visible()
+            await expect(console.text("3 accounts, none has a fault")).to_be_visible()
             assert await console.violations() == []
             for route, shown in OF_AN_ACCOUNT.items():
                 await console.page.evaluate("route => { location.hash = route }", route)

@@ -51,7 +51,7 @@ function Sessions({ list, chosen, text, narrow }) {
   const { sessions } = list.data;
   if (!sessions.length) {
     return text
-      ? html`<${Empty} title="No conversation is meant by this"><a href=${href("chat")}>Show all</a><//>`
+      ? html`<${Empty} title="No conversation matches"><a href=${href("chat")}>Show all</a><//>`
       : html`<${Empty} title="Nobody has talked to an agent yet">A conversation begins with the first message that is answered, or here.<//>`;
   }
   const byKey = new Map(sessions.map((each) => [each.key, each]));

@@ -61,7 +61,7 @@ export function Page() {
     <div class="two">
       <div class="editor">
         ${loaded.raw === null
-          ? html`<p class="said">The text cannot be parsed, so that its secrets are not known and it is not shown. Mend it on the gateway's host: <code>${loaded.path}</code></p>`
+          ? html`<p class="said">The text cannot be parsed, so that its secrets are not known and it is not shown. Correct it on the gateway's host: <code>${loaded.path}</code></p>`
           : html`<textarea
               aria-label="The configuration's text"
               spellcheck="false"

@@ -168,22 +168,22 @@ function Starting({ number, onOpen }) {
 function Row({ name, chosen, lost, onChoose }) {
   const row = accountOf(name).value;
   if (!row) return null;
-  const reason = whyInFull(row) || emptied(lost) || pastOf(row);
+  const reason = whyInFull(row) || costOf(lost) || pastOf(row);
   return html`
     <span role="cell" class="pick"><input type="checkbox" aria-label=${`Select ${name}`} checked=${chosen} onChange=${onChoose} /></span>
     <span role="cell" class="who"><a href=${href("account", name)} title=${row.name ? `${name}: ${row.name}` : name}>${name}</a></span>
-    <span role="cell" class="is"><${Is} row=${row} lost=${lost} /></span>
+    <span role="cell" class="is"><${State} row=${row} lost=${lost} /></span>
     <${Restarts} row=${row} />
     <${Next} row=${row} lost=${lost} as="span" />
     ${row.phase === "running" && !why(row)
-      ? html`<span role="cell" class="why" title=${reason}>${told(row, reason, lost)}</span><span role="cell" class="up"><${Up} row=${row} /></span><${Traffic} row=${row} />`
-      : html`<span role="cell" class=${`why ${row.phase === "running" ? "over" : "to-the-end"}`} aria-colspan=${row.phase === "running" ? 3 : 5} title=${reason}><span class="cut">${told(row, reason, lost)}</span><${TryNow} row=${row} /></span>`}
+      ? html`<span role="cell" class="why" title=${reason}>${reasonOf(row, reason, lost)}</span><span role="cell" class="up"><${Uptime} row=${row} /></span><${Traffic} row=${row} />`
+      : html`<span role="cell" class=${`why ${row.phase === "running" ? "over" : "to-the-end"}`} aria-colspan=${row.phase === "running" ? 3 : 5} title=${reason}><span class="cut">${reasonOf(row, reason, lost)}</span><${TryNow} row=${row} /></span>`}
     ${row.phase === "running" && html`<${Load} row=${row} />`}
   `;
 }
 
 /** The phase, or the mark of one that runs and has an empty list. */
-function Is({ row, lost }) {
+function State({ row, lost }) {
   if (lost === undefined || row.phase !== "running") return html`<${Phase} row=${row} />`;
   return html`<span class="phase bad" title="It runs, and a list of it lets nobody in">empty list</span>`;
 }
@@ -196,13 +196,13 @@ function Next({ row, lost, as }) {
   return html`<${as} role="cell" class="next">${said} ${at ? html`<${Countdown} at=${at} />` : null}<//>`;
 }
 
-function emptied(lost) {
+function costOf(lost) {
   if (lost === undefined) return "";
   return lost ? `${count(lost, "message")} not answered in 24 h` : "answers nobody: a list is empty";
 }
 
 /** Draw why an account is as it is; what its lists do leads to them, what is past to its page. */
-function told(row, reason, lost) {
+function reasonOf(row, reason, lost) {
   return why(row) || !reason ? reason : html`<a href=${href(lost === undefined ? "account" : "people", row.account)} style=${{ textDecoration: "underline" }}>${reason}</a>`;
 }
 
@@ -216,19 +216,19 @@ function Restarts({ row }) {
 function NarrowRow({ name, chosen, lost, onChoose }) {
   const row = accountOf(name).value;
   if (!row) return null;
-  const reason = whyInFull(row) || emptied(lost);
+  const reason = whyInFull(row) || costOf(lost);
   const coming = next(row);
   return html`
     <span role="cell" class="pick"><input type="checkbox" aria-label=${`Select ${name}`} checked=${chosen} onChange=${onChoose} /></span>
     <span role="cell" class="who"><a href=${href("account", name)}>${name}</a></span>
-    <span role="cell" class="is"><${Is} row=${row} lost=${lost} /></span>
+    <span role="cell" class="is"><${State} row=${row} lost=${lost} /></span>
     ${(coming.text || lost !== undefined) && html`<${Next} row=${row} lost=${lost} as="b" />`}
-    <span role="cell" class="why">${told(row, reason, lost)}${row.phase === "running" && !reason && html`<${Up} row=${row} /><${Short} row=${row} />`}</span>
+    <span role="cell" class="why">${reasonOf(row, reason, lost)}${row.phase === "running" && !reason && html`<${Uptime} row=${row} /><${Pace} row=${row} />`}</span>
     ${coming.at && html`<span role="cell" class="again"><${TryNow} row=${row} /></span>`}
   `;
 }
 
-function Short({ row }) {
+function Pace({ row }) {
   beat.value;
   const pace = flowOf(row.account)?.pace(Date.now());
   const { rss } = figuresOf(row.account).value ?? { rss: row.rssBytes };
@@ -257,7 +257,7 @@ function Load({ row }) {
   return html`<span role="cell" class="number memory">${rss ? bytes(rss) : ""}</span><span role="cell" class="number cpu">${rss ? percent(cpu) : ""}</span>`;
 }
 
-function Up({ row }) {
+function Uptime({ row }) {
   const since = upSince(row);
   if (!since) return null;
   return html`<time title=${`since ${exactly(since)}`}>${span(now.value - since, 1)}</time>`;

@@ -91,7 +91,7 @@ function Refused({ account, able, onLetIn }) {
   }, [recent.data]);
   const error = recent.error ?? state.error;
   if (error) return html`<${Failure} error=${error} onRetry=${recent.again} />`;
-  if (!state.refused) return html`<p class="faint" role="status">Looking for who that was</p>`;
+  if (!state.refused) return html`<p class="faint" role="status">Looking up who that was</p>`;
   if (!state.refused.length) return html`<p class="faint">Who that was is not known any more: the gateway has no message of theirs in memory, or answers them by now.</p>`;
   return html`<ul class="lines" aria-label="Who wrote lately and is not answered">
     ${state.refused.map(({ writer, found }) => {

@@ -91,7 +91,7 @@ export function Page({ query }) {
       ${reading.paused && html`<span class="faint" role="status">Paused: new lines are read and wait.</span>`}
     </div>
     ${items.length === 0
-      ? html`<${Empty} title=${lines.length ? "No line is meant by this" : "Nothing has been logged yet"}>${lines.length ? html`<${Button} onClick=${() => set({ q: "", level: "", process: "" })}>Show all<//>` : null}<//>`
+      ? html`<${Empty} title=${lines.length ? "No line matches" : "Nothing has been logged yet"}>${lines.length ? html`<${Button} onClick=${() => set({ q: "", level: "", process: "" })}>Show all<//>` : null}<//>`
       : html`<${VirtualRows}
           items=${items}
           height=${narrow ? 48 : 26}

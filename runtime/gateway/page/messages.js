@@ -173,7 +173,7 @@ const MARKS = { in: ["→ in", "came in"], out: ["← out", "was sent"], gap: ["
 function Nothing({ loaded, any, onClear }) {
   if (!loaded) return html`<p class="faint" role="status">Reading the newest messages</p>`;
   if (any) {
-    return html`<${Empty} title="None of the newest messages is meant by this">
+    return html`<${Empty} title="None of the newest messages matches">
       The whole key of an account, such as irc:libera, brings more of that one. <${Button} onClick=${onClear}>Show all<//>
     <//>`;
   }

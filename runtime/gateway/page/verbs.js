@@ -88,7 +88,7 @@ async function perform(verb, keys, reason, onProgress = () => {}) {
   });
   await Promise.all(lanes);
   const good = keys.length - failed.length;
-  if (good) toast(`${VERBS[verb].label}: ${keys.length === 1 ? keys[0] : count(good, "account")}, asked for and taken`);
+  if (good) toast(`${VERBS[verb].label} accepted: ${keys.length === 1 ? keys[0] : count(good, "account")}`);
   if (failed.length) toast(`${VERBS[verb].label} failed for ${count(failed.length, "account")}. ${failed.slice(0, 3).join(" · ")}`, "bad");
 }
 
