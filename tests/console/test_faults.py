@@ -31,7 +31,9 @@ async def seen(place: Locator, *texts: str | re.Pattern[str]) -> None:
 
 
 @pytest.mark.parametrize("size", [WIDE, PHONE])
-async def test_each_account_with_a_fault_says_what_why_and_what_to_do(size: tuple[int, int]) -> None:
+async def test_each_account_with_a_fault_says_what_why_and_what_to_do(
+    size: tuple[int, int],
+) -> None:
     with ShortDirectory() as place:
         path = faulty.install(place / "faulty")
         async with fake_telegram() as telegram, chromium() as browser:

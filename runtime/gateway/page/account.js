@@ -1,4 +1,4 @@
-// One account: why it is as it is, what comes next, what has happened to it, and what can be done.
+// Shows one account: why it is as it is, what comes next, what has happened to it, and what can be done.
 
 import { isUnwell, next, phaseOf, toneOf, upSince, why } from "./accounts.js";
 import { alike } from "./alike.js";

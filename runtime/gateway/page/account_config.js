@@ -1,4 +1,4 @@
-// The configuration of one account: a form made from its channel's schema, or as JSON.
+// Edits the configuration of one account: in a form made from its channel's schema, or as JSON.
 //
 // Secrets are written and never read. What is to be saved is checked while it is typed, and shown as
 // a difference before; then only this account restarts.

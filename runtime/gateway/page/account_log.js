@@ -1,4 +1,4 @@
-// The log of one account as it is written: by level and words, with a pause.
+// Follows the log of one account, filtered by level and words, with a pause.
 
 import { wordsOf } from "./accounts.js";
 import { html } from "./html.js";

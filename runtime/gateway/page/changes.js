@@ -1,4 +1,4 @@
-// What operators have changed: when, what, who and from where.
+// Lists what operators have changed: when, what, who and from where.
 
 import { html } from "./html.js";
 import { useState } from "./libraries/hooks.js";

@@ -1,4 +1,4 @@
-// Conversations with agents: which there are, what was said, and a place to say something.
+// Shows conversations with agents, and sends what a person writes in one.
 
 import { readerOf, titleOf } from "./conversations.js";
 import { html } from "./html.js";

@@ -1,5 +1,5 @@
-// The whole configuration as text: checked while it is typed, explained by its schema, and shown as
-// a difference before it is saved.
+// Edits the whole configuration as text: checks it while it is typed, explains it by its schema, and
+// shows the difference before it is saved.
 
 import { isLong, spread } from "./diff.js";
 import { Diff } from "./difference.js";
@@ -143,7 +143,7 @@ function Verdict({ edited, check }) {
   return null;
 }
 
-/** Say what a change would do. */
+/** Return in words what a change would do. */
 function effects({ added = [], removed = [], changed = [], gateway }) {
   const named = (keys) => (keys.length > 3 ? count(keys.length, "process", "processes") : keys.join(", "));
   const parts = [];

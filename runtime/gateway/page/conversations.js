@@ -1,4 +1,4 @@
-// Says whose conversation one is, and who reads what is written to it here. Pure.
+// Describes a conversation: its heading, and who reads what is written to it. Pure.
 
 /** Return the heading of a conversation, of a row of `sessions.list`: `ada at local:amber, agent echo`. */
 export function titleOf({ agentId, channel, lastAccountId, lastTo, label, derivedTitle }) {

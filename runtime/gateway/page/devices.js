@@ -1,4 +1,4 @@
-// Which devices may connect: those that wait for approval, those that may, and their tokens.
+// Lists the devices that may connect and those that wait for approval, with their tokens.
 
 import { html } from "./html.js";
 import { useEffect, useState } from "./libraries/hooks.js";

@@ -1,4 +1,4 @@
-// Says in a sentence what an event of `diagnostics.stability` is. Pure.
+// Describes an event of `diagnostics.stability` in a sentence. Pure.
 
 import { count } from "./words.js";
 

@@ -1,4 +1,4 @@
-// The fleet: all accounts, the worst first, with why and what comes next; and what is done to many.
+// Lists all accounts, the worst first, with why and what comes next; and acts on many at once.
 
 import { PHASES, STARTING, folded, isUnwell, matches, named, next, pastOf, phaseOf, tally, upSince, why, whyInFull, wordsOf, worstFirst } from "./accounts.js";
 import { attention } from "./attention.js";

@@ -1,4 +1,4 @@
-// The gateway's process: how it is, who is connected, which devices and nodes may, what went wrong.
+// Shows the gateway's process, its clients, devices and nodes, and what went wrong.
 
 import { Changes } from "./changes.js";
 import { Devices } from "./devices.js";

@@ -1,4 +1,4 @@
-// Says what a word means, where one is taken for another.
+// Explains words that are taken for each other.
 
 import { html } from "./html.js";
 

@@ -1,4 +1,4 @@
-// Hands single keys to whoever has asked for them last: a dialog before its page.
+// Hands single keys to the component that has asked for them last: a dialog before its page.
 
 import { useLayoutEffect } from "./libraries/hooks.js";
 import { signal } from "./libraries/signals.js";

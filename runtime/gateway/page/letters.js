@@ -1,4 +1,4 @@
-// Messages that were given up: what they were, why, and what a person decides about them.
+// Lists the messages that were given up, with the reasons, and what a person decides about them.
 
 import { lookAgain } from "./attention.js";
 import { html } from "./html.js";

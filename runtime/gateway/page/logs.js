@@ -1,4 +1,4 @@
-// The logs of all processes as one stream: what they say now, by level, process and words.
+// Shows the logs of all processes as one stream, filtered by level, process and words.
 
 import { wordsOf } from "./accounts.js";
 import { html } from "./html.js";

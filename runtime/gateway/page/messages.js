@@ -1,4 +1,4 @@
-// The messages of all accounts as they come and go, one message's way, and those that were given up.
+// Shows the messages of all accounts as they come and go, one message's way, and those that were given up.
 
 import { wordsOf } from "./accounts.js";
 import { html } from "./html.js";

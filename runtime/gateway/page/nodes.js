@@ -1,4 +1,4 @@
-// Which nodes there are, and what they offer that waits for approval.
+// Lists the nodes, and what they offer that waits for approval.
 
 import { perform, useNews } from "./devices.js";
 import { html } from "./html.js";

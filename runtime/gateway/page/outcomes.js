@@ -1,4 +1,4 @@
-// Says what has become of a message so far, and whether that may still change. Pure.
+// Describes what has become of a message so far, and whether that may still change. Pure.
 
 const YOUNG_MS = 60_000;
 const STILL_MS = 2500; // longer than between two batches of a busy stream

@@ -1,4 +1,4 @@
-// Who may talk to the accounts: lists that let nobody in, strangers who wait, and every account's lists.
+// Shows who may talk to the accounts: lists that let nobody in, strangers who wait, and every account's lists.
 
 import { wordsOf } from "./accounts.js";
 import { lookAgain } from "./attention.js";
@@ -18,8 +18,8 @@ import { capital, count } from "./words.js";
 
 const AGAIN_MS = 15_000; // strangers come without an event
 const DOORS_SHOWN = 5;
-
 const REQUESTS_SHOWN = 12;
+
 /** The page: #/people, #/people/ACCOUNT for the lists of one account. */
 export function Page({ parts, query }) {
   const access = useRequest("channels.access");
@@ -52,13 +52,13 @@ export function Page({ parts, query }) {
     <${Waiting} pairing=${pairing} onDone=${decided} />
     <${Decided} people=${pairing.data?.people ?? []} onDone=${decided} />
     <${Accounts} accounts=${accounts} text=${text} only=${query.get("only") ?? ""} onSet=${set} />
-  if (!accounts.length) return "";
     ${chosen && html`<${Lists} entry=${chosen} onClose=${() => go(href("people", { q: text }))} onSaved=${saved} />`}
     ${asking && html`<${Why} accounts=${accounts.map((each) => each.account)} onClose=${() => setAsking(false)} />`}
   </section>`;
 }
 
 function summary(accounts, pairing) {
+  if (!accounts.length) return "";
   const closed = accounts.filter(isClosed).length;
   const waiting = pairing?.requests.length ?? 0;
   const parts = [closed && `${count(closed, "account")} with a list that lets nobody in`, waiting && `${count(waiting, "person", "people")} waiting`];
@@ -178,11 +178,11 @@ function Request({ request, said, onDone }) {
 function named(name, id) {
   return name && name !== id ? `${name} (${id})` : id;
 }
+
 /** The same drawn: what is written from right to left does not reorder what stands beside it. */
 function Named({ name, id }) {
   return name && name !== id ? html`<bdi>${name}</bdi> (${id})` : html`<bdi>${id}</bdi>`;
 }
-
 
 function Decided({ people, onDone }) {
   if (!people.length) return null;

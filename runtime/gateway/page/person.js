@@ -1,4 +1,4 @@
-// A talk with an account of the channel `local` as a person of some name: no agent's side of it.
+// Talks to an account of the channel `local` as a person of some name: no agent's side of it.
 
 import { html } from "./html.js";
 import { useEffect, useRef, useState } from "./libraries/hooks.js";

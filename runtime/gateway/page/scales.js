@@ -1,4 +1,4 @@
-// Says how far the axes of a plot reach. Pure: the caller has the clock.
+// Computes how far the axes of a plot reach. Pure: the caller has the clock.
 
 /**
  * Return the two ends of an axis of time, in seconds: the last `span` up to the newest of `times`.

@@ -1,4 +1,4 @@
-// The page where a person signs in: what opens the gateway, and what is in the way.
+// Asks a person to sign in, and shows what is in the way.
 
 import { html } from "./html.js";
 import { useEffect, useRef, useState } from "./libraries/hooks.js";

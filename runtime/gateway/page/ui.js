@@ -1,4 +1,4 @@
-// The pieces that pages are made of.
+// Defines the elements that pages are made of, and what all of them do with the gateway.
 
 import { now } from "./clock.js";
 import { html } from "./html.js";
@@ -154,7 +154,7 @@ export function useStay(edited) {
 const toasts = signal([]);
 let toastNumber = 0;
 
-/** Tell what has been done, or has failed (`tone` `bad`), for some seconds. */
+/** Show what has been done, or has failed (`tone` `bad`), for some seconds. */
 export function toast(text, tone = "") {
   const id = ++toastNumber;
   toasts.value = [...toasts.peek(), { id, text, tone }];

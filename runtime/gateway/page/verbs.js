@@ -1,4 +1,4 @@
-// What a person does to accounts, one or many: start, stop, restart, drain, reset; and the next try at once.
+// Acts on accounts, one or many: start, stop, restart, drain, reset; and the next try at once.
 
 import { next, verbsFor } from "./accounts.js";
 import { html } from "./html.js";

@@ -1,4 +1,4 @@
-// One message's whole way: it arrived, was decided about, asked an agent, and was answered.
+// Shows one message's whole way: it arrived, was decided about, asked an agent, and was answered.
 
 import { html } from "./html.js";
 import { href } from "./route.js";

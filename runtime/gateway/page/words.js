@@ -1,4 +1,4 @@
-// Says times, sizes and numbers in few words. Pure: the caller has the clock.
+// Formats times, sizes and numbers in few words. Pure: the caller has the clock.
 
 const UNITS = [
   [86_400, "d"],

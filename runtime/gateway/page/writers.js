@@ -1,4 +1,4 @@
-// Who has written to an account lately, of `messages.recent`. Pure.
+// Finds who has written to an account lately, in `messages.recent`. Pure.
 
 const MOST = 20; // people who are asked about
 
