@@ -49,7 +49,7 @@ export function toneOf(row) {
 }
 
 /** Return how bad an account is: 0 is worst. `lost` is how many messages an empty list has cost, if it has one. */
-export function rank(row, lost) {
+function rank(row, lost) {
   const own = rankOfPhase(row);
   return lost !== undefined && row.phase !== "stopped" ? Math.min(own, 2.5) : own;
 }

@@ -66,7 +66,7 @@ function summary(accounts, pairing) {
 }
 
 /** Return whether an account that an agent answers for has a list that lets nobody in. */
-export function isClosed(entry) {
+function isClosed(entry) {
   return Boolean(entry.agent) && entry.closed.length > 0;
 }
 
@@ -74,7 +74,7 @@ const GROUPS = new Set(["group-not-listed", "group-off", "sender-not-listed"]);
 const DIRECT = new Set(["dm-not-listed"]);
 
 /** Return how many messages of the last 24 hours a closed door has kept out. */
-export function keptOut(entry, sentence) {
+function keptOut(entry, sentence) {
   const reasons = sentence.startsWith("no direct") ? DIRECT : GROUPS;
   return entry.dropped.filter((each) => reasons.has(each.reason)).reduce((sum, each) => sum + each.count, 0);
 }

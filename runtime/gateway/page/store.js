@@ -39,14 +39,10 @@ export function allRows() {
   return [...rows.values()].map((row) => row.peek());
 }
 
-/** What the gateway answered to `status` last, without the accounts. */
-export const gatewayStatus = signal(null);
-
 /** Read all accounts anew. */
 export async function reload() {
   try {
-    const { accounts, ...status } = await client.request("status");
-    gatewayStatus.value = status;
+    const { accounts } = await client.request("status");
     const present = new Set(accounts.map((row) => row.account));
     for (const key of rows.keys()) if (!present.has(key)) rows.delete(key);
     accounts.forEach(take);
