@@ -16,7 +16,7 @@ import { go, href, route } from "./route.js";
 import { client, hello, hindrance, refusal, signOut } from "./session.js";
 import { SignIn } from "./signin.js";
 import { allRows, ranked } from "./store.js";
-import { Button, Chip, Commands, Dialog, Failure, Question, Toasts, ask } from "./ui.js";
+import { Button, Commands, Dialog, Failure, Question, Toasts, ask } from "./ui.js";
 import { count, countdown } from "./words.js";
 
 function App() {
@@ -157,7 +157,7 @@ function Help({ onClose }) {
       ${shortcuts.value.map(([key, what]) => html`<div key=${key}><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}
       <div><dt><kbd>Escape</kbd></dt><dd>close a dialog, leave a field</dd></div>
     </dl>
-    <footer><${Chip} on=${singleKeys.value === "on"} onClick=${() => (singleKeys.value = singleKeys.value === "on" ? "off" : "on")}>Single keys do something<//></footer>
+    <footer><${Button} onClick=${() => (singleKeys.value = singleKeys.value === "on" ? "off" : "on")}>Single-key shortcuts: ${singleKeys.value}<//></footer>
   <//>`;
 }
 

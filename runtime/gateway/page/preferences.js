@@ -1,4 +1,4 @@
-// Keeps what a person prefers in this browser: the theme, and whether single keys do something.
+// Keeps what a person prefers in this browser: the theme, and whether single-key shortcuts work.
 
 import { effect, signal } from "./libraries/signals.js";
 

@@ -50,7 +50,7 @@ function Arrived({ data: { message } }) {
   const sender = message.sender ?? {};
   return html`<${Step} title="Arrived" at=${message.receivedAt}>
     <p>
-      From <bdi>${sender.name || sender.id || "an unknown sender"}</bdi>${sender.name && sender.id ? ` (${sender.id})` : ""}${sender.verified ? "" : ", for whom the platform does not vouch"},
+      From <bdi>${sender.name || sender.id || "an unknown sender"}</bdi>${sender.name && sender.id && sender.name !== sender.id ? ` (${sender.id})` : ""}${sender.verified ? "" : ", for whom the platform does not vouch"},
       in ${message.chat?.kind === "direct" ? "a direct chat" : `the ${message.chat?.kind ?? "chat"} ${message.chat?.name ?? message.chat?.id ?? ""}`}.
       ${late > 2000 ? ` It was written ${span(late)} before.` : ""}
     </p>

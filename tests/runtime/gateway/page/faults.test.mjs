@@ -12,14 +12,16 @@ test("each fault is a sentence; what is not known is shown as it came", () => {
   assert.equal(event("account.failed", { account, reason: "needs_login", failures: 1 }), "failed: needs login");
   assert.equal(event("agent.backoff", { agent: "agent:echo" }), "agent:echo failed, and is tried again");
   assert.equal(event("message.unsent", { account, reason: "no such-nick", times: 3, first: 1 }), "did not send a message: no such-nick");
-  assert.equal(event("client.refused", { reason: "token-mismatch" }), "A client was refused: token mismatch");
+  assert.equal(event("client.refused", { reason: "AUTH_TOKEN_MISMATCH" }), "A client was refused: auth token mismatch");
   assert.equal(event("new.kind", { reason: "why", place: { a: 1 } }), 'new.kind reason: why, place: {"a":1}');
 });
 
 test("faults of one account and kind are one line, where the newest of them stands", () => {
   const at = (seq, type, account) => ({ seq, ts: seq * 10, type, ...(account ? { account } : {}) });
   const events = [at(1, "account.backoff", "irc:a"), at(2, "client.refused"), at(3, "account.backoff", "irc:b"), at(4, "account.backoff", "irc:a"), at(5, "client.refused")];
-  assert.deepEqual(folded(events).map(({ event, times, first }) => [event.seq, times, first]), [[5, 1, 50], [4, 2, 10], [3, 1, 30], [2, 1, 20]]);
+  assert.deepEqual(folded(events).map(({ event, times, first }) => [event.seq, times, first]), [[5, 2, 20], [4, 2, 10], [3, 1, 30]]);
+  const refused = [1, 2, 3].map((seq) => ({ ...at(seq, "client.refused"), reason: seq === 2 ? "AUTH_TOKEN_MISSING" : "AUTH_TOKEN_MISMATCH" }));
+  assert.deepEqual(folded(refused).map(({ event, times }) => [event.seq, times]), [[3, 2], [2, 1]]);
   const unsent = { type: "message.unsent", account: "irc:a" };
   const counted = [{ seq: 1, ts: 90, first: 10, times: 7, ...unsent }, at(2, "client.refused"), { seq: 3, ts: 99, ...unsent }];
   assert.deepEqual(folded(counted).map(({ event, times, first }) => [event.seq, times, first]), [[3, 8, 10], [2, 1, 20]]);
