@@ -111,6 +111,12 @@ async def test_a_dialog_about_a_name_that_is_long_stays_in_the_window() -> None:
         cancel = await dialog.get_by_role("button", name="Cancel").bounding_box()
         assert cancel is not None
         assert cancel["height"] < 40  # its word is not broken
+        await page.keyboard.press("Escape")
+        await console.open("messages?direction=in", "Messages")
+        await page.get_by_role("row").filter(has_text="www").click()
+        await expect(dialog.locator("blockquote").first).to_be_visible()
+        assert await dialog.evaluate(FITS)
+        assert await console.violations() == []  # what scrolls is reached by the keyboard
 
 
 async def test_the_time_until_the_next_try_is_one_line() -> None:

@@ -8,7 +8,7 @@ export function Diff({ before, after }) {
   const long = isLong(before, after);
   const hunks = long ? hunksOf(spread(before), spread(after)) : hunksOf(before, after);
   if (!hunks.length) return html`<p class="faint">Nothing is different.</p>`;
-  return html`${long && html`<p class="faint">Its lines are long: here each field has one of its own. What is saved is as it was typed.</p>`}<div class="diff mono" tabindex="0" role="region" aria-label="Difference">
+  return html`${long && html`<p class="faint">Its lines are long: here each field is compared on a line of its own.</p>`}<div class="diff mono" tabindex="0" role="region" aria-label="Difference">
     ${hunks.map(
       (lines, at) => html`<div key=${at} class="hunk">
         ${inPieces(lines).map(

@@ -106,7 +106,7 @@ function Letter({ letter, onDone, onClose }) {
   return html`<${Dialog} title=${`Given up: to ${letter.chat}`} wide onClose=${onClose}>
     <p>${capital(whyOf(letter))}. Account ${letter.account}, ${count(letter.attempts, "attempt")}.</p>
     ${error && html`<${Failure} error=${error} onRetry=${again} />`}
-    ${texts.map((text, at) => html`<div key=${at}>${texts.length > 1 && html`<h3>Part ${at + 1}${at < letter.sent.length ? " (was sent)" : ""}</h3>`}<blockquote class="said-text">${text || "(no text)"}</blockquote></div>`)}
+    ${texts.map((text, at) => html`<div key=${at}>${texts.length > 1 && html`<h3>Part ${at + 1}${at < letter.sent.length ? " (was sent)" : ""}</h3>`}<blockquote class="said-text" tabindex="0">${text || "(no text)"}</blockquote></div>`)}
     ${data?.message.attachments?.length ? html`<p class="faint">With ${data.message.attachments.length} files.</p>` : null}
     <footer><${Decide} letter=${letter} onDone=${onDone} /></footer>
   <//>`;

@@ -165,7 +165,7 @@ function Request({ request, said, onDone }) {
   return html`
     <p><b><${Named} name=${name} id=${senderId} /></b> at <a href=${href("account", `${channel}:${accountId}`)}>${channel}:${accountId}</a>${verified ? "" : html` <span class="warn">not vouched for</span>`}</p>
     <p class="faint">Wrote first <${Ago} at=${Date.parse(request.createdAt)} />, last <${Ago} at=${Date.parse(request.lastSeenAt)} />. The code expires <${Countdown} at=${Date.parse(request.expiresAt)} />.</p>
-    ${said && html`<blockquote class="said-text">${said}</blockquote>`}
+    ${said && html`<blockquote class="said-text" tabindex="0">${said}</blockquote>`}
     <p class="decide">
       <${Button} tone="primary" busy=${busy} onClick=${() => approve(false)}>Approve<//>
       <${Button} disabled=${Boolean(busy)} onClick=${() => approve(true)}>Approve and tell them<//>

@@ -34,7 +34,7 @@ function Step({ title, at, tone = "ok", children }) {
 }
 
 function Said({ text }) {
-  return text ? html`<blockquote class="said-text">${text}</blockquote>` : null;
+  return text ? html`<blockquote class="said-text" tabindex="0">${text}</blockquote>` : null;
 }
 
 function Sent({ message }) {
