@@ -13,13 +13,13 @@ from tests.support import abuse, bad_agent
 from tests.support.agent_packages import install_kind
 from tests.support.daemon import Daemon
 from tests.support.person import Person, talking
-from tests.support.until import PATIENCE
+from tests.support.until import PATIENCE, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(180)]
 
 MIB = 1 << 20
-MORE_MIB = 64  # at the end of it
-PEAK_MIB = 96  # for a moment, before the first are closed; 65 was seen
+MORE_MIB = 64  # soon after the end of it
+PEAK_MIB = 96  # for a moment, before the first are closed; 79 was seen
 SECONDS = 4.0  # that each kind of abuse lasts
 
 
@@ -37,7 +37,7 @@ async def test_other_clients_are_answered_and_refused_connections_are_counted(
             await person.is_answered("before")
             refused, before = await abuse.refusals(daemon), gateway.memory_info().rss
             work = asyncio.ensure_future(_abused(daemon, kind, refused))
-            most, last, answers = await beside(person, work, gateway)
+            most, answers = await beside(person, work, gateway)
             statuses = await work
         if kind not in abuse.UNREAD:
             least = sum(count for code, count in statuses.items() if 400 <= code < 500)
@@ -46,7 +46,7 @@ async def test_other_clients_are_answered_and_refused_connections_are_counted(
                 while await abuse.refusals(daemon) - refused < least:  # noqa: ASYNC110 - it is polled
                     await asyncio.sleep(0.05)
         assert answers > 0
-        assert last - before < MORE_MIB * MIB, f"{(last - before) / MIB:.1f} MiB more"
+        await until(lambda: gateway.memory_info().rss - before < MORE_MIB * MIB)
         assert most - before < PEAK_MIB * MIB, f"{(most - before) / MIB:.1f} MiB more at its peak"
         after = (await daemon.status())["gateway"]
         assert (after["pid"], after["outages"]) == (gateway.pid, 0)
@@ -67,12 +67,11 @@ async def _abused(daemon: Daemon, kind: str, refused: int) -> Any:
 
 async def beside(
     person: Person, work: asyncio.Future[Any], gateway: psutil.Process
-) -> tuple[int, int, int]:
-    """Talk until ``work`` is done; return the highest and last RSS, and how many lines it was."""
-    count = most = last = 0
+) -> tuple[int, int]:
+    """Talk until ``work`` is done; return the highest RSS, and how many lines it was."""
+    count = most = 0
     while not work.done():
         await person.is_answered(f"line {count}")
-        last = gateway.memory_info().rss
-        most = max(most, last)
+        most = max(most, gateway.memory_info().rss)
         count += 1
-    return most, last, count
+    return most, count
