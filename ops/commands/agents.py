@@ -16,6 +16,7 @@ from ops.commands.option_groups import (
 from ops.commands.options import Reason, command_app
 from ops.connect.selection import agent_key
 from ops.exits import UsageFailure
+from ops.output.commands import for_runtime
 from ops.output.show import show_json, show_table
 
 app = command_app("List, start, stop and configure agents: what answers the accounts' messages.")
@@ -49,8 +50,13 @@ def list_agents(*, options: LocalOptions) -> None:
     if options.json:
         show_json({"default": default, "agents": rows})
         return
+    if not rows:
+        print(
+            for_runtime("no agents; add one with `trunkline agents add ID kind=KIND FIELD=VALUE…`")
+        )
+        return
     words = {True: "yes", False: "no"}
-    columns = list(rows[0]) if rows else ["agent"]
+    columns = list(rows[0])
     table = [
         [words[value] if isinstance(value, bool) else value for value in row.values()]
         for row in rows

@@ -17,6 +17,7 @@ from ops.commands.option_groups import (
 )
 from ops.commands.options import Keys, Names, Reason, Since, command_app
 from ops.exits import UsageFailure
+from ops.output.commands import for_runtime
 from ops.output.show import show_json, show_table
 
 app = command_app("List, start, stop and configure accounts.")
@@ -39,6 +40,7 @@ def list_accounts(*, options: LocalOptions) -> None:
     """List the accounts of the configuration; needs no running daemon."""
     from ops.connect.configuration import load_file
     from ops.connect.places import places_of
+    from ops.output.account_table import NO_ACCOUNTS
 
     rows = [
         {
@@ -56,6 +58,9 @@ def list_accounts(*, options: LocalOptions) -> None:
     ]
     if options.json:
         show_json({"accounts": rows})
+        return
+    if not rows:
+        print(for_runtime(NO_ACCOUNTS))
         return
     yes = {True: "yes", False: "no"}
     columns = ("account", "channel", "name", "enabled", "configured", "agent", "identity", "reason")
@@ -238,9 +243,6 @@ def holds(*, keys: Keys = None, options: LocalOptions) -> None:
     held = {key: hold for key, hold in held.items() if matches(key, keys or [EVERY])}
     if options.json:
         show_json({"holds": held})
-        return
-    if not held:
-        print("none")
         return
     on_disk = {True: "yes", False: "no: forgotten at the next start"}
     table = [

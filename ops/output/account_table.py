@@ -34,6 +34,7 @@ ACCOUNT_COLUMNS = (
     Column("dropped"),
     Column("last error"),
 )
+NO_ACCOUNTS = "no accounts; add one with `trunkline channels add CHANNEL:NAME FIELD=VALUE…`"
 _MESSAGES = ("in", "out", "dropped")  # an agent has turns, and no messages of its own
 _WIDE_ONLY = ("incarnation", "failures", "dropped")
 _A_PERSON_IS_NEEDED = ("needs login", "misconfigured")
@@ -69,8 +70,7 @@ def show_accounts(
         if known:
             print(f"none of {known} accounts")
         else:
-            hint = "no accounts; add one with `trunkline channels add CHANNEL:NAME key=value…`"
-            print(for_runtime(hint))
+            print(for_runtime(NO_ACCOUNTS))
         return
     if sys.stdout.isatty():
         print(summary(accounts))

@@ -1,6 +1,7 @@
 """Prints values: as JSON for scripts, as tables for people.
 
-On a terminal a table fits its width, one line per row; elsewhere it has all columns, uncut.
+On a terminal a table fits its width, one line per row, without columns that no row fills;
+elsewhere it has all columns, uncut, so that scripts find each at its place.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ops.output.tables import Column, Table, aligned, fitted
+from ops.output.tables import Column, Table, aligned, complete, fitted
 from ops.output.text import clean
 
 # Of all tables but that of accounts. What is typed into another command is cut last; what matters
@@ -49,6 +50,9 @@ def show_yaml(value: Any) -> None:
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print ``rows`` under ``columns``, with control characters made visible."""
+    if not rows:
+        print("none")
+        return
     cells = [[clean("" if value is None else str(value)) for value in row] for row in rows]
     show_columns(
         [
@@ -68,19 +72,17 @@ def show_columns(
 ) -> None:
     """Print a table of texts that are already cleaned.
 
-    On a terminal it is at most as wide as that unless ``cut`` is false, and ``styles`` colours the
-    second column of each row. Elsewhere nothing is left out, cut or coloured.
+    On a terminal ``styles`` colours the second column of each row, and the table fits it unless
+    ``cut`` is false. Elsewhere nothing is left out, cut or coloured.
     """
     if not sys.stdout.isatty():
-        columns = [column._replace(expendable=0, figure=False) for column in columns]
-        _print_table(fitted(columns, cells, sys.maxsize), ())
+        columns = [column._replace(figure=False) for column in columns]
+        _print_table(complete(columns, cells), ())
         return
     from rich.console import Console
 
     console = Console(highlight=False)
-    if not cut:
-        columns = [column._replace(expendable=0) for column in columns]
-    table = fitted(columns, cells, console.width if cut else sys.maxsize)
+    table = fitted(columns, cells, console.width) if cut else complete(columns, cells)
     _print_table(table, styles or [""] * len(cells), console)
 
 
@@ -107,9 +109,6 @@ def _print_table(table: Table, styles: Sequence[str], console: Any = None) -> No
 
 def show_fields(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> None:
     """Print ``rows`` as a table; ``columns`` names a key of the rows for each title."""
-    if not rows:
-        print("none")
-        return
     show_table(list(columns), [[_cell(row.get(key)) for key in columns.values()] for row in rows])
 
 

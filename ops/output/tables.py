@@ -1,7 +1,8 @@
 """Fits tables to the width of a terminal, one line per row. Pure.
 
-If not everything fits, columns are left out in the order of their ``expendable``, then the widest
-ones are cut, with an ellipsis. Widths are in terminal cells: an East Asian character takes two.
+Columns that no row fills are left out. If not everything fits, others follow in the order of their
+``expendable``, then the widest ones are cut, with an ellipsis. Widths are in terminal cells: an
+East Asian character takes two.
 """
 
 from __future__ import annotations
@@ -38,17 +39,23 @@ class Table(NamedTuple):
     rows: list[list[str]]
 
 
+def complete(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Table:
+    """Return the table with every column, uncut."""
+    widths = [_widest(columns, rows, index) for index in range(len(columns))]
+    return Table(list(columns), widths, [list(row) for row in rows])
+
+
 def fitted(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> Table:
-    """Return the table for ``width`` cells, without empty columns and without expendable ones."""
+    """Return the table for ``width`` cells: without columns that no row fills, but for the first.
+
+    Without rows it has all that are not expendable.
+    """
     kept = [
         index
         for index, column in enumerate(columns)
-        if not column.expendable or any(row[index] for row in rows)
+        if not index or any(row[index] for row in rows) or not (rows or column.expendable)
     ]
-    widest = {
-        index: max(cells_of(columns[index].title), *(cells_of(row[index]) for row in rows), 0)
-        for index in kept
-    }
+    widest = {index: _widest(columns, rows, index) for index in kept}
     last = kept[-1]
     while _sum(_with_least(widest, kept, last)) > width:
         # The last one is cut rather than left out, where that is of use.
@@ -98,6 +105,11 @@ def cut_to(text: str, width: int) -> str:
     while end and cells_of(text[:end]) > width - 1:
         end = min(end - 1, width)
     return text[:end].rstrip() + CUT if width > 0 else ""
+
+
+def _widest(columns: Sequence[Column], rows: Sequence[Sequence[str]], index: int) -> int:
+    """Return the width of a column in cells, with its title."""
+    return max(cells_of(columns[index].title), *(cells_of(row[index]) for row in rows), 0)
 
 
 def _sum(widths: Sequence[int]) -> int:

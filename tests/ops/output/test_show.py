@@ -21,6 +21,20 @@ def test_in_a_pipe_columns_are_aligned_and_cleaned(capsys: pytest.CaptureFixture
     assert capsys.readouterr().out == "NAME    WHAT\na       x\\x1b\nlonger\n"
 
 
+def test_on_a_terminal_columns_that_no_row_fills_are_left_out(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = ("account", "name", "on", "reason"), [("a", None, "yes", ""), ("b", "", "no", None)]
+    show_table(*table)
+    assert (
+        capsys.readouterr().out
+        == "ACCOUNT  NAME  ON   REASON\na              yes\nb              no\n"
+    )
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    show_table(*table)
+    assert capsys.readouterr().out == "ACCOUNT  ON\na        yes\nb        no\n"
+
+
 def test_fields_are_shown_as_people_read_them(capsys: pytest.CaptureFixture[str]) -> None:
     rows: list[dict[str, Any]] = [{"id": 1, "tags": ["a", "b"], "on": True}, {"id": 2, "on": False}]
     show_fields(rows, {"key": "id", "tags": "tags", "on": "on"})
@@ -31,7 +45,8 @@ def test_fields_are_shown_as_people_read_them(capsys: pytest.CaptureFixture[str]
         ["2", "no"],
     ]
     show_fields([], {"key": "id"})
-    assert capsys.readouterr().out == "none\n"
+    show_table(("time", "by"), [])
+    assert capsys.readouterr().out == "none\nnone\n"
 
 
 def test_json_is_one_document_or_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.output.tables import Column, aligned, cells_of, cut_to, fitted
+from ops.output.tables import Column, aligned, cells_of, complete, cut_to, fitted
 
 COLUMNS = (
     Column("account"),
@@ -46,9 +46,13 @@ def test_a_long_name_is_cut_for_a_column_that_matters() -> None:
     assert [each.title for each in fitted(columns, [row], 60).columns][2:] == ["why"]
 
 
-def test_a_column_without_content_is_left_out_where_it_may() -> None:
+def test_a_column_that_no_row_fills_is_left_out() -> None:
     table = fitted(COLUMNS, [["a:b", "stopped", "", "", ""]], 200)
     assert [column.title for column in table.columns] == ["account", "phase"]
+    bare = [Column("account"), Column("name"), Column("reason")]
+    row = ["a:b", "", "disabled"]
+    assert [column.title for column in fitted(bare, [row], 80).columns] == ["account", "reason"]
+    assert fitted(bare, [["", "", ""]], 80).columns == bare[:1]
     assert [column.title for column in fitted(COLUMNS, [], 80).columns] == ["account", "phase"]
 
 
@@ -73,8 +77,10 @@ def test_no_row_is_wider_than_the_terminal(rows: list[list[str]], width: int) ->
 
 @given(st.lists(st.lists(TEXTS, min_size=5, max_size=5), max_size=5))
 def test_nothing_is_cut_where_there_is_room(rows: list[list[str]]) -> None:
-    plain = [column._replace(expendable=0) for column in COLUMNS]
-    assert fitted(plain, rows, 10**6).rows == rows
+    table = complete(COLUMNS, rows)
+    assert (table.columns, table.rows) == (list(COLUMNS), rows)
+    shown = fitted(COLUMNS, rows, 10**6)
+    assert all(row[0] == cut[0] for row, cut in zip(rows, shown.rows, strict=True))
 
 
 @given(TEXTS, st.integers(0, 70))
