@@ -60,3 +60,10 @@ def agent_key(agent: str) -> str:
 def is_agent(key: str) -> bool:
     """Return whether a worker's key is that of an agent (``agent:<id>``), not of an account."""
     return key.startswith(f"{AGENT}:")
+
+
+def command_for(key: str, verb: str) -> str:
+    """Return the command line that does ``verb`` (``describe``, ``start``) to a worker's key."""
+    if is_agent(key):
+        return f"trunkline agents {verb} {key.removeprefix(f'{AGENT}:')}"
+    return f"trunkline channels {verb} {key}"

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ipc.frames.words import command_for
 from ops.actions.wait import Goal, PhaseWaiter
 from ops.connect.account_api import Verb, connected_account_api
-from ops.connect.selection import describe_command
 from ops.connect.target import RuntimeTarget
 from ops.exits import ExitCode, OperatorError
 from ops.output.progress import ProgressLine
@@ -117,7 +117,8 @@ def _outcome(order: Order, row: Row) -> str:
 
 def _complaint(row: Row) -> str:
     if row.get("stopped") is False:
-        return f"{row['account']}: still stopping; `{describe_command(row['account'])}` shows it"
+        look = command_for(row["account"], "describe")
+        return f"{row['account']}: still stopping; `{look}` shows it"
     why = row.get("error") or row.get("reason") or row.get("outcome") or "refused"
     if row.get("persisted") is False and row["ok"]:
         why = row.get("error") or "done, but it could not be saved to disk"

@@ -12,12 +12,12 @@ from typing import Any
 
 from ipc import timeouts
 from ipc.endpoints import find_local_socket
-from ipc.frames.words import Phase
+from ipc.frames.words import Phase, command_for
 from ops.actions.wait import Goal, PhaseWaiter
 from ops.connect.account_api import AccountApi
 from ops.connect.no_answer import why_no_answer
 from ops.connect.places import places_of
-from ops.connect.selection import describe_command, split
+from ops.connect.selection import split
 from ops.connect.supervisor import connected_supervisor
 from ops.connect.target import RuntimeTarget
 from ops.exits import ExitCode, OperatorError
@@ -126,7 +126,9 @@ class LocalChat:
             receiving.result()
             if self._live:
                 return False
-            raise OperatorError(f"{self._key} hung up; `{describe_command(self._key)}` says why")
+            raise OperatorError(
+                f"{self._key} hung up; `{command_for(self._key, 'describe')}` says why"
+            )
         finally:
             for task in (receiving, sending):
                 task.cancel()
@@ -156,7 +158,7 @@ class LocalChat:
                     raise OperatorError(text, ExitCode.TIMEOUT) from None
         text = (
             f"no answer from {self._key} within {self._options.timeout:g} s:"
-            f" `{describe_command(self._key)}` shows how it is, --timeout waits longer"
+            f" `{command_for(self._key, 'describe')}` shows how it is, --timeout waits longer"
         )
         raise OperatorError(text, ExitCode.TIMEOUT) from None
 

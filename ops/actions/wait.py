@@ -12,10 +12,10 @@ from typing import Any
 
 from ipc import timeouts
 from ipc.frames.websocket import Event
-from ipc.frames.words import Phase
+from ipc.frames.words import Phase, command_for
 from ipc.websocket.reconnecting import OPENED
 from ops.connect.account_api import AccountApi, connected_account_api, payload_of
-from ops.connect.selection import chosen, describe_command
+from ops.connect.selection import chosen
 from ops.connect.target import RuntimeTarget
 from ops.exits import ExitCode, OperatorError
 from ops.output.progress import ProgressLine
@@ -26,7 +26,7 @@ LINKING = "linking"  # starting, for a person who has to log in
 KEPT_DOWN = {
     "held": "start it",
     "disabled": "set its enabled to true in the configuration",
-    "unconfigured": "complete it in the configuration",
+    "unconfigured": "complete it in the configuration, or install what it lacks",
 }
 
 
@@ -152,7 +152,7 @@ def _why_never(key: str, row: Row) -> str | None:
     phase, cause = row["phase"], row.get("cause")
     if phase == Phase.FAILED:
         why = row.get("lastError") or cause
-        act = row.get("todo") or f"see `{describe_command(key)}`"
+        act = row.get("todo") or f"see `{command_for(key, 'describe')}`"
         return f"{key} failed and needs a person: {f'{why}; ' if why else ''}{act}"
     if phase == Phase.STARTING and cause == LINKING:
         return f"{key} waits for a login and needs a person: {row.get('todo') or cause}"

@@ -63,10 +63,3 @@ def split(key: str) -> tuple[str, str]:
     if not (channel and colon and account):
         raise UsageFailure(f"{key!r} is not an account; write CHANNEL:NAME, like irc:libera")
     return channel, account
-
-
-def describe_command(key: str) -> str:
-    """Return the command that shows why an account or agent is as it is."""
-    if is_agent(key):
-        return f"trunkline agents describe {key.removeprefix(f'{AGENT}:')}"
-    return f"trunkline channels describe {key}"

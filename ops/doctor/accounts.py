@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from ipc.frames.words import Phase, agent_key, is_agent
+from ipc.frames.words import Phase, agent_key, command_for, is_agent
 from ops.doctor.facts import Facts
 from ops.doctor.finding import Finding, Severity
 from ops.output.text import age
@@ -82,7 +83,7 @@ def held(facts: Facts) -> Iterator[Finding]:
 
 
 def unconfigured(facts: Facts) -> Iterator[Finding]:
-    """Find accounts and agents that lack something in the configuration."""
+    """Find accounts and agents that lack a field, or a package that can be used."""
     if facts.loaded is None:
         return
     for key, spec in facts.loaded.workers.items():
@@ -92,13 +93,17 @@ def unconfigured(facts: Facts) -> Iterator[Finding]:
                 Severity.WARNING,
                 f"{key} is not configured, and does not start: {spec.reason}",
                 spec.place,
-                f"add it to {spec.place}: trunkline config example {_example_of(spec)}",
+                _completion_of(spec),
             )
 
 
-def _example_of(spec: WorkerSpec) -> str:
-    """Return the name under which ``config example`` shows the fields of an account or agent."""
-    return agent_key(spec.manifest.id) if spec.is_agent else spec.channel
+def _completion_of(spec: WorkerSpec) -> str:
+    """Return how a person completes an account or agent that is not configured."""
+    if spec.unusable:
+        python = spec.python or sys.executable
+        return f"correct or install what that names, for {python}; then trunkline config reload"
+    example = agent_key(spec.manifest.id) if spec.is_agent else spec.channel
+    return f"add it to {spec.place}: trunkline config example {example}"
 
 
 def outdated(facts: Facts) -> Iterator[Finding]:
@@ -173,6 +178,4 @@ def _next_try(row: dict[str, Any], now: float) -> str:
 
 def _of(row: dict[str, Any], check: str, severity: Severity, text: str) -> Finding:
     key = row["account"]
-    name = key.partition(":")[2]
-    command = f"agents describe {name}" if is_agent(key) else f"channels describe {key}"
-    return Finding(check, severity, f"{key} {text}", key, f"trunkline {command}")
+    return Finding(check, severity, f"{key} {text}", key, command_for(key, "describe"))

@@ -152,7 +152,8 @@ def _spec(
     launcher = "exec" if common.python else common.launcher
     ingress_url = _ingress_url(config, channel, id) if common.ingress else None
     off = _disabled(channel, id, of_channel, common)
-    missing = channel.unusable.get(common.python or "") or _reason(channel, of_plugin)
+    unusable = channel.unusable.get(common.python or "") or _unusable(channel)
+    missing = unusable or safely(lambda: channel.manifest.unconfigured(of_plugin))
     return AccountSpec(
         key=f"{channel.id}:{id}",
         channel=channel.id,
@@ -160,6 +161,7 @@ def _spec(
         enabled=off is None,
         configured=missing is None,
         reason=off or missing,
+        unusable=unusable is not None,
         config=for_worker,
         name=common.name or of_channel.name,
         restart=_part(channel, own, "restart", RestartConfig),
@@ -248,11 +250,9 @@ def _disabled(
     return None if common.enabled else f"disabled: {place_of(channel, id)}.enabled is false"
 
 
-def _reason(channel: ChannelSection, merged: Mapping[str, Any]) -> str | None:
-    """Return why the account cannot run yet, or ``None``."""
-    if channel.broken:
-        return f"the channel {channel.id} cannot be used: {channel.broken}"
-    return safely(lambda: channel.manifest.unconfigured(merged))
+def _unusable(channel: ChannelSection) -> str | None:
+    """Return why no account of the channel can run, or ``None``."""
+    return f"the channel {channel.id} cannot be used: {channel.broken}" if channel.broken else None
 
 
 def _default_account(channel: ChannelSection) -> str | None:

@@ -139,7 +139,8 @@ def _spec(config: Config, kinds: AgentKinds, id: str, fields: Mapping[str, Any])
     manifest = usable.manifest if usable else AgentManifest(common.kind, common.kind, NoFields, "")
     ref = usable.ref if usable else ""
     off = None if common.enabled else f"disabled: {ENTRIES}.{id}.enabled is false"
-    missing = _reason(kinds, common.kind, manifest, given)
+    unusable = _unusable(kinds, common.kind)
+    missing = unusable or safely(lambda: manifest.unconfigured(given), "kind")
     return AgentSpec(
         key=agent_key(id),
         channel=AGENT,
@@ -147,6 +148,7 @@ def _spec(config: Config, kinds: AgentKinds, id: str, fields: Mapping[str, Any])
         enabled=off is None,
         configured=missing is None,
         reason=off or missing,
+        unusable=unusable is not None,
         config=given,
         name=common.name,
         restart=msgspec.convert(layered(base, "restart", [own]), RestartConfig),
@@ -177,11 +179,8 @@ def _lacks(manifest: AgentManifest, given: Mapping[str, Any]) -> tuple[str, ...]
         return ()
 
 
-def _reason(
-    kinds: AgentKinds, kind: str, manifest: AgentManifest, given: Mapping[str, Any]
-) -> str | None:
-    """Return why the agent cannot run yet, or ``None``."""
-    if kind not in kinds:
-        why = kinds.broken.get(kind, "not installed")
-        return f"the kind {kind} of agents cannot be used: {why}"
-    return safely(lambda: manifest.unconfigured(given), "kind")
+def _unusable(kinds: AgentKinds, kind: str) -> str | None:
+    """Return why no agent of this kind can run, or ``None``."""
+    if kind in kinds:
+        return None
+    return f"the kind {kind} of agents cannot be used: {kinds.broken.get(kind, 'not installed')}"

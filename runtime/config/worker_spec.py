@@ -27,8 +27,9 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     Its key is ``channel:account_id``; ``channel`` is the word ``agent`` for an agent. ``config``
     holds the fields that are set of its channel, or of its kind of agent, secrets as references.
-    ``reason`` is why it is not enabled or not configured. ``fingerprint`` changes exactly when the
-    worker would see something else, so that a reload restarts nothing in vain.
+    ``reason`` is why it is not enabled or not configured, and ``unusable`` that the latter is the
+    fault of a package or an interpreter: its fields may be right. ``fingerprint`` changes exactly
+    when the worker would see something else, so that a reload restarts nothing in vain.
     """
 
     key: str
@@ -37,6 +38,7 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool
     configured: bool
     reason: str | None
+    unusable: bool = False
     config: dict[str, Any]
     name: str | None
     restart: RestartConfig

@@ -15,7 +15,7 @@ import msgspec
 
 from ipc.epoch import now_ms
 from ipc.frames.status import AccountStatus, GatewayStatus
-from ipc.frames.words import Phase
+from ipc.frames.words import Phase, command_for
 from runtime.gateway.accounts.cached_answer import CachedAnswer
 from runtime.gateway.accounts.rows import Accounts
 
@@ -205,7 +205,6 @@ def _issues(row: AccountStatus) -> list[dict[str, str]]:
         and not waits
     ):
         return []
-    command = f"trunkline channels describe {row.account}"
     return [
         {
             "channel": row.channel,
@@ -213,6 +212,6 @@ def _issues(row: AccountStatus) -> list[dict[str, str]]:
             "kind": "runtime",
             "message": ("it waits for a login" if waits else row.last_error)
             or f"{row.phase}{f' ({row.cause})' if row.cause else ''}",
-            "fix": waits or f"see `{command}`",
+            "fix": waits or f"see `{command_for(row.account, 'describe')}`",
         }
     ]

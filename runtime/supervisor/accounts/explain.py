@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ipc.frames.status import Hold
-from ipc.frames.words import Phase, is_agent
+from ipc.frames.words import Phase, command_for
 from runtime.supervisor.lifecycle import (
     ASKED,
     ENDS,
@@ -30,13 +30,13 @@ def todo(key: str, state: State, *, place: str, can_login: bool = False) -> str 
         return None
     if state.cause == NEEDS_LOGIN and can_login:
         return f"log it in: `trunkline channels login {key}`"
-    start = f"`{_command(key, 'start')}`"
+    start = f"`{command_for(key, 'start')}`"
     then = f"then {start}"
     if state.cause == NEEDS_LOGIN:
         return f"log in again or renew its secret ({place}), {then}"
     if state.cause == MISCONFIGURED:
         return f"correct {place} in the configuration (it is then started), or {start}"
-    return f"see `{_command(key, 'describe')}`, {then}"
+    return f"see `{command_for(key, 'describe')}`, {then}"
 
 
 def why(state: State, obstacle: str | None, hold: Hold | None, *, health: str | None = None) -> str:
@@ -68,29 +68,35 @@ def what_next(
     place: str,
     held: bool,
     can_login: bool = False,
+    unusable: bool = False,
     health: str | None = None,
 ) -> str:
-    """Return what happens next, and what an operator can do."""
+    """Return what happens next, and what an operator can do.
+
+    ``unusable``: it cannot run for what is installed, whatever the configuration says.
+    """
     act = todo(key, state, place=place, can_login=can_login)
     match state.phase:
         case Phase.BACKOFF if state.cause in NEEDS_A_PERSON:
             return (
                 "it is tried again automatically, as the refusal may pass; after several refusals"
-                f" a person is needed. `{_command(key, 'start')}` tries now"
+                f" a person is needed. `{command_for(key, 'start')}` tries now"
             )
         case Phase.BACKOFF if state.retry == ASKED:
             return (
                 "it is started again by itself when the time that the platform asked for is over;"
-                f" `{_command(key, 'start')}` does it now"
+                f" `{command_for(key, 'start')}` does it now"
             )
         case Phase.BACKOFF:
-            return f"it is started again by itself; `{_command(key, 'start')}` does it now"
+            return f"it is started again by itself; `{command_for(key, 'start')}` does it now"
         case Phase.FAILED if state.retry is not None:
             return f"a slow try now and then; a person should act: {act}"
         case Phase.FAILED:
             return f"nothing until a person acts: {act}"
         case Phase.STOPPED if held or state.cause in ENDS:
-            return f"nothing until `{_command(key, 'start')}`"
+            return f"nothing until `{command_for(key, 'start')}`"
+        case Phase.STOPPED if unusable:
+            return "nothing until that is corrected or installed, and `trunkline config reload`"
         case Phase.STOPPED:
             return "nothing until its configuration changes"
         case Phase.STARTING if state.cause == WAITING:
@@ -107,11 +113,3 @@ def what_next(
             return "it continues automatically once that is corrected"
         case _:
             return "nothing: it runs"
-
-
-def _command(key: str, verb: str) -> str:
-    """Return the command for ``verb`` on an account or agent."""
-    name = key.partition(":")[2]
-    return (
-        f"trunkline agents {verb} {name}" if is_agent(key) else f"trunkline channels {verb} {key}"
-    )

@@ -221,6 +221,7 @@ async def describe(parts: Parts, params: AccountParams) -> Any:
             place=account.spec.place,
             held=account.hold is not None,
             can_login=account.spec.can_login,
+            unusable=account.spec.unusable,
             health=status.health,
         ),
         "events": list(account.history),

@@ -47,3 +47,8 @@ def test_exit_codes_are_those_of_sysexits(ours: int, sysexits: int) -> None:
 def test_error_codes_are_spelt_as_they_are_named() -> None:
     for name in ("INVALID_REQUEST", "UNAVAILABLE", "NOT_PAIRED", "FORBIDDEN", "NOT_CONNECTED"):
         assert getattr(words, name) == name
+
+
+def test_the_command_for_a_worker_is_that_of_its_kind() -> None:
+    assert words.command_for("irc:a", "start") == "trunkline channels start irc:a"
+    assert words.command_for("agent:main", "describe") == "trunkline agents describe main"

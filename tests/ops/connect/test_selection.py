@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.connect.selection import agent_key, chosen, describe_command, split, targets
+from ops.connect.selection import agent_key, chosen, split, targets
 from ops.exits import ExitCode, OperatorError, UsageFailure
 from tests.support.commandline import trunkline
 from tests.support.fakeserver import (
@@ -63,8 +63,3 @@ def test_a_key_has_a_channel_and_a_name(key: str) -> None:
     assert split("irc:a") == ("irc", "a")
     with pytest.raises(UsageFailure, match="CHANNEL:NAME"):
         split(key)
-
-
-def test_the_command_that_describes_fits_what_is_described() -> None:
-    assert describe_command("irc:a") == "trunkline channels describe irc:a"
-    assert describe_command("agent:main") == "trunkline agents describe main"

@@ -82,6 +82,16 @@ def test_agents_that_cannot_answer_are_found_before_they_are_asked(
     assert all(str(each).endswith("trunkline config example agent:command") for each in shown)
 
 
+def test_of_what_is_not_installed_no_example_is_advised(tmp_path: Path) -> None:
+    channel = {"python": "/no/such/python", "accounts": {"demo": {}}}
+    facts = healthy(tmp_path, CONFIG | {"channels": {"local": channel}})
+    (found,) = accounts.unconfigured(facts)
+    assert "make it: " in found.message
+    assert found.cure == (
+        "correct or install what that names, for /no/such/python; then trunkline config reload"
+    )
+
+
 @pytest.mark.parametrize(
     ("account_here", "there", "found"),
     [

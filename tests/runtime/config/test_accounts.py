@@ -187,7 +187,7 @@ def test_a_broken_channel_spoils_only_its_own_accounts(tmp_path: Path) -> None:
         odd="their-package: ImportError: no",
     )
     spec = loaded.accounts["odd:b"]
-    assert not spec.configured
+    assert (spec.configured, spec.unusable) == (False, True)
     assert spec.reason == "the channel odd cannot be used: their-package: ImportError: no"
     assert loaded.accounts["talk:a"].configured
 

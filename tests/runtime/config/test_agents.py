@@ -69,19 +69,19 @@ def test_only_what_its_process_sees_restarts_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "reason"),
+    ("fields", "reason", "unusable"),
     [
-        ("kind: 'think'", "baseUrl not set"),
-        ("kind: 'rot', anything: 5", "the kind rot of agents cannot be used: rotten: 1 / 0"),
-        (f"{THINK}, enabled: false", "disabled: agents.entries.main.enabled is false"),
+        ("kind: 'think'", "baseUrl not set", False),
+        ("kind: 'rot', x: 5", "the kind rot of agents cannot be used: rotten: 1 / 0", True),
+        (f"{THINK}, enabled: false", "disabled: agents.entries.main.enabled is false", False),
     ],
 )
 def test_one_that_cannot_run_says_why_and_hurts_no_other(
-    tmp_path: Path, fields: str, reason: str
+    tmp_path: Path, fields: str, reason: str, unusable: bool
 ) -> None:
     text = f"{{agents: {{entries: {{main: {{{fields}}}, echo: {{kind: 'echo'}}}}}}}}"
     found = read(tmp_path, text).agents
-    assert found["agent:main"].reason == reason
+    assert (found["agent:main"].reason, found["agent:main"].unusable) == (reason, unusable)
     assert not (found["agent:main"].enabled and found["agent:main"].configured)
     assert found["agent:echo"].configured
 

@@ -68,6 +68,11 @@ def test_the_next_event_of_each_state_is_named(state: State, held: bool, word: s
     assert word in what_next("irc:a", state, place=PLACE, held=held)
 
 
+def test_what_is_not_installed_is_not_expected_in_the_configuration() -> None:
+    text = what_next("irc:a", State(Phase.STOPPED), place=PLACE, held=False, unusable=True)
+    assert text == "nothing until that is corrected or installed, and `trunkline config reload`"
+
+
 @pytest.mark.parametrize(
     ("health", "said", "then"),
     [
