@@ -15,9 +15,10 @@ from typing import Annotated
 
 import typer
 
+from ops.cli.command_info import CommandInfo, OptionInfo
 from ops.cli.entry import KEYS
 from ops.cli.help import TOPICS
-from ops.cli.tree import CommandInfo, OptionInfo, commands, root_options
+from ops.cli.tree import commands, root_options
 from ops.commands.options import command_app
 from ops.exits import UsageFailure
 from ops.output.listing import ORDERS
@@ -241,24 +242,23 @@ for _group, _kind, _verbs in (
 ACCOUNTS, AGENTS = "@keys", "@agents"
 TAKES = {
     "--agent": AGENTS,
-    "--body": "@files",
-    "--config": "@files",
     "--filter": "@filter",
     "--profile": "@profiles",
     "--session": "@sessions",
-    "--state-dir": "@files",
 }
-WORDS = {"--catch-up": "one none"}
 _CHOICE = re.compile(r"[a-z]+(\|[a-z]+)+")  # how an option that takes one of a few shows them
 
 
 @app.command()
 def completion(
-    shell: Annotated[str, typer.Argument(metavar="SHELL", help="One of bash, zsh, fish.")],
+    shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")],
 ) -> None:
     """Print the script by which a shell completes commands, options and what they take.
 
-    Its first line says where it belongs. Keys and ids come from the running daemon.
+    Its first line is the command that installs it. Keys and ids come from the running daemon.
+
+    Examples:
+        trunkline completion bash
     """
     if shell not in PLACES:
         raise UsageFailure(f"{shell!r} is not a supported shell; allowed: {', '.join(PLACES)}")
@@ -339,13 +339,11 @@ def option_values(option: OptionInfo) -> str:
         return " ".join(ORDERS)
     if name in ("--channel", "--reply-channel"):
         return " ".join(sorted(manifests()))
-    if name == "--account" and "KEY" in option.help:
+    if name == "--account" and option.takes == "KEY":
         return ACCOUNTS
-    if name == "--role" and "token" in option.help:
-        return "operator node"
-    if option.takes in ("FILE", "PATH"):
+    if option.takes in ("FILE", "DIR", "FILE|URL"):
         return "@files"
-    return WORDS.get(name) or TAKES.get(name, "") if option.takes else ""
+    return TAKES.get(name, "") if option.takes else ""
 
 
 def _case(path: str, does: str) -> Iterator[str]:

@@ -7,17 +7,20 @@ table; the modules with their imports come after it.
 from __future__ import annotations
 
 import importlib
+import shutil
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 from typer.core import TyperGroup
 
+from ops.cli.command_info import info_of
 from ops.cli.conversion import convert_plainly
+from ops.cli.help_text import help_text
 
 if TYPE_CHECKING:  # private names of typer: a version without them runs all the same
-    from typer._click import Command, HelpFormatter
+    from typer._click import Command
     from typer._click import Context as ClickContext
     from typer._click.core import Parameter
 
@@ -30,6 +33,7 @@ class LazyGroup(TyperGroup):
     """A command group whose commands come from modules, each with a typer app named ``app``."""
 
     table: ClassVar[Table] = {}
+    headings: ClassVar[Mapping[str, str]] = {}  # of the part of the help that a command begins
 
     def list_commands(self, ctx: ClickContext) -> list[str]:
         """Return the names in the order of the table."""
@@ -45,12 +49,17 @@ class LazyGroup(TyperGroup):
             command = command.commands[name]
         command.name = cmd_name
         _accept_places(command)
+        _explain(command)
         return command
 
-    def format_commands(self, ctx: ClickContext, formatter: HelpFormatter) -> None:
-        """Write the names and summaries without importing a command."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in self.table.items()])
+    def get_help(self, ctx: ClickContext) -> str:
+        """Return the help, with the names and summaries of the table: no command is imported."""
+        parts: dict[str, list[tuple[str, str]]] = {}
+        for name, (_, summary) in self.table.items():
+            if name in self.headings or not parts:
+                rows = parts[self.headings.get(name, "Commands")] = []
+            rows.append((name, summary))
+        return help_text(info_of((), self, tuple(self.table)), parts, _columns())
 
     def resolve_command(self, ctx: ClickContext, args: list[str]) -> Any:
         """Return the command; the error for an unknown name suggests similar names."""
@@ -68,6 +77,25 @@ def _accept_places(command: Command) -> None:
         return
     taken = {name for param in command.params for name in param.opts}
     command.params += [param for param in _places() if not taken.intersection(param.opts)]
+
+
+def _explain(command: Any) -> None:
+    """Make the help of a command, and of those in a group, that of ``help_text``."""
+    children = getattr(command, "commands", {})
+    command.get_help = partial(_help, command)
+    for child in children.values():
+        _explain(child)
+
+
+def _help(command: Any, context: ClickContext) -> str:
+    path = tuple(context.command_path.split()[1:])
+    children = getattr(command, "commands", {})
+    rows = [(name, info_of((), child).help[0]) for name, child in children.items()]
+    return help_text(info_of(path, command, tuple(children)), {"Commands": rows}, _columns())
+
+
+def _columns() -> int:
+    return shutil.get_terminal_size().columns
 
 
 @lru_cache(maxsize=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
@@ -24,48 +25,59 @@ class Commands(LazyGroup):
     table: ClassVar[Table] = {
         "up": ("ops.commands.up", "Run the daemon in the foreground."),
         "down": ("ops.commands.daemon:down", "Stop the daemon and wait until it has ended."),
-        "open": ("ops.commands.console:open", "Open the console in a browser, signed in."),
         "status": (
             "ops.commands.daemon:status",
             "Show the supervisor, the gateway, all accounts and all agents.",
         ),
-        "history": ("ops.commands.daemon:history", "Print what operators have changed."),
-        "top": ("ops.commands.follow:top", "Show all accounts on the whole terminal."),
+        "top": ("ops.commands.follow:top", "Show all accounts full-screen; keys control them."),
         "watch": ("ops.commands.follow:watch", "Print what happens, as it happens."),
         "logs": ("ops.commands.follow:logs", "Print the logs of all processes as one stream."),
-        "chat": ("ops.commands.follow:chat", "Talk to an account of the local channel."),
-        "channels": ("ops.commands.channels", "List, start, stop and configure accounts."),
-        "agent": ("ops.commands.agent:agent", "Ask an agent, and print its answer."),
-        "agents": ("ops.commands.agents", "List, start, stop and configure agents."),
-        "sessions": (
-            "ops.commands.sessions",
-            "List conversations with agents; read, export, reset or delete them.",
-        ),
-        "wait": ("ops.commands.follow:wait", "Wait until accounts are running or stopped."),
-        "messages": ("ops.commands.messages", "Erase what is stored of a person."),
-        "message": ("ops.commands.message", "Send a message through an account."),
-        "gateway": ("ops.commands.gateway", "Query and control the gateway."),
+        "history": ("ops.commands.daemon:history", "Print what operators have changed."),
         "doctor": ("ops.commands.doctor", "Find problems, and name their cures."),
-        "service": ("ops.commands.service", "Run the daemon as a service of systemd."),
         "metrics": ("ops.commands.daemon:metrics", "Print the metrics, with or without a gateway."),
-        "nodes": ("ops.commands.nodes", "List, approve and use nodes."),
+        "service": ("ops.commands.service", "Run the daemon as a service of systemd."),
+        "upgrade": ("ops.commands.upgrade:upgrade", "Show what an upgrade has changed."),
+        "channels": ("ops.commands.channels", "List, start, stop and configure accounts."),
+        "wait": ("ops.commands.follow:wait", "Wait until accounts are running or stopped."),
+        "chat": ("ops.commands.follow:chat", "Talk to an account of the local channel."),
+        "message": ("ops.commands.message", "Send a message through an account."),
+        "messages": ("ops.commands.messages", "Erase what is stored of a person."),
         "deadletters": (
             "ops.commands.deadletters",
             "List, retry or discard messages that were given up.",
         ),
         "pairing": ("ops.commands.pairing", "Decide who may talk to the accounts."),
-        "devices": ("ops.commands.devices", "Decide which devices may connect."),
+        "agents": ("ops.commands.agents", "List, start, stop and configure agents."),
+        "agent": ("ops.commands.agent:agent", "Ask an agent, and print its answer."),
+        "sessions": (
+            "ops.commands.sessions",
+            "List conversations with agents; read, export, reset or delete them.",
+        ),
         "cron": ("ops.commands.cron", "List, add, run and remove scheduled jobs."),
-        "hooks": ("ops.commands.hooks", "Show what a request to a hook would do."),
-        "backup": ("ops.commands.journal:backup", "Copy the journal, while it is in use."),
-        "restore": ("ops.commands.journal:restore", "Put a copy in the journal's place."),
-        "config": ("ops.commands.config", "Find, check and show the configuration."),
+        "hooks": ("ops.commands.hooks", "Show what an HTTP request to a hook would do."),
+        "gateway": ("ops.commands.gateway", "Query and control the gateway."),
+        "open": ("ops.commands.console:open", "Open the console in a browser, signed in."),
+        "devices": ("ops.commands.devices", "Decide which devices may connect to the gateway."),
+        "nodes": ("ops.commands.nodes", "List, approve and use devices that run commands."),
         "setup": ("ops.commands.setup:setup", "Ask for a channel and an agent, and add them."),
-        "upgrade": ("ops.commands.upgrade:upgrade", "Show what an upgrade has changed."),
+        "config": ("ops.commands.config", "Find, check, show and change the configuration."),
         "import": ("ops.commands.importing", "Translate the configuration of OpenClaw."),
-        "completion": ("ops.cli.completion", "Print the completion script of a shell."),
+        "backup": ("ops.commands.journal:backup", "Copy the stored messages and conversations."),
+        "restore": (
+            "ops.commands.journal:restore",
+            "Put a backup in their place; the daemon must be down.",
+        ),
         "help": ("ops.cli.help", "Explain a command or a topic."),
+        "completion": ("ops.cli.completion", "Print the completion script of a shell."),
         "version": ("ops.commands.daemon:version", "Show the version."),
+    }
+    headings: ClassVar[Mapping[str, str]] = {
+        "up": "Daemon",
+        "channels": "Accounts",
+        "agents": "Agents",
+        "gateway": "Gateway",
+        "setup": "Configuration and data",
+        "help": "Help",
     }
 
     def invoke(self, ctx: ClickContext) -> Any:
@@ -74,7 +86,15 @@ class Commands(LazyGroup):
         return super().invoke(ctx)
 
 
-app = command_app(cls=Commands)
+app = command_app(
+    """Run many chat-channel accounts on one host, each in its own process.
+
+    `trunkline COMMAND --help` explains a command, `trunkline help TOPIC` a topic: `start` for first
+    steps, `keys`, `exit-codes`, and others that `trunkline help` lists. The options may stand after
+    a command, too.
+    """,
+    cls=Commands,
+)
 
 
 def _show_version(asked: bool) -> None:
@@ -88,14 +108,20 @@ def _show_version(asked: bool) -> None:
 @app.callback()
 def trunkline(
     profile: Annotated[
-        str | None, typer.Option(help="Use the state, configuration and ports of this profile.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Use the state, configuration and ports of this profile (TRUNKLINE_PROFILE).",
+        ),
     ] = None,
-    dev: Annotated[bool, typer.Option("--dev", help="Profile dev, port 19001.")] = False,
+    dev: Annotated[
+        bool, typer.Option("--dev", help="The same as --profile dev, with port 19001.")
+    ] = False,
     state_dir: Annotated[
-        str | None, typer.Option(help="State directory (TRUNKLINE_STATE_DIR).")
+        str | None, typer.Option(metavar="DIR", help="State directory (TRUNKLINE_STATE_DIR).")
     ] = None,
     config: Annotated[
-        str | None, typer.Option(help="Configuration file (TRUNKLINE_CONFIG_PATH).")
+        str | None, typer.Option(metavar="FILE", help="Configuration file (TRUNKLINE_CONFIG_PATH).")
     ] = None,
     version: Annotated[
         bool,

@@ -10,7 +10,8 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 
-from ops.cli.tree import OptionInfo, commands, root_options
+from ops.cli.command_info import CommandInfo, OptionInfo
+from ops.cli.tree import commands, root_options
 from ops.exits import EXIT_MEANINGS
 
 SUMMARY = "run many chat-channel accounts on one host, each in its own process"
@@ -64,7 +65,7 @@ def _man_lines() -> Iterator[str]:
         if command.children:
             continue
         yield f".SS {_roff(command.usage.removeprefix('trunkline '))}"
-        yield from _man_paragraphs(command.help)
+        yield from _man_text(command)
         for name, meaning in command.arguments:
             if meaning:
                 yield from (".TP", f"\\fI{_roff(name)}\\fR", _roff(meaning))
@@ -86,11 +87,13 @@ def _man_option(option: OptionInfo) -> Iterator[str]:
     yield _roff(option.help) or "\\&"
 
 
-def _man_paragraphs(text: str) -> Iterator[str]:
-    for number, paragraph in enumerate(_paragraphs(text)):
+def _man_text(command: CommandInfo) -> Iterator[str]:
+    for number, paragraph in enumerate(command.help):
         if number:
             yield ".PP"
         yield _roff(paragraph)
+    if command.examples:
+        yield from (".PP", ".nf", *map(_roff, command.examples), ".fi")
 
 
 def _roff(text: str) -> str:
@@ -112,11 +115,13 @@ def _markdown_lines() -> Iterator[str]:
             "",
             f"{'##' if len(command.path) == 1 else '###'} trunkline {' '.join(command.path)}",
         )
-        for paragraph in _paragraphs(command.help):
+        for paragraph in command.help:
             yield from ("", _markdown(paragraph))
         if command.children:
             continue
         yield from ("", "```text", command.usage, "```")
+        if command.examples:
+            yield from ("", "```sh", *command.examples, "```")
         rows = [(f"`{name}`", meaning) for name, meaning in command.arguments if meaning]
         rows += _option_rows(command.options)
         if rows:
@@ -128,10 +133,7 @@ def _markdown_lines() -> Iterator[str]:
 
 
 def _option_rows(options: Sequence[OptionInfo]) -> list[tuple[str, str]]:
-    return [
-        (f"`{', '.join(option.names)}{f' {option.takes}' if option.takes else ''}`", option.help)
-        for option in options
-    ]
+    return [(f"`{option.usage}`", option.help) for option in options]
 
 
 def _markdown_table(left: str, right: str, rows: Sequence[tuple[str, str]]) -> Iterator[str]:
@@ -143,10 +145,6 @@ def _markdown_table(left: str, right: str, rows: Sequence[tuple[str, str]]) -> I
 
 def _markdown(text: str) -> str:
     return re.sub(r"(?<!`)<([a-z]+)>", r"`<\1>`", text)
-
-
-def _paragraphs(text: str) -> list[str]:
-    return [" ".join(each.split()) for each in text.split("\n\n")]
 
 
 if __name__ == "__main__":

@@ -19,26 +19,39 @@ app = command_app("Ask an agent.")
 class Question:
     """The options of a question: its agent, its session, and where the answer is also sent."""
 
-    message: Annotated[str, typer.Option("--message", "-m", help="The question.")]
-    agent: Annotated[str | None, typer.Option(help="Agent, like main.")] = None
+    message: Annotated[str, typer.Option("-m", "--message", metavar="TEXT", help="The question.")]
+    agent: Annotated[str | None, typer.Option(metavar="ID", help="Agent, like main.")] = None
     session: Annotated[
-        str | None, typer.Option("--session", help="Key of a session, or a name that you choose.")
+        str | None,
+        typer.Option(
+            "--session", metavar="KEY", help="Key of a conversation, or a name that you choose."
+        ),
     ] = None
-    to: Annotated[str | None, typer.Option(help="Chat whose session is asked, with --channel.")] = (
-        None
-    )
-    channel: Annotated[str | None, typer.Option(help="Channel of --to.")] = None
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="CHAT", help="In the conversation of this chat, with --channel."),
+    ] = None
+    channel: Annotated[str | None, typer.Option(metavar="CHANNEL", help="Channel of --to.")] = None
     deliver: Annotated[
-        bool, typer.Option("--deliver", help="Send the answer to the chat, too.")
+        bool,
+        typer.Option("--deliver", help="Send the answer to the chat, too (--to, or --reply-to)."),
     ] = False
     reply_channel: Annotated[
-        str | None, typer.Option(help="Channel that --deliver sends through.")
+        str | None, typer.Option(metavar="CHANNEL", help="Channel that --deliver sends through.")
     ] = None
-    reply_account: Annotated[str | None, typer.Option(help="Account of that channel.")] = None
-    reply_to: Annotated[str | None, typer.Option(help="Chat that --deliver sends to.")] = None
+    reply_account: Annotated[
+        str | None, typer.Option(metavar="ACCOUNT", help="Account of that channel, by its name.")
+    ] = None
+    reply_to: Annotated[
+        str | None, typer.Option(metavar="CHAT", help="Chat that --deliver sends to.")
+    ] = None
     key: Annotated[
         str | None,
-        typer.Option("--idempotency-key", help="A question with the same key is asked only once."),
+        typer.Option(
+            "--idempotency-key",
+            metavar="KEY",
+            help="A question with the same key is asked only once.",
+        ),
     ] = None
 
     def params(self, timeout: float) -> dict[str, Any]:
@@ -80,11 +93,19 @@ def agent(
         bool, typer.Option("--no-wait", help="Print the id of the run, and end.")
     ] = False,
     timeout: Annotated[
-        float, typer.Option("--timeout", min=0.001, help="Seconds that the answer may take.")
+        float,
+        typer.Option(
+            "--timeout", metavar="SECONDS", min=0.001, help="How long to wait for the answer."
+        ),
     ] = 600.0,
     options: RuntimeOptions,
 ) -> None:
-    """Ask an agent and print its answer; exits 1 when there is none, 4 when it takes too long."""
+    """Ask an agent and print its answer; exits 1 when there is none, 4 when it takes too long.
+
+    Examples:
+        trunkline agent --agent main --message 'What is due today?'
+        trunkline agent --channel irc --to '#team' --message 'Sum up the day' --deliver
+    """
     from ops.actions.agent import Asking, ask_agent
 
     if stream and (no_wait or options.json):

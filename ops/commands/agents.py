@@ -123,7 +123,7 @@ def add(
         list[str] | None,
         typer.Argument(
             metavar="[FIELD=VALUE…]",
-            help="kind=…, and the fields that `config example agent:KIND` lists.",
+            help="kind=KIND, and the fields that `config example agent:KIND` lists.",
         ),
     ] = None,
     default: Annotated[
@@ -131,7 +131,12 @@ def add(
     ] = False,
     options: LocalOptions,
 ) -> None:
-    """Add an agent: check the new configuration, write it, have the daemon apply it."""
+    """Add an agent: check the new configuration, write it, have the daemon apply it.
+
+    Examples:
+        trunkline agents add main kind=openai model=gpt-5 --default
+        trunkline agents add shell kind=command 'command=["./answer.sh"]'
+    """
     from ops.actions.config_edit import add_agent
 
     key = agent_key(name)

@@ -25,13 +25,15 @@ AllUnknown = Annotated[
     bool,
     typer.Option(
         "--all-unknown",
-        help="Every account whose manual stop is unknown (cause hold_unknown).",
+        help="Every account of which it is unknown whether it was stopped (cause hold_unknown).",
     ),
 ]
 Key = Annotated[str, typer.Argument(metavar="KEY", help="Account, like irc:libera.")]
 DrainTimeout = Annotated[
     float,
-    typer.Option("--timeout", min=0.001, help="Seconds after which it is stopped in any case."),
+    typer.Option(
+        "--timeout", metavar="SECONDS", min=0.001, help="Stop them after this time in any case."
+    ),
 ]
 
 
@@ -70,7 +72,12 @@ def list_accounts(*, options: LocalOptions) -> None:
 
 @command(app)
 def status(*, keys: Keys = None, listing: ListingOptions, options: RuntimeOptions) -> None:
-    """Show the state of accounts, the worst first."""
+    """Show the state of accounts, the worst first.
+
+    Examples:
+        trunkline channels status irc
+        trunkline channels status --filter phase!=running --sort failures
+    """
     from ops.actions.listing import Found, Listing, show_status
     from ops.connect.selection import chosen
     from ops.output.account_table import rows_that_fit, show_accounts
@@ -109,15 +116,27 @@ def why(
     sender: Annotated[
         str, typer.Argument(metavar="SENDER", help="A person's id there, as the channel names it.")
     ],
-    chat: Annotated[str | None, typer.Option(help="In this group, by its id.")] = None,
-    thread: Annotated[str | None, typer.Option(help="In this thread or topic, by its id.")] = None,
-    guild: Annotated[str | None, typer.Option(help="In this Discord server, by its id.")] = None,
+    chat: Annotated[
+        str | None, typer.Option(metavar="ID", help="In this group, by its id.")
+    ] = None,
+    thread: Annotated[
+        str | None, typer.Option(metavar="ID", help="In this thread or topic, by its id.")
+    ] = None,
+    guild: Annotated[
+        str | None, typer.Option(metavar="ID", help="In this Discord server, by its id.")
+    ] = None,
     role: Annotated[
-        list[str] | None, typer.Option(help="With this role there, by its id; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="ID", help="With this role there, by its id; repeatable."),
     ] = None,
     options: RuntimeOptions,
 ) -> None:
-    """Show whether a person's message is answered, and which line of the configuration decides."""
+    """Show whether a person's message is answered, and which line of the configuration decides.
+
+    Examples:
+        trunkline channels why telegram:main 812345678
+        trunkline channels why irc:libera ann --chat '#team'
+    """
     from ops.actions.why import SenderPlace, ask_why
     from ops.output.admission import show_why
 
@@ -137,7 +156,11 @@ def start(
     waiting: WaitOptions,
     options: RuntimeOptions,
 ) -> None:
-    """Start accounts at once, also in a backoff, and release their holds."""
+    """Start accounts at once, also in a backoff, and release their holds.
+
+    Examples:
+        trunkline channels start irc:libera --wait --timeout 60
+    """
     if not all_unknown:
         _control("start", selection, options, waiting)
         return
@@ -154,7 +177,12 @@ def stop(
     waiting: WaitOptions,
     options: RuntimeOptions,
 ) -> None:
-    """Stop accounts, and keep them stopped over restarts of the daemon."""
+    """Stop accounts, and keep them stopped over restarts of the daemon.
+
+    Examples:
+        trunkline channels stop irc:libera --reason 'moving to another network' --wait
+        trunkline channels stop telegram
+    """
     _control("stop", selection, options, waiting, reason)
 
 
@@ -264,7 +292,12 @@ def add(
     ] = None,
     options: LocalOptions,
 ) -> None:
-    """Add an account: check the new configuration, write it, have the daemon apply it."""
+    """Add an account: check the new configuration, write it, have the daemon apply it.
+
+    Examples:
+        trunkline channels add irc:libera server=irc.libera.chat nick=bot 'channels=#team'
+        trunkline channels add telegram:main 'botToken={source: "env", id: "TELEGRAM_TOKEN"}'
+    """
     from ops.actions.config_edit import add_account
 
     add_account(options.target, key, fields or [], as_json=options.json)

@@ -14,7 +14,7 @@ from ops.commands.option_groups import LocalOptions, RuntimeOptions, command
 from ops.commands.options import Json, Timeout, command_app
 from ops.output.show import show_json
 
-app = command_app("Find, check and show the configuration.")
+app = command_app("Find, check, show and change the configuration.")
 
 
 @command(app)
@@ -93,7 +93,13 @@ def example(
     ],
     json: Json = False,
 ) -> None:
-    """Print an example of a channel, agent or section of the configuration, with all its fields."""
+    """Print an example of a channel, agent or section of the configuration, with all its fields.
+
+    Examples:
+        trunkline config example irc
+        trunkline config example agent:openai
+        trunkline config example gateway
+    """
     from ops.actions.config_example import show_example
 
     show_example(name, as_json=json)
@@ -103,16 +109,24 @@ def example(
 def patch(
     *,
     change: Annotated[
-        str, typer.Argument(metavar="CHANGE", help="A merge patch in JSON5; - reads it from stdin.")
+        str,
+        typer.Argument(
+            metavar="CHANGE", help="A JSON merge patch, as JSON5; - reads it from standard input."
+        ),
     ],
     gateway: Annotated[
         bool,
-        typer.Option("--gateway", help="Change that of a gateway that Trunkline did not start."),
+        typer.Option("--gateway", help="Change that of a gateway which Trunkline did not start."),
     ] = False,
     timeout: Timeout = 30.0,
     options: RuntimeOptions,
 ) -> None:
-    """Change the configuration, also a remote gateway's, overwriting no change made meanwhile."""
+    """Change the configuration, also a remote gateway's, overwriting no change made meanwhile.
+
+    Examples:
+        trunkline config patch '{gateway: {port: 19000}}'
+        trunkline config patch '{channels: {irc: {groups: {"#team": {}}}}}'
+    """
     from ops.actions.config_patch import change_of, patch_config
 
     wanted = change_of(sys.stdin.read() if change == "-" else change)

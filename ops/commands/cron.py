@@ -21,32 +21,63 @@ app = command_app("List, add, run and remove scheduled jobs.")
 JobId = Annotated[
     str,
     typer.Argument(
-        metavar="ID", help="Id, as `cron list` shows it, or a name that no other job has."
+        metavar="ID", help="Id of a job, as `cron list` shows it, or a name that no other has."
     ),
 ]
-Name = Annotated[str, typer.Option(help="Name of the job.")]
-At = Annotated[str | None, typer.Option(help="Once: 2026-12-24T18:00:00Z, or 20m from now.")]
-Every = Annotated[str | None, typer.Option(help="In equal intervals: 30s, 15m, 2h, 1d.")]
-Expression = Annotated[
-    str | None, typer.Option("--cron", help='By a cron expression: "0 9 * * 1".')
+Name = Annotated[str, typer.Option(metavar="NAME", help="Name of the job.")]
+At = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Once: 2026-12-24T18:00:00Z, or 20m from now.")
 ]
-Zone = Annotated[str | None, typer.Option("--tz", help="Time zone of --cron (Europe/Berlin).")]
-Message = Annotated[str | None, typer.Option(help="Give an agent a turn with this text.")]
+Every = Annotated[
+    str | None, typer.Option(metavar="DURATION", help="In equal intervals: 30s, 15m, 2h, 1d.")
+]
+Expression = Annotated[
+    str | None,
+    typer.Option(
+        "--cron", metavar="EXPRESSION", help='By a cron expression: "0 9 * * 1" is Mondays at 9.'
+    ),
+]
+Zone = Annotated[
+    str | None,
+    typer.Option(
+        "--tz", metavar="ZONE", help="Time zone of --cron, like Europe/Berlin; else the daemon's."
+    ),
+]
+Message = Annotated[
+    str | None,
+    typer.Option(
+        "-m", "--message", metavar="TEXT", help="Ask an agent this, in a conversation of its own."
+    ),
+]
 Event = Annotated[
     str | None,
-    typer.Option("--system-event", help="Tell an agent this in its main session instead."),
+    typer.Option(
+        "--system-event",
+        metavar="TEXT",
+        help="Tell an agent this in its main conversation instead.",
+    ),
 ]
 AgentId = Annotated[
-    str | None, typer.Option("--agent", help="Agent, like main; else the default one.")
+    str | None,
+    typer.Option("--agent", metavar="ID", help="Agent, like main; else the default one."),
 ]
 Channel = Annotated[
-    str | None, typer.Option(help="Channel to which the answer is sent; with --to.")
+    str | None,
+    typer.Option(metavar="CHANNEL", help="Send the answer through this channel; with --to."),
 ]
-To = Annotated[str | None, typer.Option(help="Chat or person, as the channel names it.")]
+To = Annotated[
+    str | None,
+    typer.Option(metavar="CHAT", help="To this chat or person, as the channel names it."),
+]
 AccountId = Annotated[
-    str | None, typer.Option("--account", help="Account of that channel that sends it.")
+    str | None,
+    typer.Option(
+        "--account", metavar="ACCOUNT", help="Account of that channel that sends it, by its name."
+    ),
 ]
-Webhook = Annotated[str | None, typer.Option(help="Post the answer to this address instead.")]
+Webhook = Annotated[
+    str | None, typer.Option(metavar="URL", help="Post the answer to this address instead.")
+]
 NoDeliver = Annotated[bool, typer.Option("--no-deliver", help="Send the answer nowhere.")]
 BestEffort = Annotated[
     bool,
@@ -56,15 +87,26 @@ BestEffort = Annotated[
     ),
 ]
 NextBeat = Annotated[
-    bool, typer.Option("--next-heartbeat", help="An event waits for the agent's next turn.")
+    bool,
+    typer.Option(
+        "--next-heartbeat", help="With --system-event: it waits for the agent's next turn."
+    ),
 ]
 CatchUp = Annotated[
-    str | None, typer.Option(help="Missed times: one (run once, the default) or none.")
+    str | None,
+    typer.Option(
+        metavar="one|none", help="What is run for missed times: one run (the default), or none."
+    ),
 ]
-Model = Annotated[str | None, typer.Option(help="Model that the agent uses.")]
-Limit = Annotated[int, typer.Option(help="Maximal number of runs.", min=1, max=200)]
-All = Annotated[bool, typer.Option("--all", help="Disabled jobs, too.")]
-IfDue = Annotated[bool, typer.Option("--due", help="Only if it is due.")]
+Model = Annotated[
+    str | None, typer.Option(metavar="MODEL", help="Model that the agent uses for it.")
+]
+Limit = Annotated[
+    int,
+    typer.Option("-n", "--limit", metavar="COUNT", help="Show so many at most.", min=1, max=200),
+]
+All = Annotated[bool, typer.Option("--all", help="Show disabled jobs, too.")]
+IfDue = Annotated[bool, typer.Option("--due", help="Only if its time has come.")]
 UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 COLUMNS = {
     "id": "id",
@@ -194,7 +236,13 @@ def add(
     model: Model = None,
     options: RuntimeOptions,
 ) -> None:
-    """Add a job: when (--at, --every or --cron), and what (--message or --system-event)."""
+    """Add a job: when (--at, --every or --cron), and what (--message or --system-event).
+
+    Examples:
+        trunkline cron add --name standup --cron '0 9 * * 1-5' --tz Europe/Berlin \\
+            --message 'Ask for plans' --channel irc --to '#team'
+        trunkline cron add --name tea --at 20m --system-event 'The tea is ready'
+    """
     what = work.params(model)
     delivery = target.delivery()
     if work.event is not None and delivery is not None:

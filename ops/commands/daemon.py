@@ -20,7 +20,9 @@ app = command_app()
 @app.command()
 def down(
     context: typer.Context,
-    timeout: Annotated[float, typer.Option(min=0.001, help="Seconds to wait.")] = 15.0,
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.001, help="How long to wait.")
+    ] = 15.0,
 ) -> None:
     """Stop the daemon and wait until it has ended."""
     from ops.actions.down import stop_daemon
@@ -31,7 +33,13 @@ def down(
 
 @command(app)
 def status(*, keys: Keys = None, listing: ListingOptions, options: RuntimeOptions) -> None:
-    """Show the supervisor, the gateway, all accounts and all agents, the worst first."""
+    """Show the supervisor, the gateway, all accounts and all agents, the worst first.
+
+    Examples:
+        trunkline status
+        trunkline status irc telegram:main --watch
+        trunkline status --filter phase=backoff,phase=failed -o name
+    """
     from ops.actions.listing import Found, Listing, show_status
     from ops.connect.selection import chosen
     from ops.output.account_table import rows_that_fit, show_accounts, show_agents
@@ -63,7 +71,11 @@ def status(*, keys: Keys = None, listing: ListingOptions, options: RuntimeOption
 
 @command(app)
 def history(*, since: Since = None, options: LocalOptions) -> None:
-    """Print what operators have changed: when, what, who and from where."""
+    """Print what operators have changed: when, what, who and from where.
+
+    Examples:
+        trunkline history --since 1d
+    """
     import time
 
     from ops.actions.ask import ask_supervisor

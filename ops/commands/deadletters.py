@@ -12,11 +12,18 @@ from ops.commands.option_groups import RuntimeOptions, command
 from ops.commands.options import command_app
 from ops.output.show import show_fields, show_json, show_rest
 
-app = command_app("List messages that were given up; try them again, or discard them.")
+app = command_app("List, retry or discard messages that could not be sent and were given up.")
 
-Letter = Annotated[str, typer.Argument(metavar="ID", help="Id, as `deadletters list` shows it.")]
-Limit = Annotated[int, typer.Option(help="Maximal number of messages.", min=1, max=10_000)]
-Account = Annotated[str | None, typer.Option(help="Only those of this account (irc:libera).")]
+Letter = Annotated[
+    str, typer.Argument(metavar="ID", help="Id of a message, as `deadletters list` shows it.")
+]
+Limit = Annotated[
+    int,
+    typer.Option("-n", "--limit", metavar="COUNT", help="Show so many at most.", min=1, max=10_000),
+]
+Account = Annotated[
+    str | None, typer.Option(metavar="KEY", help="Only those of this account, like irc:libera.")
+]
 COLUMNS = {
     "id": "id",
     "account": "account",
@@ -56,7 +63,7 @@ def show(*, letter: Letter, options: RuntimeOptions) -> None:
 
 @command(app)
 def retry(*, letter: Letter, options: RuntimeOptions) -> None:
-    """Try a message again; one that is `unknown` may arrive twice."""
+    """Try a message again. One whose state is `unknown` may arrive twice."""
     call_and_show(options, "deadletters.retry", {"id": letter}, "queued")
 
 

@@ -11,13 +11,18 @@ from ops.commands.option_groups import RuntimeOptions, command
 from ops.commands.options import command_app
 from ops.output.show import show_fields, show_json
 
-app = command_app("List and approve devices, rotate and revoke their tokens.")
+app = command_app(
+    "Decide which devices may connect to the gateway: approve them, replace and revoke tokens."
+)
 
-Device = Annotated[str, typer.Argument(metavar="DEVICE", help="Id, as `devices list` shows it.")]
-Request = Annotated[
-    str, typer.Argument(metavar="REQUEST", help="Id of it, as `devices list` shows it.")
+Device = Annotated[
+    str, typer.Argument(metavar="DEVICE", help="Id of a device, as `devices list` shows it.")
 ]
-Role = Annotated[str, typer.Option(help="Role of the token.")]
+Request = Annotated[
+    str, typer.Argument(metavar="REQUEST", help="Id of a request, as `devices list` shows it.")
+]
+Role = Annotated[str, typer.Option(metavar="operator|node", help="Role of the token.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Its name from now on.")]
 COLUMNS = {
     "state": "state",
     "request": "requestId",
@@ -49,7 +54,7 @@ def approve(*, request: Request, options: RuntimeOptions) -> None:
 
 @command(app)
 def reject(*, request: Request, options: RuntimeOptions) -> None:
-    """Reject the request of a device."""
+    """Reject the request of a device; it may ask again."""
     _decide(options, "device.pair.reject", {"requestId": request}, "rejected")
 
 
@@ -60,20 +65,20 @@ def remove(*, device: Device, options: RuntimeOptions) -> None:
 
 
 @command(app)
-def rename(*, device: Device, name: str, options: RuntimeOptions) -> None:
+def rename(*, device: Device, name: Name, options: RuntimeOptions) -> None:
     """Set the name of a paired device."""
     _decide(options, "device.pair.rename", {"deviceId": device, "label": name}, "renamed")
 
 
 @command(app)
 def rotate(*, device: Device, role: Role = "operator", options: RuntimeOptions) -> None:
-    """Replace a device's token."""
+    """Replace a device's token: it must connect again with the new one."""
     _decide(options, "device.token.rotate", {"deviceId": device, "role": role}, "rotated")
 
 
 @command(app)
 def revoke(*, device: Device, role: Role = "operator", options: RuntimeOptions) -> None:
-    """Revoke a device's token."""
+    """Revoke a device's token: it cannot connect until it gets another."""
     _decide(options, "device.token.revoke", {"deviceId": device, "role": role}, "revoked")
 
 

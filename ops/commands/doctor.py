@@ -19,11 +19,12 @@ SCHEMA_VERSION = 1
 def doctor(
     *,
     fix: Annotated[
-        bool, typer.Option("--fix", help="Repair what is safe: file modes, leftovers.")
+        bool,
+        typer.Option(
+            "--fix", help="Repair what cannot do harm: file modes, leftovers, an outdated unit."
+        ),
     ] = False,
-    lint: Annotated[
-        bool, typer.Option("--lint", help="Exit 1 for warnings, too: for other programs.")
-    ] = False,
+    lint: Annotated[bool, typer.Option("--lint", help="Exit 1 for warnings, too.")] = False,
     options: LocalOptions,
 ) -> None:
     """Find present and coming problems, with the daemon up, down or broken, and name cures.

@@ -24,6 +24,10 @@ def watch(*, keys: Keys = None, options: RuntimeOptions) -> None:
     """Print what happens to accounts and the gateway, and every message, until Ctrl-C.
 
     Exits 0 after Ctrl-C or when the daemon is stopped, 3 when it is lost.
+
+    Examples:
+        trunkline watch irc
+        trunkline watch --json
     """
     from ops.actions.watch import watch_accounts
 
@@ -43,7 +47,12 @@ def top(context: typer.Context) -> None:
 
 @command(app)
 def logs(*, names: Names = None, selection: LineSelection, options: RuntimeOptions) -> None:
-    """Print the logs of the supervisor, the gateway and the accounts as one stream."""
+    """Print the logs of the supervisor, the gateway and the accounts as one stream.
+
+    Examples:
+        trunkline logs irc:libera --follow
+        trunkline logs gateway --since 2h --grep 'refused|closed'
+    """
     from ops.actions.logs import print_logs
 
     print_logs(options.target, selection.wanted(names or []), as_json=options.json)
@@ -55,11 +64,16 @@ def chat(
     key: Annotated[str, typer.Argument(metavar="KEY", help="Account, like local:demo.")],
     message: Annotated[
         str | None,
-        typer.Option("-m", "--message", help="Send this message, print the answer, and end."),
+        typer.Option(
+            "-m", "--message", metavar="TEXT", help="Send this message, print the answer, and end."
+        ),
     ] = None,
-    nick: Annotated[str | None, typer.Option(help="Your name in the chat.")] = None,
+    nick: Annotated[str | None, typer.Option(metavar="NAME", help="Your name in the chat.")] = None,
     timeout: Annotated[
-        float, typer.Option(min=0.001, help="Seconds to wait for an answer, without a terminal.")
+        float,
+        typer.Option(
+            metavar="SECONDS", min=0.001, help="How long to wait for an answer, without a terminal."
+        ),
     ] = 10.0,
     options: LocalOptions,
 ) -> None:
@@ -67,6 +81,10 @@ def chat(
 
     Reads standard input; when that is not a terminal, ends once every line was answered,
     and exits 4 when an answer does not come. With --json each answer is an object on a line.
+
+    Examples:
+        trunkline chat local:demo
+        trunkline chat local:demo --message 'Hello'
     """
     from ops.actions.chat import ChatOptions, chat_with
     from ops.connect.selection import split
@@ -82,13 +100,19 @@ def wait(
     goal: Annotated[
         str, typer.Option("--for", metavar="running|stopped", help="What to wait for.")
     ] = "running",
-    timeout: Annotated[float, typer.Option(min=0.001, help="Seconds to wait.")] = 30.0,
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.001, help="How long to wait.")
+    ] = 30.0,
     everything: All = False,
     options: RuntimeOptions,
 ) -> None:
     """Wait until accounts are running or stopped.
 
     Exits 4 when the time is over, and 1 as soon as an account has failed for good.
+
+    Examples:
+        trunkline wait --all --timeout 60
+        trunkline wait irc:libera --for stopped
     """
     from ops.actions.wait import Goal, wait_for
     from ops.connect.selection import targets

@@ -34,18 +34,31 @@ CLIENT_COLUMNS = {
 @command(app)
 def call(
     *,
-    method: str,
-    params: Annotated[str, typer.Option(help="Parameters, as a JSON object.")] = "{}",
+    method: Annotated[
+        str, typer.Argument(metavar="METHOD", help="Its name, like health or channels.status.")
+    ],
+    params: Annotated[
+        str, typer.Option(metavar="JSON", help="Parameters of it, as a JSON object.")
+    ] = "{}",
     timeout: Timeout = 30.0,
     options: RuntimeOptions,
 ) -> None:
-    """Call a method of the gateway and print its answer as JSON."""
+    """Call a method of the gateway and print its answer as JSON.
+
+    Examples:
+        trunkline gateway call health
+        trunkline gateway call sessions.list --params '{"limit": 3}'
+        trunkline gateway call channels.status --url ws://10.0.0.5:18789
+    """
     show_json(call_gateway(options, method, json_object(params), timeout))
 
 
 @command(app)
 def health(*, timeout: Timeout = 10.0, options: RuntimeOptions) -> None:
-    """Ask the gateway for its health; exits 0 when it is fine."""
+    """Ask the gateway for its health.
+
+    Exits 0 when it is well, 1 when it is not, 3 when it cannot be reached.
+    """
     answer = call_gateway(options, "health", {}, timeout)
     well = not isinstance(answer, dict) or answer.get("ok", True)
     if options.json:
@@ -62,9 +75,11 @@ def status(
     deep: Annotated[
         bool, typer.Option("--deep", help="Probe other gateways on this host, too.")
     ] = False,
-    no_probe: Annotated[bool, typer.Option("--no-probe", help="Do not connect to it.")] = False,
+    no_probe: Annotated[
+        bool, typer.Option("--no-probe", help="Do not connect to it: show only its process.")
+    ] = False,
     require_rpc: Annotated[
-        bool, typer.Option("--require-rpc", help="Fail unless it answers a call.")
+        bool, typer.Option("--require-rpc", help="Exit 1 unless it answers a call.")
     ] = False,
     options: RuntimeOptions,
 ) -> None:
@@ -87,7 +102,10 @@ def status(
 
 @command(app)
 def probe(*, timeout: Timeout = 10.0, options: RuntimeOptions) -> None:
-    """Request health, status, presence and configuration. Exits 0 when the gateway answers."""
+    """Request health, status, presence and configuration, and show how long each takes.
+
+    Exits 1 unless the gateway answers all.
+    """
     from ops.actions.gateway_status import timed_answers
 
     address, answers = timed_answers(options.target, timeout)
@@ -117,7 +135,10 @@ def clients(*, options: RuntimeOptions) -> None:
 def start(
     *,
     force: Annotated[
-        bool, typer.Option(help="End a program that holds the port, except another Trunkline.")
+        bool,
+        typer.Option(
+            "--force", help="End a program that holds the port, except another Trunkline."
+        ),
     ] = False,
     timeout: Timeout = 30.0,
     options: LocalOptions,
@@ -133,7 +154,7 @@ def stop(
         bool,
         typer.Option(
             "--shutdown",
-            help="Ask a gateway that Trunkline did not start to end; no effect on its own.",
+            help="Ask a gateway that Trunkline did not start to end, too.",
         ),
     ] = False,
     timeout: Timeout = 30.0,

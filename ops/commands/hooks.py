@@ -12,19 +12,28 @@ from ops.commands.options import command_app
 from ops.exits import OperatorError, UsageFailure
 from ops.output.show import show_json
 
-app = command_app("Show what a request to a hook would do.")
+app = command_app("Show what an HTTP request to a hook would do.")
 
 HookName = Annotated[
-    str, typer.Argument(metavar="NAME", help="Path below /hooks/: wake, agent, github.")
+    str,
+    typer.Argument(
+        metavar="NAME", help="Name of a hook, the path below /hooks/: wake, agent, github."
+    ),
 ]
-BodyFile = Annotated[str, typer.Option("--body", help="File with the body of the request.")]
-Header = Annotated[list[str] | None, typer.Option("--header", help="NAME: VALUE; repeatable.")]
-Query = Annotated[list[str] | None, typer.Option("--query", help="NAME=VALUE; repeatable.")]
+BodyFile = Annotated[str, typer.Option("--body", metavar="FILE", help="The body of the request.")]
+Header = Annotated[
+    list[str] | None,
+    typer.Option("--header", metavar="NAME:VALUE", help="A header of the request; repeatable."),
+]
+Query = Annotated[
+    list[str] | None,
+    typer.Option("--query", metavar="NAME=VALUE", help="A parameter of its address; repeatable."),
+]
 
 
 @app.callback()
 def hooks() -> None:
-    """Show what a request to a hook would do."""
+    """Show what an HTTP request to a hook would do."""
 
 
 @command(app, "test")
@@ -36,7 +45,11 @@ def try_(
     query: Query = None,
     options: LocalOptions,
 ) -> None:
-    """Print the event or the turn that a request to a hook would cause. Nothing is executed."""
+    """Print the event or the turn that a request to a hook would cause. Nothing is executed.
+
+    Examples:
+        trunkline hooks test github --body push.json --header 'X-GitHub-Event: push'
+    """
     import msgspec
 
     from ops.actions.hooks import made_of

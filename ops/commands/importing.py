@@ -11,12 +11,12 @@ import typer
 from ops.commands.option_groups import LocalOptions, command
 from ops.commands.options import command_app
 
-app = command_app("Create a configuration from that of another program.")
+app = command_app("Translate the configuration of another program.")
 
 
 @app.callback()
 def importing() -> None:
-    """Create a configuration from that of another program."""
+    """Translate the configuration of another program."""
 
 
 @command(app)
@@ -24,7 +24,9 @@ def openclaw(
     *,
     path: Annotated[
         str | None,
-        typer.Argument(metavar="[PATH]", help="OpenClaw's file (~/.openclaw/openclaw.json)."),
+        typer.Argument(
+            metavar="[PATH]", help="OpenClaw's file; without it ~/.openclaw/openclaw.json."
+        ),
     ] = None,
     write: Annotated[bool, typer.Option("--write", help="Write the result to a new file.")] = False,
     force: Annotated[
@@ -32,7 +34,14 @@ def openclaw(
     ] = False,
     options: LocalOptions,
 ) -> None:
-    """Show how an openclaw.json is translated: what is taken over, changed and left out."""
+    """Show how an openclaw.json is translated: what is taken over, changed and left out.
+
+    Nothing is written without --write, and OpenClaw's own files stay as they are.
+
+    Examples:
+        trunkline import openclaw
+        trunkline import openclaw /srv/openclaw/openclaw.json --write
+    """
     from ops.actions.import_openclaw import default_source, import_openclaw, write_imported
     from ops.connect.places import places_of
     from ops.exits import ExitCode, OperatorError, UsageFailure

@@ -19,11 +19,22 @@ def backup(
     *,
     to: Annotated[
         str | None,
-        typer.Option("--to", help="File to write; otherwise named by date, in backup/."),
+        typer.Option(
+            "--to",
+            metavar="FILE",
+            help="File to write; else one named by its date, in backup/ of the state directory.",
+        ),
     ] = None,
     options: LocalOptions,
 ) -> None:
-    """Copy the journal, whether the daemon runs or not, and print where the copy is."""
+    """Copy the journal, whether the daemon runs or not, and print where the copy is.
+
+    The journal is the database of messages, conversations and decisions about people.
+
+    Examples:
+        trunkline backup
+        trunkline backup --to /mnt/backup/trunkline.db
+    """
     from ops.actions.journal import copy_journal
 
     made = copy_journal(options.target, Path(to) if to is not None else None)
@@ -36,7 +47,10 @@ def backup(
 @command(app)
 def restore(
     *,
-    copy: Annotated[str, typer.Argument(metavar="FILE", help="A copy of the journal.")],
+    copy: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="A copy of the journal, made by `trunkline backup`."),
+    ],
     options: LocalOptions,
 ) -> None:
     """Replace the journal by a copy; the daemon must be down. The replaced journal is kept."""

@@ -31,30 +31,52 @@ def message() -> None:
 class MessageOptions:
     """The message to send: its account, its destination and its content."""
 
-    target: Annotated[str, typer.Option("--target", "-t", help="Chat, as the channel names it.")]
-    text: Annotated[str, typer.Option("--message", "-m", help="Text of the message.")] = ""
+    target: Annotated[
+        str,
+        typer.Option(
+            "-t", "--target", metavar="CHAT", help="Chat or person, as the channel names it."
+        ),
+    ]
+    text: Annotated[
+        str, typer.Option("-m", "--message", metavar="TEXT", help="Text of the message.")
+    ] = ""
     media: Annotated[
         list[str] | None,
         typer.Option(
-            "--media", help="Address of a file, or its path on the daemon's host; repeatable."
+            "--media",
+            metavar="FILE|URL",
+            help="A file of the daemon's host, or its address; repeatable.",
         ),
     ] = None
     account: Annotated[
-        str, typer.Option(help="KEY (irc:libera), or with --channel the account's name.")
+        str,
+        typer.Option(metavar="KEY", help="Account, like irc:libera; with --channel only its name."),
     ] = ""
-    channel: Annotated[str | None, typer.Option(help="Channel; OpenClaw's spelling.")] = None
-    thread: Annotated[str | None, typer.Option(help="Thread within the chat.")] = None
-    reply_to: Annotated[str | None, typer.Option(help="Id of the message to reply to.")] = None
+    channel: Annotated[
+        str | None, typer.Option(metavar="CHANNEL", help="Channel, if --account is only a name.")
+    ] = None
+    thread: Annotated[
+        str | None, typer.Option(metavar="ID", help="Thread or topic in the chat.")
+    ] = None
+    reply_to: Annotated[
+        str | None, typer.Option(metavar="ID", help="Message that it replies to.")
+    ] = None
     markdown: Annotated[
         bool, typer.Option("--markdown", help="The message is Markdown: render it.")
     ] = False
     key: Annotated[
         str | None,
-        typer.Option("--idempotency-key", help="A message with the same key is sent only once."),
+        typer.Option(
+            "--idempotency-key",
+            metavar="KEY",
+            help="A message with the same key is sent only once.",
+        ),
     ] = None
     queue: Annotated[
         bool,
-        typer.Option("--queue", help="Do not wait: it is sent within a day, if possible."),
+        typer.Option(
+            "--queue", help="Do not wait; it is sent when that is possible, within a day."
+        ),
     ] = False
 
     def params(self) -> dict[str, Any]:
@@ -99,7 +121,12 @@ def address_of(media: str) -> str:
 
 @command(app)
 def send(*, message: MessageOptions, timeout: Timeout = 30.0, options: RuntimeOptions) -> None:
-    """Send a message; exits 0 once the platform has accepted it, with --queue once it is stored."""
+    """Send a message; exits 0 once the platform has accepted it, with --queue once it is stored.
+
+    Examples:
+        trunkline message send --account irc:libera --target '#team' --message 'Back at 9'
+        trunkline message send --account telegram:main --target 812345678 --media report.pdf
+    """
     sent = call_gateway(options, "send", message.params(), timeout)
     if options.json:
         show_json(sent)

@@ -14,8 +14,12 @@ from ops.output.show import show_json
 
 app = command_app("Erase what is stored of a person.")
 
-Sender = Annotated[str, typer.Option("--sender", help="Id of the person at the platform.")]
-Account = Annotated[str | None, typer.Option(help="Only in this account (irc:libera).")]
+Sender = Annotated[
+    str, typer.Option("--sender", metavar="ID", help="Id of the person, as the channel names it.")
+]
+Account = Annotated[
+    str | None, typer.Option(metavar="KEY", help="Only in this account, like irc:libera.")
+]
 
 
 @app.callback()
@@ -25,7 +29,11 @@ def messages() -> None:
 
 @command(app)
 def forget(*, sender: Sender, account: Account = None, options: RuntimeOptions) -> None:
-    """Erase a person's messages, direct chats, files and approval from the journal, permanently."""
+    """Erase a person's messages, direct chats, files and approval from the journal, permanently.
+
+    Examples:
+        trunkline messages forget --sender 812345678 --account telegram:main
+    """
     params = {"sender": sender} | ({"account": account} if account else {})
     answer = call_gateway(options, "messages.forget", params)
     if options.json:

@@ -12,12 +12,17 @@ from ops.commands.option_groups import RuntimeOptions, command
 from ops.commands.options import Timeout, command_app, json_object
 from ops.output.show import show_fields, show_json
 
-app = command_app("List, approve and use nodes.")
+app = command_app(
+    "List, approve and use nodes: devices that run commands for the gateway's clients."
+)
 
-Node = Annotated[str, typer.Argument(metavar="NODE", help="Id, as `nodes status` shows it.")]
-Request = Annotated[
-    str, typer.Argument(metavar="REQUEST", help="Id of it, as `nodes list` shows it.")
+Node = Annotated[
+    str, typer.Argument(metavar="NODE", help="Id of a node, as `nodes status` shows it.")
 ]
+Request = Annotated[
+    str, typer.Argument(metavar="REQUEST", help="Id of a request, as `nodes list` shows it.")
+]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Its name from now on.")]
 NODES = "nodes status"  # the command that lists them
 COLUMNS = {
     "node": "nodeId",
@@ -61,7 +66,7 @@ def list_(*, options: RuntimeOptions) -> None:
 
 @command(app)
 def describe(*, node: Node, options: RuntimeOptions) -> None:
-    """Show one node."""
+    """Show one node, as JSON."""
     answer = call_gateway(options, "node.describe", {"nodeId": node}, listed_by=NODES)
     show_json(answer)
 
@@ -74,18 +79,18 @@ def approve(*, request: Request, options: RuntimeOptions) -> None:
 
 @command(app)
 def reject(*, request: Request, options: RuntimeOptions) -> None:
-    """Reject the commands that a node offers."""
+    """Reject the commands that a node offers; it may ask again."""
     _decide(options, "node.pair.reject", {"requestId": request}, "rejected", "nodes list")
 
 
 @command(app)
 def remove(*, node: Node, options: RuntimeOptions) -> None:
-    """Remove a node."""
+    """Remove a node: it must ask for approval again."""
     _decide(options, "node.pair.remove", {"nodeId": node}, "removed")
 
 
 @command(app)
-def rename(*, node: Node, name: str, options: RuntimeOptions) -> None:
+def rename(*, node: Node, name: Name, options: RuntimeOptions) -> None:
     """Set the name of a node."""
     _decide(options, "node.rename", {"nodeId": node, "displayName": name}, "renamed")
 
@@ -94,12 +99,21 @@ def rename(*, node: Node, name: str, options: RuntimeOptions) -> None:
 def invoke(
     *,
     node: Node,
-    command: str,
-    params: Annotated[str, typer.Option(help="Parameters, as JSON.")] = "{}",
+    command: Annotated[
+        str, typer.Argument(metavar="COMMAND", help="One of those that `nodes describe` shows.")
+    ],
+    params: Annotated[
+        str, typer.Option(metavar="JSON", help="Parameters of it, as a JSON object.")
+    ] = "{}",
     timeout: Timeout = 30.0,
     options: RuntimeOptions,
 ) -> None:
-    """Execute a command on a node, and print its result."""
+    """Execute a command on a node, and print its result as JSON.
+
+    Examples:
+        trunkline nodes invoke 4f1c2a device.info
+        trunkline nodes invoke 4f1c2a camera.snap --params '{"facing": "back"}' --timeout 60
+    """
     given: dict[str, Any] = {"nodeId": node, "command": command, "params": json_object(params)}
     given |= {"idempotencyKey": str(uuid.uuid4()), "timeoutMs": int(timeout * 1000)}
     show_json(call_gateway(options, "node.invoke", given, timeout + 5.0, listed_by=NODES))

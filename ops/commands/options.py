@@ -13,13 +13,21 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Url = Annotated[
     str | None,
     typer.Option(
+        metavar="URL",
         envvar="OPENCLAW_GATEWAY_URL",
-        help="Go through this gateway (ws://host:port) instead of the local supervisor.",
+        help="Go through this gateway, like ws://host:port, instead of the local supervisor"
+        " (OPENCLAW_GATEWAY_URL).",
     ),
 ]
-Token = Annotated[str | None, typer.Option(help="The gateway's token, with --url.")]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TOKEN", help="The gateway's token, with --url (TRUNKLINE_GATEWAY_TOKEN)."
+    ),
+]
 Timeout = Annotated[
-    float, typer.Option("--timeout", min=0.001, help="Seconds to wait for an answer.")
+    float,
+    typer.Option("--timeout", metavar="SECONDS", min=0.001, help="How long to wait for an answer."),
 ]
 Keys = Annotated[
     list[str] | None,
@@ -29,22 +37,35 @@ Names = Annotated[
     list[str] | None,
     typer.Argument(metavar="[NAME…]", help="Accounts, channels, supervisor or gateway."),
 ]
-Lines = Annotated[int, typer.Option("-n", "--lines", min=0, help="Number of last lines.")]
+Lines = Annotated[
+    int, typer.Option("-n", "--lines", metavar="COUNT", min=0, help="Only so many last lines.")
+]
 Follow = Annotated[
     bool, typer.Option("-f", "--follow", help="Keep printing new lines until Ctrl-C.")
 ]
 Output = Annotated[
     str | None,
-    typer.Option("-o", "--output", metavar="wide|json|yaml|name", help="Form of the output."),
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="wide|json|yaml|name",
+        help="Form of the output instead of a table.",
+    ),
 ]
 Sort = Annotated[
     str | None,
-    typer.Option("--sort", metavar="FIELD", help="Order: worst, account, uptime, rss, cpu, …"),
+    typer.Option(
+        "--sort",
+        metavar="FIELD",
+        help="First the worst (default), or by account, uptime, rss, cpu, …",
+    ),
 ]
 Filter = Annotated[
     list[str] | None,
     typer.Option(
-        "--filter", metavar="FIELD=VALUE", help="Only matching rows: phase=backoff,channel=irc."
+        "--filter",
+        metavar="FIELD=VALUE",
+        help="Only matching rows, like phase=backoff,channel=irc.",
     ),
 ]
 Whole = Annotated[
@@ -54,13 +75,23 @@ Whole = Annotated[
 Refresh = Annotated[bool, typer.Option("--watch", help="Repeat the table every two seconds.")]
 Since = Annotated[
     str | None,
-    typer.Option(metavar="AGE|TIME", help="Only what is newer than 5m, 2h, 3d or a time."),
+    typer.Option(
+        metavar="AGE|TIME", help="Only what is newer: 30s, 5m, 2h, 3d, or 2026-12-24T18:00."
+    ),
 ]
-Grep = Annotated[str | None, typer.Option(metavar="REGEX", help="Only lines that match.")]
-Reason = Annotated[str | None, typer.Option(help="Reason, stored with the hold.")]
-Wait = Annotated[bool, typer.Option("--wait", help="Return when the state is reached.")]
+Grep = Annotated[
+    str | None, typer.Option(metavar="REGEX", help="Only lines in which this is found.")
+]
+Reason = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="Why it is stopped, for `channels holds`.")
+]
+Wait = Annotated[
+    bool,
+    typer.Option("--wait", help="Return when it runs, or has stopped; exit 4 if it takes longer."),
+]
 WaitTimeout = Annotated[
-    float, typer.Option("--timeout", min=0.001, help="Seconds to wait with --wait.")
+    float,
+    typer.Option("--timeout", metavar="SECONDS", min=0.001, help="How long to --wait at most."),
 ]
 All = Annotated[bool, typer.Option("--all", help="Every account.")]
 

@@ -18,14 +18,19 @@ app = command_app("Approve people who write to an account for the first time, or
 
 Words = Annotated[
     list[str],
-    typer.Argument(metavar="[CHANNEL] CODE", help="The code that the person received."),
+    typer.Argument(
+        metavar="[CHANNEL] CODE",
+        help="The code that the person was sent; CHANNEL if it is not clear.",
+    ),
 ]
-Channel = Annotated[str | None, typer.Option(help="Only those of this channel (telegram).")]
+Channel = Annotated[
+    str | None, typer.Option(metavar="CHANNEL", help="Only those of this channel, like telegram.")
+]
 Key = Annotated[str, typer.Argument(metavar="KEY", help="Account, like irc:libera.")]
 SenderId = Annotated[
     str, typer.Argument(metavar="SENDER", help="The person's id, as `pairing list` shows it.")
 ]
-Notify = Annotated[bool, typer.Option("--notify", help="Inform the person.")]
+Notify = Annotated[bool, typer.Option("--notify", help="Send the person a message about it.")]
 Unverified = Annotated[
     bool,
     typer.Option("--unverified", help="Admit a name that the platform does not vouch for."),
@@ -81,7 +86,12 @@ def approve(
     owner: Owner = False,
     options: RuntimeOptions,
 ) -> None:
-    """Admit the person who was given this code; it is valid for an hour."""
+    """Admit the person who was given this code; it is valid for an hour.
+
+    Examples:
+        trunkline pairing approve 7QX4M2KP --notify
+        trunkline pairing approve telegram 7QX4M2KP --owner
+    """
     if owner and unverified:
         raise UsageFailure("--owner is for people for whom the platform vouches")
     if len(words) > 2:

@@ -18,14 +18,25 @@ from ops.output.text import clean
 from ops.service.unit import Scope
 
 app = command_app("Run the daemon as a service of systemd.")
-System = Annotated[bool, typer.Option("--system", help="A service of the system; root's default.")]
-User = Annotated[bool, typer.Option("--user", help="A service of this user; its default.")]
-RunAs = Annotated[str | None, typer.Option(metavar="USER", help="User of a service of the system.")]
+System = Annotated[
+    bool, typer.Option("--system", help="A service of the system: the default for root.")
+]
+User = Annotated[
+    bool, typer.Option("--user", help="A service of this user: the default for others.")
+]
+RunAs = Annotated[
+    str | None, typer.Option(metavar="USER", help="The user as whom a service of the system runs.")
+]
 Credential = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME=FILE", help='A secret for {source: "credential", id: "NAME"}.'),
+    typer.Option(
+        metavar="NAME=FILE",
+        help='Pass the secret in FILE on, for {source: "credential", id: "NAME"}.',
+    ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace another unit; a copy is kept.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace a unit that differs; a copy of it is kept.")
+]
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,12 @@ class ServiceOptions:
 def install(
     *, credential: Credential = None, force: Force = False, options: ServiceOptions
 ) -> None:
-    """Start the daemon now and at each boot: write the unit, enable it, wait until it is ready."""
+    """Start the daemon now and at each boot: write the unit, enable it, wait until it is ready.
+
+    Examples:
+        trunkline service install
+        sudo trunkline service install --run-as chat --credential TELEGRAM=/root/telegram
+    """
     from ops.actions.service import install as write_and_start
 
     service = options.service

@@ -17,26 +17,41 @@ from ops.output.show import show_fields, show_json, show_rest
 
 app = command_app("List conversations with agents; read, export, reset or delete them.")
 
-SessionKey = Annotated[str, typer.Argument(metavar="KEY", help="As `sessions list` shows it.")]
-AgentId = Annotated[str | None, typer.Option("--agent", help="Only those of this agent.")]
+SessionKey = Annotated[
+    str, typer.Argument(metavar="KEY", help="Key of a conversation, as `sessions list` shows it.")
+]
+AgentId = Annotated[
+    str | None, typer.Option("--agent", metavar="ID", help="Only those of this agent.")
+]
 Search = Annotated[
-    str | None, typer.Option(help="Only those with this text in the key or the label.")
+    str | None,
+    typer.Option(metavar="TEXT", help="Only those with this text in the key or the label."),
 ]
 Active = Annotated[
-    int | None, typer.Option(help="Only those that changed in the last N minutes.", min=1)
+    int | None,
+    typer.Option(metavar="MINUTES", help="Only those that changed since then.", min=1),
 ]
-Limit = Annotated[int, typer.Option(help="Maximal number of conversations.", min=1, max=1000)]
-Entries = Annotated[int, typer.Option("-n", "--entries", help="Maximal number of entries.", min=1)]
+Limit = Annotated[
+    int,
+    typer.Option("-n", "--limit", metavar="COUNT", help="Show so many at most.", min=1, max=1000),
+]
+Entries = Annotated[
+    int,
+    typer.Option("-n", "--entries", metavar="COUNT", help="Only so many last entries.", min=1),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for a confirmation.")]
 Format = Annotated[
     str,
     typer.Option(
-        "--format", metavar="markdown|jsonl", help="jsonl: a line of JSON for each entry."
+        "--format", metavar="markdown|jsonl", help="jsonl: an object on a line for each entry."
     ),
 ]
 FORMATS = ("markdown", "jsonl")
 LIST = "sessions list"  # the command that lists them
-To = Annotated[str | None, typer.Option("--to", metavar="FILE", help="Write to this file.")]
+To = Annotated[
+    str | None,
+    typer.Option("--to", metavar="FILE", help="Write to this file instead of standard output."),
+]
 COLUMNS = {
     "key": "key",
     "kind": "classification",
@@ -57,7 +72,12 @@ def list_(
     limit: Limit = 100,
     options: RuntimeOptions,
 ) -> None:
-    """Show conversations, the most recently changed first."""
+    """Show conversations, the most recently changed first.
+
+    Examples:
+        trunkline sessions list --active 60
+        trunkline sessions list --agent main --search irc
+    """
     from ops.output.text import age
 
     given = {"agentId": agent, "search": search, "activeMinutes": active}
@@ -89,7 +109,11 @@ def show(*, key: SessionKey, entries: Entries = 50, options: RuntimeOptions) -> 
 def export(
     *, key: SessionKey, format: Format = "markdown", to: To = None, options: RuntimeOptions
 ) -> None:
-    """Write all entries of a conversation since its last reset, as Markdown or JSONL."""
+    """Write all entries of a conversation since its last reset, as Markdown or JSONL.
+
+    Examples:
+        trunkline sessions export agent:main:main --to talk.md
+    """
     from ops.actions.sessions import read_session
     from ops.output.transcript import jsonl_of, markdown_of
 

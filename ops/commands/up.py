@@ -21,7 +21,8 @@ app = command_app()
 def up(
     context: typer.Context,
     port: Annotated[
-        int | None, typer.Option(min=1, help="The gateway's port (TRUNKLINE_GATEWAY_PORT).")
+        int | None,
+        typer.Option(metavar="PORT", min=1, help="The gateway's port (TRUNKLINE_GATEWAY_PORT)."),
     ] = None,
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", help="Show the supervisor's log here.")
@@ -40,12 +41,16 @@ def up(
         ),
     ] = False,
     timeout: Annotated[
-        float, typer.Option(min=0.001, help="Seconds to wait with --detach.")
+        float, typer.Option(metavar="SECONDS", min=0.001, help="How long to wait with --detach.")
     ] = 30.0,
 ) -> int:
     """Run the daemon in the foreground; Ctrl-C ends it, a second Ctrl-C at once.
 
     Writes a first configuration where there is none.
+
+    Examples:
+        trunkline up
+        trunkline up --detach
     """
     from ops.connect.identity import own_version
     from ops.connect.places import flags_of

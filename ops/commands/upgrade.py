@@ -17,7 +17,10 @@ app = command_app()
 def upgrade(
     *,
     check: Annotated[
-        bool, typer.Option("--check", help="Compare what runs with what is installed.")
+        bool,
+        typer.Option(
+            "--check", help="Compare only: the tool that installed Trunkline upgrades it."
+        ),
     ] = False,
     options: LocalOptions,
 ) -> None:

@@ -90,6 +90,15 @@ def test_every_command_can_be_typed_as_it_stands_there(page: str) -> None:
         parse(args)
 
 
+@pytest.mark.parametrize("path", [each.path for each in tree.commands() if each.examples])
+def test_every_example_of_a_help_can_be_typed(path: tuple[str, ...]) -> None:
+    (command,) = (each for each in tree.commands() if each.path == path)
+    for line in "\n".join(command.examples).replace("\\\n", " ").splitlines():
+        words = shlex.split(line.removeprefix("sudo "))
+        assert tuple(words[1 : len(path) + 1]) == path
+        parse(words[1:])
+
+
 def test_the_blocks_with_commands_are_found() -> None:
     found = [args for page in PAGES if page not in GENERATED for args in commands(page)]
     assert len(found) > 60

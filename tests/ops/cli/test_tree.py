@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from ops.cli.command_info import UNNAMED
 from ops.cli.main import Commands
 from ops.cli.tree import commands, root_options
 
@@ -23,8 +24,11 @@ def test_a_command_has_its_arguments_and_options() -> None:
     start = FOUND["channels start"]
     assert start.usage == "trunkline channels start [OPTION…] [KEY…]"
     options = {option.names[0]: option for option in start.options}
-    assert options["--timeout"].takes == "TIMEOUT"
-    assert options["--wait"] == (("--wait",), "", "Return when the state is reached.")
+    assert options["--timeout"].takes == "SECONDS"
+    assert options["--timeout"].help.endswith(" [default: 30]")
+    assert options["--wait"][:2] == (("--wait",), "")
+    needed = {option.usage: option.help for option in FOUND["message send"].options}
+    assert needed["-t, --target CHAT"].endswith(" [required]")
     assert not {"--profile", "--state-dir"} & set(options)  # they stand before a command
     assert "--profile" in {name for option in root_options() for name in option.names}
 
@@ -41,5 +45,29 @@ def test_it_is_known_what_takes_accounts_and_agents() -> None:
 def test_a_help_names_only_options_that_there_are(path: str) -> None:
     command = FOUND[path]
     known = {name for option in (*command.options, *root_options()) for name in option.names}
-    texts = [command.help, *(option.help for option in command.options)]
+    texts = [*command.help, *(option.help for option in command.options)]
     assert {name for text in texts for name in NAMED.findall(text)} <= known
+
+
+@pytest.mark.parametrize("path", [path for path in FOUND if not FOUND[path].children])
+def test_each_argument_and_option_is_explained_and_its_value_named(path: str) -> None:
+    command = FOUND[path]
+    assert all(about.endswith(".") for _, about in command.arguments)
+    for option in command.options:
+        assert re.search(r"\.( \[[^]]+\])?$", option.help), option
+        assert UNNAMED not in option.takes, option
+        assert [name.startswith("--") for name in option.names] in ([True], [False, True]), option
+
+
+def test_an_option_takes_the_same_wherever_it_means_the_same() -> None:
+    everywhere: dict[str, set[str]] = {}
+    for command in FOUND.values():
+        for option in command.options:
+            everywhere.setdefault(option.names[-1], set()).add(option.takes)
+    assert {name: takes for name, takes in everywhere.items() if len(takes) > 1} == {
+        # OpenClaw's words, which its users type: of `cron add` and `agent`, and our own
+        "--account": {"ACCOUNT", "KEY"},
+        "--reply-to": {"CHAT", "ID"},
+        "--to": {"CHAT", "FILE"},
+        "--role": {"ID", "operator|node"},  # of a chat's member, and of a token
+    }
