@@ -7,13 +7,23 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.cli.main import Commands
 from ops.commands.options import command_app
 from ops.exits import EXIT_MEANINGS, UsageFailure
 
 app = command_app()
 
 _EXITS = "\n".join(f"  {int(code):>3}  {meaning}" for code, meaning in EXIT_MEANINGS.items())
+ABOUT = {
+    "start": "the first commands",
+    "keys": "how accounts, channels and agents are named in commands",
+    "exit-codes": "the exit codes, for scripts",
+    "access": "who is answered, and how that is set",
+    "agents": "what answers messages, and how one is added",
+    "filters": "how `status` shows only some accounts",
+    "phases": "the phases of an account",
+    "environment": "the environment variables that count",
+    "secrets": "how a token or a password is given",
+}
 TOPICS = {
     "keys": """\
 An account is named by its key, CHANNEL:NAME, like irc:libera. A channel alone (irc) means all of
@@ -99,8 +109,9 @@ def help_(
     words = topic or []
     root: Any = context.find_root().command
     if not words:
-        print("topics: " + ", ".join(TOPICS))
-        print("commands: " + ", ".join(Commands.table))
+        print("`trunkline help TOPIC` explains a topic, `trunkline help COMMAND` a command:\n")
+        print("\n".join(f"  {topic:<13}{about}" for topic, about in ABOUT.items()))
+        print("\n`trunkline --help` lists the commands.")
     elif len(words) == 1 and words[0] in TOPICS:
         print(TOPICS[words[0]])
     else:

@@ -20,9 +20,7 @@ def doctor(
     *,
     fix: Annotated[
         bool,
-        typer.Option(
-            "--fix", help="Repair what cannot do harm: file modes, leftovers, an outdated unit."
-        ),
+        typer.Option("--fix", help="Repair what cannot do harm: file modes, leftovers."),
     ] = False,
     lint: Annotated[bool, typer.Option("--lint", help="Exit 1 for warnings, too.")] = False,
     options: LocalOptions,

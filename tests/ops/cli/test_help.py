@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ops.cli.help import TOPICS
+from ops.cli.help import ABOUT, TOPICS
 from ops.exits import ExitCode
 from ops.output.listing import FILTERS
 from tests.ops.conftest import CommandLine
@@ -24,8 +24,9 @@ def test_each_topic_fits_a_terminal(cli: CommandLine, topic: str) -> None:
 
 def test_without_a_topic_there_is_a_list(cli: CommandLine) -> None:
     out = cli("help").out
-    assert "exit-codes" in out
-    assert "channels" in out
+    assert set(ABOUT) == set(TOPICS)
+    assert all(f"\n  {topic} " in out for topic in TOPICS)
+    assert max(map(len, out.splitlines())) < 80
 
 
 def test_what_is_nearly_right_is_suggested(cli: CommandLine) -> None:

@@ -71,7 +71,7 @@ def test_a_command_of_a_group_does_not_import_typer_s_pydantic(state: Path, comm
 def test_without_a_command_the_help_is_shown_as_a_mistake(cli: CommandLine) -> None:
     result = cli("")
     assert (result.code, result.out) == (2, "")
-    assert "Commands:" in result.err
+    assert "\nDaemon:\n" in result.err
 
 
 def test_the_version_is_printed(cli: CommandLine) -> None:
