@@ -26,7 +26,7 @@ LINKING = "linking"  # starting, for a person who has to log in
 KEPT_DOWN = {
     "held": "start it",
     "disabled": "set its enabled to true in the configuration",
-    "unconfigured": "complete it in the configuration, or install what it lacks",
+    "unconfigured": "complete it in the configuration",
 }
 
 
@@ -157,7 +157,8 @@ def _why_never(key: str, row: Row) -> str | None:
     if phase == Phase.STARTING and cause == LINKING:
         return f"{key} waits for a login and needs a person: {row.get('todo') or cause}"
     if phase == Phase.STOPPED and cause in KEPT_DOWN:
-        return f"{key} is {phase} ({_why(row)}) and needs a person: {KEPT_DOWN[cause]}"
+        act = row.get("todo") or KEPT_DOWN[cause]
+        return f"{key} is {phase} ({_why(row)}) and needs a person: {act}"
     return None
 
 

@@ -37,6 +37,7 @@ ACCOUNT_COLUMNS = (
 NO_ACCOUNTS = "no accounts; add one with `trunkline channels add CHANNEL:NAME FIELD=VALUE…`"
 _MESSAGES = ("in", "out", "dropped")  # an agent has turns, and no messages of its own
 _WIDE_ONLY = ("incarnation", "failures", "dropped")
+_INCOMPLETE = "unconfigured"
 _A_PERSON_IS_NEEDED = ("needs login", "misconfigured")
 _AROUND = 4  # lines beside the rows: the summary, the titles, and the prompt or what stands for it
 _LEAST_ROWS = 8
@@ -160,7 +161,7 @@ def account_cells(row: Row, now: float) -> dict[str, str]:
         "out": row.get("messagesOut"),
         "dropped": " ".join(f"{reason}={n}" for reason, n in sorted(dropped.items()) if n),
         "last error": for_runtime(row.get("todo") or "")
-        if row.get("login")
+        if row.get("login") or row.get("cause") == _INCOMPLETE
         else row.get("lastError"),
     }
     return {name: clean("" if value is None else str(value)) for name, value in values.items()}

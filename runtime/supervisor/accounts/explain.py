@@ -19,11 +19,23 @@ from runtime.supervisor.lifecycle import (
 WELL = (None, "ok")
 
 
-def todo(key: str, state: State, *, place: str, can_login: bool = False) -> str | None:
+def todo(
+    key: str,
+    state: State,
+    *,
+    place: str,
+    can_login: bool = False,
+    lacks: str | None = None,
+    unusable: bool = False,
+) -> str | None:
     """Return what a person has to do, as one sentence; ``None`` if nothing.
 
-    ``place`` is the account's path in the configuration.
+    ``place`` is the account's path in the configuration, ``lacks`` why it is not configured, and
+    ``unusable`` that this is the fault of what is installed.
     """
+    if state.phase is Phase.STOPPED and lacks is not None:
+        needed = f"install or correct what {place} needs" if unusable else f"complete {place}"
+        return f"{needed}: {lacks}"
     if state.phase is Phase.STARTING and state.cause == LINKING:
         return f"log it in: `trunkline channels login {key}`"
     if state.phase is not Phase.FAILED:

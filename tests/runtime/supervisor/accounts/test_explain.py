@@ -68,6 +68,16 @@ def test_the_next_event_of_each_state_is_named(state: State, held: bool, word: s
     assert word in what_next("irc:a", state, place=PLACE, held=held)
 
 
+def test_an_account_that_is_not_complete_says_what_it_lacks() -> None:
+    stopped = State(Phase.STOPPED, cause="unconfigured")
+    assert todo("irc:a", stopped, place=PLACE, lacks="nick not set") == (
+        f"complete {PLACE}: nick not set"
+    )
+    text = todo("irc:a", stopped, place=PLACE, lacks="no package", unusable=True)
+    assert text == f"install or correct what {PLACE} needs: no package"
+    assert todo("irc:a", State(Phase.STOPPING), place=PLACE, lacks="nick not set") is None
+
+
 def test_what_is_not_installed_is_not_expected_in_the_configuration() -> None:
     text = what_next("irc:a", State(Phase.STOPPED), place=PLACE, held=False, unusable=True)
     assert text == "nothing until that is corrected or installed, and `trunkline config reload`"
