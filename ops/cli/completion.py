@@ -255,7 +255,8 @@ def completion(
 ) -> None:
     """Print the script by which a shell completes commands, options and what they take.
 
-    Its first line is the command that installs it. Keys and ids come from the running daemon.
+    A comment at its beginning has the command that installs it. Keys and ids come from the running
+    daemon.
 
     Examples:
         trunkline completion bash

@@ -93,7 +93,7 @@ def _man_text(command: CommandInfo) -> Iterator[str]:
             yield ".PP"
         yield _roff(paragraph)
     if command.examples:
-        yield from (".PP", ".nf", *map(_roff, command.examples), ".fi")
+        yield from (".PP", "Examples:", ".PP", ".nf", *map(_roff, command.examples), ".fi")
 
 
 def _roff(text: str) -> str:
@@ -121,7 +121,7 @@ def _markdown_lines() -> Iterator[str]:
             continue
         yield from ("", "```text", command.usage, "```")
         if command.examples:
-            yield from ("", "```sh", *command.examples, "```")
+            yield from ("", "Examples:", "", "```sh", *command.examples, "```")
         rows = [(f"`{name}`", meaning) for name, meaning in command.arguments if meaning]
         rows += _option_rows(command.options)
         if rows:

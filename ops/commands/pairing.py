@@ -126,21 +126,21 @@ def dismiss(*, key: Key, sender: SenderId, options: RuntimeOptions) -> None:
             f"{sender} does not wait at {key}; `trunkline pairing list` shows who does"
         )
     done = call_gateway(options, "channels.pairing.dismiss", where | {"requestId": request})
-    show_done(options, done, "dismissed")
+    show_done(options, done, f"the request of {sender} is dropped")
 
 
 @command(app)
 def block(*, key: Key, sender: SenderId, options: RuntimeOptions) -> None:
     """Never answer a person again, whoever else is admitted."""
     answer = call_gateway(options, "channels.pairing.block", _account(key) | {"senderId": sender})
-    show_done(options, answer, "blocked")
+    show_done(options, answer, f"{sender} is blocked in {key}")
 
 
 @command(app)
 def unblock(*, key: Key, sender: SenderId, options: RuntimeOptions) -> None:
     """Remove the decision about a person, blocked or approved; that person may ask again."""
     answer = call_gateway(options, "channels.pairing.unblock", _account(key) | {"senderId": sender})
-    show_done(options, answer, "forgotten")
+    show_done(options, answer, f"{sender} is neither blocked nor approved in {key} any more")
 
 
 def _add_owner(options: RuntimeOptions, entry: str) -> None:

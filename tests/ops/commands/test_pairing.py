@@ -64,7 +64,7 @@ async def test_the_list_shows_requests_and_decisions(state: Path) -> None:
             "dismissed",
         ),
         (["block", "irc:libera", "ada"], "channels.pairing.block", WHO, "blocked"),
-        (["unblock", "irc:libera", "ada"], "channels.pairing.unblock", WHO, "forgotten"),
+        (["unblock", "irc:libera", "ada"], "channels.pairing.unblock", WHO, "neither blocked"),
     ],
 )
 async def test_each_decision_is_one_request(
