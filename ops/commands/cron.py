@@ -14,7 +14,7 @@ from ops.commands.option_groups import RuntimeOptions, command
 from ops.commands.options import command_app
 from ops.exits import UsageFailure
 from ops.output.show import show_fields, show_json, show_rest
-from ops.output.text import moment
+from ops.output.text import age, moment
 
 app = command_app("List, add, run and remove scheduled jobs.")
 
@@ -318,10 +318,12 @@ def _milliseconds(option: str, text: str) -> int:
 def _schedule(schedule: dict[str, Any]) -> str:
     match schedule["kind"]:
         case "at":
-            return f"at {schedule['at']}"
+            return f"at {moment(schedule['at'])[:19]}"
         case "every":
-            seconds = schedule["everyMs"] / 1000
-            return f"every {seconds:g} s" if seconds < 60 else f"every {seconds / 60:g} min"
+            milliseconds = schedule["everyMs"]
+            if milliseconds < 1000:
+                return f"every {milliseconds} ms"
+            return f"every {age(milliseconds / 1000)}"
     return f"{schedule['expr']} {schedule.get('tz', '')}".strip()
 
 

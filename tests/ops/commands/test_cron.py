@@ -18,7 +18,8 @@ JOB: dict[str, Any] = {
     "state": {"nextRunAtMs": 1_800_000_000_000, "lastRunStatus": "ok"},
     "effectiveAgentId": "main",
 }
-LISTED = {"jobs": [JOB], "deliveryPreviews": {"j1": {"label": "announce -> irc:ada"}}}
+MORE = {"deliveryPreviews": {"j1": {"label": "announce -> irc:ada"}}}
+LISTED = {"jobs": [JOB]} | MORE
 RUN = {"runAtMs": 1, "status": "error", "durationMs": 1500, "error": f"it\nbroke {'and ' * 50}so"}
 ANSWERS: dict[str, Any] = {
     "cron.list": LISTED,
@@ -106,6 +107,24 @@ async def test_what_is_answered_is_shown(
     request, out, code = await asked(state, *args)
     assert (code, request[0]) == (0, method)
     assert [word for word in words if word not in out] == []
+
+
+@pytest.mark.parametrize(
+    ("schedule", "text"),
+    [
+        ({"kind": "every", "everyMs": 90_000}, " every 1m30s "),
+        ({"kind": "every", "everyMs": 86_400_000}, " every 1d "),
+        ({"kind": "every", "everyMs": 250}, " every 250 ms "),
+        ({"kind": "at", "at": "2030-01-01T00:00:00Z"}, " at 2030-01-01 01:00:00 "),
+    ],
+)
+async def test_a_schedule_is_shown_as_it_is_typed_and_in_the_time_of_the_host(
+    state: Path, schedule: dict[str, Any], text: str
+) -> None:
+    async with fake_gateway(cron__list={"jobs": [JOB | {"schedule": schedule}]} | MORE) as fake:
+        args = ("cron", "list", "--url", fake.url, "--token", "secret")
+        result = await trunkline(state, *args, TZ="Europe/Berlin")
+    assert text in result.out
 
 
 @pytest.mark.parametrize(
