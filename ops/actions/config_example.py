@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import Any
 
 import msgspec
@@ -42,9 +43,11 @@ def show_example(name: str, *, as_json: bool) -> None:
     else:
         broken = known.agents.broken if kind else known.broken
         why = broken.get(kind or name) or f"unknown channel, kind of agent or section {name!r}"
-        kinds = ", ".join(f"{KIND}{each}" for each in known.agents)
+        kinds = [f"{KIND}{each}" for each in known.agents]
+        near = get_close_matches(name, [*known, *kinds, *sections], n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
         raise OperatorError(
-            f"{why}; channels: {', '.join(known)}; kinds of agents: {kinds};"
+            f"{why}{hint}; channels: {', '.join(known)}; kinds of agents: {', '.join(kinds)};"
             f" sections: {', '.join(sections)}"
         )
 

@@ -27,13 +27,16 @@ class PlainConversion:
     """Converts the values of one parameter.
 
     ``kind`` converts a text and raises ``ValueError`` for an invalid one, ``word`` names the type
-    in the error, and ``minimum`` is the least allowed value.
+    in the error, and ``minimum`` and ``maximum`` are the least and the largest allowed value.
     """
 
-    def __init__(self, kind: type, word: str, minimum: float | None) -> None:
+    def __init__(
+        self, kind: type, word: str, minimum: float | None, maximum: float | None = None
+    ) -> None:
         self.kind = kind
         self.word = word
         self.minimum = minimum
+        self.maximum = maximum
 
     def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
         """Return ``value`` converted; raises ``BadParameter`` naming what is allowed."""
@@ -54,6 +57,8 @@ class PlainConversion:
             raise typer.BadParameter(f"{value} is not a finite number", ctx, param)
         if self.minimum is not None and result < self.minimum:
             raise typer.BadParameter(f"{value} is below {self.minimum:g}", ctx, param)
+        if self.maximum is not None and result > self.maximum:
+            raise typer.BadParameter(f"{value} is above {self.maximum}", ctx, param)
         return result
 
 
@@ -75,5 +80,5 @@ def _convert_plainly(param: Any) -> None:
     found = _KINDS.get(getattr(described, "annotation", None))
     if found is not None:
         info = getattr(described, "parameter_info", None)
-        plain = PlainConversion(*found, getattr(info, "min", None))
+        plain = PlainConversion(*found, getattr(info, "min", None), getattr(info, "max", None))
         param.get_runtime_param = lambda: plain

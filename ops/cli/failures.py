@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 import typer
@@ -11,6 +12,7 @@ from ops.exits import ExitCode, OperatorError
 from runtime.supervisor.surroundings import write_error
 
 SHOWN = 500  # characters of a complaint's line, from its beginning and from its end
+_SUGGESTION = re.compile(r"\. Did you mean (.*)\?\Z")  # typer's, in the form of our own
 _TIMEOUT_CODES = frozenset({"TIMEOUT", "AGENT_TIMEOUT"})
 
 
@@ -62,6 +64,7 @@ def _usage(error: typer.TyperException) -> str:
     context: Any = getattr(error, "ctx", None)
     command = context.command_path if context else "trunkline"
     message = error.format_message().strip().rstrip(".")
+    message = _SUGGESTION.sub(r" (did you mean \1?)", message)
     return f"{message}; see `{command} --help`"
 
 

@@ -14,8 +14,7 @@ from ops.commands.option_groups import (
     command,
 )
 from ops.commands.options import Reason, command_app
-from ops.connect.selection import agent_key
-from ops.exits import UsageFailure
+from ops.connect.selection import agent_key, check_named
 from ops.output.commands import for_runtime
 from ops.output.show import show_json, show_table
 
@@ -161,8 +160,7 @@ def _control(
 ) -> None:
     from ops.actions.accounts import Order, carry_out, read_status, show_outcome
 
-    if bool(names) == everything:
-        raise UsageFailure("name agents (main), or say --all")
+    check_named(names, everything, "agents (main)")
     keys = [agent_key(name) for name in names or ()]
     if everything:
         keys = [row["account"] for row in read_status(options.target)["agents"]]

@@ -22,7 +22,9 @@ def up(
     context: typer.Context,
     port: Annotated[
         int | None,
-        typer.Option(metavar="PORT", min=1, help="The gateway's port (TRUNKLINE_GATEWAY_PORT)."),
+        typer.Option(
+            metavar="PORT", min=1, max=65535, help="The gateway's port (TRUNKLINE_GATEWAY_PORT)."
+        ),
     ] = None,
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", help="Show the supervisor's log here.")

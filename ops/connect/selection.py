@@ -19,9 +19,16 @@ def targets(keys: Sequence[str] | None, everything: bool) -> list[str]:
 
     Raises ``UsageFailure`` unless exactly one of KEY and ``--all`` was given.
     """
-    if bool(keys) == everything:
-        raise UsageFailure("name accounts (irc:libera) or channels (irc), or say --all")
+    check_named(keys, everything, "accounts (irc:libera) or channels (irc)")
     return [EVERY] if everything else list(dict.fromkeys(keys or ()))
+
+
+def check_named(names: Sequence[str] | None, everything: bool, what: str) -> None:
+    """Raise ``UsageFailure`` unless either names (of ``what``) or ``--all`` were given."""
+    if names and everything:
+        raise UsageFailure(f"name {what} or say --all, not both")
+    if not names and not everything:
+        raise UsageFailure(f"name {what}, or say --all")
 
 
 def chosen(rows: Iterable[dict[str, Any]], wanted: Sequence[str]) -> list[dict[str, Any]]:

@@ -49,7 +49,10 @@ def since_seconds(text: str, now: float) -> float:
         return now - float(found[1]) * _SECONDS[found[2]]
     at = _seconds(text)
     if at is None:
-        raise UsageFailure(f"--since takes an age like 90s, 5m, 2h, 3d, or a time; not {text!r}")
+        raise UsageFailure(
+            "--since takes an age like 90s, 5m, 2h, 3d, or a time like 2026-12-24T18:00;"
+            f" not {text!r}"
+        )
     return at
 
 

@@ -66,5 +66,5 @@ def test_an_example_of_a_section_is_what_counts_without_it(
 
 def test_an_unknown_channel_names_those_that_exist(cli: CommandLine) -> None:
     cli("config example ircc").complains(
-        ExitCode.ERROR, "kind of agent or section 'ircc'", "irc", "local", "gateway", "agent:openai"
+        ExitCode.ERROR, "section 'ircc' (did you mean irc?)", "local", "gateway", "agent:openai"
     )

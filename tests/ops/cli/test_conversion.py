@@ -48,6 +48,13 @@ def test_what_is_none_is_refused_with_what_is_allowed(
     assert caught.value.message == complaint
 
 
+def test_what_is_too_large_is_refused() -> None:
+    port = PlainConversion(int, "a whole number", 1, 65535)
+    assert port.coerce("65535", ONE, None) == 65535
+    with pytest.raises(typer.BadParameter, match="99999 is above 65535"):
+        port.coerce("99999", ONE, None)
+
+
 def parameters() -> Iterator[tuple[str, Any]]:
     """Yield the parameters of all commands that have a type, each with its command's name."""
     from ops.cli.main import Commands, app

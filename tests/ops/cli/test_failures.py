@@ -15,11 +15,12 @@ from tests.support.commandline import trunkline
 
 WRONG = [
     ("frobnicate", "frobnicate"),
-    ("statsu", "Did you mean 'status'"),
+    ("statsu", "No such command 'statsu' (did you mean 'status'?); see `trunkline --help`"),
     ("status --bogus", "--bogus"),
     ("channels frobnicate", "frobnicate"),
     ("channels start", "--all"),
-    ("channels start local:demo --all", "--all"),
+    ("channels start local:demo --all", "not both"),
+    ("agents stop main --all", "not both"),
     ("channels describe", "KEY"),
     ("channels add demo", "CHANNEL:NAME"),
     ("channels add local:x port", "FIELD=VALUE"),
@@ -33,6 +34,8 @@ WRONG = [
     ("wait local:demo --timeout 0", "below"),
     ("logs -n -1", "below"),
     ("up --port high", "not a whole number"),
+    ("up --port 99999", "above 65535"),
+    ("sessions list --limit 5000", "above 1000"),
     ("chat demo", "CHANNEL:NAME"),
     ("gateway call health --params [1]", "JSON object"),
     ("gateway call health --params {", "JSON object"),
