@@ -66,7 +66,8 @@ def closed_doors(facts: Facts) -> Iterator[Finding]:
                 Severity.WARNING,
                 text,
                 str(facts.loaded.path),
-                "`trunkline help access`; `trunkline channels why KEY SENDER`",
+                "`trunkline help access` explains it; `trunkline channels why KEY SENDER` tries one"
+                " person",
             )
 
 
@@ -121,7 +122,8 @@ def gateway_secret(facts: Facts) -> Iterator[Finding]:
                 Severity.WARNING,
                 f"the gateway's secret has {len(each)} characters: it can be guessed",
                 "gateway.auth.token",
-                "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'",
+                "write a longer one:"
+                " `python3 -c 'import secrets; print(secrets.token_urlsafe(32))'` makes it",
             )
 
 
@@ -160,7 +162,7 @@ def open_bind(facts: Facts) -> Iterator[Finding]:
             f"the gateway listens on {gateway.bind} without encryption: its secret and every"
             " message travel in the clear",
             "gateway.bind",
-            "gateway.tls, or bind to loopback behind a reverse proxy or `ssh -L`",
+            "set gateway.tls, or bind to loopback behind a reverse proxy or `ssh -L`",
         )
 
 

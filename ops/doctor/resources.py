@@ -24,7 +24,7 @@ def open_files(facts: Facts) -> Iterator[Finding]:
             Severity.ERROR,
             f"{have} files may be open, and {_count(facts)} accounts need {need}",
             None,
-            "ulimit -Hn, LimitNOFILE= of the service",
+            "raise the limit: `ulimit -n`, or LimitNOFILE= of the service",
         )
 
 
@@ -38,7 +38,7 @@ def processes(facts: Facts) -> Iterator[Finding]:
             Severity.ERROR,
             f"{have} processes and threads may run, and {_count(facts)} accounts need {need}",
             None,
-            "ulimit -u, LimitNPROC= or TasksMax= of the service",
+            "raise the limit: `ulimit -u`, or LimitNPROC= and TasksMax= of the service",
         )
 
 
@@ -54,7 +54,7 @@ def memory(facts: Facts) -> Iterator[Finding]:
             f"{facts.limits.memory_free // MEBIBYTE} MiB of memory are free, and the accounts that"
             f" do not run yet take about {need // MEBIBYTE} MiB",
             None,
-            "supervisor.limits, fewer accounts, or more memory",
+            "run fewer accounts, limit them by supervisor.limits, or add memory",
         )
 
 
@@ -91,7 +91,7 @@ def journal(facts: Facts) -> Iterator[Finding]:
             Severity.WARNING,
             f"the journal has {size // MEBIBYTE} MiB, and may keep {allowed // MEBIBYTE}",
             str(path),
-            "trunkline logs gateway",
+            "`trunkline logs gateway` shows why nothing is removed",
         )
 
 

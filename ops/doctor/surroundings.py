@@ -66,7 +66,7 @@ def names(facts: Facts) -> Iterator[Finding]:
             Severity.ERROR,
             f"{host} cannot be resolved here, needed by {', '.join(keys[:SHOWN])}{more}: {why}",
             host,
-            f"getent hosts {host}; /etc/resolv.conf, the network",
+            f"correct the name, /etc/resolv.conf or the network; `getent hosts {host}` tries it",
         )
 
 
@@ -185,7 +185,7 @@ def undelivered(facts: Facts) -> Iterator[Finding]:
             f"{count} message{'' if count == 1 else 's'} wait to be sent, the oldest for"
             f" {waits / 60:.0f} minutes",
             str(path),
-            "trunkline status; the account is down, or its platform takes nothing",
+            "`trunkline status` shows whether the account is down, or its platform takes nothing",
         )
 
 
