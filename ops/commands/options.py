@@ -57,7 +57,7 @@ Sort = Annotated[
     typer.Option(
         "--sort",
         metavar="FIELD",
-        help="First the worst (default), or by account, uptime, rss, cpu, …",
+        help="Order of the rows: worst (the default), account, uptime, rss, cpu or another field.",
     ),
 ]
 Filter = Annotated[

@@ -55,7 +55,7 @@ def test_each_argument_and_option_is_explained_and_its_value_named(path: str) ->
     assert all(about.endswith(".") for _, about in command.arguments)
     for option in command.options:
         assert re.search(r"\.( \[[^]]+\])?$", option.help), option
-        assert UNNAMED not in option.takes, option
+        assert option.takes != UNNAMED, option
         assert [name.startswith("--") for name in option.names] in ([True], [False, True]), option
 
 
