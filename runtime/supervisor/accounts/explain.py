@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipc.frames.status import Hold
 from ipc.frames.words import Phase, command_for
+from runtime.config.worker_spec import WorkerSpec
 from runtime.supervisor.lifecycle import (
     ASKED,
     ENDS,
@@ -19,28 +20,17 @@ from runtime.supervisor.lifecycle import (
 WELL = (None, "ok")
 
 
-def todo(
-    key: str,
-    state: State,
-    *,
-    place: str,
-    can_login: bool = False,
-    lacks: str | None = None,
-    unusable: bool = False,
-) -> str | None:
-    """Return what a person has to do, as one sentence; ``None`` if nothing.
-
-    ``place`` is the account's path in the configuration, ``lacks`` why it is not configured, and
-    ``unusable`` that this is the fault of what is installed.
-    """
-    if state.phase is Phase.STOPPED and lacks is not None:
-        needed = f"install or correct what {place} needs" if unusable else f"complete {place}"
-        return f"{needed}: {lacks}"
+def todo(spec: WorkerSpec, state: State) -> str | None:
+    """Return what a person has to do, as one sentence; ``None`` if nothing."""
+    key, place = spec.key, spec.place
+    if state.phase is Phase.STOPPED and spec.enabled and not spec.configured:
+        act = f"install or correct what {place} needs" if spec.unusable else f"complete {place}"
+        return f"{act}: {spec.reason or 'not configured'}"
     if state.phase is Phase.STARTING and state.cause == LINKING:
         return f"log it in: `trunkline channels login {key}`"
     if state.phase is not Phase.FAILED:
         return None
-    if state.cause == NEEDS_LOGIN and can_login:
+    if state.cause == NEEDS_LOGIN and spec.can_login:
         return f"log it in: `trunkline channels login {key}`"
     start = f"`{command_for(key, 'start')}`"
     then = f"then {start}"
@@ -73,21 +63,9 @@ def unconfirmed(count: int) -> str:
     return f"{count} of its messages {'stays' if count == 1 else 'stay'} unconfirmed"
 
 
-def what_next(
-    key: str,
-    state: State,
-    *,
-    place: str,
-    held: bool,
-    can_login: bool = False,
-    unusable: bool = False,
-    health: str | None = None,
-) -> str:
-    """Return what happens next, and what an operator can do.
-
-    ``unusable``: it cannot run for what is installed, whatever the configuration says.
-    """
-    act = todo(key, state, place=place, can_login=can_login)
+def what_next(spec: WorkerSpec, state: State, *, held: bool, health: str | None = None) -> str:
+    """Return what happens next, and what an operator can do."""
+    key, act = spec.key, todo(spec, state)
     match state.phase:
         case Phase.BACKOFF if state.cause in NEEDS_A_PERSON:
             return (
@@ -107,7 +85,7 @@ def what_next(
             return f"nothing until a person acts: {act}"
         case Phase.STOPPED if held or state.cause in ENDS:
             return f"nothing until `{command_for(key, 'start')}`"
-        case Phase.STOPPED if unusable:
+        case Phase.STOPPED if spec.unusable:
             return "nothing until that is corrected or installed, and `trunkline config reload`"
         case Phase.STOPPED:
             return "nothing until its configuration changes"
