@@ -117,6 +117,7 @@ def with_interpreters(known: Manifests, sections: Mapping[str, Any]) -> Manifest
     answers = query(sorted(asked))
     found = Manifests()
     found.base = base
+    found.agents = base.agents
     found.update(base)
     found.broken.update(base.broken)
     found.warnings += base.warnings

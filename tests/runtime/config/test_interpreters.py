@@ -123,6 +123,12 @@ def test_a_channel_that_is_only_there_is_known(tmp_path: Path) -> None:
     assert "other" not in again.manifests  # nothing names that interpreter any more
 
 
+def test_agents_do_not_depend_on_the_interpreters_of_accounts(tmp_path: Path) -> None:
+    python = answering(tmp_path / "python", **with_other())
+    found = loaded({"python": str(python), "accounts": {"a": {}}})
+    assert found.agents["agent:echo"].configured
+
+
 def test_an_account_alone_may_bring_the_channel(tmp_path: Path) -> None:
     python = answering(tmp_path / "python", **with_other())
     found = loaded({"accounts": {"a": {"python": str(python)}, "b": {}}})
