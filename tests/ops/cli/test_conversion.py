@@ -82,7 +82,7 @@ def test_an_empty_text_means_nothing_in_any_command() -> None:
     named = [param for param in texts if param.default != ""]
     assert {param.opts[-1] for param in named if is_taken_empty(param)} == MAY_BE_EMPTY
     left_out = [param for param in texts if param.default == ""]
-    assert {param.opts[0] for param in left_out} == {"--message", "--account"}
+    assert {param.opts[-1] for param in left_out} == {"--message", "--account"}
     assert all(map(is_taken_empty, left_out))
 
 

@@ -30,6 +30,7 @@ def test_on_a_terminal_columns_that_no_row_fills_are_left_out(
         capsys.readouterr().out
         == "ACCOUNT  NAME  ON   REASON\na              yes\nb              no\n"
     )
+    monkeypatch.setenv("TERM", "dumb")
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     show_table(*table)
     assert capsys.readouterr().out == "ACCOUNT  ON\na        yes\nb        no\n"
