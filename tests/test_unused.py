@@ -33,7 +33,7 @@ CALLED_FROM_ELSEWHERE = {
     "_Popen": "multiprocessing calls it",
     "coerce": TYPER,
     "exec_command": "an interpreter of its own calls it, as processes/exec_call.py has it",
-    "format_commands": TYPER,
+    "get_help": TYPER,
     "fresh_credentials": PLUGIN,
     "generate_span_id": TRACES,
     "generate_trace_id": TRACES,

@@ -112,7 +112,7 @@ def export(
     """Write all entries of a conversation since its last reset, as Markdown or JSONL.
 
     Examples:
-        trunkline sessions export agent:main:main --to talk.md
+        trunkline sessions export agent:main:main --format jsonl --to talk.jsonl
     """
     from ops.actions.sessions import read_session
     from ops.output.transcript import jsonl_of, markdown_of
