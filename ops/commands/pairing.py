@@ -126,7 +126,7 @@ def dismiss(*, key: Key, sender: SenderId, options: RuntimeOptions) -> None:
             f"{sender} does not wait at {key}; `trunkline pairing list` shows who does"
         )
     done = call_gateway(options, "channels.pairing.dismiss", where | {"requestId": request})
-    show_done(options, done, f"the request of {sender} is dropped")
+    show_done(options, done, f"the request of {sender} is dismissed")
 
 
 @command(app)
