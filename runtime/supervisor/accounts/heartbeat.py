@@ -203,6 +203,16 @@ class DataLinkView:
         """Whether none of its messages can be stored at the moment."""
         return self.journal_fault not in (None, POSITION_LOST)
 
+    @property
+    def problem(self) -> str | None:
+        """What is wrong for the account's health, or ``None``.
+
+        A journal that stores nothing comes first: while it cannot be opened the gateway welcomes no
+        worker of such an account, which then says hello less often than it is expected to.
+        """
+        absent = self.absent and not self.halted
+        return "not on the data link" if absent else self.journal_fault
+
     def set_journal_fault(self, fault: str | None) -> bool:
         """Store the fault of the journal; return whether it changed."""
         before, self.journal_fault = self.journal_fault, fault

@@ -29,10 +29,8 @@ def health_of(
         return None
     if suspected:
         return "degraded: silent"
-    if link.absent:
-        return "degraded: not on the data link"
-    if link.journal_fault is not None:
-        return f"degraded: {link.journal_fault}"
+    if link.problem is not None:
+        return f"degraded: {link.problem}"
     if plugin.get("connected") is False:
         return "degraded: not connected"
     if is_agent and plugin.get("lastError"):  # whose words are no client's

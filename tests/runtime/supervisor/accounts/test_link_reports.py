@@ -134,6 +134,27 @@ async def test_what_is_wrong_with_the_journal_is_shown_for_accounts_that_have_on
             assert rig.reports.warnings() == []
 
 
+@pytest.mark.parametrize(
+    ("report", "health"),
+    [
+        ({"journal": "journal full"}, "degraded: journal full"),
+        ({"lost": [KEY]}, "degraded: not on the data link"),
+    ],
+)
+async def test_a_journal_that_stores_nothing_is_shown_before_the_absence_that_it_causes(
+    report: dict[str, Any], health: str
+) -> None:
+    async with living(account_of(Stage(), spec_of(KEY, journal="on"))) as account:
+        await start(account)
+        account.heartbeat.set_pace(1.0)
+        account.apply_patch({"connected": True})
+        rig = ReportsRig(account)
+        rig.silent(3.5, **report)
+        assert account.status().health == health
+        rig.silent(3.5)
+        assert account.status().health == "degraded: not on the data link"
+
+
 async def test_repeated_messages_are_added_up_over_gateways() -> None:
     account = account_of(Stage(), spec_of(KEY, journal="on"))
     rig = ReportsRig(account)

@@ -8,7 +8,7 @@ import pytest
 
 from ipc.frames.control import Beat
 from ipc.frames.words import Phase
-from runtime.supervisor.accounts.heartbeat import DataLinkView, Totals
+from runtime.supervisor.accounts.heartbeat import POSITION_LOST, DataLinkView, Totals
 from runtime.supervisor.accounts.status_row import figures_of, health_of
 
 
@@ -46,7 +46,8 @@ def test_only_what_runs_has_a_health(phase: Phase) -> None:
         ({"plugin": {"connected": False}}, "degraded: not connected"),
         ({"beat": beat(media_refusal="no room")}, "degraded: no room"),
         ({"link": link(fault="journal full")}, "degraded: journal full"),
-        ({"link": link(absent=True, fault="journal full")}, "degraded: not on the data link"),
+        ({"link": link(absent=True, fault="journal full")}, "degraded: journal full"),
+        ({"link": link(absent=True, fault=POSITION_LOST)}, "degraded: not on the data link"),
         ({"link": link(absent=True), "suspected": True}, "degraded: silent"),
     ],
 )
