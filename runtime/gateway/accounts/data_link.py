@@ -188,7 +188,15 @@ class DataRouter:
             parts = [pack]
         else:
             parts = [part for part, _ in self._valid_parts(peer, pack, peer.check.check_head)]
-        peer.seen = peer.done = pack.last
+        peer.seen = pack.last
+        if peer.done == pack.first - 1:
+            self._publish(peer, pack.last, parts)
+        else:  # those before came with a journal: to acknowledge these would acknowledge them
+            self._intake.run_once_stored(peer.key, lambda: self._publish(peer, pack.last, parts))
+
+    def _publish(self, peer: Peer, last: int, parts: list[Messages]) -> None:
+        """Acknowledge and publish messages of an account without a journal."""
+        peer.done = last
         if peer not in self._unacked:
             self._acknowledge_soon(peer)
         for each in parts:
@@ -350,7 +358,8 @@ class DataRouter:
             self.dropped["stale" if stale else "stranger"] += count
             self._greetings.ask_for_hello(id)
         elif pack.flags[0] & HISTORY and pack.last <= peer.seen:
-            self._receive_history(peer, pack)
+            valid = [part for part, _ in self._own_parts(peer, pack)] == [pack]
+            self._greetings.on_history(peer, pack, valid=valid)
         elif pack.first <= peer.seen:
             known = min(pack.last, peer.seen) - pack.first + 1
             self.dropped["duplicate"] += known
@@ -370,21 +379,6 @@ class DataRouter:
         self.dropped["gap" if peer.welcome else "early"] += len(pack.payloads)
         peer.welcome = False
         self._greetings.ask_for_hello(peer.id)
-
-    def _receive_history(self, peer: Peer, pack: Messages) -> None:
-        """Add messages that an earlier gateway has published to the ring only."""
-        recalled, floor = peer.recalled, self._rings.of(peer.key).floor
-        in_order = not recalled or pack.first == recalled[-1][0] + 1
-        valid = [part for part, _ in self._own_parts(peer, pack)] == [pack]
-        if not peer.wanted or not in_order or not valid:
-            peer.wanted, peer.recalled = 0, []
-            self._peers.on_change()
-            return
-        recalled += enumerate(pack.payloads, pack.first)
-        if floor == (peer.incarnation, pack.last):
-            self._rings.fill(peer.key, peer.incarnation, recalled)
-            peer.wanted, peer.recalled = 0, []
-            self._peers.on_change()
 
     def _send(self, id: bytes, message: FromGateway) -> bool:
         try:

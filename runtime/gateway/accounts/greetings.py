@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import structlog
 
-from ipc.frames.data import DataHello, FromGateway, Refused, Welcome
+from ipc.frames.data import DataHello, FromGateway, Messages, Refused, Welcome
 from runtime.gateway.accounts.intake import Intake
 from runtime.gateway.accounts.peers import Peer, Peers
 from runtime.gateway.accounts.ring import Rings
@@ -101,6 +101,23 @@ class Greetings:
         peer.recalled = []
         peer.wanted = 0 if place is not None else ring.first_missing(peer.incarnation, peer.kept)
 
+    def on_history(self, peer: Peer, pack: Messages, *, valid: bool) -> None:
+        """Add messages that an earlier gateway has published to the ring only.
+
+        ``valid``: all of them may be handed on.
+        """
+        recalled, floor = peer.recalled, self._rings.of(peer.key).floor
+        in_order = not recalled or pack.first == recalled[-1][0] + 1
+        if not peer.wanted or not in_order or not valid:
+            peer.wanted, peer.recalled = 0, []
+            self._peers.on_change()
+            return
+        recalled += enumerate(pack.payloads, pack.first)
+        if floor == (peer.incarnation, pack.last):
+            self._rings.fill(peer.key, peer.incarnation, recalled)
+            peer.wanted, peer.recalled = 0, []
+            self._peers.on_change()
+
     def _welcome(self, peer: Peer, *, early: bool = False) -> None:
         """Send a welcome. A peer that was welcome stays so where it cannot be sent: one that has
         died says nothing more, and what it said behind this hello is in order.
@@ -143,13 +160,18 @@ class Greetings:
     def apply_journal(self, key: str) -> None:
         """Apply the journal setting of an account's row; start its answers if it is switched on.
 
-        Its worker may have been welcomed without one, and is not greeted again.
+        Its worker may have been welcomed without one, and is not greeted again. One that loses it
+        is: what is acknowledged from now on is not stored.
         """
         had = self._intake.is_on(key)
         self._intake.configure(key)
-        switched_on = self._intake.is_on(key) and not had
-        if switched_on and any(peer.welcome for peer in self._peers.of_account(key)):
+        has = self._intake.is_on(key)
+        welcome = [peer for peer in self._peers.of_account(key) if peer.welcome]
+        if has and not had and welcome:
             self._intake.run_in_order(key, lambda: self._on_welcome(key))
+        if had and not has:
+            for peer in welcome:
+                self._send(peer.id, self._welcome_of(peer, early=False))
 
     def invite(self, peer: Peer) -> None:
         """Request a new hello from a refused peer."""

@@ -233,6 +233,13 @@ class Intake:
         else:
             self._run_in_order(key, action, hasty=True)
 
+    def run_once_stored(self, key: str, action: Callable[[], None]) -> None:
+        """Run an action once everything is stored that came from an account before.
+
+        However long that takes; not at all if the account is removed meanwhile.
+        """
+        self._run_in_order(key, lambda: action() if key in self._rows else None)
+
     def forget(self, peer: Peer) -> None:
         """Drop a peer whose incarnation has ended."""
         self._held.discard(peer)

@@ -157,16 +157,47 @@ async def test_an_account_without_a_journal_opens_none(tmp_path: Path) -> None:
         assert not (tmp_path / "journal.db").exists()
 
 
-async def test_workers_know_while_nothing_can_be_stored(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    full = threading.Event()
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """The disk has no room while this is set."""
+    is_full = threading.Event()
 
     def require(space: Space) -> None:
-        if full.is_set():
+        if is_full.is_set():
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Space, "require", require)
+    return is_full
+
+
+async def test_what_came_before_the_journal_was_switched_off_is_stored_before_more_is_acknowledged(
+    tmp_path: Path, full: threading.Event
+) -> None:
+    async with gateway_rig(row(KEY, **ON), state_dir=tmp_path) as rig:
+        worker, watcher = await rig.worker(KEY, **ON), await rig.watcher()
+        full.set()
+        worker.say(1)
+        assert await worker.next(Ack) == Ack(0, halted=True)
+        await rig.report(row(KEY))
+        assert not (await worker.next(Welcome)).durable
+        worker.say(2)
+        peer = rig.parts.peers.by_key[KEY]
+        await until(lambda: peer.seen == 2)
+        assert peer.done == 0
+        assert rig.parts.data_link.messages == 0
+        full.clear()
+        await acked(worker, 2)
+        assert cursors(await take(watcher, 3)) == ["1:1", "1:2"]
+        journal = rig.parts.intake.journal
+        assert journal is not None
+        stored = journal.place(KEY)
+        assert stored is not None
+        assert (stored.newest, stored.whole) == ((1, 1), False)
+
+
+async def test_workers_know_while_nothing_can_be_stored(
+    tmp_path: Path, full: threading.Event
+) -> None:
     async with gateway_rig(row(KEY, **ON), row("irc:plain"), state_dir=tmp_path) as rig:
         worker, plain = await rig.worker(KEY, **ON), await rig.worker("irc:plain")
         worker.say(1)
