@@ -251,17 +251,18 @@ class AccountOutbox:
         self._rows.clear()
 
     def close(self) -> None:
-        """Begin no more attempts; give up messages whose caller waits, keep all others."""
+        """Begin no more attempts; give up messages whose caller waits, keep all others.
+
+        The caller is told so once it is stored: else the next gateway might send the message.
+        """
         journal = self._links.journal()
+        may_store = journal is not None and journal.fault is None
         for entry in list(self.entries.values()):
             row = entry.row
-            if row.origin == "send" and row.state == "queued" and journal is not None:
-                error = row.error or "the gateway is restarting"
-                record = GivenUp(self.key, row.key, "expired", row.reason, error, at=now_ms())
-                journal.append(record)
-                resolve(
-                    [*entry.taken, *entry.ended],
-                    (changed_message(entry.outgoing, record).row, False),
+            if row.origin == "send" and row.state == "queued" and may_store:
+                error, now = row.error or "the gateway is restarting", now_ms()
+                self._finish(
+                    entry, GivenUp(self.key, row.key, "expired", row.reason, error, at=now)
                 )
             else:
                 gone = PeerGone("the gateway", maybe_executed=True)

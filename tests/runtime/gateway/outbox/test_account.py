@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from asyncio import TaskGroup, timeout
+from asyncio import TaskGroup, ensure_future, shield, timeout
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +231,42 @@ async def test_an_end_without_haste_gives_up_what_waits_for_a_caller() -> None:
         assert (await waiting).state == "expired"
         assert queued.state == "queued"
         assert [row.key for row in await life.pending()] == ["q"]
+
+
+async def test_a_caller_is_told_at_the_end_that_nothing_goes_out_once_that_is_stored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with TaskGroup() as tasks:
+        journal = MemoryJournal()
+        life = OutboxLife(tasks, journal)
+        life.report(1, "starting")
+        waiting = tasks.create_task(life.send("k"))
+        await until(lambda: life.outbox.depth == 1)
+        await life.pending()
+        with monkeypatch.context() as disk:
+            disk.setattr(journal, "flush", lambda: None)
+            life.outbox.close()
+            with pytest.raises(TimeoutError):
+                async with timeout(0.05):
+                    await shield(waiting)
+        journal.flush()
+        assert (await waiting).state == "expired"
+        assert await life.pending() == []
+
+
+async def test_an_end_while_nothing_can_be_stored_leaves_open_whether_a_message_goes_out() -> None:
+    async with TaskGroup() as tasks:
+        life = OutboxLife(tasks, MemoryJournal())
+        life.report(1, "starting")
+        waiting = ensure_future(life.send("k"))
+        await until(lambda: life.outbox.depth == 1)
+        await life.pending()
+        life.journal.fault = "journal full"
+        life.outbox.close()
+        with pytest.raises(PeerGone) as gone:
+            await waiting
+        assert gone.value.maybe_executed
+        assert [row.state for row in await life.pending()] == ["queued"]
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
