@@ -20,7 +20,16 @@ from runtime.config.http_model import IngressConfig
 
 BODY_GRACE = 1.0  # seconds in which a body comes undisturbed
 
-REASONS = ("disk", "in flight", "memory", "not running", "rate", "timeout", "too large")
+REASONS = (
+    "disk",
+    "in flight",
+    "memory",
+    "not running",
+    "not stored",
+    "rate",
+    "timeout",
+    "too large",
+)
 
 
 class Crowded(Exception):

@@ -14,8 +14,10 @@ from aiohttp import web
 
 from ipc.errors import CallTimeout, IpcError
 from ipc.frames.data import MAX_PAYLOAD_BYTES, HttpAnswer
+from ipc.frames.status import AccountStatus
 from runtime.gateway.accounts.http_bounds import Crowded
 from runtime.gateway.accounts.http_calls import IngressRequest
+from runtime.gateway.accounts.rows import is_linking
 from runtime.gateway.http.ingress_bodies import IngressBodies
 from runtime.gateway.http.ingress_heads import (
     METHODS,
@@ -33,6 +35,7 @@ from runtime.gateway.parts import GatewayParts
 RETRY_SECONDS = 5  # after which a request to an account that does not run may come again
 START_SECONDS = 1  # and one to a gateway that does not know its accounts yet
 BODILESS = (204, 304)  # statuses without a body
+READS = ("GET", "HEAD", "OPTIONS")  # methods that bring no message
 
 
 class Ingress:
@@ -40,6 +43,7 @@ class Ingress:
 
     def __init__(self, parts: GatewayParts) -> None:
         self._accounts = parts.accounts
+        self._intake = parts.intake
         self._readiness = parts.readiness
         self._calls = parts.http_calls
         self._bounds = parts.http_calls.bounds
@@ -76,7 +80,15 @@ class Ingress:
         self._bodies.check_length(request.content_length or 0, self._most(target.key))
         if not self._accounts.accepts_http(target.key):
             raise Crowded("not running", "the account does not run now", RETRY_SECONDS)
+        if request.method not in READS and self._cannot_store(row):
+            # Its plugin would wait for that until its time is over, and hold the place.
+            raise Crowded("not stored", "nothing can be stored now", RETRY_SECONDS)
         return IngressRequest(target.key, request.method, target.path, query, headers, remote)
+
+    def _cannot_store(self, row: AccountStatus) -> bool:
+        """Return whether no message to an account can be stored now; a login needs no storing."""
+        halted = self._intake.fault is not None and self._intake.is_on(row.account)
+        return halted and not is_linking(row)
 
     def _most(self, key: str) -> int:
         """Return the largest permitted body of a request to an account, in bytes."""

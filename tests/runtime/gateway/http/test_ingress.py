@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -102,6 +103,27 @@ async def test_a_request_reaches_the_plugin_as_it_was_sent() -> None:
         assert found["X-Content-Type-Options"] == "nosniff"
         assert found["Cache-Control"] == "no-store"
         assert "Set-Cookie" not in found
+
+
+async def test_a_message_that_cannot_be_stored_is_refused_before_its_plugin_waits_for_that(
+    tmp_path: Path,
+) -> None:
+    fields: dict[str, Any] = {"ingress": True, "journal": "on"}
+    async with gateway_rig(row(KEY, **fields), state_dir=tmp_path) as rig:
+        worker = await rig.worker(KEY, **fields)
+        journal = rig.parts.intake.journal
+        assert journal is not None
+        async with answered(worker):
+            journal.fault = f"{tmp_path} cannot be opened"
+            status, body, headers = await request(rig, data=b"x")
+            assert (status, body, headers["Retry-After"]) == (
+                503,
+                b"nothing can be stored now\n",
+                "5",
+            )
+            assert (await request(rig, "GET"))[0] == 200
+            journal.fault = None
+            assert (await request(rig, data=b"x"))[0] == 200
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"])
