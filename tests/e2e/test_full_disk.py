@@ -6,7 +6,6 @@ import asyncio
 import os
 import re
 import resource
-import shutil
 import sqlite3
 import time
 from pathlib import Path
@@ -16,24 +15,14 @@ import pytest
 
 from tests.support.commandline import Result
 from tests.support.daemon import ECHO, FAST, Daemon
+from tests.support.ordinary_user import obedient
 from tests.support.person import talking
-from tests.support.tiny_disk import tiny_disk
+from tests.support.tiny_disk import fill, tiny_disk
 from tests.support.until import PATIENCE
 
 pytestmark = pytest.mark.e2e
 
 LOCAL: dict[str, Any] = {"channels": {"local": {"accounts": {"one": {}, "two": {}}}}}
-# Root may write anywhere; without this capability it is bound by the modes of its own files.
-OBEDIENT = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
-
-
-def obedient() -> tuple[str, ...]:
-    """Return what to put before a command so that modes of directories count for it."""
-    if os.geteuid() != 0:
-        return ()
-    if shutil.which("setpriv") is None:
-        pytest.skip("root ignores modes, and there is no setpriv (util-linux) to change that")
-    return OBEDIENT
 
 
 async def both_running(daemon: Daemon) -> dict[str, Any]:
@@ -64,17 +53,6 @@ async def starts_again(daemon: Daemon, key: str, *, persisted: bool) -> None:
     (row,) = (await daemon.call("channels.start", {"accounts": [key]}))["results"]
     assert row["persisted"] is persisted
     await daemon.wait_phase(key, "running")
-
-
-def fill(disk: Path) -> Path:
-    """Fill a disk to its last byte; return the file that does it."""
-    filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(bytes(4096))
-        except OSError:
-            return filler
 
 
 async def test_a_disk_that_fills_up_stops_nothing(tmp_path: Path) -> None:

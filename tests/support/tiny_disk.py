@@ -1,4 +1,4 @@
-"""A small file system, for tests of a full disk."""
+"""A small file system that can be filled, for tests of a full disk."""
 
 from __future__ import annotations
 
@@ -29,3 +29,14 @@ def tiny_disk(path: Path, mib: int = 1) -> Iterator[Path]:
         yield path
     finally:
         subprocess.run([umount, "-l", str(path)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Fill a disk to its last byte; return the file that does it."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            return filler
