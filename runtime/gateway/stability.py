@@ -1,12 +1,12 @@
 """Records recent failures, for ``diagnostics.stability``.
 
-A bounded ring of small records without any content of messages, lost with the process. Each is
+A bounded list of small records without any content of messages, lost with the process. Each is
 kept as JSON text: as an object it would take four times as much.
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,47 +14,42 @@ import msgspec
 
 from ipc.epoch import now_ms
 from ipc.errors import RemoteError
+from ipc.joined_records import WINDOW_MS, JoinedRecords
 from ipc.nesting import decode_json
 
 CAPACITY = 1000
 REASON_LENGTH = 200  # of what an account answers, which may be of any length
+NEWEST = ("failures",)  # fields that differ between repetitions: the newest value counts
 
 
 class Stability:
-    """The newest events; ``seq`` is the number of the last one, counted from 1."""
+    """The newest events; ``seq`` is the number of the last one, counted from 1.
+
+    An event that comes again is one record, with the number and the time of the last one, how many
+    ``times`` it came, and when ``first``.
+    """
 
     def __init__(self) -> None:
         self.seq = 0
-        self._events: deque[bytes] = deque(maxlen=CAPACITY)
-        self._newest: dict[str, Any] = {}
+        self._events = JoinedRecords(CAPACITY, _join)
 
-    def record(self, type: str, **fields: Any) -> None:
-        """Record an event; a field of ``None`` does not apply and is left out."""
-        self.seq += 1
-        event = {"seq": self.seq, "ts": now_ms(), "type": type}
-        event |= {name: value for name, value in fields.items() if value is not None}
-        self._newest = event
-        self._events.append(msgspec.json.encode(event))
+    def record(self, type: str, **fields: Any) -> int:
+        """Record an event; return how many times it has come lately.
 
-    def record_repeated(self, type: str, **fields: Any) -> None:
-        """Record an event that may come many times a second.
-
-        While it is the newest one it is one record, with ``times`` and the time of the ``first``,
-        so that it does not push all others out.
+        A field of ``None`` does not apply and is left out.
         """
-        newest = self._newest
-        known = {"type": type} | fields
-        if known.items() <= newest.items():
-            first, times = newest.get("first", newest["ts"]), newest.get("times", 1) + 1
-            newest |= {"ts": now_ms(), "first": first, "times": times}
-            self._events[-1] = msgspec.json.encode(newest)
-        else:
-            self.record(type, **fields)
+        self.seq += 1
+        known = {name: value for name, value in fields.items() if value is not None}
+        event = msgspec.json.encode({"seq": self.seq, "ts": now_ms(), "type": type} | known)
+        same = ((name, value) for name, value in known.items() if name not in NEWEST)
+        kind = hash((type, *same))  # as text it would take more memory than the event
+        joined = self._events.add(event, kind, type)
+        return 1 if joined is event else _times_of(decode_json(joined))
 
     def record_unsent(self, account: str, error: Exception) -> None:
         """Record that a message was not, or perhaps not, sent: only its caller gets the error."""
         text = error.message if isinstance(error, RemoteError) else str(error)
-        self.record_repeated("message.unsent", account=account, reason=text[:REASON_LENGTH])
+        self.record("message.unsent", account=account, reason=text[:REASON_LENGTH])
 
     def snapshot(self, limit: int, type: str | None, since: int) -> dict[str, Any]:
         """Return the newest ``limit`` events of a type after number ``since``, oldest first."""
@@ -68,10 +63,29 @@ class Stability:
             "generatedAt": at.replace("+00:00", "Z"),
             "capacity": CAPACITY,
             "count": len(found),
-            "dropped": self.seq - len(self._events),
+            "dropped": self._events.dropped,
             "events": found[-limit:],
             "summary": {"byType": dict(Counter(event["type"] for event in found))},
         }
         if found:
             answer |= {"firstSeq": found[0]["seq"], "lastSeq": found[-1]["seq"]}
         return answer
+
+
+def is_news(times: int) -> bool:
+    """Return whether an event that has come so many ``times`` is logged: ever more seldom."""
+    return times & (times - 1) == 0
+
+
+def _times_of(event: dict[str, Any]) -> int:
+    """Return how many times an event has come."""
+    times: int = event.get("times", 1)
+    return times
+
+
+def _join(older: bytes, newer: bytes) -> bytes | None:
+    before, event = decode_json(older), decode_json(newer)
+    if event["ts"] - before["ts"] > WINDOW_MS:
+        return None
+    event |= {"first": before.get("first", before["ts"]), "times": _times_of(before) + 1}
+    return msgspec.json.encode(event)

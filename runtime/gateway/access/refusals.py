@@ -45,6 +45,11 @@ class Refusal(Exception):
         named = details.get("code") or details.get("reason") if isinstance(details, dict) else None
         return str(named or self.error.code)
 
+    @property
+    def lacks_secret(self) -> bool:
+        """Whether the client has sent no secret at all, rather than a wrong one."""
+        return self.kind in ("AUTH_TOKEN_MISSING", "AUTH_PASSWORD_MISSING")
+
 
 def invalid(message: str, details: dict[str, Any] | None = None) -> Refusal:
     """Return the refusal of a malformed ``connect``."""

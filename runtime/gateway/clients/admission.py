@@ -41,6 +41,7 @@ from runtime.gateway.clients.hello import hello
 from runtime.gateway.clients.repeated import RepeatedRequests
 from runtime.gateway.pairing import on_node_connected
 from runtime.gateway.parts import GatewayParts
+from runtime.gateway.stability import is_news
 
 MAX_QUEUED = 15  # frames behind a ``connect`` that is being decided
 MAX_RESUMED = MAX_WAITING  # likewise, of a client that had its hello, and what was read before
@@ -255,12 +256,25 @@ class Admission:
 
     def _refuse(self, request: Request, refusal: Refusal) -> None:
         self._parts.hub.refuse(refusal.kind)
-        self._parts.stability.record("client.refused", reason=refusal.kind)
-        log.info("client refused", reason=refusal.reason, remote=self.connection.remote)
+        self._record(refusal)
         if refusal.delay:
             asyncio.get_running_loop().call_later(refusal.delay, self._answer, request, refusal)
         else:
             self._answer(request, refusal)
+
+    def _record(self, refusal: Refusal) -> None:
+        """Record and log a refusal; not that of a web page which asks whether it needs a secret."""
+        connection = self.connection
+        headers = connection.request.headers if connection.request else {}
+        if refusal.lacks_secret and "Origin" in headers:
+            return
+        origin = self._parts.guard.address_of(connection.remote, connection.loopback, headers)
+        times = self._parts.stability.record(
+            "client.refused", reason=refusal.kind, address=origin.address or None
+        )
+        if is_news(times):
+            address = origin.address
+            log.info("client refused", reason=refusal.reason, remote=address, times=times)
 
     def _answer(self, request: Request, refusal: Refusal) -> None:
         self._end_turn()

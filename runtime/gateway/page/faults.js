@@ -21,14 +21,14 @@ export function folded(events) {
 }
 
 /** Return the sentence; the name of the account, where there is one, stands before it. */
-export function faultOf({ seq, ts, first, times, type, account, agent, reason, failures, ...rest }) {
+export function faultOf({ seq, ts, first, times, type, account, agent, reason, failures, address, ...rest }) {
   const why = reason ? `: ${reason.replaceAll("_", " ").replaceAll("-", " ")}` : "";
   const who = agent ? `${agent} ` : "";
   const often = failures > 1 ? `, ${count(failures, "failure")} in a row` : "";
   if (/^(account|agent)\.backoff$/.test(type)) return `${who}failed, and is tried again${why}${often}`;
   if (/^(account|agent)\.failed$/.test(type)) return `${who}failed${why}${often}`;
   if (type === "message.unsent") return `did not send a message: ${reason}`;
-  if (type === "client.refused") return `A client was refused${why.toLowerCase()}`;
-  const more = Object.entries({ agent, reason, failures, ...rest }).filter((each) => each[1] !== undefined);
+  if (type === "client.refused") return `A client${address ? ` at ${address}` : ""} was refused${why.toLowerCase()}`;
+  const more = Object.entries({ agent, reason, failures, address, ...rest }).filter((each) => each[1] !== undefined);
   return `${type} ${more.map(([name, value]) => `${name}: ${typeof value === "object" ? JSON.stringify(value) : value}`).join(", ")}`.trim();
 }

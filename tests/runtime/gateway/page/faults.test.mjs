@@ -13,6 +13,7 @@ test("each fault is a sentence; what is not known is shown as it came", () => {
   assert.equal(event("agent.backoff", { agent: "agent:echo" }), "agent:echo failed, and is tried again");
   assert.equal(event("message.unsent", { account, reason: "no such-nick", times: 3, first: 1 }), "did not send a message: no such-nick");
   assert.equal(event("client.refused", { reason: "AUTH_TOKEN_MISMATCH" }), "A client was refused: auth token mismatch");
+  assert.equal(event("client.refused", { reason: "A_B", address: "192.0.2.7", times: 17, first: 1 }), "A client at 192.0.2.7 was refused: a b");
   assert.equal(event("new.kind", { reason: "why", place: { a: 1 } }), 'new.kind reason: why, place: {"a":1}');
 });
 
