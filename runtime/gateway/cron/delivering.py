@@ -15,7 +15,7 @@ from runtime.gateway.cron.job_types import (
     ScheduledJob,
 )
 from runtime.gateway.cron.links import NoRoute, TimerLinks, is_last, own_run, with_fields
-from runtime.gateway.cron.outcomes import CronOutcome
+from runtime.gateway.cron.outcomes import CronOutcome, outcome_of
 from runtime.gateway.cron.posting import post
 from runtime.gateway.cron.run_log import JobRun
 from runtime.gateway.journal.runs import ReplyTarget, Run
@@ -77,6 +77,19 @@ class AnswerDelivery:
         )
 
     async def deliver(
+        self, job: ScheduledJob, entry: JobRun, run: Run, allow_private: bool
+    ) -> CronOutcome:
+        """Deliver the answer of a run; return the outcome of both."""
+        delivered, how, problem = await self._deliver(job, entry, run, allow_private)
+        return msgspec.structs.replace(
+            outcome_of(job, run, problem),
+            started=entry.run_at_ms,
+            ended=self._links.now(),
+            delivered=delivered,
+            delivery=how,
+        )
+
+    async def _deliver(
         self, job: ScheduledJob, entry: JobRun, run: Run, allow_private: bool
     ) -> tuple[bool, str, str | None]:
         """Deliver the answer of a run; return whether that succeeded, the outcome, and why not."""

@@ -40,6 +40,7 @@ from runtime.gateway.cron.schedule import (
     EveryInterval,
     Schedule,
     check_expression,
+    corrected_time,
     decide,
     iso,
     next_time,
@@ -174,6 +175,22 @@ def due(job: ScheduledJob, *, now: int, awake_since: int, local: tzinfo = UTC) -
         catch_up="one" if job.catch_up is UNSET else job.catch_up,
         job=job.id,
     )
+
+
+def corrected(job: ScheduledJob, *, now: int, local: tzinfo = UTC) -> ScheduledJob | None:
+    """Return a job with an earlier time if its planned one comes from a clock that was ahead.
+
+    ``None``: its time stays.
+    """
+    state = job.state
+    planned, ran = state.next_run_at_ms, state.last_run_at_ms
+    if planned is UNSET or not job.enabled or state.running_at_ms is not UNSET:
+        return None
+    planned_at = job.updated_at_ms if ran is UNSET else max(ran, job.updated_at_ms)
+    if planned_at <= now:  # as nearly always
+        return None
+    at = corrected_time(schedule_of(job, local), planned, planned_at=planned_at, now=now)
+    return None if at == planned else with_state(job, next_run_at_ms=at)
 
 
 def run_refusal(job: ScheduledJob, mode: str, now: int) -> str | None:

@@ -96,8 +96,9 @@ def begin_by_hand(job: ScheduledJob, now: int) -> ScheduledJob:
     return with_state(job, running_at_ms=now)
 
 
-def skip_run(job: ScheduledJob, decision: Due) -> ScheduledJob:
+def skip_run(job: ScheduledJob, decision: Due, now: int) -> ScheduledJob:
     """Return a job whose missed time is skipped; a one-time job is then over."""
+    job = msgspec.structs.replace(job, updated_at_ms=now)
     if decision.next is None:
         job = msgspec.structs.replace(job, enabled=False)
     return with_state(
@@ -185,7 +186,8 @@ def _with_alert(
     elif outcome.status != "error":
         return AfterRun(kept)
     last = job.state.last_failure_alert_at_ms
-    calm = last is UNSET or outcome.ended - last >= wanted.cooldown_ms
+    # An alert of the future was sent by a clock that was ahead.
+    calm = last is UNSET or not 0 <= outcome.ended - last < wanted.cooldown_ms
     if failures < wanted.after or not calm:
         return AfterRun(kept)
     reason = (outcome.error or "unknown reason")[:200]

@@ -128,11 +128,15 @@ class RunLog:
             gone.append(next(each for each in self._entries if each not in gone))
         return [self._forget(run) for run in gone]
 
+    def knows(self, run: str) -> bool:
+        """Return whether there is an entry of a run."""
+        return run in self._entries
+
     def unfinished(self, job: str) -> JobRun | None:
         """Return the unfinished run of a job, if there is one."""
-        runs = self._of_job.get(job, [])
-        newest = self._entries[runs[-1]] if runs else None
-        return None if newest is None or newest.is_over else newest
+        entries = [self._entries[run] for run in self._of_job.get(job, [])]
+        # Not always the last one: others may have begun by a clock that was ahead.
+        return next((each for each in reversed(entries) if not each.is_over), None)
 
     def of(self, job: str | None = None) -> list[JobRun]:
         """Return the finished runs of one job or all, the newest first."""

@@ -2,7 +2,8 @@
 
 A job has one planned time, which is kept with it. Its run and the next planned time, which lies
 after both the planned one and now, become one record before the run begins: whatever dies or
-whichever way the clock is set, no planned time begins two runs.
+whichever way the clock is set, no planned time begins two runs. Only where the clock was hours
+ahead, the planned time is corrected: else the job would wait until that time comes again.
 
 Expressions are those of cron, read by ``cronsim``, which does as Debian's cron where a clock is
 set: a time of day that does not exist is the first moment after the gap, one that comes twice
@@ -21,6 +22,8 @@ import msgspec
 
 SPREAD_MS = 60_000  # over which runs that were missed together begin
 GRACE_MS = 60_000  # a planned time that passed so shortly before is late, not missed
+# A clock that is set back by more than that was wrong, as for Debian's cron: the new time counts.
+CORRECTION_MS = 3 * 3_600_000
 MAX_EXPRESSION = 256
 MAX_TRIES = 1000  # times before the wanted moment that an expression may give
 FIRST_YEAR, LAST_YEAR = 1970, 2099
@@ -106,6 +109,24 @@ def decide(
     if missed and catch_up == "none":
         return Due(skipped=planned, next=following)
     return Due(run=planned, next=following)
+
+
+def corrected_time(schedule: Schedule, planned: int, *, planned_at: int, now: int) -> int:
+    """Return the ``planned`` time, or an earlier one if it comes from a clock that was ahead.
+
+    ``planned_at`` is when it was planned, by the clock of that time.
+    """
+    if planned <= now or planned_at - now <= CORRECTION_MS:
+        return planned
+    following: int | None
+    if isinstance(schedule, AtTime):  # a new try after a failure is later than the time itself
+        following = max(schedule.at, now)
+    elif isinstance(schedule, EveryInterval) and schedule.anchor <= planned_at:
+        # The anchor may be of the same clock. What lay ahead even of that is a wish.
+        following = now + ((schedule.anchor - now) % schedule.every or schedule.every)
+    else:
+        following = next_time(schedule, now)
+    return planned if following is None else min(planned, following)
 
 
 def next_time(schedule: Schedule, after: int) -> int | None:

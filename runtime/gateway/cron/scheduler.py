@@ -26,16 +26,9 @@ from runtime.gateway.cron.alerts import Alerts
 from runtime.gateway.cron.delivering import AnswerDelivery, run_for
 from runtime.gateway.cron.heartbeats import Heartbeats
 from runtime.gateway.cron.job_types import ScheduledJob, SystemEventPayload
-from runtime.gateway.cron.jobs import due, event_of
+from runtime.gateway.cron.jobs import corrected, due, event_of
 from runtime.gateway.cron.links import TimerLinks, key_of
-from runtime.gateway.cron.outcomes import (
-    CronOutcome,
-    begin_by_hand,
-    begin_run,
-    end_run,
-    outcome_of,
-    skip_run,
-)
+from runtime.gateway.cron.outcomes import CronOutcome, begin_by_hand, begin_run, end_run, skip_run
 from runtime.gateway.cron.run_log import JobRun, RunLog
 from runtime.gateway.cron.schedule import Due
 from runtime.gateway.journal.interface import Journal
@@ -150,6 +143,8 @@ class Scheduler:
         """Begin a run of a job: at a planned time, or on request if there is no ``decision``."""
         self._busy.add(job.id)
         try:
+            if decision is not None:
+                run = await self._new_id(run)
             await self._begin(job, run, decision)
         except Exception as error:  # its time is over all the same, or it would be tried for ever
             log.exception("a job did not begin", job=job.id)
@@ -157,6 +152,13 @@ class Scheduler:
             changed = begin_by_hand(job, now) if decision is None else begin_run(job, decision, now)
             outcome = CronOutcome("error", now, now, f"it did not begin: {error}")
             await self._end(changed, run_log.begin_entry(job, run, now), outcome)
+
+    async def _new_id(self, run: str) -> str:
+        """Return the id of a run; another one for a time that comes again as the clock was set."""
+        known, journal = self.log.knows(run), self._links.journal()
+        if not known and journal is not None:
+            known = await journal.run_of(run) is not None
+        return f"{run}:{self._links.now():x}" if known else run
 
     def start_due(self) -> None:
         """Begin due jobs, and set the timer for the next."""
@@ -171,7 +173,10 @@ class Scheduler:
             for job in (self.jobs.values() if self.config.enabled else ())
             if job.state.next_run_at_ms is not UNSET and job.enabled and job.id not in self._busy
         ]
-        wakes = [now + round(CHECK_SECONDS * 1000), *(at for at, _ in planned if at > now)]
+        wakes = [now + round(CHECK_SECONDS * 1000)]
+        for at, job in planned:
+            if at > now and not self._corrects(job, now):
+                wakes.append(at)
         # The oldest first: else frequent jobs would leave no place to the others.
         for _, job in sorted((each for each in planned if each[0] <= now), key=itemgetter(0)):
             if self.is_full:
@@ -190,7 +195,8 @@ class Scheduler:
     def _now(self) -> int:
         """Return the time; after a forward jump of the clock, earlier times count as missed."""
         now, moment = self._links.now(), self._loop.time()
-        if now - self._last > (moment - self._moment) * 1000 + JUMP_MS:
+        jumped = now - self._last > (moment - self._moment) * 1000 + JUMP_MS
+        if jumped or now < self._awake_since:  # or it was set back: what comes is not missed
             self._awake_since = now
         self._last, self._moment = now, moment
         return now
@@ -208,17 +214,32 @@ class Scheduler:
         if decision.wait is not None:
             return decision.wait
         if decision.skipped is not None:
-            self._busy.add(job.id)
-            self._links.jobs.start(self._skip(job, decision))
+            self._replace_soon(job, skip_run(job, decision, now))
         elif decision.run is not None:
             run = f"cron:{job.id}:{decision.run}"
             self._busy.add(job.id)
             self._links.jobs.start(self.begin(job, run, decision))
         return None
 
-    async def _skip(self, job: ScheduledJob, decision: Due) -> None:
+    def _corrects(self, job: ScheduledJob, now: int) -> bool:
+        """Return whether the planned time of a job was wrong, and is being corrected."""
+        try:
+            changed = corrected(job, now=now, local=self._links.zone())
+        except ValueError:  # its zone is not known here any more
+            return False
+        if changed is None:
+            return False
+        log.info("a job is planned anew: the clock was ahead", job=job.id)
+        self._replace_soon(job, changed)
+        return True
+
+    def _replace_soon(self, job: ScheduledJob, changed: ScheduledJob) -> None:
+        self._busy.add(job.id)
+        self._links.jobs.start(self._replace(job, changed))
+
+    async def _replace(self, job: ScheduledJob, changed: ScheduledJob) -> None:
         if self.jobs.get(job.id) is job:
-            await self.save(skip_run(job, decision), "updated")
+            await self.save(changed, "updated")
         self._release(job.id)
 
     async def _begin(self, job: ScheduledJob, run: str, decision: Due | None) -> None:
@@ -309,16 +330,7 @@ class Scheduler:
         if run is None or job is None or run.is_open:
             self._release(id)
             return
-        delivered, delivery, problem = await self.delivery.deliver(
-            job, entry, run, self.config.allow_private
-        )
-        outcome = msgspec.structs.replace(
-            outcome_of(job, run, problem),
-            started=entry.run_at_ms,
-            ended=self._links.now(),
-            delivered=delivered,
-            delivery=delivery,
-        )
+        outcome = await self.delivery.deliver(job, entry, run, self.config.allow_private)
         job = self.jobs.get(id)  # which may be another one now
         if job is None:
             self._release(id)

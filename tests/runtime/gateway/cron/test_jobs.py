@@ -10,6 +10,7 @@ import pytest
 from runtime.gateway.cron.job_types import JobPatch, NewJob, ScheduledJob
 from runtime.gateway.cron.jobs import (
     BadJob,
+    corrected,
     create,
     due,
     event_of,
@@ -18,6 +19,7 @@ from runtime.gateway.cron.jobs import (
     schedule_of,
     shown,
     update,
+    with_state,
 )
 from runtime.gateway.cron.outcomes import CronOutcome, begin_by_hand, begin_run, end_run
 from runtime.gateway.cron.schedule import CronTimes, Due
@@ -286,6 +288,25 @@ def test_what_is_due_is_decided_by_the_kept_time() -> None:
     missed = made(catchUp="none")
     late = NOW + 24 * HOUR
     assert due(missed, now=late, awake_since=late).skipped == planned
+
+
+def test_a_job_planned_by_a_clock_that_was_ahead_is_planned_anew() -> None:
+    year = 365 * 24 * HOUR
+    job = made()
+    assert corrected(job, now=NOW) is None
+    assert corrected(job, now=NOW - HOUR) is None, "clocks are set by as much"
+    found = corrected(job, now=NOW - year)  # it was added while the clock was ahead
+    assert found is not None
+    assert NOW - year < found.state.next_run_at_ms <= NOW - year + HOUR  # type: ignore[operator]
+    assert corrected(found, now=NOW - year) is None
+    planned = NOW + year + HOUR
+    ran = with_state(job, next_run_at_ms=planned, last_run_at_ms=NOW + year)
+    found = corrected(ran, now=NOW + 1)
+    assert found == with_state(ran, next_run_at_ms=NOW + HOUR)
+    off = msgspec.structs.replace(ran, enabled=False)
+    running = begin_by_hand(ran, NOW)
+    over = with_state(ran, next_run_at_ms=msgspec.UNSET)
+    assert [corrected(each, now=NOW + 1) for each in (off, running, over)] == [None] * 3
 
 
 def test_times_of_one_expression_are_spread_by_the_stagger() -> None:

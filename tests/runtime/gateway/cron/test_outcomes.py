@@ -149,10 +149,11 @@ def test_a_repeated_job_that_is_to_go_goes_after_it_went_well() -> None:
 
 
 def test_a_missed_time_is_noted_and_one_time_is_over_by_it() -> None:
-    job = skip_run(made(), Due(skipped=NOW, next=NOW + HOUR))
+    job = skip_run(made(), Due(skipped=NOW, next=NOW + HOUR), NOW + 5)
+    assert job.updated_at_ms == NOW + 5
     assert (job.enabled, job.state.next_run_at_ms) == (True, NOW + HOUR)
     assert (job.state.last_status, job.state.consecutive_skipped) == ("skipped", 1)
-    over = skip_run(made(AT), Due(skipped=NOW))
+    over = skip_run(made(AT), Due(skipped=NOW), NOW)
     assert (over.enabled, over.state.next_run_at_ms) == (False, msgspec.UNSET)
 
 
@@ -164,6 +165,13 @@ def alerts(job: ScheduledJob, *outcomes: CronOutcome, **more: Any) -> list[CronA
         job = done.job
         found.append(done.alert)
     return found
+
+
+def test_an_alert_of_a_clock_that_was_ahead_keeps_no_other_one_back() -> None:
+    job = made(failureAlert={"after": 1, "cooldownMs": HOUR, "channel": "telegram", "to": "1"})
+    ahead, back = outcome("error", NOW + 999 * HOUR), outcome("error", NOW)
+    soon = outcome("error", NOW + MINUTE)
+    assert [each is not None for each in alerts(job, ahead, back, soon)] == [True, True, False]
 
 
 def test_a_person_is_told_once_and_again_after_a_while() -> None:

@@ -47,6 +47,15 @@ def test_the_newest_runs_are_kept_and_read_again() -> None:
     assert again.unfinished("other") is None
 
 
+def test_a_run_under_way_is_found_before_those_of_a_clock_that_was_ahead() -> None:
+    log = RunLog()
+    log.load([done(entry("ahead", 99)).to_item(), entry("now", 5).to_item()])
+    found = log.unfinished("job")
+    assert found is not None
+    assert found.run_id == "now"
+    assert (log.knows("ahead"), log.knows("later")) == (True, False)
+
+
 def test_all_jobs_together_have_a_bound() -> None:
     log = RunLog()
     for n in range(run_log.IN_ALL):

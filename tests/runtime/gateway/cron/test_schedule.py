@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.gateway.cron.schedule import (
+    CORRECTION_MS,
     GRACE_MS,
     SPREAD_MS,
     AtTime,
@@ -23,6 +24,7 @@ from runtime.gateway.cron.schedule import (
     EveryInterval,
     Schedule,
     check_expression,
+    corrected_time,
     decide,
     iso,
     milliseconds,
@@ -290,6 +292,59 @@ def test_a_job_for_one_time_is_made_up_for_or_over() -> None:
     assert decide(at, NOON, now=NOON + DAY, awake_since=NOON + DAY) == Due(wait=begin)
     # A new try after a failure is planned later than its time.
     assert decide(at, NOON + 30_000, now=NOON + 30_000, awake_since=0) == Due(run=NOON + 30_000)
+
+
+YEAR = 365 * DAY
+
+
+@pytest.mark.parametrize(
+    ("schedule", "planned", "planned_at", "corrected"),
+    [
+        # It was planned now, or a little later: the clock was set as clocks are.
+        (EVERY, NOON + HOUR, NOON, NOON + HOUR),
+        (EVERY, NOON + 4 * HOUR, NOON + CORRECTION_MS, NOON + 4 * HOUR),
+        # The clock was ahead: by hours, by a year.
+        (EVERY, NOON + 4 * HOUR, NOON + CORRECTION_MS + 1, NOON + HOUR),
+        (EVERY, NOON + YEAR + HOUR, NOON + YEAR, NOON + HOUR),
+        (EVERY, NOON - 1, NOON + YEAR, NOON - 1),
+        (EVERY, NOON, NOON + YEAR, NOON),
+        (CronTimes("0 9 * * *"), YEAR + 9 * HOUR, NOON + YEAR, DAY + 9 * HOUR),
+        (CronTimes("0 0 0 1 1 * 1970"), YEAR, NOON + YEAR, YEAR),
+        # The anchor comes from that clock, too, or lay ahead even of that.
+        (EveryInterval(HOUR, NOON + YEAR + 5), NOON + YEAR + HOUR + 5, NOON + YEAR + 6, NOON + 5),
+        (EveryInterval(HOUR, NOON + 2 * YEAR), NOON + 2 * YEAR, NOON + YEAR, NOON + 2 * YEAR),
+        # One time is as far away as it was said to be; a new try after it is not.
+        (AtTime(NOON + DAY), NOON + DAY, NOON + YEAR, NOON + DAY),
+        (AtTime(NOON + DAY), NOON + YEAR + MINUTE, NOON + YEAR, NOON + DAY),
+        (AtTime(NOON - DAY), NOON + YEAR + MINUTE, NOON + YEAR, NOON),
+    ],
+)
+def test_a_time_planned_by_a_clock_that_was_ahead_is_corrected(
+    schedule: Schedule, planned: int, planned_at: int, corrected: int
+) -> None:
+    found = corrected_time(schedule, planned, planned_at=planned_at, now=NOON)
+    assert found == corrected
+    again = corrected_time(schedule, found, planned_at=planned_at, now=NOON)
+    assert again == corrected, "it stays where it was put"
+
+
+@given(st.integers(0, 4), st.integers(0, 10 * YEAR), st.integers(0, 10 * YEAR))
+def test_however_far_a_clock_was_ahead_no_job_waits_for_longer_than_its_schedule_says(
+    which: int, ahead: int, back: int
+) -> None:
+    schedule, start = SCHEDULES[which], ms("2026-10-24T20:00+00:00")
+    planned_at, now = start + ahead, start + ahead - back
+    planned = next_time(schedule, planned_at)
+    if planned is None:
+        return
+    found = corrected_time(schedule, planned, planned_at=planned_at, now=now)
+    assert min(now, planned) <= found <= planned
+    following = next_time(schedule, now)
+    assert following is not None
+    if back > CORRECTION_MS and now > 0 and not isinstance(schedule, EveryInterval):
+        assert found == min(planned, following)
+    if back > CORRECTION_MS and isinstance(schedule, EveryInterval):
+        assert found - now <= schedule.every
 
 
 def test_missed_runs_begin_over_a_minute() -> None:

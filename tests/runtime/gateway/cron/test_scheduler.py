@@ -15,6 +15,7 @@ from runtime.gateway.cron.scheduler import INTERRUPTED
 from tests.support.rig_agent import turn_of
 from tests.support.timers import HOUR, TURN, timer_rig
 from tests.support.until import until
+from workers.agent import Final, TurnOutcome
 
 
 async def test_a_planned_time_begins_one_run_however_often_it_is_looked_at() -> None:
@@ -97,6 +98,43 @@ async def test_a_clock_that_jumps_on_lets_what_was_missed_run_spread() -> None:
         rig.now -= 4 * HOUR  # and it is set back: nothing begins anew
         timers.scheduler.start_due()
         assert timers.scheduler.in_flight == 1
+
+
+@pytest.mark.parametrize("restarts", [False, True], ids=["running", "started anew"])
+async def test_a_clock_that_was_far_ahead_and_is_set_back_leaves_no_job_behind(
+    restarts: bool,
+) -> None:
+    async with timer_rig() as rig:
+        timers = await rig.timers()
+        jobs = [await rig.add(timers), await rig.add(timers, catchUp="none")]
+        once = await rig.add(timers, schedule={"kind": "at", "at": iso(rig.now + 3 * HOUR)})
+        planned = jobs[0].created_at_ms + HOUR
+        scheduler = timers.scheduler
+        rig.now += 9 * HOUR  # the clock is ahead: all was missed
+        scheduler.start_due()
+        await until(lambda: scheduler.jobs[jobs[1].id].state.last_status == "skipped")
+        rig.now += SPREAD_MS
+        scheduler.start_due()
+        await turn_of(rig.agent, 2)
+        assert {each["run"].split(":")[1] for each in rig.agent.asked} == {jobs[0].id, once.id}
+        for turn in list(rig.agent.turns):
+            rig.agent.ends(TurnOutcome("final", Final("done")), turn)
+        await until(lambda: scheduler.in_flight == 0)
+        assert once.id not in scheduler.jobs, "it has run"
+        rig.now = planned - 30_000  # and is set back
+        if restarts:
+            timers = await rig.timers()
+            scheduler = timers.scheduler
+        scheduler.start_due()
+        await until(lambda: scheduler.in_flight == 0)
+        assert {each.state.next_run_at_ms for each in scheduler.jobs.values()} == {planned}
+        rig.now = planned
+        scheduler.start_due()
+        again = [(await turn_of(rig.agent, number))["run"] for number in (3, 4)]
+        # The time of one of them has had a run already, which this one is not taken for.
+        assert sorted(again) == sorted(
+            [f"cron:{jobs[0].id}:{planned}:{planned:x}", f"cron:{jobs[1].id}:{planned}"]
+        )
 
 
 async def test_as_many_runs_at_the_same_time_as_configured() -> None:
