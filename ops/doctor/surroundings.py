@@ -190,17 +190,21 @@ def undelivered(facts: Facts) -> Iterator[Finding]:
 
 
 def hooks(facts: Facts) -> Iterator[Finding]:
-    """Find hooks whose mapping is wrong: they answer 500."""
+    """Find hooks whose mapping is wrong: they answer 500, or take no request at all."""
     if facts.loaded is None or not facts.loaded.config.hooks.enabled:
         return
     from ops.actions.hooks import hooks_of
-    from runtime.gateway.hooks.mappings import problems_of
 
-    for problem in problems_of(hooks_of(facts.loaded)[0]):
+    for hook in hooks_of(facts.loaded)[0]:
+        if hook.problem is None:
+            continue
+        effect = (
+            "it takes no request" if hook.path is None else "its requests are answered with 500"
+        )
         yield Finding(
             "hooks.mapping",
             Severity.WARNING,
-            f"{problem}; its requests are answered with 500",
+            f"{hook.problem}; {effect}",
             "hooks.mappings",
             "trunkline hooks test NAME --body FILE",
         )

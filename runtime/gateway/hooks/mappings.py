@@ -30,6 +30,7 @@ MAX_RENDERED = 256 * 1024  # characters: a field that is named often makes much 
 MAX_TEMPLATE = 64 * 1024
 # They hold secrets of the gateway or of a browser.
 WITHHELD = frozenset({"authorization", "cookie", "proxy-authorization", "x-openclaw-token"})
+MAX_SHOWN = 80  # characters of a path that is not valid
 MAX_DIGITS = 9  # of the place in a list
 RESERVED = ("wake", "agent")
 TEMPLATES = ("name", "session_key", "message_template", "text_template", "to", "model", "thinking")
@@ -94,9 +95,12 @@ class HookRequest(msgspec.Struct, frozen=True):
 
 
 class ReadyHook(msgspec.Struct, frozen=True):
-    """A mapping with parsed templates, or with a ``problem``."""
+    """A mapping with parsed templates, or with a ``problem``.
 
-    path: str
+    ``path`` is ``None`` where that is not valid: no request fits then.
+    """
+
+    path: str | None
     source: str | None = None
     mapping: HookMapping | None = None
     templates: Mapping[str, tuple[str | _TemplatePlace, ...]] | None = None
@@ -210,7 +214,7 @@ def _read(index: int, given: object, rules: HookRules) -> ReadyHook:
         }
         _check(mapping, templates, rules)
     except (ValueError, BadHook) as error:
-        where = f"hooks.mappings[{index}]" + (f" (/hooks/{path})" if path else "")
+        where = f"hooks.mappings[{index}]{_named(path, given)}"
         return ReadyHook(path, source, problem=f"{where}: {error}")
     return ReadyHook(path, source, mapping, templates)
 
@@ -221,16 +225,27 @@ def _check_left_out(given: object) -> None:
             raise ValueError(f"{name} is not there; {_LEFT_OUT[name]}")
 
 
-def _match_of(given: object) -> tuple[str, str | None]:
+def _match_of(given: object) -> tuple[str | None, str | None]:
     """Return the path and the source that a mapping matches, as far as they are valid."""
     match = given.get("match") if isinstance(given, Mapping) else None
     if not isinstance(match, Mapping):
-        return "", None
+        return None, None
     path, source = match.get("path"), match.get("source")
     return (
-        path.strip("/") if isinstance(path, str) else "",
+        (path.strip("/") or None) if isinstance(path, str) else None,
         source if isinstance(source, str) else None,
     )
+
+
+def _named(path: str | None, given: object) -> str:
+    """Return how an error names a mapping beside its place: by its path, as far as it has one."""
+    if path is not None:
+        return f" (/hooks/{path})"
+    match = given.get("match") if isinstance(given, Mapping) else None
+    if not isinstance(match, Mapping) or "path" not in match:
+        return ""
+    text = msgspec.json.encode(match["path"]).decode()
+    return f" (match.path {text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + '…'})"
 
 
 def _check(
@@ -240,7 +255,7 @@ def _check(
 ) -> None:
     """Raise for errors of a mapping itself: a missing path, agent or template."""
     if mapping.match.path.strip("/") in ("", *RESERVED):
-        raise ValueError("match.path is one of the gateway's own; allowed: another one")
+        raise ValueError("match.path is empty or one of the gateway's own; allowed: another one")
     agent = agent_of(mapping.agent_id, rules)
     wanted = "text_template" if mapping.action == "wake" else "message_template"
     if wanted not in templates:

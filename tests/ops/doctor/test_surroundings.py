@@ -274,6 +274,16 @@ def test_a_wrong_hook_is_found(
     assert len(list(surroundings.hooks(facts))) == found
 
 
+def test_a_wrong_hook_is_named_with_what_becomes_of_its_requests(tmp_path: Path) -> None:
+    mappings = [{"match": {"path": "a"}, "action": "nonsense"}, {"match": {"path": 5}}]
+    hooks = {"enabled": True, "token": "t" * 40, "mappings": mappings}
+    wrong, pathless = surroundings.hooks(healthy(tmp_path, CONFIG | {"hooks": hooks}))
+    assert wrong.message.startswith("hooks.mappings[0] (/hooks/a): ")
+    assert wrong.message.endswith("; its requests are answered with 500")
+    assert pathless.message.startswith("hooks.mappings[1] (match.path 5): ")
+    assert pathless.message.endswith("; it takes no request")
+
+
 def test_a_shell_that_does_not_complete_is_found(tmp_path: Path) -> None:
     facts = replace(healthy(tmp_path), environ={"SHELL": "/bin/fish", "HOME": str(tmp_path)})
     (found,) = surroundings.completion(facts)

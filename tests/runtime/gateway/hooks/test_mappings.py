@@ -174,9 +174,8 @@ def test_the_first_that_fits_is_taken() -> None:
     [
         (
             {"match": {"path": "wake"}, "messageTemplate": "m"},
-            "match.path is one of the gateway's own; allowed",
+            "match.path is empty or one of the gateway's own; allowed",
         ),
-        ({"match": {"path": "/"}, "messageTemplate": "m"}, "match.path is one of the gateway's"),
         ({}, "messageTemplate is missing; action agent needs it"),
         ({"action": "wake"}, "textTemplate is missing; action wake needs it"),
         ({"messageTemplate": "{{}}"}, "{{}} is no place in a body"),
@@ -217,7 +216,7 @@ def test_what_is_wrong_with_a_mapping_spoils_its_hook_alone(
     good = {"match": {"path": "good"}, "messageTemplate": "m"}
     hooks = read_mappings([{"match": {"path": "gh"}} | fields, good], RULES)
     (problem,) = problems_of(hooks)
-    where = f"hooks.mappings[0] (/hooks/{path}): " if path else "hooks.mappings[0]: "
+    where = f"hooks.mappings[0] (/hooks/{path}): "
     assert problem.startswith(where)
     said = problem.removeprefix(where)
     assert said.startswith(text) or f"`{text}`" in said or f".{text}`" in said
@@ -232,8 +231,7 @@ def test_what_is_wrong_with_a_mapping_spoils_its_hook_alone(
 
 
 @pytest.mark.parametrize(
-    "given",
-    [None, {}, "x", [None], [5], [{}], [{"match": "gh"}], [{"match": {"path": 5}}], [[]]],
+    "given", [None, {}, "x", [None], [5], [{}], [{"match": "gh"}], [{"match": {}}], [[]]]
 )
 def test_mappings_without_a_path_take_nothing(given: Any) -> None:
     hooks = read_mappings(given, RULES)
@@ -241,6 +239,25 @@ def test_mappings_without_a_path_take_nothing(given: Any) -> None:
     problems = problems_of(hooks)
     assert len(problems) == (len(given) if isinstance(given, list) else 0)
     assert all(each.startswith("hooks.mappings[0]: ") for each in problems)
+
+
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [
+        (5, "5"),
+        (None, "null"),
+        (["gh"], '["gh"]'),
+        ("", '""'),
+        ("/", '"/"'),
+        (["x" * 99], f'["{"x" * 78}…'),
+    ],
+)
+def test_a_path_that_is_not_valid_is_named_and_takes_nothing(path: Any, named: str) -> None:
+    hooks = read_mappings([{"match": {"path": path}, "messageTemplate": "m"}], RULES)
+    (problem,) = problems_of(hooks)
+    assert problem.startswith(f"hooks.mappings[0] (match.path {named}): ")
+    assert "path" in problem.removeprefix(f"hooks.mappings[0] (match.path {named}): ")
+    assert [find(hooks, request(each)) for each in ("", "gh", "5")] == [None] * 3
 
 
 @pytest.mark.parametrize(
