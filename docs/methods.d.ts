@@ -370,7 +370,7 @@ export interface MethodParams {
   "agents.turn.events": TurnEventsParams;
   /** Answer with what waits for a person. `deadLetters` are counted by state (the first thousand), `pairing` counts requests of strangers, and `closed` has the accounts with a list that admits nobody, and how many messages that has left unanswered in the last 24 hours: 0 for one that answers nobody at all and has got none. */
   "attention": NoParams;
-  /** Answer with what operators have changed, the newest last. Each has `at`, `text` and `by`, the author and the place; `by` is null for an edit of the configuration's file. */
+  /** Answer with what operators have changed, the newest last. Each has `at`, `text` and `by`, the author and the place; `by` is null for an edit of the configuration's file. What came again and again has `times` and `first`, as in `channels.events`. */
   "changes.list": ChangesParams;
   /** Answer with the access policy of each account. It has the lists, where they are configured (`sources`), which of them admit nobody (`closed`), and how many messages were not answered in the last 24 hours, by reason (`dropped`), or since the start of this gateway. */
   "channels.access": AccessParams;
@@ -378,7 +378,7 @@ export interface MethodParams {
   "channels.describe": AccountParams;
   /** Stop accounts once their messages in flight are done. Inbound ones are acknowledged then, and outbound ones sent; `drained` shows for each account whether that was in time. */
   "channels.drain": DrainParams;
-  /** Answer with the history of an account: its phases, causes and incarnations. */
+  /** Answer with the history of an account: its phases, causes and incarnations. What came again and again is five events, of which the oldest has the number of all before it (`times`) and the time of the `first`. */
   "channels.events": AccountParams;
   /** Answer with the current manual stops. */
   "channels.holds": NoParams;
@@ -482,7 +482,7 @@ export interface MethodParams {
   "device.token.revoke": RevokeParams;
   /** Replace a token. Only its device gets the new one; otherwise the device must pair again. */
   "device.token.rotate": RotateParams;
-  /** Answer with recent faults: refused clients, accounts that failed, messages not sent. What comes again and again is one event, with `times` and the time of the `first`. */
+  /** Answer with recent faults: refused clients, accounts that failed, messages not sent. What comes again within an hour is one event, with a new `seq`, `times`, and the time of the `first`. */
   "diagnostics.stability": StabilityParams;
   /** Subscribe to our events, replacing earlier subscriptions. Events after `cursors` are sent first. `gaps` names the accounts of which more is missing, as does the event `channel.gap`. The answer's `cursors` are where the following events begin: send them with the next subscription if nothing newer was received. With `runs` the events `agent` and `chat` are sent for those sessions only, or not at all (`false`). With `figures` (`true`, `{everyMs}`) the event `channel.figures` is sent at once and then every 5 s, or as often as requested; with `health: false` the event `health` is not sent. */
   "events.subscribe": SubscribeParams;

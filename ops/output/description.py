@@ -102,14 +102,23 @@ def _size(size_bytes: int | None) -> str:
 
 
 def _event_text(event: dict[str, Any]) -> str | None:
-    """Return the text of an event, and who requested it."""
+    """Return the text of an event, who requested it, and how often it came."""
     text, by = event.get("text"), event.get("by")
-    return f"{text or 'asked for'} (by {by})" if by else text
+    return _with_times(f"{text or 'asked for'} (by {by})" if by else text, event)
+
+
+def _with_times(text: str | None, event: dict[str, Any]) -> str | None:
+    """Return a text with how often it came, and since when: the time beside it is the last one."""
+    if event.get("times", 1) == 1:
+        return text
+    return f"{text or ''} ({event['times']} times since {moment(event['first'])})".lstrip()
 
 
 def show_changes(changes: Sequence[dict[str, Any]]) -> None:
     """Print the history of changes, the oldest first."""
-    rows = [(moment(e["at"]), e.get("by") or "", e.get("text") or "") for e in changes]
+    rows = [
+        (moment(e["at"]), e.get("by") or "", _with_times(e.get("text"), e) or "") for e in changes
+    ]
     show_table(("time", "by", "change"), rows)
 
 

@@ -70,7 +70,7 @@ def diagnostics_stability(
     parts: GatewayParts, client: ConnectedClient, params: StabilityParams
 ) -> Any:
     """Answer with recent faults: refused clients, accounts that failed, messages not sent. What
-    comes again and again is one event, with `times` and the time of the `first`.
+    comes again within an hour is one event, with a new `seq`, `times`, and the time of the `first`.
     """
     return parts.stability.snapshot(params.limit, params.type, params.since_seq)
 

@@ -51,7 +51,10 @@ async def channels_describe(
 async def channels_events(
     parts: GatewayParts, client: ConnectedClient, params: AccountParams
 ) -> Any:
-    """Answer with the history of an account: its phases, causes and incarnations."""
+    """Answer with the history of an account: its phases, causes and incarnations. What came again
+    and again is five events, of which the oldest has the number of all before it (`times`) and the
+    time of the `first`.
+    """
     return await _ask(parts, "channels.events", params)
 
 
@@ -80,7 +83,8 @@ async def channels_holds(parts: GatewayParts, client: ConnectedClient, params: N
 @method("changes.list", READ, ChangesParams, ours=True)
 async def changes_list(parts: GatewayParts, client: ConnectedClient, params: ChangesParams) -> Any:
     """Answer with what operators have changed, the newest last. Each has `at`, `text` and `by`, the
-    author and the place; `by` is null for an edit of the configuration's file.
+    author and the place; `by` is null for an edit of the configuration's file. What came again and
+    again has `times` and `first`, as in `channels.events`.
     """
     return await _ask(parts, "changes.list", params)
 

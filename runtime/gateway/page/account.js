@@ -16,8 +16,8 @@ import { href } from "./route.js";
 import { client, may } from "./session.js";
 import { accountOf, failure, keys, loaded, reload } from "./store.js";
 import { Plot } from "./plot.js";
-import { downSince, groupsOf, saidOf } from "./tries.js";
-import { Ago, Button, Commands, Countdown, Failure, Phase, Time, Unread, ask, toast, useRequest } from "./ui.js";
+import { begin, downSince, groupsOf, saidOf } from "./tries.js";
+import { Ago, Button, Commands, Countdown, Failure, Phase, Time, Times, Unread, ask, toast, useRequest } from "./ui.js";
 import { TryNow, Verbs } from "./verbs.js";
 import { bytes, capital, clock, count, exactly, grouped, percent, short, span } from "./words.js";
 
@@ -223,7 +223,7 @@ function Timeline({ past: { data, error, again } }) {
   if (!data.events.length) return failure || html`<p class="faint">Nothing yet.</p>`;
   return html`${failure}<ol class="timeline" tabindex="0" aria-label="History">
     ${groupsOf(data.events).map(({ events, tries }) => {
-      const first = `${events[0].at}-${events[0].incarnation}`; // stays while more of the same come
+      const first = begin(events); // stays while more of the same come
       const toggle = () => setOpen((before) => new Set(before.delete(first) ? before : before.add(first)));
       return html`${tries > 0 && html`<${Tries} key=${`t${first}`} events=${events} tries=${tries} open=${open.has(first)} onOpen=${toggle} />`}
       ${(!tries || open.has(first)) && events.toReversed().map((event, at) => html`<${Happened} key=${`${event.at}-${at}`} event=${event} />`)}`;
@@ -235,7 +235,7 @@ function Timeline({ past: { data, error, again } }) {
 function Tries({ events, tries, open, onOpen }) {
   const last = events.at(-1);
   return html`<li>
-    <span class="range"><${Time} at=${events[0].at} />–<${Time} at=${last.at} /></span>
+    <span class="range"><${Time} at=${begin(events)} />–<${Time} at=${last.at} /></span>
     <${Phase} row=${{ phase: last.phase }} />
     <span>${tries} tries: ${saidOf(last)}${last.failures > 1 && html` <span class="faint">(${last.failures} failures in a row)</span>`} <${Button} class="quiet try" aria-expanded=${open ? "true" : "false"} onClick=${onOpen}>${open ? "Fold" : "Show each"}<//></span>
   </li>`;
@@ -245,6 +245,6 @@ function Happened({ event }) {
   return html`<li>
     <${Time} at=${event.at} />
     ${event.note ? html`<span class="faint">changed</span>` : html`<${Phase} row=${{ phase: event.phase, cause: event.cause }} />`}
-    <span><${Commands} text=${saidOf(event)} />${event.by && html` <span class="by">by ${event.by}</span>`}${!event.note && event.failures > 1 ? html` <span class="faint">(${event.failures} failures in a row)</span>` : null}</span>
+    <span><${Commands} text=${saidOf(event)} />${event.by && html` <span class="by">by ${event.by}</span>`}<${Times} of=${event} />${!event.note && event.failures > 1 ? html` <span class="faint">(${event.failures} failures in a row)</span>` : null}</span>
   </li>`;
 }

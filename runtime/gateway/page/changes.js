@@ -2,7 +2,7 @@
 
 import { html } from "./html.js";
 import { useState } from "./libraries/hooks.js";
-import { Button, Empty, Failure, Time, useRequest } from "./ui.js";
+import { Button, Empty, Failure, Time, Times, useRequest } from "./ui.js";
 
 const SHOWN = 8; // at once
 
@@ -19,7 +19,7 @@ export function Changes() {
     ${found.length > 0 &&
     html`<ul class="lines">
       ${shown.map(
-        (each, at) => html`<li key=${`${each.at}-${found.length - at}`}><span class="faint"><${Time} at=${each.at} /></span><span>${each.text} <span class="faint">${each.by ? `by ${each.by}` : "in the file"}</span></span></li>`,
+        (each, at) => html`<li key=${`${each.at}-${found.length - at}`}><span class="faint"><${Time} at=${each.at} /></span><span>${each.text} <span class="faint">${each.by ? `by ${each.by}` : "in the file"}</span><${Times} of=${each} /></span></li>`,
       )}
     </ul>`}
     ${found.length > SHOWN && html`<div><${Button} class="quiet" onClick=${() => setAll(!all)}>${all ? "Show fewer" : `Show all ${found.length}`}<//></div>`}

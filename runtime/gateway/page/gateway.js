@@ -10,7 +10,7 @@ import { useEffect, useState } from "./libraries/hooks.js";
 import { Nodes } from "./nodes.js";
 import { href } from "./route.js";
 import { client, hello, may } from "./session.js";
-import { Button, Countdown, Empty, Failure, Head, Time, Unread, ask, toast, useRequest } from "./ui.js";
+import { Button, Countdown, Empty, Failure, Head, Time, Times, Unread, ask, toast, useRequest } from "./ui.js";
 import { bytes, count, exactly, percent, span } from "./words.js";
 
 const AGAIN_MS = 5_000;
@@ -148,7 +148,7 @@ function Faults() {
     ${data && data.events.length > 0 &&
     html`<ul class="lines">
       ${shown.map(
-        ({ event, times, first }) => html`<li key=${event.seq}><span class="faint"><${Time} at=${event.ts} /></span><span>${event.account && html`<a href=${href("account", event.account)}>${event.account}</a> `}${faultOf(event)}${times > 1 && html` <span class="faint">(${times} times since <${Time} at=${first} />)</span>`}</span></li>`,
+        ({ event, times, first }) => html`<li key=${event.seq}><span class="faint"><${Time} at=${event.ts} /></span><span>${event.account && html`<a href=${href("account", event.account)}>${event.account}</a> `}${faultOf(event)}<${Times} of=${{ times, first }} /></span></li>`,
       )}
     </ul>`}
     ${found.length > FAULTS && html`<div><${Button} class="quiet" onClick=${() => setAll(!all)}>${all ? "Show fewer" : `Show all ${found.length}`}<//></div>`}

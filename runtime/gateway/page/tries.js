@@ -4,7 +4,13 @@
 export function downSince(events) {
   const changes = events.filter((event) => !event.note);
   if (!changes.length || changes.at(-1).phase === "running") return null;
-  return changes[changes.findLastIndex((event) => event.phase === "running") + 1].at;
+  const ran = changes.findLastIndex((event) => event.phase === "running");
+  return Math.max(begin(changes.slice(ran + 1)), changes[ran]?.at ?? 0);
+}
+
+/** Return when the first of some events was; one of them may stand for several. */
+export function begin(events) {
+  return Math.min(...events.map((event) => event.first ?? event.at));
 }
 
 /**
@@ -43,7 +49,8 @@ export function saidOf(event) {
 /** What has failed once only is no series, and neither is the try that is being made. */
 function counted({ events }) {
   const end = events.findLastIndex((event) => event.phase === "backoff") + 1;
-  const tries = events.slice(0, end).filter((event) => event.phase === "backoff").length;
+  const failed = events.slice(0, end).filter((event) => event.phase === "backoff");
+  const tries = failed.reduce((sum, event) => sum + (event.times ?? 1), 0);
   if (tries < 2) return events.map(alone);
   return [{ events: events.slice(0, end), tries }, ...events.slice(end).map(alone)];
 }

@@ -60,6 +60,11 @@ export function Time({ at }) {
   return html`<time title=${exactly(at)} datetime=${new Date(at).toISOString()}>${clock(at, Date.now())}</time>`;
 }
 
+/** How many times something came, and since when; nothing if it came once. */
+export function Times({ of: { times = 1, first } }) {
+  return times > 1 ? html` <span class="faint">(${times} times since <${Time} at=${first} />)</span>` : null;
+}
+
 /** The time until something, counting down. */
 export function Countdown({ at }) {
   return html`<time title=${exactly(at)} datetime=${new Date(at).toISOString()}>${countdown(at, now.value)}</time>`;

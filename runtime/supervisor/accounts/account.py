@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -21,7 +20,7 @@ from ipc.heartbeat import Verdict
 from runtime.config.worker_spec import WorkerSpec
 from runtime.supervisor.accounts.explain import todo
 from runtime.supervisor.accounts.heartbeat import DataLinkView, Heartbeat, Silence, Totals
-from runtime.supervisor.accounts.history import EVENTS, HistoryEntry, entry_of, note_of, shown
+from runtime.supervisor.accounts.history import HistoryEntry, entry_of, kept_entries, note_of, shown
 from runtime.supervisor.accounts.launch import AccountLauncher
 from runtime.supervisor.accounts.login import PendingLogin
 from runtime.supervisor.accounts.recollection import recollect, remaining_wait
@@ -84,9 +83,8 @@ class Account:
         self._spec = spec
         self.key = spec.key
         self._hold = hold
-        # The entries are those that the history on disk keeps: as JSON data they would cost the
-        # supervisor four times as much, for as long as it runs.
-        self._entries: deque[HistoryEntry] = deque(past, maxlen=EVENTS)
+        # Those that the history on disk keeps: as JSON data they would take four times as much.
+        self._entries = kept_entries(spec.key, past)
         self._silence = silence
         self.heartbeat = Heartbeat(silence)
         self.login = PendingLogin()
@@ -279,7 +277,7 @@ class Account:
             self._add(entry)
 
     def _add(self, entry: HistoryEntry) -> None:
-        self._entries.append(entry)
+        self._entries.add(entry, entry.kind)
         self._on_event(self.key, entry)
 
     def add_note(self, text: str, by: str | None) -> None:

@@ -1,9 +1,11 @@
 """Keeps the last 50 events of each account, and 500 changes, across restarts of the supervisor.
 
-A change is an action of an operator, about any account or none. One file for all, appended to by a
-separate thread: a decision never waits for the disk, and a failing disk costs nothing but the
-history. The file is rewritten as a whole at the start and whenever it has grown; a damaged one is
-set aside.
+A change is an action of an operator, about any account or none. Of one kind five events are kept,
+and a count of older ones: an account that crashes again and again keeps what was before.
+
+One file for all, appended to by a separate thread: a decision never waits for the disk, and a
+failing disk costs nothing but the history. The file is rewritten as a whole at the start and
+whenever it has grown; a damaged one is set aside.
 """
 
 from __future__ import annotations
@@ -12,7 +14,6 @@ import contextlib
 import errno
 import queue
 import threading
-from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ from msgspec.structs import replace
 
 from ipc.files import READ_BYTES, read_regular, set_aside, write_atomically
 from ipc.frames.words import Phase
+from ipc.joined_records import WINDOW_MS, JoinedRecords
 from ipc.nesting import MALFORMED, decode_json
 from runtime.supervisor.accounts.explain import unconfirmed
 from runtime.supervisor.lifecycle import (
@@ -40,6 +42,7 @@ HISTORY = "history.jsonl"  # in the state directory
 EVENTS = 50  # kept of each account
 CHANGES = "changes"  # the key of what operators have changed: no account is called so
 KEPT = {CHANGES: 500}  # where it is not ``EVENTS``
+PER_KIND = 5  # three refused logins must be among them (see ``recollection``)
 FILE_BYTES = 4 * 1024 * 1024  # then it is written anew; 200 accounts fill about 2 MiB
 WAITING = 10_000  # entries that a slow disk may have before it; more are dropped and counted
 EMPTY = {"cause": None, "text": None, "failures": 0}  # what is shown even where it is not said
@@ -56,7 +59,8 @@ class HistoryEntry(msgspec.Struct, rename="camel", omit_defaults=True):
     exit is blamed on (see ``runtime.supervisor.lifecycle.cause_of_exit``), ``proven`` that the
     account has been running once, ``asked_until`` the time before which the platform has asked not
     to be tried again, in epoch milliseconds. ``by`` is the person who caused it: device and
-    client. A ``note`` records something that changed no phase; it repeats the current one.
+    client. A ``note`` records something that changed no phase; it repeats the current one. An entry
+    that stands for several of its kind, of which it is the last, has their number and ``first``.
     """
 
     at: int
@@ -71,6 +75,29 @@ class HistoryEntry(msgspec.Struct, rename="camel", omit_defaults=True):
     asked_until: int | None = None
     by: str | None = None
     note: bool = False
+    times: int = 1
+    first: int | None = None
+
+    @property
+    def kind(self) -> int:
+        """What it has in common with repetitions of it."""
+        ended = self.exit, self.exit_cause
+        return hash((self.phase, self.cause, self.text, *ended, self.by, self.note))
+
+
+def kept_entries(key: str, past: Iterable[HistoryEntry] = ()) -> JoinedRecords[HistoryEntry]:
+    """Return the entries of an account, or the changes, to which others can be added."""
+    entries = JoinedRecords(KEPT.get(key, EVENTS), _join, per_kind=PER_KIND)
+    for entry in past:
+        entries.add(entry, entry.kind)
+    return entries
+
+
+def _join(older: HistoryEntry, newer: HistoryEntry) -> HistoryEntry | None:
+    if newer.at - older.at > WINDOW_MS:
+        return None
+    first = older.at if older.first is None else older.first
+    return replace(newer, times=older.times + newer.times, first=first)
 
 
 class _HistoryLine(msgspec.Struct):
@@ -172,7 +199,7 @@ class History:
         self.path = path
         self.dropped = 0
         self._damage: list[str] = []
-        self._events: dict[str, deque[HistoryEntry]] = {}
+        self._events: dict[str, JoinedRecords[HistoryEntry]] = {}
         self._size = 0
         self._changes: queue.Queue[_Change | None] = queue.Queue(WAITING)
         self._number = 0  # of the last change made
@@ -197,12 +224,12 @@ class History:
     def last(self, account: str) -> HistoryEntry | None:
         """Return the last event of an account."""
         events = self._events.get(account)
-        return events[-1] if events else None
+        return events.newest if events is not None else None
 
     def add(self, account: str, entry: HistoryEntry) -> None:
         """Add an event; never blocks and never raises."""
         with self._lock:
-            self._events_of(account).append(entry)
+            self._events_of(account).add(entry, entry.kind)
             self._enqueue(_HistoryLine(account, entry))
 
     def delete(self, account: str) -> None:
@@ -217,9 +244,10 @@ class History:
             self._changes.put_nowait(None)
         self._thread.join(END_WITHIN)
 
-    def _events_of(self, account: str) -> deque[HistoryEntry]:
-        most = KEPT.get(account, EVENTS)
-        return self._events.setdefault(account, deque(maxlen=most))
+    def _events_of(self, account: str) -> JoinedRecords[HistoryEntry]:
+        if account not in self._events:
+            self._events[account] = kept_entries(account)
+        return self._events[account]
 
     def _enqueue(self, line: _HistoryLine | None) -> None:
         self._number += 1
@@ -305,7 +333,7 @@ class History:
             except MALFORMED as error:
                 damage = damage or f"line {number}: {error}"
                 continue
-            self._events_of(line.account).append(line.entry)
+            self._events_of(line.account).add(line.entry, line.entry.kind)
         return damage
 
     def _quarantine(self, damage: str) -> None:

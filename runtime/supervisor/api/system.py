@@ -10,7 +10,7 @@ import msgspec
 from ipc import metrics
 from ipc.frames.requests import ChangesParams, NoParams
 from runtime.supervisor import status as describing
-from runtime.supervisor.accounts.history import CHANGES
+from runtime.supervisor.accounts.history import CHANGES, HistoryEntry
 from runtime.supervisor.api.table import method
 from runtime.supervisor.parts import Parts
 from runtime.supervisor.reload import reread
@@ -55,7 +55,12 @@ async def shutdown(parts: Parts, params: NoParams) -> Any:
 async def list_changes(parts: Parts, params: ChangesParams) -> Any:
     """Answer with what operators have changed, the newest last."""
     found = parts.history.of(CHANGES)[-params.limit :]
-    return {"changes": [{"at": each.at, "text": each.text, "by": each.by} for each in found]}
+    return {"changes": [_shown(each) for each in found]}
+
+
+def _shown(change: HistoryEntry) -> dict[str, Any]:
+    row = {"at": change.at, "text": change.text, "by": change.by}
+    return row if change.times == 1 else row | {"times": change.times, "first": change.first}
 
 
 @method("version", NoParams)

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from ipc.frames.status import AccountStatus
-from ops.output.description import show_description
+from ops.output.description import show_changes, show_description, show_events
 from ops.output.text import moment
 from tests.support.commandline import trunkline
 from tests.support.fakeserver import (
@@ -82,3 +82,17 @@ async def test_describe_says_why_and_what_next(state: Path) -> None:
     assert f"plugin lastConnectedAt  {moment(NOW)}\n" in result.out
     assert "plugin lastEventAt      1e+30\n" in result.out
     assert ("channels.describe", {"account": "irc:libera"}) in fake.asked
+
+
+def test_what_came_again_and_again_is_shown_with_its_number(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    often = {"at": NOW, "times": 17, "first": NOW - 3_600_000}
+    event = {"phase": "backoff", "incarnation": 3, "text": "boom"} | often
+    show_events([event, event | {"text": None}, event | {"by": "Ada"}])
+    show_changes([{"text": "config.reload", "by": "Ada"} | often])
+    said = f"(17 times since {moment(NOW - 3_600_000)})"
+    lines = [line for line in capsys.readouterr().out.splitlines() if moment(NOW) in line]
+    assert [line.endswith(said) for line in lines] == [True] * 4
+    texts = (f"boom {said}", f"  {said}", f"boom (by Ada) {said}", f"config.reload {said}")
+    assert [text in line for text, line in zip(texts, lines, strict=True)] == [True] * 4

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { downSince, groupsOf } from "../../../../runtime/gateway/page/tries.js";
+import { begin, downSince, groupsOf } from "../../../../runtime/gateway/page/tries.js";
 
 const event = (at, phase, more) => ({ at, phase, cause: null, text: null, failures: 0, ...more });
 const failed = (at, text = "Connection refused") => event(at, "backoff", { text });
@@ -27,6 +27,16 @@ test("an account is down since its last run ended, or since it is known", () => 
   assert.equal(downSince(events.slice(3)), 4);
   assert.equal(downSince([...events, event(7, "running"), { ...failed(8), note: true }]), null);
   assert.equal(downSince([]), null);
+});
+
+test("events that stand for several count as these, from the first of them on", () => {
+  const many = (at, phase, times, first) => event(at, phase, { times, first, ...(phase === "backoff" ? { text: "x" } : {}) });
+  const series = [event(1, "running"), many(40, "starting", 8, 3), many(41, "backoff", 9, 2), event(42, "starting"), failed(43, "x")];
+  const [group] = groupsOf(series);
+  assert.deepEqual([group.tries, group.events.length, begin(group.events)], [10, 4, 2]);
+  assert.equal(downSince(series), 2);
+  const ran = [many(40, "backoff", 9, 2), event(50, "running"), many(60, "backoff", 5, 45)];
+  assert.equal(downSince(ran), 50); // it came from before that run, too
 });
 
 test("what ran too shortly for its failures to be forgotten is part of the series", () => {

@@ -12,9 +12,12 @@ from msgspec.structs import replace
 from ipc.frames.words import Phase
 from runtime.supervisor.accounts import history as module
 from runtime.supervisor.accounts.history import (
+    CHANGES,
     EVENTS,
+    PER_KIND,
     History,
     HistoryEntry,
+    change_of,
     delete_from_file,
     entry_of,
     note_of,
@@ -37,7 +40,8 @@ def opened(path: Path) -> Iterator[History]:
 
 
 def entry(number: int, phase: str = "backoff") -> HistoryEntry:
-    return HistoryEntry(at=number, phase=phase, incarnation=number, cause="killed", text="ж\n")
+    text = f"ж\n{number}"
+    return HistoryEntry(at=number, phase=phase, incarnation=number, cause="killed", text=text)
 
 
 def test_the_history_is_kept_over_a_restart(tmp_path: Path) -> None:
@@ -78,6 +82,52 @@ def test_the_last_fifty_of_each_account_are_kept(tmp_path: Path) -> None:
             for number in range(EVENTS + 20):
                 history.add(KEY, entry(number))
             assert [one.at for one in history.of(KEY)] == list(range(20, EVENTS + 20))
+
+
+def crash(number: int, seconds: float = 60) -> list[HistoryEntry]:
+    """Return the events of one crash of many, ``seconds`` after the one before."""
+    at = 1_000 + round(number * seconds * 1000)
+    begun = HistoryEntry(at=at, phase="starting", incarnation=number, failures=number)
+    ended = replace(begun, at=at + 5, phase="backoff", cause="crash", text="it broke")
+    return [begun, ended]
+
+
+def test_a_crash_loop_displaces_nothing_and_its_first_crashes_are_a_count(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    note = HistoryEntry(at=1, phase="running", incarnation=1, text="limits", by="Ada", note=True)
+    with opened(path) as history:
+        history.add(KEY, note)
+        for number in range(100):
+            for each in crash(number):
+                history.add(KEY, each)
+        found = history.of(KEY)
+    assert found[0] == note
+    loops = [each for each in found if each.phase == "backoff"]
+    assert [each.times for each in loops] == [101 - PER_KIND] + [1] * (PER_KIND - 1)
+    assert (loops[0].first, loops[0].at, loops[0].failures) == (1_005, crash(95)[1].at, 95)
+    assert loops[1:] == [crash(number)[1] for number in range(96, 100)]
+    for _ in range(2):
+        with opened(path) as again:
+            assert again.of(KEY) == found
+    assert [each.get("times") for each in shown(loops[:2])] == [101 - PER_KIND, None]
+
+
+def test_what_comes_back_after_a_pause_is_no_repetition(tmp_path: Path) -> None:
+    with opened(tmp_path / "history.jsonl") as history:
+        for number in range(3 * PER_KIND):
+            for each in crash(number, seconds=3601):
+                history.add(KEY, each)
+        assert {each.times for each in history.of(KEY)} == {1}
+
+
+def test_what_operators_repeat_is_a_count_too(tmp_path: Path) -> None:
+    with opened(tmp_path / "history.jsonl") as history:
+        for number in range(2 * PER_KIND):
+            for by in ("Ada", "Bob"):
+                history.add(CHANGES, change_of("config.reload", at=number, by=by))
+        found = [(each.by, each.times) for each in history.of(CHANGES)]
+    assert found[:2] == [("Ada", PER_KIND + 1), ("Bob", PER_KIND + 1)]
+    assert len(found) == 2 * PER_KIND
 
 
 def test_what_is_shown_has_every_field(tmp_path: Path) -> None:
