@@ -58,7 +58,8 @@ class BootstrapTokens:
 
     def _expire(self, now: int) -> None:
         for key, token in list(self._tokens.items()):
-            if now >= token.expires_at:
+            left = token.expires_at - now
+            if not 0 < left <= 2 * LIFE_MS:  # more than that: the clock was set back
                 del self._tokens[key]
 
 

@@ -37,12 +37,12 @@ class Person(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
         return self.state == "allowed" and (sender.verified or not self.verified)
 
     def waits(self, now: int) -> bool:
-        """Return whether the request is open."""
-        return self.state == "pending" and now < self.expires
+        """Return whether the request is open: for an hour, also by a clock that is set back."""
+        return self.state == "pending" and abs(now - self.created) < PENDING_MS
 
     def is_late(self, now: int) -> bool:
         """Return whether the request expired without a decision."""
-        return self.state == "pending" and now >= self.expires
+        return self.state == "pending" and not self.waits(now)
 
     @property
     def expires(self) -> int:

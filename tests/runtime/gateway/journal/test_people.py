@@ -35,10 +35,13 @@ async def test_the_last_that_is_known_of_each_is_kept(kind: str, tmp_path: Path)
         ("pending", 0, True),
         ("pending", PENDING_MS - 1, True),
         ("pending", PENDING_MS, False),
+        ("pending", -5000, True),
+        ("pending", -PENDING_MS, False),
         ("allowed", 0, False),
         ("blocked", 0, False),
     ],
 )
 def test_a_request_is_open_for_an_hour(state: str, later: int, waits: bool) -> None:
-    person = Person("ada", state, created=1000)  # type: ignore[arg-type]
-    assert person.waits(1000 + later) is waits
+    person = Person("ada", state, created=10**12)  # type: ignore[arg-type]
+    assert person.waits(10**12 + later) is waits
+    assert person.is_late(10**12 + later) is (state == "pending" and not waits)
