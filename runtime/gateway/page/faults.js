@@ -14,7 +14,7 @@ export function folded(events) {
     const key = who ? `${event.type} ${who}` : event.seq;
     const known = found.get(key);
     const { times = 1, first = event.ts } = event; // those that come often are counted by the gateway
-    if (known) Object.assign(known, { times: known.times + times, first });
+    if (known) Object.assign(known, { times: known.times + times, first: Math.min(known.first, first) });
     else found.set(key, { event, times, first });
   }
   return [...found.values()];

@@ -25,5 +25,7 @@ test("faults of one account and kind are one line, where the newest of them stan
   assert.deepEqual(folded(refused).map(({ event, times }) => [event.seq, times]), [[3, 2], [2, 1]]);
   const unsent = { type: "message.unsent", account: "irc:a" };
   const counted = [{ seq: 1, ts: 90, first: 10, times: 7, ...unsent }, at(2, "client.refused"), { seq: 3, ts: 99, ...unsent }];
+  const began = [{ seq: 1, ts: 50, first: 40, times: 2, ...unsent, reason: "a" }, { seq: 2, ts: 60, first: 10, times: 7, ...unsent, reason: "b" }];
+  assert.deepEqual(folded(began).map(({ event, times, first }) => [event.seq, times, first]), [[2, 9, 10]]); // the newest began first
   assert.deepEqual(folded(counted).map(({ event, times, first }) => [event.seq, times, first]), [[3, 8, 10], [2, 1, 20]]);
 });
