@@ -28,8 +28,9 @@ def show_description(found: dict[str, Any]) -> None:
         ("interpreter", found.get("python")),
     ]
     cells = account_cells(status, time.time())
-    facts += [(column.title, cells[column.title]) for column in ACCOUNT_COLUMNS[1:]]
+    facts += [(column.title, cells[column.title]) for column in ACCOUNT_COLUMNS[1:-1]]
     facts += [
+        ("last error", status.get("lastError")),
         ("configuration", _spawned_with(found)),
         *([] if "kind" in found else [("journal", _journal(status))]),
         ("repeats a turn", found.get("repeat")),

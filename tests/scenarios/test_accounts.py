@@ -276,7 +276,7 @@ async def test_s112_one_that_may_not_run_has_no_worker_until_the_configuration_a
         row = rig.row(A)
         cause = "disabled" if field == "enabled" else "unconfigured"
         assert (row.phase, row.cause, row.wanted, rig.spawns(A)) == ("stopped", cause, False, [])
-        todo = f"complete channels.local.accounts.a: {reason or 'not configured'}"
+        todo = f"{reason or 'not configured'}: complete channels.local.accounts.a"
         assert row.todo == (None if field == "enabled" else todo)
         obstacle = rig.roster.obstacle(rig.account(A))
         assert obstacle is not None

@@ -25,7 +25,7 @@ def todo(spec: WorkerSpec, state: State) -> str | None:
     key, place = spec.key, spec.place
     if state.phase is Phase.STOPPED and spec.enabled and not spec.configured:
         act = f"install or correct what {place} needs" if spec.unusable else f"complete {place}"
-        return f"{act}: {spec.reason or 'not configured'}"
+        return f"{spec.reason or 'not configured'}: {act}"
     if state.phase is Phase.STARTING and state.cause == LINKING:
         return f"log it in: `trunkline channels login {key}`"
     if state.phase is not Phase.FAILED:

@@ -55,7 +55,7 @@ async def test_a_supervisor_that_ends_while_one_waits_is_not_running(state: Path
     [
         (HELD | {"lastError": "exited (signal 9)"}, "stopped (held: moving house)"),
         (DOWN | {"cause": "unconfigured"}, "stopped (unconfigured)"),
-        (DOWN | {"cause": "unconfigured", "todo": "complete x: no nick"}, "complete x: no nick"),
+        (DOWN | {"cause": "unconfigured", "todo": "no nick: complete x"}, "no nick: complete x"),
         (DOWN | {"cause": "disabled"}, "stopped (disabled)"),
         (DOWN | {"phase": "starting", "cause": "linking", "todo": "log it in"}, "log it in"),
         (DOWN | {"phase": "failed", "lastError": "bad password"}, "bad password"),

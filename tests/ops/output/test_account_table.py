@@ -92,8 +92,8 @@ async def test_what_is_wrong_is_in_sight_whatever_the_size_of_the_fleet(
         (BACKOFF | {"cause": "crash_loop", "lastError": None}, "crash loop"),
         ({"health": "degraded: journal full", "lastError": None}, "degraded: journal full"),
         (
-            {"phase": "stopped", "cause": "unconfigured", "todo": "complete x: nick not set"},
-            "complete x: nick not set",
+            {"phase": "stopped", "cause": "unconfigured", "todo": "nick not set: complete x"},
+            "nick not set: complete x",
         ),
         ({"cause": None, "lastError": None}, ""),
     ],

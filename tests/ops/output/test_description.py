@@ -59,6 +59,15 @@ def test_it_is_said_what_the_journal_means_for_messages(
     assert ["journal", text] in [line.split(maxsplit=1) for line in lines]
 
 
+def test_what_a_person_has_to_do_is_not_called_the_last_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    row = AccountStatus("irc:a", "irc", "a", cause="unconfigured", todo="nick not set: complete x")
+    status = msgspec.to_builtins(row)
+    assert "last error" not in printed(capsys, status=status, why="nick not set")
+    assert "  last error  refused\n" in printed(capsys, status=status | {"lastError": "refused"})
+
+
 async def test_describe_says_why_and_what_next(state: Path) -> None:
     plugin = {"lastConnectedAt": NOW, "lastEventAt": 1e30, "detail": "3 rooms"}
     told = {

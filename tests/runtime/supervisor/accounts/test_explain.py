@@ -73,7 +73,7 @@ def test_the_next_event_of_each_state_is_named(state: State, held: bool, word: s
 def test_an_account_that_is_not_complete_says_what_it_lacks() -> None:
     stopped = State(Phase.STOPPED, cause="unconfigured")
     lacking = spec_of("irc:libera", configured=False, reason="nick not set")
-    assert todo(lacking, stopped) == f"complete {PLACE}: nick not set"
+    assert todo(lacking, stopped) == f"nick not set: complete {PLACE}"
     assert todo(lacking, State(Phase.STOPPING)) is None
     disabled = spec_of("irc:libera", configured=False, enabled=False, reason="disabled")
     assert todo(disabled, stopped) is None
@@ -82,7 +82,7 @@ def test_an_account_that_is_not_complete_says_what_it_lacks() -> None:
 def test_what_is_not_installed_is_not_expected_in_the_configuration() -> None:
     stopped = State(Phase.STOPPED, cause="unconfigured")
     lacking = spec_of("irc:libera", configured=False, unusable=True, reason="no package")
-    assert todo(lacking, stopped) == f"install or correct what {PLACE} needs: no package"
+    assert todo(lacking, stopped) == f"no package: install or correct what {PLACE} needs"
     text = what_next(lacking, stopped, held=False)
     assert text == "nothing until that is corrected or installed, and `trunkline config reload`"
 
