@@ -24,13 +24,13 @@ DONE: list[tuple[list[str], str, dict[str, Any], str]] = [
         ["pairing", "block", "irc:libera", "mallory"],
         "channels.pairing.block",
         {"channel": "irc", "accountId": "libera", "senderId": "mallory"},
-        "blocked",
+        "mallory is blocked in irc:libera",
     ),
 ]
 
 
 @pytest.mark.parametrize(("words", "method", "params", "said"), DONE)
-async def test_what_was_done_is_one_word_or_the_answer(
+async def test_what_was_done_is_one_line_or_the_answer(
     words: list[str], method: str, params: dict[str, Any], said: str, state: Path
 ) -> None:
     answers: dict[str, Any] = {method: {"ok": True}}
