@@ -15,6 +15,7 @@ from runtime.gateway.access.hosts import RequestHead
 from runtime.gateway.http import canvas_host
 from runtime.gateway.http.api import HttpApi
 from runtime.gateway.http.api_routes import routes_of
+from runtime.gateway.http.broken_bodies import BodyCheckingServer
 from runtime.gateway.http.canvas import CanvasEndpoint
 from runtime.gateway.http.hooks import HooksEndpoint
 from runtime.gateway.http.ingress import Ingress
@@ -163,7 +164,7 @@ class HttpEndpoints:
 
 
 def _server(answer: Endpoint) -> web.Server:
-    return web.Server(
+    return BodyCheckingServer(
         answer,
         access_log=None,
         logger=_log,
@@ -182,7 +183,7 @@ def _head_of(request: web.BaseRequest) -> RequestHead:
 def _is_ours(record: logging.LogRecord) -> bool:
     """Return whether a failure is the gateway's own; malformed HTTP could fill the log."""
     error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, HttpProcessingError)
+    return not isinstance(error, HttpProcessingError | web.RequestPayloadError)
 
 
 _log.addFilter(_is_ours)
