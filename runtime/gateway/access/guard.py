@@ -83,9 +83,10 @@ class AccessGuard:
             asyncio.get_running_loop().call_later(FOLLOW_SECONDS, self._begin, following)
 
     def give_up(self, turn: SignInTurn) -> None:
-        """End a turn whose client is gone; one with a checked secret keeps its place a while.
+        """End a turn whose client is gone, or whose secret is wrong; a checked one ends later.
 
-        As long as a right secret takes: who does not wait for answers has no more tries.
+        It keeps its place as long as a right secret does: a client that does not wait for answers
+        has no more tries.
         """
         kept = 0.0 if turn.begun is None else turn.begun + SUCCESS_DELAY - self._now()
         if kept <= 0:
@@ -127,7 +128,7 @@ class SignInTurn:
         self._guard.request_turn(self)
 
     def give_up(self) -> None:
-        """End it, or its waiting, because the client is gone."""
+        """End it, or its waiting: the client is gone, or its secret wrong and its answer late."""
         self._guard.give_up(self)
 
     def end(self) -> None:

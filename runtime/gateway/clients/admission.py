@@ -245,6 +245,15 @@ class Admission:
             connection.receive(data)
         client.after_read(perf_counter() - connection.read_at)
 
+    def _yield_turn(self) -> None:
+        """End the turn of a wrong secret soon, while its answer is delayed.
+
+        It ends as that of a client which waits for no answer. Otherwise a few programs with
+        a wrong secret would keep all others of their address out until their handshakes end.
+        """
+        if self._turn is not None:
+            self._turn.give_up()
+
     def _end_turn(self) -> None:
         if self._turn is not None:
             self._turn.end()
@@ -258,6 +267,7 @@ class Admission:
         self._parts.hub.refuse(refusal.kind)
         self._record(refusal)
         if refusal.delay:
+            self._yield_turn()
             asyncio.get_running_loop().call_later(refusal.delay, self._answer, request, refusal)
         else:
             self._answer(request, refusal)

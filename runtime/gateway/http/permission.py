@@ -68,6 +68,8 @@ class HttpPermission:
                 if gone.is_set() or guard.locked(SHARED, origin):  # meanwhile
                     return False
                 right, delay = guard.check_secret(given.strip(), origin)
+                if not right:
+                    turn.give_up()  # as at ``connect``: others need not wait for this answer
                 with contextlib.suppress(TimeoutError):
                     async with timeouts.timeout(delay):
                         await gone.wait()

@@ -181,6 +181,18 @@ async def test_the_right_secret_is_late_by_a_moment_beside_guesses_that_were_giv
         assert long_delay <= loop.time() - began < 4 * long_delay
 
 
+async def test_programs_with_a_wrong_secret_keep_no_others_of_their_address_out() -> None:
+    """Their answers are seconds late; the turns of the others come long before."""
+    async with gateway_rig() as rig:
+        wrong, right = [[await challenged(rig) for _ in range(40)] for _ in range(2)]
+        for client in wrong:
+            await guess(client, "wrong")
+        await asyncio.gather(*(client.hello(TOKEN) for client in right))
+        answered = sum(client.socket.close_code is not None for client in wrong)
+        assert rig.parts.hub.refused["AUTH_TOKEN_MISMATCH"] == 40
+        assert answered < 20
+
+
 @pytest.mark.parametrize("protocol", [3, 4])
 async def test_a_wrong_secret_is_answered_late_in_each_protocol(protocol: int) -> None:
     async with gateway_rig() as rig:

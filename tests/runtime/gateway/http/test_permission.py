@@ -67,6 +67,16 @@ async def test_guesses_lock_their_address() -> None:
         assert client.rig.parts.api.outcomes["throttled"] == 1
 
 
+async def test_wrong_secrets_whose_answers_are_late_keep_no_others_waiting() -> None:
+    async with http_rig() as client:
+        wrong = {"Authorization": "Bearer wrong"}
+        asking = [asyncio.create_task(client.ask(MODELS, headers=wrong)) for _ in range(40)]
+        await until(lambda: client.rig.parts.api.in_flight == 40)
+        assert (await client.ask(MODELS))[0] == 200
+        assert sum(each.done() for each in asking) < 20
+        assert {status for status, _, _ in await asyncio.gather(*asking)} == {401}
+
+
 async def test_whoever_gives_up_waits_no_more_and_keeps_nobody_from_its_turn() -> None:
     async with http_rig() as client:
         wrong = msgspec.json.encode(LIST)
