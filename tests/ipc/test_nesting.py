@@ -22,9 +22,9 @@ from ipc.frames import control, data, jsonrpc, websocket
 from ipc.nesting import (
     MAX_DEPTH,
     TooDeep,
+    has_more_values,
     is_shallow,
     is_shallow_value,
-    opens_more_than,
 )
 from ipc.state_file import StateFile
 from ops.actions.config_patch import change_of
@@ -261,16 +261,25 @@ def test_a_long_text_is_bounded_alike(made: Callable[[int], bytes], many: int) -
     [
         (b"1", 0),
         (b"[]", 1),
-        (b'{"a":[{},{}]}', 4),
-        (b'["[[[[","{{{{"]', 1),
-        (rb'["\\\"[[[[","\"{{"]', 1),
-        (rb'["\\",[],{}]', 3),
-        (b"[" + b"[]," * 5000 + b"{}]", 5002),
-        (b"[" + b'["[{"],' * 30_000 + b"{}]", 30_002),
-        (b"[" + b'["[{\\""],' * 30_000 + b"{}]", 30_002),
+        (b"[1,2,3]", 3),
+        (b'{"a":1,"b":","}', 2),
+        (b'{"a":[{},{}]}', 5),
+        (b'["[[[[","{{{{"]', 2),
+        (rb'["\\\"[,[[","\"{{"]', 2),
+        (rb'["\\",[],{}]', 5),
+        (b"[" + b"[]," * 5000 + b"{}]", 10_002),
+        (b"[" + b'["[{,"],' * 30_000 + b"{}]", 60_002),
+        (b"[" + b'["[{\\",\\\\"],' * 30_000 + b"{}]", 60_002),
     ],
 )
-def test_arrays_and_objects_are_counted_without_decoding(text: bytes, count: int) -> None:
+def test_values_are_counted_without_decoding(text: bytes, count: int) -> None:
     json.loads(text)
-    assert not opens_more_than(text, count)
-    assert opens_more_than(text, count - 1)
+    assert not has_more_values(text, count)
+    assert has_more_values(text, count - 1)
+
+
+@pytest.mark.parametrize("before", range(8))
+def test_no_slice_of_a_long_text_ends_within_an_escape(before: int) -> None:
+    words = b"x" * (nesting.SLICE_BYTES - before) + b'\\\\\\"[,' * 3
+    assert not has_more_values(b'["%b"]' % words, 1)
+    assert has_more_values(b'["%b",[]]' % words, 2)

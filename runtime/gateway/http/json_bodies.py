@@ -11,7 +11,7 @@ from ipc.nesting import (
     MALFORMED,
     decode_json,
     decode_shallow,
-    opens_more_than,
+    has_more_values,
     require_shallow,
 )
 from runtime.gateway.http.api_refusals import HttpRefusal, busy, too_large
@@ -21,7 +21,7 @@ from runtime.gateway.http.ingress_heads import BadHead
 BODY_SECONDS = 10.0  # in which a body has to arrive,
 BYTES_PER_SECOND = 256 * 1024  # and for each of so many bytes a second more
 MAX_HELD_BYTES = 32 * 1024 * 1024  # of all bodies that are being read
-MAX_INNER = 100_000  # arrays and objects of a body: decoded, 20 MiB
+MAX_VALUES = 200_000  # of a body: decoded, 20 MiB beside its text
 LARGE_BYTES = 64 * 1024  # of larger ones the loop decodes one in a turn: 1 MiB takes a millisecond
 
 
@@ -82,8 +82,8 @@ class JsonBodies:
                 await asyncio.sleep(0)
                 require_shallow(body)
                 await asyncio.sleep(0)
-                if opens_more_than(body, MAX_INNER):
-                    raise too_large(f"a body has at most {MAX_INNER} arrays and objects")
+                if has_more_values(body, MAX_VALUES):
+                    raise too_large(f"a body has at most {MAX_VALUES} values")
                 await asyncio.sleep(0)
                 return decode_shallow(body)
             finally:

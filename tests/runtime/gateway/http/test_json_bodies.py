@@ -74,16 +74,17 @@ async def test_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
         assert reader.held == 0
 
 
-async def test_a_large_body_has_a_limit_of_arrays_and_objects(
+async def test_a_large_body_has_a_limit_of_values(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(json_bodies, "LARGE_BYTES", 1)
-    monkeypatch.setattr(json_bodies, "MAX_INNER", 3)
+    monkeypatch.setattr(json_bodies, "MAX_VALUES", 5)
     async with bodies() as (_, port):
         for body, words in (
             (b"[[],{}]", "[[], {}]"),
-            (b'["[[[[",""]', "['[[[[', '']"),
-            (b"[[],[],[]]", "413 Payload too large: a body has at most 3 arrays and objects"),
+            (b'["[[,,[,[",""]', "['[[,,[,[', '']"),
+            (b"[[],[],[]]", "413 Payload too large: a body has at most 5 values"),
+            (b"[1,2,3,4,5,6]", "413 Payload too large: a body has at most 5 values"),
         ):
             assert await post(port, f"Content-Length: {len(body)}", body=body) == words
 
