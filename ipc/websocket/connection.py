@@ -20,12 +20,15 @@ from websockets.http11 import Request
 from websockets.protocol import CLOSING, OPEN, Event
 
 from ipc.websocket.demux import DemuxConnection
+from ipc.websocket.long_messages import (
+    LONG_HEADER_BYTES,
+    LONG_MESSAGE_BYTES,
+    LongFrame,
+    MessageRules,
+    PartialMessage,
+    apply_mask,
+)
 from ipc.websocket.sending import FIN_TEXT, SendingConnection
-
-try:
-    from websockets.speedups import apply_mask  # ten times as fast as what follows
-except ImportError:
-    from websockets.utils import apply_mask
 
 CLOSE_SECONDS = 1.0  # between our close frame and the end of the socket
 MAX_UNWRITTEN = 32  # answers; a client that asks more at once can deal with these meanwhile
@@ -44,19 +47,22 @@ _log = logging.getLogger(__name__)
 class Connection(SendingConnection):
     """The server's end of a WebSocket. Test ``open``, not the library's ``state``.
 
-    ``receive`` is called with the bytes of each message; ``max_bytes`` limits one message;
-    ``data`` is the application's to use. ``after_read`` is called once all that one read of the
-    socket has brought is handed on and answered, with the seconds since ``read_at`` (perf_counter).
+    ``receive`` is called with the bytes of each message; ``max_bytes`` limits one message, and
+    ``rules`` a long one; ``data`` is the application's to use. ``after_read`` is called once all
+    that one read of the socket has brought is handed on and answered, with the seconds since
+    ``read_at`` (perf_counter).
     """
 
     __slots__ = (
+        "_common_bytes",
         "_deadline",
         "_early",
         "_first",
-        "_foreign",
         "_fragments",
+        "_long",
         "_needed",
         "_plain",
+        "_read",
         "_tail",
         "after_read",
         "alive",
@@ -65,6 +71,7 @@ class Connection(SendingConnection):
         "max_bytes",
         "read_at",
         "receive",
+        "rules",
     )
 
     receive: Callable[[bytes], None]
@@ -79,11 +86,15 @@ class Connection(SendingConnection):
         self.read_at = 0.0
         self.after_read = None
         self.max_bytes = self.owner.limits.preauth_bytes
+        self.rules: MessageRules | None = None
+        self._common_bytes = min(self.max_bytes, LONG_MESSAGE_BYTES)
         self._tail = bytearray()  # of a frame that is not complete yet
         self._needed = 0  # how long the tail must be before it is worth looking again
-        self._fragments: list[bytes] | None = None
+        self._fragments: PartialMessage | None = None
+        self._long: LongFrame | None = None
         self._plain = False  # the connection is open, and no message in fragments is under way
-        self._foreign = False  # broken or oversized: the library has the rest of the stream
+        # What reads in the place of ``_parse``: a long frame, or the library once one was broken.
+        self._read: Callable[[bytes], None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._early: list[bytes] = []
         self.receive = self._add_early
@@ -135,6 +146,7 @@ class Connection(SendingConnection):
     def limit_messages(self, max_bytes: int) -> None:
         """Set the largest size of messages."""
         self.max_bytes = self.protocol.max_message_size = max_bytes
+        self._common_bytes = min(max_bytes, LONG_MESSAGE_BYTES)
 
     def limit_handshake(self, seconds: float) -> None:
         """Replace the deadline for ``admit`` that ``start`` has set."""
@@ -165,8 +177,8 @@ class Connection(SendingConnection):
         self.alive = self._reading = True
         self._spared = not self.paused  # it cannot read the answers while we read its questions
         try:
-            if self._foreign:
-                self._delegate(data)
+            if self._read is not None:
+                self._read(data)
             elif self._tail:
                 self._continue(data)
             else:
@@ -202,8 +214,8 @@ class Connection(SendingConnection):
                         length = data[position + 2] << 8 | data[position + 3]
                     else:
                         length = int.from_bytes(data[position + 2 : start - 4], "big")
-                if not second & _MASKED or length > self.max_bytes:
-                    self._refuse(data[position:], length)
+                if not second & _MASKED or length > self._common_bytes:
+                    self._begin_long(data[position:], length)
                     return
                 stop = start + length
             if stop > end:
@@ -222,12 +234,32 @@ class Connection(SendingConnection):
         if position < end:
             self._store_partial(data, position)
 
+    def _begin_long(self, data: bytes, length: int) -> None:
+        """Read a frame that is longer than most; refuse a fragment that is, and a broken frame."""
+        whole = self._plain and FIN_TEXT <= data[0] <= _FIN_BINARY
+        if whole and data[1] & _MASKED and length <= self.max_bytes:
+            self._long = LongFrame(data[:LONG_HEADER_BYTES], self.rules)
+            self._read = self._continue_long
+            self._continue_long(data[LONG_HEADER_BYTES:])
+        else:
+            self._refuse(data, length)
+
+    def _continue_long(self, data: bytes) -> None:
+        assert self._long is not None
+        rest = self._long.add(data)
+        if self._long.left:
+            return
+        long, self._long, self._read = self._long, None, None
+        if (payload := long.message.release()) is not None:
+            self._deliver(long.first, payload)
+        self._parse(rest)
+
     def _refuse(self, data: bytes, length: int) -> None:
         """Close with 1009, or 1002 for a frame without mask; the rest is read and dropped."""
-        self._foreign = True
+        self._read = self._delegate
         self.write_out()
         self._flush_held(all=True)
-        if length > self.max_bytes:
+        if length > self._common_bytes:
             self.protocol.fail(1009)
         self._delegate(data)
 
@@ -290,12 +322,13 @@ class Connection(SendingConnection):
         if self.protocol.state is CLOSING:
             return  # after our close frame no answer is sent, so nothing is carried out
         if self._fragments is None:
-            self._fragments = []
+            self._fragments = PartialMessage(self.rules)
             self._first = 0x80 | event.opcode
-        self._fragments.append(bytes(event.data))
+        self._fragments.add(bytes(event.data))
         if event.fin:
-            whole, self._fragments = b"".join(self._fragments), None
-            self._deliver(self._first, whole)
+            whole, self._fragments = self._fragments.release(), None
+            if whole is not None:
+                self._deliver(self._first, whole)
 
     def _expect_end(self) -> None:
         if self._deadline is None and not self._raw.is_closing():
@@ -305,6 +338,7 @@ class Connection(SendingConnection):
         """Drop everything that waits."""
         if self._deadline is not None:
             self._deadline.cancel()
+        self._read = self._long = None
         self.drop_output()
         self.owner.on_caught_up(self)
         super().connection_lost(exc)

@@ -150,6 +150,37 @@ async def large_prompts(daemon: Daemon, seconds: float) -> Counter[int]:
     return await asked_again_and_again(daemon, requests, 4, seconds)
 
 
+async def long_requests(daemon: Daemon, seconds: float) -> Counter[int]:
+    """Send over WebSockets what is longer than its method allows, and what would be large decoded.
+
+    The one of 25 MiB shows its method first, the next one last; all are JSON.
+    """
+    keys = b'["a"%b]' % (b',"a"' * (6 * MIB))
+    values = b'{"attachments":[{}%b]}' % (b",{}" * MIB)
+    request = b'{"type":"req","id":"1","method":"%b","params":%b}'
+    frames = [
+        request % (b"events.subscribe", b'{"accounts":%b}' % keys),
+        b'{"type":"req","id":"1","params":%b,"method":"chat.send"}' % keys,
+        request % (b"chat.send", values),
+        request % (b"health", b'{"x":[%b0]}' % (b"[]," * (MIB // 4))),
+        request % (b"chat.send", b'{"message":"%b\xf0\x9f\x98\x80"}' % (b"x" * 3 * MIB)),
+    ]
+    found: Counter[int] = Counter()
+    ends = time.monotonic() + seconds
+
+    async def one(number: int) -> None:
+        client = await RawClient.open(f"ws://127.0.0.1:{daemon.port}")
+        await client.hello(TOKEN)
+        turn = itertools.cycle([*frames[number:], *frames[:number]])
+        while time.monotonic() < ends:
+            await client.send(next(turn))
+            found[200 if (await client.response())["ok"] else 400] += 1
+        client.socket.transport.abort()
+
+    await asyncio.gather(*map(one, range(4)))
+    return found
+
+
 async def injected_templates(daemon: Daemon, seconds: float) -> Counter[int]:
     """Ask a mapped hook with what looks like templates, is nested deep, large or no JSON."""
     inner = "{{headers.authorization}} {{payload.__class__.__mro__}} {{commits[0].message}}"
@@ -285,6 +316,7 @@ UNREAD: dict[str, tuple[UnreadKind, int]] = {
 KINDS: dict[str, Kind] = {
     "wrong hooks": wrong_hooks,
     "large prompts": large_prompts,
+    "long requests": long_requests,
     "injected templates": injected_templates,
     "escaping paths": escaping_paths,
     "sessions of others": sessions_of_others,

@@ -38,6 +38,8 @@ from runtime.gateway.clients.client import MAX_WAITING, Admitted, ConnectedClien
 from runtime.gateway.clients.decision import ConnectDecision
 from runtime.gateway.clients.earlier import EarlierTalk, read_earlier
 from runtime.gateway.clients.hello import hello
+from runtime.gateway.clients.long_requests import LongRequests
+from runtime.gateway.clients.method_table import TEXT_BYTES
 from runtime.gateway.clients.repeated import RepeatedRequests
 from runtime.gateway.pairing import on_node_connected
 from runtime.gateway.parts import GatewayParts
@@ -83,7 +85,7 @@ class Admission:
             self.connection.limit_handshake(handshake_left(limit, age))
         else:
             self.connection.limit_handshake(GREETED_WAIT_SECONDS + RESUMED_SECONDS)
-            self.connection.limit_messages(MAX_FRAME_BYTES)
+            self.connection.limit_messages(TEXT_BYTES)
             self._most_queued = earlier.requests + MAX_RESUMED
 
     def receive(self, data: bytes) -> None:
@@ -231,6 +233,7 @@ class Admission:
             return
         connection.admit(MAX_FRAME_BYTES)
         client = connection.data = ConnectedClient(parts, connection, admitted)
+        connection.rules = LongRequests(client)
         parts.hub.add(client)
         if earlier is None or earlier.connection_id is None:
             connection.send(response(request.id, hello(parts, client)))

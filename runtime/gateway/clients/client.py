@@ -279,7 +279,7 @@ class ConnectedClient:
         """Continue the event numbers of another gateway."""
         self.seq = seq
 
-    def refuse(self, id: str, error: RemoteError) -> None:
+    def refuse(self, id: str | int, error: RemoteError) -> None:
         """Answer a request with an error."""
         self._fail(id, error)
 

@@ -30,10 +30,13 @@ from ipc.errors import CallTimeout, PeerGone, RemoteError
 from ipc.frames.requests import NoParams
 from ipc.frames.websocket import explain
 from ipc.frames.words import FORBIDDEN, INVALID_REQUEST, UNAVAILABLE
+from ipc.websocket.long_messages import LONG_MESSAGE_BYTES
 from runtime.gateway.access.scopes import ADMIN, NODE, OPERATOR, READ, SUPERVISOR, covers
 from runtime.gateway.accounts.account_calls import read_answer
 
 BOTH = frozenset({3, 4})  # protocols
+# Of a request with a text of 262,144 characters, each as an escape, files, or thousands of names.
+TEXT_BYTES = 4 * 1024 * 1024
 
 Function = Callable[[Any, Any, Any], Any]  # of the parts, the client and the params
 
@@ -124,7 +127,7 @@ class Method(msgspec.Struct, frozen=True):
 
     ``waits``: the function is a coroutine function. ``struct`` is the type of its params,
     ``absent`` their value where a request has none (``UNSET``: decoded from ``{}``). ``ours``:
-    OpenClaw does not have it.
+    OpenClaw does not have it. ``most_bytes`` is the largest size of a request.
     """
 
     name: str
@@ -138,6 +141,7 @@ class Method(msgspec.Struct, frozen=True):
     ours: bool = False
     protocols: frozenset[int] = BOTH
     repeat: Repeat = Repeat.NEVER
+    most_bytes: int = LONG_MESSAGE_BYTES
 
     def params(self, raw: Raw | UnsetType) -> Any:
         """Return the validated params; raises ``RemoteError`` that names the fault."""
@@ -202,11 +206,13 @@ def method(
     *,
     ours: bool = False,
     repeat: Repeat | None = None,
+    most_bytes: int = LONG_MESSAGE_BYTES,
 ) -> Callable[[Function], Function]:
     """Register a function in the table. ``params`` of ``None``: all params are ignored.
 
     ``ours`` marks an addition to OpenClaw's protocol. ``repeat`` tells clients what they may ask
-    again after a lost connection; by default methods of scope READ. The first
+    again after a lost connection; by default methods of scope READ. A request has at most
+    ``most_bytes``, which is known before it has all arrived. The first
     paragraph of the function's docstring is what the page ``docs/protocol.md`` says of it.
     """
 
@@ -216,8 +222,9 @@ def method(
         again = repeat or (Repeat.ALWAYS if scope == READ else Repeat.NEVER)
         absent = None if params is None else _NO_PARAMS if params is NoParams else UNSET
         METHODS[name] = Method(
-            name, scope, roles, function, waits, decoder, params, absent, ours, protocols, again
-        )
+            name, scope, roles, function, waits, decoder, params, absent, ours, protocols, again,
+            most_bytes,
+        )  # fmt: skip
         return function
 
     return register

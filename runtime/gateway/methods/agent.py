@@ -11,7 +11,13 @@ from ipc.frames.requests import Params
 from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import WRITE
 from runtime.gateway.clients.client import ConnectedClient
-from runtime.gateway.clients.method_table import FailedAnswer, Repeat, TwoAnswers, method
+from runtime.gateway.clients.method_table import (
+    TEXT_BYTES,
+    FailedAnswer,
+    Repeat,
+    TwoAnswers,
+    method,
+)
 from runtime.gateway.conversations.run_answers import (
     accepted_answer,
     command_answer,
@@ -111,7 +117,7 @@ class AgentWaitParams(Params):
     timeout_ms: Annotated[int, Meta(ge=0, le=MAX_WAIT_MS)] = WAIT_MS
 
 
-@method("agent", WRITE, AgentParams, repeat=Repeat.WITH_KEY)
+@method("agent", WRITE, AgentParams, repeat=Repeat.WITH_KEY, most_bytes=TEXT_BYTES)
 async def agent(parts: GatewayParts, client: ConnectedClient, params: AgentParams) -> Any:
     """Ask an agent. There are two answers with the request's id: `accepted` once the run is stored,
     and one when it has ended. The same key and message during the run is answered with `in_flight`

@@ -14,7 +14,7 @@ from ipc.frames.requests import Params
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE, agent_key
 from runtime.gateway.access.scopes import WRITE
 from runtime.gateway.clients.client import ConnectedClient
-from runtime.gateway.clients.method_table import method
+from runtime.gateway.clients.method_table import TEXT_BYTES, method
 from runtime.gateway.parts import GatewayParts
 from workers.agent import Delta, Final, Kind, Notice, ToolCall, ToolResult, TurnOutcome
 
@@ -74,7 +74,7 @@ class TurnEndParams(Params):
     error: TurnErrorParams | None = None
 
 
-@method("agents.attach", WRITE, AttachParams)
+@method("agents.attach", WRITE, AttachParams, most_bytes=TEXT_BYTES)
 def agents_attach(parts: GatewayParts, client: ConnectedClient, params: AttachParams) -> Any:
     """Attach this client for an agent of kind `client`: the events `agent.turn` follow. One program
     at a time is attached; `takeover` replaces it, and it gets `agent.detached`. `turns` lists the
@@ -111,7 +111,7 @@ async def agents_turn_events(
     return await _stored(parts.attached.receive_events(client, params.turn, params.first, payloads))
 
 
-@method("agents.turn.end", WRITE, TurnEndParams)
+@method("agents.turn.end", WRITE, TurnEndParams, most_bytes=TEXT_BYTES)
 async def agents_turn_end(
     parts: GatewayParts, client: ConnectedClient, params: TurnEndParams
 ) -> Any:

@@ -13,7 +13,7 @@ from ipc.frames.requests import Params
 from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import ADMIN, WRITE
 from runtime.gateway.clients.client import ConnectedClient
-from runtime.gateway.clients.method_table import Repeat, method
+from runtime.gateway.clients.method_table import TEXT_BYTES, Repeat, method
 from runtime.gateway.conversations.chat_commands import read_command
 from runtime.gateway.conversations.queue_modes import STEER_NOTE
 from runtime.gateway.conversations.run_answers import digest_of
@@ -90,7 +90,7 @@ class ChatInjectParams(Params):
     agent_id: Word | None = None
 
 
-@method("chat.send", WRITE, ChatSendParams, repeat=Repeat.WITH_KEY)
+@method("chat.send", WRITE, ChatSendParams, repeat=Repeat.WITH_KEY, most_bytes=TEXT_BYTES)
 async def chat_send(parts: GatewayParts, client: ConnectedClient, params: ChatSendParams) -> Any:
     """Send a message to a session; the answer comes as events `chat` and `agent`. The same key and
     text is answered with `in_flight` or `ok`, another text is refused. `deliver` also sends the
@@ -150,7 +150,7 @@ async def chat_abort(parts: GatewayParts, client: ConnectedClient, params: ChatA
     return {"ok": True, "aborted": bool(runs), "runIds": runs}
 
 
-@method("chat.inject", ADMIN, ChatInjectParams)
+@method("chat.inject", ADMIN, ChatInjectParams, most_bytes=TEXT_BYTES)
 async def chat_inject(
     parts: GatewayParts, client: ConnectedClient, params: ChatInjectParams
 ) -> Any:

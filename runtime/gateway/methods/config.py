@@ -12,6 +12,8 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from ipc.frames.requests import NoParams, PlaceParams, Text, ValidateParams, WriteParams
+from ipc.websocket.long_messages import LONG_MESSAGE_BYTES
+from runtime.config.files import MAX_BYTES
 from runtime.gateway.access.scopes import ADMIN, READ
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, method
@@ -20,6 +22,8 @@ from runtime.gateway.methods.request_parts import Free
 from runtime.gateway.parts import GatewayParts
 
 CONFIG_SECONDS = 60.0  # checking thousands of accounts takes some
+# Of a request with the text of a file of the largest size, where half of it are escapes.
+FILE_BYTES = 2 * MAX_BYTES + LONG_MESSAGE_BYTES
 COPY_BYTES = 128 * 1024  # a larger configuration is sent once, not under all of its names
 COPIES = ("parsed", "sourceConfig", "resolved", "runtimeConfig")
 
@@ -55,25 +59,27 @@ async def config_get(parts: GatewayParts, client: ConnectedClient, params: NoPar
     return answer
 
 
-@method("config.set", ADMIN, WriteParams)
+@method("config.set", ADMIN, WriteParams, most_bytes=FILE_BYTES)
 async def config_set(parts: GatewayParts, client: ConnectedClient, params: WriteParams) -> Any:
     """Write the whole text, unless the file has changed since; redacted values are kept."""
     return await _write(parts, client, "config.set", params)
 
 
-@method("config.apply", ADMIN, ApplyParams)
+@method("config.apply", ADMIN, ApplyParams, most_bytes=FILE_BYTES)
 async def config_apply(parts: GatewayParts, client: ConnectedClient, params: ApplyParams) -> Any:
     """Write the whole text as `config.set` does; either way it is applied at once."""
     return await _write(parts, client, "config.apply", params)
 
 
-@method("config.patch", ADMIN, PatchParams)
+@method("config.patch", ADMIN, PatchParams, most_bytes=FILE_BYTES)
 async def config_patch(parts: GatewayParts, client: ConnectedClient, params: PatchParams) -> Any:
     """Apply a merge patch to the text; everything else stays as written, including comments."""
     return await _write(parts, client, "config.patch", params)
 
 
-@method("config.validate", ADMIN, ValidateParams, ours=True, repeat=Repeat.ALWAYS)
+@method(
+    "config.validate", ADMIN, ValidateParams, ours=True, repeat=Repeat.ALWAYS, most_bytes=FILE_BYTES
+)
 async def config_validate(
     parts: GatewayParts, client: ConnectedClient, params: ValidateParams
 ) -> Any:

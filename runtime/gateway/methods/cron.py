@@ -15,7 +15,7 @@ from ipc.frames.requests import NoParams, Params
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from runtime.gateway.access.scopes import ADMIN, READ
 from runtime.gateway.clients.client import ConnectedClient
-from runtime.gateway.clients.method_table import method
+from runtime.gateway.clients.method_table import TEXT_BYTES, method
 from runtime.gateway.conversations.history_views import MAX_PAGE
 from runtime.gateway.cron.job_types import (
     JobDelivery,
@@ -146,7 +146,7 @@ async def cron_get(parts: GatewayParts, client: ConnectedClient, params: CronJob
     return shown(_job(await _ready(parts), params.named, got=True))
 
 
-@method("cron.add", ADMIN, NewJob)
+@method("cron.add", ADMIN, NewJob, most_bytes=TEXT_BYTES)
 @changes(lambda params, answer: f"scheduled job {claimed(answer['name'])} was made")
 async def cron_add(parts: GatewayParts, client: ConnectedClient, params: NewJob) -> Any:
     """Create a scheduled job; answer with it. `main` jobs inform the main session of an agent,
@@ -176,7 +176,7 @@ async def cron_add(parts: GatewayParts, client: ConnectedClient, params: NewJob)
     return shown(job) | {"deliveryPreview": await _preview(parts, job)} | _ignored(parts, job)
 
 
-@method("cron.update", ADMIN, CronUpdateParams)
+@method("cron.update", ADMIN, CronUpdateParams, most_bytes=TEXT_BYTES)
 @changes(lambda params, answer: f"scheduled job {claimed(answer['name'])} was changed")
 async def cron_update(
     parts: GatewayParts, client: ConnectedClient, params: CronUpdateParams

@@ -15,7 +15,7 @@ from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import READ
 from runtime.gateway.accounts.fanout import EVENT, MESSAGE, OWN_EVENTS
 from runtime.gateway.clients.client import ConnectedClient
-from runtime.gateway.clients.method_table import method
+from runtime.gateway.clients.method_table import TEXT_BYTES, method
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.reports import changes
 
@@ -70,7 +70,7 @@ class SubscribeParams(Params):
             raise RemoteError(INVALID_REQUEST, text) from None
 
 
-@method("events.subscribe", READ, SubscribeParams, ours=True)
+@method("events.subscribe", READ, SubscribeParams, ours=True, most_bytes=TEXT_BYTES)
 async def events_subscribe(
     parts: GatewayParts, client: ConnectedClient, params: SubscribeParams
 ) -> Any:

@@ -15,7 +15,7 @@ from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import WRITE
 from runtime.gateway.accounts.account_calls import AN_OBJECT
 from runtime.gateway.clients.client import ConnectedClient
-from runtime.gateway.clients.method_table import AccountCall, Repeat, method
+from runtime.gateway.clients.method_table import TEXT_BYTES, AccountCall, Repeat, method
 from runtime.gateway.conversations.origins import chat_in
 from runtime.gateway.conversations.presentations import presented
 from runtime.gateway.methods.request_parts import MOST_FILES, Free, file_named
@@ -72,7 +72,7 @@ class MessageActionParams(Params):
     conversation_read_origin: str | UnsetType = UNSET
 
 
-@method("message.action", WRITE, MessageActionParams, repeat=Repeat.WITH_KEY)
+@method("message.action", WRITE, MessageActionParams, repeat=Repeat.WITH_KEY, most_bytes=TEXT_BYTES)
 def message_action(
     parts: GatewayParts, client: ConnectedClient, params: MessageActionParams
 ) -> Any:

@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 from ipc.epoch import now_ms
 from ipc.errors import CallTimeout, PeerGone, RemoteError
 from ipc.frames.requests import NoParams, Params
+from ipc.frames.websocket import MAX_FRAME_BYTES
 from ipc.frames.words import INVALID_REQUEST, NOT_CONNECTED, UNAVAILABLE
 from ipc.nesting import MALFORMED, decode_json
 from runtime.gateway.access.scopes import NODE, PAIRING, READ, WRITE
@@ -26,6 +27,7 @@ from runtime.gateway.parts import GatewayParts
 INVOKE_MS = 30_000
 LONGEST_MS = 3_600_000
 KEPT_BYTES = 16 * 1024  # of an answer that is remembered by its key
+PAYLOAD_BYTES = MAX_FRAME_BYTES // 2  # the answer has the payload twice: as JSON, and as text
 Word = Annotated[str, Meta(min_length=1, max_length=512)]
 _ONLY_NODES = frozenset({NODE})
 
@@ -123,7 +125,7 @@ async def node_rename(parts: GatewayParts, client: ConnectedClient, params: Rena
     return {"nodeId": params.node_id, "displayName": name}
 
 
-@method("node.invoke", WRITE, InvokeParams)
+@method("node.invoke", WRITE, InvokeParams, most_bytes=PAYLOAD_BYTES)
 async def node_invoke(parts: GatewayParts, client: ConnectedClient, params: InvokeParams) -> Any:
     """Execute a command on a node, once per key (300 s), and return its answer."""
     key, invoked = _key(params), parts.nodes.invoked
@@ -176,7 +178,7 @@ async def _invoke(nodes: Nodes, client: ConnectedClient, params: InvokeParams) -
     return _answer(params, result)
 
 
-@method("node.invoke.result", None, InvokeResultParams, _ONLY_NODES)
+@method("node.invoke.result", None, InvokeResultParams, _ONLY_NODES, most_bytes=PAYLOAD_BYTES)
 def node_invoke_result(
     parts: GatewayParts, client: ConnectedClient, params: InvokeResultParams
 ) -> Any:
@@ -221,7 +223,8 @@ def _answer(params: InvokeParams, result: InvokeResultParams) -> dict[str, Any]:
     answer: dict[str, Any] = {"ok": True, "nodeId": params.node_id, "command": params.command}
     if result.payload_json is not UNSET:
         try:
-            answer["payload"] = decode_json(result.payload_json)
+            # Checked, and not decoded: objects would take up to fifty times the text.
+            answer["payload"] = decode_json(result.payload_json, Raw)
         except MALFORMED:
             answer["payload"] = None
         answer["payloadJSON"] = result.payload_json

@@ -140,16 +140,16 @@ def files_of(given: Sequence[FileParams]) -> list[Attachment]:
     for each in given:
         name = each.file_name or "file"
         text = each.content.partition(";base64,")[2] or each.content
+        size += len(text)
+        if size > MAX_FILES_BYTES:
+            text = f"attachment {name}: all files together exceed {MAX_FILES_BYTES} bytes"
+            raise RemoteError(INVALID_REQUEST, text)
         try:
             raw = base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError):
             raise RemoteError(
                 INVALID_REQUEST, f"Error: attachment {name}: invalid base64 content"
             ) from None
-        size += len(text)
-        if size > MAX_FILES_BYTES:
-            text = f"attachment {name}: all files together exceed {MAX_FILES_BYTES} bytes"
-            raise RemoteError(INVALID_REQUEST, text)
         mime = each.mime_type or "application/octet-stream"
         url = f"data:{mime};base64,{text}"
         files.append(Attachment(url, mime, each.file_name, len(raw)))

@@ -16,7 +16,7 @@ from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import WRITE
 from runtime.gateway.accounts.account_calls import SENT
 from runtime.gateway.clients.client import ConnectedClient
-from runtime.gateway.clients.method_table import AccountCall, Repeat, method
+from runtime.gateway.clients.method_table import TEXT_BYTES, AccountCall, Repeat, method
 from runtime.gateway.conversations.history_views import MIRROR
 from runtime.gateway.conversations.origins import chat_in
 from runtime.gateway.conversations.session_keys import agent_of
@@ -163,7 +163,7 @@ def _outbound(params: SendParams, channel: str, files: list[Attachment]) -> Outb
     )
 
 
-@method("send", WRITE, SendParams, repeat=Repeat.WITH_KEY)
+@method("send", WRITE, SendParams, repeat=Repeat.WITH_KEY, most_bytes=TEXT_BYTES)
 def send(parts: GatewayParts, client: ConnectedClient, params: SendParams) -> Any:
     """Send a message once per key. With a journal (`docs/journal.md`) a key is known for seven
     days, over restarts of everything, and the message waits for an account that is starting for at

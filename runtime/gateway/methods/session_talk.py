@@ -12,7 +12,7 @@ from ipc.frames.requests import Params
 from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import READ, WRITE
 from runtime.gateway.clients.client import ConnectedClient
-from runtime.gateway.clients.method_table import Repeat, method
+from runtime.gateway.clients.method_table import TEXT_BYTES, Repeat, method
 from runtime.gateway.conversations.catalogs import model_in
 from runtime.gateway.conversations.session_keys import named_key
 from runtime.gateway.journal.conversations import SessionFilter
@@ -51,7 +51,7 @@ class SessionsSendParams(SessionKeyParams, kw_only=True):
     timeout_ms: Annotated[int, Meta(ge=0, le=604_800_000)] | None = None
 
 
-@method("sessions.create", WRITE, SessionsCreateParams)
+@method("sessions.create", WRITE, SessionsCreateParams, most_bytes=TEXT_BYTES)
 async def sessions_create(
     parts: GatewayParts, client: ConnectedClient, params: SessionsCreateParams
 ) -> Any:
@@ -80,7 +80,7 @@ async def sessions_create(
     return answer | {"runStarted": sent.get("status") == "started"} | sent
 
 
-@method("sessions.send", WRITE, SessionsSendParams, repeat=Repeat.WITH_KEY)
+@method("sessions.send", WRITE, SessionsSendParams, repeat=Repeat.WITH_KEY, most_bytes=TEXT_BYTES)
 async def sessions_send(
     parts: GatewayParts, client: ConnectedClient, params: SessionsSendParams
 ) -> Any:

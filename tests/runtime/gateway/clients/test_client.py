@@ -110,9 +110,9 @@ async def test_fragments_binary_frames_and_large_frames_are_requests_too() -> No
         assert (await client.response())["ok"]
         await client.send(text.encode())
         assert (await client.response())["ok"]
-        large = {"type": "req", "id": "2", "method": "health", "params": {"x": "y" * 5_000_000}}
+        large = {"type": "req", "id": "2", "method": "health", "params": {"x": "y" * 1_000_000}}
         await client.send(large)
-        assert (await client.response())["id"] == "2"
+        assert (await client.response())["ok"]
 
 
 # Channels
