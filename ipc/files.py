@@ -35,16 +35,29 @@ def read_regular(path: Path, most: int = READ_BYTES) -> bytes:
 
     A named pipe would have no end before another process writes into it, a device none at all.
     """
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode):
-            number = errno.EISDIR if stat.S_ISDIR(found.st_mode) else errno.EINVAL
-            raise OSError(number, "it is not a file", str(path))
-        if found.st_size > most:
+    with _open_regular(path) as fd:
+        if os.fstat(fd).st_size > most:
             raise OSError(errno.EFBIG, "it is too large", str(path))
         with open(fd, "rb", closefd=False) as file:
             return file.read(most)
+
+
+def read_beginning(path: Path, count: int) -> bytes:
+    """Return the first bytes of a file; raises ``OSError`` at once for what is no file."""
+    with _open_regular(path) as fd:
+        return os.read(fd, count)
+
+
+@contextlib.contextmanager
+def _open_regular(path: Path) -> Iterator[int]:
+    """Open a file for reading, and yield its descriptor. Raises ``OSError`` for what is no file."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(fd).st_mode
+        if not stat.S_ISREG(mode):
+            number = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
+            raise OSError(number, "it is not a file", str(path))
+        yield fd
     finally:
         os.close(fd)
 

@@ -115,7 +115,8 @@ class _StderrOrSpare(io.TextIOBase):
 
 
 def _private(path: str, mode: int) -> int:
-    return os.open(path, mode, 0o600)
+    # O_NONBLOCK: where a named pipe lies in its place, opening it must not wait for a reader.
+    return os.open(path, mode | os.O_NONBLOCK, 0o600)
 
 
 def _run_daemon(options: Options, log: int, spare: int) -> NoReturn:

@@ -11,6 +11,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+from ipc.files import read_regular
 from ops.doctor.facts import Facts
 from ops.doctor.finding import Finding, Severity
 from ops.service.unit import MARKED, MARKER, credentials_of, environment_of
@@ -137,8 +138,8 @@ def shared_secret(facts: Facts) -> Iterator[Finding]:
         if path.parent == here:
             continue
         try:
-            shared = token in path.read_text()
-        except (OSError, UnicodeDecodeError):
+            shared = token.encode(errors="surrogatepass") in read_regular(path)
+        except OSError:
             continue
         if shared:
             yield Finding(

@@ -157,7 +157,7 @@ def _lstat(path: Path) -> os.stat_result | None:
 
 
 def _chmod(path: Path, mode: int) -> str:
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # nor wait for a pipe
     try:
         os.fchmod(fd, mode)
     finally:

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from ipc.files import read_beginning
 from ipc.frames.bootstrap import GatewayBoot, gateway_boot
 from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR, EXIT_OK
 from ipc.record_limit import limiter
@@ -118,8 +119,7 @@ def _check_journal(path: Path) -> None:
     daemon was killed, is found at that time.
     """
     try:
-        with path.open("rb") as file:
-            header = file.read(_HEADER_BYTES)
+        header = read_beginning(path, _HEADER_BYTES)
     except OSError:
         return  # reported by the writer, if an account needs it
     if not header.startswith(_MAGIC):

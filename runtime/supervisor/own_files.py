@@ -68,7 +68,9 @@ class OwnFiles:
 
     def _open_output(self, output: Path) -> None:
         output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd = os.open(output, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        # O_NONBLOCK: where a named pipe lies in its place, opening it must not wait for a reader.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+        fd = os.open(output, flags, 0o600)
         for each in OUTPUT:
             os.dup2(fd, each)
         os.close(fd)

@@ -14,6 +14,7 @@ from ipc.files import (
     lock,
     lock_directory,
     move_aside,
+    read_beginning,
     read_regular,
     set_aside,
     write_atomically,
@@ -29,12 +30,17 @@ def test_only_a_file_of_a_moderate_size_is_read(tmp_path: Path, place: str) -> N
     with pytest.raises(OSError, match=r"it is not a file|it is too large") as caught:
         read_regular(tmp_path / place, 10)
     assert caught.value.filename == str(tmp_path / place)
+    if place != "large":
+        with pytest.raises(OSError, match="it is not a file"):
+            read_beginning(tmp_path / place, 10)
 
 
 def test_a_file_is_read_through_a_link_and_a_missing_one_is_told_apart(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x" * 10)
     (tmp_path / "link").symlink_to("file")
     assert read_regular(tmp_path / "link", 10) == b"x" * 10
+    assert read_beginning(tmp_path / "link", 4) == b"x" * 4
+    assert read_beginning(tmp_path / "link", 100) == b"x" * 10
     with pytest.raises(FileNotFoundError):
         read_regular(tmp_path / "none")
 

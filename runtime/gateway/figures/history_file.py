@@ -66,7 +66,9 @@ class HistoryFile:
     def _write(self, number: int, row: bytes, places: Mapping[str, AccountPlace]) -> None:
         path = self._paths[self._turn]
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
+        # O_NONBLOCK: where a named pipe lies in its place, opening it must not wait for a reader.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+        fd = os.open(path, flags, PRIVATE)
         try:
             if os.fstat(fd).st_size < self._size:  # it was removed, or shortened
                 self._size = self._rows = 0

@@ -94,7 +94,7 @@ def older(directory: Path, before: str, count: int, room: int) -> list[str]:
 
 
 def _lines(directory: Path, before: str) -> Iterator[tuple[str, str]]:
-    for path in directory.glob("*.log"):
+    for path in filter(Path.is_file, directory.glob("*.log")):  # not a named pipe, say
         with contextlib.suppress(OSError), path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - TAIL_BYTES))
             for raw in file:

@@ -58,6 +58,13 @@ async def test_detached_it_tells_why_it_did_not_come_up(state: Path) -> None:
     wrong.complains(ExitCode.CONFIGURATION, "trunkline.json5")
 
 
+async def test_a_named_pipe_in_the_place_of_its_output_is_not_waited_for(state: Path) -> None:
+    (state / "logs").mkdir()
+    os.mkfifo(state / "logs" / "up.log")
+    result = await trunkline(state, "up", "--detach")
+    result.complains(ExitCode.ERROR, "up.log: No such device or address")
+
+
 async def test_detached_it_tells_why_though_the_disk_is_full(
     state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -87,6 +87,7 @@ def another_profile(place: Path) -> Facts:
     other = place / "trunkline-two"
     other.mkdir()
     (other / "trunkline.json5").write_text(TOKEN)
+    os.mkfifo(other / "trunkline.json")  # not waited for
     mine = place / "trunkline" / "trunkline.json5"
     return replace(facts, places=replace(facts.places, config_path=mine))
 

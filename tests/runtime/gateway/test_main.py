@@ -88,3 +88,24 @@ async def test_a_journal_of_a_newer_version_ends_it_as_misconfigured(
     assert code == 78
     assert reported[0][0] == "misconfigured"
     assert "has version 99, and this Trunkline knows" in reported[0][1]
+
+
+async def test_a_named_pipe_in_the_place_of_the_journal_does_not_hold_up_the_start(
+    tmp_path: Path, short_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "journal.db")
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"ws://127.0.0.1:{listener.getsockname()[1]}"
+    fds = {"listen": os.dup(listener.fileno())}
+    listener.close()
+    boot = msgspec.msgpack.decode(boot_of(short_path, 1)) | {"state_dir": str(tmp_path)}
+
+    async def end_once_it_serves() -> None:
+        client = await Client.connect(url, token=SESSION)
+        await client.close()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    ending = asyncio.ensure_future(end_once_it_serves())
+    code = await main(msgspec.msgpack.encode(boot), fds, lambda cause, text: None)
+    await ending
+    assert code == EXIT_OK

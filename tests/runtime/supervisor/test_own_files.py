@@ -72,6 +72,15 @@ def test_the_link_to_the_sockets_is_made_again(
         assert (places.state_dir / "run").readlink() == places.run_dir
 
 
+def test_a_named_pipe_in_the_place_of_the_output_is_not_waited_for(tmp_path: Path) -> None:
+    output = tmp_path / "up.log"
+    os.mkfifo(output)
+    with Instance(tmp_path / "state") as instance:
+        logs = LogStore(tmp_path / "logs", LoggingConfig())
+        OwnFiles(instance, logs, output).check()
+    assert output.is_fifo()
+
+
 def test_a_lock_that_another_has_taken_meanwhile_is_a_warning(tmp_path: Path) -> None:
     with Instance(tmp_path) as instance:
         files = OwnFiles(instance, LogStore(tmp_path / "logs", LoggingConfig()))

@@ -16,6 +16,7 @@ from pathlib import Path
 from ipc import timeouts
 from ipc.connection_errors import failure_text, host_and_port
 from ipc.dial import address_of, dial
+from ipc.files import read_regular
 from ipc.nesting import load_json
 from workers.channels.irc.config import IrcConfig
 from workers.errors import ChannelError, Misconfigured, Transient
@@ -36,7 +37,7 @@ class AddressMemory:
         self._path = path
         self._host = host
         with contextlib.suppress(OSError, ValueError, AttributeError, KeyError):
-            known = load_json(path.read_text())
+            known = load_json(read_regular(path))
             if known.get("host") == host:
                 self.worked, self.failed = str(known["worked"]), str(known["failed"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,6 +78,17 @@ def test_files_that_are_gone_are_made_again(tmp_path: Path, begun: int) -> None:
         each.unlink()
     kept.add(9, "irc:a")
     assert Kept(tmp_path).numbers() == [9]
+
+
+def test_a_named_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "figures").mkdir()
+    pipe = tmp_path / "figures" / "10s.0"
+    os.mkfifo(pipe)
+    kept = Kept(tmp_path)
+    kept.add(1, "irc:a")
+    pipe.unlink()
+    kept.add(2, "irc:a")
+    assert Kept(tmp_path).numbers() == [2]
 
 
 def test_another_history_beside_it_is_not_mixed_in(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,13 @@ def test_a_reserve_whose_making_was_killed_is_completed(tmp_path: Path) -> None:
     reserve.touch()
     Space(tmp_path / "journal.db").reserve()
     assert reserve.stat().st_size == RESERVE_BYTES
+
+
+def test_a_named_pipe_in_the_place_of_the_reserve_is_not_waited_for(tmp_path: Path) -> None:
+    reserve = tmp_path / "journal.db-reserve"
+    os.mkfifo(reserve)
+    Space(tmp_path / "journal.db").reserve()
+    assert reserve.is_fifo()
 
 
 def test_below_the_floor_nothing_may_be_written(

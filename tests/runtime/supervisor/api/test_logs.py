@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,7 @@ def test_older_lines_are_read_from_the_files_in_the_order_of_their_time(tmp_path
     for name, times in (("a", "13"), ("b", "24")):
         lines = [json.dumps({"ts": ts, "text": name + ts}) for ts in times]
         (tmp_path / f"{name}.log").write_text("\n".join([*lines, "no json"]) + "\n")
+    os.mkfifo(tmp_path / "pipe.log")
     found = [json.loads(line)["text"] for line in older(tmp_path, "4", 10, 10_000)]
     assert found == ["a1", "b2", "a3"]
     assert [json.loads(line)["text"] for line in older(tmp_path, "4", 1, 10_000)] == ["a3"]

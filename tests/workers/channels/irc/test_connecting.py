@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -139,6 +140,11 @@ def test_what_worked_is_remembered_and_what_failed_comes_last(tmp_path: Path) ->
 @pytest.mark.parametrize("damage", ["", "[]", "{", '{"host": "h"}', "\0"])
 def test_a_damaged_memory_is_none(tmp_path: Path, damage: str) -> None:
     (tmp_path / "address.json").write_text(damage)
+    assert AddressMemory(tmp_path / "address.json", "h").worked == ""
+
+
+def test_a_named_pipe_in_the_place_of_the_memory_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "address.json")
     assert AddressMemory(tmp_path / "address.json", "h").worked == ""
 
 
