@@ -18,6 +18,7 @@ from runtime.gateway.journal.copies import (
     restore,
 )
 from runtime.gateway.journal.interface import COPIES, FILE
+from runtime.gateway.journal.replacing import has_journal
 from runtime.supervisor.instance import Instance, InstanceHeld
 
 
@@ -37,9 +38,10 @@ def copy_journal(target: RuntimeTarget, to: Path | None) -> Copied:
     """
     state = places_of(target).state_dir
     if not (state / FILE).exists():
-        raise OperatorError(
-            f"there is no journal in {state}: no account that has one has run here yet"
-        )
+        why = "no account that has one has run here yet"
+        if has_journal(state / FILE):
+            why = "a repair or restore was cut off, and the daemon's next start finishes it"
+        raise OperatorError(f"there is no journal in {state}: {why}")
     try:
         if to is None:
             to = state / COPIES / name_of_copy(time.time())

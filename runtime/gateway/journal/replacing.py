@@ -23,6 +23,11 @@ def beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
+def has_journal(path: Path) -> bool:
+    """Return whether there is a journal, be it one whose replacement a kill has cut off."""
+    return any(beside(path, suffix).exists() for suffix in ("", *FORMER))
+
+
 def replace_journal(path: Path, suffix: str) -> Path:
     """Put the complete file with a suffix in the journal's place; return the former one's path.
 

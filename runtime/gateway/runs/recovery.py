@@ -9,6 +9,7 @@ import structlog
 
 from runtime.gateway.accounts.intake import Intake
 from runtime.gateway.jobs import Jobs
+from runtime.gateway.journal.replacing import has_journal
 from runtime.gateway.runs.runs import Runs
 
 log = structlog.get_logger("gateway.runs")
@@ -40,7 +41,7 @@ class Recovery:
     def on_report(self) -> None:
         """Handle the first whole report of the supervisor."""
         self._informed = True
-        if self._file().exists():
+        if has_journal(self._file()):
             self._intake.open()
         self.try_resume()
 

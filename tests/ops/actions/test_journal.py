@@ -8,6 +8,8 @@ from pathlib import Path
 
 from ops.exits import ExitCode
 from runtime.gateway.journal.database import Database
+from runtime.gateway.journal.interface import FILE
+from runtime.gateway.journal.replacing import RESTORED
 from runtime.supervisor.instance import Instance
 from tests.ops.conftest import CommandLine
 from tests.support.journals import arrived
@@ -48,7 +50,9 @@ def test_a_copy_goes_where_it_is_wanted_and_replaces_nothing(cli: CommandLine, s
 
 
 def test_without_a_journal_there_is_nothing_to_copy(cli: CommandLine, state: Path) -> None:
-    cli("backup").complains(ExitCode.ERROR, "there is no journal in", str(state))
+    cli("backup").complains(ExitCode.ERROR, "there is no journal in", str(state), "has run here")
+    (state / f"{FILE}{RESTORED}").touch()  # a kill came before it was renamed
+    cli("backup").complains(ExitCode.ERROR, "the daemon's next start finishes it")
 
 
 def test_nothing_is_restored_below_a_running_daemon(cli: CommandLine, state: Path) -> None:

@@ -70,18 +70,27 @@ class ClosedIntake:
         self.opened += 1
 
 
-@pytest.mark.parametrize("exists", [False, True])
+@pytest.mark.parametrize(
+    ("found", "opened"),
+    [
+        (None, 0),
+        ("journal.db", 1),
+        ("journal.db.repaired", 1),  # a kill came before it was renamed
+        ("journal.db.restored", 1),
+        ("journal.db.restored.unfinished", 0),
+    ],
+)
 async def test_the_journal_is_opened_at_the_start_where_there_is_one(
-    exists: bool, tmp_path: Path
+    found: str | None, opened: int, tmp_path: Path
 ) -> None:
     async with TaskGroup() as tasks:
         life, intake = OutboxLife(tasks, MemoryJournal(), agent="none"), ClosedIntake()
         file = tmp_path / "journal.db"
-        if exists:
-            file.touch()
+        if found is not None:
+            (tmp_path / found).touch()
         recovery = Recovery(life.runs, cast(Any, intake), life.jobs, lambda: file)
         recovery.on_report()
-        assert (intake.opened, life.agent.named) == (int(exists), True)
+        assert (intake.opened, life.agent.named) == (opened, True)
 
 
 async def test_a_client_s_run_goes_on_in_the_next_gateway_though_no_account_asks_an_agent(
