@@ -48,7 +48,8 @@ def messages_recent(parts: GatewayParts, client: ConnectedClient, params: Recent
     first; each has the form of the event `channel.message`. With large texts there are fewer than
     `limit`; `more` is whether there may be older ones.
     """
-    keys = list(parts.accounts.rows) if params.accounts is None else params.accounts
+    asked = parts.accounts.rows if params.accounts is None else params.accounts
+    keys = list(dict.fromkeys(asked))  # one that is named twice has its messages once
     newest, more = newest_messages(parts.rings, keys, params.limit)
     answered = [msgspec.Raw(payload) for payload in _within(newest, MOST_BYTES)]
     return {"messages": answered, "more": more or len(answered) < len(newest)}

@@ -40,6 +40,7 @@ async def test_the_newest_messages_of_all_accounts_come_first() -> None:
         assert await recent(client, limit=2) == newest[:2]
         assert await recent(client, accounts=[oftc]) == newest[1:2]
         assert await recent(client, accounts=["irc:none"]) == []
+        assert await recent(client, accounts=[oftc, oftc]) == newest[1:2]
 
         same = [payload(KEYS[0], number, ts=40) for number in (4, 5, 6)]
         one.send(Messages(4, bytes([INBOUND] * 3), same))
