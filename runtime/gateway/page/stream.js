@@ -40,7 +40,7 @@ export class Stream {
   takeBatch({ messages, more }) {
     const any = this.rows.length > 0;
     const came = this.takeAll(messages);
-    if (any && more && came === messages.length) {
+    if (any && more && came && came === messages.length) {
       const { cursor, message } = messages.at(-1);
       this._gap("", (message.ts ?? 0) - 1, cursor, "more came than are read at once");
     }

@@ -52,6 +52,7 @@ test("a batch says how many are new, and notes a gap only where what came before
   assert.equal(stream.takeBatch(batch(11, 12, true)), 2);
   assert.equal(stream.takeBatch(batch(11, 12, true)), 0);
   assert.equal(stream.takeBatch({ messages: [], more: false }), 0);
+  assert.equal(stream.takeBatch({ messages: [], more: true }), 0); // only other events are in memory
   assert.deepEqual(stream.rows.map((row) => (row.direction === "gap" ? "gap" : row.at)), [10, 20, 30, 40, 50, 60, 70, 80, "gap", 110, 120]);
 });
 
