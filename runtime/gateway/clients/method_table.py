@@ -44,8 +44,8 @@ Function = Callable[[Any, Any, Any], Any]  # of the parts, the client and the pa
 class AccountCall(msgspec.Struct, frozen=True, gc=False):
     """A call to the account ``key``: its plugin's ``method``, with ``params`` as JSON text.
 
-    ``then`` makes the result of the account's answer, which ``decoder`` reads. What waits this
-    way takes no task, which would cost more than all the rest.
+    ``then`` makes the result of the account's answer, which ``decoder`` reads. ``reads``: the call
+    changes nothing. What waits this way takes no task, which would cost more than all the rest.
     """
 
     key: str
@@ -54,6 +54,7 @@ class AccountCall(msgspec.Struct, frozen=True, gc=False):
     seconds: float
     decoder: msgspec.json.Decoder[Any]
     then: Callable[[Any], Any]
+    reads: bool = False
 
     def result(self, answer: bytes) -> Any:
         """Decode the account's answer and return the result; raises ``RemoteError``."""
@@ -74,11 +75,11 @@ class AccountCall(msgspec.Struct, frozen=True, gc=False):
         """Record a message that was not sent, and return the error for its caller.
 
         Nothing is stored, and the process that knew the key may have died: a repeated call could be
-        a second one.
+        a second one, unless it only reads.
         """
         if self.method == "send":
             parts.stability.record_unsent(self.key, error)
-        return in_doubt(error)
+        return error if self.reads else in_doubt(error)
 
 
 def in_doubt(error: Exception) -> Exception:

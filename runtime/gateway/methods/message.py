@@ -47,6 +47,7 @@ SEND = COMMON | HINTS | {*TEXT, *MEDIA, *REPLY, *OF_SEND, "mediaUrls", "presenta
 OTHERS = COMMON | {*TEXT, *BEFORE, *EMOJI, "remove", "limit", "markup"}
 POLL = COMMON | {*REPLY, "pollQuestion", "pollOption", "pollMulti", "silent"}
 POLL |= {"pollDurationHours", "pollDurationSeconds", "pollAnonymous", "pollPublic"}
+READING = frozenset({"history", "chat", "members"})  # actions that change nothing
 EMPTY: tuple[Any, ...] = (None, False, "", [])
 HIDDEN = "__"  # what OpenClaw's command line adds for its own use begins so
 DECIMAL = re.compile("[0-9]{1,9}")
@@ -149,7 +150,15 @@ def _action_call(key: str, params: MessageActionParams) -> AccountCall:
     answer: dict[str, Any] = {"ok": True}
     answer |= {name: each for name, each in (("messageId", message), ("chatId", chat)) if each}
 
-    return AccountCall(key, "action", payload, SEND_SECONDS, AN_OBJECT, lambda done: answer | done)
+    return AccountCall(
+        key,
+        "action",
+        payload,
+        SEND_SECONDS,
+        AN_OBJECT,
+        lambda done: answer | done,
+        reads=params.action in READING,
+    )
 
 
 def _outbound(params: MessageActionParams, channel: ChannelInfo) -> Outbound:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from ipc.errors import RemoteError
 from tests.support.account_calls import SENT, action, calls_of, can
-from tests.support.gateway_rig import gateway_rig
+from tests.support.gateway_rig import gateway_rig, row
 from tests.support.until import until
 
 KEY = "irc:libera"
@@ -174,6 +175,27 @@ async def test_history_is_asked_for_with_its_bounds() -> None:
         assert answer == {"ok": True, "chatId": "#room", "messages": []}
         wanted = {"name": "history", "key": "k-1", "chat": "#room", "before": "m-9", "limit": 20}
         assert calls == [("action", wanted)]
+
+
+@pytest.mark.parametrize(
+    ("name", "retryable", "details"),
+    [("history", True, None), ("members", True, None), ("react", False, {"maybeExecuted": True})],
+)
+async def test_an_action_whose_account_dies_may_be_repeated_if_it_only_reads(
+    name: str, retryable: bool, details: Any
+) -> None:
+    async with gateway_rig() as rig:
+        can(rig, name)
+        worker, called = await rig.worker(KEY), asyncio.Event()
+        worker.on_call = lambda call: called.set()
+        client = await rig.client()
+        asking = asyncio.create_task(client.call("message.action", action(name, to="#room")))
+        await called.wait()
+        await rig.report(row(KEY, "backoff"))
+        with pytest.raises(RemoteError) as failure:
+            await asking
+        found = failure.value
+        assert (found.code, found.retryable, found.details) == ("UNAVAILABLE", retryable, details)
 
 
 async def test_an_action_reaches_the_account_whose_channel_can_do_it() -> None:
