@@ -24,6 +24,7 @@ from runtime.config.check import not_finite
 from runtime.config.errors import ConfigError, ConfigUnwritten, Problem
 from runtime.config.load import Loaded, doubts
 from runtime.config.schema import find_at, hints, schema
+from runtime.config.text.parse_errors import json5_problem
 from runtime.supervisor.api.table import Caller, method
 from runtime.supervisor.parts import Parts
 from runtime.supervisor.reload import apply_config, preview_config
@@ -107,10 +108,9 @@ def _patch_in(params: WriteParams) -> dict[str, Any]:
     """Parse the merge patch in the params; raises ``RemoteError``."""
     try:
         patch = pyjson5.decode(params.raw)
-    except pyjson5.Json5Exception as error:
-        raise RemoteError(
-            INVALID_REQUEST, f"config.patch raw is not JSON5: {error.args[0]}"[:500]
-        ) from None
+    except pyjson5.Json5DecoderException as error:
+        wrong = json5_problem(params.raw, error)
+        raise RemoteError(INVALID_REQUEST, f"config.patch raw {wrong}"[:500]) from None
     if not isinstance(patch, dict):
         raise RemoteError(INVALID_REQUEST, "config.patch raw must be an object")
     if problem := next(not_finite(patch), None):

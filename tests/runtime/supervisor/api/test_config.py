@@ -90,7 +90,7 @@ async def test_a_patch_is_written_and_taken_over(rig: FileRig) -> None:
     [
         ({"raw": "{}"}, "config base hash required; re-run config.get and retry"),
         ({"raw": "{}", "baseHash": "old"}, "config changed since last load"),
-        ({"raw": "{", "baseHash": "old"}, "config.patch raw is not JSON5"),
+        ({"raw": "{", "baseHash": "old"}, "config.patch raw is not JSON5: an object has no end"),
         ({"raw": "[]", "baseHash": "old"}, "config.patch raw must be an object"),
         ({"raw": f"{{a: 0x{'f' * 5000}}}", "baseHash": "old"}, "raw: a: is a very large number"),
     ],
