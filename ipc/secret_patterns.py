@@ -19,8 +19,11 @@ SENSITIVE_NAME = (
     rf"(?:token|{PASSWORD_NAME}|secret|credential|key|authorization|cookie"
     r"|(?<![a-z])(?:auth|bearer|jwt|pat|pin|psk|pwd)(?![a-z]))"
 )
+# What stands before and behind it in a longer name. Bounded, because each of many such words in a
+# text without spaces would be tried with all that is around it: megabytes would take hours.
+_WORDS, _LETTERS, _DOTTED = r"[\w-]{0,200}", r"\w{0,200}", r"[\w.-]{0,200}"
 # The name of a parameter of an address that holds one: a signature opens what it is for, too.
-SENSITIVE_PARAMETER = rf"[\w.-]*(?:{SENSITIVE_NAME}|sig)[\w.-]*="
+SENSITIVE_PARAMETER = rf"{_DOTTED}(?:{SENSITIVE_NAME}|sig){_DOTTED}="
 
 # user:password@host; a password may hold an @ itself.
 LOGIN = r"""[^/\s?\#'"]+(?=@)"""
@@ -41,8 +44,8 @@ SHAPES = r"""(?:
 )"""
 
 _IN_TEXT = rf"""(?P<before>
-        (?<![\w-]) --? [\w-]* {SENSITIVE_NAME} [\w-]* (?: = | \s+ (?!-) )  # --token=… --token …
-        | (?<![\w-]) \w* {SENSITIVE_NAME} \w* =                          # API_KEY=…
+        (?<![\w-]) --? {_WORDS} {SENSITIVE_NAME} {_WORDS} (?: = | \s+ (?!-) )  # --token=… --token …
+        | (?<![\w-]) {_LETTERS} {SENSITIVE_NAME} {_LETTERS} =         # API_KEY=…
         | [?&;\#] {SENSITIVE_PARAMETER}                             # ?access_token=…
         | \b (?: bearer | basic ) \s+
         | ://                                                       # user:password@host
@@ -60,12 +63,13 @@ _SHORT = (
     ("-U", r"smbclient"),
 )
 _SHORT_IN_COMMAND = "|".join(
-    rf"(?<![\w-])(?:{programs})\s(?:[^|;&\n]*?\s)??{option}\s*" for option, programs in _SHORT
+    rf"(?<![\w-])(?:{programs})\s(?:[^|;&\n]{{0,1000}}?\s)??{option}\s*"
+    for option, programs in _SHORT
 )
 # Options for a name with its password behind a colon: curl -u name:password.
 _LOGIN_OPTION = r"(?:-u|-U|--(?:proxy-|http-)?user(?:pwd)?|--login|--basic|--creds)"
 # A header of HTTP, a member of JSON or YAML, or pass:… of openssl: a name, and the value behind it.
-_NAMED = rf"""(?<![\w-]) [\w-]* {SENSITIVE_NAME} [\w-]* ["']? \s* :"""
+_NAMED = rf"""(?<![\w-]) {_WORDS} {SENSITIVE_NAME} {_WORDS} ["']? \s* :"""
 _SCHEME = r"(?: (?:bearer|basic|digest|token|bot|apikey) \s+ )?"
 
 _IN_COMMAND = rf"""(?P<quoted>
@@ -81,8 +85,8 @@ _IN_COMMAND = rf"""(?P<quoted>
 _FLAGS = re.IGNORECASE | re.VERBOSE | re.DOTALL
 
 # What stands alone in a list of arguments, before its value.
-_OPTION = rf"--?[\w-]*{SENSITIVE_NAME}[\w-]*"
-_WORD = rf"[a-z_][\w-]*{SENSITIVE_NAME}|{SENSITIVE_NAME}"  # AUTH, aws_secret_access_key
+_OPTION = rf"--?{_WORDS}{SENSITIVE_NAME}{_WORDS}"
+_WORD = rf"[a-z_]{_WORDS}{SENSITIVE_NAME}|{SENSITIVE_NAME}"  # AUTH, aws_secret_access_key
 _ASSIGNED = rf"({_OPTION})[=:](.*)"
 _NEXT_OPTION = r"--.*|-\w[\w-]{0,10}"  # a secret may begin with a hyphen, too
 

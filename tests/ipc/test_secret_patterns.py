@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -130,6 +131,16 @@ def test_in_a_list_that_is_no_command_only_options_and_addresses_count() -> None
 def test_a_secret_of_a_known_form_is_found_wherever_it_stands(secret: str, before: str) -> None:
     for find in (without_secrets, masked_command):
         assert find(f"{before}{secret} y", "…") == f"{before}… y"
+
+
+@pytest.mark.parametrize("word", ["--key", "key", "?sig", "mysql a ", "&key", "redis-cli -"])
+def test_a_long_text_of_names_is_read_in_a_time_that_grows_as_it_does(word: str) -> None:
+    text = word[:2] + word * 20_000
+    began = time.process_time()
+    for read in (without_secrets, masked_command):
+        read(text, "…")
+    masked_arguments(["x", text, text], "…")
+    assert time.process_time() - began < 20  # or it would be minutes
 
 
 @pytest.mark.parametrize(
