@@ -12,9 +12,10 @@ import msgspec
 
 _CONTROL = re.compile(r"<([^<>\s][^<>\n]*)>")
 _ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))  # in the order of decoding
-# What Slack shows formatted in an escaped text, and as an emoji even in one without markup.
-_FORMATTED = re.compile(r"[*_~`]|^\s*&gt;", re.MULTILINE)
-_EMOJI_NAME = re.compile(r":(?:[+-]1|100|1234|[a-z0-9_+'-]*[a-z][a-z0-9_+'-]*):", re.IGNORECASE)
+# What Slack shows formatted in an escaped text, and as an emoji even in one without markup. Neither
+# can match one text in two ways: trying them all would take a long text's length squared.
+_FORMATTED = re.compile(r"[*_~`]|^[^\S\n]*&gt;", re.MULTILINE)
+_EMOJI_NAME = re.compile(r":(?:[+-]1|100|1234|[0-9_+'-]*[a-z][a-z0-9_+'-]*):", re.IGNORECASE)
 _CODE_FENCE = "```"
 
 

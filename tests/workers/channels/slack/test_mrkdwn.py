@@ -76,6 +76,10 @@ def test_what_is_not_formatted_is_shown_as_it_is(text: str) -> None:
         (":100: :1234:", True, True),
         ("a &gt; b", False, False),
         ("a\n &gt; b", True, False),
+        ("a\n\n\t&gt; b", True, False),
+        (":a1: :1a:", True, True),
+        pytest.param(":" + "a" * 100_000, False, False, id="one long word"),
+        pytest.param("\n" * 300_000, False, False, id="many empty lines"),
         ("see https://a.example/b:8080 &amp; c", False, False),
     ],
 )
