@@ -22,7 +22,8 @@ SLOW_TOTAL = 30.0
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)?\s*")
-_STAGE = re.compile(r"startup trace: .*?([\d.]+)ms total=([\d.]+)ms", re.IGNORECASE)
+_NUMBER = r"(?<!\d)(\d+(?:\.\d+)?)"
+_STAGE = re.compile(rf"startup trace: .*?{_NUMBER}ms total={_NUMBER}ms", re.IGNORECASE)
 
 
 class Level(StrEnum):
