@@ -26,6 +26,7 @@ from runtime.config.places import Places
 from runtime.supervisor.run_id import new_run_id, runs_of
 
 INCARNATIONS_BITS = 20  # a million starts of one account per boot
+BOOT_DIGITS = 9  # of more boots the incarnations would be no exact numbers of JSON, 2**53
 LOCK = "supervisor.lock"
 SOCKETS_LOCK = "sockets.lock"  # not that of the state directory: one may be the other
 
@@ -251,7 +252,8 @@ def _last_boot(path: Path) -> int:
     except PermissionError:  # another user's, as root may have left it: the next write replaces it
         return _boot_by_clock()
     # Counting from 0 again would make late news of this boot look like news of an earlier one.
-    return int(text) if text.strip().isdigit() else _boot_by_clock()
+    digits = text.strip()
+    return int(digits) if digits.isdigit() and len(digits) <= BOOT_DIGITS else _boot_by_clock()
 
 
 def _boot_by_clock() -> int:
@@ -273,7 +275,7 @@ def _write_boot(path: Path, boot: int) -> bool:
     else:
         return True
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # no wait for a pipe
         try:
             os.pwrite(fd, data, 0)
             os.fsync(fd)

@@ -82,7 +82,10 @@ def test_the_directory_is_made_and_only_its_owners(tmp_path: Path) -> None:
         assert stat.S_IMODE((tmp_path / "new" / "state").stat().st_mode) == 0o700
 
 
-@pytest.mark.parametrize("damage", ["", "x", "1e9", "-3", "\x00\x00"])
+@pytest.mark.parametrize(
+    "damage",
+    ["", "x", "1e9", "-3", "\x00\x00", "9" * 20, pytest.param("9" * 5000, id="many digits")],
+)
 def test_a_damaged_boot_counter_never_leads_back_to_earlier_incarnations(
     tmp_path: Path, damage: str
 ) -> None:
