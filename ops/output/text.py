@@ -60,6 +60,6 @@ def moment(at: float | str) -> str:
         return datetime.fromtimestamp(at / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
     try:
         found = datetime.fromisoformat(at).astimezone()
-    except ValueError:
+    except (ValueError, OverflowError):  # the last day of the last year, in a zone behind ours
         return clean(at)
     return found.isoformat(" ", "milliseconds")[:23]

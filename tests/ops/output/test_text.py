@@ -52,3 +52,5 @@ def test_sizes_and_times_are_formatted() -> None:
     assert len(moment(1_790_000_000_123)) == len("2026-09-21 12:00:00")
     assert moment("2026-11-21T02:38:16.123Z").endswith(":16.123")
     assert moment("yester\x1bday") == "yester\\x1bday"
+    for beyond in ("9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00"):
+        assert moment(beyond) == beyond
