@@ -22,7 +22,7 @@ from workers.channels.discord.objects import ApiError, Json
 from workers.channels.discord.rate_limits import RateLimits, seconds_of
 from workers.channels.discord.refusals import DiscordRefusal
 from workers.web.api_calls import CALL_SECONDS, send_request
-from workers.web.faults import NoAnswer, fault_of
+from workers.web.faults import TOO_LARGE, NoAnswer, Unreachable, fault_of, is_proxy_refusal
 
 T = TypeVar("T")
 
@@ -31,6 +31,8 @@ UPLOAD_SECONDS = 120.0
 # So long a request waits here for its turn, the reset of a usual bucket; beyond, it is refused.
 WAIT_HERE = 5.0
 DEFAULT_RETRY = 1.0  # where a refusal for the rate does not say when
+RATE_LIMITED = 429
+FOREIGN = "a response that is not from the API"
 # Without one of this form Discord answers 403. The project has no page to name (RFC 2606).
 AGENT = "DiscordBot (https://trunkline.invalid, 0)"
 
@@ -88,7 +90,7 @@ class DiscordApi:
         while wait := self._limits.delay(route, major, self._now()):
             if self._now() + wait > last:
                 text = "its rate limit is used up"
-                raise DiscordRefusal(route, 429, text=text, retry_after=wait)
+                raise DiscordRefusal(route, RATE_LIMITED, text=text, retry_after=wait)
             await asyncio.sleep(wait)
 
     async def _request(
@@ -126,11 +128,14 @@ class DiscordApi:
         headers: CIMultiDictProxy[str],
         content: bytes,
     ) -> DiscordRefusal:
+        """Return the refusal in a response; raises ``Unreachable`` for that of a proxy."""
         try:
             error = decode_json(content, ApiError)
         except MALFORMED:  # the page of a proxy
-            error = ApiError("a response that is not from the API")
-        if status != 429:
+            error = ApiError(FOREIGN)
+            if is_proxy_refusal(status) and status not in (TOO_LARGE, RATE_LIMITED):
+                raise Unreachable(f"{route}: {FOREIGN} (HTTP {status})") from None
+        if status != RATE_LIMITED:
             return DiscordRefusal(route, status, error.code, error.message)
         header = seconds_of(headers.get("Retry-After"))
         after = error.retry_after if error.retry_after is not None else header
@@ -138,7 +143,7 @@ class DiscordApi:
         everywhere = error.everywhere or headers.get("X-RateLimit-Scope") == "global"
         self._limits.on_refused(route, major, after, self._now(), everywhere=everywhere)
         return DiscordRefusal(
-            route, 429, error.code, error.message, retry_after=after, everywhere=everywhere
+            route, status, error.code, error.message, retry_after=after, everywhere=everywhere
         )
 
 
