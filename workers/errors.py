@@ -38,6 +38,7 @@ Reason = Literal[
     "unavailable",
 ]
 Scope = Literal["chat", "account"]
+LONGEST_WAIT = 1e9  # seconds; an infinite wait would fit into no frame
 PASSING = frozenset({"rate_limited", "unavailable"})  # reasons that pass by themselves
 
 
@@ -133,7 +134,7 @@ class SendFailed(ChannelError):
         if scope not in get_args(Scope):
             raise ValueError(f"scope: {scope!r} is none of {', '.join(get_args(Scope))}")
         self.reason = reason
-        self.retry_after = retry_after
+        self.retry_after = retry_after if retry_after is None else min(LONGEST_WAIT, retry_after)
         self.scope = scope
         if retryable is None:
             retryable = reason in PASSING or retry_after is not None

@@ -21,6 +21,7 @@ MAX_ID = 256  # characters; the real CLI's ids have 38
 MAX_METHOD = 128
 MAX_PREAUTH_BYTES = 65_536
 MAX_FRAME_BYTES = 26_214_400
+MAX_WAIT_MS = 10**12  # of ``retryAfterMs``; as a float a larger number may overflow
 
 Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID)]
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_METHOD)]
@@ -155,13 +156,14 @@ def shape_of(error: RemoteError) -> ErrorShape:
 
 
 def error_of(shape: ErrorShape) -> RemoteError:
-    """Convert an error from the wire to an exception."""
+    """Convert an error from the wire to an exception; its wait is bounded."""
+    after = shape.retry_after_ms
     return RemoteError(
         shape.code,
         shape.message,
         details=None if shape.details is UNSET else shape.details,
         retryable=shape.retryable is True,
-        retry_after_ms=None if shape.retry_after_ms is UNSET else shape.retry_after_ms,
+        retry_after_ms=None if after is UNSET else min(after, MAX_WAIT_MS),
     )
 
 

@@ -1,4 +1,4 @@
-"""Parses the HTTP header ``Retry-After`` (RFC 9110, section 10.2.3).
+"""Parses the HTTP header ``Retry-After`` (RFC 9110, section 10.2.3), and bounds such waits.
 
 It imports no HTTP client, so that a channel with an SDK of its own does not load a second one.
 """
@@ -16,9 +16,14 @@ def asked_wait(value: str | None) -> float | None:
     if value is None:
         return None
     if value.isascii() and value.isdigit():
-        return min(float(value[:9]), LONGEST_WAIT)
+        return bounded(float(value[:9]))
     try:
         wait = parsedate_to_datetime(value).timestamp() - time.time()
     except (ValueError, OverflowError):
         return None
-    return min(max(wait, 0.0), LONGEST_WAIT)
+    return bounded(wait)
+
+
+def bounded(wait: float) -> float:
+    """Return the seconds to wait where a peer asks for ``wait``, which may be any number."""
+    return min(max(0.0, wait), LONGEST_WAIT)

@@ -15,6 +15,7 @@ from msgspec import UNSET, Raw
 from ipc.errors import FrameError, MalformedJson, RemoteError
 from ipc.frames import websocket
 from ipc.frames.websocket import (
+    MAX_WAIT_MS,
     ErrorShape,
     Event,
     Request,
@@ -272,3 +273,9 @@ def test_the_shortest_request_that_is_too_deep_is_measured() -> None:
 def test_an_error_survives_the_wire(error: RemoteError) -> None:
     shape = msgspec.json.decode(msgspec.json.encode(shape_of(error)), type=ErrorShape)
     assert vars(error_of(shape)) == vars(error)
+
+
+def test_a_wait_of_more_than_decades_is_bounded() -> None:
+    data = b'{"code":"UNAVAILABLE","message":"busy","retryAfterMs":1' + b"0" * 400 + b"}"
+    found = error_of(msgspec.json.decode(data, type=ErrorShape)).retry_after_ms
+    assert found == MAX_WAIT_MS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -257,6 +258,7 @@ BOTH = ExceptionGroup("tasks", [ConnectionRefusedError("refused"), ConnectionRes
                 "details": {"reason": "rate_limited", "scope": "account"},
             },
         ),
+        (SendFailed("never", retry_after=math.inf), {"retryAfterMs": 10**12}),
         (ExceptionGroup("tasks", [SendFailed("no", reason="invalid")]), {"message": "no"}),
         (ExceptionGroup("tasks", [KeyError("bug"), OSError("cut")]), {"retryable": False}),
     ],

@@ -23,6 +23,7 @@ from workers.channels.discord.rate_limits import RateLimits, seconds_of
 from workers.channels.discord.refusals import DiscordRefusal
 from workers.web.api_calls import CALL_SECONDS, send_request
 from workers.web.faults import TOO_LARGE, NoAnswer, Unreachable, fault_of, is_proxy_refusal
+from workers.web.retry_after import bounded
 
 T = TypeVar("T")
 
@@ -139,7 +140,7 @@ class DiscordApi:
             return DiscordRefusal(route, status, error.code, error.message)
         header = seconds_of(headers.get("Retry-After"))
         after = error.retry_after if error.retry_after is not None else header
-        after = DEFAULT_RETRY if after is None else after
+        after = DEFAULT_RETRY if after is None else bounded(after)
         everywhere = error.everywhere or headers.get("X-RateLimit-Scope") == "global"
         self._limits.on_refused(route, major, after, self._now(), everywhere=everywhere)
         return DiscordRefusal(

@@ -18,6 +18,7 @@ from workers.channels.slack.objects import Json, SlackReply
 from workers.channels.slack.refusals import SlackRefusal
 from workers.web.api_calls import CALL_SECONDS, send_request
 from workers.web.faults import TOO_LARGE, NoAnswer, Unreachable, is_proxy_refusal
+from workers.web.retry_after import asked_wait
 
 T = TypeVar("T")
 
@@ -92,8 +93,8 @@ def form_of(params: Json) -> dict[str, str]:
 
 
 def _seconds(headers: Mapping[str, str]) -> float:
-    asked = headers.get("Retry-After", "")
-    return float(asked) if asked.isdecimal() else RETRY_SECONDS
+    asked = asked_wait(headers.get("Retry-After"))
+    return RETRY_SECONDS if asked is None else asked
 
 
 def _scopes(headers: Mapping[str, str]) -> frozenset[str]:

@@ -174,5 +174,5 @@ def pause_after(error: Exception, failures: int) -> float:
     conflict = isinstance(error, ApiRefusal) and error.code == 409
     own = min((CONFLICT_PAUSE if conflict else FIRST_PAUSE) * 2.0 ** min(failures, 8), 60.0)
     own = own if conflict else min(own, LONGEST_PAUSE)
-    asked = error.parameters.retry_after if isinstance(error, ApiRefusal) else None
+    asked = error.retry_after if isinstance(error, ApiRefusal) else None
     return max(own, asked or 0.0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from workers.channels.telegram.objects import Parameters
 from workers.errors import ChannelError, MaybeSent, NeedsLogin, Reason, SendFailed, Transient
 from workers.web.faults import Unreachable
+from workers.web.retry_after import bounded
 
 UNAUTHORIZED = "Telegram knows no bot with this token: make a new one with @BotFather, /token"
 POLLED_TWICE = (
@@ -19,7 +20,10 @@ POLLED_TWICE = (
 
 
 class ApiRefusal(Exception):
-    """The server answered with an error; ``code`` is like an HTTP status."""
+    """The server answered with an error; ``code`` is like an HTTP status.
+
+    ``retry_after``: it asks to wait for so many seconds.
+    """
 
     def __init__(
         self, method: str, code: int, description: str, parameters: Parameters | None = None
@@ -29,6 +33,8 @@ class ApiRefusal(Exception):
         self.code = code
         self.description = description
         self.parameters = parameters or Parameters()
+        asked = self.parameters.retry_after
+        self.retry_after = None if asked is None else bounded(asked)
 
 
 def webhook_set(host: str) -> str:
@@ -64,9 +70,7 @@ def failure_of(error: Exception) -> SendFailed:
         return SendFailed(str(error), reason="unavailable")
     if not isinstance(error, ApiRefusal) or error.code >= 500:
         return MaybeSent(str(error))
-    return SendFailed(
-        str(error), reason=_reason_of(error), retry_after=error.parameters.retry_after
-    )
+    return SendFailed(str(error), reason=_reason_of(error), retry_after=error.retry_after)
 
 
 def _reason_of(error: ApiRefusal) -> Reason:

@@ -118,6 +118,15 @@ async def test_after_429_no_request_is_made_too_early(everywhere: bool) -> None:
             await api.call("GET /users/@me")
 
 
+async def test_a_longer_wait_than_a_day_counts_as_a_day() -> None:
+    async with fake_discord() as fake, discord_api(fake) as api:
+        fake.bot(TOKEN).faults.append(RestFault("users", status=429, retry_after=1e300))
+        for _ in range(2):
+            with pytest.raises(DiscordRefusal) as found:
+                await api.call("GET /users/@me")
+            assert 86_399 < (found.value.retry_after or 0) <= 86_400
+
+
 async def test_a_bucket_that_is_soon_free_is_waited_for() -> None:
     async with fake_discord() as fake, discord_api(fake) as api:
         bot = fake.bot(TOKEN)

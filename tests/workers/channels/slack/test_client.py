@@ -45,6 +45,18 @@ async def test_a_refusal_has_its_code_and_what_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
+    ("asked", "waited"), [("7", 7), ("9" * 400, 86_400), ("\u0663", 30), ("soon", 30), (None, 30)]
+)
+async def test_a_limit_is_waited_for_at_most_a_day(asked: str | None, waited: float) -> None:
+    async def answer(request: aiohttp.web.Request) -> aiohttp.web.Response:
+        headers = {} if asked is None else {"Retry-After": asked}
+        return aiohttp.web.Response(status=429, headers=headers)
+
+    async with answering(answer) as address, web_api(f"http://{address}/") as api:
+        assert (await refused(api)).retry_after == waited
+
+
+@pytest.mark.parametrize(
     "body",
     [
         b"",

@@ -49,6 +49,7 @@ def test_an_offset_of_last_week_is_not_used(cursor: Any, offset: int | None) -> 
         (ApiRefusal("getUpdates", 409, "Conflict"), 0, 5),
         (ApiRefusal("getUpdates", 409, "Conflict"), 9, 60),
         (ApiRefusal("getUpdates", 429, "", Parameters(retry_after=6775)), 0, 6775),
+        (ApiRefusal("getUpdates", 429, "", Parameters(retry_after=1e300)), 0, 86_400),
         (ApiRefusal("getUpdates", 500, ""), 0, 1),
     ],
 )

@@ -38,6 +38,12 @@ def test_each_refusal_has_its_reason(code: int, description: str, reason: str) -
     assert description in str(failure)
 
 
+def test_a_longer_wait_than_a_day_counts_as_a_day() -> None:
+    for asked, waited in ((1e300, 86_400), (-1.0, 0)):
+        error = ApiRefusal("sendMessage", 429, "", Parameters(retry_after=asked))
+        assert failure_of(error).retry_after == waited
+
+
 def test_what_was_not_answered_may_have_been_sent() -> None:
     assert isinstance(failure_of(NoAnswer("sendMessage: no answer in time")), MaybeSent)
     assert isinstance(failure_of(ApiRefusal("sendMessage", 502, "Bad Gateway")), MaybeSent)
