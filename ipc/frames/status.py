@@ -209,7 +209,8 @@ class LinkReport(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
     of their messages were dropped as such, ``repeated`` how many a platform had sent before. All
     are by key. ``journal`` says why journaled accounts cannot be stored at the moment, ``repaired``
     what became of a damaged journal, ``lost`` which accounts lost their position with it.
-    ``attached`` are the keys of the agents in whose place a program is attached.
+    ``attached`` are the keys of the agents in whose place a program is attached, ``reconnecting``
+    the names of the worker processes that never stay connected, with how often they connected.
     """
 
     silent: dict[str, float] = msgspec.field(default_factory=dict)
@@ -221,6 +222,7 @@ class LinkReport(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
     handshakes_refused: int = 0
     floods: int = 0
     attached: list[str] = msgspec.field(default_factory=list)
+    reconnecting: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class SupervisorStatus(msgspec.Struct, frozen=True, rename="camel"):

@@ -21,6 +21,7 @@ from ipc.zeromq.socket import bind
 
 CHECK_SECONDS = 1.0  # between two checks of the socket file
 HIDDEN_SECONDS = 0.1  # a worker that finds no socket tries again within 0.2 s
+MOST_HIDDEN_SECONDS = 1.0  # in a row: peers that know the file otherwise must not hide it for ever
 
 
 class Binding:
@@ -34,6 +35,7 @@ class Binding:
         self._timer: asyncio.TimerHandle | None = None
         self._hidden: Path | None = None
         self._shown: asyncio.TimerHandle | None = None
+        self._hidden_at = 0.0
 
     def open(self, socket: zmq.Socket[bytes]) -> None:
         """Bind the socket. Raises ``EndpointError``."""
@@ -50,14 +52,22 @@ class Binding:
             self._file = bind(socket, self.path)
 
     def hide(self) -> None:
-        """Hide the file for a moment, because too many peers connect; others are not affected."""
-        if self._hidden is not None or identity(self.path) != self._file:
+        """Hide the file for a moment, because too many peers connect; others are not affected.
+
+        A file that is hidden already stays so for another moment, but not for long.
+        """
+        now = self._loop.time()
+        if self._hidden is not None:
+            if now - self._hidden_at < MOST_HIDDEN_SECONDS - HIDDEN_SECONDS:
+                self._show_later()
+            return
+        if identity(self.path) != self._file:
             return
         hidden = self.path.with_name(f"{self.path.name}.{secrets.token_hex(8)}")
         with contextlib.suppress(OSError):
             os.rename(self.path, hidden)
-            self._hidden = hidden
-            self._shown = self._loop.call_later(HIDDEN_SECONDS, self._show)
+            self._hidden, self._hidden_at = hidden, now
+            self._show_later()
 
     def close(self) -> None:
         """Remove the file, unless another binder has replaced it."""
@@ -66,6 +76,11 @@ class Binding:
         self._forget_hidden()
         if self._file is not None and identity(self.path) == self._file:
             self.path.unlink(missing_ok=True)
+
+    def _show_later(self) -> None:
+        if self._shown is not None:
+            self._shown.cancel()
+        self._shown = self._loop.call_later(HIDDEN_SECONDS, self._show)
 
     def _show(self) -> None:
         """Restore the name of the file, unless another binder has it."""

@@ -2,7 +2,8 @@
 
 ZeroMQ delivers a message once its last part is there, and keeps the parts until then: neither
 ``MAXMSGSIZE`` nor the high-water mark counts them, and they are invisible to us. Only the growth of
-this process beyond what it has read is visible.
+this process beyond what it has read is visible. Connections that wait to be read take memory, too,
+which ends with them: those are read first, because the cure for a flood is felt by every worker.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ from ipc.zeromq.link import Router
 LIMIT_BYTES = 64 * 1024 * 1024
 PEER_BYTES = 256 * 1024  # a worker's credit: it may have sent so much that is not read yet
 CHECK_SECONDS = 0.5  # between two checks: one read of a small file
+LOOK_SECONDS = 0.05  # between two looks at memory that has grown by too much
+DRY_LOOKS = 2  # with all handshakes read: at the first, ZeroMQ's thread may not have freed them yet
+LOOKS = 80  # at most, where handshakes come faster than they are read
+HUGE = 4  # times the limit: so much is ended at once
 REFUSALS = 256  # of handshakes, after which their memory is returned; each took 32 KiB for a moment
 
 
@@ -69,6 +74,7 @@ class FloodGuard:
         self._rss = rss or rss_bytes
         self._growth = Growth()
         self._refused = router.refused
+        self._looks = self._dry_looks = 0  # in a row at memory that has grown by too much
         self._loop = asyncio.get_running_loop()
         self.floods = 0
         self._timer = self._loop.call_later(CHECK_SECONDS, self._check_again)
@@ -89,8 +95,23 @@ class FloodGuard:
             return
         self._most_held = max(self._most_held, self._held())
         excess = self._growth.record(rss, self._router.bytes_read + self._most_held)
-        if excess > LIMIT_BYTES + PEER_BYTES * self._router.known:
+        most = LIMIT_BYTES + PEER_BYTES * self._router.known
+        if excess <= most:
+            self._looks = self._dry_looks = 0
+        elif excess > HUGE * most or self._looks >= LOOKS or self._dry_looks >= DRY_LOOKS:
+            self._looks = self._dry_looks = 0
             self._end(rss, excess)
+        else:
+            self._relieve()
+
+    def _relieve(self) -> None:
+        """Free the memory of connections that wait to be read, and look again soon."""
+        self._looks += 1
+        if self._router.settle():
+            self._dry_looks += 1
+            trim_heap()
+        self._timer.cancel()
+        self._timer = self._loop.call_later(LOOK_SECONDS, self._check_again)
 
     def _end(self, before: int, excess: int) -> None:
         self._router.rebind()

@@ -18,6 +18,7 @@ import zmq
 
 from ipc.calls import RESOLUTION
 from ipc.identity.peer import PeerCredentials, PeerProof
+from ipc.zeromq.connection_rate import ConnectionRate
 from ipc.zeromq.connections import Connections
 from ipc.zeromq.socket import BYTE_BUDGET, Socket
 
@@ -46,7 +47,7 @@ class _Waiting(msgspec.Struct, frozen=True):
 
 
 class Handshakes(Socket):
-    """Answers the handshakes of one context; ``refused`` counts failed ones.
+    """Answers the handshakes of one context; ``refused`` counts failed ones, ``rate`` proven ones.
 
     ``on_admitted(credentials)`` is called before the peer can send anything,
     ``on_warning(text)`` at most every 10 s. ``on_crowd()`` is called while connections come faster
@@ -60,7 +61,8 @@ class Handshakes(Socket):
         proof: PeerProof,
         on_admitted: Callable[[PeerCredentials], None],
         on_warning: Callable[[str], None],
-        on_crowd: Callable[[], None] = lambda: None,
+        on_crowd: Callable[[], None],
+        rate: ConnectionRate,
     ) -> None:
         super().__init__(
             # No REP: it would have to answer one before it reads the next.
@@ -78,6 +80,8 @@ class Handshakes(Socket):
         self._silent_until = 0.0
         self._unlogged = 0
         self._on_crowd = on_crowd
+        self._rate = rate
+        self._all_read = True
         self._behind = 0  # requests since the queue was empty, but for the first of each worker
         self._proven: set[str] = set()  # the workers of these first requests
         self._waiting: list[_Waiting] = []
@@ -87,13 +91,20 @@ class Handshakes(Socket):
         self._socket.bind(ENDPOINT)
         self._watch()
 
+    def settle(self) -> bool:
+        """Read waiting requests within the budget of a turn; return whether none is left."""
+        self._drain()
+        return self._all_read
+
     def _read(self, budget_bytes: int) -> bool:
+        self._all_read = False
         while budget_bytes > 0:
             try:
                 request = self._socket.recv_multipart(_NOBLOCK)
             except zmq.Again:
                 self._behind = 0
                 self._proven.clear()
+                self._all_read = True
                 return True
             budget_bytes -= COST
             self._answer(request)
@@ -109,6 +120,8 @@ class Handshakes(Socket):
         proven = None
         if (version, domain, mechanism, len(given)) == (VERSION, DOMAIN, b"PLAIN", 2):
             proven = self._proof.verify(*given)
+        if proven is not None:
+            self._rate.record(proven.name, self._clock())
         if proven is None or proven.name in self._proven:
             self._behind += 1
         else:

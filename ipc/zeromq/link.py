@@ -15,6 +15,7 @@ from ipc.endpoints import check_path, socket_path
 from ipc.errors import FrameError, PeerGone
 from ipc.identity.peer import PeerCredentials, PeerProof
 from ipc.zeromq.binding import Binding
+from ipc.zeromq.connection_rate import ConnectionRate
 from ipc.zeromq.handshakes import DOMAIN, Handshakes
 from ipc.zeromq.routing_ids import RoutingIds
 from ipc.zeromq.socket import (
@@ -73,6 +74,7 @@ class Router(Socket):
         self._peers = RoutingIds()
         self._handshakes: Handshakes | None = None
         self._refused = 0  # by handlers that are closed
+        self._rate = ConnectionRate()
         self.bytes_read = 0
         self._binding = Binding(socket_path(address))
         self._open()
@@ -93,6 +95,19 @@ class Router(Socket):
         """The number of keys with an authenticated incarnation that are not forgotten."""
         return len(self._peers)
 
+    @property
+    def reconnecting(self) -> dict[str, int]:
+        """The workers that never stay connected, with how often they connected in 10 s."""
+        return self._rate.excessive(self._loop.time())
+
+    def settle(self) -> bool:
+        """Hide from new peers for a moment, and read handshakes; return whether none is left.
+
+        Each one takes memory until it is read, even if its connection ended long before.
+        """
+        self._binding.hide()
+        return self._handshakes is None or self._handshakes.settle()
+
     def rebind(self) -> None:
         """Drop every connection and all unfinished messages, and bind again."""
         self._shut()
@@ -104,7 +119,12 @@ class Router(Socket):
         # A context of its own: in each there is one place at which ZeroMQ looks for the handler.
         self._context = zmq.Context()
         self._handshakes = Handshakes(
-            self._context, self._proof, self._peers.add, self._on_warning, self._binding.hide
+            self._context,
+            self._proof,
+            self._peers.add,
+            self._on_warning,
+            self._binding.hide,
+            self._rate,
         )
         super()._open()
         self._socket.setsockopt(zmq.PLAIN_SERVER, 1)

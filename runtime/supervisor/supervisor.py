@@ -365,6 +365,7 @@ class Supervisor:
             await asyncio.sleep(min(WATCH, beat / 2))
             try:
                 parts.watch.check(parts.link)
+                parts.links.end_reconnecting("control", parts.link.reconnecting)
                 parts.files.check()
                 await self.local.ensure()
             except Exception:  # one odd account must not leave the others unwatched

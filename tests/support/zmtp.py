@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import struct
 from pathlib import Path
 from types import TracebackType
@@ -50,6 +51,14 @@ def initiate(routing_id: bytes, kind: bytes = b"DEALER") -> bytes:
         bytes([len(name)]) + name + struct.pack(">I", len(value)) + value for name, value in pairs
     )
     return command(b"INITIATE", data)
+
+
+def come_and_go(path: Path, known: PeerCredentials, times: int) -> None:
+    """Connect as a worker again and again, without waiting for the end of a handshake. Blocks."""
+    for _ in range(times):
+        with socket.socket(socket.AF_UNIX) as peer:
+            peer.connect(str(path))
+            peer.sendall(greeting() + hello(known.name.encode(), known.token.encode()))
 
 
 class RawPeer:

@@ -238,8 +238,7 @@ class DataRouter:
         """Return the parts whose payloads ``id_of`` accepts, and log the others."""
         found: list[ValidPart] = []
         ids: list[str | None] = []
-        first, why = pack.first, ""
-        before = peer.malformed
+        first, why, before = pack.first, "", peer.malformed
         for number, (flags, payload) in enumerate(
             zip(pack.flags, pack.payloads, strict=True), pack.first
         ):
@@ -342,6 +341,7 @@ class DataRouter:
             repaired=(journal and journal.repaired) or "",
             handshakes_refused=self._router.refused,
             floods=self._guard.floods,
+            reconnecting=self._router.reconnecting,
         )
 
     def _on_rebound(self) -> None:

@@ -197,6 +197,11 @@ class ControlLink:
         return self._guard.floods if self._guard is not None else 0
 
     @property
+    def reconnecting(self) -> dict[str, int]:
+        """The workers that never stay connected (see ``Router.reconnecting``)."""
+        return self._router.reconnecting if self._router is not None else {}
+
+    @property
     def handshakes_refused(self) -> int:
         """How many connections were refused because they proved no worker of this boot."""
         return self._router.refused if self._router is not None else 0

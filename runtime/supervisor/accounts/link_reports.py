@@ -16,6 +16,7 @@ import structlog
 
 from ipc.frames.status import LinkReport
 from ipc.frames.words import JOURNAL_FULL
+from ipc.identity.peer import parse_peer
 from ipc.metrics import Series, counter
 from ipc.nesting import MALFORMED
 from runtime.supervisor.accounts.account import Account
@@ -75,6 +76,7 @@ class LinkReports:
             return
         self.set_attached(report.attached)
         self.record("data", report.handshakes_refused, report.floods)
+        self.end_reconnecting("data", report.reconnecting)
         self._journal = [
             *([_unstored(report.journal)] if report.journal else []),
             *([report.repaired] if report.repaired else []),
@@ -85,6 +87,18 @@ class LinkReports:
             fault = report.journal or (POSITION_LOST if key in report.lost else None)
             if account.on_link_report(silent, duplicates, repeated, fault):
                 self._on_change(account)
+
+    def end_reconnecting(self, link: str, counts: Mapping[str, int]) -> None:
+        """End worker processes that never stay connected to a link, by name.
+
+        Each connection costs the other end of the link time and, for a moment, memory, and while
+        many come others wait. The account is started again with growing delays.
+        """
+        for name, count in counts.items():
+            key, incarnation = parse_peer(name.encode())
+            account = self._accounts().get(key)
+            if account is not None and account.child.state.incarnation == incarnation:
+                account.mark_unhealthy(f"connected to the {link} link {count} times within 10 s")
 
     def set_attached(self, keys: Iterable[str]) -> None:
         """Store the keys of all agents that have an attached program."""

@@ -76,6 +76,22 @@ async def test_a_file_that_is_hidden_is_not_bound_again(
         assert connects(file.path)
 
 
+async def test_a_file_is_hidden_for_longer_while_peers_keep_coming_but_not_for_ever(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(binding, "HIDDEN_SECONDS", 0.05)
+    monkeypatch.setattr(binding, "MOST_HIDDEN_SECONDS", 0.3)
+    with bound(place) as file:
+        clock = asyncio.get_running_loop().time
+        begin = clock()
+        file.hide()
+        while not file.path.exists():
+            file.hide()
+            await asyncio.sleep(0.005)
+        assert clock() - begin > 0.2
+        assert names(place) == [file.path.name]
+
+
 async def test_the_file_of_another_binder_stays_and_nothing_is_left(place: Path) -> None:
     with bound(place) as file:
         file.hide()

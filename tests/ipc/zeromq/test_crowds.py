@@ -14,7 +14,7 @@ from ipc.zeromq import connections, handshakes
 from ipc.zeromq.socket import BACKLOG, backlog
 from tests.support.links import PEER, FrameList, LinkRig, bodies, closing, credentials
 from tests.support.until import until
-from tests.support.zmtp import greeting, hello
+from tests.support.zmtp import come_and_go, greeting, hello
 
 
 def connect(path: Path, sent: bytes) -> socket.socket:
@@ -33,9 +33,7 @@ def refused_and_gone(path: Path) -> list[socket.socket]:
 
 def proven_and_gone(path: Path) -> list[socket.socket]:
     """A worker that connects again and again."""
-    other = credentials("irc:other#1")
-    for _ in range(40):
-        connect(path, greeting() + hello(other.name.encode(), other.token.encode())).close()
+    come_and_go(path, credentials("irc:other#1"), 40)
     return []
 
 

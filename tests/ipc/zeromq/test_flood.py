@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -12,7 +13,7 @@ from ipc.zeromq import flood
 from ipc.zeromq.flood import FloodGuard, Growth
 from tests.support.links import PEER, FrameList, LinkRig, closing, credentials
 from tests.support.until import until
-from tests.support.zmtp import MORE, RawPeer, frame, greeting, hello
+from tests.support.zmtp import MORE, RawPeer, come_and_go, frame, greeting, hello
 
 MIB = 1 << 20
 
@@ -65,6 +66,39 @@ async def test_a_message_without_end_is_ended_and_its_memory_given_back(
         dealer.send(b"after")
         await seen.until(lambda frames: frames[-1] == (PEER.encode(), b"after"))
         guard.close()
+
+
+async def test_a_worker_that_comes_and_goes_costs_the_others_no_new_connection(
+    rig: LinkRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of its connections takes memory until it is read, which a busy loop does late."""
+    monkeypatch.setattr(flood, "CHECK_SECONDS", 0.01)
+    monkeypatch.setattr(flood, "LIMIT_BYTES", 8 * MIB)
+    with closing(rig):
+        seen, back, rebound, looks = FrameList(), FrameList(), FrameList(), FrameList()
+
+        def rss() -> int | None:
+            looks(found := rss_bytes())
+            return found
+
+        router = rig.router(seen)
+        guard = FloodGuard(router, lambda: rebound("bound"), lambda text: None, rss=rss)
+        dealer = rig.dealer(back)
+        await looks.until(lambda frames: len(frames) > 0)
+        for number in range(5):
+            await until(rig.path.exists)
+            come_and_go(rig.path, credentials("irc:other#1"), 1000)
+            dealer.send(b"%d" % number)
+            await seen.until(partial(has_come, number))
+        await until(rig.path.exists)
+        assert max(looks.frames) - looks.frames[0] > 10 * MIB
+        assert (rebound.frames, back.frames) == ([], [b""])
+        assert list(router.reconnecting) == ["irc:other#1"]
+        guard.close()
+
+
+def has_come(number: int, frames: list[tuple[bytes, bytes]]) -> bool:
+    return bool(frames) and frames[-1][1] == b"%d" % number
 
 
 async def test_growth_of_another_cause_is_no_flood_and_noticed_once(

@@ -11,6 +11,8 @@ import structlog
 from ipc.errors import EndpointError
 from ipc.frames import control
 from ipc.frames.words import Phase
+from ipc.identity.peer import PeerCredentials, peer_name
+from ipc.zeromq import connection_rate
 from runtime.supervisor import supervisor as module
 from runtime.supervisor.gateways.port import PortTaken
 from runtime.supervisor.lifecycle import Exit
@@ -18,6 +20,7 @@ from tests.support.players import beat
 from tests.support.short_directory import ShortDirectory
 from tests.support.supervisor_rig import SupervisorRig, ending, running
 from tests.support.until import PATIENCE, until
+from tests.support.zmtp import RawPeer
 
 A, B, C = "local:a", "local:b", "local:c"
 
@@ -55,6 +58,24 @@ async def test_a_crashed_account_is_restarted_and_no_other_is_affected() -> None
         await gateway.until(lambda: gateway.rows(A)[-1]["phase"] == "running")
         told = [row["phase"] for row in gateway.rows(A)]
         assert told[-4:] == ["running", "backoff", "starting", "running"]
+        assert len(rig.launcher.of(B)) == 1
+
+
+async def test_a_worker_that_never_stays_connected_is_replaced_and_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection_rate, "MOST", 10)
+    async with running(A, B) as rig:
+        await rig.is_in(Phase.RUNNING, A, B)
+        boot = rig.launcher.worker(A).boot
+        known = PeerCredentials(peer_name(A, boot.incarnation), boot.token)
+        for _ in range(11):
+            async with RawPeer(boot.control) as peer:
+                await peer.prove(known)
+        await until(lambda: len(rig.launcher.of(A)) == 2, PATIENCE)
+        await rig.is_in(Phase.RUNNING, A)
+        last = str(rig.parts.accounts[A].status().last_error)
+        assert last.startswith("connected to the control link ")
         assert len(rig.launcher.of(B)) == 1
 
 

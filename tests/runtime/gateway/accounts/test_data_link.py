@@ -6,6 +6,7 @@ import contextlib
 from pathlib import Path
 
 import msgspec
+import pytest
 import structlog
 
 from ipc.frames.data import (
@@ -19,9 +20,12 @@ from ipc.frames.data import (
     Welcome,
     encode,
 )
+from ipc.identity.peer import PeerProof
+from ipc.zeromq import connection_rate
 from tests.support.forged_payloads import forged
-from tests.support.gateway_rig import Worker, gateway_rig, payload, row, single
+from tests.support.gateway_rig import SECRET, Worker, gateway_rig, payload, row, single
 from tests.support.messages import KEY, acked, cursors, greet, recall, take, with_past
+from tests.support.zmtp import RawPeer
 
 
 async def test_a_message_reaches_a_watcher_as_the_worker_wrote_it() -> None:
@@ -258,3 +262,15 @@ async def test_an_agent_is_welcome_and_none_of_its_messages_pass_for_an_account_
         assert rig.parts.data_link.dropped["duplicate"] == 1
         assert [name for name, _ in await take(watcher, 1)] == ["agent.status"]
         assert rig.parts.data_link.report().silent == {}
+
+
+async def test_a_worker_that_never_stays_connected_is_reported_by_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection_rate, "MOST", 5)
+    async with gateway_rig() as rig:
+        await rig.worker(KEY)
+        for _ in range(6):
+            async with RawPeer(rig.parts.boot.data) as peer:
+                await peer.prove(PeerProof(SECRET).credentials("irc:other", 1))
+        assert rig.parts.data_link.report().reconnecting == {"irc:other#1": 6}

@@ -13,6 +13,7 @@ from ipc.frames import control
 from ipc.frames.bootstrap import WorkerBoot
 from ipc.frames.words import Phase
 from ipc.identity.peer import PeerCredentials, PeerProof, parse_peer, peer_name
+from ipc.zeromq import connection_rate
 from ipc.zeromq.link import Dealer
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.control_link import ControlLink
@@ -21,6 +22,7 @@ from tests.support.accounts import Stage, account_of, phase
 from tests.support.players import PlayedWorker, beat
 from tests.support.short_directory import ShortDirectory
 from tests.support.until import until
+from tests.support.zmtp import RawPeer
 
 SECRET = b"s" * 32
 PROOF = PeerProof(SECRET)
@@ -114,6 +116,19 @@ async def test_a_worker_that_waits_is_starting_with_that_cause_until_it_is_ready
         worker.say(control.WorkerReady())
         await phase(rig.account, Phase.RUNNING)
         assert rig.account.status().cause is None
+
+
+async def test_a_worker_that_never_stays_connected_is_known_by_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection_rate, "MOST", 5)
+    async with table() as rig:
+        for _ in range(6):
+            async with RawPeer(rig.address) as peer:
+                await peer.prove(PROOF.credentials(KEY, 101))
+        assert rig.link.reconnecting == {f"{KEY}#101": 6}
+        rig.link.close()
+        assert rig.link.reconnecting == {}
 
 
 async def test_beats_are_figures_and_no_change() -> None:

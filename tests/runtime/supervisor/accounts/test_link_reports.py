@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from ipc.frames.words import Phase
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.link_reports import LinkReports
-from tests.support.accounts import Stage, account_of, living, spec_of, start
+from tests.support.accounts import Stage, account_of, living, phase, spec_of, start
 
 pytestmark = pytest.mark.virtual_time
 KEY = "local:a"
@@ -91,6 +91,21 @@ async def test_refusals_and_floods_are_warnings_for_a_while_and_counted_for_ever
     assert rig.reports.warnings() == []
     assert rig.reports.refused_by_link() == {"control": 2, "data": 4}
     assert [(each.name, each.samples) for each in rig.reports.series()] != []
+
+
+async def test_a_worker_that_never_stays_connected_is_ended_and_no_other() -> None:
+    async with living(account_of(Stage(), spec_of(KEY))) as account:
+        await start(account)
+        now = account.child.state.incarnation
+        rig = ReportsRig(account)
+        rig.reports.apply({"reconnecting": {f"{KEY}#{now - 1}": 300, "local:gone#1": 400}})
+        rig.reports.apply({"reconnecting": {f"{KEY}#{now}": 500}})
+        await phase(account, Phase.BACKOFF)
+        row = account.status()
+        assert (row.failures, row.last_error) == (
+            1,
+            "connected to the data link 500 times within 10 s",
+        )
 
 
 async def test_an_answer_that_is_none_changes_nothing() -> None:
