@@ -20,6 +20,7 @@ from ipc.errors import IpcError
 from ipc.files import create_atomically
 from ipc.hidden_fields import hide_fields
 from ipc.identity import signature
+from ipc.permissions import reason
 from ipc.state_file import StateFile, encode
 
 
@@ -80,7 +81,7 @@ class Identity:
             identity = cls(file, value)
             identity._repair()
         except OSError as error:
-            raise IdentityError(f"{path}: {error.strerror or error}") from None
+            raise IdentityError(f"{path}: {reason(error)}") from None
         return identity
 
     @classmethod

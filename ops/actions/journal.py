@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from ipc.permissions import describe
 from ops.connect.places import places_of
 from ops.connect.target import RuntimeTarget
 from ops.exits import OperatorError, UsageFailure
@@ -73,5 +74,5 @@ def restore_journal(target: RuntimeTarget, source: Path) -> Path | None:
 
 def _reason(error: OSError | sqlite3.Error) -> str:
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename or ''}: {error.strerror}".lstrip(": ")
+        return describe(error)
     return str(error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Any
 
@@ -33,6 +32,7 @@ def sentence(error: BaseException) -> tuple[str, ExitCode]:
     # late: a command that fails in a foreseen way need not load the errors of all packages
     from ipc.errors import CallTimeout, ConnectionFailed, PeerGone, RemoteError
     from ipc.frames.words import INVALID_REQUEST
+    from ipc.permissions import describe
 
     match error:
         case CallTimeout() | TimeoutError():
@@ -45,8 +45,8 @@ def sentence(error: BaseException) -> tuple[str, ExitCode]:
             return str(error), ExitCode.NOT_RUNNING
         case ConnectionFailed() | PeerGone():
             return str(error), ExitCode.ERROR
-        case OSError(strerror=str(reason), filename=name):
-            return f"{os.fspath(name)}: {reason}" if name else reason, ExitCode.ERROR
+        case OSError(strerror=str()):
+            return describe(error), ExitCode.ERROR
     # by name: a command that fails otherwise need not load the configuration's package
     if any(each.__name__ == "ConfigError" for each in type(error).__mro__):
         return str(error), ExitCode(getattr(error, "exit_code", ExitCode.CONFIGURATION))

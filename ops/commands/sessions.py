@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from ipc.permissions import reason
 from ops.commands.gateway_calls import call_gateway, show_done
 from ops.commands.option_groups import RuntimeOptions, command
 from ops.commands.options import command_app
@@ -134,7 +135,7 @@ def export(
         path.touch(mode=0o600)
         path.write_text(text)
     except OSError as error:
-        raise OperatorError(f"{to}: {error.strerror}") from None
+        raise OperatorError(f"{to}: {reason(error)}") from None
     print(f"{len(rows)} entries are in {to}")
 
 

@@ -21,6 +21,7 @@ import psutil
 
 from ipc.errors import IpcError
 from ipc.hidden_fields import hide_fields
+from ipc.permissions import reason
 from ops.actions.service import Service, read_unit, service_of, service_status
 from ops.connect.gateway import connected_gateway, own_address
 from ops.connect.identity import own_version
@@ -113,7 +114,7 @@ def _configuration(
     except ConfigError as error:
         return None, error
     except OSError as error:
-        return None, config_error(places.config_path, error.strerror or str(error))
+        return None, config_error(places.config_path, reason(error))
 
 
 async def _ask(places: Places) -> tuple[Row | None, str | None, dict[str, int]]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ipc.files import create_atomically, lock_directory, naming, sync_directory, write_beside
+from ipc.permissions import reason
 from runtime.config.errors import ConfigError, Problem, config_error
 
 MAX_BYTES = 4 * 1024 * 1024  # 10,000 accounts are about 2 MB; a wrong path may be a huge file
@@ -29,7 +30,7 @@ def read_text(path: Path) -> str:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise config_error(path, f"cannot be read: {error.strerror}") from None
+        raise config_error(path, f"cannot be read: {reason(error)}") from None
     check_size(path, len(data))
     try:
         return data.decode("utf-8-sig")
@@ -123,7 +124,7 @@ def locked(path: Path) -> Iterator[None]:
     try:
         fd = lock_directory(path.resolve().parent, wait=True)
     except OSError as error:
-        raise config_error(path, f"cannot be read: {error.strerror}") from None
+        raise config_error(path, f"cannot be read: {reason(error)}") from None
     try:
         yield
     finally:

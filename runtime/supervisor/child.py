@@ -15,6 +15,7 @@ from typing import Protocol
 import structlog
 
 from ipc.frames.words import Phase
+from ipc.permissions import describe
 from runtime.supervisor.lifecycle import (
     Action,
     Deadline,
@@ -193,7 +194,8 @@ class Child:
         try:
             process = await self._spawn(incarnation)
         except Exception as error:  # noqa: BLE001 — whatever keeps it from starting is its failure
-            how = Exit(text=f"cannot start: {str(error) or type(error).__name__}")
+            text = describe(error) if isinstance(error, OSError) else str(error)
+            how = Exit(text=f"cannot start: {text or type(error).__name__}")
         else:
             born = Spawned(incarnation)
             self.post(born)

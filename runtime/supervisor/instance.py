@@ -22,6 +22,7 @@ from ipc.endpoints import SocketPaths
 from ipc.errors import EndpointError
 from ipc.files import is_named, lock, read_regular, write_atomically
 from ipc.nesting import MALFORMED, decode_json
+from ipc.permissions import reason
 from runtime.config.places import Places
 from runtime.supervisor.run_id import new_run_id, runs_of
 
@@ -90,7 +91,7 @@ class OwnedLock:
             )
         except OSError as error:
             self._file = old
-            return f"{self._path} was removed and cannot be made again: {error.strerror}"
+            return f"{self._path} was removed and cannot be made again: {reason(error)}"
         os.close(old)
         return None
 

@@ -12,11 +12,12 @@ from collections.abc import MutableMapping
 from dataclasses import replace
 
 from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR
+from ipc.permissions import describe
 from runtime.config.errors import ConfigError
 from runtime.config.owner import resolve_as_owner
 from runtime.config.places import PLACES, Flags, Places
 from runtime.config.variables import GATEWAY_VARIABLES
-from runtime.supervisor.options import Options, describe_error, refuse
+from runtime.supervisor.options import Options, refuse
 from runtime.supervisor.run_id import new_run_id
 from runtime.supervisor.surroundings import (
     EarlySignals,
@@ -68,7 +69,7 @@ def _start(
     except ConfigError as error:
         return refuse(str(error), EXIT_CONFIG)
     except OSError as error:
-        return refuse(describe_error(error), EXIT_ERROR)
+        return refuse(describe(error), EXIT_ERROR)
     try:
         from runtime.supervisor.startup import start
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -23,25 +22,6 @@ class Options(NamedTuple):
     verbose: bool = False
     quiet: bool = False
     detached: bool = False  # no terminal is left whose Ctrl-C could end it
-
-
-def describe_error(error: OSError) -> str:
-    """Return the text of a system error, with its file if it has one."""
-    text = error.strerror or str(error)
-    if not error.filename:
-        return text
-    return f"{error.filename}: {text}{_of_another(error)}"
-
-
-def _of_another(error: OSError) -> str:
-    """Return a phrase for a file that belongs to another user, as root may have left it."""
-    try:
-        owner = os.lstat(error.filename).st_uid
-    except (OSError, TypeError):
-        return ""
-    if not isinstance(error, PermissionError) or owner == os.geteuid():
-        return ""
-    return f" (it belongs to user {owner}: `trunkline doctor` finds such files, and their cure)"
 
 
 def refuse(text: str, code: int) -> int:

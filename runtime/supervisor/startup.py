@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from ipc.errors import EndpointError
 from ipc.frames.words import EXIT_ERROR, EXIT_OK
+from ipc.permissions import describe
 from runtime.config.commands import for_runtime
 from runtime.config.edit.first import write_first
 from runtime.config.errors import ConfigError
@@ -19,7 +20,7 @@ from runtime.config.places import Places
 from runtime.config.variables import referenced
 from runtime.supervisor.gateways.preflight import GatewayPreflight
 from runtime.supervisor.instance import Instance, InstanceHeld, claim_sockets
-from runtime.supervisor.options import Options, describe_error, refuse
+from runtime.supervisor.options import Options, refuse
 from runtime.supervisor.processes import leftovers
 from runtime.supervisor.processes.launcher import Launcher
 from runtime.supervisor.processes.preloading import plan
@@ -65,7 +66,7 @@ def start(
     except (InstanceHeld, EndpointError) as error:
         return refuse(for_runtime(str(error), options.flags), EXIT_ERROR)
     except OSError as error:
-        return refuse(describe_error(error), EXIT_ERROR)
+        return refuse(describe(error), EXIT_ERROR)
 
 
 def _supervise(

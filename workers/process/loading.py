@@ -85,7 +85,9 @@ def make_directory(path: Path) -> None:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise Transient(f"{path}: {error.strerror}") from None
+        from ipc.permissions import describe  # late: a worker that can create it has no need of it
+
+        raise Transient(describe(error)) from None
 
 
 def plugin_class(manifest: Manifest) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ipc.permissions import reason
 from runtime.config.errors import ConfigError, ConfigUnwritten, Problem, config_error
 from runtime.config.files import MOUNTED, check_size, is_mounted, read_text, replace
 from runtime.config.load import Loaded, load_text
@@ -57,7 +58,7 @@ def write_checked(
     try:
         replace(path, after)
     except OSError as error:
-        text = f"cannot be written: {error.strerror}"
+        text = f"cannot be written: {reason(error)}"
         if is_mounted(path):
             text += f"; {MOUNTED}: mount its directory instead"
         raise ConfigUnwritten(str(path), [Problem("", text)]) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
+from ipc.permissions import reason
 from runtime.config.errors import ConfigError, ConfigUnwritten, Problem, config_error
 from runtime.config.files import create, make_private
 from runtime.config.places import DEFAULT_PORT, Places
@@ -105,4 +106,4 @@ def write_first(places: Places) -> Path:
 
 def _unwritten(path: Path, error: OSError) -> ConfigError:
     where = f" {error.filename}:" if error.filename not in (None, str(path)) else ""
-    return ConfigUnwritten(str(path), [Problem("", f"cannot be written:{where} {error.strerror}")])
+    return ConfigUnwritten(str(path), [Problem("", f"cannot be written:{where} {reason(error)}")])

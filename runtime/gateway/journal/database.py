@@ -5,6 +5,7 @@ All of it blocks, and belongs on the writer's thread.
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
@@ -15,12 +16,14 @@ import msgspec
 
 from ipc.files import PRIVATE
 from ipc.nesting import decode_json
+from ipc.permissions import cure, reason
 from runtime.gateway.journal import schema
 from runtime.gateway.journal.commit import Commit, KnownRows, KnownRuns
 from runtime.gateway.journal.items import ItemsChanged
 from runtime.gateway.journal.outgoing import OutgoingMessage, OutgoingRow, Queued
 from runtime.gateway.journal.reader import connect, read_run
 from runtime.gateway.journal.records import Answered, Arrived, Outcome, Place, Record
+from runtime.gateway.journal.replacing import BESIDE
 from runtime.gateway.journal.rewriting import Rewrites, redactions_in, withholding
 from runtime.gateway.journal.runs import Run, RunEnded, RunQueued
 
@@ -30,6 +33,17 @@ _read_row = msgspec.json.Decoder(OutgoingRow).decode
 
 class TooNew(Exception):
     """The journal was written by a newer Trunkline."""
+
+
+def explain(path: Path, error: Exception) -> str:
+    """Return why the file cannot be opened, with the cure if it or one beside it may not be used.
+
+    SQLite names neither file nor reason.
+    """
+    if isinstance(error, OSError):
+        return reason(error)
+    found = (cure(path.with_name(path.name + end)) for end in ("", *BESIDE))
+    return "; ".join([str(error), *filter(None, dict.fromkeys(found))])
 
 
 class Database:
@@ -45,7 +59,7 @@ class Database:
         self.path = path
         path.touch(mode=PRIVATE)
         if not os.access(path, os.W_OK):  # SQLite would open it, and no commit would succeed
-            raise PermissionError("it is read-only")
+            raise PermissionError(errno.EACCES, "it is read-only", str(path))
         self.connection = connect(path)
         try:
             for pragma in schema.PRAGMAS:

@@ -173,10 +173,8 @@ class Writer(threading.Thread):
                 self._report(Failed(str(error), final=True))
                 return None
             except (self._sqlite.OperationalError, OSError) as error:
-                full = _reason(error) == JOURNAL_FULL
-                self._begin_fault(
-                    JOURNAL_FULL if full else f"{self._path} cannot be opened: {error}"
-                )
+                full, why = _reason(error) == JOURNAL_FULL, module.explain(self._path, error)
+                self._begin_fault(JOURNAL_FULL if full else f"{self._path} cannot be opened: {why}")
                 if self._stopping.wait(RETRY_SECONDS):
                     return None
             else:

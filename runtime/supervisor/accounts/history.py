@@ -26,6 +26,7 @@ from ipc.files import READ_BYTES, read_regular, set_aside, write_atomically
 from ipc.frames.words import Phase
 from ipc.joined_records import WINDOW_MS, JoinedRecords
 from ipc.nesting import MALFORMED, decode_json
+from ipc.permissions import cure, reason
 from runtime.supervisor.accounts.explain import unconfirmed
 from runtime.supervisor.lifecycle import (
     Event,
@@ -295,7 +296,7 @@ class History:
         except OSError as error:
             if self._fault is None:
                 log.error("history not written", path=str(self.path), error=str(error))
-            self._fault = error.strerror or str(error)
+            self._fault = reason(error)
 
     def _renew(self) -> None:
         with self._lock:
@@ -314,6 +315,9 @@ class History:
         except OSError as error:
             if error.errno == errno.EFBIG:
                 self._quarantine("it is too large")
+                return
+            if isinstance(error, PermissionError):  # of root: the next write would replace it
+                self._quarantine(f"it cannot be read: {error.strerror}")
                 return
             self._damage.append(f"{self.path} cannot be read: {error.strerror}")
             return
@@ -338,5 +342,6 @@ class History:
 
     def _quarantine(self, damage: str) -> None:
         aside = set_aside(self.path)
-        self._damage.append(f"{self.path} was damaged ({damage}); kept as {aside}")
+        kept = "; ".join(filter(None, [f"kept as {aside}", cure(aside)]))
+        self._damage.append(f"{self.path} was damaged ({damage}); {kept}")
         log.error("history damaged", path=str(self.path), kept=str(aside), error=damage)

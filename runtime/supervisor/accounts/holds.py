@@ -19,6 +19,7 @@ from ipc.files import read_regular
 from ipc.frames.status import Hold
 from ipc.frames.words import Phase
 from ipc.nesting import MALFORMED, decode_json
+from ipc.permissions import describe
 from ipc.state_file import StateFile
 from runtime.supervisor.accounts.history import HistoryEntry
 from runtime.supervisor.lifecycle import HELD, HOLD_UNKNOWN
@@ -39,6 +40,7 @@ class Holds:
         self._warnings: list[str] = []
         self._file = StateFile(path, dict[str, Hold], on_error=self._on_write_error)
         self._copy = StateFile(path.with_name(path.name + COPY), dict[str, Hold])
+        self._fault = ""  # of the last write that failed
         self._damaged = False
         self._copied = True  # whether a damaged file could be replaced by its copy
         self._missing = False  # whether there is neither file: a first start, or both were removed
@@ -58,12 +60,12 @@ class Holds:
             *self._warnings,
             *([f"{UNKNOWN}: {unknown}; {ANSWER}"] if unknown else []),
             *(
-                [f"not on disk, and forgotten at the next start: the hold of {held}"]
+                [f"not on disk, and forgotten at the next start: the hold of {held}{self._fault}"]
                 if held
                 else []
             ),
             *(
-                [f"still on disk, and in force at the next start: the hold of {free}"]
+                [f"still on disk, and in force at the next start: the hold of {free}{self._fault}"]
                 if free
                 else []
             ),
@@ -156,7 +158,9 @@ class Holds:
             self._copy.write(dict(self._held))
 
     def _on_write_error(self, error: OSError) -> None:
-        log.error("holds not written", path=str(self.path), error=str(error))
+        why = describe(error)
+        self._fault = f" ({why})"
+        log.error("holds not written", path=str(self.path), error=why)
 
     def _load(self) -> dict[str, Hold]:
         held = self._file.load()

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ipc.nesting import load_json
+from ipc.permissions import reason
 from runtime.config.storage_model import LoggingConfig
 from runtime.supervisor.logs.capture import LineCapture, LineFilter
 from runtime.supervisor.logs.line import Line, encode_line, timestamp
@@ -83,7 +84,7 @@ class LogFile:
             self.fault = None
         except OSError as error:
             self.failures += 1
-            self.fault = error.strerror or str(error)
+            self.fault = reason(error)
             self._retry_at = now + RETRY_DISK
             self._keep(waiting)
             self.close()
@@ -275,7 +276,8 @@ class LogStore:
         if not failing:
             return []
         more = f" and {len(failing) - SHOWN} more" if len(failing) > SHOWN else ""
-        why = ", ".join(dict.fromkeys(file.fault or "" for file in failing.values()))
+        faults = dict.fromkeys(file.fault or "" for file in failing.values())
+        why = ", ".join(list(faults)[:SHOWN])
         lost = sum(file.lost for file in failing.values())
         return [
             f"{self._directory}: not written: {why}; of {', '.join(list(failing)[:SHOWN])}{more}"

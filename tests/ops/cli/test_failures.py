@@ -72,7 +72,7 @@ def test_every_mistake_in_a_configuration_has_its_own_line(cli: CommandLine, sta
         (TimeoutError(), ("no answer in time", ExitCode.TIMEOUT)),
         (RemoteError("INVALID_REQUEST", "no"), ("no", ExitCode.ERROR)),
         (RemoteError("AGENT_TIMEOUT", "late"), ("AGENT_TIMEOUT: late", ExitCode.TIMEOUT)),
-        (PermissionError(13, "Permission denied", "/x"), ("/x: Permission denied", ExitCode.ERROR)),
+        (OSError(20, "Not a directory", "/x"), ("/x: Not a directory", ExitCode.ERROR)),
         (OSError(28, "No space left"), ("No space left", ExitCode.ERROR)),
         (ConfigError("c", [Problem("", "wrong")]), ("c: wrong", ExitCode.CONFIGURATION)),
         (ConfigUnwritten("c", [Problem("", "full")]), ("c: full", ExitCode.ERROR)),

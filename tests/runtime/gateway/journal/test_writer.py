@@ -109,12 +109,14 @@ async def test_a_read_only_file_is_opened_again_until_it_may_be_written(
 ) -> None:
     path, writable = tmp_path / "journal.db", False
     monkeypatch.setattr("runtime.gateway.journal.writer.RETRY_SECONDS", 0.01)
-    monkeypatch.setattr("os.access", lambda *asked: writable)
+    monkeypatch.setattr("os.access", lambda *asked, **how: writable)
     watched = Watched(path)
     watched.writer.put([arrived(1, "a")])
     watched.writer.start()
     await until(lambda: watched.of(FaultChanged))
-    assert watched.events == [FaultChanged(f"{path} cannot be opened: it is read-only")]
+    (fault,) = watched.of(FaultChanged)
+    assert isinstance(fault, FaultChanged)
+    assert str(fault.why).startswith(f"{path} cannot be opened: it is read-only; ")
     writable = True
     await until(lambda: watched.outcomes == 1)
     await watched.end()

@@ -185,6 +185,26 @@ def test_a_file_that_is_too_large_is_put_aside_unread(
         assert not path.exists()
 
 
+def test_a_file_that_may_not_be_read_is_put_aside_and_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root has left it: a later write would replace it."""
+    path = tmp_path / "history.jsonl"
+    path.write_text("of root")
+
+    def denied(path: Path, most: int) -> bytes:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(module, "read_regular", denied)
+    with opened(path) as history:
+        history.add(KEY, entry(1))
+        (warning,) = history.warnings
+    (aside,) = tmp_path.glob("history.jsonl.damaged-*")
+    assert aside.read_text() == "of root"
+    assert "Permission denied" in warning
+    assert f"kept as {aside}" in warning
+
+
 def test_a_directory_in_its_place_costs_only_the_history(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
     path.mkdir()

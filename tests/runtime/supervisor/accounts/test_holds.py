@@ -87,7 +87,10 @@ def test_a_hold_that_cannot_be_written_lasts_in_memory_and_says_so(tmp_path: Pat
     assert not hold(holds, "irc:a")
     assert holds.get("irc:a") is not None
     assert holds.unsaved == ["irc:a"]
-    assert holds.warnings == ["not on disk, and forgotten at the next start: the hold of irc:a"]
+    assert holds.warnings == [
+        "not on disk, and forgotten at the next start: the hold of irc:a"
+        f" ({holds.path}: No such file or directory)"
+    ]
     assert not release(holds, "irc:a")
     assert holds.get("irc:a") is None
     assert holds.warnings == []
@@ -100,7 +103,10 @@ def test_a_release_that_cannot_be_written_is_warned_of(path: Path) -> None:
     shutil.rmtree(holds.path.parent)
     assert not release(holds, "irc:a")
     assert holds.unsaved == []
-    assert holds.warnings == ["still on disk, and in force at the next start: the hold of irc:a"]
+    assert holds.warnings == [
+        "still on disk, and in force at the next start: the hold of irc:a"
+        f" ({holds.path}: No such file or directory)"
+    ]
     holds.path.parent.mkdir()
     assert hold(holds, "irc:b")
     assert holds.warnings == []
