@@ -60,12 +60,14 @@ def owners(facts: Facts) -> Iterator[Finding]:
     owner = _lstat(facts.places.state_dir)
     if owner is None:
         return
-    strangers = []
+    strangers: list[str] = []
+    owners: dict[int, None] = {}
     for directory, folders, files in os.walk(facts.places.state_dir):
         for name in (*folders, *files):
             found = _lstat(Path(directory, name))
             if found is not None and found.st_uid != owner.st_uid:
                 strangers.append(os.path.join(directory, name))
+                owners[found.st_uid] = None
     if strangers:
         more = f" and {len(strangers) - 1} more" if strangers[1:] else ""
         yield Finding(
@@ -74,7 +76,10 @@ def owners(facts: Facts) -> Iterator[Finding]:
             f"{strangers[0]}{more} belong to another user than the state directory, and the"
             " daemon cannot change them",
             strangers[0],
-            f"chown -R --from=root {owner.st_uid} {facts.places.state_dir}",
+            " && ".join(
+                f"chown -R --from={other} {owner.st_uid} {facts.places.state_dir}"
+                for other in owners
+            ),
         )
 
 

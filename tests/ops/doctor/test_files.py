@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,11 +26,14 @@ def place() -> Iterator[Path]:
 def test_what_belongs_to_another_user_is_named(place: Path) -> None:
     facts = healthy(place)
     assert list(files.owners(facts)) == []
-    for name in ("a", "b"):
+    for other, name in enumerate(("a", "b"), 1):
         (place / "state" / name).touch()
-        os.chown(place / "state" / name, 1, 1)
+        os.chown(place / "state" / name, other, other)
     (found,) = files.owners(facts)
     assert "and 1 more belong to another user" in found.message
+    for command in str(found.cure).split(" && "):
+        subprocess.run(command.split(), check=True)
+    assert list(files.owners(facts)) == []
 
 
 @pytest.mark.parametrize(
