@@ -8,15 +8,22 @@ collector is off meanwhile: it would take an eighth of the time until the zygote
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 
 KEYS = "__keys"  # what the completion of shells asks, at once and without the rest
+# With it the interpreter prints a traceback instead of exiting, and then reads standard input. Its
+# own copy of the setting cannot be changed: the command is started again without it.
+INSPECT = "PYTHONINSPECT"
 
 
 def main() -> None:
     """Run the command of ``sys.argv`` and exit with its code."""
     gc.disable()
+    if sys.flags.inspect and INSPECT in os.environ:
+        del os.environ[INSPECT]
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - itself
     interrupted = signal.getsignal(signal.SIGINT)
     if interrupted is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -44,6 +44,21 @@ def test_output_that_is_not_taken_does_not_hide_the_exit_code(
         assert done.stderr == b"trunkline: No space left on device\n"
 
 
+@pytest.mark.parametrize(("command", "code"), [("version", 0), ("status", 3)])
+def test_an_interpreter_that_is_to_be_inspected_at_its_end_exits_all_the_same(
+    tmp_path: Path, command: str, code: int
+) -> None:
+    done = subprocess.run(
+        [*PROGRAM, command],
+        env=environment(tmp_path, PYTHONINSPECT="1"),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+    )
+    assert done.returncode == code, done
+    assert b"Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_during_the_imports_ends_the_process_without_a_word(
     tmp_path: Path, number: signal.Signals
