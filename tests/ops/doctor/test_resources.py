@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ops.doctor import resources
 from ops.doctor.facts import Facts
 from ops.doctor.finding import Severity
+from runtime.supervisor.surroundings import MIN_FILES
 from tests.support.doctor_facts import CONFIG, healthy, status_of
 from tests.support.fakeserver import account
 
@@ -23,9 +25,20 @@ def with_limits(facts: Facts, **changes: int) -> Facts:
     return replace(facts, limits=replace(facts.limits, **changes))
 
 
-@pytest.mark.parametrize(("have", "found"), [(64 + 800, 0), (64 + 799, 1), (-1, 0)])
-def test_files_are_counted_by_account(tmp_path: Path, have: int, found: int) -> None:
-    facts = with_limits(healthy(tmp_path, FLEET), open_files=have)
+@pytest.mark.parametrize(
+    ("config", "have", "found"),
+    [
+        (FLEET, 64 + 800, 0),
+        (FLEET, 64 + 799, 1),
+        (FLEET, -1, 0),
+        (CONFIG, MIN_FILES, 0),
+        (CONFIG, MIN_FILES - 1, 1),
+    ],
+)
+def test_files_are_counted_by_account_and_some_are_always_needed(
+    tmp_path: Path, config: dict[str, Any], have: int, found: int
+) -> None:
+    facts = with_limits(healthy(tmp_path, config), open_files=have)
     assert len(list(resources.open_files(facts))) == found
 
 
