@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from ipc.identity.peer import parse_peer
+
 WINDOW_SECONDS = 10.0
 # Connections of one worker in a window. A link that is lost, a gateway that is restarted or a
 # socket that is bound anew costs each worker one or a few.
@@ -27,6 +29,14 @@ class ConnectionRate:
         """Return the workers that connect too often, with their connections in one window."""
         self._roll(now)
         return self._before | _excessive(self._counts)
+
+    def forget(self, key: str, last: int) -> None:
+        """Drop the incarnations of a key up to ``last``, because its account was removed."""
+        for counts in (self._counts, self._before):
+            for name in list(counts):
+                of, incarnation = parse_peer(name.encode())
+                if of == key and incarnation <= last:
+                    del counts[name]
 
     def _roll(self, now: float) -> None:
         """Begin another window if the present one is over."""

@@ -152,6 +152,7 @@ class Router(Socket):
     def forget(self, key: str, last: int) -> None:
         """Drop the incarnations of a key up to ``last``, because its account was removed."""
         self._peers.forget(key, last)
+        self._rate.forget(key, last)
 
     def send(self, peer: bytes, body: bytes) -> bool:
         """Queue ``body`` for ``peer``; return ``False`` when that peer's queue is full.

@@ -36,3 +36,16 @@ def test_connections_of_different_windows_are_not_added_up() -> None:
     found = rate({"irc:a#1": MOST})
     found.record("irc:a#1", START + WINDOW_SECONDS)
     assert found.excessive(START + WINDOW_SECONDS) == {}
+
+
+def test_a_removed_account_is_forgotten_and_one_that_was_added_again_is_not() -> None:
+    often = dict.fromkeys(("irc:a#1", "irc:a#2", "irc:ab#1"), MOST + 1)
+    found = rate(often)
+    found.record("irc:a#2", START + WINDOW_SECONDS)  # the others are of the window before
+    found.forget("irc:a", 1)
+    assert found.excessive(START + WINDOW_SECONDS) == {
+        "irc:a#2": MOST + 1,
+        "irc:ab#1": MOST + 1,
+    }
+    found.forget("irc:a", 2)
+    assert found.excessive(START + WINDOW_SECONDS) == {"irc:ab#1": MOST + 1}
