@@ -75,18 +75,23 @@ async def test_all_mistakes_are_listed_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "env", "words"),
+    ("args", "env", "code", "words"),
     [
-        ([], {"TRUNKLINE_GATEWAY_PORT": "high"}, "TRUNKLINE_GATEWAY_PORT"),
-        (["--port", "70000"], {}, "--port"),
-        (["--detach", "--port", "70000"], {}, "--port"),
-        ([], {"TRUNKLINE_PROFILE": "a/b"}, "profile"),
+        (
+            [],
+            {"TRUNKLINE_GATEWAY_PORT": "high"},
+            ExitCode.CONFIGURATION,
+            "TRUNKLINE_GATEWAY_PORT",
+        ),
+        (["--port", "70000"], {}, ExitCode.USAGE, "--port"),
+        (["--detach", "--port", "70000"], {}, ExitCode.USAGE, "--port"),
+        ([], {"TRUNKLINE_PROFILE": "a/b"}, ExitCode.CONFIGURATION, "profile"),
     ],
 )
 async def test_options_and_variables_are_checked_too(
-    tmp_path: Path, args: list[str], env: dict[str, str], words: str
+    tmp_path: Path, args: list[str], env: dict[str, str], code: ExitCode, words: str
 ) -> None:
     result = await up(tmp_path / "home", "{" + GATEWAY + "}", *args, **env)
-    assert result.code == ExitCode.CONFIGURATION
+    assert result.code == code
     assert words in result.err
     assert "Traceback" not in result.err

@@ -200,7 +200,8 @@ async def read_only_file(daemon: Daemon) -> AsyncIterator[str]:
     path.chmod(0o400)
     try:
         await kill_gateway(daemon)
-        yield f"{path} cannot be opened: it is read-only"
+        cure = f"you have no right to write {path}: `chmod u+rw {path}`"
+        yield f"{path} cannot be opened: it is read-only; {cure}"
     finally:
         path.chmod(0o600)
 

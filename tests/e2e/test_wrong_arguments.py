@@ -177,7 +177,7 @@ def rows(url: str) -> list[Row]:
     return [
         (["up"], ExitCode.ERROR, "already"),
         (["up", "--port", "0"], ExitCode.USAGE, "port"),
-        (["up", "--port", "65536"], ExitCode.CONFIGURATION, "port"),
+        (["up", "--port", "65536"], ExitCode.USAGE, "port"),
         (["up", "--port", "1.5"], ExitCode.USAGE, "port"),
         (["channels", "login", "local:one"], ExitCode.ERROR, "channels.local.accounts.one"),
         (["channels", "login", "local:nobody"], ExitCode.ERROR, "local:nobody"),
