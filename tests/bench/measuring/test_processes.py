@@ -41,8 +41,8 @@ def test_cpu_is_counted_in_nanoseconds_while_it_is_used() -> None:
 
 def test_memory_that_is_touched_is_held() -> None:
     before = pss_bytes(os.getpid())
-    held = bytearray(os.urandom(8 << 20))
-    assert pss_bytes(os.getpid()) - before > 6 << 20
+    held = bytearray(os.urandom(64 << 20))  # beside it the collector may free a few MiB
+    assert pss_bytes(os.getpid()) - before > 48 << 20
     assert held
 
 
