@@ -48,6 +48,15 @@ def read_beginning(path: Path, count: int) -> bytes:
         return os.read(fd, count)
 
 
+def open_to_write(path: str | Path, flags: int = 0) -> int:
+    """Open a file for writing, created if it is missing, and return its descriptor.
+
+    ``flags`` are further ones of open(2). Raises ``OSError``, also for a named pipe in its place:
+    opening it must not wait for a reader.
+    """
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | flags, PRIVATE)
+
+
 @contextlib.contextmanager
 def _open_regular(path: Path) -> Iterator[int]:
     """Open a file for reading, and yield its descriptor. Raises ``OSError`` for what is no file."""

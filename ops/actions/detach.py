@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 
 from ipc import timeouts
 from ipc.errors import IpcError
+from ipc.files import open_to_write
 from ipc.frames.words import Phase
 from ops.connect.supervisor import connected_supervisor
 from ops.exits import ExitCode, OperatorError
@@ -56,7 +57,10 @@ def start_detached(options: Options, timeout: float) -> int:
     places.log_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     output = places.output
     untaken, spare = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    with open(output, "ab", opener=_private) as log, open(untaken, "rb", buffering=0) as errors:
+    with (
+        open(output, "ab", opener=open_to_write) as log,
+        open(untaken, "rb", buffering=0) as errors,
+    ):
         begin = log.tell()
         sys.stdout.flush()
         # Ctrl-C waits until the loop takes it, and can end the daemon, which unblocks it itself.
@@ -112,11 +116,6 @@ class _StderrOrSpare(io.TextIOBase):
             with contextlib.suppress(OSError):  # the operator is gone, or has read enough
                 os.write(self._spare, data)
         return len(text)
-
-
-def _private(path: str, mode: int) -> int:
-    # O_NONBLOCK: where a named pipe lies in its place, opening it must not wait for a reader.
-    return os.open(path, mode | os.O_NONBLOCK, 0o600)
 
 
 def _run_daemon(options: Options, log: int, spare: int) -> NoReturn:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from ipc.files import is_named
+from ipc.files import is_named, open_to_write
 from runtime.config.places import Places
 from runtime.supervisor.instance import Instance
 from runtime.supervisor.logs.store import LogStore
@@ -68,9 +68,7 @@ class OwnFiles:
 
     def _open_output(self, output: Path) -> None:
         output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # O_NONBLOCK: where a named pipe lies in its place, opening it must not wait for a reader.
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
-        fd = os.open(output, flags, 0o600)
+        fd = open_to_write(output, os.O_APPEND)
         for each in OUTPUT:
             os.dup2(fd, each)
         os.close(fd)

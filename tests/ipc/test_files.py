@@ -14,6 +14,7 @@ from ipc.files import (
     lock,
     lock_directory,
     move_aside,
+    open_to_write,
     read_beginning,
     read_regular,
     set_aside,
@@ -43,6 +44,23 @@ def test_a_file_is_read_through_a_link_and_a_missing_one_is_told_apart(tmp_path:
     assert read_beginning(tmp_path / "link", 100) == b"x" * 10
     with pytest.raises(FileNotFoundError):
         read_regular(tmp_path / "none")
+
+
+def test_a_file_is_opened_to_write_for_its_user_alone(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    for flags, data in ((0, b"begun"), (os.O_APPEND, b" and more"), (os.O_TRUNC, b"anew")):
+        fd = open_to_write(path, flags)
+        os.write(fd, data)
+        os.close(fd)
+        assert path.read_bytes().endswith(data)
+    assert path.read_bytes() == b"anew"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_no_named_pipe_is_waited_for_where_a_file_is_written(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="No such device"):
+        open_to_write(tmp_path / "pipe")
 
 
 def test_a_file_is_replaced_with_its_mode_and_nothing_stays_beside_it(tmp_path: Path) -> None:

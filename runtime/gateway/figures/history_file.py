@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from ipc.files import PRIVATE, read_regular
+from ipc.files import open_to_write, read_regular
 from runtime.gateway.figures.history_records import (
     Segment,
     places_record,
@@ -66,9 +66,7 @@ class HistoryFile:
     def _write(self, number: int, row: bytes, places: Mapping[str, AccountPlace]) -> None:
         path = self._paths[self._turn]
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        # O_NONBLOCK: where a named pipe lies in its place, opening it must not wait for a reader.
-        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
-        fd = os.open(path, flags, PRIVATE)
+        fd = open_to_write(path)
         try:
             if os.fstat(fd).st_size < self._size:  # it was removed, or shortened
                 self._size = self._rows = 0

@@ -13,14 +13,12 @@ import os
 import time
 from pathlib import Path
 
-from ipc.files import PRIVATE
+from ipc.files import open_to_write
 
 RESERVE_BYTES = 8 * 1024 * 1024
 FLOOR_BYTES = 16 * 1024 * 1024
 SHARE = 20  # of a small disk, at most so much of it is kept free
 CHECK_SECONDS = 1.0
-# O_NONBLOCK: where a named pipe lies in its place, opening it must not wait for a reader.
-FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class Space:
@@ -53,7 +51,7 @@ class Space:
         with contextlib.suppress(OSError):
             if self._is_reserved or self._free_bytes()[0] < 4 * (RESERVE_BYTES + self._floor):
                 return
-            fd = os.open(self._reserve, FLAGS, PRIVATE)
+            fd = open_to_write(self._reserve, os.O_TRUNC)
             try:
                 os.posix_fallocate(fd, 0, RESERVE_BYTES)
             finally:

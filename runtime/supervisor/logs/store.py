@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from ipc.files import open_to_write
 from ipc.nesting import load_json
 from ipc.permissions import reason
 from runtime.config.storage_model import LoggingConfig
@@ -139,13 +140,11 @@ class LogFile:
 
     def _open(self, *, full: bool) -> None:
         self.close()
-        # O_NONBLOCK: where a named pipe lies in its place, opening it must not wait for a reader.
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
         if _size(self.path) >= self._max_bytes or full:
             self._rotate()
         with contextlib.suppress(FileExistsError):  # it is no directory: opening the file says so
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._fd = os.open(self.path, flags, 0o600)
+        self._fd = open_to_write(self.path, os.O_APPEND)
         found = os.fstat(self._fd)
         self._inode, self._size = (found.st_dev, found.st_ino), found.st_size
 
