@@ -69,7 +69,9 @@ def pytest_configure(config: pytest.Config) -> None:
 # Files whose tests take a minute and more together. At the end of the suite one of them would keep
 # a single process busy when the others have nothing left to do.
 LONG = (
+    "tests/scenarios/test_model.py",
     "tests/e2e/test_nothing_is_lost.py",
+    "tests/e2e/test_signals_at_start.py",
     "tests/workers/test_tutorial.py",
     "tests/workers/channels/telegram/test_conformance.py",
     "tests/workers/channels/discord/test_conformance.py",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
+import subprocess
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping
@@ -69,6 +71,24 @@ def unmeasured(environment: Mapping[str, str]) -> dict[str, str]:
     Counting lines costs time, and writes a file that an ordinary user of a test may not write.
     """
     return {name: each for name, each in environment.items() if not name.startswith("COVERAGE_")}
+
+
+def cpu_beside_bare_python(env: Mapping[str, str], *args: str) -> float:
+    """Return the CPU time of a command, as a multiple of an interpreter's that does nothing.
+
+    Both run in turn, and the least of each counts: other tests that use the cores at the same time
+    make both slower.
+    """
+
+    def once(*words: str) -> float:
+        begin = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(words, env=env, check=True, stdout=subprocess.DEVNULL)
+        end = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return end.ru_utime + end.ru_stime - begin.ru_utime - begin.ru_stime
+
+    once(*PROGRAM, *args)  # the first run may have to compile
+    turns = [(once(*PROGRAM, *args), once(sys.executable, "-c", "pass")) for _ in range(7)]
+    return min(ours for ours, _ in turns) / min(bare for _, bare in turns)
 
 
 @asynccontextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,13 @@ import pytest
 from ipc.frames.words import Phase
 from ops.cli.completion_values import FILTER_FIELDS, PHASES, filters, profiles, socket_path
 from ops.output.listing import FILTERS
-from tests.support.commandline import PROGRAM, environment, trunkline, unmeasured
+from tests.support.commandline import (
+    PROGRAM,
+    cpu_beside_bare_python,
+    environment,
+    trunkline,
+    unmeasured,
+)
 from tests.support.daemon import Daemon
 from tests.support.fakeserver import account, fake_gateway, fake_supervisor, status
 
@@ -43,7 +48,7 @@ def test_the_options_of_the_line_name_the_runtime(monkeypatch: pytest.MonkeyPatc
     assert socket_path(["--dev"]) == socket_path(["--profile", "dev"])
 
 
-def test_it_imports_nothing_heavy_and_takes_a_tenth_of_a_second(state: Path) -> None:
+def test_it_imports_nothing_heavy_and_takes_a_few_starts_of_python(state: Path) -> None:
     env = unmeasured(environment(state))
     done = subprocess.run(
         [sys.executable, "-X", "importtime", *PROGRAM[1:], "__keys"],
@@ -56,14 +61,7 @@ def test_it_imports_nothing_heavy_and_takes_a_tenth_of_a_second(state: Path) -> 
         line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()
     }
     assert not imported & HEAVY
-
-    def once() -> float:
-        begin = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([*PROGRAM, "__keys"], env=env, check=True)
-        end = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return end.ru_utime + end.ru_stime - begin.ru_utime - begin.ru_stime
-
-    assert min(once() for _ in range(5)) <= 0.1  # CPU time, the best of several
+    assert cpu_beside_bare_python(env, "__keys") <= 10  # 5 by itself
 
 
 PEOPLE = {
