@@ -6,21 +6,23 @@ One daemon, and for each kind of abuse so many rounds of a calm window and one o
 the other. In each a client asks for ``health`` every 10 ms over its WebSocket, and one
 ``GET /health``. The table has the median over the rounds of the 99th percentile of both, calm and
 then, the highest RSS of the gateway's process (``VmHWM``) less that before, and how much of the
-abuse the method ``status`` shows as refused.
+abuse the method ``status`` shows as refused. In a window without an answer there is no percentile:
+of this there is ``none``, and the count of such windows.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import statistics
+import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import uvloop
 
 from bench import machine
-from bench.measuring.figures import percentile, table
+from bench.measuring.figures import fixed, median, percentile, table
 from bench.measuring.processes import Peak, must_measure
 from bench.tied import TiedDaemon
 from tests.support import bad_agent
@@ -36,7 +38,10 @@ GET = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one kind costs: 99th percentiles in ms, calm and then; MiB; refusals counted."""
+    """What one kind costs: 99th percentiles in ms, calm and then; MiB; refusals counted.
+
+    ``silent`` counts the windows, calm and then, in which a client had no answer at all.
+    """
 
     kind: str
     socket_ms: tuple[float, float]
@@ -44,6 +49,7 @@ class Row:
     mib: float
     refused: int
     alive: bool
+    silent: int = 0
 
 
 class Asker:
@@ -77,7 +83,7 @@ class Asker:
             client.socket.transport.abort()
 
     def p99(self) -> tuple[float, float]:
-        """Return both 99th percentiles in ms, and begin anew."""
+        """Return both 99th percentiles in ms, NaN where no answer came, and begin anew."""
         found = tuple(1000 * percentile(each, 0.99) for each in (self.socket, self.http))
         self.socket.clear()
         self.http.clear()
@@ -115,14 +121,12 @@ async def measured(daemon: TiedDaemon, kind: str, rounds: int, seconds: float) -
         await asyncio.wait([watching])
     after = (await daemon.status())["gateway"]
     both = [
-        (
-            statistics.median(each[index] for each in calm),
-            statistics.median(each[index] for each in then),
-        )
+        (median(each[index] for each in calm), median(each[index] for each in then))
         for index in (0, 1)
     ]
     counted = await refusals(daemon) - refused
-    return Row(kind, both[0], both[1], peak.mib(), counted, after["pid"] == pid)
+    silent = sum(any(map(math.isnan, each)) for each in [*calm, *then])
+    return Row(kind, both[0], both[1], peak.mib(), counted, after["pid"] == pid, silent)
 
 
 async def run(kinds: list[str], rounds: int, seconds: float) -> list[Row]:
@@ -139,6 +143,24 @@ async def run(kinds: list[str], rounds: int, seconds: float) -> list[Row]:
             return rows
 
 
+def report(rows: Sequence[Row]) -> str:
+    """Return the table."""
+    cells = [
+        [
+            each.kind,
+            " → ".join(map(fixed, each.socket_ms)),
+            " → ".join(map(fixed, each.http_ms)),
+            str(each.silent),
+            f"+{each.mib:.1f} MiB",
+            str(each.refused),
+            "yes" if each.alive else "no",
+        ]
+        for each in rows
+    ]
+    head = ("abuse", "WebSocket p99 ms", "HTTP p99 ms", "no answer", "memory", "refused", "up")
+    return table(head, cells)
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m bench.abuse", description=__doc__)
@@ -148,18 +170,7 @@ def main() -> None:
     args = parser.parse_args()
     must_measure()
     rows = uvloop.run(run(args.kinds or [*KINDS], args.rounds, args.seconds))
-    cells = [
-        [
-            each.kind,
-            f"{each.socket_ms[0]:.1f} → {each.socket_ms[1]:.1f}",
-            f"{each.http_ms[0]:.1f} → {each.http_ms[1]:.1f}",
-            f"+{each.mib:.1f} MiB",
-            str(each.refused),
-            "yes" if each.alive else "no",
-        ]
-        for each in rows
-    ]
-    print(table(("abuse", "WebSocket p99 ms", "HTTP p99 ms", "memory", "refused", "up"), cells))
+    print(report(rows))
     print(machine.sentence(machine.describe()))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import os
 import signal
 import time
@@ -20,7 +21,7 @@ from typing import Any
 import uvloop
 
 from bench import coldstart, machine
-from bench.measuring.figures import percentile, table
+from bench.measuring.figures import fixed, percentile, table
 from bench.measuring.processes import cpu_ns, must_measure, pss_bytes, until_quiet
 from bench.measuring.rows import down, rows_of, up
 from bench.tied import TiedDaemon
@@ -128,7 +129,7 @@ def _milliseconds(values: list[float]) -> dict[str, float]:
         "p50": percentile(values, 0.5) * 1e3,
         "p90": percentile(values, 0.9) * 1e3,
         "p99": percentile(values, 0.99) * 1e3,
-        "max": max(values) * 1e3,
+        "max": max(values, default=math.nan) * 1e3,
     }
 
 
@@ -162,7 +163,7 @@ def _cpu(result: dict[str, Any], who: str) -> str:
 def _latency(result: dict[str, Any], what: str) -> str:
     found = result[what]  # what an earlier revision has published had no p99
     return " / ".join(
-        f"{found[name]:.1f}" if name in found else "–" for name in ("p50", "p99", "max")
+        fixed(found[name]) if name in found else "–" for name in ("p50", "p99", "max")
     )
 
 

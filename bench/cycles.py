@@ -25,7 +25,7 @@ from typing import Any
 import uvloop
 
 from bench import machine
-from bench.measuring.figures import percentile, table
+from bench.measuring.figures import fixed, percentile, table
 from bench.measuring.processes import must_measure
 from bench.measuring.rows import Rows, down, rows_of, up
 from bench.tied import TiedDaemon
@@ -94,7 +94,7 @@ class Outcome:
             f"{table(head, rows)}\n\n"
             f"{self.late.cycles:,} cycles in {self.seconds:.0f} s, "
             f"{self.late.cycles / self.seconds:.0f} per second. Kill → crash seen: p50 "
-            f"{seen[0]:.1f} ms, p99 {seen[1]:.1f} ms, with {LANES} crashing at a time. "
+            f"{fixed(seen[0])} ms, p99 {fixed(seen[1])} ms, with {LANES} crashing at a time. "
             f"Restarts of the calm accounts: {self.calm_restarts}."
         )
 

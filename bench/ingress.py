@@ -31,7 +31,7 @@ from typing import Any, cast
 import uvloop
 
 from bench import machine
-from bench.measuring.figures import percentile, table
+from bench.measuring.figures import fixed, median, percentile, table
 from tests.support.daemon import Daemon
 from tests.support.short_directory import ShortDirectory
 from workers.web.signing import key_of, sign
@@ -288,17 +288,17 @@ def report(rounds: Sequence[Round]) -> str:
         (
             "one hangs" if each.hanging else "calm",
             f"{each.per_second:,.0f}",
-            f"{each.p50_ms:.1f}",
-            f"{each.p99_ms:.1f}",
-            f"{each.late_ms:.1f}",
+            fixed(each.p50_ms),
+            fixed(each.p99_ms),
+            fixed(each.late_ms),
             f"{each.skipped:,}",
             f"{each.again:,}",
             ", ".join(f"{count:,} × {status}" for status, count in sorted(each.statuses.items())),
         )
         for each in rounds
     ]
-    calm = sorted(each.p99_ms for each in rounds if not each.hanging)
-    beside = sorted(each.p99_ms for each in rounds if each.hanging)
+    calm = [each.p99_ms for each in rounds if not each.hanging]
+    beside = [each.p99_ms for each in rounds if each.hanging]
     head = (
         "round",
         "answers/s",
@@ -311,12 +311,13 @@ def report(rounds: Sequence[Round]) -> str:
     )
     lines = [table(head, rows)]
     if calm and beside:
-        before, after = calm[len(calm) // 2], beside[len(beside) // 2]
+        before, after = median(calm), median(beside)
         bound = max(1.5 * before, before + 5)
         verdict = "held" if after <= bound else "not held"
         lines.append(
-            f"\nMedian p99 of the others: {before:.1f} ms calm, {after:.1f} ms beside the account"
-            f" that hangs; the bound max(1.5 × calm, calm + 5 ms) = {bound:.1f} ms is {verdict}."
+            f"\nMedian p99 of the others: {fixed(before)} ms calm, {fixed(after)} ms beside the"
+            f" account that hangs; the bound max(1.5 × calm, calm + 5 ms) = {fixed(bound)} ms is"
+            f" {verdict}."
         )
     return "\n".join(lines)
 

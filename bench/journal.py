@@ -31,7 +31,7 @@ import uvloop
 
 from bench import machine
 from bench.measuring.disk import DiskProbe
-from bench.measuring.figures import percentile, table
+from bench.measuring.figures import fixed, percentile, table
 from bench.measuring.processes import must_measure, pss_bytes
 from ipc.frames.bootstrap import WorkerBoot
 from ipc.frames.data import INBOUND
@@ -212,8 +212,8 @@ def report(results: Sequence[Result]) -> str:
             str(each.rate or "all"),
             "busy" if each.busy else "idle",
             f"{each.per_second:,.0f}",
-            f"{each.p50_ms:.2f}",
-            f"{each.p99_ms:.1f}",
+            fixed(each.p50_ms, 2),
+            fixed(each.p99_ms),
             f"{each.fsync_ms:.2f}",
             f"{each.gateway_mib:+.1f}",
         )

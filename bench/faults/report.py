@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bench.faults.fault import FAULTS
 from bench.faults.trial import Verdict
-from bench.measuring.figures import table
+from bench.measuring.figures import fixed, median, table
 
 HEAD = (
     "fault",
@@ -84,7 +84,8 @@ def _median(values: Sequence[float | None]) -> str:
 
 
 def _latency(rounds: Sequence[Verdict], *, checked: bool) -> str:
-    p99 = statistics.median(each.p99_ms for each in rounds)
-    calm = statistics.median(each.calm_p99_ms for each in rounds)
-    allowed = statistics.median(each.allowed_ms for each in rounds)
-    return f"{'> ' if checked and p99 > allowed else ''}{p99:.1f} ({calm:.1f})"
+    p99 = median(each.p99_ms for each in rounds)
+    calm = median(each.calm_p99_ms for each in rounds)
+    allowed = median(each.allowed_ms for each in rounds)
+    late = checked and not p99 <= allowed  # so is what has no figure
+    return f"{'> ' if late else ''}{fixed(p99)} ({fixed(calm)})"

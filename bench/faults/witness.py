@@ -133,5 +133,5 @@ class Witness:
 
 
 def p99_ms(late: list[float]) -> float:
-    """Return the 99th percentile in milliseconds; 0 for no values."""
-    return percentile(late, 0.99) * 1e3 if late else 0.0
+    """Return the 99th percentile in milliseconds."""
+    return percentile(late, 0.99) * 1e3

@@ -6,6 +6,7 @@ theirs say what changed; those of ours again to ours (A/A) say what the machine 
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -59,8 +60,13 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """``worse`` or ``better`` if the permitted deviation is exceeded, else ``same``."""
+        """``worse`` or ``better`` if the permitted deviation is exceeded, else ``same``.
+
+        ``worse``, too, if one of both was not measured at all.
+        """
         change = self.ratio.median - 1
+        if math.isnan(change):
+            return "worse"
         if abs(change) <= self.allowed:
             return "same"
         return "better" if (change > 0) == self.figure.more_is_better else "worse"

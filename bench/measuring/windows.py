@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +26,9 @@ class Window:
     result: dict[str, Any]  # the generator's own output
 
     def latency(self, name: str) -> float:
-        """Return a percentile in milliseconds: p50, p99, p999, max, mean."""
-        return float(self.result["latency"][f"{name}Us"]) / 1e3
+        """Return a percentile in milliseconds: p50, p99, p999, max, mean; NaN for no values."""
+        found = self.result["latency"]
+        return float(found[f"{name}Us"]) / 1e3 if found["count"] else math.nan
 
 
 async def events(

@@ -29,3 +29,8 @@ def test_whatever_is_left_is_a_fault() -> None:
     late = dataclasses.replace(early, cycles=300, **more)
     assert Outcome(early, early, 1.0, [], 0).faults == []
     assert len(Outcome(early, late, 1.0, [], 1).faults) == 4
+
+
+def test_crashes_that_nobody_saw_have_no_times() -> None:
+    use = SupervisorUse(30, 100, 50_000_000, 19)
+    assert "p50 none ms, p99 none ms" in Outcome(use, use, 1.0, [], 0).report()

@@ -12,7 +12,7 @@ from bench.faults.__main__ import inject
 from bench.faults.report import report
 from bench.faults.rig import without_journal
 from bench.faults.trial import Verdict
-from bench.faults.witness import Stream
+from bench.faults.witness import Stream, p99_ms
 from bench.measuring.processes import may_measure
 
 FEW = ("kill", "gateway-kill", "sockets")
@@ -68,3 +68,9 @@ def test_whatever_must_be_nothing_and_is_not_is_wrong() -> None:
     late = dataclasses.replace(fine, p99_ms=9.5)
     assert late.wrong == []  # it is said, and fails nothing
     assert "> 9.5 (4.0)" in report([[late]])
+
+
+def test_siblings_that_were_not_heard_are_late() -> None:
+    silent = Verdict("kill", 0.1, 0.2, 0, 0, 0, 4.0, p99_ms([]), 0, 0, "")
+    assert "> none (4.0)" in report([[silent]])
+    assert "> 5.0 (4.0)" not in report([[silent, dataclasses.replace(silent, p99_ms=5.0)]])

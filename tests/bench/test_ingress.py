@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 import pytest
 
@@ -22,6 +23,9 @@ def rounds(calm: list[float], hanging: list[float]) -> list[Round]:
         ([3.0], [8.1], "not held"),
         ([20.0], [30.0], "held"),  # 1.5 times calm
         ([20.0], [30.1], "not held"),
+        ([20.0], [math.nan], "not held"),  # no answer at all
+        ([math.nan], [1.0], "not held"),
+        ([2.0, math.nan, 3.0], [8.0, math.nan], "not held"),
     ],
 )
 def test_the_medians_decide(calm: list[float], hanging: list[float], verdict: str) -> None:

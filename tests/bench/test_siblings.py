@@ -12,6 +12,8 @@ from bench.siblings.report import check, report
 from bench.siblings.rig import SIBLINGS, TALKERS, Seen
 from bench.siblings.trial import FAULTS, Trial
 
+NOTHING: dict[str, list[float]] = {channel: [] for channel in SIBLINGS}
+
 
 def seen(late: float = 0.002, start: float = 0.05, pss: float = 8.0) -> Seen:
     return Seen(
@@ -30,6 +32,8 @@ def seen(late: float = 0.002, start: float = 0.05, pss: float = 8.0) -> Seen:
         (seen(start=0.076), ["start"]),
         (seen(pss=8.6), ["PSS"]),
         (seen(pss=7.4), ["PSS"]),
+        (dataclasses.replace(seen(), late=NOTHING), ["p99"]),
+        (dataclasses.replace(seen(), starts=NOTHING), ["start"]),
     ],
 )
 def test_the_targets_are_those_of_the_promise(bad: Seen, wrong: list[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from bench.measuring.comparison import Comparison, Figure, compare, report
@@ -32,6 +34,13 @@ def test_worse_is_beyond_three_percent_and_twice_the_spread(
     found = Comparison.of(figure, [ours] * 5, QUIET, same)
     assert found.verdict == verdict
     assert found.ratio.median == pytest.approx(ours / 100)
+
+
+@pytest.mark.parametrize("figure", [COST, RATE])
+def test_what_was_not_measured_is_worse(figure: Figure) -> None:
+    found = Comparison.of(figure, [math.nan] * 2, [1.0] * 2, [1.0] * 2)
+    assert found.verdict == "worse"
+    assert "none" in report([found])
 
 
 def test_a_ratio_is_of_the_two_of_a_pair() -> None:
