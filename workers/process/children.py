@@ -13,11 +13,12 @@ from typing import Any, cast
 
 import msgspec
 
-from ipc.helper_pipes import connect_pipes, lines_of
-from ipc.helpers import end_helper, start_helper
+from ipc.helper_pipes import StderrLog, connect_pipes
+from ipc.helpers import AT_ONCE, end_helper, start_helper
 from ipc.nesting import MALFORMED, decode_json
 
 MAX_LINE = 1024 * 1024  # bytes of one line in either direction
+LOG_SECONDS = 5.0  # the period in which the log of its stderr is limited
 
 
 class PluginChild:
@@ -26,7 +27,7 @@ class PluginChild:
     def __init__(self, process: subprocess.Popen[bytes], log: Any) -> None:
         self.pid = process.pid
         self._process = process
-        self._log = log
+        self._stderr = StderrLog(log, self._name, LOG_SECONDS)
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._output = asyncio.StreamReader(limit=MAX_LINE)
         self._input: asyncio.StreamWriter | None = None
@@ -96,9 +97,9 @@ class PluginChild:
 
     async def _connect(self) -> None:
         loop, process = asyncio.get_running_loop(), self._process
-        errors = asyncio.StreamReader(limit=MAX_LINE)
+        errors = asyncio.StreamReader(limit=AT_ONCE)
         self._input = await connect_pipes(process, self._output, errors, self._pipes)
-        self._logging = loop.create_task(self._log_lines(errors))
+        self._logging = loop.create_task(self._stderr.read(errors))
         pidfd = os.pidfd_open(process.pid)  # last: what closes the pipes must find them
         loop.add_reader(pidfd, self._reap, pidfd)
 
@@ -111,10 +112,3 @@ class PluginChild:
         self._input.close()
         if not self._ended.done():
             self._ended.set_result(code)
-
-    async def _log_lines(self, errors: asyncio.StreamReader) -> None:
-        """Write each line of its stderr to the account's log."""
-        async for line in lines_of(errors):
-            text = line.decode("utf-8", "replace").rstrip()
-            if text:
-                self._log.info(text, child=self._name)

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 import structlog
+from structlog.testing import LogCapture
 
 from runtime.zygote.prctl import set_subreaper
+from tests.support.until import until
 from tests.support.worker_rig import worker_rig
 from workers.process.children import MAX_LINE, PluginChild
 
@@ -95,6 +97,16 @@ async def test_its_stderr_is_in_the_account_s_log_without_secrets(
         assert await rig.stop() == 0
         assert await lasting.wait() == -signal.SIGKILL  # with its account
     assert "INFO token=*** child='sh'" in capsys.readouterr().err
+
+
+async def test_what_it_says_on_stderr_without_end_is_counted() -> None:
+    capture = LogCapture()
+    log = structlog.wrap_logger(None, processors=[capture])
+    child = await PluginChild.start(["sh", "-c", "yes | head -c 20000000 >&2"], log)
+    assert await child.wait() == 0
+    await until(lambda: sum(each.get("lines", 1) for each in capture.entries) == 10_000_000)
+    assert len(capture.entries) < 10_000
+    child.kill()
 
 
 def test_it_ends_with_its_worker_however_that_dies() -> None:

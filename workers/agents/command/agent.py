@@ -47,7 +47,7 @@ class CommandAgent:
             # One that has said the last word has a moment to end by itself.
             code = await program.wait(None if final is None else self.config.kill_after_seconds)
             if final is None and code:
-                raise failure_of_exit(code, program.last_words)
+                raise failure_of_exit(code, await program.last_words())
         finally:
             await program.end(self.config.kill_after_seconds)
         yield final or Final()

@@ -11,24 +11,21 @@ from contextlib import suppress
 from typing import Any, cast
 
 from ipc import timeouts
-from ipc.helper_pipes import connect_pipes, lines_of
+from ipc.helper_pipes import StderrLog, connect_pipes
 from ipc.helpers import PIPE, end_helper, start_helper
 
 PIECE = 64 * 1024  # bytes that are read at once
-LEFT_SECONDS = 0.5  # for output that is still in the pipe once the program has ended
+LEFT_SECONDS = 0.5  # for what is still in its pipes once the program has ended
 DEAD_SECONDS = 5.0  # a process that was killed ends at once, unless the kernel holds it
-LOGGED_BYTES = 64 * 1024  # of the stderr of one turn
-LOGGED_LINE = 4 * 1024
 
 
 class TurnProgram:
     """A program in its own process group, which the kernel kills if this process dies."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: Any) -> None:
-        self.last_words = ""  # the last line of its stderr
-        self._name = os.path.basename(str(cast(Sequence[str], process.args)[0]))
+        name = os.path.basename(str(cast(Sequence[str], process.args)[0]))
         self._process = process
-        self._log = log
+        self._stderr = StderrLog(log, name)
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._output = asyncio.StreamReader(limit=PIECE)
@@ -80,6 +77,11 @@ class TurnProgram:
         done, _ = await asyncio.wait({self._ended}, timeout=seconds)
         return self._ended.result() if done else None
 
+    async def last_words(self) -> str:
+        """Return the last line of the stderr of a program that has ended, once that was read."""
+        await asyncio.wait(self._tasks, timeout=LEFT_SECONDS)
+        return self._stderr.last_words
+
     async def end(self, seconds: float) -> None:
         """End the program and its group: by SIGTERM, and after ``seconds`` by SIGKILL.
 
@@ -106,7 +108,7 @@ class TurnProgram:
     async def _connect(self, prompt: bytes) -> None:
         """Connect the pipes and watch for the program's end; kill it if that fails."""
         loop, process = self._loop, self._process
-        errors = asyncio.StreamReader(limit=LOGGED_LINE)
+        errors = asyncio.StreamReader(limit=PIECE)
         try:
             writer = await connect_pipes(process, self._output, errors, self._pipes)
             pidfd = os.pidfd_open(process.pid)
@@ -117,7 +119,7 @@ class TurnProgram:
             raise
         loop.add_reader(pidfd, self._reap, pidfd)
         self._tasks.append(loop.create_task(_feed(writer, prompt)))
-        self._tasks.append(loop.create_task(self._log_lines(errors)))
+        self._tasks.append(loop.create_task(self._stderr.read(errors)))
 
     def _reap(self, pidfd: int) -> None:
         """Kill the rest of its group, then reap it, which frees its process id."""
@@ -125,20 +127,6 @@ class TurnProgram:
         os.close(pidfd)
         self._signal(signal.SIGKILL)
         self._ended.set_result(self._process.wait())
-
-    async def _log_lines(self, errors: asyncio.StreamReader) -> None:
-        """Write the program's stderr to the agent's log, up to a limit per turn."""
-        left = LOGGED_BYTES
-        async for line in lines_of(errors):
-            text = line.decode("utf-8", "replace").replace("\0", "").strip()
-            if not text:
-                continue
-            self.last_words = text
-            left -= len(line)
-            if left >= 0:
-                self._log.info(text, child=self._name)
-            elif left + len(line) >= 0:
-                self._log.warning("the program wrote more to stderr than is logged for one turn")
 
     def _close(self) -> None:
         for task in self._tasks:

@@ -224,9 +224,20 @@ async def test_what_it_says_on_stderr_is_logged_and_bounded(tmp_path: Path) -> N
     async with agent_of(manifest, tmp_path, sh(script)) as agent:
         await events_of(agent, asked())
         await until(lambda: any("more to stderr" in str(each) for each in agent.ctx.logged))
+        assert 0 < agent.ctx.logged[-1]["lines"] <= 36
         assert agent.ctx.logged[0]["event"] == "hidden"
         assert agent.ctx.logged[0]["child"] == "sh"
         assert len(agent.ctx.logged) < 80
+
+
+async def test_what_it_says_on_stderr_without_end_delays_no_turn(tmp_path: Path) -> None:
+    script = "yes | head -c 100000000 >&2; echo why >&2; exit $(cat)"
+    async with agent_of(manifest, tmp_path, sh(script)) as agent:
+        assert (await events_of(agent, asked("0")))[-1] == Final()
+        await until(lambda: agent.ctx.logged[-1].get("lines", 0) > 1_000_000)
+        assert len(agent.ctx.logged) <= 1 + 1024
+        with pytest.raises(BrokenAnswer, match="status 3: why"):
+            await events_of(agent, asked("3"))
 
 
 def alive(pid: int) -> bool:
