@@ -21,6 +21,8 @@ from ipc.nesting import MALFORMED
 Cursor = tuple[int, int]
 
 BEGINNING: Cursor = (0, 0)  # before everything that an account ever sends
+MAX_PART = (1 << 63) - 1
+MAX_CURSOR = 41  # characters
 NEW_ACCOUNTS = "*"  # in place of an account: all that did not exist at the subscription
 
 
@@ -34,11 +36,20 @@ _decode = msgspec.json.Decoder(_Place).decode
 
 
 def parse_cursor(text: str) -> Cursor:
-    """Read ``<incarnation>:<seq>``; raises ``FrameError``."""
+    """Read ``<incarnation>:<seq>``, as large as those of frames; raises ``FrameError``."""
     incarnation, _, seq = text.partition(":")
-    if not (incarnation.isascii() and incarnation.isdigit() and seq.isascii() and seq.isdigit()):
+    if not (
+        len(text) <= MAX_CURSOR
+        and incarnation.isascii()
+        and incarnation.isdigit()
+        and seq.isascii()
+        and seq.isdigit()
+    ):
         raise FrameError(f"not a cursor: {text[:80]!r}")
-    return int(incarnation[:20]), int(seq[:20])
+    cursor = int(incarnation), int(seq)
+    if max(cursor) > MAX_PART:  # the journal cannot look for it
+        raise FrameError(f"not a cursor: {text!r}")
+    return cursor
 
 
 def cursor_text(cursor: Cursor) -> str:

@@ -18,11 +18,15 @@ from ipc.hidden_fields import hide_fields
 LONGEST_KEY = 129  # two names of 64 characters and the colon between them
 MAX_KEYS = 10_000  # of accounts, in one request
 MAX_LINES = 100_000  # of all logs together, in one answer
+MAX_NUMBER = (1 << 53) - 1  # the largest integer that all clients agree on (RFC 8259, section 6)
 
 Key = Annotated[str, Meta(min_length=1, max_length=LONGEST_KEY)]
 Keys = Annotated[list[Key], Meta(max_length=MAX_KEYS)]
 Reason = Annotated[str, Meta(max_length=500)]
 Text = Annotated[str, Meta(min_length=1)]
+Number = Annotated[int, Meta(ge=0, le=MAX_NUMBER)]
+FirstNumber = Annotated[int, Meta(ge=1, le=MAX_NUMBER)]
+AnyNumber = Annotated[int, Meta(ge=-MAX_NUMBER, le=MAX_NUMBER)]
 
 
 class Params(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
@@ -101,7 +105,7 @@ class DrainParams(AccountsParams):
 class TailParams(Params):
     """``cursor`` is the end of the last answer; without it the newest lines are returned."""
 
-    cursor: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
+    cursor: Number | UnsetType = UNSET
     limit: Annotated[int, Meta(ge=1, le=5000)] = 500
     max_bytes: Annotated[int, Meta(ge=1, le=1_000_000)] = 250_000
 

@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from ipc.frames.requests import AnyNumber
+
 Word = Annotated[str, Meta(min_length=1, max_length=512)]
 Words = Annotated[list[Word], Meta(max_length=1024)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -78,7 +80,7 @@ class JobDelivery(JobPart, frozen=True):
     channel: Word | UnsetType | None = UNSET
     to: Word | UnsetType | None = UNSET
     account_id: Word | UnsetType | None = UNSET
-    thread_id: str | int | UnsetType | None = UNSET
+    thread_id: str | AnyNumber | UnsetType | None = UNSET
     best_effort: bool | UnsetType = UNSET
 
 
@@ -132,7 +134,7 @@ class DeliveryPatch(JobPart, frozen=True):
     channel: Word | UnsetType | None = UNSET
     to: Word | UnsetType | None = UNSET
     account_id: Word | UnsetType | None = UNSET
-    thread_id: str | int | UnsetType | None = UNSET
+    thread_id: str | AnyNumber | UnsetType | None = UNSET
     best_effort: bool | UnsetType = UNSET
 
 

@@ -10,7 +10,7 @@ from msgspec import Meta
 from msgspec.json import encode
 
 from ipc.errors import RemoteError
-from ipc.frames.requests import Params
+from ipc.frames.requests import FirstNumber, Number, Params
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE, agent_key
 from runtime.gateway.access.scopes import WRITE
 from runtime.gateway.clients.client import ConnectedClient
@@ -20,8 +20,6 @@ from workers.agent import Delta, Final, Kind, Notice, ToolCall, ToolResult, Turn
 
 AgentId = Annotated[str, Meta(min_length=1, max_length=64)]
 TurnName = Annotated[str, Meta(min_length=1, max_length=600)]
-Number = Annotated[int, Meta(ge=0)]
-FirstNumber = Annotated[int, Meta(ge=1)]
 MOST_HELD = 10_000
 MOST_EVENTS = 256  # of one request
 

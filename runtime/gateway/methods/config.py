@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
-from ipc.frames.requests import NoParams, PlaceParams, Text, ValidateParams, WriteParams
+from ipc.frames.requests import NoParams, Number, PlaceParams, Text, ValidateParams, WriteParams
 from ipc.websocket.long_messages import LONG_MESSAGE_BYTES
 from runtime.config.files import MAX_BYTES
 from runtime.gateway.access.scopes import ADMIN, READ
@@ -34,7 +34,7 @@ class ApplyParams(WriteParams):
     session_key: str | UnsetType = UNSET
     delivery_context: Free | UnsetType = UNSET
     note: str | UnsetType = UNSET
-    restart_delay_ms: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
+    restart_delay_ms: Number | UnsetType = UNSET
 
 
 class PatchParams(ApplyParams):

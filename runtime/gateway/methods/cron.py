@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, Meta
 
 from ipc.errors import RemoteError
-from ipc.frames.requests import NoParams, Params
+from ipc.frames.requests import NoParams, Number, Params
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from runtime.gateway.access.scopes import ADMIN, READ
 from runtime.gateway.clients.client import ConnectedClient
@@ -60,7 +60,7 @@ class CronListParams(Params):
     include_disabled: bool = False
     enabled: Literal["all", "enabled", "disabled"] | None = None
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
-    offset: Annotated[int, Meta(ge=0)] = 0
+    offset: Number = 0
     query: Annotated[str, Meta(max_length=512)] = ""
     agent_id: Word | None = None
     sort_by: Literal["nextRunAtMs", "updatedAtMs", "createdAtMs", "name"] = "nextRunAtMs"
@@ -101,7 +101,7 @@ class CronRunsParams(CronJobParams):
 
     scope: Literal["job", "all"] | None = None
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
-    offset: Annotated[int, Meta(ge=0)] = 0
+    offset: Number = 0
     status: Literal["all", "ok", "error", "skipped"] = "all"
     run_id: Word | None = None
     query: Annotated[str, Meta(max_length=512)] = ""

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from ipc.frames.requests import NoParams, Params
+from ipc.frames.requests import NoParams, Number, Params
 from runtime.gateway.access.scopes import ADMIN, READ, SUPERVISOR
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
@@ -32,7 +32,7 @@ class SystemEventParams(Params):
     platform: Word = UNSET
     device_family: Word = UNSET
     model_identifier: Word = UNSET
-    last_input_seconds: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
+    last_input_seconds: Number | UnsetType = UNSET
     reason: Word = UNSET
     roles: Words | UnsetType = UNSET
     scopes: Words | UnsetType = UNSET

@@ -7,12 +7,12 @@ turns is less.
 from __future__ import annotations
 
 import uuid
-from typing import Annotated, Any
+from typing import Any
 
-from msgspec import Meta, to_builtins
+from msgspec import to_builtins
 
 from ipc.errors import RemoteError
-from ipc.frames.requests import Params
+from ipc.frames.requests import FirstNumber, Params
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from runtime.gateway.access.scopes import ADMIN
 from runtime.gateway.clients.client import ConnectedClient
@@ -43,7 +43,7 @@ class SessionsCompactParams(Params):
 
     key: Key
     agent_id: Word | None = None
-    max_lines: Annotated[int, Meta(ge=1)] | None = None
+    max_lines: FirstNumber | None = None
 
 
 @method("sessions.compact", ADMIN, SessionsCompactParams)

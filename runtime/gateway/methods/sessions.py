@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from ipc.epoch import now_ms
 from ipc.errors import RemoteError
-from ipc.frames.requests import Params
+from ipc.frames.requests import Number, Params
 from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import READ
 from runtime.gateway.clients.client import ConnectedClient
@@ -27,6 +27,7 @@ from runtime.gateway.parts import GatewayParts
 
 PREVIEW_ENTRIES = 50  # of which the last words are taken
 MAX_KEYS = 64
+MAX_MINUTES = 1_000_000_000  # almost two thousand years
 FIRST_ENTRIES = 1
 
 
@@ -34,8 +35,8 @@ class SessionsListParams(Params):
     """The params of ``sessions.list``; those without a meaning here are accepted and ignored."""
 
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
-    offset: Annotated[int, Meta(ge=0)] = 0
-    active_minutes: Annotated[int, Meta(ge=1)] | None = None
+    offset: Number = 0
+    active_minutes: Annotated[int, Meta(ge=1, le=MAX_MINUTES)] | None = None
     label: Word | None = None
     agent_id: Word | None = None
     search: Word = ""

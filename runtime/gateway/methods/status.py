@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from ipc.errors import RemoteError
-from ipc.frames.requests import NoParams, Params, TailParams
+from ipc.frames.requests import NoParams, Number, Params, TailParams
 from ipc.frames.words import UNAVAILABLE
 from ipc.identity.device import Identity, IdentityError
 from runtime.gateway.access.scopes import NODE, OPERATOR, READ
@@ -25,7 +25,7 @@ class StabilityParams(Params):
 
     limit: Annotated[int, Meta(ge=1, le=CAPACITY)] = 50
     type: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
-    since_seq: Annotated[int, Meta(ge=0)] = 0
+    since_seq: Number = 0
 
 
 @method("health", None, params=None, roles=frozenset({OPERATOR, NODE}), repeat=Repeat.ALWAYS)

@@ -6,14 +6,29 @@ import msgspec
 import pytest
 
 from ipc.errors import FrameError
-from ipc.frames.cursors import BEGINNING, Cursors, has_all_after, parse_cursor
+from ipc.frames.cursors import BEGINNING, MAX_PART, Cursors, has_all_after, parse_cursor
 
 
 def at(cursor: str, account: str = "irc:a") -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode({"account": account, "cursor": cursor, "text": "…"}))
 
 
-@pytest.mark.parametrize("text", ["", "1", "1:", ":1", "a:b", "1:-1", "1:2:3", "\u0661:1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "1",
+        "1:",
+        ":1",
+        "a:b",
+        "1:-1",
+        "1:2:3",
+        "\u0661:1",
+        f"{1 << 63}:1",
+        f"1:{1 << 63}",
+        "1:" + "9" * 5000,
+    ],
+)
 def test_a_malformed_cursor_is_refused(text: str) -> None:
     with pytest.raises(FrameError, match="not a cursor"):
         parse_cursor(text)
@@ -21,6 +36,7 @@ def test_a_malformed_cursor_is_refused(text: str) -> None:
 
 def test_a_cursor_is_parsed() -> None:
     assert parse_cursor("1048577:42") == (1048577, 42)
+    assert parse_cursor(f"{MAX_PART}:{MAX_PART}") == (MAX_PART, MAX_PART)
 
 
 def test_messages_in_order_are_new_and_complete() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -60,6 +62,35 @@ def test_the_schema_judges_as_the_gateway_does(method: str, params: object, vali
         {"$defs": whole["$defs"], **whole["methods"][method]["params"]}
     )
     assert validator.is_valid(params) is valid
+
+
+# What agents report: it is kept as JSON, whose numbers have no bounds.
+KEPT_AS_TEXT = {"Usage", "Attachment"}
+WIDEST = 1 << 53
+
+
+def test_every_number_of_a_client_has_bounds() -> None:
+    """The journal's database refuses a larger one with an error of its own."""
+    shapes = schema.schema()["$defs"]
+    wide = [
+        name
+        for name, shape in shapes.items()
+        if name not in KEPT_AS_TEXT
+        for number in integers(shape)
+        if not -WIDEST < number.get("minimum", -WIDEST) <= number.get("maximum", WIDEST) < WIDEST
+    ]
+    assert wide == []
+
+
+def integers(shape: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(shape, list):
+        for each in shape:
+            yield from integers(each)
+    elif isinstance(shape, dict):
+        if shape.get("type") == "integer":
+            yield shape
+        for each in shape.values():
+            yield from integers(each)
 
 
 # Beside the packages of OpenClaw, or wherever the path leads to one; its own "node" too.

@@ -46,6 +46,8 @@ async def test_sessions_are_listed_found_and_shown() -> None:
         ("sessions.patch", {"key": "agent:nobody:x"}, "no longer exists in configuration"),
         ("sessions.patch", {"key": "x", "thinkingLevel": "most"}, "thinkingLevel"),
         ("sessions.list", {"bogus": 1}, "unexpected property 'bogus'"),
+        ("sessions.list", {"offset": 1 << 63}, "offset"),
+        ("sessions.list", {"activeMinutes": 1 << 53}, "activeMinutes"),
     ],
 )
 async def test_what_cannot_be_done_is_refused(method: str, params: Any, said: str) -> None:

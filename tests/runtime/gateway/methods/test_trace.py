@@ -90,6 +90,7 @@ async def test_what_was_kept_as_context_has_no_run_and_strange_names_are_refused
             ({"messageId": "m2"}, "no such message"),
             ({"cursor": "1:9"}, "no such message"),
             ({"cursor": "x"}, "not a cursor"),
+            ({"cursor": f"1:{1 << 63}"}, "not a cursor"),
             ({"runId": "x"}, "no run is known"),
         ):
             with pytest.raises(RemoteError, match=text):
