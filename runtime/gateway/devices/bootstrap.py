@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from ipc.freshness import is_fresh
 from runtime.gateway.access.scopes import ADMIN, PAIRING, READ, WRITE
 
 LIFE_MS = 60_000
@@ -58,8 +59,7 @@ class BootstrapTokens:
 
     def _expire(self, now: int) -> None:
         for key, token in list(self._tokens.items()):
-            left = token.expires_at - now
-            if not 0 < left <= 2 * LIFE_MS:  # more than that: the clock was set back
+            if not is_fresh(token.expires_at - LIFE_MS, LIFE_MS, now):
                 del self._tokens[key]
 
 

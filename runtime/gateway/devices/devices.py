@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
+from ipc.freshness import is_fresh
 from ipc.hidden_fields import hide_fields
 from runtime.gateway.access.handshake import Connect
 from runtime.gateway.access.scopes import OPERATOR, covers
@@ -270,7 +271,7 @@ class Devices:
 
     def _expire(self, now: int) -> None:
         for request in list(self._requests.values()):
-            if now - request.ts > REQUEST_MS:
+            if not is_fresh(request.ts, REQUEST_MS, now):
                 del self._requests[request.request_id]
 
 

@@ -14,6 +14,7 @@ import hmac
 from collections import Counter
 from pathlib import Path
 
+from ipc.freshness import is_fresh
 from runtime.config.http_model import CanvasHostConfig
 
 PLACE = "/__openclaw__/"
@@ -50,7 +51,9 @@ class CanvasHost:
         if len(ticket) > MAX_TICKET or not ticket.isascii():
             return False
         ends, _, proof = ticket.partition(".")
-        return hmac.compare_digest(proof, self._proof(ends)) and now < int(ends, 16)
+        if not hmac.compare_digest(proof, self._proof(ends)):
+            return False
+        return is_fresh(int(ends, 16) - TICKET_SECONDS, TICKET_SECONDS, now)
 
     def _proof(self, ends: str) -> str:
         mac = hmac.digest(self._key, ends.encode(), hashlib.sha256)

@@ -11,6 +11,8 @@ import hashlib
 import hmac
 from urllib.parse import quote
 
+from ipc.freshness import is_fresh
+
 TICKET_SECONDS = 300
 MAX_TICKET = 512  # characters
 _LABEL = b"trunkline media ticket 1\0"
@@ -40,7 +42,7 @@ class MediaTickets:
             return None
         if not hmac.compare_digest(proof, self._proof(account, id, ends)):
             return None
-        return account if now < ends else None
+        return account if is_fresh(ends - TICKET_SECONDS, TICKET_SECONDS, now) else None
 
     def _proof(self, account: str, id: str, ends: int) -> str:
         bound = f"{account}\0{id}\0{ends}".encode()

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from ipc.freshness import is_fresh
 from workers.messages import Sender
 
 PENDING_MS = 3_600_000  # for so long a code is valid
@@ -37,8 +38,8 @@ class Person(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
         return self.state == "allowed" and (sender.verified or not self.verified)
 
     def waits(self, now: int) -> bool:
-        """Return whether the request is open: for an hour, also by a clock that is set back."""
-        return self.state == "pending" and abs(now - self.created) < PENDING_MS
+        """Return whether the request is open."""
+        return self.state == "pending" and is_fresh(self.created, PENDING_MS, now)
 
     def is_late(self, now: int) -> bool:
         """Return whether the request expired without a decision."""

@@ -19,8 +19,8 @@ def test_a_token_is_the_first_devices_for_a_minute() -> None:
 def test_a_clock_that_is_set_back_lets_no_token_live_longer() -> None:
     tokens = BootstrapTokens()
     text, ends = tokens.create([], 10**12)
-    assert tokens.redeem(text, "a", ends - 2 * LIFE_MS) == (), "clocks are set by seconds"
-    assert tokens.redeem(text, "a", ends - 2 * LIFE_MS - 1) is None
+    assert tokens.redeem(text, "a", ends - 2 * LIFE_MS + 1) == (), "clocks are set by seconds"
+    assert tokens.redeem(text, "a", ends - 2 * LIFE_MS) is None
     assert tokens.redeem(text, "a", ends - 1) is None
 
 

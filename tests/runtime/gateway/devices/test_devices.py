@@ -6,12 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from ipc.errors import RemoteError
 from ipc.frames.websocket import Event
 from ipc.identity import signature
 from ipc.identity.device import Identity
+from runtime.gateway.access.handshake import Connect
+from runtime.gateway.devices.devices import Devices
+from runtime.gateway.devices.registry import Registry
 from tests.support.devices import Key, node, paired, refused_device
 from tests.support.gateway_rig import gateway_rig
 from tests.support.handshakes import challenged
@@ -158,6 +162,19 @@ async def test_a_device_from_elsewhere_waits_for_an_operator(protocol: int) -> N
         assert (await paired(rig, key, protocol, headers=FAR)).auth["deviceToken"]
         seen = [each.event for each in heard if each.event.startswith("device.pair")]
         assert seen == ["device.pair.requested", "device.pair.resolved"]
+
+
+@pytest.mark.parametrize(
+    ("later", "waits"), [(299_999, True), (300_000, False), (-299_999, True), (-300_000, False)]
+)
+def test_a_request_waits_for_five_minutes_also_if_the_clock_is_set_back(
+    tmp_path: Path, later: int, waits: bool
+) -> None:
+    devices = Devices(Registry(tmp_path / "devices.json"))
+    params = Key().params({"payload": {"ts": 10**12, "nonce": "n"}})
+    request, _ = devices.request(msgspec.convert(params, Connect), SCOPES, "", 10**12)
+    found = devices.find_request(request.request_id, 10**12 + later)
+    assert found == (request if waits else None)
 
 
 async def test_a_rejected_device_may_ask_again() -> None:

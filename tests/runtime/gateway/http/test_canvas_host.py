@@ -22,6 +22,8 @@ def test_a_ticket_is_good_for_an_hour_and_over_restarts_of_the_gateway() -> None
     assert next_one.opens(ticket, NOW)
     assert host.opens(ticket, NOW + 3599.9)
     assert not host.opens(ticket, NOW + 3600)
+    assert host.opens(ticket, NOW - 3599), "clocks are set by seconds"
+    assert not host.opens(ticket, NOW - 3601), "the clock was set back"
     assert dict(host.counts) == dict.fromkeys(OUTCOMES, 0)
 
 

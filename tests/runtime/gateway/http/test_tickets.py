@@ -29,6 +29,11 @@ def test_it_ends() -> None:
     assert TICKETS.account(ticket(), ID, NOW + TICKET_SECONDS) is None
 
 
+def test_a_clock_that_is_set_back_lets_it_live_no_longer() -> None:
+    assert TICKETS.account(ticket(), ID, NOW - 60) == "telegram:a", "clocks are set by seconds"
+    assert TICKETS.account(ticket(), ID, NOW - TICKET_SECONDS - 1) is None
+
+
 def test_it_is_for_that_file_and_this_gateway() -> None:
     assert TICKETS.account(ticket(), OTHER, NOW) is None
     assert MediaTickets(b"another").account(ticket(), ID, NOW) is None
