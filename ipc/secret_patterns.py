@@ -19,8 +19,8 @@ SENSITIVE_NAME = (
     rf"(?:token|{PASSWORD_NAME}|secret|credential|key|authorization|cookie"
     r"|(?<![a-z])(?:auth|bearer|jwt|pat|pin|psk|pwd)(?![a-z]))"
 )
-# What stands before and behind it in a longer name. Bounded, because each of many such words in a
-# text without spaces would be tried with all that is around it: megabytes would take hours.
+# What stands before and behind it in a longer name. Bounded, as is all that may begin at each place
+# of a text without spaces and is not found there: megabytes would take hours.
 _WORDS, _LETTERS, _DOTTED = r"[\w-]{0,200}", r"\w{0,200}", r"[\w.-]{0,200}"
 # The name of a parameter of an address that holds one: a signature opens what it is for, too.
 SENSITIVE_PARAMETER = rf"{_DOTTED}(?:{SENSITIVE_NAME}|sig){_DOTTED}="
@@ -30,7 +30,7 @@ LOGIN = r"""[^/\s?\#'"]+(?=@)"""
 
 # Secrets that are known by their form, wherever they stand.
 SHAPES = r"""(?:
-    (?<![\w.-]) (?= [\w.+/=-]* \d ) (?:
+    (?<![\w.-]) (?= [\w.+/=-]{0,200} \d ) (?:
         sk-[\w-]{16,} | gh[opsur]_\w{20,} | github_pat_\w{20,} | glpat-[\w-]{16,}   # models, forges
         | xox[a-z]-[\w-]{10,} | xoxe\.xox[bp]-[\w-]{10,} | xapp-[\w-]{10,}         # Slack
         | whsec_[\w+/=-]{16,} | hf_\w{20,} | npm_\w{20,} | hvs\.[\w-]{20,}
@@ -77,10 +77,10 @@ _IN_COMMAND = rf"""(?P<quoted>
     ) [^"'\r\n]+
     | (?P<direct>
         {_NAMED} (?!/)
-        | (?<![\w-]) {_LOGIN_OPTION} (?: = | \s* ) ["']? [^\s:/'"=]+ : (?!//)
+        | (?<![\w-]) {_LOGIN_OPTION} (?: = | \s* ) ["']? [^\s:/'"=]{{1,200}} : (?!//)
         | {_SHORT_IN_COMMAND}
     ) (?: "[^"]*" | '[^']*' | [^\s'",;\}}]+ )
-    | (?P<login> (?<![\w./@-]) [\w.+-]+ : ) [^\s/'"@:]+ (?=@[\w\[])
+    | (?P<login> (?<![\w./@-]) [\w.+-]{{1,200}} : ) [^\s/'"@:]+ (?=@[\w\[])
     | {_IN_TEXT}"""
 _FLAGS = re.IGNORECASE | re.VERBOSE | re.DOTALL
 
