@@ -250,7 +250,8 @@ class Connection(SendingConnection):
         if self._long.left:
             return
         long, self._long, self._read = self._long, None, None
-        if (payload := long.message.release()) is not None:
+        # After our close frame no answer is sent, so nothing is carried out.
+        if self._plain and (payload := long.message.release()) is not None:
             self._deliver(long.first, payload)
         self._parse(rest)
 

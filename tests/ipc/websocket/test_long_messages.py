@@ -177,3 +177,17 @@ async def test_a_client_that_goes_amid_a_long_message_leaves_nothing() -> None:
         await until(lambda: connection._long is not None)
         writer.close()
         await until(lambda: connection._long is None)
+
+
+async def test_what_ends_after_our_close_frame_is_not_carried_out() -> None:
+    async with ruled() as (connection, _, reader, writer):
+        received: list[bytes] = []
+        connection.receive = received.append
+        sent = text_frame(message(b"yes", LONG))
+        writer.write(sent[: LONG // 2])
+        await until(lambda: connection._long is not None)
+        connection.close(1008, "slow consumer")
+        assert (await reader.readexactly(1))[0] == 0x88
+        writer.write(sent[LONG // 2 :])
+        await until(lambda: connection._long is None)
+        assert received == []
