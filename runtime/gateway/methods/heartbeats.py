@@ -11,7 +11,7 @@ from ipc.frames.requests import NoParams, Params
 from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import ADMIN, READ, WRITE
 from runtime.gateway.clients.client import ConnectedClient
-from runtime.gateway.clients.method_table import method
+from runtime.gateway.clients.method_table import TEXT_BYTES, method
 from runtime.gateway.conversations.session_keys import main_key
 from runtime.gateway.methods.asking import changes
 from runtime.gateway.parts import GatewayParts
@@ -34,7 +34,7 @@ class SetHeartbeatsParams(Params):
     enabled: bool
 
 
-@method("wake", WRITE, WakeParams)
+@method("wake", WRITE, WakeParams, most_bytes=TEXT_BYTES)
 async def wake(parts: GatewayParts, client: ConnectedClient, params: WakeParams) -> Any:
     """Inform an agent of an event, in its main session or another one. `now` gives it a turn at
     once; with `next-heartbeat` its next turn, whatever begins it, contains the event.

@@ -9,7 +9,7 @@ from msgspec import Meta
 from ipc.frames.requests import MAX_KEYS, Params
 from runtime.gateway.access.scopes import READ
 from runtime.gateway.clients.client import ConnectedClient
-from runtime.gateway.clients.method_table import method
+from runtime.gateway.clients.method_table import TEXT_BYTES, method
 from runtime.gateway.figures.history import COARSE_SLOTS, FINE_SLOTS, Range
 from runtime.gateway.figures.history_ring import NAMES, Name
 from runtime.gateway.parts import GatewayParts
@@ -30,7 +30,7 @@ class HistoryParams(Params):
     points: Annotated[int, Meta(ge=1, le=max(FINE_SLOTS, COARSE_SLOTS))] | None = None
 
 
-@method("metrics.history", READ, HistoryParams, ours=True)
+@method("metrics.history", READ, HistoryParams, ours=True, most_bytes=TEXT_BYTES)
 async def metrics_history(
     parts: GatewayParts, client: ConnectedClient, params: HistoryParams
 ) -> Any:

@@ -14,7 +14,7 @@ from ipc.frames.words import INVALID_REQUEST
 from ipc.hidden_fields import hide_fields
 from runtime.gateway.access.scopes import NODE, PAIRING
 from runtime.gateway.clients.client import ConnectedClient
-from runtime.gateway.clients.method_table import Repeat, method
+from runtime.gateway.clients.method_table import TEXT_BYTES, Repeat, method
 from runtime.gateway.devices.nodes import NodeRequest, Nodes, lacks
 from runtime.gateway.devices.registry import Surface
 from runtime.gateway.methods.asking import changes
@@ -130,7 +130,7 @@ async def node_pair_remove(
     return {"nodeId": params.node_id}
 
 
-@method("node.pair.request", PAIRING, NodePairParams, protocols=_ONLY_3)
+@method("node.pair.request", PAIRING, NodePairParams, protocols=_ONLY_3, most_bytes=TEXT_BYTES)
 def node_pair_request(parts: GatewayParts, client: ConnectedClient, params: NodePairParams) -> Any:
     """Request the approval of a node; repeating it returns the same request."""
     offered = Surface(

@@ -15,7 +15,7 @@ from ipc.nesting import MALFORMED, decode_json
 from runtime.gateway.access.scopes import READ
 from runtime.gateway.accounts.ring import Rings
 from runtime.gateway.clients.client import ConnectedClient
-from runtime.gateway.clients.method_table import method
+from runtime.gateway.clients.method_table import TEXT_BYTES, method
 from runtime.gateway.parts import GatewayParts
 
 Key = Annotated[str, Meta(min_length=1, max_length=129)]
@@ -42,7 +42,7 @@ class _Payload(msgspec.Struct):
     message: _When
 
 
-@method("messages.recent", READ, RecentParams, ours=True)
+@method("messages.recent", READ, RecentParams, ours=True, most_bytes=TEXT_BYTES)
 def messages_recent(parts: GatewayParts, client: ConnectedClient, params: RecentParams) -> Any:
     """Answer with the newest messages in and out that the gateway has in memory. The newest is
     first; each has the form of the event `channel.message`. With large texts there are fewer than

@@ -22,7 +22,7 @@ from ipc.frames.requests import (
 )
 from runtime.gateway.access.scopes import ADMIN, READ
 from runtime.gateway.clients.client import ConnectedClient
-from runtime.gateway.clients.method_table import method
+from runtime.gateway.clients.method_table import TEXT_BYTES, method
 from runtime.gateway.methods.asking import ask_for
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.supervisor_link import ASK_SECONDS
@@ -68,7 +68,7 @@ async def supervisor_warnings(
     return await _ask(parts, "supervisor.warnings", params)
 
 
-@method("channels.logs", READ, LinesParams, ours=True)
+@method("channels.logs", READ, LinesParams, ours=True, most_bytes=TEXT_BYTES)
 async def channels_logs(parts: GatewayParts, client: ConnectedClient, params: LinesParams) -> Any:
     """Answer with the last log lines of accounts, or of every process."""
     return await _ask(parts, "channels.logs", params)
@@ -99,7 +99,7 @@ async def channels_start_unknown(
     return await _change(parts, client, "channels.start.unknown", params)
 
 
-@method("channels.reset", ADMIN, AccountsParams, ours=True)
+@method("channels.reset", ADMIN, AccountsParams, ours=True, most_bytes=TEXT_BYTES)
 async def channels_reset(
     parts: GatewayParts, client: ConnectedClient, params: AccountsParams
 ) -> Any:
@@ -107,7 +107,7 @@ async def channels_reset(
     return await _change(parts, client, "channels.reset", params)
 
 
-@method("channels.drain", ADMIN, DrainParams, ours=True)
+@method("channels.drain", ADMIN, DrainParams, ours=True, most_bytes=TEXT_BYTES)
 async def channels_drain(parts: GatewayParts, client: ConnectedClient, params: DrainParams) -> Any:
     """Stop accounts once their messages in flight are done. Inbound ones are acknowledged then, and
     outbound ones sent; `drained` shows for each account whether that was in time.

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
+import msgspec.inspect
 import pytest
 
 from ipc.frames.websocket import MAX_FRAME_BYTES
 from ipc.websocket.client import Client
 from ipc.websocket.long_messages import LONG_MESSAGE_BYTES
+from runtime.gateway.access.scopes import SUPERVISOR
 from runtime.gateway.clients import long_requests
 from runtime.gateway.clients.method_table import METHODS, TEXT_BYTES, import_all
 from runtime.gateway.journal.runs import MAX_FILES_BYTES
@@ -159,6 +162,38 @@ def test_the_longest_text_with_all_its_files_fits_into_a_request() -> None:
     text = "\U0001f600" * MAX_TEXT  # the longest escapes that there are
     params = {"message": text, "attachments": [{"content": "x" * MAX_FILES_BYTES}]}
     assert len(json.dumps({"id": "1", "method": "chat.send", "params": params})) < TEXT_BYTES
+
+
+SHORT = 1024  # characters of the longest name, which is written without escapes
+
+
+def longest(kind: Any) -> int:
+    """Return the bytes of the longest JSON text of a type, as far as its bounds are known."""
+    match kind:
+        case msgspec.inspect.StrType(max_length=int() as most):
+            return 3 + (most if most <= SHORT else 12 * most)
+        case msgspec.inspect.ListType(item_type=item, max_length=int() as most):
+            return most * longest(item)
+        case msgspec.inspect.DictType(key_type=key, value_type=value, max_length=int() as most):
+            return most * (longest(key) + longest(value))
+        case msgspec.inspect.UnionType(types=types):
+            return max(map(longest, types))
+        case msgspec.inspect.StructType(fields=fields):
+            return sum(longest(each.type) for each in fields)
+        case msgspec.inspect.Metadata(type=inner):
+            return longest(inner)
+    return 0
+
+
+def test_what_the_params_of_a_method_may_hold_fits_into_its_requests() -> None:
+    found = {}
+    for name, method in import_all().items():
+        if method.struct is None or method.roles == frozenset({SUPERVISOR}):
+            continue
+        found[name] = longest(msgspec.inspect.type_info(method.struct))
+        assert found[name] < USUAL or method.most_bytes >= TEXT_BYTES, name
+    for name in ("wake", "chat.send", "channels.reset", "node.pair.request"):
+        assert found[name] > USUAL, "or this test finds nothing"
 
 
 def test_every_method_that_takes_a_whole_message_may_have_a_long_request() -> None:
