@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+
+from structlog.testing import capture_logs
 
 from runtime.gateway.jobs import Jobs
+from tests.support.until import until
 
 
 async def test_a_job_is_counted_until_it_is_done() -> None:
@@ -40,6 +44,33 @@ async def test_the_end_cancels_what_is_left() -> None:
         jobs.start(_wait(asyncio.Event()))
         jobs.cancel()
     assert len(jobs) == 0
+
+
+async def test_a_fault_of_a_job_is_logged_and_ends_no_other() -> None:
+    done = asyncio.Event()
+    with capture_logs() as logged:
+        async with asyncio.TaskGroup() as tasks:
+            jobs = Jobs(tasks)
+            jobs.start(_wait(done))
+            jobs.start(_fail())
+            await until(lambda: len(jobs) == 1)
+            done.set()
+            assert await jobs.finish(5)
+    (line,) = logged
+    assert (line["event"], line["job"], line["log_level"]) == ("a job failed", "_fail", "error")
+
+
+async def test_a_job_that_is_cancelled_before_it_began_is_closed() -> None:
+    async with asyncio.TaskGroup() as tasks:
+        jobs = Jobs(tasks)
+        job = _wait(asyncio.Event())
+        jobs.start(job)
+        jobs.cancel()
+    assert inspect.getcoroutinestate(job) == inspect.CORO_CLOSED
+
+
+async def _fail() -> None:
+    raise ValueError
 
 
 async def _wait(event: asyncio.Event) -> None:
