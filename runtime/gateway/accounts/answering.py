@@ -15,6 +15,8 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+import structlog
+
 from ipc.epoch import now_ms
 from ipc.errors import FrameError, IpcError
 from runtime.gateway.access_policy.gatekeeper import Gatekeeper
@@ -34,6 +36,8 @@ from runtime.gateway.outbox.attachments import remove_files
 from runtime.gateway.outbox.outbox import Outbox
 from runtime.gateway.runs.reception import Reception
 from runtime.gateway.runs.runs import Runs
+
+log = structlog.get_logger("gateway.answering")
 
 MAX_QUEUED = 256  # parts of one account; what comes beyond is read from the journal later
 MAX_UNSTORED = 1000  # messages of one without a journal; more are dropped and counted
@@ -246,4 +250,7 @@ class Answering:
         self._flush_soon()
 
     async def _remove(self, state: Path, key: str, files: list[str]) -> None:
-        await asyncio.to_thread(remove_files, state, key, files)
+        try:
+            await asyncio.to_thread(remove_files, state, key, files)
+        except OSError as error:
+            log.warning("files of messages were not removed", account=key, error=str(error))

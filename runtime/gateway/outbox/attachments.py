@@ -43,11 +43,22 @@ def protect(state_dir: Path, account: str, ids: Iterable[str], until: float) -> 
 
 
 def remove_files(state_dir: Path, account: str, ids: Iterable[str]) -> int:
-    """Remove stored files of an account; return how many there were."""
-    count = 0
+    """Remove stored files of an account; return how many there were.
+
+    Raises ``OSError`` after all if one could not be removed. A directory that a confined account
+    has made in the place of a file is none.
+    """
+    count, failed = 0, None
     for name in set(ids):
         place = account_directory(state_dir, account) / name
-        count += place.exists()
+        count += place.is_file()
         for path in (place, place.with_name(name + ABOUT)):
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except IsADirectoryError:
+                continue
+            except OSError as error:
+                failed = error
+    if failed is not None:
+        raise failed
     return count

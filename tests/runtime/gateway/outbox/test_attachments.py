@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from asyncio import TaskGroup
@@ -11,7 +12,7 @@ import pytest
 
 from ipc.media import MediaAbout, account_directory
 from runtime.gateway.journal.memory import MemoryJournal
-from runtime.gateway.outbox.attachments import protect, stored_files
+from runtime.gateway.outbox.attachments import protect, remove_files, stored_files
 from tests.support.journals import KEY
 from tests.support.outbox_life import OutboxLife
 from workers.media.directory import BLOCK, MediaDirectory, NoRoom
@@ -81,3 +82,32 @@ def test_links_are_not_followed_and_nothing_is_kept_shorter(tmp_path: Path) -> N
     protect(tmp_path, KEY, [kept], now + HOUR)
     assert target.stat().st_mtime == before
     assert (files.place / kept).stat().st_mtime == pytest.approx(now + DAY)
+
+
+def test_what_an_account_has_put_in_the_place_of_a_file_holds_up_no_other(tmp_path: Path) -> None:
+    files = directory(tmp_path)
+    names_of = [add(files) for _ in range(4)]
+    for name in names_of[1:3]:
+        (files.place / name).unlink()
+        (files.place / name).mkdir()
+    assert remove_files(tmp_path, KEY, names_of) == 2
+    assert {each.name for each in files.place.iterdir()} >= set(names_of[1:3])
+    assert not {names_of[0], names_of[3]} & {each.name for each in files.place.iterdir()}
+
+
+def test_a_file_that_cannot_be_removed_is_an_error_and_the_others_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = directory(tmp_path)
+    stuck, *others = [add(files) for _ in range(4)]
+    unlink = Path.unlink
+
+    def fail(path: Path, missing_ok: bool = False) -> None:
+        if path.name == stuck:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", fail)
+    with pytest.raises(PermissionError):
+        remove_files(tmp_path, KEY, [*others, stuck])
+    assert names(files) == {stuck}
