@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from ipc.frames.data import INBOUND
+from ipc.frames.words import JOURNAL_FULL
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.memory import MemoryJournal
 from runtime.gateway.journal.outgoing import OutgoingMessage, OutgoingRow
@@ -51,6 +52,24 @@ class HeldJournal(MemoryJournal):
     async def close(self) -> None:
         """Store nothing more."""
         self._queue.clear()
+
+
+class FullDisk:
+    """A disk without room for what is appended to a journal, until ``free``."""
+
+    def __init__(self, journal: Any) -> None:
+        self._journal = journal
+        self._kept: list[tuple[Record, Any]] = []
+        journal.append = lambda record, done=None: self._kept.append((record, done))
+        journal.fault = JOURNAL_FULL
+
+    def free(self) -> None:
+        """Let everything that waits be stored, and what comes from now on."""
+        del self._journal.append
+        self._journal.fault = None
+        for record, done in self._kept:
+            self._journal.append(record, done)
+        self._journal.flush()
 
 
 @contextlib.asynccontextmanager

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 from msgspec import UNSET
 
 from ipc import timeouts
+from ipc.errors import PeerGone, RemoteError
 from runtime.gateway.conversations.session_keys import main_key
 from runtime.gateway.cron import run_log
 from runtime.gateway.cron.job_types import (
@@ -118,6 +121,10 @@ class AnswerDelivery:
                     await account.wait_for_row(key)
             except TimeoutError:
                 return False, "the answer waits to be sent"
+            except RemoteError as error:  # its account was removed, or has no journal any more
+                return False, error.message
+            except PeerGone:  # this gateway ends: the next one resumes the run
+                raise asyncio.CancelledError from None
         # What the outbox has forgotten may still be on its way into the journal: this is behind it.
         await self._links.store(run.reply.account, [])
         journal = self._links.journal()

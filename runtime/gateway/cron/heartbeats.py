@@ -157,9 +157,11 @@ class Heartbeats:
             self._timer.cancel()
 
     async def _start_beat(self, agent: str, now: int) -> None:
-        key = main_key(agent)
+        key, journal = main_key(agent), self._links.journal()
         if self._links.runs.of_session(key):
             return  # it is being asked already; the next one is after the usual time
+        if journal is None or journal.fault is not None:
+            return  # all that wait until something can be stored would then begin together
         try:
             run = await self._new_run(agent, key, self._config(agent).prompt or PROMPT, now)
             await self._begin(run, [KeptItem(KIND, agent, msgspec.json.encode(now))])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import asyncio
+from collections.abc import Callable, Collection, Coroutine
 from datetime import tzinfo
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET
@@ -28,12 +29,14 @@ from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.items import ItemsChanged, KeptItem
 from runtime.gateway.journal.records import Outcome
 from runtime.gateway.journal.runs import Recorded, ReplyTarget, Run, RunOrigin, RunRequest
-from runtime.gateway.journal.waiting import store_record
+from runtime.gateway.journal.waiting import append_record, wait_stored
 from runtime.gateway.outbox.outbox import Outbox
 from runtime.gateway.runs.runs import Runs
 from runtime.gateway.runs.sessions import SessionCache
 
 LAST = "last"  # instead of a channel: the chat in which the main session was used last
+
+T = TypeVar("T")
 
 
 class NoRoute(Exception):
@@ -75,6 +78,18 @@ class TimerLinks(msgspec.Struct, frozen=True):
         if session is None:
             return None
         return self.agents.session_key(session, None if agent is UNSET else agent)
+
+    async def perform(self, step: Coroutine[Any, Any, T]) -> T:
+        """Carry out a step that a client has asked for; return its result.
+
+        Raises ``RemoteError`` while nothing can be stored. The step is completed all the same, once
+        that is over: else a part of it would be stored and the other part lost.
+        """
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self.jobs.start(_complete(step, done))
+        journal = self.journal()
+        assert journal is not None
+        return await wait_stored(journal, done)
 
     async def store(
         self,
@@ -151,7 +166,19 @@ class TimerLinks(msgspec.Struct, frozen=True):
     async def _append(self, record: ItemsChanged) -> Outcome:
         journal = self.journal()
         assert journal is not None
-        return await store_record(journal, record, self.flush_soon)
+        return await append_record(journal, record, self.flush_soon)
+
+
+async def _complete(step: Coroutine[Any, Any, T], done: asyncio.Future[T]) -> None:
+    """Await a step, and set its outcome."""
+    try:
+        result = await step
+    except Exception as error:  # noqa: BLE001 - the client's that waits for it
+        if not done.done():
+            done.set_exception(error)
+    else:
+        if not done.done():
+            done.set_result(result)
 
 
 def is_last(channel: str | None, to: str | None) -> bool:

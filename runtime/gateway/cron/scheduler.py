@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Coroutine
 from operator import itemgetter
 from typing import Any
 
@@ -109,9 +110,12 @@ class Scheduler:
         """Return why a job cannot run now: it is already running."""
         return "already-running" if job.id in self._busy else None
 
-    async def save(self, job: ScheduledJob, action: str) -> None:
-        """Store a new or changed job, and announce it."""
+    def save(self, job: ScheduledJob, action: str) -> Coroutine[Any, Any, None]:
+        """Apply a new or changed job at once; await the result to have it stored and announced."""
         self.jobs[job.id] = job
+        return self._save(job, action)
+
+    async def _save(self, job: ScheduledJob, action: str) -> None:
         await self._store(self._key(job), [self._item(job)])
         self._announce(job, action)
         self.start_due()
@@ -121,27 +125,32 @@ class Scheduler:
         async with self._order:
             await self._links.store(key, items, **more)
 
-    async def remove(self, job: ScheduledJob) -> None:
-        """Remove a job and abort a run of it."""
+    def remove(self, job: ScheduledJob) -> Coroutine[Any, Any, None]:
+        """Remove a job at once; await the result to have that stored, and a run of it aborted."""
         del self.jobs[job.id]
         entry = self.log.unfinished(job.id)
-        items: list[KeptItem] = []
-        outcome = None
         if entry is not None:
-            now = self._links.now()
-            outcome = CronOutcome("error", entry.run_at_ms, now, REMOVED)
+            outcome = CronOutcome("error", entry.run_at_ms, self._links.now(), REMOVED)
             entry = run_log.end_entry(entry, outcome, UNSET)
             self.log.add(entry)
-            items.append(entry.to_item())
+        return self._remove(job, entry)
+
+    async def _remove(self, job: ScheduledJob, entry: JobRun | None) -> None:
+        items = [] if entry is None else [entry.to_item()]
         await self._store(self._key(job), items, removed=[(KIND, job.id)])
         self._announce(job, "removed")
         if entry is not None:
             self._announce(job, "finished", **msgspec.to_builtins(entry))
             self._links.runs.abort(entry.run_id)
 
-    async def begin(self, job: ScheduledJob, run: str, decision: Due | None = None) -> None:
-        """Begin a run of a job: at a planned time, or on request if there is no ``decision``."""
+    def begin(
+        self, job: ScheduledJob, run: str, decision: Due | None = None
+    ) -> Coroutine[Any, Any, None]:
+        """Reserve a job at once; await the result to have a run begun, of a decision or by hand."""
         self._busy.add(job.id)
+        return self._try_begin(job, run, decision)
+
+    async def _try_begin(self, job: ScheduledJob, run: str, decision: Due | None) -> None:
         try:
             if decision is not None:
                 run = await self._new_id(run)
@@ -217,7 +226,6 @@ class Scheduler:
             self._replace_soon(job, skip_run(job, decision, now))
         elif decision.run is not None:
             run = f"cron:{job.id}:{decision.run}"
-            self._busy.add(job.id)
             self._links.jobs.start(self.begin(job, run, decision))
         return None
 
@@ -245,14 +253,15 @@ class Scheduler:
     async def _begin(self, job: ScheduledJob, run: str, decision: Due | None) -> None:
         now = self._links.now()
         agent = self._links.agent_of(job)
+        event = isinstance(job.payload, SystemEventPayload)
+        reply, problem = (None, None) if event else await self.delivery.target(job, agent)
+        if self.jobs.get(job.id) is not job:  # changed or removed meanwhile: it is decided anew
+            self._release(job.id)
+            return
         if isinstance(job.payload, SystemEventPayload):
             await self._send_event(job, job.payload, run, decision, now)
             return
         session = self._session(job, agent, now)
-        reply, problem = await self.delivery.target(job, agent)
-        if self.jobs.get(job.id) is not job:  # changed or removed meanwhile: it is decided anew
-            self._release(job.id)
-            return
         changed = begin_by_hand(job, now) if decision is None else begin_run(job, decision, now)
         entry = run_log.begin_entry(job, run, now, session)
         if problem is not None:

@@ -107,7 +107,8 @@ class Hooks:
         session = self._session(wake.session, wake.agent) or main_key(
             self._links.agents.named(wake.agent)
         )
-        woken = await self._timers.heartbeats.wake(wake.text, wake.mode, session)
+        waking = self._timers.heartbeats.wake(wake.text, wake.mode, session)
+        woken = await self._links.perform(waking)
         return woken.outcome
 
     def _session(self, given: str | None, agent: str | None) -> str | None:

@@ -22,6 +22,13 @@ LATER = "it is done once there is room again"
 
 async def store_record(journal: Journal, record: Record, flush_soon: Callable[[], None]) -> Outcome:
     """Store a record; return the outcome. Raises ``RemoteError`` if nothing can be stored."""
+    return await wait_stored(journal, append_record(journal, record, flush_soon))
+
+
+def append_record(
+    journal: Journal, record: Record, flush_soon: Callable[[], None]
+) -> asyncio.Future[Outcome]:
+    """Append a record; return the future of its outcome: once it is stored, whenever that is."""
     done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
     def on_stored(outcome: Outcome) -> None:
@@ -30,7 +37,7 @@ async def store_record(journal: Journal, record: Record, flush_soon: Callable[[]
 
     journal.append(record, on_stored)
     flush_soon()
-    return await wait_stored(journal, done)
+    return done
 
 
 async def wait_stored(journal: Journal, done: asyncio.Future[T], later: str = LATER) -> T:

@@ -172,7 +172,7 @@ async def cron_add(parts: GatewayParts, client: ConnectedClient, params: NewJob)
     _require_room(scheduler, job)
     _check_session(parts, job)
     _check_targets(parts, job)
-    await scheduler.save(job, "added")
+    await links.perform(scheduler.save(job, "added"))
     return shown(job) | {"deliveryPreview": await _preview(parts, job)} | _ignored(parts, job)
 
 
@@ -201,7 +201,7 @@ async def cron_update(
         _check_session(parts, job)
     if any(each is not UNSET for each in (given.delivery, given.failure_alert)):
         _check_targets(parts, job)
-    await scheduler.save(job, "updated")
+    await links.perform(scheduler.save(job, "updated"))
     return shown(job) | _ignored(parts, job)
 
 
@@ -210,7 +210,7 @@ async def cron_update(
 async def cron_remove(parts: GatewayParts, client: ConnectedClient, params: CronJobParams) -> Any:
     """Remove a scheduled job; a current run of it ends."""
     scheduler = await _ready(parts)
-    await scheduler.remove(_job(scheduler, params.named))
+    await parts.timers.links.perform(scheduler.remove(_job(scheduler, params.named)))
     return {"ok": True, "removed": True}
 
 
@@ -234,7 +234,7 @@ async def cron_run(parts: GatewayParts, client: ConnectedClient, params: CronRun
         text = "as many jobs run as may at the same time (cron.maxConcurrentRuns); try again later"
         raise RemoteError(UNAVAILABLE, text, retryable=True)
     run = f"manual:{job.id}:{now}:{next(_numbers)}"
-    await scheduler.begin(job, run)
+    await parts.timers.links.perform(scheduler.begin(job, run))
     return {"ok": True, "enqueued": True, "runId": run} | who
 
 

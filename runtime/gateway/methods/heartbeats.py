@@ -49,7 +49,8 @@ async def wake(parts: GatewayParts, client: ConnectedClient, params: WakeParams)
         session = parts.asking.answered_key(params.session_key, params.agent_id)
     if not params.text.strip():
         raise RemoteError(INVALID_REQUEST, "text required")
-    await parts.timers.heartbeats.wake(params.text, params.mode, session)
+    waking = parts.timers.heartbeats.wake(params.text, params.mode, session)
+    await parts.timers.links.perform(waking)
     return {"ok": True}
 
 
@@ -63,7 +64,7 @@ async def set_heartbeats(
     """
     await parts.timers.ready()
     await parts.asking.journal()
-    await parts.timers.heartbeats.set_enabled(params.enabled)
+    await parts.timers.links.perform(parts.timers.heartbeats.set_enabled(params.enabled))
     return {"ok": True, "enabled": params.enabled}
 
 

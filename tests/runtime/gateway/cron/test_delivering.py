@@ -8,9 +8,13 @@ from typing import Any
 from aiohttp import web
 from msgspec import UNSET
 
+from ipc.epoch import now_ms
 from runtime.config.timers import CronConfig
 from runtime.gateway.cron.delivering import INSTRUCTIONS, run_for
 from runtime.gateway.cron.job_types import AgentTurnPayload
+from runtime.gateway.outbox.outbox import Outbox
+from runtime.gateway.outbox.previews import answer_key
+from tests.support.gateway_rig import row
 from tests.support.timers import timer_rig
 from tests.support.until import until
 
@@ -55,3 +59,27 @@ async def test_an_answer_is_posted_and_a_failure_of_that_is_one_of_the_run() -> 
     finally:
         listening.close()
         await server.shutdown(0.1)
+
+
+async def test_a_run_ends_although_its_account_is_removed_before_the_answer_is_sent() -> None:
+    async with timer_rig() as rig:
+        await rig.rig.report(row("irc:libera", journal="on"))
+        rig.now = now_ms()  # an answer to a chat that is older would not be begun
+        timers = await rig.timers()
+        target = {"mode": "announce", "channel": "irc", "to": "ada"}
+        job = await rig.add(timers, delivery=target)
+        await timers.scheduler.begin(job, "run")
+        await until(lambda: rig.agent.asked)
+        rig.agent.answers("news")
+        outbox = rig.rig.parts.outbox
+        await until(lambda: _is_awaited(outbox, answer_key("run")))
+        await rig.rig.report(removed=["irc:libera"])
+        await until(lambda: timers.scheduler.in_flight == 0)
+        (entry,) = timers.scheduler.log.of(job.id)
+        assert (entry.status, entry.error) == ("error", "irc:libera is not known any more")
+
+
+def _is_awaited(outbox: Outbox, key: str) -> bool:
+    account = outbox.accounts.get("irc:libera")
+    entry = None if account is None else account.entries.get(key)
+    return entry is not None and bool(entry.ended)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from ipc.errors import RemoteError
 from runtime.config.timers import CronConfig
 from runtime.gateway.cron.job_types import ScheduledJob
 from runtime.gateway.cron.jobs import due
 from runtime.gateway.cron.outcomes import begin_by_hand
 from runtime.gateway.cron.schedule import GRACE_MS, SPREAD_MS, Due, iso
 from runtime.gateway.cron.scheduler import INTERRUPTED
+from tests.support.journals import FullDisk
 from tests.support.rig_agent import turn_of
 from tests.support.timers import HOUR, TURN, timer_rig
 from tests.support.until import until
@@ -231,3 +235,60 @@ async def test_nothing_begins_where_jobs_are_switched_off() -> None:
         assert timers.scheduler.in_flight == 0
         timers.configure(CronConfig())
         await until(lambda: rig.agent.asked)
+
+
+async def test_a_job_that_is_due_on_a_full_disk_begins_once_there_is_room() -> None:
+    async with timer_rig() as rig:
+        timers = await rig.timers()
+        job = await rig.add(timers)
+        scheduler, perform = timers.scheduler, timers.links.perform
+        disk = FullDisk(rig.rig.parts.intake.journal)
+        rig.now += HOUR
+        scheduler.start_due()
+        other = scheduler.save(replace(job, id="other"), "added")
+        with pytest.raises(RemoteError, match=r"disk full.*it is done once there is room again"):
+            await perform(other)
+        with pytest.raises(RemoteError, match="disk full"):
+            await perform(scheduler.begin(scheduler.jobs["other"], "by-hand"))
+        assert rig.agent.asked == []
+        assert scheduler.in_flight == 2
+        disk.free()
+        runs = [await turn_of(rig.agent, number) for number in (1, 2)]
+        planned = f"cron:{job.id}:{job.state.next_run_at_ms}"
+        assert {each["run"] for each in runs} == {planned, "by-hand"}
+        for turn in list(rig.agent.turns):
+            rig.agent.ends(TurnOutcome("final", Final("done")), turn)
+        await until(lambda: scheduler.in_flight == 0)
+        assert {each.status for each in scheduler.log.of()} == {"ok"}
+
+
+@pytest.mark.parametrize("what", ["removed", "changed"])
+async def test_a_job_that_is_changed_while_its_id_is_looked_up_stays_so(
+    what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with timer_rig() as rig:
+        timers = await rig.timers()
+        event = {"kind": "systemEvent", "text": "tea"}
+        job = await rig.add(timers, sessionTarget="main", payload=event, delivery=None)
+        scheduler, journal = timers.scheduler, rig.rig.parts.intake.journal
+        assert journal is not None
+        looked, go_on, run_of = asyncio.Event(), asyncio.Event(), journal.run_of
+
+        async def wait(id: str) -> Any:
+            looked.set()
+            await go_on.wait()
+            return await run_of(id)
+
+        monkeypatch.setattr(journal, "run_of", wait)
+        rig.now += HOUR
+        scheduler.start_due()
+        await looked.wait()
+        if what == "removed":
+            await scheduler.remove(job)
+        else:
+            await scheduler.save(replace(job, enabled=False), "updated")
+        go_on.set()
+        await until(lambda: scheduler.in_flight == 0)
+        assert [each.enabled for each in scheduler.jobs.values()] == [False] * (what == "changed")
+        assert rig.agent.asked == []
+        assert scheduler.log.of() == []
