@@ -219,9 +219,14 @@ class DataRouter:
         if self._intake.is_on(peer.key):
             self._intake.store_mark(peer, mark)
             self._flush_soon()
+        elif peer.done < mark.after <= peer.seen:  # as for messages: those before wait to be stored
+            self._intake.run_once_stored(peer.key, lambda: self._acknowledge_mark(peer, mark.id))
         else:
-            peer.mark = max(peer.mark, mark.id)
-            self._acknowledge_soon(peer)
+            self._acknowledge_mark(peer, mark.id)
+
+    def _acknowledge_mark(self, peer: Peer, mark: int) -> None:
+        peer.mark = max(peer.mark, mark)
+        self._acknowledge_soon(peer)
 
     def _acknowledge_soon(self, peer: Peer) -> None:
         self._unacked.add(peer)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ipc.frames.data import Ack, Messages, Refused, Welcome
+from ipc.frames.data import Ack, Mark, Messages, Refused, Welcome
 from runtime.gateway.accounts import intake
 from runtime.gateway.journal.database import Database
 from runtime.gateway.journal.space import Space
@@ -181,13 +181,16 @@ async def test_what_came_before_the_journal_was_switched_off_is_stored_before_mo
         await rig.report(row(KEY))
         assert not (await worker.next(Welcome)).durable
         worker.say(2)
+        worker.send(Mark(1, 2, b"2"))
+        worker.say(3)
         peer = rig.parts.peers.by_key[KEY]
-        await until(lambda: peer.seen == 2)
-        assert peer.done == 0
+        await until(lambda: peer.seen == 3)
+        assert (peer.done, peer.mark) == (0, 0)
         assert rig.parts.data_link.messages == 0
         full.clear()
-        await acked(worker, 2)
-        assert cursors(await take(watcher, 3)) == ["1:1", "1:2"]
+        await acked(worker, 3)
+        assert peer.mark == 1
+        assert cursors(await take(watcher, 4)) == ["1:1", "1:2", "1:3"]
         journal = rig.parts.intake.journal
         assert journal is not None
         stored = journal.place(KEY)
