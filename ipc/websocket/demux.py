@@ -98,7 +98,7 @@ def wants_websocket(head: bytes) -> bool:
 
 
 def is_loopback(address: str) -> bool:
-    """Return whether an address is this host's own."""
+    """Return whether an address is a loopback address."""
     return address.startswith(("127.", "::ffff:127.")) or address == "::1"
 
 
@@ -109,11 +109,22 @@ class DemuxConnection(ServerConnection):
     of each connection would be one of its own, of 1.6 KiB.
     """
 
-    __slots__ = ("_head", "_raw", "_timer", "fd", "loopback", "peer_pid", "peer_uid", "remote")
+    __slots__ = (
+        "_head",
+        "_raw",
+        "_timer",
+        "fd",
+        "loopback",
+        "peer_pid",
+        "peer_uid",
+        "remote",
+        "same_host",
+    )
 
     owner: SocketOwner  # set by the subclass that each server makes for itself
     remote: str  # the peer's address; "" on a unix socket
     loopback: bool
+    same_host: bool  # loopback, or from the very address that it connects to: no other host has it
     peer_uid: int | None  # of a unix peer
     peer_pid: int | None  # likewise; 0: it is in no pid namespace that we see
     fd: int  # the number of its descriptor: the kernel gives the lowest that is free
@@ -247,11 +258,14 @@ class DemuxConnection(ServerConnection):
         if sock.family == socket.AF_UNIX:
             credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
             self.peer_pid, self.peer_uid, _ = struct.unpack("3i", credentials)
-            self.remote, self.loopback = "", True
+            self.remote, self.loopback, self.same_host = "", True, True
         else:
             name = self._raw.get_extra_info("peername")
             self.remote = str(name[0]) if name else "?"
-            self.loopback = is_loopback(self.remote)
+            self.loopback = self.same_host = is_loopback(self.remote)
+            if not self.loopback:
+                own = self._raw.get_extra_info("sockname")
+                self.same_host = bool(own) and own[0] == self.remote
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -75,7 +75,7 @@ class ConnectDecision:
         self._nonce = nonce
         self._headers = connection.request.headers if connection.request else {}
         self._local = connection.loopback
-        self.origin = parts.guard.address_of(connection.remote, connection.loopback, self._headers)
+        self.origin = parts.guard.address_of(connection.remote, connection.same_host, self._headers)
         self._check = check_secret(claim, parts.guard.secrets)
         self._user: str | None = None
         self._own_token = False  # the device's own one has come, and is right

@@ -109,6 +109,22 @@ def test_what_counts_as_an_upgrade(head: bytes, answer: bool) -> None:
     assert wants_websocket(head) is answer
 
 
+@pytest.mark.parametrize(("source", "same"), [("127.0.0.5", True), ("127.0.0.6", False)])
+async def test_who_comes_from_the_address_that_it_connects_to_is_on_this_host(
+    source: str, same: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the gateway listens on one address, commands of its own host come from that."""
+    monkeypatch.setattr("ipc.websocket.demux.is_loopback", lambda address: False)
+    async with echo("127.0.0.5") as made:
+        url = f"ws://127.0.0.5:{made.port}"
+        async with connect(url, local_addr=(source, 0)) as client:
+            await client.send("x")
+            assert await client.recv() == "x"
+            (connection,) = made.connections
+            assert (connection.remote, connection.same_host) == (source, same)
+            assert not connection.loopback
+
+
 @pytest.mark.parametrize(
     ("address", "answer"),
     [

@@ -11,7 +11,7 @@ from ipc.epoch import now_ms
 from ipc.websocket.client import Client
 from tests.support.devices import Key, offer, paired
 from tests.support.gateway_rig import SESSION, TOKEN, gateway_rig
-from tests.support.handshakes import connect
+from tests.support.handshakes import challenged, connect
 from tests.support.rawclient import SCOPES
 
 PROXY: dict[str, Any] = {"mode": "trusted-proxy", "trustedProxy": {"allowLoopback": True}}
@@ -115,6 +115,17 @@ async def test_behind_a_proxy_nobody_is_local() -> None:
         assert answer["payload"]["auth"]["scopes"] == []
         _, paired = await offer(rig, Key(), headers={"x-real-ip": "127.0.0.1"})
         assert paired["error"]["details"]["code"] == "PAIRING_REQUIRED"
+
+
+@pytest.mark.parametrize(("source", "scopes"), [("127.0.0.1", SCOPES), ("127.0.0.2", [])])
+async def test_a_gateway_that_listens_on_one_address_knows_its_own_host(
+    source: str, scopes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its commands come from that address, which is no loopback; others have another one."""
+    monkeypatch.setattr("ipc.websocket.demux.is_loopback", lambda address: False)
+    async with gateway_rig() as rig:
+        client = await challenged(rig, local_addr=(source, 0))
+        assert (await client.hello(TOKEN))["auth"]["scopes"] == scopes
 
 
 async def test_our_supervisor_comes_in_whatever_the_mode() -> None:
