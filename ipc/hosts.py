@@ -18,6 +18,13 @@ def is_address(host: str) -> bool:
     return True
 
 
+def is_loopback_host(host: str) -> bool:
+    """Return whether ``host`` is ``localhost`` or a loopback address."""
+    if is_address(host):
+        return ip_address(host).is_loopback
+    return host.lower().removesuffix(".") == "localhost"
+
+
 def wrong_host(host: str) -> str | None:
     """Return what is wrong with ``host`` and what to write instead; ``None`` if nothing is."""
     if is_address(host):

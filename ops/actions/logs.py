@@ -17,7 +17,7 @@ from ipc.frames.websocket import Event
 from ipc.nesting import MALFORMED, decode_json
 from ipc.websocket.reconnecting import ReconnectingClient
 from ops.connect.account_api import payload_of
-from ops.connect.gateway import GatewayAddress, address_at, connected_gateway
+from ops.connect.gateway import address_of, connected_gateway
 from ops.connect.places import places_of
 from ops.connect.selection import matches
 from ops.connect.supervisor import GONE, connected_supervisor
@@ -58,7 +58,7 @@ def print_logs(target: RuntimeTarget, wanted: LinesWanted, *, as_json: bool) -> 
     if target.url is None:
         work = _print_local(places_of(target), wanted, as_json=as_json)
     else:
-        work = _print_remote(address_at(target.url, target.token), wanted, as_json=as_json)
+        work = _print_remote(target, wanted, as_json=as_json)
     with suppress(KeyboardInterrupt):
         asyncio.run(work)
 
@@ -120,9 +120,9 @@ def _last_chosen(lines: list[dict[str, Any]], wanted: LinesWanted) -> list[dict[
     return found[-wanted.count :] if wanted.count else []
 
 
-async def _print_remote(address: GatewayAddress, wanted: LinesWanted, *, as_json: bool) -> None:
+async def _print_remote(target: RuntimeTarget, wanted: LinesWanted, *, as_json: bool) -> None:
     names = wanted.names
-    async with connected_gateway(address) as client:
+    async with connected_gateway(await address_of(target)) as client:
         limit = MAX_LINES if names else max(1, min(wanted.asked, MAX_LINES))
         answer = await client.call("logs.tail", {"limit": limit})
         found = [line for line in map(_parsed, answer["lines"]) if _wanted(line, names)]

@@ -20,7 +20,7 @@ from ipc.websocket import reconnecting
 from ipc.websocket.client import Client
 from ipc.websocket.reconnecting import ReconnectingClient
 from ops.connect.account_api import AccountApi, payload_of
-from ops.connect.gateway import GatewayAddress, address_at, connected_gateway, own_address
+from ops.connect.gateway import GatewayAddress, address_of, connected_gateway, own_address
 from ops.connect.places import places_of
 from ops.connect.selection import chosen, matches
 from ops.connect.supervisor import GONE, connected_supervisor
@@ -57,7 +57,7 @@ class Watcher:
     async def run(self) -> None:
         """Print until the connection ends; raises ``OperatorError`` if it is lost."""
         if self._target.url is not None:
-            await self._watch_gateway(address_at(self._target.url, self._target.token))
+            await self._watch_gateway(await address_of(self._target))
             return
         async with connected_supervisor(places_of(self._target), on_event=self._on_event) as client:
             status = {"agents": []} | await client.call("supervisor.status", {})

@@ -20,7 +20,7 @@ from ipc.frames.words import AGENT, Phase, agent_key
 from ipc.websocket.client import Client
 from ipc.websocket.inbox import OnEvent
 from ipc.websocket.reconnecting import ReconnectingClient
-from ops.connect.gateway import address_at, connected_gateway
+from ops.connect.gateway import address_of, connected_gateway
 from ops.connect.places import places_of
 from ops.connect.selection import EVERY
 from ops.connect.supervisor import connected_supervisor
@@ -174,8 +174,7 @@ async def connected_account_api(
         async with connected_supervisor(places_of(target), on_event=on_event) as client:
             yield AccountApi(client, through_gateway=False)
         return
-    address = address_at(target.url, target.token)
-    async with connected_gateway(address, on_event=on_event) as gateway:
+    async with connected_gateway(await address_of(target), on_event=on_event) as gateway:
         try:
             yield AccountApi(gateway, through_gateway=True)
         except PeerGone as error:

@@ -2,6 +2,9 @@
 
 ``--url`` comes first, then ``OPENCLAW_GATEWAY_URL``, then our own gateway as its supervisor
 reports it. The configuration's token is sent only to our own gateway, never to a typed URL.
+
+A gateway gives clients of other hosts no rights for the shared secret alone: they are devices, each
+approved once. So commands for a URL of another host prove a key of their own.
 """
 
 from __future__ import annotations
@@ -9,16 +12,20 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from socket import gethostname
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
 from ipc import timeouts
-from ipc.errors import ConnectionFailed
+from ipc.errors import ConnectionFailed, RemoteError
+from ipc.frames.words import NOT_PAIRED
 from ipc.hidden_fields import hide_fields
-from ipc.hosts import is_address, wrong_name
+from ipc.hosts import is_address, is_loopback_host, wrong_name
+from ipc.identity.device import Identity, IdentityError
 from ipc.identity.trust import trusting
 from ipc.websocket.inbox import OnEvent
 from ipc.websocket.reconnecting import ReconnectingClient, Subscription
@@ -44,6 +51,8 @@ READ_ONLY = (
     "status",
     "system-presence",
 )
+IDENTITY = "cli-identity.json"  # in the state directory: the device that the commands here are
+LACKS_RIGHTS = "missing scope"  # in the refusal of a request, of OpenClaw's gateway, too
 PATIENCE = 60.0  # seconds; OpenClaw's gateway is away for 16 when it restarts
 
 
@@ -53,7 +62,8 @@ class GatewayAddress:
     """The URL and the secret of a gateway.
 
     ``certificate`` is the certificate file of our own gateway, if its port is encrypted. ``own``:
-    the supervisor of this host runs it, or is attached to it.
+    the supervisor of this host runs it, or is attached to it. ``identity`` is the file of the
+    device that proves itself, if the gateway is on another host.
     """
 
     url: str
@@ -61,6 +71,7 @@ class GatewayAddress:
     password: str | None = None
     certificate: str | None = None
     own: bool = False
+    identity: Path | None = None
 
 
 def address_at(url: str, token: str | None) -> GatewayAddress:
@@ -99,9 +110,12 @@ async def own_address(places: Places, token: str | None = None) -> GatewayAddres
 
 async def address_of(target: RuntimeTarget) -> GatewayAddress:
     """Return the address of the target's gateway: the one at its URL, else our own."""
-    if target.url:
-        return address_at(target.url, target.token)
-    return await own_address(places_of(target), target.token)
+    if not target.url:
+        return await own_address(places_of(target), target.token)
+    address = address_at(target.url, target.token)
+    if is_loopback_host(urlsplit(address.url).hostname or ""):
+        return address
+    return replace(address, identity=places_of(target).state_dir / IDENTITY)
 
 
 @asynccontextmanager
@@ -116,8 +130,33 @@ async def connected_gateway(
 
     ``on_event`` also gets our own events. The client reconnects after restarts; it ends if the
     gateway is unreachable for ``patience`` seconds. Raises ``OperatorError``: exit 3 if nothing
-    answers there, 4 if that takes longer than ``timeout`` seconds.
+    answers there, 4 if that takes longer than ``timeout`` seconds, 1 if it must approve the device
+    first.
     """
+    pending: RemoteError | None = None  # the refusal of our device until it is approved
+    try:
+        try:
+            client = await _opened(address, timeout, on_event, patience)
+        except RemoteError as error:
+            if error.code != NOT_PAIRED or address.identity is None:
+                raise
+            pending = error
+            # The shared secret alone gives no rights, but some requests need none.
+            client = await _opened(replace(address, identity=None), timeout, on_event, patience)
+        try:
+            yield client
+        finally:
+            await client.close()
+    except RemoteError as error:
+        if pending is None or LACKS_RIGHTS not in error.message:
+            raise
+        raise OperatorError(_approval(address.url, pending)) from error
+
+
+async def _opened(
+    address: GatewayAddress, timeout: float, on_event: OnEvent | None, patience: float
+) -> ReconnectingClient:
+    """Return a connected client; raises ``OperatorError`` if nothing answers."""
     client = _client_of(address, timeout, on_event, patience)
     advice = "; `trunkline gateway status` says more" if address.own else ""
     try:
@@ -134,27 +173,46 @@ async def connected_gateway(
         raise OperatorError(
             f"no gateway answers at {address.url}: {error.reason}{advice}", ExitCode.NOT_RUNNING
         ) from error
-    try:
-        yield client
-    finally:
-        await client.close()
+    return client
+
+
+def _approval(url: str, error: RemoteError) -> str:
+    """Return how an operator of the gateway at ``url`` approves the device of this host."""
+    request = (error.details or {}).get("requestId", "REQUEST")
+    return (
+        f"the gateway at {url} must approve this computer once: run `trunkline devices approve"
+        f" {request}` on its host (`openclaw devices approve` for OpenClaw's) within five minutes,"
+        " then repeat this command"
+    )
 
 
 def _client_of(
     address: GatewayAddress, timeout: float, on_event: OnEvent | None, patience: float
 ) -> ReconnectingClient:
+    client = client_description("gateway-client", "backend")
+    if address.identity is not None:  # for the operator who approves it
+        client["displayName"] += f" on {gethostname()}"
     return ReconnectingClient(
         address.url,
         token=address.token,
         password=address.password,
-        client=client_description("gateway-client", "backend"),
+        client=client,
         timeout=2 * timeout,  # the caller's own is to end it first, with its sentence
         on_event=on_event,
         subscribe=Subscription() if on_event else None,
         safe=READ_ONLY,
         patience=patience,
+        identity=None if address.identity is None else _identity(address.identity),
         tls=None if address.certificate is None else trusting(address.certificate),
     )
+
+
+def _identity(path: Path) -> Identity:
+    """Load the device of this host, or make it; raises ``OperatorError`` if that fails."""
+    try:
+        return Identity.load(path)
+    except IdentityError as error:
+        raise OperatorError(str(error)) from None
 
 
 def _token_from_environment() -> str | None:

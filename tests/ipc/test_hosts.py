@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ipc.hosts import is_address, wrong_address, wrong_host, wrong_name
+from ipc.hosts import is_address, is_loopback_host, wrong_address, wrong_host, wrong_name
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,23 @@ def test_names_and_addresses_are_told_apart() -> None:
         True, True, False, False, False
     ]  # fmt: skip
     assert wrong_name("host") is None
+
+
+@pytest.mark.parametrize(
+    ("host", "answer"),
+    [
+        ("localhost", True),
+        ("LOCALHOST.", True),
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("10.0.0.1", False),
+        ("localhost.example", False),
+        ("", False),
+    ],
+)
+def test_which_hosts_are_this_one(host: str, answer: bool) -> None:
+    assert is_loopback_host(host) is answer
 
 
 WEB, SOCKET = ("https", "http"), ("wss", "ws")

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -11,7 +17,9 @@ from ops.connect.gateway import (
     TOKEN_VARIABLES,
     GatewayAddress,
     address_at,
+    address_of,
 )
+from ops.connect.target import RuntimeTarget
 from ops.exits import ExitCode, OperatorError
 from tests.support.commandline import trunkline
 from tests.support.fakeserver import (
@@ -20,8 +28,69 @@ from tests.support.fakeserver import (
     fake_supervisor,
     status,
 )
+from tests.support.gateway_rig import TOKEN, gateway_rig
 
 CONFIGURATION = "{gateway: {auth: {token: {source: 'env', id: 'GW'}}}}"
+ELSEWHERE = "127.1"  # leads to this host, and is not known to be loopback, like a name
+
+
+@asynccontextmanager
+async def reverse_proxy(gateway: str) -> AsyncIterator[str]:
+    """Serve a reverse proxy for a gateway; yield the URL of the gateway behind it."""
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def on_client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        parts = urlsplit(gateway)
+        there, towards = await asyncio.open_connection(parts.hostname, parts.port)
+        head = await reader.readuntil(b"\r\n\r\n")
+        towards.write(head[:-2] + b"X-Forwarded-For: 203.0.113.9\r\n\r\n")
+        await asyncio.gather(pump(reader, towards), pump(there, writer))
+
+    server = await asyncio.start_server(on_client, "127.0.0.1", 0)
+    try:
+        yield f"ws://{ELSEWHERE}:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+
+
+async def test_a_gateway_on_another_host_approves_this_computer_once(state: Path) -> None:
+    settings = {"publicUrl": f"http://{ELSEWHERE}", "trustedProxies": ["127.0.0.1"]}
+    async with gateway_rig(**settings) as rig, reverse_proxy(rig.url) as url:
+        listed = ("devices", "list", "--json", "--url", url)
+        refused = await trunkline(state, *listed, "--token", TOKEN)
+        refused.complains(ExitCode.ERROR, url, "must approve this computer once")
+        request = re.search(r"`trunkline devices approve ([\w-]+)`", refused.err)
+        assert request is not None
+        # What needs no rights needs no approval.
+        health = await trunkline(state, "gateway", "health", "--url", url, "--token", TOKEN)
+        assert (health.code, health.out) == (0, "ok\n")
+        await (await rig.client()).call("device.pair.approve", {"requestId": request[1]})
+        approved = await trunkline(state, *listed, "--token", TOKEN)
+        assert approved.code == 0, approved.err
+        (device,) = json.loads(approved.out)["paired"]
+        assert device["displayName"].startswith("trunkline on ")
+        key = state / "cli-identity.json"
+        assert key.stat().st_mode & 0o777 == 0o600
+        # From then on its own token counts.
+        assert (await trunkline(state, *listed)).code == 0
+        assert TOKEN not in key.read_text()
+
+
+async def test_a_gateway_on_this_host_needs_no_device(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRUNKLINE_STATE_DIR", str(state))
+    for host in ("127.0.0.1", "localhost", "[::1]"):
+        assert (await address_of(RuntimeTarget({}, f"ws://{host}:1"))).identity is None
+    found = await address_of(RuntimeTarget({}, "wss://chat.example"))
+    assert found.identity == state / "cli-identity.json"
+    assert not found.identity.exists()
 
 
 async def test_a_gateway_that_is_not_there_is_not_running(state: Path) -> None:
