@@ -34,21 +34,31 @@ LEADS = """<!doctype html>
 """
 
 
-@hide_fields("address")
+@hide_fields("address", "public_address")
 @dataclass(frozen=True)
 class ConsoleAddress:
-    """The console's address, which signs one browser in until ``expires_at`` (epoch ms)."""
+    """The console's address, which signs one browser in until ``expires_at`` (epoch ms).
+
+    ``public_address`` does the same from elsewhere, if ``gateway.publicUrl`` is set.
+    """
 
     url: str
     address: str
     expires_at: int
+    public_address: str | None = None
 
 
 def make_address(target: RuntimeTarget) -> ConsoleAddress:
     """Return the address of the console with a new one-time token."""
     answer = ask_supervisor(target, "device.bootstrap.create", {})
-    address = f"{answer['url']}#bootstrap={answer['bootstrapToken']}"
-    return ConsoleAddress(answer["url"], address, answer["expiresAtMs"])
+    fragment = f"#bootstrap={answer['bootstrapToken']}"
+    public = answer.get("publicUrl")
+    return ConsoleAddress(
+        answer["url"],
+        f"{answer['url']}{fragment}",
+        answer["expiresAtMs"],
+        None if public is None else f"{public}{fragment}",
+    )
 
 
 def opener(environment: Mapping[str, str]) -> str | None:

@@ -18,11 +18,14 @@ Print = Annotated[bool, typer.Option("--print", help="Print the address instead 
 @command(app, "open")
 def open_(*, print_: Print = False, options: LocalOptions) -> None:
     """Open the console in a browser, signed in; without a browser print its address."""
+    from urllib.parse import urlsplit
+
     from ops.actions.open_console import make_address, open_in_browser, opener
 
     found = make_address(options.target)
     if options.json:
-        show_json({"url": found.address, "expiresAtMs": found.expires_at})
+        public = {} if found.public_address is None else {"publicUrl": found.public_address}
+        show_json({"url": found.address, **public, "expiresAtMs": found.expires_at})
         return
     program = None if print_ else opener(os.environ)
     if program is not None:
@@ -30,5 +33,8 @@ def open_(*, print_: Print = False, options: LocalOptions) -> None:
         print(f"the console opens in your browser: {found.url}")
         return
     print(found.address)
-    print("This address signs one browser in, once, within 60 s; do not pass it on.")
-    print("From another computer: run `ssh -L PORT:127.0.0.1:PORT HOST` there first, same PORT.")
+    print("It signs one browser in, once, within 60 s, as an operator who may do everything.")
+    local = urlsplit(found.url)
+    print(f"From another computer: run `ssh -L {local.port}:{local.netloc} HOST` there first.")
+    if found.public_address is not None:
+        print(f"Through gateway.publicUrl: {found.public_address}")

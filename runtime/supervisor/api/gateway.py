@@ -78,7 +78,7 @@ async def stop(parts: Parts, params: ShutdownParams) -> Any:
 
 @method("device.bootstrap.create", BootstrapParams, asks_caller=True, changes=True)
 async def create_bootstrap_token(parts: Parts, params: BootstrapParams, *, caller: Caller) -> Any:
-    """Return a one-time token that signs a browser in, and the address of the console."""
+    """Return a one-time token that signs a browser in, and the addresses of the console."""
     if caller.remote:
         raise RemoteError(FORBIDDEN, "only this host's operator may ask for a one-time token")
     config = parts.configuration.config.gateway
@@ -88,8 +88,12 @@ async def create_bootstrap_token(parts: Parts, params: BootstrapParams, *, calle
     given = {} if params.scopes is None else {"scopes": params.scopes}
     answer = await parts.gateway.ask("device.bootstrap.create", given)
     base = config.control_ui.base_path.rstrip("/")
-    address = re.sub("^ws", "http", parts.gateway.url).rstrip("/")
-    return answer | {"url": f"{address}{base}/"}
+    places = {"url": parts.gateway.url, "publicUrl": config.public_url}
+    return answer | {
+        name: f"{re.sub('^ws', 'http', address).rstrip('/')}{base}/"
+        for name, address in places.items()
+        if address is not None
+    }
 
 
 @method("gateway.warnings", WarningsParams)

@@ -68,8 +68,20 @@ async def test_without_a_browser_the_address_is_printed(
         as_json = await trunkline(state, "open", "--json")
     assert printed.code == ExitCode.OK
     assert printed.out.splitlines()[0] == f"{URL}#bootstrap=one-time"
-    assert "signs one browser in, once, within 60 s" in printed.out
+    assert "It signs one browser in, once, within 60 s" in printed.out
+    assert "`ssh -L 18789:127.0.0.1:18789 HOST`" in printed.out
     assert as_json.json == {"url": f"{URL}#bootstrap=one-time", "expiresAtMs": 60_000}
+
+
+async def test_where_the_gateway_has_a_public_address_that_is_printed_too(state: Path) -> None:
+    public = "https://chat.example/console/"
+    methods: dict[str, Any] = {"device__bootstrap__create": ANSWER | {"publicUrl": public}}
+    async with fake_supervisor(state, **methods):
+        printed = await trunkline(state, "open", "--print")
+        as_json = await trunkline(state, "open", "--json")
+    assert printed.out.splitlines()[0] == f"{URL}#bootstrap=one-time"
+    assert printed.out.splitlines()[-1] == f"Through gateway.publicUrl: {public}#bootstrap=one-time"
+    assert as_json.json["publicUrl"] == f"{public}#bootstrap=one-time"
 
 
 async def test_open_needs_the_daemon(state: Path) -> None:

@@ -45,8 +45,8 @@ class GatewayApiRig:
 
 
 @asynccontextmanager
-async def api_rig(directory: Path) -> AsyncIterator[GatewayApiRig]:
-    rig = PartsRig(directory)
+async def api_rig(directory: Path, **config: Any) -> AsyncIterator[GatewayApiRig]:
+    rig = PartsRig(directory, config=config)
     async with gateway_rig() as gateway:
         yield GatewayApiRig(replace(rig.parts, gateway=gateway.gateway), gateway)
     rig.close()
@@ -154,6 +154,25 @@ async def test_warnings_of_the_gateway_are_shown_as_long_as_that_process_lives(
 
 def _warnings(rig: GatewayApiRig) -> list[str]:
     return status(rig.parts).supervisor.warnings
+
+
+@pytest.mark.parametrize(
+    ("public", "base", "expected"),
+    [
+        ("https://chat.example", "", "https://chat.example/"),
+        ("wss://chat.example:8443/", "/console", "https://chat.example:8443/console/"),
+        (None, "/console/", None),
+    ],
+)
+async def test_a_one_time_token_comes_with_the_public_address_of_the_console(
+    tmp_path: Path, public: str | None, base: str, expected: str | None
+) -> None:
+    config: dict[str, Any] = {"auth": {"token": "t"}, "controlUi": {"basePath": base}}
+    if public is not None:
+        config["publicUrl"] = public
+    async with api_rig(tmp_path, gateway=config) as rig:
+        await rig.ask_until_up("gateway.start")
+        assert (await rig.ask("device.bootstrap.create")).get("publicUrl") == expected
 
 
 async def test_a_one_time_token_is_for_this_hosts_operator(tmp_path: Path) -> None:
